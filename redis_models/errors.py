@@ -1,0 +1,348 @@
+"""Every exception that redis_models raises, in one tree.
+
+    RedisModelsError
+      ConfigurationError            a declaration or a setting is wrong; fix the code
+        SettingsError
+        ModelDeclarationError
+      DataError                     a record or a value is not what it should be
+        InvalidPrimaryKeyError      (ValueError)
+        EncodeError                 (TypeError)
+        DecodeError                 (ValueError)
+        WrongKeyTypeError           the key holds no hash
+        NotFoundError               (LookupError)
+        ConflictError               somebody else wrote in between
+        RecordTooNewError           written by a newer version of the code
+        RecordTooOldError           written by an older version, and no way up is known
+      ServerError                   the server cannot do it now
+        ServerUnreachableError
+        ServerRefusedError          authentication, permission, read-only replica, unsupported command
+        ServerOutOfMemoryError
+        EmbeddedServerError
+      MigrationError
+        MigrationFileError          a file cannot be read, or breaks the chain
+        SchemaError                 an operation does not fit the schema it meets
+        UnansweredError             the diff has questions that nobody answered
+        LockedError                 another runner holds the lease
+        UnsafeError                 destructive or irreversible, and not allowed
+        IncompleteError             stopped half-way; run again to resume
+        DriftError                  what lies in Redis is not what the files say
+
+Catch the narrowest class that you can cure::
+
+    try:
+        customer = await Customer.get("c-17")
+    except NotFoundError:
+        customer = Customer(id="c-17")
+"""
+
+from collections.abc import Sequence
+
+__all__ = [
+    "ConfigurationError",
+    "ConflictError",
+    "DataError",
+    "DecodeError",
+    "DriftError",
+    "EmbeddedServerError",
+    "EncodeError",
+    "IncompleteError",
+    "InvalidPrimaryKeyError",
+    "LockedError",
+    "MigrationError",
+    "MigrationFileError",
+    "ModelDeclarationError",
+    "NotFoundError",
+    "RecordTooNewError",
+    "RecordTooOldError",
+    "RedisModelsError",
+    "SchemaError",
+    "ServerError",
+    "ServerOutOfMemoryError",
+    "ServerRefusedError",
+    "ServerUnreachableError",
+    "SettingsError",
+    "UnansweredError",
+    "UnsafeError",
+    "WrongKeyTypeError",
+]
+
+_SHOWN = 60  # characters of a stored value that an error quotes
+
+
+class RedisModelsError(Exception):
+    """Base of every error of this library."""
+
+
+class ConfigurationError(RedisModelsError):
+    """A declaration or a setting is wrong; the code must change."""
+
+
+class SettingsError(ConfigurationError):
+    """The settings module is missing, broken, or only half right.
+
+    Attributes:
+        module: Dotted name of the settings module, or None where none was named.
+        reason: What is wrong and what to do, one line.
+    """
+
+    def __init__(self, module: str | None, reason: str) -> None:
+        super().__init__(module, reason)
+        self.module, self.reason = module, reason
+
+    def __str__(self) -> str:
+        return self.reason
+
+
+class ModelDeclarationError(ConfigurationError):
+    """A model class cannot be stored as it is declared.
+
+    Attributes:
+        model: Name of the class.
+        reason: What is wrong and what to do, one line.
+    """
+
+    def __init__(self, model: str, reason: str) -> None:
+        super().__init__(model, reason)
+        self.model, self.reason = model, reason
+
+    def __str__(self) -> str:
+        return f"{self.model}: {self.reason}"
+
+
+class DataError(RedisModelsError):
+    """A record or a value is not what it should be."""
+
+
+class InvalidPrimaryKeyError(DataError, ValueError):
+    """A primary key cannot be part of a Redis key.
+
+    Attributes:
+        model: Name of the model.
+        value: The primary key.
+        reason: Why not, and what to do.
+    """
+
+    def __init__(self, model: str, value: object, reason: str) -> None:
+        super().__init__(model, value, reason)
+        self.model, self.value, self.reason = model, value, reason
+
+    def __str__(self) -> str:
+        return f"{self.model}: primary key {self.value!r} {self.reason}"
+
+
+class EncodeError(DataError, TypeError):
+    """A value cannot be written as its declared type.
+
+    Attributes:
+        model: Name of the model.
+        field: Name of the field.
+        value: The value.
+        reason: What pydantic says about it.
+    """
+
+    def __init__(self, model: str, field: str, value: object, reason: str) -> None:
+        super().__init__(model, field, value, reason)
+        self.model, self.field, self.value, self.reason = model, field, value, reason
+
+    def __str__(self) -> str:
+        return f"{self.model}.{self.field}: {self.value!r:.{_SHOWN}} cannot be stored: {self.reason}"
+
+
+class DecodeError(DataError, ValueError):
+    """A stored hash field does not read back as its declared type.
+
+    Attributes:
+        key: Redis key of the hash.
+        field: Name of the hash field.
+        raw: The bytes as stored; None where the field is missing.
+        reason: What pydantic says about it.
+    """
+
+    def __init__(self, key: str, field: str, raw: bytes | None, reason: str) -> None:
+        super().__init__(key, field, raw, reason)
+        self.key, self.field, self.raw, self.reason = key, field, raw, reason
+
+    def __str__(self) -> str:
+        held = "is missing" if self.raw is None else f"holds {self.raw[:_SHOWN]!r}"
+        return f"{self.key}: field {self.field!r} {held}: {self.reason}"
+
+
+class WrongKeyTypeError(DataError):
+    """The key of a record holds something that is no hash.
+
+    Attributes:
+        key: The Redis key.
+    """
+
+    def __init__(self, key: str) -> None:
+        super().__init__(key)
+        self.key = key
+
+    def __str__(self) -> str:
+        return f"{self.key}: holds no hash; look at it with 'TYPE {self.key}' and move it out of the model's prefix"
+
+
+class NotFoundError(DataError, LookupError):
+    """There is no such record, or there is none any more.
+
+    Attributes:
+        model: Name of the model.
+        key: The Redis key that does not exist.
+    """
+
+    def __init__(self, model: str, key: str) -> None:
+        super().__init__(model, key)
+        self.model, self.key = model, key
+
+    def __str__(self) -> str:
+        return f"{self.model}: no record at {self.key!r}"
+
+
+class ConflictError(DataError):
+    """Somebody else wrote the record in between, or it exists already.
+
+    Attributes:
+        key: The Redis key.
+        reason: What was met and what to do.
+    """
+
+    def __init__(self, key: str, reason: str) -> None:
+        super().__init__(key, reason)
+        self.key, self.reason = key, reason
+
+    def __str__(self) -> str:
+        return f"{self.key}: {self.reason}"
+
+
+class _VersionError(DataError):
+    """A record's version is not one that this code can use.
+
+    Attributes:
+        key: The Redis key.
+        stored: Version that the record carries.
+        supported: Version of the model in this process.
+    """
+
+    def __init__(self, key: str, stored: int, supported: int) -> None:
+        super().__init__(key, stored, supported)
+        self.key, self.stored, self.supported = key, stored, supported
+
+
+class RecordTooNewError(_VersionError):
+    """The record was written by a newer version of the code than this process runs."""
+
+    def __str__(self) -> str:
+        return (
+            f"{self.key}: stored at version {self.stored}, but this process knows its model only up to version"
+            f" {self.supported}; nothing was changed. Deploy the newer code"
+        )
+
+
+class RecordTooOldError(_VersionError):
+    """The record was written by an older version, and this process knows no migration that leads up from it."""
+
+    def __str__(self) -> str:
+        return (
+            f"{self.key}: stored at version {self.stored}, but its model is at version {self.supported} and no"
+            " migration between them is known here. Run 'redis-models migrate', or call redis_models.setup()"
+        )
+
+
+class ServerError(RedisModelsError):
+    """The server cannot do it now.
+
+    Attributes:
+        reason: What happened and what to do, one line.
+    """
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+    def __str__(self) -> str:
+        return self.reason
+
+
+class ServerUnreachableError(ServerError):
+    """No connection, or no answer in time."""
+
+
+class ServerRefusedError(ServerError):
+    """The server answers, but refuses: authentication, permission, a read-only replica, an unknown command."""
+
+
+class ServerOutOfMemoryError(ServerError):
+    """The server's memory limit is reached; the write was refused whole."""
+
+
+class EmbeddedServerError(ServerError):
+    """The server behind ``embedded:DIR`` cannot be started."""
+
+
+class MigrationError(RedisModelsError):
+    """Something about migrations; see the subclasses.
+
+    Attributes:
+        reason: What is wrong and what to do.
+    """
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+    def __str__(self) -> str:
+        return self.reason
+
+
+class MigrationFileError(MigrationError):
+    """A migration file cannot be read, or breaks the chain.
+
+    Attributes:
+        path: The file.
+        reason: What is wrong and what to do.
+    """
+
+    def __init__(self, path: str, reason: str) -> None:
+        MigrationError.__init__(self, reason)
+        self.args = (path, reason)
+        self.path = path
+
+    def __str__(self) -> str:
+        return f"{self.path}: {self.reason}"
+
+
+class SchemaError(MigrationError):
+    """An operation does not fit the schema that it meets."""
+
+
+class UnansweredError(MigrationError):
+    """The diff has questions that nobody answered; nothing was written.
+
+    Attributes:
+        questions: One line a question, with the flags that answer it.
+    """
+
+    def __init__(self, questions: Sequence[str]) -> None:
+        MigrationError.__init__(self, "; ".join(questions))
+        self.args = (tuple(questions),)
+        self.questions = tuple(questions)
+
+    def __str__(self) -> str:
+        noun = "question needs an answer" if len(self.questions) == 1 else "questions need an answer"
+        return "\n  ".join([f"{len(self.questions)} {noun}; nothing was written", *self.questions])
+
+
+class LockedError(MigrationError):
+    """Another runner holds the lease."""
+
+
+class UnsafeError(MigrationError):
+    """Destructive or irreversible, and not allowed by a flag."""
+
+
+class IncompleteError(MigrationError):
+    """Stopped half-way; every record is consistent, and the same command resumes."""
+
+
+class DriftError(MigrationError):
+    """What lies in Redis is not what the migration files say."""

@@ -1,0 +1,93 @@
+"""Names of Redis keys: the only module that knows separators and spellings. Pure.
+
+A record lives at ``{prefix}{sep}{table}{sep}{pk}``, the index of its model at ``{prefix}{sep}{table}{sep}__index``.
+The text of a primary key is escaped, so that it never contains the separator and never equals ``__index``: hence a key
+belongs to one model only, and ``order:item:7`` is never taken for a record of ``order``.
+"""
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Final
+from urllib.parse import unquote
+
+__all__ = ["INDEX", "KeySpace", "bookkeeping_key", "is_usable_separator"]
+
+INDEX: Final = "__index"
+_ESCAPE: Final = "%"
+_OF_ESCAPES: Final = frozenset("%0123456789ABCDEF")
+
+
+@dataclass(frozen=True)
+class KeySpace:
+    """Where one model's records and index live.
+
+    Args:
+        prefix: First part of every key, or "" for none. Lower-cased, as the seed does.
+        separator: Stands between the parts; not empty. Lower-cased, as the seed does.
+        table: Second part, used as it is.
+    """
+
+    prefix: str
+    separator: str
+    table: str
+
+    @cached_property
+    def start(self) -> str:
+        """What every key of the model begins with, separator included."""
+        separator = self.separator.lower()
+        prefix = f"{self.prefix.lower()}{separator}" if self.prefix else ""
+        return f"{prefix}{self.table}{separator}"
+
+    @cached_property
+    def index(self) -> str:
+        """Key of the model's sorted-set index."""
+        return self.start + INDEX
+
+    @cached_property
+    def pattern(self) -> str:
+        """Glob for SCAN MATCH that every record key matches; others may match too, so ask ``owns``."""
+        return "".join(f"\\{char}" if char in "\\*?[]^-" else char for char in self.start) + "*"
+
+    def record(self, pk: str) -> str:
+        """Key of the record whose primary key has the text ``pk``, which is not empty."""
+        return self.start + self._escape(pk)
+
+    def primary_key(self, key: str) -> str:
+        """Text of the primary key in a key that ``owns`` accepts."""
+        return unquote(key[len(self.start) :], errors="surrogatepass")
+
+    def owns(self, key: str) -> bool:
+        """Whether ``key`` is the key of a record of this model: not its index, not of a model whose prefix is longer."""
+        if not key.startswith(self.start) or len(key) == len(self.start):
+            return False
+        rest = key[len(self.start) :]
+        return rest != INDEX and self.separator.lower() not in rest
+
+    def _escape(self, pk: str) -> str:
+        if pk == INDEX:
+            return _quote(pk[0]) + pk[1:]
+        separator = self.separator.lower()
+        if separator not in pk and _ESCAPE not in pk:
+            return pk
+        # One character of the separator is enough to break it up; it must not be one that the escapes themselves use.
+        char = next(char for char in separator if char not in _OF_ESCAPES)
+        return pk.replace(_ESCAPE, _quote(_ESCAPE)).replace(char, _quote(char))
+
+
+def is_usable_separator(separator: str) -> bool:
+    """Whether primary keys can be escaped against ``separator``: it needs a character that is no digit, A-F or %."""
+    return any(char not in _OF_ESCAPES for char in separator.lower())
+
+
+def _quote(char: str) -> str:
+    return "".join(f"{_ESCAPE}{byte:02X}" for byte in char.encode("utf-8", "surrogatepass"))
+
+
+def bookkeeping_key(namespace: str, name: str) -> str:
+    """Key of something that the migration engine keeps; all of a namespace share one hash tag, hence one slot.
+
+    Args:
+        namespace: ``NAMESPACE`` of the settings module.
+        name: ``lease``, ``ledger:{app}``, ``journal:{app}``, ``snapshot:{app}``.
+    """
+    return f"redis_models:{{{namespace}}}:{name}"
