@@ -21,6 +21,7 @@
       MigrationError
         MigrationFileError          a file cannot be read, or breaks the chain
         SchemaError                 an operation does not fit the schema it meets
+        RecordError                 a record cannot be rewritten
         UnansweredError             the diff has questions that nobody answered
         LockedError                 another runner holds the lease
         UnsafeError                 destructive or irreversible, and not allowed
@@ -54,6 +55,7 @@ __all__ = [
     "NotFoundError",
     "RecordTooNewError",
     "RecordTooOldError",
+    "RecordError",
     "RedisModelsError",
     "SchemaError",
     "ServerError",
@@ -313,6 +315,25 @@ class MigrationFileError(MigrationError):
 
 class SchemaError(MigrationError):
     """An operation does not fit the schema that it meets."""
+
+
+class RecordError(MigrationError):
+    """A record cannot be rewritten; it is unchanged.
+
+    Attributes:
+        field: The stored field that stands in the way, or "".
+        raw: Its bytes, or None where it is absent.
+        reason: Why, and what to do.
+    """
+
+    def __init__(self, field: str, raw: bytes | None, reason: str) -> None:
+        MigrationError.__init__(self, reason)
+        self.args = (field, raw, reason)
+        self.field, self.raw = field, raw
+
+    def __str__(self) -> str:
+        held = "" if self.raw is None else f" holds {self.raw[:_SHOWN]!r}"
+        return f"field {self.field!r}{held}: {self.reason}" if self.field else self.reason
 
 
 class UnansweredError(MigrationError):

@@ -1,0 +1,17 @@
+"""Operations: the changes that a migration is made of."""
+
+from .base import Operation
+from .fields import AddField, AlterField, RemoveField, RenameField
+from .models import CreateModel, DeleteModel
+from .records import Transform
+
+__all__ = [
+    "AddField",
+    "AlterField",
+    "CreateModel",
+    "DeleteModel",
+    "Operation",
+    "RemoveField",
+    "RenameField",
+    "Transform",
+]

@@ -1,0 +1,41 @@
+"""``startapp NAME [DIR]``: add a package with models to a project."""
+
+from pathlib import Path
+
+import click
+
+from redis_models.importing import shown_path
+
+from ..context import CliContext
+from ..scaffolding import check_name, render, write
+
+__all__ = ["command"]
+
+
+@click.command("startapp")
+@click.argument("name")
+@click.argument("directory", required=False, type=click.Path(file_okay=False, path_type=Path))
+@click.pass_obj
+def command(context: CliContext, name: str, directory: Path | None) -> None:
+    """Add an app: a package NAME with a models module.
+
+    DIRECTORY gets the folder NAME; the working directory if it is not given.
+    """
+    top = (directory or Path()).absolute()
+    check_name(name, "an app")
+    files = render("app", top, {"name": name, "model": "Item"})
+    write(files)
+    line = f'APPS = [..., "{_dotted(top / name)}"]'
+    context.json({"ok": True, "written": [str(file.path) for file in files], "app": _dotted(top / name)})
+    for file in files:
+        context.out(f"  {shown_path(file.path)}")
+    context.out(f"\nAdd it to the settings:\n  {line}")
+
+
+def _dotted(package: Path) -> str:
+    """Name of the package as APPS wants it: from the project's directory downwards."""
+    for above in package.parents:
+        if (above / "manage.py").is_file() or (above / "pyproject.toml").is_file():
+            parts = package.relative_to(above).parts
+            return ".".join(parts[1:] if parts[0] == "src" else parts)
+    return package.name

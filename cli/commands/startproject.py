@@ -1,0 +1,38 @@
+"""``startproject NAME [DIR]``: begin a project that runs at once, with a server of its own."""
+
+from operator import attrgetter
+from pathlib import Path
+
+import click
+
+from redis_models.importing import shown_path
+
+from ..context import CliContext
+from ..scaffolding import check_name, render, with_gitignore, with_pyproject, write
+
+__all__ = ["command"]
+
+
+@click.command("startproject")
+@click.argument("name")
+@click.argument("directory", required=False, type=click.Path(file_okay=False, path_type=Path))
+@click.pass_obj
+def command(context: CliContext, name: str, directory: Path | None) -> None:
+    """Begin a project: manage.py, settings, an example model.
+
+    NAME is the project's package. DIRECTORY gets manage.py; a new folder NAME if it is not given.
+    A pyproject.toml and a .gitignore that are there already are added to; no other file may be in the way.
+    """
+    top = (directory or Path(name)).absolute()
+    check_name(name, "a project")
+    files = render("project", top, {"name": name}) + render("app", top, {"name": name, "model": "Customer"})
+    files = with_gitignore(with_pyproject(sorted(files, key=attrgetter("path"))))
+    write(files)
+    commands = ["makemigrations", "migrate"] if top != Path.cwd() else ["makemigrations", "migrate", "showmigrations"]
+    following = [f"python manage.py {each}" for each in commands]
+    if top != Path.cwd():
+        following.insert(0, f"cd {shown_path(top)}")
+    context.json({"ok": True, "written": [str(file.path) for file in files], "next": following})
+    for file in files:
+        context.out(f"  {shown_path(file.path)}{' (added to)' if file.is_addition else ''}")
+    context.out("\nNext:\n" + "\n".join(f"  {line}" for line in following))

@@ -1,0 +1,122 @@
+"""The program: its global options, and the one place where errors become a line and an exit code."""
+
+import importlib.metadata
+import platform
+import sys
+import traceback
+from collections.abc import Sequence
+from functools import partial
+
+import click
+
+from redis_models.errors import RedisModelsError
+from redis_models.importing import redact
+
+from .context import CliContext
+from .exits import Exit, exit_for
+from .lazy import CommandFolder
+
+__all__ = ["main", "program"]
+
+_DISTRIBUTION = "redis-models-orm"  # "redis-models" on the package index is somebody else's
+
+
+def main(argv: Sequence[str] | None = None, prog_name: str | None = None) -> int:
+    """Run one command.
+
+    Args:
+        argv: Command line without the program's name; None for that of the process.
+        prog_name: What help and errors call the program; None to find out.
+
+    Returns:
+        The exit code; see ``Exit``.
+    """
+    context = CliContext()
+    try:
+        arguments = None if argv is None else list(argv)
+        result: object = program.main(arguments, prog_name, standalone_mode=False, obj=context)
+    except (click.Abort, KeyboardInterrupt):
+        context.err("Cancelled.")
+        return Exit.FAILED
+    except click.ClickException as exc:
+        return _fail(context, exc, _usage_line(exc), Exit(exc.exit_code))
+    except RedisModelsError as exc:
+        return _fail(context, exc, str(exc), exit_for(exc))
+    except Exception as exc:  # the edge: whatever else is raised is our bug or the user's, and is told in one line too
+        text = " ".join(f"{type(exc).__name__}: {exc}".split())
+        return _fail(context, exc, f"{text} (run again with --traceback to see where)", Exit.FAILED)
+    finally:
+        context.close()
+    return result if isinstance(result, int) else Exit.DONE
+
+
+def _fail(context: CliContext, exc: Exception, text: str, code: Exit) -> Exit:
+    """Tell an error; never with the password of a URL, wherever it comes from."""
+    if context.is_traceback:
+        context.err(redact("".join(traceback.format_exception(exc))))
+    message = redact(text)
+    context.err(f"error: {message}")
+    context.json({"ok": False, "exit": int(code), "error": type(exc).__name__, "message": message})
+    return code
+
+
+def _usage_line(exc: click.ClickException) -> str:
+    text = exc.format_message()
+    context = exc.ctx if isinstance(exc, click.UsageError) else None
+    if context is None:
+        return text
+    if isinstance(exc, click.NoSuchOption) and context.command is not program and exc.option_name in _global_names():
+        above = context.parent.command_path if context.parent else context.command_path
+        return f"{exc.option_name} goes before the command: {above} {exc.option_name} {context.command.name}"
+    # Ours end with their cure, click's with a full stop or a suggestion.
+    return text if ";" in text or "?" in text else f"{text.rstrip('.')}; see '{context.command_path} --help'"
+
+
+def _global_names() -> set[str]:
+    return {name for param in program.params for name in param.opts}
+
+
+def _remember(ctx: click.Context, param: click.Parameter, value: object) -> None:
+    """Keep an option's value at once: an error in the rest of the command line must be told as it asks."""
+    ctx.ensure_object(CliContext).remember(str(param.name), value)
+
+
+def _version(ctx: click.Context, _param: click.Parameter, value: bool) -> None:
+    if not value or ctx.resilient_parsing:
+        return
+    try:
+        version = importlib.metadata.version(_DISTRIBUTION)
+    except importlib.metadata.PackageNotFoundError:
+        version = "(not installed: runs from its source)"
+    click.echo(f"redis-models {version}, Python {platform.python_version()}")
+    ctx.exit()
+
+
+_option = partial(click.option, expose_value=False, callback=_remember)
+
+
+@click.group(
+    cls=CommandFolder,
+    invoke_without_command=True,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog="'COMMAND --help' tells about one command.",
+)
+@_option("--settings", metavar="MODULE", help="Settings module, such as shop.settings.")
+@_option("--no-input", is_flag=True, help="Ask nothing; an open question ends the command with exit code 3.")
+@_option("--json", is_flag=True, is_eager=True, help="Print the result as one JSON object.")
+@_option("--no-color", is_flag=True, help="Print without colours.")
+@_option("-q", "--quiet", is_flag=True, help="Print results and errors only.")
+@_option("-v", "--verbose", count=True, help="Print more; -vv still more.")
+@_option("--traceback", is_flag=True, is_eager=True, help="Show where an error was raised.")
+@click.option(
+    "--version", is_flag=True, help="Print the version.", expose_value=False, is_eager=True, callback=_version
+)
+@click.pass_context
+def program(ctx: click.Context) -> None:
+    """Pydantic models stored as Redis hashes, with migrations that lose nothing."""
+    if ctx.invoked_subcommand is None:
+        click.echo(ctx.get_help())
+
+
+if __name__ == "__main__":
+    sys.exit(main())

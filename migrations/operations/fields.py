@@ -1,0 +1,192 @@
+"""Operations on fields: add, remove, rename, alter. Pure."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+from redis_models.codec import FieldCodec
+from redis_models.errors import RecordError, SchemaError
+
+from ..conversion import convert_value, keeps_bytes
+from ..draft import Draft
+from ..schema import REQUIRED, FieldSchema, Literal, ModelSchema, Snapshot
+from ..steps import Compute, Drop, Move, Put, Step
+from ..views import OldRecord, complaint
+from .base import Operation
+
+__all__ = ["AddField", "AlterField", "RemoveField", "RenameField"]
+
+
+@dataclass(frozen=True)
+class AddField(Operation):
+    """Add a stored field, and fill it in every record.
+
+    Args:
+        model: Name of the model.
+        name: The new field.
+        type: Canonical text of its type.
+        fill: JSON-like value for every record, or a pure function that gives a value for an old record.
+    """
+
+    name: str
+    type: str
+    fill: Literal | Callable[[OldRecord], object]
+
+    def apply(self, snapshot: Snapshot) -> Snapshot:
+        default = REQUIRED if callable(self.fill) else self.fill
+        field = FieldSchema(self.name, self.type, default)
+        if not callable(self.fill):
+            self._encoded(field)
+        return snapshot.with_model(snapshot.model(self.model).with_field(field))
+
+    def steps(self, before: ModelSchema, after: ModelSchema) -> Sequence[Step]:
+        field = after.field(self.name)
+        if not callable(self.fill):
+            return [Put(self.name, self._encoded(field))]
+        function, codec = self.fill, field.codec
+
+        def fill(draft: Draft) -> None:
+            draft.set(self.name, _stored(codec, self.name, self.type, function(OldRecord(draft, before))))
+
+        def unfill(draft: Draft) -> None:
+            draft.remove(self.name)
+
+        return [Compute(self.describe(), fill, unfill, _never_same)]
+
+    def describe(self) -> str:
+        return f"Add field {self.name} to {self.model}"
+
+    def _encoded(self, field: FieldSchema) -> bytes:
+        try:
+            return field.codec.encode(field.codec.validate_jsonable(self.fill))
+        except (ValueError, TypeError) as exc:
+            raise SchemaError(f"{self.describe()}: fill {self.fill!r} is no {self.type}: {complaint(exc)}") from exc
+
+
+@dataclass(frozen=True)
+class RemoveField(Operation):
+    """Remove a stored field; its bytes stay in the record, out of the application's sight, until they are purged.
+
+    Args:
+        model: Name of the model.
+        name: The field.
+        back: JSON-like value, on the way back, for records that were made without the field.
+    """
+
+    name: str
+    back: Literal = None
+
+    @property
+    def is_destructive(self) -> bool:
+        return True
+
+    def apply(self, snapshot: Snapshot) -> Snapshot:
+        return snapshot.with_model(snapshot.model(self.model).without_field(self.name))
+
+    def steps(self, before: ModelSchema, after: ModelSchema) -> Sequence[Step]:
+        field = before.field(self.name)
+        back = self.back if self.back is not None else field.default
+        if back is REQUIRED or (back is None and not field.codec.is_optional):
+            return [Drop(self.name)]
+        try:
+            return [Drop(self.name, field.codec.encode(field.codec.validate_jsonable(back)))]
+        except (ValueError, TypeError) as exc:
+            raise SchemaError(f"{self.describe()}: back {back!r} is no {field.type}: {complaint(exc)}") from exc
+
+    def describe(self) -> str:
+        return f"Remove field {self.name} from {self.model}"
+
+
+@dataclass(frozen=True)
+class RenameField(Operation):
+    """Rename a stored field, in the schema and in every record of the model.
+
+    Args:
+        model: Name of the model.
+        old: Stored field to rename.
+        new: Its name afterwards.
+    """
+
+    old: str
+    new: str
+
+    def apply(self, snapshot: Snapshot) -> Snapshot:
+        return snapshot.with_model(snapshot.model(self.model).with_renamed(self.old, self.new))
+
+    def steps(self, before: ModelSchema, after: ModelSchema) -> Sequence[Step]:
+        return [Move(self.old, self.new)]
+
+    def describe(self) -> str:
+        return f"Rename field {self.old} to {self.new} on {self.model}"
+
+
+@dataclass(frozen=True)
+class AlterField(Operation):
+    """Change the type of a stored field, and convert its value in every record.
+
+    Args:
+        model: Name of the model.
+        name: The field.
+        old: Canonical text of the type before, so that the file can be read alone.
+        new: Canonical text of the type afterwards.
+        convert: Pure function from a value of the old type to one of the new; without it pydantic's lax conversion.
+        back: Likewise from new to old; needed only for values that were changed after the migration.
+    """
+
+    name: str
+    old: str
+    new: str
+    convert: Callable[..., object] | None = None
+    back: Callable[..., object] | None = None
+
+    def apply(self, snapshot: Snapshot) -> Snapshot:
+        model = snapshot.model(self.model)
+        if model.field(self.name).type != self.old:
+            raise SchemaError(
+                f"{self.describe()}: the field is {model.field(self.name).type!r} here, not {self.old!r}; correct the file"
+            )
+        return snapshot.with_model(model.with_type(self.name, self.new))
+
+    def steps(self, before: ModelSchema, after: ModelSchema) -> Sequence[Step]:
+        if self.convert is None and keeps_bytes(self.old, self.new):
+            return []
+        old, new = before.field(self.name), after.field(self.name)
+        forward = partial(_convert, self.name, old, new, self.convert)
+        backward = partial(_convert, self.name, new, old, self.back)
+
+        def is_same(name: str, one: bytes, other: bytes) -> bool:
+            return old.codec.decode(one) == old.codec.decode(other)
+
+        return [Compute(self.describe(), forward, backward, is_same)]
+
+    def describe(self) -> str:
+        return f"Alter field {self.name} on {self.model} from {self.old} to {self.new}"
+
+
+def _convert(
+    name: str, old: FieldSchema, new: FieldSchema, function: Callable[..., object] | None, draft: Draft
+) -> None:
+    raw = draft.get(name)
+    if raw is None:
+        return
+    try:
+        value = old.codec.decode(raw)
+    except ValueError as exc:
+        raise RecordError(name, raw, f"does not read back as {old.type}: {complaint(exc)}") from exc
+    try:
+        converted = convert_value(value, old.codec, new.codec) if function is None else function(value)
+    except Exception as exc:  # the function is the user's: whatever it raises is a fact about this record
+        cure = f"give convert= a function that turns it into {new.type}" if function is None else "correct the function"
+        raise RecordError(name, raw, f"cannot become {new.type} ({complaint(exc)}); {cure}, or mend the record") from exc
+    draft.set(name, _stored(new.codec, name, new.type, converted))
+
+
+def _stored(codec: FieldCodec, name: str, type: str, value: object) -> bytes:
+    try:
+        return codec.encode(codec.validate(value))
+    except (ValueError, TypeError) as exc:
+        raise RecordError(name, None, f"{value!r:.60} is no {type}: {complaint(exc)}") from exc
+
+
+def _never_same(name: str, one: bytes, other: bytes) -> bool:
+    return False

@@ -1,0 +1,66 @@
+"""Operations on whole models. They touch no record: records of a deleted model stay until they are flushed. Pure."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from redis_models.errors import SchemaError
+
+from ..schema import FieldSchema, ModelSchema, Snapshot
+from ..steps import Step
+from .base import Operation
+
+__all__ = ["CreateModel", "DeleteModel"]
+
+
+@dataclass(frozen=True)
+class CreateModel(Operation):
+    """Begin to track a model; its version is the one that the migration names.
+
+    Args:
+        model: Name of the class.
+        fields: Canonical type text by field.
+        primary_key: Name of the field.
+        table: Second part of its keys.
+        prefix: First part of its keys, or "".
+        separator: Between the parts.
+    """
+
+    fields: Mapping[str, str]
+    primary_key: str
+    table: str
+    prefix: str = ""
+    separator: str = ":"
+
+    def apply(self, snapshot: Snapshot) -> Snapshot:
+        if self.model in snapshot.by_name:
+            raise SchemaError(f"there is a model {self.model!r} already")
+        if self.primary_key not in self.fields:
+            raise SchemaError(f"{self.model}: primary key {self.primary_key!r} is none of its fields")
+        fields = tuple(FieldSchema(name, type) for name, type in sorted(self.fields.items()))
+        return snapshot.with_model(
+            ModelSchema(self.model, 1, self.primary_key, self.prefix, self.separator, self.table, fields)
+        )
+
+    def steps(self, before: ModelSchema, after: ModelSchema) -> Sequence[Step]:
+        return ()
+
+    def describe(self) -> str:
+        return f"Create model {self.model}"
+
+
+@dataclass(frozen=True)
+class DeleteModel(Operation):
+    """Stop tracking a model. Its records stay in Redis, so that the way back needs nothing."""
+
+    @property
+    def is_destructive(self) -> bool:
+        return True
+
+    def apply(self, snapshot: Snapshot) -> Snapshot:
+        return snapshot.without_model(self.model)
+
+    def steps(self, before: ModelSchema, after: ModelSchema) -> Sequence[Step]:
+        return ()
+
+    def describe(self) -> str:
+        return f"Delete model {self.model} (its records stay)"

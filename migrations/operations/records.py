@@ -1,0 +1,60 @@
+"""Operations on records alone: the schema stays. Pure."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from redis_models.errors import RecordError, RedisModelsError
+
+from ..draft import Draft
+from ..schema import ModelSchema, Snapshot
+from ..steps import Compute, Step
+from ..views import NewRecord, OldRecord, complaint
+from .base import Operation
+
+__all__ = ["Transform"]
+
+Function = Callable[[OldRecord, NewRecord], None]
+
+
+@dataclass(frozen=True)
+class Transform(Operation):
+    """Run a function on every record.
+
+    Args:
+        model: Name of the model.
+        function: Called with the old and the new record; assigns to the new one. Pure and deterministic: no clock, no
+            random numbers, no I/O, because it may run again for the same record, and must give the same.
+        back: Likewise for the way back, with the present record as the old one; needed only for records that were
+            changed after the migration.
+    """
+
+    function: Function
+    back: Function | None = None
+
+    def apply(self, snapshot: Snapshot) -> Snapshot:
+        snapshot.model(self.model)
+        return snapshot
+
+    def steps(self, before: ModelSchema, after: ModelSchema) -> Sequence[Step]:
+        def is_same(name: str, one: bytes, other: bytes) -> bool:
+            codec = after.field(name).codec
+            return codec.decode(one) == codec.decode(other)
+
+        back = None if self.back is None else self._bound(self.back, after)
+        return [Compute(self.describe(), self._bound(self.function, after), back, is_same)]
+
+    def describe(self) -> str:
+        return f"Transform {self.model} with {getattr(self.function, '__name__', repr(self.function))}"
+
+    def _bound(self, function: Function, schema: ModelSchema) -> Callable[[Draft], None]:
+        def run(draft: Draft) -> None:
+            try:
+                function(OldRecord(draft, schema), NewRecord(draft, schema))
+            except RedisModelsError:
+                raise
+            except Exception as exc:  # the function is the user's: whatever it raises is a fact about this record
+                raise RecordError(
+                    "", None, f"{self.describe()} raised {type(exc).__name__}: {complaint(exc)}; correct it, or mend the record"
+                ) from exc
+
+        return run

@@ -1,0 +1,219 @@
+"""Schemas: a model's stored shape as plain data, comparable, and readable without the class. Pure.
+
+A snapshot is the schemas of all models of one app at one point of its chain. Its JSON is what lies in Redis.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Final
+
+from redis_models.codec import FieldCodec, codec_for
+from redis_models.errors import SchemaError
+from redis_models.keys import KeySpace
+
+from .historical import resolve
+
+__all__ = ["REQUIRED", "FieldSchema", "Literal", "ModelSchema", "Snapshot"]
+
+Literal = str | int | float | bool | list["Literal"] | dict[str, "Literal"] | None
+_FORMAT: Final = 1  # of the JSON
+
+
+class _Required:
+    """The fill of a field that has none; its own class, because None is a fill."""
+
+    def __repr__(self) -> str:
+        return "REQUIRED"
+
+
+REQUIRED: Final = _Required()
+
+
+@dataclass(frozen=True)
+class FieldSchema:
+    """One stored field.
+
+    Attributes:
+        name: Its name in the hash.
+        type: Canonical text of its type; see ``typetext``.
+        default: What a record that lacks it gets, as JSON-like data, or REQUIRED. Not part of the shape: it does not
+            count in comparisons.
+        renamed_from: The name that the code says it had before; a hint for the diff only.
+    """
+
+    name: str
+    type: str
+    default: "Literal | _Required" = field(default=REQUIRED, compare=False)
+    renamed_from: str | None = field(default=None, compare=False)
+
+    @property
+    def codec(self) -> FieldCodec:
+        """How its values are stored."""
+        return codec_for(resolve(self.type))
+
+
+@dataclass(frozen=True)
+class ModelSchema:
+    """The stored shape of one model.
+
+    Attributes:
+        name: Name of the class.
+        version: Version of the shape, as its records are stamped.
+        primary_key: Name of the field.
+        prefix, separator, table: Parts of its keys.
+        fields: Sorted by name, because their order is not stored.
+    """
+
+    name: str
+    version: int
+    primary_key: str
+    prefix: str
+    separator: str
+    table: str
+    fields: tuple[FieldSchema, ...]
+
+    @cached_property
+    def keys(self) -> KeySpace:
+        """Where its records live."""
+        return KeySpace(self.prefix, self.separator, self.table)
+
+    @cached_property
+    def by_name(self) -> Mapping[str, FieldSchema]:
+        """Its fields by name."""
+        return {one.name: one for one in self.fields}
+
+    def field(self, name: str) -> FieldSchema:
+        """Give a field; ``SchemaError`` if there is none."""
+        if name not in self.by_name:
+            raise SchemaError(f"{self.name} has no field {name!r}; it has {', '.join(self.by_name)}")
+        return self.by_name[name]
+
+    def with_field(self, one: FieldSchema) -> "ModelSchema":
+        """Give the schema with a field more; ``SchemaError`` if the name is taken."""
+        if one.name in self.by_name:
+            raise SchemaError(f"{self.name} has a field {one.name!r} already")
+        return replace(self, fields=_sorted([*self.fields, one]))
+
+    def without_field(self, name: str) -> "ModelSchema":
+        """Give the schema with a field less; ``SchemaError`` if there is no such field, or it is the primary key."""
+        self.field(name)
+        if name == self.primary_key:
+            raise SchemaError(f"{self.name}.{name} is the primary key; it cannot be removed")
+        return replace(self, fields=tuple(one for one in self.fields if one.name != name))
+
+    def with_renamed(self, old: str, new: str) -> "ModelSchema":
+        """Give the schema with a field under another name; the primary key may be one."""
+        one = replace(self.field(old), name=new)
+        if new in self.by_name:
+            raise SchemaError(f"{self.name} has a field {new!r} already")
+        kept = [other for other in self.fields if other.name != old]
+        key = new if self.primary_key == old else self.primary_key
+        return replace(self, fields=_sorted([*kept, one]), primary_key=key)
+
+    def with_type(self, name: str, type: str) -> "ModelSchema":
+        """Give the schema with another type of a field."""
+        one = replace(self.field(name), type=type)
+        return replace(self, fields=_sorted([*(o for o in self.fields if o.name != name), one]))
+
+    def has_shape_of(self, other: "ModelSchema") -> bool:
+        """Whether both store the same bytes under the same keys, whatever their versions say."""
+        return replace(self, version=other.version) == other
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """The schemas of all models of an app at one point.
+
+    Attributes:
+        models: Sorted by name.
+    """
+
+    models: tuple[ModelSchema, ...] = ()
+
+    @cached_property
+    def by_name(self) -> Mapping[str, ModelSchema]:
+        """Its models by name."""
+        return {one.name: one for one in self.models}
+
+    def model(self, name: str) -> ModelSchema:
+        """Give a model; ``SchemaError`` if there is none."""
+        if name not in self.by_name:
+            raise SchemaError(f"there is no model {name!r}; there are {', '.join(self.by_name) or 'none'}")
+        return self.by_name[name]
+
+    def with_model(self, one: ModelSchema) -> "Snapshot":
+        """Give the snapshot with ``one`` in the place of the model of its name, or beside the others."""
+        return Snapshot(tuple(sorted([*(o for o in self.models if o.name != one.name), one], key=lambda o: o.name)))
+
+    def without_model(self, name: str) -> "Snapshot":
+        """Give the snapshot without a model; ``SchemaError`` if there is none."""
+        self.model(name)
+        return Snapshot(tuple(one for one in self.models if one.name != name))
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Digest of the shapes and versions: equal for equal snapshots."""
+        return hashlib.sha256(self._json(with_defaults=False).encode()).hexdigest()[:16]
+
+    def to_json(self) -> str:
+        """Give the text that is stored in Redis."""
+        return self._json(with_defaults=True)
+
+    @classmethod
+    def from_json(cls, text: str | bytes) -> "Snapshot":
+        """Read what ``to_json`` wrote.
+
+        Raises:
+            SchemaError: It is no such text, or of a format that this version does not know.
+        """
+        try:
+            document = json.loads(text)
+            if document["format"] != _FORMAT:
+                raise SchemaError(f"snapshot of format {document['format']!r}; this version knows {_FORMAT}")
+            return cls(tuple(_model_of(name, one) for name, one in sorted(document["models"].items())))
+        except (KeyError, TypeError, ValueError) as exc:
+            raise SchemaError(f"the text is no snapshot: {exc!r}") from exc
+
+    def _json(self, *, with_defaults: bool) -> str:
+        models = {one.name: _document_of(one, with_defaults) for one in self.models}
+        return json.dumps({"format": _FORMAT, "models": models}, sort_keys=True)
+
+
+def _sorted(fields: Iterable[FieldSchema]) -> tuple[FieldSchema, ...]:
+    return tuple(sorted(fields, key=lambda one: one.name))
+
+
+def _document_of(model: ModelSchema, with_defaults: bool) -> dict[str, object]:
+    fields: dict[str, dict[str, object]] = {}
+    for one in model.fields:
+        fields[one.name] = {"type": one.type}
+        if with_defaults and not isinstance(one.default, _Required):
+            fields[one.name]["default"] = one.default
+    return {
+        "version": model.version,
+        "primary_key": model.primary_key,
+        "prefix": model.prefix,
+        "separator": model.separator,
+        "table": model.table,
+        "fields": fields,
+    }
+
+
+def _model_of(name: str, document: Mapping[str, object]) -> ModelSchema:
+    fields = document["fields"]
+    if not isinstance(fields, dict):
+        raise SchemaError(f"snapshot: the fields of {name} are no object")
+    return ModelSchema(
+        name=name,
+        version=int(str(document["version"])),
+        primary_key=str(document["primary_key"]),
+        prefix=str(document["prefix"]),
+        separator=str(document["separator"]),
+        table=str(document["table"]),
+        fields=_sorted(
+            FieldSchema(field_name, one["type"], one.get("default", REQUIRED)) for field_name, one in fields.items()
+        ),
+    )

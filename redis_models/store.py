@@ -1,0 +1,246 @@
+"""Stores: a name for one Redis database, its connections, and the models that live in it."""
+
+import asyncio
+import re
+import threading
+import weakref
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Final, Protocol, TypeVar
+from urllib.parse import quote
+
+import redis
+import redis.asyncio
+from pydantic import BaseModel, ConfigDict
+from redis.backoff import NoBackoff
+from redis.connection import UnixDomainSocketConnection, parse_url
+
+from .batches import Batches
+from .client import AsyncClient, SyncClient, run, run_async
+from .embedded import AsyncEmbeddedConnection, EmbeddedConnection, EmbeddedServer
+from .errors import ModelDeclarationError, ServerUnreachableError
+
+if TYPE_CHECKING:
+    from .model import Model
+
+__all__ = ["RedisConfig", "Store", "Upgrader", "masked"]
+
+Result = TypeVar("Result")
+_TIMEOUT_S: Final = 5.0  # one batch; a stalled server is reported, not waited for
+_CONNECTIONS: Final = 100  # as redis-py 8; more callers wait for a free one instead of failing
+_PASSWORD: Final = re.compile(r"(?<=://)([^/@]*):[^/@]*@")
+
+
+class Upgrader(Protocol):
+    """What knows the way from an older version of a model to the one in this process: the migration engine."""
+
+    def upgrade(self, model: "type[Model]", key: str, record: Mapping[str, bytes]) -> dict[str, bytes]:
+        """Give a record as the newest version would store it; writes nothing."""
+        ...
+
+    def rewrite(self, model: "type[Model]", key: str) -> Batches[None]:
+        """Bring the stored record to the newest version, unless somebody else does it first."""
+        ...
+
+
+class RedisConfig(BaseModel):
+    """Where a Redis server is, in parts.
+
+    Attributes:
+        host, port, db: As in a URL.
+        password: Percent-encoded where it goes into the URL, and never shown.
+        ssl: Whether to speak TLS.
+        encoding: Kept for the seed's sake; values are read as bytes.
+    """
+
+    model_config = ConfigDict(from_attributes=True)
+
+    host: str = "localhost"
+    port: int = 6379
+    db: int = 0
+    password: str | None = None
+    ssl: bool = False
+    encoding: str | None = "utf-8"
+
+    @property
+    def redis_url(self) -> str:
+        """The URL that ``Store.from_url`` takes."""
+        scheme = "rediss" if self.ssl else "redis"
+        secret = f":{quote(self.password, safe='')}@" if self.password else ""
+        return f"{scheme}://{secret}{self.host}:{self.port}/{self.db}"
+
+    def __repr_args__(self) -> "list[tuple[str | None, object]]":
+        shown = {**self.__dict__, "password": "***" if self.password else None}
+        return list(shown.items())
+
+
+class Store:
+    """One Redis database and the models that live in it. Making one does no I/O.
+
+    Holds connection pools; may be shared by threads and by event loops, each of which gets connections of its own.
+
+    Args:
+        name: For people.
+        redis_config: Where the server is.
+        redis_store: An asyncio client to use instead of one made from ``redis_config``; settable at any time.
+        life_span_in_seconds: Life span of records whose model has no ttl of its own, or None.
+        url: ``redis:// rediss:// valkey:// unix://`` or ``embedded:DIR``; wins over ``redis_config``.
+        timeout_s: How long one exchange with the server may take, in seconds.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        redis_config: RedisConfig | None = None,
+        redis_store: redis.asyncio.Redis | None = None,
+        life_span_in_seconds: int | None = None,
+        *,
+        url: str | None = None,
+        timeout_s: float = _TIMEOUT_S,
+    ) -> None:
+        self.name = name
+        self.redis_config = redis_config or RedisConfig()
+        self.redis_store = redis_store
+        self.life_span_in_seconds = life_span_in_seconds
+        self.models: dict[str, type[Model]] = {}
+        self.upgrader: Upgrader | None = None
+        self._url = url or self.redis_config.redis_url
+        self._timeout_s = timeout_s
+        self._embedded: EmbeddedServer | None = None
+        self._sync: tuple[redis.Redis, SyncClient] | None = None
+        self._async: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, tuple[redis.asyncio.Redis, AsyncClient]]
+        self._async = weakref.WeakKeyDictionary()
+        self._lock = threading.Lock()
+
+    @classmethod
+    def from_url(cls, url: str, *, name: str = "default", life_span_in_seconds: int | None = None) -> "Store":
+        """Make a store of a URL; see ``Store``."""
+        return cls(name, url=url, life_span_in_seconds=life_span_in_seconds)
+
+    def __repr__(self) -> str:
+        return f"Store({self.name!r}, url={self.address!r})"
+
+    @property
+    def address(self) -> str:
+        """The URL without its password."""
+        return masked(self._url)
+
+    def register_model(self, model: "type[Model]") -> None:
+        """Bind a model class to this store.
+
+        Raises:
+            NotImplementedError: Its primary key is not named by text, as in the seed.
+            ModelDeclarationError: It cannot be stored as it is declared, or another model has its keys.
+        """
+        if not isinstance(model.get_primary_key_field(), str):
+            raise NotImplementedError(f"{model.__name__} should have a _primary_key_field")
+        start = model.__shape__.keys.start
+        for other in self.models.values():
+            if other.__shape__.keys.start == start and other.__qualname__ != model.__qualname__:
+                raise ModelDeclarationError(
+                    model.__name__, f"has the keys of {other.__name__} ({start}*); give one of them another table"
+                )
+        self.models[model.__name__.lower()] = model
+        model._store = self
+
+    def model(self, name: str) -> "type[Model]":
+        """Give the registered model of that name, in any case; ``KeyError`` if there is none."""
+        return self.models[name.lower()]
+
+    def run(self, batches: Batches[Result]) -> Result:
+        """Run an operation to its end, blocking."""
+        return run(self.sync_client, batches)
+
+    async def run_async(self, batches: Batches[Result]) -> Result:
+        """Run an operation to its end, in the running loop."""
+        return await run_async(self.async_client, batches)
+
+    @property
+    def sync_client(self) -> SyncClient:
+        """What exchanges command batches, blocking."""
+        if self._sync is None:
+            with self._lock:
+                if self._sync is None:
+                    self._sync = self._new_sync()
+        return self._sync[1]
+
+    @property
+    def async_client(self) -> AsyncClient:
+        """What exchanges command batches in the running loop."""
+        if self.redis_store is not None:
+            return AsyncClient(self.redis_store, self.address, self._timeout_s)
+        loop = asyncio.get_running_loop()
+        made = self._async.get(loop)
+        if made is None:
+            made = self._async[loop] = self._new_async()
+        return made[1]
+
+    def close(self) -> None:
+        """Close the blocking connections; those of event loops end with ``aclose`` or their loop."""
+        if self._sync is not None:
+            self._sync[0].close()
+            self._sync = None
+        if self._embedded is not None and not self._async:
+            self._embedded.release()
+
+    async def aclose(self) -> None:
+        """Close all connections of this store that the running loop may close."""
+        made = self._async.pop(asyncio.get_running_loop(), None)
+        if made is not None:
+            await made[0].aclose()
+        self.close()
+
+    def _new_sync(self) -> tuple[redis.Redis, SyncClient]:
+        options = self._options()
+        if self._embedded is not None:
+            options.update(connection_class=EmbeddedConnection, embedded=self._embedded)
+        pool = redis.BlockingConnectionPool(
+            max_connections=_CONNECTIONS,
+            timeout=self._timeout_s,
+            socket_timeout=self._timeout_s,
+            retry=redis.retry.Retry(NoBackoff(), 0),
+            **options,
+        )
+        client = redis.Redis(connection_pool=pool)
+        return client, SyncClient(client, self.address)
+
+    def _new_async(self) -> tuple[redis.asyncio.Redis, AsyncClient]:
+        options = self._options()
+        if self._embedded is not None:
+            options.update(connection_class=AsyncEmbeddedConnection, embedded=self._embedded)
+        elif "connection_class" in options:
+            options["connection_class"] = _async_twin(options["connection_class"])
+        pool = redis.asyncio.BlockingConnectionPool(
+            max_connections=_CONNECTIONS,
+            timeout=None,
+            socket_timeout=None,
+            retry=redis.asyncio.retry.Retry(NoBackoff(), 0),
+            **options,
+        )
+        client = redis.asyncio.Redis(connection_pool=pool)
+        return client, AsyncClient(client, self.address, self._timeout_s)
+
+    def _options(self) -> dict[str, object]:
+        """Connection options of the URL; starts nothing."""
+        scheme, _, rest = self._url.partition(":")
+        if scheme == "embedded":
+            if self._embedded is None:
+                self._embedded = EmbeddedServer(rest.removeprefix("//") or None)
+            return {"path": self._embedded.socket_path}
+        url = {"valkey": "redis", "valkeys": "rediss"}.get(scheme, scheme) + ":" + rest
+        try:
+            return dict(parse_url(url))
+        except ValueError as exc:
+            raise ServerUnreachableError(
+                f"{self.address!r} is no URL of a server ({exc}); use redis://, rediss://, unix:// or embedded:DIR"
+            ) from None
+
+
+def masked(url: str) -> str:
+    """Give ``url`` without its password."""
+    return _PASSWORD.sub(r"\1:***@", url)
+
+
+def _async_twin(connection_class: object) -> type[redis.asyncio.Connection]:
+    if connection_class is UnixDomainSocketConnection:
+        return redis.asyncio.UnixDomainSocketConnection
+    return redis.asyncio.SSLConnection
