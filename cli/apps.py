@@ -1,0 +1,43 @@
+"""Which apps, and which target, the words after a command mean."""
+
+import difflib
+
+import click
+
+from redis_models.apps import App
+
+from .context import CliContext
+
+__all__ = ["MINUS", "chosen_apps"]
+
+# Stands for the "-" of a target like -1 on its way through click, which would take it for an option.
+MINUS = "minus:"
+
+
+def chosen_apps(context: CliContext, app: str | None, target: str | None = None) -> tuple[list[App], str | None]:
+    """Give the apps that are meant, and the target.
+
+    A project of one app need not name it: ``migrate zero`` means the app's zero.
+
+    Raises:
+        click.UsageError: There is no such app, or a target stands without one among several apps.
+    """
+    app, target = _minus(app), _minus(target)
+    known = {one.label: one for one in context.apps}
+    if app is None:
+        return list(known.values()), None
+    if app in known:
+        return [known[app]], target
+    if target is None and len(known) == 1 and _looks_like_a_target(app):
+        return list(known.values()), app
+    near = difflib.get_close_matches(app, known, n=1)
+    hint = f"Did you mean {near[0]!r}?" if near else f"There is {', '.join(known) or 'none'}."
+    raise click.UsageError(f"No app named {app!r}. {hint}")
+
+
+def _minus(text: str | None) -> str | None:
+    return None if text is None else text.replace(MINUS, "-", 1)
+
+
+def _looks_like_a_target(text: str) -> bool:
+    return text == "zero" or text[:1] in "+-0123456789"

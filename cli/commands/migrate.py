@@ -1,0 +1,227 @@
+"""``migrate [APP] [TARGET]``: bring the records of the database to where the migration files lead."""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import click
+
+from redis_models.apps import App
+from redis_models.client import SyncClient, run
+from redis_models.errors import IncompleteError, MigrationError, UnansweredError, UnsafeError
+from redis_models.migrations.answers import Answers
+from redis_models.migrations.automatic import automatic_plan
+from redis_models.migrations.bookkeeping import Shelf, State
+from redis_models.migrations.chain import Chain
+from redis_models.migrations.diff import diff
+from redis_models.migrations.files import load_chain
+from redis_models.migrations.inspection import snapshot_of
+from redis_models.migrations.lease import hold_lease
+from redis_models.migrations.passes import index_size
+from redis_models.migrations.planning import Plan, make_plan
+from redis_models.migrations.running import Result, fake, run_plan
+from redis_models.migrations.schema import Snapshot
+
+from ..apps import MINUS, chosen_apps
+from ..context import CliContext
+from ..planned import plan_document, plan_lines
+from ..progress import shown_progress
+
+__all__ = ["command"]
+
+
+class _Steps(click.Command):
+    """Takes ``-1`` for a target, where click would look for an option."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        return super().parse_args(ctx, [re.sub(r"^-(?=\d+$)", MINUS, one) for one in args])
+
+
+
+@dataclass(frozen=True)
+class _Task:
+    """What is to be done to the database of one app.
+
+    Attributes:
+        app: The app.
+        shelf: Its bookkeeping.
+        plan: What its files, or its code, and the database come to.
+        replan: Makes the plan again of the database as it is then.
+        has_unmade_changes: Whether the code is ahead of the files.
+    """
+
+    app: App
+    shelf: Shelf
+    plan: Plan
+    replan: Callable[[State], Plan]
+    has_unmade_changes: bool
+
+
+@click.command("migrate", cls=_Steps)
+@click.argument("app", required=False)
+@click.argument("target", required=False)
+@click.option("--plan", "only_plan", is_flag=True, help="Show what would be done, with record counts, and do nothing.")
+@click.option("--check", is_flag=True, help="Exit 1 if anything is pending or not made yet; do nothing.")
+@click.option("--fake", "is_fake", is_flag=True, help="Record migrations as applied without touching a record.")
+@click.option("--auto", "is_auto", is_flag=True, help="No files: go from the stored snapshot to the code.")
+@click.option("--yes", is_flag=True, help="Do not ask for a confirmation.")
+@click.option("--allow-destructive", is_flag=True, help="Consent to remove fields and models.")
+@click.option("--wait", "wait_s", type=click.FloatRange(min=0), default=0, help="Seconds to wait for another runner.")
+@click.option("--batch", type=click.IntRange(1, 100), help="Records that one script touches; BATCH_SIZE otherwise.")
+@click.pass_obj
+def command(
+    context: CliContext,
+    app: str | None,
+    target: str | None,
+    only_plan: bool,
+    check: bool,
+    is_fake: bool,
+    is_auto: bool,
+    yes: bool,
+    allow_destructive: bool,
+    wait_s: float,
+    batch: int | None,
+) -> int | None:
+    """Apply or take back migrations of APP, or of all apps.
+
+    TARGET is a number, a name or its beginning, an id, zero, +N or -N; the newest migration if it is not given. A run
+    that stopped goes on where it was.
+    """
+    apps, target = chosen_apps(context, app, target)
+    client = context.store.sync_client
+    if is_fake:
+        return _fake(context, client, apps, target, wait_s)
+    tasks = [_task(context, client, one, target, is_auto) for one in apps]
+    if check:
+        return _check(context, tasks)
+    _show(context, client, tasks, only_plan)
+    if only_plan:
+        return None
+    _consent(context, tasks, yes, allow_destructive)
+    return _run(context, client, tasks, wait_s, batch or context.settings.batch_size)
+
+
+def _task(context: CliContext, client: SyncClient, app: App, target: str | None, is_auto: bool) -> _Task:
+    shelf = Shelf(context.settings.namespace, app.label)
+    state = run(client, shelf.read())
+    chain = load_chain(app.label, app.migrations_path)
+    code = snapshot_of(app.models)
+    if is_auto:
+        return _Task(app, shelf, _automatic(app, chain, code, state), lambda now: _automatic(app, chain, code, now), False)
+    position = chain.head_position if target is None else chain.target(target, len(state.ledger))
+    unmade = diff(chain.snapshots[-1], code, Answers())
+    return _Task(
+        app,
+        shelf,
+        make_plan(chain, state, position),
+        lambda now: make_plan(chain, now, position),
+        bool(unmade.operations or unmade.questions or unmade.versions),
+    )
+
+
+def _automatic(app: App, chain: Chain, code: Snapshot, state: State) -> Plan:
+    if chain.links:
+        raise MigrationError(f"{app.label} has migration files; --auto is for apps without them. Use 'makemigrations'")
+    found = diff(state.snapshot or Snapshot(), code, Answers())
+    if found.questions:
+        raise UnansweredError([f"{app.label}: {one.summary}; use 'makemigrations', which asks" for one in found.questions])
+    return automatic_plan(app.label, state, code, found.operations)
+
+
+def _check(context: CliContext, tasks: list[_Task]) -> int:
+    problems = [line for task in tasks for line in _problems(task)]
+    for line in problems:
+        context.out(line)
+    context.json({"command": "migrate", "ok": not problems, "problems": problems})
+    return 1 if problems else 0
+
+
+def _problems(task: _Task) -> list[str]:
+    label, plan = task.app.label, task.plan
+    found = [f"{label}: {link.name} ({link.id}) is not applied" for link in plan.applied]
+    found += [f"{label}: {link.name} ({link.id}) is applied" for link in plan.unapplied]
+    if plan.is_resumed:
+        found.append(f"{label}: a run stopped half-way; run 'migrate'")
+    if task.has_unmade_changes:
+        found.append(f"{label}: the models have changes that no migration file has; run 'makemigrations'")
+    return found
+
+
+def _show(context: CliContext, client: SyncClient, tasks: list[_Task], only_plan: bool) -> None:
+    documents: list[object] = []
+    for task in tasks:
+        counts = {work.route.model: run(client, index_size(work.keys)) for work in task.plan.works}
+        documents.append(plan_document(task.plan, counts))
+        if only_plan or not task.plan.is_empty or task.plan.is_resumed:
+            for line in plan_lines(task.plan, context.store.address, counts):
+                context.out(line)
+        if task.has_unmade_changes:
+            context.err(f"{task.app.label}: the models have changes that no migration file has; run 'makemigrations'")
+    if only_plan:
+        context.json({"command": "migrate", "ok": True, "plans": documents})
+
+
+def _consent(context: CliContext, tasks: list[_Task], yes: bool, allow_destructive: bool) -> None:
+    destructive = [line for task in tasks for line in task.plan.destructive]
+    if destructive and not allow_destructive:
+        raise UnsafeError(
+            f"refused without --allow-destructive, nothing was changed: {'; '.join(destructive)}."
+            " The values stay in the records, aside, and 'migrate' with an earlier target brings them back"
+        )
+    pending = any(task.plan.works for task in tasks)
+    if pending and context.is_interactive and not yes:
+        click.confirm("Rewrite these records?", abort=True, err=True)
+
+
+def _run(context: CliContext, client: SyncClient, tasks: list[_Task], wait_s: float, batch_size: int) -> int | None:
+    pending = [task for task in tasks if not task.plan.is_empty or task.plan.is_resumed or task.plan.works]
+    results: dict[str, Result] = {}
+    if not pending:
+        context.out("No migrations to apply.")
+    for task in pending:
+        results[task.app.label] = _run_one(context, client, task, wait_s, batch_size)
+        for link in task.plan.applied:
+            context.out(f"Applied {task.app.label}.{link.name}")
+        for link in task.plan.unapplied:
+            context.out(f"Took back {task.app.label}.{link.name}")
+        context.out(_summary(results[task.app.label]))
+    context.json(
+        {
+            "command": "migrate",
+            "ok": True,
+            "apps": {label: {"changed": one.changed, "seconds": one.seconds} for label, one in results.items()},
+        }
+    )
+    return None
+
+
+def _run_one(context: CliContext, client: SyncClient, task: _Task, wait_s: float, batch_size: int) -> Result:
+    life_s = context.settings.lease_seconds
+    try:
+        with (
+            hold_lease(client, context.settings.namespace, life_s=life_s, wait_s=wait_s) as lease,
+            shown_progress(context) as report,
+        ):
+            return run_plan(client, lease, task.shelf, task.plan, task.replan, batch_size=batch_size, report=report)
+    except KeyboardInterrupt:
+        raise IncompleteError(
+            f"{task.app.label}: paused; every record that was rewritten is whole. Run 'migrate' again to go on"
+        ) from None
+
+
+def _fake(context: CliContext, client: SyncClient, apps: list[App], target: str | None, wait_s: float) -> None:
+    for app in apps:
+        chain = load_chain(app.label, app.migrations_path)
+        shelf = Shelf(context.settings.namespace, app.label)
+        state = run(client, shelf.read())
+        position = chain.head_position if target is None else chain.target(target, len(state.ledger))
+        with hold_lease(client, context.settings.namespace, life_s=context.settings.lease_seconds, wait_s=wait_s) as lease:
+            fake(client, lease, shelf, chain, position)
+        context.out(f"{app.label}: recorded as at {position} of {chain.head_position} migrations; no record was touched")
+    context.json({"command": "migrate", "ok": True, "faked": [app.label for app in apps]})
+
+
+def _summary(result: Result) -> str:
+    total = sum(result.changed.values())
+    rate = f", {total / result.seconds:,.0f}/s" if total and result.seconds else ""
+    return f"{total:,} records changed in {result.seconds:.1f} s{rate}"

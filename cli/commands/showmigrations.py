@@ -1,0 +1,76 @@
+"""``showmigrations [APP]``: which migrations are applied, and which are not."""
+
+import click
+
+from redis_models.apps import App
+from redis_models.client import run
+from redis_models.migrations.bookkeeping import Shelf, State
+from redis_models.migrations.chain import Chain, Link
+from redis_models.migrations.files import load_chain
+
+from ..apps import chosen_apps
+from ..context import CliContext
+
+__all__ = ["command"]
+
+
+@click.command("showmigrations")
+@click.argument("app", required=False)
+@click.pass_obj
+def command(context: CliContext, app: str | None) -> None:
+    """Show the migrations of APP, or of all apps, and whether they are applied.
+
+    [X] applied, [F] recorded without running, [>] a run towards it is not finished, [ ] not applied,
+    [?] applied, but its file is not here.
+    """
+    apps, _ = chosen_apps(context, app)
+    shown: dict[str, object] = {}
+    for one in apps:
+        chain = load_chain(one.label, one.migrations_path)
+        state = run(context.store.sync_client, Shelf(context.settings.namespace, one.label).read())
+        rows = [_row(chain, place, link, state) for place, link in enumerate(chain.links, 1)] + _strangers(chain, state)
+        shown[one.label] = rows
+        _print(context, one, rows)
+    context.json({"command": "showmigrations", "ok": True, "apps": shown})
+
+
+def _print(context: CliContext, app: App, rows: list[dict[str, object]]) -> None:
+    context.out(app.label)
+    for row in rows:
+        when = f"  {row['applied_at']}  {row['records']:,} records" if row["applied_at"] else ""
+        edited = "  edited after applying!" if row["is_edited"] else ""
+        context.out(f" [{row['mark']}] {row['name']}  {row['id']}{when}{edited}")
+    if not rows:
+        context.out(" (no migrations)")
+
+
+def _row(chain: Chain, place: int, link: Link, state: State) -> dict[str, object]:
+    entry = state.ledger.get(link.id)
+    mark = " " if entry is None else "F" if entry.is_faked else "X"
+    journal = state.journal
+    if journal is not None and min(journal.target, len(state.ledger)) < place <= journal.reach:
+        mark = ">"
+    return {
+        "mark": mark,
+        "name": link.name,
+        "id": link.id,
+        "applied_at": None if entry is None else entry.applied_at,
+        "records": 0 if entry is None else entry.records,
+        "is_edited": entry is not None and entry.checksum != link.checksum,
+    }
+
+
+def _strangers(chain: Chain, state: State) -> list[dict[str, object]]:
+    here = {link.id for link in chain.links}
+    return [
+        {
+            "mark": "?",
+            "name": entry.name,
+            "id": id,
+            "applied_at": entry.applied_at,
+            "records": entry.records,
+            "is_edited": False,
+        }
+        for id, entry in state.ledger.items()
+        if id not in here
+    ]

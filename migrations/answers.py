@@ -1,0 +1,205 @@
+"""Answers: what people say about changes that a diff cannot know, and the flags that say it. Pure."""
+
+import ast
+import math
+import re
+import shlex
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from typing import Final, TypeVar, cast
+
+from redis_models.codec import codec_for
+from redis_models.errors import SchemaError
+
+from .historical import resolve
+from .schema import Literal
+from .views import complaint
+
+__all__ = ["Answer", "Answers", "ComputeAnswer", "DropAnswer", "FillAnswer", "RenameAnswer", "parse_answer"]
+
+_SAFE_IN_DOUBLE: Final = re.compile(r"[^\"$`\\!]*")
+_BARE_WORD: Final = re.compile(r"[\w .:/+-]+")
+
+
+@dataclass(frozen=True)
+class RenameAnswer:
+    """The values of ``old`` move to ``new``."""
+
+    model: str
+    old: str
+    new: str
+
+    def flag(self, prefix: str = "") -> str:
+        """Give the option that says this; ``prefix`` is the app's label with a dot, where that is needed."""
+        return f"--rename {prefix}{self.model}.{self.old}={self.new}"
+
+
+@dataclass(frozen=True)
+class DropAnswer:
+    """The values of a field go; or, with no field, a model is tracked no longer."""
+
+    model: str
+    field: str | None = None
+
+    def flag(self, prefix: str = "") -> str:
+        """Give the option that says this."""
+        return f"--drop {prefix}{self.model}" + (f".{self.field}" if self.field else "")
+
+
+@dataclass(frozen=True)
+class FillAnswer:
+    """Every record gets the same JSON-like value."""
+
+    model: str
+    field: str
+    value: Literal
+
+    def flag(self, prefix: str = "") -> str:
+        """Give the option that says this, quoted for a shell."""
+        return f"--default {_quoted(f'{prefix}{self.model}.{self.field}={self.value!r}')}"
+
+    def check(self, type: str) -> None:
+        """Refuse a value that is none of ``type``.
+
+        Raises:
+            SchemaError: It is none.
+        """
+        codec = codec_for(resolve(type))
+        try:
+            codec.encode(codec.validate_jsonable(self.value))
+        except (ValueError, TypeError) as exc:
+            raise SchemaError(f"{self.flag()}: {self.value!r} is no {type}: {complaint(exc)}") from exc
+
+
+@dataclass(frozen=True)
+class ComputeAnswer:
+    """A function computes the value for each record; somebody writes it into the file."""
+
+    model: str
+    field: str
+
+    def flag(self, prefix: str = "") -> str:
+        """Give the option that says this."""
+        return f"--compute {prefix}{self.model}.{self.field}"
+
+
+Answer = RenameAnswer | DropAnswer | FillAnswer | ComputeAnswer
+A = TypeVar("A", RenameAnswer, DropAnswer, FillAnswer, ComputeAnswer)
+
+
+@dataclass(frozen=True)
+class Answers:
+    """All answers about one app.
+
+    Args:
+        given: In any order; two that contradict each other are refused by the diff.
+    """
+
+    given: tuple[Answer, ...] = ()
+
+    def having(self, *more: Answer) -> "Answers":
+        """Give these answers and some more."""
+        return Answers((*self.given, *more))
+
+    def of(self, kind: type[A], model: str) -> list[A]:
+        """Give the answers of one kind about one model, each once, in their order."""
+        return [one for one in dict.fromkeys(self.given) if isinstance(one, kind) and one.model == model]
+
+    def __hash__(self) -> int:
+        return hash(repr(self.given))
+
+
+def parse_answer(option: str, text: str, models: Mapping[str, Collection[str]]) -> tuple[str, Answer]:
+    """Read what a flag says.
+
+    Args:
+        option: ``--rename``, ``--drop``, ``--default`` or ``--compute``.
+        text: ``Model.field=...``, or ``app.Model.field=...``; for ``--drop`` also a model alone.
+        models: Names of the models that an answer may be about, by the label of their app.
+
+    Returns:
+        The label of the app, and the answer.
+
+    Raises:
+        SchemaError: The text is none of that, or names no model, or one of several.
+    """
+    flag = f"{option} {_quoted(text)}"
+    path, equals, value = text.partition("=")
+    label, model, field = _place(flag, path.strip(), models)
+    wants_value = option in ("--rename", "--default")
+    if wants_value != bool(equals) or (not field and option != "--drop") or (wants_value and not value.strip()):
+        raise SchemaError(f"{flag}: write it like {_EXAMPLES[option]}")
+    if option == "--drop":
+        return label, DropAnswer(model, field or None)
+    if option == "--compute":
+        return label, ComputeAnswer(model, field)
+    if option == "--rename":
+        return label, RenameAnswer(model, field, value.strip().rpartition(".")[2])
+    return label, FillAnswer(model, field, parse_literal(flag, path, value))
+
+
+_EXAMPLES: Final = {
+    "--rename": "--rename Customer.name=full_name",
+    "--drop": "--drop Customer.name, or --drop Customer for a model",
+    "--default": "--default \"Order.currency='EUR'\"",
+    "--compute": "--compute Order.total",
+}
+
+
+def parse_literal(flag: str, path: str, text: str) -> Literal:
+    """Read a Python literal made of text, numbers, True, False, None, lists and dicts.
+
+    Raises:
+        SchemaError: It is none; the text says how to write it.
+    """
+    try:
+        value: object = ast.literal_eval(text.strip())
+    except (ValueError, SyntaxError, RecursionError, MemoryError, TypeError) as exc:
+        cure = "write a Python literal: 'text', 12, True, None, [], {}"
+        if _BARE_WORD.fullmatch(text.strip()):
+            cure = f"text needs quotes: {text.strip()!r}" + (f", as in --default {_literal(path, text)}" if path else "")
+        raise SchemaError(f"{flag}: {text.strip()} is no Python literal; {cure}") from exc
+    return _jsonable(flag, value)
+
+
+def _literal(path: str, text: str) -> str:
+    return _quoted(f"{path.strip()}={text.strip()!r}")
+
+
+def _jsonable(flag: str, value: object) -> Literal:
+    if isinstance(value, (list, tuple)):
+        return [_jsonable(flag, one) for one in cast("list[object]", value)]
+    if isinstance(value, dict):
+        pairs = cast("dict[object, object]", value)
+        if all(isinstance(key, str) for key in pairs):
+            return {str(key): _jsonable(flag, one) for key, one in pairs.items()}
+        raise SchemaError(f"{flag}: the keys of {value!r} must be text, as JSON's are")
+    if value is None or isinstance(value, (str, bool, int)) or (isinstance(value, float) and math.isfinite(value)):
+        return value
+    raise SchemaError(f"{flag}: {value!r} has no JSON form; write text, a number, True, False, None, a list or a dict")
+
+
+def _place(flag: str, path: str, models: Mapping[str, Collection[str]]) -> tuple[str, str, str]:
+    """Split ``app.Model.field``, whose first and last part may be missing."""
+    parts = [part.strip() for part in path.split(".")]
+    if not all(parts) or len(parts) > 3:
+        raise SchemaError(f"{flag}: write Model.field, or app.Model.field")
+    label: str | None = None
+    if len(parts) == 3 or (len(parts) == 2 and parts[1] in models.get(parts[0], ())):
+        label = parts.pop(0)
+    model, field = parts[0], parts[1] if len(parts) == 2 else ""
+    owners = [one for one in models if label in (None, one) and model in models[one]]
+    if len(owners) == 1:
+        return owners[0], model, field
+    if owners:
+        choices = " or ".join(f"{one}.{path}" for one in owners)
+        raise SchemaError(f"{flag}: there is a {model} in several apps; write {choices}")
+    known = ", ".join(f"{one}.{name}" for one in models for name in models[one] if label in (None, one))
+    raise SchemaError(f"{flag}: there is no model {model!r}; there are {known or 'none'}")
+
+
+def _quoted(text: str) -> str:
+    """Quote a word for a shell; in double quotes where it is readable that way."""
+    if "'" in text and _SAFE_IN_DOUBLE.fullmatch(text):
+        return f'"{text}"'
+    return shlex.quote(text)

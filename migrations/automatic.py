@@ -1,0 +1,68 @@
+"""Migrate without files: from the snapshot stored in Redis to the code, where nothing is ambiguous. Pure.
+
+The same diff in the same state gives the same operations, so that a run that stopped half-way goes on with the same
+command. There is no way back, because nothing keeps the operations.
+"""
+
+from collections.abc import Sequence
+
+from redis_models.errors import DriftError, MigrationError
+
+from .bookkeeping import State
+from .chain import Chain, Link
+from .operations import CreateModel, Operation
+from .planning import Plan, plan_between
+from .schema import Snapshot
+
+__all__ = ["automatic_plan"]
+
+
+def automatic_plan(app: str, state: State, code: Snapshot, operations: Sequence[Operation]) -> Plan:
+    """Plan the way from the stored snapshot to the code.
+
+    Args:
+        app: Label of the app.
+        state: The database.
+        code: Schemas of the code.
+        operations: What the diff between the two says.
+
+    Raises:
+        MigrationError: The app has applied migration files.
+        DriftError: A run that is not finished led to other code.
+    """
+    if state.ledger:
+        raise MigrationError(f"{app} has applied migration files; --auto would leave them behind. Use 'makemigrations'")
+    stored = state.snapshot or Snapshot()
+    base = Link(1, "stored", "the stored snapshot", "stored", None, _versions(stored), _creations(stored), "")
+    wish = Link(2, "code", "the code", "code", "stored", _raised(stored, code), tuple(operations), "")
+    chain = Chain(app, (base, wish))
+    plan = plan_between(chain, 1, 2, state.journal)
+    if state.journal is not None and state.journal.fingerprint != plan.fingerprint:
+        raise DriftError(
+            f"{app}: an automatic run that is not finished led to other models than the code has now; finish it with the"
+            " code it began with"
+        )
+    return plan
+
+
+def _creations(snapshot: Snapshot) -> tuple[Operation, ...]:
+    return tuple(
+        CreateModel(
+            model.name,
+            {field.name: field.type for field in model.fields},
+            model.primary_key,
+            model.table,
+            model.prefix,
+            model.separator,
+        )
+        for model in snapshot.models
+    )
+
+
+def _versions(snapshot: Snapshot) -> dict[str, int]:
+    return {model.name: model.version for model in snapshot.models}
+
+
+def _raised(stored: Snapshot, code: Snapshot) -> dict[str, int]:
+    old = _versions(stored)
+    return {name: version for name, version in _versions(code).items() if old.get(name) != version}

@@ -1,0 +1,173 @@
+"""What the engine keeps in Redis beside the records: the ledger, the snapshot and the journal of each app.
+
+All of it is changed by scripts that first check the caller's epoch (see ``lease``), so that a runner that lost its lease
+changes nothing.
+
+``redis_models:{namespace}:ledger:{app}``     hash   what was applied: id of the migration -> JSON
+``redis_models:{namespace}:snapshot:{app}``   string the schemas after the last applied migration, as JSON
+``redis_models:{namespace}:journal:{app}``    hash   the run that is under way, or that stopped half-way
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Final, cast
+
+from redis_models.batches import Argument, Batches, call, check, load_script, send
+from redis_models.errors import DriftError, LockedError
+from redis_models.keys import bookkeeping_key
+from redis_models.reading import hash_of
+
+from .schema import Snapshot
+
+__all__ = ["Entry", "Journal", "Shelf", "State"]
+
+_CHECKPOINT: Final = load_script("redis_models.migrations", "checkpoint")
+_FINISH: Final = load_script("redis_models.migrations", "finish")
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One applied migration.
+
+    Attributes:
+        id: Identity of the migration.
+        number, name: Of its file when it was applied.
+        checksum: Of its file likewise.
+        applied_at: ISO instant, UTC.
+        seconds: How long its run took; runs are shared by the migrations that were pending together.
+        records: How many records that run changed.
+        by: Host and process.
+        is_faked: Recorded without running.
+    """
+
+    id: str
+    number: int
+    name: str
+    checksum: str
+    applied_at: str
+    seconds: float
+    records: int
+    by: str
+    is_faked: bool = False
+
+
+@dataclass(frozen=True)
+class Journal:
+    """A run that is under way or stopped half-way.
+
+    Attributes:
+        target: Position in the chain that it leads to.
+        reach: The highest position that a record may be at, because some run, this or an earlier one, led there.
+        fingerprint: Of the migrations up to ``reach``; files must not change under a run.
+        model: Model of the pass under way.
+        cursor, run_id: Where SCAN goes on, on which run of the server; "0" from the start.
+        seen, changed: Records so far in this pass.
+        updated_at: ISO instant, UTC.
+    """
+
+    target: int
+    reach: int
+    fingerprint: str
+    model: str = ""
+    cursor: str = "0"
+    run_id: str = ""
+    seen: int = 0
+    changed: int = 0
+    updated_at: str = ""
+
+
+@dataclass(frozen=True)
+class State:
+    """Where the database of one app is.
+
+    Attributes:
+        ledger: Applied migrations by id.
+        snapshot: Schemas after the last of them, or None where nothing was applied.
+        journal: The run that is not finished, or None.
+    """
+
+    ledger: Mapping[str, Entry]
+    snapshot: Snapshot | None
+    journal: Journal | None
+
+
+@dataclass(frozen=True)
+class Shelf:
+    """The bookkeeping of one app: reads it, and changes it under a lease.
+
+    Args:
+        namespace: ``NAMESPACE`` of the settings.
+        app: Label of the app.
+    """
+
+    namespace: str
+    app: str
+
+    def read(self) -> Batches[State]:
+        """Read where the app is, in one round trip.
+
+        Raises:
+            DriftError: What is stored is none of ours.
+        """
+        ledger, snapshot, journal = yield from send(
+            [("HGETALL", self._key("ledger")), ("GET", self._key("snapshot")), ("HGETALL", self._key("journal"))]
+        )
+        try:
+            entries = {id: Entry(**json.loads(raw)) for id, raw in hash_of(ledger).items()}
+            fields = {name: raw.decode() for name, raw in hash_of(journal).items()}
+        except (ValueError, TypeError) as exc:
+            raise DriftError(f"the ledger of {self.app} at {self._key('ledger')!r} cannot be read: {exc}") from exc
+        return State(
+            ledger=entries,
+            snapshot=None if snapshot is None else Snapshot.from_json(cast(bytes, snapshot)),
+            journal=_journal_of(fields) if fields else None,
+        )
+
+    def checkpoint(self, lease_key: str, epoch: int, journal: Journal) -> Batches[None]:
+        """Store the journal.
+
+        Raises:
+            LockedError: The lease is somebody else's by now.
+        """
+        pairs: list[Argument] = []
+        for name, value in asdict(journal).items():
+            pairs += [name, value]
+        yield from _fenced(call(_CHECKPOINT, [_CHECKPOINT.command([lease_key, self._key("journal")], [epoch, *pairs])]))
+
+    def finish(
+        self, lease_key: str, epoch: int, applied: Sequence[Entry], unapplied: Sequence[str], snapshot: Snapshot
+    ) -> Batches[None]:
+        """Record what a run came to, and end its journal, in one step.
+
+        Raises:
+            LockedError: The lease is somebody else's by now.
+        """
+        arguments: list[Argument] = [epoch, snapshot.to_json(), len(applied)]
+        for entry in applied:
+            arguments += [entry.id, json.dumps(asdict(entry))]
+        keys = [lease_key, self._key("ledger"), self._key("snapshot"), self._key("journal")]
+        yield from _fenced(call(_FINISH, [_FINISH.command(keys, [*arguments, *unapplied])]))
+
+    def _key(self, name: str) -> str:
+        return bookkeeping_key(self.namespace, f"{name}:{self.app}")
+
+
+def _fenced(replies: Batches[list[object]]) -> Batches[None]:
+    [reply] = check((yield from replies))
+    if reply == b"FENCED":
+        raise LockedError("another runner took the lease over; this one stopped, and changed nothing since")
+
+
+def _journal_of(fields: Mapping[str, str]) -> Journal:
+    return Journal(
+        target=int(fields["target"]),
+        reach=int(fields["reach"]),
+        fingerprint=fields["fingerprint"],
+        model=fields["model"],
+        cursor=fields["cursor"],
+        run_id=fields["run_id"],
+        seen=int(fields["seen"]),
+        changed=int(fields["changed"]),
+        updated_at=fields["updated_at"],
+    )

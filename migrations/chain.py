@@ -1,0 +1,234 @@
+"""The chain: an app's migrations in a line, checked, and the schemas at every point of it. Pure.
+
+A position counts links: 0 is before the first, ``i`` is after link ``i``. Numbers only order the links; there may be gaps.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+from redis_models.errors import MigrationError, MigrationFileError, SchemaError
+from redis_models.shape import RESERVED
+
+from .historical import resolve
+from .operations import Operation
+from .schema import ModelSchema, Snapshot
+
+__all__ = ["Chain", "Link"]
+
+
+@dataclass(frozen=True)
+class Link:
+    """One migration of a chain.
+
+    Attributes:
+        number: The digits that its file's name begins with.
+        name: The file's name without ``.py``: ``0004_rename_name``.
+        path: The file, as errors show it.
+        id: What the migration is called in Redis.
+        previous: Id of the link before, or None.
+        versions: Versions that models have afterwards.
+        operations: In the order in which they apply.
+        checksum: Digest of what the file does, without its comments and its formatting.
+    """
+
+    number: int
+    name: str
+    path: str
+    id: str
+    previous: str | None
+    versions: Mapping[str, int]
+    operations: tuple[Operation, ...]
+    checksum: str
+
+
+@dataclass(frozen=True)
+class Chain:
+    """All migrations of one app; checked when it is made.
+
+    Args:
+        app: Label of the app.
+        links: In the order of their numbers.
+
+    Raises:
+        MigrationFileError: The links form no line, or an operation or version does not fit where it stands.
+    """
+
+    app: str
+    links: tuple[Link, ...] = ()
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "links", tuple(sorted(self.links, key=lambda one: (one.number, one.name))))
+        _refuse_twins(self.links)
+        _refuse_gaps(self.links)
+        _ = self.snapshots
+
+    @cached_property
+    def snapshots(self) -> tuple[Snapshot, ...]:
+        """The schemas at every position; the first is empty."""
+        found = [Snapshot()]
+        for link in self.links:
+            found.append(_replay(link, found[-1]))
+        return tuple(found)
+
+    @property
+    def head_position(self) -> int:
+        """The position after the last link."""
+        return len(self.links)
+
+    def position_of(self, id: str) -> int:
+        """Give the position after the link with this id.
+
+        Raises:
+            MigrationError: There is no such link.
+        """
+        for position, link in enumerate(self.links, start=1):
+            if link.id == id:
+                return position
+        raise MigrationError(f"{self.app} has no migration with the id {id!r}; {self._known()}")
+
+    def target(self, text: str, current: int) -> int:
+        """Give the position that a user means.
+
+        Args:
+            text: A number ("4", "0004"), a name, its beginning, an id or its beginning, ``zero``, ``+N`` or ``-N``.
+            current: The position that ``+N`` and ``-N`` count from.
+
+        Raises:
+            MigrationError: Nothing or several links match, or the steps lead out of the chain.
+        """
+        if text == "zero":
+            return 0
+        if text[:1] in ("+", "-") and text[1:].isdecimal():
+            return self._stepped(text, current)
+        return self._found(text)
+
+    def _stepped(self, text: str, current: int) -> int:
+        position = current + int(text)
+        if not 0 <= position <= self.head_position:
+            raise MigrationError(
+                f"{self.app}: {text} leads out of the chain; it is at {current} of {self.head_position} migrations"
+            )
+        return position
+
+    def _found(self, text: str) -> int:
+        for matches in (
+            [link for link in self.links if text in (link.id, link.name)],
+            [link for link in self.links if text.isdecimal() and link.number == int(text)],
+            [link for link in self.links if text and _begins(link, text)],
+        ):
+            if len(matches) > 1:
+                names = ", ".join(f"{link.name} ({link.id})" for link in matches)
+                raise MigrationError(f"{self.app}: {text!r} may be any of {names}; write more of it")
+            if matches:
+                return self.links.index(matches[0]) + 1
+        raise MigrationError(f"{self.app} has no migration {text!r}; {self._known()}")
+
+    def _known(self) -> str:
+        names = ", ".join(f"{link.name} ({link.id})" for link in self.links)
+        return f"it has {names}" if names else "it has none; run 'redis-models makemigrations' first"
+
+
+def _begins(link: Link, text: str) -> bool:
+    return any(whole.startswith(text) for whole in (link.name, link.name.partition("_")[2], link.id))
+
+
+def _refuse_twins(links: Sequence[Link]) -> None:
+    """Refuse two links of one id, of one link before, or of one number: in this order, because branches share the last two."""
+    ids: dict[str, Link] = {}
+    previous: dict[str | None, Link] = {}
+    numbers: dict[int, Link] = {}
+    for link in links:
+        other = ids.setdefault(link.id, link)
+        if other is not link:
+            raise MigrationFileError(
+                link.path, f"has the id {link.id!r} of {other.name}; give the copy another id and previous = {link.id!r}"
+            )
+    for link in links:
+        other = previous.setdefault(link.previous, link)
+        if other is not link:
+            raise MigrationFileError(link.path, _fork(other, link, ids))
+        other = numbers.setdefault(link.number, link)
+        if other is not link:
+            raise MigrationFileError(link.path, f"has the number of {other.name}; rename the later of the two")
+
+
+def _fork(one: Link, other: Link, ids: Mapping[str, Link]) -> str:
+    if one.previous is None:
+        before = "are both the first (previous = None)"
+    else:
+        name = ids[one.previous].name if one.previous in ids else one.previous
+        before = f"both follow {name} (previous = {one.previous!r})"
+    last = max(link.number for link in ids.values())
+    stem = other.name.partition("_")[2]
+    return (
+        f"{one.name} and {other.name} {before}, as two branches made them; put one behind the other: rename this file to"
+        f" {last + 1:04d}_{stem}.py, write previous = {one.id!r} in it and {other.id!r} in HEAD"
+    )
+
+
+def _refuse_gaps(links: Sequence[Link]) -> None:
+    ids = {link.id for link in links}
+    expected: str | None = None
+    for link in links:
+        if link.previous != expected:
+            if link.previous is not None and link.previous not in ids:
+                reason = f"previous = {link.previous!r} is the id of no file here; restore that file"
+            else:
+                reason = f"its number puts it behind the migration {expected!r}, but it says previous = {link.previous!r}"
+            raise MigrationFileError(link.path, f"{reason}, or write previous = {expected!r}")
+        expected = link.id
+
+
+def _replay(link: Link, before: Snapshot) -> Snapshot:
+    """Give the schemas after a link."""
+    snapshot = before
+    for number, operation in enumerate(link.operations, start=1):
+        try:
+            after = operation.apply(snapshot)
+            _check(operation, snapshot, after)
+        except SchemaError as exc:
+            raise MigrationFileError(link.path, f"operation {number} ({operation.describe()}): {exc}") from exc
+        snapshot = after
+    return _with_versions(link, before, snapshot)
+
+
+def _check(operation: Operation, before: Snapshot, after: Snapshot) -> None:
+    """Refuse what would only come to light in the middle of a run."""
+    model = after.by_name.get(operation.model)
+    if model is None:
+        return
+    for field in model.fields:
+        if field.name.startswith(RESERVED):
+            raise SchemaError(f"field name {field.name!r} begins with one of {RESERVED}: these are reserved")
+        resolve(field.type)
+    _refuse_shared_keys(model, after)
+    if operation.model in before.by_name:
+        operation.steps(before.model(operation.model), model)
+
+
+def _refuse_shared_keys(model: ModelSchema, snapshot: Snapshot) -> None:
+    for other in snapshot.models:
+        if other.name != model.name and other.keys.start == model.keys.start:
+            raise SchemaError(f"{other.name} has the same keys ({model.keys.start}*); give one of them another table")
+
+
+def _with_versions(link: Link, before: Snapshot, after: Snapshot) -> Snapshot:
+    for name in dict.fromkeys(operation.model for operation in link.operations):
+        if name in after.by_name and name not in link.versions:
+            least = before.by_name[name].version + 1 if name in before.by_name else 1
+            raise MigrationFileError(
+                link.path, f"its operations touch {name}, but versions does not name it; add {{{name!r}: {least}}}"
+            )
+    for name, version in link.versions.items():
+        after = after.with_model(_raised(link, name, version, before, after))
+    return after
+
+
+def _raised(link: Link, name: str, version: int, before: Snapshot, after: Snapshot) -> ModelSchema:
+    if name not in after.by_name:
+        raise MigrationFileError(link.path, f"versions names {name!r}, which is no model here; take it out")
+    least = before.by_name[name].version + 1 if name in before.by_name else 1
+    if version < least:
+        raise MigrationFileError(link.path, f"versions says {name} {version}, but it must be {least} or more here")
+    return replace(after.model(name), version=version)

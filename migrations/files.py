@@ -1,0 +1,276 @@
+"""Migration files on the disk: read a folder into a chain, write one file more. Knows neither models nor Redis."""
+
+import ast
+import hashlib
+import importlib.util
+import os
+import re
+import sys
+import tempfile
+import traceback
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import ModuleType
+from typing import Final, cast
+
+from redis_models.errors import MigrationFileError
+from redis_models.importing import shown_path
+
+from .chain import Chain, Link
+from .migration import Migration
+from .operations import Operation
+
+__all__ = ["HEAD", "link_of", "load_chain", "write_migration"]
+
+HEAD: Final = "HEAD"  # holds the id of the last migration, so that two branches that each add one collide in git
+_NAME: Final = re.compile(r"(\d{4,})_\w+")
+_ID: Final = re.compile(r"[\w-]{1,64}", re.ASCII)
+_DOCUMENTED: Final = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
+
+
+def load_chain(label: str, directory: Path) -> Chain:
+    """Read all migrations of an app.
+
+    Args:
+        label: The app's.
+        directory: Its folder of migrations; a missing one is an empty chain.
+
+    Raises:
+        MigrationFileError: A file cannot be read or does not fit.
+    """
+    if not directory.exists():
+        return Chain(label)
+    links = [link_of(label, path, _read(path)) for path in _files_in(directory)]
+    chain = Chain(label, tuple(links))
+    _check_head(directory, chain)
+    return chain
+
+
+def link_of(label: str, path: Path, source: bytes) -> Link:
+    """Make a link of the text of a file, which need not be on the disk yet.
+
+    Raises:
+        MigrationFileError: The text is no Python, breaks when it runs, or declares no usable migration.
+    """
+    shown = shown_path(path)
+    found = _NAME.fullmatch(path.stem)
+    if found is None:
+        raise MigrationFileError(
+            shown, "is no name of a migration; rename it like 0004_rename_name.py, or begin it with _ if it is none"
+        )
+    tree = _parsed(shown, source)
+    migration = _migration_of(shown, _run(f"_redis_migrations.{label}.{path.stem}", path, tree))
+    return Link(
+        number=int(found[1]),
+        name=path.stem,
+        path=shown,
+        id=_id(shown, migration),
+        previous=_previous(shown, migration),
+        versions=_versions(shown, migration),
+        operations=_operations(shown, migration),
+        checksum=_checksum(tree),
+    )
+
+
+def write_migration(directory: Path, name: str, text: str, id: str) -> Path:
+    """Write a migration and make it the head: both, or neither.
+
+    A process that dies in between leaves a file that HEAD does not name yet; ``load_chain`` then says what to write there.
+
+    Args:
+        directory: The app's folder of migrations; made if it is missing.
+        name: The file's name without ``.py``.
+        text: Its content.
+        id: The migration's.
+
+    Raises:
+        MigrationFileError: There is such a file already, or the disk refuses.
+    """
+    path = directory / f"{name}.py"
+    try:
+        if not directory.exists():
+            directory.mkdir(parents=True)
+            (directory / "__init__.py").touch()  # packaging tools leave folders without it behind
+        _place(path, text)
+        try:
+            _replace(directory / HEAD, f"{id}\n")
+        except OSError:
+            path.unlink()
+            raise
+    except FileExistsError as exc:
+        raise MigrationFileError(shown_path(path), "is there already; nothing was written") from exc
+    except OSError as exc:
+        raise MigrationFileError(shown_path(path), f"cannot be written: {exc.strerror}; nothing was written") from exc
+    return path
+
+
+def _place(path: Path, text: str) -> None:
+    """Make a file appear whole; raises FileExistsError where one is."""
+    temporary = _temporary(path, text)
+    try:
+        os.link(temporary, path)
+    except PermissionError:  # a file system without links
+        if path.exists():
+            raise FileExistsError(path) from None
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _replace(path: Path, text: str) -> None:
+    _temporary(path, text).replace(path)
+
+
+def _temporary(path: Path, text: str) -> Path:
+    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with open(descriptor, "w", encoding="utf-8", newline="\n") as stream:
+            stream.write(text)
+            stream.flush()
+            os.fsync(stream.fileno())
+        os.chmod(name, 0o666 & ~_umask())  # mkstemp's 0600 would keep the file from colleagues
+    except BaseException:
+        os.unlink(name)
+        raise
+    return Path(name)
+
+
+def _umask() -> int:
+    mask = os.umask(0o022)
+    os.umask(mask)
+    return mask
+
+
+def _files_in(directory: Path) -> list[Path]:
+    try:
+        return sorted(path for path in directory.iterdir() if path.suffix == ".py" and path.name[0] not in "._")
+    except OSError as exc:
+        raise MigrationFileError(shown_path(directory), f"is no folder that can be read: {exc.strerror}") from exc
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as exc:
+        raise MigrationFileError(shown_path(path), f"cannot be read: {exc.strerror}") from exc
+
+
+def _parsed(shown: str, source: bytes) -> ast.Module:
+    try:
+        return ast.parse(source, shown)
+    except SyntaxError as exc:
+        raise MigrationFileError(shown, f"line {exc.lineno or 1}: {exc.msg}") from exc
+    except (ValueError, RecursionError) as exc:  # a zero byte; a nesting without end
+        raise MigrationFileError(shown, f"is no Python: {exc}") from exc
+
+
+def _run(name: str, path: Path, tree: ast.Module) -> ModuleType:
+    """Run a file as a module of its own.
+
+    Not through the import system's cache: what runs is the text that the checksum is of, and a file that was changed
+    twice in a second is not mistaken for the first.
+    """
+    spec = importlib.util.spec_from_file_location(name, path)
+    assert spec is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module  # dataclasses and pydantic look up the names of an annotation there
+    try:
+        exec(compile(tree, str(path), "exec", dont_inherit=True), module.__dict__)
+    # A file runs the user's code, which may raise anything and even leave the process.
+    except (Exception, SystemExit) as exc:
+        del sys.modules[name]
+        raise MigrationFileError(shown_path(path), f"raised {_quote(exc, path)}") from exc
+    return module
+
+
+def _quote(exc: BaseException, path: Path) -> str:
+    lines = [frame.lineno for frame in traceback.extract_tb(exc.__traceback__) if frame.filename == str(path)]
+    place = f" (line {lines[-1]})" if lines else ""
+    return f"{type(exc).__name__}: {' '.join(str(exc).split())}{place}"
+
+
+def _migration_of(shown: str, module: ModuleType) -> type[Migration]:
+    migration = module.__dict__.get("Migration")
+    if not isinstance(migration, type) or migration is Migration:
+        raise MigrationFileError(shown, "has no class Migration; write class Migration(migrations.Migration): ...")
+    if not issubclass(migration, Migration):
+        raise MigrationFileError(
+            shown, "its class Migration is none of ours; write class Migration(migrations.Migration): ..."
+        )
+    return migration
+
+
+def _id(shown: str, migration: type[Migration]) -> str:
+    id: object = migration.id
+    if not isinstance(id, str) or not _ID.fullmatch(id):
+        what = f"id = {id!r}" if id else "no id"
+        raise MigrationFileError(shown, f"has {what}; write a text that no other migration has, such as id = '51d09a3c'")
+    return id
+
+
+def _previous(shown: str, migration: type[Migration]) -> str | None:
+    previous: object = migration.previous
+    if previous is None or isinstance(previous, str):
+        return previous
+    raise MigrationFileError(shown, f"has previous = {previous!r}; write the id of the migration before, or None")
+
+
+def _versions(shown: str, migration: type[Migration]) -> Mapping[str, int]:
+    versions: object = migration.versions
+    if isinstance(versions, Mapping):
+        pairs = cast("Mapping[object, object]", versions).items()
+        if all(isinstance(name, str) and type(version) is int for name, version in pairs):
+            return dict(cast("Mapping[str, int]", versions))
+    raise MigrationFileError(shown, f"has versions = {versions!r}; write a whole number by model: {{'Customer': 3}}")
+
+
+def _operations(shown: str, migration: type[Migration]) -> tuple[Operation, ...]:
+    operations: object = migration.operations
+    if not isinstance(operations, Sequence) or isinstance(operations, str):
+        raise MigrationFileError(shown, f"has operations = {operations!r:.60}; write a list of operations")
+    for number, one in enumerate(cast("Sequence[object]", operations), start=1):
+        if not isinstance(one, Operation):
+            raise MigrationFileError(shown, f"operation {number} is {one!r:.60}; write one such as migrations.AddField(...)")
+    return tuple(cast("Sequence[Operation]", operations))
+
+
+def _checksum(tree: ast.Module) -> str:
+    """Digest what a file does: no comments, formatting, docstrings, and nothing that differs between Python versions."""
+    return hashlib.sha256(repr(_outline(tree)).encode("utf-8", "surrogatepass")).hexdigest()[:16]
+
+
+def _outline(node: object) -> object:
+    # Not ast.dump or ast.unparse: what they leave out, and how they quote, changes with Python.
+    if isinstance(node, list):
+        return [_outline(one) for one in cast("list[object]", node)]
+    if not isinstance(node, ast.AST):
+        return node
+    fields = {name: value for name, value in ast.iter_fields(node) if value is not None and name not in ("ctx", "kind")}
+    if isinstance(node, _DOCUMENTED) and ast.get_docstring(node, clean=False) is not None:
+        fields["body"] = node.body[1:]
+    return type(node).__name__, [(name, _outline(value)) for name, value in fields.items() if value != []]
+
+
+def _check_head(directory: Path, chain: Chain) -> None:
+    """Refuse a HEAD that names another migration than the last. A missing HEAD is no error: wheels leave it out."""
+    path = directory / HEAD
+    if not path.exists():
+        return
+    head = _read(path).decode("utf-8", "replace").strip()
+    last = chain.links[-1].id if chain.links else ""
+    if head == last:
+        return
+    raise MigrationFileError(shown_path(path), _complaint(head, last, chain))
+
+
+def _complaint(head: str, last: str, chain: Chain) -> str:
+    if "<<<<<<<" in head:
+        return (
+            "holds git's conflict marks: two branches each made a migration; put one behind the other,"
+            f" then write {last!r} here, the id of the last"
+        )
+    for link in chain.links:
+        if link.id == head:
+            return f"names {head!r} ({link.name}), but the last migration is {last!r}; write that here"
+    cure = f"or write {last!r} here, the id of the last" if last else "or empty HEAD"
+    return f"names {head!r}, but no file here has this id; restore its file, {cure}"

@@ -1,0 +1,161 @@
+"""The lease: one runner at a time. It expires unless renewed, and carries an epoch that every script of a run checks.
+
+A runner that was paused and wakes up finds a newer epoch in Redis, and changes nothing. A holder that is known to be dead,
+because it ran on this machine and its process is gone, is succeeded at once; any other is waited for.
+"""
+
+import json
+import os
+import socket
+import time
+from collections.abc import Generator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import Final, cast
+
+from redis_models.batches import Batches, call, check, load_script
+from redis_models.client import SyncClient, run
+from redis_models.errors import LockedError, ServerError
+from redis_models.keys import bookkeeping_key
+
+__all__ = ["Lease", "hold_lease", "this_process"]
+
+_SCRIPT: Final = load_script("redis_models.migrations", "lease")
+_POLL_S: Final = 0.2
+
+
+@dataclass
+class Lease:
+    """A lease that this process holds. Used by the thread that took it.
+
+    Attributes:
+        key: Redis key of the lease.
+        epoch: What scripts compare.
+    """
+
+    client: SyncClient
+    key: str
+    epoch: int
+    life_s: float
+    _renewed_at: float = field(default_factory=time.monotonic)
+
+    def keep(self) -> None:
+        """Renew the lease when a third of its life has passed; call it between batches.
+
+        Raises:
+            LockedError: It is somebody else's by now.
+        """
+        now = time.monotonic()
+        if now - self._renewed_at < self.life_s / 3:
+            return
+        [word, *_] = run(self.client, _lease_call(self.key, "renew", self.epoch, round(self.life_s * 1000)))
+        if word != b"OK":
+            raise LockedError("another runner took the lease over; this one stopped, and changed nothing since")
+        self._renewed_at = now
+
+    def release(self) -> None:
+        """Give the lease back; somebody else's is left alone."""
+        run(self.client, _lease_call(self.key, "release", self.epoch))
+
+
+@contextmanager
+def hold_lease(client: SyncClient, namespace: str, *, life_s: float, wait_s: float = 0.0) -> Generator[Lease]:
+    """Hold the lease of a namespace for the length of a block.
+
+    Args:
+        client: Where the database is.
+        namespace: ``NAMESPACE`` of the settings.
+        life_s: How long it lasts without being renewed, in seconds.
+        wait_s: How long to wait for another holder, in seconds.
+
+    Raises:
+        LockedError: Somebody else holds it; it says who, where and for how long.
+    """
+    key = bookkeeping_key(namespace, "lease")
+    until = time.monotonic() + wait_s
+    while True:
+        try:
+            lease = _take(client, key, life_s)
+            break
+        except LockedError:
+            if time.monotonic() >= until:
+                raise
+            time.sleep(_POLL_S)
+    try:
+        yield lease
+    finally:
+        try:
+            lease.release()
+        except ServerError:
+            pass  # it expires by itself, and what ended the block matters more
+
+
+def this_process() -> str:
+    """Say who this is, in a few words, for the ledger."""
+    return f"{socket.gethostname()} pid {os.getpid()}"
+
+
+def _take(client: SyncClient, key: str, life_s: float) -> Lease:
+    me = json.dumps(_identity(os.getpid()))
+    life_ms = round(life_s * 1000)
+    answer = run(client, _lease_call(key, "take", me, life_ms, ""))
+    if answer[0] == b"HELD" and _is_dead(cast(bytes, answer[2])):
+        # Only this dead holder's epoch: somebody else may have taken over meanwhile.
+        answer = run(client, _lease_call(key, "take", me, life_ms, cast(bytes, answer[1])))
+    if answer[0] == b"HELD":
+        raise LockedError(_held_by(cast(bytes, answer[2]), cast(int, answer[3])))
+    return Lease(client, key, cast(int, answer[1]), life_s)
+
+
+def _lease_call(key: str, *arguments: str | int | bytes) -> Batches[list[object]]:
+    [answer] = check((yield from call(_SCRIPT, [_SCRIPT.command([key], arguments)])))
+    return cast("list[object]", answer)
+
+
+def _held_by(holder: bytes, left_ms: int) -> str:
+    try:
+        known = json.loads(holder)
+        who = f"{known['host']} (process {known['pid']})"
+    except (ValueError, KeyError, TypeError):
+        who = "another runner"
+    return (
+        f"migrations are being run by {who}; nothing was changed. Wait for it with --wait SECONDS,"
+        f" or run again: if it is dead, its lease ends in {max(1, round(left_ms / 1000))} s"
+    )
+
+
+def _is_dead(holder: bytes) -> bool:
+    """Whether the holder ran on this machine and its process is gone; False where that cannot be known."""
+    try:
+        known = json.loads(holder)
+        mine = _identity(int(known["pid"]))
+    except (ValueError, KeyError, TypeError):
+        return False
+    here = _machine()
+    return bool(here) and known.get("machine") == here and known.get("started") != mine["started"]
+
+
+def _identity(pid: int) -> dict[str, object]:
+    return {"host": socket.gethostname(), "machine": _machine(), "pid": pid, "started": _started(pid)}
+
+
+@cache
+def _machine() -> str:
+    """Name this boot of this machine and this space of process ids; "" where the system does not tell."""
+    try:
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+        return f"{boot}/{os.readlink('/proc/self/ns/pid')}"
+    except OSError:
+        return ""
+
+
+def _started(pid: int) -> str:
+    """When a process began, in ticks since boot: tells it from a later one of the same number; "" if there is none."""
+    try:
+        after_name = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return ""
+    # A zombie has ended already: only its parent has not noticed.
+    return "" if after_name[0] == "Z" else after_name[19]

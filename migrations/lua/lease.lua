@@ -1,0 +1,25 @@
+-- Take, renew or give back the lease of the one runner. Time is the server's.
+-- KEYS    1 the lease, a hash: epoch (never goes back), holder, until (ms since 1970)
+-- ARGV    1 take: 2 holder, 3 life in ms, 4 epoch of a holder that is known to be dead, or ''
+--         1 renew: 2 epoch, 3 life in ms          1 release: 2 epoch
+-- returns take: {'TAKEN', epoch} or {'HELD', epoch, holder, ms until it ends}
+--         renew, release: {'OK'} or {'LOST'}
+local clock = redis.call('TIME')
+local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
+local epoch = redis.call('HGET', KEYS[1], 'epoch') or '0'
+if ARGV[1] == 'take' then
+  local held = redis.call('HMGET', KEYS[1], 'holder', 'until')
+  if held[1] and tonumber(held[2]) > now and epoch ~= ARGV[4] then
+    return {'HELD', epoch, held[1], tonumber(held[2]) - now}
+  end
+  epoch = redis.call('HINCRBY', KEYS[1], 'epoch', 1)
+  redis.call('HSET', KEYS[1], 'holder', ARGV[2], 'until', string.format('%.0f', now + tonumber(ARGV[3])))
+  return {'TAKEN', epoch}
+end
+if epoch ~= ARGV[2] then return {'LOST'} end
+if ARGV[1] == 'renew' then
+  redis.call('HSET', KEYS[1], 'until', string.format('%.0f', now + tonumber(ARGV[3])))
+else
+  redis.call('HDEL', KEYS[1], 'holder', 'until')
+end
+return {'OK'}

@@ -1,0 +1,161 @@
+"""Matching: which stored field of a model's old schema is which of its new one, as far as that is certain. Pure."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from redis_models.errors import SchemaError
+
+from .answers import Answers, DropAnswer, RenameAnswer
+from .questions import HintQuestion, Question, RenameQuestion, field_candidates
+from .schema import FieldSchema, ModelSchema
+
+__all__ = ["Match", "match_fields", "order_moves"]
+
+
+@dataclass
+class Match:
+    """What became of the fields of one model. Grows while it is made, then is only read.
+
+    Attributes:
+        old, new: The schemas.
+        moves: New name by old name; the values go along.
+        dropped: Old names whose values go.
+        questions: What is not certain; the fields concerned are in neither of the above.
+    """
+
+    old: ModelSchema
+    new: ModelSchema
+    moves: dict[str, str] = field(default_factory=dict[str, str])
+    dropped: set[str] = field(default_factory=set[str])
+    questions: list[Question] = field(default_factory=list[Question])
+
+    @property
+    def kept(self) -> list[str]:
+        """Names whose values stay where they are."""
+        moved = {*self.moves, *self.moves.values()}
+        return [name for name in self.old.by_name if name in self.new.by_name and name not in moved]
+
+    @property
+    def gone(self) -> list[FieldSchema]:
+        """Old fields that have no place in the new schema: removed, or overtaken by another field."""
+        return [one for one in self.old.fields if one.name not in self.moves and one.name not in self.kept]
+
+    @property
+    def added(self) -> list[FieldSchema]:
+        """New fields that no old one moves to."""
+        taken = {*self.kept, *self.moves.values()}
+        return [one for one in self.new.fields if one.name not in taken]
+
+
+def match_fields(old: ModelSchema, new: ModelSchema, answers: Answers) -> Match:
+    """Match the fields of one model.
+
+    Raises:
+        SchemaError: An answer matches nothing, or contradicts another.
+    """
+    match = Match(old, new)
+    for answer in answers.of(RenameAnswer, old.name):
+        _take_rename(match, answer)
+    drops = {one.field: one for one in answers.of(DropAnswer, old.name) if one.field}
+    _take_hints(match, drops)
+    _take_drops(match, drops)
+    _ask(match)
+    return match
+
+
+def _take_rename(match: Match, answer: RenameAnswer) -> None:
+    if answer.old not in match.old.by_name:
+        raise SchemaError(f"{answer.flag()}: the files have no field {answer.old!r}; they have {_names(match.old)}")
+    if answer.new not in match.new.by_name:
+        raise SchemaError(f"{answer.flag()}: the code has no field {answer.new!r}; it has {_names(match.new)}")
+    if answer.old == answer.new:
+        raise SchemaError(f"{answer.flag()}: both names are the same")
+    for old, new in match.moves.items():
+        if answer.old == old or answer.new == new:
+            other = RenameAnswer(answer.model, old, new).flag()
+            raise SchemaError(f"{answer.flag()} contradicts {other}; give one of them")
+    match.moves[answer.old] = answer.new
+
+
+def _take_hints(match: Match, drops: Mapping[str, DropAnswer]) -> None:
+    """Follow ``renamed_from`` where it cannot be a relic of a rename long done: the old name is gone, the new one new."""
+    gone, added = {one.name for one in match.gone}, match.added
+    hints = [one for one in added if one.renamed_from in gone and one.name not in match.old.by_name]
+    for one in hints:
+        rivals = [other for other in hints if other.renamed_from == one.renamed_from]
+        if one.renamed_from is not None and one.renamed_from not in drops and len(rivals) == 1:
+            match.moves[one.renamed_from] = one.name
+    for moves in _doubtful_hints(match):
+        match.questions.append(HintQuestion(match.old.name, tuple(moves)))
+
+
+def _doubtful_hints(match: Match) -> list[list[tuple[str, str]]]:
+    """Hints about a name that is still in use: a copy beside the original; and names that change places, if the version rises."""
+    hints = {
+        one.renamed_from: one.name
+        for one in match.new.fields
+        if one.renamed_from in match.kept and one.name not in match.moves.values() and one.renamed_from != one.name
+    }
+    doubtful = [[(old, new)] for old, new in hints.items() if new not in match.old.by_name]
+    if match.new.version > match.old.version and hints and set(hints) == set(hints.values()):
+        doubtful.append(sorted(hints.items()))
+    return doubtful
+
+
+def _take_drops(match: Match, drops: Mapping[str, DropAnswer]) -> None:
+    gone = {one.name for one in match.gone}
+    for name, answer in drops.items():
+        if name in match.moves:
+            rename = RenameAnswer(answer.model, name, match.moves[name]).flag()
+            raise SchemaError(f"{answer.flag()} contradicts {rename}; give one of them")
+        if name not in gone:
+            where = "it is in the code still" if name in match.new.by_name else "the files have no such field"
+            raise SchemaError(f"{answer.flag()} matches nothing: {where}")
+        match.dropped.add(name)
+
+
+def _ask(match: Match) -> None:
+    """Ask about every field that is gone where one is new; without a new one it can only be removed."""
+    overtaken = set(match.moves.values())
+    for one in match.gone:
+        if one.name in match.dropped:
+            continue
+        hinted = [new for new in match.new.fields if new.renamed_from == one.name and new.name in match.kept]
+        candidates = field_candidates(one, [*match.added, *hinted])
+        is_key = one.name == match.old.primary_key
+        if candidates or one.name in overtaken:
+            match.questions.append(RenameQuestion(match.old.name, one.name, one.type, candidates, is_key))
+        else:
+            match.dropped.add(one.name)
+
+
+def order_moves(moves: Mapping[str, str], occupied: Sequence[str]) -> list[tuple[str, str]]:
+    """Put renames in an order in which each new name is free; a circle is broken with a name of its own.
+
+    Args:
+        moves: New name by old name.
+        occupied: Names in use before the first rename.
+    """
+    pending, names, ordered = dict(moves), set(occupied), list[tuple[str, str]]()
+    while pending:
+        old = next((one for one in sorted(pending) if pending[one] not in names), None)
+        if old is None:
+            old = min(pending)
+            new = _unused(old, {*names, *moves.values()})
+            pending[new] = pending.pop(old)
+        else:
+            new = pending.pop(old)
+        ordered.append((old, new))
+        names = names - {old} | {new}
+    return ordered
+
+
+def _unused(name: str, taken: set[str]) -> str:
+    name = f"{name}_swap"
+    while name in taken:
+        name += "_"
+    return name
+
+
+def _names(model: ModelSchema) -> str:
+    return ", ".join(model.by_name)

@@ -1,0 +1,207 @@
+"""A pass: meet every record of one model and bring it to a version, batch by batch, resumable at any point.
+
+The keyspace is walked with SCAN, so that records which are missing from the index are met too. Where it is, is stored in
+the journal after the records of a batch are written, never before. A cursor is used only on the run of the server
+that gave it; after a restart the walk begins anew, which is cheap, because records at the target are skipped.
+"""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from typing import Final, cast
+
+from redis_models.batches import Batches, check, send
+from redis_models.client import SyncClient, run
+from redis_models.errors import IncompleteError, ServerRefusedError
+from redis_models.keys import KeySpace
+
+from .bookkeeping import Journal, Shelf
+from .lease import Lease
+from .program import compile_program
+from .rewriting import Failure, Fence, Outcome, rewrite_here, rewrite_in_server, rewrite_rest
+from .route import Route
+
+__all__ = ["Progress", "Runner", "Work", "index_size", "server_run_id"]
+
+_COUNT: Final = 1000  # keys that SCAN looks at in one step; measured: a tenth of the calls' cost, under a millisecond
+_CHECKPOINT_S: Final = 2.0
+_ROUNDS: Final = 10  # walks of one pass; the last finds nothing to do
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a pass is.
+
+    Attributes:
+        model: Name of the model.
+        seen: Records met in this walk.
+        changed: Records rewritten in this pass.
+        total: How many the index has, as an estimate.
+    """
+
+    model: str
+    seen: int
+    changed: int
+    total: int
+
+
+@dataclass(frozen=True)
+class Work:
+    """What a pass has to do.
+
+    Attributes:
+        route: The way of the model's records.
+        keys: Where they lie.
+        target: Version to reach.
+    """
+
+    route: Route
+    keys: KeySpace
+    target: int
+
+    @property
+    def is_in_server(self) -> bool:
+        """Whether the server does it by itself: every step up is static, and nothing is to be taken back."""
+        return self.target == self.route.versions[-1] and self.route.is_static(self.route.first, self.target)
+
+
+@dataclass
+class Runner:
+    """Runs passes under a lease. Used by one thread.
+
+    Args:
+        client: Where the records are.
+        lease: Held by this process.
+        shelf: Bookkeeping of the app.
+        journal: Where the run is; changes as it goes.
+        batch_size: Records a script takes, 1 to 100.
+        report: Called after every batch.
+    """
+
+    client: SyncClient
+    lease: Lease
+    shelf: Shelf
+    journal: Journal
+    batch_size: int
+    report: Callable[[Progress], None]
+    _saved_at: float = field(default_factory=time.monotonic)
+
+    def run_pass(self, work: Work) -> Outcome:
+        """Bring every record of a model to a version.
+
+        Raises:
+            IncompleteError: A record cannot be rewritten, or is written by others all the time; the rest is consistent.
+            LockedError: The lease is somebody else's by now.
+            ServerError: The server cannot do it now.
+        """
+        fence = Fence(self.lease.key, self.lease.epoch, run(self.client, _has_field_lives()))
+        done = Outcome(changed=self.journal.changed if self.journal.model == work.route.model else 0)
+        for _ in range(_ROUNDS):
+            run_id = run(self.client, server_run_id())
+            cursor, seen = self._resumed(work.route.model, run_id)
+            is_first = cursor == "0" and done.changed == 0
+            walk = self._walk(work, _rewriter(work, fence, self.batch_size, is_first), run_id, cursor, seen, done.changed)
+            done.add(walk)
+            # Until a whole walk on one run of the server finds nothing: records may have been written at an older
+            # version behind an earlier one, and after a restart a cursor skips some.
+            is_clean = walk.changed == 0 and walk.contested == 0
+            if is_clean and cursor == "0" and run_id == run(self.client, server_run_id()):
+                return done
+        if walk.contested:
+            raise IncompleteError(
+                f"{work.route.model}: {walk.contested} records are written by others faster than they can be rewritten;"
+                " run again when it is calmer"
+            )
+        return done
+
+    def _walk(
+        self,
+        work: Work,
+        rewrite: Callable[[Sequence[bytes]], Batches[Outcome]],
+        run_id: str,
+        cursor: str,
+        seen: int,
+        changed_before: int,
+    ) -> Outcome:
+        total = run(self.client, index_size(work.keys))
+        walk = Outcome()
+        while True:
+            cursor, keys = run(self.client, _scan(cursor, work.keys))
+            some = run(self.client, rewrite(keys))
+            walk.add(some)
+            seen += len(keys)
+            changed = changed_before + walk.changed
+            self.report(Progress(work.route.model, seen, changed, max(total, seen)))
+            if some.failures:
+                raise IncompleteError(_stopped(some.failures, changed))
+            here = replace(
+                self.journal, model=work.route.model, cursor=cursor, run_id=run_id, seen=seen, changed=changed
+            )
+            self._save(here, force=cursor == "0")
+            self.lease.keep()
+            if cursor == "0":
+                return walk
+
+    def _resumed(self, model: str, run_id: str) -> tuple[str, int]:
+        if run_id and (self.journal.model, self.journal.run_id) == (model, run_id):
+            return self.journal.cursor, self.journal.seen if self.journal.cursor != "0" else 0
+        return "0", 0
+
+    def _save(self, journal: Journal, *, force: bool) -> None:
+        self.journal = journal
+        now = time.monotonic()
+        if force or now - self._saved_at >= _CHECKPOINT_S:
+            stamped = replace(journal, updated_at=datetime.now(UTC).isoformat(timespec="seconds"))
+            run(self.client, self.shelf.checkpoint(self.lease.key, self.lease.epoch, stamped))
+            self._saved_at = now
+
+
+def _rewriter(
+    work: Work, fence: Fence, batch_size: int, is_first: bool
+) -> Callable[[Sequence[bytes]], Batches[Outcome]]:
+    if work.is_in_server:
+        program = compile_program(work.route, work.target)
+        return lambda keys: rewrite_in_server(fence, program, work.target, keys, batch_size)
+    # Where most records are done, asking for the stamps first saves reading them whole.
+    select = rewrite_here if is_first else rewrite_rest
+    return lambda keys: select(fence, work.route, work.target, keys, batch_size)
+
+
+def server_run_id() -> Batches[str]:
+    """Name this run of the server; "" where the user may not ask, and then no cursor is ever used again."""
+    [reply] = yield [("INFO", "server")]
+    if isinstance(reply, Exception):
+        return ""
+    lines = cast(bytes, reply).decode().splitlines()
+    return next((line.partition(":")[2] for line in lines if line.startswith("run_id:")), "")
+
+
+def _has_field_lives() -> Batches[bool]:
+    """Ask for the command, not for a version: both engines have it, under different numbers."""
+    [reply] = yield [("COMMAND", "INFO", "HPEXPIRETIME")]
+    if isinstance(reply, Exception):
+        raise ServerRefusedError(f"the server's access list denies COMMAND INFO ({reply}); grant it to this user")
+    return bool(reply and cast("list[object]", reply)[0])
+
+
+def index_size(keys: KeySpace) -> Batches[int]:
+    """Count the members of a model's index: about as many as it has records."""
+    [reply] = yield from send([("ZCARD", keys.index)])
+    return cast(int, reply)
+
+
+def _scan(cursor: str, keys: KeySpace) -> Batches[tuple[str, list[bytes]]]:
+    [reply] = check((yield [("SCAN", cursor, "MATCH", keys.pattern, "COUNT", _COUNT)]))
+    following, found = cast("tuple[bytes, list[bytes]]", reply)
+    owned = [key for key in dict.fromkeys(found) if keys.owns(key.decode("utf-8", "surrogateescape"))]
+    return following.decode(), owned
+
+
+def _stopped(failures: Sequence[Failure], changed: int) -> str:
+    first = failures[0]
+    more = f" (and {len(failures) - 1} more in the same batch)" if len(failures) > 1 else ""
+    return (
+        f"{first.key}: {first.reason}{more}. Stopped; {changed} records are rewritten, every record is consistent."
+        " Run 'migrate' again to go on"
+    )

@@ -1,0 +1,179 @@
+"""Plans: what a run has to do to bring an app's database from where it is to a target. Pure.
+
+The database is where its ledger says. A run that stopped half-way may have left records further on, up to the reach
+of its journal; a plan covers these too, whatever its own target is.
+"""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from redis_models.errors import DriftError
+
+from .bookkeeping import Journal, State
+from .chain import Chain, Link
+from .passes import Work
+from .route import Route, Stage, stage_of
+from .schema import Snapshot
+
+__all__ = ["IN_CLIENT_RATE", "IN_SERVER_RATE", "Plan", "make_plan", "plan_between", "routes_of"]
+
+IN_SERVER_RATE: Final = 100_000  # records a second, for estimates only: half of what two slow cores did
+IN_CLIENT_RATE: Final = 15_000
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a run has to do.
+
+    Attributes:
+        app: Label of the app.
+        start: Position of the ledger.
+        target: Position to reach.
+        reach: The highest position that a record may be at now, or will be.
+        applied: Migrations that the run applies, in order.
+        unapplied: Migrations that the run takes back, last first.
+        works: One pass for each model whose records must change.
+        snapshot: Schemas afterwards.
+        fingerprint: Of all migrations up to ``reach``.
+        is_resumed: Whether it goes on with a run that stopped.
+    """
+
+    app: str
+    start: int
+    target: int
+    reach: int
+    applied: tuple[Link, ...]
+    unapplied: tuple[Link, ...]
+    works: tuple[Work, ...]
+    snapshot: Snapshot
+    fingerprint: str
+    is_resumed: bool
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is nothing to do."""
+        return self.start == self.target == self.reach
+
+    @property
+    def destructive(self) -> tuple[str, ...]:
+        """What the application can no longer see afterwards, a line each."""
+        return tuple(
+            f"{link.name}: {operation.describe()}"
+            for link in self.applied
+            for operation in link.operations
+            if operation.is_destructive
+        )
+
+
+def make_plan(chain: Chain, state: State, target: int) -> Plan:
+    """Compare the files with the database.
+
+    Args:
+        chain: The files.
+        state: The database.
+        target: Position in the chain to reach.
+
+    Raises:
+        DriftError: The database holds what the files do not say; it names the cure.
+    """
+    start = _position(chain, state)
+    journal = state.journal
+    if journal is not None and journal.reach > len(chain.links):
+        raise DriftError(
+            f"{chain.app}: a run that is not finished leads to migration {journal.reach}, but there are only"
+            f" {len(chain.links)} files; restore the newer ones"
+        )
+    if journal is not None and journal.fingerprint != _fingerprint(chain, journal.reach):
+        raise DriftError(
+            f"{chain.app}: the migration files lead elsewhere than when a run that is not finished began; restore them as"
+            " they were (functions may be mended), and finish it with 'migrate'"
+        )
+    return plan_between(chain, start, target, journal)
+
+
+def plan_between(chain: Chain, start: int, target: int, journal: Journal | None) -> Plan:
+    """Plan the way between two positions of a chain, with what an unfinished run may have left further on."""
+    reach = max(start, target, journal.reach if journal is not None else 0)
+    low = min(start, target)
+    return Plan(
+        app=chain.app,
+        start=start,
+        target=target,
+        reach=reach,
+        applied=chain.links[start:target],
+        unapplied=tuple(reversed(chain.links[target:start])),
+        works=_works(chain, low, reach, target),
+        snapshot=chain.snapshots[target],
+        fingerprint=_fingerprint(chain, reach),
+        is_resumed=journal is not None,
+    )
+
+
+def routes_of(chain: Chain) -> Mapping[str, Route]:
+    """Give the way through the versions of every model that the chain has ever had."""
+    first: dict[str, int] = {}
+    stages: dict[str, list[Stage]] = {}
+    for link, before, after in zip(chain.links, chain.snapshots, chain.snapshots[1:], strict=False):
+        for model in after.models:
+            if model.name not in before.by_name:
+                first[model.name], stages[model.name] = model.version, []
+            elif before.model(model.name).version != model.version:
+                stages[model.name].append(stage_of(model.name, before, link.operations, model.version))
+    return {name: Route(name, tuple(stages[name]), first[name]) for name in first}
+
+
+def _works(chain: Chain, low: int, reach: int, target: int) -> tuple[Work, ...]:
+    routes = routes_of(chain)
+    works: list[Work] = []
+    span = chain.snapshots[low : reach + 1]
+    for name in sorted({model.name for snapshot in span for model in snapshot.models}):
+        versions = {snapshot.by_name[name].version for snapshot in span if name in snapshot.by_name}
+        schema = next(snapshot.by_name[name] for snapshot in reversed(span) if name in snapshot.by_name)
+        wanted = chain.snapshots[target].by_name.get(name)
+        aim = routes[name].first if wanted is None else wanted.version
+        # Before it was created, a model's records are of its first version; after it was deleted they stay as they are.
+        is_deleted = wanted is None and target > low
+        if versions != {aim} and not is_deleted:
+            works.append(Work(routes[name], schema.keys, aim))
+    return tuple(works)
+
+
+def _position(chain: Chain, state: State) -> int:
+    """Give how far the ledger is in the chain: the number of its first migrations that are applied."""
+    known = {link.id: link for link in chain.links}
+    for id, entry in state.ledger.items():
+        if id not in known:
+            raise DriftError(
+                f"{chain.app}: {entry.name} ({id}) is applied here, but its file is missing; restore it from version control"
+            )
+        if entry.checksum != known[id].checksum:
+            raise DriftError(
+                f"{known[id].path}: {entry.name} ({id}) was edited after it was applied at {entry.applied_at}; restore the"
+                f" file, or accept it as it is with 'migrate {chain.app} {known[id].number} --fake'"
+            )
+    position = len(state.ledger)
+    for link in chain.links[:position]:
+        if link.id not in state.ledger:
+            raise DriftError(
+                f"{chain.app}: {link.name} ({link.id}) is not applied, but a later migration is; restore the order of the files"
+            )
+    _check_snapshot(chain, state, position)
+    return position
+
+
+def _check_snapshot(chain: Chain, state: State, position: int) -> None:
+    expected = chain.snapshots[position]
+    if state.snapshot is not None and state.snapshot.fingerprint != expected.fingerprint:
+        raise DriftError(
+            f"{chain.app}: the snapshot stored in Redis ({state.snapshot.fingerprint}) is not what migration {position} leads"
+            f" to ({expected.fingerprint}); accept the files with 'migrate {chain.app} {position} --fake'"
+        )
+
+
+def _fingerprint(chain: Chain, position: int) -> str:
+    """Digest of what a run leads through. Functions may be mended while it is stopped; ids and schemas may not change."""
+    links: Sequence[Link] = chain.links[:position]
+    passed = [f"{link.id} {snapshot.fingerprint}" for link, snapshot in zip(links, chain.snapshots[1:], strict=False)]
+    return hashlib.sha256("\n".join(passed).encode()).hexdigest()[:16]

@@ -1,0 +1,145 @@
+"""Programs: what the server does to records by itself, compiled from stages whose steps look at no value. Pure.
+
+The steps of all stages on the way are run once on symbols instead of bytes: each stored field ends up as the bytes of
+some field as it was, as a constant, or absent. What remains is a few lists, the same for every record of a version.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from redis_models.batches import Argument
+from redis_models.shape import STAMP
+
+from .aside import entry_head, kept_field
+from .route import Route, Stage
+from .steps import Drop, Move, Put, Step
+
+__all__ = ["Program", "compile_program"]
+
+
+@dataclass(frozen=True)
+class _Cell:
+    """Contents of a field on the way: the bytes that ``source`` had, a constant, or nothing.
+
+    Attributes:
+        source: Original field whose bytes these are, or None.
+        constant: Constant bytes, or None.
+        life: Original field whose life span goes along, or None.
+    """
+
+    source: str | None = None
+    constant: bytes | None = None
+    life: str | None = None
+
+
+_NOTHING: Final = _Cell()
+
+
+@dataclass(frozen=True)
+class _Keep:
+    """One entry to keep aside: what a cell held."""
+
+    head: bytes
+    cell: _Cell
+    marks_absence: bool
+
+
+@dataclass
+class _Symbols:
+    """Symbolic contents of a record while the steps run."""
+
+    cells: dict[str, _Cell] = field(default_factory=dict)
+
+    def take(self, name: str) -> _Cell:
+        return self.cells.get(name, _Cell(source=name, life=name))
+
+    def run(self, place: int, step: Step) -> list[_Keep]:
+        """Run one step; give what it displaces."""
+        name = step.new if isinstance(step, Move) else step.name if isinstance(step, (Put, Drop)) else ""
+        before = self.take(name)
+        if isinstance(step, Move):
+            self.cells[name], self.cells[step.old] = self.take(step.old), _NOTHING
+        elif isinstance(step, Put):
+            self.cells[name] = _Cell(constant=step.raw, life=before.life)
+        else:
+            self.cells[name] = _NOTHING
+        marks = isinstance(step, Drop) and step.back is not None
+        return [_Keep(entry_head(place, name), before, marks)] if before != _NOTHING or marks else []
+
+
+@dataclass(frozen=True)
+class Program:
+    """What a script does to records of some versions; see ``lua/rewrite.lua`` for the lists.
+
+    Attributes:
+        versions: Versions of the records that it is for.
+        arguments: The lists, as the script reads them.
+    """
+
+    versions: tuple[int, ...]
+    arguments: tuple[Argument, ...]
+
+
+def compile_program(route: Route, target: int) -> Program:
+    """Compile the way up to ``target`` from every older version, all of whose stages must be static."""
+    versions = tuple(version for version in route.versions if version < target)
+    runs = [_run(route.stages_between(version, target)) for version in versions]
+    sources = sorted({name for run in runs for name in run.names})
+    place = {name: number for number, name in enumerate(sources, 1)}
+    arguments: list[Argument] = [len(sources), *sources, len(runs)]
+    for version, run in zip(versions, runs, strict=True):
+        arguments += [version, *_fields(run.fields, place), *_kept(run.kept, place)]
+    return Program(versions, tuple(arguments))
+
+
+@dataclass(frozen=True)
+class _Run:
+    """What the steps of some stages come to.
+
+    Attributes:
+        fields: Contents at the end of each field that is not simply what it was.
+        kept: What each stage keeps aside.
+    """
+
+    fields: dict[str, _Cell]
+    kept: list[tuple[Stage, list[_Keep]]]
+
+    @property
+    def names(self) -> set[str]:
+        cells = [*self.fields.values(), *(keep.cell for _, keeps in self.kept for keep in keeps)]
+        return self.fields.keys() | {name for cell in cells for name in (cell.source, cell.life) if name is not None}
+
+
+def _run(stages: Sequence[Stage]) -> _Run:
+    symbols = _Symbols()
+    kept = [(stage, _keeps(symbols, stage)) for stage in stages]
+    return _Run({name: cell for name, cell in symbols.cells.items() if cell.source != name}, kept)
+
+
+def _keeps(symbols: _Symbols, stage: Stage) -> list[_Keep]:
+    return [keep for place, step in enumerate(stage.steps) for keep in symbols.run(place, step)]
+
+
+def _fields(final: dict[str, _Cell], place: dict[str, int]) -> Iterable[Argument]:
+    yield len(final)
+    for name, cell in final.items():
+        yield from (name, place[name], *_cell(cell, place), 0 if cell.life is None else place[cell.life])
+
+
+def _kept(kept: Sequence[tuple[Stage, list[_Keep]]], place: dict[str, int]) -> Iterable[Argument]:
+    yield len(kept)
+    for number, (stage, keeps) in enumerate(kept):
+        # A record from before the stamp must come back without one: the first stage on its way notes that.
+        yield kept_field(stage.newer)
+        yield entry_head(len(stage.steps), STAMP) + b"-" if number == 0 else b""
+        yield len(keeps)
+        for keep in keeps:
+            yield from (keep.head, *_cell(keep.cell, place), int(keep.marks_absence))
+
+
+def _cell(cell: _Cell, place: dict[str, int]) -> tuple[Argument, Argument]:
+    """Give a cell as the place of its source, 0 for a constant or -1 for nothing; and the constant."""
+    if cell.source is not None:
+        return place[cell.source], ""
+    return (-1, "") if cell.constant is None else (0, cell.constant)

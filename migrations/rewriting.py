@@ -1,0 +1,229 @@
+"""Rewrite records: one batch of one model, in the server where it can, else here under compare-and-set.
+
+Every function is a generator of command batches. What a batch came to is told record by record; nothing is raised for a
+single record, so that one of them never hides the others.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final, cast
+
+from redis_models.batches import Argument, Batches, call, check, load_script
+from redis_models.errors import LockedError, RecordError
+from redis_models.reading import hash_of
+from redis_models.shape import STAMP
+
+from .draft import Draft
+from .program import Program
+from .route import Route
+
+__all__ = ["Failure", "Fence", "Outcome", "replace", "rewrite_here", "rewrite_in_server", "rewrite_rest"]
+
+KEYS_A_SCRIPT: Final = 100
+_TRIES: Final = 8  # of a record that somebody else writes between our read and our write
+_REWRITE: Final = load_script("redis_models.migrations", "rewrite")
+_REPLACE: Final = load_script("redis_models.migrations", "replace")
+
+
+@dataclass(frozen=True)
+class Fence:
+    """What makes a script refuse a caller whose lease is over, and what the script must know of the server.
+
+    Attributes:
+        lease_key: Key of the lease.
+        epoch: Epoch of the caller's lease, or "" for one that needs none.
+        has_field_lives: Whether hash fields have life spans on this server.
+    """
+
+    lease_key: str
+    epoch: int | str
+    has_field_lives: bool
+
+    @property
+    def flag(self) -> str:
+        """What the scripts take for ``has_field_lives``."""
+        return "1" if self.has_field_lives else ""
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A record that could not be rewritten, and is unchanged.
+
+    Attributes:
+        key: Where it lies.
+        reason: Why, and what to do.
+    """
+
+    key: str
+    reason: str
+
+
+@dataclass
+class Outcome:
+    """What came of some records.
+
+    Attributes:
+        changed: Rewritten now.
+        skipped: At the target already.
+        gone: Deleted or expired meanwhile.
+        contested: Still written by others after all tries; to be met again in another pass.
+        failures: Those that could not be rewritten.
+    """
+
+    changed: int = 0
+    skipped: int = 0
+    gone: int = 0
+    contested: int = 0
+    failures: list[Failure] = field(default_factory=list)
+
+    def add(self, other: "Outcome") -> None:
+        """Add another outcome to this one."""
+        self.changed += other.changed
+        self.skipped += other.skipped
+        self.gone += other.gone
+        self.contested += other.contested
+        self.failures += other.failures
+
+
+def rewrite_in_server(fence: Fence, program: Program, target: int, keys: Sequence[bytes], at_once: int) -> Batches[Outcome]:
+    """Let the server bring records up by itself.
+
+    Args:
+        fence: Of the caller's lease.
+        program: For all versions that the records may have.
+        target: Version to reach.
+        keys: The records.
+        at_once: How many records a script takes, at most 100.
+
+    Raises:
+        LockedError: The lease is somebody else's by now; no record was changed by the script that found out.
+    """
+    outcome = Outcome()
+    for start in range(0, len(keys), at_once):
+        chunk = keys[start : start + at_once]
+        arguments = [fence.epoch, target, fence.flag, *program.arguments]
+        command = _REWRITE.command([fence.lease_key, *chunk], arguments)
+        [letters] = check((yield from call(_REWRITE, [command])))
+        for key, letter in zip(chunk, _letters(letters), strict=True):
+            _count(outcome, key, letter)
+    return outcome
+
+
+def rewrite_here(fence: Fence, route: Route, target: int, keys: Sequence[bytes], at_once: int) -> Batches[Outcome]:
+    """Bring records to a version by Python, each under compare-and-set.
+
+    A record that somebody writes between our read and our write is read again and computed anew, at most eight times.
+    Arguments and errors are those of ``rewrite_in_server``.
+    """
+    outcome = Outcome()
+    left: Sequence[bytes] = keys
+    for _ in range(_TRIES):
+        if not left:
+            return outcome
+        drafts = yield from _drafts(route, target, left, outcome)
+        left = yield from replace(fence, target, drafts, at_once, outcome)
+    outcome.contested += len(left)
+    return outcome
+
+
+def rewrite_rest(fence: Fence, route: Route, target: int, keys: Sequence[bytes], at_once: int) -> Batches[Outcome]:
+    """Do what ``rewrite_here`` does where most records are expected to be at the target: their stamps are read first."""
+    replies = yield [("HGET", key, STAMP) for key in keys]
+    at_target = b"%d" % target
+    rest = [key for key, reply in zip(keys, replies, strict=True) if reply != at_target]
+    outcome = yield from rewrite_here(fence, route, target, rest, at_once)
+    outcome.skipped += len(keys) - len(rest)
+    return outcome
+
+
+def replace(
+    fence: Fence, target: int, drafts: Mapping[bytes, Draft], at_once: int, outcome: Outcome
+) -> Batches[list[bytes]]:
+    """Write drafts, each only if what it was made of is still there; give the keys of those where it is not."""
+    contested: list[bytes] = []
+    keys = list(drafts)
+    for start in range(0, len(keys), at_once):
+        chunk = keys[start : start + at_once]
+        arguments: list[Argument] = [fence.epoch, target, fence.flag]
+        for key in chunk:
+            arguments += _delta(drafts[key], fence.has_field_lives)
+        command = _REPLACE.command([fence.lease_key, *chunk], arguments)
+        [letters] = check((yield from call(_REPLACE, [command])))
+        for key, letter in zip(chunk, _letters(letters), strict=True):
+            if letter == "C":
+                contested.append(key)
+            else:
+                _count(outcome, key, letter)
+    return contested
+
+
+def _drafts(route: Route, target: int, keys: Sequence[bytes], outcome: Outcome) -> Batches[dict[bytes, Draft]]:
+    """Read records and rewrite them in memory; those that need nothing, or cannot be, go into ``outcome`` at once."""
+    replies = yield [("HGETALL", key) for key in keys]
+    drafts: dict[bytes, Draft] = {}
+    for key, reply in zip(keys, replies, strict=True):
+        if isinstance(reply, Exception):
+            if not str(reply).startswith("WRONGTYPE"):
+                check([reply])
+            _count(outcome, key, "T")
+            continue
+        record = hash_of(reply)
+        if not record:
+            outcome.gone += 1
+            continue
+        try:
+            if route.version_of(record.get(STAMP)) == target:
+                outcome.skipped += 1
+            else:
+                drafts[key] = route.rewrite(record, target)
+        except RecordError as exc:
+            outcome.failures.append(Failure(_text(key), str(exc)))
+    return drafts
+
+
+def _delta(draft: Draft, has_field_lives: bool) -> list[Argument]:
+    reads, sets, removes = draft.reads, draft.sets, draft.removes
+    arguments: list[Argument] = [3 * len(reads)]
+    for name, raw in reads.items():
+        arguments += [_raw(name), "0" if raw is None else "1", raw or b""]
+    arguments.append(2 * len(sets))
+    for name, raw in sets.items():
+        arguments += [_raw(name), raw]
+    arguments += [len(removes), *map(_raw, removes)]
+    carried = [name for name in sets if draft.origins[name] in draft.original] if has_field_lives else []
+    arguments.append(2 * len(carried))
+    for name in carried:
+        arguments += [_raw(name), _raw(draft.origins[name])]
+    return arguments
+
+
+def _letters(reply: object) -> str:
+    letters = cast(bytes, reply).decode()
+    if letters == "FENCED":
+        raise LockedError("another runner took the lease over; this one stopped, and changed nothing since")
+    return letters
+
+
+def _count(outcome: Outcome, key: bytes, letter: str) -> None:
+    if letter == "A":
+        outcome.changed += 1
+    elif letter == "S":
+        outcome.skipped += 1
+    elif letter == "G":
+        outcome.gone += 1
+    else:
+        outcome.failures.append(Failure(_text(key), _REASONS[letter]))
+
+
+_REASONS: Final = {
+    "T": "the key holds no hash; move it out of the model's prefix, or delete it",
+    "V": "its stamp _v is a version that no migration file here knows; pull the newer files, or correct the stamp",
+}
+
+
+def _text(key: bytes) -> str:
+    return key.decode("utf-8", "backslashreplace")
+
+
+def _raw(name: str) -> bytes:
+    return name.encode("utf-8", "surrogateescape")

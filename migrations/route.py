@@ -1,0 +1,151 @@
+"""Routes: the way of a model's records from any version to any other, through the migrations of its app. Pure.
+
+All stages on the way are run on one draft, so that a record is rewritten once, however many migrations are pending.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+from redis_models.errors import RecordError
+from redis_models.shape import STAMP, stored_version
+
+from .aside import Entry, decode_aside, encode_aside, kept_field
+from .draft import Draft
+from .operations import Operation
+from .schema import Snapshot
+from .steps import Drop, Move, Put, Step
+
+__all__ = ["Route", "Stage", "stage_of"]
+
+
+@dataclass(frozen=True)
+class Stage:
+    """What one migration does to the records of one model.
+
+    Attributes:
+        older, newer: Versions on both sides.
+        steps: In the order of the migration's operations.
+    """
+
+    older: int
+    newer: int
+    steps: tuple[Step, ...]
+
+    @cached_property
+    def is_static(self) -> bool:
+        """Whether no step looks at a value, so that the server can do it by itself."""
+        return all(isinstance(step, (Move, Put, Drop)) for step in self.steps)
+
+    def forward(self, draft: Draft) -> None:
+        """Bring a draft of the older version to the newer one."""
+        entries = [
+            Entry(place, name, raw)
+            for place, step in enumerate(self.steps)
+            for name, raw in step.forward(draft).items()
+        ]
+        if draft.get(STAMP) is None:
+            entries.append(Entry(len(self.steps), STAMP, None))
+        if entries:
+            draft.set(kept_field(self.newer), encode_aside(entries))
+        else:
+            draft.remove(kept_field(self.newer))
+        draft.set(STAMP, b"%d" % self.newer)
+
+    def backward(self, draft: Draft) -> None:
+        """Bring a draft of the newer version back to the older one."""
+        field = kept_field(self.newer)
+        entries = decode_aside(field, draft.remove(field) or b"")
+        for place in range(len(self.steps) - 1, -1, -1):
+            self.steps[place].backward(draft, {one.name: one.raw for one in entries if one.step == place})
+        if any(one.name == STAMP and one.step == len(self.steps) for one in entries):
+            draft.remove(STAMP)
+        else:
+            draft.set(STAMP, b"%d" % self.older)
+
+
+@dataclass(frozen=True)
+class Route:
+    """The way through the versions of one model.
+
+    Attributes:
+        model: Name of the model.
+        stages: From the oldest version to the newest, without a gap.
+        first: The oldest version; the only one where there are no stages.
+    """
+
+    model: str
+    stages: tuple[Stage, ...]
+    first: int
+
+    @cached_property
+    def versions(self) -> tuple[int, ...]:
+        """Every version that a record can be brought from, and to."""
+        return (self.first, *(stage.newer for stage in self.stages))
+
+    def stages_between(self, old: int, new: int) -> Sequence[Stage]:
+        """Give the stages between two versions, from the older to the newer one."""
+        low, high = min(old, new), max(old, new)
+        return [stage for stage in self.stages if stage.older >= low and stage.newer <= high]
+
+    def is_static(self, old: int, new: int) -> bool:
+        """Whether the server can bring a record from ``old`` to ``new`` by itself; the way back needs what was kept."""
+        return old <= new and all(stage.is_static for stage in self.stages_between(old, new))
+
+    def rewrite(self, record: Mapping[str, bytes], target: int) -> Draft:
+        """Bring a record to version ``target``; the record itself stays as it is.
+
+        Args:
+            record: All its stored fields.
+            target: One of ``versions``.
+
+        Raises:
+            RecordError: Its stamp is unknown here, or a step cannot do it.
+        """
+        draft = Draft(record)
+        raw = draft.get(STAMP)
+        version = self.version_of(raw)
+        for stage in self.stages_between(version, target) if version <= target else ():
+            stage.forward(draft)
+        for stage in reversed(self.stages_between(version, target) if version > target else ()):
+            stage.backward(draft)
+        return draft
+
+    def version_of(self, raw: bytes | None) -> int:
+        """Give the version that a stamp stands for.
+
+        Raises:
+            RecordError: No migration that is known here leads to it.
+        """
+        try:
+            version = stored_version("", raw)
+        except ValueError:
+            version = -1
+        if version not in self.versions:
+            known = ", ".join(str(one) for one in self.versions)
+            raise RecordError(
+                STAMP, raw, f"is a version of {self.model} that no migration file here knows ({known}); pull the newer files"
+            )
+        return version
+
+
+def stage_of(model: str, before: Snapshot, operations: Sequence[Operation], newer: int) -> Stage:
+    """Make the stage of one migration for one model.
+
+    Args:
+        model: Name of the model, in ``before``.
+        before: State before the migration.
+        operations: All of the migration; those on other models are passed over.
+        newer: Version afterwards.
+
+    Raises:
+        SchemaError: An operation does not fit the state it meets.
+    """
+    steps: list[Step] = []
+    state = before
+    for operation in operations:
+        after = operation.apply(state)
+        if operation.model == model and model in state.by_name and model in after.by_name:
+            steps.extend(operation.steps(state.model(model), after.model(model)))
+        state = after
+    return Stage(before.model(model).version, newer, tuple(steps))

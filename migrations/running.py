@@ -1,0 +1,105 @@
+"""Run plans: passes under a lease, then the ledger, so that "applied" means that every record was met and none failed."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from redis_models.client import SyncClient, run
+from redis_models.errors import LockedError
+
+from .bookkeeping import Entry, Journal, Shelf, State
+from .chain import Chain, Link
+from .lease import Lease, this_process
+from .passes import Progress, Runner
+from .planning import Plan
+
+__all__ = ["Result", "fake", "run_plan"]
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a run came to.
+
+    Attributes:
+        changed: Records rewritten, by model.
+        seconds: How long it took.
+    """
+
+    changed: dict[str, int]
+    seconds: float
+
+
+def run_plan(
+    client: SyncClient,
+    lease: Lease,
+    shelf: Shelf,
+    plan: Plan,
+    replan: Callable[[State], Plan],
+    *,
+    batch_size: int,
+    report: Callable[[Progress], None],
+) -> Result:
+    """Bring the database to the target of a plan.
+
+    Args:
+        client: Where the database is.
+        lease: Held by this process.
+        shelf: Bookkeeping of the app.
+        plan: Made before the lease was taken.
+        replan: Makes the plan again of the database as it is now; it must come out the same.
+        batch_size: Records a script takes, 1 to 100.
+        report: Called after every batch.
+
+    Raises:
+        IncompleteError: It stopped half-way; every record is consistent, and the same plan resumes.
+        LockedError: Another runner was here since the plan was made, or has taken over.
+    """
+    began = time.monotonic()
+    state = run(client, shelf.read())
+    if replan(state) != plan:
+        raise LockedError("another runner changed the database since this plan was made; look at it and run again")
+    journal = _journal(plan, state)
+    run(client, shelf.checkpoint(lease.key, lease.epoch, journal))
+    runner = Runner(client, lease, shelf, journal, batch_size, report)
+    changed = {work.route.model: runner.run_pass(work).changed for work in plan.works}
+    seconds = round(time.monotonic() - began, 3)
+    applied = [_entry(link, seconds, sum(changed.values())) for link in plan.applied]
+    unapplied = [link.id for link in plan.unapplied]
+    run(client, shelf.finish(lease.key, lease.epoch, applied, unapplied, plan.snapshot))
+    return Result(changed, seconds)
+
+
+def fake(client: SyncClient, lease: Lease, shelf: Shelf, chain: Chain, target: int) -> None:
+    """Record migrations as applied up to a target, as the files are now, without touching a record.
+
+    Raises:
+        LockedError: Another runner has taken over.
+    """
+    state = run(client, shelf.read())
+    applied = [_entry(link, 0.0, 0, is_faked=True) for link in chain.links[:target]]
+    keep = {entry.id for entry in applied}
+    unapplied = [id for id in state.ledger if id not in keep]
+    run(client, shelf.finish(lease.key, lease.epoch, applied, unapplied, chain.snapshots[target]))
+
+
+def _journal(plan: Plan, state: State) -> Journal:
+    """Go on with the journal of a run to the same target; else begin one that remembers how far records may be."""
+    old = state.journal
+    if old is not None and (old.target, old.reach) == (plan.target, plan.reach):
+        return old
+    return Journal(plan.target, plan.reach, plan.fingerprint)
+
+
+def _entry(link: Link, seconds: float, records: int, *, is_faked: bool = False) -> Entry:
+    return Entry(
+        id=link.id,
+        number=link.number,
+        name=link.name,
+        checksum=link.checksum,
+        applied_at=datetime.now(UTC).isoformat(timespec="seconds"),
+        seconds=seconds,
+        records=records,
+        by=this_process(),
+        is_faked=is_faked,
+    )

@@ -1,0 +1,75 @@
+"""Upgrade on read: bring records of an older version up in memory, by the same migrations that rewrite them.
+
+``redis_models.setup()`` installs this into the store. Then new code may run before, while and after its migration runs:
+what is still of an older version is read as if it were new, and brought up before it is written.
+"""
+
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from redis_models.batches import Batches
+from redis_models.errors import ConflictError, RecordError, RecordTooOldError
+from redis_models.shape import STAMP, stored_version
+
+from .files import load_chain
+from .planning import routes_of
+from .rewriting import Fence, Outcome, rewrite_here
+from .route import Route
+
+if TYPE_CHECKING:
+    from redis_models.apps import App
+    from redis_models.model import Model
+    from redis_models.settings import Settings
+    from redis_models.store import Store
+
+__all__ = ["ChainUpgrader", "install"]
+
+_NO_FENCE = Fence("", "", True)
+
+
+def install(store: "Store", apps: "Sequence[App]", settings: "Settings") -> None:
+    """Give ``store`` the way up through the migrations of ``apps``; the files are read when the first old record is met."""
+    store.upgrader = ChainUpgrader(apps)
+
+
+class ChainUpgrader:
+    """Knows the way up of every model of some apps."""
+
+    def __init__(self, apps: "Sequence[App]") -> None:
+        self._apps = apps
+
+    def upgrade(self, model: "type[Model]", key: str, record: Mapping[str, bytes]) -> dict[str, bytes]:
+        """Give a record as the newest version would store it.
+
+        Raises:
+            RecordTooOldError: No migration leads from its version to the model's.
+            DataError: A migration cannot bring it up.
+        """
+        route, version = self._way(model, key, stored_version(key, record.get(STAMP)))
+        try:
+            return route.rewrite(record, version).fields
+        except RecordError as exc:
+            raise ConflictError(key, f"cannot be brought up to version {version}: {exc}") from exc
+
+    def rewrite(self, model: "type[Model]", key: str) -> Batches[None]:
+        """Bring the stored record up, under compare-and-set, unless somebody else does it first."""
+        route, version = self._way(model, key, None)
+        outcome: Outcome = yield from rewrite_here(_NO_FENCE, route, version, [key.encode("utf-8", "surrogatepass")], 1)
+        if outcome.failures:
+            raise ConflictError(key, f"cannot be brought up to version {version}: {outcome.failures[0].reason}")
+
+    @cached_property
+    def _routes(self) -> Mapping[object, Route]:
+        routes: dict[object, Route] = {}
+        for app in self._apps:
+            known = routes_of(load_chain(app.label, app.migrations_path))
+            routes.update({model: known[model.__name__] for model in app.models if model.__name__ in known})
+        return routes
+
+    def _way(self, model: "type[Model]", key: str, stored: int | None) -> tuple[Route, int]:
+        version = model.__shape__.version
+        route = self._routes.get(model)
+        if route is None or version not in route.versions or (stored is not None and stored not in route.versions):
+            raise RecordTooOldError(key, stored or 1, version)
+        return route, version

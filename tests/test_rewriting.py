@@ -1,0 +1,218 @@
+"""Records are rewritten the same by the server's script, by Python under compare-and-set, and on paper."""
+
+import itertools
+from collections.abc import Mapping
+
+import pytest
+import redis
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from redis_models.client import SyncClient, run
+from redis_models.errors import LockedError, RecordError
+from redis_models.migrations.draft import Draft
+from redis_models.migrations.program import compile_program
+from redis_models.migrations.rewriting import Fence, Outcome, rewrite_here, rewrite_in_server, rewrite_rest
+from redis_models.migrations.route import Route, Stage
+from redis_models.migrations.steps import Compute, Drop, Move, Put, Step
+
+Record = dict[bytes, bytes]
+_FIELDS = ("a", "b", "c", "d")
+_names = st.sampled_from(_FIELDS)
+_values = st.binary(max_size=6)
+_pairs = st.permutations(_FIELDS).map(lambda names: names[:2])
+_steps = st.one_of(
+    _pairs.map(lambda pair: Move(pair[0], pair[1])),
+    st.builds(Put, _names, _values),
+    st.builds(Drop, _names, st.none() | _values),
+)
+_records = st.dictionaries(_names, _values)
+_LEASE = "the-lease"
+_FENCE = Fence(_LEASE, 7, False)
+_KEY = b"m:1"
+
+
+def _route(*stages: list[Step]) -> Route:
+    return Route("M", tuple(Stage(n, n + 1, tuple(steps)) for n, steps in enumerate(stages, 1)), 1)
+
+
+def _put(client: redis.Redis, record: Mapping[str, bytes]) -> None:
+    client.delete(_KEY)
+    client.hset(_KEY, mapping=dict(record))  # type: ignore[arg-type]
+
+
+def _stored(client: redis.Redis) -> dict[str, bytes]:
+    found: dict[bytes, bytes] = client.hgetall(_KEY)  # type: ignore[assignment]
+    return {name.decode(): raw for name, raw in found.items()}
+
+
+@pytest.fixture
+def leased(client: redis.Redis) -> tuple[redis.Redis, SyncClient]:
+    client.hset(_LEASE, "epoch", 7)
+    return client, SyncClient(client, "test")
+
+
+@given(stages=st.lists(st.lists(_steps, max_size=4), min_size=1, max_size=3), record=_records, is_stamped=st.booleans())
+@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_the_script_does_what_the_steps_say_and_the_way_back_restores_the_bytes(
+    leased: tuple[redis.Redis, SyncClient], stages: list[list[Step]], record: dict[str, bytes], is_stamped: bool
+) -> None:
+    client, exchange = leased
+    before = {**record, "other": b"x", **({"_v": b"1"} if is_stamped else {})}
+    route = _route(*stages)
+    target = len(stages) + 1
+    _put(client, before)
+
+    outcome = run(exchange, rewrite_in_server(_FENCE, compile_program(route, target), target, [_KEY], 100))
+
+    assert outcome == Outcome(changed=1)
+    assert _stored(client) == route.rewrite(before, target).fields
+    assert run(exchange, rewrite_here(_FENCE, route, 1, [_KEY], 100)) == Outcome(changed=1)
+    assert _stored(client) == before
+
+
+@given(stages=st.lists(st.lists(_steps, max_size=4), min_size=1, max_size=3), record=_records)
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_compare_and_set_does_what_the_steps_say(
+    leased: tuple[redis.Redis, SyncClient], stages: list[list[Step]], record: dict[str, bytes]
+) -> None:
+    client, exchange = leased
+    before = {**record, "other": b"x", "_v": b"1"}
+    route = _route(*stages)
+    target = len(stages) + 1
+    _put(client, before)
+
+    assert run(exchange, rewrite_here(_FENCE, route, target, [_KEY], 100)) == Outcome(changed=1)
+    assert _stored(client) == route.rewrite(before, target).fields
+    assert run(exchange, rewrite_rest(_FENCE, route, target, [_KEY], 100)) == Outcome(skipped=1)
+
+
+@given(stages=st.lists(st.lists(_steps, max_size=3), min_size=2, max_size=3), record=_records)
+@settings(max_examples=200, deadline=None)
+def test_one_pass_over_several_versions_equals_one_pass_for_each(
+    stages: list[list[Step]], record: dict[str, bytes]
+) -> None:
+    route = _route(*stages)
+    fused = route.rewrite(record, len(stages) + 1).fields
+
+    one_by_one: Mapping[str, bytes] = record
+    for target in range(2, len(stages) + 2):
+        one_by_one = route.rewrite(one_by_one, target).fields
+
+    assert fused == one_by_one
+
+
+def test_records_of_several_versions_are_brought_up_in_one_script(leased: tuple[redis.Redis, SyncClient]) -> None:
+    client, exchange = leased
+    route = _route([Move("a", "b")], [Put("c", b"new")])
+    client.hset("m:old", "a", "1")
+    client.hset("m:mid", mapping={"b": "2", "_v": "2"})
+    client.hset("m:done", mapping={"b": "3", "c": "mine", "_v": "3"})
+    keys = [b"m:old", b"m:mid", b"m:done", b"m:none"]
+
+    outcome = run(exchange, rewrite_in_server(_FENCE, compile_program(route, 3), 3, keys, 100))
+
+    assert outcome == Outcome(changed=2, skipped=1, gone=1)
+    assert client.hgetall("m:old") == {b"b": b"1", b"c": b"new", b"_v": b"3", b"_b2": b"1:2:_v-"}
+    assert client.hgetall("m:mid") == {b"b": b"2", b"c": b"new", b"_v": b"3"}
+    assert client.hgetall("m:done") == {b"b": b"3", b"c": b"mine", b"_v": b"3"}
+
+
+def test_a_runner_whose_epoch_is_over_changes_nothing(leased: tuple[redis.Redis, SyncClient]) -> None:
+    client, exchange = leased
+    route = _route([Put("a", b"new")])
+    client.hset("m:1", "a", "old")
+    client.hset(_LEASE, "epoch", 8)
+
+    with pytest.raises(LockedError):
+        run(exchange, rewrite_in_server(_FENCE, compile_program(route, 2), 2, [b"m:1"], 100))
+    with pytest.raises(LockedError):
+        run(exchange, rewrite_here(_FENCE, route, 2, [b"m:1"], 100))
+
+    assert client.hgetall("m:1") == {b"a": b"old"}
+
+
+def test_keys_that_hold_no_hash_and_unknown_stamps_are_reported_and_left_alone(
+    leased: tuple[redis.Redis, SyncClient],
+) -> None:
+    client, exchange = leased
+    route = _route([Put("a", b"new")])
+    client.set("m:text", "x")
+    client.hset("m:future", mapping={"a": "1", "_v": "9"})
+    client.hset("m:ok", "a", "1")
+    keys = [b"m:text", b"m:future", b"m:ok"]
+
+    by_server = run(exchange, rewrite_in_server(_FENCE, compile_program(route, 2), 2, keys, 100))
+    by_python = run(exchange, rewrite_here(_FENCE, route, 2, keys, 100))
+
+    assert [one.key for one in by_server.failures] == ["m:text", "m:future"] == [one.key for one in by_python.failures]
+    assert (by_server.changed, by_python.skipped) == (1, 1)
+    assert (client.get("m:text"), client.hgetall("m:future")) == (b"x", {b"a": b"1", b"_v": b"9"})
+
+
+def test_a_record_written_between_read_and_write_is_computed_anew(leased: tuple[redis.Redis, SyncClient]) -> None:
+    client, exchange = leased
+    writes = itertools.count()
+
+    def double(draft: Draft) -> None:
+        if next(writes) < 2:
+            client.hincrby("m:1", "n", 1)  # somebody else, just in time
+        draft.set("n", b"%d" % (2 * int(draft.get("n") or b"0")))
+
+    route = _route([Compute("double", double, None, lambda name, one, other: False)])
+    client.hset("m:1", mapping={"n": 5, "free": 0})
+
+    assert run(exchange, rewrite_here(_FENCE, route, 2, [b"m:1"], 100)) == Outcome(changed=1)
+    assert client.hget("m:1", "n") == b"14"
+
+
+def test_a_write_to_a_field_that_a_function_does_not_look_at_is_no_conflict(
+    leased: tuple[redis.Redis, SyncClient],
+) -> None:
+    client, exchange = leased
+
+    def mark(draft: Draft) -> None:
+        client.hincrby("m:1", "hits", 1)
+        draft.set("n", (draft.get("n") or b"") + b"!")
+
+    route = _route([Compute("mark", mark, None, lambda name, one, other: False)])
+    client.hset("m:1", mapping={"n": 5, "hits": 0})
+
+    assert run(exchange, rewrite_here(_FENCE, route, 2, [b"m:1"], 100)) == Outcome(changed=1)
+    assert client.hmget("m:1", "n", "hits") == [b"5!", b"1"]
+
+
+def test_life_spans_of_keys_and_fields_go_along(leased: tuple[redis.Redis, SyncClient]) -> None:
+    client, exchange = leased
+    if not client.execute_command("COMMAND", "INFO", "HPEXPIRETIME"):
+        pytest.skip("this server has no life spans of hash fields")
+    fence = Fence(_LEASE, 7, True)
+    route = _route([Move("a", "b"), Put("c", b"new")])
+    steps: list[Step] = [Move("a", "b"), Compute("c", lambda draft: _set_c(draft), None, lambda n, o, p: False)]
+    by_python = _route(steps)
+    for key, way in ((b"m:1", None), (b"m:2", by_python)):
+        client.hset(key, mapping={"a": "1", "c": "2", "d": "3"})
+        client.execute_command("PEXPIREAT", key, 4_000_000_000_000)
+        client.execute_command("HPEXPIREAT", key, 3_000_000_000_001, "FIELDS", 1, "a")
+        client.execute_command("HPEXPIREAT", key, 3_000_000_000_002, "FIELDS", 1, "c")
+
+        if way is None:
+            run(exchange, rewrite_in_server(fence, compile_program(route, 2), 2, [key], 100))
+        else:
+            run(exchange, rewrite_here(fence, way, 2, [key], 100))
+
+        ends = client.execute_command("HPEXPIRETIME", key, "FIELDS", 4, "b", "c", "d", "_v")
+        assert ends == [3_000_000_000_001, 3_000_000_000_002, -1, -1]
+        assert client.pexpiretime(key) == 4_000_000_000_000
+        assert client.hmget(key, "b", "c", "a") == [b"1", b"new", None]
+
+
+def _set_c(draft: Draft) -> None:
+    draft.set("c", b"new")
+
+
+def test_a_broken_aside_is_refused_and_the_record_left_alone() -> None:
+    route = _route([Drop("a")])
+
+    with pytest.raises(RecordError, match="_b2"):
+        route.rewrite({"_v": b"2", "_b2": b"nonsense"}, 1)
