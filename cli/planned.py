@@ -27,10 +27,13 @@ def plan_lines(plan: Plan, address: str, counts: Mapping[str, int]) -> list[str]
         count = counts.get(work.route.model, 0)
         where = "in the server" if work.is_in_server else "by Python, under compare-and-set"
         lines.append(
-            f"  pass over {work.route.model} to version {work.target}: about {count:,} records, {where}, {_duration(work, count)}"
+            f"  pass over {work.route.model} to version {work.target}: about {count:,} records, {where},"
+            f" {_duration(work, count)}"
         )
     if plan.destructive:
-        lines.append("  ! removes what the application can see; the values stay in the records, aside, until they are purged")
+        lines.append(
+            "  ! removes what the application can see; the values stay in the records, aside, until they are purged"
+        )
     return lines
 
 
@@ -59,10 +62,14 @@ def plan_document(plan: Plan, counts: Mapping[str, int]) -> dict[str, object]:
 def _headline(plan: Plan) -> str:
     if plan.is_empty:
         return "nothing to do"
-    count = len(plan.applied) + len(plan.unapplied)
     verb = "take back" if plan.unapplied else "apply"
+    migrations = _counted(len(plan.applied) + len(plan.unapplied), "migration", "migrations")
     resumed = ", resuming a run that stopped" if plan.is_resumed else ""
-    return f"{verb} {count} migration{'' if count == 1 else 's'}, {len(plan.works)} pass{'' if len(plan.works) == 1 else 'es'}{resumed}"
+    return f"{verb} {migrations}, {_counted(len(plan.works), 'pass', 'passes')}{resumed}"
+
+
+def _counted(count: int, one: str, more: str) -> str:
+    return f"{count} {one if count == 1 else more}"
 
 
 def _duration(work: Work, count: int) -> str:

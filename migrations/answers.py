@@ -15,7 +15,16 @@ from .historical import resolve
 from .schema import Literal
 from .views import complaint
 
-__all__ = ["Answer", "Answers", "ComputeAnswer", "DropAnswer", "FillAnswer", "RenameAnswer", "parse_answer"]
+__all__ = [
+    "Answer",
+    "Answers",
+    "ComputeAnswer",
+    "DropAnswer",
+    "FillAnswer",
+    "RenameAnswer",
+    "parse_answer",
+    "parse_literal",
+]
 
 _SAFE_IN_DOUBLE: Final = re.compile(r"[^\"$`\\!]*")
 _BARE_WORD: Final = re.compile(r"[\w .:/+-]+")
@@ -103,10 +112,11 @@ class Answers:
 
     def of(self, kind: type[A], model: str) -> list[A]:
         """Give the answers of one kind about one model, each once, in their order."""
-        return [one for one in dict.fromkeys(self.given) if isinstance(one, kind) and one.model == model]
-
-    def __hash__(self) -> int:
-        return hash(repr(self.given))
+        found: list[A] = []
+        for one in self.given:
+            if isinstance(one, kind) and one.model == model and one not in found:
+                found.append(one)
+        return found
 
 
 def parse_answer(option: str, text: str, models: Mapping[str, Collection[str]]) -> tuple[str, Answer]:
@@ -157,7 +167,9 @@ def parse_literal(flag: str, path: str, text: str) -> Literal:
     except (ValueError, SyntaxError, RecursionError, MemoryError, TypeError) as exc:
         cure = "write a Python literal: 'text', 12, True, None, [], {}"
         if _BARE_WORD.fullmatch(text.strip()):
-            cure = f"text needs quotes: {text.strip()!r}" + (f", as in --default {_literal(path, text)}" if path else "")
+            cure = f"text needs quotes: {text.strip()!r}" + (
+                f", as in --default {_literal(path, text)}" if path else ""
+            )
         raise SchemaError(f"{flag}: {text.strip()} is no Python literal; {cure}") from exc
     return _jsonable(flag, value)
 

@@ -39,8 +39,8 @@ def automatic_plan(app: str, state: State, code: Snapshot, operations: Sequence[
     plan = plan_between(chain, 1, 2, state.journal)
     if state.journal is not None and state.journal.fingerprint != plan.fingerprint:
         raise DriftError(
-            f"{app}: an automatic run that is not finished led to other models than the code has now; finish it with the"
-            " code it began with"
+            f"{app}: an automatic run that is not finished led to other models than the code has now; finish it with"
+            " the code it began with"
         )
     return plan
 

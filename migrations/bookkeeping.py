@@ -1,7 +1,7 @@
 """What the engine keeps in Redis beside the records: the ledger, the snapshot and the journal of each app.
 
-All of it is changed by scripts that first check the caller's epoch (see ``lease``), so that a runner that lost its lease
-changes nothing.
+All of it is changed by scripts that first check the caller's epoch (see ``lease``), so that a runner that lost its
+lease changes nothing.
 
 ``redis_models:{namespace}:ledger:{app}``     hash   what was applied: id of the migration -> JSON
 ``redis_models:{namespace}:snapshot:{app}``   string the schemas after the last applied migration, as JSON

@@ -1,6 +1,6 @@
 """The chain: an app's migrations in a line, checked, and the schemas at every point of it. Pure.
 
-A position counts links: 0 is before the first, ``i`` is after link ``i``. Numbers only order the links; there may be gaps.
+A position counts links: 0 is before the first, ``i`` is after link ``i``. Numbers give the order only; gaps are fine.
 """
 
 from collections.abc import Mapping, Sequence
@@ -134,7 +134,7 @@ def _begins(link: Link, text: str) -> bool:
 
 
 def _refuse_twins(links: Sequence[Link]) -> None:
-    """Refuse two links of one id, of one link before, or of one number: in this order, because branches share the last two."""
+    """Refuse two links of one id, then of one link before, then of one number; branches share the last two."""
     ids: dict[str, Link] = {}
     previous: dict[str | None, Link] = {}
     numbers: dict[int, Link] = {}
@@ -142,7 +142,8 @@ def _refuse_twins(links: Sequence[Link]) -> None:
         other = ids.setdefault(link.id, link)
         if other is not link:
             raise MigrationFileError(
-                link.path, f"has the id {link.id!r} of {other.name}; give the copy another id and previous = {link.id!r}"
+                link.path,
+                f"has the id {link.id!r} of {other.name}; give the copy another id and previous = {link.id!r}",
             )
     for link in links:
         other = previous.setdefault(link.previous, link)
@@ -162,8 +163,8 @@ def _fork(one: Link, other: Link, ids: Mapping[str, Link]) -> str:
     last = max(link.number for link in ids.values())
     stem = other.name.partition("_")[2]
     return (
-        f"{one.name} and {other.name} {before}, as two branches made them; put one behind the other: rename this file to"
-        f" {last + 1:04d}_{stem}.py, write previous = {one.id!r} in it and {other.id!r} in HEAD"
+        f"{one.name} and {other.name} {before}, as two branches made them; put one behind the other: rename this file"
+        f" to {last + 1:04d}_{stem}.py, write previous = {one.id!r} in it and {other.id!r} in HEAD"
     )
 
 
@@ -175,7 +176,9 @@ def _refuse_gaps(links: Sequence[Link]) -> None:
             if link.previous is not None and link.previous not in ids:
                 reason = f"previous = {link.previous!r} is the id of no file here; restore that file"
             else:
-                reason = f"its number puts it behind the migration {expected!r}, but it says previous = {link.previous!r}"
+                reason = (
+                    f"its number puts it behind the migration {expected!r}, but it says previous = {link.previous!r}"
+                )
             raise MigrationFileError(link.path, f"{reason}, or write previous = {expected!r}")
         expected = link.id
 

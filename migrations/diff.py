@@ -1,7 +1,7 @@
 """The diff: from two snapshots and the answers given to operations, or to questions. Pure; it never prompts or prints.
 
-- A version that rises while the shape stays makes a migration without operations: records of the older stamp must have a
-  known way to the newer one, or no process could read them.
+- A version that rises while the shape stays makes a migration without operations: records of the older stamp must have
+  a known way to the newer one, or no process could read them.
 - Operations come by model: models that go, models that come, then for each other model, by name, renames, additions,
   alterations, removals. A removal goes first where a renamed field takes the name over.
 """
@@ -16,7 +16,7 @@ from .answers import Answers, ComputeAnswer, DropAnswer, FillAnswer, RenameAnswe
 from .matching import Match, match_fields, order_moves
 from .operations import AddField, AlterField, CreateModel, DeleteModel, Operation, RemoveField, RenameField
 from .questions import DropModelQuestion, FillQuestion, Question, RenameQuestion, model_candidates
-from .schema import REQUIRED, FieldSchema, ModelSchema, Snapshot
+from .schema import FieldSchema, ModelSchema, Snapshot, _Required
 from .views import OldRecord
 
 __all__ = ["Diff", "LowVersion", "ToWrite", "diff"]
@@ -80,6 +80,11 @@ class Diff:
     low_versions: tuple[LowVersion, ...] = ()
 
     @property
+    def is_written(self) -> bool:
+        """Whether there is anything for a migration to do."""
+        return bool(self.operations or self.versions)
+
+    @property
     def is_empty(self) -> bool:
         """Whether both snapshots are the same."""
         return not (self.operations or self.questions or self.versions or self.low_versions)
@@ -113,7 +118,10 @@ def _refuse_strangers(old: Snapshot, new: Snapshot, answers: Answers) -> None:
     for answer in answers.given:
         is_old, is_new = answer.model in old.by_name, answer.model in new.by_name
         if isinstance(answer, DropAnswer) and answer.field is None:
-            is_fitting, why = is_old and not is_new, "the model is in the code still" if is_new else "there is no such model"
+            is_fitting, why = (
+                is_old and not is_new,
+                "the model is in the code still" if is_new else "there is no such model",
+            )
         else:
             is_fitting, why = is_old and is_new, _why_no_fields(is_old, is_new)
         if not is_fitting:
@@ -149,9 +157,9 @@ def _refuse_changed_heir(one: ModelSchema, heir: ModelSchema) -> None:
     """Creating a model rewrites no record, so one that takes over records must read them as they are."""
     if replace(heir, name=one.name) != one:
         raise SchemaError(
-            f"{heir.name} takes over the records of {one.name} ({one.keys.start}*), but it is not the same: the two differ in"
-            f" {_difference(one, heir)}. Rename the class alone, with version = {one.version} and the fields as they were,"
-            " make that migration, and change the rest in the next one"
+            f"{heir.name} takes over the records of {one.name} ({one.keys.start}*), but the two differ in"
+            f" {_difference(one, heir)}; rename the class alone first, with version = {one.version} and the fields as"
+            " they were, make that migration, and change the rest in the next one"
         )
 
 
@@ -179,7 +187,7 @@ def _of_fields(old: ModelSchema, new: ModelSchema, answers: Answers) -> Diff:
     fills = _fills(match, answers, is_matched)
     if is_matched:
         questions += [FillQuestion(new.name, one.name, one.type) for one in match.added if one.name not in fills]
-    operations = _operations(match, fills)
+    operations = _operations(match, fills) if is_matched else []
     return _with_version(old, new, operations, questions)
 
 
@@ -219,10 +227,12 @@ def _addition(model: str, one: FieldSchema, answer: FillAnswer | ComputeAnswer |
     if isinstance(answer, FillAnswer):
         answer.check(one.type)
         return AddField(model, one.name, one.type, answer.value)
-    return None if one.default is REQUIRED else AddField(model, one.name, one.type, one.default)
+    return None if isinstance(one.default, _Required) else AddField(model, one.name, one.type, one.default)
 
 
-def _with_version(old: ModelSchema, new: ModelSchema, operations: Sequence[Operation], questions: Iterable[Question]) -> Diff:
+def _with_version(
+    old: ModelSchema, new: ModelSchema, operations: Sequence[Operation], questions: Iterable[Question]
+) -> Diff:
     asked = tuple(questions)
     is_changed = bool(operations or asked)
     least = old.version + 1 if is_changed else old.version
@@ -248,14 +258,15 @@ def _refuse_changed_primary_key(match: Match) -> None:
     if expected != match.new.primary_key:
         hint = ""
         if before not in match.new.by_name and before not in match.moves:
-            hint = f" (if {before!r} only has another name now: {RenameAnswer(model, before, match.new.primary_key).flag()})"
+            rename = RenameAnswer(model, before, match.new.primary_key)
+            hint = f" (if {before!r} only has another name now: {rename.flag()})"
         raise SchemaError(
-            f"{model}: the primary key changed from {before!r} to {match.new.primary_key!r}, but it is part of every key;"
-            f" put it back, or declare a new model with another table{hint}"
+            f"{model}: the primary key changed from {before!r} to {match.new.primary_key!r}, but it is part of every"
+            f" key; put it back, or declare a new model with another table{hint}"
         )
     one, other = match.old.field(before).type, match.new.field(expected).type
     if one != other and not (other == "str" and one in _KEYS_AS_TEXT):
         raise SchemaError(
-            f"{model}.{expected}: the type of the primary key changed from {one} to {other}, but its text is part of every"
-            " key; put it back, or declare a new model with another table"
+            f"{model}.{expected}: the type of the primary key changed from {one} to {other}, but its text is part of"
+            " every key; put it back, or declare a new model with another table"
         )

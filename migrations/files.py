@@ -75,7 +75,7 @@ def link_of(label: str, path: Path, source: bytes) -> Link:
 def write_migration(directory: Path, name: str, text: str, id: str) -> Path:
     """Write a migration and make it the head: both, or neither.
 
-    A process that dies in between leaves a file that HEAD does not name yet; ``load_chain`` then says what to write there.
+    A process that dies in between leaves a file that HEAD does not name yet; ``load_chain`` then says what to do.
 
     Args:
         directory: The app's folder of migrations; made if it is missing.
@@ -200,23 +200,30 @@ def _migration_of(shown: str, module: ModuleType) -> type[Migration]:
     return migration
 
 
+def _declared(migration: type[Migration], attribute: str) -> object:
+    """Give what a file really says; its class was never checked."""
+    return getattr(migration, attribute)
+
+
 def _id(shown: str, migration: type[Migration]) -> str:
-    id: object = migration.id
+    id = _declared(migration, "id")
     if not isinstance(id, str) or not _ID.fullmatch(id):
         what = f"id = {id!r}" if id else "no id"
-        raise MigrationFileError(shown, f"has {what}; write a text that no other migration has, such as id = '51d09a3c'")
+        raise MigrationFileError(
+            shown, f"has {what}; write a text that no other migration has, such as id = '51d09a3c'"
+        )
     return id
 
 
 def _previous(shown: str, migration: type[Migration]) -> str | None:
-    previous: object = migration.previous
+    previous = _declared(migration, "previous")
     if previous is None or isinstance(previous, str):
         return previous
     raise MigrationFileError(shown, f"has previous = {previous!r}; write the id of the migration before, or None")
 
 
 def _versions(shown: str, migration: type[Migration]) -> Mapping[str, int]:
-    versions: object = migration.versions
+    versions = _declared(migration, "versions")
     if isinstance(versions, Mapping):
         pairs = cast("Mapping[object, object]", versions).items()
         if all(isinstance(name, str) and type(version) is int for name, version in pairs):
@@ -225,17 +232,19 @@ def _versions(shown: str, migration: type[Migration]) -> Mapping[str, int]:
 
 
 def _operations(shown: str, migration: type[Migration]) -> tuple[Operation, ...]:
-    operations: object = migration.operations
+    operations = _declared(migration, "operations")
     if not isinstance(operations, Sequence) or isinstance(operations, str):
         raise MigrationFileError(shown, f"has operations = {operations!r:.60}; write a list of operations")
     for number, one in enumerate(cast("Sequence[object]", operations), start=1):
         if not isinstance(one, Operation):
-            raise MigrationFileError(shown, f"operation {number} is {one!r:.60}; write one such as migrations.AddField(...)")
+            raise MigrationFileError(
+                shown, f"operation {number} is {one!r:.60}; write one such as migrations.AddField(...)"
+            )
     return tuple(cast("Sequence[Operation]", operations))
 
 
 def _checksum(tree: ast.Module) -> str:
-    """Digest what a file does: no comments, formatting, docstrings, and nothing that differs between Python versions."""
+    """Digest what a file does: no comments, formatting, docstrings, nothing that differs between Python versions."""
     return hashlib.sha256(repr(_outline(tree)).encode("utf-8", "surrogatepass")).hexdigest()[:16]
 
 

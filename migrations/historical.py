@@ -11,11 +11,10 @@ import difflib
 import enum
 import functools
 import hashlib
-import operator
 import re
 import types
 import typing
-from collections.abc import Callable, Container, Iterator, Mapping
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Annotated, ClassVar, Final, ForwardRef, Literal, TypeVar
 
@@ -153,7 +152,7 @@ class _Reader:
     def part(self, node: ast.expr) -> object:
         """Read one node, and keep the result unequal to all that differs from it."""
         annotation = self._type(node)
-        if isinstance(annotation, (type, ForwardRef)) or _is_optional_class(annotation):
+        if isinstance(annotation, type) or not any(map(_is_choice, ast.walk(node))):
             return annotation
         return Annotated[annotation, _Apart(self._source(node))]
 
@@ -216,7 +215,7 @@ class _Reader:
             return _bytes_as(text)
         match node:
             case ast.BinOp(op=ast.BitOr()):
-                return functools.reduce(operator.or_, [typing.cast(type, self.part(one)) for one in _members(node)])
+                return _union([self.part(one) for one in _members(node)])
             case ast.Subscript(value=ast.Name(id=name)):
                 inner = node.slice.elts if isinstance(node.slice, ast.Tuple) else [node.slice]
                 return self._subscript(node, name, inner)
@@ -248,7 +247,7 @@ class _Reader:
         values = tuple(self.value(one) for one in inner)
         if not values or not all(isinstance(one, (str, int)) for one in values):
             raise self.error(node, "Literal takes texts, whole numbers and booleans")
-        return typing.cast(Callable[[object], object], Literal.__getitem__)(values)
+        return typing.cast(Mapping[object, object], Literal)[values]
 
     def _as_json(self, node: ast.expr) -> object:
         return Annotated[typing.Any, TypeText(self._source(node))]
@@ -279,7 +278,7 @@ def _flag(reader: _Reader, node: ast.Call) -> object:
     members = {name: reader.value(one) for name, one in reader.keywords(node)}
     if node.args or not members:
         raise reader.error(node, "a flag is Flag(NAME=1, ...)")
-    return _made_enum(reader, node, functools.partial(enum.IntFlag, boundary=enum.KEEP), members)
+    return _made_enum(reader, node, enum.IntFlag, members)  # IntFlag keeps bits that no member names
 
 
 def _made_enum(reader: _Reader, node: ast.Call, base: Callable[..., object], members: Mapping[str, object]) -> object:
@@ -359,6 +358,11 @@ def _bytes_as(text: str) -> object:
     return Annotated[bytes, PlainValidator(validate), PlainSerializer(serialize, when_used="json"), TypeText(text)]
 
 
+def _union(members: Iterable[object]) -> object:
+    # Not typing.Union[...]: it caches, and gives one union for another that it takes for equal.
+    return functools.reduce(lambda one, other: one | other, typing.cast(Iterable[type], members))  # type: ignore[arg-type, return-value]  # X | Y is no type
+
+
 def _members(node: ast.expr) -> list[ast.expr]:
     members: list[ast.expr] = []
     while isinstance(node, ast.BinOp) and isinstance(node.op, ast.BitOr):
@@ -367,9 +371,10 @@ def _members(node: ast.expr) -> list[ast.expr]:
     return [node, *reversed(members)]
 
 
-def _is_optional_class(annotation: object) -> bool:
-    members = [one for one in typing.get_args(annotation) if one is not type(None)]
-    return isinstance(annotation, types.UnionType) and len(members) == 1 and isinstance(members[0], type)
+def _is_choice(node: ast.AST) -> bool:
+    """Whether the node is a union whose order counts: that of None does not."""
+    members = _members(node) if isinstance(node, ast.expr) else []
+    return sum(not (isinstance(one, ast.Constant) and one.value is None) for one in members) > 1
 
 
 def _characters_before(text: str, node: ast.expr) -> int:

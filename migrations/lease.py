@@ -1,7 +1,7 @@
 """The lease: one runner at a time. It expires unless renewed, and carries an epoch that every script of a run checks.
 
-A runner that was paused and wakes up finds a newer epoch in Redis, and changes nothing. A holder that is known to be dead,
-because it ran on this machine and its process is gone, is succeeded at once; any other is waited for.
+A runner that was paused and wakes up finds a newer epoch in Redis, and changes nothing. A holder that is known to be
+dead, because it ran on this machine and its process is gone, is succeeded at once; any other is waited for.
 """
 
 import json
@@ -9,7 +9,7 @@ import os
 import socket
 import time
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -86,10 +86,9 @@ def hold_lease(client: SyncClient, namespace: str, *, life_s: float, wait_s: flo
     try:
         yield lease
     finally:
-        try:
+        # It expires by itself, and what ended the block matters more.
+        with suppress(ServerError):
             lease.release()
-        except ServerError:
-            pass  # it expires by itself, and what ended the block matters more
 
 
 def this_process() -> str:

@@ -78,7 +78,7 @@ def _take_rename(match: Match, answer: RenameAnswer) -> None:
 
 
 def _take_hints(match: Match, drops: Mapping[str, DropAnswer]) -> None:
-    """Follow ``renamed_from`` where it cannot be a relic of a rename long done: the old name is gone, the new one new."""
+    """Follow ``renamed_from`` where it is no relic of a rename long done: the old name is gone, the new one is new."""
     gone, added = {one.name for one in match.gone}, match.added
     hints = [one for one in added if one.renamed_from in gone and one.name not in match.old.by_name]
     for one in hints:
@@ -90,7 +90,7 @@ def _take_hints(match: Match, drops: Mapping[str, DropAnswer]) -> None:
 
 
 def _doubtful_hints(match: Match) -> list[list[tuple[str, str]]]:
-    """Hints about a name that is still in use: a copy beside the original; and names that change places, if the version rises."""
+    """Hints about names in use still: a copy beside the original; names that change places, if the version rises."""
     hints = {
         one.renamed_from: one.name
         for one in match.new.fields

@@ -1,7 +1,7 @@
 """A pass: meet every record of one model and bring it to a version, batch by batch, resumable at any point.
 
-The keyspace is walked with SCAN, so that records which are missing from the index are met too. Where it is, is stored in
-the journal after the records of a batch are written, never before. A cursor is used only on the run of the server
+The keyspace is walked with SCAN, so that records which are missing from the index are met too. Where it is, is stored
+in the journal after the records of a batch are written, never before. A cursor is used only on the run of the server
 that gave it; after a restart the walk begins anew, which is cheap, because records at the target are skipped.
 """
 
@@ -101,7 +101,9 @@ class Runner:
             run_id = run(self.client, server_run_id())
             cursor, seen = self._resumed(work.route.model, run_id)
             is_first = cursor == "0" and done.changed == 0
-            walk = self._walk(work, _rewriter(work, fence, self.batch_size, is_first), run_id, cursor, seen, done.changed)
+            walk = self._walk(
+                work, _rewriter(work, fence, self.batch_size, is_first), run_id, cursor, seen, done.changed
+            )
             done.add(walk)
             # Until a whole walk on one run of the server finds nothing: records may have been written at an older
             # version behind an earlier one, and after a restart a cursor skips some.

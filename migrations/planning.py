@@ -52,6 +52,12 @@ class Plan:
     is_resumed: bool
 
     @property
+    def identity(self) -> tuple[object, ...]:
+        """What makes two plans the same one: where they lead from and to, through which migrations."""
+        applied = tuple(link.id for link in self.applied)
+        return (self.app, self.start, self.target, self.reach, applied, self.fingerprint)
+
+    @property
     def is_empty(self) -> bool:
         """Whether there is nothing to do."""
         return self.start == self.target == self.reach
@@ -87,8 +93,8 @@ def make_plan(chain: Chain, state: State, target: int) -> Plan:
         )
     if journal is not None and journal.fingerprint != _fingerprint(chain, journal.reach):
         raise DriftError(
-            f"{chain.app}: the migration files lead elsewhere than when a run that is not finished began; restore them as"
-            " they were (functions may be mended), and finish it with 'migrate'"
+            f"{chain.app}: the migration files lead elsewhere than when a run that is not finished began; restore them"
+            " as they were (functions may be mended), and finish it with 'migrate'"
         )
     return plan_between(chain, start, target, journal)
 
@@ -146,18 +152,20 @@ def _position(chain: Chain, state: State) -> int:
     for id, entry in state.ledger.items():
         if id not in known:
             raise DriftError(
-                f"{chain.app}: {entry.name} ({id}) is applied here, but its file is missing; restore it from version control"
+                f"{chain.app}: {entry.name} ({id}) is applied here, but its file is missing; restore it from"
+                " version control"
             )
         if entry.checksum != known[id].checksum:
             raise DriftError(
-                f"{known[id].path}: {entry.name} ({id}) was edited after it was applied at {entry.applied_at}; restore the"
-                f" file, or accept it as it is with 'migrate {chain.app} {known[id].number} --fake'"
+                f"{known[id].path}: {entry.name} ({id}) was edited after it was applied at {entry.applied_at}; restore"
+                f" the file, or accept it as it is with 'migrate {chain.app} {known[id].number} --fake'"
             )
     position = len(state.ledger)
     for link in chain.links[:position]:
         if link.id not in state.ledger:
             raise DriftError(
-                f"{chain.app}: {link.name} ({link.id}) is not applied, but a later migration is; restore the order of the files"
+                f"{chain.app}: {link.name} ({link.id}) is not applied, but a later migration is; restore the"
+                " order of the files"
             )
     _check_snapshot(chain, state, position)
     return position
@@ -167,13 +175,13 @@ def _check_snapshot(chain: Chain, state: State, position: int) -> None:
     expected = chain.snapshots[position]
     if state.snapshot is not None and state.snapshot.fingerprint != expected.fingerprint:
         raise DriftError(
-            f"{chain.app}: the snapshot stored in Redis ({state.snapshot.fingerprint}) is not what migration {position} leads"
-            f" to ({expected.fingerprint}); accept the files with 'migrate {chain.app} {position} --fake'"
+            f"{chain.app}: the snapshot stored in Redis ({state.snapshot.fingerprint}) is not what migration {position}"
+            f" leads to ({expected.fingerprint}); accept the files with 'migrate {chain.app} {position} --fake'"
         )
 
 
 def _fingerprint(chain: Chain, position: int) -> str:
-    """Digest of what a run leads through. Functions may be mended while it is stopped; ids and schemas may not change."""
+    """Digest of what a run leads through: functions may be mended while it is stopped, ids and schemas must stay."""
     links: Sequence[Link] = chain.links[:position]
     passed = [f"{link.id} {snapshot.fingerprint}" for link, snapshot in zip(links, chain.snapshots[1:], strict=False)]
     return hashlib.sha256("\n".join(passed).encode()).hexdigest()[:16]

@@ -11,7 +11,7 @@ from typing import Final
 from redis_models.batches import Argument
 from redis_models.shape import STAMP
 
-from .aside import entry_head, kept_field
+from .aside import kept_name
 from .route import Route, Stage
 from .steps import Drop, Move, Put, Step
 
@@ -38,11 +38,17 @@ _NOTHING: Final = _Cell()
 
 @dataclass(frozen=True)
 class _Keep:
-    """One entry to keep aside: what a cell held."""
+    """One value to keep aside.
 
-    head: bytes
+    Attributes:
+        cell: What is kept.
+        stored_as: Stored field that takes it.
+        absent_as: Stored field that notes its absence, or "".
+    """
+
     cell: _Cell
-    marks_absence: bool
+    stored_as: str
+    absent_as: str
 
 
 @dataclass
@@ -54,8 +60,8 @@ class _Symbols:
     def take(self, name: str) -> _Cell:
         return self.cells.get(name, _Cell(source=name, life=name))
 
-    def run(self, place: int, step: Step) -> list[_Keep]:
-        """Run one step; give what it displaces."""
+    def run(self, version: int, place: int, step: Step) -> list[_Keep]:
+        """Run one step of the migration to ``version``; give what it displaces."""
         name = step.new if isinstance(step, Move) else step.name if isinstance(step, (Put, Drop)) else ""
         before = self.take(name)
         if isinstance(step, Move):
@@ -65,7 +71,10 @@ class _Symbols:
         else:
             self.cells[name] = _NOTHING
         marks = isinstance(step, Drop) and step.back is not None
-        return [_Keep(entry_head(place, name), before, marks)] if before != _NOTHING or marks else []
+        if before == _NOTHING and not marks:
+            return []
+        absent_as = kept_name(version, place, name, was_absent=True) if marks else ""
+        return [_Keep(before, kept_name(version, place, name, was_absent=False), absent_as)]
 
 
 @dataclass(frozen=True)
@@ -89,7 +98,7 @@ def compile_program(route: Route, target: int) -> Program:
     place = {name: number for number, name in enumerate(sources, 1)}
     arguments: list[Argument] = [len(sources), *sources, len(runs)]
     for version, run in zip(versions, runs, strict=True):
-        arguments += [version, *_fields(run.fields, place), *_kept(run.kept, place)]
+        arguments += [version, *_fields(run.fields, place), run.unstamped_as, *_kept(run.keeps, place)]
     return Program(versions, tuple(arguments))
 
 
@@ -99,26 +108,31 @@ class _Run:
 
     Attributes:
         fields: Contents at the end of each field that is not simply what it was.
-        kept: What each stage keeps aside.
+        keeps: What is kept aside.
+        unstamped_as: Stored field that notes that the record had no stamp: it must come back without one.
     """
 
     fields: dict[str, _Cell]
-    kept: list[tuple[Stage, list[_Keep]]]
+    keeps: list[_Keep]
+    unstamped_as: str
 
     @property
     def names(self) -> set[str]:
-        cells = [*self.fields.values(), *(keep.cell for _, keeps in self.kept for keep in keeps)]
+        cells = [*self.fields.values(), *(keep.cell for keep in self.keeps)]
         return self.fields.keys() | {name for cell in cells for name in (cell.source, cell.life) if name is not None}
 
 
 def _run(stages: Sequence[Stage]) -> _Run:
     symbols = _Symbols()
-    kept = [(stage, _keeps(symbols, stage)) for stage in stages]
-    return _Run({name: cell for name, cell in symbols.cells.items() if cell.source != name}, kept)
-
-
-def _keeps(symbols: _Symbols, stage: Stage) -> list[_Keep]:
-    return [keep for place, step in enumerate(stage.steps) for keep in symbols.run(place, step)]
+    keeps = [
+        keep
+        for stage in stages
+        for place, step in enumerate(stage.steps)
+        for keep in symbols.run(stage.newer, place, step)
+    ]
+    fields = {name: cell for name, cell in symbols.cells.items() if cell.source != name}
+    first = stages[0]
+    return _Run(fields, keeps, kept_name(first.newer, len(first.steps), STAMP, was_absent=True))
 
 
 def _fields(final: dict[str, _Cell], place: dict[str, int]) -> Iterable[Argument]:
@@ -127,15 +141,10 @@ def _fields(final: dict[str, _Cell], place: dict[str, int]) -> Iterable[Argument
         yield from (name, place[name], *_cell(cell, place), 0 if cell.life is None else place[cell.life])
 
 
-def _kept(kept: Sequence[tuple[Stage, list[_Keep]]], place: dict[str, int]) -> Iterable[Argument]:
-    yield len(kept)
-    for number, (stage, keeps) in enumerate(kept):
-        # A record from before the stamp must come back without one: the first stage on its way notes that.
-        yield kept_field(stage.newer)
-        yield entry_head(len(stage.steps), STAMP) + b"-" if number == 0 else b""
-        yield len(keeps)
-        for keep in keeps:
-            yield from (keep.head, *_cell(keep.cell, place), int(keep.marks_absence))
+def _kept(keeps: Sequence[_Keep], place: dict[str, int]) -> Iterable[Argument]:
+    yield len(keeps)
+    for keep in keeps:
+        yield from (*_cell(keep.cell, place), keep.stored_as, keep.absent_as)
 
 
 def _cell(cell: _Cell, place: dict[str, int]) -> tuple[Argument, Argument]:

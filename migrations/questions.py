@@ -7,7 +7,7 @@ from difflib import SequenceMatcher
 from typing import Final
 
 from .answers import ComputeAnswer, DropAnswer, FillAnswer, RenameAnswer
-from .schema import FieldSchema, ModelSchema
+from .schema import FieldSchema, Literal, ModelSchema
 
 __all__ = [
     "Candidate",
@@ -51,9 +51,18 @@ class Question(ABC):
 
     model: str
 
+    @property
     @abstractmethod
+    def summary(self) -> str:
+        """What is asked, beginning with the model, in one line."""
+
+    @abstractmethod
+    def cure(self, prefix: str = "") -> str:
+        """Give the flags that answer it; ``prefix`` is the app's label with a dot, where that is needed."""
+
     def line(self, prefix: str = "") -> str:
-        """Put it in one line with the flags that answer it; ``prefix`` is the app's label with a dot, where needed."""
+        """Give both in one line."""
+        return f"{prefix}{self.summary}  use {self.cure(prefix)}"
 
 
 @dataclass(frozen=True)
@@ -72,12 +81,16 @@ class RenameQuestion(Question):
     candidates: tuple[Candidate, ...]
     is_primary_key: bool = False
 
-    def line(self, prefix: str = "") -> str:
+    @property
+    def summary(self) -> str:
+        among = ", ".join(map(str, self.candidates)) or "none: another field takes its name over"
+        return f"{self.model}.{self.field} → ?  candidates: {among}"
+
+    def cure(self, prefix: str = "") -> str:
         flags = [RenameAnswer(self.model, self.field, one.name).flag(prefix) for one in self.candidates[:1]]
         if not self.is_primary_key:
             flags.append(DropAnswer(self.model, self.field).flag(prefix))
-        among = ", ".join(map(str, self.candidates)) or "none: another field takes its name over"
-        return f"{prefix}{self.model}.{self.field} → ?  candidates: {among}  use {' or '.join(flags)}"
+        return " or ".join(flags)
 
 
 @dataclass(frozen=True)
@@ -92,13 +105,13 @@ class FillQuestion(Question):
     field: str
     type: str
 
-    def line(self, prefix: str = "") -> str:
+    @property
+    def summary(self) -> str:
+        return f"{self.model}.{self.field} → {self.type}, required, no default for existing records"
+
+    def cure(self, prefix: str = "") -> str:
         fill = FillAnswer(self.model, self.field, _example(self.type)).flag(prefix)
-        compute = ComputeAnswer(self.model, self.field).flag(prefix)
-        return (
-            f"{prefix}{self.model}.{self.field} → {self.type}, required, no default for existing records"
-            f"  use {fill} (any literal) or {compute}"
-        )
+        return f"{fill} (any literal) or {ComputeAnswer(self.model, self.field).flag(prefix)}"
 
 
 @dataclass(frozen=True)
@@ -115,14 +128,18 @@ class DropModelQuestion(Question):
     candidates: tuple[Candidate, ...] = ()
     heir: str | None = None
 
-    def line(self, prefix: str = "") -> str:
-        flag = DropAnswer(self.model).flag(prefix)
-        return f"{prefix}{self.model} → ?  {self.story()}  use {flag}"
+    @property
+    def summary(self) -> str:
+        return f"{self.model} → ?  {self.story}"
 
+    def cure(self, prefix: str = "") -> str:
+        return DropAnswer(self.model).flag(prefix)
+
+    @property
     def story(self) -> str:
-        """Say what happened, as far as it can be seen, and what the cure is if it was not meant."""
+        """What happened, as far as it can be seen, and the cure if it was not meant."""
         if self.heir:
-            return f"the model is gone; its records at {self.keys}* become those of {self.heir}, which has the same keys"
+            return f"the model is gone; its records at {self.keys}* become those of {self.heir}, on the same keys"
         stay = f"its records stay in Redis at {self.keys}*"
         if not self.candidates:
             return f"the model is gone, or no longer managed; {stay}"
@@ -140,12 +157,17 @@ class HintQuestion(Question):
 
     moves: tuple[tuple[str, str], ...]
 
-    def line(self, prefix: str = "") -> str:
-        flags = " ".join(RenameAnswer(self.model, old, new).flag(prefix) for old, new in self.moves)
-        return f"{prefix}{self.model} → ?  {self.story()}  use {flags}, or take renamed_from out of the code"
+    @property
+    def summary(self) -> str:
+        return f"{self.model} → ?  {self.story}"
 
+    def cure(self, prefix: str = "") -> str:
+        flags = " ".join(RenameAnswer(self.model, old, new).flag(prefix) for old, new in self.moves)
+        return f"{flags}, or take renamed_from out of the code"
+
+    @property
     def story(self) -> str:
-        """Say what is doubtful."""
+        """What is doubtful."""
         moves = ", ".join(f"{old} → {new}" for old, new in self.moves)
         return f"renamed_from says {moves}, but {' and '.join(old for old, _ in self.moves)} still exist in the code"
 
@@ -180,10 +202,12 @@ def _shared(one: ModelSchema, other: ModelSchema) -> float:
     return round(len(mine & theirs) / len(mine | theirs), 2)
 
 
-_EXAMPLE_OF: Final = {"str": "...", "int": 0, "float": 0.0, "bool": False}
+_EXAMPLE_OF: Final[dict[str, Literal]] = {"str": "...", "int": 0, "float": 0.0, "bool": False}
 
 
-def _example(type: str) -> str | int | float | bool | None | list[object]:
+def _example(type: str) -> Literal:
     if type.endswith(_OPTIONAL):
         return None
-    return _EXAMPLE_OF.get(type, [] if type.startswith(("list[", "set[", "tuple[")) else "...")
+    if type.startswith(("list[", "set[", "tuple[")):
+        return []
+    return _EXAMPLE_OF.get(type, "...")

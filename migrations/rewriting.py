@@ -85,7 +85,9 @@ class Outcome:
         self.failures += other.failures
 
 
-def rewrite_in_server(fence: Fence, program: Program, target: int, keys: Sequence[bytes], at_once: int) -> Batches[Outcome]:
+def rewrite_in_server(
+    fence: Fence, program: Program, target: int, keys: Sequence[bytes], at_once: int
+) -> Batches[Outcome]:
     """Let the server bring records up by itself.
 
     Args:
@@ -127,7 +129,7 @@ def rewrite_here(fence: Fence, route: Route, target: int, keys: Sequence[bytes],
 
 
 def rewrite_rest(fence: Fence, route: Route, target: int, keys: Sequence[bytes], at_once: int) -> Batches[Outcome]:
-    """Do what ``rewrite_here`` does where most records are expected to be at the target: their stamps are read first."""
+    """Do what ``rewrite_here`` does, where most records are expected to be at the target: read their stamps first."""
     replies = yield [("HGET", key, STAMP) for key in keys]
     at_target = b"%d" % target
     rest = [key for key, reply in zip(keys, replies, strict=True) if reply != at_target]
@@ -140,21 +142,70 @@ def replace(
     fence: Fence, target: int, drafts: Mapping[bytes, Draft], at_once: int, outcome: Outcome
 ) -> Batches[list[bytes]]:
     """Write drafts, each only if what it was made of is still there; give the keys of those where it is not."""
+    groups: dict[_Delta, list[bytes]] = {}
+    for key, draft in drafts.items():
+        groups.setdefault(_delta_of(draft, fence.has_field_lives), []).append(key)
     contested: list[bytes] = []
-    keys = list(drafts)
-    for start in range(0, len(keys), at_once):
-        chunk = keys[start : start + at_once]
-        arguments: list[Argument] = [fence.epoch, target, fence.flag]
-        for key in chunk:
-            arguments += _delta(drafts[key], fence.has_field_lives)
-        command = _REPLACE.command([fence.lease_key, *chunk], arguments)
-        [letters] = check((yield from call(_REPLACE, [command])))
-        for key, letter in zip(chunk, _letters(letters), strict=True):
-            if letter == "C":
-                contested.append(key)
-            else:
-                _count(outcome, key, letter)
+    for delta, keys in groups.items():
+        for start in range(0, len(keys), at_once):
+            chunk = keys[start : start + at_once]
+            arguments: list[Argument] = [fence.epoch, target, fence.flag, *delta.arguments]
+            for key in chunk:
+                arguments += delta.values(drafts[key])
+            command = _REPLACE.command([fence.lease_key, *chunk], arguments)
+            [letters] = check((yield from call(_REPLACE, [command])))
+            for key, letter in zip(chunk, _letters(letters), strict=True):
+                if letter == "C":
+                    contested.append(key)
+                else:
+                    _count(outcome, key, letter)
     return contested
+
+
+@dataclass(frozen=True)
+class _Delta:
+    """In which fields a record is compared and changed. Most records of a batch share one, so it is sent once.
+
+    Attributes:
+        reads: Fields to compare, and whether each was present.
+        sets, removes: Fields to write and to delete.
+        carried: Target and source of life spans to carry.
+    """
+
+    reads: tuple[tuple[str, bool], ...]
+    sets: tuple[str, ...]
+    removes: tuple[str, ...]
+    carried: tuple[tuple[str, str], ...]
+
+    @property
+    def arguments(self) -> list[Argument]:
+        """The delta as ``lua/replace.lua`` reads it."""
+        arguments: list[Argument] = [len(self.reads)]
+        for name, was_present in self.reads:
+            arguments += [_raw(name), int(was_present)]
+        arguments += [len(self.sets), *map(_raw, self.sets), len(self.removes), *map(_raw, self.removes)]
+        arguments.append(len(self.carried))
+        for target, source in self.carried:
+            arguments += [_raw(target), _raw(source)]
+        return arguments
+
+    def values(self, draft: Draft) -> list[bytes]:
+        """Bytes of one record, in the order of ``arguments``."""
+        original, fields = draft.original, draft.fields
+        found = [original[name] for name, was_present in self.reads if was_present]
+        found += [fields[name] for name in self.sets]
+        return found
+
+
+def _delta_of(draft: Draft, has_field_lives: bool) -> _Delta:
+    original, sets = draft.original, draft.sets
+    carried = tuple((name, draft.origin(name)) for name in sets if draft.origin(name) in original)
+    return _Delta(
+        reads=tuple((name, name in original) for name in draft.touched),
+        sets=sets,
+        removes=draft.removes,
+        carried=carried if has_field_lives else (),
+    )
 
 
 def _drafts(route: Route, target: int, keys: Sequence[bytes], outcome: Outcome) -> Batches[dict[bytes, Draft]]:
@@ -179,22 +230,6 @@ def _drafts(route: Route, target: int, keys: Sequence[bytes], outcome: Outcome) 
         except RecordError as exc:
             outcome.failures.append(Failure(_text(key), str(exc)))
     return drafts
-
-
-def _delta(draft: Draft, has_field_lives: bool) -> list[Argument]:
-    reads, sets, removes = draft.reads, draft.sets, draft.removes
-    arguments: list[Argument] = [3 * len(reads)]
-    for name, raw in reads.items():
-        arguments += [_raw(name), "0" if raw is None else "1", raw or b""]
-    arguments.append(2 * len(sets))
-    for name, raw in sets.items():
-        arguments += [_raw(name), raw]
-    arguments += [len(removes), *map(_raw, removes)]
-    carried = [name for name in sets if draft.origins[name] in draft.original] if has_field_lives else []
-    arguments.append(2 * len(carried))
-    for name in carried:
-        arguments += [_raw(name), _raw(draft.origins[name])]
-    return arguments
 
 
 def _letters(reply: object) -> str:

@@ -10,11 +10,11 @@ from functools import cached_property
 from redis_models.errors import RecordError
 from redis_models.shape import STAMP, stored_version
 
-from .aside import Entry, decode_aside, encode_aside, kept_field
+from .aside import entries_of, kept_name
 from .draft import Draft
 from .operations import Operation
 from .schema import Snapshot
-from .steps import Drop, Move, Put, Step
+from .steps import Aside, Drop, Move, Put, Step
 
 __all__ = ["Route", "Stage", "stage_of"]
 
@@ -39,26 +39,22 @@ class Stage:
 
     def forward(self, draft: Draft) -> None:
         """Bring a draft of the older version to the newer one."""
-        entries = [
-            Entry(place, name, raw)
-            for place, step in enumerate(self.steps)
-            for name, raw in step.forward(draft).items()
-        ]
+        for place, step in enumerate(self.steps):
+            for name, raw in step.forward(draft).items():
+                draft.set(kept_name(self.newer, place, name, was_absent=raw is None), raw or b"")
         if draft.get(STAMP) is None:
-            entries.append(Entry(len(self.steps), STAMP, None))
-        if entries:
-            draft.set(kept_field(self.newer), encode_aside(entries))
-        else:
-            draft.remove(kept_field(self.newer))
+            draft.set(kept_name(self.newer, len(self.steps), STAMP, was_absent=True), b"")
         draft.set(STAMP, b"%d" % self.newer)
 
     def backward(self, draft: Draft) -> None:
         """Bring a draft of the newer version back to the older one."""
-        field = kept_field(self.newer)
-        entries = decode_aside(field, draft.remove(field) or b"")
+        kept: dict[int, Aside] = {}
+        for entry in entries_of(self.newer, tuple(draft.fields)):
+            raw = draft.remove(entry.stored_as)
+            kept.setdefault(entry.step, {})[entry.name] = None if entry.was_absent else raw
         for place in range(len(self.steps) - 1, -1, -1):
-            self.steps[place].backward(draft, {one.name: one.raw for one in entries if one.step == place})
-        if any(one.name == STAMP and one.step == len(self.steps) for one in entries):
+            self.steps[place].backward(draft, kept.get(place, {}))
+        if STAMP in kept.get(len(self.steps), {}):
             draft.remove(STAMP)
         else:
             draft.set(STAMP, b"%d" % self.older)
@@ -124,7 +120,9 @@ class Route:
         if version not in self.versions:
             known = ", ".join(str(one) for one in self.versions)
             raise RecordError(
-                STAMP, raw, f"is a version of {self.model} that no migration file here knows ({known}); pull the newer files"
+                STAMP,
+                raw,
+                f"is a version of {self.model} that no migration file here knows ({known}); pull the newer files",
             )
         return version
 

@@ -1,4 +1,4 @@
-"""Run plans: passes under a lease, then the ledger, so that "applied" means that every record was met and none failed."""
+"""Run plans: passes under a lease, then the ledger; so "applied" means that every record was met and none failed."""
 
 import time
 from collections.abc import Callable
@@ -57,7 +57,7 @@ def run_plan(
     """
     began = time.monotonic()
     state = run(client, shelf.read())
-    if replan(state) != plan:
+    if replan(state).identity != plan.identity:
         raise LockedError("another runner changed the database since this plan was made; look at it and run again")
     journal = _journal(plan, state)
     run(client, shelf.checkpoint(lease.key, lease.epoch, journal))

@@ -1,21 +1,26 @@
 """Steps: what an operation does to one record, forwards and backwards. Pure.
 
 A step changes a draft and gives what must be kept aside, so that the step can be taken back byte for byte; backwards it
-gets that again. ``Move``, ``Put`` and ``Drop`` look at no value, so the server can do them by itself; ``Compute`` runs Python.
+gets that again. ``Move``, ``Put`` and ``Drop`` look at no value, so the server can do them by itself; ``Convert``
+and ``Compute`` run Python.
 """
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from typing import Final
 
 from redis_models.errors import RecordError
 
 from .draft import Draft
 
-__all__ = ["Aside", "Compute", "Drop", "Move", "Put", "Step"]
+__all__ = ["Aside", "Compute", "Convert", "Drop", "Move", "Put", "Step"]
 
 # Fields as they were before a step changed them; None for one that was absent.
 Aside = dict[str, bytes | None]
+_NOTHING: Final[Aside] = {}
+_REMEMBERED: Final = 10_000  # conversions a field; a few MB at most
 
 
 class Step(ABC):
@@ -87,6 +92,63 @@ class Drop(Step):
 
 
 @dataclass(frozen=True)
+class Convert(Step):
+    """Give a field other bytes that depend on nothing but its own; an absent field stays absent.
+
+    Conversions are pure and stored values repeat, so most of them are looked up instead of computed.
+
+    Args:
+        name: The field.
+        function: From the bytes before to the bytes afterwards; raises RecordError where it cannot.
+        back: Likewise the other way, for values that were changed since.
+        is_same: Whether two values from before mean the same, so that the kept bytes are the better ones.
+    """
+
+    name: str
+    function: Callable[[bytes], bytes]
+    back: Callable[[bytes], bytes]
+    is_same: Callable[[bytes, bytes], bool]
+
+    def forward(self, draft: Draft) -> Aside:
+        before = draft.get(self.name)
+        if before is None:
+            return _NOTHING
+        after, comes_back = self._there(before)
+        if after == before:
+            return _NOTHING
+        draft.set(self.name, after)
+        return _NOTHING if comes_back else {self.name: before}
+
+    def backward(self, draft: Draft, aside: Mapping[str, bytes | None]) -> None:
+        now, before = draft.get(self.name), aside.get(self.name)
+        if now is None:
+            return
+        if before is not None and self.function(before) == now:
+            draft.set(self.name, before)
+            return
+        raw = self._back(now)
+        draft.set(self.name, before if before is not None and self.is_same(before, raw) else raw)
+
+    @cached_property
+    def _there(self) -> Callable[[bytes], tuple[bytes, bool]]:
+        """Convert a value; tell whether the way back gives its very bytes: "517", but not "0517", which must be kept."""
+
+        @lru_cache(maxsize=_REMEMBERED)
+        def there(before: bytes) -> tuple[bytes, bool]:
+            after = self.function(before)
+            try:
+                return after, self.back(after) == before
+            except RecordError:
+                return after, False
+
+        return there
+
+    @cached_property
+    def _back(self) -> Callable[[bytes], bytes]:
+        return lru_cache(maxsize=_REMEMBERED)(self.back)
+
+
+@dataclass(frozen=True)
 class Compute(Step):
     """Run Python on a record.
 
@@ -103,10 +165,12 @@ class Compute(Step):
     is_same: Callable[[str, bytes, bytes], bool]
 
     def forward(self, draft: Draft) -> Aside:
-        before = dict(draft.fields)
+        before, written = dict(draft.fields), draft.written
+        draft.written = set()
         self.function(draft)
-        after = draft.fields
-        return {name: before.get(name) for name in {**before, **after} if before.get(name) != after.get(name)}
+        changed = [name for name in sorted(draft.written) if before.get(name) != draft.fields.get(name)]
+        draft.written |= written
+        return {name: before.get(name) for name in changed}
 
     def backward(self, draft: Draft, aside: Mapping[str, bytes | None]) -> None:
         if aside and self._is_untouched(draft, aside):
@@ -115,7 +179,9 @@ class Compute(Step):
         if self.back is None:
             if not aside:
                 return
-            raise RecordError("", None, f"{self.name} has no way back for a record that was changed after it; give back=")
+            raise RecordError(
+                "", None, f"{self.name} has no way back for a record that was changed after it; give back="
+            )
         self.back(draft)
         for name, raw in aside.items():
             now = draft.get(name)
@@ -127,7 +193,7 @@ class Compute(Step):
         again = Draft(draft.fields)
         _restore(again, aside)
         self.function(again)
-        draft.touched.update(draft.origins.get(name, name) for name in again.touched | aside.keys())
+        draft.touched.update(draft.origin(name) for name in again.touched | aside.keys())
         return all(again.fields.get(name) == draft.fields.get(name) for name in aside)
 
 

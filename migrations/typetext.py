@@ -42,6 +42,7 @@ from pydantic import BaseModel, RootModel
 from pydantic.dataclasses import is_pydantic_dataclass, rebuild_dataclass
 from pydantic.fields import FieldInfo
 from pydantic.networks import _BaseMultiHostUrl, _BaseUrl
+from pydantic.types import PaymentCardNumber  # pyright: ignore[reportDeprecated]  # old records may hold one
 from pydantic_core import MultiHostUrl, PydanticSerializationError, Url, to_jsonable_python
 
 from redis_models.codec import codec_for
@@ -63,6 +64,8 @@ NAMES: Final[Mapping[str, object]] = {
     "None": types.NoneType,
     "Path": pathlib.Path,
     "Pattern": re.Pattern,
+    "SecretBytes": pydantic.SecretBytes,
+    "SecretStr": pydantic.SecretStr,
     "UUID": uuid.UUID,
     "ZoneInfo": zoneinfo.ZoneInfo,
     "bool": bool,
@@ -104,10 +107,10 @@ _SPELLINGS: Final[Mapping[object, tuple[str, ...]]] = {
     **dict.fromkeys((pathlib.PosixPath, pathlib.PurePath, pathlib.PurePosixPath), ("Path",)),
     **dict.fromkeys((pydantic.FutureDate, pydantic.PastDate), ("date",)),
     **dict.fromkeys((pydantic.FutureDatetime, pydantic.PastDatetime), ("datetime",)),
-    **dict.fromkeys((pydantic.Secret, pydantic.SecretBytes, pydantic.SecretStr), ("Secret",)),
     **dict.fromkeys((typing.LiteralString, typing_extensions.LiteralString), ("str",)),
-    **{getattr(pydantic, text): (text,) for text in ("ByteSize", "ImportString", "Json", "NameEmail")},
+    **{getattr(pydantic, text): (text,) for text in ("ByteSize", "ImportString", "Json", "NameEmail", "Secret")},
     pydantic.EmailStr: ("Email",),
+    PaymentCardNumber: ("PaymentCardNumber",),  # pyright: ignore[reportDeprecated]
     pydantic.IPvAnyAddress: ("IPv4Address", "IPv6Address"),
     pydantic.IPvAnyInterface: ("IPv4Interface", "IPv6Interface"),
     pydantic.IPvAnyNetwork: ("IPv4Network", "IPv6Network"),
@@ -160,6 +163,16 @@ class _IndescribableError(Exception):
     pass
 
 
+_REFUSALS: Final = (
+    _IndescribableError,
+    ImportError,  # EmailStr without email-validator
+    NameError,
+    PydanticSerializationError,
+    SyntaxError,  # a forward reference that is no expression
+    pydantic.PydanticUserError,
+)
+
+
 def describe(annotation: object, *, owner: str = "") -> str:
     """Give the canonical text of ``annotation``.
 
@@ -179,7 +192,7 @@ def describe(annotation: object, *, owner: str = "") -> str:
         codec = codec_for(annotation)
     except RecursionError as exc:
         raise ModelDeclarationError(owner or "type", f"{annotation!r} contains itself without end") from exc
-    except (_IndescribableError, ImportError, NameError, PydanticSerializationError, pydantic.PydanticUserError) as exc:
+    except _REFUSALS as exc:
         reason = f"{annotation!r} cannot be described: {str(exc).splitlines()[0]}"
         raise ModelDeclarationError(owner or "type", reason) from exc
     if codec.kind != "json":
@@ -221,14 +234,13 @@ class _Walk:
 
     def _named(self, annotation: object, origin: object, arguments: tuple[object, ...], scope: _Scope) -> list[str]:
         if annotation is typing.Self or annotation is typing_extensions.Self:
-            return self.parts(scope.names["Self"], scope)
+            return self.parts(scope.names.get("Self"), scope)
         if isinstance(annotation, TypeVar):
             return self._type_variable(annotation, scope)
         if isinstance(annotation, NewType):
             return self.parts(annotation.__supertype__, scope)
         if isinstance(origin, _ALIASES):
-            inner = replace(_bind(origin, arguments, scope), module=origin.__module__, names={origin.__name__: origin})
-            return self._recursive((origin, self._texts(arguments, scope)), lambda: self.parts(origin.__value__, inner))
+            return self._alias(cast(typing_extensions.TypeAliasType, origin), arguments, scope)
         if origin is tuple:
             return [self._tuple(annotation, arguments, scope)]
         if origin is collections.Counter:
@@ -238,7 +250,7 @@ class _Walk:
             return [f"{kind}[{', '.join(self._texts(arguments[:count] or (typing.Any,) * count, scope))}]"]
         if origin is re.Pattern:
             return ["Pattern[bytes]" if arguments == (bytes,) else "Pattern"]
-        if isinstance(origin, type):
+        if _is_class(origin):
             return self._class(origin, arguments, scope)
         raise _IndescribableError("it is no type whose values have a JSON form")
 
@@ -291,6 +303,10 @@ class _Walk:
 
         return self._recursive(key, inside, "Object")
 
+    def _alias(self, alias: typing_extensions.TypeAliasType, arguments: tuple[object, ...], scope: _Scope) -> list[str]:
+        inside = replace(_bind(alias, arguments, scope), module=alias.__module__ or "", names={alias.__name__: alias})
+        return self._recursive((alias, self._texts(arguments, scope)), lambda: self.parts(alias.__value__, inside))
+
     def _type_variable(self, variable: TypeVar, scope: _Scope) -> list[str]:
         if variable in scope.bound:
             return self.parts(*scope.bound[variable])
@@ -322,10 +338,10 @@ class _Walk:
             return [f"Ref({label!r})"]
         self._open[key] = None
         inner = inside()
-        label = self._open.pop(key)
-        if label is None:
+        recurring = self._open.pop(key)
+        if recurring is None:
             return inner if name == "Alias" else [f"{name}({inner[0]})"]
-        return [f"{name}({', '.join(one for one in (repr(label), _joined(inner)) if one)})"]
+        return [f"{name}({', '.join(one for one in (repr(recurring), _joined(inner)) if one)})"]
 
 
 def _keys_of_model(cls: type[BaseModel], stored_names: Mapping[str, str]) -> Iterator[_Key]:
@@ -396,11 +412,7 @@ def _serializer_of(cls: type) -> object:
 def _serializers_of(cls: type, name: str) -> tuple[object, ...]:
     decorators = getattr(cls, "__pydantic_decorators__", None)
     found = [] if decorators is None else list(decorators.field_serializers.values())
-    return tuple(
-        TypeText(_custom(one.func))
-        for one in found
-        if {name, "*"} & set(one.info.fields)
-    )
+    return tuple(TypeText(_custom(one.func)) for one in found if {name, "*"} & set(one.info.fields))
 
 
 def _bind(origin: object, arguments: tuple[object, ...], scope: _Scope) -> _Scope:
@@ -420,10 +432,10 @@ def _hints(cls: type) -> dict[str, typing.Any]:
 
 def _evaluated(reference: str | ForwardRef, scope: _Scope) -> object:
     holder = type("holder", (), {"__annotations__": {"it": reference}})
-    names = vars(sys.modules.get(scope.module, typing))
-    return typing_extensions.get_type_hints(
-        holder, globalns=dict(names), localns=dict(scope.names), include_extras=True
-    )["it"]
+    module = sys.modules.get(scope.module)
+    names = {} if module is None else dict(vars(module))
+    hints = typing_extensions.get_type_hints(holder, globalns=names, localns=dict(scope.names), include_extras=True)
+    return cast(object, hints["it"])
 
 
 def _told_by(metadata: object) -> str | None:
@@ -540,9 +552,11 @@ def _settings_around(annotation: object) -> Mapping[str, object]:
     """Give the settings that the codec passes; whole models, dataclasses and TypedDicts keep pydantic's own."""
     while get_origin(annotation) is Annotated:
         annotation = get_args(annotation)[0]
-    is_own = isinstance(annotation, type) and (
-        issubclass(annotation, BaseModel)
-        or dataclasses.is_dataclass(annotation)
-        or typing_extensions.is_typeddict(annotation)
-    )
-    return {} if is_own else _CODEC_SETTINGS
+    if not _is_class(annotation):
+        return _CODEC_SETTINGS
+    is_object = dataclasses.is_dataclass(annotation) or typing_extensions.is_typeddict(annotation)
+    return {} if is_object or issubclass(annotation, BaseModel) else _CODEC_SETTINGS
+
+
+def _is_class(value: object) -> typing_extensions.TypeIs[type[object]]:
+    return isinstance(value, type)

@@ -29,7 +29,7 @@ _NO_FENCE = Fence("", "", True)
 
 
 def install(store: "Store", apps: "Sequence[App]", settings: "Settings") -> None:
-    """Give ``store`` the way up through the migrations of ``apps``; the files are read when the first old record is met."""
+    """Give ``store`` the way up through the migrations of ``apps``, whose files are read when first needed."""
     store.upgrader = ChainUpgrader(apps)
 
 

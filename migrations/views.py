@@ -21,17 +21,19 @@ class OldRecord:
     An absent field raises ``AttributeError``; ``old.get("total")`` gives None instead, ``"total" in old`` tells.
     """
 
-    __slots__ = ("_draft", "_fields", "_origins", "_schema")
+    __slots__ = ("_draft", "_fields", "_moved", "_schema")
 
     def __init__(self, draft: Draft, schema: ModelSchema) -> None:
         self._draft, self._schema = draft, schema
         # Copies: what the new view writes must not show here.
-        self._fields, self._origins = dict(draft.fields), dict(draft.origins)
+        self._fields, self._moved = dict(draft.fields), dict(draft.moved)
 
     def __getattr__(self, name: str) -> object:
         raw = self._raw(name)
         if raw is None:
-            raise AttributeError(f"the record has no field {name!r}; ask with .get({name!r}), or '{name}' in the record")
+            raise AttributeError(
+                f"the record has no field {name!r}; ask with .get({name!r}), or '{name}' in the record"
+            )
         return _decoded(self._schema, name, raw)
 
     def __contains__(self, name: str) -> bool:
@@ -44,7 +46,7 @@ class OldRecord:
 
     def _raw(self, name: str) -> bytes | None:
         self._schema.field(name)
-        self._draft.touched.add(self._origins.get(name, name))
+        self._draft.touched.add(self._moved.get(name, name))
         return self._fields.get(name)
 
 
@@ -55,6 +57,8 @@ class NewRecord:
     """
 
     __slots__ = ("_draft", "_schema")
+    _draft: Draft
+    _schema: ModelSchema
 
     def __init__(self, draft: Draft, schema: ModelSchema) -> None:
         object.__setattr__(self, "_draft", draft)

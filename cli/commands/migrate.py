@@ -37,7 +37,6 @@ class _Steps(click.Command):
         return super().parse_args(ctx, [re.sub(r"^-(?=\d+$)", MINUS, one) for one in args])
 
 
-
 @dataclass(frozen=True)
 class _Task:
     """What is to be done to the database of one app.
@@ -90,7 +89,8 @@ def command(
     apps, target = chosen_apps(context, app, target)
     client = context.store.sync_client
     if is_fake:
-        return _fake(context, client, apps, target, wait_s)
+        _fake(context, client, apps, target, wait_s)
+        return None
     tasks = [_task(context, client, one, target, is_auto) for one in apps]
     if check:
         return _check(context, tasks)
@@ -107,7 +107,9 @@ def _task(context: CliContext, client: SyncClient, app: App, target: str | None,
     chain = load_chain(app.label, app.migrations_path)
     code = snapshot_of(app.models)
     if is_auto:
-        return _Task(app, shelf, _automatic(app, chain, code, state), lambda now: _automatic(app, chain, code, now), False)
+        return _Task(
+            app, shelf, _automatic(app, chain, code, state), lambda now: _automatic(app, chain, code, now), False
+        )
     position = chain.head_position if target is None else chain.target(target, len(state.ledger))
     unmade = diff(chain.snapshots[-1], code, Answers())
     return _Task(
@@ -124,7 +126,9 @@ def _automatic(app: App, chain: Chain, code: Snapshot, state: State) -> Plan:
         raise MigrationError(f"{app.label} has migration files; --auto is for apps without them. Use 'makemigrations'")
     found = diff(state.snapshot or Snapshot(), code, Answers())
     if found.questions:
-        raise UnansweredError([f"{app.label}: {one.summary}; use 'makemigrations', which asks" for one in found.questions])
+        raise UnansweredError(
+            [f"{app.label}: {one.summary}; use 'makemigrations', which asks" for one in found.questions]
+        )
     return automatic_plan(app.label, state, code, found.operations)
 
 
@@ -215,9 +219,13 @@ def _fake(context: CliContext, client: SyncClient, apps: list[App], target: str 
         shelf = Shelf(context.settings.namespace, app.label)
         state = run(client, shelf.read())
         position = chain.head_position if target is None else chain.target(target, len(state.ledger))
-        with hold_lease(client, context.settings.namespace, life_s=context.settings.lease_seconds, wait_s=wait_s) as lease:
+        with hold_lease(
+            client, context.settings.namespace, life_s=context.settings.lease_seconds, wait_s=wait_s
+        ) as lease:
             fake(client, lease, shelf, chain, position)
-        context.out(f"{app.label}: recorded as at {position} of {chain.head_position} migrations; no record was touched")
+        context.out(
+            f"{app.label}: recorded as at {position} of {chain.head_position} migrations; no record was touched"
+        )
     context.json({"command": "migrate", "ok": True, "faked": [app.label for app in apps]})
 
 

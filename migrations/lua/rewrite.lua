@@ -8,8 +8,9 @@
 --           how many fields it writes, for each: name, place of the name among the sources,
 --             place of the source of its bytes (0 a constant, -1 nothing: the field is deleted), constant,
 --             place of the source whose life span it takes (0 none)
---           how many stages, for each: field to keep things aside in, entry for a record without a stamp,
---             how many entries, for each: its beginning, source or 0 or -1, constant, '1' if absence is noted
+--           field that notes that the record had no stamp
+--           how many values it keeps aside, for each: source or 0 or -1, constant, field that takes it,
+--             field that notes its absence ('' none)
 -- returns 'FENCED', or one letter a record: A applied, S is at that version already, G gone, T no hash,
 --         V of a version that no program is for. Each record is rewritten whole or not at all.
 if redis.call('HGET', KEYS[1], 'epoch') ~= ARGV[1] then return 'FENCED' end
@@ -25,7 +26,7 @@ local sources = {}
 for i = 1, number() do sources[i] = take() end
 local programs = {}
 for _ = 1, number() do
-  local program = {fields = {}, stages = {}}
+  local program = {fields = {}, keeps = {}}
   programs[take()] = program
   for i = 1, number() do
     program.fields[i] = {name = take(), own = number(), source = number(), constant = take(), life = number()}
@@ -33,12 +34,9 @@ for _ = 1, number() do
     -- Only what is written can lose a life span; only what had one can keep it.
     if one.life > 0 and one.source >= 0 then program.carries = true end
   end
+  program.unstamped = take()
   for i = 1, number() do
-    local stage = {field = take(), unstamped = take(), entries = {}}
-    program.stages[i] = stage
-    for j = 1, number() do
-      stage.entries[j] = {head = take(), source = number(), constant = take(), marks = take() == '1'}
-    end
+    program.keeps[i] = {source = number(), constant = take(), stored = take(), absent = take()}
   end
 end
 
@@ -48,38 +46,29 @@ local function content(cell, values)
   return false
 end
 
-local function aside(stage, values, stamp)
-  local parts = {}
-  for _, entry in ipairs(stage.entries) do
-    local raw = content(entry, values)
-    if raw then
-      parts[#parts + 1] = entry.head .. #raw .. ':' .. raw
-    elseif entry.marks then
-      parts[#parts + 1] = entry.head .. '-'
-    end
-  end
-  if not stamp then parts[#parts + 1] = stage.unstamped end
-  return table.concat(parts)
-end
-
 local function rewrite(key, program, values, stamp)
-  local sets, deletes = {'_v', target}, {}
+  local sets, count, deletes = {'_v', target}, 2, {}
+  local function set(name, raw)
+    sets[count + 1], sets[count + 2] = name, raw
+    count = count + 2
+  end
   for _, field in ipairs(program.fields) do
     local raw = content(field, values)
     if raw then
-      sets[#sets + 1] = field.name
-      sets[#sets + 1] = raw
+      set(field.name, raw)
     elseif values[field.own] then
       deletes[#deletes + 1] = field.name
     end
   end
-  for _, stage in ipairs(program.stages) do
-    local raw = aside(stage, values, stamp)
-    if raw ~= '' then
-      sets[#sets + 1] = stage.field
-      sets[#sets + 1] = raw
+  for _, keep in ipairs(program.keeps) do
+    local raw = content(keep, values)
+    if raw then
+      set(keep.stored, raw)
+    elseif keep.absent ~= '' then
+      set(keep.absent, '')
     end
   end
+  if not stamp then set(program.unstamped, '') end
   local ends = lives and program.carries and redis.call('HPEXPIRETIME', key, 'FIELDS', #sources, unpack(sources))
   -- It grows before it shrinks: full memory must refuse the record whole.
   redis.call('HSET', key, unpack(sets))

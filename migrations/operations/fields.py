@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
 
 from redis_models.codec import FieldCodec
 from redis_models.errors import RecordError, SchemaError
@@ -10,7 +9,7 @@ from redis_models.errors import RecordError, SchemaError
 from ..conversion import convert_value, keeps_bytes
 from ..draft import Draft
 from ..schema import REQUIRED, FieldSchema, Literal, ModelSchema, Snapshot
-from ..steps import Compute, Drop, Move, Put, Step
+from ..steps import Compute, Convert, Drop, Move, Put, Step
 from ..views import OldRecord, complaint
 from .base import Operation
 
@@ -143,7 +142,8 @@ class AlterField(Operation):
         model = snapshot.model(self.model)
         if model.field(self.name).type != self.old:
             raise SchemaError(
-                f"{self.describe()}: the field is {model.field(self.name).type!r} here, not {self.old!r}; correct the file"
+                f"{self.describe()}: the field is {model.field(self.name).type!r} here, not {self.old!r};"
+                " correct the file"
             )
         return snapshot.with_model(model.with_type(self.name, self.new))
 
@@ -151,34 +151,42 @@ class AlterField(Operation):
         if self.convert is None and keeps_bytes(self.old, self.new):
             return []
         old, new = before.field(self.name), after.field(self.name)
-        forward = partial(_convert, self.name, old, new, self.convert)
-        backward = partial(_convert, self.name, new, old, self.back)
+        forward = _conversion(self.name, old, new, self.convert)
+        backward = _conversion(self.name, new, old, self.back)
+        codec = old.codec
 
-        def is_same(name: str, one: bytes, other: bytes) -> bool:
-            return old.codec.decode(one) == old.codec.decode(other)
+        def is_same(one: bytes, other: bytes) -> bool:
+            return codec.decode(one) == codec.decode(other)
 
-        return [Compute(self.describe(), forward, backward, is_same)]
+        return [Convert(self.name, forward, backward, is_same)]
 
     def describe(self) -> str:
         return f"Alter field {self.name} on {self.model} from {self.old} to {self.new}"
 
 
-def _convert(
-    name: str, old: FieldSchema, new: FieldSchema, function: Callable[..., object] | None, draft: Draft
-) -> None:
-    raw = draft.get(name)
-    if raw is None:
-        return
-    try:
-        value = old.codec.decode(raw)
-    except ValueError as exc:
-        raise RecordError(name, raw, f"does not read back as {old.type}: {complaint(exc)}") from exc
-    try:
-        converted = convert_value(value, old.codec, new.codec) if function is None else function(value)
-    except Exception as exc:  # the function is the user's: whatever it raises is a fact about this record
-        cure = f"give convert= a function that turns it into {new.type}" if function is None else "correct the function"
-        raise RecordError(name, raw, f"cannot become {new.type} ({complaint(exc)}); {cure}, or mend the record") from exc
-    draft.set(name, _stored(new.codec, name, new.type, converted))
+def _conversion(
+    name: str, old: FieldSchema, new: FieldSchema, function: Callable[..., object] | None
+) -> Callable[[bytes], bytes]:
+    """Give what turns the bytes of one type into those of another."""
+    source, target = old.codec, new.codec
+
+    def converted(raw: bytes) -> bytes:
+        try:
+            value = source.decode(raw)
+        except ValueError as exc:
+            raise RecordError(name, raw, f"does not read back as {old.type}: {complaint(exc)}") from exc
+        try:
+            result = convert_value(value, source, target) if function is None else function(value)
+        except Exception as exc:  # the function is the user's: whatever it raises is a fact about this record
+            cure = (
+                f"give convert= a function that makes {new.type} of it" if function is None else "correct the function"
+            )
+            raise RecordError(
+                name, raw, f"cannot become {new.type} ({complaint(exc)}); {cure}, or mend the record"
+            ) from exc
+        return _stored(target, name, new.type, result)
+
+    return converted
 
 
 def _stored(codec: FieldCodec, name: str, type: str, value: object) -> bytes:

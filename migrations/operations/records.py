@@ -54,7 +54,9 @@ class Transform(Operation):
                 raise
             except Exception as exc:  # the function is the user's: whatever it raises is a fact about this record
                 raise RecordError(
-                    "", None, f"{self.describe()} raised {type(exc).__name__}: {complaint(exc)}; correct it, or mend the record"
+                    "",
+                    None,
+                    f"{self.describe()} raised {type(exc).__name__}: {complaint(exc)}; correct it, or mend the record",
                 ) from exc
 
         return run

@@ -1,0 +1,65 @@
+"""Listing: a new migration in lines for people."""
+
+from redis_models.importing import shown_path
+from redis_models.migrations.authoring import NewMigration
+from redis_models.migrations.operations import (
+    AddField,
+    AlterField,
+    CreateModel,
+    DeleteModel,
+    Operation,
+    RemoveField,
+    RenameField,
+)
+
+__all__ = ["changes_of", "tasks_of", "title_of"]
+
+
+def title_of(new: NewMigration) -> str:
+    """Give the line that names the file, its id, and the versions that rise."""
+    versions = ", ".join(_version(new, model, version) for model, version in sorted(new.link.versions.items()))
+    return f"  {shown_path(new.path)}   id {new.link.id}" + (f"   {versions}" if versions else "")
+
+
+def changes_of(new: NewMigration) -> list[str]:
+    """Give a line for every change: + adds, ~ changes, - removes."""
+    lines = [_change(one) for one in new.link.operations]
+    touched = {one.model for one in new.link.operations}
+    lines += [
+        f"~ raise version {model} (the shape stays)" for model in sorted(new.link.versions) if model not in touched
+    ]
+    return lines or ["  no operations: fill them in, and name the models that they touch in versions"]
+
+
+def tasks_of(new: NewMigration) -> list[str]:
+    """Give a line for every function that somebody has still to write."""
+    found = [one for one in new.link.operations if isinstance(one, AddField) and callable(one.fill)]
+    return [f"Write {_function(one)}() in {shown_path(new.path)} before you run 'migrate'." for one in found]
+
+
+def _version(new: NewMigration, model: str, version: int) -> str:
+    old = new.before.by_name.get(model)
+    return f"{model} v{old.version}→v{version}" if old else f"{model} v{version}"
+
+
+def _change(operation: Operation) -> str:
+    match operation:
+        case CreateModel(model):
+            return f"+ create model  {model}"
+        case DeleteModel(model):
+            return f"- delete model  {model}   its records stay"
+        case AddField(model, name, type):
+            value = f"{_function(operation)}(old)" if callable(operation.fill) else repr(operation.fill)
+            return f"+ add field     {model}.{name}: {type} = {value}"
+        case RemoveField(model, name):
+            return f"- remove field  {model}.{name}   destructive"
+        case RenameField(model, old, new):
+            return f"~ rename field  {model}.{old} → {new}"
+        case AlterField(model, name, old, new):
+            return f"~ alter field   {model}.{name}: {old} → {new}"
+        case _:
+            return f"~ {operation.describe()}"
+
+
+def _function(operation: AddField) -> str:
+    return str(getattr(operation.fill, "__name__", operation.fill))

@@ -1,0 +1,64 @@
+"""Authoring: put the next migration of a chain together, and prove that it leads where it should. Writes nothing."""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from redis_models.errors import MigrationError
+
+from .chain import Chain, Link
+from .diff import Diff
+from .files import link_of
+from .rendering import new_id, render, suggest_name
+from .schema import Snapshot
+
+__all__ = ["NewMigration", "next_migration"]
+
+
+@dataclass(frozen=True)
+class NewMigration:
+    """A migration that is no file yet.
+
+    Attributes:
+        path: Where the file goes.
+        text: Its content.
+        link: What it will be in the chain.
+        before: The schemas that it starts from.
+    """
+
+    path: Path
+    text: str
+    link: Link
+    before: Snapshot
+
+
+def next_migration(
+    chain: Chain, directory: Path, found: Diff, *, code: Snapshot | None = None, name: str | None = None
+) -> NewMigration:
+    """Make the migration that follows a chain.
+
+    Args:
+        chain: The app's.
+        directory: Its folder of migrations.
+        found: What the migration does; without questions.
+        code: The schemas that it must lead to, versions aside; None for a migration that is finished by hand.
+        name: What the file is called, without its number; None for a suggestion.
+
+    Raises:
+        MigrationFileError: The name is none, or the operations do not fit.
+    """
+    last = chain.links[-1] if chain.links else None
+    id, previous = new_id([link.id for link in chain.links]), last.id if last else None
+    text = render(id, previous, found.versions, found.operations)
+    stem = name or suggest_name(found.operations, found.versions, is_first=last is None)
+    path = directory / f"{last.number + 1 if last else 1:04d}_{stem}.py"
+    link = link_of(chain.app, path, text.encode())
+    longer = Chain(chain.app, (*chain.links, link))
+    if code is not None and longer.snapshots[-1].fingerprint != _expected(code, found).fingerprint:
+        raise MigrationError(f"{path.name} would not lead to what the code says; please report this as a bug: {text}")
+    return NewMigration(path, text, link, chain.snapshots[-1])
+
+
+def _expected(code: Snapshot, found: Diff) -> Snapshot:
+    for model in code.models:
+        code = code.with_model(replace(model, version=found.versions.get(model.name, model.version)))
+    return code

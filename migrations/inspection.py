@@ -1,0 +1,114 @@
+"""Inspection: from model classes to the snapshot that the code wishes for. Touches no Redis and no disk.
+
+A default counts only where it is the same for every record: a factory that looks at a clock, a counter or a random
+number is never called, and what it makes for existing records is a question.
+"""
+
+import math
+from collections import Counter, OrderedDict, deque
+from collections.abc import Callable, Iterable
+from inspect import signature
+from types import FunctionType
+from typing import Final, cast
+
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
+from pydantic_core import PydanticUndefined
+
+from redis_models.codec import FieldCodec, codec_for
+from redis_models.errors import ModelDeclarationError
+from redis_models.fields import storage_of
+from redis_models.model import Model
+
+from .schema import REQUIRED, FieldSchema, Literal, ModelSchema, Snapshot, _Required
+from .typetext import describe
+
+__all__ = ["snapshot_of"]
+
+_EMPTY_MAKERS: Final = (
+    list, dict, set, frozenset, tuple, str, bytes, int, float, bool, deque, Counter, OrderedDict,
+)  # fmt: skip
+
+
+def snapshot_of(models: Iterable[type[Model]]) -> Snapshot:
+    """Give the schemas of the models of one app; those that are abstract or not managed are left out.
+
+    Raises:
+        ModelDeclarationError: A class cannot be stored, or two have one name.
+    """
+    snapshot = Snapshot()
+    for model in models:
+        if model.__options__.abstract or not model.__options__.managed:
+            continue
+        if model.__name__ in snapshot.by_name:
+            raise ModelDeclarationError(model.__name__, "there are two models of this name in one app; rename one")
+        snapshot = snapshot.with_model(_schema_of(model))
+    return snapshot
+
+
+def _schema_of(model: type[Model]) -> ModelSchema:
+    shape, options = model.__shape__, model.__options__
+    return ModelSchema(
+        name=model.__name__,
+        version=shape.version,
+        primary_key=shape.primary_key,
+        # As the keys have them.
+        prefix=options.prefix.lower(),
+        separator=options.separator.lower(),
+        table=options.table,
+        fields=tuple(_field_of(model, name) for name in sorted(shape.names)),
+    )
+
+
+def _field_of(model: type[Model], name: str) -> FieldSchema:
+    info = model.model_fields[name]
+    return FieldSchema(
+        name=name,
+        type=describe(info.annotation, owner=f"{model.__name__}.{name}"),
+        default=_default_of(info),
+        renamed_from=storage_of(info).renamed_from,
+    )
+
+
+def _default_of(info: FieldInfo) -> "Literal | _Required":
+    """Give what a record gets that lacks the field, or REQUIRED where that is not certain."""
+    default: object = info.default
+    if info.default_factory is not None:
+        if not _is_constant(info.default_factory):
+            return REQUIRED
+        default = cast("Callable[[], object]", info.default_factory)()
+    return REQUIRED if default is PydanticUndefined else _literal(codec_for(info.annotation), default)
+
+
+def _literal(codec: FieldCodec, value: object) -> "Literal | _Required":
+    """Give a default as JSON-like data, if it comes back from there as it was."""
+    try:
+        literal = codec.jsonable(value)
+        is_same = codec.validate_jsonable(literal) == value
+    except (ValueError, TypeError):  # a default that is none of its type, which pydantic does not check
+        return REQUIRED
+    return cast("Literal", literal) if is_same and _is_finite(literal) else REQUIRED
+
+
+def _is_finite(literal: object) -> bool:
+    # A migration file holds literals, and Python has none for these.
+    return not isinstance(literal, float) or math.isfinite(literal)
+
+
+def _is_constant(factory: object) -> bool:
+    """Whether a factory gives the same whenever it is called, as far as that can be seen without calling it."""
+    if isinstance(factory, type):
+        if not issubclass(factory, BaseModel):
+            return factory in _EMPTY_MAKERS
+        return all(_has_constant_default(info) for info in factory.model_fields.values())
+    if not isinstance(factory, FunctionType):
+        return False
+    code = factory.__code__
+    # A function that refers to nothing outside itself, such as ``lambda: ["new"]``, and takes nothing.
+    return not (code.co_names or code.co_freevars or signature(factory).parameters)
+
+
+def _has_constant_default(info: FieldInfo) -> bool:
+    if info.default_factory is not None:
+        return _is_constant(info.default_factory)
+    return info.default is not PydanticUndefined

@@ -1,0 +1,197 @@
+"""Rendering: from operations to the text of a migration file, laid out as ruff leaves it. Pure, and stable."""
+
+import re
+import secrets
+from collections.abc import Mapping, Sequence
+from dataclasses import MISSING, dataclass, fields
+from pathlib import Path
+from typing import Final, cast
+
+import jinja2
+
+from redis_models.errors import MigrationError
+
+from .diff import ToWrite
+from .operations import AddField, AlterField, CreateModel, DeleteModel, Operation, RemoveField, RenameField
+
+__all__ = ["new_id", "render", "suggest_name"]
+
+_WIDTH: Final = 88  # ruff's and black's own; wider settings leave it as it is
+_INDENT: Final = "    "
+_NAME_LENGTH: Final = 52  # as Django has it
+_MORE: Final = "_and_more"
+# Arguments that are written without their names; the others need them to be understood.
+_POSITIONAL: Final = ("model", "name", "old", "new", "type")
+_ENVIRONMENT: Final = jinja2.Environment(
+    loader=jinja2.FileSystemLoader(Path(__file__).parent / "templates"),
+    undefined=jinja2.StrictUndefined,
+    trim_blocks=True,
+    keep_trailing_newline=True,
+)
+
+
+@dataclass(frozen=True)
+class _Code:
+    """A piece of Python that stands for itself among literals."""
+
+    text: str
+
+
+@dataclass(frozen=True)
+class _Call:
+    """A call with its arguments, which the layout may break into lines."""
+
+    name: str
+    arguments: tuple[tuple[str, object], ...]
+
+
+def new_id(taken: Sequence[str]) -> str:
+    """Make an id that none of the others has: 8 hexadecimal digits."""
+    while (made := secrets.token_hex(4)) in taken:
+        pass
+    return made
+
+
+def render(id: str, previous: str | None, versions: Mapping[str, int], operations: Sequence[Operation]) -> str:
+    """Give the text of a migration file.
+
+    Args:
+        id: The migration's.
+        previous: Id of the migration before, or None.
+        versions: Versions that models have afterwards.
+        operations: In the order in which they apply; a function may only be one that is still to be written.
+
+    Raises:
+        MigrationError: An operation holds a function, which has no text.
+    """
+    return _ENVIRONMENT.get_template("migration.py.j2").render(
+        functions=[_function(one) for one in operations if isinstance(one, AddField) and isinstance(one.fill, ToWrite)],
+        id=_literal(id),
+        previous=_literal(previous),
+        versions=_laid_out(dict(sorted(versions.items())), _INDENT, "versions = "),
+        operations=_list_of([_call_of(one) for one in operations]),
+    )
+
+
+def suggest_name(operations: Sequence[Operation], versions: Mapping[str, int], *, is_first: bool) -> str:
+    """Suggest the part of a file's name that follows its number: lower case, at most 52 characters."""
+    if is_first and operations and all(isinstance(one, CreateModel) for one in operations):
+        return "initial"
+    parts = [_fragment(one) for one in operations]
+    if not parts:
+        parts = [f"{model}_version_{version}" for model, version in sorted(versions.items())] or ["empty"]
+    clean = [re.sub(r"\W+", "_", part).strip("_").lower() for part in parts]
+    return _joined([part for part in clean if part])
+
+
+def _joined(parts: Sequence[str]) -> str:
+    for count in range(len(parts), 0, -1):
+        name = "_".join(parts[:count]) + (_MORE if count < len(parts) else "")
+        if len(name) <= _NAME_LENGTH:
+            return name
+    return parts[0][:_NAME_LENGTH].rstrip("_")
+
+
+def _fragment(operation: Operation) -> str:
+    match operation:
+        case CreateModel(model):
+            return model
+        case DeleteModel(model):
+            return f"delete_{model}"
+        case AddField(_, name):
+            return name
+        case RemoveField(_, name):
+            return f"remove_{name}"
+        case RenameField(_, old):
+            return f"rename_{old}"
+        case AlterField(_, name):
+            return f"alter_{name}"
+        case _:
+            return f"{type(operation).__name__}_{operation.model}"
+
+
+def _function(operation: AddField) -> dict[str, str]:
+    name = operation.fill.name if isinstance(operation.fill, ToWrite) else ""
+    type = operation.type.replace("\\", "\\\\").replace('"', '\\"')
+    return {"name": name, "model": operation.model, "field": operation.name, "type": type}
+
+
+def _call_of(operation: Operation) -> _Call:
+    arguments: list[tuple[str, object]] = []
+    for one in fields(operation):
+        value: object = getattr(operation, one.name)
+        if one.default is not MISSING and value == one.default:
+            continue
+        if isinstance(value, ToWrite):
+            value = _Code(value.name)
+        elif callable(value):
+            raise MigrationError(f"{operation.describe()}: a function has no text; write this migration by hand")
+        is_text = one.name in _POSITIONAL and isinstance(value, str)
+        arguments.append(("" if is_text else one.name, value))
+    return _Call(f"migrations.{type(operation).__name__}", tuple(arguments))
+
+
+def _list_of(calls: Sequence[_Call]) -> str:
+    if not calls:
+        return "[]"
+    inner = _INDENT * 2
+    return "[\n" + "".join(f"{inner}{_laid_out(call, inner)},\n" for call in calls) + f"{_INDENT}]"
+
+
+def _laid_out(value: object, indent: str, before: str = "") -> str:
+    """Write a value; in one line if it fits behind ``before``, with a comma after it, otherwise an item a line."""
+    flat = _literal(value)
+    if len(indent) + len(before) + len(flat) + 1 <= _WIDTH:
+        return flat
+    inner = indent + _INDENT
+    if isinstance(value, _Call):
+        items = [_named(name, one, inner) for name, one in value.arguments]
+        return _broken(f"{value.name}(", items, ")", indent)
+    if isinstance(value, Mapping) and value:
+        pairs = cast("Mapping[object, object]", value).items()
+        return _broken("{", [_paired(key, one, inner) for key, one in pairs], "}", indent)
+    if isinstance(value, list) and value:
+        return _broken("[", [_laid_out(one, inner) for one in cast("list[object]", value)], "]", indent)
+    return flat
+
+
+def _broken(opening: str, items: Sequence[str], closing: str, indent: str) -> str:
+    return f"{opening}\n" + "".join(f"{indent}{_INDENT}{item},\n" for item in items) + f"{indent}{closing}"
+
+
+def _named(name: str, value: object, indent: str) -> str:
+    return f"{name}={_laid_out(value, indent, f'{name}=')}" if name else _laid_out(value, indent)
+
+
+def _paired(key: object, value: object, indent: str) -> str:
+    before = f"{_literal(key)}: "
+    return before + _laid_out(value, indent, before)
+
+
+def _literal(value: object) -> str:
+    """Write a value in one line."""
+    if isinstance(value, str):
+        return _text(value)
+    if isinstance(value, _Code):
+        return value.text
+    if isinstance(value, _Call):
+        arguments = (f"{name}={_literal(one)}" if name else _literal(one) for name, one in value.arguments)
+        return f"{value.name}({', '.join(arguments)})"
+    if isinstance(value, Mapping):
+        pairs = cast("Mapping[object, object]", value).items()
+        return "{" + ", ".join(f"{_literal(key)}: {_literal(one)}" for key, one in pairs) + "}"
+    if isinstance(value, list):
+        return "[" + ", ".join(_literal(one) for one in cast("list[object]", value)) + "]"
+    return repr(value)
+
+
+def _text(value: str) -> str:
+    """Write text in double quotes, unless single ones need fewer backslashes: ruff's and black's rule."""
+    quote = "'" if value.count('"') > value.count("'") else '"'
+    return quote + "".join(_escaped(char, quote) for char in value) + quote
+
+
+def _escaped(char: str, quote: str) -> str:
+    if char in (quote, "\\"):
+        return f"\\{char}"
+    return char if char in "'\"" or char.isprintable() else repr(char)[1:-1]

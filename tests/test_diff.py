@@ -1,0 +1,554 @@
+"""The diff, case by case: what it finds, what it asks, and what it refuses."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from redis_models.errors import SchemaError
+from redis_models.migrations import (
+    AddField,
+    AlterField,
+    CreateModel,
+    DeleteModel,
+    RemoveField,
+    RenameField,
+)
+from redis_models.migrations.answers import (
+    Answer,
+    Answers,
+    ComputeAnswer,
+    DropAnswer,
+    FillAnswer,
+    RenameAnswer,
+    parse_answer,
+)
+from redis_models.migrations.diff import Diff, LowVersion, ToWrite, diff
+from redis_models.migrations.matching import order_moves
+from redis_models.migrations.operations import Operation
+from redis_models.migrations.questions import (
+    DropModelQuestion,
+    FillQuestion,
+    HintQuestion,
+    Question,
+    RenameQuestion,
+)
+from redis_models.migrations.schema import REQUIRED, FieldSchema, ModelSchema, Snapshot
+
+Field = str | tuple[str, object] | FieldSchema
+
+
+def model(name: str = "A", version: int = 1, key: str = "id", table: str = "", **fields: Field) -> ModelSchema:
+    """Make a schema; a field is its type, or its type and default; the key is text unless it is given."""
+    given_fields = {key: "str", **fields}
+    made = tuple(sorted((schema_of(each, one) for each, one in given_fields.items()), key=lambda one: one.name))
+    return ModelSchema(name, version, key, "shop", ":", table or name.lower(), made)
+
+
+def schema_of(name: str, field: Field) -> FieldSchema:
+    if isinstance(field, FieldSchema):
+        return replace(field, name=name)
+    return FieldSchema(name, field) if isinstance(field, str) else FieldSchema(name, field[0], field[1])  # type: ignore[arg-type]  # a literal
+
+
+def hinted(type: str, renamed_from: str) -> FieldSchema:
+    return FieldSchema("", type, REQUIRED, renamed_from)
+
+
+def compare(old: ModelSchema | None, new: ModelSchema | None, *answers: Answer) -> Diff:
+    """Compare one model; its new version is raised."""
+    before = Snapshot((old,) if old else ())
+    after = Snapshot((replace(new, version=2),) if new and old else (new,) if new else ())
+    return diff(before, after, Answers(answers))
+
+
+CERTAIN: Mapping[str, tuple[ModelSchema | None, ModelSchema | None, Sequence[Answer], Sequence[Operation]]] = {
+    "a new model": (
+        None,
+        model(x="int"),
+        [],
+        [CreateModel("A", {"id": "str", "x": "int"}, "id", "a", "shop", ":")],
+    ),
+    "a deleted model": (model(), None, [DropAnswer("A")], [DeleteModel("A")]),
+    "a field with a default": (model(), model(x=("int", 7)), [], [AddField("A", "x", "int", 7)]),
+    "an optional field": (model(), model(x=("int | None", None)), [], [AddField("A", "x", "int | None", None)]),
+    "a required field, filled": (model(), model(x="int"), [FillAnswer("A", "x", 1)], [AddField("A", "x", "int", 1)]),
+    "a required field, computed": (
+        model(),
+        model(x="int"),
+        [ComputeAnswer("A", "x")],
+        [AddField("A", "x", "int", ToWrite("a_x"))],
+    ),
+    "an answer beats a default": (
+        model(),
+        model(x=("int", 7)),
+        [FillAnswer("A", "x", 8)],
+        [AddField("A", "x", "int", 8)],
+    ),
+    "a removed field, nothing new": (model(x="int"), model(), [], [RemoveField("A", "x")]),
+    "a retyped field": (model(x="int"), model(x="str"), [], [AlterField("A", "x", "int", "str")]),
+    "an enum that lost a member": (
+        model(x="Enum(AA='a', UA='u')"),
+        model(x="Enum(AA='a')"),
+        [],
+        [AlterField("A", "x", "Enum(AA='a', UA='u')", "Enum(AA='a')")],
+    ),
+    "a renamed field by answer": (
+        model(x="int"),
+        model(y="int"),
+        [RenameAnswer("A", "x", "y")],
+        [RenameField("A", "x", "y")],
+    ),
+    "a renamed field by hint": (model(x="int"), model(y=hinted("int", "x")), [], [RenameField("A", "x", "y")]),
+    "a rename with another type": (
+        model(x="int"),
+        model(y="str"),
+        [RenameAnswer("A", "x", "y")],
+        [RenameField("A", "x", "y"), AlterField("A", "y", "int", "str")],
+    ),
+    "a drop and an addition": (
+        model(x="int"),
+        model(y=("int", 0)),
+        [DropAnswer("A", "x")],
+        [AddField("A", "y", "int", 0), RemoveField("A", "x")],
+    ),
+    "names that change places": (
+        model(x="int", y="int"),
+        model(x="int", y="int"),
+        [RenameAnswer("A", "x", "y"), RenameAnswer("A", "y", "x")],
+        [RenameField("A", "x", "x_swap"), RenameField("A", "y", "x"), RenameField("A", "x_swap", "y")],
+    ),
+    "names that change places and types": (
+        model(x="int", y="str"),
+        model(x="str", y="int"),
+        [RenameAnswer("A", "x", "y"), RenameAnswer("A", "y", "x")],
+        [RenameField("A", "x", "x_swap"), RenameField("A", "y", "x"), RenameField("A", "x_swap", "y")],
+    ),
+    "names that move up": (
+        model(x="int", y="int"),
+        model(y="int", z="int"),
+        [RenameAnswer("A", "x", "y"), RenameAnswer("A", "y", "z")],
+        [RenameField("A", "y", "z"), RenameField("A", "x", "y")],
+    ),
+    "a field whose name another takes over": (
+        model(x="int", y="int"),
+        model(y="int"),
+        [RenameAnswer("A", "x", "y"), DropAnswer("A", "y")],
+        [RemoveField("A", "y"), RenameField("A", "x", "y")],
+    ),
+    "a copy beside the original": (
+        model(x="int"),
+        model(x=("int", 0), y="int"),
+        [RenameAnswer("A", "x", "y")],
+        [RenameField("A", "x", "y"), AddField("A", "x", "int", 0)],
+    ),
+    "a renamed primary key": (
+        model(),
+        model(key="pk"),
+        [RenameAnswer("A", "id", "pk")],
+        [RenameField("A", "id", "pk")],
+    ),
+    "a numeric primary key that becomes text": (
+        model(id="int"),
+        model(id="str"),
+        [],
+        [AlterField("A", "id", "int", "str")],
+    ),
+    "everything at once": (
+        model(a="int", b="int", c="int"),
+        model(z="int", b="str", d=("int", 4)),
+        [RenameAnswer("A", "a", "z"), DropAnswer("A", "c")],
+        [
+            RenameField("A", "a", "z"),
+            AddField("A", "d", "int", 4),
+            AlterField("A", "b", "int", "str"),
+            RemoveField("A", "c"),
+        ],
+    ),
+    "a hint long followed": (model(y="int"), model(y=hinted("int", "x")), [], []),
+    "a hint long followed, whose old name is used again": (
+        model(x="int", y="int"),
+        model(x="int", y=hinted("int", "x")),
+        [],
+        [],
+    ),
+    "another default only": (model(x=("int", 1)), model(x=("int", 2)), [], []),
+}
+
+
+@pytest.mark.parametrize("case", CERTAIN)
+def test_what_is_certain_becomes_operations(case: str) -> None:
+    old, new, answers, operations = CERTAIN[case]
+
+    found = compare(old, new, *answers)
+
+    assert list(found.operations) == operations
+    assert not found.questions
+
+
+OPEN: Mapping[str, tuple[ModelSchema, ModelSchema | None, Sequence[Answer], type[Question], str]] = {
+    "one gone, one new": (
+        model(title="str"),
+        model(full_title=("str", "")),
+        [],
+        RenameQuestion,
+        "A.title → ?  candidates: full_title (0.67)  use --rename A.title=full_title or --drop A.title",
+    ),
+    "the type counts more than the name": (
+        model(title="str"),
+        model(titles=("int", 0), label=("str", "")),
+        [],
+        RenameQuestion,
+        "A.title → ?  candidates: label (0.20), titles (0.91)  use --rename A.title=label or --drop A.title",
+    ),
+    "a name that stays in use": (
+        model(x="int", y="int"),
+        model(y="int"),
+        [RenameAnswer("A", "x", "y")],
+        RenameQuestion,
+        "A.y → ?  candidates: none: another field takes its name over  use --drop A.y",
+    ),
+    "a hint onto a name that was in use": (
+        model(x="int", y="int"),
+        model(y=hinted("int", "x")),
+        [],
+        RenameQuestion,
+        "A.x → ?  candidates: y (0.00)  use --rename A.x=y or --drop A.x",
+    ),
+    "two hints about one name": (
+        model(x="int"),
+        model(y=hinted("int", "x"), z=hinted("int", "x")),
+        [],
+        RenameQuestion,
+        "A.x → ?  candidates: y (0.00), z (0.00)  use --rename A.x=y or --drop A.x",
+    ),
+    "a primary key": (
+        model(),
+        model(key="pk"),
+        [],
+        RenameQuestion,
+        "A.id → ?  candidates: pk (0.00)  use --rename A.id=pk",
+    ),
+    "a required field": (
+        model(),
+        model(x="int"),
+        [],
+        FillQuestion,
+        "A.x → int, required, no default for existing records  use --default A.x=0 (any literal) or --compute A.x",
+    ),
+    "a deleted model": (
+        model(),
+        None,
+        [],
+        DropModelQuestion,
+        "A → ?  the model is gone, or no longer managed; its records stay in Redis at shop:a:*  use --drop A",
+    ),
+    "hints that swap": (
+        model(x="int", y="int"),
+        model(x=hinted("int", "y"), y=hinted("int", "x")),
+        [],
+        HintQuestion,
+        "A → ?  renamed_from says x → y, y → x, but x and y still exist in the code"
+        "  use --rename A.x=y --rename A.y=x, or take renamed_from out of the code",
+    ),
+    "a hint beside the original": (
+        model(x="int"),
+        model(x="int", y=FieldSchema("", "int", 0, "x")),
+        [],
+        HintQuestion,
+        "A → ?  renamed_from says x → y, but x still exist in the code"
+        "  use --rename A.x=y, or take renamed_from out of the code",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", OPEN)
+def test_what_is_not_certain_is_asked(case: str) -> None:
+    old, new, answers, kind, line = OPEN[case]
+
+    (question,) = compare(old, new, *answers).questions
+
+    assert type(question) is kind
+    assert question.line() == line
+
+
+def test_hints_that_swapped_in_the_last_migration_are_not_asked_about_again() -> None:
+    both = model(x=hinted("int", "y"), y=hinted("int", "x"))
+
+    assert diff(Snapshot((both,)), Snapshot((both,))).is_empty
+
+
+def test_a_fill_is_asked_only_when_it_is_known_which_fields_are_new() -> None:
+    old, new = model(x="int"), model(y="int")
+
+    assert [type(one) for one in compare(old, new).questions] == [RenameQuestion]
+    assert [type(one) for one in compare(old, new, DropAnswer("A", "x")).questions] == [FillQuestion]
+    assert not compare(old, new, RenameAnswer("A", "x", "y")).questions
+
+
+REFUSED: Mapping[str, tuple[ModelSchema, ModelSchema | None, Sequence[Answer], str]] = {
+    "another prefix": (
+        model(),
+        replace(model(), prefix="store"),
+        [],
+        "A: prefix changed from 'shop' to 'store', which would leave all records behind at shop:a:*",
+    ),
+    "another separator": (model(), replace(model(), separator="|"), [], "put separator = ':' back"),
+    "another table": (model(), model(table="b"), [], "put table = 'a' back, or give the new keys to a new model"),
+    "another primary key": (
+        model(pk="str"),
+        model(key="pk", id="str"),
+        [],
+        "the primary key changed from 'id' to 'pk', but it is part of every key",
+    ),
+    "a primary key of another type": (
+        model(),
+        model(id="int"),
+        [],
+        "the type of the primary key changed from str to int",
+    ),
+    "a dropped primary key": (
+        model(),
+        model(key="pk"),
+        [DropAnswer("A", "id")],
+        "if 'id' only has another name now: --rename A.id=pk",
+    ),
+    "a rename of nothing": (
+        model(),
+        model(),
+        [RenameAnswer("A", "x", "id")],
+        "--rename A.x=id: the files have no field 'x'; they have id",
+    ),
+    "a rename to nothing": (model(x="int"), model(), [RenameAnswer("A", "x", "y")], "the code has no field 'y'"),
+    "a rename to itself": (model(), model(), [RenameAnswer("A", "id", "id")], "both names are the same"),
+    "two renames of one": (
+        model(x="int"),
+        model(y="int", z="int"),
+        [RenameAnswer("A", "x", "y"), RenameAnswer("A", "x", "z")],
+        "--rename A.x=z contradicts --rename A.x=y",
+    ),
+    "a rename and a drop": (
+        model(x="int"),
+        model(y="int"),
+        [RenameAnswer("A", "x", "y"), DropAnswer("A", "x")],
+        "--drop A.x contradicts --rename A.x=y",
+    ),
+    "a drop of what is there": (
+        model(x="int"),
+        model(x="int"),
+        [DropAnswer("A", "x")],
+        "--drop A.x matches nothing: it is in the code still",
+    ),
+    "a drop of a model that is there": (model(), model(), [DropAnswer("A")], "--drop A matches nothing"),
+    "a drop of no field": (model(), model(), [DropAnswer("A", "q")], "the files have no such field"),
+    "a default of an old field": (
+        model(x="int"),
+        model(x="int"),
+        [FillAnswer("A", "x", 1)],
+        "--default A.x=1 matches nothing: 'x' is no new field of A",
+    ),
+    "a default of another type": (
+        model(),
+        model(x="int"),
+        [FillAnswer("A", "x", "one")],
+        "'one' is no int: Input should be a valid integer",
+    ),
+    "a default and a function": (
+        model(),
+        model(x="int"),
+        [FillAnswer("A", "x", 1), ComputeAnswer("A", "x")],
+        "--compute A.x contradicts --default A.x=1",
+    ),
+    "an answer about no model": (
+        model(),
+        model(),
+        [DropAnswer("B", "x")],
+        "--drop B.x matches nothing: there is no such",
+    ),
+    "a field of a model that is gone": (model(), None, [DropAnswer("A", "id")], "the model is gone as a whole"),
+}
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_what_cannot_be_is_refused_with_the_cure(case: str) -> None:
+    old, new, answers, message = REFUSED[case]
+
+    with pytest.raises(SchemaError) as caught:
+        compare(old, new, *answers)
+
+    assert message in str(caught.value)
+
+
+def test_a_changed_shape_under_an_old_version_names_the_version_that_it_needs() -> None:
+    old, new = model(version=3), model(version=3, x=("int", 0))
+
+    found = diff(Snapshot((old,)), Snapshot((new,)))
+
+    assert found.low_versions == (LowVersion("A", stored=3, declared=3, needed=4, is_changed=True),)
+    assert found.versions == {"A": 4}
+
+
+def test_a_lowered_version_is_low_even_if_the_shape_stays() -> None:
+    found = diff(Snapshot((model(version=3),)), Snapshot((model(version=2),)))
+
+    assert found.low_versions == (LowVersion("A", stored=3, declared=2, needed=3, is_changed=False),)
+    assert not found.is_written
+
+
+def test_a_version_that_rises_alone_is_a_migration_without_operations() -> None:
+    found = diff(Snapshot((model(version=3),)), Snapshot((model(version=5),)))
+
+    assert (found.operations, found.versions, found.low_versions) == ((), {"A": 5}, ())
+
+
+def test_a_class_that_was_renamed_alone_keeps_its_records() -> None:
+    old, new = model("A", 3, x="int"), model("B", 3, table="a", x="int")
+
+    (question,) = diff(Snapshot((old,)), Snapshot((new,))).questions
+    found = diff(Snapshot((old,)), Snapshot((new,)), Answers((DropAnswer("A"),)))
+
+    assert "its records at shop:a:* become those of B" in question.line()
+    assert [type(one) for one in found.operations] == [DeleteModel, CreateModel]
+    assert found.versions == {"B": 3}
+
+
+def test_a_class_that_was_renamed_and_changed_is_refused() -> None:
+    old, new = model("A", 3, x="int"), model("B", 4, table="a", x="int", y="int")
+
+    with pytest.raises(
+        SchemaError, match=r"B takes over the records of A .*differ in field y; rename the class alone first"
+    ):
+        diff(Snapshot((old,)), Snapshot((new,)))
+
+
+def test_a_model_that_is_gone_names_the_likeliest_new_one() -> None:
+    gone, like, unlike = model("A", x="int", y="int"), model("B", x="int", y="str"), model("C", key="q", z="int")
+
+    (question,) = diff(Snapshot((gone,)), Snapshot((like, unlike))).questions
+
+    assert "new: B (0.50); its records stay" in question.line()
+
+
+def test_the_operations_of_several_models_come_by_model() -> None:
+    old = Snapshot((model("A", x="int"), model("B"), model("D")))
+    new = Snapshot((model("A", 2), model("B", 2, x=("int", 0)), model("C")))
+
+    found = diff(old, new, Answers((DropAnswer("D"),)))
+
+    assert [one.describe() for one in found.operations] == [
+        "Delete model D (its records stay)",
+        "Create model C",
+        "Remove field x from A",
+        "Add field x to B",
+    ]
+    assert found.versions == {"A": 2, "B": 2, "C": 1}
+
+
+NAMES = ("a", "b", "c", "d", "e")
+TYPES = ("int", "str", "list[int]")
+SHAPES = st.dictionaries(st.sampled_from(NAMES), st.sampled_from(TYPES), max_size=5)
+
+
+def answer_for(question: Question, choose: Any) -> Answer:
+    match question:
+        case RenameQuestion(name, field, _, candidates):
+            renames = [RenameAnswer(name, field, one.name) for one in candidates]
+            chosen: Answer = choose(st.sampled_from([*renames, DropAnswer(name, field)]))
+            return chosen
+        case FillQuestion(name, field, type):
+            return FillAnswer(name, field, {"int": 0, "str": "", "list[int]": []}[type])
+        case _:
+            raise AssertionError(question)
+
+
+@given(old=SHAPES, new=SHAPES, chosen=st.data())
+def test_whatever_is_answered_the_operations_lead_to_the_code(
+    old: dict[str, str], new: dict[str, str], chosen: st.DataObject
+) -> None:
+    before, after = Snapshot((model(**old),)), Snapshot((model(version=2, **new),))
+    answers = Answers()
+    found = diff(before, after, answers)
+    while found.questions:
+        answers = answers.having(answer_for(found.questions[0], chosen.draw))
+        found = diff(before, after, answers)
+
+    snapshot = before
+    for operation in found.operations:
+        snapshot = operation.apply(snapshot)
+
+    assert snapshot.model("A").has_shape_of(after.model("A"))
+    assert found == diff(before, after, Answers(tuple(reversed(answers.given))))
+
+
+@given(st.permutations(NAMES), st.integers(0, 5))
+def test_moves_in_any_circle_never_meet_a_name_in_use(mixed: list[str], count: int) -> None:
+    moves = {old: new for old, new in zip(NAMES[:count], mixed[:count], strict=True) if old != new}
+    held = {name: name for name in NAMES if name in moves or name not in moves.values()}
+
+    for old, new in order_moves(moves, list(held)):
+        assert new not in held
+        held[new] = held.pop(old)
+
+    assert {new: old for new, old in held.items() if new != old} == {new: old for old, new in moves.items()}
+
+
+MODELS = {"shop": ["Customer", "Order"], "crm": ["Customer", "Lead"]}
+
+
+@pytest.mark.parametrize(
+    ("option", "text", "label", "answer"),
+    [
+        ("--rename", "Order.a=b", "shop", RenameAnswer("Order", "a", "b")),
+        ("--rename", "crm.Customer.a=b", "crm", RenameAnswer("Customer", "a", "b")),
+        ("--drop", "Lead", "crm", DropAnswer("Lead")),
+        ("--drop", "shop.Order", "shop", DropAnswer("Order")),
+        ("--drop", "Order.a", "shop", DropAnswer("Order", "a")),
+        ("--default", "Order.a='x=y'", "shop", FillAnswer("Order", "a", "x=y")),
+        ("--default", "Order.a=-1.5", "shop", FillAnswer("Order", "a", -1.5)),
+        ("--default", "Order.a=(1, None)", "shop", FillAnswer("Order", "a", [1, None])),
+        ("--compute", "Order.a", "shop", ComputeAnswer("Order", "a")),
+    ],
+)
+def test_a_flag_is_read_as_the_answer_that_it_is(option: str, text: str, label: str, answer: Answer) -> None:
+    assert parse_answer(option, text, MODELS) == (label, answer)
+
+
+@pytest.mark.parametrize(
+    ("option", "text", "message"),
+    [
+        ("--rename", "Order.a", "write it like --rename Customer.name=full_name"),
+        ("--rename", "Order.a=", "write it like"),
+        ("--rename", "Order=b", "write it like"),
+        ("--drop", "Order.a=b", "write it like"),
+        ("--drop", "Nope.a", "there is no model 'Nope'; there are shop.Customer, shop.Order, crm.Customer, crm.Lead"),
+        ("--drop", "Customer.a", "in several apps; write shop.Customer.a or crm.Customer.a"),
+        ("--drop", "a.b.c.d", "write Model.field, or app.Model.field"),
+        ("--default", "Order.a=EUR", "text needs quotes: 'EUR', as in --default \"Order.a='EUR'\""),
+        ("--default", "Order.a=f(", "is no Python literal"),
+        ("--default", "Order.a={1: 2}", "must be text, as JSON's are"),
+        ("--default", "Order.a=b'x'", "has no JSON form"),
+        ("--default", "Order.a=1e999", "has no JSON form"),
+    ],
+)
+def test_a_flag_that_says_nothing_usable_is_refused_with_its_name(option: str, text: str, message: str) -> None:
+    with pytest.raises(SchemaError) as caught:
+        parse_answer(option, text, MODELS)
+
+    assert option in str(caught.value)
+    assert message in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("answer", "flag"),
+    [
+        (FillAnswer("Order", "a", "EUR"), "--default \"Order.a='EUR'\""),
+        (FillAnswer("Order", "a", 1), "--default Order.a=1"),
+        (FillAnswer("Order", "a", "$HOME"), "--default 'Order.a='\"'\"'$HOME'\"'\"''"),
+        (DropAnswer("Order"), "--drop shop.Order"),
+    ],
+)
+def test_a_flag_survives_the_shell(answer: Answer, flag: str) -> None:
+    assert answer.flag("shop." if "shop." in flag else "") == flag
