@@ -69,10 +69,10 @@ def _ask(question: Question) -> Sequence[Answer]:
             return _choose(story, _fill_choices(question))
         case DropModelQuestion(model):
             drop = DropAnswer(model)
-            return _choose(f"{model}: {question.story}.", [(f"track {model} no longer", lambda: [drop]), _QUIT])
+            return _choose(f"{model}: {question.story}.", [(f"track {model} no longer", _giving(drop)), _QUIT])
         case HintQuestion(model, moves):
             renames = [RenameAnswer(model, old, new) for old, new in moves]
-            return _choose(f"{model}: {question.story}.", [("move the values now", lambda: renames), _QUIT])
+            return _choose(f"{model}: {question.story}.", [("move the values now", _giving(*renames)), _QUIT])
         case _:
             raise _QuitError
 
@@ -94,12 +94,10 @@ def _rename_choices(question: RenameQuestion) -> list[Choice]:
         rename = RenameAnswer(question.model, question.field, one.name)
         details = "keeps the values" if one.type == question.type else f"converts the values to {one.type}"
         similarity = f", similarity {one.similarity:.2f}" if len(question.candidates) > 1 else ""
-        choices.append(
-            (f"rename {question.field} → {one.name} ({details}{similarity})", lambda rename=rename: [rename])
-        )
+        choices.append((f"rename {question.field} → {one.name} ({details}{similarity})", _giving(rename)))
     if not question.is_primary_key:
         drop = DropAnswer(question.model, question.field)
-        choices.append((f"drop {question.field}", lambda: [drop]))
+        choices.append((f"drop {question.field}", _giving(drop)))
     return [*choices, _QUIT]
 
 
@@ -107,9 +105,13 @@ def _fill_choices(question: FillQuestion) -> list[Choice]:
     compute = ComputeAnswer(question.model, question.field)
     return [
         ("one value for all", lambda: [_read_value(question)]),
-        ("compute it for each record (a function for you to write in the file)", lambda: [compute]),
+        ("compute it for each record (a function for you to write in the file)", _giving(compute)),
         ("quit, and give it a default or make it optional in the code", _quit),
     ]
+
+
+def _giving(*answers: Answer) -> Callable[[], Sequence[Answer]]:
+    return lambda: answers
 
 
 def _quit() -> Sequence[Answer]:

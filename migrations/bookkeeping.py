@@ -13,10 +13,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Final, cast
 
-from redis_models.batches import Argument, Batches, call, check, load_script, send
+from redis_models.batches import Argument, Batches, call, check, hash_of, load_script, send
 from redis_models.errors import DriftError, LockedError
 from redis_models.keys import bookkeeping_key
-from redis_models.reading import hash_of
 
 from .schema import Snapshot
 

@@ -109,7 +109,9 @@ def _place(path: Path, text: str) -> None:
     temporary = _temporary(path, text)
     try:
         os.link(temporary, path)
-    except PermissionError:  # a file system without links
+    except FileExistsError:
+        raise
+    except OSError:  # a file system without links
         if path.exists():
             raise FileExistsError(path) from None
         temporary.replace(path)
@@ -118,7 +120,11 @@ def _place(path: Path, text: str) -> None:
 
 
 def _replace(path: Path, text: str) -> None:
-    _temporary(path, text).replace(path)
+    temporary = _temporary(path, text)
+    try:
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
 
 
 def _temporary(path: Path, text: str) -> Path:

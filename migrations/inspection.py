@@ -4,7 +4,7 @@ A default counts only where it is the same for every record: a factory that look
 number is never called, and what it makes for existing records is a question.
 """
 
-import math
+import json
 from collections import Counter, OrderedDict, deque
 from collections.abc import Callable, Iterable
 from inspect import signature
@@ -91,8 +91,12 @@ def _literal(codec: FieldCodec, value: object) -> "Literal | _Required":
 
 
 def _is_finite(literal: object) -> bool:
-    # A migration file holds literals, and Python has none for these.
-    return not isinstance(literal, float) or math.isfinite(literal)
+    """Whether there is no infinity and no NaN in it: a migration file holds literals, and Python has none for these."""
+    try:
+        json.dumps(literal, allow_nan=False)
+    except ValueError:
+        return False
+    return True
 
 
 def _is_constant(factory: object) -> bool:

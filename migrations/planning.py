@@ -14,7 +14,7 @@ from redis_models.errors import DriftError
 from .bookkeeping import Journal, State
 from .chain import Chain, Link
 from .passes import Work
-from .route import Route, Stage, stage_of
+from .route import Route, stage_of
 from .schema import Snapshot
 
 __all__ = ["IN_CLIENT_RATE", "IN_SERVER_RATE", "Plan", "make_plan", "plan_between", "routes_of"]
@@ -118,32 +118,52 @@ def plan_between(chain: Chain, start: int, target: int, journal: Journal | None)
 
 
 def routes_of(chain: Chain) -> Mapping[str, Route]:
-    """Give the way through the versions of every model that the chain has ever had."""
-    first: dict[str, int] = {}
-    stages: dict[str, list[Stage]] = {}
+    """Give the way through the versions of the records under every key space that the chain has ever had.
+
+    A model that takes over the keys of another one, at its version, goes on with its records, hence with its way.
+
+    Returns:
+        Routes by the beginning of the keys (``KeySpace.start``), each named after the latest model there.
+    """
+    routes: dict[str, Route] = {}
     for link, before, after in zip(chain.links, chain.snapshots, chain.snapshots[1:], strict=False):
         for model in after.models:
-            if model.name not in before.by_name:
-                first[model.name], stages[model.name] = model.version, []
-            elif before.model(model.name).version != model.version:
-                stages[model.name].append(stage_of(model.name, before, link.operations, model.version))
-    return {name: Route(name, tuple(stages[name]), first[name]) for name in first}
+            start = model.keys.start
+            known = routes.get(start)
+            if known is None or (model.name not in before.by_name and known.versions[-1] != model.version):
+                routes[start] = Route(model.name, (), model.version)
+            elif known.versions[-1] != model.version:
+                stage = stage_of(model.name, before, link.operations, model.version)
+                routes[start] = Route(model.name, (*known.stages, stage), known.first)
+            else:
+                routes[start] = Route(model.name, known.stages, known.first)
+    return routes
 
 
 def _works(chain: Chain, low: int, reach: int, target: int) -> tuple[Work, ...]:
-    routes = routes_of(chain)
     works: list[Work] = []
     span = chain.snapshots[low : reach + 1]
-    for name in sorted({model.name for snapshot in span for model in snapshot.models}):
-        versions = {snapshot.by_name[name].version for snapshot in span if name in snapshot.by_name}
-        schema = next(snapshot.by_name[name] for snapshot in reversed(span) if name in snapshot.by_name)
-        wanted = chain.snapshots[target].by_name.get(name)
-        aim = routes[name].first if wanted is None else wanted.version
-        # Before it was created, a model's records are of its first version; after it was deleted they stay as they are.
-        is_deleted = wanted is None and target > low
-        if versions != {aim} and not is_deleted:
-            works.append(Work(routes[name], schema.keys, aim))
+    for start, route in sorted(routes_of(chain).items()):
+        models = [model for snapshot in span for model in snapshot.models if model.keys.start == start]
+        if not models:
+            continue
+        aim = _aim(chain, start, target, route)
+        if {model.version for model in models} != {aim}:
+            works.append(Work(route, models[-1].keys, aim))
     return tuple(works)
+
+
+def _aim(chain: Chain, start: str, target: int, route: Route) -> int:
+    """Give the version that the records under some keys are to have at a position.
+
+    Where the model is deleted there, its last one, so that whoever takes the records over finds them alike; where it is
+    not created yet, the first.
+    """
+    for snapshot in reversed(chain.snapshots[: target + 1]):
+        for model in snapshot.models:
+            if model.keys.start == start:
+                return model.version
+    return route.first
 
 
 def _position(chain: Chain, state: State) -> int:

@@ -169,7 +169,7 @@ class HintQuestion(Question):
     def story(self) -> str:
         """What is doubtful."""
         moves = ", ".join(f"{old} → {new}" for old, new in self.moves)
-        return f"renamed_from says {moves}, but {' and '.join(old for old, _ in self.moves)} still exist in the code"
+        return f"renamed_from says {moves}, but the code still has {' and '.join(old for old, _ in self.moves)}"
 
 
 def field_candidates(gone: FieldSchema, new: Iterable[FieldSchema]) -> tuple[Candidate, ...]:

@@ -182,7 +182,7 @@ def _literal(value: object) -> str:
         return "{" + ", ".join(f"{_literal(key)}: {_literal(one)}" for key, one in pairs) + "}"
     if isinstance(value, list):
         return "[" + ", ".join(_literal(one) for one in cast("list[object]", value)) + "]"
-    return repr(value)
+    return repr(value).replace("e+", "e") if isinstance(value, float) else repr(value)
 
 
 def _text(value: str) -> str:

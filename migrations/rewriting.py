@@ -8,9 +8,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, cast
 
-from redis_models.batches import Argument, Batches, call, check, load_script
+from redis_models.batches import Argument, Batches, call, check, hash_of, load_script
 from redis_models.errors import LockedError, RecordError
-from redis_models.reading import hash_of
 from redis_models.shape import STAMP
 
 from .draft import Draft

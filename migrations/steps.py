@@ -131,7 +131,7 @@ class Convert(Step):
 
     @cached_property
     def _there(self) -> Callable[[bytes], tuple[bytes, bool]]:
-        """Convert a value; tell whether the way back gives its very bytes: "517", but not "0517", which must be kept."""
+        """Convert a value; tell whether the way back gives its very bytes: "517" does, "0517" must be kept."""
 
         @lru_cache(maxsize=_REMEMBERED)
         def there(before: bytes) -> tuple[bytes, bool]:

@@ -254,7 +254,7 @@ class _Walk:
             return self._class(origin, arguments, scope)
         raise _IndescribableError("it is no type whose values have a JSON form")
 
-    def _class(self, cls: type, arguments: tuple[object, ...], scope: _Scope) -> list[str]:
+    def _class(self, cls: type[object], arguments: tuple[object, ...], scope: _Scope) -> list[str]:
         if cls in _SPELLINGS:
             return list(_SPELLINGS[cls])
         if issubclass(cls, (Url, MultiHostUrl, _BaseUrl, _BaseMultiHostUrl)):
@@ -268,15 +268,15 @@ class _Walk:
         inside = replace(_bind(cls, arguments, scope), module=cls.__module__, names={cls.__name__: cls, "Self": cls})
         if issubclass(cls, BaseModel):
             return self._model(cls, key, replace(inside, settings=dict(cls.model_config)))
-        settings = getattr(cls, "__pydantic_config__", None)
-        inside = replace(inside, settings=settings if settings is not None else scope.settings)
         if dataclasses.is_dataclass(cls):
+            settings: Mapping[str, object] | None = getattr(cls, "__pydantic_config__", None)
+            inside = replace(inside, settings=scope.settings if settings is None else settings)
             serializer = _serializer_of(cls)
             found = self._object(key, lambda: _keys_of_dataclass(cls), inside)
             return found if serializer is None else [_custom(serializer)]
-        if typing_extensions.is_typeddict(cls):
+        if typing_extensions.is_typeddict(cls):  # pydantic writes it with the settings around it, whatever its own are
             return self._object(key, lambda: _keys_of_typed_dict(cls), inside)
-        if issubclass(cls, tuple) and hasattr(cls, "_fields"):
+        if _is_named_tuple(cls):
             return self._recursive(key, lambda: [self._named_tuple(cls, inside)])
         raise _IndescribableError(
             f"{cls.__name__} has no JSON form; make it a pydantic model, or annotate it with a PlainSerializer"
@@ -323,7 +323,7 @@ class _Walk:
             return f"tuple[{self._text(arguments[0], scope)}, ...]"
         return f"tuple[{', '.join(self._texts(arguments, scope)) or '()'}]"
 
-    def _named_tuple(self, cls: type, scope: _Scope) -> str:
+    def _named_tuple(self, cls: type[object], scope: _Scope) -> str:
         hints = _hints(cls)
         names: tuple[str, ...] = getattr(cls, "_fields", ())
         return self._tuple(cls, tuple(hints.get(name, typing.Any) for name in names), scope)
@@ -351,8 +351,8 @@ def _keys_of_model(cls: type[BaseModel], stored_names: Mapping[str, str]) -> Ite
         yield _Key(name, one.return_type, is_required=False, metadata=_serializers_of(cls, name))
 
 
-def _keys_of_dataclass(cls: type) -> Iterator[_Key]:
-    names = [one.name for one in dataclasses.fields(cls)]
+def _keys_of_dataclass(cls: type[object]) -> Iterator[_Key]:
+    names = [one.name for one in _declared(cls)]
     if is_pydantic_dataclass(cls):
         rebuild_dataclass(cls)
         fields: dict[str, FieldInfo] = cls.__pydantic_fields__
@@ -361,10 +361,14 @@ def _keys_of_dataclass(cls: type) -> Iterator[_Key]:
     return _keys_of_fields(cls, {name: fields[name] for name in names})
 
 
-def _fields_of_plain_dataclass(cls: type) -> dict[str, FieldInfo]:
+def _declared(cls: type[object]) -> "tuple[dataclasses.Field[object], ...]":
+    return dataclasses.fields(cast(typing.Any, cls))  # typeshed has no public name for the class of a dataclass
+
+
+def _fields_of_plain_dataclass(cls: type[object]) -> dict[str, FieldInfo]:
     fields: dict[str, FieldInfo] = {}
     hints = _hints(cls)
-    for one in dataclasses.fields(cls):
+    for one in _declared(cls):
         is_required = one.default is dataclasses.MISSING and one.default_factory is dataclasses.MISSING
         default = one.default if isinstance(one.default, FieldInfo) else None
         annotation: type = hints[one.name]
@@ -376,7 +380,7 @@ def _fields_of_plain_dataclass(cls: type) -> dict[str, FieldInfo]:
     return fields
 
 
-def _keys_of_fields(cls: type, fields: Mapping[str, FieldInfo]) -> Iterator[_Key]:
+def _keys_of_fields(cls: type[object], fields: Mapping[str, FieldInfo]) -> Iterator[_Key]:
     for name, one in fields.items():
         if one.exclude is True:
             continue
@@ -384,7 +388,7 @@ def _keys_of_fields(cls: type, fields: Mapping[str, FieldInfo]) -> Iterator[_Key
         yield _Key(name, one.annotation, is_required, (*one.metadata, *_serializers_of(cls, name)))
 
 
-def _keys_of_typed_dict(cls: type) -> Iterator[_Key]:
+def _keys_of_typed_dict(cls: type[object]) -> Iterator[_Key]:
     required: frozenset[str] = getattr(cls, "__required_keys__", frozenset())
     for name, hint in _hints(cls).items():
         qualifiers, annotation = _unqualified(hint)
@@ -403,13 +407,13 @@ def _unqualified(hint: object) -> tuple[list[object], object]:
     return qualifiers, hint
 
 
-def _serializer_of(cls: type) -> object:
+def _serializer_of(cls: type[object]) -> object:
     decorators = getattr(cls, "__pydantic_decorators__", None)
     found = [] if decorators is None else list(decorators.model_serializers.values())
     return next((one.func for one in reversed(found)), None)
 
 
-def _serializers_of(cls: type, name: str) -> tuple[object, ...]:
+def _serializers_of(cls: type[object], name: str) -> tuple[object, ...]:
     decorators = getattr(cls, "__pydantic_decorators__", None)
     found = [] if decorators is None else list(decorators.field_serializers.values())
     return tuple(TypeText(_custom(one.func)) for one in found if {name, "*"} & set(one.info.fields))
@@ -417,7 +421,8 @@ def _serializers_of(cls: type, name: str) -> tuple[object, ...]:
 
 def _bind(origin: object, arguments: tuple[object, ...], scope: _Scope) -> _Scope:
     """Give the scope inside of a generic class or alias, with the arguments of its generic bases bound too."""
-    variables: tuple[object, ...] = getattr(origin, "__parameters__", ()) or getattr(origin, "__type_params__", ())
+    attribute = "__type_params__" if isinstance(origin, _ALIASES) else "__parameters__"
+    variables: tuple[object, ...] = getattr(origin, attribute, ())
     own = {variable: (one, scope) for variable, one in zip(variables, arguments, strict=False)}
     inside, inherited = replace(scope, bound=own), dict[object, tuple[object, _Scope]]()
     for base in getattr(origin, "__orig_bases__", ()):
@@ -426,7 +431,7 @@ def _bind(origin: object, arguments: tuple[object, ...], scope: _Scope) -> _Scop
     return replace(scope, bound=inherited | own)
 
 
-def _hints(cls: type) -> dict[str, typing.Any]:
+def _hints(cls: type[object]) -> dict[str, typing.Any]:
     return typing_extensions.get_type_hints(cls, localns={cls.__name__: cls}, include_extras=True)
 
 
@@ -466,7 +471,7 @@ def _custom(source: object, arguments: str = "") -> str:
     return f"Custom({_quoted(f'{module}.{name}{arguments}')})"
 
 
-def _has_own_schema(cls: type) -> bool:
+def _has_own_schema(cls: type[object]) -> bool:
     own = getattr(cls, "__get_pydantic_core_schema__", None)
     usual = getattr(BaseModel.__get_pydantic_core_schema__, "__func__", None)
     return own is not None and getattr(own, "__func__", own) is not usual
@@ -556,6 +561,10 @@ def _settings_around(annotation: object) -> Mapping[str, object]:
         return _CODEC_SETTINGS
     is_object = dataclasses.is_dataclass(annotation) or typing_extensions.is_typeddict(annotation)
     return {} if is_object or issubclass(annotation, BaseModel) else _CODEC_SETTINGS
+
+
+def _is_named_tuple(cls: type[object]) -> bool:
+    return issubclass(cls, tuple) and hasattr(cast(object, cls), "_fields")
 
 
 def _is_class(value: object) -> typing_extensions.TypeIs[type[object]]:

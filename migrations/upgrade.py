@@ -64,7 +64,8 @@ class ChainUpgrader:
         routes: dict[object, Route] = {}
         for app in self._apps:
             known = routes_of(load_chain(app.label, app.migrations_path))
-            routes.update({model: known[model.__name__] for model in app.models if model.__name__ in known})
+            starts = {model: model.__shape__.keys.start for model in app.models}
+            routes.update({model: known[start] for model, start in starts.items() if start in known})
         return routes
 
     def _way(self, model: "type[Model]", key: str, stored: int | None) -> tuple[Route, int]:

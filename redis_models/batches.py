@@ -6,22 +6,36 @@ what one refused command means for the others only the operation knows. Every ba
 connection, so all its commands must be repeatable: executed twice, they leave what they leave executed once.
 """
 
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from hashlib import sha1
 from importlib.resources import files
-from typing import Final, TypeVar
+from typing import Final, TypeVar, cast
 
 from redis.exceptions import NoPermissionError, NoScriptError, OutOfMemoryError, ReadOnlyError, ResponseError
 
 from .errors import RedisModelsError, ServerError, ServerOutOfMemoryError, ServerRefusedError
 
-__all__ = ["Argument", "Batches", "Command", "Reply", "Script", "call", "check", "load_script", "refused", "send"]
+__all__ = [
+    "Argument",
+    "Batches",
+    "Command",
+    "Reply",
+    "Script",
+    "call",
+    "check",
+    "hash_of",
+    "load_script",
+    "refused",
+    "send",
+]
 
 Argument = str | bytes | int | float
 Command = tuple[Argument, ...]
 Reply = object
 Result = TypeVar("Result")
+_ALL_NAMES: Final = 4096  # stored field names repeat in every record; decoding them once is half of reading a hash
 Batches = Generator[Sequence[Command], list[Reply], Result]
 
 
@@ -67,6 +81,22 @@ def call(script: Script, commands: Sequence[Command]) -> Batches[list[Reply]]:
         for place, reply in zip(missing, again[1:], strict=True):
             replies[place] = reply
     return replies
+
+
+def hash_of(reply: Reply) -> dict[str, bytes]:
+    """Give the reply of HGETALL as a dict, under either version of the protocol.
+
+    Names that are no UTF-8 come through, and go back as they were.
+    """
+    if isinstance(reply, Mapping):
+        return {_name_of(name): raw for name, raw in cast("Mapping[bytes, bytes]", reply).items()}
+    flat = iter(cast("list[bytes]", reply))
+    return {_name_of(name): raw for name, raw in zip(flat, flat, strict=True)}
+
+
+@lru_cache(maxsize=_ALL_NAMES)
+def _name_of(raw: bytes) -> str:
+    return raw.decode("utf-8", "surrogateescape")
 
 
 def check(replies: list[Reply]) -> list[Reply]:

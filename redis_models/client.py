@@ -8,7 +8,7 @@ a time-out without asking; ours repeat a batch after a broken connection, which 
 import asyncio
 import builtins
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Final, Protocol, TypeVar, cast
 
 import hiredis
@@ -96,7 +96,7 @@ class SyncClient:
         """
         if not commands:
             return []
-        packed = b"".join([hiredis.pack_command(command) for command in commands])
+        packed = _packed(commands)
         for pause in _pauses():
             try:
                 return self._attempt(packed, len(commands))
@@ -109,7 +109,7 @@ class SyncClient:
     def _attempt(self, packed: bytes, count: int) -> list[Reply]:
         connection = self._pool.get_connection()
         try:
-            connection.send_packed_command([packed], check_health=False)
+            connection.send_packed_command([packed], check_health=False)  # type: ignore[no-untyped-call]
             replies: list[Reply] = []
             for _ in range(count):
                 try:
@@ -118,7 +118,7 @@ class SyncClient:
                     replies.append(exc)
         except BaseException:
             # Unread replies would answer the next batch on this connection.
-            connection.disconnect()
+            connection.disconnect()  # type: ignore[no-untyped-call]
             raise
         finally:
             self._pool.release(connection)
@@ -147,7 +147,7 @@ class AsyncClient:
         """
         if not commands:
             return []
-        packed = b"".join([hiredis.pack_command(command) for command in commands])
+        packed = _packed(commands)
         for pause in _pauses():
             try:
                 async with asyncio.timeout(self._timeout_s):
@@ -159,7 +159,7 @@ class AsyncClient:
         raise AssertionError("unreachable: the last pause is None")
 
     async def _attempt(self, packed: bytes, count: int) -> list[Reply]:
-        connection = await self._pool.get_connection()
+        connection = await self._pool.get_connection()  # type: ignore[no-untyped-call]
         try:
             await connection.send_packed_command([packed], check_health=False)
             replies: list[Reply] = []
@@ -174,6 +174,11 @@ class AsyncClient:
         finally:
             await self._pool.release(connection)
         return replies
+
+
+def _packed(commands: Sequence[Command]) -> bytes:
+    pack = cast("Callable[[Command], bytes]", hiredis.pack_command)  # whose signature says a tuple of one
+    return b"".join([pack(command) for command in commands])
 
 
 def _pauses() -> Iterator[float | None]:

@@ -63,7 +63,11 @@ class _PydanticOptions(TypedDict, total=False):
 
 @overload
 def Field(
-    default: EllipsisType, *, primary_key: bool = ..., renamed_from: str | None = ..., **options: Unpack[_PydanticOptions]
+    default: EllipsisType,
+    *,
+    primary_key: bool = ...,
+    renamed_from: str | None = ...,
+    **options: Unpack[_PydanticOptions],
 ) -> Any: ...
 @overload
 def Field(
@@ -78,10 +82,8 @@ def Field(
     **options: Unpack[_PydanticOptions],
 ) -> T: ...
 @overload
-def Field(
-    *, primary_key: bool = ..., renamed_from: str | None = ..., **options: Unpack[_PydanticOptions]
-) -> Any: ...
-def Field(  # noqa: N802  # pydantic's own spelling
+def Field(*, primary_key: bool = ..., renamed_from: str | None = ..., **options: Unpack[_PydanticOptions]) -> Any: ...
+def Field(  # pydantic's own spelling
     default: Any = ...,
     *,
     default_factory: Any = None,

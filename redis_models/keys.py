@@ -2,7 +2,8 @@
 
 A record lives at ``{prefix}{sep}{table}{sep}{pk}``, the index of its model at ``{prefix}{sep}{table}{sep}__index``.
 The text of a primary key is escaped, so that it never contains the separator and never equals ``__index``: hence a key
-belongs to one model only, and ``order:item:7`` is never taken for a record of ``order``.
+belongs to one model only, the one whose separator is the last in it, and ``order:item:7`` is never taken for a record
+of ``order``.
 """
 
 from dataclasses import dataclass
@@ -10,7 +11,7 @@ from functools import cached_property
 from typing import Final
 from urllib.parse import unquote
 
-__all__ = ["INDEX", "KeySpace", "bookkeeping_key", "is_usable_separator"]
+__all__ = ["INDEX", "KeySpace", "bookkeeping_key", "complaint_about"]
 
 INDEX: Final = "__index"
 _ESCAPE: Final = "%"
@@ -57,26 +58,38 @@ class KeySpace:
         return unquote(key[len(self.start) :], errors="surrogatepass")
 
     def owns(self, key: str) -> bool:
-        """Whether ``key`` is the key of a record of this model: not its index, not of a model whose prefix is longer."""
+        """Whether ``key`` is the key of a record of this model: not its index, not that of a longer prefix."""
         if not key.startswith(self.start) or len(key) == len(self.start):
             return False
         rest = key[len(self.start) :]
-        return rest != INDEX and self.separator.lower() not in rest
+        return rest != INDEX and not _reaches_out(rest, self.separator.lower())
 
     def _escape(self, pk: str) -> str:
         if pk == INDEX:
             return _quote(pk[0]) + pk[1:]
         separator = self.separator.lower()
-        if separator not in pk and _ESCAPE not in pk:
+        if _ESCAPE not in pk and not _reaches_out(pk, separator):
             return pk
         # One character of the separator is enough to break it up; it must not be one that the escapes themselves use.
         char = next(char for char in separator if char not in _OF_ESCAPES)
         return pk.replace(_ESCAPE, _quote(_ESCAPE)).replace(char, _quote(char))
 
 
-def is_usable_separator(separator: str) -> bool:
-    """Whether primary keys can be escaped against ``separator``: it needs a character that is no digit, A-F or %."""
-    return any(char not in _OF_ESCAPES for char in separator.lower())
+def complaint_about(separator: str, table: str) -> str | None:
+    """Say why keys of ``table`` cannot be kept apart from all others by ``separator``; None where they can."""
+    separator = separator.lower()
+    if all(char in _OF_ESCAPES for char in separator):
+        return f"separator {separator!r} is empty, or made of digits and % only; use ':' or another sign"
+    if separator.strip("_") and _reaches_out(INDEX, separator):
+        return f"separator {separator!r} is part of {INDEX!r}, the name of the index; use ':' or another sign"
+    if not separator.strip("_") and table.endswith("_"):
+        return f"table {table!r} ends as its separator {separator!r} begins; rename one of them"
+    return None
+
+
+def _reaches_out(rest: str, separator: str) -> bool:
+    """Whether a separator ends in ``rest``, if only with the help of the one before it: ``:`` after ``::``."""
+    return separator in separator[1:] + rest
 
 
 def _quote(char: str) -> str:

@@ -1,89 +1,18 @@
 """``Model`` and ``AutoModel``: pydantic models whose instances are Redis hashes."""
 
 from collections.abc import AsyncGenerator, AsyncIterator, Generator, Iterable, Sequence
-from contextlib import asynccontextmanager, contextmanager
-from typing import TYPE_CHECKING, Any, ClassVar, Final, Self, cast, dataclass_transform, overload
+from contextlib import asynccontextmanager, contextmanager, nullcontext
+from typing import TYPE_CHECKING, ClassVar, Self, overload
 
-import pydantic
-from pydantic import BaseModel, ConfigDict, PrivateAttr
+from pydantic import BaseModel, ConfigDict
 
-from .errors import DataError, ModelDeclarationError
-from .fields import Field, storage_of
-from .options import ATTRIBUTES, OWN, Options, attributes_of_meta, read_options
-from .shape import Shape, compile_shape
+from .declaration import UNSET, ModelMeta, is_live
+from .errors import DataError
 from .store import Store
-from .sync import SyncAccess
-from .verbs import store_of, verbs_of
+from .sync import SyncAccess, SyncRecord
+from .verbs import LifeSpan, store_of, verbs_of
 
 __all__ = ["AutoModel", "Model"]
-
-_UNSET: Final = (None, None)  # auto_save and auto_sync of an instance that says nothing: the class decides
-_PydanticMeta = type(BaseModel)
-
-
-@dataclass_transform(kw_only_default=True, field_specifiers=(Field, pydantic.Field, PrivateAttr))
-class ModelMeta(_PydanticMeta):
-    """Takes a model's options out of the class body before pydantic makes private attributes of them."""
-
-    def __new__(mcs, name: str, bases: tuple[type, ...], namespace: dict[str, Any], **kwargs: Any) -> "ModelMeta":
-        own: dict[str, object] = dict(OWN)
-        meta = namespace.get("Meta")
-        if isinstance(meta, type):
-            own.update(attributes_of_meta(name, meta))
-        annotations = namespace.get("__annotations__", {})
-        for attribute in ATTRIBUTES & namespace.keys():
-            own[attribute] = namespace.pop(attribute)
-            annotations.pop(attribute, None)
-        cls = super().__new__(mcs, name, bases, namespace, **kwargs)
-        for attribute, value in own.items():
-            type.__setattr__(cls, attribute, value)
-        if "_primary_key_field" not in own:
-            _name_primary_key(cast("type[Model]", cls))
-        return cls
-
-    def __setattr__(cls, name: str, value: object) -> None:
-        super().__setattr__(name, value)
-        if name in ATTRIBUTES:
-            type.__setattr__(cls, "_compiled", None)
-
-    @property
-    def __options__(cls) -> Options:
-        """The model's options as they stand."""
-        return read_options(cls)
-
-    @property
-    def __shape__(cls) -> "Shape[Any]":
-        """The model's shape, compiled at first use and again after an option changed."""
-        compiled = cls.__dict__.get("_compiled")
-        if compiled is None:
-            model = cast("type[Model]", cls)
-            if not model.__pydantic_complete__:
-                model.model_rebuild()
-            compiled = compile_shape(model, read_options(cls))
-            type.__setattr__(cls, "_compiled", compiled)
-        return cast("Shape[Any]", compiled)
-
-    if not TYPE_CHECKING:  # checkers take the constructor's signature from the fields
-
-        def __call__(cls, *args, **values):
-            auto = _UNSET
-            if "auto_save" in values or "auto_sync" in values:
-                auto = (values.pop("auto_save", None), values.pop("auto_sync", None))
-            instance = super().__call__(*args, **values)
-            if auto != _UNSET:
-                object.__setattr__(instance, "__auto__", auto)
-            if instance.auto_save and cls._store is not None:
-                instance.sync.save()
-            return instance
-
-
-def _name_primary_key(model: "type[Model]") -> None:
-    """Find the field that says it is the primary key."""
-    named = [name for name, info in model.__pydantic_fields__.items() if storage_of(info).primary_key]
-    if len(named) > 1:
-        raise ModelDeclarationError(model.__name__, f"has {len(named)} primary keys: {', '.join(named)}; keep one")
-    if named:
-        type.__setattr__(model, "_primary_key_field", named[0])
 
 
 class Model(BaseModel, metaclass=ModelMeta):
@@ -164,7 +93,7 @@ class Model(BaseModel, metaclass=ModelMeta):
     async def count(cls) -> int:
         """Count the records that exist now; expired ones are not counted, and leave the index.
 
-        Cost: one script call for every 1,000 records.
+        Cost: two round trips for every 1,000 records.
         """
         return await store_of(cls).run_async(verbs_of(cls).count())
 
@@ -218,7 +147,7 @@ class Model(BaseModel, metaclass=ModelMeta):
             ids: One primary key or several; None means all records of the index.
             skip: How many to leave out first.
             limit: How many to give at most.
-            bad_records: A list that takes the error of every record that cannot be read; without it the first is raised.
+            bad_records: A list that takes the errors of records that cannot be read; without it the first is raised.
 
         Returns:
             Instances or dicts; None, as in the seed, where there is nothing.
@@ -235,12 +164,13 @@ class Model(BaseModel, metaclass=ModelMeta):
         return await store.run_async(verbs.select_columns(columns, ids, skip, limit))
 
     @classmethod
-    async def insert(cls, data: Self | Iterable[Self], life_span_seconds: int | None = None) -> list[object]:
+    async def insert(cls, data: Self | Iterable[Self], life_span_seconds: LifeSpan | None = None) -> list[object]:
         """Write one or more whole records, new or not.
 
         Args:
             data: Instances of this model.
-            life_span_seconds: Life span; else the model's ``ttl``, else the store's; else it is left as it is.
+            life_span_seconds: Life span, a timedelta too; else the model's ``ttl``, else the store's; else it is left
+                as it is.
 
         Returns:
             As the seed: per record the number of new fields, then 1 if the index did not have it, else 0; with a life
@@ -296,7 +226,7 @@ class Model(BaseModel, metaclass=ModelMeta):
         return await store_of(cls).run_async(verbs_of(cls).delete_all())
 
     @classmethod
-    async def expire(cls, id: object, seconds: float) -> None:
+    async def expire(cls, id: object, seconds: LifeSpan) -> None:
         """Give a record a life span from now; ``NotFoundError`` if there is none."""
         await store_of(cls).run_async(verbs_of(cls).expire(id, seconds))
 
@@ -307,74 +237,76 @@ class Model(BaseModel, metaclass=ModelMeta):
 
     @asynccontextmanager
     async def update(self) -> AsyncGenerator[Self]:
-        """Gather assignments into one write at the end of the block; an exception in it writes nothing."""
+        """Gather assignments into one write at the end of the block.
+
+        An exception in the block writes nothing. After that, or after a failed write, an instance that syncs is as it
+        was before, like its record; another keeps what was assigned, unsaved.
+        """
         with self._gathering():
             yield self
-        await self.save()
+            await store_of(type(self)).run_async(verbs_of(type(self)).save(self))
 
     @property
     def auto_save(self) -> bool:
         """Whether making this instance saved it."""
-        own: bool | None = getattr(self, "__auto__", _UNSET)[0]
+        own: bool | None = getattr(self, "__auto__", UNSET)[0]
         return self._auto_save if own is None else own
 
     @property
     def auto_sync(self) -> bool:
         """Whether assigning to a field of this instance writes it."""
-        own: bool | None = getattr(self, "__auto__", _UNSET)[1]
+        own: bool | None = getattr(self, "__auto__", UNSET)[1]
         return self._auto_sync if own is None else own
 
     def set_auto_save(self, auto_save: bool = True) -> None:
         """Set what ``auto_save`` says of this instance."""
-        object.__setattr__(self, "__auto__", (auto_save, getattr(self, "__auto__", _UNSET)[1]))
+        object.__setattr__(self, "__auto__", (auto_save, getattr(self, "__auto__", UNSET)[1]))
 
     def set_auto_sync(self, auto_sync: bool = True) -> None:
         """Set whether assigning to a field of this instance writes it."""
-        object.__setattr__(self, "__auto__", (getattr(self, "__auto__", _UNSET)[0], auto_sync))
+        object.__setattr__(self, "__auto__", (getattr(self, "__auto__", UNSET)[0], auto_sync))
 
     if not TYPE_CHECKING:  # checkers must go on refusing names that are no fields
 
         def __setattr__(self, name, value):
-            if not self.auto_sync or self._store is None or name not in type(self).model_fields:
+            if not self.auto_sync or self._store is None or name not in type(self).model_fields or not is_live(self):
                 super().__setattr__(name, value)
                 return
-            before = dict(self.__dict__), set(self.__pydantic_fields_set__)
-            super().__setattr__(name, value)
-            try:
-                self.sync.save()
-            except BaseException:
-                # The write did not happen, or is not known to: the object must not claim that it did.
-                object.__setattr__(self, "__dict__", before[0])
-                object.__setattr__(self, "__pydantic_fields_set__", before[1])
-                raise
+            with self._restored_on_failure():
+                super().__setattr__(name, value)
+                SyncRecord(self).save()
 
     @contextmanager
     def _gathering(self) -> Generator[None]:
-        before = getattr(self, "__auto__", _UNSET)
-        self.set_auto_sync(False)
+        """Hold back the writes of assignments; the block ends with one."""
+        before = getattr(self, "__auto__", UNSET)
+        with self._restored_on_failure() if self.auto_sync else nullcontext():
+            object.__setattr__(self, "__auto__", (before[0], False))
+            try:
+                yield
+            finally:
+                object.__setattr__(self, "__auto__", before)
+
+    @contextmanager
+    def _restored_on_failure(self) -> Generator[None]:
+        """Put the fields back if a write did not happen, or is not known to have: the object must not claim it did."""
+        fields, names = dict(self.__dict__), set(self.__pydantic_fields_set__)
         try:
             yield
-        finally:
-            object.__setattr__(self, "__auto__", before)
+        except BaseException:
+            object.__setattr__(self, "__dict__", fields)
+            object.__setattr__(self, "__pydantic_fields_set__", names)
+            raise
 
 
 class AutoModel(Model):
     """A model that is saved when it is made and synced when a field is assigned, before the statement returns.
 
-    These writes block, also inside a running event loop; loading writes nothing. ``async with one.update():`` gathers
-    several assignments into one write.
+    These writes block, also inside a running event loop; loading writes nothing, nor do ``model_validate`` and
+    ``model_copy``. ``async with one.update():`` gathers several assignments into one write.
     """
 
     class Meta:
         abstract = True
         auto_save = True
         auto_sync = True
-
-
-def _name_primary_key(model: "type[Model]") -> None:
-    """Find the field that says it is the primary key."""
-    named = [name for name, info in model.__pydantic_fields__.items() if storage_of(info).primary_key]
-    if len(named) > 1:
-        raise ModelDeclarationError(model.__name__, f"has {len(named)} primary keys: {', '.join(named)}; keep one")
-    if named:
-        type.__setattr__(model, "_primary_key_field", named[0])

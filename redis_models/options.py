@@ -5,12 +5,13 @@ and set on the class later, and mean the same.
 """
 
 import difflib
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
 from .errors import ModelDeclarationError
 
-__all__ = ["ATTRIBUTES", "OWN", "Options", "attributes_of_meta", "read_options"]
+__all__ = ["ATTRIBUTES", "Options", "read_options", "take_options"]
 
 # Meta name -> class attribute.
 _SPELLINGS: Final = {
@@ -28,7 +29,7 @@ _SPELLINGS: Final = {
 }
 ATTRIBUTES: Final = frozenset(_SPELLINGS.values())
 # Options that a subclass does not inherit: two classes over one table, or a version of another shape, would be wrong.
-OWN: Final[dict[str, object]] = {"_table_name": None, "_version": 1, "_abstract": False}
+_OWN: Final[dict[str, object]] = {"_table_name": None, "_version": 1, "_abstract": False}
 
 
 @dataclass(frozen=True)
@@ -61,21 +62,26 @@ class Options:
     managed: bool
 
 
-def attributes_of_meta(model: str, meta: type) -> dict[str, object]:
-    """Give the class attributes that a ``class Meta`` stands for.
+def take_options(model: str, namespace: dict[str, object]) -> dict[str, object]:
+    """Take the options out of a class body; give the class attributes that they are, defaults of its own included.
 
     Raises:
-        ModelDeclarationError: It has a name that is no option.
+        ModelDeclarationError: ``Meta`` has a name that is no option, or says other than the class attribute beside it.
     """
-    found: dict[str, object] = {}
-    for base in reversed(meta.__mro__[:-1]):
-        for name, value in vars(base).items():
-            if name.startswith("__"):
-                continue
-            if name not in _SPELLINGS:
-                raise ModelDeclarationError(model, f"Meta.{name} is no option{_suggestion(name)}")
-            found[_SPELLINGS[name]] = value
-    return found
+    meta = namespace.get("Meta")
+    told = _attributes_of_meta(model, meta) if isinstance(meta, type) else {}
+    for attribute in ATTRIBUTES & namespace.keys():
+        value = namespace.pop(attribute)
+        if told.setdefault(attribute, value) != value:
+            raise ModelDeclarationError(
+                model,
+                f"{attribute} = {value!r}, but Meta says {told[attribute]!r} for the same option; keep one of them",
+            )
+    annotations = namespace.get("__annotations__")
+    if isinstance(annotations, dict):
+        for attribute in ATTRIBUTES:
+            annotations.pop(attribute, None)
+    return {**_OWN, **told}
 
 
 def read_options(model: type) -> Options:
@@ -85,20 +91,16 @@ def read_options(model: type) -> Options:
         ModelDeclarationError: One of them has a value it cannot have.
     """
     value = {name: getattr(model, attribute, None) for name, attribute in _SPELLINGS.items()}
-    for name, (kind, wanted) in _WANTED.items():
-        if not isinstance(value[name], kind) or (kind is int and isinstance(value[name], bool)):
+    for name, (is_wanted, wanted) in _WANTED.items():
+        if not is_wanted(value[name]):
             raise ModelDeclarationError(model.__name__, f"{name} must be {wanted}, not {value[name]!r}")
     version, ttl = value["version"], value["ttl"]
-    if not isinstance(version, int) or version < 1:
-        raise ModelDeclarationError(model.__name__, f"version must be 1 or more, not {version!r}")
-    if isinstance(ttl, int) and ttl < 1:
-        raise ModelDeclarationError(model.__name__, f"ttl must be at least 1 second, or None, not {ttl!r}")
     return Options(
         primary_key=_text(value["primary_key"]),
         table=_text(value["table"]) or model.__name__.lower(),
         prefix=_text(value["prefix"]) or "",
         separator=_text(value["separator"]) or ":",
-        version=version,
+        version=version if isinstance(version, int) else 1,
         ttl=ttl if isinstance(ttl, int) else None,
         auto_save=bool(value["auto_save"]),
         auto_sync=bool(value["auto_sync"]),
@@ -108,15 +110,48 @@ def read_options(model: type) -> Options:
     )
 
 
-_OPTIONAL_TEXT: Final = ((str, type(None)), "text or None")
-_WANTED: Final[dict[str, tuple[type | tuple[type, ...], str]]] = {
-    "primary_key": _OPTIONAL_TEXT,
-    "table": _OPTIONAL_TEXT,
-    "prefix": _OPTIONAL_TEXT,
-    "separator": _OPTIONAL_TEXT,
-    "app": _OPTIONAL_TEXT,
-    "version": (int, "a whole number from 1"),
-    "ttl": ((int, type(None)), "a whole number of seconds, or None"),
+def _attributes_of_meta(model: str, meta: type) -> dict[str, object]:
+    found: dict[str, object] = {}
+    for base in reversed(meta.__mro__[:-1]):
+        for name, value in vars(base).items():
+            if name.startswith("__"):
+                continue
+            if name not in _SPELLINGS:
+                raise ModelDeclarationError(model, f"Meta.{name} is no option{_suggestion(name)}")
+            if base is meta or _SPELLINGS[name] not in _OWN:
+                found[_SPELLINGS[name]] = value
+    return found
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 1
+
+
+def _is_text(value: object) -> bool:
+    return value is None or isinstance(value, str)
+
+
+def _is_name(value: object) -> bool:
+    return value is None or (isinstance(value, str) and value != "")
+
+
+def _is_switch(value: object) -> bool:
+    return isinstance(value, bool)
+
+
+# Option -> what it may be, as a test and in words.
+_WANTED: Final[dict[str, tuple[Callable[[object], bool], str]]] = {
+    "primary_key": (_is_name, "the name of a field"),
+    "table": (_is_name, "text, or None for the name of the class"),
+    "prefix": (_is_text, "text or None"),
+    "separator": (_is_name, "text, or None for ':'"),
+    "app": (_is_name, "the label of an app, or None"),
+    "version": (_is_number, "a whole number from 1"),
+    "ttl": (lambda value: value is None or _is_number(value), "a whole number of seconds from 1, or None"),
+    "auto_save": (_is_switch, "True or False"),
+    "auto_sync": (_is_switch, "True or False"),
+    "abstract": (_is_switch, "True or False"),
+    "managed": (_is_switch, "True or False"),
 }
 
 

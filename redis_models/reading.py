@@ -1,21 +1,68 @@
 """Read records: each verb once, as a generator of command batches (see ``batches``)."""
 
-from collections.abc import Mapping, Sequence
-from typing import Final, TypeVar, cast
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, TypeVar, cast
 
-from pydantic import BaseModel
 from redis.exceptions import ResponseError
 
-from .batches import Batches, Command, Reply, call, check, load_script, refused, send
-from .errors import DataError, NotFoundError, RecordTooNewError, RecordTooOldError, WrongKeyTypeError
-from .shape import STAMP, Shape, stored_version
+from .batches import Batches, Reply, call, check, hash_of, load_script, refused, send
+from .errors import (
+    ConflictError,
+    DataError,
+    NotFoundError,
+    RecordTooNewError,
+    RecordTooOldError,
+    RedisModelsError,
+    WrongKeyTypeError,
+)
+from .shape import STAMP, Shape, StoredField, stored_version
 from .store import Upgrader
 
-__all__ = ["READ_CHUNK", "count", "exists", "fetch", "hash_of", "index_after", "index_page", "loaded", "read", "select", "select_columns"]
+if TYPE_CHECKING:
+    from .model import Model
 
-M = TypeVar("M", bound=BaseModel)
+__all__ = [
+    "READ_CHUNK",
+    "Found",
+    "Selection",
+    "count",
+    "exists",
+    "fetch",
+    "index_after",
+    "loaded",
+    "no_index",
+    "read",
+    "select",
+    "select_columns",
+]
+
+M = TypeVar("M", bound="Model")
+Made = TypeVar("Made")
 READ_CHUNK: Final = 500  # records asked for in one batch: large enough to hide the round trip, a few MB at most
 _SWEEP: Final = load_script("redis_models", "sweep")
+
+# What is known of one record: its stored fields at the model's version, why they cannot be had, or that there is none.
+Found = dict[str, bytes] | DataError | None
+
+
+@dataclass(frozen=True)
+class Selection:
+    """Which records to read.
+
+    Attributes:
+        keys: Where they lie, in the order wanted; None means all of the index, in its order.
+        skip: How many to leave out first.
+        limit: How many to give at most, or None.
+    """
+
+    keys: Sequence[str] | None
+    skip: int
+    limit: int | None
+
+    def size_after(self, met: int) -> int:
+        """How many to ask for next, when ``met`` records were met."""
+        return READ_CHUNK if self.limit is None else min(self.limit - met, READ_CHUNK)
 
 
 def read(shape: Shape[M], upgrader: Upgrader | None, key: str) -> Batches[M]:
@@ -29,7 +76,7 @@ def read(shape: Shape[M], upgrader: Upgrader | None, key: str) -> Batches[M]:
         WrongKeyTypeError: The key holds no hash.
 
     Cost:
-        One round trip; two for a record of an older version.
+        One round trip; two for a record of an older version, or none at all.
     """
     [record] = yield from fetch(shape, upgrader, [key])
     if record is None:
@@ -38,92 +85,58 @@ def read(shape: Shape[M], upgrader: Upgrader | None, key: str) -> Batches[M]:
 
 
 def fetch(
-    shape: Shape[M], upgrader: Upgrader | None, keys: Sequence[str], bad: list[DataError] | None = None
-) -> Batches[list[dict[str, bytes] | None]]:
+    shape: Shape[M], upgrader: Upgrader | None, keys: Sequence[str], names: Sequence[str] | None = None
+) -> Batches[list[Found]]:
     """Read the stored fields of records, at the model's version.
 
     Args:
         shape: The model.
         upgrader: What brings older records up in memory; without one they are refused.
         keys: Where they lie.
-        bad: Where errors of single records go; without it the first is raised.
+        names: Stored fields to read; None means all that the model declares.
 
     Returns:
-        One entry a key, in order: the stored fields that the model declares, or None where there is no record, or a bad
-        one that was reported.
+        One entry a key, in order.
+
+    Cost:
+        One round trip for every 500; one more for those of an older version and those that are not there.
     """
-    found: list[dict[str, bytes] | None] = []
+    names = shape.names if names is None else names
+    found: list[Found] = []
     for start in range(0, len(keys), READ_CHUNK):
         chunk = keys[start : start + READ_CHUNK]
-        replies = yield [("HMGET", key, STAMP, *shape.names) for key in chunk]
-        for key, reply in zip(chunk, replies, strict=True):
-            record = None
-            try:
-                try:
-                    record = _opened(shape, key, reply)
-                except RecordTooOldError as old:
-                    record = yield from _upgraded(shape, upgrader, old)
-            except DataError as exc:
-                _report(exc, bad)
-            found.append(record)
+        replies = yield [("HMGET", key, STAMP, *names) for key in chunk]
+        records = [_opened(shape, names, key, reply) for key, reply in zip(chunk, replies, strict=True)]
+        unsettled = [place for place, one in enumerate(records) if one is None or isinstance(one, RecordTooOldError)]
+        if unsettled:
+            # Whole: an upgrade needs the fields of old, and a record may have none of those that were asked for.
+            whole = yield [("HGETALL", chunk[place]) for place in unsettled]
+            for place, reply in zip(unsettled, whole, strict=True):
+                records[place] = _opened_whole(shape, upgrader, names, chunk[place], reply)
+        found += records
     return found
 
 
 def select(
-    shape: Shape[M], upgrader: Upgrader | None, keys: Sequence[str] | None, skip: int | None, limit: int | None,
-    bad: list[DataError] | None,
+    shape: Shape[M], upgrader: Upgrader | None, selection: Selection, bad: list[DataError] | None
 ) -> Batches[list[M]]:
-    """Read many records, all or by key, in the order of their keys.
+    """Read many records as instances.
 
-    Cost:
-        O(log n + page) for a page of the index; members whose record is gone are swept and do not shorten the page.
+    Args:
+        shape: The model.
+        upgrader: As in ``fetch``.
+        selection: Which.
+        bad: Takes the error of every record that cannot be read, which is then left out; else the first is raised.
     """
-    found: list[M] = []
-    position, wanted = skip or 0, limit
-    while wanted is None or wanted > 0:
-        if keys is None:
-            page = yield from index_page(shape, position, READ_CHUNK if wanted is None else min(wanted, READ_CHUNK))
-        else:
-            page = list(keys[position : None if wanted is None else position + wanted])
-        records = yield from fetch(shape, upgrader, page, bad)
-        present = [(key, record) for key, record in zip(page, records, strict=True) if record is not None]
-        swept = 0
-        if keys is None and len(present) < len(page):
-            swept = yield from _sweep(shape, [key for key, one in zip(page, records, strict=True) if one is None])
-        for key, record in present:
-            try:
-                found.append(loaded(shape, key, record))
-            except DataError as exc:
-                _report(exc, bad)
-        position += len(page) - swept
-        wanted = None if wanted is None else wanted - len(present)
-        if not page or keys is not None and position >= len(keys):
-            break
-    return found
+    return (yield from _gather(shape, upgrader, selection, shape.names, lambda *it: loaded(shape, *it), bad))
 
 
 def select_columns(
-    shape: Shape[M], upgrader: Upgrader | None, keys: Sequence[str] | None, columns: Sequence[str], skip: int | None,
-    limit: int | None,
+    shape: Shape[M], upgrader: Upgrader | None, selection: Selection, columns: Sequence[str]
 ) -> Batches[list[dict[str, object]]]:
     """Read some fields of many records: a dict a record, in the order of ``columns``; an absent field is None."""
     fields = [shape.field(name) for name in columns]
-    if keys is None:
-        keys = yield from index_page(shape, skip or 0, limit)
-    else:
-        keys = keys[skip or 0 : None if limit is None else (skip or 0) + limit]
-    records = yield from fetch(shape, upgrader, keys)
-    found: list[dict[str, object]] = []
-    for key, record in zip(keys, records, strict=True):
-        if record is not None:
-            values = {field.name: record.get(field.name) for field in fields}
-            found.append(
-                {
-                    field.name: None if (raw := values[field.name]) is None else shape.decode_field(key, field, raw)
-                    for field in fields
-                }
-            )
-    return found
+    return (yield from _gather(shape, upgrader, selection, columns, lambda *it: _values(shape, fields, *it), None))
 
 
 def exists(keys: Sequence[str]) -> Batches[list[bool]]:
@@ -136,91 +149,152 @@ def count(shape: Shape[M]) -> Batches[int]:
     """Count the records that exist now; members of the index whose record is gone are swept.
 
     Cost:
-        One script call for every 1,000 records.
+        Two round trips for every 1,000 records.
     """
     total, after = 0, None
     while True:
         page = yield from index_after(shape, after, 1000)
         if not page:
             return total
-        [alive] = check((yield from call(_SWEEP, [_SWEEP.command([shape.keys.index, *page], ())])))
-        total += cast(int, alive)
+        total += yield from _sweep(shape, page)
         after = page[-1]
-
-
-def index_page(shape: Shape[M], skip: int, limit: int | None) -> Batches[list[str]]:
-    """Give ``limit`` record keys of the index from position ``skip`` on, in lexicographic order."""
-    [reply] = yield from send([("ZRANGE", shape.keys.index, skip, -1 if limit is None else skip + limit - 1)])
-    return _texts(reply)
 
 
 def index_after(shape: Shape[M], after: str | None, limit: int) -> Batches[list[str]]:
     """Give the next ``limit`` record keys of the index after ``after``, or the first: stable while others write."""
     start = "-" if after is None else f"({after}"
-    [reply] = yield from send([("ZRANGEBYLEX", shape.keys.index, start, "+", "LIMIT", 0, limit)])
-    return _texts(reply)
+    [reply] = yield [("ZRANGEBYLEX", shape.keys.index, start, "+", "LIMIT", 0, limit)]
+    return _members(shape, reply)
 
 
-def loaded(shape: Shape[M], key: str, record: dict[str, bytes]) -> M:
-    """Make an instance of stored fields that remembers them, so that a save writes what changed."""
-    instance = shape.decode(key, record)
-    object.__setattr__(instance, "__record__", (key, record))
+def loaded(shape: Shape[M], key: str, record: Found) -> M:
+    """Make an instance of stored fields that remembers them, so that a save writes what changed.
+
+    Raises:
+        DataError: The record cannot be read.
+    """
+    if isinstance(record, DataError):
+        raise record
+    stored = record or {}
+    instance = shape.decode(key, stored)
+    object.__setattr__(instance, "__record__", (key, stored))
     return instance
 
 
-def _opened(shape: Shape[M], key: str, reply: Reply) -> dict[str, bytes] | None:
-    """Give the stored fields in an HMGET reply; None where there is no record.
+def no_index(shape: Shape[M]) -> DataError:
+    """Say that something else lies where the index should be."""
+    key = shape.keys.index
+    return ConflictError(
+        key,
+        f"is no sorted set, hence no index; see 'TYPE {key}'. 'redis-models adopt' converts pydantic-aioredis's",
+    )
 
-    Raises:
-        RecordTooOldError: It must be upgraded first.
-    """
+
+def _gather(
+    shape: Shape[M],
+    upgrader: Upgrader | None,
+    selection: Selection,
+    names: Sequence[str],
+    make: Callable[[str, Found], Made],
+    bad: list[DataError] | None,
+) -> Batches[list[Made]]:
+    """Read page after page until enough records are met; those that are gone do not count, and leave the index."""
+    made: list[Made] = []
+    met, passed, last = 0, selection.skip, None
+    while (size := selection.size_after(met)) > 0:
+        page = yield from _page(shape, selection, passed, last, size)
+        found = yield from fetch(shape, upgrader, page, names)
+        gone = [key for key, record in zip(page, found, strict=True) if record is None]
+        if gone and selection.keys is None:
+            yield from _sweep(shape, gone)
+        for key, record in zip(page, found, strict=True):
+            if record is not None:
+                try:
+                    made.append(make(key, record))
+                except DataError as exc:
+                    if bad is None:
+                        raise
+                    bad.append(exc)
+        if len(page) < size:
+            break
+        met, passed, last = met + len(page) - len(gone), passed + len(page), page[-1]
+    return made
+
+
+def _page(shape: Shape[M], selection: Selection, passed: int, last: str | None, size: int) -> Batches[Sequence[str]]:
+    if selection.keys is not None:
+        return selection.keys[passed : passed + size]
+    if last is not None:
+        # By name, not by position: positions move while others insert and delete.
+        return (yield from index_after(shape, last, size))
+    [reply] = yield [("ZRANGE", shape.keys.index, passed, passed + size - 1)]
+    return _members(shape, reply)
+
+
+def _opened(shape: Shape[M], names: Sequence[str], key: str, reply: Reply) -> Found:
+    """Give what the reply of HMGET says of a record: RecordTooOldError, or None, where more must be read."""
     if isinstance(reply, ResponseError):
-        raise WrongKeyTypeError(key) if str(reply).startswith("WRONGTYPE") else refused(reply)
+        return _refused(key, reply)
     stamp, *raws = cast("list[bytes | None]", reply)
-    if stamp is None and all(raw is None for raw in raws):
+    record = {name: raw for name, raw in zip(names, raws, strict=True) if raw is not None}
+    if stamp == shape.stamp:
+        return record
+    if stamp is None and not record:
         return None
-    version = stored_version(key, stamp)
-    if version > shape.version:
-        raise RecordTooNewError(key, version, shape.version)
-    if version < shape.version:
-        raise RecordTooOldError(key, version, shape.version)
-    return {name: raw for name, raw in zip(shape.names, raws, strict=True) if raw is not None}
+    return _version_error(shape, key, stamp) or record
 
 
-def _upgraded(shape: Shape[M], upgrader: Upgrader | None, old: RecordTooOldError) -> Batches[dict[str, bytes] | None]:
-    """Read a record of an older version whole, and bring it up in memory; None where it is gone by now."""
-    if upgrader is None:
-        raise old
-    [reply] = yield from send([("HGETALL", old.key)])
+def _opened_whole(shape: Shape[M], upgrader: Upgrader | None, names: Sequence[str], key: str, reply: Reply) -> Found:
+    """Give what the reply of HGETALL says of a record, brought up in memory if it is of an older version."""
+    if isinstance(reply, ResponseError):
+        return _refused(key, reply)
     record = hash_of(reply)
     if not record:
         return None
-    if stored_version(old.key, record.get(STAMP)) < shape.version:
-        record = upgrader.upgrade(shape.model, old.key, record)
-    return {name: record[name] for name in shape.names if name in record}
+    error = _version_error(shape, key, record.get(STAMP))
+    if isinstance(error, RecordTooOldError) and upgrader is not None:
+        try:
+            record, error = upgrader.upgrade(shape.model, key, record), None
+        except DataError as exc:
+            error = exc
+    return error or {name: record[name] for name in names if name in record}
 
 
-def hash_of(reply: Reply) -> dict[str, bytes]:
-    """Give the reply of HGETALL as a dict, under either protocol."""
-    if isinstance(reply, Mapping):
-        pairs = cast("Mapping[bytes, bytes]", reply).items()
-    else:
-        flat = iter(cast("list[bytes]", reply))
-        pairs = zip(flat, flat, strict=True)
-    return {name.decode("utf-8", "surrogateescape"): raw for name, raw in pairs}
+def _version_error(shape: Shape[M], key: str, stamp: bytes | None) -> DataError | None:
+    try:
+        version = stored_version(key, stamp)
+    except DataError as exc:
+        return exc
+    if version == shape.version:
+        return None
+    kind = RecordTooNewError if version > shape.version else RecordTooOldError
+    return kind(key, version, shape.version)
+
+
+def _refused(key: str, error: ResponseError) -> DataError:
+    translated: RedisModelsError = WrongKeyTypeError(key) if str(error).startswith("WRONGTYPE") else refused(error)
+    if isinstance(translated, DataError):
+        return translated
+    raise translated from error
+
+
+def _values(shape: Shape[M], fields: Sequence[StoredField], key: str, record: Found) -> dict[str, object]:
+    if isinstance(record, DataError):
+        raise record
+    values: dict[str, object] = {}
+    for field in fields:
+        raw = None if record is None else record.get(field.name)
+        values[field.name] = None if raw is None else shape.decode_field(key, field, raw)
+    return values
 
 
 def _sweep(shape: Shape[M], keys: Sequence[str]) -> Batches[int]:
-    """Take dead members out of the index; give how many of ``keys`` were dead."""
+    """Take members out of the index whose record is gone; give how many of ``keys`` are alive."""
     [alive] = check((yield from call(_SWEEP, [_SWEEP.command([shape.keys.index, *keys], ())])))
-    return len(keys) - cast(int, alive)
+    return cast(int, alive)
 
 
-def _report(exc: DataError, bad: list[DataError] | None) -> None:
-    if bad is None:
-        raise exc
-    bad.append(exc)
-
-
-def _texts(reply: Reply) -> list[str]:
-    return [raw.decode("utf-8", "surrogatepass") for raw in cast("list[bytes]", reply)]
+def _members(shape: Shape[M], reply: Reply) -> list[str]:
+    if isinstance(reply, ResponseError):
+        raise no_index(shape) if str(reply).startswith("WRONGTYPE") else refused(reply)
+    return [raw.decode("utf-8", "surrogateescape") for raw in cast("list[bytes]", reply)]

@@ -3,21 +3,22 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
-from typing import Generic, TypeVar
+from functools import cached_property
+from typing import Annotated, Final, Generic, TypeVar, cast
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, PydanticSchemaGenerationError, TypeAdapter, ValidationError
 from pydantic.fields import FieldInfo
 
 from .codec import FieldCodec, codec_for
 from .errors import DecodeError, EncodeError, InvalidPrimaryKeyError, ModelDeclarationError
-from .keys import KeySpace, is_usable_separator
+from .keys import KeySpace, complaint_about
 from .options import Options
 
 __all__ = ["RESERVED", "STAMP", "Shape", "StoredField", "compile_shape", "stored_version"]
 
-STAMP = "_v"
+STAMP: Final = "_v"
 # Stored fields that belong to the library: the stamp, and what migration n keeps aside (_b1, _b2, ...).
-RESERVED = ("_v", "_b")
+RESERVED: Final = ("_v", "_b")
 M = TypeVar("M", bound=BaseModel)
 
 
@@ -28,10 +29,13 @@ class StoredField:
     Attributes:
         name: Name in the class and in the hash.
         codec: How its values become bytes.
+        takes_input: Whether the model makes its values from something else, as ``Json`` does from text; then validating
+            a value once more would fail, or spoil it.
     """
 
     name: str
     codec: FieldCodec
+    takes_input: bool = False
 
 
 @dataclass(frozen=True)
@@ -64,12 +68,21 @@ class Shape(Generic[M]):
         """
         if isinstance(pk, Enum):
             pk = pk.value
-        if pk is None or isinstance(pk, (list, dict, set, BaseModel)):
-            raise InvalidPrimaryKeyError(self.model.__name__, pk, "is no plain value; use text, a number, a date, a UUID")
+        if pk is None or isinstance(pk, (list, dict, set, bytes, BaseModel)):
+            raise InvalidPrimaryKeyError(self.model.__name__, pk, "is no plain value; use text, a number, a UUID")
         text = str(pk)
         if not text:
             raise InvalidPrimaryKeyError(self.model.__name__, pk, "is empty; give every record a name of its own")
+        try:
+            text.encode()
+        except UnicodeEncodeError as exc:
+            raise InvalidPrimaryKeyError(self.model.__name__, pk, "is no text: half a surrogate pair is in it") from exc
         return self.keys.record(text)
+
+    @cached_property
+    def stamp(self) -> bytes:
+        """What a record of this version carries as its stamp."""
+        return b"%d" % self.version
 
     def encode(self, instance: M) -> dict[str, bytes]:
         """Give the stored fields of ``instance``.
@@ -101,7 +114,8 @@ class Shape(Generic[M]):
         for field in self.fields:
             raw = stored.get(field.name)
             if raw is not None:
-                values[field.name] = self.decode_field(key, field, raw)
+                value = self.decode_field(key, field, raw)
+                values[field.name] = field.codec.as_input(value) if field.takes_input else value
         try:
             return self.model.model_validate(values, by_alias=False, by_name=True)
         except ValidationError as exc:
@@ -141,10 +155,9 @@ def stored_version(key: str, raw: bytes | None) -> int:
     """
     if raw is None:
         return 1
-    try:
-        return int(raw)
-    except ValueError as exc:
-        raise DecodeError(key, STAMP, raw, "the stamp must be a whole number") from exc
+    if not raw.isdigit():
+        raise DecodeError(key, STAMP, raw, "the stamp must be a whole number")
+    return int(raw)
 
 
 def compile_shape(model: type[M], options: Options) -> Shape[M]:
@@ -156,13 +169,19 @@ def compile_shape(model: type[M], options: Options) -> Shape[M]:
     """
     if options.primary_key is None or options.primary_key not in model.model_fields:
         raise ModelDeclarationError(model.__name__, _no_primary_key(options.primary_key, tuple(model.model_fields)))
-    if not is_usable_separator(options.separator):
+    complaint = complaint_about(options.separator, options.table)
+    if complaint is not None:
+        raise ModelDeclarationError(model.__name__, complaint)
+    if model.model_config.get("extra") == "allow":
         raise ModelDeclarationError(
-            model.__name__, f"separator {options.separator!r} is made of digits, A-F or % only; use ':' or another sign"
+            model.__name__, "takes extra fields, which are not stored; declare a field of type dict for them"
         )
-    fields = tuple(
-        StoredField(name, _codec(model, name, info)) for name, info in model.model_fields.items() if not info.exclude
-    )
+    for name, info in model.model_fields.items():
+        if info.exclude and (info.is_required() or name == options.primary_key):
+            raise ModelDeclarationError(
+                model.__name__, f"field {name!r} is required, but exclude keeps it out of Redis"
+            )
+    fields = tuple(_stored(model, name, info) for name, info in model.model_fields.items() if not info.exclude)
     return Shape(
         model=model,
         keys=KeySpace(options.prefix, options.separator, options.table),
@@ -174,13 +193,35 @@ def compile_shape(model: type[M], options: Options) -> Shape[M]:
     )
 
 
-def _codec(model: type[BaseModel], name: str, info: FieldInfo) -> FieldCodec:
+def _stored(model: type[BaseModel], name: str, info: FieldInfo) -> StoredField:
     if name.startswith(RESERVED):
         raise ModelDeclarationError(model.__name__, f"field {name!r} begins with one of {RESERVED}: these are reserved")
     try:
-        return codec_for(info.annotation)
+        shaping = tuple(item for item in info.metadata if _is_foreign(info.annotation) or _shapes(item))
+        codec = codec_for(Annotated[info.annotation, *shaping] if shaping else info.annotation)
     except Exception as exc:  # pydantic raises several classes here, PydanticUserError among them
         raise ModelDeclarationError(model.__name__, f"field {name!r} cannot be stored: {exc}") from exc
+    return StoredField(name, codec, bool(shaping))
+
+
+def _shapes(item: object) -> bool:
+    """Whether metadata give a type another form, as ``Json`` and ``Base64Bytes`` do; the rest only checks values."""
+    module = (item if isinstance(item, type) else type(item)).__module__
+    return hasattr(item, "__get_pydantic_core_schema__") and module not in _CHECKING
+
+
+def _is_foreign(annotation: object) -> bool:
+    """Whether pydantic knows nothing of the type but its name, so that the metadata must tell all."""
+    try:
+        TypeAdapter(cast(type[object], annotation))
+    except PydanticSchemaGenerationError:
+        return True
+    return False
+
+
+# Validators and serializers of the application: the first have their say when an instance is made, the second speak to
+# other readers than this library.
+_CHECKING: Final = ("pydantic.functional_validators", "pydantic.functional_serializers")
 
 
 def _no_primary_key(declared: str | None, fields: Sequence[str]) -> str:

@@ -1,33 +1,36 @@
 """Stores: a name for one Redis database, its connections, and the models that live in it."""
 
 import asyncio
-import re
 import threading
 import weakref
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Final, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
 from urllib.parse import quote
 
 import redis
 import redis.asyncio
 from pydantic import BaseModel, ConfigDict
+from redis.asyncio.retry import Retry as AsyncRetry
 from redis.backoff import NoBackoff
-from redis.connection import UnixDomainSocketConnection, parse_url
+from redis.connection import AbstractConnection
+from redis.retry import Retry
 
 from .batches import Batches
 from .client import AsyncClient, SyncClient, run, run_async
+from .connections import address_of, async_class, masked, options_of_pool, options_of_url, sync_class
 from .embedded import AsyncEmbeddedConnection, EmbeddedConnection, EmbeddedServer
-from .errors import ModelDeclarationError, ServerUnreachableError
+from .errors import ModelDeclarationError
 
 if TYPE_CHECKING:
     from .model import Model
 
-__all__ = ["RedisConfig", "Store", "Upgrader", "masked"]
+__all__ = ["RedisConfig", "Store", "Upgrader"]
 
 Result = TypeVar("Result")
 _TIMEOUT_S: Final = 5.0  # one batch; a stalled server is reported, not waited for
 _CONNECTIONS: Final = 100  # as redis-py 8; more callers wait for a free one instead of failing
-_PASSWORD: Final = re.compile(r"(?<=://)([^/@]*):[^/@]*@")
+# RESP2: no answer of ours gains by RESP3, whose push messages redis-py mixes into the stream.
+_DEFAULTS: Final = {"protocol": 2}
 
 
 class Upgrader(Protocol):
@@ -102,11 +105,13 @@ class Store:
         self.redis_store = redis_store
         self.life_span_in_seconds = life_span_in_seconds
         self.models: dict[str, type[Model]] = {}
+        self._registered: dict[str, type[Model]] = {}
         self.upgrader: Upgrader | None = None
         self._url = url or self.redis_config.redis_url
         self._timeout_s = timeout_s
         self._embedded: EmbeddedServer | None = None
-        self._sync: tuple[redis.Redis, SyncClient] | None = None
+        # The blocking client, and the redis_store that it was made after.
+        self._sync: tuple[redis.asyncio.Redis | None, redis.Redis, SyncClient] | None = None
         self._async: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, tuple[redis.asyncio.Redis, AsyncClient]]
         self._async = weakref.WeakKeyDictionary()
         self._lock = threading.Lock()
@@ -133,13 +138,17 @@ class Store:
         """
         if not isinstance(model.get_primary_key_field(), str):
             raise NotImplementedError(f"{model.__name__} should have a _primary_key_field")
-        start = model.__shape__.keys.start
-        for other in self.models.values():
-            if other.__shape__.keys.start == start and other.__qualname__ != model.__qualname__:
+        if model.__options__.abstract:
+            raise ModelDeclarationError(
+                model.__name__, "is abstract, hence never stored; register what derives from it"
+            )
+        start, name = model.__shape__.keys.start, _full_name(model)
+        for other in self._registered.values():
+            if other.__shape__.keys.start == start and _full_name(other) != name:
                 raise ModelDeclarationError(
-                    model.__name__, f"has the keys of {other.__name__} ({start}*); give one of them another table"
+                    model.__name__, f"has the keys of {_full_name(other)} ({start}*); give one of them another table"
                 )
-        self.models[model.__name__.lower()] = model
+        self._registered[name] = self.models[model.__name__.lower()] = model
         model._store = self
 
     def model(self, name: str) -> "type[Model]":
@@ -157,27 +166,31 @@ class Store:
     @property
     def sync_client(self) -> SyncClient:
         """What exchanges command batches, blocking."""
-        if self._sync is None:
+        made = self._sync
+        if made is None or made[0] is not self.redis_store:
             with self._lock:
-                if self._sync is None:
-                    self._sync = self._new_sync()
-        return self._sync[1]
+                made = self._sync
+                if made is None or made[0] is not self.redis_store:
+                    made = self._sync = self._new_sync()
+        return made[2]
 
     @property
     def async_client(self) -> AsyncClient:
         """What exchanges command batches in the running loop."""
         if self.redis_store is not None:
-            return AsyncClient(self.redis_store, self.address, self._timeout_s)
+            pool = self.redis_store.connection_pool
+            return AsyncClient(self.redis_store, address_of(pool.connection_kwargs), self._timeout_s)
         loop = asyncio.get_running_loop()
         made = self._async.get(loop)
         if made is None:
-            made = self._async[loop] = self._new_async()
+            with self._lock:
+                made = self._async[loop] = self._new_async()
         return made[1]
 
     def close(self) -> None:
         """Close the blocking connections; those of event loops end with ``aclose`` or their loop."""
         if self._sync is not None:
-            self._sync[0].close()
+            self._sync[1].close()
             self._sync = None
         if self._embedded is not None and not self._async:
             self._embedded.release()
@@ -189,58 +202,46 @@ class Store:
             await made[0].aclose()
         self.close()
 
-    def _new_sync(self) -> tuple[redis.Redis, SyncClient]:
-        options = self._options()
-        if self._embedded is not None:
-            options.update(connection_class=EmbeddedConnection, embedded=self._embedded)
+    def _new_sync(self) -> tuple[redis.asyncio.Redis | None, redis.Redis, SyncClient]:
+        if self._sync is not None:
+            self._sync[1].close()
+        if self.redis_store is not None:
+            plain, options = options_of_pool(self.redis_store.connection_pool)
+            address = address_of(options)
+        else:
+            plain, options = self._options()
+            address = self.address
         pool = redis.BlockingConnectionPool(
             max_connections=_CONNECTIONS,
             timeout=self._timeout_s,
-            socket_timeout=self._timeout_s,
-            retry=redis.retry.Retry(NoBackoff(), 0),
-            **options,
-        )
-        client = redis.Redis(connection_pool=pool)
-        return client, SyncClient(client, self.address)
+            connection_class=sync_class(EmbeddedConnection if self._embedded else plain),
+            **{**_DEFAULTS, "socket_timeout": self._timeout_s, **options, "retry": Retry(NoBackoff(), 0)},
+        )  # type: ignore[no-untyped-call]  # redis-py leaves its pools untyped
+        client = redis.Redis.from_pool(pool)
+        return self.redis_store, client, SyncClient(client, address)
 
     def _new_async(self) -> tuple[redis.asyncio.Redis, AsyncClient]:
-        options = self._options()
-        if self._embedded is not None:
-            options.update(connection_class=AsyncEmbeddedConnection, embedded=self._embedded)
-        elif "connection_class" in options:
-            options["connection_class"] = _async_twin(options["connection_class"])
+        for loop in [loop for loop in self._async if loop.is_closed()]:
+            del self._async[loop]  # its connections refer to it, so that it would stay for ever
+        plain, options = self._options()
         pool = redis.asyncio.BlockingConnectionPool(
             max_connections=_CONNECTIONS,
             timeout=None,
-            socket_timeout=None,
-            retry=redis.asyncio.retry.Retry(NoBackoff(), 0),
-            **options,
+            connection_class=async_class(AsyncEmbeddedConnection if self._embedded else plain),
+            **{**_DEFAULTS, "socket_timeout": None, **options, "retry": AsyncRetry(NoBackoff(), 0)},
         )
-        client = redis.asyncio.Redis(connection_pool=pool)
+        client = redis.asyncio.Redis.from_pool(pool)
         return client, AsyncClient(client, self.address, self._timeout_s)
 
-    def _options(self) -> dict[str, object]:
-        """Connection options of the URL; starts nothing."""
+    def _options(self) -> tuple[type[AbstractConnection], dict[str, Any]]:
+        """Class and options of connections to the store's own server; starts nothing."""
         scheme, _, rest = self._url.partition(":")
-        if scheme == "embedded":
-            if self._embedded is None:
-                self._embedded = EmbeddedServer(rest.removeprefix("//") or None)
-            return {"path": self._embedded.socket_path}
-        url = {"valkey": "redis", "valkeys": "rediss"}.get(scheme, scheme) + ":" + rest
-        try:
-            return dict(parse_url(url))
-        except ValueError as exc:
-            raise ServerUnreachableError(
-                f"{self.address!r} is no URL of a server ({exc}); use redis://, rediss://, unix:// or embedded:DIR"
-            ) from None
+        if scheme != "embedded":
+            return options_of_url(self._url)
+        if self._embedded is None:
+            self._embedded = EmbeddedServer(rest.removeprefix("//") or None)
+        return redis.Connection, {"embedded": self._embedded, "path": self._embedded.socket_path}
 
 
-def masked(url: str) -> str:
-    """Give ``url`` without its password."""
-    return _PASSWORD.sub(r"\1:***@", url)
-
-
-def _async_twin(connection_class: object) -> type[redis.asyncio.Connection]:
-    if connection_class is UnixDomainSocketConnection:
-        return redis.asyncio.UnixDomainSocketConnection
-    return redis.asyncio.SSLConnection
+def _full_name(model: type) -> str:
+    return f"{model.__module__}.{model.__qualname__}"

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Generic, TypeVar, overload
 
 from .errors import DataError
-from .verbs import store_of, verbs_of
+from .verbs import LifeSpan, store_of, verbs_of
 
 if TYPE_CHECKING:
     from .model import Model
@@ -88,7 +88,7 @@ class SyncTable(Generic[M]):
             return store.run(verbs.select(ids, skip, limit, bad_records))
         return store.run(verbs.select_columns(columns, ids, skip, limit))
 
-    def insert(self, data: M | Iterable[M], life_span_seconds: int | None = None) -> list[object]:
+    def insert(self, data: M | Iterable[M], life_span_seconds: LifeSpan | None = None) -> list[object]:
         """Write whole records; see ``Model.insert``."""
         return store_of(self._model).run(verbs_of(self._model).insert(data, life_span_seconds))
 
@@ -104,7 +104,7 @@ class SyncTable(Generic[M]):
         """Delete every record; see ``Model.delete_all``."""
         return store_of(self._model).run(verbs_of(self._model).delete_all())
 
-    def expire(self, id: object, seconds: float) -> None:
+    def expire(self, id: object, seconds: LifeSpan) -> None:
         """Give a record a life span; see ``Model.expire``."""
         store_of(self._model).run(verbs_of(self._model).expire(id, seconds))
 
@@ -136,4 +136,4 @@ class SyncRecord(Generic[M]):
         """Gather assignments into one write; see ``Model.update``."""
         with self._instance._gathering():
             yield self._instance
-        self.save()
+            self.save()

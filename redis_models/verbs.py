@@ -5,9 +5,10 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar, cast
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from . import reading, writing
 from .batches import Batches
@@ -18,9 +19,11 @@ from .store import Store, Upgrader
 if TYPE_CHECKING:
     from .model import Model
 
-__all__ = ["Verbs", "store_of", "verbs_of"]
+__all__ = ["LifeSpan", "Verbs", "store_of", "verbs_of"]
 
 M = TypeVar("M", bound="Model")
+LifeSpan = float | timedelta  # seconds, unless it says otherwise
+_LONGEST_MS: Final = 10**15  # 31,000 years; Redis refuses what overflows only after the record is written
 
 
 def store_of(model: "type[Model]") -> Store:
@@ -61,10 +64,10 @@ class Verbs(Generic[M]):
 
     def get_many(self, ids: Iterable[object]) -> Batches[list[M | None]]:
         keys = [self.shape.key_of(one) for one in ids]
-        records = yield from reading.fetch(self.shape, self.upgrader, keys)
+        found = yield from reading.fetch(self.shape, self.upgrader, keys)
         return [
             None if record is None else reading.loaded(self.shape, key, record)
-            for key, record in zip(keys, records, strict=True)
+            for key, record in zip(keys, found, strict=True)
         ]
 
     def exists(self, id: object) -> Batches[bool]:
@@ -76,6 +79,8 @@ class Verbs(Generic[M]):
 
     def page_after(self, after: str | None, size: int) -> Batches[tuple[list[M], str | None]]:
         """Read the next records of the index; and the last key seen, or None at the end."""
+        if size < 1:
+            raise ValueError(f"{self.shape.model.__name__}.iterate: batch_size must be 1 or more, not {size}")
         keys = yield from reading.index_after(self.shape, after, size)
         records = yield from reading.fetch(self.shape, self.upgrader, keys)
         found = [
@@ -83,28 +88,30 @@ class Verbs(Generic[M]):
             for key, record in zip(keys, records, strict=True)
             if record is not None
         ]
-        return found, keys[-1] if keys else None
+        return found, keys[-1] if len(keys) == size else None
 
     def select(
         self, ids: object, skip: int | None, limit: int | None, bad_records: list[DataError] | None
     ) -> Batches[list[M] | None]:
-        keys = self._selected(ids, skip, limit)
-        found = yield from reading.select(self.shape, self.upgrader, keys, skip, limit, bad_records)
-        return found or None
+        selection = self._selection(ids, skip, limit)
+        return (yield from reading.select(self.shape, self.upgrader, selection, bad_records)) or None
 
     def select_columns(
         self, columns: Sequence[str], ids: object, skip: int | None, limit: int | None
     ) -> Batches[list[dict[str, object]] | None]:
-        keys = self._selected(ids, skip, limit)
-        found = yield from reading.select_columns(self.shape, self.upgrader, keys, columns, skip, limit)
-        return found or None
+        if isinstance(columns, str):
+            raise TypeError(f"{self.shape.model.__name__}.select: columns must be a list of fields: [{columns!r}]")
+        selection = self._selection(ids, skip, limit)
+        return (yield from reading.select_columns(self.shape, self.upgrader, selection, columns)) or None
 
-    def insert(self, instances: M | Iterable[M], life_span_seconds: int | None) -> Batches[list[object]]:
-        some = [instances] if isinstance(instances, self.shape.model) else list(cast("Iterable[M]", instances))
+    def insert(self, instances: M | Iterable[M], life_span: LifeSpan | None) -> Batches[list[object]]:
+        is_one = isinstance(instances, (BaseModel, str, bytes, dict)) or not isinstance(instances, Iterable)
+        some = [cast(M, instances)] if is_one else list(cast("Iterable[M]", instances))
         for one in some:
             if not isinstance(one, self.shape.model):
-                raise EncodeError(self.shape.model.__name__, "insert", one, f"it is no {self.shape.model.__name__}")
-        return (yield from writing.insert(self.shape, self.upgrader, some, self._life_ms(life_span_seconds)))
+                name = self.shape.model.__name__
+                raise EncodeError(name, "insert", one, f"it is no {name}; give one, or a list of them")
+        return (yield from writing.insert(self.shape, self.upgrader, some, self._life_ms(life_span)))
 
     def save(self, instance: M) -> Batches[None]:
         yield from writing.save(self.shape, self.upgrader, instance, self._life_ms(None))
@@ -124,25 +131,25 @@ class Verbs(Generic[M]):
     def delete_all(self) -> Batches[int]:
         return (yield from writing.delete_all(self.shape))
 
-    def expire(self, id: object, seconds: float) -> Batches[None]:
+    def expire(self, id: object, seconds: LifeSpan) -> Batches[None]:
         yield from writing.expire(self.shape, self.shape.key_of(id), _milliseconds(self.shape.model, seconds))
 
     def persist(self, id: object) -> Batches[None]:
         yield from writing.persist(self.shape, self.shape.key_of(id))
 
-    def _selected(self, ids: object, skip: int | None, limit: int | None) -> list[str] | None:
+    def _selection(self, ids: object, skip: int | None, limit: int | None) -> reading.Selection:
         for name, value in (("skip", skip), ("limit", limit)):
             if value is not None and value < 0:
                 raise ValueError(f"{self.shape.model.__name__}.select: {name} must be 0 or more, not {value}")
-        return None if ids is None else sorted(self._keys(ids))
+        return reading.Selection(None if ids is None else sorted(self._keys(ids)), skip or 0, limit)
 
     def _keys(self, ids: object) -> list[str]:
         """Keys of one id or of a list, tuple or set of them, as in the seed."""
-        some = ids if isinstance(ids, (list, tuple, set, frozenset)) else [ids]
-        return [self.shape.key_of(one) for one in cast("Iterable[object]", some)]
+        some = cast("Iterable[object]", ids) if isinstance(ids, (list, tuple, set, frozenset)) else [ids]
+        return [self.shape.key_of(one) for one in some]
 
-    def _life_ms(self, seconds: int | None) -> int | None:
-        for one in (seconds, self.shape.ttl, self.life_span_s):
+    def _life_ms(self, asked: LifeSpan | None) -> int | None:
+        for one in (asked, self.shape.ttl, self.life_span_s):
             if one is not None:
                 return _milliseconds(self.shape.model, one)
         return None
@@ -160,11 +167,17 @@ class Verbs(Generic[M]):
                 validator.validate_assignment(blank, name, value)
             except ValidationError as exc:
                 raise EncodeError(self.shape.model.__name__, name, value, exc.errors()[0]["msg"]) from exc
+            except AttributeError as exc:
+                reason = f"a validator of the model needs the other fields ({exc}); get the record, assign and save it"
+                raise EncodeError(self.shape.model.__name__, name, value, reason) from exc
             valid[name] = blank.__dict__[name]
         return valid
 
 
-def _milliseconds(model: type, seconds: float) -> int:
-    if isinstance(seconds, bool) or not seconds > 0:
-        raise ValueError(f"{model.__name__}: a life span must be more than 0 seconds, not {seconds!r}")
+def _milliseconds(model: type, life_span: object) -> int:
+    seconds = life_span.total_seconds() if isinstance(life_span, timedelta) else life_span
+    if isinstance(seconds, bool) or not isinstance(seconds, (int, float)) or not 0 < seconds < _LONGEST_MS / 1000:
+        raise ValueError(
+            f"{model.__name__}: a life span must be a number of seconds above 0, or a timedelta, not {life_span!r}"
+        )
     return max(1, round(seconds * 1000))

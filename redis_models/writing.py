@@ -1,31 +1,44 @@
 """Write records: each verb once, as a generator of command batches (see ``batches``).
 
-Every write goes through one script that first looks at the stamp of each record: it refuses to touch a record of a newer
-version, and one of an older version is brought up before it is written.
+Every write goes through one script that first looks at the stamp of each record: it refuses to touch a record of a
+newer version, and one of an older version is brought up before it is written. Deleting, and changing a life span, need
+to know nothing of a record's fields, and take records of any version.
 """
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Final, TypeVar, cast
-
-from pydantic import BaseModel
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 
 from .batches import Argument, Batches, Command, Reply, call, check, load_script, send
-from .errors import InvalidPrimaryKeyError, NotFoundError, RecordTooNewError, RecordTooOldError, WrongKeyTypeError
-from .reading import index_after
-from .shape import Shape
+from .errors import (
+    ConflictError,
+    DataError,
+    InvalidPrimaryKeyError,
+    NotFoundError,
+    RecordTooNewError,
+    RecordTooOldError,
+    WrongKeyTypeError,
+)
+from .reading import index_after, no_index
+from .shape import Shape, stored_version
 from .store import Upgrader
+
+if TYPE_CHECKING:
+    from .model import Model
 
 __all__ = ["WRITE_CHUNK", "delete", "delete_all", "expire", "insert", "patch", "persist", "save"]
 
-M = TypeVar("M", bound=BaseModel)
+M = TypeVar("M", bound="Model")
+Writes = Sequence[tuple[str, Mapping[str, bytes]]]  # keys of records, and the stored fields to write there
 WRITE_CHUNK: Final = 100  # records a script: its longest stop of the server stays under a millisecond or two
 _SCRIPTS_A_BATCH: Final = 20
-_TRIES: Final = 8  # of bringing up an old record that is there again and again
+_TRIES: Final = 8  # of writing records that somebody else puts back to an older version each time
 _WRITE: Final = load_script("redis_models", "write")
 _DELETE: Final = load_script("redis_models", "delete")
 
 
-def insert(shape: Shape[M], upgrader: Upgrader | None, instances: Sequence[M], life_ms: int | None) -> Batches[list[object]]:
+def insert(
+    shape: Shape[M], upgrader: Upgrader | None, instances: Sequence[M], life_ms: int | None
+) -> Batches[list[object]]:
     """Write whole records, new or not; fields that the model does not declare stay.
 
     Args:
@@ -96,13 +109,18 @@ def delete(shape: Shape[M], keys: Sequence[str]) -> Batches[tuple[int, int]]:
 
     Returns:
         How many records existed, and how many members the index lost.
+
+    Raises:
+        WrongKeyTypeError: One of the keys holds no hash; none of its 100 is deleted.
     """
     commands = [
         _DELETE.command([shape.keys.index, *keys[start : start + WRITE_CHUNK]], ())
         for start in range(0, len(keys), WRITE_CHUNK)
     ]
     records = members = 0
-    for reply in check((yield from call(_DELETE, commands))):
+    for place, reply in enumerate(check((yield from call(_DELETE, commands)))):
+        if error := _refusal(shape, keys[place * WRITE_CHUNK :], reply):
+            raise error
         gone, removed = cast("list[int]", reply)
         records, members = records + gone, members + removed
     return records, members
@@ -138,7 +156,7 @@ def _write(
     shape: Shape[M],
     upgrader: Upgrader | None,
     mode: str,
-    writes: Sequence[tuple[str, Mapping[str, bytes]]],
+    writes: Writes,
     life_ms: int | None,
 ) -> Batches[list[list[int]]]:
     chunks = [writes[start : start + WRITE_CHUNK] for start in range(0, len(writes), WRITE_CHUNK)]
@@ -148,13 +166,11 @@ def _write(
         commands = [_write_command(shape, mode, chunk, life_ms) for chunk in some]
         replies = check((yield from call(_WRITE, commands)))
         for chunk, command, reply in zip(some, commands, replies, strict=True):
-            results.extend((yield from _settled(shape, upgrader, chunk, command, reply)))
+            results.extend((yield from _settled(shape, upgrader, [key for key, _ in chunk], command, reply)))
     return results
 
 
-def _write_command(
-    shape: Shape[M], mode: str, writes: Sequence[tuple[str, Mapping[str, bytes]]], life_ms: int | None
-) -> Command:
+def _write_command(shape: Shape[M], mode: str, writes: Writes, life_ms: int | None) -> Command:
     arguments: list[Argument] = [mode, shape.version, "" if life_ms is None else life_ms]
     for _, fields in writes:
         arguments.append(2 * len(fields))
@@ -164,50 +180,43 @@ def _write_command(
 
 
 def _settled(
-    shape: Shape[M],
-    upgrader: Upgrader | None,
-    writes: Sequence[tuple[str, Mapping[str, bytes]]],
-    command: Command,
-    reply: Reply,
+    shape: Shape[M], upgrader: Upgrader | None, keys: Sequence[str], command: Command, reply: Reply
 ) -> Batches[list[list[int]]]:
     """Give the figures of an applied script; bring older records up and try again; raise what refuses it."""
     for _ in range(_TRIES):
-        answer = cast("list[list[int]] | tuple[bytes, int, bytes, bytes]", reply)
-        if not answer or isinstance(answer[0], list):
-            return cast("list[list[int]]", answer)
-        _, place, reason, stored = cast("tuple[bytes, int, bytes, bytes]", answer)
-        key = writes[place - 1][0]
-        error = _REFUSALS[reason](shape, key, stored)
+        error = _refusal(shape, keys, reply)
+        if error is None:
+            return cast("list[list[int]]", reply)
         if not isinstance(error, RecordTooOldError) or upgrader is None:
             raise error
-        yield from upgrader.rewrite(shape.model, key)
+        for key in _refused_keys(keys, reply):
+            yield from upgrader.rewrite(shape.model, key)
         [reply] = check((yield from call(_WRITE, [command])))
-    raise error
+    raise ConflictError(
+        keys[0], f"not written, because somebody puts it or one of the {len(keys)} beside it back to an older version"
+    )
 
 
-def _newer(shape: Shape[M], key: str, stored: bytes) -> Exception:
-    return RecordTooNewError(key, _number(stored), shape.version)
+def _refused_keys(keys: Sequence[str], reply: Reply) -> Iterable[str]:
+    return [keys[place - 1] for place in cast("list[int]", reply)[2::2]]
 
 
-def _older(shape: Shape[M], key: str, stored: bytes) -> Exception:
-    return RecordTooOldError(key, _number(stored), shape.version)
-
-
-def _gone(shape: Shape[M], key: str, stored: bytes) -> Exception:
-    return NotFoundError(shape.model.__name__, key)
-
-
-def _wrong_type(shape: Shape[M], key: str, stored: bytes) -> Exception:
-    return WrongKeyTypeError(key)
-
-
-def _number(stored: bytes) -> int:
-    return int(stored) if stored.isdigit() else -1
-
-
-_REFUSALS: Final[dict[bytes, Callable[[Shape[BaseModel], str, bytes], Exception]]] = {
-    b"NEWER": _newer,
-    b"OLDER": _older,
-    b"GONE": _gone,
-    b"TYPE": _wrong_type,
-}
+def _refusal(shape: Shape[Any], keys: Sequence[str], reply: Reply) -> DataError | None:
+    """Give the error that a script's refusal of the first record in it means; None if it was applied."""
+    answer = cast("list[bytes | int]", reply)
+    if not answer or answer[0] != b"REFUSED":
+        return None
+    _, reason, place, stored = answer[:4]
+    if reason == b"INDEX":
+        return no_index(shape)
+    key = keys[cast(int, place) - 1]
+    if reason == b"TYPE":
+        return WrongKeyTypeError(key)
+    if reason == b"GONE":
+        return NotFoundError(shape.model.__name__, key)
+    try:
+        version = stored_version(key, cast(bytes, stored))
+    except DataError as exc:
+        return exc
+    kind = RecordTooOldError if reason == b"OLDER" else RecordTooNewError
+    return kind(key, version, shape.version)

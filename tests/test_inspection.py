@@ -28,10 +28,16 @@ class Stamped(pydantic.BaseModel):
     id: uuid.UUID = pydantic.Field(default_factory=uuid.uuid4)
 
 
-def make(annotation: object, *default: object, **options: Any) -> FieldSchema:
+class Keyed(Model):
+    id: str = Field(primary_key=True)
+
+    class Meta:
+        abstract = True
+
+
+def make(annotation: Any, *default: object, **options: Any) -> FieldSchema:
     """Give the schema of the only other field of a model."""
-    namespace = {"__module__": __name__, "__annotations__": {"id": str, "x": annotation}}
-    model = type(Model)("Made", (Model,), {**namespace, "_primary_key_field": "id", "x": Field(*default, **options)})
+    model = pydantic.create_model("Made", __base__=Keyed, x=(annotation, Field(*default, **options)))
     return snapshot_of([model]).model("Made").field("x")
 
 
@@ -52,20 +58,13 @@ def test_a_snapshot_holds_names_keys_and_type_texts_sorted_by_name() -> None:
 
 
 def test_abstract_and_unmanaged_models_and_excluded_fields_are_left_out() -> None:
-    class Base(Model):
-        id: str = Field(primary_key=True)
+    class Foreign(Keyed):
+        _managed = False
 
-        class Meta:
-            abstract = True
-
-    class Foreign(Base):
-        class Meta:
-            managed = False
-
-    class Kept(Base):
+    class Kept(Keyed):
         secret: str = Field("", exclude=True)
 
-    snapshot = snapshot_of([Base, Foreign, Kept])
+    snapshot = snapshot_of([Keyed, Foreign, Kept])
 
     assert [(model.name, list(model.by_name)) for model in snapshot.models] == [("Kept", ["id"])]
 
@@ -80,8 +79,7 @@ def test_what_stores_nothing_differently_does_not_show() -> None:
     class Mixin(Model):
         age: int | None = Field(7, ge=0, description="in years", alias="years")
 
-        class Meta:
-            abstract = True
+        _abstract = True
 
     class Dressed(Mixin):
         """With a docstring."""
@@ -93,8 +91,7 @@ def test_what_stores_nothing_differently_does_not_show() -> None:
         def positive(cls, value: int | None) -> int | None:
             return value
 
-        class Meta:
-            table = "plain"
+        _table_name = "plain"
 
     Dressed.__name__ = "Plain"
 
@@ -135,6 +132,10 @@ def test_a_factory_that_always_makes_the_same_becomes_a_literal(
     assert make(annotation, default_factory=factory).default == literal
 
 
+def of_others(values: dict[str, Any]) -> str:
+    return str(values["id"])
+
+
 def refuse() -> int:
     raise AssertionError(f"{datetime} must not be called")
 
@@ -147,8 +148,9 @@ def refuse() -> int:
         (datetime.date, {"default_factory": datetime.date.today}),
         (Stamped, {"default_factory": Stamped}),
         (int, {"default_factory": refuse}),
-        (str, {"default_factory": lambda values: values["id"]}),
+        (str, {"default_factory": of_others}),
         (float, {"default": float("inf")}),
+        (list[float], {"default_factory": lambda: [1e999]}),
         (int, {"default": "no number"}),
         (int, {"default": None}),
         (pydantic.SecretStr, {"default": pydantic.SecretStr("hidden")}),

@@ -139,6 +139,26 @@ class Point:
     y: int = 0
 
 
+@dataclasses.dataclass
+class Sheet:
+    content: bytes
+
+
+@dataclasses.dataclass
+class Link(Generic[T]):
+    held: T
+    next: "Link[T] | None" = None
+
+
+@dataclasses.dataclass
+class NumberLink(Link[int]):
+    note: str = ""
+
+
+class Chain(BaseModel):
+    next: te.Self | None = None
+
+
 class Movie(te.TypedDict, total=False):
     title: te.Required[str]
     year: int
@@ -271,6 +291,16 @@ CASES: Sequence[Case] = [
     ("bytes of a configured model", BlobAsBase64, "Object(content=bytes)"),
     ("seconds", Lap, "Object(took=timedelta[seconds])"),
     ("dataclass", Point, "Object(x=int, y=NotRequired[int])"),
+    ("bytes of a dataclass", Sheet, "Object(content=bytes[utf8])"),
+    ("bytes of dataclasses in a list", list[Sheet], "list[Object(content=bytes)]"),
+    ("recursive generic", list[Link[str]], "list[Object('T1', held=str, next=NotRequired[Ref('T1') | None])]"),
+    (
+        "inherited generic",
+        NumberLink,
+        "Object(held=int, next=NotRequired[Object('T1', held=int, next=NotRequired[Ref('T1') | None]) | None],"
+        " note=NotRequired[str])",
+    ),
+    ("self", Chain, "Object('T1', next=NotRequired[Ref('T1') | None])"),
     ("typed dict", Movie, "Object(title=str, year=NotRequired[int])"),
     ("awkward keys", Headers, "Object(_id=NotRequired[int], **{'class': int, 'content-type': str}, json=bool)"),
     ("named tuple", Place, "tuple[str, float]"),
@@ -337,6 +367,9 @@ class Folder(BaseModel):
     value: int
 
 
+Renamed = create_model("Renamed", __base__=BlobAsBase64)
+
+
 class Carrier(enum.Enum):
     AA = "American"
     UA = "United"
@@ -356,7 +389,7 @@ class Carrier(enum.Enum):
         (list[str], list[pydantic.StrictStr]),
         (Page[int], create_model("Other", items=(list[int], ...))),
         (Annotated[bytes, Field(max_length=3)], bytes),
-        (list[BlobAsBase64], list[create_model("B", __base__=BlobAsBase64)]),
+        (list[BlobAsBase64], types.GenericAlias(list, Renamed)),
     ],
 )
 def test_what_stores_nothing_differently_has_the_same_text(one: object, other: object) -> None:
@@ -472,39 +505,41 @@ def test_any_type_reads_back_and_keeps_its_values_byte_for_byte(drawn: Drawn, dr
     annotation, values = drawn
     text = describe(annotation)
     was, now = codec_for(annotation), codec_for(resolve(text))
+    value, stored = draw.draw(values), b""
     try:
-        stored = was.encode(draw.draw(values))
-    except ValueError:  # a value that its own class cannot write, for example in a union
-        assume(False)
-        raise
+        stored = was.encode(value)
+        is_kept = was.encode(was.decode(stored)) == stored
+    except ValueError:
+        is_kept = False
 
     assert describe(resolve(text)) == text
-    assert now.encode(now.decode(stored)) == stored
     assert now.kind == was.kind
+    assume(is_kept)  # by its own class: 1 in float | IntFlag comes back as 1.0
+    assert now.encode(now.decode(stored)) == stored
 
 
-@pytest.mark.parametrize(
-    ("annotation", "value"),
-    [
-        (bytes, b"abc"),
-        (Address, Address(city="Rome", zip=1)),
-        (list[Airline | int], [Airline.AA, 3]),
-        (Country, Country(name="Italy", capital=None)),
-        (set[int], {1, 2, 3}),
-        (frozenset[Place], frozenset({Place("a"), Place("b", 1.5)})),
-        (Pair, Pair.ONE),
-        (Tree, [1, [2, []]]),
-        (Square, Square(side=3)),
-        (pydantic.SecretStr, pydantic.SecretStr("x")),
-        (collections.Counter[str], collections.Counter("aab")),
-        (Reading, Reading(celsius=1.5)),
-        (re.Pattern[str], re.compile("a+")),
-        (Headers, {"content-type": "x", "class": 1, "_id": 4, "json": False}),
-    ],
-)
+WRITTEN: Sequence[tuple[object, object]] = [
+    (bytes, b"abc"),
+    (Address, Address(city="Rome", zip=1)),
+    (list[Airline | int], [Airline.AA, 3]),
+    (Country, Country(name="Italy", capital=None)),
+    (set[int], {1, 2, 3}),
+    (frozenset[Place], frozenset({Place("a"), Place("b", 1.5)})),
+    (Pair, Pair.ONE),
+    (Tree, t.cast(object, [1, [2, []]])),
+    (Square, Square(side=3)),
+    (pydantic.SecretStr, pydantic.SecretStr("x")),
+    (collections.Counter[str], collections.Counter("aab")),
+    (Reading, Reading(celsius=1.5)),
+    (re.Pattern[str], re.compile("a+")),
+    (Headers, {"content-type": "x", "class": 1, "_id": 4, "json": False}),
+]
+
+
+@pytest.mark.parametrize(("annotation", "value"), WRITTEN)
 def test_pydantic_alone_writes_the_same_json_after_reading_it(annotation: Any, value: object) -> None:
     stored = TypeAdapter[object](annotation).dump_json(value)
-    adapter = TypeAdapter[object](resolve(describe(annotation)))
+    adapter = TypeAdapter[object](t.cast(Any, resolve(describe(annotation))))
 
     assert adapter.dump_json(adapter.validate_json(stored)) == stored
 
@@ -560,6 +595,12 @@ def test_two_orders_of_a_union_stay_two_types_everywhere() -> None:
     assert codec_for(one) is not codec_for(other)
 
 
+def test_the_order_of_a_union_survives_its_reverse() -> None:
+    texts = ["float | Literal['a'] | None", "Literal['a'] | float | None", "list[float | Literal['a'] | None]"]
+
+    assert [describe(resolve(text)) for text in texts] == texts
+
+
 def test_the_same_text_gives_the_same_type() -> None:
     text = "dict[str, Object(a=list[int | str])]"
 
@@ -602,7 +643,16 @@ class Opaque:
 
 @pytest.mark.parametrize(
     "annotation",
-    [Opaque, list[Opaque], Callable[[int], int], type[int], "Nowhere", list["Nowhere"], "no expression(", list[5]],  # type: ignore[name-defined]  # noqa: F821
+    [
+        Opaque,
+        list[Opaque],
+        Callable[[int], int],
+        type[int],
+        "Nowhere",
+        types.GenericAlias(list, "Nowhere"),
+        "no expression(",
+        types.GenericAlias(list, 5),
+    ],
 )
 def test_a_type_without_a_json_form_is_refused_by_name(annotation: object) -> None:
     with pytest.raises(ModelDeclarationError, match=r"Order\.thing: .*(Opaque|Callable|type|Nowhere|no expression|5)"):

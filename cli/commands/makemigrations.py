@@ -3,11 +3,12 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
+from functools import partial
 
 import click
 
 from redis_models.apps import App
-from redis_models.errors import ModelDeclarationError, SchemaError, UnansweredError
+from redis_models.errors import MigrationFileError, ModelDeclarationError, SchemaError, UnansweredError
 from redis_models.importing import shown_path
 from redis_models.migrations.answers import Answers, parse_answer
 from redis_models.migrations.authoring import NewMigration, next_migration
@@ -101,10 +102,19 @@ def command(
     _refuse_low_versions(context, tasks, wish)
     made = [_make(task, wish) for task in tasks if empty or task.found.is_written]
     if not dry_run:
-        for new in made:
-            write_migration(new.path.parent, new.link.name, new.text, new.link.id)
+        _write(context, made)
     _show(context, made, wish, is_ok=True)
     return Exit.DONE
+
+
+def _write(context: CliContext, made: Sequence[NewMigration]) -> None:
+    for number, new in enumerate(made):
+        try:
+            write_migration(new.path.parent, new.link.name, new.text, new.link.id)
+        except MigrationFileError:
+            for earlier in made[:number]:
+                context.err(f"{shown_path(earlier.path)} was written before")
+            raise
 
 
 def _apps(context: CliContext, labels: Sequence[str], wish: _Wish) -> list[App]:
@@ -165,23 +175,30 @@ def _settled(context: CliContext, tasks: Sequence[_Task]) -> list[_Task]:
     settled: list[_Task] = []
     for task in tasks:
         if task.found.questions:
-            context.err(f"{task.app.label}: {len(task.found.questions)} open   (files → code)", verbosity=1)
-            found, answers = settle(task.old, task.code, task.answers, lambda model: _prefix(tasks, model))
-            flags = [one.flag(_prefix(tasks, one.model)) for one in answers.given]
+            context.err(_headline(task), verbosity=1)
+            prefix_of = partial(_prefix, tasks, task)
+            found, answers = settle(task.old, task.code, task.answers, prefix_of)
+            flags = [one.flag(prefix_of(one.model)) for one in answers.given]
             context.err(f"Answers can be replayed: {' '.join(flags)}", verbosity=1)
             task = replace(task, found=found, answers=answers)
         settled.append(task)
     return settled
 
 
+def _headline(task: _Task) -> str:
+    last = f"{task.chain.links[-1].number:04d}" if task.chain.links else "none"
+    count = len(task.found.questions)
+    return f"{task.app.label}: {count} question{'s' if count > 1 else ''}   (files {last} → code)"
+
+
 def _question_lines(tasks: Iterable[_Task], task: _Task) -> list[str]:
-    return [one.line(_prefix(tasks, one.model)) for one in task.found.questions]
+    return [one.line(_prefix(tasks, task, one.model)) for one in task.found.questions]
 
 
-def _prefix(tasks: Iterable[_Task], model: str) -> str:
+def _prefix(tasks: Iterable[_Task], task: _Task, model: str) -> str:
     """Give the label that flags need where two apps have a model of one name."""
-    owners = [task for task in tasks if model in task.old.by_name or model in task.code.by_name]
-    return f"{owners[0].app.label}." if len(owners) > 1 else ""
+    owners = [one for one in tasks if model in one.old.by_name or model in one.code.by_name]
+    return f"{task.app.label}." if len(owners) > 1 else ""
 
 
 def _refuse_low_versions(context: CliContext, tasks: Iterable[_Task], wish: _Wish) -> None:

@@ -8,8 +8,7 @@ import click
 
 from redis_models.apps import App
 from redis_models.client import SyncClient, run
-from redis_models.errors import IncompleteError, MigrationError, UnansweredError, UnsafeError
-from redis_models.migrations.answers import Answers
+from redis_models.errors import IncompleteError, MigrationError, SchemaError, UnansweredError, UnsafeError
 from redis_models.migrations.automatic import automatic_plan
 from redis_models.migrations.bookkeeping import Shelf, State
 from redis_models.migrations.chain import Chain
@@ -111,20 +110,30 @@ def _task(context: CliContext, client: SyncClient, app: App, target: str | None,
             app, shelf, _automatic(app, chain, code, state), lambda now: _automatic(app, chain, code, now), False
         )
     position = chain.head_position if target is None else chain.target(target, len(state.ledger))
-    unmade = diff(chain.snapshots[-1], code, Answers())
     return _Task(
         app,
         shelf,
         make_plan(chain, state, position),
         lambda now: make_plan(chain, now, position),
-        bool(unmade.operations or unmade.questions or unmade.versions),
+        _has_unmade_changes(chain, code),
     )
+
+
+def _has_unmade_changes(chain: Chain, code: Snapshot) -> bool:
+    try:
+        return not diff(chain.snapshots[-1], code).is_empty
+    except SchemaError:
+        return True  # a change that no operation makes; makemigrations says which
 
 
 def _automatic(app: App, chain: Chain, code: Snapshot, state: State) -> Plan:
     if chain.links:
         raise MigrationError(f"{app.label} has migration files; --auto is for apps without them. Use 'makemigrations'")
-    found = diff(state.snapshot or Snapshot(), code, Answers())
+    found = diff(state.snapshot or Snapshot(), code)
+    for low in found.low_versions:
+        raise MigrationError(
+            f"{app.label}: {low.model} changed since version {low.stored}; declare version = {low.needed}"
+        )
     if found.questions:
         raise UnansweredError(
             [f"{app.label}: {one.summary}; use 'makemigrations', which asks" for one in found.questions]

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from redis_models.codec import FieldCodec
-from redis_models.errors import RecordError, SchemaError
+from redis_models.errors import RecordError, RedisModelsError, SchemaError
 
 from ..conversion import convert_value, keeps_bytes
 from ..draft import Draft
@@ -45,7 +45,8 @@ class AddField(Operation):
         function, codec = self.fill, field.codec
 
         def fill(draft: Draft) -> None:
-            draft.set(self.name, _stored(codec, self.name, self.type, function(OldRecord(draft, before))))
+            value = _called(function, OldRecord(draft, before), self.describe())
+            draft.set(self.name, _stored(codec, self.name, self.type, value))
 
         def unfill(draft: Draft) -> None:
             draft.remove(self.name)
@@ -187,6 +188,16 @@ def _conversion(
         return _stored(target, name, new.type, result)
 
     return converted
+
+
+def _called(function: Callable[[OldRecord], object], old: OldRecord, what: str) -> object:
+    try:
+        return function(old)
+    except RedisModelsError:
+        raise
+    except Exception as exc:  # the function is the user's: whatever it raises is a fact about this record
+        reason = f"{what}: its function raised {type(exc).__name__}: {complaint(exc)}; correct it, or mend the record"
+        raise RecordError("", None, reason) from exc
 
 
 def _stored(codec: FieldCodec, name: str, type: str, value: object) -> bytes:

@@ -38,7 +38,9 @@ class CreateModel(Operation):
             raise SchemaError(f"{self.model}: primary key {self.primary_key!r} is none of its fields")
         fields = tuple(FieldSchema(name, type) for name, type in sorted(self.fields.items()))
         return snapshot.with_model(
-            ModelSchema(self.model, 1, self.primary_key, self.prefix, self.separator, self.table, fields)
+            ModelSchema(
+                self.model, 1, self.primary_key, self.prefix.lower(), self.separator.lower(), self.table, fields
+            )
         )
 
     def steps(self, before: ModelSchema, after: ModelSchema) -> Sequence[Step]:

@@ -1,6 +1,12 @@
 -- Delete records of one model, and their members of its index.
 -- KEYS    1 index; 2.. records (at most 100)
 -- returns {records that existed, members that were removed}
+--         or, nothing deleted, {'REFUSED', reason, place of a record from 1, ''}; reason: INDEX, TYPE
+if type(redis.pcall('ZCARD', KEYS[1])) == 'table' then return {'REFUSED', 'INDEX', 0, ''} end
+for i = 2, #KEYS do
+  -- What is no hash is nobody's record here.
+  if type(redis.pcall('HLEN', KEYS[i])) == 'table' then return {'REFUSED', 'TYPE', i - 1, ''} end
+end
 local records, members = 0, 0
 for i = 2, #KEYS do
   records = records + redis.call('UNLINK', KEYS[i])

@@ -6,7 +6,8 @@ for i = 2, #KEYS do
   if redis.call('EXISTS', KEYS[i]) == 1 then
     alive = alive + 1
   else
-    redis.call('ZREM', KEYS[1], KEYS[i])
+    -- Reading must work where nothing can be written, as on a replica.
+    redis.pcall('ZREM', KEYS[1], KEYS[i])
   end
 end
 return alive

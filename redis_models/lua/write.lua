@@ -5,28 +5,32 @@
 --         3 life span: '' leaves it as it is, '0' removes it, else milliseconds
 --         4.. for each record: how many arguments follow, then field, value, ...
 -- returns per record {fields that were new, 1 if the index did not have it}
---         or, nothing written, {'REFUSED', place of the record from 1, reason, stored version}
---         reason: NEWER, OLDER, GONE, TYPE
+--         or, nothing written, {'REFUSED', reason, place of a record from 1, stored version, ...}
+--         reason: INDEX, TYPE, GONE, NEWER (one record), OLDER (all that are)
 local mode, version, life = ARGV[1], ARGV[2], ARGV[3]
-local stamps = {}
+-- A write that fails half-way stays half-done, so whatever could fail is asked before the first one.
+if type(redis.pcall('ZCARD', KEYS[1])) == 'table' then return {'REFUSED', 'INDEX', 0, ''} end
+local stamps, older = {}, {'REFUSED', 'OLDER'}
 for i = 2, #KEYS do
   local stored = redis.pcall('HGET', KEYS[i], '_v')
-  if type(stored) == 'table' then return {'REFUSED', i - 1, 'TYPE', ''} end
-  stamps[i] = stored
+  if type(stored) == 'table' then return {'REFUSED', 'TYPE', i - 1, ''} end
+  stamps[KEYS[i]] = stored
   if not stored and redis.call('EXISTS', KEYS[i]) == 1 then stored = '1' end
-  if not stored and mode == 'update' then return {'REFUSED', i - 1, 'GONE', ''} end
+  if not stored and mode == 'update' then return {'REFUSED', 'GONE', i - 1, ''} end
   if stored and stored ~= version then
     -- A stamp that is no number was written by something newer than anything known here.
     local held = tonumber(stored)
-    if held and held < tonumber(version) then return {'REFUSED', i - 1, 'OLDER', stored} end
-    return {'REFUSED', i - 1, 'NEWER', stored}
+    if not held or held >= tonumber(version) then return {'REFUSED', 'NEWER', i - 1, stored} end
+    older[#older + 1], older[#older + 2] = i - 1, stored
   end
 end
+if older[3] then return older end
 local result = {}
 local place = 4
 for i = 2, #KEYS do
   local last = place + tonumber(ARGV[place])
-  local new = stamps[i] and 0 or -1
+  local new = stamps[KEYS[i]] and 0 or -1
+  stamps[KEYS[i]] = version
   -- The stamp goes with the first fields; unpack takes fewer than 8,000 values at once.
   repeat
     local upto = math.min(last, place + 4000)

@@ -1,4 +1,4 @@
-"""Flights with types: times, whole numbers, None for what is not known, and an Enum of airlines."""
+"""Flights with types: times, whole numbers, None for what is not known, and an Enum of carriers."""
 
 from datetime import datetime, time
 from enum import Enum
@@ -6,25 +6,25 @@ from enum import Enum
 from redis_models import Field, Model
 
 
-class Airline(Enum):
-    """Who flies out of New York City."""
+class Carrier(Enum):
+    """Who flies out of New York City, by the code that stands on the tickets."""
 
-    ENDEAVOR = "Endeavor Air Inc."
-    AMERICAN = "American Airlines Inc."
-    ALASKA = "Alaska Airlines Inc."
-    JETBLUE = "JetBlue Airways"
-    DELTA = "Delta Air Lines Inc."
-    EXPRESSJET = "ExpressJet Airlines Inc."
-    FRONTIER = "Frontier Airlines Inc."
-    AIRTRAN = "AirTran Airways Corporation"
-    HAWAIIAN = "Hawaiian Airlines Inc."
-    ENVOY = "Envoy Air"
-    SKYWEST = "SkyWest Airlines Inc."
-    UNITED = "United Air Lines Inc."
-    US = "US Airways Inc."
-    VIRGIN = "Virgin America"
-    SOUTHWEST = "Southwest Airlines Co."
-    MESA = "Mesa Airlines Inc."
+    ENDEAVOR = "9E"
+    AMERICAN = "AA"
+    ALASKA = "AS"
+    JETBLUE = "B6"
+    DELTA = "DL"
+    EXPRESSJET = "EV"
+    FRONTIER = "F9"
+    AIRTRAN = "FL"
+    HAWAIIAN = "HA"
+    ENVOY = "MQ"
+    SKYWEST = "OO"
+    UNITED = "UA"
+    US_AIRWAYS = "US"
+    VIRGIN_AMERICA = "VX"
+    SOUTHWEST = "WN"
+    MESA = "YV"
 
 
 class Flight(Model):
@@ -38,7 +38,7 @@ class Flight(Model):
     arr_time: time | None
     sched_arr_time: time
     arr_delay: int | None
-    carrier: Airline
+    carrier: Carrier
     flight: int
     tail_number: str | None
     origin: str

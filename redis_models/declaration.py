@@ -1,0 +1,144 @@
+"""What happens when a model class is declared: options taken out, primary key found, verbs kept apart from fields."""
+
+import copy
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, ClassVar, Final, cast, dataclass_transform, get_origin
+
+import pydantic
+from pydantic import BaseModel, PrivateAttr
+
+from .errors import ModelDeclarationError
+from .fields import Field, storage_of
+from .options import ATTRIBUTES, Options, read_options, take_options
+from .shape import Shape, compile_shape
+from .sync import SyncRecord
+
+if TYPE_CHECKING:
+    from pydantic._internal._model_construction import ModelMetaclass
+
+    from .model import Model
+else:
+    ModelMetaclass = type(BaseModel)
+
+__all__ = ["UNSET", "ModelMeta", "is_live"]
+
+UNSET: Final = (None, None)  # auto_save and auto_sync of an instance that says nothing: the class decides
+# Data descriptors hide what the instance holds, and these two are words of the constructor.
+_TAKEN: Final = ("auto_save", "auto_sync")
+
+
+@dataclass_transform(kw_only_default=True, field_specifiers=(Field, pydantic.Field, PrivateAttr))
+class ModelMeta(ModelMetaclass):
+    """Takes a model's options out of the class body before pydantic makes private attributes of them."""
+
+    def __new__(mcs, name: str, bases: tuple[type, ...], namespace: dict[str, Any], **kwargs: Any) -> "ModelMeta":
+        own = take_options(name, namespace)
+        with _fields_named_like_verbs(name, bases, namespace):
+            cls = cast("ModelMeta", super().__new__(mcs, name, bases, namespace, **kwargs))
+        for attribute, value in own.items():
+            type.__setattr__(cls, attribute, value)
+        if "_primary_key_field" not in own:
+            _name_primary_key(cast("type[Model]", cls))
+        return cls
+
+    def __setattr__(cls, name: str, value: object) -> None:
+        super().__setattr__(name, value)
+        if name in ATTRIBUTES:
+            _forget_shape(cls)
+
+    @property
+    def __options__(cls) -> Options:
+        """The model's options as they stand."""
+        return read_options(cls)
+
+    @property
+    def __shape__(cls) -> "Shape[Any]":
+        """The model's shape, compiled at first use and again after an option changed."""
+        compiled = cls.__dict__.get("_compiled")
+        if compiled is None:
+            model = cast("type[Model]", cls)
+            if not model.__pydantic_complete__:
+                model.model_rebuild()
+            compiled = compile_shape(model, read_options(cls))
+            type.__setattr__(cls, "_compiled", compiled)
+        return cast("Shape[Any]", compiled)
+
+    if not TYPE_CHECKING:  # checkers take the constructor's signature from the fields
+
+        def __call__(cls, *args, **values):
+            auto = UNSET
+            if "auto_save" in values or "auto_sync" in values:
+                auto = (values.pop("auto_save", None), values.pop("auto_sync", None))
+            instance = super().__call__(*args, **values)
+            if auto != UNSET or cls._auto_sync:
+                object.__setattr__(instance, "__auto__", auto)
+            if instance.auto_save and cls._store is not None:
+                SyncRecord(instance).save()
+            return instance
+
+
+def is_live(instance: "Model") -> bool:
+    """Whether ``instance`` stands for a record: its constructor has returned, or it was loaded or saved.
+
+    What a validator or ``model_post_init`` assigns while an instance is being made or loaded is no assignment to a
+    record; nor is one to a copy, or to a web framework's parsed body, before that is saved.
+    """
+    return getattr(instance, "__auto__", None) is not None or getattr(instance, "__record__", None) is not None
+
+
+def _forget_shape(cls: type) -> None:
+    type.__setattr__(cls, "_compiled", None)
+    for child in cast(list[type], type.__subclasses__(cls)):
+        _forget_shape(child)
+
+
+def _name_primary_key(model: "type[Model]") -> None:
+    """Find the field that says it is the primary key."""
+    named = [name for name, info in model.__pydantic_fields__.items() if storage_of(info).primary_key]
+    if len(named) > 1:
+        raise ModelDeclarationError(model.__name__, f"has {len(named)} primary keys: {', '.join(named)}; keep one")
+    if named:
+        type.__setattr__(model, "_primary_key_field", named[0])
+
+
+@contextmanager
+def _fields_named_like_verbs(name: str, bases: tuple[type, ...], namespace: dict[str, Any]) -> Iterator[None]:
+    """Let a model have a field ``count``: the class keeps the verb, an instance has the value.
+
+    Pydantic would take the verb, which it finds on the base class, for the field's default, and warn.
+    """
+    verbs = _verbs_of(bases)
+    annotations: dict[str, Any] = namespace.get("__annotations__", {})
+    for field in _TAKEN:
+        if field in verbs & annotations.keys():
+            raise ModelDeclarationError(
+                name, f"field {field!r} is a word of the constructor; name it otherwise, and use alias={field!r}"
+            )
+    inherited = {field: info for base in reversed(bases) for field, info in getattr(base, "model_fields", {}).items()}
+    for field in verbs & inherited.keys() - annotations.keys() - namespace.keys():
+        annotations[field], namespace[field] = inherited[field].annotation, copy.copy(inherited[field])
+        namespace["__annotations__"] = annotations
+    for field in verbs & annotations.keys() - namespace.keys():
+        if not _is_class_variable(annotations[field]):
+            namespace[field] = pydantic.Field()
+    with warnings.catch_warnings():
+        if shadowing := "|".join(verbs & annotations.keys()):
+            warnings.filterwarnings("ignore", rf'Field name "({shadowing})" in .* shadows an attribute', UserWarning)
+        yield
+
+
+def _verbs_of(bases: tuple[type, ...]) -> set[str]:
+    """Public names that ``Model`` has beyond pydantic's; none while it is being made itself."""
+    ours = {name for base in bases for cls in base.__mro__ if cls.__module__ == _MODEL for name in vars(cls)}
+    return {name for name in ours if not name.startswith("_")} - set(dir(BaseModel)) - {"Meta"}
+
+
+def _is_class_variable(annotation: object) -> bool:
+    if isinstance(annotation, str):
+        return annotation.removeprefix("typing.").startswith("ClassVar")
+    return annotation is ClassVar or get_origin(annotation) is ClassVar
+
+
+_MODEL: Final = f"{__package__}.model"

@@ -1,0 +1,406 @@
+"""Migration files: what is read, what is refused in one line, what is written, and the chain that they form."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+import pytest
+
+from redis_models.errors import MigrationError, MigrationFileError
+from redis_models.migrations import AddField, AlterField, CreateModel, RemoveField, RenameField, Transform
+from redis_models.migrations.chain import Chain, Link
+from redis_models.migrations.diff import ToWrite
+from redis_models.migrations.files import link_of, load_chain, write_migration
+from redis_models.migrations.operations import Operation
+from redis_models.migrations.rendering import new_id, render, suggest_name
+
+CREATE = "migrations.CreateModel('A', {'id': 'str', 'x': 'int'}, 'id', 'a')"
+Write = Callable[..., Path]
+
+
+def text_of(id: str, previous: str | None, operations: str = "", versions: str = "{}", before: str = "") -> str:
+    return (
+        f"from redis_models import migrations\n{before}\n\nclass Migration(migrations.Migration):\n"
+        f"    id = {id!r}\n    previous = {previous!r}\n    versions = {versions}\n    operations = [{operations}]\n"
+    )
+
+
+@pytest.fixture
+def write(tmp_path: Path) -> Write:
+    def write(name: str, text: str) -> Path:
+        (tmp_path / name).write_text(text, "utf-8")
+        return tmp_path / name
+
+    return write
+
+
+@pytest.fixture
+def first(write: Write) -> Path:
+    """A folder with one good migration."""
+    return write("0001_initial.py", text_of("aaaa", None, CREATE, "{'A': 1}")).parent
+
+
+def link(number: int, id: str, previous: str | None, *operations: Operation, **versions: int) -> Link:
+    name = f"{number:04d}_{id}"
+    return Link(number, name, f"{name}.py", id, previous, versions, operations, "")
+
+
+CREATED = CreateModel("A", {"id": "str", "x": "int"}, "id", "a")
+
+
+def refusal(directory: Path) -> str:
+    """Give the one line that reading a folder ends with."""
+    with pytest.raises(MigrationFileError) as caught:
+        load_chain("shop", directory)
+    message = str(caught.value)
+    assert "\n" not in message
+    return message
+
+
+def test_a_missing_folder_is_an_empty_chain(tmp_path: Path) -> None:
+    chain = load_chain("shop", tmp_path / "none")
+
+    assert (chain.links, chain.head_position, len(chain.snapshots)) == ((), 0, 1)
+
+
+def test_a_chain_is_read_in_the_order_of_its_numbers(first: Path, write: Write) -> None:
+    write("0010_y.py", text_of("cccc", "bbbb", "migrations.RenameField('A', 'y', 'z')", "{'A': 3}"))
+    write("0002_x.py", text_of("bbbb", "aaaa", "migrations.RenameField('A', 'x', 'y')", "{'A': 2}"))
+    write("__init__.py", "")
+    write("_shared.py", "not python")
+
+    chain = load_chain("shop", first)
+
+    assert [one.id for one in chain.links] == ["aaaa", "bbbb", "cccc"]
+    assert [list(one.model("A").by_name) for one in chain.snapshots[1:]] == [["id", "x"], ["id", "y"], ["id", "z"]]
+    assert [one.model("A").version for one in chain.snapshots[1:]] == [1, 2, 3]
+
+
+BROKEN: Mapping[str, tuple[str, str]] = {
+    "a syntax error": ("class Migration(:\n", "line 1: invalid syntax"),
+    "a zero byte": ("x = '\0'\n", "null bytes"),
+    "an error when it runs": (
+        "import os\n\nnope\n",
+        "raised NameError: name 'nope' is not defined (line 3)",
+    ),
+    "an exit when it runs": ("raise SystemExit(3)\n", "raised SystemExit: 3 (line 1)"),
+    "a missing module": ("import no_such_module\n", "raised ModuleNotFoundError: No module named 'no_such_module'"),
+    "no class": ("x = 1\n", "has no class Migration; write class Migration(migrations.Migration): ..."),
+    "the base class only": ("from redis_models.migrations import Migration\n", "has no class Migration"),
+    "another class": ("class Migration: pass\n", "its class Migration is none of ours"),
+    "no id": (text_of("", "aaaa"), "has no id; write a text that no other migration has, such as id = '51d09a3c'"),
+    "an id that is no text": (text_of("", "aaaa").replace("id = ''", "id = 7"), "has id = 7"),
+    "a previous that is no id": (text_of("b", None).replace("None", "4"), "has previous = 4"),
+    "a version that is no number": (text_of("b", "aaaa", versions="{'A': True}"), "has versions = {'A': True}"),
+    "operations that are no list": (
+        text_of("b", "aaaa").replace("[]", "migrations.DeleteModel('A')"),
+        "write a list of operations",
+    ),
+    "an operation that is none": (text_of("b", "aaaa", "'x'"), "operation 1 is 'x'"),
+    "an operation that does not fit": (
+        text_of("b", "aaaa", "migrations.RemoveField('A', 'q')", "{'A': 2}"),
+        "operation 1 (Remove field q from A): A has no field 'q'; it has id, x",
+    ),
+    "an operation with a wrong argument": (text_of("b", "aaaa", "migrations.RemoveField('A')"), "raised TypeError"),
+    "a type that is none": (
+        text_of("b", "aaaa", "migrations.AddField('A', 'y', 'strr', fill=len)", "{'A': 2}"),
+        "operation 1 (Add field y to A): ",
+    ),
+    "a fill of another type": (
+        text_of("b", "aaaa", "migrations.AddField('A', 'y', 'int', fill='z')", "{'A': 2}"),
+        "fill 'z' is no int",
+    ),
+    "a reserved name": (
+        text_of("b", "aaaa", "migrations.AddField('A', '_b1', 'int', fill=1)", "{'A': 2}"),
+        "field name '_b1' begins with one of ('_v', '_b'): these are reserved",
+    ),
+    "shared keys": (
+        text_of("b", "aaaa", "migrations.CreateModel('B', {'id': 'str'}, 'id', 'a')", "{'B': 1}"),
+        "A has the same keys (a:*); give one of them another table",
+    ),
+    "a version left out": (
+        text_of("b", "aaaa", "migrations.RemoveField('A', 'x')"),
+        "its operations touch A, but versions does not name it; add {'A': 2}",
+    ),
+    "a version that stays": (
+        text_of("b", "aaaa", "migrations.RemoveField('A', 'x')", "{'A': 1}"),
+        "versions says A 1, but it must be 2 or more here",
+    ),
+    "a version of no model": (text_of("b", "aaaa", versions="{'B': 2}"), "versions names 'B', which is no model here"),
+    "a previous of no file": (text_of("b", "zzzz"), "previous = 'zzzz' is the id of no file here"),
+    "the id of another": (text_of("aaaa", "aaaa"), "has the id 'aaaa' of 0001_initial"),
+    "a second beginning": (text_of("b", None), "0001_initial and 0002_x are both the first"),
+}
+
+
+@pytest.mark.parametrize("case", BROKEN)
+def test_a_broken_file_is_told_in_one_line_with_its_path(case: str, first: Path, write: Write) -> None:
+    text, message = BROKEN[case]
+    path = write("0002_x.py", text)
+
+    found = refusal(first)
+
+    assert found.startswith(f"{path}: ")
+    assert message in found
+
+
+def test_two_branches_are_named_with_the_way_out(first: Path, write: Write) -> None:
+    write("0002_city.py", text_of("cccc", "aaaa"))
+    path = write("0002_zip.py", text_of("dddd", "aaaa"))
+
+    assert refusal(first) == (
+        f"{path}: 0002_city and 0002_zip both follow 0001_initial (previous = 'aaaa'), as two branches made them; put"
+        " one behind the other: rename this file to 0003_zip.py, write previous = 'cccc' in it and 'dddd' in HEAD"
+    )
+
+
+def test_two_files_of_one_number_are_named(first: Path, write: Write) -> None:
+    write("0002_a.py", text_of("bbbb", "aaaa"))
+    write("0002_b.py", text_of("cccc", "bbbb"))
+
+    assert "0002_b.py: has the number of 0002_a; rename the later" in refusal(first)
+
+
+def test_a_number_against_the_line_of_ids_is_named(first: Path, write: Write) -> None:
+    write("0002_a.py", text_of("bbbb", "cccc"))
+    write("0003_b.py", text_of("cccc", "aaaa"))
+
+    assert "0002_a.py: its number puts it behind the migration 'aaaa', but it says previous = 'cccc'" in refusal(first)
+
+
+def test_a_file_whose_name_has_no_number_is_not_passed_over(first: Path, write: Write) -> None:
+    write("2_x.py", text_of("bbbb", "aaaa"))
+
+    assert "2_x.py: is no name of a migration; rename it like 0004_rename_name.py" in refusal(first)
+
+
+@pytest.mark.parametrize(
+    ("head", "message"),
+    [
+        ("bbbb", "names 'bbbb', but no file here has this id; restore its file, or write 'cccc' here"),
+        ("aaaa", "names 'aaaa' (0001_initial), but the last migration is 'cccc'; write that here"),
+        ("<<<<<<< one\naaaa\n=======\ncccc\n>>>>>>> two\n", "holds git's conflict marks"),
+    ],
+)
+def test_a_head_that_is_not_the_last_is_refused(head: str, message: str, first: Path, write: Write) -> None:
+    write("0002_x.py", text_of("cccc", "aaaa"))
+    write("HEAD", head)
+
+    assert message in refusal(first)
+
+
+def test_a_missing_head_is_no_error(first: Path) -> None:
+    assert load_chain("shop", first).head_position == 1
+
+
+def test_a_file_changed_twice_in_a_moment_is_read_anew(first: Path, write: Write) -> None:
+    before = load_chain("shop", first)
+    path = write("0001_initial.py", text_of("bbbb", None, CREATE, "{'A': 1}"))
+    times = path.stat()
+    os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
+
+    assert [before.links[0].id, load_chain("shop", first).links[0].id] == ["aaaa", "bbbb"]
+    assert not (first / "__pycache__").exists()
+
+
+def test_a_checksum_is_of_what_a_file_does() -> None:
+    def checksum(text: str) -> str:
+        return link_of("shop", Path("0001_a.py"), text.encode()).checksum
+
+    function = "\n\ndef f(old, new):\n    new.x = 1\n"
+    plain = checksum(text_of("a", None, before=function))
+    dressed = text_of("a", None, before=function.replace("    new", "    '''Says what.'''\n\n    new"))
+    dressed = '"""About."""\n# why\n' + dressed.replace("'", '"').replace("{}", "{  }")
+
+    assert checksum(dressed) == plain
+    assert checksum(text_of("a", None, before=function.replace("1", "2"))) != plain
+    assert checksum(text_of("b", None, before=function)) != plain
+
+
+def test_a_function_in_a_file_can_be_an_operation(first: Path, write: Write) -> None:
+    function = "\n\ndef double(old, new):\n    new.x = old.x * 2\n"
+    write("0002_double.py", text_of("bbbb", "aaaa", "migrations.Transform('A', double)", "{'A': 2}", function))
+
+    (operation,) = load_chain("shop", first).links[1].operations
+
+    assert isinstance(operation, Transform)
+    assert operation.describe() == "Transform A with double"
+
+
+CHAIN = Chain(
+    "shop",
+    (
+        Link(1, "0001_initial", "", "1c0be772", None, {}, (), ""),
+        Link(2, "0002_rename_name", "", "51d09a3c", "1c0be772", {}, (), ""),
+        Link(4, "0004_rename_city", "", "00000004", "51d09a3c", {}, (), ""),
+    ),
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "position"),
+    [
+        ("zero", 0),
+        ("1", 1),
+        ("0002", 2),
+        ("4", 3),
+        ("0002_rename_name", 2),
+        ("0002_r", 2),
+        ("rename_c", 3),
+        ("51d", 2),
+        ("51d09a3c", 2),
+        ("00000004", 3),
+        ("+1", 2),
+        ("-1", 0),
+        ("+0", 1),
+    ],
+)
+def test_a_target_is_found_by_number_name_id_or_steps(text: str, position: int) -> None:
+    assert CHAIN.target(text, current=1) == position
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("rename", "'rename' may be any of 0002_rename_name (51d09a3c), 0004_rename_city (00000004); write more"),
+        ("000", "may be any of 0001_initial (1c0be772)"),
+        ("3", "shop has no migration '3'; it has 0001_initial (1c0be772), 0002"),
+        ("", "has no migration ''"),
+        ("+3", "+3 leads out of the chain; it is at 1 of 3 migrations"),
+        ("-2", "-2 leads out of the chain"),
+    ],
+)
+def test_a_target_that_is_none_or_several_names_the_candidates(text: str, message: str) -> None:
+    with pytest.raises(MigrationError) as caught:
+        CHAIN.target(text, current=1)
+
+    assert message in str(caught.value)
+
+
+def test_a_position_is_found_by_id() -> None:
+    assert [CHAIN.position_of(one.id) for one in CHAIN.links] == [1, 2, 3]
+    with pytest.raises(MigrationError, match="has no migration with the id 'nope'"):
+        CHAIN.position_of("nope")
+
+
+def test_a_created_model_may_start_at_any_version_and_a_version_may_rise_alone() -> None:
+    chain = Chain("shop", (link(1, "a", None, CREATED, A=7), link(2, "b", "a", A=9)))
+
+    assert [one.model("A").version for one in chain.snapshots[1:]] == [7, 9]
+
+
+def test_a_written_file_reads_back_and_is_the_head(tmp_path: Path) -> None:
+    directory = tmp_path / "shop" / "redis_migrations"
+    text = render("aaaa", None, {"A": 1}, [CREATED])
+
+    path = write_migration(directory, "0001_initial", text, "aaaa")
+
+    chain = load_chain("shop", directory)
+    assert chain.links[0].operations == (CREATED,)
+    assert path.read_text("utf-8") == text
+    assert sorted(one.name for one in directory.iterdir()) == ["0001_initial.py", "HEAD", "__init__.py"]
+    assert (directory / "HEAD").read_text("utf-8") == "aaaa\n"
+
+
+def test_no_file_is_ever_overwritten(first: Path) -> None:
+    before = (first / "0001_initial.py").read_text("utf-8")
+
+    with pytest.raises(MigrationFileError, match=r"0001_initial\.py: is there already; nothing was written"):
+        write_migration(first, "0001_initial", "x", "bbbb")
+
+    assert (first / "0001_initial.py").read_text("utf-8") == before
+    assert [one.name for one in first.iterdir()] == ["0001_initial.py"]
+
+
+def test_a_file_whose_head_cannot_be_written_is_taken_back(first: Path) -> None:
+    (first / "HEAD").mkdir()
+    (first / "HEAD" / "x").touch()
+
+    with pytest.raises(MigrationFileError, match="nothing was written"):
+        write_migration(first, "0002_x", "x", "bbbb")
+
+    assert sorted(one.name for one in first.iterdir()) == ["0001_initial.py", "HEAD"]
+
+
+MANY: Sequence[Operation] = (
+    CREATED,
+    CreateModel(
+        "Customer",
+        {f"a_rather_long_field_{number}": "str | None" for number in range(4)} | {"id": "str"},
+        "id",
+        "c",
+        "p",
+    ),
+    RenameField("A", "x", "y"),
+    AddField("A", "currency", "str", "E'U\"R\\\n\x00ü"),
+    AddField("A", "quoted", "str", 'say "yes"'),
+    AddField(
+        "A", "nested", "dict[str, list[float]]", {"a_long_key_in_here": [1.5, -2.0, 1e300], "another_long_key": []}
+    ),
+    AddField("A", "big", "list[list[int]]", [[1000000 + number for number in range(12)], [], [True, None]]),
+    AddField("A", "made", "int", ToWrite("a_made")),
+    AlterField("A", "y", "int", "Enum(" + ", ".join(f"MEMBER_{number}='{number}'" for number in range(9)) + ")"),
+    RemoveField("A", "y", back="gone"),
+)
+
+
+def test_what_is_rendered_reads_back_as_the_same_operations() -> None:
+    text = render("51d09a3c", "1c0be772", {"A": 2, "Customer": 1}, MANY)
+
+    read = link_of("shop", Path("0004_x.py"), text.encode())
+
+    assert [one for one in read.operations if not callable(getattr(one, "fill", None))] == [
+        one for one in MANY if not callable(getattr(one, "fill", None))
+    ]
+    assert (read.id, read.previous, read.versions) == ("51d09a3c", "1c0be772", {"A": 2, "Customer": 1})
+    assert text == render("51d09a3c", "1c0be772", {"Customer": 1, "A": 2}, MANY)
+
+
+@pytest.mark.parametrize("width", [88, 100, 120])
+def test_what_is_rendered_is_formatted_as_ruff_leaves_it(width: int, tmp_path: Path) -> None:
+    path = tmp_path / "0004_x.py"
+    path.write_text(render("51d09a3c", None, {f"Model{number}": number for number in range(9)}, MANY), "utf-8")
+
+    command = [sys.executable, "-m", "ruff", "format", "--isolated", "--no-cache", "--diff", f"--line-length={width}"]
+    done = subprocess.run([*command, str(path)], capture_output=True, text=True, check=False)
+
+    assert (done.stdout, done.returncode) == ("", 0), done.stderr
+
+
+def test_a_function_has_no_text() -> None:
+    with pytest.raises(MigrationError, match="Add field x to A: a function has no text; write this migration by hand"):
+        render("a", None, {}, [AddField("A", "x", "int", lambda old: 1)])
+
+
+@pytest.mark.parametrize(
+    ("operations", "versions", "is_first", "name"),
+    [
+        ([CREATED], {}, True, "initial"),
+        ([CREATED], {}, False, "a"),
+        (
+            [RenameField("A", "name", "full_name"), AddField("A", "currency", "str", "")],
+            {},
+            False,
+            "rename_name_currency",
+        ),
+        ([RemoveField("A", "x"), AlterField("A", "y", "int", "str")], {}, False, "remove_x_alter_y"),
+        ([], {"Customer": 4}, False, "customer_version_4"),
+        ([], {}, False, "empty"),
+        ([RemoveField("A", "field" * 4)] * 3, {}, False, "remove_fieldfieldfieldfield_and_more"),
+        ([RemoveField("A", "f" * 90)], {}, False, "remove_" + "f" * 45),
+    ],
+)
+def test_a_name_is_suggested_by_what_happens(
+    operations: Sequence[Operation], versions: Mapping[str, int], is_first: bool, name: str
+) -> None:
+    assert suggest_name(operations, versions, is_first=is_first) == name
+    assert len(name) <= 52
+
+
+def test_a_new_id_is_eight_digits_that_no_other_has() -> None:
+    made = [new_id([]) for _ in range(50)]
+
+    assert all(len(one) == 8 and int(one, 16) >= 0 for one in made)
+    assert len(set(made)) == 50
