@@ -5,6 +5,7 @@ command. There is no way back, because nothing keeps the operations.
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from redis_models.errors import DriftError, MigrationError
 
@@ -36,7 +37,8 @@ def automatic_plan(app: str, state: State, code: Snapshot, operations: Sequence[
     base = Link(1, "stored", "the stored snapshot", "stored", None, _versions(stored), _creations(stored), "")
     wish = Link(2, "code", "the code", "code", "stored", _raised(stored, code), tuple(operations), "")
     chain = Chain(app, (base, wish))
-    plan = plan_between(chain, 1, 2, state.journal)
+    is_there = not wish.operations and not wish.versions and state.journal is None
+    plan = replace(plan_between(chain, 1, 1 if is_there else 2, state.journal), is_recorded=False)
     if state.journal is not None and state.journal.fingerprint != plan.fingerprint:
         raise DriftError(
             f"{app}: an automatic run that is not finished led to other models than the code has now; finish it with"

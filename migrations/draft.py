@@ -5,6 +5,7 @@ delete, and which life spans go along. It is made for every record of a pass, so
 """
 
 from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 
 __all__ = ["Draft"]
@@ -18,8 +19,10 @@ class Draft:
         original: Stored fields as they were read.
         fields: Stored fields as they are to be.
         moved: For each field that was renamed on the way, the original field whose life span it carries.
-        touched: Original fields, present or not, that the result depends on.
+        touched: Original fields, present or not, that the result depends on. Steps that name their fields beforehand
+            are counted in as a whole; ``get`` adds what is looked at otherwise.
         written: Fields that were set, moved or removed.
+        kept: New fields that keep something aside; nothing depends on what they held.
     """
 
     original: Mapping[str, bytes]
@@ -27,6 +30,7 @@ class Draft:
     moved: dict[str, str] = field(init=False, default_factory=dict)
     touched: set[str] = field(init=False, default_factory=set)
     written: set[str] = field(init=False, default_factory=set)
+    kept: set[str] = field(init=False, default_factory=set)
 
     def __post_init__(self) -> None:
         self.fields = dict(self.original)
@@ -38,18 +42,21 @@ class Draft:
 
     def set(self, name: str, raw: bytes) -> bytes | None:
         """Set a field, keeping the life span it has; give what it held."""
-        before = self.get(name)
+        before = self.fields.get(name)
         self.fields[name] = raw
         self.written.add(name)
         return before
 
+    def keep(self, name: str, raw: bytes) -> None:
+        """Set a field that keeps something aside."""
+        self.fields[name] = raw
+        self.kept.add(name)
+
     def remove(self, name: str) -> bytes | None:
         """Take a field away; give what it held."""
-        before = self.get(name)
-        self.fields.pop(name, None)
         self.moved.pop(name, None)
         self.written.add(name)
-        return before
+        return self.fields.pop(name, None)
 
     def move(self, old: str, new: str) -> bytes | None:
         """Give a field another name, its life span with it; give what the new name held."""
@@ -62,21 +69,27 @@ class Draft:
                 self.moved[new] = origin
         return displaced
 
-    @property
-    def sets(self) -> tuple[str, ...]:
-        """Fields to write: new ones, and those whose bytes or life span change."""
-        original, fields = self.original, self.fields
-        return tuple(
-            name
-            for name in self.written
-            if name in fields and (name in self.moved or original.get(name) != fields[name])
-        )
-
-    @property
-    def removes(self) -> tuple[str, ...]:
-        """Fields to delete."""
-        return tuple(name for name in self.written if name in self.original and name not in self.fields)
-
     def origin(self, name: str) -> str:
         """Give the original field whose life span ``name`` carries."""
         return self.moved.get(name, name)
+
+    @property
+    def reads(self) -> AbstractSet[str]:
+        """Original fields that must still be as they were when the result is written."""
+        # What was written blindly is compared too: somebody else's write in between must not be lost.
+        return self.touched if self.written <= self.touched else self.touched | self.written
+
+    @property
+    def sets(self) -> list[str]:
+        """Fields to write: new ones, and those whose bytes or life span change."""
+        original, fields, moved = self.original, self.fields, self.moved
+        changed = [
+            name for name in self.written if name in fields and (name in moved or original.get(name) != fields[name])
+        ]
+        changed += [name for name in self.kept if name in fields]
+        return changed
+
+    @property
+    def removes(self) -> list[str]:
+        """Fields to delete."""
+        return [name for name in self.written if name in self.original and name not in self.fields]

@@ -91,7 +91,7 @@ class Runner:
         """Bring every record of a model to a version.
 
         Raises:
-            IncompleteError: A record cannot be rewritten, or is written by others all the time; the rest is consistent.
+            IncompleteError: A record cannot be rewritten, or others write all the time; every record is consistent.
             LockedError: The lease is somebody else's by now.
             ServerError: The server cannot do it now.
         """
@@ -110,12 +110,7 @@ class Runner:
             is_clean = walk.changed == 0 and walk.contested == 0
             if is_clean and cursor == "0" and run_id == run(self.client, server_run_id()):
                 return done
-        if walk.contested:
-            raise IncompleteError(
-                f"{work.route.model}: {walk.contested} records are written by others faster than they can be rewritten;"
-                " run again when it is calmer"
-            )
-        return done
+        raise IncompleteError(_restless(work.route.model, walk))
 
     def _walk(
         self,
@@ -198,6 +193,21 @@ def _scan(cursor: str, keys: KeySpace) -> Batches[tuple[str, list[bytes]]]:
     following, found = cast("tuple[bytes, list[bytes]]", reply)
     owned = [key for key in dict.fromkeys(found) if keys.owns(key.decode("utf-8", "surrogateescape"))]
     return following.decode(), owned
+
+
+def _restless(model: str, last: Outcome) -> str:
+    if last.contested:
+        noun = "record is" if last.contested == 1 else "records are"
+        return (
+            f"{model}: {last.contested} {noun} written by others faster than can be rewritten; run again when it is"
+            " calmer"
+        )
+    if last.changed:
+        return (
+            f"{model}: records of an older version are still being written, {last.changed} in the last of {_ROUNDS}"
+            " walks; end what runs the old code, and run 'migrate' again"
+        )
+    return f"{model}: the server was restarted in each of {_ROUNDS} walks; run 'migrate' again when it stays up"
 
 
 def _stopped(failures: Sequence[Failure], changed: int) -> str:

@@ -38,6 +38,7 @@ class Plan:
         snapshot: Schemas afterwards.
         fingerprint: Of all migrations up to ``reach``.
         is_resumed: Whether it goes on with a run that stopped.
+        is_recorded: Whether the ledger notes what was applied; without files there is nothing to note.
     """
 
     app: str
@@ -50,6 +51,7 @@ class Plan:
     snapshot: Snapshot
     fingerprint: str
     is_resumed: bool
+    is_recorded: bool = True
 
     @property
     def identity(self) -> tuple[object, ...]:

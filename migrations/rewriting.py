@@ -141,11 +141,12 @@ def replace(
     fence: Fence, target: int, drafts: Mapping[bytes, Draft], at_once: int, outcome: Outcome
 ) -> Batches[list[bytes]]:
     """Write drafts, each only if what it was made of is still there; give the keys of those where it is not."""
-    groups: dict[_Delta, list[bytes]] = {}
+    groups: dict[_Shape, list[bytes]] = {}
     for key, draft in drafts.items():
-        groups.setdefault(_delta_of(draft, fence.has_field_lives), []).append(key)
+        groups.setdefault(_shape_of(draft, fence.has_field_lives), []).append(key)
     contested: list[bytes] = []
-    for delta, keys in groups.items():
+    for shape, keys in groups.items():
+        delta = _Delta(*shape)
         for start in range(0, len(keys), at_once):
             chunk = keys[start : start + at_once]
             arguments: list[Argument] = [fence.epoch, target, fence.flag, *delta.arguments]
@@ -161,26 +162,41 @@ def replace(
     return contested
 
 
+# Fields read and whether each was present, fields set, fields removed, life spans carried: target and source.
+_Shape = tuple[tuple[str, ...], tuple[bool, ...], tuple[str, ...], tuple[str, ...], tuple[tuple[str, str], ...]]
+
+
+def _shape_of(draft: Draft, has_field_lives: bool) -> _Shape:
+    """Give in which fields a record is compared and changed. Most records of a batch share that, so it is sent once."""
+    original, reads, sets = draft.original, tuple(draft.reads), draft.sets
+    carried: list[tuple[str, str]] = []
+    if has_field_lives:
+        carried = [(name, draft.origin(name)) for name in sets if draft.origin(name) in original]
+    present = tuple([name in original for name in reads])
+    return reads, present, tuple(sets), tuple(draft.removes), tuple(carried)
+
+
 @dataclass(frozen=True)
 class _Delta:
-    """In which fields a record is compared and changed. Most records of a batch share one, so it is sent once.
+    """A shape as ``lua/replace.lua`` reads it, and the bytes of each record that has it.
 
     Attributes:
-        reads: Fields to compare, and whether each was present.
+        reads, present: Fields to compare, and whether each was present.
         sets, removes: Fields to write and to delete.
         carried: Target and source of life spans to carry.
     """
 
-    reads: tuple[tuple[str, bool], ...]
+    reads: tuple[str, ...]
+    present: tuple[bool, ...]
     sets: tuple[str, ...]
     removes: tuple[str, ...]
     carried: tuple[tuple[str, str], ...]
 
     @property
     def arguments(self) -> list[Argument]:
-        """The delta as ``lua/replace.lua`` reads it."""
+        """What all the records share."""
         arguments: list[Argument] = [len(self.reads)]
-        for name, was_present in self.reads:
+        for name, was_present in zip(self.reads, self.present, strict=True):
             arguments += [_raw(name), int(was_present)]
         arguments += [len(self.sets), *map(_raw, self.sets), len(self.removes), *map(_raw, self.removes)]
         arguments.append(len(self.carried))
@@ -189,22 +205,11 @@ class _Delta:
         return arguments
 
     def values(self, draft: Draft) -> list[bytes]:
-        """Bytes of one record, in the order of ``arguments``."""
+        """Bytes of one record: what was read and present, then what is set."""
         original, fields = draft.original, draft.fields
-        found = [original[name] for name, was_present in self.reads if was_present]
+        found = [original[name] for name in self.reads if name in original]
         found += [fields[name] for name in self.sets]
         return found
-
-
-def _delta_of(draft: Draft, has_field_lives: bool) -> _Delta:
-    original, sets = draft.original, draft.sets
-    carried = tuple((name, draft.origin(name)) for name in sets if draft.origin(name) in original)
-    return _Delta(
-        reads=tuple((name, name in original) for name in draft.touched),
-        sets=sets,
-        removes=draft.removes,
-        carried=carried if has_field_lives else (),
-    )
 
 
 def _drafts(route: Route, target: int, keys: Sequence[bytes], outcome: Outcome) -> Batches[dict[bytes, Draft]]:

@@ -41,9 +41,9 @@ class Stage:
         """Bring a draft of the older version to the newer one."""
         for place, step in enumerate(self.steps):
             for name, raw in step.forward(draft).items():
-                draft.set(kept_name(self.newer, place, name, was_absent=raw is None), raw or b"")
-        if draft.get(STAMP) is None:
-            draft.set(kept_name(self.newer, len(self.steps), STAMP, was_absent=True), b"")
+                draft.keep(kept_name(self.newer, place, name, was_absent=raw is None), raw or b"")
+        if STAMP not in draft.fields:
+            draft.keep(kept_name(self.newer, len(self.steps), STAMP, was_absent=True), b"")
         draft.set(STAMP, b"%d" % self.newer)
 
     def backward(self, draft: Draft) -> None:
@@ -99,13 +99,28 @@ class Route:
             RecordError: Its stamp is unknown here, or a step cannot do it.
         """
         draft = Draft(record)
-        raw = draft.get(STAMP)
-        version = self.version_of(raw)
-        for stage in self.stages_between(version, target) if version <= target else ():
-            stage.forward(draft)
-        for stage in reversed(self.stages_between(version, target) if version > target else ()):
-            stage.backward(draft)
+        version = self.version_of(record.get(STAMP))
+        stages, names = self._way(version, target)
+        draft.touched |= names
+        for stage in stages:
+            if version < target:
+                stage.forward(draft)
+            else:
+                stage.backward(draft)
         return draft
+
+    def _way(self, version: int, target: int) -> tuple[Sequence[Stage], frozenset[str]]:
+        """Give the stages in the order in which they run, and the fields that they name beforehand."""
+        way = self._ways.get((version, target))
+        if way is None:
+            stages = self.stages_between(version, target)
+            names = frozenset((STAMP,)).union(*(step.names for stage in stages for step in stage.steps))
+            way = self._ways[version, target] = (stages if version < target else stages[::-1], names)
+        return way
+
+    @cached_property
+    def _ways(self) -> dict[tuple[int, int], tuple[Sequence[Stage], frozenset[str]]]:
+        return {}
 
     def version_of(self, raw: bytes | None) -> int:
         """Give the version that a stamp stands for.

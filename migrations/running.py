@@ -24,10 +24,12 @@ class Result:
     Attributes:
         changed: Records rewritten, by model.
         seconds: How long it took.
+        is_found_done: Another runner did it while this one waited for the lease.
     """
 
     changed: dict[str, int]
     seconds: float
+    is_found_done: bool = False
 
 
 def run_plan(
@@ -57,14 +59,18 @@ def run_plan(
     """
     began = time.monotonic()
     state = run(client, shelf.read())
-    if replan(state).identity != plan.identity:
+    fresh = replan(state)
+    if fresh.is_empty and not fresh.is_resumed:
+        return Result({}, 0.0, is_found_done=not plan.is_empty)
+    if fresh.identity != plan.identity:
         raise LockedError("another runner changed the database since this plan was made; look at it and run again")
     journal = _journal(plan, state)
     run(client, shelf.checkpoint(lease.key, lease.epoch, journal))
     runner = Runner(client, lease, shelf, journal, batch_size, report)
     changed = {work.route.model: runner.run_pass(work).changed for work in plan.works}
     seconds = round(time.monotonic() - began, 3)
-    applied = [_entry(link, seconds, sum(changed.values())) for link in plan.applied]
+    recorded = plan.applied if plan.is_recorded else ()
+    applied = [_entry(link, seconds, sum(changed.values())) for link in recorded]
     unapplied = [link.id for link in plan.unapplied]
     run(client, shelf.finish(lease.key, lease.epoch, applied, unapplied, plan.snapshot))
     return Result(changed, seconds)
@@ -73,14 +79,22 @@ def run_plan(
 def fake(client: SyncClient, lease: Lease, shelf: Shelf, chain: Chain, target: int) -> None:
     """Record migrations as applied up to a target, as the files are now, without touching a record.
 
+    What was applied from the same files stays in the ledger as it is: it tells who did what when.
+
     Raises:
         LockedError: Another runner has taken over.
     """
     state = run(client, shelf.read())
-    applied = [_entry(link, 0.0, 0, is_faked=True) for link in chain.links[:target]]
-    keep = {entry.id for entry in applied}
+    links = chain.links[:target]
+    applied = [_entry(link, 0.0, 0, is_faked=True) for link in links if not _is_noted(link, state)]
+    keep = {link.id for link in links}
     unapplied = [id for id in state.ledger if id not in keep]
     run(client, shelf.finish(lease.key, lease.epoch, applied, unapplied, chain.snapshots[target]))
+
+
+def _is_noted(link: Link, state: State) -> bool:
+    entry = state.ledger.get(link.id)
+    return entry is not None and entry.checksum == link.checksum
 
 
 def _journal(plan: Plan, state: State) -> Journal:

@@ -26,6 +26,11 @@ _REMEMBERED: Final = 10_000  # conversions a field; a few MB at most
 class Step(ABC):
     """One change of one record. Immutable; deterministic, so that it may be computed again at any time."""
 
+    @property
+    def names(self) -> frozenset[str]:
+        """Fields that it may look at or change, as far as that is known beforehand; others are noted by the draft."""
+        return frozenset()
+
     @abstractmethod
     def forward(self, draft: Draft) -> Aside:
         """Change the draft; give what must be kept aside to take that back."""
@@ -42,6 +47,10 @@ class Move(Step):
     old: str
     new: str
 
+    @property
+    def names(self) -> frozenset[str]:
+        return frozenset((self.old, self.new))
+
     def forward(self, draft: Draft) -> Aside:
         displaced = draft.move(self.old, self.new)
         return {} if displaced is None else {self.new: displaced}
@@ -57,6 +66,10 @@ class Put(Step):
 
     name: str
     raw: bytes
+
+    @property
+    def names(self) -> frozenset[str]:
+        return frozenset((self.name,))
 
     def forward(self, draft: Draft) -> Aside:
         before = draft.set(self.name, self.raw)
@@ -78,6 +91,10 @@ class Drop(Step):
 
     name: str
     back: bytes | None = None
+
+    @property
+    def names(self) -> frozenset[str]:
+        return frozenset((self.name,))
 
     def forward(self, draft: Draft) -> Aside:
         before = draft.remove(self.name)
@@ -109,8 +126,12 @@ class Convert(Step):
     back: Callable[[bytes], bytes]
     is_same: Callable[[bytes, bytes], bool]
 
+    @property
+    def names(self) -> frozenset[str]:
+        return frozenset((self.name,))
+
     def forward(self, draft: Draft) -> Aside:
-        before = draft.get(self.name)
+        before = draft.fields.get(self.name)
         if before is None:
             return _NOTHING
         after, comes_back = self._there(before)
@@ -120,7 +141,7 @@ class Convert(Step):
         return _NOTHING if comes_back else {self.name: before}
 
     def backward(self, draft: Draft, aside: Mapping[str, bytes | None]) -> None:
-        now, before = draft.get(self.name), aside.get(self.name)
+        now, before = draft.fields.get(self.name), aside.get(self.name)
         if now is None:
             return
         if before is not None and self.function(before) == now:
@@ -193,7 +214,7 @@ class Compute(Step):
         again = Draft(draft.fields)
         _restore(again, aside)
         self.function(again)
-        draft.touched.update(draft.origin(name) for name in again.touched | aside.keys())
+        draft.touched.update(draft.origin(name) for name in again.reads | aside.keys())
         return all(again.fields.get(name) == draft.fields.get(name) for name in aside)
 
 

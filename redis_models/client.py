@@ -9,7 +9,7 @@ import asyncio
 import builtins
 import time
 from collections.abc import Callable, Iterator, Sequence
-from typing import Final, Protocol, TypeVar, cast
+from typing import Any, Final, Protocol, TypeVar, cast
 
 import hiredis
 import redis
@@ -84,7 +84,7 @@ class SyncClient:
     """
 
     def __init__(self, client: redis.Redis, address: str) -> None:
-        self._pool = client.connection_pool
+        self._pool: Any = client.connection_pool  # redis-py leaves it half untyped
         self._address = address
 
     def exchange(self, commands: Sequence[Command]) -> list[Reply]:
@@ -109,7 +109,7 @@ class SyncClient:
     def _attempt(self, packed: bytes, count: int) -> list[Reply]:
         connection = self._pool.get_connection()
         try:
-            connection.send_packed_command([packed], check_health=False)  # type: ignore[no-untyped-call]
+            connection.send_packed_command([packed], check_health=False)
             replies: list[Reply] = []
             for _ in range(count):
                 try:
@@ -118,7 +118,7 @@ class SyncClient:
                     replies.append(exc)
         except BaseException:
             # Unread replies would answer the next batch on this connection.
-            connection.disconnect()  # type: ignore[no-untyped-call]
+            connection.disconnect()
             raise
         finally:
             self._pool.release(connection)
@@ -135,7 +135,7 @@ class AsyncClient:
     """
 
     def __init__(self, client: redis.asyncio.Redis, address: str, timeout_s: float | None = None) -> None:
-        self._pool = client.connection_pool
+        self._pool: Any = client.connection_pool
         self._address, self._timeout_s = address, timeout_s
 
     async def exchange(self, commands: Sequence[Command]) -> list[Reply]:
@@ -159,7 +159,7 @@ class AsyncClient:
         raise AssertionError("unreachable: the last pause is None")
 
     async def _attempt(self, packed: bytes, count: int) -> list[Reply]:
-        connection = await self._pool.get_connection()  # type: ignore[no-untyped-call]
+        connection = await self._pool.get_connection()
         try:
             await connection.send_packed_command([packed], check_health=False)
             replies: list[Reply] = []
@@ -177,7 +177,7 @@ class AsyncClient:
 
 
 def _packed(commands: Sequence[Command]) -> bytes:
-    pack = cast("Callable[[Command], bytes]", hiredis.pack_command)  # whose signature says a tuple of one
+    pack: Callable[[Command], bytes] = cast(Any, hiredis).pack_command  # whose signature says a tuple of one
     return b"".join([pack(command) for command in commands])
 
 

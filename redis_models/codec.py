@@ -13,6 +13,7 @@ import re
 import types
 from collections.abc import Callable
 from datetime import date, datetime, timedelta
+from decimal import Decimal
 from typing import Annotated, Final, Literal, Union, cast, get_args, get_origin
 
 from pydantic import ConfigDict, PydanticUserError, SecretBytes, SecretStr, TypeAdapter
@@ -217,6 +218,14 @@ def _write_datetime(value: object) -> bytes:
     return b'"%s"' % value.isoformat().encode()
 
 
+def _write_decimal(value: object) -> bytes:
+    if not isinstance(value, Decimal):
+        raise TypeError(f"expected Decimal, got {type(value).__name__}")
+    if not value.is_finite():
+        raise ValueError("a Decimal that is not finite does not read back")
+    return b'"%s"' % str(value).encode()
+
+
 def _write_secret(value: object) -> bytes:
     if not isinstance(value, SecretStr):
         raise TypeError(f"expected SecretStr, got {type(value).__name__}")
@@ -238,6 +247,7 @@ _WRITERS: Final[dict[type, Callable[[object], bytes]]] = {
     bool: _write_bool,
     date: _write_date,
     datetime: _write_datetime,
+    Decimal: _write_decimal,
     SecretBytes: _write_secret_bytes,
     SecretStr: _write_secret,
 }

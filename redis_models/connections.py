@@ -1,13 +1,14 @@
 """Where a server is and how to speak to it: options for redis-py's connection pools, out of a URL or another client."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final, cast
 from urllib.parse import urlsplit
 
 import redis
 import redis.asyncio
-from redis.connection import AbstractConnection, parse_url
+from redis import connection
+from redis.connection import AbstractConnection
 
 from .errors import SettingsError
 
@@ -16,7 +17,8 @@ __all__ = ["address_of", "async_class", "masked", "options_of_pool", "options_of
 _PASSWORD: Final = re.compile(r"://([^:/?#]*):.*@|([?&]password=)[^&]*")
 _WHERE: Final = frozenset(["client_name", "db", "host", "password", "path", "port", "protocol", "username"])
 _SSL: Final = "ssl_"
-_BLOCKING: Final[Mapping[type, type[AbstractConnection]]] = {
+_SCHEMES: Final = {"valkey": "redis", "valkeys": "rediss"}
+_BLOCKING: Final[Mapping[type[Any], type[Any]]] = {
     redis.asyncio.UnixDomainSocketConnection: redis.UnixDomainSocketConnection,
     redis.asyncio.SSLConnection: redis.SSLConnection,
     redis.asyncio.Connection: redis.Connection,
@@ -31,8 +33,9 @@ def options_of_url(url: str) -> tuple[type[AbstractConnection], dict[str, Any]]:
         SettingsError: It is no URL of a server.
     """
     scheme, _, rest = url.partition(":")
+    parse: Callable[[str], dict[str, Any]] = cast(Any, connection).parse_url
     try:
-        options = dict(parse_url({"valkey": "redis", "valkeys": "rediss"}.get(scheme, scheme) + ":" + rest))  # type: ignore[no-untyped-call]
+        options = parse(f"{_SCHEMES.get(scheme, scheme)}:{rest}")
     except ValueError:
         # Its text may hold half a password that was not percent-encoded.
         raise SettingsError(

@@ -2,12 +2,13 @@
 
 import copy
 import warnings
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, ClassVar, Final, cast, dataclass_transform, get_origin
 
 import pydantic
 from pydantic import BaseModel, PrivateAttr
+from pydantic.errors import PydanticUndefinedAnnotation
 
 from .errors import ModelDeclarationError
 from .fields import Field, storage_of
@@ -59,8 +60,7 @@ class ModelMeta(ModelMetaclass):
         compiled = cls.__dict__.get("_compiled")
         if compiled is None:
             model = cast("type[Model]", cls)
-            if not model.__pydantic_complete__:
-                model.model_rebuild()
+            _complete(model)
             compiled = compile_shape(model, read_options(cls))
             type.__setattr__(cls, "_compiled", compiled)
         return cast("Shape[Any]", compiled)
@@ -88,10 +88,22 @@ def is_live(instance: "Model") -> bool:
     return getattr(instance, "__auto__", None) is not None or getattr(instance, "__record__", None) is not None
 
 
-def _forget_shape(cls: type) -> None:
+def _forget_shape(cls: "ModelMeta") -> None:
     type.__setattr__(cls, "_compiled", None)
-    for child in cast(list[type], type.__subclasses__(cls)):
+    children: list[ModelMeta] = cast(Any, type).__subclasses__(cls)
+    for child in children:
         _forget_shape(child)
+
+
+def _complete(model: "type[Model]") -> None:
+    """Look up names in annotations that were not there yet when the class was made."""
+    if not model.__pydantic_complete__:
+        try:
+            model.model_rebuild()
+        except PydanticUndefinedAnnotation as exc:
+            raise ModelDeclarationError(
+                model.__name__, f"an annotation names {exc.name!r}, which is not defined; import it in {model.__module__}"
+            ) from exc
 
 
 def _name_primary_key(model: "type[Model]") -> None:
@@ -104,7 +116,7 @@ def _name_primary_key(model: "type[Model]") -> None:
 
 
 @contextmanager
-def _fields_named_like_verbs(name: str, bases: tuple[type, ...], namespace: dict[str, Any]) -> Iterator[None]:
+def _fields_named_like_verbs(name: str, bases: tuple[type, ...], namespace: dict[str, Any]) -> Generator[None]:
     """Let a model have a field ``count``: the class keeps the verb, an instance has the value.
 
     Pydantic would take the verb, which it finds on the base class, for the field's default, and warn.

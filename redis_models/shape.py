@@ -19,6 +19,7 @@ __all__ = ["RESERVED", "STAMP", "Shape", "StoredField", "compile_shape", "stored
 STAMP: Final = "_v"
 # Stored fields that belong to the library: the stamp, and what migration n keeps aside (_b1, _b2, ...).
 RESERVED: Final = ("_v", "_b")
+_NO_PRIMARY_KEYS: Final[tuple[type, ...]] = (list, dict, set, bytes, BaseModel)
 M = TypeVar("M", bound=BaseModel)
 
 
@@ -67,8 +68,8 @@ class Shape(Generic[M]):
             InvalidPrimaryKeyError: It is None, empty, or no plain value.
         """
         if isinstance(pk, Enum):
-            pk = pk.value
-        if pk is None or isinstance(pk, (list, dict, set, bytes, BaseModel)):
+            pk = cast(object, pk.value)
+        if pk is None or issubclass(type(pk), _NO_PRIMARY_KEYS):
             raise InvalidPrimaryKeyError(self.model.__name__, pk, "is no plain value; use text, a number, a UUID")
         text = str(pk)
         if not text:

@@ -4,7 +4,7 @@ import asyncio
 import threading
 import weakref
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar, cast
 from urllib.parse import quote
 
 import redis
@@ -18,7 +18,8 @@ from redis.retry import Retry
 from .batches import Batches
 from .client import AsyncClient, SyncClient, run, run_async
 from .connections import address_of, async_class, masked, options_of_pool, options_of_url, sync_class
-from .embedded import AsyncEmbeddedConnection, EmbeddedConnection, EmbeddedServer
+from .embedded import EmbeddedServer
+from .embedded_connection import AsyncEmbeddedConnection, EmbeddedConnection
 from .errors import ModelDeclarationError
 
 if TYPE_CHECKING:
@@ -136,7 +137,7 @@ class Store:
             NotImplementedError: Its primary key is not named by text, as in the seed.
             ModelDeclarationError: It cannot be stored as it is declared, or another model has its keys.
         """
-        if not isinstance(model.get_primary_key_field(), str):
+        if not isinstance(cast(object, model.get_primary_key_field()), str):
             raise NotImplementedError(f"{model.__name__} should have a _primary_key_field")
         if model.__options__.abstract:
             raise ModelDeclarationError(
@@ -211,12 +212,12 @@ class Store:
         else:
             plain, options = self._options()
             address = self.address
-        pool = redis.BlockingConnectionPool(
+        pool = cast(Any, redis.BlockingConnectionPool)(
             max_connections=_CONNECTIONS,
             timeout=self._timeout_s,
             connection_class=sync_class(EmbeddedConnection if self._embedded else plain),
             **{**_DEFAULTS, "socket_timeout": self._timeout_s, **options, "retry": Retry(NoBackoff(), 0)},
-        )  # type: ignore[no-untyped-call]  # redis-py leaves its pools untyped
+        )
         client = redis.Redis.from_pool(pool)
         return self.redis_store, client, SyncClient(client, address)
 
@@ -224,7 +225,7 @@ class Store:
         for loop in [loop for loop in self._async if loop.is_closed()]:
             del self._async[loop]  # its connections refer to it, so that it would stay for ever
         plain, options = self._options()
-        pool = redis.asyncio.BlockingConnectionPool(
+        pool = cast(Any, redis.asyncio.BlockingConnectionPool)(
             max_connections=_CONNECTIONS,
             timeout=None,
             connection_class=async_class(AsyncEmbeddedConnection if self._embedded else plain),

@@ -105,8 +105,9 @@ class Verbs(Generic[M]):
         return (yield from reading.select_columns(self.shape, self.upgrader, selection, columns)) or None
 
     def insert(self, instances: M | Iterable[M], life_span: LifeSpan | None) -> Batches[list[object]]:
-        is_one = isinstance(instances, (BaseModel, str, bytes, dict)) or not isinstance(instances, Iterable)
-        some = [cast(M, instances)] if is_one else list(cast("Iterable[M]", instances))
+        given = cast(object, instances)
+        is_one = isinstance(given, (BaseModel, str, bytes, dict)) or not isinstance(given, Iterable)
+        some = [cast(M, given)] if is_one else list(cast("Iterable[M]", given))
         for one in some:
             if not isinstance(one, self.shape.model):
                 name = self.shape.model.__name__

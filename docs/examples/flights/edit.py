@@ -25,6 +25,6 @@ def with_functions(migration: str, functions: Path) -> str:
 
 
 def diff_lines(before: str, after: str) -> list[str]:
-    """Give the lines that were added or changed, as ``diff`` shows them."""
+    """Give the lines that are new or other than before, as ``diff`` shows them."""
     lines = unified_diff(before.splitlines(), after.splitlines(), n=0, lineterm="")
-    return [line for line in list(lines)[2:] if line.strip("+-") and not line.startswith("@@")]
+    return [line for line in list(lines)[2:] if line.startswith("+") and len(line) > 1]

@@ -1,0 +1,89 @@
+"""Key names: no primary key reaches another record, another model or an index."""
+
+import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
+
+from redis_models.keys import INDEX, KeySpace, bookkeeping_key, complaint_about
+
+# Few signs, so that hypothesis meets separators within keys, and across their joints, all the time.
+_SIGNS = st.text("a:_%5Fdix&", min_size=1, max_size=6)
+_SEPARATORS = st.sampled_from([":", "::", "_%&_", "!SEP!", "/", "_", "__", ":a:", "%:"])
+_PRIMARY_KEYS = st.one_of(_SIGNS, st.text(min_size=1).filter(lambda text: text.isprintable()), st.just(INDEX))
+
+
+@st.composite
+def _keyspaces(draw: st.DrawFn, separator: str) -> KeySpace:
+    space = KeySpace(draw(st.one_of(st.just(""), _SIGNS)), separator, draw(_SIGNS))
+    assume(complaint_about(separator, space.table) is None)
+    return space
+
+
+@given(st.data(), _SEPARATORS, _PRIMARY_KEYS, _PRIMARY_KEYS)
+def test_a_key_belongs_to_one_record_of_one_model(data: st.DataObject, separator: str, one: str, two: str) -> None:
+    mine, other = data.draw(_keyspaces(separator)), data.draw(_keyspaces(separator))
+    key = mine.record(one)
+
+    assert mine.owns(key)
+    assert key not in (mine.index, other.index)
+    assert not mine.owns(mine.index)
+    if mine.start != other.start:
+        assert not other.owns(key)
+        assert other.record(two) != key
+        assert not other.owns(mine.index)
+    else:
+        assert (other.record(two) == key) == (one == two)
+
+
+@given(st.data(), _SEPARATORS, _PRIMARY_KEYS)
+def test_a_primary_key_reads_back_from_its_key(data: st.DataObject, separator: str, pk: str) -> None:
+    space = data.draw(_keyspaces(separator))
+
+    assert space.primary_key(space.record(pk)) == pk
+
+
+@pytest.mark.parametrize("pk", ["ada", "A-1", "caf\u00e9", "a b", "7", "x" * 1000, "__index2"])
+def test_an_ordinary_primary_key_stands_in_the_key_as_it_is(pk: str) -> None:
+    assert KeySpace("", ":", "customer").record(pk) == f"customer:{pk}"
+
+
+def test_keys_are_spelled_as_the_seed_spells_them() -> None:
+    space = KeySpace("PreFix", "!SEP!", "TabName")
+
+    assert space.record("1") == "prefix!sep!TabName!sep!1"
+    assert space.index == "prefix!sep!TabName!sep!__index"
+
+
+def test_a_sibling_whose_prefix_begins_with_ours_keeps_its_records() -> None:
+    order, item = KeySpace("", ":", "order"), KeySpace("order", ":", "item")
+
+    assert not order.owns(item.record("7"))
+    assert order.record("item:7") != item.record("7")
+    assert not order.owns(item.index)
+
+
+def test_half_a_separator_at_the_joint_is_escaped_too() -> None:
+    assert KeySpace("", "::", "t").record(":a") != KeySpace("", "::", "t:").record("a")
+
+
+def test_the_glob_of_a_model_takes_its_signs_literally() -> None:
+    assert KeySpace("", ":", "a*[b]?").pattern == "a\\*\\[b\\]\\?:*"
+
+
+@pytest.mark.parametrize("separator", ["", "%", "5", "%2", "i", "index", "_i", "X"])
+def test_a_separator_that_cannot_keep_keys_apart_is_named(separator: str) -> None:
+    complaint = complaint_about(separator, "t")
+
+    assert complaint is not None
+    assert repr(separator.lower()) in complaint
+
+
+def test_a_table_that_ends_in_the_underscore_that_separates_is_named() -> None:
+    complaint = complaint_about("_", "t__")
+
+    assert complaint is not None
+    assert "'t__'" in complaint
+
+
+def test_the_bookkeeping_of_a_namespace_shares_one_slot() -> None:
+    assert bookkeeping_key("shop", "lease") == "redis_models:{shop}:lease"
