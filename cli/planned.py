@@ -32,7 +32,7 @@ def plan_lines(plan: Plan, address: str, counts: Mapping[str, int]) -> list[str]
         )
     if plan.destructive:
         lines.append(
-            "  ! removes what the application can see; the values stay in the records, aside, until they are purged"
+            "  ! removes what the application can see; the values stay in the records, aside, for the way back"
         )
     return lines
 

@@ -41,8 +41,13 @@ def kept_name(version: int, step: int, name: str, *, was_absent: bool) -> str:
 def entries_of(version: int, stored: Iterable[str]) -> list[Entry]:
     """Find what the migration to ``version`` kept among the stored fields of a record."""
     start = f"_b{version}"
-    found = (_entry(version, name) for name in stored if name.startswith(start))
-    return [entry for entry in found if entry is not None]
+    found: list[Entry] = []
+    for name in stored:
+        if name.startswith(start):
+            entry = _entry(version, name)
+            if entry is not None:
+                found.append(entry)
+    return found
 
 
 @lru_cache(maxsize=_ALL_NAMES)

@@ -9,12 +9,13 @@ lease changes nothing.
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from typing import Final, cast
 
 from redis_models.batches import Argument, Batches, call, check, hash_of, load_script, send
-from redis_models.errors import DriftError, LockedError
+from redis_models.errors import DriftError, LockedError, SchemaError
 from redis_models.keys import bookkeeping_key
 
 from .schema import Snapshot
@@ -107,21 +108,29 @@ class Shelf:
         """Read where the app is, in one round trip.
 
         Raises:
-            DriftError: What is stored is none of ours.
+            DriftError: What is stored is none of ours; it names the key.
         """
         ledger, snapshot, journal = yield from send(
             [("HGETALL", self._key("ledger")), ("GET", self._key("snapshot")), ("HGETALL", self._key("journal"))]
         )
-        try:
+        with self._reading("ledger"):
             entries = {id: Entry(**json.loads(raw)) for id, raw in hash_of(ledger).items()}
+        with self._reading("snapshot"):
+            schemas = None if snapshot is None else Snapshot.from_json(cast(bytes, snapshot))
+        with self._reading("journal"):
             fields = {name: raw.decode() for name, raw in hash_of(journal).items()}
-        except (ValueError, TypeError) as exc:
-            raise DriftError(f"the ledger of {self.app} at {self._key('ledger')!r} cannot be read: {exc}") from exc
-        return State(
-            ledger=entries,
-            snapshot=None if snapshot is None else Snapshot.from_json(cast(bytes, snapshot)),
-            journal=_journal_of(fields) if fields else None,
-        )
+            run = _journal_of(fields) if fields else None
+        return State(entries, schemas, run)
+
+    @contextmanager
+    def _reading(self, name: str) -> Generator[None]:
+        try:
+            yield
+        except (ValueError, TypeError, KeyError, SchemaError) as exc:
+            raise DriftError(
+                f"the {name} of {self.app} at {self._key(name)} cannot be read ({exc}); restore it from a backup, or"
+                " delete it and run 'migrate --fake' to the migration that the records are at"
+            ) from exc
 
     def checkpoint(self, lease_key: str, epoch: int, journal: Journal) -> Batches[None]:
         """Store the journal.

@@ -23,7 +23,7 @@ from pydantic import BaseModel, ConfigDict, PlainSerializer, PlainValidator, Roo
 
 from redis_models.errors import SchemaError
 
-from .typetext import CONTAINERS, NAMES, OPAQUE, TypeText
+from .typenames import CONTAINERS, NAMES, OPAQUE, TypeText
 
 __all__ = ["HistoricalObject", "resolve"]
 

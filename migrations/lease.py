@@ -6,6 +6,7 @@ dead, because it ran on this machine and its process is gone, is succeeded at on
 
 import json
 import os
+import secrets
 import socket
 import time
 from collections.abc import Generator
@@ -97,7 +98,7 @@ def this_process() -> str:
 
 
 def _take(client: SyncClient, key: str, life_s: float) -> Lease:
-    me = json.dumps(_identity(os.getpid()))
+    me = json.dumps({**_identity(os.getpid()), "call": secrets.token_hex(4)})
     life_ms = round(life_s * 1000)
     answer = run(client, _lease_call(key, "take", me, life_ms, ""))
     if answer[0] == b"HELD" and _is_dead(cast(bytes, answer[2])):

@@ -9,13 +9,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from redis_models.errors import DriftError
+from redis_models.errors import DriftError, MigrationFileError
 
 from .bookkeeping import Journal, State
 from .chain import Chain, Link
 from .passes import Work
 from .route import Route, stage_of
-from .schema import Snapshot
+from .schema import ModelSchema, Snapshot
 
 __all__ = ["IN_CLIENT_RATE", "IN_SERVER_RATE", "Plan", "make_plan", "plan_between", "routes_of"]
 
@@ -112,7 +112,7 @@ def plan_between(chain: Chain, start: int, target: int, journal: Journal | None)
         reach=reach,
         applied=chain.links[start:target],
         unapplied=tuple(reversed(chain.links[target:start])),
-        works=_works(chain, low, reach, target),
+        works=_works(chain, range(low, reach + 1), start, target),
         snapshot=chain.snapshots[target],
         fingerprint=_fingerprint(chain, reach),
         is_resumed=journal is not None,
@@ -126,14 +126,19 @@ def routes_of(chain: Chain) -> Mapping[str, Route]:
 
     Returns:
         Routes by the beginning of the keys (``KeySpace.start``), each named after the latest model there.
+
+    Raises:
+        MigrationFileError: A model begins where records of another version stay: a stamp would mean two shapes.
     """
     routes: dict[str, Route] = {}
     for link, before, after in zip(chain.links, chain.snapshots, chain.snapshots[1:], strict=False):
         for model in after.models:
             start = model.keys.start
             known = routes.get(start)
-            if known is None or (model.name not in before.by_name and known.versions[-1] != model.version):
+            if known is None:
                 routes[start] = Route(model.name, (), model.version)
+            elif model.name not in before.by_name and known.versions[-1] != model.version:
+                raise MigrationFileError(link.path, _overlap(model, known))
             elif known.versions[-1] != model.version:
                 stage = stage_of(model.name, before, link.operations, model.version)
                 routes[start] = Route(model.name, (*known.stages, stage), known.first)
@@ -142,16 +147,24 @@ def routes_of(chain: Chain) -> Mapping[str, Route]:
     return routes
 
 
-def _works(chain: Chain, low: int, reach: int, target: int) -> tuple[Work, ...]:
+def _overlap(model: ModelSchema, known: Route) -> str:
+    last = known.versions[-1]
+    return (
+        f"creates {model.name} at version {model.version} on the keys {model.keys.start}*, where the records of"
+        f" {known.model} stay at version {last}; give it version {last} if it takes these over, or another table"
+    )
+
+
+def _works(chain: Chain, positions: range, source: int, target: int) -> tuple[Work, ...]:
     works: list[Work] = []
-    span = chain.snapshots[low : reach + 1]
+    span = [chain.snapshots[position] for position in positions]
     for start, route in sorted(routes_of(chain).items()):
         models = [model for snapshot in span for model in snapshot.models if model.keys.start == start]
         if not models:
             continue
         aim = _aim(chain, start, target, route)
         if {model.version for model in models} != {aim}:
-            works.append(Work(route, models[-1].keys, aim))
+            works.append(Work(route, models[-1].keys, aim, _aim(chain, start, source, route)))
     return tuple(works)
 
 

@@ -82,24 +82,26 @@ class Program:
     """What a script does to records of some versions; see ``lua/rewrite.lua`` for the lists.
 
     Attributes:
+        route: The way that it is compiled from.
         versions: Versions of the records that it is for.
         arguments: The lists, as the script reads them.
     """
 
+    route: Route
     versions: tuple[int, ...]
     arguments: tuple[Argument, ...]
 
 
 def compile_program(route: Route, target: int) -> Program:
-    """Compile the way up to ``target`` from every older version, all of whose stages must be static."""
-    versions = tuple(version for version in route.versions if version < target)
+    """Compile the way up to ``target`` from every older version from which all stages are static."""
+    versions = tuple(version for version in route.versions if version < target and route.is_static(version, target))
     runs = [_run(route.stages_between(version, target)) for version in versions]
     sources = sorted({name for run in runs for name in run.names})
     place = {name: number for number, name in enumerate(sources, 1)}
     arguments: list[Argument] = [len(sources), *sources, len(runs)]
     for version, run in zip(versions, runs, strict=True):
         arguments += [version, *_fields(run.fields, place), run.unstamped_as, *_kept(run.keeps, place)]
-    return Program(versions, tuple(arguments))
+    return Program(route, versions, tuple(arguments))
 
 
 @dataclass(frozen=True)

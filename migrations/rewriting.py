@@ -31,17 +31,18 @@ class Fence:
     Attributes:
         lease_key: Key of the lease.
         epoch: Epoch of the caller's lease, or "" for one that needs none.
-        has_field_lives: Whether hash fields have life spans on this server.
+        has_field_lives: Whether hash fields have life spans on this server; None where nobody asked it, and then the
+            script finds out.
     """
 
     lease_key: str
     epoch: int | str
-    has_field_lives: bool
+    has_field_lives: bool | None
 
     @property
     def flag(self) -> str:
         """What the scripts take for ``has_field_lives``."""
-        return "1" if self.has_field_lives else ""
+        return "?" if self.has_field_lives is None else "1" if self.has_field_lives else ""
 
 
 @dataclass(frozen=True)
@@ -91,7 +92,7 @@ def rewrite_in_server(
 
     Args:
         fence: Of the caller's lease.
-        program: For all versions that the records may have.
+        program: For the version that most records have; those of others are done by Python.
         target: Version to reach.
         keys: The records.
         at_once: How many records a script takes, at most 100.
@@ -99,14 +100,18 @@ def rewrite_in_server(
     Raises:
         LockedError: The lease is somebody else's by now; no record was changed by the script that found out.
     """
-    outcome = Outcome()
+    outcome, others = Outcome(), list[bytes]()
     for start in range(0, len(keys), at_once):
         chunk = keys[start : start + at_once]
         arguments = [fence.epoch, target, fence.flag, *program.arguments]
         command = _REWRITE.command([fence.lease_key, *chunk], arguments)
         [letters] = check((yield from call(_REWRITE, [command])))
         for key, letter in zip(chunk, _letters(letters), strict=True):
-            _count(outcome, key, letter)
+            if letter == "V":
+                others.append(key)
+            else:
+                _count(outcome, key, letter)
+    outcome.add((yield from rewrite_here(fence, program.route, target, others, at_once)))
     return outcome
 
 
@@ -143,7 +148,7 @@ def replace(
     """Write drafts, each only if what it was made of is still there; give the keys of those where it is not."""
     groups: dict[_Shape, list[bytes]] = {}
     for key, draft in drafts.items():
-        groups.setdefault(_shape_of(draft, fence.has_field_lives), []).append(key)
+        groups.setdefault(_shape_of(draft, fence.has_field_lives is not False), []).append(key)
     contested: list[bytes] = []
     for shape, keys in groups.items():
         delta = _Delta(*shape)
@@ -171,7 +176,8 @@ def _shape_of(draft: Draft, has_field_lives: bool) -> _Shape:
     original, reads, sets = draft.original, tuple(draft.reads), draft.sets
     carried: list[tuple[str, str]] = []
     if has_field_lives:
-        carried = [(name, draft.origin(name)) for name in sets if draft.origin(name) in original]
+        moved = draft.moved
+        carried = [(name, moved.get(name, name)) for name in sets if moved.get(name, name) in original]
     present = tuple([name in original for name in reads])
     return reads, present, tuple(sets), tuple(draft.removes), tuple(carried)
 
@@ -214,18 +220,8 @@ class _Delta:
 
 def _drafts(route: Route, target: int, keys: Sequence[bytes], outcome: Outcome) -> Batches[dict[bytes, Draft]]:
     """Read records and rewrite them in memory; those that need nothing, or cannot be, go into ``outcome`` at once."""
-    replies = yield [("HGETALL", key) for key in keys]
     drafts: dict[bytes, Draft] = {}
-    for key, reply in zip(keys, replies, strict=True):
-        if isinstance(reply, Exception):
-            if not str(reply).startswith("WRONGTYPE"):
-                check([reply])
-            _count(outcome, key, "T")
-            continue
-        record = hash_of(reply)
-        if not record:
-            outcome.gone += 1
-            continue
+    for key, record in (yield from _records(route.names_before(target), keys, outcome)):
         try:
             if route.version_of(record.get(STAMP)) == target:
                 outcome.skipped += 1
@@ -234,6 +230,39 @@ def _drafts(route: Route, target: int, keys: Sequence[bytes], outcome: Outcome) 
         except RecordError as exc:
             outcome.failures.append(Failure(_text(key), str(exc)))
     return drafts
+
+
+def _records(
+    names: Sequence[str] | None, keys: Sequence[bytes], outcome: Outcome
+) -> Batches[list[tuple[bytes, dict[str, bytes]]]]:
+    """Read the named fields of records, or all of them; those that are no records go into ``outcome``."""
+    if names is None:
+        replies = yield [("HGETALL", key) for key in keys]
+    else:
+        replies = yield [("HMGET", key, *names) for key in keys]
+    records: list[tuple[bytes, dict[str, bytes]]] = []
+    unclear: list[bytes] = []
+    for key, reply in zip(keys, replies, strict=True):
+        if isinstance(reply, Exception):
+            if not str(reply).startswith("WRONGTYPE"):
+                check([reply])
+            _count(outcome, key, "T")
+        elif names is None:
+            record = hash_of(reply)
+            if record:
+                records.append((key, record))
+            else:
+                outcome.gone += 1
+        else:
+            pairs = zip(names, cast("list[bytes | None]", reply), strict=True)
+            record = {name: raw for name, raw in pairs if raw is not None}
+            if record:
+                records.append((key, record))
+            else:
+                unclear.append(key)
+    if unclear:  # gone, or a hash that has none of these fields
+        records += yield from _records(None, unclear, outcome)
+    return records
 
 
 def _letters(reply: object) -> str:
@@ -251,13 +280,10 @@ def _count(outcome: Outcome, key: bytes, letter: str) -> None:
     elif letter == "G":
         outcome.gone += 1
     else:
-        outcome.failures.append(Failure(_text(key), _REASONS[letter]))
+        outcome.failures.append(Failure(_text(key), _NO_HASH))
 
 
-_REASONS: Final = {
-    "T": "the key holds no hash; move it out of the model's prefix, or delete it",
-    "V": "its stamp _v is a version that no migration file here knows; pull the newer files, or correct the stamp",
-}
+_NO_HASH: Final = "the key holds no hash; move it out of the model's prefix, or delete it"
 
 
 def _text(key: bytes) -> str:

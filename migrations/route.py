@@ -6,6 +6,7 @@ All stages on the way are run on one draft, so that a record is rewritten once, 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Final
 
 from redis_models.errors import RecordError
 from redis_models.shape import STAMP, stored_version
@@ -17,6 +18,8 @@ from .schema import Snapshot
 from .steps import Aside, Drop, Move, Put, Step
 
 __all__ = ["Route", "Stage", "stage_of"]
+
+_NOTHING: Final[Aside] = {}
 
 
 @dataclass(frozen=True)
@@ -49,11 +52,11 @@ class Stage:
     def backward(self, draft: Draft) -> None:
         """Bring a draft of the newer version back to the older one."""
         kept: dict[int, Aside] = {}
-        for entry in entries_of(self.newer, tuple(draft.fields)):
+        for entry in entries_of(self.newer, draft.fields):
             raw = draft.remove(entry.stored_as)
             kept.setdefault(entry.step, {})[entry.name] = None if entry.was_absent else raw
         for place in range(len(self.steps) - 1, -1, -1):
-            self.steps[place].backward(draft, kept.get(place, {}))
+            self.steps[place].backward(draft, kept.get(place, _NOTHING))
         if STAMP in kept.get(len(self.steps), {}):
             draft.remove(STAMP)
         else:
@@ -117,6 +120,12 @@ class Route:
             names = frozenset((STAMP,)).union(*(step.names for stage in stages for step in stage.steps))
             way = self._ways[version, target] = (stages if version < target else stages[::-1], names)
         return way
+
+    def names_before(self, target: int) -> tuple[str, ...] | None:
+        """Give the fields that bringing any record up to ``target`` looks at; None where that is not known beforehand."""
+        if target != self.versions[-1] or any(not step.names for stage in self.stages for step in stage.steps):
+            return None
+        return (STAMP, *sorted({name for stage in self.stages for step in stage.steps for name in step.names}))
 
     @cached_property
     def _ways(self) -> dict[tuple[int, int], tuple[Sequence[Stage], frozenset[str]]]:

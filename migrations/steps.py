@@ -135,9 +135,9 @@ class Convert(Step):
         if before is None:
             return _NOTHING
         after, comes_back = self._there(before)
-        if after == before:
-            return _NOTHING
-        draft.set(self.name, after)
+        if after != before:
+            draft.set(self.name, after)
+        # Unchanged bytes may need it too, where the way back would make others of them.
         return _NOTHING if comes_back else {self.name: before}
 
     def backward(self, draft: Draft, aside: Mapping[str, bytes | None]) -> None:
@@ -148,7 +148,10 @@ class Convert(Step):
             draft.set(self.name, before)
             return
         raw = self._back(now)
-        draft.set(self.name, before if before is not None and self.is_same(before, raw) else raw)
+        if before is not None and self.is_same(before, raw):
+            raw = before
+        if raw != now:
+            draft.set(self.name, raw)
 
     @cached_property
     def _there(self) -> Callable[[bytes], tuple[bytes, bool]]:
@@ -178,12 +181,15 @@ class Compute(Step):
         function: Changes the draft; pure and deterministic.
         back: Takes back a record whose fields were changed since; None if that cannot be done.
         is_same: Whether two stored values of a field mean the same, so that the kept bytes are the better ones.
+        may_do_nothing: Whether the function leaves some records as they are: nothing is kept aside for these, and
+            ``back`` must not change them.
     """
 
     name: str
     function: Callable[[Draft], None]
     back: Callable[[Draft], None] | None
     is_same: Callable[[str, bytes, bytes], bool]
+    may_do_nothing: bool = False
 
     def forward(self, draft: Draft) -> Aside:
         before, written = dict(draft.fields), draft.written
@@ -197,9 +203,9 @@ class Compute(Step):
         if aside and self._is_untouched(draft, aside):
             _restore(draft, aside)
             return
+        if not aside and (self.back is None or (self.may_do_nothing and self._is_untouched(draft, aside))):
+            return
         if self.back is None:
-            if not aside:
-                return
             raise RecordError(
                 "", None, f"{self.name} has no way back for a record that was changed after it; give back="
             )
@@ -210,12 +216,16 @@ class Compute(Step):
                 draft.set(name, raw)
 
     def _is_untouched(self, draft: Draft, aside: Mapping[str, bytes | None]) -> bool:
-        """Whether the record still holds what the function makes of the fields kept aside."""
+        """Whether the record still holds what the function makes of the fields kept aside, or would write again."""
         again = Draft(draft.fields)
         _restore(again, aside)
-        self.function(again)
-        draft.touched.update(draft.origin(name) for name in again.reads | aside.keys())
-        return all(again.fields.get(name) == draft.fields.get(name) for name in aside)
+        try:
+            self.function(again)
+        except RecordError:
+            return False  # of what it is now nothing can be made: it was changed since
+        finally:
+            draft.touched.update(draft.origin(name) for name in again.reads | aside.keys())
+        return all(again.fields.get(name) == draft.fields.get(name) for name in aside.keys() or again.written)
 
 
 def _restore(draft: Draft, aside: Mapping[str, bytes | None]) -> None:

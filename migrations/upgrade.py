@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 __all__ = ["ChainUpgrader", "install"]
 
-_NO_FENCE = Fence("", "", True)
+_NO_FENCE = Fence("", "", None)
 
 
 def install(store: "Store", apps: "Sequence[App]", settings: "Settings") -> None:
@@ -55,7 +55,8 @@ class ChainUpgrader:
     def rewrite(self, model: "type[Model]", key: str) -> Batches[None]:
         """Bring the stored record up, under compare-and-set, unless somebody else does it first."""
         route, version = self._way(model, key, None)
-        outcome: Outcome = yield from rewrite_here(_NO_FENCE, route, version, [key.encode("utf-8", "surrogatepass")], 1)
+        raw = key.encode("utf-8", "surrogateescape")
+        outcome: Outcome = yield from rewrite_here(_NO_FENCE, route, version, [raw], 1)
         if outcome.failures:
             raise ConflictError(key, f"cannot be brought up to version {version}: {outcome.failures[0].reason}")
 

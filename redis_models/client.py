@@ -101,8 +101,9 @@ class SyncClient:
             try:
                 return self._attempt(packed, len(commands))
             except _BROKEN as exc:
-                if pause is None or not _is_worth_a_retry(exc):
-                    raise _unreachable(exc, self._address) from exc
+                cause = _unwrapped(exc)
+                if pause is None or not _is_worth_a_retry(cause):
+                    raise _unreachable(cause, self._address) from cause
                 time.sleep(pause)
         raise AssertionError("unreachable: the last pause is None")
 
@@ -153,8 +154,9 @@ class AsyncClient:
                 async with asyncio.timeout(self._timeout_s):
                     return await self._attempt(packed, len(commands))
             except _BROKEN as exc:
-                if pause is None or not _is_worth_a_retry(exc):
-                    raise _unreachable(exc, self._address) from exc
+                cause = _unwrapped(exc)
+                if pause is None or not _is_worth_a_retry(cause):
+                    raise _unreachable(cause, self._address) from cause
                 await asyncio.sleep(pause)
         raise AssertionError("unreachable: the last pause is None")
 
@@ -184,6 +186,11 @@ def _packed(commands: Sequence[Command]) -> bytes:
 def _pauses() -> Iterator[float | None]:
     yield from _PAUSES
     yield None
+
+
+def _unwrapped(exc: Exception) -> BaseException:
+    """redis-py's asyncio connections hide what went wrong in the greeting, as a wrong password, in another error."""
+    return exc.__cause__ if isinstance(exc.__cause__, RedisError) else exc
 
 
 def _is_worth_a_retry(exc: BaseException) -> bool:

@@ -69,9 +69,8 @@ def sync_class(plain: type[AbstractConnection]) -> type[AbstractConnection]:
 
 
 def async_class(plain: type[Any]) -> type[redis.asyncio.Connection]:
-    """Give the asyncio class like ``plain``, or its twin, whose connections are never half-open."""
-    twin = _ASYNC.get(plain, plain)
-    return cast("type[redis.asyncio.Connection]", type(twin.__name__, (_AsyncWhole, twin), {}))
+    """Give the asyncio twin of ``plain``; those close themselves wherever a task can be cancelled."""
+    return cast("type[redis.asyncio.Connection]", _ASYNC.get(plain, plain))
 
 
 def address_of(options: Mapping[str, object]) -> str:
@@ -107,15 +106,4 @@ class _Whole:
             super().connect()  # type: ignore[misc]  # of the class beside this one
         except BaseException:
             cast(redis.Connection, self).disconnect()  # type: ignore[no-untyped-call]
-            raise
-
-
-class _AsyncWhole:
-    """The same for asyncio, where every cancelled task interrupts."""
-
-    async def connect(self) -> None:
-        try:
-            await super().connect()  # type: ignore[misc]  # of the class beside this one
-        except BaseException:
-            await cast(redis.asyncio.Connection, self).disconnect(nowait=True)
             raise

@@ -102,7 +102,8 @@ def _complete(model: "type[Model]") -> None:
             model.model_rebuild()
         except PydanticUndefinedAnnotation as exc:
             raise ModelDeclarationError(
-                model.__name__, f"an annotation names {exc.name!r}, which is not defined; import it in {model.__module__}"
+                model.__name__,
+                f"an annotation names {exc.name!r}, which is not defined; import it in {model.__module__}",
             ) from exc
 
 
@@ -129,14 +130,14 @@ def _fields_named_like_verbs(name: str, bases: tuple[type, ...], namespace: dict
                 name, f"field {field!r} is a word of the constructor; name it otherwise, and use alias={field!r}"
             )
     inherited = {field: info for base in reversed(bases) for field, info in getattr(base, "model_fields", {}).items()}
-    for field in verbs & inherited.keys() - annotations.keys() - namespace.keys():
+    for field in [one for one in inherited if one in verbs - annotations.keys() - namespace.keys()]:
         annotations[field], namespace[field] = inherited[field].annotation, copy.copy(inherited[field])
         namespace["__annotations__"] = annotations
     for field in verbs & annotations.keys() - namespace.keys():
         if not _is_class_variable(annotations[field]):
             namespace[field] = pydantic.Field()
     with warnings.catch_warnings():
-        if shadowing := "|".join(verbs & annotations.keys()):
+        if shadowing := "|".join(sorted(verbs & annotations.keys())):
             warnings.filterwarnings("ignore", rf'Field name "({shadowing})" in .* shadows an attribute', UserWarning)
         yield
 

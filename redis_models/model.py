@@ -51,7 +51,8 @@ class Model(BaseModel, metaclass=ModelMeta):
         _managed = True
         _abstract = True
     _store: ClassVar[Store | None] = None
-    sync: ClassVar[SyncAccess] = SyncAccess()
+    if TYPE_CHECKING:
+        sync: ClassVar[SyncAccess] = SyncAccess()
 
     @classmethod
     def get_primary_key_field(cls) -> str:
@@ -246,17 +247,30 @@ class Model(BaseModel, metaclass=ModelMeta):
             yield self
             await store_of(type(self)).run_async(verbs_of(type(self)).save(self))
 
-    @property
-    def auto_save(self) -> bool:
-        """Whether making this instance saved it."""
-        own: bool | None = getattr(self, "__auto__", UNSET)[0]
-        return self._auto_save if own is None else own
+    if TYPE_CHECKING:  # fields for checkers, so that the constructor takes them
+        auto_save: bool = False
+        auto_sync: bool = False
+    else:
 
-    @property
-    def auto_sync(self) -> bool:
-        """Whether assigning to a field of this instance writes it."""
-        own: bool | None = getattr(self, "__auto__", UNSET)[1]
-        return self._auto_sync if own is None else own
+        @property
+        def auto_save(self):
+            """Whether making this instance saved it."""
+            own = getattr(self, "__auto__", UNSET)[0]
+            return self._auto_save if own is None else own
+
+        @auto_save.setter
+        def auto_save(self, value):
+            self.set_auto_save(value)
+
+        @property
+        def auto_sync(self):
+            """Whether assigning to a field of this instance writes it."""
+            own = getattr(self, "__auto__", UNSET)[1]
+            return self._auto_sync if own is None else own
+
+        @auto_sync.setter
+        def auto_sync(self, value):
+            self.set_auto_sync(value)
 
     def set_auto_save(self, auto_save: bool = True) -> None:
         """Set what ``auto_save`` says of this instance."""
@@ -299,6 +313,10 @@ class Model(BaseModel, metaclass=ModelMeta):
             raise
 
 
+# Not in the body, where pydantic wants it annotated; then a field of that name would come first in every subclass.
+type.__setattr__(Model, "sync", SyncAccess())
+
+
 class AutoModel(Model):
     """A model that is saved when it is made and synced when a field is assigned, before the statement returns.
 
@@ -306,7 +324,8 @@ class AutoModel(Model):
     ``model_copy``. ``async with one.update():`` gathers several assignments into one write.
     """
 
-    class Meta:
-        abstract = True
-        auto_save = True
-        auto_sync = True
+    # Not in a Meta, which would make every subclass's own Meta an override in the eyes of type checkers.
+    if not TYPE_CHECKING:
+        _abstract = True
+        _auto_save = True
+        _auto_sync = True

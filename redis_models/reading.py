@@ -187,7 +187,7 @@ def no_index(shape: Shape[M]) -> DataError:
     key = shape.keys.index
     return ConflictError(
         key,
-        f"is no sorted set, hence no index; see 'TYPE {key}'. 'redis-models adopt' converts pydantic-aioredis's",
+        f"is no sorted set, hence no index; look with 'TYPE {key}', and move it out of the way",
     )
 
 

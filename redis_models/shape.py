@@ -11,10 +11,11 @@ from pydantic.fields import FieldInfo
 
 from .codec import FieldCodec, codec_for
 from .errors import DecodeError, EncodeError, InvalidPrimaryKeyError, ModelDeclarationError
+from .fields import Storage
 from .keys import KeySpace, complaint_about
 from .options import Options
 
-__all__ = ["RESERVED", "STAMP", "Shape", "StoredField", "compile_shape", "stored_version"]
+__all__ = ["RESERVED", "STAMP", "Shape", "StoredField", "compile_shape", "stored_annotation", "stored_version"]
 
 STAMP: Final = "_v"
 # Stored fields that belong to the library: the stamp, and what migration n keeps aside (_b1, _b2, ...).
@@ -30,13 +31,13 @@ class StoredField:
     Attributes:
         name: Name in the class and in the hash.
         codec: How its values become bytes.
-        takes_input: Whether the model makes its values from something else, as ``Json`` does from text; then validating
-            a value once more would fail, or spoil it.
+        source: Codec of what the model makes its values from, where that is something else, as with ``Json`` and
+            ``Base64Bytes``; validating a value once more would fail there, or spoil it.
     """
 
     name: str
     codec: FieldCodec
-    takes_input: bool = False
+    source: FieldCodec | None = None
 
 
 @dataclass(frozen=True)
@@ -116,7 +117,7 @@ class Shape(Generic[M]):
             raw = stored.get(field.name)
             if raw is not None:
                 value = self.decode_field(key, field, raw)
-                values[field.name] = field.codec.as_input(value) if field.takes_input else value
+                values[field.name] = value if field.source is None else field.source.as_input(value)
         try:
             return self.model.model_validate(values, by_alias=False, by_name=True)
         except ValidationError as exc:
@@ -198,26 +199,31 @@ def _stored(model: type[BaseModel], name: str, info: FieldInfo) -> StoredField:
     if name.startswith(RESERVED):
         raise ModelDeclarationError(model.__name__, f"field {name!r} begins with one of {RESERVED}: these are reserved")
     try:
-        shaping = tuple(item for item in info.metadata if _is_foreign(info.annotation) or _shapes(item))
-        codec = codec_for(Annotated[info.annotation, *shaping] if shaping else info.annotation)
+        codec = codec_for(stored_annotation(info))
+        source = codec_for(_annotated(info)) if any(_shapes(item) for item in info.metadata) else None
     except Exception as exc:  # pydantic raises several classes here, PydanticUserError among them
         raise ModelDeclarationError(model.__name__, f"field {name!r} cannot be stored: {exc}") from exc
-    return StoredField(name, codec, bool(shaping))
+    return StoredField(name, codec, source or (codec if codec_for(info.annotation) is not codec else None))
+
+
+def stored_annotation(info: FieldInfo) -> object:
+    """Give what decides the bytes of a field: its type, and its metadata only where pydantic does not know the type."""
+    try:
+        TypeAdapter(cast(type[object], info.annotation))
+    except PydanticSchemaGenerationError:
+        return _annotated(info)
+    return info.annotation
+
+
+def _annotated(info: FieldInfo) -> object:
+    told = tuple(item for item in info.metadata if not isinstance(item, Storage))
+    return Annotated[info.annotation, *told] if told else info.annotation
 
 
 def _shapes(item: object) -> bool:
     """Whether metadata give a type another form, as ``Json`` and ``Base64Bytes`` do; the rest only checks values."""
     module = (item if isinstance(item, type) else type(item)).__module__
     return hasattr(item, "__get_pydantic_core_schema__") and module not in _CHECKING
-
-
-def _is_foreign(annotation: object) -> bool:
-    """Whether pydantic knows nothing of the type but its name, so that the metadata must tell all."""
-    try:
-        TypeAdapter(cast(type[object], annotation))
-    except PydanticSchemaGenerationError:
-        return True
-    return False
 
 
 # Validators and serializers of the application: the first have their say when an instance is made, the second speak to

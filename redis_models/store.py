@@ -3,7 +3,7 @@
 import asyncio
 import threading
 import weakref
-from collections.abc import Mapping
+from collections.abc import AsyncGenerator, Mapping
 from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar, cast
 from urllib.parse import quote
 
@@ -115,6 +115,8 @@ class Store:
         self._sync: tuple[redis.asyncio.Redis | None, redis.Redis, SyncClient] | None = None
         self._async: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, tuple[redis.asyncio.Redis, AsyncClient]]
         self._async = weakref.WeakKeyDictionary()
+        self._closings: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, AsyncGenerator[None]]
+        self._closings = weakref.WeakKeyDictionary()
         self._lock = threading.Lock()
 
     @classmethod
@@ -162,7 +164,7 @@ class Store:
 
     async def run_async(self, batches: Batches[Result]) -> Result:
         """Run an operation to its end, in the running loop."""
-        return await run_async(self.async_client, batches)
+        return await run_async(await self._client_of_loop(), batches)
 
     @property
     def sync_client(self) -> SyncClient:
@@ -175,19 +177,6 @@ class Store:
                     made = self._sync = self._new_sync()
         return made[2]
 
-    @property
-    def async_client(self) -> AsyncClient:
-        """What exchanges command batches in the running loop."""
-        if self.redis_store is not None:
-            pool = self.redis_store.connection_pool
-            return AsyncClient(self.redis_store, address_of(pool.connection_kwargs), self._timeout_s)
-        loop = asyncio.get_running_loop()
-        made = self._async.get(loop)
-        if made is None:
-            with self._lock:
-                made = self._async[loop] = self._new_async()
-        return made[1]
-
     def close(self) -> None:
         """Close the blocking connections; those of event loops end with ``aclose`` or their loop."""
         if self._sync is not None:
@@ -198,10 +187,33 @@ class Store:
 
     async def aclose(self) -> None:
         """Close all connections of this store that the running loop may close."""
-        made = self._async.pop(asyncio.get_running_loop(), None)
-        if made is not None:
-            await made[0].aclose()
+        closing = self._closings.pop(asyncio.get_running_loop(), None)
+        if closing is not None:
+            await closing.aclose()
         self.close()
+
+    async def _client_of_loop(self) -> AsyncClient:
+        """Give what exchanges command batches in the running loop."""
+        if self.redis_store is not None:
+            pool = self.redis_store.connection_pool
+            return AsyncClient(self.redis_store, address_of(pool.connection_kwargs), self._timeout_s)
+        loop = asyncio.get_running_loop()
+        made = self._async.get(loop)
+        if made is None:
+            with self._lock:
+                made = self._async[loop] = self._new_async()
+            closing = self._closings[loop] = self._closing(loop)
+            await anext(closing)
+        return made[1]
+
+    async def _closing(self, loop: asyncio.AbstractEventLoop) -> AsyncGenerator[None]:
+        """Close a loop's connections when it ends: asyncio.run ends the asynchronous generators of a loop before it."""
+        try:
+            yield
+        finally:
+            made = self._async.pop(loop, None)
+            if made is not None:
+                await made[0].aclose()
 
     def _new_sync(self) -> tuple[redis.asyncio.Redis | None, redis.Redis, SyncClient]:
         if self._sync is not None:

@@ -7,12 +7,15 @@ import sys
 import tempfile
 import textwrap
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
 import redis_models
 from redis_models import Store
@@ -53,7 +56,8 @@ class Server:
 
     def client(self, **options: object) -> redis.Redis:
         """Give a plain redis-py client that answers bytes."""
-        return redis.Redis(unix_socket_path=self.socket_path, protocol=2, **options)  # type: ignore[arg-type]
+        fixed = {"unix_socket_path": self.socket_path, "protocol": 2, "retry": Retry(NoBackoff(), 0)}
+        return redis.Redis(**{**fixed, **options})  # type: ignore[arg-type]
 
     @property
     def url(self) -> str:
@@ -117,11 +121,11 @@ def client(server: Server) -> Iterator[redis.Redis]:
 
 
 @pytest.fixture
-def store(server: Server) -> Iterator[Store]:
-    """A store on the empty server."""
+async def store(server: Server) -> AsyncIterator[Store]:
+    """A store on the empty server, closed in the loop that the test ran in."""
     one = Store.from_url(server.url)
     yield one
-    one.close()
+    await one.aclose()
 
 
 @pytest.fixture(autouse=True)
@@ -253,7 +257,7 @@ class Project:
 
     def records(self) -> dict[str, dict[str, bytes]]:
         """Read every hash but the bookkeeping, whole."""
-        with self.server.client() as client:
+        with self._client() as client:
             keys = sorted(
                 key for key in client.scan_iter(count=5000, _type="hash") if not key.startswith(b"redis_models")
             )
@@ -268,8 +272,11 @@ class Project:
 
     def bookkeeping(self) -> set[str]:
         """Names of the keys that the engine keeps."""
-        with self.server.client() as client:
+        with self._client() as client:
             return {key.decode().rpartition("}:")[2] for key in client.keys("redis_models:*")}
+
+    def _client(self) -> Any:
+        return self.server.client()  # whose types leave much unknown
 
     def start(self, *arguments: str) -> "subprocess.Popen[str]":
         """Start a command, or a file of Python if the first argument ends so."""

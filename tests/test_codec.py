@@ -28,7 +28,7 @@ class Colour(enum.Enum):
     ONE = 1
 
 
-class Shade(str, enum.Enum):
+class Shade(str, enum.Enum):  # noqa: UP042  # as in the seed's days
     DARK = "dark"
 
 
@@ -169,8 +169,7 @@ def test_not_a_number_reads_back() -> None:
     back = codec_for(list[float]).decode(codec_for(list[float]).encode([math.nan]))
 
     assert codec_for(float).encode(math.nan) == b"nan"
-    assert isinstance(back, list)
-    assert math.isnan(back[0])
+    assert repr(back) == "[nan]"
 
 
 @given(st.text(st.characters(exclude_categories=())) | st.none() | st.from_regex(r"\A\\*None\Z"))
@@ -217,7 +216,11 @@ def test_anything_that_json_knows_reads_back_from_any(value: object) -> None:
     assert codec_for(Any).decode(codec_for(Any).encode(value)) == value
 
 
-@given(st.dictionaries(st.dates(), st.lists(st.decimals(allow_nan=False, allow_infinity=False) | st.none(), max_size=3), max_size=3))
+@given(
+    st.dictionaries(
+        st.dates(), st.lists(st.decimals(allow_nan=False, allow_infinity=False) | st.none(), max_size=3), max_size=3
+    )
+)
 def test_nested_containers_read_back(value: dict[dt.date, list[Decimal | None]]) -> None:
     codec = codec_for(dict[dt.date, list[Decimal | None]])
 

@@ -16,7 +16,6 @@ from pathlib import Path
 
 import pytest
 import redis
-import redis.asyncio
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 

@@ -50,41 +50,6 @@ else:
 sys.exit(main(["migrate", *sys.argv[5:], "--yes", "--allow-destructive"], "redis-models"))
 """
 
-# A client that knows nothing of redis_models: counts visits of two thirds of the customers, deletes the others.
-_CLIENT = """
-import json, random, sys
-import redis
-client, number, count = redis.Redis(unix_socket_path=sys.argv[1], protocol=2), int(sys.argv[2]), int(sys.argv[3])
-pick, counted, deleted = random.Random(number), {}, []
-while not client.exists("stop"):
-    for _ in range(50):
-        at = pick.randrange(count)
-        if at % 3 == 2 and at % 2 == number:
-            client.delete(f"customer:{at}")
-            deleted.append(at)
-        elif at % 3 != 2:
-            client.hincrby(f"customer:{at}", "visits", 1)
-            counted[at] = counted.get(at, 0) + 1
-    client.set(f"busy:{number}", len(deleted))
-print(json.dumps([counted, deleted]))
-"""
-
-_BONUS = """
-    def bonus(old, new):
-        new.visits = old.visits + 1000
-
-    def malus(old, new):
-        new.visits = old.visits - 1000
-
-    class Migration(migrations.Migration):
-        id = "cccc0003"
-        previous = "bbbb0002"
-        versions = {"Customer": 3}
-        operations = [migrations.Transform("Customer", bonus, back=malus)]
-"""
-
-_MALUS = _BONUS[_BONUS.index("\n    def malus") :]
-
 
 def _before(number: int) -> dict[str, bytes]:
     texts = {"_v": "1", "id": f"{number}", "name": f"n{number}", "legacy_ref": f"r{number}", "visits": "0"}
@@ -128,7 +93,9 @@ def _await_changes(process: "subprocess.Popen[str]", least: int) -> None:
 
 
 def _await_stop(process: "subprocess.Popen[str]") -> None:
-    assert os.waitid(os.P_PID, process.pid, os.WSTOPPED | os.WEXITED | os.WNOWAIT).si_code == os.CLD_STOPPED
+    found = os.waitid(os.P_PID, process.pid, os.WSTOPPED | os.WEXITED | os.WNOWAIT)
+    assert found is not None
+    assert found.si_code == os.CLD_STOPPED
 
 
 def _have_accident(
@@ -186,6 +153,24 @@ def test_killed_at_any_step_it_goes_on_there(shop: Any, way: str, moment: str, p
     _assert_all(shop, _FEW, _PLACES[way])
 
 
+@pytest.mark.parametrize("way", _PLACES)
+def test_the_cursor_in_the_journal_never_passes_a_record_that_is_still_to_do(shop: Any, way: str) -> None:
+    shop.fill(_FEW)
+    shop.deploy(_PLACES[way])
+    _have_accident(shop, "before", "rewrite", 4, "SIGKILL").wait()
+
+    with shop.server.client() as client:
+        cursor = client.hget("redis_models:{default}:journal:shop", "cursor")
+        left: set[str] = set()
+        while cursor:
+            cursor, keys = client.scan(int(cursor), count=1000)
+            left |= {key.decode() for key in keys}
+
+    to_do = {key for key, record in shop.records().items() if record["_v"] == b"1"}
+    assert to_do
+    assert to_do <= left
+
+
 def test_a_run_may_be_turned_round_half_way_as_often_as_one_likes(shop: Any) -> None:
     shop.fill(_FEW)
     shop.deploy(3)
@@ -200,6 +185,21 @@ def test_a_run_may_be_turned_round_half_way_as_often_as_one_likes(shop: Any) -> 
     _assert_all(shop, _FEW, 3)
 
 
+def test_what_two_stopped_runs_left_on_both_sides_is_brought_to_the_target_between(shop: Any) -> None:
+    shop.fill(_FEW)
+    shop.deploy(3)
+    assert shop.migrate("shop", "2").code == 0
+    for target in ("1", "3"):
+        _have_accident(shop, "before", "rewrite", 3, "SIGKILL", "shop", target).wait()
+    left = {record["_v"] for record in shop.records().values()}
+
+    between = shop.migrate("shop", "2")
+
+    assert between.code == 0
+    assert left >= {b"2", b"3"}
+    _assert_all(shop, _FEW, 2)
+
+
 def test_a_cursor_of_the_server_before_its_restart_is_not_used(new_server: Any, new_project: Any) -> None:
     server = new_server("--appendonly", "yes", "--hash-seed", "first")
     project = new_project(server)
@@ -209,14 +209,15 @@ def test_a_cursor_of_the_server_before_its_restart_is_not_used(new_server: Any, 
     server.kill()
     server.start()
 
-    done = project.migrate()
+    done = project.end(_start(project))
 
     assert done.code == 0
+    assert json.loads(done.err.splitlines()[0])["seen"] < _FEW / 2  # it began anew
     _assert_all(project, _FEW, 2)
 
 
 def test_ctrl_c_pauses_with_6_and_the_same_command_goes_on(shop: Any) -> None:
-    shop.fill(_MANY)
+    shop.fill(20_000)
     shop.deploy(3)
     process = _start(shop)
     _await_changes(process, 1000)
@@ -232,7 +233,7 @@ def test_ctrl_c_pauses_with_6_and_the_same_command_goes_on(shop: Any) -> None:
     assert "a run stopped half-way" in check.out
     assert "[>] 0003_retype" in shown.out
     assert "resuming a run that stopped" in done.out
-    _assert_all(shop, _MANY, 3)
+    _assert_all(shop, 20_000, 3)
 
 
 def test_a_second_runner_is_refused_with_4_and_told_who_is_at_it(shop: Any) -> None:
@@ -277,6 +278,36 @@ def test_a_second_runner_that_waits_finds_the_work_done(shop: Any) -> None:
     _assert_all(shop, _FEW, 2)
 
 
+def test_a_second_runner_that_waited_does_not_carry_out_a_plan_that_is_overtaken(shop: Any) -> None:
+    shop.fill(_FEW)
+    shop.deploy(3)
+    first = _have_accident(shop, "before", "finish", 1, "SIGSTOP")
+    _await_stop(first)
+    second = shop.start("migrate", "shop", "2", "--wait", "50", "--yes", "--allow-destructive")
+    assert second.stdout is not None
+    assert "Plan for" in second.stdout.readline()
+    first.send_signal(signal.SIGCONT)
+
+    refused = shop.end(second)
+
+    assert (shop.end(first).code, refused.code) == (0, 4)
+    assert "another runner changed the database since this plan was made" in refused.err
+    _assert_all(shop, _FEW, 3)
+
+
+def test_a_run_that_takes_longer_than_its_lease_keeps_it(shop: Any) -> None:
+    shop.settings(REDIS_URL=shop.server.url, APPS=["shop"], LEASE_SECONDS=1)
+    shop.fill(_MANY)
+    shop.deploy(3)
+    first = _start(shop, "--batch", "10")
+    _await_changes(first, _MANY // 2)  # seconds later
+
+    second = shop.migrate("shop", "2")
+    first.kill()
+
+    assert second.code == 4
+
+
 @pytest.mark.parametrize("way", _PLACES)
 @pytest.mark.parametrize(("place", "nth"), [("rewrite", 3), ("checkpoint", 3), ("finish", 1)])
 def test_a_paused_runner_that_wakes_after_its_lease_changes_nothing(shop: Any, way: str, place: str, nth: int) -> None:
@@ -299,102 +330,18 @@ def test_a_paused_runner_that_wakes_after_its_lease_changes_nothing(shop: Any, w
 
 
 @pytest.mark.parametrize("way", _PLACES)
-def test_no_increment_of_a_live_client_is_lost_and_no_deleted_record_comes_back(shop: Any, way: str) -> None:
-    count, version = 8_000, _PLACES[way]
-    shop.fill(count)
-    shop.deploy(version)
-    shop.migration("0003_retype", _BONUS)
-    shop.write("client.py", _CLIENT)
-    clients = [shop.start("client.py", shop.server.socket_path, str(number), str(count)) for number in (0, 1)]
-    with shop.server.client() as client:
-        while client.exists("busy:0", "busy:1") < 2:
-            pass
-        counted_before = int(client.info("commandstats")["cmdstat_hincrby"]["calls"])
-        there = [shop.migrate("shop", str(version)) for _ in range(2)]
-        back = shop.migrate("shop", "1")
-        again = shop.migrate("shop", str(version))
-        counted_after = int(client.info("commandstats")["cmdstat_hincrby"]["calls"])
-        client.set("stop", 1)
-    acknowledged = [json.loads(shop.end(one).out) for one in clients]
-
-    assert [one.code for one in (*there, back, again)] == [0, 0, 0, 0]
-    assert counted_after > counted_before
-    found = shop.records()
-    deleted = {at for _, some in acknowledged for at in some}
-    assert {f"customer:{at}" for at in range(count) if at not in deleted} == found.keys()
-    bonus = 1000 if version == 3 else 0
-    for at in (at for at in range(count) if at not in deleted):
-        wanted = bonus + sum(counted.get(str(at), 0) for counted, _ in acknowledged)
-        assert (int(found[f"customer:{at}"]["visits"]), found[f"customer:{at}"]["_v"]) == (wanted, b"%d" % version)
-
-
-def test_a_record_that_others_write_all_the_time_ends_in_6_and_loses_nothing(shop: Any) -> None:
-    shop.fill(200)
-    shop.deploy(3)
-    meddle = f"""
-    import redis
-    client = redis.Redis(unix_socket_path={shop.server.socket_path!r}, protocol=2)
-
-    def bonus(old, new):
-        if old.id == "7":
-            client.hincrby("customer:7", "visits", 1)
-        new.visits = old.visits + 1000
-    """
-    shop.migration("0003_retype", meddle + _MALUS)
-
-    hot = shop.migrate()
-    counted = int(shop.records()["customer:7"]["visits"])
-    shop.migration("0003_retype", _BONUS)
-    calm = shop.migrate()
-
-    assert (hot.code, calm.code) == (6, 0)
-    assert "1 record is written by others" in hot.err
-    assert {record["visits"] for key, record in shop.records().items() if key != "customer:7"} == {b"1000"}
-    assert shop.records()["customer:7"]["visits"] == b"%d" % (1000 + counted)
-
-
-def test_a_function_that_fails_on_a_record_is_mended_in_its_file_and_the_run_goes_on(shop: Any) -> None:
+def test_records_that_are_deleted_before_their_turn_stay_gone(shop: Any, way: str) -> None:
     shop.fill(_FEW)
+    shop.deploy(_PLACES[way])
+    running = _have_accident(shop, "before", "rewrite", 2, "SIGSTOP")
+    _await_stop(running)
     with shop.server.client() as client:
-        client.hset("customer:77", "age", "old")
-    shop.deploy(3)
-    path = shop.root / "shop/redis_migrations/0003_retype.py"
+        client.delete(*client.keys("customer:*"))
 
-    stopped = shop.migrate()
-    path.write_text(path.read_text().replace('text == "NA"', "not text.isdecimal()"))
-    done = shop.migrate()
+    running.send_signal(signal.SIGCONT)
 
-    assert (stopped.code, done.code) == (6, 0)
-    assert "customer:77" in stopped.err
-    assert "'age' holds b'old'" in stopped.err
-    found = shop.records()
-    assert found["customer:77"].items() >= {"age": b"None", "_b3.0.age": b"old"}.items()
-    assert {record["_v"] for record in found.values()} == {b"3"}
-    assert shop.migrate("shop", "1").code == 0
-    assert shop.records()["customer:77"] == {**_before(77), "age": b"old"}
-
-
-def test_records_that_old_code_keeps_writing_are_never_called_applied(shop: Any) -> None:
-    shop.fill(10)
-    shop.deploy(3)
-    stubborn = f"""
-    import redis
-    client = redis.Redis(unix_socket_path={shop.server.socket_path!r}, protocol=2)
-
-    def bonus(old, new):
-        fresh = f"customer:{{old.id}}+"
-        client.hset(fresh, mapping={{"_v": 2, "id": fresh[9:], "full_name": "n", "age": "1", "visits": 0}})
-        new.visits = old.visits + 1000
-    """
-    shop.migration("0003_retype", stubborn + _MALUS)
-
-    restless = shop.migrate()
-    shop.migration("0003_retype", _BONUS)
-    calm = shop.migrate()
-
-    assert (restless.code, calm.code) == (6, 0)
-    assert "older version" in restless.err
-    assert {record["_v"] for record in shop.records().values()} == {b"3"}
+    assert shop.end(running).code == 0
+    assert shop.records() == {}
 
 
 class _Embedded:
@@ -404,7 +351,7 @@ class _Embedded:
         self.url = f"embedded:{directory}"
         self._server = EmbeddedServer(directory)
 
-    def client(self) -> redis.Redis:
+    def client(self) -> Any:
         return redis.Redis(unix_socket_path=self._server.ensure(), protocol=2)
 
     def kill(self) -> None:

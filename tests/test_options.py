@@ -9,7 +9,8 @@ from redis_models.errors import ModelDeclarationError
 
 
 class Old(Model):
-    _primary_key_field: str = "id"
+    # The seed's annotation, which a checker takes for a field.
+    _primary_key_field: str = "id"  # type: ignore[misc]  # pyright: ignore[reportIncompatibleVariableOverride]
     _table_name = "things"
     _redis_prefix = "Shop"
     _redis_separator = "/"
@@ -70,7 +71,7 @@ def test_a_subclass_inherits_all_but_what_names_the_class_and_its_shape() -> Non
 
 def test_a_meta_that_inherits_from_another_is_not_abstract_for_that() -> None:
     class Base(AutoModel):
-        class Meta(AutoModel.Meta):
+        class Meta:
             abstract = True
             prefix = "p"
             version = 4
@@ -175,7 +176,10 @@ def _declared(**body: Any) -> type[Model]:
         ({}, "has no primary key; write Field"),
         ({"_primary_key_field": "x"}, "primary key 'x' is no field of the model; it has id"),
         ({"_primary_key_field": "id", "_redis_separator": "%5"}, "separator '%5'"),
-        ({"_primary_key_field": "id", "annotations": {"id": str, "vb": int}, "model_config": {"extra": "allow"}}, "extra"),
+        (
+            {"_primary_key_field": "id", "annotations": {"id": str, "vb": int}, "model_config": {"extra": "allow"}},
+            "extra",
+        ),
         ({"id": Field(primary_key=True, exclude=True)}, "field 'id' is required, but exclude"),
         ({"_primary_key_field": "id", "annotations": {"id": str, "f": "Nowhere"}}, "Nowhere"),
     ],

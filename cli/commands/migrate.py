@@ -235,6 +235,8 @@ def _fake(context: CliContext, client: SyncClient, apps: list[App], target: str 
             client, context.settings.namespace, life_s=context.settings.lease_seconds, wait_s=wait_s
         ) as lease:
             fake(client, lease, shelf, chain, position)
+        if state.journal is not None:
+            context.err(f"{app.label}: a run that stopped half-way is forgotten; its records may be of other versions")
         context.out(
             f"{app.label}: recorded as at {position} of {chain.head_position} migrations; no record was touched"
         )

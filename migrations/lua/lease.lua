@@ -1,5 +1,7 @@
 -- Take, renew or give back the lease of the one runner. Time is the server's.
--- KEYS    1 the lease, a hash: epoch (never goes back), holder, until (ms since 1970)
+-- KEYS    1 the lease, a hash: epoch, holder, until (ms since 1970)
+--         The epoch never goes back: it is at least the time in microseconds, so that not even FLUSHALL or a restored
+--         backup, which forget it, give the epoch of a paused runner to another one.
 -- ARGV    1 take: 2 holder, 3 life in ms, 4 epoch of a holder that is known to be dead, or ''
 --         1 renew: 2 epoch, 3 life in ms          1 release: 2 epoch
 -- returns take: {'TAKEN', epoch} or {'HELD', epoch, holder, ms until it ends}
@@ -9,12 +11,14 @@ local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
 local epoch = redis.call('HGET', KEYS[1], 'epoch') or '0'
 if ARGV[1] == 'take' then
   local held = redis.call('HMGET', KEYS[1], 'holder', 'until')
-  if held[1] and tonumber(held[2]) > now and epoch ~= ARGV[4] then
+  -- The same holder text is the same call, sent again because its answer was lost.
+  if held[1] and held[1] ~= ARGV[2] and tonumber(held[2]) > now and epoch ~= ARGV[4] then
     return {'HELD', epoch, held[1], tonumber(held[2]) - now}
   end
-  epoch = redis.call('HINCRBY', KEYS[1], 'epoch', 1)
-  redis.call('HSET', KEYS[1], 'holder', ARGV[2], 'until', string.format('%.0f', now + tonumber(ARGV[3])))
-  return {'TAKEN', epoch}
+  local next_epoch = string.format('%.0f', math.max(tonumber(epoch) + 1, clock[1] * 1000000 + clock[2]))
+  local ends = string.format('%.0f', now + tonumber(ARGV[3]))
+  redis.call('HSET', KEYS[1], 'epoch', next_epoch, 'holder', ARGV[2], 'until', ends)
+  return {'TAKEN', tonumber(next_epoch)}
 end
 if epoch ~= ARGV[2] then return {'LOST'} end
 if ARGV[1] == 'renew' then

@@ -2,7 +2,7 @@
 -- All records of one call were made of the same fields, and are changed in the same fields.
 -- KEYS    1 the lease; 2.. records (at most 100)
 -- ARGV    1 epoch of the caller's lease, or '' for a caller that needs none; 2 the version that they are to have
---         3 '1' if this server has life spans of hash fields
+--         3 '1' if this server has life spans of hash fields, '' if not, '?' if nobody asked
 --         4 how many fields were read, for each: name, '1', or '0' where it was absent
 --         then how many fields to set, and their names; how many to delete, and their names
 --         how many life spans to carry, for each: target field, source field
@@ -10,7 +10,7 @@
 -- returns 'FENCED', or one letter a record: A applied, S is at that version already, C something changed meanwhile,
 --         G gone, T no hash. Each record is written whole or not at all.
 if ARGV[1] ~= '' and redis.call('HGET', KEYS[1], 'epoch') ~= ARGV[1] then return 'FENCED' end
-local target, lives = ARGV[2], ARGV[3] == '1'
+local target, lives = ARGV[2], ARGV[3]
 local place = 4
 local function take()
   place = place + 1
@@ -28,8 +28,8 @@ for i = 1, tonumber(take()) do
   present[i] = take() == '1'
 end
 local sets, deletes = list(), list()
-local carried = {}
-for i = 1, tonumber(take()) do carried[i] = {target = take(), source = take()} end
+local targets, sources = {}, {}
+for i = 1, tonumber(take()) do targets[i], sources[i] = take(), take() end
 
 -- Whether the record still holds what was read; leaves ``place`` behind the bytes that were read.
 local function is_unchanged(values)
@@ -57,13 +57,23 @@ local function letter_of(key)
   return same and 'A' or 'C'
 end
 
-local function write(key, first)
+-- When the life spans of the sources end, in their order; nil where this server has none.
+local function ends_of(key)
+  if lives == '' or #sources == 0 then return nil end
   local ends = {}
-  if lives then
-    for i, one in ipairs(carried) do
-      ends[i] = redis.call('HPEXPIRETIME', key, 'FIELDS', 1, one.source)[1]
-    end
+  for from = 1, #sources, 4000 do
+    local last = math.min(from + 3999, #sources)
+    local found = redis.pcall('HPEXPIRETIME', key, 'FIELDS', last - from + 1, unpack(sources, from, last))
+    -- What a server does not know of, it does not have; nothing was written yet, so anything else may be raised.
+    if found.err and lives == '?' and string.find(found.err, 'nknown') then return nil end
+    if found.err then error(found.err) end
+    for i, ms in ipairs(found) do ends[from + i - 1] = ms end
   end
+  return ends
+end
+
+local function write(key, first)
+  local ends = ends_of(key)
   -- It grows before it shrinks; unpack takes fewer than 8,000 values at once.
   for from = 1, #sets, 2000 do
     local pairs = {}
@@ -73,8 +83,8 @@ local function write(key, first)
     end
     redis.call('HSET', key, unpack(pairs))
   end
-  for i, ms in ipairs(ends) do
-    if ms > 0 then redis.call('HPEXPIREAT', key, ms, 'FIELDS', 1, carried[i].target) end
+  for i, ms in ipairs(ends or {}) do
+    if ms > 0 then redis.call('HPEXPIREAT', key, ms, 'FIELDS', 1, targets[i]) end
   end
   for from = 1, #deletes, 4000 do
     redis.call('HDEL', key, unpack(deletes, from, math.min(from + 3999, #deletes)))

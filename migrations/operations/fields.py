@@ -2,9 +2,10 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from redis_models.codec import FieldCodec
-from redis_models.errors import RecordError, RedisModelsError, SchemaError
+from redis_models.errors import RecordError, SchemaError
 
 from ..conversion import convert_value, keeps_bytes
 from ..draft import Draft
@@ -14,6 +15,8 @@ from ..views import OldRecord, complaint
 from .base import Operation
 
 __all__ = ["AddField", "AlterField", "RemoveField", "RenameField"]
+
+_TYPE_WIDTH: Final = 48  # characters
 
 
 @dataclass(frozen=True)
@@ -65,7 +68,7 @@ class AddField(Operation):
 
 @dataclass(frozen=True)
 class RemoveField(Operation):
-    """Remove a stored field; its bytes stay in the record, out of the application's sight, until they are purged.
+    """Remove a stored field; its bytes stay in the record, out of the application's sight, for the way back.
 
     Args:
         model: Name of the model.
@@ -162,7 +165,7 @@ class AlterField(Operation):
         return [Convert(self.name, forward, backward, is_same)]
 
     def describe(self) -> str:
-        return f"Alter field {self.name} on {self.model} from {self.old} to {self.new}"
+        return f"Alter field {self.name} on {self.model} from {_short(self.old)} to {_short(self.new)}"
 
 
 def _conversion(
@@ -193,7 +196,7 @@ def _conversion(
 def _called(function: Callable[[OldRecord], object], old: OldRecord, what: str) -> object:
     try:
         return function(old)
-    except RedisModelsError:
+    except RecordError:
         raise
     except Exception as exc:  # the function is the user's: whatever it raises is a fact about this record
         reason = f"{what}: its function raised {type(exc).__name__}: {complaint(exc)}; correct it, or mend the record"
@@ -205,6 +208,11 @@ def _stored(codec: FieldCodec, name: str, type: str, value: object) -> bytes:
         return codec.encode(codec.validate(value))
     except (ValueError, TypeError) as exc:
         raise RecordError(name, None, f"{value!r:.60} is no {type}: {complaint(exc)}") from exc
+
+
+def _short(type: str) -> str:
+    """Give a type as it fits into a line: an Enum of fifty members does not."""
+    return type if len(type) <= _TYPE_WIDTH else f"{type[: _TYPE_WIDTH - 3]}..."
 
 
 def _never_same(name: str, one: bytes, other: bytes) -> bool:

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from redis_models.errors import RecordError, RedisModelsError
+from redis_models.errors import RecordError
 
 from ..draft import Draft
 from ..schema import ModelSchema, Snapshot
@@ -41,7 +41,7 @@ class Transform(Operation):
             return codec.decode(one) == codec.decode(other)
 
         back = None if self.back is None else self._bound(self.back, after)
-        return [Compute(self.describe(), self._bound(self.function, after), back, is_same)]
+        return [Compute(self.describe(), self._bound(self.function, after), back, is_same, may_do_nothing=True)]
 
     def describe(self) -> str:
         return f"Transform {self.model} with {getattr(self.function, '__name__', repr(self.function))}"
@@ -50,7 +50,7 @@ class Transform(Operation):
         def run(draft: Draft) -> None:
             try:
                 function(OldRecord(draft, schema), NewRecord(draft, schema))
-            except RedisModelsError:
+            except RecordError:
                 raise
             except Exception as exc:  # the function is the user's: whatever it raises is a fact about this record
                 raise RecordError(

@@ -32,13 +32,13 @@ def differences_to(
         if (here is None) != (id in acknowledged.deleted):
             found.append(f"{raw.key_of(id)} is {'gone' if here is None else 'back'}")
         elif here is not None and here != wanted:
-            what = f"its views are {here.views}, but must be {wanted.views}" if here.views != wanted.views else "its bytes"
+            what = "its bytes" if here.digest != wanted.digest else f"{here.views} views instead of {wanted.views}"
             found.append(f"{raw.key_of(id)} is not as it was: {what}")
     return found
 
 
 def _edited(count: int, acknowledged: Acknowledged) -> Iterable[tuple[str, bytes]]:
-    """Give the digest that each edited flight must have: the file's values, and the live client's, in version 1's text."""
+    """Give the digest that each edited flight must have: the live client's values in the text of version 1."""
     for piece in pieces(count):
         for row in piece.rows():
             if row["id"] in acknowledged.edits:

@@ -11,10 +11,12 @@ from pathlib import Path
 from typing import Any, Final
 
 import redis_models
-from both_cores import in_both
-from expected import EXPECTED, differences
 from flights.models import Flight
 from redis_models import Store
+from redis_models.errors import DataError
+
+from both_cores import in_both
+from expected import EXPECTED, differences
 from source import Piece, pieces
 
 _SHOWN: Final = 10  # differences
@@ -32,14 +34,15 @@ def prepare() -> None:
 def check(piece: Piece) -> list[str]:
     """Compare a piece; give a line for every difference."""
     acknowledged, wanted_of = _acknowledged(), EXPECTED[Flight.Meta.version]
-    rows = list(piece.rows())
-    found: list[str] = []
-    for row, flight in zip(rows, Flight.sync.get_many([row["id"] for row in rows]), strict=True):
-        id = row["id"]
+    rows, bad = list(piece.rows()), list[DataError]()
+    flights = Flight.sync.select(ids=[row["id"] for row in rows], bad_records=bad) or []
+    there, found = {flight.id: flight for flight in flights}, [str(error) for error in bad]
+    for row in rows:
+        id, flight = row["id"], there.get(row["id"])
         is_deleted = id in acknowledged["deleted"]
         if flight is None or is_deleted:
             if (flight is None) != is_deleted:
-                found.append(f"{id} is {'gone' if flight is None else 'back'}")
+                found.append(f"{id} {'cannot be read' if flight is None else 'is back'}")
             continue
         views = acknowledged["increments"].get(id, 0)
         found += differences(flight, {**wanted_of(row), "views": views, **acknowledged["edits"].get(id, {})})
@@ -48,7 +51,8 @@ def check(piece: Piece) -> list[str]:
 
 @cache
 def _acknowledged() -> dict[str, Any]:
-    return json.loads(Path(sys.argv[2]).read_text("utf-8"))
+    read: dict[str, Any] = json.loads(Path(sys.argv[2]).read_text("utf-8"))
+    return read
 
 
 def main() -> None:

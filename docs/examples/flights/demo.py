@@ -94,6 +94,7 @@ class Demo:
         print(f"\n  $ edit {path.relative_to(project.root)}")
         for line in diff_lines(generated, edited):
             print(f"    {line}")
+        print("    (what pydantic converts by itself, text to int, datetime or Enum, needs no function)")
         path.write_text(edited, "utf-8")
 
     def _check(self, project: Project) -> None:
@@ -119,7 +120,7 @@ class Demo:
         """Print the first flight as it lies in Redis; of what migrations keep aside, only that it is there."""
         key = raw.key_of(record_id(1))
         print(f"\n  $ redis-cli HGETALL {key}")
-        record = {name.decode(): value.decode() for name, value in project.connect().hgetall(key).items()}
+        record = raw.text_of(project.connect(), key)
         shown = "   ".join(f"{name} {value}" for name, value in sorted(record.items()) if not name.startswith("_b"))
         kept = sum(name.startswith("_b") for name in record)
         more = f"   and {kept} kept aside (_b...)" if kept else ""
@@ -158,8 +159,10 @@ def main() -> int:
     try:
         project = demo.run()
     except DemoError as exc:
-        print(f"\nFAILED: {exc}", flush=True)
+        print(f"\nFAILED: {exc}\nThe project is in {demo.work}, as it was then.", flush=True)
         return 1
+    except KeyboardInterrupt:
+        return 130
     print("\n\nNothing was lost.")
     for title, seconds in demo.seconds.items():
         print(f"  {seconds:6.1f} s  {title}")

@@ -5,6 +5,7 @@ from datetime import datetime, time
 from typing import Final
 
 from redis_models import Model
+
 from source import Row
 
 __all__ = ["EXPECTED", "differences"]

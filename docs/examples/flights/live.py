@@ -19,10 +19,10 @@ from typing import Final
 import flights.models as models
 import redis
 import redis_models
-from expected import EXPECTED, differences
 from redis.backoff import NoBackoff
 from redis.retry import Retry
-from redis_models.errors import NotFoundError
+
+from expected import EXPECTED, differences
 from source import pieces, record_id
 
 _LEAST_TURNS: Final = 10  # also where the migration is over before a client has begun
@@ -140,12 +140,17 @@ def main() -> None:
     turn, report, ended = role(count, socket), Report(), threading.Event()
     turn(report)
     report.latencies_ms.clear()  # that one connected, and read the migration files
-    threading.Thread(target=lambda: sys.stdin.read() or ended.set(), daemon=True).start()
+    threading.Thread(target=_wait_for_the_end, args=[ended], daemon=True).start()
     print("ready", flush=True)
     while not ended.wait(_PACES[role]) or len(report.latencies_ms) < _LEAST_TURNS:
         turn(report)
     acknowledged = {"increments": report.increments, "edits": report.edits, "deleted": report.deleted}
     print(json.dumps({**acknowledged, "faults": report.faults, "count": len(report.latencies_ms), **report.latency()}))
+
+
+def _wait_for_the_end(ended: threading.Event) -> None:
+    sys.stdin.read()
+    ended.set()
 
 
 if __name__ == "__main__":

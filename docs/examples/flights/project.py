@@ -6,7 +6,6 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Mapping
-from functools import cached_property
 from pathlib import Path
 from typing import Final
 
@@ -25,23 +24,22 @@ class DemoError(Exception):
 
 
 class Project:
-    """A project called ``flights`` in a folder of its own.
+    """A project called ``flights`` in a folder of its own, and its running server.
 
     Args:
         root: The folder that has manage.py.
+
+    Attributes:
+        socket: Where the server listens.
     """
 
     def __init__(self, root: Path) -> None:
         self.root = root
         self.models = root / "flights" / "models.py"
         self.migrations = root / "flights" / "redis_migrations"
-        # A server stops after its last user. Being one keeps it from stopping and loading between two commands.
         self._server = EmbeddedServer(root / "data")
-
-    @cached_property
-    def socket(self) -> str:
-        """Where the server listens."""
-        return self._server.ensure()
+        # It stops after its last user. Being one keeps it from stopping, and loading again, between two commands.
+        self.socket = self._server.ensure()
 
     def connect(self) -> redis.Redis:
         """Give a plain client, which sees what really lies there."""
@@ -66,9 +64,7 @@ class Project:
         """Start a script that goes on beside us, with its input and output in our hands."""
         arguments = (sys.executable, str(HERE / name), *arguments)
         pipe = subprocess.PIPE
-        return subprocess.Popen(
-            arguments, cwd=self.root, env=self._environment(), stdin=pipe, stdout=pipe, text=True
-        )
+        return subprocess.Popen(arguments, cwd=self.root, env=self._environment(), stdin=pipe, stdout=pipe, text=True)
 
     def stop(self) -> None:
         """Stop the server, and wait until it is gone."""

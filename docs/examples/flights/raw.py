@@ -4,13 +4,14 @@ import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import Final
+from typing import Final, cast
 
 import redis
+
 from both_cores import in_both
 from source import record_id
 
-__all__ = ["Print", "key_of", "prints_of", "strangers"]
+__all__ = ["Print", "key_of", "print_of", "prints_of", "strangers", "text_of"]
 
 _START: Final = "flights:flight:"
 _INDEX: Final = "flights:flight:__index"
@@ -64,6 +65,12 @@ def _prints(socket: str, ids: Iterable[str]) -> dict[str, Print]:
 
 def _nothing() -> None:
     """A plain client needs no preparation."""
+
+
+def text_of(client: redis.Redis, key: str) -> dict[str, str]:
+    """Give a record as text, as people look at it."""
+    record = cast(Record, client.hgetall(key))  # redis-py does not know that this client answers bytes
+    return {name.decode(): value.decode() for name, value in record.items()}
 
 
 def strangers(client: redis.Redis) -> list[str]:

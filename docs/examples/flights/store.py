@@ -3,14 +3,15 @@
 import sys
 
 import redis_models
-from both_cores import in_both
 from flights.models import Flight
+
+from both_cores import in_both
 from source import Piece, pieces
 
 
 def store(piece: Piece) -> int:
     """Store a piece; give how many flights it has."""
-    flights = [Flight(**row) for row in piece.rows()]
+    flights = [Flight.model_validate(row) for row in piece.rows()]
     Flight.sync.insert(flights)
     return len(flights)
 
