@@ -19,6 +19,7 @@ from redis_models.codec import FieldCodec, codec_for
 from redis_models.errors import ModelDeclarationError
 from redis_models.fields import storage_of
 from redis_models.model import Model
+from redis_models.shape import stored_annotation
 
 from .schema import REQUIRED, FieldSchema, Literal, ModelSchema, Snapshot, _Required
 from .typetext import describe
@@ -64,7 +65,7 @@ def _field_of(model: type[Model], name: str) -> FieldSchema:
     info = model.model_fields[name]
     return FieldSchema(
         name=name,
-        type=describe(info.annotation, owner=f"{model.__name__}.{name}"),
+        type=describe(stored_annotation(info), owner=f"{model.__name__}.{name}"),
         default=_default_of(info),
         renamed_from=storage_of(info).renamed_from,
     )

@@ -122,7 +122,7 @@ class Route:
         return way
 
     def names_before(self, target: int) -> tuple[str, ...] | None:
-        """Give the fields that bringing any record up to ``target`` looks at; None where that is not known beforehand."""
+        """Give the fields that bringing records up to ``target`` looks at; None where that is not known beforehand."""
         if target != self.versions[-1] or any(not step.names for stage in self.stages for step in stage.steps):
             return None
         return (STAMP, *sorted({name for stage in self.stages for step in stage.steps for name in step.names}))

@@ -45,7 +45,7 @@ class Server:
         while True:
             try:
                 with self.client() as client:
-                    client.ping()
+                    client.ping()  # pyright: ignore[reportUnknownMemberType]  # not annotated there
                 return
             except redis.AuthenticationError:
                 return
@@ -109,7 +109,7 @@ def shared_server() -> Iterator[Server]:
 def server(shared_server: Server) -> Server:
     """The shared server, empty."""
     with shared_server.client() as client:
-        client.flushall()
+        client.flushall()  # pyright: ignore[reportUnknownMemberType]  # not annotated there
     return shared_server
 
 

@@ -53,7 +53,7 @@ def client(project: Path) -> Iterator[redis.Redis]:
 @pytest.fixture
 def back(monkeypatch: pytest.MonkeyPatch) -> Iterator[ModuleType]:
     """The module that compares bytes; its name and those that it imports are in nobody's way afterwards."""
-    monkeypatch.syspath_prepend(str(_EXAMPLE))
+    monkeypatch.syspath_prepend(str(_EXAMPLE))  # pyright: ignore[reportUnknownMemberType]  # not annotated there
     before = set(sys.modules)
     module = __import__("back")
     yield module

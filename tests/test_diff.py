@@ -1,4 +1,4 @@
-"""The diff, case by case: what it finds, what it asks, and what it refuses."""
+"""The diff, case by case: what it finds, and what it refuses."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -17,25 +17,10 @@ from redis_models.migrations import (
     RemoveField,
     RenameField,
 )
-from redis_models.migrations.answers import (
-    Answer,
-    Answers,
-    ComputeAnswer,
-    DropAnswer,
-    FillAnswer,
-    RenameAnswer,
-    parse_answer,
-)
+from redis_models.migrations.answers import Answer, Answers, ComputeAnswer, DropAnswer, FillAnswer, RenameAnswer
 from redis_models.migrations.diff import Diff, LowVersion, ToWrite, diff
-from redis_models.migrations.matching import order_moves
 from redis_models.migrations.operations import Operation
-from redis_models.migrations.questions import (
-    DropModelQuestion,
-    FillQuestion,
-    HintQuestion,
-    Question,
-    RenameQuestion,
-)
+from redis_models.migrations.questions import FillQuestion, Question, RenameQuestion
 from redis_models.migrations.schema import REQUIRED, FieldSchema, Literal, ModelSchema, Snapshot
 
 Field = str | tuple[str, object] | FieldSchema
@@ -187,106 +172,6 @@ def test_what_is_certain_becomes_operations(case: str) -> None:
 
     assert list(found.operations) == operations
     assert not found.questions
-
-
-OPEN: Mapping[str, tuple[ModelSchema, ModelSchema | None, Sequence[Answer], type[Question], str]] = {
-    "one gone, one new": (
-        model(title="str"),
-        model(full_title=("str", "")),
-        [],
-        RenameQuestion,
-        "A.title → ?  candidates: full_title (0.67)  use --rename A.title=full_title or --drop A.title",
-    ),
-    "the type counts more than the name": (
-        model(title="str"),
-        model(titles=("int", 0), label=("str", "")),
-        [],
-        RenameQuestion,
-        "A.title → ?  candidates: label (0.40), titles (0.91)  use --rename A.title=label or --drop A.title",
-    ),
-    "a name that stays in use": (
-        model(x="int", y="int"),
-        model(y="int"),
-        [RenameAnswer("A", "x", "y")],
-        RenameQuestion,
-        "A.y → ?  candidates: none: another field takes its name over  use --drop A.y",
-    ),
-    "a hint onto a name that was in use": (
-        model(x="int", y="int"),
-        model(y=hinted("int", "x")),
-        [],
-        RenameQuestion,
-        "A.x → ?  candidates: y (0.00)  use --rename A.x=y or --drop A.x",
-    ),
-    "two hints about one name": (
-        model(x="int"),
-        model(y=hinted("int", "x"), z=hinted("int", "x")),
-        [],
-        RenameQuestion,
-        "A.x → ?  candidates: y (0.00), z (0.00)  use --rename A.x=y or --drop A.x",
-    ),
-    "a primary key": (
-        model(),
-        model(key="pk"),
-        [],
-        RenameQuestion,
-        "A.id → ?  candidates: pk (0.00)  use --rename A.id=pk",
-    ),
-    "a required field": (
-        model(),
-        model(x="int"),
-        [],
-        FillQuestion,
-        "A.x → int, required, no default for existing records  use --default A.x=0 (any literal) or --compute A.x",
-    ),
-    "a deleted model": (
-        model(),
-        None,
-        [],
-        DropModelQuestion,
-        "A → ?  the model is gone, or no longer managed; its records stay in Redis at shop:a:*  use --drop A",
-    ),
-    "hints that swap": (
-        model(x="int", y="int"),
-        model(x=hinted("int", "y"), y=hinted("int", "x")),
-        [],
-        HintQuestion,
-        "A → ?  renamed_from says x → y, y → x, but the code still has x and y"
-        "  use --rename A.x=y --rename A.y=x, or take renamed_from out of the code",
-    ),
-    "a hint beside the original": (
-        model(x="int"),
-        model(x="int", y=FieldSchema("", "int", 0, "x")),
-        [],
-        HintQuestion,
-        "A → ?  renamed_from says x → y, but the code still has x"
-        "  use --rename A.x=y, or take renamed_from out of the code",
-    ),
-}
-
-
-@pytest.mark.parametrize("case", OPEN)
-def test_what_is_not_certain_is_asked(case: str) -> None:
-    old, new, answers, kind, line = OPEN[case]
-
-    (question,) = compare(old, new, *answers).questions
-
-    assert type(question) is kind
-    assert question.line() == line
-
-
-def test_hints_that_swapped_in_the_last_migration_are_not_asked_about_again() -> None:
-    both = model(x=hinted("int", "y"), y=hinted("int", "x"))
-
-    assert diff(Snapshot((both,)), Snapshot((both,))).is_empty
-
-
-def test_a_fill_is_asked_only_when_it_is_known_which_fields_are_new() -> None:
-    old, new = model(x="int"), model(y="int")
-
-    assert [type(one) for one in compare(old, new).questions] == [RenameQuestion]
-    assert [type(one) for one in compare(old, new, DropAnswer("A", "x")).questions] == [FillQuestion]
-    assert not compare(old, new, RenameAnswer("A", "x", "y")).questions
 
 
 REFUSED: Mapping[str, tuple[ModelSchema, ModelSchema | None, Sequence[Answer], str]] = {
@@ -481,74 +366,3 @@ def test_whatever_is_answered_the_operations_lead_to_the_code(
 
     assert snapshot.model("A").has_shape_of(after.model("A"))
     assert found == diff(before, after, Answers(tuple(reversed(answers.given))))
-
-
-@given(st.permutations(NAMES), st.integers(0, 5))
-def test_moves_in_any_circle_never_meet_a_name_in_use(mixed: list[str], count: int) -> None:
-    moves = {old: new for old, new in zip(NAMES[:count], mixed[:count], strict=True) if old != new}
-    held = {name: name for name in NAMES if name in moves or name not in moves.values()}
-
-    for old, new in order_moves(moves, list(held)):
-        assert new not in held
-        held[new] = held.pop(old)
-
-    assert {new: old for new, old in held.items() if new != old} == {new: old for old, new in moves.items()}
-
-
-MODELS = {"shop": ["Customer", "Order"], "crm": ["Customer", "Lead"]}
-
-
-@pytest.mark.parametrize(
-    ("option", "text", "label", "answer"),
-    [
-        ("--rename", "Order.a=b", "shop", RenameAnswer("Order", "a", "b")),
-        ("--rename", "crm.Customer.a=b", "crm", RenameAnswer("Customer", "a", "b")),
-        ("--drop", "Lead", "crm", DropAnswer("Lead")),
-        ("--drop", "shop.Order", "shop", DropAnswer("Order")),
-        ("--drop", "Order.a", "shop", DropAnswer("Order", "a")),
-        ("--default", "Order.a='x=y'", "shop", FillAnswer("Order", "a", "x=y")),
-        ("--default", "Order.a=-1.5", "shop", FillAnswer("Order", "a", -1.5)),
-        ("--default", "Order.a=(1, None)", "shop", FillAnswer("Order", "a", [1, None])),
-        ("--compute", "Order.a", "shop", ComputeAnswer("Order", "a")),
-    ],
-)
-def test_a_flag_is_read_as_the_answer_that_it_is(option: str, text: str, label: str, answer: Answer) -> None:
-    assert parse_answer(option, text, MODELS) == (label, answer)
-
-
-@pytest.mark.parametrize(
-    ("option", "text", "message"),
-    [
-        ("--rename", "Order.a", "write it like --rename Customer.name=full_name"),
-        ("--rename", "Order.a=", "write it like"),
-        ("--rename", "Order=b", "write it like"),
-        ("--drop", "Order.a=b", "write it like"),
-        ("--drop", "Nope.a", "there is no model 'Nope'; there are shop.Customer, shop.Order, crm.Customer, crm.Lead"),
-        ("--drop", "Customer.a", "in several apps; write shop.Customer.a or crm.Customer.a"),
-        ("--drop", "a.b.c.d", "write Model.field, or app.Model.field"),
-        ("--default", "Order.a=EUR", "text needs quotes: 'EUR', as in --default \"Order.a='EUR'\""),
-        ("--default", "Order.a=f(", "is no Python literal"),
-        ("--default", "Order.a={1: 2}", "must be text, as JSON's are"),
-        ("--default", "Order.a=b'x'", "has no JSON form"),
-        ("--default", "Order.a=1e999", "has no JSON form"),
-    ],
-)
-def test_a_flag_that_says_nothing_usable_is_refused_with_its_name(option: str, text: str, message: str) -> None:
-    with pytest.raises(SchemaError) as caught:
-        parse_answer(option, text, MODELS)
-
-    assert option in str(caught.value)
-    assert message in str(caught.value)
-
-
-@pytest.mark.parametrize(
-    ("answer", "flag"),
-    [
-        (FillAnswer("Order", "a", "EUR"), "--default \"Order.a='EUR'\""),
-        (FillAnswer("Order", "a", 1), "--default Order.a=1"),
-        (FillAnswer("Order", "a", "$HOME"), "--default 'Order.a='\"'\"'$HOME'\"'\"''"),
-        (DropAnswer("Order"), "--drop shop.Order"),
-    ],
-)
-def test_a_flag_survives_the_shell(answer: Answer, flag: str) -> None:
-    assert answer.flag("shop." if "shop." in flag else "") == flag

@@ -1,20 +1,15 @@
-"""Migration files: what is read, what is refused in one line, what is written, and the chain that they form."""
+"""Migration files: what is read, what is refused in one line, and what is written."""
 
 import os
-import subprocess
-import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
 
-from redis_models.errors import MigrationError, MigrationFileError
-from redis_models.migrations import AddField, AlterField, CreateModel, RemoveField, RenameField, Transform
-from redis_models.migrations.chain import Chain, Link
-from redis_models.migrations.diff import ToWrite
+from redis_models.errors import MigrationFileError
+from redis_models.migrations import CreateModel, Transform
 from redis_models.migrations.files import link_of, load_chain, write_migration
-from redis_models.migrations.operations import Operation
-from redis_models.migrations.rendering import new_id, render, suggest_name
+from redis_models.migrations.rendering import render
 
 CREATE = "migrations.CreateModel('A', {'id': 'str', 'x': 'int'}, 'id', 'a')"
 Write = Callable[..., Path]
@@ -40,11 +35,6 @@ def write(tmp_path: Path) -> Write:
 def first(write: Write) -> Path:
     """A folder with one good migration."""
     return write("0001_initial.py", text_of("aaaa", None, CREATE, "{'A': 1}")).parent
-
-
-def link(number: int, id: str, previous: str | None, *operations: Operation, **versions: int) -> Link:
-    name = f"{number:04d}_{id}"
-    return Link(number, name, f"{name}.py", id, previous, versions, operations, "")
 
 
 CREATED = CreateModel("A", {"id": "str", "x": "int"}, "id", "a")
@@ -229,68 +219,6 @@ def test_a_function_in_a_file_can_be_an_operation(first: Path, write: Write) -> 
     assert operation.describe() == "Transform A with double"
 
 
-CHAIN = Chain(
-    "shop",
-    (
-        Link(1, "0001_initial", "", "1c0be772", None, {}, (), ""),
-        Link(2, "0002_rename_name", "", "51d09a3c", "1c0be772", {}, (), ""),
-        Link(4, "0004_rename_city", "", "00000004", "51d09a3c", {}, (), ""),
-    ),
-)
-
-
-@pytest.mark.parametrize(
-    ("text", "position"),
-    [
-        ("zero", 0),
-        ("1", 1),
-        ("0002", 2),
-        ("4", 3),
-        ("0002_rename_name", 2),
-        ("0002_r", 2),
-        ("rename_c", 3),
-        ("51d", 2),
-        ("51d09a3c", 2),
-        ("00000004", 3),
-        ("+1", 2),
-        ("-1", 0),
-        ("+0", 1),
-    ],
-)
-def test_a_target_is_found_by_number_name_id_or_steps(text: str, position: int) -> None:
-    assert CHAIN.target(text, current=1) == position
-
-
-@pytest.mark.parametrize(
-    ("text", "message"),
-    [
-        ("rename", "'rename' may be any of 0002_rename_name (51d09a3c), 0004_rename_city (00000004); write more"),
-        ("000", "may be any of 0001_initial (1c0be772)"),
-        ("3", "shop has no migration '3'; it has 0001_initial (1c0be772), 0002"),
-        ("", "has no migration ''"),
-        ("+3", "+3 leads out of the chain; it is at 1 of 3 migrations"),
-        ("-2", "-2 leads out of the chain"),
-    ],
-)
-def test_a_target_that_is_none_or_several_names_the_candidates(text: str, message: str) -> None:
-    with pytest.raises(MigrationError) as caught:
-        CHAIN.target(text, current=1)
-
-    assert message in str(caught.value)
-
-
-def test_a_position_is_found_by_id() -> None:
-    assert [CHAIN.position_of(one.id) for one in CHAIN.links] == [1, 2, 3]
-    with pytest.raises(MigrationError, match="has no migration with the id 'nope'"):
-        CHAIN.position_of("nope")
-
-
-def test_a_created_model_may_start_at_any_version_and_a_version_may_rise_alone() -> None:
-    chain = Chain("shop", (link(1, "a", None, CREATED, A=7), link(2, "b", "a", A=9)))
-
-    assert [one.model("A").version for one in chain.snapshots[1:]] == [7, 9]
-
-
 def test_a_written_file_reads_back_and_is_the_head(tmp_path: Path) -> None:
     directory = tmp_path / "shop" / "redis_migrations"
     text = render("aaaa", None, {"A": 1}, [CREATED])
@@ -322,85 +250,3 @@ def test_a_file_whose_head_cannot_be_written_is_taken_back(first: Path) -> None:
         write_migration(first, "0002_x", "x", "bbbb")
 
     assert sorted(one.name for one in first.iterdir()) == ["0001_initial.py", "HEAD"]
-
-
-MANY: Sequence[Operation] = (
-    CREATED,
-    CreateModel(
-        "Customer",
-        {f"a_rather_long_field_{number}": "str | None" for number in range(4)} | {"id": "str"},
-        "id",
-        "c",
-        "p",
-    ),
-    RenameField("A", "x", "y"),
-    AddField("A", "currency", "str", "E'U\"R\\\n\x00ü"),
-    AddField("A", "quoted", "str", 'say "yes"'),
-    AddField(
-        "A", "nested", "dict[str, list[float]]", {"a_long_key_in_here": [1.5, -2.0, 1e300], "another_long_key": []}
-    ),
-    AddField("A", "big", "list[list[int]]", [[1000000 + number for number in range(12)], [], [True, None]]),
-    AddField("A", "made", "int", ToWrite("a_made")),
-    AlterField("A", "y", "int", "Enum(" + ", ".join(f"MEMBER_{number}='{number}'" for number in range(9)) + ")"),
-    RemoveField("A", "y", back="gone"),
-)
-
-
-def test_what_is_rendered_reads_back_as_the_same_operations() -> None:
-    text = render("51d09a3c", "1c0be772", {"A": 2, "Customer": 1}, MANY)
-
-    read = link_of("shop", Path("0004_x.py"), text.encode())
-
-    assert [one for one in read.operations if not callable(getattr(one, "fill", None))] == [
-        one for one in MANY if not callable(getattr(one, "fill", None))
-    ]
-    assert (read.id, read.previous, read.versions) == ("51d09a3c", "1c0be772", {"A": 2, "Customer": 1})
-    assert text == render("51d09a3c", "1c0be772", {"Customer": 1, "A": 2}, MANY)
-
-
-@pytest.mark.parametrize("width", [88, 100, 120])
-def test_what_is_rendered_is_formatted_as_ruff_leaves_it(width: int, tmp_path: Path) -> None:
-    path = tmp_path / "0004_x.py"
-    path.write_text(render("51d09a3c", None, {f"Model{number}": number for number in range(9)}, MANY), "utf-8")
-
-    command = [sys.executable, "-m", "ruff", "format", "--isolated", "--no-cache", "--diff", f"--line-length={width}"]
-    done = subprocess.run([*command, str(path)], capture_output=True, text=True, check=False)
-
-    assert (done.stdout, done.returncode) == ("", 0), done.stderr
-
-
-def test_a_function_has_no_text() -> None:
-    with pytest.raises(MigrationError, match="Add field x to A: a function has no text; write this migration by hand"):
-        render("a", None, {}, [AddField("A", "x", "int", lambda old: 1)])
-
-
-@pytest.mark.parametrize(
-    ("operations", "versions", "is_first", "name"),
-    [
-        ([CREATED], {}, True, "initial"),
-        ([CREATED], {}, False, "a"),
-        (
-            [RenameField("A", "name", "full_name"), AddField("A", "currency", "str", "")],
-            {},
-            False,
-            "rename_name_currency",
-        ),
-        ([RemoveField("A", "x"), AlterField("A", "y", "int", "str")], {}, False, "remove_x_alter_y"),
-        ([], {"Customer": 4}, False, "customer_version_4"),
-        ([], {}, False, "empty"),
-        ([RemoveField("A", "field" * 4)] * 3, {}, False, "remove_fieldfieldfieldfield_and_more"),
-        ([RemoveField("A", "f" * 90)], {}, False, "remove_" + "f" * 45),
-    ],
-)
-def test_a_name_is_suggested_by_what_happens(
-    operations: Sequence[Operation], versions: Mapping[str, int], is_first: bool, name: str
-) -> None:
-    assert suggest_name(operations, versions, is_first=is_first) == name
-    assert len(name) <= 52
-
-
-def test_a_new_id_is_eight_digits_that_no_other_has() -> None:
-    made = [new_id([]) for _ in range(50)]
-
-    assert all(len(one) == 8 and int(one, 16) >= 0 for one in made)
-    assert len(set(made)) == 50

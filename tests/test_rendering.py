@@ -1,0 +1,97 @@
+"""The text of a migration file: it reads back, it is formatted, and it has a name and an id."""
+
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import pytest
+
+from redis_models.errors import MigrationError
+from redis_models.migrations import AddField, AlterField, CreateModel, RemoveField, RenameField
+from redis_models.migrations.diff import ToWrite
+from redis_models.migrations.files import link_of
+from redis_models.migrations.operations import Operation
+from redis_models.migrations.rendering import new_id, render, suggest_name
+
+CREATED = CreateModel("A", {"id": "str", "x": "int"}, "id", "a")
+MANY: Sequence[Operation] = (
+    CREATED,
+    CreateModel(
+        "Customer",
+        {f"a_rather_long_field_{number}": "str | None" for number in range(4)} | {"id": "str"},
+        "id",
+        "c",
+        "p",
+    ),
+    RenameField("A", "x", "y"),
+    AddField("A", "currency", "str", "E'U\"R\\\n\x00ü"),
+    AddField("A", "quoted", "str", 'say "yes"'),
+    AddField(
+        "A", "nested", "dict[str, list[float]]", {"a_long_key_in_here": [1.5, -2.0, 1e300], "another_long_key": []}
+    ),
+    AddField("A", "big", "list[list[int]]", [[1000000 + number for number in range(12)], [], [True, None]]),
+    AddField("A", "made", "int", ToWrite("a_made")),
+    AlterField("A", "y", "int", "Enum(" + ", ".join(f"MEMBER_{number}='{number}'" for number in range(9)) + ")"),
+    RemoveField("A", "y", back="gone"),
+)
+
+
+def test_what_is_rendered_reads_back_as_the_same_operations() -> None:
+    text = render("51d09a3c", "1c0be772", {"A": 2, "Customer": 1}, MANY)
+
+    read = link_of("shop", Path("0004_x.py"), text.encode())
+
+    assert [one for one in read.operations if not callable(getattr(one, "fill", None))] == [
+        one for one in MANY if not callable(getattr(one, "fill", None))
+    ]
+    assert (read.id, read.previous, read.versions) == ("51d09a3c", "1c0be772", {"A": 2, "Customer": 1})
+    assert text == render("51d09a3c", "1c0be772", {"Customer": 1, "A": 2}, MANY)
+
+
+@pytest.mark.parametrize("width", [88, 100, 120])
+def test_what_is_rendered_is_formatted_as_ruff_leaves_it(width: int, tmp_path: Path) -> None:
+    path = tmp_path / "0004_x.py"
+    path.write_text(render("51d09a3c", None, {f"Model{number}": number for number in range(9)}, MANY), "utf-8")
+
+    command = [sys.executable, "-m", "ruff", "format", "--isolated", "--no-cache", "--diff", f"--line-length={width}"]
+    done = subprocess.run([*command, str(path)], capture_output=True, text=True, check=False)
+
+    assert (done.stdout, done.returncode) == ("", 0), done.stderr
+
+
+def test_a_function_has_no_text() -> None:
+    with pytest.raises(MigrationError, match="Add field x to A: a function has no text; write this migration by hand"):
+        render("a", None, {}, [AddField("A", "x", "int", lambda old: 1)])
+
+
+@pytest.mark.parametrize(
+    ("operations", "versions", "is_first", "name"),
+    [
+        ([CREATED], {}, True, "initial"),
+        ([CREATED], {}, False, "a"),
+        (
+            [RenameField("A", "name", "full_name"), AddField("A", "currency", "str", "")],
+            {},
+            False,
+            "rename_name_currency",
+        ),
+        ([RemoveField("A", "x"), AlterField("A", "y", "int", "str")], {}, False, "remove_x_alter_y"),
+        ([], {"Customer": 4}, False, "customer_version_4"),
+        ([], {}, False, "empty"),
+        ([RemoveField("A", "field" * 4)] * 3, {}, False, "remove_fieldfieldfieldfield_and_more"),
+        ([RemoveField("A", "f" * 90)], {}, False, "remove_" + "f" * 45),
+    ],
+)
+def test_a_name_is_suggested_by_what_happens(
+    operations: Sequence[Operation], versions: Mapping[str, int], is_first: bool, name: str
+) -> None:
+    assert suggest_name(operations, versions, is_first=is_first) == name
+    assert len(name) <= 52
+
+
+def test_a_new_id_is_eight_digits_that_no_other_has() -> None:
+    made = [new_id([]) for _ in range(50)]
+
+    assert all(len(one) == 8 and int(one, 16) >= 0 for one in made)
+    assert len(set(made)) == 50
