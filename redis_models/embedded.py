@@ -288,6 +288,9 @@ class EmbeddedServer:
             b"daemonize no",
             b"appendonly yes",
             b"appendfsync everysec",
+            # Rewriting the log costs more than the disk it saves: a migration writes each record again.
+            b"auto-aof-rewrite-min-size 256mb",
+            b"auto-aof-rewrite-percentage 200",
             b"aof-use-rdb-preamble no",  # an RDB loads in no other engine, and often in no other version
             b'save ""',
         ]

@@ -129,7 +129,7 @@ def deleter(count: int, socket: str) -> Callable[[Report], None]:
 
 
 # Seconds between two turns of each client.
-_PACES: Final = {reader: 0.004, counter: 0.002, writer: 0.008, deleter: 0.08}
+_PACES: Final = {reader: 0.01, counter: 0.005, writer: 0.02, deleter: 0.1}
 _ROLES: Final = {role.__name__: role for role in _PACES}
 
 
