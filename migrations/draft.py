@@ -23,6 +23,7 @@ class Draft:
             are counted in as a whole; ``get`` adds what is looked at otherwise.
         written: Fields that were set, moved or removed.
         kept: New fields that keep something aside; nothing depends on what they held.
+        unkept: Fields that kept something aside, and are taken away.
     """
 
     original: Mapping[str, bytes]
@@ -31,6 +32,7 @@ class Draft:
     touched: set[str] = field(init=False, default_factory=set)
     written: set[str] = field(init=False, default_factory=set)
     kept: set[str] = field(init=False, default_factory=set)
+    unkept: list[str] = field(init=False, default_factory=list)
 
     def __post_init__(self) -> None:
         self.fields = dict(self.original)
@@ -51,6 +53,11 @@ class Draft:
         """Set a field that keeps something aside."""
         self.fields[name] = raw
         self.kept.add(name)
+
+    def unkeep(self, name: str) -> bytes:
+        """Take away a field that kept something aside; only migrations write these, with the stamp, which is compared."""
+        self.unkept.append(name)
+        return self.fields.pop(name)
 
     def remove(self, name: str) -> bytes | None:
         """Take a field away; give what it held."""
@@ -92,4 +99,5 @@ class Draft:
     @property
     def removes(self) -> list[str]:
         """Fields to delete."""
-        return [name for name in self.written if name in self.original and name not in self.fields]
+        gone = [name for name in self.written if name in self.original and name not in self.fields]
+        return gone + self.unkept

