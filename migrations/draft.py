@@ -55,7 +55,7 @@ class Draft:
         self.kept.add(name)
 
     def unkeep(self, name: str) -> bytes:
-        """Take away a field that kept something aside; only migrations write these, with the stamp, which is compared."""
+        """Take away a field that kept something aside: only migrations write these, and the stamp is compared."""
         self.unkept.append(name)
         return self.fields.pop(name)
 

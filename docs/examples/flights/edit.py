@@ -7,21 +7,16 @@ from typing import Final
 __all__ = ["diff_lines", "with_functions"]
 
 _IMPORT: Final = "from redis_models import migrations\n"
-# Text becomes int, datetime and Enum as pydantic converts it; where the file says NA, or 517 for 5:17, it cannot know.
-_NAMED: Final = {
-    '"int | None")': '"int | None", convert=number, back=number_text)',
-    '"time")': '"time", convert=clock, back=clock_text)',
-    '"time | None")': '"time | None", convert=clock, back=clock_text)',
-    '"str | None")': '"str | None", convert=known, back=known_text)',
-}
+# Text becomes datetime and Enum as pydantic converts it; what NA means it cannot know.
+_GENERATED: Final = '"int | None")'
+_WITH_FUNCTIONS: Final = '"int | None", convert=number, back=number_text)'
 
 
 def with_functions(migration: str, functions: Path) -> str:
     """Give the text of a migration with the functions of a file above it, and named in its operations."""
-    _docstring, imports, definitions = functions.read_text("utf-8").split("\n\n", 2)
-    for old, new in _NAMED.items():
-        migration = migration.replace(old, new)
-    return migration.replace(_IMPORT, f"{imports}\n\n{_IMPORT}\n\n{definitions.strip()}\n", 1)
+    _docstring, definitions = functions.read_text("utf-8").split("\n\n", 1)
+    migration = migration.replace(_GENERATED, _WITH_FUNCTIONS)
+    return migration.replace(_IMPORT, f"{_IMPORT}\n\n{definitions.strip()}\n", 1)
 
 
 def diff_lines(before: str, after: str) -> list[str]:

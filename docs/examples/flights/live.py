@@ -129,7 +129,7 @@ def deleter(count: int, socket: str) -> Callable[[Report], None]:
 
 
 # Seconds between two turns of each client.
-_PACES: Final = {reader: 0.01, counter: 0.005, writer: 0.02, deleter: 0.1}
+_PACES: Final = {reader: 0.02, counter: 0.01, writer: 0.03, deleter: 0.1}
 _ROLES: Final = {role.__name__: role for role in _PACES}
 
 

@@ -1,4 +1,4 @@
-"""Flights under better names; what the scheduled hour says already is dropped, a status is added."""
+"""Flights under better names; the date, which the scheduled hour says already, is dropped, a status is added."""
 
 from redis_models import Field, Model
 
@@ -21,6 +21,8 @@ class Flight(Model):
     destination: str
     air_time: str
     distance: str
+    hour: str
+    minute: str
     status: str = "flown"
     views: int = 0
 

@@ -1,6 +1,6 @@
-"""Flights with types: times, whole numbers, None for what is not known, and an Enum of carriers."""
+"""Flights with types: an instant, whole numbers, None for what is not known, and an Enum of carriers."""
 
-from datetime import datetime, time
+from datetime import datetime
 from enum import Enum
 
 from redis_models import Field, Model
@@ -32,19 +32,21 @@ class Flight(Model):
 
     id: str = Field(primary_key=True)
     scheduled: datetime
-    dep_time: time | None
-    sched_dep_time: time
+    dep_time: str
+    sched_dep_time: str
     dep_delay: int | None
-    arr_time: time | None
-    sched_arr_time: time
+    arr_time: str
+    sched_arr_time: str
     arr_delay: int | None
     carrier: Carrier
-    flight: int
-    tail_number: str | None
+    flight: str
+    tail_number: str
     origin: str
     destination: str
     air_time: int | None
-    distance: int
+    distance: str
+    hour: str
+    minute: str
     status: str = "flown"
     views: int = 0
 
