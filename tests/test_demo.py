@@ -64,7 +64,7 @@ def back(monkeypatch: pytest.MonkeyPatch) -> Iterator[ModuleType]:
 def test_the_check_of_the_demo_names_what_is_not_as_the_file_says(project: Path, client: redis.Redis) -> None:
     check = (str(_EXAMPLE / "check.py"), str(_COUNT), str(project / "acknowledged.json"))
     assert run("manage.py", "migrate", "--yes", "--allow-destructive", folder=project).returncode == 0
-    client.hset("flights:flight:000002", "distance", "1")
+    client.hset("flights:flight:000002", "air_time", "1")
     client.hdel("flights:flight:000003", "_v")
     client.delete("flights:flight:000004")
     client.hincrby("flights:flight:000005", "views", 1)
@@ -72,7 +72,7 @@ def test_the_check_of_the_demo_names_what_is_not_as_the_file_says(project: Path,
     said = run(*check, folder=project)
 
     assert said.returncode == 1
-    for line in ("000002.distance is 1", "flights:flight:000003", "000004 cannot be read", "000005.views is"):
+    for line in ("000002.air_time is 1", "flights:flight:000003", "000004 cannot be read", "000005.views is"):
         assert line in said.stdout
 
 
