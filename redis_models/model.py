@@ -1,6 +1,6 @@
 """``Model`` and ``AutoModel``: pydantic models whose instances are Redis hashes."""
 
-from collections.abc import AsyncGenerator, AsyncIterator, Generator, Iterable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Generator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager, nullcontext
 from typing import TYPE_CHECKING, ClassVar, Self, overload
 
@@ -235,6 +235,42 @@ class Model(BaseModel, metaclass=ModelMeta):
     async def persist(cls, id: object) -> None:
         """Take a record's life span away; ``NotFoundError`` if there is no record."""
         await store_of(cls).run_async(verbs_of(cls).persist(id))
+
+    @classmethod
+    def serialize_partially(cls, data: Mapping[str, object]) -> dict[str, object]:
+        """Give some fields as they are stored, as text; names that are no stored fields pass through.
+
+        Unlike the seed, it leaves ``data`` as it is.
+
+        Raises:
+            EncodeError: A value cannot be stored.
+        """
+        shape = cls.__shape__
+        return {
+            name: shape.encode_field(shape.field(name), value).decode("utf-8", "surrogatepass")
+            if name in shape.names
+            else value
+            for name, value in data.items()
+        }
+
+    @classmethod
+    def deserialize_partially(cls, data: Mapping[str, str | bytes]) -> dict[str, object]:
+        """Give the values of some stored fields; names that are no stored fields pass through.
+
+        Raises:
+            DecodeError: A field does not read back as its type.
+        """
+        shape = cls.__shape__
+        return {
+            name: shape.decode_field(
+                shape.keys.start,
+                shape.field(name),
+                raw.encode("utf-8", "surrogatepass") if isinstance(raw, str) else raw,
+            )
+            if name in shape.names
+            else raw
+            for name, raw in data.items()
+        }
 
     @asynccontextmanager
     async def update(self) -> AsyncGenerator[Self]:
