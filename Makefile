@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PYTEST_OPTIONS ?= -n 2 -q
 
-.PHONY: demo test lint clean
+.PHONY: demo test test-engines lint clean
 
 $(VENV)/.ready: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -15,8 +15,14 @@ $(VENV)/.ready: pyproject.toml
 demo: $(VENV)/.ready
 	$(BIN)/python docs/examples/flights/demo.py
 
+# All tests on the embedded Valkey, then the runtime's on a Redis 7 or newer, if one is on PATH.
 test: $(VENV)/.ready
 	$(BIN)/python -m pytest $(PYTEST_OPTIONS)
+	$(BIN)/python tests/engines/lane.py --pytest="$(PYTEST_OPTIONS)"
+
+# The runtime's tests on all servers of a folder, as in "make test-engines ENGINES=/opt/servers"; writes their table.
+test-engines: $(VENV)/.ready
+	$(BIN)/python tests/engines/lane.py $(ENGINES) --table=docs/reference/engines.md --pytest="$(PYTEST_OPTIONS)"
 
 lint: $(VENV)/.ready
 	$(BIN)/ruff format --check .

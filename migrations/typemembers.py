@@ -81,10 +81,7 @@ def _fields_of_plain_dataclass(cls: type[object]) -> dict[str, FieldInfo]:
 
 def _keys_of_fields(cls: type[object], fields: Mapping[str, FieldInfo]) -> Iterator[Key]:
     for name, one in fields.items():
-        if one.exclude is True:
-            continue
-        is_required = one.is_required() and getattr(one, "exclude_if", None) is None
-        yield Key(name, one.annotation, is_required, (*one.metadata, *serializers_of(cls, name)))
+        yield Key(name, one.annotation, one.is_required(), (*one.metadata, *serializers_of(cls, name)))
 
 
 def keys_of_typed_dict(cls: type[object]) -> Iterator[Key]:

@@ -5,19 +5,23 @@ from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from .apps import setup
+    from .config import RedisConfig
     from .errors import RedisModelsError
     from .fields import Field
+    from .lifespan import FOREVER, KEEP
     from .model import AutoModel, Model
-    from .store import RedisConfig, Store
+    from .store import Store
 
-__all__ = ["AutoModel", "Field", "Model", "RedisConfig", "RedisModelsError", "Store", "setup"]
+__all__ = ["FOREVER", "KEEP", "AutoModel", "Field", "Model", "RedisConfig", "RedisModelsError", "Store", "setup"]
 
 # Where each name lives. Imported at first use: commands that need no models start in a quarter of the time.
 _HOMES: Final = {
     "AutoModel": "model",
+    "FOREVER": "lifespan",
     "Field": "fields",
+    "KEEP": "lifespan",
     "Model": "model",
-    "RedisConfig": "store",
+    "RedisConfig": "config",
     "RedisModelsError": "errors",
     "Store": "store",
     "setup": "apps",

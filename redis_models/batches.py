@@ -2,10 +2,12 @@
 
 An operation is a generator that yields a list of commands and is sent the list of their replies; it returns its result.
 A driver (``client``) moves it along. A reply that is an error arrives as an exception object in its place, because
-what one refused command means for the others only the operation knows. Every batch may be sent again after a broken
-connection, so all its commands must be repeatable: executed twice, they leave what they leave executed once.
+what one refused command means for the others only the operation knows. A batch may be sent again after a broken
+connection, so all its commands must be repeatable: executed twice, they leave what they leave executed once. One whose
+commands are not says so, as ``Once``.
 """
 
+import re
 from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -21,6 +23,7 @@ __all__ = [
     "Argument",
     "Batches",
     "Command",
+    "Once",
     "Reply",
     "Script",
     "call",
@@ -37,6 +40,16 @@ Reply = object
 Result = TypeVar("Result")
 _ALL_NAMES: Final = 4096  # stored field names repeat in every record; decoding them once is half of reading a hash
 Batches = Generator[Sequence[Command], list[Reply], Result]
+
+
+class Once(tuple[Command, ...]):
+    """A batch whose commands must not be executed twice.
+
+    Sent again only where none of it can have been executed: nothing was sent, or the server was loading its data.
+    Otherwise a broken connection is an error at once, which says that what was sent may have been executed.
+    """
+
+    __slots__ = ()
 
 
 @dataclass(frozen=True)
@@ -64,8 +77,13 @@ def send(commands: Sequence[Command]) -> Batches[list[Reply]]:
     return check((yield commands))
 
 
-def call(script: Script, commands: Sequence[Command]) -> Batches[list[Reply]]:
+def call(script: Script, commands: Sequence[Command], *, once: bool = False) -> Batches[list[Reply]]:
     """Send calls of one script, loading it first where the server does not have it.
+
+    Args:
+        script: What is called.
+        commands: Its calls, of ``Script.command``.
+        once: Whether they must not be executed twice. A call that did not find its script was not executed.
 
     Returns:
         One reply a command; errors stay in place as exceptions, none of them about a missing script.
@@ -73,10 +91,12 @@ def call(script: Script, commands: Sequence[Command]) -> Batches[list[Reply]]:
     Cost:
         One round trip; two more after a restart of the server or SCRIPT FLUSH.
     """
-    replies = yield commands
+    replies = yield Once(commands) if once else commands
     missing = [place for place, reply in enumerate(replies) if isinstance(reply, NoScriptError)]
     if missing:
-        again = yield [("SCRIPT", "LOAD", script.source), *(commands[place] for place in missing)]
+        load: Command = ("SCRIPT", "LOAD", script.source)
+        rest = [load, *(commands[place] for place in missing)]
+        again = yield Once(rest) if once else rest
         check(again[:1])
         for place, reply in zip(missing, again[1:], strict=True):
             replies[place] = reply
@@ -109,8 +129,9 @@ def check(replies: list[Reply]) -> list[Reply]:
 
 def refused(error: ResponseError) -> RedisModelsError:
     """Translate what the server refused into our own error, with the cure."""
-    for kind, build in _REFUSALS.items():
-        if isinstance(error, kind):
+    found = _IN_A_SCRIPT.search(str(error))
+    for kind, (code, build) in _REFUSALS.items():
+        if isinstance(error, kind) or (found and found[1] == code):
             return build(error)
     return ServerRefusedError(f"the server refused a command: {error}")
 
@@ -132,7 +153,9 @@ def _no_permission(error: ResponseError) -> ServerError:
 
 
 _REFUSALS: Final = {
-    OutOfMemoryError: _out_of_memory,
-    ReadOnlyError: _read_only,
-    NoPermissionError: _no_permission,
+    OutOfMemoryError: ("OOM", _out_of_memory),
+    ReadOnlyError: ("READONLY", _read_only),
+    NoPermissionError: ("NOPERM", _no_permission),
 }
+# Before Redis 7 the error of a command that a script called stands inside one of the script.
+_IN_A_SCRIPT: Final = re.compile(r"^Error running script .*: -([A-Z]+) ")

@@ -1,14 +1,15 @@
 """Drive command batches over redis-py connections: one blocking driver, one for asyncio.
 
-Both take a connection out of the client's pool and speak on it directly: a batch is packed once, sent once, and its
-replies are read as bytes whatever the client decodes. redis-py's own retries stay off, because they repeat writes after
-a time-out without asking; ours repeat a batch after a broken connection, which every batch allows (see ``batches``).
+Both speak on redis-py's connections directly: a batch is packed once, sent once, and its replies are read as bytes
+whatever the client decodes. redis-py's own retries stay off, because they repeat writes after a time-out without
+asking. Ours repeat a batch after a broken connection, which every batch allows but ``Once`` (see ``batches``); that is
+repeated only while nothing of it was sent, or the server answered that it is loading its data and executes nothing.
 """
 
 import asyncio
 import builtins
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Final, Protocol, TypeVar, cast
 
 import hiredis
@@ -23,8 +24,10 @@ from redis.exceptions import (
     TimeoutError,
 )
 
-from .batches import Batches, Command, Reply
+from .batches import Batches, Command, Once, Reply
+from .connections import is_fake
 from .errors import RedisModelsError, ServerRefusedError, ServerUnreachableError
+from .pools import AsyncPool, SyncPool
 
 __all__ = ["AsyncClient", "AsyncDriver", "Driver", "SyncClient", "run", "run_async"]
 
@@ -76,106 +79,140 @@ async def run_async(driver: AsyncDriver, batches: Batches[Result]) -> Result:
 
 
 class SyncClient:
-    """Exchanges batches over a blocking redis-py client. May be shared by threads.
+    """Exchanges batches for blocking callers. May be shared by threads.
 
     Args:
-        client: Its connection pool is used; nothing else of it.
+        client: Where its pool connects to, this does; nothing else of it is used.
         address: What errors call the server, without a password.
+        timeout_s: How long to wait for a free connection, and how long one batch may take, in seconds; a server that
+            sends nothing is given up after the ``socket_timeout`` of ``client``.
     """
 
-    def __init__(self, client: redis.Redis, address: str) -> None:
-        self._pool: Any = client.connection_pool  # redis-py leaves it half untyped
-        self._address = address
+    def __init__(self, client: redis.Redis, address: str, timeout_s: float | None = None) -> None:
+        self._pool = SyncPool(cast(Any, client).connection_pool, timeout_s)
+        self._address, self._timeout_s = address, timeout_s
 
     def exchange(self, commands: Sequence[Command]) -> list[Reply]:
         """Send ``commands`` in one piece and read all their replies, errors in their places.
 
         Raises:
-            ServerUnreachableError: No connection, or it broke again and again; what was sent may have been executed.
+            ServerUnreachableError: No connection, or it broke again and again; the text says whether what was sent may
+                have been executed.
             ServerRefusedError: The server does not let us in.
         """
         if not commands:
             return []
-        packed = _packed(commands)
-        for pause in _pauses():
+        packed, trial = _packed(commands), _Trial(commands, self._address)
+        while True:
             try:
-                return self._attempt(packed, len(commands))
+                trial.is_sent = False
+                connection = self._pool.take()
+                trial.is_sent = True
+                return self._speak(connection, packed, len(commands))
             except _BROKEN as exc:
-                cause = _unwrapped(exc)
-                if pause is None or not _is_worth_a_retry(cause):
-                    raise _unreachable(cause, self._address) from cause
-                time.sleep(pause)
-        raise AssertionError("unreachable: the last pause is None")
+                time.sleep(trial.pause_after(exc))
 
-    def _attempt(self, packed: bytes, count: int) -> list[Reply]:
-        connection = self._pool.get_connection()
+    def close(self) -> None:
+        """Close the connections; those in use, when they have their replies."""
+        self._pool.close()
+
+    def _speak(self, connection: Any, packed: bytes, count: int) -> list[Reply]:
+        until = None if self._timeout_s is None else time.monotonic() + self._timeout_s
         try:
             connection.send_packed_command([packed], check_health=False)
             replies: list[Reply] = []
-            for _ in range(count):
+            while len(replies) < count:
+                if until is not None and time.monotonic() > until:
+                    raise TimeoutError("replies came too slowly")
                 try:
                     replies.append(connection.read_response(disable_decoding=True))
                 except ResponseError as exc:
-                    replies.append(exc)
+                    replies.append(_told(exc, connection))
         except BaseException:
             # Unread replies would answer the next batch on this connection.
-            connection.disconnect()
+            self._pool.drop(connection)
             raise
-        finally:
-            self._pool.release(connection)
+        self._pool.give(connection)
         return replies
 
 
 class AsyncClient:
-    """Exchanges batches over an asyncio redis-py client. Belongs to one event loop.
+    """Exchanges batches in asyncio. Belongs to one event loop.
 
     Args:
-        client: Its connection pool is used; nothing else of it.
+        client: Where its pool connects to, this does; nothing else of it is used, so it may belong to any loop.
         address: What errors call the server, without a password.
-        timeout_s: How long one batch may take, in seconds; None for ever.
+        timeout_s: How long one batch may take, in seconds, waiting for a free connection included; None for ever.
     """
 
     def __init__(self, client: redis.asyncio.Redis, address: str, timeout_s: float | None = None) -> None:
-        self._pool: Any = client.connection_pool
+        self._pool = AsyncPool(cast(Any, client).connection_pool)
         self._address, self._timeout_s = address, timeout_s
 
     async def exchange(self, commands: Sequence[Command]) -> list[Reply]:
         """Send ``commands`` in one piece and read all their replies, errors in their places.
 
         Raises:
-            ServerUnreachableError: No connection, or it broke again and again; what was sent may have been executed.
+            ServerUnreachableError: No connection, or it broke again and again; the text says whether what was sent may
+                have been executed.
             ServerRefusedError: The server does not let us in.
         """
         if not commands:
             return []
-        packed = _packed(commands)
-        for pause in _pauses():
+        packed, trial = _packed(commands), _Trial(commands, self._address)
+        while True:
             try:
+                trial.is_sent = False
                 async with asyncio.timeout(self._timeout_s):
-                    return await self._attempt(packed, len(commands))
+                    connection = await self._pool.take()
+                    trial.is_sent = True
+                    return await self._speak(connection, packed, len(commands))
             except _BROKEN as exc:
-                cause = _unwrapped(exc)
-                if pause is None or not _is_worth_a_retry(cause):
-                    raise _unreachable(cause, self._address) from cause
-                await asyncio.sleep(pause)
-        raise AssertionError("unreachable: the last pause is None")
+                await asyncio.sleep(trial.pause_after(exc))
 
-    async def _attempt(self, packed: bytes, count: int) -> list[Reply]:
-        connection = await self._pool.get_connection()
+    async def aclose(self) -> None:
+        """Close the connections; those in use, when they have their replies."""
+        await self._pool.aclose()
+
+    async def _speak(self, connection: Any, packed: bytes, count: int) -> list[Reply]:
         try:
             await connection.send_packed_command([packed], check_health=False)
             replies: list[Reply] = []
-            for _ in range(count):
+            while len(replies) < count:
                 try:
                     replies.append(await connection.read_response(disable_decoding=True))
                 except ResponseError as exc:
-                    replies.append(exc)
+                    replies.append(_told(exc, connection))
         except BaseException:
-            await connection.disconnect(nowait=True)
+            await self._pool.drop(connection)
             raise
-        finally:
-            await self._pool.release(connection)
+        await self._pool.give(connection)
         return replies
+
+
+class _Trial:
+    """The tries of one batch: what may have become of it, and whether there is another one.
+
+    Attributes:
+        is_sent: Whether something of the batch may have been sent in this try.
+    """
+
+    __slots__ = ("_address", "_commands", "_is_left_open", "_pauses", "is_sent")
+
+    def __init__(self, commands: Sequence[Command], address: str) -> None:
+        self._commands, self._address = commands, address
+        self._pauses = iter(_PAUSES)
+        self.is_sent = self._is_left_open = False
+
+    def pause_after(self, exc: Exception) -> float:
+        """Give the seconds to wait before the next try, or raise our own error if there is none."""
+        cause = _unwrapped(exc)
+        is_refused = isinstance(cause, BusyLoadingError) and len(self._commands) == 1
+        self._is_left_open |= self.is_sent and not is_refused
+        pause = next(self._pauses, None)
+        if pause is None or not _is_worth_a_retry(cause) or (self._is_left_open and isinstance(self._commands, Once)):
+            raise _unreachable(cause, self._address, self._is_left_open) from cause
+        return pause
 
 
 def _packed(commands: Sequence[Command]) -> bytes:
@@ -183,9 +220,11 @@ def _packed(commands: Sequence[Command]) -> bytes:
     return b"".join([pack(command) for command in commands])
 
 
-def _pauses() -> Iterator[float | None]:
-    yield from _PAUSES
-    yield None
+def _told(error: ResponseError, connection: object) -> ResponseError:
+    """Say the cure where fakeredis cannot run scripts; it answers as a server without the command would."""
+    if str(error).startswith("unknown command") and is_fake(type(connection)):
+        return ResponseError(f"fakeredis needs its lua extra: pip install 'fakeredis[lua]' ({error})")
+    return error
 
 
 def _unwrapped(exc: Exception) -> BaseException:
@@ -199,9 +238,12 @@ def _is_worth_a_retry(exc: BaseException) -> bool:
     return isinstance(exc, (ConnectionError, BusyLoadingError, OSError))
 
 
-def _unreachable(exc: BaseException, address: str) -> RedisModelsError:
+def _unreachable(exc: BaseException, address: str, is_left_open: bool) -> RedisModelsError:
     if isinstance(exc, AuthenticationError):
         return ServerRefusedError(f"{address} refuses the user name or password ({exc}); correct it in REDIS_URL")
+    fate = "what was sent may have been executed" if is_left_open else "nothing was sent"
     if isinstance(exc, (TimeoutError, builtins.TimeoutError)):
-        return ServerUnreachableError(f"{address} did not answer in time; what was sent may have been executed")
+        return ServerUnreachableError(f"{address} did not answer in time; {fate}")
+    if is_left_open:
+        return ServerUnreachableError(f"{address} cannot be reached any more ({exc}); {fate}")
     return ServerUnreachableError(f"{address} cannot be reached ({exc}); start the server, or correct REDIS_URL")

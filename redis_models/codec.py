@@ -3,7 +3,8 @@
 A field annotated ``str``, ``int`` or ``float`` is stored as plain text, so that HINCRBY, redis-cli and scripts can use
 it; everything else is one JSON document. ``None`` is the text ``None``, or ``null`` in JSON; the string ``"None"`` gets
 a backslash before it, so that the two are never confused. These are the encodings of the seed, without its ambiguities;
-its JSON within JSON is read too. What would not come back the same is not written.
+its JSON within JSON is read too. What plain JSON would not bring back the same is written as tagged JSON (see
+``tagged``), and what that would not bring back either is not written.
 """
 
 import base64
@@ -12,43 +13,82 @@ import json
 import re
 import types
 from collections.abc import Callable
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from decimal import Decimal
-from typing import Annotated, Final, Literal, Union, cast, get_args, get_origin
+from typing import Annotated, Any, Final, Literal, NamedTuple, Union, get_args, get_origin
 
-from pydantic import ConfigDict, PydanticUserError, SecretBytes, SecretStr, TypeAdapter
+from pydantic import BaseModel, ConfigDict, SecretBytes, SecretStr, ValidationError
+from pydantic_core import to_jsonable_python
 
-from .exactness import is_exact
+from . import tagged
+from .documents import MASK, adapter_of, has_odd_offset, mended, opened, write
+from .exactness import is_exact, is_open, is_plain, needs_mending
+from .sameness import is_same
 
-__all__ = ["FieldCodec", "codec_for"]
+__all__ = ["FieldCodec", "Hooks", "codec_for"]
 
 _NONE: Final = b"None"
 _NULLS: Final = frozenset({b"None", b"null"})
-_MASK: Final = b"**********"  # what pydantic writes for a secret
 _ESCAPED_NONE: Final = re.compile(rb"\\*None")
+# Half a surrogate pair, which pydantic's reader refuses, or what its writer puts in place of one.
+_HALF: Final = re.compile(rb"\\u(d[89a-f]|fffd)")
 _CONFIG: Final = ConfigDict(
     arbitrary_types_allowed=True, ser_json_bytes="base64", val_json_bytes="base64", ser_json_inf_nan="constants"
 )
 
+
 _Kind = Literal["str", "int", "float", "json"]
+# What it takes to know that a value comes back from plain JSON: nothing, nothing if its document is mended, a look at
+# its types, or reading it back.
+_Care = Literal["none", "mend", "look", "check"]
+
+
+class Hooks(NamedTuple):
+    """How a model of the application writes and reads the JSON of its fields, where it says so itself.
+
+    Attributes:
+        default: Gives what to write in place of a value that JSON does not know, or raises ``TypeError``.
+        object_hook: Gives what to put in the place of a JSON object.
+    """
+
+    default: Callable[[Any], object] | None = None
+    object_hook: Callable[[dict[str, Any]], object] | None = None
+
+
+_NO_HOOKS: Final = Hooks()
 
 
 class FieldCodec:
     """How the values of one annotation are stored. Immutable; get it from ``codec_for``.
 
     Attributes:
+        annotation: The annotation.
         kind: ``str``, ``int``, ``float`` (plain text) or ``json``.
         is_optional: Whether ``None`` is one of the values.
     """
 
-    __slots__ = ("_adapter", "_is_exact", "_write", "is_optional", "kind")
+    __slots__ = ("_adapter", "_care", "_hooks", "_plain", "_write", "annotation", "is_optional", "kind")
 
-    def __init__(self, annotation: object) -> None:
+    def __init__(self, annotation: object, hooks: Hooks = _NO_HOOKS, *, is_json: bool = False) -> None:
+        """Compile it.
+
+        Args:
+            annotation: What pydantic knows, or a class of the application.
+            hooks: How the model writes and reads JSON, where not as everybody.
+            is_json: Whether ``str``, ``int`` and ``float`` are JSON too.
+        """
         plain, self.is_optional = _without_none(annotation)
-        self.kind: _Kind = _KINDS.get(plain, "json") if isinstance(plain, type) else "json"
-        self._adapter = _adapter(annotation)
-        self._write = _WRITERS.get(plain) if isinstance(plain, type) else None
-        self._is_exact = is_exact(annotation)
+        self.annotation = annotation
+        self._plain = plain if isinstance(plain, type) else None
+        self.kind: _Kind = "json" if is_json or self._plain is None else _KINDS.get(self._plain, "json")
+        self._adapter = adapter_of(annotation, _CONFIG)
+        self._hooks = hooks
+        self._write = None if hooks.default or self._plain is None else _WRITERS.get(self._plain)
+        if self.kind != "json":
+            self._write = _WRITERS.get(_CLASSES[self.kind])
+        elif self._plain in _KINDS:
+            self._write = None
+        self._care: _Care = "check" if hooks.object_hook else _care_for(annotation)
 
     def encode(self, value: object) -> bytes:
         """Give the bytes to store.
@@ -65,13 +105,11 @@ class FieldCodec:
         if self.kind == "str":
             return self._encode_text(value)
         if self._write is not None:
-            return self._write(value)
-        document = self._adapter.dump_python(value, mode="json", by_alias=False, warnings="error")
-        raw = json.dumps(document).encode()
-        # Secrets hide anywhere. json writes half a surrogate pair, which no reader takes; emoji pay for a second look.
-        if not self._is_exact or _MASK in raw or b"\\ud" in raw:
-            self._check_the_way_back(value, raw)
-        return raw
+            raw = self._write(value)
+            return self._encode_tagged(value, None) if raw is None else raw
+        if self._hooks.default is not None:
+            return self._encode_hooked(value, self._hooks.default)
+        return self._encode_json(value)
 
     def decode(self, raw: bytes) -> object:
         """Give the value that ``raw`` stands for, of the annotation's own type.
@@ -87,13 +125,11 @@ class FieldCodec:
             return int(raw)
         if self.kind == "float":
             return float(raw)
-        try:
-            return self._adapter.validate_json(raw, by_alias=False, by_name=True)
-        except ValueError:
-            if not raw.startswith(b'"'):
-                raise
-            # The seed wrote list[bool] and the like as JSON within a JSON string.
-            return self._decode_twice(raw)
+        if raw.startswith(tagged.MARK):
+            return self._decode_tagged(raw)
+        if self._hooks.object_hook is not None:
+            return self._decode_hooked(raw, self._hooks.object_hook)
+        return self._decode_json(raw)
 
     def as_input(self, value: object) -> object:
         """Give what the annotation would be made ``value`` from: the text of a Json, the base64 of a Base64Bytes."""
@@ -115,22 +151,124 @@ class FieldCodec:
         """Give ``value`` as dicts, lists, strings, numbers, booleans and None."""
         return self._adapter.dump_python(value, mode="json", by_alias=False, warnings="error")
 
-    def _check_the_way_back(self, value: object, raw: bytes) -> None:
+    def _encode_json(self, value: object) -> bytes:
+        is_sure = self._care == "none" or (self._care == "look" and is_plain(value))
+        try:
+            document: object = self._adapter.serializer.to_python(value, mode="json", by_alias=False, warnings="error")
+            raw = write(document if is_sure else mended(value, document))
+        except (ValueError, TypeError) as exc:
+            return self._encode_otherwise(value, exc)
+        if ((is_sure or self._care == "mend") and not _HALF.search(raw)) or self._comes_back(value, raw):
+            return raw
+        return self._encode_otherwise(value, None)
+
+    def _encode_otherwise(self, value: object, error: Exception | None) -> bytes:
+        """Write what pydantic's usual document does not carry; ``error`` says why it does not, where that is known."""
+        try:
+            document: object = self._adapter.dump_python(
+                value, mode="json", by_alias=False, round_trip=True, warnings="error"
+            )
+            raw = write(mended(value, document))
+            if self._comes_back(value, raw):
+                return raw  # there is a Json in it
+        except (ValueError, TypeError):
+            pass
+        return self._encode_tagged(value, error)
+
+    def _encode_hooked(self, value: object, default: Callable[[Any], object]) -> bytes:
+        def replaced(one: object) -> object:
+            if isinstance(one, BaseModel):
+                return opened(one)
+            try:
+                return default(one)
+            except TypeError:
+                return to_jsonable_python(one, by_alias=False)
+
+        try:
+            raw = json.dumps(value, default=replaced).encode()
+            if self._comes_back(value, raw) or json.dumps(self.decode(raw), default=replaced).encode() == raw:
+                return raw
+        except (ValueError, TypeError, RecursionError):
+            pass  # the model's own way does not carry it; ours may
+        return self._encode_json(value)
+
+    def _encode_tagged(self, value: object, error: Exception | None) -> bytes:
+        try:
+            raw = tagged.dump(value, opened)
+        except (ValueError, TypeError) as exc:
+            raise (error or exc) from None
+        if self._comes_back(value, raw):
+            return raw
+        raise error or ValueError(self._lost(value, raw))
+
+    def _comes_back(self, value: object, raw: bytes) -> bool:
+        try:
+            back = self.decode(raw)
+            return is_same(back, value) or self._is_stored_alike(back, value)
+        except (ValueError, TypeError, RecursionError):
+            return False
+
+    def _is_stored_alike(self, back: object, value: object) -> bool:
+        """Compare objects that only what is stored of them can tell apart."""
+        if type(value).__eq__ is not object.__eq__ or type(back) is not type(value):
+            return False
+        return self._adapter.dump_json(back) == self._adapter.dump_json(value)
+
+    def _lost(self, value: object, raw: bytes) -> str:
+        cure = "use a type that tells them apart: give a union a discriminator"
         try:
             back = self.decode(raw)
         except ValueError as exc:
-            raise ValueError(f"it would be written as {raw!r}, which does not read back") from exc
-        if back == value or (repr(back) == repr(value) and _MASK not in raw):
-            return
-        if type(value).__eq__ is object.__eq__ and self._adapter.dump_json(back) == self._adapter.dump_json(value):
-            return  # it cannot be compared but by what is stored of it
-        raise ValueError(f"it would be written as {raw!r} and read back as {back!r}; use a type that tells them apart")
+            reason = exc.errors(include_url=False)[0]["msg"] if isinstance(exc, ValidationError) else str(exc)
+            return f"what would be written of it does not read back: {reason}"
+        if MASK in repr(value):
+            return f"it holds a secret that would read back as {type(back).__name__}; {cure}"
+        return f"it would read back as {back!r:.200}; {cure}"
 
-    def _decode_twice(self, raw: bytes) -> object:
-        inner = json.loads(raw).encode()
+    def _decode_json(self, raw: bytes) -> object:
+        try:
+            return self._adapter.validator.validate_json(raw, by_alias=False, by_name=True)
+        except ValidationError as exc:
+            return self._decode_otherwise(raw, exc)
+
+    def _decode_otherwise(self, raw: bytes, error: ValidationError) -> object:
+        try:
+            document: object = json.loads(raw)
+        except (ValueError, RecursionError):
+            raise error from None
+        if error.errors(include_url=False)[0]["type"] == "json_invalid":
+            return self.validate(document)  # halves of surrogate pairs, and what nests too deeply for pydantic's reader
+        if not isinstance(document, str):
+            raise error
+        # The seed wrote list[bool] and the like as JSON within a JSON string.
+        inner = document.encode("utf-8", "surrogatepass")
         if self.is_optional and inner in _NULLS:
             return None
         return self._adapter.validate_json(inner, by_alias=False, by_name=True)
+
+    def _decode_hooked(self, raw: bytes, object_hook: Callable[[dict[str, Any]], object]) -> object:
+        is_changed = False
+
+        def watched(one: dict[str, Any]) -> object:
+            nonlocal is_changed
+            before = dict(one)
+            made = object_hook(one)
+            is_changed = is_changed or made is not one or one != before
+            return made
+
+        document: object = json.loads(raw, object_hook=watched)
+        if isinstance(document, str) and not is_changed:
+            try:
+                return self._decode_json(raw)
+            except ValueError:
+                return self._decode_hooked(document.encode("utf-8", "surrogatepass"), object_hook)
+        # What the hook left alone reads as anybody's JSON does: bytes, for one, are base64 there, and text in Python.
+        return self.validate(document) if is_changed else self._decode_json(raw)
+
+    def _decode_tagged(self, raw: bytes) -> object:
+        value = tagged.load(raw)
+        # As it is: that a Decimal may be infinite is said by metadata, which this annotation may lack.
+        return value if type(value) is self._plain else self.validate(value)
 
     def _encode_text(self, value: object) -> bytes:
         if not isinstance(value, str):
@@ -161,17 +299,6 @@ def _cached_codec(annotation: object) -> FieldCodec:
     return FieldCodec(annotation)
 
 
-def _adapter(annotation: object) -> TypeAdapter[object]:
-    try:
-        return TypeAdapter(cast(type[object], annotation), config=_CONFIG)
-    except PydanticUserError as exc:
-        if exc.code != "type-adapter-config-unused":
-            raise
-        return TypeAdapter(
-            cast(type[object], annotation)
-        )  # a model, dataclass or TypedDict: its own configuration counts
-
-
 def _without_none(annotation: object) -> tuple[object, bool]:
     """Strip Annotated and ``| None``: constraints are validation, not storage."""
     while get_origin(annotation) is Annotated:
@@ -183,6 +310,12 @@ def _without_none(annotation: object) -> tuple[object, bool]:
             return _without_none(members[0])[0], is_optional
         return annotation, is_optional
     return annotation, annotation is None or annotation is types.NoneType
+
+
+def _care_for(annotation: object) -> _Care:
+    if is_exact(annotation):
+        return "mend" if needs_mending(annotation) else "none"
+    return "look" if is_open(annotation) else "check"
 
 
 def _write_int(value: object) -> bytes:
@@ -209,27 +342,27 @@ def _write_date(value: object) -> bytes:
     return b'"%s"' % value.isoformat().encode()
 
 
-def _write_datetime(value: object) -> bytes:
+def _write_datetime(value: object) -> bytes | None:
     if not isinstance(value, datetime):
         raise TypeError(f"expected a datetime, got {type(value).__name__}")
-    offset = value.utcoffset()
-    if offset is not None and offset % timedelta(minutes=1):
-        raise ValueError(f"its offset from UTC is {offset}, but only whole minutes can be stored; convert it to UTC")
+    if has_odd_offset(value):
+        return None
     return b'"%s"' % value.isoformat().encode()
 
 
-def _write_decimal(value: object) -> bytes:
+def _write_decimal(value: object) -> bytes | None:
     if not isinstance(value, Decimal):
         raise TypeError(f"expected Decimal, got {type(value).__name__}")
     if not value.is_finite():
-        raise ValueError("a Decimal that is not finite does not read back")
+        return None
     return b'"%s"' % str(value).encode()
 
 
-def _write_secret(value: object) -> bytes:
+def _write_secret(value: object) -> bytes | None:
     if not isinstance(value, SecretStr):
         raise TypeError(f"expected SecretStr, got {type(value).__name__}")
-    return json.dumps(value.get_secret_value()).encode()
+    raw = json.dumps(value.get_secret_value()).encode()
+    return None if _HALF.search(raw) else raw
 
 
 def _write_secret_bytes(value: object) -> bytes:
@@ -239,9 +372,10 @@ def _write_secret_bytes(value: object) -> bytes:
 
 
 _KINDS: Final[dict[type, _Kind]] = {str: "str", int: "int", float: "float"}
+_CLASSES: Final = {kind: cls for cls, kind in _KINDS.items()}
 # Scalars whose JSON form needs no serializer: the seed's own spelling, and a tenth of the cost. Secrets: pydantic's
-# serializer would write asterisks.
-_WRITERS: Final[dict[type, Callable[[object], bytes]]] = {
+# serializer would write asterisks. They give None for what only tagged JSON carries.
+_WRITERS: Final[dict[type, Callable[[object], bytes | None]]] = {
     int: _write_int,
     float: _write_float,
     bool: _write_bool,

@@ -1,9 +1,8 @@
-"""Where a server is and how to speak to it: options for redis-py's connection pools, out of a URL or another client."""
+"""Where a server is and how to speak to it: options for redis-py's connections, out of a URL or another client."""
 
-import re
+import sys
 from collections.abc import Callable, Mapping
 from typing import Any, Final, cast
-from urllib.parse import urlsplit
 
 import redis
 import redis.asyncio
@@ -11,12 +10,15 @@ from redis import connection
 from redis.connection import AbstractConnection
 
 from .errors import SettingsError
+from .passwords import masked
 
-__all__ = ["address_of", "async_class", "masked", "options_of_pool", "options_of_url", "sync_class"]
+__all__ = ["address_of", "async_class", "is_fake", "options_of_pool", "options_of_url"]
 
-_PASSWORD: Final = re.compile(r"://([^:/?#]*):.*@|([?&]password=)[^&]*")
-_WHERE: Final = frozenset(["client_name", "db", "host", "password", "path", "port", "protocol", "username"])
-_SSL: Final = "ssl_"
+_WHERE: Final = frozenset(
+    ["client_name", "credential_provider", "db", "host", "password", "path", "port", "protocol", "username"]
+)
+_ON_THE_WAY: Final = ("ssl_", "socket_keepalive", "socket_timeout", "socket_connect_timeout")
+_FAKE: Final = frozenset(["connected", "lua_modules", "server", "server_type", "version"])
 _SCHEMES: Final = {"valkey": "redis", "valkeys": "rediss"}
 _BLOCKING: Final[Mapping[type[Any], type[Any]]] = {
     redis.asyncio.UnixDomainSocketConnection: redis.UnixDomainSocketConnection,
@@ -24,6 +26,8 @@ _BLOCKING: Final[Mapping[type[Any], type[Any]]] = {
     redis.asyncio.Connection: redis.Connection,
 }
 _ASYNC: Final = {blocking: one for one, blocking in _BLOCKING.items()}
+# A class that says one of these itself may lead elsewhere than its options, as those of a Sentinel do.
+_LEADS: Final = frozenset(["_connect", "_connection_arguments", "connect", "connect_check_health"])
 
 
 def options_of_url(url: str) -> tuple[type[AbstractConnection], dict[str, Any]]:
@@ -43,7 +47,17 @@ def options_of_url(url: str) -> tuple[type[AbstractConnection], dict[str, Any]]:
             f"{masked(url)!r} is no URL of a server; write redis://USER:PASSWORD@HOST:PORT/DB, rediss://, unix://PATH"
             " or embedded:DIR, with / ? # @ : in a password percent-encoded",
         ) from None
-    return options.pop("connection_class", redis.Connection), options
+    kind: type[Any] = options.pop("connection_class", redis.Connection)
+    user, password = options.pop("username", None), options.pop("password", None)
+    if user or password:
+        # The repr of redis-py 7's pools shows a password, but not what such an object holds.
+        options["credential_provider"] = redis.UsernamePasswordCredentialProvider(user, password)
+    most = options.pop("max_connections", None)
+    try:
+        kind(**options)
+    except TypeError as exc:  # which names the option
+        raise SettingsError(None, f"{masked(url)!r} has an option that there is not: {exc}") from None
+    return kind, options if most is None else {**options, "max_connections": most}
 
 
 def options_of_pool(pool: redis.asyncio.ConnectionPool) -> tuple[type[AbstractConnection], dict[str, Any]]:
@@ -52,10 +66,18 @@ def options_of_pool(pool: redis.asyncio.ConnectionPool) -> tuple[type[AbstractCo
     Raises:
         SettingsError: Its connections are of a kind that has no blocking twin.
     """
-    for asynchronous, blocking in _BLOCKING.items():
-        if issubclass(pool.connection_class, asynchronous):
-            told = pool.connection_kwargs.items()
-            return blocking, {name: value for name, value in told if name in _WHERE or name.startswith(_SSL)}
+    told = pool.connection_kwargs.items()
+    kept = {name: value for name, value in told if name in _WHERE or name.startswith(_ON_THE_WAY)}
+    if is_fake(pool.connection_class):
+        # The server is a Python object among the options, or is found by the host's name.
+        fakeredis: Any = sys.modules["fakeredis"]
+        kind = fakeredis.FakeRedis().connection_pool.connection_class
+        return kind, {**kept, **{name: value for name, value in told if name in _FAKE}}
+    for ancestor in pool.connection_class.__mro__:
+        if ancestor in _BLOCKING:
+            return _BLOCKING[ancestor], kept
+        if _LEADS & vars(ancestor).keys():
+            break
     raise SettingsError(
         None,
         f"redis_store has connections of class {pool.connection_class.__name__}, which only asyncio can use; leave"
@@ -63,47 +85,21 @@ def options_of_pool(pool: redis.asyncio.ConnectionPool) -> tuple[type[AbstractCo
     )
 
 
-def sync_class(plain: type[AbstractConnection]) -> type[AbstractConnection]:
-    """Give a class like ``plain`` whose connections are never half-open."""
-    return cast("type[AbstractConnection]", type(plain.__name__, (_Whole, plain), {}))
+def is_fake(kind: type) -> bool:
+    """Whether connections of this class lead to fakeredis; tells without importing it."""
+    return any(ancestor.__module__.partition(".")[0] == "fakeredis" for ancestor in kind.__mro__)
 
 
 def async_class(plain: type[Any]) -> type[redis.asyncio.Connection]:
-    """Give the asyncio twin of ``plain``; those close themselves wherever a task can be cancelled."""
+    """Give the asyncio twin of a blocking class."""
     return cast("type[redis.asyncio.Connection]", _ASYNC.get(plain, plain))
 
 
-def address_of(options: Mapping[str, object]) -> str:
-    """Give connection options as a URL without secrets."""
+def address_of(pool: redis.asyncio.ConnectionPool) -> str:
+    """Give where a pool connects to as a URL without secrets."""
+    options = pool.connection_kwargs
+    if is_fake(pool.connection_class):
+        return "fakeredis"
     if "path" in options:
         return f"unix://{options['path']}"
     return f"redis://{options.get('host', 'localhost')}:{options.get('port', 6379)}/{options.get('db') or 0}"
-
-
-def masked(url: str) -> str:
-    """Give ``url`` without its password, also where that is not percent-encoded."""
-    shown = _PASSWORD.sub(lambda found: f"{found[2]}***" if found[2] else f"://{found[1]}:***@", url)
-    return shown if _has_plain_port(shown) else shown.partition("://")[0] + "://***"
-
-
-def _has_plain_port(url: str) -> bool:
-    """Whether what stands after the host is a port: else it may be a password in a URL without a user or host."""
-    try:
-        return (urlsplit(url).port or 0) >= 0
-    except ValueError:
-        return False
-
-
-class _Whole:
-    """A blocking connection that is greeted or closed.
-
-    redis-py puts a connection whose greeting was interrupted back into the pool, connected; the late answer to the
-    greeting would be taken for the next caller's.
-    """
-
-    def connect(self) -> None:
-        try:
-            super().connect()  # type: ignore[misc]  # of the class beside this one
-        except BaseException:
-            cast(redis.Connection, self).disconnect()  # type: ignore[no-untyped-call]
-            raise

@@ -13,6 +13,7 @@ from pydantic.errors import PydanticUndefinedAnnotation
 from .errors import ModelDeclarationError
 from .fields import Field, storage_of
 from .options import ATTRIBUTES, Options, read_options, take_options
+from .pydantic1 import config_of
 from .shape import Shape, compile_shape
 from .sync import SyncRecord
 
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 else:
     ModelMetaclass = type(BaseModel)
 
-__all__ = ["UNSET", "ModelMeta", "is_live"]
+__all__ = ["UNSET", "ModelMeta", "is_bound", "is_live"]
 
 UNSET: Final = (None, None)  # auto_save and auto_sync of an instance that says nothing: the class decides
 # Data descriptors hide what the instance holds, and these two are words of the constructor.
@@ -34,8 +35,25 @@ _TAKEN: Final = ("auto_save", "auto_sync")
 class ModelMeta(ModelMetaclass):
     """Takes a model's options out of the class body before pydantic makes private attributes of them."""
 
+    if TYPE_CHECKING:  # here, and not in the base class, so that a model may annotate its own or not, as it likes
+        _primary_key_field: str
+        _table_name: str | None
+        _redis_prefix: str | None
+        _redis_separator: str | None
+        _auto_save: bool
+        _auto_sync: bool
+        _version: int
+        _ttl: int | None
+        _app: str | None
+        _abstract: bool
+        _managed: bool
+        __assigned__: frozenset[str]
+        Config: type[Any]
+
     def __new__(mcs, name: str, bases: tuple[type, ...], namespace: dict[str, Any], **kwargs: Any) -> "ModelMeta":
         own = take_options(name, namespace)
+        own["Config"] = _take_config(name, bases, namespace)
+        namespace["__assigned__"] = frozenset(namespace)  # names that say themselves what their default is
         with _fields_named_like_verbs(name, bases, namespace):
             cls = cast("ModelMeta", super().__new__(mcs, name, bases, namespace, **kwargs))
         for attribute, value in own.items():
@@ -74,9 +92,14 @@ class ModelMeta(ModelMetaclass):
             instance = super().__call__(*args, **values)
             if auto != UNSET or cls._auto_sync:
                 object.__setattr__(instance, "__auto__", auto)
-            if instance.auto_save and cls._store is not None:
+            if instance.auto_save and is_bound(cls):
                 SyncRecord(instance).save()
             return instance
+
+
+def is_bound(model: type) -> bool:
+    """Whether a model is bound to a store itself; what its base class is bound to is another table."""
+    return model.__dict__.get("_store") is not None
 
 
 def is_live(instance: "Model") -> bool:
@@ -93,6 +116,16 @@ def _forget_shape(cls: "ModelMeta") -> None:
     children: list[ModelMeta] = cast(Any, type).__subclasses__(cls)
     for child in children:
         _forget_shape(child)
+
+
+def _take_config(name: str, bases: tuple[type, ...], namespace: dict[str, Any]) -> type:
+    """Take an inner ``class Config`` for ``model_config``, without pydantic's warning; give what becomes ``Config``."""
+    config: object = namespace.pop("Config", None)
+    parent = next((vars(base)["Config"] for base in bases if "Config" in vars(base)), object)
+    if not isinstance(config, type):
+        return type("Config", (parent,), {})  # of its own: what is set there must not reach other models
+    namespace["model_config"] = {**config_of(name, config), **namespace.get("model_config", {})}
+    return config
 
 
 def _complete(model: "type[Model]") -> None:
@@ -144,7 +177,7 @@ def _fields_named_like_verbs(name: str, bases: tuple[type, ...], namespace: dict
 
 def _verbs_of(bases: tuple[type, ...]) -> set[str]:
     """Public names that ``Model`` has beyond pydantic's; none while it is being made itself."""
-    ours = {name for base in bases for cls in base.__mro__ if cls.__module__ == _MODEL for name in vars(cls)}
+    ours = {name for base in bases for cls in base.__mro__ if cls.__module__ in _OURS for name in vars(cls)}
     return {name for name in ours if not name.startswith("_")} - set(dir(BaseModel)) - {"Meta"}
 
 
@@ -154,4 +187,4 @@ def _is_class_variable(annotation: object) -> bool:
     return annotation is ClassVar or get_origin(annotation) is ClassVar
 
 
-_MODEL: Final = f"{__package__}.model"
+_OURS: Final = (f"{__package__}.abstract", f"{__package__}.model")

@@ -4,6 +4,7 @@
       ConfigurationError            a declaration or a setting is wrong; fix the code
         SettingsError
         ModelDeclarationError
+          UnboundModelError         (AttributeError)
       DataError                     a record or a value is not what it should be
         InvalidPrimaryKeyError      (ValueError)
         EncodeError                 (TypeError)
@@ -64,6 +65,7 @@ __all__ = [
     "ServerUnreachableError",
     "SettingsError",
     "UnansweredError",
+    "UnboundModelError",
     "UnsafeError",
     "WrongKeyTypeError",
 ]
@@ -109,6 +111,25 @@ class ModelDeclarationError(ConfigurationError):
 
     def __str__(self) -> str:
         return f"{self.model}: {self.reason}"
+
+
+class UnboundModelError(ModelDeclarationError, AttributeError):
+    """A verb of a model was used that is bound to no store; what its parent class is bound to does not count.
+
+    An AttributeError too, because that is what it was in the seed.
+
+    Attributes:
+        model: Name of the class.
+        reason: What to do.
+    """
+
+    def __init__(self, model: str) -> None:
+        super().__init__(
+            model,
+            "is bound to no store; call redis_models.setup(), or store.register_model() with it"
+            f" (type object {model!r} has no attribute '_store')",
+        )
+        self.args = (model,)
 
 
 class DataError(RedisModelsError):
@@ -206,11 +227,12 @@ class ConflictError(DataError):
     Attributes:
         key: The Redis key.
         reason: What was met and what to do.
+        fields: Names of the fields that somebody else changed, where that is known.
     """
 
-    def __init__(self, key: str, reason: str) -> None:
-        super().__init__(key, reason)
-        self.key, self.reason = key, reason
+    def __init__(self, key: str, reason: str, fields: Sequence[str] = ()) -> None:
+        super().__init__(key, reason, tuple(fields))
+        self.key, self.reason, self.fields = key, reason, tuple(fields)
 
     def __str__(self) -> str:
         return f"{self.key}: {self.reason}"

@@ -1,45 +1,45 @@
-"""Which annotations are sure to read back what was written, so that writing need not look. Pure."""
+"""Which values are sure to read back as they were written, so that writing need not look: by their types. Pure."""
 
-import collections
 import enum
 import ipaddress
 import pathlib
 import types
 import uuid
-from collections import abc
-from datetime import date, timedelta
-from typing import Any, Final, Literal, Union, get_args, get_origin
+from datetime import date, datetime, timedelta
+from typing import Any, Final, Literal, Union, cast, get_args, get_origin
 
-__all__ = ["is_exact"]
+__all__ = ["is_exact", "is_open", "is_plain", "needs_mending"]
 
-_KEYS: Final = (str, int, bool, date, uuid.UUID)
-_SCALARS: Final = frozenset(
-    [
-        *_KEYS,
-        float,
-        ipaddress.IPv4Address,
-        ipaddress.IPv4Interface,
-        ipaddress.IPv4Network,
-        ipaddress.IPv6Address,
-        ipaddress.IPv6Interface,
-        ipaddress.IPv6Network,
-        pathlib.Path,
-        timedelta,
-        types.NoneType,
-        # Theirs is to be whatever JSON makes of the value: a tuple in Any comes back as a list, as everywhere else.
-        Any,
-        object,
-    ]
+_KEYS: Final[tuple[object, ...]] = (str, int, bool, date, uuid.UUID)
+# Tuples, because an annotation may have no hash: Annotated[int, Some([1])].
+_SCALARS: Final[tuple[object, ...]] = (
+    *_KEYS,
+    datetime,
+    float,
+    ipaddress.IPv4Address,
+    ipaddress.IPv4Interface,
+    ipaddress.IPv4Network,
+    ipaddress.IPv6Address,
+    ipaddress.IPv6Interface,
+    ipaddress.IPv6Network,
+    pathlib.Path,
+    timedelta,
+    types.NoneType,
 )
-_COLLECTIONS: Final = frozenset([collections.deque, frozenset, list, set, tuple, abc.Sequence])
-_MAPPINGS: Final = frozenset([dict, abc.Mapping])
+_SETS: Final[tuple[object, ...]] = (frozenset, set)
+_COLLECTIONS: Final[tuple[object, ...]] = (*_SETS, list, tuple)
+_ANYTHING: Final[tuple[object, ...]] = (Any, object)
+_OPEN: Final[tuple[object, ...]] = (*_ANYTHING, dict, list)
+_MENDED: Final[tuple[object, ...]] = (*_SETS, datetime)
+_PLAIN: Final = frozenset([bool, float, int, str, types.NoneType])
+_DEPTH: Final = 100  # pydantic's JSON reader goes down 200 levels
 
 
 def is_exact(annotation: object) -> bool:
     """Whether every value of ``annotation`` reads back as itself from its JSON form.
 
-    Unions do not, as a rule (text that looks like a date), nor models with serializers, secrets, or key types that JSON
-    has to spell. Not sure is False.
+    Unions do not, as a rule (text that looks like a date), nor models with serializers, secrets, key types that JSON
+    has to spell, or what takes any value. Not sure is False.
     """
     origin, arguments = get_origin(annotation), get_args(annotation)
     if origin in (Union, types.UnionType):
@@ -47,10 +47,47 @@ def is_exact(annotation: object) -> bool:
         return len(members) == 1 and is_exact(members[0])
     if origin is Literal:
         return all(type(one) in (str, int, bool, types.NoneType) for one in arguments)
-    if origin in _MAPPINGS:
+    if origin is dict:
         return arguments[0] in _KEYS and is_exact(arguments[1])
     if origin in _COLLECTIONS:
         return all(one is ... or is_exact(one) for one in arguments)
     if origin is None and isinstance(annotation, type) and issubclass(annotation, enum.Enum):
         return all(type(one.value) in (str, int) for one in annotation)
-    return annotation in (*_SCALARS, *_COLLECTIONS, *_MAPPINGS)
+    return annotation in _SCALARS
+
+
+def is_open(annotation: object) -> bool:
+    """Whether a value of ``annotation`` reads back as itself from its JSON form if it is plain, see ``is_plain``."""
+    origin, arguments = get_origin(annotation), get_args(annotation)
+    if origin in (Union, types.UnionType):
+        members = [one for one in arguments if one is not types.NoneType]
+        return len(members) == 1 and is_open(members[0])
+    if origin is list:
+        return is_open(arguments[0])
+    if origin is dict:
+        return arguments[0] in (str, *_ANYTHING) and is_open(arguments[1])
+    return _is_one_of(_OPEN, annotation)
+
+
+def is_plain(value: object, depth: int = _DEPTH) -> bool:
+    """Whether a value is made of JSON's own types all through, dicts having text for keys, and nests within reason."""
+    kind = type(value)
+    if kind is list:
+        return depth > 0 and all(is_plain(one, depth - 1) for one in cast("list[object]", value))
+    if kind is dict:
+        members = cast("dict[object, object]", value)
+        return depth > 0 and all(type(key) is str and is_plain(one, depth - 1) for key, one in members.items())
+    return kind in _PLAIN
+
+
+def needs_mending(annotation: object) -> bool:
+    """Whether pydantic's documents of an exact annotation are not what is stored: sets have no order, UTC is a Z."""
+    return (
+        _is_one_of(_MENDED, annotation)
+        or get_origin(annotation) in _SETS
+        or any(map(needs_mending, get_args(annotation)))
+    )
+
+
+def _is_one_of(annotations: tuple[object, ...], annotation: object) -> bool:
+    return annotation in annotations

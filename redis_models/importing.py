@@ -7,7 +7,6 @@ ModuleNotFoundError for both; here they give different errors. Nothing quoted ev
 import importlib
 import importlib.util
 import os
-import re
 import sys
 import sysconfig
 import traceback
@@ -15,19 +14,12 @@ from pathlib import Path
 from types import ModuleType
 
 from .errors import SettingsError
+from .passwords import redact
 
 __all__ = ["has_module", "import_named", "is_module_name", "redact", "shown_path"]
 
 _MESSAGE_SHOWN = 300  # characters of somebody else's exception that an error quotes
-# The password reaches to the last @: one that was not percent-encoded may itself hold a slash, a colon or an @.
-_URL_PASSWORD = re.compile(r"(://[^\s/:@'\"]*):[^\s'\"]*@")
-_QUERY_PASSWORD = re.compile(r"([?&]\w*password=)[^\s&#'\"]+", re.IGNORECASE)
 _LIBRARIES = tuple({sysconfig.get_path(name) + os.sep for name in ("stdlib", "platstdlib", "purelib", "platlib")})
-
-
-def redact(text: str) -> str:
-    """Hide the passwords of all URLs in ``text``."""
-    return _QUERY_PASSWORD.sub(r"\1***", _URL_PASSWORD.sub(r"\1:***@", text))
 
 
 def shown_path(path: str | Path) -> str:

@@ -1,21 +1,21 @@
 """``Model`` and ``AutoModel``: pydantic models whose instances are Redis hashes."""
 
-from collections.abc import AsyncGenerator, AsyncIterator, Generator, Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Generator, Iterable, Sequence
 from contextlib import asynccontextmanager, contextmanager, nullcontext
-from typing import TYPE_CHECKING, ClassVar, Self, overload
+from typing import TYPE_CHECKING, ClassVar, Literal, Self, overload
 
-from pydantic import BaseModel, ConfigDict
-
-from .declaration import UNSET, ModelMeta, is_live
+from .abstract import _AbstractModel
+from .declaration import UNSET, is_bound, is_live
+from .deletion import DeleteAccess
 from .errors import DataError
-from .store import Store
+from .lifespan import KEEP, LifeSpan
 from .sync import SyncAccess, SyncRecord
-from .verbs import LifeSpan, store_of, verbs_of
+from .verbs import store_of, verbs_of
 
 __all__ = ["AutoModel", "Model"]
 
 
-class Model(BaseModel, metaclass=ModelMeta):
+class Model(_AbstractModel):
     """A pydantic model whose instances are records: Redis hashes under ``{prefix}:{table}:{primary key}``.
 
     Declare fields, name the primary key, and bind the class to a ``Store``, or let ``redis_models.setup()`` do it::
@@ -28,21 +28,11 @@ class Model(BaseModel, metaclass=ModelMeta):
     written by making, loading or assigning; see ``AutoModel`` for that.
     """
 
-    model_config = ConfigDict(arbitrary_types_allowed=True, validate_assignment=True)
     __slots__ = ("__auto__", "__record__")
 
     if TYPE_CHECKING:
-        _primary_key_field: ClassVar[str]
-        _table_name: ClassVar[str | None]
-        _redis_prefix: ClassVar[str | None]
-        _redis_separator: ClassVar[str | None]
-        _auto_save: ClassVar[bool]
-        _auto_sync: ClassVar[bool]
-        _version: ClassVar[int]
-        _ttl: ClassVar[int | None]
-        _app: ClassVar[str | None]
-        _abstract: ClassVar[bool]
-        _managed: ClassVar[bool]
+        sync: ClassVar[SyncAccess] = SyncAccess()
+        delete: ClassVar[DeleteAccess] = DeleteAccess()
     else:
         _auto_save = False
         _auto_sync = False
@@ -50,19 +40,6 @@ class Model(BaseModel, metaclass=ModelMeta):
         _app = None
         _managed = True
         _abstract = True
-    _store: ClassVar[Store | None] = None
-    if TYPE_CHECKING:
-        sync: ClassVar[SyncAccess] = SyncAccess()
-
-    @classmethod
-    def get_primary_key_field(cls) -> str:
-        """Name of the primary key's field."""
-        return cls._primary_key_field
-
-    @classmethod
-    def get_table_index_key(cls) -> str:
-        """Redis key of the model's index, a sorted set of record keys."""
-        return cls.__shape__.keys.index
 
     @classmethod
     async def get(cls, id: object) -> Self:
@@ -165,38 +142,100 @@ class Model(BaseModel, metaclass=ModelMeta):
         return await store.run_async(verbs.select_columns(columns, ids, skip, limit))
 
     @classmethod
-    async def insert(cls, data: Self | Iterable[Self], life_span_seconds: LifeSpan | None = None) -> list[object]:
+    async def page(cls, limit: int, after: object = None) -> list[Self]:
+        """Read the records that follow a primary key, in the order of their keys.
+
+        Unlike ``select(skip=...)`` it neither repeats nor leaves out a record when others insert and delete meanwhile.
+
+        Args:
+            limit: How many to give; fewer only at the end.
+            after: Primary key of the last record of the page before; None begins with the first.
+
+        Returns:
+            Instances; an empty list at the end.
+
+        Keys: reads the index and the records; takes members out of the index whose record is gone.
+        Cost: O(log n + limit), wherever the page lies.
+        """
+        return await store_of(cls).run_async(verbs_of(cls).page(limit, after))
+
+    @classmethod
+    async def insert(
+        cls,
+        data: Self | Iterable[Self],
+        life_span_seconds: LifeSpan | None = None,
+        *,
+        only: Literal["new", "existing"] | None = None,
+    ) -> list[int]:
         """Write one or more whole records, new or not.
 
         Args:
             data: Instances of this model.
-            life_span_seconds: Life span, a timedelta too; else the model's ``ttl``, else the store's; else it is left
-                as it is.
+            life_span_seconds: Seconds above 0, a timedelta, ``KEEP`` to leave it as it is or ``FOREVER`` to take it
+                away; None means the model's ``ttl``, else the store's, else ``KEEP``.
+            only: ``"new"`` refuses records that exist, ``"existing"`` those that do not; None writes both.
 
         Returns:
-            As the seed: per record the number of new fields, then 1 if the index did not have it, else 0; with a life
-            span, True after each.
+            For each record the number of new fields, then 1 if the index did not have it, else 0.
 
         Raises:
+            ConflictError: Only new ones were wanted and one exists; none of its 100 is written.
+            NotFoundError: Only existing ones were wanted and one does not; none of its 100 is written.
             RecordTooNewError: Newer code wrote one of these records; none of its 100 is written.
             EncodeError: A value cannot be stored; nothing is written.
+            ValueError: The life span is none; nothing is written.
 
         Keys: writes the records and the index.
         Cost: one script call for every 100 records, atomic for these; 20 calls a round trip.
         """
-        return await store_of(cls).run_async(verbs_of(cls).insert(data, life_span_seconds))
+        return await store_of(cls).run_async(verbs_of(cls).insert(data, life_span_seconds, only=only))
 
-    async def save(self) -> None:
+    async def save(
+        self,
+        life_span_seconds: LifeSpan | None = KEEP,
+        *,
+        only: Literal["new", "existing"] | None = None,
+        if_unchanged: bool = False,
+    ) -> None:
         """Write what changed since this instance was loaded or saved; a new instance is written whole.
+
+        Args:
+            life_span_seconds: As in ``insert``; a save leaves the life span of a stored record as it is, unless told.
+            only: As in ``insert``.
+            if_unchanged: Write only if nobody else changed the record since this instance was loaded or saved; if it
+                was neither, only if there is no record.
 
         Raises:
             NotFoundError: The record was deleted meanwhile; it is not created again.
+            ConflictError: Somebody else changed it meanwhile, and ``if_unchanged`` minds; nothing is written.
             RecordTooNewError: Newer code has written it meanwhile.
 
         Keys: writes the record and, where it is missing there, the index.
         Cost: one round trip; none where nothing changed.
         """
-        await store_of(type(self)).run_async(verbs_of(type(self)).save(self))
+        verbs = verbs_of(type(self))
+        saving = verbs.save(self, life_span_seconds, only=only, if_unchanged=if_unchanged)
+        await store_of(type(self)).run_async(saving)
+
+    @classmethod
+    async def increment(cls, id: object, field: str, by: float = 1) -> int | float:
+        """Add to a number in a record without reading it, and give the sum.
+
+        Args:
+            id: Primary key.
+            field: A field of type ``int`` or ``float``; constraints of the model are not looked at.
+            by: What to add; a whole number for an ``int`` field.
+
+        Raises:
+            NotFoundError: There is no such record.
+            DataError: The field holds no number, or the sum would not fit; nothing is changed.
+            ServerUnreachableError: The connection broke; it is then unknown whether the number was added, and it is
+                never added twice.
+
+        Keys: writes the record.
+        Cost: one round trip.
+        """
+        return await store_of(cls).run_async(verbs_of(cls).increment(id, field, by))
 
     @classmethod
     async def patch(cls, id: object, /, **changes: object) -> None:
@@ -211,15 +250,6 @@ class Model(BaseModel, metaclass=ModelMeta):
             EncodeError: A value is not what its field accepts.
         """
         await store_of(cls).run_async(verbs_of(cls).patch(id, changes))
-
-    @classmethod
-    async def delete(cls, ids: object) -> list[int] | None:
-        """Delete one record or several by primary key; ``delete_all`` deletes all.
-
-        Returns:
-            How many records existed, and how many members the index lost; None for an empty list.
-        """
-        return await store_of(cls).run_async(verbs_of(cls).delete(ids))
 
     @classmethod
     async def delete_all(cls) -> int:
@@ -237,40 +267,13 @@ class Model(BaseModel, metaclass=ModelMeta):
         await store_of(cls).run_async(verbs_of(cls).persist(id))
 
     @classmethod
-    def serialize_partially(cls, data: Mapping[str, object]) -> dict[str, object]:
-        """Give some fields as they are stored, as text; names that are no stored fields pass through.
-
-        Unlike the seed, it leaves ``data`` as it is.
+    async def ttl(cls, id: object) -> float | None:
+        """Seconds that a record has left, to the millisecond; None if it has no life span.
 
         Raises:
-            EncodeError: A value cannot be stored.
+            NotFoundError: There is no such record.
         """
-        shape = cls.__shape__
-        return {
-            name: shape.encode_field(shape.field(name), value).decode("utf-8", "surrogatepass")
-            if name in shape.names
-            else value
-            for name, value in data.items()
-        }
-
-    @classmethod
-    def deserialize_partially(cls, data: Mapping[str, str | bytes]) -> dict[str, object]:
-        """Give the values of some stored fields; names that are no stored fields pass through.
-
-        Raises:
-            DecodeError: A field does not read back as its type.
-        """
-        shape = cls.__shape__
-        return {
-            name: shape.decode_field(
-                shape.keys.start,
-                shape.field(name),
-                raw.encode("utf-8", "surrogatepass") if isinstance(raw, str) else raw,
-            )
-            if name in shape.names
-            else raw
-            for name, raw in data.items()
-        }
+        return await store_of(cls).run_async(verbs_of(cls).ttl(id))
 
     @asynccontextmanager
     async def update(self) -> AsyncGenerator[Self]:
@@ -281,7 +284,8 @@ class Model(BaseModel, metaclass=ModelMeta):
         """
         with self._gathering():
             yield self
-            await store_of(type(self)).run_async(verbs_of(type(self)).save(self))
+            if is_bound(type(self)):
+                await self.save()
 
     if TYPE_CHECKING:  # fields for checkers, so that the constructor takes them
         auto_save: bool = False
@@ -319,7 +323,7 @@ class Model(BaseModel, metaclass=ModelMeta):
     if not TYPE_CHECKING:  # checkers must go on refusing names that are no fields
 
         def __setattr__(self, name, value):
-            if not self.auto_sync or self._store is None or name not in type(self).model_fields or not is_live(self):
+            if not self.auto_sync or not is_bound(type(self)) or not _is_stored(type(self), name) or not is_live(self):
                 super().__setattr__(name, value)
                 return
             with self._restored_on_failure():
@@ -340,17 +344,26 @@ class Model(BaseModel, metaclass=ModelMeta):
     @contextmanager
     def _restored_on_failure(self) -> Generator[None]:
         """Put the fields back if a write did not happen, or is not known to have: the object must not claim it did."""
-        fields, names = dict(self.__dict__), set(self.__pydantic_fields_set__)
+        fields, names, extra = dict(self.__dict__), set(self.__pydantic_fields_set__), self.__pydantic_extra__
+        extra = None if extra is None else dict(extra)
         try:
             yield
         except BaseException:
             object.__setattr__(self, "__dict__", fields)
             object.__setattr__(self, "__pydantic_fields_set__", names)
+            object.__setattr__(self, "__pydantic_extra__", extra)
             raise
 
 
-# Not in the body, where pydantic wants it annotated; then a field of that name would come first in every subclass.
+def _is_stored(model: type[Model], name: str) -> bool:
+    return name in model.__pydantic_fields__ or (
+        model.model_config.get("extra") == "allow" and not name.startswith("_")
+    )
+
+
+# Not in the body, where pydantic wants them annotated; then fields of these names would come first in every subclass.
 type.__setattr__(Model, "sync", SyncAccess())
+type.__setattr__(Model, "delete", DeleteAccess())
 
 
 class AutoModel(Model):

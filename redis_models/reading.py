@@ -1,12 +1,13 @@
 """Read records: each verb once, as a generator of command batches (see ``batches``)."""
 
+import functools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import TYPE_CHECKING, Final, TypeVar, cast
 
 from redis.exceptions import ResponseError
 
+from . import partial
 from .batches import Batches, Reply, call, check, hash_of, load_script, refused, send
 from .errors import (
     ConflictError,
@@ -17,7 +18,8 @@ from .errors import (
     RedisModelsError,
     WrongKeyTypeError,
 )
-from .shape import STAMP, Shape, StoredField, stored_version
+from .remembered import remember
+from .shape import RESERVED, STAMP, Shape, stored_version
 from .store import Upgrader
 
 if TYPE_CHECKING:
@@ -36,11 +38,13 @@ __all__ = [
     "read",
     "select",
     "select_columns",
+    "ttl",
 ]
 
 M = TypeVar("M", bound="Model")
 Made = TypeVar("Made")
 READ_CHUNK: Final = 500  # records asked for in one batch: large enough to hide the round trip, a few MB at most
+_SWEPT: Final = 1000  # members of the index that one script looks at
 _SWEEP: Final = load_script("redis_models", "sweep")
 
 # What is known of one record: its stored fields at the model's version, why they cannot be had, or that there is none.
@@ -53,13 +57,15 @@ class Selection:
 
     Attributes:
         keys: Where they lie, in the order wanted; None means all of the index, in its order.
-        skip: How many to leave out first.
+        skip: How many to leave out first: of these keys those that exist, else members of the index.
         limit: How many to give at most, or None.
+        after: Key of the index to begin after, or None.
     """
 
-    keys: Sequence[str] | None
-    skip: int
-    limit: int | None
+    keys: Sequence[str] | None = None
+    skip: int = 0
+    limit: int | None = None
+    after: str | None = None
 
     def size_after(self, met: int) -> int:
         """How many to ask for next, when ``met`` records were met."""
@@ -94,7 +100,7 @@ def fetch(
         shape: The model.
         upgrader: What brings older records up in memory; without one they are refused.
         keys: Where they lie.
-        names: Stored fields to read; None means all that the model declares.
+        names: Stored fields to read; None means all that the model knows, extra ones included where it takes them.
 
     Returns:
         One entry a key, in order.
@@ -102,10 +108,14 @@ def fetch(
     Cost:
         One round trip for every 500; one more for those of an older version and those that are not there.
     """
-    names = shape.names if names is None else names
     found: list[Found] = []
     for start in range(0, len(keys), READ_CHUNK):
         chunk = keys[start : start + READ_CHUNK]
+        if names is None and shape.takes_extras:
+            whole = yield [("HGETALL", key) for key in chunk]
+            found += [_opened_whole(shape, upgrader, None, key, reply) for key, reply in zip(chunk, whole, strict=True)]
+            continue
+        names = shape.names if names is None else names
         replies = yield [("HMGET", key, STAMP, *names) for key in chunk]
         records = [_opened(shape, names, key, reply) for key, reply in zip(chunk, replies, strict=True)]
         unsettled = [place for place, one in enumerate(records) if one is None or isinstance(one, RecordTooOldError)]
@@ -129,21 +139,49 @@ def select(
         selection: Which.
         bad: Takes the error of every record that cannot be read, which is then left out; else the first is raised.
     """
-    return (yield from _gather(shape, upgrader, selection, shape.names, partial(loaded, shape), bad))
+    return (yield from _gather(shape, upgrader, selection, None, functools.partial(loaded, shape), bad))
 
 
 def select_columns(
     shape: Shape[M], upgrader: Upgrader | None, selection: Selection, columns: Sequence[str]
 ) -> Batches[list[dict[str, object]]]:
-    """Read some fields of many records: a dict a record, in the order of ``columns``; an absent field is None."""
-    fields = [shape.field(name) for name in columns]
-    return (yield from _gather(shape, upgrader, selection, columns, partial(_values, shape, fields), None))
+    """Read some fields of many records, as the seed gives them.
+
+    Returns:
+        A dict a record, in the order of ``columns``; a field that is not stored is None.
+    """
+    for name in columns:
+        if not shape.takes_extras or name.startswith(RESERVED):
+            shape.field(name)
+    return (yield from _gather(shape, upgrader, selection, columns, functools.partial(_values, shape, columns), None))
 
 
-def exists(keys: Sequence[str]) -> Batches[list[bool]]:
-    """Tell for each key whether it exists, in one round trip."""
-    replies = yield from send([("EXISTS", key) for key in keys])
-    return [reply == 1 for reply in replies]
+def exists(key: str) -> Batches[bool]:
+    """Tell whether there is a record.
+
+    Raises:
+        WrongKeyTypeError: The key holds no hash.
+    """
+    [fields] = yield [("HLEN", key)]
+    if isinstance(fields, ResponseError):
+        raise _refused(key, fields)
+    return fields != 0
+
+
+def ttl(shape: Shape[M], key: str) -> Batches[float | None]:
+    """Give the seconds that a record still has, to the millisecond; None if it has no life span.
+
+    Raises:
+        NotFoundError: There is no such record.
+        WrongKeyTypeError: The key holds no hash.
+    """
+    fields, left_ms = yield [("HLEN", key), ("PTTL", key)]
+    if isinstance(fields, ResponseError):
+        raise _refused(key, fields)
+    check([left_ms])
+    if left_ms == -2:
+        raise NotFoundError(shape.model.__name__, key)
+    return None if left_ms == -1 else cast(int, left_ms) / 1000
 
 
 def count(shape: Shape[M]) -> Batches[int]:
@@ -154,7 +192,7 @@ def count(shape: Shape[M]) -> Batches[int]:
     """
     total, after = 0, None
     while True:
-        page = yield from index_after(shape, after, 1000)
+        page = yield from index_after(shape, after, _SWEPT)
         if not page:
             return total
         total += yield from _sweep(shape, page)
@@ -178,7 +216,7 @@ def loaded(shape: Shape[M], key: str, record: Found) -> M:
         raise record
     stored = record or {}
     instance = shape.decode(key, stored)
-    object.__setattr__(instance, "__record__", (key, stored))
+    remember(shape, instance, key, stored)
     return instance
 
 
@@ -195,13 +233,15 @@ def _gather(
     shape: Shape[M],
     upgrader: Upgrader | None,
     selection: Selection,
-    names: Sequence[str],
+    names: Sequence[str] | None,
     make: Callable[[str, Found], Made],
     bad: list[DataError] | None,
 ) -> Batches[list[Made]]:
     """Read page after page until enough records are met; those that are gone do not count, and leave the index."""
     made: list[Made] = []
-    met, passed, last = 0, selection.skip, None
+    met, passed, last = 0, selection.skip, selection.after
+    if selection.keys is not None:
+        passed = yield from _place_after(selection.keys, selection.skip)
     while (size := selection.size_after(met)) > 0:
         page = yield from _page(shape, selection, passed, last, size)
         found = yield from fetch(shape, upgrader, page, names)
@@ -219,7 +259,22 @@ def _gather(
         if len(page) < size:
             break
         met, passed, last = met + len(page) - len(gone), passed + len(page), page[-1]
+        if gone and selection.keys is None and 0 < selection.size_after(met) < READ_CHUNK:
+            # Where some are gone more are; a page of one must not meet thousands of them one by one.
+            yield from _sweep(shape, (yield from index_after(shape, last, _SWEPT)))
     return made
+
+
+def _place_after(keys: Sequence[str], skip: int) -> Batches[int]:
+    """Give the place in ``keys`` after the first ``skip`` of them that exist: those that do not are on no page."""
+    place = 0
+    while skip and place < len(keys):
+        there = yield from send([("EXISTS", key) for key in keys[place : place + READ_CHUNK]])
+        for one in there:
+            if skip == 0:
+                break
+            place, skip = place + 1, skip - cast(int, one)
+    return place
 
 
 def _page(shape: Shape[M], selection: Selection, passed: int, last: str | None, size: int) -> Batches[Sequence[str]]:
@@ -245,7 +300,9 @@ def _opened(shape: Shape[M], names: Sequence[str], key: str, reply: Reply) -> Fo
     return _version_error(shape, key, stamp) or record
 
 
-def _opened_whole(shape: Shape[M], upgrader: Upgrader | None, names: Sequence[str], key: str, reply: Reply) -> Found:
+def _opened_whole(
+    shape: Shape[M], upgrader: Upgrader | None, names: Sequence[str] | None, key: str, reply: Reply
+) -> Found:
     """Give what the reply of HGETALL says of a record, brought up in memory if it is of an older version."""
     if isinstance(reply, ResponseError):
         return _refused(key, reply)
@@ -258,7 +315,11 @@ def _opened_whole(shape: Shape[M], upgrader: Upgrader | None, names: Sequence[st
             record, error = upgrader.upgrade(shape.model, key, record), None
         except DataError as exc:
             error = exc
-    return error or {name: record[name] for name in names if name in record}
+    if error is not None:
+        return error
+    if names is None:
+        return {name: raw for name, raw in record.items() if not name.startswith(RESERVED)}
+    return {name: record[name] for name in names if name in record}
 
 
 def _version_error(shape: Shape[M], key: str, stamp: bytes | None) -> DataError | None:
@@ -279,13 +340,14 @@ def _refused(key: str, error: ResponseError) -> DataError:
     raise translated from error
 
 
-def _values(shape: Shape[M], fields: Sequence[StoredField], key: str, record: Found) -> dict[str, object]:
+def _values(shape: Shape[M], columns: Sequence[str], key: str, record: Found) -> dict[str, object]:
     if isinstance(record, DataError):
         raise record
-    values: dict[str, object] = {}
-    for field in fields:
-        raw = None if record is None else record.get(field.name)
-        values[field.name] = None if raw is None else shape.decode_field(key, field, raw)
+    stored = record or {}
+    raws = {name: stored.get(name) for name in columns}
+    values = partial.deserialize(shape, raws, getattr(shape.model, "json_object_hook", None), key=key)
+    if shape.extras is not None:
+        values |= shape._decode_extras(shape.extras, {name: raw for name, raw in stored.items() if name in raws})
     return values
 
 

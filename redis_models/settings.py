@@ -37,7 +37,8 @@ from typing import Final, TypeVar
 from urllib.parse import urlsplit
 
 from .errors import SettingsError
-from .importing import import_named, redact, shown_path
+from .importing import import_named, shown_path
+from .passwords import masked
 
 __all__ = ["ENVIRONMENT_VARIABLE", "Settings", "SettingsSource", "find_settings", "load_settings"]
 
@@ -96,7 +97,7 @@ class Settings:
     @property
     def shown_url(self) -> str:
         """``redis_url`` as people may see it: without its password."""
-        return redact(self.redis_url)
+        return masked(self.redis_url)
 
 
 def find_settings(
@@ -237,7 +238,7 @@ def _url(value: object) -> str:
         return value
     scheme, mark, _ = value.partition("://")
     if not mark or scheme not in _SCHEMES:
-        raise _WrongError(f"is {redact(value)!r}; {_meant_scheme(scheme if mark else '')}")
+        raise _WrongError(f"is {masked(value)!r}; {_meant_scheme(scheme if mark else '')}")
     _refuse_unreadable(value)
     return value
 
@@ -258,7 +259,7 @@ def _refuse_unreadable(url: str) -> None:
     # Several hosts with ports, as a cluster or a Sentinel has them, are for the client to read.
     if not is_readable and "," not in url:
         raise _WrongError(
-            f"is {redact(url)!r}, whose port is no number from 1 to 65535;"
+            f"is {masked(url)!r}, whose port is no number from 1 to 65535;"
             " percent-encode the password if it holds / ? # @ or : (urllib.parse.quote(password, safe=''))"
         )
 

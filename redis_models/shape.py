@@ -1,15 +1,16 @@
 """A model's shape in this process: its keys and the codec of each stored field, compiled once from the class. Pure."""
 
-from collections.abc import Mapping, Sequence
+import inspect
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from functools import cached_property
-from typing import Annotated, Final, Generic, TypeVar, cast
+from typing import Annotated, Any, Final, Generic, TypeVar, cast, get_args, get_origin, get_type_hints
 
 from pydantic import BaseModel, PydanticSchemaGenerationError, TypeAdapter, ValidationError
 from pydantic.fields import FieldInfo
 
-from .codec import FieldCodec, codec_for
+from .codec import FieldCodec, Hooks, codec_for
 from .errors import DecodeError, EncodeError, InvalidPrimaryKeyError, ModelDeclarationError
 from .fields import Storage
 from .keys import KeySpace, complaint_about
@@ -52,6 +53,8 @@ class Shape(Generic[M]):
         ttl: Life span in seconds of a new record, or None.
         fields: Stored fields, in the order of their declaration.
         names: Their names, likewise.
+        extras: Codec of the values of extra fields (``extra="allow"``), each a stored field of its own; None where the
+            model takes none.
     """
 
     model: type[M]
@@ -61,6 +64,12 @@ class Shape(Generic[M]):
     ttl: int | None
     fields: tuple[StoredField, ...]
     names: tuple[str, ...]
+    extras: FieldCodec | None = None
+
+    @property
+    def takes_extras(self) -> bool:
+        """Whether stored fields that are not declared belong to the record, so that reading must ask for all."""
+        return self.extras is not None
 
     def key_of(self, pk: object) -> str:
         """Give the key of the record with primary key ``pk``: a value of the field's type, or its text.
@@ -87,13 +96,17 @@ class Shape(Generic[M]):
         return b"%d" % self.version
 
     def encode(self, instance: M) -> dict[str, bytes]:
-        """Give the stored fields of ``instance``.
+        """Give the stored fields of ``instance``, extra ones last.
 
         Raises:
-            EncodeError: A value cannot be written as its field's type.
+            EncodeError: A value cannot be written as its field's type, or an extra field has a name that is taken.
         """
         values = instance.__dict__
-        return {field.name: self.encode_field(field, values[field.name]) for field in self.fields}
+        try:
+            stored = {name: encode(values[name]) for name, encode in self._writers}
+        except (ValueError, TypeError):
+            stored = {field.name: self.encode_field(field, values[field.name]) for field in self.fields}
+        return stored if self.extras is None else stored | self._encode_extras(self.extras, instance.model_extra or {})
 
     def encode_field(self, field: StoredField, value: object) -> bytes:
         """Give the bytes of one value.
@@ -109,15 +122,23 @@ class Shape(Generic[M]):
     def decode(self, key: str, stored: Mapping[str, bytes]) -> M:
         """Make an instance of a record; fields that are not stored take their defaults.
 
+        Args:
+            key: Where it lies, for errors.
+            stored: Its declared stored fields; where the shape takes extras, all of them.
+
         Raises:
             DecodeError: A field does not read back, or the whole is not what the model accepts.
         """
         values: dict[str, object] = {}
-        for field in self.fields:
-            raw = stored.get(field.name)
-            if raw is not None:
-                value = self.decode_field(key, field, raw)
-                values[field.name] = value if field.source is None else field.source.as_input(value)
+        try:
+            for name, decode, as_input in self._readers:
+                raw = stored.get(name)
+                if raw is not None:
+                    values[name] = decode(raw) if as_input is None else as_input(decode(raw))
+        except ValueError:
+            values = self._decoded(key, stored)
+        if self.extras is not None:
+            values |= self._decode_extras(self.extras, stored)
         try:
             return self.model.model_validate(values, by_alias=False, by_name=True)
         except ValidationError as exc:
@@ -135,6 +156,42 @@ class Shape(Generic[M]):
         except ValueError as exc:
             reason = _first_complaint(exc)[1] if isinstance(exc, ValidationError) else str(exc)
             raise DecodeError(key, field.name, raw, reason) from exc
+
+    @cached_property
+    def _writers(self) -> tuple[tuple[str, Callable[[object], bytes]], ...]:
+        return tuple((field.name, field.codec.encode) for field in self.fields)
+
+    @cached_property
+    def _readers(self) -> tuple[tuple[str, Callable[[bytes], object], Callable[[object], object] | None], ...]:
+        return tuple(
+            (field.name, field.codec.decode, None if field.source is None else field.source.as_input)
+            for field in self.fields
+        )
+
+    def _decoded(self, key: str, stored: Mapping[str, bytes]) -> dict[str, object]:
+        """Read field by field, so that an error names the one that does not read back."""
+        values: dict[str, object] = {}
+        for field in self.fields:
+            if (raw := stored.get(field.name)) is not None:
+                value = self.decode_field(key, field, raw)
+                values[field.name] = value if field.source is None else field.source.as_input(value)
+        return values
+
+    def _encode_extras(self, codec: FieldCodec, values: Mapping[str, object]) -> dict[str, bytes]:
+        stored: dict[str, bytes] = {}
+        for name, value in values.items():
+            complaint = _complaint_about_extra(name, self.names)
+            if complaint is not None:
+                raise EncodeError(self.model.__name__, name, value, complaint)
+            stored[name] = self.encode_field(StoredField(name, codec), value)
+        return stored
+
+    def _decode_extras(self, codec: FieldCodec, stored: Mapping[str, bytes]) -> dict[str, object]:
+        return {
+            name: _decode_extra(codec, raw)
+            for name, raw in stored.items()
+            if name not in self.names and not name.startswith(RESERVED)
+        }
 
     def field(self, name: str) -> StoredField:
         """Give the stored field ``name``.
@@ -174,16 +231,8 @@ def compile_shape(model: type[M], options: Options) -> Shape[M]:
     complaint = complaint_about(options.separator, options.table)
     if complaint is not None:
         raise ModelDeclarationError(model.__name__, complaint)
-    if model.model_config.get("extra") == "allow":
-        raise ModelDeclarationError(
-            model.__name__, "takes extra fields, which are not stored; declare a field of type dict for them"
-        )
-    for name, info in model.model_fields.items():
-        if info.exclude and (info.is_required() or name == options.primary_key):
-            raise ModelDeclarationError(
-                model.__name__, f"field {name!r} is required, but exclude keeps it out of Redis"
-            )
-    fields = tuple(_stored(model, name, info) for name, info in model.model_fields.items() if not info.exclude)
+    hooks = _hooks_of(model)
+    fields = tuple(_stored(model, name, info, hooks) for name, info in model.model_fields.items())
     return Shape(
         model=model,
         keys=KeySpace(options.prefix, options.separator, options.table),
@@ -192,18 +241,55 @@ def compile_shape(model: type[M], options: Options) -> Shape[M]:
         ttl=options.ttl,
         fields=fields,
         names=tuple(field.name for field in fields),
+        extras=_extras_of(model, hooks),
     )
 
 
-def _stored(model: type[BaseModel], name: str, info: FieldInfo) -> StoredField:
+def _stored(model: type[BaseModel], name: str, info: FieldInfo, hooks: Hooks) -> StoredField:
     if name.startswith(RESERVED):
         raise ModelDeclarationError(model.__name__, f"field {name!r} begins with one of {RESERVED}: these are reserved")
     try:
-        codec = codec_for(stored_annotation(info))
-        source = codec_for(_annotated(info)) if any(_shapes(item) for item in info.metadata) else None
+        plain = codec_for(stored_annotation(info))
+        is_shaped = any(_shapes(item) for item in info.metadata) or _is_shaped_inside(info.annotation)
+        source = codec_for(_annotated(info)) if is_shaped else None
+        codec = plain if hooks == Hooks() else FieldCodec(stored_annotation(info), hooks)
     except Exception as exc:  # pydantic raises several classes here, PydanticUserError among them
         raise ModelDeclarationError(model.__name__, f"field {name!r} cannot be stored: {exc}") from exc
-    return StoredField(name, codec, source or (codec if codec_for(info.annotation) is not codec else None))
+    return StoredField(name, codec, source or (plain if codec_for(info.annotation) is not plain else None))
+
+
+def _extras_of(model: type[BaseModel], hooks: Hooks) -> FieldCodec | None:
+    if model.model_config.get("extra") != "allow":
+        return None
+    if not any("__pydantic_extra__" in inspect.get_annotations(cls) for cls in model.__mro__):
+        return FieldCodec(Any, hooks, is_json=True)
+    told = get_args(get_type_hints(model, include_extras=True)["__pydantic_extra__"])
+    return FieldCodec(told[1], hooks, is_json=True)
+
+
+def _hooks_of(model: type[BaseModel]) -> Hooks:
+    """Give how a model overrides ``json_default`` and ``json_object_hook``, if it does."""
+    own: Callable[[], tuple[Any, Any]] | None = getattr(model, "__json_hooks__", None)
+    return Hooks() if own is None else Hooks(*own())
+
+
+def _complaint_about_extra(name: str, declared: Sequence[str]) -> str | None:
+    if name.startswith(RESERVED):
+        return f"the name of an extra field begins with one of {RESERVED}: these are reserved"
+    if name in declared:
+        return "an extra field has the name of a declared one"
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return "the name of an extra field is no text: half a surrogate pair is in it"
+    return None
+
+
+def _decode_extra(codec: FieldCodec, raw: bytes) -> object:
+    try:
+        return codec.decode(raw)
+    except ValueError:
+        return raw.decode("utf-8", "surrogateescape")  # as the seed stored it
 
 
 def stored_annotation(info: FieldInfo) -> object:
@@ -218,6 +304,13 @@ def stored_annotation(info: FieldInfo) -> object:
 def _annotated(info: FieldInfo) -> object:
     told = tuple(item for item in info.metadata if not isinstance(item, Storage))
     return Annotated[info.annotation, *told] if told else info.annotation
+
+
+def _is_shaped_inside(annotation: object) -> bool:
+    """Whether a part of an annotation has metadata that give it another form, as in ``list[Base64Bytes]``."""
+    if get_origin(annotation) is Annotated and any(map(_shapes, get_args(annotation)[1:])):
+        return True
+    return any(map(_is_shaped_inside, get_args(annotation)))
 
 
 def _shapes(item: object) -> bool:

@@ -1,26 +1,16 @@
 """Stores: a name for one Redis database, its connections, and the models that live in it."""
 
-import asyncio
-import threading
-import weakref
-from collections.abc import AsyncGenerator, Mapping
-from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar, cast
-from urllib.parse import quote
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Final, Protocol, Self, TypeVar, cast
 
 import redis
 import redis.asyncio
-from pydantic import BaseModel, ConfigDict
-from redis.asyncio.retry import Retry as AsyncRetry
-from redis.backoff import NoBackoff
-from redis.connection import AbstractConnection
-from redis.retry import Retry
 
 from .batches import Batches
-from .client import AsyncClient, SyncClient, run, run_async
-from .connections import address_of, async_class, masked, options_of_pool, options_of_url, sync_class
-from .embedded import EmbeddedServer
-from .embedded_connection import AsyncEmbeddedConnection, EmbeddedConnection
+from .client import SyncClient, run, run_async
+from .config import RedisConfig
 from .errors import ModelDeclarationError
+from .link import Link
 
 if TYPE_CHECKING:
     from .model import Model
@@ -29,9 +19,6 @@ __all__ = ["RedisConfig", "Store", "Upgrader"]
 
 Result = TypeVar("Result")
 _TIMEOUT_S: Final = 5.0  # one batch; a stalled server is reported, not waited for
-_CONNECTIONS: Final = 100  # as redis-py 8; more callers wait for a free one instead of failing
-# RESP2: no answer of ours gains by RESP3, whose push messages redis-py mixes into the stream.
-_DEFAULTS: Final = {"protocol": 2}
 
 
 class Upgrader(Protocol):
@@ -46,49 +33,25 @@ class Upgrader(Protocol):
         ...
 
 
-class RedisConfig(BaseModel):
-    """Where a Redis server is, in parts.
-
-    Attributes:
-        host, port, db: As in a URL.
-        password: Percent-encoded where it goes into the URL, and never shown.
-        ssl: Whether to speak TLS.
-        encoding: Kept for the seed's sake; values are read as bytes.
-    """
-
-    model_config = ConfigDict(from_attributes=True)
-
-    host: str = "localhost"
-    port: int = 6379
-    db: int = 0
-    password: str | None = None
-    ssl: bool = False
-    encoding: str | None = "utf-8"
-
-    @property
-    def redis_url(self) -> str:
-        """The URL that ``Store.from_url`` takes."""
-        scheme = "rediss" if self.ssl else "redis"
-        secret = f":{quote(self.password, safe='')}@" if self.password else ""
-        return f"{scheme}://{secret}{self.host}:{self.port}/{self.db}"
-
-    def __repr_args__(self) -> "list[tuple[str | None, object]]":
-        shown = {**self.__dict__, "password": "***" if self.password else None}
-        return list(shown.items())
-
-
 class Store:
     """One Redis database and the models that live in it. Making one does no I/O.
 
-    Holds connection pools; may be shared by threads and by event loops, each of which gets connections of its own.
+    May be shared by threads and by event loops, each of which gets connections of its own. ``async with`` ends with
+    ``aclose``, ``with`` ends with ``close``; a closed store opens again when it is used.
 
     Args:
         name: For people.
         redis_config: Where the server is.
-        redis_store: An asyncio client to use instead of one made from ``redis_config``; settable at any time.
+        redis_store: An asyncio client to whose server everything goes instead.
         life_span_in_seconds: Life span of records whose model has no ttl of its own, or None.
         url: ``redis:// rediss:// valkey:// unix://`` or ``embedded:DIR``; wins over ``redis_config``.
         timeout_s: How long one exchange with the server may take, in seconds.
+
+    Attributes:
+        models: The models of this store by their names in lower case; of two with one name the later.
+
+    Raises:
+        TypeError: Nothing says where the server is.
     """
 
     def __init__(
@@ -101,23 +64,16 @@ class Store:
         url: str | None = None,
         timeout_s: float = _TIMEOUT_S,
     ) -> None:
+        if redis_config is None and redis_store is None and url is None:
+            raise TypeError(f"Store({name!r}) needs a redis_config, or a url, or a client as its redis_store")
         self.name = name
         self.redis_config = redis_config or RedisConfig()
-        self.redis_store = redis_store
         self.life_span_in_seconds = life_span_in_seconds
         self.models: dict[str, type[Model]] = {}
         self._registered: dict[str, type[Model]] = {}
         self.upgrader: Upgrader | None = None
-        self._url = url or self.redis_config.redis_url
-        self._timeout_s = timeout_s
-        self._embedded: EmbeddedServer | None = None
-        # The blocking client, and the redis_store that it was made after.
-        self._sync: tuple[redis.asyncio.Redis | None, redis.Redis, SyncClient] | None = None
-        self._async: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, tuple[redis.asyncio.Redis, AsyncClient]]
-        self._async = weakref.WeakKeyDictionary()
-        self._closings: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, AsyncGenerator[None]]
-        self._closings = weakref.WeakKeyDictionary()
-        self._lock = threading.Lock()
+        self._link = Link(url or self.redis_config.redis_url, timeout_s, self.redis_config.encoding)
+        self.redis_store = redis_store
 
     @classmethod
     def from_url(cls, url: str, *, name: str = "default", life_span_in_seconds: int | None = None) -> "Store":
@@ -127,19 +83,50 @@ class Store:
     def __repr__(self) -> str:
         return f"Store({self.name!r}, url={self.address!r})"
 
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.aclose()
+
     @property
     def address(self) -> str:
-        """The URL without its password."""
-        return masked(self._url)
+        """Where everything goes, as a URL without its password."""
+        return self._link.address
+
+    @property
+    def redis_store(self) -> redis.asyncio.Redis:
+        """An asyncio client of the store's server, for commands that no verb has; it answers text.
+
+        Made when it is asked for, one for each event loop, and closed with the store or the loop. Setting it sends
+        everything to the server of another client, blocking verbs too, from the next verb on; None takes that back.
+        Only where that client connects to is taken from it, so it may belong to any event loop, may answer text or
+        bytes, and is closed by whoever made it. One of fakeredis serves too, if its ``lua`` extra is installed.
+        """
+        return self._link.client
+
+    @redis_store.setter
+    def redis_store(self, client: redis.asyncio.Redis | None) -> None:
+        given = cast(object, client)
+        if given is not None and (isinstance(given, redis.Redis) or not hasattr(given, "connection_pool")):
+            raise TypeError(f"redis_store must be a client of redis.asyncio, not a {_kind_of(given)}")
+        self._link.given = client
 
     def register_model(self, model: "type[Model]") -> None:
-        """Bind a model class to this store.
+        """Bind a model class to this store, and to no other any more.
 
         Raises:
-            NotImplementedError: Its primary key is not named by text, as in the seed.
+            AttributeError: It names no primary key, as in the seed.
+            NotImplementedError: Its primary key is not named by text, likewise.
             ModelDeclarationError: It cannot be stored as it is declared, or another model has its keys.
         """
-        if not isinstance(cast(object, model.get_primary_key_field()), str):
+        if not isinstance(_primary_key_of(model), str):
             raise NotImplementedError(f"{model.__name__} should have a _primary_key_field")
         if model.__options__.abstract:
             raise ModelDeclarationError(
@@ -151,109 +138,75 @@ class Store:
                 raise ModelDeclarationError(
                     model.__name__, f"has the keys of {_full_name(other)} ({start}*); give one of them another table"
                 )
+        former = cast("Store | None", model.__dict__.get("_store"))
+        if former is not None and former is not self:
+            former._forget(model)
         self._registered[name] = self.models[model.__name__.lower()] = model
         model._store = self
 
     def model(self, name: str) -> "type[Model]":
-        """Give the registered model of that name, in any case; ``KeyError`` if there is none."""
-        return self.models[name.lower()]
+        """Give the registered model of that name, in any case, or of that full dotted name.
+
+        Raises:
+            KeyError: There is none, or there are several.
+        """
+        if name in self._registered:
+            return self._registered[name]
+        meant = [full for full, one in self._registered.items() if one.__name__.lower() == name.lower()]
+        if len(meant) > 1:
+            raise KeyError(f"{name} may be {' or '.join(meant)}; name one in full")
+        try:
+            return self.models[name.lower()]
+        except KeyError:
+            raise KeyError(name) from None
 
     def run(self, batches: Batches[Result]) -> Result:
         """Run an operation to its end, blocking."""
-        return run(self.sync_client, batches)
+        return run(self._link.sync_client(), batches)
 
     async def run_async(self, batches: Batches[Result]) -> Result:
         """Run an operation to its end, in the running loop."""
-        return await run_async(await self._client_of_loop(), batches)
+        return await run_async(await self._link.async_client(), batches)
 
     @property
     def sync_client(self) -> SyncClient:
         """What exchanges command batches, blocking."""
-        made = self._sync
-        if made is None or made[0] is not self.redis_store:
-            with self._lock:
-                made = self._sync
-                if made is None or made[0] is not self.redis_store:
-                    made = self._sync = self._new_sync()
-        return made[2]
+        return self._link.sync_client()
 
     def close(self) -> None:
-        """Close the blocking connections; those of event loops end with ``aclose`` or their loop."""
-        if self._sync is not None:
-            self._sync[1].close()
-            self._sync = None
-        if self._embedded is not None and not self._async:
-            self._embedded.release()
+        """Close the blocking connections; may be called again. Those of event loops end with ``aclose`` or their loop.
+
+        A connection in use is closed when it has its replies. An embedded server stops with its last user.
+        """
+        self._link.close()
 
     async def aclose(self) -> None:
-        """Close all connections of this store that the running loop may close."""
-        closing = self._closings.pop(asyncio.get_running_loop(), None)
-        if closing is not None:
-            await closing.aclose()
-        self.close()
+        """Close the connections of the running loop, and the blocking ones; may be called again.
 
-    async def _client_of_loop(self) -> AsyncClient:
-        """Give what exchanges command batches in the running loop."""
-        if self.redis_store is not None:
-            pool = self.redis_store.connection_pool
-            return AsyncClient(self.redis_store, address_of(pool.connection_kwargs), self._timeout_s)
-        loop = asyncio.get_running_loop()
-        made = self._async.get(loop)
-        if made is None:
-            with self._lock:
-                made = self._async[loop] = self._new_async()
-            closing = self._closings[loop] = self._closing(loop)
-            await anext(closing)
-        return made[1]
+        Those of other loops end with their loop.
+        """
+        await self._link.aclose()
 
-    async def _closing(self, loop: asyncio.AbstractEventLoop) -> AsyncGenerator[None]:
-        """Close a loop's connections when it ends: asyncio.run ends the asynchronous generators of a loop before it."""
-        try:
-            yield
-        finally:
-            made = self._async.pop(loop, None)
-            if made is not None:
-                await made[0].aclose()
+    def _forget(self, model: "type[Model]") -> None:
+        """Let go of a model that another store takes."""
+        self._registered.pop(_full_name(model), None)
+        short = model.__name__.lower()
+        left = [one for one in self._registered.values() if one.__name__.lower() == short]
+        if self.models.get(short) is model:
+            del self.models[short]
+            if left:
+                self.models[short] = left[-1]
 
-    def _new_sync(self) -> tuple[redis.asyncio.Redis | None, redis.Redis, SyncClient]:
-        if self._sync is not None:
-            self._sync[1].close()
-        if self.redis_store is not None:
-            plain, options = options_of_pool(self.redis_store.connection_pool)
-            address = address_of(options)
-        else:
-            plain, options = self._options()
-            address = self.address
-        pool = cast(Any, redis.BlockingConnectionPool)(
-            max_connections=_CONNECTIONS,
-            timeout=self._timeout_s,
-            connection_class=sync_class(EmbeddedConnection if self._embedded else plain),
-            **{**_DEFAULTS, "socket_timeout": self._timeout_s, **options, "retry": Retry(NoBackoff(), 0)},
-        )
-        client = redis.Redis.from_pool(pool)
-        return self.redis_store, client, SyncClient(client, address)
 
-    def _new_async(self) -> tuple[redis.asyncio.Redis, AsyncClient]:
-        for loop in [loop for loop in self._async if loop.is_closed()]:
-            del self._async[loop]  # its connections refer to it, so that it would stay for ever
-        plain, options = self._options()
-        pool = cast(Any, redis.asyncio.BlockingConnectionPool)(
-            max_connections=_CONNECTIONS,
-            timeout=None,
-            connection_class=async_class(AsyncEmbeddedConnection if self._embedded else plain),
-            **{**_DEFAULTS, "socket_timeout": None, **options, "retry": AsyncRetry(NoBackoff(), 0)},
-        )
-        client = redis.asyncio.Redis.from_pool(pool)
-        return client, AsyncClient(client, self.address, self._timeout_s)
+def _primary_key_of(model: "type[Model]") -> object:
+    try:
+        return model.get_primary_key_field()
+    except AttributeError:
+        raise AttributeError(f"type object {model.__name__!r} has no attribute '_primary_key_field'") from None
 
-    def _options(self) -> tuple[type[AbstractConnection], dict[str, Any]]:
-        """Class and options of connections to the store's own server; starts nothing."""
-        scheme, _, rest = self._url.partition(":")
-        if scheme != "embedded":
-            return options_of_url(self._url)
-        if self._embedded is None:
-            self._embedded = EmbeddedServer(rest.removeprefix("//") or None)
-        return redis.Connection, {"embedded": self._embedded, "path": self._embedded.socket_path}
+
+def _kind_of(value: object) -> str:
+    return f"{type(value).__module__}.{type(value).__qualname__}"
 
 
 def _full_name(model: type) -> str:

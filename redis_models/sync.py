@@ -5,7 +5,12 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Generic, TypeVar, overload
 
 from .errors import DataError
-from .verbs import LifeSpan, store_of, verbs_of
+from .lifespan import KEEP, LifeSpan
+from .remembered import remembered
+from .shape import Shape
+from .store import Store
+from .verbs import Only, is_bound, store_of, verbs_of
+from .writing import save_command
 
 if TYPE_CHECKING:
     from .model import Model
@@ -88,15 +93,25 @@ class SyncTable(Generic[M]):
             return store.run(verbs.select(ids, skip, limit, bad_records))
         return store.run(verbs.select_columns(columns, ids, skip, limit))
 
-    def insert(self, data: M | Iterable[M], life_span_seconds: LifeSpan | None = None) -> list[object]:
+    def page(self, limit: int, after: object = None) -> list[M]:
+        """Read the records that follow a primary key; see ``Model.page``."""
+        return store_of(self._model).run(verbs_of(self._model).page(limit, after))
+
+    def insert(
+        self, data: M | Iterable[M], life_span_seconds: LifeSpan | None = None, *, only: Only = None
+    ) -> list[int]:
         """Write whole records; see ``Model.insert``."""
-        return store_of(self._model).run(verbs_of(self._model).insert(data, life_span_seconds))
+        return store_of(self._model).run(verbs_of(self._model).insert(data, life_span_seconds, only=only))
 
     def patch(self, id: object, /, **changes: object) -> None:
         """Write some fields of a record; see ``Model.patch``."""
         store_of(self._model).run(verbs_of(self._model).patch(id, changes))
 
-    def delete(self, ids: object) -> list[int] | None:
+    def increment(self, id: object, field: str, by: float = 1) -> int | float:
+        """Add to a number in a record; see ``Model.increment``."""
+        return store_of(self._model).run(verbs_of(self._model).increment(id, field, by))
+
+    def delete(self, ids: object = None) -> list[int] | None:
         """Delete records; see ``Model.delete``."""
         return store_of(self._model).run(verbs_of(self._model).delete(ids))
 
@@ -112,6 +127,10 @@ class SyncTable(Generic[M]):
         """Take a record's life span away; see ``Model.persist``."""
         store_of(self._model).run(verbs_of(self._model).persist(id))
 
+    def ttl(self, id: object) -> float | None:
+        """Seconds that a record has left; see ``Model.ttl``."""
+        return store_of(self._model).run(verbs_of(self._model).ttl(id))
+
 
 class SyncRecord(Generic[M]):
     """The verbs of one instance, blocking; each is described at ``Model``."""
@@ -121,10 +140,26 @@ class SyncRecord(Generic[M]):
     def __init__(self, instance: M) -> None:
         self._instance = instance
 
-    def save(self) -> None:
+    def save(self, life_span_seconds: LifeSpan | None = KEEP, *, only: Only = None, if_unchanged: bool = False) -> None:
         """Write what changed; see ``Model.save``."""
-        model = type(self._instance)
-        store_of(model).run(verbs_of(model).save(self._instance))
+        model, store = type(self._instance), store_of(type(self._instance))
+        if life_span_seconds is KEEP and only is None and not if_unchanged and self._is_saved_at_once(model, store):
+            return
+        store.run(verbs_of(model).save(self._instance, life_span_seconds, only=only, if_unchanged=if_unchanged))
+
+    def _is_saved_at_once(self, model: type[M], store: Store) -> bool:
+        """Write what changed in one exchange, the shortest way, as assignments do; False where it takes more."""
+        known = remembered(self._instance)
+        if known is None:
+            return False
+        shape: Shape[M] = model.__shape__
+        key, change = known.key_for(shape, self._instance), known.change(shape, self._instance)
+        if change:
+            [reply] = store.sync_client.exchange([save_command(shape, key, change)])
+            if type(reply) is not int:
+                return False  # refused, or the server does not know the script: the long way asks again, and tells
+        known.changed(change)
+        return True
 
     def delete(self) -> list[int] | None:
         """Delete the record of this instance."""
@@ -136,4 +171,5 @@ class SyncRecord(Generic[M]):
         """Gather assignments into one write; see ``Model.update``."""
         with self._instance._gathering():
             yield self._instance
-            self.save()
+            if is_bound(type(self._instance)):
+                self.save()

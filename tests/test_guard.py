@@ -120,7 +120,26 @@ def _assign(item: Item) -> None:
     live.name = "newer"
 
 
-WRITES = [_insert, _save, _save_new, _patch, _update, _make, _assign]
+def _replace(item: Item) -> None:
+    Item.sync.insert([Item(id=item.id, name="new")], only="existing")
+
+
+def _save_with_a_life_span(item: Item) -> None:
+    item.sync.save(60)
+
+
+def _save_if_unchanged(item: Item) -> None:
+    item.name = "new"
+    item.sync.save(if_unchanged=True)
+
+
+def _increment(item: Item) -> None:
+    Item.sync.increment(item.id, "price")
+
+
+# Those that need a record.
+UPDATES = [_save, _patch, _update, _replace, _save_with_a_life_span, _save_if_unchanged, _increment]
+WRITES = [_insert, _save_new, _make, _assign, *UPDATES]
 
 
 @pytest.fixture(params=WRITES, ids=lambda write: write.__name__.strip("_"))
@@ -190,7 +209,7 @@ def test_a_key_that_holds_no_hash_is_refused_by_every_write(
     assert _everything(client) == before
 
 
-@pytest.mark.parametrize("write", [_save, _patch, _update], ids=["save", "patch", "update"])
+@pytest.mark.parametrize("write", UPDATES, ids=lambda write: write.__name__.strip("_"))
 def test_a_deleted_record_is_not_brought_back(write: Callable[[Item], None], client: Any) -> None:
     item = _loaded(client, "item:a")
     client.delete("item:a")
@@ -241,10 +260,11 @@ def _reads(id: str) -> list[Callable[[], object]]:
         lambda: Item.sync.select(),
         lambda: Item.sync.select(columns=["name"]),
         lambda: list(Item.sync.iterate()),
+        lambda: Item.sync.page(9),
     ]
 
 
-@pytest.mark.parametrize("place", range(6))
+@pytest.mark.parametrize("place", range(7))
 @pytest.mark.parametrize(
     ("stamp", "error"), [("4", RecordTooNewError), ("2", RecordTooOldError), ("soon", DecodeError)]
 )
@@ -258,7 +278,7 @@ def test_a_record_of_another_version_is_read_by_no_verb(
         _reads("a")[place]()
 
 
-@pytest.mark.parametrize("place", range(6))
+@pytest.mark.parametrize("place", range(7))
 def test_a_key_that_holds_no_hash_is_named_by_every_reading_verb(client: Any, place: int) -> None:
     Item.sync.insert([Item(id="a"), Item(id="b")])
     client.delete("item:a")
@@ -336,6 +356,64 @@ def test_an_older_record_is_read_and_written_as_new_where_the_way_up_is_known(st
     Item.sync.insert([Item(id=f"{number:03}", name="new") for number in range(120)])
     assert len(upgrade.rewritten) == 120
     assert client.hgetall("item:119") == {b"id": b"119", b"name": b"new", b"_v": b"3", b"price": b"0"}
+
+
+@pytest.mark.parametrize("write", UPDATES, ids=lambda write: write.__name__.strip("_"))
+def test_each_way_to_write_brings_an_older_record_up_first(
+    write: Callable[[Item], None], store: Store, client: Any
+) -> None:
+    store.upgrader = upgrade = Upgrade()
+    Brand.sync.insert(Brand(id="a", title="t"))
+    item = Item.sync.get("a")
+
+    write(item)
+
+    assert upgrade.rewritten == ["item:a"]
+    record = client.hgetall("item:a")
+    assert (record[b"_v"], b"title" in record) == (b"3", False)
+    assert record[b"name"] in (b"t", b"new")
+    assert Item.sync.get("a").id == "a"
+
+
+def test_what_somebody_changed_in_an_older_record_is_met_after_it_is_brought_up(store: Store, client: Any) -> None:
+    store.upgrader = Upgrade()
+    Brand.sync.insert(Brand(id="a", title="t"))
+    item = Item.sync.get("a")
+    client.hset("item:a", "title", "theirs")
+
+    item.price = 5
+    with pytest.raises(ConflictError) as caught:
+        item.sync.save(if_unchanged=True)
+
+    assert caught.value.fields == ("name",)
+    assert client.hmget("item:a", "name", "price") == [b"theirs", None]
+
+
+def test_a_number_of_an_older_record_is_added_to_once_it_is_brought_up(store: Store, client: Any) -> None:
+    store.upgrader = Upgrade()
+    client.hset("item:a", mapping={"id": "a", "title": "t", "price": 4})
+
+    assert Item.sync.increment("a", "price", 3) == 7
+    assert client.hgetall("item:a") == {b"id": b"a", b"name": b"t", b"price": b"7", b"_v": b"3"}
+
+
+def test_what_cannot_be_added_to_is_found_after_an_older_record_is_brought_up(store: Store, client: Any) -> None:
+    store.upgrader = Upgrade()
+    client.hset("item:a", mapping={"id": "a", "title": "t", "price": "many"})
+
+    with pytest.raises(DecodeError, match="item:a: field 'price' holds b'many'"):
+        Item.sync.increment("a", "price")
+
+
+def test_life_spans_of_records_of_any_version_can_be_changed(client: Any) -> None:
+    client.hset("item:a", mapping={"_v": 9, "id": "a"})
+
+    Item.sync.expire("a", 60)
+    left = Item.sync.ttl("a") or 0.0
+    Item.sync.persist("a")
+
+    assert 0 < left <= 60
+    assert (client.pttl("item:a"), client.hgetall("item:a")) == (-1, {b"_v": b"9", b"id": b"a"})
 
 
 def test_an_old_record_whose_every_field_was_renamed_is_not_taken_for_absent(store: Store, client: Any) -> None:

@@ -9,8 +9,7 @@ from redis_models.errors import ModelDeclarationError
 
 
 class Old(Model):
-    # The seed's annotation, which a checker takes for a field.
-    _primary_key_field: str = "id"  # type: ignore[misc]  # pyright: ignore[reportIncompatibleVariableOverride]
+    _primary_key_field: str = "id"
     _table_name = "things"
     _redis_prefix = "Shop"
     _redis_separator = "/"

@@ -1,22 +1,24 @@
 -- Write records of one model, all or none: the guard that every write of the library passes.
 -- KEYS    1 index; 2.. records (at most 100)
--- ARGV    1 mode: upsert, or update (all records must exist)
+-- ARGV    1 mode: any, new (no record may exist), existing (all must)
 --         2 version of the model in this process
---         3 life span: '' leaves it as it is, '0' removes it, else milliseconds
+--         3 life span: '' leaves it as it is, '0' removes it, else milliseconds; '+' before them: of new records only
 --         4.. for each record: how many arguments follow, then field, value, ...
 -- returns per record {fields that were new, 1 if the index did not have it}
 --         or, nothing written, {'REFUSED', reason, place of a record from 1, stored version, ...}
---         reason: INDEX, TYPE, GONE, NEWER (one record), OLDER (all that are)
+--         reason: INDEX, TYPE, EXISTS, GONE, NEWER (one record), OLDER (all that are)
 local mode, version, life = ARGV[1], ARGV[2], ARGV[3]
 -- A write that fails half-way stays half-done, so whatever could fail is asked before the first one.
 if type(redis.pcall('ZCARD', KEYS[1])) == 'table' then return {'REFUSED', 'INDEX', 0, ''} end
-local stamps, older = {}, {'REFUSED', 'OLDER'}
+local stamps, existed, older = {}, {}, {'REFUSED', 'OLDER'}
 for i = 2, #KEYS do
   local stored = redis.pcall('HGET', KEYS[i], '_v')
   if type(stored) == 'table' then return {'REFUSED', 'TYPE', i - 1, ''} end
   stamps[KEYS[i]] = stored
   if not stored and redis.call('EXISTS', KEYS[i]) == 1 then stored = '1' end
-  if not stored and mode == 'update' then return {'REFUSED', 'GONE', i - 1, ''} end
+  existed[KEYS[i]] = stored and true
+  if stored and mode == 'new' then return {'REFUSED', 'EXISTS', i - 1, ''} end
+  if not stored and mode == 'existing' then return {'REFUSED', 'GONE', i - 1, ''} end
   if stored and stored ~= version then
     -- A stamp that is no number was written by something newer than anything known here.
     local held = tonumber(stored)
@@ -25,6 +27,7 @@ for i = 2, #KEYS do
   end
 end
 if older[3] then return older end
+local of_new_only, milliseconds = life:sub(1, 1) == '+', life:gsub('%+', '')
 local result = {}
 local place = 4
 for i = 2, #KEYS do
@@ -40,8 +43,8 @@ for i = 2, #KEYS do
   place = place + 1
   if life == '0' then
     redis.call('PERSIST', KEYS[i])
-  elseif life ~= '' then
-    redis.call('PEXPIRE', KEYS[i], life)
+  elseif life ~= '' and not (of_new_only and existed[KEYS[i]]) then
+    redis.call('PEXPIRE', KEYS[i], milliseconds)
   end
   result[i - 1] = {new, redis.call('ZADD', KEYS[1], 0, KEYS[i])}
 end

@@ -1,0 +1,103 @@
+"""``adopt [APP[.MODEL]]...``: take over tables that pydantic-aioredis wrote, in place."""
+
+import difflib
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+
+import click
+
+from redis_models.apps import App
+from redis_models.errors import IncompleteError
+from redis_models.migrations.adopting import Takeover, adopt, survey, way_up_missing
+from redis_models.migrations.lease import hold_lease
+from redis_models.model import Model
+
+from ..context import CliContext
+from ..exits import Exit
+from ..progress import shown_progress
+from ..takeovers import problem_lines, takeover_line
+
+__all__ = ["command"]
+
+_Table = tuple[App, type[Model]]
+
+
+@click.command("adopt")
+@click.argument("tables", nargs=-1, metavar="[APP[.MODEL]]...")
+@click.option("--dry-run", is_flag=True, help="Show what would be done, and write nothing.")
+@click.option("--wait", "wait_s", type=click.FloatRange(min=0), default=0, help="Seconds to wait for another runner.")
+@click.pass_obj
+def command(context: CliContext, tables: tuple[str, ...], dry_run: bool, wait_s: float) -> int | None:
+    """Take over tables that pydantic-aioredis wrote, in place: of some models or apps, or of all.
+
+    Its set index becomes a sorted set that never expires, records get a stamp, and keys are renamed where primary keys
+    must be escaped. Values and life spans stay. It may be run again at any time.
+    """
+    results: dict[str, Takeover] = {}
+    for app, model in _chosen(context.apps, tables):
+        one = _survey(context, model) if dry_run else _adopt(context, model, wait_s)
+        results[f"{app.label}.{one.model}"] = one
+        _print(context, one, dry_run)
+        if one.stamped and way_up_missing(app, model):
+            context.err(_no_way_up(f"{app.label}.{one.model}", model.__shape__.version))
+    return _end(context, results, dry_run)
+
+
+def _print(context: CliContext, one: Takeover, dry_run: bool) -> None:
+    context.out(takeover_line(one, is_planned=dry_run))
+    for line in problem_lines(one):
+        context.out(line)
+
+
+def _no_way_up(name: str, version: int) -> str:
+    return (
+        f"{name}: its records are of version 1, and no migration leads from there to version {version}; declare the"
+        " model as pydantic-aioredis had it, with version = 1, run 'makemigrations', and only then change it"
+    )
+
+
+def _end(context: CliContext, results: Mapping[str, Takeover], dry_run: bool) -> int | None:
+    left = sum(one.problem_count for one in results.values())
+    is_done = dry_run or not left
+    models = {name: {**asdict(one), "problems": _told(one)} for name, one in results.items()}
+    context.json({"command": "adopt", "ok": is_done, "dry_run": dry_run, "models": models})
+    if is_done:
+        return None
+    noun = "record is" if left == 1 else "records are"
+    context.err(f"error: {left:,} {noun} not taken over; mend what is named above, and run 'adopt' again")
+    return Exit.INCOMPLETE
+
+
+def _told(one: Takeover) -> list[dict[str, str]]:
+    return [{"key": problem.key, "reason": problem.reason} for problem in one.problems]
+
+
+def _chosen(apps: Sequence[App], tables: Sequence[str]) -> list[_Table]:
+    known = {f"{app.label}.{model.__name__}": (app, model) for app in apps for model in app.models}
+    chosen: dict[str, _Table] = {} if tables else dict(known)
+    for name in tables:
+        meant = {full: table for full, table in known.items() if name in (full, table[0].label)}
+        if not meant:
+            names = [*known, *(app.label for app in apps)]
+            near = difflib.get_close_matches(name, names, n=1)
+            hint = f"Did you mean {near[0]!r}?" if near else f"There is {', '.join(known) or 'none'}."
+            raise click.UsageError(f"No model or app named {name!r}. {hint}")
+        chosen |= meant
+    return list(chosen.values())
+
+
+def _survey(context: CliContext, model: type[Model]) -> Takeover:
+    with shown_progress(context) as report:
+        return survey(context.store.sync_client, model.__shape__, report)
+
+
+def _adopt(context: CliContext, model: type[Model], wait_s: float) -> Takeover:
+    client, settings = context.store.sync_client, context.settings
+    try:
+        with (
+            hold_lease(client, settings.namespace, life_s=settings.lease_seconds, wait_s=wait_s) as lease,
+            shown_progress(context) as report,
+        ):
+            return adopt(client, lease, model.__shape__, batch_size=settings.batch_size, report=report)
+    except KeyboardInterrupt:
+        raise IncompleteError(f"{model.__name__}: paused; every record is whole. Run 'adopt' again to go on") from None

@@ -1,0 +1,120 @@
+"""What a model class is without a server: its options, its keys, and how some of its fields are written and read."""
+
+from collections.abc import Callable, Mapping
+from datetime import date
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
+from typing import TYPE_CHECKING, Any, ClassVar, Final, get_args
+from uuid import UUID
+
+from pydantic import ConfigDict, GetCoreSchemaHandler
+from pydantic.fields import FieldInfo
+from pydantic_core import CoreSchema
+
+from . import partial
+from .declaration import ModelMeta
+from .pydantic1 import Fields, Pydantic1Model
+
+if TYPE_CHECKING:
+    from .store import Store
+
+__all__ = ["_AbstractModel"]
+
+_TEXTS: Final = (IPv4Address, IPv4Network, IPv6Address, IPv6Network, UUID)
+Hook = Callable[[Any], object]
+
+
+def _default_to_none(model: "type[_AbstractModel]") -> None:
+    """Give a bare ``Optional[X]`` the default None, as pydantic 1 did; ``= Field(...)`` asks for a value."""
+    for name, info in model.__pydantic_fields__.items():
+        if info.is_required() and name not in model.__assigned__ and _takes_none(info):
+            info.default = None
+
+
+def _takes_none(info: FieldInfo) -> bool:
+    return type(None) in get_args(info.annotation)
+
+
+def _is_ours(method: Hook, ours: Hook) -> bool:
+    return getattr(method, "__func__", method) is getattr(ours, "__func__", None)
+
+
+class _AbstractModel(Pydantic1Model, metaclass=ModelMeta):
+    """Base of ``Model``; the seed gave it this name, and its applications import it."""
+
+    model_config = ConfigDict(arbitrary_types_allowed=True, validate_assignment=True)
+
+    if not TYPE_CHECKING:  # declared at the metaclass, so that a model may annotate its own or not, as it likes
+        _auto_save = False
+        _auto_sync = False
+        _ttl = None
+        _app = None
+        _managed = True
+        _abstract = True
+    _store: ClassVar["Store | None"] = None
+
+    @classmethod
+    def get_primary_key_field(cls) -> str:
+        """Name of the primary key's field."""
+        return cls._primary_key_field
+
+    @classmethod
+    def get_table_index_key(cls) -> str:
+        """Redis key of the model's index, a sorted set of record keys."""
+        return cls.__shape__.keys.index
+
+    @classmethod
+    def json_default(cls, obj: Any) -> Any:
+        """Give something that JSON knows for a value that it does not; a model may override it.
+
+        An override writes all fields that are stored as JSON, and takes part in ``serialize_partially``.
+
+        Raises:
+            TypeError: It is none of date, datetime, UUID and the IP types.
+        """
+        if isinstance(obj, date):
+            return obj.isoformat()
+        if isinstance(obj, _TEXTS):
+            return str(obj)
+        raise TypeError(f"Type {type(obj)} not serializable")
+
+    @classmethod
+    def json_object_hook(cls, obj: Any) -> Any:
+        """Give what a JSON object of a stored field stands for, at any depth; a model may override it."""
+        return obj
+
+    @classmethod
+    def __json_hooks__(cls) -> tuple[Hook | None, Hook | None]:
+        """``json_default`` and ``json_object_hook`` where a subclass has its own, else None."""
+        default, hook = cls.json_default, cls.json_object_hook
+        return (
+            None if _is_ours(default, _AbstractModel.json_default) else default,
+            None if _is_ours(hook, _AbstractModel.json_object_hook) else hook,
+        )
+
+    @classmethod
+    def serialize_partially(cls, data: Mapping[str, object]) -> Fields:
+        """Give some fields as they are handed to Redis, in a new dict.
+
+        Text and numbers stay as they are; all else becomes JSON text. Values are not validated: what its field could
+        not hold is written as ``json_default`` has it. Names that are no stored fields pass through.
+
+        Raises:
+            TypeError: A value cannot be stored.
+        """
+        return partial.serialize(cls.__shape__, data, cls.json_default)
+
+    @classmethod
+    def deserialize_partially(cls, data: Mapping[str, Any]) -> Fields:
+        """Give some stored fields as the constructor takes them, in a new dict.
+
+        Text and numbers stay text; JSON is read, not validated. Names that are no stored fields pass through.
+
+        Raises:
+            DecodeError: A field does not read back.
+        """
+        return partial.deserialize(cls.__shape__, data, cls.json_object_hook)
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: type, handler: GetCoreSchemaHandler, /) -> CoreSchema:
+        _default_to_none(cls)
+        return handler(source)

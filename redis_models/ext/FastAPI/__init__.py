@@ -1,0 +1,16 @@
+"""Models and routes for FastAPI applications: ``pip install 'redis-models-orm[fastapi]'``."""
+
+from importlib.util import find_spec
+
+if find_spec("fastapi") is None:
+    raise ImportError(
+        "redis_models.ext.FastAPI needs FastAPI; run pip install 'redis-models-orm[fastapi]'", name="fastapi"
+    )
+
+from .model import FastAPIModel
+from .router import CRUDRouter
+
+__all__ = ["CRUDRouter", "FastAPIModel", "PydanticAioredisCRUDRouter"]
+
+# The seed's name.
+PydanticAioredisCRUDRouter = CRUDRouter

@@ -1,0 +1,51 @@
+"""Life spans of records: as callers say them, and as the scripts take them. Pure."""
+
+from datetime import timedelta
+from enum import Enum
+from typing import Final
+
+__all__ = ["FOREVER", "KEEP", "LifeArgument", "LifeSpan", "LifeSpanWord", "life_argument", "life_of_new"]
+
+_LONGEST_MS: Final = 10**15  # 31,000 years; Redis refuses what overflows only after the record is written
+
+
+class LifeSpanWord(Enum):
+    """A life span that is no length of time."""
+
+    KEEP = "keep"
+    FOREVER = "forever"
+
+    def __repr__(self) -> str:
+        return self.name
+
+
+KEEP: Final = LifeSpanWord.KEEP  # leaves the life span of a record as it is
+FOREVER: Final = LifeSpanWord.FOREVER  # takes it away
+LifeSpan = float | timedelta | LifeSpanWord  # seconds, unless it says otherwise
+LifeArgument = str | int  # as the scripts take it: "" leaves it as it is, 0 removes it, else milliseconds
+
+
+def life_argument(model: type, life_span: object) -> LifeArgument:
+    """Give a life span as the scripts take it.
+
+    Args:
+        model: For the error only.
+        life_span: Seconds above 0, to the millisecond; a timedelta; KEEP or FOREVER.
+
+    Raises:
+        ValueError: It is none of these.
+    """
+    if isinstance(life_span, LifeSpanWord):
+        return "" if life_span is KEEP else 0
+    seconds = life_span.total_seconds() if isinstance(life_span, timedelta) else life_span
+    if isinstance(seconds, bool) or not isinstance(seconds, (int, float)) or not 0 < seconds < _LONGEST_MS / 1000:
+        raise ValueError(
+            f"{model.__name__}: a life span must be a number of seconds above 0, a timedelta, KEEP or FOREVER,"
+            f" not {life_span!r}"
+        )
+    return max(1, round(seconds * 1000))  # 0 would remove it
+
+
+def life_of_new(argument: LifeArgument) -> LifeArgument:
+    """Give the argument that has the scripts do to new records only what ``argument`` does to all."""
+    return f"+{argument}" if argument else ""

@@ -1,0 +1,198 @@
+"""A store's link to its server: one client for all blocking callers, and one for each event loop."""
+
+import asyncio
+import threading
+import weakref
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import suppress
+from typing import Any, Final, cast
+
+import redis
+import redis.asyncio
+from redis.connection import AbstractConnection
+
+from .client import AsyncClient, SyncClient
+from .connections import address_of, async_class, options_of_pool, options_of_url
+from .embedded import EmbeddedServer
+from .embedded_connection import AsyncEmbeddedConnection, EmbeddedConnection
+from .passwords import masked
+
+__all__ = ["Link"]
+
+# RESP2: no answer of ours gains by RESP3, whose push messages redis-py mixes into the stream.
+_DEFAULTS: Final = {"protocol": 2}
+Given = redis.asyncio.Redis | None
+
+
+class Link:
+    """The clients of a store. Making one does no I/O.
+
+    May be shared by threads and by event loops, each of which gets connections of its own.
+
+    Args:
+        url: Of the store's own server.
+        timeout_s: How long one exchange may take, in seconds.
+        encoding: Of the texts that ``client`` gives.
+
+    Attributes:
+        given: A client of somebody else's, to whose server everything goes instead; may be changed at any time.
+    """
+
+    def __init__(self, url: str, timeout_s: float, encoding: str | None) -> None:
+        self.given: Given = None
+        self._url, self._timeout_s, self._encoding = url, timeout_s, encoding
+        self._embedded: EmbeddedServer | None = None
+        self._sync: tuple[Given, SyncClient] | None = None
+        self._loops: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, _OfLoop] = weakref.WeakKeyDictionary()
+        self._loopless: Given = None  # asked for outside of any loop, and of the first that asks then
+        self._lock = threading.Lock()
+
+    @property
+    def address(self) -> str:
+        """Where everything goes, as a URL without its password."""
+        return masked(self._url) if self.given is None else address_of(cast(Any, self.given).connection_pool)
+
+    @property
+    def client(self) -> redis.asyncio.Redis:
+        """The given client, or a plain one for the running loop, that answers text. No I/O until it is used."""
+        if self.given is not None:
+            return self.given
+        loop = _running_loop()
+        if loop is None:
+            self._loopless = self._loopless or self._new_plain()
+            return self._loopless
+        mine = self._of(loop)
+        if mine.plain is None:
+            mine.plain, self._loopless = self._loopless or self._new_plain(), None
+        return mine.plain
+
+    def sync_client(self) -> SyncClient:
+        """Give what exchanges command batches, blocking."""
+        made = self._sync
+        if made is None or made[0] is not self.given:
+            with self._lock:
+                made = self._sync
+                if made is None or made[0] is not self.given:
+                    if made is not None:
+                        made[1].close()
+                    made = self._sync = self.given, self._new_sync()
+        return made[1]
+
+    async def async_client(self) -> AsyncClient:
+        """Give what exchanges command batches in the running loop."""
+        mine = self._loops.get(loop := asyncio.get_running_loop()) or self._of(loop)
+        former = mine.batches
+        if former is not None and mine.given is self.given:
+            return former
+        source = self.given or self._new_client()
+        made = AsyncClient(source, self.address, self._patience_s(cast(Any, source).connection_pool.connection_kwargs))
+        mine.given, mine.batches = self.given, made
+        if former is not None:
+            await former.aclose()
+        return made
+
+    def close(self) -> None:
+        """Close the blocking connections."""
+        with self._lock:
+            made, self._sync = self._sync, None
+        if made is not None:
+            made[1].close()
+        if self._embedded is not None and not self._loops:
+            self._embedded.release()
+
+    async def aclose(self) -> None:
+        """Close the connections of the running loop, and the blocking ones."""
+        mine = self._loops.get(asyncio.get_running_loop())
+        if mine is not None:
+            await mine.closing.aclose()
+        loopless, self._loopless = self._loopless, None
+        if loopless is not None:
+            await loopless.aclose()
+        self.close()
+
+    def _of(self, loop: asyncio.AbstractEventLoop) -> "_OfLoop":
+        with self._lock:
+            for ended in [one for one in self._loops if one.is_closed()]:
+                del self._loops[ended]  # its connections refer to it, so that it would stay for ever
+            mine = self._loops.get(loop)
+            if mine is None:
+                mine = self._loops[loop] = _OfLoop(self._closing(loop))
+                mine.arm()
+        return mine
+
+    async def _closing(self, loop: asyncio.AbstractEventLoop) -> AsyncGenerator[None]:
+        """Close a loop's connections when it ends: asyncio.run ends the asynchronous generators of a loop before it."""
+        try:
+            yield
+        finally:
+            mine = self._loops.pop(loop, None)
+            if mine is not None:
+                await mine.close()
+
+    def _new_sync(self) -> SyncClient:
+        if self.given is not None:
+            kind, options = options_of_pool(cast(Any, self.given).connection_pool)
+        else:
+            kind, options = self._options()
+        pool: Any = cast(Any, redis.ConnectionPool)(
+            connection_class=kind, **{**_DEFAULTS, **options, "socket_timeout": self._patience_s(options)}
+        )
+        return SyncClient(redis.Redis.from_pool(pool), self.address, self._timeout_s)
+
+    def _new_plain(self) -> redis.asyncio.Redis:
+        return self._new_client(decode_responses=True, encoding=self._encoding)
+
+    def _new_client(self, **defaults: object) -> redis.asyncio.Redis:
+        plain, options = self._options()
+        kind = AsyncEmbeddedConnection if plain is EmbeddedConnection else async_class(plain)
+        pool: Any = cast(Any, redis.asyncio.ConnectionPool)(
+            connection_class=kind, **{**_DEFAULTS, **defaults, **options}
+        )
+        return redis.asyncio.Redis.from_pool(pool)
+
+    def _patience_s(self, options: Mapping[str, Any]) -> float:
+        """How long to wait for the server: the store's time, or that of a client or URL of somebody less patient."""
+        return min(self._timeout_s, options.get("socket_timeout") or self._timeout_s)
+
+    def _options(self) -> tuple[type[AbstractConnection], dict[str, Any]]:
+        """Class and options of connections to the store's own server; starts nothing."""
+        scheme, _, rest = self._url.partition(":")
+        if scheme != "embedded":
+            return options_of_url(self._url)
+        if self._embedded is None:
+            self._embedded = EmbeddedServer(rest.removeprefix("//") or None)
+        return EmbeddedConnection, {"embedded": self._embedded, "path": self._embedded.socket_path}
+
+
+class _OfLoop:
+    """What a link has in one event loop.
+
+    Attributes:
+        batches: What exchanges batches, made after ``given``.
+        plain: The client that people get.
+        closing: Closes all of it when the loop ends, or when it is closed itself.
+    """
+
+    def __init__(self, closing: AsyncGenerator[None]) -> None:
+        self.given: Given = None
+        self.batches: AsyncClient | None = None
+        self.plain: Given = None
+        self.closing = closing
+
+    def arm(self) -> None:
+        """Start ``closing``, which awaits nothing before its yield; the loop takes note of it then."""
+        with suppress(StopIteration):
+            self.closing.__anext__().send(None)
+
+    async def close(self) -> None:
+        """Close every connection."""
+        if self.batches is not None:
+            await self.batches.aclose()
+        if self.plain is not None:
+            await self.plain.aclose()
+
+
+def _running_loop() -> asyncio.AbstractEventLoop | None:
+    with suppress(RuntimeError):
+        return asyncio.get_running_loop()
+    return None

@@ -1,0 +1,14 @@
+-- Change the life span of one record, of whatever version.
+-- KEYS    1 index; 2 record
+-- ARGV    1 life span: '' leaves it as it is, '0' removes it, else milliseconds
+-- returns 1, or, nothing changed, {'REFUSED', reason, 1, ''}; reason: INDEX, TYPE, GONE
+if type(redis.pcall('ZCARD', KEYS[1])) == 'table' then return {'REFUSED', 'INDEX', 0, ''} end
+local fields = redis.pcall('HLEN', KEYS[2])
+if type(fields) == 'table' then return {'REFUSED', 'TYPE', 1, ''} end
+if fields == 0 then return {'REFUSED', 'GONE', 1, ''} end
+if ARGV[1] == '0' then
+  redis.call('PERSIST', KEYS[2])
+elseif ARGV[1] ~= '' then
+  redis.call('PEXPIRE', KEYS[2], ARGV[1])
+end
+return 1

@@ -1,0 +1,54 @@
+-- Add to a number in one record. After guard.lua.
+-- ARGV    2 field
+--         3 what to add
+--         4 the sum where the record has no such field; '' if there is none, '!' if it is out of range
+--         5 int or float
+--         6, 7 for an int the least and the greatest stored number that may be added to; for a float the least and the
+--         greatest sum; both included
+-- returns the sum, as text
+--         or, nothing written, {'REFUSED', reason, 1, stored number}
+--         reason: VALUE (it is no number), RANGE, INDEX, guard.lua's
+local held = redis.call('HGET', KEYS[2], ARGV[2])
+local sum
+-- Whole numbers are compared as text: Lua's own are exact to 2^53 only.
+local function is_below(a, b)
+  local a_negative, b_negative = a:sub(1, 1) == '-', b:sub(1, 1) == '-'
+  if a_negative ~= b_negative then return a_negative end
+  if #a ~= #b then return (#a < #b) ~= a_negative end
+  return a ~= b and (a < b) ~= a_negative
+end
+if not held then
+  if ARGV[4] == '' then return {'REFUSED', 'VALUE', 1, ''} end
+  if ARGV[4] == '!' then return {'REFUSED', 'RANGE', 1, ''} end
+  sum = ARGV[4]
+elseif ARGV[5] == 'int' then
+  if held ~= '0' and not held:find('^%-?[1-9]%d*$') then return {'REFUSED', 'VALUE', 1, held} end
+  if is_below(held, ARGV[6]) or is_below(ARGV[7], held) then return {'REFUSED', 'RANGE', 1, held} end
+else
+  local number = held:find('^[%d.eE+-]+$') and tonumber(held)
+  if not number then return {'REFUSED', 'VALUE', 1, held} end
+  number = number + tonumber(ARGV[3])
+  if not (number >= tonumber(ARGV[6]) and number <= tonumber(ARGV[7])) then return {'REFUSED', 'RANGE', 1, held} end
+  -- The shortest text that reads back the same. HINCRBYFLOAT would cut it after 17 decimals: 1e-20 becomes 0.
+  for digits = 15, 17 do
+    sum = string.format('%.' .. digits .. 'g', number)
+    if tonumber(sum) == number then break end
+  end
+end
+local added = redis.pcall('ZADD', KEYS[1], 0, KEYS[2])
+if type(added) == 'table' then
+  if is_of_another_type(added) then return {'REFUSED', 'INDEX', 0, ''} end
+  return added
+end
+if not is_stamped then redis.call('HSET', KEYS[2], '_v', ARGV[1]) end
+if not sum then
+  redis.call('HINCRBY', KEYS[2], ARGV[2], ARGV[3])
+  return redis.call('HGET', KEYS[2], ARGV[2])  -- not its reply, which Lua rounds
+end
+-- HSET clears the life span of a field. Servers before 7.4 know none, and say so.
+local ends = redis.pcall('HPEXPIRETIME', KEYS[2], 'FIELDS', 1, ARGV[2])
+redis.call('HSET', KEYS[2], ARGV[2], sum)
+if held and tonumber(ends[1]) and tonumber(ends[1]) > 0 then
+  redis.call('HPEXPIREAT', KEYS[2], ends[1], 'FIELDS', 1, ARGV[2])
+end
+return sum

@@ -1,0 +1,45 @@
+-- Write what changed of one record. After guard.lua.
+-- ARGV    2 life span: '' leaves it as it is, '0' removes it, else milliseconds
+--         3 how many arguments follow for what is to be written: field, value, ...
+--         then, or nothing more, likewise, each after its number:
+--             what is to be written where it is not there: field, value, ...; what is to be removed: fields;
+--             what must be there as it is: field, value, ...; and the rest: fields that must not be there
+-- returns 1 if the index did not have the record, else 0
+--         or, nothing written, {'REFUSED', reason, 1, ''[, fields]}; reason: CHANGED (these fields), INDEX, guard.lua's
+local written = 3 + ARGV[3]
+local has_more = ARGV[written + 1]
+local filled, removed
+if has_more then
+  filled = written + 1 + ARGV[written + 1]
+  removed = filled + 1 + ARGV[filled + 1]
+  local same = removed + 1 + ARGV[removed + 1]
+  local changed = {'REFUSED', 'CHANGED', 1, ''}
+  for i = removed + 2, same, 2 do
+    if redis.call('HGET', KEYS[2], ARGV[i]) ~= ARGV[i + 1] then changed[#changed + 1] = ARGV[i] end
+  end
+  for i = same + 1, #ARGV do
+    if redis.call('HEXISTS', KEYS[2], ARGV[i]) == 1 then changed[#changed + 1] = ARGV[i] end
+  end
+  if changed[5] then return changed end
+end
+-- First, because it is all that can still fail: a member without a record is harmless.
+local added = redis.pcall('ZADD', KEYS[1], 0, KEYS[2])
+if type(added) == 'table' then
+  if is_of_another_type(added) then return {'REFUSED', 'INDEX', 0, ''} end
+  return added
+end
+if not is_stamped then redis.call('HSET', KEYS[2], '_v', ARGV[1]) end
+-- unpack takes fewer than 8,000 values at once.
+for first = 4, written, 4000 do
+  redis.call('HSET', KEYS[2], unpack(ARGV, first, math.min(written, first + 3999)))
+end
+if has_more then
+  for i = written + 2, filled, 2 do redis.call('HSETNX', KEYS[2], ARGV[i], ARGV[i + 1]) end
+  for i = filled + 2, removed do redis.call('HDEL', KEYS[2], ARGV[i]) end
+end
+if ARGV[2] == '0' then
+  redis.call('PERSIST', KEYS[2])
+elseif ARGV[2] ~= '' then
+  redis.call('PEXPIRE', KEYS[2], ARGV[2])
+end
+return added

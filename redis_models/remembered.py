@@ -1,0 +1,195 @@
+"""What an instance remembers of its record, so that a save writes what changed and nothing else. Pure."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import date, datetime, time, timedelta
+from decimal import Decimal
+from operator import is_
+from types import NoneType
+from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
+from uuid import UUID
+
+from .errors import DataError, InvalidPrimaryKeyError
+from .shape import Shape, StoredField
+
+if TYPE_CHECKING:
+    from .model import Model
+
+__all__ = ["Change", "Remembered", "remember", "remembered", "saved", "values_of"]
+
+M = TypeVar("M", bound="Model")
+# Types whose values cannot change inside: the same object has the same stored bytes.
+_ATOMS: Final = frozenset({NoneType, bool, int, float, str, bytes, date, datetime, time, timedelta, Decimal, UUID})
+
+
+@dataclass(slots=True)
+class Change:
+    """What a save has to do to a record.
+
+    Attributes:
+        written: Stored fields with their new bytes.
+        filled: Stored fields that the record did not have and nobody assigned: their defaults, for where they still
+            are not there.
+        removed: Names of stored fields that the instance has no more.
+        values: Field values that went into it; the instance may have others by the time it is written.
+    """
+
+    written: dict[str, bytes]
+    filled: dict[str, bytes]
+    removed: list[str]
+    values: dict[str, object]
+
+    def __bool__(self) -> bool:
+        return bool(self.written or self.filled or self.removed)
+
+
+class Remembered:
+    """The record of an instance as it was last read or written. Belongs to that instance.
+
+    Attributes:
+        key: Where the record lies.
+        stored: Its stored fields, as bytes.
+    """
+
+    __slots__ = ("_insides", "_is_checked", "_pk", "_unstored", "_values", "key", "stored")
+
+    def __init__(
+        self, key: str, pk: object, stored: dict[str, bytes], values: dict[str, object], unstored: dict[str, bytes]
+    ) -> None:
+        self.key, self.stored, self._pk, self._values, self._unstored = key, stored, pk, values, unstored
+        self._is_checked = False  # whether ``_values`` are known to be what ``stored`` stands for
+        self._insides: dict[str, tuple[object, ...]] = {}  # of containers, as they were when they were stored
+
+    def key_for(self, shape: Shape[Any], instance: "Model") -> str:
+        """Give the key of the record.
+
+        Raises:
+            InvalidPrimaryKeyError: The primary key was changed meanwhile.
+        """
+        pk = getattr(instance, shape.primary_key)
+        if pk is not self._pk and shape.key_of(pk) != self.key:
+            name = shape.model.__name__
+            reason = f"was changed, but the record lies at {self.key!r}; insert a copy and delete that one"
+            raise InvalidPrimaryKeyError(name, pk, reason)
+        return self.key
+
+    def change(self, shape: Shape[Any], instance: "Model") -> Change:
+        """Give what differs between ``instance`` and the record.
+
+        What is only spelled differently, as the seed did, is left alone: another writer may have changed it since.
+
+        Raises:
+            EncodeError: A value cannot be written as its field's type.
+        """
+        values, before, stored, insides = values_of(instance), self._values, self.stored, self._insides
+        change = Change({}, {}, [], values)
+        is_checked = self._is_checked
+        for name in self._suspects(values) if is_checked else shape.names:
+            if name not in shape.names:
+                continue  # an extra field, or something cached beside them
+            value = values[name]
+            is_same = value is before[name]
+            if is_same and is_checked and name in insides and _is_inside(value, insides[name]):
+                continue
+            field = shape.fields[shape.names.index(name)]
+            raw, known = shape.encode_field(field, value), stored.get(name)
+            if raw == known:
+                if (inside := _inside(value)) is not None:
+                    insides[name] = inside
+            elif known is None:
+                is_default = is_same and (type(value) in _ATOMS or raw == self._unstored.get(name))
+                (change.filled if is_default else change.written)[name] = raw
+            elif not self._is_spelling_of(shape, field, known, raw):
+                change.written[name] = raw
+        if shape.takes_extras:
+            self._compare_extras(shape, instance, change)
+        return change
+
+    def changed(self, change: Change) -> None:
+        """Remember that ``change`` has been written."""
+        if change:
+            self.stored.update(change.filled)
+            self.stored.update(change.written)
+            for name in change.removed:
+                del self.stored[name]
+            for name in change.written:
+                self._insides.pop(name, None)
+        self._values, self._is_checked = change.values, True
+
+    def _suspects(self, values: dict[str, object]) -> list[str]:
+        """Give the fields that may have changed: those with another value, and those whose value may, inside."""
+        before = self._values
+        return [name for name, one in values.items() if type(one) not in _ATOMS or one is not before.get(name, before)]
+
+    def _compare_extras(self, shape: Shape[Any], instance: "Model", change: Change) -> None:
+        extras = instance.__pydantic_extra__ or {}
+        for name, raw in shape.encode(instance).items():
+            if name not in extras:
+                continue
+            is_untouched = extras[name] is self._values.get(name, self) and type(extras[name]) in _ATOMS
+            if raw != self.stored.get(name) and not is_untouched:
+                change.written[name] = raw
+        change.removed += [name for name in self.stored if name not in extras and name not in shape.names]
+
+    def _is_spelling_of(self, shape: Shape[Any], field: StoredField, known: bytes, raw: bytes) -> bool:
+        try:
+            return shape.encode_field(field, shape.decode_field(self.key, field, known)) == raw
+        except DataError:
+            return False
+
+
+def remembered(instance: "Model") -> Remembered | None:
+    """Give what ``instance`` remembers; None if it was neither read nor written."""
+    found: Remembered | None = getattr(instance, "__record__", None)
+    return found
+
+
+def remember(shape: Shape[M], instance: M, key: str, stored: dict[str, bytes]) -> None:
+    """Have ``instance`` remember the record that it was read from."""
+    unstored: dict[str, bytes] = {}
+    if len(stored) < len(shape.fields):
+        for field in shape.fields:
+            value = instance.__dict__[field.name]
+            if field.name not in stored and type(value) not in _ATOMS:
+                try:
+                    unstored[field.name] = shape.encode_field(field, value)
+                except DataError:
+                    continue  # a default that cannot be stored is the next save's affair
+    pk = getattr(instance, shape.primary_key)
+    known = Remembered(key, pk, stored, values_of(instance), unstored)
+    object.__setattr__(instance, "__record__", known)
+    # Says nothing of its own; but looking for it where it is not set costs more than the assignment that asks.
+    object.__setattr__(instance, "__auto__", (None, None))
+
+
+def saved(shape: Shape[M], instance: M, key: str, stored: dict[str, bytes], values: dict[str, object]) -> None:
+    """Have ``instance`` remember the whole record that it was written to, and the ``values`` that it was made of."""
+    known = Remembered(key, values[shape.primary_key], stored, values, {})
+    known._is_checked = True
+    object.__setattr__(instance, "__record__", known)
+
+
+def values_of(instance: "Model") -> dict[str, object]:
+    """Give the values of an instance as they are now, extra ones too."""
+    extras = instance.__pydantic_extra__
+    return {**instance.__dict__, **extras} if extras else instance.__dict__.copy()
+
+
+def _inside(value: object) -> tuple[object, ...] | None:
+    """Give what a plain container holds, if that cannot change inside: comparing it costs a tenth of encoding."""
+    held: tuple[object, ...]
+    if isinstance(value, (list, set, frozenset)):
+        held = tuple(cast("Iterable[object]", value))
+    elif isinstance(value, dict):
+        told = cast("dict[object, object]", value)
+        held = (*told, *told.values())
+    else:
+        return None
+    return held if _ATOMS.issuperset(map(type, held)) else None
+
+
+def _is_inside(value: object, held: tuple[object, ...]) -> bool:
+    """Whether a container holds the very objects of ``held`` still; equal ones will not do: 1 is not True."""
+    told = cast("dict[object, object]", value)
+    now = (*told, *told.values()) if isinstance(value, dict) else told
+    return len(now) == len(held) and all(map(is_, now, held))

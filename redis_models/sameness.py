@@ -1,0 +1,137 @@
+"""Whether two values are the same: equal, and of the same types all through. Pure.
+
+Equality alone takes ``True`` for ``1`` and ``1`` for ``1.0``, an hour in Rome for the hour before it in London, and no
+NaN for another; a value that is written and read back must be told from such a neighbour.
+"""
+
+import dataclasses
+import enum
+from collections import deque
+from collections.abc import Callable, Collection, Mapping
+from datetime import datetime, time
+from decimal import Decimal
+from typing import Any, Final, cast
+
+from pydantic import BaseModel, Secret, SecretBytes, SecretStr
+
+__all__ = ["is_same"]
+
+
+def is_same(one: object, other: object) -> bool:
+    """Tell whether two values are the same; an object that nothing compares is the same as one that holds the same."""
+    kind = type(one)
+    if kind is not type(other):
+        return False
+    if kind in _PLAIN:
+        return one == other
+    for base, compare in _COMPARERS:
+        if issubclass(kind, base):
+            return compare(one, other)
+    if dataclasses.is_dataclass(kind):
+        return _has_same(one, other, [field.name for field in dataclasses.fields(kind)])
+    if kind.__eq__ is not object.__eq__:
+        return bool(one == other)
+    return one is other or (hasattr(one, "__dict__") and is_same(vars(one), vars(other)))
+
+
+def _same_float(one: float, other: float) -> bool:
+    return repr(one) == repr(other)  # tells 0.0 from -0.0, and finds NaN in NaN
+
+
+def _same_complex(one: complex, other: complex) -> bool:
+    return repr(one.real) == repr(other.real) and repr(one.imag) == repr(other.imag)
+
+
+def _same_moment(one: datetime, other: datetime) -> bool:
+    # Moments of two zones are never equal where an hour occurs twice, so the clocks are compared, and the offsets.
+    return (
+        one.replace(tzinfo=None, fold=0) == other.replace(tzinfo=None, fold=0) and one.utcoffset() == other.utcoffset()
+    )
+
+
+def _same_time(one: time, other: time) -> bool:
+    return one.isoformat() == other.isoformat() and (one.tzinfo is None) is (other.tzinfo is None)
+
+
+def _same_items(one: Collection[object], other: Collection[object]) -> bool:
+    return len(one) == len(other) and all(map(is_same, one, other))
+
+
+def _same_deque(one: "deque[object]", other: "deque[object]") -> bool:
+    return one.maxlen == other.maxlen and _same_items(one, other)
+
+
+def _same_mapping(one: Mapping[object, object], other: Mapping[object, object]) -> bool:
+    if len(one) != len(other):
+        return False
+    if all(type(key) is str for key in one) and all(type(key) is str for key in other):
+        return all(key in other and is_same(value, other[key]) for key, value in one.items())
+    return _same_members([*one.items()], [*other.items()])
+
+
+def _same_members(one: Collection[object], other: Collection[object]) -> bool:
+    """Compare without regard to order; looking up by hash would take True for 1, and not find NaN."""
+    if len(one) != len(other):
+        return False
+    left: dict[object, list[object]] = {}
+    for member in other:
+        left.setdefault(_rough(member), []).append(member)
+    return all(_take(left.get(_rough(member), []), member) for member in one)
+
+
+def _rough(member: object) -> object:
+    """Give what same members have in common, and few others, so that few need comparing."""
+    kind = type(member)
+    if isinstance(member, tuple):
+        # A member of a mapping is found by its key, whatever its value.
+        return (kind, *map(_rough, cast("tuple[object, ...]", member)[:1]))
+    return (kind, member) if kind in _PLAIN else kind
+
+
+def _take(members: list[object], wanted: object) -> bool:
+    place = next((place for place, member in enumerate(members) if is_same(member, wanted)), None)
+    if place is not None:
+        del members[place]
+    return place is not None
+
+
+def _same_model(one: BaseModel, other: BaseModel) -> bool:
+    kind = type(one)
+    if kind.__eq__ is not BaseModel.__eq__:
+        return bool(one == other)
+    # Private attributes are not stored: they are the business of the process.
+    return _has_same(one, other, kind.model_fields) and is_same(one.model_extra, other.model_extra)
+
+
+def _has_same(one: object, other: object, names: Collection[str]) -> bool:
+    return all(is_same(getattr(one, name, None), getattr(other, name, None)) for name in names)
+
+
+def _same_secret(one: "Secret[object]", other: "Secret[object]") -> bool:
+    return is_same(one.get_secret_value(), other.get_secret_value())
+
+
+def _is_it(one: object, other: object) -> bool:
+    return one is other
+
+
+_PLAIN: Final = frozenset({str, int, bool, bytes, type(None)})
+_COMPARERS: Final[tuple[tuple[type, Callable[[Any, Any], bool]], ...]] = (
+    (enum.Flag, lambda one, other: one.value == other.value),
+    (enum.Enum, _is_it),
+    (float, _same_float),
+    (Decimal, lambda one, other: one.as_tuple() == other.as_tuple()),
+    (complex, _same_complex),
+    (datetime, _same_moment),
+    (time, _same_time),
+    (list, _same_items),
+    (tuple, _same_items),
+    (deque, _same_deque),
+    (set, _same_members),
+    (frozenset, _same_members),
+    (dict, _same_mapping),
+    (BaseModel, _same_model),
+    (Secret, _same_secret),
+    (SecretBytes, _same_secret),
+    (SecretStr, _same_secret),
+)

@@ -1,0 +1,202 @@
+"""Tagged JSON: values that plain JSON would not bring back equal, as text that says what they are. Pure.
+
+A tilde, which begins no JSON, and then JSON in which every value that JSON has no form for is an object with exactly
+one key, its type's name: ``~[{"date": "2020-01-01"}, {"tuple": [1, 2]}]``. A dict whose keys are text stays an object,
+unless it has exactly one key; every other dict is ``{"dict": [[key, value], ...]}``.
+"""
+
+import base64
+import json
+import math
+import re
+from collections import Counter, OrderedDict, deque
+from collections.abc import Callable, Iterable, Mapping
+from datetime import date, datetime, time, timedelta
+from decimal import Decimal
+from fractions import Fraction
+from ipaddress import IPv4Address, IPv4Interface, IPv4Network, IPv6Address, IPv6Interface, IPv6Network
+from pathlib import Path, PosixPath, PurePosixPath, PureWindowsPath, WindowsPath
+from typing import Any, Final, cast
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+from pydantic import SecretBytes, SecretStr, networks
+
+__all__ = ["MARK", "dump", "in_order", "load"]
+
+MARK: Final = b"~"
+# Two halves of a surrogate pair side by side; JSON would take them for the character that they are halves of.
+_HALVES: Final = re.compile("(?<=[\ud800-\udbff])(?=[\udc00-\udfff])")
+_Open = Callable[[object], object]
+
+
+def dump(value: object, open: _Open) -> bytes:
+    """Write a value.
+
+    Args:
+        value: Made of the types that have a tag here, and those of JSON; subclasses of them are no such types.
+        open: Gives what to write in place of a value of any other type, or raises ``TypeError``.
+
+    Raises:
+        TypeError: It contains a value that cannot be written.
+        ValueError: It contains itself, or nests too deeply.
+    """
+    try:
+        return MARK + json.dumps(_tree(value, open)).encode()
+    except RecursionError as exc:
+        raise ValueError("it contains itself, or nests too deeply") from exc
+
+
+def load(raw: bytes) -> object:
+    """Read what ``dump`` wrote.
+
+    Raises:
+        ValueError: It is no tagged JSON, or a tag in it is unknown.
+    """
+    if not raw.startswith(MARK):
+        raise ValueError(f"tagged JSON begins with {MARK!r}")
+    try:
+        return cast(object, json.loads(raw[1:], object_hook=_untagged))
+    except (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError) as exc:
+        raise ValueError(f"it is no tagged JSON: {exc}") from exc
+
+
+def in_order(members: Iterable[object]) -> list[object]:
+    """Give the JSON of a set's members in an order of their own, so that equal sets have equal bytes."""
+    listed = list(members)
+    kinds = {type(one) for one in listed}
+    return sorted(cast("list[Any]", listed), key=None if kinds <= {int} or kinds <= {str} else json.dumps)
+
+
+def _tree(value: object, open: _Open) -> object:
+    kind = type(value)
+    if value is None or kind is bool or kind is int:
+        return value
+    if kind is str:
+        return _text(cast(str, value))
+    if kind is float:
+        return value if math.isfinite(cast(float, value)) else {"float": repr(value)}
+    if kind is list:
+        return [_tree(one, open) for one in cast("list[object]", value)]
+    if kind is dict:
+        return _mapping(cast("dict[object, object]", value), open)
+    if kind in _COLLECTIONS:
+        return {kind.__name__: _COLLECTIONS[kind](value, open)}
+    if kind in _SCALARS:
+        name, write = _SCALARS[kind]
+        return {name: write(value)}
+    return _tree(open(value), open)
+
+
+def _text(text: str) -> object:
+    return text if text.isascii() or not _HALVES.search(text) else {"str": _HALVES.split(text)}
+
+
+def _mapping(value: Mapping[object, object], open: _Open) -> object:
+    if len(value) != 1 and all(type(key) is str and type(_text(key)) is str for key in value):
+        return {key: _tree(one, open) for key, one in value.items()}
+    return {"dict": _pairs(value, open)}
+
+
+def _pairs(value: Mapping[object, object], open: _Open) -> object:
+    return [[_tree(key, open), _tree(one, open)] for key, one in value.items()]
+
+
+def _items(value: Iterable[object], open: _Open) -> list[object]:
+    return [_tree(one, open) for one in value]
+
+
+def _members(value: Iterable[object], open: _Open) -> object:
+    return in_order(_items(value, open))
+
+
+def _untagged(tree: dict[str, object]) -> object:
+    if len(tree) != 1:
+        return tree
+    [(name, inner)] = tree.items()
+    if name not in _READERS:
+        raise ValueError(f"it is no tagged JSON: unknown tag {name!r}")
+    return _READERS[name](inner)
+
+
+def _write_time(value: time) -> object:
+    if isinstance(value.tzinfo, ZoneInfo):  # which has no offset without a date
+        return [value.isoformat(), value.tzinfo.key]
+    return value.isoformat()
+
+
+def _read_time(inner: str | list[str]) -> time:
+    if isinstance(inner, str):
+        return time.fromisoformat(inner)
+    text, zone = inner
+    return time.fromisoformat(text).replace(tzinfo=ZoneInfo(zone))
+
+
+def _write_bytes(value: bytes) -> str:
+    return base64.b64encode(value).decode()
+
+
+def _named(kind: Any) -> tuple[str, Callable[[Any], object]]:
+    return kind.__name__, str
+
+
+_COLLECTIONS: Final[Mapping[type, Callable[[Any, _Open], object]]] = {
+    Counter: _pairs,
+    OrderedDict: _pairs,
+    deque: lambda value, open: [_items(value, open), value.maxlen],
+    frozenset: _members,
+    set: _members,
+    tuple: _items,
+}
+# Types whose text says all of them, and makes them again.
+_BY_TEXT: Final[tuple[Any, ...]] = (
+    Decimal,
+    Fraction,
+    IPv4Address,
+    IPv4Interface,
+    IPv4Network,
+    IPv6Address,
+    IPv6Interface,
+    IPv6Network,
+    PurePosixPath,
+    PureWindowsPath,
+    UUID,
+    ZoneInfo,
+    *(getattr(networks, name) for name in networks.__all__ if name.endswith(("Dsn", "Url"))),
+)
+_SCALARS: Final[Mapping[type, tuple[str, Callable[[Any], object]]]] = {
+    **{kind: _named(kind) for kind in _BY_TEXT},
+    PosixPath: ("Path", str),
+    SecretBytes: ("SecretBytes", lambda value: _write_bytes(value.get_secret_value())),
+    SecretStr: ("SecretStr", lambda value: _text(value.get_secret_value())),
+    WindowsPath: ("Path", str),
+    bytearray: ("bytearray", _write_bytes),
+    bytes: ("bytes", _write_bytes),
+    complex: ("complex", lambda value: [repr(value.real), repr(value.imag)]),
+    date: ("date", date.isoformat),
+    datetime: ("datetime", datetime.isoformat),
+    time: ("time", _write_time),
+    timedelta: ("timedelta", lambda value: [value.days, value.seconds, value.microseconds]),
+}
+_READERS: Final[Mapping[str, Callable[[Any], object]]] = {
+    **{kind.__name__: kind for kind in _BY_TEXT},
+    "Counter": lambda inner: Counter(dict(inner)),
+    "OrderedDict": OrderedDict,
+    "Path": Path,
+    "SecretBytes": lambda inner: SecretBytes(base64.b64decode(inner, validate=True)),
+    "SecretStr": SecretStr,
+    "bytearray": lambda inner: bytearray(base64.b64decode(inner, validate=True)),
+    "bytes": lambda inner: base64.b64decode(inner, validate=True),
+    "complex": lambda inner: complex(float(inner[0]), float(inner[1])),
+    "date": date.fromisoformat,
+    "datetime": datetime.fromisoformat,
+    "deque": lambda inner: deque(inner[0], inner[1]),
+    "dict": dict,
+    "float": float,
+    "frozenset": frozenset,
+    "set": set,
+    "str": "".join,
+    "time": _read_time,
+    "timedelta": lambda inner: timedelta(*inner),
+    "tuple": tuple,
+}

@@ -1,0 +1,147 @@
+"""Batches that must not be executed twice: what becomes of them when connections break."""
+
+import asyncio
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import redis
+
+from redis_models import Store
+from redis_models.batches import Batches, Once, Script, call, send
+from redis_models.errors import ServerUnreachableError
+
+ADD = ("HINCRBY", "h", "n", 1)
+MAYBE = "what was sent may have been executed"
+Ways = tuple[Callable[[Batches[Any]], Any], ...]
+
+
+@pytest.fixture
+async def ways(proxy: Any) -> Any:
+    """Run an operation through the proxy: blocking in a thread, and in the loop."""
+    store = Store.from_url(f"unix://{proxy.path}")
+    yield _ways_of(store)
+    await store.aclose()
+
+
+def _ways_of(store: Store) -> Ways:
+    def run_in_thread(batches: Batches[Any]) -> Any:
+        return asyncio.to_thread(store.run, batches)
+
+    return run_in_thread, store.run_async
+
+
+def _count(client: redis.Redis) -> int:
+    reply: Any = client.hget("h", "n")
+    return int(reply or 0)
+
+
+async def test_a_batch_that_broke_off_anywhere_is_executed_at_most_once(ways: Ways, proxy: Any, client: Any) -> None:
+    length = len(b"*4\r\n$7\r\nHINCRBY\r\n$1\r\nh\r\n$1\r\nn\r\n$1\r\n1\r\n")
+    for run in ways:
+        for passed in range(length + 1):
+            before = _count(client)
+            proxy.cut(b"HINCRBY", passed=passed)
+
+            with pytest.raises(ServerUnreachableError, match=MAYBE):
+                await run(send(Once([ADD])))
+
+            assert await run(send([("PING",)])) == [b"PONG"]  # the server has seen the end of what it got
+            assert _count(client) - before == (passed == length)
+
+
+async def test_a_batch_whose_answer_was_lost_is_executed_once(ways: Ways, proxy: Any, client: Any) -> None:
+    for number, run in enumerate(ways, 1):
+        proxy.cut(b"HINCRBY")
+
+        with pytest.raises(ServerUnreachableError, match=MAYBE):
+            await run(send(Once([ADD])))
+
+        assert _count(client) == number
+
+
+async def test_other_batches_are_repeated_and_nothing_is_noticed(ways: Ways, proxy: Any, client: Any) -> None:
+    for run in ways:
+        for passed in (0, 5, None):
+            proxy.cut(b"HINCRBY", passed=passed)
+
+            await run(send([ADD]))
+
+    assert _count(client) == 8  # two answers were lost, so that these were executed twice
+
+
+async def test_a_server_that_is_loading_has_executed_nothing(ways: Ways, proxy: Any, client: Any) -> None:
+    for number, run in enumerate(ways, 1):
+        proxy.cut(b"HINCRBY", answer=b"-LOADING the dataset is being read\r\n")
+
+        await run(send(Once([ADD])))
+
+        assert _count(client) == number
+
+
+async def test_of_several_commands_the_last_may_have_found_it_loaded(ways: Ways, proxy: Any, client: Any) -> None:
+    for run in ways:
+        proxy.cut(b"HINCRBY", answer=b"-LOADING the dataset is being read\r\n:1\r\n")
+
+        with pytest.raises(ServerUnreachableError, match=MAYBE):
+            await run(send(Once([ADD, ADD])))
+
+    assert _count(client) == 0
+
+
+async def test_a_script_that_the_server_forgot_is_loaded_and_run_once(ways: Ways, client: Any) -> None:
+    script = Script("return redis.call('HINCRBY', KEYS[1], 'n', ARGV[1])")
+    for number, run in enumerate(ways):
+        client.script_flush()
+
+        assert await run(call(script, [script.command(["h"], [1])] * 3, once=True)) == [
+            3 * number + 1,
+            3 * number + 2,
+            3 * number + 3,
+        ]
+
+
+async def test_a_script_whose_second_sending_broke_off_is_not_sent_a_third_time(
+    ways: Ways, proxy: Any, client: Any
+) -> None:
+    script = Script("return redis.call('HINCRBY', KEYS[1], 'n', ARGV[1])")
+    for number, run in enumerate(ways, 1):
+        client.script_flush()
+        proxy.cut(b"LOAD")
+
+        with pytest.raises(ServerUnreachableError, match=MAYBE):
+            await run(call(script, [script.command(["h"], [1])], once=True))
+
+        assert _count(client) == number
+
+
+async def test_a_server_that_started_again_while_nobody_asked_is_found(new_server: Callable[..., Any]) -> None:
+    server = new_server("--appendonly", "yes", "--appendfsync", "always")
+    store = Store.from_url(server.url)
+    ways = _ways_of(store)
+    for number in range(1, 6):
+        for run in ways:
+            await run(send(Once([ADD])))
+        server.kill()
+        server.start()
+        await store.run_async(send(Once([ADD])))  # first, before the loop has heard that the server ended
+        await asyncio.to_thread(store.run, send(Once([ADD])))
+        with server.client() as client:
+            assert _count(client) == 4 * number
+    await store.aclose()
+
+
+async def test_a_server_that_comes_up_within_the_retries_gets_it_once(new_server: Callable[..., Any]) -> None:
+    server = new_server("--appendonly", "yes", "--appendfsync", "always")
+    store = Store.from_url(server.url)
+    server.kill()
+    starting = threading.Thread(target=server.start)
+    starting.start()
+
+    await asyncio.gather(store.run_async(send(Once([ADD]))), asyncio.to_thread(store.run, send(Once([ADD]))))
+    starting.join()
+
+    with server.client() as client:
+        assert _count(client) == 2
+    await store.aclose()

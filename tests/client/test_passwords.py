@@ -1,0 +1,140 @@
+"""URLs, their passwords, and who gets to see them."""
+
+import pickle
+import traceback
+from collections.abc import Callable, Iterator
+from typing import Any, cast
+
+import pytest
+from pydantic import ValidationError
+
+from redis_models import RedisConfig, Store
+from redis_models.batches import Batches
+from redis_models.config import RedisConfig as ItsHome
+from redis_models.errors import RedisModelsError, ServerRefusedError, SettingsError
+from redis_models.passwords import masked, redact
+from redis_models.store import RedisConfig as ItsOldHome
+
+Echo = Callable[[str], Batches[object]]
+
+SECRETS = [
+    "redis://:s3cret@h:1/0",
+    "redis://bob:s3cret@h",
+    "redis://:s3@cr/et#1@h:1/0",
+    "rediss://bob:s3:cret@h/0?db=1",
+    "redis://h/0?password=s3cret&db=1",
+    "redis://h/0?db=0&PASSWORD=s3cret",
+    "rediss://h/0?ssl_password=s3cret",
+    "redis://h:s3cret/0",
+    "redis://bob:s3 'cr\net\"@h/0",
+    "unix://:s3cret@/tmp/x",
+    "valkey://bob:s3cret@h",
+    "http://bob:s3cret@h",
+    "redis://bob:s3cret@h?colour=red",
+]
+
+
+def _held(exc: BaseException | None) -> Iterator[str]:
+    """Everything that an error and what it comes from would show, save or send."""
+    if exc is not None:
+        yield from (str(exc), repr(exc), repr(exc.args), repr(exc.__dict__), repr(pickle.dumps(exc)))
+        yield "".join(traceback.format_exception(exc))
+        yield from _held(exc.__cause__)
+
+
+@pytest.mark.parametrize("url", SECRETS)
+def test_a_password_in_a_url_is_never_shown(url: str) -> None:
+    store = Store.from_url(url)
+    shown = [masked(url), store.address, repr(store), str(store), f"{store}"]
+    try:
+        assert store.sync_client
+        client = cast(Any, store.redis_store)
+        pool = client.connection_pool
+        shown += [repr(client), str(client), repr(pool), repr(pool.make_connection())]
+        # Which redis-py 7 shows; a key's own password can stand nowhere else.
+        shown += [repr(value) for name, value in pool.connection_kwargs.items() if name != "ssl_password"]
+    except SettingsError as exc:
+        shown += _held(exc)
+    store.close()
+
+    assert not [text for text in shown if "s3" in text or "cret" in text or "cr/et" in text]
+
+
+def test_passwords_in_a_text_are_hidden_and_the_rest_is_left() -> None:
+    text = "redis://bob:s3cret@h:1/0 and 'unix://:s3cret@/tmp/x' or redis://h?password=s3cret&db=1, b@c"
+
+    assert redact(text) == "redis://bob:***@h:1/0 and 'unix://:***@/tmp/x' or redis://h?password=***&db=1, b@c"
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["redis://h:1/0", "unix:///tmp/x@y", "embedded:./data", "redis://[::1]:6379/0", "redis://bob@h/0", "redis://a,b"],
+)
+def test_a_url_without_a_password_is_shown_as_it_is(url: str) -> None:
+    assert masked(url) == url
+
+
+async def test_a_password_in_use_is_shown_by_no_error(new_server: Callable[..., Any], echo: Echo) -> None:
+    server = new_server("--requirepass", "right")
+    store = Store.from_url(f"unix://bob:s3cret@{server.socket_path}")
+
+    with pytest.raises(ServerRefusedError) as asynchronous:
+        await store.run_async(echo("x"))
+    with pytest.raises(ServerRefusedError) as blocking:
+        store.run(echo("x"))
+
+    assert not [text for one in (asynchronous, blocking) for text in _held(one.value) if "s3cret" in text]
+    await store.aclose()
+
+
+def test_a_configuration_hides_its_password_and_quotes_it_in_the_url() -> None:
+    config = RedisConfig(host="h", password="p@ss/w#1", username="b:b")
+
+    assert "p@ss" not in repr(config) + str(config) + repr(Store("s", config)) + f"{config!r:>9}"
+    assert "'b:b'" in repr(config)
+    assert config.redis_url == "redis://b%3Ab:p%40ss%2Fw%231@h:6379/0"
+    assert RedisConfig(host="h", password="p@ss/w#1").redis_url == "redis://:p%40ss%2Fw%231@h:6379/0"
+    assert RedisConfig(username="bob").redis_url == "redis://bob@localhost:6379/0"
+
+
+def test_a_configuration_is_that_of_the_seed() -> None:
+    assert RedisConfig is ItsHome is ItsOldHome
+    assert RedisConfig().redis_url == "redis://localhost:6379/0"
+    assert RedisConfig(ssl=True).redis_url == "rediss://localhost:6379/0"
+    assert RedisConfig(host="::1", port=1, db=2).redis_url == "redis://[::1]:1/2"
+    assert (RedisConfig().encoding, RedisConfig().password) == ("utf-8", None)
+
+
+def test_a_wrong_configuration_does_not_show_its_password() -> None:
+    with pytest.raises(ValidationError) as caught:
+        RedisConfig(password=b"\xffs3cret", port="x")  # type: ignore[arg-type]
+
+    assert "s3cret" not in str(caught.value)
+
+
+@pytest.mark.parametrize("url", ["http://h", "h:6379", "redis://h:x/0", "redis://h?socket_timeout=soon"])
+def test_a_url_that_is_none_is_refused_with_the_forms_there_are(url: str, echo: Echo) -> None:
+    with pytest.raises(SettingsError, match=r"is no URL of a server; write redis://USER:PASSWORD@HOST:PORT/DB"):
+        Store.from_url(url).run(echo("x"))
+
+
+async def test_an_option_that_there_is_not_is_named(echo: Echo) -> None:
+    store = Store.from_url("redis://h?colour=red")
+    with pytest.raises(RedisModelsError, match=r"has an option that there is not: .*'colour'"):
+        store.run(echo("x"))
+    with pytest.raises(RedisModelsError, match=r"has an option that there is not: .*'colour'"):
+        await store.run_async(echo("x"))
+    await store.aclose()
+
+
+async def test_options_of_a_url_are_obeyed(server: Any, echo: Echo) -> None:
+    url = f"unix://{server.socket_path}?max_connections=3&db=1&client_name=bob"
+    async with Store.from_url(url) as store:
+        assert await store.run_async(_who_am_i()) == store.run(_who_am_i()) == ("bob", "1")
+
+
+def _who_am_i() -> Batches[tuple[str, str]]:
+    [told] = yield [("CLIENT", "INFO")]
+    assert isinstance(told, bytes)
+    told_parts = dict(part.split("=", 1) for part in told.decode().split() if "=" in part)
+    return told_parts["name"], told_parts["db"]

@@ -1,0 +1,116 @@
+"""Servers that are not there, refuse, only read, or run full."""
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from redis_models import RedisModelsError, Store
+from redis_models.batches import Batches
+from redis_models.errors import (
+    ServerOutOfMemoryError,
+    ServerRefusedError,
+    ServerUnreachableError,
+)
+
+NewServer = Callable[..., Any]
+ModelsOf = Callable[[Store], tuple[type[Any], type[Any]]]
+Echo = Callable[[str], Batches[object]]
+
+
+async def _refusals(models_of: ModelsOf, store: Store) -> list[RedisModelsError]:
+    """The errors of one write in the loop, one blocking, and one by a constructor."""
+    item, live = models_of(store)
+    errors: list[RedisModelsError] = []
+    for write in (
+        lambda: item.insert(item(id="a")),
+        lambda: asyncio.to_thread(item.sync.insert, item(id="a")),
+        lambda: asyncio.to_thread(live, id="b"),
+    ):
+        with pytest.raises(RedisModelsError) as caught:
+            await write()
+        errors.append(caught.value)
+    await store.aclose()
+    return errors
+
+
+async def test_a_server_that_is_not_there_is_named_with_the_cure(tmp_path: Any, models_of: ModelsOf) -> None:
+    url = f"unix://{tmp_path}/nobody"
+
+    for error in await _refusals(models_of, Store.from_url(url)):
+        assert isinstance(error, ServerUnreachableError)
+        assert str(error).startswith(f"{url} cannot be reached")
+        assert str(error).endswith("start the server, or correct REDIS_URL")
+
+
+async def test_a_wrong_password_is_refused_at_once_and_not_shown(
+    new_server: NewServer, echo: Echo, models_of: ModelsOf
+) -> None:
+    server = new_server("--requirepass", "right-secret")
+    with server.client(password="right-secret") as admin:
+        for url in (f"unix://:wrong-secret@{server.socket_path}", server.url):
+            before = admin.info("stats")["total_connections_received"]
+            for error in await _refusals(models_of, Store.from_url(url)):
+                assert isinstance(error, ServerRefusedError)
+                assert "refuses the user name or password" in str(error)
+                assert "secret" not in str(error)
+            assert admin.info("stats")["total_connections_received"] == before + 3
+
+    store = Store.from_url(f"unix://:right-secret@{server.socket_path}")
+    assert await store.run_async(echo("x")) == store.run(echo("x")) == b"x"
+    await store.aclose()
+
+
+async def test_a_user_without_rights_is_told_which_are_missing(new_server: NewServer, models_of: ModelsOf) -> None:
+    server = new_server()
+    with server.client() as admin:
+        admin.execute_command("ACL", "SETUSER", "bob", "on", ">pw", "~*", "+@all", "-evalsha")
+
+    for error in await _refusals(models_of, Store.from_url(f"unix://bob:pw@{server.socket_path}")):
+        assert isinstance(error, ServerRefusedError)
+        assert "evalsha" in str(error)
+
+
+async def test_a_replica_reads_and_refuses_writes(new_server: NewServer, models_of: ModelsOf) -> None:
+    replica = new_server()
+    item, _ = models_of(store := Store.from_url(replica.url))
+    await item.insert([item(id="a"), item(id="b")])
+    with replica.client() as admin:
+        admin.pexpireat("item:b", 1)
+        # Of nobody: what it holds stays, and is read only from now on.
+        admin.execute_command("REPLICAOF", "127.0.0.1", "1")
+        before = admin.dump("item:a")
+
+        for error in await _refusals(models_of, Store.from_url(replica.url)):
+            assert isinstance(error, ServerRefusedError)
+            assert "read-only replica" in str(error)
+        assert [one.id for one in await item.select()] == ["a"]
+        assert await item.count() == 1
+        assert admin.dump("item:a") == before
+    await store.aclose()
+
+
+async def test_full_memory_refuses_a_write_whole(new_server: NewServer, models_of: ModelsOf) -> None:
+    server = new_server("--maxmemory-policy", "noeviction")
+    store = Store.from_url(server.url)
+    _, live = models_of(store)
+    note = live(id="n", text="x")
+    with server.client() as admin:
+        admin.config_set("maxmemory", "1")
+        before = admin.dump("live:n")
+
+        for error in await _refusals(models_of, Store.from_url(server.url)):
+            assert isinstance(error, ServerOutOfMemoryError)
+            assert "nothing of the refused write was applied" in str(error)
+        live._store = store
+        with pytest.raises(ServerOutOfMemoryError):
+            note.text = "y" * 1000
+
+        assert note.text == "x"
+        assert admin.dump("live:n") == before
+        assert not admin.exists("item:a")
+        admin.config_set("maxmemory", "0")
+    note.text = "z"
+    assert (await live.get("n")).text == "z"
+    await store.aclose()

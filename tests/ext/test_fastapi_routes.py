@@ -1,0 +1,539 @@
+"""The generated routes, each as the contract of the seed has it, on a real server."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterator
+from typing import Annotated, Any
+
+import httpx
+import pytest
+import redis
+from fastapi import Depends, FastAPI, HTTPException
+from pydantic import BaseModel, model_validator
+from pydantic import Field as PydanticField
+
+from redis_models import AutoModel, Field, Model, Store
+from redis_models.errors import DecodeError
+from redis_models.ext.FastAPI import CRUDRouter
+
+Serve = Callable[..., Awaitable[httpx.AsyncClient]]
+
+
+class Address(BaseModel):
+    street: str
+    zip_code: str | None = None
+
+
+class Item(Model):
+    id: str = Field(primary_key=True)
+    price: float
+    tags: list[int] = Field(default_factory=list[int])
+    note: str | None = None
+    amount: int = Field(default=1, ge=0)
+    address: Address | None = None
+
+
+class Auto(AutoModel):
+    id: str = Field(primary_key=True)
+    count_of: int = 0
+
+
+class Numbered(Model):
+    number: int = Field(primary_key=True)
+    name: str = ""
+
+
+class Span(Model):
+    """Valid only as a whole, and named otherwise outside."""
+
+    key: str = Field(primary_key=True, alias="k")
+    low: int = Field(alias="from")
+    high: int = Field(alias="to")
+
+    @model_validator(mode="after")
+    def _in_order(self) -> "Span":
+        if self.low > self.high:
+            raise ValueError("from must not be above to")
+        return self
+
+
+MODELS: list[type[Model]] = [Item, Auto, Numbered, Span]
+WHOLE: dict[str, object] = {
+    "id": "a",
+    "price": 2.5,
+    "tags": [1, 2],
+    "note": "n",
+    "amount": 3,
+    "address": {"street": "s", "zip_code": "z"},
+}
+
+
+@pytest.fixture(autouse=True)
+def _unbound_after() -> Iterator[None]:
+    yield
+    for model in MODELS:
+        model._store = None
+
+
+def _is_empty(client: Any) -> bool:
+    return bool(client.dbsize() == 0)
+
+
+def _writes(client: Any) -> int:
+    """How many commands the server executed that write a hash or the index."""
+    stats = client.info("commandstats")
+    return sum(stats.get(f"cmdstat_{name}", {}).get("calls", 0) for name in ("hset", "hdel", "zadd"))
+
+
+async def test_a_list_of_nothing_is_empty(store: Store, serve: Serve) -> None:
+    http = await serve(CRUDRouter(Item, store))
+
+    answer = await http.get("/item")
+
+    assert (answer.status_code, answer.json()) == (200, [])
+
+
+async def test_what_is_posted_is_listed_and_read(store: Store, serve: Serve) -> None:
+    http = await serve(CRUDRouter(Item, store))
+
+    posted = await http.post("/item", json=WHOLE)
+
+    assert (posted.status_code, posted.json()) == (200, WHOLE)
+    assert (await http.get("/item")).json() == [WHOLE]
+    assert (await http.get("/item/a")).json() == WHOLE
+    assert (await Item.get("a")).model_dump() == WHOLE
+
+
+async def test_fields_with_defaults_may_be_left_out_of_a_post(store: Store, serve: Serve) -> None:
+    http = await serve(CRUDRouter(Item, store))
+
+    posted = await http.post("/item", json={"id": "a", "price": 1})
+
+    assert posted.json() == {"id": "a", "price": 1.0, "tags": [], "note": None, "amount": 1, "address": None}
+
+
+@pytest.mark.parametrize(
+    ("wrong", "place"),
+    [
+        ({"price": 1}, "id"),
+        ({"id": "a"}, "price"),
+        ({"id": "a", "price": 1, "tags": 1}, "tags"),
+        ({"id": "a", "price": 1, "amount": -1}, "amount"),
+        ({"id": "a", "price": 1, "address": {}}, "address"),
+    ],
+)
+async def test_a_wrong_body_is_answered_422_and_writes_nothing(
+    store: Store, client: redis.Redis, serve: Serve, wrong: dict[str, object], place: str
+) -> None:
+    http = await serve(CRUDRouter(Item, store))
+
+    answer = await http.post("/item", json=wrong)
+
+    assert answer.status_code == 422
+    assert answer.json()["detail"][0]["loc"][:2] == ["body", place]
+    assert _is_empty(client)
+
+
+async def test_an_empty_primary_key_is_answered_422(store: Store, serve: Serve) -> None:
+    http = await serve(CRUDRouter(Item, store))
+
+    answer = await http.post("/item", json={"id": "", "price": 1})
+
+    assert answer.status_code == 422
+    assert answer.json()["detail"][0]["loc"] == ["body", "id"]
+
+
+async def test_a_post_overwrites_unless_told_otherwise(store: Store, serve: Serve) -> None:
+    http = await serve(CRUDRouter(Item, store))
+    await http.post("/item", json=WHOLE)
+
+    again = await http.post("/item", json={"id": "a", "price": 9})
+
+    assert again.status_code == 200
+    assert (await Item.get("a")).price == 9
+
+
+async def test_without_overwrite_a_post_of_an_existing_primary_key_conflicts(store: Store, serve: Serve) -> None:
+    http = await serve(CRUDRouter(Item, store, overwrite=False))
+    first = await http.post("/item", json=WHOLE)
+
+    again = await http.post("/item", json={"id": "a", "price": 9})
+
+    assert (first.status_code, again.status_code) == (200, 409)
+    assert again.json() == {"detail": "Item exists already; replace it with PUT"}
+    assert (await Item.get("a")).price == 2.5
+
+
+async def test_a_put_replaces_the_whole_record(store: Store, serve: Serve) -> None:
+    http = await serve(CRUDRouter(Item, store))
+    await http.post("/item", json=WHOLE)
+
+    answer = await http.put("/item/a", json={"price": 7, "tags": [5]})
+
+    wanted: dict[str, object] = {"id": "a", "price": 7.0, "tags": [5], "note": None, "amount": 1, "address": None}
+    assert (answer.status_code, answer.json()) == (200, wanted)
+    assert (await Item.get("a")).model_dump() == wanted
+
+
+async def test_a_put_may_repeat_the_primary_key_but_not_change_it(
+    store: Store, client: redis.Redis, serve: Serve
+) -> None:
+    http = await serve(CRUDRouter(Item, store))
+    await http.post("/item", json=WHOLE)
+
+    same = await http.put("/item/a", json={"id": "a", "price": 7})
+    other = await http.put("/item/a", json={"id": "b", "price": 8})
+
+    assert (same.status_code, other.status_code) == (200, 422)
+    assert other.json()["detail"][0]["loc"] == ["body", "id"]
+    assert client.exists("item:b") == 0
+    assert (await Item.get("a")).price == 7
+
+
+async def test_a_wrong_body_of_a_put_leaves_the_record(store: Store, serve: Serve) -> None:
+    http = await serve(CRUDRouter(Item, store))
+    await http.post("/item", json=WHOLE)
+
+    answers = [await http.put("/item/a", json=wrong) for wrong in ({}, {"price": 1, "tags": 1}, [1], "text", None)]
+
+    assert [answer.status_code for answer in answers] == [422] * 5
+    assert answers[0].json()["detail"][0]["loc"] == ["body", "price"]
+    assert (await Item.get("a")).model_dump() == WHOLE
+
+
+async def test_there_is_no_put_of_what_does_not_exist(store: Store, client: redis.Redis, serve: Serve) -> None:
+    http = await serve(CRUDRouter(Item, store))
+
+    answer = await http.put("/item/a", json={"price": 1})
+
+    assert (answer.status_code, answer.json()) == (404, {"detail": "Item not found"})
+    assert _is_empty(client)
+
+
+async def test_a_put_keeps_the_life_span(store: Store, client: redis.Redis, serve: Serve) -> None:
+    http = await serve(CRUDRouter(Item, store))
+    await Item.insert(Item(id="a", price=1), life_span_seconds=1000)
+
+    await http.put("/item/a", json={"price": 2})
+
+    assert 0 < client.ttl("item:a") <= 1000
+
+
+async def test_a_body_is_valid_as_a_whole_or_not_at_all(store: Store, serve: Serve) -> None:
+    http = await serve(CRUDRouter(Span, store))
+    await http.post("/span", json={"k": "a", "from": 1, "to": 2})
+
+    moved = await http.put("/span/a", json={"from": 10, "to": 20})
+    wrong = await http.put("/span/a", json={"from": 10, "to": 2})
+
+    assert (moved.status_code, moved.json()) == (200, {"k": "a", "from": 10, "to": 20})
+    assert wrong.status_code == 422
+    assert "from must not be above to" in wrong.json()["detail"][0]["msg"]
+
+
+async def test_of_two_puts_at_once_one_comes_last(store: Store, serve: Serve) -> None:
+    http = await serve(CRUDRouter(Span, store))
+    await http.post("/span", json={"k": "a", "from": 0, "to": 0})
+
+    answers = await asyncio.gather(*(http.put("/span/a", json={"from": n, "to": n}) for n in range(20)))
+
+    assert {answer.status_code for answer in answers} <= {200, 409}
+    found = await Span.get("a")
+    assert found.low == found.high
+
+
+async def test_a_delete_answers_what_was_there(store: Store, client: redis.Redis, serve: Serve) -> None:
+    http = await serve(CRUDRouter(Item, store))
+    await http.post("/item", json=WHOLE)
+
+    first, second = await http.delete("/item/a"), await http.delete("/item/a")
+
+    assert (first.status_code, first.json()) == (200, WHOLE)
+    assert (second.status_code, second.json()) == (404, {"detail": "Item not found"})
+    assert _is_empty(client)
+
+
+async def test_a_delete_of_all_leaves_nothing(store: Store, client: redis.Redis, serve: Serve) -> None:
+    http = await serve(CRUDRouter(Item, store))
+    await Item.insert([Item(id=str(number), price=1) for number in range(250)])
+
+    answer = await http.delete("/item")
+
+    assert (answer.status_code, answer.json()) == (200, [])
+    assert _is_empty(client)
+
+
+@pytest.mark.parametrize("path", ["/item/", "/item//", "/item///"])
+async def test_a_delete_with_an_empty_primary_key_deletes_nothing(store: Store, serve: Serve, path: str) -> None:
+    http = await serve(CRUDRouter(Item, store))
+    await http.post("/item", json=WHOLE)
+
+    answer = await http.delete(path, follow_redirects=True)
+
+    assert (answer.status_code, await Item.count()) == (404, 1)
+    assert (await http.get(path, follow_redirects=True)).json() == [WHOLE]
+
+
+async def test_pages_are_cut_by_skip_and_limit(store: Store, serve: Serve) -> None:
+    http = await serve(CRUDRouter(Item, store, paginate=2))
+    await Item.insert([Item(id=name, price=1) for name in "abcde"])
+
+    async def page(**query: int) -> list[str]:
+        return [one["id"] for one in (await http.get("/item", params=query)).json()]
+
+    assert await page() == ["a", "b"]
+    assert await page(skip=3) == ["d", "e"]
+    assert await page(skip=1, limit=1) == ["b"]
+    assert await page(skip=9) == []
+
+
+@pytest.mark.parametrize(("name", "value"), [("skip", -1), ("limit", 0), ("limit", -1), ("limit", 3)])
+async def test_a_wrong_page_is_answered_as_in_the_seed(store: Store, serve: Serve, name: str, value: int) -> None:
+    http = await serve(CRUDRouter(Item, store, paginate=2))
+
+    answer = await http.get("/item", params={name: value})
+
+    assert answer.status_code == 422
+    [mistake] = answer.json()["detail"]["detail"]
+    assert (mistake["loc"], mistake["type"]) == (["query", name], "type_error.integer")
+    assert mistake["msg"].startswith(f"{name} query parameter must be ")
+
+
+async def test_the_answer_to_a_negative_skip_is_that_of_the_seed_to_the_letter(store: Store, serve: Serve) -> None:
+    http = await serve(CRUDRouter(Item, store))
+
+    assert (await http.get("/item?skip=-1")).json() == {
+        "detail": {
+            "detail": [
+                {
+                    "loc": ["query", "skip"],
+                    "msg": "skip query parameter must be greater or equal to zero",
+                    "type": "type_error.integer",
+                }
+            ]
+        }
+    }
+
+
+async def test_ids_in_paths_have_the_type_of_the_primary_key(store: Store, serve: Serve) -> None:
+    http = await serve(CRUDRouter(Numbered, store))
+    await http.post("/numbered", json={"number": 7, "name": "seven"})
+
+    assert (await http.get("/numbered/007")).json() == {"number": 7, "name": "seven"}
+    assert (await http.get("/numbered/abc")).status_code == 422
+    assert (await http.put("/numbered/7", json={"number": "7", "name": "x"})).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "key", ["a/b", "a//b/", "/", "50%", "%2F", "a b", "a?b#c", "é\ue000/", "__index", "a:b", "..."]
+)
+async def test_any_text_may_be_a_primary_key(store: Store, serve: Serve, key: str) -> None:
+    http = await serve(CRUDRouter(Item, store))
+    await http.post("/item", json={"id": key, "price": 1})
+    path = "/item/" + "".join(f"%{byte:02x}" for byte in key.encode())
+
+    assert (await http.get(path)).json()["id"] == key
+    assert (await http.put(path, json={"price": 2})).json()["price"] == 2
+    assert (await http.delete(path)).status_code == 200
+    assert await Item.count() == 0
+
+
+async def test_routes_can_be_left_out(store: Store, serve: Serve) -> None:
+    http = await serve(CRUDRouter(Item, store, delete_all_route=False, update_route=False, get_one_route=False))
+    await http.post("/item", json=WHOLE)
+
+    assert (await http.delete("/item")).status_code == 405
+    assert (await http.put("/item/a", json=WHOLE)).status_code == 405
+    assert (await http.get("/item/a")).status_code == 405
+    assert await Item.count() == 1
+
+
+async def test_routes_can_depend_on_something(store: Store, serve: Serve) -> None:
+    def locked() -> None:
+        raise HTTPException(401)
+
+    http = await serve(CRUDRouter(Item, store, delete_all_route=[Depends(locked)], create_route=[Depends(locked)]))
+
+    assert (await http.delete("/item")).status_code == 401
+    assert (await http.post("/item", json=WHOLE)).status_code == 401
+    assert (await http.get("/item")).status_code == 200
+
+
+async def test_prefix_tags_and_options_of_the_router_are_those_given(store: Store, serve: Serve) -> None:
+    app = FastAPI()
+    http = await serve(CRUDRouter(Item, store, prefix="shop/items/", tags=["Shop"], deprecated=True), app=app)
+
+    assert (await http.get("/shop/items")).status_code == 200
+    assert app.openapi()["paths"]["/shop/items"]["get"]["tags"] == ["Shop"]
+    assert app.openapi()["paths"]["/shop/items"]["get"]["deprecated"] is True
+
+
+async def test_a_router_may_stand_at_the_root_or_below_another_prefix(store: Store, serve: Serve) -> None:
+    app = FastAPI()
+    app.include_router(CRUDRouter(Numbered, store), prefix="/v1")
+    http = await serve(CRUDRouter(Item, store, prefix="/"), app=app)
+    await http.post("/", json=WHOLE)
+    await http.post("/v1/numbered", json={"number": 1})
+
+    assert (await http.get("/")).json() == [WHOLE]
+    assert (await http.get("/a")).json() == WHOLE
+    assert (await http.get("/v1/numbered/1")).status_code == 200
+
+
+async def test_a_router_may_lie_in_a_mounted_application(store: Store, serve: Serve) -> None:
+    inner, outer = FastAPI(), FastAPI()
+    inner.include_router(CRUDRouter(Item, store))
+    outer.mount("/api", inner)
+    http = await serve(app=outer)
+    await Item.insert(Item(id="a/b", price=1))
+
+    assert (await http.get("/api/item/a%2Fb")).json()["id"] == "a/b"
+
+
+async def test_a_route_of_the_application_takes_the_place_of_a_generated_one(store: Store, serve: Serve) -> None:
+    router = CRUDRouter(Item, store)
+
+    @router.get("/{name}")
+    async def mine(name: str) -> str:
+        return name
+
+    @router.get("/{item_id}/tags")
+    async def tags(item_id: str) -> list[int]:
+        return (await Item.get(item_id)).tags
+
+    app = FastAPI()
+    http = await serve(router, app=app)
+    await http.post("/item", json=WHOLE)
+
+    assert (await http.get("/item/a")).json() == "a"
+    assert (await http.get("/item/a/tags")).json() == [1, 2]
+    assert (await http.put("/item/a", json={"price": 1})).status_code == 200
+    assert set(app.openapi()["paths"]) == {"/item", "/item/{name}", "/item/{item_id}", "/item/{item_id}/tags"}
+
+
+async def test_a_model_that_is_bound_already_needs_no_store(store: Store, serve: Serve) -> None:
+    store.register_model(Item)
+
+    http = await serve(CRUDRouter(Item))
+
+    assert (await http.get("/item")).json() == []
+
+
+async def test_an_automodel_is_written_once_by_a_post_and_never_by_a_get(
+    store: Store, client: redis.Redis, serve: Serve
+) -> None:
+    http = await serve(CRUDRouter(Auto, store))
+
+    before = _writes(client)
+    await http.post("/auto", json={"id": "a", "count_of": 1})
+    posted = _writes(client) - before
+    await http.get("/auto")
+    await http.get("/auto/a")
+    read = _writes(client) - before - posted
+    await http.put("/auto/a", json={"count_of": 2})
+    replaced = _writes(client) - before - posted
+
+    assert (posted, read) == (2, 0)  # HSET and ZADD
+    assert replaced <= 2
+    assert (await Auto.get("a")).count_of == 2
+
+
+async def test_parsing_a_body_or_answering_with_an_automodel_writes_nothing(
+    store: Store, client: redis.Redis, serve: Serve
+) -> None:
+    store.register_model(Auto)
+    app = FastAPI()
+
+    @app.post("/rejected")
+    async def rejected(item: Auto) -> Auto:
+        raise HTTPException(400, item.id)
+
+    @app.post("/echo", response_model=Auto)
+    async def echo(item: Auto) -> Auto:
+        return item
+
+    http = await serve(app=app)
+    answers = [await http.post(path, json={"id": "a"}) for path in ("/rejected", "/echo")]
+
+    assert [answer.status_code for answer in answers] == [400, 200]
+    assert _is_empty(client)
+
+
+class NewItem(BaseModel):
+    price: float
+    id: Annotated[str, PydanticField(default_factory=lambda: "made")]
+    amount: int = 42
+    address: Address | None = None
+    stranger: str = "is no field"
+
+
+class Changes(BaseModel):
+    price: float | None = None
+    note: str | None = None
+
+
+async def test_bodies_may_be_classes_of_ones_own(store: Store, serve: Serve) -> None:
+    http = await serve(CRUDRouter(Item, store, NewItem, Changes))
+
+    posted = await http.post("/item", json={"price": 1, "address": {"street": "s"}})
+    changed = await http.put("/item/made", json={"note": "new"})
+
+    wanted: dict[str, object] = {"id": "made", "price": 1.0, "tags": [], "note": None, "amount": 42}
+    assert posted.json() == {**wanted, "address": {"street": "s", "zip_code": None}}
+    assert changed.json() == {**posted.json(), "note": "new"}
+    assert (await http.put("/item/made", json={"price": None})).status_code == 422
+
+
+async def test_a_bad_record_is_left_out_of_the_list_and_named(
+    store: Store, client: redis.Redis, serve: Serve, caplog: pytest.LogCaptureFixture
+) -> None:
+    http = await serve(CRUDRouter(Item, store))
+    await Item.insert([Item(id=name, price=1) for name in ("a", "b,é", "c")])
+    client.hset("item:b,é", "price", "much")
+
+    answer = await http.get("/item")
+
+    assert answer.status_code == 200
+    assert [one["id"] for one in answer.json()] == ["a", "c"]
+    assert answer.headers["X-Unreadable-Records"] == "b%2C%C3%A9"
+    assert "holds b'much'" in caplog.text
+
+
+async def test_a_bad_record_itself_is_an_error_of_the_server(store: Store, client: redis.Redis, serve: Serve) -> None:
+    http = await serve(CRUDRouter(Item, store))
+    await Item.insert(Item(id="a", price=1))
+    client.hset("item:a", "price", "much")
+
+    with pytest.raises(DecodeError):
+        await http.get("/item/a")
+
+
+async def test_while_the_server_is_away_503_is_answered_without_its_address(
+    new_server: Callable[..., Any], serve: Serve
+) -> None:
+    server = new_server()
+    store = Store.from_url(server.url)
+    http = await serve(CRUDRouter(Item, store))
+    server.kill()
+
+    answers = [
+        await http.get("/item"),
+        await http.get("/item/a"),
+        await http.post("/item", json=WHOLE),
+        await http.put("/item/a", json=WHOLE),
+        await http.delete("/item/a"),
+        await http.delete("/item"),
+    ]
+    await store.aclose()
+
+    assert [answer.status_code for answer in answers] == [503] * 6
+    assert not any(server.socket_path in answer.text for answer in answers)
+
+
+async def test_something_else_in_the_place_of_the_index_is_no_conflict_of_a_request(
+    store: Store, client: redis.Redis, serve: Serve
+) -> None:
+    http = await serve(CRUDRouter(Item, store, overwrite=False), raising=False)
+    client.set("item:__index", "x")
+
+    assert (await http.get("/item")).status_code == 500
+    assert (await http.post("/item", json=WHOLE)).status_code == 500

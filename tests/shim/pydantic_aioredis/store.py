@@ -1,0 +1,5 @@
+"""Stores."""
+
+from redis_models.store import Store
+
+__all__ = ["Store"]
