@@ -63,6 +63,18 @@ class _AbstractModel(Pydantic1Model, metaclass=ModelMeta):
         return cls.__shape__.keys.index
 
     @classmethod
+    def _get_prefix(cls) -> str:
+        return cls.__shape__.keys.first
+
+    @classmethod
+    def _get_separator(cls) -> str:
+        return cls.__shape__.keys.separator.lower()
+
+    @classmethod
+    def _get_tablename(cls) -> str:
+        return cls.__shape__.keys.table
+
+    @classmethod
     def json_default(cls, obj: Any) -> Any:
         """Give something that JSON knows for a value that it does not; a model may override it.
 
@@ -104,7 +116,7 @@ class _AbstractModel(Pydantic1Model, metaclass=ModelMeta):
         return partial.serialize(cls.__shape__, data, cls.json_default)
 
     @classmethod
-    def deserialize_partially(cls, data: Mapping[str, Any]) -> Fields:
+    def deserialize_partially(cls, data: Mapping[Any, Any]) -> Fields:
         """Give some stored fields as the constructor takes them, in a new dict.
 
         Text and numbers stay text; JSON is read, not validated. Names that are no stored fields pass through.

@@ -158,4 +158,4 @@ _REFUSALS: Final = {
     NoPermissionError: ("NOPERM", _no_permission),
 }
 # Before Redis 7 the error of a command that a script called stands inside one of the script.
-_IN_A_SCRIPT: Final = re.compile(r"^Error running script .*: -([A-Z]+) ")
+_IN_A_SCRIPT: Final = re.compile(r"@user_script: ?\d+: -([A-Z]+) ")

@@ -221,7 +221,13 @@ def _packed(commands: Sequence[Command]) -> bytes:
 
 
 def _told(error: ResponseError, connection: object) -> ResponseError:
-    """Say the cure where fakeredis cannot run scripts; it answers as a server without the command would."""
+    """Say the cure where fakeredis cannot run scripts; it answers as a server without the command would.
+
+    Raises:
+        AuthenticationError: The server wants a password, which Redis 7.0 says otherwise where the command is long.
+    """
+    if "unauthenticated" in str(error):
+        raise AuthenticationError(str(error)) from None  # the cause would be taken for what a greeting hid
     if str(error).startswith("unknown command") and is_fake(type(connection)):
         return ResponseError(f"fakeredis needs its lua extra: pip install 'fakeredis[lua]' ({error})")
     return error

@@ -37,9 +37,9 @@ class ModelMeta(ModelMetaclass):
 
     if TYPE_CHECKING:  # here, and not in the base class, so that a model may annotate its own or not, as it likes
         _primary_key_field: str
-        _table_name: str | None
-        _redis_prefix: str | None
-        _redis_separator: str | None
+        _table_name: Any  # text or None, and a model may annotate either
+        _redis_prefix: Any
+        _redis_separator: Any
         _auto_save: bool
         _auto_sync: bool
         _version: int

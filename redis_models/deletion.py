@@ -44,7 +44,7 @@ class DeleteRecords(Generic[M]):
             """Delete one record or several by primary key; ``delete_all`` deletes all.
 
             Args:
-                ids: A primary key, or a list, tuple or set of them. Never left out: that is a mistake more often than not.
+                ids: A primary key, or a list, tuple or set of them. Never left out: that is mostly a mistake.
 
             Returns:
                 How many records existed, and how many members the index lost; None for an empty list.
@@ -56,8 +56,8 @@ class DeleteRecords(Generic[M]):
             Cost: one script call for every 100 records.
             """
             if ids is None:
-                name = self._model.__name__
-                raise TypeError(f"{name}.delete needs primary keys: {name}.delete(ids); {name}.delete_all() deletes all")
+                verb = f"{self._model.__name__}.delete"
+                raise TypeError(f"{verb} needs primary keys: {verb}(ids); {verb}_all() deletes all")
             return await store_of(self._model).run_async(verbs_of(self._model).delete(ids))
 
 

@@ -33,11 +33,14 @@ class KeySpace:
     table: str
 
     @cached_property
+    def first(self) -> str:
+        """The prefix with its separator, or "" where there is none."""
+        return f"{self.prefix}{self.separator}".lower() if self.prefix else ""
+
+    @cached_property
     def start(self) -> str:
         """What every key of the model begins with, separator included."""
-        separator = self.separator.lower()
-        prefix = f"{self.prefix.lower()}{separator}" if self.prefix else ""
-        return f"{prefix}{self.table}{separator}"
+        return f"{self.first}{self.table}{self.separator.lower()}"
 
     @cached_property
     def index(self) -> str:

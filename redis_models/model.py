@@ -323,7 +323,11 @@ class Model(_AbstractModel):
     if not TYPE_CHECKING:  # checkers must go on refusing names that are no fields
 
         def __setattr__(self, name, value):
-            if not self.auto_sync or not is_bound(type(self)) or not _is_stored(type(self), name) or not is_live(self):
+            model = type(self)
+            is_stored = name in model.__pydantic_fields__ or _is_extra(model, name)
+            if not is_stored and _is_unknown(model, name):
+                raise ValueError(f'"{model.__name__}" object has no field "{name}"')  # the words of pydantic 1
+            if not is_stored or not self.auto_sync or not is_bound(model) or not is_live(self):
                 super().__setattr__(name, value)
                 return
             with self._restored_on_failure():
@@ -355,10 +359,15 @@ class Model(_AbstractModel):
             raise
 
 
-def _is_stored(model: type[Model], name: str) -> bool:
-    return name in model.__pydantic_fields__ or (
-        model.model_config.get("extra") == "allow" and not name.startswith("_")
-    )
+def _is_extra(model: type[Model], name: str) -> bool:
+    return model.model_config.get("extra") == "allow" and not name.startswith("_")
+
+
+def _is_unknown(model: type[Model], name: str) -> bool:
+    """Whether an instance has nothing of that name to assign to; settings of the class are not its own."""
+    if name.startswith("_"):
+        return not name.startswith("__") and name not in model.__private_attributes__
+    return not hasattr(model, name)
 
 
 # Not in the body, where pydantic wants them annotated; then fields of these names would come first in every subclass.

@@ -1,8 +1,8 @@
 """The names that pydantic 1 gave its models, with their keyword forms, for code that was written against them.
 
-They do what pydantic 1 did, without warnings; new code has pydantic's own names (``model_dump``, ``model_validate``). What
-ran the constructor there (``parse_obj``, ``parse_raw``, ``parse_file``, ``validate`` of a dict) runs it here, so it saves
-an ``AutoModel``; ``copy``, ``construct`` and ``from_orm`` did not, and do not.
+They do what pydantic 1 did, without warnings; new code has pydantic's own names (``model_dump``, ``model_validate``).
+What ran the constructor there (``parse_obj``, ``parse_raw``, ``parse_file``, ``validate`` of a dict) runs it here, so
+it saves an ``AutoModel``; ``copy``, ``construct`` and ``from_orm`` did not, and do not.
 """
 
 import json

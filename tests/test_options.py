@@ -175,11 +175,6 @@ def _declared(**body: Any) -> type[Model]:
         ({}, "has no primary key; write Field"),
         ({"_primary_key_field": "x"}, "primary key 'x' is no field of the model; it has id"),
         ({"_primary_key_field": "id", "_redis_separator": "%5"}, "separator '%5'"),
-        (
-            {"_primary_key_field": "id", "annotations": {"id": str, "vb": int}, "model_config": {"extra": "allow"}},
-            "extra",
-        ),
-        ({"id": Field(primary_key=True, exclude=True)}, "field 'id' is required, but exclude"),
         ({"_primary_key_field": "id", "annotations": {"id": str, "f": "Nowhere"}}, "Nowhere"),
     ],
 )

@@ -182,10 +182,9 @@ def test_a_write_to_a_field_that_a_function_does_not_look_at_is_no_conflict(
     assert client.hmget("m:1", "n", "hits") == [b"5!", b"1"]
 
 
+@pytest.mark.needs_command("HPEXPIRETIME")
 def test_life_spans_of_keys_and_fields_go_along(leased: tuple[redis.Redis, SyncClient]) -> None:
     client, exchange = leased
-    if exchange.exchange([("COMMAND", "INFO", "HPEXPIRETIME")]) == [[None]]:
-        pytest.skip("this server has no life spans of hash fields")
     fence = Fence(_LEASE, 7, True)
     by_server = _route([Move("a", "b"), Put("c", b"new")])
     by_python = _route([Move("a", "b"), Compute("c", _set_c, None, lambda name, one, other: False)])

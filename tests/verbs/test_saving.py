@@ -256,3 +256,20 @@ def test_what_is_assigned_while_a_save_is_under_way_is_written_by_the_next(clien
             under_way.send(store.sync_client.exchange(commands))
         book.sync.save()
         assert client.hmget("book:A", "pages", "tags") == [str(book.pages).encode(), json.dumps(tags).encode()]
+
+
+@pytest.mark.parametrize("is_loaded", [True, False])
+def test_what_is_put_back_as_it_was_is_written_too(client: Any, is_loaded: bool) -> None:
+    made = Book(title="A", pages=1, tags=["x"])
+    Book.sync.insert(made)
+    book = Book.sync.get("A") if is_loaded else made
+    book.sync.save()
+    tag, pages = book.tags[0], book.pages
+
+    for _ in range(3):
+        book.pages, book.tags[0] = 2, "y"
+        book.sync.save()
+        assert client.hmget("book:A", "pages", "tags") == [b"2", b'["y"]']
+        book.pages, book.tags[0] = pages, tag
+        book.sync.save()
+        assert client.hmget("book:A", "pages", "tags") == [b"1", b'["x"]']
