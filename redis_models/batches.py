@@ -133,6 +133,11 @@ def refused(error: ResponseError) -> RedisModelsError:
     for kind, (code, build) in _REFUSALS.items():
         if isinstance(error, kind) or (found and found[1] == code):
             return build(error)
+    if "same slot" in str(error):
+        return ServerRefusedError(
+            f"the server is part of a cluster, where a record and its index must share a slot ({error}); give the model"
+            ' a prefix in braces: _redis_prefix = "{shop}"'
+        )
     return ServerRefusedError(f"the server refused a command: {error}")
 
 

@@ -102,14 +102,16 @@ class SyncClient:
         """
         if not commands:
             return []
-        packed, trial = _packed(commands), _Trial(commands, self._address)
+        packed, trial = _packed(commands), None
         while True:
+            is_sent = False
             try:
-                trial.is_sent = False
                 connection = self._pool.take()
-                trial.is_sent = True
+                is_sent = True
                 return self._speak(connection, packed, len(commands))
             except _BROKEN as exc:
+                trial = trial or _Trial(commands, self._address)
+                trial.is_sent = is_sent
                 time.sleep(trial.pause_after(exc))
 
     def close(self) -> None:
@@ -217,7 +219,7 @@ class _Trial:
 
 def _packed(commands: Sequence[Command]) -> bytes:
     pack: Callable[[Command], bytes] = cast(Any, hiredis).pack_command  # whose signature says a tuple of one
-    return b"".join([pack(command) for command in commands])
+    return pack(commands[0]) if len(commands) == 1 else b"".join([pack(command) for command in commands])
 
 
 def _told(error: ResponseError, connection: object) -> ResponseError:

@@ -16,6 +16,7 @@ from .options import ATTRIBUTES, Options, read_options, take_options
 from .pydantic1 import config_of
 from .shape import Shape, compile_shape
 from .sync import SyncRecord
+from .verbs import is_bound
 
 if TYPE_CHECKING:
     from pydantic._internal._model_construction import ModelMetaclass
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 else:
     ModelMetaclass = type(BaseModel)
 
-__all__ = ["UNSET", "ModelMeta", "is_bound", "is_live"]
+__all__ = ["UNSET", "ModelMeta", "is_live"]
 
 UNSET: Final = (None, None)  # auto_save and auto_sync of an instance that says nothing: the class decides
 # Data descriptors hide what the instance holds, and these two are words of the constructor.
@@ -95,11 +96,6 @@ class ModelMeta(ModelMetaclass):
             if instance.auto_save and is_bound(cls):
                 SyncRecord(instance).save()
             return instance
-
-
-def is_bound(model: type) -> bool:
-    """Whether a model is bound to a store itself; what its base class is bound to is another table."""
-    return model.__dict__.get("_store") is not None
 
 
 def is_live(instance: "Model") -> bool:

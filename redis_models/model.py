@@ -5,12 +5,12 @@ from contextlib import asynccontextmanager, contextmanager, nullcontext
 from typing import TYPE_CHECKING, ClassVar, Literal, Self, overload
 
 from .abstract import _AbstractModel
-from .declaration import UNSET, is_bound, is_live
+from .declaration import UNSET, is_live
 from .deletion import DeleteAccess
 from .errors import DataError
 from .lifespan import KEEP, LifeSpan
 from .sync import SyncAccess, SyncRecord
-from .verbs import store_of, verbs_of
+from .verbs import is_bound, store_of, verbs_of
 
 __all__ = ["AutoModel", "Model"]
 
@@ -223,7 +223,8 @@ class Model(_AbstractModel):
 
         Args:
             id: Primary key.
-            field: A field of type ``int`` or ``float``; constraints of the model are not looked at.
+            field: An ``int`` or ``float`` field. Its bounds (ge, gt, le, lt) are kept; one with another validator is
+                refused.
             by: What to add; a whole number for an ``int`` field.
 
         Raises:
@@ -287,6 +288,11 @@ class Model(_AbstractModel):
             if is_bound(type(self)):
                 await self.save()
 
+    @classmethod
+    async def _ids_to_primary_keys(cls, ids: object = None) -> tuple[list[str], str]:
+        """Record keys and the index's, as subclasses of the seed ask for them."""
+        return await store_of(cls).run_async(verbs_of(cls).keys(ids)), cls.get_table_index_key()
+
     if TYPE_CHECKING:  # fields for checkers, so that the constructor takes them
         auto_save: bool = False
         auto_sync: bool = False
@@ -330,9 +336,13 @@ class Model(_AbstractModel):
             if not is_stored or not self.auto_sync or not is_bound(model) or not is_live(self):
                 super().__setattr__(name, value)
                 return
-            with self._restored_on_failure():
+            before = _state_of(self)
+            try:  # no context manager: every assignment comes this way
                 super().__setattr__(name, value)
                 SyncRecord(self).save()
+            except BaseException:
+                _put_back(self, before)
+                raise
 
     @contextmanager
     def _gathering(self) -> Generator[None]:
@@ -348,15 +358,26 @@ class Model(_AbstractModel):
     @contextmanager
     def _restored_on_failure(self) -> Generator[None]:
         """Put the fields back if a write did not happen, or is not known to have: the object must not claim it did."""
-        fields, names, extra = dict(self.__dict__), set(self.__pydantic_fields_set__), self.__pydantic_extra__
-        extra = None if extra is None else dict(extra)
+        before = _state_of(self)
         try:
             yield
         except BaseException:
-            object.__setattr__(self, "__dict__", fields)
-            object.__setattr__(self, "__pydantic_fields_set__", names)
-            object.__setattr__(self, "__pydantic_extra__", extra)
+            _put_back(self, before)
             raise
+
+
+def _state_of(instance: Model) -> dict[str, object]:
+    extra = instance.__pydantic_extra__
+    return {
+        "__dict__": instance.__dict__.copy(),
+        "__pydantic_fields_set__": instance.__pydantic_fields_set__.copy(),
+        "__pydantic_extra__": extra if extra is None else extra.copy(),
+    }
+
+
+def _put_back(instance: Model, state: dict[str, object]) -> None:
+    for name, value in state.items():
+        object.__setattr__(instance, name, value)
 
 
 def _is_extra(model: type[Model], name: str) -> bool:

@@ -225,7 +225,8 @@ def no_index(shape: Shape[M]) -> DataError:
     key = shape.keys.index
     return ConflictError(
         key,
-        f"is no sorted set, hence no index; look with 'TYPE {key}', and move it out of the way",
+        "is no sorted set, hence no index; if pydantic-aioredis wrote this table, run 'redis-models adopt', else look"
+        f" with 'TYPE {key}', and move it out of the way",
     )
 
 

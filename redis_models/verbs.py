@@ -185,6 +185,15 @@ class Verbs(Generic[M]):
                 _check_count(self.shape, "select", name, value, 0)
         return reading.Selection(None if ids is None else self._keys(ids), skip or 0, limit)
 
+    def keys(self, ids: object) -> Batches[list[str]]:
+        """Give the record keys of one id or of several, or of the whole index."""
+        if ids is not None:
+            return self._keys(ids)
+        keys: list[str] = []
+        while page := (yield from reading.index_after(self.shape, keys[-1] if keys else None, reading.READ_CHUNK)):
+            keys += page
+        return keys
+
     def _keys(self, ids: object) -> list[str]:
         """Keys of one id or of several; a set has no order of its own, hence that of the keys."""
         some = cast("Iterable[object]", ids) if isinstance(ids, (list, tuple, set, frozenset)) else [ids]

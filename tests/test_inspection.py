@@ -57,7 +57,7 @@ def test_a_snapshot_holds_names_keys_and_type_texts_sorted_by_name() -> None:
     assert snapshot.models == (ModelSchema("Order", 3, "number", "shop", ":", "orders", fields),)
 
 
-def test_abstract_and_unmanaged_models_and_excluded_fields_are_left_out() -> None:
+def test_abstract_and_unmanaged_models_are_left_out_and_excluded_fields_are_not() -> None:
     class Foreign(Keyed):
         _managed = False
 
@@ -66,7 +66,7 @@ def test_abstract_and_unmanaged_models_and_excluded_fields_are_left_out() -> Non
 
     snapshot = snapshot_of([Keyed, Foreign, Kept])
 
-    assert [(model.name, list(model.by_name)) for model in snapshot.models] == [("Kept", ["id"])]
+    assert [(model.name, list(model.by_name)) for model in snapshot.models] == [("Kept", ["id", "secret"])]
 
 
 def test_what_stores_nothing_differently_does_not_show() -> None:

@@ -48,4 +48,6 @@ for i = 2, #KEYS do
   end
   result[i - 1] = {new, redis.call('ZADD', KEYS[1], 0, KEYS[i])}
 end
+-- Applications of the seed give the index the life span of a record; with it, all others would go out of sight.
+redis.call('PERSIST', KEYS[1])
 return result

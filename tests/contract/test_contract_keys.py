@@ -117,3 +117,15 @@ async def test_a_record_called_as_the_index_does_not_lie_there(store: Store, cli
 
     assert client.type("m:__index") == b"zset"
     assert await model.select(ids=["__index"]) == [model(k="__index")]
+
+
+async def test_subclasses_can_ask_for_the_parts_of_keys_and_for_keys(store: Store) -> None:
+    custom: Any = Custom  # underscore names, as in the seed
+    store.register_model(Custom)
+    await Custom.insert([Custom(k=2), Custom(k=1)])
+    start = "prefix!sep!TabName!sep!"
+
+    assert [custom._get_prefix(), custom._get_separator(), custom._get_tablename()] == [start[:11], "!sep!", "TabName"]
+    assert await custom._ids_to_primary_keys(5) == ([f"{start}5"], f"{start}__index")
+    assert await custom._ids_to_primary_keys([2, 1]) == ([f"{start}2", f"{start}1"], f"{start}__index")
+    assert await custom._ids_to_primary_keys() == ([f"{start}1", f"{start}2"], f"{start}__index")
