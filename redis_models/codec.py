@@ -7,40 +7,36 @@ its JSON within JSON is read too. What plain JSON would not bring back the same 
 ``tagged``), and what that would not bring back either is not written.
 """
 
-import base64
 import functools
 import json
 import re
 import types
 from collections.abc import Callable
-from datetime import date, datetime
-from decimal import Decimal
+from contextlib import suppress
 from typing import Annotated, Any, Final, Literal, NamedTuple, Union, get_args, get_origin
 
-from pydantic import BaseModel, ConfigDict, SecretBytes, SecretStr, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic_core import to_jsonable_python
 
 from . import tagged
-from .documents import MASK, adapter_of, has_odd_offset, mended, opened, write
-from .exactness import is_exact, is_open, is_plain, needs_mending
+from .documents import MASK, adapter_of, mended, opened, write
+from .exactness import is_exact, is_open, is_plain, is_regular, needs_mending
 from .sameness import is_same
+from .scalars import HALF, WRITERS
 
 __all__ = ["FieldCodec", "Hooks", "codec_for"]
 
 _NONE: Final = b"None"
 _NULLS: Final = frozenset({b"None", b"null"})
 _ESCAPED_NONE: Final = re.compile(rb"\\*None")
-# Half a surrogate pair, which pydantic's reader refuses, or what its writer puts in place of one.
-_HALF: Final = re.compile(rb"\\u(d[89a-f]|fffd)")
 _CONFIG: Final = ConfigDict(
     arbitrary_types_allowed=True, ser_json_bytes="base64", val_json_bytes="base64", ser_json_inf_nan="constants"
 )
 
 
 _Kind = Literal["str", "int", "float", "json"]
-# What it takes to know that a value comes back from plain JSON: nothing, nothing if its document is mended, a look at
-# its types, or reading it back.
-_Care = Literal["none", "mend", "look", "check"]
+# What it takes to know that a value comes back from plain JSON: nothing, a look at its types, or reading it back.
+_Care = Literal["none", "look", "check"]
 
 
 class Hooks(NamedTuple):
@@ -67,7 +63,18 @@ class FieldCodec:
         is_optional: Whether ``None`` is one of the values.
     """
 
-    __slots__ = ("_adapter", "_care", "_hooks", "_plain", "_write", "annotation", "is_optional", "kind")
+    __slots__ = (
+        "_adapter",
+        "_care",
+        "_hooks",
+        "_is_regular",
+        "_needs_mending",
+        "_plain",
+        "_write",
+        "annotation",
+        "is_optional",
+        "kind",
+    )
 
     def __init__(self, annotation: object, hooks: Hooks = _NO_HOOKS, *, is_json: bool = False) -> None:
         """Compile it.
@@ -83,12 +90,13 @@ class FieldCodec:
         self.kind: _Kind = "json" if is_json or self._plain is None else _KINDS.get(self._plain, "json")
         self._adapter = adapter_of(annotation, _CONFIG)
         self._hooks = hooks
-        self._write = None if hooks.default or self._plain is None else _WRITERS.get(self._plain)
+        self._write = None if hooks.default or self._plain is None else WRITERS.get(self._plain)
         if self.kind != "json":
-            self._write = _WRITERS.get(_CLASSES[self.kind])
+            self._write = WRITERS.get(_CLASSES[self.kind])
         elif self._plain in _KINDS:
             self._write = None
         self._care: _Care = "check" if hooks.object_hook else _care_for(annotation)
+        self._needs_mending, self._is_regular = needs_mending(annotation), is_regular(annotation)
 
     def encode(self, value: object) -> bytes:
         """Give the bytes to store.
@@ -106,7 +114,7 @@ class FieldCodec:
             return self._encode_text(value)
         if self._write is not None:
             raw = self._write(value)
-            return self._encode_tagged(value, None) if raw is None else raw
+            return self._encode_otherwise(value) if raw is None else raw
         if self._hooks.default is not None:
             return self._encode_hooked(value, self._hooks.default)
         return self._encode_json(value)
@@ -133,7 +141,15 @@ class FieldCodec:
 
     def as_input(self, value: object) -> object:
         """Give what the annotation would be made ``value`` from: the text of a Json, the base64 of a Base64Bytes."""
-        return self._adapter.dump_python(value, round_trip=True, by_alias=False, warnings="error")
+        return self._input(value, "python")
+
+    def makes_again(self, value: object) -> bool:
+        """Whether the annotation makes ``value`` of what ``as_input`` gives; it does not see fields with exclude."""
+        try:
+            back = self.validate(self.as_input(value))
+            return is_same(back, value) or self._is_stored_alike(back, value)
+        except (ValueError, TypeError, RecursionError):
+            return False
 
     def validate(self, value: object) -> object:
         """Turn a Python value into the annotation's type, as pydantic's lax mode does.
@@ -152,28 +168,37 @@ class FieldCodec:
         return self._adapter.dump_python(value, mode="json", by_alias=False, warnings="error")
 
     def _encode_json(self, value: object) -> bytes:
-        is_sure = self._care == "none" or (self._care == "look" and is_plain(value))
+        is_as_json = self._care == "look" and is_plain(value)
         try:
             document: object = self._adapter.serializer.to_python(value, mode="json", by_alias=False, warnings="error")
-            raw = write(document if is_sure else mended(value, document))
+            raw = write(mended(value, document) if self._needs_mending and not is_as_json else document)
         except (ValueError, TypeError) as exc:
             return self._encode_otherwise(value, exc)
-        if ((is_sure or self._care == "mend") and not _HALF.search(raw)) or self._comes_back(value, raw):
+        if ((is_as_json or self._care == "none") and not HALF.search(raw)) or self._comes_back(value, raw):
             return raw
-        return self._encode_otherwise(value, None)
+        return self._encode_otherwise(value)
 
-    def _encode_otherwise(self, value: object, error: Exception | None) -> bytes:
+    def _encode_otherwise(self, value: object, error: Exception | None = None) -> bytes:
         """Write what pydantic's usual document does not carry; ``error`` says why it does not, where that is known."""
-        try:
-            document: object = self._adapter.dump_python(
-                value, mode="json", by_alias=False, round_trip=True, warnings="error"
-            )
-            raw = write(mended(value, document))
+        raw = b""
+        # The document that it takes as input, which differs where there is a Json; what it is made of; and both.
+        texts: tuple[Callable[[], bytes], ...] = (
+            lambda: write(mended(value, self._input(value, "json"))),
+            lambda: tagged.dump(value, opened),
+            lambda: tagged.dump(self._input(value, "python"), opened),
+        )
+        for text in texts:
+            try:
+                raw = text()
+            except (ValueError, TypeError) as exc:
+                error = error or exc
+                continue
             if self._comes_back(value, raw):
-                return raw  # there is a Json in it
-        except (ValueError, TypeError):
-            pass
-        return self._encode_tagged(value, error)
+                return raw
+        raise error or ValueError(self._lost(value, raw))
+
+    def _input(self, value: object, mode: Literal["json", "python"]) -> object:
+        return self._adapter.dump_python(value, mode=mode, by_alias=False, round_trip=True, warnings="error")
 
     def _encode_hooked(self, value: object, default: Callable[[Any], object]) -> bytes:
         def replaced(one: object) -> object:
@@ -186,24 +211,17 @@ class FieldCodec:
 
         try:
             raw = json.dumps(value, default=replaced).encode()
-            if self._comes_back(value, raw) or json.dumps(self.decode(raw), default=replaced).encode() == raw:
+            if self._comes_back(value, raw):
                 return raw
         except (ValueError, TypeError, RecursionError):
             pass  # the model's own way does not carry it; ours may
         return self._encode_json(value)
 
-    def _encode_tagged(self, value: object, error: Exception | None) -> bytes:
-        try:
-            raw = tagged.dump(value, opened)
-        except (ValueError, TypeError) as exc:
-            raise (error or exc) from None
-        if self._comes_back(value, raw):
-            return raw
-        raise error or ValueError(self._lost(value, raw))
-
     def _comes_back(self, value: object, raw: bytes) -> bool:
         try:
             back = self.decode(raw)
+            if self._is_regular and back == value:
+                return True
             return is_same(back, value) or self._is_stored_alike(back, value)
         except (ValueError, TypeError, RecursionError):
             return False
@@ -257,18 +275,25 @@ class FieldCodec:
             return made
 
         document: object = json.loads(raw, object_hook=watched)
-        if isinstance(document, str) and not is_changed:
-            try:
-                return self._decode_json(raw)
-            except ValueError:
-                return self._decode_hooked(document.encode("utf-8", "surrogatepass"), object_hook)
+        if is_changed:
+            return self.validate(document)
         # What the hook left alone reads as anybody's JSON does: bytes, for one, are base64 there, and text in Python.
-        return self.validate(document) if is_changed else self._decode_json(raw)
+        try:
+            return self._adapter.validate_json(raw, by_alias=False, by_name=True)
+        except ValidationError as exc:
+            if isinstance(document, str):
+                with suppress(ValueError):
+                    return self._decode_hooked(document.encode("utf-8", "surrogatepass"), object_hook)
+            return self._decode_otherwise(raw, exc)
 
     def _decode_tagged(self, raw: bytes) -> object:
         value = tagged.load(raw)
-        # As it is: that a Decimal may be infinite is said by metadata, which this annotation may lack.
-        return value if type(value) is self._plain else self.validate(value)
+        if type(value) is self._plain:
+            return value  # as it is: that a Decimal may be infinite is said by metadata, which this annotation may lack
+        try:
+            return self.validate(value)
+        except (ArithmeticError, AttributeError, LookupError, TypeError) as exc:  # IPv4Network(()) raises IndexError
+            raise ValueError(f"{type(exc).__name__}: {exc}") from exc
 
     def _encode_text(self, value: object) -> bytes:
         if not isinstance(value, str):
@@ -286,17 +311,35 @@ class FieldCodec:
         return raw.decode("utf-8", "surrogatepass")
 
 
+class _Key:
+    """An annotation that is unequal to those whose unions have another order, which decides what they read."""
+
+    __slots__ = ("annotation",)
+
+    def __init__(self, annotation: object) -> None:
+        self.annotation = annotation
+
+    def __hash__(self) -> int:
+        return hash(self.annotation)
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, _Key):
+            return NotImplemented
+        one, two = self.annotation, other.annotation
+        return one is two or (one == two and repr(one) == repr(two))
+
+
 def codec_for(annotation: object) -> FieldCodec:
     """Give the codec of ``annotation``; the same object for the same annotation where that can be hashed."""
     try:
-        return _cached_codec(annotation)
+        return _cached_codec(_Key(annotation))
     except TypeError:  # unhashable: Annotated[int, Some([1])]
         return FieldCodec(annotation)
 
 
 @functools.lru_cache(maxsize=4096)
-def _cached_codec(annotation: object) -> FieldCodec:
-    return FieldCodec(annotation)
+def _cached_codec(key: _Key) -> FieldCodec:
+    return FieldCodec(key.annotation)
 
 
 def _without_none(annotation: object) -> tuple[object, bool]:
@@ -314,74 +357,9 @@ def _without_none(annotation: object) -> tuple[object, bool]:
 
 def _care_for(annotation: object) -> _Care:
     if is_exact(annotation):
-        return "mend" if needs_mending(annotation) else "none"
+        return "none"
     return "look" if is_open(annotation) else "check"
-
-
-def _write_int(value: object) -> bytes:
-    if not isinstance(value, int):
-        raise TypeError(f"expected int, got {type(value).__name__}")
-    return b"%d" % value
-
-
-def _write_float(value: object) -> bytes:
-    if not isinstance(value, (float, int)):
-        raise TypeError(f"expected float, got {type(value).__name__}")
-    return repr(float(value)).encode()
-
-
-def _write_bool(value: object) -> bytes:
-    if not isinstance(value, bool):
-        raise TypeError(f"expected bool, got {type(value).__name__}")
-    return b"true" if value else b"false"
-
-
-def _write_date(value: object) -> bytes:
-    if not isinstance(value, date) or isinstance(value, datetime):
-        raise TypeError(f"expected a date, got {type(value).__name__}")
-    return b'"%s"' % value.isoformat().encode()
-
-
-def _write_datetime(value: object) -> bytes | None:
-    if not isinstance(value, datetime):
-        raise TypeError(f"expected a datetime, got {type(value).__name__}")
-    if has_odd_offset(value):
-        return None
-    return b'"%s"' % value.isoformat().encode()
-
-
-def _write_decimal(value: object) -> bytes | None:
-    if not isinstance(value, Decimal):
-        raise TypeError(f"expected Decimal, got {type(value).__name__}")
-    if not value.is_finite():
-        return None
-    return b'"%s"' % str(value).encode()
-
-
-def _write_secret(value: object) -> bytes | None:
-    if not isinstance(value, SecretStr):
-        raise TypeError(f"expected SecretStr, got {type(value).__name__}")
-    raw = json.dumps(value.get_secret_value()).encode()
-    return None if _HALF.search(raw) else raw
-
-
-def _write_secret_bytes(value: object) -> bytes:
-    if not isinstance(value, SecretBytes):
-        raise TypeError(f"expected SecretBytes, got {type(value).__name__}")
-    return b'"%s"' % base64.urlsafe_b64encode(value.get_secret_value())
 
 
 _KINDS: Final[dict[type, _Kind]] = {str: "str", int: "int", float: "float"}
 _CLASSES: Final = {kind: cls for cls, kind in _KINDS.items()}
-# Scalars whose JSON form needs no serializer: the seed's own spelling, and a tenth of the cost. Secrets: pydantic's
-# serializer would write asterisks. They give None for what only tagged JSON carries.
-_WRITERS: Final[dict[type, Callable[[object], bytes | None]]] = {
-    int: _write_int,
-    float: _write_float,
-    bool: _write_bool,
-    date: _write_date,
-    datetime: _write_datetime,
-    Decimal: _write_decimal,
-    SecretBytes: _write_secret_bytes,
-    SecretStr: _write_secret,
-}

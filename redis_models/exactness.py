@@ -5,10 +5,14 @@ import ipaddress
 import pathlib
 import types
 import uuid
-from datetime import date, datetime, timedelta
+from collections.abc import Callable
+from datetime import date, datetime, time, timedelta
+from decimal import Decimal
 from typing import Any, Final, Literal, Union, cast, get_args, get_origin
 
-__all__ = ["is_exact", "is_open", "is_plain", "needs_mending"]
+from pydantic import BaseModel, RootModel
+
+__all__ = ["is_exact", "is_open", "is_plain", "is_regular", "needs_mending"]
 
 _KEYS: Final[tuple[object, ...]] = (str, int, bool, date, uuid.UUID)
 # Tuples, because an annotation may have no hash: Annotated[int, Some([1])].
@@ -30,7 +34,8 @@ _SETS: Final[tuple[object, ...]] = (frozenset, set)
 _COLLECTIONS: Final[tuple[object, ...]] = (*_SETS, list, tuple)
 _ANYTHING: Final[tuple[object, ...]] = (Any, object)
 _OPEN: Final[tuple[object, ...]] = (*_ANYTHING, dict, list)
-_MENDED: Final[tuple[object, ...]] = (*_SETS, datetime)
+_REGULAR: Final[tuple[object, ...]] = (Decimal, bytes, time)
+_UNIONS: Final[tuple[object, ...]] = (Union, types.UnionType)
 _PLAIN: Final = frozenset([bool, float, int, str, types.NoneType])
 _DEPTH: Final = 100  # pydantic's JSON reader goes down 200 levels
 
@@ -42,7 +47,7 @@ def is_exact(annotation: object) -> bool:
     has to spell, or what takes any value. Not sure is False.
     """
     origin, arguments = get_origin(annotation), get_args(annotation)
-    if origin in (Union, types.UnionType):
+    if origin in _UNIONS:
         members = [one for one in arguments if one is not types.NoneType]
         return len(members) == 1 and is_exact(members[0])
     if origin is Literal:
@@ -59,7 +64,7 @@ def is_exact(annotation: object) -> bool:
 def is_open(annotation: object) -> bool:
     """Whether a value of ``annotation`` reads back as itself from its JSON form if it is plain, see ``is_plain``."""
     origin, arguments = get_origin(annotation), get_args(annotation)
-    if origin in (Union, types.UnionType):
+    if origin in _UNIONS:
         members = [one for one in arguments if one is not types.NoneType]
         return len(members) == 1 and is_open(members[0])
     if origin is list:
@@ -80,13 +85,58 @@ def is_plain(value: object, depth: int = _DEPTH) -> bool:
     return kind in _PLAIN
 
 
-def needs_mending(annotation: object) -> bool:
-    """Whether pydantic's documents of an exact annotation are not what is stored: sets have no order, UTC is a Z."""
-    return (
-        _is_one_of(_MENDED, annotation)
-        or get_origin(annotation) in _SETS
-        or any(map(needs_mending, get_args(annotation)))
-    )
+def is_regular(annotation: object, inside: tuple[object, ...] = ()) -> bool:
+    """Whether a value of ``annotation`` that equals the one written is the same: no type is left open.
+
+    Args:
+        annotation: The annotation.
+        inside: The models that it is a part of.
+    """
+    origin, arguments = get_origin(annotation), get_args(annotation)
+    if origin in _UNIONS:
+        members = [one for one in arguments if one is not types.NoneType]
+        return len(members) == 1 and is_regular(members[0], inside)
+    if origin is dict:
+        return arguments[0] in _KEYS and is_regular(arguments[1], inside)
+    if origin in _COLLECTIONS:
+        return all(one is ... or is_regular(one, inside) for one in arguments)
+    if (model := _model_of(annotation)) is not None:
+        if model.__eq__ is not BaseModel.__eq__ or model.model_config.get("extra") == "allow":
+            return False
+        return model in inside or _is_true_of_fields(is_regular, model, inside)
+    return is_exact(annotation) or _is_one_of(_REGULAR, annotation)
+
+
+def needs_mending(annotation: object, inside: tuple[object, ...] = ()) -> bool:
+    """Whether pydantic's documents of ``annotation`` may not be what is stored: sets have no order, UTC is a Z.
+
+    Args:
+        annotation: The annotation.
+        inside: The models that it is a part of.
+    """
+    origin, arguments = get_origin(annotation), get_args(annotation)
+    if origin in (*_UNIONS, list, dict, tuple):
+        return any(one is not ... and needs_mending(one, inside) for one in arguments)
+    if (model := _model_of(annotation)) is not None:
+        hides = any(info.exclude or getattr(info, "exclude_if", None) for info in model.model_fields.values())
+        if hides or model.model_config.get("extra") == "allow" or issubclass(model, RootModel):
+            return True
+        return model not in inside and not _is_true_of_fields(_needs_none, model, inside)
+    return annotation is datetime or not (is_exact(annotation) or _is_one_of(_REGULAR, annotation)) or origin in _SETS
+
+
+def _model_of(annotation: object) -> type[BaseModel] | None:
+    return annotation if isinstance(annotation, type) and issubclass(annotation, BaseModel) else None
+
+
+def _needs_none(annotation: object, inside: tuple[object, ...]) -> bool:
+    return not needs_mending(annotation, inside)
+
+
+def _is_true_of_fields(
+    told: Callable[[object, tuple[object, ...]], bool], model: type[BaseModel], inside: tuple[object, ...]
+) -> bool:
+    return all(told(info.annotation, (*inside, model)) for info in model.model_fields.values())
 
 
 def _is_one_of(annotations: tuple[object, ...], annotation: object) -> bool:

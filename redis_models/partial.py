@@ -137,13 +137,11 @@ def _is_of_the_seed(annotation: object, inside: tuple[object, ...]) -> bool:
     origin, arguments = get_origin(annotation), get_args(annotation)
     if origin is Annotated:
         return codec_for(annotation).kind == codec_for(arguments[0]).kind and _is_of_the_seed(arguments[0], inside)
-    if origin is Literal or annotation in inside:
+    if origin is Literal or annotation in (*inside, *_ANYTHING):
         return True
     if origin in (Union, types.UnionType) or origin in _CONTAINERS:
         return all(one is ... or _is_of_the_seed(one, inside) for one in arguments)
-    if isinstance(annotation, type):
-        return _is_class_of_the_seed(annotation, inside)
-    return annotation in _ANYTHING
+    return isinstance(annotation, type) and _is_class_of_the_seed(annotation, inside)
 
 
 def _is_class_of_the_seed(cls: type[object], inside: tuple[object, ...]) -> bool:
@@ -170,7 +168,7 @@ def _is_container(annotation: object) -> bool:
 
 
 _TRUTHS: Final = (bool, bool | None)  # which 1 and 0 are read as, too
-_ANYTHING: Final = (Any, object, None, typing.Hashable)
+_ANYTHING: Final[tuple[object, ...]] = (Any, object, None, typing.Hashable)
 _CONTAINERS: Final = (dict, list, tuple, abc.Mapping, abc.Sequence)
 _SCALARS: Final = (
     AnyUrl,

@@ -6,8 +6,9 @@ NaN for another; a value that is written and read back must be told from such a 
 
 import dataclasses
 import enum
+import functools
 from collections import deque
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Hashable, Mapping
 from datetime import datetime, time
 from decimal import Decimal
 from typing import Any, Final, cast
@@ -22,16 +23,27 @@ def is_same(one: object, other: object) -> bool:
     kind = type(one)
     if kind is not type(other):
         return False
-    if kind in _PLAIN:
-        return one == other
+    return one == other if kind in _PLAIN else _comparer(cast(Hashable, kind))(one, other)
+
+
+@functools.lru_cache(maxsize=1024)
+def _comparer(kind: Hashable) -> Callable[[Any, Any], bool]:
+    cls = cast("type[object]", kind)
     for base, compare in _COMPARERS:
-        if issubclass(kind, base):
-            return compare(one, other)
-    if dataclasses.is_dataclass(kind):
-        return _has_same(one, other, [field.name for field in dataclasses.fields(kind)])
-    if kind.__eq__ is not object.__eq__:
-        return bool(one == other)
-    return one is other or (hasattr(one, "__dict__") and is_same(vars(one), vars(other)))
+        if issubclass(cls, base):
+            return compare
+    if dataclasses.is_dataclass(cls):
+        return functools.partial(_has_same, names=[field.name for field in dataclasses.fields(cls)])
+    return _same_object if cls.__eq__ is object.__eq__ else _is_equal
+
+
+def _is_equal(one: object, other: object) -> bool:
+    return bool(one == other)
+
+
+def _same_object(one: object, other: object) -> bool:
+    names = _attributes(one)
+    return one is other or (bool(names) and names == _attributes(other) and _has_same(one, other, names))
 
 
 def _same_float(one: float, other: float) -> bool:
@@ -105,6 +117,17 @@ def _same_model(one: BaseModel, other: BaseModel) -> bool:
 
 def _has_same(one: object, other: object, names: Collection[str]) -> bool:
     return all(is_same(getattr(one, name, None), getattr(other, name, None)) for name in names)
+
+
+def _attributes(one: object) -> set[str]:
+    """Give the names of all that an object holds."""
+    names: set[str] = set(getattr(one, "__dict__", ()))
+    for cls in type(one).__mro__:
+        slots: str | Collection[str] = getattr(cls, "__slots__", ())
+        for name in (slots,) if isinstance(slots, str) else slots:
+            is_private = name.startswith("__") and not name.endswith("__")
+            names.add(f"_{cls.__name__.lstrip('_')}{name}" if is_private else name)
+    return {name for name in names if not name.endswith("__") and hasattr(one, name)}
 
 
 def _same_secret(one: "Secret[object]", other: "Secret[object]") -> bool:

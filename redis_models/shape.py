@@ -40,6 +40,18 @@ class StoredField:
     codec: FieldCodec
     source: FieldCodec | None = None
 
+    def encode(self, value: object) -> bytes:
+        """Give the bytes of a value, if they would be read back; ``ValueError`` or ``TypeError`` otherwise."""
+        raw = self.codec.encode(value)
+        if self.source is not None and not self.source.makes_again(value):
+            raise ValueError("its type would not make it again of what it serializes to; leave out what exclude hides")
+        return raw
+
+    def decode(self, raw: bytes) -> object:
+        """Give what the model makes the field's value from; ``ValueError`` where nothing reads back."""
+        value = self.codec.decode(raw)
+        return value if self.source is None else self.source.as_input(value)
+
 
 @dataclass(frozen=True)
 class Shape(Generic[M]):
@@ -115,7 +127,7 @@ class Shape(Generic[M]):
             EncodeError: It cannot be written as the field's type.
         """
         try:
-            return field.codec.encode(value)
+            return field.encode(value)
         except (ValueError, TypeError) as exc:
             raise EncodeError(self.model.__name__, field.name, value, str(exc)) from exc
 
@@ -131,10 +143,10 @@ class Shape(Generic[M]):
         """
         values: dict[str, object] = {}
         try:
-            for name, decode, as_input in self._readers:
+            for name, decode in self._readers:
                 raw = stored.get(name)
                 if raw is not None:
-                    values[name] = decode(raw) if as_input is None else as_input(decode(raw))
+                    values[name] = decode(raw)
         except ValueError:
             values = self._decoded(key, stored)
         if self.extras is not None:
@@ -159,14 +171,11 @@ class Shape(Generic[M]):
 
     @cached_property
     def _writers(self) -> tuple[tuple[str, Callable[[object], bytes]], ...]:
-        return tuple((field.name, field.codec.encode) for field in self.fields)
+        return tuple((one.name, one.codec.encode if one.source is None else one.encode) for one in self.fields)
 
     @cached_property
-    def _readers(self) -> tuple[tuple[str, Callable[[bytes], object], Callable[[object], object] | None], ...]:
-        return tuple(
-            (field.name, field.codec.decode, None if field.source is None else field.source.as_input)
-            for field in self.fields
-        )
+    def _readers(self) -> tuple[tuple[str, Callable[[bytes], object]], ...]:
+        return tuple((one.name, one.codec.decode if one.source is None else one.decode) for one in self.fields)
 
     def _decoded(self, key: str, stored: Mapping[str, bytes]) -> dict[str, object]:
         """Read field by field, so that an error names the one that does not read back."""
@@ -261,10 +270,17 @@ def _stored(model: type[BaseModel], name: str, info: FieldInfo, hooks: Hooks) ->
 def _extras_of(model: type[BaseModel], hooks: Hooks) -> FieldCodec | None:
     if model.model_config.get("extra") != "allow":
         return None
-    if not any("__pydantic_extra__" in inspect.get_annotations(cls) for cls in model.__mro__):
-        return FieldCodec(Any, hooks, is_json=True)
-    told = get_args(get_type_hints(model, include_extras=True)["__pydantic_extra__"])
-    return FieldCodec(told[1], hooks, is_json=True)
+    return FieldCodec(_annotation_of_extras(model), hooks, is_json=True)
+
+
+def _annotation_of_extras(model: type[BaseModel]) -> object:
+    """Give what ``__pydantic_extra__: dict[str, ...]`` says, alone: names beside it may be there for checkers only."""
+    for cls in model.__mro__:
+        told: object = inspect.get_annotations(cls).get("__pydantic_extra__")
+        if told is not None:
+            alone = type("alone", (), {"__annotations__": {"it": told}, "__module__": cls.__module__})
+            return get_args(get_type_hints(alone, include_extras=True)["it"])[1]
+    return Any
 
 
 def _hooks_of(model: type[BaseModel]) -> Hooks:

@@ -132,6 +132,13 @@ def _read_time(inner: str | list[str]) -> time:
     return time.fromisoformat(text).replace(tzinfo=ZoneInfo(zone))
 
 
+def _gathered(kind: Callable[[list[object]], object], members: list[object]) -> object:
+    try:
+        return kind(members)
+    except TypeError:  # what stands for an object may have no hash; the set's own type makes a set of a list, too
+        return members
+
+
 def _write_bytes(value: bytes) -> str:
     return base64.b64encode(value).decode()
 
@@ -193,8 +200,8 @@ _READERS: Final[Mapping[str, Callable[[Any], object]]] = {
     "deque": lambda inner: deque(inner[0], inner[1]),
     "dict": dict,
     "float": float,
-    "frozenset": frozenset,
-    "set": set,
+    "frozenset": lambda inner: _gathered(frozenset, inner),
+    "set": lambda inner: _gathered(set, inner),
     "str": "".join,
     "time": _read_time,
     "timedelta": lambda inner: timedelta(*inner),

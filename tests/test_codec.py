@@ -289,11 +289,26 @@ def test_a_value_that_contains_itself_is_refused() -> None:
 
 
 @pytest.mark.parametrize(
-    ("annotation", "raw"), [(int, b"x"), (float, b""), (bool, b"True"), (list[int], b"[1"), (dt.date, b"2020-01-01")]
+    ("annotation", "raw"),
+    [
+        (int, b"x"),
+        (float, b""),
+        (bool, b"True"),
+        (list[int], b"[1"),
+        (dt.date, b"2020-01-01"),
+        (list[int], b"~[1"),
+        (ipaddress.IPv4Network, b'~{"tuple": []}'),
+    ],
 )
 def test_bytes_that_are_no_value_are_refused(annotation: object, raw: bytes) -> None:
     with pytest.raises(ValueError):
         codec_for(annotation).decode(raw)
+
+
+def test_the_order_of_a_union_decides_what_is_read() -> None:
+    assert codec_for(dt.time | Level).decode(b"1") == dt.time(0, 0, 1, tzinfo=UTC)
+    assert codec_for(Level | dt.time).decode(b"1") is Level.LOW
+    assert codec_for(Level | dt.time) is codec_for(Level | dt.time)
 
 
 def test_a_value_is_validated_as_pydantic_does() -> None:

@@ -21,6 +21,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, computed_field, 
 from redis_models.codec import codec_for
 from redis_models.migrations.historical import resolve
 from redis_models.migrations.typetext import describe
+from redis_models.sameness import is_same
 
 UserId = NewType("UserId", str)
 Tree = te.TypeAliasType("Tree", "list[Tree] | int")
@@ -204,7 +205,9 @@ def test_any_type_reads_back_and_keeps_its_values_byte_for_byte(drawn: Drawn, dr
     assert describe(resolve(text)) == text
     assert now.kind == was.kind
     assume(is_kept)  # by its own class: 1 in float | IntFlag comes back as 1.0
-    assert now.encode(now.decode(stored)) == stored
+    kept = now.encode(now.decode(stored))
+    # What only tagged JSON carries for a class, plain JSON may carry for its type.
+    assert kept == stored or (stored.startswith(b"~") and is_same(now.decode(kept), now.decode(stored)))
 
 
 WRITTEN: Sequence[tuple[object, object]] = [

@@ -281,7 +281,7 @@ CASES: Sequence[Case] = [
     ("generic typed dict", Box[list[int]], "Object(held=list[int])"),
     ("root model", Tags, "list[str]"),
     ("root model of text", RootModel[str], "JSON[str]"),
-    ("computed and excluded", Square, "Object(area=NotRequired[int], side=int)"),
+    ("computed and excluded", Square, "Object(area=NotRequired[int], note=NotRequired[str], side=int)"),
     ("bytes of a model", Blob, "Object(content=bytes[utf8])"),
     ("bytes of a configured model", BlobAsBase64, "Object(content=bytes)"),
     ("seconds", Lap, "Object(took=timedelta[seconds])"),

@@ -1,0 +1,114 @@
+"""Which values count as the same, when one is written and read back."""
+
+import datetime as dt
+import enum
+import math
+from collections import OrderedDict, deque
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+from pydantic import BaseModel, PrivateAttr, SecretStr
+
+from redis_models.codec import codec_for
+from redis_models.sameness import is_same
+
+
+class Shade(enum.StrEnum):
+    DARK = "dark"
+
+
+class Box(BaseModel):
+    inside: Any
+    _seen: int = PrivateAttr(default=0)
+
+
+@dataclass
+class Point:
+    x: object
+    note: str = field(default="", compare=False)
+
+
+class Cell:
+    def __init__(self, inside: object) -> None:
+        self.inside = inside
+
+
+class Slot:
+    __slots__ = ("__inside",)
+
+    def __init__(self, inside: object) -> None:
+        self.__inside = inside
+
+
+ROME = dt.datetime(2021, 10, 31, 2, 30, tzinfo=ZoneInfo("Europe/Rome"))  # comes twice
+SAME: list[tuple[object, object]] = [
+    (math.nan, float("nan")),
+    ([math.nan, {"a": (1,)}], [float("nan"), {"a": (1,)}]),
+    ({math.nan, 1}, {1, float("nan")}),
+    ({float("nan"): 1, 2: 3}, {2: 3, float("nan"): 1}),
+    (Decimal("sNaN"), Decimal("sNaN")),
+    (complex("nan"), complex("nan")),
+    ({"a": 1, "b": 2}, {"b": 2, "a": 1}),
+    (ROME, ROME.replace(tzinfo=dt.timezone(dt.timedelta(hours=2)))),
+    (ROME.replace(fold=1), ROME.replace(tzinfo=dt.timezone(dt.timedelta(hours=1)))),
+    (Box(inside=math.nan), Box(inside=math.nan)),
+    (Cell([1]), Cell([1])),
+    (Slot([1]), Slot([1])),
+    (SecretStr("a"), SecretStr("a")),
+]
+OTHERS: list[tuple[object, object]] = [
+    (1, True),
+    (1, 1.0),
+    (0.0, -0.0),
+    ([1], [True]),
+    ({1}, {True}),
+    ({1: "a"}, {True: "a"}),
+    ({(1, 2): 3}, {(1, 2.0): 3}),
+    ((1, 2), [1, 2]),
+    ({1}, frozenset({1})),
+    ("dark", Shade.DARK),
+    ({"a": 1}, OrderedDict(a=1)),
+    ({"a": 1}, {"a": 1, "b": 1}),
+    (deque([1]), deque([1], maxlen=2)),
+    (Decimal("1.0"), Decimal("1.00")),
+    (ROME, ROME.replace(fold=1)),
+    (dt.time(1), dt.time(1, tzinfo=ZoneInfo("Europe/Rome"))),
+    (dt.datetime(2020, 1, 1), dt.datetime(2020, 1, 1, tzinfo=dt.UTC)),
+    (Box(inside=1), Box(inside=True)),
+    (Point(1), Point(1, "x")),
+    (Cell(1), Cell(True)),
+    (Slot(1), Slot(2)),
+    (object(), object()),
+    (SecretStr("a"), SecretStr("b")),
+]
+
+
+def _named(one: object) -> str:
+    """Name a parameter, the same in every process: sets have no order, objects an address."""
+    return getattr(one, "__name__", None) or type(one).__name__
+
+
+@pytest.mark.parametrize(("one", "other"), SAME, ids=_named)
+def test_values_are_the_same(one: object, other: object) -> None:
+    assert is_same(one, other)
+
+
+@pytest.mark.parametrize(("one", "other"), OTHERS, ids=_named)
+def test_values_are_not_the_same(one: object, other: object) -> None:
+    assert not is_same(one, other)
+    assert not is_same(other, one)
+
+
+def test_private_attributes_do_not_count_because_they_are_not_stored() -> None:
+    one, other = Box(inside=1), Box(inside=1)
+    one._seen = 5
+
+    assert is_same(one, other)
+
+
+def test_a_member_of_an_enum_is_not_taken_for_its_text() -> None:
+    with pytest.raises(ValueError, match="read back as 'dark'"):
+        codec_for(str | Shade).encode(Shade.DARK)
