@@ -180,6 +180,17 @@ def test_not_a_number_reads_back() -> None:
     assert repr(back) == "[nan]"
 
 
+def test_a_number_that_compares_with_nothing_reads_back_inside_of_a_model() -> None:
+    class Dose(BaseModel):
+        amount: Decimal = Field(allow_inf_nan=True)
+
+    codec = codec_for(list[Dose])
+
+    back = codec.decode(codec.encode([Dose(amount=Decimal("sNaN"))]))
+
+    assert repr(back) == "[Dose(amount=Decimal('sNaN'))]"
+
+
 @given(st.text(st.characters(exclude_categories=())) | st.none() | st.from_regex(r"\A\\*None\Z"))
 def test_no_text_is_taken_for_none_and_none_for_no_text(value: str | None) -> None:
     codec = codec_for(str | None)

@@ -244,6 +244,8 @@ def _generic(origin: type, *arguments: object) -> object:
 
 
 def _united(drawn: list[Drawn]) -> Drawn:
+    # pydantic asks IPv4Network about what the other members take, and that raises and warns of what it likes.
+    drawn = [one for one in drawn if "IPv" not in repr(one[0])] or drawn[:1]
     union = t.cast(Mapping[object, object], Union)[tuple(one[0] for one in drawn)]
     return union, st.one_of(*(one[1] for one in drawn))
 
@@ -277,8 +279,8 @@ def _deeper(inner: st.SearchStrategy[Drawn]) -> st.SearchStrategy[Drawn]:
 
 
 DRAWN = st.recursive(st.sampled_from(LEAVES), _deeper, max_leaves=5)
-# Constraints take no lone surrogates, a union not all that its members do, and some of these raise what they like.
-NOT_TAKEN = (pydantic.ValidationError, ArithmeticError, AttributeError, DeprecationWarning, IndexError)
+# Constraints take no lone surrogates, a union not all that its members do; Fraction raises in it what it likes.
+NOT_TAKEN = (pydantic.ValidationError, ArithmeticError, TypeError)
 QUIET = [HealthCheck.too_slow, HealthCheck.filter_too_much, HealthCheck.data_too_large]
 NUMBERS = itertools.count()
 
