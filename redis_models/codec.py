@@ -21,7 +21,7 @@ from pydantic_core import to_jsonable_python
 from . import tagged
 from .documents import MASK, adapter_of, mended, opened, write
 from .exactness import is_exact, is_open, is_plain, is_regular, needs_mending
-from .sameness import is_same
+from .sameness import is_same, plain
 from .scalars import HALF, WRITERS
 
 __all__ = ["FieldCodec", "Hooks", "codec_for"]
@@ -180,7 +180,7 @@ class FieldCodec:
 
     def _encode_otherwise(self, value: object, error: Exception | None = None) -> bytes:
         """Write what pydantic's usual document does not carry; ``error`` says why it does not, where that is known."""
-        raw = b""
+        tried: list[bytes] = []
         # The document that it takes as input, which differs where there is a Json; what it is made of; and both.
         texts: tuple[Callable[[], bytes], ...] = (
             lambda: write(mended(value, self._input(value, "json"))),
@@ -189,13 +189,16 @@ class FieldCodec:
         )
         for text in texts:
             try:
-                raw = text()
+                tried.append(text())
             except (ValueError, TypeError) as exc:
                 error = error or exc
                 continue
-            if self._comes_back(value, raw):
-                return raw
-        raise error or ValueError(self._lost(value, raw))
+            if self._comes_back(value, tried[-1]):
+                return tried[-1]
+        for raw in tried:
+            if self._comes_back(plain(value), raw):
+                return raw  # equal, if less than it was: a StrEnum in an Any
+        raise error or ValueError(self._lost(value, tried[-1]))
 
     def _input(self, value: object, mode: Literal["json", "python"]) -> object:
         return self._adapter.dump_python(value, mode=mode, by_alias=False, round_trip=True, warnings="error")

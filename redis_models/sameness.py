@@ -15,7 +15,7 @@ from typing import Any, Final, cast
 
 from pydantic import BaseModel, Secret, SecretBytes, SecretStr
 
-__all__ = ["is_same"]
+__all__ = ["is_same", "plain"]
 
 
 def is_same(one: object, other: object) -> bool:
@@ -24,6 +24,19 @@ def is_same(one: object, other: object) -> bool:
     if kind is not type(other):
         return False
     return one == other if kind in _PLAIN else _comparer(cast(Hashable, kind))(one, other)
+
+
+def plain(value: object) -> object:
+    """Give a value with every text, number and container in it of the plain type below its own.
+
+    A StrEnum becomes its text, a named tuple a tuple: all that is left of them where a field says ``Any``.
+    """
+    if type(value) in _PLAIN:
+        return value
+    for base, made in _BELOW:
+        if isinstance(value, base):
+            return made(value)
+    return value
 
 
 @functools.lru_cache(maxsize=1024)
@@ -157,4 +170,14 @@ _COMPARERS: Final[tuple[tuple[type, Callable[[Any, Any], bool]], ...]] = (
     (Secret, _same_secret),
     (SecretBytes, _same_secret),
     (SecretStr, _same_secret),
+)
+_BELOW: Final[tuple[tuple[type, Callable[[Any], object]], ...]] = (
+    (str, str.__str__),
+    (int, int.__int__),
+    (float, float.__float__),
+    (list, lambda value: [plain(one) for one in value]),
+    (tuple, lambda value: tuple(plain(one) for one in value)),
+    (set, lambda value: {plain(one) for one in value}),
+    (frozenset, lambda value: frozenset(plain(one) for one in value)),
+    (dict, lambda value: {plain(key): plain(one) for key, one in value.items()}),
 )
