@@ -20,7 +20,7 @@ class Plain(enum.Enum):
     A = "a"
 
 
-class Point(NamedTuple):
+class Spot(NamedTuple):
     x: int
 
 
@@ -120,6 +120,6 @@ def test_private_attributes_do_not_count_because_they_are_not_stored() -> None:
 def test_what_equals_the_plain_value_below_it_may_come_back_as_that_and_nothing_else_may() -> None:
     assert codec_for(str | Shade).encode(Shade.DARK) == b'"dark"'
     assert codec_for(Any).encode({"shade": Shade.DARK}) == b'{"shade": "dark"}'
-    assert codec_for(Any).decode(codec_for(Any).encode(Point(1))) == Point(1)
+    assert codec_for(Any).decode(codec_for(Any).encode(Spot(1))) == Spot(1)
     with pytest.raises(ValueError, match="read back as 'a'"):
         codec_for(Any).encode(Plain.A)
