@@ -25,6 +25,7 @@ from typing_extensions import TypedDict
 import redis_models
 from redis_models import Model, Store
 from redis_models.errors import EncodeError
+from redis_models.sameness import plain
 
 X = TypeVar("X")
 
@@ -321,6 +322,11 @@ def _shown(value: object) -> object:
             return kind, ascii(value)
 
 
+def _has_come_back(back: t.Any, made: t.Any, annotation: object) -> bool:
+    # Where a union leaves it open, a StrEnum may come back as its text, which it equals.
+    return _shown(back) == _shown(made) or (_is_hard(annotation) and _shown(back.value) == _shown(plain(made.value)))
+
+
 @settings(deadline=None, max_examples=600, suppress_health_check=QUIET)
 @given(DRAWN, st.data())
 def test_a_value_of_any_type_comes_back_from_its_stored_fields(drawn: Drawn, draw: st.DataObject) -> None:
@@ -338,7 +344,7 @@ def test_a_value_of_any_type_comes_back_from_its_stored_fields(drawn: Drawn, dra
 
     back = model.__shape__.decode("a", stored)
 
-    assert _shown(back) == _shown(made)
+    assert _has_come_back(back, made, annotation)
     assert model.__shape__.encode(back) == stored
 
 
@@ -364,4 +370,4 @@ def test_a_value_of_any_type_comes_back_from_a_server(own_store: Store, drawn: D
     except EncodeError:
         return  # the test above knows which
 
-    assert _shown(model.sync.get("a")) == _shown(made)
+    assert _has_come_back(model.sync.get("a"), made, annotation)
