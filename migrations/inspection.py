@@ -15,11 +15,11 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
+from redis_models.annotations import stored_annotation
 from redis_models.codec import FieldCodec, codec_for
 from redis_models.errors import ModelDeclarationError
 from redis_models.fields import storage_of
 from redis_models.model import Model
-from redis_models.shape import stored_annotation
 
 from .schema import REQUIRED, FieldSchema, Literal, ModelSchema, Snapshot, _Required
 from .typetext import describe

@@ -1,10 +1,7 @@
 """What a model class is without a server: its options, its keys, and how some of its fields are written and read."""
 
 from collections.abc import Callable, Mapping
-from datetime import date
-from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
-from typing import TYPE_CHECKING, Any, ClassVar, Final, get_args
-from uuid import UUID
+from typing import TYPE_CHECKING, Any, ClassVar, get_args
 
 from pydantic import ConfigDict, GetCoreSchemaHandler
 from pydantic.fields import FieldInfo
@@ -12,6 +9,7 @@ from pydantic_core import CoreSchema
 
 from . import partial
 from .declaration import ModelMeta
+from .documents import text_of
 from .pydantic1 import Fields, Pydantic1Model
 
 if TYPE_CHECKING:
@@ -19,7 +17,6 @@ if TYPE_CHECKING:
 
 __all__ = ["_AbstractModel"]
 
-_TEXTS: Final = (IPv4Address, IPv4Network, IPv6Address, IPv6Network, UUID)
 Hook = Callable[[Any], object]
 
 
@@ -78,16 +75,13 @@ class _AbstractModel(Pydantic1Model, metaclass=ModelMeta):
     def json_default(cls, obj: Any) -> Any:
         """Give something that JSON knows for a value that it does not; a model may override it.
 
-        An override writes all fields that are stored as JSON, and takes part in ``serialize_partially``.
+        What an override gives is written as it is, by ``serialize_partially`` too; reading it back is then the affair
+        of ``json_object_hook`` and the field's type.
 
         Raises:
             TypeError: It is none of date, datetime, UUID and the IP types.
         """
-        if isinstance(obj, date):
-            return obj.isoformat()
-        if isinstance(obj, _TEXTS):
-            return str(obj)
-        raise TypeError(f"Type {type(obj)} not serializable")
+        return text_of(obj)
 
     @classmethod
     def json_object_hook(cls, obj: Any) -> Any:

@@ -19,7 +19,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic_core import to_jsonable_python
 
 from . import tagged
-from .documents import MASK, adapter_of, mended, opened, write
+from .documents import MASK, adapter_of, mended, opened, text_of, write
 from .exactness import is_exact, is_open, is_plain, is_regular, needs_mending
 from .sameness import is_same, plain
 from .scalars import HALF, WRITERS
@@ -76,19 +76,22 @@ class FieldCodec:
         "kind",
     )
 
-    def __init__(self, annotation: object, hooks: Hooks = _NO_HOOKS, *, is_json: bool = False) -> None:
+    def __init__(
+        self, annotation: object, hooks: Hooks = _NO_HOOKS, *, is_json: bool = False, keeps_enum_values: bool = False
+    ) -> None:
         """Compile it.
 
         Args:
             annotation: What pydantic knows, or a class of the application.
             hooks: How the model writes and reads JSON, where not as everybody.
             is_json: Whether ``str``, ``int`` and ``float`` are JSON too.
+            keeps_enum_values: Whether the model holds the values of enums instead (``use_enum_values``).
         """
         plain, self.is_optional = _without_none(annotation)
         self.annotation = annotation
         self._plain = plain if isinstance(plain, type) else None
         self.kind: _Kind = "json" if is_json or self._plain is None else _KINDS.get(self._plain, "json")
-        self._adapter = adapter_of(annotation, _CONFIG)
+        self._adapter = adapter_of(annotation, {**_CONFIG, "use_enum_values": True} if keeps_enum_values else _CONFIG)
         self._hooks = hooks
         self._write = None if hooks.default or self._plain is None else WRITERS.get(self._plain)
         if self.kind != "json":
@@ -157,7 +160,7 @@ class FieldCodec:
         Raises:
             ValueError: It cannot be one.
         """
-        return self._adapter.validate_python(value, by_alias=False, by_name=True)
+        return self._adapter.validate_python(value, strict=False, by_alias=False, by_name=True)
 
     def validate_jsonable(self, value: object) -> object:
         """Turn a value made of dicts, lists, strings, numbers, booleans and None into the annotation's type."""
@@ -204,17 +207,23 @@ class FieldCodec:
         return self._adapter.dump_python(value, mode=mode, by_alias=False, round_trip=True, warnings="error")
 
     def _encode_hooked(self, value: object, default: Callable[[Any], object]) -> bytes:
+        is_heeded = False
+
         def replaced(one: object) -> object:
+            nonlocal is_heeded
             if isinstance(one, BaseModel):
                 return opened(one)
             try:
-                return default(one)
+                told = default(one)
             except TypeError:
                 return to_jsonable_python(one, by_alias=False)
+            is_heeded = is_heeded or not _is_usual(one, told)
+            return told
 
         try:
             raw = json.dumps(value, default=replaced).encode()
-            if self._comes_back(value, raw):
+            # What the application spells in its own way, it reads itself.
+            if is_heeded or self._comes_back(value, raw):
                 return raw
         except (ValueError, TypeError, RecursionError):
             pass  # the model's own way does not carry it; ours may
@@ -250,7 +259,7 @@ class FieldCodec:
 
     def _decode_json(self, raw: bytes) -> object:
         try:
-            return self._adapter.validator.validate_json(raw, by_alias=False, by_name=True)
+            return self._adapter.validator.validate_json(raw, strict=False, by_alias=False, by_name=True)
         except ValidationError as exc:
             return self._decode_otherwise(raw, exc)
 
@@ -267,7 +276,7 @@ class FieldCodec:
         inner = document.encode("utf-8", "surrogatepass")
         if self.is_optional and inner in _NULLS:
             return None
-        return self._adapter.validate_json(inner, by_alias=False, by_name=True)
+        return self._adapter.validate_json(inner, strict=False, by_alias=False, by_name=True)
 
     def _decode_hooked(self, raw: bytes, object_hook: Callable[[dict[str, Any]], object]) -> object:
         is_changed = False
@@ -332,6 +341,14 @@ class _Key:
             return NotImplemented
         one, two = self.annotation, other.annotation
         return one is two or (one == two and repr(one) == repr(two))
+
+
+def _is_usual(value: object, told: object) -> bool:
+    """Whether an override says of a value what would be said without it."""
+    try:
+        return text_of(value) == told
+    except TypeError:
+        return False
 
 
 def codec_for(annotation: object) -> FieldCodec:

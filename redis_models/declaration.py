@@ -12,8 +12,9 @@ from pydantic.errors import PydanticUndefinedAnnotation
 
 from .errors import ModelDeclarationError
 from .fields import Field, storage_of
+from .gathering import UNSET
 from .options import ATTRIBUTES, Options, read_options, take_options
-from .pydantic1 import config_of
+from .pydantic1 import Pydantic1Model, config_of
 from .shape import Shape, compile_shape
 from .sync import SyncRecord
 from .verbs import is_bound
@@ -25,9 +26,8 @@ if TYPE_CHECKING:
 else:
     ModelMetaclass = type(BaseModel)
 
-__all__ = ["UNSET", "ModelMeta", "is_live"]
+__all__ = ["ModelMeta", "is_live"]
 
-UNSET: Final = (None, None)  # auto_save and auto_sync of an instance that says nothing: the class decides
 # Data descriptors hide what the instance holds, and these two are words of the constructor.
 _TAKEN: Final = ("auto_save", "auto_sync")
 
@@ -57,6 +57,7 @@ class ModelMeta(ModelMetaclass):
         namespace["__assigned__"] = frozenset(namespace)  # names that say themselves what their default is
         with _fields_named_like_verbs(name, bases, namespace):
             cls = cast("ModelMeta", super().__new__(mcs, name, bases, namespace, **kwargs))
+        type.__setattr__(cls, "_store", None)  # a parent's is another table's
         for attribute, value in own.items():
             type.__setattr__(cls, attribute, value)
         if "_primary_key_field" not in own:
@@ -86,7 +87,7 @@ class ModelMeta(ModelMetaclass):
 
     if not TYPE_CHECKING:  # checkers take the constructor's signature from the fields
 
-        def __call__(cls, *args, **values):
+        def __call__(cls, /, *args, **values):
             auto = UNSET
             if "auto_save" in values or "auto_sync" in values:
                 auto = (values.pop("auto_save", None), values.pop("auto_sync", None))
@@ -174,7 +175,7 @@ def _fields_named_like_verbs(name: str, bases: tuple[type, ...], namespace: dict
 def _verbs_of(bases: tuple[type, ...]) -> set[str]:
     """Public names that ``Model`` has beyond pydantic's; none while it is being made itself."""
     ours = {name for base in bases for cls in base.__mro__ if cls.__module__ in _OURS for name in vars(cls)}
-    return {name for name in ours if not name.startswith("_")} - set(dir(BaseModel)) - {"Meta"}
+    return {name for name in ours if not name.startswith("_")} - (set(dir(BaseModel)) - set(vars(Pydantic1Model)))
 
 
 def _is_class_variable(annotation: object) -> bool:
@@ -183,4 +184,4 @@ def _is_class_variable(annotation: object) -> bool:
     return annotation is ClassVar or get_origin(annotation) is ClassVar
 
 
-_OURS: Final = (f"{__package__}.abstract", f"{__package__}.model")
+_OURS: Final = tuple(f"{__package__}.{name}" for name in ("abstract", "model", "pydantic1"))

@@ -11,15 +11,18 @@ import json
 import json.encoder
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 from typing import Annotated, Any, Final, cast
+from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, PydanticUserError, RootModel, Secret, SecretStr, TypeAdapter
 
 from .tagged import in_order
 
-__all__ = ["MASK", "adapter_of", "has_odd_offset", "mended", "opened", "write"]
+__all__ = ["MASK", "adapter_of", "has_odd_offset", "mended", "opened", "text_of", "write"]
 
+_TEXTS: Final = (IPv4Address, IPv4Network, IPv6Address, IPv6Network, UUID)
 _MINUTE: Final = timedelta(minutes=1)
 MASK: Final = "**********"  # what pydantic writes for a secret
 
@@ -32,6 +35,19 @@ def adapter_of(annotation: object, config: ConfigDict) -> TypeAdapter[object]:
         if exc.code != "type-adapter-config-unused":
             raise
         return TypeAdapter(cast(type[object], annotation))
+
+
+def text_of(value: object) -> str:
+    """Give the text that the seed wrote for a value that JSON does not know.
+
+    Raises:
+        TypeError: It wrote none.
+    """
+    if isinstance(value, date):
+        return value.isoformat()
+    if isinstance(value, _TEXTS):
+        return str(value)
+    raise TypeError(f"Type {type(value)} not serializable")
 
 
 def has_odd_offset(value: datetime) -> bool:

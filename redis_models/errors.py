@@ -176,7 +176,7 @@ class DecodeError(DataError, ValueError):
 
     Attributes:
         key: Redis key of the hash.
-        field: Name of the hash field.
+        field: Name of the hash field; "" where it is the record as a whole.
         raw: The bytes as stored; None where the field is missing.
         reason: What pydantic says about it.
     """
@@ -186,6 +186,8 @@ class DecodeError(DataError, ValueError):
         self.key, self.field, self.raw, self.reason = key, field, raw, reason
 
     def __str__(self) -> str:
+        if not self.field:
+            return f"{self.key}: {self.reason}"
         held = "is missing" if self.raw is None else f"holds {self.raw[:_SHOWN]!r}"
         return f"{self.key}: field {self.field!r} {held}: {self.reason}"
 

@@ -1,13 +1,14 @@
 """``Model`` and ``AutoModel``: pydantic models whose instances are Redis hashes."""
 
-from collections.abc import AsyncGenerator, AsyncIterator, Generator, Iterable, Sequence
-from contextlib import asynccontextmanager, contextmanager, nullcontext
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Sequence
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, ClassVar, Literal, Self, overload
 
 from .abstract import _AbstractModel
-from .declaration import UNSET, is_live
+from .declaration import is_live
 from .deletion import DeleteAccess
 from .errors import DataError
+from .gathering import NOTHING, UNSET, gathering, put_back, restored_on_failure, state_of, turn_of
 from .lifespan import KEEP, LifeSpan
 from .sync import SyncAccess, SyncRecord
 from .verbs import is_bound, store_of, verbs_of
@@ -28,7 +29,7 @@ class Model(_AbstractModel):
     written by making, loading or assigning; see ``AutoModel`` for that.
     """
 
-    __slots__ = ("__auto__", "__record__")
+    __slots__ = ("__auto__", "__blocks__", "__record__", "__turn__")
 
     if TYPE_CHECKING:
         sync: ClassVar[SyncAccess] = SyncAccess()
@@ -213,9 +214,9 @@ class Model(_AbstractModel):
         Keys: writes the record and, where it is missing there, the index.
         Cost: one round trip; none where nothing changed.
         """
-        verbs = verbs_of(type(self))
-        saving = verbs.save(self, life_span_seconds, only=only, if_unchanged=if_unchanged)
-        await store_of(type(self)).run_async(saving)
+        verbs, store = verbs_of(type(self)), store_of(type(self))
+        async with turn_of(self):  # two at once go by two connections, where the later may come first
+            await store.run_async(verbs.save(self, life_span_seconds, only=only, if_unchanged=if_unchanged))
 
     @classmethod
     async def increment(cls, id: object, field: str, by: float = 1) -> int | float:
@@ -283,10 +284,11 @@ class Model(_AbstractModel):
         An exception in the block writes nothing. After that, or after a failed write, an instance that syncs is as it
         was before, like its record; another keeps what was assigned, unsaved.
         """
-        with self._gathering():
+        with gathering(self) as blocks:
             yield self
             if is_bound(type(self)):
                 await self.save()
+                blocks.note(self)
 
     @classmethod
     async def _ids_to_primary_keys(cls, ids: object = None) -> tuple[list[str], str]:
@@ -334,50 +336,17 @@ class Model(_AbstractModel):
             if not is_stored and _is_unknown(model, name):
                 raise ValueError(f'"{model.__name__}" object has no field "{name}"')  # the words of pydantic 1
             if not is_stored or not self.auto_sync or not is_bound(model) or not is_live(self):
-                super().__setattr__(name, value)
+                # A validator of the whole model sees the new value in its place, and pydantic leaves it there.
+                with restored_on_failure(self) if model.__pydantic_decorators__.model_validators else NOTHING:
+                    super().__setattr__(name, value)
                 return
-            before = _state_of(self)
+            before = state_of(self)
             try:  # no context manager: every assignment comes this way
                 super().__setattr__(name, value)
-                SyncRecord(self).save()
+                SyncRecord(self)._write_assigned(name)
             except BaseException:
-                _put_back(self, before)
+                put_back(self, before)
                 raise
-
-    @contextmanager
-    def _gathering(self) -> Generator[None]:
-        """Hold back the writes of assignments; the block ends with one."""
-        before = getattr(self, "__auto__", UNSET)
-        with self._restored_on_failure() if self.auto_sync else nullcontext():
-            object.__setattr__(self, "__auto__", (before[0], False))
-            try:
-                yield
-            finally:
-                object.__setattr__(self, "__auto__", before)
-
-    @contextmanager
-    def _restored_on_failure(self) -> Generator[None]:
-        """Put the fields back if a write did not happen, or is not known to have: the object must not claim it did."""
-        before = _state_of(self)
-        try:
-            yield
-        except BaseException:
-            _put_back(self, before)
-            raise
-
-
-def _state_of(instance: Model) -> dict[str, object]:
-    extra = instance.__pydantic_extra__
-    return {
-        "__dict__": instance.__dict__.copy(),
-        "__pydantic_fields_set__": instance.__pydantic_fields_set__.copy(),
-        "__pydantic_extra__": extra if extra is None else extra.copy(),
-    }
-
-
-def _put_back(instance: Model, state: dict[str, object]) -> None:
-    for name, value in state.items():
-        object.__setattr__(instance, name, value)
 
 
 def _is_extra(model: type[Model], name: str) -> bool:

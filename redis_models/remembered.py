@@ -73,10 +73,15 @@ class Remembered:
             raise InvalidPrimaryKeyError(name, pk, reason)
         return self.key
 
-    def change(self, shape: Shape[Any], instance: "Model") -> Change:
+    def change(self, shape: Shape[Any], instance: "Model", assigned: str | None = None) -> Change:
         """Give what differs between ``instance`` and the record.
 
         What is only spelled differently, as the seed did, is left alone: another writer may have changed it since.
+
+        Args:
+            shape: The model.
+            instance: Whose record this is.
+            assigned: A field that is written even if it holds what is remembered: another writer may have changed it.
 
         Raises:
             EncodeError: A value cannot be written as its field's type.
@@ -103,6 +108,9 @@ class Remembered:
                 change.written[name] = raw
         if shape.takes_extras:
             self._compare_extras(shape, instance, change)
+        if assigned in shape.names and assigned not in change.written:
+            change.filled.pop(assigned, None)
+            change.written[assigned] = shape.encode_field(shape.field(assigned), values[assigned])
         return change
 
     def changed(self, change: Change) -> None:

@@ -1,27 +1,53 @@
 """A model's shape in this process: its keys and the codec of each stored field, compiled once from the class. Pure."""
 
 import inspect
-from collections.abc import Callable, Mapping, Sequence
+from collections import deque
+from collections.abc import Callable, ItemsView, Iterator, KeysView, Mapping, Sequence, ValuesView
 from dataclasses import dataclass
 from enum import Enum
 from functools import cached_property
-from typing import Annotated, Any, Final, Generic, TypeVar, cast, get_args, get_origin, get_type_hints
+from typing import Any, Final, Generic, TypeVar, cast, get_args, get_type_hints
 
-from pydantic import BaseModel, PydanticSchemaGenerationError, TypeAdapter, ValidationError
+from pydantic import (
+    BaseModel,
+    Secret,
+    SecretBytes,
+    SecretStr,
+    ValidationError,
+)
 from pydantic.fields import FieldInfo
 
+from .annotations import CHECKING, annotated, is_made_of_something_else, stored_annotation
 from .codec import FieldCodec, Hooks, codec_for
 from .errors import DecodeError, EncodeError, InvalidPrimaryKeyError, ModelDeclarationError
-from .fields import Storage
 from .keys import KeySpace, complaint_about
 from .options import Options
+from .sameness import is_same
 
-__all__ = ["RESERVED", "STAMP", "Shape", "StoredField", "compile_shape", "stored_annotation", "stored_version"]
+__all__ = ["RESERVED", "STAMP", "Shape", "StoredField", "compile_shape", "stored_version"]
 
 STAMP: Final = "_v"
 # Stored fields that belong to the library: the stamp, and what migration n keeps aside (_b1, _b2, ...).
 RESERVED: Final = ("_v", "_b")
-_NO_PRIMARY_KEYS: Final[tuple[type, ...]] = (list, dict, set, bytes, BaseModel)
+# Not told apart by their text (all secrets are asterisks, sets have no order), or several keys in disguise.
+_NO_PRIMARY_KEYS: Final[tuple[type, ...]] = (
+    list,
+    dict,
+    set,
+    frozenset,
+    bytes,
+    bytearray,
+    deque,
+    range,
+    KeysView,
+    ValuesView,
+    ItemsView,
+    Iterator,
+    BaseModel,
+    Secret,
+    SecretStr,
+    SecretBytes,
+)
 M = TypeVar("M", bound=BaseModel)
 
 
@@ -116,7 +142,9 @@ class Shape(Generic[M]):
         values = instance.__dict__
         try:
             stored = {name: encode(values[name]) for name, encode in self._writers}
-        except (ValueError, TypeError):
+        except (KeyError, ValueError, TypeError):
+            for name in [one for one in self.names if one not in values]:
+                raise EncodeError(self.model.__name__, name, None, "this instance has no such value") from None
             stored = {field.name: self.encode_field(field, values[field.name]) for field in self.fields}
         return stored if self.extras is None else stored | self._encode_extras(self.extras, instance.model_extra or {})
 
@@ -152,7 +180,10 @@ class Shape(Generic[M]):
         if self.extras is not None:
             values |= self._decode_extras(self.extras, stored)
         try:
-            return self.model.model_validate(values, by_alias=False, by_name=True)
+            instance = self.model.model_validate(values, by_alias=False, by_name=True)
+            if self._has_validators:
+                self._settle(instance, values)
+            return instance
         except ValidationError as exc:
             place, reason = _first_complaint(exc)
             raise DecodeError(key, place, stored.get(place), reason) from exc
@@ -168,6 +199,35 @@ class Shape(Generic[M]):
         except ValueError as exc:
             reason = _first_complaint(exc)[1] if isinstance(exc, ValidationError) else str(exc)
             raise DecodeError(key, field.name, raw, reason) from exc
+
+    def _settle(self, instance: M, values: Mapping[str, object]) -> None:
+        """Take back what a validator made of a stored value if it would go on making another of it at every load.
+
+        One that mends old values is heeded; one that hashes a password had its say when the value was made.
+        """
+        made = {
+            field.name: instance.__dict__[field.name]
+            for field in self.fields
+            if field.source is None
+            and field.name in values
+            and not is_same(instance.__dict__[field.name], values[field.name])
+        }
+        if made:
+            try:
+                again = self.model.model_validate({**values, **made}, by_alias=False, by_name=True).__dict__
+            except ValidationError:
+                again = {}
+            for name, value in made.items():
+                if name not in again or not is_same(again[name], value):
+                    instance.__dict__[name] = values[name]
+
+    @cached_property
+    def _has_validators(self) -> bool:
+        found = self.model.__pydantic_decorators__
+        told = [item for info in self.model.model_fields.values() for item in info.metadata]
+        return bool(found.field_validators or found.validators or found.model_validators) or any(
+            type(item).__module__ in CHECKING for item in told
+        )
 
     @cached_property
     def _writers(self) -> tuple[tuple[str, Callable[[object], bytes]], ...]:
@@ -259,9 +319,10 @@ def _stored(model: type[BaseModel], name: str, info: FieldInfo, hooks: Hooks) ->
         raise ModelDeclarationError(model.__name__, f"field {name!r} begins with one of {RESERVED}: these are reserved")
     try:
         plain = codec_for(stored_annotation(info))
-        is_shaped = any(_shapes(item) for item in info.metadata) or _is_shaped_inside(info.annotation)
-        source = codec_for(_annotated(info)) if is_shaped else None
-        codec = plain if hooks == Hooks() else FieldCodec(stored_annotation(info), hooks)
+        source = codec_for(annotated(info)) if is_made_of_something_else(info) else None
+        codec, keeps_enum_values = plain, model.model_config.get("use_enum_values", False)
+        if hooks != Hooks() or keeps_enum_values:
+            codec = FieldCodec(stored_annotation(info), hooks, keeps_enum_values=keeps_enum_values)
     except Exception as exc:  # pydantic raises several classes here, PydanticUserError among them
         raise ModelDeclarationError(model.__name__, f"field {name!r} cannot be stored: {exc}") from exc
     return StoredField(name, codec, source or (plain if codec_for(info.annotation) is not plain else None))
@@ -306,38 +367,6 @@ def _decode_extra(codec: FieldCodec, raw: bytes) -> object:
         return codec.decode(raw)
     except ValueError:
         return raw.decode("utf-8", "surrogateescape")  # as the seed stored it
-
-
-def stored_annotation(info: FieldInfo) -> object:
-    """Give what decides the bytes of a field: its type, and its metadata only where pydantic does not know the type."""
-    try:
-        TypeAdapter(cast(type[object], info.annotation))
-    except PydanticSchemaGenerationError:
-        return _annotated(info)
-    return info.annotation
-
-
-def _annotated(info: FieldInfo) -> object:
-    told = tuple(item for item in info.metadata if not isinstance(item, Storage))
-    return Annotated[info.annotation, *told] if told else info.annotation
-
-
-def _is_shaped_inside(annotation: object) -> bool:
-    """Whether a part of an annotation has metadata that give it another form, as in ``list[Base64Bytes]``."""
-    if get_origin(annotation) is Annotated and any(map(_shapes, get_args(annotation)[1:])):
-        return True
-    return any(map(_is_shaped_inside, get_args(annotation)))
-
-
-def _shapes(item: object) -> bool:
-    """Whether metadata give a type another form, as ``Json`` and ``Base64Bytes`` do; the rest only checks values."""
-    module = (item if isinstance(item, type) else type(item)).__module__
-    return hasattr(item, "__get_pydantic_core_schema__") and module not in _CHECKING
-
-
-# Validators and serializers of the application: the first have their say when an instance is made, the second speak to
-# other readers than this library.
-_CHECKING: Final = ("pydantic.functional_validators", "pydantic.functional_serializers")
 
 
 def _no_primary_key(declared: str | None, fields: Sequence[str]) -> str:

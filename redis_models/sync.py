@@ -5,10 +5,10 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Generic, TypeVar, overload
 
 from .errors import DataError
+from .gathering import gathering
 from .lifespan import KEEP, LifeSpan
 from .remembered import remembered
 from .shape import Shape
-from .store import Store
 from .verbs import Only, is_bound, store_of, verbs_of
 from .writing import save_command
 
@@ -142,24 +142,25 @@ class SyncRecord(Generic[M]):
 
     def save(self, life_span_seconds: LifeSpan | None = KEEP, *, only: Only = None, if_unchanged: bool = False) -> None:
         """Write what changed; see ``Model.save``."""
-        model, store = type(self._instance), store_of(type(self._instance))
-        if life_span_seconds is KEEP and only is None and not if_unchanged and self._is_saved_at_once(model, store):
-            return
-        store.run(verbs_of(model).save(self._instance, life_span_seconds, only=only, if_unchanged=if_unchanged))
+        model = type(self._instance)
+        verbs = verbs_of(model)
+        store_of(model).run(verbs.save(self._instance, life_span_seconds, only=only, if_unchanged=if_unchanged))
 
-    def _is_saved_at_once(self, model: type[M], store: Store) -> bool:
-        """Write what changed in one exchange, the shortest way, as assignments do; False where it takes more."""
-        known = remembered(self._instance)
-        if known is None:
-            return False
-        shape: Shape[M] = model.__shape__
-        key, change = known.key_for(shape, self._instance), known.change(shape, self._instance)
-        if change:
-            [reply] = store.sync_client.exchange([save_command(shape, key, change)])
-            if type(reply) is not int:
-                return False  # refused, or the server does not know the script: the long way asks again, and tells
-        known.changed(change)
-        return True
+    def _write_assigned(self, name: str) -> None:
+        """Write a field that was assigned, as an AutoModel does; and what else changed.
+
+        In one exchange, the shortest way; only what that cannot settle goes the way of every verb.
+        """
+        model, known = type(self._instance), remembered(self._instance)
+        store = store_of(model)
+        if known is not None:
+            shape: Shape[M] = model.__shape__
+            key, change = known.key_for(shape, self._instance), known.change(shape, self._instance, name)
+            [reply] = store.sync_client.exchange([save_command(shape, key, change)]) if change else [0]
+            if type(reply) is int:
+                known.changed(change)
+                return
+        store.run(verbs_of(model).sync(self._instance, name))
 
     def delete(self) -> list[int] | None:
         """Delete the record of this instance."""
@@ -169,7 +170,8 @@ class SyncRecord(Generic[M]):
     @contextmanager
     def update(self) -> Generator[M]:
         """Gather assignments into one write; see ``Model.update``."""
-        with self._instance._gathering():
+        with gathering(self._instance) as blocks:
             yield self._instance
             if is_bound(type(self._instance)):
                 self.save()
+                blocks.note(self._instance)

@@ -128,6 +128,10 @@ class Verbs(Generic[M]):
         for one in some:
             if not isinstance(one, self.shape.model):
                 raise EncodeError(name, "insert", one, f"it is no {name}; give one, or a list of them")
+            if type(one) is not self.shape.model and set(type(one).__pydantic_fields__) - set(self.shape.names):
+                kind = type(one).__name__
+                reason = f"it is a {kind}, of whose fields this table has not all; use {kind}.insert"
+                raise EncodeError(name, "insert", one, reason)
         life = self._life(life_span)
         return (yield from writing.insert(self.shape, self.upgrader, some, life, _checked(name, only)))
 
@@ -149,6 +153,13 @@ class Verbs(Generic[M]):
             life = life_of_new(self._life(None))
         yield from writing.insert(self.shape, self.upgrader, [instance], life, "new" if if_unchanged else only)
 
+    def sync(self, instance: M, assigned: str) -> Batches[None]:
+        """Write a field that was assigned, and what else changed."""
+        known = remembered(instance)
+        if known is None:
+            return (yield from self.save(instance))
+        return (yield from writing.save(self.shape, self.upgrader, instance, known, "", assigned=assigned))
+
     def patch(self, id: object, changes: dict[str, object]) -> Batches[None]:
         yield from writing.patch(self.shape, self.upgrader, self.shape.key_of(id), self._validated(changes))
 
@@ -165,7 +176,12 @@ class Verbs(Generic[M]):
         return list((yield from writing.delete(self.shape, keys)))
 
     def delete_instance(self, instance: M) -> Batches[list[int] | None]:
-        return list((yield from writing.delete(self.shape, [self.shape.key_of(self._pk_of(instance))])))
+        counts = yield from writing.delete(self.shape, [self.shape.key_of(self._pk_of(instance))])
+        known = remembered(instance)
+        if known is not None:
+            known.stored = {}  # so that the next save has something to write, and finds that there is no record
+            known._is_checked = False
+        return list(counts)
 
     def delete_all(self) -> Batches[int]:
         return (yield from writing.delete_all(self.shape))
@@ -208,6 +224,15 @@ class Verbs(Generic[M]):
 
     def _validated(self, changes: dict[str, object]) -> dict[str, object]:
         """Check each value as an assignment would; the others of the record are not known here."""
+        if any(
+            one.info.mode in ("after", "wrap")
+            for one in self.shape.model.__pydantic_decorators__.model_validators.values()
+        ):
+            reason = (
+                "a validator of the model needs the other fields; get the record, assign and save(if_unchanged=True)"
+            )
+            for name, value in changes.items():
+                raise EncodeError(self.shape.model.__name__, name, value, reason)
         blank = self.shape.model.model_construct()
         validator = cast(Any, self.shape.model).__pydantic_validator__
         valid: dict[str, object] = {}

@@ -99,7 +99,13 @@ def insert(
 
 
 def save(
-    shape: Shape[M], upgrader: Upgrader | None, instance: M, known: Remembered, life: LifeArgument, if_unchanged: bool
+    shape: Shape[M],
+    upgrader: Upgrader | None,
+    instance: M,
+    known: Remembered,
+    life: LifeArgument,
+    if_unchanged: bool = False,
+    assigned: str | None = None,
 ) -> Batches[None]:
     """Write what changed since the instance was loaded or saved.
 
@@ -110,6 +116,7 @@ def save(
         known: What it remembers.
         life: Life span, as the script takes it.
         if_unchanged: Whether another writer's change since then is an error.
+        assigned: A field to write, changed or not.
 
     Raises:
         NotFoundError: The record was deleted meanwhile; it is not created again.
@@ -117,7 +124,7 @@ def save(
         InvalidPrimaryKeyError: The primary key of a stored instance was changed.
     """
     key = known.key_for(shape, instance)
-    change = known.change(shape, instance)
+    change = known.change(shape, instance, assigned)
     if change or if_unchanged or life != "":
         command = save_command(shape, key, change, life, known.stored if if_unchanged else None)
         # Its own success would look like somebody else's change to a second try.

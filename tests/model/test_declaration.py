@@ -60,12 +60,14 @@ def test_such_a_field_gives_no_warning_and_others_still_do() -> None:
         class Quiet(Model):  # pyright: ignore[reportUnusedClass]
             id: str = Field(primary_key=True)
             count: int  # type: ignore[assignment]  # pyright: ignore[reportIncompatibleMethodOverride]  # on purpose
+            json: str  # type: ignore[assignment]  # pyright: ignore[reportIncompatibleMethodOverride]
+            copy: int  # type: ignore[assignment]  # pyright: ignore[reportIncompatibleMethodOverride]
 
         class Loud(Model):  # pyright: ignore[reportUnusedClass]
             id: str = Field(primary_key=True)
-            copy: int  # type: ignore[assignment]  # pyright: ignore[reportIncompatibleMethodOverride]
+            model_copy: int  # type: ignore[assignment]  # pyright: ignore[reportIncompatibleMethodOverride]
 
-    assert ['"copy"' in str(one.message) for one in met] == [True]
+    assert ['"model_copy"' in str(one.message) for one in met] == [True]
 
 
 @pytest.mark.parametrize("name", ["auto_save", "auto_sync"])

@@ -177,7 +177,7 @@ async def test_a_list_that_was_not_stored_and_was_added_to_is_written(call: Call
     assert client.hget("book:A", "tags") == b'["mine"]'
 
 
-async def test_an_assigned_value_that_equals_the_stored_one_is_not_written(call: Call, client: Any) -> None:
+async def test_a_save_writes_no_assigned_value_that_equals_the_one_it_remembers(call: Call, client: Any) -> None:
     await Book.insert(Book(title="A", pages=3))
     book = await Book.get("A")
     client.hset("book:A", "pages", 9)

@@ -14,6 +14,7 @@ from pydantic import BaseModel
 from starlette.routing import BaseRoute
 
 from ...errors import ConflictError, DataError
+from ...lifespan import KEEP
 from ...model import Model
 from ...store import Store
 from .bodies import key_annotation, new_record, replaced, replacement_annotation
@@ -170,11 +171,17 @@ class CRUDRouter(APIRouter):
 
     def _update(self, body: type[BaseModel] | None) -> Endpoint:
         schema = self.schema
+        whole = body is None or body is schema
+        keeps_nothing = whole and not any(info.exclude for info in schema.model_fields.values())
+        keeps_nothing = keeps_nothing and not schema.__shape__.takes_extras
 
         async def update(item_id: object, item: Any) -> Model:
             with answered(schema, _KEY_PLACE):
                 for _ in range(_TRIES):
                     made = replaced(await schema.get(item_id), item)
+                    if keeps_nothing:  # the last wins, whole; there is nothing that another's write could change
+                        await schema.insert(made, KEEP, only="existing")
+                        return made
                     try:
                         await made.save(if_unchanged=True)
                     except ConflictError as exc:
@@ -184,7 +191,6 @@ class CRUDRouter(APIRouter):
                     return made
             raise conflict(schema, "is being changed by others all the time; try again")
 
-        whole = body is None or body is schema
         return _annotated(
             update, item_id=key_annotation(schema), item=replacement_annotation(schema) if whole else body
         )

@@ -1,0 +1,70 @@
+"""Annotations of fields: which part of them decides what bytes a value becomes. Pure."""
+
+from collections.abc import Callable
+from types import UnionType
+from typing import Annotated, Any, Final, Literal, Union, cast, get_args, get_origin
+
+from pydantic import Json, PydanticSchemaGenerationError, TypeAdapter
+from pydantic.fields import FieldInfo
+
+from .fields import Storage
+
+__all__ = ["CHECKING", "annotated", "is_made_of_something_else", "stored_annotation"]
+
+# Validators and serializers of the application: the first have their say when an instance is made, the second speak to
+# other readers than this library.
+CHECKING: Final = ("pydantic.functional_validators", "pydantic.functional_serializers")
+
+
+def stored_annotation(info: FieldInfo) -> object:
+    """Give what decides the bytes of a field: its type, and its metadata only where pydantic does not know the type."""
+    try:
+        TypeAdapter(cast(type[object], info.annotation))
+    except PydanticSchemaGenerationError:
+        return annotated(info)
+    bare = _without_validators(info.annotation)
+    try:
+        TypeAdapter(cast(type[object], bare))
+    except PydanticSchemaGenerationError:
+        return info.annotation
+    return bare
+
+
+def _without_validators(annotation: object) -> object:
+    """Leave out the validators within an annotation: they have their say when an instance is made, not in storage."""
+    origin, arguments = get_origin(annotation), get_args(annotation)
+    if origin is Annotated:
+        inner = _without_validators(arguments[0])
+        told = tuple(one for one in arguments[1:] if type(one).__module__ != CHECKING[0])
+        return Annotated[inner, *told] if told else inner
+    if origin in (Union, UnionType):
+        return Union[tuple(_without_validators(one) for one in arguments)]  # noqa: UP007
+    if origin is None or origin is Literal or origin is Callable or not arguments:
+        return annotation
+    inside = tuple(_without_validators(one) for one in arguments)
+    if all(one is other for one, other in zip(inside, arguments, strict=True)):
+        return annotation
+    return cast(Any, annotation).copy_with(inside) if hasattr(annotation, "copy_with") else cast(Any, origin)[inside]
+
+
+def annotated(info: FieldInfo) -> object:
+    told = tuple(item for item in info.metadata if not isinstance(item, Storage))
+    return Annotated[info.annotation, *told] if told else info.annotation
+
+
+def _is_shaped_inside(annotation: object) -> bool:
+    """Whether a part of an annotation has metadata that give it another form, as in ``list[Base64Bytes]``."""
+    if annotation is Json or (get_origin(annotation) is Annotated and any(map(_shapes, get_args(annotation)[1:]))):
+        return True
+    return any(map(_is_shaped_inside, get_args(annotation)))
+
+
+def _shapes(item: object) -> bool:
+    """Whether metadata give a type another form, as ``Json`` and ``Base64Bytes`` do; the rest only checks values."""
+    module = (item if isinstance(item, type) else type(item)).__module__
+    return hasattr(item, "__get_pydantic_core_schema__") and module not in CHECKING
+
+
+def is_made_of_something_else(info: FieldInfo) -> bool:
+    """Whether the values of a field are made of another form, as those of ``Json`` and ``Base64Bytes`` are."""
+    return any(map(_shapes, info.metadata)) or _is_shaped_inside(info.annotation)

@@ -1,0 +1,100 @@
+"""Assignments to one instance, gathered into one write or taken back, and saves of it one after the other."""
+
+import asyncio
+from collections.abc import Generator
+from contextlib import contextmanager, nullcontext
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from .model import Model
+
+__all__ = ["NOTHING", "UNSET", "Blocks", "gathering", "put_back", "restored_on_failure", "state_of", "turn_of"]
+
+NOTHING: Final = nullcontext()  # may be entered again and again
+UNSET: Final = (None, None)  # auto_save and auto_sync of an instance that says nothing: the class decides
+State = dict[str, Any]
+
+
+class Blocks:
+    """The ``update()`` blocks of one instance that are open now.
+
+    Attributes:
+        settings: auto_save and auto_sync as they were before the first.
+        syncs: Whether the instance synced then.
+        open: How many there are.
+        saved: The instance when one of them last wrote it, or None.
+    """
+
+    __slots__ = ("open", "saved", "settings", "syncs")
+
+    def __init__(self, settings: tuple[bool | None, bool | None], syncs: bool) -> None:
+        self.settings, self.syncs, self.open = settings, syncs, 0
+        self.saved: State | None = None
+
+    def note(self, instance: "Model") -> None:
+        """Take note that ``instance`` is as its record."""
+        self.saved = state_of(instance)
+
+
+@contextmanager
+def gathering(instance: "Model") -> Generator[Blocks]:
+    """Hold back the writes of assignments; the block ends with one. Blocks may overlap, or be nested."""
+    blocks: Blocks = getattr(instance, "__blocks__", None) or Blocks(
+        getattr(instance, "__auto__", UNSET), instance.auto_sync
+    )
+    object.__setattr__(instance, "__blocks__", blocks)
+    blocks.open += 1
+    before, saved = state_of(instance), blocks.saved
+    object.__setattr__(instance, "__auto__", (blocks.settings[0], False))
+    try:
+        yield blocks
+    except BaseException:
+        if blocks.syncs:  # what another block has written meanwhile is the record's state now
+            state = blocks.saved
+            put_back(instance, before if state is None or state is saved else _copied(state))
+        raise
+    finally:
+        blocks.open -= 1
+        if blocks.open == 0:
+            object.__setattr__(instance, "__auto__", blocks.settings)
+            object.__setattr__(instance, "__blocks__", None)
+
+
+@contextmanager
+def restored_on_failure(instance: "Model") -> Generator[None]:
+    """Put the fields back if a write did not happen, or is not known to have: the object must not claim it did."""
+    before = state_of(instance)
+    try:
+        yield
+    except BaseException:
+        put_back(instance, before)
+        raise
+
+
+def turn_of(instance: "Model") -> asyncio.Lock:
+    """Give what lets one save of this instance after the other, within the running loop."""
+    loop, lock = getattr(instance, "__turn__", (None, None))
+    if lock is None or loop is not asyncio.get_running_loop():
+        lock = asyncio.Lock()
+        object.__setattr__(instance, "__turn__", (asyncio.get_running_loop(), lock))
+    return lock
+
+
+def state_of(instance: "Model") -> State:
+    """Give the fields of an instance as they are now."""
+    extra = instance.__pydantic_extra__
+    return {
+        "__dict__": instance.__dict__.copy(),
+        "__pydantic_fields_set__": instance.__pydantic_fields_set__.copy(),
+        "__pydantic_extra__": extra if extra is None else extra.copy(),
+    }
+
+
+def put_back(instance: "Model", state: State) -> None:
+    """Make the fields of an instance what ``state_of`` gave."""
+    for name, value in state.items():
+        object.__setattr__(instance, name, value)
+
+
+def _copied(state: State) -> State:
+    return {name: one if one is None else one.copy() for name, one in state.items()}
