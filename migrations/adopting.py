@@ -223,24 +223,24 @@ class _Adopter:
         kind, life_ms = run(client, state_of_index(self.shape))
         if kind == "set":
             self._fill()
-        is_converted = self._swap()
-        for _ in range(_ROUNDS):
+        is_converted, is_freed = self._swap(), life_ms > 0
+        for round_ in range(_ROUNDS):
             tally.begin_round()
             run_id = run(client, server_run_id())
             self._settle()
-            self._walk()
+            met = self._walk()
+            # The old library's EXPIRE of its index succeeds where its SADD fails, if it was still running: the index
+            # may have ended under the walk, with all that was in it.
+            [freed, size] = run(client, send([("PERSIST", index), ("ZCARD", index)]))
+            is_freed |= freed == 1
             # A key that another record held may be free now; what changed meanwhile is looked at again; and after a
             # restart of the server a cursor skips some.
-            again = tally.contested or (tally.taken and tally.changed)
+            again = tally.contested or (tally.taken and tally.changed) or (cast(int, size) < met and round_ < _FILLS)
             if not again and run_id == run(client, server_run_id()):
                 break
         else:
             raise IncompleteError(f"{self.shape.model.__name__}: records are written all the time; run 'adopt' again")
-        # The old library's EXPIRE of its index succeeds where its SADD fails, if it was still running.
-        [freed, size] = run(client, send([("PERSIST", index), ("ZCARD", index)]))
-        return tally.takeover(
-            self.shape, cast(int, size), is_converted=is_converted, is_freed=life_ms > 0 or freed == 1
-        )
+        return tally.takeover(self.shape, cast(int, size), is_converted=is_converted, is_freed=is_freed)
 
     def _fill(self) -> None:
         """Copy the set into a sorted set: records that exist, and whose keys are as this library spells them."""
@@ -282,8 +282,8 @@ class _Adopter:
             seen += len(members)
             self._tell(seen, cast(int, total))
 
-    def _walk(self) -> None:
-        """Take over the records that no index had; tell what cannot be taken over."""
+    def _walk(self) -> int:
+        """Take over the records that no index had; tell what cannot be taken over; give how many records are in it."""
         seen, total = 0, size_of_index(self.client, self.shape, "zset")
         for keys in pages(self.client, ("SCAN",), ("MATCH", self.shape.keys.pattern)):
             met = run(self.client, look(self.shape, "zset", keys))
@@ -294,6 +294,7 @@ class _Adopter:
                 self.tally.refuse(one.key, f"is to be {one.target}, which exists already; compare both, and delete one")
             seen += sum(one.is_record for one in met)
             self._tell(seen, total)
+        return seen - self.tally.taken
 
     def _take(self, met: Sequence[Met]) -> list[Met]:
         """Do what is to be done; give those whose new key is taken."""

@@ -99,6 +99,9 @@ def call(script: Script, commands: Sequence[Command], *, once: bool = False) -> 
         again = yield Once(rest) if once else rest
         check(again[:1])
         for place, reply in zip(missing, again[1:], strict=True):
+            if isinstance(reply, NoScriptError):  # somebody flushed them between the two; an EVAL brings its own
+                last: list[Command] = [("EVAL", script.source, *commands[place][2:])]
+                [reply] = yield Once(last) if once else last
             replies[place] = reply
     return replies
 

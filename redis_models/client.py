@@ -24,7 +24,7 @@ from redis.exceptions import (
     TimeoutError,
 )
 
-from .batches import Batches, Command, Once, Reply
+from .batches import Argument, Batches, Command, Once, Reply
 from .connections import is_fake
 from .errors import RedisModelsError, ServerRefusedError, ServerUnreachableError
 from .pools import AsyncPool, SyncPool
@@ -55,7 +55,7 @@ def run(driver: Driver, batches: Batches[Result]) -> Result:
         while True:
             try:
                 replies = driver.exchange(commands)
-            except RedisModelsError as exc:
+            except BaseException as exc:  # a cancellation too: the operation must know that its outcome is open
                 commands = batches.throw(exc)
             else:
                 commands = batches.send(replies)
@@ -70,7 +70,7 @@ async def run_async(driver: AsyncDriver, batches: Batches[Result]) -> Result:
         while True:
             try:
                 replies = await driver.exchange(commands)
-            except RedisModelsError as exc:
+            except BaseException as exc:  # a cancellation too: the operation must know that its outcome is open
                 commands = batches.throw(exc)
             else:
                 commands = batches.send(replies)
@@ -219,7 +219,14 @@ class _Trial:
 
 def _packed(commands: Sequence[Command]) -> bytes:
     pack: Callable[[Command], bytes] = cast(Any, hiredis).pack_command  # whose signature says a tuple of one
-    return pack(commands[0]) if len(commands) == 1 else b"".join([pack(command) for command in commands])
+    try:
+        return pack(commands[0]) if len(commands) == 1 else b"".join([pack(command) for command in commands])
+    except UnicodeEncodeError:  # names that are no UTF-8 were read from the server, and go back as they came
+        return b"".join([pack(tuple(map(_as_read, command))) for command in commands])
+
+
+def _as_read(argument: Argument) -> Argument:
+    return argument.encode("utf-8", "surrogateescape") if isinstance(argument, str) else argument
 
 
 def _told(error: ResponseError, connection: object) -> ResponseError:
@@ -251,7 +258,7 @@ def _unreachable(exc: BaseException, address: str, is_left_open: bool) -> RedisM
         return ServerRefusedError(f"{address} refuses the user name or password ({exc}); correct it in REDIS_URL")
     fate = "what was sent may have been executed" if is_left_open else "nothing was sent"
     if isinstance(exc, (TimeoutError, builtins.TimeoutError)):
-        return ServerUnreachableError(f"{address} did not answer in time; {fate}")
+        return ServerUnreachableError(f"{address} did not answer in time; {fate}", is_left_open)
     if is_left_open:
-        return ServerUnreachableError(f"{address} cannot be reached any more ({exc}); {fate}")
+        return ServerUnreachableError(f"{address} cannot be reached any more ({exc}); {fate}", is_left_open)
     return ServerUnreachableError(f"{address} cannot be reached ({exc}); start the server, or correct REDIS_URL")

@@ -290,7 +290,16 @@ class ServerError(RedisModelsError):
 
 
 class ServerUnreachableError(ServerError):
-    """No connection, or no answer in time."""
+    """No connection, or no answer in time.
+
+    Attributes:
+        is_left_open: What was sent may have been executed.
+    """
+
+    def __init__(self, reason: str, is_left_open: bool = False) -> None:
+        super().__init__(reason)
+        self.is_left_open = is_left_open
+        self.args = (reason, is_left_open)  # so that it pickles
 
 
 class ServerRefusedError(ServerError):

@@ -10,6 +10,7 @@ from .deletion import DeleteAccess
 from .errors import DataError
 from .gathering import NOTHING, UNSET, gathering, put_back, restored_on_failure, state_of, turn_of
 from .lifespan import KEEP, LifeSpan
+from .remembered import remembered
 from .sync import SyncAccess, SyncRecord
 from .verbs import is_bound, store_of, verbs_of
 
@@ -340,13 +341,15 @@ class Model(_AbstractModel):
                 with restored_on_failure(self) if model.__pydantic_decorators__.model_validators else NOTHING:
                     super().__setattr__(name, value)
                 return
-            before = state_of(self)
-            try:  # no context manager: every assignment comes this way
-                super().__setattr__(name, value)
-                SyncRecord(self)._write_assigned(name)
-            except BaseException:
-                put_back(self, before)
-                raise
+            known = remembered(self)
+            with NOTHING if known is None else known.lock:
+                before = state_of(self)
+                try:
+                    super().__setattr__(name, value)
+                    SyncRecord(self)._write_assigned(name)
+                except BaseException:
+                    put_back(self, before)
+                    raise
 
 
 def _is_extra(model: type[Model], name: str) -> bool:

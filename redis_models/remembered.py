@@ -5,11 +5,12 @@ from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from operator import is_
+from threading import RLock
 from types import NoneType
 from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 from uuid import UUID
 
-from .errors import DataError, InvalidPrimaryKeyError
+from .errors import DataError, InvalidPrimaryKeyError, RedisModelsError, ServerUnreachableError
 from .shape import Shape, StoredField
 
 if TYPE_CHECKING:
@@ -49,15 +50,18 @@ class Remembered:
     Attributes:
         key: Where the record lies.
         stored: Its stored fields, as bytes.
+        lock: Held by a thread that assigns, so that what is sent last is what is remembered.
     """
 
-    __slots__ = ("_insides", "_is_checked", "_pk", "_unstored", "_values", "key", "stored")
+    __slots__ = ("_doubted", "_insides", "_is_checked", "_pk", "_unstored", "_values", "key", "lock", "stored")
 
     def __init__(
         self, key: str, pk: object, stored: dict[str, bytes], values: dict[str, object], unstored: dict[str, bytes]
     ) -> None:
         self.key, self.stored, self._pk, self._values, self._unstored = key, stored, pk, values, unstored
         self._is_checked = False  # whether ``_values`` are known to be what ``stored`` stands for
+        self._doubted: set[str] = set()  # stored fields of which a write may have been executed, or not
+        self.lock = RLock()
         self._insides: dict[str, tuple[object, ...]] = {}  # of containers, as they were when they were stored
 
     def key_for(self, shape: Shape[Any], instance: "Model") -> str:
@@ -108,10 +112,19 @@ class Remembered:
                 change.written[name] = raw
         if shape.takes_extras:
             self._compare_extras(shape, instance, change)
-        if assigned in shape.names and assigned not in change.written:
-            change.filled.pop(assigned, None)
-            change.written[assigned] = shape.encode_field(shape.field(assigned), values[assigned])
+        if asked := self._doubted | ({assigned} if assigned in shape.names else set[str]()):
+            _write_anyway(shape, instance, change, asked)
         return change
+
+    def doubt(self, change: Change, exc: BaseException) -> None:
+        """Remember that ``change`` may have been written: the next save writes its fields again, whatever they are."""
+        is_settled = isinstance(exc, RedisModelsError) and not isinstance(exc, ServerUnreachableError)
+        if not is_settled and getattr(exc, "is_left_open", True):
+            self._doubted.update(change.written, change.filled, change.removed)
+
+    def forget(self) -> None:
+        """Take note that the record was deleted: the next save writes the instance, and finds that there is none."""
+        self.stored, self._is_checked = {}, False
 
     def changed(self, change: Change) -> None:
         """Remember that ``change`` has been written."""
@@ -119,10 +132,11 @@ class Remembered:
             self.stored.update(change.filled)
             self.stored.update(change.written)
             for name in change.removed:
-                del self.stored[name]
+                self.stored.pop(name, None)
             for name in change.written:
                 self._insides.pop(name, None)
         self._values, self._is_checked = change.values, True
+        self._doubted.clear()
 
     def _suspects(self, values: dict[str, object]) -> list[str]:
         """Give the fields that may have changed: those with another value, and those whose value may, inside."""
@@ -175,6 +189,23 @@ def saved(shape: Shape[M], instance: M, key: str, stored: dict[str, bytes], valu
     known = Remembered(key, values[shape.primary_key], stored, values, {})
     known._is_checked = True
     object.__setattr__(instance, "__record__", known)
+
+
+def _write_anyway(shape: Shape[Any], instance: "Model", change: Change, names: Iterable[str]) -> None:
+    """Have ``change`` write these fields too, or remove them where the instance has them no more."""
+    stored: dict[str, bytes] | None = None
+    for name in names:
+        if name in change.written:
+            continue
+        change.filled.pop(name, None)
+        if name in shape.names:
+            change.written[name] = shape.encode_field(shape.field(name), change.values[name])
+            continue
+        stored = shape.encode(instance) if stored is None else stored
+        if name in stored:
+            change.written[name] = stored[name]
+        elif name not in change.removed:
+            change.removed.append(name)
 
 
 def values_of(instance: "Model") -> dict[str, object]:

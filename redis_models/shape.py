@@ -259,7 +259,7 @@ class Shape(Generic[M]):
         return {
             name: _decode_extra(codec, raw)
             for name, raw in stored.items()
-            if name not in self.names and not name.startswith(RESERVED)
+            if name not in self.names and not name.startswith(RESERVED) and _is_text(name)
         }
 
     def field(self, name: str) -> StoredField:
@@ -355,11 +355,16 @@ def _complaint_about_extra(name: str, declared: Sequence[str]) -> str | None:
         return f"the name of an extra field begins with one of {RESERVED}: these are reserved"
     if name in declared:
         return "an extra field has the name of a declared one"
+    return None if _is_text(name) else "the name of an extra field is no text: half a surrogate pair is in it"
+
+
+def _is_text(name: str) -> bool:
+    """Whether a name can be an attribute's: one that is no UTF-8 is somebody else's, and stays as it is."""
     try:
         name.encode()
     except UnicodeEncodeError:
-        return "the name of an extra field is no text: half a surrogate pair is in it"
-    return None
+        return False
+    return True
 
 
 def _decode_extra(codec: FieldCodec, raw: bytes) -> object:

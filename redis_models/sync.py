@@ -156,7 +156,11 @@ class SyncRecord(Generic[M]):
         if known is not None:
             shape: Shape[M] = model.__shape__
             key, change = known.key_for(shape, self._instance), known.change(shape, self._instance, name)
-            [reply] = store.sync_client.exchange([save_command(shape, key, change)]) if change else [0]
+            try:
+                [reply] = store.sync_client.exchange([save_command(shape, key, change)]) if change else [0]
+            except BaseException as exc:
+                known.doubt(change, exc)
+                raise
             if type(reply) is int:
                 known.changed(change)
                 return

@@ -145,7 +145,7 @@ class Verbs(Generic[M]):
             return
         name, life = self.shape.model.__name__, self._life(life_span)
         if _checked(name, only) == "existing" and known is not None:
-            yield from writing.save(self.shape, self.upgrader, instance, known, life, if_unchanged)
+            yield from writing.save(self.shape, self.upgrader, instance, known, life, if_unchanged, always=True)
             return
         if if_unchanged and (known is not None or only == "existing"):
             raise ValueError(f"{name}.save: if_unchanged and only={only!r} contradict each other; give one of them")
@@ -179,8 +179,7 @@ class Verbs(Generic[M]):
         counts = yield from writing.delete(self.shape, [self.shape.key_of(self._pk_of(instance))])
         known = remembered(instance)
         if known is not None:
-            known.stored = {}  # so that the next save has something to write, and finds that there is no record
-            known._is_checked = False
+            known.forget()
         return list(counts)
 
     def delete_all(self) -> Batches[int]:

@@ -5,7 +5,8 @@ version, and one of an older version is brought up before it is written. Deletin
 know nothing of a record's fields, and take records of any version.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar, cast
@@ -25,7 +26,7 @@ from .errors import (
 from .lifespan import LifeArgument
 from .reading import index_after, no_index
 from .remembered import Change, Remembered, saved, values_of
-from .shape import Shape, stored_version
+from .shape import STAMP, Shape, stored_version
 from .store import Upgrader
 
 if TYPE_CHECKING:
@@ -50,6 +51,7 @@ Writes = Sequence[tuple[str, Mapping[str, bytes]]]  # keys of records, and the s
 Meanings = Mapping[bytes, Callable[[bytes], DataError]]  # errors that reasons of a script stand for, by what is stored
 WRITE_CHUNK: Final = 100  # records a script: its longest stop of the server stays under a millisecond or two
 _SCRIPTS_A_BATCH: Final = 20
+_BYTES_A_BATCH: Final = 8 * 2**20  # of values; one exchange must end within the deadline of a store
 _TRIES: Final = 8  # of writing records that somebody else puts back to an older version each time
 _WRITE: Final = load_script("redis_models", "write")
 _DELETE: Final = load_script("redis_models", "delete")
@@ -87,8 +89,8 @@ def insert(
     once = only == "new"
     chunks = [writes[start : start + WRITE_CHUNK] for start in range(0, len(writes), WRITE_CHUNK)]
     figures: list[int] = []
-    for start in range(0, len(chunks), _SCRIPTS_A_BATCH):
-        tries = [_whole(shape, chunk, life, only, once) for chunk in chunks[start : start + _SCRIPTS_A_BATCH]]
+    for some in _in_batches(chunks):
+        tries = [_whole(shape, chunk, life, only, once) for chunk in some]
         replies = yield from call(_WRITE, [one.command for one in tries], once=once)
         for one, reply in zip(tries, check(replies), strict=True):
             for pair in cast("list[list[int]]", (yield from _settled(shape, upgrader, one, reply))):
@@ -96,6 +98,20 @@ def insert(
     for instance, (key, fields), written in zip(instances, writes, values, strict=True):
         saved(shape, instance, key, fields, written)
     return figures
+
+
+def _in_batches(chunks: Sequence[Writes]) -> Iterator[list[Writes]]:
+    batch: list[Writes] = []
+    size = 0
+    for chunk in chunks:
+        weight = sum(sum(map(len, fields.values())) for _, fields in chunk)
+        if batch and (len(batch) == _SCRIPTS_A_BATCH or size + weight > _BYTES_A_BATCH):
+            yield batch
+            batch, size = [], 0
+        batch.append(chunk)
+        size += weight
+    if batch:
+        yield batch
 
 
 def save(
@@ -106,6 +122,8 @@ def save(
     life: LifeArgument,
     if_unchanged: bool = False,
     assigned: str | None = None,
+    *,
+    always: bool = False,
 ) -> Batches[None]:
     """Write what changed since the instance was loaded or saved.
 
@@ -117,6 +135,7 @@ def save(
         life: Life span, as the script takes it.
         if_unchanged: Whether another writer's change since then is an error.
         assigned: A field to write, changed or not.
+        always: Whether to ask for the record even if nothing changed.
 
     Raises:
         NotFoundError: The record was deleted meanwhile; it is not created again.
@@ -125,7 +144,10 @@ def save(
     """
     key = known.key_for(shape, instance)
     change = known.change(shape, instance, assigned)
-    if change or if_unchanged or life != "":
+    if not change and not if_unchanged and not always and life == "":
+        known.changed(change)
+        return
+    try:
         command = save_command(shape, key, change, life, known.stored if if_unchanged else None)
         # Its own success would look like somebody else's change to a second try.
         [reply] = yield Once([command]) if if_unchanged else [command]
@@ -133,6 +155,9 @@ def save(
             if isinstance(reply, NoScriptError):
                 [reply] = yield from call(_SAVE, [command], once=if_unchanged)
             yield from _settled(shape, upgrader, _Try(_SAVE, [key], command, if_unchanged), check([reply])[0])
+    except BaseException as exc:
+        known.doubt(change, exc)
+        raise
     known.changed(change)
 
 
@@ -152,10 +177,9 @@ def patch(shape: Shape[M], upgrader: Upgrader | None, key: str, changes: Mapping
     encoded = {name: shape.encode_field(shape.field(name), changes[name]) for name in declared}
     if shape.extras is not None:
         encoded |= shape._encode_extras(shape.extras, {name: changes[name] for name in changes if name not in encoded})
-    if encoded:
-        command = save_command(shape, key, Change(encoded, {}, [], {}))
-        [reply] = check((yield from call(_SAVE, [command])))
-        yield from _settled(shape, upgrader, _Try(_SAVE, [key], command), reply)
+    command = save_command(shape, key, Change(encoded, {}, [], {}))
+    [reply] = check((yield from call(_SAVE, [command])))
+    yield from _settled(shape, upgrader, _Try(_SAVE, [key], command), reply)
 
 
 def increment(shape: Shape[M], upgrader: Upgrader | None, key: str, name: str, by: object) -> Batches[int | float]:
@@ -277,7 +301,9 @@ def save_command(
     if change.filled or change.removed or expected is not None:
         for one in (_flat(change.filled), change.removed, _flat(expected or {})):
             arguments += [len(one), *one]
-    if expected is not None:
+    if expected is not None and shape.takes_extras:
+        arguments.append(STAMP)
+    elif expected is not None:
         arguments += [name for name in shape.names if name not in expected]
     return _SAVE.command((shape.keys.index, key), arguments)
 
@@ -288,7 +314,7 @@ def _flat(fields: Mapping[str, bytes]) -> list[Argument]:
 
 def _check_unique(shape: Shape[M], keys: Sequence[str]) -> None:
     if len(set(keys)) < len(keys):
-        twice = next(key for place, key in enumerate(keys) if key in keys[:place])
+        twice = next(key for key, times in Counter(keys).items() if times > 1)
         raise ConflictError(twice, f"is inserted twice, but only new records of {shape.model.__name__} are wanted")
 
 

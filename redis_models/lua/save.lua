@@ -3,7 +3,8 @@
 --         3 how many arguments follow for what is to be written: field, value, ...
 --         then, or nothing more, likewise, each after its number:
 --             what is to be written where it is not there: field, value, ...; what is to be removed: fields;
---             what must be there as it is: field, value, ...; and the rest: fields that must not be there
+--             what must be there as it is: field, value, ...; and the rest: fields that must not be there,
+--             or '_v': nothing else may be there, of a model that takes extra fields
 -- returns 1 if the index did not have the record, else 0
 --         or, nothing written, {'REFUSED', reason, 1, ''[, fields]}; reason: CHANGED (these fields), INDEX, guard.lua's
 local written = 3 + ARGV[3]
@@ -18,7 +19,16 @@ if has_more then
     if redis.call('HGET', KEYS[2], ARGV[i]) ~= ARGV[i + 1] then changed[#changed + 1] = ARGV[i] end
   end
   for i = same + 1, #ARGV do
-    if redis.call('HEXISTS', KEYS[2], ARGV[i]) == 1 then changed[#changed + 1] = ARGV[i] end
+    if ARGV[i] == '_v' then
+      local known = {}
+      for j = removed + 2, same, 2 do known[ARGV[j]] = true end
+      for _, name in ipairs(redis.call('HKEYS', KEYS[2])) do
+        local start = name:sub(1, 2)
+        if start ~= '_v' and start ~= '_b' and not known[name] then changed[#changed + 1] = name end
+      end
+    elseif redis.call('HEXISTS', KEYS[2], ARGV[i]) == 1 then
+      changed[#changed + 1] = ARGV[i]
+    end
   end
   if changed[5] then return changed end
 end
