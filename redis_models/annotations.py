@@ -36,14 +36,16 @@ def _without_validators(annotation: object) -> object:
     if origin is Annotated:
         inner = _without_validators(arguments[0])
         told = tuple(one for one in arguments[1:] if type(one).__module__ != CHECKING[0])
+        if len(told) == len(arguments) - 1 and inner is arguments[0]:
+            return annotation
         return Annotated[inner, *told] if told else inner
-    if origin in (Union, UnionType):
-        return Union[tuple(_without_validators(one) for one in arguments)]  # noqa: UP007
     if origin is None or origin is Literal or origin is Callable or not arguments:
         return annotation
     inside = tuple(_without_validators(one) for one in arguments)
     if all(one is other for one, other in zip(inside, arguments, strict=True)):
-        return annotation
+        return annotation  # the very same, which a codec is found by
+    if origin in (Union, UnionType):
+        return Union[inside]  # noqa: UP007
     return cast(Any, annotation).copy_with(inside) if hasattr(annotation, "copy_with") else cast(Any, origin)[inside]
 
 

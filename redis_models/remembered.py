@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from operator import is_
-from threading import RLock
+from threading import Lock, RLock
 from types import NoneType
 from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 from uuid import UUID
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 __all__ = ["Change", "Remembered", "remember", "remembered", "saved", "values_of"]
 
 M = TypeVar("M", bound="Model")
+_MAKING: Final = Lock()  # of locks
+_NOTHING: Final[dict[str, bytes]] = {}
 # Types whose values cannot change inside: the same object has the same stored bytes.
 _ATOMS: Final = frozenset({NoneType, bool, int, float, str, bytes, date, datetime, time, timedelta, Decimal, UUID})
 
@@ -50,19 +52,27 @@ class Remembered:
     Attributes:
         key: Where the record lies.
         stored: Its stored fields, as bytes.
-        lock: Held by a thread that assigns, so that what is sent last is what is remembered.
     """
 
-    __slots__ = ("_doubted", "_insides", "_is_checked", "_pk", "_unstored", "_values", "key", "lock", "stored")
+    __slots__ = ("_doubted", "_insides", "_is_checked", "_lock", "_pk", "_unstored", "_values", "key", "stored")
 
     def __init__(
         self, key: str, pk: object, stored: dict[str, bytes], values: dict[str, object], unstored: dict[str, bytes]
     ) -> None:
         self.key, self.stored, self._pk, self._values, self._unstored = key, stored, pk, values, unstored
         self._is_checked = False  # whether ``_values`` are known to be what ``stored`` stands for
-        self._doubted: set[str] = set()  # stored fields of which a write may have been executed, or not
-        self.lock = RLock()
-        self._insides: dict[str, tuple[object, ...]] = {}  # of containers, as they were when they were stored
+        # Made when they are needed: thousands of instances are loaded for one that is changed.
+        self._doubted: frozenset[str] = frozenset()  # stored fields of which a write may have been executed, or not
+        self._insides: dict[str, tuple[object, ...]] | None = None  # of containers, as they were when they were stored
+        self._lock: RLock | None = None
+
+    @property
+    def lock(self) -> RLock:
+        """Held by a thread that assigns, so that what is sent last is what is remembered."""
+        if self._lock is None:
+            with _MAKING:
+                self._lock = self._lock or RLock()
+        return self._lock
 
     def key_for(self, shape: Shape[Any], instance: "Model") -> str:
         """Give the key of the record.
@@ -90,7 +100,8 @@ class Remembered:
         Raises:
             EncodeError: A value cannot be written as its field's type.
         """
-        values, before, stored, insides = values_of(instance), self._values, self.stored, self._insides
+        values, before, stored = values_of(instance), self._values, self.stored
+        insides = self._insides = {} if self._insides is None else self._insides
         change = Change({}, {}, [], values)
         is_checked = self._is_checked
         for name in self._suspects(values) if is_checked else shape.names:
@@ -112,7 +123,7 @@ class Remembered:
                 change.written[name] = raw
         if shape.takes_extras:
             self._compare_extras(shape, instance, change)
-        if asked := self._doubted | ({assigned} if assigned in shape.names else set[str]()):
+        if asked := self._doubted | ({assigned} if assigned in shape.names else frozenset[str]()):
             _write_anyway(shape, instance, change, asked)
         return change
 
@@ -120,7 +131,7 @@ class Remembered:
         """Remember that ``change`` may have been written: the next save writes its fields again, whatever they are."""
         is_settled = isinstance(exc, RedisModelsError) and not isinstance(exc, ServerUnreachableError)
         if not is_settled and getattr(exc, "is_left_open", True):
-            self._doubted.update(change.written, change.filled, change.removed)
+            self._doubted = self._doubted.union(change.written, change.filled, change.removed)
 
     def forget(self) -> None:
         """Take note that the record was deleted: the next save writes the instance, and finds that there is none."""
@@ -133,10 +144,11 @@ class Remembered:
             self.stored.update(change.written)
             for name in change.removed:
                 self.stored.pop(name, None)
-            for name in change.written:
-                self._insides.pop(name, None)
+            if self._insides is not None:
+                for name in change.written:
+                    self._insides.pop(name, None)
         self._values, self._is_checked = change.values, True
-        self._doubted.clear()
+        self._doubted = frozenset()
 
     def _suspects(self, values: dict[str, object]) -> list[str]:
         """Give the fields that may have changed: those with another value, and those whose value may, inside."""
@@ -168,8 +180,9 @@ def remembered(instance: "Model") -> Remembered | None:
 
 def remember(shape: Shape[M], instance: M, key: str, stored: dict[str, bytes]) -> None:
     """Have ``instance`` remember the record that it was read from."""
-    unstored: dict[str, bytes] = {}
+    unstored = _NOTHING
     if len(stored) < len(shape.fields):
+        unstored = {}
         for field in shape.fields:
             value = instance.__dict__[field.name]
             if field.name not in stored and type(value) not in _ATOMS:

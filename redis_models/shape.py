@@ -6,7 +6,7 @@ from collections.abc import Callable, ItemsView, Iterator, KeysView, Mapping, Se
 from dataclasses import dataclass
 from enum import Enum
 from functools import cached_property
-from typing import Any, Final, Generic, TypeVar, cast, get_args, get_type_hints
+from typing import Annotated, Any, Final, Generic, TypeVar, cast, get_args, get_origin, get_type_hints
 
 from pydantic import (
     BaseModel,
@@ -318,14 +318,16 @@ def _stored(model: type[BaseModel], name: str, info: FieldInfo, hooks: Hooks) ->
     if name.startswith(RESERVED):
         raise ModelDeclarationError(model.__name__, f"field {name!r} begins with one of {RESERVED}: these are reserved")
     try:
-        plain = codec_for(stored_annotation(info))
+        stored = stored_annotation(info)
+        plain = codec_for(stored)
         source = codec_for(annotated(info)) if is_made_of_something_else(info) else None
         codec, keeps_enum_values = plain, model.model_config.get("use_enum_values", False)
         if hooks != Hooks() or keeps_enum_values:
-            codec = FieldCodec(stored_annotation(info), hooks, keeps_enum_values=keeps_enum_values)
+            codec = FieldCodec(stored, hooks, keeps_enum_values=keeps_enum_values)
     except Exception as exc:  # pydantic raises several classes here, PydanticUserError among them
         raise ModelDeclarationError(model.__name__, f"field {name!r} cannot be stored: {exc}") from exc
-    return StoredField(name, codec, source or (plain if codec_for(info.annotation) is not plain else None))
+    # With metadata where pydantic does not know the type itself: they make the value of something else, too.
+    return StoredField(name, codec, source or (plain if get_origin(stored) is Annotated else None))
 
 
 def _extras_of(model: type[BaseModel], hooks: Hooks) -> FieldCodec | None:
