@@ -10,7 +10,7 @@ from functools import partial
 import click
 
 from redis_models.errors import RedisModelsError
-from redis_models.importing import redact
+from redis_models.passwords import redact
 
 from .context import CliContext
 from .exits import Exit, exit_for

@@ -7,13 +7,12 @@ from typing import Any, Final, cast
 from redis_models.batches import Batches, Reply, check, send
 from redis_models.client import SyncClient, run
 from redis_models.errors import ConflictError
-from redis_models.keys import KeySpace
 from redis_models.reading import no_index
 from redis_models.shape import STAMP, Shape
 
 from .seedkeys import Verdict, judge
 
-__all__ = ["COUNT", "Met", "filling_key", "left_key", "look", "pages", "size_of_index", "state_of_index", "text_of"]
+__all__ = ["COUNT", "Met", "look", "pages", "size_of_index", "state_of_index", "text_of"]
 
 COUNT: Final = 1000  # keys or members of one step, as in passes
 _NO_HASH: Final = "the key holds no hash; move it out of the model's prefix, or delete it"
@@ -73,7 +72,7 @@ def look(shape: Shape[Any], kind: str, keys: Sequence[bytes]) -> Batches[list[Me
     *records, indexed, left = yield [
         *(("HMGET", key, STAMP, primary_key) for key in keys),
         ("SMISMEMBER" if kind == "set" else "ZMSCORE", shape.keys.index, *keys),
-        ("SMISMEMBER", left_key(shape.keys), *keys),
+        ("SMISMEMBER", shape.keys.beside("left"), *keys),
     ]
     if isinstance(indexed, Exception) and str(indexed).startswith("WRONGTYPE"):
         raise no_index(shape)
@@ -139,17 +138,6 @@ def size_of_index(client: SyncClient, shape: Shape[Any], kind: str) -> int:
     """Count the members of an index of that type; 0 where there is none."""
     [size] = run(client, send([("SCARD" if kind == "set" else "ZCARD", shape.keys.index)]))
     return cast(int, size)
-
-
-# The braces keep these in the index's slot of a cluster; no record of any model has such a key.
-def filling_key(keys: KeySpace) -> str:
-    """Key of the sorted set that is filled to become the index."""
-    return f"{{{keys.index}}}:filling"
-
-
-def left_key(keys: KeySpace) -> str:
-    """Key of the old index once it lies aside: what is left of it."""
-    return f"{{{keys.index}}}:left"
 
 
 def text_of(key: bytes) -> str:

@@ -9,11 +9,11 @@ from pydantic.fields import FieldInfo
 
 from .fields import Storage
 
-__all__ = ["CHECKING", "annotated", "is_made_of_something_else", "stored_annotation"]
+__all__ = ["annotated", "is_made_of_something_else", "is_validated", "stored_annotation"]
 
 # Validators and serializers of the application: the first have their say when an instance is made, the second speak to
 # other readers than this library.
-CHECKING: Final = ("pydantic.functional_validators", "pydantic.functional_serializers")
+_CHECKING: Final = ("pydantic.functional_validators", "pydantic.functional_serializers")
 
 
 def stored_annotation(info: FieldInfo) -> object:
@@ -35,7 +35,7 @@ def _without_validators(annotation: object) -> object:
     origin, arguments = get_origin(annotation), get_args(annotation)
     if origin is Annotated:
         inner = _without_validators(arguments[0])
-        told = tuple(one for one in arguments[1:] if type(one).__module__ != CHECKING[0])
+        told = tuple(one for one in arguments[1:] if type(one).__module__ != _CHECKING[0])
         if len(told) == len(arguments) - 1 and inner is arguments[0]:
             return annotation
         return Annotated[inner, *told] if told else inner
@@ -46,7 +46,7 @@ def _without_validators(annotation: object) -> object:
         return annotation  # the very same, which a codec is found by
     if origin in (Union, UnionType):
         return Union[inside]  # noqa: UP007
-    return cast(Any, annotation).copy_with(inside) if hasattr(annotation, "copy_with") else cast(Any, origin)[inside]
+    return cast(Any, annotation).copy_with(inside) if hasattr(annotation, "copy_with") else origin[inside]
 
 
 def annotated(info: FieldInfo) -> object:
@@ -64,9 +64,17 @@ def _is_shaped_inside(annotation: object) -> bool:
 def _shapes(item: object) -> bool:
     """Whether metadata give a type another form, as ``Json`` and ``Base64Bytes`` do; the rest only checks values."""
     module = (item if isinstance(item, type) else type(item)).__module__
-    return hasattr(item, "__get_pydantic_core_schema__") and module not in CHECKING
+    return hasattr(item, "__get_pydantic_core_schema__") and module not in _CHECKING
 
 
 def is_made_of_something_else(info: FieldInfo) -> bool:
     """Whether the values of a field are made of another form, as those of ``Json`` and ``Base64Bytes`` are."""
     return any(map(_shapes, info.metadata)) or _is_shaped_inside(info.annotation)
+
+
+def is_validated(annotation: object) -> bool:
+    """Whether a validator or serializer of the application is in an annotation, at any depth."""
+    told = get_args(annotation)
+    if get_origin(annotation) is Annotated and any(type(one).__module__ in _CHECKING for one in told[1:]):
+        return True
+    return any(map(is_validated, told))

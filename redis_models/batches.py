@@ -139,7 +139,7 @@ def refused(error: ResponseError) -> RedisModelsError:
     if "same slot" in str(error):
         return ServerRefusedError(
             f"the server is part of a cluster, where a record and its index must share a slot ({error}); give the model"
-            ' a prefix in braces: _redis_prefix = "{shop}"'
+            ' a prefix in braces, _redis_prefix = "{shop}", and the settings NAMESPACE = "shop" for migrate and adopt'
         )
     return ServerRefusedError(f"the server refused a command: {error}")
 

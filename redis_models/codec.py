@@ -1,4 +1,4 @@
-"""Encode and decode one stored field: the only module that knows what bytes a value becomes. Pure.
+"""Encode and decode one stored field: which way of writing it takes (scalars, documents, tagged). Pure.
 
 A field annotated ``str``, ``int`` or ``float`` is stored as plain text, so that HINCRBY, redis-cli and scripts can use
 it; everything else is one JSON document. ``None`` is the text ``None``, or ``null`` in JSON; the string ``"None"`` gets

@@ -92,7 +92,7 @@ def is_fake(kind: type) -> bool:
 
 def async_class(plain: type[Any]) -> type[redis.asyncio.Connection]:
     """Give the asyncio twin of a blocking class."""
-    return cast("type[redis.asyncio.Connection]", _ASYNC.get(plain, plain))
+    return cast("type[redis.asyncio.Connection]", _ASYNC[plain])
 
 
 def address_of(pool: redis.asyncio.ConnectionPool) -> str:

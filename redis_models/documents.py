@@ -102,11 +102,6 @@ def opened(value: object) -> object:
     raise TypeError(f"Type {type(value)} not serializable")
 
 
-def write(document: object) -> bytes:
-    """Give the text of a document, spaced as the seed's."""
-    return _write(document)
-
-
 def _mended_text(value: object, document: str) -> object:
     if isinstance(value, SecretStr):
         return value.get_secret_value() if document == MASK else document
@@ -215,5 +210,5 @@ def _writer() -> Callable[[object], bytes]:
     return lambda document: "".join(chunks(document, 0)).encode()
 
 
-_write: Final = _writer()
+write: Final = _writer()  # gives the text of a document, spaced as the seed's
 _BASES: Final[tuple[type[Any], ...]] = (dict, list, tuple, set, frozenset, str, int, float)

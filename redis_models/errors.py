@@ -117,10 +117,6 @@ class UnboundModelError(ModelDeclarationError, AttributeError):
     """A verb of a model was used that is bound to no store; what its parent class is bound to does not count.
 
     An AttributeError too, because that is what it was in the seed.
-
-    Attributes:
-        model: Name of the class.
-        reason: What to do.
     """
 
     def __init__(self, model: str) -> None:
@@ -158,7 +154,7 @@ class EncodeError(DataError, TypeError):
 
     Attributes:
         model: Name of the model.
-        field: Name of the field.
+        field: Name of the field; "insert" where the value is no instance of the model.
         value: The value.
         reason: What pydantic says about it.
     """

@@ -16,7 +16,7 @@ from types import ModuleType
 from .errors import SettingsError
 from .passwords import redact
 
-__all__ = ["has_module", "import_named", "is_module_name", "redact", "shown_path"]
+__all__ = ["has_module", "import_named", "is_module_name", "shown_path"]
 
 _MESSAGE_SHOWN = 300  # characters of somebody else's exception that an error quotes
 _LIBRARIES = tuple({sysconfig.get_path(name) + os.sep for name in ("stdlib", "platstdlib", "purelib", "platlib")})

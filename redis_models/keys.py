@@ -52,6 +52,11 @@ class KeySpace:
         """Glob for SCAN MATCH that every record key matches; others may match too, so ask ``owns``."""
         return "".join(f"\\{char}" if char in "\\*?[]^-" else char for char in self.start) + "*"
 
+    def beside(self, name: str) -> str:
+        """Key of what ``adopt`` keeps, in the index's slot of a cluster; no record of any model has such a key."""
+        tag, closed, _ = self.index.partition("{")[2].partition("}")
+        return f"{{{tag}}}{self.index}:{name}" if tag and closed else f"{{{self.index}}}:{name}"
+
     def record(self, pk: str) -> str:
         """Key of the record whose primary key has the text ``pk``, which is not empty."""
         return self.start + self._escape(pk)

@@ -2,17 +2,26 @@
 
 from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, ClassVar, Literal, Self, overload
+from typing import TYPE_CHECKING, ClassVar, Self, overload
 
 from .abstract import _AbstractModel
 from .declaration import is_live
 from .deletion import DeleteAccess
 from .errors import DataError
-from .gathering import NOTHING, UNSET, gathering, put_back, restored_on_failure, state_of, turn_of
+from .gathering import (
+    NOTHING,  # pyright: ignore[reportUnusedImport]  # used where checkers do not look
+    UNSET,
+    gathering,
+    put_back,
+    restored_on_failure,
+    state_of,
+    turn_of,
+)
 from .lifespan import KEEP, LifeSpan
 from .remembered import remembered
 from .sync import SyncAccess, SyncRecord
 from .verbs import is_bound, store_of, verbs_of
+from .writing import Only
 
 __all__ = ["AutoModel", "Model"]
 
@@ -36,11 +45,6 @@ class Model(_AbstractModel):
         sync: ClassVar[SyncAccess] = SyncAccess()
         delete: ClassVar[DeleteAccess] = DeleteAccess()
     else:
-        _auto_save = False
-        _auto_sync = False
-        _ttl = None
-        _app = None
-        _managed = True
         _abstract = True
 
     @classmethod
@@ -52,7 +56,7 @@ class Model(_AbstractModel):
             DataError: It cannot be read as this model; the subclasses say why.
 
         Keys: reads the record.
-        Cost: one round trip; two for a record of an older version.
+        Cost: one round trip; two for a record of an older version, or for none.
         """
         return await store_of(cls).run_async(verbs_of(cls).get(id))
 
@@ -60,7 +64,7 @@ class Model(_AbstractModel):
     async def get_many(cls, ids: Iterable[object]) -> list[Self | None]:
         """Read several records by primary key, in the order of ``ids``, None where there is none.
 
-        Cost: one round trip for every 500.
+        Cost: one round trip for every 500; one more where some are of an older version, or not there.
         """
         return await store_of(cls).run_async(verbs_of(cls).get_many(ids))
 
@@ -167,7 +171,7 @@ class Model(_AbstractModel):
         data: Self | Iterable[Self],
         life_span_seconds: LifeSpan | None = None,
         *,
-        only: Literal["new", "existing"] | None = None,
+        only: Only = None,
     ) -> list[int]:
         """Write one or more whole records, new or not.
 
@@ -196,7 +200,7 @@ class Model(_AbstractModel):
         self,
         life_span_seconds: LifeSpan | None = KEEP,
         *,
-        only: Literal["new", "existing"] | None = None,
+        only: Only = None,
         if_unchanged: bool = False,
     ) -> None:
         """Write what changed since this instance was loaded or saved; a new instance is written whole.

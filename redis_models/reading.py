@@ -356,7 +356,7 @@ def _sweep(shape: Shape[M], keys: Sequence[str]) -> Batches[int]:
     """Take members out of the index whose record is gone; give how many of ``keys`` are alive."""
     replies = yield from call(_SWEEP, [_SWEEP.command([shape.keys.index, *keys], ())])
     if isinstance(replies[0], NoPermissionError):  # who may only read may read all the same
-        replies = [(yield from send([("EXISTS", key) for key in keys])).count(1)]
+        return (yield from send([("EXISTS", key) for key in keys])).count(1)
     return cast(int, check(replies)[0])
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 from uuid import UUID
 
 from .errors import DataError, InvalidPrimaryKeyError, RedisModelsError, ServerUnreachableError
-from .shape import Shape, StoredField
+from .shape import Shape, StoredField, is_text
 
 if TYPE_CHECKING:
     from .model import Model
@@ -163,7 +163,10 @@ class Remembered:
             is_untouched = extras[name] is self._values.get(name, self) and type(extras[name]) in _ATOMS
             if raw != self.stored.get(name) and not is_untouched:
                 change.written[name] = raw
-        change.removed += [name for name in self.stored if name not in extras and name not in shape.names]
+        # A name that is no text was never among the extra fields: it is somebody else's.
+        change.removed += [
+            name for name in self.stored if name not in extras and name not in shape.names and is_text(name)
+        ]
 
     def _is_spelling_of(self, shape: Shape[Any], field: StoredField, known: bytes, raw: bytes) -> bool:
         try:

@@ -17,7 +17,7 @@ from pydantic import (
 )
 from pydantic.fields import FieldInfo
 
-from .annotations import CHECKING, annotated, is_made_of_something_else, stored_annotation
+from .annotations import annotated, is_made_of_something_else, is_validated, stored_annotation
 from .codec import FieldCodec, Hooks, codec_for
 from .errors import DecodeError, EncodeError, InvalidPrimaryKeyError, ModelDeclarationError
 from .keys import KeySpace, complaint_about
@@ -75,7 +75,10 @@ class StoredField:
 
     def decode(self, raw: bytes) -> object:
         """Give what the model makes the field's value from; ``ValueError`` where nothing reads back."""
-        value = self.codec.decode(raw)
+        return self.as_input(self.codec.decode(raw))
+
+    def as_input(self, value: object) -> object:
+        """Give what the model makes ``value`` from."""
         return value if self.source is None else self.source.as_input(value)
 
 
@@ -182,7 +185,7 @@ class Shape(Generic[M]):
         try:
             instance = self.model.model_validate(values, by_alias=False, by_name=True)
             if self._has_validators:
-                self._settle(instance, values)
+                self._settle(instance, values, stored)
             return instance
         except ValidationError as exc:
             place, reason = _first_complaint(exc)
@@ -200,33 +203,34 @@ class Shape(Generic[M]):
             reason = _first_complaint(exc)[1] if isinstance(exc, ValidationError) else str(exc)
             raise DecodeError(key, field.name, raw, reason) from exc
 
-    def _settle(self, instance: M, values: Mapping[str, object]) -> None:
+    def _settle(self, instance: M, values: Mapping[str, object], stored: Mapping[str, bytes]) -> None:
         """Take back what a validator made of a stored value if it would go on making another of it at every load.
 
         One that mends old values is heeded; one that hashes a password had its say when the value was made.
         """
-        made = {
-            field.name: instance.__dict__[field.name]
-            for field in self.fields
-            if field.source is None
-            and field.name in values
-            and not is_same(instance.__dict__[field.name], values[field.name])
+        given = {field.name: field for field in self.fields if field.name in values}
+        # As they were when they were written; ``values`` has what a Json, for one, is made of.
+        kept = {
+            name: values[name] if field.source is None else field.codec.decode(stored[name])
+            for name, field in given.items()
         }
+        held: dict[str, object] = vars(instance)
+        made = {name: held[name] for name in kept if not is_same(held[name], kept[name])}
         if made:
             try:
-                again = self.model.model_validate({**values, **made}, by_alias=False, by_name=True).__dict__
-            except ValidationError:
+                inputs = {name: given[name].as_input(value) for name, value in made.items()}
+                again = vars(self.model.model_validate({**values, **inputs}, by_alias=False, by_name=True))
+            except ValueError:
                 again = {}
             for name, value in made.items():
                 if name not in again or not is_same(again[name], value):
-                    instance.__dict__[name] = values[name]
+                    held[name] = kept[name]
 
     @cached_property
     def _has_validators(self) -> bool:
         found = self.model.__pydantic_decorators__
-        told = [item for info in self.model.model_fields.values() for item in info.metadata]
         return bool(found.field_validators or found.validators or found.model_validators) or any(
-            type(item).__module__ in CHECKING for item in told
+            is_validated(annotated(info)) for info in self.model.model_fields.values()
         )
 
     @cached_property
@@ -243,7 +247,7 @@ class Shape(Generic[M]):
         for field in self.fields:
             if (raw := stored.get(field.name)) is not None:
                 value = self.decode_field(key, field, raw)
-                values[field.name] = value if field.source is None else field.source.as_input(value)
+                values[field.name] = field.as_input(value)
         return values
 
     def _encode_extras(self, codec: FieldCodec, values: Mapping[str, object]) -> dict[str, bytes]:
@@ -259,7 +263,7 @@ class Shape(Generic[M]):
         return {
             name: _decode_extra(codec, raw)
             for name, raw in stored.items()
-            if name not in self.names and not name.startswith(RESERVED) and _is_text(name)
+            if name not in self.names and not name.startswith(RESERVED) and is_text(name)
         }
 
     def field(self, name: str) -> StoredField:
@@ -357,10 +361,10 @@ def _complaint_about_extra(name: str, declared: Sequence[str]) -> str | None:
         return f"the name of an extra field begins with one of {RESERVED}: these are reserved"
     if name in declared:
         return "an extra field has the name of a declared one"
-    return None if _is_text(name) else "the name of an extra field is no text: half a surrogate pair is in it"
+    return None if is_text(name) else "the name of an extra field is no text: half a surrogate pair is in it"
 
 
-def _is_text(name: str) -> bool:
+def is_text(name: str) -> bool:
     """Whether a name can be an attribute's: one that is no UTF-8 is somebody else's, and stays as it is."""
     try:
         name.encode()

@@ -5,12 +5,12 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Generic, TypeVar, overload
 
 from .errors import DataError
-from .gathering import gathering
+from .gathering import NOTHING, gathering
 from .lifespan import KEEP, LifeSpan
 from .remembered import remembered
 from .shape import Shape
-from .verbs import Only, is_bound, store_of, verbs_of
-from .writing import save_command
+from .verbs import is_bound, store_of, verbs_of
+from .writing import Only, save_command
 
 if TYPE_CHECKING:
     from .model import Model
@@ -143,8 +143,10 @@ class SyncRecord(Generic[M]):
     def save(self, life_span_seconds: LifeSpan | None = KEEP, *, only: Only = None, if_unchanged: bool = False) -> None:
         """Write what changed; see ``Model.save``."""
         model = type(self._instance)
-        verbs = verbs_of(model)
-        store_of(model).run(verbs.save(self._instance, life_span_seconds, only=only, if_unchanged=if_unchanged))
+        saving = verbs_of(model).save(self._instance, life_span_seconds, only=only, if_unchanged=if_unchanged)
+        known = remembered(self._instance)
+        with NOTHING if known is None else known.lock:
+            store_of(model).run(saving)
 
     def _write_assigned(self, name: str) -> None:
         """Write a field that was assigned, as an AutoModel does; and what else changed.

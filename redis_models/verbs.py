@@ -21,7 +21,7 @@ from .writing import Only
 if TYPE_CHECKING:
     from .model import Model
 
-__all__ = ["LifeSpan", "Only", "Verbs", "is_bound", "store_of", "verbs_of"]
+__all__ = ["Verbs", "is_bound", "store_of", "verbs_of"]
 
 M = TypeVar("M", bound="Model")
 

@@ -25,7 +25,7 @@ from .errors import (
 )
 from .lifespan import LifeArgument
 from .reading import index_after, no_index
-from .remembered import Change, Remembered, saved, values_of
+from .remembered import Change, Remembered, remembered, saved, values_of
 from .shape import STAMP, Shape, stored_version
 from .store import Upgrader
 
@@ -89,12 +89,19 @@ def insert(
     once = only == "new"
     chunks = [writes[start : start + WRITE_CHUNK] for start in range(0, len(writes), WRITE_CHUNK)]
     figures: list[int] = []
-    for some in _in_batches(chunks):
-        tries = [_whole(shape, chunk, life, only, once) for chunk in some]
-        replies = yield from call(_WRITE, [one.command for one in tries], once=once)
-        for one, reply in zip(tries, check(replies), strict=True):
-            for pair in cast("list[list[int]]", (yield from _settled(shape, upgrader, one, reply))):
-                figures.extend(pair)
+    try:
+        for some in _in_batches(chunks):
+            tries = [_whole(shape, chunk, life, only, once) for chunk in some]
+            replies = yield from call(_WRITE, [one.command for one in tries], once=once)
+            for one, reply in zip(tries, check(replies), strict=True):
+                for pair in cast("list[list[int]]", (yield from _settled(shape, upgrader, one, reply))):
+                    figures.extend(pair)
+    except BaseException as exc:
+        for instance, (_, fields) in zip(instances, writes, strict=True):
+            if (known := remembered(instance)) is not None:
+                # Of several scripts some may have been applied before another was refused.
+                known.doubt(Change(fields, {}, [], {}), exc if len(chunks) == 1 else BaseException())
+        raise
     for instance, (key, fields), written in zip(instances, writes, values, strict=True):
         saved(shape, instance, key, fields, written)
     return figures

@@ -10,7 +10,7 @@ import pytest
 
 from redis_models.apps import App, load_apps
 from redis_models.errors import ModelDeclarationError, RedisModelsError, SettingsError
-from redis_models.importing import redact
+from redis_models.passwords import redact
 from redis_models.settings import ENVIRONMENT_VARIABLE, Settings, find_settings, load_settings
 
 Write = Callable[[dict[str, str]], Path]

@@ -20,3 +20,14 @@ if stored ~= ARGV[1] then
   if not held or held >= tonumber(ARGV[1]) then return {'REFUSED', 'NEWER', 1, stored} end
   return {'REFUSED', 'OLDER', 1, stored}
 end
+-- Put the record into the index and stamp it: the first write, because it is all that can still fail, and a member
+-- without a record is harmless. Gives 1 if the index did not have it, else 0; or nil and what the script is to return.
+local function begin_writing()
+  local added = redis.pcall('ZADD', KEYS[1], 0, KEYS[2])
+  if type(added) == 'table' then
+    if is_of_another_type(added) then return nil, {'REFUSED', 'INDEX', 0, ''} end
+    return nil, added
+  end
+  if not is_stamped then redis.call('HSET', KEYS[2], '_v', ARGV[1]) end
+  return added
+end

@@ -35,12 +35,8 @@ else
     if tonumber(sum) == number then break end
   end
 end
-local added = redis.pcall('ZADD', KEYS[1], 0, KEYS[2])
-if type(added) == 'table' then
-  if is_of_another_type(added) then return {'REFUSED', 'INDEX', 0, ''} end
-  return added
-end
-if not is_stamped then redis.call('HSET', KEYS[2], '_v', ARGV[1]) end
+local _, refusal = begin_writing()
+if refusal then return refusal end
 if not sum then
   redis.call('HINCRBY', KEYS[2], ARGV[2], ARGV[3])
   return redis.call('HGET', KEYS[2], ARGV[2])  -- not its reply, which Lua rounds

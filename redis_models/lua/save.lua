@@ -32,13 +32,8 @@ if has_more then
   end
   if changed[5] then return changed end
 end
--- First, because it is all that can still fail: a member without a record is harmless.
-local added = redis.pcall('ZADD', KEYS[1], 0, KEYS[2])
-if type(added) == 'table' then
-  if is_of_another_type(added) then return {'REFUSED', 'INDEX', 0, ''} end
-  return added
-end
-if not is_stamped then redis.call('HSET', KEYS[2], '_v', ARGV[1]) end
+local added, refusal = begin_writing()
+if refusal then return refusal end
 -- unpack takes fewer than 8,000 values at once.
 for first = 4, written, 4000 do
   redis.call('HSET', KEYS[2], unpack(ARGV, first, math.min(written, first + 3999)))

@@ -28,6 +28,9 @@ for i = 2, #KEYS do
 end
 if older[3] then return older end
 local of_new_only, milliseconds = life:sub(1, 1) == '+', life:gsub('%+', '')
+-- First, so that nobody who may not write the index leaves a record outside of it; a member without one is harmless.
+local added = {}
+for i = 2, #KEYS do added[i] = redis.call('ZADD', KEYS[1], 0, KEYS[i]) end
 local result = {}
 local place = 4
 for i = 2, #KEYS do
@@ -46,7 +49,7 @@ for i = 2, #KEYS do
   elseif life ~= '' and not (of_new_only and existed[KEYS[i]]) then
     redis.call('PEXPIRE', KEYS[i], milliseconds)
   end
-  result[i - 1] = {new, redis.call('ZADD', KEYS[1], 0, KEYS[i])}
+  result[i - 1] = {new, added[i]}
 end
 -- Applications of the seed give the index the life span of a record; with it, all others would go out of sight.
 redis.call('PERSIST', KEYS[1])

@@ -76,7 +76,13 @@ async def test_a_greeting_that_was_cut_short_is_not_taken_for_an_answer(new_serv
         await store.aclose()
 
 
-def test_an_interrupt_at_the_keyboard_leaves_no_answers_behind(store: Store, client: Any, echo: Echo) -> None:
+def test_an_interrupt_at_the_keyboard_leaves_no_answers_behind(
+    store: Store, client: Any, echo: Echo, request: pytest.FixtureRequest
+) -> None:
+    # Interrupts are ignored, and for all children, where tests run in the background.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    request.addfinalizer(lambda: signal.signal(signal.SIGINT, before))
+
     def interrupt() -> None:
         while not _blocked(client):
             pass

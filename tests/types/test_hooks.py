@@ -2,13 +2,13 @@
 
 import datetime as dt
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from pydantic import BaseModel, ConfigDict
 
 import redis_models
-from redis_models import Model
+from redis_models import Model, Store
 from redis_models.codec import FieldCodec, Hooks
 from redis_models.errors import EncodeError
 
@@ -138,3 +138,39 @@ def test_a_class_without_hooks_is_refused_with_what_pydantic_says() -> None:
     with pytest.raises(EncodeError, match=r"Bare\.price.*Unable to serialize unknown type") as caught:
         Bare.__shape__.encode(Bare(id="a", price=Money(1)))
     assert isinstance(caught.value, TypeError)
+
+
+class Rounded(Model):
+    """Spells moments its own way, which does not bring all of them back, and sets in a way that nothing reads."""
+
+    id: str = redis_models.Field(primary_key=True)
+    at: dt.datetime
+    anything: dict[str, Any] = redis_models.Field(default={})
+
+    @classmethod
+    def json_default(cls, obj: Any) -> Any:
+        if isinstance(obj, dt.datetime):
+            return obj.isoformat(" ", timespec="seconds")
+        if isinstance(obj, set):
+            return {"set": sorted(cast("set[int]", obj))}
+        return super().json_default(obj)
+
+
+async def test_what_an_override_says_is_written_although_it_loses_something(store: Store, client: Any) -> None:
+    store.register_model(Rounded)
+    at = dt.datetime(2020, 1, 2, 3, 4, 5, 678)
+
+    await Rounded(id="a", at=at, anything={"x": {2, 1}}).save()
+
+    assert client.hmget("rounded:a", "at", "anything") == [b'"2020-01-02 03:04:05"', b'{"x": {"set": [1, 2]}}']
+    assert Rounded.serialize_partially({"at": at}) == {"at": '"2020-01-02 03:04:05"'}
+    assert (await Rounded.get("a")).at == at.replace(microsecond=0)
+
+
+async def test_what_an_override_leaves_to_the_library_comes_back_as_it_would_without(store: Store) -> None:
+    store.register_model(Rounded)
+    anything = {"day": dt.date(2020, 1, 1), "pair": (1, 2)}
+
+    await Rounded(id="a", at=dt.datetime(2020, 1, 1), anything=anything).save()
+
+    assert (await Rounded.get("a")).anything == anything

@@ -41,7 +41,7 @@ class CRUDRouter(APIRouter):
     GET /item?skip&limit    200 a list, ``[]`` when there is nothing
     GET /item/{item_id}     200, 404
     POST /item              200, 422; overwrites a record of that primary key, unless ``overwrite=False``: then 409
-    PUT /item/{item_id}     200, 404, 422; replaces an existing record whole, in one step
+    PUT /item/{item_id}     200, 404, 422; 409 if others write it all the time; replaces an existing record whole
     DELETE /item/{item_id}  200 the deleted record, 404
     DELETE /item            200 ``[]``; deletes all
     ======================  =====================================================================================

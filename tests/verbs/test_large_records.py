@@ -1,0 +1,58 @@
+"""Large records: what goes in one exchange is bounded in bytes, so that each ends within the time of a store."""
+
+from collections.abc import Iterator, Sequence
+
+import pytest
+
+from redis_models import Field, Model, Store
+from redis_models.batches import Command, Reply
+from redis_models.client import SyncClient, run
+from redis_models.verbs import verbs_of
+
+
+class Item(Model):
+    id: str = Field(primary_key=True)
+    text: str = ""
+
+
+class Weighing:
+    """Notes how many bytes of values go in each exchange."""
+
+    def __init__(self, inner: SyncClient) -> None:
+        self._inner = inner
+        self.sizes: list[int] = []
+
+    def exchange(self, commands: Sequence[Command]) -> list[Reply]:
+        self.sizes.append(sum(len(one) for command in commands for one in command if isinstance(one, (str, bytes))))
+        return self._inner.exchange(commands)
+
+
+@pytest.fixture
+def weighing(store: Store) -> Iterator[Weighing]:
+    store.register_model(Item)
+    Item.sync.insert(Item(id="0"))  # so that the script is there
+    yield Weighing(store.sync_client)
+    Item._store = None
+
+
+def test_large_records_go_in_several_exchanges_and_come_back(weighing: Weighing) -> None:
+    items = [Item(id=f"{number:03}", text=f"{number:03}" * 20_000) for number in range(1, 301)]  # 60 kB each
+
+    run(weighing, verbs_of(Item).insert(items))
+
+    assert len(weighing.sizes) == 3  # of 6 MB each: two would be more than 8
+    assert Item.sync.get_many([one.id for one in items]) == items
+
+
+def test_small_records_go_two_thousand_at_a_time(weighing: Weighing) -> None:
+    run(weighing, verbs_of(Item).insert([Item(id=str(number)) for number in range(2001)]))
+
+    assert len(weighing.sizes) == 2
+
+
+def test_forty_records_of_a_megabyte_come_back(weighing: Weighing) -> None:
+    items = [Item(id=f"{number:03}", text=f"{number:03}" * 350_000) for number in range(1, 41)]
+
+    run(weighing, verbs_of(Item).insert(items))
+
+    assert Item.sync.get_many([one.id for one in items]) == items
