@@ -236,8 +236,8 @@ class _Adopter:
             is_freed |= freed == 1
             # A key that another record held may be free now; what changed meanwhile is looked at again; and after a
             # restart of the server a cursor skips some.
-            # SCAN may tell of a record twice, and old writers make new ones, so a few missing mean nothing in the end; but
-            # an index does not shrink, and does not lack a tenth.
+            # SCAN may tell of a record twice, and old writers make new ones, so a few missing mean nothing in the end;
+            # but an index does not shrink, and does not lack a tenth.
             held = cast(int, size)
             is_short = held < met and (round_ < _FILLS or held < max(largest, met * 0.9))
             largest = max(largest, held)
