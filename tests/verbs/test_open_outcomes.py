@@ -247,8 +247,9 @@ async def test_an_insert_that_was_left_open_is_written_again_by_the_next_save(
 
 
 async def test_a_record_of_an_insert_of_which_a_later_one_was_refused_is_written_again_by_the_next_save(
-    call: Call, client: Any, held: Held
+    call: Call, client: Any, store: Store
 ) -> None:
+    store.register_model(Item)
     items = [Item(id=f"{number:03}", size=1) for number in range(150)]
     await call(Item, "insert", items)
     client.delete("item:120")
