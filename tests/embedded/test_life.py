@@ -110,6 +110,14 @@ def test_a_use_that_nobody_refers_to_any_more_is_given_up(directory: str, watch:
     witness.await_end()
 
 
+def _others_of(group: int, server: int) -> list[int]:
+    """Give the living processes of a group but its server."""
+    ps = ["ps", "-A", "-o", "pid=,pgid=,stat="]
+    listed = subprocess.run(ps, capture_output=True, text=True, check=True).stdout
+    rows = [line.split() for line in listed.splitlines()]
+    return [int(pid) for pid, of, stat in rows if int(of) == group and int(pid) != server and not stat.startswith("Z")]
+
+
 def test_a_server_whose_launcher_was_killed_is_replaced(
     directory: str, join: Callable[..., Any], watch: Callable[[str], Any], pid_of: Callable[[EmbeddedServer], int]
 ) -> None:
@@ -118,9 +126,8 @@ def test_a_server_whose_launcher_was_killed_is_replaced(
     orphan = re.search(r"process_id:(\d+)", witness.ask("INFO server"))
     assert orphan is not None
     group = os.getpgid(int(orphan[1]))
-    listed = subprocess.run(["ps", "-A", "-o", "pid=,pgid="], capture_output=True, text=True, check=True).stdout
-    for pid, of_group in (map(int, line.split()) for line in listed.splitlines()):
-        if of_group == group and pid != int(orphan[1]):
+    while launcher := _others_of(group, int(orphan[1])):  # it may be starting another process just now
+        for pid in launcher:
             os.kill(pid, signal.SIGKILL)
     user.kill()
 
