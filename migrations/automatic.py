@@ -56,6 +56,7 @@ def _creations(snapshot: Snapshot) -> tuple[Operation, ...]:
             model.table,
             model.prefix,
             model.separator,
+            model.ttl,
         )
         for model in snapshot.models
     )

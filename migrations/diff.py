@@ -172,7 +172,7 @@ def _difference(one: ModelSchema, other: ModelSchema) -> str:
 
 def _creation(one: ModelSchema) -> CreateModel:
     fields = {field.name: field.type for field in one.fields}
-    return CreateModel(one.name, fields, one.primary_key, one.table, one.prefix, one.separator)
+    return CreateModel(one.name, fields, one.primary_key, one.table, one.prefix, one.separator, one.ttl)
 
 
 def _of_fields(old: ModelSchema, new: ModelSchema, answers: Answers) -> Diff:

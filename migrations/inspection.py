@@ -58,6 +58,7 @@ def _schema_of(model: type[Model]) -> ModelSchema:
         separator=options.separator.lower(),
         table=options.table,
         fields=tuple(_field_of(model, name) for name in sorted(shape.names)),
+        ttl=options.ttl,
     )
 
 

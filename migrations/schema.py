@@ -65,6 +65,7 @@ class ModelSchema:
         primary_key: Name of the field.
         prefix, separator, table: Parts of its keys.
         fields: Sorted by name, because their order is not stored.
+        ttl: Life span in seconds of a new record, or None.
     """
 
     name: str
@@ -74,6 +75,7 @@ class ModelSchema:
     separator: str
     table: str
     fields: tuple[FieldSchema, ...]
+    ttl: int | None = None
 
     @cached_property
     def keys(self) -> KeySpace:
@@ -192,7 +194,7 @@ def _document_of(model: ModelSchema, with_defaults: bool) -> dict[str, object]:
         fields[one.name] = {"type": one.type}
         if with_defaults and not isinstance(one.default, _Required):
             fields[one.name]["default"] = one.default
-    return {
+    document: dict[str, object] = {
         "version": model.version,
         "primary_key": model.primary_key,
         "prefix": model.prefix,
@@ -200,10 +202,12 @@ def _document_of(model: ModelSchema, with_defaults: bool) -> dict[str, object]:
         "table": model.table,
         "fields": fields,
     }
+    # Absent where there is none, so that snapshots from before life spans were part of them keep their fingerprint.
+    return document if model.ttl is None else {**document, "ttl": model.ttl}
 
 
 def _model_of(name: str, document: Mapping[str, object]) -> ModelSchema:
-    fields = document["fields"]
+    fields, ttl = document["fields"], document.get("ttl")
     if not isinstance(fields, dict):
         raise SchemaError(f"snapshot: the fields of {name} are no object")
     return ModelSchema(
@@ -216,4 +220,5 @@ def _model_of(name: str, document: Mapping[str, object]) -> ModelSchema:
         fields=_sorted(
             FieldSchema(field_name, one["type"], one.get("default", REQUIRED)) for field_name, one in fields.items()
         ),
+        ttl=None if ttl is None else int(str(ttl)),
     )

@@ -1,6 +1,6 @@
 """Operations: the changes that a migration is made of."""
 
-from .base import Operation
+from .base import Operation, Risk
 from .fields import AddField, AlterField, RemoveField, RenameField
 from .models import CreateModel, DeleteModel
 from .records import Transform
@@ -13,5 +13,6 @@ __all__ = [
     "Operation",
     "RemoveField",
     "RenameField",
+    "Risk",
     "Transform",
 ]

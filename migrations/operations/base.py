@@ -3,11 +3,23 @@
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 
 from ..schema import ModelSchema, Snapshot
 from ..steps import Step
 
-__all__ = ["Operation"]
+__all__ = ["Operation", "Risk"]
+
+
+class Risk(StrEnum):
+    """What may go wrong with an operation, at the worst."""
+
+    NONE = "none"  # every value stays as it is, or is new
+    CONVERTS = "converts values"  # a value that cannot be converted stops the run; its record is unchanged
+    HIDES = "hides values"  # the application no longer sees some values; they stay in the records, aside
+    MOVES = "moves keys"  # code of the older version no longer finds the records
+    EXPIRES = "ends records"  # records get another life span
+    RUNS = "runs code"  # a function does what it likes, outside of every promise
 
 
 @dataclass(frozen=True)
@@ -21,8 +33,18 @@ class Operation(ABC):
     model: str
 
     @property
+    def risk(self) -> Risk:
+        """What may go wrong, at the worst."""
+        return Risk.NONE
+
+    @property
     def is_destructive(self) -> bool:
         """Whether the application can no longer see some stored values afterwards."""
+        return self.risk is Risk.HIDES
+
+    @property
+    def is_state_only(self) -> bool:
+        """Whether records stay as they are whatever they hold, so that the model's version need not rise."""
         return False
 
     @abstractmethod
@@ -40,3 +62,7 @@ class Operation(ABC):
     @abstractmethod
     def describe(self) -> str:
         """Say it in a line, imperative, without a full stop."""
+
+    @abstractmethod
+    def way_back(self) -> str:
+        """Say in a line what taking it back does to a record, without a full stop."""

@@ -12,7 +12,7 @@ from ..draft import Draft
 from ..schema import REQUIRED, FieldSchema, Literal, ModelSchema, Snapshot
 from ..steps import Compute, Convert, Drop, Move, Put, Step
 from ..views import OldRecord, complaint
-from .base import Operation
+from .base import Operation, Risk
 
 __all__ = ["AddField", "AlterField", "RemoveField", "RenameField"]
 
@@ -59,6 +59,9 @@ class AddField(Operation):
     def describe(self) -> str:
         return f"Add field {self.name} to {self.model}"
 
+    def way_back(self) -> str:
+        return f"{self.name} goes, with what was written there since"
+
     def _encoded(self, field: FieldSchema) -> bytes:
         try:
             return field.codec.encode(field.codec.validate_jsonable(self.fill))
@@ -80,8 +83,8 @@ class RemoveField(Operation):
     back: Literal = None
 
     @property
-    def is_destructive(self) -> bool:
-        return True
+    def risk(self) -> Risk:
+        return Risk.HIDES
 
     def apply(self, snapshot: Snapshot) -> Snapshot:
         return snapshot.with_model(snapshot.model(self.model).without_field(self.name))
@@ -98,6 +101,10 @@ class RemoveField(Operation):
 
     def describe(self) -> str:
         return f"Remove field {self.name} from {self.model}"
+
+    def way_back(self) -> str:
+        since = "without it" if self.back is None else f"with {self.back!r}"
+        return f"the bytes of {self.name} come back; records made since come back {since}"
 
 
 @dataclass(frozen=True)
@@ -121,6 +128,9 @@ class RenameField(Operation):
 
     def describe(self) -> str:
         return f"Rename field {self.old} to {self.new} on {self.model}"
+
+    def way_back(self) -> str:
+        return f"{self.new} is called {self.old} again"
 
 
 @dataclass(frozen=True)
@@ -166,6 +176,14 @@ class AlterField(Operation):
 
     def describe(self) -> str:
         return f"Alter field {self.name} on {self.model} from {_short(self.old)} to {_short(self.new)}"
+
+    def way_back(self) -> str:
+        how = "by pydantic's conversion" if self.back is None else "by back="
+        return f"values as they were before come back byte for byte; those changed since are converted {how}"
+
+    @property
+    def risk(self) -> Risk:
+        return Risk.CONVERTS
 
 
 def _conversion(

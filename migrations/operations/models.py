@@ -7,7 +7,7 @@ from redis_models.errors import SchemaError
 
 from ..schema import FieldSchema, ModelSchema, Snapshot
 from ..steps import Step
-from .base import Operation
+from .base import Operation, Risk
 
 __all__ = ["CreateModel", "DeleteModel"]
 
@@ -23,6 +23,7 @@ class CreateModel(Operation):
         table: Second part of its keys.
         prefix: First part of its keys, or "".
         separator: Between the parts.
+        ttl: Life span in seconds of a new record, or None.
     """
 
     fields: Mapping[str, str]
@@ -30,6 +31,7 @@ class CreateModel(Operation):
     table: str
     prefix: str = ""
     separator: str = ":"
+    ttl: int | None = None
 
     def apply(self, snapshot: Snapshot) -> Snapshot:
         if self.model in snapshot.by_name:
@@ -37,10 +39,9 @@ class CreateModel(Operation):
         if self.primary_key not in self.fields:
             raise SchemaError(f"{self.model}: primary key {self.primary_key!r} is none of its fields")
         fields = tuple(FieldSchema(name, type) for name, type in sorted(self.fields.items()))
+        prefix, separator = self.prefix.lower(), self.separator.lower()
         return snapshot.with_model(
-            ModelSchema(
-                self.model, 1, self.primary_key, self.prefix.lower(), self.separator.lower(), self.table, fields
-            )
+            ModelSchema(self.model, 1, self.primary_key, prefix, separator, self.table, fields, self.ttl)
         )
 
     def steps(self, before: ModelSchema, after: ModelSchema) -> Sequence[Step]:
@@ -49,14 +50,17 @@ class CreateModel(Operation):
     def describe(self) -> str:
         return f"Create model {self.model}"
 
+    def way_back(self) -> str:
+        return "the model is tracked no longer; its records stay"
+
 
 @dataclass(frozen=True)
 class DeleteModel(Operation):
     """Stop tracking a model. Its records stay in Redis, so that the way back needs nothing."""
 
     @property
-    def is_destructive(self) -> bool:
-        return True
+    def risk(self) -> Risk:
+        return Risk.HIDES
 
     def apply(self, snapshot: Snapshot) -> Snapshot:
         return snapshot.without_model(self.model)
@@ -66,3 +70,6 @@ class DeleteModel(Operation):
 
     def describe(self) -> str:
         return f"Delete model {self.model} (its records stay)"
+
+    def way_back(self) -> str:
+        return "the model is tracked again, with the records that stayed"

@@ -9,7 +9,7 @@ from ..draft import Draft
 from ..schema import ModelSchema, Snapshot
 from ..steps import Compute, Step
 from ..views import NewRecord, OldRecord, complaint
-from .base import Operation
+from .base import Operation, Risk
 
 __all__ = ["Transform"]
 
@@ -45,6 +45,14 @@ class Transform(Operation):
 
     def describe(self) -> str:
         return f"Transform {self.model} with {getattr(self.function, '__name__', repr(self.function))}"
+
+    def way_back(self) -> str:
+        since = "are refused" if self.back is None else "go through back="
+        return f"untouched records come back byte for byte; those changed since {since}"
+
+    @property
+    def risk(self) -> Risk:
+        return Risk.CONVERTS
 
     def _bound(self, function: Function, schema: ModelSchema) -> Callable[[Draft], None]:
         def run(draft: Draft) -> None:
