@@ -7,6 +7,7 @@ import shlex
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Final, TypeVar, cast
+from zoneinfo import ZoneInfo
 
 from redis_models.codec import codec_for
 from redis_models.errors import SchemaError
@@ -16,12 +17,17 @@ from .schema import Literal
 from .views import complaint
 
 __all__ = [
+    "OPTIONS",
     "Answer",
     "Answers",
     "ComputeAnswer",
     "DropAnswer",
     "FillAnswer",
+    "MapAnswer",
     "RenameAnswer",
+    "RenameModelAnswer",
+    "TTLAnswer",
+    "ZoneAnswer",
     "parse_answer",
     "parse_literal",
 ]
@@ -41,6 +47,18 @@ class RenameAnswer:
     def flag(self, prefix: str = "") -> str:
         """Give the option that says this; ``prefix`` is the app's label with a dot, where that is needed."""
         return f"--rename {prefix}{self.model}.{self.old}={self.new}"
+
+
+@dataclass(frozen=True)
+class RenameModelAnswer:
+    """The class ``model`` is called ``new`` now; its records go along."""
+
+    model: str
+    new: str
+
+    def flag(self, prefix: str = "") -> str:
+        """Give the option that says this."""
+        return f"--rename {prefix}{self.model}={self.new}"
 
 
 @dataclass(frozen=True)
@@ -81,6 +99,57 @@ class FillAnswer:
 
 
 @dataclass(frozen=True)
+class MapAnswer:
+    """Where a field holds the value ``old``, it is to hold ``new``; both are written as text, without quotes."""
+
+    model: str
+    field: str
+    old: str
+    new: str
+
+    def flag(self, prefix: str = "") -> str:
+        """Give the option that says this, quoted for a shell."""
+        return f"--map {_quoted(f'{prefix}{self.model}.{self.field}:{self.old}={self.new}')}"
+
+
+@dataclass(frozen=True)
+class ZoneAnswer:
+    """Instants without a time zone were meant in this one."""
+
+    model: str
+    field: str
+    zone: str
+
+    def flag(self, prefix: str = "") -> str:
+        """Give the option that says this."""
+        return f"--zone {prefix}{self.model}.{self.field}={self.zone}"
+
+    def check(self) -> None:
+        """Refuse a zone that is not known here.
+
+        Raises:
+            SchemaError: It is none.
+        """
+        try:
+            ZoneInfo(self.zone)
+        except (ValueError, OSError, KeyError) as exc:  # not found is a KeyError; "Europe" is a folder
+            reason = f"there is no time zone {self.zone!r}; write one like Europe/Berlin"
+            raise SchemaError(f"{self.flag()}: {reason}") from exc
+
+
+@dataclass(frozen=True)
+class TTLAnswer:
+    """What a changed life span means for records that are there."""
+
+    model: str
+    policy: str
+
+    def flag(self, prefix: str = "") -> str:
+        """Give the option that says this."""
+        return f"--ttl {prefix}{self.model}={self.policy}"
+
+
+@dataclass(frozen=True)
 class ComputeAnswer:
     """A function computes the value for each record; somebody writes it into the file."""
 
@@ -92,8 +161,8 @@ class ComputeAnswer:
         return f"--compute {prefix}{self.model}.{self.field}"
 
 
-Answer = RenameAnswer | DropAnswer | FillAnswer | ComputeAnswer
-A = TypeVar("A", RenameAnswer, DropAnswer, FillAnswer, ComputeAnswer)
+Answer = RenameAnswer | RenameModelAnswer | DropAnswer | FillAnswer | ComputeAnswer | MapAnswer | ZoneAnswer | TTLAnswer
+A = TypeVar("A", bound=Answer)
 
 
 @dataclass(frozen=True)
@@ -123,8 +192,9 @@ def parse_answer(option: str, text: str, models: Mapping[str, Collection[str]]) 
     """Read what a flag says.
 
     Args:
-        option: ``--rename``, ``--drop``, ``--default`` or ``--compute``.
-        text: ``Model.field=...``, or ``app.Model.field=...``; for ``--drop`` also a model alone.
+        option: One of ``OPTIONS``.
+        text: ``Model.field=...``, or ``app.Model.field=...``; for ``--drop``, ``--rename`` and ``--ttl`` also a model
+            alone. A field may be a path into a nested object, ``address.zip``.
         models: Names of the models that an answer may be about, by the label of their app.
 
     Returns:
@@ -135,24 +205,47 @@ def parse_answer(option: str, text: str, models: Mapping[str, Collection[str]]) 
     """
     flag = f"{option} {_quoted(text)}"
     path, equals, value = text.partition("=")
+    path, colon, held = path.partition(":") if option == "--map" else (path, "", "")
+    value = value.strip()
     label, model, field = _place(flag, path.strip(), models)
-    wants_value = option in ("--rename", "--default")
-    if wants_value != bool(equals) or (not field and option != "--drop") or (wants_value and not value.strip()):
-        raise SchemaError(f"{flag}: write it like {_EXAMPLES[option]}")
-    if option == "--drop":
-        return label, DropAnswer(model, field or None)
-    if option == "--compute":
-        return label, ComputeAnswer(model, field)
-    if option == "--rename":
-        return label, RenameAnswer(model, field, value.strip().rpartition(".")[2])
-    return label, FillAnswer(model, field, parse_literal(flag, path, value))
+    wants_value = option not in ("--drop", "--compute")
+    is_whole = {"--drop": True, "--ttl": not field, "--rename": bool(field) or "." not in value}.get(
+        option, bool(field)
+    )
+    if wants_value != bool(equals) or (wants_value and not value) or not is_whole or bool(colon) != (option == "--map"):
+        raise SchemaError(f"{flag}: write it like {OPTIONS[option]}")
+    match option:
+        case "--drop":
+            return label, DropAnswer(model, field or None)
+        case "--compute":
+            return label, ComputeAnswer(model, field)
+        case "--rename":
+            return label, _rename(model, field, value)
+        case "--map":
+            return label, MapAnswer(model, field, held.strip(), value)
+        case "--zone":
+            return label, ZoneAnswer(model, field, value)
+        case "--ttl":
+            return label, TTLAnswer(model, value)
+        case _:
+            return label, FillAnswer(model, field, parse_literal(flag, path, value))
 
 
-_EXAMPLES: Final = {
-    "--rename": "--rename Customer.name=full_name",
+def _rename(model: str, field: str, value: str) -> Answer:
+    """Read what a field or a model is called now; the model may be named once more: ``Customer.name=Customer.nick``."""
+    if not field:
+        return RenameModelAnswer(model, value)
+    return RenameAnswer(model, field, value.removeprefix(f"{model}."))
+
+
+OPTIONS: Final[Mapping[str, str]] = {
+    "--rename": "--rename Customer.name=full_name, or --rename Customer=Client for a model",
     "--drop": "--drop Customer.name, or --drop Customer for a model",
     "--default": "--default \"Order.currency='EUR'\"",
     "--compute": "--compute Order.total",
+    "--map": "--map Order.status:PENDING=NEW",
+    "--zone": "--zone Order.created=Europe/Berlin",
+    "--ttl": "--ttl Order=new-only",
 }
 
 
@@ -192,14 +285,20 @@ def _jsonable(flag: str, value: object) -> Literal:
 
 
 def _place(flag: str, path: str, models: Mapping[str, Collection[str]]) -> tuple[str, str, str]:
-    """Split ``app.Model.field``, whose first and last part may be missing."""
+    """Split ``app.Model.field``, whose first and last part may be missing; the field may be a path."""
     parts = [part.strip() for part in path.split(".")]
-    if not all(parts) or len(parts) > 3:
+    if not all(parts):
         raise SchemaError(f"{flag}: write Model.field, or app.Model.field")
-    label: str | None = None
-    if len(parts) == 3 or (len(parts) == 2 and parts[1] in models.get(parts[0], ())):
-        label = parts.pop(0)
-    model, field = parts[0], parts[1] if len(parts) == 2 else ""
+    is_labelled = len(parts) > 1 and parts[1] in models.get(parts[0], ())
+    if (
+        not is_labelled
+        and len(parts) > 2
+        and parts[0] in models
+        and not any(parts[0] in one for one in models.values())
+    ):
+        is_labelled = True  # of a model that is not there, which the error below says
+    label = parts.pop(0) if is_labelled else None
+    model, field = parts[0], ".".join(parts[1:])
     owners = [one for one in models if label in (None, one) and model in models[one]]
     if len(owners) == 1:
         return owners[0], model, field

@@ -5,9 +5,13 @@ from dataclasses import dataclass, field
 
 from redis_models.errors import SchemaError
 
-from .answers import Answers, DropAnswer, RenameAnswer
+from .answers import DropAnswer, RenameAnswer
+from .given import Given
+from .levels import insides
 from .questions import HintQuestion, Question, RenameQuestion, field_candidates
 from .schema import FieldSchema, ModelSchema
+from .typechange import without_none
+from .typetree import parse
 
 __all__ = ["Match", "match_fields", "order_moves"]
 
@@ -47,16 +51,22 @@ class Match:
         return [one for one in self.new.fields if one.name not in taken]
 
 
-def match_fields(old: ModelSchema, new: ModelSchema, answers: Answers) -> Match:
-    """Match the fields of one model.
+def match_fields(old: ModelSchema, new: ModelSchema, given: Given) -> Match:
+    """Match the fields of one model; what moves into nested objects or out of them is done already.
+
+    Args:
+        old: The schema before, under the name that the model has now.
+        new: What the code says.
+        given: Answers about the model; paths are passed over.
 
     Raises:
         SchemaError: An answer matches nothing, or contradicts another.
     """
     match = Match(old, new)
-    for answer in answers.of(RenameAnswer, old.name):
-        _take_rename(match, answer)
-    drops = {one.field: one for one in answers.of(DropAnswer, old.name) if one.field}
+    for answer in given.answers.of(RenameAnswer, old.name):
+        if "." not in answer.old + answer.new:
+            _take_rename(match, answer)
+    drops = {one.field: one for one in given.answers.of(DropAnswer, old.name) if one.field and "." not in one.field}
     _take_hints(match, drops)
     _take_drops(match, drops)
     _ask(match)
@@ -116,17 +126,28 @@ def _take_drops(match: Match, drops: Mapping[str, DropAnswer]) -> None:
 
 def _ask(match: Match) -> None:
     """Ask about every field that is gone where one is new; without a new one it can only be removed."""
-    overtaken = set(match.moves.values())
+    overtaken, inside = set(match.moves.values()), _new_inside(match)
     for one in match.gone:
         if one.name in match.dropped:
             continue
         hinted = [new for new in match.new.fields if new.renamed_from == one.name and new.name in match.kept]
-        candidates = field_candidates(one, [*match.added, *hinted])
+        candidates = field_candidates(one, [*match.added, *hinted, *(new for new in inside if _is_alike(one, new))])
         is_key = one.name == match.old.primary_key
         if candidates or one.name in overtaken:
             match.questions.append(RenameQuestion(match.old.name, one.name, one.type, candidates, is_key))
         else:
             match.dropped.add(one.name)
+
+
+def _new_inside(match: Match) -> list[FieldSchema]:
+    """Give the keys, as paths, that objects have now and did not have: a field may have moved there."""
+    known = {key.name for one in match.old.fields for key in insides(one)}
+    return [key for one in match.new.fields for key in insides(one) if key.name not in known]
+
+
+def _is_alike(one: FieldSchema, other: FieldSchema) -> bool:
+    """Whether a field and a key of an object are of one type, None aside; others are no likely candidates."""
+    return without_none(parse(one.type)) == without_none(parse(other.type))
 
 
 def order_moves(moves: Mapping[str, str], occupied: Sequence[str]) -> list[tuple[str, str]]:

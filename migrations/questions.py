@@ -2,23 +2,46 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from difflib import SequenceMatcher
 from typing import Final
 
-from .answers import ComputeAnswer, DropAnswer, FillAnswer, RenameAnswer
+from .answers import (
+    ComputeAnswer,
+    DropAnswer,
+    FillAnswer,
+    MapAnswer,
+    RenameAnswer,
+    RenameModelAnswer,
+    TTLAnswer,
+    ZoneAnswer,
+)
 from .schema import FieldSchema, Literal, ModelSchema
 
 __all__ = [
+    "POLICIES",
     "Candidate",
     "DropModelQuestion",
     "FillQuestion",
     "HintQuestion",
+    "MapQuestion",
+    "NoneQuestion",
     "Question",
+    "RenameModelQuestion",
     "RenameQuestion",
+    "TTLQuestion",
+    "ZoneQuestion",
     "field_candidates",
     "model_candidates",
 ]
+
+# What a changed life span may mean for records that are there; see ``AlterTTL``.
+POLICIES: Final = {
+    "new-only": "records that are there keep their life spans",
+    "all": "every record gets the new one, from the moment when it is rewritten",
+    "shorten": "records that would live longer get the new one",
+    "jitter": "every record gets between half of the new one and all of it, so that they do not end together",
+}
 
 _OPTIONAL: Final = " | None"
 
@@ -46,10 +69,12 @@ class Question(ABC):
     """One thing to be decided.
 
     Attributes:
-        model: Name of the model that it is about.
+        model: Name of the model that it is about, as the code has it.
+        evidence: What the stored records say about it, or "" where nobody looked.
     """
 
     model: str
+    evidence: str = field(default="", kw_only=True, compare=False)
 
     @property
     @abstractmethod
@@ -62,7 +87,8 @@ class Question(ABC):
 
     def line(self, prefix: str = "") -> str:
         """Give both in one line."""
-        return f"{prefix}{self.summary}  use {self.cure(prefix)}"
+        evidence = f"  ({self.evidence})" if self.evidence else ""
+        return f"{prefix}{self.summary}{evidence}  use {self.cure(prefix)}"
 
 
 @dataclass(frozen=True)
@@ -115,18 +141,124 @@ class FillQuestion(Question):
 
 
 @dataclass(frozen=True)
-class DropModelQuestion(Question):
-    """A model is gone: is it to be tracked no longer?
+class NoneQuestion(Question):
+    """A field may no longer be None, and has no default: what do records get that hold None?
 
     Attributes:
-        keys: What its records' keys begin with; the records stay.
-        candidates: New models that may be it, the likeliest first.
-        heir: The new model that has the same keys, if there is one.
+        field: The field, or a path.
+        type: Canonical text of its type now.
+    """
+
+    field: str
+    type: str
+
+    @property
+    def summary(self) -> str:
+        return f"{self.model}.{self.field} → {self.type}, no longer None, no default for records that hold None"
+
+    def cure(self, prefix: str = "") -> str:
+        fill = FillAnswer(self.model, self.field, _example(self.type)).flag(prefix)
+        return f"{fill} (any literal) or {ComputeAnswer(self.model, self.field).flag(prefix)}"
+
+
+@dataclass(frozen=True)
+class MapQuestion(Question):
+    """A value that a field could hold is gone: what do records get that hold it?
+
+    Attributes:
+        field: The field, or a path.
+        value: The value as it is stored, as text.
+        choices: Values that the field can hold now, as text; the likeliest first.
+    """
+
+    field: str
+    value: str
+    choices: tuple[str, ...]
+
+    @property
+    def summary(self) -> str:
+        return f"{self.model}.{self.field} → {self.value!r} is gone; values now: {', '.join(map(repr, self.choices))}"
+
+    def cure(self, prefix: str = "") -> str:
+        flags = [MapAnswer(self.model, self.field, self.value, one).flag(prefix) for one in self.choices[:1]]
+        return " or ".join([*flags, ComputeAnswer(self.model, self.field).flag(prefix)])
+
+
+@dataclass(frozen=True)
+class ZoneQuestion(Question):
+    """Instants get a time zone: which one were they meant in?
+
+    Attributes:
+        field: The field, or a path.
+    """
+
+    field: str
+
+    @property
+    def summary(self) -> str:
+        return f"{self.model}.{self.field} → datetime with a time zone; the stored ones have none"
+
+    def cure(self, prefix: str = "") -> str:
+        zone, compute = ZoneAnswer(self.model, self.field, "UTC"), ComputeAnswer(self.model, self.field)
+        return f"{zone.flag(prefix)} (any zone) or {compute.flag(prefix)}"
+
+
+@dataclass(frozen=True)
+class TTLQuestion(Question):
+    """The life span of a model's records changed: what about those that are there?
+
+    Attributes:
+        old, new: Seconds, or None for ever.
+    """
+
+    old: int | None
+    new: int | None
+
+    @property
+    def policies(self) -> tuple[str, ...]:
+        """Answers that there are."""
+        return ("new-only", "all") if self.new is None else tuple(POLICIES)
+
+    @property
+    def summary(self) -> str:
+        return (
+            f"{self.model} → ttl was {_seconds(self.old)}, is {_seconds(self.new)}; what about the records there are?"
+        )
+
+    def cure(self, prefix: str = "") -> str:
+        return " or ".join(TTLAnswer(self.model, one).flag(prefix) for one in self.policies)
+
+
+@dataclass(frozen=True)
+class RenameModelQuestion(Question):
+    """A model is gone, and models are new: was it renamed?
+
+    Attributes:
+        keys: What its records' keys begin with.
+        candidates: New models, the likeliest first.
     """
 
     keys: str
-    candidates: tuple[Candidate, ...] = ()
-    heir: str | None = None
+    candidates: tuple[Candidate, ...]
+
+    @property
+    def summary(self) -> str:
+        return f"{self.model} → ?  candidates: {', '.join(map(str, self.candidates))}"
+
+    def cure(self, prefix: str = "") -> str:
+        rename = RenameModelAnswer(self.model, self.candidates[0].name)
+        return f"{rename.flag(prefix)} or {DropAnswer(self.model).flag(prefix)} (its records stay)"
+
+
+@dataclass(frozen=True)
+class DropModelQuestion(Question):
+    """A model is gone, and none is new: is it to be tracked no longer?
+
+    Attributes:
+        keys: What its records' keys begin with; the records stay.
+    """
+
+    keys: str
 
     @property
     def summary(self) -> str:
@@ -137,14 +269,8 @@ class DropModelQuestion(Question):
 
     @property
     def story(self) -> str:
-        """What happened, as far as it can be seen, and the cure if it was not meant."""
-        if self.heir:
-            return f"the model is gone; its records at {self.keys}* become those of {self.heir}, on the same keys"
-        stay = f"its records stay in Redis at {self.keys}*"
-        if not self.candidates:
-            return f"the model is gone, or no longer managed; {stay}"
-        among = ", ".join(map(str, self.candidates))
-        return f"the model is gone; new: {among}; {stay}. If it was renamed, give the new class its table and prefix"
+        """What happened, as far as it can be seen."""
+        return f"the model is gone, or no longer managed; its records stay in Redis at {self.keys}*"
 
 
 @dataclass(frozen=True)
@@ -173,7 +299,10 @@ class HintQuestion(Question):
 
 
 def field_candidates(gone: FieldSchema, new: Iterable[FieldSchema]) -> tuple[Candidate, ...]:
-    """Sort new fields by how likely each is a renamed ``gone``: a hint, then the type, then the name."""
+    """Sort new fields by how likely each is a renamed ``gone``: a hint, then the type, then the name.
+
+    Paths compare by their last part: ``zip`` is likely to be ``address.zip`` now.
+    """
     scored = [(_score(gone, one), Candidate(one.name, one.type, _alike(gone.name, one.name))) for one in new]
     return tuple(candidate for _, candidate in sorted(scored, key=lambda pair: (-pair[0], pair[1].name)))
 
@@ -188,18 +317,24 @@ def _score(gone: FieldSchema, one: FieldSchema) -> float:
 
 
 def _alike(one: str, other: str) -> float:
-    return round(SequenceMatcher(None, one.lower(), other.lower(), autojunk=False).ratio(), 2)
+    one, other = (name.rpartition(".")[2].lower() for name in (one, other))
+    return round(SequenceMatcher(None, one, other, autojunk=False).ratio(), 2)
 
 
 def model_candidates(gone: ModelSchema, new: Sequence[ModelSchema]) -> tuple[Candidate, ...]:
-    """Sort new models by how likely each is a renamed ``gone``; those that share no field are left out."""
-    found = [Candidate(one.name, "", _shared(gone, one)) for one in new]
-    return tuple(sorted((one for one in found if one.similarity), key=lambda one: (-one.similarity, one.name)))
+    """Sort new models by how likely each is a renamed ``gone``: by the fields that both have, then by the name."""
+    scored = [(_shared(gone, one), _alike(gone.name, one.name), one.name) for one in new]
+    scored.sort(key=lambda one: (-one[0], -one[1], one[2]))
+    return tuple(Candidate(name, "", max(shared, alike)) for shared, alike, name in scored)
 
 
 def _shared(one: ModelSchema, other: ModelSchema) -> float:
     mine, theirs = set(one.fields), set(other.fields)
     return round(len(mine & theirs) / len(mine | theirs), 2)
+
+
+def _seconds(ttl: int | None) -> str:
+    return "none" if ttl is None else f"{ttl} s"
 
 
 _EXAMPLE_OF: Final[dict[str, Literal]] = {"str": "...", "int": 0, "float": 0.0, "bool": False}

@@ -1,0 +1,86 @@
+"""Evidence: what stored records say about a question of the diff. Pure; the records come from ``sampling``."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import cast
+
+from redis_models.shape import STAMP, stored_version
+
+from .questions import MapQuestion, NoneQuestion, Question, RenameQuestion
+from .sampling import Sample
+from .schema import ModelSchema
+
+__all__ = ["evidence_for"]
+
+
+def evidence_for(question: Question, schema: ModelSchema, sample: Sample) -> str:
+    """Say how many records a question is about.
+
+    Args:
+        question: What is asked.
+        schema: The model as the records have it; records of another version are left out.
+        sample: Records of the model.
+
+    Returns:
+        Something like ``412 records hold 'PENDING'``, or ``412 of 5,000 sampled records ...``; "" where records say
+        nothing about it.
+    """
+    records = [record for record in sample.records.values() if _version(record) == schema.version]
+    match question:
+        case MapQuestion(_, path, value):
+            count = sum(value in map(str, _values(schema, path, one)) for one in records)
+            return _told(count, len(records), sample, f"{_hold(count)} {value!r}")
+        case NoneQuestion(_, path):
+            count = sum(None in _values(schema, path, one) for one in records)
+            return _told(count, len(records), sample, f"{_hold(count)} None")
+        case RenameQuestion(_, path) if "." not in path:
+            count = sum(path in one for one in records)
+            return _told(count, len(records), sample, f"{_hold(count)} it")
+        case _:
+            return _told(sample.total, len(records), sample, "") if sample.total else "there are no records"
+
+
+def _hold(count: int) -> str:
+    return "holds" if count == 1 else "hold"
+
+
+def _told(count: int, of: int, sample: Sample, what: str) -> str:
+    noun = "record" if count == 1 else "records"
+    if not what:
+        return f"{count:,} {noun}"
+    return f"{count:,} {noun} {what}" if sample.is_whole else f"{count:,} of {of:,} sampled records {what}"
+
+
+def _version(record: Mapping[str, bytes]) -> int:
+    try:
+        return stored_version("", record.get(STAMP))
+    except ValueError:
+        return -1
+
+
+def _values(schema: ModelSchema, path: str, record: Mapping[str, bytes]) -> list[object]:
+    """Give what is stored at a path, as JSON-like values; nothing where it does not read back."""
+    name, *rest = path.split(".")
+    raw = record.get(name)
+    if raw is None or name not in schema.by_name:
+        return []
+    codec = schema.field(name).codec
+    try:
+        return list(_found(codec.jsonable(codec.decode(raw)), rest))
+    except (ValueError, TypeError):
+        return []
+
+
+def _found(value: object, path: Sequence[str]) -> Iterator[object]:
+    if isinstance(value, list):
+        for one in cast("list[object]", value):
+            yield from _found(one, path)
+    elif isinstance(value, dict):
+        document = cast("dict[str, object]", value)
+        if path and path[0] in document:
+            yield from _found(document[path[0]], path[1:])
+        elif not path or not any(path[0] in document for _ in document):
+            for one in document.values():
+                if isinstance(one, (dict, list)) or not path:
+                    yield from _found(one, path)
+    elif not path:
+        yield value

@@ -1,0 +1,81 @@
+"""Given answers about one model, as the diff takes them: each once, and it tells which fitted nothing. Pure."""
+
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+from redis_models.errors import SchemaError
+
+from .answers import Answer, Answers, ComputeAnswer, DropAnswer, FillAnswer, MapAnswer, RenameAnswer, ZoneAnswer
+
+__all__ = ["Given"]
+
+OfField = RenameAnswer | DropAnswer | FillAnswer | ComputeAnswer | MapAnswer | ZoneAnswer
+A = TypeVar("A", RenameAnswer, DropAnswer, FillAnswer, ComputeAnswer, MapAnswer, ZoneAnswer)
+_VALUES = (FillAnswer, ComputeAnswer)
+
+
+@dataclass
+class Given:
+    """The answers about one model. Notes those that were used; belongs to one diff.
+
+    Args:
+        answers: All that were given.
+        model: Name of the model, as the code has it.
+
+    Raises:
+        SchemaError: Two of them contradict each other.
+    """
+
+    answers: Answers
+    model: str
+    _used: list[Answer] = field(default_factory=list[Answer])
+
+    def __post_init__(self) -> None:
+        values: dict[str, FillAnswer | ComputeAnswer] = {}
+        for one in [*self.answers.of(FillAnswer, self.model), *self.answers.of(ComputeAnswer, self.model)]:
+            other = values.setdefault(one.field, one)
+            if other is not one:
+                raise SchemaError(f"{one.flag()} contradicts {other.flag()}; give one of them")
+        maps: dict[tuple[str, str], MapAnswer] = {}
+        for one in self.answers.of(MapAnswer, self.model):
+            other = maps.setdefault((one.field, one.old), one)
+            if other is not one:
+                raise SchemaError(f"{one.flag()} contradicts {other.flag()}; give one of them")
+
+    def take(self, kind: type[A], name: str) -> A | None:
+        """Give the answer of a kind about a field, or None; it is used by that."""
+        found = self.all(kind, name)
+        if found:
+            self.use(found[0])
+        return found[0] if found else None
+
+    def all(self, kind: type[A], name: str) -> list[A]:
+        """Give the answers of a kind about a field."""
+        return [one for one in self.answers.of(kind, self.model) if _field_of(one) == name]
+
+    def use(self, answer: Answer) -> None:
+        """Note that an answer was used."""
+        self._used.append(answer)
+
+    def refuse_unused(self) -> None:
+        """Refuse answers that were of no use.
+
+        Raises:
+            SchemaError: There is one; it names the flag.
+        """
+        for kind, why in _WHY.items():
+            for one in self.answers.of(kind, self.model):
+                if one not in self._used:
+                    raise SchemaError(f"{one.flag()} matches nothing: {why.format(model=self.model, field=one.field)}")
+
+
+_WHY: dict[type[FillAnswer] | type[ComputeAnswer] | type[MapAnswer] | type[ZoneAnswer], str] = {
+    FillAnswer: "{field!r} is no new field of {model}, and may be None as before",
+    ComputeAnswer: "{field!r} is neither new nor of another type in {model}",
+    MapAnswer: "{model}.{field} lost no such value",
+    ZoneAnswer: "{model}.{field} got no time zone",
+}
+
+
+def _field_of(one: OfField) -> str | None:
+    return one.old if isinstance(one, RenameAnswer) else one.field

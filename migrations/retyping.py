@@ -1,0 +1,351 @@
+"""Retyping: from two types of one field to the operations between them, or to questions. Pure.
+
+What changed inside of a nested object becomes operations with paths, so that the plan can name it; what cannot be told
+apart that way is one conversion of the whole field. The operations are tried on the schema: unless they lead exactly to
+the new type, the whole field is converted instead.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from difflib import SequenceMatcher
+
+from redis_models.errors import SchemaError
+
+from .answers import Answer, ComputeAnswer, DropAnswer, FillAnswer, MapAnswer, RenameAnswer, ZoneAnswer
+from .converters import AttachTimezone, FillNone, MapValues
+from .given import Given
+from .operations import AddField, AlterField, Operation, RemoveField, RenameField
+from .questions import (
+    FillQuestion,
+    MapQuestion,
+    NoneQuestion,
+    Question,
+    RenameQuestion,
+    ZoneQuestion,
+    field_candidates,
+)
+from .schema import REQUIRED, FieldSchema, Literal, ModelSchema, Snapshot, _Required
+from .towrite import ToWrite, function_name
+from .typechange import NONE, is_note, is_widening, stored_values, with_none, without_none
+from .typetree import Atom, Choice, Container, Key, LiteralTree, Object, Tree, parse
+
+__all__ = ["Retyping", "retype"]
+
+_NAIVE = ("datetime", "datetime[naive]")
+
+
+@dataclass
+class Retyping:
+    """What lies between two types of one field. Grows while it is made, then is only read.
+
+    Attributes:
+        model: Name of the model.
+        given: The answers about it.
+        operations: In the order in which they apply.
+        questions: What must be answered first.
+    """
+
+    model: str
+    given: Given
+    operations: list[Operation] = field(default_factory=list[Operation])
+    questions: list[Question] = field(default_factory=list[Question])
+
+
+def retype(schema: ModelSchema, name: str, new: FieldSchema, given: Given) -> Retyping:
+    """Compare a field with what it is to be.
+
+    Args:
+        schema: The model as it stands before, with the field under its new name already.
+        name: The field.
+        new: What it is to be.
+        given: Answers about the model; those that are used are noted.
+
+    Raises:
+        SchemaError: An answer fits no value or type.
+    """
+    old = schema.field(name).type
+    found = Retyping(schema.name, given)
+    if old == new.type:
+        return found
+    if given.take(ComputeAnswer, name):
+        return _computed(found, name, old, new.type)
+    _change(found, name, parse(old), parse(new.type), new.default)
+    if found.questions:
+        return found
+    reached = _reached(schema, name, found.operations)
+    if reached == new.type:
+        return found
+    if reached is not None and is_widening(reached, new.type):
+        found.operations.append(AlterField(schema.name, name, reached, new.type))
+        return found
+    return Retyping(schema.name, given, [AlterField(schema.name, name, old, new.type)])
+
+
+def _computed(found: Retyping, path: str, old: str, new: str) -> Retyping:
+    function = ToWrite(function_name(found.model, path), "convert", f"{found.model}.{path}", new)
+    found.operations.append(AlterField(found.model, path, old, new, convert=function))
+    return found
+
+
+def _reached(schema: ModelSchema, name: str, operations: Sequence[Operation]) -> str | None:
+    """Give the type that some operations lead to, or None where they do not fit."""
+    snapshot = Snapshot((schema,))
+    try:
+        for one in operations:
+            snapshot = one.apply(snapshot)
+    except SchemaError:
+        return None
+    return snapshot.model(schema.name).field(name).type
+
+
+def _change(found: Retyping, path: str, old: Tree, new: Tree, default: "Literal | _Required" = REQUIRED) -> None:
+    """Note what leads from one type to another at a path."""
+    if old == new or is_note(str(old), str(new)):
+        return
+    was_optional, is_optional = NONE in _members(old), NONE in _members(new)
+    before, after = without_none(old), without_none(new)
+    if before and after and before != after:
+        _retype(found, path, with_none(before, is_optional=was_optional), with_none(after, is_optional=was_optional))
+    old = with_none(after, is_optional=was_optional) if before else old
+    if was_optional and not is_optional and not found.questions:
+        _forbid_none(found, path, old, new, default)
+    elif is_optional and not was_optional and before:
+        found.operations.append(AlterField(found.model, path, str(old), str(new)))
+
+
+def _retype(found: Retyping, path: str, old: Tree, new: Tree) -> None:
+    """Note what leads from one type to another, both of which may be None, or neither."""
+    if is_note(str(old), str(new)):
+        return
+    if stored_values(old) is not None and stored_values(new) is not None:
+        _map_values(found, path, old, new)
+        return
+    (before, *rest), (after, *others) = without_none(old), without_none(new)
+    match before, after:
+        case Object(), Object() if not rest and not others:
+            _change_keys(found, path, before, after)
+        case Container(), Container() if not rest and not others and _is_alike(before, after):
+            _change_items(found, path, old, new, before, after)
+        case Atom(was), Atom("datetime[aware]") if not rest and not others and was in _NAIVE:
+            _attach_zone(found, path, old, new)
+        case _ if (tag := _tag_of(without_none(old))) and tag == _tag_of(without_none(new)):
+            _change_variants(found, path, tag, without_none(old), without_none(new))
+        case _:
+            _alter(found, path, old, new)
+
+
+def _alter(found: Retyping, path: str, old: Tree, new: Tree) -> None:
+    if found.given.take(ComputeAnswer, path):
+        _computed(found, path, str(old), str(new))
+    else:
+        found.operations.append(AlterField(found.model, path, str(old), str(new)))
+
+
+def _is_alike(old: Container, new: Container) -> bool:
+    return (old.kind, old.is_variadic, len(old.items)) == (new.kind, new.is_variadic, len(new.items))
+
+
+def _change_items(found: Retyping, path: str, old: Tree, new: Tree, before: Container, after: Container) -> None:
+    """Look into a container for objects, or values of enums; paths pass through it."""
+    differing = [(one, other) for one, other in zip(before.items, after.items, strict=True) if one != other]
+    one, other = differing[0]
+    is_first = before.items[0] == one and before.kind == "dict"
+    if len(differing) == 1 and not is_first and _holds_objects(one) and _holds_objects(other):
+        _change(found, path, one, other)
+    elif len(differing) == 1 and not is_first and stored_values(one) is not None and stored_values(other) is not None:
+        _map_values(found, path, one, other, str(old), str(new))
+    else:
+        _alter(found, path, old, new)
+
+
+def _holds_objects(tree: Tree) -> bool:
+    members = without_none(tree)
+    return any(
+        isinstance(one, Object) or (isinstance(one, Container) and _holds_objects(one.items[-1])) for one in members
+    )
+
+
+def _forbid_none(found: Retyping, path: str, old: Tree, new: Tree, default: "Literal | _Required") -> None:
+    """Fill what holds None with an answer, or with the default."""
+    fill = found.given.take(FillAnswer, path)
+    if fill is not None:
+        fill.check(str(new))
+        value = fill.value
+    elif found.given.take(ComputeAnswer, path):
+        _computed(found, path, str(old), str(new))
+        return
+    elif isinstance(default, _Required) or default is None:
+        found.questions.append(NoneQuestion(found.model, path, str(new)))
+        return
+    else:
+        value = default
+    found.operations.append(AlterField(found.model, path, str(old), str(new), convert=FillNone(value)))
+
+
+def _map_values(
+    found: Retyping, path: str, old: Tree, new: Tree, old_type: str | None = None, new_type: str | None = None
+) -> None:
+    """Ask for each value that is gone what takes its place.
+
+    Args:
+        found: Where to note it.
+        path: The field.
+        old, new: What its values are, or those in a container.
+        old_type, new_type: Its own types, where these are containers.
+    """
+    held, known = stored_values(old) or [], stored_values(new) or []
+    gone = [one for one in held if not _has(known, one)]
+    if found.given.take(ComputeAnswer, path):
+        _computed(found, path, old_type or str(old), new_type or str(new))
+        return
+    choices = [*known, *([None] if NONE in _members(new) else [])]
+    mapping: dict[Literal, Literal] = {}
+    for value in gone:
+        answer = next((one for one in found.given.all(MapAnswer, path) if one.old == str(value)), None)
+        if answer is None:
+            texts = sorted(map(str, choices), key=lambda one, value=value: _unlike(one, str(value)))
+            found.questions.append(MapQuestion(found.model, path, str(value), tuple(texts)))
+        else:
+            found.given.use(answer)
+            mapping[value] = _chosen(answer, answer.new, choices)
+    if not found.questions:
+        convert = MapValues(mapping) if mapping else None
+        types = old_type or str(old), new_type or str(new)
+        found.operations.append(AlterField(found.model, path, *types, convert=convert))
+
+
+def _has(values: Sequence[Literal], one: Literal) -> bool:
+    return any(type(one) is type(other) and one == other for other in values)
+
+
+def _chosen(answer: Answer, text: str, choices: Sequence[Literal]) -> Literal:
+    for one in choices:
+        if str(one) == text:
+            return one
+    raise SchemaError(f"{answer.flag()}: {text!r} is none of the values now: {', '.join(map(str, choices))}")
+
+
+def _unlike(one: str, other: str) -> float:
+    return -SequenceMatcher(None, one.lower(), other.lower(), autojunk=False).ratio()
+
+
+def _attach_zone(found: Retyping, path: str, old: Tree, new: Tree) -> None:
+    answer = found.given.take(ZoneAnswer, path)
+    if answer is not None:
+        answer.check()
+        convert = AttachTimezone(answer.zone)
+        found.operations.append(AlterField(found.model, path, str(old), str(new), convert=convert))
+    elif found.given.take(ComputeAnswer, path):
+        _computed(found, path, str(old), str(new))
+    else:
+        found.questions.append(ZoneQuestion(found.model, path))
+
+
+def _change_keys(found: Retyping, path: str, old: Object, new: Object) -> None:
+    """Match the keys of two objects as the fields of a model are matched."""
+    gone = [one for one in old.keys if one.name not in _names(new)]
+    come = {one.name: one for one in new.keys if one.name not in _names(old)}
+    removed: list[str] = []
+    renamed: list[tuple[Key, Key]] = []
+    for one in gone:
+        place = f"{path}.{one.name}"
+        answer = found.given.take(RenameAnswer, place)
+        target = None if answer is None else come.pop(answer.new.removeprefix(f"{path}."), None)
+        if answer is not None and target is None:
+            raise SchemaError(
+                f"{answer.flag()}: {path} has no new key {answer.new!r}; new are {', '.join(come) or 'none'}"
+            )
+        if target is not None:
+            renamed.append((one, target))
+        elif found.given.take(DropAnswer, place) or not come:
+            removed.append(place)
+        else:
+            found.questions.append(_rename_question(found.model, path, one, come.values()))
+    if any(isinstance(one, RenameQuestion) for one in found.questions):
+        return
+    for one, other in renamed:
+        found.operations.append(RenameField(found.model, f"{path}.{one.name}", f"{path}.{other.name}"))
+    _add_keys(found, path, list(come.values()))
+    for one, other in [*renamed, *_kept(old, new)]:
+        _change(found, f"{path}.{other.name}", one.tree, other.tree)
+    found.operations += [RemoveField(found.model, place) for place in removed]
+
+
+def _names(tree: Object) -> set[str]:
+    return {one.name for one in tree.keys}
+
+
+def _kept(old: Object, new: Object) -> list[tuple[Key, Key]]:
+    known = {one.name: one for one in old.keys}
+    return [(known[one.name], one) for one in new.keys if one.name in known]
+
+
+def _rename_question(model: str, path: str, gone: Key, come: Iterable[Key]) -> RenameQuestion:
+    new = [FieldSchema(f"{path}.{one.name}", str(one.tree)) for one in come]
+    field = FieldSchema(f"{path}.{gone.name}", str(gone.tree))
+    return RenameQuestion(model, field.name, field.type, field_candidates(field, new))
+
+
+def _add_keys(found: Retyping, path: str, come: Sequence[Key]) -> None:
+    for one in come:
+        place, type = f"{path}.{one.name}", str(one.tree)
+        fill = found.given.take(FillAnswer, place)
+        if fill is not None:
+            fill.check(type)
+            found.operations.append(AddField(found.model, place, type, fill.value))
+        elif found.given.take(ComputeAnswer, place):
+            function = ToWrite(function_name(found.model, place), "fill", f"{found.model}.{place}", type)
+            found.operations.append(AddField(found.model, place, type, function))
+        elif one.is_required:
+            found.questions.append(FillQuestion(found.model, place, type))
+
+
+def _change_variants(found: Retyping, path: str, tag: str, old: Sequence[Tree], new: Sequence[Tree]) -> None:
+    """Compare the objects of a union, each with the one that has its tag, or the tag that an answer gives it."""
+    before, after = _variants(tag, old), _variants(tag, new)
+    come = [one for one in after if one not in before]
+    for value, variant in before.items():
+        target = value if value in after else _new_tag(found, f"{path}.{tag}", value, come)
+        if target is None:
+            continue
+        if target != value:
+            types = str(LiteralTree((value,))), str(LiteralTree((target,)))
+            convert = MapValues({value: target})
+            found.operations.append(AlterField(found.model, f"{path}.{tag}", *types, convert=convert))
+        keys = tuple(replace(one, tree=LiteralTree((target,))) if one.name == tag else one for one in variant.keys)
+        _change_keys(found, path, replace(variant, keys=keys), after[target])
+
+
+def _new_tag(found: Retyping, place: str, value: Literal, come: Sequence[Literal]) -> Literal:
+    answer = next((one for one in found.given.all(MapAnswer, place) if one.old == str(value)), None)
+    if answer is None:
+        texts = sorted(map(str, come), key=lambda one: _unlike(one, str(value)))
+        found.questions.append(MapQuestion(found.model, place, str(value), tuple(texts)))
+        return None
+    found.given.use(answer)
+    return _chosen(answer, answer.new, come)
+
+
+def _tag_of(members: Sequence[Tree]) -> str | None:
+    """Name the key by whose value several objects of a union are told apart, if there is one."""
+    objects = [one for one in members if isinstance(one, Object)]
+    if len(objects) != len(members) or not objects:
+        return None
+    for key in objects[0].keys:
+        tags = [_tag(one, key.name) for one in objects]
+        if None not in tags and len(set(tags)) == len(tags):
+            return key.name
+    return None
+
+
+def _variants(tag: str, members: Sequence[Tree]) -> Mapping[Literal, Object]:
+    return {_tag(one, tag): one for one in members if isinstance(one, Object)}
+
+
+def _tag(one: Object, name: str) -> "str | int | None":
+    tree = next((key.tree for key in one.keys if key.name == name), None)
+    return tree.values[0] if isinstance(tree, LiteralTree) and len(tree.values) == 1 else None
+
+
+def _members(tree: Tree) -> tuple[Tree, ...]:
+    return tree.members if isinstance(tree, Choice) else (tree,)

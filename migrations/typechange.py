@@ -1,0 +1,134 @@
+"""Type changes: whether what is stored as one type is stored alike as another. Pure.
+
+- A *note* changes nothing that is stored: an enum gets another member or renames one, an enum becomes a Literal of its
+  values, a nested field gets a default, the members of a union change places. It makes no migration; the next one that
+  is made anyway takes it along.
+- A *widening* leaves all stored bytes as they are, but new values may be unreadable for old code: a type is made
+  optional, a union gets a member, a nested object gets a field with a default. It raises the version, and no more.
+- Anything else converts.
+"""
+
+from collections.abc import Callable, Sequence
+from functools import lru_cache
+
+from redis_models.codec import codec_for
+
+from .historical import resolve
+from .typetree import Atom, Choice, Container, EnumTree, Literal, LiteralTree, Object, Tree, parse
+
+__all__ = ["NONE", "is_note", "is_widening", "stored_values", "with_none", "without_none"]
+
+NONE = Atom("None")
+_MEMBERS = (EnumTree, LiteralTree)
+
+
+@lru_cache(maxsize=4096)
+def is_note(old: str, new: str) -> bool:
+    """Whether the change from ``old`` to ``new`` is worth no migration."""
+    return _is_stored_alike(old, new) and _reads(parse(old), parse(new), _is_noted)
+
+
+@lru_cache(maxsize=4096)
+def is_widening(old: str, new: str) -> bool:
+    """Whether every stored value of ``old`` reads as ``new`` as it is, notes included."""
+    return _is_stored_alike(old, new) and _reads(parse(old), parse(new), _is_widened)
+
+
+def stored_values(tree: Tree) -> list[Literal] | None:
+    """Give the values that an enum or a Literal, or a choice of these, is stored as; None for any other type."""
+    match tree:
+        case EnumTree():
+            return [value for _, value in tree.members]
+        case LiteralTree():
+            return list(tree.values)
+        case Choice() if all(isinstance(one, _MEMBERS) for one in without_none(tree)):
+            return [value for one in without_none(tree) for value in stored_values(one) or ()]
+        case _:
+            return None
+
+
+def without_none(tree: Tree) -> tuple[Tree, ...]:
+    """Give the members of a type, without None; those of no union are one."""
+    return tuple(one for one in _members(tree) if one != NONE)
+
+
+def with_none(members: Sequence[Tree], *, is_optional: bool) -> Tree:
+    """Make one type of some members again."""
+    whole = (*members, NONE) if is_optional else tuple(members)
+    return whole[0] if len(whole) == 1 else Choice(whole)
+
+
+def _members(tree: Tree) -> tuple[Tree, ...]:
+    return tree.members if isinstance(tree, Choice) else (tree,)
+
+
+def _is_stored_alike(old: str, new: str) -> bool:
+    """Whether both are plain text, or both JSON; a plain text that may be None writes the word None otherwise."""
+    before, after = codec_for(resolve(old)), codec_for(resolve(new))
+    return before.kind == after.kind and (before.kind != "str" or before.is_optional == after.is_optional)
+
+
+_Rule = Callable[[Tree, Tree], bool]
+
+
+def _reads(old: Tree, new: Tree, rule: _Rule) -> bool:
+    """Whether each member of one type has a place among those of another, by a rule for two that differ."""
+    before, after = _members(old), _members(new)
+    if rule is _is_noted and len(before) != len(after) and stored_values(old) is None:
+        return False
+    if stored_values(old) is not None and stored_values(new) is not None:
+        is_kept = (NONE in before) <= (NONE in after) if rule is _is_widened else (NONE in before) == (NONE in after)
+        return is_kept and _holds_all(stored_values(new) or (), stored_values(old) or ())
+    return all(any(one == other or rule(one, other) for other in after) for one in before)
+
+
+def _holds_all(values: Sequence[Literal], others: Sequence[Literal]) -> bool:
+    known = [(type(one), one) for one in values]
+    return all((type(one), one) in known for one in others)
+
+
+def _is_noted(old: Tree, new: Tree) -> bool:
+    match old, new:
+        case Object(), Object():
+            names = [one.name for one in old.keys] == [one.name for one in new.keys]
+            return (
+                names
+                and old.label == new.label
+                and all(
+                    (before.is_required >= after.is_required) and _reads(before.tree, after.tree, _is_noted)
+                    for before, after in zip(old.keys, new.keys, strict=True)
+                )
+            )
+        case _:
+            return _is_inside(old, new, _is_noted)
+
+
+def _is_widened(old: Tree, new: Tree) -> bool:
+    match old, new:
+        case Object(), Object():
+            known = {one.name: one for one in old.keys}
+            return (
+                old.label == new.label
+                and known.keys() <= {one.name for one in new.keys}
+                and all(
+                    (known[one.name].is_required >= one.is_required)
+                    and _reads(known[one.name].tree, one.tree, _is_widened)
+                    if one.name in known
+                    else not one.is_required
+                    for one in new.keys
+                )
+            )
+        case _:
+            return _is_inside(old, new, _is_widened)
+
+
+def _is_inside(old: Tree, new: Tree, rule: _Rule) -> bool:
+    """Compare what two containers of one kind hold, or the values of two enums."""
+    match old, new:
+        case Container(), Container():
+            is_alike = (old.kind, old.is_variadic, len(old.items)) == (new.kind, new.is_variadic, len(new.items))
+            return is_alike and all(_reads(one, other, rule) for one, other in zip(old.items, new.items, strict=True))
+        case (EnumTree() | LiteralTree(), EnumTree() | LiteralTree()):
+            return _holds_all(stored_values(new) or (), stored_values(old) or ())
+        case _:
+            return False
