@@ -31,8 +31,10 @@ __all__ = [
     "Tree",
     "choice_of",
     "key_at",
+    "objects_at",
     "parse",
     "parse_key",
+    "stored_values",
     "with_key",
     "with_renamed_key",
     "with_retyped_key",
@@ -54,7 +56,7 @@ class _Node:
 
 @dataclass(frozen=True, eq=False)
 class Atom(_Node):
-    """A type that is not taken apart: ``str``, ``datetime[aware]``, ``Custom('...')``, ``Alias(...)``, ``Ref('T1')``."""
+    """A type that is not taken apart: ``str``, ``datetime[aware]``, ``Custom('...')``, ``Alias(...)``."""
 
     text: str
 
@@ -135,6 +137,11 @@ class Object(_Node):
         """Give a key, or None where there is none of the name."""
         return next((one for one in self.keys if one.name == name), None)
 
+    def with_key(self, name: str, key: Key | None) -> "Object":
+        """Give the object with ``key`` in the place of the one called ``name``, or without it."""
+        kept = tuple(one for one in self.keys if one.name != name)
+        return replace(self, keys=kept if key is None else (*kept, key))
+
 
 @dataclass(frozen=True, eq=False)
 class EnumTree(_Node):
@@ -175,6 +182,10 @@ def parse(text: str) -> Tree:
         SchemaError: It is no type text; the error says where.
     """
     resolve(text)  # for its errors, which know the place
+    return _read(text)
+
+
+def _read(text: str) -> Tree:
     return _Reader(text).tree(ast.parse(text, mode="eval").body)
 
 
@@ -233,12 +244,34 @@ def _elements(node: ast.expr) -> list[ast.expr]:
     return node.elts if isinstance(node, ast.Tuple) else [node]
 
 
+def stored_values(tree: Tree) -> tuple[Literal, ...] | None:
+    """Give every value that a tree of enums, literals and None can be, as stored; None where they are not numbered."""
+    match tree:
+        case EnumTree():
+            return tuple(value for _, value in tree.members)
+        case LiteralTree():
+            return tree.values
+        case Choice():
+            parts = [stored_values(one) for one in tree.members]
+            known = [part for part in parts if part is not None]
+            return sum(known, ()) if len(known) == len(parts) else None
+        case Atom("None"):
+            return (None,)
+        case _:
+            return None
+
+
 def key_at(type: str, path: Sequence[str]) -> list[Key]:
     """Give the keys that a path leads to: several through a union of objects, none if there is no such key."""
+    return [key for one in objects_at(type, path[:-1]) if (key := one.key(path[-1])) is not None]
+
+
+def objects_at(type: str, path: Sequence[str]) -> list[Object]:
+    """Give the objects that a path leads to; the empty path to those that the type itself consists of."""
     objects = list(_objects(parse(type)))
-    for name in path[:-1]:
+    for name in path:
         objects = [inner for one in objects if (key := one.key(name)) is not None for inner in _objects(key.tree)]
-    return [key for one in objects if (key := one.key(path[-1])) is not None]
+    return objects
 
 
 def with_key(type: str, path: Sequence[str], new_type: str, is_required: bool = True) -> str:
@@ -313,8 +346,7 @@ def _with_changed(type: str, path: Sequence[str], change: Callable[[Key], Key | 
         changed = None if key is None else change(key)
         if changed is not None and changed.name != name and one.key(changed.name) is not None:
             raise SchemaError(f"{_shown(path)}: there is a key {changed.name!r} in {one} already")
-        kept = [other for other in one.keys if other.name != name]
-        return replace(one, keys=(*kept, *([] if changed is None else [changed])))
+        return one.with_key(name, changed)
 
     return _edited(type, path, edit)
 
@@ -323,13 +355,9 @@ def _edited(type: str, path: Sequence[str], edit: Callable[[Object], Object]) ->
     tree = parse(type)
     for name in reversed(path[:-1]):
         edit = functools.partial(_inside, name, edit)
-    if not list(_objects(tree)) or (len(path) > 1 and not _parents(type, path)):
+    if not objects_at(type, path[:-1]):
         raise SchemaError(f"{_shown(path)}: no object there in {type}")
     return str(_mapped(tree, edit, path))
-
-
-def _parents(type: str, path: Sequence[str]) -> list[Object]:
-    return [inner for key in key_at(type, path[:-1]) for inner in _objects(key.tree)]
 
 
 def _inside(name: str, edit: Callable[[Object], Object], one: Object) -> Object:
