@@ -2,7 +2,19 @@
 
 from .converters import AttachTimezone, FillNone, MapValues
 from .migration import Migration
-from .operations import AddField, AlterField, CreateModel, DeleteModel, RemoveField, RenameField, Transform
+from .operations import (
+    AddField,
+    AlterField,
+    CreateModel,
+    DeleteModel,
+    FlattenField,
+    MergeFields,
+    NestFields,
+    RemoveField,
+    RenameField,
+    SplitField,
+    Transform,
+)
 from .views import NewRecord, OldObject, OldRecord
 
 __all__ = [
@@ -12,12 +24,16 @@ __all__ = [
     "CreateModel",
     "DeleteModel",
     "FillNone",
+    "FlattenField",
     "MapValues",
+    "MergeFields",
     "Migration",
+    "NestFields",
     "NewRecord",
     "OldObject",
     "OldRecord",
     "RemoveField",
     "RenameField",
+    "SplitField",
     "Transform",
 ]

@@ -17,31 +17,12 @@ from .matching import Match, match_fields, order_moves
 from .operations import AddField, AlterField, CreateModel, DeleteModel, Operation, RemoveField, RenameField
 from .questions import DropModelQuestion, FillQuestion, Question, RenameQuestion, model_candidates
 from .schema import FieldSchema, ModelSchema, Snapshot, _Required
-from .views import OldRecord
+from .towrite import ToWrite
 
-__all__ = ["Diff", "LowVersion", "ToWrite", "diff"]
+__all__ = ["Diff", "LowVersion", "diff"]
 
 # A primary key of these types may become text: its text in the key is the text that is stored then.
 _KEYS_AS_TEXT: Final = ("int", "UUID", "date")
-
-
-@dataclass(frozen=True)
-class ToWrite:
-    """The fill of an added field that somebody has still to write: a function in the migration file.
-
-    Attributes:
-        name: Of the function.
-    """
-
-    name: str
-
-    @property
-    def __name__(self) -> str:
-        return self.name
-
-    def __call__(self, old: OldRecord) -> object:
-        """Refuse to fill anything."""
-        raise NotImplementedError(f"write {self.name}() in the migration file first")
 
 
 @dataclass(frozen=True)

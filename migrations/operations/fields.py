@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, cast
 
 from redis_models.errors import SchemaError
 
@@ -21,11 +21,11 @@ from ..typetree import (
     with_retyped_key,
     without_key,
 )
-from ..views import OldRecord
+from ..views import OldObject, OldRecord
 from .base import Operation, Risk
 from .nested import AddKey, RenameKey, alter_key, patch, remove_key
 from .relocation import relocated, relocation
-from .values import called, converted, decoded, encoded, literal, stored
+from .values import Function, called, converted, decoded, encoded, literal, stored
 
 __all__ = ["AddField", "AlterField", "RemoveField", "RenameField"]
 
@@ -46,7 +46,7 @@ class AddField(Operation):
 
     name: str
     type: str
-    fill: Literal | Callable[..., object]
+    fill: Literal | Callable[[OldRecord], object] | Callable[[OldObject], object]
 
     def apply(self, snapshot: Snapshot) -> Snapshot:
         if is_path(self.name):
@@ -66,12 +66,14 @@ class AddField(Operation):
     def steps(self, before: ModelSchema, after: ModelSchema) -> Sequence[Step]:
         if is_path(self.name):
             name, keys = split_path(self.name)
-            edit = AddKey(self.name, parse_key(keys[-1], self.type), self.fill, self.describe())
+            edit = AddKey(
+                self.name, parse_key(keys[-1], self.type), cast("Literal | Function", self.fill), self.describe()
+            )
             return [patch(before.field(name), after.field(name), keys, edit)]
         field = after.field(self.name)
         if not callable(self.fill):
             return [Put(self.name, encoded(field, self.fill, f"{self.describe()}: fill"))]
-        function, codec = self.fill, field.codec
+        function, codec = cast(Function, self.fill), field.codec
 
         def fill(draft: Draft) -> None:
             value = called(function, "", self.describe(), OldRecord(draft, before))

@@ -12,7 +12,18 @@ from ..historical import resolve
 from ..schema import FieldSchema, Literal
 from ..views import complaint
 
-__all__ = ["called", "codec_of", "converted", "decoded", "encoded", "literal", "read", "stored", "validated"]
+__all__ = [
+    "Function",
+    "called",
+    "codec_of",
+    "converted",
+    "decoded",
+    "encoded",
+    "literal",
+    "read",
+    "stored",
+    "validated",
+]
 
 Function = Callable[..., object]
 

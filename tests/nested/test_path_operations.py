@@ -51,7 +51,7 @@ def test_a_function_that_fails_names_the_path(order: Make) -> None:
 
     lines = order({"lines": LINES}, AddField("Order", "lines.label", "str", fill=fail))
 
-    with pytest.raises(RecordError, match="field 'lines.label': Add field lines.label to Order: .*no key 'colour'"):
+    with pytest.raises(RecordError, match=r"field 'lines.label': Add field lines.label to Order: .*no key 'colour'"):
         lines.up(lines=b'[{"name": "a"}]')
 
 
@@ -248,7 +248,7 @@ def test_what_does_not_read_back_stops_the_run(order: Make) -> None:
 
 
 def test_a_fill_that_does_not_fit_is_refused_at_once(order: Make) -> None:
-    with pytest.raises(SchemaError, match="Add field address.n to Order: fill 'x' is no int"):
+    with pytest.raises(SchemaError, match=r"Add field address.n to Order: fill 'x' is no int"):
         order({"address": ADDRESS}, AddField("Order", "address.n", "NotRequired[int]", fill="x"))
 
 
