@@ -113,7 +113,7 @@ def _add(found: Comparison, one: FieldSchema) -> None:
     model, is_key = found.new.name, one.name == found.new.primary_key
     fill = found.given.take(FillAnswer, one.name)
     if found.given.take(ComputeAnswer, one.name):
-        function = ToWrite(function_name(model, one.name), "fill", f"{model}.{one.name}", one.type)
+        function = ToWrite(function_name(model, one.name))
         found.do(AddField(model, one.name, one.type, function))
     elif fill is not None and is_key:
         raise SchemaError(f"{fill.flag()}: it is the primary key, and all records would get the same; compute it")

@@ -11,7 +11,6 @@ __all__ = ["Given"]
 
 OfField = RenameAnswer | DropAnswer | FillAnswer | ComputeAnswer | MapAnswer | ZoneAnswer
 A = TypeVar("A", RenameAnswer, DropAnswer, FillAnswer, ComputeAnswer, MapAnswer, ZoneAnswer)
-_VALUES = (FillAnswer, ComputeAnswer)
 
 
 @dataclass
@@ -31,15 +30,18 @@ class Given:
     _used: list[Answer] = field(default_factory=list[Answer])
 
     def __post_init__(self) -> None:
-        values: dict[str, FillAnswer | ComputeAnswer] = {}
-        for one in [*self.answers.of(FillAnswer, self.model), *self.answers.of(ComputeAnswer, self.model)]:
-            other = values.setdefault(one.field, one)
-            if other is not one:
-                raise SchemaError(f"{one.flag()} contradicts {other.flag()}; give one of them")
-        maps: dict[tuple[str, str], MapAnswer] = {}
-        for one in self.answers.of(MapAnswer, self.model):
-            other = maps.setdefault((one.field, one.old), one)
-            if other is not one:
+        seen: dict[tuple[str, str], Answer] = {}
+        for one in self.answers.given:
+            if one.model != self.model:
+                continue
+            if isinstance(one, (FillAnswer, ComputeAnswer)):
+                place = (one.field, "")
+            elif isinstance(one, MapAnswer):
+                place = (one.field, one.old)
+            else:
+                continue
+            other = seen.setdefault(place, one)
+            if other != one:
                 raise SchemaError(f"{one.flag()} contradicts {other.flag()}; give one of them")
 
     def take(self, kind: type[A], name: str) -> A | None:

@@ -25,7 +25,7 @@ from redis_models.errors import SchemaError
 
 from .typenames import CONTAINERS, NAMES, OPAQUE, TypeText
 
-__all__ = ["HistoricalObject", "resolve"]
+__all__ = ["HistoricalAlias", "HistoricalObject", "document_of", "resolve"]
 
 _SHOWN: Final = 200  # characters of a text that cannot even be parsed
 _BYTES: Final[Mapping[str, tuple[Callable[[str], bytes], Callable[[bytes], str]]]] = {
@@ -60,6 +60,7 @@ class HistoricalObject(BaseModel):
 
     Attributes:
         __stored_names__: Stored key by field name, for keys that cannot be field names.
+        __type_text__: The text that it is made of.
     """
 
     model_config = ConfigDict(
@@ -70,6 +71,7 @@ class HistoricalObject(BaseModel):
         val_json_bytes="base64",
     )
     __stored_names__: ClassVar[Mapping[str, str]] = {}
+    __type_text__: ClassVar[str] = ""
     _order: tuple[str, ...] = ()
 
     @pydantic.model_validator(mode="wrap")
@@ -90,7 +92,9 @@ class HistoricalObject(BaseModel):
 
     @pydantic.model_serializer(mode="wrap")
     def _keep_order(self, handler: pydantic.SerializerFunctionWrapHandler) -> dict[str, object]:
-        made: dict[str, object] = handler(self)
+        return self._in_order(handler(self))
+
+    def _in_order(self, made: Mapping[str, object]) -> dict[str, object]:
         names = dict.fromkeys([*self._order, *made])
         kept = self.model_fields_set | (self.model_extra or {}).keys()
         return {self.__stored_names__.get(name, name): made[name] for name in names if name in made and name in kept}
@@ -108,7 +112,14 @@ class HistoricalObject(BaseModel):
         return held | (self.model_extra or {})
 
 
-class _Alias(RootModel[object]):
+def document_of(one: HistoricalObject) -> dict[str, object]:
+    """Give what is stored of an object, by stored key, in its order; the values are not taken apart."""
+    return one._in_order(vars(one) | (one.model_extra or {}))
+
+
+class HistoricalAlias(RootModel[object]):
+    """Base of the models that stand for recursive types without keys of their own."""
+
     model_config = ConfigDict(ser_json_bytes="base64", ser_json_inf_nan="constants", val_json_bytes="base64")
 
 
@@ -154,7 +165,7 @@ class _Reader:
         annotation = self._type(node)
         if isinstance(annotation, type) or not any(map(_is_choice, ast.walk(node))):
             return annotation
-        return Annotated[annotation, _Apart(self._source(node))]
+        return Annotated[annotation, _Apart(self.source(node))]
 
     def keywords(self, node: ast.Call) -> Iterator[tuple[str, ast.expr]]:
         for one in node.keywords:
@@ -203,10 +214,10 @@ class _Reader:
 
     def error(self, node: ast.expr, reason: str) -> SchemaError:
         place = f"type {self._text!r}, character {_characters_before(self._text, node) + 1}"
-        return SchemaError(f"{place}, at {self._source(node)!r}: {reason}")
+        return SchemaError(f"{place}, at {self.source(node)!r}: {reason}")
 
     def _type(self, node: ast.expr) -> object:
-        text = self._source(node)
+        text = self.source(node)
         if text in NAMES:
             return NAMES[text]
         if text in OPAQUE:
@@ -234,7 +245,7 @@ class _Reader:
         if len(inner) != (2 if name == "dict" else 1):
             raise self.error(node, f"{name} takes {'two types' if name == 'dict' else 'one type'}, not {len(inner)}")
         arguments = tuple(self.part(one) for one in inner)
-        if name in ("set", "frozenset") and "Custom(" in self._source(node):
+        if name in ("set", "frozenset") and "Custom(" in self.source(node):
             return self._as_json(node)  # its JSON may be objects, which no set can hold
         return types.GenericAlias(CONTAINERS[name], arguments)
 
@@ -250,14 +261,15 @@ class _Reader:
         return typing.cast(Mapping[object, object], Literal)[values]
 
     def _as_json(self, node: ast.expr) -> object:
-        return Annotated[typing.Any, TypeText(self._source(node))]
+        return Annotated[typing.Any, TypeText(self.source(node))]
 
     def _name(self, node: ast.expr) -> str:
         if isinstance(node, ast.Constant) and isinstance(node.value, str):
             return node.value
         raise self.error(node, "expected a name in quotes")
 
-    def _source(self, node: ast.expr) -> str:
+    def source(self, node: ast.expr) -> str:
+        """Give the text of one node."""
         return ast.get_source_segment(self._text, node) or ast.unparse(node)
 
     def _forward_name(self, label: str) -> str:
@@ -299,7 +311,7 @@ def _object(reader: _Reader, node: ast.Call) -> object:
         stored |= {name: key} if name != key else {}
         fields[name] = _field(reader, value)
     made = _make_model(label or "Object", HistoricalObject, fields)
-    made.__stored_names__ = stored
+    made.__stored_names__, made.__type_text__ = stored, reader.source(node)
     return reader.close(label, made)
 
 
@@ -315,7 +327,7 @@ def _alias(reader: _Reader, node: ast.Call) -> object:
     if len(node.args) != 2 or node.keywords:
         raise reader.error(node, "an alias is Alias('label', type)")
     label = reader.open(node)
-    return reader.close(label, _make_model(label, _Alias, {"root": (reader.part(node.args[1]), ...)}))
+    return reader.close(label, _make_model(label, HistoricalAlias, {"root": (reader.part(node.args[1]), ...)}))
 
 
 _CALLS: Final[Mapping[str, Callable[[_Reader, ast.Call], object]]] = {

@@ -11,8 +11,21 @@ import jinja2
 
 from redis_models.errors import MigrationError
 
-from .diff import ToWrite
-from .operations import AddField, AlterField, CreateModel, DeleteModel, Operation, RemoveField, RenameField
+from .converters import AttachTimezone, Converter, FillNone, MapValues
+from .operations import (
+    AddField,
+    AlterField,
+    CreateModel,
+    DeleteModel,
+    FlattenField,
+    MergeFields,
+    NestFields,
+    Operation,
+    RemoveField,
+    RenameField,
+    SplitField,
+)
+from .towrite import ToWrite, stub_of
 
 __all__ = ["new_id", "render", "suggest_name"]
 
@@ -65,7 +78,7 @@ def render(id: str, previous: str | None, versions: Mapping[str, int], operation
         MigrationError: An operation holds a function, which has no text.
     """
     return _ENVIRONMENT.get_template("migration.py.j2").render(
-        functions=[_function(one) for one in operations if isinstance(one, AddField) and isinstance(one.fill, ToWrite)],
+        functions=list(_functions(operations).values()),
         id=_literal(id),
         previous=_literal(previous),
         versions=_laid_out(dict(sorted(versions.items())), _INDENT, "versions = "),
@@ -106,29 +119,66 @@ def _fragment(operation: Operation) -> str:
             return f"rename_{old}"
         case AlterField(_, name):
             return f"alter_{name}"
+        case SplitField(_, name):
+            return f"split_{name}"
+        case FlattenField(_, name):
+            return f"flatten_{name}"
+        case MergeFields(into=into):
+            return f"merge_{into}"
+        case NestFields(into=into):
+            return f"nest_{into}"
         case _:
             return f"{type(operation).__name__}_{operation.model}"
 
 
-def _function(operation: AddField) -> dict[str, str]:
-    name = operation.fill.name if isinstance(operation.fill, ToWrite) else ""
-    type = operation.type.replace("\\", "\\\\").replace('"', '\\"')
-    return {"name": name, "model": operation.model, "field": operation.name, "type": type}
+def _functions(operations: Sequence[Operation]) -> dict[str, dict[str, str]]:
+    """Give what the template writes of each function that is still to be written, by its name."""
+    found: dict[str, dict[str, str]] = {}
+    for operation in operations:
+        for one in fields(operation):
+            value: object = getattr(operation, one.name)
+            if isinstance(value, ToWrite):
+                found.setdefault(value.name, _function(operation, one.name, value.name))
+    return found
+
+
+def _function(operation: Operation, argument: str, name: str) -> dict[str, str]:
+    stub = stub_of(operation, argument)
+    task = stub.task.replace("\\", "\\\\").replace('"', '\\"')
+    opening, closing = f"def {name}(", f") -> {stub.returns}:"
+    line = f"{opening}{', '.join(stub.parameters)}{closing}"
+    heading = line if len(line) <= _WIDTH else _broken(opening, stub.parameters, closing, "")
+    refusal = f'raise NotImplementedError("write {name}() first")'
+    if len(_INDENT) + len(refusal) > _WIDTH:
+        refusal = 'raise NotImplementedError("write this function first")'
+    return {"heading": heading, "task": task, "refusal": refusal}
 
 
 def _call_of(operation: Operation) -> _Call:
     arguments: list[tuple[str, object]] = []
+    is_named = False  # what follows a named argument is named too
     for one in fields(operation):
         value: object = getattr(operation, one.name)
         if one.default is not MISSING and value == one.default:
             continue
         if isinstance(value, ToWrite):
             value = _Code(value.name)
+        elif isinstance(value, Converter):
+            value = _converter(value)
         elif callable(value):
             raise MigrationError(f"{operation.describe()}: a function has no text; write this migration by hand")
-        is_text = one.name in _POSITIONAL and isinstance(value, str)
-        arguments.append(("" if is_text else one.name, value))
+        is_named = is_named or one.name not in _POSITIONAL or not isinstance(value, str)
+        arguments.append((one.name if is_named else "", value))
     return _Call(f"migrations.{type(operation).__name__}", tuple(arguments))
+
+
+def _converter(one: Converter) -> _Call:
+    arguments: list[tuple[str, object]] = []
+    for field in fields(cast("AttachTimezone | FillNone | MapValues", one)):
+        value: object = getattr(one, field.name)
+        if field.init and (field.default is MISSING or value != field.default):
+            arguments.append((field.name if arguments else "", value))
+    return _Call(f"migrations.{type(one).__name__}", tuple(arguments))
 
 
 def _list_of(calls: Sequence[_Call]) -> str:
@@ -150,7 +200,7 @@ def _laid_out(value: object, indent: str, before: str = "") -> str:
     if isinstance(value, Mapping) and value:
         pairs = cast("Mapping[object, object]", value).items()
         return _broken("{", [_paired(key, one, inner) for key, one in pairs], "}", indent)
-    if isinstance(value, list) and value:
+    if isinstance(value, (list, tuple)) and value:
         return _broken("[", [_laid_out(one, inner) for one in cast("list[object]", value)], "]", indent)
     return flat
 
@@ -180,7 +230,7 @@ def _literal(value: object) -> str:
     if isinstance(value, Mapping):
         pairs = cast("Mapping[object, object]", value).items()
         return "{" + ", ".join(f"{_literal(key)}: {_literal(one)}" for key, one in pairs) + "}"
-    if isinstance(value, list):
+    if isinstance(value, (list, tuple)):
         return "[" + ", ".join(_literal(one) for one in cast("list[object]", value)) + "]"
     return repr(value).replace("e+", "e") if isinstance(value, float) else repr(value)
 

@@ -5,7 +5,7 @@ apart that way is one conversion of the whole field. The operations are tried on
 the new type, the whole field is converted instead.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from difflib import SequenceMatcher
 
@@ -26,8 +26,8 @@ from .questions import (
 )
 from .schema import REQUIRED, FieldSchema, Literal, ModelSchema, Snapshot, _Required
 from .towrite import ToWrite, function_name
-from .typechange import NONE, is_note, is_widening, stored_values, with_none, without_none
-from .typetree import Atom, Choice, Container, Key, LiteralTree, Object, Tree, parse
+from .typechange import is_note, is_widening, members_of, without_none
+from .typetree import NONE, Atom, Container, Key, LiteralTree, Object, Tree, choice_of, parse, stored_values
 
 __all__ = ["Retyping", "retype"]
 
@@ -43,12 +43,20 @@ class Retyping:
         given: The answers about it.
         operations: In the order in which they apply.
         questions: What must be answered first.
+        not_required: Paths of keys that reading can do without.
     """
 
     model: str
     given: Given
     operations: list[Operation] = field(default_factory=list[Operation])
     questions: list[Question] = field(default_factory=list[Question])
+    not_required: set[str] = field(default_factory=set[str])
+
+    def alter(self, path: str, old: str, new: str, convert: Callable[..., object] | None = None) -> None:
+        """Note a conversion; the type of a key says, too, whether reading can do without it."""
+        if path in self.not_required:
+            old, new = f"NotRequired[{old}]", f"NotRequired[{new}]"
+        self.operations.append(AlterField(self.model, path, old, new, convert=convert))
 
 
 def retype(schema: ModelSchema, name: str, new: FieldSchema, given: Given) -> Retyping:
@@ -82,8 +90,7 @@ def retype(schema: ModelSchema, name: str, new: FieldSchema, given: Given) -> Re
 
 
 def _computed(found: Retyping, path: str, old: str, new: str) -> Retyping:
-    function = ToWrite(function_name(found.model, path), "convert", f"{found.model}.{path}", new)
-    found.operations.append(AlterField(found.model, path, old, new, convert=function))
+    found.alter(path, old, new, ToWrite(function_name(found.model, path)))
     return found
 
 
@@ -102,15 +109,19 @@ def _change(found: Retyping, path: str, old: Tree, new: Tree, default: "Literal 
     """Note what leads from one type to another at a path."""
     if old == new or is_note(str(old), str(new)):
         return
-    was_optional, is_optional = NONE in _members(old), NONE in _members(new)
+    was_optional, is_optional = NONE in members_of(old), NONE in members_of(new)
     before, after = without_none(old), without_none(new)
     if before and after and before != after:
-        _retype(found, path, with_none(before, is_optional=was_optional), with_none(after, is_optional=was_optional))
-    old = with_none(after, is_optional=was_optional) if before else old
+        _retype(found, path, _with_none(before, was_optional), _with_none(after, was_optional))
+    old = _with_none(after, was_optional) if before else old
     if was_optional and not is_optional and not found.questions:
         _forbid_none(found, path, old, new, default)
     elif is_optional and not was_optional and before:
-        found.operations.append(AlterField(found.model, path, str(old), str(new)))
+        found.alter(path, str(old), str(new))
+
+
+def _with_none(members: Sequence[Tree], is_optional: bool) -> Tree:
+    return choice_of([*members, NONE] if is_optional else members)
 
 
 def _retype(found: Retyping, path: str, old: Tree, new: Tree) -> None:
@@ -138,7 +149,7 @@ def _alter(found: Retyping, path: str, old: Tree, new: Tree) -> None:
     if found.given.take(ComputeAnswer, path):
         _computed(found, path, str(old), str(new))
     else:
-        found.operations.append(AlterField(found.model, path, str(old), str(new)))
+        found.alter(path, str(old), str(new))
 
 
 def _is_alike(old: Container, new: Container) -> bool:
@@ -179,7 +190,7 @@ def _forbid_none(found: Retyping, path: str, old: Tree, new: Tree, default: "Lit
         return
     else:
         value = default
-    found.operations.append(AlterField(found.model, path, str(old), str(new), convert=FillNone(value)))
+    found.alter(path, str(old), str(new), FillNone(value))
 
 
 def _map_values(
@@ -193,25 +204,21 @@ def _map_values(
         old, new: What its values are, or those in a container.
         old_type, new_type: Its own types, where these are containers.
     """
-    held, known = stored_values(old) or [], stored_values(new) or []
+    held, known = stored_values(old) or (), stored_values(new) or ()
     gone = [one for one in held if not _has(known, one)]
     if found.given.take(ComputeAnswer, path):
         _computed(found, path, old_type or str(old), new_type or str(new))
         return
-    choices = [*known, *([None] if NONE in _members(new) else [])]
-    mapping: dict[Literal, Literal] = {}
+    mapping: dict[str | int | float | bool | None, Literal] = {}
     for value in gone:
         answer = next((one for one in found.given.all(MapAnswer, path) if one.old == str(value)), None)
         if answer is None:
-            texts = sorted(map(str, choices), key=lambda one, value=value: _unlike(one, str(value)))
-            found.questions.append(MapQuestion(found.model, path, str(value), tuple(texts)))
+            found.questions.append(MapQuestion(found.model, path, str(value), _likeliest(known, value)))
         else:
             found.given.use(answer)
-            mapping[value] = _chosen(answer, answer.new, choices)
+            mapping[_plain(value)] = _chosen(answer, answer.new, known)
     if not found.questions:
-        convert = MapValues(mapping) if mapping else None
-        types = old_type or str(old), new_type or str(new)
-        found.operations.append(AlterField(found.model, path, *types, convert=convert))
+        found.alter(path, old_type or str(old), new_type or str(new), MapValues(mapping) if mapping else None)
 
 
 def _has(values: Sequence[Literal], one: Literal) -> bool:
@@ -225,16 +232,25 @@ def _chosen(answer: Answer, text: str, choices: Sequence[Literal]) -> Literal:
     raise SchemaError(f"{answer.flag()}: {text!r} is none of the values now: {', '.join(map(str, choices))}")
 
 
-def _unlike(one: str, other: str) -> float:
-    return -SequenceMatcher(None, one.lower(), other.lower(), autojunk=False).ratio()
+def _plain(value: Literal) -> str | int | float | None:
+    """Give a stored value of an enum or a Literal, which is never a list or an object where it can be named."""
+    if isinstance(value, (list, dict)):
+        raise SchemaError(f"{value!r}: a value that is a list or an object cannot be mapped; use --compute")
+    return value
+
+
+def _likeliest(values: Iterable[Literal], gone: Literal) -> tuple[str, ...]:
+    """Give values as text, those first that look most like the one that is gone."""
+    name = str(gone).lower()
+    matcher = [(SequenceMatcher(None, str(one).lower(), name, autojunk=False).ratio(), str(one)) for one in values]
+    return tuple(text for _, text in sorted(matcher, key=lambda pair: -pair[0]))
 
 
 def _attach_zone(found: Retyping, path: str, old: Tree, new: Tree) -> None:
     answer = found.given.take(ZoneAnswer, path)
     if answer is not None:
         answer.check()
-        convert = AttachTimezone(answer.zone)
-        found.operations.append(AlterField(found.model, path, str(old), str(new), convert=convert))
+        found.alter(path, str(old), str(new), AttachTimezone(answer.zone))
     elif found.given.take(ComputeAnswer, path):
         _computed(found, path, str(old), str(new))
     else:
@@ -267,6 +283,8 @@ def _change_keys(found: Retyping, path: str, old: Object, new: Object) -> None:
         found.operations.append(RenameField(found.model, f"{path}.{one.name}", f"{path}.{other.name}"))
     _add_keys(found, path, list(come.values()))
     for one, other in [*renamed, *_kept(old, new)]:
+        if not one.is_required:
+            found.not_required.add(f"{path}.{other.name}")
         _change(found, f"{path}.{other.name}", one.tree, other.tree)
     found.operations += [RemoveField(found.model, place) for place in removed]
 
@@ -288,13 +306,13 @@ def _rename_question(model: str, path: str, gone: Key, come: Iterable[Key]) -> R
 
 def _add_keys(found: Retyping, path: str, come: Sequence[Key]) -> None:
     for one in come:
-        place, type = f"{path}.{one.name}", str(one.tree)
+        place, type = f"{path}.{one.name}", one.text
         fill = found.given.take(FillAnswer, place)
         if fill is not None:
-            fill.check(type)
+            fill.check(str(one.tree))
             found.operations.append(AddField(found.model, place, type, fill.value))
         elif found.given.take(ComputeAnswer, place):
-            function = ToWrite(function_name(found.model, place), "fill", f"{found.model}.{place}", type)
+            function = ToWrite(function_name(found.model, place))
             found.operations.append(AddField(found.model, place, type, function))
         elif one.is_required:
             found.questions.append(FillQuestion(found.model, place, type))
@@ -310,20 +328,20 @@ def _change_variants(found: Retyping, path: str, tag: str, old: Sequence[Tree], 
             continue
         if target != value:
             types = str(LiteralTree((value,))), str(LiteralTree((target,)))
-            convert = MapValues({value: target})
-            found.operations.append(AlterField(found.model, f"{path}.{tag}", *types, convert=convert))
+            found.alter(f"{path}.{tag}", *types, MapValues({_plain(value): target}))
         keys = tuple(replace(one, tree=LiteralTree((target,))) if one.name == tag else one for one in variant.keys)
         _change_keys(found, path, replace(variant, keys=keys), after[target])
 
 
-def _new_tag(found: Retyping, place: str, value: Literal, come: Sequence[Literal]) -> Literal:
+def _new_tag(
+    found: Retyping, place: str, value: str | float | None, come: Sequence[Literal]
+) -> str | int | float | None:
     answer = next((one for one in found.given.all(MapAnswer, place) if one.old == str(value)), None)
     if answer is None:
-        texts = sorted(map(str, come), key=lambda one: _unlike(one, str(value)))
-        found.questions.append(MapQuestion(found.model, place, str(value), tuple(texts)))
+        found.questions.append(MapQuestion(found.model, place, str(value), _likeliest(come, value)))
         return None
     found.given.use(answer)
-    return _chosen(answer, answer.new, come)
+    return _plain(_chosen(answer, answer.new, come))
 
 
 def _tag_of(members: Sequence[Tree]) -> str | None:
@@ -333,19 +351,15 @@ def _tag_of(members: Sequence[Tree]) -> str | None:
         return None
     for key in objects[0].keys:
         tags = [_tag(one, key.name) for one in objects]
-        if None not in tags and len(set(tags)) == len(tags):
+        if None not in tags and len(set(map(repr, tags))) == len(tags):
             return key.name
     return None
 
 
-def _variants(tag: str, members: Sequence[Tree]) -> Mapping[Literal, Object]:
-    return {_tag(one, tag): one for one in members if isinstance(one, Object)}
+def _variants(tag: str, members: Sequence[Tree]) -> Mapping[str | int | float | None, Object]:
+    return {_plain(_tag(one, tag)): one for one in members if isinstance(one, Object)}
 
 
-def _tag(one: Object, name: str) -> "str | int | None":
+def _tag(one: Object, name: str) -> Literal:
     tree = next((key.tree for key in one.keys if key.name == name), None)
     return tree.values[0] if isinstance(tree, LiteralTree) and len(tree.values) == 1 else None
-
-
-def _members(tree: Tree) -> tuple[Tree, ...]:
-    return tree.members if isinstance(tree, Choice) else (tree,)

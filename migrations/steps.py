@@ -1,8 +1,8 @@
 """Steps: what an operation does to one record, forwards and backwards. Pure.
 
 A step changes a draft and gives what must be kept aside, so that the step can be taken back byte for byte; backwards it
-gets that again. ``Move``, ``Put`` and ``Drop`` look at no value, so the server can do them by itself; ``Convert``
-and ``Compute`` run Python.
+gets that again. ``Move``, ``Put`` and ``Drop`` look at no value, so the server can do them by itself; ``Convert``,
+``Patch``, ``Compute`` and ``Regroup`` run Python.
 """
 
 from abc import ABC, abstractmethod
@@ -15,7 +15,7 @@ from redis_models.errors import RecordError
 
 from .draft import Draft
 
-__all__ = ["Aside", "Compute", "Convert", "Drop", "Move", "Put", "Step"]
+__all__ = ["Aside", "Compute", "Convert", "Drop", "Move", "Patch", "Put", "Regroup", "Step"]
 
 # Fields as they were before a step changed them; None for one that was absent.
 Aside = dict[str, bytes | None]
@@ -173,6 +173,27 @@ class Convert(Step):
 
 
 @dataclass(frozen=True)
+class Patch(Convert):
+    """Change parts of a document: what was changed elsewhere in it since does not cost the parts that come back.
+
+    Args:
+        rebuild: Likewise ``back``, but told the bytes from before too.
+    """
+
+    rebuild: Callable[[bytes, bytes], bytes]
+
+    def backward(self, draft: Draft, aside: Mapping[str, bytes | None]) -> None:
+        now, before = draft.fields.get(self.name), aside.get(self.name)
+        if now is None or before is None:
+            super().backward(draft, aside)
+        elif self.function(before) == now:
+            draft.set(self.name, before)
+        else:
+            raw = self.rebuild(now, before)
+            draft.set(self.name, before if self.is_same(before, raw) else raw)
+
+
+@dataclass(frozen=True)
 class Compute(Step):
     """Run Python on a record.
 
@@ -226,6 +247,36 @@ class Compute(Step):
         finally:
             draft.touched.update(draft.origin(name) for name in again.reads | aside.keys())
         return all(again.fields.get(name) == draft.fields.get(name) for name in aside.keys() or again.written)
+
+
+@dataclass(frozen=True)
+class Regroup(Compute):
+    """Make some fields of some others.
+
+    Args:
+        old, new: Fields on both sides; a field may be on both.
+        rebuild: Takes back a record that was changed since or that never was older, told what was kept aside.
+    """
+
+    old: frozenset[str] = frozenset()
+    new: frozenset[str] = frozenset()
+    rebuild: Callable[[Draft, Mapping[str, bytes | None]], None] = lambda draft, aside: None
+
+    @property
+    def names(self) -> frozenset[str]:
+        return self.old | self.new
+
+    def backward(self, draft: Draft, aside: Mapping[str, bytes | None]) -> None:
+        if aside and self._is_untouched(draft, aside):
+            _restore(draft, aside)
+            return
+        self.rebuild(draft, aside)
+        for name, raw in aside.items():
+            now = draft.get(name)
+            # A field of the new names that was there before stood outside of the schema; it comes back as it was.
+            is_stray = now is None and name not in self.old
+            if raw is not None and (is_stray or (now is not None and self.is_same(name, raw, now))):
+                draft.set(name, raw)
 
 
 def _restore(draft: Draft, aside: Mapping[str, bytes | None]) -> None:

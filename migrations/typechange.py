@@ -14,12 +14,10 @@ from functools import lru_cache
 from redis_models.codec import codec_for
 
 from .historical import resolve
-from .typetree import Atom, Choice, Container, EnumTree, Literal, LiteralTree, Object, Tree, parse
+from .schema import Literal
+from .typetree import NONE, Choice, Container, EnumTree, LiteralTree, Object, Tree, parse, stored_values
 
-__all__ = ["NONE", "is_note", "is_widening", "stored_values", "with_none", "without_none"]
-
-NONE = Atom("None")
-_MEMBERS = (EnumTree, LiteralTree)
+__all__ = ["is_note", "is_widening", "members_of", "without_none"]
 
 
 @lru_cache(maxsize=4096)
@@ -34,31 +32,13 @@ def is_widening(old: str, new: str) -> bool:
     return _is_stored_alike(old, new) and _reads(parse(old), parse(new), _is_widened)
 
 
-def stored_values(tree: Tree) -> list[Literal] | None:
-    """Give the values that an enum or a Literal, or a choice of these, is stored as; None for any other type."""
-    match tree:
-        case EnumTree():
-            return [value for _, value in tree.members]
-        case LiteralTree():
-            return list(tree.values)
-        case Choice() if all(isinstance(one, _MEMBERS) for one in without_none(tree)):
-            return [value for one in without_none(tree) for value in stored_values(one) or ()]
-        case _:
-            return None
-
-
 def without_none(tree: Tree) -> tuple[Tree, ...]:
     """Give the members of a type, without None; those of no union are one."""
-    return tuple(one for one in _members(tree) if one != NONE)
+    return tuple(one for one in members_of(tree) if one != NONE)
 
 
-def with_none(members: Sequence[Tree], *, is_optional: bool) -> Tree:
-    """Make one type of some members again."""
-    whole = (*members, NONE) if is_optional else tuple(members)
-    return whole[0] if len(whole) == 1 else Choice(whole)
-
-
-def _members(tree: Tree) -> tuple[Tree, ...]:
+def members_of(tree: Tree) -> tuple[Tree, ...]:
+    """Give the members of a union, or the one that a type is."""
     return tree.members if isinstance(tree, Choice) else (tree,)
 
 
@@ -73,12 +53,12 @@ _Rule = Callable[[Tree, Tree], bool]
 
 def _reads(old: Tree, new: Tree, rule: _Rule) -> bool:
     """Whether each member of one type has a place among those of another, by a rule for two that differ."""
-    before, after = _members(old), _members(new)
+    before, after = members_of(old), members_of(new)
     if rule is _is_noted and len(before) != len(after) and stored_values(old) is None:
         return False
-    if stored_values(old) is not None and stored_values(new) is not None:
-        is_kept = (NONE in before) <= (NONE in after) if rule is _is_widened else (NONE in before) == (NONE in after)
-        return is_kept and _holds_all(stored_values(new) or (), stored_values(old) or ())
+    held, known = stored_values(old), stored_values(new)
+    if held is not None and known is not None:
+        return _holds_all(known, held) and (rule is _is_widened or (NONE in before) == (NONE in after))
     return all(any(one == other or rule(one, other) for other in after) for one in before)
 
 

@@ -5,6 +5,8 @@ chain: no application class is needed. What was asked for is what the result dep
 when the result is written.
 """
 
+from collections.abc import Mapping
+
 from pydantic import ValidationError
 
 from redis_models.errors import RecordError
@@ -12,7 +14,7 @@ from redis_models.errors import RecordError
 from .draft import Draft
 from .schema import ModelSchema
 
-__all__ = ["NewRecord", "OldRecord", "complaint"]
+__all__ = ["NewRecord", "OldObject", "OldRecord", "complaint"]
 
 
 class OldRecord:
@@ -84,6 +86,30 @@ class NewRecord:
     def __delattr__(self, name: str) -> None:
         self._schema.field(name)
         self._draft.remove(name)
+
+
+class OldObject:
+    """A nested object as it is before a key is added to it: ``old.city`` is the value of its key ``city``.
+
+    An absent key raises ``AttributeError``; ``old.get("city")`` gives None instead, ``"city" in old`` tells.
+    """
+
+    __slots__ = ("_document",)
+
+    def __init__(self, document: Mapping[str, object]) -> None:
+        self._document = document
+
+    def __getattr__(self, name: str) -> object:
+        if name not in self._document:
+            raise AttributeError(f"the object has no key {name!r}; ask with .get({name!r}), or '{name}' in the object")
+        return self._document[name]
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._document
+
+    def get(self, name: str, default: object = None) -> object:
+        """Give the value of a key, or ``default`` where it is absent."""
+        return self._document.get(name, default)
 
 
 def complaint(exc: Exception) -> str:

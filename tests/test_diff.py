@@ -18,10 +18,11 @@ from redis_models.migrations import (
     RenameField,
 )
 from redis_models.migrations.answers import Answer, Answers, ComputeAnswer, DropAnswer, FillAnswer, RenameAnswer
-from redis_models.migrations.diff import Diff, LowVersion, ToWrite, diff
+from redis_models.migrations.diff import Diff, LowVersion, diff
 from redis_models.migrations.operations import Operation
 from redis_models.migrations.questions import FillQuestion, Question, RenameQuestion
 from redis_models.migrations.schema import REQUIRED, FieldSchema, Literal, ModelSchema, Snapshot
+from redis_models.migrations.towrite import ToWrite
 
 Field = str | tuple[str, object] | FieldSchema
 

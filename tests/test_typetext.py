@@ -26,6 +26,7 @@ from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, RootModel, c
 from redis_models.errors import ModelDeclarationError
 from redis_models.migrations.historical import resolve
 from redis_models.migrations.typetext import describe
+from redis_models.migrations.typetree import parse
 
 T = TypeVar("T")
 UserId = NewType("UserId", str)
@@ -319,6 +320,7 @@ def test_a_type_has_its_text_and_the_text_reads_back(annotation: object, text: s
 
     assert described == text
     assert describe(resolve(text)) == text
+    assert str(parse(text)) == text
 
 
 _PRINT_TEXTS = """

@@ -2,17 +2,28 @@
 
 from .base import Operation, Risk
 from .fields import AddField, AlterField, RemoveField, RenameField
-from .models import CreateModel, DeleteModel
+from .keys import AlterKeys
+from .lifespans import AlterTTL
+from .models import CreateModel, DeleteModel, MoveModel, RenameModel
 from .records import Transform
+from .storage import FlattenField, MergeFields, NestFields, SplitField
 
 __all__ = [
     "AddField",
     "AlterField",
+    "AlterKeys",
+    "AlterTTL",
     "CreateModel",
     "DeleteModel",
+    "FlattenField",
+    "MergeFields",
+    "MoveModel",
+    "NestFields",
     "Operation",
     "RemoveField",
     "RenameField",
+    "RenameModel",
     "Risk",
+    "SplitField",
     "Transform",
 ]

@@ -47,6 +47,10 @@ class Operation(ABC):
         """Whether records stay as they are whatever they hold, so that the model's version need not rise."""
         return False
 
+    def name_after(self, name: str) -> str:
+        """Give the name that the model ``name`` has after the operation."""
+        return name
+
     @abstractmethod
     def apply(self, snapshot: Snapshot) -> Snapshot:
         """Give the schemas afterwards.

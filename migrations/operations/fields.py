@@ -2,17 +2,30 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, cast
 
-from redis_models.codec import FieldCodec
-from redis_models.errors import RecordError, SchemaError
+from redis_models.errors import SchemaError
 
-from ..conversion import convert_value, keeps_bytes
+from ..conversion import keeps_bytes
+from ..converters import Converter
 from ..draft import Draft
-from ..schema import REQUIRED, FieldSchema, Literal, ModelSchema, Snapshot
+from ..paths import is_path, split_path
+from ..schema import REQUIRED, FieldSchema, Literal, ModelSchema, Snapshot, _Required
 from ..steps import Compute, Convert, Drop, Move, Put, Step
-from ..views import OldRecord, complaint
+from ..typetree import (
+    NONE,
+    choice_of,
+    parse_key,
+    with_key,
+    with_renamed_key,
+    with_retyped_key,
+    without_key,
+)
+from ..views import OldObject, OldRecord
 from .base import Operation, Risk
+from .nested import AddKey, RenameKey, alter_key, patch, remove_key
+from .relocation import relocated, relocation
+from .values import Function, called, converted, decoded, encoded, literal, stored
 
 __all__ = ["AddField", "AlterField", "RemoveField", "RenameField"]
 
@@ -25,31 +38,46 @@ class AddField(Operation):
 
     Args:
         model: Name of the model.
-        name: The new field.
-        type: Canonical text of its type.
-        fill: JSON-like value for every record, or a pure function that gives a value for an old record.
+        name: The new field; or the path of a new key in nested objects, ``address.zip``.
+        type: Canonical text of its type; that of a key may be ``NotRequired[...]``.
+        fill: JSON-like value for every record, or a pure function that gives a value for an ``OldRecord``; for a key,
+            of an ``OldObject``, and it is called with each object.
     """
 
     name: str
     type: str
-    fill: Literal | Callable[[OldRecord], object]
+    fill: Literal | Callable[[OldRecord], object] | Callable[[OldObject], object]
 
     def apply(self, snapshot: Snapshot) -> Snapshot:
+        if is_path(self.name):
+            return self._apply_to_key(snapshot)
         default = REQUIRED if callable(self.fill) else self.fill
         field = FieldSchema(self.name, self.type, default)
         if not callable(self.fill):
-            self._encoded(field)
+            encoded(field, self.fill, f"{self.describe()}: fill")
         return snapshot.with_model(snapshot.model(self.model).with_field(field))
 
+    def _apply_to_key(self, snapshot: Snapshot) -> Snapshot:
+        model, (name, keys) = snapshot.model(self.model), split_path(self.name)
+        if not callable(self.fill):
+            literal(str(parse_key(keys[-1], self.type).tree), self.fill, f"{self.describe()}: fill")
+        return snapshot.with_model(_retyped(model, name, lambda type: with_key(type, keys, self.type)))
+
     def steps(self, before: ModelSchema, after: ModelSchema) -> Sequence[Step]:
+        if is_path(self.name):
+            name, keys = split_path(self.name)
+            edit = AddKey(
+                self.name, parse_key(keys[-1], self.type), cast("Literal | Function", self.fill), self.describe()
+            )
+            return [patch(before.field(name), after.field(name), keys, edit)]
         field = after.field(self.name)
         if not callable(self.fill):
-            return [Put(self.name, self._encoded(field))]
-        function, codec = self.fill, field.codec
+            return [Put(self.name, encoded(field, self.fill, f"{self.describe()}: fill"))]
+        function, codec = cast(Function, self.fill), field.codec
 
         def fill(draft: Draft) -> None:
-            value = _called(function, OldRecord(draft, before), self.describe())
-            draft.set(self.name, _stored(codec, self.name, self.type, value))
+            value = called(function, "", self.describe(), OldRecord(draft, before))
+            draft.set(self.name, stored(codec, self.name, self.type, value))
 
         def unfill(draft: Draft) -> None:
             draft.remove(self.name)
@@ -62,12 +90,6 @@ class AddField(Operation):
     def way_back(self) -> str:
         return f"{self.name} goes, with what was written there since"
 
-    def _encoded(self, field: FieldSchema) -> bytes:
-        try:
-            return field.codec.encode(field.codec.validate_jsonable(self.fill))
-        except (ValueError, TypeError) as exc:
-            raise SchemaError(f"{self.describe()}: fill {self.fill!r} is no {self.type}: {complaint(exc)}") from exc
-
 
 @dataclass(frozen=True)
 class RemoveField(Operation):
@@ -75,8 +97,8 @@ class RemoveField(Operation):
 
     Args:
         model: Name of the model.
-        name: The field.
-        back: JSON-like value, on the way back, for records that were made without the field.
+        name: The field; or the path of a key in nested objects.
+        back: JSON-like value, on the way back, for records, or nested objects, that were made without it.
     """
 
     name: str
@@ -87,17 +109,21 @@ class RemoveField(Operation):
         return Risk.HIDES
 
     def apply(self, snapshot: Snapshot) -> Snapshot:
-        return snapshot.with_model(snapshot.model(self.model).without_field(self.name))
+        model, (name, keys) = snapshot.model(self.model), split_path(self.name)
+        if not keys:
+            return snapshot.with_model(model.without_field(name))
+        return snapshot.with_model(_retyped(model, name, lambda type: without_key(type, keys)))
 
     def steps(self, before: ModelSchema, after: ModelSchema) -> Sequence[Step]:
+        if is_path(self.name):
+            name, keys = split_path(self.name)
+            edit = remove_key(before.field(name).type, self.name, keys, self.back)
+            return [patch(before.field(name), after.field(name), keys, edit)]
         field = before.field(self.name)
         back = self.back if self.back is not None else field.default
-        if back is REQUIRED or (back is None and not field.codec.is_optional):
+        if isinstance(back, _Required) or (back is None and not field.codec.is_optional):
             return [Drop(self.name)]
-        try:
-            return [Drop(self.name, field.codec.encode(field.codec.validate_jsonable(back)))]
-        except (ValueError, TypeError) as exc:
-            raise SchemaError(f"{self.describe()}: back {back!r} is no {field.type}: {complaint(exc)}") from exc
+        return [Drop(self.name, encoded(field, back, f"{self.describe()}: back"))]
 
     def describe(self) -> str:
         return f"Remove field {self.name} from {self.model}"
@@ -113,24 +139,45 @@ class RenameField(Operation):
 
     Args:
         model: Name of the model.
-        old: Stored field to rename.
-        new: Its name afterwards.
+        old: Stored field to rename; or the path of a key in nested objects.
+        new: Its name afterwards; or its path, which may lead into another object, or out of it.
     """
 
     old: str
     new: str
 
     def apply(self, snapshot: Snapshot) -> Snapshot:
+        if self._is_moved:
+            return snapshot.with_model(relocated(snapshot.model(self.model), self.old, self.new))
+        if is_path(self.old):
+            model, (name, keys) = snapshot.model(self.model), split_path(self.old)
+            new = split_path(self.new)[1][-1]
+            return snapshot.with_model(_retyped(model, name, lambda type: with_renamed_key(type, keys, new)))
         return snapshot.with_model(snapshot.model(self.model).with_renamed(self.old, self.new))
 
     def steps(self, before: ModelSchema, after: ModelSchema) -> Sequence[Step]:
+        if self._is_moved:
+            return [relocation(self.describe(), before, after, self.old, self.new)]
+        if is_path(self.old):
+            name, keys = split_path(self.old)
+            edit = RenameKey(keys[-1], split_path(self.new)[1][-1])
+            return [patch(before.field(name), after.field(name), keys, edit)]
         return [Move(self.old, self.new)]
 
+    @property
+    def _is_moved(self) -> bool:
+        """Whether it goes to another object."""
+        return self.old.rpartition(".")[0] != self.new.rpartition(".")[0]
+
+    @property
+    def risk(self) -> Risk:
+        return Risk.CONVERTS if self._is_moved else Risk.NONE
+
     def describe(self) -> str:
-        return f"Rename field {self.old} to {self.new} on {self.model}"
+        return f"{'Move' if self._is_moved else 'Rename'} field {self.old} to {self.new} on {self.model}"
 
     def way_back(self) -> str:
-        return f"{self.new} is called {self.old} again"
+        return f"{self.new} moves back to {self.old}" if self._is_moved else f"{self.new} is called {self.old} again"
 
 
 @dataclass(frozen=True)
@@ -139,10 +186,13 @@ class AlterField(Operation):
 
     Args:
         model: Name of the model.
-        name: The field.
-        old: Canonical text of the type before, so that the file can be read alone.
-        new: Canonical text of the type afterwards.
-        convert: Pure function from a value of the old type to one of the new; without it pydantic's lax conversion.
+        name: The field; or the path of a key in nested objects: in a union of objects, of those whose key has the type
+            ``old``.
+        old: Canonical text of the type before, so that the file can be read alone; that of a key as it stands in the
+            object, with ``NotRequired[...]`` if it has that.
+        new: Canonical text of the type afterwards, likewise.
+        convert: Pure function from a value of the old type to one of the new, or a converter (``MapValues``,
+            ``FillNone``, ``AttachTimezone``); without it pydantic's lax conversion.
         back: Likewise from new to old; needed only for values that were changed after the migration.
     """
 
@@ -153,7 +203,10 @@ class AlterField(Operation):
     back: Callable[..., object] | None = None
 
     def apply(self, snapshot: Snapshot) -> Snapshot:
-        model = snapshot.model(self.model)
+        model, (name, keys) = snapshot.model(self.model), split_path(self.name)
+        if keys:
+            change = _retyped(model, name, lambda type: with_retyped_key(type, keys, self.old, self.new))
+            return snapshot.with_model(change)
         if model.field(self.name).type != self.old:
             raise SchemaError(
                 f"{self.describe()}: the field is {model.field(self.name).type!r} here, not {self.old!r};"
@@ -162,11 +215,13 @@ class AlterField(Operation):
         return snapshot.with_model(model.with_type(self.name, self.new))
 
     def steps(self, before: ModelSchema, after: ModelSchema) -> Sequence[Step]:
+        if is_path(self.name):
+            return self._steps_of_key(before, after)
         if self.convert is None and keeps_bytes(self.old, self.new):
             return []
         old, new = before.field(self.name), after.field(self.name)
         forward = _conversion(self.name, old, new, self.convert)
-        backward = _conversion(self.name, new, old, self.back)
+        backward = _conversion(self.name, new, old, self._way_back)
         codec = old.codec
 
         def is_same(one: bytes, other: bytes) -> bool:
@@ -174,11 +229,27 @@ class AlterField(Operation):
 
         return [Convert(self.name, forward, backward, is_same)]
 
+    def _steps_of_key(self, before: ModelSchema, after: ModelSchema) -> Sequence[Step]:
+        name, keys = split_path(self.name)
+        one, other = parse_key(keys[-1], self.old).tree, parse_key(keys[-1], self.new).tree
+        if self.convert is None and other in (one, choice_of([one, NONE])):
+            return []
+        type = before.field(name).type
+        edit = alter_key(type, self.name, keys, self.old, self.new, self.convert, self._way_back)
+        return [patch(before.field(name), after.field(name), keys, edit)]
+
+    @property
+    def _way_back(self) -> Callable[..., object] | None:
+        if self.back is None and isinstance(self.convert, Converter):
+            return self.convert.inverse(str(parse_key(self.name, self.old).tree))
+        return self.back
+
     def describe(self) -> str:
         return f"Alter field {self.name} on {self.model} from {_short(self.old)} to {_short(self.new)}"
 
     def way_back(self) -> str:
         how = "by pydantic's conversion" if self.back is None else "by back="
+        how = f"by {self.convert!r} the other way" if self.back is None and self._way_back is not None else how
         return f"values as they were before come back byte for byte; those changed since are converted {how}"
 
     @property
@@ -190,42 +261,20 @@ def _conversion(
     name: str, old: FieldSchema, new: FieldSchema, function: Callable[..., object] | None
 ) -> Callable[[bytes], bytes]:
     """Give what turns the bytes of one type into those of another."""
-    source, target = old.codec, new.codec
 
-    def converted(raw: bytes) -> bytes:
-        try:
-            value = source.decode(raw)
-        except ValueError as exc:
-            raise RecordError(name, raw, f"does not read back as {old.type}: {complaint(exc)}") from exc
-        try:
-            result = convert_value(value, source, target) if function is None else function(value)
-        except Exception as exc:  # the function is the user's: whatever it raises is a fact about this record
-            cure = (
-                f"give convert= a function that makes {new.type} of it" if function is None else "correct the function"
-            )
-            raise RecordError(
-                name, raw, f"cannot become {new.type} ({complaint(exc)}); {cure}, or mend the record"
-            ) from exc
-        return _stored(target, name, new.type, result)
+    def convert(raw: bytes) -> bytes:
+        result = converted(old, decoded(old, raw), new, function, raw)
+        return stored(new.codec, name, new.type, result)
 
-    return converted
+    return convert
 
 
-def _called(function: Callable[[OldRecord], object], old: OldRecord, what: str) -> object:
+def _retyped(model: ModelSchema, name: str, change: Callable[[str], str]) -> ModelSchema:
+    """Give the schema with a change in the type of a field; errors say which field."""
     try:
-        return function(old)
-    except RecordError:
-        raise
-    except Exception as exc:  # the function is the user's: whatever it raises is a fact about this record
-        reason = f"{what}: its function raised {type(exc).__name__}: {complaint(exc)}; correct it, or mend the record"
-        raise RecordError("", None, reason) from exc
-
-
-def _stored(codec: FieldCodec, name: str, type: str, value: object) -> bytes:
-    try:
-        return codec.encode(codec.validate(value))
-    except (ValueError, TypeError) as exc:
-        raise RecordError(name, None, f"{value!r:.60} is no {type}: {complaint(exc)}") from exc
+        return model.with_type(name, change(model.field(name).type))
+    except SchemaError as exc:
+        raise SchemaError(f"{model.name}.{name}, {exc}" if name in model.by_name else str(exc)) from exc
 
 
 def _short(type: str) -> str:

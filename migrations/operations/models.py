@@ -1,7 +1,7 @@
 """Operations on whole models. They touch no record: records of a deleted model stay until they are flushed. Pure."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from redis_models.errors import SchemaError
 
@@ -9,7 +9,7 @@ from ..schema import FieldSchema, ModelSchema, Snapshot
 from ..steps import Step
 from .base import Operation, Risk
 
-__all__ = ["CreateModel", "DeleteModel"]
+__all__ = ["CreateModel", "DeleteModel", "MoveModel", "RenameModel"]
 
 
 @dataclass(frozen=True)
@@ -73,3 +73,64 @@ class DeleteModel(Operation):
 
     def way_back(self) -> str:
         return "the model is tracked again, with the records that stayed"
+
+
+@dataclass(frozen=True)
+class RenameModel(Operation):
+    """Give a model another name, as its class has one. Its keys stay as the schema has them; see ``AlterKeys``.
+
+    Args:
+        model: Name of the class before.
+        new: Its name afterwards.
+    """
+
+    new: str
+
+    @property
+    def is_state_only(self) -> bool:
+        return True
+
+    def apply(self, snapshot: Snapshot) -> Snapshot:
+        if self.new in snapshot.by_name:
+            raise SchemaError(f"there is a model {self.new!r} already")
+        return snapshot.without_model(self.model).with_model(replace(snapshot.model(self.model), name=self.new))
+
+    def steps(self, before: ModelSchema, after: ModelSchema) -> Sequence[Step]:
+        return ()
+
+    def name_after(self, name: str) -> str:
+        return self.new if name == self.model else name
+
+    def describe(self) -> str:
+        return f"Rename model {self.model} to {self.new}"
+
+    def way_back(self) -> str:
+        return f"the model is called {self.model} again"
+
+
+@dataclass(frozen=True)
+class MoveModel(Operation):
+    """Leave a model to another app of the project. Its records stay; the other app creates it at the same version.
+
+    Args:
+        model: Name of the model.
+        app: Label of the app that it goes to.
+    """
+
+    app: str
+
+    @property
+    def is_state_only(self) -> bool:
+        return True
+
+    def apply(self, snapshot: Snapshot) -> Snapshot:
+        return snapshot.without_model(self.model)
+
+    def steps(self, before: ModelSchema, after: ModelSchema) -> Sequence[Step]:
+        return ()
+
+    def describe(self) -> str:
+        return f"Move model {self.model} to app {self.app} (its records stay)"
+
+    def way_back(self) -> str:
+        return "the model belongs to this app again, with the records that stayed"

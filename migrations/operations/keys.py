@@ -1,0 +1,86 @@
+"""The operation that gives the records of a model other keys. Pure; ``moving`` does it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from redis_models.errors import SchemaError
+from redis_models.keys import complaint_about
+
+from ..schema import ModelSchema, Snapshot
+from ..steps import Step
+from .base import Operation, Risk
+
+__all__ = ["AlterKeys"]
+
+
+@dataclass(frozen=True)
+class AlterKeys(Operation):
+    """Give the records of a model other keys; what is None stays as it is.
+
+    Records are brought to their version where they lie, and then moved, each whole, with its life spans. While that
+    runs, code of either version finds only the records on its own side.
+
+    Args:
+        model: Name of the model.
+        prefix: First part of the keys; "" for none.
+        separator: Between the parts.
+        table: Second part of the keys.
+        primary_key: Field whose text is the last part.
+    """
+
+    prefix: str | None = None
+    separator: str | None = None
+    table: str | None = None
+    primary_key: str | None = None
+
+    @property
+    def risk(self) -> Risk:
+        return Risk.MOVES
+
+    def apply(self, snapshot: Snapshot) -> Snapshot:
+        before = snapshot.model(self.model)
+        after = replace(
+            before,
+            prefix=before.prefix if self.prefix is None else self.prefix.lower(),
+            separator=before.separator if self.separator is None else self.separator.lower(),
+            table=before.table if self.table is None else self.table,
+            primary_key=before.primary_key if self.primary_key is None else self.primary_key,
+        )
+        after.field(after.primary_key)
+        complaint = complaint_about(after.separator, after.table)
+        if complaint is not None:
+            raise SchemaError(f"{self.describe()}: {complaint}")
+        if after == before:
+            raise SchemaError(f"{self.describe()}: the keys are these already")
+        _refuse_one_in_the_other(before, after)
+        return snapshot.with_model(after)
+
+    def steps(self, before: ModelSchema, after: ModelSchema) -> Sequence[Step]:
+        return ()
+
+    def describe(self) -> str:
+        parts = {
+            "prefix": self.prefix,
+            "separator": self.separator,
+            "table": self.table,
+            "primary key": self.primary_key,
+        }
+        told = ", ".join(f"{name} {value!r}" for name, value in parts.items() if value is not None)
+        return f"Alter keys of {self.model}: {told or 'nothing'}"
+
+    def way_back(self) -> str:
+        return "the records move back to the keys that they had"
+
+
+def _refuse_one_in_the_other(before: ModelSchema, after: ModelSchema) -> None:
+    """Refuse keys of which it cannot be told whether they are old or new ones: records would be moved twice."""
+    one, other = before.keys, after.keys
+    if one.start == other.start:
+        return
+    for first, second in ((one, other), (other, one)):
+        # A record's own part never holds its separator, so only a longer start that has no other separator is within.
+        if second.start.startswith(first.start) and first.owns(f"{second.start}0"):
+            raise SchemaError(
+                f"{after.name}: keys like {second.start}1 could be both old and new ones; move the records to a third"
+                " table first, in a migration of its own"
+            )

@@ -1,0 +1,226 @@
+"""Edits of one key in nested objects: what operations on fields do where they are given a path. Pure.
+
+The schema half changes the text of the whole field's type; the record half is one step on the whole field's bytes.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+
+from redis_models.errors import RecordError
+
+from ..paths import Document, Edit, changed, changed_back, plain
+from ..schema import FieldSchema, Literal
+from ..steps import Patch
+from ..typetree import NONE, Choice, Key, objects_at, parse, parse_key
+from ..views import OldObject
+from .values import Function, called, codec_of, converted, decoded, literal, stored, validated
+
+__all__ = ["AddKey", "AlterKey", "RemoveKey", "RenameKey", "alter_key", "patch", "remove_key"]
+
+
+@dataclass(frozen=True)
+class AddKey(Edit):
+    """Add a key.
+
+    Args:
+        path: Where, for errors.
+        key: Its name and type.
+        fill: JSON-like, or a function of the object as it is.
+        what: The operation, for errors.
+    """
+
+    path: str
+    key: Key
+    fill: Literal | Function
+    what: str
+
+    def forward(self, document: Document, type: str) -> None:
+        text = str(self.key.tree)
+        if not callable(self.fill):
+            document[self.key.name] = plain(literal(text, self.fill, f"{self.what}: fill"))
+            return
+        value = called(self.fill, self.path, self.what, OldObject(dict(document)))
+        document[self.key.name] = plain(validated(codec_of(text), self.path, text, value))
+
+    def backward(self, document: Document, type: str, before: Mapping[str, object] | None) -> None:
+        document.pop(self.key.name, None)
+        _restore(document, self.key.name, before)
+
+
+@dataclass(frozen=True)
+class RemoveKey(Edit):
+    """Remove a key.
+
+    Args:
+        path: Where, for errors.
+        keys: Its name and type, in each object of a union that has it, by the text of what the object becomes.
+        back: JSON-like, for objects that were made without it; None for none.
+    """
+
+    path: str
+    keys: Mapping[str, Key]
+    back: Literal
+
+    def forward(self, document: Document, type: str) -> None:
+        document.pop(self.path.rpartition(".")[2], None)
+
+    def backward(self, document: Document, type: str, before: Mapping[str, object] | None) -> None:
+        name, key = self.path.rpartition(".")[2], self.keys.get(_canonical(type))
+        if before is not None or key is None:
+            _restore(document, name, before)
+        elif self.back is not None or (key.is_required and _is_optional(key)):
+            document[name] = plain(literal(str(key.tree), self.back, "back"))
+        elif key.is_required:
+            raise RecordError(self.path, None, "an object was made without it since; give back= a value for these")
+
+
+@dataclass(frozen=True)
+class RenameKey(Edit):
+    """Give a key another name, in its place."""
+
+    old: str
+    new: str
+
+    def forward(self, document: Document, type: str) -> None:
+        _rename(document, self.old, self.new)
+
+    def backward(self, document: Document, type: str, before: Mapping[str, object] | None) -> None:
+        _rename(document, self.new, self.old)
+        _restore(document, self.new, before)
+
+
+@dataclass(frozen=True)
+class AlterKey(Edit):
+    """Convert the value of a key.
+
+    Args:
+        old, new: Path and type on both sides.
+        name: The key.
+        there: Texts of the objects whose key changes.
+        here: Likewise of what they become.
+        convert, back: As given to the operation.
+    """
+
+    old: FieldSchema
+    new: FieldSchema
+    name: str
+    there: frozenset[str]
+    here: frozenset[str]
+    convert: Function | None
+    back: Function | None
+
+    def forward(self, document: Document, type: str) -> None:
+        if self.name in document and _canonical(type) in self.there:
+            document[self.name] = self._convert(document[self.name], self.old, self.new, self.convert)
+
+    def backward(self, document: Document, type: str, before: Mapping[str, object] | None) -> None:
+        if self.name not in document or _canonical(type) not in self.here:
+            return
+        now = document[self.name]
+        if before is not None and self.name in before and self._becomes(before[self.name], now):
+            document[self.name] = before[self.name]
+        else:
+            document[self.name] = self._convert(now, self.new, self.old, self.back)
+
+    def _convert(self, value: object, one: FieldSchema, other: FieldSchema, function: Function | None) -> object:
+        typed = one.codec.validate(value)
+        return plain(validated(other.codec, other.name, other.type, converted(one, typed, other, function)))
+
+    def _becomes(self, before: object, now: object) -> bool:
+        try:
+            return self._convert(before, self.old, self.new, self.convert) == now
+        except RecordError:
+            return False
+
+
+def remove_key(type: str, path: str, keys: tuple[str, ...], back: Literal) -> RemoveKey:
+    """Make the edit that removes a key.
+
+    Args:
+        type: Of the whole field, before.
+        path: Name of the field and keys, for errors.
+        keys: The path in the field.
+        back: JSON-like, for objects that were made without it.
+    """
+    become: dict[str, Key] = {}
+    for one in objects_at(type, keys[:-1]):
+        if (key := one.key(keys[-1])) is not None:
+            become.setdefault(str(one.with_key(key.name, None)), key)
+            if back is not None:
+                literal(str(key.tree), back, f"{path}: back")
+    return RemoveKey(path, become, back)
+
+
+def alter_key(
+    type: str, path: str, keys: tuple[str, ...], old: str, new: str, convert: Function | None, back: Function | None
+) -> AlterKey:
+    """Make the edit that converts the value of a key.
+
+    Args:
+        type: Of the whole field, before.
+        path: Name of the field and keys, for errors.
+        keys: The path in the field.
+        old, new: Types of the key, in ``NotRequired[...]`` or not.
+        convert, back: As given to the operation.
+    """
+    name = keys[-1]
+    one, other = parse_key(name, old), parse_key(name, new)
+    there = [found for found in objects_at(type, keys[:-1]) if (key := found.key(name)) and key.text == old]
+    return AlterKey(
+        FieldSchema(path, str(one.tree)),
+        FieldSchema(path, str(other.tree)),
+        name,
+        frozenset(map(str, there)),
+        frozenset(str(found.with_key(name, other)) for found in there),
+        convert,
+        back,
+    )
+
+
+def patch(field: FieldSchema, after: FieldSchema, keys: tuple[str, ...], edit: Edit) -> Patch:
+    """Make the step that changes a key in the documents of a field.
+
+    Args:
+        field, after: The whole field on both sides.
+        keys: The path in it.
+        edit: The change.
+    """
+
+    def forward(raw: bytes) -> bytes:
+        value = changed(decoded(field, raw), keys, edit)
+        return stored(after.codec, after.name, after.type, value)
+
+    def backward(now: bytes, *before: bytes) -> bytes:
+        old = decoded(field, before[0]) if before else None
+        value = changed_back(decoded(after, now), keys, edit, old)
+        return stored(field.codec, field.name, field.type, value)
+
+    def is_same(one: bytes, other: bytes) -> bool:
+        return field.codec.decode(one) == field.codec.decode(other)
+
+    return Patch(field.name, forward, backward, is_same, backward)
+
+
+@lru_cache(maxsize=4096)
+def _canonical(type: str) -> str:
+    return str(parse(type))
+
+
+def _is_optional(key: Key) -> bool:
+    return isinstance(key.tree, Choice) and NONE in key.tree.members
+
+
+def _rename(document: Document, old: str, new: str) -> None:
+    """Rename a key in its place; what the new name held, against the schema, goes."""
+    if old not in document:
+        document.pop(new, None)
+        return
+    items = [(new if name == old else name, value) for name, value in document.items() if name != new]
+    document.clear()
+    document.update(items)
+
+
+def _restore(document: Document, name: str, before: Mapping[str, object] | None) -> None:
+    if before is not None and name in before:
+        document[name] = before[name]

@@ -1,0 +1,117 @@
+"""Values in and out of records for operations: decoded, converted, encoded, with errors that name the field. Pure."""
+
+from collections.abc import Callable
+
+from redis_models.codec import FieldCodec, codec_for
+from redis_models.errors import RecordError, SchemaError
+
+from ..conversion import convert_value
+from ..converters import Converter
+from ..draft import Draft
+from ..historical import resolve
+from ..schema import FieldSchema, Literal
+from ..views import complaint
+
+__all__ = [
+    "Function",
+    "called",
+    "codec_of",
+    "converted",
+    "decoded",
+    "encoded",
+    "literal",
+    "read",
+    "stored",
+    "validated",
+]
+
+Function = Callable[..., object]
+
+
+def codec_of(type: str) -> FieldCodec:
+    """Give the codec of a canonical text."""
+    return codec_for(resolve(type))
+
+
+def decoded(field: FieldSchema, raw: bytes) -> object:
+    """Decode the bytes of a field, or raise ``RecordError``."""
+    try:
+        return field.codec.decode(raw)
+    except ValueError as exc:
+        raise RecordError(field.name, raw, f"does not read back as {field.type}: {complaint(exc)}") from exc
+
+
+def read(draft: Draft, field: FieldSchema, absent: object) -> object:
+    """Give the value that a record has in a field, or ``absent``."""
+    raw = draft.get(field.name)
+    return absent if raw is None else decoded(field, raw)
+
+
+def validated(codec: FieldCodec, name: str, type: str, value: object) -> object:
+    """Make a value of ``type`` of what a function gave, or raise ``RecordError``."""
+    try:
+        return codec.validate(value)
+    except (ValueError, TypeError) as exc:
+        raise RecordError(name, None, f"{value!r:.60} is no {type}: {complaint(exc)}") from exc
+
+
+def stored(codec: FieldCodec, name: str, type: str, value: object) -> bytes:
+    """Encode a value that should be of ``type``, or raise ``RecordError``."""
+    made = validated(codec, name, type, value)
+    try:
+        return codec.encode(made)
+    except (ValueError, TypeError) as exc:
+        raise RecordError(name, None, f"{value!r:.60} is no {type}: {complaint(exc)}") from exc
+
+
+def literal(type: str, value: Literal, what: str) -> object:
+    """Give the value of ``type`` that a literal in a migration file stands for, or raise ``SchemaError``."""
+    try:
+        return codec_of(type).validate_jsonable(value)
+    except (ValueError, TypeError) as exc:
+        raise SchemaError(f"{what} {value!r} is no {type}: {complaint(exc)}") from exc
+
+
+def encoded(field: FieldSchema, value: Literal, what: str) -> bytes:
+    """Encode a literal of a migration file, or raise ``SchemaError``."""
+    return field.codec.encode(literal(field.type, value, what))
+
+
+def called(function: Function, name: str, what: str, *arguments: object) -> object:
+    """Call a function of a migration file; whatever it raises is a fact about this record.
+
+    Args:
+        function: The user's.
+        name: Of the field, for errors; "" where it is about the whole record.
+        what: What calls it, for errors.
+        arguments: What it is called with.
+    """
+    try:
+        return function(*arguments)
+    except RecordError:
+        raise
+    except Exception as exc:  # the function is the user's
+        reason = f"{what}: its function raised {type(exc).__name__}: {complaint(exc)}; correct it, or mend the record"
+        raise RecordError(name, None, reason) from exc
+
+
+def converted(
+    field: FieldSchema, value: object, new: FieldSchema, function: Function | None, raw: bytes | None = None
+) -> object:
+    """Turn a value of one type into what should be one of another; ``validated`` or ``stored`` comes next.
+
+    Args:
+        field: Name and type of it as it is; the name may be a path.
+        value: As decoded.
+        new: Likewise as it is to be.
+        function: How; None for pydantic's lax conversion, which also serves for what a converter leaves alone.
+        raw: The bytes, for errors.
+    """
+    try:
+        result = value if function is None else function(value)
+        is_left_alone = function is None or (isinstance(function, Converter) and result is value)
+        return convert_value(value, field.codec, new.codec) if is_left_alone else result
+    except Exception as exc:  # the function is the user's: whatever it raises is a fact about this record
+        cure = f"give convert= a function that makes {new.type} of it" if function is None else "correct the function"
+        reason = f"cannot become {new.type} ({complaint(exc)}); {cure}, or mend the record"
+        raise RecordError(field.name, raw, reason if raw is not None else f"{value!r:.60} {reason}") from exc

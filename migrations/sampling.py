@@ -1,0 +1,75 @@
+"""Sampling: some records of a model, drawn by chance, for what can only be judged by looking at some."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final, cast
+
+from redis.exceptions import ResponseError
+
+from redis_models.batches import Batches, check, hash_of
+from redis_models.keys import KeySpace
+
+__all__ = ["Sample", "sample"]
+
+_PAGE: Final = 1000  # keys that SCAN looks at in one step
+_PAGES: Final = 20  # steps, where there is no index
+
+
+@dataclass(frozen=True)
+class Sample:
+    """Some records of one model.
+
+    Attributes:
+        records: Stored fields by key; what is aside, too.
+        total: How many records there are, as far as is known.
+    """
+
+    records: Mapping[str, Mapping[str, bytes]]
+    total: int
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether these are all records."""
+        return len(self.records) >= self.total
+
+
+def sample(keys: KeySpace, limit: int) -> Batches[Sample]:
+    """Read at most ``limit`` records of a model, whole: drawn from its index, or met by a walk where it has none.
+
+    Cost: two round trips with an index; ``limit`` hashes of memory.
+    """
+    total, chosen = yield from _drawn(keys, limit)
+    if not chosen:
+        total, chosen = yield from _met(keys, limit)
+    replies = yield [("HGETALL", key) for key in chosen]
+    records: dict[str, Mapping[str, bytes]] = {}
+    for key, reply in zip(chosen, replies, strict=True):
+        if isinstance(reply, ResponseError) and str(reply).startswith("WRONGTYPE"):
+            continue
+        record = hash_of(check([reply])[0])
+        if record:
+            records[key.decode("utf-8", "backslashreplace")] = record
+    # Members of the index whose record is gone are no records.
+    return Sample(records, total - (len(chosen) - len(records)))
+
+
+def _drawn(keys: KeySpace, limit: int) -> Batches[tuple[int, Sequence[bytes]]]:
+    count, members = yield [("ZCARD", keys.index), ("ZRANDMEMBER", keys.index, limit)]
+    for reply in (count, members):
+        if isinstance(reply, ResponseError) and str(reply).startswith("WRONGTYPE"):
+            return 0, ()
+    check([count, members])
+    return cast(int, count), cast("list[bytes]", members)
+
+
+def _met(keys: KeySpace, limit: int) -> Batches[tuple[int, Sequence[bytes]]]:
+    cursor, found = "0", dict[bytes, None]()
+    for _ in range(_PAGES):
+        [reply] = check((yield [("SCAN", cursor, "MATCH", keys.pattern, "COUNT", _PAGE)]))
+        following, page = cast("tuple[bytes, list[bytes]]", reply)
+        found.update(dict.fromkeys(key for key in page if keys.owns(key.decode("utf-8", "surrogateescape"))))
+        cursor = following.decode()
+        if cursor == "0" or len(found) >= limit:
+            break
+    chosen = list(found)[:limit]
+    return len(found) if cursor == "0" else len(found) + 1, chosen

@@ -1,0 +1,405 @@
+"""Type trees: canonical type text taken apart, so that one key of a nested object can be changed in it. Pure.
+
+``parse`` and ``str`` are inverses. What has no parts that a change could be about is an ``Atom``, and keeps its text.
+A *path* is the keys that lead to a key of an object; it passes through optional values, unions, items of lists, sets
+and tuples, and values of dicts, without naming them: ``("price",)`` in ``list[Object(price=int)]``.
+"""
+
+import ast
+import functools
+import typing
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Final
+
+from redis_models.errors import SchemaError
+
+from .historical import resolve
+from .schema import Literal
+from .typeconstants import keywords, literal_texts, quoted
+from .typenames import CONTAINERS
+
+__all__ = [
+    "NONE",
+    "Atom",
+    "Choice",
+    "Container",
+    "EnumTree",
+    "Key",
+    "LiteralTree",
+    "Object",
+    "Tree",
+    "choice_of",
+    "key_at",
+    "objects_at",
+    "parse",
+    "parse_key",
+    "stored_values",
+    "with_key",
+    "with_renamed_key",
+    "with_retyped_key",
+    "without_key",
+]
+
+_NOT_REQUIRED: Final = "NotRequired["
+
+
+class _Node:
+    """Base of the trees. They are equal if their texts are: Python takes True for 1, and a list has no hash."""
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Node) and str(self) == str(other)
+
+    def __hash__(self) -> int:
+        return hash(str(self))
+
+
+@dataclass(frozen=True, eq=False)
+class Atom(_Node):
+    """A type that is not taken apart: ``str``, ``datetime[aware]``, ``Custom('...')``, ``Alias(...)``."""
+
+    text: str
+
+    def __str__(self) -> str:
+        return self.text
+
+
+NONE: Final = Atom("None")
+
+
+@dataclass(frozen=True, eq=False)
+class Choice(_Node):
+    """A union of at least two members, None last; ``choice_of`` makes one."""
+
+    members: "tuple[Tree, ...]"
+
+    def __str__(self) -> str:
+        return " | ".join(map(str, self.members))
+
+
+@dataclass(frozen=True, eq=False)
+class Container(_Node):
+    """A list, set, frozenset, deque, dict (keys, values) or tuple.
+
+    Attributes:
+        kind: Which of them.
+        items: What it is given in brackets; none for the empty tuple.
+        is_variadic: Whether it is a tuple of any length.
+    """
+
+    kind: str
+    items: "tuple[Tree, ...]"
+    is_variadic: bool = False
+
+    def __str__(self) -> str:
+        inner = [*map(str, self.items), *(["..."] if self.is_variadic else [])]
+        return f"{self.kind}[{', '.join(inner) or '()'}]"
+
+
+@dataclass(frozen=True)
+class Key:
+    """A key of an object.
+
+    Attributes:
+        name: As it is stored.
+        tree: Its type.
+        is_required: Whether reading needs it.
+    """
+
+    name: str
+    tree: "Tree"
+    is_required: bool = True
+
+    @property
+    def text(self) -> str:
+        """Its type as it stands in the object: in ``NotRequired[...]`` where reading can do without it."""
+        return str(self.tree) if self.is_required else f"{_NOT_REQUIRED}{self.tree}]"
+
+
+@dataclass(frozen=True, eq=False)
+class Object(_Node):
+    """An object with named keys, in whatever order; its text sorts them.
+
+    Attributes:
+        keys: Its keys.
+        label: What it is called inside of itself; None where it does not recur.
+    """
+
+    keys: tuple[Key, ...]
+    label: str | None = None
+
+    def __str__(self) -> str:
+        pairs = keywords((one.name, one.text) for one in sorted(self.keys, key=lambda one: one.name))
+        label = [] if self.label is None else [repr(self.label)]
+        return f"Object({', '.join([*label, *([pairs] if pairs else [])])})"
+
+    def key(self, name: str) -> Key | None:
+        """Give a key, or None where there is none of the name."""
+        return next((one for one in self.keys if one.name == name), None)
+
+    def with_key(self, name: str, key: Key | None) -> "Object":
+        """Give the object with ``key`` in the place of the one called ``name``, or without it."""
+        kept = tuple(one for one in self.keys if one.name != name)
+        return replace(self, keys=kept if key is None else (*kept, key))
+
+
+@dataclass(frozen=True, eq=False)
+class EnumTree(_Node):
+    """An enum: names and stored values, as defined."""
+
+    members: tuple[tuple[str, Literal], ...]
+
+    def __str__(self) -> str:
+        return f"Enum({keywords((name, quoted(value)) for name, value in self.members)})"
+
+
+@dataclass(frozen=True, eq=False)
+class LiteralTree(_Node):
+    """A literal: its values, in whatever order; None is a member of the union around it."""
+
+    values: tuple[Literal, ...]
+
+    def __str__(self) -> str:
+        return literal_texts(self.values)[0]
+
+
+Tree = Atom | Choice | Container | Object | EnumTree | LiteralTree
+
+
+def choice_of(members: Iterable[Tree]) -> Tree:
+    """Give the union of ``members``: flat, each once, None last; a single one alone."""
+    flat = (inner for one in members for inner in (one.members if isinstance(one, Choice) else (one,)))
+    unique = list(dict.fromkeys(flat))
+    ordered = tuple([one for one in unique if one != NONE] + [one for one in unique if one == NONE])
+    return ordered[0] if len(ordered) == 1 else Choice(ordered)
+
+
+@functools.lru_cache(maxsize=4096)
+def parse(text: str) -> Tree:
+    """Take canonical text apart; ``str`` of the result is the text again.
+
+    Raises:
+        SchemaError: It is no type text; the error says where.
+    """
+    resolve(text)  # for its errors, which know the place
+    return _read(text)
+
+
+def _read(text: str) -> Tree:
+    return _Reader(text).tree(ast.parse(text, mode="eval").body)
+
+
+def parse_key(name: str, text: str) -> Key:
+    """Make a key from its type, in ``NotRequired[...]`` or not."""
+    if text.startswith(_NOT_REQUIRED) and text.endswith("]"):
+        return Key(name, parse(text[len(_NOT_REQUIRED) : -1]), is_required=False)
+    return Key(name, parse(text))
+
+
+class _Reader:
+    """Makes the tree of one text, which is known to be good."""
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+
+    def tree(self, node: ast.expr) -> Tree:
+        match node:
+            case ast.BinOp(left=left, right=right):
+                return choice_of([self.tree(left), self.tree(right)])
+            case ast.Subscript(value=ast.Name(id="Literal"), slice=inner):
+                return LiteralTree(tuple(self._constant(one) for one in _elements(inner)))
+            case ast.Subscript(value=ast.Name(id=kind), slice=inner) if kind == "tuple" or kind in CONTAINERS:
+                elements = _elements(inner)
+                is_variadic = isinstance(elements[-1], ast.Constant) if elements else False
+                is_variadic = is_variadic and typing.cast(ast.Constant, elements[-1]).value is ...
+                return Container(kind, tuple(map(self.tree, elements[: len(elements) - is_variadic])), is_variadic)
+            case ast.Call(func=ast.Name(id="Enum")):
+                return EnumTree(tuple((name, self._constant(one)) for name, one in self._keywords(node)))
+            case ast.Call(func=ast.Name(id="Object"), args=labels):
+                keys = tuple(self._key(name, one) for name, one in self._keywords(node))
+                return Object(keys, str(self._constant(labels[0])) if labels else None)
+            case _:
+                return Atom(ast.get_source_segment(self._text, node) or ast.unparse(node))
+
+    def _key(self, name: str, node: ast.expr) -> Key:
+        match node:
+            case ast.Subscript(value=ast.Name(id="NotRequired"), slice=inner):
+                return Key(name, self.tree(inner), is_required=False)
+            case _:
+                return Key(name, self.tree(node))
+
+    def _keywords(self, node: ast.Call) -> Iterator[tuple[str, ast.expr]]:
+        for one in node.keywords:
+            if one.arg is not None:
+                yield one.arg, one.value
+            elif isinstance(one.value, ast.Dict):
+                for key, value in zip(one.value.keys, one.value.values, strict=True):
+                    yield str(self._constant(key or one.value)), value
+
+    def _constant(self, node: ast.expr) -> Literal:
+        return typing.cast(Literal, ast.literal_eval(node))
+
+
+def _elements(node: ast.expr) -> list[ast.expr]:
+    return node.elts if isinstance(node, ast.Tuple) else [node]
+
+
+def stored_values(tree: Tree) -> tuple[Literal, ...] | None:
+    """Give every value that a tree of enums, literals and None can be, as stored; None where they are not numbered."""
+    match tree:
+        case EnumTree():
+            return tuple(value for _, value in tree.members)
+        case LiteralTree():
+            return tree.values
+        case Choice():
+            parts = [stored_values(one) for one in tree.members]
+            known = [part for part in parts if part is not None]
+            return sum(known, ()) if len(known) == len(parts) else None
+        case Atom("None"):
+            return (None,)
+        case _:
+            return None
+
+
+def key_at(type: str, path: Sequence[str]) -> list[Key]:
+    """Give the keys that a path leads to: several through a union of objects, none if there is no such key."""
+    return [key for one in objects_at(type, path[:-1]) if (key := one.key(path[-1])) is not None]
+
+
+def objects_at(type: str, path: Sequence[str]) -> list[Object]:
+    """Give the objects that a path leads to; the empty path to those that the type itself consists of."""
+    objects = list(_objects(parse(type)))
+    for name in path:
+        objects = [inner for one in objects if (key := one.key(name)) is not None for inner in _objects(key.tree)]
+    return objects
+
+
+def with_key(type: str, path: Sequence[str], new_type: str, is_required: bool = True) -> str:
+    """Give ``type`` with a key more in every object that ``path[:-1]`` leads to.
+
+    Args:
+        type: Canonical text.
+        path: Keys that lead to the new one; the last is its name.
+        new_type: Its type, which may be ``NotRequired[...]``.
+        is_required: Likewise False for a key that reading can do without.
+
+    Raises:
+        SchemaError: There is no object, it recurs, or it has the key already.
+    """
+    key = parse_key(path[-1], new_type)
+    key = replace(key, is_required=key.is_required and is_required)
+
+    def add(one: Object) -> Object:
+        if one.key(key.name) is not None:
+            raise SchemaError(f"{_shown(path)}: there is a key {key.name!r} in {one} already")
+        return replace(one, keys=(*one.keys, key))
+
+    return _edited(type, path, add)
+
+
+def without_key(type: str, path: Sequence[str]) -> str:
+    """Give ``type`` with the key that ``path`` leads to taken out of every object that has it.
+
+    Raises:
+        SchemaError: There is no such key, or its object recurs.
+    """
+    return _with_changed(type, path, lambda key: None)
+
+
+def with_renamed_key(type: str, path: Sequence[str], new_name: str) -> str:
+    """Give ``type`` with another name of the key that ``path`` leads to, in every object that has it.
+
+    Raises:
+        SchemaError: There is no such key, its object recurs, or has a key of the new name.
+    """
+    return _with_changed(type, path, lambda key: replace(key, name=new_name))
+
+
+def with_retyped_key(type: str, path: Sequence[str], old_type: str, new_type: str) -> str:
+    """Give ``type`` with another type of the key that ``path`` leads to.
+
+    Args:
+        type: Canonical text.
+        path: Keys that lead to it.
+        old_type: What it is: in a union of objects, only those change whose key is exactly that. With
+            ``NotRequired[...]`` where the key has it (``Key.text``).
+        new_type: What it is to be, likewise.
+
+    Raises:
+        SchemaError: There is no such key of that type, or its object recurs.
+    """
+    new = parse_key(path[-1], new_type)
+    changed = _with_changed(type, path, lambda key: new if key.text == old_type else key)
+    if not any(key.text == old_type for key in key_at(type, path)):
+        found = ", ".join(sorted({key.text for key in key_at(type, path)}))
+        raise SchemaError(f"{_shown(path)}: it is {found!r} here, not {old_type!r}; correct the file")
+    return changed
+
+
+def _with_changed(type: str, path: Sequence[str], change: Callable[[Key], Key | None]) -> str:
+    name = path[-1]
+    if not key_at(type, path):
+        raise SchemaError(f"{_shown(path)}: there is no such key in {type}")
+
+    def edit(one: Object) -> Object:
+        key = one.key(name)
+        changed = None if key is None else change(key)
+        if changed is not None and changed.name != name and one.key(changed.name) is not None:
+            raise SchemaError(f"{_shown(path)}: there is a key {changed.name!r} in {one} already")
+        return one.with_key(name, changed)
+
+    return _edited(type, path, edit)
+
+
+def _edited(type: str, path: Sequence[str], edit: Callable[[Object], Object]) -> str:
+    tree = parse(type)
+    for name in reversed(path[:-1]):
+        edit = functools.partial(_inside, name, edit)
+    if not objects_at(type, path[:-1]):
+        raise SchemaError(f"{_shown(path)}: no object there in {type}")
+    return str(_mapped(tree, edit, path))
+
+
+def _inside(name: str, edit: Callable[[Object], Object], one: Object) -> Object:
+    """Edit the objects in one key of an object."""
+    keys = (replace(key, tree=_mapped(key.tree, edit, (name,))) if key.name == name else key for key in one.keys)
+    return replace(one, keys=tuple(keys))
+
+
+def _mapped(tree: Tree, edit: Callable[[Object], Object], path: Sequence[str]) -> Tree:
+    """Edit the next objects inside of ``tree``."""
+    match tree:
+        case Object(label=None):
+            return edit(tree)
+        case Object():
+            raise SchemaError(
+                f"{_shown(path)}: {tree.label} contains itself, so a path cannot say which level it means;"
+                " use AlterField(..., convert=...) on the whole field"
+            )
+        case Choice():
+            return choice_of(_mapped(one, edit, path) for one in tree.members)
+        case Container(kind="dict"):
+            return replace(tree, items=(tree.items[0], _mapped(tree.items[1], edit, path)))
+        case Container():
+            return replace(tree, items=tuple(_mapped(one, edit, path) for one in tree.items))
+        case _:
+            return tree
+
+
+def _objects(tree: Tree) -> Iterator[Object]:
+    """Give the next objects inside of ``tree``."""
+    match tree:
+        case Object():
+            yield tree
+        case Choice():
+            for one in tree.members:
+                yield from _objects(one)
+        case Container():
+            for one in tree.items[1:] if tree.kind == "dict" else tree.items:
+                yield from _objects(one)
+        case _:
+            pass
+
+
+def _shown(path: Sequence[str]) -> str:
+    return ".".join(path)
