@@ -4,7 +4,6 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from redis_models.apps import App
-from redis_models.migrations.amending import amend
 from redis_models.migrations.answers import Answers
 from redis_models.migrations.authoring import NewMigration, next_migration
 from redis_models.migrations.chain import Chain
@@ -54,9 +53,7 @@ class Task:
     def compare(self) -> Callable[[Answers], Diff]:
         """Give what compares once more, with more answers."""
         moves = Moves() if self.is_follow_up else self.place.moves
-        return lambda answers: diff(
-            self.old, self.place.code, answers, leaving=moves.leaving, arriving=moves.arriving
-        )
+        return lambda answers: diff(self.old, self.place.code, answers, leaving=moves.leaving, arriving=moves.arriving)
 
     def answered(self, answers: Answers) -> "Task":
         """Give the task with more answers."""
@@ -102,16 +99,13 @@ def emptied(task: Task) -> Task:
     return replace(task, found=Diff(versions=versions))
 
 
-def make_all(
-    tasks: Iterable[Task], *, name: str | None = None, is_empty: bool = False, is_update: bool = False
-) -> list[NewMigration]:
+def make_all(tasks: Iterable[Task], *, name: str | None = None, is_empty: bool = False) -> list[NewMigration]:
     """Put the next migration of each task together.
 
     Args:
         tasks: Without questions.
         name: What the files are called, without their numbers; None for a suggestion.
         is_empty: Make those without operations, too, to be filled in by hand.
-        is_update: Write the last migration of each app again, with what is new added.
 
     Raises:
         MigrationFileError: The operations do not fit.
@@ -124,12 +118,8 @@ def make_all(
         app = task.place.app
         chain = chains.get(app.label, task.place.chain)
         code = None if is_empty else task.found.target
-        if is_update and chain.links:
-            new = amend(chain, app.migrations_path, task.found, code=task.found.target)
-            chains[app.label] = Chain(app.label, (*chain.links[:-1], new.link))
-        else:
-            new = next_migration(chain, app.migrations_path, task.found, code=code, name=name)
-            chains[app.label] = Chain(app.label, (*chain.links, new.link))
+        new = next_migration(chain, app.migrations_path, task.found, code=code, name=name)
+        chains[app.label] = Chain(app.label, (*chain.links, new.link))
         made.append(new)
     return made
 

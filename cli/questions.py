@@ -8,22 +8,31 @@ import click
 from redis_models.errors import SchemaError, UnansweredError
 from redis_models.migrations.answers import (
     Answer,
-    Answers,
     ComputeAnswer,
     DropAnswer,
     FillAnswer,
+    MapAnswer,
     RenameAnswer,
+    RenameModelAnswer,
+    TTLAnswer,
+    ZoneAnswer,
     parse_literal,
 )
-from redis_models.migrations.diff import Diff, diff
 from redis_models.migrations.questions import (
+    POLICIES,
     DropModelQuestion,
     FillQuestion,
     HintQuestion,
+    MapQuestion,
+    NoneQuestion,
     Question,
+    RenameModelQuestion,
     RenameQuestion,
+    TTLQuestion,
+    ZoneQuestion,
 )
-from redis_models.migrations.schema import Snapshot
+
+from .making import Task
 
 __all__ = ["settle"]
 
@@ -34,47 +43,86 @@ class _QuitError(Exception):
     """The user left the question open."""
 
 
-def settle(old: Snapshot, new: Snapshot, answers: Answers, prefix_of: Callable[[str], str]) -> tuple[Diff, Answers]:
+def settle(task: Task, prefix_of: Callable[[str], str], with_evidence: Callable[[Task], Task]) -> Task:
     """Ask until no question is open; one answer may settle others, or raise new ones.
 
     Args:
-        old: Where the files are.
-        new: What the code says.
-        answers: Those given by flags.
+        task: What is compared, with the answers given by flags.
         prefix_of: What a flag needs before the name of a model.
+        with_evidence: Adds to the questions what the records say about them.
 
     Returns:
-        The diff, and all answers.
+        The task with all answers.
 
     Raises:
         UnansweredError: The user quit, or the input ended; it names the flags for what is still open.
     """
-    found = diff(old, new, answers)
-    while found.questions:
+    while task.found.questions:
         try:
-            answers = answers.having(*_ask(found.questions[0]))
+            answers = _ask(task.found.questions[0])
         except (_QuitError, EOFError) as exc:
             click.echo(err=True)
-            raise UnansweredError([one.line(prefix_of(one.model)) for one in found.questions]) from exc
-        found = diff(old, new, answers)
-    return found, answers
+            raise UnansweredError([one.line(prefix_of(one.model)) for one in task.found.questions]) from exc
+        task = with_evidence(task.answered(task.answers.having(*answers)))
+    return task
 
 
 def _ask(question: Question) -> Sequence[Answer]:
+    story, choices = _story_and_choices(question)
+    evidence = f"   [{question.evidence}]" if question.evidence else ""
+    return _choose(f"{story}{evidence}", [*choices, _QUIT])
+
+
+def _story_and_choices(question: Question) -> tuple[str, list[Choice]]:
     match question:
         case RenameQuestion():
-            return _choose(_rename_story(question), _rename_choices(question))
+            return _rename_story(question), _rename_choices(question)
         case FillQuestion(model, field, type):
             story = f"{model}.{field}: {type} is required and has no default; existing records lack it."
-            return _choose(story, _fill_choices(question))
+            return story, _fill_choices(question)
+        case NoneQuestion(model, field, type):
+            story = f"{model}.{field}: {type} may no longer be None and has no default; records may hold None."
+            return story, _fill_choices(question)
+        case MapQuestion(model, field, value, values):
+            maps = [MapAnswer(model, field, value, one) for one in values]
+            choices: list[Choice] = [(f"put {one.new!r} in its place", _giving(one)) for one in maps]
+            return f"{model}.{field}: the value {value!r} is gone.", [*choices, _computing(model, field)]
+        case ZoneQuestion(model, field):
+            story = f"{model}.{field}: stored instants have no time zone, and are to have one."
+            zone: Choice = ("they were meant in one time zone", lambda: [_read_zone(question)])
+            return story, [zone, _computing(model, field)]
+        case TTLQuestion(model):
+            policies = {one: POLICIES[one] for one in question.policies}
+            told = [(f"{one}: {text}", _giving(TTLAnswer(model, one))) for one, text in policies.items()]
+            return f"{question.summary}", told
+        case RenameModelQuestion():
+            return _rename_model_story(question), _rename_model_choices(question)
         case DropModelQuestion(model):
-            drop = DropAnswer(model)
-            return _choose(f"{model}: {question.story}.", [(f"track {model} no longer", _giving(drop)), _QUIT])
+            return f"{model}: {question.story}.", [(f"track {model} no longer", _giving(DropAnswer(model)))]
         case HintQuestion(model, moves):
             renames = [RenameAnswer(model, old, new) for old, new in moves]
-            return _choose(f"{model}: {question.story}.", [("move the values now", _giving(*renames)), _QUIT])
+            return f"{model}: {question.story}.", [("move the values now", _giving(*renames))]
         case _:
-            raise _QuitError
+            raise AssertionError(question)
+
+
+def _rename_model_story(question: RenameModelQuestion) -> str:
+    names = ", ".join(one.name for one in question.candidates)
+    return f"{question.model} is gone; new: {names}. Its records lie at {question.keys}*."
+
+
+def _rename_model_choices(question: RenameModelQuestion) -> list[Choice]:
+    choices: list[Choice] = []
+    for one in question.candidates:
+        rename = RenameModelAnswer(question.model, one.name)
+        text = f"rename {question.model} → {one.name} (its records go along, similarity {one.similarity:.2f})"
+        choices.append((text, _giving(rename)))
+    drop = DropAnswer(question.model)
+    return [*choices, (f"track {question.model} no longer (its records stay)", _giving(drop))]
+
+
+def _computing(model: str, field: str) -> Choice:
+    return "compute it (a function for you to write in the file)", _giving(ComputeAnswer(model, field))
 
 
 def _rename_story(question: RenameQuestion) -> str:
@@ -98,15 +146,14 @@ def _rename_choices(question: RenameQuestion) -> list[Choice]:
     if not question.is_primary_key:
         drop = DropAnswer(question.model, question.field)
         choices.append((f"drop {question.field}", _giving(drop)))
-    return [*choices, _QUIT]
+    return choices
 
 
-def _fill_choices(question: FillQuestion) -> list[Choice]:
+def _fill_choices(question: FillQuestion | NoneQuestion) -> list[Choice]:
     compute = ComputeAnswer(question.model, question.field)
     return [
         ("one value for all", lambda: [_read_value(question)]),
         ("compute it for each record (a function for you to write in the file)", _giving(compute)),
-        ("quit, and give it a default or make it optional in the code", _quit),
     ]
 
 
@@ -118,7 +165,7 @@ def _quit() -> Sequence[Answer]:
     raise _QuitError
 
 
-_QUIT: Choice = ("quit", _quit)
+_QUIT: Choice = ("quit, and change the code", _quit)
 
 
 def _choose(story: str, choices: Sequence[Choice]) -> Sequence[Answer]:
@@ -132,13 +179,24 @@ def _choose(story: str, choices: Sequence[Choice]) -> Sequence[Answer]:
         click.echo(f"Please type a number from 1 to {len(choices)}.", err=True)
 
 
-def _read_value(question: FillQuestion) -> FillAnswer:
+def _read_value(question: FillQuestion | NoneQuestion) -> FillAnswer:
     place = f"{question.model}.{question.field}"
     while True:
         said = _read("value (Python literal): ")
         try:
             answer = FillAnswer(question.model, question.field, parse_literal(place, "", said))
             answer.check(question.type)
+        except SchemaError as exc:
+            click.echo(str(exc), err=True)
+        else:
+            return answer
+
+
+def _read_zone(question: ZoneQuestion) -> ZoneAnswer:
+    while True:
+        answer = ZoneAnswer(question.model, question.field, _read("time zone (like Europe/Berlin): "))
+        try:
+            answer.check()
         except SchemaError as exc:
             click.echo(str(exc), err=True)
         else:

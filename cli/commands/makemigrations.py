@@ -9,22 +9,22 @@ from pathlib import Path
 import click
 
 from redis_models.apps import App
-from redis_models.errors import MigrationError, MigrationFileError, ModelDeclarationError, UnansweredError
+from redis_models.errors import MigrationFileError, ModelDeclarationError, UnansweredError
 from redis_models.importing import shown_path
 from redis_models.migrations.answers import OPTIONS
 from redis_models.migrations.authoring import NewMigration
 from redis_models.migrations.diff import LowVersion
-from redis_models.migrations.files import load_chain, rewrite_migration, write_migration
+from redis_models.migrations.files import load_chain, write_migration
 from redis_models.migrations.inspection import snapshot_of
 from redis_models.migrations.moves import find_moves
 
 from ..answering import given_answers, save_answers
 from ..bump import advice, bump
 from ..context import CliContext
-from ..evidence import Evidence, applied_ids
+from ..evidence import with_evidence
 from ..exits import Exit
-from ..fromredis import place_from_redis
-from ..listing import changes_of, tasks_of as functions_of, title_of
+from ..listing import changes_of, title_of
+from ..listing import tasks_of as functions_of
 from ..making import Place, Task, emptied, make_all, owners_of, tasks_of
 from ..questions import settle
 
@@ -42,10 +42,6 @@ class _Wish:
     is_dry_run: bool
     is_bump: bool
     is_empty: bool
-    is_update: bool
-    is_from_redis: bool
-    answers: Path | None
-    save_answers: Path | None
 
 
 @click.command("makemigrations")
@@ -67,17 +63,20 @@ class _Wish:
 @click.option("--zone", multiple=True, metavar="A.b=ZONE", help="Instants in field b were meant in this time zone.")
 @click.option("--ttl", multiple=True, metavar="A=POLICY", help="What a changed ttl means for records that are there.")
 @click.option("--answers", type=_PATH, metavar="FILE", help="More such options, one a line.")
-@click.option("--save-answers", type=_PATH, metavar="FILE", help="Write all answers to a file, for --answers.")
+@click.option(
+    "--save-answers", "save_to", type=_PATH, metavar="FILE", help="Write all answers to a file, for --answers."
+)
 @click.option(
     "--bump", "is_bump", is_flag=True, help="Raise the versions that must rise, in the source files of the models."
 )
 @click.option("--empty", is_flag=True, help="Write a migration without operations, to be filled in by hand.")
-@click.option("--update", is_flag=True, help="Add the changes to the last migration, which is not applied yet.")
-@click.option("--from-redis", is_flag=True, help="Begin with the schemas that are stored in Redis, not with the files.")
 @click.pass_obj
 def command(
     context: CliContext,
     labels: Sequence[str],
+    name: str | None,
+    check: bool,
+    dry_run: bool,
     rename: Sequence[str],
     drop: Sequence[str],
     default: Sequence[str],
@@ -85,7 +84,10 @@ def command(
     mapping: Sequence[str],
     zone: Sequence[str],
     ttl: Sequence[str],
-    **options: object,
+    answers: Path | None,
+    save_to: Path | None,
+    is_bump: bool,
+    empty: bool,
 ) -> int:
     """Write the migration that leads from the migration files to the models as they are in the code.
 
@@ -93,19 +95,165 @@ def command(
     --default, --compute, --map, --zone and --ttl; app.A.b names the app too. Without a terminal an open question ends
     with exit code 3.
     """
-    wish = _wish(**options)
+    wish = _Wish(name, check, dry_run, is_bump, empty)
+    apps = _apps(context, labels, wish)
     flags = dict(zip(OPTIONS, (rename, drop, default, compute, mapping, zone, ttl), strict=True))
-    chosen = _chosen(context, labels, wish)
-    tasks = _tasks(context, chosen, flags, wish)
-    if wish.is_check:
+    tasks = _tasks(context, apps, flags, answers)
+    tasks = [emptied(task) for task in tasks] if empty else tasks
+    if check:
         return _check(context, tasks, wish)
-    if not wish.is_empty:
+    if not empty:
         tasks = _settled(context, tasks)
-    if wish.save_answers is not None:
-        save_answers(wish.save_answers, _flags_of(tasks))
+    if save_to is not None:
+        save_answers(save_to, _flags_of(tasks))
     _refuse_low_versions(context, tasks, wish)
-    made = make_all(tasks, name=wish.name, is_empty=wish.is_empty, is_update=wish.is_update)
-    if not wish.is_dry_run:
-        _write(context, made, wish)
+    made = make_all(tasks, name=name, is_empty=empty)
+    if not dry_run:
+        _write(context, made)
     _show(context, made, wish, is_ok=True)
     return Exit.DONE
+
+
+def _write(context: CliContext, made: Sequence[NewMigration]) -> None:
+    for number, new in enumerate(made):
+        try:
+            write_migration(new.path.parent, new.link.name, new.text, new.link.id)
+        except MigrationFileError:
+            for earlier in made[:number]:
+                context.err(f"{shown_path(earlier.path)} was written before")
+            raise
+
+
+def _apps(context: CliContext, labels: Sequence[str], wish: _Wish) -> list[App]:
+    known = {app.label: app for app in context.apps}
+    for label in labels:
+        if label not in known:
+            near = get_close_matches(label, known, n=1)
+            cure = f"did you mean {near[0]!r}?" if near else f"the apps are {', '.join(sorted(known))}"
+            raise click.UsageError(f"there is no app {label!r}; {cure}")
+    apps = [known[label] for label in dict.fromkeys(labels or known)]
+    if wish.is_empty and len(apps) != 1:
+        raise click.UsageError(f"--empty needs one app; name one of {', '.join(sorted(known))}")
+    if wish.name is not None and not wish.name.isidentifier() and not wish.name.replace("_", "a").isalnum():
+        raise click.UsageError(f"--name {wish.name!r} cannot be part of a file name; use letters, digits and _")
+    return apps
+
+
+def _tasks(
+    context: CliContext, apps: Sequence[App], flags: Mapping[str, Sequence[str]], file: Path | None
+) -> list[Task]:
+    """Compare the chosen apps; the others are looked at too, because models may come from them."""
+    chains = {app.label: load_chain(app.label, app.migrations_path) for app in context.apps}
+    codes = {app.label: snapshot_of(app.models) for app in context.apps}
+    moves = find_moves({label: (chains[label].snapshots[-1], codes[label]) for label in chains})
+    chosen = [Place(app, chains[app.label], codes[app.label], moves[app.label]) for app in apps]
+    models = {one.app.label: sorted({*one.chain.snapshots[-1].by_name, *one.code.by_name}) for one in chosen}
+    return tasks_of(chosen, given_answers(flags, file, models))
+
+
+def _settled(context: CliContext, tasks: Sequence[Task]) -> list[Task]:
+    """Ask every question of every app before anything is written."""
+    if any(task.found.questions for task in tasks):
+        tasks = [with_evidence(context, task) for task in tasks]
+    open_lines = [line for task in tasks for line in _question_lines(tasks, task)]
+    if open_lines and not context.is_interactive:
+        raise UnansweredError(open_lines)
+    settled: list[Task] = []
+    for task in tasks:
+        if task.found.questions:
+            context.err(_headline(task), verbosity=1)
+            prefix_of = partial(_prefix, tasks, task)
+            task = settle(task, prefix_of, partial(with_evidence, context))
+            context.err(f"Answers can be replayed: {' '.join(_flags(tasks, task))}", verbosity=1)
+        settled.append(task)
+    return settled
+
+
+def _flags_of(tasks: Sequence[Task]) -> list[str]:
+    return [flag for task in tasks for flag in _flags(tasks, task)]
+
+
+def _flags(tasks: Sequence[Task], task: Task) -> list[str]:
+    return [one.flag(_prefix(tasks, task, one.model)) for one in task.answers.given]
+
+
+def _headline(task: Task) -> str:
+    chain, count = task.place.chain, len(task.found.questions)
+    last = f"{chain.links[-1].number:04d}" if chain.links else "none"
+    return f"{task.place.app.label}: {count} question{'s' if count > 1 else ''}   (files {last} → code)"
+
+
+def _question_lines(tasks: Sequence[Task], task: Task) -> list[str]:
+    return [one.line(_prefix(tasks, task, one.model)) for one in task.found.questions]
+
+
+def _prefix(tasks: Sequence[Task], task: Task, model: str) -> str:
+    """Give the label that flags need where two apps have a model of one name."""
+    return f"{task.place.app.label}." if len(owners_of(model, tasks)) > 1 else ""
+
+
+def _refuse_low_versions(context: CliContext, tasks: Iterable[Task], wish: _Wish) -> None:
+    low = [(task.place.app, one) for task in tasks for one in task.found.low_versions]
+    if not low:
+        return
+    if not wish.is_bump:
+        first, *others = [(one.model, _advice(app, one)) for app, one in low]
+        raise ModelDeclarationError(first[0], "; ".join([first[1], *(f"{model}: {text}" for model, text in others)]))
+    for app, one in low:
+        model = next(model for model in app.models if model.__name__ == one.model)
+        if not wish.is_dry_run:
+            line = bump(model, one)
+            context.out(f"  {shown_path(line.path)}:{line.line}   {line.spelling} = {one.needed}")
+
+
+def _advice(app: App, low: LowVersion) -> str:
+    return advice(next(model for model in app.models if model.__name__ == low.model), low)
+
+
+def _check(context: CliContext, tasks: Sequence[Task], wish: _Wish) -> int:
+    """Tell what would be written or asked."""
+    questions = [line for task in tasks for line in _question_lines(tasks, task)]
+    low = [f"{one.model}: {_advice(task.place.app, one)}" for task in tasks for one in task.found.low_versions]
+    made = make_all([task for task in tasks if not task.found.questions], name=wish.name)
+    is_ok = not (questions or low or made)
+    _show(context, made, wish, is_ok=is_ok, problems=[*questions, *low])
+    return Exit.DONE if is_ok else Exit.FAILED
+
+
+def _show(
+    context: CliContext, made: Sequence[NewMigration], wish: _Wish, *, is_ok: bool, problems: Sequence[str] = ()
+) -> None:
+    is_written = not (wish.is_check or wish.is_dry_run)
+    context.json({
+        "command": "makemigrations",
+        "ok": is_ok,
+        "exit": int(Exit.DONE if is_ok else Exit.FAILED),
+        "written": is_written and bool(made),
+        "problems": list(problems),
+        "migrations": [_document(new) for new in made],
+    })  # fmt: skip
+    for line in problems:
+        context.out(line)
+    for new in made:
+        context.out(title_of(new))
+        for line in changes_of(new):
+            context.out(f"    {line}")
+        if wish.is_dry_run:
+            context.out(f"\n{new.text}")
+        for line in functions_of(new):
+            context.err(line)
+    if not made and not problems:
+        context.out("No changes detected")
+
+
+def _document(new: NewMigration) -> dict[str, object]:
+    return {
+        "path": str(new.path),
+        "name": new.link.name,
+        "id": new.link.id,
+        "previous": new.link.previous,
+        "versions": dict(new.link.versions),
+        "operations": [one.describe() for one in new.link.operations],
+        "destructive": any(one.is_destructive for one in new.link.operations),
+        "text": new.text,
+    }
