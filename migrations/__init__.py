@@ -1,7 +1,17 @@
 """Migrations: what a migration file is made of, ``from redis_models import migrations``."""
 
 from .migration import Migration
-from .operations import AddField, AlterField, CreateModel, DeleteModel, RemoveField, RenameField, Transform
+from .operations import (
+    AddField,
+    AlterField,
+    CreateModel,
+    DeleteModel,
+    RemoveField,
+    RenameField,
+    Run,
+    RunContext,
+    Transform,
+)
 from .views import NewRecord, OldRecord
 
 __all__ = [
@@ -14,5 +24,7 @@ __all__ = [
     "OldRecord",
     "RemoveField",
     "RenameField",
+    "Run",
+    "RunContext",
     "Transform",
 ]

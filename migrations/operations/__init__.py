@@ -2,6 +2,7 @@
 
 from .base import Operation, Risk
 from .fields import AddField, AlterField, RemoveField, RenameField
+from .free import Run, RunContext
 from .models import CreateModel, DeleteModel
 from .records import Transform
 
@@ -14,5 +15,7 @@ __all__ = [
     "RemoveField",
     "RenameField",
     "Risk",
+    "Run",
+    "RunContext",
     "Transform",
 ]
