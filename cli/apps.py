@@ -1,6 +1,8 @@
 """Which apps, and which target, the words after a command mean."""
 
 import difflib
+import re
+from typing import Final
 
 import click
 
@@ -8,10 +10,17 @@ from redis_models.apps import App
 
 from .context import CliContext
 
-__all__ = ["MINUS", "chosen_apps"]
+__all__ = ["WithSteps", "chosen_apps"]
 
 # Stands for the "-" of a target like -1 on its way through click, which would take it for an option.
-MINUS = "minus:"
+_MINUS: Final = "minus:"
+
+
+class WithSteps(click.Command):
+    """Takes ``-1`` for a target, where click would look for an option."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        return super().parse_args(ctx, [re.sub(r"^-(?=\d+$)", _MINUS, one) for one in args])
 
 
 def chosen_apps(context: CliContext, app: str | None, target: str | None = None) -> tuple[list[App], str | None]:
@@ -36,7 +45,7 @@ def chosen_apps(context: CliContext, app: str | None, target: str | None = None)
 
 
 def _minus(text: str | None) -> str | None:
-    return None if text is None else text.replace(MINUS, "-", 1)
+    return None if text is None else text.replace(_MINUS, "-", 1)
 
 
 def _looks_like_a_target(text: str) -> bool:

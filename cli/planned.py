@@ -1,71 +1,119 @@
 """How a plan looks to people and to programs."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 
+from redis_models.migrations.legs import Journey, step_of
+from redis_models.migrations.operations import Operation, Risk, Run
+from redis_models.migrations.operations.free import function_name
 from redis_models.migrations.passes import Work
 from redis_models.migrations.planning import IN_CLIENT_RATE, IN_SERVER_RATE, Plan
 
-__all__ = ["plan_document", "plan_lines"]
+__all__ = ["journey_document", "journey_lines"]
 
 
-def plan_lines(plan: Plan, address: str, counts: Mapping[str, int]) -> list[str]:
-    """Give a plan as lines.
+def journey_lines(journey: Journey, address: str, counts: Mapping[str, int], *, is_full: bool = False) -> list[str]:
+    """Give what a run would do as lines.
 
     Args:
-        plan: The plan.
+        journey: What it would do.
         address: What the server is called, without a password.
         counts: Records by model, as their indexes say.
+        is_full: Tell of every operation how it is taken back, too.
     """
-    lines = [f"Plan for {address}, app {plan.app}: {_headline(plan)}"]
-    for link in plan.applied:
-        lines.append(f"  {link.name}  {link.id}")
-        lines += [f"    {_sign(one.is_destructive)} {one.describe()}" for one in link.operations]
-    for link in plan.unapplied:
-        lines.append(f"  take back {link.name}  {link.id}")
-        lines += [f"    < {one.describe()}" for one in reversed(link.operations)]
-    for work in plan.works:
-        count = counts.get(work.route.model, 0)
-        where = "in the server" if work.is_in_server else "by Python, under compare-and-set"
-        lines.append(
-            f"  pass over {work.route.model} to version {work.target}: about {count:,} records, {where},"
-            f" {_duration(work, count)}"
-        )
-    if plan.destructive:
+    lines = [f"Plan for {address}, app {journey.app}: {_headline(journey)}"]
+    for number, leg in enumerate(journey.legs, 1):
+        if len(journey.legs) > 1:
+            lines.append(f"  leg {number} of {len(journey.legs)}, recorded when it is done")
+        lines += _leg_lines(leg, counts, is_full)
+    if journey.destructive:
         lines.append(
             "  ! removes what the application can see; the values stay in the records, aside, for the way back"
         )
     return lines
 
 
-def plan_document(plan: Plan, counts: Mapping[str, int]) -> dict[str, object]:
-    """Give a plan as JSON-like data."""
+def journey_document(journey: Journey, counts: Mapping[str, int], objections: Sequence[str]) -> dict[str, object]:
+    """Give what a run would do as JSON-like data."""
     return {
-        "app": plan.app,
-        "from": plan.start,
-        "to": plan.target,
-        "resumes": plan.is_resumed,
-        "apply": [{"id": link.id, "name": link.name} for link in plan.applied],
-        "unapply": [{"id": link.id, "name": link.name} for link in plan.unapplied],
-        "destructive": list(plan.destructive),
-        "passes": [
-            {
-                "model": work.route.model,
-                "to_version": work.target,
-                "records": counts.get(work.route.model, 0),
-                "in_server": work.is_in_server,
-            }
-            for work in plan.works
-        ],
+        "app": journey.app,
+        "from": journey.start,
+        "to": journey.target,
+        "resumes": journey.is_resumed,
+        "apply": [{"id": link.id, "name": link.name} for link in journey.applied],
+        "unapply": [{"id": link.id, "name": link.name} for link in journey.unapplied],
+        "destructive": list(journey.destructive),
+        "passes": [_pass_document(work, counts) for work in journey.works],
+        "legs": [_leg_document(leg, counts) for leg in journey.legs],
+        "objections": list(objections),
     }
 
 
-def _headline(plan: Plan) -> str:
-    if plan.is_empty:
+def _leg_document(leg: Plan, counts: Mapping[str, int]) -> dict[str, object]:
+    step = step_of(leg)
+    return {
+        "from": leg.start,
+        "to": leg.target,
+        "calls": None if step is None else function_name(_called(leg, step)),
+        "passes": [_pass_document(work, counts) for work in leg.works],
+    }
+
+
+def _pass_document(work: Work, counts: Mapping[str, int]) -> dict[str, object]:
+    return {
+        "model": work.route.model,
+        "to_version": work.target,
+        "records": counts.get(work.route.model, 0),
+        "in_server": work.is_in_server,
+    }
+
+
+def _leg_lines(leg: Plan, counts: Mapping[str, int], is_full: bool) -> list[str]:
+    lines: list[str] = []
+    for link in leg.applied:
+        lines.append(f"  {link.name}  {link.id}")
+        for one in link.operations:
+            lines += _operation_lines(_sign(one.is_destructive), one, is_full)
+    for link in leg.unapplied:
+        lines.append(f"  take back {link.name}  {link.id}")
+        for one in reversed(link.operations):
+            lines += _operation_lines("<", one, is_full)
+    step = step_of(leg)
+    if step is not None:
+        lines.append(f"  calls {function_name(_called(leg, step))} once; {_repetition(step)}")
+    return lines + [_pass_line(work, counts.get(work.route.model, 0)) for work in leg.works]
+
+
+def _operation_lines(sign: str, operation: Operation, is_full: bool) -> list[str]:
+    line = f"    {sign} {operation.describe()}"
+    if not is_full:
+        return [line]
+    risk = "" if operation.risk is Risk.NONE else f"  ({operation.risk})"
+    return [line + risk, f"        back: {operation.way_back()}"]
+
+
+def _called(leg: Plan, step: Run) -> Callable[..., object]:
+    return step.function if leg.applied or step.back is None else step.back
+
+
+def _repetition(step: Run) -> str:
+    return "it may run twice" if step.may_run_twice else "if it stops half-way it is not called again unasked"
+
+
+def _pass_line(work: Work, count: int) -> str:
+    where = "in the server" if work.is_in_server else "by Python, under compare-and-set"
+    return (
+        f"  pass over {work.route.model} to version {work.target}: about {count:,} records, {where},"
+        f" {_duration(work, count)}"
+    )
+
+
+def _headline(journey: Journey) -> str:
+    if journey.is_empty:
         return "nothing to do"
-    verb = "take back" if plan.unapplied else "apply"
-    migrations = _counted(len(plan.applied) + len(plan.unapplied), "migration", "migrations")
-    resumed = ", resuming a run that stopped" if plan.is_resumed else ""
-    return f"{verb} {migrations}, {_counted(len(plan.works), 'pass', 'passes')}{resumed}"
+    verb = "take back" if journey.unapplied else "apply"
+    migrations = _counted(len(journey.applied) + len(journey.unapplied), "migration", "migrations")
+    resumed = ", resuming a run that stopped" if journey.is_resumed else ""
+    return f"{verb} {migrations}, {_counted(len(journey.works), 'pass', 'passes')}{resumed}"
 
 
 def _counted(count: int, one: str, more: str) -> str:

@@ -1,4 +1,4 @@
-"""What the engine keeps in Redis beside the records: the ledger, the snapshot and the journal of each app.
+"""What the engine keeps in Redis beside the records: ledger, snapshot, journal and history of each app.
 
 All of it is changed by scripts that first check the caller's epoch (see ``lease``), so that a runner that lost its
 lease changes nothing.
@@ -6,6 +6,7 @@ lease changes nothing.
 ``redis_models:{namespace}:ledger:{app}``     hash   what was applied: id of the migration -> JSON
 ``redis_models:{namespace}:snapshot:{app}``   string the schemas after the last applied migration, as JSON
 ``redis_models:{namespace}:journal:{app}``    hash   the run that is under way, or that stopped half-way
+``redis_models:{namespace}:history:{app}``    list   what was ever done, oldest first; see ``history``
 """
 
 import json
@@ -18,6 +19,7 @@ from redis_models.batches import Argument, Batches, call, check, hash_of, load_s
 from redis_models.errors import DriftError, LockedError, SchemaError
 from redis_models.keys import bookkeeping_key
 
+from .history import Event
 from .schema import Snapshot
 
 __all__ = ["Entry", "Journal", "Shelf", "State"]
@@ -64,6 +66,8 @@ class Journal:
         cursor, run_id: Where SCAN goes on, on which run of the server; "0" from the start.
         seen, changed: Records so far in this pass.
         updated_at: ISO instant, UTC.
+        step: Id of the migration whose free step was begun, or ""; see ``freesteps``.
+        began_at: When that was, ISO instant, UTC.
     """
 
     target: int
@@ -75,6 +79,8 @@ class Journal:
     seen: int = 0
     changed: int = 0
     updated_at: str = ""
+    step: str = ""
+    began_at: str = ""
 
 
 @dataclass(frozen=True)
@@ -144,9 +150,22 @@ class Shelf:
         yield from _fenced(call(_CHECKPOINT, [_CHECKPOINT.command([lease_key, self._key("journal")], [epoch, *pairs])]))
 
     def finish(
-        self, lease_key: str, epoch: int, applied: Sequence[Entry], unapplied: Sequence[str], snapshot: Snapshot
+        self,
+        lease_key: str,
+        epoch: int,
+        applied: Sequence[Entry],
+        unapplied: Sequence[str],
+        snapshot: Snapshot,
+        events: Sequence[Event],
     ) -> Batches[None]:
         """Record what a run came to, and end its journal, in one step.
+
+        Args:
+            lease_key, epoch: Of the caller's lease.
+            applied: What the ledger gets.
+            unapplied: Ids that leave it.
+            snapshot: Schemas afterwards.
+            events: What the history gets.
 
         Raises:
             LockedError: The lease is somebody else's by now.
@@ -154,8 +173,29 @@ class Shelf:
         arguments: list[Argument] = [epoch, snapshot.to_json(), len(applied)]
         for entry in applied:
             arguments += [entry.id, json.dumps(asdict(entry))]
-        keys = [lease_key, self._key("ledger"), self._key("snapshot"), self._key("journal")]
-        yield from _fenced(call(_FINISH, [_FINISH.command(keys, [*arguments, *unapplied])]))
+        arguments += [len(events), *(event.to_json() for event in events), *unapplied]
+        keys = [lease_key, *map(self._key, ("ledger", "snapshot", "journal", "history"))]
+        yield from _fenced(call(_FINISH, [_FINISH.command(keys, arguments)]))
+
+    def applied_ids(self) -> Batches[list[str]]:
+        """Give the ids that the ledger has, even where what it says of them cannot be read."""
+        [reply] = check((yield [("HKEYS", self._key("ledger"))]))
+        return [id.decode("utf-8", "surrogateescape") for id in cast("list[bytes]", reply)]
+
+    def history(self, most: int) -> Batches[list[Event]]:
+        """Read the newest events, newest first.
+
+        Raises:
+            DriftError: What is stored is none of ours; it names the key.
+        """
+        [reply] = check((yield [("LRANGE", self._key("history"), -most, -1)]))
+        try:
+            return [Event.from_json(text) for text in reversed(cast("list[bytes]", reply))]
+        except (ValueError, TypeError) as exc:
+            raise DriftError(
+                f"the history of {self.app} at {self._key('history')} cannot be read ({exc}); delete that key, which"
+                " nothing else depends on"
+            ) from exc
 
     def _key(self, name: str) -> str:
         return bookkeeping_key(self.namespace, f"{name}:{self.app}")
@@ -178,4 +218,6 @@ def _journal_of(fields: Mapping[str, str]) -> Journal:
         seen=int(fields["seen"]),
         changed=int(fields["changed"]),
         updated_at=fields["updated_at"],
+        step=fields.get("step", ""),  # runs that stopped before there were free steps have none
+        began_at=fields.get("began_at", ""),
     )

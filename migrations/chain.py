@@ -12,6 +12,7 @@ from redis_models.shape import RESERVED
 
 from .historical import resolve
 from .operations import Operation
+from .operations.free import check_stands_alone
 from .schema import ModelSchema, Snapshot
 
 __all__ = ["Chain", "Link"]
@@ -186,6 +187,7 @@ def _refuse_gaps(links: Sequence[Link]) -> None:
 def _replay(link: Link, before: Snapshot) -> Snapshot:
     """Give the schemas after a link."""
     snapshot = before
+    _refuse_crowd(link)
     for number, operation in enumerate(link.operations, start=1):
         try:
             after = operation.apply(snapshot)
@@ -194,6 +196,13 @@ def _replay(link: Link, before: Snapshot) -> Snapshot:
             raise MigrationFileError(link.path, f"operation {number} ({operation.describe()}): {exc}") from exc
         snapshot = after
     return _with_versions(link, before, snapshot)
+
+
+def _refuse_crowd(link: Link) -> None:
+    try:
+        check_stands_alone(link.operations, link.versions)
+    except SchemaError as exc:
+        raise MigrationFileError(link.path, str(exc)) from exc
 
 
 def _check(operation: Operation, before: Snapshot, after: Snapshot) -> None:

@@ -4,10 +4,12 @@ A runner that was paused and wakes up finds a newer epoch in Redis, and changes 
 dead, because it ran on this machine and its process is gone, is succeeded at once; any other is waited for.
 """
 
+import getpass
 import json
 import os
 import secrets
 import socket
+import threading
 import time
 from collections.abc import Generator
 from contextlib import contextmanager, suppress
@@ -21,7 +23,7 @@ from redis_models.client import SyncClient, run
 from redis_models.errors import LockedError, ServerError
 from redis_models.keys import bookkeeping_key
 
-__all__ = ["Lease", "hold_lease", "this_process"]
+__all__ = ["Lease", "hold_lease", "kept_alive", "this_person", "this_process"]
 
 _SCRIPT: Final = load_script("redis_models.migrations", "lease")
 _POLL_S: Final = 0.2
@@ -29,7 +31,7 @@ _POLL_S: Final = 0.2
 
 @dataclass
 class Lease:
-    """A lease that this process holds. Used by the thread that took it.
+    """A lease that this process holds. Used by the thread that took it, or by that of ``kept_alive`` in its place.
 
     Attributes:
         key: Redis key of the lease.
@@ -48,9 +50,16 @@ class Lease:
         Raises:
             LockedError: It is somebody else's by now.
         """
+        if time.monotonic() - self._renewed_at >= self.life_s / 3:
+            self.renew()
+
+    def renew(self) -> None:
+        """Renew the lease now.
+
+        Raises:
+            LockedError: It is somebody else's by now.
+        """
         now = time.monotonic()
-        if now - self._renewed_at < self.life_s / 3:
-            return
         [word, *_] = run(self.client, _lease_call(self.key, "renew", self.epoch, round(self.life_s * 1000)))
         if word != b"OK":
             raise LockedError("another runner took the lease over; this one stopped, and changed nothing since")
@@ -92,9 +101,47 @@ def hold_lease(client: SyncClient, namespace: str, *, life_s: float, wait_s: flo
             lease.release()
 
 
+@contextmanager
+def kept_alive(lease: Lease) -> Generator[None]:
+    """Renew a lease from a thread of its own, for the length of a block that does not come round to ``keep``.
+
+    Raises:
+        LockedError: It was lost meanwhile; told when the block is through.
+    """
+    ended, lost = threading.Event(), list[LockedError]()
+
+    def renew() -> None:
+        while not ended.wait(lease.life_s / 3):
+            try:
+                lease.renew()
+            except LockedError as exc:
+                lost.append(exc)
+                return
+            except ServerError:
+                continue  # a server that comes back in time still has the lease
+
+    thread = threading.Thread(target=renew, name="redis_models lease", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()
+    if lost:
+        raise lost[0]
+
+
 def this_process() -> str:
     """Say who this is, in a few words, for the ledger."""
     return f"{socket.gethostname()} pid {os.getpid()}"
+
+
+def this_person() -> str:
+    """Say who this is and for whom it runs, for the history."""
+    try:
+        return f"{this_process()} user {getpass.getuser()}"
+    except (KeyError, OSError):  # a container whose user has no name
+        return f"{this_process()} user {os.getuid()}"
 
 
 def _take(client: SyncClient, key: str, life_s: float) -> Lease:

@@ -223,7 +223,7 @@ def _drafts(route: Route, target: int, keys: Sequence[bytes], outcome: Outcome) 
     drafts: dict[bytes, Draft] = {}
     for key, record in (yield from _records(route.names_before(target), keys, outcome)):
         try:
-            if route.version_of(record.get(STAMP)) == target:
+            if route.is_done(route.version_of(record.get(STAMP)), target):
                 outcome.skipped += 1
             else:
                 drafts[key] = route.rewrite(record, target)

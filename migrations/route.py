@@ -71,11 +71,13 @@ class Route:
         model: Name of the model.
         stages: From the oldest version to the newest, without a gap.
         first: The oldest version; the only one where there are no stages.
+        leaves_newer: Whether records that are further than a target stay as they are.
     """
 
     model: str
     stages: tuple[Stage, ...]
     first: int
+    leaves_newer: bool = False
 
     @cached_property
     def versions(self) -> tuple[int, ...]:
@@ -86,6 +88,10 @@ class Route:
         """Give the stages between two versions, from the older to the newer one."""
         low, high = min(old, new), max(old, new)
         return [stage for stage in self.stages if stage.older >= low and stage.newer <= high]
+
+    def is_done(self, version: int, target: int) -> bool:
+        """Whether a record of some version needs nothing to be at a target."""
+        return version == target or (self.leaves_newer and version > target)
 
     def is_static(self, old: int, new: int) -> bool:
         """Whether the server can bring a record from ``old`` to ``new`` by itself; the way back needs what was kept."""

@@ -1,20 +1,20 @@
 """Run plans: passes under a lease, then the ledger; so "applied" means that every record was met and none failed."""
 
 import time
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 
 from redis_models.client import SyncClient, run
 from redis_models.errors import LockedError
 
-from .bookkeeping import Entry, Journal, Shelf, State
-from .chain import Chain, Link
-from .lease import Lease, this_process
+from .bookkeeping import Journal, Shelf, State
+from .lease import Lease
 from .passes import Progress, Runner
 from .planning import Plan
+from .recording import entry_of, events_of
 
-__all__ = ["Result", "fake", "run_plan"]
+__all__ = ["Result", "run_plan", "sum_of"]
 
 
 @dataclass(frozen=True)
@@ -30,6 +30,14 @@ class Result:
     changed: dict[str, int]
     seconds: float
     is_found_done: bool = False
+
+
+def sum_of(results: Sequence[Result]) -> Result:
+    """Give what several runs came to, one after the other."""
+    changed = Counter[str]()
+    for one in results:
+        changed.update(one.changed)
+    return Result(dict(changed), round(sum(one.seconds for one in results), 3))
 
 
 def run_plan(
@@ -70,31 +78,12 @@ def run_plan(
     changed = {work.route.model: runner.run_pass(work).changed for work in plan.works}
     seconds = round(time.monotonic() - began, 3)
     recorded = plan.applied if plan.is_recorded else ()
-    applied = [_entry(link, seconds, sum(changed.values())) for link in recorded]
+    records = sum(changed.values())
+    applied = [entry_of(link, seconds, records) for link in recorded]
     unapplied = [link.id for link in plan.unapplied]
-    run(client, shelf.finish(lease.key, lease.epoch, applied, unapplied, plan.snapshot))
+    events = events_of(plan, seconds, records, lease.epoch)
+    run(client, shelf.finish(lease.key, lease.epoch, applied, unapplied, plan.snapshot, events))
     return Result(changed, seconds)
-
-
-def fake(client: SyncClient, lease: Lease, shelf: Shelf, chain: Chain, target: int) -> None:
-    """Record migrations as applied up to a target, as the files are now, without touching a record.
-
-    What was applied from the same files stays in the ledger as it is: it tells who did what when.
-
-    Raises:
-        LockedError: Another runner has taken over.
-    """
-    state = run(client, shelf.read())
-    links = chain.links[:target]
-    applied = [_entry(link, 0.0, 0, is_faked=True) for link in links if not _is_noted(link, state)]
-    keep = {link.id for link in links}
-    unapplied = [id for id in state.ledger if id not in keep]
-    run(client, shelf.finish(lease.key, lease.epoch, applied, unapplied, chain.snapshots[target]))
-
-
-def _is_noted(link: Link, state: State) -> bool:
-    entry = state.ledger.get(link.id)
-    return entry is not None and entry.checksum == link.checksum
 
 
 def _journal(plan: Plan, state: State) -> Journal:
@@ -103,17 +92,3 @@ def _journal(plan: Plan, state: State) -> Journal:
     if old is not None and (old.target, old.reach) == (plan.target, plan.reach):
         return old
     return Journal(plan.target, plan.reach, plan.fingerprint)
-
-
-def _entry(link: Link, seconds: float, records: int, *, is_faked: bool = False) -> Entry:
-    return Entry(
-        id=link.id,
-        number=link.number,
-        name=link.name,
-        checksum=link.checksum,
-        applied_at=datetime.now(UTC).isoformat(timespec="seconds"),
-        seconds=seconds,
-        records=records,
-        by=this_process(),
-        is_faked=is_faked,
-    )

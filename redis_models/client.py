@@ -114,6 +114,10 @@ class SyncClient:
                 trial.is_sent = is_sent
                 time.sleep(trial.pause_after(exc))
 
+    def new_plain(self) -> redis.Redis:
+        """Make a client of redis-py for the same server, that answers bytes and sends nothing twice; yours to close."""
+        return redis.Redis.from_pool(self._pool.new_plain())
+
     def close(self) -> None:
         """Close the connections; those in use, when they have their replies."""
         self._pool.close()

@@ -85,6 +85,12 @@ class SyncPool:
         finally:
             self._free.put(None)
 
+    def new_plain(self) -> redis.ConnectionPool:
+        """Make a pool of redis-py's own with such connections, whose answers are bytes and whose retries are off."""
+        source: Any = self._source
+        options = {**source.connection_kwargs, "decode_responses": False, "retry": Retry(NoBackoff(), 0)}
+        return redis.ConnectionPool(source.connection_class, **options)
+
     def close(self) -> None:
         """Close what is idle now, and what is in use when it comes back."""
         self._is_closed = True

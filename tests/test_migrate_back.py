@@ -55,7 +55,7 @@ def test_the_way_back_restores_every_byte_and_leaves_nothing_behind(project: Any
     assert after["customer:7"]["full_name"] == b"x" * 1_000_000
     assert after["customer:11"].items() >= {"age": b"11", "currency": b"EUR", "initial": b"N"}.items()
     assert project.records() == before
-    assert project.bookkeeping() <= {"lease", "ledger:shop", "snapshot:shop"}
+    assert project.bookkeeping() <= {"lease", "ledger:shop", "snapshot:shop", "history:shop"}
 
 
 @pytest.mark.parametrize("version", [2, 3])

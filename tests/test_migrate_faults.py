@@ -74,7 +74,7 @@ def _assert_all(project: Any, count: int, version: int) -> None:
     expected = {f"customer:{at}": _before(at) if version == 1 else _after(at, version) for at in range(count)}
     assert found.keys() == expected.keys()
     assert [key for key in expected if found[key] != expected[key]] == []
-    assert project.bookkeeping() == {"lease", "ledger:shop", "snapshot:shop"}
+    assert project.bookkeeping() == {"lease", "ledger:shop", "snapshot:shop", "history:shop"}
 
 
 def _start(project: Any, *arguments: str) -> "subprocess.Popen[str]":

@@ -1,6 +1,5 @@
 """``migrate [APP] [TARGET]``: bring the records of the database to where the migration files lead."""
 
-import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -15,25 +14,21 @@ from redis_models.migrations.chain import Chain
 from redis_models.migrations.diff import diff
 from redis_models.migrations.files import load_chain
 from redis_models.migrations.inspection import snapshot_of
+from redis_models.migrations.journeys import run_journey
 from redis_models.migrations.lease import hold_lease
+from redis_models.migrations.legs import Journey, make_journey
 from redis_models.migrations.passes import index_size
-from redis_models.migrations.planning import Plan, make_plan
-from redis_models.migrations.running import Result, fake, run_plan
+from redis_models.migrations.planning import Plan
+from redis_models.migrations.recording import fake
+from redis_models.migrations.running import Result, sum_of
 from redis_models.migrations.schema import Snapshot
 
-from ..apps import MINUS, chosen_apps
+from ..apps import WithSteps, chosen_apps
 from ..context import CliContext
-from ..planned import plan_document, plan_lines
+from ..planned import journey_document, journey_lines
 from ..progress import shown_progress
 
 __all__ = ["command"]
-
-
-class _Steps(click.Command):
-    """Takes ``-1`` for a target, where click would look for an option."""
-
-    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        return super().parse_args(ctx, [re.sub(r"^-(?=\d+$)", MINUS, one) for one in args])
 
 
 @dataclass(frozen=True)
@@ -43,19 +38,34 @@ class _Task:
     Attributes:
         app: The app.
         shelf: Its bookkeeping.
-        plan: What its files, or its code, and the database come to.
-        replan: Makes the plan again of the database as it is then.
+        journey: What its files, or its code, and the database come to.
+        again: Makes the journey again of the database as it is then.
         has_unmade_changes: Whether the code is ahead of the files.
     """
 
     app: App
     shelf: Shelf
-    plan: Plan
-    replan: Callable[[State], Plan]
+    journey: Journey
+    again: Callable[[State], Journey]
     has_unmade_changes: bool
 
 
-@click.command("migrate", cls=_Steps)
+@dataclass(frozen=True)
+class _Options:
+    """How to run.
+
+    Attributes:
+        wait_s: Seconds to wait for another runner.
+        batch_size: Records that one script touches.
+        run_again: Consent to call a function again that was begun and may not run twice.
+    """
+
+    wait_s: float
+    batch_size: int
+    run_again: bool
+
+
+@click.command("migrate", cls=WithSteps)
 @click.argument("app", required=False)
 @click.argument("target", required=False)
 @click.option("--plan", "only_plan", is_flag=True, help="Show what would be done, with record counts, and do nothing.")
@@ -66,6 +76,7 @@ class _Task:
 @click.option("--allow-destructive", is_flag=True, help="Consent to remove fields and models.")
 @click.option("--wait", "wait_s", type=click.FloatRange(min=0), default=0, help="Seconds to wait for another runner.")
 @click.option("--batch", type=click.IntRange(1, 100), help="Records that one script touches; BATCH_SIZE otherwise.")
+@click.option("--run-again", is_flag=True, help="Call the function again that a run began and did not end.")
 @click.pass_obj
 def command(
     context: CliContext,
@@ -79,6 +90,7 @@ def command(
     allow_destructive: bool,
     wait_s: float,
     batch: int | None,
+    run_again: bool,
 ) -> int | None:
     """Apply or take back migrations of APP, or of all apps.
 
@@ -93,11 +105,11 @@ def command(
     tasks = [_task(context, client, one, target, is_auto) for one in apps]
     if check:
         return _check(context, tasks)
-    _show(context, client, tasks, only_plan)
+    _show(context, client, tasks, only_plan, run_again)
     if only_plan:
         return None
-    _consent(context, tasks, yes, allow_destructive)
-    return _run(context, client, tasks, wait_s, batch or context.settings.batch_size)
+    _consent(context, tasks, yes, allow_destructive, run_again)
+    return _run(context, client, tasks, _Options(wait_s, batch or context.settings.batch_size, run_again))
 
 
 def _task(context: CliContext, client: SyncClient, app: App, target: str | None, is_auto: bool) -> _Task:
@@ -113,8 +125,8 @@ def _task(context: CliContext, client: SyncClient, app: App, target: str | None,
     return _Task(
         app,
         shelf,
-        make_plan(chain, state, position),
-        lambda now: make_plan(chain, now, position),
+        make_journey(chain, state, position),
+        lambda now: make_journey(chain, now, position),
         _has_unmade_changes(chain, code),
     )
 
@@ -126,7 +138,7 @@ def _has_unmade_changes(chain: Chain, code: Snapshot) -> bool:
         return True  # a change that no operation makes; makemigrations says which
 
 
-def _automatic(app: App, chain: Chain, code: Snapshot, state: State) -> Plan:
+def _automatic(app: App, chain: Chain, code: Snapshot, state: State) -> Journey:
     if chain.links:
         raise MigrationError(f"{app.label} has migration files; --auto is for apps without them. Use 'makemigrations'")
     found = diff(state.snapshot or Snapshot(), code)
@@ -138,7 +150,7 @@ def _automatic(app: App, chain: Chain, code: Snapshot, state: State) -> Plan:
         raise UnansweredError(
             [f"{app.label}: {one.summary}; use 'makemigrations', which asks" for one in found.questions]
         )
-    return automatic_plan(app.label, state, code, found.operations)
+    return Journey(chain, (automatic_plan(app.label, state, code, found.operations),))
 
 
 def _check(context: CliContext, tasks: list[_Task]) -> int:
@@ -150,57 +162,60 @@ def _check(context: CliContext, tasks: list[_Task]) -> int:
 
 
 def _problems(task: _Task) -> list[str]:
-    label, plan = task.app.label, task.plan
-    found = [f"{label}: {link.name} ({link.id}) is not applied" for link in plan.applied]
-    found += [f"{label}: {link.name} ({link.id}) is applied" for link in plan.unapplied]
-    if plan.is_resumed:
+    label, journey = task.app.label, task.journey
+    found = [f"{label}: {link.name} ({link.id}) is not applied" for link in journey.applied]
+    found += [f"{label}: {link.name} ({link.id}) is applied" for link in journey.unapplied]
+    if journey.is_resumed:
         found.append(f"{label}: a run stopped half-way; run 'migrate'")
     if task.has_unmade_changes:
         found.append(f"{label}: the models have changes that no migration file has; run 'makemigrations'")
     return found
 
 
-def _show(context: CliContext, client: SyncClient, tasks: list[_Task], only_plan: bool) -> None:
+def _show(context: CliContext, client: SyncClient, tasks: list[_Task], only_plan: bool, run_again: bool) -> None:
     documents: list[object] = []
     for task in tasks:
-        counts = {work.route.model: run(client, index_size(work.keys)) for work in task.plan.works}
-        documents.append(plan_document(task.plan, counts))
-        if only_plan or not task.plan.is_empty or task.plan.is_resumed:
-            for line in plan_lines(task.plan, context.store.address, counts):
+        journey = task.journey
+        counts = {work.route.model: run(client, index_size(work.keys)) for work in journey.works}
+        objections = [str(one) for one in journey.objections(run_again=run_again)]
+        documents.append(journey_document(journey, counts, objections))
+        if only_plan or not journey.is_empty:
+            for line in journey_lines(journey, context.store.address, counts, is_full=context.verbosity > 1):
                 context.out(line)
+        if only_plan:
+            for objection in objections:
+                context.out(f"  ! would be refused: {objection}")
         if task.has_unmade_changes:
             context.err(f"{task.app.label}: the models have changes that no migration file has; run 'makemigrations'")
     if only_plan:
         context.json({"command": "migrate", "ok": True, "plans": documents})
 
 
-def _consent(context: CliContext, tasks: list[_Task], yes: bool, allow_destructive: bool) -> None:
-    destructive = [line for task in tasks for line in task.plan.destructive]
+def _consent(context: CliContext, tasks: list[_Task], yes: bool, allow_destructive: bool, run_again: bool) -> None:
+    for task in tasks:
+        for objection in task.journey.objections(run_again=run_again):
+            raise objection
+    destructive = [line for task in tasks for line in task.journey.destructive]
     if destructive and not allow_destructive:
         raise UnsafeError(
             f"refused without --allow-destructive, nothing was changed: {'; '.join(destructive)}."
             " The values stay in the records, aside, and 'migrate' with an earlier target brings them back"
         )
-    pending = any(task.plan.works for task in tasks)
-    if pending and context.is_interactive and not yes:
+    if not context.is_interactive or yes:
+        return
+    if any(task.journey.works for task in tasks):
         click.confirm("Rewrite these records?", abort=True, err=True)
+    elif any(task.journey.has_steps for task in tasks):
+        click.confirm("Call these functions?", abort=True, err=True)
 
 
-def _run(context: CliContext, client: SyncClient, tasks: list[_Task], wait_s: float, batch_size: int) -> int | None:
-    pending = [task for task in tasks if not task.plan.is_empty or task.plan.is_resumed or task.plan.works]
+def _run(context: CliContext, client: SyncClient, tasks: list[_Task], options: _Options) -> int | None:
+    pending = [task for task in tasks if not task.journey.is_empty]
     results: dict[str, Result] = {}
     if not pending:
         context.out("No migrations to apply.")
     for task in pending:
-        result = results[task.app.label] = _run_one(context, client, task, wait_s, batch_size)
-        if result.is_found_done:
-            context.out(f"{task.app.label}: another runner did it meanwhile.")
-            continue
-        for link in task.plan.applied:
-            context.out(f"Applied {task.app.label}.{link.name}")
-        for link in task.plan.unapplied:
-            context.out(f"Took back {task.app.label}.{link.name}")
-        context.out(_summary(result))
+        results[task.app.label] = _run_one(context, client, task, options)
     context.json(
         {
             "command": "migrate",
@@ -211,18 +226,45 @@ def _run(context: CliContext, client: SyncClient, tasks: list[_Task], wait_s: fl
     return None
 
 
-def _run_one(context: CliContext, client: SyncClient, task: _Task, wait_s: float, batch_size: int) -> Result:
-    life_s = context.settings.lease_seconds
+def _run_one(context: CliContext, client: SyncClient, task: _Task, options: _Options) -> Result:
+    """Make the journey of one app; tell the legs that are done, even if the next one fails."""
+    settings, done = context.settings, list[tuple[Plan, Result]]()
     try:
         with (
-            hold_lease(client, context.settings.namespace, life_s=life_s, wait_s=wait_s) as lease,
+            hold_lease(client, settings.namespace, life_s=settings.lease_seconds, wait_s=options.wait_s) as lease,
             shown_progress(context) as report,
         ):
-            return run_plan(client, lease, task.shelf, task.plan, task.replan, batch_size=batch_size, report=report)
+            for one in run_journey(
+                client,
+                lease,
+                task.shelf,
+                task.journey,
+                task.again,
+                batch_size=options.batch_size,
+                report=report,
+                run_again=options.run_again,
+            ):
+                done.append(one)
     except KeyboardInterrupt:
         raise IncompleteError(
             f"{task.app.label}: paused; every record that was rewritten is whole. Run 'migrate' again to go on"
         ) from None
+    finally:
+        for leg, _ in done:
+            _tell(context, task.app, leg)
+    if not done:
+        context.out(f"{task.app.label}: another runner did it meanwhile.")
+        return Result({}, 0.0, is_found_done=True)
+    result = sum_of([one for _, one in done])
+    context.out(_summary(result))
+    return result
+
+
+def _tell(context: CliContext, app: App, leg: Plan) -> None:
+    for link in leg.applied:
+        context.out(f"Applied {app.label}.{link.name}")
+    for link in leg.unapplied:
+        context.out(f"Took back {app.label}.{link.name}")
 
 
 def _fake(context: CliContext, client: SyncClient, apps: list[App], target: str | None, wait_s: float) -> None:

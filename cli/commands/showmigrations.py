@@ -1,10 +1,13 @@
 """``showmigrations [APP]``: which migrations are applied, and which are not."""
 
+from collections.abc import Mapping
+from typing import cast
+
 import click
 
 from redis_models.apps import App
 from redis_models.client import run
-from redis_models.migrations.bookkeeping import Shelf, State
+from redis_models.migrations.bookkeeping import Entry, Shelf, State
 from redis_models.migrations.chain import Chain, Link
 from redis_models.migrations.files import load_chain
 
@@ -40,6 +43,8 @@ def _print(context: CliContext, app: App, rows: list[dict[str, object]]) -> None
         when = f"  {row['applied_at']}  {row['records']:,} records" if row["applied_at"] else ""
         edited = "  edited after applying!" if row["is_edited"] else ""
         context.out(f" [{row['mark']}] {row['name']}  {row['id']}{when}{edited}")
+        if context.verbosity > 1:
+            context.out(f"     {_detail(row)}")
     if not rows:
         context.out(" (no migrations)")
 
@@ -57,7 +62,21 @@ def _row(chain: Chain, place: int, link: Link, state: State) -> dict[str, object
         "applied_at": None if entry is None else entry.applied_at,
         "records": 0 if entry is None else entry.records,
         "is_edited": entry is not None and entry.checksum != link.checksum,
+        "versions": dict(link.versions),
+        **_doing(entry),
     }
+
+
+def _doing(entry: Entry | None) -> dict[str, object]:
+    return {"seconds": None if entry is None else entry.seconds, "by": None if entry is None else entry.by}
+
+
+def _detail(row: Mapping[str, object]) -> str:
+    """Say how long it took, who did it, and the versions afterwards."""
+    versions = cast("Mapping[str, int]", row["versions"])
+    parts = [f"{row['seconds']:.1f} s by {row['by']}"] if row["by"] else []
+    parts += [f"{model} {version}" for model, version in sorted(versions.items())]
+    return ", ".join(parts) or "no versions"
 
 
 def _strangers(chain: Chain, state: State) -> list[dict[str, object]]:
@@ -70,6 +89,8 @@ def _strangers(chain: Chain, state: State) -> list[dict[str, object]]:
             "applied_at": entry.applied_at,
             "records": entry.records,
             "is_edited": False,
+            "versions": {},
+            **_doing(entry),
         }
         for id, entry in state.ledger.items()
         if id not in here

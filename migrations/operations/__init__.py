@@ -2,6 +2,7 @@
 
 from .base import Operation, Risk
 from .fields import AddField, AlterField, RemoveField, RenameField
+from .free import Run, RunContext
 from .keys import AlterKeys
 from .lifespans import AlterTTL
 from .models import CreateModel, DeleteModel, MoveModel, RenameModel
@@ -24,6 +25,8 @@ __all__ = [
     "RenameField",
     "RenameModel",
     "Risk",
+    "Run",
+    "RunContext",
     "SplitField",
     "Transform",
 ]

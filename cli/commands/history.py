@@ -1,0 +1,49 @@
+"""``history [APP]``: who did what to the database, and when."""
+
+from collections.abc import Sequence
+from dataclasses import asdict
+
+import click
+
+from redis_models.client import run
+from redis_models.migrations.bookkeeping import Shelf
+from redis_models.migrations.history import Event
+
+from ..apps import chosen_apps
+from ..context import CliContext
+
+__all__ = ["command"]
+
+
+@click.command("history")
+@click.argument("app", required=False)
+@click.option("-n", "--number", "most", type=click.IntRange(min=1), default=20, help="Show so many; 20 otherwise.")
+@click.pass_obj
+def command(context: CliContext, app: str | None, most: int) -> None:
+    """Show what was done to the database of APP, or of all apps, newest first."""
+    apps, _ = chosen_apps(context, app)
+    client, namespace = context.store.sync_client, context.settings.namespace
+    events = [(one.label, event) for one in apps for event in run(client, Shelf(namespace, one.label).history(most))]
+    # Sorting is stable, so that what was done in one second stays in its order.
+    newest = sorted(events, key=lambda pair: pair[1].at, reverse=True)[:most]
+    for line in _table(newest):
+        context.out(line)
+    if not newest:
+        context.out("Nothing was done here yet.")
+    context.json({"command": "history", "ok": True, "events": [{"app": label, **asdict(one)} for label, one in newest]})
+
+
+def _table(events: Sequence[tuple[str, Event]]) -> list[str]:
+    rows = [
+        (
+            event.at,
+            event.what,
+            f"{label}.{event.name}",
+            f"{event.records:,} records",
+            f"{event.seconds:.1f} s",
+            event.by,
+        )
+        for label, event in events
+    ]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return ["  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip() for row in rows]

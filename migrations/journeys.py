@@ -1,0 +1,76 @@
+"""Make journeys: all legs of a run under one lease, each recorded before the next is begun.
+
+A process that dies between two legs has finished the first; the next run makes a shorter journey.
+"""
+
+from collections.abc import Callable, Iterator
+
+from redis_models.client import SyncClient, run
+from redis_models.errors import LockedError
+
+from .bookkeeping import Shelf, State
+from .freesteps import call_step
+from .lease import Lease
+from .legs import Journey, step_of
+from .passes import Progress
+from .planning import Plan
+from .running import Result, run_plan
+
+__all__ = ["run_journey"]
+
+
+def run_journey(
+    client: SyncClient,
+    lease: Lease,
+    shelf: Shelf,
+    journey: Journey,
+    again: Callable[[State], Journey],
+    *,
+    batch_size: int,
+    report: Callable[[Progress], None],
+    run_again: bool = False,
+) -> Iterator[tuple[Plan, Result]]:
+    """Bring the database to the target of a journey, leg by leg.
+
+    Args:
+        client: Where the database is.
+        lease: Held by this process.
+        shelf: Bookkeeping of the app.
+        journey: Made before the lease was taken.
+        again: Makes the journey again of the database as it is now; it must come out the same.
+        batch_size: Records a script takes, 1 to 100.
+        report: Called after every batch.
+        run_again: Consent to call a function that was begun, did not end, and may not run twice.
+
+    Yields:
+        Each leg, when it is recorded, and what it came to. Nothing, if there is nothing to do any more.
+
+    Raises:
+        IncompleteError: It stopped half-way; every record is consistent, and the same command resumes, or the text says
+            what to do first.
+        LockedError: Another runner was here since the journey was made, or has taken over.
+        UnsafeError: A leg cannot be taken back.
+    """
+    fresh = again(run(client, shelf.read()))
+    if fresh.is_empty:
+        return
+    if fresh.identity != journey.identity:
+        raise LockedError("another runner changed the database since this plan was made; look at it and run again")
+    for objection in fresh.objections(run_again=run_again):
+        raise objection
+    for leg in fresh.legs:
+        yield leg, _run_leg(client, lease, shelf, leg, batch_size, report)
+
+
+def _run_leg(
+    client: SyncClient,
+    lease: Lease,
+    shelf: Shelf,
+    leg: Plan,
+    batch_size: int,
+    report: Callable[[Progress], None],
+) -> Result:
+    step = step_of(leg)
+    if step is not None:
+        return call_step(client, lease, shelf, leg, step, report)
+    return run_plan(client, lease, shelf, leg, lambda _: leg, batch_size=batch_size, report=report)

@@ -1,0 +1,144 @@
+"""Recording: what the ledger and the history get, from a run or without one.
+
+``fake`` and ``stamp`` say where a database is and touch no record: ``fake`` when a project begins to use migrations, or
+accepts an edited file; ``stamp`` whatever the bookkeeping holds, even if nobody can read it.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Final, Protocol
+
+from redis_models.client import SyncClient, run
+from redis_models.errors import DriftError
+
+from .bookkeeping import Entry, Shelf, State
+from .chain import Chain, Link
+from .history import Deed, Event
+from .lease import Lease, this_person, this_process
+from .planning import Plan
+
+__all__ = ["Stamped", "entry_of", "events_of", "fake", "now", "stamp"]
+
+_AUTOMATIC: Final = "--auto"  # what a run without files is called
+
+
+class _Named(Protocol):
+    """What an event is about: a link, an entry, or a place."""
+
+    @property
+    def id(self) -> str: ...
+    @property
+    def number(self) -> int: ...
+    @property
+    def name(self) -> str: ...
+
+
+@dataclass(frozen=True)
+class _Place:
+    """A place that no migration leads to."""
+
+    name: str
+    id: str = ""
+    number: int = 0
+
+
+@dataclass(frozen=True)
+class Stamped:
+    """What ``stamp`` left behind.
+
+    Attributes:
+        added: Migrations that the ledger has now, and had not, or of another file.
+        removed: Ids that it had.
+        forgot_run: A run that had stopped half-way is forgotten; its records may be of other versions.
+        was_unreadable: Why nobody could read what was there, or "".
+    """
+
+    added: tuple[str, ...]
+    removed: tuple[str, ...]
+    forgot_run: bool
+    was_unreadable: str
+
+
+def now() -> str:
+    """Give the instant, as everything that is recorded has it: ISO, UTC, to the second."""
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def entry_of(link: Link, seconds: float, records: int, *, is_faked: bool = False) -> Entry:
+    """Give what the ledger says of a migration that is applied now."""
+    return Entry(
+        id=link.id,
+        number=link.number,
+        name=link.name,
+        checksum=link.checksum,
+        applied_at=now(),
+        seconds=seconds,
+        records=records,
+        by=this_process(),
+        is_faked=is_faked,
+    )
+
+
+def events_of(plan: Plan, seconds: float, records: int, epoch: int) -> list[Event]:
+    """Give what the history says of a run that did a plan."""
+    if not plan.is_recorded:
+        return [_event(Deed.APPLIED, _Place(_AUTOMATIC), epoch, seconds, records)]
+    done = [_event(Deed.APPLIED, link, epoch, seconds, records) for link in plan.applied]
+    done += [_event(Deed.UNAPPLIED, link, epoch, seconds, records) for link in plan.unapplied]
+    if done or not plan.is_resumed:
+        return done
+    return [_event(Deed.SETTLED, _Place(f"at {plan.target}"), epoch, seconds, records)]
+
+
+def fake(client: SyncClient, lease: Lease, shelf: Shelf, chain: Chain, target: int) -> None:
+    """Record migrations as applied up to a target, as the files are now, without touching a record.
+
+    What was applied from the same files stays in the ledger as it is: it tells who did what when.
+
+    Raises:
+        LockedError: Another runner has taken over.
+    """
+    state = run(client, shelf.read())
+    links = chain.links[:target]
+    added = [link for link in links if not _is_noted(link, state)]
+    removed = _left_over(links, state.ledger)
+    events = [_event(Deed.FAKED, link, lease.epoch) for link in added]
+    events += [_event(Deed.UNFAKED, state.ledger[id], lease.epoch) for id in removed]
+    applied = [entry_of(link, 0.0, 0, is_faked=True) for link in added]
+    run(client, shelf.finish(lease.key, lease.epoch, applied, removed, chain.snapshots[target], events))
+
+
+def stamp(client: SyncClient, lease: Lease, shelf: Shelf, chain: Chain, target: int) -> Stamped:
+    """Record that the database is at a target, whatever the bookkeeping says, without touching a record.
+
+    Raises:
+        LockedError: Another runner has taken over.
+    """
+    state, unreadable = State({}, None, None), ""
+    try:
+        state = run(client, shelf.read())
+    except DriftError as exc:
+        unreadable = str(exc)
+    links = chain.links[:target]
+    added = [link for link in links if not _is_noted(link, state)]
+    removed = _left_over(links, run(client, shelf.applied_ids()))
+    applied = [entry_of(link, 0.0, 0, is_faked=True) for link in added]
+    events = [_event(Deed.STAMPED, links[-1] if links else _Place("zero"), lease.epoch)]
+    run(client, shelf.finish(lease.key, lease.epoch, applied, removed, chain.snapshots[target], events))
+    names = tuple(link.name for link in added)
+    return Stamped(names, tuple(removed), state.journal is not None, unreadable)
+
+
+def _left_over(links: Sequence[Link], ids: Iterable[str]) -> list[str]:
+    kept = {link.id for link in links}
+    return [id for id in ids if id not in kept]
+
+
+def _is_noted(link: Link, state: State) -> bool:
+    entry = state.ledger.get(link.id)
+    return entry is not None and entry.checksum == link.checksum
+
+
+def _event(what: Deed, of: _Named, epoch: int, seconds: float = 0.0, records: int = 0) -> Event:
+    return Event(what, of.id, of.number, of.name, now(), seconds, records, this_person(), epoch)
