@@ -104,10 +104,8 @@ def _repetition(step: Run) -> str:
 def _pass_line(work: Work, count: int, leg: Plan) -> str:
     where = "in the server" if work.is_in_server else "by Python, under compare-and-set"
     is_alone = sum(one.route is work.route for one in leg.works) == 1
-    return (
-        f"  pass over {work.route.model if is_alone else work.label} to version {work.target}: about {count:,} records, {where},"
-        f" {_duration(work, count)}"
-    )
+    name = work.route.model if is_alone else work.label
+    return f"  pass over {name} to version {work.target}: about {count:,} records, {where}, {_duration(work, count)}"
 
 
 def _headline(journey: Journey) -> str:
