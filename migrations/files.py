@@ -17,6 +17,7 @@ from redis_models.errors import MigrationFileError
 from redis_models.importing import shown_path
 
 from .chain import Chain, Link
+from .lint import CODES, complaints_of
 from .migration import Migration
 from .operations import Operation
 
@@ -69,6 +70,9 @@ def link_of(label: str, path: Path, source: bytes) -> Link:
         versions=_versions(shown, migration),
         operations=_operations(shown, migration),
         checksum=_checksum(tree),
+        replaces=_replaces(shown, migration),
+        allow=_allow(shown, migration),
+        complaints=tuple(complaints_of(tree)),
     )
 
 
@@ -235,6 +239,26 @@ def _versions(shown: str, migration: type[Migration]) -> Mapping[str, int]:
         if all(isinstance(name, str) and type(version) is int for name, version in pairs):
             return dict(cast("Mapping[str, int]", versions))
     raise MigrationFileError(shown, f"has versions = {versions!r}; write a whole number by model: {{'Customer': 3}}")
+
+
+def _replaces(shown: str, migration: type[Migration]) -> tuple[str, ...]:
+    replaces = _declared(migration, "replaces")
+    if isinstance(replaces, (list, tuple)):
+        ids = cast("Sequence[object]", replaces)
+        if all(isinstance(one, str) for one in ids):
+            return tuple(cast("Sequence[str]", replaces))
+    raise MigrationFileError(shown, f"has replaces = {replaces!r:.60}; write a list of ids")
+
+
+def _allow(shown: str, migration: type[Migration]) -> Mapping[str, str]:
+    allow = _declared(migration, "allow")
+    if isinstance(allow, Mapping):
+        pairs = cast("Mapping[object, object]", allow).items()
+        if all(code in CODES and isinstance(reason, str) and reason.strip() for code, reason in pairs):
+            return dict(cast("Mapping[str, str]", allow))
+    raise MigrationFileError(
+        shown, f"has allow = {allow!r:.80}; write a reason by the code of a rule, like {{'RM102': 'nobody needs it'}}"
+    )
 
 
 def _operations(shown: str, migration: type[Migration]) -> tuple[Operation, ...]:
