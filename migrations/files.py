@@ -21,7 +21,7 @@ from .lint import CODES, complaints_of
 from .migration import Migration
 from .operations import Operation
 
-__all__ = ["HEAD", "link_of", "load_chain", "write_migration"]
+__all__ = ["HEAD", "exchange_migrations", "link_of", "load_chain", "load_links", "write_migration"]
 
 HEAD: Final = "HEAD"  # holds the id of the last migration, so that two branches that each add one collide in git
 _NAME: Final = re.compile(r"(\d{4,})_\w+")
@@ -39,12 +39,19 @@ def load_chain(label: str, directory: Path) -> Chain:
     Raises:
         MigrationFileError: A file cannot be read or does not fit.
     """
-    if not directory.exists():
-        return Chain(label)
-    links = [link_of(label, path, _read(path)) for path in _files_in(directory)]
-    chain = Chain(label, tuple(links))
-    _check_head(directory, chain)
+    chain = Chain(label, tuple(load_links(label, directory)))
+    if directory.exists():
+        _check_head(directory, chain)
     return chain
+
+
+def load_links(label: str, directory: Path) -> list[Link]:
+    """Read all migrations of an app, even if they form no line.
+
+    Raises:
+        MigrationFileError: A file cannot be read.
+    """
+    return [link_of(label, path, _read(path)) for path in _files_in(directory)] if directory.exists() else []
 
 
 def link_of(label: str, path: Path, source: bytes) -> Link:
@@ -106,6 +113,34 @@ def write_migration(directory: Path, name: str, text: str, id: str) -> Path:
     except OSError as exc:
         raise MigrationFileError(shown_path(path), f"cannot be written: {exc.strerror}; nothing was written") from exc
     return path
+
+
+def exchange_migrations(directory: Path, texts: Mapping[str, str], gone: Sequence[str], head: str) -> None:
+    """Put files in the place of others: first what is new, then HEAD, then what goes.
+
+    A process that dies in between leaves files that follow one another twice, which ``load_chain`` refuses; the same
+    command, run again, or version control, mends that.
+
+    Args:
+        directory: The app's folder of migrations.
+        texts: Content by the name of a file, without ``.py``.
+        gone: Names of the files that go.
+        head: Id of the last migration afterwards.
+
+    Raises:
+        MigrationFileError: The disk refuses.
+    """
+    try:
+        for name, text in texts.items():
+            _replace(directory / f"{name}.py", text)
+        _replace(directory / HEAD, f"{head}\n")
+        for name in gone:
+            if name not in texts:
+                (directory / f"{name}.py").unlink(missing_ok=True)
+    except OSError as exc:
+        raise MigrationFileError(
+            shown_path(directory), f"cannot be written: {exc.strerror}; look at git status"
+        ) from exc
 
 
 def _place(path: Path, text: str) -> None:

@@ -1,7 +1,6 @@
 """``check [APP...]``: models, migration files and safety rules; the database too, if asked."""
 
 from collections.abc import Iterator, Sequence
-from difflib import get_close_matches
 
 import click
 
@@ -17,6 +16,7 @@ from redis_models.migrations.lineage import lineages_of
 from redis_models.migrations.planning import make_plan
 from redis_models.migrations.safety import Finding, Level, findings_of
 
+from ..apps import chosen_by_label
 from ..consent import finding_document, samples_of
 from ..context import CliContext
 from ..exits import Exit
@@ -41,7 +41,7 @@ def command(context: CliContext, labels: Sequence[str], database: bool, fail_lev
     """
     problems: list[str] = []
     findings: list[Finding] = []
-    for app in _chosen(context, labels):
+    for app in chosen_by_label(context, labels):
         try:
             some, found = _check(context, app, database)
         except (MigrationFileError, SchemaError) as exc:
@@ -62,16 +62,6 @@ def command(context: CliContext, labels: Sequence[str], database: bool, fail_lev
         }
     )
     return Exit.DONE if is_ok else Exit.FAILED
-
-
-def _chosen(context: CliContext, labels: Sequence[str]) -> list[App]:
-    known = {app.label: app for app in context.apps}
-    for label in labels:
-        if label not in known:
-            near = get_close_matches(label, known, n=1)
-            cure = f"did you mean {near[0]!r}?" if near else f"the apps are {', '.join(sorted(known))}"
-            raise click.UsageError(f"there is no app {label!r}; {cure}")
-    return [known[label] for label in dict.fromkeys(labels or known)]
 
 
 def _check(context: CliContext, app: App, with_database: bool) -> tuple[list[str], list[Finding]]:

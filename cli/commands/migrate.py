@@ -19,7 +19,7 @@ from redis_models.migrations.lease import hold_lease
 from redis_models.migrations.legs import Journey, make_journey
 from redis_models.migrations.operations import MoveModel
 from redis_models.migrations.passes import index_size
-from redis_models.migrations.planning import Plan
+from redis_models.migrations.planning import Plan, as_squashed
 from redis_models.migrations.recording import fake
 from redis_models.migrations.running import Result, sum_of
 from redis_models.migrations.safety import Finding
@@ -126,7 +126,7 @@ def _task(context: CliContext, client: SyncClient, app: App, target: str | None,
         return _Task(
             app, shelf, _automatic(app, chain, code, state), lambda now: _automatic(app, chain, code, now), False
         )
-    position = chain.head_position if target is None else chain.target(target, len(state.ledger))
+    position = chain.head_position if target is None else chain.target(target, len(as_squashed(chain, state.ledger)))
     return _Task(
         app,
         shelf,
@@ -282,7 +282,9 @@ def _fake(context: CliContext, client: SyncClient, apps: list[App], target: str 
         chain = load_chain(app.label, app.migrations_path)
         shelf = Shelf(context.settings.namespace, app.label)
         state = run(client, shelf.read())
-        position = chain.head_position if target is None else chain.target(target, len(state.ledger))
+        position = (
+            chain.head_position if target is None else chain.target(target, len(as_squashed(chain, state.ledger)))
+        )
         with hold_lease(
             client, context.settings.namespace, life_s=context.settings.lease_seconds, wait_s=wait_s
         ) as lease:
