@@ -23,10 +23,14 @@ def pending_findings(client: SyncClient, journey: Journey) -> list[Finding]:
 
 
 def samples_of(client: SyncClient, chain: Chain, positions: range) -> dict[str, Sample]:
-    """Read some records of each model that some migrations touch, as they are before the first of these."""
-    before = chain.snapshots[positions.start - 1]
-    touched = {one.model for link in chain.links[positions.start - 1 : positions.stop - 1] for one in link.operations}
-    return {one.name: run(client, sample(one.keys, _RECORDS)) for one in before.models if one.name in touched}
+    """Read some records of each model that some migrations touch, where it lies before the first that does."""
+    found: dict[str, Sample] = {}
+    for position in positions:
+        link, before = chain.links[position - 1], chain.snapshots[position - 1]
+        for name in dict.fromkeys(one.model for one in link.operations):
+            if name in before.by_name and name not in found:
+                found[name] = run(client, sample(before.model(name).keys, _RECORDS))
+    return found
 
 
 def refuse_unsafe(findings: Iterable[Finding], *, is_allowed: bool) -> None:

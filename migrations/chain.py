@@ -167,11 +167,9 @@ def _fork(one: Link, other: Link, ids: Mapping[str, Link]) -> str:
     else:
         name = ids[one.previous].name if one.previous in ids else one.previous
         before = f"both follow {name} (previous = {one.previous!r})"
-    last = max(link.number for link in ids.values())
-    stem = other.name.partition("_")[2]
     return (
-        f"{one.name} and {other.name} {before}, as two branches made them; put one behind the other: rename this file"
-        f" to {last + 1:04d}_{stem}.py, write previous = {one.id!r} in it and {other.id!r} in HEAD"
+        f"{one.name} and {other.name} {before}, as two branches made them; put one behind the other with"
+        f" 'redis-models rebase --onto {one.id}' or '--onto {other.id}', whichever is applied already"
     )
 
 

@@ -340,7 +340,7 @@ def _check_head(directory: Path, chain: Chain) -> None:
 def _complaint(head: str, last: str, chain: Chain) -> str:
     if "<<<<<<<" in head:
         return (
-            "holds git's conflict marks: two branches each made a migration; put one behind the other,"
+            "holds git's conflict marks: two branches each made a migration; run 'redis-models rebase',"
             f" then write {last!r} here, the id of the last"
         )
     for link in chain.links:

@@ -186,8 +186,8 @@ def findings_of(chain: Chain, positions: range, samples: Mapping[str, Sample] | 
     Args:
         chain: The files.
         positions: Positions after the migrations: ``range(2, 4)`` for the second and the third.
-        samples: Records by the name of their model, as it is before the first of these migrations; those of another
-            version are brought there in memory. None where nobody looked.
+        samples: Records by the name of their model; each migration is tried on those that are of the version before
+            it. None where nobody looked.
 
     Returns:
         What was found, in the order of the migrations and their operations; each once.

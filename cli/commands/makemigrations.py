@@ -194,8 +194,8 @@ def _stored(context: CliContext, place: Place) -> Snapshot | None:
         return state.snapshot
     if state.snapshot.fingerprint != place.chain.snapshots[-1].fingerprint:
         raise DriftError(
-            f"{place.app.label}: Redis is not where the migration files end; run 'migrate' first, or take the files away"
-            " to begin with what Redis has"
+            f"{place.app.label}: Redis is not where the migration files end; run 'migrate' first, or take the files"
+            " away to begin with what Redis has"
         )
     return None
 

@@ -40,16 +40,20 @@ class Project:
         (self.root / app / "__init__.py").touch()
         (self.root / app / "models.py").write_text(f"from redis_models import Field, Model\n\n{text}", "utf-8")
 
-    def settings(self, *apps: str) -> None:
-        """Write the settings module."""
-        (self.root / "conf.py").write_text(f"REDIS_URL = 'redis://127.0.0.1:1'\nAPPS = {list(apps)!r}\n", "utf-8")
+    def settings(self, *apps: str, url: str = "redis://127.0.0.1:1") -> None:
+        """Write the settings module; without a URL there is no server."""
+        (self.root / "conf.py").write_text(f"REDIS_URL = {url!r}\nAPPS = {list(apps)!r}\n", "utf-8")
 
     def run(self, *arguments: str, options: tuple[str, ...] = ()) -> int:
-        """Run the command as a new process would, with fresh modules; give the exit code."""
+        """Run ``makemigrations`` as a new process would, with fresh modules; give the exit code."""
+        return self.command("makemigrations", *arguments, options=options)
+
+    def command(self, *arguments: str, options: tuple[str, ...] = ()) -> int:
+        """Run any command likewise."""
         forget_modules()
         importlib.invalidate_caches()
         self.capture.readouterr()
-        code = main(["--settings", "conf", *options, "makemigrations", *arguments])
+        code = main(["--settings", "conf", *options, *arguments])
         self.out, self.err = self.capture.readouterr()
         return code
 
