@@ -142,7 +142,7 @@ def test_two_branches_are_named_with_the_way_out(first: Path, write: Write) -> N
 
     assert refusal(first) == (
         f"{path}: 0002_city and 0002_zip both follow 0001_initial (previous = 'aaaa'), as two branches made them; put"
-        " one behind the other: rename this file to 0003_zip.py, write previous = 'cccc' in it and 'dddd' in HEAD"
+        " one behind the other with 'redis-models rebase --onto cccc' or '--onto dddd', whichever is applied already"
     )
 
 
