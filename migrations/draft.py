@@ -24,6 +24,9 @@ class Draft:
         written: Fields that were set, moved or removed.
         kept: New fields that keep something aside; nothing depends on what they held.
         unkept: Fields that kept something aside, and are taken away.
+        lives: Changes of the record's life span, in order: policy, milliseconds, stored field that is to keep the one
+            before. The script that writes the draft makes them.
+        ends: Likewise, to take such changes back: what was kept then.
     """
 
     original: Mapping[str, bytes]
@@ -33,6 +36,8 @@ class Draft:
     written: set[str] = field(init=False, default_factory=set)
     kept: set[str] = field(init=False, default_factory=set)
     unkept: list[str] = field(init=False, default_factory=list)
+    lives: list[tuple[str, int, str]] = field(init=False, default_factory=list)
+    ends: list[bytes] = field(init=False, default_factory=list)
 
     def __post_init__(self) -> None:
         self.fields = dict(self.original)

@@ -15,7 +15,7 @@ from .aside import entries_of, kept_name
 from .draft import Draft
 from .operations import Operation
 from .schema import Snapshot
-from .steps import Aside, Drop, Move, Put, Step
+from .steps import Aside, Expire, Step
 
 __all__ = ["Route", "Stage", "stage_of"]
 
@@ -37,14 +37,16 @@ class Stage:
 
     @cached_property
     def is_static(self) -> bool:
-        """Whether no step looks at a value, so that the server can do it by itself."""
-        return all(isinstance(step, (Move, Put, Drop)) for step in self.steps)
+        """Whether the server can do it by itself."""
+        return all(step.is_static for step in self.steps)
 
     def forward(self, draft: Draft) -> None:
         """Bring a draft of the older version to the newer one."""
         for place, step in enumerate(self.steps):
             for name, raw in step.forward(draft).items():
                 draft.keep(kept_name(self.newer, place, name, was_absent=raw is None), raw or b"")
+            if isinstance(step, Expire):
+                draft.lives.append((step.policy, step.ms, kept_name(self.newer, place, "", was_absent=False)))
         if STAMP not in draft.fields:
             draft.keep(kept_name(self.newer, len(self.steps), STAMP, was_absent=True), b"")
         draft.set(STAMP, b"%d" % self.newer)
