@@ -74,4 +74,3 @@ def _values(tree: Tree) -> tuple[Literal, ...] | None:
             return sum(known, ()) if len(known) == len(parts) else None
         case _:
             return None
-

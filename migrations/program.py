@@ -230,7 +230,7 @@ class _Names:
         leaves = isinstance(images, Images) and images.leaves_others
         refused = [raw for raw, image in images.table.items() if image is None] if leaves else []
         flat = [one for pair in known for one in pair]
-        table = (int(leaves), len(known), *flat, len(refused), *refused)
+        table: tuple[Argument, ...] = (int(leaves), len(known), *flat, len(refused), *refused)
         return self._tables.setdefault(table, len(self._tables) + 1)
 
 

@@ -15,6 +15,7 @@ from .converters import AttachTimezone, Converter, FillNone, MapValues
 from .operations import (
     AddField,
     AlterField,
+    AlterTTL,
     CreateModel,
     DeleteModel,
     FlattenField,
@@ -119,6 +120,8 @@ def _fragment(operation: Operation) -> str:
             return f"rename_{old}"
         case AlterField(_, name):
             return f"alter_{name}"
+        case AlterTTL(model):
+            return f"alter_ttl_{model}"
         case SplitField(_, name):
             return f"split_{name}"
         case FlattenField(_, name):

@@ -1,16 +1,17 @@
 """Steps: what an operation does to one record, forwards and backwards. Pure.
 
 A step changes a draft and gives what must be kept aside, so that the step can be taken back byte for byte; backwards it
-gets that again. ``Move``, ``Put`` and ``Drop`` look at no value, so the server can do them by itself, as it can ``Convert``
-where all that it may meet is known beforehand; otherwise that runs Python, as ``Patch``, ``Compute`` and ``Regroup`` do.
+gets that again. ``Move``, ``Put``, ``Drop`` and ``Expire`` look at no value, so the server can do them by itself; so it
+can ``Convert`` where it is told what becomes of all values. Otherwise that runs Python, as ``Patch``, ``Compute`` and
+``Regroup`` do.
 """
 
 from abc import ABC, abstractmethod
-from contextlib import suppress
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
-from typing import Final, Literal
+from typing import Final
 
 from redis_models.errors import RecordError
 from redis_models.shape import STAMP
@@ -18,9 +19,7 @@ from redis_models.shape import STAMP
 from .draft import Draft
 from .enumerable import may_be_none
 
-__all__ = ["Aside", "Compute", "Convert", "Drop", "Expire", "Move", "Patch", "Policy", "Put", "Regroup", "Step"]
-
-Policy = Literal["new-only", "all", "shorten", "jitter"]
+__all__ = ["Aside", "Compute", "Convert", "Drop", "Expire", "Move", "Patch", "Put", "Regroup", "Step"]
 
 # Fields as they were before a step changed them; None for one that was absent.
 Aside = dict[str, bytes | None]
@@ -337,7 +336,7 @@ class Expire(Step):
         ms: Milliseconds; 0 for ever.
     """
 
-    policy: Policy
+    policy: str
     ms: int
 
     @property

@@ -68,7 +68,7 @@ class Script:
 
 
 def load_script(package: str, *names: str) -> Script:
-    """Read ``lua/{name}.lua`` that ships with ``package``; several are one script, in which the first define functions."""
+    """Read ``lua/{name}.lua`` that ships with ``package``; several make one script, whose last part does the work."""
     return Script("".join((files(package) / "lua" / f"{name}.lua").read_text("utf-8") for name in names))
 
 

@@ -93,10 +93,8 @@ local function rewrite(key, program, values, stamp)
   end
   for _, field in ipairs(program.fields) do
     local raw = content(field, values)
-    if raw and raw == values[field.own] and field.life == field.own then
-      -- It stays, and so does its life span.
-    elseif raw then
-      set(field.name, raw)
+    if raw then
+      if raw ~= values[field.own] or field.life ~= field.own then set(field.name, raw) end
     elseif values[field.own] then
       deletes[#deletes + 1] = field.name
     end
