@@ -18,31 +18,31 @@ class Images:
     """What becomes of bytes.
 
     Attributes:
-        table: By the bytes in the record; None where only Python can tell, because it refuses some of them.
-        leaves_others: Whether those that are not in the table stay, if there is no trace of a None in them; otherwise
-            only Python can tell.
+        table: By the bytes in the record.
+        leaves_others: Whether bytes in which there is no trace of a None stay. What becomes of any others that are not
+            in the table only Python can tell.
     """
 
-    table: Mapping[bytes, bytes | None]
+    table: Mapping[bytes, bytes]
     leaves_others: bool
 
     def of(self, raw: bytes) -> bytes | None:
-        """Give the image of some bytes."""
+        """Give the image of some bytes; None where only Python can tell."""
         if raw in self.table:
             return self.table[raw]
         return raw if self.leaves_others and not may_be_none(raw) else None
 
     def then(self, step: Convert) -> "tuple[Images, Kept]":
         """Give the images after one more conversion, and what it keeps aside."""
-        table: dict[bytes, bytes | None] = {}
+        table: dict[bytes, bytes] = {}
         kept: dict[bytes, bytes] = {}
-        # What is refused later is noted for those that would be left alone otherwise.
         for raw in [*self.table, *(step.table if self.leaves_others else ())]:
             before = self.of(raw)
             known = None if before is None else step.known(before)
-            table[raw] = None if known is None else known[0]
-            if before is not None and known is not None and not known[1]:
-                kept[raw] = before
+            if before is not None and known is not None:
+                table[raw] = known[0]
+                if not known[1]:
+                    kept[raw] = before
         return Images(table, self.leaves_others and step.leaves_others), Kept(kept)
 
 

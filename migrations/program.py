@@ -226,11 +226,9 @@ class _Names:
     def _table(self, images: Images | Kept) -> int:
         if images is SAME:
             return 0
-        known = [(raw, image) for raw, image in images.table.items() if image is not None]
-        leaves = isinstance(images, Images) and images.leaves_others
-        refused = [raw for raw, image in images.table.items() if image is None] if leaves else []
-        flat = [one for pair in known for one in pair]
-        table: tuple[Argument, ...] = (int(leaves), len(known), *flat, len(refused), *refused)
+        leaves_others = isinstance(images, Images) and images.leaves_others
+        flat = [one for pair in images.table.items() for one in pair]
+        table: tuple[Argument, ...] = (int(leaves_others), len(images.table), *flat)
         return self._tables.setdefault(table, len(self._tables) + 1)
 
 

@@ -1,5 +1,6 @@
 """Records are rewritten the same by the server's script, by Python under compare-and-set, and on paper."""
 
+import dataclasses
 import itertools
 import operator
 from collections.abc import Callable, Mapping
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 from redis_models.client import SyncClient, run
 from redis_models.errors import LockedError, RecordError
 from redis_models.migrations.draft import Draft
-from redis_models.migrations.program import compile_program
+from redis_models.migrations.program import Program, compile_program
 from redis_models.migrations.rewriting import Fence, Outcome, rewrite_here, rewrite_in_server, rewrite_rest
 from redis_models.migrations.route import Route, Stage
 from redis_models.migrations.steps import Compute, Convert, Drop, Move, Put, Step
@@ -64,14 +65,19 @@ def _on_paper(route: Route, record: Mapping[str, bytes], target: int) -> dict[st
         return None
 
 
-def _put(client: redis.Redis, record: Mapping[str, bytes]) -> None:
-    client.delete(_KEY)
-    client.hset(_KEY, mapping=dict(record))  # type: ignore[arg-type]
+def _put(client: redis.Redis, record: Mapping[str, bytes], key: bytes = _KEY) -> None:
+    client.delete(key)
+    client.hset(key, mapping=dict(record))  # type: ignore[arg-type]
 
 
-def _stored(client: redis.Redis) -> dict[str, bytes]:
-    found: dict[bytes, bytes] = client.hgetall(_KEY)  # type: ignore[assignment]
+def _stored(client: redis.Redis, key: bytes = _KEY) -> dict[str, bytes]:
+    found: dict[bytes, bytes] = client.hgetall(key)  # type: ignore[assignment]
     return {name.decode(): raw for name, raw in found.items()}
+
+
+def _without_python(program: Program) -> Program:
+    """Give the program with a way on which Python fails at every record that the server leaves to it."""
+    return dataclasses.replace(program, route=Route("M", (), 99))
 
 
 @pytest.fixture
@@ -101,6 +107,71 @@ def test_the_script_does_what_the_steps_say_and_the_way_back_restores_the_bytes(
     assert _stored(client) == expected
     assert run(exchange, rewrite_here(_FENCE, route, 1, [_KEY], 100)) == Outcome(changed=1)
     assert _stored(client) == before
+
+
+_dense = st.lists(st.sampled_from(_POOL), min_size=len(_POOL), max_size=len(_POOL)).map(
+    lambda images: dict(zip(_POOL, images, strict=True))
+)
+_conversions = st.builds(
+    _conversion, st.just("a"), _dense | _tables, _dense, st.just(list(_POOL)) | st.just([b"None"]), st.booleans()
+)
+
+
+@given(stages=st.lists(st.lists(_conversions, min_size=1, max_size=2), min_size=1, max_size=3))
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_conversions_in_the_server_keep_aside_what_python_would(
+    leased: tuple[redis.Redis, SyncClient], stages: list[list[Step]]
+) -> None:
+    client, exchange = leased
+    route = _route(*stages)
+    target = len(stages) + 1
+    keys = [b"m:%d" % number for number in range(len(_POOL))]
+    records = {key: {"a": raw, "_v": b"1"} for key, raw in zip(keys, _POOL, strict=True)}
+    for key, record in records.items():
+        _put(client, record, key)
+
+    run(exchange, rewrite_in_server(_FENCE, compile_program(route, target), target, keys, 100))
+
+    assert {key: _stored(client, key) for key in keys} == {
+        key: _on_paper(route, record, target) or record for key, record in records.items()
+    }
+    run(exchange, rewrite_here(_FENCE, route, 1, keys, 100))
+    assert {key: _stored(client, key) for key in keys} == records
+
+
+def test_composed_tables_know_what_one_alone_would_leave_to_python(leased: tuple[redis.Redis, SyncClient]) -> None:
+    client, exchange = leased
+    fill = _conversion("a", {b"None": b"0"}, {}, [b"None"], leaves_others=True)
+    invert = _conversion("b", {b"0": b"1", b"1": b"0"}, {b"0": b"1", b"1": b"0"}, [b"0", b"1"], leaves_others=False)
+    program = compile_program(_route([fill, Move("a", "b")], [invert]), 3)
+    for key, raw in (("m:1", "None"), ("m:2", "1"), ("m:3", "2"), ("m:4", "null")):
+        client.hset(key, mapping={"a": raw, "_v": "1"})
+
+    outcome = run(exchange, rewrite_in_server(_FENCE, _without_python(program), 3, [b"m:1", b"m:2", b"m:3", b"m:4"], 9))
+
+    assert (outcome.changed, [one.key for one in outcome.failures]) == (2, ["m:3", "m:4"])
+    assert client.hgetall("m:1") == {b"b": b"1", b"_v": b"3", b"_b2.0.a": b"None"}
+    assert client.hgetall("m:2") == {b"b": b"0", b"_v": b"3"}
+    assert client.hgetall("m:3") == {b"a": b"2", b"_v": b"1"}
+
+
+def test_a_constant_that_cannot_be_converted_leaves_the_records_to_python(
+    leased: tuple[redis.Redis, SyncClient],
+) -> None:
+    client, exchange = leased
+    convert = _conversion("a", {b"x": b"y", b"z": b"z"}, {}, [b"x"], leaves_others=False)
+    route = _route([Put("a", b"x"), convert], [Put("a", b"z"), convert])
+    client.hset("m:1", mapping={"_v": "1"})
+    client.hset("m:2", mapping={"_v": "2"})
+
+    program = compile_program(route, 3)
+    outcome = run(exchange, rewrite_in_server(_FENCE, program, 3, [b"m:1", b"m:2"], 100))
+
+    assert (compile_program(route, 2).versions, program.versions) == ((1,), ())
+    assert outcome == Outcome(changed=2)
+    assert client.hgetall("m:1") == {
+        b"a": b"z", b"_v": b"3", b"_b2.1.a": b"x", b"_b3.0.a": b"y", b"_b3.1.a": b"z",
+    }  # fmt: skip
 
 
 @given(stages=st.lists(st.lists(_steps, max_size=4), min_size=1, max_size=3), record=_records)

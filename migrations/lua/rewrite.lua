@@ -5,7 +5,7 @@
 --         3 '1' if this server has life spans of hash fields
 --         4 how many source fields, then their names
 --         then how many tables, and for each: '1' if bytes that are not in it stay, unless there is a trace of a None
---           in them; how many pairs of bytes and image, and these; how many refused bytes, and these
+--           in them; how many pairs of bytes and image, and these
 --         then how many programs, and for each:
 --           the version it is for
 --           how many fields it writes, for each: name, place of the name among the sources,
@@ -32,12 +32,11 @@ local sources = {}
 for i = 1, number() do sources[i] = take() end
 local tables = {}
 for i = 1, number() do
-  local one = {stays = take() == '1', images = {}, refused = {}}
+  local one = {stays = take() == '1', images = {}}
   for _ = 1, number() do
     local raw = take()
     one.images[raw] = take()
   end
-  for _ = 1, number() do one.refused[take()] = true end
   tables[i] = one
 end
 local programs = {}
@@ -65,7 +64,7 @@ end
 local function is_known(one, raw)
   if one.images[raw] then return true end
   -- As ``may_be_none`` in enumerable.py.
-  return one.stays and not one.refused[raw] and not string.find(raw, 'None', 1, true)
+  return one.stays and not string.find(raw, 'None', 1, true)
     and not string.find(raw, 'null', 1, true) and not string.find(raw, '\\', 1, true)
 end
 
