@@ -7,6 +7,13 @@ local function clock()
   return found[1] * 1000 + math.floor(found[2] / 1000)
 end
 
+local now
+-- When this script began, or nearly so: one look for all its records.
+local function moment()
+  now = now or clock()
+  return now
+end
+
 local knows_moments = true
 -- When a record ends; it must exist.
 local function end_of(key)
@@ -28,8 +35,9 @@ local function end_of(key)
 end
 
 -- When a record is to end that ends at ``ends``, by a change {policy, ms}.
-local function aim_of(change, key, ends, now)
+local function aim_of(change, key, ends)
   if change.ms == 0 then return NEVER end
+  local now = moment()
   if change.policy == 'shorten' and ends ~= NEVER and ends <= now + change.ms then return ends end
   if change.policy ~= 'jitter' then return now + change.ms end
   local share = tonumber(string.sub(redis.sha1hex(key), 1, 8), 16) / 4294967296
@@ -40,10 +48,10 @@ end
 -- or what was kept, ``noted``, to take such changes back. Gives when it is to end, nil where that stays.
 local function end_to_set(key, changes, noted, keep)
   if #changes == 0 and #noted == 0 then return nil end
-  local present, now = end_of(key), clock()
+  local present = end_of(key)
   local ends = present
   for _, change in ipairs(changes) do
-    local aim = aim_of(change, key, ends, now)
+    local aim = aim_of(change, key, ends)
     if aim ~= ends then keep(change.stored, string.format('%.0f %.0f', ends, aim)) end
     ends = aim
   end
@@ -51,7 +59,7 @@ local function end_to_set(key, changes, noted, keep)
     local old, set = string.match(text, '^(-?%d+) (-?%d+)$')
     old = tonumber(old)
     -- Another one was set since, or the old one is over by now: then it stays, because no migration deletes a record.
-    if old and ends == tonumber(set) and (old == NEVER or old > now) then ends = old end
+    if old and ends == tonumber(set) and (old == NEVER or old > moment()) then ends = old end
   end
   return ends ~= present and ends or nil
 end
