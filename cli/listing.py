@@ -1,15 +1,21 @@
 """Listing: a new migration in lines for people."""
 
+from dataclasses import fields
+from types import FunctionType
+
 from redis_models.importing import shown_path
 from redis_models.migrations.authoring import NewMigration
 from redis_models.migrations.operations import (
     AddField,
     AlterField,
+    AlterKeys,
     CreateModel,
     DeleteModel,
+    MoveModel,
     Operation,
     RemoveField,
     RenameField,
+    RenameModel,
 )
 
 __all__ = ["changes_of", "tasks_of", "title_of"]
@@ -33,8 +39,13 @@ def changes_of(new: NewMigration) -> list[str]:
 
 def tasks_of(new: NewMigration) -> list[str]:
     """Give a line for every function that somebody has still to write."""
-    found = [one for one in new.link.operations if isinstance(one, AddField) and callable(one.fill)]
-    return [f"Write {_function(one)}() in {shown_path(new.path)} before you run 'migrate'." for one in found]
+    names = [name for one in new.link.operations for name in _functions(one)]
+    return [f"Write {name}() in {shown_path(new.path)} before you run 'migrate'." for name in dict.fromkeys(names)]
+
+
+def _functions(operation: Operation) -> list[str]:
+    values: list[object] = [getattr(operation, one.name) for one in fields(operation)]
+    return [value.__name__ for value in values if isinstance(value, FunctionType)]
 
 
 def _version(new: NewMigration, model: str, version: int) -> str:
@@ -49,17 +60,28 @@ def _change(operation: Operation) -> str:
         case DeleteModel(model):
             return f"- delete model  {model}   its records stay"
         case AddField(model, name, type):
-            value = f"{_function(operation)}(old)" if callable(operation.fill) else repr(operation.fill)
+            value = (
+                f"{getattr(operation.fill, '__name__', operation.fill)}(old)"
+                if callable(operation.fill)
+                else repr(operation.fill)
+            )
             return f"+ add field     {model}.{name}: {type} = {value}"
         case RemoveField(model, name):
             return f"- remove field  {model}.{name}   destructive"
         case RenameField(model, old, new):
             return f"~ rename field  {model}.{old} → {new}"
-        case AlterField(model, name, old, new):
-            return f"~ alter field   {model}.{name}: {old} → {new}"
+        case AlterField(model, name, old, new, convert):
+            how = "" if convert is None else f"   by {_name_of(convert)}"
+            return f"~ alter field   {model}.{name}: {old} → {new}{how}"
+        case RenameModel(model, new):
+            return f"~ rename model  {model} → {new}"
+        case MoveModel(model, app):
+            return f"~ move model    {model} → app {app}   its records stay"
+        case AlterKeys(model):
+            return f"~ alter keys    {model}: {operation.changes}   moves records"
         case _:
             return f"~ {operation.describe()}"
 
 
-def _function(operation: AddField) -> str:
-    return str(getattr(operation.fill, "__name__", operation.fill))
+def _name_of(value: object) -> str:
+    return f"{value.__name__}()" if isinstance(value, FunctionType) else repr(value)

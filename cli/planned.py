@@ -55,6 +55,7 @@ def _leg_document(leg: Plan, counts: Mapping[str, int]) -> dict[str, object]:
         "to": leg.target,
         "calls": None if step is None else function_name(_called(leg, step)),
         "passes": [_pass_document(work, counts) for work in leg.works],
+        "moves": [{"from": one.keys.start, "to": one.after.keys.start} for one in leg.moves],
     }
 
 
@@ -62,7 +63,7 @@ def _pass_document(work: Work, counts: Mapping[str, int]) -> dict[str, object]:
     return {
         "model": work.route.model,
         "to_version": work.target,
-        "records": counts.get(work.route.model, 0),
+        "records": counts.get(work.label, 0),
         "in_server": work.is_in_server,
     }
 
@@ -80,7 +81,8 @@ def _leg_lines(leg: Plan, counts: Mapping[str, int], is_full: bool) -> list[str]
     step = step_of(leg)
     if step is not None:
         lines.append(f"  calls {function_name(_called(leg, step))} once; {_repetition(step)}")
-    return lines + [_pass_line(work, counts.get(work.route.model, 0)) for work in leg.works]
+    lines += [_pass_line(work, counts.get(work.label, 0), leg) for work in leg.works]
+    return lines + [f"  move {one.label}, each record whole; no other code finds it meanwhile" for one in leg.moves]
 
 
 def _operation_lines(sign: str, operation: Operation, is_full: bool) -> list[str]:
@@ -99,12 +101,11 @@ def _repetition(step: Run) -> str:
     return "it may run twice" if step.may_run_twice else "if it stops half-way it is not called again unasked"
 
 
-def _pass_line(work: Work, count: int) -> str:
+def _pass_line(work: Work, count: int, leg: Plan) -> str:
     where = "in the server" if work.is_in_server else "by Python, under compare-and-set"
-    return (
-        f"  pass over {work.route.model} to version {work.target}: about {count:,} records, {where},"
-        f" {_duration(work, count)}"
-    )
+    is_alone = sum(one.route is work.route for one in leg.works) == 1
+    name = work.route.model if is_alone else work.label
+    return f"  pass over {name} to version {work.target}: about {count:,} records, {where}, {_duration(work, count)}"
 
 
 def _headline(journey: Journey) -> str:
@@ -113,7 +114,8 @@ def _headline(journey: Journey) -> str:
     verb = "take back" if journey.unapplied else "apply"
     migrations = _counted(len(journey.applied) + len(journey.unapplied), "migration", "migrations")
     resumed = ", resuming a run that stopped" if journey.is_resumed else ""
-    return f"{verb} {migrations}, {_counted(len(journey.works), 'pass', 'passes')}{resumed}"
+    passes = sum(len(leg.works) + len(leg.moves) for leg in journey.legs)
+    return f"{verb} {migrations}, {_counted(passes, 'pass', 'passes')}{resumed}"
 
 
 def _counted(count: int, one: str, more: str) -> str:

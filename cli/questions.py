@@ -83,10 +83,10 @@ def _story_and_choices(question: Question) -> tuple[str, list[Choice]]:
         case NoneQuestion(model, field, type):
             story = f"{model}.{field}: {type} may no longer be None and has no default; records may hold None."
             return story, _fill_choices(question)
-        case MapQuestion(model, field, value, values):
+        case MapQuestion(model, field, value, values, whole):
             maps = [MapAnswer(model, field, value, one) for one in values]
             choices: list[Choice] = [(f"put {one.new!r} in its place", _giving(one)) for one in maps]
-            return f"{model}.{field}: the value {value!r} is gone.", [*choices, _computing(model, field)]
+            return f"{model}.{field}: the value {value!r} is gone.", [*choices, _computing(model, whole)]
         case ZoneQuestion(model, field):
             story = f"{model}.{field}: stored instants have no time zone, and are to have one."
             zone: Choice = ("they were meant in one time zone", lambda: [_read_zone(question)])

@@ -25,9 +25,9 @@ from redis_models.shape import Shape
 
 from .files import load_chain
 from .lease import Lease
+from .lineage import routes_of
 from .oldtable import Met, look, pages, size_of_index, state_of_index, text_of
 from .passes import Progress, server_run_id
-from .planning import routes_of
 from .rewriting import Failure
 
 if TYPE_CHECKING:

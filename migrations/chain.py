@@ -3,7 +3,7 @@
 A position counts links: 0 is before the first, ``i`` is after link ``i``. Numbers give the order only; gaps are fine.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -15,7 +15,7 @@ from .operations import Operation
 from .operations.free import check_stands_alone
 from .schema import ModelSchema, Snapshot
 
-__all__ = ["Chain", "Link"]
+__all__ = ["Chain", "Link", "origins"]
 
 
 @dataclass(frozen=True)
@@ -207,7 +207,7 @@ def _refuse_crowd(link: Link) -> None:
 
 def _check(operation: Operation, before: Snapshot, after: Snapshot) -> None:
     """Refuse what would only come to light in the middle of a run."""
-    model = after.by_name.get(operation.model)
+    model = after.by_name.get(operation.name_after(operation.model))
     if model is None:
         return
     for field in model.fields:
@@ -226,21 +226,42 @@ def _refuse_shared_keys(model: ModelSchema, snapshot: Snapshot) -> None:
 
 
 def _with_versions(link: Link, before: Snapshot, after: Snapshot) -> Snapshot:
-    for name in dict.fromkeys(operation.model for operation in link.operations):
+    names = origins(before, link.operations)
+    for name in _rewritten(link.operations):
         if name in after.by_name and name not in link.versions:
-            least = before.by_name[name].version + 1 if name in before.by_name else 1
+            least = _least(name, before, names)
             raise MigrationFileError(
                 link.path, f"its operations touch {name}, but versions does not name it; add {{{name!r}: {least}}}"
             )
     for name, version in link.versions.items():
-        after = after.with_model(_raised(link, name, version, before, after))
+        if name not in after.by_name:
+            raise MigrationFileError(link.path, f"versions names {name!r}, which is no model here; take it out")
+        least = _least(name, before, names)
+        if version < least:
+            raise MigrationFileError(link.path, f"versions says {name} {version}, but it must be {least} or more here")
+        after = after.with_model(replace(after.model(name), version=version))
     return after
 
 
-def _raised(link: Link, name: str, version: int, before: Snapshot, after: Snapshot) -> ModelSchema:
-    if name not in after.by_name:
-        raise MigrationFileError(link.path, f"versions names {name!r}, which is no model here; take it out")
-    least = before.by_name[name].version + 1 if name in before.by_name else 1
-    if version < least:
-        raise MigrationFileError(link.path, f"versions says {name} {version}, but it must be {least} or more here")
-    return replace(after.model(name), version=version)
+def _rewritten(operations: Sequence[Operation]) -> Iterable[str]:
+    """Give the models, by their last names, whose records may change, so that their versions must rise."""
+    names: dict[str, None] = {}
+    for operation in operations:
+        names = {operation.name_after(name): None for name in names}
+        if not operation.is_state_only:
+            names[operation.model] = None
+    return names
+
+
+def _least(name: str, before: Snapshot, names: Mapping[str, str]) -> int:
+    return before.model(names[name]).version + 1 if name in names else 1
+
+
+def origins(before: Snapshot, operations: Sequence[Operation]) -> Mapping[str, str]:
+    """Give, for the models after some operations that were there before, the name that each had."""
+    names, state = {name: name for name in before.by_name}, before
+    for operation in operations:
+        state = operation.apply(state)
+        renamed = {operation.name_after(name): origin for name, origin in names.items()}
+        names = {name: origin for name, origin in renamed.items() if name in state.by_name}
+    return names

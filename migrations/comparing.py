@@ -4,7 +4,7 @@ Operations are tried on the schema as they are found, so that each meets what it
 then new fields, types, keys, and what goes last, because a function may still want to look at it.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
 from redis_models.errors import SchemaError
@@ -73,7 +73,7 @@ def compare(old: ModelSchema, new: ModelSchema, answers: Answers) -> Comparison:
     if not any(isinstance(one, RenameQuestion) for one in found.questions):
         _compare_matched(found, match)
     _compare_ttl(found)
-    found.questions.sort(key=lambda one: not isinstance(one, RenameQuestion))
+    found.questions = _in_turn(found.questions)
     if not found.questions:
         found.given.refuse_unused()
         if found.is_changed or new.version > old.version:
@@ -81,6 +81,15 @@ def compare(old: ModelSchema, new: ModelSchema, answers: Answers) -> Comparison:
             found.notes.clear()
         _refuse_another_end(found)
     return found
+
+
+def _in_turn(questions: Sequence[Question]) -> list[Question]:
+    """Put what became of fields first; whether a field is new at all depends on that."""
+    renames = [one for one in questions if isinstance(one, RenameQuestion)]
+    claimed = {candidate.name for one in renames for candidate in one.candidates}
+    others = [one for one in questions if not isinstance(one, (RenameQuestion, FillQuestion))]
+    fills = [one for one in questions if isinstance(one, FillQuestion) and one.field not in claimed]
+    return [*renames, *fills, *others]
 
 
 def _compare_matched(found: Comparison, match: Match) -> None:
@@ -94,7 +103,7 @@ def _compare_matched(found: Comparison, match: Match) -> None:
     for one in match.added:
         _add(found, one)
     for name in sorted([*match.kept, *match.moves.values()]):
-        _retype(found, found.new.field(name))
+        _retype(found, found.new.field(name), match.added)
     if not found.questions:
         _compare_keys(found)
         found.do(*(RemoveField(model, name) for name in sorted(match.dropped - taken)))
@@ -126,14 +135,14 @@ def _add(found: Comparison, one: FieldSchema) -> None:
         found.do(AddField(model, one.name, one.type, one.default))
 
 
-def _retype(found: Comparison, one: FieldSchema) -> None:
+def _retype(found: Comparison, one: FieldSchema, added: Sequence[FieldSchema]) -> None:
     old = found.schema.field(one.name).type
     if old == one.type:
         return
     if is_note(old, one.type):
         found.notes.append(one.name)
         return
-    retyping = retype(found.schema, one.name, one, found.given)
+    retyping = retype(found.schema, one.name, one, found.given, added)
     found.questions += retyping.questions
     if not retyping.questions:
         found.do(*retyping.operations)

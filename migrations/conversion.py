@@ -2,9 +2,9 @@
 
 from pydantic import ConfigDict, TypeAdapter
 
-from redis_models.codec import FieldCodec, codec_for
+from redis_models.codec import FieldCodec
 
-from .historical import resolve
+from .typechange import is_widening
 
 __all__ = ["convert_value", "keeps_bytes"]
 
@@ -12,13 +12,11 @@ _TEXT = TypeAdapter[str](str, config=ConfigDict(coerce_numbers_to_str=True))
 
 
 def keeps_bytes(old: str, new: str) -> bool:
-    """Whether every value of ``old`` is stored with the same bytes as the equal value of ``new``.
+    """Whether every value of ``old`` is stored with the same bytes as the equal value of ``new``, and reads as it.
 
-    Only what is certain: a type made optional. ``str`` made optional is not among them, because the text "None" then
-    needs its escape.
+    Only what is certain; see ``typechange``.
     """
-    before, after = codec_for(resolve(old)), codec_for(resolve(new))
-    return new == f"{old} | None" and before.kind == after.kind != "str"
+    return is_widening(old, new)
 
 
 def convert_value(value: object, old: FieldCodec, new: FieldCodec) -> object:

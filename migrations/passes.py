@@ -15,11 +15,12 @@ from redis.exceptions import ResponseError
 
 from redis_models.batches import Batches, check
 from redis_models.client import SyncClient, run
-from redis_models.errors import IncompleteError, ServerRefusedError
+from redis_models.errors import IncompleteError, ServerRefusedError, UnsafeError
 from redis_models.keys import KeySpace
 
 from .bookkeeping import Journal, Shelf
 from .lease import Lease
+from .moving import Collisions, Move, look_for_collisions, move_records
 from .program import compile_program
 from .rewriting import Failure, Fence, Outcome, rewrite_here, rewrite_in_server, rewrite_rest
 from .route import Route
@@ -65,6 +66,11 @@ class Work:
     source: int
 
     @property
+    def label(self) -> str:
+        """What the pass is called: a model may have records in several places."""
+        return f"{self.route.model} at {self.keys.start}*"
+
+    @property
     def is_in_server(self) -> bool:
         """Whether the server does most records by itself: every step up from ``source`` is static."""
         return self.source < self.target and self.route.is_static(self.source, self.target)
@@ -92,7 +98,7 @@ class Runner:
     _saved_at: float = field(default_factory=time.monotonic)
 
     def run_pass(self, work: Work) -> Outcome:
-        """Bring every record of a model to a version.
+        """Bring every record of a model that lies in one place to a version.
 
         Raises:
             IncompleteError: A record cannot be rewritten, or others write all the time; every record is consistent.
@@ -100,26 +106,63 @@ class Runner:
             ServerError: The server cannot do it now.
         """
         fence = Fence(self.lease.key, self.lease.epoch, run(self.client, _has_field_lives()))
-        done = Outcome(changed=self.journal.changed if self.journal.model == work.route.model else 0)
+        return self._until_clean(work, lambda is_first: _rewriter(work, fence, self.batch_size, is_first))
+
+    def run_move(self, move: Move) -> Outcome:
+        """Give every record that lies in one place its new key.
+
+        Raises:
+            As ``run_pass``.
+        """
+        fence = Fence(self.lease.key, self.lease.epoch, None)
+        return self._until_clean(move, lambda _: lambda keys: move_records(fence, move, keys))
+
+    def refuse_collisions(self, moves: Sequence[Move]) -> None:
+        """Look whether every record can have its new key, before anything is written.
+
+        Raises:
+            UnsafeError: Some cannot; it names the first of them.
+        """
+        collisions = Collisions()
+        for _ in range(2):  # a second time only to tell which keys are alike
+            for move in moves:
+                cursor = ""
+                while cursor != "0":
+                    cursor, keys = run(self.client, _scan(cursor or "0", move.keys))
+                    run(self.client, look_for_collisions(move, keys, collisions))
+                    self.lease.keep()
+            if collisions.found or not collisions.suspect_twins():
+                break
+        if collisions.found:
+            raise UnsafeError(
+                f"{moves[0].route.model}: nothing was moved, because keys collide: {'; '.join(collisions.found)}."
+                " Mend or move these records first"
+            )
+
+    def _until_clean(
+        self, work: Work | Move, rewriter: Callable[[bool], Callable[[Sequence[bytes]], Batches[Outcome]]]
+    ) -> Outcome:
+        """Walk until a whole walk on one run of the server finds nothing.
+
+        Records may have been written at an older version behind an earlier walk, and after a restart a cursor skips
+        some.
+        """
+        done = Outcome(changed=self.journal.changed if self.journal.model == work.label else 0)
         walk = Outcome()
         for _ in range(_ROUNDS):
             run_id = run(self.client, server_run_id())
-            cursor, seen = self._resumed(work.route.model, run_id)
+            cursor, seen = self._resumed(work.label, run_id)
             is_first = cursor == "0" and done.changed == 0
-            walk = self._walk(
-                work, _rewriter(work, fence, self.batch_size, is_first), run_id, cursor, seen, done.changed
-            )
+            walk = self._walk(work, rewriter(is_first), run_id, cursor, seen, done.changed)
             done.add(walk)
-            # Until a whole walk on one run of the server finds nothing: records may have been written at an older
-            # version behind an earlier one, and after a restart a cursor skips some.
             is_clean = walk.changed == 0 and walk.contested == 0
             if is_clean and cursor == "0" and run_id == run(self.client, server_run_id()):
                 return done
-        raise IncompleteError(_restless(work.route.model, walk))
+        raise IncompleteError(_restless(work.label, walk))
 
     def _walk(
         self,
-        work: Work,
+        work: Work | Move,
         rewrite: Callable[[Sequence[bytes]], Batches[Outcome]],
         run_id: str,
         cursor: str,
@@ -137,9 +180,7 @@ class Runner:
             self.report(Progress(work.route.model, seen, changed, max(total, seen)))
             if some.failures:
                 raise IncompleteError(_stopped(some.failures, changed))
-            here = replace(
-                self.journal, model=work.route.model, cursor=cursor, run_id=run_id, seen=seen, changed=changed
-            )
+            here = replace(self.journal, model=work.label, cursor=cursor, run_id=run_id, seen=seen, changed=changed)
             self._save(here, force=cursor == "0")
             self.lease.keep()
             if cursor == "0":

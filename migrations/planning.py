@@ -5,19 +5,20 @@ of its journal; a plan covers these too, whatever its own target is.
 """
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from redis_models.errors import DriftError, MigrationFileError
+from redis_models.errors import DriftError
 
 from .bookkeeping import Journal, State
 from .chain import Chain, Link
+from .lineage import lineages_of
+from .moving import Move
 from .passes import Work
-from .route import Route, stage_of
-from .schema import ModelSchema, Snapshot
+from .schema import Snapshot
 
-__all__ = ["IN_CLIENT_RATE", "IN_SERVER_RATE", "Plan", "make_plan", "plan_between", "routes_of"]
+__all__ = ["IN_CLIENT_RATE", "IN_SERVER_RATE", "Plan", "make_plan", "plan_between"]
 
 IN_SERVER_RATE: Final = 100_000  # records a second, for estimates only: half of what two slow cores did
 IN_CLIENT_RATE: Final = 15_000
@@ -34,7 +35,8 @@ class Plan:
         reach: The highest position that a record may be at now, or will be.
         applied: Migrations that the run applies, in order.
         unapplied: Migrations that the run takes back, last first.
-        works: One pass for each model whose records must change.
+        works: One pass for each place where records lie that must change.
+        moves: Those that give records other keys, after all of them.
         snapshot: Schemas afterwards.
         fingerprint: Of all migrations up to ``reach``.
         is_resumed: Whether it goes on with a run that stopped.
@@ -48,6 +50,7 @@ class Plan:
     applied: tuple[Link, ...]
     unapplied: tuple[Link, ...]
     works: tuple[Work, ...]
+    moves: tuple[Move, ...]
     snapshot: Snapshot
     fingerprint: str
     is_resumed: bool
@@ -105,6 +108,7 @@ def plan_between(chain: Chain, start: int, target: int, journal: Journal | None)
     """Plan the way between two positions of a chain, with what an unfinished run may have left further on."""
     reach = max(start, target, journal.reach if journal is not None else 0)
     low = min(start, target)
+    works, moves = _passes(chain, range(low, reach + 1), start, target)
     return Plan(
         app=chain.app,
         start=start,
@@ -112,73 +116,32 @@ def plan_between(chain: Chain, start: int, target: int, journal: Journal | None)
         reach=reach,
         applied=chain.links[start:target],
         unapplied=tuple(reversed(chain.links[target:start])),
-        works=_works(chain, range(low, reach + 1), start, target),
+        works=works,
+        moves=moves,
         snapshot=chain.snapshots[target],
         fingerprint=_fingerprint(chain, reach),
         is_resumed=journal is not None,
     )
 
 
-def routes_of(chain: Chain) -> Mapping[str, Route]:
-    """Give the way through the versions of the records under every key space that the chain has ever had.
-
-    A model that takes over the keys of another one, at its version, goes on with its records, hence with its way.
-
-    Returns:
-        Routes by the beginning of the keys (``KeySpace.start``), each named after the latest model there.
-
-    Raises:
-        MigrationFileError: A model begins where records of another version stay: a stamp would mean two shapes.
-    """
-    routes: dict[str, Route] = {}
-    for link, before, after in zip(chain.links, chain.snapshots, chain.snapshots[1:], strict=False):
-        for model in after.models:
-            start = model.keys.start
-            known = routes.get(start)
-            if known is None:
-                routes[start] = Route(model.name, (), model.version)
-            elif model.name not in before.by_name and known.versions[-1] != model.version:
-                raise MigrationFileError(link.path, _overlap(model, known))
-            elif known.versions[-1] != model.version:
-                stage = stage_of(model.name, before, link.operations, model.version)
-                routes[start] = Route(model.name, (*known.stages, stage), known.first)
-            else:
-                routes[start] = Route(model.name, known.stages, known.first)
-    return routes
-
-
-def _overlap(model: ModelSchema, known: Route) -> str:
-    last = known.versions[-1]
-    return (
-        f"creates {model.name} at version {model.version} on the keys {model.keys.start}*, where the records of"
-        f" {known.model} stay at version {last}; give it version {last} if it takes these over, or another table"
-    )
-
-
-def _works(chain: Chain, positions: range, source: int, target: int) -> tuple[Work, ...]:
+def _passes(chain: Chain, positions: range, source: int, target: int) -> tuple[tuple[Work, ...], tuple[Move, ...]]:
+    """Give the passes that rewrite records where they lie, and those that move them afterwards."""
     works: list[Work] = []
-    span = [chain.snapshots[position] for position in positions]
-    for start, route in sorted(routes_of(chain).items()):
-        models = [model for snapshot in span for model in snapshot.models if model.keys.start == start]
+    moves: list[Move] = []
+    for lineage in sorted(lineages_of(chain), key=lambda one: one.latest.keys.start):
+        models = lineage.within(positions)
         if not models:
             continue
-        aim = _aim(chain, start, target, route)
-        if {model.version for model in models} != {aim}:
-            works.append(Work(route, models[-1].keys, aim, _aim(chain, start, source, route)))
-    return tuple(works)
-
-
-def _aim(chain: Chain, start: str, target: int, route: Route) -> int:
-    """Give the version that the records under some keys are to have at a position.
-
-    Where the model is deleted there, its last one, so that whoever takes the records over finds them alike; where it is
-    not created yet, the first.
-    """
-    for snapshot in reversed(chain.snapshots[: target + 1]):
-        for model in snapshot.models:
-            if model.keys.start == start:
-                return model.version
-    return route.first
+        after, before = lineage.at(target), lineage.at(source)
+        if {model.version for model in models} == {after.version}:
+            continue
+        spaces = {model.keys.start: model.keys for model in models}
+        spaces.pop(after.keys.start, None)
+        places = [after.keys, *(spaces[start] for start in sorted(spaces))]
+        is_remade = any(place in lineage.remade for place in positions[1:])
+        works += [Work(lineage.route, keys, after.version, before.version) for keys in places]
+        moves += [Move(lineage.route, keys, after, is_remade) for keys in places if is_remade or keys is not after.keys]
+    return tuple(works), tuple(moves)
 
 
 def _position(chain: Chain, state: State) -> int:

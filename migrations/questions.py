@@ -169,19 +169,22 @@ class MapQuestion(Question):
         field: The field, or a path.
         value: The value as it is stored, as text.
         choices: Values that the field can hold now, as text; the likeliest first.
+        whole: What a function would convert: the field itself, or the object that it tells apart from others.
     """
 
     field: str
     value: str
     choices: tuple[str, ...]
+    whole: str
 
     @property
     def summary(self) -> str:
-        return f"{self.model}.{self.field} → {self.value!r} is gone; values now: {', '.join(map(repr, self.choices))}"
+        choices = ", ".join(map(repr, self.choices)) or "none is new"
+        return f"{self.model}.{self.field} → {self.value!r} is gone; values now: {choices}"
 
     def cure(self, prefix: str = "") -> str:
         flags = [MapAnswer(self.model, self.field, self.value, one).flag(prefix) for one in self.choices[:1]]
-        return " or ".join([*flags, ComputeAnswer(self.model, self.field).flag(prefix)])
+        return " or ".join([*flags, ComputeAnswer(self.model, self.whole).flag(prefix)])
 
 
 @dataclass(frozen=True)

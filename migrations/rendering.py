@@ -15,15 +15,18 @@ from .converters import AttachTimezone, Converter, FillNone, MapValues
 from .operations import (
     AddField,
     AlterField,
+    AlterKeys,
     AlterTTL,
     CreateModel,
     DeleteModel,
     FlattenField,
     MergeFields,
+    MoveModel,
     NestFields,
     Operation,
     RemoveField,
     RenameField,
+    RenameModel,
     SplitField,
 )
 from .towrite import ToWrite, stub_of
@@ -120,8 +123,6 @@ def _fragment(operation: Operation) -> str:
             return f"rename_{old}"
         case AlterField(_, name):
             return f"alter_{name}"
-        case AlterTTL(model):
-            return f"alter_ttl_{model}"
         case SplitField(_, name):
             return f"split_{name}"
         case FlattenField(_, name):
@@ -130,6 +131,14 @@ def _fragment(operation: Operation) -> str:
             return f"merge_{into}"
         case NestFields(into=into):
             return f"nest_{into}"
+        case RenameModel(model):
+            return f"rename_{model}"
+        case MoveModel(model):
+            return f"move_{model}"
+        case AlterKeys(model):
+            return f"alter_keys_{model}"
+        case AlterTTL(model):
+            return f"alter_ttl_{model}"
         case _:
             return f"{type(operation).__name__}_{operation.model}"
 

@@ -16,6 +16,7 @@ from .converters import AttachTimezone, FillNone, MapValues
 from .given import Given
 from .operations import AddField, AlterField, Operation, RemoveField, RenameField
 from .questions import (
+    Candidate,
     FillQuestion,
     MapQuestion,
     NoneQuestion,
@@ -27,7 +28,19 @@ from .questions import (
 from .schema import REQUIRED, FieldSchema, Literal, ModelSchema, Snapshot, _Required
 from .towrite import ToWrite, function_name
 from .typechange import is_note, is_widening, members_of, without_none
-from .typetree import NONE, Atom, Container, Key, LiteralTree, Object, Tree, choice_of, parse, stored_values
+from .typetree import (
+    NONE,
+    Atom,
+    Container,
+    Key,
+    LiteralTree,
+    Object,
+    Tree,
+    choice_of,
+    parse,
+    stored_values,
+    with_renamed_key,
+)
 
 __all__ = ["Retyping", "retype"]
 
@@ -44,6 +57,7 @@ class Retyping:
         operations: In the order in which they apply.
         questions: What must be answered first.
         not_required: Paths of keys that reading can do without.
+        outside: New fields of the model, to which a key may have moved; none where there may be several objects.
     """
 
     model: str
@@ -51,6 +65,7 @@ class Retyping:
     operations: list[Operation] = field(default_factory=list[Operation])
     questions: list[Question] = field(default_factory=list[Question])
     not_required: set[str] = field(default_factory=set[str])
+    outside: Sequence[FieldSchema] = ()
 
     def alter(self, path: str, old: str, new: str, convert: Callable[..., object] | None = None) -> None:
         """Note a conversion; the type of a key says, too, whether reading can do without it."""
@@ -59,7 +74,9 @@ class Retyping:
         self.operations.append(AlterField(self.model, path, old, new, convert=convert))
 
 
-def retype(schema: ModelSchema, name: str, new: FieldSchema, given: Given) -> Retyping:
+def retype(
+    schema: ModelSchema, name: str, new: FieldSchema, given: Given, outside: Sequence[FieldSchema] = ()
+) -> Retyping:
     """Compare a field with what it is to be.
 
     Args:
@@ -67,16 +84,15 @@ def retype(schema: ModelSchema, name: str, new: FieldSchema, given: Given) -> Re
         name: The field.
         new: What it is to be.
         given: Answers about the model; those that are used are noted.
+        outside: New fields of the model, to which a key of an object may have moved.
 
     Raises:
         SchemaError: An answer fits no value or type.
     """
     old = schema.field(name).type
-    found = Retyping(schema.name, given)
+    found = Retyping(schema.name, given, outside=outside)
     if old == new.type:
         return found
-    if given.take(ComputeAnswer, name):
-        return _computed(found, name, old, new.type)
     _change(found, name, parse(old), parse(new.type), new.default)
     if found.questions:
         return found
@@ -89,9 +105,8 @@ def retype(schema: ModelSchema, name: str, new: FieldSchema, given: Given) -> Re
     return Retyping(schema.name, given, [AlterField(schema.name, name, old, new.type)])
 
 
-def _computed(found: Retyping, path: str, old: str, new: str) -> Retyping:
+def _computed(found: Retyping, path: str, old: str, new: str) -> None:
     found.alter(path, old, new, ToWrite(function_name(found.model, path)))
-    return found
 
 
 def _reached(schema: ModelSchema, name: str, operations: Sequence[Operation]) -> str | None:
@@ -108,6 +123,9 @@ def _reached(schema: ModelSchema, name: str, operations: Sequence[Operation]) ->
 def _change(found: Retyping, path: str, old: Tree, new: Tree, default: "Literal | _Required" = REQUIRED) -> None:
     """Note what leads from one type to another at a path."""
     if old == new or is_note(str(old), str(new)):
+        return
+    if found.given.take(ComputeAnswer, path):
+        _computed(found, path, str(old), str(new))
         return
     was_optional, is_optional = NONE in members_of(old), NONE in members_of(new)
     before, after = without_none(old), without_none(new)
@@ -139,17 +157,11 @@ def _retype(found: Retyping, path: str, old: Tree, new: Tree) -> None:
             _change_items(found, path, old, new, before, after)
         case Atom(was), Atom("datetime[aware]") if not rest and not others and was in _NAIVE:
             _attach_zone(found, path, old, new)
-        case _ if (tag := _tag_of(without_none(old))) and tag == _tag_of(without_none(new)):
-            _change_variants(found, path, tag, without_none(old), without_none(new))
+        case _ if (tag := _tag_of(without_none(old))) and (new_tag := _tag_of(without_none(new))):
+            variants = without_none(old) if tag == new_tag else _with_tag(found, path, old, tag, new_tag)
+            _change_variants(found, path, new_tag, variants, without_none(new))
         case _:
-            _alter(found, path, old, new)
-
-
-def _alter(found: Retyping, path: str, old: Tree, new: Tree) -> None:
-    if found.given.take(ComputeAnswer, path):
-        _computed(found, path, str(old), str(new))
-    else:
-        found.alter(path, str(old), str(new))
+            found.alter(path, str(old), str(new))
 
 
 def _is_alike(old: Container, new: Container) -> bool:
@@ -162,11 +174,13 @@ def _change_items(found: Retyping, path: str, old: Tree, new: Tree, before: Cont
     one, other = differing[0]
     is_first = before.items[0] == one and before.kind == "dict"
     if len(differing) == 1 and not is_first and _holds_objects(one) and _holds_objects(other):
+        outside, found.outside = found.outside, ()
         _change(found, path, one, other)
+        found.outside = outside
     elif len(differing) == 1 and not is_first and stored_values(one) is not None and stored_values(other) is not None:
         _map_values(found, path, one, other, str(old), str(new))
     else:
-        _alter(found, path, old, new)
+        found.alter(path, str(old), str(new))
 
 
 def _holds_objects(tree: Tree) -> bool:
@@ -182,9 +196,6 @@ def _forbid_none(found: Retyping, path: str, old: Tree, new: Tree, default: "Lit
     if fill is not None:
         fill.check(str(new))
         value = fill.value
-    elif found.given.take(ComputeAnswer, path):
-        _computed(found, path, str(old), str(new))
-        return
     elif isinstance(default, _Required) or default is None:
         found.questions.append(NoneQuestion(found.model, path, str(new)))
         return
@@ -206,14 +217,11 @@ def _map_values(
     """
     held, known = stored_values(old) or (), stored_values(new) or ()
     gone = [one for one in held if not _has(known, one)]
-    if found.given.take(ComputeAnswer, path):
-        _computed(found, path, old_type or str(old), new_type or str(new))
-        return
     mapping: dict[str | int | float | bool | None, Literal] = {}
     for value in gone:
         answer = next((one for one in found.given.all(MapAnswer, path) if one.old == str(value)), None)
         if answer is None:
-            found.questions.append(MapQuestion(found.model, path, str(value), _likeliest(known, value)))
+            found.questions.append(MapQuestion(found.model, path, str(value), _likeliest(known, value), path))
         else:
             found.given.use(answer)
             mapping[_plain(value)] = _chosen(answer, answer.new, known)
@@ -251,8 +259,6 @@ def _attach_zone(found: Retyping, path: str, old: Tree, new: Tree) -> None:
     if answer is not None:
         answer.check()
         found.alter(path, str(old), str(new), AttachTimezone(answer.zone))
-    elif found.given.take(ComputeAnswer, path):
-        _computed(found, path, str(old), str(new))
     else:
         found.questions.append(ZoneQuestion(found.model, path))
 
@@ -273,10 +279,14 @@ def _change_keys(found: Retyping, path: str, old: Object, new: Object) -> None:
             )
         if target is not None:
             renamed.append((one, target))
-        elif found.given.take(DropAnswer, place) or not come:
+        elif found.given.take(DropAnswer, place):
             removed.append(place)
         else:
-            found.questions.append(_rename_question(found.model, path, one, come.values()))
+            question = _rename_question(found, path, one, come.values())
+            if question.candidates:
+                found.questions.append(question)
+            else:
+                removed.append(place)
     if any(isinstance(one, RenameQuestion) for one in found.questions):
         return
     for one, other in renamed:
@@ -298,10 +308,13 @@ def _kept(old: Object, new: Object) -> list[tuple[Key, Key]]:
     return [(known[one.name], one) for one in new.keys if one.name in known]
 
 
-def _rename_question(model: str, path: str, gone: Key, come: Iterable[Key]) -> RenameQuestion:
+def _rename_question(found: Retyping, path: str, gone: Key, come: Iterable[Key]) -> RenameQuestion:
+    """Ask what became of a key: another one of its object, or a field of the model that is of its type."""
     new = [FieldSchema(f"{path}.{one.name}", str(one.tree)) for one in come]
+    kind = without_none(gone.tree)
+    new += [one for one in found.outside if without_none(parse(one.type)) == kind]
     field = FieldSchema(f"{path}.{gone.name}", str(gone.tree))
-    return RenameQuestion(model, field.name, field.type, field_candidates(field, new))
+    return RenameQuestion(found.model, field.name, field.type, field_candidates(field, new))
 
 
 def _add_keys(found: Retyping, path: str, come: Sequence[Key]) -> None:
@@ -333,12 +346,28 @@ def _change_variants(found: Retyping, path: str, tag: str, old: Sequence[Tree], 
         _change_keys(found, path, replace(variant, keys=keys), after[target])
 
 
+def _with_tag(found: Retyping, path: str, old: Tree, tag: str, new_tag: str) -> tuple[Tree, ...]:
+    """Give the variants with the other name that the key has by which they are told apart, once somebody said so."""
+    place, name = f"{path}.{tag}", f"{path}.{new_tag}"
+    answer = found.given.take(RenameAnswer, place)
+    if answer is None:
+        candidate = Candidate(name, "", 0.0)
+        found.questions.append(RenameQuestion(found.model, place, "its tag", (candidate,), is_primary_key=True))
+        return ()
+    if answer.new not in (name, new_tag):
+        raise SchemaError(f"{answer.flag()}: objects in {path} are told apart by {new_tag!r} now; write {name}")
+    found.operations.append(RenameField(found.model, place, name))
+    return without_none(parse(with_renamed_key(str(old), (tag,), new_tag)))
+
+
 def _new_tag(
     found: Retyping, place: str, value: str | float | None, come: Sequence[Literal]
 ) -> str | int | float | None:
     answer = next((one for one in found.given.all(MapAnswer, place) if one.old == str(value)), None)
     if answer is None:
-        found.questions.append(MapQuestion(found.model, place, str(value), _likeliest(come, value)))
+        found.questions.append(
+            MapQuestion(found.model, place, str(value), _likeliest(come, value), place.rpartition(".")[0])
+        )
         return None
     found.given.use(answer)
     return _plain(_chosen(answer, answer.new, come))

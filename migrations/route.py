@@ -172,10 +172,10 @@ def stage_of(model: str, before: Snapshot, operations: Sequence[Operation], newe
         SchemaError: An operation does not fit the state it meets.
     """
     steps: list[Step] = []
-    state = before
+    state, name = before, model
     for operation in operations:
-        after = operation.apply(state)
-        if operation.model == model and model in state.by_name and model in after.by_name:
-            steps.extend(operation.steps(state.model(model), after.model(model)))
-        state = after
+        after, new_name = operation.apply(state), operation.name_after(name)
+        if operation.model == name and name in state.by_name and new_name in after.by_name:
+            steps.extend(operation.steps(state.model(name), after.model(new_name)))
+        state, name = after, new_name
     return Stage(before.model(model).version, newer, tuple(steps))

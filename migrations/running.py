@@ -24,12 +24,14 @@ class Result:
     Attributes:
         changed: Records rewritten, by model.
         seconds: How long it took.
+        moved: Records that got other keys.
         is_found_done: Another runner did it while this one waited for the lease.
     """
 
     changed: dict[str, int]
     seconds: float
     is_found_done: bool = False
+    moved: int = 0
 
 
 def sum_of(results: Sequence[Result]) -> Result:
@@ -37,7 +39,8 @@ def sum_of(results: Sequence[Result]) -> Result:
     changed = Counter[str]()
     for one in results:
         changed.update(one.changed)
-    return Result(dict(changed), round(sum(one.seconds for one in results), 3))
+    seconds = round(sum(one.seconds for one in results), 3)
+    return Result(dict(changed), seconds, moved=sum(one.moved for one in results))
 
 
 def run_plan(
@@ -73,9 +76,14 @@ def run_plan(
     if fresh.identity != plan.identity:
         raise LockedError("another runner changed the database since this plan was made; look at it and run again")
     journal = _journal(plan, state)
-    run(client, shelf.checkpoint(lease.key, lease.epoch, journal))
     runner = Runner(client, lease, shelf, journal, batch_size, report)
-    changed = {work.route.model: runner.run_pass(work).changed for work in plan.works}
+    if plan.moves:
+        runner.refuse_collisions(plan.moves)
+    run(client, shelf.checkpoint(lease.key, lease.epoch, journal))
+    changed = Counter[str]()
+    for work in plan.works:
+        changed[work.route.model] += runner.run_pass(work).changed
+    moved = sum(runner.run_move(move).changed for move in plan.moves)
     seconds = round(time.monotonic() - began, 3)
     recorded = plan.applied if plan.is_recorded else ()
     records = sum(changed.values())
@@ -83,7 +91,7 @@ def run_plan(
     unapplied = [link.id for link in plan.unapplied]
     events = events_of(plan, seconds, records, lease.epoch)
     run(client, shelf.finish(lease.key, lease.epoch, applied, unapplied, plan.snapshot, events))
-    return Result(changed, seconds)
+    return Result(dict(changed), seconds, moved=moved)
 
 
 def _journal(plan: Plan, state: State) -> Journal:

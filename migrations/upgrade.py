@@ -13,7 +13,7 @@ from redis_models.errors import ConflictError, RecordError, RecordTooOldError
 from redis_models.shape import STAMP, stored_version
 
 from .files import load_chain
-from .planning import routes_of
+from .lineage import routes_of
 from .rewriting import Fence, Outcome, rewrite_here
 from .route import Route
 

@@ -8,6 +8,7 @@ import redis
 
 from redis_models.client import SyncClient, run
 from redis_models.errors import RecordError
+from redis_models.keys import KeySpace
 from redis_models.migrations import AlterField, FillNone, MapValues
 from redis_models.migrations.enumerable import changes_none_only, may_be_none, stored_bytes
 from redis_models.migrations.passes import Work
@@ -119,7 +120,7 @@ def test_what_the_library_stores_needs_no_python(
     outcome = run(leased, rewrite_in_server(Fence("the-lease", 7, False), without_python, 2, keys, 100))
 
     assert (outcome.changed, outcome.failures) == (len(raws), [])
-    assert Work(route, _keys(), 2, 1).is_in_server
+    assert Work(route, KeySpace("", ":", "m"), 2, 1).is_in_server
 
 
 @pytest.mark.parametrize(
@@ -149,10 +150,6 @@ def test_what_could_be_read_as_none_is_never_left_alone() -> None:
     assert not may_be_none(b"517")
     assert changes_none_only("int", "int | None", None, None)
     assert not changes_none_only("int | None", "int", FillNone(0), _not)
-
-
-def _keys() -> object:
-    return ModelSchema("M", 1, "id", "", ":", "m", ()).keys
 
 
 def _on_paper(route: Route, raw: bytes) -> dict[bytes, bytes]:

@@ -76,14 +76,14 @@ class Table:
         """When a record ends, exactly: PEXPIRETIME, which servers before 7 lack."""
         while True:
             before = self._clock_ms()
-            left = int(self.client.pttl(key))  # type: ignore[arg-type]
+            left = int(self.client.pttl(key))
             if left < 0:
                 return left
             if before == self._clock_ms():
                 return before + left
 
     def _clock_ms(self) -> int:
-        seconds, microseconds = self.client.time()  # type: ignore[misc]
+        seconds, microseconds = self.client.time()
         return int(seconds) * 1000 + int(microseconds) // 1000
 
 

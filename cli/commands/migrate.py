@@ -17,6 +17,7 @@ from redis_models.migrations.inspection import snapshot_of
 from redis_models.migrations.journeys import run_journey
 from redis_models.migrations.lease import hold_lease
 from redis_models.migrations.legs import Journey, make_journey
+from redis_models.migrations.operations import MoveModel
 from redis_models.migrations.passes import index_size
 from redis_models.migrations.planning import Plan
 from redis_models.migrations.recording import fake
@@ -102,7 +103,7 @@ def command(
     if is_fake:
         _fake(context, client, apps, target, wait_s)
         return None
-    tasks = [_task(context, client, one, target, is_auto) for one in apps]
+    tasks = sorted((_task(context, client, one, target, is_auto) for one in apps), key=_is_staying)
     if check:
         return _check(context, tasks)
     _show(context, client, tasks, only_plan, run_again)
@@ -129,6 +130,11 @@ def _task(context: CliContext, client: SyncClient, app: App, target: str | None,
         lambda now: make_journey(chain, now, position),
         _has_unmade_changes(chain, code),
     )
+
+
+def _is_staying(task: _Task) -> bool:
+    """Put apps first that leave a model to another one, which finds its records at their last version then."""
+    return not any(isinstance(one, MoveModel) for link in task.journey.applied for one in link.operations)
 
 
 def _has_unmade_changes(chain: Chain, code: Snapshot) -> bool:
@@ -176,7 +182,7 @@ def _show(context: CliContext, client: SyncClient, tasks: list[_Task], only_plan
     documents: list[object] = []
     for task in tasks:
         journey = task.journey
-        counts = {work.route.model: run(client, index_size(work.keys)) for work in journey.works}
+        counts = {work.label: run(client, index_size(work.keys)) for work in journey.works}
         objections = [str(one) for one in journey.objections(run_again=run_again)]
         documents.append(journey_document(journey, counts, objections))
         if only_plan or not journey.is_empty:
@@ -288,4 +294,5 @@ def _fake(context: CliContext, client: SyncClient, apps: list[App], target: str 
 def _summary(result: Result) -> str:
     total = sum(result.changed.values())
     rate = f", {total / result.seconds:,.0f}/s" if total and result.seconds else ""
-    return f"{total:,} records changed in {result.seconds:.1f} s{rate}"
+    moved = f", {result.moved:,} moved to other keys" if result.moved else ""
+    return f"{total:,} records changed in {result.seconds:.1f} s{rate}{moved}"

@@ -58,15 +58,19 @@ class AlterKeys(Operation):
     def steps(self, before: ModelSchema, after: ModelSchema) -> Sequence[Step]:
         return ()
 
-    def describe(self) -> str:
+    @property
+    def changes(self) -> str:
+        """What becomes what, in a few words."""
         parts = {
             "prefix": self.prefix,
             "separator": self.separator,
             "table": self.table,
             "primary key": self.primary_key,
         }
-        told = ", ".join(f"{name} {value!r}" for name, value in parts.items() if value is not None)
-        return f"Alter keys of {self.model}: {told or 'nothing'}"
+        return ", ".join(f"{name} {value!r}" for name, value in parts.items() if value is not None) or "nothing"
+
+    def describe(self) -> str:
+        return f"Alter keys of {self.model}: {self.changes}"
 
     def way_back(self) -> str:
         return "the records move back to the keys that they had"

@@ -173,20 +173,71 @@ def test_an_empty_migration_waits_for_operations(project: Any) -> None:
     assert 'versions = {"Customer": 2}\n    operations = []' in project.text("0002_clean_names")
 
 
-def test_a_deleted_model_is_asked_about(project: Any) -> None:
+def test_a_model_that_is_gone_beside_a_new_one_is_asked_about(project: Any) -> None:
     project.models("class Order(Model):\n    id: str = Field(primary_key=True)\n")
 
     assert project.run() == 3
-    assert "Customer → ?  the model is gone; new: Order (0.33); its records stay in Redis at customer:*" in project.err
+    assert "Customer → ?  candidates: Order (0.46)  use --rename Customer=Order or --drop Customer" in project.err
     assert project.run("--drop", "Customer") == 0
     assert "- delete model  Customer   its records stay" in project.out
 
 
-def test_a_changed_key_is_refused_with_the_line_to_put_back(project: Any) -> None:
-    project.models(project.initial + "        prefix = 'store'\n")
+def test_a_renamed_class_with_other_keys_takes_its_records_along(project: Any) -> None:
+    project.models(project.renamed.replace("class Customer", "class Client").replace("version = 1", "version = 2"))
 
-    assert project.run() == 1
-    assert "Customer: prefix changed from '' to 'store'" in project.err
+    assert project.run("--rename", "Customer=Client", "--rename", "Client.name=full_name") == 0
+    assert project.files() == ["0001_initial", "0002_rename_customer_rename_name_alter_keys_client"]
+    text = project.text("0002_rename_customer_rename_name_alter_keys_client")
+    assert 'migrations.RenameModel("Customer", "Client")' in text
+    assert 'migrations.AlterKeys("Client", table="client")' in text
+    assert project.run("--check") == 0
+
+
+def test_a_changed_prefix_becomes_a_move_of_the_records(project: Any) -> None:
+    project.models(project.initial.replace("version = 1", "version = 2") + "        prefix = 'store'\n")
+
+    assert project.run() == 0
+    assert "~ alter keys    Customer: prefix 'store'" in project.out
+
+
+def test_answers_are_saved_and_replayed(project: Any) -> None:
+    project.models(project.renamed.replace("version = 1", "version = 2"))
+    answers = project.root / "answers.txt"
+    assert project.run("--dry-run", "--rename", "Customer.name=full_name", "--save-answers", str(answers)) == 0
+
+    assert "--rename Customer.name=full_name\n" in answers.read_text()
+    assert project.run("--answers", str(answers)) == 0
+    assert project.files() == ["0001_initial", "0002_rename_name"]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("--rename", "answers.txt:1: '--rename' is no answer; write one option a line"),
+        ("\n--drop 'x", "answers.txt:2: No closing quotation"),
+        ("--drop Nope", "answers.txt:1: --drop Nope: there is no model 'Nope'"),
+    ],
+)
+def test_a_file_of_answers_that_says_nothing_usable_is_refused_with_the_line(
+    project: Any, text: str, message: str
+) -> None:
+    (project.root / "answers.txt").write_text(text)
+
+    assert project.run("--answers", "answers.txt") == 2
+    assert message in project.err
+
+
+def test_a_model_that_went_to_another_app_needs_no_answer(project: Any) -> None:
+    project.settings("shop", "crm")
+    project.models("class Order(Model):\n    id: str = Field(primary_key=True)\n")
+    moved = project.initial.replace("note: str | None = None", "note: str | None = None\n    vip: bool = False")
+    project.models(moved.replace("version = 1", "version = 2"), "crm")
+
+    assert project.run() == 0
+    assert "~ move model    Customer → app crm   its records stay" in project.out
+    assert project.files("crm") == ["0001_initial", "0002_vip"]
+    assert 'migrations.MoveModel("Customer", app="crm")' in project.text(project.files()[-1])
+    assert project.run("--check") == 0
 
 
 @pytest.mark.parametrize(

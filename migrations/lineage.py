@@ -1,0 +1,151 @@
+"""Lineages: which records are the same through a chain, whatever their model was called and wherever they lay. Pure.
+
+A lineage begins where a model is created. It goes on through renames of the class, through other keys, and where a
+model that is created takes over the keys, hence the records, of one that was deleted or came from another app.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from redis_models.errors import MigrationFileError
+
+from .chain import Chain, Link, origins
+from .operations import Operation, RenameField
+from .route import Route, stage_of
+from .schema import ModelSchema, Snapshot
+
+__all__ = ["Lineage", "lineages_of", "routes_of"]
+
+
+@dataclass
+class Lineage:
+    """The records of one model through a chain. Grows while it is made, then is only read.
+
+    Attributes:
+        route: Their way through the versions, named after the latest model.
+        schemas: The model at each position where there is one.
+        remade: Positions at which keys are made of a field anew: the primary key became another, or of another type.
+    """
+
+    route: Route
+    schemas: dict[int, ModelSchema] = field(default_factory=dict[int, ModelSchema])
+    remade: set[int] = field(default_factory=set[int])
+
+    @property
+    def latest(self) -> ModelSchema:
+        """The model as the chain leaves it."""
+        return self.schemas[max(self.schemas)]
+
+    def at(self, position: int) -> ModelSchema:
+        """Give the model whose records they are to be at a position.
+
+        Where it is deleted there, the last one, so that whoever takes the records over finds them alike; where it is
+        not created yet, the first.
+        """
+        known = [place for place in self.schemas if place <= position]
+        return self.schemas[max(known) if known else min(self.schemas)]
+
+    def within(self, positions: range) -> list[ModelSchema]:
+        """Give the models at some positions."""
+        return [self.schemas[place] for place in positions if place in self.schemas]
+
+
+def lineages_of(chain: Chain) -> list[Lineage]:
+    """Give the lineages of a chain, in the order in which they began.
+
+    Raises:
+        MigrationFileError: A model begins where records of another version stay, so that a stamp would mean two shapes;
+            or on keys that records were moved away from, or are moved to keys that are not free.
+    """
+    found: list[Lineage] = []
+    by_name: dict[str, Lineage] = {}
+    by_start: dict[str, Lineage] = {}
+    triples = zip(chain.links, chain.snapshots, chain.snapshots[1:], strict=False)
+    for position, (link, before, after) in enumerate(triples, start=1):
+        names, present = origins(before, link.operations), dict[str, Lineage]()
+        for model in after.models:
+            origin = names.get(model.name)
+            if origin is not None:
+                lineage = by_name[origin]
+                _go_on(lineage, link, before, origin, model)
+                if _remakes_keys(before, link.operations, origin):
+                    lineage.remade.add(position)
+            else:
+                lineage = _begun(by_start, found, link, model)
+            _settle(by_start, lineage, link, model)
+            lineage.schemas[position] = model
+            present[model.name] = lineage
+        by_name = present
+    return found
+
+
+def routes_of(chain: Chain) -> Mapping[str, Route]:
+    """Give the way through the versions of the records under every key space that the chain has ever had.
+
+    Returns:
+        Routes by the beginning of the keys (``KeySpace.start``).
+
+    Raises:
+        MigrationFileError: As ``lineages_of``.
+    """
+    return {model.keys.start: one.route for one in lineages_of(chain) for model in one.schemas.values()}
+
+
+def _go_on(lineage: Lineage, link: Link, before: Snapshot, origin: str, model: ModelSchema) -> None:
+    known = lineage.route
+    stages = known.stages
+    if known.versions[-1] != model.version:
+        stages = (*stages, stage_of(origin, before, link.operations, model.version))
+    lineage.route = Route(model.name, stages, known.first)
+
+
+def _remakes_keys(before: Snapshot, operations: Sequence[Operation], name: str) -> bool:
+    """Whether the primary key becomes another field, or of another type; another name of it is no matter."""
+    state = before
+    for operation in operations:
+        old, name = state.by_name.get(name), operation.name_after(name)
+        state = operation.apply(state)
+        new = state.by_name.get(name)
+        if old is None or new is None or isinstance(operation, RenameField):
+            continue
+        if old.primary_key != new.primary_key or old.field(old.primary_key).type != new.field(new.primary_key).type:
+            return True
+    return False
+
+
+def _begun(by_start: Mapping[str, Lineage], found: list[Lineage], link: Link, model: ModelSchema) -> Lineage:
+    known = by_start.get(model.keys.start)
+    if known is None:
+        found.append(Lineage(Route(model.name, (), model.version)))
+        return found[-1]
+    if known.latest.keys.start != model.keys.start:
+        raise MigrationFileError(link.path, _vacated(model, known))
+    if known.route.versions[-1] != model.version:
+        raise MigrationFileError(link.path, _overlap(model, known.route))
+    known.route = Route(model.name, known.route.stages, known.route.first)
+    return known
+
+
+def _settle(by_start: dict[str, Lineage], lineage: Lineage, link: Link, model: ModelSchema) -> None:
+    other = by_start.setdefault(model.keys.start, lineage)
+    if other is not lineage:
+        raise MigrationFileError(
+            link.path,
+            f"gives the records of {model.name} the keys {model.keys.start}*, where records of {other.route.model} are"
+            " or were; choose another table",
+        )
+
+
+def _vacated(model: ModelSchema, known: Lineage) -> str:
+    return (
+        f"creates {model.name} on the keys {model.keys.start}*, which records of {known.latest.name} had before they"
+        " were moved away, and would have again if that were taken back; give it another table"
+    )
+
+
+def _overlap(model: ModelSchema, known: Route) -> str:
+    last = known.versions[-1]
+    return (
+        f"creates {model.name} at version {model.version} on the keys {model.keys.start}*, where the records of"
+        f" {known.model} stay at version {last}; give it version {last} if it takes these over, or another table"
+    )

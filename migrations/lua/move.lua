@@ -1,0 +1,38 @@
+-- Give records other keys: each whole, with all its life spans, or not at all.
+-- KEYS    1 the lease; 2 the index of the keys before; 3 the index of the keys after
+--         4.. for each record (at most 45): its key, and the key that it is to have
+-- ARGV    1 epoch of the caller's lease; 2 the version that they must have
+--         3 field that the new keys were made of, or '' where they were made of the old ones
+--         then, unless that is '', for each record: what the field held
+-- returns 'FENCED', 'INDEX' (what lies there is no sorted set), or one letter a record: A moved, G gone, T no hash,
+--         X another record has the new key, V of another version, C the field was changed meanwhile
+if redis.call('HGET', KEYS[1], 'epoch') ~= ARGV[1] then return 'FENCED' end
+local version, field = ARGV[2], ARGV[3]
+for i = 2, 3 do
+  if type(redis.pcall('ZCARD', KEYS[i])) == 'table' then return 'INDEX' end
+end
+
+local function move(source, target, held)
+  local kind = redis.call('TYPE', source).ok
+  if kind == 'none' then
+    redis.call('ZREM', KEYS[2], source)
+    return 'G'
+  end
+  if kind ~= 'hash' then return 'T' end
+  if (redis.call('HGET', source, '_v') or '1') ~= version then return 'V' end
+  if held and redis.call('HGET', source, field) ~= held then return 'C' end
+  if redis.call('EXISTS', target) == 1 then return 'X' end
+  -- The index first: a member without a record is harmless, a record without one is not. Full memory refuses it, and
+  -- with it the whole record.
+  redis.call('ZADD', KEYS[3], 0, target)
+  redis.call('RENAME', source, target)
+  redis.call('ZREM', KEYS[2], source)
+  return 'A'
+end
+
+local letters = {}
+for i = 4, #KEYS, 2 do
+  local place = (i - 4) / 2
+  letters[#letters + 1] = move(KEYS[i], KEYS[i + 1], field ~= '' and ARGV[4 + place] or nil)
+end
+return table.concat(letters)

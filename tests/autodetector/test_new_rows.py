@@ -1,0 +1,412 @@
+"""Changes that tables do not know and hashes of pydantic models do: each is found, asked about, or no change at all."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import pytest
+
+_ADDRESS = """
+class Address(BaseModel):
+    {}
+class A(Model):
+    id: str = Field(primary_key=True)
+    address: Address
+    {}
+"""
+_STATUS = """
+class Status(Enum):
+    {}
+class A(Model):
+    id: str = Field(primary_key=True)
+    status: Status
+"""
+_PAY = """
+class Card(BaseModel):
+    kind: Literal['card']
+    number: str
+class Cash(BaseModel):
+    kind: Literal[{!r}]
+    currency: str
+class A(Model):
+    id: str = Field(primary_key=True)
+    pay: {} = Field(discriminator='kind')
+"""
+_META = "class A(Model):\n    id: str = Field(primary_key=True)\n    class Meta:\n        {}"
+_BOTH = "Card | Cash"
+
+# Case: declarations before and after, flags, operations.
+FOUND: dict[str, tuple[str, str, Sequence[str], Sequence[str]]] = {
+    "key prefix": ("pass", _META.format("prefix = 'shop'"), [], ["Alter keys of A: prefix 'shop'"]),
+    "separator": ("pass", _META.format("separator = '|'"), [], ["Alter keys of A: separator '|'"]),
+    "hash tag added": ("pass", _META.format("prefix = '{shop}'"), [], ["Alter keys of A: prefix '{shop}'"]),
+    "primary key field": (
+        "code: str",
+        "class A(Model):\n    id: str\n    code: str = Field(primary_key=True)",
+        [],
+        ["Alter keys of A: primary key 'code'"],
+    ),
+    "primary key type": (
+        "class A(Model):\n    id: int = Field(primary_key=True)",
+        "class A(Model):\n    id: UUID = Field(primary_key=True)",
+        ["--compute A.id"],
+        ["Alter field id on A from int to UUID"],
+    ),
+    "lossless codec": ("x: date", "x: str", [], ["Alter field x on A from date to str"]),
+    "narrowed type": ("x: str", "x: int", [], ["Alter field x on A from str to int"]),
+    "float to int": ("x: float", "x: int", [], ["Alter field x on A from float to int"]),
+    "datetime to date": ("x: datetime", "x: date", [], ["Alter field x on A from datetime to date"]),
+    "set to list": ("x: set[str]", "x: list[str]", [], ["Alter field x on A from set[str] to list[str]"]),
+    "list to tuple": (
+        "x: list[int]",
+        "x: tuple[int, ...]",
+        [],
+        ["Alter field x on A from list[int] to tuple[int, ...]"],
+    ),
+    "encoding of bytes in a nested model": (
+        _ADDRESS.format("x: bytes", ""),
+        _ADDRESS.format(
+            "model_config = ConfigDict(ser_json_bytes='base64', val_json_bytes='base64')\n    x: bytes", ""
+        ),
+        [],
+        ["Alter field address.x on A from bytes[utf8] to bytes"],
+    ),
+    "naive to aware datetime": (
+        "x: NaiveDatetime",
+        "x: AwareDatetime",
+        ["--zone A.x=Europe/Berlin"],
+        ["Alter field x on A from datetime[naive] to datetime[aware]"],
+    ),
+    "naive to aware datetime in a nested model, and optional": (
+        _ADDRESS.format("seen: datetime | None", ""),
+        _ADDRESS.format("seen: AwareDatetime | None", ""),
+        ["--zone A.address.seen=UTC"],
+        ["Alter field address.seen on A from datetime | None to datetime[aware] | None"],
+    ),
+    "optional to required": (
+        "x: str | None = None",
+        "x: str",
+        ["--default A.x=''"],
+        ["Alter field x on A from str | None to str"],
+    ),
+    "required to optional": ("x: int", "x: int | None = None", [], ["Alter field x on A from int to int | None"]),
+    "optional to required, of another type": (
+        "x: str | None = None",
+        "x: int = 0",
+        [],
+        ["Alter field x on A from str | None to int | None", "Alter field x on A from int | None to int"],
+    ),
+    "enum member removed": (
+        _STATUS.format("A = 'a'; B = 'b'"),
+        _STATUS.format("A = 'a'"),
+        ["--map A.status:b=a"],
+        ["Alter field status on A from Enum(A='a', B='b') to Enum(A='a')"],
+    ),
+    "enum value changed": (
+        _STATUS.format("A = 'a'; B = 'b'"),
+        _STATUS.format("A = 'a'; B = 'bb'"),
+        ["--map A.status:b=bb"],
+        ["Alter field status on A from Enum(A='a', B='b') to Enum(A='a', B='bb')"],
+    ),
+    "enum of numbers": (
+        _STATUS.format("A = 1; B = 2"),
+        _STATUS.format("A = 1; C = 3"),
+        ["--map A.status:2=3"],
+        ["Alter field status on A from Enum(A=1, B=2) to Enum(A=1, C=3)"],
+    ),
+    "enum in a list": (
+        _STATUS.format("A = 'a'; B = 'b'").replace("status: Status", "status: list[Status]"),
+        _STATUS.format("A = 'a'").replace("status: Status", "status: list[Status]"),
+        ["--map A.status:b=a"],
+        ["Alter field status on A from list[Enum(A='a', B='b')] to list[Enum(A='a')]"],
+    ),
+    "Literal value removed": (
+        "x: Literal['a', 'b']",
+        "x: Literal['a']",
+        ["--map A.x:b=a"],
+        ["Alter field x on A from Literal['a', 'b'] to Literal['a']"],
+    ),
+    "union widened": (
+        "x: int | bool",
+        "x: int | bool | float",
+        [],
+        ["Alter field x on A from int | bool to int | bool | float"],
+    ),
+    "union narrowed": (
+        "x: int | bool | list[int]",
+        "x: int | bool",
+        [],
+        ["Alter field x on A from int | bool | list[int] to int | bool"],
+    ),
+    "discriminator renamed": (
+        _PAY.format("cash", _BOTH),
+        _PAY.format("cash", _BOTH).replace("kind", "type"),
+        ["--rename A.pay.kind=pay.type"],
+        ["Rename field pay.kind to pay.type on A"],
+    ),
+    "tag value changed": (
+        _PAY.format("cash", _BOTH),
+        _PAY.format("coins", _BOTH),
+        ["--map A.pay.kind:cash=coins"],
+        ["Alter field pay.kind on A from Literal['cash'] to Literal['coins']"],
+    ),
+    "variant removed": (
+        _PAY.format("cash", _BOTH),
+        _PAY.format("cash", "Card").replace(" = Field(discriminator='kind')", ""),
+        ["--compute A.pay"],
+        ["Alter field pay on A from"],
+    ),
+    "variant added": (
+        _PAY.format("cash", "Card").replace(" = Field(discriminator='kind')", ""),
+        _PAY.format("cash", _BOTH),
+        [],
+        ["Alter field pay on A from"],
+    ),
+    "field of one variant added": (
+        _PAY.format("cash", _BOTH),
+        _PAY.format("cash", _BOTH).replace("currency: str", "currency: str\n    coins: bool = False"),
+        [],
+        ["Alter field pay on A from"],
+    ),
+    "nested field added": (
+        _ADDRESS.format("zip: str", ""),
+        _ADDRESS.format("zip: str\n    city: str", ""),
+        ["--default A.address.city='?'"],
+        ["Add field address.city to A"],
+    ),
+    "nested field removed": (
+        _ADDRESS.format("zip: str\n    city: str", ""),
+        _ADDRESS.format("zip: str", ""),
+        [],
+        ["Remove field address.city from A"],
+    ),
+    "nested field renamed": (
+        _ADDRESS.format("zip: str", ""),
+        _ADDRESS.format("plz: str", ""),
+        ["--rename A.address.zip=address.plz"],
+        ["Rename field address.zip to address.plz on A"],
+    ),
+    "nested field retyped in a list": (
+        _ADDRESS.format("zip: str", "").replace("address: Address", "address: list[Address]"),
+        _ADDRESS.format("zip: int", "").replace("address: Address", "address: list[Address]"),
+        [],
+        ["Alter field address.zip on A from str to int"],
+    ),
+    "nested field moved out": (
+        _ADDRESS.format("zip: str\n    city: str", ""),
+        _ADDRESS.format("city: str", "zip: str"),
+        ["--rename A.address.zip=zip"],
+        ["Move field address.zip to zip on A"],
+    ),
+    "field moved into a nested model": (
+        _ADDRESS.format("city: str", "zip: str"),
+        _ADDRESS.format("zip: str\n    city: str", ""),
+        ["--rename A.zip=address.zip"],
+        ["Move field zip to address.zip on A"],
+    ),
+    "object to flattened fields": (
+        _ADDRESS.format("zip: str\n    city: str", ""),
+        "address_zip: str\naddress_city: str",
+        ["--rename A.address.zip=address_zip", "--rename A.address.city=address_city"],
+        ["Flatten field address of A into address_city, address_zip"],
+    ),
+    "flattened fields to an object": (
+        "address_zip: str\naddress_city: str",
+        _ADDRESS.format("zip: str\n    city: str", ""),
+        ["--rename A.address_zip=address.zip", "--rename A.address_city=address.city"],
+        ["Nest fields address_city, address_zip of A into address"],
+    ),
+    "list to text, inline": ("x: list[str]", "x: str", ["--compute A.x"], ["Alter field x on A from list[str] to str"]),
+    "private attribute made a field": ("_x: int = PrivateAttr(1)", "x: int = 1", [], ["Add field x to A"]),
+    "ClassVar made a field": ("x: ClassVar[int] = 1", "x: int = 1", [], ["Add field x to A"]),
+    "field made a ClassVar": ("x: int = 1", "x: ClassVar[int] = 1", [], ["Remove field x from A"]),
+    "ttl added, new records only": (
+        "pass",
+        _META.format("ttl = 60"),
+        ["--ttl A=new-only"],
+        ["Alter ttl of A from None to 60 (new-only)"],
+    ),
+    "rename and retype": (
+        "x: int",
+        "y: str",
+        ["--rename A.x=y"],
+        ["Rename field x to y on A", "Alter field y on A from int to str"],
+    ),
+    "model rename and new field": (
+        "class A(Model):\n    id: str = Field(primary_key=True)",
+        "class B(Model):\n    id: str = Field(primary_key=True)\n    x: int = 1",
+        ["--rename A=B"],
+        ["Rename model A to B", "Add field x to B", "Alter keys of B: table 'b'"],
+    ),
+    "swap of two names": (
+        "x: int\ny: int",
+        "x: int\ny: int",
+        ["--rename A.x=y", "--rename A.y=x"],
+        ["Rename field x to x_swap on A", "Rename field y to x on A", "Rename field x_swap to y on A"],
+    ),
+    "two changes at once in a nested model": (
+        _ADDRESS.format("zip: str\n    old: int", ""),
+        _ADDRESS.format("zip: int\n    new: str", ""),
+        ["--rename A.address.old=address.new"],
+        [
+            "Rename field address.old to address.new on A",
+            "Alter field address.new on A from int to str",
+            "Alter field address.zip on A from str to int",
+        ],
+    ),
+    "alias generator": (
+        _ADDRESS.format("zip_code: str", ""),
+        _ADDRESS.format("zip_code: str\n    x: int = 1", ""),
+        [],
+        ["Alter field address on A from Object(zip_code=str) to Object(x=NotRequired[int], zip_code=str)"],
+    ),
+}
+
+
+@pytest.mark.parametrize("case", FOUND)
+def test_what_changed_is_found(compare: Callable[..., Any], case: str) -> None:
+    old, new, flags, operations = FOUND[case]
+
+    found = compare(old, new, *flags)
+
+    assert not found.questions
+    assert len(found.operations) == len(operations)
+    assert all(one.startswith(start) for one, start in zip(found.operations, operations, strict=True))
+
+
+# Case: declarations before and after that store the same bytes.
+SAME: dict[str, tuple[str, str]] = {
+    "default changed": ("x: int = 1", "x: int = 2"),
+    "default to default_factory": ("x: list[int] = [1]", "x: list[int] = Field(default_factory=lambda: [1])"),
+    "factory target changed": (
+        "x: UUID = Field(default_factory=uuid4)",
+        "x: UUID = Field(default_factory=lambda: UUID(int=1))",
+    ),
+    "enum member added": (_STATUS.format("A = 'a'"), _STATUS.format("A = 'a'; B = 'b'")),
+    "enum member renamed, same value": (_STATUS.format("A = 'a'"), _STATUS.format("Z = 'a'")),
+    "Literal value added": ("x: Literal['a']", "x: Literal['a', 'b']"),
+    "Enum to Literal": (
+        _STATUS.format("A = 'a'; B = 'b'"),
+        _STATUS.format("A = 'a'").replace(": Status", ": Literal['b', 'a']"),
+    ),
+    "Literal to Enum": (
+        _STATUS.format("A = 'a'").replace("    status: Status", "    status: Literal['a']"),
+        _STATUS.format("A = 'a'"),
+    ),
+    "union reordered": ("x: int | bool", "x: bool | int"),
+    "nested field gets a default": (_ADDRESS.format("zip: str", ""), _ADDRESS.format("zip: str = ''", "")),
+    "nested model renamed": (
+        _ADDRESS.format("zip: str", ""),
+        _ADDRESS.format("zip: str", "").replace("Address", "Place"),
+    ),
+    "alias": ("x: int", "x: int = Field(alias='y', serialization_alias='z')"),
+    "alias generator": (
+        "x: int",
+        "model_config = ConfigDict(alias_generator=str.upper, populate_by_name=True)\nx: int",
+    ),
+    "exclude": ("x: int", "x: int = Field(exclude=True)"),
+    "computed field": ("x: int", "x: int\n@computed_field\n@property\ndef y(self) -> int: return self.x"),
+    "strictness": ("x: int", "model_config = ConfigDict(strict=True)\nx: int"),
+    "order, docstring, title, description": (
+        "x: int\ny: str",
+        "'''Text.'''\ny: str = Field(title='Y')\nx: int = Field(description='an x')",
+    ),
+    "validators": ("x: int", "x: int\n@field_validator('x')\ndef check(cls, value): return value"),
+    "constraints": ("x: str", "x: Annotated[str, Field(max_length=3)]"),
+    "extra allow to forbid": (
+        "model_config = ConfigDict(extra='allow')\nx: int",
+        "model_config = ConfigDict(extra='forbid')\nx: int",
+    ),
+    "field moved to a mixin": (
+        "x: int",
+        "class M(BaseModel):\n    x: int\nclass A(M, Model):\n    id: str = Field(primary_key=True)",
+    ),
+    "Model to AutoModel": ("x: int", "class A(AutoModel):\n    id: str = Field(primary_key=True)\n    x: int"),
+    "auto_save": ("pass", _META.format("auto_save = True")),
+}
+
+
+@pytest.mark.parametrize("case", SAME)
+def test_what_stores_the_same_is_no_migration(same: Callable[..., bool], case: str) -> None:
+    old, new = SAME[case]
+
+    assert same(old, new)
+
+
+# Case: declarations before and after, and the questions with their flags.
+ASKED: dict[str, tuple[str, str, Sequence[str]]] = {
+    "primary key field, new": (
+        "pass",
+        "class A(Model):\n    id: str\n    code: str = Field(primary_key=True)",
+        ["A.code → str, required, no default for existing records"],
+    ),
+    "enum member removed": (
+        _STATUS.format("A = 'a'; B = 'b'; C = 'c'"),
+        _STATUS.format("A = 'a'"),
+        [
+            "A.status → 'b' is gone; values now: 'a'  use --map A.status:b=a or --compute A.status",
+            "A.status → 'c' is gone; values now: 'a'  use --map A.status:c=a or --compute A.status",
+        ],
+    ),
+    "variant removed": (
+        _PAY.format("cash", _BOTH),
+        _PAY.format("cash", "Card").replace(" = Field(discriminator='kind')", ""),
+        ["A.pay.kind → 'cash' is gone; values now: none is new  use --compute A.pay"],
+    ),
+    "discriminator renamed": (
+        _PAY.format("cash", _BOTH),
+        _PAY.format("cash", _BOTH).replace("kind", "type"),
+        ["A.pay.kind → ?  candidates: pay.type (0.00)  use --rename A.pay.kind=pay.type"],
+    ),
+    "naive to aware datetime": (
+        "x: datetime",
+        "x: AwareDatetime",
+        ["A.x → datetime with a time zone; the stored ones have none  use --zone A.x=UTC (any zone) or --compute A.x"],
+    ),
+    "ttl added": (
+        "pass",
+        _META.format("ttl = 60"),
+        ["A → ttl was none, is 60 s; what about the records there are?  use --ttl A=new-only or --ttl A=all"],
+    ),
+    "ttl changed": (
+        "class A(Model):\n    id: str = Field(primary_key=True)\n    class Meta:\n        ttl = 9",
+        _META.format("ttl = 60"),
+        ["A → ttl was 9 s, is 60 s"],
+    ),
+    "ttl removed": (_META.format("ttl = 60"), "pass", ["A → ttl was 60 s, is none"]),
+    "nested field renamed": (
+        _ADDRESS.format("zip: str", ""),
+        _ADDRESS.format("plz: str", ""),
+        ["A.address.zip → ?  candidates: address.plz"],
+    ),
+    "nested field added": (
+        _ADDRESS.format("zip: str", ""),
+        _ADDRESS.format("zip: str\n    city: str", ""),
+        ["A.address.city → str, required, no default for existing records"],
+    ),
+    "nested field moved out": (
+        _ADDRESS.format("zip: str\n    city: str", ""),
+        _ADDRESS.format("city: str", "zip: str"),
+        ["A.address.zip → ?  candidates: zip (1.00)  use --rename A.address.zip=zip or --drop A.address.zip"],
+    ),
+    "field moved into a nested model": (
+        _ADDRESS.format("city: str", "zip: str"),
+        _ADDRESS.format("zip: str\n    city: str", ""),
+        ["A.zip → ?  candidates: address.zip (1.00)  use --rename A.zip=address.zip or --drop A.zip"],
+    ),
+    "rename and retype": ("x: int", "y: str", ["A.x → ?  candidates: y"]),
+    "one question for each name that is gone": (
+        "a: int\nb: str",
+        "c: int\nd: str",
+        ["A.a → ?  candidates: c", "A.b → ?  candidates: d"],
+    ),
+}
+
+
+@pytest.mark.parametrize("case", ASKED)
+def test_what_cannot_be_known_is_asked(compare: Callable[..., Any], case: str) -> None:
+    old, new, questions = ASKED[case]
+
+    asked = compare(old, new).questions
+
+    assert len(asked) == len(questions)
+    assert all(one.startswith(start) for one, start in zip(asked, questions, strict=True))

@@ -1,0 +1,85 @@
+"""A chain of migrations of one app, run in this process on the shared server."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+import pytest
+import redis
+
+from redis_models.client import SyncClient, run
+from redis_models.migrations.bookkeeping import Shelf
+from redis_models.migrations.chain import Chain, Link
+from redis_models.migrations.journeys import run_journey
+from redis_models.migrations.lease import hold_lease
+from redis_models.migrations.legs import make_journey
+from redis_models.migrations.operations import Operation
+
+Step = tuple[Mapping[str, int], Sequence[Operation]]
+
+
+def chain_of(*steps: Step, app: str = "shop") -> Chain:
+    """Make a chain; each step is the versions afterwards, and the operations."""
+    links: list[Link] = []
+    for number, (versions, operations) in enumerate(steps, start=1):
+        previous = links[-1].id if links else None
+        name = f"{number:04d}_step"
+        links.append(Link(number, name, f"{name}.py", f"{app}{number}", previous, versions, tuple(operations), name))
+    return Chain(app, tuple(links))
+
+
+class Database:
+    """The shared server, and what migrates it in this process."""
+
+    def __init__(self, client: redis.Redis) -> None:
+        self.client: Any = client
+        self.exchange = SyncClient(client, "test")
+
+    def migrate(self, chain: Chain, target: int | None = None, exchange: Any = None) -> int:
+        """Bring the database to a position of the chain; give how many records were moved."""
+        exchange = exchange or self.exchange
+        shelf = Shelf("default", chain.app)
+        position = chain.head_position if target is None else target
+        with hold_lease(exchange, "default", life_s=10) as lease:
+            journey = make_journey(chain, run(exchange, shelf.read()), position)
+            legs = run_journey(
+                exchange,
+                lease,
+                shelf,
+                journey,
+                lambda state: make_journey(chain, state, position),
+                batch_size=10,
+                report=lambda _: None,
+            )
+            return sum(result.moved for _, result in legs)
+
+    def put(self, key: str, life_ms: int = 0, **fields: str | bytes) -> None:
+        """Store a record, and its key in the index beside it."""
+        self.client.hset(key, mapping=fields)
+        if life_ms:
+            self.client.pexpire(key, life_ms)
+        self.client.zadd(key.rpartition(":")[0] + ":__index", {key: 0})
+
+    def dump(self) -> dict[str, Any]:
+        """Give everything but the bookkeeping: hashes with the instants at which they end, and members of indexes."""
+        found: dict[str, Any] = {}
+        for key in sorted(self.client.scan_iter(count=1000)):
+            if key.startswith(b"redis_models"):
+                continue
+            name = key.decode()
+            if self.client.type(key) == b"zset":
+                found[name] = self.client.zrange(key, 0, -1)
+            else:
+                found[name] = (self.client.hgetall(key), self.client.pexpiretime(key))
+        return found
+
+
+@pytest.fixture
+def database(client: redis.Redis) -> Iterator[Database]:
+    """The shared server, empty."""
+    yield Database(client)
+
+
+@pytest.fixture
+def chain() -> Callable[..., Chain]:
+    """Give what makes a chain."""
+    return chain_of
