@@ -80,7 +80,7 @@ class _Symbols:
     def run(self, version: int, place: int, step: Step) -> list[_Keep]:
         """Run one step of the migration to ``version``; give what it displaces."""
         if isinstance(step, Convert):
-            kept = self._convert(step)
+            kept = replace(self._convert(step), life=None)
             return [] if kept == _NOTHING else [_Keep(kept, kept_name(version, place, step.name, was_absent=False), "")]
         if isinstance(step, Expire):
             self.lives.append((step.policy, step.ms, kept_name(version, place, "", was_absent=False)))
@@ -97,7 +97,8 @@ class _Symbols:
         if before == _NOTHING and not marks:
             return []
         absent_as = kept_name(version, place, name, was_absent=True) if marks else ""
-        return [_Keep(before, kept_name(version, place, name, was_absent=False), absent_as)]
+        kept = before if step.displaces == name else replace(before, life=None)
+        return [_Keep(kept, kept_name(version, place, name, was_absent=False), absent_as)]
 
     def _convert(self, step: Convert) -> _Cell:
         """Convert a field; give what is kept aside of it."""
@@ -200,7 +201,7 @@ class _Names:
     def fields(self, final: Mapping[str, _Cell]) -> Iterable[Argument]:
         yield len(final)
         for name, cell in final.items():
-            yield from (name, self._places[name], *self._cell(cell), self._places[cell.life] if cell.life else 0)
+            yield from (name, self._places[name], *self._cell(cell))
 
     def kept(self, keeps: Sequence[_Keep]) -> Iterable[Argument]:
         yield len(keeps)
@@ -217,11 +218,12 @@ class _Names:
         for table in self._tables:
             yield from table
 
-    def _cell(self, cell: _Cell) -> tuple[Argument, Argument, Argument]:
-        """Give the place of the source, 0 for a constant or -1 for nothing; the constant; the number of the table."""
+    def _cell(self, cell: _Cell) -> tuple[Argument, Argument, Argument, Argument]:
+        """Give the place of the source, 0 for a constant or -1 for nothing; the constant; the table; the life span."""
+        life = 0 if cell.life is None else self._places[cell.life]
         if cell.source is not None:
-            return self._places[cell.source], "", self._table(cell.images)
-        return (-1, "", 0) if cell.constant is None else (0, cell.constant, 0)
+            return self._places[cell.source], "", self._table(cell.images), life
+        return (-1, "", 0, life) if cell.constant is None else (0, cell.constant, 0, life)
 
     def _table(self, images: Images | Kept) -> int:
         if images is SAME:

@@ -40,6 +40,11 @@ class Step(ABC):
         """Whether the server can take the step forward by itself."""
         return False
 
+    @property
+    def displaces(self) -> str | None:
+        """The field whose value goes aside as a whole, and its life span with it; None where there is none such."""
+        return None
+
     @abstractmethod
     def forward(self, draft: Draft) -> Aside:
         """Change the draft; give what must be kept aside to take that back."""
@@ -63,6 +68,10 @@ class Move(Step):
     @property
     def is_static(self) -> bool:
         return True
+
+    @property
+    def displaces(self) -> str:
+        return self.new
 
     def forward(self, draft: Draft) -> Aside:
         displaced = draft.move(self.old, self.new)
@@ -93,8 +102,10 @@ class Put(Step):
         return {} if before is None else {self.name: before}
 
     def backward(self, draft: Draft, aside: Mapping[str, bytes | None]) -> None:
-        draft.remove(self.name)
-        _restore(draft, aside)
+        if self.name in aside:
+            _restore(draft, aside)  # it keeps the life span that it has
+        else:
+            draft.remove(self.name)
 
 
 @dataclass(frozen=True)
@@ -116,6 +127,10 @@ class Drop(Step):
     @property
     def is_static(self) -> bool:
         return True
+
+    @property
+    def displaces(self) -> str:
+        return self.name
 
     def forward(self, draft: Draft) -> Aside:
         before = draft.remove(self.name)
@@ -292,7 +307,7 @@ class Compute(Step):
         except RecordError:
             return False  # of what it is now nothing can be made: it was changed since
         finally:
-            draft.touched.update(draft.origin(name) for name in again.reads | aside.keys())
+            draft.touched.update(draft.origin(name) or name for name in again.reads | aside.keys())
         return all(again.fields.get(name) == draft.fields.get(name) for name in aside.keys() or again.written)
 
 

@@ -331,5 +331,34 @@ def test_a_converted_field_keeps_its_life_span_and_so_does_the_record(leased: tu
     assert client.hmget("m:1", "a", "c", "_b2.0.a") == [b"y", b"same", b"x"]
 
 
+@pytest.mark.needs_command("HPEXPIRETIME")
+@pytest.mark.parametrize("is_in_server", [True, False])
+def test_what_is_put_aside_keeps_its_life_span_and_comes_back_with_it(
+    leased: tuple[redis.Redis, SyncClient], is_in_server: bool
+) -> None:
+    client, exchange = leased
+    fence = Fence(_LEASE, 7, True)
+    route = _route([Drop("a", b"back"), Move("b", "c")], [Drop("c"), Put("a", b"new")])
+    client.hset("m:1", mapping={"a": "1", "b": "2", "c": "3", "d": "4", "_v": "1"})
+    names = ("a", "b", "c", "d")
+    lives = [3_000_000_000_001, 3_000_000_000_002, 3_000_000_000_003, -1]
+    exchange.exchange(
+        [("HPEXPIREAT", "m:1", ms, "FIELDS", 1, name) for name, ms in zip(names, lives[:3], strict=False)]
+    )
+
+    if is_in_server:
+        run(exchange, rewrite_in_server(fence, compile_program(route, 3), 3, [_KEY], 100))
+    else:
+        run(exchange, rewrite_here(fence, route, 3, [_KEY], 100))
+
+    aside = ("_b2.0.a", "_b2.1.c", "_b3.0.c", "a")
+    assert exchange.exchange([("HPEXPIRETIME", _KEY, "FIELDS", 4, *aside)]) == [
+        [3_000_000_000_001, 3_000_000_000_003, 3_000_000_000_002, -1]
+    ]
+    run(exchange, rewrite_here(fence, route, 1, [_KEY], 100))
+    assert exchange.exchange([("HPEXPIRETIME", _KEY, "FIELDS", 4, *names)]) == [lives]
+    assert _stored(client) == {"a": b"1", "b": b"2", "c": b"3", "d": b"4", "_v": b"1"}
+
+
 def _set_c(draft: Draft) -> None:
     draft.set("c", b"new")

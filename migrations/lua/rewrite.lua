@@ -12,8 +12,8 @@
 --             place of the source of its bytes (0 a constant, -1 nothing: the field is deleted), constant,
 --             table that they go through (0 none), place of the source whose life span it takes (0 none)
 --           field that notes that the record had no stamp
---           how many values it keeps aside, for each: source or 0 or -1, constant, table, field that takes it,
---             field that notes its absence ('' none)
+--           how many values it keeps aside, for each: source or 0 or -1, constant, table, life span likewise, field
+--             that takes it, field that notes its absence ('' none)
 --           how many sources are guarded, for each: place, table that must know its bytes
 --           how many changes of the record's life span, for each: policy, ms, field that keeps the one before
 -- returns 'FENCED', or one letter a record: A applied, S is at that version already, G gone, T no hash,
@@ -54,8 +54,10 @@ for _ = 1, number() do
   program.unstamped = take()
   for i = 1, number() do
     program.keeps[i] = {
-      source = number(), constant = take(), images = tables[number()], stored = take(), absent = take(),
+      source = number(), constant = take(), images = tables[number()], life = number(), stored = take(),
+      absent = take(),
     }
+    if program.keeps[i].life > 0 then program.carries = true end
   end
   for i = 1, number() do program.guards[i] = {source = number(), images = tables[number()]} end
   for i = 1, number() do program.lives[i] = {policy = take(), ms = number(), stored = take()} end
@@ -113,12 +115,14 @@ local function rewrite(key, program, values, stamp)
     and redis.call('HPEXPIRETIME', key, 'FIELDS', #sources, unpack(sources))
   -- It grows before it shrinks: full memory must refuse the record whole.
   redis.call('HSET', key, unpack(sets))
-  if ends then
-    for _, field in ipairs(program.fields) do
-      if field.life > 0 and ends[field.life] > 0 and content(field, values) then
-        redis.call('HPEXPIREAT', key, ends[field.life], 'FIELDS', 1, field.name)
-      end
+  local function carry(cell, name)
+    if cell.life > 0 and ends[cell.life] > 0 and content(cell, values) then
+      redis.call('HPEXPIREAT', key, ends[cell.life], 'FIELDS', 1, name)
     end
+  end
+  if ends then
+    for _, field in ipairs(program.fields) do carry(field, field.name) end
+    for _, keep in ipairs(program.keeps) do carry(keep, keep.stored) end
   end
   if #deletes > 0 then redis.call('HDEL', key, unpack(deletes)) end
   set_end(key, ending)
