@@ -4,6 +4,7 @@ import dataclasses
 import itertools
 import operator
 from collections.abc import Callable, Mapping
+from typing import cast
 
 import pytest
 import redis
@@ -358,6 +359,36 @@ def test_what_is_put_aside_keeps_its_life_span_and_comes_back_with_it(
     run(exchange, rewrite_here(fence, route, 1, [_KEY], 100))
     assert exchange.exchange([("HPEXPIRETIME", _KEY, "FIELDS", 4, *names)]) == [lives]
     assert _stored(client) == {"a": b"1", "b": b"2", "c": b"3", "d": b"4", "_v": b"1"}
+
+
+@pytest.mark.needs_command("HPEXPIRETIME")
+@given(stages=st.lists(st.lists(_steps, max_size=4), min_size=1, max_size=3), record=_records)
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_life_spans_of_fields_are_the_same_by_either_way_and_come_back(
+    leased: tuple[redis.Redis, SyncClient], stages: list[list[Step]], record: dict[str, bytes]
+) -> None:
+    client, exchange = leased
+    fence, route, target = Fence(_LEASE, 7, True), _route(*stages), len(stages) + 1
+    before = {**record, "_v": b"1"}
+    assume(record and _on_paper(route, before, target) is not None)
+    for key in (b"m:1", b"m:2"):
+        _put(client, before, key)
+        for number, name in enumerate(record):
+            exchange.exchange([("HPEXPIREAT", key, 3_000_000_000_000 + number, "FIELDS", 1, name)])
+    lives = _lives(client, b"m:1")
+
+    run(exchange, rewrite_in_server(fence, compile_program(route, target), target, [b"m:1"], 100))
+    run(exchange, rewrite_here(fence, route, target, [b"m:2"], 100))
+
+    assert _lives(client, b"m:1") == _lives(client, b"m:2")
+    run(exchange, rewrite_here(fence, route, 1, [b"m:1", b"m:2"], 100))
+    assert _lives(client, b"m:1") == lives == _lives(client, b"m:2")
+
+
+def _lives(client: redis.Redis, key: bytes) -> dict[str, int]:
+    names = sorted(_stored(client, key))
+    [ends] = SyncClient(client, "test").exchange([("HPEXPIRETIME", key, "FIELDS", len(names), *names)])
+    return dict(zip(names, cast("list[int]", ends), strict=True))
 
 
 def _set_c(draft: Draft) -> None:
