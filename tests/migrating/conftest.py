@@ -66,11 +66,55 @@ class Database:
             if key.startswith(b"redis_models"):
                 continue
             name = key.decode()
-            if self.client.type(key) == b"zset":
+            kind = self.client.type(key)
+            if kind == b"zset":
                 found[name] = self.client.zrange(key, 0, -1)
+            elif kind == b"string":
+                found[name] = [self.client.get(key)]
             else:
                 found[name] = (self.client.hgetall(key), self.client.pexpiretime(key))
         return found
+
+
+class Watched:
+    """Passes exchanges on to a client, and calls a function after each."""
+
+    def __init__(self, exchange: SyncClient, then: Callable[[], None]) -> None:
+        self._exchange: Any = exchange
+        self._then = then
+
+    def exchange(self, *arguments: Any, **options: Any) -> Any:
+        reply = self._exchange.exchange(*arguments, **options)
+        self._then()
+        return reply
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._exchange, name)
+
+
+@pytest.fixture
+def watched(database: Database) -> Callable[[Callable[[], None]], Watched]:
+    """Give what makes a client of the database after each exchange of which something happens."""
+    return lambda then: Watched(database.exchange, then)
+
+
+@pytest.fixture
+def dying(database: Database) -> Callable[[int], Watched]:
+    """Give what makes a client whose process dies after so many exchanges: no word of it arrives any more."""
+
+    def make(passes: int) -> Watched:
+        left = passes
+
+        def die() -> None:
+            nonlocal left
+            left -= 1
+            if left < 0:
+                database.client.delete("redis_models:{default}:lease")
+                raise KeyboardInterrupt
+
+        return Watched(database.exchange, die)
+
+    return make
 
 
 @pytest.fixture

@@ -1,6 +1,6 @@
 """Records get other keys: whole, once, with their life spans, and back again; collisions are told before anything."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 from uuid import UUID, uuid5
 
@@ -19,7 +19,9 @@ from redis_models.migrations import (
     RenameModel,
 )
 from redis_models.migrations.chain import Chain
+from redis_models.migrations.operations import Operation
 
+Step = tuple[Mapping[str, int], Sequence[Operation]]
 _FIELDS = {"id": "str", "name": "str", "n": "int"}
 _CREATE = ({"Customer": 1}, [CreateModel("Customer", _FIELDS, "id", "customer")])
 _SPACE = UUID("00000000-0000-0000-0000-000000000000")
@@ -146,24 +148,8 @@ def test_a_class_that_is_renamed_changed_and_moved_over_several_versions_is_rewr
     assert database.dump() == before
 
 
-class _Dying:
-    """Passes exchanges on to a client until it has passed so many."""
-
-    def __init__(self, exchange: Any, passes: int) -> None:
-        self._exchange, self._left = exchange, passes
-
-    def exchange(self, *arguments: Any, **options: Any) -> Any:
-        if self._left == 0:
-            raise KeyboardInterrupt
-        self._left -= 1
-        return self._exchange.exchange(*arguments, **options)
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._exchange, name)
-
-
 def test_a_run_that_dies_between_any_two_exchanges_is_finished_by_the_next(
-    database: Any, chain: Callable[..., Chain]
+    database: Any, chain: Callable[..., Chain], dying: Callable[..., Any]
 ) -> None:
     links = chain(
         _CREATE,
@@ -177,10 +163,10 @@ def test_a_run_that_dies_between_any_two_exchanges_is_finished_by_the_next(
         database.client.flushall()
         _fill(database, 60)
         try:
-            database.migrate(links, exchange=_Dying(database.exchange, died))
+            database.migrate(links, exchange=dying(died))
             break
         except KeyboardInterrupt:
-            database.client.delete("redis_models:{default}:lease")
+            pass
         died += 1
         database.migrate(links)
         now = database.dump()
@@ -220,20 +206,17 @@ def test_two_records_that_would_get_one_key_are_told_before_anything_is_written(
 
 
 def test_what_a_plain_client_writes_to_an_old_key_behind_the_move_is_told_and_stays(
-    database: Any, chain: Callable[..., Chain]
+    database: Any, chain: Callable[..., Chain], watched: Callable[..., Any]
 ) -> None:
     _fill(database)
     links = chain(_CREATE, ({"Customer": 2}, [AlterKeys("Customer", table="client")]))
 
-    class Writing(_Dying):
-        def exchange(self, *arguments: Any, **options: Any) -> Any:
-            reply = self._exchange.exchange(*arguments, **options)
-            if database.client.exists("client:c7"):
-                database.client.hset("customer:c7", mapping={"name": "late", "_v": "2"})
-            return reply
+    def write_late() -> None:
+        if database.client.exists("client:c7"):
+            database.client.hset("customer:c7", mapping={"name": "late", "_v": "2"})
 
     with pytest.raises(IncompleteError, match="customer:c7: its new key client:c7 is taken"):
-        database.migrate(links, exchange=Writing(database.exchange, -1))
+        database.migrate(links, exchange=watched(write_late))
 
     assert database.client.hget("customer:c7", "name") == b"late"
     assert database.client.hget("client:c7", "name") == b"n7"
@@ -262,7 +245,7 @@ def test_records_that_another_app_left_are_found_by_the_app_that_creates_their_m
     assert (record[b"_v"], record[b"full_name"], record[b"vip"]) == (b"3", b"n7", b"false")
 
 
-REFUSED = {
+REFUSED: dict[str, tuple[Step, Step, str]] = {
     "keys that were moved away from": (
         ({"Customer": 2}, [AlterKeys("Customer", table="client")]),
         ({"Lead": 2}, [CreateModel("Lead", _FIELDS, "id", "customer")]),
