@@ -1,7 +1,7 @@
 """AlterTTL changes the life spans of records as its policy says, in the server and by Python, and back."""
 
 import time
-from collections.abc import Callable, Sequence
+from typing import cast
 
 import pytest
 import redis
@@ -22,7 +22,6 @@ _FENCE = Fence("the-lease", 7, False)
 _HOUR_MS, _DAY_MS = 3_600_000, 86_400_000
 _SLACK_MS = 20_000  # what a busy machine may need between two looks at the clock
 _NEVER = -1
-Up = Callable[[Sequence[bytes]], None]
 
 
 def _snapshot(ttl: int | None) -> Snapshot:
@@ -83,7 +82,8 @@ class Table:
                 return before + left
 
     def _clock_ms(self) -> int:
-        seconds, microseconds = self.client.time()
+        [reply] = self.exchange.exchange([("TIME",)])
+        seconds, microseconds = cast("list[bytes]", reply)
         return int(seconds) * 1000 + int(microseconds) // 1000
 
 

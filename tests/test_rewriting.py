@@ -316,7 +316,9 @@ def test_life_spans_of_keys_and_fields_go_along(leased: tuple[redis.Redis, SyncC
 
 
 @pytest.mark.needs_command("HPEXPIRETIME")
-def test_a_converted_field_keeps_its_life_span_and_a_renamed_one_takes_over_none(leased: tuple[redis.Redis, SyncClient]) -> None:
+def test_a_converted_field_keeps_its_life_span_and_a_renamed_one_takes_over_none(
+    leased: tuple[redis.Redis, SyncClient],
+) -> None:
     client, exchange = leased
     twist = _conversion("a", {b"x": b"y", b"z": b"z"}, {}, [b"x", b"z"], leaves_others=False)
     route = _route([twist, Move("b", "c"), Expire("shorten", 10**12)])
