@@ -2,6 +2,7 @@
 
 import difflib
 import re
+from collections.abc import Sequence
 from typing import Final
 
 import click
@@ -10,7 +11,7 @@ from redis_models.apps import App
 
 from .context import CliContext
 
-__all__ = ["WithSteps", "chosen_apps"]
+__all__ = ["WithSteps", "chosen_apps", "chosen_by_label"]
 
 # Stands for the "-" of a target like -1 on its way through click, which would take it for an option.
 _MINUS: Final = "minus:"
@@ -42,6 +43,21 @@ def chosen_apps(context: CliContext, app: str | None, target: str | None = None)
     near = difflib.get_close_matches(app, known, n=1)
     hint = f"Did you mean {near[0]!r}?" if near else f"There is {', '.join(known) or 'none'}."
     raise click.UsageError(f"No app named {app!r}. {hint}")
+
+
+def chosen_by_label(context: CliContext, labels: Sequence[str]) -> list[App]:
+    """Give the apps of these labels, each once; all without any.
+
+    Raises:
+        click.UsageError: There is no such app.
+    """
+    known = {app.label: app for app in context.apps}
+    for label in labels:
+        if label not in known:
+            near = difflib.get_close_matches(label, known, n=1)
+            cure = f"did you mean {near[0]!r}?" if near else f"the apps are {', '.join(sorted(known))}"
+            raise click.UsageError(f"there is no app {label!r}; {cure}")
+    return [known[label] for label in dict.fromkeys(labels or known)]
 
 
 def _minus(text: str | None) -> str | None:

@@ -4,14 +4,16 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from redis_models.apps import App
+from redis_models.migrations.amending import amend
 from redis_models.migrations.answers import Answers
 from redis_models.migrations.authoring import NewMigration, next_migration
-from redis_models.migrations.chain import Chain
+from redis_models.migrations.chain import Chain, origins
 from redis_models.migrations.diff import Diff, diff
+from redis_models.migrations.folding import creation_of
 from redis_models.migrations.moves import Moves
 from redis_models.migrations.schema import ModelSchema, Snapshot
 
-__all__ = ["Place", "Task", "emptied", "make_all", "owners_of", "tasks_of"]
+__all__ = ["Place", "Task", "emptied", "make_all", "owners_of", "tasks_from_redis", "tasks_of"]
 
 
 @dataclass(frozen=True)
@@ -41,6 +43,7 @@ class Task:
         answers: Those that were given so far.
         found: What lies between ``old`` and the code.
         is_follow_up: It comes after another one of the same app, for models that came from other apps and changed.
+        name: What its file is called, whatever else is said; "" for a suggestion.
     """
 
     place: Place
@@ -48,6 +51,7 @@ class Task:
     answers: Answers
     found: Diff
     is_follow_up: bool = False
+    name: str = ""
 
     @property
     def compare(self) -> Callable[[Answers], Diff]:
@@ -60,15 +64,20 @@ class Task:
         return replace(self, answers=answers, found=self.compare(answers))
 
 
-def tasks_of(places: Iterable[Place], given: Mapping[str, Answers]) -> list[Task]:
+def tasks_of(places: Iterable[Place], given: Mapping[str, Answers], *, is_update: bool = False) -> list[Task]:
     """Compare the files of apps with their code.
+
+    Args:
+        places: The apps.
+        given: Answers by the label of the app.
+        is_update: The last migration of each is to be written again, so that the versions that it raised suffice.
 
     Raises:
         SchemaError: An answer matches nothing.
     """
     tasks: list[Task] = []
     for place in places:
-        answers, old = given[place.app.label], place.chain.snapshots[-1]
+        answers, old = given[place.app.label], _unraised(place.chain) if is_update else place.chain.snapshots[-1]
         late = [one for one in answers.given if one.model in place.moves.arriving]
         soon = Answers(tuple(one for one in answers.given if one not in late))
         task = Task(place, old, soon, Diff()).answered(soon)
@@ -78,6 +87,30 @@ def tasks_of(places: Iterable[Place], given: Mapping[str, Answers]) -> list[Task
         elif late:
             Task(place, old, answers, Diff()).answered(answers)  # which refuses them in its own words
     return tasks
+
+
+def _unraised(chain: Chain) -> Snapshot:
+    """Give the schemas at the end, with the versions from before the last migration."""
+    if not chain.links:
+        return chain.snapshots[-1]
+    last, before, after = chain.links[-1], chain.snapshots[-2], chain.snapshots[-1]
+    names = origins(before, last.operations)
+    for name, version in last.versions.items():
+        known = before.model(names[name]).version if name in names else version - 1
+        after = after.with_model(replace(after.model(name), version=known))
+    return after
+
+
+def tasks_from_redis(place: Place, stored: Snapshot, answers: Answers) -> list[Task]:
+    """Begin with what Redis has, for an app without files: a migration that tells it, and what leads on to the code.
+
+    Raises:
+        SchemaError: An answer matches nothing.
+    """
+    versions = {one.name: one.version for one in stored.models}
+    told = Diff(tuple(creation_of(one) for one in stored.models), versions=versions, target=stored)
+    first = Task(place, Snapshot(), Answers(), told, name="from_redis")
+    return [first, Task(place, stored, answers, Diff(), is_follow_up=True).answered(answers)]
 
 
 def _follow_up(task: Task, arriving: Mapping[str, ModelSchema], answers: Answers) -> Task:
@@ -99,13 +132,16 @@ def emptied(task: Task) -> Task:
     return replace(task, found=Diff(versions=versions))
 
 
-def make_all(tasks: Iterable[Task], *, name: str | None = None, is_empty: bool = False) -> list[NewMigration]:
+def make_all(
+    tasks: Iterable[Task], *, name: str | None = None, is_empty: bool = False, is_update: bool = False
+) -> list[NewMigration]:
     """Put the next migration of each task together.
 
     Args:
         tasks: Without questions.
         name: What the files are called, without their numbers; None for a suggestion.
         is_empty: Make those without operations, too, to be filled in by hand.
+        is_update: Write the last migration again, with what is new, where there is one.
 
     Raises:
         MigrationFileError: The operations do not fit.
@@ -118,8 +154,12 @@ def make_all(tasks: Iterable[Task], *, name: str | None = None, is_empty: bool =
         app = task.place.app
         chain = chains.get(app.label, task.place.chain)
         code = None if is_empty else task.found.target
-        new = next_migration(chain, app.migrations_path, task.found, code=code, name=name)
-        chains[app.label] = Chain(app.label, (*chain.links, new.link))
+        if is_update and chain.links:
+            new = amend(chain, app.migrations_path, task.found, task.found.target)
+            chains[app.label] = Chain(app.label, (*chain.links[:-1], new.link))
+        else:
+            new = next_migration(chain, app.migrations_path, task.found, code=code, name=task.name or name)
+            chains[app.label] = Chain(app.label, (*chain.links, new.link))
         made.append(new)
     return made
 

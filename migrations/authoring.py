@@ -1,5 +1,6 @@
 """Authoring: put the next migration of a chain together, and prove that it leads where it should. Writes nothing."""
 
+import hashlib
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -8,10 +9,10 @@ from redis_models.errors import MigrationError
 from .chain import Chain, Link
 from .diff import Diff
 from .files import link_of
-from .rendering import new_id, render, suggest_name
+from .rendering import render, suggest_name
 from .schema import Snapshot
 
-__all__ = ["NewMigration", "next_migration"]
+__all__ = ["NewMigration", "next_migration", "stable_id"]
 
 
 @dataclass(frozen=True)
@@ -47,15 +48,35 @@ def next_migration(
         MigrationFileError: The name is none, or the operations do not fit.
     """
     last = chain.links[-1] if chain.links else None
-    id, previous = new_id([link.id for link in chain.links]), last.id if last else None
-    text = render(id, previous, found.versions, found.operations)
+    previous = last.id if last else None
     stem = name or suggest_name(found.operations, found.versions, is_first=last is None)
+    id = stable_id(chain, render("", previous, found.versions, found.operations), "" if found.is_written else stem)
+    text = render(id, previous, found.versions, found.operations)
     path = directory / f"{last.number + 1 if last else 1:04d}_{stem}.py"
     link = link_of(chain.app, path, text.encode())
     longer = Chain(chain.app, (*chain.links, link))
     if code is not None and longer.snapshots[-1].fingerprint != _expected(code, found).fingerprint:
         raise MigrationError(f"{path.name} would not lead to what the code says; please report this as a bug: {text}")
     return NewMigration(path, text, link, chain.snapshots[-1])
+
+
+def stable_id(chain: Chain, text: str, name: str = "") -> str:
+    """Give an id that only depends on what a migration does and where it stands.
+
+    So a file that was thrown away comes again as it was, and two people who make the same migration make the same file.
+
+    Args:
+        chain: What it is added to, whose ids are taken.
+        text: The file, without an id.
+        name: Of the file, where its text says nothing.
+    """
+    taken, tries = {link.id for link in chain.links}, 0
+    while True:
+        whole = "\0".join((chain.app, name, str(tries), text))
+        id = hashlib.sha256(whole.encode("utf-8", "surrogatepass")).hexdigest()[:8]
+        if id not in taken:
+            return id
+        tries += 1
 
 
 def _expected(code: Snapshot, found: Diff) -> Snapshot:

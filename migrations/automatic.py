@@ -4,28 +4,28 @@ The same diff in the same state gives the same operations, so that a run that st
 command. There is no way back, because nothing keeps the operations.
 """
 
-from collections.abc import Sequence
 from dataclasses import replace
 
 from redis_models.errors import DriftError, MigrationError
 
 from .bookkeeping import State
 from .chain import Chain, Link
-from .operations import CreateModel, Operation
+from .diff import Diff
+from .folding import creation_of
+from .operations import Operation
 from .planning import Plan, plan_between
 from .schema import Snapshot
 
 __all__ = ["automatic_plan"]
 
 
-def automatic_plan(app: str, state: State, code: Snapshot, operations: Sequence[Operation]) -> Plan:
+def automatic_plan(app: str, state: State, found: Diff) -> Plan:
     """Plan the way from the stored snapshot to the code.
 
     Args:
         app: Label of the app.
         state: The database.
-        code: Schemas of the code.
-        operations: What the diff between the two says.
+        found: What lies between the stored snapshot and the code; without questions.
 
     Raises:
         MigrationError: The app has applied migration files.
@@ -35,7 +35,7 @@ def automatic_plan(app: str, state: State, code: Snapshot, operations: Sequence[
         raise MigrationError(f"{app} has applied migration files; --auto would leave them behind. Use 'makemigrations'")
     stored = state.snapshot or Snapshot()
     base = Link(1, "stored", "the stored snapshot", "stored", None, _versions(stored), _creations(stored), "")
-    wish = Link(2, "code", "the code", "code", "stored", _raised(stored, code), tuple(operations), "")
+    wish = Link(2, "code", "the code", "code", "stored", found.versions, found.operations, "")
     chain = Chain(app, (base, wish))
     is_there = not wish.operations and not wish.versions and state.journal is None
     plan = replace(plan_between(chain, 1, 1 if is_there else 2, state.journal), is_recorded=False)
@@ -48,24 +48,8 @@ def automatic_plan(app: str, state: State, code: Snapshot, operations: Sequence[
 
 
 def _creations(snapshot: Snapshot) -> tuple[Operation, ...]:
-    return tuple(
-        CreateModel(
-            model.name,
-            {field.name: field.type for field in model.fields},
-            model.primary_key,
-            model.table,
-            model.prefix,
-            model.separator,
-            model.ttl,
-        )
-        for model in snapshot.models
-    )
+    return tuple(creation_of(model) for model in snapshot.models)
 
 
 def _versions(snapshot: Snapshot) -> dict[str, int]:
     return {model.name: model.version for model in snapshot.models}
-
-
-def _raised(stored: Snapshot, code: Snapshot) -> dict[str, int]:
-    old = _versions(stored)
-    return {name: version for name, version in _versions(code).items() if old.get(name) != version}

@@ -4,7 +4,7 @@ A position counts links: 0 is before the first, ``i`` is after link ``i``. Numbe
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 from redis_models.errors import MigrationError, MigrationFileError, SchemaError
@@ -31,6 +31,9 @@ class Link:
         versions: Versions that models have afterwards.
         operations: In the order in which they apply.
         checksum: Digest of what the file does, without its comments and its formatting.
+        replaces: Ids of the migrations that it stands for.
+        allow: Reasons why what safety rules would refuse is right, by their codes.
+        complaints: What its source does that a migration had better not: a code, a line and what it is.
     """
 
     number: int
@@ -41,6 +44,9 @@ class Link:
     versions: Mapping[str, int]
     operations: tuple[Operation, ...]
     checksum: str
+    replaces: tuple[str, ...] = ()
+    allow: Mapping[str, str] = field(default_factory=dict[str, str])
+    complaints: tuple[tuple[str, int, str], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -210,10 +216,10 @@ def _check(operation: Operation, before: Snapshot, after: Snapshot) -> None:
     model = after.by_name.get(operation.name_after(operation.model))
     if model is None:
         return
-    for field in model.fields:
-        if field.name.startswith(RESERVED):
-            raise SchemaError(f"field name {field.name!r} begins with one of {RESERVED}: these are reserved")
-        resolve(field.type)
+    for one in model.fields:
+        if one.name.startswith(RESERVED):
+            raise SchemaError(f"field name {one.name!r} begins with one of {RESERVED}: these are reserved")
+        resolve(one.type)
     _refuse_shared_keys(model, after)
     if operation.model in before.by_name:
         operation.steps(before.model(operation.model), model)

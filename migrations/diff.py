@@ -14,12 +14,13 @@ from redis_models.errors import SchemaError
 
 from .answers import Answers, DropAnswer, RenameModelAnswer
 from .comparing import Comparison, compare
-from .operations import CreateModel, DeleteModel, MoveModel, Operation
+from .folding import creation_of
+from .operations import DeleteModel, MoveModel, Operation
 from .pairing import Pairing, pair_models
 from .questions import Question
 from .schema import ModelSchema, Snapshot
 
-__all__ = ["Diff", "LowVersion", "creation_of", "diff"]
+__all__ = ["Diff", "LowVersion", "diff"]
 
 _NOBODY: Mapping[str, str] = {}
 _NOTHING: Mapping[str, ModelSchema] = {}
@@ -138,12 +139,6 @@ def _of_models(pairing: Pairing, arriving: Mapping[str, ModelSchema]) -> Diff:
     return Diff(
         tuple(operations), tuple(pairing.questions), {one.name: one.version for one in come}, is_partial=is_partial
     )
-
-
-def creation_of(one: ModelSchema) -> CreateModel:
-    """Give the operation that begins to track a model as it is."""
-    fields = {field.name: field.type for field in one.fields}
-    return CreateModel(one.name, fields, one.primary_key, one.table, one.prefix, one.separator, one.ttl)
 
 
 def _of_pair(pair: tuple[ModelSchema, ModelSchema], found: Comparison) -> Diff:

@@ -17,10 +17,11 @@ from redis_models.errors import MigrationFileError
 from redis_models.importing import shown_path
 
 from .chain import Chain, Link
+from .lint import CODES, complaints_of
 from .migration import Migration
 from .operations import Operation
 
-__all__ = ["HEAD", "link_of", "load_chain", "write_migration"]
+__all__ = ["HEAD", "exchange_migrations", "link_of", "load_chain", "load_links", "write_migration"]
 
 HEAD: Final = "HEAD"  # holds the id of the last migration, so that two branches that each add one collide in git
 _NAME: Final = re.compile(r"(\d{4,})_\w+")
@@ -38,12 +39,19 @@ def load_chain(label: str, directory: Path) -> Chain:
     Raises:
         MigrationFileError: A file cannot be read or does not fit.
     """
-    if not directory.exists():
-        return Chain(label)
-    links = [link_of(label, path, _read(path)) for path in _files_in(directory)]
-    chain = Chain(label, tuple(links))
-    _check_head(directory, chain)
+    chain = Chain(label, tuple(load_links(label, directory)))
+    if directory.exists():
+        _check_head(directory, chain)
     return chain
+
+
+def load_links(label: str, directory: Path) -> list[Link]:
+    """Read all migrations of an app, even if they form no line.
+
+    Raises:
+        MigrationFileError: A file cannot be read.
+    """
+    return [link_of(label, path, _read(path)) for path in _files_in(directory)] if directory.exists() else []
 
 
 def link_of(label: str, path: Path, source: bytes) -> Link:
@@ -69,6 +77,9 @@ def link_of(label: str, path: Path, source: bytes) -> Link:
         versions=_versions(shown, migration),
         operations=_operations(shown, migration),
         checksum=_checksum(tree),
+        replaces=_replaces(shown, migration),
+        allow=_allow(shown, migration),
+        complaints=tuple(complaints_of(tree)),
     )
 
 
@@ -102,6 +113,34 @@ def write_migration(directory: Path, name: str, text: str, id: str) -> Path:
     except OSError as exc:
         raise MigrationFileError(shown_path(path), f"cannot be written: {exc.strerror}; nothing was written") from exc
     return path
+
+
+def exchange_migrations(directory: Path, texts: Mapping[str, str], gone: Sequence[str], head: str) -> None:
+    """Put files in the place of others: first what is new, then HEAD, then what goes.
+
+    A process that dies in between leaves files that follow one another twice, which ``load_chain`` refuses; the same
+    command, run again, or version control, mends that.
+
+    Args:
+        directory: The app's folder of migrations.
+        texts: Content by the name of a file, without ``.py``.
+        gone: Names of the files that go.
+        head: Id of the last migration afterwards.
+
+    Raises:
+        MigrationFileError: The disk refuses.
+    """
+    try:
+        for name, text in texts.items():
+            _replace(directory / f"{name}.py", text)
+        _replace(directory / HEAD, f"{head}\n")
+        for name in gone:
+            if name not in texts:
+                (directory / f"{name}.py").unlink(missing_ok=True)
+    except OSError as exc:
+        raise MigrationFileError(
+            shown_path(directory), f"cannot be written: {exc.strerror}; look at git status"
+        ) from exc
 
 
 def _place(path: Path, text: str) -> None:
@@ -235,6 +274,26 @@ def _versions(shown: str, migration: type[Migration]) -> Mapping[str, int]:
         if all(isinstance(name, str) and type(version) is int for name, version in pairs):
             return dict(cast("Mapping[str, int]", versions))
     raise MigrationFileError(shown, f"has versions = {versions!r}; write a whole number by model: {{'Customer': 3}}")
+
+
+def _replaces(shown: str, migration: type[Migration]) -> tuple[str, ...]:
+    replaces = _declared(migration, "replaces")
+    if isinstance(replaces, (list, tuple)):
+        ids = cast("Sequence[object]", replaces)
+        if all(isinstance(one, str) for one in ids):
+            return tuple(cast("Sequence[str]", replaces))
+    raise MigrationFileError(shown, f"has replaces = {replaces!r:.60}; write a list of ids")
+
+
+def _allow(shown: str, migration: type[Migration]) -> Mapping[str, str]:
+    allow = _declared(migration, "allow")
+    if isinstance(allow, Mapping):
+        pairs = cast("Mapping[object, object]", allow).items()
+        if all(code in CODES and isinstance(reason, str) and reason.strip() for code, reason in pairs):
+            return dict(cast("Mapping[str, str]", allow))
+    raise MigrationFileError(
+        shown, f"has allow = {allow!r:.80}; write a reason by the code of a rule, like {{'RM102': 'nobody needs it'}}"
+    )
 
 
 def _operations(shown: str, migration: type[Migration]) -> tuple[Operation, ...]:

@@ -5,23 +5,24 @@ of its journal; a plan covers these too, whatever its own target is.
 """
 
 import hashlib
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Final
 
 from redis_models.errors import DriftError
 
-from .bookkeeping import Journal, State
+from .bookkeeping import Entry, Journal, State
 from .chain import Chain, Link
 from .lineage import lineages_of
 from .moving import Move
 from .passes import Work
 from .schema import Snapshot
 
-__all__ = ["IN_CLIENT_RATE", "IN_SERVER_RATE", "Plan", "make_plan", "plan_between"]
+__all__ = ["IN_CLIENT_RATE", "IN_SERVER_RATE", "SQUASHED", "Plan", "as_squashed", "make_plan", "plan_between"]
 
 IN_SERVER_RATE: Final = 100_000  # records a second, for estimates only: half of what two slow cores did
 IN_CLIENT_RATE: Final = 15_000
+SQUASHED: Final = "squashed"  # in the place of a checksum: what was applied are the files that it stands for
 
 
 @dataclass(frozen=True)
@@ -101,7 +102,22 @@ def make_plan(chain: Chain, state: State, target: int) -> Plan:
             f"{chain.app}: the migration files lead elsewhere than when a run that is not finished began; restore them"
             " as they were (functions may be mended), and finish it with 'migrate'"
         )
+    _refuse_back_through_squashed(chain, state, start, target)
     return plan_between(chain, start, target, journal)
+
+
+def _refuse_back_through_squashed(chain: Chain, state: State, start: int, target: int) -> None:
+    """Refuse the way back through a squashed migration where those that it stands for were applied.
+
+    What these kept aside is theirs: only they know how to put it back.
+    """
+    for link in chain.links[target:start]:
+        if any(id in state.ledger for id in link.replaces):
+            raise DriftError(
+                f"{chain.app}: {link.name} was applied here as the migrations that it stands for"
+                f" ({', '.join(link.replaces)}), and only these can take it back; restore their files from version"
+                " control first"
+            )
 
 
 def plan_between(chain: Chain, start: int, target: int, journal: Journal | None) -> Plan:
@@ -147,26 +163,51 @@ def _passes(chain: Chain, positions: range, source: int, target: int) -> tuple[t
 def _position(chain: Chain, state: State) -> int:
     """Give how far the ledger is in the chain: the number of its first migrations that are applied."""
     known = {link.id: link for link in chain.links}
-    for id, entry in state.ledger.items():
+    ledger = as_squashed(chain, state.ledger)
+    for id, entry in ledger.items():
         if id not in known:
             raise DriftError(
                 f"{chain.app}: {entry.name} ({id}) is applied here, but its file is missing; restore it from"
                 " version control"
             )
-        if entry.checksum != known[id].checksum:
+        if entry.checksum not in (known[id].checksum, SQUASHED):
             raise DriftError(
                 f"{known[id].path}: {entry.name} ({id}) was edited after it was applied at {entry.applied_at}; restore"
                 f" the file, or accept it as it is with 'migrate {chain.app} {known[id].number} --fake'"
             )
-    position = len(state.ledger)
+    position = len(ledger)
     for link in chain.links[:position]:
-        if link.id not in state.ledger:
+        if link.id not in ledger:
             raise DriftError(
                 f"{chain.app}: {link.name} ({link.id}) is not applied, but a later migration is; restore the"
                 " order of the files"
             )
     _check_snapshot(chain, state, position)
     return position
+
+
+def as_squashed(chain: Chain, ledger: Mapping[str, Entry]) -> Mapping[str, Entry]:
+    """Give a ledger in which a squashed migration stands in the place of all those that it stands for.
+
+    Raises:
+        DriftError: Some of these are applied, and some are not.
+    """
+    found = dict(ledger)
+    for link in chain.links:
+        held = [id for id in link.replaces if id in found]
+        if not held or link.id in found:
+            continue
+        if len(held) < len(link.replaces):
+            missing = ", ".join(id for id in link.replaces if id not in found)
+            raise DriftError(
+                f"{chain.app}: {link.name} stands for migrations of which some are applied here and some are not"
+                f" ({missing}); restore their files from version control, run 'migrate', and come back"
+            )
+        last = found[held[-1]]
+        for id in held:
+            del found[id]
+        found[link.id] = replace(last, id=link.id, name=link.name, number=link.number, checksum=SQUASHED)
+    return found
 
 
 def _check_snapshot(chain: Chain, state: State, position: int) -> None:

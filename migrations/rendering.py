@@ -1,8 +1,7 @@
 """Rendering: from operations to the text of a migration file, laid out as ruff leaves it. Pure, and stable."""
 
 import re
-import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import MISSING, dataclass, fields
 from pathlib import Path
 from typing import Final, cast
@@ -31,7 +30,7 @@ from .operations import (
 )
 from .towrite import ToWrite, stub_of
 
-__all__ = ["new_id", "render", "suggest_name"]
+__all__ = ["render", "render_operations", "suggest_name"]
 
 _WIDTH: Final = 88  # ruff's and black's own; wider settings leave it as it is
 _INDENT: Final = "    "
@@ -62,21 +61,26 @@ class _Call:
     arguments: tuple[tuple[str, object], ...]
 
 
-def new_id(taken: Sequence[str]) -> str:
-    """Make an id that none of the others has: 8 hexadecimal digits."""
-    while (made := secrets.token_hex(4)) in taken:
-        pass
-    return made
-
-
-def render(id: str, previous: str | None, versions: Mapping[str, int], operations: Sequence[Operation]) -> str:
+def render(
+    id: str,
+    previous: str | None,
+    versions: Mapping[str, int],
+    operations: Sequence[Operation],
+    *,
+    replaces: Sequence[str] = (),
+    preamble: str = "",
+    known: Container[str] = (),
+) -> str:
     """Give the text of a migration file.
 
     Args:
         id: The migration's.
         previous: Id of the migration before, or None.
         versions: Versions that models have afterwards.
-        operations: In the order in which they apply; a function may only be one that is still to be written.
+        operations: In the order in which they apply; a function may only be one that is still to be written, or known.
+        replaces: Ids of the migrations that it stands for.
+        preamble: What the file has before its class.
+        known: Names of functions in ``preamble``.
 
     Raises:
         MigrationError: An operation holds a function, which has no text.
@@ -86,8 +90,16 @@ def render(id: str, previous: str | None, versions: Mapping[str, int], operation
         id=_literal(id),
         previous=_literal(previous),
         versions=_laid_out(dict(sorted(versions.items())), _INDENT, "versions = "),
-        operations=_list_of([_call_of(one) for one in operations]),
+        operations=_list_of([_call_of(one, known) for one in operations]),
+        replaces=_laid_out(list(replaces), _INDENT, "replaces = ") if replaces else "",
+        preamble=preamble,
     )
+
+
+def render_operations(operations: Sequence[Operation]) -> list[str]:
+    """Give the lines of some operations as they stand in the list of a file, each with its comma."""
+    inner = _INDENT * 2
+    return [f"{inner}{_laid_out(_call_of(one, ()), inner)}," for one in operations]
 
 
 def suggest_name(operations: Sequence[Operation], versions: Mapping[str, int], *, is_first: bool) -> str:
@@ -166,7 +178,7 @@ def _function(operation: Operation, argument: str, name: str) -> dict[str, str]:
     return {"heading": heading, "task": task, "refusal": refusal}
 
 
-def _call_of(operation: Operation) -> _Call:
+def _call_of(operation: Operation, known: Container[str]) -> _Call:
     arguments: list[tuple[str, object]] = []
     is_named = False  # what follows a named argument is named too
     for one in fields(operation):
@@ -177,6 +189,8 @@ def _call_of(operation: Operation) -> _Call:
             value = _Code(value.name)
         elif isinstance(value, Converter):
             value = _converter(value)
+        elif callable(value) and getattr(value, "__name__", "") in known:
+            value = _Code(str(getattr(value, "__name__", "")))
         elif callable(value):
             raise MigrationError(f"{operation.describe()}: a function has no text; write this migration by hand")
         is_named = is_named or one.name not in _POSITIONAL or not isinstance(value, str)

@@ -26,7 +26,7 @@ from redis_models.migrations import (
 from redis_models.migrations.converters import Converter
 from redis_models.migrations.files import link_of
 from redis_models.migrations.operations import Operation
-from redis_models.migrations.rendering import new_id, render, suggest_name
+from redis_models.migrations.rendering import render, suggest_name
 from redis_models.migrations.towrite import ToWrite
 
 CREATED = CreateModel("A", {"id": "str", "x": "int"}, "id", "a")
@@ -134,10 +134,3 @@ def test_a_name_is_suggested_by_what_happens(
 ) -> None:
     assert suggest_name(operations, versions, is_first=is_first) == name
     assert len(name) <= 52
-
-
-def test_a_new_id_is_eight_digits_that_no_other_has() -> None:
-    made = [new_id([]) for _ in range(50)]
-
-    assert all(len(one) == 8 and int(one, 16) >= 0 for one in made)
-    assert len(set(made)) == 50

@@ -2,30 +2,40 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from difflib import get_close_matches
 from functools import partial
 from pathlib import Path
 
 import click
 
 from redis_models.apps import App
-from redis_models.errors import MigrationFileError, ModelDeclarationError, UnansweredError
+from redis_models.client import run
+from redis_models.errors import (
+    DriftError,
+    MigrationError,
+    MigrationFileError,
+    ModelDeclarationError,
+    ServerError,
+    UnansweredError,
+)
 from redis_models.importing import shown_path
 from redis_models.migrations.answers import OPTIONS
 from redis_models.migrations.authoring import NewMigration
+from redis_models.migrations.bookkeeping import Shelf
 from redis_models.migrations.diff import LowVersion
-from redis_models.migrations.files import load_chain, write_migration
+from redis_models.migrations.files import exchange_migrations, load_chain, write_migration
 from redis_models.migrations.inspection import snapshot_of
 from redis_models.migrations.moves import find_moves
+from redis_models.migrations.schema import Snapshot
 
 from ..answering import given_answers, save_answers
+from ..apps import chosen_by_label
 from ..bump import advice, bump
 from ..context import CliContext
 from ..evidence import with_evidence
 from ..exits import Exit
 from ..listing import changes_of, title_of
 from ..listing import tasks_of as functions_of
-from ..making import Place, Task, emptied, make_all, owners_of, tasks_of
+from ..making import Place, Task, emptied, make_all, owners_of, tasks_from_redis, tasks_of
 from ..questions import settle
 
 __all__ = ["command"]
@@ -42,6 +52,7 @@ class _Wish:
     is_dry_run: bool
     is_bump: bool
     is_empty: bool
+    is_update: bool = False
 
 
 @click.command("makemigrations")
@@ -69,6 +80,10 @@ class _Wish:
 @click.option(
     "--bump", "is_bump", is_flag=True, help="Raise the versions that must rise, in the source files of the models."
 )
+@click.option(
+    "--update", "is_update", is_flag=True, help="Add what changed to the last migration, if it is not applied."
+)
+@click.option("--from-redis", is_flag=True, help="Begin with the schemas that are stored in Redis.")
 @click.option("--empty", is_flag=True, help="Write a migration without operations, to be filled in by hand.")
 @click.pass_obj
 def command(
@@ -87,6 +102,8 @@ def command(
     answers: Path | None,
     save_to: Path | None,
     is_bump: bool,
+    is_update: bool,
+    from_redis: bool,
     empty: bool,
 ) -> int:
     """Write the migration that leads from the migration files to the models as they are in the code.
@@ -95,10 +112,12 @@ def command(
     --default, --compute, --map, --zone and --ttl; app.A.b names the app too. Without a terminal an open question ends
     with exit code 3.
     """
-    wish = _Wish(name, check, dry_run, is_bump, empty)
+    wish = _Wish(name, check, dry_run, is_bump, empty, is_update)
+    if sum((is_update, from_redis, empty)) > 1:
+        raise click.UsageError("--update, --from-redis and --empty exclude each other")
     apps = _apps(context, labels, wish)
     flags = dict(zip(OPTIONS, (rename, drop, default, compute, mapping, zone, ttl), strict=True))
-    tasks = _tasks(context, apps, flags, answers)
+    tasks = _tasks(context, apps, flags, answers, from_redis, is_update)
     tasks = [emptied(task) for task in tasks] if empty else tasks
     if check:
         return _check(context, tasks, wish)
@@ -107,16 +126,19 @@ def command(
     if save_to is not None:
         save_answers(save_to, _flags_of(tasks))
     _refuse_low_versions(context, tasks, wish)
-    made = make_all(tasks, name=name, is_empty=empty)
+    made = make_all(tasks, name=name, is_empty=empty, is_update=is_update)
     if not dry_run:
-        _write(context, made)
+        _write(context, made, is_update)
     _show(context, made, wish, is_ok=True)
     return Exit.DONE
 
 
-def _write(context: CliContext, made: Sequence[NewMigration]) -> None:
+def _write(context: CliContext, made: Sequence[NewMigration], is_update: bool) -> None:
     for number, new in enumerate(made):
         try:
+            if is_update and new.path.exists():
+                exchange_migrations(new.path.parent, {new.link.name: new.text}, (), new.link.id)
+                continue
             write_migration(new.path.parent, new.link.name, new.text, new.link.id)
         except MigrationFileError:
             for earlier in made[:number]:
@@ -125,30 +147,71 @@ def _write(context: CliContext, made: Sequence[NewMigration]) -> None:
 
 
 def _apps(context: CliContext, labels: Sequence[str], wish: _Wish) -> list[App]:
-    known = {app.label: app for app in context.apps}
-    for label in labels:
-        if label not in known:
-            near = get_close_matches(label, known, n=1)
-            cure = f"did you mean {near[0]!r}?" if near else f"the apps are {', '.join(sorted(known))}"
-            raise click.UsageError(f"there is no app {label!r}; {cure}")
-    apps = [known[label] for label in dict.fromkeys(labels or known)]
+    apps = chosen_by_label(context, labels)
     if wish.is_empty and len(apps) != 1:
-        raise click.UsageError(f"--empty needs one app; name one of {', '.join(sorted(known))}")
+        raise click.UsageError(f"--empty needs one app; name one of {', '.join(sorted(app.label for app in apps))}")
     if wish.name is not None and not wish.name.isidentifier() and not wish.name.replace("_", "a").isalnum():
         raise click.UsageError(f"--name {wish.name!r} cannot be part of a file name; use letters, digits and _")
     return apps
 
 
 def _tasks(
-    context: CliContext, apps: Sequence[App], flags: Mapping[str, Sequence[str]], file: Path | None
+    context: CliContext,
+    apps: Sequence[App],
+    flags: Mapping[str, Sequence[str]],
+    file: Path | None,
+    from_redis: bool,
+    is_update: bool,
 ) -> list[Task]:
     """Compare the chosen apps; the others are looked at too, because models may come from them."""
     chains = {app.label: load_chain(app.label, app.migrations_path) for app in context.apps}
     codes = {app.label: snapshot_of(app.models) for app in context.apps}
     moves = find_moves({label: (chains[label].snapshots[-1], codes[label]) for label in chains})
     chosen = [Place(app, chains[app.label], codes[app.label], moves[app.label]) for app in apps]
-    models = {one.app.label: sorted({*one.chain.snapshots[-1].by_name, *one.code.by_name}) for one in chosen}
-    return tasks_of(chosen, given_answers(flags, file, models))
+    stored = {one.app.label: _stored(context, one) if from_redis else None for one in chosen}
+    models = {
+        one.app.label: sorted({*(stored[one.app.label] or one.chain.snapshots[-1]).by_name, *one.code.by_name})
+        for one in chosen
+    }
+    given = given_answers(flags, file, models)
+    if is_update:
+        for one in chosen:
+            _refuse_applied(context, one)
+    tasks: list[Task] = []
+    for one in chosen:
+        base = stored[one.app.label]
+        if base is None:
+            tasks += tasks_of([one], given, is_update=is_update)
+        else:
+            tasks += tasks_from_redis(one, base, given[one.app.label])
+    return tasks
+
+
+def _stored(context: CliContext, place: Place) -> Snapshot | None:
+    """Give the schemas that Redis has of an app without files; None where the files lead there."""
+    state = run(context.store.sync_client, Shelf(context.settings.namespace, place.app.label).read())
+    if state.snapshot is None or not place.chain.links:
+        return state.snapshot
+    if state.snapshot.fingerprint != place.chain.snapshots[-1].fingerprint:
+        raise DriftError(
+            f"{place.app.label}: Redis is not where the migration files end; run 'migrate' first, or take the files away"
+            " to begin with what Redis has"
+        )
+    return None
+
+
+def _refuse_applied(context: CliContext, place: Place) -> None:
+    """Refuse to change a migration that this database has; others must be asked by those who know them."""
+    if not place.chain.links:
+        return
+    last = place.chain.links[-1]
+    try:
+        applied = run(context.store.sync_client, Shelf(context.settings.namespace, place.app.label).applied_ids())
+    except ServerError as exc:
+        context.err(f"whether {last.name} is applied cannot be seen: {exc}", verbosity=1)
+        return
+    if last.id in applied:
+        raise MigrationError(f"{place.app.label}: {last.name} is applied already; make a migration of its own")
 
 
 def _settled(context: CliContext, tasks: Sequence[Task]) -> list[Task]:

@@ -1,13 +1,13 @@
 """``migrate [APP] [TARGET]``: bring the records of the database to where the migration files lead."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 
 import click
 
 from redis_models.apps import App
 from redis_models.client import SyncClient, run
-from redis_models.errors import IncompleteError, MigrationError, SchemaError, UnansweredError, UnsafeError
+from redis_models.errors import IncompleteError, MigrationError, SchemaError, UnansweredError
 from redis_models.migrations.automatic import automatic_plan
 from redis_models.migrations.bookkeeping import Shelf, State
 from redis_models.migrations.chain import Chain
@@ -19,12 +19,14 @@ from redis_models.migrations.lease import hold_lease
 from redis_models.migrations.legs import Journey, make_journey
 from redis_models.migrations.operations import MoveModel
 from redis_models.migrations.passes import index_size
-from redis_models.migrations.planning import Plan
+from redis_models.migrations.planning import Plan, as_squashed
 from redis_models.migrations.recording import fake
 from redis_models.migrations.running import Result, sum_of
+from redis_models.migrations.safety import Finding
 from redis_models.migrations.schema import Snapshot
 
 from ..apps import WithSteps, chosen_apps
+from ..consent import finding_document, pending_findings, refuse_hiding, refuse_unsafe
 from ..context import CliContext
 from ..planned import journey_document, journey_lines
 from ..progress import shown_progress
@@ -49,6 +51,7 @@ class _Task:
     journey: Journey
     again: Callable[[State], Journey]
     has_unmade_changes: bool
+    findings: Sequence[Finding] = ()
 
 
 @dataclass(frozen=True)
@@ -74,7 +77,7 @@ class _Options:
 @click.option("--fake", "is_fake", is_flag=True, help="Record migrations as applied without touching a record.")
 @click.option("--auto", "is_auto", is_flag=True, help="No files: go from the stored snapshot to the code.")
 @click.option("--yes", is_flag=True, help="Do not ask for a confirmation.")
-@click.option("--allow-destructive", is_flag=True, help="Consent to remove fields and models.")
+@click.option("--allow-destructive", is_flag=True, help="Consent to what safety rules refuse.")
 @click.option("--wait", "wait_s", type=click.FloatRange(min=0), default=0, help="Seconds to wait for another runner.")
 @click.option("--batch", type=click.IntRange(1, 100), help="Records that one script touches; BATCH_SIZE otherwise.")
 @click.option("--run-again", is_flag=True, help="Call the function again that a run began and did not end.")
@@ -106,6 +109,7 @@ def command(
     tasks = sorted((_task(context, client, one, target, is_auto) for one in apps), key=_is_staying)
     if check:
         return _check(context, tasks)
+    tasks = [replace(task, findings=pending_findings(client, task.journey)) for task in tasks]
     _show(context, client, tasks, only_plan, run_again)
     if only_plan:
         return None
@@ -122,7 +126,7 @@ def _task(context: CliContext, client: SyncClient, app: App, target: str | None,
         return _Task(
             app, shelf, _automatic(app, chain, code, state), lambda now: _automatic(app, chain, code, now), False
         )
-    position = chain.head_position if target is None else chain.target(target, len(state.ledger))
+    position = chain.head_position if target is None else chain.target(target, len(as_squashed(chain, state.ledger)))
     return _Task(
         app,
         shelf,
@@ -156,7 +160,7 @@ def _automatic(app: App, chain: Chain, code: Snapshot, state: State) -> Journey:
         raise UnansweredError(
             [f"{app.label}: {one.summary}; use 'makemigrations', which asks" for one in found.questions]
         )
-    return Journey(chain, (automatic_plan(app.label, state, code, found.operations),))
+    return Journey(chain, (automatic_plan(app.label, state, found),))
 
 
 def _check(context: CliContext, tasks: list[_Task]) -> int:
@@ -184,10 +188,13 @@ def _show(context: CliContext, client: SyncClient, tasks: list[_Task], only_plan
         journey = task.journey
         counts = {work.label: run(client, index_size(work.keys)) for work in journey.works}
         objections = [str(one) for one in journey.objections(run_again=run_again)]
-        documents.append(journey_document(journey, counts, objections))
+        findings = [finding_document(one) for one in task.findings]
+        documents.append({**journey_document(journey, counts, objections), "findings": findings})
         if only_plan or not journey.is_empty:
             for line in journey_lines(journey, context.store.address, counts, is_full=context.verbosity > 1):
                 context.out(line)
+            for one in task.findings:
+                context.out(f"  ! {one}")
         if only_plan:
             for objection in objections:
                 context.out(f"  ! would be refused: {objection}")
@@ -201,12 +208,9 @@ def _consent(context: CliContext, tasks: list[_Task], yes: bool, allow_destructi
     for task in tasks:
         for objection in task.journey.objections(run_again=run_again):
             raise objection
-    destructive = [line for task in tasks for line in task.journey.destructive]
-    if destructive and not allow_destructive:
-        raise UnsafeError(
-            f"refused without --allow-destructive, nothing was changed: {'; '.join(destructive)}."
-            " The values stay in the records, aside, and 'migrate' with an earlier target brings them back"
-        )
+    for task in tasks:
+        refuse_unsafe(task.findings, is_allowed=allow_destructive)
+        refuse_hiding(task.journey, is_allowed=allow_destructive)
     if not context.is_interactive or yes:
         return
     if any(task.journey.works for task in tasks):
@@ -278,7 +282,9 @@ def _fake(context: CliContext, client: SyncClient, apps: list[App], target: str 
         chain = load_chain(app.label, app.migrations_path)
         shelf = Shelf(context.settings.namespace, app.label)
         state = run(client, shelf.read())
-        position = chain.head_position if target is None else chain.target(target, len(state.ledger))
+        position = (
+            chain.head_position if target is None else chain.target(target, len(as_squashed(chain, state.ledger)))
+        )
         with hold_lease(
             client, context.settings.namespace, life_s=context.settings.lease_seconds, wait_s=wait_s
         ) as lease:

@@ -1,6 +1,7 @@
 """``showmigrations [APP]``: which migrations are applied, and which are not."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import cast
 
 import click
@@ -10,6 +11,7 @@ from redis_models.client import run
 from redis_models.migrations.bookkeeping import Entry, Shelf, State
 from redis_models.migrations.chain import Chain, Link
 from redis_models.migrations.files import load_chain
+from redis_models.migrations.planning import SQUASHED, as_squashed
 
 from ..apps import chosen_apps
 from ..context import CliContext
@@ -31,6 +33,7 @@ def command(context: CliContext, app: str | None) -> None:
     for one in apps:
         chain = load_chain(one.label, one.migrations_path)
         state = run(context.store.sync_client, Shelf(context.settings.namespace, one.label).read())
+        state = replace(state, ledger=as_squashed(chain, state.ledger))
         rows = [_row(chain, place, link, state) for place, link in enumerate(chain.links, 1)] + _strangers(chain, state)
         shown[one.label] = rows
         _print(context, one, rows)
@@ -61,7 +64,7 @@ def _row(chain: Chain, place: int, link: Link, state: State) -> dict[str, object
         "id": link.id,
         "applied_at": None if entry is None else entry.applied_at,
         "records": 0 if entry is None else entry.records,
-        "is_edited": entry is not None and entry.checksum != link.checksum,
+        "is_edited": entry is not None and entry.checksum not in (link.checksum, SQUASHED),
         "versions": dict(link.versions),
         **_doing(entry),
     }

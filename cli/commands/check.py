@@ -1,0 +1,103 @@
+"""``check [APP...]``: models, migration files and safety rules; the database too, if asked."""
+
+from collections.abc import Iterator, Sequence
+
+import click
+
+from redis_models.apps import App
+from redis_models.client import run
+from redis_models.errors import MigrationFileError, RedisModelsError, SchemaError
+from redis_models.migrations.bookkeeping import Shelf
+from redis_models.migrations.chain import Chain
+from redis_models.migrations.diff import diff
+from redis_models.migrations.files import load_chain
+from redis_models.migrations.inspection import snapshot_of
+from redis_models.migrations.lineage import lineages_of
+from redis_models.migrations.planning import make_plan
+from redis_models.migrations.safety import Finding, Level, findings_of
+
+from ..apps import chosen_by_label
+from ..consent import finding_document, samples_of
+from ..context import CliContext
+from ..exits import Exit
+
+__all__ = ["command"]
+
+
+@click.command("check")
+@click.argument("labels", metavar="[APP]...", nargs=-1)
+@click.option("--database", is_flag=True, help="Look at the database too: drift, edited files, samples of records.")
+@click.option(
+    "--fail-level",
+    type=click.Choice([str(one) for one in Level]),
+    default=str(Level.REFUSE),
+    help="Exit 1 from this level on; refuse otherwise.",
+)
+@click.pass_obj
+def command(context: CliContext, labels: Sequence[str], database: bool, fail_level: str) -> int:
+    """Check the models, the migration files and the safety rules of APP, or of all apps.
+
+    Without --database all migrations are judged, and no server is needed; with it, those that are not applied yet.
+    """
+    problems: list[str] = []
+    findings: list[Finding] = []
+    for app in chosen_by_label(context, labels):
+        try:
+            some, found = _check(context, app, database)
+        except (MigrationFileError, SchemaError) as exc:
+            problems.append(f"{app.label}: {exc}")
+            continue
+        problems += some
+        findings += found
+    _show(context, problems, findings)
+    counted = [one for one in findings if not one.reason and (fail_level == Level.WARN or one.is_refused)]
+    is_ok = not problems and not counted
+    context.json(
+        {
+            "command": "check",
+            "ok": is_ok,
+            "exit": int(Exit.DONE if is_ok else Exit.FAILED),
+            "problems": problems,
+            "findings": [finding_document(one) for one in findings],
+        }
+    )
+    return Exit.DONE if is_ok else Exit.FAILED
+
+
+def _check(context: CliContext, app: App, with_database: bool) -> tuple[list[str], list[Finding]]:
+    chain, code = load_chain(app.label, app.migrations_path), snapshot_of(app.models)
+    lineages_of(chain)
+    problems = [] if diff(chain.snapshots[-1], code).is_empty else [_unmade(app)]
+    positions = range(1, chain.head_position + 1)
+    if not with_database:
+        return problems, findings_of(chain, positions)
+    client = context.store.sync_client
+    try:
+        state = run(client, Shelf(context.settings.namespace, app.label).read())
+        plan = make_plan(chain, state, chain.head_position)
+    except RedisModelsError as exc:
+        return [*problems, str(exc)], []
+    problems += list(_pending(app, chain, plan.start))
+    positions = range(plan.start + 1, chain.head_position + 1)
+    return problems, findings_of(chain, positions, samples_of(client, chain, positions)) if positions else []
+
+
+def _unmade(app: App) -> str:
+    return f"{app.label}: the models have changes that no migration file has; run 'makemigrations'"
+
+
+def _pending(app: App, chain: Chain, start: int) -> Iterator[str]:
+    for link in chain.links[start:]:
+        yield f"{app.label}: {link.name} ({link.id}) is not applied; run 'migrate'"
+
+
+def _show(context: CliContext, problems: Sequence[str], findings: Sequence[Finding]) -> None:
+    for line in problems:
+        context.out(line)
+    for one in findings:
+        mark = "allowed" if one.reason else str(one.rule.level)
+        context.out(f"{one.rule.code} {mark}  {one.place}: {one.what}")
+        context.out(f"    {one.rule.breaks} {one.rule.why}")
+        context.out(f"    {one.reason or one.rule.recipe}")
+    if not problems and not findings:
+        context.out("No problems found.")

@@ -1,0 +1,74 @@
+"""``diff [APP...]``: what lies between the schemas stored in Redis and the code."""
+
+from collections.abc import Sequence
+
+import click
+
+from redis_models.apps import App
+from redis_models.client import run
+from redis_models.migrations.bookkeeping import Shelf
+from redis_models.migrations.diff import Diff, diff
+from redis_models.migrations.files import load_chain
+from redis_models.migrations.inspection import snapshot_of
+from redis_models.migrations.planning import as_squashed
+from redis_models.migrations.schema import Snapshot
+
+from ..apps import chosen_by_label
+from ..context import CliContext
+from ..exits import Exit
+
+__all__ = ["command"]
+
+
+@click.command("diff")
+@click.argument("labels", metavar="[APP]...", nargs=-1)
+@click.option("--check", is_flag=True, help="Exit 1 if there is a difference.")
+@click.pass_obj
+def command(context: CliContext, labels: Sequence[str], check: bool) -> int:
+    """Show what lies between the schemas that are stored in Redis and the models of APP, or of all apps.
+
+    What cannot be known is shown as a question, with the options of makemigrations that answer it.
+    """
+    results: dict[str, object] = {}
+    is_same = True
+    for app in chosen_by_label(context, labels):
+        state = run(context.store.sync_client, Shelf(context.settings.namespace, app.label).read())
+        chain = load_chain(app.label, app.migrations_path)
+        found = diff(state.snapshot or Snapshot(), snapshot_of(app.models))
+        is_same = is_same and found.is_empty
+        waiting = len(chain.links) - len(as_squashed(chain, state.ledger))
+        _tell(context, app, found, waiting)
+        results[app.label] = _document(found, waiting)
+    code = Exit.FAILED if check and not is_same else Exit.DONE
+    context.json({"command": "diff", "ok": code == Exit.DONE, "exit": int(code), "apps": results})
+    return code
+
+
+def _tell(context: CliContext, app: App, found: Diff, waiting: int) -> None:
+    if found.is_empty:
+        context.out(f"{app.label}: Redis and the code have the same schemas.")
+        return
+    context.out(f"{app.label}: from Redis to the code")
+    for operation in found.operations:
+        context.out(f"  {'-' if operation.is_destructive else '+'} {operation.describe()}")
+    for question in found.questions:
+        context.out(f"  ? {question.line()}")
+    touched = {one.name_after(one.model) for one in found.operations}
+    for model, version in found.versions.items():
+        if model not in touched:
+            context.out(f"  ~ {model} gets version {version}")
+    for low in found.low_versions:
+        context.out(f"  ! {low.model} must have version {low.needed}; the code says {low.declared}")
+    if waiting > 0:
+        noun = "migration is" if waiting == 1 else "migrations are"
+        context.out(f"  {waiting} {noun} not applied yet; run 'migrate'")
+
+
+def _document(found: Diff, waiting: int) -> dict[str, object]:
+    return {
+        "operations": [one.describe() for one in found.operations],
+        "questions": [one.line() for one in found.questions],
+        "versions": dict(found.versions),
+        "low_versions": {one.model: one.needed for one in found.low_versions},
+        "not_applied": waiting,
+    }

@@ -1,0 +1,153 @@
+"""``explain APP MIGRATION``: what a migration does to one record, before and after."""
+
+from dataclasses import dataclass
+
+import click
+from redis.exceptions import ResponseError
+
+from redis_models.batches import Batches, check, hash_of
+from redis_models.client import run
+from redis_models.errors import RecordError, RedisModelsError
+from redis_models.migrations.chain import Chain, Link
+from redis_models.migrations.explaining import Explained, Line, explain, explained_models, made_up
+from redis_models.migrations.files import load_chain
+from redis_models.migrations.lineage import Lineage
+from redis_models.migrations.operations import Risk
+from redis_models.migrations.sampling import sample
+from redis_models.migrations.schema import ModelSchema
+
+from ..apps import chosen_apps
+from ..context import CliContext
+from ..exits import Exit
+
+__all__ = ["command"]
+
+_WIDTH = 40  # characters of a value
+
+
+@dataclass(frozen=True)
+class _Shown:
+    """One record to explain.
+
+    Attributes:
+        key: Where it lies.
+        record: Its stored fields.
+        is_real: Whether it was read, not made up.
+    """
+
+    key: str
+    record: dict[str, bytes]
+    is_real: bool
+
+
+@click.command("explain")
+@click.argument("app")
+@click.argument("migration")
+@click.option("--key", metavar="KEY", help="Explain what happens to this record.")
+@click.option("--backwards", is_flag=True, help="Explain how the migration is taken back.")
+@click.pass_obj
+def command(context: CliContext, app: str, migration: str, key: str | None, backwards: bool) -> int:
+    """Show what MIGRATION of APP does to one record: before and after. Nothing is written.
+
+    Without --key it is a record of each model that the migration rewrites, or a made-up one where there is none, or no
+    server. A record of another version is brought to the one before the migration first, in memory.
+    """
+    [one], _ = chosen_apps(context, app)
+    chain = load_chain(one.label, one.migrations_path)
+    position = chain.target(migration, 0)
+    link = chain.links[position - 1]
+    _tell_operations(context, chain, link, position, backwards)
+    results: list[dict[str, object]] = []
+    is_ok = True
+    for lineage, before, after in explained_models(chain, position):
+        shown = _shown(context, lineage, before, key)
+        if shown is None:
+            continue
+        try:
+            found = explain(lineage, before, after, shown.key, shown.record, is_backwards=backwards)
+        except RecordError as exc:
+            context.out(f"\n{shown.key}: cannot be brought there: {exc}")
+            results.append({"key": shown.key, "error": str(exc)})
+            is_ok = False
+            continue
+        _tell(context, found, shown)
+        results.append(_document(found, shown))
+    if key is not None and not results:
+        raise click.UsageError(f"--key {key!r} is no record of a model that {link.name} rewrites")
+    operations = [one.describe() for one in link.operations]
+    context.json({"command": "explain", "ok": is_ok, "id": link.id, "operations": operations, "records": results})
+    return Exit.DONE if is_ok else Exit.FAILED
+
+
+def _tell_operations(context: CliContext, chain: Chain, link: Link, position: int, backwards: bool) -> None:
+    verb = "take back " if backwards else ""
+    context.out(f"{verb}{chain.app}.{link.name}   id {link.id}")
+    for one in reversed(link.operations) if backwards else link.operations:
+        risk = "" if one.risk is Risk.NONE else f"   ({one.risk})"
+        context.out(f"  {one.describe()}{risk}")
+        context.out(f"      back: {one.way_back()}")
+    for lineage, before, after in explained_models(chain, position):
+        is_static = not backwards and lineage.route.is_static(before.version, after.version)
+        where = "in the server" if is_static else "by Python, under compare-and-set"
+        context.out(f"  records of {after.name}: version {before.version} → {after.version}, {where}")
+
+
+def _shown(context: CliContext, lineage: Lineage, before: ModelSchema, key: str | None) -> _Shown | None:
+    """Give the record that is meant, or one of the model."""
+    spaces = {model.keys.start: model.keys for model in lineage.schemas.values()}
+    if key is not None:
+        if not any(keys.owns(key) for keys in spaces.values()):
+            return None
+        record = run(context.store.sync_client, _read(key))
+        if not record:
+            raise click.UsageError(f"--key {key!r}: there is no such record")
+        return _Shown(key, record, is_real=True)
+    try:
+        for keys in spaces.values():
+            for place, found in run(context.store.sync_client, sample(keys, 1)).records.items():
+                return _Shown(place, dict(found), is_real=True)
+    except RedisModelsError:
+        pass  # without a server, a made-up record explains it as well
+    return _Shown(*made_up(before), is_real=False)
+
+
+def _read(key: str) -> Batches[dict[str, bytes]]:
+    [reply] = yield [("HGETALL", key)]
+    if isinstance(reply, ResponseError) and str(reply).startswith("WRONGTYPE"):
+        return {}
+    return hash_of(check([reply])[0])
+
+
+def _tell(context: CliContext, found: Explained, shown: _Shown) -> None:
+    moved = f" → {found.new_key}" if found.new_key != found.key else ""
+    context.out(f"\n{found.key}{moved}" + ("" if shown.is_real else "   (made up)"))
+    width = max(len(line.name) for line in found.lines)
+    for line in found.lines:
+        context.out(f"  {line.sign} {line.name.ljust(width)}  {_change(line)}")
+    context.out("    its life spans stay")
+
+
+def _change(line: Line) -> str:
+    if line.before == line.after:
+        return _short(line.before)
+    return " → ".join(_short(raw) for raw in (line.before, line.after) if raw is not None)
+
+
+def _short(raw: bytes | None) -> str:
+    text = "" if raw is None else raw.decode("utf-8", "backslashreplace")
+    return text if len(text) <= _WIDTH else f"{text[: _WIDTH - 3]}..."
+
+
+def _document(found: Explained, shown: _Shown) -> dict[str, object]:
+    fields = {line.name: {"before": _text(line.before), "after": _text(line.after)} for line in found.lines}
+    return {
+        "model": found.model,
+        "key": found.key,
+        "new_key": found.new_key,
+        "made_up": not shown.is_real,
+        "fields": fields,
+    }
+
+
+def _text(raw: bytes | None) -> str | None:
+    return None if raw is None else raw.decode("utf-8", "backslashreplace")

@@ -1,0 +1,87 @@
+"""``squashmigrations APP [FROM] TO``: one migration in the place of several."""
+
+from pathlib import Path
+
+import click
+
+from redis_models.errors import MigrationError
+from redis_models.importing import shown_path
+from redis_models.migrations.files import exchange_migrations, load_chain
+from redis_models.migrations.sourceedit import with_attribute
+from redis_models.migrations.squashing import Squashed, squash
+
+from ..apps import chosen_apps
+from ..context import CliContext
+
+__all__ = ["command"]
+
+
+@click.command("squashmigrations")
+@click.argument("app")
+@click.argument("first", metavar="[FROM]", required=False)
+@click.argument("last", metavar="TO", required=False)
+@click.option("--name", "-n", metavar="NAME", help="Name of the file, without its number.")
+@click.option("--dry-run", is_flag=True, help="Print the file, and write nothing.")
+@click.option("--yes", is_flag=True, help="Do not ask for a confirmation.")
+@click.pass_obj
+def command(
+    context: CliContext, app: str, first: str | None, last: str | None, name: str | None, dry_run: bool, yes: bool
+) -> None:
+    """Put one migration in the place of those of APP from FROM, or the first, up to TO.
+
+    It is replayed beside the old ones, and only written if it comes to the same. The old files go. Squash only what
+    every database has applied.
+    """
+    if last is None:
+        first, last = None, first
+    [one], _ = chosen_apps(context, app)
+    if last is None:
+        raise click.UsageError("squashmigrations needs a TO: the last migration to squash")
+    if name is not None and not name.replace("_", "a").isalnum():
+        raise click.UsageError(f"--name {name!r} cannot be part of a file name; use letters, digits and _")
+    chain = load_chain(one.label, one.migrations_path)
+    start = 0 if first is None else chain.target(first, 0) - 1
+    end = chain.target(last, 0)
+    if end <= start:
+        raise MigrationError(f"{one.label}: {last} is not behind {first}")
+    made = squash(chain, one.migrations_path, start, end, name)
+    if not dry_run:
+        if context.is_interactive and not yes:
+            names = ", ".join(link.name for link in made.replaced)
+            click.confirm(f"Put {made.new.link.name} in the place of {names}?", abort=True, err=True)
+        _write(made, one.migrations_path)
+    _tell(context, made, dry_run)
+
+
+def _write(made: Squashed, directory: Path) -> None:
+    texts = {made.new.link.name: made.new.text}
+    for link in made.chain.links:
+        if link.previous == made.new.link.id:
+            path = directory / f"{link.name}.py"
+            text = with_attribute(link.path, path.read_text("utf-8"), "previous", f'"{made.new.link.id}"')
+            texts[link.name] = text
+    gone = [link.name for link in made.replaced]
+    exchange_migrations(directory, texts, gone, made.chain.links[-1].id)
+
+
+def _tell(context: CliContext, made: Squashed, dry_run: bool) -> None:
+    now, before = made.folded
+    context.out(f"  {shown_path(made.new.path)}   id {made.new.link.id}")
+    context.out(
+        f"    {now} operations of {before}, in the place of {len(made.replaced)} migrations; replayed: the same"
+    )
+    if dry_run:
+        context.out(f"\n{made.new.text}")
+    context.json(
+        {
+            "command": "squashmigrations",
+            "ok": True,
+            "written": not dry_run,
+            "id": made.new.link.id,
+            "path": str(made.new.path),
+            "replaces": list(made.new.link.replaces),
+            "operations": now,
+            "operations_before": before,
+            "text": made.new.text,
+        }
+    )

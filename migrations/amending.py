@@ -1,0 +1,59 @@
+"""Amending: write the last migration again, with what changed since. Writes nothing itself."""
+
+from dataclasses import replace
+from pathlib import Path
+
+from redis_models.errors import MigrationError
+
+from .authoring import NewMigration, stable_id
+from .chain import Chain
+from .converters import Converter
+from .diff import Diff
+from .files import link_of
+from .folding import fold
+from .rendering import render, render_operations
+from .schema import Snapshot
+from .sourceedit import appended
+from .towrite import ToWrite
+
+__all__ = ["amend"]
+
+
+def amend(chain: Chain, directory: Path, found: Diff, code: Snapshot) -> NewMigration:
+    """Make the last migration of a chain anew, so that it leads on to the code.
+
+    Whether it is applied anywhere is for the caller to know: a migration that is applied must not change.
+
+    Args:
+        chain: The app's; not empty.
+        directory: Its folder of migrations.
+        found: What the code has and the chain has not; without questions.
+        code: The schemas that it must lead to, versions aside.
+
+    Raises:
+        MigrationFileError: The operations do not fit.
+        MigrationError: New functions are to be written, but the file has some already.
+    """
+    last, before = chain.links[-1], Chain(chain.app, chain.links[:-1])
+    path = directory / f"{last.name}.py"
+    versions = {**last.versions, **found.versions}
+    if any(_is_function(value) for one in last.operations for value in vars(one).values()):
+        if any(isinstance(value, ToWrite) for one in found.operations for value in vars(one).values()):
+            raise MigrationError(f"{last.path} has functions already; make a migration of its own for the new ones")
+        text = appended(last.path, path.read_text("utf-8"), render_operations(found.operations), versions)
+    else:
+        operations = fold([*last.operations, *found.operations])
+        id = stable_id(before, render("", last.previous, versions, operations))
+        text = render(id, last.previous, versions, operations)
+    link = link_of(chain.app, path, text.encode())
+    reached = Chain(chain.app, (*before.links, link)).snapshots[-1]
+    expected = code
+    for model in code.models:
+        expected = expected.with_model(replace(model, version=reached.model(model.name).version))
+    if reached.fingerprint != expected.fingerprint:
+        raise MigrationError(f"{path.name} would not lead to what the code says; please report this as a bug: {text}")
+    return NewMigration(path, text, link, before.snapshots[-1])
+
+
+def _is_function(value: object) -> bool:
+    return callable(value) and not isinstance(value, Converter)

@@ -1,0 +1,313 @@
+"""Safety rules: what a migration may break, why, and how it is done safely. Pure; evidence comes from samples.
+
+A rule that refuses needs a consent that is recorded: a reason in the file (``allow = {"RM102": "..."}``), or
+``migrate --allow-destructive``. A rule that warns is shown in the plan and by ``check``.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+from redis_models.errors import RecordError, SchemaError
+
+from .chain import Chain, Link
+from .conversion import keeps_bytes
+from .converters import Converter, MapValues
+from .operations import AlterField, AlterTTL, Operation, RemoveField, Risk, Run, Transform
+from .route import Route, stage_of
+from .sampling import Sample
+from .schema import Snapshot, _Required
+
+__all__ = ["RULES", "Finding", "Level", "Rule", "findings_of"]
+
+_LARGE: Final = 1_000_000  # bytes of one record; a script that rewrites it takes milliseconds
+_MANY: Final = 5_000  # fields of one record
+
+
+class Level(StrEnum):
+    """What a finding means for ``migrate``."""
+
+    WARN = "warn"
+    REFUSE = "refuse"
+
+
+@dataclass(frozen=True)
+class Rule:
+    """One safety rule.
+
+    Attributes:
+        code: What it is called.
+        level: Whether it needs a consent.
+        breaks: What may break.
+        why: Why that is so.
+        recipe: How it is done safely.
+    """
+
+    code: str
+    level: Level
+    breaks: str
+    why: str
+    recipe: str
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What a rule found.
+
+    Attributes:
+        rule: The rule.
+        place: App and migration.
+        what: The operation or the line, and what was seen.
+        reason: Why the file says that it is right, or "".
+    """
+
+    rule: Rule
+    place: str
+    what: str
+    reason: str = ""
+
+    @property
+    def is_refused(self) -> bool:
+        """Whether it needs a consent that the file does not give."""
+        return self.rule.level is Level.REFUSE and not self.reason
+
+    def __str__(self) -> str:
+        allowed = f" (allowed: {self.reason})" if self.reason else ""
+        return f"{self.rule.code} {self.place}: {self.what}. {self.rule.breaks} {self.rule.recipe}{allowed}"
+
+
+_ALL: Final = (
+    Rule(
+        "RM101",
+        Level.REFUSE,
+        "The application can no longer see these values.",
+        "Code of the older version may still run, and read or write them; they stay in the records, aside.",
+        "Stop using the field, deploy that, and remove it in a later migration.",
+    ),
+    Rule(
+        "RM102",
+        Level.WARN,
+        "Records that are made afterwards come back without a value that the older version needs.",
+        "A field that is required and has no default is removed, and back= says nothing.",
+        "Give the operation back=, the value for such records.",
+    ),
+    Rule(
+        "RM104",
+        Level.WARN,
+        "Values that do not convert stop the run.",
+        "The new type holds less than the old one.",
+        "Look at them with 'explain', give convert= a function that takes all of them, or mend the records first.",
+    ),
+    Rule(
+        "RM106",
+        Level.REFUSE,
+        "Each attempt at a record would give another value.",
+        "The function looks at a clock or at chance, and it may run again for the same record.",
+        "Derive the value from the record, or write it beforehand with a Run step.",
+    ),
+    Rule(
+        "RM107",
+        Level.REFUSE,
+        "A run that resumes may give other results, or stop at something far away.",
+        "The function reaches out of its record: to files, the network, the environment, or global state.",
+        "Fetch what it needs beforehand, and put it into the file as a literal.",
+    ),
+    Rule(
+        "RM108",
+        Level.WARN,
+        "Records that are changed afterwards cannot be taken back.",
+        "A function converts them, and back= does not say the other way.",
+        "Give the operation back=.",
+    ),
+    Rule(
+        "RM109",
+        Level.WARN,
+        "A value that is changed afterwards comes back in another spelling.",
+        "The way back does not give the stored bytes of every record; these are kept aside as long as nobody writes.",
+        "Give back= a function that restores the old spelling, if it matters.",
+    ),
+    Rule(
+        "RM111",
+        Level.WARN,
+        "Code of the older version does not know the new value, and code of the newer one not the old.",
+        "A member of an enum or a Literal goes, and records hold it.",
+        "Accept both in the code, deploy that, migrate, and remove the member in a later migration.",
+    ),
+    Rule(
+        "RM112",
+        Level.REFUSE,
+        "While the records move, no code finds all of them.",
+        "Their keys change, and each version of the code knows only its own.",
+        "Stop what uses the model for that time, or make it bear records that are missing.",
+    ),
+    Rule(
+        "RM116",
+        Level.WARN,
+        "What the function writes is not checked, fenced, resumed or taken back.",
+        "It sends commands to the server itself.",
+        "Use operations or Transform where they can do it.",
+    ),
+    Rule(
+        "RM117",
+        Level.REFUSE,
+        "The server answers nobody for that time, or loses everything.",
+        "The command looks at all keys at once, or deletes them.",
+        "Walk with scan_iter, and delete by name.",
+    ),
+    Rule(
+        "RM119",
+        Level.WARN,
+        "Many records end at the same time, and the application misses them all at once.",
+        "Every record gets its life span in the moment when it is rewritten.",
+        "Use the policy 'jitter', or 'new-only'.",
+    ),
+    Rule(
+        "RM122",
+        Level.WARN,
+        "A script holds the server up for as long as such a record takes.",
+        "A record is larger than a megabyte, or has thousands of fields.",
+        "Run with --batch 1, or split the record first.",
+    ),
+    Rule(
+        "RM131",
+        Level.REFUSE,
+        "The migration changes, or breaks, when the application does.",
+        "The file imports code that will be another one when it runs for the next time.",
+        "Copy what it needs into the file; functions get typed views of old and new records, so no model is needed.",
+    ),
+)
+RULES: Final[Mapping[str, Rule]] = {rule.code: rule for rule in _ALL}
+
+
+def findings_of(chain: Chain, positions: range, samples: Mapping[str, Sample] | None = None) -> list[Finding]:
+    """Judge some migrations of a chain.
+
+    Args:
+        chain: The files.
+        positions: Positions after the migrations: ``range(2, 4)`` for the second and the third.
+        samples: Records by the name of their model, as it is before the first of these migrations; those of another
+            version are brought there in memory. None where nobody looked.
+
+    Returns:
+        What was found, in the order of the migrations and their operations; each once.
+    """
+    found: list[Finding] = []
+    for position in positions:
+        link, before = chain.links[position - 1], chain.snapshots[position - 1]
+        place = f"{chain.app}.{link.name}"
+        pairs = [*_static(link, before), *_sampled(link, before, samples or {})]
+        pairs += [(code, f"line {line} {what}") for code, line, what in link.complaints]
+        found += [Finding(RULES[code], place, what, link.allow.get(code, "")) for code, what in dict.fromkeys(pairs)]
+    return found
+
+
+def _static(link: Link, before: Snapshot) -> Iterator[tuple[str, str]]:
+    """Judge operations by what they are."""
+    state = before
+    for operation in link.operations:
+        for judge in _JUDGES:
+            yield from ((code, what) for code, what in judge(operation, state))
+        state = operation.apply(state)
+
+
+def _hides(operation: Operation, state: Snapshot) -> Iterator[tuple[str, str]]:
+    if operation.risk is Risk.HIDES:
+        yield "RM101", operation.describe()
+    if isinstance(operation, RemoveField) and operation.back is None and "." not in operation.name:
+        field = state.model(operation.model).field(operation.name)
+        if isinstance(field.default, _Required) and not field.codec.is_optional:
+            yield "RM102", operation.describe()
+
+
+def _converts(operation: Operation, state: Snapshot) -> Iterator[tuple[str, str]]:
+    if isinstance(operation, AlterField) and not keeps_bytes(operation.old, operation.new):
+        is_own = operation.convert is not None and not isinstance(operation.convert, Converter)
+        if operation.convert is None and not _is_lossless(operation.old, operation.new):
+            yield "RM104", operation.describe()
+        if is_own and operation.back is None:
+            yield "RM108", operation.describe()
+        if isinstance(operation.convert, MapValues):
+            values = ", ".join(map(repr, operation.convert.mapping))
+            yield "RM111", f"{operation.describe()}: {values} will be another value"
+    if isinstance(operation, Transform) and operation.back is None:
+        yield "RM108", operation.describe()
+
+
+def _moves(operation: Operation, state: Snapshot) -> Iterator[tuple[str, str]]:
+    model = state.by_name.get(operation.model)
+    is_key = isinstance(operation, AlterField) and model is not None and model.primary_key == operation.name
+    if operation.risk is Risk.MOVES or is_key:
+        yield "RM112", operation.describe()
+
+
+def _ends(operation: Operation, state: Snapshot) -> Iterator[tuple[str, str]]:
+    if isinstance(operation, AlterTTL) and operation.policy == "all" and operation.new is not None:
+        yield "RM119", operation.describe()
+
+
+def _runs(operation: Operation, state: Snapshot) -> Iterator[tuple[str, str]]:
+    if isinstance(operation, Run) and operation.back is None:
+        yield "RM108", operation.describe()
+
+
+_JUDGES: Final[Sequence[Callable[[Operation, Snapshot], Iterator[tuple[str, str]]]]] = (
+    _hides,
+    _converts,
+    _moves,
+    _ends,
+    _runs,
+)
+# What every value of the one becomes in the other, without a function.
+_LOSSLESS: Final = frozenset([("int", "float"), ("bool", "int")])  # and whatever becomes text
+
+
+def _is_lossless(old: str, new: str) -> bool:
+    one, other = old.removesuffix(" | None"), new.removesuffix(" | None")
+    is_kept = new.endswith(" | None") >= old.endswith(" | None")
+    return is_kept and (one == other or (one, other) in _LOSSLESS or other == "str")
+
+
+def _sampled(link: Link, before: Snapshot, samples: Mapping[str, Sample]) -> Iterator[tuple[str, str]]:
+    """Try a migration on records, in memory."""
+    for name, one in samples.items():
+        if name not in before.by_name or not any(operation.model == name for operation in link.operations):
+            continue
+        try:
+            stage = stage_of(name, before, link.operations, before.model(name).version + 1)
+        except SchemaError:
+            continue
+        route = Route(name, (stage,), stage.older)
+        records = {key: record for key, record in one.records.items() if record.get("_v", b"1") == b"%d" % stage.older}
+        yield from _tried(name, route, records)
+
+
+def _tried(name: str, route: Route, records: Mapping[str, Mapping[str, bytes]]) -> Iterator[tuple[str, str]]:
+    failed, large, respelled = list[str](), list[str](), list[str]()
+    target = route.versions[-1]
+    for key, record in records.items():
+        if len(record) > _MANY or sum(map(len, record.values())) > _LARGE:
+            large.append(key)
+        try:
+            there = route.rewrite(record, target).fields
+            if any(field.startswith(f"_b{target}.") and not _is_dropped(field, route) for field in there):
+                respelled.append(key)
+        except RecordError as exc:
+            failed.append(f"{key}: {exc}")
+    count = len(records)
+    if failed:
+        yield "RM104", f"{len(failed):,} of {count:,} sampled records of {name} cannot be converted, e.g. {failed[0]}"
+    if large:
+        yield "RM122", f"{len(large):,} of {count:,} sampled records of {name} are large, e.g. {large[0]}"
+    if respelled:
+        yield (
+            "RM109",
+            f"{len(respelled):,} of {count:,} sampled records of {name} keep bytes aside, e.g. {respelled[0]}",
+        )
+
+
+def _is_dropped(stored_as: str, route: Route) -> bool:
+    """Whether a value that is kept aside is that of a field that goes, which has no other way back."""
+    [stage] = route.stages
+    step = stored_as.partition(".")[2].partition(".")[0]
+    return not step.isdecimal() or int(step) >= len(stage.steps) or type(stage.steps[int(step)]).__name__ == "Drop"
