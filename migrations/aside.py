@@ -1,8 +1,10 @@
 """What a migration keeps aside in a record, so that it can be taken back byte for byte: how it is named. Pure.
 
 Each value that a migration to version n removed or changed stays in the hash, as the stored field
-``_b{n}.{step}.{field}``; a field that was absent leaves ``_b{n}-{step}.{field}``, empty. One stored field a value,
-because Redis keeps a hash of short fields in a quarter of the memory of one that has a single long field.
+``_b{n}.{step}.{field}``; a field that was absent leaves ``_b{n}-{step}.{field}``, empty. A record that got another life
+span keeps in ``_b{n}.{step}.``, which is of no field, when it ended and when it ends now: milliseconds since 1970, -1
+never. One stored field a value, because Redis keeps a hash of short fields in a quarter of the memory of one that has a
+single long field.
 """
 
 from collections.abc import Iterable
@@ -23,7 +25,7 @@ class Entry:
     Attributes:
         stored_as: Name of the stored field that keeps it.
         step: Place of the step in its migration; one past the last is the stamp's own entry.
-        name: The field.
+        name: The field; "" for the life span of the record.
         was_absent: Whether the record had no such field.
     """
 

@@ -18,12 +18,16 @@ class Draft:
     Attributes:
         original: Stored fields as they were read.
         fields: Stored fields as they are to be.
-        moved: For each field that was renamed on the way, the original field whose life span it carries.
+        moved: For each field that was renamed on the way, put aside, got back or made anew, the original field whose
+            life span it carries; "" for none.
         touched: Original fields, present or not, that the result depends on. Steps that name their fields beforehand
             are counted in as a whole; ``get`` adds what is looked at otherwise.
         written: Fields that were set, moved or removed.
         kept: New fields that keep something aside; nothing depends on what they held.
         unkept: Fields that kept something aside, and are taken away.
+        lives: Changes of the record's life span, in order: policy, milliseconds, stored field that is to keep the one
+            before. The script that writes the draft makes them.
+        ends: Likewise, to take such changes back: what was kept then.
     """
 
     original: Mapping[str, bytes]
@@ -33,13 +37,15 @@ class Draft:
     written: set[str] = field(init=False, default_factory=set)
     kept: set[str] = field(init=False, default_factory=set)
     unkept: list[str] = field(init=False, default_factory=list)
+    lives: list[tuple[str, int, str]] = field(init=False, default_factory=list)
+    ends: list[bytes] = field(init=False, default_factory=list)
 
     def __post_init__(self) -> None:
         self.fields = dict(self.original)
 
     def get(self, name: str) -> bytes | None:
         """Give the bytes of a field, or None where it is absent; the result depends on it from now on."""
-        self.touched.add(self.moved.get(name, name))
+        self.touched.add(self.moved.get(name) or name)
         return self.fields.get(name)
 
     def set(self, name: str, raw: bytes) -> bytes | None:
@@ -49,10 +55,12 @@ class Draft:
         self.written.add(name)
         return before
 
-    def keep(self, name: str, raw: bytes) -> None:
-        """Set a field that keeps something aside."""
+    def keep(self, name: str, raw: bytes, origin: str | None = None) -> None:
+        """Set a field that keeps something aside, with the life span of the original field ``origin``, if any."""
         self.fields[name] = raw
         self.kept.add(name)
+        if origin is not None:
+            self.moved[name] = origin
 
     def unkeep(self, name: str) -> bytes:
         """Take away a field that kept something aside: only migrations write these, and the stamp is compared."""
@@ -61,7 +69,7 @@ class Draft:
 
     def remove(self, name: str) -> bytes | None:
         """Take a field away; give what it held."""
-        self.moved.pop(name, None)
+        self.moved[name] = ""  # one of this name that is set later is another one
         self.written.add(name)
         return self.fields.pop(name, None)
 
@@ -72,12 +80,11 @@ class Draft:
         raw = self.remove(old)
         if raw is not None:
             self.fields[new] = raw
-            if origin != new:
-                self.moved[new] = origin
+            self.moved[new] = origin
         return displaced
 
     def origin(self, name: str) -> str:
-        """Give the original field whose life span ``name`` carries."""
+        """Give the original field whose life span ``name`` carries, or ""."""
         return self.moved.get(name, name)
 
     @property

@@ -6,7 +6,7 @@ single record, so that one of them never hides the others.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final, cast
+from typing import Final, NamedTuple, cast
 
 from redis_models.batches import Argument, Batches, call, check, hash_of, load_script
 from redis_models.errors import LockedError, RecordError
@@ -20,8 +20,8 @@ __all__ = ["Failure", "Fence", "Outcome", "replace", "rewrite_here", "rewrite_in
 
 KEYS_A_SCRIPT: Final = 100
 _TRIES: Final = 8  # of a record that somebody else writes between our read and our write
-_REWRITE: Final = load_script("redis_models.migrations", "rewrite")
-_REPLACE: Final = load_script("redis_models.migrations", "replace")
+_REWRITE: Final = load_script("redis_models.migrations", "lives", "rewrite")
+_REPLACE: Final = load_script("redis_models.migrations", "lives", "replace")
 
 
 @dataclass(frozen=True)
@@ -151,12 +151,11 @@ def replace(
         groups.setdefault(_shape_of(draft, fence.has_field_lives is not False), []).append(key)
     contested: list[bytes] = []
     for shape, keys in groups.items():
-        delta = _Delta(*shape)
         for start in range(0, len(keys), at_once):
             chunk = keys[start : start + at_once]
-            arguments: list[Argument] = [fence.epoch, target, fence.flag, *delta.arguments]
+            arguments: list[Argument] = [fence.epoch, target, fence.flag, *shape.arguments]
             for key in chunk:
-                arguments += delta.values(drafts[key])
+                arguments += shape.values(drafts[key])
             command = _REPLACE.command([fence.lease_key, *chunk], arguments)
             [letters] = check((yield from call(_REPLACE, [command])))
             for key, letter in zip(chunk, _letters(letters), strict=True):
@@ -167,29 +166,15 @@ def replace(
     return contested
 
 
-# Fields read and whether each was present, fields set, fields removed, life spans carried: target and source.
-_Shape = tuple[tuple[str, ...], tuple[bool, ...], tuple[str, ...], tuple[str, ...], tuple[tuple[str, str], ...]]
-
-
-def _shape_of(draft: Draft, has_field_lives: bool) -> _Shape:
-    """Give in which fields a record is compared and changed. Most records of a batch share that, so it is sent once."""
-    original, reads, sets = draft.original, tuple(draft.reads), draft.sets
-    carried: list[tuple[str, str]] = []
-    if has_field_lives:
-        moved = draft.moved
-        carried = [(name, moved.get(name, name)) for name in sets if moved.get(name, name) in original]
-    present = tuple([name in original for name in reads])
-    return reads, present, tuple(sets), tuple(draft.removes), tuple(carried)
-
-
-@dataclass(frozen=True)
-class _Delta:
-    """A shape as ``lua/replace.lua`` reads it, and the bytes of each record that has it.
+class _Shape(NamedTuple):
+    """In which fields a record is compared and changed; most records of a batch share it, so it is sent once.
 
     Attributes:
         reads, present: Fields to compare, and whether each was present.
         sets, removes: Fields to write and to delete.
         carried: Target and source of life spans to carry.
+        lives: Changes of the record's life span, as the draft has them.
+        ends: How many such changes are taken back.
     """
 
     reads: tuple[str, ...]
@@ -197,10 +182,12 @@ class _Delta:
     sets: tuple[str, ...]
     removes: tuple[str, ...]
     carried: tuple[tuple[str, str], ...]
+    lives: tuple[tuple[str, int, str], ...]
+    ends: int
 
     @property
     def arguments(self) -> list[Argument]:
-        """What all the records share."""
+        """What all the records share, as ``lua/replace.lua`` reads it."""
         arguments: list[Argument] = [len(self.reads)]
         for name, was_present in zip(self.reads, self.present, strict=True):
             arguments += [_raw(name), int(was_present)]
@@ -208,14 +195,30 @@ class _Delta:
         arguments.append(len(self.carried))
         for target, source in self.carried:
             arguments += [_raw(target), _raw(source)]
+        arguments.append(len(self.lives))
+        for life in self.lives:
+            arguments += life
+        arguments.append(self.ends)
         return arguments
 
     def values(self, draft: Draft) -> list[bytes]:
-        """Bytes of one record: what was read and present, then what is set."""
+        """Bytes of one record: what was read and present, then what is set, then what its life span was."""
         original, fields = draft.original, draft.fields
         found = [original[name] for name in self.reads if name in original]
         found += [fields[name] for name in self.sets]
-        return found
+        return found + draft.ends
+
+
+def _shape_of(draft: Draft, has_field_lives: bool) -> _Shape:
+    original, reads, sets = draft.original, tuple(draft.reads), draft.sets
+    carried: list[tuple[str, str]] = []
+    if has_field_lives:
+        moved = draft.moved
+        carried = [(name, moved.get(name, name)) for name in sets if moved.get(name, name) in original]
+    present = tuple([name in original for name in reads])
+    return _Shape(
+        reads, present, tuple(sets), tuple(draft.removes), tuple(carried), tuple(draft.lives), len(draft.ends)
+    )
 
 
 def _drafts(route: Route, target: int, keys: Sequence[bytes], outcome: Outcome) -> Batches[dict[bytes, Draft]]:

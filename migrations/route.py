@@ -15,7 +15,7 @@ from .aside import entries_of, kept_name
 from .draft import Draft
 from .operations import Operation
 from .schema import Snapshot
-from .steps import Aside, Drop, Move, Put, Step
+from .steps import Aside, Expire, Step
 
 __all__ = ["Route", "Stage", "stage_of"]
 
@@ -37,14 +37,21 @@ class Stage:
 
     @cached_property
     def is_static(self) -> bool:
-        """Whether no step looks at a value, so that the server can do it by itself."""
-        return all(isinstance(step, (Move, Put, Drop)) for step in self.steps)
+        """Whether the server can do it by itself."""
+        return all(step.is_static for step in self.steps)
 
     def forward(self, draft: Draft) -> None:
         """Bring a draft of the older version to the newer one."""
         for place, step in enumerate(self.steps):
+            origin = None if step.displaces is None else draft.origin(step.displaces)
             for name, raw in step.forward(draft).items():
-                draft.keep(kept_name(self.newer, place, name, was_absent=raw is None), raw or b"")
+                draft.keep(
+                    kept_name(self.newer, place, name, was_absent=raw is None),
+                    raw or b"",
+                    None if raw is None else origin,
+                )
+            if isinstance(step, Expire):
+                draft.lives.append((step.policy, step.ms, kept_name(self.newer, place, "", was_absent=False)))
         if STAMP not in draft.fields:
             draft.keep(kept_name(self.newer, len(self.steps), STAMP, was_absent=True), b"")
         draft.set(STAMP, b"%d" % self.newer)
@@ -52,11 +59,17 @@ class Stage:
     def backward(self, draft: Draft) -> None:
         """Bring a draft of the newer version back to the older one."""
         kept: dict[int, Aside] = {}
+        lives: dict[tuple[int, str], str] = {}
         for entry in entries_of(self.newer, draft.fields):
             raw = draft.unkeep(entry.stored_as)
             kept.setdefault(entry.step, {})[entry.name] = None if entry.was_absent else raw
+            if not entry.was_absent:
+                lives[entry.step, entry.name] = entry.stored_as
         for place in range(len(self.steps) - 1, -1, -1):
-            self.steps[place].backward(draft, kept.get(place, _NOTHING))
+            step = self.steps[place]
+            step.backward(draft, kept.get(place, _NOTHING))
+            if step.displaces is not None and (place, step.displaces) in lives:
+                draft.moved[step.displaces] = lives[place, step.displaces]
         if STAMP in kept.get(len(self.steps), {}):
             draft.remove(STAMP)
         else:

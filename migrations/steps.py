@@ -1,21 +1,25 @@
 """Steps: what an operation does to one record, forwards and backwards. Pure.
 
 A step changes a draft and gives what must be kept aside, so that the step can be taken back byte for byte; backwards it
-gets that again. ``Move``, ``Put`` and ``Drop`` look at no value, so the server can do them by itself; ``Convert``,
-``Patch``, ``Compute`` and ``Regroup`` run Python.
+gets that again. ``Move``, ``Put``, ``Drop`` and ``Expire`` look at no value, so the server can do them by itself; so it
+can ``Convert`` where it is told what becomes of all values. Otherwise that runs Python, as ``Patch``, ``Compute`` and
+``Regroup`` do.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from typing import Final
 
 from redis_models.errors import RecordError
+from redis_models.shape import STAMP
 
 from .draft import Draft
+from .enumerable import may_be_none
 
-__all__ = ["Aside", "Compute", "Convert", "Drop", "Move", "Patch", "Put", "Regroup", "Step"]
+__all__ = ["Aside", "Compute", "Convert", "Drop", "Expire", "Move", "Patch", "Put", "Regroup", "Step"]
 
 # Fields as they were before a step changed them; None for one that was absent.
 Aside = dict[str, bytes | None]
@@ -30,6 +34,16 @@ class Step(ABC):
     def names(self) -> frozenset[str]:
         """Fields that it may look at or change, as far as that is known beforehand; others are noted by the draft."""
         return frozenset()
+
+    @property
+    def is_static(self) -> bool:
+        """Whether the server can take the step forward by itself."""
+        return False
+
+    @property
+    def displaces(self) -> str | None:
+        """The field whose value goes aside as a whole, and its life span with it; None where there is none such."""
+        return None
 
     @abstractmethod
     def forward(self, draft: Draft) -> Aside:
@@ -51,6 +65,14 @@ class Move(Step):
     def names(self) -> frozenset[str]:
         return frozenset((self.old, self.new))
 
+    @property
+    def is_static(self) -> bool:
+        return True
+
+    @property
+    def displaces(self) -> str:
+        return self.new
+
     def forward(self, draft: Draft) -> Aside:
         displaced = draft.move(self.old, self.new)
         return {} if displaced is None else {self.new: displaced}
@@ -71,13 +93,19 @@ class Put(Step):
     def names(self) -> frozenset[str]:
         return frozenset((self.name,))
 
+    @property
+    def is_static(self) -> bool:
+        return True
+
     def forward(self, draft: Draft) -> Aside:
         before = draft.set(self.name, self.raw)
         return {} if before is None else {self.name: before}
 
     def backward(self, draft: Draft, aside: Mapping[str, bytes | None]) -> None:
-        draft.remove(self.name)
-        _restore(draft, aside)
+        if self.name in aside:
+            _restore(draft, aside)  # it keeps the life span that it has
+        else:
+            draft.remove(self.name)
 
 
 @dataclass(frozen=True)
@@ -95,6 +123,14 @@ class Drop(Step):
     @property
     def names(self) -> frozenset[str]:
         return frozenset((self.name,))
+
+    @property
+    def is_static(self) -> bool:
+        return True
+
+    @property
+    def displaces(self) -> str:
+        return self.name
 
     def forward(self, draft: Draft) -> Aside:
         before = draft.remove(self.name)
@@ -119,16 +155,40 @@ class Convert(Step):
         function: From the bytes before to the bytes afterwards; raises RecordError where it cannot.
         back: Likewise the other way, for values that were changed since.
         is_same: Whether two values from before mean the same, so that the kept bytes are the better ones.
+        inputs: What the server is told to convert by itself: all that the type before stores, if that has an end.
+        leaves_others: Whether both ways leave bytes as they are in which there is no trace of a None.
     """
 
     name: str
     function: Callable[[bytes], bytes]
     back: Callable[[bytes], bytes]
     is_same: Callable[[bytes, bytes], bool]
+    inputs: Sequence[bytes] = field(default=(), kw_only=True)
+    leaves_others: bool = field(default=False, kw_only=True)
 
     @property
     def names(self) -> frozenset[str]:
         return frozenset((self.name,))
+
+    @property
+    def is_static(self) -> bool:
+        return bool(self.inputs) or self.leaves_others
+
+    @cached_property
+    def table(self) -> Mapping[bytes, tuple[bytes, bool]]:
+        """What becomes of each input, and whether the way back gives its very bytes; without those that are refused."""
+        found: dict[bytes, tuple[bytes, bool]] = {}
+        for raw in self.inputs:
+            with suppress(RecordError):
+                found[raw] = self._there(raw)
+        return found
+
+    def known(self, raw: bytes) -> tuple[bytes, bool] | None:
+        """Give what the server makes of some bytes, likewise; None where Python must look at them."""
+        return (raw, True) if self._leaves(raw) else self.table.get(raw)
+
+    def _leaves(self, raw: bytes) -> bool:
+        return self.leaves_others and not may_be_none(raw)
 
     def forward(self, draft: Draft) -> Aside:
         before = draft.fields.get(self.name)
@@ -144,7 +204,7 @@ class Convert(Step):
         now, before = draft.fields.get(self.name), aside.get(self.name)
         if now is None:
             return
-        if before is not None and self.function(before) == now:
+        if before is not None and self._there(before)[0] == now:
             draft.set(self.name, before)
             return
         raw = self._back(now)
@@ -159,9 +219,11 @@ class Convert(Step):
 
         @lru_cache(maxsize=_REMEMBERED)
         def there(before: bytes) -> tuple[bytes, bool]:
+            if self._leaves(before):
+                return before, True
             after = self.function(before)
             try:
-                return after, self.back(after) == before
+                return after, self._back(after) == before
             except RecordError:
                 return after, False
 
@@ -169,7 +231,7 @@ class Convert(Step):
 
     @cached_property
     def _back(self) -> Callable[[bytes], bytes]:
-        return lru_cache(maxsize=_REMEMBERED)(self.back)
+        return lru_cache(maxsize=_REMEMBERED)(lambda now: now if self._leaves(now) else self.back(now))
 
 
 @dataclass(frozen=True)
@@ -245,7 +307,7 @@ class Compute(Step):
         except RecordError:
             return False  # of what it is now nothing can be made: it was changed since
         finally:
-            draft.touched.update(draft.origin(name) for name in again.reads | aside.keys())
+            draft.touched.update(draft.origin(name) or name for name in again.reads | aside.keys())
         return all(again.fields.get(name) == draft.fields.get(name) for name in aside.keys() or again.written)
 
 
@@ -277,6 +339,36 @@ class Regroup(Compute):
             is_stray = now is None and name not in self.old
             if raw is not None and (is_stray or (now is not None and self.is_same(name, raw, now))):
                 draft.set(name, raw)
+
+
+@dataclass(frozen=True)
+class Expire(Step):
+    """Give the record another life span. Only the script that writes it knows the one that it has, and keeps it aside.
+
+    Args:
+        policy: ``all`` sets it, counted from now; ``jitter`` likewise, between half of it and the whole, by a digest of
+            the key; ``shorten`` where the record would live longer.
+        ms: Milliseconds; 0 for ever.
+    """
+
+    policy: str
+    ms: int
+
+    @property
+    def names(self) -> frozenset[str]:
+        return frozenset((STAMP,))
+
+    @property
+    def is_static(self) -> bool:
+        return True
+
+    def forward(self, draft: Draft) -> Aside:
+        return _NOTHING
+
+    def backward(self, draft: Draft, aside: Mapping[str, bytes | None]) -> None:
+        ends = aside.get("")
+        if ends is not None:
+            draft.ends.append(ends)
 
 
 def _restore(draft: Draft, aside: Mapping[str, bytes | None]) -> None:

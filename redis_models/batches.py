@@ -67,9 +67,9 @@ class Script:
         return ("EVALSHA", self.sha, len(keys), *keys, *arguments)
 
 
-def load_script(package: str, name: str) -> Script:
-    """Read ``lua/{name}.lua`` that ships with ``package``."""
-    return Script((files(package) / "lua" / f"{name}.lua").read_text("utf-8"))
+def load_script(package: str, *names: str) -> Script:
+    """Read ``lua/{name}.lua`` that ships with ``package``; several make one script, whose last part does the work."""
+    return Script("".join((files(package) / "lua" / f"{name}.lua").read_text("utf-8") for name in names))
 
 
 def send(commands: Sequence[Command]) -> Batches[list[Reply]]:

@@ -28,7 +28,7 @@ _TESTS = Path(__file__).parent
 # What is run again on every engine: the tests of redis_models itself and of what it does in the server.
 RUNTIME = (
     "adopting", "client", "contract", "engines", "ext", "faults", "model", "types", "verbs",
-    "test_guard.py", "test_lease.py", "test_pydantic1.py",
+    "test_conversions_in_server.py", "test_guard.py", "test_lease.py", "test_life_spans.py", "test_pydantic1.py",
     "test_rewriting.py", "test_store.py", "test_upgrade.py",
 )  # fmt: skip
 

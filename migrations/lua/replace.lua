@@ -1,12 +1,15 @@
 -- Write records that the client has rewritten, each only if what it was made of is still there: compare-and-set.
--- All records of one call were made of the same fields, and are changed in the same fields.
+-- All records of one call were made of the same fields, and are changed in the same fields. Behind lives.lua.
 -- KEYS    1 the lease; 2.. records (at most 100)
 -- ARGV    1 epoch of the caller's lease, or '' for a caller that needs none; 2 the version that they are to have
 --         3 '1' if this server has life spans of hash fields, '' if not, '?' if nobody asked
 --         4 how many fields were read, for each: name, '1', or '0' where it was absent
 --         then how many fields to set, and their names; how many to delete, and their names
 --         how many life spans to carry, for each: target field, source field
---         then for each record: the bytes of the read fields that were present, and those of the fields to set
+--         how many changes of the records' life spans, for each: policy, ms, field that keeps the one before; how many
+--         such changes are taken back
+--         then for each record: the bytes of the read fields that were present, those of the fields to set, and what
+--         the changes of its life span kept that are taken back
 -- returns 'FENCED', or one letter a record: A applied, S is at that version already, C something changed meanwhile,
 --         G gone, T no hash. Each record is written whole or not at all.
 if ARGV[1] ~= '' and redis.call('HGET', KEYS[1], 'epoch') ~= ARGV[1] then return 'FENCED' end
@@ -30,6 +33,9 @@ end
 local sets, deletes = list(), list()
 local targets, sources = {}, {}
 for i = 1, tonumber(take()) do targets[i], sources[i] = take(), take() end
+local changes = {}
+for i = 1, tonumber(take()) do changes[i] = {policy = take(), ms = tonumber(take()), stored = take()} end
+local noted_count = tonumber(take())
 
 -- Whether the record still holds what was read; leaves ``place`` behind the bytes that were read.
 local function is_unchanged(values)
@@ -76,6 +82,11 @@ end
 
 local function write(key, first)
   local ends = ends_of(key)
+  local noted, kept = {}, {}
+  for i = 1, noted_count do noted[i] = ARGV[first + #sets + i - 1] end
+  local ending = end_to_set(key, changes, noted, function(stored, text)
+    kept[#kept + 1], kept[#kept + 2] = stored, text
+  end)
   -- It grows before it shrinks; unpack takes fewer than 8,000 values at once.
   for from = 1, #sets, 2000 do
     local pairs = {}
@@ -85,19 +96,21 @@ local function write(key, first)
     end
     redis.call('HSET', key, unpack(pairs))
   end
+  if #kept > 0 then redis.call('HSET', key, unpack(kept)) end
   for i, ms in ipairs(ends or {}) do
     if ms > 0 then redis.call('HPEXPIREAT', key, ms, 'FIELDS', 1, targets[i]) end
   end
   for from = 1, #deletes, 4000 do
     redis.call('HDEL', key, unpack(deletes, from, math.min(from + 3999, #deletes)))
   end
+  set_end(key, ending)
 end
 
 local result = {}
 for i = 2, #KEYS do
   local letter = letter_of(KEYS[i])
   if letter == 'A' then write(KEYS[i], place) end
-  place = place + #sets
+  place = place + #sets + noted_count
   result[i - 1] = letter
 end
 return table.concat(result)

@@ -9,6 +9,7 @@ from redis_models.errors import SchemaError
 from ..conversion import keeps_bytes
 from ..converters import Converter
 from ..draft import Draft
+from ..enumerable import NONES, changes_none_only, stored_bytes
 from ..paths import is_path, split_path
 from ..schema import REQUIRED, FieldSchema, Literal, ModelSchema, Snapshot, _Required
 from ..steps import Compute, Convert, Drop, Move, Put, Step
@@ -227,7 +228,10 @@ class AlterField(Operation):
         def is_same(one: bytes, other: bytes) -> bool:
             return codec.decode(one) == codec.decode(other)
 
-        return [Convert(self.name, forward, backward, is_same)]
+        inputs = stored_bytes(self.old)
+        leaves_others = inputs is None and changes_none_only(self.old, self.new, self.convert, self.back)
+        known = NONES if leaves_others else inputs or ()
+        return [Convert(self.name, forward, backward, is_same, inputs=known, leaves_others=leaves_others)]
 
     def _steps_of_key(self, before: ModelSchema, after: ModelSchema) -> Sequence[Step]:
         name, keys = split_path(self.name)

@@ -46,6 +46,7 @@ class Case:
         name: What the model is called afterwards.
         start: What its keys begin with afterwards.
         is_counted: Whether its version rises.
+        ends: Whether records end afterwards; None where that stays as it is.
     """
 
     types: Mapping[str, str]
@@ -55,6 +56,7 @@ class Case:
     name: str = "Order"
     start: str = "order:"
     is_counted: bool = True
+    ends: bool | None = None
     extra: Mapping[str, int] = field(default_factory=dict[str, int])
 
 
@@ -123,6 +125,20 @@ CASES: dict[str, Case] = {
     ),
     "AlterTTL, new records": Case(
         {"n": "int"}, [AlterTTL("Order", None, 60)], [{"n": "1"}], [{"n": "1"}], is_counted=False
+    ),
+    "AlterTTL, all records": Case(
+        {"n": "int"},
+        [AlterTTL("Order", None, 60, "all")],
+        [{"n": "1"}, {"n": "2"}],
+        [{"n": "1"}, {"n": "2"}],
+        ends=True,
+    ),
+    "AlterTTL, for ever": Case(
+        {"n": "int"},
+        [AlterTTL("Order", None, None, "all")],
+        [{"n": "1"}, {"n": "2"}],
+        [{"n": "1"}, {"n": "2"}],
+        ends=False,
     ),
     "AddField": Case({}, [AddField("Order", "x", "int", fill=7)], [{}], [{"x": "7"}]),
     "AddField, computed": Case(
@@ -254,7 +270,8 @@ class _Life:
         for number, (key, expected) in enumerate(zip(keys, self.case.after, strict=True)):
             stored = {name.decode(): raw.decode() for name, raw in found[key][0].items() if not name.startswith(b"_")}
             assert _read(stored) == _read({"id": str(number), **expected})
-            assert (found[key][1] > 0) == bool(number % 2)
+            ends = bool(number % 2) if self.case.ends is None else self.case.ends
+            assert (found[key][1] > 0) == ends
             assert found[key][0].get(b"_v", b"1") == (b"2" if self.case.is_counted else b"1")
         assert [one.decode() for one in found[f"{self.case.start}__index"]] == keys
         assert len([key for key in found if key != "touched"]) == len(keys) + 1
