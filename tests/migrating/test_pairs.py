@@ -55,7 +55,7 @@ _RETYPED: Final[dict[tuple[str, str], Callable[[Any], Any]]] = {
     ("UUID", "str"): str,
     ("Decimal", "str"): str,
     ("list[int]", "tuple[int, ...]"): tuple,
-    ("list[int]", "list[str]"): lambda value: [str(one) for one in value],
+    ("list[int]", "list[float]"): lambda value: [float(one) for one in value],
     ("dict[str, int]", "dict[str, float]"): lambda value: {name: float(one) for name, one in value.items()},
 }
 
@@ -227,7 +227,7 @@ def pairs(draw: Any) -> Pair:
     return Pair(fields, keys, is_renamed)
 
 
-def _loaded(source: str) -> tuple[type[Model], dict[str, Any]]:
+def _loaded(source: str) -> tuple[Any, dict[str, Any]]:
     module = types.ModuleType(f"pairs_{next(_MODULES)}")
     sys.modules[module.__name__] = module
     try:
@@ -246,11 +246,16 @@ def _chain(old: type[Model], new: type[Model], flags: Sequence[str], folder: Any
     chain = Chain("shop", (first.link,))
     before, after = chain.snapshots[-1], snapshot_of([new])
     models = {"shop": sorted({*before.by_name, *after.by_name})}
-    given_answers: list[Answer] = [parse_answer(*flag.split(" ", 1), models)[1] for flag in flags]
+    given_answers: list[Answer] = [_answer(flag, models) for flag in flags]
     found = diff(before, after, Answers(tuple(given_answers)))
     assert not found.questions, [one.line() for one in found.questions]
     second = next_migration(chain, folder, found, code=found.target)
     return Chain("shop", (first.link, second.link))
+
+
+def _answer(flag: str, models: dict[str, list[str]]) -> Answer:
+    option, text = flag.split(" ", 1)
+    return parse_answer(option, text, models)[1]
 
 
 @given(pair=pairs(), seed=st.integers(0, 3))
@@ -272,6 +277,7 @@ def test_records_read_back_as_the_answers_imply_and_come_back_byte_for_byte(
         before = database.dump()
 
         database.migrate(chain)
+    with Store.from_url(server.url) as store:
         store.register_model(new)
         found = {one.id: one for one in new.sync.select() or []}
 
@@ -293,7 +299,7 @@ def _fields(one: Any) -> Any:
 
 def _same(found: Any, expected: Any) -> bool:
     """Compare by what is stored: the classes of the two modules are others."""
-    return _stored(found) == _stored(expected)
+    return bool(_stored(found) == _stored(expected))
 
 
 def _stored(value: Any) -> Any:
