@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PYTEST_OPTIONS ?= -n 2 -q
 
-.PHONY: demo test test-engines lint clean
+.PHONY: demo test test-engines test-flights lint clean
 
 $(VENV)/.ready: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -23,6 +23,10 @@ test: $(VENV)/.ready
 # The runtime's tests on all servers of a folder, as in "make test-engines ENGINES=/opt/servers"; writes their table.
 test-engines: $(VENV)/.ready
 	$(BIN)/python tests/engines/lane.py $(ENGINES) --table=docs/reference/engines.md --pytest="$(PYTEST_OPTIONS)"
+
+# All 336,776 flights through a chain of ten migrations, forward, back to zero and forward again.
+test-flights: $(VENV)/.ready
+	FLIGHTS=336776 $(BIN)/python -m pytest -q tests/migrating/test_flights.py
 
 lint: $(VENV)/.ready
 	$(BIN)/ruff format --check .
