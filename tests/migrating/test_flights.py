@@ -272,7 +272,7 @@ def test_the_flights_go_forward_to_the_end_back_to_zero_and_forward_again(
         expected = _expected(row)
         record = client.hgetall(schema.keys.record(str(expected["code"])))
         stored = {name.decode(): raw for name, raw in record.items() if not name.startswith(b"_")}
-        found = {name: schema.field(name).codec.decode(raw) for name, raw in stored.items()}
+        found: dict[str, Any] = {name: schema.field(name).codec.decode(raw) for name, raw in stored.items()}
         found["carrier"] = found["carrier"].value
         assert found == expected
     assert 0 < client.pttl(next(client.scan_iter("air:departure:2*"))) <= 10_000_000_000

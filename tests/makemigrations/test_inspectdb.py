@@ -1,0 +1,128 @@
+"""inspectdb drafts models of hashes that nobody declared; what it writes can be imported, and reads them."""
+
+import importlib.util
+import json
+import sys
+from typing import Any
+
+import pytest
+
+from redis_models import Model, Store
+
+_UUID = '"12345678-1234-5678-1234-567812345678"'
+
+
+def _fill(client: Any) -> None:
+    for number in range(30):
+        fields = {
+            "id": f"o{number}",
+            "number": str(number),
+            "padded": f"{number:03}",
+            "price": f"{number}.5",
+            "paid": "true" if number % 2 else "false",
+            "token": _UUID,
+            "day": '"2020-01-02"',
+            "seen": '"2020-01-02T03:04:05"',
+            "tags": '["a","b"]',
+            "counts": '{"a":1}',
+            "note": "None" if number % 3 else "a note",
+            "class": "odd",
+            "not a name": "x",
+            "model_dump": "x",
+        }
+        if number % 2:
+            fields["maybe"] = "7"
+        client.hset(f"shop:order:o{number}", mapping=fields)
+    client.hset("plain:1", mapping={"name": "no key in it"})
+    client.hset("customer:c1", mapping={"id": "c1"})
+    client.set("shop:counter", 1)
+    client.zadd("shop:order:__index", {f"shop:order:o{number}": 0 for number in range(30)})
+    client.expire("plain:1", 1000)
+
+
+def test_the_draft_reads_what_it_was_drafted_from(project: Any, server: Any) -> None:
+    project.settings("shop", url=server.url)
+    with server.client() as client:
+        _fill(client)
+    file = project.root / "drafted.py"
+
+    assert project.command("inspectdb", "--write", str(file)) == 0, project.err
+
+    text = file.read_text()
+    for line in (
+        "class Order(Model):",
+        "# 30 records at shop:order:*, of which 30 were looked at.",
+        "id: str = Field(primary_key=True)",
+        "number: int",
+        "padded: str",
+        "price: float",
+        "paid: bool",
+        "token: UUID",
+        "day: date",
+        "seen: datetime",
+        "tags: list[str]",
+        "counts: dict[str, int]",
+        "note: str | None = None",
+        "maybe: int | None = None",
+        "# The stored field 'class' cannot be called that in a class, and is left out.",
+        "# The stored field 'model_dump' cannot be called that in a class, and is left out.",
+        'table = "order"',
+        'prefix = "shop"',
+        "managed = False",
+        "# No field holds the last part of the key",
+        "# All of them end by themselves",
+        "# 1 keys hold no hash",
+    ):
+        assert line in text
+    assert "Customer" not in text
+    module = text.replace("class Plain(Model):", "class Plain(Model):\n    id: str = Field(primary_key=True)")
+    order = _loaded(module).Order
+    with Store.from_url(server.url) as store:
+        store.register_model(order)
+        found = order.sync.select() or []
+    assert sorted(one.number for one in found) == list(range(30))
+    assert {one.maybe for one in found} == {None, 7}
+
+
+def _loaded(text: str) -> Any:
+    spec = importlib.util.spec_from_loader("drafted_models", loader=None)
+    assert spec is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules["drafted_models"] = module
+    exec(compile(text, "drafted_models", "exec"), module.__dict__)
+    del sys.modules["drafted_models"]
+    assert issubclass(module.Order, Model)
+    return module
+
+
+def test_a_pattern_a_sample_and_declared_tables(project: Any, server: Any) -> None:
+    project.settings("shop", url=server.url)
+    with server.client() as client:
+        _fill(client)
+
+    assert project.command("inspectdb", "--sample", "3", "shop:*", options=("--json",)) == 0
+    found = json.loads(project.out)
+    assert [one["name"] for one in found["models"]] == ["Order"]
+    assert "of which 3 were looked at" in found["text"]
+    assert project.command("inspectdb", "--all", "customer:*") == 0
+    assert "class Customer(Model):" in project.out
+
+
+def test_values_of_any_bytes_and_an_empty_database_are_no_trouble(project: Any, server: Any) -> None:
+    project.settings("shop", url=server.url)
+    assert project.command("inspectdb") == 0
+    with server.client() as client:
+        client.hset(b"x:\xff", mapping={b"\xff": b"\xfe", b"raw": b"\xfe\xff"})
+
+    assert project.command("inspectdb") == 0, project.err
+    assert "raw: bytes" in project.out
+
+
+@pytest.mark.parametrize("file", ["conf.py"])
+def test_a_file_that_is_there_is_not_overwritten(project: Any, server: Any, file: str) -> None:
+    project.settings("shop", url=server.url)
+    before = (project.root / file).read_text()
+
+    assert project.command("inspectdb", "--write", file) == 2
+    assert "there is such a file already" in project.err
+    assert (project.root / file).read_text() == before
