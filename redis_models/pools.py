@@ -88,7 +88,8 @@ class SyncPool:
     def new_plain(self) -> redis.ConnectionPool:
         """Make a pool of redis-py's own with such connections, whose answers are bytes and whose retries are off."""
         source: Any = self._source
-        options = {**source.connection_kwargs, "decode_responses": False, "retry": Retry(NoBackoff(), 0)}
+        kept: dict[str, Any] = source.connection_kwargs
+        options: dict[str, Any] = {**kept, "decode_responses": False, "retry": Retry(NoBackoff(), 0)}
         return redis.ConnectionPool(source.connection_class, **options)
 
     def close(self) -> None:

@@ -17,6 +17,7 @@ from redis_models import Model, errors, migrations, options, settings
 from redis_models.abstract import _AbstractModel
 from redis_models.cli.exits import exit_for
 from redis_models.cli.main import program
+from redis_models.migrations.safety import RULES
 from redis_models.pydantic1 import Pydantic1Model
 from redis_models.sync import SyncRecord, SyncTable
 
@@ -92,7 +93,7 @@ def test_every_operation_is_in_the_reference_with_all_it_takes(name: str) -> Non
     text = section(reference("operations"), name)
 
     if dataclasses.is_dataclass(cls):
-        assert {field.name for field in dataclasses.fields(cls)} <= words_in_code(text)
+        assert {field.name for field in dataclasses.fields(cls) if field.init} <= words_in_code(text)
 
 
 def test_every_option_of_a_model_is_in_the_reference_in_both_spellings() -> None:
@@ -255,3 +256,13 @@ def test_python_blocks_of_other_pages_are_python() -> None:
         for language, _, text in BLOCK.findall(page.read_text("utf-8")):
             if language == "python":
                 compile(text, str(page), "exec")
+
+
+def test_every_safety_rule_is_in_the_reference_in_its_own_words() -> None:
+    page = reference("safety-rules")
+
+    assert re.findall(r"^## (\w+)$", page, re.MULTILINE) == list(RULES)
+    for rule in RULES.values():
+        text = section(page, rule.code)
+        assert all(part in text for part in (rule.breaks, rule.why, rule.recipe))
+        assert f"| [{rule.code}](#{rule.code.lower()}) | {rule.level} |" in page

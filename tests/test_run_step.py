@@ -1,6 +1,5 @@
 """Free steps: what is before one is recorded before it is called, and nothing is called twice that may not be."""
 
-import json
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -42,9 +41,9 @@ class Shop:
     client: Any
     may_run_twice: bool = True
     has_back: bool = True
-    seen: list[tuple[str, dict[bytes, bytes]]] = field(default_factory=list)
+    seen: list[tuple[str, dict[bytes, bytes]]] = field(default_factory=list[tuple[str, dict[bytes, bytes]]])
     during: Callable[[RunContext], None] | None = None
-    progress: list[Progress] = field(default_factory=list)
+    progress: list[Progress] = field(default_factory=list[Progress])
 
     def __post_init__(self) -> None:
         self.exchange = SyncClient(self.client, "test")
@@ -293,7 +292,8 @@ def test_a_function_is_given_a_client_of_its_own_the_schemas_and_the_progress(sh
 
     [context] = given
     assert context.snapshot == shop.chain.snapshots[3]
-    assert context.redis.get_connection_kwargs()["retry"].get_retries() == 0
+    plain: Any = context.redis
+    assert plain.get_connection_kwargs()["retry"].get_retries() == 0
     context.report(3, 7)
     assert shop.progress[-1] == Progress("0003_step", 3, 0, 7)
 
@@ -373,65 +373,3 @@ def test_a_free_step_stands_alone_in_its_migration(
 ) -> None:
     with pytest.raises(MigrationFileError, match=says):
         Chain("shop", (_link(1, *operations, **versions),))
-
-
-_STEP = """
-    import os
-    import signal
-    from pathlib import Path
-
-    def count(context):
-        calls = context.redis.incr("calls")
-        context.redis.set("stamps", b" ".join(sorted({{one for one in [context.redis.hget("customer:1", "_v")]}})))
-        if calls == 1:
-            os.kill(os.getpid(), signal.SIGKILL)
-
-    class Migration(migrations.Migration):
-        id = "abcd0004"
-        previous = "cccc0003"
-        operations = [migrations.Run(count, may_run_twice={may_run_twice})]
-"""
-
-
-@pytest.mark.parametrize("may_run_twice", [True, False])
-def test_killed_in_a_step_a_run_goes_on_or_asks_as_the_step_says(project: Any, may_run_twice: bool) -> None:
-    project.deploy(3)
-    project.migration("0004_count", _STEP.format(may_run_twice=may_run_twice))
-    project.fill(20)
-    killed = project.migrate()
-
-    again = project.migrate()
-    marks = [row["mark"] for row in json.loads(project.run("--json", "showmigrations").out)["apps"]["shop"]]
-
-    assert killed.code == -9
-    assert [record["_v"] for record in project.records().values()] == [b"3"] * 20
-    with project.server.client() as client:
-        assert client.get("stamps") == b"3"
-        if may_run_twice:
-            assert (again.code, client.get("calls"), marks) == (0, b"2", ["X"] * 4)
-            return
-        assert (again.code, client.get("calls"), marks) == (6, b"1", ["X", "X", "X", ">"])
-        assert "error: shop: the function of 0004_count was called at" in again.err
-        done = project.migrate("--run-again")
-        assert (done.code, client.get("calls")) == (0, b"2")
-    assert "Applied shop.0004_count" in done.out
-
-
-def test_the_plan_shows_every_leg_and_what_cannot_be_taken_back(project: Any) -> None:
-    project.deploy(3)
-    project.migration("0004_count", _STEP.format(may_run_twice=False))
-    with project.server.client() as client:
-        client.set("calls", 1)
-
-    plan = project.run("-v", "migrate", "--plan")
-    assert project.migrate().code == 0
-    back = project.run("migrate", "shop", "zero", "--plan")
-    refused = project.migrate("shop", "zero")
-
-    assert "leg 1 of 2" in plan.out
-    assert "+ Run count  (runs code)\n        back: cannot be taken back\n" in plan.out
-    assert "- Remove field legacy_ref from Customer  (hides values)" in plan.out
-    assert "calls count once; if it stops half-way it is not called again unasked" in plan.out
-    assert back.code == 0
-    assert "! would be refused: shop: 0004_count cannot be taken back" in back.out
-    assert refused.code == 5

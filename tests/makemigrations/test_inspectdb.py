@@ -79,7 +79,7 @@ def test_the_draft_reads_what_it_was_drafted_from(project: Any, server: Any) -> 
     order = _loaded(module).Order
     with Store.from_url(server.url) as store:
         store.register_model(order)
-        found = order.sync.select() or []
+        found: list[Any] = order.sync.select() or []
     assert sorted(one.number for one in found) == list(range(30))
     assert {one.maybe for one in found} == {None, 7}
 

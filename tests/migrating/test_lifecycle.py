@@ -285,7 +285,8 @@ class _Life:
 
 
 def _content(one: Any) -> Any:
-    return one if isinstance(one, list) else (one[0], one[1] > 0)
+    """Leave out when a record ends, which may have been set anew."""
+    return (one[0], one[1] > 0) if isinstance(one, tuple) else one
 
 
 def _read(record: Record) -> dict[str, object]:
