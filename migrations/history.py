@@ -4,6 +4,7 @@ It is told, never asked: what is applied is what the ledger says.
 """
 
 import json
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 
@@ -32,6 +33,7 @@ class Event:
         seconds: How long it took, together with what was done in the same pass.
         records: How many records that changed.
         by: Host, process and user.
+        consents: Safety rules that somebody consented to on the command line.
         run: Epoch of the lease that it was done under: the same for all that one command did.
     """
 
@@ -44,6 +46,7 @@ class Event:
     records: int
     by: str
     run: int
+    consents: Sequence[str] = ()
 
     def to_json(self) -> str:
         """Give the text that is stored in Redis."""

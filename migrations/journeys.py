@@ -3,7 +3,8 @@
 A process that dies between two legs has finished the first; the next run makes a shorter journey.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 
 from redis_models.client import SyncClient, run
 from redis_models.errors import LockedError
@@ -29,6 +30,7 @@ def run_journey(
     batch_size: int,
     report: Callable[[Progress], None],
     run_again: bool = False,
+    consents: Sequence[str] = (),
 ) -> Iterator[tuple[Plan, Result]]:
     """Bring the database to the target of a journey, leg by leg.
 
@@ -40,6 +42,7 @@ def run_journey(
         again: Makes the journey again of the database as it is now; it must come out the same.
         batch_size: Records a script takes, 1 to 100.
         report: Called after every batch.
+        consents: Safety rules that somebody consented to, for the history.
         run_again: Consent to call a function that was begun, did not end, and may not run twice.
 
     Yields:
@@ -59,6 +62,7 @@ def run_journey(
     for objection in fresh.objections(run_again=run_again):
         raise objection
     for leg in fresh.legs:
+        leg = replace(leg, consents=tuple(consents))
         yield leg, _run_leg(client, lease, shelf, leg, batch_size, report)
 
 

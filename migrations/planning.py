@@ -41,6 +41,7 @@ class Plan:
         snapshot: Schemas afterwards.
         fingerprint: Of all migrations up to ``reach``.
         is_resumed: Whether it goes on with a run that stopped.
+        consents: Safety rules that somebody consented to, for the history.
         is_recorded: Whether the ledger notes what was applied; without files there is nothing to note.
     """
 
@@ -56,6 +57,7 @@ class Plan:
     fingerprint: str
     is_resumed: bool
     is_recorded: bool = True
+    consents: tuple[str, ...] = ()
 
     @property
     def identity(self) -> tuple[object, ...]:

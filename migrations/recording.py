@@ -5,7 +5,7 @@ accepts an edited file; ``stamp`` whatever the bookkeeping holds, even if nobody
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Final, Protocol
 
@@ -84,7 +84,8 @@ def events_of(plan: Plan, seconds: float, records: int, epoch: int) -> list[Even
     """Give what the history says of a run that did a plan."""
     if not plan.is_recorded:
         return [_event(Deed.APPLIED, _Place(_AUTOMATIC), epoch, seconds, records)]
-    done = [_event(Deed.APPLIED, link, epoch, seconds, records) for link in plan.applied]
+    applied = (_event(Deed.APPLIED, link, epoch, seconds, records) for link in plan.applied)
+    done = [replace(one, consents=plan.consents) for one in applied]
     done += [_event(Deed.UNAPPLIED, link, epoch, seconds, records) for link in plan.unapplied]
     if done or not plan.is_resumed:
         return done

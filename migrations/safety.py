@@ -72,6 +72,12 @@ class Finding:
         """Whether it needs a consent that the file does not give."""
         return self.rule.level is Level.REFUSE and not self.reason
 
+    @property
+    def line(self) -> str:
+        """What was found, in a line; ``check`` tells why, and what to do."""
+        allowed = f" (allowed: {self.reason})" if self.reason else ""
+        return f"{self.rule.code} {self.rule.level}  {self.what}{allowed}"
+
     def __str__(self) -> str:
         allowed = f" (allowed: {self.reason})" if self.reason else ""
         return f"{self.rule.code} {self.place}: {self.what}. {self.rule.breaks} {self.rule.recipe}{allowed}"

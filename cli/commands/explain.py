@@ -90,6 +90,8 @@ def _tell_operations(context: CliContext, chain: Chain, link: Link, position: in
         is_static = not backwards and lineage.route.is_static(before.version, after.version)
         where = "in the server" if is_static else "by Python, under compare-and-set"
         context.out(f"  records of {after.name}: version {before.version} → {after.version}, {where}")
+    if not any(one.risk is Risk.EXPIRES for one in link.operations):
+        context.out("  life spans stay")
 
 
 def _shown(context: CliContext, lineage: Lineage, before: ModelSchema, key: str | None) -> _Shown | None:
@@ -124,7 +126,6 @@ def _tell(context: CliContext, found: Explained, shown: _Shown) -> None:
     width = max(len(line.name) for line in found.lines)
     for line in found.lines:
         context.out(f"  {line.sign} {line.name.ljust(width)}  {_change(line)}")
-    context.out("    its life spans stay")
 
 
 def _change(line: Line) -> str:

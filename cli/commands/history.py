@@ -41,7 +41,7 @@ def _table(events: Sequence[tuple[str, Event]]) -> list[str]:
             f"{label}.{event.name}",
             f"{event.records:,} records",
             f"{event.seconds:.1f} s",
-            event.by,
+            event.by + (f"  consents to {', '.join(event.consents)}" if event.consents else ""),
         )
         for label, event in events
     ]

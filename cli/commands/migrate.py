@@ -194,7 +194,7 @@ def _show(context: CliContext, client: SyncClient, tasks: list[_Task], only_plan
             for line in journey_lines(journey, context.store.address, counts, is_full=context.verbosity > 1):
                 context.out(line)
             for one in task.findings:
-                context.out(f"  ! {one}")
+                context.out(f"  ! {one.line}")
         if only_plan:
             for objection in objections:
                 context.out(f"  ! would be refused: {objection}")
@@ -253,6 +253,7 @@ def _run_one(context: CliContext, client: SyncClient, task: _Task, options: _Opt
                 batch_size=options.batch_size,
                 report=report,
                 run_again=options.run_again,
+                consents=sorted({one.rule.code for one in task.findings if one.is_refused}),
             ):
                 done.append(one)
     except KeyboardInterrupt:

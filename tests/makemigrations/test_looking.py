@@ -216,6 +216,15 @@ def test_what_needs_a_consent_is_refused_until_the_file_or_the_command_line_give
     assert project.command("migrate") == 0, project.err
 
 
+def test_a_consent_of_the_command_line_is_in_the_history(project: Any, server: Any) -> None:
+    project.settings("shop", url=server.url)
+    _write(project, *FIXTURES["RM112"][0])
+
+    assert project.command("migrate", "--allow-destructive") == 0, project.err
+    assert project.command("history") == 0
+    assert "consents to RM112" in project.out
+
+
 @pytest.mark.parametrize("allow", ['{"RM999": "x"}', '{"RM112": " "}', "['RM112']"])
 def test_a_consent_to_nothing_is_refused(project: Any, allow: str) -> None:
     _write(project, *FIXTURES["RM112"][0])

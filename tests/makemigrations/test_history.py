@@ -1,0 +1,60 @@
+"""What was done is told afterwards, newest first; a position can be recorded when nothing else helps."""
+
+import json
+from typing import Any
+
+import pytest
+
+
+def _events(project: Any) -> list[tuple[str, str]]:
+    assert project.command("history", options=("--json",)) == 0
+    return [(one["what"], one["name"]) for one in json.loads(project.out)["events"]]
+
+
+@pytest.fixture
+def shop(project: Any, server: Any) -> Any:
+    """The project on a real server, with two migrations."""
+    project.settings("shop", url=server.url)
+    project.models(
+        project.required.replace("currency: str", "currency: str = 'EUR'").replace("version = 1", "version = 2")
+    )
+    assert project.run() == 0
+    return project
+
+
+def test_history_tells_what_was_applied_taken_back_faked_and_stamped(shop: Any) -> None:
+    assert shop.command("history") == 0
+    assert shop.out == "Nothing was done here yet.\n"
+    assert shop.command("migrate") == 0
+    assert shop.command("migrate", "1") == 0
+    assert shop.command("migrate", "--fake") == 0
+    assert shop.command("stamp", "shop", "1") == 0
+
+    assert _events(shop) == [
+        ("stamped", "0001_initial"),
+        ("faked", "0002_currency"),
+        ("unapplied", "0002_currency"),
+        ("applied", "0002_currency"),
+        ("applied", "0001_initial"),
+    ]
+    assert shop.command("history", "-n", "1") == 0
+    assert shop.out.count("\n") == 1
+
+
+def test_stamp_records_a_position_whatever_the_ledger_holds(shop: Any, server: Any) -> None:
+    with server.client() as client:
+        client.hset("redis_models:{default}:ledger:shop", "unknown1", "no JSON")
+        client.set("redis_models:{default}:snapshot:shop", "neither")
+        assert shop.command("migrate") == 8
+
+        assert shop.command("stamp", "shop", "0001") == 0, shop.err
+        assert "recorded as at 1 of 2 migrations; no record was touched" in shop.out
+        assert "unknown1 is recorded as applied no longer" in shop.err
+        assert shop.command("migrate") == 0, shop.err
+        assert client.hlen("redis_models:{default}:ledger:shop") == 2
+
+
+def test_stamp_needs_a_target_that_there_is(shop: Any) -> None:
+    assert shop.command("stamp", "shop") == 2
+    assert shop.command("stamp", "shop", "0009") == 1
+    assert "has no migration '0009'" in shop.err
