@@ -37,10 +37,14 @@ def amend(chain: Chain, directory: Path, found: Diff, code: Snapshot) -> NewMigr
     last, before = chain.links[-1], Chain(chain.app, chain.links[:-1])
     path = directory / f"{last.name}.py"
     versions = {**last.versions, **found.versions}
-    if any(_is_function(value) for one in last.operations for value in vars(one).values()):
-        if any(isinstance(value, ToWrite) for one in found.operations for value in vars(one).values()):
-            raise MigrationError(f"{last.path} has functions already; make a migration of its own for the new ones")
-        text = appended(last.path, path.read_text("utf-8"), render_operations(found.operations), versions)
+    source = path.read_text("utf-8")
+    has_functions = any(_is_function(value) for one in last.operations for value in vars(one).values())
+    if has_functions or source != render(last.id, last.previous, last.versions, last.operations):
+        if has_functions and any(
+            isinstance(value, ToWrite) for one in found.operations for value in vars(one).values()
+        ):
+            raise MigrationError(f"{last.path} was edited; make a migration of its own for what needs a function")
+        text = appended(last.path, source, render_operations(found.operations), versions)
     else:
         operations = fold([*last.operations, *found.operations])
         id = stable_id(before, render("", last.previous, versions, operations))

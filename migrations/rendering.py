@@ -4,6 +4,7 @@ import re
 from collections.abc import Container, Mapping, Sequence
 from dataclasses import MISSING, dataclass, fields
 from pathlib import Path
+from types import MappingProxyType
 from typing import Final, cast
 
 import jinja2
@@ -68,6 +69,7 @@ def render(
     operations: Sequence[Operation],
     *,
     replaces: Sequence[str] = (),
+    allow: Mapping[str, str] = MappingProxyType({}),
     preamble: str = "",
     known: Container[str] = (),
 ) -> str:
@@ -79,6 +81,7 @@ def render(
         versions: Versions that models have afterwards.
         operations: In the order in which they apply; a function may only be one that is still to be written, or known.
         replaces: Ids of the migrations that it stands for.
+        allow: Reasons why what safety rules would refuse is right.
         preamble: What the file has before its class.
         known: Names of functions in ``preamble``.
 
@@ -92,6 +95,7 @@ def render(
         versions=_laid_out(dict(sorted(versions.items())), _INDENT, "versions = "),
         operations=_list_of([_call_of(one, known) for one in operations]),
         replaces=_laid_out(list(replaces), _INDENT, "replaces = ") if replaces else "",
+        allow=_laid_out(dict(sorted(allow.items())), _INDENT, "allow = ") if allow else "",
         preamble=preamble,
     )
 

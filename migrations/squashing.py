@@ -7,6 +7,7 @@ applied some must first be brought on, or back, with the old files. See ADR 0007
 import ast
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 from redis_models.errors import MigrationError, MigrationFileError, RecordError
@@ -65,10 +66,20 @@ def squash(chain: Chain, directory: Path, start: int, end: int, name: str | None
     versions = _versions(chain, start, end)
     replaces = [id for link in links for id in (link.replaces or (link.id,))]
     before, after = Chain(chain.app, chain.links[:start]), chain.links[end:]
+    allow = {code: reason for link in links for code, reason in link.allow.items()}
     for operations in (fold(whole), whole):
-        text = render("", links[0].previous, versions, operations, replaces=replaces, preamble=preamble, known=names)
-        id = stable_id(before, text)
-        text = render(id, links[0].previous, versions, operations, replaces=replaces, preamble=preamble, known=names)
+        write = partial(
+            render,
+            previous=links[0].previous,
+            versions=versions,
+            operations=operations,
+            replaces=replaces,
+            allow=allow,
+            preamble=preamble,
+            known=names,
+        )
+        id = stable_id(before, write(""))
+        text = write(id)
         stem = name or f"squashed_{suggest_name(operations, versions, is_first=start == 0)}"[:52]
         path = directory / f"{links[0].number:04d}_{stem}.py"
         link = link_of(chain.app, path, text.encode())
