@@ -6,10 +6,11 @@ from redis_models.client import SyncClient, run
 from redis_models.errors import UnsafeError
 from redis_models.migrations.chain import Chain
 from redis_models.migrations.legs import Journey
+from redis_models.migrations.operations import Risk
 from redis_models.migrations.safety import Finding, findings_of
 from redis_models.migrations.sampling import Sample, sample
 
-__all__ = ["finding_document", "pending_findings", "refuse_hiding", "refuse_unsafe", "samples_of"]
+__all__ = ["finding_document", "pending_findings", "refuse_automatic", "refuse_unsafe", "samples_of"]
 
 _RECORDS = 200
 
@@ -51,16 +52,20 @@ def refuse_unsafe(findings: Iterable[Finding], *, is_allowed: bool) -> None:
     )
 
 
-def refuse_hiding(journey: Journey, *, is_allowed: bool) -> None:
-    """Refuse a run without files that would take values out of the application's sight: it has no way back.
+def refuse_automatic(journey: Journey, *, is_allowed: bool) -> None:
+    """Refuse a run without files that would hide values or move keys: it has no way back.
 
     Raises:
         UnsafeError: It would.
     """
-    if journey.destructive and not journey.chain.links and not is_allowed:
+    if journey.chain.links or is_allowed:
+        return
+    operations = [one for link in journey.applied for one in link.operations]
+    risky = [one.describe() for one in operations if one.risk in (Risk.HIDES, Risk.MOVES)]
+    if risky:
         raise UnsafeError(
-            f"refused without --allow-destructive, nothing was changed: {'; '.join(journey.destructive)}. The values"
-            " stay in the records, aside"
+            f"refused without --allow-destructive, nothing was changed: {'; '.join(risky)}. With --auto there is no way"
+            " back; write migration files to have one"
         )
 
 

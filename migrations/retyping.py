@@ -130,11 +130,14 @@ def _change(found: Retyping, path: str, old: Tree, new: Tree, default: "Literal 
     was_optional, is_optional = NONE in members_of(old), NONE in members_of(new)
     before, after = without_none(old), without_none(new)
     if before and after and before != after:
-        _retype(found, path, _with_none(before, was_optional), _with_none(after, was_optional))
-    old = _with_none(after, was_optional) if before else old
+        # What may be None afterwards may become None: "NA" of a text, for one, by a function.
+        target = _with_none(after, was_optional or is_optional)
+        _retype(found, path, _with_none(before, was_optional), target)
+        is_reached = bool(found.operations) and getattr(found.operations[-1], "name", None) == path
+        old = target if is_reached else _with_none(after, was_optional)
     if was_optional and not is_optional and not found.questions:
         _forbid_none(found, path, old, new, default)
-    elif is_optional and not was_optional and before:
+    elif old != new and is_optional and not was_optional and before:
         found.alter(path, str(old), str(new))
 
 

@@ -26,7 +26,7 @@ from redis_models.migrations.safety import Finding
 from redis_models.migrations.schema import Snapshot
 
 from ..apps import WithSteps, chosen_apps
-from ..consent import finding_document, pending_findings, refuse_hiding, refuse_unsafe
+from ..consent import finding_document, pending_findings, refuse_automatic, refuse_unsafe
 from ..context import CliContext
 from ..planned import journey_document, journey_lines
 from ..progress import shown_progress
@@ -210,7 +210,7 @@ def _consent(context: CliContext, tasks: list[_Task], yes: bool, allow_destructi
             raise objection
     for task in tasks:
         refuse_unsafe(task.findings, is_allowed=allow_destructive)
-        refuse_hiding(task.journey, is_allowed=allow_destructive)
+        refuse_automatic(task.journey, is_allowed=allow_destructive)
     if not context.is_interactive or yes:
         return
     if any(task.journey.works for task in tasks):

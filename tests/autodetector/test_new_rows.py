@@ -52,6 +52,19 @@ FOUND: dict[str, tuple[str, str, Sequence[str], Sequence[str]]] = {
         ["Alter field id on A from int to UUID"],
     ),
     "lossless codec": ("x: date", "x: str", [], ["Alter field x on A from date to str"]),
+    "text to an optional number": ("x: str", "x: int | None", [], ["Alter field x on A from str to int | None"]),
+    "enum member made None": (
+        _STATUS.format("A = 'a'; B = 'b'"),
+        _STATUS.format("A = 'a'").replace("status: Status", "status: Status | None"),
+        ["--map A.status:b=None"],
+        ["Alter field status on A from Enum(A='a', B='b') to Enum(A='a') | None"],
+    ),
+    "nested field added, and the whole made optional": (
+        _ADDRESS.format("zip: str", ""),
+        _ADDRESS.format("zip: str\n    city: str", "").replace("address: Address", "address: Address | None"),
+        ["--default A.address.city='?'"],
+        ["Add field address.city to A", "Alter field address on A from Object(city=str, zip=str) to Object("],
+    ),
     "narrowed type": ("x: str", "x: int", [], ["Alter field x on A from str to int"]),
     "float to int": ("x: float", "x: int", [], ["Alter field x on A from float to int"]),
     "datetime to date": ("x: datetime", "x: date", [], ["Alter field x on A from datetime to date"]),
@@ -223,7 +236,7 @@ FOUND: dict[str, tuple[str, str, Sequence[str], Sequence[str]]] = {
         "pass",
         _META.format("ttl = 60"),
         ["--ttl A=new-only"],
-        ["Alter ttl of A from None to 60 (new-only)"],
+        ["Alter life span of A from for ever to 60 s (new records"],
     ),
     "rename and retype": (
         "x: int",
