@@ -16,10 +16,11 @@ from redis_models.keys import KeySpace
 
 from .historical import resolve
 
-__all__ = ["REQUIRED", "FieldSchema", "Literal", "ModelSchema", "Snapshot"]
+__all__ = ["CODEC", "REQUIRED", "FieldSchema", "Literal", "ModelSchema", "Snapshot"]
 
 Literal = str | int | float | bool | list["Literal"] | dict[str, "Literal"] | None
 _FORMAT: Final = 1  # of the JSON
+CODEC: Final = 1  # raised when the same value of the same type is stored as other bytes
 
 
 class _Required:
@@ -66,6 +67,7 @@ class ModelSchema:
         prefix, separator, table: Parts of its keys.
         fields: Sorted by name, because their order is not stored.
         ttl: Life span in seconds of a new record, or None.
+        codec: Version of the way in which values become bytes; one that is not known here is refused.
     """
 
     name: str
@@ -76,6 +78,7 @@ class ModelSchema:
     table: str
     fields: tuple[FieldSchema, ...]
     ttl: int | None = None
+    codec: int = CODEC
 
     @cached_property
     def keys(self) -> KeySpace:
@@ -203,11 +206,19 @@ def _document_of(model: ModelSchema, with_defaults: bool) -> dict[str, object]:
         "fields": fields,
     }
     # Absent where there is none, so that snapshots from before life spans were part of them keep their fingerprint.
-    return document if model.ttl is None else {**document, "ttl": model.ttl}
+    if model.ttl is not None:
+        document["ttl"] = model.ttl
+    if model.codec != 1:
+        document["codec"] = model.codec
+    return document
 
 
 def _model_of(name: str, document: Mapping[str, object]) -> ModelSchema:
-    fields, ttl = document["fields"], document.get("ttl")
+    fields, ttl, codec = document["fields"], document.get("ttl"), int(str(document.get("codec", 1)))
+    if codec > CODEC:
+        raise SchemaError(
+            f"{name} is stored by codec {codec}, and this version knows {CODEC}; use the newer version of the library"
+        )
     if not isinstance(fields, dict):
         raise SchemaError(f"snapshot: the fields of {name} are no object")
     return ModelSchema(
@@ -221,4 +232,5 @@ def _model_of(name: str, document: Mapping[str, object]) -> ModelSchema:
             FieldSchema(field_name, one["type"], one.get("default", REQUIRED)) for field_name, one in fields.items()
         ),
         ttl=None if ttl is None else int(str(ttl)),
+        codec=codec,
     )

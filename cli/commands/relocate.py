@@ -1,0 +1,61 @@
+"""``relocate --from URL``: copy a project's records to the database of its settings."""
+
+import click
+
+from redis_models.client import run
+from redis_models.errors import IncompleteError
+from redis_models.migrations.bookkeeping import Shelf
+from redis_models.migrations.lease import hold_lease
+from redis_models.migrations.relocating import Relocation, relocate
+from redis_models.store import Store
+
+from ..context import CliContext
+
+__all__ = ["command"]
+
+
+@click.command("relocate")
+@click.option("--from", "url", required=True, metavar="URL", help="The database where the records are.")
+@click.option("--dry-run", is_flag=True, help="Look for what lies in the way, and write nothing.")
+@click.option("--wait", "wait_s", type=click.FloatRange(min=0), default=0, help="Seconds to wait for another runner.")
+@click.pass_obj
+def command(context: CliContext, url: str, dry_run: bool, wait_s: float) -> None:
+    """Copy the records of all models, with what migrations keep beside them, from URL to the database of the settings.
+
+    Stop what writes to URL first. Nothing is overwritten, nothing is deleted there; it may be run again at any time.
+    """
+    settings = context.settings
+    models = [model for app in context.apps for model in app.models]
+    with Store("source", url=url) as source:
+        if source.address == context.store.address:
+            raise click.UsageError(f"--from {source.address} is the database of the settings itself")
+        job = Relocation(
+            source.sync_client,
+            context.store.sync_client,
+            [model.__shape__.keys for model in models],
+            settings.namespace,
+            [app.label for app in context.apps],
+        )
+        with (
+            hold_lease(job.source, settings.namespace, life_s=settings.lease_seconds, wait_s=wait_s) as one,
+            hold_lease(job.target, settings.namespace, life_s=settings.lease_seconds, wait_s=wait_s) as other,
+        ):
+            _refuse_unfinished(context, job)
+
+            def keep() -> None:
+                one.keep()
+                other.keep()
+
+            relocate(job, keep, is_dry=dry_run)
+    verb = (
+        f"{job.seen:,} records would be copied" if dry_run else f"{job.seen:,} records, {job.copied:,} keys copied now"
+    )
+    context.out(f"{source.address} → {context.store.address}: {verb}, nothing in the way")
+    context.json({"command": "relocate", "ok": True, "written": not dry_run, "records": job.seen, "copied": job.copied})
+
+
+def _refuse_unfinished(context: CliContext, job: Relocation) -> None:
+    for client in (job.source, job.target):
+        for app in job.apps:
+            if run(client, Shelf(context.settings.namespace, app).read()).journal is not None:
+                raise IncompleteError(f"{app}: a run of migrate stopped half-way there; finish it first")

@@ -1,0 +1,205 @@
+"""Relocating: copy the records of a project to another database, and its bookkeeping last, when all of it is there.
+
+Nothing is overwritten and nothing is deleted: what lies in the way is told before anything is written, and the source
+stays as it is. A copy that was made already is left alone, so the same call goes on after a kill. What is written to
+the source meanwhile is found by the comparison at the end.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Final, cast
+
+from redis.exceptions import ResponseError
+
+from redis_models.batches import Argument, Batches, Reply, check
+from redis_models.client import SyncClient, run
+from redis_models.errors import IncompleteError, ServerRefusedError, UnsafeError
+from redis_models.keys import KeySpace, bookkeeping_key
+
+__all__ = ["Relocation", "relocate"]
+
+_PAGE: Final = 200  # keys that SCAN looks at in one step; each may be large
+_SHOWN: Final = 10
+_KEPT: Final = ("ledger", "snapshot", "history")
+
+
+@dataclass
+class Relocation:
+    """What is copied, and what came of it. Used by one thread.
+
+    Attributes:
+        source, target: The databases.
+        spaces: Where the records are.
+        namespace, apps: Whose bookkeeping goes along.
+        seen: Records that the source has.
+        copied: Records that were copied now.
+        in_the_way: Keys of the target that hold something else.
+    """
+
+    source: SyncClient
+    target: SyncClient
+    spaces: Sequence[KeySpace]
+    namespace: str
+    apps: Sequence[str]
+    seen: int = 0
+    copied: int = 0
+    in_the_way: list[str] = field(default_factory=list[str])
+
+    @property
+    def kept(self) -> list[bytes]:
+        """Keys of the bookkeeping."""
+        return [bookkeeping_key(self.namespace, f"{what}:{app}").encode() for app in self.apps for what in _KEPT]
+
+
+def relocate(job: Relocation, keep: Callable[[], None], *, is_dry: bool = False) -> None:
+    """Copy everything, and compare it.
+
+    Args:
+        job: What is to be copied; its figures are filled in.
+        keep: Called after each page, to keep the leases of both databases.
+        is_dry: Only look.
+
+    Raises:
+        UnsafeError: Something else lies in the way in the target; nothing was written.
+        IncompleteError: Records were written in the source meanwhile.
+        ServerRefusedError: The target cannot read what the source gives: it is older.
+    """
+    _walk(job, keep, _look)
+    for key in job.kept:
+        if run(job.target, _content(key)) not in (None, run(job.source, _content(key))):
+            job.in_the_way.append(_text(key))
+    _refuse_collisions(job)
+    if is_dry:
+        return
+    _walk(job, keep, _copy)
+    _walk(job, keep, _compare)
+    if job.in_the_way:
+        shown = ", ".join(job.in_the_way[:_SHOWN])
+        raise IncompleteError(
+            f"{len(job.in_the_way):,} records changed in the source while they were copied: {shown}. Stop what writes"
+            " there, delete these in the target, and run again; the bookkeeping was not copied yet"
+        )
+    for key in job.kept:
+        _copy(job, [key])
+
+
+def _refuse_collisions(job: Relocation) -> None:
+    if job.in_the_way:
+        shown = ", ".join(job.in_the_way[:_SHOWN])
+        raise UnsafeError(
+            f"nothing was written, because {len(job.in_the_way):,} keys of the target hold something else: {shown}."
+            " Move or delete them, or choose another database"
+        )
+
+
+def _walk(job: Relocation, keep: Callable[[], None], act: Callable[[Relocation, Sequence[bytes]], None]) -> None:
+    for space in job.spaces:
+        cursor = ""
+        while cursor != "0":
+            cursor, keys = run(job.source, _page(cursor or "0", space))
+            if keys:
+                act(job, keys)
+            keep()
+
+
+def _page(cursor: str, space: KeySpace) -> Batches[tuple[str, list[bytes]]]:
+    [reply] = check((yield [("SCAN", cursor, "MATCH", space.pattern, "COUNT", _PAGE)]))
+    following, page = cast("tuple[bytes, list[bytes]]", reply)
+    owned = [key for key in dict.fromkeys(page) if space.owns(key.decode("utf-8", "surrogateescape"))]
+    return following.decode(), owned
+
+
+def _look(job: Relocation, keys: Sequence[bytes]) -> None:
+    """Count records, and note what lies in the way of any."""
+    job.seen += len(keys)
+    held = run(job.target, _contents(keys))
+    if any(one is not None for one in held):
+        wanted = run(job.source, _contents(keys))
+        job.in_the_way += [
+            _text(key)
+            for key, one, other in zip(keys, held, wanted, strict=True)
+            if one is not None and other is not None and one != other
+        ]
+
+
+def _compare(job: Relocation, keys: Sequence[bytes]) -> None:
+    """Note what is not the same on both sides."""
+    pairs = zip(keys, run(job.source, _contents(keys)), run(job.target, _contents(keys)), strict=True)
+    job.in_the_way += [_text(key) for key, one, other in pairs if one is not None and one != other]
+
+
+def _copy(job: Relocation, keys: Sequence[bytes]) -> None:
+    """Copy what is not there yet: the index first, because a member without a record is harmless."""
+    dumps = run(job.source, _dumps(keys))
+    for space in job.spaces:
+        owned = [key for key, dump in zip(keys, dumps, strict=True) if dump and space.owns(_text(key))]
+        if owned:
+            run(job.target, _index(space, owned))
+    job.copied += run(job.target, _restored([(key, dump) for key, dump in zip(keys, dumps, strict=True) if dump]))
+
+
+def _index(space: KeySpace, keys: Sequence[bytes]) -> Batches[None]:
+    pairs: list[Argument] = []
+    for key in keys:
+        pairs += [0, key]
+    check((yield [("ZADD", space.index, *pairs)]))
+
+
+def _dumps(keys: Sequence[bytes]) -> Batches[list[tuple[bytes, int, bool] | None]]:
+    """Give payload, end and whether the end is an instant, of each key that is there."""
+    payloads = check((yield [("DUMP", key) for key in keys]))
+    ends = yield [("PEXPIRETIME", key) for key in keys]
+    is_instant = not isinstance(ends[0], Exception)
+    if not is_instant:  # before Redis 7
+        ends = yield [("PTTL", key) for key in keys]
+    pairs = zip(payloads, check(ends), strict=True)
+    return [
+        None if payload is None else (cast(bytes, payload), max(0, cast(int, end)), is_instant)
+        for payload, end in pairs
+    ]
+
+
+def _restored(pairs: Sequence[tuple[bytes, tuple[bytes, int, bool]]]) -> Batches[int]:
+    """Restore what is not there; give how many were not."""
+    if not pairs:
+        return 0
+    commands: list[tuple[Argument, ...]] = [
+        ("RESTORE", key, end, payload, *(["ABSTTL"] if is_instant and end else []))
+        for key, (payload, end, is_instant) in pairs
+    ]
+    count = 0
+    for reply in (yield commands):
+        if isinstance(reply, ResponseError) and str(reply).startswith("BUSYKEY"):
+            continue
+        if isinstance(reply, ResponseError) and "payload version" in str(reply):
+            raise ServerRefusedError(
+                "the target cannot read what the source gives, because it is an older server; choose one that is at"
+                " least as new"
+            )
+        check([reply])
+        count += 1
+    return count
+
+
+def _contents(keys: Sequence[bytes]) -> Batches[list[object]]:
+    """Give what keys hold, and whether they end, in a form that two servers can be compared by; None for none."""
+    replies = yield [("HGETALL", key) for key in keys]
+    lives = check((yield [("PTTL", key) for key in keys]))
+    return [_plain(reply, life) for reply, life in zip(replies, lives, strict=True)]
+
+
+def _plain(reply: Reply, life: object) -> object:
+    if isinstance(reply, ResponseError) and str(reply).startswith("WRONGTYPE"):
+        return "another type"
+    flat = cast("list[bytes]", check([reply])[0])
+    pairs = iter(flat)
+    return (dict(zip(pairs, pairs, strict=True)), cast(int, life) >= 0) if flat else None
+
+
+def _content(key: bytes) -> Batches[bytes | None]:
+    [reply] = check((yield [("DUMP", key)]))
+    return cast("bytes | None", reply)
+
+
+def _text(key: bytes) -> str:
+    return key.decode("utf-8", "surrogateescape")

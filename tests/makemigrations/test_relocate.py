@@ -1,0 +1,113 @@
+"""relocate copies a project to another database: whole, without overwriting, again after a kill."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from redis_models.client import SyncClient
+from redis_models.errors import IncompleteError, UnsafeError
+from redis_models.keys import KeySpace
+from redis_models.migrations.relocating import Relocation, relocate
+
+
+@pytest.fixture
+def other(new_server: Callable[..., Any]) -> Iterator[Any]:
+    """Another server."""
+    yield new_server()
+
+
+def _fill(client: Any, count: int = 300) -> None:
+    for number in range(count):
+        key = f"customer:c{number}"
+        client.hset(key, mapping={"id": f"c{number}", "name": f"n{number}", "note": "None", "_v": "1"})
+        client.zadd("customer:__index", {key: 0})
+        if number % 2:
+            client.pexpire(key, 100_000_000)
+    client.hset("stranger:1", "a", "b")
+
+
+def _job(source: Any, target: Any) -> Relocation:
+    space = KeySpace("", ":", "customer")
+    return Relocation(SyncClient(source, "a"), SyncClient(target, "b"), [space], "default", ["shop"])
+
+
+def _dump(client: Any) -> dict[bytes, Any]:
+    return {key: (client.hgetall(key), client.pexpiretime(key)) for key in client.scan_iter("customer:c*")}
+
+
+def test_a_project_moves_with_its_records_life_spans_and_migrations(project: Any, server: Any, other: Any) -> None:
+    project.settings("shop", url=server.url)
+    assert project.command("migrate") == 0
+    with server.client() as source, other.client() as target:
+        _fill(source)
+        project.settings("shop", url=other.url)
+
+        assert project.command("relocate", "--from", server.url, "--dry-run") == 0, project.err
+        assert target.dbsize() <= 1  # its lease
+        assert project.command("relocate", "--from", server.url) == 0, project.err
+
+        assert "300 records, 303 keys copied now" in project.out
+        assert _dump(target) == _dump(source)
+        assert target.zcard("customer:__index") == 300
+        assert not target.exists("stranger:1")
+    assert project.command("migrate", "--check") == 0
+    assert project.command("history") == 0
+    assert "applied" in project.out
+    assert project.command("relocate", "--from", server.url) == 0
+    assert "300 records, 0 keys copied now" in project.out
+
+
+def test_what_lies_in_the_way_is_told_before_anything_is_written(server: Any, other: Any) -> None:
+    with server.client() as source, other.client() as target:
+        _fill(source)
+        target.hset("customer:c7", mapping={"id": "c7", "name": "another"})
+
+        with pytest.raises(UnsafeError, match="1 keys of the target hold something else: customer:c7"):
+            relocate(_job(source, target), lambda: None)
+
+        assert target.dbsize() == 1
+
+
+def test_what_is_written_meanwhile_is_found(server: Any, other: Any) -> None:
+    with server.client() as source, other.client() as target:
+        _fill(source)
+        job, pages = _job(source, target), 0
+
+        def write_late() -> None:
+            nonlocal pages
+            pages += 1
+            if target.exists("customer:c7"):
+                source.hset("customer:c7", "name", "late")
+
+        with pytest.raises(IncompleteError, match=r"changed in the source while they were copied: customer:c7\."):
+            relocate(job, write_late)
+
+        assert not target.exists("redis_models:{default}:ledger:shop")
+
+
+def test_killed_at_any_page_it_is_finished_by_the_next_run(server: Any, other: Any) -> None:
+    with server.client() as source, other.client() as target:
+        _fill(source, 100)
+        for page in range(1, 9):
+            target.flushall()
+            left = page
+
+            def die() -> None:
+                nonlocal left
+                left -= 1
+                if left == 0:
+                    raise KeyboardInterrupt
+
+            try:
+                relocate(_job(source, target), die)
+            except KeyboardInterrupt:
+                relocate(_job(source, target), lambda: None)
+            assert _dump(target) == _dump(source)
+
+
+def test_a_database_is_not_copied_onto_itself(project: Any, server: Any) -> None:
+    project.settings("shop", url=server.url)
+
+    assert project.command("relocate", "--from", server.url) == 2
+    assert "is the database of the settings itself" in project.err
