@@ -73,19 +73,26 @@ class Collisions:
     Attributes:
         found: The first of them, with what is wrong.
         digests: Of keys that were made of fields, to find two alike; eight bytes a record.
-        suspects: Digests that were met more than once; in a second walk their keys are told.
+        suspects: Digests that were met more than once, each with the keys that have it, found in a second walk; SCAN
+            may give one key twice.
     """
 
     found: list[str] = field(default_factory=list[str])
     digests: "array[int]" = field(default_factory=lambda: array("Q"))
-    suspects: frozenset[int] = frozenset()
+    suspects: dict[int, set[bytes]] = field(default_factory=dict[int, set[bytes]])
 
     def suspect_twins(self) -> bool:
         """Find digests that were met twice; tell whether there are any, so that a second walk is needed."""
         seen = sorted(self.digests)
         self.digests = array("Q")
-        self.suspects = frozenset(one for one, other in pairwise(seen) if one == other)
+        self.suspects = {one: set() for one, other in pairwise(seen) if one == other}
         return bool(self.suspects)
+
+    def tell_twins(self) -> None:
+        """Note the keys that are to become one, after the second walk."""
+        for keys in self.suspects.values():
+            if len(keys) > 1:
+                self.note(f"{' and '.join(sorted(map(_text, keys)))} would become one")
 
     def note(self, what: str) -> None:
         """Note a collision, if it is one of the first."""
@@ -106,8 +113,9 @@ def look_for_collisions(move: Move, keys: Sequence[bytes], collisions: Collision
         for key, target in targets.items():
             digest = int.from_bytes(blake2b(target, digest_size=8).digest())
             if digest in collisions.suspects:
-                collisions.note(f"{_text(key)} → {_text(target)}, as another record")
-            collisions.digests.append(digest)
+                collisions.suspects[digest].add(key)
+            else:
+                collisions.digests.append(digest)
 
 
 def _targets_on_paper(move: Move, keys: Sequence[bytes], collisions: Collisions) -> Batches[dict[bytes, bytes]]:
@@ -168,16 +176,21 @@ def _move_once(fence: Fence, move: Move, keys: Sequence[bytes], outcome: Outcome
 
 def _held(move: Move, keys: Sequence[bytes], outcome: Outcome) -> Batches[dict[bytes, bytes]]:
     replies = yield [("HMGET", key, STAMP, move.after.primary_key) for key in keys]
+    there = check((yield [("EXISTS", key) for key in keys]))
     held: dict[bytes, bytes] = {}
-    for key, reply in zip(keys, replies, strict=True):
+    for key, reply, is_there in zip(keys, replies, there, strict=True):
         if isinstance(reply, Exception):
             _count(outcome, move, key, b"", "T")
             continue
         stamp, raw = cast("list[bytes | None]", reply)
-        if raw is not None and (stamp or b"1") == b"%d" % move.target:
-            held[key] = raw
-        elif raw is None and stamp is not None:
+        if not is_there:
+            outcome.gone += 1
+        elif (stamp or b"1") != b"%d" % move.target:
+            _count(outcome, move, key, b"", "V")
+        elif raw is None:
             _fail(outcome, key, f"it has no {move.after.primary_key}, of which its key is made; give it one")
+        else:
+            held[key] = raw
     return held
 
 

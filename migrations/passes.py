@@ -131,6 +131,7 @@ class Runner:
                     cursor, keys = run(self.client, _scan(cursor or "0", move.keys))
                     run(self.client, look_for_collisions(move, keys, collisions))
                     self.lease.keep()
+            collisions.tell_twins()
             if collisions.found or not collisions.suspect_twins():
                 break
         if collisions.found:

@@ -197,11 +197,9 @@ def test_two_records_that_would_get_one_key_are_told_before_anything_is_written(
     before = database.dump()
     links = chain(_CREATE, ({"Customer": 2}, [AlterKeys("Customer", primary_key="name")]))
 
-    with pytest.raises(UnsafeError) as caught:
+    with pytest.raises(UnsafeError, match="customer:c7 and customer:c8 would become one"):
         database.migrate(links)
 
-    assert "customer:c7 → customer:n7, as another record" in str(caught.value)
-    assert "customer:c8 → customer:n7, as another record" in str(caught.value)
     assert database.dump() == before
 
 
