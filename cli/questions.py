@@ -128,7 +128,8 @@ def _computing(model: str, field: str) -> Choice:
 def _rename_story(question: RenameQuestion) -> str:
     place = f"{question.model}.{question.field}"
     if not question.candidates:
-        return f"{place} is gone, and another field takes its name over."
+        why = "its object is taken apart" if "." in question.field else "another field takes its name over"
+        return f"{place} is gone, and {why}."
     one, *others = question.candidates
     if others:
         return f"{place} ({question.type}) is gone; new: {', '.join(each.name for each in question.candidates)}."

@@ -85,7 +85,8 @@ def _flatten(
         return
     left = [key for key in keys if given.take(DropAnswer, key.name) is None]
     if not left and into:
-        found.operations.append(FlattenField(new.name, one.name, dict(sorted(into.items()))))
+        dropped: dict[str, str | None] = {key.name.rpartition(".")[2]: None for key in keys}
+        found.operations.append(FlattenField(new.name, one.name, dict(sorted({**dropped, **into}.items()))))
     for key in left:
         found.asked.add(one.name)
         candidates = field_candidates(key, come)

@@ -109,7 +109,8 @@ class RenameQuestion(Question):
 
     @property
     def summary(self) -> str:
-        among = ", ".join(map(str, self.candidates)) or "none: another field takes its name over"
+        nobody = "none: its object is taken apart" if "." in self.field else "none: another field takes its name over"
+        among = ", ".join(map(str, self.candidates)) or nobody
         return f"{self.model}.{self.field} → ?  candidates: {among}"
 
     def cure(self, prefix: str = "") -> str:

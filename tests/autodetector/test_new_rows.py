@@ -407,6 +407,16 @@ ASKED: dict[str, tuple[str, str, Sequence[str]]] = {
         ["A.zip → ?  candidates: address.zip (1.00)  use --rename A.zip=address.zip or --drop A.zip"],
     ),
     "rename and retype": ("x: int", "y: str", ["A.x → ?  candidates: y"]),
+    "a key of a flattened object that nobody named": (
+        _ADDRESS.format("zip: str\n    city: str", ""),
+        "address_zip: str",
+        ["A.address.city → ?  candidates: address_zip", "A.address.zip → ?  candidates: address_zip"],
+    ),
+    "new primary key with a default": (
+        "pass",
+        "class A(Model):\n    id: str\n    code: str = Field('x', primary_key=True)",
+        ["A.code → str, required, no default for existing records"],
+    ),
     "one question for each name that is gone": (
         "a: int\nb: str",
         "c: int\nd: str",
@@ -423,3 +433,15 @@ def test_what_cannot_be_known_is_asked(compare: Callable[..., Any], case: str) -
 
     assert len(asked) == len(questions)
     assert all(one.startswith(start) for one, start in zip(asked, questions, strict=True))
+
+
+def test_a_flattened_object_waits_until_every_key_has_a_place(compare: Callable[..., Any]) -> None:
+    old, new = _ADDRESS.format("zip: str\n    city: str", ""), "address_zip: str"
+
+    half = compare(old, new, "--rename A.address.zip=address_zip")
+    whole = compare(old, new, "--rename A.address.zip=address_zip", "--drop A.address.city")
+
+    assert [one.partition("  use")[0] for one in half.questions] == [
+        "A.address.city → ?  candidates: none: its object is taken apart"
+    ]
+    assert whole.operations == ["Flatten field address of A into address_zip"]

@@ -6,7 +6,7 @@ from uuid import UUID, uuid5
 
 import pytest
 
-from redis_models.errors import IncompleteError, MigrationFileError, UnsafeError
+from redis_models.errors import IncompleteError, LockedError, MigrationFileError, UnsafeError
 from redis_models.migrations import (
     AddField,
     AlterField,
@@ -218,6 +218,45 @@ def test_what_a_plain_client_writes_to_an_old_key_behind_the_move_is_told_and_st
 
     assert database.client.hget("customer:c7", "name") == b"late"
     assert database.client.hget("client:c7", "name") == b"n7"
+
+
+def test_a_record_that_old_code_writes_behind_the_pass_is_not_moved_as_it_is(
+    database: Any, chain: Callable[..., Chain], watched: Callable[..., Any]
+) -> None:
+    _fill(database, 120)
+    alterations = [AlterKeys("Customer", table="client"), RenameField("Customer", "name", "full_name")]
+    links, written = chain(_CREATE, ({"Customer": 2}, alterations)), False
+
+    def write_older() -> None:
+        nonlocal written
+        if not written and database.client.exists("client:__index"):
+            written = True
+            database.client.hset("customer:late", mapping={"id": "late", "name": "Ann", "n": "9", "_v": "1"})
+
+    with pytest.raises(IncompleteError, match="written by others"):
+        database.migrate(links, exchange=watched(write_older))
+    assert not database.client.exists("client:late")
+
+    database.migrate(links)
+    assert database.client.hget("client:late", "full_name") == b"Ann"
+
+
+def test_a_runner_whose_lease_is_over_moves_nothing_more(
+    database: Any, chain: Callable[..., Chain], watched: Callable[..., Any]
+) -> None:
+    _fill(database, 120)
+    links, moved = chain(_CREATE, ({"Customer": 2}, [AlterKeys("Customer", table="client")])), 0
+
+    def take_over() -> None:
+        nonlocal moved
+        if not moved and database.client.exists("client:__index"):
+            moved = database.client.zcard("client:__index")
+            database.client.hincrby("redis_models:{default}:lease", "epoch", 1)
+
+    with pytest.raises(LockedError):
+        database.migrate(links, exchange=watched(take_over))
+
+    assert 0 < moved == database.client.zcard("client:__index") < 120
 
 
 def test_records_that_another_app_left_are_found_by_the_app_that_creates_their_model(
