@@ -19,7 +19,7 @@ from redis_models.migrations.schema import Snapshot
 
 _HEAD = """
 from collections import deque
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from enum import Enum, IntEnum, StrEnum
 from functools import partial

@@ -83,6 +83,12 @@ FOUND: dict[str, tuple[str, str, Sequence[str], Sequence[str]]] = {
         [],
         ["Alter field address.x on A from bytes[utf8] to bytes"],
     ),
+    "another unit of durations in a nested model": (
+        _ADDRESS.format("x: timedelta", ""),
+        _ADDRESS.format("model_config = ConfigDict(ser_json_timedelta='float')\n    x: timedelta", ""),
+        [],
+        ["Alter field address.x on A from timedelta to timedelta[seconds]"],
+    ),
     "naive to aware datetime": (
         "x: NaiveDatetime",
         "x: AwareDatetime",
@@ -318,6 +324,17 @@ SAME: dict[str, tuple[str, str]] = {
     ),
     "exclude": ("x: int", "x: int = Field(exclude=True)"),
     "computed field": ("x: int", "x: int\n@computed_field\n@property\ndef y(self) -> int: return self.x"),
+    "use_enum_values": (
+        _STATUS.format("A = 'a'"),
+        _STATUS.format("A = 'a'").replace(
+            "    status:", "    model_config = ConfigDict(use_enum_values=True)\n    status:"
+        ),
+    ),
+    "a generic model of the same parameters": (
+        "x: list[int]",
+        "from typing import Generic, TypeVar\nT = TypeVar('T')\nclass Page(BaseModel, Generic[T]):\n    pass\n"
+        "class A(Model):\n    id: str = Field(primary_key=True)\n    x: list[int]",
+    ),
     "strictness": ("x: int", "model_config = ConfigDict(strict=True)\nx: int"),
     "order, docstring, title, description": (
         "x: int\ny: str",
