@@ -20,6 +20,7 @@ from redis_models.migrations.answers import (
 )
 from redis_models.migrations.questions import (
     POLICIES,
+    ComputeQuestion,
     DropModelQuestion,
     FillQuestion,
     HintQuestion,
@@ -87,6 +88,9 @@ def _story_and_choices(question: Question) -> tuple[str, list[Choice]]:
             maps = [MapAnswer(model, field, value, one) for one in values]
             choices: list[Choice] = [(f"put {one.new!r} in its place", _giving(one)) for one in maps]
             return f"{model}.{field}: the value {value!r} is gone.", [*choices, _computing(model, whole)]
+        case ComputeQuestion(model, field):
+            story = f"{model}.{field}: some of its objects change otherwise than others."
+            return story, [_computing(model, field)]
         case ZoneQuestion(model, field):
             story = f"{model}.{field}: stored instants have no time zone, and are to have one."
             zone: Choice = ("they were meant in one time zone", lambda: [_read_zone(question)])

@@ -59,6 +59,13 @@ class Given:
         """Note that an answer was used."""
         self._used.append(answer)
 
+    def use_inside(self, path: str) -> None:
+        """Note that the answers about parts of a field are of use, if only because it is converted as a whole."""
+        for one in self.answers.given:
+            place = one.old if isinstance(one, RenameAnswer) else getattr(one, "field", None)
+            if one.model == self.model and isinstance(place, str) and place.startswith(f"{path}."):
+                self.use(one)
+
     def refuse_unused(self) -> None:
         """Refuse answers that were of no use.
 

@@ -21,6 +21,7 @@ from .schema import FieldSchema, Literal, ModelSchema
 __all__ = [
     "POLICIES",
     "Candidate",
+    "ComputeQuestion",
     "DropModelQuestion",
     "FillQuestion",
     "HintQuestion",
@@ -186,6 +187,26 @@ class MapQuestion(Question):
     def cure(self, prefix: str = "") -> str:
         flags = [MapAnswer(self.model, self.field, self.value, one).flag(prefix) for one in self.choices[:1]]
         return " or ".join([*flags, ComputeAnswer(self.model, self.whole).flag(prefix)])
+
+
+@dataclass(frozen=True)
+class ComputeQuestion(Question):
+    """A field changed in a way that no operation on a part of it says: a function must convert it.
+
+    Attributes:
+        field: The field.
+    """
+
+    field: str
+
+    @property
+    def summary(self) -> str:
+        return (
+            f"{self.model}.{self.field} → some of its objects change otherwise than others; a function must convert it"
+        )
+
+    def cure(self, prefix: str = "") -> str:
+        return ComputeAnswer(self.model, self.field).flag(prefix)
 
 
 @dataclass(frozen=True)

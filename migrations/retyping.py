@@ -17,6 +17,7 @@ from .given import Given
 from .operations import AddField, AlterField, Operation, RemoveField, RenameField
 from .questions import (
     Candidate,
+    ComputeQuestion,
     FillQuestion,
     MapQuestion,
     NoneQuestion,
@@ -102,11 +103,15 @@ def retype(
     if reached is not None and is_widening(reached, new.type):
         found.operations.append(AlterField(schema.name, name, reached, new.type))
         return found
-    return Retyping(schema.name, given, [AlterField(schema.name, name, old, new.type)])
+    if all(isinstance(one, AlterField) and one.convert is None for one in found.operations):
+        return Retyping(schema.name, given, [AlterField(schema.name, name, old, new.type)])
+    # As a whole it would stop at the first record: what the answers say about its parts would be lost.
+    return Retyping(schema.name, given, questions=[ComputeQuestion(schema.name, name)])
 
 
 def _computed(found: Retyping, path: str, old: str, new: str) -> None:
     found.alter(path, old, new, ToWrite(function_name(found.model, path)))
+    found.given.use_inside(path)
 
 
 def _reached(schema: ModelSchema, name: str, operations: Sequence[Operation]) -> str | None:

@@ -434,6 +434,11 @@ ASKED: dict[str, tuple[str, str, Sequence[str]]] = {
         "class A(Model):\n    id: str\n    code: str = Field('x', primary_key=True)",
         ["A.code → str, required, no default for existing records"],
     ),
+    "a required field in one variant of a union": (
+        _PAY.format("cash", _BOTH).replace("currency: str", "number: str"),
+        _PAY.format("cash", _BOTH).replace("currency: str", "number: str\n    coins: bool"),
+        ["A.pay.coins → bool, required"],
+    ),
     "one question for each name that is gone": (
         "a: int\nb: str",
         "c: int\nd: str",
@@ -462,3 +467,15 @@ def test_a_flattened_object_waits_until_every_key_has_a_place(compare: Callable[
         "A.address.city → ?  candidates: none: its object is taken apart"
     ]
     assert whole.operations == ["Flatten field address of A into address_zip"]
+
+
+def test_what_no_path_can_say_wants_a_function_and_takes_it(compare: Callable[..., Any]) -> None:
+    old = _PAY.format("cash", _BOTH).replace("currency: str", "number: str")
+    new = old.replace("number: str\nclass A", "number: str\n    coins: bool\nclass A")
+
+    asked = compare(old, new, "--default A.pay.coins=True")
+    computed = compare(old, new, "--default A.pay.coins=True", "--compute A.pay")
+
+    assert [one.partition("  use ")[2] for one in asked.questions] == ["--compute A.pay"]
+    assert [one.partition(" from")[0] for one in computed.operations] == ["Alter field pay on A"]
+    assert not computed.questions
