@@ -3,6 +3,7 @@
 import io
 import os
 import pty
+import shlex
 import subprocess
 import sys
 from collections.abc import Callable
@@ -116,3 +117,55 @@ def test_it_works_on_a_real_terminal(project: Any) -> None:
     assert process.returncode == 0, err.decode()
     assert "1) rename name → full_name (keeps the values)" in err.decode()
     assert "0002_rename_name.py" in out.decode()
+
+
+_BEFORE = """
+from datetime import datetime
+from enum import Enum
+from typing import Literal
+from pydantic import AwareDatetime, BaseModel
+
+class Order(Model):
+    id: str = Field(primary_key=True)
+    status: Literal["new", "old"]
+    note: str | None = None
+    seen: datetime
+
+    class Meta:
+        version = 1
+"""
+_AFTER = (
+    _BEFORE.replace("class Order", "class Sale")
+    .replace('"old"', '"done"')
+    .replace("note: str | None = None", "note: str")
+    .replace("seen: datetime", "seen: AwareDatetime")
+    .replace("version = 1", "version = 2\n        ttl = 60")
+)
+
+
+def test_every_kind_of_question_is_asked_and_its_answers_can_be_replayed(
+    project: Any, type_in: Callable[..., None]
+) -> None:
+    project.models(_BEFORE)
+    assert project.run("--drop", "Customer") == 0
+    before = project.tree()
+    project.models(_AFTER)
+    type_in("1", "1", "''", "1", "Nowhere/Land", "Europe/Vienna", "1", "4")
+
+    assert project.run("--dry-run") == 0, project.err
+    assert "? Order is gone; new: Sale. Its records lie at order:*." in project.err
+    assert "  1) rename Order → Sale (its records go along, similarity" in project.err
+    assert "? Sale.note: str may no longer be None and has no default; records may hold None." in project.err
+    assert "? Sale.status: the value 'old' is gone." in project.err
+    assert "  1) put 'done' in its place" in project.err
+    assert "there is no time zone 'Nowhere/Land'" in project.err
+    assert "  4) jitter: every record gets between half of the new one and all of it" in project.err
+    flags = project.err.partition("Answers can be replayed: ")[2].strip()
+    text = project.out
+    type_in()
+
+    assert project.run("--dry-run", *shlex.split(flags)) == 0, project.err
+    assert project.out == text
+    assert project.run(*shlex.split(flags)) == 0
+    assert project.run("--check") == 0
+    assert before.keys() < project.tree().keys()
