@@ -59,7 +59,8 @@ def commands() -> dict[str, click.Command]:
 
 
 def options_of(command: click.Command) -> set[str]:
-    context = click.Context(command)
+    # As the program has it: click keeps the help option that it is first asked for.
+    context = click.Context(command, help_option_names=["-h", "--help"])
     return {name for one in command.get_params(context) if isinstance(one, click.Option) for name in one.opts}
 
 
