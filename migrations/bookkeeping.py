@@ -61,6 +61,7 @@ class Journal:
     Attributes:
         target: Position in the chain that it leads to.
         reach: The highest position that a record may be at, because some run, this or an earlier one, led there.
+        depth: The lowest likewise: a run that took migrations back may have stopped.
         fingerprint: Of the migrations up to ``reach``; files must not change under a run.
         model: Model of the pass under way.
         cursor, run_id: Where SCAN goes on, on which run of the server; "0" from the start.
@@ -72,6 +73,7 @@ class Journal:
 
     target: int
     reach: int
+    depth: int
     fingerprint: str
     model: str = ""
     cursor: str = "0"
@@ -211,6 +213,7 @@ def _journal_of(fields: Mapping[str, str]) -> Journal:
     return Journal(
         target=int(fields["target"]),
         reach=int(fields["reach"]),
+        depth=int(fields.get("depth", fields["target"])),  # runs of earlier versions noted their target only
         fingerprint=fields["fingerprint"],
         model=fields["model"],
         cursor=fields["cursor"],

@@ -52,7 +52,7 @@ def call_step(
     [link] = (*leg.applied, *leg.unapplied)
     function = step.function if leg.applied else step.back
     assert function is not None, "a leg that cannot be taken back was begun"
-    note = Journal(leg.target, leg.reach, leg.fingerprint, step=link.id, began_at=now(), updated_at=now())
+    note = Journal(leg.target, leg.reach, leg.depth, leg.fingerprint, step=link.id, began_at=now(), updated_at=now())
     run(client, shelf.checkpoint(lease.key, lease.epoch, note))
     with _telling(shelf.app, link, function):
         with kept_alive(lease):

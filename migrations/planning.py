@@ -34,6 +34,7 @@ class Plan:
         start: Position of the ledger.
         target: Position to reach.
         reach: The highest position that a record may be at now, or will be.
+        depth: The lowest likewise.
         applied: Migrations that the run applies, in order.
         unapplied: Migrations that the run takes back, last first.
         works: One pass for each place where records lie that must change.
@@ -49,6 +50,7 @@ class Plan:
     start: int
     target: int
     reach: int
+    depth: int
     applied: tuple[Link, ...]
     unapplied: tuple[Link, ...]
     works: tuple[Work, ...]
@@ -68,7 +70,7 @@ class Plan:
     @property
     def is_empty(self) -> bool:
         """Whether there is nothing to do."""
-        return self.start == self.target == self.reach
+        return self.start == self.target == self.reach == self.depth
 
     @property
     def destructive(self) -> tuple[str, ...]:
@@ -123,15 +125,16 @@ def _refuse_back_through_squashed(chain: Chain, state: State, start: int, target
 
 
 def plan_between(chain: Chain, start: int, target: int, journal: Journal | None) -> Plan:
-    """Plan the way between two positions of a chain, with what an unfinished run may have left further on."""
-    reach = max(start, target, journal.reach if journal is not None else 0)
-    low = min(start, target)
-    works, moves = _passes(chain, range(low, reach + 1), start, target)
+    """Plan the way between two positions of a chain, with what unfinished runs may have left on both sides of it."""
+    reach = max(start, target, start if journal is None else journal.reach)
+    depth = min(start, target, start if journal is None else journal.depth)
+    works, moves = _passes(chain, range(depth, reach + 1), start, target)
     return Plan(
         app=chain.app,
         start=start,
         target=target,
         reach=reach,
+        depth=depth,
         applied=chain.links[start:target],
         unapplied=tuple(reversed(chain.links[target:start])),
         works=works,

@@ -97,6 +97,6 @@ def run_plan(
 def _journal(plan: Plan, state: State) -> Journal:
     """Go on with the journal of a run to the same target; else begin one that remembers how far records may be."""
     old = state.journal
-    if old is not None and (old.target, old.reach) == (plan.target, plan.reach):
+    if old is not None and (old.target, old.reach, old.depth) == (plan.target, plan.reach, plan.depth):
         return old
-    return Journal(plan.target, plan.reach, plan.fingerprint)
+    return Journal(plan.target, plan.reach, plan.depth, plan.fingerprint)

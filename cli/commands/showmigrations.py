@@ -56,7 +56,7 @@ def _row(chain: Chain, place: int, link: Link, state: State) -> dict[str, object
     entry = state.ledger.get(link.id)
     mark = " " if entry is None else "F" if entry.is_faked else "X"
     journal = state.journal
-    if journal is not None and min(journal.target, len(state.ledger)) < place <= journal.reach:
+    if journal is not None and min(journal.depth, len(state.ledger)) < place <= journal.reach:
         mark = ">"
     return {
         "mark": mark,
