@@ -17,6 +17,7 @@ from redis_models.errors import SchemaError
 from .historical import resolve
 from .schema import Literal
 from .typeconstants import keywords, literal_texts, quoted
+from .typelabels import renumbered
 from .typenames import CONTAINERS
 
 __all__ = [
@@ -357,7 +358,7 @@ def _edited(type: str, path: Sequence[str], edit: Callable[[Object], Object]) ->
         edit = functools.partial(_inside, name, edit)
     if not objects_at(type, path[:-1]):
         raise SchemaError(f"{_shown(path)}: no object there in {type}")
-    return str(_mapped(tree, edit, path))
+    return renumbered(str(_mapped(tree, edit, path)), type)
 
 
 def _inside(name: str, edit: Callable[[Object], Object], one: Object) -> Object:

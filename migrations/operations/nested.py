@@ -12,6 +12,7 @@ from redis_models.errors import RecordError
 from ..paths import Document, Edit, changed, changed_back, plain
 from ..schema import FieldSchema, Literal
 from ..steps import Patch
+from ..typelabels import numbered
 from ..typetree import NONE, Choice, Key, objects_at, parse, parse_key
 from ..views import OldObject
 from .values import Function, called, codec_of, converted, decoded, literal, stored, validated
@@ -146,7 +147,7 @@ def remove_key(type: str, path: str, keys: tuple[str, ...], back: Literal) -> Re
     become: dict[str, Key] = {}
     for one in objects_at(type, keys[:-1]):
         if (key := one.key(keys[-1])) is not None:
-            become.setdefault(str(one.with_key(key.name, None)), key)
+            become.setdefault(numbered(str(one.with_key(key.name, None))), key)
             if back is not None:
                 literal(str(key.tree), back, f"{path}: back")
     return RemoveKey(path, become, back)
@@ -171,8 +172,8 @@ def alter_key(
         FieldSchema(path, str(one.tree)),
         FieldSchema(path, str(other.tree)),
         name,
-        frozenset(map(str, there)),
-        frozenset(str(found.with_key(name, other)) for found in there),
+        frozenset(numbered(str(found)) for found in there),
+        frozenset(numbered(str(found.with_key(name, other))) for found in there),
         convert,
         back,
     )
@@ -204,7 +205,7 @@ def patch(field: FieldSchema, after: FieldSchema, keys: tuple[str, ...], edit: E
 
 @lru_cache(maxsize=4096)
 def _canonical(type: str) -> str:
-    return str(parse(type))
+    return numbered(str(parse(type)))
 
 
 def _is_optional(key: Key) -> bool:

@@ -12,6 +12,7 @@ from ..draft import Draft
 from ..paths import ABSENT, Document, parent_of, plain, split_path
 from ..schema import FieldSchema, ModelSchema, _Required
 from ..steps import Regroup
+from ..typelabels import numbered
 from ..typetree import NONE, Atom, Choice, Key, Object, Tree, choice_of, parse, with_key, without_key
 from .values import read, stored
 
@@ -37,7 +38,7 @@ def relocated(model: ModelSchema, old: str, new: str) -> ModelSchema:
         key = _taken(model.field(name).type, old, keys)
         model = model.with_type(name, without_key(model.field(name).type, keys))
     if not new_keys:
-        return model.with_field(FieldSchema(new_name, str(key.tree)))
+        return model.with_field(FieldSchema(new_name, numbered(str(key.tree))))
     type = model.field(new_name).type
     _walk(type, new, new_keys)
     return model.with_type(new_name, with_key(type, new_keys, str(key.tree), is_required=key.is_required))

@@ -14,6 +14,7 @@ from ..draft import Draft
 from ..paths import ABSENT, Document, plain
 from ..schema import FieldSchema, ModelSchema, Snapshot, _Required
 from ..steps import Regroup, Step
+from ..typelabels import numbered
 from ..typetree import NONE, Key, Object, choice_of, parse
 from .base import Operation, Risk
 from .relocation import nested_tree, single_object
@@ -146,7 +147,7 @@ class FlattenField(Operation):
         for key in one.keys:
             if (name := self.into[key.name]) is not None:
                 tree = choice_of([key.tree, NONE]) if may_be_none else key.tree
-                model = model.with_field(FieldSchema(name, str(tree)))
+                model = model.with_field(FieldSchema(name, numbered(str(tree))))
         return snapshot.with_model(model)
 
     def steps(self, before: ModelSchema, after: ModelSchema) -> Sequence[Step]:
@@ -204,7 +205,7 @@ class NestFields(Operation):
             raise SchemaError(f"{self.describe()}: two fields become the same key; give each its own")
         for name in self.fields:
             model = model.without_field(name)
-        return snapshot.with_model(model.with_field(FieldSchema(self.into, str(Object(tuple(keys))))))
+        return snapshot.with_model(model.with_field(FieldSchema(self.into, numbered(str(Object(tuple(keys)))))))
 
     def steps(self, before: ModelSchema, after: ModelSchema) -> Sequence[Step]:
         places = {key: before.field(name) for name, key in self.fields.items()}
