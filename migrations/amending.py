@@ -11,6 +11,7 @@ from .converters import Converter
 from .diff import Diff
 from .files import link_of
 from .folding import fold
+from .lineage import lineages_of
 from .rendering import render, render_operations
 from .schema import Snapshot
 from .sourceedit import appended
@@ -50,7 +51,9 @@ def amend(chain: Chain, directory: Path, found: Diff, code: Snapshot) -> NewMigr
         id = stable_id(before, render("", last.previous, versions, operations))
         text = render(id, last.previous, versions, operations)
     link = link_of(chain.app, path, text.encode())
-    reached = Chain(chain.app, (*before.links, link)).snapshots[-1]
+    amended = Chain(chain.app, (*before.links, link))
+    lineages_of(amended)
+    reached = amended.snapshots[-1]
     expected = code
     for model in code.models:
         expected = expected.with_model(replace(model, version=reached.model(model.name).version))

@@ -9,6 +9,7 @@ from redis_models.errors import MigrationError
 from .chain import Chain, Link
 from .diff import Diff
 from .files import link_of
+from .lineage import lineages_of
 from .rendering import render, suggest_name
 from .schema import Snapshot
 
@@ -55,6 +56,7 @@ def next_migration(
     path = directory / f"{last.number + 1 if last else 1:04d}_{stem}.py"
     link = link_of(chain.app, path, text.encode())
     longer = Chain(chain.app, (*chain.links, link))
+    lineages_of(longer)  # what the keys do not allow is better refused before there is a file
     if code is not None and longer.snapshots[-1].fingerprint != _expected(code, found).fingerprint:
         raise MigrationError(f"{path.name} would not lead to what the code says; please report this as a bug: {text}")
     return NewMigration(path, text, link, chain.snapshots[-1])

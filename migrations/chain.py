@@ -150,8 +150,13 @@ def _refuse_twins(links: Sequence[Link]) -> None:
         if other is not link:
             raise MigrationFileError(
                 link.path,
-                f"has the id {link.id!r} of {other.name}; give the copy another id and previous = {link.id!r}",
+                f"has the id {link.id!r} of {other.name}; if a rebase stopped half-way, delete {other.name}.py, else"
+                f" give the copy another id and previous = {link.id!r}",
             )
+    for link in links:
+        left = next((ids[id].name for id in link.replaces if id in ids), None)
+        if left is not None:
+            raise MigrationFileError(link.path, f"stands for {left}, whose file is here still; delete it")
     for link in links:
         other = previous.setdefault(link.previous, link)
         if other is not link:

@@ -118,8 +118,8 @@ def write_migration(directory: Path, name: str, text: str, id: str) -> Path:
 def exchange_migrations(directory: Path, texts: Mapping[str, str], gone: Sequence[str], head: str) -> None:
     """Put files in the place of others: first what is new, then HEAD, then what goes.
 
-    A process that dies in between leaves files that follow one another twice, which ``load_chain`` refuses; the same
-    command, run again, or version control, mends that.
+    A process that dies in between leaves files of both kinds, which ``load_chain`` refuses by name; version control has
+    what was there before.
 
     Args:
         directory: The app's folder of migrations.

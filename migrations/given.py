@@ -76,6 +76,12 @@ class Given:
             for one in self.answers.of(kind, self.model):
                 if one not in self._used:
                     raise SchemaError(f"{one.flag()} matches nothing: {why.format(model=self.model, field=one.field)}")
+        for part in self.answers.given:
+            if part.model != self.model or not isinstance(part, (RenameAnswer, DropAnswer)) or part in self._used:
+                continue
+            place = _field_of(part) or ""
+            if "." in place:  # whole fields are matched, and refused, as a whole
+                raise SchemaError(f"{part.flag()} matches nothing: {self.model}.{place} is not gone")
 
 
 _WHY: dict[type[FillAnswer] | type[ComputeAnswer] | type[MapAnswer] | type[ZoneAnswer], str] = {

@@ -19,7 +19,7 @@ _CLOCKS: Final = frozenset(
     + [f"time.{name}" for name in ("time", "time_ns", "monotonic", "localtime", "gmtime", "perf_counter", "ctime")]
 )
 _CHANCE: Final = frozenset(["uuid.uuid1", "uuid.uuid4", "os.urandom", "uuid.uuid6", "uuid.uuid7"])
-_WORLD: Final = frozenset(["open", "input", "print", "os.environ.get", "os.getenv", "os.system", "builtins.open"])
+_WORLD: Final = frozenset(["open", "input", "os.environ.get", "os.getenv", "os.system", "builtins.open"])
 _MODULES_OF_CHANCE: Final = frozenset(["random", "secrets"])
 _MODULES_OF_WORLD: Final = frozenset(
     ["httpx", "requests", "socket", "subprocess", "urllib", "shutil", "redis", "sqlite3", "psycopg", "asyncio"]

@@ -13,6 +13,7 @@ from redis_models.errors import MigrationError, MigrationFileError
 
 from .chain import Chain, Link
 from .files import link_of
+from .lineage import lineages_of
 from .sourceedit import with_attribute
 
 __all__ = ["Branch", "Fork", "Moved", "fork_of", "rebase"]
@@ -134,6 +135,7 @@ def rebase(fork: Fork, stays: Branch, directory: Path) -> tuple[list[Moved], Cha
         try:
             one = _moved(fork.app, base, link, directory)
             base = Chain(fork.app, (*base.links, one.link))
+            lineages_of(base)
         except MigrationFileError as exc:
             raise MigrationError(
                 f"{fork.app}: {link.name} does not fit behind {stays.tip.name}: {exc}. Edit it, or write it anew with"

@@ -20,6 +20,7 @@ __all__ = ["Relocation", "relocate"]
 
 _PAGE: Final = 200  # keys that SCAN looks at in one step; each may be large
 _SHOWN: Final = 10
+_GONE: Final = -2  # what PEXPIRETIME and PTTL say of a key that is not there
 _KEPT: Final = ("ledger", "snapshot", "history")
 
 
@@ -146,7 +147,10 @@ def _index(space: KeySpace, keys: Sequence[bytes]) -> Batches[None]:
 
 
 def _dumps(keys: Sequence[bytes]) -> Batches[list[tuple[bytes, int, bool] | None]]:
-    """Give payload, end and whether the end is an instant, of each key that is there."""
+    """Give payload, end and whether the end is an instant, of each key that is there.
+
+    A record may end between the two questions; without its end it would be restored for ever.
+    """
     payloads = check((yield [("DUMP", key) for key in keys]))
     ends = yield [("PEXPIRETIME", key) for key in keys]
     is_instant = not isinstance(ends[0], Exception)
@@ -154,7 +158,7 @@ def _dumps(keys: Sequence[bytes]) -> Batches[list[tuple[bytes, int, bool] | None
         ends = yield [("PTTL", key) for key in keys]
     pairs = zip(payloads, check(ends), strict=True)
     return [
-        None if payload is None else (cast(bytes, payload), max(0, cast(int, end)), is_instant)
+        None if payload is None or end == _GONE else (cast(bytes, payload), max(0, cast(int, end)), is_instant)
         for payload, end in pairs
     ]
 

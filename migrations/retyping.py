@@ -5,7 +5,7 @@ apart that way is one conversion of the whole field. The operations are tried on
 the new type, the whole field is converted instead.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from difflib import SequenceMatcher
 
@@ -29,19 +29,9 @@ from .questions import (
 from .schema import REQUIRED, FieldSchema, Literal, ModelSchema, Snapshot, _Required
 from .towrite import ToWrite, function_name
 from .typechange import is_note, is_widening, members_of, without_none
-from .typetree import (
-    NONE,
-    Atom,
-    Container,
-    Key,
-    LiteralTree,
-    Object,
-    Tree,
-    choice_of,
-    parse,
-    stored_values,
-    with_renamed_key,
-)
+from .typeedit import with_renamed_key
+from .typetree import NONE, Atom, Container, Key, LiteralTree, Object, Tree, choice_of, parse, stored_values
+from .variants import plain_value, tag_of, variants_of
 
 __all__ = ["Retyping", "retype"]
 
@@ -165,7 +155,7 @@ def _retype(found: Retyping, path: str, old: Tree, new: Tree) -> None:
             _change_items(found, path, old, new, before, after)
         case Atom(was), Atom("datetime[aware]") if not rest and not others and was in _NAIVE:
             _attach_zone(found, path, old, new)
-        case _ if (tag := _tag_of(without_none(old))) and (new_tag := _tag_of(without_none(new))):
+        case _ if (tag := tag_of(without_none(old))) and (new_tag := tag_of(without_none(new))):
             variants = without_none(old) if tag == new_tag else _with_tag(found, path, old, tag, new_tag)
             _change_variants(found, path, new_tag, variants, without_none(new))
         case _:
@@ -232,7 +222,7 @@ def _map_values(
             found.questions.append(MapQuestion(found.model, path, str(value), _likeliest(known, value), path))
         else:
             found.given.use(answer)
-            mapping[_plain(value)] = _chosen(answer, answer.new, known)
+            mapping[plain_value(value)] = _chosen(answer, answer.new, known)
     if not found.questions:
         found.alter(path, old_type or str(old), new_type or str(new), MapValues(mapping) if mapping else None)
 
@@ -246,13 +236,6 @@ def _chosen(answer: Answer, text: str, choices: Sequence[Literal]) -> Literal:
         if str(one) == text:
             return one
     raise SchemaError(f"{answer.flag()}: {text!r} is none of the values now: {', '.join(map(str, choices))}")
-
-
-def _plain(value: Literal) -> str | int | float | None:
-    """Give a stored value of an enum or a Literal, which is never a list or an object where it can be named."""
-    if isinstance(value, (list, dict)):
-        raise SchemaError(f"{value!r}: a value that is a list or an object cannot be mapped; use --compute")
-    return value
 
 
 def _likeliest(values: Iterable[Literal], gone: Literal) -> tuple[str, ...]:
@@ -341,7 +324,7 @@ def _add_keys(found: Retyping, path: str, come: Sequence[Key]) -> None:
 
 def _change_variants(found: Retyping, path: str, tag: str, old: Sequence[Tree], new: Sequence[Tree]) -> None:
     """Compare the objects of a union, each with the one that has its tag, or the tag that an answer gives it."""
-    before, after = _variants(tag, old), _variants(tag, new)
+    before, after = variants_of(tag, old), variants_of(tag, new)
     come = [one for one in after if one not in before]
     for value, variant in before.items():
         target = value if value in after else _new_tag(found, f"{path}.{tag}", value, come)
@@ -349,7 +332,7 @@ def _change_variants(found: Retyping, path: str, tag: str, old: Sequence[Tree], 
             continue
         if target != value:
             types = str(LiteralTree((value,))), str(LiteralTree((target,)))
-            found.alter(f"{path}.{tag}", *types, MapValues({_plain(value): target}))
+            found.alter(f"{path}.{tag}", *types, MapValues({plain_value(value): target}))
         keys = tuple(replace(one, tree=LiteralTree((target,))) if one.name == tag else one for one in variant.keys)
         _change_keys(found, path, replace(variant, keys=keys), after[target])
 
@@ -378,25 +361,4 @@ def _new_tag(
         )
         return None
     found.given.use(answer)
-    return _plain(_chosen(answer, answer.new, come))
-
-
-def _tag_of(members: Sequence[Tree]) -> str | None:
-    """Name the key by whose value several objects of a union are told apart, if there is one."""
-    objects = [one for one in members if isinstance(one, Object)]
-    if len(objects) != len(members) or not objects:
-        return None
-    for key in objects[0].keys:
-        tags = [_tag(one, key.name) for one in objects]
-        if None not in tags and len(set(map(repr, tags))) == len(tags):
-            return key.name
-    return None
-
-
-def _variants(tag: str, members: Sequence[Tree]) -> Mapping[str | int | float | None, Object]:
-    return {_plain(_tag(one, tag)): one for one in members if isinstance(one, Object)}
-
-
-def _tag(one: Object, name: str) -> Literal:
-    tree = next((key.tree for key in one.keys if key.name == name), None)
-    return tree.values[0] if isinstance(tree, LiteralTree) and len(tree.values) == 1 else None
+    return plain_value(_chosen(answer, answer.new, come))

@@ -6,7 +6,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from redis_models.client import SyncClient, run
-from redis_models.errors import LockedError
 
 from .bookkeeping import Journal, Shelf, State
 from .lease import Lease
@@ -25,12 +24,10 @@ class Result:
         changed: Records rewritten, by model.
         seconds: How long it took.
         moved: Records that got other keys.
-        is_found_done: Another runner did it while this one waited for the lease.
     """
 
     changed: dict[str, int]
     seconds: float
-    is_found_done: bool = False
     moved: int = 0
 
 
@@ -48,7 +45,6 @@ def run_plan(
     lease: Lease,
     shelf: Shelf,
     plan: Plan,
-    replan: Callable[[State], Plan],
     *,
     batch_size: int,
     report: Callable[[Progress], None],
@@ -59,23 +55,17 @@ def run_plan(
         client: Where the database is.
         lease: Held by this process.
         shelf: Bookkeeping of the app.
-        plan: Made before the lease was taken.
-        replan: Makes the plan again of the database as it is now; it must come out the same.
+        plan: Made under the lease.
         batch_size: Records a script takes, 1 to 100.
         report: Called after every batch.
 
     Raises:
         IncompleteError: It stopped half-way; every record is consistent, and the same plan resumes.
-        LockedError: Another runner was here since the plan was made, or has taken over.
+        LockedError: Another runner has taken over.
+        UnsafeError: Keys of records would collide; nothing was written.
     """
     began = time.monotonic()
-    state = run(client, shelf.read())
-    fresh = replan(state)
-    if fresh.is_empty and not fresh.is_resumed:
-        return Result({}, 0.0, is_found_done=not plan.is_empty)
-    if fresh.identity != plan.identity:
-        raise LockedError("another runner changed the database since this plan was made; look at it and run again")
-    journal = _journal(plan, state)
+    journal = _journal(plan, run(client, shelf.read()))
     runner = Runner(client, lease, shelf, journal, batch_size, report)
     if plan.moves:
         runner.refuse_collisions(plan.moves)

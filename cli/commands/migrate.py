@@ -265,7 +265,7 @@ def _run_one(context: CliContext, client: SyncClient, task: _Task, options: _Opt
             _tell(context, task.app, leg)
     if not done:
         context.out(f"{task.app.label}: another runner did it meanwhile.")
-        return Result({}, 0.0, is_found_done=True)
+        return Result({}, 0.0)
     result = sum_of([one for _, one in done])
     context.out(_summary(result))
     return result

@@ -13,15 +13,8 @@ from ..enumerable import NONES, changes_none_only, stored_bytes
 from ..paths import is_path, split_path
 from ..schema import REQUIRED, FieldSchema, Literal, ModelSchema, Snapshot, _Required
 from ..steps import Compute, Convert, Drop, Move, Put, Step
-from ..typetree import (
-    NONE,
-    choice_of,
-    parse_key,
-    with_key,
-    with_renamed_key,
-    with_retyped_key,
-    without_key,
-)
+from ..typeedit import with_key, with_renamed_key, with_retyped_key, without_key
+from ..typetree import NONE, choice_of, parse_key
 from ..views import OldObject, OldRecord
 from .base import Operation, Risk
 from .nested import AddKey, RenameKey, alter_key, patch, remove_key

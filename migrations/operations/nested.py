@@ -12,8 +12,9 @@ from redis_models.errors import RecordError
 from ..paths import Document, Edit, changed, changed_back, plain
 from ..schema import FieldSchema, Literal
 from ..steps import Patch
+from ..typeedit import objects_at
 from ..typelabels import numbered
-from ..typetree import NONE, Choice, Key, objects_at, parse, parse_key
+from ..typetree import NONE, Choice, Key, parse, parse_key
 from ..views import OldObject
 from .values import Function, called, codec_of, converted, decoded, literal, stored, validated
 

@@ -12,8 +12,9 @@ from ..draft import Draft
 from ..paths import ABSENT, Document, parent_of, plain, split_path
 from ..schema import FieldSchema, ModelSchema, _Required
 from ..steps import Regroup
+from ..typeedit import with_key, without_key
 from ..typelabels import numbered
-from ..typetree import NONE, Atom, Choice, Key, Object, Tree, choice_of, parse, with_key, without_key
+from ..typetree import NONE, Atom, Choice, Key, Object, Tree, choice_of, parse
 from .values import read, stored
 
 __all__ = ["nested_tree", "relocated", "relocation", "single_object"]

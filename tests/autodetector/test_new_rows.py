@@ -5,6 +5,8 @@ from typing import Any
 
 import pytest
 
+from redis_models.errors import SchemaError
+
 _ADDRESS = """
 class Address(BaseModel):
     {}
@@ -479,3 +481,11 @@ def test_what_no_path_can_say_wants_a_function_and_takes_it(compare: Callable[..
     assert [one.partition("  use ")[2] for one in asked.questions] == ["--compute A.pay"]
     assert [one.partition(" from")[0] for one in computed.operations] == ["Alter field pay on A"]
     assert not computed.questions
+
+
+@pytest.mark.parametrize("flag", ["--drop A.address.nothing", "--rename A.address.zip=address.plz"])
+def test_an_answer_about_a_part_that_did_not_change_is_refused(compare: Callable[..., Any], flag: str) -> None:
+    old, new = _ADDRESS.format("zip: str", ""), _ADDRESS.format("zip: str\n    n: int = 0", "")
+
+    with pytest.raises(SchemaError, match=f"{flag} matches nothing"):
+        compare(old, new, flag)

@@ -232,3 +232,36 @@ def test_files_that_redis_is_not_at_are_no_place_to_begin(project: Any, server: 
 
     assert project.run("--from-redis") == 8
     assert "Redis is not where the migration files end" in project.err
+
+
+def test_keys_that_records_were_moved_away_from_are_refused_before_a_file_is_written(project: Any) -> None:
+    project.models(project.initial.replace("class Customer", "class Client").replace("version = 1", "version = 2"))
+    assert project.run("--rename", "Customer=Client") == 0
+    text = project.initial.replace("class Customer", "class Client").replace("version = 1", "version = 2")
+    project.models(text + project.initial)
+    before = project.tree()
+
+    assert project.run() == 1
+    assert "which records of Client had before they were moved away" in project.err
+    assert project.tree() == before
+
+
+def test_a_squash_that_died_half_way_names_the_files_that_are_left(project: Any) -> None:
+    _long_chain(project)
+    old = {name: project.text(name) for name in project.files()}
+    assert project.command("squashmigrations", "shop", "2", "4") == 0
+    for name in ("0002_n", "0003_rename_n"):
+        (_folder(project) / f"{name}.py").write_text(old[name])
+
+    assert project.run() == 1
+    assert "stands for 0002_n, whose file is here still; delete it" in project.err
+
+
+def test_a_rebase_that_died_half_way_names_the_file_that_is_left(project: Any) -> None:
+    mine, theirs = _branches(project)
+    assert project.command("rebase", "shop", "--onto", _id(mine)) == 0
+    (_folder(project) / "0002_m.py").write_text(theirs)
+
+    assert project.run() == 1
+    assert "0003_m" in project.err
+    assert "if a rebase stopped half-way, delete 0002_m.py" in project.err

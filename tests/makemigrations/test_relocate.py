@@ -8,7 +8,7 @@ import pytest
 from redis_models.client import SyncClient
 from redis_models.errors import IncompleteError, UnsafeError
 from redis_models.keys import KeySpace
-from redis_models.migrations.relocating import Relocation, relocate
+from redis_models.migrations.relocating import Relocation, _dumps, relocate
 
 
 @pytest.fixture
@@ -111,3 +111,14 @@ def test_a_database_is_not_copied_onto_itself(project: Any, server: Any) -> None
 
     assert project.command("relocate", "--from", server.url) == 2
     assert "is the database of the settings itself" in project.err
+
+
+def test_a_record_that_expires_while_it_is_read_does_not_come_to_life_again(server: Any, other: Any) -> None:
+    batches = _dumps([b"customer:c1", b"customer:c2"])
+
+    assert next(batches) == [("DUMP", b"customer:c1"), ("DUMP", b"customer:c2")]
+    assert batches.send([b"one", b"two"]) == [("PEXPIRETIME", b"customer:c1"), ("PEXPIRETIME", b"customer:c2")]
+    with pytest.raises(StopIteration) as ended:
+        batches.send([-2, -1])
+
+    assert ended.value.value == [None, (b"two", 0, True)]

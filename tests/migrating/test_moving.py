@@ -6,7 +6,7 @@ from uuid import UUID, uuid5
 
 import pytest
 
-from redis_models.errors import IncompleteError, LockedError, MigrationFileError, UnsafeError
+from redis_models.errors import IncompleteError, LockedError, MigrationFileError, RedisModelsError, UnsafeError
 from redis_models.migrations import (
     AddField,
     AlterField,
@@ -331,3 +331,29 @@ def test_renaming_a_class_alone_needs_no_higher_version_and_touches_no_record(
     database.migrate(chain(_CREATE, ({}, [RenameModel("Customer", "Client")])))
 
     assert database.dump() == before
+
+
+def test_full_memory_leaves_every_record_whole_under_one_of_its_keys(
+    database: Any, chain: Callable[..., Chain], watched: Callable[..., Any]
+) -> None:
+    _fill(database, 120)
+    links = chain(_CREATE, ({"Customer": 2}, [AlterKeys("Customer", table="client")]))
+    database.migrate(links, 1)
+
+    def fill_up() -> None:
+        if database.client.exists("client:__index"):
+            database.client.config_set("maxmemory", 1)
+
+    try:
+        with pytest.raises(RedisModelsError):
+            database.migrate(links, exchange=watched(fill_up))
+        found = [key.rpartition(":")[2] for key in _keys(database)]
+        assert sorted(found) == sorted(f"c{number}" for number in range(120))
+        assert 0 < database.client.zcard("client:__index") < 120
+    finally:
+        database.client.config_set("maxmemory", 0)
+        database.client.delete("redis_models:{default}:lease")
+
+    database.migrate(links)
+    assert database.client.zcard("client:__index") == 120
+    assert not database.client.exists("customer:__index")

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from redis_models.errors import SchemaError
 from redis_models.migrations import typetree
 from redis_models.migrations.historical import resolve
+from redis_models.migrations.typeedit import key_at, with_key, with_renamed_key, with_retyped_key, without_key
 from redis_models.migrations.typetext import describe
 from redis_models.migrations.typetree import (
     Atom,
@@ -17,12 +18,7 @@ from redis_models.migrations.typetree import (
     LiteralTree,
     Object,
     choice_of,
-    key_at,
     parse,
-    with_key,
-    with_renamed_key,
-    with_retyped_key,
-    without_key,
 )
 
 NAMES = st.sampled_from(["city", "zip", "class", "content-type", "_id", "ö", "json", "a b"])
