@@ -77,4 +77,4 @@ def _run_leg(
     step = step_of(leg)
     if step is not None:
         return call_step(client, lease, shelf, leg, step, report)
-    return run_plan(client, lease, shelf, leg, batch_size=batch_size, report=report)
+    return run(client, run_plan(lease, shelf, leg, batch_size=batch_size, report=report))

@@ -11,9 +11,9 @@ import secrets
 import socket
 import threading
 import time
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Final, cast
@@ -23,7 +23,7 @@ from redis_models.client import SyncClient, run
 from redis_models.errors import LockedError, ServerError
 from redis_models.keys import bookkeeping_key
 
-__all__ = ["Lease", "hold_lease", "kept_alive", "this_person", "this_process"]
+__all__ = ["Lease", "hold_lease", "kept_alive", "take_lease", "this_person", "this_process"]
 
 _SCRIPT: Final = load_script("redis_models.migrations", "lease")
 _POLL_S: Final = 0.2
@@ -36,38 +36,57 @@ class Lease:
     Attributes:
         key: Redis key of the lease.
         epoch: What scripts compare.
+        life_s: How long it lasts without being renewed, in seconds.
+        clock: Gives seconds, of any origin.
     """
 
     client: SyncClient
     key: str
     epoch: int
     life_s: float
-    _renewed_at: float = field(default_factory=time.monotonic)
+    clock: Callable[[], float] = time.monotonic
+    _renewed_at: float | None = None
+
+    def __post_init__(self) -> None:
+        if self._renewed_at is None:
+            self._renewed_at = self.clock()
 
     def keep(self) -> None:
-        """Renew the lease when a third of its life has passed; call it between batches.
+        """Do what ``kept`` does, blocking."""
+        run(self.client, self.kept())
+
+    def kept(self) -> Batches[None]:
+        """Renew the lease when a third of its life has passed; goes between batches.
 
         Raises:
             LockedError: It is somebody else's by now.
         """
-        if time.monotonic() - self._renewed_at >= self.life_s / 3:
-            self.renew()
+        if self.clock() - cast(float, self._renewed_at) >= self.life_s / 3:
+            yield from self.renewed()
 
     def renew(self) -> None:
+        """Do what ``renewed`` does, blocking."""
+        run(self.client, self.renewed())
+
+    def renewed(self) -> Batches[None]:
         """Renew the lease now.
 
         Raises:
             LockedError: It is somebody else's by now.
         """
-        now = time.monotonic()
-        [word, *_] = run(self.client, _lease_call(self.key, "renew", self.epoch, round(self.life_s * 1000)))
+        now = self.clock()
+        [word, *_] = yield from _lease_call(self.key, "renew", self.epoch, round(self.life_s * 1000))
         if word != b"OK":
             raise LockedError("another runner took the lease over; this one stopped, and changed nothing since")
         self._renewed_at = now
 
     def release(self) -> None:
         """Give the lease back; somebody else's is left alone."""
-        run(self.client, _lease_call(self.key, "release", self.epoch))
+        run(self.client, self.released())
+
+    def released(self) -> Batches[None]:
+        """Give the lease back; somebody else's is left alone."""
+        yield from _lease_call(self.key, "release", self.epoch)
 
 
 @contextmanager
@@ -87,7 +106,7 @@ def hold_lease(client: SyncClient, namespace: str, *, life_s: float, wait_s: flo
     until = time.monotonic() + wait_s
     while True:
         try:
-            lease = _take(client, key, life_s)
+            lease = run(client, take_lease(client, key, life_s))
             break
         except LockedError:
             if time.monotonic() >= until:
@@ -144,16 +163,29 @@ def this_person() -> str:
         return f"{this_process()} user {os.getuid()}"
 
 
-def _take(client: SyncClient, key: str, life_s: float) -> Lease:
+def take_lease(
+    client: SyncClient, key: str, life_s: float, clock: Callable[[], float] = time.monotonic
+) -> Batches[Lease]:
+    """Take the lease, if it is free or its holder is dead.
+
+    Args:
+        client: For who wants to keep it blocking.
+        key: Of the lease.
+        life_s: How long it lasts without being renewed, in seconds.
+        clock: As in ``Lease``.
+
+    Raises:
+        LockedError: Somebody else holds it; it says who, where and for how long.
+    """
     me = json.dumps({**_identity(os.getpid()), "call": secrets.token_hex(4)})
     life_ms = round(life_s * 1000)
-    answer = run(client, _lease_call(key, "take", me, life_ms, ""))
+    answer = yield from _lease_call(key, "take", me, life_ms, "")
     if answer[0] == b"HELD" and _is_dead(cast(bytes, answer[2])):
         # Only this dead holder's epoch: somebody else may have taken over meanwhile.
-        answer = run(client, _lease_call(key, "take", me, life_ms, cast(bytes, answer[1])))
+        answer = yield from _lease_call(key, "take", me, life_ms, cast(bytes, answer[1]))
     if answer[0] == b"HELD":
         raise LockedError(_held_by(cast(bytes, answer[2]), cast(int, answer[3])))
-    return Lease(client, key, cast(int, answer[1]), life_s)
+    return Lease(client, key, cast(int, answer[1]), life_s, clock)
 
 
 def _lease_call(key: str, *arguments: str | int | bytes) -> Batches[list[object]]:

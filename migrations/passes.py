@@ -5,7 +5,6 @@ in the journal after the records of a batch are written, never before. A cursor 
 that gave it; after a restart the walk begins anew, which is cheap, because records at the target are skipped.
 """
 
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -14,7 +13,6 @@ from typing import Final, cast
 from redis.exceptions import ResponseError
 
 from redis_models.batches import Batches, check
-from redis_models.client import SyncClient, run
 from redis_models.errors import IncompleteError, ServerRefusedError, UnsafeError
 from redis_models.keys import KeySpace
 
@@ -78,10 +76,9 @@ class Work:
 
 @dataclass
 class Runner:
-    """Runs passes under a lease. Used by one thread.
+    """Runs passes under a lease.
 
     Args:
-        client: Where the records are.
         lease: Held by this process.
         shelf: Bookkeeping of the app.
         journal: Where the run is; changes as it goes.
@@ -89,15 +86,17 @@ class Runner:
         report: Called after every batch.
     """
 
-    client: SyncClient
     lease: Lease
     shelf: Shelf
     journal: Journal
     batch_size: int
     report: Callable[[Progress], None]
-    _saved_at: float = field(default_factory=time.monotonic)
+    _saved_at: float = field(init=False)
 
-    def run_pass(self, work: Work) -> Outcome:
+    def __post_init__(self) -> None:
+        self._saved_at = self.lease.clock()
+
+    def run_pass(self, work: Work) -> Batches[Outcome]:
         """Bring every record of a model that lies in one place to a version.
 
         Raises:
@@ -105,19 +104,19 @@ class Runner:
             LockedError: The lease is somebody else's by now.
             ServerError: The server cannot do it now.
         """
-        fence = Fence(self.lease.key, self.lease.epoch, run(self.client, _has_field_lives()))
-        return self._until_clean(work, lambda is_first: _rewriter(work, fence, self.batch_size, is_first))
+        fence = Fence(self.lease.key, self.lease.epoch, (yield from _has_field_lives()))
+        return (yield from self._until_clean(work, lambda is_first: _rewriter(work, fence, self.batch_size, is_first)))
 
-    def run_move(self, move: Move) -> Outcome:
+    def run_move(self, move: Move) -> Batches[Outcome]:
         """Give every record that lies in one place its new key.
 
         Raises:
             As ``run_pass``.
         """
         fence = Fence(self.lease.key, self.lease.epoch, None)
-        return self._until_clean(move, lambda _: lambda keys: move_records(fence, move, keys))
+        return (yield from self._until_clean(move, lambda _: lambda keys: move_records(fence, move, keys)))
 
-    def refuse_collisions(self, moves: Sequence[Move]) -> None:
+    def refuse_collisions(self, moves: Sequence[Move]) -> Batches[None]:
         """Look whether every record can have its new key, before anything is written.
 
         Raises:
@@ -128,9 +127,9 @@ class Runner:
             for move in moves:
                 cursor = ""
                 while cursor != "0":
-                    cursor, keys = run(self.client, _scan(cursor or "0", move.keys))
-                    run(self.client, look_for_collisions(move, keys, collisions))
-                    self.lease.keep()
+                    cursor, keys = yield from _scan(cursor or "0", move.keys)
+                    yield from look_for_collisions(move, keys, collisions)
+                    yield from self.lease.kept()
             collisions.tell_twins()
             if collisions.found or not collisions.suspect_twins():
                 break
@@ -142,7 +141,7 @@ class Runner:
 
     def _until_clean(
         self, work: Work | Move, rewriter: Callable[[bool], Callable[[Sequence[bytes]], Batches[Outcome]]]
-    ) -> Outcome:
+    ) -> Batches[Outcome]:
         """Walk until a whole walk on one run of the server finds nothing.
 
         Records may have been written at an older version behind an earlier walk, and after a restart a cursor skips
@@ -151,13 +150,13 @@ class Runner:
         done = Outcome(changed=self.journal.changed if self.journal.model == work.label else 0)
         walk = Outcome()
         for _ in range(_ROUNDS):
-            run_id = run(self.client, server_run_id())
+            run_id = yield from server_run_id()
             cursor, seen = self._resumed(work.label, run_id)
             is_first = cursor == "0" and done.changed == 0
-            walk = self._walk(work, rewriter(is_first), run_id, cursor, seen, done.changed)
+            walk = yield from self._walk(work, rewriter(is_first), run_id, cursor, seen, done.changed)
             done.add(walk)
             is_clean = walk.changed == 0 and walk.contested == 0
-            if is_clean and cursor == "0" and run_id == run(self.client, server_run_id()):
+            if is_clean and cursor == "0" and run_id == (yield from server_run_id()):
                 return done
         raise IncompleteError(_restless(work.label, walk))
 
@@ -169,12 +168,12 @@ class Runner:
         cursor: str,
         seen: int,
         changed_before: int,
-    ) -> Outcome:
-        total = run(self.client, index_size(work.keys))
+    ) -> Batches[Outcome]:
+        total = yield from index_size(work.keys)
         walk = Outcome()
         while True:
-            cursor, keys = run(self.client, _scan(cursor, work.keys))
-            some = run(self.client, rewrite(keys))
+            cursor, keys = yield from _scan(cursor, work.keys)
+            some = yield from rewrite(keys)
             walk.add(some)
             seen += len(keys)
             changed = changed_before + walk.changed
@@ -182,8 +181,8 @@ class Runner:
             if some.failures:
                 raise IncompleteError(_stopped(some.failures, changed))
             here = replace(self.journal, model=work.label, cursor=cursor, run_id=run_id, seen=seen, changed=changed)
-            self._save(here, force=cursor == "0")
-            self.lease.keep()
+            yield from self._save(here, force=cursor == "0")
+            yield from self.lease.kept()
             if cursor == "0":
                 return walk
 
@@ -192,12 +191,12 @@ class Runner:
             return self.journal.cursor, self.journal.seen if self.journal.cursor != "0" else 0
         return "0", 0
 
-    def _save(self, journal: Journal, *, force: bool) -> None:
+    def _save(self, journal: Journal, *, force: bool) -> Batches[None]:
         self.journal = journal
-        now = time.monotonic()
+        now = self.lease.clock()
         if force or now - self._saved_at >= _CHECKPOINT_S:
             stamped = replace(journal, updated_at=datetime.now(UTC).isoformat(timespec="seconds"))
-            run(self.client, self.shelf.checkpoint(self.lease.key, self.lease.epoch, stamped))
+            yield from self.shelf.checkpoint(self.lease.key, self.lease.epoch, stamped)
             self._saved_at = now
 
 

@@ -1,11 +1,10 @@
 """Run plans: passes under a lease, then the ledger; so "applied" means that every record was met and none failed."""
 
-import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from redis_models.client import SyncClient, run
+from redis_models.batches import Batches
 
 from .bookkeeping import Journal, Shelf, State
 from .lease import Lease
@@ -41,18 +40,16 @@ def sum_of(results: Sequence[Result]) -> Result:
 
 
 def run_plan(
-    client: SyncClient,
     lease: Lease,
     shelf: Shelf,
     plan: Plan,
     *,
     batch_size: int,
     report: Callable[[Progress], None],
-) -> Result:
+) -> Batches[Result]:
     """Bring the database to the target of a plan.
 
     Args:
-        client: Where the database is.
         lease: Held by this process.
         shelf: Bookkeeping of the app.
         plan: Made under the lease.
@@ -64,23 +61,25 @@ def run_plan(
         LockedError: Another runner has taken over.
         UnsafeError: Keys of records would collide; nothing was written.
     """
-    began = time.monotonic()
-    journal = _journal(plan, run(client, shelf.read()))
-    runner = Runner(client, lease, shelf, journal, batch_size, report)
+    began = lease.clock()
+    journal = _journal(plan, (yield from shelf.read()))
+    runner = Runner(lease, shelf, journal, batch_size, report)
     if plan.moves:
-        runner.refuse_collisions(plan.moves)
-    run(client, shelf.checkpoint(lease.key, lease.epoch, journal))
+        yield from runner.refuse_collisions(plan.moves)
+    yield from shelf.checkpoint(lease.key, lease.epoch, journal)
     changed = Counter[str]()
     for work in plan.works:
-        changed[work.route.model] += runner.run_pass(work).changed
-    moved = sum(runner.run_move(move).changed for move in plan.moves)
-    seconds = round(time.monotonic() - began, 3)
+        changed[work.route.model] += (yield from runner.run_pass(work)).changed
+    moved = 0
+    for move in plan.moves:
+        moved += (yield from runner.run_move(move)).changed
+    seconds = round(lease.clock() - began, 3)
     recorded = plan.applied if plan.is_recorded else ()
     records = sum(changed.values())
     applied = [entry_of(link, seconds, records) for link in recorded]
     unapplied = [link.id for link in plan.unapplied]
     events = events_of(plan, seconds, records, lease.epoch)
-    run(client, shelf.finish(lease.key, lease.epoch, applied, unapplied, plan.snapshot, events))
+    yield from shelf.finish(lease.key, lease.epoch, applied, unapplied, plan.snapshot, events)
     return Result(dict(changed), seconds, moved=moved)
 
 

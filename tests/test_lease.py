@@ -13,7 +13,7 @@ import pytest
 from redis_models.client import SyncClient, run
 from redis_models.errors import LockedError
 from redis_models.migrations import lease as module
-from redis_models.migrations.lease import Lease, hold_lease, this_process
+from redis_models.migrations.lease import Lease, hold_lease, take_lease, this_process
 
 _KEY = "redis_models:{ns}:lease"
 
@@ -175,7 +175,7 @@ def test_two_that_find_the_same_dead_holder_do_not_both_get_the_lease(
             mine = SyncClient(one, "test")
             start.wait()
             try:
-                taken.append(module._take(mine, _KEY, 30.0).epoch)
+                taken.append(run(mine, take_lease(mine, _KEY, 30.0)).epoch)
             except LockedError as exc:
                 refused.append(exc)
 
