@@ -17,7 +17,14 @@ def shown_progress(context: CliContext) -> Generator[Callable[[Progress], None]]
     if context.is_json:
         yield lambda now: context.err(
             json.dumps(
-                {"t": "progress", "model": now.model, "seen": now.seen, "changed": now.changed, "total": now.total}
+                {
+                    "t": "progress",
+                    "model": now.model,
+                    "seen": now.seen,
+                    "changed": now.changed,
+                    "total": now.total,
+                    "pace": now.pace,
+                }
             )
         )
     elif context.console.is_terminal:
@@ -38,15 +45,16 @@ def _bar(context: CliContext) -> Generator[Callable[[Progress], None]]:
         MofNCompleteColumn(),
         TextColumn("{task.fields[rate]}"),
         TimeRemainingColumn(),
+        TextColumn("{task.fields[pace]}"),
     )
     with Bars(*columns, console=context.console) as bars:
         tasks = {}
 
         def report(now: Progress) -> None:
             if now.model not in tasks:
-                tasks[now.model] = bars.add_task(now.model, total=now.total, rate="")
+                tasks[now.model] = bars.add_task(now.model, total=now.total, rate="", pace="")
             task = bars.tasks[tasks[now.model]]
             rate = f"{task.speed:,.0f}/s" if task.speed else ""
-            bars.update(tasks[now.model], completed=now.seen, total=now.total, rate=rate)
+            bars.update(tasks[now.model], completed=now.seen, total=now.total, rate=rate, pace=now.pace)
 
         yield report

@@ -335,7 +335,7 @@ class _Adopter:
     def _fenced(self, script: Script, keys: Sequence[str | bytes], arguments: Sequence[Argument]) -> Reply:
         [reply] = check(run(self.client, call(script, [script.command(keys, arguments)])))
         if reply == b"FENCED":
-            raise LockedError("another runner took the lease over; this one stopped, and changed nothing since")
+            raise LockedError.lost()
         if reply == b"INDEX":
             raise no_index(self.shape)
         return reply

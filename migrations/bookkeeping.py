@@ -69,6 +69,7 @@ class Journal:
         updated_at: ISO instant, UTC.
         step: Id of the migration whose free step was begun, or ""; see ``freesteps``.
         began_at: When that was, ISO instant, UTC.
+        pace: How fast the run goes, and why not faster; or who ended it.
     """
 
     target: int
@@ -83,6 +84,7 @@ class Journal:
     updated_at: str = ""
     step: str = ""
     began_at: str = ""
+    pace: str = ""
 
 
 @dataclass(frozen=True)
@@ -206,7 +208,7 @@ class Shelf:
 def _fenced(replies: Batches[list[object]]) -> Batches[None]:
     [reply] = check((yield from replies))
     if reply == b"FENCED":
-        raise LockedError("another runner took the lease over; this one stopped, and changed nothing since")
+        raise LockedError.lost()
 
 
 def _journal_of(fields: Mapping[str, str]) -> Journal:
@@ -223,4 +225,5 @@ def _journal_of(fields: Mapping[str, str]) -> Journal:
         updated_at=fields["updated_at"],
         step=fields.get("step", ""),  # runs that stopped before there were free steps have none
         began_at=fields.get("began_at", ""),
+        pace=fields.get("pace", ""),
     )

@@ -13,7 +13,7 @@ from .bookkeeping import Shelf, State
 from .freesteps import call_step
 from .lease import Lease
 from .legs import Journey, step_of
-from .passes import Progress
+from .passes import Policy, Progress
 from .planning import Plan
 from .running import Result, run_plan
 
@@ -27,7 +27,7 @@ def run_journey(
     journey: Journey,
     again: Callable[[State], Journey],
     *,
-    batch_size: int,
+    policy: Policy,
     report: Callable[[Progress], None],
     run_again: bool = False,
     consents: Sequence[str] = (),
@@ -40,7 +40,7 @@ def run_journey(
         shelf: Bookkeeping of the app.
         journey: Made before the lease was taken.
         again: Makes the journey again of the database as it is now; it must come out the same.
-        batch_size: Records a script takes, 1 to 100.
+        policy: How fast it goes, and what stops it.
         report: Called after every batch.
         consents: Safety rules that somebody consented to, for the history.
         run_again: Consent to call a function that was begun, did not end, and may not run twice.
@@ -63,7 +63,7 @@ def run_journey(
         raise objection
     for leg in fresh.legs:
         leg = replace(leg, consents=tuple(consents))
-        yield leg, _run_leg(client, lease, shelf, leg, batch_size, report)
+        yield leg, _run_leg(client, lease, shelf, leg, policy, report)
 
 
 def _run_leg(
@@ -71,10 +71,10 @@ def _run_leg(
     lease: Lease,
     shelf: Shelf,
     leg: Plan,
-    batch_size: int,
+    policy: Policy,
     report: Callable[[Progress], None],
 ) -> Result:
     step = step_of(leg)
     if step is not None:
         return call_step(client, lease, shelf, leg, step, report)
-    return run(client, run_plan(lease, shelf, leg, batch_size=batch_size, report=report))
+    return run(client, run_plan(lease, shelf, leg, policy=policy, report=report))

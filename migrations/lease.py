@@ -23,7 +23,17 @@ from redis_models.client import SyncClient, run
 from redis_models.errors import LockedError, ServerError
 from redis_models.keys import bookkeeping_key
 
-__all__ = ["Lease", "hold_lease", "kept_alive", "take_lease", "this_person", "this_process"]
+__all__ = [
+    "Holder",
+    "Lease",
+    "break_lease",
+    "hold_lease",
+    "holder_of",
+    "kept_alive",
+    "take_lease",
+    "this_person",
+    "this_process",
+]
 
 _SCRIPT: Final = load_script("redis_models.migrations", "lease")
 _POLL_S: Final = 0.2
@@ -77,7 +87,7 @@ class Lease:
         now = self.clock()
         [word, *_] = yield from _lease_call(self.key, "renew", self.epoch, round(self.life_s * 1000))
         if word != b"OK":
-            raise LockedError("another runner took the lease over; this one stopped, and changed nothing since")
+            raise LockedError.lost()
         self._renewed_at = now
 
     def release(self) -> None:
@@ -87,6 +97,21 @@ class Lease:
     def released(self) -> Batches[None]:
         """Give the lease back; somebody else's is left alone."""
         yield from _lease_call(self.key, "release", self.epoch)
+
+
+@dataclass(frozen=True)
+class Holder:
+    """Who holds a lease.
+
+    Attributes:
+        who: Host and process, for people.
+        epoch: Of the lease.
+        left_ms: How long it lasts unless it is renewed.
+    """
+
+    who: str
+    epoch: int
+    left_ms: int
 
 
 @contextmanager
@@ -188,21 +213,48 @@ def take_lease(
     return Lease(client, key, cast(int, answer[1]), life_s, clock)
 
 
+def holder_of(key: str) -> Batches[Holder | None]:
+    """Say who holds a lease; None where nobody does."""
+    held, clock = check((yield [("HMGET", key, "epoch", "holder", "until"), ("TIME",)]))
+    epoch, holder, until = cast("list[bytes | None]", held)
+    if epoch is None or holder is None or until is None:
+        return None
+    seconds, microseconds = cast("list[bytes]", clock)
+    left_ms = int(until) - int(seconds) * 1000 - int(microseconds) // 1000
+    return Holder(_who(holder), int(epoch), left_ms) if left_ms > 0 and not _is_dead(holder) else None
+
+
+def break_lease(client: SyncClient, key: str, holder: Holder) -> Batches[Lease]:
+    """Take a lease away from its holder, whose scripts change nothing from then on.
+
+    Raises:
+        LockedError: Somebody else has it by now.
+    """
+    me = json.dumps({**_identity(os.getpid()), "call": secrets.token_hex(4)})
+    answer = yield from _lease_call(key, "take", me, 5000, holder.epoch)
+    if answer[0] == b"HELD":
+        raise LockedError(_held_by(cast(bytes, answer[2]), cast(int, answer[3])))
+    return Lease(client, key, cast(int, answer[1]), 5.0)
+
+
 def _lease_call(key: str, *arguments: str | int | bytes) -> Batches[list[object]]:
     [answer] = check((yield from call(_SCRIPT, [_SCRIPT.command([key], arguments)])))
     return cast("list[object]", answer)
 
 
 def _held_by(holder: bytes, left_ms: int) -> str:
-    try:
-        known = json.loads(holder)
-        who = f"{known['host']} (process {known['pid']})"
-    except (ValueError, KeyError, TypeError):
-        who = "another runner"
     return (
-        f"migrations are being run by {who}; nothing was changed. Wait for it with --wait SECONDS,"
+        f"migrations are being run by {_who(holder)}; nothing was changed. Wait for it with --wait SECONDS,"
         f" or run again: if it is dead, its lease ends in {max(1, round(left_ms / 1000))} s"
     )
+
+
+def _who(holder: bytes) -> str:
+    try:
+        known = json.loads(holder)
+        return f"{known['host']} (process {known['pid']})"
+    except (ValueError, KeyError, TypeError):
+        return "another runner"
 
 
 def _is_dead(holder: bytes) -> bool:

@@ -243,7 +243,7 @@ def _chunks(pairs: Sequence[tuple[bytes, bytes]]) -> Iterator[Sequence[tuple[byt
 def _letters(move: Move, reply: object) -> str:
     letters = cast(bytes, reply).decode()
     if letters == "FENCED":
-        raise LockedError("another runner took the lease over; this one stopped, and changed nothing since")
+        raise LockedError.lost()
     if letters == "INDEX":
         raise ConflictError(move.keys.index, "an index is no sorted set; run 'adopt' first")
     return letters

@@ -2,7 +2,8 @@
 
 The keyspace is walked with SCAN, so that records which are missing from the index are met too. Where it is, is stored
 in the journal after the records of a batch are written, never before. A cursor is used only on the run of the server
-that gave it; after a restart the walk begins anew, which is cheap, because records at the target are skipped.
+that gave it; after a restart the walk begins anew, which is cheap, because records at the target are skipped. Between
+two scripts the run rests as long as its pace says, and waits for a server that cannot do it now.
 """
 
 from collections.abc import Callable, Sequence
@@ -12,22 +13,39 @@ from typing import Final, cast
 
 from redis.exceptions import ResponseError
 
-from redis_models.batches import Batches, check
-from redis_models.errors import IncompleteError, ServerRefusedError, UnsafeError
+from redis_models.batches import Batches, Pause, check
+from redis_models.errors import (
+    IncompleteError,
+    ServerBusyError,
+    ServerError,
+    ServerOutOfMemoryError,
+    ServerReadOnlyError,
+    ServerRefusedError,
+    ServerUnreachableError,
+    UnsafeError,
+)
 from redis_models.keys import KeySpace
 
 from .bookkeeping import Journal, Shelf
 from .lease import Lease
 from .moving import Collisions, Move, look_for_collisions, move_records
+from .pace import Pace
 from .program import compile_program
-from .rewriting import Failure, Fence, Outcome, rewrite_here, rewrite_in_server, rewrite_rest
+from .quarantine import Intake
+from .rewriting import Fence, Outcome, rewrite_here, rewrite_in_server, rewrite_rest
 from .route import Route
 
-__all__ = ["Progress", "Runner", "Work", "index_size", "server_run_id"]
+__all__ = ["Policy", "Progress", "Runner", "Work", "index_size", "server_run_id"]
 
 _COUNT: Final = 1000  # keys that SCAN looks at in one step; measured: a tenth of the calls' cost, under a millisecond
 _CHECKPOINT_S: Final = 2.0
 _ROUNDS: Final = 10  # walks of one pass; the last finds nothing to do
+_LOOK_S: Final = 0.1  # between two looks at whether a run that waits may go on
+# After a failover a client may meet the old primary for a while, which answers as a replica.
+_PASSING: Final = (ServerUnreachableError, ServerOutOfMemoryError, ServerBusyError, ServerReadOnlyError)
+
+# Takes keys, and how many of them a script takes.
+Rewriter = Callable[[Sequence[bytes], int], Batches[Outcome]]
 
 
 @dataclass(frozen=True)
@@ -39,12 +57,29 @@ class Progress:
         seen: Records met in this walk.
         changed: Records rewritten in this pass.
         total: How many the index has, as an estimate.
+        pace: How fast it goes, and why not faster; "" while nothing holds it back.
     """
 
     model: str
     seen: int
     changed: int
     total: int
+    pace: str = ""
+
+
+@dataclass
+class Policy:
+    """How a run goes on where it could stop, and how fast.
+
+    Attributes:
+        pace: Gives the pace of the moment.
+        patience_s: How long to wait for a server that cannot do it now; 0 to stop at once.
+        most_errors: How many records may go to quarantine before the run stops; 0 to stop at the first.
+    """
+
+    pace: Callable[[], Pace]
+    patience_s: float = 0.0
+    most_errors: int = 0
 
 
 @dataclass(frozen=True)
@@ -82,16 +117,19 @@ class Runner:
         lease: Held by this process.
         shelf: Bookkeeping of the app.
         journal: Where the run is; changes as it goes.
-        batch_size: Records a script takes, 1 to 100.
+        policy: How fast it goes, and what stops it.
+        intake: What becomes of records that cannot be rewritten.
         report: Called after every batch.
     """
 
     lease: Lease
     shelf: Shelf
     journal: Journal
-    batch_size: int
+    policy: Policy
+    intake: Intake
     report: Callable[[Progress], None]
     _saved_at: float = field(init=False)
+    _stuck_since: float | None = None
 
     def __post_init__(self) -> None:
         self._saved_at = self.lease.clock()
@@ -105,7 +143,7 @@ class Runner:
             ServerError: The server cannot do it now.
         """
         fence = Fence(self.lease.key, self.lease.epoch, (yield from _has_field_lives()))
-        return (yield from self._until_clean(work, lambda is_first: _rewriter(work, fence, self.batch_size, is_first)))
+        return (yield from self._until_clean(work, lambda is_first: _rewriter(work, fence, is_first)))
 
     def run_move(self, move: Move) -> Batches[Outcome]:
         """Give every record that lies in one place its new key.
@@ -114,7 +152,7 @@ class Runner:
             As ``run_pass``.
         """
         fence = Fence(self.lease.key, self.lease.epoch, None)
-        return (yield from self._until_clean(move, lambda _: lambda keys: move_records(fence, move, keys)))
+        return (yield from self._until_clean(move, lambda _: lambda keys, _: move_records(fence, move, keys)))
 
     def refuse_collisions(self, moves: Sequence[Move]) -> Batches[None]:
         """Look whether every record can have its new key, before anything is written.
@@ -139,31 +177,36 @@ class Runner:
                 " Mend or move these records first"
             )
 
-    def _until_clean(
-        self, work: Work | Move, rewriter: Callable[[bool], Callable[[Sequence[bytes]], Batches[Outcome]]]
-    ) -> Batches[Outcome]:
+    def _until_clean(self, work: Work | Move, rewriter: Callable[[bool], Rewriter]) -> Batches[Outcome]:
         """Walk until a whole walk on one run of the server finds nothing.
 
         Records may have been written at an older version behind an earlier walk, and after a restart a cursor skips
-        some.
+        some. A walk that the server breaks off is begun again when it can go on, as the server's run allows.
         """
         done = Outcome(changed=self.journal.changed if self.journal.model == work.label else 0)
-        walk = Outcome()
-        for _ in range(_ROUNDS):
-            run_id = yield from server_run_id()
-            cursor, seen = self._resumed(work.label, run_id)
-            is_first = cursor == "0" and done.changed == 0
-            walk = yield from self._walk(work, rewriter(is_first), run_id, cursor, seen, done.changed)
+        walk, rounds = Outcome(), 0
+        while rounds < _ROUNDS:
+            try:
+                run_id = yield from server_run_id()
+                cursor, seen = self._resumed(work.label, run_id)
+                is_first = cursor == "0" and done.changed == 0
+                walk = yield from self._walk(work, rewriter(is_first), run_id, cursor, seen, done.changed)
+                is_whole = cursor == "0" and run_id == (yield from server_run_id())
+            except _PASSING as exc:
+                yield from self._outlast(work, exc)
+                done.changed = self.journal.changed if self.journal.model == work.label else done.changed
+                continue
+            rounds += 1
             done.add(walk)
-            is_clean = walk.changed == 0 and walk.contested == 0
-            if is_clean and cursor == "0" and run_id == (yield from server_run_id()):
+            if is_whole and walk.changed == 0 and walk.contested == 0:
+                yield from self.intake.release(self.lease, work.keys, {one.key for one in walk.failures})
                 return done
         raise IncompleteError(_restless(work.label, walk))
 
     def _walk(
         self,
         work: Work | Move,
-        rewrite: Callable[[Sequence[bytes]], Batches[Outcome]],
+        rewrite: Rewriter,
         run_id: str,
         cursor: str,
         seen: int,
@@ -172,19 +215,64 @@ class Runner:
         total = yield from index_size(work.keys)
         walk = Outcome()
         while True:
+            here = replace(self.journal, model=work.label, cursor=cursor, run_id=run_id, seen=seen)
             cursor, keys = yield from _scan(cursor, work.keys)
-            some = yield from rewrite(keys)
-            walk.add(some)
-            seen += len(keys)
-            changed = changed_before + walk.changed
-            self.report(Progress(work.route.model, seen, changed, max(total, seen)))
-            if some.failures:
-                raise IncompleteError(_stopped(some.failures, changed))
-            here = replace(self.journal, model=work.label, cursor=cursor, run_id=run_id, seen=seen, changed=changed)
-            yield from self._save(here, force=cursor == "0")
+            while keys:
+                pace, began = (yield from self._go_ahead(work, here)), self.lease.clock()
+                keys, some_keys = keys[pace.batch_size :], keys[: pace.batch_size]
+                some = yield from rewrite(some_keys, pace.batch_size)
+                walk.add(some)
+                seen += len(some_keys)
+                changed = changed_before + walk.changed
+                self._stuck_since = None
+                here = replace(here, seen=seen, changed=changed, pace=str(pace) if pace.reason else "")
+                self.report(Progress(work.route.model, seen, changed, max(total, seen), pace.reason and str(pace)))
+                if some.failures:
+                    yield from self.intake.take(self.lease, work, some.failures, changed)
+                if pace.rest:
+                    yield Pause(pace.rest * (self.lease.clock() - began))
+                yield from self.lease.kept()
+            yield from self._save(replace(here, cursor=cursor), force=cursor == "0")
             yield from self.lease.kept()
             if cursor == "0":
                 return walk
+
+    def _go_ahead(self, work: Work | Move, here: Journal) -> Batches[Pace]:
+        """Wait until the pace allows the next script; give the pace.
+
+        Args:
+            work: What is being done.
+            here: Where the walk is.
+
+        Raises:
+            IncompleteError: The server was not fit for it in time.
+        """
+        began = self.lease.clock()
+        while True:
+            pace = self.policy.pace()
+            if not pace.hold:
+                return pace
+            if not pace.is_paused and self.lease.clock() - began > self.policy.patience_s:
+                raise IncompleteError(_impatient(work.label, self.policy.patience_s, pace.hold))
+            self.report(Progress(work.route.model, here.seen, here.changed, here.seen, str(pace)))
+            yield from self._save(replace(here, pace=str(pace)), force=False)
+            yield Pause(_LOOK_S)
+            yield from self.lease.kept()
+
+    def _outlast(self, work: Work | Move, exc: ServerError) -> Batches[None]:
+        """Wait until the server answers again; raise what it said if that takes too long."""
+        if self._stuck_since is None:
+            self._stuck_since = self.lease.clock()
+        while self.lease.clock() - self._stuck_since < self.policy.patience_s:
+            self.report(
+                Progress(work.route.model, self.journal.seen, self.journal.changed, self.journal.seen, f"waits: {exc}")
+            )
+            yield Pause(_LOOK_S * 10)
+            try:
+                return (yield from self.lease.renewed())
+            except _PASSING as again:
+                exc = again
+        raise exc
 
     def _resumed(self, model: str, run_id: str) -> tuple[str, int]:
         if run_id and (self.journal.model, self.journal.run_id) == (model, run_id):
@@ -200,15 +288,13 @@ class Runner:
             self._saved_at = now
 
 
-def _rewriter(
-    work: Work, fence: Fence, batch_size: int, is_first: bool
-) -> Callable[[Sequence[bytes]], Batches[Outcome]]:
+def _rewriter(work: Work, fence: Fence, is_first: bool) -> Rewriter:
     if work.is_in_server:
         program = compile_program(work.route, work.target)
-        return lambda keys: rewrite_in_server(fence, program, work.target, keys, batch_size)
+        return lambda keys, at_once: rewrite_in_server(fence, program, work.target, keys, at_once)
     # Where most records are done, asking for the stamps first saves reading them whole.
     select = rewrite_here if is_first else rewrite_rest
-    return lambda keys: select(fence, work.route, work.target, keys, batch_size)
+    return lambda keys, at_once: select(fence, work.route, work.target, keys, at_once)
 
 
 def server_run_id() -> Batches[str]:
@@ -261,10 +347,8 @@ def _restless(model: str, last: Outcome) -> str:
     return f"{model}: the server was restarted in each of {_ROUNDS} walks; run 'migrate' again when it stays up"
 
 
-def _stopped(failures: Sequence[Failure], changed: int) -> str:
-    first = failures[0]
-    more = f" (and {len(failures) - 1} more in the same batch)" if len(failures) > 1 else ""
+def _impatient(label: str, patience_s: float, hold: str) -> str:
     return (
-        f"{first.key}: {first.reason}{more}. Stopped; {changed} records are rewritten, every record is consistent."
-        " Run 'migrate' again to go on"
+        f"{label}: stopped after {patience_s:g} s of waiting, because {hold}; every record is consistent. Run 'migrate'"
+        " again to go on"
     )

@@ -57,6 +57,11 @@ class Failure:
     key: str
     reason: str
 
+    @property
+    def shown(self) -> str:
+        """The key, as it can be printed."""
+        return self.key.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+
 
 @dataclass
 class Outcome:
@@ -271,7 +276,7 @@ def _records(
 def _letters(reply: object) -> str:
     letters = cast(bytes, reply).decode()
     if letters == "FENCED":
-        raise LockedError("another runner took the lease over; this one stopped, and changed nothing since")
+        raise LockedError.lost()
     return letters
 
 
@@ -290,7 +295,7 @@ _NO_HASH: Final = "the key holds no hash; move it out of the model's prefix, or 
 
 
 def _text(key: bytes) -> str:
-    return key.decode("utf-8", "backslashreplace")
+    return key.decode("utf-8", "surrogateescape")
 
 
 def _raw(name: str) -> bytes:

@@ -8,8 +8,9 @@ from redis_models.batches import Batches
 
 from .bookkeeping import Journal, Shelf, State
 from .lease import Lease
-from .passes import Progress, Runner
+from .passes import Policy, Progress, Runner
 from .planning import Plan
+from .quarantine import Intake, Quarantine
 from .recording import entry_of, events_of
 
 __all__ = ["Result", "run_plan", "sum_of"]
@@ -23,11 +24,13 @@ class Result:
         changed: Records rewritten, by model.
         seconds: How long it took.
         moved: Records that got other keys.
+        quarantined: Records that are in quarantine, from this run or an earlier one.
     """
 
     changed: dict[str, int]
     seconds: float
     moved: int = 0
+    quarantined: int = 0
 
 
 def sum_of(results: Sequence[Result]) -> Result:
@@ -36,7 +39,8 @@ def sum_of(results: Sequence[Result]) -> Result:
     for one in results:
         changed.update(one.changed)
     seconds = round(sum(one.seconds for one in results), 3)
-    return Result(dict(changed), seconds, moved=sum(one.moved for one in results))
+    moved = sum(one.moved for one in results)
+    return Result(dict(changed), seconds, moved=moved, quarantined=results[-1].quarantined if results else 0)
 
 
 def run_plan(
@@ -44,7 +48,7 @@ def run_plan(
     shelf: Shelf,
     plan: Plan,
     *,
-    batch_size: int,
+    policy: Policy,
     report: Callable[[Progress], None],
 ) -> Batches[Result]:
     """Bring the database to the target of a plan.
@@ -53,7 +57,7 @@ def run_plan(
         lease: Held by this process.
         shelf: Bookkeeping of the app.
         plan: Made under the lease.
-        batch_size: Records a script takes, 1 to 100.
+        policy: How fast it goes, and what stops it.
         report: Called after every batch.
 
     Raises:
@@ -63,7 +67,9 @@ def run_plan(
     """
     began = lease.clock()
     journal = _journal(plan, (yield from shelf.read()))
-    runner = Runner(lease, shelf, journal, batch_size, report)
+    intake = Intake(Quarantine(shelf.namespace, shelf.app), policy.most_errors)
+    yield from intake.begin()
+    runner = Runner(lease, shelf, journal, policy, intake, report)
     if plan.moves:
         yield from runner.refuse_collisions(plan.moves)
     yield from shelf.checkpoint(lease.key, lease.epoch, journal)
@@ -80,7 +86,7 @@ def run_plan(
     unapplied = [link.id for link in plan.unapplied]
     events = events_of(plan, seconds, records, lease.epoch)
     yield from shelf.finish(lease.key, lease.epoch, applied, unapplied, plan.snapshot, events)
-    return Result(dict(changed), seconds, moved=moved)
+    return Result(dict(changed), seconds, moved=moved, quarantined=intake.size)
 
 
 def _journal(plan: Plan, state: State) -> Journal:

@@ -15,15 +15,32 @@ from hashlib import sha1
 from importlib.resources import files
 from typing import Final, TypeVar, cast
 
-from redis.exceptions import NoPermissionError, NoScriptError, OutOfMemoryError, ReadOnlyError, ResponseError
+from redis.exceptions import (
+    ClusterDownError,
+    MasterDownError,
+    NoPermissionError,
+    NoScriptError,
+    OutOfMemoryError,
+    ReadOnlyError,
+    ResponseError,
+    TryAgainError,
+)
 
-from .errors import RedisModelsError, ServerError, ServerOutOfMemoryError, ServerRefusedError
+from .errors import (
+    RedisModelsError,
+    ServerBusyError,
+    ServerError,
+    ServerOutOfMemoryError,
+    ServerReadOnlyError,
+    ServerRefusedError,
+)
 
 __all__ = [
     "Argument",
     "Batches",
     "Command",
     "Once",
+    "Pause",
     "Reply",
     "Script",
     "call",
@@ -50,6 +67,18 @@ class Once(tuple[Command, ...]):
     """
 
     __slots__ = ()
+
+
+class Pause(tuple[Command, ...]):
+    """No batch, but a rest before the next one, of ``seconds``; it has no replies."""
+
+    seconds: float
+
+    def __new__(cls, seconds: float) -> "Pause":
+        """Make one without commands."""
+        pause = super().__new__(cls)
+        pause.seconds = seconds
+        return pause
 
 
 @dataclass(frozen=True)
@@ -136,6 +165,8 @@ def refused(error: ResponseError) -> RedisModelsError:
     for kind, (code, build) in _REFUSALS.items():
         if isinstance(error, kind) or (found and found[1] == code):
             return build(error)
+    if str(error).startswith(_PASSING):
+        return _busy(error)
     if "same slot" in str(error):
         return ServerRefusedError(
             f"the server is part of a cluster, where a record and its index must share a slot ({error}); give the model"
@@ -151,7 +182,7 @@ def _out_of_memory(error: ResponseError) -> ServerError:
 
 
 def _read_only(error: ResponseError) -> ServerError:
-    return ServerRefusedError(
+    return ServerReadOnlyError(
         f"the server is a read-only replica ({error}); name the primary in REDIS_URL, nothing was written"
     )
 
@@ -160,10 +191,18 @@ def _no_permission(error: ResponseError) -> ServerError:
     return ServerRefusedError(f"the server's access list denies a command: {error}; grant it to this user")
 
 
+def _busy(error: ResponseError) -> ServerError:
+    return ServerBusyError(f"the server can do nothing now: {error}; nothing of it was executed, try again later")
+
+
 _REFUSALS: Final = {
+    ClusterDownError: ("CLUSTERDOWN", _busy),
+    MasterDownError: ("MASTERDOWN", _busy),
+    TryAgainError: ("TRYAGAIN", _busy),
     OutOfMemoryError: ("OOM", _out_of_memory),
     ReadOnlyError: ("READONLY", _read_only),
     NoPermissionError: ("NOPERM", _no_permission),
 }
+_PASSING: Final = ("BUSY ", "NOREPLICAS")  # for which redis-py has no classes
 # Before Redis 7 the error of a command that a script called stands inside one of the script.
 _IN_A_SCRIPT: Final = re.compile(r"@user_script: ?\d+: -([A-Z]+) ")

@@ -24,7 +24,7 @@ from redis.exceptions import (
     TimeoutError,
 )
 
-from .batches import Argument, Batches, Command, Once, Reply
+from .batches import Argument, Batches, Command, Once, Pause, Reply
 from .connections import is_fake
 from .errors import RedisModelsError, ServerRefusedError, ServerUnreachableError
 from .pools import AsyncPool, SyncPool
@@ -101,6 +101,8 @@ class SyncClient:
             ServerRefusedError: The server does not let us in.
         """
         if not commands:
+            if isinstance(commands, Pause):
+                time.sleep(commands.seconds)
             return []
         packed, trial = _packed(commands), None
         while True:
@@ -164,6 +166,8 @@ class AsyncClient:
             ServerRefusedError: The server does not let us in.
         """
         if not commands:
+            if isinstance(commands, Pause):
+                await asyncio.sleep(commands.seconds)
             return []
         packed, trial = _packed(commands), _Trial(commands, self._address)
         while True:

@@ -16,7 +16,9 @@
         RecordTooOldError           written by an older version, and no way up is known
       ServerError                   the server cannot do it now
         ServerUnreachableError
-        ServerRefusedError          authentication, permission, read-only replica, unsupported command
+        ServerRefusedError          authentication, permission, unsupported command
+          ServerReadOnlyError       it is a replica
+        ServerBusyError             it will be able to later
         ServerOutOfMemoryError
         EmbeddedServerError
       MigrationError
@@ -59,8 +61,10 @@ __all__ = [
     "RecordTooOldError",
     "RedisModelsError",
     "SchemaError",
+    "ServerBusyError",
     "ServerError",
     "ServerOutOfMemoryError",
+    "ServerReadOnlyError",
     "ServerRefusedError",
     "ServerUnreachableError",
     "SettingsError",
@@ -302,6 +306,14 @@ class ServerRefusedError(ServerError):
     """The server answers, but refuses: authentication, permission, a read-only replica, an unknown command."""
 
 
+class ServerReadOnlyError(ServerRefusedError):
+    """The server is a replica, or became one."""
+
+
+class ServerBusyError(ServerError):
+    """The server can do nothing now, but will later: somebody's script runs, replicas are missing, a slot moves."""
+
+
 class ServerOutOfMemoryError(ServerError):
     """The server's memory limit is reached; the write was refused whole."""
 
@@ -384,6 +396,14 @@ class UnansweredError(MigrationError):
 
 class LockedError(MigrationError):
     """Another runner holds the lease."""
+
+    @classmethod
+    def lost(cls) -> "LockedError":
+        """Make the error of a runner that finds out that its lease is over."""
+        return cls(
+            "another runner took the lease over, or 'migrate --abort' ended this one; it stopped, and changed nothing"
+            " since"
+        )
 
 
 class UnsafeError(MigrationError):

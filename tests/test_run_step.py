@@ -16,7 +16,8 @@ from redis_models.migrations.journeys import run_journey
 from redis_models.migrations.lease import hold_lease
 from redis_models.migrations.legs import Journey, make_journey
 from redis_models.migrations.operations import Operation
-from redis_models.migrations.passes import Progress
+from redis_models.migrations.pace import fixed_pace
+from redis_models.migrations.passes import Policy, Progress
 from redis_models.migrations.recording import fake, stamp
 
 _CREATED = CreateModel("Customer", {"id": "str", "name": "str"}, "id", "customer")
@@ -85,7 +86,7 @@ class Shop:
                 self.shelf,
                 self.journey(target),
                 lambda state: make_journey(self.chain, state, target),
-                batch_size=100,
+                policy=Policy(fixed_pace(100)),
                 report=self.progress.append,
                 run_again=run_again,
             )
@@ -353,7 +354,13 @@ def test_a_function_that_gives_something_to_await_is_no_success(shop: Shop) -> N
         journey = make_journey(chain, state, 3)
         list(
             run_journey(
-                shop.exchange, lease, shop.shelf, journey, lambda _: journey, batch_size=9, report=lambda _: None
+                shop.exchange,
+                lease,
+                shop.shelf,
+                journey,
+                lambda _: journey,
+                policy=Policy(fixed_pace(9)),
+                report=lambda _: None,
             )
         )
 

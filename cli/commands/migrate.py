@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from typing import Final
 
 import click
 
@@ -11,15 +12,18 @@ from redis_models.errors import IncompleteError, MigrationError, SchemaError, Un
 from redis_models.migrations.automatic import automatic_plan
 from redis_models.migrations.bookkeeping import Shelf, State
 from redis_models.migrations.chain import Chain
+from redis_models.migrations.control import clear_control
 from redis_models.migrations.diff import diff
 from redis_models.migrations.files import load_chain
 from redis_models.migrations.inspection import snapshot_of
 from redis_models.migrations.journeys import run_journey
-from redis_models.migrations.lease import hold_lease
+from redis_models.migrations.lease import Lease, hold_lease
 from redis_models.migrations.legs import Journey, make_journey
 from redis_models.migrations.operations import MoveModel
-from redis_models.migrations.passes import index_size
+from redis_models.migrations.pace import Limits
+from redis_models.migrations.passes import Policy, index_size
 from redis_models.migrations.planning import Plan, as_squashed
+from redis_models.migrations.probing import Probe
 from redis_models.migrations.recording import fake
 from redis_models.migrations.running import Result, sum_of
 from redis_models.migrations.safety import Finding
@@ -30,8 +34,13 @@ from ..consent import finding_document, pending_findings, refuse_automatic, refu
 from ..context import CliContext
 from ..planned import journey_document, journey_lines
 from ..progress import shown_progress
+from ..steering import Steering, steer, steering_options
 
 __all__ = ["command"]
+
+_LATENCY_MS: Final = 5.0
+_PATIENCE_S: Final = 30.0
+_MOST_ERRORS: Final = 1000
 
 
 @dataclass(frozen=True)
@@ -60,12 +69,14 @@ class _Options:
 
     Attributes:
         wait_s: Seconds to wait for another runner.
-        batch_size: Records that one script touches.
+        limits: What the pace must keep to.
+        most_errors: Records that may go to quarantine before the run stops; 0 to stop at the first.
         run_again: Consent to call a function again that was begun and may not run twice.
     """
 
     wait_s: float
-    batch_size: int
+    limits: Limits
+    most_errors: int
     run_again: bool
 
 
@@ -79,7 +90,39 @@ class _Options:
 @click.option("--yes", is_flag=True, help="Do not ask for a confirmation.")
 @click.option("--allow-destructive", is_flag=True, help="Consent to what safety rules refuse.")
 @click.option("--wait", "wait_s", type=click.FloatRange(min=0), default=0, help="Seconds to wait for another runner.")
-@click.option("--batch", type=click.IntRange(1, 100), help="Records that one script touches; BATCH_SIZE otherwise.")
+@click.option(
+    "--batch", type=click.IntRange(1, 100), help="Records that one script touches at most; BATCH_SIZE otherwise."
+)
+@click.option(
+    "--max-latency-ms",
+    type=click.FloatRange(min=0),
+    default=_LATENCY_MS,
+    show_default=True,
+    help="How much longer others may wait for the server; 0 to go as fast as it can.",
+)
+@click.option(
+    "--patience",
+    "patience_s",
+    type=click.FloatRange(min=0),
+    default=_PATIENCE_S,
+    show_default=True,
+    help="Seconds to wait for a server that is full, busy or gone.",
+)
+@click.option(
+    "--on-error",
+    type=click.Choice(["stop", "quarantine"]),
+    default="stop",
+    show_default=True,
+    help="What to do with records that cannot be rewritten.",
+)
+@click.option(
+    "--max-errors",
+    type=click.IntRange(1),
+    default=_MOST_ERRORS,
+    show_default=True,
+    help="With --on-error quarantine: how many records may go there before the run stops.",
+)
+@steering_options
 @click.option("--run-again", is_flag=True, help="Call the function again that a run began and did not end.")
 @click.pass_obj
 def command(
@@ -94,7 +137,12 @@ def command(
     allow_destructive: bool,
     wait_s: float,
     batch: int | None,
+    max_latency_ms: float,
+    patience_s: float,
+    on_error: str,
+    max_errors: int,
     run_again: bool,
+    steering: Steering,
 ) -> int | None:
     """Apply or take back migrations of APP, or of all apps.
 
@@ -103,6 +151,9 @@ def command(
     """
     apps, target = chosen_apps(context, app, target)
     client = context.store.sync_client
+    if steering.is_asked:
+        steer(context, client, apps, steering)
+        return None
     if is_fake:
         _fake(context, client, apps, target, wait_s)
         return None
@@ -114,7 +165,9 @@ def command(
     if only_plan:
         return None
     _consent(context, tasks, yes, allow_destructive, run_again)
-    return _run(context, client, tasks, _Options(wait_s, batch or context.settings.batch_size, run_again))
+    limits = Limits(max_latency_ms, batch or context.settings.batch_size, patience_s)
+    most_errors = max_errors if on_error == "quarantine" else 0
+    return _run(context, client, tasks, _Options(wait_s, limits, most_errors, run_again))
 
 
 def _task(context: CliContext, client: SyncClient, app: App, target: str | None, is_auto: bool) -> _Task:
@@ -222,37 +275,47 @@ def _consent(context: CliContext, tasks: list[_Task], yes: bool, allow_destructi
 def _run(context: CliContext, client: SyncClient, tasks: list[_Task], options: _Options) -> int | None:
     pending = [task for task in tasks if not task.journey.is_empty]
     results: dict[str, Result] = {}
-    if not pending:
+    if pending:
+        settings = context.settings
+        with (
+            hold_lease(client, settings.namespace, life_s=settings.lease_seconds, wait_s=options.wait_s) as lease,
+            Probe(client, settings.namespace, options.limits) as probe,
+        ):
+            run(client, clear_control(settings.namespace))
+            policy = Policy(probe.pace, options.limits.patience_s, options.most_errors)
+            for task in pending:
+                results[task.app.label] = _run_one(context, client, lease, task, policy, run_again=options.run_again)
+    else:
         context.out("No migrations to apply.")
-    for task in pending:
-        results[task.app.label] = _run_one(context, client, task, options)
     context.json(
         {
             "command": "migrate",
             "ok": True,
-            "apps": {label: {"changed": one.changed, "seconds": one.seconds} for label, one in results.items()},
+            "apps": {
+                label: {"changed": one.changed, "seconds": one.seconds, "quarantined": one.quarantined}
+                for label, one in results.items()
+            },
         }
     )
     return None
 
 
-def _run_one(context: CliContext, client: SyncClient, task: _Task, options: _Options) -> Result:
+def _run_one(
+    context: CliContext, client: SyncClient, lease: Lease, task: _Task, policy: Policy, *, run_again: bool
+) -> Result:
     """Make the journey of one app; tell the legs that are done, even if the next one fails."""
-    settings, done = context.settings, list[tuple[Plan, Result]]()
+    done = list[tuple[Plan, Result]]()
     try:
-        with (
-            hold_lease(client, settings.namespace, life_s=settings.lease_seconds, wait_s=options.wait_s) as lease,
-            shown_progress(context) as report,
-        ):
+        with shown_progress(context) as report:
             for one in run_journey(
                 client,
                 lease,
                 task.shelf,
                 task.journey,
                 task.again,
-                batch_size=options.batch_size,
+                policy=policy,
                 report=report,
-                run_again=options.run_again,
+                run_again=run_again,
                 consents=sorted({one.rule.code for one in task.findings if one.is_refused}),
             ):
                 done.append(one)
@@ -268,6 +331,10 @@ def _run_one(context: CliContext, client: SyncClient, task: _Task, options: _Opt
         return Result({}, 0.0)
     result = sum_of([one for _, one in done])
     context.out(_summary(result))
+    if result.quarantined:
+        context.err(
+            f"{task.app.label}: {result.quarantined:,} records are in quarantine, as they were; see 'quarantine list'"
+        )
     return result
 
 

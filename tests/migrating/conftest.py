@@ -13,6 +13,8 @@ from redis_models.migrations.journeys import run_journey
 from redis_models.migrations.lease import hold_lease
 from redis_models.migrations.legs import make_journey
 from redis_models.migrations.operations import Operation
+from redis_models.migrations.pace import fixed_pace
+from redis_models.migrations.passes import Policy
 
 Step = tuple[Mapping[str, int], Sequence[Operation]]
 
@@ -47,7 +49,7 @@ class Database:
                 shelf,
                 journey,
                 lambda state: make_journey(chain, state, position),
-                batch_size=10,
+                policy=Policy(fixed_pace(10)),
                 report=lambda _: None,
             )
             return sum(result.moved for _, result in legs)

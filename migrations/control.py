@@ -1,0 +1,125 @@
+"""Control: what people say to a run from another terminal, and what they see of it.
+
+``redis_models:{namespace}:control``   hash   ``paused`` (who, and when), ``max_latency_ms``, ``batch``
+
+What is said is for the run that is under way: the next one begins without.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from redis_models.batches import Argument, Batches, check, hash_of
+from redis_models.client import SyncClient
+from redis_models.errors import DriftError, MigrationError
+from redis_models.keys import bookkeeping_key
+
+from .bookkeeping import Shelf
+from .lease import Holder, break_lease, holder_of
+
+__all__ = ["Control", "abort", "change_control", "clear_control", "read_control", "refuse_without_run"]
+
+
+@dataclass(frozen=True)
+class Control:
+    """What was said to the run that is under way.
+
+    Attributes:
+        paused: Who paused it, and when; "" where it may go on.
+        max_latency_ms: As in ``pace.Limits``; None where nothing was said.
+        batch_size: Likewise.
+    """
+
+    paused: str = ""
+    max_latency_ms: float | None = None
+    batch_size: int | None = None
+
+
+def read_control(namespace: str) -> Batches[Control]:
+    """Read what was said.
+
+    Raises:
+        DriftError: What is stored is none of ours; it names the key.
+    """
+    key = _key(namespace)
+    [reply] = check((yield [("HGETALL", key)]))
+    fields = hash_of(reply)
+    try:
+        latency, batch = fields.get("max_latency_ms"), fields.get("batch")
+        return Control(
+            fields.get("paused", b"").decode(),
+            None if latency is None else float(latency),
+            None if batch is None else int(batch),
+        )
+    except ValueError as exc:
+        raise DriftError(f"what is said to the run at {key} cannot be read ({exc}); delete that key") from exc
+
+
+def change_control(namespace: str, changes: Mapping[str, str | int | float | None]) -> Batches[None]:
+    """Say something to the run that is under way.
+
+    Args:
+        namespace: ``NAMESPACE`` of the settings.
+        changes: Field and value; None takes back what was said.
+
+    Raises:
+        MigrationError: No run is under way.
+    """
+    yield from refuse_without_run(namespace)
+    said: list[Argument] = []
+    for name, value in changes.items():
+        if value is not None:
+            said += [name, value]
+    gone = [name for name, value in changes.items() if value is None]
+    if said:
+        check((yield [("HSET", _key(namespace), *said)]))
+    if gone:
+        check((yield [("HDEL", _key(namespace), *gone)]))
+
+
+def clear_control(namespace: str) -> Batches[None]:
+    """Forget what was said; a run begins with that."""
+    check((yield [("DEL", _key(namespace))]))
+
+
+def refuse_without_run(namespace: str) -> Batches[Holder]:
+    """Give who runs.
+
+    Raises:
+        MigrationError: Nobody does.
+    """
+    holder = yield from holder_of(bookkeeping_key(namespace, "lease"))
+    if holder is None:
+        raise MigrationError("no run is under way; 'migrate --status' tells what stopped half-way")
+    return holder
+
+
+def abort(client: SyncClient, shelves: Mapping[str, Shelf], namespace: str, by: str) -> Batches[Holder]:
+    """End the run that is under way: take its lease away, so that nothing it sends is executed any more.
+
+    Args:
+        client: Where the database is.
+        shelves: Bookkeeping of each app.
+        namespace: ``NAMESPACE`` of the settings.
+        by: Who says so, and when.
+
+    Returns:
+        Whose run it was.
+
+    Raises:
+        MigrationError: Nobody runs.
+    """
+    holder = yield from refuse_without_run(namespace)
+    lease = yield from break_lease(client, bookkeeping_key(namespace, "lease"), holder)
+    try:
+        for shelf in shelves.values():
+            journal = (yield from shelf.read()).journal
+            if journal is not None:
+                yield from shelf.checkpoint(lease.key, lease.epoch, replace(journal, pace=f"ended by {by}"))
+        yield from clear_control(namespace)
+    finally:
+        yield from lease.released()
+    return holder
+
+
+def _key(namespace: str) -> str:
+    return bookkeeping_key(namespace, "control")

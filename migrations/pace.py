@@ -1,0 +1,117 @@
+"""Pace: how fast a run goes, from what a probe saw of the server. Pure.
+
+It grows by little and shrinks by half, as TCP does in congestion (RFC 5681). Whatever is worst decides: others wait too
+long, memory runs out, replicas fall behind, the server saves, nobody answers, or somebody said "pause".
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Final
+
+__all__ = ["Limits", "Pace", "Sighting", "added_latency", "fixed_pace", "next_pace"]
+
+_SMALLEST: Final = 5  # records a script; fewer would not make the others' wait shorter
+_MOST_REST: Final = 9.0  # a tenth of the time is left for the run
+_SAVING_REST: Final = 1.0
+_FULL: Final = 0.95  # of maxmemory; what is kept aside for the way back needs some
+_FAR_BEHIND: Final = 32 * 1024 * 1024  # bytes; a replica that loses its backlog begins anew
+_OUTLIERS: Final = 25  # one of so many probes may be late for reasons of its own
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What a run must keep to.
+
+    Attributes:
+        max_latency_ms: How much longer others may wait for an answer than before it began; 0 for no limit at all.
+        batch_size: Most records a script takes.
+        patience_s: How long to wait for a server that is full, busy, behind or gone.
+    """
+
+    max_latency_ms: float
+    batch_size: int
+    patience_s: float
+
+
+@dataclass(frozen=True)
+class Sighting:
+    """What a probe saw.
+
+    Attributes:
+        added_ms: How much longer an answer takes than before the run; None before that is known.
+        memory: Used share of ``maxmemory``, where a full one refuses writes; None without.
+        behind: Bytes that the slowest replica has not got yet.
+        is_saving: Whether the server writes its data to disk.
+        trouble: Why a probe failed, or "".
+        paused: Who paused the run, and when, or "".
+    """
+
+    added_ms: float | None = None
+    memory: float | None = None
+    behind: int = 0
+    is_saving: bool = False
+    trouble: str = ""
+    paused: str = ""
+
+
+@dataclass(frozen=True)
+class Pace:
+    """How fast to go.
+
+    Attributes:
+        batch_size: Records a script takes.
+        rest: Seconds to rest for each second of work.
+        hold: Why nothing may be done at all now, or "".
+        is_paused: Whether somebody said so; that is waited for without end.
+        reason: Why it is not faster, or "".
+    """
+
+    batch_size: int
+    rest: float = 0.0
+    hold: str = ""
+    is_paused: bool = False
+    reason: str = ""
+
+    def __str__(self) -> str:
+        if self.hold:
+            return f"waits: {self.hold}"
+        resting = f", rests {self.rest / (1 + self.rest):.0%} of the time" if self.rest else ""
+        return f"{self.batch_size} records a script{resting}" + (f": {self.reason}" if self.reason else "")
+
+
+def fixed_pace(batch_size: int) -> Callable[[], Pace]:
+    """Give the pace of a run that nobody watches: always the same."""
+    pace = Pace(batch_size)
+    return lambda: pace
+
+
+def next_pace(pace: Pace, seen: Sighting, limits: Limits) -> Pace:
+    """Give the pace after a sighting."""
+    hold = seen.paused or _obstacle(seen)
+    if hold:
+        return replace(pace, hold=hold, is_paused=bool(seen.paused), reason=hold)
+    if limits.max_latency_ms and seen.added_ms is not None and seen.added_ms > limits.max_latency_ms:
+        reason = f"others wait {seen.added_ms:.1f} ms longer, and {limits.max_latency_ms:g} ms are allowed"
+        size = max(min(_SMALLEST, limits.batch_size), min(pace.batch_size, limits.batch_size) // 2)
+        return Pace(size, min(_MOST_REST, max(0.25, pace.rest * 2)), reason=reason)
+    size = min(limits.batch_size, pace.batch_size + max(1, pace.batch_size // 5))
+    rest = max(0.0, pace.rest * 0.75 - 0.05)
+    if seen.is_saving:
+        return Pace(size, max(rest, _SAVING_REST), reason="the server is writing its data to disk")
+    return Pace(size, rest, reason=pace.reason if rest or size < limits.batch_size else "")
+
+
+def added_latency(waits_ms: Sequence[float], usual_ms: float) -> float:
+    """Say how much longer than usual others wait, from some probes: the worst of them, less one in 25."""
+    worst = sorted(waits_ms)[-1 - len(waits_ms) // _OUTLIERS]
+    return max(0.0, worst - usual_ms)
+
+
+def _obstacle(seen: Sighting) -> str:
+    if seen.trouble:
+        return f"the server does not answer a probe ({seen.trouble})"
+    if seen.memory is not None and seen.memory > _FULL:
+        return f"{seen.memory:.0%} of maxmemory is used; raise it, or free some"
+    if seen.behind > _FAR_BEHIND:
+        return f"a replica is {seen.behind // 1024**2} MiB behind"
+    return ""

@@ -1,0 +1,196 @@
+"""Quarantine: records that could not be rewritten, each with the reason. They stay where they are, as they are.
+
+``redis_models:{namespace}:quarantine:{app}``   hash   key of the record -> JSON: model, version, target, reason, when
+
+Under ``migrate --on-error quarantine`` such a record does not stop a run; it is met again by each later run, and leaves
+the quarantine once one of them can rewrite it, or once it is gone.
+"""
+
+import json
+from collections.abc import Container, Iterable, Sequence
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from typing import Final, Protocol, cast
+
+from redis_models.batches import Argument, Batches, call, check, hash_of, load_script
+from redis_models.errors import DriftError, IncompleteError, LockedError
+from redis_models.keys import KeySpace, bookkeeping_key
+
+from .lease import Lease
+from .rewriting import Failure
+from .route import Route
+
+__all__ = ["Intake", "Quarantine", "Quarantined"]
+
+_SCRIPT: Final = load_script("redis_models.migrations", "quarantine")
+_AT_ONCE: Final = 500
+
+
+@dataclass(frozen=True)
+class Quarantined:
+    """A record that a run could not rewrite.
+
+    Attributes:
+        key: Where it lies.
+        label: Of the pass that met it.
+        model: Name of the model.
+        target: Version that it was to reach.
+        reason: Why it could not, and what to do.
+        at: ISO instant, UTC, of the latest try.
+    """
+
+    key: str
+    label: str
+    model: str
+    target: int
+    reason: str
+    at: str
+
+
+@dataclass(frozen=True)
+class Quarantine:
+    """The quarantine of one app.
+
+    Args:
+        namespace: ``NAMESPACE`` of the settings.
+        app: Label of the app.
+    """
+
+    namespace: str
+    app: str
+
+    @property
+    def key(self) -> str:
+        """Where it lies."""
+        return bookkeeping_key(self.namespace, f"quarantine:{self.app}")
+
+    def read(self) -> Batches[dict[str, Quarantined]]:
+        """Give all that are in it, by key of the record.
+
+        Raises:
+            DriftError: What is stored is none of ours; it names the key.
+        """
+        [reply] = check((yield [("HGETALL", self.key)]))
+        try:
+            return {key: _entry(key, raw) for key, raw in sorted(hash_of(reply).items())}
+        except (ValueError, TypeError, KeyError) as exc:
+            raise DriftError(
+                f"the quarantine of {self.app} at {self.key} cannot be read ({exc}); delete that key, and"
+                " run 'migrate --on-error quarantine', which finds the records again"
+            ) from exc
+
+    def size(self) -> Batches[int]:
+        """Count them."""
+        [reply] = check((yield [("HLEN", self.key)]))
+        return cast(int, reply)
+
+    def change(
+        self, lease_key: str, epoch: int, noted: Sequence[Quarantined], forgotten: Iterable[str]
+    ) -> Batches[int]:
+        """Note some and forget others; give how many there are then.
+
+        Raises:
+            LockedError: The lease is somebody else's by now.
+        """
+        size, left = 0, list(forgotten)
+        for start in range(0, max(len(noted), len(left), 1), _AT_ONCE):
+            some = noted[start : start + _AT_ONCE]
+            arguments: list[Argument] = [epoch, len(some)]
+            for one in some:
+                arguments += [_raw(one.key), json.dumps(asdict(one))]
+            arguments += map(_raw, left[start : start + _AT_ONCE])
+            [reply] = check((yield from call(_SCRIPT, [_SCRIPT.command([lease_key, self.key], arguments)])))
+            if reply == b"FENCED":
+                raise LockedError.lost()
+            size = cast(int, reply)
+        return size
+
+
+class Passing(Protocol):
+    """What a record could not be rewritten by: a pass."""
+
+    @property
+    def label(self) -> str: ...
+    @property
+    def route(self) -> Route: ...
+    @property
+    def target(self) -> int: ...
+
+
+@dataclass
+class Intake:
+    """Decides what becomes of records that a run cannot rewrite. Grows with the quarantine.
+
+    Args:
+        quarantine: Of the app.
+        most_errors: How many records this run may put there; 0 to stop at the first.
+    """
+
+    quarantine: Quarantine
+    most_errors: int = 0
+    _known: dict[str, Quarantined] = field(default_factory=dict[str, Quarantined])
+    _new: int = 0
+
+    def begin(self) -> Batches[None]:
+        """Read what is in quarantine: such records are tried again, and stop nothing."""
+        self._known = yield from self.quarantine.read()
+
+    @property
+    def size(self) -> int:
+        """How many records are in quarantine."""
+        return len(self._known)
+
+    def take(self, lease: Lease, by: Passing, failures: Sequence[Failure], changed: int) -> Batches[None]:
+        """Put records into quarantine, or stop the run.
+
+        Raises:
+            IncompleteError: They must not go there, or are too many.
+            LockedError: The lease is somebody else's by now.
+        """
+        fresh = [one for one in failures if one.key not in self._known]
+        self._new += len(fresh)
+        if fresh and self._new > self.most_errors:
+            raise IncompleteError(_stopped(fresh, changed, self.most_errors))
+        now = datetime.now(UTC).isoformat(timespec="seconds")
+        noted = [Quarantined(one.key, by.label, by.route.model, by.target, one.reason, now) for one in failures]
+        yield from self.quarantine.change(lease.key, lease.epoch, noted, ())
+        self._known.update((one.key, one) for one in noted)
+
+    def release(self, lease: Lease, keys: KeySpace, failing: Container[str]) -> Batches[None]:
+        """Let records out of quarantine that a whole walk could rewrite, or did not meet any more.
+
+        Args:
+            lease: Of the run.
+            keys: Where the walk was.
+            failing: Records that it could not rewrite.
+
+        Raises:
+            LockedError: The lease is somebody else's by now.
+        """
+        free = [key for key in self._known if key not in failing and keys.owns(key)]
+        if free:
+            yield from self.quarantine.change(lease.key, lease.epoch, (), free)
+            for key in free:
+                del self._known[key]
+
+
+def _stopped(failures: Sequence[Failure], changed: int, most: int) -> str:
+    first = failures[0]
+    more = f" (and {len(failures) - 1} more in the same batch)" if len(failures) > 1 else ""
+    cure = (
+        f"Stopped after {most} records went to quarantine; look at them with 'quarantine list', or raise --max-errors."
+        if most
+        else "Stopped;"
+    )
+    return (
+        f"{first.shown}: {first.reason}{more}. {cure} {changed} records are rewritten, every record is consistent."
+        " Run 'migrate' again to go on"
+    )
+
+
+def _entry(key: str, raw: bytes) -> Quarantined:
+    return Quarantined(**{**json.loads(raw), "key": key})
+
+
+def _raw(key: str) -> bytes:
+    return key.encode("utf-8", "surrogateescape")
