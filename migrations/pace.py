@@ -111,7 +111,7 @@ def _obstacle(seen: Sighting) -> str:
     if seen.trouble:
         return f"the server does not answer a probe ({seen.trouble})"
     if seen.memory is not None and seen.memory > _FULL:
-        return f"{seen.memory:.0%} of maxmemory is used; raise it, or free some"
+        return f"its memory is full, {seen.memory:.0%} of maxmemory. Raise maxmemory or free some"
     if seen.behind > _FAR_BEHIND:
         return f"a replica is {seen.behind // 1024**2} MiB behind"
     return ""

@@ -245,15 +245,16 @@ class Runner:
             here: Where the walk is.
 
         Raises:
-            IncompleteError: The server was not fit for it in time.
+            ServerBusyError: The server was not fit for it in time.
         """
-        began = self.lease.clock()
         while True:
             pace = self.policy.pace()
             if not pace.hold:
                 return pace
-            if not pace.is_paused and self.lease.clock() - began > self.policy.patience_s:
-                raise IncompleteError(_impatient(work.label, self.policy.patience_s, pace.hold))
+            if pace.is_paused:
+                self._stuck_since = None
+            elif self._is_out_of_patience():
+                raise ServerBusyError(_impatient(work.label, self.policy.patience_s, pace.hold))
             self.report(Progress(work.route.model, here.seen, here.changed, here.seen, str(pace)))
             yield from self._save(replace(here, pace=str(pace)), force=False)
             yield Pause(_LOOK_S)
@@ -261,9 +262,7 @@ class Runner:
 
     def _outlast(self, work: Work | Move, exc: ServerError) -> Batches[None]:
         """Wait until the server answers again; raise what it said if that takes too long."""
-        if self._stuck_since is None:
-            self._stuck_since = self.lease.clock()
-        while self.lease.clock() - self._stuck_since < self.policy.patience_s:
+        while not self._is_out_of_patience():
             self.report(
                 Progress(work.route.model, self.journal.seen, self.journal.changed, self.journal.seen, f"waits: {exc}")
             )
@@ -273,6 +272,13 @@ class Runner:
             except _PASSING as again:
                 exc = again
         raise exc
+
+    def _is_out_of_patience(self) -> bool:
+        """Whether nothing could be done for as long as the policy waits; the clock starts with the first question."""
+        now = self.lease.clock()
+        if self._stuck_since is None:
+            self._stuck_since = now
+        return now - self._stuck_since >= self.policy.patience_s
 
     def _resumed(self, model: str, run_id: str) -> tuple[str, int]:
         if run_id and (self.journal.model, self.journal.run_id) == (model, run_id):

@@ -225,10 +225,10 @@ def test_full_memory_is_7_with_every_record_whole_and_more_memory_resumes(
     before = project.records()
     with project.server.client() as client:
         client.config_set("maxmemory", client.info("memory")["used_memory"] + 1_500_000)
-        full = project.migrate()
+        full = project.migrate("--patience", "1")
         torn = project.records()
         client.config_set("maxmemory", 1_000_000)
-        fuller = project.migrate()
+        fuller = project.migrate("--patience", "1")
         assert project.records() == torn
         client.config_set("maxmemory", 0)
     resumed = project.migrate()
