@@ -13,9 +13,10 @@ from redis_models.shape import RESERVED
 from .historical import resolve
 from .operations import Operation
 from .operations.free import check_stands_alone
+from .replaced import Replaced
 from .schema import ModelSchema, Snapshot
 
-__all__ = ["Chain", "Link", "origins"]
+__all__ = ["Chain", "Link", "origins", "true_ids"]
 
 
 @dataclass(frozen=True)
@@ -31,7 +32,7 @@ class Link:
         versions: Versions that models have afterwards.
         operations: In the order in which they apply.
         checksum: Digest of what the file does, without its comments and its formatting.
-        replaces: Ids of the migrations that it stands for.
+        replaces: The migrations that it stands for.
         allow: Reasons why what safety rules would refuse is right, by their codes.
         complaints: What its source does that a migration had better not: a code, a line and what it is.
     """
@@ -44,9 +45,14 @@ class Link:
     versions: Mapping[str, int]
     operations: tuple[Operation, ...]
     checksum: str
-    replaces: tuple[str, ...] = ()
+    replaces: tuple[Replaced, ...] = ()
     allow: Mapping[str, str] = field(default_factory=dict[str, str])
     complaints: tuple[tuple[str, int, str], ...] = ()
+
+    @property
+    def ids(self) -> tuple[str, ...]:
+        """Every id by which a ledger may know it, or a part of it; its own is the last."""
+        return (*(id for one in self.replaces for id in one.ids), self.id)
 
 
 @dataclass(frozen=True)
@@ -154,11 +160,12 @@ def _refuse_twins(links: Sequence[Link]) -> None:
                 f" give the copy another id and previous = {link.id!r}",
             )
     for link in links:
-        left = next((ids[id].name for id in link.replaces if id in ids), None)
+        left = next((ids[id].name for id in link.ids[:-1] if id in ids), None)
         if left is not None:
             raise MigrationFileError(link.path, f"stands for {left}, whose file is here still; delete it")
+    known = true_ids(links)
     for link in links:
-        other = previous.setdefault(link.previous, link)
+        other = previous.setdefault(_true_id(link.previous, known), link)
         if other is not link:
             raise MigrationFileError(link.path, _fork(other, link, ids))
         other = numbers.setdefault(link.number, link)
@@ -170,7 +177,7 @@ def _fork(one: Link, other: Link, ids: Mapping[str, Link]) -> str:
     if one.previous is None:
         before = "are both the first (previous = None)"
     else:
-        name = ids[one.previous].name if one.previous in ids else one.previous
+        name = next((link.name for link in ids.values() if one.previous in link.ids), one.previous)
         before = f"both follow {name} (previous = {one.previous!r})"
     return (
         f"{one.name} and {other.name} {before}, as two branches made them; put one behind the other with"
@@ -179,18 +186,42 @@ def _fork(one: Link, other: Link, ids: Mapping[str, Link]) -> str:
 
 
 def _refuse_gaps(links: Sequence[Link]) -> None:
-    ids = {link.id for link in links}
+    known = true_ids(links)
     expected: str | None = None
     for link in links:
-        if link.previous != expected:
-            if link.previous is not None and link.previous not in ids:
-                reason = f"previous = {link.previous!r} is the id of no file here; restore that file"
-            else:
-                reason = (
-                    f"its number puts it behind the migration {expected!r}, but it says previous = {link.previous!r}"
-                )
-            raise MigrationFileError(link.path, f"{reason}, or write previous = {expected!r}")
+        if _true_id(link.previous, known) != expected:
+            raise MigrationFileError(
+                link.path, f"{_misplaced(link, links, expected)}, or write previous = {expected!r}"
+            )
         expected = link.id
+
+
+def _misplaced(link: Link, links: Sequence[Link], expected: str | None) -> str:
+    if link.previous is None or any(link.previous == one.id for one in links):
+        return f"its number puts it behind the migration {expected!r}, but it says previous = {link.previous!r}"
+    within = next((one.name for one in links if link.previous in one.ids), None)
+    if within is None:
+        return f"previous = {link.previous!r} is the id of no file here; restore that file"
+    return (
+        f"previous = {link.previous!r} is in the midst of those that {within} stands for, so that this one was made"
+        " without what comes after; restore the files of these, and squash again what is before it"
+    )
+
+
+def true_ids(links: Iterable[Link]) -> Mapping[str, str]:
+    """Give, for every id at which a link ends, the link's own.
+
+    A file behind one that was squashed says ``previous`` as it did: databases have applied it so, and its checksum must
+    not change.
+    """
+    found: dict[str, str] = {}
+    for link in links:
+        found.update(dict.fromkeys(Replaced(link.id, link.replaces).ends, link.id))
+    return found
+
+
+def _true_id(previous: str | None, known: Mapping[str, str]) -> str | None:
+    return None if previous is None else known.get(previous, previous)
 
 
 def _replay(link: Link, before: Snapshot) -> Snapshot:

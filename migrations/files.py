@@ -20,6 +20,7 @@ from .chain import Chain, Link
 from .lint import CODES, complaints_of
 from .migration import Migration
 from .operations import Operation
+from .replaced import Replaced, read_replaced
 
 __all__ = ["HEAD", "exchange_migrations", "link_of", "load_chain", "load_links", "write_migration"]
 
@@ -276,13 +277,16 @@ def _versions(shown: str, migration: type[Migration]) -> Mapping[str, int]:
     raise MigrationFileError(shown, f"has versions = {versions!r}; write a whole number by model: {{'Customer': 3}}")
 
 
-def _replaces(shown: str, migration: type[Migration]) -> tuple[str, ...]:
+def _replaces(shown: str, migration: type[Migration]) -> tuple[Replaced, ...]:
     replaces = _declared(migration, "replaces")
-    if isinstance(replaces, (list, tuple)):
-        ids = cast("Sequence[object]", replaces)
-        if all(isinstance(one, str) for one in ids):
-            return tuple(cast("Sequence[str]", replaces))
-    raise MigrationFileError(shown, f"has replaces = {replaces!r:.60}; write a list of ids")
+    found = read_replaced(replaces)
+    if found is None:
+        raise MigrationFileError(
+            shown,
+            f"has replaces = {replaces!r:.60}; write a list of ids, and for one that was squashed itself a mapping of"
+            " its id to the list that it had",
+        )
+    return found
 
 
 def _allow(shown: str, migration: type[Migration]) -> Mapping[str, str]:

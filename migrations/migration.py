@@ -18,7 +18,8 @@ class Migration:
         versions: The versions that models have afterwards: of every model that an operation touches, and of those whose
             records only get a newer stamp.
         operations: In the order in which they apply.
-        replaces: Ids of the migrations that this one stands for; ``squashmigrations`` writes it.
+        replaces: Ids of the migrations that this one stands for, and by the id of one that was squashed itself those
+            that it stood for; ``squashmigrations`` writes it.
         allow: Why what a safety rule would refuse is right here: a reason by the code of the rule.
     """
 
@@ -26,5 +27,5 @@ class Migration:
     previous: ClassVar[str | None] = None
     versions: ClassVar[Mapping[str, int]] = MappingProxyType({})
     operations: ClassVar[Sequence[Operation]] = ()
-    replaces: ClassVar[Sequence[str]] = ()
+    replaces: ClassVar[Sequence[object]] = ()
     allow: ClassVar[Mapping[str, str]] = MappingProxyType({})

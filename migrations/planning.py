@@ -16,6 +16,7 @@ from .chain import Chain, Link
 from .lineage import lineages_of
 from .moving import Move
 from .passes import Work
+from .replaced import Replaced
 from .schema import Snapshot
 
 __all__ = ["IN_CLIENT_RATE", "IN_SERVER_RATE", "SQUASHED", "Plan", "as_squashed", "make_plan", "plan_between"]
@@ -116,11 +117,12 @@ def _refuse_back_through_squashed(chain: Chain, state: State, start: int, target
     What these kept aside is theirs: only they know how to put it back.
     """
     for link in chain.links[target:start]:
-        if any(id in state.ledger for id in link.replaces):
+        held = [id for id in link.ids[:-1] if id in state.ledger]
+        if held:
             raise DriftError(
                 f"{chain.app}: {link.name} was applied here as the migrations that it stands for"
-                f" ({', '.join(link.replaces)}), and only these can take it back; restore their files from version"
-                " control first"
+                f" ({', '.join(held)}), and only these can take it back: take back what is behind it with 'migrate"
+                f" {chain.app} {link.number}', then put their files in its place, from version control, and go on"
             )
 
 
@@ -194,24 +196,27 @@ def _position(chain: Chain, state: State) -> int:
 def as_squashed(chain: Chain, ledger: Mapping[str, Entry]) -> Mapping[str, Entry]:
     """Give a ledger in which a squashed migration stands in the place of all those that it stands for.
 
+    Where it is noted itself beside some of these, as ``stamp`` may have it, it stands for them, too.
+
     Raises:
         DriftError: Some of these are applied, and some are not.
     """
     found = dict(ledger)
     for link in chain.links:
-        held = [id for id in link.replaces if id in found]
-        if not held or link.id in found:
+        held = [id for id in link.ids[:-1] if id in found]
+        if not held:
             continue
-        if len(held) < len(link.replaces):
-            missing = ", ".join(id for id in link.replaces if id not in found)
+        missing = Replaced(link.id, link.replaces).missing(found)
+        if missing:
             raise DriftError(
                 f"{chain.app}: {link.name} stands for migrations of which some are applied here and some are not"
-                f" ({missing}); restore their files from version control, run 'migrate', and come back"
+                f" ({', '.join(missing)}); restore their files from version control, run 'migrate', and come back"
             )
         last = found[held[-1]]
         for id in held:
             del found[id]
-        found[link.id] = replace(last, id=link.id, name=link.name, number=link.number, checksum=SQUASHED)
+        if link.id not in found:
+            found[link.id] = replace(last, id=link.id, name=link.name, number=link.number, checksum=SQUASHED)
     return found
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from redis_models.errors import MigrationError, MigrationFileError
 
-from .chain import Chain, Link
+from .chain import Chain, Link, true_ids
 from .files import link_of
 from .lineage import lineages_of
 from .sourceedit import with_attribute
@@ -36,7 +36,7 @@ class Branch:
 
     def has(self, id: str) -> bool:
         """Whether a migration is in it."""
-        return any(link.id == id for link in self.links)
+        return any(id in link.ids for link in self.links)
 
     def __str__(self) -> str:
         return ", ".join(f"{link.name} ({link.id})" for link in self.links)
@@ -82,8 +82,9 @@ def fork_of(app: str, links: Sequence[Link]) -> Fork | None:
         MigrationError: There are more than two branches, or a link follows nothing that is there.
     """
     following: dict[str | None, list[Link]] = {}
+    known = true_ids(links)
     for link in links:
-        following.setdefault(link.previous, []).append(link)
+        following.setdefault(known.get(link.previous or "", link.previous), []).append(link)
     trunk: list[Link] = []
     here: str | None = None
     while len(following.get(here, ())) == 1:

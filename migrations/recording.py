@@ -4,7 +4,7 @@
 accepts an edited file; ``stamp`` whatever the bookkeeping holds, even if nobody can read it.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Final, Protocol
@@ -16,7 +16,7 @@ from .bookkeeping import Entry, Shelf, State
 from .chain import Chain, Link
 from .history import Deed, Event
 from .lease import Lease, this_person, this_process
-from .planning import Plan
+from .planning import SQUASHED, Plan, as_squashed
 
 __all__ = ["Stamped", "entry_of", "events_of", "fake", "now", "stamp"]
 
@@ -95,14 +95,17 @@ def events_of(plan: Plan, seconds: float, records: int, epoch: int) -> list[Even
 def fake(client: SyncClient, lease: Lease, shelf: Shelf, chain: Chain, target: int) -> None:
     """Record migrations as applied up to a target, as the files are now, without touching a record.
 
-    What was applied from the same files stays in the ledger as it is: it tells who did what when.
+    What was applied from the same files stays in the ledger as it is: it tells who did what when. So does what a
+    squashed migration stands for: it tells that only the originals can take it back.
 
     Raises:
+        DriftError: Some migrations that a squashed one stands for are applied, and some are not.
         LockedError: Another runner has taken over.
     """
     state = run(client, shelf.read())
     links = chain.links[:target]
-    added = [link for link in links if not _is_noted(link, state)]
+    ledger = as_squashed(chain, state.ledger)
+    added = [link for link in links if not _is_noted(link, ledger)]
     removed = _left_over(links, state.ledger)
     events = [_event(Deed.FAKED, link, lease.epoch) for link in added]
     events += [_event(Deed.UNFAKED, state.ledger[id], lease.epoch) for id in removed]
@@ -122,7 +125,11 @@ def stamp(client: SyncClient, lease: Lease, shelf: Shelf, chain: Chain, target: 
     except DriftError as exc:
         unreadable = str(exc)
     links = chain.links[:target]
-    added = [link for link in links if not _is_noted(link, state)]
+    try:
+        ledger = as_squashed(chain, state.ledger)
+    except DriftError:
+        ledger = state.ledger  # of what a squashed one stands for it has a part, which stays: none but it goes back
+    added = [link for link in links if not _is_noted(link, ledger)]
     removed = _left_over(links, run(client, shelf.applied_ids()))
     applied = [entry_of(link, 0.0, 0, is_faked=True) for link in added]
     events = [_event(Deed.STAMPED, links[-1] if links else _Place("zero"), lease.epoch)]
@@ -132,13 +139,13 @@ def stamp(client: SyncClient, lease: Lease, shelf: Shelf, chain: Chain, target: 
 
 
 def _left_over(links: Sequence[Link], ids: Iterable[str]) -> list[str]:
-    kept = {link.id for link in links}
+    kept = {id for link in links for id in link.ids}
     return [id for id in ids if id not in kept]
 
 
-def _is_noted(link: Link, state: State) -> bool:
-    entry = state.ledger.get(link.id)
-    return entry is not None and entry.checksum == link.checksum
+def _is_noted(link: Link, ledger: Mapping[str, Entry]) -> bool:
+    entry = ledger.get(link.id)
+    return entry is not None and entry.checksum in (link.checksum, SQUASHED)
 
 
 def _event(what: Deed, of: _Named, epoch: int, seconds: float = 0.0, records: int = 0) -> Event:

@@ -29,6 +29,7 @@ from .operations import (
     RenameModel,
     SplitField,
 )
+from .replaced import Replaced
 from .towrite import ToWrite, stub_of
 
 __all__ = ["render", "render_operations", "suggest_name"]
@@ -68,7 +69,7 @@ def render(
     versions: Mapping[str, int],
     operations: Sequence[Operation],
     *,
-    replaces: Sequence[str] = (),
+    replaces: Sequence[Replaced] = (),
     allow: Mapping[str, str] = MappingProxyType({}),
     preamble: str = "",
     known: Container[str] = (),
@@ -80,7 +81,7 @@ def render(
         previous: Id of the migration before, or None.
         versions: Versions that models have afterwards.
         operations: In the order in which they apply; a function may only be one that is still to be written, or known.
-        replaces: Ids of the migrations that it stands for.
+        replaces: The migrations that it stands for.
         allow: Reasons why what safety rules would refuse is right.
         preamble: What the file has before its class.
         known: Names of functions in ``preamble``.
@@ -94,7 +95,7 @@ def render(
         previous=_literal(previous),
         versions=_laid_out(dict(sorted(versions.items())), _INDENT, "versions = "),
         operations=_list_of([_call_of(one, known) for one in operations]),
-        replaces=_laid_out(list(replaces), _INDENT, "replaces = ") if replaces else "",
+        replaces=_laid_out([one.written for one in replaces], _INDENT, "replaces = ") if replaces else "",
         allow=_laid_out(dict(sorted(allow.items())), _INDENT, "allow = ") if allow else "",
         preamble=preamble,
     )

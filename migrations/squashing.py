@@ -6,7 +6,7 @@ applied some must first be brought on, or back, with the old files. See ADR 0007
 
 import ast
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -19,6 +19,7 @@ from .files import link_of
 from .folding import fold
 from .operations import Operation, Run
 from .rendering import render, suggest_name
+from .replaced import Replaced
 from .route import Route, Stage, stage_of
 from .schema import Snapshot
 
@@ -64,8 +65,8 @@ def squash(chain: Chain, directory: Path, start: int, end: int, name: str | None
     preamble, names = _preamble(links, sources)
     whole = [operation for link in links for operation in link.operations]
     versions = _versions(chain, start, end)
-    replaces = [id for link in links for id in (link.replaces or (link.id,))]
-    before, after = Chain(chain.app, chain.links[:start]), chain.links[end:]
+    replaces = [Replaced(link.id, link.replaces) for link in links]
+    before = Chain(chain.app, chain.links[:start])
     allow = {code: reason for link in links for code, reason in link.allow.items()}
     for operations in (fold(whole), whole):
         write = partial(
@@ -83,8 +84,7 @@ def squash(chain: Chain, directory: Path, start: int, end: int, name: str | None
         stem = name or f"squashed_{suggest_name(operations, versions, is_first=start == 0)}"[:52]
         path = directory / f"{links[0].number:04d}_{stem}.py"
         link = link_of(chain.app, path, text.encode())
-        following = [_after(one, links[-1].id, id) for one in after]
-        longer = Chain(chain.app, (*before.links, link, *following))
+        longer = Chain(chain.app, (*before.links, link, *chain.links[end:]))
         if _is_same(chain, start, end, longer, len(before.links) + 1):
             new = NewMigration(path, text, link, chain.snapshots[start])
             return Squashed(new, links, longer, (len(operations), len(whole)))
@@ -92,10 +92,6 @@ def squash(chain: Chain, directory: Path, start: int, end: int, name: str | None
         f"{chain.app}: the squashed migration would not come to the same as {links[0].name} to {links[-1].name};"
         " please report this as a bug"
     )
-
-
-def _after(link: Link, old: str, new: str) -> Link:
-    return replace(link, previous=new) if link.previous == old else link
 
 
 def _refuse_steps(chain: Chain, links: Sequence[Link]) -> None:

@@ -210,7 +210,7 @@ def _refuse_applied(context: CliContext, place: Place) -> None:
     except ServerError as exc:
         context.err(f"whether {last.name} is applied cannot be seen: {exc}", verbosity=1)
         return
-    if last.id in applied:
+    if not set(last.ids).isdisjoint(applied):
         raise MigrationError(f"{place.app.label}: {last.name} is applied already; make a migration of its own")
 
 

@@ -1,13 +1,10 @@
 """``squashmigrations APP [FROM] TO``: one migration in the place of several."""
 
-from pathlib import Path
-
 import click
 
 from redis_models.errors import MigrationError
 from redis_models.importing import shown_path
 from redis_models.migrations.files import exchange_migrations, load_chain
-from redis_models.migrations.sourceedit import with_attribute
 from redis_models.migrations.squashing import Squashed, squash
 
 from ..apps import chosen_apps
@@ -49,19 +46,10 @@ def command(
         if context.is_interactive and not yes:
             names = ", ".join(link.name for link in made.replaced)
             click.confirm(f"Put {made.new.link.name} in the place of {names}?", abort=True, err=True)
-        _write(made, one.migrations_path)
+        gone = [link.name for link in made.replaced]
+        texts = {made.new.link.name: made.new.text}
+        exchange_migrations(one.migrations_path, texts, gone, made.chain.links[-1].id)
     _tell(context, made, dry_run)
-
-
-def _write(made: Squashed, directory: Path) -> None:
-    texts = {made.new.link.name: made.new.text}
-    for link in made.chain.links:
-        if link.previous == made.new.link.id:
-            path = directory / f"{link.name}.py"
-            text = with_attribute(link.path, path.read_text("utf-8"), "previous", f'"{made.new.link.id}"')
-            texts[link.name] = text
-    gone = [link.name for link in made.replaced]
-    exchange_migrations(directory, texts, gone, made.chain.links[-1].id)
 
 
 def _tell(context: CliContext, made: Squashed, dry_run: bool) -> None:
@@ -79,7 +67,7 @@ def _tell(context: CliContext, made: Squashed, dry_run: bool) -> None:
             "written": not dry_run,
             "id": made.new.link.id,
             "path": str(made.new.path),
-            "replaces": list(made.new.link.replaces),
+            "replaces": [one.written for one in made.new.link.replaces],
             "operations": now,
             "operations_before": before,
             "text": made.new.text,

@@ -29,8 +29,8 @@ def command(context: CliContext, app: str, target: str | None, wait_s: float) ->
     [one], place = _meant(context, app, target)
     client, settings = context.store.sync_client, context.settings
     chain, shelf = load_chain(one.label, one.migrations_path), Shelf(settings.namespace, one.label)
-    current = len(run(client, shelf.applied_ids()))
-    position = chain.target(place, current)
+    ids = set(run(client, shelf.applied_ids()))
+    position = chain.target(place, sum(not ids.isdisjoint(link.ids) for link in chain.links))
     with hold_lease(client, settings.namespace, life_s=settings.lease_seconds, wait_s=wait_s) as lease:
         done = stamp(client, lease, shelf, chain, position)
     _warn(context, one.label, done)

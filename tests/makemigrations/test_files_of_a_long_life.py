@@ -174,7 +174,7 @@ def test_a_database_that_applied_all_that_were_squashed_goes_on(project: Any, se
         assert project.command("migrate") == 0, project.err
         assert client.hget("customer:c1", "_v") == b"5"
         assert project.command("migrate", "1") == 8
-        assert "only these can take it back; restore their files" in project.err
+        assert "only these can take it back: take back what is behind it with 'migrate shop 2'" in project.err
 
 
 def test_a_database_that_applied_some_of_those_that_were_squashed_is_told_what_to_do(project: Any, server: Any) -> None:
