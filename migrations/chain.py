@@ -261,8 +261,9 @@ def _check(operation: Operation, before: Snapshot, after: Snapshot) -> None:
 
 def _refuse_shared_keys(model: ModelSchema, snapshot: Snapshot) -> None:
     for other in snapshot.models:
-        if other.name != model.name and other.keys.start == model.keys.start:
-            raise SchemaError(f"{other.name} has the same keys ({model.keys.start}*); give one of them another table")
+        shared = None if other.name == model.name else other.keys.shared_with(model.keys)
+        if shared is not None:
+            raise SchemaError(f"{other.name} has the same keys ({shared}*); give one of them another table")
 
 
 def _with_versions(link: Link, before: Snapshot, after: Snapshot) -> Snapshot:

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from redis_models.errors import MigrationFileError
+from redis_models.keys import KeySpace
 
 from .chain import Chain, Link, origins
 from .operations import Operation, RenameField
@@ -50,6 +51,10 @@ class Lineage:
         return [self.schemas[place] for place in positions if place in self.schemas]
 
 
+# Keys that records have or had, and whose.
+_Owner = tuple[KeySpace, Lineage]
+
+
 def lineages_of(chain: Chain) -> list[Lineage]:
     """Give the lineages of a chain, in the order in which they began.
 
@@ -59,7 +64,7 @@ def lineages_of(chain: Chain) -> list[Lineage]:
     """
     found: list[Lineage] = []
     by_name: dict[str, Lineage] = {}
-    by_start: dict[str, Lineage] = {}
+    owners: dict[str, _Owner] = {}
     triples = zip(chain.links, chain.snapshots, chain.snapshots[1:], strict=False)
     for position, (link, before, after) in enumerate(triples, start=1):
         names, present = origins(before, link.operations), dict[str, Lineage]()
@@ -71,8 +76,8 @@ def lineages_of(chain: Chain) -> list[Lineage]:
                 if _remakes_keys(before, link.operations, origin):
                     lineage.remade.add(position)
             else:
-                lineage = _begun(by_start, found, link, model)
-            _settle(by_start, lineage, link, model)
+                lineage = _begun(owners, found, link, model)
+            _settle(owners, lineage, link, model)
             lineage.schemas[position] = model
             present[model.name] = lineage
         by_name = present
@@ -113,11 +118,11 @@ def _remakes_keys(before: Snapshot, operations: Sequence[Operation], name: str) 
     return False
 
 
-def _begun(by_start: Mapping[str, Lineage], found: list[Lineage], link: Link, model: ModelSchema) -> Lineage:
-    known = by_start.get(model.keys.start)
-    if known is None:
+def _begun(owners: Mapping[str, _Owner], found: list[Lineage], link: Link, model: ModelSchema) -> Lineage:
+    if model.keys.start not in owners:
         found.append(Lineage(Route(model.name, (), model.version)))
         return found[-1]
+    _, known = owners[model.keys.start]
     if known.latest.keys.start != model.keys.start:
         raise MigrationFileError(link.path, _vacated(model, known))
     if known.route.versions[-1] != model.version:
@@ -126,14 +131,22 @@ def _begun(by_start: Mapping[str, Lineage], found: list[Lineage], link: Link, mo
     return known
 
 
-def _settle(by_start: dict[str, Lineage], lineage: Lineage, link: Link, model: ModelSchema) -> None:
-    other = by_start.setdefault(model.keys.start, lineage)
-    if other is not lineage:
+def _settle(owners: dict[str, _Owner], lineage: Lineage, link: Link, model: ModelSchema) -> None:
+    """Refuse keys that could be those of other records, or that these could have had: a move would mix them up."""
+    if model.keys.start in owners:
+        known, other = owners[model.keys.start]
+        if other is lineage and known.is_as(model.keys):
+            return
+    for known, other in owners.values():
+        shared = known.shared_with(model.keys)
+        if shared is None:
+            continue
+        whose = "these had such before" if other is lineage else f"records of {other.route.model} are or were"
         raise MigrationFileError(
             link.path,
-            f"gives the records of {model.name} the keys {model.keys.start}*, where records of {other.route.model} are"
-            " or were; choose another table",
+            f"gives the records of {model.name} the keys {shared}*, where {whose}; choose another table or separator",
         )
+    owners[model.keys.start] = (model.keys, lineage)
 
 
 def _vacated(model: ModelSchema, known: Lineage) -> str:

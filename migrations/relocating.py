@@ -2,26 +2,29 @@
 
 Nothing is overwritten and nothing is deleted: what lies in the way is told before anything is written, and the source
 stays as it is. A copy that was made already is left alone, so the same call goes on after a kill. What is written to
-the source meanwhile is found by the comparison at the end.
+the source, deleted there, or given another end meanwhile is found by the comparison at the end, of both with either.
 """
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Final, cast
 
 from redis.exceptions import ResponseError
 
-from redis_models.batches import Argument, Batches, Reply, check
+from redis_models.batches import Argument, Batches, check
 from redis_models.client import SyncClient, run
 from redis_models.errors import IncompleteError, ServerRefusedError, UnsafeError
 from redis_models.keys import KeySpace, bookkeeping_key
+
+from .contents import Clock, clock_of, contents_of
 
 __all__ = ["Relocation", "relocate"]
 
 _PAGE: Final = 200  # keys that SCAN looks at in one step; each may be large
 _SHOWN: Final = 10
 _GONE: Final = -2  # what PEXPIRETIME and PTTL say of a key that is not there
-_KEPT: Final = ("ledger", "snapshot", "history")
+_KEPT: Final = ("ledger", "snapshot", "history", "quarantine")
 
 
 @dataclass
@@ -30,7 +33,7 @@ class Relocation:
 
     Attributes:
         source, target: The databases.
-        spaces: Where the records are.
+        spaces: Where the records are: as the code has them, and as the source's snapshots do.
         namespace, apps: Whose bookkeeping goes along.
         seen: Records that the source has.
         copied: Records that were copied now.
@@ -44,7 +47,7 @@ class Relocation:
     apps: Sequence[str]
     seen: int = 0
     copied: int = 0
-    in_the_way: list[str] = field(default_factory=list[str])
+    in_the_way: dict[str, None] = field(default_factory=dict[str, None])
 
     @property
     def kept(self) -> list[bytes]:
@@ -65,39 +68,47 @@ def relocate(job: Relocation, keep: Callable[[], None], *, is_dry: bool = False)
         IncompleteError: Records were written in the source meanwhile.
         ServerRefusedError: The target cannot read what the source gives: it is older.
     """
-    _walk(job, keep, _look)
-    for key in job.kept:
-        if run(job.target, _content(key)) not in (None, run(job.source, _content(key))):
-            job.in_the_way.append(_text(key))
-    _refuse_collisions(job)
+    lease = bookkeeping_key(job.namespace, "lease")
+    clock = run(job.source, clock_of(lease)) & run(job.target, clock_of(lease))
+    compare = partial(_compare, clock=clock)
+    _walk(job, job.source, keep, _count)
+    _walk(job, job.target, keep, compare)
+    _refuse_collisions(job, [key for key in job.kept if run(job.target, _is_there(key))], clock)
     if is_dry:
         return
-    _walk(job, keep, _copy)
-    _walk(job, keep, _compare)
+    _walk(job, job.source, keep, _copy)
+    _walk(job, job.source, keep, compare)
+    _walk(job, job.target, keep, compare)
     if job.in_the_way:
-        shown = ", ".join(job.in_the_way[:_SHOWN])
         raise IncompleteError(
-            f"{len(job.in_the_way):,} records changed in the source while they were copied: {shown}. Stop what writes"
-            " there, delete these in the target, and run again; the bookkeeping was not copied yet"
+            f"{len(job.in_the_way):,} records changed in the source while they were copied: {_shown(job)}. Stop what"
+            " writes there, delete these in the target, and run again; the bookkeeping was not copied yet"
         )
     for key in job.kept:
         _copy(job, [key])
 
 
-def _refuse_collisions(job: Relocation) -> None:
+def _refuse_collisions(job: Relocation, kept: Sequence[bytes], clock: Clock) -> None:
+    if kept:
+        _compare(job, kept, clock=clock)
     if job.in_the_way:
-        shown = ", ".join(job.in_the_way[:_SHOWN])
         raise UnsafeError(
-            f"nothing was written, because {len(job.in_the_way):,} keys of the target hold something else: {shown}."
-            " Move or delete them, or choose another database"
+            f"nothing was written, because {len(job.in_the_way):,} keys of the target hold something else:"
+            f" {_shown(job)}. Move or delete them, or choose another database"
         )
 
 
-def _walk(job: Relocation, keep: Callable[[], None], act: Callable[[Relocation, Sequence[bytes]], None]) -> None:
+def _shown(job: Relocation) -> str:
+    return ", ".join(list(job.in_the_way)[:_SHOWN])
+
+
+def _walk(
+    job: Relocation, client: SyncClient, keep: Callable[[], None], act: Callable[[Relocation, Sequence[bytes]], None]
+) -> None:
     for space in job.spaces:
         cursor = ""
         while cursor != "0":
-            cursor, keys = run(job.source, _page(cursor or "0", space))
+            cursor, keys = run(client, _page(cursor or "0", space))
             if keys:
                 act(job, keys)
             keep()
@@ -110,23 +121,25 @@ def _page(cursor: str, space: KeySpace) -> Batches[tuple[str, list[bytes]]]:
     return following.decode(), owned
 
 
-def _look(job: Relocation, keys: Sequence[bytes]) -> None:
-    """Count records, and note what lies in the way of any."""
+def _is_there(key: bytes) -> Batches[bool]:
+    [reply] = check((yield [("EXISTS", key)]))
+    return bool(reply)
+
+
+def _count(job: Relocation, keys: Sequence[bytes]) -> None:
     job.seen += len(keys)
-    held = run(job.target, _contents(keys))
-    if any(one is not None for one in held):
-        wanted = run(job.source, _contents(keys))
-        job.in_the_way += [
-            _text(key)
-            for key, one, other in zip(keys, held, wanted, strict=True)
-            if one is not None and other is not None and one != other
-        ]
 
 
-def _compare(job: Relocation, keys: Sequence[bytes]) -> None:
+def _compare(job: Relocation, keys: Sequence[bytes], *, clock: Clock) -> None:
     """Note what is not the same on both sides."""
-    pairs = zip(keys, run(job.source, _contents(keys)), run(job.target, _contents(keys)), strict=True)
-    job.in_the_way += [_text(key) for key, one, other in pairs if one is not None and one != other]
+    wanted, held = run(job.source, contents_of(keys, clock)), run(job.target, contents_of(keys, clock))
+    for key, one, other in zip(keys, wanted, held, strict=True):
+        if one is None or other is None:
+            is_same = all(it is None or it.is_about_to_end(clock) for it in (one, other))
+        else:
+            is_same = one.is_as(other, clock)
+        if not is_same:
+            job.in_the_way[_text(key)] = None
 
 
 def _copy(job: Relocation, keys: Sequence[bytes]) -> None:
@@ -183,26 +196,6 @@ def _restored(pairs: Sequence[tuple[bytes, tuple[bytes, int, bool]]]) -> Batches
         check([reply])
         count += 1
     return count
-
-
-def _contents(keys: Sequence[bytes]) -> Batches[list[object]]:
-    """Give what keys hold, and whether they end, in a form that two servers can be compared by; None for none."""
-    replies = yield [("HGETALL", key) for key in keys]
-    lives = check((yield [("PTTL", key) for key in keys]))
-    return [_plain(reply, life) for reply, life in zip(replies, lives, strict=True)]
-
-
-def _plain(reply: Reply, life: object) -> object:
-    if isinstance(reply, ResponseError) and str(reply).startswith("WRONGTYPE"):
-        return "another type"
-    flat = cast("list[bytes]", check([reply])[0])
-    pairs = iter(flat)
-    return (dict(zip(pairs, pairs, strict=True)), cast(int, life) >= 0) if flat else None
-
-
-def _content(key: bytes) -> Batches[bytes | None]:
-    [reply] = check((yield [("DUMP", key)]))
-    return cast("bytes | None", reply)
 
 
 def _text(key: bytes) -> str:

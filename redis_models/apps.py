@@ -251,13 +251,14 @@ def _label(model: type[Model], declared: Iterable[str]) -> str | None:
 
 
 def _refuse_one_key_space(models: Iterable[type[Model]]) -> None:
-    owners: dict[str, type[Model]] = {}
+    known: list[type[Model]] = []
     for model in models:
-        keys = model.__shape__.keys
-        other = owners.setdefault(keys.start, model)
-        if other is not model:
-            raise ModelDeclarationError(
-                model.__name__,
-                f"has the same keys as {other.__module__}.{other.__name__} ({keys.start}*);"
-                " give one of them another table or prefix in class Meta",
-            )
+        for other in known:
+            shared = other.__shape__.keys.shared_with(model.__shape__.keys)
+            if shared is not None:
+                raise ModelDeclarationError(
+                    model.__name__,
+                    f"has the same keys as {other.__module__}.{other.__name__} ({shared}*);"
+                    " give one of them another table, prefix or separator in class Meta",
+                )
+        known.append(model)

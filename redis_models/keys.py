@@ -72,6 +72,21 @@ class KeySpace:
         rest = key[len(self.start) :]
         return rest != INDEX and not _reaches_out(rest, self.separator.lower())
 
+    def shared_with(self, other: "KeySpace") -> str | None:
+        """Give the beginning of the keys that could be records of either, or None: whose they are cannot be told.
+
+        Two spaces may share one start, or one lies within the other where that one's separator does not set it apart:
+        ``user_`` (separator ``_``) holds no ``user_profile_1``, but every ``user_profile:1``.
+        """
+        outer, inner = sorted((self, other), key=lambda one: len(one.start))
+        if not inner.start.startswith(outer.start):
+            return None
+        return None if _reaches_out(inner.start[len(outer.start) :], outer.separator.lower()) else inner.start
+
+    def is_as(self, other: "KeySpace") -> bool:
+        """Whether every primary key has one and the same key in both, whatever its parts are called."""
+        return (self.start, self.separator.lower()) == (other.start, other.separator.lower())
+
     def _escape(self, pk: str) -> str:
         separator = self.separator.lower()
         if _ESCAPE not in pk and not _reaches_out(pk, separator):

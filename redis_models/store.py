@@ -132,11 +132,12 @@ class Store:
             raise ModelDeclarationError(
                 model.__name__, "is abstract, hence never stored; register what derives from it"
             )
-        start, name = model.__shape__.keys.start, _full_name(model)
-        for other in self._registered.values():
-            if other.__shape__.keys.start == start and _full_name(other) != name:
+        keys, name = model.__shape__.keys, _full_name(model)
+        for full, other in self._registered.items():
+            shared = None if full == name else other.__shape__.keys.shared_with(keys)
+            if shared is not None:
                 raise ModelDeclarationError(
-                    model.__name__, f"has the keys of {_full_name(other)} ({start}*); give one of them another table"
+                    model.__name__, f"has the keys of {full} ({shared}*); give one of them another table or separator"
                 )
         former = cast("Store | None", model.__dict__.get("_store"))
         if former is not None and former is not self:

@@ -87,3 +87,33 @@ def test_a_table_that_ends_in_the_underscore_that_separates_is_named() -> None:
 
 def test_the_bookkeeping_of_a_namespace_shares_one_slot() -> None:
     assert bookkeeping_key("shop", "lease") == "redis_models:{shop}:lease"
+
+
+@given(st.data(), _SEPARATORS, _SEPARATORS, _PRIMARY_KEYS)
+def test_spaces_that_share_no_keys_do_not_own_each_others(
+    data: st.DataObject, separator: str, other_separator: str, pk: str
+) -> None:
+    mine, other = data.draw(_keyspaces(separator)), data.draw(_keyspaces(other_separator))
+    shared = mine.shared_with(other)
+
+    assert other.shared_with(mine) == shared
+    if shared is None:
+        assert not other.owns(mine.record(pk))
+        assert not other.owns(mine.index)
+        assert other.index != mine.index
+    elif not mine.is_as(other):
+        assert shared in (mine.start, other.start)
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "shared"),
+    [
+        (KeySpace("", "_", "user"), KeySpace("", ":", "user_profile"), "user_profile:"),
+        (KeySpace("", ":", "a"), KeySpace("a", "-", "b"), None),
+        (KeySpace("", ":", "a"), KeySpace("", "-", "a:b"), "a:b-"),
+        (KeySpace("", ":", "order"), KeySpace("order", ":", "item"), None),
+        (KeySpace("", ":", "order"), KeySpace("", ":", "order"), "order:"),
+    ],
+)
+def test_spaces_whose_keys_could_be_of_either_are_told(one: KeySpace, other: KeySpace, shared: str | None) -> None:
+    assert one.shared_with(other) == shared

@@ -339,6 +339,14 @@ def test_meta_app_moves_a_model_to_another_app(write: Write) -> None:
             "Customer: has the same keys as b9.models.Customer (p:customer:*)",
         ),
         (
+            {
+                "d0/models.py": MODEL.format(prefix="p") + "        separator = '_'\n",
+                "d1/models.py": MODEL.format(prefix="p").replace('prefix = "p"', 'table = "p_customer_x"'),
+            },
+            "APPS = ['d0', 'd1']",
+            "Customer: has the same keys as d0.models.Customer (p_customer_x:*)",
+        ),
+        (
             {"c1/models.py": "import redis_models\nredis_models.setup('project_settings')\n"},
             "APPS = ['c1']",
             "redis_models.setup() is called while models are imported",

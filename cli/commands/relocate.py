@@ -2,8 +2,9 @@
 
 import click
 
-from redis_models.client import run
+from redis_models.client import SyncClient, run
 from redis_models.errors import IncompleteError
+from redis_models.keys import KeySpace
 from redis_models.migrations.bookkeeping import Shelf
 from redis_models.migrations.lease import hold_lease
 from redis_models.migrations.relocating import Relocation, relocate
@@ -25,14 +26,13 @@ def command(context: CliContext, url: str, dry_run: bool, wait_s: float) -> None
     Stop what writes to URL first. Nothing is overwritten, nothing is deleted there; it may be run again at any time.
     """
     settings = context.settings
-    models = [model for app in context.apps for model in app.models]
     with Store("source", url=url) as source:
         if source.address == context.store.address:
             raise click.UsageError(f"--from {source.address} is the database of the settings itself")
         job = Relocation(
             source.sync_client,
             context.store.sync_client,
-            [model.__shape__.keys for model in models],
+            _spaces(context, source.sync_client),
             settings.namespace,
             [app.label for app in context.apps],
         )
@@ -52,6 +52,15 @@ def command(context: CliContext, url: str, dry_run: bool, wait_s: float) -> None
     )
     context.out(f"{source.address} → {context.store.address}: {verb}, nothing in the way")
     context.json({"command": "relocate", "ok": True, "written": not dry_run, "records": job.seen, "copied": job.copied})
+
+
+def _spaces(context: CliContext, source: SyncClient) -> list[KeySpace]:
+    """Where records are: as the code has them, and where it is ahead of the source's migrations, as these left them."""
+    spaces = [model.__shape__.keys for app in context.apps for model in app.models]
+    for app in context.apps:
+        snapshot = run(source, Shelf(context.settings.namespace, app.label).read()).snapshot
+        spaces += [model.keys for model in snapshot.models] if snapshot is not None else []
+    return list({space.start: space for space in spaces}.values())
 
 
 def _refuse_unfinished(context: CliContext, job: Relocation) -> None:

@@ -122,3 +122,76 @@ def test_a_record_that_expires_while_it_is_read_does_not_come_to_life_again(serv
         batches.send([-2, -1])
 
     assert ended.value.value == [None, (b"two", 0, True)]
+
+
+@pytest.mark.parametrize("what", ["deleted", "a later end", "no end", "an end of a field"])
+def test_what_is_deleted_or_lives_longer_in_the_source_meanwhile_is_found(server: Any, other: Any, what: str) -> None:
+    with server.client() as source, other.client() as target:
+        _fill(source)
+
+        def change_late() -> None:
+            if not target.exists("customer:c7"):
+                return
+            if what == "deleted":
+                source.delete("customer:c7")
+            elif what == "a later end":
+                source.pexpireat("customer:c7", source.pexpiretime("customer:c1") + 1)
+            elif what == "no end":
+                source.persist("customer:c7")
+            else:
+                source.hexpire("customer:c7", 1000, "name")
+
+        with pytest.raises(
+            IncompleteError, match=r"1 records changed in the source while they were copied: customer:c7\."
+        ):
+            relocate(_job(source, target), change_late)
+
+        target.delete("customer:c7")
+        relocate(_job(source, target), lambda: None)
+        assert _dump(target) == _dump(source)
+
+
+def test_a_record_that_only_the_target_has_is_in_the_way(server: Any, other: Any) -> None:
+    with server.client() as source, other.client() as target:
+        _fill(source)
+        target.hset("customer:stranger", "id", "stranger")
+
+        with pytest.raises(UnsafeError, match=r"1 keys of the target hold something else: customer:stranger\."):
+            relocate(_job(source, target), lambda: None)
+
+        assert target.dbsize() == 1
+
+
+def test_a_project_with_a_move_that_is_pending_takes_the_records_from_where_they_are(
+    project: Any, server: Any, other: Any
+) -> None:
+    project.settings("shop", url=server.url)
+    assert project.command("migrate") == 0
+    with server.client() as source, other.client() as target:
+        _fill(source, 20)
+        project.models(project.initial.replace("version = 1", 'version = 2\n        table = "client"'))
+        assert project.run(options=("--no-input",)) == 0, project.err
+        project.settings("shop", url=other.url)
+
+        assert project.command("relocate", "--from", server.url) == 0, project.err
+        assert "20 records" in project.out
+        assert _dump(target) == _dump(source)
+        assert project.command("migrate", "--allow-destructive") == 0, project.err
+        assert len(target.keys("client:c*")) == 20
+
+
+def test_bookkeeping_that_another_server_spells_otherwise_is_not_in_the_way(server: Any, other: Any) -> None:
+    ledger = "redis_models:{default}:ledger:shop"
+    with server.client() as source, other.client() as target:
+        source.config_set("hash-max-listpack-entries", 4)
+        source.hset(ledger, mapping={f"id{number}": "{}" for number in range(50)})
+        source.rpush("redis_models:{default}:history:shop", *map(str, range(50)))
+        source.set("redis_models:{default}:snapshot:shop", "{}")
+        relocate(_job(source, target), lambda: None)
+        assert source.dump(ledger) != target.dump(ledger)
+
+        relocate(_job(source, target), lambda: None)
+
+        target.hset(ledger, "id7", "{ }")
+        with pytest.raises(UnsafeError, match=f"something else: {ledger}"):
+            relocate(_job(source, target), lambda: None)

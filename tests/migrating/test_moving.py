@@ -293,6 +293,16 @@ REFUSED: dict[str, tuple[Step, Step, str]] = {
         ({"Lead": 2}, [AlterKeys("Lead", table="customer")]),
         "where records of Customer are or were",
     ),
+    "keys that could be those of long ago": (
+        ({"Customer": 2}, [AlterKeys("Customer", table="third")]),
+        ({"Customer": 3}, [AlterKeys("Customer", table="customer:b", separator="-")]),
+        r"gives the records of Customer the keys customer:b-\*, where these had such before",
+    ),
+    "keys that could be those of another model": (
+        ({"Lead": 1}, [CreateModel("Lead", _FIELDS, "id", "lead")]),
+        ({"Lead": 2}, [AlterKeys("Lead", table="customer:b", separator="-")]),
+        r"Customer has the same keys \(customer:b-\*\)",
+    ),
     "keys of another model": (
         ({"Lead": 1}, [CreateModel("Lead", _FIELDS, "id", "lead")]),
         ({"Lead": 2}, [AlterKeys("Lead", table="customer")]),
