@@ -11,7 +11,7 @@ from redis_models.errors import MigrationFileError
 from redis_models.keys import KeySpace
 
 from .chain import Chain, Link, origins
-from .operations import Operation, RenameField
+from .operations import AlterField, Operation, RenameField
 from .route import Route, stage_of
 from .schema import ModelSchema, Snapshot
 
@@ -25,7 +25,7 @@ class Lineage:
     Attributes:
         route: Their way through the versions, named after the latest model.
         schemas: The model at each position where there is one.
-        remade: Positions at which keys are made of a field anew: the primary key became another, or of another type.
+        remade: Positions at which keys are made of a field anew: the primary key became another, or was converted.
     """
 
     route: Route
@@ -105,7 +105,7 @@ def _go_on(lineage: Lineage, link: Link, before: Snapshot, origin: str, model: M
 
 
 def _remakes_keys(before: Snapshot, operations: Sequence[Operation], name: str) -> bool:
-    """Whether the primary key becomes another field, or of another type; another name of it is no matter."""
+    """Whether the primary key becomes another field, or its values are converted; another name of it is no matter."""
     state = before
     for operation in operations:
         old, name = state.by_name.get(name), operation.name_after(name)
@@ -113,7 +113,8 @@ def _remakes_keys(before: Snapshot, operations: Sequence[Operation], name: str) 
         new = state.by_name.get(name)
         if old is None or new is None or isinstance(operation, RenameField):
             continue
-        if old.primary_key != new.primary_key or old.field(old.primary_key).type != new.field(new.primary_key).type:
+        is_converted = isinstance(operation, AlterField) and operation.name == old.primary_key
+        if is_converted or old.primary_key != new.primary_key:
             return True
     return False
 

@@ -114,6 +114,27 @@ def test_a_primary_key_of_another_type_moves_its_records(database: Any, chain: C
     assert database.dump() == before
 
 
+def test_a_primary_key_that_is_converted_within_its_type_moves_its_records(
+    database: Any, chain: Callable[..., Chain]
+) -> None:
+    _fill(database)
+    before = database.dump()
+    links = chain(
+        _CREATE, ({"Customer": 2}, [AlterField("Customer", "id", "str", "str", convert=str.upper, back=str.lower)])
+    )
+
+    database.migrate(links)
+    after = _keys(database)
+    database.migrate(links, 0)
+
+    assert after == {f"customer:C{number}" for number in range(30)}
+    assert database.dump() == before
+
+    database.put("customer:C7", id="C7", name="twin", n="0")
+    with pytest.raises(UnsafeError, match="customer:C7"):
+        database.migrate(links)
+
+
 def test_a_class_that_is_renamed_changed_and_moved_over_several_versions_is_rewritten_once(
     database: Any, chain: Callable[..., Chain]
 ) -> None:
