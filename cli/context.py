@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from redis_models.apps import App
+    from redis_models.migrations.chain import Chain
     from redis_models.settings import Settings
     from redis_models.store import Store
 
@@ -76,6 +77,15 @@ class CliContext:
         from redis_models.apps import load_apps  # imports pydantic and redis
 
         return load_apps(self.settings)
+
+    @cached_property
+    def chains(self) -> "Mapping[str, Chain]":
+        """The migrations of every app, by its label, each with what others left to it; raises MigrationFileError."""
+        from redis_models.migrations.files import load_chain  # as above
+        from redis_models.migrations.handover import with_histories
+
+        chains = with_histories([load_chain(app.label, app.migrations_path) for app in self.apps])
+        return {chain.app: chain for chain in chains}
 
     @cached_property
     def store(self) -> "Store":

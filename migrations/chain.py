@@ -14,6 +14,7 @@ from .historical import resolve
 from .operations import Operation
 from .operations.free import check_stands_alone
 from .replaced import Replaced
+from .route import Route
 from .schema import ModelSchema, Snapshot
 
 __all__ = ["Chain", "Link", "origins", "true_ids"]
@@ -62,6 +63,8 @@ class Chain:
     Args:
         app: Label of the app.
         links: In the order of their numbers.
+        inherited: The ways that records came which other apps left, by the beginning of their keys and the version
+            that they were left at; see ``handover``.
 
     Raises:
         MigrationFileError: The links form no line, or an operation or version does not fit where it stands.
@@ -69,6 +72,7 @@ class Chain:
 
     app: str
     links: tuple[Link, ...] = ()
+    inherited: Mapping[tuple[str, int], Route] = field(default_factory=dict[tuple[str, int], Route])
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "links", tuple(sorted(self.links, key=lambda one: (one.number, one.name))))

@@ -76,7 +76,7 @@ def lineages_of(chain: Chain) -> list[Lineage]:
                 if _remakes_keys(before, link.operations, origin):
                     lineage.remade.add(position)
             else:
-                lineage = _begun(owners, found, link, model)
+                lineage = _begun(chain, owners, found, link, model)
             _settle(owners, lineage, link, model)
             lineage.schemas[position] = model
             present[model.name] = lineage
@@ -119,9 +119,11 @@ def _remakes_keys(before: Snapshot, operations: Sequence[Operation], name: str) 
     return False
 
 
-def _begun(owners: Mapping[str, _Owner], found: list[Lineage], link: Link, model: ModelSchema) -> Lineage:
+def _begun(chain: Chain, owners: Mapping[str, _Owner], found: list[Lineage], link: Link, model: ModelSchema) -> Lineage:
     if model.keys.start not in owners:
-        found.append(Lineage(Route(model.name, (), model.version)))
+        before = chain.inherited.get((model.keys.start, model.version))
+        first, stages = (model.version, ()) if before is None else (before.first, before.stages)
+        found.append(Lineage(Route(model.name, stages, first)))
         return found[-1]
     _, known = owners[model.keys.start]
     if known.latest.keys.start != model.keys.start:

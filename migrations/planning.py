@@ -161,9 +161,12 @@ def _passes(chain: Chain, positions: range, source: int, target: int) -> tuple[t
         spaces = {model.keys.start: model.keys for model in models}
         spaces.pop(after.keys.start, None)
         places = [after.keys, *(spaces[start] for start in sorted(spaces))]
+        route = lineage.route
+        if target > max(lineage.schemas):  # whoever has the records by then may have brought them further already
+            route = replace(route, leaves_newer=True)
         is_remade = any(place in lineage.remade for place in positions[1:])
-        works += [Work(lineage.route, keys, after.version, before.version) for keys in places]
-        moves += [Move(lineage.route, keys, after, is_remade) for keys in places if is_remade or keys is not after.keys]
+        works += [Work(route, keys, after.version, before.version) for keys in places]
+        moves += [Move(route, keys, after, is_remade) for keys in places if is_remade or keys is not after.keys]
     return tuple(works), tuple(moves)
 
 
@@ -178,10 +181,7 @@ def _position(chain: Chain, state: State) -> int:
                 " version control"
             )
         if entry.checksum not in (known[id].checksum, SQUASHED):
-            raise DriftError(
-                f"{known[id].path}: {entry.name} ({id}) was edited after it was applied at {entry.applied_at}; restore"
-                f" the file, or accept it as it is with 'migrate {chain.app} {known[id].number} --fake'"
-            )
+            raise DriftError(_edited(chain, known[id], entry, ledger))
     position = len(ledger)
     for link in chain.links[:position]:
         if link.id not in ledger:
@@ -191,6 +191,23 @@ def _position(chain: Chain, state: State) -> int:
             )
     _check_snapshot(chain, state, position)
     return position
+
+
+def _edited(chain: Chain, link: Link, entry: Entry, ledger: Mapping[str, Entry]) -> str:
+    position = chain.position_of(link.id)
+    said = (
+        f"{link.path}: {entry.name} ({link.id}) was edited after it was applied at {entry.applied_at}; restore the file"
+    )
+    before = next((one for one in chain.links[:position] if one.id not in ledger), None)
+    if before is None:
+        return f"{said}, or accept it as it is with 'migrate {chain.app} {link.number} --fake'"
+    # To accept it would record what is before it, whose records nobody would rewrite then.
+    reached = next(place for place, one in enumerate(chain.links) if one is before)
+    back = chain.links[reached - 1].number if reached else "zero"
+    return (
+        f"{said}. A rebase put it behind {before.name}, which is not applied here: with the files as they were before"
+        f" that, take it back with 'migrate {chain.app} {back}'; then 'migrate' applies both"
+    )
 
 
 def as_squashed(chain: Chain, ledger: Mapping[str, Entry]) -> Mapping[str, Entry]:

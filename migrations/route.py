@@ -84,7 +84,7 @@ class Route:
         model: Name of the model.
         stages: From the oldest version to the newest, without a gap.
         first: The oldest version; the only one where there are no stages.
-        leaves_newer: Whether records that are further than a target stay as they are.
+        leaves_newer: Whether records that are further than a target stay as they are, even those of unknown versions.
     """
 
     model: str
@@ -160,7 +160,7 @@ class Route:
             version = stored_version("", raw)
         except ValueError:
             version = -1
-        if version not in self.versions:
+        if version not in self.versions and not (self.leaves_newer and version > self.versions[-1]):
             known = ", ".join(str(one) for one in self.versions)
             raise RecordError(
                 STAMP,

@@ -17,6 +17,7 @@ from .chain import Chain, Link
 from .examples import example_records
 from .files import link_of
 from .folding import fold
+from .lineage import lineages_of
 from .operations import Operation, Run
 from .rendering import render, suggest_name
 from .replaced import Replaced
@@ -85,6 +86,7 @@ def squash(chain: Chain, directory: Path, start: int, end: int, name: str | None
         path = directory / f"{links[0].number:04d}_{stem}.py"
         link = link_of(chain.app, path, text.encode())
         longer = Chain(chain.app, (*before.links, link, *chain.links[end:]))
+        _refuse_mixed_up(longer, links)
         if _is_same(chain, start, end, longer, len(before.links) + 1):
             new = NewMigration(path, text, link, chain.snapshots[start])
             return Squashed(new, links, longer, (len(operations), len(whole)))
@@ -92,6 +94,18 @@ def squash(chain: Chain, directory: Path, start: int, end: int, name: str | None
         f"{chain.app}: the squashed migration would not come to the same as {links[0].name} to {links[-1].name};"
         " please report this as a bug"
     )
+
+
+def _refuse_mixed_up(longer: Chain, links: Sequence[Link]) -> None:
+    """Refuse what could not be read again: a model that takes over records, and is changed, in one migration."""
+    try:
+        lineages_of(longer)
+    except MigrationFileError as exc:
+        why, _, _ = exc.reason.partition(";")
+        raise MigrationError(
+            f"{longer.app}: {links[0].name} to {links[-1].name} cannot be one migration: that {why}. Squash what is"
+            " before the creation, and what is after it"
+        ) from exc
 
 
 def _refuse_steps(chain: Chain, links: Sequence[Link]) -> None:

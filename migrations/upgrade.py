@@ -13,6 +13,7 @@ from redis_models.errors import ConflictError, RecordError, RecordTooOldError
 from redis_models.shape import STAMP, stored_version
 
 from .files import load_chain
+from .handover import with_histories
 from .lineage import routes_of
 from .rewriting import Fence, Outcome, rewrite_here
 from .route import Route
@@ -63,8 +64,9 @@ class ChainUpgrader:
     @cached_property
     def _routes(self) -> Mapping[object, Route]:
         routes: dict[object, Route] = {}
-        for app in self._apps:
-            known = routes_of(load_chain(app.label, app.migrations_path))
+        chains = with_histories([load_chain(app.label, app.migrations_path) for app in self._apps])
+        for app, chain in zip(self._apps, chains, strict=True):
+            known = routes_of(chain)
             starts = {model: model.__shape__.keys.start for model in app.models}
             routes.update({model: known[start] for model, start in starts.items() if start in known})
         return routes

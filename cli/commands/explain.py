@@ -10,7 +10,6 @@ from redis_models.client import run
 from redis_models.errors import RecordError, RedisModelsError
 from redis_models.migrations.chain import Chain, Link
 from redis_models.migrations.explaining import Explained, Line, explain, explained_models, made_up
-from redis_models.migrations.files import load_chain
 from redis_models.migrations.lineage import Lineage
 from redis_models.migrations.operations import Risk
 from redis_models.migrations.sampling import sample
@@ -53,7 +52,7 @@ def command(context: CliContext, app: str, migration: str, key: str | None, back
     server. A record of another version is brought to the one before the migration first, in memory.
     """
     [one], _ = chosen_apps(context, app)
-    chain = load_chain(one.label, one.migrations_path)
+    chain = context.chains[one.label]
     position = chain.target(migration, 0)
     link = chain.links[position - 1]
     _tell_operations(context, chain, link, position, backwards)

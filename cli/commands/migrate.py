@@ -14,7 +14,6 @@ from redis_models.migrations.bookkeeping import Shelf, State
 from redis_models.migrations.chain import Chain
 from redis_models.migrations.control import clear_control
 from redis_models.migrations.diff import diff
-from redis_models.migrations.files import load_chain
 from redis_models.migrations.inspection import snapshot_of
 from redis_models.migrations.journeys import run_journey
 from redis_models.migrations.lease import Lease, hold_lease
@@ -173,7 +172,7 @@ def command(
 def _task(context: CliContext, client: SyncClient, app: App, target: str | None, is_auto: bool) -> _Task:
     shelf = Shelf(context.settings.namespace, app.label)
     state = run(client, shelf.read())
-    chain = load_chain(app.label, app.migrations_path)
+    chain = context.chains[app.label]
     code = snapshot_of(app.models)
     if is_auto:
         return _Task(
@@ -347,7 +346,7 @@ def _tell(context: CliContext, app: App, leg: Plan) -> None:
 
 def _fake(context: CliContext, client: SyncClient, apps: list[App], target: str | None, wait_s: float) -> None:
     for app in apps:
-        chain = load_chain(app.label, app.migrations_path)
+        chain = context.chains[app.label]
         shelf = Shelf(context.settings.namespace, app.label)
         state = run(client, shelf.read())
         position = (

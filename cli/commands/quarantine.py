@@ -9,7 +9,6 @@ import click
 from redis_models.apps import App
 from redis_models.client import SyncClient, run
 from redis_models.errors import MigrationError
-from redis_models.migrations.files import load_chain
 from redis_models.migrations.lease import hold_lease
 from redis_models.migrations.quarantine import Quarantine, Quarantined
 from redis_models.migrations.retrying import drop_records, record_of, retry_records
@@ -69,7 +68,7 @@ def retry_command(context: CliContext, keys: Sequence[str], wait_s: float) -> in
     client, settings, documents, left = context.store.sync_client, context.settings, list[object](), 0
     chosen = _chosen(context, keys)
     for app, entries in _by_app(chosen):
-        chain = load_chain(app.label, app.migrations_path)
+        chain = context.chains[app.label]
         with hold_lease(client, settings.namespace, life_s=settings.lease_seconds, wait_s=wait_s) as lease:
             done = run(client, retry_records(lease, settings.namespace, chain, entries))
         for key, reason in done.items():
@@ -97,7 +96,7 @@ def drop_command(context: CliContext, keys: Sequence[str], yes: bool, wait_s: fl
         click.confirm(f"Delete {len(chosen)} records for good?", abort=True, err=True)
     documents: list[object] = []
     for app, entries in _by_app(chosen):
-        chain = load_chain(app.label, app.migrations_path)
+        chain = context.chains[app.label]
         with hold_lease(client, settings.namespace, life_s=settings.lease_seconds, wait_s=wait_s) as lease:
             held = run(client, drop_records(lease, settings.namespace, chain, entries))
         for key, record in held.items():

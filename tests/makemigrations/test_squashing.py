@@ -184,3 +184,41 @@ def test_update_leaves_a_squashed_migration_alone_whose_originals_are_applied(lo
 
     assert long_life.run("--update") == 1
     assert "is applied already; make a migration of its own" in long_life.err
+
+
+def test_a_creation_that_takes_records_over_is_not_squashed_with_what_changes_them(project: Any) -> None:
+    for path in _folder(project).glob("0*.py"):
+        path.unlink()
+    _migration(project, 1, _CREATED)
+    _migration(project, 2, 'DeleteModel("A")')
+    _migration(project, 3, _CREATED.replace('"A"', '"B"'))
+    _migration(project, 4, 'AddField("B", "x", "str", fill="0")')
+    for number, versions in ((2, "{}"), (3, "{'B': 1}"), (4, "{'B': 2}")):
+        path = _folder(project) / f"{number:04d}_m.py"
+        path.write_text(path.read_text().replace(f"{{'A': {number}}}", versions))
+    before = _saved(project)
+
+    assert project.command("squashmigrations", "shop", "3", "4") == 1
+    assert "0003_m to 0004_m cannot be one migration: that creates B at version 2 on the keys t:*" in project.err
+    assert _saved(project) == before
+
+
+def test_a_rebased_migration_that_is_applied_already_is_not_to_be_accepted_over_one_that_is_not(
+    project: Any, server: Any
+) -> None:
+    for path in _folder(project).glob("0*.py"):
+        path.unlink()
+    _migration(project, 1, _CREATED)
+    _migration(project, 2, 'AddField("A", "a", "str", fill="0")')
+    project.models(_MODEL.format(fields="    ref: str\n    a: str\n", version=2))
+    project.settings("shop", url=server.url)
+    _ok(project, "migrate")
+    mine = _folder(project) / "0002_m.py"
+    mine = mine.rename(mine.with_name("0002_mine.py"))
+    _migration(project, 2, 'AddField("A", "b", "str", fill="0")', id="theirs", previous="id1")
+    _ok(project, "rebase", "shop", "--onto", "theirs")
+
+    assert project.command("migrate") == 8
+    assert "A rebase put it behind 0002_m, which is not applied here" in project.err
+    assert "take it back with 'migrate shop 1'" in project.err
+    assert "--fake" not in project.err
