@@ -14,6 +14,7 @@ from redis_models.migrations.lease import hold_lease
 from redis_models.migrations.quarantine import Quarantine, Quarantined
 from redis_models.migrations.retrying import drop_records, record_of, retry_records
 
+from ..amounts import Amount
 from ..apps import chosen_apps
 from ..context import CliContext
 
@@ -62,7 +63,7 @@ def show_command(context: CliContext, key: str) -> None:
 
 @command.command("retry")
 @click.argument("keys", nargs=-1)
-@click.option("--wait", "wait_s", type=click.FloatRange(min=0), default=0, help="Seconds to wait for another runner.")
+@click.option("--wait", "wait_s", type=Amount(), default=0, help="Seconds to wait for another runner.")
 @click.pass_obj
 def retry_command(context: CliContext, keys: Sequence[str], wait_s: float) -> int:
     """Try the records at KEYS again, or all of them; those that can be rewritten leave the quarantine."""
@@ -85,7 +86,7 @@ def retry_command(context: CliContext, keys: Sequence[str], wait_s: float) -> in
 @command.command("drop")
 @click.argument("keys", nargs=-1, required=True)
 @click.option("--yes", is_flag=True, help="Do not ask for a confirmation.")
-@click.option("--wait", "wait_s", type=click.FloatRange(min=0), default=0, help="Seconds to wait for another runner.")
+@click.option("--wait", "wait_s", type=Amount(), default=0, help="Seconds to wait for another runner.")
 @click.pass_obj
 def drop_command(context: CliContext, keys: Sequence[str], yes: bool, wait_s: float) -> None:
     """Delete the records at KEYS for good, and print what they held, a line of JSON each."""
