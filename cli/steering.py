@@ -21,7 +21,7 @@ from redis_models.migrations.recording import now
 from .amounts import Amount
 from .context import CliContext
 
-__all__ = ["Steering", "steer", "steering_options"]
+__all__ = ["Steering", "in_quarantine", "steer", "steering_options"]
 
 # By name: the field of the control, what reads a value, and what that may be.
 _SETTABLE: Final[dict[str, tuple[str, Callable[[str], float | int], str]]] = {
@@ -166,8 +166,13 @@ def _lines(chain: Chain, journal: Journal | None, quarantined: int, holder: Hold
             lines.append(f"  {journal.pace}")
         lines.append(f"  last noted {journal.updated_at or 'never'}")
     if quarantined:
-        lines.append(f"  {quarantined:,} records are in quarantine; see 'quarantine list'")
+        lines.append(f"  {in_quarantine(quarantined)}; see 'quarantine list'")
     return lines
+
+
+def in_quarantine(count: int) -> str:
+    """Say how many records are in quarantine."""
+    return "1 record is in quarantine" if count == 1 else f"{count:,} records are in quarantine"
 
 
 def _name(chain: Chain, position: int) -> str:

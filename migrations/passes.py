@@ -158,7 +158,16 @@ class Runner:
         """
         self._model = move.route.model
         fence = Fence(self.lease.key, self.lease.epoch, None)
-        return (yield from self._until_clean(move, lambda _: lambda keys, _: move_records(fence, move, keys)))
+        return (yield from self._until_clean(move, lambda _: lambda keys, _: self._move(fence, move, keys)))
+
+    def _move(self, fence: Fence, move: Move, keys: Sequence[bytes]) -> Batches[Outcome]:
+        """Move records, but for those in quarantine, which the pass before could not bring to their version."""
+        held = self.intake.among(keys)
+        known = {one.key for one in held}
+        rest = [key for key in keys if key.decode("utf-8", "surrogateescape") not in known]
+        outcome = yield from move_records(fence, move, rest)
+        outcome.failures += held
+        return outcome
 
     def patiently(self, operation: Callable[[], Batches[Result]]) -> Batches[Result]:
         """Do something that may be done again, as soon as the server can do it.

@@ -24,6 +24,7 @@ from redis_models.migrations.pace import Limits
 from redis_models.migrations.passes import Policy, index_size
 from redis_models.migrations.planning import Plan, as_squashed
 from redis_models.migrations.probing import Probe
+from redis_models.migrations.quarantine import Quarantine
 from redis_models.migrations.recording import fake
 from redis_models.migrations.running import Result, sum_of
 from redis_models.migrations.safety import Finding
@@ -35,7 +36,7 @@ from ..consent import finding_document, pending_findings, refuse_automatic, refu
 from ..context import CliContext
 from ..planned import journey_document, journey_lines
 from ..progress import shown_progress
-from ..steering import Steering, steer, steering_options
+from ..steering import Steering, in_quarantine, steer, steering_options
 
 __all__ = ["command"]
 
@@ -288,6 +289,10 @@ def _run(context: CliContext, client: SyncClient, tasks: list[_Task], options: _
                     )
     else:
         context.out("No migrations to apply.")
+        for task in tasks:
+            held = run(client, Quarantine(context.settings.namespace, task.app.label).size())
+            if held:
+                context.err(f"{task.app.label}: {in_quarantine(held)}; 'quarantine retry' tries again")
     context.json(
         {
             "command": "migrate",
@@ -333,9 +338,7 @@ def _run_one(
     result = sum_of([one for _, one in done])
     context.out(_summary(result))
     if result.quarantined:
-        context.err(
-            f"{task.app.label}: {result.quarantined:,} records are in quarantine, as they were; see 'quarantine list'"
-        )
+        context.err(f"{task.app.label}: {in_quarantine(result.quarantined)}; see 'quarantine list'")
     return result
 
 

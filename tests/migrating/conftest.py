@@ -40,7 +40,7 @@ class Database:
         self.client: Any = client
         self.exchange = SyncClient(client, "test")
 
-    def migrate(self, chain: Chain, target: int | None = None, exchange: Any = None) -> int:
+    def migrate(self, chain: Chain, target: int | None = None, exchange: Any = None, **policy: Any) -> int:
         """Bring the database to a position of the chain; give how many records were moved."""
         exchange = exchange or self.exchange
         shelf = Shelf("default", chain.app)
@@ -53,7 +53,7 @@ class Database:
                 shelf,
                 journey,
                 lambda state: make_journey(chain, state, position),
-                policy=Policy(fixed_pace(10)),
+                policy=Policy(**{"pace": fixed_pace(10), **policy}),
                 report=lambda _: None,
             )
             return sum(result.moved for _, result in legs)
