@@ -316,7 +316,8 @@ class Runner:
                 return (yield from self.lease.renewed())
             except _PASSING as again:
                 exc = again
-        raise exc
+        label = self.journal.model or self.shelf.app
+        raise type(exc)(_impatient(label, self.policy.patience_s, str(exc))) from exc
 
     def _tell(self, here: Journal, pace: str) -> None:
         self.report(Progress(self._model or self.shelf.app, here.seen, here.changed, max(self._total, here.seen), pace))
@@ -402,7 +403,5 @@ def _restless(model: str, last: Outcome) -> str:
 
 
 def _impatient(label: str, patience_s: float, hold: str) -> str:
-    return (
-        f"{label}: stopped after {patience_s:g} s of waiting, because {hold}; every record is consistent. Run 'migrate'"
-        " again to go on"
-    )
+    waited = f" after {patience_s:g} s of waiting (--patience)" if patience_s else ""
+    return f"{label}: stopped{waited}, because {hold}; every record is consistent. Run 'migrate' again to go on"
