@@ -298,14 +298,15 @@ class Runner:
         Args:
             worked_s: How long the last script took, in seconds.
         """
-        began = self.lease.clock()
-        while True:
+        began, left = self.lease.clock(), 1.0
+        while left > 0:
             pace = self.policy.pace()
             left = pace.rest * worked_s - (self.lease.clock() - began)
             if pace.hold or left <= 0:
                 return
             yield Pause(min(left, _LOOK_S))
             yield from self.lease.kept()
+            left -= _LOOK_S  # the last piece ends it, whatever the clock says by then
 
     def _outlast(self, exc: ServerError) -> Batches[None]:
         """Wait until the server answers again; raise what it said if that takes too long."""
