@@ -6,10 +6,11 @@ Settings, models and the server are reached only when a command asks for them: `
 
 import json
 import os
+import re
 import sys
 from collections.abc import Mapping
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import click
 
@@ -21,7 +22,9 @@ if TYPE_CHECKING:
     from redis_models.settings import Settings
     from redis_models.store import Store
 
-__all__ = ["CliContext"]
+__all__ = ["CliContext", "printable"]
+
+_NO_UTF8: Final = re.compile("[\udc80-\udcff]")  # as surrogateescape has them
 
 
 class CliContext:
@@ -104,22 +107,29 @@ class CliContext:
     def out(self, text: str = "") -> None:
         """Print a line of the result for people; nothing under ``--json``."""
         if not self.is_json:
-            click.echo(text, color=None if self.is_colored else False)
+            click.echo(printable(text), color=None if self.is_colored else False)
 
     def json(self, result: Mapping[str, object]) -> None:
         """Print the result for programs, once a run; nothing without ``--json``."""
         if self.is_json:
-            click.echo(json.dumps(result, ensure_ascii=False, default=str))
+            text = json.dumps(result, ensure_ascii=False, default=str)
+            # What stands for bytes that are no UTF-8 cannot be printed as it is, but as JSON spells it.
+            click.echo(_NO_UTF8.sub(lambda found: f"\\u{ord(found[0]):04x}", text))
 
     def err(self, text: str = "", *, verbosity: int = 0) -> None:
         """Print a line beside the result, on stderr, unless the run is to be quieter than ``verbosity``."""
         if self.verbosity >= verbosity:
-            click.echo(text, err=True, color=None if self.is_colored else False)
+            click.echo(printable(text), err=True, color=None if self.is_colored else False)
 
     def close(self) -> None:
         """Close the connections, if there are any."""
         if "store" in self.__dict__:
             self.store.close()
+
+
+def printable(text: str) -> str:
+    """Spell bytes of a key that are no UTF-8 as ``\\xff``."""
+    return _NO_UTF8.sub(lambda found: f"\\x{ord(found[0]) - 0xDC00:02x}", text)
 
 
 def has_terminal() -> bool:

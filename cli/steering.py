@@ -18,13 +18,15 @@ from redis_models.migrations.lease import Holder, holder_of, this_person
 from redis_models.migrations.quarantine import Quarantine
 from redis_models.migrations.recording import now
 
+from .amounts import Amount
 from .context import CliContext
 
-__all__ = ["Steering", "steer", "steering_options"]
+__all__ = ["Steering", "in_quarantine", "steer", "steering_options"]
 
-_SETTABLE: Final[dict[str, tuple[str, Callable[[str], float | int]]]] = {
-    "max-latency-ms": ("max_latency_ms", lambda text: click.FloatRange(min=0)(text)),
-    "batch": ("batch", lambda text: click.IntRange(1, 100)(text)),
+# By name: the field of the control, what reads a value, and what that may be.
+_SETTABLE: Final[dict[str, tuple[str, Callable[[str], float | int], str]]] = {
+    "max-latency-ms": ("max_latency_ms", lambda text: Amount()(text), "milliseconds; 0 is no limit"),
+    "batch": ("batch", lambda text: click.IntRange(1, 100)(text), "a whole number from 1 to 100"),
 }
 
 
@@ -34,7 +36,7 @@ class Steering:
 
     Attributes:
         word: "status", "pause", "resume", "abort" or "".
-        values: What ``--set`` says, checked.
+        values: What ``--set`` says, checked, by the names that people use.
     """
 
     word: str = ""
@@ -87,7 +89,7 @@ def steer(context: CliContext, client: SyncClient, apps: Sequence[App], steering
     """
     namespace, by = context.settings.namespace, f"{this_person()} at {now()}"
     for name, value in steering.values:
-        run(client, change_control(namespace, {name: value}))
+        run(client, change_control(namespace, {_SETTABLE[name][0]: value}))
     if steering.word == "pause":
         run(client, change_control(namespace, {"paused": f"paused by {by}"}))
         context.out("Paused; 'migrate --resume' lets it go on.")
@@ -104,7 +106,7 @@ def steer(context: CliContext, client: SyncClient, apps: Sequence[App], steering
         context.json({"command": "migrate", "ok": True, "ended": holder.who})
         return
     elif steering.values:
-        context.out("Said: " + ", ".join(f"{name} = {value}" for name, value in steering.values))
+        context.out("Said: " + ", ".join(f"{name} = {value:g}" for name, value in steering.values))
     _show(context, client, apps, is_whole=steering.word == "status")
 
 
@@ -164,8 +166,13 @@ def _lines(chain: Chain, journal: Journal | None, quarantined: int, holder: Hold
             lines.append(f"  {journal.pace}")
         lines.append(f"  last noted {journal.updated_at or 'never'}")
     if quarantined:
-        lines.append(f"  {quarantined:,} records are in quarantine; see 'quarantine list'")
+        lines.append(f"  {in_quarantine(quarantined)}; see 'quarantine list'")
     return lines
+
+
+def in_quarantine(count: int) -> str:
+    """Say how many records are in quarantine."""
+    return "1 record is in quarantine" if count == 1 else f"{count:,} records are in quarantine"
 
 
 def _name(chain: Chain, position: int) -> str:
@@ -182,8 +189,8 @@ def _setting(text: str) -> tuple[str, float | int]:
     name, equals, value = text.partition("=")
     if name not in _SETTABLE or not equals:
         raise click.UsageError(f"--set {text}: say NAME=VALUE, where NAME is {' or '.join(_SETTABLE)}")
-    field, read = _SETTABLE[name]
+    _, read, allowed = _SETTABLE[name]
     try:
-        return field, read(value)
+        return name, read(value)
     except click.BadParameter as exc:
-        raise click.UsageError(f"--set {text}: {exc.message}") from exc
+        raise click.UsageError(f"--set {text}: {name} takes {allowed}") from exc

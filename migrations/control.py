@@ -15,6 +15,7 @@ from redis_models.keys import bookkeeping_key
 
 from .bookkeeping import Shelf
 from .lease import Holder, break_lease, holder_of
+from .rewriting import KEYS_A_SCRIPT
 
 __all__ = ["Control", "abort", "change_control", "clear_control", "read_control", "refuse_without_run"]
 
@@ -45,11 +46,16 @@ def read_control(namespace: str) -> Batches[Control]:
     fields = hash_of(reply)
     try:
         latency, batch = fields.get("max_latency_ms"), fields.get("batch")
-        return Control(
+        control = Control(
             fields.get("paused", b"").decode(),
             None if latency is None else float(latency),
             None if batch is None else int(batch),
         )
+        if control.batch_size is not None and not 1 <= control.batch_size <= KEYS_A_SCRIPT:
+            raise ValueError(f"batch {control.batch_size} is not from 1 to {KEYS_A_SCRIPT}")
+        if control.max_latency_ms is not None and not control.max_latency_ms >= 0:  # NaN is neither
+            raise ValueError(f"max_latency_ms {control.max_latency_ms} is not 0 or more")
+        return control
     except ValueError as exc:
         raise DriftError(f"what is said to the run at {key} cannot be read ({exc}); delete that key") from exc
 

@@ -18,6 +18,7 @@ from .lease import Lease, kept_alive
 from .operations.free import Function, Run, RunContext, function_name
 from .passes import Progress
 from .planning import Plan
+from .quarantine import Quarantine
 from .recording import entry_of, events_of, now
 from .running import Result
 
@@ -62,7 +63,7 @@ def call_step(
         unapplied = [one.id for one in leg.unapplied]
         events = events_of(leg, seconds, 0, lease.epoch)
         run(client, shelf.finish(lease.key, lease.epoch, applied, unapplied, leg.snapshot, events))
-    return Result({}, seconds)
+    return Result({}, seconds, quarantined=run(client, Quarantine(shelf.namespace, shelf.app).size()))
 
 
 @contextmanager

@@ -63,7 +63,7 @@ class Pace:
         rest: Seconds to rest for each second of work.
         hold: Why nothing may be done at all now, or "".
         is_paused: Whether somebody said so; that is waited for without end.
-        reason: Why it is not faster, or "".
+        reason: Why it is not faster where nothing holds it, or "".
     """
 
     batch_size: int
@@ -89,7 +89,8 @@ def next_pace(pace: Pace, seen: Sighting, limits: Limits) -> Pace:
     """Give the pace after a sighting."""
     hold = seen.paused or _obstacle(seen)
     if hold:
-        return replace(pace, hold=hold, is_paused=bool(seen.paused), reason=hold)
+        # The reason stays: it says why the run is not at full speed yet once nothing holds it any more.
+        return replace(pace, hold=hold, is_paused=bool(seen.paused))
     if limits.max_latency_ms and seen.added_ms is not None and seen.added_ms > limits.max_latency_ms:
         reason = f"others wait {seen.added_ms:.1f} ms longer, and {limits.max_latency_ms:g} ms are allowed"
         size = max(min(_SMALLEST, limits.batch_size), min(pace.batch_size, limits.batch_size) // 2)

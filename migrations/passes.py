@@ -9,7 +9,7 @@ two scripts the run rests as long as its pace says, and waits for a server that 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from typing import Final, cast
+from typing import Final, TypeVar, cast
 
 from redis.exceptions import ResponseError
 
@@ -36,6 +36,8 @@ from .rewriting import Fence, Outcome, rewrite_here, rewrite_in_server, rewrite_
 from .route import Route
 
 __all__ = ["Policy", "Progress", "Runner", "Work", "index_size", "server_run_id"]
+
+Result = TypeVar("Result")
 
 _COUNT: Final = 1000  # keys that SCAN looks at in one step; measured: a tenth of the calls' cost, under a millisecond
 _CHECKPOINT_S: Final = 2.0
@@ -130,6 +132,8 @@ class Runner:
     report: Callable[[Progress], None]
     _saved_at: float = field(init=False)
     _stuck_since: float | None = None
+    _model: str = ""
+    _total: int = 0
 
     def __post_init__(self) -> None:
         self._saved_at = self.lease.clock()
@@ -142,7 +146,8 @@ class Runner:
             LockedError: The lease is somebody else's by now.
             ServerError: The server cannot do it now.
         """
-        fence = Fence(self.lease.key, self.lease.epoch, (yield from _has_field_lives()))
+        self._model = work.route.model
+        fence = Fence(self.lease.key, self.lease.epoch, (yield from self.patiently(_has_field_lives)))
         return (yield from self._until_clean(work, lambda is_first: _rewriter(work, fence, is_first)))
 
     def run_move(self, move: Move) -> Batches[Outcome]:
@@ -151,8 +156,30 @@ class Runner:
         Raises:
             As ``run_pass``.
         """
+        self._model = move.route.model
         fence = Fence(self.lease.key, self.lease.epoch, None)
-        return (yield from self._until_clean(move, lambda _: lambda keys, _: move_records(fence, move, keys)))
+        return (yield from self._until_clean(move, lambda _: lambda keys, _: self._move(fence, move, keys)))
+
+    def _move(self, fence: Fence, move: Move, keys: Sequence[bytes]) -> Batches[Outcome]:
+        """Move records, but for those in quarantine, which the pass before could not bring to their version."""
+        held = self.intake.among(keys)
+        known = {one.key for one in held}
+        rest = [key for key in keys if key.decode("utf-8", "surrogateescape") not in known]
+        outcome = yield from move_records(fence, move, rest)
+        outcome.failures += held
+        return outcome
+
+    def patiently(self, operation: Callable[[], Batches[Result]]) -> Batches[Result]:
+        """Do something that may be done again, as soon as the server can do it.
+
+        Raises:
+            As ``run_pass``.
+        """
+        while True:
+            try:
+                return (yield from operation())
+            except _PASSING as exc:
+                yield from self._outlast(exc)
 
     def refuse_collisions(self, moves: Sequence[Move]) -> Batches[None]:
         """Look whether every record can have its new key, before anything is written.
@@ -192,15 +219,14 @@ class Runner:
                 is_first = cursor == "0" and done.changed == 0
                 walk = yield from self._walk(work, rewriter(is_first), run_id, cursor, seen, done.changed)
                 is_whole = cursor == "0" and run_id == (yield from server_run_id())
+                rounds += 1
+                done.add(walk)
+                if is_whole and walk.changed == 0 and walk.contested == 0:
+                    yield from self.intake.release(self.lease, work.keys, {one.key for one in walk.failures})
+                    return done
             except _PASSING as exc:
-                yield from self._outlast(work, exc)
+                yield from self._outlast(exc)
                 done.changed = self.journal.changed if self.journal.model == work.label else done.changed
-                continue
-            rounds += 1
-            done.add(walk)
-            if is_whole and walk.changed == 0 and walk.contested == 0:
-                yield from self.intake.release(self.lease, work.keys, {one.key for one in walk.failures})
-                return done
         raise IncompleteError(_restless(work.label, walk))
 
     def _walk(
@@ -212,7 +238,7 @@ class Runner:
         seen: int,
         changed_before: int,
     ) -> Batches[Outcome]:
-        total = yield from index_size(work.keys)
+        self._total = total = yield from index_size(work.keys)
         walk = Outcome()
         while True:
             here = replace(self.journal, model=work.label, cursor=cursor, run_id=run_id, seen=seen)
@@ -224,14 +250,17 @@ class Runner:
                 walk.add(some)
                 seen += len(some_keys)
                 changed = changed_before + walk.changed
-                self._stuck_since = None
+                if some.changed:  # what was done before a server failed is met again, and is no progress
+                    self._stuck_since = None
+                # Its cursor is still that of the whole page. What was changed is known even if the next script fails.
                 here = replace(here, seen=seen, changed=changed, pace=str(pace) if pace.reason else "")
+                self.journal = here
                 self.report(Progress(work.route.model, seen, changed, max(total, seen), pace.reason and str(pace)))
                 if some.failures:
                     yield from self.intake.take(self.lease, work, some.failures, changed)
-                if pace.rest:
-                    yield Pause(pace.rest * (self.lease.clock() - began))
+                yield from self._rest(self.lease.clock() - began)
                 yield from self.lease.kept()
+            self._stuck_since = None
             yield from self._save(replace(here, cursor=cursor), force=cursor == "0")
             yield from self.lease.kept()
             if cursor == "0":
@@ -247,6 +276,7 @@ class Runner:
         Raises:
             ServerBusyError: The server was not fit for it in time.
         """
+        told = ""
         while True:
             pace = self.policy.pace()
             if not pace.hold:
@@ -255,23 +285,43 @@ class Runner:
                 self._stuck_since = None
             elif self._is_out_of_patience():
                 raise ServerBusyError(_impatient(work.label, self.policy.patience_s, pace.hold))
-            self.report(Progress(work.route.model, here.seen, here.changed, here.seen, str(pace)))
+            if str(pace) != told:
+                told = str(pace)
+                self._tell(here, told)
             yield from self._save(replace(here, pace=str(pace)), force=False)
             yield Pause(_LOOK_S)
             yield from self.lease.kept()
 
-    def _outlast(self, work: Work | Move, exc: ServerError) -> Batches[None]:
+    def _rest(self, worked_s: float) -> Batches[None]:
+        """Rest as the pace says; in pieces, so that the lease is kept, and what people say is heard.
+
+        Args:
+            worked_s: How long the last script took, in seconds.
+        """
+        began, left = self.lease.clock(), 1.0
+        while left > 0:
+            pace = self.policy.pace()
+            left = pace.rest * worked_s - (self.lease.clock() - began)
+            if pace.hold or left <= 0:
+                return
+            yield Pause(min(left, _LOOK_S))
+            yield from self.lease.kept()
+            left -= _LOOK_S  # the last piece ends it, whatever the clock says by then
+
+    def _outlast(self, exc: ServerError) -> Batches[None]:
         """Wait until the server answers again; raise what it said if that takes too long."""
         while not self._is_out_of_patience():
-            self.report(
-                Progress(work.route.model, self.journal.seen, self.journal.changed, self.journal.seen, f"waits: {exc}")
-            )
+            self._tell(self.journal, f"waits: {exc}")
             yield Pause(_LOOK_S * 10)
             try:
                 return (yield from self.lease.renewed())
             except _PASSING as again:
                 exc = again
-        raise exc
+        label = self.journal.model or self.shelf.app
+        raise type(exc)(_impatient(label, self.policy.patience_s, str(exc))) from exc
+
+    def _tell(self, here: Journal, pace: str) -> None:
+        self.report(Progress(self._model or self.shelf.app, here.seen, here.changed, max(self._total, here.seen), pace))
 
     def _is_out_of_patience(self) -> bool:
         """Whether nothing could be done for as long as the policy waits; the clock starts with the first question."""
@@ -354,7 +404,5 @@ def _restless(model: str, last: Outcome) -> str:
 
 
 def _impatient(label: str, patience_s: float, hold: str) -> str:
-    return (
-        f"{label}: stopped after {patience_s:g} s of waiting, because {hold}; every record is consistent. Run 'migrate'"
-        " again to go on"
-    )
+    waited = f" after {patience_s:g} s of waiting (--patience)" if patience_s else ""
+    return f"{label}: stopped{waited}, because {hold}; every record is consistent. Run 'migrate' again to go on"

@@ -129,11 +129,13 @@ class Intake:
     quarantine: Quarantine
     most_errors: int = 0
     _known: dict[str, Quarantined] = field(default_factory=dict[str, Quarantined])
+    _earlier: frozenset[str] = frozenset()
     _new: int = 0
 
     def begin(self) -> Batches[None]:
         """Read what is in quarantine: such records are tried again, and stop nothing."""
         self._known = yield from self.quarantine.read()
+        self._earlier = frozenset(self._known)
 
     @property
     def size(self) -> int:
@@ -141,20 +143,31 @@ class Intake:
         return len(self._known)
 
     def take(self, lease: Lease, by: Passing, failures: Sequence[Failure], changed: int) -> Batches[None]:
-        """Put records into quarantine, or stop the run.
+        """Put records into quarantine, as many as may go there; stop the run at the next.
 
         Raises:
-            IncompleteError: They must not go there, or are too many.
+            IncompleteError: One must not go there.
             LockedError: The lease is somebody else's by now.
         """
-        fresh = [one for one in failures if one.key not in self._known]
-        self._new += len(fresh)
-        if fresh and self._new > self.most_errors:
-            raise IncompleteError(_stopped(fresh, changed, self.most_errors))
+        fresh = [one for one in failures if one.key not in self._known and one.key not in self._earlier]
+        refused = fresh[max(0, self.most_errors - self._new) :]
+        self._new += len(fresh) - len(refused)
         now = datetime.now(UTC).isoformat(timespec="seconds")
-        noted = [Quarantined(one.key, by.label, by.route.model, by.target, one.reason, now) for one in failures]
-        yield from self.quarantine.change(lease.key, lease.epoch, noted, ())
-        self._known.update((one.key, one) for one in noted)
+        noted = [
+            Quarantined(one.key, by.label, by.route.model, by.target, one.reason, now)
+            for one in failures
+            if one not in refused
+        ]
+        if noted:
+            yield from self.quarantine.change(lease.key, lease.epoch, noted, ())
+            self._known.update((one.key, one) for one in noted)
+        if refused:
+            raise IncompleteError(_stopped(refused, changed, self.most_errors))
+
+    def among(self, keys: Iterable[bytes]) -> list[Failure]:
+        """Give which of some records are in quarantine, and why."""
+        texts = [key.decode("utf-8", "surrogateescape") for key in keys]
+        return [Failure(text, self._known[text].reason) for text in texts if text in self._known]
 
     def release(self, lease: Lease, keys: KeySpace, failing: Container[str]) -> Batches[None]:
         """Let records out of quarantine that a whole walk could rewrite, or did not meet any more.
@@ -177,14 +190,15 @@ class Intake:
 def _stopped(failures: Sequence[Failure], changed: int, most: int) -> str:
     first = failures[0]
     more = f" (and {len(failures) - 1} more in the same batch)" if len(failures) > 1 else ""
+    limit = f", because no more than {most} may go to quarantine (--max-errors)" if most else ""
     cure = (
-        f"Stopped after {most} records went to quarantine; look at them with 'quarantine list', or raise --max-errors."
+        ", when you have looked at 'quarantine list'"
         if most
-        else "Stopped;"
+        else ", with --on-error quarantine to put such records aside"
     )
     return (
-        f"{first.shown}: {first.reason}{more}. {cure} {changed} records are rewritten, every record is consistent."
-        " Run 'migrate' again to go on"
+        f"{first.shown}: {first.reason}{more}. Stopped{limit}; {changed} records are rewritten, every record is"
+        f" consistent. Run 'migrate' again to go on{cure}"
     )
 
 

@@ -1,10 +1,10 @@
 """Retrying: records in quarantine, one by one: bring them where the database is, or delete them."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
-from redis_models.batches import Batches, call, check, hash_of, load_script
-from redis_models.errors import IncompleteError, LockedError, WrongKeyTypeError
+from redis_models.batches import Argument, Batches, call, check, hash_of, load_script
+from redis_models.errors import ConflictError, IncompleteError, LockedError, MigrationError, WrongKeyTypeError
 from redis_models.keys import KeySpace
 
 from .bookkeeping import Shelf
@@ -16,10 +16,11 @@ from .planning import as_squashed
 from .quarantine import Quarantine, Quarantined
 from .rewriting import Fence, Outcome, rewrite_here
 
-__all__ = ["drop_records", "record_of", "retry_records"]
+__all__ = ["drop_record", "record_of", "retry_records"]
 
 _DROP: Final = load_script("redis_models.migrations", "drop")
 _AT_ONCE: Final = 1
+_TRIES: Final = 8  # of a record that somebody writes between our read and its end
 _STRAY: Final = (
     "no model of the migration files has this key any more; delete the record with 'quarantine drop', or move it"
 )
@@ -27,8 +28,8 @@ _STRAY: Final = (
 
 def retry_records(
     lease: Lease, namespace: str, chain: Chain, entries: Sequence[Quarantined]
-) -> Batches[dict[str, str]]:
-    """Try records again; those that are through, or gone, leave the quarantine.
+) -> Batches[dict[str, str | None]]:
+    """Try records again; those that are through, or gone, leave the quarantine, each at once.
 
     Args:
         lease: Held by this process.
@@ -37,7 +38,7 @@ def retry_records(
         entries: Which.
 
     Returns:
-        By key, why a record still cannot be rewritten; "" where it is through.
+        By key, why a record still cannot be rewritten; "" where it is through, None where it is gone.
 
     Raises:
         IncompleteError: A run of this app stopped half-way; it has to be finished first.
@@ -47,44 +48,72 @@ def retry_records(
     if state.journal is not None:
         raise IncompleteError(f"{chain.app}: a run stopped half-way; finish it with 'migrate' first")
     position = len(as_squashed(chain, state.ledger))
-    done: dict[str, str] = {}
+    quarantine, done = Quarantine(namespace, chain.app), dict[str, str | None]()
     for entry in entries:
         found = _place_of(chain, entry.key)
-        done[entry.key] = _STRAY if found is None else (yield from _retry(lease, *found, position, entry.key))
-    free = [key for key, reason in done.items() if not reason]
-    if free:
-        yield from Quarantine(namespace, chain.app).change(lease.key, lease.epoch, (), free)
+        reason = _STRAY if found is None else (yield from _retry(lease, *found, position, entry.key))
+        if not reason:
+            yield from quarantine.change(lease.key, lease.epoch, (), [entry.key])
+        done[entry.key] = reason
+        yield from lease.kept()
     return done
 
 
-def drop_records(
-    lease: Lease, namespace: str, chain: Chain, entries: Sequence[Quarantined]
-) -> Batches[dict[str, dict[str, bytes]]]:
-    """Delete records, their places in the index, and their entries; give what the records held.
+def drop_record(
+    lease: Lease, namespace: str, chain: Chain, entry: Quarantined, tell: Callable[[Mapping[str, bytes]], None]
+) -> Batches[None]:
+    """Delete a record, its place in the index, and its entry.
+
+    Args:
+        lease: Held by this process.
+        namespace: ``NAMESPACE`` of the settings.
+        chain: Of the app.
+        entry: Which.
+        tell: Called with all that the record holds, before it is deleted, so that whoever dies in between lost nothing;
+            once more if somebody changed it meanwhile.
 
     Raises:
+        ConflictError: Others write it all the time; it is left alone.
         LockedError: The lease is somebody else's by now.
-        WrongKeyTypeError: What lies at a key is no hash; it is left alone.
+        MigrationError: It left the quarantine meanwhile; it is left alone.
+        WrongKeyTypeError: What lies at the key is no hash; it is left alone.
     """
-    quarantine, held = Quarantine(namespace, chain.app), dict[str, dict[str, bytes]]()
-    for entry in entries:
-        found = _place_of(chain, entry.key)
-        index = quarantine.key if found is None else found[1].index  # a key of no model is in no index
-        raw = entry.key.encode("utf-8", "surrogateescape")
-        command = _DROP.command([lease.key, quarantine.key, raw, index], [lease.epoch])
+    quarantine, found = Quarantine(namespace, chain.app), _place_of(chain, entry.key)
+    index = quarantine.key if found is None else found[1].index  # a key of no model is in no index
+    raw = entry.key.encode("utf-8", "surrogateescape")
+    for _ in range(_TRIES):
+        [is_in] = check((yield [("HEXISTS", quarantine.key, raw)]))
+        if not is_in:
+            raise MigrationError(
+                f"{entry.key} left the quarantine meanwhile, so it is whole; nothing of it was deleted"
+            )
+        record = yield from record_of(entry.key)
+        pairs: list[Argument] = [one for pair in record.items() for one in pair]
+        tell(record)
+        command = _DROP.command([lease.key, quarantine.key, raw, index], [lease.epoch, *pairs])
         [reply] = check((yield from call(_DROP, [command])))
         if reply == b"FENCED":
             raise LockedError.lost()
         if reply == b"TYPE":
             raise WrongKeyTypeError(entry.key)
-        held[entry.key] = hash_of(reply)
-    return held
+        yield from lease.kept()
+        if reply == b"OK":
+            return
+    raise ConflictError(
+        entry.key, "is written by others all the time; nothing was deleted, try again when it is calmer"
+    )
 
 
-def record_of(key: str) -> Batches[dict[str, bytes] | None]:
-    """Read what lies at a key; None where it is gone or no hash."""
+def record_of(key: str) -> Batches[dict[str, bytes]]:
+    """Read what a record holds; nothing where it is gone.
+
+    Raises:
+        WrongKeyTypeError: It is no hash.
+    """
     [reply] = yield [("HGETALL", key.encode("utf-8", "surrogateescape"))]
-    return None if isinstance(reply, Exception) else hash_of(reply) or None
+    if isinstance(reply, Exception) and str(reply).startswith("WRONGTYPE"):
+        raise WrongKeyTypeError(key)
+    return hash_of(check([reply])[0])
 
 
 def _place_of(chain: Chain, key: str) -> tuple[Lineage, KeySpace] | None:
@@ -95,7 +124,7 @@ def _place_of(chain: Chain, key: str) -> tuple[Lineage, KeySpace] | None:
     return None
 
 
-def _retry(lease: Lease, lineage: Lineage, keys: KeySpace, position: int, key: str) -> Batches[str]:
+def _retry(lease: Lease, lineage: Lineage, keys: KeySpace, position: int, key: str) -> Batches[str | None]:
     fence, after = Fence(lease.key, lease.epoch, None), lineage.at(position)
     raw = key.encode("utf-8", "surrogateescape")
     outcome: Outcome = yield from rewrite_here(fence, lineage.route, after.version, [raw], _AT_ONCE)
@@ -104,4 +133,6 @@ def _retry(lease: Lease, lineage: Lineage, keys: KeySpace, position: int, key: s
         outcome = yield from move_records(fence, Move(lineage.route, keys, after, is_remade), [raw])
     if outcome.failures:
         return outcome.failures[0].reason
-    return "it is written by others all the time; try again when it is calmer" if outcome.contested else ""
+    if outcome.contested:
+        return "it is written by others all the time; try again when it is calmer"
+    return None if outcome.gone else ""

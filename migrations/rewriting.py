@@ -16,7 +16,16 @@ from .draft import Draft
 from .program import Program
 from .route import Route
 
-__all__ = ["Failure", "Fence", "Outcome", "replace", "rewrite_here", "rewrite_in_server", "rewrite_rest"]
+__all__ = [
+    "KEYS_A_SCRIPT",
+    "Failure",
+    "Fence",
+    "Outcome",
+    "replace",
+    "rewrite_here",
+    "rewrite_in_server",
+    "rewrite_rest",
+]
 
 KEYS_A_SCRIPT: Final = 100
 _TRIES: Final = 8  # of a record that somebody else writes between our read and our write

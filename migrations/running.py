@@ -85,7 +85,7 @@ def run_plan(
     applied = [entry_of(link, seconds, records) for link in recorded]
     unapplied = [link.id for link in plan.unapplied]
     events = events_of(plan, seconds, records, lease.epoch)
-    yield from shelf.finish(lease.key, lease.epoch, applied, unapplied, plan.snapshot, events)
+    yield from runner.patiently(lambda: shelf.finish(lease.key, lease.epoch, applied, unapplied, plan.snapshot, events))
     return Result(dict(changed), seconds, moved=moved, quarantined=intake.size)
 
 

@@ -23,17 +23,19 @@ from redis_models.migrations.pace import Limits
 from redis_models.migrations.passes import Policy, index_size
 from redis_models.migrations.planning import Plan, as_squashed
 from redis_models.migrations.probing import Probe
+from redis_models.migrations.quarantine import Quarantine
 from redis_models.migrations.recording import fake
 from redis_models.migrations.running import Result, sum_of
 from redis_models.migrations.safety import Finding
 from redis_models.migrations.schema import Snapshot
 
+from ..amounts import Amount
 from ..apps import WithSteps, chosen_apps
 from ..consent import finding_document, pending_findings, refuse_automatic, refuse_unsafe
 from ..context import CliContext
 from ..planned import journey_document, journey_lines
 from ..progress import shown_progress
-from ..steering import Steering, steer, steering_options
+from ..steering import Steering, in_quarantine, steer, steering_options
 
 __all__ = ["command"]
 
@@ -88,13 +90,13 @@ class _Options:
 @click.option("--auto", "is_auto", is_flag=True, help="No files: go from the stored snapshot to the code.")
 @click.option("--yes", is_flag=True, help="Do not ask for a confirmation.")
 @click.option("--allow-destructive", is_flag=True, help="Consent to what safety rules refuse.")
-@click.option("--wait", "wait_s", type=click.FloatRange(min=0), default=0, help="Seconds to wait for another runner.")
+@click.option("--wait", "wait_s", type=Amount(), default=0, help="Seconds to wait for another runner.")
 @click.option(
     "--batch", type=click.IntRange(1, 100), help="Records that one script touches at most; BATCH_SIZE otherwise."
 )
 @click.option(
     "--max-latency-ms",
-    type=click.FloatRange(min=0),
+    type=Amount(),
     default=_LATENCY_MS,
     show_default=True,
     help="How much longer others may wait for the server; 0 to go as fast as it can.",
@@ -102,7 +104,7 @@ class _Options:
 @click.option(
     "--patience",
     "patience_s",
-    type=click.FloatRange(min=0),
+    type=Amount(),
     default=_PATIENCE_S,
     show_default=True,
     help="Seconds to wait for a server that is full, busy or gone.",
@@ -276,16 +278,20 @@ def _run(context: CliContext, client: SyncClient, tasks: list[_Task], options: _
     results: dict[str, Result] = {}
     if pending:
         settings = context.settings
-        with (
-            hold_lease(client, settings.namespace, life_s=settings.lease_seconds, wait_s=options.wait_s) as lease,
-            Probe(client, settings.namespace, options.limits) as probe,
-        ):
-            run(client, clear_control(settings.namespace))
-            policy = Policy(probe.pace, options.limits.patience_s, options.most_errors)
-            for task in pending:
-                results[task.app.label] = _run_one(context, client, lease, task, policy, run_again=options.run_again)
+        with hold_lease(client, settings.namespace, life_s=settings.lease_seconds, wait_s=options.wait_s) as lease:
+            run(client, clear_control(settings.namespace))  # before the probe could hear what the last run was told
+            with Probe(client, settings.namespace, options.limits) as probe:
+                policy = Policy(probe.pace, options.limits.patience_s, options.most_errors)
+                for task in pending:
+                    results[task.app.label] = _run_one(
+                        context, client, lease, task, policy, run_again=options.run_again
+                    )
     else:
         context.out("No migrations to apply.")
+        for task in tasks:
+            held = run(client, Quarantine(context.settings.namespace, task.app.label).size())
+            if held:
+                context.err(f"{task.app.label}: {in_quarantine(held)}; 'quarantine retry' tries again")
     context.json(
         {
             "command": "migrate",
@@ -331,9 +337,7 @@ def _run_one(
     result = sum_of([one for _, one in done])
     context.out(_summary(result))
     if result.quarantined:
-        context.err(
-            f"{task.app.label}: {result.quarantined:,} records are in quarantine, as they were; see 'quarantine list'"
-        )
+        context.err(f"{task.app.label}: {in_quarantine(result.quarantined)}; see 'quarantine list'")
     return result
 
 

@@ -1,20 +1,22 @@
 """``quarantine``: records that a run could not rewrite, and put aside so that it could go on."""
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
+from functools import partial
 
 import click
 
 from redis_models.apps import App
 from redis_models.client import SyncClient, run
-from redis_models.errors import MigrationError
+from redis_models.errors import MigrationError, WrongKeyTypeError
 from redis_models.migrations.lease import hold_lease
 from redis_models.migrations.quarantine import Quarantine, Quarantined
-from redis_models.migrations.retrying import drop_records, record_of, retry_records
+from redis_models.migrations.retrying import drop_record, record_of, retry_records
 
+from ..amounts import Amount
 from ..apps import chosen_apps
-from ..context import CliContext
+from ..context import CliContext, printable
 
 __all__ = ["command"]
 
@@ -35,7 +37,7 @@ def list_command(context: CliContext, app: str | None) -> None:
     """List the records in quarantine of APP, or of all apps, with the reasons."""
     found = [(one, entry) for one, entry in _entries(context, app)]
     for one, entry in found:
-        context.out(f"{one.label}: {_shown(entry.key)}: {entry.reason}")
+        context.out(f"{one.label}: {entry.key}: {entry.reason}")
         context.out(f"  {entry.model}, on its way to version {entry.target}; last tried {entry.at}")
     if not found:
         context.out("Nothing is in quarantine.")
@@ -48,20 +50,24 @@ def list_command(context: CliContext, app: str | None) -> None:
 def show_command(context: CliContext, key: str) -> None:
     """Show the record in quarantine at KEY: why it is there, and what it holds."""
     app, entry = _entry(context, key)
-    record = run(context.store.sync_client, record_of(entry.key))
-    context.out(f"{app.label}: {_shown(entry.key)}: {entry.reason}")
+    context.out(f"{app.label}: {entry.key}: {entry.reason}")
     context.out(f"  {entry.model}, on its way to version {entry.target}; last tried {entry.at}")
+    try:
+        record = run(context.store.sync_client, record_of(entry.key))
+    except WrongKeyTypeError:
+        record = None
     if record is None:
+        context.out("  It is no hash.")
+    elif not record:
         context.out("  It is gone; 'quarantine retry' forgets it.")
     for name, raw in sorted((record or {}).items()):
         context.out(f"  {name} = {raw!r}")
-    fields = None if record is None else {name: _text(raw) for name, raw in record.items()}
-    _json(context, "show", [{"app": app.label, **asdict(entry), "fields": fields}])
+    _json(context, "show", [{"app": app.label, **asdict(entry), "fields": _texts(record or {}) or None}])
 
 
 @command.command("retry")
 @click.argument("keys", nargs=-1)
-@click.option("--wait", "wait_s", type=click.FloatRange(min=0), default=0, help="Seconds to wait for another runner.")
+@click.option("--wait", "wait_s", type=Amount(), default=0, help="Seconds to wait for another runner.")
 @click.pass_obj
 def retry_command(context: CliContext, keys: Sequence[str], wait_s: float) -> int:
     """Try the records at KEYS again, or all of them; those that can be rewritten leave the quarantine."""
@@ -72,7 +78,7 @@ def retry_command(context: CliContext, keys: Sequence[str], wait_s: float) -> in
         with hold_lease(client, settings.namespace, life_s=settings.lease_seconds, wait_s=wait_s) as lease:
             done = run(client, retry_records(lease, settings.namespace, chain, entries))
         for key, reason in done.items():
-            context.out(f"{app.label}: {_shown(key)}: {reason or 'is through'}")
+            context.out(f"{app.label}: {key}: {reason or ('is gone' if reason is None else 'is through')}")
             documents.append({"app": app.label, "key": key, "reason": reason})
         left += sum(bool(reason) for reason in done.values())
     if not chosen:
@@ -84,26 +90,32 @@ def retry_command(context: CliContext, keys: Sequence[str], wait_s: float) -> in
 @command.command("drop")
 @click.argument("keys", nargs=-1, required=True)
 @click.option("--yes", is_flag=True, help="Do not ask for a confirmation.")
-@click.option("--wait", "wait_s", type=click.FloatRange(min=0), default=0, help="Seconds to wait for another runner.")
+@click.option("--wait", "wait_s", type=Amount(), default=0, help="Seconds to wait for another runner.")
 @click.pass_obj
 def drop_command(context: CliContext, keys: Sequence[str], yes: bool, wait_s: float) -> None:
-    """Delete the records at KEYS for good, and print what they held, a line of JSON each."""
+    """Print what the records at KEYS hold, a line of JSON each, and delete them for good."""
     client, settings = context.store.sync_client, context.settings
     chosen = _chosen(context, keys)
     if not yes:
         if not context.is_interactive:
             raise MigrationError("these records would be deleted for good; say --yes if that is meant")
-        click.confirm(f"Delete {len(chosen)} records for good?", abort=True, err=True)
-    documents: list[object] = []
+        noun = "this record" if len(chosen) == 1 else f"these {len(chosen)} records"
+        click.confirm(f"Delete {noun} for good?", abort=True, err=True)
+    documents: dict[str, dict[str, object]] = {}
+
+    def tell(app: App, key: str, fields: Mapping[str, bytes]) -> None:
+        documents[key] = {"app": app.label, "key": key, "fields": _texts(fields)}
+        # At once, under --json too: what is deleted must be somewhere even if this process dies.
+        context.out(json.dumps(documents[key]))
+        if context.is_json:
+            context.err(json.dumps({"t": "drop", **documents[key]}))
+
     for app, entries in _by_app(chosen):
         chain = context.chains[app.label]
         with hold_lease(client, settings.namespace, life_s=settings.lease_seconds, wait_s=wait_s) as lease:
-            held = run(client, drop_records(lease, settings.namespace, chain, entries))
-        for key, record in held.items():
-            document = {"app": app.label, "key": key, "fields": {name: _text(raw) for name, raw in record.items()}}
-            documents.append(document)
-            context.out(json.dumps(document, ensure_ascii=True))
-    _json(context, "drop", documents)
+            for entry in entries:
+                run(client, drop_record(lease, settings.namespace, chain, entry, partial(tell, app, entry.key)))
+    _json(context, "drop", list(documents.values()))
 
 
 def _entries(context: CliContext, app: str | None = None) -> Iterator[tuple[App, Quarantined]]:
@@ -128,11 +140,12 @@ def _chosen(context: CliContext, keys: Sequence[str]) -> list[tuple[App, Quarant
     found = list(_entries(context))
     if not keys:
         return found
-    by_key = {entry.key: (app, entry) for app, entry in found}
+    by_key = {printable(entry.key): (app, entry) for app, entry in found}  # as 'quarantine list' spells them
+    by_key |= {entry.key: (app, entry) for app, entry in found}
     for key in keys:
         if key not in by_key:
             raise MigrationError(f"{key} is not in quarantine; 'quarantine list' shows what is")
-    return [by_key[key] for key in dict.fromkeys(keys)]
+    return list({by_key[key][1].key: by_key[key] for key in keys}.values())
 
 
 def _by_app(chosen: Sequence[tuple[App, Quarantined]]) -> Iterator[tuple[App, list[Quarantined]]]:
@@ -144,9 +157,6 @@ def _json(context: CliContext, word: str, records: Sequence[object], *, is_ok: b
     context.json({"command": f"quarantine {word}", "ok": is_ok, "records": records})
 
 
-def _shown(key: str) -> str:
-    return key.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
-
-
-def _text(raw: bytes) -> str:
-    return raw.decode("utf-8", "backslashreplace")
+def _texts(record: Mapping[str, bytes]) -> dict[str, str]:
+    """Give values as JSON can have them; bytes that are no UTF-8 as ``surrogateescape`` has them: none is lost."""
+    return {name: raw.decode("utf-8", "surrogateescape") for name, raw in record.items()}

@@ -1,11 +1,18 @@
--- Delete a record that is in quarantine, and forget it.
+-- Delete a record that is in quarantine, and forget it, if it still holds what the caller saw.
 -- KEYS    1 the lease; 2 the quarantine; 3 the record; 4 the index that has it, or the quarantine where none has
--- ARGV    1 epoch of the caller's lease
--- returns 'FENCED', 'TYPE' if it is no hash and stays, or what the record held; nothing where it is gone
+-- ARGV    1 epoch of the caller's lease; then field, value, ... of all that the caller saw; nothing if it was gone
+-- returns 'FENCED', 'TYPE' if it is no hash, 'CHANGED' if it holds something else; it stays then. Else 'OK', also where
+--         it is gone, so that the call may be sent again
 if redis.call('HGET', KEYS[1], 'epoch') ~= ARGV[1] then return 'FENCED' end
 local held = redis.pcall('HGETALL', KEYS[3])
 if held.err then return 'TYPE' end
+local seen = {}
+for at = 2, #ARGV, 2 do seen[ARGV[at]] = ARGV[at + 1] end
+if #held > 0 and #held ~= #ARGV - 1 then return 'CHANGED' end
+for at = 1, #held, 2 do
+  if seen[held[at]] ~= held[at + 1] then return 'CHANGED' end
+end
 redis.call('DEL', KEYS[3])
 if KEYS[4] ~= KEYS[2] then redis.pcall('ZREM', KEYS[4], KEYS[3]) end
 redis.call('HDEL', KEYS[2], KEYS[3])
-return held
+return 'OK'

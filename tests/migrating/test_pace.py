@@ -1,0 +1,195 @@
+"""The pace of a run: it follows what a probe saw, says why, keeps to what was set, and recovers. No server."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from redis_models.batches import Pause
+from redis_models.migrations.pace import Limits, Pace, Sighting, added_latency, fixed_pace, next_pace
+from redis_models.migrations.probing import sighting_of
+
+_LIMITS = Limits(max_latency_ms=5.0, batch_size=100, patience_s=30.0)
+_CALM = Sighting(added_ms=0.0)
+_SLOW = Sighting(added_ms=12.0)
+_MIB = 1024**2
+
+_limits = st.builds(
+    Limits,
+    max_latency_ms=st.sampled_from([0.0, 0.5, 5.0, 100.0]),
+    batch_size=st.integers(1, 100),
+    patience_s=st.just(30.0),
+)
+_sightings = st.builds(
+    Sighting,
+    added_ms=st.none() | st.floats(0, 1000),
+    memory=st.none() | st.floats(0, 1.2),
+    behind=st.integers(0, 100 * _MIB),
+    is_saving=st.booleans(),
+    trouble=st.sampled_from(["", "it is gone"]),
+    paused=st.sampled_from(["", "paused by somebody"]),
+)
+
+
+def _pace_after(*seen: Sighting, start: Pace | None = None, limits: Limits = _LIMITS) -> Pace:
+    pace = start or Pace(limits.batch_size)
+    for one in seen:
+        pace = next_pace(pace, one, limits)
+    return pace
+
+
+@given(_limits, st.lists(_sightings, max_size=12))
+def test_whatever_is_seen_it_never_outgrows_what_was_set_nor_stands_still_for_good(
+    limits: Limits, seen: list[Sighting]
+) -> None:
+    pace = Pace(limits.batch_size)
+    for one in seen:
+        pace = next_pace(pace, one, limits)
+
+        assert 1 <= pace.batch_size <= limits.batch_size
+        assert 0.0 <= pace.rest <= 9.0
+        assert bool(pace.hold) or not pace.is_paused
+
+
+@given(_limits, _limits, st.lists(_sightings, max_size=6))
+def test_a_smaller_batch_that_was_set_counts_from_the_next_step_on(
+    before: Limits, after: Limits, seen: list[Sighting]
+) -> None:
+    pace = _pace_after(*seen, limits=before)
+
+    pace = next_pace(pace, _CALM, after)
+
+    assert pace.batch_size <= after.batch_size
+
+
+@given(_limits, st.lists(_sightings, max_size=12))
+def test_after_whatever_it_recovers_to_full_speed_and_has_nothing_to_say(limits: Limits, seen: list[Sighting]) -> None:
+    pace = _pace_after(*seen, limits=limits)
+
+    pace = _pace_after(*[_CALM] * 40, start=pace, limits=limits)
+
+    assert pace == Pace(limits.batch_size)
+
+
+@given(_limits, st.lists(_sightings, max_size=6), _sightings)
+def test_what_is_not_full_speed_says_why(limits: Limits, seen: list[Sighting], last: Sighting) -> None:
+    pace = _pace_after(*seen, last, limits=limits)
+
+    is_full = pace == replace(Pace(limits.batch_size), reason=pace.reason)
+    assert is_full or pace.hold or pace.reason
+
+
+@given(st.floats(5.01, 1000), st.integers(5, 100), st.floats(0, 9))
+def test_others_that_wait_too_long_make_it_smaller_and_let_it_rest(added: float, size: int, rest: float) -> None:
+    pace = next_pace(Pace(size, rest), Sighting(added_ms=added), _LIMITS)
+
+    assert pace.batch_size == max(5, size // 2)
+    assert pace.rest == min(9.0, max(0.25, 2 * rest))
+    assert pace.reason == f"others wait {added:.1f} ms longer, and 5 ms are allowed"
+
+
+def test_a_limit_of_zero_is_no_limit() -> None:
+    assert next_pace(Pace(100), _SLOW, replace(_LIMITS, max_latency_ms=0.0)) == Pace(100)
+
+
+def test_a_limit_that_is_raised_under_way_lets_it_grow() -> None:
+    slowed = _pace_after(_SLOW, _SLOW)
+
+    grown = next_pace(slowed, _SLOW, replace(_LIMITS, max_latency_ms=20.0))
+
+    assert grown.batch_size > slowed.batch_size
+    assert grown.rest < slowed.rest
+
+
+@pytest.mark.parametrize(
+    ("seen", "says"),
+    [
+        (Sighting(trouble="BUSY"), "does not answer a probe (BUSY)"),
+        (Sighting(memory=0.97), "memory is full, 97% of maxmemory. Raise maxmemory or free some"),
+        (Sighting(behind=40 * _MIB), "a replica is 40 MiB behind"),
+        (Sighting(paused="paused by me"), "paused by me"),
+        (Sighting(paused="paused by me", trouble="BUSY", memory=1.0), "paused by me"),
+    ],
+)
+def test_what_is_no_condition_to_work_in_holds_it_at_once(seen: Sighting, says: str) -> None:
+    pace = next_pace(Pace(40), seen, _LIMITS)
+
+    assert says in pace.hold
+    assert pace.is_paused == bool(seen.paused)
+    assert pace.batch_size == 40
+    assert str(pace).startswith("waits: ")
+
+
+@pytest.mark.parametrize(
+    "seen", [Sighting(memory=0.95), Sighting(behind=32 * _MIB), Sighting(added_ms=5.0), Sighting(added_ms=None)]
+)
+def test_what_is_just_within_the_limits_holds_nothing(seen: Sighting) -> None:
+    assert next_pace(Pace(100), seen, _LIMITS) == Pace(100)
+
+
+def test_a_server_that_saves_gets_half_of_the_time() -> None:
+    pace = next_pace(Pace(100), replace(_CALM, is_saving=True), _LIMITS)
+
+    assert (pace.batch_size, pace.rest) == (100, 1.0)
+    assert str(pace) == "100 records a script, rests 50% of the time: the server is writing its data to disk"
+
+
+@pytest.mark.parametrize("held", [Sighting(paused="paused by me"), Sighting(trouble="BUSY"), Sighting(memory=0.99)])
+def test_what_held_it_is_no_reason_any_more_once_it_is_over(held: Sighting) -> None:
+    slowed = _pace_after(_SLOW, _SLOW, _SLOW)
+
+    after = _pace_after(held, _CALM, start=slowed)
+
+    assert not after.hold
+    assert after.batch_size < 100
+    assert after.reason == slowed.reason  # why it is not faster yet
+
+
+def test_of_a_window_of_probes_one_may_be_late() -> None:
+    assert added_latency([1.0] * 24 + [90.0], 1.0) == 0.0
+    assert added_latency([1.0] * 23 + [90.0, 7.0], 1.0) == 6.0
+    assert added_latency([1.0, 90.0], 1.0) == 89.0
+    assert added_latency([0.5], 1.0) == 0.0
+
+
+_INFO = {
+    "maxmemory": "1000",
+    "used_memory": "970",
+    "maxmemory_policy": "noeviction",
+    "master_repl_offset": "5000",
+    "slave0": "ip=a,port=1,state=online,offset=4000,lag=0",
+    "slave1": "ip=b,port=1,state=online,offset=1500,lag=1",
+    "slave2": "ip=c,port=1,state=wait_bgsave,offset=0,lag=9",
+    "rdb_bgsave_in_progress": "0",
+    "aof_rewrite_in_progress": "0",
+}
+
+
+@pytest.mark.parametrize(
+    ("told", "seen"),
+    [
+        ({}, {"memory": 0.97, "behind": 3500, "is_saving": False}),
+        ({"maxmemory": "0"}, {"memory": None}),
+        ({"maxmemory_policy": "allkeys-lru"}, {"memory": None}),
+        ({"rdb_bgsave_in_progress": "1"}, {"is_saving": True}),
+        ({"aof_rewrite_in_progress": "1"}, {"is_saving": True}),
+        ({"slave1": "ip=b,port=1,state=online,offset=5000,lag=0"}, {"behind": 1000}),
+    ],
+)
+def test_what_the_server_says_of_itself_is_read(told: dict[str, str], seen: dict[str, Any]) -> None:
+    found = sighting_of({**_INFO, **told})
+
+    assert {name: getattr(found, name) for name in seen} == seen
+
+
+def test_a_server_that_says_nothing_of_itself_is_judged_by_the_probes_alone() -> None:
+    assert sighting_of({}) == Sighting()
+
+
+def test_a_run_that_nobody_watches_keeps_one_pace() -> None:
+    pace = fixed_pace(10)
+
+    assert pace() == pace() == Pace(10)
+    assert Pause(1.0) == ()  # a rest is no batch of commands

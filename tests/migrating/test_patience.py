@@ -1,0 +1,309 @@
+"""Patience: a run waits for a server that cannot do it now, and goes on by itself; else it stops well, and says why."""
+
+import json
+import subprocess
+import threading
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from itertools import pairwise
+from typing import Any, cast
+
+import pytest
+import redis
+
+from redis_models.batches import Pause
+from redis_models.client import SyncClient, run
+from redis_models.errors import ServerUnreachableError
+from redis_models.migrations import AddField, CreateModel
+from redis_models.migrations.bookkeeping import Shelf
+from redis_models.migrations.chain import Chain
+from redis_models.migrations.journeys import run_journey
+from redis_models.migrations.lease import hold_lease
+from redis_models.migrations.legs import make_journey
+from redis_models.migrations.pace import Pace, fixed_pace
+from redis_models.migrations.passes import Policy, Progress
+
+_COUNT = 200
+_CONSENT = ("--yes", "--allow-destructive")
+
+# Slow, until there is the file.
+_SLOW = """
+    import pathlib, time
+
+    def bonus(old, new):
+        if not pathlib.Path({hurry!r}).exists():
+            time.sleep(0.02)
+        new.visits = old.visits + 1000
+
+    def malus(old, new):
+        new.visits = old.visits - 1000
+
+    class Migration(migrations.Migration):
+        id = "cccc0003"
+        previous = "bbbb0002"
+        versions = {{"Customer": 3}}
+        operations = [migrations.Transform("Customer", bonus, back=malus)]
+"""
+
+
+class Shop:
+    """A project on a server of its own, whose records are of version 1 and take their time to version 3."""
+
+    def __init__(self, project: Any, here: Callable[..., Any]) -> None:
+        self.project, self.server, self._here = project, project.server, here
+        project.fill(_COUNT)
+        project.deploy(2)
+        models = project.root / "shop/models.py"
+        models.write_text(models.read_text().replace("version = 2", "version = 3"))
+        self._hurry = project.root / "hurry"
+        project.migration("0003_retype", _SLOW.format(hurry=str(self._hurry)))
+        self.before: dict[str, dict[str, bytes]] = project.records()
+
+    def start(self, patience_s: int) -> "subprocess.Popen[str]":
+        """Start ``migrate`` in a process of its own, and wait until it changed something."""
+        fixed = ("--max-latency-ms", "0", "--batch", "5", "--patience", str(patience_s), *_CONSENT)
+        process: subprocess.Popen[str] = self.project.start("--json", "migrate", *fixed)
+        _await_told(process, lambda told: told["changed"])
+        return process
+
+    def migrate(self, *arguments: str) -> Any:
+        """Run ``migrate`` to its end, fast."""
+        self.hurry()
+        return self._here(self.project, "migrate", *arguments, *_CONSENT)
+
+    def hurry(self) -> None:
+        """Let the function of the migration be fast."""
+        self._hurry.touch()
+
+    def assert_whole(self) -> None:
+        """Check that every record is as an uninterrupted run leaves it, and comes back byte for byte."""
+        found = self.project.records()
+        assert found.keys() == self.before.keys()
+        for key, old in self.before.items():
+            kept = {"id": old["id"], "full_name": old["name"], "age": old["age"]}
+            assert found[key].items() >= {**kept, "_v": b"3", "visits": b"1000", "currency": b"EUR"}.items()
+        assert self.migrate("shop", "1").code == 0
+        assert self.project.records() == self.before
+
+
+@pytest.fixture
+def shop(new_server: Callable[..., Any], new_project: Callable[..., Any], here: Callable[..., Any]) -> Shop:
+    """A project on a server that writes its AOF, and calls a script of 50 ms slow."""
+    return Shop(new_project(new_server("--appendonly", "yes", "--lua-time-limit", "50")), here)
+
+
+def _await_told(process: "subprocess.Popen[str]", is_it: Callable[[dict[str, Any]], object]) -> dict[str, Any]:
+    assert process.stderr is not None
+    for line in process.stderr:
+        told: dict[str, Any] = json.loads(line)
+        if is_it(told):
+            return told
+    raise AssertionError("the run ended too early")
+
+
+def _fill_up(server: Any) -> None:
+    _configure(server, "maxmemory", 1_000_000)
+
+
+def _make_room(server: Any) -> None:
+    _configure(server, "maxmemory", 0)
+
+
+def _keep_busy(server: Any) -> None:
+    def spin() -> None:
+        with server.client() as client, suppress(redis.ResponseError):
+            client.eval("while true do end", 0)
+
+    threading.Thread(target=spin, daemon=True).start()
+
+
+def _relieve(server: Any) -> None:
+    with server.client() as client:
+        client.execute_command("SCRIPT", "KILL")
+
+
+def _miss_replicas(server: Any) -> None:
+    _configure(server, "min-replicas-to-write", 1)
+
+
+def _need_no_replicas(server: Any) -> None:
+    _configure(server, "min-replicas-to-write", 0)
+
+
+def _make_replica(server: Any) -> None:
+    with server.client() as client:
+        client.replicaof("127.0.0.1", 1)
+
+
+def _make_primary(server: Any) -> None:
+    with server.client() as client:
+        client.replicaof("no", "one")
+
+
+def _configure(server: Any, name: str, value: int) -> None:
+    with server.client() as client:
+        client.config_set(name, value)
+
+
+_TROUBLES = {
+    "full": (_fill_up, _make_room, "memory is full"),
+    "busy": (_keep_busy, _relieve, "BUSY"),
+    "killed": (lambda server: server.kill(), lambda server: server.start(), "cannot be reached"),
+    "without replicas": (_miss_replicas, _need_no_replicas, "NOREPLICAS"),
+    "a replica": (_make_replica, _make_primary, "read-only replica"),
+}
+_troubles = pytest.mark.parametrize(("begin", "end", "says"), _TROUBLES.values(), ids=_TROUBLES)
+
+
+@_troubles
+def test_a_run_waits_says_for_what_and_goes_on_by_itself(
+    shop: Shop, begin: Callable[[Any], None], end: Callable[[Any], None], says: str
+) -> None:
+    running = shop.start(patience_s=300)
+    begin(shop.server)
+    waiting = _await_told(running, lambda told: told["pace"].startswith("waits: ") and says in told["pace"])
+
+    end(shop.server)
+    shop.hurry()
+    done = shop.project.end(running)
+
+    assert done.code == 0, done.err
+    assert 0 < waiting["changed"] <= waiting["seen"] < waiting["total"] == _COUNT
+    [changed] = json.loads(done.out)["apps"]["shop"]["changed"].values()
+    assert _COUNT - 5 <= changed <= _COUNT  # of a script whose answer was lost nobody knows
+    shop.assert_whole()
+
+
+@_troubles
+def test_a_run_that_waited_long_enough_ends_with_7_and_says_for_what(
+    shop: Shop, begin: Callable[[Any], None], end: Callable[[Any], None], says: str
+) -> None:
+    running = shop.start(patience_s=0)
+    begin(shop.server)
+
+    ended = shop.project.end(running)
+    end(shop.server)
+    torn = shop.project.records()
+    done = shop.migrate()
+
+    assert (ended.code, done.code) == (7, 0)
+    message = json.loads(ended.out)["message"]
+    assert message.startswith("Customer at customer:*: stopped, because ")
+    assert says in message
+    assert message.endswith("; every record is consistent. Run 'migrate' again to go on")
+    assert "resuming a run that stopped" in done.out
+    after = shop.project.records()
+    assert all(torn[key] in (shop.before[key], after[key]) for key in shop.before)
+    assert 0 < sum(torn[key] == after[key] for key in torn) < _COUNT
+    shop.assert_whole()
+
+
+class Flaky:
+    """A client whose server fails when a test says so, and whose rests take no time but on its own clock."""
+
+    def __init__(self, database: Any) -> None:
+        self._exchange: Any = database.exchange
+        self.now = 0.0
+        self.rests: list[float] = []
+        self.renewed: list[float] = []
+        self.told: list[Progress] = []
+        self.fails: Callable[[Sequence[Any]], bool] = lambda _: False
+        self.works_s = 0.0
+
+    def exchange(self, commands: Sequence[Any]) -> Any:
+        if isinstance(commands, Pause):
+            self.rests.append(commands.seconds)
+            self.now += commands.seconds
+            return []
+        self.now += self.works_s
+        if _has("renew")(commands):
+            self.renewed.append(self.now)
+        if self.fails(commands):
+            raise ServerUnreachableError("the server is gone")
+        return self._exchange.exchange(commands)
+
+    def migrate(self, links: Chain, policy: Policy, life_s: float = 15) -> int:
+        """Bring the database to the end of a chain; give how many records were changed."""
+        shelf, target = Shelf("default", links.app), links.head_position
+        with hold_lease(self._exchange, "default", life_s=life_s) as lease:
+            lease.clock, lease._renewed_at = lambda: self.now, self.now
+            journey = make_journey(links, run(self._exchange, shelf.read()), target)
+            legs = run_journey(
+                cast(SyncClient, self),
+                lease,
+                shelf,
+                journey,
+                lambda state: make_journey(links, state, target),
+                policy=policy,
+                report=self.told.append,
+            )
+            return sum(sum(result.changed.values()) for _, result in legs)
+
+
+@pytest.fixture
+def flaky(database: Any) -> Flaky:
+    """Thirty records of version 1, behind a client that fails."""
+    for number in range(30):
+        database.put(f"a:{number}", _v="1", id=str(number), x="1")
+    return Flaky(database)
+
+
+@pytest.fixture
+def links(chain: Callable[..., Chain]) -> Chain:
+    """A chain whose second migration is done by the server."""
+    created = CreateModel("A", {"id": "str", "x": "str"}, "id", "a")
+    return chain(({"A": 1}, [created]), ({"A": 2}, [AddField("A", "y", "str", fill="0")]))
+
+
+def _has(word: str) -> Callable[[Sequence[Any]], bool]:
+    return lambda commands: any(word in str(part) for command in commands for part in command)
+
+
+def test_a_long_rest_is_taken_in_pieces_so_that_the_lease_lasts(flaky: Flaky, links: Chain) -> None:
+    flaky.works_s = 0.2  # and nine times as long to rest: more than the lease lasts
+
+    changed = flaky.migrate(links, Policy(lambda: Pace(10, rest=9.0, reason="others wait")), life_s=1.6)
+
+    assert changed == 30
+    assert len(flaky.rests) > 30
+    assert max(later - earlier for earlier, later in pairwise(flaky.renewed)) < 1.6
+
+
+def test_a_rest_ends_when_there_is_no_reason_for_it_any_more(flaky: Flaky, links: Chain) -> None:
+    flaky.works_s = 10.0
+    policy = Policy(lambda: Pace(10) if flaky.rests else Pace(10, rest=9.0, reason="others wait"))
+
+    flaky.migrate(links, policy)
+
+    assert len(flaky.rests) == 1
+
+
+def test_what_was_done_before_the_server_failed_is_no_progress_that_patience_begins_anew_with(
+    flaky: Flaky, links: Chain, database: Any
+) -> None:
+    bad = database.client.scan(0, match="a:*")[1][-1]
+    flaky.fails = lambda commands: any(command[0] == "EVALSHA" and bad in command for command in commands)
+
+    with pytest.raises(ServerUnreachableError, match="stopped after 5 s of waiting"):
+        flaky.migrate(links, Policy(fixed_pace(10), patience_s=5))
+
+    assert 5 <= flaky.now <= 7
+
+
+@pytest.mark.parametrize("word", ["HPEXPIRETIME", "server", "history", "a:__index", "SCAN", "renew"])
+def test_whatever_is_asked_for_when_the_server_fails_is_asked_for_again(
+    flaky: Flaky, links: Chain, database: Any, word: str
+) -> None:
+    failures = 0
+
+    def fails(commands: Sequence[Any]) -> bool:
+        nonlocal failures
+        failures += _has(word)(commands)
+        return _has(word)(commands) and failures <= 3
+
+    flaky.fails = fails
+
+    flaky.migrate(links, Policy(fixed_pace(10), patience_s=60))
+
+    assert {database.client.hget(f"a:{number}", "_v") for number in range(30)} == {b"2"}
+    assert not database.client.exists("redis_models:{default}:journal:shop")

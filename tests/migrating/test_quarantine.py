@@ -1,0 +1,304 @@
+"""Quarantine: what cannot be rewritten is put aside as it is, shown with its reason, tried again, and never lost."""
+
+import json
+import signal
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+_CONSENT = ("--yes", "--allow-destructive")
+_ASIDE = ("--on-error", "quarantine")
+_BAD = {
+    b"customer:7": {b"age": b"old"},  # a function raises
+    b"customer:8": {b"age": b"\xfe\xff"},  # no text
+    b"customer:\xff": {b"_v": b"1", b"id": b"x", b"name": b"\xff\\xff", b"age": b"?", b"\xfd": b"1"},
+}
+
+
+class Shop:
+    """A project with 30 good records, three bad ones and a list, whose migrations are done by Python."""
+
+    def __init__(self, project: Any, here: Callable[..., Any]) -> None:
+        self.project, self._here = project, here
+        project.fill(30)
+        project.deploy(3)
+        with project.server.client() as client:
+            for key, fields in _BAD.items():
+                client.hset(key, mapping=fields)
+            client.rpush("customer:list", "a", "b")
+        self.before = self.dump()
+
+    def say(self, *arguments: str) -> Any:
+        """Run a command."""
+        return self._here(self.project, *arguments)
+
+    def migrate(self, *arguments: str) -> Any:
+        """Run ``migrate`` with every consent."""
+        return self.say("migrate", *arguments, *_CONSENT)
+
+    def quarantine(self, *arguments: str) -> Any:
+        """Run ``quarantine`` for people."""
+        return self.say("quarantine", *arguments)
+
+    def told(self, *arguments: str) -> Any:
+        """Run a command of ``quarantine`` for programs; give its records."""
+        return json.loads(self.say("--json", "quarantine", *arguments).out)["records"]
+
+    def held(self) -> set[str]:
+        """Keys of the records in quarantine."""
+        return {one["key"] for one in self.told("list")}
+
+    def dump(self) -> dict[bytes, Any]:
+        """Everything but the bookkeeping, as it is stored."""
+        with self.project.server.client() as client:
+            return {
+                key: client.hgetall(key) if client.type(key) == b"hash" else client.dump(key)
+                for key in client.keys("customer:*")
+            }
+
+    def bad(self) -> dict[bytes, Any]:
+        """What is in quarantine, as it is stored."""
+        return {key: raw for key, raw in self.dump().items() if key in _BAD or key == b"customer:list"}
+
+    def mend(self) -> None:
+        """Mend all but customer:7."""
+        with self.project.server.client() as client:
+            client.hset("customer:8", "age", "8")
+            client.hset(b"customer:\xff", mapping={"age": "9", "name": "n"})
+            client.delete("customer:list")
+
+
+@pytest.fixture
+def shop(project: Any, here: Callable[..., Any]) -> Shop:
+    """A project that has bad records among good ones."""
+    return Shop(project, here)
+
+
+def test_a_run_goes_on_past_records_that_it_cannot_rewrite_and_leaves_them_as_they_are(shop: Shop) -> None:
+    done = shop.migrate(*_ASIDE)
+    listed, shown = shop.quarantine("list"), shop.quarantine("show", "customer:7")
+    status = shop.say("migrate", "--status")
+    again = shop.migrate()
+
+    assert (done.code, listed.code, shown.code, again.code) == (0, 0, 0, 0)
+    assert "shop: 4 records are in quarantine; see 'quarantine list'" in done.err
+    assert shop.bad() == {key: raw for key, raw in shop.before.items() if key in shop.bad()}
+    assert len(shop.bad()) == 4
+    for says in (
+        "shop: customer:7: field 'age' holds b'old': cannot become int | None",
+        "shop: customer:8: field 'age' holds b'\\xfe\\xff': does not read back as str",
+        "shop: customer:\\xff: field 'age' holds b'?'",
+        "shop: customer:list: the key holds no hash; move it out of the model's prefix",
+        "Customer, on its way to version 3; last tried 20",
+    ):
+        assert says in listed.out
+    assert "  age = b'old'\n  id = b'7'\n" in shown.out
+    assert "4 records are in quarantine; see 'quarantine list'" in status.out
+    assert "No migrations to apply" in again.out
+    assert "4 records are in quarantine; 'quarantine retry' tries again" in again.err
+
+
+def test_what_programs_are_told_has_every_byte(shop: Shop) -> None:
+    done = json.loads(shop.say("--json", "migrate", *_ASIDE, *_CONSENT).out)
+    listed = {one["key"]: one for one in shop.told("list")}
+    [odd], [alike] = shop.told("show", "customer:\udcff"), shop.told("show", "customer:\\xff")
+    [no_hash] = shop.told("show", "customer:list")
+
+    assert done["apps"]["shop"]["quarantined"] == 4
+    assert listed.keys() == {"customer:7", "customer:8", "customer:\udcff", "customer:list"}
+    assert listed["customer:7"].keys() == {"app", "key", "label", "model", "target", "reason", "at"}
+    assert (listed["customer:7"]["app"], listed["customer:7"]["target"]) == ("shop", 3)
+    assert odd == alike
+    raw = {name.encode(errors="surrogateescape"): text for name, text in odd["fields"].items()}
+    assert {name: text.encode(errors="surrogateescape") for name, text in raw.items()} == _BAD[b"customer:\xff"]
+    assert no_hash["fields"] is None
+    assert "It is no hash." in shop.quarantine("show", "customer:list").out
+
+
+def test_records_that_were_mended_by_hand_are_through_and_the_others_stay(shop: Shop) -> None:
+    shop.migrate(*_ASIDE)
+    shop.mend()
+
+    [one] = shop.told("retry", "customer:8")
+    left = shop.quarantine("retry")
+    again = shop.quarantine("retry", "customer:7")
+    unknown = shop.quarantine("retry", "customer:8")
+
+    assert (one["key"], one["reason"]) == ("customer:8", "")
+    assert (left.code, again.code, unknown.code) == (1, 1, 1)
+    assert "shop: customer:\\xff: is through" in left.out
+    assert "shop: customer:list: is gone" in left.out
+    assert "shop: customer:7: field 'age' holds b'old'" in left.out
+    assert "customer:8 is not in quarantine; 'quarantine list' shows what is" in unknown.err
+    assert shop.held() == {"customer:7"}
+    with shop.project.server.client() as client:
+        assert client.hmget("customer:8", "_v", "age", "_b3.0.age") == [b"3", b"8", None]
+        assert client.hmget(b"customer:\xff", "_v", b"\xfd") == [b"3", b"1"]
+        assert client.hgetall("customer:7") == shop.before[b"customer:7"]
+    # The function is mended instead.
+    path = shop.project.root / "shop/redis_migrations/0003_retype.py"
+    path.write_text(path.read_text().replace('text == "NA"', "not text.isdecimal()"))
+    assert shop.say("migrate", "shop", "3", "--fake").code == 0
+    assert shop.quarantine("retry").code == 0
+    assert shop.quarantine("list").out == "Nothing is in quarantine.\n"
+    assert shop.quarantine("retry").out == "Nothing is in quarantine.\n"
+
+
+def test_the_way_back_takes_records_in_quarantine_with_it_byte_for_byte(shop: Shop) -> None:
+    shop.migrate(*_ASIDE)
+
+    back = shop.migrate("shop", "1")
+
+    assert back.code == 0
+    assert shop.dump() == shop.before
+    assert shop.held() == {"customer:list"}  # the others are where they belong
+    # Forward again, and back by a step: what cannot reach version 3 can reach version 2.
+    assert shop.migrate(*_ASIDE).code == 0
+    assert shop.held() == {"customer:7", "customer:8", "customer:\udcff", "customer:list"}
+    assert shop.migrate("shop", "2").code == 0
+    assert shop.held() == {"customer:list"}
+    assert {one[b"_v"] for one in shop.dump().values() if isinstance(one, dict)} == {b"2"}
+    assert shop.migrate("shop", "1").code == 0
+    assert shop.dump() == shop.before
+
+
+def test_no_more_records_than_were_allowed_go_to_quarantine(shop: Shop) -> None:
+    stopped = shop.migrate(*_ASIDE, "--max-errors", "2")
+    first = shop.held()
+    retried = shop.quarantine("retry")
+    status = shop.say("migrate", "--status")
+    more = shop.migrate(*_ASIDE, "--max-errors", "2")
+    plain = shop.migrate("shop", "2")
+
+    assert (stopped.code, more.code, plain.code) == (6, 0, 0)
+    assert len(first) == 2
+    assert first < shop.held() | {"customer:7", "customer:8", "customer:\udcff", "customer:list"}
+    assert "because no more than 2 may go to quarantine (--max-errors)" in stopped.err
+    assert "(and 1 more in the same batch)" in stopped.err
+    assert len(stopped.err.splitlines()) == 1
+    assert retried.code == 6
+    assert "a run stopped half-way; finish it with 'migrate' first" in retried.err
+    assert "2 records are in quarantine" in status.out
+
+
+def test_without_the_option_the_first_such_record_stops_the_run_and_none_is_put_aside(shop: Shop) -> None:
+    stopped = shop.migrate()
+
+    assert stopped.code == 6
+    assert "with --on-error quarantine to put such records aside" in stopped.err
+    assert shop.quarantine("list").out == "Nothing is in quarantine.\n"
+
+
+def test_dropped_records_are_printed_whole_before_they_are_gone(shop: Shop) -> None:
+    shop.migrate(*_ASIDE)
+
+    unasked = shop.quarantine("drop", "customer:7")
+    kept = shop.bad()
+    dropped = shop.quarantine("drop", "customer:7", "customer:\\xff", "--yes")
+    no_hash = shop.quarantine("drop", "customer:list", "--yes")
+    [last] = shop.told("drop", "customer:8", "--yes")
+
+    assert (unasked.code, dropped.code, no_hash.code) == (1, 0, 1)
+    assert "say --yes if that is meant" in unasked.err
+    assert len(kept) == 4
+    for line in dropped.out.splitlines():
+        told = json.loads(line)
+        key = told["key"].encode(errors="surrogateescape")
+        restored = {name.encode(errors="surrogateescape"): raw for name, raw in told["fields"].items()}
+        assert restored.items() >= {n: r.decode(errors="surrogateescape") for n, r in _BAD[key].items()}.items()
+    assert "customer:list: holds no hash" in no_hash.err
+    assert last["fields"]["age"].encode(errors="surrogateescape") == b"\xfe\xff"
+    assert shop.held() == {"customer:list"}
+    with shop.project.server.client() as client:
+        assert client.exists("customer:7", "customer:8", b"customer:\xff") == 0
+        assert client.zcard("customer:__index") == 28
+        assert client.lrange("customer:list", 0, -1) == [b"a", b"b"]
+
+
+_READER = """
+import asyncio
+import redis_models
+
+redis_models.setup("shop.settings")
+from shop.models import Customer
+
+def said(verb):
+    try:
+        return repr(verb())
+    except redis_models.RedisModelsError as exc:
+        return f"{type(exc).__name__}: {exc}"
+
+print(said(lambda: Customer.sync.get("7")))
+print(said(lambda: Customer.sync.get("9").age))
+print(said(lambda: Customer.sync.patch("7", visits=5)))
+print(said(lambda: len(Customer.sync.select())))
+"""
+
+
+def test_who_reads_or_writes_a_record_in_quarantine_is_told_why_it_cannot_be_had(shop: Shop) -> None:
+    shop.migrate(*_ASIDE)
+    shop.project.write("reader.py", _READER)
+
+    read = shop.project.run("reader.py")
+
+    assert read.code == 0, read.err
+    get, good, patch, select = read.out.splitlines()
+    for told in (get, patch):
+        assert told.startswith("ConflictError: customer:7: cannot be brought up to version 3: field 'age' holds b'old'")
+    assert good == "9"
+    assert "customer:" in select
+    assert "holds" in select
+    assert shop.bad() == {key: raw for key, raw in shop.before.items() if key in shop.bad()}
+
+
+_KILLED = """
+import os, signal, sys
+from redis_models.cli.main import main
+from redis_models.migrations.quarantine import Quarantine
+
+moment, nth = sys.argv[1], int(sys.argv[2])
+calls, change = 0, Quarantine.change
+
+def dying(*arguments):
+    global calls
+    calls += 1
+    if calls == nth and moment == "before":
+        os.kill(os.getpid(), signal.SIGKILL)
+    result = yield from change(*arguments)
+    if calls == nth and moment == "after":
+        os.kill(os.getpid(), signal.SIGKILL)
+    return result
+
+Quarantine.change = dying
+sys.exit(main(sys.argv[3:], "redis-models"))
+"""
+
+
+@pytest.mark.parametrize(("moment", "nth"), [("before", 1), ("after", 1), ("after", 2)])
+def test_killed_around_the_note_it_is_made_by_the_next_run(shop: Shop, moment: str, nth: int) -> None:
+    shop.project.write("killed.py", _KILLED)
+    command = ("migrate", *_ASIDE, "--batch", "3", *_CONSENT)
+    assert shop.project.run("killed.py", moment, str(nth), *command).code == -signal.SIGKILL
+
+    done = shop.migrate(*_ASIDE)
+
+    assert done.code == 0
+    assert shop.held() == {"customer:7", "customer:8", "customer:\udcff", "customer:list"}
+    assert shop.bad() == {key: raw for key, raw in shop.before.items() if key in shop.bad()}
+    assert shop.migrate("shop", "1").code == 0
+    assert shop.dump() == shop.before
+
+
+def test_killed_between_a_retry_and_its_note_nothing_is_done_twice(shop: Shop) -> None:
+    shop.migrate(*_ASIDE)
+    shop.mend()
+    shop.project.write("killed.py", _KILLED)
+    assert shop.project.run("killed.py", "before", "1", "quarantine", "retry", "customer:8").code == -signal.SIGKILL
+    held = shop.dump()[b"customer:8"]
+
+    [retried] = shop.told("retry", "customer:8")
+
+    assert retried["reason"] == ""
+    assert shop.dump()[b"customer:8"] == held
+    assert "customer:8" not in shop.held()

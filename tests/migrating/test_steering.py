@@ -1,0 +1,304 @@
+"""Steering a run from another terminal: what is said to it is heard, shown and forgotten, and costs no record."""
+
+import json
+import os
+import signal
+import subprocess
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from redis_models.client import run
+from redis_models.errors import DriftError
+from redis_models.migrations.control import read_control
+
+_COUNT = 300
+
+# Python's part of the migration: slow, until the test says "hurry".
+_SLOW = """
+    import time
+    import redis
+    client = redis.Redis(unix_socket_path={socket!r}, protocol=2)
+
+    def bonus(old, new):
+        if not client.exists("hurry"):
+            time.sleep(0.02)
+        new.visits = old.visits + 1000
+
+    def malus(old, new):
+        new.visits = old.visits - 1000
+
+    class Migration(migrations.Migration):
+        id = "cccc0003"
+        previous = "bbbb0002"
+        versions = {{"Customer": 3}}
+        operations = [migrations.Transform("Customer", bonus, back=malus)]
+"""
+
+
+class Shop:
+    """A project whose migration is slow, and the commands that are said to it."""
+
+    def __init__(self, project: Any, here: Callable[..., Any]) -> None:
+        self.project, self._here = project, here
+        project.fill(_COUNT)
+        project.deploy(2)
+        models = project.root / "shop/models.py"
+        models.write_text(models.read_text().replace("version = 2", "version = 3"))
+        project.migration("0003_retype", _SLOW.format(socket=project.server.socket_path))
+        self.before: dict[str, dict[str, bytes]] = project.records()
+
+    def start(self, *arguments: str) -> "subprocess.Popen[str]":
+        """Start ``migrate`` in a process of its own."""
+        fixed = ("--max-latency-ms", "0", "--batch", "5", *arguments, "--yes", "--allow-destructive")
+        process: subprocess.Popen[str] = self.project.start("--json", "migrate", *fixed)
+        return process
+
+    def say(self, *arguments: str) -> Any:
+        """Say something to the run that is under way, from this process."""
+        return self._here(self.project, "migrate", *arguments)
+
+    def finish(self) -> Any:
+        """Run ``migrate`` to its end, in this process."""
+        self.hurry()
+        return self._here(self.project, "migrate", "--yes", "--allow-destructive")
+
+    def hurry(self) -> None:
+        """Let the function of the migration be fast."""
+        with self.project.server.client() as client:
+            client.set("hurry", 1)
+
+    def status(self) -> Any:
+        """Give what ``--status`` says to programs."""
+        return json.loads(self._here(self.project, "--json", "migrate", "--status").out)
+
+    def pace(self) -> str:
+        """Give the pace that ``--status`` shows; "" where there is no run."""
+        run = self.status()["apps"]["shop"]["run"]
+        return run["pace"] if run else ""
+
+    def pings(self) -> int:
+        """Count how often the probe asked."""
+        with self.project.server.client() as client:
+            return int(client.info("commandstats")["cmdstat_ping"]["calls"])
+
+    def assert_whole(self) -> None:
+        """Check that every record is as an uninterrupted run leaves it, and comes back byte for byte."""
+        found = self.project.records()
+        assert found.keys() == self.before.keys()
+        for key, old in self.before.items():
+            kept = {"id": old["id"], "full_name": old["name"], "age": old["age"]}
+            assert found[key].items() >= {**kept, "_v": b"3", "visits": b"1000", "currency": b"EUR"}.items()
+        assert self._here(self.project, "migrate", "shop", "1", "--yes", "--allow-destructive").code == 0
+        assert self.project.records() == self.before
+
+
+@pytest.fixture
+def shop(project: Any, here: Callable[..., Any]) -> Shop:
+    """A project with 300 records of version 1, whose way to version 3 takes six seconds or none."""
+    return Shop(project, here)
+
+
+def _told(process: "subprocess.Popen[str]") -> dict[str, Any]:
+    assert process.stderr is not None
+    line = process.stderr.readline()
+    assert line.startswith('{"t": "progress"'), line
+    told: dict[str, Any] = json.loads(line)
+    return told
+
+
+def _await_told(process: "subprocess.Popen[str]", is_it: Callable[[dict[str, Any]], object]) -> dict[str, Any]:
+    while True:
+        told = _told(process)
+        if is_it(told):
+            return told
+
+
+def test_a_run_is_shown_paused_and_let_go_on_from_another_process(shop: Shop, until: Callable[..., None]) -> None:
+    nobody = shop.status()
+    running = shop.start()
+    _await_told(running, lambda told: told["changed"])
+    shown = shop.say("--status")
+    paused = shop.say("--pause")
+    _await_told(running, lambda told: told["pace"].startswith("waits: paused by"))
+    until(lambda: shop.pace().startswith("waits: paused by"))
+    shown_paused, told_paused = shop.say("--status"), shop.status()
+    held, asked = shop.project.records(), shop.pings()
+    until(lambda: shop.pings() > asked + 60)  # more than two decisions
+    shop.hurry()
+
+    assert shop.project.records() == held
+    assert 0 < sum(record["_v"] == b"3" for record in held.values()) < _COUNT
+    resumed = shop.say("--resume")
+    done = shop.project.end(running)
+
+    assert (nobody["runner"], nobody["apps"]["shop"]) == (None, {"run": None, "quarantined": 0})
+    assert (paused.code, resumed.code, done.code) == (0, 0, 0)
+    assert f"Run by {os.uname().nodename} (process {running.pid}); its lease ends in" in shown.out
+    assert "shop: on its way to 0003_retype" in shown.out
+    assert "'migrate --resume' lets it go on" in paused.out
+    assert "'migrate --resume' lets it go on" in shown_paused.out
+    assert f"pid {os.getpid()} user" in told_paused["paused"]  # who paused it
+    run = told_paused["apps"]["shop"]["run"]
+    assert (run["name"], run["target"]) == ("0003_retype", 3)
+    assert 0 < run["changed"] <= run["seen"] < _COUNT
+    assert json.loads(done.out)["apps"]["shop"]["changed"] == {"Customer": _COUNT}
+    shop.assert_whole()
+
+
+def test_limits_that_are_set_from_another_process_count_at_once(shop: Shop) -> None:
+    running = shop.start()
+    before = _await_told(running, lambda told: told["changed"])
+
+    smaller = shop.say("--set", "batch=2")
+    steps = [before["seen"]]
+    while len(steps) < 2 or steps[-1] - steps[-2] != 2:
+        steps.append(_told(running)["seen"])
+    slower = shop.say("--set", "max-latency-ms=0.0001", "--set", "batch=40")
+    slowed = _await_told(running, lambda told: told["pace"])
+    shop.say("--set", "max-latency-ms=0")
+    shop.hurry()
+    done = shop.project.end(running)
+
+    assert (smaller.code, slower.code, done.code) == (0, 0, 0)
+    assert smaller.out == "Said: batch = 2\n"
+    assert slower.out == "Said: max-latency-ms = 0.0001, batch = 40\n"
+    assert "ms longer, and 0.0001 ms are allowed" in slowed["pace"]
+    shop.assert_whole()
+
+
+def test_a_run_that_was_paused_and_killed_is_finished_by_a_plain_migrate(
+    shop: Shop, until: Callable[..., None]
+) -> None:
+    running = shop.start()
+    _await_told(running, lambda told: told["changed"])
+    shop.say("--pause")
+    _await_told(running, lambda told: told["pace"].startswith("waits: paused"))
+    running.kill()
+    running.wait()
+
+    stopped = shop.say("--status")
+    nobody = shop.say("--resume")
+    done = shop.finish()
+
+    assert "shop: stopped on its way to 0003_retype" in stopped.out
+    assert "Nobody runs migrations." in stopped.out
+    assert nobody.code == 1
+    assert done.code == 0
+    shop.assert_whole()
+
+
+@pytest.mark.parametrize("is_paused", [False, True], ids=["at work", "paused"])
+def test_ctrl_c_is_a_pause(shop: Shop, is_paused: bool) -> None:
+    running = shop.start()
+    _await_told(running, lambda told: told["changed"])
+    if is_paused:
+        shop.say("--pause")
+        _await_told(running, lambda told: told["pace"].startswith("waits: paused"))
+    running.send_signal(signal.SIGINT)
+
+    ended = shop.project.end(running)
+    status = shop.status()
+    done = shop.finish()
+
+    assert ended.code == 6
+    assert "paused; every record that was rewritten is whole. Run 'migrate' again to go on" in ended.err
+    assert "Traceback" not in ended.err
+    assert status["runner"] is None
+    assert done.code == 0
+    shop.assert_whole()
+
+
+@pytest.mark.parametrize("is_stopped", [False, True], ids=["at work", "SIGSTOP"])
+def test_a_run_that_is_aborted_writes_nothing_any_more(shop: Shop, is_stopped: bool) -> None:
+    running = shop.start()
+    _await_told(running, lambda told: told["changed"])
+    if is_stopped:
+        running.send_signal(signal.SIGSTOP)
+        os.waitid(os.P_PID, running.pid, os.WSTOPPED | os.WNOWAIT)
+
+    aborted = shop.say("--abort")
+    dump = _dump(shop.project)
+    shown = shop.say("--status")
+    again = shop.say("--abort")
+    if is_stopped:
+        running.send_signal(signal.SIGCONT)
+    ended = shop.project.end(running)
+
+    assert (aborted.code, again.code, ended.code) == (0, 1, 4)
+    assert f"Ended the run of {os.uname().nodename} (process {running.pid})" in aborted.out
+    assert "'migrate' goes on with it" in aborted.out
+    assert "'migrate --abort' ended this one" in ended.err
+    assert "stopped on its way to 0003_retype" in shown.out
+    assert "ended by" in shown.out
+    assert "no run is under way" in again.err
+    assert _dump(shop.project) == dump
+    assert shop.finish().code == 0
+    shop.assert_whole()
+
+
+def _dump(project: Any) -> dict[bytes, bytes]:
+    with project.server.client() as client:
+        return {key: client.dump(key) for key in client.keys("*")}
+
+
+@pytest.mark.parametrize("said", [["--pause"], ["--resume"], ["--abort"], ["--set", "batch=5"]])
+def test_where_nobody_runs_there_is_nobody_to_be_told(shop: Shop, said: list[str]) -> None:
+    told = shop.say(*said)
+
+    assert told.code == 1
+    assert told.err == "error: no run is under way; 'migrate --status' tells what stopped half-way\n"
+    assert shop.project.bookkeeping() == set()
+
+
+@pytest.mark.parametrize(
+    ("said", "says"),
+    [
+        (["--set", "batch=0"], "--set batch=0: batch takes a whole number from 1 to 100"),
+        (["--set", "batch=101"], "--set batch=101: batch takes a whole number from 1 to 100"),
+        (["--set", "batch="], "--set batch=: batch takes a whole number from 1 to 100"),
+        (["--set", "batch"], "--set batch: say NAME=VALUE, where NAME is max-latency-ms or batch"),
+        (["--set", "patience=3"], "--set patience=3: say NAME=VALUE, where NAME is max-latency-ms or batch"),
+        (["--set", "max-latency-ms=-1"], "max-latency-ms takes milliseconds; 0 is no limit"),
+        (["--set", "max-latency-ms=nan"], "max-latency-ms takes milliseconds; 0 is no limit"),
+        (["--max-latency-ms", "nan"], "'nan' is no amount; say 0 or more"),
+        (["--patience", "nan"], "'nan' is no amount; say 0 or more"),
+        (["--wait", "nan"], "'nan' is no amount; say 0 or more"),
+        (["--pause", "--resume"], "--pause and --resume contradict each other; say one of them"),
+    ],
+)
+def test_what_makes_no_sense_is_refused_by_its_name(shop: Shop, said: list[str], says: str) -> None:
+    refused = shop.say(*said)
+
+    assert refused.code == 2
+    assert says in refused.err
+    assert len(refused.err.splitlines()) == 1
+    assert shop.project.bookkeeping() == set()
+
+
+def test_what_others_wrote_in_the_place_of_what_is_said_is_told_and_holds_the_run(shop: Shop) -> None:
+    running = shop.start("--patience", "0")
+    _await_told(running, lambda told: told["changed"])
+    with shop.project.server.client() as client:
+        client.hset("redis_models:{default}:control", "batch", "0")
+
+    ended = shop.project.end(running)
+
+    assert ended.code == 7
+    assert "redis_models:{default}:control cannot be read (batch 0 is not from 1 to 100); delete that key" in ended.err
+    assert shop.finish().code == 0
+    shop.assert_whole()
+
+
+@pytest.mark.parametrize(
+    "stored",
+    [{"batch": "many"}, {"batch": "5000"}, {"max_latency_ms": "nan"}, {"max_latency_ms": "-1"}, {"paused": b"\xff"}],
+)
+def test_nothing_that_only_looks_like_a_word_to_the_run_is_taken_for_one(
+    database: Any, stored: dict[str, str | bytes]
+) -> None:
+    database.client.hset("redis_models:{default}:control", mapping=stored)
+
+    with pytest.raises(DriftError, match="delete that key"):
+        run(database.exchange, read_control("default"))
