@@ -18,6 +18,7 @@ from .operations import AlterField, AlterTTL, Operation, RemoveField, Risk, Run,
 from .route import Route, stage_of
 from .sampling import Sample
 from .schema import Snapshot, _Required
+from .typetree import Tree, parse_key
 
 __all__ = ["RULES", "Finding", "Level", "Rule", "findings_of"]
 
@@ -227,9 +228,9 @@ def _hides(operation: Operation, state: Snapshot) -> Iterator[tuple[str, str]]:
 
 
 def _converts(operation: Operation, state: Snapshot) -> Iterator[tuple[str, str]]:
-    if isinstance(operation, AlterField) and not keeps_bytes(operation.old, operation.new):
+    if isinstance(operation, AlterField) and not _keeps(operation):
         is_own = operation.convert is not None and not isinstance(operation.convert, Converter)
-        if operation.convert is None and not _is_lossless(operation.old, operation.new):
+        if operation.convert is None and not (_is_filled(operation) and _is_lossless(*map(str, _trees(operation)))):
             yield "RM104", operation.describe()
         if is_own and operation.back is None:
             yield "RM108", operation.describe()
@@ -264,6 +265,22 @@ _JUDGES: Final[Sequence[Callable[[Operation, Snapshot], Iterator[tuple[str, str]
     _ends,
     _runs,
 )
+def _trees(operation: AlterField) -> tuple[Tree, Tree]:
+    """Give both types; those of keys stand in NotRequired[...] where reading can do without them."""
+    return parse_key(operation.name, operation.old).tree, parse_key(operation.name, operation.new).tree
+
+
+def _is_filled(operation: AlterField) -> bool:
+    """Whether no object lacks it: a key that becomes required may be absent in some."""
+    was, is_now = (parse_key(operation.name, one).is_required for one in (operation.old, operation.new))
+    return was >= is_now
+
+
+def _keeps(operation: AlterField) -> bool:
+    """Whether no record is rewritten."""
+    return _is_filled(operation) and keeps_bytes(*map(str, _trees(operation)))
+
+
 # What every value of the one becomes in the other, without a function.
 _LOSSLESS: Final = frozenset([("int", "float"), ("bool", "int")])  # and whatever becomes text
 

@@ -1,0 +1,88 @@
+"""Models that change while their records are there: what is made of them, through the commands, and the way back."""
+
+import shutil
+from typing import Any
+
+import pytest
+
+_MODEL = """
+import enum
+from datetime import date
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, RootModel, SecretStr
+
+{before}
+
+class Customer(Model):
+    id: str = Field(primary_key=True)
+    {field}
+
+    class Meta:
+        version = {version}
+"""
+_ALL = ("--yes", "--allow-destructive")
+
+
+class Life:
+    """A project whose model has one field, and a server with one record of it."""
+
+    def __init__(self, project: Any, server: Any) -> None:
+        self.project, self.client = project, server.client()
+        project.settings("shop", url=server.url)
+
+    def declare(self, field: str, before: str = "", version: int = 1) -> None:
+        self.project.models(_MODEL.format(field=field, before=before, version=version))
+
+    def begin(self, field: str, raw: str, before: str = "") -> None:
+        """Declare the field, migrate, and store a record."""
+        shutil.rmtree(self.project.root / "shop" / "redis_migrations")
+        self.declare(field, before)
+        assert self.project.run() == 0, self.project.err
+        assert self.project.command("migrate") == 0, self.project.err
+        self.client.hset("customer:c1", mapping={"id": "c1", "_v": "1", field.partition(":")[0]: raw})
+        self.client.zadd("customer:__index", {"customer:c1": 0})
+
+    def change(self, field: str, before: str = "", *flags: str) -> int:
+        """Declare it otherwise, and make the migration."""
+        self.declare(field, before, version=2)
+        code: int = self.project.run(*flags)
+        return code
+
+    def migrate(self) -> dict[str, str]:
+        """Migrate, and give the record without what is kept aside."""
+        assert self.project.command("migrate", *_ALL) == 0, self.project.err
+        assert self.project.run("--check") == 0, self.project.out
+        record = {name.decode(): raw.decode() for name, raw in self.client.hgetall("customer:c1").items()}
+        return {name: raw for name, raw in record.items() if not name.startswith("_") and name != "id"}
+
+    def go_back(self) -> dict[bytes, bytes]:
+        assert self.project.command("migrate", "shop", "0001", *_ALL) == 0, self.project.err
+        record: dict[bytes, bytes] = self.client.hgetall("customer:c1")
+        return record
+
+
+@pytest.fixture
+def life(project: Any, server: Any) -> Life:
+    return Life(project, server)
+
+
+_ADDRESS = "class Address(BaseModel):\n    zip: str\n    floor: int = 0"
+
+
+def test_a_key_with_a_default_gets_another_type(life: Life) -> None:
+    life.begin("address: Address", '{"zip": "1", "floor": 7}', _ADDRESS)
+    before = life.client.hgetall("customer:c1")
+
+    assert life.change("address: Address", _ADDRESS.replace("int = 0", "str = ''")) == 0, life.project.err
+    assert life.migrate() == {"address": '{"zip": "1", "floor": "7"}'}
+    assert life.go_back() == before
+
+
+def test_rules_judge_a_key_with_a_default_by_its_type(life: Life) -> None:
+    life.begin("address: Address", '{"zip": "1", "floor": "x"}', _ADDRESS.replace("int = 0", "str = ''"))
+
+    assert life.change("address: Address", _ADDRESS) == 0, life.project.err
+    assert life.project.command("migrate", "--plan") == 0, life.project.err
+    assert "RM104 warn  Alter field address.floor" in life.project.out + life.project.err
+    assert life.project.command("check") == 0, life.project.err
