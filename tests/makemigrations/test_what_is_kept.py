@@ -86,3 +86,44 @@ def test_rules_judge_a_key_with_a_default_by_its_type(life: Life) -> None:
     assert life.project.command("migrate", "--plan") == 0, life.project.err
     assert "RM104 warn  Alter field address.floor" in life.project.out + life.project.err
     assert life.project.command("check") == 0, life.project.err
+
+
+_COLOUR = 'class Colour(enum.Enum):\n    RED = "red"'
+_AS_DATE = '~{"date": "2020-01-02"}'
+
+
+@pytest.mark.parametrize(
+    ("old", "raw", "new", "expected"),
+    [
+        ("date | str", '"2020-01-02"', "str | date", _AS_DATE),
+        ("date", '"2020-01-02"', "str | date", _AS_DATE),
+        ("list[date]", '["2020-01-02"]', "list[str | date]", '~[{"date": "2020-01-02"}]'),
+        ("list[set[int]]", "[[1]]", "list[list[int] | set[int]]", '~[{"set": [1]}]'),
+        ("date | int", '"2020-01-02"', "int | date | float | None", '"2020-01-02"'),
+        ("date | str", '"2020-01-02"', "date | str | int", '"2020-01-02"'),
+    ],
+)
+def test_members_of_a_union_are_not_taken_for_others(life: Life, old: str, raw: str, new: str, expected: str) -> None:
+    life.begin(f"value: {old}", raw)
+    before = life.client.hgetall("customer:c1")
+
+    assert life.change(f"value: {new}") == 0, life.project.err
+    assert life.migrate() == {"value": expected}
+    assert life.go_back() == before
+
+
+@pytest.mark.parametrize(("old", "new"), [("date | str", "str | date"), ("list[str | date]", "list[date | str]")])
+def test_another_order_of_members_that_look_alike_is_a_change(life: Life, old: str, new: str) -> None:
+    life.begin(f"value: {old}", '"x"')
+    life.declare(f"value: {new}")
+
+    assert life.project.run("--check") == 1
+    assert life.project.run() == 2
+    assert "its stored shape changed, but its version is still 1" in life.project.err
+
+
+def test_another_order_of_members_that_look_different_is_no_change(life: Life) -> None:
+    life.begin("value: int | list[int] | dict[str, int] | bool | date", "5")
+    life.declare("value: date | bool | dict[str, int] | list[int] | int")
+
+    assert life.project.run("--check") == 0, life.project.out
