@@ -1,8 +1,12 @@
 """Convert values between types when a field's type changes and nobody said how. Pure."""
 
+import json
+
 from pydantic import ConfigDict, TypeAdapter
 
 from redis_models.codec import FieldCodec
+from redis_models.documents import MASK
+from redis_models.tagged import MARK
 
 from .typechange import is_widening
 
@@ -28,7 +32,18 @@ def convert_value(value: object, old: FieldCodec, new: FieldCodec) -> object:
     try:
         return new.validate(value)
     except ValueError:
-        jsonable = old.jsonable(value)
+        jsonable = _shown(value, old)
         if new.kind == "str" and jsonable is not None:
             return _TEXT.validate_python(jsonable)
         return new.validate_jsonable(jsonable)
+
+
+def _shown(value: object, codec: FieldCodec) -> object:
+    """Give ``value`` as JSON; secrets as they are stored, because pydantic masks them."""
+    jsonable = codec.jsonable(value)
+    if codec.kind != "json" or MASK not in repr(jsonable):
+        return jsonable
+    raw = codec.encode(value)
+    if raw.startswith(MARK):
+        raise ValueError("a secret is in it, which only a function can get out")
+    return json.loads(raw)

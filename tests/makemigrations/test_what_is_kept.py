@@ -127,3 +127,29 @@ def test_another_order_of_members_that_look_different_is_no_change(life: Life) -
     life.declare("value: date | bool | dict[str, int] | list[int] | int")
 
     assert life.project.run("--check") == 0, life.project.out
+
+
+_LOGIN = "class Login(BaseModel):\n    secret: SecretStr"
+
+
+def test_a_secret_that_becomes_text_is_not_masked(life: Life) -> None:
+    life.begin("secret: SecretStr", '"hunter2"')
+    before = life.client.hgetall("customer:c1")
+
+    assert life.change("secret: str") == 0, life.project.err
+    assert life.migrate() == {"secret": "hunter2"}
+    assert life.go_back() == before
+
+
+def test_secrets_inside_of_what_becomes_another_type_are_not_masked(life: Life) -> None:
+    life.begin("logins: list[Login]", '[{"secret": "hunter2"}]', _LOGIN)
+
+    assert life.change("logins: dict[str, str] | list[dict[str, str]]") == 0, life.project.err
+    assert life.migrate() == {"logins": '[{"secret": "hunter2"}]'}
+
+
+def test_a_secret_in_a_nested_model_becomes_text(life: Life) -> None:
+    life.begin("login: Login", '{"secret": "hunter2"}', _LOGIN)
+
+    assert life.change("login: Login", _LOGIN.replace("SecretStr", "str")) == 0, life.project.err
+    assert life.migrate() == {"login": '{"secret": "hunter2"}'}
