@@ -1,6 +1,7 @@
 """Convert values between types when a field's type changes and nobody said how. Pure."""
 
 import json
+from typing import get_args
 
 from pydantic import ConfigDict, TypeAdapter
 
@@ -9,6 +10,7 @@ from redis_models.documents import MASK
 from redis_models.tagged import MARK
 
 from .typechange import is_widening
+from .typenames import QuotedStr
 
 __all__ = ["convert_value", "keeps_bytes"]
 
@@ -33,9 +35,13 @@ def convert_value(value: object, old: FieldCodec, new: FieldCodec) -> object:
         return new.validate(value)
     except ValueError:
         jsonable = _shown(value, old)
-        if new.kind == "str" and jsonable is not None:
+        if _is_text(new) and jsonable is not None:
             return _TEXT.validate_python(jsonable)
         return new.validate_jsonable(jsonable)
+
+
+def _is_text(codec: FieldCodec) -> bool:
+    return codec.kind == "str" or QuotedStr in (codec.annotation, *get_args(codec.annotation))
 
 
 def _shown(value: object, codec: FieldCodec) -> object:

@@ -265,6 +265,8 @@ _JUDGES: Final[Sequence[Callable[[Operation, Snapshot], Iterator[tuple[str, str]
     _ends,
     _runs,
 )
+
+
 def _trees(operation: AlterField) -> tuple[Tree, Tree]:
     """Give both types; those of keys stand in NotRequired[...] where reading can do without them."""
     return parse_key(operation.name, operation.old).tree, parse_key(operation.name, operation.new).tree

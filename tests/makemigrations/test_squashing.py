@@ -164,7 +164,7 @@ def test_a_branch_that_follows_the_last_of_the_originals_is_rebased_behind_the_s
     assert long_life.command("migrate") == 1
     assert "0004_m and 0005_m both follow 0002_squashed" in long_life.err
     _ok(long_life, "rebase", "shop", "--onto", "id4")
-    assert "previous = \"id4\"\n    versions = {\"A\": 5}" in (_folder(long_life) / "0005_m.py").read_text()
+    assert 'previous = "id4"\n    versions = {"A": 5}' in (_folder(long_life) / "0005_m.py").read_text()
     _ok(long_life, "migrate", "--allow-destructive")
 
 

@@ -153,3 +153,23 @@ def test_a_secret_in_a_nested_model_becomes_text(life: Life) -> None:
 
     assert life.change("login: Login", _LOGIN.replace("SecretStr", "str")) == 0, life.project.err
     assert life.migrate() == {"login": '{"secret": "hunter2"}'}
+
+
+_NAME = "class Name(RootModel[str]):\n    pass"
+
+
+def test_a_number_becomes_text_that_is_stored_as_json(life: Life) -> None:
+    life.begin("name: int", "7")
+    before = life.client.hgetall("customer:c1")
+
+    assert life.change("name: Name", _NAME) == 0, life.project.err
+    assert life.migrate() == {"name": '"7"'}
+    assert life.go_back() == before
+
+
+def test_what_is_no_number_does_not_become_one_that_is_stored_as_json(life: Life) -> None:
+    life.begin("name: Name", '"x"', _NAME)
+
+    assert life.change("name: Number", "class Number(RootModel[int]):\n    pass") == 0, life.project.err
+    assert life.project.command("migrate", *_ALL) == 6
+    assert "cannot become int" in life.project.err or "cannot become JSON[int]" in life.project.err
