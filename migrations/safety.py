@@ -14,6 +14,7 @@ from redis_models.errors import RecordError, SchemaError
 from .chain import Chain, Link
 from .conversion import keeps_bytes
 from .converters import Converter, MapValues
+from .hiding import hidden_keys
 from .operations import AlterField, AlterTTL, Operation, RemoveField, Risk, Run, Transform
 from .route import Route, stage_of
 from .sampling import Sample
@@ -221,6 +222,8 @@ def _static(link: Link, before: Snapshot) -> Iterator[tuple[str, str]]:
 def _hides(operation: Operation, state: Snapshot) -> Iterator[tuple[str, str]]:
     if operation.risk is Risk.HIDES:
         yield "RM101", operation.describe()
+    if isinstance(operation, AlterField) and operation.convert is None and (keys := hidden_keys(*_trees(operation))):
+        yield "RM101", f"{operation.describe()}: {', '.join(keys)} will be out of sight"
     if isinstance(operation, RemoveField) and operation.back is None and "." not in operation.name:
         field = state.model(operation.model).field(operation.name)
         if isinstance(field.default, _Required) and not field.codec.is_optional:

@@ -4,7 +4,8 @@
   values, a nested field gets a default, members of a union that look different in JSON change places. It makes no
   migration; the next one that is made anyway takes it along.
 - A *widening* leaves all stored bytes as they are, but new values may be unreadable for old code: a type is made
-  optional, a union gets a member that looks like no other, a nested object gets a field with a default. It raises the version, and no more.
+  optional, a union gets a member that looks like no other, a nested object gets a field with a default. It raises the
+  version, and no more.
 - Anything else converts.
 """
 

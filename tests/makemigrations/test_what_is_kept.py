@@ -173,3 +173,39 @@ def test_what_is_no_number_does_not_become_one_that_is_stored_as_json(life: Life
     assert life.change("name: Number", "class Number(RootModel[int]):\n    pass") == 0, life.project.err
     assert life.project.command("migrate", *_ALL) == 6
     assert "cannot become int" in life.project.err or "cannot become JSON[int]" in life.project.err
+
+
+_SHAPES = "class Round(BaseModel):\n    r: int\nclass Flat(BaseModel):\n    w: int\n    h: int = 1"
+
+
+@pytest.mark.parametrize(
+    ("old", "raw", "new", "hidden"),
+    [
+        ("Round | Flat", '{"w": 3, "h": 4}', "Round | int", "h, w"),
+        ("list[Round | Flat]", '[{"w": 3, "h": 4}]', "list[Round | int]", "h, w"),
+        ("dict[str, int]", '{"r": 3, "x": 4}', "Round", "keys that the new type does not name"),
+    ],
+)
+def test_keys_that_the_new_type_does_not_have_want_a_consent(
+    life: Life, old: str, raw: str, new: str, hidden: str
+) -> None:
+    life.begin(f"shape: {old}", raw, _SHAPES)
+
+    assert life.change(f"shape: {new}", _SHAPES) == 0, life.project.err
+    assert life.project.command("migrate", "--yes") == 5
+    assert f": {hidden} will be out of sight" in life.project.err + life.project.out
+
+
+@pytest.mark.parametrize(
+    ("old", "raw", "new"),
+    [
+        ("Round | Flat", '{"w": 3, "h": 4}', "Flat | Round | None"),
+        ("Round", '{"r": 3}', "dict[str, int]"),
+        ("list[Round | int]", '[{"r": 3}]', "set[str] | list[Round]"),
+    ],
+)
+def test_keys_that_the_new_type_has_want_no_consent(life: Life, old: str, raw: str, new: str) -> None:
+    life.begin(f"shape: {old}", raw, _SHAPES)
+
+    assert life.change(f"shape: {new}", _SHAPES) == 0, life.project.err
+    assert life.project.command("migrate", "--yes") == 0, life.project.err
