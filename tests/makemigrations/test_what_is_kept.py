@@ -209,3 +209,21 @@ def test_keys_that_the_new_type_has_want_no_consent(life: Life, old: str, raw: s
 
     assert life.change(f"shape: {new}", _SHAPES) == 0, life.project.err
     assert life.project.command("migrate", "--yes") == 0, life.project.err
+
+
+def test_evidence_is_looked_for_under_the_name_that_the_records_have(life: Life) -> None:
+    life.begin('state: Literal["a", "b"]', '"a"')
+
+    assert life.change('status: Literal["b", "c"]', "", "--rename", "Customer.state=status") == 3
+    assert "'a' is gone; values now: 'b', 'c'  (1 record holds 'a')" in life.project.err
+
+
+def test_evidence_is_looked_for_under_the_key_that_the_objects_have(life: Life) -> None:
+    order = 'class Order(BaseModel):\n    state: Literal["a", "b"]\n    n: int'
+    life.begin("order: Order", '{"state": "a", "n": 1}', order)
+    changed = order.replace("state", "status").replace('"a", "b"', '"b", "c"')
+
+    assert life.change("bill: Order", changed, "--rename", "Customer.order=bill") == 3
+    flags = ("--rename", "Customer.order=bill", "--rename", "Customer.bill.state=bill.status")
+    assert life.change("bill: Order", changed, *flags) == 3, life.project.err
+    assert "(1 record holds 'a')" in life.project.err
