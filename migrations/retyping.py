@@ -287,7 +287,24 @@ def _change_keys(found: Retyping, path: str, old: Object, new: Object) -> None:
         if not one.is_required:
             found.not_required.add(f"{path}.{other.name}")
         _change(found, f"{path}.{other.name}", one.tree, other.tree)
+        if other.is_required and not one.is_required and not found.questions:
+            _require(found, f"{path}.{other.name}", other.tree)
     found.operations += [RemoveField(found.model, place) for place in removed]
+
+
+def _require(found: Retyping, place: str, tree: Tree) -> None:
+    """Fill a key that reading could do without, where it is absent, with an answer."""
+    last = found.operations[-1] if found.operations else None
+    if isinstance(last, AlterField) and last.name == place and isinstance(last.convert, (FillNone, ToWrite)):
+        found.operations[-1] = replace(last, new=str(tree))
+    elif fill := found.given.take(FillAnswer, place):
+        fill.check(str(tree))
+        found.operations.append(AlterField(found.model, place, f"NotRequired[{tree}]", str(tree), FillNone(fill.value)))
+    elif found.given.take(ComputeAnswer, place):
+        function = ToWrite(function_name(found.model, place))
+        found.operations.append(AlterField(found.model, place, f"NotRequired[{tree}]", str(tree), function))
+    else:
+        found.questions.append(FillQuestion(found.model, place, str(tree)))
 
 
 def _names(tree: Object) -> set[str]:

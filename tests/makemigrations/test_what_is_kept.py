@@ -227,3 +227,44 @@ def test_evidence_is_looked_for_under_the_key_that_the_objects_have(life: Life) 
     flags = ("--rename", "Customer.order=bill", "--rename", "Customer.bill.state=bill.status")
     assert life.change("bill: Order", changed, *flags) == 3, life.project.err
     assert "(1 record holds 'a')" in life.project.err
+
+
+_PLACE = "class Place(BaseModel):\n    zip: str\n    city: str = 'X'"
+
+
+def test_a_key_that_loses_its_default_is_asked_about_and_filled_where_it_is_absent(life: Life) -> None:
+    life.begin("places: list[Place]", '[{"zip": "1"}, {"zip": "2", "city": "Y"}]', _PLACE)
+    before = life.client.hgetall("customer:c1")
+    required = _PLACE.replace(" = 'X'", "")
+
+    assert life.change("places: list[Place]", required) == 3
+    assert "Customer.places.city → str, required, no default for existing records" in life.project.err
+    assert life.change("places: list[Place]", required, "--default", "Customer.places.city='?'") == 0, life.project.err
+    assert life.migrate() == {"places": '[{"zip": "1", "city": "?"}, {"zip": "2", "city": "Y"}]'}
+    assert life.go_back() == before
+
+
+def test_a_key_that_loses_its_default_and_gets_another_type_is_filled(life: Life) -> None:
+    life.begin("place: Place", '{"zip": "1"}', _PLACE.replace("str = 'X'", "int | None = None"))
+    before = life.client.hgetall("customer:c1")
+    flag = "Customer.place.city='?'"
+
+    assert life.change("place: Place", _PLACE.replace(" = 'X'", ""), "--default", flag) == 0, life.project.err
+    assert life.migrate() == {"place": '{"zip": "1", "city": "?"}'}
+    assert life.go_back() == before
+
+
+def test_a_key_that_loses_its_default_is_computed_where_it_is_absent(life: Life) -> None:
+    life.begin("place: Place", '{"zip": "1"}', _PLACE)
+    before = life.client.hgetall("customer:c1")
+    flags = ("--compute", "Customer.place.city")
+
+    assert life.change("place: Place", _PLACE.replace(" = 'X'", ""), *flags) == 0, life.project.err
+    file = next((life.project.root / "shop" / "redis_migrations").glob("0002*.py"))
+    text = file.read_text()
+    start = text.index("def ")
+    end = text.index("class Migration")
+    name = text[start:end].split("(")[0].removeprefix("def ")
+    file.write_text(f"{text[:start]}def {name}(city):\n    return city or 'Q'\n\n\n{text[end:]}")
+    assert life.migrate() == {"place": '{"zip": "1", "city": "Q"}'}
+    assert life.go_back() == before
