@@ -151,10 +151,10 @@ def _retype(found: Retyping, path: str, old: Tree, new: Tree) -> None:
     match before, after:
         case Object(), Object() if not rest and not others:
             _change_keys(found, path, before, after)
+        case _ if _gets_zone(old, new):
+            _attach_zone(found, path, old, new)
         case Container(), Container() if not rest and not others and _is_alike(before, after):
             _change_items(found, path, old, new, before, after)
-        case Atom(was), Atom("datetime[aware]") if not rest and not others and was in _NAIVE:
-            _attach_zone(found, path, old, new)
         case _ if (tag := tag_of(without_none(old))) and (new_tag := tag_of(without_none(new))):
             variants = without_none(old) if tag == new_tag else _with_tag(found, path, old, tag, new_tag)
             _change_variants(found, path, new_tag, variants, without_none(new))
@@ -243,6 +243,23 @@ def _likeliest(values: Iterable[Literal], gone: Literal) -> tuple[str, ...]:
     name = str(gone).lower()
     matcher = [(SequenceMatcher(None, str(one).lower(), name, autojunk=False).ratio(), str(one)) for one in values]
     return tuple(text for _, text in sorted(matcher, key=lambda pair: -pair[0]))
+
+
+def _gets_zone(old: Tree, new: Tree) -> bool:
+    """Whether nothing changes but that instants get a time zone, be it in containers."""
+    one, other = without_none(old), without_none(new)
+    if len(one) != 1 or len(other) != 1 or (NONE in members_of(old)) != (NONE in members_of(new)):
+        return False
+    match one[0], other[0]:
+        case Atom(was), Atom("datetime[aware]"):
+            return was in _NAIVE
+        case Container() as before, Container() as after if _is_alike(before, after):
+            pairs = [*zip(before.items, after.items, strict=True)]
+            is_kept = before.kind != "dict" or before.items[0] == after.items[0]
+            differing = [pair for pair in pairs if pair[0] != pair[1]]
+            return is_kept and bool(differing) and all(_gets_zone(*pair) for pair in differing)
+        case _:
+            return False
 
 
 def _attach_zone(found: Retyping, path: str, old: Tree, new: Tree) -> None:

@@ -7,10 +7,10 @@ import pytest
 
 _MODEL = """
 import enum
-from datetime import date
+from datetime import date, datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, RootModel, SecretStr
+from pydantic import AwareDatetime, BaseModel, RootModel, SecretStr
 
 {before}
 
@@ -268,3 +268,26 @@ def test_a_key_that_loses_its_default_is_computed_where_it_is_absent(life: Life)
     file.write_text(f"{text[:start]}def {name}(city):\n    return city or 'Q'\n\n\n{text[end:]}")
     assert life.migrate() == {"place": '{"zip": "1", "city": "Q"}'}
     assert life.go_back() == before
+
+
+@pytest.mark.parametrize(
+    ("old", "raw", "expected"),
+    [
+        ("list[{}]", '["2020-01-02T00:00:00"]', '["2020-01-02T00:00:00+01:00"]'),
+        ("dict[str, list[{} | None]] | None", '{"a": ["2020-01-02T00:00:00", null]}', None),
+        ("tuple[{}, int]", '["2020-01-02T00:00:00", 1]', None),
+    ],
+)
+def test_instants_in_containers_get_the_time_zone_that_they_were_meant_in(
+    life: Life, old: str, raw: str, expected: str | None
+) -> None:
+    life.begin(f"at: {old.format('datetime')}", raw)
+    before = life.client.hgetall("customer:c1")
+
+    assert life.change(f"at: {old.format('AwareDatetime')}") == 3
+    assert "use --zone Customer.at=UTC (any zone)" in life.project.err
+    flags = ("--zone", "Customer.at=Europe/Berlin")
+    assert life.change(f"at: {old.format('AwareDatetime')}", "", *flags) == 0, life.project.err
+    assert life.migrate() == {"at": expected or raw.replace("00:00:00", "00:00:00+01:00")}
+    life.client.hset("customer:c1", "at", (expected or raw.replace("00:00:00", "00:00:00+01:00")).replace("-02", "-03"))
+    assert life.go_back()[b"at"] == before[b"at"].replace(b"-02", b"-03")
