@@ -5,7 +5,7 @@ from pathlib import Path
 
 from redis_models.client import run
 from redis_models.errors import RedisModelsError
-from redis_models.migrations.evidence import evidence_for
+from redis_models.migrations.evidence import as_stored, evidence_for
 from redis_models.migrations.questions import Question
 from redis_models.migrations.sampling import sample
 from redis_models.store import Store
@@ -34,10 +34,9 @@ def with_evidence(context: CliContext, task: Task) -> Task:
 
 
 def _told(store: Store, task: Task, question: Question) -> Question:
-    old = task.old.by_name.get(question.model)
-    if old is None:  # under the name that the model has now
-        renamed = [one for one in task.old.models if one.name not in task.place.code.by_name]
-        old = renamed[0] if len(renamed) == 1 else None
-    if old is None:
+    stored = as_stored(question, task.found.operations, task.answers)
+    schema = task.old.by_name.get(stored.model)
+    if schema is None:
         return question
-    return replace(question, evidence=evidence_for(question, old, run(store.sync_client, sample(old.keys, _RECORDS))))
+    found = evidence_for(stored, schema, run(store.sync_client, sample(schema.keys, _RECORDS)))
+    return replace(question, evidence=found)

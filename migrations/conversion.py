@@ -1,10 +1,16 @@
 """Convert values between types when a field's type changes and nobody said how. Pure."""
 
+import json
+from typing import get_args
+
 from pydantic import ConfigDict, TypeAdapter
 
 from redis_models.codec import FieldCodec
+from redis_models.documents import MASK
+from redis_models.tagged import MARK
 
 from .typechange import is_widening
+from .typenames import QuotedStr
 
 __all__ = ["convert_value", "keeps_bytes"]
 
@@ -28,7 +34,22 @@ def convert_value(value: object, old: FieldCodec, new: FieldCodec) -> object:
     try:
         return new.validate(value)
     except ValueError:
-        jsonable = old.jsonable(value)
-        if new.kind == "str" and jsonable is not None:
+        jsonable = _shown(value, old)
+        if _is_text(new) and jsonable is not None:
             return _TEXT.validate_python(jsonable)
         return new.validate_jsonable(jsonable)
+
+
+def _is_text(codec: FieldCodec) -> bool:
+    return codec.kind == "str" or QuotedStr in (codec.annotation, *get_args(codec.annotation))
+
+
+def _shown(value: object, codec: FieldCodec) -> object:
+    """Give ``value`` as JSON; secrets as they are stored, because pydantic masks them."""
+    jsonable = codec.jsonable(value)
+    if codec.kind != "json" or MASK not in repr(jsonable):
+        return jsonable
+    raw = codec.encode(value)
+    if raw.startswith(MARK):
+        raise ValueError("a secret is in it, which only a function can get out")
+    return json.loads(raw)

@@ -3,7 +3,7 @@
 import zoneinfo
 from abc import ABC, abstractmethod
 from collections import deque
-from collections.abc import Hashable, Iterable, Mapping
+from collections.abc import Callable, Hashable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
@@ -126,9 +126,11 @@ class AttachTimezone(Converter):
             ) from exc
 
     def __call__(self, value: object) -> object:
-        """Convert one value."""
-        is_naive = isinstance(value, datetime) and value.tzinfo is None
-        return value.replace(tzinfo=self._zone) if is_naive and isinstance(value, datetime) else value
+        """Convert one value, or the items of a container."""
+        return _each(value, self._attached)
+
+    def _attached(self, value: datetime) -> datetime:
+        return value.replace(tzinfo=self._zone) if value.tzinfo is None else value
 
     def inverse(self, old: str) -> "Converter":
         """Give what tells the time that a clock in the zone shows."""
@@ -140,9 +142,22 @@ class _DetachTimezone(Converter):
     zone: zoneinfo.ZoneInfo
 
     def __call__(self, value: object) -> object:
-        if not isinstance(value, datetime) or value.tzinfo is None:
-            return value
-        return value.astimezone(self.zone).replace(tzinfo=None, fold=0)
+        return _each(value, self._detached)
+
+    def _detached(self, value: datetime) -> datetime:
+        return value if value.tzinfo is None else value.astimezone(self.zone).replace(tzinfo=None, fold=0)
 
     def inverse(self, old: str) -> None:
         """Give None: nobody goes back twice."""
+
+
+def _each(value: object, convert: Callable[[datetime], datetime]) -> object:
+    """Convert instants, also those in containers; give the value itself where there is none to convert."""
+    if isinstance(value, datetime):
+        return convert(value)
+    if isinstance(value, dict):
+        items = cast("Mapping[object, object]", value).items()
+        return {name: _each(one, convert) for name, one in items}
+    if isinstance(value, _CONTAINERS):
+        return [_each(one, convert) for one in cast("Iterable[object]", value)]
+    return value

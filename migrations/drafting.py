@@ -7,7 +7,7 @@ import json
 import keyword
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from pathlib import Path
 from typing import Final, cast
@@ -23,6 +23,9 @@ __all__ = ["Draft", "DraftedField", "Table", "draft", "render_models"]
 
 _NONE: Final = frozenset((b"None", b"null"))
 _NAMES_OF_MODELS: Final = frozenset(dir(Model))
+# What the source says itself: a field of such a name would take its place in the rest of the class.
+_NAMES_OF_TYPES: Final = frozenset(["bool", "bytes", "dict", "float", "int", "list", "object", "str", "UUID"])
+_NAMES_OF_CLASSES: Final = frozenset(["Field", "Model", "UUID"])
 _ENVIRONMENT: Final = jinja2.Environment(
     loader=jinja2.FileSystemLoader(Path(__file__).parent / "templates"),
     undefined=jinja2.StrictUndefined,
@@ -108,7 +111,7 @@ def draft(table: Table, taken: Iterable[str]) -> Draft:
     for column, values in sorted(columns.items()):
         if column == key or column.startswith(RESERVED):
             continue
-        if not column.isidentifier() or keyword.iskeyword(column) or column in _NAMES_OF_MODELS or column[:1] == "_":
+        if not _is_name(column):
             comments.append(f"The stored field {column!r} cannot be called that in a class, and is left out.")
             continue
         type, default = _type_and_default(values, len(table.records))
@@ -129,13 +132,31 @@ def render_models(drafts: Sequence[Draft], others: int) -> str:
         drafts: Its models.
         others: How many keys hold no hash.
     """
+    names = {one.name for each in drafts for one in each.fields}
+    drafts = [_with_free_types(one, names) for one in drafts]
     text = " ".join(one.type for each in drafts for one in each.fields)
     return _ENVIRONMENT.get_template("models.py.j2").render(
         drafts=drafts,
         others=others,
-        dates=[name for name in ("date", "datetime") if re.search(rf"\b{name}\b", text)],
+        dates=[f"{name}{alias}" for name in _DATES for alias in ("", f" as {name}_type") if _says(text, name, alias)],
         has_uuid="UUID" in text,
     )
+
+
+_DATES: Final = ("date", "datetime")
+
+
+def _says(text: str, name: str, alias: str) -> bool:
+    return re.search(rf"\b{alias.rpartition(' ')[2] or name}\b", text) is not None
+
+
+def _with_free_types(one: Draft, names: Iterable[str]) -> Draft:
+    """Give the draft with another name of each type that a field is called like: ``date: date | None = None``."""
+    taken = "|".join(name for name in _DATES if name in names)
+    if not taken:
+        return one
+    renamed = (replace(each, type=re.sub(rf"\b({taken})\b", r"\1_type", each.type)) for each in one.fields)
+    return replace(one, fields=tuple(renamed))
 
 
 def _columns(records: Mapping[str, Mapping[str, bytes]]) -> dict[str, list[bytes]]:
@@ -149,11 +170,15 @@ def _columns(records: Mapping[str, Mapping[str, bytes]]) -> dict[str, list[bytes
 def _key_field(table: Table, columns: Mapping[str, Sequence[bytes]]) -> str | None:
     """Find the field that holds the last part of the key in every record; ``id`` before others."""
     for name in sorted(columns, key=lambda one: (one != "id", one)):
-        if not name.isidentifier() or name in _NAMES_OF_MODELS:
-            continue
-        if all(record.get(name) == _last_part(table, key) for key, record in table.records.items()):
+        if _is_name(name) and all(record.get(name) == _last_part(table, key) for key, record in table.records.items()):
             return name
     return None
+
+
+def _is_name(field: str) -> bool:
+    """Whether a field of a class can be called that."""
+    is_free = field not in _NAMES_OF_MODELS | _NAMES_OF_TYPES | _NAMES_OF_CLASSES
+    return field.isidentifier() and not keyword.iskeyword(field) and is_free and field[:1] != "_"
 
 
 def _last_part(table: Table, key: str) -> bytes:
@@ -240,7 +265,7 @@ def _class_name(table: str, taken: Iterable[str]) -> str:
     name = "".join(part[:1].upper() + part[1:] for part in re.split(r"\W|_", table)) or "Table"
     if not name.isidentifier() or keyword.iskeyword(name):
         name = "Table" + re.sub(r"\W", "", name)
-    while name in taken:
+    while name in {*taken, *_NAMES_OF_CLASSES}:
         name += "_"
     return name
 

@@ -1,15 +1,43 @@
 """Evidence: what stored records say about a question of the diff. Pure; the records come from ``sampling``."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import cast
 
 from redis_models.shape import STAMP, stored_version
 
+from .answers import Answers, RenameAnswer
+from .operations import Operation, RenameField, RenameModel
 from .questions import MapQuestion, NoneQuestion, Question, RenameQuestion
 from .sampling import Sample
 from .schema import ModelSchema
 
-__all__ = ["evidence_for"]
+__all__ = ["as_stored", "evidence_for"]
+
+
+def as_stored(question: Question, operations: Iterable[Operation], answers: Answers) -> Question:
+    """Give a question with the names that model and field have in the records, which are not rewritten yet.
+
+    Args:
+        question: What is asked, in the names of the code.
+        operations: What is certain already: renames, for one.
+        answers: To earlier questions; those about keys are no operations before the last question is answered.
+    """
+    model, place = question.model, getattr(question, "field", "")
+    for one in answers.of(RenameAnswer, model):
+        if "." in one.new:
+            place = _moved(place, one.new, one.old)
+    for operation in reversed([*operations]):
+        if isinstance(operation, RenameModel) and operation.new == model:
+            model = operation.model
+        elif isinstance(operation, RenameField) and operation.model == model:
+            place = _moved(place, operation.new, operation.old)
+    found = replace(question, model=model)
+    return replace(found, field=place) if place else found  # type: ignore[call-arg]  # some kinds have one
+
+
+def _moved(place: str, new: str, old: str) -> str:
+    return old + place[len(new) :] if f"{place}.".startswith(f"{new}.") else place
 
 
 def evidence_for(question: Question, schema: ModelSchema, sample: Sample) -> str:
@@ -80,7 +108,7 @@ def _found(value: object, path: Sequence[str]) -> Iterator[object]:
             yield from _found(document[path[0]], path[1:])
         elif not path or not any(path[0] in document for _ in document):
             for one in document.values():
-                if isinstance(one, (dict, list)) or not path:
+                if type(one) in (dict, list) or not path:
                     yield from _found(one, path)
     elif not path:
         yield value

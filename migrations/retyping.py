@@ -151,10 +151,10 @@ def _retype(found: Retyping, path: str, old: Tree, new: Tree) -> None:
     match before, after:
         case Object(), Object() if not rest and not others:
             _change_keys(found, path, before, after)
+        case _ if _gets_zone(old, new):
+            _attach_zone(found, path, old, new)
         case Container(), Container() if not rest and not others and _is_alike(before, after):
             _change_items(found, path, old, new, before, after)
-        case Atom(was), Atom("datetime[aware]") if not rest and not others and was in _NAIVE:
-            _attach_zone(found, path, old, new)
         case _ if (tag := tag_of(without_none(old))) and (new_tag := tag_of(without_none(new))):
             variants = without_none(old) if tag == new_tag else _with_tag(found, path, old, tag, new_tag)
             _change_variants(found, path, new_tag, variants, without_none(new))
@@ -245,6 +245,23 @@ def _likeliest(values: Iterable[Literal], gone: Literal) -> tuple[str, ...]:
     return tuple(text for _, text in sorted(matcher, key=lambda pair: -pair[0]))
 
 
+def _gets_zone(old: Tree, new: Tree) -> bool:
+    """Whether nothing changes but that instants get a time zone, be it in containers."""
+    one, other = without_none(old), without_none(new)
+    if len(one) != 1 or len(other) != 1 or (NONE in members_of(old)) != (NONE in members_of(new)):
+        return False
+    match one[0], other[0]:
+        case Atom(was), Atom("datetime[aware]"):
+            return was in _NAIVE
+        case Container() as before, Container() as after if _is_alike(before, after):
+            pairs = [*zip(before.items, after.items, strict=True)]
+            is_kept = before.kind != "dict" or before.items[0] == after.items[0]
+            differing = [pair for pair in pairs if pair[0] != pair[1]]
+            return is_kept and bool(differing) and all(_gets_zone(*pair) for pair in differing)
+        case _:
+            return False
+
+
 def _attach_zone(found: Retyping, path: str, old: Tree, new: Tree) -> None:
     answer = found.given.take(ZoneAnswer, path)
     if answer is not None:
@@ -287,7 +304,24 @@ def _change_keys(found: Retyping, path: str, old: Object, new: Object) -> None:
         if not one.is_required:
             found.not_required.add(f"{path}.{other.name}")
         _change(found, f"{path}.{other.name}", one.tree, other.tree)
+        if other.is_required and not one.is_required and not found.questions:
+            _require(found, f"{path}.{other.name}", other.tree)
     found.operations += [RemoveField(found.model, place) for place in removed]
+
+
+def _require(found: Retyping, place: str, tree: Tree) -> None:
+    """Fill a key that reading could do without, where it is absent, with an answer."""
+    last = found.operations[-1] if found.operations else None
+    if isinstance(last, AlterField) and last.name == place and isinstance(last.convert, (FillNone, ToWrite)):
+        found.operations[-1] = replace(last, new=str(tree))
+    elif fill := found.given.take(FillAnswer, place):
+        fill.check(str(tree))
+        found.operations.append(AlterField(found.model, place, f"NotRequired[{tree}]", str(tree), FillNone(fill.value)))
+    elif found.given.take(ComputeAnswer, place):
+        function = ToWrite(function_name(found.model, place))
+        found.operations.append(AlterField(found.model, place, f"NotRequired[{tree}]", str(tree), function))
+    else:
+        found.questions.append(FillQuestion(found.model, place, str(tree)))
 
 
 def _names(tree: Object) -> set[str]:

@@ -14,10 +14,12 @@ from redis_models.errors import RecordError, SchemaError
 from .chain import Chain, Link
 from .conversion import keeps_bytes
 from .converters import Converter, MapValues
+from .hiding import hidden_keys
 from .operations import AlterField, AlterTTL, Operation, RemoveField, Risk, Run, Transform
 from .route import Route, stage_of
 from .sampling import Sample
 from .schema import Snapshot, _Required
+from .typetree import Tree, parse_key
 
 __all__ = ["RULES", "Finding", "Level", "Rule", "findings_of"]
 
@@ -220,6 +222,8 @@ def _static(link: Link, before: Snapshot) -> Iterator[tuple[str, str]]:
 def _hides(operation: Operation, state: Snapshot) -> Iterator[tuple[str, str]]:
     if operation.risk is Risk.HIDES:
         yield "RM101", operation.describe()
+    if isinstance(operation, AlterField) and operation.convert is None and (keys := hidden_keys(*_trees(operation))):
+        yield "RM101", f"{operation.describe()}: {', '.join(keys)} will be out of sight"
     if isinstance(operation, RemoveField) and operation.back is None and "." not in operation.name:
         field = state.model(operation.model).field(operation.name)
         if isinstance(field.default, _Required) and not field.codec.is_optional:
@@ -227,9 +231,9 @@ def _hides(operation: Operation, state: Snapshot) -> Iterator[tuple[str, str]]:
 
 
 def _converts(operation: Operation, state: Snapshot) -> Iterator[tuple[str, str]]:
-    if isinstance(operation, AlterField) and not keeps_bytes(operation.old, operation.new):
+    if isinstance(operation, AlterField) and not _keeps(operation):
         is_own = operation.convert is not None and not isinstance(operation.convert, Converter)
-        if operation.convert is None and not _is_lossless(operation.old, operation.new):
+        if operation.convert is None and not (_is_filled(operation) and _is_lossless(*map(str, _trees(operation)))):
             yield "RM104", operation.describe()
         if is_own and operation.back is None:
             yield "RM108", operation.describe()
@@ -264,6 +268,24 @@ _JUDGES: Final[Sequence[Callable[[Operation, Snapshot], Iterator[tuple[str, str]
     _ends,
     _runs,
 )
+
+
+def _trees(operation: AlterField) -> tuple[Tree, Tree]:
+    """Give both types; those of keys stand in NotRequired[...] where reading can do without them."""
+    return parse_key(operation.name, operation.old).tree, parse_key(operation.name, operation.new).tree
+
+
+def _is_filled(operation: AlterField) -> bool:
+    """Whether no object lacks it: a key that becomes required may be absent in some."""
+    was, is_now = (parse_key(operation.name, one).is_required for one in (operation.old, operation.new))
+    return was >= is_now
+
+
+def _keeps(operation: AlterField) -> bool:
+    """Whether no record is rewritten."""
+    return _is_filled(operation) and keeps_bytes(*map(str, _trees(operation)))
+
+
 # What every value of the one becomes in the other, without a function.
 _LOSSLESS: Final = frozenset([("int", "float"), ("bool", "int")])  # and whatever becomes text
 

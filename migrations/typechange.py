@@ -1,21 +1,23 @@
 """Type changes: whether what is stored as one type is stored alike as another. Pure.
 
 - A *note* changes nothing that is stored: an enum gets another member or renames one, an enum becomes a Literal of its
-  values, a nested field gets a default, the members of a union change places. It makes no migration; the next one that
-  is made anyway takes it along.
+  values, a nested field gets a default, members of a union that look different in JSON change places. It makes no
+  migration; the next one that is made anyway takes it along.
 - A *widening* leaves all stored bytes as they are, but new values may be unreadable for old code: a type is made
-  optional, a union gets a member, a nested object gets a field with a default. It raises the version, and no more.
+  optional, a union gets a member that looks like no other, a nested object gets a field with a default. It raises the
+  version, and no more.
 - Anything else converts.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
+from typing import Final
 
 from redis_models.codec import codec_for
 
 from .historical import resolve
 from .schema import Literal
-from .typetree import NONE, Choice, Container, EnumTree, LiteralTree, Object, Tree, parse, stored_values
+from .typetree import NONE, Atom, Choice, Container, EnumTree, LiteralTree, Object, Tree, parse, stored_values
 
 __all__ = ["is_note", "is_widening", "members_of", "without_none"]
 
@@ -59,7 +61,50 @@ def _reads(old: Tree, new: Tree, rule: _Rule) -> bool:
     held, known = stored_values(old), stored_values(new)
     if held is not None and known is not None:
         return _holds_all(known, held) and (rule is _is_widened or (NONE in before) == (NONE in after))
+    if not _is_told_apart(before, after):
+        return False
     return all(any(one == other or rule(one, other) for other in after) for one in before)
+
+
+# What the JSON of a type looks like; of a type that is not here it may look like anything.
+_LOOKS: Final[Mapping[str, str]] = {
+    **{one: one for one in ("bool", "float", "int")},  # pydantic tells 5 from 5.0
+    **dict.fromkeys(("Decimal", "Fraction", "Path", "SecretBytes", "SecretStr", "UUID", "ZoneInfo", "complex"), "text"),
+    **dict.fromkeys(("date", "datetime", "datetime[aware]", "datetime[naive]", "str", "time", "timedelta"), "text"),
+    **dict.fromkeys(("bytes", "bytes[hex]", "bytes[utf8]"), "text"),
+    **{f"IPv{version}{kind}": "text" for version in (4, 6) for kind in ("Address", "Interface", "Network")},
+}
+_ALL_LOOKS: Final = frozenset([*_LOOKS.values(), "array", "dict"])
+
+
+def _is_told_apart(before: Sequence[Tree], after: Sequence[Tree]) -> bool:
+    """Whether the members of a union that look alike in JSON are those that there were, in the same order.
+
+    Otherwise pydantic may read as one what was written as another: a date as text. Objects are told apart by their
+    keys, as far as they are.
+    """
+    return all(
+        len(alike := [one for one in after if look in _looks_of(one)]) < 2
+        or alike == [one for one in before if look in _looks_of(one)]
+        for look in _ALL_LOOKS
+    )
+
+
+def _looks_of(tree: Tree) -> frozenset[str]:
+    match tree:
+        case Atom("None"):
+            return frozenset()
+        case Atom(text):
+            return frozenset([_LOOKS[text]]) if text in _LOOKS else _ALL_LOOKS
+        case Container():
+            return frozenset(["dict" if tree.kind == "dict" else "array"])
+        case EnumTree() | LiteralTree():
+            kinds = {str: "text", bool: "bool", int: "int", float: "float", list: "array", dict: "dict"}
+            return frozenset(kinds[type(one)] for one in stored_values(tree) or () if one is not None)
+        case Object():
+            return frozenset(["object"])
+        case _:
+            return _ALL_LOOKS
 
 
 def _holds_all(values: Sequence[Literal], others: Sequence[Literal]) -> bool:

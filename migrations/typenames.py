@@ -14,7 +14,7 @@ import zoneinfo
 from collections import abc
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final, TypeVar
+from typing import Final, NewType, TypeVar
 
 import pydantic
 import typing_extensions
@@ -28,12 +28,18 @@ __all__ = [
     "OPAQUE",
     "QUALIFIERS",
     "SPELLINGS",
+    "QuotedStr",
     "TypeText",
     "looked_up",
     "with_unit",
 ]
 
 T = TypeVar("T")
+
+# What the codec writes as JSON, because it is not spelled as the type that is plain text.
+QuotedFloat = NewType("QuotedFloat", float)
+QuotedInt = NewType("QuotedInt", int)
+QuotedStr = NewType("QuotedStr", str)
 
 # Texts that stand for one type.
 NAMES: Final[Mapping[str, object]] = {
@@ -46,6 +52,9 @@ NAMES: Final[Mapping[str, object]] = {
     "IPv6Address": ipaddress.IPv6Address,
     "IPv6Interface": ipaddress.IPv6Interface,
     "IPv6Network": ipaddress.IPv6Network,
+    "JSON[float]": QuotedFloat,
+    "JSON[int]": QuotedInt,
+    "JSON[str]": QuotedStr,
     "None": types.NoneType,
     "Path": pathlib.Path,
     "Pattern": re.Pattern,
@@ -75,9 +84,6 @@ OPAQUE: Final = frozenset(
         "ByteSize",
         "Email",
         "ImportString",
-        "JSON[float]",
-        "JSON[int]",
-        "JSON[str]",
         "Json",
         "NameEmail",
         "Pattern[bytes]",

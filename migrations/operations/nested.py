@@ -9,6 +9,7 @@ from functools import lru_cache
 
 from redis_models.errors import RecordError
 
+from ..converters import FillNone
 from ..paths import Document, Edit, changed, changed_back, plain
 from ..schema import FieldSchema, Literal
 from ..steps import Patch
@@ -102,6 +103,7 @@ class AlterKey(Edit):
         there: Texts of the objects whose key changes.
         here: Likewise of what they become.
         convert, back: As given to the operation.
+        is_filled: Whether the key becomes required, so that ``convert`` is asked with None where it is absent.
     """
 
     old: FieldSchema
@@ -111,16 +113,29 @@ class AlterKey(Edit):
     here: frozenset[str]
     convert: Function | None
     back: Function | None
+    is_filled: bool = False
 
     def forward(self, document: Document, type: str) -> None:
-        if self.name in document and _canonical(type) in self.there:
+        if _canonical(type) not in self.there:
+            return
+        if self.name in document:
             document[self.name] = self._convert(document[self.name], self.old, self.new, self.convert)
+        elif self.is_filled:
+            document[self.name] = self._filled()
+
+    def _filled(self) -> object:
+        if isinstance(self.convert, FillNone):
+            return plain(literal(self.new.type, self.convert.value, f"{self.old.name}: FillNone"))
+        value = called(self.convert, self.old.name, f"convert of {self.old.name}", None) if self.convert else None
+        return plain(validated(self.new.codec, self.new.name, self.new.type, value))
 
     def backward(self, document: Document, type: str, before: Mapping[str, object] | None) -> None:
         if self.name not in document or _canonical(type) not in self.here:
             return
         now = document[self.name]
-        if before is not None and self.name in before and self._becomes(before[self.name], now):
+        if self.is_filled and before is not None and self.name not in before and now == self._filled():
+            del document[self.name]
+        elif before is not None and self.name in before and self._becomes(before[self.name], now):
             document[self.name] = before[self.name]
         else:
             document[self.name] = self._convert(now, self.new, self.old, self.back)
@@ -177,6 +192,7 @@ def alter_key(
         frozenset(numbered(str(found.with_key(name, other))) for found in there),
         convert,
         back,
+        other.is_required and not one.is_required and convert is not None,
     )
 
 

@@ -126,3 +126,28 @@ def test_a_file_that_is_there_is_not_overwritten(project: Any, server: Any, file
     assert project.command("inspectdb", "--write", file) == 2
     assert "there is such a file already" in project.err
     assert (project.root / file).read_text() == before
+
+
+def test_names_that_the_draft_needs_itself_get_in_nobodys_way(project: Any, server: Any) -> None:
+    project.settings("shop", url=server.url)
+    with server.client() as client:
+        days = {"date": '"2020-01-02"', "datetime": '"2020-01-02T03:04:05"', "since": '"2020-01-03"', "int": "1"}
+        client.hset("order:o1", mapping={"class": "o1", "id": "o1", "str": "x", "Field": "y", "UUID": _UUID, **days})
+        client.hset("model:m1", mapping={"id": "m1"})
+        client.hset("kind:k1", mapping={"class": "k1"})
+
+    assert project.command("inspectdb") == 0, project.err
+
+    text = project.out
+    assert "class Model_(Model):" in text
+    for name in ("Field", "UUID", "class", "int", "str"):
+        assert f"# The stored field '{name}' cannot be called that in a class, and is left out." in text
+    module = _loaded(text.replace("class Kind(Model):", "class Kind(Model):\n    id: str = Field(primary_key=True)"))
+    with Store.from_url(server.url) as store:
+        store.register_model(module.Order)
+        found = module.Order.sync.get("o1")
+    assert (str(found.date), str(found.datetime), str(found.since)) == (
+        "2020-01-02",
+        "2020-01-02 03:04:05",
+        "2020-01-03",
+    )

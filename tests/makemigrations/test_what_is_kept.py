@@ -1,0 +1,293 @@
+"""Models that change while their records are there: what is made of them, through the commands, and the way back."""
+
+import shutil
+from typing import Any
+
+import pytest
+
+_MODEL = """
+import enum
+from datetime import date, datetime
+from typing import Annotated, Any, Literal
+
+from pydantic import AwareDatetime, BaseModel, RootModel, SecretStr
+
+{before}
+
+class Customer(Model):
+    id: str = Field(primary_key=True)
+    {field}
+
+    class Meta:
+        version = {version}
+"""
+_ALL = ("--yes", "--allow-destructive")
+
+
+class Life:
+    """A project whose model has one field, and a server with one record of it."""
+
+    def __init__(self, project: Any, server: Any) -> None:
+        self.project, self.client = project, server.client()
+        project.settings("shop", url=server.url)
+
+    def declare(self, field: str, before: str = "", version: int = 1) -> None:
+        self.project.models(_MODEL.format(field=field, before=before, version=version))
+
+    def begin(self, field: str, raw: str, before: str = "") -> None:
+        """Declare the field, migrate, and store a record."""
+        shutil.rmtree(self.project.root / "shop" / "redis_migrations")
+        self.declare(field, before)
+        assert self.project.run() == 0, self.project.err
+        assert self.project.command("migrate") == 0, self.project.err
+        self.client.hset("customer:c1", mapping={"id": "c1", "_v": "1", field.partition(":")[0]: raw})
+        self.client.zadd("customer:__index", {"customer:c1": 0})
+
+    def change(self, field: str, before: str = "", *flags: str) -> int:
+        """Declare it otherwise, and make the migration."""
+        self.declare(field, before, version=2)
+        code: int = self.project.run(*flags)
+        return code
+
+    def migrate(self) -> dict[str, str]:
+        """Migrate, and give the record without what is kept aside."""
+        assert self.project.command("migrate", *_ALL) == 0, self.project.err
+        assert self.project.run("--check") == 0, self.project.out
+        record = {name.decode(): raw.decode() for name, raw in self.client.hgetall("customer:c1").items()}
+        return {name: raw for name, raw in record.items() if not name.startswith("_") and name != "id"}
+
+    def go_back(self) -> dict[bytes, bytes]:
+        assert self.project.command("migrate", "shop", "0001", *_ALL) == 0, self.project.err
+        record: dict[bytes, bytes] = self.client.hgetall("customer:c1")
+        return record
+
+
+@pytest.fixture
+def life(project: Any, server: Any) -> Life:
+    return Life(project, server)
+
+
+_ADDRESS = "class Address(BaseModel):\n    zip: str\n    floor: int = 0"
+
+
+def test_a_key_with_a_default_gets_another_type(life: Life) -> None:
+    life.begin("address: Address", '{"zip": "1", "floor": 7}', _ADDRESS)
+    before = life.client.hgetall("customer:c1")
+
+    assert life.change("address: Address", _ADDRESS.replace("int = 0", "str = ''")) == 0, life.project.err
+    assert life.migrate() == {"address": '{"zip": "1", "floor": "7"}'}
+    assert life.go_back() == before
+
+
+def test_rules_judge_a_key_with_a_default_by_its_type(life: Life) -> None:
+    life.begin("address: Address", '{"zip": "1", "floor": "x"}', _ADDRESS.replace("int = 0", "str = ''"))
+
+    assert life.change("address: Address", _ADDRESS) == 0, life.project.err
+    assert life.project.command("migrate", "--plan") == 0, life.project.err
+    assert "RM104 warn  Alter field address.floor" in life.project.out + life.project.err
+    assert life.project.command("check") == 0, life.project.err
+
+
+_COLOUR = 'class Colour(enum.Enum):\n    RED = "red"'
+_AS_DATE = '~{"date": "2020-01-02"}'
+
+
+@pytest.mark.parametrize(
+    ("old", "raw", "new", "expected"),
+    [
+        ("date | str", '"2020-01-02"', "str | date", _AS_DATE),
+        ("date", '"2020-01-02"', "str | date", _AS_DATE),
+        ("list[date]", '["2020-01-02"]', "list[str | date]", '~[{"date": "2020-01-02"}]'),
+        ("list[set[int]]", "[[1]]", "list[list[int] | set[int]]", '~[{"set": [1]}]'),
+        ("date | int", '"2020-01-02"', "int | date | float | None", '"2020-01-02"'),
+        ("date | str", '"2020-01-02"', "date | str | int", '"2020-01-02"'),
+    ],
+)
+def test_members_of_a_union_are_not_taken_for_others(life: Life, old: str, raw: str, new: str, expected: str) -> None:
+    life.begin(f"value: {old}", raw)
+    before = life.client.hgetall("customer:c1")
+
+    assert life.change(f"value: {new}") == 0, life.project.err
+    assert life.migrate() == {"value": expected}
+    assert life.go_back() == before
+
+
+@pytest.mark.parametrize(("old", "new"), [("date | str", "str | date"), ("list[str | date]", "list[date | str]")])
+def test_another_order_of_members_that_look_alike_is_a_change(life: Life, old: str, new: str) -> None:
+    life.begin(f"value: {old}", '"x"')
+    life.declare(f"value: {new}")
+
+    assert life.project.run("--check") == 1
+    assert life.project.run() == 2
+    assert "its stored shape changed, but its version is still 1" in life.project.err
+
+
+def test_another_order_of_members_that_look_different_is_no_change(life: Life) -> None:
+    life.begin("value: int | list[int] | dict[str, int] | bool | date", "5")
+    life.declare("value: date | bool | dict[str, int] | list[int] | int")
+
+    assert life.project.run("--check") == 0, life.project.out
+
+
+_LOGIN = "class Login(BaseModel):\n    secret: SecretStr"
+
+
+def test_a_secret_that_becomes_text_is_not_masked(life: Life) -> None:
+    life.begin("secret: SecretStr", '"hunter2"')
+    before = life.client.hgetall("customer:c1")
+
+    assert life.change("secret: str") == 0, life.project.err
+    assert life.migrate() == {"secret": "hunter2"}
+    assert life.go_back() == before
+
+
+def test_secrets_inside_of_what_becomes_another_type_are_not_masked(life: Life) -> None:
+    life.begin("logins: list[Login]", '[{"secret": "hunter2"}]', _LOGIN)
+
+    assert life.change("logins: dict[str, str] | list[dict[str, str]]") == 0, life.project.err
+    assert life.migrate() == {"logins": '[{"secret": "hunter2"}]'}
+
+
+def test_a_secret_in_a_nested_model_becomes_text(life: Life) -> None:
+    life.begin("login: Login", '{"secret": "hunter2"}', _LOGIN)
+
+    assert life.change("login: Login", _LOGIN.replace("SecretStr", "str")) == 0, life.project.err
+    assert life.migrate() == {"login": '{"secret": "hunter2"}'}
+
+
+_NAME = "class Name(RootModel[str]):\n    pass"
+
+
+def test_a_number_becomes_text_that_is_stored_as_json(life: Life) -> None:
+    life.begin("name: int", "7")
+    before = life.client.hgetall("customer:c1")
+
+    assert life.change("name: Name", _NAME) == 0, life.project.err
+    assert life.migrate() == {"name": '"7"'}
+    assert life.go_back() == before
+
+
+def test_what_is_no_number_does_not_become_one_that_is_stored_as_json(life: Life) -> None:
+    life.begin("name: Name", '"x"', _NAME)
+
+    assert life.change("name: Number", "class Number(RootModel[int]):\n    pass") == 0, life.project.err
+    assert life.project.command("migrate", *_ALL) == 6
+    assert "cannot become int" in life.project.err or "cannot become JSON[int]" in life.project.err
+
+
+_SHAPES = "class Round(BaseModel):\n    r: int\nclass Flat(BaseModel):\n    w: int\n    h: int = 1"
+
+
+@pytest.mark.parametrize(
+    ("old", "raw", "new", "hidden"),
+    [
+        ("Round | Flat", '{"w": 3, "h": 4}', "Round | int", "h, w"),
+        ("list[Round | Flat]", '[{"w": 3, "h": 4}]', "list[Round | int]", "h, w"),
+        ("dict[str, int]", '{"r": 3, "x": 4}', "Round", "keys that the new type does not name"),
+    ],
+)
+def test_keys_that_the_new_type_does_not_have_want_a_consent(
+    life: Life, old: str, raw: str, new: str, hidden: str
+) -> None:
+    life.begin(f"shape: {old}", raw, _SHAPES)
+
+    assert life.change(f"shape: {new}", _SHAPES) == 0, life.project.err
+    assert life.project.command("migrate", "--yes") == 5
+    assert f": {hidden} will be out of sight" in life.project.err + life.project.out
+
+
+@pytest.mark.parametrize(
+    ("old", "raw", "new"),
+    [
+        ("Round | Flat", '{"w": 3, "h": 4}', "Flat | Round | None"),
+        ("Round", '{"r": 3}', "dict[str, int]"),
+        ("list[Round | int]", '[{"r": 3}]', "set[str] | list[Round]"),
+    ],
+)
+def test_keys_that_the_new_type_has_want_no_consent(life: Life, old: str, raw: str, new: str) -> None:
+    life.begin(f"shape: {old}", raw, _SHAPES)
+
+    assert life.change(f"shape: {new}", _SHAPES) == 0, life.project.err
+    assert life.project.command("migrate", "--yes") == 0, life.project.err
+
+
+def test_evidence_is_looked_for_under_the_name_that_the_records_have(life: Life) -> None:
+    life.begin('state: Literal["a", "b"]', '"a"')
+
+    assert life.change('status: Literal["b", "c"]', "", "--rename", "Customer.state=status") == 3
+    assert "'a' is gone; values now: 'b', 'c'  (1 record holds 'a')" in life.project.err
+
+
+def test_evidence_is_looked_for_under_the_key_that_the_objects_have(life: Life) -> None:
+    order = 'class Order(BaseModel):\n    state: Literal["a", "b"]\n    n: int'
+    life.begin("order: Order", '{"state": "a", "n": 1}', order)
+    changed = order.replace("state", "status").replace('"a", "b"', '"b", "c"')
+
+    assert life.change("bill: Order", changed, "--rename", "Customer.order=bill") == 3
+    flags = ("--rename", "Customer.order=bill", "--rename", "Customer.bill.state=bill.status")
+    assert life.change("bill: Order", changed, *flags) == 3, life.project.err
+    assert "(1 record holds 'a')" in life.project.err
+
+
+_PLACE = "class Place(BaseModel):\n    zip: str\n    city: str = 'X'"
+
+
+def test_a_key_that_loses_its_default_is_asked_about_and_filled_where_it_is_absent(life: Life) -> None:
+    life.begin("places: list[Place]", '[{"zip": "1"}, {"zip": "2", "city": "Y"}]', _PLACE)
+    before = life.client.hgetall("customer:c1")
+    required = _PLACE.replace(" = 'X'", "")
+
+    assert life.change("places: list[Place]", required) == 3
+    assert "Customer.places.city → str, required, no default for existing records" in life.project.err
+    assert life.change("places: list[Place]", required, "--default", "Customer.places.city='?'") == 0, life.project.err
+    assert life.migrate() == {"places": '[{"zip": "1", "city": "?"}, {"zip": "2", "city": "Y"}]'}
+    assert life.go_back() == before
+
+
+def test_a_key_that_loses_its_default_and_gets_another_type_is_filled(life: Life) -> None:
+    life.begin("place: Place", '{"zip": "1"}', _PLACE.replace("str = 'X'", "int | None = None"))
+    before = life.client.hgetall("customer:c1")
+    flag = "Customer.place.city='?'"
+
+    assert life.change("place: Place", _PLACE.replace(" = 'X'", ""), "--default", flag) == 0, life.project.err
+    assert life.migrate() == {"place": '{"zip": "1", "city": "?"}'}
+    assert life.go_back() == before
+
+
+def test_a_key_that_loses_its_default_is_computed_where_it_is_absent(life: Life) -> None:
+    life.begin("place: Place", '{"zip": "1"}', _PLACE)
+    before = life.client.hgetall("customer:c1")
+    flags = ("--compute", "Customer.place.city")
+
+    assert life.change("place: Place", _PLACE.replace(" = 'X'", ""), *flags) == 0, life.project.err
+    file = next((life.project.root / "shop" / "redis_migrations").glob("0002*.py"))
+    text = file.read_text()
+    start = text.index("def ")
+    end = text.index("class Migration")
+    name = text[start:end].split("(")[0].removeprefix("def ")
+    file.write_text(f"{text[:start]}def {name}(city):\n    return city or 'Q'\n\n\n{text[end:]}")
+    assert life.migrate() == {"place": '{"zip": "1", "city": "Q"}'}
+    assert life.go_back() == before
+
+
+@pytest.mark.parametrize(
+    ("old", "raw", "expected"),
+    [
+        ("list[{}]", '["2020-01-02T00:00:00"]', '["2020-01-02T00:00:00+01:00"]'),
+        ("dict[str, list[{} | None]] | None", '{"a": ["2020-01-02T00:00:00", null]}', None),
+        ("tuple[{}, int]", '["2020-01-02T00:00:00", 1]', None),
+    ],
+)
+def test_instants_in_containers_get_the_time_zone_that_they_were_meant_in(
+    life: Life, old: str, raw: str, expected: str | None
+) -> None:
+    life.begin(f"at: {old.format('datetime')}", raw)
+    before = life.client.hgetall("customer:c1")
+
+    assert life.change(f"at: {old.format('AwareDatetime')}") == 3
+    assert "use --zone Customer.at=UTC (any zone)" in life.project.err
+    flags = ("--zone", "Customer.at=Europe/Berlin")
+    assert life.change(f"at: {old.format('AwareDatetime')}", "", *flags) == 0, life.project.err
+    assert life.migrate() == {"at": expected or raw.replace("00:00:00", "00:00:00+01:00")}
+    life.client.hset("customer:c1", "at", (expected or raw.replace("00:00:00", "00:00:00+01:00")).replace("-02", "-03"))
+    assert life.go_back()[b"at"] == before[b"at"].replace(b"-02", b"-03")
