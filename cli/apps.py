@@ -8,10 +8,11 @@ from typing import Final
 import click
 
 from redis_models.apps import App
+from redis_models.model import Model
 
 from .context import CliContext
 
-__all__ = ["WithSteps", "chosen_apps", "chosen_by_label"]
+__all__ = ["WithSteps", "chosen_apps", "chosen_by_label", "chosen_models"]
 
 # Stands for the "-" of a target like -1 on its way through click, which would take it for an option.
 _MINUS: Final = "minus:"
@@ -43,6 +44,25 @@ def chosen_apps(context: CliContext, app: str | None, target: str | None = None)
     near = difflib.get_close_matches(app, known, n=1)
     hint = f"Did you mean {near[0]!r}?" if near else f"There is {', '.join(known) or 'none'}."
     raise click.UsageError(f"No app named {app!r}. {hint}")
+
+
+def chosen_models(context: CliContext, names: Sequence[str]) -> list[tuple[App, type[Model]]]:
+    """Give the models that are meant by ``APP`` or ``APP.MODEL``, each once, with their apps; all without any.
+
+    Raises:
+        click.UsageError: There is no such model or app.
+    """
+    known = {f"{app.label}.{model.__name__}": (app, model) for app in context.apps for model in app.models}
+    chosen: dict[str, tuple[App, type[Model]]] = {} if names else dict(known)
+    for name in names:
+        meant = {full: table for full, table in known.items() if name in (full, table[0].label)}
+        if not meant:
+            others = [*known, *(app.label for app in context.apps)]
+            near = difflib.get_close_matches(name, others, n=1)
+            hint = f"Did you mean {near[0]!r}?" if near else f"There is {', '.join(known) or 'none'}."
+            raise click.UsageError(f"No model or app named {name!r}. {hint}")
+        chosen |= meant
+    return list(chosen.values())
 
 
 def chosen_by_label(context: CliContext, labels: Sequence[str]) -> list[App]:

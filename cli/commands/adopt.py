@@ -1,25 +1,22 @@
 """``adopt [APP[.MODEL]]...``: take over tables that pydantic-aioredis wrote, in place."""
 
-import difflib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict
 
 import click
 
-from redis_models.apps import App
 from redis_models.errors import IncompleteError
 from redis_models.migrations.adopting import Takeover, adopt, survey, way_up_missing
 from redis_models.migrations.lease import hold_lease
 from redis_models.model import Model
 
+from ..apps import chosen_models
 from ..context import CliContext
 from ..exits import Exit
 from ..progress import shown_progress
 from ..takeovers import problem_lines, takeover_line
 
 __all__ = ["command"]
-
-_Table = tuple[App, type[Model]]
 
 
 @click.command("adopt")
@@ -34,7 +31,7 @@ def command(context: CliContext, tables: tuple[str, ...], dry_run: bool, wait_s:
     must be escaped. Values and life spans stay. It may be run again at any time.
     """
     results: dict[str, Takeover] = {}
-    for app, model in _chosen(context.apps, tables):
+    for app, model in chosen_models(context, tables):
         one = _survey(context, model) if dry_run else _adopt(context, model, wait_s)
         results[f"{app.label}.{one.model}"] = one
         _print(context, one, dry_run)
@@ -70,20 +67,6 @@ def _end(context: CliContext, results: Mapping[str, Takeover], dry_run: bool) ->
 
 def _told(one: Takeover) -> list[dict[str, str]]:
     return [{"key": problem.key, "reason": problem.reason} for problem in one.problems]
-
-
-def _chosen(apps: Sequence[App], tables: Sequence[str]) -> list[_Table]:
-    known = {f"{app.label}.{model.__name__}": (app, model) for app in apps for model in app.models}
-    chosen: dict[str, _Table] = {} if tables else dict(known)
-    for name in tables:
-        meant = {full: table for full, table in known.items() if name in (full, table[0].label)}
-        if not meant:
-            names = [*known, *(app.label for app in apps)]
-            near = difflib.get_close_matches(name, names, n=1)
-            hint = f"Did you mean {near[0]!r}?" if near else f"There is {', '.join(known) or 'none'}."
-            raise click.UsageError(f"No model or app named {name!r}. {hint}")
-        chosen |= meant
-    return list(chosen.values())
 
 
 def _survey(context: CliContext, model: type[Model]) -> Takeover:

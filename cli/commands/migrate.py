@@ -28,6 +28,7 @@ from redis_models.migrations.recording import fake
 from redis_models.migrations.running import Result, sum_of
 from redis_models.migrations.safety import Finding
 from redis_models.migrations.schema import Snapshot
+from redis_models.migrations.verifying import unverified
 
 from ..amounts import Amount
 from ..apps import WithSteps, chosen_apps
@@ -86,6 +87,7 @@ class _Options:
 @click.argument("target", required=False)
 @click.option("--plan", "only_plan", is_flag=True, help="Show what would be done, with record counts, and do nothing.")
 @click.option("--check", is_flag=True, help="Exit 1 if anything is pending or not made yet; do nothing.")
+@click.option("--verified", is_flag=True, help="With --check: exit 1 unless 'verify' found all records in order since.")
 @click.option("--fake", "is_fake", is_flag=True, help="Record migrations as applied without touching a record.")
 @click.option("--auto", "is_auto", is_flag=True, help="No files: go from the stored snapshot to the code.")
 @click.option("--yes", is_flag=True, help="Do not ask for a confirmation.")
@@ -132,6 +134,7 @@ def command(
     target: str | None,
     only_plan: bool,
     check: bool,
+    verified: bool,
     is_fake: bool,
     is_auto: bool,
     yes: bool,
@@ -152,6 +155,8 @@ def command(
     """
     apps, target = chosen_apps(context, app, target)
     client = context.store.sync_client
+    if verified and not check:
+        raise click.UsageError("--verified is said with --check")
     if steering.is_asked:
         steer(context, client, apps, steering)
         return None
@@ -160,7 +165,7 @@ def command(
         return None
     tasks = sorted((_task(context, client, one, target, is_auto) for one in apps), key=_is_staying)
     if check:
-        return _check(context, tasks)
+        return _check(context, client, tasks, verified)
     tasks = [replace(task, findings=pending_findings(client, task.journey)) for task in tasks]
     _show(context, client, tasks, only_plan, run_again)
     if only_plan:
@@ -217,8 +222,11 @@ def _automatic(app: App, chain: Chain, code: Snapshot, state: State) -> Journey:
     return Journey(chain, (automatic_plan(app.label, state, found),))
 
 
-def _check(context: CliContext, tasks: list[_Task]) -> int:
+def _check(context: CliContext, client: SyncClient, tasks: list[_Task], is_verified: bool) -> int:
     problems = [line for task in tasks for line in _problems(task)]
+    if is_verified and not problems:
+        reasons = {task.app.label: run(client, unverified(task.shelf, task.journey.chain)) for task in tasks}
+        problems = [f"{label}: {reason}; run 'verify'" for label, reason in reasons.items() if reason is not None]
     for line in problems:
         context.out(line)
     context.json({"command": "migrate", "ok": not problems, "problems": problems})

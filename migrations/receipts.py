@@ -1,0 +1,136 @@
+"""Receipts: what a verification of all records of an app came to, kept in Redis for whoever must rely on it.
+
+``redis_models:{namespace}:receipt:{app}``        string   JSON: the latest verification of all records
+``redis_models:{namespace}:verification:{app}``   string   JSON: one that is under way or stopped, and how far it is
+"""
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field
+from datetime import datetime, timedelta
+from typing import Any, Final, TypeVar, cast
+
+from redis_models.batches import Batches, check
+from redis_models.keys import bookkeeping_key
+
+__all__ = ["Checkpoint", "Desk", "Receipt", "Scope"]
+
+_FRESH: Final = timedelta(days=1)  # then it is about records of yesterday
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Scope:
+    """What a verification is of; another one proves nothing about this.
+
+    Attributes:
+        position: How many migrations are applied.
+        fingerprint: Of the schemas.
+        run_id: Of the server's run; another run may have gone back to older data.
+    """
+
+    position: int
+    fingerprint: str
+    run_id: str
+
+
+@dataclass(frozen=True)
+class Receipt:
+    """A verification of all records of an app.
+
+    Attributes:
+        scope: What it is of.
+        began_at, ended_at: ISO instants, UTC.
+        records: How many were read, by model.
+        problems: How many were found, by kind.
+        notes: Likewise of what may be meant.
+    """
+
+    scope: Scope
+    began_at: str
+    ended_at: str
+    records: Mapping[str, int]
+    problems: Mapping[str, int]
+    notes: Mapping[str, int]
+
+    def objection(self, scope: Scope, now: datetime) -> str | None:
+        """Say why this does not prove that all records are as their models say; None where it does."""
+        if self.problems:
+            found = ", ".join(f"{count:,} {kind}" for kind, count in sorted(self.problems.items()))
+            return f"the verification of {self.ended_at} found problems ({found})"
+        if (self.scope.position, self.scope.fingerprint) != (scope.position, scope.fingerprint):
+            return f"the verification of {self.ended_at} was before the migrations that are applied now"
+        if self.scope.run_id != scope.run_id:
+            return f"the server was restarted since the verification of {self.ended_at}"
+        if now - datetime.fromisoformat(self.ended_at) > _FRESH:
+            return f"the verification of {self.ended_at} is more than a day old"
+        return None
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """How far a verification is.
+
+    Attributes:
+        scope: What it is of.
+        began_at: ISO instant, UTC.
+        model: Model under way; those before it are done.
+        walk: Which of its walks.
+        cursor: Where that goes on.
+        tallies: What was found so far, by model, as ``Tally`` is stored.
+    """
+
+    scope: Scope
+    began_at: str
+    model: str = ""
+    walk: int = 0
+    cursor: str = "0"
+    tallies: Mapping[str, Mapping[str, object]] = field(default_factory=dict[str, Mapping[str, object]])
+
+
+@dataclass(frozen=True)
+class Desk:
+    """Where the receipt of one app lies, and the checkpoint of a verification of it.
+
+    Args:
+        namespace: ``NAMESPACE`` of the settings.
+        app: Label of the app.
+    """
+
+    namespace: str
+    app: str
+
+    def receipt(self) -> Batches[Receipt | None]:
+        """Give the latest receipt; None where there is none, or none that can be read."""
+        return (yield from self._read("receipt", _receipt))
+
+    def checkpoint(self) -> Batches[Checkpoint | None]:
+        """Give how far a verification is that did not end, likewise."""
+        return (yield from self._read("verification", _checkpoint))
+
+    def save(self, checkpoint: Checkpoint) -> Batches[None]:
+        """Note how far a verification is."""
+        check((yield [("SET", self._key("verification"), json.dumps(asdict(checkpoint)))]))
+
+    def settle(self, receipt: Receipt) -> Batches[None]:
+        """Put a receipt in the place of the one before, and of the checkpoint."""
+        text = json.dumps(asdict(receipt))
+        check((yield [("SET", self._key("receipt"), text), ("DEL", self._key("verification"))]))
+
+    def _key(self, name: str) -> str:
+        return bookkeeping_key(self.namespace, f"{name}:{self.app}")
+
+    def _read(self, name: str, make: Callable[[Any], T]) -> Batches[T | None]:
+        [raw] = check((yield [("GET", self._key(name))]))
+        try:
+            return None if raw is None else make(json.loads(cast(bytes, raw)))
+        except (ValueError, TypeError, KeyError):
+            return None  # of a newer version of this library: it proves nothing here
+
+
+def _receipt(document: Any) -> Receipt:
+    return Receipt(**{**document, "scope": Scope(**document["scope"])})
+
+
+def _checkpoint(document: Any) -> Checkpoint:
+    return Checkpoint(**{**document, "scope": Scope(**document["scope"])})

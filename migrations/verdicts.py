@@ -1,0 +1,162 @@
+"""Verdicts: what is wrong with a stored record, judged by the model that is to read it. Pure."""
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Any, Final
+
+from redis_models.errors import DecodeError, InvalidPrimaryKeyError
+from redis_models.shape import RESERVED, STAMP, Shape, stored_version
+
+__all__ = ["Kind", "Tally", "Verdict", "judge"]
+
+_SHOWN: Final = 5  # verdicts of one kind that are kept to be shown; all are counted
+_KEPT: Final = re.compile(r"_b([1-9][0-9]*)[.-]")
+
+
+class Kind(Enum):
+    """What may be found. Problems keep a record from being what its model says; notes may be meant."""
+
+    TYPE = "type"  # what lies under the key is no hash
+    OLDER = "older"  # its stamp is of an earlier version
+    NEWER = "newer"  # its stamp is of a later version
+    STAMP = "stamp"  # its stamp is no version
+    UNREADABLE = "unreadable"  # its model refuses it
+    KEY = "key"  # it lies under another key than its primary key says
+    ASIDE = "aside"  # it keeps what a migration put aside that its stamp does not know of
+    UNINDEXED = "unindexed"  # the index lacks it
+    DANGLING = "dangling"  # the index has a key where no record is
+    LEFT = "left"  # it lies under a key that its model had before
+    QUARANTINE = "quarantine"  # a migration could not rewrite it
+    UNDECLARED = "undeclared"  # it has a field that the model does not have
+    ABSENT = "absent"  # it lacks a field, and reads as if it had the default
+    ENDLESS = "endless"  # records of its model have a life span, and it has none
+
+    @property
+    def is_note(self) -> bool:
+        """Whether it may be meant."""
+        return self in (Kind.UNDECLARED, Kind.ABSENT, Kind.ENDLESS)
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """Something that was found.
+
+    Attributes:
+        kind: What.
+        key: Where.
+        reason: What exactly, for people.
+    """
+
+    kind: Kind
+    key: str
+    reason: str
+
+
+@dataclass
+class Tally:
+    """What was found in the records of one model. Grows while they are read.
+
+    Attributes:
+        records: How many were read; the few that SCAN gives twice count twice.
+        counts: How much was found, by kind.
+        shown: The first verdicts of each kind.
+        repaired: Entries of the index that were put right.
+    """
+
+    records: int = 0
+    counts: dict[Kind, int] = field(default_factory=dict[Kind, int])
+    shown: list[Verdict] = field(default_factory=list[Verdict])
+    repaired: int = 0
+
+    def note(self, verdict: Verdict) -> None:
+        """Count a verdict, and keep it if it is one of the first of its kind."""
+        self.counts[verdict.kind] = self.counts.get(verdict.kind, 0) + 1
+        if self.counts[verdict.kind] <= _SHOWN:
+            self.shown.append(verdict)
+
+    @property
+    def problems(self) -> dict[str, int]:
+        """How many problems there are, by kind."""
+        return {kind.value: count for kind, count in self.counts.items() if not kind.is_note}
+
+    @property
+    def notes(self) -> dict[str, int]:
+        """How much there is that may be meant, by kind."""
+        return {kind.value: count for kind, count in self.counts.items() if kind.is_note}
+
+    @property
+    def document(self) -> dict[str, object]:
+        """As JSON has it."""
+        return {
+            "records": self.records,
+            "repaired": self.repaired,
+            "problems": self.problems,
+            "notes": self.notes,
+            "shown": [{"kind": one.kind.value, "key": one.key, "reason": one.reason} for one in self.shown],
+        }
+
+    @classmethod
+    def of(cls, document: Mapping[str, Any]) -> "Tally":
+        """Read what ``document`` gave."""
+        counts = {Kind(kind): count for kind, count in {**document["problems"], **document["notes"]}.items()}
+        shown = [Verdict(Kind(one["kind"]), one["key"], one["reason"]) for one in document["shown"]]
+        return cls(document["records"], counts, shown, document["repaired"])
+
+
+def judge(shape: Shape[Any], key: str, record: Mapping[str, bytes], life_ms: int) -> Iterator[Verdict]:
+    """Judge one record: its stamp, whether its model reads it, its key, and what else is in it.
+
+    Args:
+        shape: Of its model.
+        key: Where it lies.
+        record: All its stored fields.
+        life_ms: What remains of its life; -1 for ever.
+    """
+    try:
+        version = stored_version(key, record.get(STAMP))
+    except DecodeError as exc:
+        yield Verdict(Kind.STAMP, key, _said(exc))
+        return
+    if version != shape.version:
+        kind = Kind.OLDER if version < shape.version else Kind.NEWER
+        yield Verdict(kind, key, f"is of version {version}, its model of version {shape.version}")
+        return
+    yield from _fields(shape, key, record)
+    complaint = _complaint(shape, key, record)
+    if complaint is not None:
+        yield complaint
+    else:
+        for name in shape.names:
+            if name not in record:
+                yield Verdict(Kind.ABSENT, key, f"field {name!r} is absent, and reads as its default")
+    if shape.ttl is not None and life_ms < 0:
+        yield Verdict(Kind.ENDLESS, key, f"lives for ever; new ones live {shape.ttl} seconds")
+
+
+def _fields(shape: Shape[Any], key: str, record: Mapping[str, bytes]) -> Iterator[Verdict]:
+    for name in record:
+        kept = _KEPT.match(name)
+        if kept is not None and int(kept[1]) > shape.version:
+            yield Verdict(Kind.ASIDE, key, f"keeps {name!r} aside, though it is of version {shape.version}")
+        elif not shape.takes_extras and not name.startswith(RESERVED) and name not in shape.names:
+            yield Verdict(Kind.UNDECLARED, key, f"field {name!r} is none of its model's, so nobody reads it")
+
+
+def _complaint(shape: Shape[Any], key: str, record: Mapping[str, bytes]) -> Verdict | None:
+    """Read the record through its model."""
+    try:
+        instance = shape.decode(key, record)
+        meant = shape.key_of(getattr(instance, shape.primary_key))
+    except DecodeError as exc:
+        return Verdict(Kind.UNREADABLE, key, _said(exc))
+    except InvalidPrimaryKeyError as exc:
+        return Verdict(Kind.KEY, key, str(exc))
+    except Exception as exc:  # validators are the user's: whatever they raise is a fact about this record
+        return Verdict(Kind.UNREADABLE, key, f"a validator raised {type(exc).__name__}: {exc}")
+    return None if meant == key else Verdict(Kind.KEY, key, f"its {shape.primary_key} belongs under {meant}")
+
+
+def _said(exc: DecodeError) -> str:
+    return str(exc).removeprefix(f"{exc.key}: ")

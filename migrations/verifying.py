@@ -1,0 +1,334 @@
+"""Verifying: read every record of an app back through its model, and its index against the records.
+
+Writes nothing into records. A verification that stopped goes on at its checkpoint, as long as it is the same run of the
+server, under the same migrations; one of all models leaves a receipt.
+"""
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any, Final, cast
+
+from redis.exceptions import ResponseError
+
+from redis_models.batches import Argument, Batches, call, check, hash_of, load_script
+from redis_models.errors import ConflictError, IncompleteError, MigrationError
+from redis_models.keys import KeySpace
+from redis_models.shape import Shape
+
+from .bookkeeping import Shelf
+from .chain import Chain
+from .lineage import lineages_of
+from .passes import Progress, index_size, server_run_id
+from .planning import make_plan
+from .quarantine import Quarantine
+from .receipts import Checkpoint, Desk, Receipt, Scope
+from .sampling import sample
+from .verdicts import Kind, Tally, Verdict, judge
+
+__all__ = ["Subject", "Verification", "look_at_some", "scope_of", "subjects_of", "unverified", "verify"]
+
+_INDEX: Final = load_script("redis_models.migrations", "index")
+_PAGE: Final = 1000  # keys that SCAN looks at in one step
+_AT_ONCE: Final = 200  # records a round trip
+_CHECKED: Final = 100  # entries of an index that one script looks at
+_CHECKPOINT_S: Final = 2.0
+_RECORDS, _MEMBERS, _FORMER = 0, 1, 2  # the walks of a model; one more for each place that its records had before
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A model whose records are read.
+
+    Attributes:
+        shape: Of the model.
+        former: Where its records were before.
+    """
+
+    shape: Shape[Any]
+    former: tuple[KeySpace, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """What the model is called."""
+        return self.shape.model.__name__
+
+    @property
+    def spaces(self) -> tuple[KeySpace, ...]:
+        """Where its records are and were."""
+        return (self.shape.keys, *self.former)
+
+    def owns(self, key: str) -> bool:
+        """Whether a key is, or was, one of its records'."""
+        return any(space.owns(key) for space in self.spaces)
+
+
+@dataclass
+class Verification:
+    """One verification. Used by one task.
+
+    Args:
+        desk: Where its receipt is put.
+        scope: What it is of.
+        subjects: All models of the app, or some.
+        report: Called after every page.
+        is_whole: These are all models, so that it leaves a receipt.
+        is_repairing: Put the index right.
+        clock: Seconds, for checkpoints.
+        began_at: ISO instant, UTC.
+        tallies: What was found, by model.
+        total: How many records the model under way has, by its index.
+    """
+
+    desk: Desk
+    scope: Scope
+    subjects: Sequence[Subject]
+    report: Callable[[Progress], None]
+    is_whole: bool = True
+    is_repairing: bool = False
+    clock: Callable[[], float] = time.monotonic
+    began_at: str = field(default_factory=lambda: datetime.now(UTC).isoformat(timespec="seconds"))
+    tallies: dict[str, Tally] = field(default_factory=dict[str, Tally])
+    _saved_at: float = field(default=0.0, init=False)
+    total: int = field(default=0, init=False)
+
+    def saved(self, model: str, walk: int, cursor: str) -> Batches[None]:
+        """Note how far it is, if the last note is some seconds old."""
+        tally = self.tallies[model]
+        self.report(Progress(model, tally.records, sum(tally.problems.values()), max(self.total, tally.records)))
+        if self.is_whole and self.clock() - self._saved_at >= _CHECKPOINT_S:
+            documents = {name: tally.document for name, tally in self.tallies.items()}
+            yield from self.desk.save(Checkpoint(self.scope, self.began_at, model, walk, cursor, documents))
+            self._saved_at = self.clock()
+
+
+def subjects_of(chain: Chain, shapes: Sequence[Shape[Any]]) -> list[Subject]:
+    """Give what is to be read of some models of an app."""
+    former: dict[str, tuple[KeySpace, ...]] = {}
+    for lineage in lineages_of(chain):
+        spaces = {model.keys.start: model.keys for model in lineage.schemas.values()}
+        spaces.pop(lineage.latest.keys.start, None)
+        former[lineage.latest.keys.start] = tuple(spaces.values())
+    return [Subject(shape, former.get(shape.keys.start, ())) for shape in shapes]
+
+
+def scope_of(shelf: Shelf, chain: Chain) -> Batches[Scope]:
+    """Give what a verification now would be of.
+
+    Raises:
+        DriftError: The database holds what the files do not say.
+        IncompleteError: A run of ``migrate`` did not end.
+        MigrationError: Migrations are not applied.
+    """
+    state = yield from shelf.read()
+    if state.journal is not None:
+        raise IncompleteError(f"{chain.app}: a run of migrate is under way, or stopped half-way; finish it first")
+    plan = make_plan(chain, state, chain.head_position)
+    if plan.start != plan.target:
+        pending = ", ".join(link.name for link in plan.applied)
+        raise MigrationError(f"{chain.app}: {pending} not applied yet; run 'migrate' first")
+    return Scope(plan.start, chain.snapshots[plan.start].fingerprint, (yield from server_run_id()))
+
+
+def unverified(shelf: Shelf, chain: Chain) -> Batches[str | None]:
+    """Say why no receipt proves that the records of an app are in order now; None where one does.
+
+    Raises:
+        As ``scope_of``.
+    """
+    receipt = yield from Desk(shelf.namespace, shelf.app).receipt()
+    if receipt is None:
+        return "its records were never verified"
+    return receipt.objection((yield from scope_of(shelf, chain)), datetime.now(UTC))
+
+
+def verify(job: Verification, start: Checkpoint | None = None) -> Batches[Receipt]:
+    """Read all records, and give what came of it.
+
+    Args:
+        job: What is to be read; its tallies are filled in.
+        start: Where to go on.
+
+    Keys:
+        Reads records and indexes of the models; writes ``receipt`` and ``verification`` of the app if all are read, and
+        indexes if they are to be put right.
+
+    Cost:
+        For each model a SCAN of the database and one of its index; two round trips for each 200 records.
+
+    Raises:
+        ConflictError: An index is no sorted set.
+    """
+    walk, cursor, done = _RECORDS, "0", set[str]()
+    if start is not None:
+        job.began_at = start.began_at
+        job.tallies = {name: Tally.of(document) for name, document in start.tallies.items()}
+        walk, cursor, done = start.walk, start.cursor, set(job.tallies) - {start.model}
+    for subject in job.subjects:
+        if subject.name in done:
+            continue
+        if subject.name not in job.tallies:
+            walk, cursor = _RECORDS, "0"
+            job.tallies[subject.name] = Tally()
+            yield from _quarantined(job, subject)
+        yield from _refuse_foreign_index(subject.shape.keys)
+        job.total = yield from index_size(subject.shape.keys)
+        for number in range(walk, _FORMER + len(subject.former)):
+            yield from _walk(job, subject, number, cursor)
+            cursor = "0"
+        walk = _RECORDS
+    receipt = _receipt(job)
+    if job.is_whole:
+        yield from job.desk.settle(receipt)
+    return receipt
+
+
+def look_at_some(subject: Subject, limit: int) -> Batches[Tally]:
+    """Judge some records of a model, drawn by chance; their index is not looked at.
+
+    Cost:
+        Two round trips for each 20 records.
+    """
+    tally = Tally()
+    found = yield from sample(subject.shape.keys, limit)
+    keys = list(found.records)
+    lives = check((yield [("PTTL", key) for key in keys])) if keys else []
+    for key, life in zip(keys, lives, strict=True):
+        tally.records += 1
+        for verdict in judge(subject.shape, key, found.records[key], cast(int, life)):
+            tally.note(verdict)
+    return tally
+
+
+def _receipt(job: Verification) -> Receipt:
+    problems, notes = dict[str, int](), dict[str, int]()
+    for tally in job.tallies.values():
+        for found, sums in ((tally.problems, problems), (tally.notes, notes)):
+            for kind, count in found.items():
+                sums[kind] = sums.get(kind, 0) + count
+    records = {name: tally.records for name, tally in job.tallies.items()}
+    return Receipt(job.scope, job.began_at, datetime.now(UTC).isoformat(timespec="seconds"), records, problems, notes)
+
+
+def _walk(job: Verification, subject: Subject, number: int, cursor: str) -> Batches[None]:
+    keys, tally = subject.shape.keys, job.tallies[subject.name]
+    is_first = True
+    while is_first or cursor != "0":
+        is_first = False
+        command: tuple[Argument, ...]
+        if number == _MEMBERS:
+            command = ("ZSCAN", keys.index, cursor, "COUNT", _PAGE)
+        else:
+            space = keys if number == _RECORDS else subject.former[number - _FORMER]
+            command = ("SCAN", cursor, "MATCH", space.pattern, "COUNT", _PAGE)
+        [reply] = check((yield [command]))
+        following, found = cast("tuple[bytes, list[bytes]]", reply)
+        page = list(dict.fromkeys(found[::2] if number == _MEMBERS else found))
+        for some in _chunks(page, _AT_ONCE):
+            if number == _RECORDS:
+                yield from _judge(job, subject, tally, some)
+            elif number == _MEMBERS:
+                yield from _check_members(job, keys, tally, some)
+            else:
+                yield from _find_left(subject.former[number - _FORMER], tally, some)
+        cursor = following.decode()
+        yield from job.saved(subject.name, number + (cursor == "0"), cursor)
+
+
+def _judge(job: Verification, subject: Subject, tally: Tally, page: Sequence[bytes]) -> Batches[None]:
+    shape = subject.shape
+    keys = [key for key in page if shape.keys.owns(_text(key))]
+    if not keys:
+        return
+    commands = [(("HGETALL", key), ("PTTL", key), ("ZSCORE", shape.keys.index, key)) for key in keys]
+    replies = yield [command for three in commands for command in three]
+    unindexed: list[bytes] = []
+    for key, held, life, score in zip(keys, replies[::3], replies[1::3], replies[2::3], strict=True):
+        if _is_other(held):
+            tally.note(Verdict(Kind.TYPE, _text(key), "holds no hash"))
+            continue
+        record = hash_of(check([held])[0])
+        if not record:
+            continue  # deleted, or over, since it was met
+        tally.records += 1
+        if check([score])[0] is None:
+            unindexed.append(key)
+        for verdict in judge(shape, _text(key), record, cast(int, check([life])[0])):
+            tally.note(verdict)
+    yield from _settle(job, shape.keys, tally, unindexed)
+
+
+def _check_members(job: Verification, keys: KeySpace, tally: Tally, members: Sequence[bytes]) -> Batches[None]:
+    """Look for members of an index behind which there is no record."""
+    strangers = [one for one in members if not keys.owns(_text(one))]
+    for one in strangers:
+        _note_or_repaired(
+            job, tally, Verdict(Kind.DANGLING, _text(one), f"is in {keys.index}, but is no key of its model")
+        )
+    if strangers and job.is_repairing:
+        check((yield [("ZREM", keys.index, *strangers)]))
+    own = [one for one in members if keys.owns(_text(one))]
+    if own:
+        replies = check((yield [("EXISTS", one) for one in own]))
+        yield from _settle(job, keys, tally, [one for one, is_there in zip(own, replies, strict=True) if not is_there])
+
+
+def _settle(job: Verification, keys: KeySpace, tally: Tally, suspects: Sequence[bytes]) -> Batches[None]:
+    """Look at suspects at one instant, because records come and go; put them right if asked."""
+    for some in _chunks(suspects, _CHECKED):
+        command = _INDEX.command([keys.index, *some], ["1" if job.is_repairing else "0"])
+        [reply] = check((yield from call(_INDEX, [command])))
+        for key, found in zip(some, cast("list[int]", reply), strict=True):
+            if found == 1:
+                verdict = Verdict(
+                    Kind.UNINDEXED, _text(key), f"is not in {keys.index}, so that select does not find it"
+                )
+                _note_or_repaired(job, tally, verdict)
+            elif found:
+                verdict = Verdict(Kind.DANGLING, _text(key), f"is in {keys.index}, but there is no such record")
+                _note_or_repaired(job, tally, verdict)
+
+
+def _note_or_repaired(job: Verification, tally: Tally, verdict: Verdict) -> None:
+    if job.is_repairing:
+        tally.repaired += 1
+    else:
+        tally.note(verdict)
+
+
+def _find_left(space: KeySpace, tally: Tally, page: Sequence[bytes]) -> Batches[None]:
+    keys = [key for key in page if space.owns(_text(key))]
+    if not keys:
+        return
+    for key, reply in zip(keys, check((yield [("TYPE", key) for key in keys])), strict=True):
+        if reply == b"hash":
+            tally.note(Verdict(Kind.LEFT, _text(key), f"lies at {space.start}*, which its model left; run 'migrate'"))
+
+
+def _quarantined(job: Verification, subject: Subject) -> Batches[None]:
+    held = yield from Quarantine(job.desk.namespace, job.desk.app).read()
+    for key, one in held.items():
+        if subject.owns(key):
+            job.tallies[subject.name].note(Verdict(Kind.QUARANTINE, key, one.reason))
+
+
+def _refuse_foreign_index(keys: KeySpace) -> Batches[None]:
+    [reply] = check((yield [("TYPE", keys.index)]))
+    if reply not in (b"zset", b"none"):
+        raise ConflictError(
+            keys.index, f"the index is a {cast(bytes, reply).decode()}, no sorted set; run 'adopt' first"
+        )
+
+
+def _chunks(keys: Sequence[bytes], size: int) -> Iterator[Sequence[bytes]]:
+    for start in range(0, len(keys), size):
+        yield keys[start : start + size]
+
+
+def _is_other(reply: object) -> bool:
+    return isinstance(reply, ResponseError) and str(reply).startswith("WRONGTYPE")
+
+
+def _text(key: bytes) -> str:
+    return key.decode("utf-8", "surrogateescape")

@@ -1,0 +1,240 @@
+"""``verify``: every kind of damage is found and named, and nothing else; indexes are put right; receipts tell."""
+
+import json
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from redis_models.apps import load_apps
+from redis_models.client import SyncClient, run
+from redis_models.migrations.bookkeeping import Shelf
+from redis_models.migrations.files import load_chain
+from redis_models.migrations.receipts import Checkpoint, Desk, Receipt, Scope
+from redis_models.migrations.verifying import Verification, scope_of, subjects_of, verify
+from redis_models.settings import load_settings
+
+_MODEL = """
+class Customer(Model):
+    id: str = Field(primary_key=True)
+    age: int
+    note: str | None = None
+
+    class Meta:
+        version = {version}
+        table = "{table}"
+        ttl = 1000
+"""
+_SCOPE = Scope(2, "f", "r")
+_RECEIPT = Receipt(
+    _SCOPE, "2026-01-01T00:00:00+00:00", "2026-01-01T00:01:00+00:00", {"Customer": 3}, {}, {"endless": 1}
+)
+
+
+@pytest.fixture
+def shop(project: Any, server: Any) -> Iterator[Any]:
+    """A hundred records that moved from client: to customer:, where their model is at version 2."""
+    for path in (project.root / "shop/redis_migrations").glob("*"):
+        path.unlink()
+    project.settings("shop", url=server.url)
+    for version, table in ((1, "client"), (2, "customer")):
+        project.models(_MODEL.format(version=version, table=table))
+        assert project.run(options=("--no-input",)) == 0, project.err
+    assert project.command("migrate", "--allow-destructive") == 0, project.err
+    with server.client() as client:
+        for number in range(100):
+            _put(client, f"customer:c{number}")
+    yield project
+
+
+def _put(client: Any, key: str, **others: str | bytes) -> None:
+    fields = {"id": key.rpartition(":")[2], "age": "7", "note": "None", "_v": "2", **others}
+    client.hset(key, mapping=fields)
+    client.expire(key, 1000)
+    client.zadd("customer:__index", {key: 0})
+
+
+def _found(project: Any, *options: str, code: int = 1) -> dict[str, Any]:
+    assert project.command("verify", *options, options=("--json",)) == code, project.err
+    return dict(json.loads(project.out)["apps"]["shop"]["models"]["Customer"])
+
+
+def test_records_in_order_are_told_so(shop: Any) -> None:
+    assert shop.command("verify") == 0
+    assert shop.out == "shop.Customer: 100 records read, no problem\n"
+
+
+DAMAGE: dict[str, tuple[Callable[[Any], object], str, str]] = {
+    "type": (lambda c: c.set("customer:x", 1), "customer:x", "holds no hash"),
+    "older": (lambda c: c.hset("customer:c7", "_v", 1), "customer:c7", "is of version 1, its model of version 2"),
+    "newer": (lambda c: c.hset("customer:c7", "_v", 3), "customer:c7", "is of version 3, its model of version 2"),
+    "stamp": (lambda c: c.hset("customer:c7", "_v", "x"), "customer:c7", "field '_v' holds b'x'"),
+    "unreadable": (lambda c: c.hset("customer:c7", "age", "old"), "customer:c7", "field 'age' holds b'old'"),
+    "key": (lambda c: c.hset("customer:c7", "id", "c8"), "customer:c7", "its id belongs under customer:c8"),
+    "aside": (lambda c: c.hset("customer:c7", "_b3.0.age", "x"), "customer:c7", "keeps '_b3.0.age' aside"),
+    "unindexed": (lambda c: c.zrem("customer:__index", "customer:c7"), "customer:c7", "is not in customer:__index"),
+    "dangling": (lambda c: c.delete("customer:c7"), "customer:c7", "there is no such record"),
+    "left": (lambda c: c.hset("client:late", "id", "late"), "client:late", "lies at client:*, which its model left"),
+    "quarantine": (
+        lambda c: c.hset(
+            "redis_models:{default}:quarantine:shop",
+            "customer:c7",
+            '{"key": "customer:c7", "label": "l", "model": "Customer", "target": 2, "reason": "bad", "at": "now"}',
+        ),
+        "customer:c7",
+        "bad",
+    ),
+    "undeclared": (lambda c: c.hset("customer:c7", "shoe", "42"), "customer:c7", "field 'shoe' is none of its model's"),
+    "absent": (lambda c: c.hdel("customer:c7", "note"), "customer:c7", "field 'note' is absent"),
+    "endless": (lambda c: c.persist("customer:c7"), "customer:c7", "lives for ever; new ones live 1000 seconds"),
+}
+
+
+@pytest.mark.parametrize("kind", DAMAGE)
+def test_damage_is_found_where_it_is_and_nowhere_else(shop: Any, server: Any, kind: str) -> None:
+    damage, key, reason = DAMAGE[kind]
+    is_note = kind in ("undeclared", "absent", "endless")
+    with server.client() as client:
+        damage(client)
+
+    found = _found(shop, code=0 if is_note else 1)
+
+    assert found["notes" if is_note else "problems"] == {kind: 1}
+    assert found["problems" if is_note else "notes"] == {}
+    [verdict] = found["shown"]
+    assert (verdict["kind"], verdict["key"]) == (kind, key)
+    assert reason in verdict["reason"]
+    if is_note:
+        _found(shop, "--strict")
+
+
+def test_the_index_is_put_right_on_request_and_only_then(shop: Any, server: Any) -> None:
+    with server.client() as client:
+        before = client.zrange("customer:__index", 0, -1)
+        client.zrem("customer:__index", "customer:c7", "customer:c8")
+        client.zadd("customer:__index", {"customer:gone": 0, "stranger:1": 0})
+        client.hset("stranger:1", "id", "1")
+
+        assert _found(shop)["problems"] == {"unindexed": 2, "dangling": 2}
+        found = _found(shop, "--repair-index", code=0)
+
+        assert (found["repaired"], found["problems"]) == (4, {})
+        assert client.zrange("customer:__index", 0, -1) == before
+        assert client.exists("stranger:1")
+    assert _found(shop, code=0)["repaired"] == 0
+
+
+def test_a_foreign_index_is_refused_by_name(shop: Any, server: Any) -> None:
+    with server.client() as client:
+        client.delete("customer:__index")
+        client.sadd("customer:__index", "customer:c1")
+
+    assert shop.command("verify") == 1
+    assert "customer:__index: the index is a set, no sorted set; run 'adopt' first" in shop.err
+
+
+def test_a_sample_reads_some_and_leaves_no_receipt(shop: Any, server: Any) -> None:
+    with server.client() as client:
+        for number in range(100):
+            client.hset(f"customer:c{number}", "age", "old")
+
+    found = _found(shop, "--sample", "10")
+
+    assert (found["records"], found["problems"]) == (10, {"unreadable": 10})
+    assert len(found["shown"]) == 5
+    assert shop.command("migrate", "--check", "--verified") == 1
+    assert "its records were never verified; run 'verify'" in shop.out
+    assert shop.command("verify", "--sample", "10", "--resume") == 2
+
+
+def test_a_receipt_is_what_a_check_asks_for(shop: Any, server: Any) -> None:
+    assert shop.command("migrate", "--check") == 0
+    assert shop.command("migrate", "--check", "--verified") == 1
+    assert shop.command("verify", "shop") == 0
+    assert shop.command("migrate", "--check", "--verified") == 0
+    assert shop.command("migrate", "--verified") == 2
+
+    with server.client() as client:
+        client.hset("customer:c7", "age", "old")
+    assert shop.command("verify") == 1
+    assert shop.command("migrate", "--check", "--verified") == 1
+    assert "found problems (1 unreadable)" in shop.out
+
+
+def test_what_is_not_migrated_is_not_verified(shop: Any) -> None:
+    shop.models(_MODEL.format(version=3, table="customer").replace("age: int", "years: int"))
+    assert shop.command("verify") == 1
+    assert "the models have changes that no migration file has" in shop.err
+
+    assert shop.run("--rename", "Customer.age=years", options=("--no-input",)) == 0, shop.err
+    assert shop.command("verify") == 1
+    assert "not applied yet; run 'migrate' first" in shop.err
+    assert shop.command("verify", "shop.Custome") == 2
+    assert "Did you mean 'shop.Customer'?" in shop.err
+
+
+@pytest.mark.parametrize(
+    ("receipt", "scope", "days", "reason"),
+    [
+        (_RECEIPT, _SCOPE, 0.5, None),
+        (_RECEIPT, _SCOPE, 1.5, "more than a day old"),
+        (_RECEIPT, Scope(3, "f", "r"), 0.5, "before the migrations that are applied now"),
+        (_RECEIPT, Scope(2, "g", "r"), 0.5, "before the migrations that are applied now"),
+        (_RECEIPT, Scope(2, "f", "s"), 0.5, "the server was restarted since"),
+        (Receipt(_SCOPE, "", "2026-01-01T00:01:00+00:00", {}, {"older": 2}, {}), _SCOPE, 0.5, "problems (2 older)"),
+    ],
+)
+def test_a_receipt_goes_stale(receipt: Receipt, scope: Scope, days: float, reason: str | None) -> None:
+    objection = receipt.objection(scope, datetime(2026, 1, 1, tzinfo=UTC) + timedelta(days=days))
+
+    assert objection is None if reason is None else reason in str(objection)
+
+
+def test_a_verification_that_stopped_at_any_page_goes_on_to_the_same_result(shop: Any, server: Any) -> None:
+    with server.client() as client:
+        pipeline = client.pipeline(transaction=False)
+        for number in range(100, 2500):
+            _put(pipeline, f"customer:c{number}", **({"age": "old"} if number % 100 == 0 else {}))
+        pipeline.execute()
+        client.zadd("customer:__index", {f"customer:gone{number}": 0 for number in range(30)})
+        exchange = SyncClient(client, "test")
+        [app] = load_apps(load_settings("conf"))
+        chain, desk = load_chain("shop", app.migrations_path), Desk("default", "shop")
+        scope = run(exchange, scope_of(Shelf("default", "shop"), chain))
+        subjects = subjects_of(chain, [model.__shape__ for model in app.models])
+        stops = 0
+        for page in range(1, 9):
+            left, now = page, 0.0
+
+            def die(_: object) -> None:
+                nonlocal left
+                left -= 1
+                if not left:
+                    raise KeyboardInterrupt
+
+            def tick() -> float:
+                nonlocal now
+                now += 10
+                return now
+
+            try:
+                run(exchange, verify(Verification(desk, scope, subjects, die, clock=tick)))
+            except KeyboardInterrupt:
+                stops += 1
+            job = Verification(desk, scope, subjects, lambda _: None)
+            receipt = run(exchange, verify(job, run(exchange, desk.checkpoint())))
+
+            assert (receipt.records, receipt.problems) == ({"Customer": 2500}, {"unreadable": 24, "dangling": 30})
+            assert run(exchange, desk.checkpoint()) is None
+            assert run(exchange, desk.receipt()) == receipt
+    assert stops > 4
+
+
+def test_a_verification_is_not_resumed_on_other_data(shop: Any, server: Any) -> None:
+    with server.client() as client:
+        run(SyncClient(client, "test"), Desk("default", "shop").save(Checkpoint(_SCOPE, "", "Customer")))
+
+    assert shop.command("verify", "--resume") == 1
+    assert "migrations ran, or the server was restarted, since that verification stopped" in shop.err
+    assert shop.command("verify") == 0
