@@ -176,6 +176,8 @@ def in_quarantine(count: int) -> str:
 
 
 def _name(chain: Chain, position: int) -> str:
+    if not chain.links:
+        return "what the code declares"  # --auto
     return chain.links[position - 1].name if 0 < position <= len(chain.links) else "zero" if position == 0 else "?"
 
 

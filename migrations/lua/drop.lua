@@ -1,4 +1,4 @@
--- Delete a record that is in quarantine, and forget it, if it still holds what the caller saw.
+-- Delete a record that is in quarantine, and forget it, if it holds nothing that the caller has not seen.
 -- KEYS    1 the lease; 2 the quarantine; 3 the record; 4 the index that has it, or the quarantine where none has
 -- ARGV    1 epoch of the caller's lease; then field, value, ... of all that the caller saw; nothing if it was gone
 -- returns 'FENCED', 'TYPE' if it is no hash, 'CHANGED' if it holds something else; it stays then. Else 'OK', also where
@@ -8,7 +8,6 @@ local held = redis.pcall('HGETALL', KEYS[3])
 if held.err then return 'TYPE' end
 local seen = {}
 for at = 2, #ARGV, 2 do seen[ARGV[at]] = ARGV[at + 1] end
-if #held > 0 and #held ~= #ARGV - 1 then return 'CHANGED' end
 for at = 1, #held, 2 do
   if seen[held[at]] ~= held[at + 1] then return 'CHANGED' end
 end

@@ -53,7 +53,7 @@ class Database:
                 shelf,
                 journey,
                 lambda state: make_journey(chain, state, position),
-                policy=Policy(**{"pace": fixed_pace(10), **policy}),
+                policy=Policy(fixed_pace(10), **policy),
                 report=lambda _: None,
             )
             return sum(result.moved for _, result in legs)

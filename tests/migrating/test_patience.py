@@ -145,10 +145,18 @@ def _configure(server: Any, name: str, value: int) -> None:
         client.config_set(name, value)
 
 
+def _kill(server: Any) -> None:
+    server.kill()
+
+
+def _restart(server: Any) -> None:
+    server.start()
+
+
 _TROUBLES = {
     "full": (_fill_up, _make_room, "memory is full"),
     "busy": (_keep_busy, _relieve, "BUSY"),
-    "killed": (lambda server: server.kill(), lambda server: server.start(), "cannot be reached"),
+    "killed": (_kill, _restart, "cannot be reached"),
     "without replicas": (_miss_replicas, _need_no_replicas, "NOREPLICAS"),
     "a replica": (_make_replica, _make_primary, "read-only replica"),
 }

@@ -1,7 +1,9 @@
 """Quarantine: what cannot be rewritten is put aside as it is, shown with its reason, tried again, and never lost."""
 
+import io
 import json
 import signal
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -136,10 +138,8 @@ def test_records_that_were_mended_by_hand_are_through_and_the_others_stay(shop: 
         assert client.hmget("customer:8", "_v", "age", "_b3.0.age") == [b"3", b"8", None]
         assert client.hmget(b"customer:\xff", "_v", b"\xfd") == [b"3", b"1"]
         assert client.hgetall("customer:7") == shop.before[b"customer:7"]
-    # The function is mended instead.
-    path = shop.project.root / "shop/redis_migrations/0003_retype.py"
-    path.write_text(path.read_text().replace('text == "NA"', "not text.isdecimal()"))
-    assert shop.say("migrate", "shop", "3", "--fake").code == 0
+    with shop.project.server.client() as client:
+        client.hset("customer:7", "age", "7")
     assert shop.quarantine("retry").code == 0
     assert shop.quarantine("list").out == "Nothing is in quarantine.\n"
     assert shop.quarantine("retry").out == "Nothing is in quarantine.\n"
@@ -214,6 +214,66 @@ def test_dropped_records_are_printed_whole_before_they_are_gone(shop: Shop) -> N
         assert client.exists("customer:7", "customer:8", b"customer:\xff") == 0
         assert client.zcard("customer:__index") == 28
         assert client.lrange("customer:list", 0, -1) == [b"a", b"b"]
+
+
+class Typed(io.StringIO):
+    """What somebody types at a terminal."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+def test_drop_asks_on_a_terminal_and_takes_no_for_an_answer(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    shop.migrate(*_ASIDE)
+    before = shop.dump()
+    monkeypatch.setattr(sys, "stdin", Typed("n\ny\n"))
+
+    declined = shop.quarantine("drop", "customer:7")
+    kept = shop.dump()
+    dropped = shop.quarantine("drop", "customer:7")
+
+    assert (declined.code, dropped.code) == (1, 0)
+    assert "Delete this record for good? [y/N]" in declined.out + declined.err
+    assert "Cancelled." in declined.err
+    assert kept == before
+    assert shop.dump().keys() == before.keys() - {b"customer:7"}
+
+
+_STEP = """
+    def nothing(context):
+        pass
+
+    class Migration(migrations.Migration):
+        id = "dddd0004"
+        previous = "cccc0003"
+        versions = {}
+        operations = [migrations.Run(nothing, back=nothing, may_run_twice=True)]
+"""
+
+
+def test_a_free_step_at_the_end_hides_no_record_in_quarantine(shop: Shop) -> None:
+    shop.project.migration("0004_step", _STEP)
+
+    done = json.loads(shop.say("--json", "migrate", *_ASIDE, *_CONSENT).out)
+
+    assert done["apps"]["shop"]["quarantined"] == 4
+
+
+def test_a_function_that_is_mended_for_the_quarantine_is_accepted_without_a_step_back(shop: Shop) -> None:
+    shop.project.migration("0004_step", _STEP)
+    shop.migrate(*_ASIDE)
+    path = shop.project.root / "shop/redis_migrations/0003_retype.py"
+    path.write_text(path.read_text().replace('text == "NA"', "not text.isdecimal()"))
+
+    retried = shop.quarantine("retry", "customer:7")
+    drifted = shop.migrate()
+    accepted = shop.say("migrate", "shop", "4", "--fake")
+    done = shop.migrate()
+
+    assert (retried.code, drifted.code, accepted.code, done.code) == (0, 8, 0, 0)
+    assert "was edited after it was applied" in drifted.err
+    assert "accept it as it is with 'migrate shop 4 --fake'" in drifted.err
+    assert "No migrations to apply." in done.out
 
 
 _READER = """
