@@ -127,8 +127,11 @@ def _targets_on_paper(move: Move, keys: Sequence[bytes], collisions: Collisions)
     for key, reply in zip(keys, replies, strict=True):
         if isinstance(reply, Exception):
             continue  # no hash: the pass will say so
+        found = hash_of(reply)
+        if not found:
+            continue  # it ended or was deleted since the walk met it
         try:
-            record = move.route.rewrite(hash_of(reply), move.target).fields
+            record = move.route.rewrite(found, move.target).fields
             targets[key] = _by_field(move, record.get(move.after.primary_key))
         except RecordError:
             continue  # the pass will stop there
