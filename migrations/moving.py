@@ -13,7 +13,7 @@ from hashlib import blake2b
 from itertools import pairwise
 from typing import Final, cast
 
-from redis_models.batches import Argument, Batches, call, check, hash_of, load_script
+from redis_models.batches import Argument, Batches, Reply, call, check, hash_of, load_script
 from redis_models.errors import ConflictError, LockedError, RecordError
 from redis_models.keys import KeySpace
 from redis_models.shape import STAMP
@@ -125,8 +125,8 @@ def _targets_on_paper(move: Move, keys: Sequence[bytes], collisions: Collisions)
     replies = yield [("HGETALL", key) for key in keys]
     targets: dict[bytes, bytes] = {}
     for key, reply in zip(keys, replies, strict=True):
-        if isinstance(reply, Exception):
-            continue  # no hash: the pass will say so
+        if _is_no_hash(reply):
+            continue  # the pass will say so
         found = hash_of(reply)
         if not found:
             continue  # it ended or was deleted since the walk met it
@@ -182,7 +182,7 @@ def _held(move: Move, keys: Sequence[bytes], outcome: Outcome) -> Batches[dict[b
     there = check((yield [("EXISTS", key) for key in keys]))
     held: dict[bytes, bytes] = {}
     for key, reply, is_there in zip(keys, replies, there, strict=True):
-        if isinstance(reply, Exception):
+        if _is_no_hash(reply):
             _count(outcome, move, key, b"", "T")
             continue
         stamp, raw = cast("list[bytes | None]", reply)
@@ -263,6 +263,13 @@ def _count(outcome: Outcome, move: Move, key: bytes, target: bytes, letter: str)
         _fail(outcome, key, "the key holds no hash; move it out of the model's prefix, or delete it")
     elif not move.route.leaves_newer:
         outcome.contested += 1  # somebody wrote it at another version after the pass that rewrote it
+
+
+def _is_no_hash(reply: Reply) -> bool:
+    """Whether something else than a hash lies at a key; any other refusal is no fact about the record, and is raised."""
+    if isinstance(reply, Exception) and not str(reply).startswith("WRONGTYPE"):
+        check([reply])
+    return isinstance(reply, Exception)
 
 
 def _fail(outcome: Outcome, key: bytes, reason: str) -> None:
