@@ -5,29 +5,25 @@ script, whole, with its life spans, and only where nothing lies yet. So every me
 finds only what is left, and no key is ever made of one that was made already.
 """
 
-from array import array
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import Enum
-from hashlib import blake2b
-from itertools import pairwise
 from typing import Final, cast
 
-from redis_models.batches import Argument, Batches, Reply, call, check, hash_of, load_script
-from redis_models.errors import ConflictError, LockedError, RecordError
+from redis_models.batches import Argument, Batches, call, check, load_script
+from redis_models.errors import ConflictError, LockedError
 from redis_models.keys import KeySpace
 from redis_models.shape import STAMP
 
-from .rewriting import Failure, Fence, Outcome
+from .rewriting import Failure, Fence, Outcome, is_another_type
 from .route import Route
 from .schema import ModelSchema
 
-__all__ = ["Collisions", "Move", "look_for_collisions", "move_records"]
+__all__ = ["Move", "move_records", "refuse_foreign_index"]
 
 _MOVE: Final = load_script("redis_models.migrations", "move")
 _AT_ONCE: Final = 45  # records a script: two keys each, and three more
 _TRIES: Final = 8
-_SHOWN: Final = 10
 
 
 @dataclass(frozen=True)
@@ -39,12 +35,15 @@ class Move:
         keys: Where they lie, or some of them.
         after: The model whose keys they are to have.
         follows_field: Whether new keys are made of a field, because the primary key is another, or of another type.
+        vacant_below: Where no run can have brought records under the new keys yet, the version from which on newer code
+            writes them there; else 0.
     """
 
     route: Route
     keys: KeySpace
     after: ModelSchema
     follows_field: bool
+    vacant_below: int = 0
 
     @property
     def target(self) -> int:
@@ -65,79 +64,33 @@ class Move:
         """Whether a key is one that records are to have, so that it is left alone."""
         return self.keys.start != self.after.keys.start and self.after.keys.owns(key)
 
+    def key_by_key(self, key: bytes) -> bytes | None:
+        """Make a new key of the old one; None for one that would not come back the same."""
+        text = key.decode("utf-8", "surrogateescape")
+        primary_key = self.keys.primary_key(text)
+        if self.keys.record(primary_key) != text:
+            return None
+        return self.after.keys.record(primary_key).encode("utf-8", "surrogateescape")
 
-@dataclass
-class Collisions:
-    """Keys that more than one record would have. Grows while records are met.
+    def key_by_field(self, raw: bytes | None) -> bytes:
+        """Make a new key of what a record holds as its primary key.
 
-    Attributes:
-        found: The first of them, with what is wrong.
-        digests: Of keys that were made of fields, to find two alike; eight bytes a record.
-        suspects: Digests that were met more than once, each with the keys that have it, found in a second walk; SCAN
-            may give one key twice.
-    """
+        Raises:
+            ValueError: No key can be made of it.
+        """
+        name = self.after.primary_key
+        if raw is None:
+            raise ValueError(f"it has no {name}, of which its key is made")
+        text = self.text_of(raw)
+        if not text:
+            raise ValueError(f"its {name} is empty, and its key is made of that")
+        return self.after.keys.record(text).encode("utf-8", "surrogateescape")
 
-    found: list[str] = field(default_factory=list[str])
-    digests: "array[int]" = field(default_factory=lambda: array("Q"))
-    suspects: dict[int, set[bytes]] = field(default_factory=dict[int, set[bytes]])
-
-    def suspect_twins(self) -> bool:
-        """Find digests that were met twice; tell whether there are any, so that a second walk is needed."""
-        seen = sorted(self.digests)
-        self.digests = array("Q")
-        self.suspects = {one: set() for one, other in pairwise(seen) if one == other}
-        return bool(self.suspects)
-
-    def tell_twins(self) -> None:
-        """Note the keys that are to become one, after the second walk."""
-        for keys in self.suspects.values():
-            if len(keys) > 1:
-                self.note(f"{' and '.join(sorted(map(_text, keys)))} would become one")
-
-    def note(self, what: str) -> None:
-        """Note a collision, if it is one of the first."""
-        if len(self.found) < _SHOWN:
-            self.found.append(what)
-
-
-def look_for_collisions(move: Move, keys: Sequence[bytes], collisions: Collisions) -> Batches[None]:
-    """Note which of some records cannot have their new keys; nothing is written."""
-    left = [key for key in keys if not move.is_there(_text(key))]
-    targets = yield from _targets_on_paper(move, left, collisions)
-    pairs = [(key, target) for key, target in targets.items() if target != key]
-    replies = check((yield [("EXISTS", target) for _, target in pairs])) if pairs else []
-    for (key, target), reply in zip(pairs, replies, strict=True):
-        if reply:
-            collisions.note(f"{_text(key)} → {_text(target)}, where something lies already")
-    if move.follows_field:
-        for key, target in targets.items():
-            digest = int.from_bytes(blake2b(target, digest_size=8).digest())
-            if digest in collisions.suspects:
-                collisions.suspects[digest].add(key)
-            else:
-                collisions.digests.append(digest)
-
-
-def _targets_on_paper(move: Move, keys: Sequence[bytes], collisions: Collisions) -> Batches[dict[bytes, bytes]]:
-    """Give the keys that records would have, were they at their version."""
-    if not move.follows_field:
-        return {key: target for key in keys if (target := _by_key(move, key)) is not None}
-    replies = yield [("HGETALL", key) for key in keys]
-    targets: dict[bytes, bytes] = {}
-    for key, reply in zip(keys, replies, strict=True):
-        if _is_no_hash(reply):
-            continue  # the pass will say so
-        found = hash_of(reply)
-        if not found:
-            continue  # it ended or was deleted since the walk met it
-        try:
-            record = move.route.rewrite(found, move.target).fields
-            targets[key] = _by_field(move, record.get(move.after.primary_key))
-        except RecordError:
-            continue  # the pass will stop there
-        except ValueError as exc:
-            collisions.note(f"{_text(key)}: {exc}")
-    return targets
+    def twins(self, key: bytes, rivals: Sequence[KeySpace]) -> Iterator[bytes]:
+        """Give the keys in other places of which the same new key would be made as of this one."""
+        primary_key = self.keys.primary_key(key.decode("utf-8", "surrogateescape"))
+        for keys in rivals:
+            yield keys.record(primary_key).encode("utf-8", "surrogateescape")
 
 
 def move_records(fence: Fence, move: Move, keys: Sequence[bytes]) -> Batches[Outcome]:
@@ -155,6 +108,18 @@ def move_records(fence: Fence, move: Move, keys: Sequence[bytes]) -> Batches[Out
         left = yield from _move_once(fence, move, left, outcome)
     outcome.contested += len(left)
     return outcome
+
+
+def refuse_foreign_index(move: Move) -> Batches[None]:
+    """Look at both indexes of a move, before anything is written.
+
+    Raises:
+        ConflictError: One is no sorted set.
+    """
+    places = (move.keys, move.after.keys)
+    for keys, reply in zip(places, (yield [("ZCARD", keys.index) for keys in places]), strict=True):
+        if is_another_type(reply):
+            raise _no_index(keys)
 
 
 def _move_once(fence: Fence, move: Move, keys: Sequence[bytes], outcome: Outcome) -> Batches[list[bytes]]:
@@ -182,7 +147,7 @@ def _held(move: Move, keys: Sequence[bytes], outcome: Outcome) -> Batches[dict[b
     there = check((yield [("EXISTS", key) for key in keys]))
     held: dict[bytes, bytes] = {}
     for key, reply, is_there in zip(keys, replies, there, strict=True):
-        if _is_no_hash(reply):
+        if is_another_type(reply):
             _count(outcome, move, key, b"", "T")
             continue
         stamp, raw = cast("list[bytes | None]", reply)
@@ -202,14 +167,14 @@ def _pairs(
 ) -> Iterator[tuple[bytes, bytes]]:
     for key in keys:
         if not move.follows_field:
-            target = _by_key(move, key)
+            target = move.key_by_key(key)
             if target is None:
                 _fail(outcome, key, "its key is not spelled as the library spells it; run 'adopt' first")
             else:
                 yield key, target
         elif key in held:
             try:
-                target = _by_field(move, held[key])
+                target = move.key_by_field(held[key])
             except ValueError as exc:
                 _fail(outcome, key, str(exc))
                 continue
@@ -217,25 +182,6 @@ def _pairs(
                 outcome.skipped += 1
             else:
                 yield key, target
-
-
-def _by_key(move: Move, key: bytes) -> bytes | None:
-    """Make a new key of the old one; None for one that would not come back the same."""
-    text = key.decode("utf-8", "surrogateescape")
-    primary_key = move.keys.primary_key(text)
-    if move.keys.record(primary_key) != text:
-        return None
-    return move.after.keys.record(primary_key).encode("utf-8", "surrogateescape")
-
-
-def _by_field(move: Move, raw: bytes | None) -> bytes:
-    name = move.after.primary_key
-    if raw is None:
-        raise ValueError(f"it has no {name}, of which its key is made")
-    text = move.text_of(raw)
-    if not text:
-        raise ValueError(f"its {name} is empty, and its key is made of that")
-    return move.after.keys.record(text).encode("utf-8", "surrogateescape")
 
 
 def _chunks(pairs: Sequence[tuple[bytes, bytes]]) -> Iterator[Sequence[tuple[bytes, bytes]]]:
@@ -247,9 +193,17 @@ def _letters(move: Move, reply: object) -> str:
     letters = cast(bytes, reply).decode()
     if letters == "FENCED":
         raise LockedError.lost()
-    if letters == "INDEX":
-        raise ConflictError(move.keys.index, "an index is no sorted set; run 'adopt' first")
+    if letters.startswith("INDEX"):
+        raise _no_index(move.keys if letters == "INDEX 2" else move.after.keys)
     return letters
+
+
+def _no_index(keys: KeySpace) -> ConflictError:
+    return ConflictError(
+        keys.index,
+        f"the index of the keys {keys.start}* is no sorted set; if pydantic-aioredis wrote it, run 'adopt' with the"
+        " code that has these keys, otherwise give what lies there another key",
+    )
 
 
 def _count(outcome: Outcome, move: Move, key: bytes, target: bytes, letter: str) -> None:
@@ -263,13 +217,6 @@ def _count(outcome: Outcome, move: Move, key: bytes, target: bytes, letter: str)
         _fail(outcome, key, "the key holds no hash; move it out of the model's prefix, or delete it")
     elif not move.route.leaves_newer:
         outcome.contested += 1  # somebody wrote it at another version after the pass that rewrote it
-
-
-def _is_no_hash(reply: Reply) -> bool:
-    """Whether something else than a hash lies at a key; any other refusal is no fact about the record, and is raised."""
-    if isinstance(reply, Exception) and not str(reply).startswith("WRONGTYPE"):
-        check([reply])
-    return isinstance(reply, Exception)
 
 
 def _fail(outcome: Outcome, key: bytes, reason: str) -> None:

@@ -4,12 +4,15 @@
 -- ARGV    1 epoch of the caller's lease; 2 the version that they must have
 --         3 field that the new keys were made of, or '' where they were made of the old ones
 --         then, unless that is '', for each record: what the field held
--- returns 'FENCED', 'INDEX' (what lies there is no sorted set), or one letter a record: A moved, G gone, T no hash,
+-- returns 'FENCED', 'INDEX 2' or 'INDEX 3' (what lies at that key is no sorted set), or one letter a record: A moved, G gone, T no hash,
 --         X another record has the new key, V of another version, C the field was changed meanwhile
 if redis.call('HGET', KEYS[1], 'epoch') ~= ARGV[1] then return 'FENCED' end
 local version, field = ARGV[2], ARGV[3]
 for i = 2, 3 do
-  if type(redis.pcall('ZCARD', KEYS[i])) == 'table' then return 'INDEX' end
+  local size = redis.pcall('ZCARD', KEYS[i])
+  if type(size) == 'table' then
+    return string.find(size.err, 'WRONGTYPE', 1, true) and 'INDEX ' .. i or size
+  end
 end
 
 local function move(source, target, held)

@@ -6,11 +6,12 @@ from typing import Any
 import pytest
 
 from redis_models.client import SyncClient, run
-from redis_models.errors import IncompleteError, ServerRefusedError
-from redis_models.migrations import AlterKeys, CreateModel
+from redis_models.errors import ConflictError, IncompleteError, ServerRefusedError, UnsafeError
+from redis_models.migrations import AddField, AlterKeys, CreateModel, DeleteModel, RenameField
 from redis_models.migrations.bookkeeping import State
 from redis_models.migrations.chain import Chain
-from redis_models.migrations.moving import Collisions, Move, look_for_collisions, move_records
+from redis_models.migrations.collisions import Collisions, look_for_collisions
+from redis_models.migrations.moving import Move, move_records
 from redis_models.migrations.operations import Operation
 from redis_models.migrations.planning import make_plan
 from redis_models.migrations.rewriting import Fence
@@ -27,9 +28,7 @@ def _move_of(links: Chain) -> Move:
     return move
 
 
-def test_a_record_that_ended_since_the_walk_met_it_is_no_collision(
-    database: Any, chain: Callable[..., Chain]
-) -> None:
+def test_a_record_that_ended_since_the_walk_met_it_is_no_collision(database: Any, chain: Callable[..., Chain]) -> None:
     database.put("customer:1", id="1", name="Ann")
     collisions = Collisions()
 
@@ -69,3 +68,100 @@ def test_a_key_of_another_type_is_told_by_the_pass(database: Any, chain: Callabl
         database.migrate(chain(_CREATE, _BY_NAME), 2)
 
     assert database.dump()["customer:text"] == before["customer:text"]
+
+
+_TO_CLIENT: Step = (
+    {"Customer": 2},
+    [AlterKeys("Customer", table="client"), RenameField("Customer", "name", "full_name")],
+)
+
+
+@pytest.mark.parametrize("stamp", [{}, {"_v": "1"}, {"_v": "none"}], ids=str)
+def test_a_hash_under_the_new_keys_that_is_no_record_is_told_and_stays(
+    database: Any, chain: Callable[..., Chain], stamp: dict[str, str]
+) -> None:
+    database.put("customer:1", id="1", name="Ann")
+    database.client.hset("client:session9", mapping={"name": "of another service", **stamp})
+    before = database.dump()
+
+    with pytest.raises(UnsafeError, match=r"client:session9 lies under the new keys client:\* already"):
+        database.migrate(chain(_CREATE, _TO_CLIENT))
+
+    assert database.dump() == before
+
+
+def test_records_that_another_app_deleted_are_not_taken_over(database: Any, chain: Callable[..., Chain]) -> None:
+    crm = chain(
+        ({"Client": 1}, [CreateModel("Client", _FIELDS, "id", "client")]), ({}, [DeleteModel("Client")]), app="crm"
+    )
+    database.put("client:9", id="9", name="of crm", _v="1")
+    database.put("customer:1", id="1", name="Ann", _v="1")
+    database.migrate(crm)
+
+    with pytest.raises(UnsafeError, match="client:9 lies under the new keys"):
+        database.migrate(chain(_CREATE, _TO_CLIENT))
+
+    assert database.client.hget("client:9", "name") == b"of crm"
+
+
+def test_what_newer_code_wrote_under_the_new_keys_is_its_record(database: Any, chain: Callable[..., Chain]) -> None:
+    database.put("customer:1", id="1", name="Ann")
+    database.put("client:2", id="2", full_name="Bob", _v="2")  # by code of version 2, before there was a third
+    links = chain(_CREATE, _TO_CLIENT, ({"Customer": 3}, [AddField("Customer", "vip", "bool", fill=False)]))
+
+    database.migrate(links)
+
+    assert [database.client.hget(f"client:{one}", "_v") for one in (1, 2)] == [b"3", b"3"]
+
+
+def test_where_a_run_has_led_records_before_they_are_no_strangers(
+    database: Any, chain: Callable[..., Chain], watched: Callable[..., Any]
+) -> None:
+    links = chain(_CREATE, _TO_CLIENT)
+    database.put("customer:1", id="1", name="Ann")
+
+    def die_when(is_reached: Callable[[], bool]) -> Any:
+        def look() -> None:
+            if is_reached():
+                database.client.delete("redis_models:{default}:lease")
+                raise KeyboardInterrupt
+
+        return watched(look)
+
+    with pytest.raises(KeyboardInterrupt):
+        database.migrate(links, exchange=die_when(lambda: database.client.exists("client:1")))
+    with pytest.raises(KeyboardInterrupt):
+        database.migrate(links, 0, exchange=die_when(lambda: not database.client.hexists("client:1", "_v")))
+
+    assert database.client.hgetall("client:1") == {b"id": b"1", b"name": b"Ann"}
+    database.migrate(links)
+    assert database.client.hget("client:1", "full_name") == b"Ann"
+
+
+def test_records_of_two_earlier_places_that_would_become_one_are_told_before_anything_is_written(
+    database: Any, chain: Callable[..., Chain]
+) -> None:
+    for number in range(5):
+        database.put(f"customer:{number}", id=str(number), name="n")
+    database.put("client:3", id="3", name="n", _v="2")
+    before = database.dump()
+    second, third = AlterKeys("Customer", table="client"), AlterKeys("Customer", table="buyer")
+
+    with pytest.raises(UnsafeError, match=r"client:3 and customer:3 would become one, buyer:3"):
+        database.migrate(chain(_CREATE, ({"Customer": 2}, [second]), ({"Customer": 3}, [third])))
+
+    assert database.dump() == before
+
+
+@pytest.mark.parametrize("place", ["customer", "client"])
+def test_an_index_that_is_no_sorted_set_is_named_before_anything_is_written(
+    database: Any, chain: Callable[..., Chain], place: str
+) -> None:
+    database.client.hset("customer:1", mapping={"id": "1", "name": "Ann"})
+    database.client.sadd(f"{place}:__index", "x")
+    index = f"{place}:__index: the index of the keys {place}:. is no sorted set"
+
+    with pytest.raises(ConflictError, match=index):
+        database.migrate(chain(_CREATE, _TO_CLIENT))
+
+    assert database.client.hgetall("customer:1") == {b"id": b"1", b"name": b"Ann"}
