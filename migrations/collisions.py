@@ -33,11 +33,13 @@ class Collisions:
         digests: Of keys that were made of fields, to find two alike; eight bytes a record.
         suspects: Digests that were met more than once, each with the keys that have it, found in a second walk; SCAN
             may give one key twice.
+        has_strangers: Whether some of what was found is no record of the model's.
     """
 
     found: list[str] = field(default_factory=list[str])
     digests: "array[int]" = field(default_factory=lambda: array("Q"))
     suspects: dict[int, set[bytes]] = field(default_factory=dict[int, set[bytes]])
+    has_strangers: bool = False
 
     def suspect_twins(self) -> bool:
         """Find digests that were met twice; tell whether there are any, so that a second walk is needed."""
@@ -88,10 +90,17 @@ def refuse_collisions(lease: Lease, moves: Sequence[Move], intake: Intake) -> Ba
         if collisions.found or not collisions.suspect_twins():
             break
     if collisions.found:
-        raise UnsafeError(
-            f"{moves[0].route.model}: nothing was moved, because keys collide: {'; '.join(collisions.found)}."
-            " Mend or move these records first"
+        raise UnsafeError(_refusal(moves[0].route.model, collisions))
+
+
+def _refusal(model: str, collisions: Collisions) -> str:
+    cure = "Mend or move these records first"
+    if collisions.has_strangers:
+        cure += (
+            ". What is no record of the model needs other keys, or the model another table; records that were moved by"
+            " hand are accepted with 'migrate --fake'"
         )
+    return f"{model}: nothing was moved, because keys collide: {'; '.join(collisions.found)}. {cure}"
 
 
 def _walk(lease: Lease, keys: KeySpace, look: Callable[[Sequence[bytes]], Batches[None]]) -> Batches[None]:
@@ -116,10 +125,9 @@ def _look_for_strangers(move: Move, collisions: Collisions, intake: Intake, keys
         if not stamp.isdigit() or int(stamp) < move.vacant_below:
             collisions.note(
                 f"{_text(key)} lies under the new keys {move.after.keys.start}* already and is no record of"
-                f" {move.route.model} at version {move.vacant_below} or later: give that hash another key, or the model"
-                " another table; if it is a record that was moved by hand, record where the database is with"
-                " 'migrate --fake'"
+                f" {move.route.model} at version {move.vacant_below} or later"
             )
+            collisions.has_strangers = True
 
 
 def look_for_collisions(
@@ -170,7 +178,12 @@ def _targets_on_paper(move: Move, keys: Sequence[bytes], collisions: Collisions)
         if not found:
             continue  # it ended or was deleted since the walk met it
         try:
-            targets[key] = move.key_by_field(move.route.rewrite(found, move.target).fields.get(move.after.primary_key))
+            version = move.route.version_of(found.get(STAMP))
+            if move.is_left(version):
+                continue
+            if version not in move.fields:
+                found, version = move.route.rewrite(found, move.target).fields, move.target
+            targets[key] = move.key_by_field(found.get(move.fields[version]))
         except RecordError:
             continue  # the pass will stop there
         except ValueError as exc:

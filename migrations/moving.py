@@ -6,12 +6,13 @@ finds only what is left, and no key is ever made of one that was made already.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
-from typing import Final, cast
+from functools import cached_property
+from typing import Final, NamedTuple, cast
 
 from redis_models.batches import Argument, Batches, call, check, load_script
-from redis_models.errors import ConflictError, LockedError
+from redis_models.errors import ConflictError, LockedError, RecordError
 from redis_models.keys import KeySpace
 from redis_models.shape import STAMP
 
@@ -37,6 +38,7 @@ class Move:
         follows_field: Whether new keys are made of a field, because the primary key is another, or of another type.
         vacant_below: Where no run can have brought records under the new keys yet, the version from which on newer code
             writes them there; else 0.
+        later: What the primary key is called at later versions, as long as keys stay made of it.
     """
 
     route: Route
@@ -44,6 +46,7 @@ class Move:
     after: ModelSchema
     follows_field: bool
     vacant_below: int = 0
+    later: Mapping[int, str] = field(default_factory=dict[int, str])
 
     @property
     def target(self) -> int:
@@ -54,6 +57,23 @@ class Move:
     def label(self) -> str:
         """What the pass is called."""
         return f"{self.route.model} from {self.keys.start}* to {self.after.keys.start}*"
+
+    @cached_property
+    def fields(self) -> Mapping[int, str]:
+        """By the versions of records that are moved, the fields that new keys are made of; "" where old keys do."""
+        if not self.follows_field:
+            return {self.target: ""}
+        own = {self.target: self.after.primary_key}
+        return {**self.later, **own} if self.route.leaves_newer else own
+
+    @property
+    def takes_all_newer(self) -> bool:
+        """Whether a record of any later version is moved too, even of one not known here: its key tells where."""
+        return self.route.leaves_newer and not self.follows_field
+
+    def is_left(self, version: int) -> bool:
+        """Whether a record of some version stays where it is: its key is made of a field that is no matter here yet."""
+        return self.route.is_done(version, self.target) and version not in self.fields
 
     def text_of(self, raw: bytes) -> str:
         """Give the text of a primary key as its record's key has it."""
@@ -96,6 +116,8 @@ class Move:
 def move_records(fence: Fence, move: Move, keys: Sequence[bytes]) -> Batches[Outcome]:
     """Move some records, those that are at their version; the others are for a pass to bring there first.
 
+    Where newer records are left as they are, they are moved too, with what they hold.
+
     Raises:
         LockedError: The lease is somebody else's by now; nothing was moved by the script that found out.
         ConflictError: What lies at an index is no sorted set.
@@ -124,64 +146,91 @@ def refuse_foreign_index(move: Move) -> Batches[None]:
 
 def _move_once(fence: Fence, move: Move, keys: Sequence[bytes], outcome: Outcome) -> Batches[list[bytes]]:
     """Move records; give those whose primary key was changed in between."""
-    held: Mapping[bytes, bytes] = {}
+    held: Mapping[bytes, _Held] = dict.fromkeys(keys, _BY_KEY)
     if move.follows_field:
         held = yield from _held(move, keys, outcome)
     contested: list[bytes] = []
-    for chunk in _chunks(list(_pairs(move, keys, held, outcome))):
-        name = move.after.primary_key if move.follows_field else ""
-        arguments: list[Argument] = [fence.epoch, move.target, name, *(held[key] for key, _ in chunk if name)]
-        places = [one for pair in chunk for one in pair]
-        command = _MOVE.command([fence.lease_key, move.keys.index, move.after.keys.index, *places], arguments)
-        [reply] = check((yield from call(_MOVE, [command])))
-        for (key, target), letter in zip(chunk, _letters(move, reply), strict=True):
-            if letter == "C":
-                contested.append(key)
-            else:
-                _count(outcome, move, key, target, letter)
+    pairs = list(_pairs(move, held, outcome))
+    for name in dict.fromkeys(move.fields.values()):
+        versions = [version for version, other in move.fields.items() if other == name]
+        for chunk in _chunks([(key, target) for key, target in pairs if held[key].name == name]):
+            least = move.target if move.takes_all_newer else ""
+            arguments: list[Argument] = [fence.epoch, least, len(versions), *versions, name]
+            arguments += [held[key].raw for key, _ in chunk if name]
+            places = [one for pair in chunk for one in pair]
+            command = _MOVE.command([fence.lease_key, move.keys.index, move.after.keys.index, *places], arguments)
+            [reply] = check((yield from call(_MOVE, [command])))
+            for (key, target), letter in zip(chunk, _letters(move, reply), strict=True):
+                if letter == "C":
+                    contested.append(key)
+                else:
+                    _count(outcome, key, target, letter)
     return contested
 
 
-def _held(move: Move, keys: Sequence[bytes], outcome: Outcome) -> Batches[dict[bytes, bytes]]:
-    replies = yield [("HMGET", key, STAMP, move.after.primary_key) for key in keys]
+class _Held(NamedTuple):
+    """What the new key of a record is made of: a field, and what it held; no field where the old key does."""
+
+    name: str
+    raw: bytes
+
+
+_BY_KEY: Final = _Held("", b"")
+
+
+def _held(move: Move, keys: Sequence[bytes], outcome: Outcome) -> Batches[dict[bytes, _Held]]:
+    names = list(dict.fromkeys(move.fields.values()))
+    replies = yield [("HMGET", key, STAMP, *names) for key in keys]
     there = check((yield [("EXISTS", key) for key in keys]))
-    held: dict[bytes, bytes] = {}
+    held: dict[bytes, _Held] = {}
     for key, reply, is_there in zip(keys, replies, there, strict=True):
         if is_another_type(reply):
-            _count(outcome, move, key, b"", "T")
+            _count(outcome, key, b"", "T")
             continue
-        stamp, raw = cast("list[bytes | None]", reply)
+        stamp, *values = cast("list[bytes | None]", reply)
+        version = _version_of(move, stamp)
         if not is_there:
             outcome.gone += 1
-        elif (stamp or b"1") != b"%d" % move.target:
-            _count(outcome, move, key, b"", "V")
-        elif raw is None:
-            _fail(outcome, key, f"it has no {move.after.primary_key}, of which its key is made; give it one")
+        elif move.is_left(version):
+            outcome.skipped += 1
+        elif version not in move.fields:
+            _count(outcome, key, b"", "V")
         else:
-            held[key] = raw
+            name = move.fields[version]
+            raw = values[names.index(name)]
+            if raw is None:
+                _fail(outcome, key, f"it has no {name}, of which its key is made; give it one")
+            else:
+                held[key] = _Held(name, raw)
     return held
 
 
-def _pairs(
-    move: Move, keys: Sequence[bytes], held: Mapping[bytes, bytes], outcome: Outcome
-) -> Iterator[tuple[bytes, bytes]]:
-    for key in keys:
-        if not move.follows_field:
+def _version_of(move: Move, stamp: bytes | None) -> int:
+    """Give the version of a stamp; one that no record can have where the files know none."""
+    try:
+        return move.route.version_of(stamp)
+    except RecordError:
+        return -1
+
+
+def _pairs(move: Move, held: Mapping[bytes, _Held], outcome: Outcome) -> Iterator[tuple[bytes, bytes]]:
+    for key, (name, raw) in held.items():
+        if not name:
             target = move.key_by_key(key)
             if target is None:
                 _fail(outcome, key, "its key is not spelled as the library spells it; run 'adopt' first")
             else:
                 yield key, target
-        elif key in held:
-            try:
-                target = move.key_by_field(held[key])
-            except ValueError as exc:
-                _fail(outcome, key, str(exc))
-                continue
-            if target == key:
-                outcome.skipped += 1
-            else:
-                yield key, target
+            continue
+        try:
+            target = move.key_by_field(raw)
+        except ValueError as exc:
+            _fail(outcome, key, str(exc))
+            continue
+        if target == key:
+            outcome.skipped += 1
+        else:
+            yield key, target
 
 
 def _chunks(pairs: Sequence[tuple[bytes, bytes]]) -> Iterator[Sequence[tuple[bytes, bytes]]]:
@@ -206,7 +255,7 @@ def _no_index(keys: KeySpace) -> ConflictError:
     )
 
 
-def _count(outcome: Outcome, move: Move, key: bytes, target: bytes, letter: str) -> None:
+def _count(outcome: Outcome, key: bytes, target: bytes, letter: str) -> None:
     if letter == "A":
         outcome.changed += 1
     elif letter == "G":
@@ -215,7 +264,7 @@ def _count(outcome: Outcome, move: Move, key: bytes, target: bytes, letter: str)
         _fail(outcome, key, f"its new key {_text(target)} is taken; move one of the two out of the way")
     elif letter == "T":
         _fail(outcome, key, "the key holds no hash; move it out of the model's prefix, or delete it")
-    elif not move.route.leaves_newer:
+    else:
         outcome.contested += 1  # somebody wrote it at another version after the pass that rewrote it
 
 

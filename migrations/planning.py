@@ -176,10 +176,20 @@ def _passes(
             route = replace(route, leaves_newer=True)
         is_remade = any(place in lineage.remade for place in positions[1:])
         works += [Work(route, keys, after.version, before.version) for keys in places]
-        vacant = _vacant_below(lineage, source, target, known)
+        vacant, later = _vacant_below(lineage, source, target, known), _names_after(lineage, target)
         leaving = [keys for keys in places if is_remade or keys is not after.keys]
-        moves += [Move(route, keys, after, is_remade, vacant) for keys in leaving]
+        moves += [Move(route, keys, after, is_remade, vacant, later) for keys in leaving]
     return tuple(works), tuple(moves)
+
+
+def _names_after(lineage: Lineage, position: int) -> dict[int, str]:
+    """Give the names of the primary key at versions after a position, up to where keys are made of something else."""
+    names: dict[int, str] = {}
+    for place in sorted(place for place in lineage.schemas if place > position):
+        if place in lineage.remade:
+            break
+        names[lineage.schemas[place].version] = lineage.schemas[place].primary_key
+    return names
 
 
 def _vacant_below(lineage: Lineage, source: int, target: int, known: int) -> int:
