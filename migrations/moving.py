@@ -14,7 +14,7 @@ from typing import Final, NamedTuple, cast
 from redis_models.batches import Argument, Batches, call, check, load_script
 from redis_models.errors import ConflictError, LockedError, RecordError
 from redis_models.keys import KeySpace
-from redis_models.shape import STAMP
+from redis_models.shape import STAMP, is_plain
 
 from .rewriting import Failure, Fence, Outcome, is_another_type
 from .route import Route
@@ -75,11 +75,6 @@ class Move:
         """Whether a record of some version stays where it is: its key is made of a field that is no matter here yet."""
         return self.route.is_done(version, self.target) and version not in self.fields
 
-    def text_of(self, raw: bytes) -> str:
-        """Give the text of a primary key as its record's key has it."""
-        value = self.after.field(self.after.primary_key).codec.decode(raw)
-        return str(cast(object, value.value) if isinstance(value, Enum) else value)
-
     def is_there(self, key: str) -> bool:
         """Whether a key is one that records are to have, so that it is left alone."""
         return self.keys.start != self.after.keys.start and self.after.keys.owns(key)
@@ -101,7 +96,17 @@ class Move:
         name = self.after.primary_key
         if raw is None:
             raise ValueError(f"it has no {name}, of which its key is made")
-        text = self.text_of(raw)
+        one = self.after.field(name)
+        try:
+            value = one.codec.decode(raw)
+        except ValueError as exc:
+            raise ValueError(f"its {name} holds {raw[:40]!r}, which is no {one.type}; mend it first") from exc
+        value = cast(object, value.value) if isinstance(value, Enum) else value
+        if not is_plain(value):
+            raise ValueError(
+                f"its {name} is {value!r:.60}, of which no key can be made; give it text, a number or a UUID"
+            )
+        text = str(value)
         if not text:
             raise ValueError(f"its {name} is empty, and its key is made of that")
         return self.after.keys.record(text).encode("utf-8", "surrogateescape")

@@ -165,3 +165,25 @@ def test_an_index_that_is_no_sorted_set_is_named_before_anything_is_written(
         database.migrate(chain(_CREATE, _TO_CLIENT))
 
     assert database.client.hgetall("customer:1") == {b"id": b"1", b"name": b"Ann"}
+
+
+@pytest.mark.parametrize(
+    ("type", "raw", "shown"),
+    [
+        ("str | None", "None", "None"),
+        ("list[str]", '["a"]', r"\['a'\]"),
+        ("bytes", "blob", "b'blob'"),
+        ("str", "", "empty"),
+    ],
+)
+def test_a_value_that_can_name_no_record_is_told_before_anything_is_written(
+    database: Any, chain: Callable[..., Chain], type: str, raw: str, shown: str
+) -> None:
+    database.put("customer:1", id="1", code=raw)
+    before = database.dump()
+    create: Step = ({"Customer": 1}, [CreateModel("Customer", {"id": "str", "code": type}, "id", "customer")])
+
+    with pytest.raises(UnsafeError, match=f"customer:1: its code (is|holds) {shown}"):
+        database.migrate(chain(create, ({"Customer": 2}, [AlterKeys("Customer", primary_key="code")])))
+
+    assert database.dump() == before
