@@ -172,7 +172,8 @@ def test_an_index_that_is_no_sorted_set_is_named_before_anything_is_written(
     [
         ("str | None", "None", "None"),
         ("list[str]", '["a"]', r"\['a'\]"),
-        ("bytes", "blob", "b'blob'"),
+        ("bytes", '"YQ=="', "b'a'"),
+        ("int", "one", "b'one', which is no int"),
         ("str", "", "empty"),
     ],
 )
