@@ -13,6 +13,7 @@ from redis_models.errors import IncompleteError, MigrationError, UnsafeError
 
 from .bookkeeping import Journal, State
 from .chain import Chain, Link
+from .moving import Move
 from .operations.free import Run, function_name
 from .passes import Work
 from .planning import Plan, make_plan, plan_between
@@ -80,6 +81,11 @@ class Journey:
     def works(self) -> tuple[Work, ...]:
         """All its passes."""
         return tuple(work for leg in self.legs for work in leg.works)
+
+    @cached_property
+    def moves(self) -> tuple[Move, ...]:
+        """All that give records other keys."""
+        return tuple(move for leg in self.legs for move in leg.moves)
 
     @cached_property
     def destructive(self) -> tuple[str, ...]:
