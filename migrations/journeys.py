@@ -15,6 +15,7 @@ from .lease import Lease
 from .legs import Journey, step_of
 from .passes import Policy, Progress
 from .planning import Plan
+from .rights import OF_THE_END, commands_of, refuse_missing_rights
 from .running import Result, run_plan
 
 __all__ = ["run_journey"]
@@ -52,6 +53,7 @@ def run_journey(
         IncompleteError: It stopped half-way; every record is consistent, and the same command resumes, or the text says
             what to do first.
         LockedError: Another runner was here since the journey was made, or has taken over.
+        ServerRefusedError: This user may not call a command that a script needs; nothing was written.
         UnsafeError: A leg cannot be taken back.
     """
     fresh = again(run(client, shelf.read()))
@@ -61,6 +63,9 @@ def run_journey(
         raise LockedError("another runner changed the database since this plan was made; look at it and run again")
     for objection in fresh.objections(run_again=run_again):
         raise objection
+    if fresh.works or fresh.moves:
+        commands = commands_of((work.route for work in fresh.works), fresh.moves)
+        run(client, refuse_missing_rights(lease, shelf.namespace, (*commands, *OF_THE_END)))
     for leg in fresh.legs:
         leg = replace(leg, consents=tuple(consents))
         yield leg, _run_leg(client, lease, shelf, leg, policy, report)

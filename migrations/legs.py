@@ -13,6 +13,7 @@ from redis_models.errors import IncompleteError, MigrationError, UnsafeError
 
 from .bookkeeping import Journal, State
 from .chain import Chain, Link
+from .moving import Move
 from .operations.free import Run, function_name
 from .passes import Work
 from .planning import Plan, make_plan, plan_between
@@ -80,6 +81,11 @@ class Journey:
     def works(self) -> tuple[Work, ...]:
         """All its passes."""
         return tuple(work for leg in self.legs for work in leg.works)
+
+    @cached_property
+    def moves(self) -> tuple[Move, ...]:
+        """All that give records other keys."""
+        return tuple(move for leg in self.legs for move in leg.moves)
 
     @cached_property
     def destructive(self) -> tuple[str, ...]:
@@ -160,12 +166,14 @@ def _stops(chain: Chain, whole: Plan, journal: Journal | None) -> list[int]:
 def _leaving_newer(leg: Plan) -> Plan:
     """Leave records alone that are further than a leg leads: new code wrote them, and a later leg leads there anyway.
 
-    Taken back for a while, they would lose what the older shape cannot hold.
+    Taken back for a while, they would lose what the older shape cannot hold. Under older keys they are moved as they
+    are, because no later leg looks there.
     """
     if leg.target <= leg.start:
         return leg
     works = tuple(replace(work, route=replace(work.route, leaves_newer=True)) for work in leg.works)
-    return replace(leg, works=works)
+    moves = tuple(replace(move, route=replace(move.route, leaves_newer=True)) for move in leg.moves)
+    return replace(leg, works=works, moves=moves)
 
 
 def _step_in(link: Link) -> Run | None:

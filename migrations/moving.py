@@ -5,29 +5,26 @@ script, whole, with its life spans, and only where nothing lies yet. So every me
 finds only what is left, and no key is ever made of one that was made already.
 """
 
-from array import array
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
-from hashlib import blake2b
-from itertools import pairwise
-from typing import Final, cast
+from functools import cached_property
+from typing import Final, NamedTuple, cast
 
-from redis_models.batches import Argument, Batches, call, check, hash_of, load_script
+from redis_models.batches import Argument, Batches, call, check, load_script
 from redis_models.errors import ConflictError, LockedError, RecordError
 from redis_models.keys import KeySpace
-from redis_models.shape import STAMP
+from redis_models.shape import STAMP, is_plain
 
-from .rewriting import Failure, Fence, Outcome
+from .rewriting import Failure, Fence, Outcome, is_another_type
 from .route import Route
 from .schema import ModelSchema
 
-__all__ = ["Collisions", "Move", "look_for_collisions", "move_records"]
+__all__ = ["Move", "move_records", "refuse_foreign_index"]
 
 _MOVE: Final = load_script("redis_models.migrations", "move")
 _AT_ONCE: Final = 45  # records a script: two keys each, and three more
 _TRIES: Final = 8
-_SHOWN: Final = 10
 
 
 @dataclass(frozen=True)
@@ -39,12 +36,17 @@ class Move:
         keys: Where they lie, or some of them.
         after: The model whose keys they are to have.
         follows_field: Whether new keys are made of a field, because the primary key is another, or of another type.
+        vacant_below: Where no run can have brought records under the new keys yet, the version from which on newer code
+            writes them there; else 0.
+        later: What the primary key is called at later versions, as long as keys stay made of it.
     """
 
     route: Route
     keys: KeySpace
     after: ModelSchema
     follows_field: bool
+    vacant_below: int = 0
+    later: Mapping[int, str] = field(default_factory=dict[int, str])
 
     @property
     def target(self) -> int:
@@ -56,89 +58,70 @@ class Move:
         """What the pass is called."""
         return f"{self.route.model} from {self.keys.start}* to {self.after.keys.start}*"
 
-    def text_of(self, raw: bytes) -> str:
-        """Give the text of a primary key as its record's key has it."""
-        value = self.after.field(self.after.primary_key).codec.decode(raw)
-        return str(cast(object, value.value) if isinstance(value, Enum) else value)
+    @cached_property
+    def fields(self) -> Mapping[int, str]:
+        """By the versions of records that are moved, the fields that new keys are made of; "" where old keys do."""
+        if not self.follows_field:
+            return {self.target: ""}
+        own = {self.target: self.after.primary_key}
+        return {**self.later, **own} if self.route.leaves_newer else own
+
+    @property
+    def takes_all_newer(self) -> bool:
+        """Whether a record of any later version is moved too, even of one not known here: its key tells where."""
+        return self.route.leaves_newer and not self.follows_field
+
+    def is_left(self, version: int) -> bool:
+        """Whether a record of some version stays where it is: its key is made of a field that is no matter here yet."""
+        return self.route.is_done(version, self.target) and version not in self.fields
 
     def is_there(self, key: str) -> bool:
         """Whether a key is one that records are to have, so that it is left alone."""
         return self.keys.start != self.after.keys.start and self.after.keys.owns(key)
 
+    def key_by_key(self, key: bytes) -> bytes | None:
+        """Make a new key of the old one; None for one that would not come back the same."""
+        text = key.decode("utf-8", "surrogateescape")
+        primary_key = self.keys.primary_key(text)
+        if self.keys.record(primary_key) != text:
+            return None
+        return self.after.keys.record(primary_key).encode("utf-8", "surrogateescape")
 
-@dataclass
-class Collisions:
-    """Keys that more than one record would have. Grows while records are met.
+    def key_by_field(self, raw: bytes | None) -> bytes:
+        """Make a new key of what a record holds as its primary key.
 
-    Attributes:
-        found: The first of them, with what is wrong.
-        digests: Of keys that were made of fields, to find two alike; eight bytes a record.
-        suspects: Digests that were met more than once, each with the keys that have it, found in a second walk; SCAN
-            may give one key twice.
-    """
-
-    found: list[str] = field(default_factory=list[str])
-    digests: "array[int]" = field(default_factory=lambda: array("Q"))
-    suspects: dict[int, set[bytes]] = field(default_factory=dict[int, set[bytes]])
-
-    def suspect_twins(self) -> bool:
-        """Find digests that were met twice; tell whether there are any, so that a second walk is needed."""
-        seen = sorted(self.digests)
-        self.digests = array("Q")
-        self.suspects = {one: set() for one, other in pairwise(seen) if one == other}
-        return bool(self.suspects)
-
-    def tell_twins(self) -> None:
-        """Note the keys that are to become one, after the second walk."""
-        for keys in self.suspects.values():
-            if len(keys) > 1:
-                self.note(f"{' and '.join(sorted(map(_text, keys)))} would become one")
-
-    def note(self, what: str) -> None:
-        """Note a collision, if it is one of the first."""
-        if len(self.found) < _SHOWN:
-            self.found.append(what)
-
-
-def look_for_collisions(move: Move, keys: Sequence[bytes], collisions: Collisions) -> Batches[None]:
-    """Note which of some records cannot have their new keys; nothing is written."""
-    left = [key for key in keys if not move.is_there(_text(key))]
-    targets = yield from _targets_on_paper(move, left, collisions)
-    pairs = [(key, target) for key, target in targets.items() if target != key]
-    replies = check((yield [("EXISTS", target) for _, target in pairs])) if pairs else []
-    for (key, target), reply in zip(pairs, replies, strict=True):
-        if reply:
-            collisions.note(f"{_text(key)} → {_text(target)}, where something lies already")
-    if move.follows_field:
-        for key, target in targets.items():
-            digest = int.from_bytes(blake2b(target, digest_size=8).digest())
-            if digest in collisions.suspects:
-                collisions.suspects[digest].add(key)
-            else:
-                collisions.digests.append(digest)
-
-
-def _targets_on_paper(move: Move, keys: Sequence[bytes], collisions: Collisions) -> Batches[dict[bytes, bytes]]:
-    """Give the keys that records would have, were they at their version."""
-    if not move.follows_field:
-        return {key: target for key in keys if (target := _by_key(move, key)) is not None}
-    replies = yield [("HGETALL", key) for key in keys]
-    targets: dict[bytes, bytes] = {}
-    for key, reply in zip(keys, replies, strict=True):
-        if isinstance(reply, Exception):
-            continue  # no hash: the pass will say so
+        Raises:
+            ValueError: No key can be made of it.
+        """
+        name = self.after.primary_key
+        if raw is None:
+            raise ValueError(f"it has no {name}, of which its key is made")
+        one = self.after.field(name)
         try:
-            record = move.route.rewrite(hash_of(reply), move.target).fields
-            targets[key] = _by_field(move, record.get(move.after.primary_key))
-        except RecordError:
-            continue  # the pass will stop there
+            value = one.codec.decode(raw)
         except ValueError as exc:
-            collisions.note(f"{_text(key)}: {exc}")
-    return targets
+            raise ValueError(f"its {name} holds {raw[:40]!r}, which is no {one.type}; mend it first") from exc
+        value = cast(object, value.value) if isinstance(value, Enum) else value
+        if not is_plain(value):
+            raise ValueError(
+                f"its {name} is {value!r:.60}, of which no key can be made; give it text, a number or a UUID"
+            )
+        text = str(value)
+        if not text:
+            raise ValueError(f"its {name} is empty, and its key is made of that")
+        return self.after.keys.record(text).encode("utf-8", "surrogateescape")
+
+    def twins(self, key: bytes, rivals: Sequence[KeySpace]) -> Iterator[bytes]:
+        """Give the keys in other places of which the same new key would be made as of this one."""
+        primary_key = self.keys.primary_key(key.decode("utf-8", "surrogateescape"))
+        for keys in rivals:
+            yield keys.record(primary_key).encode("utf-8", "surrogateescape")
 
 
 def move_records(fence: Fence, move: Move, keys: Sequence[bytes]) -> Batches[Outcome]:
     """Move some records, those that are at their version; the others are for a pass to bring there first.
+
+    Where newer records are left as they are, they are moved too, with what they hold.
 
     Raises:
         LockedError: The lease is somebody else's by now; nothing was moved by the script that found out.
@@ -154,85 +137,105 @@ def move_records(fence: Fence, move: Move, keys: Sequence[bytes]) -> Batches[Out
     return outcome
 
 
+def refuse_foreign_index(move: Move) -> Batches[None]:
+    """Look at both indexes of a move, before anything is written.
+
+    Raises:
+        ConflictError: One is no sorted set.
+    """
+    places = (move.keys, move.after.keys)
+    for keys, reply in zip(places, (yield [("ZCARD", keys.index) for keys in places]), strict=True):
+        if is_another_type(reply):
+            raise _no_index(keys)
+
+
 def _move_once(fence: Fence, move: Move, keys: Sequence[bytes], outcome: Outcome) -> Batches[list[bytes]]:
     """Move records; give those whose primary key was changed in between."""
-    held: Mapping[bytes, bytes] = {}
+    held: Mapping[bytes, _Held] = dict.fromkeys(keys, _BY_KEY)
     if move.follows_field:
         held = yield from _held(move, keys, outcome)
     contested: list[bytes] = []
-    for chunk in _chunks(list(_pairs(move, keys, held, outcome))):
-        name = move.after.primary_key if move.follows_field else ""
-        arguments: list[Argument] = [fence.epoch, move.target, name, *(held[key] for key, _ in chunk if name)]
-        places = [one for pair in chunk for one in pair]
-        command = _MOVE.command([fence.lease_key, move.keys.index, move.after.keys.index, *places], arguments)
-        [reply] = check((yield from call(_MOVE, [command])))
-        for (key, target), letter in zip(chunk, _letters(move, reply), strict=True):
-            if letter == "C":
-                contested.append(key)
-            else:
-                _count(outcome, move, key, target, letter)
+    pairs = list(_pairs(move, held, outcome))
+    for name in dict.fromkeys(move.fields.values()):
+        versions = [version for version, other in move.fields.items() if other == name]
+        for chunk in _chunks([(key, target) for key, target in pairs if held[key].name == name]):
+            least = move.target if move.takes_all_newer else ""
+            arguments: list[Argument] = [fence.epoch, least, len(versions), *versions, name]
+            arguments += [held[key].raw for key, _ in chunk if name]
+            places = [one for pair in chunk for one in pair]
+            command = _MOVE.command([fence.lease_key, move.keys.index, move.after.keys.index, *places], arguments)
+            [reply] = check((yield from call(_MOVE, [command])))
+            for (key, target), letter in zip(chunk, _letters(move, reply), strict=True):
+                if letter == "C":
+                    contested.append(key)
+                else:
+                    _count(outcome, key, target, letter)
     return contested
 
 
-def _held(move: Move, keys: Sequence[bytes], outcome: Outcome) -> Batches[dict[bytes, bytes]]:
-    replies = yield [("HMGET", key, STAMP, move.after.primary_key) for key in keys]
+class _Held(NamedTuple):
+    """What the new key of a record is made of: a field, and what it held; no field where the old key does."""
+
+    name: str
+    raw: bytes
+
+
+_BY_KEY: Final = _Held("", b"")
+
+
+def _held(move: Move, keys: Sequence[bytes], outcome: Outcome) -> Batches[dict[bytes, _Held]]:
+    names = list(dict.fromkeys(move.fields.values()))
+    replies = yield [("HMGET", key, STAMP, *names) for key in keys]
     there = check((yield [("EXISTS", key) for key in keys]))
-    held: dict[bytes, bytes] = {}
+    held: dict[bytes, _Held] = {}
     for key, reply, is_there in zip(keys, replies, there, strict=True):
-        if isinstance(reply, Exception):
-            _count(outcome, move, key, b"", "T")
+        if is_another_type(reply):
+            _count(outcome, key, b"", "T")
             continue
-        stamp, raw = cast("list[bytes | None]", reply)
+        stamp, *values = cast("list[bytes | None]", reply)
+        version = _version_of(move, stamp)
         if not is_there:
             outcome.gone += 1
-        elif (stamp or b"1") != b"%d" % move.target:
-            _count(outcome, move, key, b"", "V")
-        elif raw is None:
-            _fail(outcome, key, f"it has no {move.after.primary_key}, of which its key is made; give it one")
+        elif move.is_left(version):
+            outcome.skipped += 1
+        elif version not in move.fields:
+            _count(outcome, key, b"", "V")
         else:
-            held[key] = raw
+            name = move.fields[version]
+            raw = values[names.index(name)]
+            if raw is None:
+                _fail(outcome, key, f"it has no {name}, of which its key is made; give it one")
+            else:
+                held[key] = _Held(name, raw)
     return held
 
 
-def _pairs(
-    move: Move, keys: Sequence[bytes], held: Mapping[bytes, bytes], outcome: Outcome
-) -> Iterator[tuple[bytes, bytes]]:
-    for key in keys:
-        if not move.follows_field:
-            target = _by_key(move, key)
+def _version_of(move: Move, stamp: bytes | None) -> int:
+    """Give the version of a stamp; one that no record can have where the files know none."""
+    try:
+        return move.route.version_of(stamp)
+    except RecordError:
+        return -1
+
+
+def _pairs(move: Move, held: Mapping[bytes, _Held], outcome: Outcome) -> Iterator[tuple[bytes, bytes]]:
+    for key, (name, raw) in held.items():
+        if not name:
+            target = move.key_by_key(key)
             if target is None:
                 _fail(outcome, key, "its key is not spelled as the library spells it; run 'adopt' first")
             else:
                 yield key, target
-        elif key in held:
-            try:
-                target = _by_field(move, held[key])
-            except ValueError as exc:
-                _fail(outcome, key, str(exc))
-                continue
-            if target == key:
-                outcome.skipped += 1
-            else:
-                yield key, target
-
-
-def _by_key(move: Move, key: bytes) -> bytes | None:
-    """Make a new key of the old one; None for one that would not come back the same."""
-    text = key.decode("utf-8", "surrogateescape")
-    primary_key = move.keys.primary_key(text)
-    if move.keys.record(primary_key) != text:
-        return None
-    return move.after.keys.record(primary_key).encode("utf-8", "surrogateescape")
-
-
-def _by_field(move: Move, raw: bytes | None) -> bytes:
-    name = move.after.primary_key
-    if raw is None:
-        raise ValueError(f"it has no {name}, of which its key is made")
-    text = move.text_of(raw)
-    if not text:
-        raise ValueError(f"its {name} is empty, and its key is made of that")
-    return move.after.keys.record(text).encode("utf-8", "surrogateescape")
+            continue
+        try:
+            target = move.key_by_field(raw)
+        except ValueError as exc:
+            _fail(outcome, key, str(exc))
+            continue
+        if target == key:
+            outcome.skipped += 1
+        else:
+            yield key, target
 
 
 def _chunks(pairs: Sequence[tuple[bytes, bytes]]) -> Iterator[Sequence[tuple[bytes, bytes]]]:
@@ -244,12 +247,20 @@ def _letters(move: Move, reply: object) -> str:
     letters = cast(bytes, reply).decode()
     if letters == "FENCED":
         raise LockedError.lost()
-    if letters == "INDEX":
-        raise ConflictError(move.keys.index, "an index is no sorted set; run 'adopt' first")
+    if letters.startswith("INDEX"):
+        raise _no_index(move.keys if letters == "INDEX 2" else move.after.keys)
     return letters
 
 
-def _count(outcome: Outcome, move: Move, key: bytes, target: bytes, letter: str) -> None:
+def _no_index(keys: KeySpace) -> ConflictError:
+    return ConflictError(
+        keys.index,
+        f"the index of the keys {keys.start}* is no sorted set; if pydantic-aioredis wrote it, run 'adopt' with the"
+        " code that has these keys, otherwise give what lies there another key",
+    )
+
+
+def _count(outcome: Outcome, key: bytes, target: bytes, letter: str) -> None:
     if letter == "A":
         outcome.changed += 1
     elif letter == "G":
@@ -258,7 +269,7 @@ def _count(outcome: Outcome, move: Move, key: bytes, target: bytes, letter: str)
         _fail(outcome, key, f"its new key {_text(target)} is taken; move one of the two out of the way")
     elif letter == "T":
         _fail(outcome, key, "the key holds no hash; move it out of the model's prefix, or delete it")
-    elif not move.route.leaves_newer:
+    else:
         outcome.contested += 1  # somebody wrote it at another version after the pass that rewrote it
 
 

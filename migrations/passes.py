@@ -22,20 +22,19 @@ from redis_models.errors import (
     ServerReadOnlyError,
     ServerRefusedError,
     ServerUnreachableError,
-    UnsafeError,
 )
 from redis_models.keys import KeySpace
 
 from .bookkeeping import Journal, Shelf
 from .lease import Lease
-from .moving import Collisions, Move, look_for_collisions, move_records
+from .moving import Move, move_records
 from .pace import Pace
 from .program import compile_program
 from .quarantine import Intake
 from .rewriting import Fence, Outcome, rewrite_here, rewrite_in_server, rewrite_rest
 from .route import Route
 
-__all__ = ["Policy", "Progress", "Runner", "Work", "index_size", "server_run_id"]
+__all__ = ["Policy", "Progress", "Runner", "Work", "index_size", "scan", "server_run_id"]
 
 Result = TypeVar("Result")
 
@@ -181,29 +180,6 @@ class Runner:
             except _PASSING as exc:
                 yield from self._outlast(exc)
 
-    def refuse_collisions(self, moves: Sequence[Move]) -> Batches[None]:
-        """Look whether every record can have its new key, before anything is written.
-
-        Raises:
-            UnsafeError: Some cannot; it names the first of them.
-        """
-        collisions = Collisions()
-        for _ in range(2):  # a second time only to tell which keys are alike
-            for move in moves:
-                cursor = ""
-                while cursor != "0":
-                    cursor, keys = yield from _scan(cursor or "0", move.keys)
-                    yield from look_for_collisions(move, keys, collisions)
-                    yield from self.lease.kept()
-            collisions.tell_twins()
-            if collisions.found or not collisions.suspect_twins():
-                break
-        if collisions.found:
-            raise UnsafeError(
-                f"{moves[0].route.model}: nothing was moved, because keys collide: {'; '.join(collisions.found)}."
-                " Mend or move these records first"
-            )
-
     def _until_clean(self, work: Work | Move, rewriter: Callable[[bool], Rewriter]) -> Batches[Outcome]:
         """Walk until a whole walk on one run of the server finds nothing.
 
@@ -242,7 +218,7 @@ class Runner:
         walk = Outcome()
         while True:
             here = replace(self.journal, model=work.label, cursor=cursor, run_id=run_id, seen=seen)
-            cursor, keys = yield from _scan(cursor, work.keys)
+            cursor, keys = yield from scan(cursor, work.keys)
             while keys:
                 pace, began = (yield from self._go_ahead(work, here)), self.lease.clock()
                 keys, some_keys = keys[pace.batch_size :], keys[: pace.batch_size]
@@ -381,7 +357,8 @@ def index_size(keys: KeySpace) -> Batches[int]:
     return cast(int, check([reply])[0])
 
 
-def _scan(cursor: str, keys: KeySpace) -> Batches[tuple[str, list[bytes]]]:
+def scan(cursor: str, keys: KeySpace) -> Batches[tuple[str, list[bytes]]]:
+    """Give the cursor of the next step, "0" after the last, and the keys of records that this one met."""
     [reply] = check((yield [("SCAN", cursor, "MATCH", keys.pattern, "COUNT", _COUNT)]))
     following, found = cast("tuple[bytes, list[bytes]]", reply)
     owned = [key for key in dict.fromkeys(found) if keys.owns(key.decode("utf-8", "surrogateescape"))]

@@ -13,7 +13,7 @@ from redis_models.errors import DriftError
 
 from .bookkeeping import Entry, Journal, State
 from .chain import Chain, Link
-from .lineage import lineages_of
+from .lineage import Lineage, lineages_of
 from .moving import Move
 from .passes import Work
 from .replaced import Replaced
@@ -130,7 +130,8 @@ def plan_between(chain: Chain, start: int, target: int, journal: Journal | None)
     """Plan the way between two positions of a chain, with what unfinished runs may have left on both sides of it."""
     reach = max(start, target, start if journal is None else journal.reach)
     depth = min(start, target, start if journal is None else journal.depth)
-    works, moves = _passes(chain, range(depth, reach + 1), start, target)
+    known = start if journal is None else max(start, journal.reach)
+    works, moves = _passes(chain, range(depth, reach + 1), start, target, known)
     return Plan(
         app=chain.app,
         start=start,
@@ -147,8 +148,17 @@ def plan_between(chain: Chain, start: int, target: int, journal: Journal | None)
     )
 
 
-def _passes(chain: Chain, positions: range, source: int, target: int) -> tuple[tuple[Work, ...], tuple[Move, ...]]:
-    """Give the passes that rewrite records where they lie, and those that move them afterwards."""
+def _passes(
+    chain: Chain, positions: range, source: int, target: int, known: int
+) -> tuple[tuple[Work, ...], tuple[Move, ...]]:
+    """Give the passes that rewrite records where they lie, and those that move them afterwards.
+
+    Args:
+        chain: The files.
+        positions: At which a record may be, or is to be.
+        source, target: Where most of them are, and are to be.
+        known: The highest position that a run has led any of them to.
+    """
     works: list[Work] = []
     moves: list[Move] = []
     for lineage in sorted(lineages_of(chain), key=lambda one: one.latest.keys.start):
@@ -166,8 +176,32 @@ def _passes(chain: Chain, positions: range, source: int, target: int) -> tuple[t
             route = replace(route, leaves_newer=True)
         is_remade = any(place in lineage.remade for place in positions[1:])
         works += [Work(route, keys, after.version, before.version) for keys in places]
-        moves += [Move(route, keys, after, is_remade) for keys in places if is_remade or keys is not after.keys]
+        vacant, later = _vacant_below(lineage, source, target, known), _names_after(lineage, target)
+        leaving = [keys for keys in places if is_remade or keys is not after.keys]
+        moves += [Move(route, keys, after, is_remade, vacant, later) for keys in leaving]
     return tuple(works), tuple(moves)
+
+
+def _names_after(lineage: Lineage, position: int) -> dict[int, str]:
+    """Give the names of the primary key at versions after a position, up to where keys are made of something else."""
+    names: dict[int, str] = {}
+    for place in sorted(place for place in lineage.schemas if place > position):
+        if place in lineage.remade:
+            break
+        names[lineage.schemas[place].version] = lineage.schemas[place].primary_key
+    return names
+
+
+def _vacant_below(lineage: Lineage, source: int, target: int, known: int) -> int:
+    """Give the version below which a hash under the new keys is none of a lineage's records; 0 where it may be one.
+
+    Records may be where any run led, and where newer code writes them that is deployed before its migration.
+    """
+    start = lineage.at(target).keys.start
+    led_to = [lineage.at(source), *lineage.within(range(known + 1))]
+    if target <= source or any(model.keys.start == start for model in led_to):
+        return 0
+    return min(model.version for model in lineage.within(range(source + 1, target + 1)) if model.keys.start == start)
 
 
 def _position(chain: Chain, state: State) -> int:

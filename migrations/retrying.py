@@ -15,6 +15,7 @@ from .moving import Move, move_records
 from .planning import as_squashed
 from .quarantine import Quarantine, Quarantined
 from .rewriting import Fence, Outcome, rewrite_here
+from .rights import commands_of, refuse_missing_rights
 
 __all__ = ["drop_record", "record_of", "retry_records"]
 
@@ -43,18 +44,23 @@ def retry_records(
     Raises:
         IncompleteError: A run of this app stopped half-way; it has to be finished first.
         LockedError: The lease is somebody else's by now.
+        ServerRefusedError: This user may not call a command that a script needs; nothing was written.
     """
     state = yield from Shelf(namespace, chain.app).read()
     if state.journal is not None:
         raise IncompleteError(f"{chain.app}: a run stopped half-way; finish it with 'migrate' first")
     position = len(as_squashed(chain, state.ledger))
+    places = {entry.key: _place_of(chain, entry.key) for entry in entries}
+    known = [found for found in places.values() if found is not None]
+    moves = [move for lineage, keys in known if (move := _move_of(lineage, keys, position)) is not None]
+    commands = commands_of((lineage.route for lineage, _ in known), moves)
+    yield from refuse_missing_rights(lease, namespace, commands)
     quarantine, done = Quarantine(namespace, chain.app), dict[str, str | None]()
-    for entry in entries:
-        found = _place_of(chain, entry.key)
-        reason = _STRAY if found is None else (yield from _retry(lease, *found, position, entry.key))
+    for key, found in places.items():
+        reason = _STRAY if found is None else (yield from _retry(lease, *found, position, key))
         if not reason:
-            yield from quarantine.change(lease.key, lease.epoch, (), [entry.key])
-        done[entry.key] = reason
+            yield from quarantine.change(lease.key, lease.epoch, (), [key])
+        done[key] = reason
         yield from lease.kept()
     return done
 
@@ -124,13 +130,19 @@ def _place_of(chain: Chain, key: str) -> tuple[Lineage, KeySpace] | None:
     return None
 
 
+def _move_of(lineage: Lineage, keys: KeySpace, position: int) -> Move | None:
+    """Give what brings a record under the keys that it is to have at a position; None where it has them."""
+    after, is_remade = lineage.at(position), bool(lineage.remade)
+    return Move(lineage.route, keys, after, is_remade) if is_remade or keys != after.keys else None
+
+
 def _retry(lease: Lease, lineage: Lineage, keys: KeySpace, position: int, key: str) -> Batches[str | None]:
     fence, after = Fence(lease.key, lease.epoch, None), lineage.at(position)
     raw = key.encode("utf-8", "surrogateescape")
     outcome: Outcome = yield from rewrite_here(fence, lineage.route, after.version, [raw], _AT_ONCE)
-    is_remade = bool(lineage.remade)
-    if not outcome.failures and not outcome.contested and not outcome.gone and (is_remade or keys != after.keys):
-        outcome = yield from move_records(fence, Move(lineage.route, keys, after, is_remade), [raw])
+    move = _move_of(lineage, keys, position)
+    if not outcome.failures and not outcome.contested and not outcome.gone and move is not None:
+        outcome = yield from move_records(fence, move, [raw])
     if outcome.failures:
         return outcome.failures[0].reason
     if outcome.contested:

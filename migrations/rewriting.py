@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple, cast
 
-from redis_models.batches import Argument, Batches, call, check, hash_of, load_script
+from redis_models.batches import Argument, Batches, Reply, call, check, hash_of, load_script
 from redis_models.errors import LockedError, RecordError
 from redis_models.shape import STAMP
 
@@ -21,6 +21,7 @@ __all__ = [
     "Failure",
     "Fence",
     "Outcome",
+    "is_another_type",
     "replace",
     "rewrite_here",
     "rewrite_in_server",
@@ -260,9 +261,7 @@ def _records(
     records: list[tuple[bytes, dict[str, bytes]]] = []
     unclear: list[bytes] = []
     for key, reply in zip(keys, replies, strict=True):
-        if isinstance(reply, Exception):
-            if not str(reply).startswith("WRONGTYPE"):
-                check([reply])
+        if is_another_type(reply):
             _count(outcome, key, "T")
         elif names is None:
             record = hash_of(reply)
@@ -280,6 +279,13 @@ def _records(
     if unclear:  # gone, or a hash that has none of these fields
         records += yield from _records(None, unclear, outcome)
     return records
+
+
+def is_another_type(reply: Reply) -> bool:
+    """Whether a key holds another type than a command is for; any other refusal is no fact about it, and is raised."""
+    if isinstance(reply, Exception) and not str(reply).startswith("WRONGTYPE"):
+        check([reply])
+    return isinstance(reply, Exception)
 
 
 def _letters(reply: object) -> str:

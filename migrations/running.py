@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from redis_models.batches import Batches
 
 from .bookkeeping import Journal, Shelf, State
+from .collisions import refuse_collisions
 from .lease import Lease
 from .passes import Policy, Progress, Runner
 from .planning import Plan
@@ -64,6 +65,7 @@ def run_plan(
         IncompleteError: It stopped half-way; every record is consistent, and the same plan resumes.
         LockedError: Another runner has taken over.
         UnsafeError: Keys of records would collide; nothing was written.
+        ConflictError: An index of records that are to move is no sorted set; likewise.
     """
     began = lease.clock()
     journal = _journal(plan, (yield from shelf.read()))
@@ -71,7 +73,7 @@ def run_plan(
     yield from intake.begin()
     runner = Runner(lease, shelf, journal, policy, intake, report)
     if plan.moves:
-        yield from runner.refuse_collisions(plan.moves)
+        yield from refuse_collisions(lease, plan.moves, intake)
     yield from shelf.checkpoint(lease.key, lease.epoch, journal)
     changed = Counter[str]()
     for work in plan.works:

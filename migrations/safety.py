@@ -146,7 +146,7 @@ _ALL: Final = (
         "RM112",
         Level.REFUSE,
         "While the records move, no code finds all of them.",
-        "Their keys change, and each version of the code knows only its own.",
+        "Their keys change, and each version of the code makes only its own: it misses records, or writes them twice.",
         "Stop what uses the model for that time, or make it bear records that are missing.",
     ),
     Rule(

@@ -165,6 +165,8 @@ def refused(error: ResponseError) -> RedisModelsError:
     for kind, (code, build) in _REFUSALS.items():
         if isinstance(error, kind) or (found and found[1] == code):
             return build(error)
+    if _DENIED_IN_A_SCRIPT.search(str(error)):
+        return _no_permission(error)
     if str(error).startswith(_PASSING):
         return _busy(error)
     if "same slot" in str(error):
@@ -204,5 +206,7 @@ _REFUSALS: Final = {
     NoPermissionError: ("NOPERM", _no_permission),
 }
 _PASSING: Final = ("BUSY ", "NOREPLICAS")  # for which redis-py has no classes
+# What Redis 7 and Valkey say of a command that a script called and this user may not call, and what Redis 6 does.
+_DENIED_IN_A_SCRIPT: Final = re.compile(r"ACL failure in script|user executing the script can't run")
 # Before Redis 7 the error of a command that a script called stands inside one of the script.
 _IN_A_SCRIPT: Final = re.compile(r"@user_script: ?\d+: -([A-Z]+) ")

@@ -24,7 +24,7 @@ from .keys import KeySpace, complaint_about
 from .options import Options
 from .sameness import is_same
 
-__all__ = ["RESERVED", "STAMP", "Shape", "StoredField", "compile_shape", "stored_version"]
+__all__ = ["RESERVED", "STAMP", "Shape", "StoredField", "compile_shape", "is_plain", "stored_version"]
 
 STAMP: Final = "_v"
 # Stored fields that belong to the library: the stamp, and what migration n keeps aside (_b1, _b2, ...).
@@ -49,6 +49,11 @@ _NO_PRIMARY_KEYS: Final[tuple[type, ...]] = (
     SecretBytes,
 )
 M = TypeVar("M", bound=BaseModel)
+
+
+def is_plain(pk: object) -> bool:
+    """Whether a value can name a record: its text is its own."""
+    return pk is not None and not issubclass(type(pk), _NO_PRIMARY_KEYS)
 
 
 @dataclass(frozen=True)
@@ -120,7 +125,7 @@ class Shape(Generic[M]):
         """
         if isinstance(pk, Enum):
             pk = cast(object, pk.value)
-        if pk is None or issubclass(type(pk), _NO_PRIMARY_KEYS):
+        if not is_plain(pk):
             raise InvalidPrimaryKeyError(self.model.__name__, pk, "is no plain value; use text, a number, a UUID")
         text = str(pk)
         if not text:

@@ -184,6 +184,18 @@ def test_going_back_deletes_no_record_whose_old_life_span_is_over(table: Table) 
     assert table.ends("m:1") == set_ms
 
 
+def test_going_back_over_a_life_span_that_is_over_comes_to_the_one_before_it(table: Table) -> None:
+    route = _route(AlterTTL("M", None, 60, "all"), AlterTTL("M", 60, 3600, "all"))
+    table.add("m:1", _NEVER)
+    table.up(route, "m:1")
+    set_ms, over_ms = table.ends("m:1"), _now_ms() - 1
+    table.client.hset("m:1", mapping={"_b2.0.": f"-1 {over_ms}", "_b3.0.": f"{over_ms} {set_ms}"})  # it is later now
+
+    table.down(route, "m:1")
+
+    assert table.ends("m:1") == _NEVER
+
+
 def test_several_changes_are_made_in_one_step_and_taken_back_in_one(table: Table) -> None:
     old = _now_ms() + 9 * _DAY_MS
     route = _route(

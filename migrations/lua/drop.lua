@@ -5,7 +5,7 @@
 --         it is gone, so that the call may be sent again
 if redis.call('HGET', KEYS[1], 'epoch') ~= ARGV[1] then return 'FENCED' end
 local held = redis.pcall('HGETALL', KEYS[3])
-if held.err then return 'TYPE' end
+if held.err then return string.find(held.err, 'WRONGTYPE', 1, true) and 'TYPE' or held end
 local seen = {}
 for at = 2, #ARGV, 2 do seen[ARGV[at]] = ARGV[at + 1] end
 for at = 1, #held, 2 do

@@ -55,11 +55,16 @@ local function end_to_set(key, changes, noted, keep)
     if aim ~= ends then keep(change.stored, string.format('%.0f %.0f', ends, aim)) end
     ends = aim
   end
+  local at = ends  -- where the record would be, were nothing over by now
   for _, text in ipairs(noted) do
     local old, set = string.match(text, '^(-?%d+) (-?%d+)$')
     old = tonumber(old)
-    -- Another one was set since, or the old one is over by now: then it stays, because no migration deletes a record.
-    if old and ends == tonumber(set) and (old == NEVER or old > moment()) then ends = old end
+    -- Another one was set since: then it stays.
+    if old and at == tonumber(set) then
+      at = old
+      -- One that is over by now is passed by, because no migration deletes a record; what was before it may not be over.
+      if old == NEVER or old > moment() then ends = old end
+    end
   end
   return ends ~= present and ends or nil
 end

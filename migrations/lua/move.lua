@@ -1,15 +1,22 @@
 -- Give records other keys: each whole, with all its life spans, or not at all.
 -- KEYS    1 the lease; 2 the index of the keys before; 3 the index of the keys after
 --         4.. for each record (at most 45): its key, and the key that it is to have
--- ARGV    1 epoch of the caller's lease; 2 the version that they must have
---         3 field that the new keys were made of, or '' where they were made of the old ones
+-- ARGV    1 epoch of the caller's lease; 2 the version from which on they may have any, or ''
+--         3 how many versions they may have, then these
+--         then the field that the new keys were made of, or '' where they were made of the old ones
 --         then, unless that is '', for each record: what the field held
--- returns 'FENCED', 'INDEX' (what lies there is no sorted set), or one letter a record: A moved, G gone, T no hash,
---         X another record has the new key, V of another version, C the field was changed meanwhile
+-- returns 'FENCED', 'INDEX 2' or 'INDEX 3' (what lies at that key is no sorted set), or one letter a record: A moved,
+--         G gone, T no hash, X another record has the new key, V of another version, C the field was changed meanwhile
 if redis.call('HGET', KEYS[1], 'epoch') ~= ARGV[1] then return 'FENCED' end
-local version, field = ARGV[2], ARGV[3]
+local least = tonumber(ARGV[2]) or math.huge
+local versions, last = {}, 3 + tonumber(ARGV[3])
+for i = 4, last do versions[ARGV[i]] = true end
+local field = ARGV[last + 1]
 for i = 2, 3 do
-  if type(redis.pcall('ZCARD', KEYS[i])) == 'table' then return 'INDEX' end
+  local size = redis.pcall('ZCARD', KEYS[i])
+  if type(size) == 'table' then
+    return string.find(size.err, 'WRONGTYPE', 1, true) and 'INDEX ' .. i or size
+  end
 end
 
 local function move(source, target, held)
@@ -19,7 +26,8 @@ local function move(source, target, held)
     return 'G'
   end
   if kind ~= 'hash' then return 'T' end
-  if (redis.call('HGET', source, '_v') or '1') ~= version then return 'V' end
+  local stamp = redis.call('HGET', source, '_v') or '1'
+  if not versions[stamp] and not ((tonumber(stamp) or 0) >= least) then return 'V' end
   if held and redis.call('HGET', source, field) ~= held then return 'C' end
   if redis.call('EXISTS', target) == 1 then return 'X' end
   -- The index first: a member without a record is harmless, a record without one is not. Full memory refuses it, and
@@ -33,6 +41,6 @@ end
 local letters = {}
 for i = 4, #KEYS, 2 do
   local place = (i - 4) / 2
-  letters[#letters + 1] = move(KEYS[i], KEYS[i + 1], field ~= '' and ARGV[4 + place] or nil)
+  letters[#letters + 1] = move(KEYS[i], KEYS[i + 1], field ~= '' and ARGV[last + 2 + place] or nil)
 end
 return table.concat(letters)

@@ -54,6 +54,8 @@ end
 local function letter_of(key)
   local values = redis.pcall('HMGET', key, '_v', unpack(reads))
   if values.err then
+    -- Only another type is a fact about the record; anything else that the server refuses is raised.
+    if not string.find(values.err, 'WRONGTYPE', 1, true) then error(values.err) end
     is_unchanged(nil)
     return 'T'
   end

@@ -133,6 +133,8 @@ for i = 2, #KEYS do
   local found = redis.pcall('HMGET', KEYS[i], '_v', unpack(sources))
   local letter
   if found.err then
+    -- Only another type is a fact about the record; anything else that the server refuses is raised.
+    if not string.find(found.err, 'WRONGTYPE', 1, true) then return found end
     letter = 'T'
   else
     local stamp = table.remove(found, 1)

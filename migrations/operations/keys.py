@@ -18,7 +18,7 @@ class AlterKeys(Operation):
     """Give the records of a model other keys; what is None stays as it is.
 
     Records are brought to their version where they lie, and then moved, each whole, with its life spans. While that
-    runs, code of either version finds only the records on its own side.
+    runs, code of either version finds by key only the records on its own side.
 
     Args:
         model: Name of the model.
