@@ -291,3 +291,12 @@ def test_instants_in_containers_get_the_time_zone_that_they_were_meant_in(
     assert life.migrate() == {"at": expected or raw.replace("00:00:00", "00:00:00+01:00")}
     life.client.hset("customer:c1", "at", (expected or raw.replace("00:00:00", "00:00:00+01:00")).replace("-02", "-03"))
     assert life.go_back()[b"at"] == before[b"at"].replace(b"-02", b"-03")
+
+
+def test_a_tag_that_is_mapped_to_one_that_was_there_before_is_told_what_to_do(life: Life) -> None:
+    cash = 'class Cash(BaseModel):\n    kind: Literal["cash"]\n    n: int'
+    kinds = f'{cash}\nclass Card(BaseModel):\n    kind: Literal["card"]\n    number: str'
+    life.begin('by: Annotated[Cash | Card, Field(discriminator="kind")]', '{"kind": "card", "number": "1"}', kinds)
+
+    assert life.change("by: Cash", kinds, "--map", "Customer.by.kind:card=cash") == 1
+    assert "'cash' is no new value; new are: none; use --compute Customer.by" in life.project.err
