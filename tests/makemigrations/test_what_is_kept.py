@@ -300,3 +300,12 @@ def test_a_tag_that_is_mapped_to_one_that_was_there_before_is_told_what_to_do(li
 
     assert life.change("by: Cash", kinds, "--map", "Customer.by.kind:card=cash") == 1
     assert "'cash' is no new value; new are: none; use --compute Customer.by" in life.project.err
+
+
+def test_records_that_earlier_migrations_have_not_met_are_told_apart_from_none(life: Life) -> None:
+    life.begin('state: Literal["a", "b"]', '"a"')
+    assert life.change('state: Literal["a", "b"] | None = None') == 0, life.project.err
+    life.declare('state: Literal["b", "c"] | None = None', version=3)
+
+    assert life.project.run() == 3
+    assert "(0 records hold 'a'; 1 is at another version, and was not looked at)" in life.project.err
