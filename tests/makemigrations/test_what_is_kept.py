@@ -1,9 +1,15 @@
 """Models that change while their records are there: what is made of them, through the commands, and the way back."""
 
+import os
 import shutil
+import subprocess
+import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
+
+import redis_models
 
 _MODEL = """
 import enum
@@ -309,3 +315,30 @@ def test_records_that_earlier_migrations_have_not_met_are_told_apart_from_none(l
 
     assert life.project.run() == 3
     assert "(0 records hold 'a'; 1 is at another version, and was not looked at)" in life.project.err
+
+
+_SEEDED = """
+    tags: set[str] = {"x", "y", "z", "q"}
+    kinds: dict[str, frozenset[str]] = {"a": frozenset(("1", "2", "3", "4"))}
+"""
+
+
+def test_defaults_that_are_sets_give_the_same_file_under_every_hash_seed(life: Life) -> None:
+    life.begin("name: str", "x")
+    life.declare(f"name: str{_SEEDED}", version=2)
+    command = [sys.executable, "-m", "redis_models", "--settings", "conf", "makemigrations", "--dry-run"]
+
+    said = {
+        subprocess.run(
+            command,
+            cwd=life.project.root,
+            env={**os.environ, "PYTHONHASHSEED": seed, "PYTHONPATH": str(Path(redis_models.__file__).parents[1])},
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+        for seed in ("0", "1", "2")
+    }
+
+    assert len(said) == 1
+    assert 'fill=["q", "x", "y", "z"]' in said.pop()
