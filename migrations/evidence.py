@@ -45,7 +45,7 @@ def evidence_for(question: Question, schema: ModelSchema, sample: Sample) -> str
 
     Args:
         question: What is asked.
-        schema: The model as the records have it; records of another version are left out.
+        schema: The model as the records have it; records of another version are not looked at, and only counted.
         sample: Records of the model.
 
     Returns:
@@ -75,7 +75,12 @@ def _told(count: int, of: int, sample: Sample, what: str) -> str:
     noun = "record" if count == 1 else "records"
     if not what:
         return f"{count:,} {noun}"
-    return f"{count:,} {noun} {what}" if sample.is_whole else f"{count:,} of {of:,} sampled records {what}"
+    told = f"{count:,} {noun} {what}" if sample.is_whole else f"{count:,} of {of:,} sampled records {what}"
+    others = len(sample.records) - of
+    if not others:
+        return told
+    are = "is at another version, and was" if others == 1 else "are at other versions, and were"
+    return f"{told}; {others:,} {are} not looked at"
 
 
 def _version(record: Mapping[str, bytes]) -> int:

@@ -17,6 +17,7 @@ from pydantic_core import PydanticUndefined
 
 from redis_models.annotations import stored_annotation
 from redis_models.codec import FieldCodec, codec_for
+from redis_models.documents import mended
 from redis_models.errors import ModelDeclarationError
 from redis_models.fields import storage_of
 from redis_models.model import Model
@@ -87,6 +88,8 @@ def _literal(codec: FieldCodec, value: object) -> "Literal | _Required":
     try:
         literal = codec.jsonable(value)
         is_same = codec.validate_jsonable(literal) == value
+        if is_same:  # so that there is no secret in it
+            literal = mended(value, literal)  # sets in order, whatever the hash seed is
     except (ValueError, TypeError):  # a default that is none of its type, which pydantic does not check
         return REQUIRED
     return cast("Literal", literal) if is_same and _is_finite(literal) else REQUIRED

@@ -28,14 +28,12 @@ from .questions import (
 )
 from .schema import REQUIRED, FieldSchema, Literal, ModelSchema, Snapshot, _Required
 from .towrite import ToWrite, function_name
-from .typechange import is_note, is_widening, members_of, without_none
+from .typechange import gets_zone, is_note, is_widening, members_of, without_none
 from .typeedit import with_renamed_key
-from .typetree import NONE, Atom, Container, Key, LiteralTree, Object, Tree, choice_of, parse, stored_values
+from .typetree import NONE, Container, Key, LiteralTree, Object, Tree, choice_of, parse, stored_values
 from .variants import plain_value, tag_of, variants_of
 
 __all__ = ["Retyping", "retype"]
-
-_NAIVE = ("datetime", "datetime[naive]")
 
 
 @dataclass
@@ -151,7 +149,7 @@ def _retype(found: Retyping, path: str, old: Tree, new: Tree) -> None:
     match before, after:
         case Object(), Object() if not rest and not others:
             _change_keys(found, path, before, after)
-        case _ if _gets_zone(old, new):
+        case _ if gets_zone(old, new):
             _attach_zone(found, path, old, new)
         case Container(), Container() if not rest and not others and _is_alike(before, after):
             _change_items(found, path, old, new, before, after)
@@ -243,23 +241,6 @@ def _likeliest(values: Iterable[Literal], gone: Literal) -> tuple[str, ...]:
     name = str(gone).lower()
     matcher = [(SequenceMatcher(None, str(one).lower(), name, autojunk=False).ratio(), str(one)) for one in values]
     return tuple(text for _, text in sorted(matcher, key=lambda pair: -pair[0]))
-
-
-def _gets_zone(old: Tree, new: Tree) -> bool:
-    """Whether nothing changes but that instants get a time zone, be it in containers."""
-    one, other = without_none(old), without_none(new)
-    if len(one) != 1 or len(other) != 1 or (NONE in members_of(old)) != (NONE in members_of(new)):
-        return False
-    match one[0], other[0]:
-        case Atom(was), Atom("datetime[aware]"):
-            return was in _NAIVE
-        case Container() as before, Container() as after if _is_alike(before, after):
-            pairs = [*zip(before.items, after.items, strict=True)]
-            is_kept = before.kind != "dict" or before.items[0] == after.items[0]
-            differing = [pair for pair in pairs if pair[0] != pair[1]]
-            return is_kept and bool(differing) and all(_gets_zone(*pair) for pair in differing)
-        case _:
-            return False
 
 
 def _attach_zone(found: Retyping, path: str, old: Tree, new: Tree) -> None:
@@ -395,4 +376,8 @@ def _new_tag(
         )
         return None
     found.given.use(answer)
+    if answer.new not in map(str, come):
+        # What was there already has other keys, which nobody could fill.
+        new, whole = ", ".join(map(str, come)) or "none", ComputeAnswer(found.model, place.rpartition(".")[0])
+        raise SchemaError(f"{answer.flag()}: {answer.new!r} is no new value; new are: {new}; use {whole.flag()}")
     return plain_value(_chosen(answer, answer.new, come))

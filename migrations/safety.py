@@ -293,7 +293,7 @@ _LOSSLESS: Final = frozenset([("int", "float"), ("bool", "int")])  # and whateve
 def _is_lossless(old: str, new: str) -> bool:
     one, other = old.removesuffix(" | None"), new.removesuffix(" | None")
     is_kept = new.endswith(" | None") >= old.endswith(" | None")
-    return is_kept and (one == other or (one, other) in _LOSSLESS or other == "str")
+    return is_kept and (one == other or (one, other) in _LOSSLESS or other in ("JSON[str]", "str"))
 
 
 def _sampled(link: Link, before: Snapshot, samples: Mapping[str, Sample]) -> Iterator[tuple[str, str]]:

@@ -19,7 +19,9 @@ from .historical import resolve
 from .schema import Literal
 from .typetree import NONE, Atom, Choice, Container, EnumTree, LiteralTree, Object, Tree, parse, stored_values
 
-__all__ = ["is_note", "is_widening", "members_of", "without_none"]
+__all__ = ["gets_zone", "is_note", "is_widening", "members_of", "without_none"]
+
+_NAIVE: Final = ("datetime", "datetime[naive]")
 
 
 @lru_cache(maxsize=4096)
@@ -42,6 +44,27 @@ def without_none(tree: Tree) -> tuple[Tree, ...]:
 def members_of(tree: Tree) -> tuple[Tree, ...]:
     """Give the members of a union, or the one that a type is."""
     return tree.members if isinstance(tree, Choice) else (tree,)
+
+
+def gets_zone(old: Tree, new: Tree) -> bool:
+    """Whether nothing changes but that instants get a time zone, be it in containers."""
+    one, other = without_none(old), without_none(new)
+    if len(one) != 1 or len(other) != 1 or (NONE in members_of(old)) != (NONE in members_of(new)):
+        return False
+    match one[0], other[0]:
+        case Atom(was), Atom("datetime[aware]"):
+            return was in _NAIVE
+        case Container() as before, Container() as after if _is_one_kind(before, after):
+            pairs = [*zip(before.items, after.items, strict=True)]
+            is_kept = before.kind != "dict" or before.items[0] == after.items[0]
+            differing = [pair for pair in pairs if pair[0] != pair[1]]
+            return is_kept and bool(differing) and all(gets_zone(*pair) for pair in differing)
+        case _:
+            return False
+
+
+def _is_one_kind(old: Container, new: Container) -> bool:
+    return (old.kind, old.is_variadic, len(old.items)) == (new.kind, new.is_variadic, len(new.items))
 
 
 def _is_stored_alike(old: str, new: str) -> bool:
@@ -151,8 +174,9 @@ def _is_inside(old: Tree, new: Tree, rule: _Rule) -> bool:
     """Compare what two containers of one kind hold, or the values of two enums."""
     match old, new:
         case Container(), Container():
-            is_alike = (old.kind, old.is_variadic, len(old.items)) == (new.kind, new.is_variadic, len(new.items))
-            return is_alike and all(_reads(one, other, rule) for one, other in zip(old.items, new.items, strict=True))
+            return _is_one_kind(old, new) and all(
+                _reads(one, other, rule) for one, other in zip(old.items, new.items, strict=True)
+            )
         case (EnumTree() | LiteralTree(), EnumTree() | LiteralTree()):
             return _holds_all(stored_values(new) or (), stored_values(old) or ())
         case _:

@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from redis_models.errors import SchemaError
@@ -306,6 +306,7 @@ def answer_for(question: Question, choose: Any) -> Answer:
 
 
 @given(old=SHAPES, new=SHAPES, chosen=st.data())
+@settings(deadline=None)  # the first example compiles types, on a busy machine for half a second
 def test_whatever_is_answered_the_operations_lead_to_the_code(
     old: dict[str, str], new: dict[str, str], chosen: st.DataObject
 ) -> None:

@@ -1,9 +1,15 @@
 """Models that change while their records are there: what is made of them, through the commands, and the way back."""
 
+import os
 import shutil
+import subprocess
+import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
+
+import redis_models
 
 _MODEL = """
 import enum
@@ -291,3 +297,48 @@ def test_instants_in_containers_get_the_time_zone_that_they_were_meant_in(
     assert life.migrate() == {"at": expected or raw.replace("00:00:00", "00:00:00+01:00")}
     life.client.hset("customer:c1", "at", (expected or raw.replace("00:00:00", "00:00:00+01:00")).replace("-02", "-03"))
     assert life.go_back()[b"at"] == before[b"at"].replace(b"-02", b"-03")
+
+
+def test_a_tag_that_is_mapped_to_one_that_was_there_before_is_told_what_to_do(life: Life) -> None:
+    cash = 'class Cash(BaseModel):\n    kind: Literal["cash"]\n    n: int'
+    kinds = f'{cash}\nclass Card(BaseModel):\n    kind: Literal["card"]\n    number: str'
+    life.begin('by: Annotated[Cash | Card, Field(discriminator="kind")]', '{"kind": "card", "number": "1"}', kinds)
+
+    assert life.change("by: Cash", kinds, "--map", "Customer.by.kind:card=cash") == 1
+    assert "'cash' is no new value; new are: none; use --compute Customer.by" in life.project.err
+
+
+def test_records_that_earlier_migrations_have_not_met_are_told_apart_from_none(life: Life) -> None:
+    life.begin('state: Literal["a", "b"]', '"a"')
+    assert life.change('state: Literal["a", "b"] | None = None') == 0, life.project.err
+    life.declare('state: Literal["b", "c"] | None = None', version=3)
+
+    assert life.project.run() == 3
+    assert "(0 records hold 'a'; 1 is at another version, and was not looked at)" in life.project.err
+
+
+_SEEDED = """
+    tags: set[str] = {"x", "y", "z", "q"}
+    kinds: dict[str, frozenset[str]] = {"a": frozenset(("1", "2", "3", "4"))}
+"""
+
+
+def test_defaults_that_are_sets_give_the_same_file_under_every_hash_seed(life: Life) -> None:
+    life.begin("name: str", "x")
+    life.declare(f"name: str{_SEEDED}", version=2)
+    command = [sys.executable, "-m", "redis_models", "--settings", "conf", "makemigrations", "--dry-run"]
+
+    said = {
+        subprocess.run(
+            command,
+            cwd=life.project.root,
+            env={**os.environ, "PYTHONHASHSEED": seed, "PYTHONPATH": str(Path(redis_models.__file__).parents[1])},
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+        for seed in ("0", "1", "2")
+    }
+
+    assert len(said) == 1
+    assert 'fill=["q", "x", "y", "z"]' in said.pop()
