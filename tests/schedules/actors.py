@@ -32,7 +32,7 @@ _POLICY: Final = Policy(fixed_pace(3))
 _HOT: Final = 4  # records of each model that are written most
 KNOWN: Final = {CUSTOMER.table: 18, "order": 7}  # records that there are at the beginning
 _MAKING: Final = frozenset(("create", "delete", "put"))
-_NEW: Final = 6  # ids of each model beyond these, for records that are made and made again
+_NEW: Final = 12  # ids of each model beyond these, for records that are made and made again
 
 
 class Actor:
@@ -238,7 +238,9 @@ class Application(Actor):
         operation, self.operation, self._doing, self.pending = self.operation, None, None, None
         assert operation is not None
         if operation.effect is not None and not operation.is_applied:
-            raise Violation(f"{operation.label} {operation.key} is acknowledged ({result!r}), and was never seen on the server")
+            raise Violation(
+                f"{operation.label} {operation.key} is acknowledged ({result!r}), and was never seen on the server"
+            )
         return "done"
 
     def _failed(self, exc: RedisModelsError) -> str:
@@ -246,10 +248,14 @@ class Application(Actor):
         assert operation is not None
         if not self._is_a_reason(operation, exc):
             code = "new" if self._is_new else "old"
-            raise Violation(f"{operation.label} {operation.key} of {code} code fails without a reason: {exc!r}") from exc
+            raise Violation(
+                f"{operation.label} {operation.key} of {code} code fails without a reason: {exc!r}"
+            ) from exc
         is_open = operation.is_resent or isinstance(exc, ServerUnreachableError)
         if operation.effect is not None and operation.is_applied and not is_open:
-            raise Violation(f"{operation.label} {operation.key} is refused ({exc!r}), and was done all the same") from exc
+            raise Violation(
+                f"{operation.label} {operation.key} is refused ({exc!r}), and was done all the same"
+            ) from exc
         return type(exc).__name__
 
     def _is_a_reason(self, operation: Operation, exc: RedisModelsError) -> bool:

@@ -7,7 +7,7 @@ from typing import Any, Final
 from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
 
-from .world import Choice
+from .world import POINTS, Choice
 
 Drawn = tuple[Sequence[int], Sequence[Choice]]
 HOW_MANY: Final = int(os.environ.get("SCHEDULES", "60"))
@@ -17,27 +17,30 @@ _TIMES: Final = (1, 1, 2, 3, 4, 6, 10, 16, 30)
 _LENGTHS: Final = (20, 60)
 # How often each deed is drawn; "rest", which is nothing, is what shrinking puts in its place.
 _PLAIN: Final[Mapping[str, int]] = {
-    "rest": 1, "new 1": 3, "new 2": 3, "old": 3, "reader": 1, "runner A": 6, "runner B": 3, "cut": 2, "lose": 1,
+    "rest": 1, "new 1": 3, "new 2": 3, "old 3": 3, "reader": 1, "runner A": 6, "runner B": 3, "cut": 2, "lose": 1,
     "kill": 1, "lapse": 1, "tick": 1, "flush": 1, "restart": 1, "end": 1, "turn": 1, "up to": 1,
 }  # fmt: skip
 _BIASES: Final[Mapping[str, Mapping[str, int]]] = {
     "plain": {},
     "zombies": {"runner A": 8, "runner B": 8, "lapse": 6, "up to": 8, "new 2": 1, "reader": 0},
-    "deaths": {"kill": 6, "restart": 4, "flush": 2, "lapse": 4, "runner B": 5, "old": 5, "reader": 0},
+    "deaths": {"kill": 6, "restart": 4, "flush": 2, "lapse": 4, "runner B": 5, "old 3": 5, "reader": 0},
     "broken lines": {"cut": 8, "lose": 3, "runner A": 8},
-    "rollback": {"turn": 4, "runner A": 12, "old": 5, "tick": 2},
+    "rollback": {"turn": 4, "runner A": 12, "old 3": 5, "tick": 2},
     "ends": {"end": 8, "runner A": 12, "new 2": 1},
-    "close": {"runner A": 9, "old": 9, "new 2": 1, "reader": 0},
+    "close": {"runner A": 9, "old 3": 9, "new 2": 1, "reader": 0},
 }
 _CLOSE: Final = frozenset(("broken lines", "close", "ends"))
 _SHORT: Final = 3  # steps of a runner, where others are to come between any two of them
 
 
-# What befalls a run in this order, so that it meets what it rests on; drawn is only how far it gets between.
-_DIRECTED: Final[Mapping[str, Sequence[str]]] = {
-    "restarts": ("runner A", "old", "runner A", "restart"),
-    "usurpers": ("up to", "lapse", "runner B", "runner A"),
-}
+# What befalls a run in this order, so that it meets what it rests on: deed, its times, for whom; drawn where empty.
+_DIRECTED: Final[Mapping[str, Sequence[tuple[str, Sequence[int], Sequence[int]]]]] = {
+    "restarts": (
+        ("up to", (), (POINTS.index("SCAN 0"),)), ("old 4", (1, 3, 3, 4), ()), ("runner A", (3, 6, 8, 10), ()),
+        ("restart", (), ()),
+    ),
+    "usurpers": (("up to", (), ()), ("lapse", (), ()), ("runner B", (), ()), ("runner A", (), ())),
+}  # fmt: skip
 
 
 def schedules(bias: str | None = None) -> st.SearchStrategy[Drawn]:
@@ -47,7 +50,7 @@ def schedules(bias: str | None = None) -> st.SearchStrategy[Drawn]:
         return st.sampled_from(biases).flatmap(schedules)
     least, most = _LENGTHS
     if bias in _DIRECTED:
-        scene = st.tuples(*(_choices([deed]) for deed in _DIRECTED[bias]))
+        scene = st.tuples(*(_choices([deed], times, which) for deed, times, which in _DIRECTED[bias]))
         scenes = st.lists(scene, min_size=least // 4, max_size=most // 4)
         return st.tuples(st.sampled_from(_GOALS), scenes.map(lambda some: [one for each in some for one in each]))
     weights = {**_PLAIN, **_BIASES[bias]}
@@ -57,8 +60,12 @@ def schedules(bias: str | None = None) -> st.SearchStrategy[Drawn]:
     return st.tuples(st.sampled_from(_GOALS), st.lists(choice, min_size=least, max_size=most))
 
 
-def _choices(deeds: Sequence[str]) -> st.SearchStrategy[Choice]:
-    return st.builds(Choice, st.sampled_from(deeds), st.sampled_from(_TIMES), st.integers(0, 15))
+def _choices(
+    deeds: Sequence[str], times: Sequence[int] = (), which: Sequence[int] = ()
+) -> st.SearchStrategy[Choice]:
+    return st.builds(
+        Choice, st.sampled_from(deeds), st.sampled_from(times or _TIMES), st.sampled_from(which or range(16))
+    )
 
 
 def _shortened(choice: Choice) -> Choice:

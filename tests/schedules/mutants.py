@@ -35,7 +35,8 @@ def _both(*mutants: Mutant) -> Mutant:
 
 
 def _checkpoint_before_data(patch: pytest.MonkeyPatch) -> None:
-    scan, walk = passes._scan, passes.Runner._walk
+    scan: Any = passes._scan
+    walk: Any = passes.Runner._walk
     latest = ["0"]
 
     def scanned(*arguments: Any) -> Batches[Any]:
@@ -44,10 +45,10 @@ def _checkpoint_before_data(patch: pytest.MonkeyPatch) -> None:
         return cursor, keys
 
     def walked(self: Any, work: Any, rewrite: Any, run_id: str, *rest: Any) -> Batches[Any]:
-        def too_early(keys: Sequence[bytes]) -> Batches[Any]:
+        def too_early(*arguments: Any) -> Batches[Any]:
             ahead = replace(self.journal, model=work.label, cursor=latest[0], run_id=run_id)
             yield from self.shelf.checkpoint(self.lease.key, self.lease.epoch, ahead)
-            return (yield from rewrite(keys))
+            return (yield from rewrite(*arguments))
 
         return (yield from walk(self, work, too_early, run_id, *rest))
 
@@ -122,9 +123,14 @@ MUTANTS: Final[dict[str, tuple[Mutant, str]]] = {
         _edited(writing, "_SAVE", ("if redis.call('EXISTS', KEYS[2]) == 0 then", "if false then")),
         "plain",
     ),
-    "life spans lost": (_edited(rewriting, "_REPLACE", ("  set_end(key, ending)", "  redis.call('PERSIST', key)")), "plain"),
+    "life spans lost": (
+        _edited(rewriting, "_REPLACE", ("  set_end(key, ending)", "  redis.call('PERSIST', key)")),
+        "plain",
+    ),
     "life spans of fields lost": (
-        _edited(rewriting, "_REPLACE", ("if ms > 0 then redis.call('HPEXPIREAT'", "if false then redis.call('HPEXPIREAT'")),
+        _edited(
+            rewriting, "_REPLACE", ("if ms > 0 then redis.call('HPEXPIREAT'", "if false then redis.call('HPEXPIREAT'")
+        ),
         "plain",
     ),
     "increments sent again": (_increments_sent_again, "broken lines"),

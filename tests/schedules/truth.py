@@ -67,7 +67,9 @@ class Truth:
     states: dict[str, State] = field(default_factory=dict[str, State])
     since: dict[str, int] = field(default_factory=dict[str, int])
     written: dict[str, int] = field(default_factory=dict[str, int])
-    history: dict[str, list[tuple[int, State | None]]] = field(default_factory=dict[str, list[tuple[int, State | None]]])
+    history: dict[str, list[tuple[int, State | None]]] = field(
+        default_factory=dict[str, list[tuple[int, State | None]]]
+    )
     seen: Seen = field(init=False)
 
     def begin(self, states: Mapping[str, State]) -> None:

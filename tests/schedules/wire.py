@@ -157,10 +157,10 @@ class Wire:
             verb = [_plain(command[3 + count])] if called == "lease" else []
             return " ".join([called, *verb, *(key for key in keys if key not in ("", "lease"))])
         if command[0] == "SCAN":
-            return f"SCAN {command[1]} {command[3]}"
+            return f"SCAN {_plain(command[1])} {_plain(command[3])}"
         if command[0] in ("SCRIPT", "EVAL"):
             return str(command[0])
-        return f"{command[0]} {_plain(command[1]) if len(command) > 1 else ''}"
+        return f"{command[0]!s} {_plain(command[1])}"
 
 
 def _seen(reply: Any) -> Seen:

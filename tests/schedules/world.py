@@ -17,7 +17,7 @@ from redis_models.verbs import Verbs, verbs_of
 from .actors import KNOWN, LIFE_S, Actor, Application, RunnerProcess
 from .shop import CUSTOMER, KINDS, State, new_code, old_code
 from .truth import Truth, Violation, now_ms
-from .wire import LEASE, Seen, Wire
+from .wire import Seen, Wire
 
 _STEP_S: Final = 0.5  # of the schedule's time; a run stores where it is every 2 s
 _MOST_STEPS: Final = 6000  # until everything is at rest
@@ -91,7 +91,8 @@ class World:
         self.actors: dict[str, Actor] = {
             "new 1": Application("new 1", self.truth, new, True, _WRITES),
             "new 2": Application("new 2", self.truth, new, True, _WRITES),
-            "old": Application("old", self.truth, old, False, _OLD_WRITES),
+            "old 3": Application("old 3", self.truth, old, False, _OLD_WRITES),
+            "old 4": Application("old 4", self.truth, old, False, ("create", "create", "delete")),
             "reader": Application("reader", self.truth, new, True, _READS),
             **{one.name: one for one in self.runners},
         }
@@ -137,7 +138,7 @@ class World:
                 if not self._goes(self.actors[deed], which):
                     break
         elif deed == "up to":
-            self._goes_up_to(self.runners[which // 8], _POINTS[which % len(_POINTS)], which)
+            self._goes_up_to(self.runners[which // 8], POINTS[which % len(POINTS)], which)
         elif deed in ("cut", "lose"):
             self._breaks(list(self.actors.values())[which % len(self.actors)], which, is_executed=deed == "cut")
         elif deed == "kill":
@@ -253,9 +254,7 @@ class World:
                 if command[0] == "SCAN" and str(command[1]) == "0":
                     self._walk_began[str(command[3]).partition(":")[0]] = self._step
         replies = self.wire.send(batch)
-        before = self.truth.compare(
-            self._step, began_ms, actor.operation, actor.versions, is_runner=is_runner
-        )
+        before = self.truth.compare(self._step, began_ms, actor.operation, actor.versions, is_runner=is_runner)
         holders = [one.lease.get("holder") for one in (before, self.truth.seen)]
         if is_held and None not in holders and holders[0] != holders[1]:
             raise Violation(f"{actor.name} took the lease of somebody who holds it")
@@ -326,7 +325,7 @@ class World:
 
 
 _LONGEST_RUN: Final = 150  # steps
-_POINTS: Final = ("replace", "finish", "rewrite", "SCAN", "checkpoint", "INFO", "lease", "HGET")
+POINTS: Final = ("replace", "finish", "rewrite", "SCAN 0", "checkpoint", "INFO", "lease", "HGET")  # that a runner comes to
 _BEFALLS: Final = {
     "flush": "forgets its scripts",
     "restart": "is restarted",
@@ -348,7 +347,7 @@ def _first_state(is_customer: bool, number: int) -> State:
     }
     hour = 3_600_000
     ends = round(now_ms()) + (number + 100) * hour if number % 3 == 0 else -1
-    lives = {}
+    lives: dict[str, int] = {}
     if number % 4 == 1:
         name = ("code", "name", "legacy_ref", "code", "visits")[number // 4]
         lives[name] = round(now_ms()) + (number + 90) * hour
