@@ -61,8 +61,8 @@ class Actor:
         """Whether something is under way."""
         return self._doing is not None
 
-    def begin(self, step: int, which: int) -> str:
-        """Begin the next thing; give what it is."""
+    def begin(self, step: int, which: int, close: Sequence[str]) -> str:
+        """Begin the next thing, maybe about one of the records that are ``close``; give what it is."""
         raise NotImplementedError
 
     def goes_on(self, replies: list[Any] | BaseException | None) -> str:
@@ -121,7 +121,7 @@ class Application(Actor):
         super().dies()
         self.versions = dict(self._known)
 
-    def begin(self, step: int, which: int) -> str:
+    def begin(self, step: int, which: int, close: Sequence[str]) -> str:
         self._count += 1
         kind = KINDS[(which + self._count) % 7 == 0]
         pool = KNOWN[kind.table] + _NEW
@@ -129,6 +129,9 @@ class Application(Actor):
         thing = self._things[(which + self._count) % len(self._things)]
         if thing in _MAKING and which % 4 < 3:
             number = pool - 1 - number % _NEW
+        elif close and which % 4 == 3:
+            table, _, id = close[self._count % len(close)].partition(":")
+            kind, number = next(one for one in KINDS if one.table == table), int(id)
         self.operation = Operation(thing, f"{kind.table}:{number}", step)
         doing: Callable[[Kind, Operation, str], Batches[Any]] = getattr(self, f"_{thing}")
         self._doing = doing(kind, self.operation, str(number))
@@ -286,7 +289,7 @@ class RunnerProcess(Actor):
         self.goal = 0
         self.has_applied = False
 
-    def begin(self, step: int, which: int) -> str:
+    def begin(self, step: int, which: int, close: Sequence[str]) -> str:
         self.goal, self.has_applied = self._goal(), False
         self._doing = self._migrates()
         return f"migrate to {self.goal}"

@@ -39,7 +39,18 @@ _DIRECTED: Final[Mapping[str, Sequence[tuple[str, Sequence[int], Sequence[int]]]
         ("up to", (), (POINTS.index("SCAN 0"),)), ("old 4", (1, 3, 3, 4), ()), ("runner A", (3, 6, 8, 10), ()),
         ("restart", (), ()),
     ),
-    "usurpers": (("up to", (), ()), ("lapse", (), ()), ("runner B", (), ()), ("runner A", (), ())),
+    "usurpers": (("up to", (), range(8)), ("lapse", (), ()), ("runner B", (), ()), ("runner A", (), ())),
+    "late entries": (
+        ("up to", (), (POINTS.index("finish"),)), ("lapse", (), ()), ("runner B", (1, 3, 6), ()), ("runner A", (1,), ()),
+    ),
+    "hiccups": (("new 1", (1, 2, 3), ()), ("cut", (), (0, 1, 8, 9)), ("runner A", (), ())),
+    "last moments": (
+        ("up to", (), (POINTS.index("replace"), POINTS.index("rewrite"))), ("end", (), ()), ("runner A", (1, 2, 10), ()),
+    ),
+    "races": (
+        ("up to", (), (POINTS.index("replace"), POINTS.index("rewrite"))), ("new 1", (2, 3, 4), (3, 7, 11, 15)),
+        ("runner A", (1, 2, 10), ()),
+    ),
 }  # fmt: skip
 
 
@@ -60,9 +71,7 @@ def schedules(bias: str | None = None) -> st.SearchStrategy[Drawn]:
     return st.tuples(st.sampled_from(_GOALS), st.lists(choice, min_size=least, max_size=most))
 
 
-def _choices(
-    deeds: Sequence[str], times: Sequence[int] = (), which: Sequence[int] = ()
-) -> st.SearchStrategy[Choice]:
+def _choices(deeds: Sequence[str], times: Sequence[int] = (), which: Sequence[int] = ()) -> st.SearchStrategy[Choice]:
     return st.builds(
         Choice, st.sampled_from(deeds), st.sampled_from(times or _TIMES), st.sampled_from(which or range(16))
     )

@@ -84,7 +84,7 @@ _FENCE: Final = ("if redis.call('HGET', KEYS[1], 'epoch') ~= ARGV[1] then return
 
 # What is broken, how, and what must happen oftener than usually, so that it shows soon.
 MUTANTS: Final[dict[str, tuple[Mutant, str]]] = {
-    "no compare": (_edited(rewriting, "_REPLACE", ("return same and 'A' or 'C'", "return 'A'")), "close"),
+    "no compare": (_edited(rewriting, "_REPLACE", ("return same and 'A' or 'C'", "return 'A'")), "races"),
     "no fence": (
         _both(
             _edited(
@@ -94,10 +94,10 @@ MUTANTS: Final[dict[str, tuple[Mutant, str]]] = {
             ),
             _edited(rewriting, "_REWRITE", _FENCE),
         ),
-        "zombies",
+        "usurpers",
     ),
-    "no fence of the journal": (_edited(bookkeeping, "_CHECKPOINT", _FENCE), "zombies"),
-    "no fence of the ledger": (_edited(bookkeeping, "_FINISH", _FENCE), "zombies"),
+    "no fence of the journal": (_edited(bookkeeping, "_CHECKPOINT", _FENCE), "usurpers"),
+    "no fence of the ledger": (_edited(bookkeeping, "_FINISH", _FENCE), "late entries"),
     "no lease": (_edited(lease, "_SCRIPT", ("tonumber(held[2]) > now", "false")), "zombies"),
     "blind patch": (_edited(writing, "_SAVE", ("if stored ~= ARGV[1] then", "if false then")), "plain"),
     "blind insert": (_edited(writing, "_WRITE", ("if stored and stored ~= version then", "if false then")), "plain"),
@@ -117,7 +117,7 @@ MUTANTS: Final[dict[str, tuple[Mutant, str]]] = {
             "_REWRITE",
             ("if not stamp and redis.call('EXISTS', KEYS[i]) == 0 then", "if false then"),
         ),
-        "ends",
+        "last moments",
     ),
     "a patch that resurrects": (
         _edited(writing, "_SAVE", ("if redis.call('EXISTS', KEYS[2]) == 0 then", "if false then")),
@@ -133,5 +133,5 @@ MUTANTS: Final[dict[str, tuple[Mutant, str]]] = {
         ),
         "plain",
     ),
-    "increments sent again": (_increments_sent_again, "broken lines"),
+    "increments sent again": (_increments_sent_again, "hiccups"),
 }

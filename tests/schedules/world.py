@@ -100,7 +100,7 @@ class World:
 
     def _fill(self) -> None:
         first = RunnerProcess("first", self.truth, self.wire, self.shop.chain, lambda: 1)
-        first.begin(0, 0)
+        first.begin(0, 0, ())
         run(self.wire.exchange, first._migrates())
         pipeline = self.wire.client.pipeline(transaction=False)
         states: dict[str, State] = {}
@@ -168,7 +168,12 @@ class World:
 
     def _ends(self, which: int) -> None:
         """End a record, or one of its fields that may end, as time would."""
-        mortal = [key for key, state in sorted(self.truth.states.items()) if state.lives or which % 2]
+        close = self._close()
+        mortal = (
+            close
+            if close and which % 4 > 1
+            else [key for key, state in sorted(self.truth.states.items()) if state.lives or which % 2]
+        )
         if not mortal:
             return
         key = mortal[which * 5 % len(mortal)]
@@ -184,6 +189,17 @@ class World:
         fields = {name: raw for name, raw in state.fields.items() if name != ending[0]}
         lives = {name: ends for name, ends in state.lives.items() if name != ending[0]}
         self.truth.ended(self._step, key, replace(state, fields=fields, lives=lives))
+
+    def _close(self) -> list[str]:
+        """Give the records that a runner is about to write."""
+        named = {
+            one.decode()
+            for runner in self.runners
+            for command in runner.pending or ()
+            for one in command
+            if isinstance(one, bytes) and b":" in one
+        }
+        return sorted(named & self.truth.states.keys())
 
     def _goes(self, actor: Actor, which: int) -> bool:
         """Let an actor exchange one batch; give whether it may go on at once."""
@@ -209,7 +225,7 @@ class World:
             return True
         if isinstance(actor, RunnerProcess) and self._is_reached():
             return False
-        self._tell(actor.name, f"begins to {actor.begin(self._step, which)}")
+        self._tell(actor.name, f"begins to {actor.begin(self._step, which, self._close())}")
         self._hears(actor, None)
         return True
 
@@ -325,7 +341,16 @@ class World:
 
 
 _LONGEST_RUN: Final = 150  # steps
-POINTS: Final = ("replace", "finish", "rewrite", "SCAN 0", "checkpoint", "INFO", "lease", "HGET")  # that a runner comes to
+POINTS: Final = (
+    "replace",
+    "finish",
+    "rewrite",
+    "SCAN 0",
+    "checkpoint",
+    "INFO",
+    "lease",
+    "HGET",
+)  # that a runner comes to
 _BEFALLS: Final = {
     "flush": "forgets its scripts",
     "restart": "is restarted",
