@@ -1,6 +1,7 @@
 """The actors of a schedule: each is a generator that yields before each exchange with the server."""
 
 from collections.abc import Callable, Generator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Final
 
 from redis_models.batches import Batches, Command
@@ -17,20 +18,22 @@ from redis_models.migrations.bookkeeping import Shelf
 from redis_models.migrations.chain import Chain
 from redis_models.migrations.lease import Lease, take_lease
 from redis_models.migrations.legs import make_journey
-from redis_models.migrations.pace import fixed_pace
+from redis_models.migrations.pace import Pace
 from redis_models.migrations.passes import Policy
 from redis_models.migrations.running import run_plan
 from redis_models.verbs import Verbs
 
 from . import effects
 from .shop import CUSTOMER, KINDS, Kind
+from .stage import KNOWN
 from .truth import Operation, Truth, Violation
 from .wire import LEASE, Wire
 
 LIFE_S: Final = 1000.0  # of a lease, in the schedule's seconds; so long that the real ones do not count
-_POLICY: Final = Policy(fixed_pace(3))
+PACE: Final = Pace(3)
+PAUSED: Final = Pace(3, hold="somebody paused it", is_paused=True, reason="somebody paused it")
+_RESTLESS: Final = ("written by others", "still being written", "was restarted")  # why a run may end early
 _HOT: Final = 4  # records of each model that are written most
-KNOWN: Final = {CUSTOMER.table: 18, "order": 7}  # records that there are at the beginning
 _MAKING: Final = frozenset(("create", "delete", "put"))
 _NEW: Final = 12  # ids of each model beyond these, for records that are made and made again
 
@@ -45,8 +48,6 @@ class Actor:
         versions: To which version it may bring records, by model.
         epoch: Of the lease that it has, or None.
     """
-
-    is_runner = False
 
     def __init__(self, name: str, truth: Truth) -> None:
         self.name, self.truth = name, truth
@@ -273,29 +274,55 @@ class Application(Actor):
         return isinstance(exc, ServerUnreachableError)
 
 
+@dataclass
+class Wish:
+    """What people want of the runners. Changed by the world.
+
+    Attributes:
+        goals: Positions in the chain to be at, one after the other.
+        place: Of the one that is wanted now.
+        pace: How fast to go, or that nobody may.
+    """
+
+    goals: Sequence[int]
+    place: int = 0
+    pace: Pace = PACE
+
+    @property
+    def goal(self) -> int:
+        """The position that is wanted now."""
+        return self.goals[self.place]
+
+    @property
+    def is_last(self) -> bool:
+        """Whether nothing else is wanted afterwards."""
+        return self.place == len(self.goals) - 1
+
+    def turn(self, *, to_the_last: bool = False) -> None:
+        """Want the next one."""
+        self.place = len(self.goals) - 1 if to_the_last or self.is_last else self.place + 1
+
+
 class RunnerProcess(Actor):
-    """A process that runs ``migrate``, towards what is asked for when it begins.
+    """A process that runs ``migrate``, towards what is wanted when it begins.
 
     Attributes:
         goal: Position that it leads to.
-        has_applied: Whether the last one came to its end.
     """
 
-    is_runner = True
-
-    def __init__(self, name: str, truth: Truth, wire: Wire, chain: Chain, goal: Callable[[], int]) -> None:
+    def __init__(self, name: str, truth: Truth, wire: Wire, chain: Chain, wish: Wish) -> None:
         super().__init__(name, truth)
-        self._wire, self._chain, self._goal = wire, chain, goal
-        self.goal = 0
-        self.has_applied = False
+        self._wire, self._chain, self._wish = wire, chain, wish
+        self.goal = wish.goal
 
     def begin(self, step: int, which: int, close: Sequence[str]) -> str:
-        self.goal, self.has_applied = self._goal(), False
-        self._doing = self._migrates()
-        return f"migrate to {self.goal}"
+        self._doing = self.migrates()
+        return f"migrate to {self._wish.goal}"
 
-    def _migrates(self) -> Batches[int]:
-        shelf = Shelf("default", self._chain.app)
+    def migrates(self) -> Batches[int]:
+        """Do what ``migrate`` does, with the engine's own parts."""
+        self.goal = self._wish.goal
+        shelf, policy = Shelf("default", self._chain.app), Policy(lambda: self._wish.pace)
         lease: Lease = yield from take_lease(self._wire.exchange, LEASE, LIFE_S, self._wire.clock)
         self.epoch = lease.epoch
         changed = 0
@@ -303,27 +330,22 @@ class RunnerProcess(Actor):
             journey = make_journey(self._chain, (yield from shelf.read()), self.goal)
             self.versions = {kind.name: kind.versions[self.goal] for kind in KINDS}
             for leg in () if journey.is_empty else journey.legs:
-                changed += sum((yield from self._run(lease, shelf, leg)).changed.values())
+                result = yield from run_plan(lease, shelf, leg, policy=policy, report=lambda _: None)
+                changed += sum(result.changed.values())
         except RedisModelsError:
             yield from lease.released()
             raise
         yield from lease.released()
         return changed
 
-    def _run(self, lease: Lease, shelf: Shelf, leg: Any) -> Batches[Any]:
-        return (yield from run_plan(lease, shelf, leg, policy=_POLICY, report=lambda _: None))
-
     def _ended(self, result: object) -> str:
-        self.has_applied = True
         self._stop()
         return f"applied, {result} changed"
 
     def _failed(self, exc: RedisModelsError) -> str:
         self._stop()
-        is_restless = isinstance(exc, IncompleteError) and any(
-            word in str(exc) for word in ("written by others", "still being written", "was restarted")
-        )
-        if not is_restless and not isinstance(exc, (LockedError, ServerUnreachableError)):
+        is_restless = isinstance(exc, IncompleteError) and any(word in str(exc) for word in _RESTLESS)
+        if not is_restless and not isinstance(exc, LockedError):
             raise Violation(f"{self.name} fails without a reason: {exc!r}") from exc
         return type(exc).__name__
 

@@ -9,7 +9,8 @@ import pytest
 from redis_models.migrations.files import load_chain
 
 from .shop import write_migrations
-from .world import Choice, Shop, World
+from .stage import Code
+from .world import Choice, World
 
 Follow = Callable[[Sequence[int], Sequence[Choice]], World]
 
@@ -26,13 +27,13 @@ def chain_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def follow(shared_server: "object", chain_folder: Path) -> Iterator[Follow]:
     """Follow a schedule, from an empty server on; give the world as it is then."""
     server: Any = shared_server
-    shop = Shop(server.url, load_chain("shop", chain_folder), chain_folder)
+    code = Code(server.url, load_chain("shop", chain_folder), chain_folder)
     with server.client() as client:
 
         def follow(goals: Sequence[int], schedule: Sequence[Choice]) -> World:
-            world = World(client, shop, goals)
+            world = World(client, code, goals)
             world.follow(schedule)
             return world
 
         yield follow
-    shop.close()
+    code.close()

@@ -1,7 +1,7 @@
 """The protocol, broken on purpose: switches that take out what it rests on, one at a time."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import pytest
@@ -10,11 +10,27 @@ from redis_models import writing
 from redis_models.batches import Batches, Command, Reply, Script, call
 from redis_models.migrations import bookkeeping, lease, passes, rewriting
 
-Mutant = Callable[[pytest.MonkeyPatch], None]
+Breaks = Callable[[pytest.MonkeyPatch], None]
+Passing = Callable[..., Batches[Any]]
 
 
-def _edited(module: Any, name: str, *changes: tuple[str, str]) -> Mutant:
-    """Give a mutant whose script has other text in some places."""
+@dataclass(frozen=True)
+class Mutant:
+    """A broken protocol.
+
+    Attributes:
+        breaks: What breaks it.
+        bias: What must happen oftener than usually, so that it shows soon.
+        shows: What the violation says: it must be caught for what it is.
+    """
+
+    breaks: Breaks
+    bias: str
+    shows: str
+
+
+def _edited(module: Any, name: str, *changes: tuple[str, str]) -> Breaks:
+    """Give other text to some places of a script."""
 
     def break_it(patch: pytest.MonkeyPatch) -> None:
         source: str = getattr(module, name).source
@@ -26,17 +42,17 @@ def _edited(module: Any, name: str, *changes: tuple[str, str]) -> Mutant:
     return break_it
 
 
-def _both(*mutants: Mutant) -> Mutant:
-    def break_them(patch: pytest.MonkeyPatch) -> None:
-        for one in mutants:
+def _all_of(*parts: Breaks) -> Breaks:
+    def break_it(patch: pytest.MonkeyPatch) -> None:
+        for one in parts:
             one(patch)
 
-    return break_them
+    return break_it
 
 
 def _checkpoint_before_data(patch: pytest.MonkeyPatch) -> None:
-    scan: Any = passes._scan
-    walk: Any = passes.Runner._walk
+    scan: Passing = passes._scan
+    walk: Passing = passes.Runner._walk
     latest = ["0"]
 
     def scanned(*arguments: Any) -> Batches[Any]:
@@ -44,7 +60,7 @@ def _checkpoint_before_data(patch: pytest.MonkeyPatch) -> None:
         latest[0] = cursor
         return cursor, keys
 
-    def walked(self: Any, work: Any, rewrite: Any, run_id: str, *rest: Any) -> Batches[Any]:
+    def walked(self: Any, work: Any, rewrite: Passing, run_id: str, *rest: Any) -> Batches[Any]:
         def too_early(*arguments: Any) -> Batches[Any]:
             ahead = replace(self.journal, model=work.label, cursor=latest[0], run_id=run_id)
             yield from self.shelf.checkpoint(self.lease.key, self.lease.epoch, ahead)
@@ -68,7 +84,8 @@ def _no_clean_walk(patch: pytest.MonkeyPatch) -> None:
     def once(self: Any, work: Any, rewriter: Any) -> Batches[Any]:
         run_id = yield from passes.server_run_id()
         cursor, seen = self._resumed(work.label, run_id)
-        return (yield from self._walk(work, rewriter(cursor == "0"), run_id, cursor, seen, 0))
+        walk: Passing = self._walk
+        return (yield from walk(work, rewriter(cursor == "0"), run_id, cursor, seen, 0))
 
     patch.setattr(passes.Runner, "_until_clean", once)
 
@@ -81,57 +98,58 @@ def _increments_sent_again(patch: pytest.MonkeyPatch) -> None:
 
 
 _FENCE: Final = ("if redis.call('HGET', KEYS[1], 'epoch') ~= ARGV[1] then return 'FENCED' end", "")
+_FENCE_IF_ANY: Final = (_FENCE[0].replace("if ", "if ARGV[1] ~= '' and ", 1), "")
+_RECORD: Final = r"\w+:\d+ is "
+_NOT_THERE: Final = "says that all is at"
 
-# What is broken, how, and what must happen oftener than usually, so that it shows soon.
-MUTANTS: Final[dict[str, tuple[Mutant, str]]] = {
-    "no compare": (_edited(rewriting, "_REPLACE", ("return same and 'A' or 'C'", "return 'A'")), "races"),
-    "no fence": (
-        _both(
-            _edited(
-                rewriting,
-                "_REPLACE",
-                ("if ARGV[1] ~= '' and redis.call('HGET', KEYS[1], 'epoch') ~= ARGV[1] then return 'FENCED' end", ""),
-            ),
-            _edited(rewriting, "_REWRITE", _FENCE),
-        ),
-        "usurpers",
+MUTANTS: Final[Mapping[str, Mutant]] = {
+    "no compare": Mutant(
+        _edited(rewriting, "_REPLACE", ("return same and 'A' or 'C'", "return 'A'")), "races", _RECORD
     ),
-    "no fence of the journal": (_edited(bookkeeping, "_CHECKPOINT", _FENCE), "usurpers"),
-    "no fence of the ledger": (_edited(bookkeeping, "_FINISH", _FENCE), "late entries"),
-    "no lease": (_edited(lease, "_SCRIPT", ("tonumber(held[2]) > now", "false")), "zombies"),
-    "blind patch": (_edited(writing, "_SAVE", ("if stored ~= ARGV[1] then", "if false then")), "plain"),
-    "blind insert": (_edited(writing, "_WRITE", ("if stored and stored ~= version then", "if false then")), "plain"),
-    "checkpoint before data": (_checkpoint_before_data, "plain"),
-    "stale cursor": (_stale_cursor, "restarts"),
-    "no stale-field delete": (
-        _both(
+    "no fence": Mutant(
+        _all_of(_edited(rewriting, "_REPLACE", _FENCE_IF_ANY), _edited(rewriting, "_REWRITE", _FENCE)),
+        "usurpers",
+        "without a lease, changed records",
+    ),
+    "no fence of the journal": Mutant(
+        _edited(bookkeeping, "_CHECKPOINT", _FENCE), "usurpers", "without a lease, changed the journal"
+    ),
+    "no fence of the ledger": Mutant(
+        _edited(bookkeeping, "_FINISH", _FENCE), "late entries", "without a lease, changed the ledger"
+    ),
+    "no lease": Mutant(_edited(lease, "_SCRIPT", ("tonumber(held[2]) > now", "false")), "zombies", "took the lease"),
+    "blind patch": Mutant(_edited(writing, "_SAVE", ("if stored ~= ARGV[1] then", "if false then")), "plain", _RECORD),
+    "blind insert": Mutant(
+        _edited(writing, "_WRITE", ("if stored and stored ~= version then", "if false then")), "plain", _RECORD
+    ),
+    "checkpoint before data": Mutant(_checkpoint_before_data, "plain", "the journal is at"),
+    "stale cursor": Mutant(_stale_cursor, "restarts", _NOT_THERE),
+    "ledger without a clean walk": Mutant(_no_clean_walk, "deaths", _NOT_THERE),
+    "no stale-field delete": Mutant(
+        _all_of(
             _edited(rewriting, "_REPLACE", ("for from = 1, #deletes, 4000 do", "for from = 1, 0 do")),
             _edited(rewriting, "_REWRITE", ("if #deletes > 0 then", "if false then")),
         ),
         "plain",
+        _RECORD,
     ),
-    "ledger without a clean walk": (_no_clean_walk, "deaths"),
-    "a rewrite that resurrects": (
-        _edited(
-            rewriting,
-            "_REWRITE",
-            ("if not stamp and redis.call('EXISTS', KEYS[i]) == 0 then", "if false then"),
-        ),
+    "a rewrite that resurrects": Mutant(
+        _edited(rewriting, "_REWRITE", ("if not stamp and redis.call('EXISTS', KEYS[i]) == 0 then", "if false then")),
         "last moments",
+        _RECORD,
     ),
-    "a patch that resurrects": (
-        _edited(writing, "_SAVE", ("if redis.call('EXISTS', KEYS[2]) == 0 then", "if false then")),
-        "plain",
+    "a patch that resurrects": Mutant(
+        _edited(writing, "_SAVE", ("if redis.call('EXISTS', KEYS[2]) == 0 then", "if false then")), "plain", _RECORD
     ),
-    "life spans lost": (
-        _edited(rewriting, "_REPLACE", ("  set_end(key, ending)", "  redis.call('PERSIST', key)")),
-        "plain",
+    "life spans lost": Mutant(
+        _edited(rewriting, "_REPLACE", ("  set_end(key, ending)", "  redis.call('PERSIST', key)")), "plain", _RECORD
     ),
-    "life spans of fields lost": (
+    "life spans of fields lost": Mutant(
         _edited(
             rewriting, "_REPLACE", ("if ms > 0 then redis.call('HPEXPIREAT'", "if false then redis.call('HPEXPIREAT'")
         ),
         "plain",
+        _RECORD,
     ),
-    "increments sent again": (_increments_sent_again, "hiccups"),
+    "increments sent again": Mutant(_increments_sent_again, "hiccups", _RECORD),
 }

@@ -83,7 +83,7 @@ class Truth:
 
     def compare(
         self, step: int, began_ms: float, operation: Operation | None, versions: Mapping[str, int], *, is_runner: bool
-    ) -> Seen:
+    ) -> None:
         """Compare everything after a step.
 
         Args:
@@ -105,7 +105,6 @@ class Truth:
             missing = [key for key in self.states if key not in members and key.startswith(table)]
             if missing:
                 raise Violation(f"records are not in the index: {sorted(missing)}")
-        return before
 
     def _explain(
         self,
