@@ -1,38 +1,23 @@
 """The actors of a schedule: each is a generator that yields before each exchange with the server."""
 
 from collections.abc import Callable, Generator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, Final
 
 from redis_models.batches import Batches, Command
 from redis_models.errors import (
     ConflictError,
-    IncompleteError,
-    LockedError,
     NotFoundError,
     RecordTooNewError,
     RedisModelsError,
     ServerUnreachableError,
 )
-from redis_models.migrations.bookkeeping import Shelf
-from redis_models.migrations.chain import Chain
-from redis_models.migrations.lease import Lease, take_lease
-from redis_models.migrations.legs import make_journey
-from redis_models.migrations.pace import Pace
-from redis_models.migrations.passes import Policy
-from redis_models.migrations.running import run_plan
 from redis_models.verbs import Verbs
 
 from . import effects
 from .shop import CUSTOMER, KINDS, Kind
 from .stage import KNOWN
 from .truth import Operation, Truth, Violation
-from .wire import LEASE, Wire
 
-LIFE_S: Final = 1000.0  # of a lease, in the schedule's seconds; so long that the real ones do not count
-PACE: Final = Pace(3)
-PAUSED: Final = Pace(3, hold="somebody paused it", is_paused=True, reason="somebody paused it")
-_RESTLESS: Final = ("written by others", "still being written", "was restarted")  # why a run may end early
 _HOT: Final = 4  # records of each model that are written most
 _MAKING: Final = frozenset(("create", "delete", "put"))
 _NEW: Final = 12  # ids of each model beyond these, for records that are made and made again
@@ -44,6 +29,7 @@ class Actor:
     Attributes:
         name: For the trace.
         pending: The batch that is sent next, or None between two things.
+        answered: Replies to its first commands, where only these were executed yet.
         operation: What is under way in the application.
         versions: To which version it may bring records, by model.
         epoch: Of the lease that it has, or None.
@@ -52,6 +38,7 @@ class Actor:
     def __init__(self, name: str, truth: Truth) -> None:
         self.name, self.truth = name, truth
         self.pending: Sequence[Command] | None = None
+        self.answered: list[Any] = []
         self.operation: Operation | None = None
         self.versions: dict[str, int] = {}
         self.epoch: int | None = None
@@ -69,6 +56,7 @@ class Actor:
     def goes_on(self, replies: list[Any] | BaseException | None) -> str:
         """Take replies, or an error in their place, up to the next batch; give what came of it, where it ended."""
         assert self._doing is not None
+        self.answered = []
         try:
             if isinstance(replies, BaseException):
                 self.pending = self._doing.throw(replies)
@@ -83,7 +71,7 @@ class Actor:
     def dies(self) -> None:
         """Be killed: nothing is sent any more, whatever it still has to say."""
         doing, self._doing, self.pending, self.operation = self._doing, None, None, None
-        self.versions, self.epoch = {}, None
+        self.versions, self.epoch, self.answered = {}, None, []
         if doing is not None:
             try:
                 doing.close()
@@ -194,6 +182,9 @@ class Application(Actor):
         filled = {one: b"" for one in kind.optional & kind.fields[self._version(kind)] if one not in stored}
         filled.pop(name, None)
         operation.effect = effects.patched(self._version(kind), {name: str(value).encode()}, filled)
+        if if_unchanged:
+            operation.effect = effects.unless_changed(dict(stored), operation.effect)
+            operation.is_counted = True
         return (yield from verbs.save(instance, if_unchanged=if_unchanged))
 
     def _careful(self, kind: Kind, operation: Operation, id: str) -> Batches[Any]:
@@ -233,9 +224,12 @@ class Application(Actor):
         return len(by_key)
 
     def _check_read(self, kind: Kind, operation: Operation, key: str, found: Any) -> None:
-        read = None if found is None else effects.bytes_of(kind, found)
+        version = self._version(kind)
+        read = None if found is None else effects.bytes_of(kind, found, version)
         known = self.truth.states_since(key, operation.began)
-        if read not in [effects.as_newest(kind, state) for state in known]:
+        # Old code must not read newer records, as if they were of its own version.
+        readable = [state for state in known if state is None or state.version <= version]
+        if read not in [effects.as_read(kind, state, version) for state in readable]:
             raise Violation(f"{operation.label} read {read}, but {key} was {known}")
 
     def _ended(self, result: object) -> str:
@@ -272,82 +266,3 @@ class Application(Actor):
             is_put_back = self._is_new and "puts it" in str(exc)
             return is_put_back or operation.label == "careful" or (operation.label == "create" and state is not None)
         return isinstance(exc, ServerUnreachableError)
-
-
-@dataclass
-class Wish:
-    """What people want of the runners. Changed by the world.
-
-    Attributes:
-        goals: Positions in the chain to be at, one after the other.
-        place: Of the one that is wanted now.
-        pace: How fast to go, or that nobody may.
-    """
-
-    goals: Sequence[int]
-    place: int = 0
-    pace: Pace = PACE
-
-    @property
-    def goal(self) -> int:
-        """The position that is wanted now."""
-        return self.goals[self.place]
-
-    @property
-    def is_last(self) -> bool:
-        """Whether nothing else is wanted afterwards."""
-        return self.place == len(self.goals) - 1
-
-    def turn(self, *, to_the_last: bool = False) -> None:
-        """Want the next one."""
-        self.place = len(self.goals) - 1 if to_the_last or self.is_last else self.place + 1
-
-
-class RunnerProcess(Actor):
-    """A process that runs ``migrate``, towards what is wanted when it begins.
-
-    Attributes:
-        goal: Position that it leads to.
-    """
-
-    def __init__(self, name: str, truth: Truth, wire: Wire, chain: Chain, wish: Wish) -> None:
-        super().__init__(name, truth)
-        self._wire, self._chain, self._wish = wire, chain, wish
-        self.goal = wish.goal
-
-    def begin(self, step: int, which: int, close: Sequence[str]) -> str:
-        self._doing = self.migrates()
-        return f"migrate to {self._wish.goal}"
-
-    def migrates(self) -> Batches[int]:
-        """Do what ``migrate`` does, with the engine's own parts."""
-        self.goal = self._wish.goal
-        shelf, policy = Shelf("default", self._chain.app), Policy(lambda: self._wish.pace)
-        lease: Lease = yield from take_lease(self._wire.exchange, LEASE, LIFE_S, self._wire.clock)
-        self.epoch = lease.epoch
-        changed = 0
-        try:
-            journey = make_journey(self._chain, (yield from shelf.read()), self.goal)
-            self.versions = {kind.name: kind.versions[self.goal] for kind in KINDS}
-            for leg in () if journey.is_empty else journey.legs:
-                result = yield from run_plan(lease, shelf, leg, policy=policy, report=lambda _: None)
-                changed += sum(result.changed.values())
-        except RedisModelsError:
-            yield from lease.released()
-            raise
-        yield from lease.released()
-        return changed
-
-    def _ended(self, result: object) -> str:
-        self._stop()
-        return f"applied, {result} changed"
-
-    def _failed(self, exc: RedisModelsError) -> str:
-        self._stop()
-        is_restless = isinstance(exc, IncompleteError) and any(word in str(exc) for word in _RESTLESS)
-        if not is_restless and not isinstance(exc, LockedError):
-            raise Violation(f"{self.name} fails without a reason: {exc!r}") from exc
-        return type(exc).__name__
-
-    def _stop(self) -> None:
-        self._doing, self.pending, self.epoch, self.versions = None, None, None, {}

@@ -1,6 +1,5 @@
 """Schedules as hypothesis draws them, so that one which fails is shrunk to a short one."""
 
-import os
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
@@ -10,7 +9,6 @@ from hypothesis import strategies as st
 from .world import POINTS, Choice
 
 Drawn = tuple[Sequence[int], Sequence[Choice]]
-HOW_MANY: Final = int(os.environ.get("SCHEDULES", "40"))
 _SHORTEST, _LONGEST = 20, 60  # choices
 # Positions that are asked for one after the other, the simplest first.
 _GOALS: Final = ((3,), (3, 1, 3), (2, 3), (3, 2, 1, 3), (2, 1, 3))
@@ -26,7 +24,7 @@ class _Part(NamedTuple):
 # How often each deed is drawn; "rest", which is nothing, is what shrinking puts in its place.
 _PLAIN: Final[Mapping[str, int]] = {
     "rest": 1, "new 1": 3, "new 2": 3, "old 3": 3, "reader": 1, "runner A": 6, "runner B": 3, "cut": 2, "lose": 1,
-    "kill": 1, "lapse": 1, "tick": 1, "flush": 1, "restart": 1, "end": 1, "turn": 1, "up to": 1,
+    "part": 2, "kill": 1, "lapse": 1, "tick": 1, "flush": 1, "restart": 1, "end": 1, "turn": 1, "up to": 1,
 }  # fmt: skip
 _BIASES: Final[Mapping[str, Mapping[str, int]]] = {
     "plain": {},

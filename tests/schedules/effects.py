@@ -54,19 +54,24 @@ def expiring(ms: int) -> Effect:
     return lambda state: NOT_NOW if state is None else replace(state, ends=ends)
 
 
-def bytes_of(kind: Kind, instance: object) -> dict[str, bytes]:
-    """Give an instance of the newest code as it is stored, without fields that may be absent and are empty."""
+def unless_changed(read: Mapping[str, bytes], effect: Effect) -> Effect:
+    """What another effect is, on a record that is still as it was read; nothing on any other."""
+    return lambda state: effect(state) if state is not None and state.fields == read else NOT_NOW
+
+
+def bytes_of(kind: Kind, instance: object, version: int) -> dict[str, bytes]:
+    """Give an instance of the code of a version as it is stored, without fields that may be absent and are empty."""
     found: dict[str, bytes] = {}
-    for name in kind.fields[kind.newest]:
+    for name in kind.fields[version]:
         value = getattr(instance, name)
         if value != "" or name not in kind.optional:
             found[name] = str(value).encode()
     return found
 
 
-def as_newest(kind: Kind, state: State | None) -> dict[str, bytes] | None:
-    """Give a record as the newest code reads it, likewise."""
+def as_read(kind: Kind, state: State | None, version: int) -> dict[str, bytes] | None:
+    """Give a record as code of a version reads it, likewise."""
     if state is None:
         return None
-    fields = kind.moved(state, kind.newest).fields
+    fields = kind.moved(state, version).fields
     return {name: raw for name, raw in fields.items() if raw or name not in kind.optional}

@@ -8,7 +8,8 @@ from redis_models.batches import Once, Pause
 from redis_models.client import run
 from redis_models.errors import ServerUnreachableError
 
-from .actors import LIFE_S, PACE, PAUSED, Actor, Application, RunnerProcess, Wish
+from .actors import Actor, Application
+from .runners import LIFE_S, PACE, PAUSED, RunnerProcess, Wish
 from .shop import CUSTOMER, KINDS
 from .stage import Code, store_first_records
 from .truth import Truth, Violation, now_ms
@@ -19,7 +20,7 @@ _PAUSE_S: Final = 3.0
 _MOST_STEPS: Final = 6000  # until everything is at rest
 _LONGEST_RUN: Final = 150  # steps
 _WRITES: Final = ("patch", "save", "increment", "put", "create", "patch", "delete", "careful", "expire", "persist")
-_OLD_WRITES: Final = ("patch", "create", "save", "increment", "create", "delete")
+_OLD_WRITES: Final = ("patch", "create", "save", "get", "increment", "create", "delete", "careful")
 _READS: Final = ("get", "select", "get")
 # What a runner may come to: how the trace tells a command.
 POINTS: Final = ("replace", "finish", "rewrite", "SCAN 0", "checkpoint", "INFO", "lease", "HGET")
@@ -93,6 +94,8 @@ class World:
             self._goes_up_to(self.runners[which // len(POINTS)], POINTS[which % len(POINTS)], which)
         elif deed in ("cut", "lose"):
             self._breaks(list(self.actors.values())[which % len(self.actors)], which, is_executed=deed == "cut")
+        elif deed == "part":
+            self._does_part([*self.actors.values(), *self.runners][-1 - which % 6], which)
         elif deed == "kill":
             # Runners more often than others.
             victims = [*self.runners, *self.runners, *self.actors.values()]
@@ -158,6 +161,16 @@ class World:
         self._hears(actor, self._execute(actor))
         return actor.is_busy or not isinstance(actor, RunnerProcess)
 
+    def _does_part(self, actor: Actor, which: int) -> None:
+        """Let the server execute only the first commands of a batch, so that others come between them and the rest."""
+        if not self._begins(actor, which):
+            return
+        left = len(actor.pending or ()) - len(actor.answered)
+        if left > 1:
+            count = 1 + which % (left - 1)
+            self._tell(actor.name, f"{self._told(actor)}, the first {count} of it")
+            self._execute(actor, count)
+
     def _goes_up_to(self, runner: RunnerProcess, point: str, which: int) -> None:
         """Let a runner go until it is about to send some command."""
         for _ in range(_LONGEST_RUN):
@@ -186,7 +199,7 @@ class World:
         return False
 
     def _told(self, actor: Actor) -> str:
-        return " | ".join(map(self.wire.told, actor.pending or ())) or "nothing"
+        return " | ".join(map(self.wire.told, (actor.pending or ())[len(actor.answered) :])) or "nothing"
 
     def _hears(self, actor: Actor, replies: list[Any] | BaseException | None) -> None:
         came = actor.goes_on(replies)
@@ -201,18 +214,20 @@ class World:
         if not self._begins(actor, which) or not actor.pending:
             return
         self._tell(actor.name, f"{self._told(actor)}, {'and hears no answer' if is_executed else 'which is not sent'}")
+        if actor.operation is not None and (is_executed or actor.answered):
+            actor.operation.is_resent = True
         if is_executed:
-            if actor.operation is not None:
-                actor.operation.is_resent = True
             self._execute(actor)
+        actor.answered = []
         if isinstance(actor.pending, Once):
             self._hears(actor, ServerUnreachableError("the connection broke", True))
 
-    def _execute(self, actor: Actor) -> list[Any]:
+    def _execute(self, actor: Actor, count: int | None = None) -> list[Any]:
+        """Execute what is left of an actor's batch, or so many commands of it; compare; give all replies so far."""
         self._step += 1
         if self._step % 4 == 0:
             self.wire.passes(_STEP_S)
-        batch, is_runner = actor.pending or (), isinstance(actor, RunnerProcess)
+        batch, is_runner = (actor.pending or ())[len(actor.answered) :][:count], isinstance(actor, RunnerProcess)
         before, began_ms = self.truth.seen, now_ms()
         is_in_charge = is_runner and str(actor.epoch) == before.lease.get("epoch")
         is_taken = is_runner and actor.epoch is None and self.wire.is_lease_held()
@@ -225,7 +240,8 @@ class World:
         if is_taken and None not in holders and holders[0] != holders[1]:
             raise Violation(f"{actor.name} took the lease of somebody who holds it")
         self._check_bookkeeping(actor, before, is_in_charge=is_in_charge)
-        return replies
+        actor.answered += replies
+        return actor.answered
 
     def _check_bookkeeping(self, actor: Actor, before: Seen, *, is_in_charge: bool) -> None:
         seen = self.truth.seen
