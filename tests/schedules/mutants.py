@@ -118,13 +118,41 @@ MUTANTS: Final[Mapping[str, Mutant]] = {
         _edited(bookkeeping, "_FINISH", _FENCE), "late entries", "without a lease, changed the ledger"
     ),
     "no lease": Mutant(_edited(lease, "_SCRIPT", ("tonumber(held[2]) > now", "false")), "zombies", "took the lease"),
+    "an epoch given twice": Mutant(
+        _edited(lease, "_SCRIPT", ("tonumber(epoch) + 1, clock[1] * 1000000 + clock[2]", "tonumber(epoch), clock[1]")),
+        "usurpers",
+        "epoch of somebody else",
+    ),
+    "somebody else's lease given back": Mutant(
+        _edited(lease, "_SCRIPT", ("if epoch ~= ARGV[2] then", "if epoch ~= ARGV[2] and ARGV[1] == 'renew' then")),
+        "usurpers",
+        "without a lease, changed the lease",
+    ),
     "blind patch": Mutant(_edited(writing, "_SAVE", ("if stored ~= ARGV[1] then", "if false then")), "plain", _RECORD),
     "blind insert": Mutant(
         _edited(writing, "_WRITE", ("if stored and stored ~= version then", "if false then")), "plain", _RECORD
     ),
+    "blind increment": Mutant(
+        _edited(writing, "_INCREMENT", ("if stored ~= ARGV[1] then", "if false then")), "plain", _RECORD
+    ),
+    "careless save": Mutant(
+        _edited(writing, "_SAVE", ("redis.call('HGET', KEYS[2], ARGV[i]) ~= ARGV[i + 1]", "false")), "plain", _RECORD
+    ),
+    "a create that overwrites": Mutant(
+        _edited(writing, "_WRITE", ("if stored and mode == 'new' then", "if false then")), "plain", _RECORD
+    ),
+    "records that the index lacks": Mutant(
+        _edited(writing, "_WRITE", ("redis.call('ZADD', KEYS[1], 0, KEYS[i])", "1")), "plain", "not in the index"
+    ),
+    "nothing kept aside": Mutant(
+        _edited(rewriting, "_REWRITE", ("      set(keep.stored, raw)", "")), "rollback", _RECORD
+    ),
     "checkpoint before data": Mutant(_checkpoint_before_data, "plain", "the journal is at"),
     "stale cursor": Mutant(_stale_cursor, "restarts", _NOT_THERE),
-    "ledger without a clean walk": Mutant(_no_clean_walk, "deaths", _NOT_THERE),
+    "ledger without a clean walk": Mutant(_no_clean_walk, "restarts", _NOT_THERE),
+    "contested records given up": Mutant(
+        _edited(rewriting, "_REPLACE", ("'A' or 'C'", "'A' or 'S'")), "races", _NOT_THERE
+    ),
     "no stale-field delete": Mutant(
         _all_of(
             _edited(rewriting, "_REPLACE", ("for from = 1, #deletes, 4000 do", "for from = 1, 0 do")),

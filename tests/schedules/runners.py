@@ -59,12 +59,14 @@ class RunnerProcess(Actor):
 
     Attributes:
         goal: Position that it leads to.
+        walks: Models whose records it has to meet, all of them.
     """
 
     def __init__(self, name: str, truth: Truth, wire: Wire, chain: Chain, wish: Wish) -> None:
         super().__init__(name, truth)
         self._wire, self._chain, self._wish = wire, chain, wish
         self.goal = wish.goal
+        self.walks: frozenset[str] = frozenset()
 
     def begin(self, step: int, which: int, close: Sequence[str]) -> str:
         self._doing = self.migrates()
@@ -81,6 +83,7 @@ class RunnerProcess(Actor):
             journey = make_journey(self._chain, (yield from shelf.read()), self.goal)
             self.versions = {kind.name: kind.versions[self.goal] for kind in KINDS}
             for leg in () if journey.is_empty else journey.legs:
+                self.walks = frozenset(work.route.model for work in leg.works)
                 result = yield from run_plan(lease, shelf, leg, policy=policy, report=lambda _: None)
                 changed += sum(result.changed.values())
         except RedisModelsError:

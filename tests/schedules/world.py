@@ -54,7 +54,9 @@ class World:
         self.truth = Truth(self.wire)
         self.trace: list[str] = []
         self._code, self._step = code, 0
+        # When each table's walk began: that of the journal, and the last one of each epoch that no restart has spoilt.
         self._walk_began: dict[str, int] = {}
+        self._own_walk_began: dict[tuple[int | None, str], int] = {}
         self.runners = [self._runner("runner A", self.wish), self._runner("runner B", self.wish)]
         self.actors: dict[str, Actor] = {
             "new 1": Application("new 1", self.truth, code.new, True, _WRITES),
@@ -115,6 +117,7 @@ class World:
             self.wire.flush()
         elif deed == "restart":
             self.wire.restarts()
+            self._own_walk_began.clear()
         else:
             self.wire.passes(LIFE_S * {"lapse": 1.1, "tick": 0.35}[deed])
 
@@ -233,15 +236,27 @@ class World:
         is_taken = is_runner and actor.epoch is None and self.wire.is_lease_held()
         for command in batch if is_in_charge else ():
             if command[0] == "SCAN" and str(command[1]) == "0":
-                self._walk_began[str(command[3]).partition(":")[0]] = self._step
+                table = str(command[3]).partition(":")[0]
+                self._walk_began[table] = self._own_walk_began[actor.epoch, table] = self._step
         replies = self.wire.send(batch)
         self.truth.compare(self._step, began_ms, actor.operation, actor.versions, is_runner=is_runner)
-        holders = [one.lease.get("holder") for one in (before, self.truth.seen)]
-        if is_taken and None not in holders and holders[0] != holders[1]:
-            raise Violation(f"{actor.name} took the lease of somebody who holds it")
+        if is_runner and not is_in_charge:
+            self._check_lease(actor, before, is_taken=is_taken)
         self._check_bookkeeping(actor, before, is_in_charge=is_in_charge)
         actor.answered += replies
         return actor.answered
+
+    def _check_lease(self, actor: Actor, before: Seen, *, is_taken: bool) -> None:
+        """Who has no lease may take one that nobody has, under a new epoch, and do nothing else to it."""
+        old, new = before.lease, self.truth.seen.lease
+        if old.get("holder") == new.get("holder"):
+            return
+        if actor.epoch is not None or "holder" not in new:
+            raise Violation(f"{actor.name}, without a lease, changed the lease")
+        if is_taken:
+            raise Violation(f"{actor.name} took the lease of somebody who holds it")
+        if int(new["epoch"]) <= int(old.get("epoch", 0)):
+            raise Violation(f"{actor.name} has the epoch of somebody else, {new['epoch']}")
 
     def _check_bookkeeping(self, actor: Actor, before: Seen, *, is_in_charge: bool) -> None:
         seen = self.truth.seen
@@ -256,13 +271,16 @@ class World:
         self._check_journal()
 
     def _check_applied(self, runner: RunnerProcess) -> None:
-        """What is recorded is so: every record that was there when the last walk began is at the goal."""
+        """What is recorded is so: all records are at the goal, but those written elsewhere behind the last whole walk."""
         seen, chain = self.truth.seen, self._code.chain
         applied = frozenset(link.id for link in chain.links[: runner.goal])
         if seen.ledger != applied or seen.snapshot != chain.snapshots[runner.goal].to_json() or seen.journal:
             raise Violation(f"{runner.name} is at {runner.goal}, but recorded {seen.ledger}, {seen.journal}")
         for kind in KINDS:
-            if behind := self.truth.behind(kind, runner.versions[kind.name], self._walk_began.get(kind.table, -1)):
+            # A plan that leaves a model alone has no walk of it, and vouches for records that no application has written.
+            unwalked = self._step if kind.name in runner.walks else -1
+            began = self._own_walk_began.get((runner.epoch, kind.table), unwalked)
+            if behind := self.truth.behind(kind, runner.versions[kind.name], began):
                 raise Violation(f"{runner.name} says that all is at {runner.goal}, but these are not: {behind}")
 
     def _check_journal(self) -> None:
