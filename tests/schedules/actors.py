@@ -49,8 +49,8 @@ class Actor:
         """Whether something is under way."""
         return self._doing is not None
 
-    def begin(self, step: int, which: int, close: Sequence[str]) -> str:
-        """Begin the next thing, maybe about one of the records that are ``close``; give what it is."""
+    def begin(self, step: int, which: int, near: Sequence[str]) -> str:
+        """Begin the next thing, maybe about one of the records ``near`` by; give what it is."""
         raise NotImplementedError
 
     def goes_on(self, replies: list[Any] | BaseException | None) -> str:
@@ -110,7 +110,7 @@ class Application(Actor):
         super().dies()
         self.versions = dict(self._known)
 
-    def begin(self, step: int, which: int, close: Sequence[str]) -> str:
+    def begin(self, step: int, which: int, near: Sequence[str]) -> str:
         self._count += 1
         kind = KINDS[(which + self._count) % 7 == 0]
         pool = KNOWN[kind.table] + _NEW
@@ -118,8 +118,8 @@ class Application(Actor):
         thing = self._things[(which + self._count) % len(self._things)]
         if thing in _MAKING and which % 4 < 3:
             number = pool - 1 - number % _NEW
-        elif close and which % 4 == 3:
-            table, _, id = close[self._count % len(close)].partition(":")
+        elif near and which % 8 in (3, 5, 7):
+            table, _, id = near[self._count % len(near)].partition(":")
             kind, number = next(one for one in KINDS if one.table == table), int(id)
         self.operation = Operation(thing, f"{kind.table}:{number}", step)
         doing: Callable[[Kind, Operation, str], Batches[Any]] = getattr(self, f"_{thing}")

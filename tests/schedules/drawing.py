@@ -57,6 +57,18 @@ _SCENES: Final[Mapping[str, Sequence[_Part]]] = {
         _Part("new 1", (2, 3, 4), (3, 7, 11, 15)),
         _Part("runner A", (1, 2, 10)),
     ),
+    "last races": (
+        _up_to("SCAN 0"),
+        _Part("old 4", (1, 3)),
+        _up_to("replace"),
+        _Part("old 3", (1, 2, 3), (3, 7, 11, 15)),
+        _Part("runner A", (1, 2)),
+    ),
+    "quarrels": (
+        _Part("new 1", (1,), range(3)),
+        _Part("new 2", (1, 2, 3), (5, 13)),
+        _Part("new 1", (1, 2)),
+    ),
     "pauses": (
         _Part("runner A"),
         _Part("pause"),

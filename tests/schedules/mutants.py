@@ -136,7 +136,7 @@ MUTANTS: Final[Mapping[str, Mutant]] = {
         _edited(writing, "_INCREMENT", ("if stored ~= ARGV[1] then", "if false then")), "plain", _RECORD
     ),
     "careless save": Mutant(
-        _edited(writing, "_SAVE", ("redis.call('HGET', KEYS[2], ARGV[i]) ~= ARGV[i + 1]", "false")), "plain", _RECORD
+        _edited(writing, "_SAVE", ("redis.call('HGET', KEYS[2], ARGV[i]) ~= ARGV[i + 1]", "false")), "quarrels", _RECORD
     ),
     "a create that overwrites": Mutant(
         _edited(writing, "_WRITE", ("if stored and mode == 'new' then", "if false then")), "plain", _RECORD
@@ -151,7 +151,7 @@ MUTANTS: Final[Mapping[str, Mutant]] = {
     "stale cursor": Mutant(_stale_cursor, "restarts", _NOT_THERE),
     "ledger without a clean walk": Mutant(_no_clean_walk, "restarts", _NOT_THERE),
     "contested records given up": Mutant(
-        _edited(rewriting, "_REPLACE", ("'A' or 'C'", "'A' or 'S'")), "races", _NOT_THERE
+        _edited(rewriting, "_REPLACE", ("'A' or 'C'", "'A' or 'S'")), "last races", _NOT_THERE
     ),
     "no stale-field delete": Mutant(
         _all_of(

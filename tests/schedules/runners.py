@@ -68,7 +68,7 @@ class RunnerProcess(Actor):
         self.goal = wish.goal
         self.walks: frozenset[str] = frozenset()
 
-    def begin(self, step: int, which: int, close: Sequence[str]) -> str:
+    def begin(self, step: int, which: int, near: Sequence[str]) -> str:
         self._doing = self.migrates()
         return f"migrate to {self._wish.goal}"
 

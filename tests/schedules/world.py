@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, Final, NamedTuple
 
-from redis_models.batches import Once, Pause
+from redis_models.batches import Command, Once, Pause
 from redis_models.client import run
 from redis_models.errors import ServerUnreachableError
 
@@ -54,9 +54,10 @@ class World:
         self.truth = Truth(self.wire)
         self.trace: list[str] = []
         self._code, self._step = code, 0
-        # When each table's walk began: that of the journal, and the last one of each epoch that no restart has spoilt.
+        # When walks of each table began: the last of all, and by epoch, those on one run of the server, and whole ones.
         self._walk_began: dict[str, int] = {}
-        self._own_walk_began: dict[tuple[int | None, str], int] = {}
+        self._under_way: dict[tuple[int | None, str], int] = {}
+        self._whole_walk_began: dict[tuple[int | None, str], int] = {}
         self.runners = [self._runner("runner A", self.wish), self._runner("runner B", self.wish)]
         self.actors: dict[str, Actor] = {
             "new 1": Application("new 1", self.truth, code.new, True, _WRITES),
@@ -117,7 +118,7 @@ class World:
             self.wire.flush()
         elif deed == "restart":
             self.wire.restarts()
-            self._own_walk_began.clear()
+            self._under_way.clear()
         else:
             self.wire.passes(LIFE_S * {"lapse": 1.1, "tick": 0.35}[deed])
 
@@ -149,6 +150,11 @@ class World:
         """Give the records that a runner is about to write: the best ones to interfere with."""
         arguments = {one for runner in self.runners for command in runner.pending or () for one in command}
         return sorted(key for key in self.truth.states if key.encode() in arguments)
+
+    def _of_others(self, actor: Actor) -> list[str]:
+        """Give the records that other actors of the application have to do with."""
+        others = [one.operation for one in self.actors.values() if one is not actor and one.operation is not None]
+        return sorted({one.key for one in others})
 
     def _goes(self, actor: Actor, which: int) -> bool:
         """Let an actor exchange one batch; give whether it may go on at once."""
@@ -187,7 +193,8 @@ class World:
             return True
         if isinstance(actor, RunnerProcess) and self._is_reached():
             return False
-        self._tell(actor.name, f"begins to {actor.begin(self._step, which, self._close())}")
+        near = self._of_others(actor) if which % 8 == 5 else self._close()
+        self._tell(actor.name, f"begins to {actor.begin(self._step, which, near)}")
         self._hears(actor, None)
         return True
 
@@ -234,15 +241,17 @@ class World:
         before, began_ms = self.truth.seen, now_ms()
         is_in_charge = is_runner and str(actor.epoch) == before.lease.get("epoch")
         is_taken = is_runner and actor.epoch is None and self.wire.is_lease_held()
-        for command in batch if is_in_charge else ():
-            if command[0] == "SCAN" and str(command[1]) == "0":
-                table = str(command[3]).partition(":")[0]
-                self._walk_began[table] = self._own_walk_began[actor.epoch, table] = self._step
+        scan = next((one for one in batch if one[0] == "SCAN"), None) if is_in_charge else None
+        if scan is not None and str(scan[1]) == "0":
+            table = _table_of(scan)
+            self._walk_began[table] = self._under_way[actor.epoch, table] = self._step
         replies = self.wire.send(batch)
         self.truth.compare(self._step, began_ms, actor.operation, actor.versions, is_runner=is_runner)
         if is_runner and not is_in_charge:
             self._check_lease(actor, before, is_taken=is_taken)
         self._check_bookkeeping(actor, before, is_in_charge=is_in_charge)
+        if scan is not None and replies[0][0] == b"0" and (walk := (actor.epoch, _table_of(scan))) in self._under_way:
+            self._whole_walk_began[walk] = self._under_way.pop(walk)
         actor.answered += replies
         return actor.answered
 
@@ -271,15 +280,15 @@ class World:
         self._check_journal()
 
     def _check_applied(self, runner: RunnerProcess) -> None:
-        """What is recorded is so: all records are at the goal, but those written elsewhere behind the last whole walk."""
+        """What is recorded is so: all are at the goal, but those written elsewhere behind the last whole walk."""
         seen, chain = self.truth.seen, self._code.chain
         applied = frozenset(link.id for link in chain.links[: runner.goal])
         if seen.ledger != applied or seen.snapshot != chain.snapshots[runner.goal].to_json() or seen.journal:
             raise Violation(f"{runner.name} is at {runner.goal}, but recorded {seen.ledger}, {seen.journal}")
         for kind in KINDS:
-            # A plan that leaves a model alone has no walk of it, and vouches for records that no application has written.
+            # A plan that leaves a model alone has no walk of it, and vouches for what nobody else wrote.
             unwalked = self._step if kind.name in runner.walks else -1
-            began = self._own_walk_began.get((runner.epoch, kind.table), unwalked)
+            began = self._whole_walk_began.get((runner.epoch, kind.table), unwalked)
             if behind := self.truth.behind(kind, runner.versions[kind.name], began):
                 raise Violation(f"{runner.name} says that all is at {runner.goal}, but these are not: {behind}")
 
@@ -325,3 +334,7 @@ class World:
 
     def _tell(self, who: str, what: str) -> None:
         self.trace.append(f"{self._step:4d} {who:9s} {what}")
+
+
+def _table_of(scan: Command) -> str:
+    return str(scan[3]).partition(":")[0]
