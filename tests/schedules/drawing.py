@@ -6,9 +6,9 @@ from typing import Any, Final, NamedTuple
 from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
 
-from .world import POINTS, Choice
+from .replay import Choice, Drawn
+from .world import POINTS
 
-Drawn = tuple[Sequence[int], Sequence[Choice]]
 _SHORTEST, _LONGEST = 20, 60  # choices
 # Positions that are asked for one after the other, the simplest first.
 _GOALS: Final = ((3,), (3, 1, 3), (2, 3), (3, 2, 1, 3), (2, 1, 3))
@@ -64,6 +64,20 @@ _SCENES: Final[Mapping[str, Sequence[_Part]]] = {
         _Part("old 3", (1, 2, 3), (3, 7, 11, 15)),
         _Part("runner A", (1, 2)),
     ),
+    "slow runs": (
+        _Part("new 1", (4, 6, 10)),
+        _Part("old 3", (2, 4, 6)),
+        _Part("new 2", (4, 6, 10)),
+        _Part("runner A", (1, 2, 3)),
+    ),
+    "torn reads": (
+        _Part("runner B", (1,)),
+        _Part("part", which=(0, 9)),
+        _Part("lapse"),
+        _up_to("finish"),
+        _Part("runner A", (1, 2)),
+        _Part("runner B", (3, 30)),
+    ),
     "quarrels": (
         _Part("new 1", (1,), range(3)),
         _Part("new 2", (1, 2, 3), (5, 13)),
@@ -81,10 +95,11 @@ _SCENES: Final[Mapping[str, Sequence[_Part]]] = {
 }
 
 
-def schedules(bias: str | None = None) -> st.SearchStrategy[Drawn]:
-    """Draw goals and a schedule, of one bias or of any."""
-    if bias is None:
-        return st.sampled_from([*_BIASES, *_SCENES]).flatmap(schedules)
+BIASES: Final = (*_BIASES, *_SCENES)
+
+
+def schedules(bias: str) -> st.SearchStrategy[Drawn]:
+    """Draw goals and a schedule."""
     goals = st.sampled_from(_GOALS)
     if bias in _SCENES:
         scenes = st.lists(st.tuples(*map(_choices, _SCENES[bias])), min_size=_SHORTEST // 4, max_size=_LONGEST // 4)
@@ -102,16 +117,14 @@ def _any_choice(deed: str) -> st.SearchStrategy[Choice]:
     return _choices(_Part(deed))
 
 
-def explore(
-    follow: Callable[..., Any], count: int, *, number: int, bias: str | None = None, shrinks: bool = True
-) -> None:
+def explore(follow: Callable[..., Any], count: int, *, number: int, bias: str, shrinks: bool = True) -> None:
     """Follow so many schedules; the first that fails is shrunk, and raised.
 
     Args:
         follow: What follows one.
         count: How many.
         number: Seed; the same one gives the same schedules.
-        bias: What happens oftener than usually.
+        bias: What happens oftener than usually; one of ``BIASES``.
         shrinks: Whether to look for a shorter one that fails.
     """
     phases = [Phase.generate, *([Phase.shrink] if shrinks else [])]

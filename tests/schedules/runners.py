@@ -49,9 +49,9 @@ class Wish:
         """Whether nothing else is wanted afterwards."""
         return self.place == len(self.goals) - 1
 
-    def turn(self, *, to_the_last: bool = False) -> None:
+    def turn(self) -> None:
         """Want the next one."""
-        self.place = len(self.goals) - 1 if to_the_last or self.is_last else self.place + 1
+        self.place += not self.is_last
 
 
 class RunnerProcess(Actor):

@@ -2,13 +2,14 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from redis_models.batches import Command, Once, Pause
 from redis_models.client import run
 from redis_models.errors import ServerUnreachableError
 
 from .actors import Actor, Application
+from .replay import Choice, printed
 from .runners import LIFE_S, PACE, PAUSED, RunnerProcess, Wish
 from .shop import CUSTOMER, KINDS
 from .stage import Code, store_first_records
@@ -24,20 +25,6 @@ _OLD_WRITES: Final = ("patch", "create", "save", "get", "increment", "create", "
 _READS: Final = ("get", "select", "get")
 # What a runner may come to: how the trace tells a command.
 POINTS: Final = ("replace", "finish", "rewrite", "SCAN 0", "checkpoint", "INFO", "lease", "HGET")
-
-
-class Choice(NamedTuple):
-    """One element of a schedule.
-
-    Attributes:
-        deed: What happens: the name of an actor that goes on, or of something that befalls one.
-        times: For how many steps an actor goes on.
-        which: What it does, and whom it befalls.
-    """
-
-    deed: str
-    times: int
-    which: int
 
 
 class World:
@@ -85,7 +72,8 @@ class World:
             self._rest()
         except Violation as exc:
             told = "\n".join(self.trace)
-            raise Violation(f"{exc}\n\nWhat was done:\n{told}") from exc
+            again = printed(self.wish.goals, schedule)
+            raise Violation(f"{exc}\n\nWhat was done:\n{told}\n\n{again}") from exc
 
     def _do(self, choice: Choice) -> None:
         deed, which = choice.deed, choice.which
@@ -98,7 +86,7 @@ class World:
         elif deed in ("cut", "lose"):
             self._breaks(list(self.actors.values())[which % len(self.actors)], which, is_executed=deed == "cut")
         elif deed == "part":
-            self._does_part([*self.actors.values(), *self.runners][-1 - which % 6], which)
+            self._does_part([*self.actors.values(), *self.runners][-1 - which % 9], which)
         elif deed == "kill":
             # Runners more often than others.
             victims = [*self.runners, *self.runners, *self.actors.values()]
@@ -305,12 +293,11 @@ class World:
                 raise Violation(f"the journal is at {journal['cursor']}, past {key}, which is not at {version}")
 
     def _rest(self) -> None:
-        """Let the application end what it began and old code leave, wake zombies, and migrate to the last goal."""
+        """Let the application end what it began and old code leave, wake zombies, and migrate to every goal left."""
         self._tell("everybody", "ends what is under way")
         self.wish.pace = PACE
         for actor in self.actors.values():
             self._settles(actor)
-        self.wish.turn(to_the_last=True)
         self.wire.passes(LIFE_S * 1.1)
         first = self.runners[0]
         while not self._is_reached():
