@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PYTEST_OPTIONS ?= -n 2 -q
 
-.PHONY: demo test test-engines test-flights lint clean
+.PHONY: demo test test-engines test-flights test-schedules lint clean
 
 $(VENV)/.ready: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -27,6 +27,10 @@ test-engines: $(VENV)/.ready
 # All 336,776 flights through a chain of ten migrations, forward, back to zero and forward again.
 test-flights: $(VENV)/.ready
 	FLIGHTS=336776 $(BIN)/python -m pytest -q tests/migrating/test_flights.py
+
+# 500 drawn schedules of each of three seeds: who goes next is drawn, everything is compared after each round trip.
+test-schedules: $(VENV)/.ready
+	SCHEDULES=500 SEEDS="1 2 3" $(BIN)/python -m pytest $(PYTEST_OPTIONS) tests/schedules
 
 lint: $(VENV)/.ready
 	$(BIN)/ruff format --check .

@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from typing import Final, cast
 
-from redis_models.batches import Argument, Batches, call, check, hash_of, load_script, send
+from redis_models.batches import Argument, Batches, call, check, hash_of, load_script
 from redis_models.errors import DriftError, LockedError, SchemaError
 from redis_models.keys import bookkeeping_key
 
@@ -26,6 +26,7 @@ __all__ = ["Entry", "Journal", "Shelf", "State"]
 
 _CHECKPOINT: Final = load_script("redis_models.migrations", "checkpoint")
 _FINISH: Final = load_script("redis_models.migrations", "finish")
+_STATE: Final = load_script("redis_models.migrations", "state")
 
 
 @dataclass(frozen=True)
@@ -115,14 +116,15 @@ class Shelf:
     app: str
 
     def read(self) -> Batches[State]:
-        """Read where the app is, in one round trip.
+        """Read where the app is, in one round trip and at one instant.
 
         Raises:
             DriftError: What is stored is none of ours; it names the key.
         """
-        ledger, snapshot, journal = yield from send(
-            [("HGETALL", self._key("ledger")), ("GET", self._key("snapshot")), ("HGETALL", self._key("journal"))]
-        )
+        # Not as commands of their own: a run that ends between two of them would look like drift.
+        command = _STATE.command([self._key("ledger"), self._key("snapshot"), self._key("journal")], ())
+        [reply] = check((yield from call(_STATE, [command])))
+        ledger, snapshot, journal = cast("tuple[object, object, object]", reply)
         with self._reading("ledger"):
             entries = {id: Entry(**json.loads(raw)) for id, raw in hash_of(ledger).items()}
         with self._reading("snapshot"):

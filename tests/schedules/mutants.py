@@ -1,0 +1,199 @@
+"""The protocol, broken on purpose: switches that take out what it rests on, one at a time."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+import pytest
+
+from redis_models import writing
+from redis_models.batches import Batches, Command, Reply, Script, call
+from redis_models.migrations import bookkeeping, lease, passes, rewriting
+
+Breaks = Callable[[pytest.MonkeyPatch], None]
+Passing = Callable[..., Batches[Any]]
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """A broken protocol.
+
+    Attributes:
+        breaks: What breaks it.
+        bias: What must happen oftener than usually, so that it shows soon.
+        shows: What the violation says: it must be caught for what it is.
+    """
+
+    breaks: Breaks
+    bias: str
+    shows: str
+
+
+def _edited(module: Any, name: str, *changes: tuple[str, str]) -> Breaks:
+    """Give other text to some places of a script."""
+
+    def break_it(patch: pytest.MonkeyPatch) -> None:
+        source: str = getattr(module, name).source
+        for old, new in changes:
+            assert old in source, f"{name} has no {old!r} any more; break it elsewhere"
+            source = source.replace(old, new)
+        patch.setattr(module, name, Script(source))
+
+    return break_it
+
+
+def _all_of(*parts: Breaks) -> Breaks:
+    def break_it(patch: pytest.MonkeyPatch) -> None:
+        for one in parts:
+            one(patch)
+
+    return break_it
+
+
+def _checkpoint_before_data(patch: pytest.MonkeyPatch) -> None:
+    scan: Passing = passes._scan
+    walk: Passing = passes.Runner._walk
+    latest = ["0"]
+
+    def scanned(*arguments: Any) -> Batches[Any]:
+        cursor, keys = yield from scan(*arguments)
+        latest[0] = cursor
+        return cursor, keys
+
+    def walked(self: Any, work: Any, rewrite: Passing, run_id: str, *rest: Any) -> Batches[Any]:
+        def too_early(*arguments: Any) -> Batches[Any]:
+            ahead = replace(self.journal, model=work.label, cursor=latest[0], run_id=run_id)
+            yield from self.shelf.checkpoint(self.lease.key, self.lease.epoch, ahead)
+            return (yield from rewrite(*arguments))
+
+        return (yield from walk(self, work, too_early, run_id, *rest))
+
+    patch.setattr(passes, "_scan", scanned)
+    patch.setattr(passes.Runner, "_walk", walked)
+
+
+def _stale_cursor(patch: pytest.MonkeyPatch) -> None:
+    def always_the_same() -> Batches[str]:
+        yield [("INFO", "server")]
+        return "run1"
+
+    patch.setattr(passes, "server_run_id", always_the_same)
+
+
+def _no_clean_walk(patch: pytest.MonkeyPatch) -> None:
+    def once(self: Any, work: Any, rewriter: Any) -> Batches[Any]:
+        run_id = yield from passes.server_run_id()
+        cursor, seen = self._resumed(work.label, run_id)
+        walk: Passing = self._walk
+        return (yield from walk(work, rewriter(cursor == "0"), run_id, cursor, seen, 0))
+
+    patch.setattr(passes.Runner, "_until_clean", once)
+
+
+def _bookkeeping_read_in_parts(patch: pytest.MonkeyPatch) -> None:
+    state = bookkeeping._STATE
+
+    def in_parts(script: Script, commands: Sequence[Command]) -> Batches[list[Reply]]:
+        if script is not state:
+            return (yield from call(script, commands))
+        ledger, snapshot, journal = commands[0][3:]
+        replies = yield [("HGETALL", ledger), ("GET", snapshot), ("HGETALL", journal)]
+        return [replies]
+
+    patch.setattr(bookkeeping, "call", in_parts)
+
+
+def _increments_sent_again(patch: pytest.MonkeyPatch) -> None:
+    def repeatable(script: Script, commands: Sequence[Command], *, once: bool = False) -> Batches[list[Reply]]:
+        return (yield from call(script, commands))
+
+    patch.setattr(writing, "call", repeatable)
+
+
+_FENCE: Final = ("if redis.call('HGET', KEYS[1], 'epoch') ~= ARGV[1] then return 'FENCED' end", "")
+_FENCE_IF_ANY: Final = (_FENCE[0].replace("if ", "if ARGV[1] ~= '' and ", 1), "")
+_RECORD: Final = r"\w+:\d+ is "
+_NOT_THERE: Final = "says that all is at"
+
+MUTANTS: Final[Mapping[str, Mutant]] = {
+    "no compare": Mutant(
+        _edited(rewriting, "_REPLACE", ("return same and 'A' or 'C'", "return 'A'")), "last races", _RECORD
+    ),
+    "no fence": Mutant(
+        _all_of(_edited(rewriting, "_REPLACE", _FENCE_IF_ANY), _edited(rewriting, "_REWRITE", _FENCE)),
+        "usurpers",
+        "without a lease, changed records",
+    ),
+    "no fence of the journal": Mutant(
+        _edited(bookkeeping, "_CHECKPOINT", _FENCE), "usurpers", "without a lease, changed the journal"
+    ),
+    "no fence of the ledger": Mutant(
+        _edited(bookkeeping, "_FINISH", _FENCE), "late entries", "without a lease, changed the ledger"
+    ),
+    "bookkeeping read in parts": Mutant(_bookkeeping_read_in_parts, "torn reads", "fails without a reason: DriftError"),
+    "no lease": Mutant(_edited(lease, "_SCRIPT", ("tonumber(held[2]) > now", "false")), "zombies", "took the lease"),
+    "an epoch given twice": Mutant(
+        _edited(lease, "_SCRIPT", ("tonumber(epoch) + 1, clock[1] * 1000000 + clock[2]", "tonumber(epoch), clock[1]")),
+        "usurpers",
+        "epoch of somebody else",
+    ),
+    "somebody else's lease given back": Mutant(
+        _edited(lease, "_SCRIPT", ("if epoch ~= ARGV[2] then", "if epoch ~= ARGV[2] and ARGV[1] == 'renew' then")),
+        "usurpers",
+        "without a lease, changed the lease",
+    ),
+    "blind patch": Mutant(
+        _edited(writing, "_SAVE", ("if stored ~= ARGV[1] then", "if false then")), "slow runs", _RECORD
+    ),
+    "blind insert": Mutant(
+        _edited(writing, "_WRITE", ("if stored and stored ~= version then", "if false then")), "slow runs", _RECORD
+    ),
+    "blind increment": Mutant(
+        _edited(writing, "_INCREMENT", ("if stored ~= ARGV[1] then", "if false then")), "slow runs", _RECORD
+    ),
+    "careless save": Mutant(
+        _edited(writing, "_SAVE", ("redis.call('HGET', KEYS[2], ARGV[i]) ~= ARGV[i + 1]", "false")), "quarrels", _RECORD
+    ),
+    "a create that overwrites": Mutant(
+        _edited(writing, "_WRITE", ("if stored and mode == 'new' then", "if false then")), "slow runs", _RECORD
+    ),
+    "records that the index lacks": Mutant(
+        _edited(writing, "_WRITE", ("redis.call('ZADD', KEYS[1], 0, KEYS[i])", "1")), "slow runs", "not in the index"
+    ),
+    "nothing kept aside": Mutant(
+        _edited(rewriting, "_REWRITE", ("      set(keep.stored, raw)", "")), "rollback", _RECORD
+    ),
+    "checkpoint before data": Mutant(_checkpoint_before_data, "plain", "the journal is at"),
+    "stale cursor": Mutant(_stale_cursor, "restarts", _NOT_THERE),
+    "ledger without a clean walk": Mutant(_no_clean_walk, "restarts", _NOT_THERE),
+    "contested records given up": Mutant(
+        _edited(rewriting, "_REPLACE", ("'A' or 'C'", "'A' or 'S'")), "last races", _NOT_THERE
+    ),
+    "no stale-field delete": Mutant(
+        _all_of(
+            _edited(rewriting, "_REPLACE", ("for from = 1, #deletes, 4000 do", "for from = 1, 0 do")),
+            _edited(rewriting, "_REWRITE", ("if #deletes > 0 then", "if false then")),
+        ),
+        "plain",
+        _RECORD,
+    ),
+    "a rewrite that resurrects": Mutant(
+        _edited(rewriting, "_REWRITE", ("if not stamp and redis.call('EXISTS', KEYS[i]) == 0 then", "if false then")),
+        "last moments",
+        _RECORD,
+    ),
+    "a patch that resurrects": Mutant(
+        _edited(writing, "_SAVE", ("if redis.call('EXISTS', KEYS[2]) == 0 then", "if false then")), "slow runs", _RECORD
+    ),
+    "life spans lost": Mutant(
+        _edited(rewriting, "_REPLACE", ("  set_end(key, ending)", "  redis.call('PERSIST', key)")), "plain", _RECORD
+    ),
+    "life spans of fields lost": Mutant(
+        _edited(
+            rewriting, "_REPLACE", ("if ms > 0 then redis.call('HPEXPIREAT'", "if false then redis.call('HPEXPIREAT'")
+        ),
+        "plain",
+        _RECORD,
+    ),
+    "increments sent again": Mutant(_increments_sent_again, "hiccups", _RECORD),
+}

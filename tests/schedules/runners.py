@@ -1,0 +1,107 @@
+"""Runners as actors of a schedule: processes that migrate, and what people want of them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from redis_models.batches import Batches
+from redis_models.errors import IncompleteError, LockedError, RedisModelsError
+from redis_models.migrations.bookkeeping import Shelf
+from redis_models.migrations.chain import Chain
+from redis_models.migrations.lease import Lease, take_lease
+from redis_models.migrations.legs import make_journey
+from redis_models.migrations.pace import Pace
+from redis_models.migrations.passes import Policy
+from redis_models.migrations.running import run_plan
+
+from .actors import Actor
+from .shop import KINDS
+from .truth import Truth, Violation
+from .wire import LEASE, Wire
+
+LIFE_S: Final = 1000.0  # of a lease, in the schedule's seconds; so long that the real ones do not count
+PACE: Final = Pace(3)
+PAUSED: Final = Pace(3, hold="somebody paused it", is_paused=True, reason="somebody paused it")
+_RESTLESS: Final = ("written by others", "still being written", "was restarted")  # why a run may end early
+
+
+@dataclass
+class Wish:
+    """What people want of the runners. Changed by the world.
+
+    Attributes:
+        goals: Positions in the chain to be at, one after the other.
+        place: Of the one that is wanted now.
+        pace: How fast to go, or that nobody may.
+    """
+
+    goals: Sequence[int]
+    place: int = 0
+    pace: Pace = PACE
+
+    @property
+    def goal(self) -> int:
+        """The position that is wanted now."""
+        return self.goals[self.place]
+
+    @property
+    def is_last(self) -> bool:
+        """Whether nothing else is wanted afterwards."""
+        return self.place == len(self.goals) - 1
+
+    def turn(self) -> None:
+        """Want the next one."""
+        self.place += not self.is_last
+
+
+class RunnerProcess(Actor):
+    """A process that runs ``migrate``, towards what is wanted when it begins.
+
+    Attributes:
+        goal: Position that it leads to.
+        walks: Models whose records it has to meet, all of them.
+    """
+
+    def __init__(self, name: str, truth: Truth, wire: Wire, chain: Chain, wish: Wish) -> None:
+        super().__init__(name, truth)
+        self._wire, self._chain, self._wish = wire, chain, wish
+        self.goal = wish.goal
+        self.walks: frozenset[str] = frozenset()
+
+    def begin(self, step: int, which: int, near: Sequence[str]) -> str:
+        self._doing = self.migrates()
+        return f"migrate to {self._wish.goal}"
+
+    def migrates(self) -> Batches[int]:
+        """Do what ``migrate`` does, with the engine's own parts."""
+        self.goal = self._wish.goal
+        shelf, policy = Shelf("default", self._chain.app), Policy(lambda: self._wish.pace)
+        lease: Lease = yield from take_lease(self._wire.exchange, LEASE, LIFE_S, self._wire.clock)
+        self.epoch = lease.epoch
+        changed = 0
+        try:
+            journey = make_journey(self._chain, (yield from shelf.read()), self.goal)
+            self.versions = {kind.name: kind.versions[self.goal] for kind in KINDS}
+            for leg in () if journey.is_empty else journey.legs:
+                self.walks = frozenset(work.route.model for work in leg.works)
+                result = yield from run_plan(lease, shelf, leg, policy=policy, report=lambda _: None)
+                changed += sum(result.changed.values())
+        except RedisModelsError:
+            yield from lease.released()
+            raise
+        yield from lease.released()
+        return changed
+
+    def _ended(self, result: object) -> str:
+        self._stop()
+        return f"applied, {result} changed"
+
+    def _failed(self, exc: RedisModelsError) -> str:
+        self._stop()
+        is_restless = isinstance(exc, IncompleteError) and any(word in str(exc) for word in _RESTLESS)
+        if not is_restless and not isinstance(exc, LockedError):
+            raise Violation(f"{self.name} fails without a reason: {exc!r}") from exc
+        return type(exc).__name__
+
+    def _stop(self) -> None:
+        self._doing, self.pending, self.epoch, self.versions = None, None, None, {}

@@ -1,0 +1,200 @@
+"""The server of a schedule: a real one, whose time, whose restarts and whose SCAN are the schedule's.
+
+A real SCAN gives keys in an order that depends on the process of the server and on all that it ever held. Here the keys
+are real, and the order is that of a digest of the key and of the run of the server: the same in every repetition, and
+another one after a restart, so that an old cursor is as worthless as a real one. What else SCAN may do it does: keys
+come twice, and those that are made meanwhile may be left out.
+"""
+
+import re
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from hashlib import sha1
+from typing import Any, Final
+
+from redis_models import reading, writing
+from redis_models.batches import Command, Once, Reply, Script
+from redis_models.client import SyncClient
+from redis_models.migrations import bookkeeping, lease, moving, rewriting
+
+LEASE: Final = "redis_models:{default}:lease"
+_PLACES: Final = 2**20
+_A_SCAN: Final = 5  # keys
+_DUMP: Final = Script(
+    """
+local found = {}
+for _, key in ipairs(redis.call('KEYS', '[co]*')) do
+  if string.sub(key, -7) ~= '__index' then
+    local held = redis.call('HGETALL', key)
+    local one = {key, redis.call('PEXPIRETIME', key), held}
+    if redis.call('OBJECT', 'ENCODING', key) ~= 'listpack' then
+      local names = {}
+      for i = 1, #held, 2 do names[#names + 1] = held[i] end
+      one[4], one[5] = names, redis.call('HPEXPIRETIME', key, 'FIELDS', #names, unpack(names))
+    end
+    found[#found + 1] = one
+  end
+end
+local kept = 'redis_models:{default}:'
+return {
+  found,
+  {redis.call('ZRANGE', 'customer:__index', 0, -1), redis.call('ZRANGE', 'order:__index', 0, -1)},
+  redis.call('HGETALL', kept .. 'lease'),
+  {redis.call('HKEYS', kept .. 'ledger:shop'), redis.call('GET', kept .. 'snapshot:shop')},
+  redis.call('HGETALL', kept .. 'journal:shop'),
+}
+"""
+)
+
+
+@dataclass(frozen=True)
+class Seen:
+    """All that lies on the server.
+
+    Attributes:
+        records: What was read of each record: key, when it ends, fields, names and ends of fields that may end.
+        indexes: Members by table.
+        lease, journal: As they are stored.
+        ledger: Ids.
+        snapshot: As it is stored.
+    """
+
+    records: Mapping[str, list[Any]]
+    indexes: Mapping[str, frozenset[str]]
+    lease: Mapping[str, str]
+    ledger: frozenset[str]
+    snapshot: str
+    journal: Mapping[str, str]
+
+
+class Wire:
+    """Exchanges batches with the server, as a driver does, but in the schedule's time."""
+
+    def __init__(self, client: Any) -> None:
+        self.client = client
+        self.exchange = SyncClient(client, "the server")
+        self.now_s = 0.0
+        self.run = 1
+        scripts = known_scripts()
+        self.scripts = {script.sha: name for name, script in scripts}
+        client.flushall()
+        # Each schedule finds the server alike.
+        pipeline = client.pipeline(transaction=False)
+        pipeline.script_flush()
+        for script in (_DUMP, *(script for _, script in scripts)):
+            pipeline.execute_command("SCRIPT LOAD", script.source)
+        pipeline.execute()
+
+    def clock(self) -> float:
+        """Give the seconds of the schedule."""
+        return self.now_s
+
+    def passes(self, seconds: float) -> None:
+        """Let time pass: for processes, and for the lease."""
+        self.now_s += seconds
+        if self.client.hexists(LEASE, "until"):
+            self.client.hincrby(LEASE, "until", -round(seconds * 1000))
+
+    def is_lease_held(self) -> bool:
+        """Whether somebody has the lease, whose life is not over."""
+        until = self.client.hget(LEASE, "until")
+        return until is not None and float(until) > time.time() * 1000 + 1000
+
+    def restarts(self) -> None:
+        """Be another run of the server, which has all data and no scripts."""
+        self.run += 1
+        self.flush()
+
+    def flush(self) -> None:
+        """Forget all scripts but that of the tests."""
+        self.client.script_flush()
+        self.client.script_load(_DUMP.source)
+
+    def send(self, commands: Sequence[Command]) -> list[Reply]:
+        """Execute a batch, and look at everything right behind it, in the same round trip."""
+        sent = [("KEYS", one[3]) if one[0] == "SCAN" else one for one in commands]
+        *replies, dump = self.exchange.exchange(Once([*sent, _DUMP.command([], [])]))
+        self.seen = _seen(dump)
+        for place, command in enumerate(commands):
+            if command[0] == "SCAN":
+                replies[place] = self._scanned(int(command[1]), replies[place])
+            elif command[0] == "INFO" and not isinstance(replies[place], Exception):
+                said: Any = replies[place]
+                replies[place] = re.sub(rb"run_id:\w+", b"run_id:" + self.run_id.encode(), said)
+        return replies
+
+    @property
+    def run_id(self) -> str:
+        """What this run of the server is called."""
+        return f"run{self.run}"
+
+    def place_of(self, key: bytes) -> int:
+        """Give where SCAN meets a key."""
+        return 1 + int(sha1(b"%d %s" % (self.run, key), usedforsecurity=False).hexdigest()[:8], 16) % _PLACES
+
+    def _scanned(self, cursor: int, found: Any) -> list[Any]:
+        placed = sorted((self.place_of(key), key) for key in found)
+        ahead = [one for one in placed if one[0] >= cursor]
+        following = b"%d" % ahead[_A_SCAN][0] if len(ahead) > _A_SCAN else b"0"
+        keys = [key for _, key in ahead[:_A_SCAN]]
+        behind = [key for place, key in placed if place < cursor]
+        return [following, behind[-1:] + keys if cursor % 2 else keys]
+
+    def look(self) -> Seen:
+        """Read everything, in one round trip."""
+        [reply] = self.exchange.exchange([_DUMP.command([], [])])
+        self.seen = _seen(reply)
+        return self.seen
+
+    def told(self, command: Command) -> str:
+        """Say a command in a few words."""
+        if command[0] == "EVALSHA":
+            count = int(command[2])
+            keys = [_plain(one) for one in command[3 : 3 + count]]
+            keys = [key for key in keys if "__index" not in key]
+            called = self.scripts[str(command[1])]
+            verb = [_plain(command[3 + count])] if called == "lease" else []
+            return " ".join([called, *verb, *(key for key in keys if key not in ("", "lease"))])
+        if command[0] == "SCAN":
+            return f"SCAN {_plain(command[1])} {_plain(command[3])}"
+        if command[0] in ("SCRIPT", "EVAL"):
+            return str(command[0])
+        return f"{command[0]!s} {_plain(command[1])}"
+
+
+def _seen(reply: Any) -> Seen:
+    if isinstance(reply, Exception):
+        raise reply
+    records, indexes, held, (ledger, snapshot), journal = reply
+    return Seen(
+        {one[0].decode(): one for one in sorted(records)},
+        {
+            table: frozenset(key.decode() for key in keys)
+            for table, keys in zip(("customer", "order"), indexes, strict=True)
+        },
+        _text(held),
+        frozenset(id.decode() for id in ledger),
+        (snapshot or b"").decode(),
+        _text(journal),
+    )
+
+
+def known_scripts() -> list[tuple[str, Script]]:
+    """Give the scripts of the library, and what the trace calls them."""
+    return [
+        ("lease" if module is lease else name.strip("_").lower(), one)
+        for module in (reading, writing, lease, bookkeeping, moving, rewriting)
+        for name, one in vars(module).items()
+        if isinstance(one, Script)
+    ]
+
+
+def _plain(one: object) -> str:
+    text = one.decode("utf-8", "replace") if isinstance(one, bytes) else str(one)
+    return text.removeprefix("redis_models:{default}:")
+
+
+def _text(flat: Sequence[bytes]) -> dict[str, str]:
+    found = [one.decode() for one in flat]
+    return dict(zip(found[::2], found[1::2], strict=True))

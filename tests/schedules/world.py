@@ -1,0 +1,327 @@
+"""The scheduler: who goes next is chosen, all else follows; after every step everything on the server is compared."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any, Final
+
+from redis_models.batches import Command, Once, Pause
+from redis_models.client import run
+from redis_models.errors import ServerUnreachableError
+
+from .actors import Actor, Application
+from .replay import Choice, printed
+from .runners import LIFE_S, PACE, PAUSED, RunnerProcess, Wish
+from .shop import CUSTOMER, KINDS
+from .stage import Code, store_first_records
+from .truth import Truth, Violation, now_ms
+from .wire import Seen, Wire
+
+_STEP_S: Final = 0.5  # that every fourth step takes, in the schedule's time; a run stores where it is every 2 s
+_PAUSE_S: Final = 3.0
+_MOST_STEPS: Final = 6000  # until everything is at rest
+_LONGEST_RUN: Final = 150  # steps
+_WRITES: Final = ("patch", "save", "increment", "put", "create", "patch", "delete", "careful", "expire", "persist")
+_OLD_WRITES: Final = ("patch", "create", "save", "get", "increment", "create", "delete", "careful")
+_READS: Final = ("get", "select", "get")
+# What a runner may come to: how the trace tells a command.
+POINTS: Final = ("replace", "finish", "rewrite", "SCAN 0", "checkpoint", "INFO", "lease", "HGET")
+
+
+class World:
+    """One schedule on the server, which is emptied first.
+
+    Args:
+        client: A plain client of the server.
+        code: Of both versions, and the chain.
+        goals: Positions that are asked for, one after the other.
+    """
+
+    def __init__(self, client: Any, code: Code, goals: Sequence[int]) -> None:
+        self.wire, self.wish = Wire(client), Wish(goals)
+        self.truth = Truth(self.wire)
+        self.trace: list[str] = []
+        self._code, self._step = code, 0
+        # When walks of each table began: the last of all, and by epoch, those on one run of the server, and whole ones.
+        self._walk_began: dict[str, int] = {}
+        self._under_way: dict[tuple[int | None, str], int] = {}
+        self._whole_walk_began: dict[tuple[int | None, str], int] = {}
+        self.runners = [self._runner("runner A", self.wish), self._runner("runner B", self.wish)]
+        self.actors: dict[str, Actor] = {
+            "new 1": Application("new 1", self.truth, code.new, True, _WRITES),
+            "new 2": Application("new 2", self.truth, code.new, True, _WRITES),
+            "old 3": Application("old 3", self.truth, code.old, False, _OLD_WRITES),
+            "old 4": Application("old 4", self.truth, code.old, False, ("create", "create", "delete")),
+            "reader": Application("reader", self.truth, code.new, True, _READS),
+            **{one.name: one for one in self.runners},
+        }
+        run(self.wire.exchange, self._runner("first", Wish((1,))).migrates())
+        self.truth.begin(store_first_records(client))
+
+    def _runner(self, name: str, wish: Wish) -> RunnerProcess:
+        return RunnerProcess(name, self.truth, self.wire, self._code.chain, wish)
+
+    def follow(self, schedule: Sequence[Choice]) -> None:
+        """Do what a schedule says, then let everything come to rest, and look whether it is as asked for.
+
+        Raises:
+            Violation: Something is there that must never be; its text ends with what was done.
+        """
+        try:
+            for choice in schedule:
+                self._do(choice)
+            self._rest()
+        except Violation as exc:
+            told = "\n".join(self.trace)
+            again = printed(self.wish.goals, schedule)
+            raise Violation(f"{exc}\n\nWhat was done:\n{told}\n\n{again}") from exc
+
+    def _do(self, choice: Choice) -> None:
+        deed, which = choice.deed, choice.which
+        if deed in self.actors:
+            for _ in range(choice.times):
+                if not self._goes(self.actors[deed], which):
+                    break
+        elif deed == "up to":
+            self._goes_up_to(self.runners[which // len(POINTS)], POINTS[which % len(POINTS)], which)
+        elif deed in ("cut", "lose"):
+            self._breaks(list(self.actors.values())[which % len(self.actors)], which, is_executed=deed == "cut")
+        elif deed == "part":
+            self._does_part([*self.actors.values(), *self.runners][-1 - which % 9], which)
+        elif deed == "kill":
+            # Runners more often than others.
+            victims = [*self.runners, *self.runners, *self.actors.values()]
+            self._kills(victims[which % len(victims)])
+        elif deed == "end":
+            self._ends(which)
+        elif deed != "rest":
+            self._befalls(deed)
+
+    def _befalls(self, deed: str) -> None:
+        self._tell("somebody" if deed in ("turn", "pause") else "fate", deed)
+        if deed == "turn":
+            self.wish.turn()
+        elif deed == "pause":
+            self.wish.pace = PACE if self.wish.pace is PAUSED else PAUSED
+        elif deed == "flush":
+            self.wire.flush()
+        elif deed == "restart":
+            self.wire.restarts()
+            self._under_way.clear()
+        else:
+            self.wire.passes(LIFE_S * {"lapse": 1.1, "tick": 0.35}[deed])
+
+    def _kills(self, victim: Actor) -> None:
+        if victim.is_busy:
+            self._tell(victim.name, "is killed")
+            victim.dies()
+
+    def _ends(self, which: int) -> None:
+        """End a record, or one of its fields that may end, as time would; best one that is about to be rewritten."""
+        states, mortal = self.truth.states, self._close() if which % 4 > 1 else []
+        mortal = mortal or [key for key in sorted(states) if states[key].lives or which % 2]
+        if not mortal:
+            return
+        key = mortal[which * 5 % len(mortal)]
+        ending = sorted(name for name in states[key].lives if name in CUSTOMER.optional)
+        if which % 2 or not ending:
+            self._tell(key, "ends")
+            self.wire.client.delete(key)
+            self.truth.ended(self._step, key, None)
+            return
+        self._tell(key, f"loses {ending[0]}, which ends")
+        self.wire.client.hdel(key, ending[0])
+        fields, lives = dict(states[key].fields), dict(states[key].lives)
+        del fields[ending[0]], lives[ending[0]]
+        self.truth.ended(self._step, key, replace(states[key], fields=fields, lives=lives))
+
+    def _close(self) -> list[str]:
+        """Give the records that a runner is about to write: the best ones to interfere with."""
+        arguments = {one for runner in self.runners for command in runner.pending or () for one in command}
+        return sorted(key for key in self.truth.states if key.encode() in arguments)
+
+    def _of_others(self, actor: Actor) -> list[str]:
+        """Give the records that other actors of the application have to do with."""
+        others = [one.operation for one in self.actors.values() if one is not actor and one.operation is not None]
+        return sorted({one.key for one in others})
+
+    def _goes(self, actor: Actor, which: int) -> bool:
+        """Let an actor exchange one batch; give whether it may go on at once."""
+        if not self._begins(actor, which):
+            return False
+        if not actor.is_busy:
+            return True
+        if isinstance(actor.pending, Pause):
+            self.wire.passes(_PAUSE_S)
+            self._hears(actor, [])
+            return False
+        self._tell(actor.name, self._told(actor))
+        self._hears(actor, self._execute(actor))
+        return actor.is_busy or not isinstance(actor, RunnerProcess)
+
+    def _does_part(self, actor: Actor, which: int) -> None:
+        """Let the server execute only the first commands of a batch, so that others come between them and the rest."""
+        if not self._begins(actor, which):
+            return
+        left = len(actor.pending or ()) - len(actor.answered)
+        if left > 1:
+            count = 1 + which % (left - 1)
+            self._tell(actor.name, f"{self._told(actor)}, the first {count} of it")
+            self._execute(actor, count)
+
+    def _goes_up_to(self, runner: RunnerProcess, point: str, which: int) -> None:
+        """Let a runner go until it is about to send some command."""
+        for _ in range(_LONGEST_RUN):
+            if runner.pending and any(self.wire.told(one).startswith(point) for one in runner.pending):
+                return
+            if not self._goes(runner, which):
+                return
+
+    def _begins(self, actor: Actor, which: int) -> bool:
+        if actor.is_busy:
+            return True
+        if isinstance(actor, RunnerProcess) and self._is_reached():
+            return False
+        near = self._of_others(actor) if which % 8 == 5 else self._close()
+        self._tell(actor.name, f"begins to {actor.begin(self._step, which, near)}")
+        self._hears(actor, None)
+        return True
+
+    def _is_reached(self) -> bool:
+        """Whether all is as somebody wants, for good; if only for now, something else is wanted."""
+        seen = self.truth.seen
+        if seen.journal or seen.ledger != frozenset(link.id for link in self._code.chain.links[: self.wish.goal]):
+            return False
+        if self.wish.is_last:
+            return True
+        self._befalls("turn")
+        return False
+
+    def _told(self, actor: Actor) -> str:
+        return " | ".join(map(self.wire.told, (actor.pending or ())[len(actor.answered) :])) or "nothing"
+
+    def _hears(self, actor: Actor, replies: list[Any] | BaseException | None) -> None:
+        came = actor.goes_on(replies)
+        if came:
+            self._tell(actor.name, f"  {came}")
+
+    def _breaks(self, actor: Actor, which: int, *, is_executed: bool) -> None:
+        """Break the connection of an actor, before or after the server executed its batch; its driver sends it again.
+
+        A batch that must not be executed twice ends in an error instead.
+        """
+        if not self._begins(actor, which) or not actor.pending:
+            return
+        self._tell(actor.name, f"{self._told(actor)}, {'and hears no answer' if is_executed else 'which is not sent'}")
+        if actor.operation is not None and (is_executed or actor.answered):
+            actor.operation.is_resent = True
+        if is_executed:
+            self._execute(actor)
+        actor.answered = []
+        if isinstance(actor.pending, Once):
+            self._hears(actor, ServerUnreachableError("the connection broke", True))
+
+    def _execute(self, actor: Actor, count: int | None = None) -> list[Any]:
+        """Execute what is left of an actor's batch, or so many commands of it; compare; give all replies so far."""
+        self._step += 1
+        if self._step % 4 == 0:
+            self.wire.passes(_STEP_S)
+        batch, is_runner = (actor.pending or ())[len(actor.answered) :][:count], isinstance(actor, RunnerProcess)
+        before, began_ms = self.truth.seen, now_ms()
+        is_in_charge = is_runner and str(actor.epoch) == before.lease.get("epoch")
+        is_taken = is_runner and actor.epoch is None and self.wire.is_lease_held()
+        scan = next((one for one in batch if one[0] == "SCAN"), None) if is_in_charge else None
+        if scan is not None and str(scan[1]) == "0":
+            table = _table_of(scan)
+            self._walk_began[table] = self._under_way[actor.epoch, table] = self._step
+        replies = self.wire.send(batch)
+        self.truth.compare(self._step, began_ms, actor.operation, actor.versions, is_runner=is_runner)
+        if is_runner and not is_in_charge:
+            self._check_lease(actor, before, is_taken=is_taken)
+        self._check_bookkeeping(actor, before, is_in_charge=is_in_charge)
+        if scan is not None and replies[0][0] == b"0" and (walk := (actor.epoch, _table_of(scan))) in self._under_way:
+            self._whole_walk_began[walk] = self._under_way.pop(walk)
+        actor.answered += replies
+        return actor.answered
+
+    def _check_lease(self, actor: Actor, before: Seen, *, is_taken: bool) -> None:
+        """Who has no lease may take one that nobody has, under a new epoch, and do nothing else to it."""
+        old, new = before.lease, self.truth.seen.lease
+        if old.get("holder") == new.get("holder"):
+            return
+        if actor.epoch is not None or "holder" not in new:
+            raise Violation(f"{actor.name}, without a lease, changed the lease")
+        if is_taken:
+            raise Violation(f"{actor.name} took the lease of somebody who holds it")
+        if int(new["epoch"]) <= int(old.get("epoch", 0)):
+            raise Violation(f"{actor.name} has the epoch of somebody else, {new['epoch']}")
+
+    def _check_bookkeeping(self, actor: Actor, before: Seen, *, is_in_charge: bool) -> None:
+        seen = self.truth.seen
+        is_recorded = (seen.ledger, seen.snapshot) != (before.ledger, before.snapshot)
+        is_changed = isinstance(actor, RunnerProcess) and seen.records != before.records
+        if not is_in_charge and (is_recorded or seen.journal != before.journal or is_changed):
+            what = "the ledger" if is_recorded else "records" if is_changed else "the journal"
+            raise Violation(f"{actor.name}, without a lease, changed {what}")
+        if is_recorded:
+            assert isinstance(actor, RunnerProcess)
+            self._check_applied(actor)
+        self._check_journal()
+
+    def _check_applied(self, runner: RunnerProcess) -> None:
+        """What is recorded is so: all are at the goal, but those written elsewhere behind the last whole walk."""
+        seen, chain = self.truth.seen, self._code.chain
+        applied = frozenset(link.id for link in chain.links[: runner.goal])
+        if seen.ledger != applied or seen.snapshot != chain.snapshots[runner.goal].to_json() or seen.journal:
+            raise Violation(f"{runner.name} is at {runner.goal}, but recorded {seen.ledger}, {seen.journal}")
+        for kind in KINDS:
+            # A plan that leaves a model alone has no walk of it, and vouches for what nobody else wrote.
+            unwalked = self._step if kind.name in runner.walks else -1
+            began = self._whole_walk_began.get((runner.epoch, kind.table), unwalked)
+            if behind := self.truth.behind(kind, runner.versions[kind.name], began):
+                raise Violation(f"{runner.name} says that all is at {runner.goal}, but these are not: {behind}")
+
+    def _check_journal(self) -> None:
+        """A checkpoint is never ahead of the records."""
+        journal = self.truth.seen.journal
+        if journal.get("run_id") != self.wire.run_id or journal.get("cursor", "0") == "0":
+            return
+        kind = next(kind for kind in KINDS if journal["model"].startswith(f"{kind.name} "))
+        version, began = kind.versions[int(journal["target"])], self._walk_began.get(kind.table, -1)
+        for key in self.truth.behind(kind, version, began):
+            is_passed = self.wire.place_of(key.encode()) < int(journal["cursor"])
+            if is_passed and self.truth.written.get(key, -1) <= began:
+                raise Violation(f"the journal is at {journal['cursor']}, past {key}, which is not at {version}")
+
+    def _rest(self) -> None:
+        """Let the application end what it began and old code leave, wake zombies, and migrate to every goal left."""
+        self._tell("everybody", "ends what is under way")
+        self.wish.pace = PACE
+        for actor in self.actors.values():
+            self._settles(actor)
+        self.wire.passes(LIFE_S * 1.1)
+        first = self.runners[0]
+        while not self._is_reached():
+            self._goes(first, 0)
+            self._settles(first)
+        self._check_all_read()
+
+    def _settles(self, actor: Actor) -> None:
+        while actor.is_busy:
+            if self._step > _MOST_STEPS:
+                raise Violation(f"{actor.name} does not come to its end")
+            self._goes(actor, 0)
+
+    def _check_all_read(self) -> None:
+        """What is not at the goal was brought elsewhere by the application itself; new code reads it all."""
+        for kind in KINDS:
+            reader = Application("reader", self.truth, self._code.new, True, ("select",))
+            reader.read_all(kind, self._step)
+            while reader.pending is not None:
+                self._hears(reader, self._execute(reader))
+
+    def _tell(self, who: str, what: str) -> None:
+        self.trace.append(f"{self._step:4d} {who:9s} {what}")
+
+
+def _table_of(scan: Command) -> str:
+    return str(scan[3]).partition(":")[0]
