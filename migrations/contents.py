@@ -11,6 +11,8 @@ from redis.exceptions import ResponseError
 
 from redis_models.batches import Argument, Batches, Reply, check, hash_of
 
+from .rewriting import is_another_type
+
 __all__ = ["Clock", "Content", "clock_of", "contents_of"]
 
 _GONE: Final = -2  # what PEXPIRETIME and PTTL say of a key that is not there
@@ -78,7 +80,7 @@ def contents_of(keys: Sequence[bytes], clock: Clock) -> Batches[list[Content | N
     lives = cast("list[int]", check(replies[1::2]))
     values: list[object] = []
     for key, reply in zip(keys, replies[::2], strict=True):
-        values.append((yield from _other(key)) if _is_other(reply) else hash_of(check([reply])[0]))
+        values.append((yield from _other(key)) if is_another_type(reply) else hash_of(check([reply])[0]))
     field_ends = (yield from _field_ends(keys, values)) if clock.has_fields else {}
     return [
         None if not value or end == _GONE else Content(value, end, field_ends.get(key, {}))
@@ -107,10 +109,6 @@ def _field_ends(keys: Sequence[bytes], values: Sequence[object]) -> Batches[Mapp
     for (key, some), ends in zip(names.items(), cast("list[list[int]]", replies), strict=True):
         found[key] = {name: end for name, end in zip(some, ends or [], strict=False) if end >= 0}
     return found
-
-
-def _is_other(reply: Reply) -> bool:
-    return isinstance(reply, ResponseError) and str(reply).startswith("WRONGTYPE")
 
 
 def _is_unknown(reply: Reply) -> bool:

@@ -10,8 +10,6 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Final, cast
 
-from redis.exceptions import ResponseError
-
 from redis_models.batches import Argument, Batches, call, check, hash_of, load_script
 from redis_models.errors import ConflictError, IncompleteError, MigrationError
 from redis_models.keys import KeySpace
@@ -24,6 +22,7 @@ from .passes import Progress, index_size, server_run_id
 from .planning import make_plan
 from .quarantine import Quarantine
 from .receipts import Checkpoint, Desk, Receipt, Scope
+from .rewriting import is_another_type
 from .sampling import sample
 from .verdicts import Kind, Tally, Verdict, judge
 
@@ -245,7 +244,7 @@ def _judge(job: Verification, subject: Subject, tally: Tally, page: Sequence[byt
     replies = yield [command for three in commands for command in three]
     unindexed: list[bytes] = []
     for key, held, life, score in zip(keys, replies[::3], replies[1::3], replies[2::3], strict=True):
-        if _is_other(held):
+        if is_another_type(held):
             tally.note(Verdict(Kind.TYPE, _text(key), "holds no hash"))
             continue
         record = hash_of(check([held])[0])
@@ -324,10 +323,6 @@ def _refuse_foreign_index(keys: KeySpace) -> Batches[None]:
 def _chunks(keys: Sequence[bytes], size: int) -> Iterator[Sequence[bytes]]:
     for start in range(0, len(keys), size):
         yield keys[start : start + size]
-
-
-def _is_other(reply: object) -> bool:
-    return isinstance(reply, ResponseError) and str(reply).startswith("WRONGTYPE")
 
 
 def _text(key: bytes) -> str:
