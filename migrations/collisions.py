@@ -13,7 +13,6 @@ from redis_models.errors import RecordError, UnsafeError
 from redis_models.keys import KeySpace
 from redis_models.shape import STAMP
 
-from .lease import Lease
 from .moving import Move, refuse_foreign_index
 from .passes import scan
 from .quarantine import Intake
@@ -60,11 +59,11 @@ class Collisions:
             self.found.append(what)
 
 
-def refuse_collisions(lease: Lease, moves: Sequence[Move], intake: Intake) -> Batches[None]:
+def refuse_collisions(kept: Callable[[], Batches[None]], moves: Sequence[Move], intake: Intake) -> Batches[None]:
     """Look whether every record can have its new key, before anything is written.
 
     Args:
-        lease: Held by this process.
+        kept: Called after every page, to keep the lease of a run.
         moves: All of a run.
         intake: Knows which records are in quarantine; they may lie anywhere.
 
@@ -81,11 +80,11 @@ def refuse_collisions(lease: Lease, moves: Sequence[Move], intake: Intake) -> Ba
     for move in moves:
         yield from refuse_foreign_index(move)
     for move in {move.after.keys.start: move for move in moves if move.vacant_below}.values():
-        yield from _walk(lease, move.after.keys, partial(_look_for_strangers, move, collisions, intake))
+        yield from _walk(kept, move.after.keys, partial(_look_for_strangers, move, collisions, intake))
     for _ in range(2):  # a second time only to tell which keys are alike
         for place, move in enumerate(moves):
             rivals = [one.keys for one in moves[place + 1 :] if one.after.keys.start == move.after.keys.start]
-            yield from _walk(lease, move.keys, partial(look_for_collisions, move, collisions=collisions, rivals=rivals))
+            yield from _walk(kept, move.keys, partial(look_for_collisions, move, collisions=collisions, rivals=rivals))
         collisions.tell_twins()
         if collisions.found or not collisions.suspect_twins():
             break
@@ -103,12 +102,14 @@ def _refusal(model: str, collisions: Collisions) -> str:
     return f"{model}: nothing was moved, because keys collide: {'; '.join(collisions.found)}. {cure}"
 
 
-def _walk(lease: Lease, keys: KeySpace, look: Callable[[Sequence[bytes]], Batches[None]]) -> Batches[None]:
+def _walk(
+    kept: Callable[[], Batches[None]], keys: KeySpace, look: Callable[[Sequence[bytes]], Batches[None]]
+) -> Batches[None]:
     cursor = ""
     while cursor != "0":
         cursor, page = yield from scan(cursor or "0", keys)
         yield from look(page)
-        yield from lease.kept()
+        yield from kept()
 
 
 def _look_for_strangers(move: Move, collisions: Collisions, intake: Intake, keys: Sequence[bytes]) -> Batches[None]:

@@ -11,7 +11,7 @@ from .examples import example_records
 from .lineage import Lineage, lineages_of
 from .schema import ModelSchema
 
-__all__ = ["Explained", "Line", "explain", "explained_models", "made_up"]
+__all__ = ["Explained", "Line", "explain", "explained_models", "lines_of", "made_up"]
 
 
 @dataclass(frozen=True)
@@ -92,9 +92,13 @@ def explain(
         before, after = after, before
     one = lineage.route.rewrite(record, before.version).fields
     other = lineage.route.rewrite(one, after.version).fields
-    names = sorted({*one, *other}, key=lambda name: (name.startswith("_"), name))
-    lines = tuple(Line(name, one.get(name), other.get(name)) for name in names)
-    return Explained(before.name, key, _moved(before, after, key, other), lines)
+    return Explained(before.name, key, _moved(before, after, key, other), lines_of(one, other))
+
+
+def lines_of(before: Mapping[str, bytes], after: Mapping[str, bytes]) -> tuple[Line, ...]:
+    """Compare a record with itself, field by field; last what is kept aside."""
+    names = sorted({*before, *after}, key=lambda name: (name.startswith("_"), name))
+    return tuple(Line(name, before.get(name), after.get(name)) for name in names)
 
 
 def _moved(before: ModelSchema, after: ModelSchema, key: str, record: Mapping[str, bytes]) -> str:

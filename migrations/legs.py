@@ -18,7 +18,7 @@ from .operations.free import Run, function_name
 from .passes import Work
 from .planning import Plan, make_plan, plan_between
 
-__all__ = ["Journey", "make_journey", "step_of"]
+__all__ = ["Journey", "make_journey", "step_of", "whole_plan"]
 
 
 @dataclass(frozen=True)
@@ -144,6 +144,13 @@ def make_journey(chain: Chain, state: State, target: int) -> Journey:
         for place, (start, end) in enumerate(pairwise(stops))
     ]
     return Journey(chain, (*map(_leaving_newer, legs[:-1]), legs[-1]), begun, journal)
+
+
+def whole_plan(journey: Journey) -> Plan:
+    """Give one plan over all legs, as if no free step were between them."""
+    if len(journey.legs) == 1:
+        return journey.legs[0]
+    return plan_between(journey.chain, journey.start, journey.target, journey.journal)
 
 
 def _stops(chain: Chain, whole: Plan, journal: Journal | None) -> list[int]:

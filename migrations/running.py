@@ -73,7 +73,7 @@ def run_plan(
     yield from intake.begin()
     runner = Runner(lease, shelf, journal, policy, intake, report)
     if plan.moves:
-        yield from refuse_collisions(lease, plan.moves, intake)
+        yield from refuse_collisions(lease.kept, plan.moves, intake)
     yield from shelf.checkpoint(lease.key, lease.epoch, journal)
     changed = Counter[str]()
     for work in plan.works:

@@ -9,7 +9,7 @@ from redis_models.batches import Batches, check, hash_of
 from redis_models.client import run
 from redis_models.errors import RecordError, RedisModelsError
 from redis_models.migrations.chain import Chain, Link
-from redis_models.migrations.explaining import Explained, Line, explain, explained_models, made_up
+from redis_models.migrations.explaining import Explained, explain, explained_models, made_up
 from redis_models.migrations.lineage import Lineage
 from redis_models.migrations.operations import Risk
 from redis_models.migrations.sampling import sample
@@ -18,10 +18,9 @@ from redis_models.migrations.schema import ModelSchema
 from ..apps import chosen_apps
 from ..context import CliContext
 from ..exits import Exit
+from ..recordlines import record_document, record_lines
 
 __all__ = ["command"]
-
-_WIDTH = 40  # characters of a value
 
 
 @dataclass(frozen=True)
@@ -122,32 +121,15 @@ def _read(key: str) -> Batches[dict[str, bytes]]:
 def _tell(context: CliContext, found: Explained, shown: _Shown) -> None:
     moved = f" → {found.new_key}" if found.new_key != found.key else ""
     context.out(f"\n{found.key}{moved}" + ("" if shown.is_real else "   (made up)"))
-    width = max(len(line.name) for line in found.lines)
-    for line in found.lines:
-        context.out(f"  {line.sign} {line.name.ljust(width)}  {_change(line)}")
-
-
-def _change(line: Line) -> str:
-    if line.before == line.after:
-        return _short(line.before)
-    return " → ".join(_short(raw) for raw in (line.before, line.after) if raw is not None)
-
-
-def _short(raw: bytes | None) -> str:
-    text = "" if raw is None else raw.decode("utf-8", "backslashreplace")
-    return text if len(text) <= _WIDTH else f"{text[: _WIDTH - 3]}..."
+    for line in record_lines(found.lines):
+        context.out(line)
 
 
 def _document(found: Explained, shown: _Shown) -> dict[str, object]:
-    fields = {line.name: {"before": _text(line.before), "after": _text(line.after)} for line in found.lines}
     return {
         "model": found.model,
         "key": found.key,
         "new_key": found.new_key,
         "made_up": not shown.is_real,
-        "fields": fields,
+        "fields": record_document(found.lines),
     }
-
-
-def _text(raw: bytes | None) -> str | None:
-    return None if raw is None else raw.decode("utf-8", "backslashreplace")

@@ -34,8 +34,10 @@ from ..amounts import Amount
 from ..apps import WithSteps, chosen_apps
 from ..consent import finding_document, pending_findings, refuse_automatic, refuse_unsafe
 from ..context import CliContext
+from ..exits import Exit
 from ..planned import journey_document, journey_lines
 from ..progress import shown_progress
+from ..rehearsals import rehearse_all
 from ..steering import Steering, in_quarantine, steer, steering_options
 
 __all__ = ["command"]
@@ -86,6 +88,10 @@ class _Options:
 @click.argument("app", required=False)
 @click.argument("target", required=False)
 @click.option("--plan", "only_plan", is_flag=True, help="Show what would be done, with record counts, and do nothing.")
+@click.option("--dry-run", is_flag=True, help="Bring real records there in memory; show what fails, and write nothing.")
+@click.option(
+    "--sample", "limit", type=click.IntRange(1), metavar="N", help="With --dry-run: N records of each pass only."
+)
 @click.option("--check", is_flag=True, help="Exit 1 if anything is pending or not made yet; do nothing.")
 @click.option("--verified", is_flag=True, help="With --check: exit 1 unless 'verify' found all records in order since.")
 @click.option("--fake", "is_fake", is_flag=True, help="Record migrations as applied without touching a record.")
@@ -133,6 +139,8 @@ def command(
     app: str | None,
     target: str | None,
     only_plan: bool,
+    dry_run: bool,
+    limit: int | None,
     check: bool,
     verified: bool,
     is_fake: bool,
@@ -155,6 +163,8 @@ def command(
     """
     apps, target = chosen_apps(context, app, target)
     client = context.store.sync_client
+    if limit is not None and not dry_run:
+        raise click.UsageError("--sample is said with --dry-run")
     if verified and not check:
         raise click.UsageError("--verified is said with --check")
     if steering.is_asked:
@@ -170,6 +180,9 @@ def command(
     _show(context, client, tasks, only_plan, run_again)
     if only_plan:
         return None
+    if dry_run:
+        is_ok = rehearse_all(context, [(task.app, task.journey) for task in tasks], limit)
+        return Exit.DONE if is_ok else Exit.FAILED
     _consent(context, tasks, yes, allow_destructive, run_again)
     limits = Limits(max_latency_ms, batch or context.settings.batch_size, patience_s)
     most_errors = max_errors if on_error == "quarantine" else 0

@@ -1,0 +1,36 @@
+"""How a record looks before and after, to people and to programs."""
+
+from collections.abc import Iterator, Sequence
+
+from redis_models.migrations.explaining import Line
+
+__all__ = ["record_document", "record_lines"]
+
+_WIDTH = 40  # characters of a value
+
+
+def record_lines(lines: Sequence[Line]) -> Iterator[str]:
+    """Give a line a field: what happens to it, its name, and its bytes before and after."""
+    width = max((len(line.name) for line in lines), default=0)
+    for line in lines:
+        yield f"  {line.sign} {line.name.ljust(width)}  {_change(line)}"
+
+
+def record_document(lines: Sequence[Line]) -> dict[str, object]:
+    """Give the bytes before and after, as text, by field."""
+    return {line.name: {"before": _text(line.before), "after": _text(line.after)} for line in lines}
+
+
+def _change(line: Line) -> str:
+    if line.before == line.after:
+        return _short(line.before)
+    return " → ".join(_short(raw) for raw in (line.before, line.after) if raw is not None)
+
+
+def _short(raw: bytes | None) -> str:
+    text = "" if raw is None else raw.decode("utf-8", "backslashreplace")
+    return text if len(text) <= _WIDTH else f"{text[: _WIDTH - 3]}..."
+
+
+def _text(raw: bytes | None) -> str | None:
+    return None if raw is None else raw.decode("utf-8", "backslashreplace")

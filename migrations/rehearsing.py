@@ -1,0 +1,145 @@
+"""Rehearsing: bring real records to where a run would bring them, in memory, and write nothing.
+
+Every stage runs in Python here, also those that the server would do by itself; both give the same bytes.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from redis_models.batches import Batches, check, hash_of
+from redis_models.errors import RecordError, UnsafeError
+from redis_models.shape import STAMP
+
+from .collisions import refuse_collisions
+from .explaining import Line, lines_of
+from .passes import Progress, Work, index_size, scan
+from .planning import Plan
+from .quarantine import Intake, Quarantine
+from .rewriting import Failure, is_another_type
+from .sampling import sample
+
+__all__ = ["Example", "Rehearsal", "rehearse"]
+
+_SHOWN: Final = 10  # failures that are kept to be shown; all are counted
+_EXAMPLES: Final = 3
+_AT_ONCE: Final = 200  # records a round trip
+
+
+@dataclass(frozen=True)
+class Example:
+    """One record, before and after.
+
+    Attributes:
+        key: Where it lies.
+        lines: Its fields.
+    """
+
+    key: str
+    lines: tuple[Line, ...]
+
+
+@dataclass
+class Rehearsal:
+    """What one pass would come to. Grows while records are met.
+
+    Attributes:
+        work: The pass.
+        records: How many were looked at; the few that SCAN gives twice count twice.
+        changed: How many would be rewritten.
+        failed: How many cannot be.
+        failures: The first of these, with the reasons.
+        examples: The first that would be rewritten.
+    """
+
+    work: Work
+    records: int = 0
+    changed: int = 0
+    failed: int = 0
+    failures: list[Failure] = field(default_factory=list[Failure])
+    examples: list[Example] = field(default_factory=list[Example])
+
+    def meet(self, key: str, record: Mapping[str, bytes]) -> None:
+        """Bring a record to the version of the pass."""
+        route, target = self.work.route, self.work.target
+        self.records += 1
+        try:
+            if route.is_done(route.version_of(record.get(STAMP)), target):
+                return
+            after = route.rewrite(record, target).fields
+        except RecordError as exc:
+            self.fail(key, str(exc))
+            return
+        self.changed += 1
+        if len(self.examples) < _EXAMPLES:
+            self.examples.append(Example(key, lines_of(record, after)))
+
+    def fail(self, key: str, reason: str) -> None:
+        """Count a record that cannot be rewritten."""
+        self.failed += 1
+        if len(self.failures) < _SHOWN:
+            self.failures.append(Failure(key, reason))
+
+
+def rehearse(
+    plan: Plan, quarantine: Quarantine, limit: int | None, report: Callable[[Progress], None]
+) -> Batches[tuple[list[Rehearsal], str | None]]:
+    """Do in memory what a plan would do.
+
+    Args:
+        plan: What would be done.
+        quarantine: Of the app.
+        limit: How many records of each pass, drawn by chance; None for all.
+        report: Called after every page.
+
+    Returns:
+        What each pass would come to; and why records could not be moved, which is looked for only where all are met.
+
+    Raises:
+        ConflictError: What lies at an index is no sorted set.
+
+    Cost:
+        For each pass a SCAN of the database, and a round trip for each 200 records; for moves as a run's own look.
+    """
+    passes = [Rehearsal(work) for work in plan.works]
+    for one in passes:
+        if limit is None:
+            yield from _meet_all(one, report)
+        else:
+            found = yield from sample(one.work.keys, limit)
+            for key, record in found.records.items():
+                one.meet(key, record)
+    if limit is not None or not plan.moves:
+        return passes, None
+    intake = Intake(quarantine)
+    yield from intake.begin()
+    try:
+        yield from refuse_collisions(_nothing, plan.moves, intake)
+    except UnsafeError as exc:
+        return passes, str(exc)
+    return passes, None
+
+
+def _nothing() -> Batches[None]:
+    """Keep no lease: nothing is written."""
+    yield from ()
+
+
+def _meet_all(one: Rehearsal, report: Callable[[Progress], None]) -> Batches[None]:
+    total, cursor = (yield from index_size(one.work.keys)), ""
+    while cursor != "0":
+        cursor, page = yield from scan(cursor or "0", one.work.keys)
+        for keys in _chunks(page):
+            for key, reply in zip(keys, (yield [("HGETALL", key) for key in keys]), strict=True):
+                text = key.decode("utf-8", "surrogateescape")
+                if is_another_type(reply):
+                    one.records += 1
+                    one.fail(text, "the key holds no hash; move it out of the model's prefix, or delete it")
+                elif record := hash_of(check([reply])[0]):
+                    one.meet(text, record)
+        report(Progress(one.work.label, one.records, one.changed, max(total, one.records)))
+
+
+def _chunks(keys: Sequence[bytes]) -> Iterator[Sequence[bytes]]:
+    for start in range(0, len(keys), _AT_ONCE):
+        yield keys[start : start + _AT_ONCE]
