@@ -153,6 +153,12 @@ def _retype(found: Retyping, path: str, old: Tree, new: Tree) -> None:
             _attach_zone(found, path, old, new)
         case Container(), Container() if not rest and not others and _is_alike(before, after):
             _change_items(found, path, old, new, before, after)
+        case Container(), Container() if not rest and not others and _is_regrouped(before, after):
+            middle = replace(before, items=after.items)
+            between = _with_none([middle], NONE in members_of(old))
+            _change_items(found, path, old, between, before, middle)
+            if not found.questions:
+                found.alter(path, str(between), str(new))
         case _ if (tag := tag_of(without_none(old))) and (new_tag := tag_of(without_none(new))):
             variants = without_none(old) if tag == new_tag else _with_tag(found, path, old, tag, new_tag)
             _change_variants(found, path, new_tag, variants, without_none(new))
@@ -162,6 +168,12 @@ def _retype(found: Retyping, path: str, old: Tree, new: Tree) -> None:
 
 def _is_alike(old: Container, new: Container) -> bool:
     return (old.kind, old.is_variadic, len(old.items)) == (new.kind, new.is_variadic, len(new.items))
+
+
+def _is_regrouped(old: Container, new: Container) -> bool:
+    """Whether objects that change are in a container of another kind, too: a list that becomes a tuple."""
+    is_array = "dict" not in (old.kind, new.kind) and len(old.items) == len(new.items) == 1
+    return is_array and old.items != new.items and all(map(_holds_objects, (*old.items, *new.items)))
 
 
 def _change_items(found: Retyping, path: str, old: Tree, new: Tree, before: Container, after: Container) -> None:

@@ -342,3 +342,15 @@ def test_defaults_that_are_sets_give_the_same_file_under_every_hash_seed(life: L
 
     assert len(said) == 1
     assert 'fill=["q", "x", "y", "z"]' in said.pop()
+
+
+def test_keys_are_asked_about_where_their_container_changes_too(life: Life) -> None:
+    life.begin("places: list[Place]", '[{"zip": "1", "city": "Y"}]', _PLACE)
+    before = life.client.hgetall("customer:c1")
+    renamed, flag = _PLACE.replace("city", "town"), "Customer.places.city=places.town"
+
+    assert life.change("places: tuple[Place, ...]", renamed) == 3
+    assert "Customer.places.city → ?  candidates: places.town" in life.project.err
+    assert life.change("places: tuple[Place, ...]", renamed, "--rename", flag) == 0, life.project.err
+    assert life.migrate() == {"places": '[{"zip": "1", "town": "Y"}]'}
+    assert life.go_back() == before
