@@ -92,7 +92,7 @@ def _created(one: CreateModel, other: Operation) -> list[Operation] | None:
 
 def creation_of(one: ModelSchema) -> CreateModel:
     """Give the operation that begins to track a model as it is."""
-    fields = {field.name: field.type for field in one.fields}
+    fields = {name: one.field(name).type for name in one.in_order or one.by_name}
     return CreateModel(one.name, fields, one.primary_key, one.table, one.prefix, one.separator, one.ttl)
 
 

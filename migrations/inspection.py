@@ -8,6 +8,7 @@ import json
 from collections import Counter, OrderedDict, deque
 from collections.abc import Callable, Iterable
 from inspect import signature
+from itertools import count
 from types import FunctionType
 from typing import Final, cast
 
@@ -58,18 +59,19 @@ def _schema_of(model: type[Model]) -> ModelSchema:
         prefix=options.prefix.lower(),
         separator=options.separator.lower(),
         table=options.table,
-        fields=tuple(_field_of(model, name) for name in sorted(shape.names)),
+        fields=tuple(_field_of(model, name, place) for name, place in sorted(zip(shape.names, count(), strict=False))),
         ttl=options.ttl,
     )
 
 
-def _field_of(model: type[Model], name: str) -> FieldSchema:
+def _field_of(model: type[Model], name: str, place: int) -> FieldSchema:
     info = model.model_fields[name]
     return FieldSchema(
         name=name,
         type=describe(stored_annotation(info), owner=f"{model.__name__}.{name}"),
         default=_default_of(info),
         renamed_from=storage_of(info).renamed_from,
+        place=place,
     )
 
 

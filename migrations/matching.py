@@ -131,7 +131,8 @@ def _ask(match: Match) -> None:
         if one.name in match.dropped:
             continue
         hinted = [new for new in match.new.fields if new.renamed_from == one.name and new.name in match.kept]
-        candidates = field_candidates(one, [*match.added, *hinted, *(new for new in inside if _is_alike(one, new))])
+        new = [*match.added, *hinted, *(new for new in inside if _is_alike(one, new))]
+        candidates = field_candidates(one, new, _nearness(match, one.name))
         is_key = one.name == match.old.primary_key
         if candidates or one.name in overtaken:
             match.questions.append(RenameQuestion(match.old.name, one.name, one.type, candidates, is_key))
@@ -143,6 +144,35 @@ def _new_inside(match: Match) -> list[FieldSchema]:
     """Give the keys, as paths, that objects have now and did not have: a field may have moved there."""
     known = {key.name for one in match.old.fields for key in insides(one)}
     return [key for one in match.new.fields for key in insides(one) if key.name not in known]
+
+
+def _nearness(match: Match, gone: str) -> dict[str, float]:
+    """Give how near new fields are to where one was: 1 at the same distance from a field that stayed, 1/2 beside it."""
+    homes = {**{name: name for name in match.kept}, **match.moves}
+    before, after = match.old.in_order, match.new.in_order
+    if gone not in before:
+        return {}
+    found: dict[str, float] = {}
+    for is_reverse in (False, True):
+        there = _distances(before[::-1] if is_reverse else before, homes)
+        here = _distances(after[::-1] if is_reverse else after, {name: name for name in homes.values()})
+        for name, (anchor, distance) in here.items():
+            if anchor == there[gone][0]:
+                found[name] = max(found.get(name, 0.0), 1.0 if distance == there[gone][1] else 0.5)
+    return found
+
+
+def _distances(names: Sequence[str], homes: Mapping[str, str]) -> dict[str, tuple[str, int]]:
+    """Give, for each field that did not stay, the one that stayed before it, and how far that is."""
+    found: dict[str, tuple[str, int]] = {}
+    anchor, distance = "", 0
+    for name in names:
+        if name in homes:
+            anchor, distance = homes[name], 0
+        else:
+            distance += 1
+            found[name] = (anchor, distance)
+    return found
 
 
 def _is_alike(one: FieldSchema, other: FieldSchema) -> bool:

@@ -1,9 +1,10 @@
 """Questions: what a diff cannot know, each with the flags that answer it. Pure; nobody is asked here."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from difflib import SequenceMatcher
+from types import MappingProxyType
 from typing import Final
 
 from .answers import (
@@ -45,6 +46,7 @@ POLICIES: Final = {
 }
 
 _OPTIONAL: Final = " | None"
+_OF_POSITION: Final = 0.25  # beside 1/2 each for the type and the name
 
 
 @dataclass(frozen=True)
@@ -323,12 +325,23 @@ class HintQuestion(Question):
         return f"renamed_from says {moves}, but the code still has {' and '.join(old for old, _ in self.moves)}"
 
 
-def field_candidates(gone: FieldSchema, new: Iterable[FieldSchema]) -> tuple[Candidate, ...]:
-    """Sort new fields by how likely each is a renamed ``gone``: a hint, then the type, then the name.
+def field_candidates(
+    gone: FieldSchema, new: Iterable[FieldSchema], nearness: Mapping[str, float] = MappingProxyType({})
+) -> tuple[Candidate, ...]:
+    """Sort new fields by how likely each is a renamed ``gone``: a hint, then the type and the name, then the position.
 
-    Paths compare by their last part: ``zip`` is likely to be ``address.zip`` now.
+    Args:
+        gone: The field that is not there any more.
+        new: Those that might be it. Paths compare by their last part: ``zip`` is likely to be ``address.zip`` now.
+        nearness: How near each is to where ``gone`` was, 0 to 1, by name; settles what type and name leave open.
     """
-    scored = [(_score(gone, one), Candidate(one.name, one.type, _alike(gone.name, one.name))) for one in new]
+    scored = [
+        (
+            _score(gone, one) + nearness.get(one.name, 0.0) * _OF_POSITION,
+            Candidate(one.name, one.type, _alike(gone.name, one.name)),
+        )
+        for one in new
+    ]
     return tuple(candidate for _, candidate in sorted(scored, key=lambda pair: (-pair[0], pair[1].name)))
 
 

@@ -43,12 +43,15 @@ class FieldSchema:
         default: What a record that lacks it gets, as JSON-like data, or REQUIRED. Not part of the shape: it does not
             count in comparisons.
         renamed_from: The name that the code says it had before; a hint for the diff only.
+        place: Which of its model's fields it is, as the class names them, or the file that created the model; None
+            where that is not known. A hint likewise.
     """
 
     name: str
     type: str
     default: "Literal | _Required" = field(default=REQUIRED, compare=False)
     renamed_from: str | None = field(default=None, compare=False)
+    place: int | None = field(default=None, compare=False)
 
     @property
     def codec(self) -> FieldCodec:
@@ -90,6 +93,12 @@ class ModelSchema:
         """Its fields by name."""
         return {one.name: one for one in self.fields}
 
+    @cached_property
+    def in_order(self) -> tuple[str, ...]:
+        """Names of its fields as they were declared; nothing where that is not known of each."""
+        places = {one.name: one.place for one in self.fields if one.place is not None}
+        return tuple(sorted(places, key=places.__getitem__)) if len(places) == len(self.fields) else ()
+
     def field(self, name: str) -> FieldSchema:
         """Give a field; ``SchemaError`` if there is none."""
         if name not in self.by_name:
@@ -100,6 +109,9 @@ class ModelSchema:
         """Give the schema with a field more; ``SchemaError`` if the name is taken."""
         if one.name in self.by_name:
             raise SchemaError(f"{self.name} has a field {one.name!r} already")
+        places = [other.place for other in self.fields if other.place is not None]
+        if len(places) == len(self.fields):
+            one = replace(one, place=max(places, default=-1) + 1)
         return replace(self, fields=_sorted([*self.fields, one]))
 
     def without_field(self, name: str) -> "ModelSchema":

@@ -38,7 +38,8 @@ class CreateModel(Operation):
             raise SchemaError(f"there is a model {self.model!r} already")
         if self.primary_key not in self.fields:
             raise SchemaError(f"{self.model}: primary key {self.primary_key!r} is none of its fields")
-        fields = tuple(FieldSchema(name, type) for name, type in sorted(self.fields.items()))
+        declared = [FieldSchema(name, type, place=place) for place, (name, type) in enumerate(self.fields.items())]
+        fields = tuple(sorted(declared, key=lambda one: one.name))
         prefix, separator = self.prefix.lower(), self.separator.lower()
         return snapshot.with_model(
             ModelSchema(self.model, 1, self.primary_key, prefix, separator, self.table, fields, self.ttl)
