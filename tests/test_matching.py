@@ -1,4 +1,4 @@
-"""Which field was which, as far as names, types and positions say; the order of renames, in which none is overwritten."""
+"""Which field was which, by names, types and positions; the order of renames, in which none is overwritten."""
 
 import pytest
 from hypothesis import given
@@ -30,7 +30,7 @@ def test_moves_in_any_circle_never_meet_a_name_in_use(mixed: list[str], count: i
 def _asked(before: str, after: str) -> dict[str, list[str]]:
     """Give the candidates of each field that is gone, most likely first; each field is a letter, all are text."""
     old, new = (
-        CreateModel("A", {name: "str" for name in names.split()}, "id", "a").apply(Snapshot()).model("A")
+        CreateModel("A", dict.fromkeys(names.split(), "str"), "id", "a").apply(Snapshot()).model("A")
         for names in (before, after)
     )
     questions = match_fields(old, new, Given(Answers(), "A")).questions
