@@ -42,6 +42,7 @@ class Entry:
         records: How many records that run changed.
         by: Host and process.
         is_faked: Recorded without running.
+        is_purged: What it kept aside is, or may be, taken out of the records, so that it cannot be taken back.
     """
 
     id: str
@@ -53,6 +54,7 @@ class Entry:
     records: int
     by: str
     is_faked: bool = False
+    is_purged: bool = False
 
 
 @dataclass(frozen=True)

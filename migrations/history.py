@@ -19,6 +19,7 @@ class Deed(StrEnum):
     SETTLED = "settled"  # a run that had stopped was given up: records went back to where the ledger is
     FAKED = "faked"  # recorded as applied by migrate --fake, without touching a record
     UNFAKED = "unfaked"  # likewise as not applied
+    PURGED = "purged"  # what it kept aside for its way back was taken out of the records
     STAMPED = "stamped"  # the position was recorded by stamp
 
 

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
-from redis_models.errors import DriftError
+from redis_models.errors import DriftError, UnsafeError
 
 from .bookkeeping import Entry, Journal, State
 from .chain import Chain, Link
@@ -94,6 +94,7 @@ def make_plan(chain: Chain, state: State, target: int) -> Plan:
 
     Raises:
         DriftError: The database holds what the files do not say; it names the cure.
+        UnsafeError: The way back is purged.
     """
     start = _position(chain, state)
     journal = state.journal
@@ -108,6 +109,7 @@ def make_plan(chain: Chain, state: State, target: int) -> Plan:
             " as they were (functions may be mended), and finish it with 'migrate'"
         )
     _refuse_back_through_squashed(chain, state, start, target)
+    _refuse_back_through_purged(chain, state, start, target)
     return plan_between(chain, start, target, journal)
 
 
@@ -123,6 +125,15 @@ def _refuse_back_through_squashed(chain: Chain, state: State, start: int, target
                 f"{chain.app}: {link.name} was applied here as the migrations that it stands for"
                 f" ({', '.join(held)}), and only these can take it back: take back what is behind it with 'migrate"
                 f" {chain.app} {link.number}', then put their files in its place, from version control, and go on"
+            )
+
+
+def _refuse_back_through_purged(chain: Chain, state: State, start: int, target: int) -> None:
+    for link in chain.links[target:start]:
+        if any(id in state.ledger and state.ledger[id].is_purged for id in link.ids):
+            raise UnsafeError(
+                f"{chain.app}: {link.name} cannot be taken back, because what it kept aside for that was purged; make a"
+                " migration that leads on to the shape that you want"
             )
 
 

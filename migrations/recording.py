@@ -18,7 +18,7 @@ from .history import Deed, Event
 from .lease import Lease, this_person, this_process
 from .planning import SQUASHED, Plan, as_squashed
 
-__all__ = ["Stamped", "entry_of", "events_of", "fake", "now", "stamp"]
+__all__ = ["Stamped", "entry_of", "event_of", "events_of", "fake", "now", "stamp"]
 
 _AUTOMATIC: Final = "--auto"  # what a run without files is called
 
@@ -83,13 +83,13 @@ def entry_of(link: Link, seconds: float, records: int, *, is_faked: bool = False
 def events_of(plan: Plan, seconds: float, records: int, epoch: int) -> list[Event]:
     """Give what the history says of a run that did a plan."""
     if not plan.is_recorded:
-        return [_event(Deed.APPLIED, _Place(_AUTOMATIC), epoch, seconds, records)]
-    applied = (_event(Deed.APPLIED, link, epoch, seconds, records) for link in plan.applied)
+        return [event_of(Deed.APPLIED, _Place(_AUTOMATIC), epoch, seconds, records)]
+    applied = (event_of(Deed.APPLIED, link, epoch, seconds, records) for link in plan.applied)
     done = [replace(one, consents=plan.consents) for one in applied]
-    done += [_event(Deed.UNAPPLIED, link, epoch, seconds, records) for link in plan.unapplied]
+    done += [event_of(Deed.UNAPPLIED, link, epoch, seconds, records) for link in plan.unapplied]
     if done or not plan.is_resumed:
         return done
-    return [_event(Deed.SETTLED, _Place(f"at {plan.target}"), epoch, seconds, records)]
+    return [event_of(Deed.SETTLED, _Place(f"at {plan.target}"), epoch, seconds, records)]
 
 
 def fake(client: SyncClient, lease: Lease, shelf: Shelf, chain: Chain, target: int) -> None:
@@ -107,8 +107,8 @@ def fake(client: SyncClient, lease: Lease, shelf: Shelf, chain: Chain, target: i
     ledger = as_squashed(chain, state.ledger)
     added = [link for link in links if not _is_noted(link, ledger)]
     removed = _left_over(links, state.ledger)
-    events = [_event(Deed.FAKED, link, lease.epoch) for link in added]
-    events += [_event(Deed.UNFAKED, state.ledger[id], lease.epoch) for id in removed]
+    events = [event_of(Deed.FAKED, link, lease.epoch) for link in added]
+    events += [event_of(Deed.UNFAKED, state.ledger[id], lease.epoch) for id in removed]
     applied = [entry_of(link, 0.0, 0, is_faked=True) for link in added]
     run(client, shelf.finish(lease.key, lease.epoch, applied, removed, chain.snapshots[target], events))
 
@@ -132,7 +132,7 @@ def stamp(client: SyncClient, lease: Lease, shelf: Shelf, chain: Chain, target: 
     added = [link for link in links if not _is_noted(link, ledger)]
     removed = _left_over(links, run(client, shelf.applied_ids()))
     applied = [entry_of(link, 0.0, 0, is_faked=True) for link in added]
-    events = [_event(Deed.STAMPED, links[-1] if links else _Place("zero"), lease.epoch)]
+    events = [event_of(Deed.STAMPED, links[-1] if links else _Place("zero"), lease.epoch)]
     run(client, shelf.finish(lease.key, lease.epoch, applied, removed, chain.snapshots[target], events))
     names = tuple(link.name for link in added)
     return Stamped(names, tuple(removed), state.journal is not None, unreadable)
@@ -148,5 +148,6 @@ def _is_noted(link: Link, ledger: Mapping[str, Entry]) -> bool:
     return entry is not None and entry.checksum in (link.checksum, SQUASHED)
 
 
-def _event(what: Deed, of: _Named, epoch: int, seconds: float = 0.0, records: int = 0) -> Event:
+def event_of(what: Deed, of: _Named, epoch: int, seconds: float = 0.0, records: int = 0) -> Event:
+    """Give what the history says of a deed; ``of`` is what it was done to."""
     return Event(what, of.id, of.number, of.name, now(), seconds, records, this_person(), epoch)

@@ -1,0 +1,110 @@
+"""``purge [APP] [TARGET]``: take out of the records what migrations kept aside for their way back."""
+
+import click
+
+from redis_models.apps import App
+from redis_models.client import run
+from redis_models.errors import IncompleteError, MigrationError, UnsafeError
+from redis_models.migrations.bookkeeping import Shelf
+from redis_models.migrations.lease import hold_lease
+from redis_models.migrations.pace import Limits
+from redis_models.migrations.planning import as_squashed
+from redis_models.migrations.probing import Probe
+from redis_models.migrations.purging import Purged, position_to_purge, purge
+from redis_models.migrations.verifying import unverified
+
+from ..amounts import Amount
+from ..apps import WithSteps, chosen_apps
+from ..context import CliContext
+from ..progress import shown_progress
+
+__all__ = ["command"]
+
+
+@click.command("purge", cls=WithSteps)
+@click.argument("app", required=False)
+@click.argument("target", required=False)
+@click.option("--dry-run", is_flag=True, help="Show how much that is, and write nothing.")
+@click.option("--unverified", "is_unverified", is_flag=True, help="Do not ask for a receipt of 'verify'.")
+@click.option("--yes", is_flag=True, help="Do not ask for a confirmation.")
+@click.option("--wait", "wait_s", type=Amount(), default=0, help="Seconds to wait for another runner.")
+@click.option(
+    "--max-latency-ms",
+    type=Amount(),
+    default=5,
+    show_default=True,
+    help="How much longer others may wait for the server.",
+)
+@click.pass_obj
+def command(
+    context: CliContext,
+    app: str | None,
+    target: str | None,
+    dry_run: bool,
+    is_unverified: bool,
+    yes: bool,
+    wait_s: float,
+    max_latency_ms: float,
+) -> None:
+    """Take out of the records what migrations up to TARGET kept aside, of APP or of all apps.
+
+    They cannot be taken back then. TARGET is as for 'migrate'; the newest that is applied if it is not given.
+    """
+    apps, target = chosen_apps(context, app, target)
+    positions = {one.label: _position(context, one, target, is_unverified or dry_run) for one in apps}
+    if not dry_run and not yes:
+        if not context.is_interactive:
+            raise MigrationError("these migrations could never be taken back; say --yes if that is meant")
+        click.confirm(f"Take the way back from {_named(context, apps, positions)} for good?", abort=True, err=True)
+    found = {one.label: _purge(context, one, positions[one.label], dry_run, wait_s, max_latency_ms) for one in apps}
+    for label, purged in found.items():
+        verb = "would be freed" if dry_run else "freed"
+        context.out(f"{label}: {purged.bytes:,} bytes in {purged.fields:,} fields of {purged.records:,} records {verb}")
+    documents = {
+        label: {"records": one.records, "fields": one.fields, "bytes": one.bytes, "position": positions[label]}
+        for label, one in found.items()
+    }
+    context.json({"command": "purge", "ok": True, "written": not dry_run, "apps": documents})
+
+
+def _position(context: CliContext, app: App, target: str | None, is_unverified: bool) -> int:
+    client, chain, shelf = (
+        context.store.sync_client,
+        context.chains[app.label],
+        Shelf(context.settings.namespace, app.label),
+    )
+    state = run(client, shelf.read())
+    wanted = None if target is None else chain.target(target, len(as_squashed(chain, state.ledger)))
+    position = position_to_purge(chain, state, wanted)
+    if not is_unverified and position:
+        reason = run(client, unverified(shelf, chain))
+        if reason is not None:
+            raise UnsafeError(
+                f"{app.label}: nothing was purged, because {reason}; run 'verify' first, while there is a way back, or"
+                " say --unverified"
+            )
+    return position
+
+
+def _named(context: CliContext, apps: list[App], positions: dict[str, int]) -> str:
+    links = [
+        f"{one.label}.{link.name}" for one in apps for link in context.chains[one.label].links[: positions[one.label]]
+    ]
+    return ", ".join(links) if len(links) < 4 else f"{links[0]}, ... {links[-1]} ({len(links)} migrations)"
+
+
+def _purge(context: CliContext, app: App, position: int, dry_run: bool, wait_s: float, max_latency_ms: float) -> Purged:
+    client, settings = context.store.sync_client, context.settings
+    limits = Limits(max_latency_ms, settings.batch_size, 0)
+    shelf, chain = Shelf(settings.namespace, app.label), context.chains[app.label]
+    try:
+        with (
+            hold_lease(client, settings.namespace, life_s=settings.lease_seconds, wait_s=wait_s) as lease,
+            Probe(client, settings.namespace, limits) as probe,
+            shown_progress(context) as report,
+        ):
+            return run(client, purge(lease, shelf, chain, position, pace=probe.pace, report=report, is_dry=dry_run))
+    except KeyboardInterrupt:
+        raise IncompleteError(
+            f"{app.label}: stopped before all records were done; run 'purge' again to go on"
+        ) from None

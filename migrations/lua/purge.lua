@@ -1,0 +1,26 @@
+-- Take out of records what migrations up to a version kept aside; nothing else of them is touched.
+-- KEYS    1 the lease; 2.. records (at most 100)
+-- ARGV    1 epoch of the caller's lease; 2 the version; 3 '1' to take it out, '0' only to look
+-- returns 'FENCED', or how many records had any, how many fields that is, and their bytes, names included
+if redis.call('HGET', KEYS[1], 'epoch') ~= ARGV[1] then return 'FENCED' end
+local highest, records, fields, bytes = tonumber(ARGV[2]), 0, 0, 0
+for at = 2, #KEYS do
+  local names = redis.pcall('HKEYS', KEYS[at])
+  if names.err and not string.find(names.err, 'WRONGTYPE', 1, true) then return names end
+  local kept = {}
+  for _, name in ipairs(names) do
+    local version = string.match(name, '^_b(%d+)[.-]')
+    if version and tonumber(version) <= highest then
+      kept[#kept + 1] = name
+      bytes = bytes + #name + redis.call('HSTRLEN', KEYS[at], name)
+    end
+  end
+  if #kept > 0 then records = records + 1 end
+  fields = fields + #kept
+  if ARGV[3] == '1' then
+    for first = 1, #kept, 1000 do
+      redis.call('HDEL', KEYS[at], unpack(kept, first, math.min(first + 999, #kept)))
+    end
+  end
+end
+return {records, fields, bytes}

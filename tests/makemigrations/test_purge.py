@@ -1,0 +1,121 @@
+"""``purge``: what is kept aside goes, nothing else; and nothing that is gone is ever taken back."""
+
+import json
+from typing import Any
+
+import pytest
+
+from redis_models.migrations import purging
+
+_MODEL = """
+class Customer(Model):
+    id: str = Field(primary_key=True)
+{fields}
+
+    class Meta:
+        version = {version}
+        table = "customer"
+"""
+_SHAPES = ["    name: str\n    age: str\n", "    name: str\n    age: int\n", "    age: int\n"]
+
+
+@pytest.fixture
+def shop(project: Any, server: Any) -> Any:
+    """Fifty records at version 3: age was converted, name removed; both are kept aside."""
+    for path in (project.root / "shop/redis_migrations").glob("*"):
+        path.unlink()
+    project.settings("shop", url=server.url)
+    for version, fields in enumerate(_SHAPES, start=1):
+        project.models(_MODEL.format(fields=fields, version=version))
+        assert project.run(options=("--no-input",)) == 0, project.err
+    with server.client() as client:
+        for number in range(50):
+            fields = {"id": f"c{number}", "name": f"n{number}", "age": f"0{number}", "_v": "1"}
+            client.hset(f"customer:c{number}", mapping=fields)
+            client.pexpire(f"customer:c{number}", 100_000_000)
+            client.zadd("customer:__index", {f"customer:c{number}": 0})
+    assert project.command("migrate", "--allow-destructive") == 0, project.err
+    return project
+
+
+def _records(server: Any) -> dict[bytes, Any]:
+    with server.client() as client:
+        keys = sorted(client.scan_iter("customer:c*"))
+        return {key: (client.hgetall(key), client.pexpiretime(key)) for key in keys}
+
+
+def _purged(project: Any, *options: str) -> dict[str, Any]:
+    assert project.command("purge", *options, "--unverified", "--yes", options=("--json",)) == 0, project.err
+    return dict(json.loads(project.out.splitlines()[-1])["apps"]["shop"])
+
+
+def test_what_is_kept_goes_and_the_records_stay(shop: Any, server: Any) -> None:
+    before = _records(server)
+    kept = [(name, raw) for record, _ in before.values() for name, raw in record.items() if name.startswith(b"_b")]
+
+    looked = _purged(shop, "--dry-run")
+    assert _records(server) == before
+    done = _purged(shop)
+
+    assert looked == done
+    assert (done["records"], done["fields"]) == (50, len(kept))
+    assert done["bytes"] == sum(len(name) + len(raw) for name, raw in kept)
+    assert _records(server) == {
+        key: ({name: raw for name, raw in record.items() if not name.startswith(b"_b")}, end)
+        for key, (record, end) in before.items()
+    }
+    assert _purged(shop)["fields"] == 0
+    assert shop.command("verify") == 0, shop.out
+
+
+def test_what_is_purged_is_never_taken_back(shop: Any, server: Any) -> None:
+    _purged(shop, "shop", "2")
+    after = _records(server)
+
+    assert all(b"_b3.0.name" in record and b"_b2.0.age" not in record for record, _ in after.values())
+    assert shop.command("migrate", "2") == 0, shop.err
+    assert all(record[b"name"] for record, _ in _records(server).values())
+    assert shop.command("migrate", "1") == 5
+    assert "0002_alter_age cannot be taken back, because what it kept aside for that was purged" in shop.err
+    assert shop.command("migrate", "--allow-destructive") == 0, shop.err
+    assert _records(server) == after
+    assert shop.command("history") == 0
+    assert "purged" in shop.out
+
+
+def test_the_refusal_is_there_before_the_first_record_is_touched(
+    shop: Any, server: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = _records(server)
+
+    def die(*_: object) -> Any:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(purging, "_purge_some", die)
+    assert shop.command("purge", "--unverified", "--yes") == 6
+    assert "run 'purge' again" in shop.err
+    monkeypatch.undo()
+
+    assert _records(server) == before
+    assert shop.command("migrate", "2") == 5
+    assert _purged(shop)["records"] == 50
+
+
+def test_a_purge_wants_a_receipt_and_a_confirmation(shop: Any, server: Any) -> None:
+    before = _records(server)
+
+    assert shop.command("purge", "--yes") == 5
+    assert "nothing was purged, because its records were never verified; run 'verify' first" in shop.err
+    assert shop.command("purge", "--unverified") == 1
+    assert "could never be taken back; say --yes" in shop.err
+    assert _records(server) == before
+    assert shop.command("verify") == 0, shop.out
+    assert shop.command("purge", "--yes") == 0, shop.err
+    assert "fields of 50 records freed" in shop.out
+
+
+def test_what_is_not_applied_is_not_purged(shop: Any) -> None:
+    assert shop.command("migrate", "2") == 0, shop.err
+
+    assert shop.command("purge", "shop", "3", "--unverified", "--yes") == 1
+    assert "is not applied, so it keeps nothing" in shop.err
