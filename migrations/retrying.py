@@ -50,13 +50,13 @@ def retry_records(
     if state.journal is not None:
         raise IncompleteError(f"{chain.app}: a run stopped half-way; finish it with 'migrate' first")
     position = len(as_squashed(chain, state.ledger))
-    places = {entry.key: _place_of(chain, entry.key) for entry in entries}
-    known = [found for found in places.values() if found is not None]
+    places = [(entry.key, _place_of(chain, entry.key)) for entry in entries]
+    known = [found for _, found in places if found is not None]
     moves = [move for lineage, keys in known if (move := _move_of(lineage, keys, position)) is not None]
     commands = commands_of((lineage.route for lineage, _ in known), moves)
     yield from refuse_missing_rights(lease, namespace, commands)
     quarantine, done = Quarantine(namespace, chain.app), dict[str, str | None]()
-    for key, found in places.items():
+    for key, found in places:
         reason = _STRAY if found is None else (yield from _retry(lease, *found, position, key))
         if not reason:
             yield from quarantine.change(lease.key, lease.epoch, (), [key])

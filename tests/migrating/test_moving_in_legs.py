@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from redis_models.errors import IncompleteError
-from redis_models.migrations import AddField, AlterKeys, CreateModel, RenameField, Run
+from redis_models.migrations import AddField, AlterKeys, CreateModel, MoveModel, RenameField, Run
 from redis_models.migrations.chain import Chain
 from redis_models.migrations.operations import Operation
 
@@ -111,3 +111,17 @@ def test_a_record_that_old_code_writes_behind_the_pass_is_not_left_under_its_old
     database.migrate(links)
 
     assert database.client.zrange("client:__index", 0, -1) == [b"client:1", b"client:9"]
+
+
+def test_a_record_that_another_app_has_brought_further_is_moved_as_it_is(
+    database: Any, chain: Callable[..., Chain]
+) -> None:
+    newer = {"id": "2", "sku": "two", "_v": "9"}  # of a version that only the other app's files know
+    database.put("customer:1", **_OLD)
+    database.put("customer:2", **newer)
+    to_client = AlterKeys("Customer", table="client")
+
+    database.migrate(chain(_CREATE, ({"Customer": 2}, [to_client]), ({}, [MoveModel("Customer", "crm")])))
+
+    assert database.client.zrange("client:__index", 0, -1) == [b"client:1", b"client:2"]
+    assert _record(database, "client:2") == newer

@@ -51,7 +51,7 @@ def _all_of(*parts: Breaks) -> Breaks:
 
 
 def _checkpoint_before_data(patch: pytest.MonkeyPatch) -> None:
-    scan: Passing = passes._scan
+    scan: Passing = passes.scan
     walk: Passing = passes.Runner._walk
     latest = ["0"]
 
@@ -68,7 +68,7 @@ def _checkpoint_before_data(patch: pytest.MonkeyPatch) -> None:
 
         return (yield from walk(self, work, too_early, run_id, *rest))
 
-    patch.setattr(passes, "_scan", scanned)
+    patch.setattr(passes, "scan", scanned)
     patch.setattr(passes.Runner, "_walk", walked)
 
 
