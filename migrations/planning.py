@@ -7,6 +7,7 @@ of its journal; a plan covers these too, whatever its own target is.
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import takewhile
 from typing import Final
 
 from redis_models.errors import DriftError, UnsafeError
@@ -245,7 +246,9 @@ def _edited(chain: Chain, link: Link, entry: Entry, ledger: Mapping[str, Entry])
     )
     before = next((one for one in chain.links[:position] if one.id not in ledger), None)
     if before is None:
-        return f"{said}, or accept it as it is with 'migrate {chain.app} {link.number} --fake'"
+        # To where the database is: to the edited one would take back what is noted of all behind it.
+        applied = list(takewhile(lambda one: one.id in ledger, chain.links))
+        return f"{said}, or accept it as it is with 'migrate {chain.app} {applied[-1].number} --fake'"
     # To accept it would record what is before it, whose records nobody would rewrite then.
     reached = next(place for place, one in enumerate(chain.links) if one is before)
     back = chain.links[reached - 1].number if reached else "zero"
