@@ -20,8 +20,9 @@ runs with all tests.
 
 To add an actor: give it a method that is a generator of batches (see ``redis_models.batches``), say in ``effects`` what
 it may do, name it in ``World.actors``, and give its name a weight in ``drawing``. To add a deed that befalls others
-(``kill``, ``lapse``): do it in ``World._befalls``, and give it a weight. To add a mutant: say in ``mutants`` which text of
-which script becomes what, or patch the Python, and find the bias that shows it soon; it must be caught for what it is.
+(``kill``, ``lapse``): do it in ``World._befalls``, and give it a weight. To add a mutant: say in ``mutants`` which text
+of which script becomes what, or patch the Python, and find the bias that shows it soon. It must be caught for what it
+is.
 
 A violation ends with what was done, and with a line for FOUND in ``test_found``: put it there, mend, and let it stay.
 """

@@ -105,3 +105,28 @@ class RunnerProcess(Actor):
 
     def _stop(self) -> None:
         self._doing, self.pending, self.epoch, self.versions = None, None, None, {}
+
+
+class Watcher(Actor):
+    """A process that asks, without a lease, where the database is: as ``showmigrations`` does."""
+
+    def __init__(self, name: str, truth: Truth, chain: Chain) -> None:
+        super().__init__(name, truth)
+        self._chain = chain
+
+    def begin(self, step: int, which: int, near: Sequence[str]) -> str:
+        self._doing = self._look()
+        return "look where it is"
+
+    def _look(self) -> Batches[None]:
+        state = yield from Shelf("default", self._chain.app).read()
+        applied = frozenset(link.id for link in self._chain.links[: len(state.ledger)])
+        if state.ledger.keys() != applied or state.snapshot != self._chain.snapshots[len(applied)]:
+            raise Violation(f"{self.name} sees {sorted(state.ledger)} applied, but the schemas of another position")
+
+    def _ended(self, result: object) -> str:
+        self._doing, self.pending = None, None
+        return "done"
+
+    def _failed(self, exc: RedisModelsError) -> str:
+        raise Violation(f"{self.name} fails without a reason: {exc!r}") from exc

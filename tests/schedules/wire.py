@@ -75,6 +75,7 @@ class Wire:
         self.client = client
         self.exchange = SyncClient(client, "the server")
         self.now_s = 0.0
+        self._passed_ms = 0  # of which the lease does not know yet
         self.run = 1
         scripts = known_scripts()
         self.scripts = {script.sha: name for name, script in scripts}
@@ -93,13 +94,12 @@ class Wire:
     def passes(self, seconds: float) -> None:
         """Let time pass: for processes, and for the lease."""
         self.now_s += seconds
-        if self.client.hexists(LEASE, "until"):
-            self.client.hincrby(LEASE, "until", -round(seconds * 1000))
+        self._passed_ms += round(seconds * 1000)
 
     def is_lease_held(self) -> bool:
         """Whether somebody has the lease, whose life is not over."""
-        until = self.client.hget(LEASE, "until")
-        return until is not None and float(until) > time.time() * 1000 + 1000
+        until = self.seen.lease.get("until")
+        return until is not None and float(until) - self._passed_ms > time.time() * 1000 + 1000
 
     def restarts(self) -> None:
         """Be another run of the server, which has all data and no scripts."""
@@ -113,9 +113,10 @@ class Wire:
 
     def send(self, commands: Sequence[Command]) -> list[Reply]:
         """Execute a batch, and look at everything right behind it, in the same round trip."""
-        sent = [("KEYS", one[3]) if one[0] == "SCAN" else one for one in commands]
-        *replies, dump = self.exchange.exchange(Once([*sent, _DUMP.command([], [])]))
-        self.seen = _seen(dump)
+        sent: list[Command] = [("KEYS", one[3]) if one[0] == "SCAN" else one for one in commands]
+        ages: list[Command] = [("HINCRBY", LEASE, "until", -self._passed_ms)] if "until" in self.seen.lease else []
+        *replies, dump = self.exchange.exchange(Once([*ages, *sent, _DUMP.command([], [])]))[len(ages) :]
+        self.seen, self._passed_ms = _seen(dump), 0
         for place, command in enumerate(commands):
             if command[0] == "SCAN":
                 replies[place] = self._scanned(int(command[1]), replies[place])

@@ -10,7 +10,7 @@ from redis_models.errors import ServerUnreachableError
 
 from .actors import Actor, Application
 from .replay import Choice, printed
-from .runners import LIFE_S, PACE, PAUSED, RunnerProcess, Wish
+from .runners import LIFE_S, PACE, PAUSED, RunnerProcess, Watcher, Wish
 from .shop import CUSTOMER, KINDS
 from .stage import Code, store_first_records
 from .truth import Truth, Violation, now_ms
@@ -52,6 +52,7 @@ class World:
             "old 3": Application("old 3", self.truth, code.old, False, _OLD_WRITES),
             "old 4": Application("old 4", self.truth, code.old, False, ("create", "create", "delete")),
             "reader": Application("reader", self.truth, code.new, True, _READS),
+            "watcher": Watcher("watcher", self.truth, code.chain),
             **{one.name: one for one in self.runners},
         }
         run(self.wire.exchange, self._runner("first", Wish((1,))).migrates())
@@ -86,7 +87,9 @@ class World:
         elif deed in ("cut", "lose"):
             self._breaks(list(self.actors.values())[which % len(self.actors)], which, is_executed=deed == "cut")
         elif deed == "part":
-            self._does_part([*self.actors.values(), *self.runners][-1 - which % 9], which)
+            # Runners more often than others.
+            several = [*self.actors.values(), *self.runners]
+            self._does_part(several[-1 - which % len(several)], which)
         elif deed == "kill":
             # Runners more often than others.
             victims = [*self.runners, *self.runners, *self.actors.values()]
@@ -230,18 +233,23 @@ class World:
         is_in_charge = is_runner and str(actor.epoch) == before.lease.get("epoch")
         is_taken = is_runner and actor.epoch is None and self.wire.is_lease_held()
         scan = next((one for one in batch if one[0] == "SCAN"), None) if is_in_charge else None
-        if scan is not None and str(scan[1]) == "0":
-            table = _table_of(scan)
-            self._walk_began[table] = self._under_way[actor.epoch, table] = self._step
         replies = self.wire.send(batch)
         self.truth.compare(self._step, began_ms, actor.operation, actor.versions, is_runner=is_runner)
         if is_runner and not is_in_charge:
             self._check_lease(actor, before, is_taken=is_taken)
         self._check_bookkeeping(actor, before, is_in_charge=is_in_charge)
-        if scan is not None and replies[0][0] == b"0" and (walk := (actor.epoch, _table_of(scan))) in self._under_way:
-            self._whole_walk_began[walk] = self._under_way.pop(walk)
+        if scan is not None:
+            self._walks_on(actor, scan, replies[batch.index(scan)])
         actor.answered += replies
         return actor.answered
+
+    def _walks_on(self, runner: Actor, scan: Command, reply: Any) -> None:
+        """Take note of where walks begin, and of whole ones."""
+        table = str(scan[3]).partition(":")[0]
+        if str(scan[1]) == "0":
+            self._walk_began[table] = self._under_way[runner.epoch, table] = self._step
+        if reply[0] == b"0" and (began := self._under_way.pop((runner.epoch, table), None)) is not None:
+            self._whole_walk_began[runner.epoch, table] = began
 
     def _check_lease(self, actor: Actor, before: Seen, *, is_taken: bool) -> None:
         """Who has no lease may take one that nobody has, under a new epoch, and do nothing else to it."""
@@ -321,7 +329,3 @@ class World:
 
     def _tell(self, who: str, what: str) -> None:
         self.trace.append(f"{self._step:4d} {who:9s} {what}")
-
-
-def _table_of(scan: Command) -> str:
-    return str(scan[3]).partition(":")[0]
