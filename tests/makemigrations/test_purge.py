@@ -91,10 +91,10 @@ def test_the_refusal_is_there_before_the_first_record_is_touched(
     def die(*_: object) -> Any:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(purging, "_purge_some", die)
-    assert shop.command("purge", "--unverified", "--yes") == 6
+    with monkeypatch.context() as patch:
+        patch.setattr(purging, "_purge_some", die)
+        assert shop.command("purge", "--unverified", "--yes") == 6
     assert "run 'purge' again" in shop.err
-    monkeypatch.undo()
 
     assert _records(server) == before
     assert shop.command("migrate", "2") == 5
