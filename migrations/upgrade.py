@@ -4,12 +4,13 @@
 what is still of an older version is read as if it were new, and brought up before it is written.
 """
 
+import logging
 from collections.abc import Mapping, Sequence
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from redis_models.batches import Batches
-from redis_models.errors import ConflictError, RecordError, RecordTooOldError
+from redis_models.errors import ConflictError, RecordError, RecordTooOldError, RedisModelsError
 from redis_models.shape import STAMP, stored_version
 
 from .files import load_chain
@@ -27,18 +28,27 @@ if TYPE_CHECKING:
 __all__ = ["ChainUpgrader", "install"]
 
 _NO_FENCE = Fence("", "", None)
+_WRITTEN_AT_ONCE: Final = 100  # records that are read once more in one round trip
+_A_SCRIPT: Final = 20  # records that one script writes
+_log = logging.getLogger(__name__)
 
 
 def install(store: "Store", apps: "Sequence[App]", settings: "Settings") -> None:
     """Give ``store`` the way up through the migrations of ``apps``, whose files are read when first needed."""
-    store.upgrader = ChainUpgrader(apps)
+    store.upgrader = ChainUpgrader(apps, writes_back=settings.write_back)
 
 
 class ChainUpgrader:
-    """Knows the way up of every model of some apps."""
+    """Knows the way up of every model of some apps.
 
-    def __init__(self, apps: "Sequence[App]") -> None:
+    Args:
+        apps: Whose migration files are read, when they are first needed.
+        writes_back: Whether records that are read are brought up in Redis, too.
+    """
+
+    def __init__(self, apps: "Sequence[App]", *, writes_back: bool = False) -> None:
         self._apps = apps
+        self._writes_back = writes_back
 
     def upgrade(self, model: "type[Model]", key: str, record: Mapping[str, bytes]) -> dict[str, bytes]:
         """Give a record as the newest version would store it.
@@ -60,6 +70,22 @@ class ChainUpgrader:
         outcome: Outcome = yield from rewrite_here(_NO_FENCE, route, version, [raw], 1)
         if outcome.failures:
             raise ConflictError(key, f"cannot be brought up to version {version}: {outcome.failures[0].reason}")
+
+    def write_back(self, model: "type[Model]", keys: Sequence[str]) -> Batches[None]:
+        """Bring stored records up that were just read, if that is wanted.
+
+        Each is compared once more and written whole, or left for the next time: where others write it, memory is full,
+        or the server is a replica. Reading never fails for it.
+        """
+        if not self._writes_back:
+            return
+        raws = [key.encode("utf-8", "surrogateescape") for key in keys]
+        try:
+            route, version = self._way(model, keys[0], None)
+            for start in range(0, len(raws), _WRITTEN_AT_ONCE):
+                yield from rewrite_here(_NO_FENCE, route, version, raws[start : start + _WRITTEN_AT_ONCE], _A_SCRIPT)
+        except RedisModelsError as exc:
+            _log.info("older records were read, and not written back: %s", exc)
 
     @cached_property
     def _routes(self) -> Mapping[object, Route]:

@@ -106,7 +106,8 @@ def fetch(
         One entry a key, in order.
 
     Cost:
-        One round trip for every 500; one more for those of an older version and those that are not there.
+        One round trip for every 500; one more for those of an older version and those that are not there; where these
+        are written back, two more.
     """
     found: list[Found] = []
     for start in range(0, len(keys), READ_CHUNK):
@@ -114,6 +115,7 @@ def fetch(
         if names is None and shape.takes_extras:
             whole = yield [("HGETALL", key) for key in chunk]
             found += [_opened_whole(shape, upgrader, None, key, reply) for key, reply in zip(chunk, whole, strict=True)]
+            yield from _write_back(shape, upgrader, chunk, whole)
             continue
         names = shape.names if names is None else names
         replies = yield [("HMGET", key, STAMP, *names) for key in chunk]
@@ -124,6 +126,7 @@ def fetch(
             whole = yield [("HGETALL", chunk[place]) for place in unsettled]
             for place, reply in zip(unsettled, whole, strict=True):
                 records[place] = _opened_whole(shape, upgrader, names, chunk[place], reply)
+            yield from _write_back(shape, upgrader, [chunk[place] for place in unsettled], whole)
         found += records
     return found
 
@@ -321,6 +324,24 @@ def _opened_whole(
     if names is None:
         return {name: raw for name, raw in record.items() if not name.startswith(RESERVED)}
     return {name: record[name] for name in names if name in record}
+
+
+def _write_back(
+    shape: Shape[M], upgrader: Upgrader | None, keys: Sequence[str], replies: Sequence[Reply]
+) -> Batches[None]:
+    """Let the upgrader bring up in Redis what it brought up in memory."""
+    if upgrader is None:
+        return
+    whole = {
+        key: hash_of(one) for key, one in zip(keys, replies, strict=True) if one and not isinstance(one, Exception)
+    }
+    older = [
+        key
+        for key, record in whole.items()
+        if isinstance(_version_error(shape, key, record.get(STAMP)), RecordTooOldError)
+    ]
+    if older:
+        yield from upgrader.write_back(shape.model, older)
 
 
 def _version_error(shape: Shape[M], key: str, stamp: bytes | None) -> DataError | None:

@@ -22,6 +22,9 @@ BATCH_SIZE
     How many records one migration script touches at most, 1 to 100. Default 50.
 LEASE_SECONDS
     How long a migration runner that died keeps others out, 1 to 3600. Default 15.
+WRITE_BACK
+    Whether records of an older version that are read are brought up in Redis, too, and not in memory alone: True only
+    once no older code runs, which would refuse them. Default False.
 """
 
 import difflib
@@ -83,6 +86,7 @@ class Settings:
         namespace: Names the bookkeeping keys.
         batch_size: Records a script, 1 to 100.
         lease_seconds: Seconds after which a dead runner's lease is free.
+        write_back: Whether reading an older record brings it up in Redis.
     """
 
     module: str
@@ -93,6 +97,7 @@ class Settings:
     namespace: str = "default"
     batch_size: int = _USUAL_BATCH
     lease_seconds: int = 15
+    write_back: bool = False
 
     @property
     def shown_url(self) -> str:
@@ -202,10 +207,11 @@ def _check(module: ModuleType, found: SettingsSource) -> Settings:
         namespace=_read(found, values, "NAMESPACE", _namespace, "default"),
         batch_size=_read(found, values, "BATCH_SIZE", _between(1, _LARGEST_BATCH, "records"), _USUAL_BATCH),
         lease_seconds=_read(found, values, "LEASE_SECONDS", _between(1, _LONGEST_LEASE, "seconds"), 15),
+        write_back=_read(found, values, "WRITE_BACK", _flag, False),
     )
 
 
-_NAMES = ("APPS", "BATCH_SIZE", "LEASE_SECONDS", "NAMESPACE", "REDIS_URL")
+_NAMES = ("APPS", "BATCH_SIZE", "LEASE_SECONDS", "NAMESPACE", "REDIS_URL", "WRITE_BACK")
 
 
 def _refuse_typo(name: str, values: Mapping[str, object], module: str) -> None:
@@ -282,6 +288,12 @@ def _apps(value: object) -> tuple[str, ...]:
 def _namespace(value: object) -> str:
     if not isinstance(value, str) or not re.fullmatch(r"[A-Za-z0-9_.-]{1,64}", value):
         raise _WrongError(f"is {value!r}; it must be 1 to 64 of the characters A-Z a-z 0-9 _ . -")
+    return value
+
+
+def _flag(value: object) -> bool:
+    if not isinstance(value, bool):
+        raise _WrongError(f"is {value!r}; it must be True or False")
     return value
 
 

@@ -1,6 +1,6 @@
 """Stores: a name for one Redis database, its connections, and the models that live in it."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Final, Protocol, Self, TypeVar, cast
 
 import redis
@@ -30,6 +30,10 @@ class Upgrader(Protocol):
 
     def rewrite(self, model: "type[Model]", key: str) -> Batches[None]:
         """Bring the stored record to the newest version, unless somebody else does it first."""
+        ...
+
+    def write_back(self, model: "type[Model]", keys: Sequence[str]) -> Batches[None]:
+        """Do that for records that were just read, if it is wanted; what stands in the way is no error."""
         ...
 
 

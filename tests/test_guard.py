@@ -1,6 +1,6 @@
 """The guard of every write: what a process must not touch stays as it is, to the byte."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import pydantic
@@ -59,6 +59,9 @@ class Upgrade:
         if record.get("title") == b"unfit":
             raise DecodeError(key, "title", b"unfit", "no way up")
         return {"name": record.get("title", b""), **{name: raw for name, raw in record.items() if name != "title"}}
+
+    def write_back(self, model: type[Model], keys: Sequence[str]) -> Batches[None]:
+        yield from ()
 
     def rewrite(self, model: type[Model], key: str) -> Batches[None]:
         self.rewritten.append(key)

@@ -30,8 +30,8 @@ def shop(project: Any, server: Any) -> Any:
         assert project.run(options=("--no-input",)) == 0, project.err
     with server.client() as client:
         for number in range(50):
-            fields = {"id": f"c{number}", "name": f"n{number}", "age": f"0{number}", "_v": "1"}
-            client.hset(f"customer:c{number}", mapping=fields)
+            held = {"id": f"c{number}", "name": f"n{number}", "age": f"0{number}", "_v": "1"}
+            client.hset(f"customer:c{number}", mapping=held)
             client.pexpire(f"customer:c{number}", 100_000_000)
             client.zadd("customer:__index", {f"customer:c{number}": 0})
     assert project.command("migrate", "--allow-destructive") == 0, project.err

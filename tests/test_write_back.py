@@ -1,0 +1,91 @@
+"""WRITE_BACK: what is read of an older version is brought up in Redis, too; what stands in the way is no error."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from redis_models import Field, Model, Store
+from redis_models.apps import App
+from redis_models.migrations.upgrade import ChainUpgrader
+
+
+class Customer(Model):
+    id: str = Field(primary_key=True)
+    visits: int = 0
+    full_name: str
+    currency: str = "EUR"
+    age: int | None
+    initial: str
+
+    class Meta:
+        version = 3
+
+
+@pytest.fixture
+def customer(project: Any) -> Iterator[type[Customer]]:
+    """The model at version 3, which writes back, beside 250 records of version 1."""
+    project.deploy(3)
+    project.fill(250)
+    with Store.from_url(project.server.url) as store:
+        store.register_model(Customer)
+        app = App("shop", "shop", (), project.root / "shop/redis_migrations", (Customer,))
+        store.upgrader = ChainUpgrader([app], writes_back=True)
+        yield Customer
+
+
+def _versions(project: Any) -> dict[str, bytes]:
+    return {key.rpartition(":")[2]: record["_v"] for key, record in project.records().items()}
+
+
+def test_what_is_read_is_brought_up_and_no_other(project: Any, customer: type[Customer]) -> None:
+    before = project.records()
+
+    assert customer.sync.get("11") == customer(id="11", full_name="n11", age=11, initial="N")
+    assert [one and one.age for one in customer.sync.get_many(["10", "none", "2"])] == [None, None, 2]
+
+    found = _versions(project)
+    assert {pk for pk, version in found.items() if version == b"3"} == {"10", "11", "2"}
+    assert customer.sync.get("11") == customer(id="11", full_name="n11", age=11, initial="N")
+    assert len(customer.sync.select() or []) == 250
+    assert set(_versions(project).values()) == {b"3"}
+    assert project.migrate().code == 0
+    assert project.migrate("shop", "1").code == 0
+    assert project.records() == before
+
+
+async def test_it_is_the_same_in_a_loop(project: Any, customer: type[Customer]) -> None:
+    assert (await customer.get("7")).full_name == "n7"
+
+    assert _versions(project)["7"] == b"3"
+
+
+@pytest.mark.parametrize("trouble", ["replica", "full"])
+def test_a_server_that_takes_no_writes_is_read_all_the_same(
+    project: Any, customer: type[Customer], trouble: str
+) -> None:
+    with project.server.client() as client:
+        if trouble == "replica":
+            client.config_set("replica-read-only", "yes")
+            client.replicaof("127.0.0.1", 1)
+        else:
+            client.config_set("maxmemory", 1)
+
+        found = customer.sync.get_many([str(number) for number in range(50)])
+
+        client.replicaof("no", "one")
+        client.config_set("maxmemory", 0)
+    assert [one and one.full_name for one in found] == [f"n{number}" for number in range(50)]
+    assert set(_versions(project).values()) == {b"1"}
+
+
+def test_a_record_that_cannot_be_brought_up_is_refused_alone(project: Any, customer: type[Customer]) -> None:
+    with project.server.client() as client:
+        client.hset("customer:3", "age", "old")
+    bad: list[Any] = []
+
+    found = customer.sync.select(bad_records=bad)
+
+    assert len(found or []) == 249
+    assert [one.key for one in bad] == ["customer:3"]
+    assert {pk for pk, version in _versions(project).items() if version != b"3"} == {"3"}
