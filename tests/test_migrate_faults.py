@@ -47,7 +47,7 @@ if place == "rewrite":
         accident(passes, name)
 else:
     accident(bookkeeping.Shelf, place)
-sys.exit(main(["migrate", *sys.argv[5:], "--yes", "--allow-destructive"], "redis-models"))
+sys.exit(main(["migrate", *sys.argv[5:], "--max-latency-ms", "0", "--yes", "--allow-destructive"], "redis-models"))
 """
 
 
@@ -78,7 +78,8 @@ def _assert_all(project: Any, count: int, version: int) -> None:
 
 
 def _start(project: Any, *arguments: str) -> "subprocess.Popen[str]":
-    process: subprocess.Popen[str] = project.start("--json", "migrate", *arguments, "--yes", "--allow-destructive")
+    fast = ("--max-latency-ms", "0", "--yes", "--allow-destructive")
+    process: subprocess.Popen[str] = project.start("--json", "migrate", *arguments, *fast)
     return process
 
 
