@@ -121,7 +121,7 @@ class Watcher(Actor):
     def _look(self) -> Batches[None]:
         state = yield from Shelf("default", self._chain.app).read()
         applied = frozenset(link.id for link in self._chain.links[: len(state.ledger)])
-        if state.ledger.keys() != applied or state.snapshot != self._chain.snapshots[len(applied)]:
+        if frozenset(state.ledger) != applied or state.snapshot != self._chain.snapshots[len(applied)]:
             raise Violation(f"{self.name} sees {sorted(state.ledger)} applied, but the schemas of another position")
 
     def _ended(self, result: object) -> str:

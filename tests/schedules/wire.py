@@ -77,6 +77,7 @@ class Wire:
         self.now_s = 0.0
         self._passed_ms = 0  # of which the lease does not know yet
         self.run = 1
+        self.seen = Seen({}, {}, {}, frozenset(), "", {})
         scripts = known_scripts()
         self.scripts = {script.sha: name for name, script in scripts}
         client.flushall()
