@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PYTEST_OPTIONS ?= -n 2 -q
 
-.PHONY: demo test test-engines test-flights test-schedules lint clean
+.PHONY: demo test test-engines test-faults test-flights test-schedules lint clean
 
 $(VENV)/.ready: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -31,6 +31,11 @@ test-flights: $(VENV)/.ready
 # 500 drawn schedules of each of three seeds: who goes next is drawn, everything is compared after each round trip.
 test-schedules: $(VENV)/.ready
 	SCHEDULES=500 SEEDS="1 2 3" $(BIN)/python -m pytest $(PYTEST_OPTIONS) tests/schedules
+
+# What befalls real servers, networks and processes, beside live writers; writes the table of what was lost: nothing.
+# Another server than the embedded one: make test-faults SERVER=/opt/redis-7.0/bin/redis-server
+test-faults: $(VENV)/.ready
+	$(BIN)/python tests/faultmatrix/lane.py $(if $(SERVER),--server=$(SERVER)) --table=docs/reference/faults.md --pytest="$(PYTEST_OPTIONS)"
 
 lint: $(VENV)/.ready
 	$(BIN)/ruff format --check .
