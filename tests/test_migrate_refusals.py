@@ -269,3 +269,18 @@ def test_what_the_access_list_denies_is_named(either: Any, denied: str, code: in
     else:
         _assert_refused(ran, code, says)
         assert either.records() == before
+
+
+def test_who_may_only_read_can_look_where_the_database_is(project: Any) -> None:
+    project.deploy(2)
+    project.migrate("1")
+    with project.server.client() as client:
+        client.execute_command("ACL", "SETUSER", "reader", "reset", "on", ">pw", "~*", "+@connection", "+@read")
+        project.settings(REDIS_URL=project.server.url.replace("unix://", "unix://reader:pw@"), APPS=["shop"])
+
+        shown = project.run("showmigrations")
+
+        client.execute_command("ACL", "DELUSER", "reader")
+    assert shown.code == 0, shown.err
+    assert "[X] 0001_initial" in shown.out
+    assert "[ ] 0002_rename" in shown.out
