@@ -94,13 +94,20 @@ class Application(Actor):
         verbs: By model.
         is_new: Whether its code is that of the newest version, which brings records up.
         things: Methods that it does in turn.
+        writes_back: Whether its reads bring older records up.
     """
 
     def __init__(
-        self, name: str, truth: Truth, verbs: Mapping[str, Verbs[Any]], is_new: bool, things: Sequence[str]
+        self,
+        name: str,
+        truth: Truth,
+        verbs: Mapping[str, Verbs[Any]],
+        is_new: bool,
+        things: Sequence[str],
+        writes_back: bool = False,
     ) -> None:
         super().__init__(name, truth)
-        self._verbs, self._is_new, self._things = verbs, is_new, things
+        self._verbs, self._is_new, self._things, self._writes_back = verbs, is_new, things, writes_back
         self._count = 0
         if is_new:
             self.versions = {kind.name: kind.newest for kind in KINDS}
@@ -121,7 +128,7 @@ class Application(Actor):
         elif near and which % 8 in (3, 5, 7):
             table, _, id = near[self._count % len(near)].partition(":")
             kind, number = next(one for one in KINDS if one.table == table), int(id)
-        self.operation = Operation(thing, f"{kind.table}:{number}", step)
+        self.operation = Operation(thing, f"{kind.table}:{number}", step, writes_back=self._writes_back)
         doing: Callable[[Kind, Operation, str], Batches[Any]] = getattr(self, f"_{thing}")
         self._doing = doing(kind, self.operation, str(number))
         return f"{thing} {self.operation.key}"

@@ -23,7 +23,7 @@ class _Part(NamedTuple):
 
 # How often each deed is drawn; "rest", which is nothing, is what shrinking puts in its place.
 _PLAIN: Final[Mapping[str, int]] = {
-    "rest": 1, "new 1": 3, "new 2": 3, "old 3": 3, "reader": 1, "watcher": 1, "runner A": 6, "runner B": 3,
+    "rest": 1, "new 1": 3, "new 2": 3, "old 3": 3, "reader": 1, "lazy": 1, "watcher": 1, "runner A": 6, "runner B": 3,
     "cut": 2, "lose": 1, "part": 2, "kill": 1, "lapse": 1, "tick": 1, "flush": 1, "restart": 1, "end": 1, "turn": 1,
     "up to": 1,
 }  # fmt: skip
@@ -69,6 +69,7 @@ _SCENES: Final[Mapping[str, Sequence[_Part]]] = {
         _Part("new 1", (4, 6, 10)),
         _Part("old 3", (2, 4, 6)),
         _Part("new 2", (4, 6, 10)),
+        _Part("lazy", (1, 3, 4)),
         _Part("runner A", (1, 2, 3)),
     ),
     "torn reads": (

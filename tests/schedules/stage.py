@@ -23,14 +23,17 @@ class Code:
     Attributes:
         chain: The migrations.
         old, new: Verbs of each version's models, by name.
+        lazy: Likewise of the newest, with reads that bring older records up.
     """
 
     def __init__(self, url: str, chain: Chain, migrations: Path) -> None:
         self.chain = chain
-        self._stores = [Store.from_url(url), Store.from_url(url)]
-        newest = new_code()
-        self._stores[1].upgrader = ChainUpgrader([App("shop", "shop", (), migrations, tuple(newest))])
-        self.old, self.new = map(_bound, self._stores, (old_code(), newest))
+        self._stores = [Store.from_url(url) for _ in range(3)]
+        models = [old_code(), new_code(), new_code()]
+        for store, newest, writes_back in zip(self._stores[1:], models[1:], (False, True), strict=True):
+            app = App("shop", "shop", (), migrations, tuple(newest))
+            store.upgrader = ChainUpgrader([app], writes_back=writes_back)
+        self.old, self.new, self.lazy = map(_bound, self._stores, models)
 
     def close(self) -> None:
         """Close the stores."""

@@ -34,6 +34,7 @@ class Operation:
         is_counted: Whether twice is not the same as once.
         is_applied: Whether it was seen to have happened.
         is_resent: Whether a batch of it may have been executed without its knowledge.
+        writes_back: Whether it may bring up any record that it reads.
     """
 
     label: str
@@ -43,6 +44,7 @@ class Operation:
     is_counted: bool = False
     is_applied: bool = False
     is_resent: bool = False
+    writes_back: bool = False
 
     def may_do(self, state: State | None) -> list[State | None]:
         """Give what it may make of its record now."""
@@ -120,7 +122,9 @@ class Truth:
         allowed: list[State | None] = []
         target = versions.get(kind.name)
         is_its_own = operation is not None and operation.key == key
-        if before is not None and target is not None and (is_runner or (is_its_own and target > before.version)):
+        is_read = operation is not None and operation.writes_back
+        is_upgrade = before is not None and target is not None and target > before.version
+        if before is not None and target is not None and (is_runner or ((is_its_own or is_read) and is_upgrade)):
             allowed.append(kind.moved(before, target))
         if operation is not None and is_its_own:
             effects = [one for start in (before, *allowed) for one in operation.may_do(start)]

@@ -52,6 +52,7 @@ class World:
             "old 3": Application("old 3", self.truth, code.old, False, _OLD_WRITES),
             "old 4": Application("old 4", self.truth, code.old, False, ("create", "create", "delete")),
             "reader": Application("reader", self.truth, code.new, True, _READS),
+            "lazy": Application("lazy", self.truth, code.lazy, True, _READS, writes_back=True),
             "watcher": Watcher("watcher", self.truth, code.chain),
             **{one.name: one for one in self.runners},
         }
