@@ -30,14 +30,14 @@ Tell = Callable[..., None]
 
 
 @pytest.fixture
-def tell(record_property: Callable[[str, object], None], request: pytest.FixtureRequest) -> Tell:
+def tell(request: pytest.FixtureRequest) -> Tell:
     """Write a row of the table: the fault, records, faults, writes acknowledged, of these lost, and what was seen."""
     plugins = request.config.pluginmanager.get_plugins()
     (engine,) = [plugin.ENGINE for plugin in plugins if hasattr(plugin, "ENGINE")]
 
     def write(fault: str, *, records: int, faults: int, acknowledged: int | str, lost: int | str, seen: str) -> None:
-        record_property("engine", engine)
-        record_property("row", json.dumps([fault, records, faults, acknowledged, lost, seen]))
+        row = json.dumps([fault, records, faults, acknowledged, lost, seen])
+        request.node.user_properties.extend([("engine", engine), ("row", row)])
 
     return write
 

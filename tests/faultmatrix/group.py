@@ -113,7 +113,7 @@ class Group:
             told = client.info("replication")
         with self.nodes[0].client() as client:
             offset = client.info("replication")["master_repl_offset"]
-        return told.get("master_link_status") == "up" and told.get("slave_repl_offset", -1) >= offset
+        return bool(told.get("master_link_status") == "up" and told.get("slave_repl_offset", -1) >= offset)
 
     def await_failover(self, old: int) -> None:
         """Wait until another server than that on port ``old`` is the primary, and takes writes."""
@@ -139,9 +139,8 @@ class Group:
         """Whether every Sentinel knows the replica and the other Sentinels."""
         for one in self._sentinels:
             with one.client() as client:
-                told = client.execute_command("SENTINEL", "MASTER", _NAME)
-                told = told if isinstance(told, dict) else dict(zip(told[::2], told[1::2], strict=True))
-            if (int(told["num-slaves"]), int(told["num-other-sentinels"])) != (1, _SENTINELS - 1):
+                told: Any = client.sentinel_master(_NAME)
+            if (told["num-slaves"], told["num-other-sentinels"]) != (1, _SENTINELS - 1):
                 return False
         return True
 

@@ -10,6 +10,8 @@ import pytest
 _RECORDS = int(os.environ.get("FAULTS_RECORDS", "1000000"))
 _MOST_KIB = 100 * 1024
 _PAGE = 50_000
+_CONSENT = ("--yes", "--allow-destructive")
+_LONGEST_S = 900
 
 # Runs a command, and tells how much memory this process ever had. What getrusage tells begins with what the process
 # had that started this one, so that Linux is asked otherwise.
@@ -45,15 +47,13 @@ def test_a_million_records_migrate_forward_and_back_in_under_100_mb(
     with server.client() as client:
         sample = [client.hgetall(f"customer:{at}") for at in range(0, count, 997)]
         for target in (str(version), "1"):
-            with open(project.root / "err", "w") as err:
-                done = project.run(
-                    "measured.py", "--json", "migrate", "shop", target, "--max-latency-ms", "0", "--yes",
-                    "--allow-destructive",
-                )  # fmt: skip
-                err.write(done.err)
-            assert done.code == 0, done.err[-2000:]
+            process = project.start(
+                "measured.py", "--json", "migrate", "shop", target, "--max-latency-ms", "0", *_CONSENT
+            )
+            out, err = process.communicate(timeout=_LONGEST_S)
+            assert process.returncode == 0, err[-2000:]
             peaks.append(json.loads((project.root / "peak").read_text()))
-            told = json.loads(done.out)["apps"]["shop"]
+            told = json.loads(out)["apps"]["shop"]
             seconds.append(told["seconds"])
             assert sum(told["changed"].values()) == count
         assert client.zcard("customer:__index") == count

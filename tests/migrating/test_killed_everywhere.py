@@ -263,7 +263,7 @@ class Stage:
             return {name: _without_passing(raw) for name, raw in value.items()}
         if key.startswith(b"redis_models:{default}:history"):
             return [_without_passing(raw) for raw in value]
-        if self._scene.begins_lives and self.target > 1 and isinstance(value, dict):
+        if self._scene.begins_lives and self.target > 1 and not isinstance(value, (list, bytes)):
             ends_ms = round(ends_ms / _SLACK_MS / 10)  # and what is kept for the way back has the instant
             value = {name: raw for name, raw in value.items() if not name.startswith(b"_b")}
         return ends_ms, value

@@ -1,0 +1,132 @@
+"""What a run stands on goes away under it: its bookkeeping, all data, the server's answers; and it needs no disk."""
+
+import signal
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import pytest
+
+from redis_models.errors import RedisModelsError
+from redis_models.migrations import AddField, CreateModel, RenameField
+from redis_models.migrations.chain import Chain
+from redis_models.migrations.operations import Operation
+
+Step = tuple[Mapping[str, int], Sequence[Operation]]
+_FIELDS = {"id": "str", "name": "str"}
+_CREATE: Step = ({"Customer": 1}, [CreateModel("Customer", _FIELDS, "id", "customer")])
+
+
+def _initial(old: Any) -> str:
+    return str(old.full_name[:1].upper())
+
+
+_STEPS: list[Step] = [
+    ({"Customer": 2}, [RenameField("Customer", "name", "full_name")]),
+    ({"Customer": 3}, [AddField("Customer", "initial", "str", fill=_initial)]),
+]
+
+
+class _Deed:
+    """Something that is done once, after so many exchanges."""
+
+    def __init__(self, left: int, do: Callable[[], object]) -> None:
+        self._left, self._do = left, do
+        self.is_done = False
+
+    def __call__(self) -> None:
+        self._left -= 1
+        if self._left == 0:
+            self.is_done = True
+            self._do()
+
+
+def _fill(database: Any, links: Chain) -> None:
+    database.client.flushall()
+    database.migrate(links, 1)
+    for number in range(25):
+        database.put(f"customer:c{number}", id=f"c{number}", name=f"n{number}", _v="1")
+
+
+@pytest.mark.parametrize("name", ["lease", "journal:shop", "*"])
+def test_bookkeeping_that_somebody_deletes_in_the_midst_costs_no_record(
+    database: Any, watched: Callable[..., Any], chain: Callable[..., Chain], name: str
+) -> None:
+    links = chain(_CREATE, *_STEPS)
+    _fill(database, links)
+    database.migrate(links)
+    wanted, points = database.dump(), 0
+
+    def delete() -> None:
+        keys = database.client.keys(f"redis_models:{{default}}:{name}")
+        if keys:
+            database.client.delete(*keys)
+
+    while True:
+        _fill(database, links)
+        deed = _Deed(points + 1, delete)
+        try:
+            database.migrate(links, exchange=watched(deed))
+        except RedisModelsError:
+            assert deed.is_done
+        if not deed.is_done:
+            break
+        database.migrate(links)
+        assert database.dump() == wanted
+        points += 1
+
+    assert points > 10
+
+
+def test_nothing_comes_back_after_everything_was_flushed_in_the_midst(
+    database: Any, watched: Callable[..., Any], chain: Callable[..., Chain]
+) -> None:
+    links, points = chain(_CREATE, *_STEPS), 0
+    while True:
+        _fill(database, links)
+        deed = _Deed(points + 1, database.client.flushall)
+        try:
+            database.migrate(links, exchange=watched(deed))
+        except RedisModelsError:
+            assert deed.is_done
+        if not deed.is_done:
+            break
+        assert database.dump() == {}
+        points += 1
+
+    assert points > 10
+
+
+def test_a_server_that_does_not_answer_in_time_is_waited_for_and_asked_again(
+    new_server: Callable[..., Any], new_project: Callable[..., Any]
+) -> None:
+    server = new_server("--appendonly", "no")
+    project = new_project(server, f"{server.url}?socket_timeout=0.5")
+    project.deploy(1)
+    project.fill(3_000)
+    project.deploy(3)
+    running = project.start(
+        "--json", "migrate", "--batch", "5", "--max-latency-ms", "0", "--patience", "60", "--yes", "--allow-destructive"
+    )
+    assert '"changed"' in running.stderr.readline()
+    server.process.send_signal(signal.SIGSTOP)
+    while "did not answer in time" not in (told := running.stderr.readline()):
+        assert told, "the run ended"
+    server.process.send_signal(signal.SIGCONT)
+
+    done = project.end(running)
+
+    assert done.code == 0, done.err
+    assert [record["_v"] for record in project.records().values()] == [b"3"] * 3_000
+    assert {record["initial"] for record in project.records().values()} == {b"N"}
+
+
+def test_a_run_writes_no_file(project: Any) -> None:
+    project.deploy(1)
+    project.fill(100)
+    project.deploy(3)
+    before = {path: path.stat().st_mtime_ns for path in project.root.rglob("*")}
+
+    done = project.migrate()
+
+    assert done.code == 0
+    assert {path: path.stat().st_mtime_ns for path in project.root.rglob("*")} == before
