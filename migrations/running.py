@@ -1,5 +1,6 @@
 """Run plans: passes under a lease, then the ledger; so "applied" means that every record was met and none failed."""
 
+import secrets
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -62,7 +63,8 @@ def run_plan(
         report: Called after every batch.
 
     Raises:
-        IncompleteError: It stopped half-way; every record is consistent, and the same plan resumes.
+        IncompleteError: It stopped half-way, or the server forgot some of it; every record is consistent, and the same
+            plan resumes.
         LockedError: Another runner has taken over.
         UnsafeError: Keys of records would collide; nothing was written.
         ConflictError: An index of records that are to move is no sorted set; likewise.
@@ -74,21 +76,35 @@ def run_plan(
     runner = Runner(lease, shelf, journal, policy, intake, report)
     if plan.moves:
         yield from refuse_collisions(lease.kept, plan.moves, intake)
-    yield from shelf.checkpoint(lease.key, lease.epoch, journal)
+    # The first also tells that the legs before this one are still recorded.
+    witnesses = {"witness": secrets.token_hex(8)}
+    yield from shelf.checkpoint(lease.key, lease.epoch, journal, witnesses)
     changed = Counter[str]()
     for work in plan.works:
         changed[work.route.model] += (yield from runner.run_pass(work)).changed
+        yield from _testify(runner, witnesses)
     moved = 0
     for move in plan.moves:
         moved += (yield from runner.run_move(move)).changed
+        yield from _testify(runner, witnesses)
     seconds = round(lease.clock() - began, 3)
     recorded = plan.applied if plan.is_recorded else ()
     records = sum(changed.values())
     applied = [entry_of(link, seconds, records) for link in recorded]
     unapplied = [link.id for link in plan.unapplied]
     events = events_of(plan, seconds, records, lease.epoch)
-    yield from runner.patiently(lambda: shelf.finish(lease.key, lease.epoch, applied, unapplied, plan.snapshot, events))
+    yield from runner.patiently(
+        lambda: shelf.finish(lease.key, lease.epoch, applied, unapplied, plan.snapshot, events, witnesses)
+    )
     return Result(dict(changed), seconds, moved=moved, quarantined=intake.size)
+
+
+def _testify(runner: Runner, witnesses: dict[str, str]) -> Batches[None]:
+    """Have a witness of the pass that ended: where it is, all that the pass wrote is."""
+    one = {f"witness {len(witnesses)}": secrets.token_hex(8)}
+    lease, journal = runner.lease, runner.journal
+    yield from runner.patiently(lambda: runner.shelf.checkpoint(lease.key, lease.epoch, journal, one))
+    witnesses.update(one)
 
 
 def _journal(plan: Plan, state: State) -> Journal:
