@@ -1,6 +1,5 @@
 """Run plans: passes under a lease, then the ledger; so "applied" means that every record was met and none failed."""
 
-import secrets
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -76,17 +75,13 @@ def run_plan(
     runner = Runner(lease, shelf, journal, policy, intake, report)
     if plan.moves:
         yield from refuse_collisions(lease.kept, plan.moves, intake)
-    # The first also tells that the legs before this one are still recorded.
-    witnesses = {"witness": secrets.token_hex(8)}
-    yield from shelf.checkpoint(lease.key, lease.epoch, journal, witnesses)
+    yield from runner.testify("")  # that the legs before this one are still recorded
     changed = Counter[str]()
     for work in plan.works:
         changed[work.route.model] += (yield from runner.run_pass(work)).changed
-        yield from _testify(runner, witnesses)
     moved = 0
     for move in plan.moves:
         moved += (yield from runner.run_move(move)).changed
-        yield from _testify(runner, witnesses)
     seconds = round(lease.clock() - began, 3)
     recorded = plan.applied if plan.is_recorded else ()
     records = sum(changed.values())
@@ -94,17 +89,9 @@ def run_plan(
     unapplied = [link.id for link in plan.unapplied]
     events = events_of(plan, seconds, records, lease.epoch)
     yield from runner.patiently(
-        lambda: shelf.finish(lease.key, lease.epoch, applied, unapplied, plan.snapshot, events, witnesses)
+        lambda: shelf.finish(lease.key, lease.epoch, applied, unapplied, plan.snapshot, events, runner.witnesses)
     )
     return Result(dict(changed), seconds, moved=moved, quarantined=intake.size)
-
-
-def _testify(runner: Runner, witnesses: dict[str, str]) -> Batches[None]:
-    """Have a witness of the pass that ended: where it is, all that the pass wrote is."""
-    one = {f"witness {len(witnesses)}": secrets.token_hex(8)}
-    lease, journal = runner.lease, runner.journal
-    yield from runner.patiently(lambda: runner.shelf.checkpoint(lease.key, lease.epoch, journal, one))
-    witnesses.update(one)
 
 
 def _journal(plan: Plan, state: State) -> Journal:
