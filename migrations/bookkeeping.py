@@ -16,7 +16,7 @@ from dataclasses import asdict, dataclass
 from typing import Final, cast
 
 from redis_models.batches import Argument, Batches, Command, call, check, hash_of, load_script, send
-from redis_models.errors import DriftError, LockedError, SchemaError
+from redis_models.errors import DriftError, IncompleteError, LockedError, SchemaError
 from redis_models.keys import bookkeeping_key
 
 from .history import Event
@@ -151,14 +151,21 @@ class Shelf:
                 " delete it and run 'migrate --fake' to the migration that the records are at"
             ) from exc
 
-    def checkpoint(self, lease_key: str, epoch: int, journal: Journal) -> Batches[None]:
+    def checkpoint(
+        self, lease_key: str, epoch: int, journal: Journal, witnesses: Mapping[str, str] | None = None
+    ) -> Batches[None]:
         """Store the journal.
+
+        Args:
+            lease_key, epoch: Of the caller's lease.
+            journal: What is stored.
+            witnesses: Stored beside it, for ``finish`` to ask for.
 
         Raises:
             LockedError: The lease is somebody else's by now.
         """
         pairs: list[Argument] = []
-        for name, value in asdict(journal).items():
+        for name, value in {**asdict(journal), **(witnesses or {})}.items():
             pairs += [name, value]
         yield from _fenced(call(_CHECKPOINT, [_CHECKPOINT.command([lease_key, self._key("journal")], [epoch, *pairs])]))
 
@@ -170,8 +177,12 @@ class Shelf:
         unapplied: Sequence[str],
         snapshot: Snapshot,
         events: Sequence[Event],
+        witnesses: Mapping[str, str] | None = None,
     ) -> Batches[None]:
         """Record what a run came to, and end its journal, in one step.
+
+        A server that forgets what it acknowledged, as after a failover, forgets the latest first. So what was written
+        before a witness is there if the witness is, and nothing is recorded where one is missing.
 
         Args:
             lease_key, epoch: Of the caller's lease.
@@ -179,16 +190,25 @@ class Shelf:
             unapplied: Ids that leave it.
             snapshot: Schemas afterwards.
             events: What the history gets.
+            witnesses: What the journal must still have.
 
         Raises:
             LockedError: The lease is somebody else's by now.
+            IncompleteError: A witness is missing; nothing was recorded.
         """
-        arguments: list[Argument] = [epoch, snapshot.to_json(), len(applied)]
+        arguments: list[Argument] = [epoch, snapshot.to_json(), len(witnesses or {})]
+        for name, value in (witnesses or {}).items():
+            arguments += [name, value]
+        arguments.append(len(applied))
         for entry in applied:
             arguments += [entry.id, json.dumps(asdict(entry))]
         arguments += [len(events), *(event.to_json() for event in events), *unapplied]
         keys = [lease_key, *map(self._key, ("ledger", "snapshot", "journal", "history"))]
-        yield from _fenced(call(_FINISH, [_FINISH.command(keys, arguments)]))
+        if (yield from _fenced(call(_FINISH, [_FINISH.command(keys, arguments)]))) == b"FORGOTTEN":
+            raise IncompleteError(
+                f"{self.app}: the server has forgotten some of what it acknowledged to this run, as after a failover or"
+                " a restart without an append-only file; nothing is recorded. Run 'migrate' again, which does it again"
+            )
 
     def applied_ids(self) -> Batches[list[str]]:
         """Give the ids that the ledger has, even where what it says of them cannot be read."""
@@ -214,10 +234,11 @@ class Shelf:
         return bookkeeping_key(self.namespace, f"{name}:{self.app}")
 
 
-def _fenced(replies: Batches[list[object]]) -> Batches[None]:
+def _fenced(replies: Batches[list[object]]) -> Batches[object]:
     [reply] = check((yield from replies))
     if reply == b"FENCED":
         raise LockedError.lost()
+    return reply
 
 
 def _journal_of(fields: Mapping[str, str]) -> Journal:

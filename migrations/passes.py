@@ -6,6 +6,7 @@ that gave it; after a restart the walk begins anew, which is cheap, because reco
 two scripts the run rests as long as its pace says, and waits for a server that cannot do it now.
 """
 
+import secrets
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -121,6 +122,10 @@ class Runner:
         policy: How fast it goes, and what stops it.
         intake: What becomes of records that cannot be rewritten.
         report: Called after every batch.
+
+    Attributes:
+        witnesses: What the journal must still have when the run is recorded: where it is, all that was written before
+            it is. Each pass has the one of its last walk, which changed nothing.
     """
 
     lease: Lease
@@ -129,6 +134,7 @@ class Runner:
     policy: Policy
     intake: Intake
     report: Callable[[Progress], None]
+    witnesses: dict[str, str] = field(default_factory=dict[str, str])
     _saved_at: float = field(init=False)
     _stuck_since: float | None = None
     _model: str = ""
@@ -168,6 +174,12 @@ class Runner:
         outcome.failures += held
         return outcome
 
+    def testify(self, label: str) -> Batches[None]:
+        """Store the journal, with a new witness of what was written until now; raises as ``run_pass``."""
+        one = {f"witness {label}": secrets.token_hex(8)}
+        yield from self.shelf.checkpoint(self.lease.key, self.lease.epoch, self.journal, one)
+        self.witnesses.update(one)
+
     def patiently(self, operation: Callable[[], Batches[Result]]) -> Batches[Result]:
         """Do something that may be done again, as soon as the server can do it.
 
@@ -193,6 +205,8 @@ class Runner:
                 run_id = yield from server_run_id()
                 cursor, seen = self._resumed(work.label, run_id)
                 is_first = cursor == "0" and done.changed == 0
+                if cursor == "0":
+                    yield from self.testify(work.label)
                 walk = yield from self._walk(work, rewriter(is_first), run_id, cursor, seen, done.changed)
                 is_whole = cursor == "0" and run_id == (yield from server_run_id())
                 rounds += 1

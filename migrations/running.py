@@ -62,7 +62,8 @@ def run_plan(
         report: Called after every batch.
 
     Raises:
-        IncompleteError: It stopped half-way; every record is consistent, and the same plan resumes.
+        IncompleteError: It stopped half-way, or the server forgot some of it; every record is consistent, and the same
+            plan resumes.
         LockedError: Another runner has taken over.
         UnsafeError: Keys of records would collide; nothing was written.
         ConflictError: An index of records that are to move is no sorted set; likewise.
@@ -74,7 +75,7 @@ def run_plan(
     runner = Runner(lease, shelf, journal, policy, intake, report)
     if plan.moves:
         yield from refuse_collisions(lease.kept, plan.moves, intake)
-    yield from shelf.checkpoint(lease.key, lease.epoch, journal)
+    yield from runner.testify("")  # that the legs before this one are still recorded
     changed = Counter[str]()
     for work in plan.works:
         changed[work.route.model] += (yield from runner.run_pass(work)).changed
@@ -87,7 +88,9 @@ def run_plan(
     applied = [entry_of(link, seconds, records) for link in recorded]
     unapplied = [link.id for link in plan.unapplied]
     events = events_of(plan, seconds, records, lease.epoch)
-    yield from runner.patiently(lambda: shelf.finish(lease.key, lease.epoch, applied, unapplied, plan.snapshot, events))
+    yield from runner.patiently(
+        lambda: shelf.finish(lease.key, lease.epoch, applied, unapplied, plan.snapshot, events, runner.witnesses)
+    )
     return Result(dict(changed), seconds, moved=moved, quarantined=intake.size)
 
 

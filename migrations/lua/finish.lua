@@ -1,18 +1,26 @@
 -- Record the end of a run: ledger, snapshot, history and journal change together.
 -- KEYS    1 the lease; 2 ledger; 3 snapshot; 4 journal; 5 history
 -- ARGV    1 epoch of the caller's lease; 2 snapshot
---         3 how many migrations were applied, then id, entry, ...
+--         3 how many fields the journal must have, then name, value, ...
+--         then how many migrations were applied, then id, entry, ...
 --         then how many events there are, then the events; then ids of those that were unapplied
--- returns 'OK' or 'FENCED'
+-- returns 'OK', 'FENCED', or 'FORGOTTEN': the journal lacks one of these fields
 if redis.call('HGET', KEYS[1], 'epoch') ~= ARGV[1] then return 'FENCED' end
 local newest = redis.call('LINDEX', KEYS[5], -1)
-local last = 3 + 2 * tonumber(ARGV[3])
+local first = 4 + 2 * tonumber(ARGV[3])
+local last = first + 2 * tonumber(ARGV[first])
 local events = {unpack(ARGV, last + 2, last + 1 + tonumber(ARGV[last + 1]))}
--- The same call, sent again because its answer was lost, ends with the event that is there. First of all writes,
--- because a user who may not write the history must not record anything.
-if #events > 0 and newest ~= events[#events] then redis.call('RPUSH', KEYS[5], unpack(events)) end
+-- The same call, sent again because its answer was lost, ends with the event that is there.
+local is_again = #events > 0 and newest == events[#events]
+if not is_again then
+  for at = 4, first - 2, 2 do
+    if redis.call('HGET', KEYS[4], ARGV[at]) ~= ARGV[at + 1] then return 'FORGOTTEN' end
+  end
+  -- First of all writes, because a user who may not write the history must not record anything.
+  if #events > 0 then redis.call('RPUSH', KEYS[5], unpack(events)) end
+end
 redis.call('SET', KEYS[3], ARGV[2])
-for at = 4, last, 2 do redis.call('HSET', KEYS[2], ARGV[at], ARGV[at + 1]) end
+for at = first + 1, last, 2 do redis.call('HSET', KEYS[2], ARGV[at], ARGV[at + 1]) end
 for at = last + 2 + #events, #ARGV do redis.call('HDEL', KEYS[2], ARGV[at]) end
 redis.call('DEL', KEYS[4])
 return 'OK'

@@ -110,11 +110,17 @@ class Watched:
 
     def await_changed(self, least: int) -> None:
         """Wait until so many records are changed."""
+        assert self.is_at(least), f"it ended with {self.process.returncode}: {self.told}"
+
+    def is_at(self, least: int) -> bool:
+        """Wait until so many records are changed; False where the run ends before."""
         until = time.monotonic() + _LONGEST_S
         while self.changed < least:
-            assert self.process.poll() is None, f"it ended with {self.process.returncode}: {self.told}"
+            if self.process.poll() is not None:
+                return False
             assert time.monotonic() < until, f"{self.changed} records in {_LONGEST_S} s"
             time.sleep(0.005)
+        return True
 
     def end(self) -> int:
         """Wait for its end; give its exit code."""

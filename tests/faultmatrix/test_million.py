@@ -9,7 +9,7 @@ import pytest
 
 _RECORDS = int(os.environ.get("FAULTS_RECORDS", "1000000"))
 _MOST_KIB = 100 * 1024
-_PAGE = 50_000
+_PAGE = 10_000
 _CONSENT = ("--yes", "--allow-destructive")
 _LONGEST_S = 900
 
