@@ -6,12 +6,14 @@ from typing import Any
 
 import pytest
 
-from redis_models.apps import setup
+from redis_models.apps import bind, load_apps
 from redis_models.migrations import CreateModel
 from redis_models.migrations.chain import Chain, Link
 from redis_models.migrations.handover import with_histories
 from redis_models.migrations.lineage import lineages_of
 from redis_models.migrations.operations import AddField, MoveModel, Operation
+from redis_models.migrations.upgrade import install
+from redis_models.settings import load_settings
 
 _FILE = """from redis_models import migrations
 
@@ -74,7 +76,9 @@ def _versions(server: Any) -> dict[bytes, bytes | None]:
 
 def _model(project: Any) -> Any:
     project.command("check")  # with modules that are fresh
-    setup("conf")
+    settings = load_settings("conf")
+    apps = load_apps(settings)
+    install(bind(settings, apps), apps, settings)
     return importlib.import_module("crm.models").C
 
 
