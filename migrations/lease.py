@@ -136,7 +136,7 @@ def hold_lease(client: SyncClient, namespace: str, *, life_s: float, wait_s: flo
         except LockedError:
             if time.monotonic() >= until:
                 raise
-            time.sleep(_POLL_S)
+            time.sleep(_POLL_S)  # nobody tells when a lease ends; the user said how long to wait
     try:
         yield lease
     finally:

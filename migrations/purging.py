@@ -115,7 +115,7 @@ def _mark(lease: Lease, shelf: Shelf, chain: Chain, state: State, position: int)
     marked = [replace(one, is_purged=True) for id, one in state.ledger.items() if id in ids and not one.is_purged]
     if marked:
         events = [event_of(Deed.PURGED, one, lease.epoch) for one in marked]
-        snapshot = chain.snapshots[0] if state.snapshot is None else state.snapshot
+        snapshot = state.snapshot or chain.snapshots[make_plan(chain, state, chain.head_position).start]
         yield from shelf.finish(lease.key, lease.epoch, marked, (), snapshot, events)
 
 

@@ -109,7 +109,7 @@ def fake(client: SyncClient, lease: Lease, shelf: Shelf, chain: Chain, target: i
     removed = _left_over(links, state.ledger)
     events = [event_of(Deed.FAKED, link, lease.epoch) for link in added]
     events += [event_of(Deed.UNFAKED, state.ledger[id], lease.epoch) for id in removed]
-    applied = [entry_of(link, 0.0, 0, is_faked=True) for link in added]
+    applied = [_faked(link, state.ledger) for link in added]
     run(client, shelf.finish(lease.key, lease.epoch, applied, removed, chain.snapshots[target], events))
 
 
@@ -131,11 +131,17 @@ def stamp(client: SyncClient, lease: Lease, shelf: Shelf, chain: Chain, target: 
         ledger = state.ledger  # of what a squashed one stands for it has a part, which stays: none but it goes back
     added = [link for link in links if not _is_noted(link, ledger)]
     removed = _left_over(links, run(client, shelf.applied_ids()))
-    applied = [entry_of(link, 0.0, 0, is_faked=True) for link in added]
+    applied = [_faked(link, state.ledger) for link in added]
     events = [event_of(Deed.STAMPED, links[-1] if links else _Place("zero"), lease.epoch)]
     run(client, shelf.finish(lease.key, lease.epoch, applied, removed, chain.snapshots[target], events))
     names = tuple(link.name for link in added)
     return Stamped(names, tuple(removed), state.journal is not None, unreadable)
+
+
+def _faked(link: Link, ledger: Mapping[str, Entry]) -> Entry:
+    """Give the entry of a migration that is recorded without running; what was purged stays purged for all that."""
+    is_purged = any(ledger[id].is_purged for id in link.ids if id in ledger)
+    return replace(entry_of(link, 0.0, 0, is_faked=True), is_purged=is_purged)
 
 
 def _left_over(links: Sequence[Link], ids: Iterable[str]) -> list[str]:

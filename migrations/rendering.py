@@ -177,6 +177,7 @@ def _function(operation: Operation, argument: str, name: str) -> dict[str, str]:
     opening, closing = f"def {name}(", f") -> {stub.returns}:"
     line = f"{opening}{', '.join(stub.parameters)}{closing}"
     heading = line if len(line) <= _WIDTH else _broken(opening, stub.parameters, closing, "")
+    # What is written into the file: a function that its author must fill in refuses to run until then.
     refusal = f'raise NotImplementedError("write {name}() first")'
     if len(_INDENT) + len(refusal) > _WIDTH:
         refusal = 'raise NotImplementedError("write this function first")'

@@ -32,6 +32,7 @@ class ToWrite:
 
     def __call__(self, *arguments: object) -> NoReturn:
         """Refuse to do anything."""
+        # It stands for a function that only the file's author can write: a plan can do without, a run cannot.
         raise NotImplementedError(f"write {self.name}() in the migration file first")
 
 

@@ -102,7 +102,7 @@ class SyncClient:
         """
         if not commands:
             if isinstance(commands, Pause):
-                time.sleep(commands.seconds)
+                time.sleep(commands.seconds)  # a pause is what the operation asked for
             return []
         packed, trial = _packed(commands), None
         while True:
@@ -114,7 +114,7 @@ class SyncClient:
             except _BROKEN as exc:
                 trial = trial or _Trial(commands, self._address)
                 trial.is_sent = is_sent
-                time.sleep(trial.pause_after(exc))
+                time.sleep(trial.pause_after(exc))  # else all clients would come back at one moment
 
     def new_plain(self) -> redis.Redis:
         """Make a client of redis-py for the same server, that answers bytes and sends nothing twice; yours to close."""

@@ -180,7 +180,7 @@ class EmbeddedServer:
             if time.monotonic() - heard > _PATIENCE:
                 raise EmbeddedServerError(self._silence())
             if not (_is_ready(answer) and self._is_user()):
-                time.sleep(_POLL)
+                time.sleep(_POLL)  # a server that starts cannot tell when it is ready
         if started is not None:
             Path(self._at("engine")).write_text(f"{started}\n")
         return self.socket_path

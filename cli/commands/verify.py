@@ -83,6 +83,8 @@ def _verify(
         raise IncompleteError(f"{app.label}: stopped before all records were read; {how}") from None
     if run(client, scope_of(shelf, chain)) != scope:
         raise IncompleteError(f"{app.label}: migrations ran, or the server was restarted, meanwhile; verify again")
+    if is_whole:
+        run(client, desk.settle(receipt))
     return job.tallies, receipt if is_whole else None
 
 

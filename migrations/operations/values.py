@@ -90,7 +90,7 @@ def called(function: Function, name: str, what: str, *arguments: object) -> obje
         return function(*arguments)
     except RecordError:
         raise
-    except Exception as exc:  # the function is the user's
+    except Exception as exc:  # the function is the user's: whatever it raises is a fact about this record
         reason = f"{what}: its function raised {type(exc).__name__}: {complaint(exc)}; correct it, or mend the record"
         raise RecordError(name, None, reason) from exc
 

@@ -119,3 +119,19 @@ def test_what_is_not_applied_is_not_purged(shop: Any) -> None:
 
     assert shop.command("purge", "shop", "3", "--unverified", "--yes") == 1
     assert "is not applied, so it keeps nothing" in shop.err
+
+
+@pytest.mark.parametrize("command", [("migrate", "shop", "3", "--fake"), ("stamp", "shop", "3")])
+def test_what_is_purged_stays_so_when_an_edited_file_is_accepted(
+    shop: Any, server: Any, command: tuple[str, ...]
+) -> None:
+    _purged(shop)
+    after = _records(server)
+    path = shop.root / "shop/redis_migrations/0003_remove_name.py"
+    path.write_text(path.read_text() + "\n\nUNUSED = 1\n")
+    assert shop.command("migrate", "2") == 8
+
+    assert shop.command(*command) == 0, shop.err
+    assert shop.command("migrate", "2") == 5
+    assert "what it kept aside for that was purged" in shop.err
+    assert _records(server) == after

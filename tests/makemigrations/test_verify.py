@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from redis_models.apps import load_apps
+from redis_models.cli.commands import verify as command_of_verify
 from redis_models.client import SyncClient, run
 from redis_models.migrations.bookkeeping import Shelf
 from redis_models.migrations.files import load_chain
@@ -226,6 +227,7 @@ def test_a_verification_that_stopped_at_any_page_goes_on_to_the_same_result(shop
             receipt = run(exchange, verify(job, run(exchange, desk.checkpoint())))
 
             assert (receipt.records, receipt.problems) == ({"Customer": 2500}, {"unreadable": 24, "dangling": 30})
+            run(exchange, desk.settle(receipt))
             assert run(exchange, desk.checkpoint()) is None
             assert run(exchange, desk.receipt()) == receipt
     assert stops > 4
@@ -238,3 +240,21 @@ def test_a_verification_is_not_resumed_on_other_data(shop: Any, server: Any) -> 
     assert shop.command("verify", "--resume") == 1
     assert "migrations ran, or the server was restarted, since that verification stopped" in shop.err
     assert shop.command("verify") == 0
+
+
+def test_a_verification_beside_which_the_ledger_changed_leaves_no_receipt(
+    shop: Any, server: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ledger = "redis_models:{default}:ledger:shop"
+    with server.client() as client:
+
+        def overtaken(*arguments: Any) -> Any:
+            receipt = yield from verify(*arguments)
+            client.hdel(ledger, client.hkeys(ledger)[-1])
+            return receipt
+
+        with monkeypatch.context() as patch:
+            patch.setattr(command_of_verify, "verify", overtaken)
+            assert shop.command("verify") == 8
+
+        assert not client.exists("redis_models:{default}:receipt:shop")
