@@ -2,7 +2,7 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-PYTEST_OPTIONS ?= -n 2 -q
+PYTEST_OPTIONS ?= -n 2 --dist worksteal -q
 
 .PHONY: demo test test-engines test-faults test-flights test-schedules lint clean
 

@@ -5,7 +5,7 @@ import os
 import random
 import signal
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +14,9 @@ import redis
 
 from redis_models.embedded import EmbeddedServer
 
-_MANY = 60_000
-_FEW = 5_000  # still five steps of SCAN
+_MANY = 30_000
+_SOME = 2_500  # three steps of SCAN
+_FEW = 1_000  # five steps of SCAN where an accident is to happen
 _PLACES = {"server": 2, "python": 3}  # version whose migrations are done there
 
 # Runs ``migrate``, and does something to itself before or after the n-th call of a part of the engine.
@@ -25,7 +26,7 @@ from redis_models.cli.main import main
 from redis_models.migrations import bookkeeping, passes
 
 moment, place, nth, sent = sys.argv[1], sys.argv[2], int(sys.argv[3]), getattr(signal, sys.argv[4])
-passes._CHECKPOINT_S = 0.0
+passes._COUNT, passes._CHECKPOINT_S = 200, 0.0
 calls = 0
 
 def accident(owner, name):
@@ -85,12 +86,17 @@ def _start(project: Any, *arguments: str) -> "subprocess.Popen[str]":
 
 def _await_changes(process: "subprocess.Popen[str]", least: int) -> None:
     """Read the progress of a run until so many records are changed."""
+    _await_told(process, lambda told: told.get("changed", 0) >= least)
+
+
+def _await_told(process: "subprocess.Popen[str]", is_it: Callable[[dict[str, Any]], bool]) -> None:
     assert process.stderr is not None
-    for line in process.stderr:
-        told = json.loads(line)
-        if told.get("changed", 0) >= least:
-            return
-    pytest.fail("the run ended too early")
+    if not any(is_it(json.loads(line)) for line in process.stderr):
+        pytest.fail("the run ended too early")
+
+
+def _lease_ends_ms(client: Any) -> int:
+    return int(client.hget("redis_models:{default}:lease", "until"))
 
 
 def _await_stop(process: "subprocess.Popen[str]") -> None:
@@ -204,7 +210,7 @@ def test_what_two_stopped_runs_left_on_both_sides_is_brought_to_the_target_betwe
 def test_a_cursor_of_the_server_before_its_restart_is_not_used(new_server: Any, new_project: Any) -> None:
     server = new_server("--appendonly", "yes", "--hash-seed", "first")
     project = new_project(server)
-    project.fill(_FEW)
+    project.fill(_SOME)
     project.deploy(2)
     _have_accident(project, "after", "checkpoint", 4, "SIGKILL").wait()
     server.kill()
@@ -213,8 +219,8 @@ def test_a_cursor_of_the_server_before_its_restart_is_not_used(new_server: Any, 
     done = project.end(_start(project))
 
     assert done.code == 0
-    assert json.loads(done.err.splitlines()[0])["seen"] < _FEW / 2  # it began anew
-    _assert_all(project, _FEW, 2)
+    assert json.loads(done.err.splitlines()[0])["seen"] < _SOME / 2  # it began anew
+    _assert_all(project, _SOME, 2)
 
 
 def test_ctrl_c_pauses_with_6_and_the_same_command_goes_on(shop: Any) -> None:
@@ -298,10 +304,13 @@ def test_a_second_runner_that_waited_does_not_carry_out_a_plan_that_is_overtaken
 
 def test_a_run_that_takes_longer_than_its_lease_keeps_it(shop: Any) -> None:
     shop.settings(REDIS_URL=shop.server.url, APPS=["shop"], LEASE_SECONDS=1)
-    shop.fill(_MANY)
+    shop.fill(2 * _MANY)
     shop.deploy(3)
     first = _start(shop, "--batch", "10")
-    _await_changes(first, _MANY // 2)  # seconds later
+    _await_changes(first, 1)
+    with shop.server.client() as client:
+        ends_ms = _lease_ends_ms(client)
+        _await_told(first, lambda _: _lease_ends_ms(client) > ends_ms + 1000)
 
     second = shop.migrate("shop", "2")
     first.kill()

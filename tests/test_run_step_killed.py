@@ -28,7 +28,7 @@ def test_killed_in_a_step_a_run_goes_on_or_asks_as_the_step_says(project: Any, m
     project.deploy(3)
     project.migration("0004_count", _STEP.format(may_run_twice=may_run_twice))
     project.fill(20)
-    killed = project.migrate()
+    killed = project.migrate_apart()
 
     again = project.migrate()
     marks = [row["mark"] for row in json.loads(project.run("--json", "showmigrations").out)["apps"]["shop"]]

@@ -1,15 +1,12 @@
-"""A chain of migrations of one app, run in this process on the shared server; and commands likewise."""
+"""A chain of migrations of one app, run in this process on the shared server."""
 
-import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import redis
 
-from redis_models.cli.main import main
 from redis_models.client import SyncClient, run
 from redis_models.migrations.bookkeeping import Shelf
 from redis_models.migrations.chain import Chain, Link
@@ -133,28 +130,6 @@ def database(client: redis.Redis) -> Iterator[Database]:
 def chain() -> Callable[..., Chain]:
     """Give what makes a chain."""
     return chain_of
-
-
-@pytest.fixture
-def here(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Iterator[Callable[..., Any]]:
-    """Give what runs a command of a project in this process, in a tenth of the time: ``here(project, "migrate")``."""
-    monkeypatch.setattr(sys, "path", list(sys.path))
-    monkeypatch.setattr(sys, "dont_write_bytecode", True)  # files change within a second
-
-    def forget() -> None:
-        for name in [name for name in sys.modules if name.partition(".")[0] == "shop"]:
-            del sys.modules[name]
-
-    def run_here(project: Any, *arguments: str) -> Any:
-        forget()
-        monkeypatch.chdir(project.root)
-        capsys.readouterr()
-        code = main(arguments, "redis-models")
-        out, err = capsys.readouterr()
-        return SimpleNamespace(code=code, out=out, err=err)
-
-    yield run_here
-    forget()
 
 
 @pytest.fixture

@@ -353,7 +353,7 @@ def test_a_process_that_is_really_killed_is_succeeded_at_once(project: Any, mome
     project.fill(60)
     project.deploy(3)
     project.write("accident.py", _ACCIDENT)
-    killed = project.run("accident.py", moment, str(nth))
+    killed = project.run_apart("accident.py", moment, str(nth))
 
     done = project.migrate()
 

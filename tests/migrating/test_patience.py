@@ -49,8 +49,8 @@ _SLOW = """
 class Shop:
     """A project on a server of its own, whose records are of version 1 and take their time to version 3."""
 
-    def __init__(self, project: Any, here: Callable[..., Any]) -> None:
-        self.project, self.server, self._here = project, project.server, here
+    def __init__(self, project: Any) -> None:
+        self.project, self.server = project, project.server
         project.fill(_COUNT)
         project.deploy(2)
         models = project.root / "shop/models.py"
@@ -69,7 +69,7 @@ class Shop:
     def migrate(self, *arguments: str) -> Any:
         """Run ``migrate`` to its end, fast."""
         self.hurry()
-        return self._here(self.project, "migrate", *arguments, *_CONSENT)
+        return self.project.run("migrate", *arguments, *_CONSENT)
 
     def hurry(self) -> None:
         """Let the function of the migration be fast."""
@@ -87,9 +87,9 @@ class Shop:
 
 
 @pytest.fixture
-def shop(new_server: Callable[..., Any], new_project: Callable[..., Any], here: Callable[..., Any]) -> Shop:
+def shop(new_server: Callable[..., Any], new_project: Callable[..., Any]) -> Shop:
     """A project on a server that writes its AOF, and calls a script of 50 ms slow."""
-    return Shop(new_project(new_server("--appendonly", "yes", "--lua-time-limit", "50")), here)
+    return Shop(new_project(new_server("--appendonly", "yes", "--lua-time-limit", "50")))
 
 
 def _await_told(process: "subprocess.Popen[str]", is_it: Callable[[dict[str, Any]], object]) -> dict[str, Any]:

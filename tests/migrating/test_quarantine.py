@@ -3,8 +3,6 @@
 import io
 import json
 import signal
-import sys
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -21,8 +19,8 @@ _BAD = {
 class Shop:
     """A project with 30 good records, three bad ones and a list, whose migrations are done by Python."""
 
-    def __init__(self, project: Any, here: Callable[..., Any]) -> None:
-        self.project, self._here = project, here
+    def __init__(self, project: Any) -> None:
+        self.project = project
         project.fill(30)
         project.deploy(3)
         with project.server.client() as client:
@@ -33,7 +31,7 @@ class Shop:
 
     def say(self, *arguments: str) -> Any:
         """Run a command."""
-        return self._here(self.project, *arguments)
+        return self.project.run(*arguments)
 
     def migrate(self, *arguments: str) -> Any:
         """Run ``migrate`` with every consent."""
@@ -72,9 +70,9 @@ class Shop:
 
 
 @pytest.fixture
-def shop(project: Any, here: Callable[..., Any]) -> Shop:
+def shop(project: Any) -> Shop:
     """A project that has bad records among good ones."""
-    return Shop(project, here)
+    return Shop(project)
 
 
 def test_a_run_goes_on_past_records_that_it_cannot_rewrite_and_leaves_them_as_they_are(shop: Shop) -> None:
@@ -223,10 +221,10 @@ class Typed(io.StringIO):
         return True
 
 
-def test_drop_asks_on_a_terminal_and_takes_no_for_an_answer(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_drop_asks_on_a_terminal_and_takes_no_for_an_answer(shop: Shop) -> None:
     shop.migrate(*_ASIDE)
     before = shop.dump()
-    monkeypatch.setattr(sys, "stdin", Typed("n\ny\n"))
+    shop.project.keyboard = Typed("n\ny\n")
 
     declined = shop.quarantine("drop", "customer:7")
     kept = shop.dump()
@@ -300,7 +298,7 @@ def test_who_reads_or_writes_a_record_in_quarantine_is_told_why_it_cannot_be_had
     shop.migrate(*_ASIDE)
     shop.project.write("reader.py", _READER)
 
-    read = shop.project.run("reader.py")
+    read = shop.project.run_apart("reader.py")
 
     assert read.code == 0, read.err
     get, good, patch, select = read.out.splitlines()
@@ -339,7 +337,7 @@ sys.exit(main(sys.argv[3:], "redis-models"))
 def test_killed_around_the_note_it_is_made_by_the_next_run(shop: Shop, moment: str, nth: int) -> None:
     shop.project.write("killed.py", _KILLED)
     command = ("migrate", *_ASIDE, "--batch", "3", *_CONSENT)
-    assert shop.project.run("killed.py", moment, str(nth), *command).code == -signal.SIGKILL
+    assert shop.project.run_apart("killed.py", moment, str(nth), *command).code == -signal.SIGKILL
 
     done = shop.migrate(*_ASIDE)
 
@@ -354,7 +352,8 @@ def test_killed_between_a_retry_and_its_note_nothing_is_done_twice(shop: Shop) -
     shop.migrate(*_ASIDE)
     shop.mend()
     shop.project.write("killed.py", _KILLED)
-    assert shop.project.run("killed.py", "before", "1", "quarantine", "retry", "customer:8").code == -signal.SIGKILL
+    killed = shop.project.run_apart("killed.py", "before", "1", "quarantine", "retry", "customer:8")
+    assert killed.code == -signal.SIGKILL
     held = shop.dump()[b"customer:8"]
 
     [retried] = shop.told("retry", "customer:8")

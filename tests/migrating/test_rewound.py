@@ -51,9 +51,10 @@ class Rewound:
     """
 
     def __init__(self, database: Any, at: int, lag: int) -> None:
-        self._database, self._at, self._lag = database, at, lag
+        self._database, self._at, self._last_got = database, at, max(0, at - lag)
         self._exchange: Any = database.exchange
-        self._states = [_save(database.client)]
+        self._got = _save(database.client)
+        self._count = 0
         self.is_rewound = False
 
     def exchange(self, commands: Sequence[tuple[Any, ...]]) -> Any:
@@ -61,10 +62,12 @@ class Rewound:
         if commands and commands[0] == ("INFO", "server") and self.is_rewound:
             return [reply.replace(b"run_id:", b"run_id:f") for reply in replies]
         if not self.is_rewound and commands:
-            self._states.append(_save(self._database.client))
-            if len(self._states) > self._at:
+            self._count += 1
+            if self._count == self._last_got:
+                self._got = _save(self._database.client)
+            if self._count == self._at:
                 self.is_rewound = True
-                _restore(self._database.client, self._states[max(0, self._at - self._lag)])
+                _restore(self._database.client, self._got)
         return replies
 
     def __getattr__(self, name: str) -> Any:

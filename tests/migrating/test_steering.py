@@ -40,8 +40,8 @@ _SLOW = """
 class Shop:
     """A project whose migration is slow, and the commands that are said to it."""
 
-    def __init__(self, project: Any, here: Callable[..., Any]) -> None:
-        self.project, self._here = project, here
+    def __init__(self, project: Any) -> None:
+        self.project = project
         project.fill(_COUNT)
         project.deploy(2)
         models = project.root / "shop/models.py"
@@ -57,12 +57,12 @@ class Shop:
 
     def say(self, *arguments: str) -> Any:
         """Say something to the run that is under way, from this process."""
-        return self._here(self.project, "migrate", *arguments)
+        return self.project.run("migrate", *arguments)
 
     def finish(self) -> Any:
         """Run ``migrate`` to its end, in this process."""
         self.hurry()
-        return self._here(self.project, "migrate", "--yes", "--allow-destructive")
+        return self.project.run("migrate", "--yes", "--allow-destructive")
 
     def hurry(self) -> None:
         """Let the function of the migration be fast."""
@@ -71,7 +71,7 @@ class Shop:
 
     def status(self) -> Any:
         """Give what ``--status`` says to programs."""
-        return json.loads(self._here(self.project, "--json", "migrate", "--status").out)
+        return json.loads(self.project.run("--json", "migrate", "--status").out)
 
     def pace(self) -> str:
         """Give the pace that ``--status`` shows; "" where there is no run."""
@@ -90,14 +90,14 @@ class Shop:
         for key, old in self.before.items():
             kept = {"id": old["id"], "full_name": old["name"], "age": old["age"]}
             assert found[key].items() >= {**kept, "_v": b"3", "visits": b"1000", "currency": b"EUR"}.items()
-        assert self._here(self.project, "migrate", "shop", "1", "--yes", "--allow-destructive").code == 0
+        assert self.project.run("migrate", "shop", "1", "--yes", "--allow-destructive").code == 0
         assert self.project.records() == self.before
 
 
 @pytest.fixture
-def shop(project: Any, here: Callable[..., Any]) -> Shop:
+def shop(project: Any) -> Shop:
     """A project with 300 records of version 1, whose way to version 3 takes six seconds or none."""
-    return Shop(project, here)
+    return Shop(project)
 
 
 def _told(process: "subprocess.Popen[str]") -> dict[str, Any]:
