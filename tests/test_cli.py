@@ -47,6 +47,11 @@ def run(monkeypatch: pytest.MonkeyPatch) -> Run:
     return run
 
 
+def run_python(*arguments: str) -> "subprocess.CompletedProcess[str]":
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(entry for entry in sys.path if entry)}
+    return subprocess.run([sys.executable, *arguments], env=environment, capture_output=True, text=True, check=False)
+
+
 def raiser(error: BaseException) -> Callable[[CliContext], object]:
     def action(_context: CliContext) -> object:
         raise error
@@ -241,12 +246,13 @@ def test_help_needs_neither_settings_nor_a_server(
 
 def test_every_file_in_the_commands_folder_is_a_command() -> None:
     context = click.Context(program)
-    for name in program.list_commands(context):
+    assert program.list_commands(context) == list(commands.SUMMARIES)
+    for name in commands.SUMMARIES:
         command = program.get_command(context, name)
 
         assert command is not None
         assert command.name == name
-        assert command.get_short_help_str()
+        assert command.help
 
 
 def test_settings_errors_reach_the_edge_from_a_command(
@@ -261,13 +267,44 @@ def test_settings_errors_reach_the_edge_from_a_command(
 
 
 def test_python_m_redis_models_is_the_same_program() -> None:
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(entry for entry in sys.path if entry)}
-    done = subprocess.run(
-        [sys.executable, "-m", "redis_models", "nope"], env=environment, capture_output=True, text=True, check=False
-    )
+    done = run_python("-m", "redis_models", "nope")
 
     assert done.returncode == 2
     assert done.stderr == "error: unknown command 'nope'; 'python -m redis_models --help' lists the commands\n"
+
+
+def test_help_lists_every_command_in_a_line_and_imports_none() -> None:
+    script = "import sys; from redis_models.cli.main import main; main(['--help']); print(*sys.modules)"
+
+    done = run_python("-c", script)
+
+    *shown, imported = done.stdout.splitlines()
+    assert [line.split(maxsplit=1) for line in shown[shown.index("Commands:") + 1 : -2]] == [
+        [name, summary] for name, summary in commands.SUMMARIES.items()
+    ]
+    assert {"redis", "pydantic"}.isdisjoint(imported.split())
+
+
+# Each in a process that has imported the runtime, which takes long, and nothing of commands and migrations.
+_EACH_APART = """
+import os, runpy, sys
+import click
+from redis_models import Model, Store
+
+for name in sys.argv[1:]:
+    child = os.fork()
+    if not child:
+        sys.argv[1:] = [name, "--nonsense"]
+        runpy.run_module("redis_models", run_name="__main__", alter_sys=True)
+    print(name, os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+"""
+
+
+def test_every_command_can_be_the_first_that_is_imported() -> None:
+    done = run_python("-c", _EACH_APART, *commands.SUMMARIES)
+
+    assert done.stdout.splitlines() == [f"{name} 2" for name in commands.SUMMARIES], done.stderr
+    assert done.stderr.count("No such option '--nonsense'") == len(commands.SUMMARIES)
 
 
 def test_version_is_printed_to_stdout(capsys: pytest.CaptureFixture[str]) -> None:
