@@ -18,6 +18,7 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from redis_models import Store
+from redis_models import client as redis_client
 from redis_models.server_program import VARIABLE, server_binary
 
 from .projects import Project
@@ -25,8 +26,8 @@ from .projects import Project
 _TESTS = Path(__file__).parent
 # What is run again on every engine: the tests of redis_models itself and of what it does in the server.
 RUNTIME = (
-    "adopting", "client", "contract", "engines", "ext", "faults", "model", "types", "verbs",
-    "test_conversions_in_server.py", "test_guard.py", "test_lease.py", "test_life_spans.py", "test_pydantic1.py",
+    "adopting", "client", "contract", "engines", "ext", "faults", "guard", "model", "types", "verbs",
+    "test_conversions_in_server.py", "test_lease.py", "test_life_spans.py", "test_pydantic1.py",
     "test_rewriting.py", "test_store.py", "test_upgrade.py",
 )  # fmt: skip
 
@@ -177,6 +178,12 @@ def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(name)
     if " 6." not in ENGINE:  # which is too old for embedded:
         monkeypatch.setenv(VARIABLE, PROGRAM)  # in this process and in those that tests start
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Wait for no server between two tries to reach it, for tests where none is or comes."""
+    monkeypatch.setattr(redis_client, "_PAUSES", (0.0, 0.0, 0.0))
 
 
 @pytest.fixture(autouse=True)

@@ -35,6 +35,7 @@ async def _refusals(models_of: ModelsOf, store: Store) -> list[RedisModelsError]
     return errors
 
 
+@pytest.mark.usefixtures("impatient")
 async def test_a_server_that_is_not_there_is_named_with_the_cure(tmp_path: Any, models_of: ModelsOf) -> None:
     url = f"unix://{tmp_path}/nobody"
 

@@ -1,11 +1,13 @@
 """Fixtures for the extensions: applications, and clients that call them without a socket."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack
 
 import httpx
 import pytest
 from fastapi import APIRouter, FastAPI
+
+from .items import MODELS
 
 Serve = Callable[..., Awaitable[httpx.AsyncClient]]
 
@@ -23,3 +25,10 @@ async def serve() -> AsyncIterator[Serve]:
             return await clients.enter_async_context(httpx.AsyncClient(transport=transport, base_url="http://test"))
 
         yield start
+
+
+@pytest.fixture(autouse=True)
+def _unbound_after() -> Iterator[None]:
+    yield
+    for model in MODELS:
+        model._store = None

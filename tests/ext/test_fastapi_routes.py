@@ -1,77 +1,21 @@
 """The generated routes, each as the contract of the seed has it, on a real server."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator
-from typing import Annotated, Any
+from collections.abc import Awaitable, Callable
+from typing import Any
 
 import httpx
 import pytest
 import redis
-from fastapi import Depends, FastAPI, HTTPException
-from pydantic import BaseModel, model_validator
-from pydantic import Field as PydanticField
+from fastapi import FastAPI, HTTPException
 
-from redis_models import AutoModel, Field, Model, Store
+from redis_models import Store
 from redis_models.errors import DecodeError
 from redis_models.ext.FastAPI import CRUDRouter
 
+from .items import WHOLE, Auto, Item, Numbered, Span
+
 Serve = Callable[..., Awaitable[httpx.AsyncClient]]
-
-
-class Address(BaseModel):
-    street: str
-    zip_code: str | None = None
-
-
-class Item(Model):
-    id: str = Field(primary_key=True)
-    price: float
-    tags: list[int] = Field(default_factory=list[int])
-    note: str | None = None
-    amount: int = Field(default=1, ge=0)
-    address: Address | None = None
-
-
-class Auto(AutoModel):
-    id: str = Field(primary_key=True)
-    count_of: int = 0
-
-
-class Numbered(Model):
-    number: int = Field(primary_key=True)
-    name: str = ""
-
-
-class Span(Model):
-    """Valid only as a whole, and named otherwise outside."""
-
-    key: str = Field(primary_key=True, alias="k")
-    low: int = Field(alias="from")
-    high: int = Field(alias="to")
-
-    @model_validator(mode="after")
-    def _in_order(self) -> "Span":
-        if self.low > self.high:
-            raise ValueError("from must not be above to")
-        return self
-
-
-MODELS: list[type[Model]] = [Item, Auto, Numbered, Span]
-WHOLE: dict[str, object] = {
-    "id": "a",
-    "price": 2.5,
-    "tags": [1, 2],
-    "note": "n",
-    "amount": 3,
-    "address": {"street": "s", "zip_code": "z"},
-}
-
-
-@pytest.fixture(autouse=True)
-def _unbound_after() -> Iterator[None]:
-    yield
-    for model in MODELS:
-        model._store = None
 
 
 def _is_empty(client: Any) -> bool:
@@ -337,87 +281,6 @@ async def test_any_text_may_be_a_primary_key(store: Store, serve: Serve, key: st
     assert await Item.count() == 0
 
 
-async def test_routes_can_be_left_out(store: Store, serve: Serve) -> None:
-    http = await serve(CRUDRouter(Item, store, delete_all_route=False, update_route=False, get_one_route=False))
-    await http.post("/item", json=WHOLE)
-
-    assert (await http.delete("/item")).status_code == 405
-    assert (await http.put("/item/a", json=WHOLE)).status_code == 405
-    assert (await http.get("/item/a")).status_code == 405
-    assert await Item.count() == 1
-
-
-async def test_routes_can_depend_on_something(store: Store, serve: Serve) -> None:
-    def locked() -> None:
-        raise HTTPException(401)
-
-    http = await serve(CRUDRouter(Item, store, delete_all_route=[Depends(locked)], create_route=[Depends(locked)]))
-
-    assert (await http.delete("/item")).status_code == 401
-    assert (await http.post("/item", json=WHOLE)).status_code == 401
-    assert (await http.get("/item")).status_code == 200
-
-
-async def test_prefix_tags_and_options_of_the_router_are_those_given(store: Store, serve: Serve) -> None:
-    app = FastAPI()
-    http = await serve(CRUDRouter(Item, store, prefix="shop/items/", tags=["Shop"], deprecated=True), app=app)
-
-    assert (await http.get("/shop/items")).status_code == 200
-    assert app.openapi()["paths"]["/shop/items"]["get"]["tags"] == ["Shop"]
-    assert app.openapi()["paths"]["/shop/items"]["get"]["deprecated"] is True
-
-
-async def test_a_router_may_stand_at_the_root_or_below_another_prefix(store: Store, serve: Serve) -> None:
-    app = FastAPI()
-    app.include_router(CRUDRouter(Numbered, store), prefix="/v1")
-    http = await serve(CRUDRouter(Item, store, prefix="/"), app=app)
-    await http.post("/", json=WHOLE)
-    await http.post("/v1/numbered", json={"number": 1})
-
-    assert (await http.get("/")).json() == [WHOLE]
-    assert (await http.get("/a")).json() == WHOLE
-    assert (await http.get("/v1/numbered/1")).status_code == 200
-
-
-async def test_a_router_may_lie_in_a_mounted_application(store: Store, serve: Serve) -> None:
-    inner, outer = FastAPI(), FastAPI()
-    inner.include_router(CRUDRouter(Item, store))
-    outer.mount("/api", inner)
-    http = await serve(app=outer)
-    await Item.insert(Item(id="a/b", price=1))
-
-    assert (await http.get("/api/item/a%2Fb")).json()["id"] == "a/b"
-
-
-async def test_a_route_of_the_application_takes_the_place_of_a_generated_one(store: Store, serve: Serve) -> None:
-    router = CRUDRouter(Item, store)
-
-    @router.get("/{name}")
-    async def mine(name: str) -> str:
-        return name
-
-    @router.get("/{item_id}/tags")
-    async def tags(item_id: str) -> list[int]:
-        return (await Item.get(item_id)).tags
-
-    app = FastAPI()
-    http = await serve(router, app=app)
-    await http.post("/item", json=WHOLE)
-
-    assert (await http.get("/item/a")).json() == "a"
-    assert (await http.get("/item/a/tags")).json() == [1, 2]
-    assert (await http.put("/item/a", json={"price": 1})).status_code == 200
-    assert set(app.openapi()["paths"]) == {"/item", "/item/{name}", "/item/{item_id}", "/item/{item_id}/tags"}
-
-
-async def test_a_model_that_is_bound_already_needs_no_store(store: Store, serve: Serve) -> None:
-    store.register_model(Item)
-
-    http = await serve(CRUDRouter(Item))
-
-    assert (await http.get("/item")).json() == []
-
-
 async def test_an_automodel_is_written_once_by_a_post_and_never_by_a_get(
     store: Store, client: redis.Redis, serve: Serve
 ) -> None:
@@ -458,31 +321,6 @@ async def test_parsing_a_body_or_answering_with_an_automodel_writes_nothing(
     assert _is_empty(client)
 
 
-class NewItem(BaseModel):
-    price: float
-    id: Annotated[str, PydanticField(default_factory=lambda: "made")]
-    amount: int = 42
-    address: Address | None = None
-    stranger: str = "is no field"
-
-
-class Changes(BaseModel):
-    price: float | None = None
-    note: str | None = None
-
-
-async def test_bodies_may_be_classes_of_ones_own(store: Store, serve: Serve) -> None:
-    http = await serve(CRUDRouter(Item, store, NewItem, Changes))
-
-    posted = await http.post("/item", json={"price": 1, "address": {"street": "s"}})
-    changed = await http.put("/item/made", json={"note": "new"})
-
-    wanted: dict[str, object] = {"id": "made", "price": 1.0, "tags": [], "note": None, "amount": 42}
-    assert posted.json() == {**wanted, "address": {"street": "s", "zip_code": None}}
-    assert changed.json() == {**posted.json(), "note": "new"}
-    assert (await http.put("/item/made", json={"price": None})).status_code == 422
-
-
 async def test_a_bad_record_is_left_out_of_the_list_and_named(
     store: Store, client: redis.Redis, serve: Serve, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -507,6 +345,7 @@ async def test_a_bad_record_itself_is_an_error_of_the_server(store: Store, clien
         await http.get("/item/a")
 
 
+@pytest.mark.usefixtures("impatient")
 async def test_while_the_server_is_away_503_is_answered_without_its_address(
     new_server: Callable[..., Any], serve: Serve
 ) -> None:

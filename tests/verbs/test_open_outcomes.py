@@ -16,6 +16,8 @@ from redis_models.errors import NotFoundError, ServerUnreachableError
 
 from .conftest import Call, Wire
 
+pytestmark = pytest.mark.usefixtures("impatient")
+
 
 class Item(Model):
     id: str = Field(primary_key=True)
