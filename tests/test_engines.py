@@ -24,7 +24,8 @@ def test_left_out_too(): pass
 """
 
 
-OPTIONS = "--pytest=-q -p no:cacheprovider -p no:xdist"
+# Without the plugins, which take three times as long to import as the rest.
+OPTIONS = "--pytest=-q -p no:cacheprovider -p no:xdist -p no:hypothesispytest -p no:anyio"
 
 
 def program(folder: Path, name: str, text: str) -> Path:

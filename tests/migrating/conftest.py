@@ -64,19 +64,24 @@ class Database:
 
     def dump(self) -> dict[str, Any]:
         """Give everything but the bookkeeping: hashes with the instants at which they end, and members of indexes."""
-        found: dict[str, Any] = {}
-        for key in sorted(self.client.scan_iter(count=1000)):
-            if key.startswith(b"redis_models"):
-                continue
-            name = key.decode()
-            kind = self.client.type(key)
+        keys = sorted(key for key in self.client.scan_iter(count=1000) if not key.startswith(b"redis_models"))
+        pipeline = self.client.pipeline(transaction=False)
+        for key in keys:
+            pipeline.type(key)
+        kinds = pipeline.execute()
+        for key, kind in zip(keys, kinds, strict=True):
             if kind == b"zset":
-                found[name] = self.client.zrange(key, 0, -1)
+                pipeline.zrange(key, 0, -1)
             elif kind == b"string":
-                found[name] = [self.client.get(key)]
+                pipeline.get(key)
             else:
-                found[name] = (self.client.hgetall(key), self.client.pexpiretime(key))
-        return found
+                pipeline.hgetall(key)
+            pipeline.pexpiretime(key)
+        replies = pipeline.execute()
+        return {
+            key.decode(): value if kind == b"zset" else [value] if kind == b"string" else (value, ends_ms)
+            for key, kind, value, ends_ms in zip(keys, kinds, replies[::2], replies[1::2], strict=True)
+        }
 
 
 class Watched:
