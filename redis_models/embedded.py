@@ -287,13 +287,16 @@ class EmbeddedServer:
             log.replace(self._at("server.log.1"))
 
     def _configuration(self) -> bytes:
+        path = self.socket_path
+        # Relative to dir, and so behind it: a server whose directory was moved away removes its own files when it ends,
+        # and not those of the next one here.
         settings = [
             b"port 0",
-            b"unixsocket " + _quote(self.socket_path),
-            b"unixsocketperm 600",
             b"dir " + _quote(self.directory),
-            b"logfile " + _quote(self._at("server.log")),
-            b"pidfile " + _quote(self._at("server.pid")),
+            b"unixsocket " + (b"db.sock" if path == self._at("db.sock") else _quote(path)),
+            b"unixsocketperm 600",
+            b"logfile server.log",
+            b"pidfile server.pid",
             b"daemonize no",
             b"appendonly yes",
             b"appendfsync everysec",

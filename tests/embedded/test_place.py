@@ -5,9 +5,11 @@
 
 import os
 import re
+import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import redis
@@ -24,6 +26,28 @@ def test_a_removed_directory_is_made_again(
 
     with connect(server) as client:
         assert client.get("key") is None
+
+
+def test_the_server_of_a_directory_that_was_moved_away_takes_nothing_of_the_next_ones_along(
+    server: EmbeddedServer,
+    tmp_path: Path,
+    connect: Callable[..., redis.Redis],
+    pid_of: Callable[[EmbeddedServer], int],
+    watch: Callable[..., Any],
+) -> None:
+    first = pid_of(server)
+    witness = watch(server.socket_path)
+    Path(server.directory).rename(tmp_path / "elsewhere")
+    os.kill(first, signal.SIGSTOP)
+    with connect(server) as client:
+        client.set("key", "value")
+
+    os.kill(first, signal.SIGCONT)
+    witness.await_end()
+
+    with connect(server) as client:
+        assert client.get("key") == "value"
+    assert pid_of(server) == int(Path(server.directory, "server.pid").read_text())
 
 
 def test_a_copy_of_a_directory_is_another_database(
