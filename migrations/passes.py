@@ -15,6 +15,7 @@ from typing import Final, TypeVar, cast
 from redis.exceptions import ResponseError
 
 from redis_models.batches import Batches, Pause, check
+from redis_models.client import Driver
 from redis_models.errors import (
     IncompleteError,
     ServerBusyError,
@@ -77,11 +78,13 @@ class Policy:
         pace: Gives the pace of the moment.
         patience_s: How long to wait for a server that cannot do it now; 0 to stop at once.
         most_errors: How many records may go to quarantine before the run stops; 0 to stop at the first.
+        watch: Given what the run speaks to the server with, gives what it is to use instead.
     """
 
     pace: Callable[[], Pace]
     patience_s: float = 0.0
     most_errors: int = 0
+    watch: Callable[[Driver], Driver] = lambda driver: driver
 
 
 @dataclass(frozen=True)
@@ -107,7 +110,7 @@ class Work:
 
     @property
     def is_in_server(self) -> bool:
-        """Whether the server does most records by itself: every step up from ``source`` is static."""
+        """Whether the server does most records by itself: each step up is static."""
         return self.source < self.target and self.route.is_static(self.source, self.target)
 
 
@@ -198,8 +201,8 @@ class Runner:
         Records may have been written at an older version behind an earlier walk, and after a restart a cursor skips
         some. A walk that the server breaks off is begun again when it can go on, as the server's run allows.
         """
-        done = Outcome(changed=self.journal.changed if self.journal.model == work.label else 0)
-        walk, rounds = Outcome(), 0
+        done, walk, rounds = Outcome(), Outcome(), 0
+        done.changed = self.journal.changed if self.journal.model == work.label else 0
         while rounds < _ROUNDS:
             try:
                 run_id = yield from server_run_id()
@@ -258,10 +261,6 @@ class Runner:
 
     def _go_ahead(self, work: Work | Move, here: Journal) -> Batches[Pace]:
         """Wait until the pace allows the next script; give the pace.
-
-        Args:
-            work: What is being done.
-            here: Where the walk is.
 
         Raises:
             ServerBusyError: The server was not fit for it in time.

@@ -302,7 +302,7 @@ def _run(context: CliContext, client: SyncClient, tasks: list[_Task], options: _
         with hold_lease(client, settings.namespace, life_s=settings.lease_seconds, wait_s=options.wait_s) as lease:
             run(client, clear_control(settings.namespace))  # before the probe could hear what the last run was told
             with Probe(client, settings.namespace, options.limits) as probe:
-                policy = Policy(probe.pace, options.limits.patience_s, options.most_errors)
+                policy = Policy(probe.pace, options.limits.patience_s, options.most_errors, probe.watch)
                 for task in pending:
                     results[task.app.label] = _run_one(
                         context, client, lease, task, policy, run_again=options.run_again

@@ -103,7 +103,8 @@ def _purge(context: CliContext, app: App, position: int, dry_run: bool, wait_s: 
             Probe(client, settings.namespace, limits) as probe,
             shown_progress(context) as report,
         ):
-            return run(client, purge(lease, shelf, chain, position, pace=probe.pace, report=report, is_dry=dry_run))
+            work = purge(lease, shelf, chain, position, pace=probe.pace, report=report, is_dry=dry_run)
+            return run(probe.watch(client), work)
     except KeyboardInterrupt:
         raise IncompleteError(
             f"{app.label}: stopped before all records were done; run 'purge' again to go on"
