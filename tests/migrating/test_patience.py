@@ -1,7 +1,6 @@
 """Patience: a run waits for a server that cannot do it now, and goes on by itself; else it stops well, and says why."""
 
 import json
-import subprocess
 import threading
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -23,82 +22,15 @@ from redis_models.migrations.legs import make_journey
 from redis_models.migrations.pace import Pace, fixed_pace
 from redis_models.migrations.passes import Policy, Progress
 
+from .slow import SlowShop, await_told
+
 _COUNT = 200
-_CONSENT = ("--yes", "--allow-destructive")
-
-# Slow, until there is the file.
-_SLOW = """
-    import pathlib, time
-
-    def bonus(old, new):
-        if not pathlib.Path({hurry!r}).exists():
-            time.sleep(0.02)
-        new.visits = old.visits + 1000
-
-    def malus(old, new):
-        new.visits = old.visits - 1000
-
-    class Migration(migrations.Migration):
-        id = "cccc0003"
-        previous = "bbbb0002"
-        versions = {{"Customer": 3}}
-        operations = [migrations.Transform("Customer", bonus, back=malus)]
-"""
-
-
-class Shop:
-    """A project on a server of its own, whose records are of version 1 and take their time to version 3."""
-
-    def __init__(self, project: Any) -> None:
-        self.project, self.server = project, project.server
-        project.fill(_COUNT)
-        project.deploy(2)
-        models = project.root / "shop/models.py"
-        models.write_text(models.read_text().replace("version = 2", "version = 3"))
-        self._hurry = project.root / "hurry"
-        project.migration("0003_retype", _SLOW.format(hurry=str(self._hurry)))
-        self.before: dict[str, dict[str, bytes]] = project.records()
-
-    def start(self, patience_s: int) -> "subprocess.Popen[str]":
-        """Start ``migrate`` in a process of its own, and wait until it changed something."""
-        fixed = ("--max-latency-ms", "0", "--batch", "5", "--patience", str(patience_s), *_CONSENT)
-        process: subprocess.Popen[str] = self.project.start("--json", "migrate", *fixed)
-        _await_told(process, lambda told: told["changed"])
-        return process
-
-    def migrate(self, *arguments: str) -> Any:
-        """Run ``migrate`` to its end, fast."""
-        self.hurry()
-        return self.project.run("migrate", *arguments, *_CONSENT)
-
-    def hurry(self) -> None:
-        """Let the function of the migration be fast."""
-        self._hurry.touch()
-
-    def assert_whole(self) -> None:
-        """Check that every record is as an uninterrupted run leaves it, and comes back byte for byte."""
-        found = self.project.records()
-        assert found.keys() == self.before.keys()
-        for key, old in self.before.items():
-            kept = {"id": old["id"], "full_name": old["name"], "age": old["age"]}
-            assert found[key].items() >= {**kept, "_v": b"3", "visits": b"1000", "currency": b"EUR"}.items()
-        assert self.migrate("shop", "1").code == 0
-        assert self.project.records() == self.before
 
 
 @pytest.fixture
-def shop(new_server: Callable[..., Any], new_project: Callable[..., Any]) -> Shop:
+def shop(new_server: Callable[..., Any], new_project: Callable[..., Any]) -> SlowShop:
     """A project on a server that writes its AOF, and calls a script of 50 ms slow."""
-    return Shop(new_project(new_server("--appendonly", "yes", "--lua-time-limit", "50")))
-
-
-def _await_told(process: "subprocess.Popen[str]", is_it: Callable[[dict[str, Any]], object]) -> dict[str, Any]:
-    assert process.stderr is not None
-    for line in process.stderr:
-        told: dict[str, Any] = json.loads(line)
-        if is_it(told):
-            return told
-    raise AssertionError("the run ended too early")
+    return SlowShop(new_project(new_server("--appendonly", "yes", "--lua-time-limit", "50")), _COUNT)
 
 
 def _fill_up(server: Any) -> None:
@@ -165,11 +97,11 @@ _troubles = pytest.mark.parametrize(("begin", "end", "says"), _TROUBLES.values()
 
 @_troubles
 def test_a_run_waits_says_for_what_and_goes_on_by_itself(
-    shop: Shop, begin: Callable[[Any], None], end: Callable[[Any], None], says: str
+    shop: SlowShop, begin: Callable[[Any], None], end: Callable[[Any], None], says: str
 ) -> None:
-    running = shop.start(patience_s=300)
+    running = shop.start("--patience", "300")
     begin(shop.server)
-    waiting = _await_told(running, lambda told: told["pace"].startswith("waits: ") and says in told["pace"])
+    waiting = await_told(running, lambda told: told["pace"].startswith("waits: ") and says in told["pace"])
 
     end(shop.server)
     shop.hurry()
@@ -184,9 +116,9 @@ def test_a_run_waits_says_for_what_and_goes_on_by_itself(
 
 @_troubles
 def test_a_run_that_waited_long_enough_ends_with_7_and_says_for_what(
-    shop: Shop, begin: Callable[[Any], None], end: Callable[[Any], None], says: str
+    shop: SlowShop, begin: Callable[[Any], None], end: Callable[[Any], None], says: str
 ) -> None:
-    running = shop.start(patience_s=0)
+    running = shop.start("--patience", "0")
     begin(shop.server)
 
     ended = shop.project.end(running)

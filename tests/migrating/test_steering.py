@@ -3,7 +3,6 @@
 import json
 import os
 import signal
-import subprocess
 from collections.abc import Callable
 from typing import Any
 
@@ -13,61 +12,17 @@ from redis_models.client import run
 from redis_models.errors import DriftError
 from redis_models.migrations.control import read_control
 
+from .slow import SlowShop, await_told, told
+
 _COUNT = 300
 
-# Python's part of the migration: slow, until the test says "hurry".
-_SLOW = """
-    import time
-    import redis
-    client = redis.Redis(unix_socket_path={socket!r}, protocol=2)
 
-    def bonus(old, new):
-        if not client.exists("hurry"):
-            time.sleep(0.02)
-        new.visits = old.visits + 1000
-
-    def malus(old, new):
-        new.visits = old.visits - 1000
-
-    class Migration(migrations.Migration):
-        id = "cccc0003"
-        previous = "bbbb0002"
-        versions = {{"Customer": 3}}
-        operations = [migrations.Transform("Customer", bonus, back=malus)]
-"""
-
-
-class Shop:
-    """A project whose migration is slow, and the commands that are said to it."""
-
-    def __init__(self, project: Any) -> None:
-        self.project = project
-        project.fill(_COUNT)
-        project.deploy(2)
-        models = project.root / "shop/models.py"
-        models.write_text(models.read_text().replace("version = 2", "version = 3"))
-        project.migration("0003_retype", _SLOW.format(socket=project.server.socket_path))
-        self.before: dict[str, dict[str, bytes]] = project.records()
-
-    def start(self, *arguments: str) -> "subprocess.Popen[str]":
-        """Start ``migrate`` in a process of its own."""
-        fixed = ("--max-latency-ms", "0", "--batch", "5", *arguments, "--yes", "--allow-destructive")
-        process: subprocess.Popen[str] = self.project.start("--json", "migrate", *fixed)
-        return process
+class Shop(SlowShop):
+    """A project whose migration is slow, and the commands that are said to the run."""
 
     def say(self, *arguments: str) -> Any:
         """Say something to the run that is under way, from this process."""
         return self.project.run("migrate", *arguments)
-
-    def finish(self) -> Any:
-        """Run ``migrate`` to its end, in this process."""
-        self.hurry()
-        return self.project.run("migrate", "--yes", "--allow-destructive")
-
-    def hurry(self) -> None:
-        """Let the function of the migration be fast."""
-        with self.project.server.client() as client:
-            client.set("hurry", 1)
 
     def status(self) -> Any:
         """Give what ``--status`` says to programs."""
@@ -80,48 +35,22 @@ class Shop:
 
     def pings(self) -> int:
         """Count how often the probe asked."""
-        with self.project.server.client() as client:
+        with self.server.client() as client:
             return int(client.info("commandstats")["cmdstat_ping"]["calls"])
-
-    def assert_whole(self) -> None:
-        """Check that every record is as an uninterrupted run leaves it, and comes back byte for byte."""
-        found = self.project.records()
-        assert found.keys() == self.before.keys()
-        for key, old in self.before.items():
-            kept = {"id": old["id"], "full_name": old["name"], "age": old["age"]}
-            assert found[key].items() >= {**kept, "_v": b"3", "visits": b"1000", "currency": b"EUR"}.items()
-        assert self.project.run("migrate", "shop", "1", "--yes", "--allow-destructive").code == 0
-        assert self.project.records() == self.before
 
 
 @pytest.fixture
 def shop(project: Any) -> Shop:
     """A project with 300 records of version 1, whose way to version 3 takes six seconds or none."""
-    return Shop(project)
-
-
-def _told(process: "subprocess.Popen[str]") -> dict[str, Any]:
-    assert process.stderr is not None
-    line = process.stderr.readline()
-    assert line.startswith('{"t": "progress"'), line
-    told: dict[str, Any] = json.loads(line)
-    return told
-
-
-def _await_told(process: "subprocess.Popen[str]", is_it: Callable[[dict[str, Any]], object]) -> dict[str, Any]:
-    while True:
-        told = _told(process)
-        if is_it(told):
-            return told
+    return Shop(project, _COUNT)
 
 
 def test_a_run_is_shown_paused_and_let_go_on_from_another_process(shop: Shop, until: Callable[..., None]) -> None:
     nobody = shop.status()
     running = shop.start()
-    _await_told(running, lambda told: told["changed"])
     shown = shop.say("--status")
     paused = shop.say("--pause")
-    _await_told(running, lambda told: told["pace"].startswith("waits: paused by"))
+    await_told(running, lambda now: now["pace"].startswith("waits: paused by"))
     until(lambda: shop.pace().startswith("waits: paused by"))
     shown_paused, told_paused = shop.say("--status"), shop.status()
     held, asked = shop.project.records(), shop.pings()
@@ -149,14 +78,13 @@ def test_a_run_is_shown_paused_and_let_go_on_from_another_process(shop: Shop, un
 
 def test_limits_that_are_set_from_another_process_count_at_once(shop: Shop) -> None:
     running = shop.start()
-    before = _await_told(running, lambda told: told["changed"])
 
     smaller = shop.say("--set", "batch=2")
-    steps = [before["seen"]]
+    steps = [told(running)["seen"]]
     while len(steps) < 2 or steps[-1] - steps[-2] != 2:
-        steps.append(_told(running)["seen"])
+        steps.append(told(running)["seen"])
     slower = shop.say("--set", "max-latency-ms=0.0001", "--set", "batch=40")
-    slowed = _await_told(running, lambda told: told["pace"])
+    slowed = await_told(running, lambda now: now["pace"])
     shop.say("--set", "max-latency-ms=0")
     shop.hurry()
     done = shop.project.end(running)
@@ -172,15 +100,14 @@ def test_a_run_that_was_paused_and_killed_is_finished_by_a_plain_migrate(
     shop: Shop, until: Callable[..., None]
 ) -> None:
     running = shop.start()
-    _await_told(running, lambda told: told["changed"])
     shop.say("--pause")
-    _await_told(running, lambda told: told["pace"].startswith("waits: paused"))
+    await_told(running, lambda now: now["pace"].startswith("waits: paused"))
     running.kill()
     running.wait()
 
     stopped = shop.say("--status")
     nobody = shop.say("--resume")
-    done = shop.finish()
+    done = shop.migrate()
 
     assert "shop: stopped on its way to 0003_retype" in stopped.out
     assert "Nobody runs migrations." in stopped.out
@@ -192,15 +119,14 @@ def test_a_run_that_was_paused_and_killed_is_finished_by_a_plain_migrate(
 @pytest.mark.parametrize("is_paused", [False, True], ids=["at work", "paused"])
 def test_ctrl_c_is_a_pause(shop: Shop, is_paused: bool) -> None:
     running = shop.start()
-    _await_told(running, lambda told: told["changed"])
     if is_paused:
         shop.say("--pause")
-        _await_told(running, lambda told: told["pace"].startswith("waits: paused"))
+        await_told(running, lambda now: now["pace"].startswith("waits: paused"))
     running.send_signal(signal.SIGINT)
 
     ended = shop.project.end(running)
     status = shop.status()
-    done = shop.finish()
+    done = shop.migrate()
 
     assert ended.code == 6
     assert "paused; every record that was rewritten is whole. Run 'migrate' again to go on" in ended.err
@@ -213,7 +139,6 @@ def test_ctrl_c_is_a_pause(shop: Shop, is_paused: bool) -> None:
 @pytest.mark.parametrize("is_stopped", [False, True], ids=["at work", "SIGSTOP"])
 def test_a_run_that_is_aborted_writes_nothing_any_more(shop: Shop, is_stopped: bool) -> None:
     running = shop.start()
-    _await_told(running, lambda told: told["changed"])
     if is_stopped:
         running.send_signal(signal.SIGSTOP)
         os.waitid(os.P_PID, running.pid, os.WSTOPPED | os.WNOWAIT)
@@ -234,7 +159,7 @@ def test_a_run_that_is_aborted_writes_nothing_any_more(shop: Shop, is_stopped: b
     assert "ended by" in shown.out
     assert "no run is under way" in again.err
     assert _dump(shop.project) == dump
-    assert shop.finish().code == 0
+    assert shop.migrate().code == 0
     shop.assert_whole()
 
 
@@ -245,10 +170,10 @@ def _dump(project: Any) -> dict[bytes, bytes]:
 
 @pytest.mark.parametrize("said", [["--pause"], ["--resume"], ["--abort"], ["--set", "batch=5"]])
 def test_where_nobody_runs_there_is_nobody_to_be_told(shop: Shop, said: list[str]) -> None:
-    told = shop.say(*said)
+    refused = shop.say(*said)
 
-    assert told.code == 1
-    assert told.err == "error: no run is under way; 'migrate --status' tells what stopped half-way\n"
+    assert refused.code == 1
+    assert refused.err == "error: no run is under way; 'migrate --status' tells what stopped half-way\n"
     assert shop.project.bookkeeping() == set()
 
 
@@ -279,7 +204,6 @@ def test_what_makes_no_sense_is_refused_by_its_name(shop: Shop, said: list[str],
 
 def test_what_others_wrote_in_the_place_of_what_is_said_is_told_and_holds_the_run(shop: Shop) -> None:
     running = shop.start("--patience", "0")
-    _await_told(running, lambda told: told["changed"])
     with shop.project.server.client() as client:
         client.hset("redis_models:{default}:control", "batch", "0")
 
@@ -287,7 +211,7 @@ def test_what_others_wrote_in_the_place_of_what_is_said_is_told_and_holds_the_ru
 
     assert ended.code == 7
     assert "redis_models:{default}:control cannot be read (batch 0 is not from 1 to 100); delete that key" in ended.err
-    assert shop.finish().code == 0
+    assert shop.migrate().code == 0
     shop.assert_whole()
 
 
