@@ -9,16 +9,17 @@ import threading
 import time
 from collections import deque
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from types import TracebackType
 from typing import Final, Self, cast
 
-from redis_models.batches import Batches, Command, Reply, check
+from redis_models.batches import Batches, check
 from redis_models.client import Driver, SyncClient, run
 from redis_models.errors import DriftError, ServerError
 
 from .control import Control, read_control
 from .pace import Limits, Pace, Sighting, added_latency, next_pace, own_latency
+from .timing import LATEST, Timed
 
 __all__ = ["Probe", "sighting_of"]
 
@@ -26,24 +27,8 @@ _EVERY_S: Final = 0.02
 _WINDOW: Final = 25  # probes that one decision is made of: half a second
 _INFO_EVERY: Final = 2  # windows
 _USUAL_OF: Final = 9  # probes before the run, for what is usual
-_LATEST: Final = 100  # batches of the run that one decision looks at
 # A thread that waits for the interpreter lock would measure that instead of the server: 5 ms is Python's own interval.
 _SWITCH_S: Final = 0.0005
-
-
-@dataclass(frozen=True)
-class _Timed:
-    """Takes down how long batches take, in milliseconds; pauses do not count."""
-
-    driver: Driver
-    taken_ms: deque[float]
-
-    def exchange(self, commands: Sequence[Command]) -> list[Reply]:
-        began = time.perf_counter()
-        replies = self.driver.exchange(commands)
-        if commands:
-            self.taken_ms.append((time.perf_counter() - began) * 1000)
-        return replies
 
 
 class Probe:
@@ -57,7 +42,7 @@ class Probe:
 
     def __init__(self, client: SyncClient, namespace: str, limits: Limits) -> None:
         self._client, self._namespace, self._limits = client, namespace, limits
-        self._taken_ms = deque[float](maxlen=_LATEST)
+        self._taken_ms = deque[float](maxlen=LATEST)
         self._pace = Pace(limits.batch_size)
         self._seen = Sighting()
         self._usual_ms = 0.0
@@ -84,7 +69,11 @@ class Probe:
 
     def watch(self, driver: Driver) -> Driver:
         """Give what the run is to speak to the server with, so that its batches are timed."""
-        return _Timed(driver, self._taken_ms)
+        return Timed(driver, self._taken_ms)
+
+    def note(self, batches_ms: Sequence[float]) -> None:
+        """Take in how long batches of the run took that others sent for it."""
+        self._taken_ms.extend(batches_ms)
 
     @property
     def limits(self) -> Limits:
