@@ -23,10 +23,10 @@ _PLACES = {"server": 2, "python": 3}  # version whose migrations are done there
 _ACCIDENT = """
 import os, signal, sys
 from redis_models.cli.main import main
-from redis_models.migrations import bookkeeping, passes
+from redis_models.migrations import bookkeeping, hands, keyspace, passes
 
 moment, place, nth, sent = sys.argv[1], sys.argv[2], int(sys.argv[3]), getattr(signal, sys.argv[4])
-passes._COUNT, passes._CHECKPOINT_S = 200, 0.0
+keyspace._COUNT, passes._CHECKPOINT_S = 200, 0.0
 calls = 0
 
 def accident(owner, name):
@@ -45,7 +45,7 @@ def accident(owner, name):
 
 if place == "rewrite":
     for name in ("rewrite_in_server", "rewrite_here", "rewrite_rest"):
-        accident(passes, name)
+        accident(hands, name)
 else:
     accident(bookkeeping.Shelf, place)
 sys.exit(main(["migrate", *sys.argv[5:], "--max-latency-ms", "0", "--yes", "--allow-destructive"], "redis-models"))

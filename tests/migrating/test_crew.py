@@ -45,8 +45,8 @@ _SLOW = """
 class Shop:
     """A project whose records are of version 1, and are brought to version 3 by a function."""
 
-    def __init__(self, project: Any, here: Callable[..., Any]) -> None:
-        self.project, self.server, self._here = project, project.server, here
+    def __init__(self, project: Any) -> None:
+        self.project, self.server = project, project.server
         project.fill(_COUNT)
         project.deploy(2)
         models = project.root / "shop/models.py"
@@ -76,13 +76,13 @@ class Shop:
     def migrate(self, *arguments: str) -> Any:
         """Run ``migrate`` fast, in this process, where a crew is not what is tried."""
         self.hurry()
-        ran = self._here(self.project, "migrate", *arguments, "--yes", "--allow-destructive")
+        ran = self.project.run("migrate", *arguments, "--yes", "--allow-destructive")
         assert ran.code == 0, ran.err
         return ran
 
     def run(self, *arguments: str) -> Any:
         """Run another command in this process."""
-        return self._here(self.project, *arguments)
+        return self.project.run(*arguments)
 
     def assert_finished(self) -> None:
         """Finish; check every record, and that it comes back byte for byte."""
@@ -96,8 +96,8 @@ class Shop:
 
 
 @pytest.fixture
-def shop(project: Any, here: Callable[..., Any]) -> Shop:
-    return Shop(project, here)
+def shop(project: Any) -> Shop:
+    return Shop(project)
 
 
 def _is_gone(pid: int) -> bool:
@@ -185,8 +185,8 @@ def test_what_members_cannot_rewrite_goes_to_quarantine_with_its_reason(shop: Sh
     with shop.server.client() as client:
         client.hset("customer:7", "visits", -1)
 
-    assert shop.project.migrate(*_CREW).code == 6
-    ran = shop.project.migrate(*_CREW, "--on-error", "quarantine")
+    assert shop.project.migrate_apart(*_CREW).code == 6
+    ran = shop.project.migrate_apart(*_CREW, "--on-error", "quarantine")
 
     assert ran.code == 0, ran.err
     listed = shop.run("quarantine", "list")
