@@ -135,7 +135,7 @@ def test_what_is_deleted_or_lives_longer_in_the_source_meanwhile_is_found(server
             if what == "deleted":
                 source.delete("customer:c7")
             elif what == "a later end":
-                source.pexpireat("customer:c7", source.pexpiretime("customer:c1") + 1)
+                source.pexpireat("customer:c7", source.pexpiretime("customer:c7") + 1)
             elif what == "no end":
                 source.persist("customer:c7")
             else:
