@@ -109,8 +109,8 @@ def make_plan(chain: Chain, state: State, target: int) -> Plan:
             f"{chain.app}: the migration files lead elsewhere than when a run that is not finished began; restore them"
             " as they were (functions may be mended), and finish it with 'migrate'"
         )
-    _refuse_back_through_squashed(chain, state, start, target)
     _refuse_back_through_purged(chain, state, start, target)
+    _refuse_back_through_squashed(chain, state, start, target)
     return plan_between(chain, start, target, journal)
 
 
@@ -130,8 +130,10 @@ def _refuse_back_through_squashed(chain: Chain, state: State, start: int, target
 
 
 def _refuse_back_through_purged(chain: Chain, state: State, start: int, target: int) -> None:
+    """Refuse the way back through what is purged; of a squashed migration a part of it may be left, for its files."""
     for link in chain.links[target:start]:
-        if any(id in state.ledger and state.ledger[id].is_purged for id in link.ids):
+        held = [state.ledger[id] for id in link.ids if id in state.ledger]
+        if held and all(one.is_purged for one in held):
             raise UnsafeError(
                 f"{chain.app}: {link.name} cannot be taken back, because what it kept aside for that was purged; make a"
                 " migration that leads on to the shape that you want"

@@ -24,7 +24,6 @@ from redis_models.migrations.passes import Policy, index_size
 from redis_models.migrations.planning import Plan, as_squashed
 from redis_models.migrations.probing import Probe
 from redis_models.migrations.quarantine import Quarantine
-from redis_models.migrations.recording import fake
 from redis_models.migrations.running import Result, sum_of
 from redis_models.migrations.safety import Finding
 from redis_models.migrations.schema import Snapshot
@@ -34,7 +33,9 @@ from ..amounts import Amount
 from ..apps import WithSteps, chosen_apps
 from ..consent import finding_document, pending_findings, refuse_automatic, refuse_unsafe
 from ..context import CliContext
+from ..contradictions import refuse_contradictions
 from ..exits import Exit
+from ..faking import fake_all
 from ..planned import journey_document, journey_lines
 from ..progress import shown_progress
 from ..rehearsals import rehearse_all
@@ -167,11 +168,16 @@ def command(
         raise click.UsageError("--sample is said with --dry-run")
     if verified and not check:
         raise click.UsageError("--verified is said with --check")
+    refuse_contradictions(
+        {"--plan": only_plan, "--dry-run": dry_run, "--check": check, "--fake": is_fake, steering.option: True}
+    )
+    refuse_contradictions({"--auto": is_auto, "TARGET": target is not None})
+    refuse_contradictions({"--auto": is_auto, "--fake": is_fake})
     if steering.is_asked:
         steer(context, client, apps, steering)
         return None
     if is_fake:
-        _fake(context, client, apps, target, wait_s)
+        fake_all(context, client, apps, target, wait_s)
         return None
     tasks = sorted((_task(context, client, one, target, is_auto) for one in apps), key=_is_staying)
     if check:
@@ -367,26 +373,6 @@ def _tell(context: CliContext, app: App, leg: Plan) -> None:
         context.out(f"Applied {app.label}.{link.name}")
     for link in leg.unapplied:
         context.out(f"Took back {app.label}.{link.name}")
-
-
-def _fake(context: CliContext, client: SyncClient, apps: list[App], target: str | None, wait_s: float) -> None:
-    for app in apps:
-        chain = context.chains[app.label]
-        shelf = Shelf(context.settings.namespace, app.label)
-        state = run(client, shelf.read())
-        position = (
-            chain.head_position if target is None else chain.target(target, len(as_squashed(chain, state.ledger)))
-        )
-        with hold_lease(
-            client, context.settings.namespace, life_s=context.settings.lease_seconds, wait_s=wait_s
-        ) as lease:
-            fake(client, lease, shelf, chain, position)
-        if state.journal is not None:
-            context.err(f"{app.label}: a run that stopped half-way is forgotten; its records may be of other versions")
-        context.out(
-            f"{app.label}: recorded as at {position} of {chain.head_position} migrations; no record was touched"
-        )
-    context.json({"command": "migrate", "ok": True, "faked": [app.label for app in apps]})
 
 
 def _summary(result: Result) -> str:

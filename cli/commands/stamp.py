@@ -62,5 +62,10 @@ def _warn(context: CliContext, label: str, done: Stamped) -> None:
         context.err(f"{label}: a run that stopped half-way is forgotten; its records may be of other versions")
     for id in done.removed:
         context.err(f"{label}: {id} is recorded as applied no longer")
+    for name in done.purged:
+        context.err(
+            f"{label}: {name} was purged, which nothing tells any more: records that it rewrote cannot have back what"
+            " they had before"
+        )
     for name in done.added:
         context.err(f"{label}: {name} is recorded as applied")

@@ -135,3 +135,23 @@ def test_what_is_purged_stays_so_when_an_edited_file_is_accepted(
     assert shop.command("migrate", "2") == 5
     assert "what it kept aside for that was purged" in shop.err
     assert _records(server) == after
+
+
+def test_a_purge_is_not_forgotten_by_fake_and_not_without_a_word_by_stamp(shop: Any) -> None:
+    _purged(shop, "shop", "2")
+
+    assert shop.command("migrate", "1", "--fake") == 5
+    assert "0002_alter_age stays recorded as applied, because what it kept aside was purged" in shop.err
+    assert "'stamp shop 1'" in shop.err
+    assert shop.command("migrate", "2", "--fake") == 0, shop.err
+    assert shop.command("migrate", "1") == 5
+    assert shop.command("stamp", "shop", "1") == 0
+    assert "0002_alter_age was purged, which nothing tells any more" in shop.err
+
+
+def test_the_way_back_through_what_was_purged_and_squashed_is_refused_for_the_purge(shop: Any) -> None:
+    _purged(shop)
+    assert shop.command("squashmigrations", "shop", "2", "3", "--yes") == 0, shop.err
+
+    assert shop.command("migrate", "1") == 5
+    assert "what it kept aside for that was purged" in shop.err
