@@ -20,7 +20,16 @@ from .passes import Work
 from .replaced import Replaced
 from .schema import Snapshot
 
-__all__ = ["IN_CLIENT_RATE", "IN_SERVER_RATE", "SQUASHED", "Plan", "as_squashed", "make_plan", "plan_between"]
+__all__ = [
+    "IN_CLIENT_RATE",
+    "IN_SERVER_RATE",
+    "SQUASHED",
+    "Plan",
+    "as_squashed",
+    "is_automatic",
+    "make_plan",
+    "plan_between",
+]
 
 IN_SERVER_RATE: Final = 100_000  # records a second, for estimates only: half of what two slow cores did
 IN_CLIENT_RATE: Final = 15_000
@@ -260,6 +269,11 @@ def _edited(chain: Chain, link: Link, entry: Entry, ledger: Mapping[str, Entry])
     )
 
 
+def is_automatic(chain: Chain, state: State) -> bool:
+    """Whether a database is where ``migrate --auto`` brought it, of an app without files."""
+    return not chain.links and not state.ledger and state.snapshot is not None
+
+
 def as_squashed(chain: Chain, ledger: Mapping[str, Entry]) -> Mapping[str, Entry]:
     """Give a ledger in which a squashed migration stands in the place of all those that it stands for.
 
@@ -289,6 +303,11 @@ def as_squashed(chain: Chain, ledger: Mapping[str, Entry]) -> Mapping[str, Entry
 
 def _check_snapshot(chain: Chain, state: State, position: int) -> None:
     expected = chain.snapshots[position]
+    if is_automatic(chain, state):
+        raise DriftError(
+            f"{chain.app}: there are no migration files, and 'migrate --auto' brought the database where it is; go on"
+            " with --auto, or begin files with 'makemigrations --from-redis'"
+        )
     if state.snapshot is not None and state.snapshot.fingerprint != expected.fingerprint:
         raise DriftError(
             f"{chain.app}: the snapshot stored in Redis ({state.snapshot.fingerprint}) is not what migration {position}"

@@ -6,7 +6,7 @@
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any, Final, TypeVar, cast
 
@@ -26,11 +26,13 @@ class Scope:
     Attributes:
         position: How many migrations are applied.
         fingerprint: Of the schemas.
-        run_id: Of the server's run; another run may have gone back to older data.
+        newest: Of all runs; one that came later may have brought records there and back again.
+        run_id: Of the server's run, which may have gone back to older data if it is another one; "" if nobody may ask.
     """
 
     position: int
     fingerprint: str
+    newest: str
     run_id: str
 
 
@@ -58,8 +60,13 @@ class Receipt:
         if self.problems:
             found = ", ".join(f"{count:,} {kind}" for kind, count in sorted(self.problems.items()))
             return f"the verification of {self.ended_at} found problems ({found})"
-        if (self.scope.position, self.scope.fingerprint) != (scope.position, scope.fingerprint):
+        if replace(self.scope, run_id=scope.run_id) != scope:
             return f"the verification of {self.ended_at} was before the migrations that are applied now"
+        if not self.scope.run_id or not scope.run_id:
+            return (
+                f"nobody can tell whether the server was restarted since the verification of {self.ended_at}, because"
+                " its access list denies INFO; grant it to this user"
+            )
         if self.scope.run_id != scope.run_id:
             return f"the server was restarted since the verification of {self.ended_at}"
         if now - datetime.fromisoformat(self.ended_at) > _FRESH:

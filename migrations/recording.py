@@ -16,7 +16,7 @@ from .bookkeeping import Entry, Shelf, State
 from .chain import Chain, Link
 from .history import Deed, Event
 from .lease import Lease, this_person, this_process
-from .planning import SQUASHED, Plan, as_squashed
+from .planning import SQUASHED, Plan, as_squashed, is_automatic
 
 __all__ = ["Stamped", "entry_of", "event_of", "events_of", "fake", "now", "stamp"]
 
@@ -108,7 +108,7 @@ def fake(client: SyncClient, lease: Lease, shelf: Shelf, chain: Chain, target: i
     """
     state = run(client, shelf.read())
     links = chain.links[:target]
-    if not chain.links and state.snapshot is not None and not state.ledger:
+    if is_automatic(chain, state):
         raise MigrationError(
             f"{shelf.app} has no migration files, so there is nothing to record; it is where 'migrate --auto' led"
         )
@@ -120,6 +120,8 @@ def fake(client: SyncClient, lease: Lease, shelf: Shelf, chain: Chain, target: i
             raise UnsafeError(_lost(shelf.app, one, links[-1].number if links else "zero"))
     events = [event_of(Deed.FAKED, link, lease.epoch) for link in added]
     events += [event_of(Deed.UNFAKED, state.ledger[id], lease.epoch) for id in removed]
+    if state.journal is not None and not events:  # what is forgotten of a run is told at least
+        events = [event_of(Deed.FAKED, _Place(f"at {target}"), lease.epoch)]
     applied = [_faked(link, state.ledger) for link in added]
     run(client, shelf.finish(lease.key, lease.epoch, applied, removed, chain.snapshots[target], events))
 

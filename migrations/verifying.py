@@ -19,11 +19,12 @@ from .bookkeeping import Shelf
 from .chain import Chain
 from .lineage import lineages_of
 from .passes import Progress, index_size, server_run_id
-from .planning import make_plan
+from .planning import is_automatic, make_plan
 from .quarantine import Quarantine
 from .receipts import Checkpoint, Desk, Receipt, Scope
 from .rewriting import is_another_type
 from .sampling import sample
+from .schema import Snapshot
 from .verdicts import Kind, Tally, Verdict, judge
 
 __all__ = ["Subject", "Verification", "look_at_some", "scope_of", "subjects_of", "unverified", "verify"]
@@ -123,11 +124,14 @@ def scope_of(shelf: Shelf, chain: Chain) -> Batches[Scope]:
     state = yield from shelf.read()
     if state.journal is not None:
         raise IncompleteError(f"{chain.app}: a run of migrate is under way, or stopped half-way; finish it first")
+    newest, run_id = (yield from shelf.newest_run()), (yield from server_run_id())
+    if is_automatic(chain, state):
+        return Scope(0, cast(Snapshot, state.snapshot).fingerprint, newest, run_id)
     plan = make_plan(chain, state, chain.head_position)
     if plan.start != plan.target:
         pending = ", ".join(link.name for link in plan.applied)
         raise MigrationError(f"{chain.app}: {pending} not applied yet; run 'migrate' first")
-    return Scope(plan.start, chain.snapshots[plan.start].fingerprint, (yield from server_run_id()))
+    return Scope(plan.start, chain.snapshots[plan.start].fingerprint, newest, run_id)
 
 
 def unverified(shelf: Shelf, chain: Chain) -> Batches[str | None]:

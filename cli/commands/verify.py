@@ -63,11 +63,11 @@ def _verify(
     context: CliContext, app: App, chosen: Sequence[type[Model]], limit: int | None, repair: bool, resume: bool
 ) -> tuple[dict[str, Tally], Receipt | None]:
     client, namespace, chain = context.store.sync_client, context.settings.namespace, context.chains[app.label]
-    if chain.links and not diff(chain.snapshots[-1], snapshot_of(app.models)).is_empty:
-        raise MigrationError(
-            f"{app.label}: the models have changes that no migration file has; run 'makemigrations' and 'migrate' first"
-        )
     shelf, desk = Shelf(namespace, app.label), Desk(namespace, app.label)
+    known = chain.snapshots[-1] if chain.links else run(client, shelf.read()).snapshot
+    if known is not None and not diff(known, snapshot_of(app.models)).is_empty:
+        what, how = ("migration file", "makemigrations' and 'migrate") if chain.links else ("run", "migrate --auto")
+        raise MigrationError(f"{app.label}: the models have changes that no {what} has; run '{how}' first")
     scope = run(client, scope_of(shelf, chain))
     subjects = subjects_of(chain, [model.__shape__ for model in chosen])
     if limit is not None:
@@ -92,8 +92,13 @@ def _start(app: App, scope: Scope, checkpoint: Checkpoint | None) -> Checkpoint 
     """Give where to go on.
 
     Raises:
-        MigrationError: What was read is of other data by now.
+        MigrationError: What was read is of other data by now, or may be.
     """
+    if checkpoint is not None and not scope.run_id:
+        raise MigrationError(
+            f"{app.label}: nobody can tell whether the server was restarted since that verification stopped, because"
+            " its access list denies INFO; grant it to this user, or start anew, without --resume"
+        )
     if checkpoint is not None and checkpoint.scope != scope:
         raise MigrationError(
             f"{app.label}: migrations ran, or the server was restarted, since that verification stopped; start anew,"

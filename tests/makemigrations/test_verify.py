@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -27,7 +28,7 @@ class Customer(Model):
         table = "{table}"
         ttl = 1000
 """
-_SCOPE = Scope(2, "f", "r")
+_SCOPE = Scope(2, "f", "n", "r")
 _RECEIPT = Receipt(
     _SCOPE, "2026-01-01T00:00:00+00:00", "2026-01-01T00:01:00+00:00", {"Customer": 3}, {}, {"endless": 1}
 )
@@ -180,9 +181,12 @@ def test_what_is_not_migrated_is_not_verified(shop: Any) -> None:
     [
         (_RECEIPT, _SCOPE, 0.5, None),
         (_RECEIPT, _SCOPE, 1.5, "more than a day old"),
-        (_RECEIPT, Scope(3, "f", "r"), 0.5, "before the migrations that are applied now"),
-        (_RECEIPT, Scope(2, "g", "r"), 0.5, "before the migrations that are applied now"),
-        (_RECEIPT, Scope(2, "f", "s"), 0.5, "the server was restarted since"),
+        (_RECEIPT, Scope(3, "f", "n", "r"), 0.5, "before the migrations that are applied now"),
+        (_RECEIPT, Scope(2, "g", "n", "r"), 0.5, "before the migrations that are applied now"),
+        (_RECEIPT, Scope(2, "f", "m", "r"), 0.5, "before the migrations that are applied now"),
+        (_RECEIPT, Scope(2, "f", "n", ""), 0.5, "because its access list denies INFO"),
+        (_RECEIPT, Scope(2, "f", "n", "s"), 0.5, "the server was restarted since"),
+        (replace(_RECEIPT, scope=Scope(2, "f", "n", "")), Scope(2, "f", "n", ""), 0.5, "access list denies INFO"),
         (Receipt(_SCOPE, "", "2026-01-01T00:01:00+00:00", {}, {"older": 2}, {}), _SCOPE, 0.5, "problems (2 older)"),
     ],
 )
@@ -258,3 +262,59 @@ def test_a_verification_beside_which_the_ledger_changed_leaves_no_receipt(
             assert shop.command("verify") == 8
 
         assert not client.exists("redis_models:{default}:receipt:shop")
+
+
+def test_a_receipt_is_void_once_records_went_back_and_came_again(shop: Any) -> None:
+    assert shop.command("verify") == 0, shop.out
+    assert shop.command("migrate", "1") == 0, shop.err
+    assert shop.command("migrate", "--allow-destructive") == 0, shop.err
+
+    assert shop.command("migrate", "--check", "--verified") == 1
+    assert "was before the migrations that are applied now; run 'verify'" in shop.out
+    assert shop.command("purge", "--yes") == 5
+    assert "run 'verify' first" in shop.err
+
+
+def test_a_receipt_outlives_a_purge_so_that_another_may_follow(shop: Any) -> None:
+    assert shop.command("verify") == 0, shop.out
+    for target in ("1", "2", "2"):
+        assert shop.command("purge", "shop", target, "--yes") == 0, shop.err
+
+    assert shop.command("migrate", "--check", "--verified") == 0, shop.out
+
+
+def test_a_receipt_is_void_once_a_run_that_stopped_is_forgotten(shop: Any, server: Any) -> None:
+    assert shop.command("verify") == 0, shop.out
+    head = shop.root / "shop/redis_migrations/HEAD"
+    before = head.read_text()
+    shop.models(_MODEL.format(version=3, table="customer").replace("age: int", "age: str"))
+    assert shop.run(options=("--no-input",)) == 0, shop.err
+    with server.client() as client:
+        client.hset("customer:c7", "_v", "9")
+        assert shop.command("migrate", "--allow-destructive") == 6, shop.err
+        client.hset("customer:c7", "_v", "2")
+    assert shop.command("migrate", "2", "--fake") == 0, shop.err
+    (head.parent / "0003_alter_age.py").unlink()
+    head.write_text(before)
+    shop.models(_MODEL.format(version=2, table="customer"))
+
+    assert shop.command("migrate", "--check", "--verified") == 1
+    assert "was before the migrations that are applied now" in shop.out
+
+
+def test_an_app_without_files_is_verified_against_what_its_last_run_left(project: Any, server: Any) -> None:
+    for path in (project.root / "shop/redis_migrations").glob("*"):
+        path.unlink()
+    project.settings("shop", url=server.url)
+    project.models(_MODEL.format(version=1, table="customer"))
+    assert project.command("migrate", "--auto") == 0, project.err
+    with server.client() as client:
+        _put(client, "customer:c1", _v="1")
+
+    assert project.command("verify") == 0, project.err
+    assert project.command("migrate", "--auto", "--check", "--verified") == 0, project.out
+    project.models(_MODEL.format(version=2, table="customer") + "\n\nclass Other(Customer):\n    x: int = 0\n")
+    assert project.command("verify") == 1
+    assert "the models have changes that no run has; run 'migrate --auto' first" in project.err
+    assert project.command("purge", "--dry-run") == 8
+    assert "there are no migration files, and 'migrate --auto' brought the database where it is" in project.err
