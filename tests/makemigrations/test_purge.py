@@ -5,7 +5,9 @@ from typing import Any
 
 import pytest
 
+from redis_models.client import SyncClient
 from redis_models.migrations import purging
+from redis_models.migrations.lease import hold_lease
 
 _MODEL = """
 class Customer(Model):
@@ -155,3 +157,21 @@ def test_the_way_back_through_what_was_purged_and_squashed_is_refused_for_the_pu
 
     assert shop.command("migrate", "1") == 5
     assert "what it kept aside for that was purged" in shop.err
+
+
+def test_a_look_writes_nothing_at_all_and_waits_for_nobody(shop: Any, server: Any) -> None:
+    with server.client() as client:
+        client.hset("redis_models:{default}:control", "paused", "by somebody")
+        with hold_lease(SyncClient(client, "test"), "default", life_s=60):
+            before = client.execute_command("DEBUG", "DIGEST")
+            assert shop.command("purge", "--dry-run") == 0, shop.err
+            assert "fields of 50 records would be freed" in shop.out
+            assert client.execute_command("DEBUG", "DIGEST") == before
+            assert shop.command("purge", "--unverified", "--yes") == 4
+
+
+def test_what_was_said_to_a_run_that_died_does_not_hold_a_purge(shop: Any, server: Any) -> None:
+    with server.client() as client:
+        client.hset("redis_models:{default}:control", "paused", "by somebody")
+
+    assert _purged(shop)["records"] == 50
