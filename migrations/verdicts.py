@@ -26,17 +26,19 @@ class Kind(Enum):
     KEY = "key"  # it lies under another key than its primary key says
     ASIDE = "aside"  # it keeps what a migration put aside that its stamp does not know of
     UNINDEXED = "unindexed"  # the index lacks it
-    DANGLING = "dangling"  # the index has a key where no record is
+    DANGLING = "dangling"  # the index has a key where no record is, though none of its model ends by itself
+    FOREIGN = "foreign"  # the index has a key that is none of its model's
     LEFT = "left"  # it lies under a key that its model had before
     QUARANTINE = "quarantine"  # a migration could not rewrite it
     UNDECLARED = "undeclared"  # it has a field that the model does not have
     ABSENT = "absent"  # it lacks a field, and reads as if it had the default
     ENDLESS = "endless"  # records of its model have a life span, and it has none
+    ENDED = "ended"  # the index has a key where no record is any more, as where records end by themselves
 
     @property
     def is_note(self) -> bool:
         """Whether it may be meant."""
-        return self in (Kind.UNDECLARED, Kind.ABSENT, Kind.ENDLESS)
+        return self in (Kind.UNDECLARED, Kind.ABSENT, Kind.ENDLESS, Kind.ENDED)
 
 
 @dataclass(frozen=True)
@@ -60,12 +62,14 @@ class Tally:
 
     Attributes:
         records: How many were read; the few that SCAN gives twice count twice.
+        ending: How many of these have a life span.
         counts: How much was found, by kind.
         shown: The first verdicts of each kind.
         repaired: Entries of the index that were put right.
     """
 
     records: int = 0
+    ending: int = 0
     counts: dict[Kind, int] = field(default_factory=dict[Kind, int])
     shown: list[Verdict] = field(default_factory=list[Verdict])
     repaired: int = 0
@@ -91,6 +95,7 @@ class Tally:
         """As JSON has it."""
         return {
             "records": self.records,
+            "ending": self.ending,
             "repaired": self.repaired,
             "problems": self.problems,
             "notes": self.notes,
@@ -102,7 +107,7 @@ class Tally:
         """Read what ``document`` gave."""
         counts = {Kind(kind): count for kind, count in {**document["problems"], **document["notes"]}.items()}
         shown = [Verdict(Kind(one["kind"]), one["key"], one["reason"]) for one in document["shown"]]
-        return cls(document["records"], counts, shown, document["repaired"])
+        return cls(document["records"], document["ending"], counts, shown, document["repaired"])
 
 
 def judge(shape: Shape[Any], key: str, record: Mapping[str, bytes], life_ms: int) -> Iterator[Verdict]:
@@ -112,7 +117,7 @@ def judge(shape: Shape[Any], key: str, record: Mapping[str, bytes], life_ms: int
         shape: Of its model.
         key: Where it lies.
         record: All its stored fields.
-        life_ms: What remains of its life; -1 for ever.
+        life_ms: What remains of its life; -1 for ever, -2 if it ended since the record was read.
     """
     try:
         version = stored_version(key, record.get(STAMP))
@@ -131,7 +136,7 @@ def judge(shape: Shape[Any], key: str, record: Mapping[str, bytes], life_ms: int
         for name in shape.names:
             if name not in record:
                 yield Verdict(Kind.ABSENT, key, f"field {name!r} is absent, and reads as its default")
-    if shape.ttl is not None and life_ms < 0:
+    if shape.ttl is not None and life_ms == -1:
         yield Verdict(Kind.ENDLESS, key, f"lives for ever; new ones live {shape.ttl} seconds")
 
 

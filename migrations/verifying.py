@@ -229,7 +229,7 @@ def _walk(job: Verification, subject: Subject, number: int, cursor: str) -> Batc
             if number == _RECORDS:
                 yield from _judge(job, subject, tally, some)
             elif number == _MEMBERS:
-                yield from _check_members(job, keys, tally, some)
+                yield from _check_members(job, subject, tally, some)
             else:
                 yield from _find_left(subject.former[number - _FORMER], tally, some)
         cursor = following.decode()
@@ -251,31 +251,39 @@ def _judge(job: Verification, subject: Subject, tally: Tally, page: Sequence[byt
         record = hash_of(check([held])[0])
         if not record:
             continue  # deleted, or over, since it was met
+        life_ms = cast(int, check([life])[0])
         tally.records += 1
+        tally.ending += life_ms != -1
         if check([score])[0] is None:
             unindexed.append(key)
-        for verdict in judge(shape, _text(key), record, cast(int, check([life])[0])):
+        for verdict in judge(shape, _text(key), record, life_ms):
             tally.note(verdict)
-    yield from _settle(job, shape.keys, tally, unindexed)
+    yield from _settle(job, subject, tally, unindexed)
 
 
-def _check_members(job: Verification, keys: KeySpace, tally: Tally, members: Sequence[bytes]) -> Batches[None]:
+def _check_members(job: Verification, subject: Subject, tally: Tally, members: Sequence[bytes]) -> Batches[None]:
     """Look for members of an index behind which there is no record."""
+    keys = subject.shape.keys
     strangers = [one for one in members if not keys.owns(_text(one))]
     for one in strangers:
         _note_or_repaired(
-            job, tally, Verdict(Kind.DANGLING, _text(one), f"is in {keys.index}, but is no key of its model")
+            job, tally, Verdict(Kind.FOREIGN, _text(one), f"is in {keys.index}, but is no key of its model")
         )
     if strangers and job.is_repairing:
         check((yield [("ZREM", keys.index, *strangers)]))
     own = [one for one in members if keys.owns(_text(one))]
     if own:
         replies = check((yield [("EXISTS", one) for one in own]))
-        yield from _settle(job, keys, tally, [one for one, is_there in zip(own, replies, strict=True) if not is_there])
+        yield from _settle(
+            job, subject, tally, [one for one, is_there in zip(own, replies, strict=True) if not is_there]
+        )
 
 
-def _settle(job: Verification, keys: KeySpace, tally: Tally, suspects: Sequence[bytes]) -> Batches[None]:
+def _settle(job: Verification, subject: Subject, tally: Tally, suspects: Sequence[bytes]) -> Batches[None]:
     """Look at suspects at one instant, because records come and go; put them right if asked."""
+    keys = subject.shape.keys
+    # A record that ends leaves its key in the index, which is no harm: reading passes over it, and sweeps it.
+    gone = Kind.ENDED if subject.shape.ttl is not None or tally.ending else Kind.DANGLING
     for some in _chunks(suspects, _CHECKED):
         command = _INDEX.command([keys.index, *some], ["1" if job.is_repairing else "0"])
         [reply] = check((yield from call(_INDEX, [command])))
@@ -286,7 +294,7 @@ def _settle(job: Verification, keys: KeySpace, tally: Tally, suspects: Sequence[
                 )
                 _note_or_repaired(job, tally, verdict)
             elif found:
-                verdict = Verdict(Kind.DANGLING, _text(key), f"is in {keys.index}, but there is no such record")
+                verdict = Verdict(gone, _text(key), f"is in {keys.index}, but there is no such record")
                 _note_or_repaired(job, tally, verdict)
 
 

@@ -14,6 +14,7 @@ from redis_models.client import SyncClient, run
 from redis_models.migrations.bookkeeping import Shelf
 from redis_models.migrations.files import load_chain
 from redis_models.migrations.receipts import Checkpoint, Desk, Receipt, Scope
+from redis_models.migrations.verdicts import judge
 from redis_models.migrations.verifying import Verification, scope_of, subjects_of, verify
 from redis_models.settings import load_settings
 
@@ -76,7 +77,12 @@ DAMAGE: dict[str, tuple[Callable[[Any], object], str, str]] = {
     "key": (lambda c: c.hset("customer:c7", "id", "c8"), "customer:c7", "its id belongs under customer:c8"),
     "aside": (lambda c: c.hset("customer:c7", "_b3.0.age", "x"), "customer:c7", "keeps '_b3.0.age' aside"),
     "unindexed": (lambda c: c.zrem("customer:__index", "customer:c7"), "customer:c7", "is not in customer:__index"),
-    "dangling": (lambda c: c.delete("customer:c7"), "customer:c7", "there is no such record"),
+    "foreign": (
+        lambda c: c.zadd("customer:__index", {"client:c7": 0}),
+        "client:c7",
+        "is in customer:__index, but is no key of its",
+    ),
+    "ended": (lambda c: c.delete("customer:c7"), "customer:c7", "there is no such record"),
     "left": (lambda c: c.hset("client:late", "id", "late"), "client:late", "lies at client:*, which its model left"),
     "quarantine": (
         lambda c: c.hset(
@@ -96,7 +102,7 @@ DAMAGE: dict[str, tuple[Callable[[Any], object], str, str]] = {
 @pytest.mark.parametrize("kind", DAMAGE)
 def test_damage_is_found_where_it_is_and_nowhere_else(shop: Any, server: Any, kind: str) -> None:
     damage, key, reason = DAMAGE[kind]
-    is_note = kind in ("undeclared", "absent", "endless")
+    is_note = kind in ("undeclared", "absent", "endless", "ended")
     with server.client() as client:
         damage(client)
 
@@ -111,6 +117,32 @@ def test_damage_is_found_where_it_is_and_nowhere_else(shop: Any, server: Any, ki
         _found(shop, "--strict")
 
 
+@pytest.mark.parametrize(("life_ms", "kind"), [(0, "problems"), (1_000_000, "notes")])
+def test_a_key_without_a_record_is_a_problem_only_where_no_record_ends_by_itself(
+    shop: Any, server: Any, life_ms: int, kind: str
+) -> None:
+    shop.models(_MODEL.format(version=3, table="customer").replace("ttl = 1000", ""))
+    assert shop.run("--ttl", "Customer=new-only", options=("--no-input",)) == 0, shop.err
+    assert shop.command("migrate", "--allow-destructive") == 0, shop.err
+    with server.client() as client:
+        for number in range(100):
+            client.persist(f"customer:c{number}")
+        client.delete("customer:c7")
+        if life_ms:
+            client.pexpire("customer:c8", life_ms)
+
+    found = _found(shop, code=0 if life_ms else 1)
+
+    assert found[kind] == ({"ended": 1} if life_ms else {"dangling": 1})
+    assert found["ending"] == (1 if life_ms else 0)
+
+
+def test_a_record_that_ends_while_it_is_read_is_not_endless(shop: Any, server: Any) -> None:
+    [shape] = [model.__shape__ for model in load_apps(load_settings("conf"))[0].models]
+
+    assert list(judge(shape, "customer:c7", {"id": b"c7", "age": b"7", "note": b"None", "_v": b"2"}, -2)) == []
+
+
 def test_the_index_is_put_right_on_request_and_only_then(shop: Any, server: Any) -> None:
     with server.client() as client:
         before = client.zrange("customer:__index", 0, -1)
@@ -118,7 +150,8 @@ def test_the_index_is_put_right_on_request_and_only_then(shop: Any, server: Any)
         client.zadd("customer:__index", {"customer:gone": 0, "stranger:1": 0})
         client.hset("stranger:1", "id", "1")
 
-        assert _found(shop)["problems"] == {"unindexed": 2, "dangling": 2}
+        found = _found(shop)
+        assert (found["problems"], found["notes"]) == ({"unindexed": 2, "foreign": 1}, {"ended": 1})
         found = _found(shop, "--repair-index", code=0)
 
         assert (found["repaired"], found["problems"]) == (4, {})
@@ -230,7 +263,8 @@ def test_a_verification_that_stopped_at_any_page_goes_on_to_the_same_result(shop
             job = Verification(desk, scope, subjects, lambda _: None)
             receipt = run(exchange, verify(job, run(exchange, desk.checkpoint())))
 
-            assert (receipt.records, receipt.problems) == ({"Customer": 2500}, {"unreadable": 24, "dangling": 30})
+            assert (receipt.records, receipt.problems) == ({"Customer": 2500}, {"unreadable": 24})
+            assert receipt.notes == {"ended": 30}
             run(exchange, desk.settle(receipt))
             assert run(exchange, desk.checkpoint()) is None
             assert run(exchange, desk.receipt()) == receipt
