@@ -8,6 +8,8 @@ from redis_models.migrations.operations.free import function_name
 from redis_models.migrations.passes import Work
 from redis_models.migrations.planning import IN_CLIENT_RATE, IN_SERVER_RATE, Plan
 
+from .counting import counted
+
 __all__ = ["journey_document", "journey_lines"]
 
 
@@ -112,14 +114,10 @@ def _headline(journey: Journey) -> str:
     if journey.is_empty:
         return "nothing to do"
     verb = "take back" if journey.unapplied else "apply"
-    migrations = _counted(len(journey.applied) + len(journey.unapplied), "migration", "migrations")
+    migrations = counted(len(journey.applied) + len(journey.unapplied), "migration")
     resumed = ", resuming a run that stopped" if journey.is_resumed else ""
     passes = sum(len(leg.works) + len(leg.moves) for leg in journey.legs)
-    return f"{verb} {migrations}, {_counted(passes, 'pass', 'passes')}{resumed}"
-
-
-def _counted(count: int, one: str, more: str) -> str:
-    return f"{count} {one if count == 1 else more}"
+    return f"{verb} {migrations}, {counted(passes, 'pass', 'passes')}{resumed}"
 
 
 def _duration(work: Work, count: int) -> str:

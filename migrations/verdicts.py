@@ -25,7 +25,9 @@ class Kind(Enum):
     UNREADABLE = "unreadable"  # its model refuses it
     KEY = "key"  # it lies under another key than its primary key says
     ASIDE = "aside"  # it keeps what a migration put aside that its stamp does not know of
+    INDEX = "index"  # what lies at the index is none
     UNINDEXED = "unindexed"  # the index lacks it
+    MISPLACED = "misplaced"  # the index has it out of its order
     DANGLING = "dangling"  # the index has a key where no record is, though none of its model ends by itself
     FOREIGN = "foreign"  # the index has a key that is none of its model's
     LEFT = "left"  # it lies under a key that its model had before
@@ -145,8 +147,12 @@ def _fields(shape: Shape[Any], key: str, record: Mapping[str, bytes]) -> Iterato
         kept = _KEPT.match(name)
         if kept is not None and int(kept[1]) > shape.version:
             yield Verdict(Kind.ASIDE, key, f"keeps {name!r} aside, though it is of version {shape.version}")
-        elif not shape.takes_extras and not name.startswith(RESERVED) and name not in shape.names:
+        elif kept is None and name != STAMP and name not in shape.names and not _is_extra(shape, name):
             yield Verdict(Kind.UNDECLARED, key, f"field {name!r} is none of its model's, so nobody reads it")
+
+
+def _is_extra(shape: Shape[Any], name: str) -> bool:
+    return shape.takes_extras and not name.startswith(RESERVED)
 
 
 def _complaint(shape: Shape[Any], key: str, record: Mapping[str, bytes]) -> Verdict | None:

@@ -5,14 +5,15 @@ server, under the same migrations; one of all models leaves a receipt.
 """
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Final, cast
 
 from redis_models.batches import Argument, Batches, call, check, hash_of, load_script
-from redis_models.errors import ConflictError, IncompleteError, MigrationError
+from redis_models.errors import IncompleteError, MigrationError
 from redis_models.keys import KeySpace
+from redis_models.reading import no_index
 from redis_models.shape import Shape
 
 from .bookkeeping import Shelf
@@ -20,6 +21,7 @@ from .chain import Chain
 from .lineage import lineages_of
 from .passes import Progress, index_size, server_run_id
 from .planning import is_automatic, make_plan
+from .portions import Portions
 from .quarantine import Quarantine
 from .receipts import Checkpoint, Desk, Receipt, Scope
 from .rewriting import is_another_type
@@ -31,7 +33,7 @@ __all__ = ["Subject", "Verification", "look_at_some", "scope_of", "subjects_of",
 
 _INDEX: Final = load_script("redis_models.migrations", "index")
 _PAGE: Final = 1000  # keys that SCAN looks at in one step
-_AT_ONCE: Final = 200  # records a round trip
+_AT_ONCE: Final = 200  # keys a round trip
 _CHECKED: Final = 100  # entries of an index that one script looks at
 _CHECKPOINT_S: Final = 2.0
 _RECORDS, _MEMBERS, _FORMER = 0, 1, 2  # the walks of a model; one more for each place that its records had before
@@ -158,10 +160,7 @@ def verify(job: Verification, start: Checkpoint | None = None) -> Batches[Receip
         are to be put right. The receipt is for ``Desk.settle``, once ``scope_of`` is seen to be what it was.
 
     Cost:
-        For each model a SCAN of the database and one of its index; two round trips for each 200 records.
-
-    Raises:
-        ConflictError: An index is no sorted set.
+        For each model a SCAN of the database and one of its index; two round trips for each 200 records, or for 4 MB.
     """
     walk, cursor, done = _RECORDS, "0", set[str]()
     if start is not None:
@@ -171,14 +170,17 @@ def verify(job: Verification, start: Checkpoint | None = None) -> Batches[Receip
     for subject in job.subjects:
         if subject.name in done:
             continue
+        complaint = yield from _complaint(subject.shape)
         if subject.name not in job.tallies:
             walk, cursor = _RECORDS, "0"
-            job.tallies[subject.name] = Tally()
+            tally = job.tallies[subject.name] = Tally()
+            if complaint is not None:
+                tally.note(complaint)
             yield from _quarantined(job, subject)
-        yield from _refuse_foreign_index(subject.shape.keys)
         job.total = yield from index_size(subject.shape.keys)
         for number in range(walk, _FORMER + len(subject.former)):
-            yield from _walk(job, subject, number, cursor)
+            if number != _MEMBERS or complaint is None:
+                yield from _walk(job, subject, number, cursor)
             cursor = "0"
         walk = _RECORDS
     return _receipt(job)
@@ -212,7 +214,7 @@ def _receipt(job: Verification) -> Receipt:
 
 
 def _walk(job: Verification, subject: Subject, number: int, cursor: str) -> Batches[None]:
-    keys, tally = subject.shape.keys, job.tallies[subject.name]
+    keys, tally, portions = subject.shape.keys, job.tallies[subject.name], Portions()
     is_first = True
     while is_first or cursor != "0":
         is_first = False
@@ -225,9 +227,9 @@ def _walk(job: Verification, subject: Subject, number: int, cursor: str) -> Batc
         [reply] = check((yield [command]))
         following, found = cast("tuple[bytes, list[bytes]]", reply)
         page = list(dict.fromkeys(found[::2] if number == _MEMBERS else found))
-        for some in _chunks(page, _AT_ONCE):
+        for some in portions.of(page) if number == _RECORDS else _chunks(page, _AT_ONCE):
             if number == _RECORDS:
-                yield from _judge(job, subject, tally, some)
+                portions.met((yield from _judge(job, subject, tally, some)))
             elif number == _MEMBERS:
                 yield from _check_members(job, subject, tally, some)
             else:
@@ -236,14 +238,17 @@ def _walk(job: Verification, subject: Subject, number: int, cursor: str) -> Batc
         yield from job.saved(subject.name, number + (cursor == "0"), cursor)
 
 
-def _judge(job: Verification, subject: Subject, tally: Tally, page: Sequence[bytes]) -> Batches[None]:
+def _judge(
+    job: Verification, subject: Subject, tally: Tally, page: Sequence[bytes]
+) -> Batches[list[Mapping[str, bytes]]]:
+    """Judge some records, and give those that are there."""
     shape = subject.shape
     keys = [key for key in page if shape.keys.owns(_text(key))]
     if not keys:
-        return
+        return []
     commands = [(("HGETALL", key), ("PTTL", key), ("ZSCORE", shape.keys.index, key)) for key in keys]
     replies = yield [command for three in commands for command in three]
-    unindexed: list[bytes] = []
+    found, suspects = list[Mapping[str, bytes]](), list[bytes]()
     for key, held, life, score in zip(keys, replies[::3], replies[1::3], replies[2::3], strict=True):
         if is_another_type(held):
             tally.note(Verdict(Kind.TYPE, _text(key), "holds no hash"))
@@ -254,11 +259,13 @@ def _judge(job: Verification, subject: Subject, tally: Tally, page: Sequence[byt
         life_ms = cast(int, check([life])[0])
         tally.records += 1
         tally.ending += life_ms != -1
-        if check([score])[0] is None:
-            unindexed.append(key)
+        found.append(record)
+        if not is_another_type(score) and (score is None or float(cast(bytes, score)) != 0):
+            suspects.append(key)
         for verdict in judge(shape, _text(key), record, life_ms):
             tally.note(verdict)
-    yield from _settle(job, subject, tally, unindexed)
+    yield from _settle(job, subject, tally, suspects)
+    return found
 
 
 def _check_members(job: Verification, subject: Subject, tally: Tally, members: Sequence[bytes]) -> Batches[None]:
@@ -284,18 +291,18 @@ def _settle(job: Verification, subject: Subject, tally: Tally, suspects: Sequenc
     keys = subject.shape.keys
     # A record that ends leaves its key in the index, which is no harm: reading passes over it, and sweeps it.
     gone = Kind.ENDED if subject.shape.ttl is not None or tally.ending else Kind.DANGLING
+    kinds = {1: Kind.UNINDEXED, 2: gone, 3: Kind.MISPLACED}
+    reasons = {
+        1: f"is not in {keys.index}, so that select does not find it",
+        2: f"is in {keys.index}, but there is no such record",
+        3: f"is in {keys.index} with another score than 0, so that pages may miss it",
+    }
     for some in _chunks(suspects, _CHECKED):
         command = _INDEX.command([keys.index, *some], ["1" if job.is_repairing else "0"])
         [reply] = check((yield from call(_INDEX, [command])))
         for key, found in zip(some, cast("list[int]", reply), strict=True):
-            if found == 1:
-                verdict = Verdict(
-                    Kind.UNINDEXED, _text(key), f"is not in {keys.index}, so that select does not find it"
-                )
-                _note_or_repaired(job, tally, verdict)
-            elif found:
-                verdict = Verdict(gone, _text(key), f"is in {keys.index}, but there is no such record")
-                _note_or_repaired(job, tally, verdict)
+            if found:
+                _note_or_repaired(job, tally, Verdict(kinds[found], _text(key), reasons[found]))
 
 
 def _note_or_repaired(job: Verification, tally: Tally, verdict: Verdict) -> None:
@@ -321,12 +328,12 @@ def _quarantined(job: Verification, subject: Subject) -> Batches[None]:
             job.tallies[subject.name].note(Verdict(Kind.QUARANTINE, key, one.reason))
 
 
-def _refuse_foreign_index(keys: KeySpace) -> Batches[None]:
-    [reply] = check((yield [("TYPE", keys.index)]))
-    if reply not in (b"zset", b"none"):
-        raise ConflictError(
-            keys.index, f"the index is a {cast(bytes, reply).decode()}, no sorted set; run 'adopt' first"
-        )
+def _complaint(shape: Shape[Any]) -> Batches[Verdict | None]:
+    """Say what lies at an index if that is none."""
+    [reply] = check((yield [("TYPE", shape.keys.index)]))
+    if reply in (b"zset", b"none"):
+        return None
+    return Verdict(Kind.INDEX, shape.keys.index, str(no_index(shape)).removeprefix(f"{shape.keys.index}: "))
 
 
 def _chunks(keys: Sequence[bytes], size: int) -> Iterator[Sequence[bytes]]:

@@ -91,7 +91,7 @@ def test_a_record_that_cannot_be_brought_up_is_refused_alone(project: Any, custo
     assert {pk for pk, version in _versions(project).items() if version != b"3"} == {"3"}
 
 
-def test_a_user_who_may_touch_the_records_only_can_bring_them_up(project: Any, customer: type[Customer]) -> None:
+def test_a_user_who_may_touch_the_records_only_can_bring_them_up(project: Any, customer: Any) -> None:
     with project.server.client() as client:
         client.acl_setuser("app", enabled=True, passwords=["+secret"], keys=["customer:*"], commands=["+@all"])
     with Store.from_url(f"unix://app:secret@{project.server.socket_path}") as store:
@@ -113,7 +113,7 @@ def test_a_user_who_may_touch_the_records_only_can_bring_them_up(project: Any, c
 
 @pytest.mark.parametrize("way", ["write_back", "rewrite"])
 def test_a_record_that_newer_code_brought_further_meanwhile_is_not_taken_back(
-    project: Any, customer: type[Customer], way: str
+    project: Any, customer: Any, way: str
 ) -> None:
     # The files of a newer deployment lie there already, while this process knows version 2.
     project.deploy(3)

@@ -17,6 +17,7 @@ from redis_models.model import Model
 
 from ..apps import chosen_models
 from ..context import CliContext, printable
+from ..counting import counted
 from ..exits import Exit
 from ..progress import shown_progress
 
@@ -109,9 +110,9 @@ def _start(app: App, scope: Scope, checkpoint: Checkpoint | None) -> Checkpoint 
 
 def _show(context: CliContext, name: str, tally: Tally) -> None:
     problems, notes = sum(tally.problems.values()), sum(tally.notes.values())
-    parts = [f"{tally.records:,} records read", f"{problems:,} problems" if problems else "no problem"]
-    parts += [f"{notes:,} notes"] if notes else []
-    parts += [f"{tally.repaired:,} entries of the index put right"] if tally.repaired else []
+    parts = [counted(tally.records, "record") + " read", counted(problems, "problem") if problems else "no problem"]
+    parts += [counted(notes, "note")] if notes else []
+    parts += [counted(tally.repaired, "entry", "entries") + " of the index put right"] if tally.repaired else []
     context.out(f"{name}: {', '.join(parts)}")
     for kind, count in tally.counts.items():
         context.out(f"  {'note' if kind.is_note else 'problem'} {kind.value}: {count:,}")

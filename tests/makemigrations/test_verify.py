@@ -77,6 +77,11 @@ DAMAGE: dict[str, tuple[Callable[[Any], object], str, str]] = {
     "key": (lambda c: c.hset("customer:c7", "id", "c8"), "customer:c7", "its id belongs under customer:c8"),
     "aside": (lambda c: c.hset("customer:c7", "_b3.0.age", "x"), "customer:c7", "keeps '_b3.0.age' aside"),
     "unindexed": (lambda c: c.zrem("customer:__index", "customer:c7"), "customer:c7", "is not in customer:__index"),
+    "misplaced": (
+        lambda c: c.zadd("customer:__index", {"customer:c7": 1}),
+        "customer:c7",
+        "is in customer:__index with another score than 0",
+    ),
     "foreign": (
         lambda c: c.zadd("customer:__index", {"client:c7": 0}),
         "client:c7",
@@ -94,6 +99,7 @@ DAMAGE: dict[str, tuple[Callable[[Any], object], str, str]] = {
         "bad",
     ),
     "undeclared": (lambda c: c.hset("customer:c7", "shoe", "42"), "customer:c7", "field 'shoe' is none of its model's"),
+    "undeclared-": (lambda c: c.hset("customer:c7", "_bx", "1"), "customer:c7", "field '_bx' is none of its model's"),
     "absent": (lambda c: c.hdel("customer:c7", "note"), "customer:c7", "field 'note' is absent"),
     "endless": (lambda c: c.persist("customer:c7"), "customer:c7", "lives for ever; new ones live 1000 seconds"),
 }
@@ -102,6 +108,7 @@ DAMAGE: dict[str, tuple[Callable[[Any], object], str, str]] = {
 @pytest.mark.parametrize("kind", DAMAGE)
 def test_damage_is_found_where_it_is_and_nowhere_else(shop: Any, server: Any, kind: str) -> None:
     damage, key, reason = DAMAGE[kind]
+    kind = kind.removesuffix("-")
     is_note = kind in ("undeclared", "absent", "endless", "ended")
     with server.client() as client:
         damage(client)
@@ -147,26 +154,53 @@ def test_the_index_is_put_right_on_request_and_only_then(shop: Any, server: Any)
     with server.client() as client:
         before = client.zrange("customer:__index", 0, -1)
         client.zrem("customer:__index", "customer:c7", "customer:c8")
-        client.zadd("customer:__index", {"customer:gone": 0, "stranger:1": 0})
+        client.zadd("customer:__index", {"customer:gone": 0, "stranger:1": 0, "customer:c9": -1})
         client.hset("stranger:1", "id", "1")
 
         found = _found(shop)
-        assert (found["problems"], found["notes"]) == ({"unindexed": 2, "foreign": 1}, {"ended": 1})
+        assert (found["problems"], found["notes"]) == ({"unindexed": 2, "foreign": 1, "misplaced": 1}, {"ended": 1})
         found = _found(shop, "--repair-index", code=0)
 
-        assert (found["repaired"], found["problems"]) == (4, {})
+        assert (found["repaired"], found["problems"]) == (5, {})
         assert client.zrange("customer:__index", 0, -1) == before
         assert client.exists("stranger:1")
     assert _found(shop, code=0)["repaired"] == 0
 
 
-def test_a_foreign_index_is_refused_by_name(shop: Any, server: Any) -> None:
+def test_what_is_no_index_is_named_and_hides_nothing_else(shop: Any, server: Any) -> None:
     with server.client() as client:
         client.delete("customer:__index")
         client.sadd("customer:__index", "customer:c1")
+        client.hset("customer:c7", "age", "old")
 
-    assert shop.command("verify") == 1
-    assert "customer:__index: the index is a set, no sorted set; run 'adopt' first" in shop.err
+    found = _found(shop, "--repair-index")
+
+    assert (found["records"], found["problems"]) == (100, {"index": 1, "unreadable": 1})
+    assert found["shown"][0]["key"] == "customer:__index"
+    assert "is no sorted set, hence no index; if pydantic-aioredis wrote this table" in found["shown"][0]["reason"]
+    with server.client() as client:
+        assert client.smembers("customer:__index") == {b"customer:c1"}
+
+
+def test_large_records_are_read_few_at_a_time(shop: Any, server: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    with server.client() as client:
+        for number in range(100):
+            client.hset(f"customer:c{number}", "note", "x" * 1_000_000)
+    largest, exchange = 0, SyncClient.exchange
+
+    def noting(self: SyncClient, *arguments: Any, **options: Any) -> Any:
+        nonlocal largest
+        replies = exchange(self, *arguments, **options)
+        largest = max(largest, sum(len(raw) for one in replies if isinstance(one, list) for raw in one if raw))
+        return replies
+
+    monkeypatch.setattr(SyncClient, "exchange", noting)
+    assert shop.command("verify") == 0, shop.out
+    shop.models(_MODEL.format(version=3, table="customer").replace("age: int", "age: str"))
+    assert shop.run(options=("--no-input",)) == 0, shop.err
+    assert shop.command("migrate", "--dry-run") == 0, shop.err
+
+    assert 5_000_000 < largest < 21_000_000
 
 
 def test_a_sample_reads_some_and_leaves_no_receipt(shop: Any, server: Any) -> None:
