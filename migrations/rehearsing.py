@@ -99,8 +99,8 @@ def rehearse(
         ConflictError: What lies at an index is no sorted set.
 
     Cost:
-        For each pass a SCAN of the database, and a round trip for each 200 records, or for 4 MB; for moves as a run's own
-        look.
+        For each pass a SCAN of the database, and a round trip for each 200 records, or for 4 MB; for moves as a run's
+        own look.
     """
     passes = [Rehearsal(work) for work in plan.works]
     for one in passes:

@@ -190,8 +190,8 @@ def test_large_records_are_read_few_at_a_time(shop: Any, server: Any, monkeypatc
 
     def noting(self: SyncClient, *arguments: Any, **options: Any) -> Any:
         nonlocal largest
-        replies = exchange(self, *arguments, **options)
-        largest = max(largest, sum(len(raw) for one in replies if isinstance(one, list) for raw in one if raw))
+        replies: Any = exchange(self, *arguments, **options)
+        largest = max(largest, len(repr(replies)))
         return replies
 
     monkeypatch.setattr(SyncClient, "exchange", noting)
