@@ -21,10 +21,12 @@ from .pace import Pace
 from .passes import Progress, Work, index_size, scan
 from .planning import make_plan
 from .recording import event_of
+from .rights import OF_THE_END, refuse_missing_rights
 
 __all__ = ["Purged", "position_to_purge", "purge"]
 
 _SCRIPT: Final = load_script("redis_models.migrations", "purge")
+_COMMANDS: Final = ("HKEYS", "HSTRLEN", "HDEL")  # of the script
 _LOOK_S: Final = 0.1  # how often the pace is asked while it holds
 
 
@@ -93,10 +95,12 @@ def purge(
     Raises:
         LockedError: The lease is somebody else's by now.
         MigrationError: As ``position_to_purge``.
+        ServerRefusedError: This user may not call a command that the scripts need; nothing was written.
     """
     state = yield from shelf.read()
     position = position_to_purge(chain, state, target)
     if lease is not None:
+        yield from refuse_missing_rights(lease, shelf.namespace, (*_COMMANDS, *OF_THE_END))
         yield from _mark(lease, shelf, chain, state, position)
     purged = Purged()
     for lineage in lineages_of(chain):

@@ -175,3 +175,29 @@ def test_what_was_said_to_a_run_that_died_does_not_hold_a_purge(shop: Any, serve
         client.hset("redis_models:{default}:control", "paused", "by somebody")
 
     assert _purged(shop)["records"] == 50
+
+
+@pytest.mark.parametrize("denied", ["hkeys", "hstrlen", "hdel", "rpush"])
+def test_a_user_who_may_not_purge_loses_no_way_back(shop: Any, server: Any, denied: str) -> None:
+    before = _records(server)
+    with server.client() as client:
+        client.execute_command("ACL", "SETUSER", "bob", "reset", "on", ">pw", "~*", "+@all", f"-{denied}")
+        shop.settings("shop", url=server.url.replace("unix://", "unix://bob:pw@"))
+        try:
+            assert shop.command("purge", "--unverified", "--yes") == 7
+        finally:
+            client.execute_command("ACL", "DELUSER", "bob")
+        client.delete("redis_models:{default}:lease")  # which bob may not give back without HDEL
+
+    assert f"+{denied}" in shop.err
+    assert _records(server) == before
+    shop.settings("shop", url=server.url)
+    assert shop.command("migrate", "1") == 0, shop.err
+
+
+@pytest.mark.parametrize("option", ["--wait", "--max-latency-ms"])
+def test_a_wrong_number_is_named_as_it_was_written(shop: Any, option: str) -> None:
+    assert shop.command("purge", option, "-3") == 2
+    assert "-3.0 is not in the range x>=0" in shop.err
+    assert shop.command("purge", option, "x") == 2
+    assert "'x' is not a valid number" in shop.err
