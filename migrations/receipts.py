@@ -120,9 +120,16 @@ class Desk:
         check((yield [("SET", self._key("verification"), json.dumps(asdict(checkpoint)))]))
 
     def settle(self, receipt: Receipt) -> Batches[None]:
-        """Put a receipt in the place of the one before, and of the checkpoint."""
+        """Put a receipt in the place of the one before, and of the checkpoint.
+
+        Raises:
+            ServerError: It cannot be kept; the one before is gone all the same, where that can be.
+        """
         text = json.dumps(asdict(receipt))
-        check((yield [("SET", self._key("receipt"), text), ("DEL", self._key("verification"))]))
+        replies = yield [("SET", self._key("receipt"), text), ("DEL", self._key("verification"))]
+        if isinstance(replies[0], Exception):
+            yield [("DEL", self._key("receipt"))]
+        check(replies)
 
     def _key(self, name: str) -> str:
         return bookkeeping_key(self.namespace, f"{name}:{self.app}")

@@ -6,12 +6,19 @@ server, under the same migrations; one of all models leaves a receipt.
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Final, cast
 
 from redis_models.batches import Argument, Batches, call, check, hash_of, load_script
-from redis_models.errors import IncompleteError, MigrationError
+from redis_models.errors import (
+    IncompleteError,
+    MigrationError,
+    ServerOutOfMemoryError,
+    ServerReadOnlyError,
+    ServerRefusedError,
+)
 from redis_models.keys import KeySpace
 from redis_models.reading import no_index
 from redis_models.shape import Shape
@@ -101,8 +108,9 @@ class Verification:
         self.report(Progress(model, tally.records, sum(tally.problems.values()), max(self.total, tally.records)))
         if self.is_whole and self.clock() - self._saved_at >= _CHECKPOINT_S:
             documents = {name: tally.document for name, tally in self.tallies.items()}
-            yield from self.desk.save(Checkpoint(self.scope, self.began_at, model, walk, cursor, documents))
             self._saved_at = self.clock()
+            with suppress(ServerOutOfMemoryError, ServerReadOnlyError, ServerRefusedError):  # reading needs no writing
+                yield from self.desk.save(Checkpoint(self.scope, self.began_at, model, walk, cursor, documents))
 
 
 def subjects_of(chain: Chain, shapes: Sequence[Shape[Any]]) -> list[Subject]:

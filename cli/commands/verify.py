@@ -6,7 +6,7 @@ import click
 
 from redis_models.apps import App
 from redis_models.client import run
-from redis_models.errors import IncompleteError, MigrationError
+from redis_models.errors import IncompleteError, MigrationError, ServerError
 from redis_models.migrations.bookkeeping import Shelf
 from redis_models.migrations.diff import diff
 from redis_models.migrations.inspection import snapshot_of
@@ -84,9 +84,14 @@ def _verify(
         raise IncompleteError(f"{app.label}: stopped before all records were read; {how}") from None
     if run(client, scope_of(shelf, chain)) != scope:
         raise IncompleteError(f"{app.label}: migrations ran, or the server was restarted, meanwhile; verify again")
-    if is_whole:
+    if not is_whole:
+        return job.tallies, None
+    try:
         run(client, desk.settle(receipt))
-    return job.tallies, receipt if is_whole else None
+    except ServerError as exc:
+        context.err(f"{app.label}: no receipt is kept: {exc}")
+        return job.tallies, None
+    return job.tallies, receipt
 
 
 def _start(app: App, scope: Scope, checkpoint: Checkpoint | None) -> Checkpoint | None:

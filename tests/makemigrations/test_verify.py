@@ -11,6 +11,7 @@ import pytest
 from redis_models.apps import load_apps
 from redis_models.cli.commands import verify as command_of_verify
 from redis_models.client import SyncClient, run
+from redis_models.migrations import verifying
 from redis_models.migrations.bookkeeping import Shelf
 from redis_models.migrations.files import load_chain
 from redis_models.migrations.receipts import Checkpoint, Desk, Receipt, Scope
@@ -386,3 +387,33 @@ def test_an_app_without_files_is_verified_against_what_its_last_run_left(project
     assert "the models have changes that no run has; run 'migrate --auto' first" in project.err
     assert project.command("purge", "--dry-run") == 8
     assert "there are no migration files, and 'migrate --auto' brought the database where it is" in project.err
+
+
+@pytest.mark.parametrize("trouble", ["replica", "full", "denied"])
+def test_who_may_not_write_is_told_what_is_wrong_all_the_same(
+    shop: Any, server: Any, trouble: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert shop.command("verify") == 0, shop.out
+    monkeypatch.setattr(verifying, "_CHECKPOINT_S", 0.0)
+    with server.client() as client:
+        client.hset("customer:c7", "age", "old")
+        client.execute_command("ACL", "SETUSER", "bob", "reset", "on", ">pw", "~*", "+@all", "-set")
+        if trouble == "replica":
+            client.replicaof("127.0.0.1", 1)
+        elif trouble == "full":
+            client.config_set("maxmemory", 1)
+        else:
+            shop.settings("shop", url=server.url.replace("unix://", "unix://bob:pw@"))
+        try:
+            found = _found(shop)
+        finally:
+            client.replicaof("no", "one")
+            client.config_set("maxmemory", 0)
+            client.execute_command("ACL", "DELUSER", "bob")
+            shop.settings("shop", url=server.url)
+
+    assert found["problems"] == {"unreadable": 1}
+    assert "shop: no receipt is kept: " in shop.err
+    if trouble != "replica":
+        assert shop.command("migrate", "--check", "--verified") == 1
+        assert "its records were never verified" in shop.out
