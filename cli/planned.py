@@ -114,10 +114,12 @@ def _headline(journey: Journey) -> str:
     if journey.is_empty:
         return "nothing to do"
     verb = "take back" if journey.unapplied else "apply"
-    migrations = counted(len(journey.applied) + len(journey.unapplied), "migration")
+    migrations = f"{verb} {counted(len(journey.applied) + len(journey.unapplied), 'migration')}"
+    if not journey.applied and not journey.unapplied:
+        migrations = "bring records to where it is"
     resumed = ", resuming a run that stopped" if journey.is_resumed else ""
     passes = sum(len(leg.works) + len(leg.moves) for leg in journey.legs)
-    return f"{verb} {migrations}, {counted(passes, 'pass', 'passes')}{resumed}"
+    return f"{migrations}, {counted(passes, 'pass', 'passes')}{resumed}"
 
 
 def _duration(work: Work, count: int) -> str:

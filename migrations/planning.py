@@ -94,13 +94,14 @@ class Plan:
         )
 
 
-def make_plan(chain: Chain, state: State, target: int) -> Plan:
+def make_plan(chain: Chain, state: State, target: int, *, meets_all: bool = False) -> Plan:
     """Compare the files with the database.
 
     Args:
         chain: The files.
         state: The database.
         target: Position in the chain to reach.
+        meets_all: As ``plan_between`` takes it.
 
     Raises:
         DriftError: The database holds what the files do not say; it names the cure.
@@ -120,7 +121,7 @@ def make_plan(chain: Chain, state: State, target: int) -> Plan:
         )
     _refuse_back_through_purged(chain, state, start, target)
     _refuse_back_through_squashed(chain, state, start, target)
-    return plan_between(chain, start, target, journal)
+    return plan_between(chain, start, target, journal, meets_all=meets_all)
 
 
 def _refuse_back_through_squashed(chain: Chain, state: State, start: int, target: int) -> None:
@@ -149,10 +150,17 @@ def _refuse_back_through_purged(chain: Chain, state: State, start: int, target: 
             )
 
 
-def plan_between(chain: Chain, start: int, target: int, journal: Journal | None) -> Plan:
-    """Plan the way between two positions of a chain, with what unfinished runs may have left on both sides of it."""
+def plan_between(chain: Chain, start: int, target: int, journal: Journal | None, *, meets_all: bool = False) -> Plan:
+    """Plan the way between two positions of a chain, with what unfinished runs may have left on both sides of it.
+
+    Args:
+        chain: The files.
+        start, target: The two positions.
+        journal: Of a run that did not end.
+        meets_all: Meet records of any age, also those that older code wrote behind a run that ended.
+    """
     reach = max(start, target, start if journal is None else journal.reach)
-    depth = min(start, target, start if journal is None else journal.depth)
+    depth = 0 if meets_all else min(start, target, start if journal is None else journal.depth)
     known = start if journal is None else max(start, journal.reach)
     works, moves = _passes(chain, range(depth, reach + 1), start, target, known)
     return Plan(
@@ -195,7 +203,9 @@ def _passes(
         spaces.pop(after.keys.start, None)
         places = [after.keys, *(spaces[start] for start in sorted(spaces))]
         route = lineage.route
-        if target > max(lineage.schemas):  # whoever has the records by then may have brought them further already
+        # Whoever has the records by then may have brought them further already; and so may newer code, if no run did:
+        # taken back for a while, they would lose what the older shape cannot hold.
+        if target > max(lineage.schemas) or (source <= target and known <= target < len(chain.links)):
             route = replace(route, leaves_newer=True)
         is_remade = any(place in lineage.remade for place in positions[1:])
         works += [Work(route, keys, after.version, before.version) for keys in places]

@@ -89,9 +89,7 @@ def events_of(plan: Plan, seconds: float, records: int, epoch: int) -> list[Even
     applied = (event_of(Deed.APPLIED, link, epoch, seconds, records) for link in plan.applied)
     done = [replace(one, consents=plan.consents) for one in applied]
     done += [event_of(Deed.UNAPPLIED, link, epoch, seconds, records) for link in plan.unapplied]
-    if done or not plan.is_resumed:
-        return done
-    return [event_of(Deed.SETTLED, _Place(f"at {plan.target}"), epoch, seconds, records)]
+    return done or [event_of(Deed.SETTLED, _Place(f"at {plan.target}"), epoch, seconds, records)]
 
 
 def fake(client: SyncClient, lease: Lease, shelf: Shelf, chain: Chain, target: int) -> None:

@@ -127,8 +127,10 @@ def judge(shape: Shape[Any], key: str, record: Mapping[str, bytes], life_ms: int
         yield Verdict(Kind.STAMP, key, _said(exc))
         return
     if version != shape.version:
-        kind = Kind.OLDER if version < shape.version else Kind.NEWER
-        yield Verdict(kind, key, f"is of version {version}, its model of version {shape.version}")
+        is_older = version < shape.version
+        cure = "run 'migrate --stragglers'" if is_older else "deploy the newer code"
+        said = f"is of version {version}, its model of version {shape.version}; {cure}"
+        yield Verdict(Kind.OLDER if is_older else Kind.NEWER, key, said)
         return
     yield from _fields(shape, key, record)
     complaint = _complaint(shape, key, record)

@@ -326,7 +326,8 @@ def _find_left(space: KeySpace, tally: Tally, page: Sequence[bytes]) -> Batches[
         return
     for key, reply in zip(keys, check((yield [("TYPE", key) for key in keys])), strict=True):
         if reply == b"hash":
-            tally.note(Verdict(Kind.LEFT, _text(key), f"lies at {space.start}*, which its model left; run 'migrate'"))
+            said = f"lies at {space.start}*, which its model left; run 'migrate --stragglers'"
+            tally.note(Verdict(Kind.LEFT, _text(key), said))
 
 
 def _quarantined(job: Verification, subject: Subject) -> Batches[None]:

@@ -97,6 +97,9 @@ class _Options:
 @click.option("--verified", is_flag=True, help="With --check: exit 1 unless 'verify' found all records in order since.")
 @click.option("--fake", "is_fake", is_flag=True, help="Record migrations as applied without touching a record.")
 @click.option("--auto", "is_auto", is_flag=True, help="No files: go from the stored snapshot to the code.")
+@click.option(
+    "--stragglers", is_flag=True, help="Meet all records: older code may have written some since the last run."
+)
 @click.option("--yes", is_flag=True, help="Do not ask for a confirmation.")
 @click.option("--allow-destructive", is_flag=True, help="Consent to what safety rules refuse.")
 @click.option("--wait", "wait_s", type=Amount(), default=0, help="Seconds to wait for another runner.")
@@ -146,6 +149,7 @@ def command(
     verified: bool,
     is_fake: bool,
     is_auto: bool,
+    stragglers: bool,
     yes: bool,
     allow_destructive: bool,
     wait_s: float,
@@ -172,14 +176,16 @@ def command(
         {"--plan": only_plan, "--dry-run": dry_run, "--check": check, "--fake": is_fake, steering.option: True}
     )
     refuse_contradictions({"--auto": is_auto, "TARGET": target is not None})
-    refuse_contradictions({"--auto": is_auto, "--fake": is_fake})
+    for option, is_said in {"--fake": is_fake, "--stragglers": stragglers}.items():
+        refuse_contradictions({"--auto": is_auto, option: is_said})
+    refuse_contradictions({"--fake": is_fake, "--stragglers": stragglers})
     if steering.is_asked:
         steer(context, client, apps, steering)
         return None
     if is_fake:
         fake_all(context, client, apps, target, wait_s)
         return None
-    tasks = sorted((_task(context, client, one, target, is_auto) for one in apps), key=_is_staying)
+    tasks = sorted((_task(context, client, one, target, is_auto, stragglers) for one in apps), key=_is_staying)
     if check:
         return _check(context, client, tasks, verified)
     tasks = [replace(task, findings=pending_findings(client, task.journey)) for task in tasks]
@@ -195,7 +201,9 @@ def command(
     return _run(context, client, tasks, _Options(wait_s, limits, most_errors, run_again))
 
 
-def _task(context: CliContext, client: SyncClient, app: App, target: str | None, is_auto: bool) -> _Task:
+def _task(
+    context: CliContext, client: SyncClient, app: App, target: str | None, is_auto: bool, meets_all: bool
+) -> _Task:
     shelf = Shelf(context.settings.namespace, app.label)
     state = run(client, shelf.read())
     chain = context.chains[app.label]
@@ -208,8 +216,8 @@ def _task(context: CliContext, client: SyncClient, app: App, target: str | None,
     return _Task(
         app,
         shelf,
-        make_journey(chain, state, position),
-        lambda now: make_journey(chain, now, position),
+        make_journey(chain, state, position, meets_all=meets_all),
+        lambda now: make_journey(chain, now, position, meets_all=meets_all),
         _has_unmade_changes(chain, code),
     )
 
