@@ -179,6 +179,10 @@ def command(
     for option, is_said in {"--fake": is_fake, "--stragglers": stragglers}.items():
         refuse_contradictions({"--auto": is_auto, option: is_said})
     refuse_contradictions({"--fake": is_fake, "--stragglers": stragglers})
+    if is_auto and on_error == "quarantine":
+        raise click.UsageError(
+            "--auto keeps nothing by which records in quarantine could be tried again; use 'makemigrations' for that"
+        )
     if steering.is_asked:
         steer(context, client, apps, steering)
         return None

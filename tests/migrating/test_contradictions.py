@@ -33,3 +33,12 @@ def test_without_files_there_is_nothing_to_record_and_no_target(
 
     assert (refused.code, client.get("redis_models:{default}:snapshot:shop")) == (1, snapshot)
     assert "shop has no migration files, so there is nothing to record" in refused.err
+
+
+def test_without_files_nothing_goes_to_quarantine_where_nothing_could_bring_it_out(project: Any, here: Any) -> None:
+    project.deploy(1)
+
+    refused = here(project, "migrate", "--auto", "--on-error", "quarantine")
+
+    assert refused.code == 2
+    assert "--auto keeps nothing by which records in quarantine could be tried again" in refused.err
