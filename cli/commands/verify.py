@@ -45,10 +45,10 @@ def command(
         raise click.UsageError("--sample looks at some records only: it takes no --repair-index and no --resume")
     apps: dict[str, object] = {}
     is_ok = True
-    chosen = chosen_models(context, models)
-    for app in dict.fromkeys(app for app, _ in chosen):
-        some = [model for owner, model in chosen if owner is app]
+    for app, some in _chosen(context, models).items():
         tallies, receipt = _verify(context, app, some, limit, repair_index, resume)
+        if not some:
+            context.out(f"{app.label}: it has no models, hence no records")
         for name, tally in tallies.items():
             _show(context, f"{app.label}.{name}", tally)
             is_ok = is_ok and not tally.problems and not (strict and tally.notes)
@@ -58,6 +58,16 @@ def command(
         }
     context.json({"command": "verify", "ok": is_ok, "sample": limit, "apps": apps})
     return Exit.DONE if is_ok else Exit.FAILED
+
+
+def _chosen(context: CliContext, names: Sequence[str]) -> dict[App, list[type[Model]]]:
+    """Give the models that are meant, by app; of an app that has none there is nothing to read, and still a receipt."""
+    bare = {app.label: app for app in context.apps if not app.models}
+    left = [name for name in names if name not in bare]
+    found: dict[App, list[type[Model]]] = {}
+    for app, model in chosen_models(context, left) if left or not names else ():
+        found.setdefault(app, []).append(model)
+    return found | {app: [] for label, app in bare.items() if not names or label in names}
 
 
 def _verify(

@@ -417,3 +417,15 @@ def test_who_may_not_write_is_told_what_is_wrong_all_the_same(
     if trouble != "replica":
         assert shop.command("migrate", "--check", "--verified") == 1
         assert "its records were never verified" in shop.out
+
+
+def test_an_app_without_models_gets_its_receipt(shop: Any, server: Any) -> None:
+    shop.models("", app="crm")
+    shop.settings("shop", "crm", url=server.url)
+
+    assert shop.command("verify") == 0, shop.err
+    assert "crm: it has no models, hence no records" in shop.out
+    assert shop.command("migrate", "--check", "--verified") == 0, shop.out
+    assert shop.command("verify", "crm") == 0, shop.err
+    assert "Customer" not in shop.out
+    assert shop.command("verify", "crn") == 2
