@@ -123,11 +123,12 @@ class Desk:
         """Put a receipt in the place of the one before, and of the checkpoint.
 
         Raises:
-            ServerError: It cannot be kept; the one before is gone all the same, where that can be.
+            ServerError: It cannot be kept; if it tells of problems, the one before is gone all the same, where that
+                can be.
         """
         text = json.dumps(asdict(receipt))
         replies = yield [("SET", self._key("receipt"), text), ("DEL", self._key("verification"))]
-        if isinstance(replies[0], Exception):
+        if isinstance(replies[0], Exception) and receipt.problems:
             yield [("DEL", self._key("receipt"))]
         check(replies)
 

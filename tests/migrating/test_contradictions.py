@@ -42,3 +42,13 @@ def test_without_files_nothing_goes_to_quarantine_where_nothing_could_bring_it_o
 
     assert refused.code == 2
     assert "--auto keeps nothing by which records in quarantine could be tried again" in refused.err
+
+
+@pytest.mark.parametrize("command", ["stamp shop zero", "adopt", "relocate --from redis://127.0.0.1:1", "purge"])
+def test_nobody_waits_for_what_is_no_time(project: Any, here: Any, command: str) -> None:
+    project.deploy(1)
+
+    refused = here(project, *command.split(), "--wait", "nan")
+
+    assert refused.code == 2
+    assert "'nan' is no amount; say 0 or more" in refused.err
