@@ -11,7 +11,10 @@ from datetime import datetime, timedelta
 from typing import Any, Final, TypeVar, cast
 
 from redis_models.batches import Batches, check
+from redis_models.errors import IncompleteError
 from redis_models.keys import bookkeeping_key
+
+from .passes import server_run_id
 
 __all__ = ["Checkpoint", "Desk", "Receipt", "Scope"]
 
@@ -28,6 +31,8 @@ class Scope:
         fingerprint: Of the schemas.
         newest: Of all runs; one that came later may have brought records there and back again.
         run_id: Of the server's run, which may have gone back to older data if it is another one; "" if nobody may ask.
+            It must stay the same until the receipt is kept, and no longer: a server that forgets what it acknowledged,
+            as after a crash or a failover, forgets the latest first. So where a receipt is, what was read for it is.
     """
 
     position: int
@@ -62,13 +67,11 @@ class Receipt:
             return f"the verification of {self.ended_at} found problems ({found})"
         if replace(self.scope, run_id=scope.run_id) != scope:
             return f"the verification of {self.ended_at} was before the migrations that are applied now"
-        if not self.scope.run_id or not scope.run_id:
+        if not self.scope.run_id:
             return (
-                f"nobody can tell whether the server was restarted since the verification of {self.ended_at}, because"
-                " its access list denies INFO; grant it to this user"
+                f"nobody could tell whether the server was restarted amidst the verification of {self.ended_at}, because"
+                " its access list denies INFO; grant it to the user who verifies"
             )
-        if self.scope.run_id != scope.run_id:
-            return f"the server was restarted since the verification of {self.ended_at}"
         if now - datetime.fromisoformat(self.ended_at) > _FRESH:
             return f"the verification of {self.ended_at} is more than a day old"
         return None
@@ -123,14 +126,18 @@ class Desk:
         """Put a receipt in the place of the one before, and of the checkpoint.
 
         Raises:
+            IncompleteError: The server is another one than that whose records were read; none is kept.
             ServerError: It cannot be kept; if it tells of problems, the one before is gone all the same, where that
                 can be.
         """
         text = json.dumps(asdict(receipt))
         replies = yield [("SET", self._key("receipt"), text), ("DEL", self._key("verification"))]
-        if isinstance(replies[0], Exception) and receipt.problems:
+        is_other = not isinstance(replies[0], Exception) and (yield from server_run_id()) != receipt.scope.run_id
+        if is_other or (isinstance(replies[0], Exception) and receipt.problems):
             yield [("DEL", self._key("receipt"))]
         check(replies)
+        if is_other:
+            raise IncompleteError(f"{self.app}: the server was restarted meanwhile; verify again")
 
     def _key(self, name: str) -> str:
         return bookkeeping_key(self.namespace, f"{name}:{self.app}")

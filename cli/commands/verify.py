@@ -1,6 +1,7 @@
 """``verify [APP[.MODEL]]...``: read every record back through its model."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import click
 
@@ -108,19 +109,19 @@ def _start(app: App, scope: Scope, checkpoint: Checkpoint | None) -> Checkpoint 
     """Give where to go on.
 
     Raises:
-        MigrationError: What was read is of other data by now, or may be.
+        MigrationError: What was read is of other data by now.
     """
-    if checkpoint is not None and not scope.run_id:
+    if checkpoint is None:
+        return None
+    if replace(checkpoint.scope, run_id=scope.run_id) != scope:
         raise MigrationError(
-            f"{app.label}: nobody can tell whether the server was restarted since that verification stopped, because"
-            " its access list denies INFO; grant it to this user, or start anew, without --resume"
+            f"{app.label}: migrations ran since that verification stopped; start anew, without --resume"
         )
-    if checkpoint is not None and checkpoint.scope != scope:
-        raise MigrationError(
-            f"{app.label}: migrations ran, or the server was restarted, since that verification stopped; start anew,"
-            " without --resume"
-        )
-    return checkpoint
+    if scope.run_id and checkpoint.scope.run_id == scope.run_id:
+        return checkpoint
+    # Where the checkpoint still is, so is what was read before it; but no cursor outlives the server's run.
+    done = {name: tally for name, tally in checkpoint.tallies.items() if name != checkpoint.model}
+    return replace(checkpoint, model="", walk=0, cursor="0", tallies=done)
 
 
 def _show(context: CliContext, name: str, tally: Tally) -> None:
