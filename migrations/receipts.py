@@ -69,8 +69,8 @@ class Receipt:
             return f"the verification of {self.ended_at} was before the migrations that are applied now"
         if not self.scope.run_id:
             return (
-                f"nobody could tell whether the server was restarted amidst the verification of {self.ended_at}, because"
-                " its access list denies INFO; grant it to the user who verifies"
+                f"nobody could tell whether the server was restarted during the verification of {self.ended_at},"
+                " because its access list denies INFO; grant it to the user who verifies"
             )
         if now - datetime.fromisoformat(self.ended_at) > _FRESH:
             return f"the verification of {self.ended_at} is more than a day old"
