@@ -178,7 +178,8 @@ def command(
     refuse_contradictions({"--auto": is_auto, "TARGET": target is not None})
     for option, is_said in {"--fake": is_fake, "--stragglers": stragglers}.items():
         refuse_contradictions({"--auto": is_auto, option: is_said})
-    refuse_contradictions({"--fake": is_fake, "--stragglers": stragglers})
+    for option, is_said in {"--fake": is_fake, "--check": check}.items():
+        refuse_contradictions({option: is_said, "--stragglers": stragglers})
     if is_auto and on_error == "quarantine":
         raise click.UsageError(
             "--auto keeps nothing by which records in quarantine could be tried again; use 'makemigrations' for that"

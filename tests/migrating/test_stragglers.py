@@ -80,6 +80,6 @@ def test_a_run_that_stopped_is_given_up_all_the_same(shop: Any, here: Any, clien
     assert shop.records() == before
 
 
-@pytest.mark.parametrize("other", ["--auto", "--fake"])
+@pytest.mark.parametrize("other", ["--auto", "--fake", "--check"])
 def test_stragglers_are_those_of_files(shop: Any, here: Any, other: str) -> None:
     assert here(shop, "migrate", "--stragglers", other).code == 2
