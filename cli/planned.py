@@ -5,8 +5,8 @@ from collections.abc import Callable, Mapping, Sequence
 from redis_models.migrations.legs import Journey, step_of
 from redis_models.migrations.operations import Operation, Risk, Run
 from redis_models.migrations.operations.free import function_name
-from redis_models.migrations.passes import Work
 from redis_models.migrations.planning import IN_CLIENT_RATE, IN_SERVER_RATE, Plan
+from redis_models.migrations.work import Work
 
 from .counting import counted
 

@@ -24,10 +24,11 @@ from redis_models.reading import no_index
 from redis_models.shape import Shape
 
 from .files import load_chain
+from .keyspace import server_run_id
 from .lease import Lease
 from .lineage import routes_of
 from .oldtable import Met, look, pages, size_of_index, state_of_index, text_of
-from .passes import Progress, server_run_id
+from .passes import Progress
 from .rewriting import Failure
 
 if TYPE_CHECKING:

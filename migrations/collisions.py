@@ -13,8 +13,8 @@ from redis_models.errors import RecordError, UnsafeError
 from redis_models.keys import KeySpace
 from redis_models.shape import STAMP
 
+from .keyspace import scan
 from .moving import Move, refuse_foreign_index
-from .passes import scan
 from .quarantine import Intake
 from .rewriting import is_another_type
 

@@ -82,4 +82,4 @@ def _run_leg(
     step = step_of(leg)
     if step is not None:
         return call_step(client, lease, shelf, leg, step, report)
-    return run(client, run_plan(lease, shelf, leg, policy=policy, report=report))
+    return run(policy.watch(client), run_plan(lease, shelf, leg, policy=policy, report=report))

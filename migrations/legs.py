@@ -15,8 +15,8 @@ from .bookkeeping import Journal, State
 from .chain import Chain, Link
 from .moving import Move
 from .operations.free import Run, function_name
-from .passes import Work
 from .planning import Plan, make_plan, plan_between
+from .work import Work
 
 __all__ = ["Journey", "make_journey", "step_of", "whole_plan"]
 

@@ -2,13 +2,16 @@
 
 It grows by little and shrinks by half, as TCP does in congestion (RFC 5681). Whatever is worst decides: others wait too
 long, memory runs out, replicas fall behind, the server saves, nobody answers, or somebody said "pause".
+
+That others wait says nothing of who makes them wait. A server does one thing at a time, so a run that sends one script
+after the other makes nobody wait longer than a script takes; where scripts are short by now, it is somebody else.
 """
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
-__all__ = ["Limits", "Pace", "Sighting", "added_latency", "fixed_pace", "next_pace"]
+__all__ = ["Limits", "Pace", "Sighting", "added_latency", "fixed_pace", "next_pace", "own_latency"]
 
 _SMALLEST: Final = 5  # records a script; fewer would not make the others' wait shorter
 _MOST_REST: Final = 9.0  # a tenth of the time is left for the run
@@ -16,6 +19,9 @@ _SAVING_REST: Final = 1.0
 _FULL: Final = 0.95  # of maxmemory; what is kept aside for the way back needs some
 _FAR_BEHIND: Final = 32 * 1024 * 1024  # bytes; a replica that loses its backlog begins anew
 _OUTLIERS: Final = 25  # one of so many probes may be late for reasons of its own
+# Of what others may wait longer; scripts that take less are not why. Where others keep the server busy for nine tenths
+# of the time, each millisecond more makes those behind wait for ten.
+_OWN_PART: Final = 0.1
 
 
 @dataclass(frozen=True)
@@ -39,6 +45,7 @@ class Sighting:
 
     Attributes:
         added_ms: How much longer an answer takes than before the run; None before that is known.
+        own_ms: How long the server is busy with one batch of the run; None where that is not known.
         memory: Used share of ``maxmemory``, where a full one refuses writes; None without.
         behind: Bytes that the slowest replica has not got yet.
         is_saving: Whether the server writes its data to disk.
@@ -47,6 +54,7 @@ class Sighting:
     """
 
     added_ms: float | None = None
+    own_ms: float | None = None
     memory: float | None = None
     behind: int = 0
     is_saving: bool = False
@@ -91,7 +99,7 @@ def next_pace(pace: Pace, seen: Sighting, limits: Limits) -> Pace:
     if hold:
         # The reason stays: it says why the run is not at full speed yet once nothing holds it any more.
         return replace(pace, hold=hold, is_paused=bool(seen.paused))
-    if limits.max_latency_ms and seen.added_ms is not None and seen.added_ms > limits.max_latency_ms:
+    if _makes_wait(seen, limits.max_latency_ms):
         reason = f"others wait {seen.added_ms:.1f} ms longer, and {limits.max_latency_ms:g} ms are allowed"
         size = max(min(_SMALLEST, limits.batch_size), min(pace.batch_size, limits.batch_size) // 2)
         return Pace(size, min(_MOST_REST, max(0.25, pace.rest * 2)), reason=reason)
@@ -106,6 +114,25 @@ def added_latency(waits_ms: Sequence[float], usual_ms: float) -> float:
     """Say how much longer than usual others wait, from some probes: the worst of them, less one in 25."""
     worst = sorted(waits_ms)[-1 - len(waits_ms) // _OUTLIERS]
     return max(0.0, worst - usual_ms)
+
+
+def own_latency(batches_ms: Sequence[float], waits_ms: Sequence[float]) -> float | None:
+    """Say how long the server is busy with a batch: how much longer it takes than a probe; None if there was none.
+
+    Both are taken at their best quarter, because both wait for others, and on a busy machine for a processor.
+    """
+    if not batches_ms or not waits_ms:
+        return None
+    return max(0.0, _quarter(batches_ms) - _quarter(waits_ms))
+
+
+def _quarter(ms: Sequence[float]) -> float:
+    return sorted(ms)[len(ms) // 4]
+
+
+def _makes_wait(seen: Sighting, most_ms: float) -> bool:
+    is_late = most_ms > 0 and seen.added_ms is not None and seen.added_ms > most_ms
+    return is_late and (seen.own_ms is None or seen.own_ms > most_ms * _OWN_PART)
 
 
 def _obstacle(seen: Sighting) -> str:

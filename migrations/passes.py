@@ -7,47 +7,44 @@ two scripts the run rests as long as its pace says, and waits for a server that 
 """
 
 import secrets
+from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from typing import Final, TypeVar, cast
+from typing import Final, TypeVar
 
-from redis.exceptions import ResponseError
-
-from redis_models.batches import Batches, Pause, check
+from redis_models.batches import Batches, Pause
+from redis_models.client import Driver
 from redis_models.errors import (
     IncompleteError,
     ServerBusyError,
     ServerError,
     ServerOutOfMemoryError,
     ServerReadOnlyError,
-    ServerRefusedError,
     ServerUnreachableError,
 )
 from redis_models.keys import KeySpace
 
 from .bookkeeping import Journal, Shelf
+from .crew import Crew
+from .hands import Hands, crew_hands, helping, own_hands
+from .keyspace import has_field_lives, index_size, scan, server_run_id
 from .lease import Lease
 from .moving import Move, move_records
 from .pace import Pace
-from .program import compile_program
 from .quarantine import Intake
-from .rewriting import Fence, Outcome, rewrite_here, rewrite_in_server, rewrite_rest
-from .route import Route
+from .rewriting import Fence, Outcome
+from .work import Work
 
-__all__ = ["Policy", "Progress", "Runner", "Work", "index_size", "scan", "server_run_id"]
+__all__ = ["Policy", "Progress", "Runner"]
 
 Result = TypeVar("Result")
 
-_COUNT: Final = 1000  # keys that SCAN looks at in one step; measured: a tenth of the calls' cost, under a millisecond
 _CHECKPOINT_S: Final = 2.0
 _ROUNDS: Final = 10  # walks of one pass; the last finds nothing to do
 _LOOK_S: Final = 0.1  # between two looks at whether a run that waits may go on
 # After a failover a client may meet the old primary for a while, which answers as a replica.
 _PASSING: Final = (ServerUnreachableError, ServerOutOfMemoryError, ServerBusyError, ServerReadOnlyError)
-
-# Takes keys, and how many of them a script takes.
-Rewriter = Callable[[Sequence[bytes], int], Batches[Outcome]]
 
 
 @dataclass(frozen=True)
@@ -77,38 +74,25 @@ class Policy:
         pace: Gives the pace of the moment.
         patience_s: How long to wait for a server that cannot do it now; 0 to stop at once.
         most_errors: How many records may go to quarantine before the run stops; 0 to stop at the first.
+        watch: Given what the run speaks to the server with, gives what it is to use instead.
+        crew: Processes that help where Python does the work; None to do it alone.
     """
 
     pace: Callable[[], Pace]
     patience_s: float = 0.0
     most_errors: int = 0
+    watch: Callable[[Driver], Driver] = lambda driver: driver
+    crew: Crew | None = None
 
 
 @dataclass(frozen=True)
-class Work:
-    """What a pass has to do.
+class _Share:
+    """Records that are being rewritten: how many, since when, at what pace, and what does it."""
 
-    Attributes:
-        route: The way of the model's records.
-        keys: Where they lie.
-        target: Version to reach.
-        source: Version that most records are expected to have.
-    """
-
-    route: Route
-    keys: KeySpace
-    target: int
-    source: int
-
-    @property
-    def label(self) -> str:
-        """What the pass is called: a model may have records in several places."""
-        return f"{self.route.model} at {self.keys.start}*"
-
-    @property
-    def is_in_server(self) -> bool:
-        """Whether the server does most records by itself: every step up from ``source`` is static."""
-        return self.source < self.target and self.route.is_static(self.source, self.target)
+    count: int
+    began: float
+    pace: str
+    doing: Batches[Outcome]
 
 
 @dataclass
@@ -152,8 +136,12 @@ class Runner:
             ServerError: The server cannot do it now.
         """
         self._model = work.route.model
-        fence = Fence(self.lease.key, self.lease.epoch, (yield from self.patiently(_has_field_lives)))
-        return (yield from self._until_clean(work, lambda is_first: _rewriter(work, fence, is_first)))
+        fence = Fence(self.lease.key, self.lease.epoch, (yield from self.patiently(has_field_lives)))
+        crew = yield from self.patiently(lambda: helping(self.policy.crew, self.shelf.app, work))
+        if crew is None:
+            return (yield from self._until_clean(work, lambda is_first: own_hands(work, fence, is_first)))
+        app = self.shelf.app
+        return (yield from self._until_clean(work, lambda is_first: crew_hands(crew, app, work, fence, is_first)))
 
     def run_move(self, move: Move) -> Batches[Outcome]:
         """Give every record that lies in one place its new key.
@@ -163,7 +151,8 @@ class Runner:
         """
         self._model = move.route.model
         fence = Fence(self.lease.key, self.lease.epoch, None)
-        return (yield from self._until_clean(move, lambda _: lambda keys, _: self._move(fence, move, keys)))
+        hands = Hands(lambda keys, _: self._move(fence, move, keys))
+        return (yield from self._until_clean(move, lambda _: hands))
 
     def _move(self, fence: Fence, move: Move, keys: Sequence[bytes]) -> Batches[Outcome]:
         """Move records, but for those in quarantine, which the pass before could not bring to their version."""
@@ -192,14 +181,14 @@ class Runner:
             except _PASSING as exc:
                 yield from self._outlast(exc)
 
-    def _until_clean(self, work: Work | Move, rewriter: Callable[[bool], Rewriter]) -> Batches[Outcome]:
+    def _until_clean(self, work: Work | Move, hands: Callable[[bool], Hands]) -> Batches[Outcome]:
         """Walk until a whole walk on one run of the server finds nothing.
 
         Records may have been written at an older version behind an earlier walk, and after a restart a cursor skips
         some. A walk that the server breaks off is begun again when it can go on, as the server's run allows.
         """
-        done = Outcome(changed=self.journal.changed if self.journal.model == work.label else 0)
-        walk, rounds = Outcome(), 0
+        done, walk, rounds = Outcome(), Outcome(), 0
+        done.changed = self.journal.changed if self.journal.model == work.label else 0
         while rounds < _ROUNDS:
             try:
                 run_id = yield from server_run_id()
@@ -207,7 +196,7 @@ class Runner:
                 is_first = cursor == "0" and done.changed == 0
                 if cursor == "0":
                     yield from self.testify(work.label)
-                walk = yield from self._walk(work, rewriter(is_first), run_id, cursor, seen, done.changed)
+                walk = yield from self._walk(work, hands(is_first), run_id, cursor, seen, done.changed)
                 is_whole = cursor == "0" and run_id == (yield from server_run_id())
                 rounds += 1
                 done.add(walk)
@@ -222,7 +211,7 @@ class Runner:
     def _walk(
         self,
         work: Work | Move,
-        rewrite: Rewriter,
+        hands: Hands,
         run_id: str,
         cursor: str,
         seen: int,
@@ -232,23 +221,37 @@ class Runner:
         walk = Outcome()
         while True:
             here = replace(self.journal, model=work.label, cursor=cursor, run_id=run_id, seen=seen)
-            cursor, keys = yield from scan(cursor, work.keys)
-            while keys:
-                pace, began = (yield from self._go_ahead(work, here)), self.lease.clock()
-                keys, some_keys = keys[pace.batch_size :], keys[: pace.batch_size]
-                some = yield from rewrite(some_keys, pace.batch_size)
+            cursor, keys = yield from _page(cursor, work.keys, hands.page)
+            most, begun = hands.shares, deque[_Share]()
+            while keys or begun:
+                if keys and len(begun) < most:
+                    pace, at = (yield from self._go_ahead(work, here)), self.lease.clock()
+                    most = 1 if pace.rest else hands.shares
+                    size = pace.batch_size * hands.scripts
+                    keys, some_keys = keys[size:], keys[:size]
+                    begun.append(
+                        _Share(
+                            len(some_keys),
+                            at,
+                            str(pace) if pace.reason else "",
+                            hands.rewrite(some_keys, pace.batch_size),
+                        )
+                    )
+                    continue
+                share = begun.popleft()
+                some = yield from share.doing
                 walk.add(some)
-                seen += len(some_keys)
+                seen += share.count
                 changed = changed_before + walk.changed
                 if some.changed:  # what was done before a server failed is met again, and is no progress
                     self._stuck_since = None
                 # Its cursor is still that of the whole page. What was changed is known even if the next script fails.
-                here = replace(here, seen=seen, changed=changed, pace=str(pace) if pace.reason else "")
+                here = replace(here, seen=seen, changed=changed, pace=share.pace)
                 self.journal = here
-                self.report(Progress(work.route.model, seen, changed, max(total, seen), pace.reason and str(pace)))
+                self.report(Progress(work.route.model, seen, changed, max(total, seen), share.pace))
                 if some.failures:
                     yield from self.intake.take(self.lease, work, some.failures, changed)
-                yield from self._rest(self.lease.clock() - began)
+                yield from self._rest(self.lease.clock() - share.began)
                 yield from self.lease.kept()
             self._stuck_since = None
             yield from self._save(replace(here, cursor=cursor), force=cursor == "0")
@@ -258,10 +261,6 @@ class Runner:
 
     def _go_ahead(self, work: Work | Move, here: Journal) -> Batches[Pace]:
         """Wait until the pace allows the next script; give the pace.
-
-        Args:
-            work: What is being done.
-            here: Where the walk is.
 
         Raises:
             ServerBusyError: The server was not fit for it in time.
@@ -334,49 +333,13 @@ class Runner:
             self._saved_at = now
 
 
-def _rewriter(work: Work, fence: Fence, is_first: bool) -> Rewriter:
-    if work.is_in_server:
-        program = compile_program(work.route, work.target)
-        return lambda keys, at_once: rewrite_in_server(fence, program, work.target, keys, at_once)
-    # Where most records are done, asking for the stamps first saves reading them whole.
-    select = rewrite_here if is_first else rewrite_rest
-    return lambda keys, at_once: select(fence, work.route, work.target, keys, at_once)
-
-
-def server_run_id() -> Batches[str]:
-    """Name this run of the server; "" where the user may not ask, and then no cursor is ever used again."""
-    [reply] = yield [("INFO", "server")]
-    if isinstance(reply, Exception):
-        return ""
-    lines = cast(bytes, reply).decode().splitlines()
-    return next((line.partition(":")[2] for line in lines if line.startswith("run_id:")), "")
-
-
-def _has_field_lives() -> Batches[bool]:
-    """Ask for the command, not for a version: both engines have it, under different numbers."""
-    [reply] = yield [("COMMAND", "INFO", "HPEXPIRETIME")]
-    if isinstance(reply, Exception):
-        raise ServerRefusedError(f"the server's access list denies COMMAND INFO ({reply}); grant it to this user")
-    return bool(reply and cast("list[object]", reply)[0])
-
-
-def index_size(keys: KeySpace) -> Batches[int]:
-    """Count the members of a model's index: about as many as it has records; 0 where something else lies there.
-
-    A pass does not need the index, so that a foreign one, as of pydantic-aioredis, is no reason to refuse it.
-    """
-    [reply] = yield [("ZCARD", keys.index)]
-    if isinstance(reply, ResponseError) and str(reply).startswith("WRONGTYPE"):
-        return 0
-    return cast(int, check([reply])[0])
-
-
-def scan(cursor: str, keys: KeySpace) -> Batches[tuple[str, list[bytes]]]:
-    """Give the cursor of the next step, "0" after the last, and the keys of records that this one met."""
-    [reply] = check((yield [("SCAN", cursor, "MATCH", keys.pattern, "COUNT", _COUNT)]))
-    following, found = cast("tuple[bytes, list[bytes]]", reply)
-    owned = [key for key in dict.fromkeys(found) if keys.owns(key.decode("utf-8", "surrogateescape"))]
-    return following.decode(), owned
+def _page(cursor: str, keys: KeySpace, least: int) -> Batches[tuple[str, list[bytes]]]:
+    """Do what ``scan`` does, until there are keys enough."""
+    cursor, found = yield from scan(cursor, keys)
+    while len(found) < least and cursor != "0":
+        cursor, more = yield from scan(cursor, keys)
+        found += more
+    return cursor, found
 
 
 def _restless(model: str, last: Outcome) -> str:

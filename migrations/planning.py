@@ -16,9 +16,9 @@ from .bookkeeping import Entry, Journal, State
 from .chain import Chain, Link
 from .lineage import Lineage, lineages_of
 from .moving import Move
-from .passes import Work
 from .replaced import Replaced
 from .schema import Snapshot
+from .work import Work
 
 __all__ = [
     "IN_CLIENT_RATE",

@@ -1,23 +1,25 @@
 """Probing: ask the server again and again, beside a run, how it does; and hear what people say to the run.
 
 A probe is a PING on a connection of its own, so it waits as long as any other client does. It runs in a thread; what it
-sees becomes the pace that the run reads between two scripts.
+sees becomes the pace that the run reads between two scripts. The run's own batches are timed as well.
 """
 
 import sys
 import threading
 import time
-from collections.abc import Mapping
+from collections import deque
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from types import TracebackType
 from typing import Final, Self, cast
 
 from redis_models.batches import Batches, check
-from redis_models.client import SyncClient, run
+from redis_models.client import Driver, SyncClient, run
 from redis_models.errors import DriftError, ServerError
 
 from .control import Control, read_control
-from .pace import Limits, Pace, Sighting, added_latency, next_pace
+from .pace import Limits, Pace, Sighting, added_latency, next_pace, own_latency
+from .timing import LATEST, Timed
 
 __all__ = ["Probe", "sighting_of"]
 
@@ -40,6 +42,7 @@ class Probe:
 
     def __init__(self, client: SyncClient, namespace: str, limits: Limits) -> None:
         self._client, self._namespace, self._limits = client, namespace, limits
+        self._taken_ms = deque[float](maxlen=LATEST)
         self._pace = Pace(limits.batch_size)
         self._seen = Sighting()
         self._usual_ms = 0.0
@@ -48,7 +51,7 @@ class Probe:
         self._switch_s = sys.getswitchinterval()
 
     def __enter__(self) -> Self:
-        self._usual_ms = sorted(self._wait_ms() for _ in range(_USUAL_OF))[_USUAL_OF // 2]
+        self._usual_ms = sorted(self._wait_ms() for _ in range(_USUAL_OF))[_USUAL_OF // 4]
         sys.setswitchinterval(_SWITCH_S)
         self._thread.start()
         return self
@@ -63,6 +66,14 @@ class Probe:
     def pace(self) -> Pace:
         """Give the pace as it is now."""
         return self._pace
+
+    def watch(self, driver: Driver) -> Driver:
+        """Give what the run is to speak to the server with, so that its batches are timed."""
+        return Timed(driver, self._taken_ms)
+
+    def note(self, batches_ms: Sequence[float]) -> None:
+        """Take in how long batches of the run took that others sent for it."""
+        self._taken_ms.extend(batches_ms)
 
     @property
     def limits(self) -> Limits:
@@ -86,9 +97,14 @@ class Probe:
                 trouble, paused = str(exc), self._seen.paused
                 self._ended.wait(_WINDOW * _EVERY_S)
             added = added_latency(waits, self._usual_ms) if waits else None
-            self._seen = replace(self._seen, added_ms=added, trouble=trouble, paused=paused)
+            own = own_latency(self._taken(), waits)
+            self._seen = replace(self._seen, added_ms=added, own_ms=own, trouble=trouble, paused=paused)
             self._pace = next_pace(self._pace, self._seen, self._limits)
             window += 1
+
+    def _taken(self) -> list[float]:
+        """Take what the run's batches took since the last decision; it may add to them meanwhile."""
+        return [self._taken_ms.popleft() for _ in range(len(self._taken_ms))]
 
     def _wait_ms(self) -> float:
         began = time.perf_counter()

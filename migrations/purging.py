@@ -15,13 +15,15 @@ from redis_models.errors import IncompleteError, LockedError, MigrationError
 from .bookkeeping import Shelf, State
 from .chain import Chain
 from .history import Deed
+from .keyspace import index_size, scan
 from .lease import Lease
 from .lineage import lineages_of
 from .pace import Pace
-from .passes import Progress, Work, index_size, scan
+from .passes import Progress
 from .planning import make_plan
 from .recording import event_of
 from .rights import OF_THE_END, refuse_missing_rights
+from .work import Work
 
 __all__ = ["Purged", "position_to_purge", "purge"]
 

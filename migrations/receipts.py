@@ -14,7 +14,7 @@ from redis_models.batches import Batches, check
 from redis_models.errors import IncompleteError
 from redis_models.keys import bookkeeping_key
 
-from .passes import server_run_id
+from .keyspace import server_run_id
 
 __all__ = ["Checkpoint", "Desk", "Receipt", "Scope"]
 

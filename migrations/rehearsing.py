@@ -13,12 +13,14 @@ from redis_models.shape import STAMP
 
 from .collisions import refuse_collisions
 from .explaining import Line, lines_of
-from .passes import Progress, Work, index_size, scan
+from .keyspace import index_size, scan
+from .passes import Progress
 from .planning import Plan
 from .portions import Portions
 from .quarantine import Intake, Quarantine
 from .rewriting import Failure, is_another_type
 from .sampling import sample
+from .work import Work
 
 __all__ = ["Example", "Rehearsal", "rehearse"]
 

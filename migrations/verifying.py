@@ -25,8 +25,9 @@ from redis_models.shape import Shape
 
 from .bookkeeping import Shelf
 from .chain import Chain
+from .keyspace import index_size, server_run_id
 from .lineage import lineages_of
-from .passes import Progress, index_size, server_run_id
+from .passes import Progress
 from .planning import is_automatic, make_plan
 from .portions import Portions
 from .quarantine import Quarantine

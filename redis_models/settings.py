@@ -36,12 +36,15 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
-from typing import Final, TypeVar
+from typing import TYPE_CHECKING, Final, TypeVar, cast
 from urllib.parse import urlsplit
 
 from .errors import SettingsError
 from .importing import import_named, shown_path
 from .passwords import masked
+
+if TYPE_CHECKING:
+    from concurrent.futures import Executor
 
 __all__ = ["ENVIRONMENT_VARIABLE", "Settings", "SettingsSource", "find_settings", "load_settings"]
 
@@ -87,6 +90,7 @@ class Settings:
         batch_size: Records a script, 1 to 100.
         lease_seconds: Seconds after which a dead runner's lease is free.
         write_back: Whether reading an older record brings it up in Redis.
+        executor: Makes an executor of so many workers; None for processes of this machine.
     """
 
     module: str
@@ -98,6 +102,7 @@ class Settings:
     batch_size: int = _USUAL_BATCH
     lease_seconds: int = 15
     write_back: bool = False
+    executor: "Callable[[int], Executor] | None" = None
 
     @property
     def shown_url(self) -> str:
@@ -208,10 +213,11 @@ def _check(module: ModuleType, found: SettingsSource) -> Settings:
         batch_size=_read(found, values, "BATCH_SIZE", _between(1, _LARGEST_BATCH, "records"), _USUAL_BATCH),
         lease_seconds=_read(found, values, "LEASE_SECONDS", _between(1, _LONGEST_LEASE, "seconds"), 15),
         write_back=_read(found, values, "WRITE_BACK", _flag, False),
+        executor=_read(found, values, "EXECUTOR", _maker, None),
     )
 
 
-_NAMES = ("APPS", "BATCH_SIZE", "LEASE_SECONDS", "NAMESPACE", "REDIS_URL", "WRITE_BACK")
+_NAMES = ("APPS", "BATCH_SIZE", "EXECUTOR", "LEASE_SECONDS", "NAMESPACE", "REDIS_URL", "WRITE_BACK")
 
 
 def _refuse_typo(name: str, values: Mapping[str, object], module: str) -> None:
@@ -295,6 +301,15 @@ def _flag(value: object) -> bool:
     if not isinstance(value, bool):
         raise _WrongError(f"is {value!r}; it must be True or False")
     return value
+
+
+def _maker(value: object) -> "Callable[[int], Executor]":
+    if not callable(value):
+        raise _WrongError(
+            f"is {value!r}; it must be a function that is given a number of workers, and gives an executor of"
+            " concurrent.futures"
+        )
+    return cast("Callable[[int], Executor]", value)
 
 
 def _between(low: int, high: int, unit: str) -> Callable[[object], int]:

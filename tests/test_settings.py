@@ -198,6 +198,10 @@ def test_broken_settings_quote_the_error_and_the_user_s_own_line(write: Write, c
         ("NAMESPACE = 'a{b'", "NAMESPACE is 'a{b'"),
         ("BATCH_SIZE = 101", "BATCH_SIZE is 101; it must be a whole number of records from 1 to 100"),
         ("BATCH_SIZE = True", "BATCH_SIZE is True"),
+        (
+            "EXECUTOR = 4",
+            "EXECUTOR is 4; it must be a function that is given a number of workers, and gives an executor",
+        ),
         ("LEASE_SECONDS = 0", "LEASE_SECONDS is 0"),
     ],
 )

@@ -1,31 +1,23 @@
 """``migrate [APP] [TARGET]``: bring the records of the database to where the migration files lead."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Final
 
 import click
 
 from redis_models.apps import App
 from redis_models.client import SyncClient, run
-from redis_models.errors import IncompleteError, MigrationError, SchemaError, UnansweredError
+from redis_models.errors import MigrationError, SchemaError, UnansweredError
 from redis_models.migrations.automatic import automatic_plan
 from redis_models.migrations.bookkeeping import Shelf, State
 from redis_models.migrations.chain import Chain
-from redis_models.migrations.control import clear_control
 from redis_models.migrations.diff import diff
 from redis_models.migrations.inspection import snapshot_of
-from redis_models.migrations.journeys import run_journey
-from redis_models.migrations.lease import Lease, hold_lease
+from redis_models.migrations.keyspace import index_size
 from redis_models.migrations.legs import Journey, make_journey
 from redis_models.migrations.operations import MoveModel
 from redis_models.migrations.pace import Limits
-from redis_models.migrations.passes import Policy, index_size
-from redis_models.migrations.planning import Plan, as_squashed
-from redis_models.migrations.probing import Probe
-from redis_models.migrations.quarantine import Quarantine
-from redis_models.migrations.running import Result, sum_of
-from redis_models.migrations.safety import Finding
+from redis_models.migrations.planning import as_squashed
 from redis_models.migrations.schema import Snapshot
 from redis_models.migrations.verifying import unverified
 
@@ -37,52 +29,15 @@ from ..contradictions import refuse_contradictions
 from ..exits import Exit
 from ..faking import fake_all
 from ..planned import journey_document, journey_lines
-from ..progress import shown_progress
 from ..rehearsals import rehearse_all
-from ..steering import Steering, in_quarantine, steer, steering_options
+from ..runs import Options, Task, run_tasks
+from ..steering import Steering, steer, steering_options
 
 __all__ = ["command"]
 
 _LATENCY_MS: Final = 5.0
 _PATIENCE_S: Final = 30.0
 _MOST_ERRORS: Final = 1000
-
-
-@dataclass(frozen=True)
-class _Task:
-    """What is to be done to the database of one app.
-
-    Attributes:
-        app: The app.
-        shelf: Its bookkeeping.
-        journey: What its files, or its code, and the database come to.
-        again: Makes the journey again of the database as it is then.
-        has_unmade_changes: Whether the code is ahead of the files.
-    """
-
-    app: App
-    shelf: Shelf
-    journey: Journey
-    again: Callable[[State], Journey]
-    has_unmade_changes: bool
-    findings: Sequence[Finding] = ()
-
-
-@dataclass(frozen=True)
-class _Options:
-    """How to run.
-
-    Attributes:
-        wait_s: Seconds to wait for another runner.
-        limits: What the pace must keep to.
-        most_errors: Records that may go to quarantine before the run stops; 0 to stop at the first.
-        run_again: Consent to call a function again that was begun and may not run twice.
-    """
-
-    wait_s: float
-    limits: Limits
-    most_errors: int
-    run_again: bool
 
 
 @click.command("migrate", cls=WithSteps)
@@ -135,6 +90,11 @@ class _Options:
     show_default=True,
     help="With --on-error quarantine: how many records may go there before the run stops.",
 )
+@click.option(
+    "--workers",
+    type=click.IntRange(1, 64),
+    help="Processes that rewrite records by Python; by default as many as there are processors, where it is worth it.",
+)
 @steering_options
 @click.option("--run-again", is_flag=True, help="Call the function again that a run began and did not end.")
 @click.pass_obj
@@ -158,6 +118,7 @@ def command(
     patience_s: float,
     on_error: str,
     max_errors: int,
+    workers: int | None,
     run_again: bool,
     steering: Steering,
 ) -> int | None:
@@ -203,22 +164,23 @@ def command(
     _consent(context, tasks, yes, allow_destructive, run_again)
     limits = Limits(max_latency_ms, batch or context.settings.batch_size, patience_s)
     most_errors = max_errors if on_error == "quarantine" else 0
-    return _run(context, client, tasks, _Options(wait_s, limits, most_errors, run_again))
+    run_tasks(context, client, tasks, Options(wait_s, limits, most_errors, run_again, workers))
+    return None
 
 
 def _task(
     context: CliContext, client: SyncClient, app: App, target: str | None, is_auto: bool, meets_all: bool
-) -> _Task:
+) -> Task:
     shelf = Shelf(context.settings.namespace, app.label)
     state = run(client, shelf.read())
     chain = context.chains[app.label]
     code = snapshot_of(app.models)
     if is_auto:
-        return _Task(
+        return Task(
             app, shelf, _automatic(app, chain, code, state), lambda now: _automatic(app, chain, code, now), False
         )
     position = chain.head_position if target is None else chain.target(target, len(as_squashed(chain, state.ledger)))
-    return _Task(
+    return Task(
         app,
         shelf,
         make_journey(chain, state, position, meets_all=meets_all),
@@ -227,7 +189,7 @@ def _task(
     )
 
 
-def _is_staying(task: _Task) -> bool:
+def _is_staying(task: Task) -> bool:
     """Put apps first that leave a model to another one, which finds its records at their last version then."""
     return not any(isinstance(one, MoveModel) for link in task.journey.applied for one in link.operations)
 
@@ -254,7 +216,7 @@ def _automatic(app: App, chain: Chain, code: Snapshot, state: State) -> Journey:
     return Journey(chain, (automatic_plan(app.label, state, found),))
 
 
-def _check(context: CliContext, client: SyncClient, tasks: list[_Task], is_verified: bool) -> int:
+def _check(context: CliContext, client: SyncClient, tasks: list[Task], is_verified: bool) -> int:
     problems = [line for task in tasks for line in _problems(task)]
     if is_verified and not problems:
         reasons = {task.app.label: run(client, unverified(task.shelf, task.journey.chain)) for task in tasks}
@@ -265,7 +227,7 @@ def _check(context: CliContext, client: SyncClient, tasks: list[_Task], is_verif
     return 1 if problems else 0
 
 
-def _problems(task: _Task) -> list[str]:
+def _problems(task: Task) -> list[str]:
     label, journey = task.app.label, task.journey
     found = [f"{label}: {link.name} ({link.id}) is not applied" for link in journey.applied]
     found += [f"{label}: {link.name} ({link.id}) is applied" for link in journey.unapplied]
@@ -276,7 +238,7 @@ def _problems(task: _Task) -> list[str]:
     return found
 
 
-def _show(context: CliContext, client: SyncClient, tasks: list[_Task], only_plan: bool, run_again: bool) -> None:
+def _show(context: CliContext, client: SyncClient, tasks: list[Task], only_plan: bool, run_again: bool) -> None:
     documents: list[object] = []
     for task in tasks:
         journey = task.journey
@@ -298,7 +260,7 @@ def _show(context: CliContext, client: SyncClient, tasks: list[_Task], only_plan
         context.json({"command": "migrate", "ok": True, "plans": documents})
 
 
-def _consent(context: CliContext, tasks: list[_Task], yes: bool, allow_destructive: bool, run_again: bool) -> None:
+def _consent(context: CliContext, tasks: list[Task], yes: bool, allow_destructive: bool, run_again: bool) -> None:
     for task in tasks:
         for objection in task.journey.objections(run_again=run_again):
             raise objection
@@ -311,85 +273,3 @@ def _consent(context: CliContext, tasks: list[_Task], yes: bool, allow_destructi
         click.confirm("Rewrite these records?", abort=True, err=True)
     elif any(task.journey.has_steps for task in tasks):
         click.confirm("Call these functions?", abort=True, err=True)
-
-
-def _run(context: CliContext, client: SyncClient, tasks: list[_Task], options: _Options) -> int | None:
-    pending = [task for task in tasks if not task.journey.is_empty]
-    results: dict[str, Result] = {}
-    if pending:
-        settings = context.settings
-        with hold_lease(client, settings.namespace, life_s=settings.lease_seconds, wait_s=options.wait_s) as lease:
-            run(client, clear_control(settings.namespace))  # before the probe could hear what the last run was told
-            with Probe(client, settings.namespace, options.limits) as probe:
-                policy = Policy(probe.pace, options.limits.patience_s, options.most_errors)
-                for task in pending:
-                    results[task.app.label] = _run_one(
-                        context, client, lease, task, policy, run_again=options.run_again
-                    )
-    else:
-        context.out("No migrations to apply.")
-        for task in tasks:
-            held = run(client, Quarantine(context.settings.namespace, task.app.label).size())
-            if held:
-                context.err(f"{task.app.label}: {in_quarantine(held)}; 'quarantine retry' tries again")
-    context.json(
-        {
-            "command": "migrate",
-            "ok": True,
-            "apps": {
-                label: {"changed": one.changed, "seconds": one.seconds, "quarantined": one.quarantined}
-                for label, one in results.items()
-            },
-        }
-    )
-    return None
-
-
-def _run_one(
-    context: CliContext, client: SyncClient, lease: Lease, task: _Task, policy: Policy, *, run_again: bool
-) -> Result:
-    """Make the journey of one app; tell the legs that are done, even if the next one fails."""
-    done = list[tuple[Plan, Result]]()
-    try:
-        with shown_progress(context) as report:
-            for one in run_journey(
-                client,
-                lease,
-                task.shelf,
-                task.journey,
-                task.again,
-                policy=policy,
-                report=report,
-                run_again=run_again,
-                consents=sorted({one.rule.code for one in task.findings if one.is_refused}),
-            ):
-                done.append(one)
-    except KeyboardInterrupt:
-        raise IncompleteError(
-            f"{task.app.label}: paused; every record that was rewritten is whole. Run 'migrate' again to go on"
-        ) from None
-    finally:
-        for leg, _ in done:
-            _tell(context, task.app, leg)
-    if not done:
-        context.out(f"{task.app.label}: another runner did it meanwhile.")
-        return Result({}, 0.0)
-    result = sum_of([one for _, one in done])
-    context.out(_summary(result))
-    if result.quarantined:
-        context.err(f"{task.app.label}: {in_quarantine(result.quarantined)}; see 'quarantine list'")
-    return result
-
-
-def _tell(context: CliContext, app: App, leg: Plan) -> None:
-    for link in leg.applied:
-        context.out(f"Applied {app.label}.{link.name}")
-    for link in leg.unapplied:
-        context.out(f"Took back {app.label}.{link.name}")
-
-
-def _summary(result: Result) -> str:
-    total = sum(result.changed.values())
-    rate = f", {total / result.seconds:,.0f}/s" if total and result.seconds else ""
-    moved = f", {result.moved:,} moved to other keys" if result.moved else ""
-    return f"{total:,} records changed in {result.seconds:.1f} s{rate}{moved}"

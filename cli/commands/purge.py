@@ -109,7 +109,8 @@ def _purge(context: CliContext, app: App, position: int, dry_run: bool, wait_s: 
                 run(client, clear_control(settings.namespace))  # before the probe could hear what another run was told
             probe = stack.enter_context(Probe(client, settings.namespace, limits))
             report = stack.enter_context(shown_progress(context))
-            return run(client, purge(lease, shelf, chain, position, pace=probe.pace, report=report))
+            work = purge(lease, shelf, chain, position, pace=probe.pace, report=report)
+            return run(probe.watch(client), work)
     except KeyboardInterrupt:
         raise IncompleteError(
             f"{app.label}: stopped before all records were done; run 'purge' again to go on"

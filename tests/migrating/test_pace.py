@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from redis_models.batches import Pause
-from redis_models.migrations.pace import Limits, Pace, Sighting, added_latency, fixed_pace, next_pace
+from redis_models.migrations.pace import Limits, Pace, Sighting, added_latency, fixed_pace, next_pace, own_latency
 from redis_models.migrations.probing import sighting_of
 
 _LIMITS = Limits(max_latency_ms=5.0, batch_size=100, patience_s=30.0)
@@ -25,6 +25,7 @@ _limits = st.builds(
 _sightings = st.builds(
     Sighting,
     added_ms=st.none() | st.floats(0, 1000),
+    own_ms=st.none() | st.floats(0, 1000),
     memory=st.none() | st.floats(0, 1.2),
     behind=st.integers(0, 100 * _MIB),
     is_saving=st.booleans(),
@@ -152,6 +153,23 @@ def test_of_a_window_of_probes_one_may_be_late() -> None:
     assert added_latency([1.0] * 23 + [90.0, 7.0], 1.0) == 6.0
     assert added_latency([1.0, 90.0], 1.0) == 89.0
     assert added_latency([0.5], 1.0) == 0.0
+
+
+@pytest.mark.parametrize(("own_ms", "is_slowed"), [(None, True), (0.51, True), (0.5, False), (0.0, False)])
+def test_a_run_whose_scripts_are_short_is_not_why_others_wait(own_ms: float | None, is_slowed: bool) -> None:
+    pace = next_pace(Pace(100), replace(_SLOW, own_ms=own_ms), _LIMITS)
+
+    assert (pace.batch_size < 100) == is_slowed
+
+
+def test_what_a_batch_takes_is_told_from_what_it_waits_for_others() -> None:
+    alone, behind_others = [2.0] * 8, [2.0, 30.0, 32.0, 90.0] * 2
+
+    assert own_latency(alone, [0.1] * 8) == pytest.approx(1.9)
+    assert own_latency(behind_others, [0.1, 28.0, 31.0, 80.0] * 2) == pytest.approx(2.0)
+    assert own_latency([0.2] * 8, [30.0] * 8) == 0.0
+    assert own_latency([], [1.0]) is None
+    assert own_latency([1.0], []) is None
 
 
 _INFO = {

@@ -8,7 +8,7 @@ import pytest
 
 from redis_models import writing
 from redis_models.batches import Batches, Command, Reply, Script, call
-from redis_models.migrations import bookkeeping, lease, passes, rewriting
+from redis_models.migrations import bookkeeping, keyspace, lease, passes, rewriting
 
 Breaks = Callable[[pytest.MonkeyPatch], None]
 Passing = Callable[..., Batches[Any]]
@@ -51,7 +51,7 @@ def _all_of(*parts: Breaks) -> Breaks:
 
 
 def _checkpoint_before_data(patch: pytest.MonkeyPatch) -> None:
-    scan: Passing = passes.scan
+    scan: Passing = keyspace.scan
     walk: Passing = passes.Runner._walk
     latest = ["0"]
 
@@ -60,13 +60,14 @@ def _checkpoint_before_data(patch: pytest.MonkeyPatch) -> None:
         latest[0] = cursor
         return cursor, keys
 
-    def walked(self: Any, work: Any, rewrite: Passing, run_id: str, *rest: Any) -> Batches[Any]:
+    def walked(self: Any, work: Any, hands: Any, run_id: str, *rest: Any) -> Batches[Any]:
         def too_early(*arguments: Any) -> Batches[Any]:
             ahead = replace(self.journal, model=work.label, cursor=latest[0], run_id=run_id)
             yield from self.shelf.checkpoint(self.lease.key, self.lease.epoch, ahead)
+            rewrite: Passing = hands.rewrite
             return (yield from rewrite(*arguments))
 
-        return (yield from walk(self, work, too_early, run_id, *rest))
+        return (yield from walk(self, work, replace(hands, rewrite=too_early), run_id, *rest))
 
     patch.setattr(passes, "scan", scanned)
     patch.setattr(passes.Runner, "_walk", walked)
@@ -81,11 +82,11 @@ def _stale_cursor(patch: pytest.MonkeyPatch) -> None:
 
 
 def _no_clean_walk(patch: pytest.MonkeyPatch) -> None:
-    def once(self: Any, work: Any, rewriter: Any) -> Batches[Any]:
-        run_id = yield from passes.server_run_id()
+    def once(self: Any, work: Any, hands: Any) -> Batches[Any]:
+        run_id = yield from keyspace.server_run_id()
         cursor, seen = self._resumed(work.label, run_id)
         walk: Passing = self._walk
-        return (yield from walk(work, rewriter(cursor == "0"), run_id, cursor, seen, 0))
+        return (yield from walk(work, hands(cursor == "0"), run_id, cursor, seen, 0))
 
     patch.setattr(passes.Runner, "_until_clean", once)
 

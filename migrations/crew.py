@@ -1,0 +1,238 @@
+"""A crew: processes that rewrite records by Python beside each other, for a run that deals out their keys.
+
+One Python process uses one processor. So each member reads, computes and writes by itself, under the fence of the run's
+lease; keys go out and counts come back, records do not travel. A member finds the project by the name of its settings
+module, so that any executor of ``concurrent.futures`` serves, also one whose members are on other machines.
+"""
+
+import multiprocessing
+import os
+import signal
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import BrokenExecutor, CancelledError, Executor, Future, ProcessPoolExecutor
+from dataclasses import dataclass, replace
+from functools import cache
+from types import TracebackType
+from typing import Final, Self
+
+from redis_models.batches import Batches, Pause
+from redis_models.client import SyncClient, run
+from redis_models.errors import DriftError, IncompleteError
+
+from .chain import Chain
+from .lineage import routes_of
+from .rewriting import Fence, Outcome, rewrite_here, rewrite_rest
+from .route import Route
+from .timing import Timed
+
+__all__ = ["Crew", "Share", "new_pool", "processors"]
+
+_LOOK_S: Final = 0.004  # between two looks at whether a share is done; one takes tens, and another waits behind it
+
+
+@dataclass(frozen=True)
+class Share:
+    """Some records for a member to bring to a version.
+
+    Attributes:
+        settings: Dotted name of the project's settings module.
+        app: Label of their app.
+        checksums: Of the app's migration files, which must be the member's as well.
+        start: What their keys begin with; tells the route.
+        leaves_newer: As in ``Route``.
+        fence: Of the run's lease.
+        target: Version to reach.
+        keys: The records.
+        at_once: How many of them a script takes.
+        is_first: Whether most of them are expected to be behind the target.
+    """
+
+    settings: str
+    app: str
+    checksums: tuple[str, ...]
+    start: str
+    leaves_newer: bool
+    fence: Fence
+    target: int
+    keys: Sequence[bytes]
+    at_once: int
+    is_first: bool
+
+
+@dataclass(frozen=True)
+class Done:
+    """What a member did.
+
+    Attributes:
+        outcome: What came of the records.
+        batches_ms: How long each of its batches took.
+    """
+
+    outcome: Outcome
+    batches_ms: tuple[float, ...]
+
+
+class Crew:
+    """Deals shares out to an executor, which it makes when there is the first, and ends with the ``with`` block.
+
+    Args:
+        size: How many members there are.
+        settings: Dotted name of the project's settings module.
+        chains: The project's migrations, by the label of the app.
+        least: How many records a pass must have for them to be worth their start.
+        make: Makes the executor, of its size.
+        note: Is told how long batches of members took, in milliseconds.
+    """
+
+    def __init__(
+        self,
+        size: int,
+        settings: str,
+        chains: Mapping[str, Chain],
+        least: int,
+        make: Callable[[int], Executor],
+        note: Callable[[Sequence[float]], None],
+    ) -> None:
+        self.size, self.least = size, least
+        self._settings, self._chains, self._make, self._note = settings, chains, make, note
+        self._executor: Executor | None = None
+        self._pending = set[Future[Done]]()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if self._executor is not None:
+            for future in self._pending:
+                future.cancel()
+            # What a member does meanwhile is whole; its lease is over soon, and then it changes nothing.
+            self._executor.shutdown(wait=kind is None)
+
+    def knows(self, app: str, start: str, route: Route) -> bool:
+        """Whether a member finds the same route in the project's files; it has none for a plan without files."""
+        known = routes_of(self._chains[app]).get(start)
+        return known is not None and (known.versions, known.model) == (route.versions, route.model)
+
+    def deal(
+        self,
+        app: str,
+        start: str,
+        route: Route,
+        fence: Fence,
+        target: int,
+        keys: Sequence[bytes],
+        at_once: int,
+        *,
+        is_first: bool,
+    ) -> Batches[Outcome]:
+        """Give some records to a member at once; the operation that is returned waits for what came of them.
+
+        Raises:
+            IncompleteError: A member ended.
+            DriftError: A member has other migration files.
+            ServerError: The server cannot do it now.
+            LockedError: The lease is somebody else's by now.
+        """
+        if self._executor is None:
+            self._executor = self._make(self.size)
+        share = Share(
+            self._settings,
+            app,
+            _checksums(self._chains[app]),
+            start,
+            route.leaves_newer,
+            fence,
+            target,
+            tuple(keys),
+            at_once,
+            is_first,
+        )
+        future = self._executor.submit(rewrite_share, share)
+        self._pending.add(future)
+        return self._awaited(future)
+
+    def _awaited(self, future: Future[Done]) -> Batches[Outcome]:
+        while not future.done():
+            yield Pause(_LOOK_S)
+        self._pending.discard(future)
+        try:
+            done = future.result()
+        except (BrokenExecutor, CancelledError) as exc:
+            raise IncompleteError(
+                f"a process that rewrites records ended ({exc or type(exc).__name__}); every record is consistent. Run"
+                " 'migrate' again to go on, with --workers 1 if it happens again"
+            ) from exc
+        self._note(done.batches_ms)
+        return done.outcome
+
+
+def rewrite_share(share: Share) -> Done:
+    """Bring the records of a share to its version. Runs in a member.
+
+    Raises:
+        DriftError: This member has other migration files than the run.
+    """
+    driver, chains = _project(share.settings)
+    chain = chains.get(share.app)
+    if chain is None or _checksums(chain) != share.checksums:
+        raise DriftError(
+            f"{share.app}: a process that rewrites records has other migration files than the run; every record is"
+            " consistent. Deploy the same files wherever the executor of the settings leads, and run 'migrate' again"
+        )
+    route = _route(share.settings, share.app, share.start, share.leaves_newer)
+    timed = Timed(driver)
+    rewrite = rewrite_here if share.is_first else rewrite_rest
+    outcome = run(timed, rewrite(share.fence, route, share.target, share.keys, share.at_once))
+    return Done(outcome, tuple(timed.taken_ms))
+
+
+def processors() -> int:
+    """How many processors this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def new_pool(size: int) -> Executor:
+    """Make processes of this machine. They end with this one, also where it is killed, and leave Ctrl-C to it."""
+    # Forked, they would have the locks of this one's threads, for ever.
+    return ProcessPoolExecutor(size, multiprocessing.get_context("spawn"), _begin)
+
+
+def _checksums(chain: Chain) -> tuple[str, ...]:
+    return tuple(link.checksum for link in chain.links)
+
+
+def _begin() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_parent, name="redis_models parent", daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
+
+
+@cache
+def _project(settings: str) -> tuple[SyncClient, Mapping[str, Chain]]:
+    """Load a project in a member, once."""
+    from redis_models.apps import load_apps
+    from redis_models.settings import load_settings
+    from redis_models.store import Store
+
+    from .files import load_chain
+    from .handover import with_histories
+
+    loaded = load_settings(settings, named_by="the run")
+    chains = with_histories([load_chain(app.label, app.migrations_path) for app in load_apps(loaded)])
+    return Store.from_url(loaded.redis_url, name=loaded.namespace).sync_client, {chain.app: chain for chain in chains}
+
+
+@cache
+def _route(settings: str, app: str, start: str, leaves_newer: bool) -> Route:
+    """Make a route in a member, once: what its steps are made of, validators above all, is made with it."""
+    _, chains = _project(settings)
+    return replace(routes_of(chains[app])[start], leaves_newer=leaves_newer)

@@ -1,0 +1,71 @@
+"""Hands: who rewrites the records of a pass, and how many of them at a time. The server, this process, or a crew."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from redis_models.batches import Batches
+
+from .crew import Crew
+from .keyspace import index_size
+from .program import compile_program
+from .rewriting import Fence, Outcome, rewrite_here, rewrite_in_server, rewrite_rest
+from .work import Work
+
+__all__ = ["Hands", "crew_hands", "helping", "own_hands"]
+
+_SCRIPTS_A_SHARE: Final = 4  # some hundred records, tens of milliseconds
+_AHEAD: Final = 5000  # keys; at the end of so many the members wait for the last of them
+
+# Takes keys, and how many of them a script takes.
+Rewriter = Callable[[Sequence[bytes], int], Batches[Outcome]]
+
+
+@dataclass(frozen=True)
+class Hands:
+    """Who rewrites the records of a pass.
+
+    Attributes:
+        rewrite: Brings some of them to the target.
+        scripts: How many scripts' worth of records it is given at a time.
+        shares: How many such shares may be under way beside each other.
+        page: How many keys to read ahead at least.
+    """
+
+    rewrite: Rewriter
+    scripts: int = 1
+    shares: int = 1
+    page: int = 1
+
+
+def own_hands(work: Work, fence: Fence, is_first: bool) -> Hands:
+    """Let the server do it where it can, else this process.
+
+    Args:
+        work: What is to be done.
+        fence: Of the run's lease.
+        is_first: Whether most records are expected to be behind the target.
+    """
+    if work.is_in_server:
+        program = compile_program(work.route, work.target)
+        return Hands(lambda keys, at_once: rewrite_in_server(fence, program, work.target, keys, at_once))
+    # Where most records are done, asking for the stamps first saves reading them whole.
+    select = rewrite_here if is_first else rewrite_rest
+    return Hands(lambda keys, at_once: select(fence, work.route, work.target, keys, at_once))
+
+
+def crew_hands(crew: Crew, app: str, work: Work, fence: Fence, is_first: bool) -> Hands:
+    """Let a crew do it; arguments as for ``own_hands``, and the label of the app."""
+
+    def deal(keys: Sequence[bytes], at_once: int) -> Batches[Outcome]:
+        place = (app, work.keys.start, work.route)
+        return crew.deal(*place, fence, work.target, keys, at_once, is_first=is_first)
+
+    return Hands(deal, _SCRIPTS_A_SHARE, crew.size + 1, _AHEAD)
+
+
+def helping(crew: Crew | None, app: str, work: Work) -> Batches[Crew | None]:
+    """Give the crew if it is of use for some work: Python does it, and there are records enough."""
+    if crew is None or work.is_in_server or not crew.knows(app, work.keys.start, work.route):
+        return None
+    return crew if (yield from index_size(work.keys)) >= crew.least else None

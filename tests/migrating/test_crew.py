@@ -1,0 +1,229 @@
+"""A crew: processes that rewrite records by Python beside each other. Killed, stopped, misled; executors of others."""
+
+import os
+import signal
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from redis_models.errors import DriftError
+from redis_models.migrations.crew import Share, rewrite_share
+from redis_models.migrations.rewriting import Fence
+
+_COUNT = 900  # in shares of 20 each member gets some
+_CREW = ("--workers", "2", "--batch", "5")
+
+Until = Callable[[Callable[[], object]], None]
+
+# Says which processes work; slow, until there is the file.
+_SLOW = """
+    import os, pathlib, time
+
+    def bonus(old, new):
+        pathlib.Path({pids!r}, str(os.getpid())).touch()
+        if old.visits < 0:
+            raise ValueError("in debt")
+        if not pathlib.Path({hurry!r}).exists():
+            time.sleep(0.02)
+        new.visits = old.visits + 1000
+
+    def malus(old, new):
+        pathlib.Path({pids!r}, str(os.getpid())).touch()
+        new.visits = old.visits - 1000
+
+    class Migration(migrations.Migration):
+        id = "cccc0003"
+        previous = "bbbb0002"
+        versions = {{"Customer": 3}}
+        operations = [migrations.Transform("Customer", bonus, back=malus)]
+"""
+
+
+class Shop:
+    """A project whose records are of version 1, and are brought to version 3 by a function."""
+
+    def __init__(self, project: Any, here: Callable[..., Any]) -> None:
+        self.project, self.server, self._here = project, project.server, here
+        project.fill(_COUNT)
+        project.deploy(2)
+        models = project.root / "shop/models.py"
+        models.write_text(models.read_text().replace("version = 2", "version = 3"))
+        self._hurry, self._pids = project.root / "hurry", project.root / "pids"
+        self._pids.mkdir()
+        project.migration("0003_bonus", _SLOW.format(hurry=str(self._hurry), pids=str(self._pids)))
+        self.before: dict[str, dict[str, bytes]] = project.records()
+
+    def hurry(self) -> None:
+        self._hurry.touch()
+
+    def workers(self) -> set[int]:
+        """Give the processes that called functions of the migration."""
+        return {int(one.name) for one in self._pids.iterdir()}
+
+    def forget_workers(self) -> None:
+        for one in self._pids.iterdir():
+            one.unlink()
+
+    def start(self, until: Until) -> tuple[Any, set[int]]:
+        """Start a slow run, and wait until two members are at work and some records are done."""
+        process = self.project.start("migrate", *_CREW, "--max-latency-ms", "0", "--yes", "--allow-destructive")
+        until(lambda: len(self.workers()) == 2 and b"3" in {one["_v"] for one in self.project.records().values()})
+        return process, self.workers()
+
+    def migrate(self, *arguments: str) -> Any:
+        """Run ``migrate`` fast, in this process, where a crew is not what is tried."""
+        self.hurry()
+        ran = self._here(self.project, "migrate", *arguments, "--yes", "--allow-destructive")
+        assert ran.code == 0, ran.err
+        return ran
+
+    def run(self, *arguments: str) -> Any:
+        """Run another command in this process."""
+        return self._here(self.project, *arguments)
+
+    def assert_finished(self) -> None:
+        """Finish; check every record, and that it comes back byte for byte."""
+        self.migrate()
+        found = self.project.records()
+        assert found.keys() == self.before.keys()
+        assert {one["_v"] for one in found.values()} == {b"3"}
+        assert {one["visits"] for one in found.values()} == {b"1000"}
+        self.migrate("shop", "1")
+        assert self.project.records() == self.before
+
+
+@pytest.fixture
+def shop(project: Any, here: Callable[..., Any]) -> Shop:
+    return Shop(project, here)
+
+
+def _is_gone(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
+    except OSError:
+        return True
+
+
+def test_members_do_the_work_there_and_back(shop: Shop) -> None:
+    shop.hurry()
+    for target in ((), ("shop", "1")):
+        shop.forget_workers()
+        process = shop.project.start("migrate", *target, *_CREW, "--yes", "--allow-destructive")
+
+        ran = shop.project.end(process)
+
+        assert ran.code == 0, ran.err
+        assert f"{_COUNT} records changed" in ran.out
+        assert shop.workers()  # the first of them may do it all before the second has started
+        assert process.pid not in shop.workers()
+    assert shop.project.records() == shop.before
+
+
+@pytest.mark.parametrize("said", [("--workers", "1"), ()], ids=["one is the run itself", "few are not worth it"])
+def test_without_a_crew_the_run_does_it_itself(shop: Shop, said: tuple[str, ...]) -> None:
+    shop.migrate(*said)
+
+    assert shop.workers() == {os.getpid()}
+
+
+def test_a_member_that_is_killed_ends_the_run_and_another_run_finishes(shop: Shop, until: Until) -> None:
+    process, workers = shop.start(until)
+
+    os.kill(workers.pop(), signal.SIGKILL)
+
+    ran = shop.project.end(process)
+    assert ran.code == 6, ran.err
+    assert "a process that rewrites records ended" in ran.err
+    assert "--workers 1" in ran.err
+    assert {one["_v"] for one in shop.project.records().values()} == {b"1", b"3"}
+    shop.assert_finished()
+
+
+def test_members_end_with_a_run_that_is_killed(shop: Shop, until: Until) -> None:
+    process, workers = shop.start(until)
+
+    process.kill()
+
+    until(lambda: all(map(_is_gone, workers)))
+    shop.assert_finished()
+
+
+def test_a_member_that_wakes_up_after_another_run_has_finished_changes_nothing(shop: Shop, until: Until) -> None:
+    process, workers = shop.start(until)
+    for pid in workers:
+        os.kill(pid, signal.SIGSTOP)
+    process.kill()
+    shop.migrate()
+    shop.migrate("shop", "1")
+
+    for pid in workers:
+        os.kill(pid, signal.SIGCONT)
+    until(lambda: all(map(_is_gone, workers)))
+
+    assert shop.project.records() == shop.before
+
+
+def test_ctrl_c_is_a_pause_that_says_so_once(shop: Shop, until: Until) -> None:
+    process, workers = shop.start(until)
+
+    for pid in (*workers, process.pid):  # as a terminal does
+        os.kill(pid, signal.SIGINT)
+
+    ran = shop.project.end(process)
+    assert ran.code == 6
+    assert "shop: paused" in ran.err
+    assert "Traceback" not in ran.err
+    assert all(map(_is_gone, workers))
+    shop.assert_finished()
+
+
+def test_what_members_cannot_rewrite_goes_to_quarantine_with_its_reason(shop: Shop) -> None:
+    shop.hurry()
+    with shop.server.client() as client:
+        client.hset("customer:7", "visits", -1)
+
+    assert shop.project.migrate(*_CREW).code == 6
+    ran = shop.project.migrate(*_CREW, "--on-error", "quarantine")
+
+    assert ran.code == 0, ran.err
+    listed = shop.run("quarantine", "list")
+    assert "customer:7" in listed.out
+    assert "in debt" in listed.out
+    assert {key for key, one in shop.project.records().items() if one["_v"] != b"3"} == {"customer:7"}
+
+
+def test_an_executor_of_the_settings_does_the_work(shop: Shop) -> None:
+    shop.hurry()
+    settings = shop.project.root / "shop/settings.py"
+    settings.write_text(
+        settings.read_text()
+        + "from concurrent.futures import ThreadPoolExecutor\n"
+        + "class Plain(ThreadPoolExecutor):\n"
+        + "    def shutdown(self, wait=True):\n"  # as that of Dask
+        + "        super().shutdown(wait)\n"
+        + "def EXECUTOR(workers):\n"
+        + "    print('asked for', workers)\n"
+        + "    return Plain(workers)\n"
+    )
+
+    process = shop.project.start("migrate", *_CREW, "--yes", "--allow-destructive")
+
+    ran = shop.project.end(process)
+    assert ran.code == 0, ran.err
+    assert "asked for 2" in ran.out
+    assert shop.workers() == {process.pid}
+    shop.assert_finished()
+
+
+def test_a_member_with_other_migration_files_refuses_to_work(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "path", [str(shop.project.root), *sys.path])
+    fence = Fence("nobody's", 1, has_field_lives=None)
+    share = Share("shop.settings", "shop", ("0" * 8,), "customer:", False, fence, 3, [b"customer:1"], 5, True)
+
+    with pytest.raises(DriftError, match=r"shop: a process .* has other migration files than the run; .* Deploy"):
+        rewrite_share(share)
+
+    assert shop.project.records() == shop.before

@@ -1,0 +1,117 @@
+"""The probe of a run: it tells what the run makes others wait from what they make each other wait. On a real server."""
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+
+import pytest
+import redis
+
+from redis_models.client import Driver, SyncClient
+from redis_models.migrations import probing
+from redis_models.migrations.pace import Limits, Pace, Sighting, next_pace
+from redis_models.migrations.probing import Probe
+
+_LIMITS = Limits(max_latency_ms=5.0, batch_size=100, patience_s=30.0)
+_BUSY_S = 0.02
+_DECISIONS = 10
+
+Until = Callable[[Callable[[], object]], None]
+
+
+class Script:
+    """Keeps the server busy for about 20 ms, or a part of that."""
+
+    def __init__(self, client: redis.Redis) -> None:
+        self._call = client.register_script("local n = 0 for i = 1, tonumber(ARGV[1]) do n = n + i end return n")
+        self._rounds, took = 100_000, 0.0
+        while took < _BUSY_S:
+            self._rounds *= 2
+            began = time.perf_counter()
+            self.run()
+            took = time.perf_counter() - began
+
+    def run(self) -> None:
+        self._call(args=[self._rounds])
+
+    def run_by(self, driver: Driver, part: float) -> None:
+        driver.exchange([("EVALSHA", self._call.sha, 0, int(self._rounds * part))])
+
+
+@pytest.fixture
+def script(client: redis.Redis) -> Script:
+    return Script(client)
+
+
+@pytest.fixture
+def others(script: Script) -> Iterator[threading.Thread]:
+    """Give a thread, to be started, that keeps the server busy nearly all the time until the test ends."""
+    over = threading.Event()
+
+    def go_on() -> None:
+        while not over.wait(0.002):
+            script.run()
+
+    thread = threading.Thread(target=go_on)
+    yield thread
+    over.set()
+    if thread.ident:
+        thread.join()
+
+
+@pytest.fixture
+def seen(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Sighting, Pace]]:
+    """Collect what the probe sees, and the pace it makes of that; it decides four times as often."""
+    found: list[tuple[Sighting, Pace]] = []
+
+    def noted(pace: Pace, sighting: Sighting, limits: Limits) -> Pace:
+        found.append((sighting, next_pace(pace, sighting, limits)))
+        return found[-1][1]
+
+    monkeypatch.setattr(probing, "next_pace", noted)
+    monkeypatch.setattr(probing, "_EVERY_S", 0.005)
+    return found
+
+
+def _run_beside(
+    client: redis.Redis, script: Script, part: float, until: Until, is_enough: Callable[[], object]
+) -> None:
+    """Run batches of the same length, as a probe's pace allows, until it is enough."""
+    own = SyncClient(client, "the tests' server")
+    with Probe(own, "default", _LIMITS) as probe:
+        driver = probe.watch(own)
+
+        def step() -> object:
+            for _ in range(5):
+                began = time.perf_counter()
+                script.run_by(driver, part * probe.pace().batch_size / _LIMITS.batch_size)
+                time.sleep(probe.pace().rest * (time.perf_counter() - began))
+            return is_enough()
+
+        until(step)
+    own.close()
+
+
+def test_a_run_whose_scripts_make_others_wait_makes_them_shorter_and_rests(
+    client: redis.Redis, script: Script, seen: list[tuple[Sighting, Pace]], until: Until
+) -> None:
+    _run_beside(client, script, 1.0, until, lambda: any(pace.batch_size <= 25 and pace.rest for _, pace in seen))
+
+
+def test_a_run_whose_scripts_are_short_is_not_slowed_by_what_others_do(
+    client: redis.Redis,
+    script: Script,
+    others: threading.Thread,
+    seen: list[tuple[Sighting, Pace]],
+    until: Until,
+) -> None:
+    def is_enough() -> bool:
+        if not others.is_alive():  # it begins after the probe has seen what is usual
+            others.start()
+        return len(seen) >= _DECISIONS
+
+    _run_beside(client, script, 0.005, until, is_enough)
+
+    assert sum(sighting.added_ms is not None and sighting.added_ms > 5 for sighting, _ in seen) > len(seen) / 2
+    assert min(pace.batch_size for _, pace in seen[_DECISIONS // 2 :]) >= 50
+    assert max(pace.rest for _, pace in seen[_DECISIONS // 2 :]) <= 0.25
