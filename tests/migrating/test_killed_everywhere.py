@@ -25,6 +25,7 @@ from redis_models.migrations import (
     RenameField,
     Run,
     RunContext,
+    keyspace,
     passes,
 )
 from redis_models.migrations.chain import Chain
@@ -276,7 +277,7 @@ def _without_passing(raw: bytes) -> dict[str, Any]:
 
 @pytest.fixture(autouse=True)
 def _small_steps(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(passes, "_COUNT", _PAGE)
+    monkeypatch.setattr(keyspace, "_COUNT", _PAGE)
     monkeypatch.setattr(passes, "_CHECKPOINT_S", 0.0)  # after each step of SCAN
 
 

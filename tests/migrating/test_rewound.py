@@ -11,7 +11,7 @@ import pytest
 
 from redis_models.client import run
 from redis_models.errors import RedisModelsError
-from redis_models.migrations import AddField, AlterKeys, CreateModel, RenameField, passes
+from redis_models.migrations import AddField, AlterKeys, CreateModel, RenameField, keyspace
 from redis_models.migrations.bookkeeping import Shelf
 from redis_models.migrations.chain import Chain
 from redis_models.migrations.operations import Operation
@@ -93,7 +93,7 @@ def _restore(client: Any, saved: Saved) -> None:
 def test_what_a_failover_takes_back_is_done_again_before_anything_is_called_applied(
     database: Any, chain: Callable[..., Chain], monkeypatch: pytest.MonkeyPatch, name: str, lag: int
 ) -> None:
-    monkeypatch.setattr(passes, "_COUNT", 12)
+    monkeypatch.setattr(keyspace, "_COUNT", 12)
     links = chain(_CREATE, *_CHANGES[name])
     database.migrate(links, 1)
     for number in range(_RECORDS):
