@@ -9,6 +9,7 @@ lease changes nothing.
 ``redis_models:{namespace}:history:{app}``    list   what was ever done, oldest first; see ``history``
 """
 
+import hashlib
 import json
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
@@ -19,13 +20,14 @@ from redis_models.batches import Argument, Batches, Command, call, check, hash_o
 from redis_models.errors import DriftError, IncompleteError, LockedError, SchemaError
 from redis_models.keys import bookkeeping_key
 
-from .history import Event
+from .history import Deed, Event
 from .schema import Snapshot
 
 __all__ = ["Entry", "Journal", "Shelf", "State"]
 
 _CHECKPOINT: Final = load_script("redis_models.migrations", "checkpoint")
 _FINISH: Final = load_script("redis_models.migrations", "finish")
+_NEWEST: Final = 16  # events that are read at first
 
 
 @dataclass(frozen=True)
@@ -226,9 +228,25 @@ class Shelf:
             return [Event.from_json(text) for text in reversed(cast("list[bytes]", reply))]
         except (ValueError, TypeError) as exc:
             raise DriftError(
-                f"the history of {self.app} at {self._key('history')} cannot be read ({exc}); delete that key, which"
-                " nothing else depends on"
+                f"the history of {self.app} at {self._key('history')} cannot be read ({exc}); delete that key, on which"
+                " nothing but the receipt of 'verify' depends"
             ) from exc
+
+    def newest_run(self) -> Batches[str]:
+        """Name the newest event that may have changed records, or what is said of them: all but purges; "" for none.
+
+        Raises:
+            DriftError: As ``history``.
+        """
+        most = _NEWEST
+        while True:
+            events = yield from self.history(most)
+            found = next((one for one in events if one.what != Deed.PURGED), None)
+            if found is not None:
+                return hashlib.sha256(found.to_json().encode()).hexdigest()[:16]
+            if len(events) < most:
+                return ""
+            most *= 4
 
     def _key(self, name: str) -> str:
         return bookkeeping_key(self.namespace, f"{name}:{self.app}")

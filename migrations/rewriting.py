@@ -39,8 +39,8 @@ class Fence:
     """What makes a script refuse a caller whose lease is over, and what the script must know of the server.
 
     Attributes:
-        lease_key: Key of the lease.
-        epoch: Epoch of the caller's lease, or "" for one that needs none.
+        lease_key: Key of the lease, or "" for a caller that needs none.
+        epoch: Epoch of the caller's lease, or "" likewise.
         has_field_lives: Whether hash fields have life spans on this server; None where nobody asked it, and then the
             script finds out.
     """
@@ -171,7 +171,8 @@ def replace(
             arguments: list[Argument] = [fence.epoch, target, fence.flag, *shape.arguments]
             for key in chunk:
                 arguments += shape.values(drafts[key])
-            command = _REPLACE.command([fence.lease_key, *chunk], arguments)
+            # Who needs no lease may have no right to its key: any of the records' will do in its place.
+            command = _REPLACE.command([fence.lease_key or chunk[0], *chunk], arguments)
             [letters] = check((yield from call(_REPLACE, [command])))
             for key, letter in zip(chunk, _letters(letters), strict=True):
                 if letter == "C":
