@@ -10,6 +10,7 @@ local calls = {
   EXISTS = {nothing},
   HDEL = {nothing, 'field'},
   HGET = {nothing, 'field'},
+  HLEN = {nothing},
   HMGET = {nothing, 'field'},
   HPEXPIREAT = {nothing, '1', 'FIELDS', '1', 'field'},
   HSET = {lease, 'epoch', ARGV[1]}, -- what is there already

@@ -1,4 +1,4 @@
-"""Files that are edited while a run is stopped: what records were brought up by already must not become something else."""
+"""Files that are edited while a run is stopped: what it did must not be done otherwise to the records that are left."""
 
 from collections.abc import Callable
 from typing import Any

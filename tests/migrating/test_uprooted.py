@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from redis_models.errors import RedisModelsError
+from redis_models.errors import IncompleteError, RedisModelsError
 from redis_models.migrations import AddField, CreateModel, RenameField
 from redis_models.migrations.chain import Chain
 from redis_models.migrations.operations import Operation
@@ -80,20 +80,49 @@ def test_bookkeeping_that_somebody_deletes_in_the_midst_costs_no_record(
 def test_nothing_comes_back_after_everything_was_flushed_in_the_midst(
     database: Any, watched: Callable[..., Any], chain: Callable[..., Chain]
 ) -> None:
-    links, points = chain(_CREATE, *_STEPS), 0
+    links, points, told = chain(_CREATE, *_STEPS), 0, list[str]()
     while True:
         _fill(database, links)
-        deed = _Deed(points + 1, database.client.flushall)
+        deed, said = _Deed(points + 1, database.client.flushall), ""
         try:
             database.migrate(links, exchange=watched(deed))
-        except RedisModelsError:
-            assert deed.is_done
+        except IncompleteError as exc:
+            said = str(exc)
         if not deed.is_done:
             break
-        assert database.dump() == {}
+        # Neither a record nor a word about one: what is recorded would be recorded over nothing.
+        assert not database.client.keys("*:shop") and database.dump() == {}
+        assert said.startswith("the lease at redis_models:{default}:lease is gone") or not database.client.keys("*")
+        told.append(said)
         points += 1
 
     assert points > 10
+    assert told.count("") <= 2  # when all was recorded already
+
+
+def test_a_ledger_that_is_deleted_in_the_midst_is_not_begun_anew_with_what_the_run_did(
+    database: Any, watched: Callable[..., Any], chain: Callable[..., Chain]
+) -> None:
+    links, points, ended, ledger = chain(_CREATE, *_STEPS), 0, 0, "redis_models:{default}:ledger:shop"
+    while True:
+        _fill(database, links)
+        held = database.client.hgetall(ledger)
+        deed = _Deed(points + 1, lambda: database.client.delete(ledger))
+        try:
+            database.migrate(links, exchange=watched(deed))
+            ended += deed.is_done
+        except RedisModelsError:
+            database.client.hset(ledger, mapping=held)  # as from a backup
+            database.migrate(links)
+            assert database.client.hlen(ledger) == 3
+        else:
+            assert not deed.is_done or not database.client.exists(ledger)
+        if not deed.is_done:
+            break
+        points += 1
+
+    assert points > 10
+    assert ended <= 2  # when all was recorded already
 
 
 def test_a_server_that_does_not_answer_in_time_is_waited_for_and_asked_again(
