@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from redis_models.apps import App
+    from redis_models.client import SyncClient
     from redis_models.migrations.chain import Chain
     from redis_models.settings import Settings
     from redis_models.store import Store
@@ -96,6 +97,15 @@ class CliContext:
         from redis_models.apps import bind  # imports pydantic and redis
 
         return bind(self.settings, self.apps)
+
+    @cached_property
+    def client(self) -> "SyncClient":
+        """What exchanges batches with the server of the settings; raises ServerRefusedError if it is of a cluster."""
+        from redis_models.client import run  # as above
+        from redis_models.migrations.clusters import refuse_cluster
+
+        run(self.store.sync_client, refuse_cluster(self.store.address))
+        return self.store.sync_client
 
     @cached_property
     def console(self) -> "Console":

@@ -62,7 +62,7 @@ def command(
 def _verify(
     context: CliContext, app: App, chosen: Sequence[type[Model]], limit: int | None, repair: bool, resume: bool
 ) -> tuple[dict[str, Tally], Receipt | None]:
-    client, namespace, chain = context.store.sync_client, context.settings.namespace, context.chains[app.label]
+    client, namespace, chain = context.client, context.settings.namespace, context.chains[app.label]
     if chain.links and not diff(chain.snapshots[-1], snapshot_of(app.models)).is_empty:
         raise MigrationError(
             f"{app.label}: the models have changes that no migration file has; run 'makemigrations' and 'migrate' first"
