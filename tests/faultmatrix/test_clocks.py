@@ -10,7 +10,7 @@ import pytest
 
 from .group import wait
 
-_COUNT = 10_000
+_COUNT = 6_000
 _HOUR_S = 3_600
 _VARIABLE = "LIBFAKETIME"  # where it is, if not where Debian puts it
 
@@ -31,7 +31,12 @@ def clock(tmp_path: Path) -> Path:
 
 
 def test_a_server_whose_clock_is_set_costs_a_run_nothing(
-    clock: Path, monkeypatch: pytest.MonkeyPatch, new_server: Any, new_shop: Any, tell: Callable[..., None]
+    clock: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    new_server: Any,
+    new_wire: Any,
+    new_shop: Any,
+    tell: Callable[..., None],
 ) -> None:
     with monkeypatch.context() as patch:
         patch.setenv("LD_PRELOAD", _library())
@@ -39,20 +44,22 @@ def test_a_server_whose_clock_is_set_costs_a_run_nothing(
         patch.setenv("FAKETIME_CACHE_DURATION", "1")
         patch.setenv("FAKETIME_DONT_FAKE_MONOTONIC", "1")
         server = new_server("--appendonly", "no")
-    shop, times, held = new_shop(server, _COUNT), (-_HOUR_S, _HOUR_S, 0), list[int]()
-    shop.project.settings(REDIS_URL=server.url, APPS=["shop"], LEASE_SECONDS=3)
+    wire = new_wire(lambda: server.socket_path, delay_s=0.003)
+    shop, times, held = new_shop(server, _COUNT, wire.url), (-_HOUR_S, _HOUR_S, 0), list[int]()
+    shop.project.settings(REDIS_URL=wire.url, APPS=["shop"], LEASE_SECONDS=3)
     shop.start_writers()
-    run = shop.start("--batch", "2")
+    run = shop.start("--batch", "2")  # slowly
     with server.client() as client:
         for ahead_s in times:
             run.await_changed(run.changed + _COUNT // 20)
-            shop.project.run("migrate", "--pause")
+            assert shop.project.run("migrate", "--pause").code == 0
             clock.write_text(f"{ahead_s:+d}\n")
             wait(lambda ahead_s=ahead_s: abs(float(client.time()[0]) - time.time() - ahead_s) < _HOUR_S / 2)
             if ahead_s < 0:  # the lease would last for an hour
                 held.append(shop.project.migrate().code)
             # Where it seems to be over, nobody is known to run until it is renewed.
             wait(lambda: shop.project.run("migrate", "--resume").code == 0)
+    shop.project.run("migrate", "--set", "batch=100")
     code = run.end()
     count = shop.compare(shop.stop_writers())
 
