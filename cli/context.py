@@ -9,6 +9,7 @@ import os
 import re
 import sys
 from collections.abc import Mapping
+from contextlib import suppress
 from functools import cached_property
 from typing import TYPE_CHECKING, Final
 
@@ -127,9 +128,13 @@ class CliContext:
             click.echo(_NO_UTF8.sub(lambda found: f"\\u{ord(found[0]):04x}", text))
 
     def err(self, text: str = "", *, verbosity: int = 0) -> None:
-        """Print a line beside the result, on stderr, unless the run is to be quieter than ``verbosity``."""
+        """Print a line beside the result, on stderr, unless the run is to be quieter than ``verbosity``.
+
+        Where it cannot be printed, as on a full disk, nobody reads it: no reason to stop what it tells of.
+        """
         if self.verbosity >= verbosity:
-            click.echo(printable(text), err=True, color=None if self.is_colored else False)
+            with suppress(OSError):
+                click.echo(printable(text), err=True, color=None if self.is_colored else False)
 
     def close(self) -> None:
         """Close the connections, if there are any."""

@@ -159,3 +159,42 @@ def test_a_run_writes_no_file(project: Any) -> None:
 
     assert done.code == 0
     assert {path: path.stat().st_mtime_ns for path in project.root.rglob("*")} == before
+
+
+# Every write to a file fails, as on a full disk or where nothing may be written; nobody sees what is told on stderr.
+_WITHOUT_A_DISK = """
+import os, resource, signal, sys
+from redis_models.cli.main import main
+
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
+os.dup2(os.open("/dev/full", os.O_WRONLY), 2)
+sys.exit(main(["--json", "migrate", "--yes", "--allow-destructive", "--batch", "5"], "redis-models"))
+"""
+
+
+def test_a_run_needs_no_disk_and_nobody_who_listens(project: Any) -> None:
+    project.deploy(1)
+    project.fill(100)
+    project.deploy(3)
+    project.write("full.py", _WITHOUT_A_DISK)
+
+    done = project.run("full.py")
+
+    assert done.code == 0, done
+    assert '"changed": {"Customer": 100}' in done.out
+    assert [record["_v"] for record in project.records().values()] == [b"3"] * 100
+
+
+def test_a_run_whose_result_nobody_can_be_told_ends_before_it_begins(project: Any) -> None:
+    project.deploy(1)
+    project.fill(100)
+    project.deploy(3)
+    before = project.records()
+    project.write("full.py", _WITHOUT_A_DISK.replace("), 2)", "), 1)").replace('"--json", ', ""))
+
+    refused = project.run("full.py")
+
+    assert refused.code == 1
+    assert "No space left on device" in refused.err
+    assert (project.records(), project.bookkeeping()) == (before, set())
