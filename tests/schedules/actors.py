@@ -9,6 +9,7 @@ from redis_models.errors import (
     NotFoundError,
     RecordTooNewError,
     RedisModelsError,
+    ServerOutOfMemoryError,
     ServerUnreachableError,
 )
 from redis_models.verbs import Verbs
@@ -33,6 +34,7 @@ class Actor:
         operation: What is under way in the application.
         versions: To which version it may bring records, by model.
         epoch: Of the lease that it has, or None.
+        met_full: Whether memory was full when it sent something since it began.
     """
 
     def __init__(self, name: str, truth: Truth) -> None:
@@ -42,6 +44,7 @@ class Actor:
         self.operation: Operation | None = None
         self.versions: dict[str, int] = {}
         self.epoch: int | None = None
+        self.met_full = False
         self._doing: Generator[Sequence[Command], Any, Any] | None = None
 
     @property
@@ -272,4 +275,6 @@ class Application(Actor):
         if isinstance(exc, ConflictError):
             is_put_back = self._is_new and "puts it" in str(exc)
             return is_put_back or operation.label == "careful" or (operation.label == "create" and state is not None)
+        if isinstance(exc, ServerOutOfMemoryError):
+            return self.met_full
         return isinstance(exc, ServerUnreachableError)

@@ -5,9 +5,11 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import pytest
+from redis.exceptions import OutOfMemoryError
 
 from redis_models import writing
 from redis_models.batches import Batches, Command, Reply, Script, call
+from redis_models.errors import ServerOutOfMemoryError
 from redis_models.migrations import bookkeeping, lease, passes, rewriting
 
 Breaks = Callable[[pytest.MonkeyPatch], None]
@@ -112,6 +114,35 @@ def _increments_sent_again(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(writing, "call", repeatable)
 
 
+def _refusals_passed_over(patch: pytest.MonkeyPatch) -> None:
+    """A runner takes records that the server had no room for as done."""
+    rewriter: Callable[..., Passing] = passes._rewriter
+
+    def careless(*arguments: Any) -> Passing:
+        rewrite = rewriter(*arguments)
+
+        def rewritten(*some: Any) -> Batches[Any]:
+            try:
+                return (yield from rewrite(*some))
+            except ServerOutOfMemoryError:
+                return rewriting.Outcome()
+
+        return rewritten
+
+    patch.setattr(passes, "_rewriter", careless)
+
+
+def _refusals_acknowledged(patch: pytest.MonkeyPatch) -> None:
+    """A write that the server had no room for is told as done."""
+
+    def careless(script: Script, commands: Sequence[Command], *, once: bool = False) -> Batches[list[Reply]]:
+        replies = yield from call(script, commands, once=once)
+        is_save = script is writing._SAVE
+        return [0 if is_save and isinstance(one, OutOfMemoryError) else one for one in replies]
+
+    patch.setattr(writing, "call", careless)
+
+
 _FENCE: Final = ("if redis.call('HGET', KEYS[1], 'epoch') ~= ARGV[1] then return 'FENCED' end", "")
 _FENCE_IF_ANY: Final = (_FENCE[0].replace("if ", "if ARGV[1] ~= '' and ", 1), "")
 _RECORD: Final = r"\w+:\d+ is "
@@ -197,5 +228,9 @@ MUTANTS: Final[Mapping[str, Mutant]] = {
         "plain",
         _RECORD,
     ),
+    "records passed over that there was no room for": Mutant(
+        _refusals_passed_over, "full moments", "the journal is at"
+    ),
+    "writes acknowledged that there was no room for": Mutant(_refusals_acknowledged, "full memory", "was never seen"),
     "increments sent again": Mutant(_increments_sent_again, "hiccups", _RECORD),
 }

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from redis_models.batches import Batches
-from redis_models.errors import IncompleteError, LockedError, RedisModelsError
+from redis_models.errors import IncompleteError, LockedError, RedisModelsError, ServerOutOfMemoryError
 from redis_models.migrations.bookkeeping import Shelf
 from redis_models.migrations.chain import Chain
 from redis_models.migrations.lease import Lease, take_lease
@@ -99,7 +99,8 @@ class RunnerProcess(Actor):
     def _failed(self, exc: RedisModelsError) -> str:
         self._stop()
         is_restless = isinstance(exc, IncompleteError) and any(word in str(exc) for word in _RESTLESS)
-        if not is_restless and not isinstance(exc, LockedError):
+        is_refused = isinstance(exc, ServerOutOfMemoryError) and self.met_full
+        if not is_restless and not is_refused and not isinstance(exc, LockedError):
             raise Violation(f"{self.name} fails without a reason: {exc!r}") from exc
         return type(exc).__name__
 

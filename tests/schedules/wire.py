@@ -77,6 +77,7 @@ class Wire:
         self.now_s = 0.0
         self._passed_ms = 0  # of which the lease does not know yet
         self.run = 1
+        self.is_full = False  # whether the server's memory is: it refuses what would make it grow
         self.seen = Seen({}, {}, {}, frozenset(), "", {})
         scripts = known_scripts()
         self.scripts = {script.sha: name for name, script in scripts}
@@ -116,7 +117,10 @@ class Wire:
         """Execute a batch, and look at everything right behind it, in the same round trip."""
         sent: list[Command] = [("KEYS", one[3]) if one[0] == "SCAN" else one for one in commands]
         ages: list[Command] = [("HINCRBY", LEASE, "until", -self._passed_ms)] if "until" in self.seen.lease else []
-        *replies, dump = self.exchange.exchange(Once([*ages, *sent, _DUMP.command([], [])]))[len(ages) :]
+        full, room = (_limited(1), _limited(0)) if self.is_full else ([], [])
+        before = len(ages) + len(full)
+        answers = self.exchange.exchange(Once([*ages, *full, *sent, *room, _DUMP.command([], [])]))
+        replies, dump = answers[before : before + len(sent)], answers[-1]
         self.seen, self._passed_ms = _seen(dump), 0
         for place, command in enumerate(commands):
             if command[0] == "SCAN":
@@ -163,6 +167,10 @@ class Wire:
         if command[0] in ("SCRIPT", "EVAL"):
             return str(command[0])
         return f"{command[0]!s} {_plain(command[1])}"
+
+
+def _limited(most: int) -> list[Command]:
+    return [("CONFIG", "SET", "maxmemory", most)]
 
 
 def _seen(reply: Any) -> Seen:

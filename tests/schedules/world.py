@@ -106,6 +106,8 @@ class World:
             self.wish.turn()
         elif deed == "pause":
             self.wish.pace = PACE if self.wish.pace is PAUSED else PAUSED
+        elif deed == "fill":
+            self.wire.is_full = not self.wire.is_full
         elif deed == "flush":
             self.wire.flush()
         elif deed == "restart":
@@ -186,6 +188,7 @@ class World:
         if isinstance(actor, RunnerProcess) and self._is_reached():
             return False
         near = self._of_others(actor) if which % 8 == 5 else self._close()
+        actor.met_full = False
         self._tell(actor.name, f"begins to {actor.begin(self._step, which, near)}")
         self._hears(actor, None)
         return True
@@ -234,6 +237,7 @@ class World:
         is_in_charge = is_runner and str(actor.epoch) == before.lease.get("epoch")
         is_taken = is_runner and actor.epoch is None and self.wire.is_lease_held()
         scan = next((one for one in batch if one[0] == "SCAN"), None) if is_in_charge else None
+        actor.met_full |= self.wire.is_full
         replies = self.wire.send(batch)
         self.truth.compare(self._step, began_ms, actor.operation, actor.versions, is_runner=is_runner)
         if is_runner and not is_in_charge:
@@ -304,7 +308,7 @@ class World:
     def _rest(self) -> None:
         """Let the application end what it began and old code leave, wake zombies, and migrate to every goal left."""
         self._tell("everybody", "ends what is under way")
-        self.wish.pace = PACE
+        self.wish.pace, self.wire.is_full = PACE, False
         for actor in self.actors.values():
             self._settles(actor)
         self.wire.passes(LIFE_S * 1.1)
