@@ -177,8 +177,8 @@ def refused(error: ResponseError) -> RedisModelsError:
         )
     if isinstance(error, AskError):  # MOVED is a kind of it
         return ServerRefusedError(
-            f"the key lies on another node of the cluster, {error.host}:{error.port} (slot {error.slot_id}); nothing"
-            " was executed. Only clusters of one node can be used: name that node, or a server without cluster-enabled"
+            f"the key lies on another node of the cluster (slot and node {error}); nothing was executed. Only clusters"
+            " of one node can be used: name that node, or a server without cluster-enabled"
         )
     return ServerRefusedError(f"the server refused a command: {error}")
 

@@ -3,6 +3,7 @@
 import os
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,10 @@ def clock(tmp_path: Path) -> Path:
     return tmp_path / "clock"
 
 
+def _is_ahead(client: Any, seconds: int) -> bool:
+    return abs(float(client.time()[0]) - time.time() - seconds) < _HOUR_S / 2
+
+
 def test_a_server_whose_clock_is_set_costs_a_run_nothing(
     clock: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -54,7 +59,7 @@ def test_a_server_whose_clock_is_set_costs_a_run_nothing(
             run.await_changed(run.changed + _COUNT // 20)
             assert shop.project.run("migrate", "--pause").code == 0
             clock.write_text(f"{ahead_s:+d}\n")
-            wait(lambda ahead_s=ahead_s: abs(float(client.time()[0]) - time.time() - ahead_s) < _HOUR_S / 2)
+            wait(partial(_is_ahead, client, ahead_s))
             if ahead_s < 0:  # the lease would last for an hour
                 held.append(shop.project.migrate().code)
             # Where it seems to be over, nobody is known to run until it is renewed.

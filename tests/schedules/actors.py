@@ -15,9 +15,9 @@ from redis_models.errors import (
 from redis_models.verbs import Verbs
 
 from . import effects
-from .shop import CUSTOMER, KINDS, Kind
+from .shop import CUSTOMER, KINDS, Kind, is_stuck
 from .stage import KNOWN
-from .truth import Operation, Truth, Violation
+from .truth import Operation, Truth, Violation, kind_of
 
 _HOT: Final = 4  # records of each model that are written most
 _MAKING: Final = frozenset(("create", "delete", "put"))
@@ -238,7 +238,7 @@ class Application(Actor):
         read = None if found is None else effects.bytes_of(kind, found, version)
         known = self.truth.states_since(key, operation.began)
         # Old code must not read newer records, as if they were of its own version.
-        readable = [state for state in known if state is None or state.version <= version]
+        readable = [one for one in known if one is None or (one.version <= version and not is_stuck(one, version))]
         if read not in [effects.as_read(kind, state, version) for state in readable]:
             raise Violation(f"{operation.label} read {read}, but {key} was {known}")
 
@@ -267,7 +267,10 @@ class Application(Actor):
         return type(exc).__name__
 
     def _is_a_reason(self, operation: Operation, exc: RedisModelsError) -> bool:
-        state = self.truth.states.get(operation.key)
+        state, kind = self.truth.states.get(operation.key), kind_of(operation.key)
+        key = None if operation.label == "select" else operation.key
+        if self.truth.has_met_stuck(kind, self._version(kind), operation.began, key):
+            return True
         if isinstance(exc, RecordTooNewError):
             return not self._is_new and state is not None and state.version > 1
         if isinstance(exc, NotFoundError):

@@ -10,7 +10,7 @@ from redis.exceptions import OutOfMemoryError
 from redis_models import writing
 from redis_models.batches import Batches, Command, Reply, Script, call
 from redis_models.errors import ServerOutOfMemoryError
-from redis_models.migrations import bookkeeping, lease, passes, rewriting
+from redis_models.migrations import bookkeeping, lease, passes, quarantine, rewriting
 
 Breaks = Callable[[pytest.MonkeyPatch], None]
 Passing = Callable[..., Batches[Any]]
@@ -143,6 +143,15 @@ def _refusals_acknowledged(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(writing, "call", careless)
 
 
+def _bad_records_not_noted(patch: pytest.MonkeyPatch) -> None:
+    """A runner passes over records that it cannot rewrite, and tells nobody."""
+
+    def taken(*_: Any) -> Batches[None]:
+        yield from ()
+
+    patch.setattr(quarantine.Intake, "take", taken)
+
+
 _FENCE: Final = ("if redis.call('HGET', KEYS[1], 'epoch') ~= ARGV[1] then return 'FENCED' end", "")
 _FENCE_IF_ANY: Final = (_FENCE[0].replace("if ", "if ARGV[1] ~= '' and ", 1), "")
 _RECORD: Final = r"\w+:\d+ is "
@@ -164,6 +173,10 @@ MUTANTS: Final[Mapping[str, Mutant]] = {
         _edited(bookkeeping, "_FINISH", _FENCE), "late entries", "without a lease, changed the ledger"
     ),
     "bookkeeping read once": Mutant(_bookkeeping_read_once, "torn reads", "fails without a reason: DriftError"),
+    "no fence of the quarantine": Mutant(
+        _edited(quarantine, "_SCRIPT", _FENCE), "late notes", "without a lease, changed the quarantine"
+    ),
+    "bad records not noted": Mutant(_bad_records_not_noted, "late notes", "the journal is at|" + _NOT_THERE),
     "no lease": Mutant(_edited(lease, "_SCRIPT", ("tonumber(held[2]) > now", "false")), "zombies", "took the lease"),
     "an epoch given twice": Mutant(
         _edited(lease, "_SCRIPT", ("tonumber(epoch) + 1, clock[1] * 1000000 + clock[2]", "tonumber(epoch), clock[1]")),

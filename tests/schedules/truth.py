@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
-from .shop import KINDS, Kind, State
+from .shop import KINDS, Kind, State, is_stuck
 from .wire import Seen, Wire
 
 NOT_NOW: Final = State(0, {})  # what an effect gives on a record on which it has none
@@ -124,7 +124,13 @@ class Truth:
         is_its_own = operation is not None and operation.key == key
         is_read = operation is not None and operation.writes_back
         is_upgrade = before is not None and target is not None and target > before.version
-        if before is not None and target is not None and (is_runner or ((is_its_own or is_read) and is_upgrade)):
+        is_movable = target is not None and not is_stuck(before, target)
+        if (
+            before is not None
+            and target is not None
+            and is_movable
+            and (is_runner or ((is_its_own or is_read) and is_upgrade))
+        ):
             allowed.append(kind.moved(before, target))
         if operation is not None and is_its_own:
             effects = [one for start in (before, *allowed) for one in operation.may_do(start)]
@@ -162,12 +168,18 @@ class Truth:
         earlier = [place for place, (at, _) in enumerate(known) if at <= step]
         return [state for _, state in known[max(earlier, default=0) :]]
 
+    def has_met_stuck(self, kind: Kind, version: int, step: int, key: str | None = None) -> bool:
+        """Whether a record, or any of a model, could not be brought to a version at some moment from a step on."""
+        keys = [one for one in self.history if one.startswith(f"{kind.table}:")] if key is None else [key]
+        return any(is_stuck(state, version) for one in keys for state in self.states_since(one, step))
+
     def behind(self, kind: Kind, version: int, walk_began: int) -> list[str]:
-        """Give the records at another version, for which no later deed of the application is a reason."""
+        """Give the records at another version for which there is no reason: neither quarantine nor a later deed."""
         return [
             key
             for key, state in sorted(self.states.items())
             if kind_of(key) is kind and state.version != version and self.since.get(key, -1) <= walk_began
+            if key not in self.seen.quarantine
         ]
 
 

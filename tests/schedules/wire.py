@@ -16,7 +16,7 @@ from typing import Any, Final
 from redis_models import reading, writing
 from redis_models.batches import Command, Once, Reply, Script
 from redis_models.client import SyncClient
-from redis_models.migrations import bookkeeping, lease, moving, rewriting
+from redis_models.migrations import bookkeeping, lease, moving, quarantine, rewriting
 
 LEASE: Final = "redis_models:{default}:lease"
 _PLACES: Final = 2**20
@@ -43,6 +43,7 @@ return {
   redis.call('HGETALL', kept .. 'lease'),
   {redis.call('HKEYS', kept .. 'ledger:shop'), redis.call('GET', kept .. 'snapshot:shop')},
   redis.call('HGETALL', kept .. 'journal:shop'),
+  redis.call('HKEYS', kept .. 'quarantine:shop'),
 }
 """
 )
@@ -58,6 +59,7 @@ class Seen:
         lease, journal: As they are stored.
         ledger: Ids.
         snapshot: As it is stored.
+        quarantine: Keys of records.
     """
 
     records: Mapping[str, list[Any]]
@@ -66,6 +68,7 @@ class Seen:
     ledger: frozenset[str]
     snapshot: str
     journal: Mapping[str, str]
+    quarantine: frozenset[str] = frozenset()
 
 
 class Wire:
@@ -176,7 +179,7 @@ def _limited(most: int) -> list[Command]:
 def _seen(reply: Any) -> Seen:
     if isinstance(reply, Exception):
         raise reply
-    records, indexes, held, (ledger, snapshot), journal = reply
+    records, indexes, held, (ledger, snapshot), journal, quarantined = reply
     return Seen(
         {one[0].decode(): one for one in sorted(records)},
         {
@@ -187,14 +190,18 @@ def _seen(reply: Any) -> Seen:
         frozenset(id.decode() for id in ledger),
         (snapshot or b"").decode(),
         _text(journal),
+        frozenset(key.decode() for key in quarantined),
     )
+
+
+_NAMES: Final = {lease: "lease", quarantine: "quarantine"}  # modules of one script
 
 
 def known_scripts() -> list[tuple[str, Script]]:
     """Give the scripts of the library, and what the trace calls them."""
     return [
-        ("lease" if module is lease else name.strip("_").lower(), one)
-        for module in (reading, writing, lease, bookkeeping, moving, rewriting)
+        (_NAMES.get(module, name.strip("_").lower()), one)
+        for module in (reading, writing, lease, bookkeeping, moving, quarantine, rewriting)
         for name, one in vars(module).items()
         if isinstance(one, Script)
     ]

@@ -11,7 +11,7 @@ from redis_models.errors import ServerUnreachableError
 from .actors import Actor, Application
 from .replay import Choice, printed
 from .runners import LIFE_S, PACE, PAUSED, RunnerProcess, Watcher, Wish
-from .shop import CUSTOMER, KINDS
+from .shop import CUSTOMER, KINDS, is_stuck
 from .stage import Code, store_first_records
 from .truth import Truth, Violation, now_ms
 from .wire import Seen, Wire
@@ -24,7 +24,7 @@ _WRITES: Final = ("patch", "save", "increment", "put", "create", "patch", "delet
 _OLD_WRITES: Final = ("patch", "create", "save", "get", "increment", "create", "delete", "careful")
 _READS: Final = ("get", "select", "get")
 # What a runner may come to: how the trace tells a command.
-POINTS: Final = ("replace", "finish", "rewrite", "SCAN 0", "checkpoint", "INFO", "lease", "HGET")
+POINTS: Final = ("replace", "finish", "rewrite", "SCAN 0", "checkpoint", "INFO", "lease", "HGET", "quarantine")
 
 
 class World:
@@ -97,6 +97,8 @@ class World:
             self._kills(victims[which % len(victims)])
         elif deed == "end":
             self._ends(which)
+        elif deed in ("spoil", "mend"):
+            self._writes_age(which, is_bad=deed == "spoil")
         elif deed != "rest":
             self._befalls(deed)
 
@@ -139,6 +141,19 @@ class World:
         fields, lives = dict(states[key].fields), dict(states[key].lives)
         del fields[ending[0]], lives[ending[0]]
         self.truth.ended(self._step, key, replace(states[key], fields=fields, lives=lives))
+
+    def _writes_age(self, which: int, *, is_bad: bool) -> None:
+        """Let a plain client write an age that cannot be converted into an old record, or mend one."""
+        states = self.truth.states
+        some = [key for key in sorted(states) if "age" in states[key].fields and states[key].version < CUSTOMER.newest]
+        some = some if is_bad else [key for key in some if is_stuck(states[key], CUSTOMER.newest)]
+        if not some:
+            return
+        key = some[which * 5 % len(some)]
+        age = b"%s%d" % (b"x" if is_bad else b"", 7000 + self._step)
+        self._tell(key, f"gets the age {age!r}")
+        self.wire.client.hset(key, "age", age)
+        self.truth.ended(self._step, key, replace(states[key], fields={**states[key].fields, "age": age}))
 
     def _close(self) -> list[str]:
         """Give the records that a runner is about to write: the best ones to interfere with."""
@@ -272,8 +287,11 @@ class World:
         seen = self.truth.seen
         is_recorded = (seen.ledger, seen.snapshot) != (before.ledger, before.snapshot)
         is_changed = isinstance(actor, RunnerProcess) and seen.records != before.records
-        if not is_in_charge and (is_recorded or seen.journal != before.journal or is_changed):
+        if not is_in_charge and (
+            is_recorded or seen.journal != before.journal or is_changed or seen.quarantine != before.quarantine
+        ):
             what = "the ledger" if is_recorded else "records" if is_changed else "the journal"
+            what = "the quarantine" if seen.quarantine != before.quarantine else what
             raise Violation(f"{actor.name}, without a lease, changed {what}")
         if is_recorded:
             assert isinstance(actor, RunnerProcess)
@@ -312,6 +330,8 @@ class World:
         for actor in self.actors.values():
             self._settles(actor)
         self.wire.passes(LIFE_S * 1.1)
+        for which, _ in enumerate(self.truth.states):
+            self._writes_age(which, is_bad=False)
         first = self.runners[0]
         while not self._is_reached():
             self._goes(first, 0)
