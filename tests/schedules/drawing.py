@@ -60,7 +60,16 @@ _SCENES: Final[Mapping[str, Sequence[_Part]]] = {
         _Part("runner B", (1, 3, 6)),
         _Part("runner A", (1,)),
     ),
-    "hiccups": (_Part("new 1", (1, 2, 3)), _Part("cut", which=(0, 1, 8, 9)), _Part("runner A")),
+    "purges": (
+        _Part("runner A", (30,)),
+        _Part("purger", (3, 6, 10)),
+        _Part("old 3", (1, 2, 3)),
+        _Part("lapse"),
+        _Part("purger 2", (1, 3, 6)),
+        _Part("new 1", (1, 3)),
+        _Part("purger", (1, 2)),
+    ),
+    "hiccups": (_Part("new 1", (1, 2, 3)), _Part("cut", which=(0, 1, 11, 12)), _Part("runner A")),
     "last moments": (_up_to("replace", "rewrite"), _Part("end"), _Part("runner A", (1, 2, 10))),
     "full moments": (
         _up_to("replace", "rewrite"),

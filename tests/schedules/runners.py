@@ -12,6 +12,7 @@ from redis_models.migrations.lease import Lease, take_lease
 from redis_models.migrations.legs import make_journey
 from redis_models.migrations.pace import Pace
 from redis_models.migrations.passes import Policy
+from redis_models.migrations.purging import purge
 from redis_models.migrations.running import run_plan
 
 from .actors import Actor
@@ -111,6 +112,26 @@ class RunnerProcess(Actor):
 
     def _stop(self) -> None:
         self._doing, self.pending, self.epoch, self.versions = None, None, None, {}
+
+
+class Purger(RunnerProcess):
+    """A process that runs ``purge``: of all that is applied, once nothing else is wanted."""
+
+    def begin(self, step: int, which: int, near: Sequence[str]) -> str:
+        self._doing = self._purges()
+        return "purge"
+
+    def _purges(self) -> Batches[int]:
+        lease: Lease = yield from take_lease(self._wire.exchange, LEASE, LIFE_S, self._wire.clock)
+        self.epoch = lease.epoch
+        shelf = Shelf("default", self._chain.app)
+        try:
+            done = yield from purge(lease, shelf, self._chain, None, pace=lambda: PACE, report=lambda _: None)
+        except RedisModelsError:
+            yield from lease.released()
+            raise
+        yield from lease.released()
+        return done.records
 
 
 class Watcher(Actor):

@@ -84,7 +84,14 @@ class Truth:
                 raise Violation(f"{key} begins otherwise than {state}: {self.seen.records[key]}")
 
     def compare(
-        self, step: int, began_ms: float, operation: Operation | None, versions: Mapping[str, int], *, is_runner: bool
+        self,
+        step: int,
+        began_ms: float,
+        operation: Operation | None,
+        versions: Mapping[str, int],
+        *,
+        is_runner: bool,
+        purges: bool = False,
     ) -> None:
         """Compare everything after a step.
 
@@ -94,12 +101,13 @@ class Truth:
             operation: What the actor does.
             versions: To which version it may bring records, by model.
             is_runner: Whether it is no actor of the application.
+            purges: Whether it takes out of records what they keep aside, and does nothing else.
         """
         before, self.seen = self.seen, self.wire.seen
         for key in before.records.keys() | self.seen.records.keys():
             raw = self.seen.records.get(key)
             if raw != before.records.get(key):
-                self._explain(step, key, raw, began_ms, operation, versions, is_runner)
+                self._explain(step, key, raw, began_ms, operation, versions, is_runner, purges)
         if operation is not None and operation.effect is not None and not operation.is_counted:
             state = self.states.get(operation.key)
             operation.is_applied |= operation.effect(state) == state
@@ -117,6 +125,7 @@ class Truth:
         operation: Operation | None,
         versions: Mapping[str, int],
         is_runner: bool,
+        purges: bool,
     ) -> None:
         kind, before = kind_of(key), self.states.get(key)
         allowed: list[State | None] = []
@@ -132,6 +141,9 @@ class Truth:
             and (is_runner or ((is_its_own or is_read) and is_upgrade))
         ):
             allowed.append(kind.moved(before, target))
+        if before is not None and purges:
+            lives = {name: ends for name, ends in before.lives.items() if not name.startswith("aside ")}
+            allowed.append(replace(before, aside={}, lives=lives))
         if operation is not None and is_its_own:
             effects = [one for start in (before, *allowed) for one in operation.may_do(start)]
             if any(_is(one, raw, began_ms) for one in effects):

@@ -10,7 +10,7 @@ from redis_models.errors import ServerUnreachableError
 
 from .actors import Actor, Application
 from .replay import Choice, printed
-from .runners import LIFE_S, PACE, PAUSED, RunnerProcess, Watcher, Wish
+from .runners import LIFE_S, PACE, PAUSED, Purger, RunnerProcess, Watcher, Wish
 from .shop import CUSTOMER, KINDS, is_stuck
 from .stage import Code, store_first_records
 from .truth import Truth, Violation, now_ms
@@ -55,6 +55,7 @@ class World:
             "lazy": Application("lazy", self.truth, code.lazy, True, _READS, writes_back=True),
             "watcher": Watcher("watcher", self.truth, code.chain),
             **{one.name: one for one in self.runners},
+            **{name: Purger(name, self.truth, self.wire, code.chain, self.wish) for name in ("purger", "purger 2")},
         }
         run(self.wire.exchange, self._runner("first", Wish((1,))).migrates())
         self.truth.begin(store_first_records(client))
@@ -200,7 +201,8 @@ class World:
     def _begins(self, actor: Actor, which: int) -> bool:
         if actor.is_busy:
             return True
-        if isinstance(actor, RunnerProcess) and self._is_reached():
+        # A run has something to do until all is as it is wanted, and a purge from then on.
+        if isinstance(actor, RunnerProcess) and self._is_reached() is not isinstance(actor, Purger):
             return False
         near = self._of_others(actor) if which % 8 == 5 else self._close()
         actor.met_full = False
@@ -254,7 +256,9 @@ class World:
         scan = next((one for one in batch if one[0] == "SCAN"), None) if is_in_charge else None
         actor.met_full |= self.wire.is_full
         replies = self.wire.send(batch)
-        self.truth.compare(self._step, began_ms, actor.operation, actor.versions, is_runner=is_runner)
+        self.truth.compare(
+            self._step, began_ms, actor.operation, actor.versions, is_runner=is_runner, purges=isinstance(actor, Purger)
+        )
         if is_runner and not is_in_charge:
             self._check_lease(actor, before, is_taken=is_taken)
         self._check_bookkeeping(actor, before, is_in_charge=is_in_charge)
