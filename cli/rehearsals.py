@@ -23,7 +23,7 @@ def rehearse_all(context: CliContext, journeys: Sequence[tuple[App, Journey]], l
         plan = whole_plan(journey)
         quarantine = Quarantine(context.settings.namespace, app.label)
         with shown_progress(context) as report:
-            passes, collision = run(context.store.sync_client, rehearse(plan, quarantine, limit, report))
+            passes, collision = run(context.client, rehearse(plan, quarantine, limit, report))
         for one in passes:
             _tell(context, one, limit)
         if collision is not None:

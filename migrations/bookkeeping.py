@@ -180,6 +180,7 @@ class Shelf:
         snapshot: Snapshot,
         events: Sequence[Event],
         witnesses: Mapping[str, str] | None = None,
+        held: int | None = None,
     ) -> Batches[None]:
         """Record what a run came to, and end its journal, in one step.
 
@@ -193,12 +194,14 @@ class Shelf:
             snapshot: Schemas afterwards.
             events: What the history gets.
             witnesses: What the journal must still have.
+            held: How many migrations the ledger must still have; None where it does not matter.
 
         Raises:
             LockedError: The lease is somebody else's by now.
-            IncompleteError: A witness is missing; nothing was recorded.
+            IncompleteError: A witness is missing, or some of the ledger; nothing was recorded.
         """
-        arguments: list[Argument] = [epoch, snapshot.to_json(), len(witnesses or {})]
+        known = "" if held is None else held
+        arguments: list[Argument] = [epoch, snapshot.to_json(), known, len(witnesses or {})]
         for name, value in (witnesses or {}).items():
             arguments += [name, value]
         arguments.append(len(applied))
@@ -207,10 +210,15 @@ class Shelf:
         arguments += [len(events), *(event.to_json() for event in events), *unapplied]
         keys = [lease_key, *map(self._key, ("ledger", "snapshot", "journal", "history"))]
         if (yield from _fenced(call(_FINISH, [_FINISH.command(keys, arguments)]))) == b"FORGOTTEN":
-            raise IncompleteError(
-                f"{self.app}: the server has forgotten some of what it acknowledged to this run, as after a failover or"
-                " a restart without an append-only file; nothing is recorded. Run 'migrate' again, which does it again"
-            )
+            raise self.forgotten()
+
+    def forgotten(self) -> IncompleteError:
+        """Make the error of a run that finds out that some of the bookkeeping is gone."""
+        return IncompleteError(
+            f"{self.app}: the server has forgotten some of what it acknowledged to this run, as after a failover or a"
+            " restart without an append-only file, or somebody deleted it; nothing is recorded. Run 'migrate' again,"
+            " which does it again"
+        )
 
     def applied_ids(self) -> Batches[list[str]]:
         """Give the ids that the ledger has, even where what it says of them cannot be read."""

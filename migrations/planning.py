@@ -4,8 +4,7 @@ The database is where its ledger says. A run that stopped half-way may have left
 of its journal; a plan covers these too, whatever its own target is.
 """
 
-import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from itertools import takewhile
 from typing import Final
@@ -14,6 +13,7 @@ from redis_models.errors import DriftError, UnsafeError
 
 from .bookkeeping import Entry, Journal, State
 from .chain import Chain, Link
+from .digest import digest_of
 from .lineage import Lineage, lineages_of
 from .moving import Move
 from .replaced import Replaced
@@ -114,14 +114,19 @@ def make_plan(chain: Chain, state: State, target: int, *, meets_all: bool = Fals
             f"{chain.app}: a run that is not finished leads to migration {journal.reach}, but there are only"
             f" {len(chain.links)} files; restore the newer ones"
         )
-    if journal is not None and journal.fingerprint != _fingerprint(chain, journal.reach):
+    if journal is not None and journal.fingerprint != _digest(chain, journal.reach):
         raise DriftError(
-            f"{chain.app}: the migration files lead elsewhere than when a run that is not finished began; restore them"
-            " as they were (functions may be mended), and finish it with 'migrate'"
+            f"{chain.app}: the migration files say something else than when a run that is not finished began; restore"
+            " them as they were (functions may be mended), and finish it with 'migrate', or give it up with 'migrate"
+            f" {chain.app} {_name_at(chain, start)}' before you edit them"
         )
     _refuse_back_through_purged(chain, state, start, target)
     _refuse_back_through_squashed(chain, state, start, target)
     return plan_between(chain, start, target, journal, meets_all=meets_all)
+
+
+def _name_at(chain: Chain, position: int) -> str:
+    return f"{chain.links[position - 1].number:04d}" if position else "zero"
 
 
 def _refuse_back_through_squashed(chain: Chain, state: State, start: int, target: int) -> None:
@@ -174,7 +179,7 @@ def plan_between(chain: Chain, start: int, target: int, journal: Journal | None,
         works=works,
         moves=moves,
         snapshot=chain.snapshots[target],
-        fingerprint=_fingerprint(chain, reach),
+        fingerprint=_digest(chain, reach),
         is_resumed=journal is not None,
     )
 
@@ -325,8 +330,6 @@ def _check_snapshot(chain: Chain, state: State, position: int) -> None:
         )
 
 
-def _fingerprint(chain: Chain, position: int) -> str:
-    """Digest of what a run leads through: functions may be mended while it is stopped, ids and schemas must stay."""
-    links: Sequence[Link] = chain.links[:position]
-    passed = [f"{link.id} {snapshot.fingerprint}" for link, snapshot in zip(links, chain.snapshots[1:], strict=False)]
-    return hashlib.sha256("\n".join(passed).encode()).hexdigest()[:16]
+def _digest(chain: Chain, position: int) -> str:
+    """Digest of what a run leads through: functions may be mended while it is stopped, all else must stay."""
+    return digest_of(chain.links[:position], chain.snapshots[1 : position + 1])

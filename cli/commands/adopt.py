@@ -72,11 +72,11 @@ def _told(one: Takeover) -> list[dict[str, str]]:
 
 def _survey(context: CliContext, model: type[Model]) -> Takeover:
     with shown_progress(context) as report:
-        return survey(context.store.sync_client, model.__shape__, report)
+        return survey(context.client, model.__shape__, report)
 
 
 def _adopt(context: CliContext, model: type[Model], wait_s: float) -> Takeover:
-    client, settings = context.store.sync_client, context.settings
+    client, settings = context.client, context.settings
     try:
         with (
             hold_lease(client, settings.namespace, life_s=settings.lease_seconds, wait_s=wait_s) as lease,

@@ -128,7 +128,7 @@ def command(
     that stopped goes on where it was.
     """
     apps, target = chosen_apps(context, app, target)
-    client = context.store.sync_client
+    client = context.client
     if limit is not None and not dry_run:
         raise click.UsageError("--sample is said with --dry-run")
     if verified and not check:

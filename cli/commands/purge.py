@@ -72,7 +72,7 @@ def command(
 
 def _position(context: CliContext, app: App, target: str | None, is_unverified: bool) -> int:
     client, chain, shelf = (
-        context.store.sync_client,
+        context.client,
         context.chains[app.label],
         Shelf(context.settings.namespace, app.label),
     )
@@ -97,7 +97,7 @@ def _named(context: CliContext, apps: list[App], positions: dict[str, int]) -> s
 
 
 def _purge(context: CliContext, app: App, position: int, dry_run: bool, wait_s: float, max_latency_ms: float) -> Purged:
-    client, settings = context.store.sync_client, context.settings
+    client, settings = context.client, context.settings
     limits = Limits(max_latency_ms, settings.batch_size, 0)
     shelf, chain = Shelf(settings.namespace, app.label), context.chains[app.label]
     try:

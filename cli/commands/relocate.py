@@ -6,6 +6,7 @@ from redis_models.client import SyncClient, run
 from redis_models.errors import IncompleteError
 from redis_models.keys import KeySpace
 from redis_models.migrations.bookkeeping import Shelf
+from redis_models.migrations.clusters import refuse_cluster
 from redis_models.migrations.lease import hold_lease
 from redis_models.migrations.relocating import Relocation, relocate
 from redis_models.store import Store
@@ -30,9 +31,11 @@ def command(context: CliContext, url: str, dry_run: bool, wait_s: float) -> None
     with Store("source", url=url) as source:
         if source.address == context.store.address:
             raise click.UsageError(f"--from {source.address} is the database of the settings itself")
+        target = context.client
+        run(source.sync_client, refuse_cluster(source.address))
         job = Relocation(
             source.sync_client,
-            context.store.sync_client,
+            target,
             _spaces(context, source.sync_client),
             settings.namespace,
             [app.label for app in context.apps],

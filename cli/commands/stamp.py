@@ -28,7 +28,7 @@ def command(context: CliContext, app: str, target: str | None, wait_s: float) ->
     is of other models, or nobody can read them. What it says must be true; migrate believes it.
     """
     [one], place = _meant(context, app, target)
-    client, settings = context.store.sync_client, context.settings
+    client, settings = context.client, context.settings
     chain, shelf = load_chain(one.label, one.migrations_path), Shelf(settings.namespace, one.label)
     ids = set(run(client, shelf.applied_ids()))
     position = chain.target(place, sum(not ids.isdisjoint(link.ids) for link in chain.links))

@@ -74,7 +74,7 @@ def _chosen(context: CliContext, names: Sequence[str]) -> dict[App, list[type[Mo
 def _verify(
     context: CliContext, app: App, chosen: Sequence[type[Model]], limit: int | None, repair: bool, resume: bool
 ) -> tuple[dict[str, Tally], Receipt | None]:
-    client, namespace, chain = context.store.sync_client, context.settings.namespace, context.chains[app.label]
+    client, namespace, chain = context.client, context.settings.namespace, context.chains[app.label]
     shelf, desk = Shelf(namespace, app.label), Desk(namespace, app.label)
     known = chain.snapshots[-1] if chain.links else run(client, shelf.read()).snapshot
     if known is not None and not diff(known, snapshot_of(app.models)).is_empty:

@@ -11,6 +11,7 @@ local calls = {
   HDEL = {nothing, 'field'},
   HGET = {nothing, 'field'},
   HKEYS = {nothing},
+  HLEN = {nothing},
   HMGET = {nothing, 'field'},
   HPEXPIREAT = {nothing, '1', 'FIELDS', '1', 'field'},
   HSTRLEN = {nothing, 'field'},
