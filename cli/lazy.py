@@ -3,13 +3,18 @@
 import difflib
 import importlib
 import pkgutil
-from typing import cast
+import re
+from pathlib import Path
+from typing import Final, cast
 
 import click
 
 from . import commands
 
 __all__ = ["CommandFolder"]
+
+# What a command says of itself: the docstring of its function.
+_HELP: Final = re.compile(r'^def command\(.*?^    """(.*?)"""$', re.MULTILINE | re.DOTALL)
 
 
 class CommandFolder(click.Group):
@@ -25,6 +30,13 @@ class CommandFolder(click.Group):
             return None
         return cast(click.Command, importlib.import_module(f"{commands.__name__}.{cmd_name}").command)
 
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """List the commands as click does, but import none: what they say of themselves is read from their files."""
+        names = self.list_commands(ctx)
+        limit = formatter.width - 6 - max(map(len, names))
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, _told(self, ctx, name).get_short_help_str(limit)) for name in names])
+
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
@@ -35,3 +47,13 @@ class CommandFolder(click.Group):
             cure = f"did you mean {close[0]!r}?" if close else f"'{ctx.command_path} --help' lists the commands"
             ctx.fail(f"unknown command {args[0]!r}; {cure}")
         return super().resolve_command(ctx, args)
+
+
+def _told(group: CommandFolder, ctx: click.Context, name: str) -> click.Command:
+    """Give a command that says what the real one says; the real one where there are no sources."""
+    for folder in commands.__path__:
+        source = Path(folder, f"{name}.py")
+        found = _HELP.search(source.read_text("utf-8")) if source.exists() else None
+        if found is not None:
+            return click.Command(name, help=found[1])
+    return cast(click.Command, group.get_command(ctx, name))
