@@ -101,7 +101,7 @@ class Outcome:
 
 
 def rewrite_in_server(
-    fence: Fence, program: Program, target: int, keys: Sequence[bytes], at_once: int
+    fence: Fence, program: Program, target: int, keys: Sequence[bytes], at_once: int, *, most_are_there: bool = False
 ) -> Batches[Outcome]:
     """Let the server bring records up by itself.
 
@@ -111,6 +111,7 @@ def rewrite_in_server(
         target: Version to reach.
         keys: The records.
         at_once: How many records a script takes, at most 100.
+        most_are_there: Whether most records are expected to be at the target, so that stamps alone are asked for first.
 
     Raises:
         LockedError: The lease is somebody else's by now; no record was changed by the script that found out.
@@ -118,7 +119,7 @@ def rewrite_in_server(
     outcome, others = Outcome(), list[bytes]()
     for start in range(0, len(keys), at_once):
         chunk = keys[start : start + at_once]
-        arguments = [fence.epoch, target, fence.flag, *program.arguments]
+        arguments = [fence.epoch, target, fence.flag, "1" if most_are_there else "", *program.arguments]
         command = _REWRITE.command([fence.lease_key, *chunk], arguments)
         [letters] = check((yield from call(_REWRITE, [command])))
         for key, letter in zip(chunk, _letters(letters), strict=True):

@@ -10,7 +10,7 @@ from redis.exceptions import OutOfMemoryError
 from redis_models import writing
 from redis_models.batches import Batches, Command, Reply, Script, call
 from redis_models.errors import ServerOutOfMemoryError
-from redis_models.migrations import bookkeeping, keyspace, lease, passes, purging, quarantine, rewriting
+from redis_models.migrations import bookkeeping, hands, keyspace, lease, passes, purging, quarantine, rewriting
 
 Breaks = Callable[[pytest.MonkeyPatch], None]
 Passing = Callable[..., Batches[Any]]
@@ -117,11 +117,11 @@ def _increments_sent_again(patch: pytest.MonkeyPatch) -> None:
 
 def _refusals_passed_over(patch: pytest.MonkeyPatch) -> None:
     """A runner takes records that the server had no room for as done."""
-    own_hands: Callable[..., Any] = passes.own_hands
+    own_hands: Callable[..., Any] = hands.own_hands
 
     def careless(*arguments: Any) -> Any:
-        hands = own_hands(*arguments)
-        rewrite: Passing = hands.rewrite
+        own = own_hands(*arguments)
+        rewrite: Passing = own.rewrite
 
         def rewritten(*some: Any) -> Batches[Any]:
             try:
@@ -129,7 +129,7 @@ def _refusals_passed_over(patch: pytest.MonkeyPatch) -> None:
             except ServerOutOfMemoryError:
                 return rewriting.Outcome()
 
-        return replace(hands, rewrite=rewritten)
+        return replace(own, rewrite=rewritten)
 
     patch.setattr(passes, "own_hands", careless)
 
