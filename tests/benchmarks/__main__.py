@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import signal
 import sys
 import tempfile
 import time
@@ -38,6 +39,10 @@ def measure(names: Sequence[str], scale: Scale, console: Console) -> tuple[Machi
     return machine, groups
 
 
+def _end(*_: object) -> None:
+    sys.exit("terminated")  # by way of all blocks, so that the server ends, too
+
+
 def main(arguments: Sequence[str]) -> int:
     """Give 0, unless a case did not do what it should."""
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description=__doc__)
@@ -62,4 +67,5 @@ def main(arguments: Sequence[str]) -> int:
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, _end)
     sys.exit(main(sys.argv[1:]))

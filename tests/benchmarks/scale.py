@@ -17,7 +17,7 @@ class Scale:
         records: Records of bulk work.
         calls: Calls of single work.
         pages: Records of the table that is paged through.
-        migrated: Records that migrate, in the server and by Python.
+        migrated: Records that migrate in the server.
         by_python: Records that migrate by Python.
         growth: Numbers of records that growth is shown for.
         steps: Numbers of operations that are fused.
@@ -57,12 +57,12 @@ SCALES: Final = {
             "small",
             2,
             False,
-            records=2_000,
-            calls=300,
+            records=500,
+            calls=100,
             pages=10_000,
-            migrated=20_000,
-            by_python=4_000,
-            growth=(2_000, 20_000),
+            migrated=10_000,
+            by_python=2_000,
+            growth=(1_000, 10_000),
             steps=(3,),
             quiet_s=0.5,
         ),

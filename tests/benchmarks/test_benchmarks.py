@@ -1,6 +1,8 @@
 """The benchmarks measure what they say: every case runs, its results are checked, and what is missed is shown."""
 
 import json
+import subprocess
+import sys
 import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 
@@ -18,6 +20,7 @@ from .table import lines_of
 from .yardsticks.redispy import RedisPy
 
 _TINY = SCALES["tiny"]
+ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture(autouse=True)
@@ -92,6 +95,21 @@ def test_a_plot_is_an_svg_with_all_its_lines(is_log: bool) -> None:
     texts = [one.text for one in root.iter("{http://www.w3.org/2000/svg}text")]
     assert len(list(root.iter("{http://www.w3.org/2000/svg}polyline"))) == 2
     assert {"Title", "records", "a second", "a <b>", "c"} <= set(texts)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells the children of a process")
+def test_a_run_that_is_terminated_ends_its_server() -> None:
+    command = [sys.executable, "-m", "tests.benchmarks", "growth"]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as running:
+        assert running.stdout is not None
+        assert any("full scale" in line for line in running.stdout)
+        (server, *_) = Path(f"/proc/{running.pid}/task/{running.pid}/children").read_text().split()
+
+        running.terminate()
+        _, said = running.communicate()
+
+    assert (running.returncode, said) == (1, "terminated\n")
+    assert not Path(f"/proc/{server}").exists()
 
 
 def test_a_run_writes_its_tables_between_the_marks_and_every_value_as_json(tmp_path: Path) -> None:
