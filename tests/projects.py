@@ -238,9 +238,10 @@ def _fresh_process(root: Path, keyboard: io.TextIOBase | None) -> Generator[None
 
 
 def _forget_modules(root: Path) -> None:
-    for name, module in list(sys.modules.items()):
-        if str(getattr(module, "__file__", None) or "").startswith(f"{root}{os.sep}"):
-            del sys.modules[name]
+    """Forget modules that are called like those of a project, whichever project they are from."""
+    names = {path.stem for path in root.iterdir() if path.is_dir() or path.suffix == ".py"}
+    for name in [name for name in sys.modules if name.partition(".")[0] in names]:
+        del sys.modules[name]
 
 
 def _hear_interrupts() -> None:
