@@ -255,21 +255,6 @@ def test_every_file_in_the_commands_folder_is_a_command() -> None:
         assert command.help
 
 
-def test_the_list_of_commands_says_what_they_say_and_imports_none(capsys: pytest.CaptureFixture[str]) -> None:
-    context = click.Context(program, info_name="redis-models")
-    formatter = context.make_formatter()
-    click.Group.format_commands(program, context, formatter)
-    lists = (
-        "import sys; from redis_models.cli.main import main; main(['--help']);"
-        " print([name for name in sys.modules if name in ('pydantic', 'redis') or '.commands.' in name])"
-    )
-
-    listed = subprocess.run([sys.executable, "-c", lists], capture_output=True, text=True, check=True).stdout
-
-    assert formatter.getvalue() in listed
-    assert listed.endswith("\n[]\n")
-
-
 def test_settings_errors_reach_the_edge_from_a_command(
     run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -94,15 +94,15 @@ def test_whom_a_clock_that_was_set_ahead_lets_in_shuts_the_first_one_out(
 
 
 def test_after_a_clock_was_set_back_a_dead_holder_of_another_machine_is_waited_for_or_ended(
-    database: Any, here: Callable[..., Any], project: Any
+    database: Any, project: Any
 ) -> None:
     with hold_lease(database.exchange, "default", life_s=10):
         database.client.hset(_LEASE, "holder", '{"host": "other", "pid": 1, "machine": "m", "started": "1"}')
         database.client.hincrby(_LEASE, "until", _HOUR_MS)
         project.deploy(3)
-        refused = here(project, "migrate", "--yes", "--allow-destructive")
-        ended = here(project, "migrate", "--abort")
-        done = here(project, "migrate", "--yes", "--allow-destructive")
+        refused = project.run("migrate", "--yes", "--allow-destructive")
+        ended = project.run("migrate", "--abort")
+        done = project.run("migrate", "--yes", "--allow-destructive")
 
     assert (refused.code, ended.code, done.code) == (4, 0, 0)
     assert "being run by other (process 1)" in refused.err

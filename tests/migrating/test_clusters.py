@@ -60,14 +60,14 @@ def test_every_command_that_looks_at_a_server_is_tried() -> None:
 
 
 def test_a_cluster_is_refused_by_its_name_before_anything_is_written(
-    node: Any, new_project: Callable[..., Any], here: Callable[..., Any], server: Any
+    node: Any, new_project: Callable[..., Any], server: Any
 ) -> None:
     bobs = node.url.replace("unix://", "unix://bob:pw@")  # who may do next to nothing, and is told all the same
     project = new_project(node, bobs)
     project.deploy(3)
-    told = {line: here(project, *line.split()) for line in _COMMANDS}
+    told = {line: project.run(*line.split()) for line in _COMMANDS}
     project.settings(REDIS_URL=server.url, APPS=["shop"])
-    source = here(project, "relocate", "--from", bobs)
+    source = project.run("relocate", "--from", bobs)
 
     for line, one in {**told, "relocate from it": source}.items():
         is_listed = line.startswith("check")  # among other problems

@@ -19,8 +19,8 @@ _EDITS = {
 class Stopped:
     """A project whose run stopped half-way, at a record that cannot be converted."""
 
-    def __init__(self, project: Any, here: Callable[..., Any]) -> None:
-        self.project, self._here = project, here
+    def __init__(self, project: Any) -> None:
+        self.project = project
         project.deploy(1)
         project.fill(_COUNT)
         assert self.migrate().code == 0
@@ -36,7 +36,7 @@ class Stopped:
 
     def migrate(self, *arguments: str) -> Any:
         """Run ``migrate`` in this process."""
-        return self._here(self.project, "migrate", *arguments, *_CONSENT)
+        return self.project.run("migrate", *arguments, *_CONSENT)
 
     def edit(self, name: str, old: str, new: str) -> Callable[[], object]:
         """Change a migration file; give what restores it."""
@@ -52,9 +52,9 @@ class Stopped:
 
 
 @pytest.fixture
-def stopped(project: Any, here: Callable[..., Any]) -> Stopped:
+def stopped(project: Any) -> Stopped:
     """Sixty records of which some are of version 1, and some of version 3."""
-    return Stopped(project, here)
+    return Stopped(project)
 
 
 @pytest.mark.parametrize("edit", _EDITS.values(), ids=_EDITS)

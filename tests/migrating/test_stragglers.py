@@ -25,31 +25,31 @@ def shop(project: Any) -> Any:
     return project
 
 
-def test_what_older_code_wrote_behind_the_last_run_is_brought_up_on_request(shop: Any, here: Any, client: Any) -> None:
-    assert here(shop, "migrate", "--yes", "--allow-destructive").code == 0
+def test_what_older_code_wrote_behind_the_last_run_is_brought_up_on_request(shop: Any, client: Any) -> None:
+    assert shop.run("migrate", "--yes", "--allow-destructive").code == 0
     before = shop.records()
     shop.fill(30, 20)  # as at version 1, under the keys of then
     client.hset("client:late", mapping={**_NEW, "id": "late"})
     client.zadd("client:__index", {"client:late": 0})
-    assert here(shop, "migrate").code == 0
-    found = here(shop, "verify")
+    assert shop.run("migrate").code == 0
+    found = shop.run("verify")
     assert found.code == 1
     assert "older: 1\n" in found.out
     assert found.out.count("run 'migrate --stragglers'") == 6
 
-    dry = here(shop, "migrate", "--stragglers", "--dry-run")
-    done = here(shop, "migrate", "--stragglers", "--yes")
+    dry = shop.run("migrate", "--stragglers", "--dry-run")
+    done = shop.run("migrate", "--stragglers", "--yes")
 
     assert (dry.code, done.code) == (0, 0)
     assert "30 would be rewritten" in dry.out
     assert "31 records changed" in done.out
-    assert here(shop, "verify").code == 0
-    assert "settled" in here(shop, "history").out
+    assert shop.run("verify").code == 0
+    assert "settled" in shop.run("history").out
     after = shop.records()
     assert len(after) == 51
     assert {key: after[key] for key in before} == before
-    assert here(shop, "migrate", "--check", "--verified").code == 0
-    assert here(shop, "migrate", "shop", "1", "--yes").code == 0
+    assert shop.run("migrate", "--check", "--verified").code == 0
+    assert shop.run("migrate", "shop", "1", "--yes").code == 0
     assert shop.records()["customer:49"] == {
         "_v": b"1", "id": b"49", "name": b"n49", "legacy_ref": b"r49", "age": b"49", "visits": b"0"
     }  # fmt: skip
@@ -58,28 +58,28 @@ def test_what_older_code_wrote_behind_the_last_run_is_brought_up_on_request(shop
 @pytest.mark.parametrize("options", [(), ("--stragglers",)])
 @pytest.mark.parametrize("start", ["1", "2"])
 def test_a_run_up_takes_nothing_back_that_newer_code_wrote(
-    shop: Any, here: Any, client: Any, start: str, options: tuple[str, ...]
+    shop: Any, client: Any, start: str, options: tuple[str, ...]
 ) -> None:
-    assert here(shop, "migrate", "shop", start, "--yes", "--allow-destructive").code == 0
+    assert shop.run("migrate", "shop", start, "--yes", "--allow-destructive").code == 0
     client.hset("customer:new", mapping=_NEW)
 
-    assert here(shop, "migrate", "shop", "2", *options, "--yes", "--allow-destructive").code == 0
+    assert shop.run("migrate", "shop", "2", *options, "--yes", "--allow-destructive").code == 0
 
     assert client.hgetall("customer:new") == {name.encode(): raw.encode() for name, raw in _NEW.items()}
     assert client.hget("customer:7", "_v") == b"2"
 
 
-def test_a_run_that_stopped_is_given_up_all_the_same(shop: Any, here: Any, client: Any) -> None:
+def test_a_run_that_stopped_is_given_up_all_the_same(shop: Any, client: Any) -> None:
     client.hset("customer:3", "age", "old")
     before = shop.records()
-    assert here(shop, "migrate", "--yes", "--allow-destructive").code == 6
+    assert shop.run("migrate", "--yes", "--allow-destructive").code == 6
     assert shop.records() != before
 
-    assert here(shop, "migrate", "shop", "zero", "--yes").code == 0
+    assert shop.run("migrate", "shop", "zero", "--yes").code == 0
 
     assert shop.records() == before
 
 
 @pytest.mark.parametrize("other", ["--auto", "--fake", "--check"])
-def test_stragglers_are_those_of_files(shop: Any, here: Any, other: str) -> None:
-    assert here(shop, "migrate", "--stragglers", other).code == 2
+def test_stragglers_are_those_of_files(shop: Any, other: str) -> None:
+    assert shop.run("migrate", "--stragglers", other).code == 2
