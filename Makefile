@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PYTEST_OPTIONS ?= -n 2 --dist worksteal -q
 
-.PHONY: demo test test-engines test-faults test-flights test-schedules lint clean
+.PHONY: bench demo test test-engines test-faults test-flights test-schedules lint clean
 
 $(VENV)/.ready: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -37,6 +37,19 @@ test-schedules: $(VENV)/.ready
 test-faults: $(VENV)/.ready
 	$(BIN)/python tests/faultmatrix/lane.py $(if $(SERVER),--server=$(SERVER)) --table=docs/reference/faults.md --pytest="$(PYTEST_OPTIONS)"
 
+# A place of its own for the libraries that we are compared with: with redis-om come stubs that hide redis-py's types.
+.venv-bench/.ready: pyproject.toml
+	$(PYTHON) -m venv .venv-bench
+	.venv-bench/bin/python -m pip install --quiet --disable-pip-version-check --upgrade "pip>=25.1"
+	.venv-bench/bin/python -m pip install --quiet --disable-pip-version-check --editable ".[bench]"
+	touch $@
+
+# Ours and its yardsticks in turn. All of it, twenty minutes on a quiet machine, writes the tables and plots of the
+# documentation. Less writes nothing: make bench CASES="insert select", make bench SCALE=small, and JSON=values.json.
+bench: .venv-bench/.ready
+	.venv-bench/bin/python -m tests.benchmarks $(CASES) $(if $(SCALE),--scale=$(SCALE)) $(if $(JSON),--json=$(JSON)) \
+	  $(if $(CASES)$(SCALE),,--page=docs/reference/speed.md --headlines=README.md)
+
 lint: $(VENV)/.ready
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
@@ -45,4 +58,4 @@ lint: $(VENV)/.ready
 	PYTHONPATH=. $(BIN)/lint-imports
 
 clean:
-	rm -rf $(VENV) build dist *.egg-info
+	rm -rf $(VENV) .venv-bench build dist *.egg-info

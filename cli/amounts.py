@@ -11,6 +11,8 @@ __all__ = ["Amount"]
 class Amount(click.FloatRange):
     """A number of zero or more; not ``nan``, which no clock ever reaches."""
 
+    name = "number"
+
     def __init__(self) -> None:
         super().__init__(min=0)
 

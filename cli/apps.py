@@ -22,7 +22,12 @@ class WithSteps(click.Command):
     """Takes ``-1`` for a target, where click would look for an option."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        return super().parse_args(ctx, [re.sub(r"^-(?=\d+$)", _MINUS, one) for one in args])
+        options = [one for one in self.params if isinstance(one, click.Option) and not one.is_flag]
+        before_values = {name for one in options for name in one.opts}
+        pairs = zip(["", *args], args, strict=False)
+        return super().parse_args(
+            ctx, [one if last in before_values else re.sub(r"^-(?=\d+$)", _MINUS, one) for last, one in pairs]
+        )
 
 
 def chosen_apps(context: CliContext, app: str | None, target: str | None = None) -> tuple[list[App], str | None]:

@@ -9,6 +9,7 @@ import os
 import re
 import sys
 from collections.abc import Mapping
+from contextlib import suppress
 from functools import cached_property
 from typing import TYPE_CHECKING, Final
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from redis_models.apps import App
+    from redis_models.client import SyncClient
     from redis_models.migrations.chain import Chain
     from redis_models.settings import Settings
     from redis_models.store import Store
@@ -98,6 +100,15 @@ class CliContext:
         return bind(self.settings, self.apps)
 
     @cached_property
+    def client(self) -> "SyncClient":
+        """What exchanges batches with the server of the settings; raises ServerRefusedError if it is of a cluster."""
+        from redis_models.client import run  # as above
+        from redis_models.migrations.clusters import refuse_cluster
+
+        run(self.store.sync_client, refuse_cluster(self.store.address))
+        return self.store.sync_client
+
+    @cached_property
     def console(self) -> "Console":
         """A console on stderr, for progress and tables that people watch."""
         from rich.console import Console  # costs more than most commands
@@ -117,9 +128,13 @@ class CliContext:
             click.echo(_NO_UTF8.sub(lambda found: f"\\u{ord(found[0]):04x}", text))
 
     def err(self, text: str = "", *, verbosity: int = 0) -> None:
-        """Print a line beside the result, on stderr, unless the run is to be quieter than ``verbosity``."""
+        """Print a line beside the result, on stderr, unless the run is to be quieter than ``verbosity``.
+
+        Where it cannot be printed, as on a full disk, nobody reads it: no reason to stop what it tells of.
+        """
         if self.verbosity >= verbosity:
-            click.echo(printable(text), err=True, color=None if self.is_colored else False)
+            with suppress(OSError):
+                click.echo(printable(text), err=True, color=None if self.is_colored else False)
 
     def close(self) -> None:
         """Close the connections, if there are any."""

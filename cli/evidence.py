@@ -5,6 +5,7 @@ from pathlib import Path
 
 from redis_models.client import run
 from redis_models.errors import RedisModelsError
+from redis_models.migrations.clusters import refuse_cluster
 from redis_models.migrations.evidence import as_stored, evidence_for
 from redis_models.migrations.questions import Question
 from redis_models.migrations.sampling import sample
@@ -27,6 +28,7 @@ def with_evidence(context: CliContext, task: Task) -> Task:
         return task  # it would be made by a command that needs no server
     with Store("questions", url=url, timeout_s=_TIMEOUT_S) as store:
         try:
+            run(store.sync_client, refuse_cluster(store.address))  # of which only a part would be seen
             questions = tuple(_told(store, task, one) for one in task.found.questions)
         except RedisModelsError:
             return task

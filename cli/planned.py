@@ -8,6 +8,8 @@ from redis_models.migrations.operations.free import function_name
 from redis_models.migrations.planning import IN_CLIENT_RATE, IN_SERVER_RATE, Plan
 from redis_models.migrations.work import Work
 
+from .counting import counted
+
 __all__ = ["journey_document", "journey_lines"]
 
 
@@ -112,14 +114,12 @@ def _headline(journey: Journey) -> str:
     if journey.is_empty:
         return "nothing to do"
     verb = "take back" if journey.unapplied else "apply"
-    migrations = _counted(len(journey.applied) + len(journey.unapplied), "migration", "migrations")
+    migrations = f"{verb} {counted(len(journey.applied) + len(journey.unapplied), 'migration')}"
+    if not journey.applied and not journey.unapplied:
+        migrations = "bring records to where it is"
     resumed = ", resuming a run that stopped" if journey.is_resumed else ""
     passes = sum(len(leg.works) + len(leg.moves) for leg in journey.legs)
-    return f"{verb} {migrations}, {_counted(passes, 'pass', 'passes')}{resumed}"
-
-
-def _counted(count: int, one: str, more: str) -> str:
-    return f"{count} {one if count == 1 else more}"
+    return f"{migrations}, {counted(passes, 'pass', 'passes')}{resumed}"
 
 
 def _duration(work: Work, count: int) -> str:

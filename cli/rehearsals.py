@@ -9,6 +9,7 @@ from redis_models.migrations.quarantine import Quarantine
 from redis_models.migrations.rehearsing import Rehearsal, rehearse
 
 from .context import CliContext, printable
+from .counting import counted
 from .progress import shown_progress
 from .recordlines import record_document, record_lines
 
@@ -22,7 +23,7 @@ def rehearse_all(context: CliContext, journeys: Sequence[tuple[App, Journey]], l
         plan = whole_plan(journey)
         quarantine = Quarantine(context.settings.namespace, app.label)
         with shown_progress(context) as report:
-            passes, collision = run(context.store.sync_client, rehearse(plan, quarantine, limit, report))
+            passes, collision = run(context.client, rehearse(plan, quarantine, limit, report))
         for one in passes:
             _tell(context, one, limit)
         if collision is not None:
@@ -37,7 +38,7 @@ def rehearse_all(context: CliContext, journeys: Sequence[tuple[App, Journey]], l
 
 
 def _tell(context: CliContext, one: Rehearsal, limit: int | None) -> None:
-    looked = f"{one.records:,} records" if limit is None else f"a sample of {one.records:,} records"
+    looked = counted(one.records, "record") if limit is None else f"a sample of {counted(one.records, 'record')}"
     parts = [f"{one.changed:,} would be rewritten", f"{one.records - one.changed - one.failed:,} need nothing"]
     parts += [f"{one.failed:,} cannot be"] if one.failed else []
     context.out(f"{one.work.label} to version {one.work.target}: {looked}, {', '.join(parts)}")

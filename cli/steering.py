@@ -20,6 +20,7 @@ from redis_models.migrations.recording import now
 
 from .amounts import Amount
 from .context import CliContext
+from .contradictions import refuse_contradictions
 
 __all__ = ["Steering", "in_quarantine", "steer", "steering_options"]
 
@@ -47,6 +48,11 @@ class Steering:
         """Whether anything is said."""
         return bool(self.word or self.values)
 
+    @property
+    def option(self) -> str:
+        """The option that says it, or one of them; "" if nothing is said."""
+        return f"--{self.word}" if self.word else "--set" if self.values else ""
+
 
 def steering_options(function: Callable[..., Any]) -> Callable[..., Any]:
     """Give a command the options, as one argument ``steering``."""
@@ -68,14 +74,10 @@ def steering_options(function: Callable[..., Any]) -> Callable[..., Any]:
         settings: Sequence[str],
         **options: Any,
     ) -> Any:
-        words = [
-            word
-            for word, is_said in (("status", status), ("pause", pause), ("resume", resume), ("abort", abort))
-            if is_said
-        ]
-        if len(words) > 1:
-            raise click.UsageError(f"--{words[0]} and --{words[1]} contradict each other; say one of them")
-        steering = Steering(words[0] if words else "", tuple(map(_setting, settings)))
+        words = {"status": status, "pause": pause, "resume": resume, "abort": abort}
+        refuse_contradictions({f"--{word}": is_said for word, is_said in words.items()})
+        word = next((word for word, is_said in words.items() if is_said), "")
+        steering = Steering(word, tuple(map(_setting, settings)))
         return function(*arguments, steering=steering, **options)
 
     return with_steering

@@ -4,12 +4,14 @@ from collections.abc import Iterator
 
 from redis_models.migrations.adopting import Takeover
 
+from .counting import counted
+
 __all__ = ["problem_lines", "takeover_line"]
 
 
 def takeover_line(one: Takeover, *, is_planned: bool) -> str:
     """Give the line about one table."""
-    head = f"{one.model}: {_counted(one.records, 'record')}"
+    head = f"{one.model}: {counted(one.records, 'record')}"
     if one.is_nothing:
         return f"{head}, nothing to adopt"
     return f"{head}; {'would be done' if is_planned else 'done'}: {', '.join(_parts(one))}"
@@ -31,12 +33,8 @@ def _parts(one: Takeover) -> Iterator[str]:
     if one.stamped:
         yield f"{one.stamped:,} stamped"
     if one.renamed:
-        yield f"{_counted(one.renamed, 'key')} renamed"
+        yield f"{counted(one.renamed, 'key')} renamed"
     if one.found:
         yield f"{one.found:,} found outside the index"
     if one.dropped:
-        yield f"{_counted(one.dropped, 'dead member')} dropped"
-
-
-def _counted(count: int, noun: str) -> str:
-    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
+        yield f"{counted(one.dropped, 'dead member')} dropped"

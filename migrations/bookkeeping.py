@@ -9,6 +9,7 @@ lease changes nothing.
 ``redis_models:{namespace}:history:{app}``    list   what was ever done, oldest first; see ``history``
 """
 
+import hashlib
 import json
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
@@ -19,13 +20,14 @@ from redis_models.batches import Argument, Batches, Command, call, check, hash_o
 from redis_models.errors import DriftError, IncompleteError, LockedError, SchemaError
 from redis_models.keys import bookkeeping_key
 
-from .history import Event
+from .history import Deed, Event
 from .schema import Snapshot
 
 __all__ = ["Entry", "Journal", "Shelf", "State"]
 
 _CHECKPOINT: Final = load_script("redis_models.migrations", "checkpoint")
 _FINISH: Final = load_script("redis_models.migrations", "finish")
+_NEWEST: Final = 16  # events that are read at first
 
 
 @dataclass(frozen=True)
@@ -178,6 +180,7 @@ class Shelf:
         snapshot: Snapshot,
         events: Sequence[Event],
         witnesses: Mapping[str, str] | None = None,
+        held: int | None = None,
     ) -> Batches[None]:
         """Record what a run came to, and end its journal, in one step.
 
@@ -191,12 +194,14 @@ class Shelf:
             snapshot: Schemas afterwards.
             events: What the history gets.
             witnesses: What the journal must still have.
+            held: How many migrations the ledger must still have; None where it does not matter.
 
         Raises:
             LockedError: The lease is somebody else's by now.
-            IncompleteError: A witness is missing; nothing was recorded.
+            IncompleteError: A witness is missing, or some of the ledger; nothing was recorded.
         """
-        arguments: list[Argument] = [epoch, snapshot.to_json(), len(witnesses or {})]
+        known = "" if held is None else held
+        arguments: list[Argument] = [epoch, snapshot.to_json(), known, len(witnesses or {})]
         for name, value in (witnesses or {}).items():
             arguments += [name, value]
         arguments.append(len(applied))
@@ -205,10 +210,15 @@ class Shelf:
         arguments += [len(events), *(event.to_json() for event in events), *unapplied]
         keys = [lease_key, *map(self._key, ("ledger", "snapshot", "journal", "history"))]
         if (yield from _fenced(call(_FINISH, [_FINISH.command(keys, arguments)]))) == b"FORGOTTEN":
-            raise IncompleteError(
-                f"{self.app}: the server has forgotten some of what it acknowledged to this run, as after a failover or"
-                " a restart without an append-only file; nothing is recorded. Run 'migrate' again, which does it again"
-            )
+            raise self.forgotten()
+
+    def forgotten(self) -> IncompleteError:
+        """Make the error of a run that finds out that some of the bookkeeping is gone."""
+        return IncompleteError(
+            f"{self.app}: the server has forgotten some of what it acknowledged to this run, as after a failover or a"
+            " restart without an append-only file, or somebody deleted it; nothing is recorded. Run 'migrate' again,"
+            " which does it again"
+        )
 
     def applied_ids(self) -> Batches[list[str]]:
         """Give the ids that the ledger has, even where what it says of them cannot be read."""
@@ -226,9 +236,25 @@ class Shelf:
             return [Event.from_json(text) for text in reversed(cast("list[bytes]", reply))]
         except (ValueError, TypeError) as exc:
             raise DriftError(
-                f"the history of {self.app} at {self._key('history')} cannot be read ({exc}); delete that key, which"
-                " nothing else depends on"
+                f"the history of {self.app} at {self._key('history')} cannot be read ({exc}); delete that key, on which"
+                " nothing but the receipt of 'verify' depends"
             ) from exc
+
+    def newest_run(self) -> Batches[str]:
+        """Name the newest event that may have changed records, or what is said of them: all but purges; "" for none.
+
+        Raises:
+            DriftError: As ``history``.
+        """
+        most = _NEWEST
+        while True:
+            events = yield from self.history(most)
+            found = next((one for one in events if one.what != Deed.PURGED), None)
+            if found is not None:
+                return hashlib.sha256(found.to_json().encode()).hexdigest()[:16]
+            if len(events) < most:
+                return ""
+            most *= 4
 
     def _key(self, name: str) -> str:
         return bookkeeping_key(self.namespace, f"{name}:{self.app}")

@@ -20,7 +20,7 @@ from .passes import Progress
 from .planning import Plan
 from .quarantine import Quarantine
 from .recording import entry_of, events_of, now
-from .running import Result
+from .running import Result, held_by
 
 __all__ = ["call_step"]
 
@@ -53,6 +53,7 @@ def call_step(
     [link] = (*leg.applied, *leg.unapplied)
     function = step.function if leg.applied else step.back
     assert function is not None, "a leg that cannot be taken back was begun"
+    held = held_by(shelf, run(client, shelf.read()), leg)
     note = Journal(leg.target, leg.reach, leg.depth, leg.fingerprint, step=link.id, began_at=now(), updated_at=now())
     run(client, shelf.checkpoint(lease.key, lease.epoch, note))
     with _telling(shelf.app, link, function):
@@ -62,7 +63,7 @@ def call_step(
         applied = [entry_of(one, seconds, 0) for one in leg.applied]
         unapplied = [one.id for one in leg.unapplied]
         events = events_of(leg, seconds, 0, lease.epoch)
-        run(client, shelf.finish(lease.key, lease.epoch, applied, unapplied, leg.snapshot, events))
+        run(client, shelf.finish(lease.key, lease.epoch, applied, unapplied, leg.snapshot, events, held=held))
     return Result({}, seconds, quarantined=run(client, Quarantine(shelf.namespace, shelf.app).size()))
 
 

@@ -46,10 +46,12 @@ def own_hands(work: Work, fence: Fence, is_first: bool) -> Hands:
         fence: Of the run's lease.
         is_first: Whether most records are expected to be behind the target.
     """
-    if work.is_in_server:
-        program = compile_program(work.route, work.target)
-        return Hands(lambda keys, at_once: rewrite_in_server(fence, program, work.target, keys, at_once))
     # Where most records are done, asking for the stamps first saves reading them whole.
+    if work.is_in_server:
+        program, rest = compile_program(work.route, work.target), not is_first
+        return Hands(
+            lambda keys, at_once: rewrite_in_server(fence, program, work.target, keys, at_once, most_are_there=rest)
+        )
     select = rewrite_here if is_first else rewrite_rest
     return Hands(lambda keys, at_once: select(fence, work.route, work.target, keys, at_once))
 

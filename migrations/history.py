@@ -16,7 +16,7 @@ class Deed(StrEnum):
 
     APPLIED = "applied"
     UNAPPLIED = "unapplied"
-    SETTLED = "settled"  # a run that had stopped was given up: records went back to where the ledger is
+    SETTLED = "settled"  # a run that had stopped was given up, or records that had come late were brought up
     FAKED = "faked"  # recorded as applied by migrate --fake, without touching a record
     UNFAKED = "unfaked"  # likewise as not applied
     PURGED = "purged"  # what it kept aside for its way back was taken out of the records

@@ -20,7 +20,7 @@ from typing import Final, cast
 
 from redis_models.batches import Batches, call, check, load_script
 from redis_models.client import SyncClient, run
-from redis_models.errors import LockedError, ServerError
+from redis_models.errors import IncompleteError, LockedError, ServerError
 from redis_models.keys import bookkeeping_key
 
 __all__ = [
@@ -125,7 +125,8 @@ def hold_lease(client: SyncClient, namespace: str, *, life_s: float, wait_s: flo
         wait_s: How long to wait for another holder, in seconds.
 
     Raises:
-        LockedError: Somebody else holds it; it says who, where and for how long.
+        LockedError: Somebody else holds it; it says who, where and for how long. Or somebody took it over in the block.
+        IncompleteError: It was lost in the block with all that says whose it is.
     """
     key = bookkeeping_key(namespace, "lease")
     until = time.monotonic() + wait_s
@@ -139,6 +140,11 @@ def hold_lease(client: SyncClient, namespace: str, *, life_s: float, wait_s: flo
             time.sleep(_POLL_S)  # nobody tells when a lease ends; the user said how long to wait
     try:
         yield lease
+    except LockedError as exc:
+        with suppress(ServerError):
+            if run(client, _is_forgotten(key)):
+                raise IncompleteError(_forgotten(key)) from exc
+        raise
     finally:
         # It expires by itself, and what ended the block matters more.
         with suppress(ServerError):
@@ -240,6 +246,20 @@ def break_lease(client: SyncClient, key: str, holder: Holder) -> Batches[Lease]:
 def _lease_call(key: str, *arguments: str | int | bytes) -> Batches[list[object]]:
     [answer] = check((yield from call(_SCRIPT, [_SCRIPT.command([key], arguments)])))
     return cast("list[object]", answer)
+
+
+def _is_forgotten(key: str) -> Batches[bool]:
+    """Whether the epoch is gone, which neither a release nor another runner takes away."""
+    [reply] = yield [("HGET", key, "epoch")]
+    return reply is None
+
+
+def _forgotten(key: str) -> str:
+    return (
+        f"the lease at {key} is gone: the server has forgotten what it held, as after FLUSHALL or a failover to a"
+        " replica that had nothing, or somebody deleted it; nothing was changed since. Look at what is left, restore a"
+        " backup if records are missing, and run the command again"
+    )
 
 
 def _held_by(holder: bytes, left_ms: int) -> str:

@@ -122,25 +122,26 @@ def step_of(leg: Plan) -> Run | None:
     return _step_in(links[0]) if len(links) == 1 else None
 
 
-def make_journey(chain: Chain, state: State, target: int) -> Journey:
+def make_journey(chain: Chain, state: State, target: int, *, meets_all: bool = False) -> Journey:
     """Compare the files with the database, and cut what is to be done at the free steps.
 
     Args:
         chain: The files.
         state: The database.
         target: Position in the chain to reach.
+        meets_all: Meet records of any age, also those that older code wrote behind a run that ended.
 
     Raises:
         DriftError: The database holds what the files do not say; it names the cure.
     """
-    whole = make_plan(chain, state, target)
+    whole = make_plan(chain, state, target, meets_all=meets_all)
     journal = state.journal
     begun = next((link for link in chain.links if journal is not None and link.id == journal.step), None)
     stops = _stops(chain, whole, journal)
     if len(stops) < 3:
         return Journey(chain, (whole,), begun, journal)
     legs = [
-        plan_between(chain, start, end, journal if place == 0 else None)
+        plan_between(chain, start, end, journal if place == 0 else None, meets_all=meets_all)
         for place, (start, end) in enumerate(pairwise(stops))
     ]
     return Journey(chain, (*map(_leaving_newer, legs[:-1]), legs[-1]), begun, journal)
@@ -150,7 +151,8 @@ def whole_plan(journey: Journey) -> Plan:
     """Give one plan over all legs, as if no free step were between them."""
     if len(journey.legs) == 1:
         return journey.legs[0]
-    return plan_between(journey.chain, journey.start, journey.target, journey.journal)
+    meets_all = all(leg.depth == 0 for leg in journey.legs)
+    return plan_between(journey.chain, journey.start, journey.target, journey.journal, meets_all=meets_all)
 
 
 def _stops(chain: Chain, whole: Plan, journal: Journal | None) -> list[int]:

@@ -4,8 +4,7 @@ The database is where its ledger says. A run that stopped half-way may have left
 of its journal; a plan covers these too, whatever its own target is.
 """
 
-import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from itertools import takewhile
 from typing import Final
@@ -14,13 +13,23 @@ from redis_models.errors import DriftError, UnsafeError
 
 from .bookkeeping import Entry, Journal, State
 from .chain import Chain, Link
+from .digest import digest_of
 from .lineage import Lineage, lineages_of
 from .moving import Move
 from .replaced import Replaced
 from .schema import Snapshot
 from .work import Work
 
-__all__ = ["IN_CLIENT_RATE", "IN_SERVER_RATE", "SQUASHED", "Plan", "as_squashed", "make_plan", "plan_between"]
+__all__ = [
+    "IN_CLIENT_RATE",
+    "IN_SERVER_RATE",
+    "SQUASHED",
+    "Plan",
+    "as_squashed",
+    "is_automatic",
+    "make_plan",
+    "plan_between",
+]
 
 IN_SERVER_RATE: Final = 100_000  # records a second, for estimates only: half of what two slow cores did
 IN_CLIENT_RATE: Final = 15_000
@@ -85,13 +94,14 @@ class Plan:
         )
 
 
-def make_plan(chain: Chain, state: State, target: int) -> Plan:
+def make_plan(chain: Chain, state: State, target: int, *, meets_all: bool = False) -> Plan:
     """Compare the files with the database.
 
     Args:
         chain: The files.
         state: The database.
         target: Position in the chain to reach.
+        meets_all: As ``plan_between`` takes it.
 
     Raises:
         DriftError: The database holds what the files do not say; it names the cure.
@@ -104,14 +114,19 @@ def make_plan(chain: Chain, state: State, target: int) -> Plan:
             f"{chain.app}: a run that is not finished leads to migration {journal.reach}, but there are only"
             f" {len(chain.links)} files; restore the newer ones"
         )
-    if journal is not None and journal.fingerprint != _fingerprint(chain, journal.reach):
+    if journal is not None and journal.fingerprint != _digest(chain, journal.reach):
         raise DriftError(
-            f"{chain.app}: the migration files lead elsewhere than when a run that is not finished began; restore them"
-            " as they were (functions may be mended), and finish it with 'migrate'"
+            f"{chain.app}: the migration files say something else than when a run that is not finished began; restore"
+            " them as they were (functions may be mended), and finish it with 'migrate', or give it up with 'migrate"
+            f" {chain.app} {_name_at(chain, start)}' before you edit them"
         )
-    _refuse_back_through_squashed(chain, state, start, target)
     _refuse_back_through_purged(chain, state, start, target)
-    return plan_between(chain, start, target, journal)
+    _refuse_back_through_squashed(chain, state, start, target)
+    return plan_between(chain, start, target, journal, meets_all=meets_all)
+
+
+def _name_at(chain: Chain, position: int) -> str:
+    return f"{chain.links[position - 1].number:04d}" if position else "zero"
 
 
 def _refuse_back_through_squashed(chain: Chain, state: State, start: int, target: int) -> None:
@@ -130,18 +145,27 @@ def _refuse_back_through_squashed(chain: Chain, state: State, start: int, target
 
 
 def _refuse_back_through_purged(chain: Chain, state: State, start: int, target: int) -> None:
+    """Refuse the way back through what is purged; of a squashed migration a part of it may be left, for its files."""
     for link in chain.links[target:start]:
-        if any(id in state.ledger and state.ledger[id].is_purged for id in link.ids):
+        held = [state.ledger[id] for id in link.ids if id in state.ledger]
+        if held and all(one.is_purged for one in held):
             raise UnsafeError(
                 f"{chain.app}: {link.name} cannot be taken back, because what it kept aside for that was purged; make a"
                 " migration that leads on to the shape that you want"
             )
 
 
-def plan_between(chain: Chain, start: int, target: int, journal: Journal | None) -> Plan:
-    """Plan the way between two positions of a chain, with what unfinished runs may have left on both sides of it."""
+def plan_between(chain: Chain, start: int, target: int, journal: Journal | None, *, meets_all: bool = False) -> Plan:
+    """Plan the way between two positions of a chain, with what unfinished runs may have left on both sides of it.
+
+    Args:
+        chain: The files.
+        start, target: The two positions.
+        journal: Of a run that did not end.
+        meets_all: Meet records of any age, also those that older code wrote behind a run that ended.
+    """
     reach = max(start, target, start if journal is None else journal.reach)
-    depth = min(start, target, start if journal is None else journal.depth)
+    depth = 0 if meets_all else min(start, target, start if journal is None else journal.depth)
     known = start if journal is None else max(start, journal.reach)
     works, moves = _passes(chain, range(depth, reach + 1), start, target, known)
     return Plan(
@@ -155,7 +179,7 @@ def plan_between(chain: Chain, start: int, target: int, journal: Journal | None)
         works=works,
         moves=moves,
         snapshot=chain.snapshots[target],
-        fingerprint=_fingerprint(chain, reach),
+        fingerprint=_digest(chain, reach),
         is_resumed=journal is not None,
     )
 
@@ -184,7 +208,9 @@ def _passes(
         spaces.pop(after.keys.start, None)
         places = [after.keys, *(spaces[start] for start in sorted(spaces))]
         route = lineage.route
-        if target > max(lineage.schemas):  # whoever has the records by then may have brought them further already
+        # Whoever has the records by then may have brought them further already; and so may newer code, if no run did:
+        # taken back for a while, they would lose what the older shape cannot hold.
+        if target > max(lineage.schemas) or (source <= target and known <= target < len(chain.links)):
             route = replace(route, leaves_newer=True)
         is_remade = any(place in lineage.remade for place in positions[1:])
         works += [Work(route, keys, after.version, before.version) for keys in places]
@@ -258,6 +284,11 @@ def _edited(chain: Chain, link: Link, entry: Entry, ledger: Mapping[str, Entry])
     )
 
 
+def is_automatic(chain: Chain, state: State) -> bool:
+    """Whether a database is where ``migrate --auto`` brought it, of an app without files."""
+    return not chain.links and not state.ledger and state.snapshot is not None
+
+
 def as_squashed(chain: Chain, ledger: Mapping[str, Entry]) -> Mapping[str, Entry]:
     """Give a ledger in which a squashed migration stands in the place of all those that it stands for.
 
@@ -287,6 +318,11 @@ def as_squashed(chain: Chain, ledger: Mapping[str, Entry]) -> Mapping[str, Entry
 
 def _check_snapshot(chain: Chain, state: State, position: int) -> None:
     expected = chain.snapshots[position]
+    if is_automatic(chain, state):
+        raise DriftError(
+            f"{chain.app}: there are no migration files, and 'migrate --auto' brought the database where it is; go on"
+            " with --auto, or begin files with 'makemigrations --from-redis'"
+        )
     if state.snapshot is not None and state.snapshot.fingerprint != expected.fingerprint:
         raise DriftError(
             f"{chain.app}: the snapshot stored in Redis ({state.snapshot.fingerprint}) is not what migration {position}"
@@ -294,8 +330,6 @@ def _check_snapshot(chain: Chain, state: State, position: int) -> None:
         )
 
 
-def _fingerprint(chain: Chain, position: int) -> str:
-    """Digest of what a run leads through: functions may be mended while it is stopped, ids and schemas must stay."""
-    links: Sequence[Link] = chain.links[:position]
-    passed = [f"{link.id} {snapshot.fingerprint}" for link, snapshot in zip(links, chain.snapshots[1:], strict=False)]
-    return hashlib.sha256("\n".join(passed).encode()).hexdigest()[:16]
+def _digest(chain: Chain, position: int) -> str:
+    """Digest of what a run leads through: functions may be mended while it is stopped, all else must stay."""
+    return digest_of(chain.links[:position], chain.snapshots[1 : position + 1])

@@ -4,6 +4,7 @@ The ledger says so before the first record is touched, so that no run ever takes
 that was killed is finished by the same call.
 """
 
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Final, cast
@@ -21,11 +22,13 @@ from .pace import Pace
 from .passes import Progress
 from .planning import make_plan
 from .recording import event_of
+from .rights import OF_THE_END, refuse_missing_rights
 from .work import Work
 
 __all__ = ["Purged", "position_to_purge", "purge"]
 
 _SCRIPT: Final = load_script("redis_models.migrations", "purge")
+_COMMANDS: Final = ("HKEYS", "HSTRLEN", "HDEL")  # of the script
 _LOOK_S: Final = 0.1  # how often the pace is asked while it holds
 
 
@@ -67,25 +70,23 @@ def position_to_purge(chain: Chain, state: State, target: int | None) -> int:
 
 
 def purge(
-    lease: Lease,
+    lease: Lease | None,
     shelf: Shelf,
     chain: Chain,
     target: int | None,
     *,
     pace: Callable[[], Pace],
     report: Callable[[Progress], None],
-    is_dry: bool = False,
 ) -> Batches[Purged]:
     """Take out of every record what migrations up to a position keep aside.
 
     Args:
-        lease: Held by this process.
+        lease: Held by this process; None only to look, and write nothing.
         shelf: Bookkeeping of the app.
         chain: The files.
         target: The last position that loses its way back; None for that of the database.
         pace: Gives the pace of the moment.
         report: Called after every script.
-        is_dry: Only look.
 
     Keys:
         Marks entries of the ledger, adds to the history, and deletes the fields ``_b1.…`` to ``_bN.…`` of records.
@@ -96,10 +97,12 @@ def purge(
     Raises:
         LockedError: The lease is somebody else's by now.
         MigrationError: As ``position_to_purge``.
+        ServerRefusedError: This user may not call a command that the scripts need; nothing was written.
     """
     state = yield from shelf.read()
     position = position_to_purge(chain, state, target)
-    if not is_dry:
+    if lease is not None:
+        yield from refuse_missing_rights(lease, shelf.namespace, (*_COMMANDS, *OF_THE_END))
         yield from _mark(lease, shelf, chain, state, position)
     purged = Purged()
     for lineage in lineages_of(chain):
@@ -108,7 +111,7 @@ def purge(
         version = lineage.at(position).version
         spaces = {model.keys.start: model.keys for model in lineage.schemas.values()}
         for keys in spaces.values():
-            yield from _walk(lease, Work(lineage.route, keys, version, version), purged, pace, report, is_dry)
+            yield from _walk(lease, Work(lineage.route, keys, version, version), purged, pace, report)
     return purged
 
 
@@ -122,12 +125,11 @@ def _mark(lease: Lease, shelf: Shelf, chain: Chain, state: State, position: int)
 
 
 def _walk(
-    lease: Lease,
+    lease: Lease | None,
     work: Work,
     purged: Purged,
     pace: Callable[[], Pace],
     report: Callable[[Progress], None],
-    is_dry: bool,
 ) -> Batches[None]:
     total, seen, cursor = (yield from index_size(work.keys)), 0, ""
     while cursor != "0":
@@ -135,24 +137,32 @@ def _walk(
         while keys:
             now = yield from _allowed(lease, pace)
             some, keys = keys[: now.batch_size], keys[now.batch_size :]
-            began = lease.clock()
-            yield from _purge_some(lease, work.target, some, purged, is_dry)
+            began = time.monotonic()
+            yield from _purge_some(lease, work.target, some, purged)
             seen += len(some)
             report(Progress(work.label, seen, purged.records, max(total, seen), str(now) if now.reason else ""))
-            yield Pause(min(now.rest * (lease.clock() - began), 1.0))
-            yield from lease.kept()
+            yield Pause(min(now.rest * (time.monotonic() - began), 1.0))
+            yield from _kept(lease)
 
 
-def _allowed(lease: Lease, pace: Callable[[], Pace]) -> Batches[Pace]:
+def _kept(lease: Lease | None) -> Batches[None]:
+    if lease is not None:
+        yield from lease.kept()
+
+
+def _allowed(lease: Lease | None, pace: Callable[[], Pace]) -> Batches[Pace]:
     """Wait while somebody paused the run; a full memory is no reason to wait for what frees some."""
-    while (now := pace()).is_paused:
+    now = pace()
+    while lease is not None and now.is_paused:
         yield Pause(_LOOK_S)
         yield from lease.kept()
+        now = pace()
     return now
 
 
-def _purge_some(lease: Lease, version: int, keys: Sequence[bytes], purged: Purged, is_dry: bool) -> Batches[None]:
-    command = _SCRIPT.command([lease.key, *keys], [lease.epoch, version, "0" if is_dry else "1"])
+def _purge_some(lease: Lease | None, version: int, keys: Sequence[bytes], purged: Purged) -> Batches[None]:
+    key, epoch = (keys[0], "") if lease is None else (lease.key, lease.epoch)
+    command = _SCRIPT.command([key, *keys], [epoch, version])
     [reply] = check((yield from call(_SCRIPT, [command])))
     if reply == b"FENCED":
         raise LockedError.lost()

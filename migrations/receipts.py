@@ -6,12 +6,15 @@
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any, Final, TypeVar, cast
 
 from redis_models.batches import Batches, check
+from redis_models.errors import IncompleteError
 from redis_models.keys import bookkeeping_key
+
+from .keyspace import server_run_id
 
 __all__ = ["Checkpoint", "Desk", "Receipt", "Scope"]
 
@@ -26,11 +29,15 @@ class Scope:
     Attributes:
         position: How many migrations are applied.
         fingerprint: Of the schemas.
-        run_id: Of the server's run; another run may have gone back to older data.
+        newest: Of all runs; one that came later may have brought records there and back again.
+        run_id: Of the server's run, which may have gone back to older data if it is another one; "" if nobody may ask.
+            It must stay the same until the receipt is kept, and no longer: a server that forgets what it acknowledged,
+            as after a crash or a failover, forgets the latest first. So where a receipt is, what was read for it is.
     """
 
     position: int
     fingerprint: str
+    newest: str
     run_id: str
 
 
@@ -58,10 +65,13 @@ class Receipt:
         if self.problems:
             found = ", ".join(f"{count:,} {kind}" for kind, count in sorted(self.problems.items()))
             return f"the verification of {self.ended_at} found problems ({found})"
-        if (self.scope.position, self.scope.fingerprint) != (scope.position, scope.fingerprint):
+        if replace(self.scope, run_id=scope.run_id) != scope:
             return f"the verification of {self.ended_at} was before the migrations that are applied now"
-        if self.scope.run_id != scope.run_id:
-            return f"the server was restarted since the verification of {self.ended_at}"
+        if not self.scope.run_id:
+            return (
+                f"nobody could tell whether the server was restarted during the verification of {self.ended_at},"
+                " because its access list denies INFO; grant it to the user who verifies"
+            )
         if now - datetime.fromisoformat(self.ended_at) > _FRESH:
             return f"the verification of {self.ended_at} is more than a day old"
         return None
@@ -113,9 +123,21 @@ class Desk:
         check((yield [("SET", self._key("verification"), json.dumps(asdict(checkpoint)))]))
 
     def settle(self, receipt: Receipt) -> Batches[None]:
-        """Put a receipt in the place of the one before, and of the checkpoint."""
+        """Put a receipt in the place of the one before, and of the checkpoint.
+
+        Raises:
+            IncompleteError: The server is another one than that whose records were read; none is kept.
+            ServerError: It cannot be kept; if it tells of problems, the one before is gone all the same, where that
+                can be.
+        """
         text = json.dumps(asdict(receipt))
-        check((yield [("SET", self._key("receipt"), text), ("DEL", self._key("verification"))]))
+        replies = yield [("SET", self._key("receipt"), text), ("DEL", self._key("verification"))]
+        is_other = not isinstance(replies[0], Exception) and (yield from server_run_id()) != receipt.scope.run_id
+        if is_other or (isinstance(replies[0], Exception) and receipt.problems):
+            yield [("DEL", self._key("receipt"))]
+        check(replies)
+        if is_other:
+            raise IncompleteError(f"{self.app}: the server was restarted meanwhile; verify again")
 
     def _key(self, name: str) -> str:
         return bookkeeping_key(self.namespace, f"{name}:{self.app}")

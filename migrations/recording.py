@@ -10,13 +10,13 @@ from datetime import UTC, datetime
 from typing import Final, Protocol
 
 from redis_models.client import SyncClient, run
-from redis_models.errors import DriftError
+from redis_models.errors import DriftError, MigrationError, UnsafeError
 
 from .bookkeeping import Entry, Shelf, State
 from .chain import Chain, Link
 from .history import Deed, Event
 from .lease import Lease, this_person, this_process
-from .planning import SQUASHED, Plan, as_squashed
+from .planning import SQUASHED, Plan, as_squashed, is_automatic
 
 __all__ = ["Stamped", "entry_of", "event_of", "events_of", "fake", "now", "stamp"]
 
@@ -50,12 +50,14 @@ class Stamped:
     Attributes:
         added: Migrations that the ledger has now, and had not, or of another file.
         removed: Ids that it had.
+        purged: Names of those among them that were purged.
         forgot_run: A run that had stopped half-way is forgotten; its records may be of other versions.
         was_unreadable: Why nobody could read what was there, or "".
     """
 
     added: tuple[str, ...]
     removed: tuple[str, ...]
+    purged: tuple[str, ...]
     forgot_run: bool
     was_unreadable: str
 
@@ -87,9 +89,7 @@ def events_of(plan: Plan, seconds: float, records: int, epoch: int) -> list[Even
     applied = (event_of(Deed.APPLIED, link, epoch, seconds, records) for link in plan.applied)
     done = [replace(one, consents=plan.consents) for one in applied]
     done += [event_of(Deed.UNAPPLIED, link, epoch, seconds, records) for link in plan.unapplied]
-    if done or not plan.is_resumed:
-        return done
-    return [event_of(Deed.SETTLED, _Place(f"at {plan.target}"), epoch, seconds, records)]
+    return done or [event_of(Deed.SETTLED, _Place(f"at {plan.target}"), epoch, seconds, records)]
 
 
 def fake(client: SyncClient, lease: Lease, shelf: Shelf, chain: Chain, target: int) -> None:
@@ -101,14 +101,25 @@ def fake(client: SyncClient, lease: Lease, shelf: Shelf, chain: Chain, target: i
     Raises:
         DriftError: Some migrations that a squashed one stands for are applied, and some are not.
         LockedError: Another runner has taken over.
+        MigrationError: There are no files, and ``--auto`` brought the database where it is.
+        UnsafeError: One of those that would leave the ledger is purged; the ledger is all that tells so.
     """
     state = run(client, shelf.read())
     links = chain.links[:target]
+    if is_automatic(chain, state):
+        raise MigrationError(
+            f"{shelf.app} has no migration files, so there is nothing to record; it is where 'migrate --auto' led"
+        )
     ledger = as_squashed(chain, state.ledger)
     added = [link for link in links if not _is_noted(link, ledger)]
     removed = _left_over(links, state.ledger)
+    for one in (state.ledger[id] for id in removed):
+        if one.is_purged:
+            raise UnsafeError(_lost(shelf.app, one, links[-1].number if links else "zero"))
     events = [event_of(Deed.FAKED, link, lease.epoch) for link in added]
     events += [event_of(Deed.UNFAKED, state.ledger[id], lease.epoch) for id in removed]
+    if state.journal is not None and not events:  # what is forgotten of a run is told at least
+        events = [event_of(Deed.FAKED, _Place(f"at {target}"), lease.epoch)]
     applied = [_faked(link, state.ledger) for link in added]
     run(client, shelf.finish(lease.key, lease.epoch, applied, removed, chain.snapshots[target], events))
 
@@ -135,13 +146,22 @@ def stamp(client: SyncClient, lease: Lease, shelf: Shelf, chain: Chain, target: 
     events = [event_of(Deed.STAMPED, links[-1] if links else _Place("zero"), lease.epoch)]
     run(client, shelf.finish(lease.key, lease.epoch, applied, removed, chain.snapshots[target], events))
     names = tuple(link.name for link in added)
-    return Stamped(names, tuple(removed), state.journal is not None, unreadable)
+    purged = tuple(one.name for id, one in state.ledger.items() if id in removed and one.is_purged)
+    return Stamped(names, tuple(removed), purged, state.journal is not None, unreadable)
 
 
 def _faked(link: Link, ledger: Mapping[str, Entry]) -> Entry:
     """Give the entry of a migration that is recorded without running; what was purged stays purged for all that."""
     is_purged = any(ledger[id].is_purged for id in link.ids if id in ledger)
     return replace(entry_of(link, 0.0, 0, is_faked=True), is_purged=is_purged)
+
+
+def _lost(app: str, one: Entry, target: int | str) -> str:
+    return (
+        f"{app}: {one.name} stays recorded as applied, because what it kept aside was purged, and only the ledger tells"
+        " so; nothing was recorded. Make a migration that leads on to the shape that you want. If all records are as"
+        f" they were before it, say from a backup, record that with 'stamp {app} {target}'"
+    )
 
 
 def _left_over(links: Sequence[Link], ids: Iterable[str]) -> list[str]:

@@ -3,7 +3,7 @@
 Every stage runs in Python here, also those that the server would do by itself; both give the same bytes.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -16,6 +16,7 @@ from .explaining import Line, lines_of
 from .keyspace import index_size, scan
 from .passes import Progress
 from .planning import Plan
+from .portions import Portions
 from .quarantine import Intake, Quarantine
 from .rewriting import Failure, is_another_type
 from .sampling import sample
@@ -25,7 +26,6 @@ __all__ = ["Example", "Rehearsal", "rehearse"]
 
 _SHOWN: Final = 10  # failures that are kept to be shown; all are counted
 _EXAMPLES: Final = 3
-_AT_ONCE: Final = 200  # records a round trip
 
 
 @dataclass(frozen=True)
@@ -101,7 +101,8 @@ def rehearse(
         ConflictError: What lies at an index is no sorted set.
 
     Cost:
-        For each pass a SCAN of the database, and a round trip for each 200 records; for moves as a run's own look.
+        For each pass a SCAN of the database, and a round trip for each 200 records, or for 4 MB; for moves as a run's
+        own look.
     """
     passes = [Rehearsal(work) for work in plan.works]
     for one in passes:
@@ -128,10 +129,11 @@ def _nothing() -> Batches[None]:
 
 
 def _meet_all(one: Rehearsal, report: Callable[[Progress], None]) -> Batches[None]:
-    total, cursor = (yield from index_size(one.work.keys)), ""
+    total, cursor, portions = (yield from index_size(one.work.keys)), "", Portions()
     while cursor != "0":
         cursor, page = yield from scan(cursor or "0", one.work.keys)
-        for keys in _chunks(page):
+        for keys in portions.of(page):
+            records: list[Mapping[str, bytes]] = []
             for key, reply in zip(keys, (yield [("HGETALL", key) for key in keys]), strict=True):
                 text = key.decode("utf-8", "surrogateescape")
                 if is_another_type(reply):
@@ -139,9 +141,6 @@ def _meet_all(one: Rehearsal, report: Callable[[Progress], None]) -> Batches[Non
                     one.fail(text, "the key holds no hash; move it out of the model's prefix, or delete it")
                 elif record := hash_of(check([reply])[0]):
                     one.meet(text, record)
+                    records.append(record)
+            portions.met(records)
         report(Progress(one.work.label, one.records, one.changed, max(total, one.records)))
-
-
-def _chunks(keys: Sequence[bytes]) -> Iterator[Sequence[bytes]]:
-    for start in range(0, len(keys), _AT_ONCE):
-        yield keys[start : start + _AT_ONCE]

@@ -39,8 +39,8 @@ class Fence:
     """What makes a script refuse a caller whose lease is over, and what the script must know of the server.
 
     Attributes:
-        lease_key: Key of the lease.
-        epoch: Epoch of the caller's lease, or "" for one that needs none.
+        lease_key: Key of the lease, or "" for a caller that needs none.
+        epoch: Epoch of the caller's lease, or "" likewise.
         has_field_lives: Whether hash fields have life spans on this server; None where nobody asked it, and then the
             script finds out.
     """
@@ -101,7 +101,7 @@ class Outcome:
 
 
 def rewrite_in_server(
-    fence: Fence, program: Program, target: int, keys: Sequence[bytes], at_once: int
+    fence: Fence, program: Program, target: int, keys: Sequence[bytes], at_once: int, *, most_are_there: bool = False
 ) -> Batches[Outcome]:
     """Let the server bring records up by itself.
 
@@ -111,6 +111,7 @@ def rewrite_in_server(
         target: Version to reach.
         keys: The records.
         at_once: How many records a script takes, at most 100.
+        most_are_there: Whether most records are expected to be at the target, so that stamps alone are asked for first.
 
     Raises:
         LockedError: The lease is somebody else's by now; no record was changed by the script that found out.
@@ -118,7 +119,7 @@ def rewrite_in_server(
     outcome, others = Outcome(), list[bytes]()
     for start in range(0, len(keys), at_once):
         chunk = keys[start : start + at_once]
-        arguments = [fence.epoch, target, fence.flag, *program.arguments]
+        arguments = [fence.epoch, target, fence.flag, "1" if most_are_there else "", *program.arguments]
         command = _REWRITE.command([fence.lease_key, *chunk], arguments)
         [letters] = check((yield from call(_REWRITE, [command])))
         for key, letter in zip(chunk, _letters(letters), strict=True):
@@ -171,7 +172,8 @@ def replace(
             arguments: list[Argument] = [fence.epoch, target, fence.flag, *shape.arguments]
             for key in chunk:
                 arguments += shape.values(drafts[key])
-            command = _REPLACE.command([fence.lease_key, *chunk], arguments)
+            # Who needs no lease may have no right to its key: any of the records' will do in its place.
+            command = _REPLACE.command([fence.lease_key or chunk[0], *chunk], arguments)
             [letters] = check((yield from call(_REPLACE, [command])))
             for key, letter in zip(chunk, _letters(letters), strict=True):
                 if letter == "C":

@@ -14,7 +14,7 @@ from .planning import Plan
 from .quarantine import Intake, Quarantine
 from .recording import entry_of, events_of
 
-__all__ = ["Result", "run_plan", "sum_of"]
+__all__ = ["Result", "held_by", "run_plan", "sum_of"]
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,8 @@ def run_plan(
         ConflictError: An index of records that are to move is no sorted set; likewise.
     """
     began = lease.clock()
-    journal = _journal(plan, (yield from shelf.read()))
+    state = yield from shelf.read()
+    journal, held = _journal(plan, state), held_by(shelf, state, plan)
     intake = Intake(Quarantine(shelf.namespace, shelf.app), policy.most_errors)
     yield from intake.begin()
     runner = Runner(lease, shelf, journal, policy, intake, report)
@@ -89,9 +90,20 @@ def run_plan(
     unapplied = [link.id for link in plan.unapplied]
     events = events_of(plan, seconds, records, lease.epoch)
     yield from runner.patiently(
-        lambda: shelf.finish(lease.key, lease.epoch, applied, unapplied, plan.snapshot, events, runner.witnesses)
+        lambda: shelf.finish(lease.key, lease.epoch, applied, unapplied, plan.snapshot, events, runner.witnesses, held)
     )
     return Result(dict(changed), seconds, moved=moved, quarantined=intake.size)
+
+
+def held_by(shelf: Shelf, state: State, plan: Plan) -> int:
+    """Count the migrations that the ledger has, and must still have when a plan is done.
+
+    Raises:
+        IncompleteError: It has none any more, though the plan begins behind some.
+    """
+    if plan.is_recorded and plan.start and not state.ledger:
+        raise shelf.forgotten()
+    return len(state.ledger)
 
 
 def _journal(plan: Plan, state: State) -> Journal:

@@ -6,6 +6,7 @@ what is still of an older version is read as if it were new, and brought up befo
 
 import logging
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Final
 
@@ -94,7 +95,10 @@ class ChainUpgrader:
         for app, chain in zip(self._apps, chains, strict=True):
             known = routes_of(chain)
             starts = {model: model.__shape__.keys.start for model in app.models}
-            routes.update({model: known[start] for model, start in starts.items() if start in known})
+            # Newer code may bring a record further between our read and our write: it stays there.
+            routes.update(
+                {model: replace(known[start], leaves_newer=True) for model, start in starts.items() if start in known}
+            )
         return routes
 
     def _way(self, model: "type[Model]", key: str, stored: int | None) -> tuple[Route, int]:

@@ -25,18 +25,22 @@ class Kind(Enum):
     UNREADABLE = "unreadable"  # its model refuses it
     KEY = "key"  # it lies under another key than its primary key says
     ASIDE = "aside"  # it keeps what a migration put aside that its stamp does not know of
+    INDEX = "index"  # what lies at the index is none
     UNINDEXED = "unindexed"  # the index lacks it
-    DANGLING = "dangling"  # the index has a key where no record is
+    MISPLACED = "misplaced"  # the index has it out of its order
+    DANGLING = "dangling"  # the index has a key where no record is, though none of its model ends by itself
+    FOREIGN = "foreign"  # the index has a key that is none of its model's
     LEFT = "left"  # it lies under a key that its model had before
     QUARANTINE = "quarantine"  # a migration could not rewrite it
     UNDECLARED = "undeclared"  # it has a field that the model does not have
     ABSENT = "absent"  # it lacks a field, and reads as if it had the default
     ENDLESS = "endless"  # records of its model have a life span, and it has none
+    ENDED = "ended"  # the index has a key where no record is any more, as where records end by themselves
 
     @property
     def is_note(self) -> bool:
         """Whether it may be meant."""
-        return self in (Kind.UNDECLARED, Kind.ABSENT, Kind.ENDLESS)
+        return self in (Kind.UNDECLARED, Kind.ABSENT, Kind.ENDLESS, Kind.ENDED)
 
 
 @dataclass(frozen=True)
@@ -60,12 +64,14 @@ class Tally:
 
     Attributes:
         records: How many were read; the few that SCAN gives twice count twice.
+        ending: How many of these have a life span.
         counts: How much was found, by kind.
         shown: The first verdicts of each kind.
         repaired: Entries of the index that were put right.
     """
 
     records: int = 0
+    ending: int = 0
     counts: dict[Kind, int] = field(default_factory=dict[Kind, int])
     shown: list[Verdict] = field(default_factory=list[Verdict])
     repaired: int = 0
@@ -91,6 +97,7 @@ class Tally:
         """As JSON has it."""
         return {
             "records": self.records,
+            "ending": self.ending,
             "repaired": self.repaired,
             "problems": self.problems,
             "notes": self.notes,
@@ -102,7 +109,7 @@ class Tally:
         """Read what ``document`` gave."""
         counts = {Kind(kind): count for kind, count in {**document["problems"], **document["notes"]}.items()}
         shown = [Verdict(Kind(one["kind"]), one["key"], one["reason"]) for one in document["shown"]]
-        return cls(document["records"], counts, shown, document["repaired"])
+        return cls(document["records"], document["ending"], counts, shown, document["repaired"])
 
 
 def judge(shape: Shape[Any], key: str, record: Mapping[str, bytes], life_ms: int) -> Iterator[Verdict]:
@@ -112,7 +119,7 @@ def judge(shape: Shape[Any], key: str, record: Mapping[str, bytes], life_ms: int
         shape: Of its model.
         key: Where it lies.
         record: All its stored fields.
-        life_ms: What remains of its life; -1 for ever.
+        life_ms: What remains of its life; -1 for ever, -2 if it ended since the record was read.
     """
     try:
         version = stored_version(key, record.get(STAMP))
@@ -120,8 +127,10 @@ def judge(shape: Shape[Any], key: str, record: Mapping[str, bytes], life_ms: int
         yield Verdict(Kind.STAMP, key, _said(exc))
         return
     if version != shape.version:
-        kind = Kind.OLDER if version < shape.version else Kind.NEWER
-        yield Verdict(kind, key, f"is of version {version}, its model of version {shape.version}")
+        is_older = version < shape.version
+        cure = "run 'migrate --stragglers'" if is_older else "deploy the newer code"
+        said = f"is of version {version}, its model of version {shape.version}; {cure}"
+        yield Verdict(Kind.OLDER if is_older else Kind.NEWER, key, said)
         return
     yield from _fields(shape, key, record)
     complaint = _complaint(shape, key, record)
@@ -131,7 +140,7 @@ def judge(shape: Shape[Any], key: str, record: Mapping[str, bytes], life_ms: int
         for name in shape.names:
             if name not in record:
                 yield Verdict(Kind.ABSENT, key, f"field {name!r} is absent, and reads as its default")
-    if shape.ttl is not None and life_ms < 0:
+    if shape.ttl is not None and life_ms == -1:
         yield Verdict(Kind.ENDLESS, key, f"lives for ever; new ones live {shape.ttl} seconds")
 
 
@@ -140,8 +149,12 @@ def _fields(shape: Shape[Any], key: str, record: Mapping[str, bytes]) -> Iterato
         kept = _KEPT.match(name)
         if kept is not None and int(kept[1]) > shape.version:
             yield Verdict(Kind.ASIDE, key, f"keeps {name!r} aside, though it is of version {shape.version}")
-        elif not shape.takes_extras and not name.startswith(RESERVED) and name not in shape.names:
+        elif kept is None and name != STAMP and name not in shape.names and not _is_extra(shape, name):
             yield Verdict(Kind.UNDECLARED, key, f"field {name!r} is none of its model's, so nobody reads it")
+
+
+def _is_extra(shape: Shape[Any], name: str) -> bool:
+    return shape.takes_extras and not name.startswith(RESERVED)
 
 
 def _complaint(shape: Shape[Any], key: str, record: Mapping[str, bytes]) -> Verdict | None:

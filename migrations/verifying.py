@@ -5,14 +5,22 @@ server, under the same migrations; one of all models leaves a receipt.
 """
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Final, cast
 
 from redis_models.batches import Argument, Batches, call, check, hash_of, load_script
-from redis_models.errors import ConflictError, IncompleteError, MigrationError
+from redis_models.errors import (
+    IncompleteError,
+    MigrationError,
+    ServerOutOfMemoryError,
+    ServerReadOnlyError,
+    ServerRefusedError,
+)
 from redis_models.keys import KeySpace
+from redis_models.reading import no_index
 from redis_models.shape import Shape
 
 from .bookkeeping import Shelf
@@ -20,18 +28,20 @@ from .chain import Chain
 from .keyspace import index_size, server_run_id
 from .lineage import lineages_of
 from .passes import Progress
-from .planning import make_plan
+from .planning import is_automatic, make_plan
+from .portions import Portions
 from .quarantine import Quarantine
 from .receipts import Checkpoint, Desk, Receipt, Scope
 from .rewriting import is_another_type
 from .sampling import sample
+from .schema import Snapshot
 from .verdicts import Kind, Tally, Verdict, judge
 
 __all__ = ["Subject", "Verification", "look_at_some", "scope_of", "subjects_of", "unverified", "verify"]
 
 _INDEX: Final = load_script("redis_models.migrations", "index")
 _PAGE: Final = 1000  # keys that SCAN looks at in one step
-_AT_ONCE: Final = 200  # records a round trip
+_AT_ONCE: Final = 200  # keys a round trip
 _CHECKED: Final = 100  # entries of an index that one script looks at
 _CHECKPOINT_S: Final = 2.0
 _RECORDS, _MEMBERS, _FORMER = 0, 1, 2  # the walks of a model; one more for each place that its records had before
@@ -99,8 +109,9 @@ class Verification:
         self.report(Progress(model, tally.records, sum(tally.problems.values()), max(self.total, tally.records)))
         if self.is_whole and self.clock() - self._saved_at >= _CHECKPOINT_S:
             documents = {name: tally.document for name, tally in self.tallies.items()}
-            yield from self.desk.save(Checkpoint(self.scope, self.began_at, model, walk, cursor, documents))
             self._saved_at = self.clock()
+            with suppress(ServerOutOfMemoryError, ServerReadOnlyError, ServerRefusedError):  # reading needs no writing
+                yield from self.desk.save(Checkpoint(self.scope, self.began_at, model, walk, cursor, documents))
 
 
 def subjects_of(chain: Chain, shapes: Sequence[Shape[Any]]) -> list[Subject]:
@@ -124,11 +135,14 @@ def scope_of(shelf: Shelf, chain: Chain) -> Batches[Scope]:
     state = yield from shelf.read()
     if state.journal is not None:
         raise IncompleteError(f"{chain.app}: a run of migrate is under way, or stopped half-way; finish it first")
+    newest, run_id = (yield from shelf.newest_run()), (yield from server_run_id())
+    if is_automatic(chain, state):
+        return Scope(0, cast(Snapshot, state.snapshot).fingerprint, newest, run_id)
     plan = make_plan(chain, state, chain.head_position)
     if plan.start != plan.target:
         pending = ", ".join(link.name for link in plan.applied)
         raise MigrationError(f"{chain.app}: {pending} not applied yet; run 'migrate' first")
-    return Scope(plan.start, chain.snapshots[plan.start].fingerprint, (yield from server_run_id()))
+    return Scope(plan.start, chain.snapshots[plan.start].fingerprint, newest, run_id)
 
 
 def unverified(shelf: Shelf, chain: Chain) -> Batches[str | None]:
@@ -155,10 +169,7 @@ def verify(job: Verification, start: Checkpoint | None = None) -> Batches[Receip
         are to be put right. The receipt is for ``Desk.settle``, once ``scope_of`` is seen to be what it was.
 
     Cost:
-        For each model a SCAN of the database and one of its index; two round trips for each 200 records.
-
-    Raises:
-        ConflictError: An index is no sorted set.
+        For each model a SCAN of the database and one of its index; two round trips for each 200 records, or for 4 MB.
     """
     walk, cursor, done = _RECORDS, "0", set[str]()
     if start is not None:
@@ -168,14 +179,17 @@ def verify(job: Verification, start: Checkpoint | None = None) -> Batches[Receip
     for subject in job.subjects:
         if subject.name in done:
             continue
+        complaint = yield from _complaint(subject.shape)
         if subject.name not in job.tallies:
             walk, cursor = _RECORDS, "0"
-            job.tallies[subject.name] = Tally()
+            tally = job.tallies[subject.name] = Tally()
+            if complaint is not None:
+                tally.note(complaint)
             yield from _quarantined(job, subject)
-        yield from _refuse_foreign_index(subject.shape.keys)
         job.total = yield from index_size(subject.shape.keys)
         for number in range(walk, _FORMER + len(subject.former)):
-            yield from _walk(job, subject, number, cursor)
+            if number != _MEMBERS or complaint is None:
+                yield from _walk(job, subject, number, cursor)
             cursor = "0"
         walk = _RECORDS
     return _receipt(job)
@@ -209,7 +223,7 @@ def _receipt(job: Verification) -> Receipt:
 
 
 def _walk(job: Verification, subject: Subject, number: int, cursor: str) -> Batches[None]:
-    keys, tally = subject.shape.keys, job.tallies[subject.name]
+    keys, tally, portions = subject.shape.keys, job.tallies[subject.name], Portions()
     is_first = True
     while is_first or cursor != "0":
         is_first = False
@@ -222,25 +236,28 @@ def _walk(job: Verification, subject: Subject, number: int, cursor: str) -> Batc
         [reply] = check((yield [command]))
         following, found = cast("tuple[bytes, list[bytes]]", reply)
         page = list(dict.fromkeys(found[::2] if number == _MEMBERS else found))
-        for some in _chunks(page, _AT_ONCE):
+        for some in portions.of(page) if number == _RECORDS else _chunks(page, _AT_ONCE):
             if number == _RECORDS:
-                yield from _judge(job, subject, tally, some)
+                portions.met((yield from _judge(job, subject, tally, some)))
             elif number == _MEMBERS:
-                yield from _check_members(job, keys, tally, some)
+                yield from _check_members(job, subject, tally, some)
             else:
                 yield from _find_left(subject.former[number - _FORMER], tally, some)
         cursor = following.decode()
         yield from job.saved(subject.name, number + (cursor == "0"), cursor)
 
 
-def _judge(job: Verification, subject: Subject, tally: Tally, page: Sequence[bytes]) -> Batches[None]:
+def _judge(
+    job: Verification, subject: Subject, tally: Tally, page: Sequence[bytes]
+) -> Batches[list[Mapping[str, bytes]]]:
+    """Judge some records, and give those that are there."""
     shape = subject.shape
     keys = [key for key in page if shape.keys.owns(_text(key))]
     if not keys:
-        return
+        return []
     commands = [(("HGETALL", key), ("PTTL", key), ("ZSCORE", shape.keys.index, key)) for key in keys]
     replies = yield [command for three in commands for command in three]
-    unindexed: list[bytes] = []
+    found, suspects = list[Mapping[str, bytes]](), list[bytes]()
     for key, held, life, score in zip(keys, replies[::3], replies[1::3], replies[2::3], strict=True):
         if is_another_type(held):
             tally.note(Verdict(Kind.TYPE, _text(key), "holds no hash"))
@@ -248,43 +265,53 @@ def _judge(job: Verification, subject: Subject, tally: Tally, page: Sequence[byt
         record = hash_of(check([held])[0])
         if not record:
             continue  # deleted, or over, since it was met
+        life_ms = cast(int, check([life])[0])
         tally.records += 1
-        if check([score])[0] is None:
-            unindexed.append(key)
-        for verdict in judge(shape, _text(key), record, cast(int, check([life])[0])):
+        tally.ending += life_ms != -1
+        found.append(record)
+        if not is_another_type(score) and (score is None or float(cast(bytes, score)) != 0):
+            suspects.append(key)
+        for verdict in judge(shape, _text(key), record, life_ms):
             tally.note(verdict)
-    yield from _settle(job, shape.keys, tally, unindexed)
+    yield from _settle(job, subject, tally, suspects)
+    return found
 
 
-def _check_members(job: Verification, keys: KeySpace, tally: Tally, members: Sequence[bytes]) -> Batches[None]:
+def _check_members(job: Verification, subject: Subject, tally: Tally, members: Sequence[bytes]) -> Batches[None]:
     """Look for members of an index behind which there is no record."""
+    keys = subject.shape.keys
     strangers = [one for one in members if not keys.owns(_text(one))]
     for one in strangers:
         _note_or_repaired(
-            job, tally, Verdict(Kind.DANGLING, _text(one), f"is in {keys.index}, but is no key of its model")
+            job, tally, Verdict(Kind.FOREIGN, _text(one), f"is in {keys.index}, but is no key of its model")
         )
     if strangers and job.is_repairing:
         check((yield [("ZREM", keys.index, *strangers)]))
     own = [one for one in members if keys.owns(_text(one))]
     if own:
         replies = check((yield [("EXISTS", one) for one in own]))
-        yield from _settle(job, keys, tally, [one for one, is_there in zip(own, replies, strict=True) if not is_there])
+        yield from _settle(
+            job, subject, tally, [one for one, is_there in zip(own, replies, strict=True) if not is_there]
+        )
 
 
-def _settle(job: Verification, keys: KeySpace, tally: Tally, suspects: Sequence[bytes]) -> Batches[None]:
+def _settle(job: Verification, subject: Subject, tally: Tally, suspects: Sequence[bytes]) -> Batches[None]:
     """Look at suspects at one instant, because records come and go; put them right if asked."""
+    keys = subject.shape.keys
+    # A record that ends leaves its key in the index, which is no harm: reading passes over it, and sweeps it.
+    gone = Kind.ENDED if subject.shape.ttl is not None or tally.ending else Kind.DANGLING
+    kinds = {1: Kind.UNINDEXED, 2: gone, 3: Kind.MISPLACED}
+    reasons = {
+        1: f"is not in {keys.index}, so that select does not find it",
+        2: f"is in {keys.index}, but there is no such record",
+        3: f"is in {keys.index} with another score than 0, so that pages may miss it",
+    }
     for some in _chunks(suspects, _CHECKED):
         command = _INDEX.command([keys.index, *some], ["1" if job.is_repairing else "0"])
         [reply] = check((yield from call(_INDEX, [command])))
         for key, found in zip(some, cast("list[int]", reply), strict=True):
-            if found == 1:
-                verdict = Verdict(
-                    Kind.UNINDEXED, _text(key), f"is not in {keys.index}, so that select does not find it"
-                )
-                _note_or_repaired(job, tally, verdict)
-            elif found:
-                verdict = Verdict(Kind.DANGLING, _text(key), f"is in {keys.index}, but there is no such record")
-                _note_or_repaired(job, tally, verdict)
+            if found:
+                _note_or_repaired(job, tally, Verdict(kinds[found], _text(key), reasons[found]))
 
 
 def _note_or_repaired(job: Verification, tally: Tally, verdict: Verdict) -> None:
@@ -300,7 +327,8 @@ def _find_left(space: KeySpace, tally: Tally, page: Sequence[bytes]) -> Batches[
         return
     for key, reply in zip(keys, check((yield [("TYPE", key) for key in keys])), strict=True):
         if reply == b"hash":
-            tally.note(Verdict(Kind.LEFT, _text(key), f"lies at {space.start}*, which its model left; run 'migrate'"))
+            said = f"lies at {space.start}*, which its model left; run 'migrate --stragglers'"
+            tally.note(Verdict(Kind.LEFT, _text(key), said))
 
 
 def _quarantined(job: Verification, subject: Subject) -> Batches[None]:
@@ -310,12 +338,12 @@ def _quarantined(job: Verification, subject: Subject) -> Batches[None]:
             job.tallies[subject.name].note(Verdict(Kind.QUARANTINE, key, one.reason))
 
 
-def _refuse_foreign_index(keys: KeySpace) -> Batches[None]:
-    [reply] = check((yield [("TYPE", keys.index)]))
-    if reply not in (b"zset", b"none"):
-        raise ConflictError(
-            keys.index, f"the index is a {cast(bytes, reply).decode()}, no sorted set; run 'adopt' first"
-        )
+def _complaint(shape: Shape[Any]) -> Batches[Verdict | None]:
+    """Say what lies at an index if that is none."""
+    [reply] = check((yield [("TYPE", shape.keys.index)]))
+    if reply in (b"zset", b"none"):
+        return None
+    return Verdict(Kind.INDEX, shape.keys.index, str(no_index(shape)).removeprefix(f"{shape.keys.index}: "))
 
 
 def _chunks(keys: Sequence[bytes], size: int) -> Iterator[Sequence[bytes]]:

@@ -16,6 +16,7 @@ from importlib.resources import files
 from typing import Final, TypeVar, cast
 
 from redis.exceptions import (
+    AskError,
     ClusterDownError,
     MasterDownError,
     NoPermissionError,
@@ -172,7 +173,12 @@ def refused(error: ResponseError) -> RedisModelsError:
     if "same slot" in str(error):
         return ServerRefusedError(
             f"the server is part of a cluster, where a record and its index must share a slot ({error}); give the model"
-            ' a prefix in braces, _redis_prefix = "{shop}", and the settings NAMESPACE = "shop" for migrate and adopt'
+            ' a prefix in braces, _redis_prefix = "{shop}". Migrations are not for clusters'
+        )
+    if isinstance(error, AskError):  # MOVED is a kind of it
+        return ServerRefusedError(
+            f"the key lies on another node of the cluster (slot and node {error}); nothing was executed. Only clusters"
+            " of one node can be used: name that node, or a server without cluster-enabled"
         )
     return ServerRefusedError(f"the server refused a command: {error}")
 

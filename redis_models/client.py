@@ -9,7 +9,7 @@ repeated only while nothing of it was sent, or the server answered that it is lo
 import asyncio
 import builtins
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Final, Protocol, TypeVar, cast
 
 import hiredis
@@ -34,6 +34,8 @@ __all__ = ["AsyncClient", "AsyncDriver", "Driver", "SyncClient", "run", "run_asy
 Result = TypeVar("Result")
 _PAUSES: Final = (0.02, 0.1, 0.4)  # seconds before each new try after a broken connection
 _BROKEN: Final = (OSError, RedisError)
+_PIECE: Final = 16 * 1024  # bytes sent at a time; servers read no more at once
+_PACK: Final[Callable[[Command], bytes]] = cast(Any, hiredis).pack_command  # whose signature says a tuple of one
 
 
 class Driver(Protocol):
@@ -104,13 +106,13 @@ class SyncClient:
             if isinstance(commands, Pause):
                 time.sleep(commands.seconds)  # a pause is what the operation asked for
             return []
-        packed, trial = _packed(commands), None
+        trial = None
         while True:
             is_sent = False
             try:
                 connection = self._pool.take()
                 is_sent = True
-                return self._speak(connection, packed, len(commands))
+                return self._speak(connection, commands)
             except _BROKEN as exc:
                 trial = trial or _Trial(commands, self._address)
                 trial.is_sent = is_sent
@@ -124,11 +126,12 @@ class SyncClient:
         """Close the connections; those in use, when they have their replies."""
         self._pool.close()
 
-    def _speak(self, connection: Any, packed: bytes, count: int) -> list[Reply]:
+    def _speak(self, connection: Any, commands: Sequence[Command]) -> list[Reply]:
         until = None if self._timeout_s is None else time.monotonic() + self._timeout_s
         try:
-            connection.send_packed_command([packed], check_health=False)
-            replies: list[Reply] = []
+            for piece in _pieces(commands):
+                connection.send_packed_command([piece], check_health=False)
+            count, replies = len(commands), list[Reply]()
             while len(replies) < count:
                 if until is not None and time.monotonic() > until:
                     raise TimeoutError("replies came too slowly")
@@ -169,14 +172,14 @@ class AsyncClient:
             if isinstance(commands, Pause):
                 await asyncio.sleep(commands.seconds)
             return []
-        packed, trial = _packed(commands), _Trial(commands, self._address)
+        trial = _Trial(commands, self._address)
         while True:
             try:
                 trial.is_sent = False
                 async with asyncio.timeout(self._timeout_s):
                     connection = await self._pool.take()
                     trial.is_sent = True
-                    return await self._speak(connection, packed, len(commands))
+                    return await self._speak(connection, commands)
             except _BROKEN as exc:
                 await asyncio.sleep(trial.pause_after(exc))
 
@@ -184,10 +187,11 @@ class AsyncClient:
         """Close the connections; those in use, when they have their replies."""
         await self._pool.aclose()
 
-    async def _speak(self, connection: Any, packed: bytes, count: int) -> list[Reply]:
+    async def _speak(self, connection: Any, commands: Sequence[Command]) -> list[Reply]:
         try:
-            await connection.send_packed_command([packed], check_health=False)
-            replies: list[Reply] = []
+            for piece in _pieces(commands):
+                await connection.send_packed_command([piece], check_health=False)
+            count, replies = len(commands), list[Reply]()
             while len(replies) < count:
                 try:
                     replies.append(await connection.read_response(disable_decoding=True))
@@ -225,12 +229,28 @@ class _Trial:
         return pause
 
 
-def _packed(commands: Sequence[Command]) -> bytes:
-    pack: Callable[[Command], bytes] = cast(Any, hiredis).pack_command  # whose signature says a tuple of one
+def _pieces(commands: Sequence[Command]) -> Iterator[bytes]:
+    """Pack commands, and give them in pieces: the server begins with the first while the next is packed."""
+    if len(commands) == 1:
+        yield _packed(commands[0])
+        return
+    piece, size = list[bytes](), 0
+    for command in commands:
+        packed = _packed(command)
+        piece.append(packed)
+        size += len(packed)
+        if size >= _PIECE:
+            yield b"".join(piece)
+            piece, size = [], 0
+    if piece:
+        yield b"".join(piece)
+
+
+def _packed(command: Command) -> bytes:
     try:
-        return pack(commands[0]) if len(commands) == 1 else b"".join([pack(command) for command in commands])
+        return _PACK(command)
     except UnicodeEncodeError:  # names that are no UTF-8 were read from the server, and go back as they came
-        return b"".join([pack(tuple(map(_as_read, command))) for command in commands])
+        return _PACK(tuple(map(_as_read, command)))
 
 
 def _as_read(argument: Argument) -> Argument:

@@ -87,8 +87,12 @@ class KeySpace:
         """Whether every primary key has one and the same key in both, whatever its parts are called."""
         return (self.start, self.separator.lower()) == (other.start, other.separator.lower())
 
+    @cached_property
+    def _lowered(self) -> str:
+        return self.separator.lower()
+
     def _escape(self, pk: str) -> str:
-        separator = self.separator.lower()
+        separator = self._lowered
         if _ESCAPE not in pk and not _reaches_out(pk, separator):
             return pk if pk != INDEX else _quote(pk[0]) + pk[1:]
         # One character of the separator is enough to break it up; it must not be one that the escapes themselves use.

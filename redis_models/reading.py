@@ -296,6 +296,8 @@ def _opened(shape: Shape[M], names: Sequence[str], key: str, reply: Reply) -> Fo
     if isinstance(reply, ResponseError):
         return _refused(key, reply)
     stamp, *raws = cast("list[bytes | None]", reply)
+    if stamp == shape.stamp and None not in raws:
+        return dict(zip(names, cast("list[bytes]", raws), strict=True))
     record = {name: raw for name, raw in zip(names, raws, strict=True) if raw is not None}
     if stamp == shape.stamp:
         return record

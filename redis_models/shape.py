@@ -8,13 +8,7 @@ from enum import Enum
 from functools import cached_property
 from typing import Annotated, Any, Final, Generic, TypeVar, cast, get_args, get_origin, get_type_hints
 
-from pydantic import (
-    BaseModel,
-    Secret,
-    SecretBytes,
-    SecretStr,
-    ValidationError,
-)
+from pydantic import BaseModel, Secret, SecretBytes, SecretStr, ValidationError
 from pydantic.fields import FieldInfo
 
 from .annotations import annotated, is_made_of_something_else, is_validated, stored_annotation
@@ -23,6 +17,7 @@ from .errors import DecodeError, EncodeError, InvalidPrimaryKeyError, ModelDecla
 from .keys import KeySpace, complaint_about
 from .options import Options
 from .sameness import is_same
+from .shortcuts import reader_of, writer_of
 
 __all__ = ["RESERVED", "STAMP", "Shape", "StoredField", "compile_shape", "is_plain", "stored_version"]
 
@@ -123,6 +118,8 @@ class Shape(Generic[M]):
         Raises:
             InvalidPrimaryKeyError: It is None, empty, or no plain value.
         """
+        if type(pk) is str and pk.isascii() and pk:  # nearly always
+            return self.keys.record(pk)
         if isinstance(pk, Enum):
             pk = cast(object, pk.value)
         if not is_plain(pk):
@@ -177,18 +174,15 @@ class Shape(Generic[M]):
         Raises:
             DecodeError: A field does not read back, or the whole is not what the model accepts.
         """
-        values: dict[str, object] = {}
         try:
-            for name, decode in self._readers:
-                raw = stored.get(name)
-                if raw is not None:
-                    values[name] = decode(raw)
-        except ValueError:
+            values = {name: read(stored[name]) for name, read in self._readers}
+        except (KeyError, TypeError, ValueError):  # a field is not stored, or its codec knows more than the shortcut
             values = self._decoded(key, stored)
         if self.extras is not None:
             values |= self._decode_extras(self.extras, stored)
         try:
-            instance = self.model.model_validate(values, by_alias=False, by_name=True)
+            make = self._own_validation or self.model.__pydantic_validator__.validate_python
+            instance = cast(M, make(values, by_alias=False, by_name=True))
             if self._has_validators:
                 self._settle(instance, values, stored)
             return instance
@@ -239,12 +233,19 @@ class Shape(Generic[M]):
         )
 
     @cached_property
+    def _own_validation(self) -> Callable[..., M] | None:
+        """How the class makes instances, where it does so otherwise than pydantic."""
+        method = self.model.model_validate
+        is_own = getattr(method, "__func__", None) is not cast(Any, BaseModel.model_validate).__func__
+        return method if is_own else None
+
+    @cached_property
     def _writers(self) -> tuple[tuple[str, Callable[[object], bytes]], ...]:
-        return tuple((one.name, one.codec.encode if one.source is None else one.encode) for one in self.fields)
+        return tuple((one.name, writer_of(one.codec) if one.source is None else one.encode) for one in self.fields)
 
     @cached_property
     def _readers(self) -> tuple[tuple[str, Callable[[bytes], object]], ...]:
-        return tuple((one.name, one.codec.decode if one.source is None else one.decode) for one in self.fields)
+        return tuple((one.name, reader_of(one.codec) if one.source is None else one.decode) for one in self.fields)
 
     def _decoded(self, key: str, stored: Mapping[str, bytes]) -> dict[str, object]:
         """Read field by field, so that an error names the one that does not read back."""

@@ -6,7 +6,7 @@ know nothing of a record's fields, and take records of any version.
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar, cast
@@ -52,6 +52,7 @@ Meanings = Mapping[bytes, Callable[[bytes], DataError]]  # errors that reasons o
 WRITE_CHUNK: Final = 100  # records a script: its longest stop of the server stays under a millisecond or two
 _SCRIPTS_A_BATCH: Final = 20
 _BYTES_A_BATCH: Final = 8 * 2**20  # of values; one exchange must end within the deadline of a store
+_MOST_NAMES: Final = 3000  # fields that a script takes at once
 _TRIES: Final = 8  # of writing records that somebody else puts back to an older version each time
 _WRITE: Final = load_script("redis_models", "write")
 _DELETE: Final = load_script("redis_models", "delete")
@@ -90,12 +91,10 @@ def insert(
     chunks = [writes[start : start + WRITE_CHUNK] for start in range(0, len(writes), WRITE_CHUNK)]
     figures: list[int] = []
     try:
-        for some in _in_batches(chunks):
-            tries = [_whole(shape, chunk, life, only, once) for chunk in some]
+        for tries in _in_batches(_whole(shape, chunk, life, only, once) for chunk in chunks):
             replies = yield from call(_WRITE, [one.command for one in tries], once=once)
             for one, reply in zip(tries, check(replies), strict=True):
-                for pair in cast("list[list[int]]", (yield from _settled(shape, upgrader, one, reply))):
-                    figures.extend(pair)
+                figures.extend(cast("list[int]", (yield from _settled(shape, upgrader, one, reply))))
     except BaseException as exc:
         for instance, (_, fields) in zip(instances, writes, strict=True):
             if (known := remembered(instance)) is not None:
@@ -107,16 +106,15 @@ def insert(
     return figures
 
 
-def _in_batches(chunks: Sequence[Writes]) -> Iterator[list[Writes]]:
-    batch: list[Writes] = []
+def _in_batches(tries: Iterable["_Try"]) -> Iterator[list["_Try"]]:
+    batch: list[_Try] = []
     size = 0
-    for chunk in chunks:
-        weight = sum(sum(map(len, fields.values())) for _, fields in chunk)
-        if batch and (len(batch) == _SCRIPTS_A_BATCH or size + weight > _BYTES_A_BATCH):
+    for one in tries:
+        if batch and (len(batch) == _SCRIPTS_A_BATCH or size + one.weight > _BYTES_A_BATCH):
             yield batch
             batch, size = [], 0
-        batch.append(chunk)
-        size += weight
+        batch.append(one)
+        size += one.weight
     if batch:
         yield batch
 
@@ -276,6 +274,7 @@ class _Try:
         command: The call.
         once: Whether it must not be executed twice.
         meanings: What reasons of the script's own mean, by what is stored.
+        weight: Bytes of the values that it writes, where there may be many.
     """
 
     script: Script
@@ -283,17 +282,24 @@ class _Try:
     command: Command
     once: bool = False
     meanings: Meanings = field(default_factory=dict[bytes, Callable[[bytes], DataError]])
+    weight: int = 0
 
 
 def _whole(shape: Shape[M], writes: Writes, life: LifeArgument, only: Only, once: bool) -> _Try:
     """Make the call that writes whole records."""
     arguments: list[Argument] = [only or "any", shape.version, life]
+    raws: list[bytes] = []
     for _, fields in writes:
-        arguments.append(2 * len(fields))
-        for pair in fields.items():
-            arguments.extend(pair)
+        raws += fields.values()
+    if shape.takes_extras or len(shape.names) > _MOST_NAMES:
+        arguments.append("")
+        for _, fields in writes:
+            arguments += [2 * len(fields), *_flat(fields)]
+    else:
+        arguments += [len(shape.names), *shape.names, *raws]
     keys = [key for key, _ in writes]
-    return _Try(_WRITE, keys, _WRITE.command([shape.keys.index, *keys], arguments), once)
+    command = _WRITE.command([shape.keys.index, *keys], arguments)
+    return _Try(_WRITE, keys, command, once, weight=sum(map(len, raws)))
 
 
 def save_command(

@@ -9,6 +9,7 @@ import pathlib
 import re
 import uuid
 from collections import deque
+from contextlib import suppress
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Literal, NamedTuple
@@ -21,6 +22,7 @@ from pydantic import BaseModel, Field, SecretBytes, SecretStr, ValidationError
 from typing_extensions import TypedDict
 
 from redis_models.codec import codec_for
+from redis_models.shortcuts import reader_of, writer_of
 
 
 class Colour(enum.Enum):
@@ -327,3 +329,63 @@ def test_a_value_is_validated_as_pydantic_does() -> None:
     assert codec_for(dt.date).validate_jsonable("2020-01-01") == dt.date(2020, 1, 1)
     with pytest.raises(ValidationError):
         codec_for(int).validate("x")
+
+
+OFFSETS = st.one_of(
+    st.none(),
+    st.timezones(),
+    st.integers(-1439, 1439).map(lambda minutes: dt.timezone(dt.timedelta(minutes=minutes))),
+    st.integers(-86_399, 86_399).map(lambda seconds: dt.timezone(dt.timedelta(seconds=seconds))),
+)
+
+
+@given(st.datetimes(timezones=OFFSETS))
+def test_a_moment_is_written_as_isoformat_has_it_and_comes_back(moment: dt.datetime) -> None:
+    codec = codec_for(dt.datetime)
+    offset = moment.utcoffset()
+
+    raw = codec.encode(moment)
+
+    assert codec.decode(raw) == moment
+    if offset is None or not offset % dt.timedelta(minutes=1):  # plain JSON has no seconds of an offset
+        assert raw == b'"%s"' % moment.isoformat().encode()
+
+
+# Every way in which a shortcut is chosen, with values that it knows and values that only the codec does.
+SHORTENED: list[tuple[object, list[object]]] = [
+    (str, ["", "h\u00e9", "None", "\\None", "\ud800"]),
+    (str | None, [None, "None", "\\None", "a"]),
+    (int, [0, -(2**70), True]),
+    (int | None, [None, 7]),
+    (float, [0.1, math.inf, 3]),
+    (float | None, [None, 1e300]),
+    (bool, [True, False]),
+    (bool | None, [None, True, False]),
+    (dt.datetime, [dt.datetime(2020, 1, 2, tzinfo=dt.timezone(dt.timedelta(seconds=1)))]),
+    (dt.date | None, [None, dt.date(2020, 1, 2)]),
+    (Decimal, [Decimal("NaN"), Decimal("1.50")]),
+    (list[int], [[], [1]]),
+]
+
+
+@pytest.mark.parametrize(("annotation", "values"), SHORTENED, ids=[str(one) for one, _ in SHORTENED])
+def test_a_shortcut_gives_what_the_codec_gives_or_leaves_it_to_it(annotation: object, values: list[object]) -> None:
+    codec = codec_for(annotation)
+    read, write = reader_of(codec), writer_of(codec)
+
+    for value in values:
+        raw = codec.encode(value)
+        with suppress(KeyError, TypeError, ValueError):
+            written: object = write(value)
+            assert written == raw
+        with suppress(KeyError, TypeError, ValueError):
+            back = read(raw)
+            assert repr(back) == repr(codec.decode(raw))
+
+
+@pytest.mark.parametrize(
+    ("annotation", "wrong"), [(str, 7), (int, 1.5), (int, "1"), (float, "1"), (bool, 1), (str, None), (int, None)]
+)
+def test_a_shortcut_writes_no_value_of_another_type(annotation: object, wrong: object) -> None:
+    with pytest.raises((TypeError, ValueError)):
+        writer_of(codec_for(annotation))(wrong)

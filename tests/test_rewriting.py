@@ -156,6 +156,27 @@ def test_composed_tables_know_what_one_alone_would_leave_to_python(leased: tuple
     assert client.hgetall("m:3") == {b"a": b"2", b"_v": b"1"}
 
 
+@pytest.mark.parametrize("most_are_there", [False, True])
+def test_a_record_fares_the_same_whether_its_stamp_is_asked_for_first_or_not(
+    leased: tuple[redis.Redis, SyncClient], most_are_there: bool
+) -> None:
+    client, exchange = leased
+    program = compile_program(_route([Move("a", "b")]), 2)
+    stamps = {"m:there": "2", "m:older": "1", "m:newer": "9", "m:strange": "x"}
+    for key, stamp in stamps.items():
+        client.hset(key, mapping={"a": "x", "_v": stamp})
+    client.hset("m:unstamped", "a", "x")
+    client.set("m:text", "x")
+    keys = [name.encode() for name in (*stamps, "m:unstamped", "m:text", "m:gone")]
+
+    outcome = run(exchange, rewrite_in_server(_FENCE, program, 2, keys, 100, most_are_there=most_are_there))
+
+    assert (outcome.changed, outcome.skipped, outcome.gone) == (2, 1, 1)
+    assert sorted(one.key for one in outcome.failures) == ["m:newer", "m:strange", "m:text"]
+    assert client.hgetall("m:older") == {b"b": b"x", b"_v": b"2"}
+    assert client.hgetall("m:there") == {b"a": b"x", b"_v": b"2"}
+
+
 def test_a_constant_that_cannot_be_converted_leaves_the_records_to_python(
     leased: tuple[redis.Redis, SyncClient],
 ) -> None:

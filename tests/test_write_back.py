@@ -89,3 +89,47 @@ def test_a_record_that_cannot_be_brought_up_is_refused_alone(project: Any, custo
     assert len(found or []) == 249
     assert [one.key for one in bad] == ["customer:3"]
     assert {pk for pk, version in _versions(project).items() if version != b"3"} == {"3"}
+
+
+def test_a_user_who_may_touch_the_records_only_can_bring_them_up(project: Any, customer: Any) -> None:
+    with project.server.client() as client:
+        client.acl_setuser("app", enabled=True, passwords=["+secret"], keys=["customer:*"], commands=["+@all"])
+    with Store.from_url(f"unix://app:secret@{project.server.socket_path}") as store:
+        upgrader, former = customer._store.upgrader, customer._store
+        store.register_model(customer)
+        store.upgrader = upgrader
+        try:
+            customer.sync.get("7")
+            one = customer(id="8", full_name="new", age=1, initial="N")
+            one.sync.save()
+        finally:
+            former.register_model(customer)
+    with project.server.client() as client:
+        client.acl_deluser("app")
+
+    found = _versions(project)
+    assert (found["7"], found["8"]) == (b"3", b"3")
+
+
+@pytest.mark.parametrize("way", ["write_back", "rewrite"])
+def test_a_record_that_newer_code_brought_further_meanwhile_is_not_taken_back(
+    project: Any, customer: Any, way: str
+) -> None:
+    # The files of a newer deployment lie there already, while this process knows version 2.
+    project.deploy(3)
+    assert project.migrate().code == 0
+    before = project.records()
+
+    class Older(Model):
+        id: str = Field(primary_key=True)
+
+        class Meta:
+            version = 2
+            table = "customer"
+
+    app = App("shop", "shop", (), project.root / "shop/redis_migrations", (Older,))
+    upgrader = ChainUpgrader([app], writes_back=True)
+    keys = ["customer:7", "customer:8"]
+    customer._store.run(upgrader.write_back(Older, keys) if way == "write_back" else upgrader.rewrite(Older, keys[0]))
+
+    assert project.records() == before

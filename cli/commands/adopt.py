@@ -10,6 +10,7 @@ from redis_models.migrations.adopting import Takeover, adopt, survey, way_up_mis
 from redis_models.migrations.lease import hold_lease
 from redis_models.model import Model
 
+from ..amounts import Amount
 from ..apps import chosen_models
 from ..context import CliContext
 from ..exits import Exit
@@ -22,7 +23,7 @@ __all__ = ["command"]
 @click.command("adopt")
 @click.argument("tables", nargs=-1, metavar="[APP[.MODEL]]...")
 @click.option("--dry-run", is_flag=True, help="Show what would be done, and write nothing.")
-@click.option("--wait", "wait_s", type=click.FloatRange(min=0), default=0, help="Seconds to wait for another runner.")
+@click.option("--wait", "wait_s", type=Amount(), default=0, help="Seconds to wait for another runner.")
 @click.pass_obj
 def command(context: CliContext, tables: tuple[str, ...], dry_run: bool, wait_s: float) -> int | None:
     """Take over tables that pydantic-aioredis wrote, in place: of some models or apps, or of all.
@@ -71,11 +72,11 @@ def _told(one: Takeover) -> list[dict[str, str]]:
 
 def _survey(context: CliContext, model: type[Model]) -> Takeover:
     with shown_progress(context) as report:
-        return survey(context.store.sync_client, model.__shape__, report)
+        return survey(context.client, model.__shape__, report)
 
 
 def _adopt(context: CliContext, model: type[Model], wait_s: float) -> Takeover:
-    client, settings = context.store.sync_client, context.settings
+    client, settings = context.client, context.settings
     try:
         with (
             hold_lease(client, settings.namespace, life_s=settings.lease_seconds, wait_s=wait_s) as lease,

@@ -71,8 +71,8 @@ def _check(context: CliContext, app: App, with_database: bool) -> tuple[list[str
     positions = range(1, chain.head_position + 1)
     if not with_database:
         return problems, findings_of(chain, positions)
-    client = context.store.sync_client
     try:
+        client = context.client
         state = run(client, Shelf(context.settings.namespace, app.label).read())
         plan = make_plan(chain, state, chain.head_position)
     except RedisModelsError as exc:

@@ -32,7 +32,7 @@ def command(context: CliContext, labels: Sequence[str], check: bool) -> int:
     results: dict[str, object] = {}
     is_same = True
     for app in chosen_by_label(context, labels):
-        state = run(context.store.sync_client, Shelf(context.settings.namespace, app.label).read())
+        state = run(context.client, Shelf(context.settings.namespace, app.label).read())
         chain = load_chain(app.label, app.migrations_path)
         found = diff(state.snapshot or Snapshot(), snapshot_of(app.models))
         is_same = is_same and found.is_empty

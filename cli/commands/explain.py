@@ -98,13 +98,13 @@ def _shown(context: CliContext, lineage: Lineage, before: ModelSchema, key: str 
     if key is not None:
         if not any(keys.owns(key) for keys in spaces.values()):
             return None
-        record = run(context.store.sync_client, _read(key))
+        record = run(context.client, _read(key))
         if not record:
             raise click.UsageError(f"--key {key!r}: there is no such record")
         return _Shown(key, record, is_real=True)
     try:
         for keys in spaces.values():
-            for place, found in run(context.store.sync_client, sample(keys, 1)).records.items():
+            for place, found in run(context.client, sample(keys, 1)).records.items():
                 return _Shown(place, dict(found), is_real=True)
     except RedisModelsError:
         pass  # without a server, a made-up record explains it as well

@@ -22,7 +22,7 @@ __all__ = ["command"]
 def command(context: CliContext, app: str | None, most: int) -> None:
     """Show what was done to the database of APP, or of all apps, newest first."""
     apps, _ = chosen_apps(context, app)
-    client, namespace = context.store.sync_client, context.settings.namespace
+    client, namespace = context.client, context.settings.namespace
     events = [(one.label, event) for one in apps for event in run(client, Shelf(namespace, one.label).history(most))]
     # Sorting is stable, so that what was done in one second stays in its order.
     newest = sorted(events, key=lambda pair: pair[1].at, reverse=True)[:most]

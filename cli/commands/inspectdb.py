@@ -40,7 +40,7 @@ def command(
     for pattern in patterns or ("*",):
         cursor = ""
         while cursor != "0":
-            cursor = run(context.store.sync_client, survey(found, pattern, cursor or "0"))
+            cursor = run(context.client, survey(found, pattern, cursor or "0"))
     drafts: list[Draft] = []
     for table in sorted(found.tables.values(), key=lambda one: one.start):
         if table.records:

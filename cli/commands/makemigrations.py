@@ -189,7 +189,7 @@ def _tasks(
 
 def _stored(context: CliContext, place: Place) -> Snapshot | None:
     """Give the schemas that Redis has of an app without files; None where the files lead there."""
-    state = run(context.store.sync_client, Shelf(context.settings.namespace, place.app.label).read())
+    state = run(context.client, Shelf(context.settings.namespace, place.app.label).read())
     if state.snapshot is None or not place.chain.links:
         return state.snapshot
     if state.snapshot.fingerprint != place.chain.snapshots[-1].fingerprint:
@@ -206,7 +206,7 @@ def _refuse_applied(context: CliContext, place: Place) -> None:
         return
     last = place.chain.links[-1]
     try:
-        applied = run(context.store.sync_client, Shelf(context.settings.namespace, place.app.label).applied_ids())
+        applied = run(context.client, Shelf(context.settings.namespace, place.app.label).applied_ids())
     except ServerError as exc:
         context.err(f"whether {last.name} is applied cannot be seen: {exc}", verbosity=1)
         return

@@ -14,12 +14,10 @@ from redis_models.migrations.chain import Chain
 from redis_models.migrations.diff import diff
 from redis_models.migrations.inspection import snapshot_of
 from redis_models.migrations.keyspace import index_size
-from redis_models.migrations.lease import hold_lease
 from redis_models.migrations.legs import Journey, make_journey
 from redis_models.migrations.operations import MoveModel
 from redis_models.migrations.pace import Limits
 from redis_models.migrations.planning import as_squashed
-from redis_models.migrations.recording import fake
 from redis_models.migrations.schema import Snapshot
 from redis_models.migrations.verifying import unverified
 
@@ -27,7 +25,9 @@ from ..amounts import Amount
 from ..apps import WithSteps, chosen_apps
 from ..consent import finding_document, pending_findings, refuse_automatic, refuse_unsafe
 from ..context import CliContext
+from ..contradictions import refuse_contradictions
 from ..exits import Exit
+from ..faking import fake_all
 from ..planned import journey_document, journey_lines
 from ..rehearsals import rehearse_all
 from ..runs import Options, Task, run_tasks
@@ -52,6 +52,9 @@ _MOST_ERRORS: Final = 1000
 @click.option("--verified", is_flag=True, help="With --check: exit 1 unless 'verify' found all records in order since.")
 @click.option("--fake", "is_fake", is_flag=True, help="Record migrations as applied without touching a record.")
 @click.option("--auto", "is_auto", is_flag=True, help="No files: go from the stored snapshot to the code.")
+@click.option(
+    "--stragglers", is_flag=True, help="Meet all records: older code may have written some since the last run."
+)
 @click.option("--yes", is_flag=True, help="Do not ask for a confirmation.")
 @click.option("--allow-destructive", is_flag=True, help="Consent to what safety rules refuse.")
 @click.option("--wait", "wait_s", type=Amount(), default=0, help="Seconds to wait for another runner.")
@@ -106,6 +109,7 @@ def command(
     verified: bool,
     is_fake: bool,
     is_auto: bool,
+    stragglers: bool,
     yes: bool,
     allow_destructive: bool,
     wait_s: float,
@@ -124,18 +128,30 @@ def command(
     that stopped goes on where it was.
     """
     apps, target = chosen_apps(context, app, target)
-    client = context.store.sync_client
+    client = context.client
     if limit is not None and not dry_run:
         raise click.UsageError("--sample is said with --dry-run")
     if verified and not check:
         raise click.UsageError("--verified is said with --check")
+    refuse_contradictions(
+        {"--plan": only_plan, "--dry-run": dry_run, "--check": check, "--fake": is_fake, steering.option: True}
+    )
+    refuse_contradictions({"--auto": is_auto, "TARGET": target is not None})
+    for option, is_said in {"--fake": is_fake, "--stragglers": stragglers}.items():
+        refuse_contradictions({"--auto": is_auto, option: is_said})
+    for option, is_said in {"--fake": is_fake, "--check": check}.items():
+        refuse_contradictions({option: is_said, "--stragglers": stragglers})
+    if is_auto and on_error == "quarantine":
+        raise click.UsageError(
+            "--auto keeps nothing by which records in quarantine could be tried again; use 'makemigrations' for that"
+        )
     if steering.is_asked:
         steer(context, client, apps, steering)
         return None
     if is_fake:
-        _fake(context, client, apps, target, wait_s)
+        fake_all(context, client, apps, target, wait_s)
         return None
-    tasks = sorted((_task(context, client, one, target, is_auto) for one in apps), key=_is_staying)
+    tasks = sorted((_task(context, client, one, target, is_auto, stragglers) for one in apps), key=_is_staying)
     if check:
         return _check(context, client, tasks, verified)
     tasks = [replace(task, findings=pending_findings(client, task.journey)) for task in tasks]
@@ -152,7 +168,9 @@ def command(
     return None
 
 
-def _task(context: CliContext, client: SyncClient, app: App, target: str | None, is_auto: bool) -> Task:
+def _task(
+    context: CliContext, client: SyncClient, app: App, target: str | None, is_auto: bool, meets_all: bool
+) -> Task:
     shelf = Shelf(context.settings.namespace, app.label)
     state = run(client, shelf.read())
     chain = context.chains[app.label]
@@ -165,8 +183,8 @@ def _task(context: CliContext, client: SyncClient, app: App, target: str | None,
     return Task(
         app,
         shelf,
-        make_journey(chain, state, position),
-        lambda now: make_journey(chain, now, position),
+        make_journey(chain, state, position, meets_all=meets_all),
+        lambda now: make_journey(chain, now, position, meets_all=meets_all),
         _has_unmade_changes(chain, code),
     )
 
@@ -255,23 +273,3 @@ def _consent(context: CliContext, tasks: list[Task], yes: bool, allow_destructiv
         click.confirm("Rewrite these records?", abort=True, err=True)
     elif any(task.journey.has_steps for task in tasks):
         click.confirm("Call these functions?", abort=True, err=True)
-
-
-def _fake(context: CliContext, client: SyncClient, apps: list[App], target: str | None, wait_s: float) -> None:
-    for app in apps:
-        chain = context.chains[app.label]
-        shelf = Shelf(context.settings.namespace, app.label)
-        state = run(client, shelf.read())
-        position = (
-            chain.head_position if target is None else chain.target(target, len(as_squashed(chain, state.ledger)))
-        )
-        with hold_lease(
-            client, context.settings.namespace, life_s=context.settings.lease_seconds, wait_s=wait_s
-        ) as lease:
-            fake(client, lease, shelf, chain, position)
-        if state.journal is not None:
-            context.err(f"{app.label}: a run that stopped half-way is forgotten; its records may be of other versions")
-        context.out(
-            f"{app.label}: recorded as at {position} of {chain.head_position} migrations; no record was touched"
-        )
-    context.json({"command": "migrate", "ok": True, "faked": [app.label for app in apps]})

@@ -1,11 +1,14 @@
 """``purge [APP] [TARGET]``: take out of the records what migrations kept aside for their way back."""
 
+from contextlib import ExitStack
+
 import click
 
 from redis_models.apps import App
 from redis_models.client import run
 from redis_models.errors import IncompleteError, MigrationError, UnsafeError
 from redis_models.migrations.bookkeeping import Shelf
+from redis_models.migrations.control import clear_control
 from redis_models.migrations.lease import hold_lease
 from redis_models.migrations.pace import Limits
 from redis_models.migrations.planning import as_squashed
@@ -69,7 +72,7 @@ def command(
 
 def _position(context: CliContext, app: App, target: str | None, is_unverified: bool) -> int:
     client, chain, shelf = (
-        context.store.sync_client,
+        context.client,
         context.chains[app.label],
         Shelf(context.settings.namespace, app.label),
     )
@@ -94,16 +97,19 @@ def _named(context: CliContext, apps: list[App], positions: dict[str, int]) -> s
 
 
 def _purge(context: CliContext, app: App, position: int, dry_run: bool, wait_s: float, max_latency_ms: float) -> Purged:
-    client, settings = context.store.sync_client, context.settings
+    client, settings = context.client, context.settings
     limits = Limits(max_latency_ms, settings.batch_size, 0)
     shelf, chain = Shelf(settings.namespace, app.label), context.chains[app.label]
     try:
-        with (
-            hold_lease(client, settings.namespace, life_s=settings.lease_seconds, wait_s=wait_s) as lease,
-            Probe(client, settings.namespace, limits) as probe,
-            shown_progress(context) as report,
-        ):
-            work = purge(lease, shelf, chain, position, pace=probe.pace, report=report, is_dry=dry_run)
+        with ExitStack() as stack:
+            lease = None
+            if not dry_run:
+                held = hold_lease(client, settings.namespace, life_s=settings.lease_seconds, wait_s=wait_s)
+                lease = stack.enter_context(held)
+                run(client, clear_control(settings.namespace))  # before the probe could hear what another run was told
+            probe = stack.enter_context(Probe(client, settings.namespace, limits))
+            report = stack.enter_context(shown_progress(context))
+            work = purge(lease, shelf, chain, position, pace=probe.pace, report=report)
             return run(probe.watch(client), work)
     except KeyboardInterrupt:
         raise IncompleteError(

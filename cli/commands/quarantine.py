@@ -53,7 +53,7 @@ def show_command(context: CliContext, key: str) -> None:
     context.out(f"{app.label}: {entry.key}: {entry.reason}")
     context.out(f"  {entry.model}, on its way to version {entry.target}; last tried {entry.at}")
     try:
-        record = run(context.store.sync_client, record_of(entry.key))
+        record = run(context.client, record_of(entry.key))
     except WrongKeyTypeError:
         record = None
     if record is None:
@@ -71,7 +71,7 @@ def show_command(context: CliContext, key: str) -> None:
 @click.pass_obj
 def retry_command(context: CliContext, keys: Sequence[str], wait_s: float) -> int:
     """Try the records at KEYS again, or all of them; those that can be rewritten leave the quarantine."""
-    client, settings, documents, left = context.store.sync_client, context.settings, list[object](), 0
+    client, settings, documents, left = context.client, context.settings, list[object](), 0
     chosen = _chosen(context, keys)
     for app, entries in _by_app(chosen):
         chain = context.chains[app.label]
@@ -94,7 +94,7 @@ def retry_command(context: CliContext, keys: Sequence[str], wait_s: float) -> in
 @click.pass_obj
 def drop_command(context: CliContext, keys: Sequence[str], yes: bool, wait_s: float) -> None:
     """Print what the records at KEYS hold, a line of JSON each, and delete them for good."""
-    client, settings = context.store.sync_client, context.settings
+    client, settings = context.client, context.settings
     chosen = _chosen(context, keys)
     if not yes:
         if not context.is_interactive:
@@ -120,7 +120,7 @@ def drop_command(context: CliContext, keys: Sequence[str], yes: bool, wait_s: fl
 
 def _entries(context: CliContext, app: str | None = None) -> Iterator[tuple[App, Quarantined]]:
     apps, _ = chosen_apps(context, app)
-    client: SyncClient = context.store.sync_client
+    client: SyncClient = context.client
     for one in apps:
         for entry in run(client, Quarantine(context.settings.namespace, one.label).read()).values():
             yield one, entry

@@ -69,7 +69,7 @@ def _staying(context: CliContext, app: App, fork: Fork, onto: str | None) -> Bra
 
 def _applied(context: CliContext, app: App) -> Sequence[str]:
     try:
-        return run(context.store.sync_client, Shelf(context.settings.namespace, app.label).applied_ids())
+        return run(context.client, Shelf(context.settings.namespace, app.label).applied_ids())
     except RedisModelsError:
         return ()  # it works without a server, too
 

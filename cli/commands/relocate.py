@@ -6,10 +6,12 @@ from redis_models.client import SyncClient, run
 from redis_models.errors import IncompleteError
 from redis_models.keys import KeySpace
 from redis_models.migrations.bookkeeping import Shelf
+from redis_models.migrations.clusters import refuse_cluster
 from redis_models.migrations.lease import hold_lease
 from redis_models.migrations.relocating import Relocation, relocate
 from redis_models.store import Store
 
+from ..amounts import Amount
 from ..context import CliContext
 
 __all__ = ["command"]
@@ -18,7 +20,7 @@ __all__ = ["command"]
 @click.command("relocate")
 @click.option("--from", "url", required=True, metavar="URL", help="The database where the records are.")
 @click.option("--dry-run", is_flag=True, help="Look for what lies in the way, and write nothing.")
-@click.option("--wait", "wait_s", type=click.FloatRange(min=0), default=0, help="Seconds to wait for another runner.")
+@click.option("--wait", "wait_s", type=Amount(), default=0, help="Seconds to wait for another runner.")
 @click.pass_obj
 def command(context: CliContext, url: str, dry_run: bool, wait_s: float) -> None:
     """Copy the records of all models, with what migrations keep beside them, from URL to the database of the settings.
@@ -29,9 +31,11 @@ def command(context: CliContext, url: str, dry_run: bool, wait_s: float) -> None
     with Store("source", url=url) as source:
         if source.address == context.store.address:
             raise click.UsageError(f"--from {source.address} is the database of the settings itself")
+        target = context.client
+        run(source.sync_client, refuse_cluster(source.address))
         job = Relocation(
             source.sync_client,
-            context.store.sync_client,
+            target,
             _spaces(context, source.sync_client),
             settings.namespace,
             [app.label for app in context.apps],

@@ -32,7 +32,7 @@ def command(context: CliContext, app: str | None) -> None:
     shown: dict[str, object] = {}
     for one in apps:
         chain = load_chain(one.label, one.migrations_path)
-        state = run(context.store.sync_client, Shelf(context.settings.namespace, one.label).read())
+        state = run(context.client, Shelf(context.settings.namespace, one.label).read())
         state = replace(state, ledger=as_squashed(chain, state.ledger))
         rows = [_row(chain, place, link, state) for place, link in enumerate(chain.links, 1)] + _strangers(chain, state)
         shown[one.label] = rows

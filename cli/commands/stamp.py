@@ -9,6 +9,7 @@ from redis_models.migrations.files import load_chain
 from redis_models.migrations.lease import hold_lease
 from redis_models.migrations.recording import Stamped, stamp
 
+from ..amounts import Amount
 from ..apps import WithSteps, chosen_apps
 from ..context import CliContext
 
@@ -18,7 +19,7 @@ __all__ = ["command"]
 @click.command("stamp", cls=WithSteps)
 @click.argument("app")
 @click.argument("target", required=False)
-@click.option("--wait", "wait_s", type=click.FloatRange(min=0), default=0, help="Seconds to wait for another runner.")
+@click.option("--wait", "wait_s", type=Amount(), default=0, help="Seconds to wait for another runner.")
 @click.pass_obj
 def command(context: CliContext, app: str, target: str | None, wait_s: float) -> None:
     """Record that the database of APP is at TARGET; touch no record and check nothing.
@@ -27,7 +28,7 @@ def command(context: CliContext, app: str, target: str | None, wait_s: float) ->
     is of other models, or nobody can read them. What it says must be true; migrate believes it.
     """
     [one], place = _meant(context, app, target)
-    client, settings = context.store.sync_client, context.settings
+    client, settings = context.client, context.settings
     chain, shelf = load_chain(one.label, one.migrations_path), Shelf(settings.namespace, one.label)
     ids = set(run(client, shelf.applied_ids()))
     position = chain.target(place, sum(not ids.isdisjoint(link.ids) for link in chain.links))
@@ -62,5 +63,10 @@ def _warn(context: CliContext, label: str, done: Stamped) -> None:
         context.err(f"{label}: a run that stopped half-way is forgotten; its records may be of other versions")
     for id in done.removed:
         context.err(f"{label}: {id} is recorded as applied no longer")
+    for name in done.purged:
+        context.err(
+            f"{label}: {name} was purged, which nothing tells any more: records that it rewrote cannot have back what"
+            " they had before"
+        )
     for name in done.added:
         context.err(f"{label}: {name} is recorded as applied")

@@ -1,12 +1,13 @@
 """``verify [APP[.MODEL]]...``: read every record back through its model."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import click
 
 from redis_models.apps import App
 from redis_models.client import run
-from redis_models.errors import IncompleteError, MigrationError
+from redis_models.errors import IncompleteError, MigrationError, ServerError
 from redis_models.migrations.bookkeeping import Shelf
 from redis_models.migrations.diff import diff
 from redis_models.migrations.inspection import snapshot_of
@@ -17,6 +18,7 @@ from redis_models.model import Model
 
 from ..apps import chosen_models
 from ..context import CliContext, printable
+from ..counting import counted
 from ..exits import Exit
 from ..progress import shown_progress
 
@@ -44,10 +46,10 @@ def command(
         raise click.UsageError("--sample looks at some records only: it takes no --repair-index and no --resume")
     apps: dict[str, object] = {}
     is_ok = True
-    chosen = chosen_models(context, models)
-    for app in dict.fromkeys(app for app, _ in chosen):
-        some = [model for owner, model in chosen if owner is app]
+    for app, some in _chosen(context, models).items():
         tallies, receipt = _verify(context, app, some, limit, repair_index, resume)
+        if not some:
+            context.out(f"{app.label}: it has no models, hence no records")
         for name, tally in tallies.items():
             _show(context, f"{app.label}.{name}", tally)
             is_ok = is_ok and not tally.problems and not (strict and tally.notes)
@@ -59,15 +61,25 @@ def command(
     return Exit.DONE if is_ok else Exit.FAILED
 
 
+def _chosen(context: CliContext, names: Sequence[str]) -> dict[App, list[type[Model]]]:
+    """Give the models that are meant, by app; of an app that has none there is nothing to read, and still a receipt."""
+    bare = {app.label: app for app in context.apps if not app.models}
+    left = [name for name in names if name not in bare]
+    found: dict[App, list[type[Model]]] = {}
+    for app, model in chosen_models(context, left) if left or not names else ():
+        found.setdefault(app, []).append(model)
+    return found | {app: [] for label, app in bare.items() if not names or label in names}
+
+
 def _verify(
     context: CliContext, app: App, chosen: Sequence[type[Model]], limit: int | None, repair: bool, resume: bool
 ) -> tuple[dict[str, Tally], Receipt | None]:
-    client, namespace, chain = context.store.sync_client, context.settings.namespace, context.chains[app.label]
-    if chain.links and not diff(chain.snapshots[-1], snapshot_of(app.models)).is_empty:
-        raise MigrationError(
-            f"{app.label}: the models have changes that no migration file has; run 'makemigrations' and 'migrate' first"
-        )
+    client, namespace, chain = context.client, context.settings.namespace, context.chains[app.label]
     shelf, desk = Shelf(namespace, app.label), Desk(namespace, app.label)
+    known = chain.snapshots[-1] if chain.links else run(client, shelf.read()).snapshot
+    if known is not None and not diff(known, snapshot_of(app.models)).is_empty:
+        what, how = ("migration file", "makemigrations' and 'migrate") if chain.links else ("run", "migrate --auto")
+        raise MigrationError(f"{app.label}: the models have changes that no {what} has; run '{how}' first")
     scope = run(client, scope_of(shelf, chain))
     subjects = subjects_of(chain, [model.__shape__ for model in chosen])
     if limit is not None:
@@ -83,9 +95,14 @@ def _verify(
         raise IncompleteError(f"{app.label}: stopped before all records were read; {how}") from None
     if run(client, scope_of(shelf, chain)) != scope:
         raise IncompleteError(f"{app.label}: migrations ran, or the server was restarted, meanwhile; verify again")
-    if is_whole:
+    if not is_whole:
+        return job.tallies, None
+    try:
         run(client, desk.settle(receipt))
-    return job.tallies, receipt if is_whole else None
+    except ServerError as exc:
+        context.err(f"{app.label}: no receipt is kept: {exc}")
+        return job.tallies, None
+    return job.tallies, receipt
 
 
 def _start(app: App, scope: Scope, checkpoint: Checkpoint | None) -> Checkpoint | None:
@@ -94,19 +111,24 @@ def _start(app: App, scope: Scope, checkpoint: Checkpoint | None) -> Checkpoint 
     Raises:
         MigrationError: What was read is of other data by now.
     """
-    if checkpoint is not None and checkpoint.scope != scope:
+    if checkpoint is None:
+        return None
+    if replace(checkpoint.scope, run_id=scope.run_id) != scope:
         raise MigrationError(
-            f"{app.label}: migrations ran, or the server was restarted, since that verification stopped; start anew,"
-            " without --resume"
+            f"{app.label}: migrations ran since that verification stopped; start anew, without --resume"
         )
-    return checkpoint
+    if scope.run_id and checkpoint.scope.run_id == scope.run_id:
+        return checkpoint
+    # Where the checkpoint still is, so is what was read before it; but no cursor outlives the server's run.
+    done = {name: tally for name, tally in checkpoint.tallies.items() if name != checkpoint.model}
+    return replace(checkpoint, model="", walk=0, cursor="0", tallies=done)
 
 
 def _show(context: CliContext, name: str, tally: Tally) -> None:
     problems, notes = sum(tally.problems.values()), sum(tally.notes.values())
-    parts = [f"{tally.records:,} records read", f"{problems:,} problems" if problems else "no problem"]
-    parts += [f"{notes:,} notes"] if notes else []
-    parts += [f"{tally.repaired:,} entries of the index put right"] if tally.repaired else []
+    parts = [counted(tally.records, "record") + " read", counted(problems, "problem") if problems else "no problem"]
+    parts += [counted(notes, "note")] if notes else []
+    parts += [counted(tally.repaired, "entry", "entries") + " of the index put right"] if tally.repaired else []
     context.out(f"{name}: {', '.join(parts)}")
     for kind, count in tally.counts.items():
         context.out(f"  {'note' if kind.is_note else 'problem'} {kind.value}: {count:,}")

@@ -1,19 +1,20 @@
 -- Record the end of a run: ledger, snapshot, history and journal change together.
 -- KEYS    1 the lease; 2 ledger; 3 snapshot; 4 journal; 5 history
--- ARGV    1 epoch of the caller's lease; 2 snapshot
---         3 how many fields the journal must have, then name, value, ...
+-- ARGV    1 epoch of the caller's lease; 2 snapshot; 3 how many migrations the ledger must have, or '' for any number
+--         4 how many fields the journal must have, then name, value, ...
 --         then how many migrations were applied, then id, entry, ...
 --         then how many events there are, then the events; then ids of those that were unapplied
--- returns 'OK', 'FENCED', or 'FORGOTTEN': the journal lacks one of these fields
+-- returns 'OK', 'FENCED', or 'FORGOTTEN': the ledger or the journal has lost some of that
 if redis.call('HGET', KEYS[1], 'epoch') ~= ARGV[1] then return 'FENCED' end
 local newest = redis.call('LINDEX', KEYS[5], -1)
-local first = 4 + 2 * tonumber(ARGV[3])
+local first = 5 + 2 * tonumber(ARGV[4])
 local last = first + 2 * tonumber(ARGV[first])
 local events = {unpack(ARGV, last + 2, last + 1 + tonumber(ARGV[last + 1]))}
 -- The same call, sent again because its answer was lost, ends with the event that is there.
 local is_again = #events > 0 and newest == events[#events]
 if not is_again then
-  for at = 4, first - 2, 2 do
+  if ARGV[3] ~= '' and redis.call('HLEN', KEYS[2]) ~= tonumber(ARGV[3]) then return 'FORGOTTEN' end
+  for at = 5, first - 2, 2 do
     if redis.call('HGET', KEYS[4], ARGV[at]) ~= ARGV[at + 1] then return 'FORGOTTEN' end
   end
   -- First of all writes, because a user who may not write the history must not record anything.

@@ -1,8 +1,8 @@
 -- Take out of records what migrations up to a version kept aside; nothing else of them is touched.
--- KEYS    1 the lease; 2.. records (at most 100)
--- ARGV    1 epoch of the caller's lease; 2 the version; 3 '1' to take it out, '0' only to look
+-- KEYS    1 the lease, or any for a caller that only looks; 2.. records (at most 100)
+-- ARGV    1 epoch of the caller's lease, or '' for such a caller; 2 the version
 -- returns 'FENCED', or how many records had any, how many fields that is, and their bytes, names included
-if redis.call('HGET', KEYS[1], 'epoch') ~= ARGV[1] then return 'FENCED' end
+if ARGV[1] ~= '' and redis.call('HGET', KEYS[1], 'epoch') ~= ARGV[1] then return 'FENCED' end
 local highest, records, fields, bytes = tonumber(ARGV[2]), 0, 0, 0
 for at = 2, #KEYS do
   local names = redis.pcall('HKEYS', KEYS[at])
@@ -17,7 +17,7 @@ for at = 2, #KEYS do
   end
   if #kept > 0 then records = records + 1 end
   fields = fields + #kept
-  if ARGV[3] == '1' then
+  if ARGV[1] ~= '' then
     for first = 1, #kept, 1000 do
       redis.call('HDEL', KEYS[at], unpack(kept, first, math.min(first + 999, #kept)))
     end

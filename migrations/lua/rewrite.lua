@@ -3,7 +3,8 @@
 -- KEYS    1 the lease; 2.. records (at most 100)
 -- ARGV    1 epoch of the caller's lease; 2 the version to reach
 --         3 '1' if this server has life spans of hash fields
---         4 how many source fields, then their names
+--         4 '1' if most records are expected to be at that version, so that only their stamps are asked for first
+--         5 how many source fields, then their names
 --         then how many tables, and for each: '1' if bytes that are not in it stay, unless there is a trace of a None
 --           in them; how many pairs of bytes and image, and these
 --         then how many programs, and for each:
@@ -20,8 +21,8 @@
 --         V for Python: of a version that no program is for, or of bytes that no table knows. Each record is rewritten
 --         whole or not at all.
 if redis.call('HGET', KEYS[1], 'epoch') ~= ARGV[1] then return 'FENCED' end
-local target, lives = ARGV[2], ARGV[3] == '1'
-local place = 4
+local target, lives, most_are_there = ARGV[2], ARGV[3] == '1', ARGV[4] == '1'
+local place = 5
 local function take()
   place = place + 1
   return ARGV[place - 1]
@@ -30,6 +31,9 @@ local function number() return tonumber(take()) end
 
 local sources = {}
 for i = 1, number() do sources[i] = take() end
+local last = #sources
+local asked = {unpack(sources)}
+asked[last + 1] = '_v'
 local tables = {}
 for i = 1, number() do
   local one = {stays = take() == '1', images = {}}
@@ -86,13 +90,27 @@ local function content(cell, values)
   return cell.images.images[raw] or (cell.images.stays and raw)
 end
 
-local function rewrite(key, program, values, stamp)
-  local sets, count, deletes = {'_v', target}, 2, {}
-  local function set(name, raw)
-    sets[count + 1], sets[count + 2] = name, raw
-    count = count + 2
+-- Fields to write, of one record after the other; a table and a function for each would cost as much as writing them.
+local sets, count
+local function set(name, raw)
+  sets[count + 1], sets[count + 2] = name, raw
+  count = count + 2
+end
+
+local function carry(key, cells, names, values, ends)
+  for i = 1, #cells do
+    local cell = cells[i]
+    if cell.life > 0 and ends[cell.life] > 0 and content(cell, values) then
+      redis.call('HPEXPIREAT', key, ends[cell.life], 'FIELDS', 1, cell[names])
+    end
   end
-  for _, field in ipairs(program.fields) do
+end
+
+local function rewrite(key, program, values, stamp)
+  local fields, keeps, deletes = program.fields, program.keeps, {}
+  sets, count = {'_v', target}, 2
+  for i = 1, #fields do
+    local field = fields[i]
     local raw = content(field, values)
     if raw then
       if raw ~= values[field.own] or field.life ~= field.own then set(field.name, raw) end
@@ -100,7 +118,8 @@ local function rewrite(key, program, values, stamp)
       deletes[#deletes + 1] = field.name
     end
   end
-  for _, keep in ipairs(program.keeps) do
+  for i = 1, #keeps do
+    local keep = keeps[i]
     local raw = content(keep, values)
     if raw then
       set(keep.stored, raw)
@@ -109,35 +128,37 @@ local function rewrite(key, program, values, stamp)
     end
   end
   if not stamp then set(program.unstamped, '') end
-  local ending = end_to_set(key, program.lives, {}, set)
+  local ending = #program.lives > 0 and end_to_set(key, program.lives, {}, set) or nil
   -- A hash of this encoding has no life spans of fields, on either engine; asking for each costs several times more.
   local ends = lives and program.carries and redis.pcall('OBJECT', 'ENCODING', key) ~= 'listpack'
-    and redis.call('HPEXPIRETIME', key, 'FIELDS', #sources, unpack(sources))
+    and redis.call('HPEXPIRETIME', key, 'FIELDS', last, unpack(sources))
   -- It grows before it shrinks: full memory must refuse the record whole.
   redis.call('HSET', key, unpack(sets))
-  local function carry(cell, name)
-    if cell.life > 0 and ends[cell.life] > 0 and content(cell, values) then
-      redis.call('HPEXPIREAT', key, ends[cell.life], 'FIELDS', 1, name)
-    end
-  end
   if ends then
-    for _, field in ipairs(program.fields) do carry(field, field.name) end
-    for _, keep in ipairs(program.keeps) do carry(keep, keep.stored) end
+    carry(key, fields, 'name', values, ends)
+    carry(key, keeps, 'stored', values, ends)
   end
   if #deletes > 0 then redis.call('HDEL', key, unpack(deletes)) end
-  set_end(key, ending)
+  if ending then set_end(key, ending) end
 end
 
 local result = {}
 for i = 2, #KEYS do
-  local found = redis.pcall('HMGET', KEYS[i], '_v', unpack(sources))
+  local found = most_are_there and redis.pcall('HGET', KEYS[i], '_v')
   local letter
-  if found.err then
+  if found == target then
+    letter = 'S'
+  elseif type(found) ~= 'table' then
+    found = redis.pcall('HMGET', KEYS[i], unpack(asked))
+  end
+  if letter then
+    -- That was all there is to know.
+  elseif found.err then
     -- Only another type is a fact about the record; anything else that the server refuses is raised.
     if not string.find(found.err, 'WRONGTYPE', 1, true) then return found end
     letter = 'T'
   else
-    local stamp = table.remove(found, 1)
+    local stamp = found[last + 1]
     local version = stamp or '1'
     local program = programs[version]
     if not stamp and redis.call('EXISTS', KEYS[i]) == 0 then

@@ -1,14 +1,18 @@
 """Servers that are not there, refuse, only read, or run full."""
 
 import asyncio
+import contextlib
+import threading
 from collections.abc import Callable
 from typing import Any
 
 import pytest
+import redis
 
 from redis_models import RedisModelsError, Store
 from redis_models.batches import Batches
 from redis_models.errors import (
+    ServerBusyError,
     ServerOutOfMemoryError,
     ServerRefusedError,
     ServerUnreachableError,
@@ -89,6 +93,45 @@ async def test_a_replica_reads_and_refuses_writes(new_server: NewServer, models_
         assert [one.id for one in await item.select()] == ["a"]
         assert await item.count() == 1
         assert admin.dump("item:a") == before
+    await store.aclose()
+
+
+def _spin(server: Any) -> None:
+    with server.client() as admin, contextlib.suppress(redis.ResponseError):
+        admin.eval("while true do end", 0)
+
+
+@pytest.mark.parametrize("code", ["BUSY", "Link with MASTER is down", "NOREPLICAS"])
+async def test_a_server_that_can_do_nothing_now_is_reported_and_nothing_is_applied(
+    new_server: NewServer, models_of: ModelsOf, code: str
+) -> None:
+    server = new_server("--lua-time-limit", "20")
+    item, _ = models_of(store := Store.from_url(server.url))
+    await item.insert(item(id="kept"))
+    spinning = threading.Thread(target=_spin, args=(server,))
+    with server.client() as admin:
+        if code == "BUSY":
+            spinning.start()
+        elif "MASTER" in code:
+            admin.config_set("replica-serve-stale-data", "no")
+            admin.execute_command("REPLICAOF", "127.0.0.1", "1")
+        else:
+            admin.config_set("min-replicas-to-write", 1)
+
+        for error in await _refusals(models_of, Store.from_url(server.url)):
+            assert isinstance(error, ServerBusyError)
+            assert code in str(error)
+            assert "nothing of it was executed, try again later" in str(error)
+        if code == "BUSY":
+            admin.execute_command("SCRIPT", "KILL")
+            spinning.join()
+        elif "MASTER" in code:
+            admin.execute_command("REPLICAOF", "NO", "ONE")
+        else:
+            admin.config_set("min-replicas-to-write", 0)
+    item, _ = models_of(store)
+
+    assert [one.id for one in await item.select()] == ["kept"]
     await store.aclose()
 
 

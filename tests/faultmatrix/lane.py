@@ -28,7 +28,9 @@ def rows_of(report: Path) -> list[str]:
     rows: list[str] = []
     for case in ElementTree.parse(report).iter("testcase"):
         told = [one.get("value", "") for one in case.iter("property") if one.get("name") == "row"]
-        cells = json.loads(told[0]) if told else [f"`{case.get('name')}`", "", "", "", "", "FAILED"]
+        skipped = case.find("skipped")
+        ended = "FAILED" if skipped is None else f"not tried: {skipped.get('message')}"
+        cells = json.loads(told[0]) if told else [f"`{case.get('name')}`", "", "", "", "", ended]
         shown = [f"{cell:,}" if isinstance(cell, int) else str(cell).replace("|", "\\|") for cell in cells]
         rows.append("| " + " | ".join(shown) + " |\n")
     return rows

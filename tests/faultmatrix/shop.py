@@ -96,6 +96,7 @@ class Watched:
     def __init__(self, process: "subprocess.Popen[str]") -> None:
         self.process = process
         self.changed = 0
+        self.paces: list[str] = []  # what each line of progress says of the pace, "" for full speed
         self.told: list[str] = []
         self._thread = threading.Thread(target=self._read, daemon=True)
         self._thread.start()
@@ -104,7 +105,9 @@ class Watched:
         assert self.process.stderr is not None
         for line in self.process.stderr:
             try:
-                self.changed = max(self.changed, json.loads(line).get("changed", 0))
+                told = json.loads(line)
+                self.changed = max(self.changed, told.get("changed", 0))
+                self.paces.append(told.get("pace", ""))
             except ValueError:
                 self.told.append(line.strip())
 
@@ -166,7 +169,15 @@ class Shop:
 
     def start(self, *arguments: str) -> Watched:
         """Start ``migrate``, as fast as it can go."""
-        return Watched(self.project.start("--json", "migrate", "--max-latency-ms", "0", *arguments, *_CONSENT))
+        return self.start_gently("--max-latency-ms", "0", *arguments)
+
+    def start_gently(self, *arguments: str) -> Watched:
+        """Start ``migrate`` at the pace that it takes by default."""
+        return self.start_command("migrate", *arguments, *_CONSENT)
+
+    def start_command(self, *arguments: str) -> Watched:
+        """Start a command that tells how far it is."""
+        return Watched(self.project.start("--json", *arguments))
 
     def settle(self, *arguments: str, most: int = 40) -> int:
         """Run ``migrate`` until it says that it is done; give how many runs that took."""

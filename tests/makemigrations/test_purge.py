@@ -5,7 +5,9 @@ from typing import Any
 
 import pytest
 
+from redis_models.client import SyncClient
 from redis_models.migrations import purging
+from redis_models.migrations.lease import hold_lease
 
 _MODEL = """
 class Customer(Model):
@@ -135,3 +137,67 @@ def test_what_is_purged_stays_so_when_an_edited_file_is_accepted(
     assert shop.command("migrate", "2") == 5
     assert "what it kept aside for that was purged" in shop.err
     assert _records(server) == after
+
+
+def test_a_purge_is_not_forgotten_by_fake_and_not_without_a_word_by_stamp(shop: Any) -> None:
+    _purged(shop, "shop", "2")
+
+    assert shop.command("migrate", "1", "--fake") == 5
+    assert "0002_alter_age stays recorded as applied, because what it kept aside was purged" in shop.err
+    assert "'stamp shop 1'" in shop.err
+    assert shop.command("migrate", "2", "--fake") == 0, shop.err
+    assert shop.command("migrate", "1") == 5
+    assert shop.command("stamp", "shop", "1") == 0
+    assert "0002_alter_age was purged, which nothing tells any more" in shop.err
+
+
+def test_the_way_back_through_what_was_purged_and_squashed_is_refused_for_the_purge(shop: Any) -> None:
+    _purged(shop)
+    assert shop.command("squashmigrations", "shop", "2", "3", "--yes") == 0, shop.err
+
+    assert shop.command("migrate", "1") == 5
+    assert "what it kept aside for that was purged" in shop.err
+
+
+def test_a_look_writes_nothing_at_all_and_waits_for_nobody(shop: Any, server: Any) -> None:
+    with server.client() as client:
+        client.hset("redis_models:{default}:control", "paused", "by somebody")
+        with hold_lease(SyncClient(client, "test"), "default", life_s=60):
+            before = client.execute_command("DEBUG", "DIGEST")
+            assert shop.command("purge", "--dry-run") == 0, shop.err
+            assert "fields of 50 records would be freed" in shop.out
+            assert client.execute_command("DEBUG", "DIGEST") == before
+            assert shop.command("purge", "--unverified", "--yes") == 4
+
+
+def test_what_was_said_to_a_run_that_died_does_not_hold_a_purge(shop: Any, server: Any) -> None:
+    with server.client() as client:
+        client.hset("redis_models:{default}:control", "paused", "by somebody")
+
+    assert _purged(shop)["records"] == 50
+
+
+@pytest.mark.parametrize("denied", ["hkeys", "hstrlen", "hdel", "rpush"])
+def test_a_user_who_may_not_purge_loses_no_way_back(shop: Any, server: Any, denied: str) -> None:
+    before = _records(server)
+    with server.client() as client:
+        client.execute_command("ACL", "SETUSER", "bob", "reset", "on", ">pw", "~*", "+@all", f"-{denied}")
+        shop.settings("shop", url=server.url.replace("unix://", "unix://bob:pw@"))
+        try:
+            assert shop.command("purge", "--unverified", "--yes") == 7
+        finally:
+            client.execute_command("ACL", "DELUSER", "bob")
+        client.delete("redis_models:{default}:lease")  # which bob may not give back without HDEL
+
+    assert f"+{denied}" in shop.err
+    assert _records(server) == before
+    shop.settings("shop", url=server.url)
+    assert shop.command("migrate", "1") == 0, shop.err
+
+
+@pytest.mark.parametrize("option", ["--wait", "--max-latency-ms"])
+def test_a_wrong_number_is_named_as_it_was_written(shop: Any, option: str) -> None:
+    assert shop.command("purge", option, "-3") == 2
+    assert "-3.0 is not in the range x>=0" in shop.err
+    assert shop.command("purge", option, "x") == 2
+    assert "'x' is not a valid number" in shop.err

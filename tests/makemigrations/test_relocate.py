@@ -128,6 +128,7 @@ def test_a_record_that_expires_while_it_is_read_does_not_come_to_life_again(serv
 def test_what_is_deleted_or_lives_longer_in_the_source_meanwhile_is_found(server: Any, other: Any, what: str) -> None:
     with server.client() as source, other.client() as target:
         _fill(source)
+        later = source.pexpiretime("customer:c7") + 1
 
         def change_late() -> None:
             if not target.exists("customer:c7"):
@@ -135,7 +136,7 @@ def test_what_is_deleted_or_lives_longer_in_the_source_meanwhile_is_found(server
             if what == "deleted":
                 source.delete("customer:c7")
             elif what == "a later end":
-                source.pexpireat("customer:c7", source.pexpiretime("customer:c7") + 1)
+                source.pexpireat("customer:c7", later)
             elif what == "no end":
                 source.persist("customer:c7")
             else:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from redis_models.errors import RedisModelsError
+from redis_models.errors import IncompleteError, RedisModelsError
 from redis_models.migrations import AddField, CreateModel, RenameField
 from redis_models.migrations.chain import Chain
 from redis_models.migrations.operations import Operation
@@ -80,20 +80,49 @@ def test_bookkeeping_that_somebody_deletes_in_the_midst_costs_no_record(
 def test_nothing_comes_back_after_everything_was_flushed_in_the_midst(
     database: Any, watched: Callable[..., Any], chain: Callable[..., Chain]
 ) -> None:
-    links, points = chain(_CREATE, *_STEPS), 0
+    links, points, told = chain(_CREATE, *_STEPS), 0, list[str]()
     while True:
         _fill(database, links)
-        deed = _Deed(points + 1, database.client.flushall)
+        deed, said = _Deed(points + 1, database.client.flushall), ""
         try:
             database.migrate(links, exchange=watched(deed))
-        except RedisModelsError:
-            assert deed.is_done
+        except IncompleteError as exc:
+            said = str(exc)
         if not deed.is_done:
             break
-        assert database.dump() == {}
+        # Neither a record nor a word about one: what is recorded would be recorded over nothing.
+        assert not database.client.keys("*:shop") and database.dump() == {}
+        assert said.startswith("the lease at redis_models:{default}:lease is gone") or not database.client.keys("*")
+        told.append(said)
         points += 1
 
     assert points > 10
+    assert told.count("") <= 2  # when all was recorded already
+
+
+def test_a_ledger_that_is_deleted_in_the_midst_is_not_begun_anew_with_what_the_run_did(
+    database: Any, watched: Callable[..., Any], chain: Callable[..., Chain]
+) -> None:
+    links, points, ended, ledger = chain(_CREATE, *_STEPS), 0, 0, "redis_models:{default}:ledger:shop"
+    while True:
+        _fill(database, links)
+        held = database.client.hgetall(ledger)
+        deed = _Deed(points + 1, lambda: database.client.delete(ledger))
+        try:
+            database.migrate(links, exchange=watched(deed))
+            ended += deed.is_done
+        except RedisModelsError:
+            database.client.hset(ledger, mapping=held)  # as from a backup
+            database.migrate(links)
+            assert database.client.hlen(ledger) == 3
+        else:
+            assert not deed.is_done or not database.client.exists(ledger)
+        if not deed.is_done:
+            break
+        points += 1
+
+    assert points > 10
+    assert ended <= 2  # when all was recorded already
 
 
 def test_a_server_that_does_not_answer_in_time_is_waited_for_and_asked_again(
@@ -130,3 +159,42 @@ def test_a_run_writes_no_file(project: Any) -> None:
 
     assert done.code == 0
     assert {path: path.stat().st_mtime_ns for path in project.root.rglob("*")} == before
+
+
+# Every write to a file fails, as on a full disk or where nothing may be written; nobody sees what is told on stderr.
+_WITHOUT_A_DISK = """
+import os, resource, signal, sys
+from redis_models.cli.main import main
+
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
+os.dup2(os.open("/dev/full", os.O_WRONLY), 2)
+sys.exit(main(["--json", "migrate", "--yes", "--allow-destructive", "--batch", "5"], "redis-models"))
+"""
+
+
+def test_a_run_needs_no_disk_and_nobody_who_listens(project: Any) -> None:
+    project.deploy(1)
+    project.fill(100)
+    project.deploy(3)
+    project.write("full.py", _WITHOUT_A_DISK)
+
+    done = project.run("full.py")
+
+    assert done.code == 0, done
+    assert '"changed": {"Customer": 100}' in done.out
+    assert [record["_v"] for record in project.records().values()] == [b"3"] * 100
+
+
+def test_a_run_whose_result_nobody_can_be_told_ends_before_it_begins(project: Any) -> None:
+    project.deploy(1)
+    project.fill(100)
+    project.deploy(3)
+    before = project.records()
+    project.write("full.py", _WITHOUT_A_DISK.replace("), 2)", "), 1)").replace('"--json", ', ""))
+
+    refused = project.run("full.py")
+
+    assert refused.code == 1
+    assert "No space left on device" in refused.err
+    assert (project.records(), project.bookkeeping()) == (before, set())

@@ -42,6 +42,15 @@ async def test_insert_gives_the_figures_of_the_seed(table: Any) -> None:
     assert await table("insert", iter([Book(title="C"), Book(title="C")])) == [4, 1, 0, 0]
 
 
+async def test_the_figures_tell_what_the_index_lacked_record_by_record(table: Any, client: Any) -> None:
+    await table("insert", [Book(title="A"), Book(title="B")])
+    client.delete("book:A")  # which leaves a member without a record
+    client.zrem("book:__index", "book:B")
+
+    assert await table("insert", [Book(title="A"), Book(title="B"), Book(title="C")]) == [4, 0, 0, 1, 4, 1]
+    assert client.zrange("book:__index", 0, -1) == [b"book:A", b"book:B", b"book:C"]
+
+
 async def test_insert_leaves_fields_that_the_model_does_not_know(table: Any, client: Any) -> None:
     client.hset("book:A", mapping={"other": "x", "_b7": "y"})
 

@@ -9,14 +9,15 @@ from redis_models.errors import (
     NotFoundError,
     RecordTooNewError,
     RedisModelsError,
+    ServerOutOfMemoryError,
     ServerUnreachableError,
 )
 from redis_models.verbs import Verbs
 
 from . import effects
-from .shop import CUSTOMER, KINDS, Kind
+from .shop import CUSTOMER, KINDS, Kind, is_stuck
 from .stage import KNOWN
-from .truth import Operation, Truth, Violation
+from .truth import Operation, Truth, Violation, kind_of
 
 _HOT: Final = 4  # records of each model that are written most
 _MAKING: Final = frozenset(("create", "delete", "put"))
@@ -33,6 +34,7 @@ class Actor:
         operation: What is under way in the application.
         versions: To which version it may bring records, by model.
         epoch: Of the lease that it has, or None.
+        met_full: Whether memory was full when it sent something since it began.
     """
 
     def __init__(self, name: str, truth: Truth) -> None:
@@ -42,6 +44,7 @@ class Actor:
         self.operation: Operation | None = None
         self.versions: dict[str, int] = {}
         self.epoch: int | None = None
+        self.met_full = False
         self._doing: Generator[Sequence[Command], Any, Any] | None = None
 
     @property
@@ -235,7 +238,7 @@ class Application(Actor):
         read = None if found is None else effects.bytes_of(kind, found, version)
         known = self.truth.states_since(key, operation.began)
         # Old code must not read newer records, as if they were of its own version.
-        readable = [state for state in known if state is None or state.version <= version]
+        readable = [one for one in known if one is None or (one.version <= version and not is_stuck(one, version))]
         if read not in [effects.as_read(kind, state, version) for state in readable]:
             raise Violation(f"{operation.label} read {read}, but {key} was {known}")
 
@@ -264,7 +267,10 @@ class Application(Actor):
         return type(exc).__name__
 
     def _is_a_reason(self, operation: Operation, exc: RedisModelsError) -> bool:
-        state = self.truth.states.get(operation.key)
+        state, kind = self.truth.states.get(operation.key), kind_of(operation.key)
+        key = None if operation.label == "select" else operation.key
+        if self.truth.has_met_stuck(kind, self._version(kind), operation.began, key):
+            return True
         if isinstance(exc, RecordTooNewError):
             return not self._is_new and state is not None and state.version > 1
         if isinstance(exc, NotFoundError):
@@ -272,4 +278,6 @@ class Application(Actor):
         if isinstance(exc, ConflictError):
             is_put_back = self._is_new and "puts it" in str(exc)
             return is_put_back or operation.label == "careful" or (operation.label == "create" and state is not None)
+        if isinstance(exc, ServerOutOfMemoryError):
+            return self.met_full
         return isinstance(exc, ServerUnreachableError)

@@ -56,7 +56,7 @@ def follow(shared_server: "object", chain_folder: Path) -> Iterator[Follow]:
     """Follow a schedule, from an empty server on; give the world as it is then."""
     server: Any = shared_server
     code = Code(server.url, load_chain("shop", chain_folder), chain_folder)
-    with server.client() as client:
+    with server.client(socket_timeout=60) as client:  # a busy machine may stand still for seconds
 
         def follow(goals: Sequence[int], schedule: Sequence[Choice]) -> World:
             world = World(client, code, goals)

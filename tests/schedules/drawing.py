@@ -34,6 +34,8 @@ _BIASES: Final[Mapping[str, Mapping[str, int]]] = {
     "broken lines": {"cut": 8, "lose": 3, "runner A": 8},
     "rollback": {"turn": 4, "runner A": 12, "old 3": 5, "tick": 2},
     "ends": {"end": 8, "runner A": 12, "new 2": 1},
+    "bad records": {"spoil": 6, "mend": 2, "runner A": 12, "turn": 2},
+    "full memory": {"fill": 6, "runner A": 12, "lazy": 3, "turn": 2},
 }
 
 
@@ -51,8 +53,31 @@ _SCENES: Final[Mapping[str, Sequence[_Part]]] = {
     ),
     "usurpers": (_up_to(*POINTS), _Part("lapse"), _Part("runner B"), _Part("runner A")),
     "late entries": (_up_to("finish"), _Part("lapse"), _Part("runner B", (1, 3, 6)), _Part("runner A", (1,))),
-    "hiccups": (_Part("new 1", (1, 2, 3)), _Part("cut", which=(0, 1, 8, 9)), _Part("runner A")),
+    "late notes": (
+        _Part("spoil"),
+        _up_to("quarantine"),
+        _Part("lapse"),
+        _Part("runner B", (1, 3, 6)),
+        _Part("runner A", (1,)),
+    ),
+    "purges": (
+        _Part("runner A", (30,)),
+        _Part("purger", (3, 6, 10)),
+        _Part("old 3", (1, 2, 3)),
+        _Part("lapse"),
+        _Part("purger 2", (1, 3, 6)),
+        _Part("new 1", (1, 3)),
+        _Part("purger", (1, 2)),
+    ),
+    "hiccups": (_Part("new 1", (1, 2, 3)), _Part("cut", which=(0, 1, 11, 12)), _Part("runner A")),
     "last moments": (_up_to("replace", "rewrite"), _Part("end"), _Part("runner A", (1, 2, 10))),
+    "full moments": (
+        _up_to("replace", "rewrite"),
+        _Part("fill"),
+        _Part("runner A", (1,)),
+        _Part("fill"),
+        _Part("runner A", (1, 2)),
+    ),
     "races": (
         _up_to("replace", "rewrite"),
         _Part("new 1", (2, 3, 4), (3, 7, 11, 15)),

@@ -5,10 +5,12 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import pytest
+from redis.exceptions import OutOfMemoryError
 
 from redis_models import writing
 from redis_models.batches import Batches, Command, Reply, Script, call
-from redis_models.migrations import bookkeeping, keyspace, lease, passes, rewriting
+from redis_models.errors import ServerOutOfMemoryError
+from redis_models.migrations import bookkeeping, hands, keyspace, lease, passes, purging, quarantine, rewriting
 
 Breaks = Callable[[pytest.MonkeyPatch], None]
 Passing = Callable[..., Batches[Any]]
@@ -113,6 +115,45 @@ def _increments_sent_again(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(writing, "call", repeatable)
 
 
+def _refusals_passed_over(patch: pytest.MonkeyPatch) -> None:
+    """A runner takes records that the server had no room for as done."""
+    own_hands: Callable[..., Any] = hands.own_hands
+
+    def careless(*arguments: Any) -> Any:
+        own = own_hands(*arguments)
+        rewrite: Passing = own.rewrite
+
+        def rewritten(*some: Any) -> Batches[Any]:
+            try:
+                return (yield from rewrite(*some))
+            except ServerOutOfMemoryError:
+                return rewriting.Outcome()
+
+        return replace(own, rewrite=rewritten)
+
+    patch.setattr(passes, "own_hands", careless)
+
+
+def _refusals_acknowledged(patch: pytest.MonkeyPatch) -> None:
+    """A write that the server had no room for is told as done."""
+
+    def careless(script: Script, commands: Sequence[Command], *, once: bool = False) -> Batches[list[Reply]]:
+        replies = yield from call(script, commands, once=once)
+        is_save = script is writing._SAVE
+        return [0 if is_save and isinstance(one, OutOfMemoryError) else one for one in replies]
+
+    patch.setattr(writing, "call", careless)
+
+
+def _bad_records_not_noted(patch: pytest.MonkeyPatch) -> None:
+    """A runner passes over records that it cannot rewrite, and tells nobody."""
+
+    def taken(*_: Any) -> Batches[None]:
+        yield from ()
+
+    patch.setattr(quarantine.Intake, "take", taken)
+
+
 _FENCE: Final = ("if redis.call('HGET', KEYS[1], 'epoch') ~= ARGV[1] then return 'FENCED' end", "")
 _FENCE_IF_ANY: Final = (_FENCE[0].replace("if ", "if ARGV[1] ~= '' and ", 1), "")
 _RECORD: Final = r"\w+:\d+ is "
@@ -134,6 +175,11 @@ MUTANTS: Final[Mapping[str, Mutant]] = {
         _edited(bookkeeping, "_FINISH", _FENCE), "late entries", "without a lease, changed the ledger"
     ),
     "bookkeeping read once": Mutant(_bookkeeping_read_once, "torn reads", "fails without a reason: DriftError"),
+    "no fence of the quarantine": Mutant(
+        _edited(quarantine, "_SCRIPT", _FENCE), "late notes", "without a lease, changed the quarantine"
+    ),
+    "bad records not noted": Mutant(_bad_records_not_noted, "late notes", "the journal is at|" + _NOT_THERE),
+    "no fence of a purge": Mutant(_edited(purging, "_SCRIPT", _FENCE), "purges", "without a lease, changed records"),
     "no lease": Mutant(_edited(lease, "_SCRIPT", ("tonumber(held[2]) > now", "false")), "zombies", "took the lease"),
     "an epoch given twice": Mutant(
         _edited(lease, "_SCRIPT", ("tonumber(epoch) + 1, clock[1] * 1000000 + clock[2]", "tonumber(epoch), clock[1]")),
@@ -198,5 +244,9 @@ MUTANTS: Final[Mapping[str, Mutant]] = {
         "plain",
         _RECORD,
     ),
+    "records passed over that there was no room for": Mutant(
+        _refusals_passed_over, "full moments", "the journal is at"
+    ),
+    "writes acknowledged that there was no room for": Mutant(_refusals_acknowledged, "full memory", "was never seen"),
     "increments sent again": Mutant(_increments_sent_again, "hiccups", _RECORD),
 }

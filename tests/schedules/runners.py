@@ -5,17 +5,18 @@ from dataclasses import dataclass
 from typing import Final
 
 from redis_models.batches import Batches
-from redis_models.errors import IncompleteError, LockedError, RedisModelsError
+from redis_models.errors import IncompleteError, LockedError, RedisModelsError, ServerOutOfMemoryError
 from redis_models.migrations.bookkeeping import Shelf
 from redis_models.migrations.chain import Chain
 from redis_models.migrations.lease import Lease, take_lease
 from redis_models.migrations.legs import make_journey
 from redis_models.migrations.pace import Pace
 from redis_models.migrations.passes import Policy
+from redis_models.migrations.purging import purge
 from redis_models.migrations.running import run_plan
 
 from .actors import Actor
-from .shop import KINDS
+from .shop import CUSTOMER, KINDS
 from .truth import Truth, Violation
 from .wire import LEASE, Wire
 
@@ -67,15 +68,17 @@ class RunnerProcess(Actor):
         self._wire, self._chain, self._wish = wire, chain, wish
         self.goal = wish.goal
         self.walks: frozenset[str] = frozenset()
+        self._began = 0
 
     def begin(self, step: int, which: int, near: Sequence[str]) -> str:
-        self._doing = self.migrates()
-        return f"migrate to {self._wish.goal}"
+        self._began, most_errors = step, 100 * (which % 2)
+        self._doing = self.migrates(most_errors)
+        return f"migrate to {self._wish.goal}{', with a quarantine' if most_errors else ''}"
 
-    def migrates(self) -> Batches[int]:
+    def migrates(self, most_errors: int = 0) -> Batches[int]:
         """Do what ``migrate`` does, with the engine's own parts."""
         self.goal = self._wish.goal
-        shelf, policy = Shelf("default", self._chain.app), Policy(lambda: self._wish.pace)
+        shelf, policy = Shelf("default", self._chain.app), Policy(lambda: self._wish.pace, most_errors=most_errors)
         lease: Lease = yield from take_lease(self._wire.exchange, LEASE, LIFE_S, self._wire.clock)
         self.epoch = lease.epoch
         changed = 0
@@ -99,12 +102,36 @@ class RunnerProcess(Actor):
     def _failed(self, exc: RedisModelsError) -> str:
         self._stop()
         is_restless = isinstance(exc, IncompleteError) and any(word in str(exc) for word in _RESTLESS)
-        if not is_restless and not isinstance(exc, LockedError):
+        is_refused = isinstance(exc, ServerOutOfMemoryError) and self.met_full
+        # That it cannot convert the age of some record, which is named.
+        is_stopped = isinstance(exc, IncompleteError) and "'age' holds b'x" in str(exc)
+        is_stopped &= self.truth.has_met_stuck(CUSTOMER, CUSTOMER.versions[self.goal], self._began)
+        if not is_restless and not is_refused and not is_stopped and not isinstance(exc, LockedError):
             raise Violation(f"{self.name} fails without a reason: {exc!r}") from exc
         return type(exc).__name__
 
     def _stop(self) -> None:
         self._doing, self.pending, self.epoch, self.versions = None, None, None, {}
+
+
+class Purger(RunnerProcess):
+    """A process that runs ``purge``: of all that is applied, once nothing else is wanted."""
+
+    def begin(self, step: int, which: int, near: Sequence[str]) -> str:
+        self._doing = self._purges()
+        return "purge"
+
+    def _purges(self) -> Batches[int]:
+        lease: Lease = yield from take_lease(self._wire.exchange, LEASE, LIFE_S, self._wire.clock)
+        self.epoch = lease.epoch
+        shelf = Shelf("default", self._chain.app)
+        try:
+            done = yield from purge(lease, shelf, self._chain, None, pace=lambda: PACE, report=lambda _: None)
+        except RedisModelsError:
+            yield from lease.released()
+            raise
+        yield from lease.released()
+        return done.records
 
 
 class Watcher(Actor):

@@ -180,6 +180,11 @@ class Kind:
         return state
 
 
+def is_stuck(state: State | None, version: int) -> bool:
+    """Whether a record cannot be brought to a version, because the function of the third cannot convert its age."""
+    return state is not None and state.version < 3 <= version and state.fields.get("age", b"").startswith(b"x")
+
+
 def _named(state: State, names: Mapping[str, str], version: int) -> State:
     fields = {names.get(name, name): raw for name, raw in state.fields.items()}
     lives = {names.get(name, name): ends for name, ends in state.lives.items()}

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
-from .shop import KINDS, Kind, State
+from .shop import KINDS, Kind, State, is_stuck
 from .wire import Seen, Wire
 
 NOT_NOW: Final = State(0, {})  # what an effect gives on a record on which it has none
@@ -84,7 +84,14 @@ class Truth:
                 raise Violation(f"{key} begins otherwise than {state}: {self.seen.records[key]}")
 
     def compare(
-        self, step: int, began_ms: float, operation: Operation | None, versions: Mapping[str, int], *, is_runner: bool
+        self,
+        step: int,
+        began_ms: float,
+        operation: Operation | None,
+        versions: Mapping[str, int],
+        *,
+        is_runner: bool,
+        purges: bool = False,
     ) -> None:
         """Compare everything after a step.
 
@@ -94,12 +101,13 @@ class Truth:
             operation: What the actor does.
             versions: To which version it may bring records, by model.
             is_runner: Whether it is no actor of the application.
+            purges: Whether it takes out of records what they keep aside, and does nothing else.
         """
         before, self.seen = self.seen, self.wire.seen
         for key in before.records.keys() | self.seen.records.keys():
             raw = self.seen.records.get(key)
             if raw != before.records.get(key):
-                self._explain(step, key, raw, began_ms, operation, versions, is_runner)
+                self._explain(step, key, raw, began_ms, operation, versions, is_runner, purges)
         if operation is not None and operation.effect is not None and not operation.is_counted:
             state = self.states.get(operation.key)
             operation.is_applied |= operation.effect(state) == state
@@ -117,6 +125,7 @@ class Truth:
         operation: Operation | None,
         versions: Mapping[str, int],
         is_runner: bool,
+        purges: bool,
     ) -> None:
         kind, before = kind_of(key), self.states.get(key)
         allowed: list[State | None] = []
@@ -124,8 +133,17 @@ class Truth:
         is_its_own = operation is not None and operation.key == key
         is_read = operation is not None and operation.writes_back
         is_upgrade = before is not None and target is not None and target > before.version
-        if before is not None and target is not None and (is_runner or ((is_its_own or is_read) and is_upgrade)):
+        is_movable = target is not None and not is_stuck(before, target)
+        if (
+            before is not None
+            and target is not None
+            and is_movable
+            and (is_runner or ((is_its_own or is_read) and is_upgrade))
+        ):
             allowed.append(kind.moved(before, target))
+        if before is not None and purges:
+            lives = {name: ends for name, ends in before.lives.items() if not name.startswith("aside ")}
+            allowed.append(replace(before, aside={}, lives=lives))
         if operation is not None and is_its_own:
             effects = [one for start in (before, *allowed) for one in operation.may_do(start)]
             if any(_is(one, raw, began_ms) for one in effects):
@@ -162,12 +180,18 @@ class Truth:
         earlier = [place for place, (at, _) in enumerate(known) if at <= step]
         return [state for _, state in known[max(earlier, default=0) :]]
 
+    def has_met_stuck(self, kind: Kind, version: int, step: int, key: str | None = None) -> bool:
+        """Whether a record, or any of a model, could not be brought to a version at some moment from a step on."""
+        keys = [one for one in self.history if one.startswith(f"{kind.table}:")] if key is None else [key]
+        return any(is_stuck(state, version) for one in keys for state in self.states_since(one, step))
+
     def behind(self, kind: Kind, version: int, walk_began: int) -> list[str]:
-        """Give the records at another version, for which no later deed of the application is a reason."""
+        """Give the records at another version for which there is no reason: neither quarantine nor a later deed."""
         return [
             key
             for key, state in sorted(self.states.items())
             if kind_of(key) is kind and state.version != version and self.since.get(key, -1) <= walk_began
+            if key not in self.seen.quarantine
         ]
 
 

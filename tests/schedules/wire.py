@@ -16,7 +16,7 @@ from typing import Any, Final
 from redis_models import reading, writing
 from redis_models.batches import Command, Once, Reply, Script
 from redis_models.client import SyncClient
-from redis_models.migrations import bookkeeping, lease, moving, rewriting
+from redis_models.migrations import bookkeeping, lease, moving, purging, quarantine, rewriting
 
 LEASE: Final = "redis_models:{default}:lease"
 _PLACES: Final = 2**20
@@ -43,6 +43,7 @@ return {
   redis.call('HGETALL', kept .. 'lease'),
   {redis.call('HKEYS', kept .. 'ledger:shop'), redis.call('GET', kept .. 'snapshot:shop')},
   redis.call('HGETALL', kept .. 'journal:shop'),
+  redis.call('HKEYS', kept .. 'quarantine:shop'),
 }
 """
 )
@@ -58,6 +59,7 @@ class Seen:
         lease, journal: As they are stored.
         ledger: Ids.
         snapshot: As it is stored.
+        quarantine: Keys of records.
     """
 
     records: Mapping[str, list[Any]]
@@ -66,6 +68,7 @@ class Seen:
     ledger: frozenset[str]
     snapshot: str
     journal: Mapping[str, str]
+    quarantine: frozenset[str] = frozenset()
 
 
 class Wire:
@@ -77,6 +80,7 @@ class Wire:
         self.now_s = 0.0
         self._passed_ms = 0  # of which the lease does not know yet
         self.run = 1
+        self.is_full = False  # whether the server's memory is: it refuses what would make it grow
         self.seen = Seen({}, {}, {}, frozenset(), "", {})
         scripts = known_scripts()
         self.scripts = {script.sha: name for name, script in scripts}
@@ -116,7 +120,10 @@ class Wire:
         """Execute a batch, and look at everything right behind it, in the same round trip."""
         sent: list[Command] = [("KEYS", one[3]) if one[0] == "SCAN" else one for one in commands]
         ages: list[Command] = [("HINCRBY", LEASE, "until", -self._passed_ms)] if "until" in self.seen.lease else []
-        *replies, dump = self.exchange.exchange(Once([*ages, *sent, _DUMP.command([], [])]))[len(ages) :]
+        full, room = (_limited(1), _limited(0)) if self.is_full else ([], [])
+        before = len(ages) + len(full)
+        answers = self.exchange.exchange(Once([*ages, *full, *sent, *room, _DUMP.command([], [])]))
+        replies, dump = answers[before : before + len(sent)], answers[-1]
         self.seen, self._passed_ms = _seen(dump), 0
         for place, command in enumerate(commands):
             if command[0] == "SCAN":
@@ -165,10 +172,14 @@ class Wire:
         return f"{command[0]!s} {_plain(command[1])}"
 
 
+def _limited(most: int) -> list[Command]:
+    return [("CONFIG", "SET", "maxmemory", most)]
+
+
 def _seen(reply: Any) -> Seen:
     if isinstance(reply, Exception):
         raise reply
-    records, indexes, held, (ledger, snapshot), journal = reply
+    records, indexes, held, (ledger, snapshot), journal, quarantined = reply
     return Seen(
         {one[0].decode(): one for one in sorted(records)},
         {
@@ -179,14 +190,18 @@ def _seen(reply: Any) -> Seen:
         frozenset(id.decode() for id in ledger),
         (snapshot or b"").decode(),
         _text(journal),
+        frozenset(key.decode() for key in quarantined),
     )
+
+
+_NAMES: Final = {lease: "lease", purging: "purge", quarantine: "quarantine"}  # modules of one script
 
 
 def known_scripts() -> list[tuple[str, Script]]:
     """Give the scripts of the library, and what the trace calls them."""
     return [
-        ("lease" if module is lease else name.strip("_").lower(), one)
-        for module in (reading, writing, lease, bookkeeping, moving, rewriting)
+        (_NAMES.get(module, name.strip("_").lower()), one)
+        for module in (reading, writing, lease, bookkeeping, moving, purging, quarantine, rewriting)
         for name, one in vars(module).items()
         if isinstance(one, Script)
     ]

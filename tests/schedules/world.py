@@ -10,8 +10,8 @@ from redis_models.errors import ServerUnreachableError
 
 from .actors import Actor, Application
 from .replay import Choice, printed
-from .runners import LIFE_S, PACE, PAUSED, RunnerProcess, Watcher, Wish
-from .shop import CUSTOMER, KINDS
+from .runners import LIFE_S, PACE, PAUSED, Purger, RunnerProcess, Watcher, Wish
+from .shop import CUSTOMER, KINDS, is_stuck
 from .stage import Code, store_first_records
 from .truth import Truth, Violation, now_ms
 from .wire import Seen, Wire
@@ -24,7 +24,7 @@ _WRITES: Final = ("patch", "save", "increment", "put", "create", "patch", "delet
 _OLD_WRITES: Final = ("patch", "create", "save", "get", "increment", "create", "delete", "careful")
 _READS: Final = ("get", "select", "get")
 # What a runner may come to: how the trace tells a command.
-POINTS: Final = ("replace", "finish", "rewrite", "SCAN 0", "checkpoint", "INFO", "lease", "HGET")
+POINTS: Final = ("replace", "finish", "rewrite", "SCAN 0", "checkpoint", "INFO", "lease", "HGET", "quarantine")
 
 
 class World:
@@ -55,6 +55,7 @@ class World:
             "lazy": Application("lazy", self.truth, code.lazy, True, _READS, writes_back=True),
             "watcher": Watcher("watcher", self.truth, code.chain),
             **{one.name: one for one in self.runners},
+            **{name: Purger(name, self.truth, self.wire, code.chain, self.wish) for name in ("purger", "purger 2")},
         }
         run(self.wire.exchange, self._runner("first", Wish((1,))).migrates())
         self.truth.begin(store_first_records(client))
@@ -97,6 +98,8 @@ class World:
             self._kills(victims[which % len(victims)])
         elif deed == "end":
             self._ends(which)
+        elif deed in ("spoil", "mend"):
+            self._writes_age(which, is_bad=deed == "spoil")
         elif deed != "rest":
             self._befalls(deed)
 
@@ -106,6 +109,8 @@ class World:
             self.wish.turn()
         elif deed == "pause":
             self.wish.pace = PACE if self.wish.pace is PAUSED else PAUSED
+        elif deed == "fill":
+            self.wire.is_full = not self.wire.is_full
         elif deed == "flush":
             self.wire.flush()
         elif deed == "restart":
@@ -137,6 +142,19 @@ class World:
         fields, lives = dict(states[key].fields), dict(states[key].lives)
         del fields[ending[0]], lives[ending[0]]
         self.truth.ended(self._step, key, replace(states[key], fields=fields, lives=lives))
+
+    def _writes_age(self, which: int, *, is_bad: bool) -> None:
+        """Let a plain client write an age that cannot be converted into an old record, or mend one."""
+        states = self.truth.states
+        some = [key for key in sorted(states) if "age" in states[key].fields and states[key].version < CUSTOMER.newest]
+        some = some if is_bad else [key for key in some if is_stuck(states[key], CUSTOMER.newest)]
+        if not some:
+            return
+        key = some[which * 5 % len(some)]
+        age = b"%s%d" % (b"x" if is_bad else b"", 7000 + self._step)
+        self._tell(key, f"gets the age {age!r}")
+        self.wire.client.hset(key, "age", age)
+        self.truth.ended(self._step, key, replace(states[key], fields={**states[key].fields, "age": age}))
 
     def _close(self) -> list[str]:
         """Give the records that a runner is about to write: the best ones to interfere with."""
@@ -183,9 +201,11 @@ class World:
     def _begins(self, actor: Actor, which: int) -> bool:
         if actor.is_busy:
             return True
-        if isinstance(actor, RunnerProcess) and self._is_reached():
+        # A run has something to do until all is as it is wanted, and a purge from then on.
+        if isinstance(actor, RunnerProcess) and self._is_reached() is not isinstance(actor, Purger):
             return False
         near = self._of_others(actor) if which % 8 == 5 else self._close()
+        actor.met_full = False
         self._tell(actor.name, f"begins to {actor.begin(self._step, which, near)}")
         self._hears(actor, None)
         return True
@@ -234,8 +254,11 @@ class World:
         is_in_charge = is_runner and str(actor.epoch) == before.lease.get("epoch")
         is_taken = is_runner and actor.epoch is None and self.wire.is_lease_held()
         scan = next((one for one in batch if one[0] == "SCAN"), None) if is_in_charge else None
+        actor.met_full |= self.wire.is_full
         replies = self.wire.send(batch)
-        self.truth.compare(self._step, began_ms, actor.operation, actor.versions, is_runner=is_runner)
+        self.truth.compare(
+            self._step, began_ms, actor.operation, actor.versions, is_runner=is_runner, purges=isinstance(actor, Purger)
+        )
         if is_runner and not is_in_charge:
             self._check_lease(actor, before, is_taken=is_taken)
         self._check_bookkeeping(actor, before, is_in_charge=is_in_charge)
@@ -268,8 +291,11 @@ class World:
         seen = self.truth.seen
         is_recorded = (seen.ledger, seen.snapshot) != (before.ledger, before.snapshot)
         is_changed = isinstance(actor, RunnerProcess) and seen.records != before.records
-        if not is_in_charge and (is_recorded or seen.journal != before.journal or is_changed):
+        if not is_in_charge and (
+            is_recorded or seen.journal != before.journal or is_changed or seen.quarantine != before.quarantine
+        ):
             what = "the ledger" if is_recorded else "records" if is_changed else "the journal"
+            what = "the quarantine" if seen.quarantine != before.quarantine else what
             raise Violation(f"{actor.name}, without a lease, changed {what}")
         if is_recorded:
             assert isinstance(actor, RunnerProcess)
@@ -304,10 +330,12 @@ class World:
     def _rest(self) -> None:
         """Let the application end what it began and old code leave, wake zombies, and migrate to every goal left."""
         self._tell("everybody", "ends what is under way")
-        self.wish.pace = PACE
+        self.wish.pace, self.wire.is_full = PACE, False
         for actor in self.actors.values():
             self._settles(actor)
         self.wire.passes(LIFE_S * 1.1)
+        for which, _ in enumerate(self.truth.states):
+            self._writes_age(which, is_bad=False)
         first = self.runners[0]
         while not self._is_reached():
             self._goes(first, 0)

@@ -1,0 +1,29 @@
+"""Clusters: refused by name, before anything is read or written. A run walks the keys of one node only."""
+
+from redis_models.batches import Batches, hash_of
+from redis_models.errors import ServerRefusedError
+
+__all__ = ["refuse_cluster"]
+
+
+def refuse_cluster(address: str) -> Batches[None]:
+    """Refuse a server that is a node of a cluster, be it the only one: its slots may be given away at any time.
+
+    Args:
+        address: What errors call the server.
+
+    Raises:
+        ServerRefusedError: It is one.
+
+    Cost:
+        One round trip; every user may ask.
+    """
+    [reply] = yield [("HELLO",)]
+    if isinstance(reply, Exception):
+        return  # a server that knows no HELLO, as fakeredis; what it refuses later is told then
+    if hash_of(reply).get("mode") == b"cluster":
+        raise ServerRefusedError(
+            f"{address} is a node of a cluster, which migrations and what goes with them do not support: SCAN meets the"
+            " records of one node only, so that those of others would be called migrated, or verified, unseen. Nothing"
+            " was written; name a server in REDIS_URL that runs without cluster-enabled"
+        )

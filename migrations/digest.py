@@ -1,0 +1,44 @@
+"""Digests of what operations say: their names and literals, without the functions, which may be mended. Pure."""
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from collections.abc import Set as AbstractSet
+from dataclasses import fields, is_dataclass
+from typing import cast
+
+from .chain import Link
+from .converters import Converter
+from .schema import Snapshot
+
+__all__ = ["digest_of"]
+
+
+def digest_of(links: Iterable[Link], snapshots: Iterable[Snapshot]) -> str:
+    """Give the digest of a part of a chain: ids, schemas, and what each operation says.
+
+    Args:
+        links: Migrations.
+        snapshots: Schemas after each of them.
+    """
+    passed = [
+        f"{link.id} {snapshot.fingerprint} {_said(link.operations)}"
+        for link, snapshot in zip(links, snapshots, strict=True)
+    ]
+    return hashlib.sha256("\n".join(passed).encode()).hexdigest()[:16]
+
+
+def _said(value: object) -> str:
+    """Spell a value; alike in every process, so that neither the order of sets nor an address is in it."""
+    if callable(value) and not isinstance(value, Converter):
+        return "a function"
+    if is_dataclass(value):
+        told = ", ".join(f"{one.name}={_said(getattr(value, one.name))}" for one in fields(value))
+        return f"{type(value).__name__}({told})"
+    if isinstance(value, Mapping):
+        pairs = cast("Mapping[object, object]", value).items()
+        return f"{{{', '.join(sorted(f'{_said(name)}: {_said(one)}' for name, one in pairs))}}}"
+    if isinstance(value, AbstractSet):
+        return f"{{{', '.join(sorted(map(_said, cast('AbstractSet[object]', value))))}}}"
+    if isinstance(value, (list, tuple)):
+        return f"[{', '.join(map(_said, cast('Iterable[object]', value)))}]"
+    return type(value).__name__ if type(value).__repr__ is object.__repr__ else repr(value)

@@ -1,0 +1,119 @@
+"""Tables: what groups of series come to, for a terminal and for the documentation. Pure, but for printing."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from rich.console import Console
+from rich.table import Table
+
+from .figures import Group, Series, Spread, by_name, ratio_of, spread_of
+
+__all__ = ["Line", "headlines_of", "lines_of", "markdown_of", "print_group"]
+
+_HEAD: Final = ("", "records", "median", "spread", "ours : it", "spread", "promised", "")
+
+
+@dataclass(frozen=True)
+class Line:
+    """One line of a table, as text.
+
+    Attributes:
+        name: The contender.
+        records: How many records, or calls, a round was.
+        value: Median, with its unit.
+        spread: Least and greatest value.
+        ratio: Median of ours to this, round by round.
+        ratios: Least and greatest of these.
+        promised: What ours promises.
+        is_kept: Whether it keeps that; None where nothing is promised.
+    """
+
+    name: str
+    records: str = ""
+    value: str = ""
+    spread: str = ""
+    ratio: str = ""
+    ratios: str = ""
+    promised: str = ""
+    is_kept: bool | None = None
+
+    @property
+    def cells(self) -> tuple[str, ...]:
+        """What stands in the columns."""
+        kept = {None: "", True: "kept", False: "MISSED"}[self.is_kept]
+        return (
+            self.name, self.records, self.value, self.spread, self.ratio, self.ratios, self.promised, kept
+        )  # fmt: skip
+
+
+def lines_of(group: Group) -> list[Line]:
+    """Give the lines of a group."""
+    present = by_name(group)
+    return [_line(one, present) for one in group.series]
+
+
+def _line(one: Series, present: dict[str, Series]) -> Line:
+    if not one.values:
+        return Line(one.name, value=one.why_not)
+    middle = spread_of(one.values)
+    records = f"{one.records:,}" if one.records else ""
+    ratio, ours = None, present.get(one.ours)
+    if ours is not None:
+        ratio = ratio_of(ours, one)
+    promised, is_kept = "", None
+    if one.promise is not None and one.promise.is_at_most:
+        promised, is_kept = f"<= {one.promise.bound:g} {one.unit}", one.promise.is_kept(middle.median)
+    elif one.promise is not None and ratio is not None:
+        promised, is_kept = f">= {one.promise.bound:g}", one.promise.is_kept(ratio.median)
+    return Line(
+        f"{one.name} (to {one.ours})" if _is_ambiguous(one) else one.name,
+        records,
+        _number(middle.median, one.unit),
+        _ends(middle, one.unit) if len(one.values) > 1 else "",
+        f"{ratio.median:.2f}" if ratio else "",
+        f"{ratio.low:.2f} - {ratio.high:.2f}" if ratio and len(one.values) > 1 else "",
+        promised,
+        is_kept,
+    )
+
+
+def _is_ambiguous(one: Series) -> bool:
+    """Whether it is not plain which series of ours a yardstick is compared with."""
+    return ", the " in one.ours
+
+
+def headlines_of(groups: Sequence[Group]) -> Iterator[tuple[str, Line]]:
+    """Give what is promised, with the title of its group, in the order of the groups."""
+    for group in groups:
+        for line in lines_of(group):
+            if line.is_kept is not None:
+                yield group.title, line
+
+
+def print_group(console: Console, group: Group) -> None:
+    """Print one group."""
+    shown = Table(*_HEAD, title=group.title, title_justify="left", title_style="bold")
+    for column in shown.columns[1:]:
+        column.justify = "right"
+    for line in lines_of(group):
+        style = {None: None, True: "green", False: "red"}[line.is_kept]
+        shown.add_row(*line.cells, style=style)
+    console.print(shown)
+
+
+def markdown_of(group: Group) -> str:
+    """Give one group as a section of a page."""
+    rows = "".join(f"| {' | '.join(line.cells)} |\n" for line in lines_of(group))
+    notes = "".join(f"\n{note}\n" for note in group.notes)
+    head = f"| {' | '.join(_HEAD)} |\n|---|{'--:|' * (len(_HEAD) - 2)}---|\n"
+    return f"### {group.title[0].upper()}{group.title[1:]}\n\n{head}{rows}{notes}"
+
+
+def _number(value: float, unit: str) -> str:
+    shown = f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
+    return f"{shown}{unit}" if unit == "/s" else f"{shown} {unit}"
+
+
+def _ends(spread: Spread, unit: str) -> str:
+    return f"{_number(spread.low, unit)} - {_number(spread.high, unit)}"
