@@ -64,7 +64,8 @@ class SlowShop:
         for key, old in self.before.items():
             kept = {"id": old["id"], "full_name": old["name"], "age": old["age"]}
             assert found[key].items() >= {**kept, "_v": b"3", "visits": b"1000", "currency": b"EUR"}.items()
-        assert self.migrate("shop", "1").code == 0
+        back = self.migrate("shop", "1")
+        assert back.code == 0, back.err
         assert self.project.records() == self.before
 
 

@@ -358,7 +358,7 @@ def test_a_process_that_is_really_killed_is_succeeded_at_once(project: Any, mome
 
     done = project.migrate()
 
-    assert (killed.code, done.code) == (-signal.SIGKILL, 0)
+    assert (killed.code, done.code) == (-signal.SIGKILL, 0), done.err
     assert {record["_v"] for record in project.records().values()} == {b"3"}
     assert len(project.records()) == 60
     assert project.bookkeeping() == {"lease", "ledger:shop", "snapshot:shop", "history:shop"}

@@ -179,7 +179,9 @@ MUTANTS: Final[Mapping[str, Mutant]] = {
         _edited(quarantine, "_SCRIPT", _FENCE), "late notes", "without a lease, changed the quarantine"
     ),
     "bad records not noted": Mutant(_bad_records_not_noted, "late notes", "the journal is at|" + _NOT_THERE),
-    "no fence of a purge": Mutant(_edited(purging, "_SCRIPT", _FENCE), "purges", "without a lease, changed records"),
+    "no fence of a purge": Mutant(
+        _edited(purging, "_SCRIPT", _FENCE_IF_ANY), "purges", "without a lease, changed records"
+    ),
     "no lease": Mutant(_edited(lease, "_SCRIPT", ("tonumber(held[2]) > now", "false")), "zombies", "took the lease"),
     "an epoch given twice": Mutant(
         _edited(lease, "_SCRIPT", ("tonumber(epoch) + 1, clock[1] * 1000000 + clock[2]", "tonumber(epoch), clock[1]")),

@@ -61,6 +61,7 @@ class RunnerProcess(Actor):
     Attributes:
         goal: Position that it leads to.
         walks: Models whose records it has to meet, all of them.
+        leaves_newer: Whether it leads up, and no run before it led further: records beyond its goal are of newer code.
     """
 
     def __init__(self, name: str, truth: Truth, wire: Wire, chain: Chain, wish: Wish) -> None:
@@ -68,6 +69,7 @@ class RunnerProcess(Actor):
         self._wire, self._chain, self._wish = wire, chain, wish
         self.goal = wish.goal
         self.walks: frozenset[str] = frozenset()
+        self.leaves_newer = False
         self._began = 0
 
     def begin(self, step: int, which: int, near: Sequence[str]) -> str:
@@ -87,6 +89,7 @@ class RunnerProcess(Actor):
             self.versions = {kind.name: kind.versions[self.goal] for kind in KINDS}
             for leg in () if journey.is_empty else journey.legs:
                 self.walks = frozenset(work.route.model for work in leg.works)
+                self.leaves_newer = leg.reach == leg.target
                 result = yield from run_plan(lease, shelf, leg, policy=policy, report=lambda _: None)
                 changed += sum(result.changed.values())
         except RedisModelsError:

@@ -185,13 +185,20 @@ class Truth:
         keys = [one for one in self.history if one.startswith(f"{kind.table}:")] if key is None else [key]
         return any(is_stuck(state, version) for one in keys for state in self.states_since(one, step))
 
-    def behind(self, kind: Kind, version: int, walk_began: int) -> list[str]:
-        """Give the records at another version for which there is no reason: neither quarantine nor a later deed."""
+    def behind(self, kind: Kind, version: int, walk_began: int, *, leaves_newer: bool) -> list[str]:
+        """Give the records at another version for which there is no reason: neither quarantine nor a later deed.
+
+        Args:
+            kind: The model.
+            version: Where a run led them.
+            walk_began: Step at which it began to meet them.
+            leaves_newer: Whether it led up, so that records beyond are left as newer code wrote them.
+        """
         return [
             key
             for key, state in sorted(self.states.items())
             if kind_of(key) is kind and state.version != version and self.since.get(key, -1) <= walk_began
-            if key not in self.seen.quarantine
+            if key not in self.seen.quarantine and not (leaves_newer and state.version > version)
         ]
 
 

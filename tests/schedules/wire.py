@@ -16,7 +16,7 @@ from typing import Any, Final
 from redis_models import reading, writing
 from redis_models.batches import Command, Once, Reply, Script
 from redis_models.client import SyncClient
-from redis_models.migrations import bookkeeping, lease, moving, purging, quarantine, rewriting
+from redis_models.migrations import bookkeeping, lease, moving, purging, quarantine, rewriting, rights
 
 LEASE: Final = "redis_models:{default}:lease"
 _PLACES: Final = 2**20
@@ -194,14 +194,14 @@ def _seen(reply: Any) -> Seen:
     )
 
 
-_NAMES: Final = {lease: "lease", purging: "purge", quarantine: "quarantine"}  # modules of one script
+_NAMES: Final = {lease: "lease", purging: "purge", quarantine: "quarantine", rights: "rights"}  # modules of one script
 
 
 def known_scripts() -> list[tuple[str, Script]]:
     """Give the scripts of the library, and what the trace calls them."""
     return [
         (_NAMES.get(module, name.strip("_").lower()), one)
-        for module in (reading, writing, lease, bookkeeping, moving, purging, quarantine, rewriting)
+        for module in (reading, writing, lease, bookkeeping, moving, purging, quarantine, rewriting, rights)
         for name, one in vars(module).items()
         if isinstance(one, Script)
     ]

@@ -312,7 +312,8 @@ class World:
             # A plan that leaves a model alone has no walk of it, and vouches for what nobody else wrote.
             unwalked = self._step if kind.name in runner.walks else -1
             began = self._whole_walk_began.get((runner.epoch, kind.table), unwalked)
-            if behind := self.truth.behind(kind, runner.versions[kind.name], began):
+            version = runner.versions[kind.name]
+            if behind := self.truth.behind(kind, version, began, leaves_newer=runner.leaves_newer):
                 raise Violation(f"{runner.name} says that all is at {runner.goal}, but these are not: {behind}")
 
     def _check_journal(self) -> None:
@@ -322,7 +323,8 @@ class World:
             return
         kind = next(kind for kind in KINDS if journal["model"].startswith(f"{kind.name} "))
         version, began = kind.versions[int(journal["target"])], self._walk_began.get(kind.table, -1)
-        for key in self.truth.behind(kind, version, began):
+        leaves_newer = journal["reach"] == journal["target"]
+        for key in self.truth.behind(kind, version, began, leaves_newer=leaves_newer):
             is_passed = self.wire.place_of(key.encode()) < int(journal["cursor"])
             if is_passed and self.truth.written.get(key, -1) <= began:
                 raise Violation(f"the journal is at {journal['cursor']}, past {key}, which is not at {version}")
