@@ -179,7 +179,7 @@ def test_a_run_needs_no_disk_and_nobody_who_listens(project: Any) -> None:
     project.deploy(3)
     project.write("full.py", _WITHOUT_A_DISK)
 
-    done = project.run("full.py")
+    done = project.run_apart("full.py")
 
     assert done.code == 0, done
     assert '"changed": {"Customer": 100}' in done.out
@@ -193,7 +193,7 @@ def test_a_run_whose_result_nobody_can_be_told_ends_before_it_begins(project: An
     before = project.records()
     project.write("full.py", _WITHOUT_A_DISK.replace("), 2)", "), 1)").replace('"--json", ', ""))
 
-    refused = project.run("full.py")
+    refused = project.run_apart("full.py")
 
     assert refused.code == 1
     assert "No space left on device" in refused.err
