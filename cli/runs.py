@@ -60,8 +60,8 @@ class Options:
         limits: What the pace must keep to.
         most_errors: Records that may go to quarantine before the run stops; 0 to stop at the first.
         run_again: Consent to call a function again that was begun and may not run twice.
-        workers: Processes that rewrite records by Python; None for as many as there are processors, where that is
-            worth their start.
+        workers: Processes that rewrite records by Python, the run itself included; None for as many as there are
+            processors, where that is worth their start.
     """
 
     wait_s: float
@@ -166,4 +166,4 @@ def _crew(context: CliContext, workers: int | None, probe: Probe) -> AbstractCon
         return nullcontext()
     settings = context.settings
     least = _WORTH if workers is None else 0
-    return Crew(size, settings.module, context.chains, least, settings.executor or new_pool, probe.note)
+    return Crew(size - 1, settings.module, context.chains, least, settings.executor or new_pool, probe.note)

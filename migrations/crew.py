@@ -1,4 +1,4 @@
-"""A crew: processes that rewrite records by Python beside each other, for a run that deals out their keys.
+"""A crew: processes that rewrite records by Python beside the run, which deals out their keys.
 
 One Python process uses one processor. So each member reads, computes and writes by itself, under the fence of the run's
 lease; keys go out and counts come back, records do not travel. A member finds the project by the name of its settings
@@ -26,7 +26,7 @@ from .rewriting import Fence, Outcome, rewrite_here, rewrite_rest
 from .route import Route
 from .timing import Timed
 
-__all__ = ["Crew", "Share", "new_pool", "processors"]
+__all__ = ["Crew", "Dealt", "Share", "new_pool", "processors"]
 
 _LOOK_S: Final = 0.004  # between two looks at whether a share is done; one takes tens, and another waits behind it
 
@@ -73,11 +73,25 @@ class Done:
     batches_ms: tuple[float, ...]
 
 
+@dataclass(frozen=True)
+class Dealt:
+    """A share that a member has.
+
+    Attributes:
+        outcome: Waits for what comes of the records. Raises IncompleteError where a member ended, DriftError where it
+            has other migration files, LockedError where the lease is somebody else's by now, and ServerError.
+        is_done: Says whether that would not wait any more.
+    """
+
+    outcome: Batches[Outcome]
+    is_done: Callable[[], bool]
+
+
 class Crew:
     """Deals shares out to an executor, which it makes when there is the first, and ends with the ``with`` block.
 
     Args:
-        size: How many members there are.
+        size: How many members there are, beside the run.
         settings: Dotted name of the project's settings module.
         chains: The project's migrations, by the label of the app.
         least: How many records a pass must have for them to be worth their start.
@@ -127,15 +141,8 @@ class Crew:
         at_once: int,
         *,
         is_first: bool,
-    ) -> Batches[Outcome]:
-        """Give some records to a member at once; the operation that is returned waits for what came of them.
-
-        Raises:
-            IncompleteError: A member ended.
-            DriftError: A member has other migration files.
-            ServerError: The server cannot do it now.
-            LockedError: The lease is somebody else's by now.
-        """
+    ) -> Dealt:
+        """Give some records to a member, at once."""
         if self._executor is None:
             self._executor = self._make(self.size)
         share = Share(
@@ -152,7 +159,7 @@ class Crew:
         )
         future = self._executor.submit(rewrite_share, share)
         self._pending.add(future)
-        return self._awaited(future)
+        return Dealt(self._awaited(future), future.done)
 
     def _awaited(self, future: Future[Done]) -> Batches[Outcome]:
         while not future.done():

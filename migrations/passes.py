@@ -87,12 +87,13 @@ class Policy:
 
 @dataclass(frozen=True)
 class _Share:
-    """Records that are being rewritten: how many, since when, at what pace, and what does it."""
+    """Records that are being rewritten: how many, since when, at what pace, what does it, and whether that is over."""
 
     count: int
     began: float
     pace: str
     doing: Batches[Outcome]
+    is_done: Callable[[], bool]
 
 
 @dataclass
@@ -222,23 +223,20 @@ class Runner:
         while True:
             here = replace(self.journal, model=work.label, cursor=cursor, run_id=run_id, seen=seen)
             cursor, keys = yield from _page(cursor, work.keys, hands.page)
-            most, begun = hands.shares, deque[_Share]()
-            while keys or begun:
-                if keys and len(begun) < most:
+            dealt = deque[_Share]()
+            while keys or dealt:
+                if dealt and (dealt[0].is_done() or not keys):
+                    share = dealt.popleft()
+                else:
                     pace, at = (yield from self._go_ahead(work, here)), self.lease.clock()
-                    most = 1 if pace.rest else hands.shares
                     size = pace.batch_size * hands.scripts
                     keys, some_keys = keys[size:], keys[:size]
-                    begun.append(
-                        _Share(
-                            len(some_keys),
-                            at,
-                            str(pace) if pace.reason else "",
-                            hands.rewrite(some_keys, pace.batch_size),
-                        )
-                    )
-                    continue
-                share = begun.popleft()
+                    told = str(pace) if pace.reason else ""
+                    if hands.deal is not None and len(dealt) < hands.dealt and not pace.rest:
+                        given = hands.deal(some_keys, pace.batch_size)
+                        dealt.append(_Share(len(some_keys), at, told, given.outcome, given.is_done))
+                        continue
+                    share = _Share(len(some_keys), at, told, hands.rewrite(some_keys, pace.batch_size), lambda: True)
                 some = yield from share.doing
                 walk.add(some)
                 seen += share.count
