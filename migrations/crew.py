@@ -8,13 +8,16 @@ module, so that any executor of ``concurrent.futures`` serves, also one whose me
 import multiprocessing
 import os
 import signal
+import sys
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import BrokenExecutor, CancelledError, Executor, Future, ProcessPoolExecutor
 from dataclasses import dataclass, replace
 from functools import cache
-from types import TracebackType
-from typing import Final, Self
+from multiprocessing.context import SpawnContext, SpawnProcess
+from multiprocessing.process import BaseProcess
+from types import ModuleType, TracebackType
+from typing import Any, Final, Self, cast
 
 from redis_models.batches import Batches, Pause
 from redis_models.client import SyncClient, run
@@ -203,8 +206,26 @@ def processors() -> int:
 
 def new_pool(size: int) -> Executor:
     """Make processes of this machine. They end with this one, also where it is killed, and leave Ctrl-C to it."""
-    # Forked, they would have the locks of this one's threads, for ever.
-    return ProcessPoolExecutor(size, multiprocessing.get_context("spawn"), _begin)
+    return ProcessPoolExecutor(size, _Context(), _begin)
+
+
+class _Member(SpawnProcess):
+    """A process that does not import the script that is run, which may begin a run where it stands."""
+
+    @staticmethod
+    def _Popen(process_obj: BaseProcess) -> Any:
+        main = sys.modules["__main__"]
+        sys.modules["__main__"] = ModuleType("__main__")
+        try:
+            return cast(Any, SpawnProcess)._Popen(process_obj)
+        finally:
+            sys.modules["__main__"] = main
+
+
+class _Context(SpawnContext):
+    """How members are started. Forked, they would have the locks of this process's threads, for ever."""
+
+    Process = _Member
 
 
 def _checksums(chain: Chain) -> tuple[str, ...]:

@@ -195,6 +195,18 @@ def test_what_members_cannot_rewrite_goes_to_quarantine_with_its_reason(shop: Sh
     assert {key for key, one in shop.project.records().items() if one["_v"] != b"3"} == {"customer:7"}
 
 
+def test_members_do_not_run_the_script_that_is_run(shop: Shop) -> None:
+    shop.hurry()
+    arguments = ("migrate", *_CREW, "--yes", "--allow-destructive")
+    shop.project.write("release.py", f"from redis_models.cli.main import main\nraise SystemExit(main({arguments}))\n")
+
+    ran = shop.project.run_apart("release.py")
+
+    assert ran.code == 0, ran.err
+    assert len(shop.workers()) > 1
+    shop.assert_finished()
+
+
 def test_an_executor_of_the_settings_does_the_work(shop: Shop) -> None:
     shop.hurry()
     settings = shop.project.root / "shop/settings.py"
