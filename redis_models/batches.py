@@ -168,7 +168,7 @@ def refused(error: ResponseError) -> RedisModelsError:
             return build(error)
     if _DENIED_IN_A_SCRIPT.search(str(error)):
         return _no_permission(error)
-    if str(error).startswith(_PASSING):
+    if str(error).startswith(_PASSING) or (found and found[1].startswith(_PASSING)):
         return _busy(error)
     if "same slot" in str(error):
         return ServerRefusedError(
