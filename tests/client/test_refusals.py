@@ -96,9 +96,19 @@ async def test_a_replica_reads_and_refuses_writes(new_server: NewServer, models_
     await store.aclose()
 
 
-def _spin(server: Any) -> None:
-    with server.client() as admin, contextlib.suppress(redis.ResponseError):
-        admin.eval("while true do end", 0)
+def _keep_busy(server: Any, admin: Any) -> threading.Thread:
+    """Let a script run without end, and wait until the server says so; give the thread that waits for it."""
+
+    def spin() -> None:
+        with server.client() as client, contextlib.suppress(redis.RedisError):
+            client.eval("while true do end", 0)
+
+    thread = threading.Thread(target=spin, daemon=True)
+    thread.start()
+    with pytest.raises(redis.ResponseError, match="BUSY"):
+        while True:
+            admin.ping()
+    return thread
 
 
 @pytest.mark.parametrize("code", ["BUSY", "Link with MASTER is down", "NOREPLICAS"])
@@ -108,27 +118,29 @@ async def test_a_server_that_can_do_nothing_now_is_reported_and_nothing_is_appli
     server = new_server("--lua-time-limit", "20")
     item, _ = models_of(store := Store.from_url(server.url))
     await item.insert(item(id="kept"))
-    spinning = threading.Thread(target=_spin, args=(server,))
+    spinning: threading.Thread | None = None
     with server.client() as admin:
         if code == "BUSY":
-            spinning.start()
+            spinning = _keep_busy(server, admin)
         elif "MASTER" in code:
             admin.config_set("replica-serve-stale-data", "no")
             admin.execute_command("REPLICAOF", "127.0.0.1", "1")
         else:
             admin.config_set("min-replicas-to-write", 1)
 
-        for error in await _refusals(models_of, Store.from_url(server.url)):
-            assert isinstance(error, ServerBusyError)
-            assert code in str(error)
-            assert "nothing of it was executed, try again later" in str(error)
-        if code == "BUSY":
-            admin.execute_command("SCRIPT", "KILL")
-            spinning.join()
-        elif "MASTER" in code:
-            admin.execute_command("REPLICAOF", "NO", "ONE")
-        else:
-            admin.config_set("min-replicas-to-write", 0)
+        try:
+            for error in await _refusals(models_of, Store.from_url(server.url)):
+                assert isinstance(error, ServerBusyError)
+                assert code in str(error)
+                assert "nothing of it was executed, try again later" in str(error)
+        finally:
+            if spinning is not None:
+                admin.execute_command("SCRIPT", "KILL")
+                spinning.join()
+            elif "MASTER" in code:
+                admin.execute_command("REPLICAOF", "NO", "ONE")
+            else:
+                admin.config_set("min-replicas-to-write", 0)
     item, _ = models_of(store)
 
     assert [one.id for one in await item.select()] == ["kept"]
