@@ -128,6 +128,17 @@ class Crew:
             # What a member does meanwhile is whole; its lease is over soon, and then it changes nothing.
             self._executor.shutdown(wait=kind is None)
 
+    def recalled(self) -> Batches[None]:
+        """Take back what no member has begun, and wait for the rest.
+
+        What is left of a walk that broke off would have the run's own fence, and could undo what its next leg does.
+        """
+        for future in self._pending:
+            future.cancel()
+        while not all(future.done() for future in self._pending):
+            yield Pause(_LOOK_S)
+        self._pending.clear()
+
     def knows(self, app: str, start: str, route: Route) -> bool:
         """Whether a member finds the same route in the project's files; it has none for a plan without files."""
         known = routes_of(self._chains[app]).get(start)

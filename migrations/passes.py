@@ -192,6 +192,8 @@ class Runner:
         done.changed = self.journal.changed if self.journal.model == work.label else 0
         while rounds < _ROUNDS:
             try:
+                if self.policy.crew is not None:
+                    yield from self.policy.crew.recalled()
                 run_id = yield from server_run_id()
                 cursor, seen = self._resumed(work.label, run_id)
                 is_first = cursor == "0" and done.changed == 0

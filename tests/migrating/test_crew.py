@@ -3,14 +3,17 @@
 import os
 import signal
 import sys
+import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from redis_models.batches import Pause
 from redis_models.errors import DriftError
-from redis_models.migrations.crew import Share, rewrite_share
+from redis_models.migrations.crew import Crew, Share, rewrite_share
 from redis_models.migrations.rewriting import Fence
 
 _COUNT = 900
@@ -193,6 +196,21 @@ def test_what_members_cannot_rewrite_goes_to_quarantine_with_its_reason(shop: Sh
     assert "customer:7" in listed.out
     assert "in debt" in listed.out
     assert {key for key, one in shop.project.records().items() if one["_v"] != b"3"} == {"customer:7"}
+
+
+def test_before_a_walk_begins_anew_nothing_of_the_one_before_is_under_way() -> None:
+    with ThreadPoolExecutor(1) as executor:
+        crew, over = Crew(1, "shop.settings", {}, 0, lambda _: executor, lambda _: None), threading.Event()
+        pending: Any = crew._pending
+        pending |= {executor.submit(over.wait), executor.submit(over.wait)}
+        recalled = crew.recalled()
+
+        waits = [isinstance(next(recalled), Pause) for _ in range(3)]
+        over.set()
+
+        assert waits == [True, True, True]
+        assert all(isinstance(one, Pause) for one in recalled)  # until the one that was begun has ended
+        assert not pending
 
 
 def test_members_do_not_run_the_script_that_is_run(shop: Shop) -> None:
