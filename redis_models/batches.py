@@ -4,7 +4,8 @@ An operation is a generator that yields a list of commands and is sent the list 
 A driver (``client``) moves it along. A reply that is an error arrives as an exception object in its place, because
 what one refused command means for the others only the operation knows. A batch may be sent again after a broken
 connection, so all its commands must be repeatable: executed twice, they leave what they leave executed once. One whose
-commands are not says so, as ``Once``.
+commands are not says so, as ``Once``. One whose replies can wait says so, as ``Ahead``, and the operation goes on while
+the server works.
 """
 
 import re
@@ -37,6 +38,7 @@ from .errors import (
 )
 
 __all__ = [
+    "Ahead",
     "Argument",
     "Batches",
     "Command",
@@ -45,6 +47,7 @@ __all__ = [
     "Reply",
     "Script",
     "call",
+    "call_again",
     "check",
     "hash_of",
     "load_script",
@@ -65,6 +68,17 @@ class Once(tuple[Command, ...]):
 
     Sent again only where none of it can have been executed: nothing was sent, or the server was loading its data.
     Otherwise a broken connection is an error at once, which says that what was sent may have been executed.
+    """
+
+    __slots__ = ()
+
+
+class Ahead(tuple[Command, ...]):
+    """A batch whose replies the operation does not wait for: it goes on while the server executes them.
+
+    It gets an empty list, which has the replies when the *next* batch has been yielded, of whatever kind; one without
+    commands will do. All such batches of an operation are executed in their order, also after a broken connection. A
+    driver that cannot do so may exchange them as any other: then the list has the replies at once.
     """
 
     __slots__ = ()
@@ -122,18 +136,33 @@ def call(script: Script, commands: Sequence[Command], *, once: bool = False) -> 
         One round trip; two more after a restart of the server or SCRIPT FLUSH.
     """
     replies = yield Once(commands) if once else commands
-    missing = [place for place, reply in enumerate(replies) if isinstance(reply, NoScriptError)]
-    if missing:
-        load: Command = ("SCRIPT", "LOAD", script.source)
-        rest = [load, *(commands[place] for place in missing)]
-        again = yield Once(rest) if once else rest
-        check(again[:1])
-        for place, reply in zip(missing, again[1:], strict=True):
-            if isinstance(reply, NoScriptError):  # somebody flushed them between the two; an EVAL brings its own
-                last: list[Command] = [("EVAL", script.source, *commands[place][2:])]
-                [reply] = yield Once(last) if once else last
-            replies[place] = reply
+    yield from call_again(script, commands, replies, once=once)
     return replies
+
+
+def call_again(
+    script: Script, commands: Sequence[Command], replies: list[Reply], *, once: bool = False
+) -> Batches[None]:
+    """Call a script again where the server did not have it; the new replies take their places among the first.
+
+    Args:
+        script: What is called.
+        commands: Its calls, of ``Script.command``.
+        replies: What they gave.
+        once: As for ``call``.
+    """
+    missing = [place for place, reply in enumerate(replies) if isinstance(reply, NoScriptError)]
+    if not missing:
+        return
+    load: Command = ("SCRIPT", "LOAD", script.source)
+    rest = [load, *(commands[place] for place in missing)]
+    again = yield Once(rest) if once else rest
+    check(again[:1])
+    for place, reply in zip(missing, again[1:], strict=True):
+        if isinstance(reply, NoScriptError):  # somebody flushed them between the two; an EVAL brings its own
+            last: list[Command] = [("EVAL", script.source, *commands[place][2:])]
+            [reply] = yield Once(last) if once else last
+        replies[place] = reply
 
 
 def hash_of(reply: Reply) -> dict[str, bytes]:

@@ -7,35 +7,22 @@ repeated only while nothing of it was sent, or the server answered that it is lo
 """
 
 import asyncio
-import builtins
 import time
-from collections.abc import Callable, Iterator, Sequence
-from typing import Any, Final, Protocol, TypeVar, cast
+from collections.abc import Sequence
+from typing import Any, Protocol, TypeVar, cast
 
-import hiredis
 import redis
 import redis.asyncio
-from redis.exceptions import (
-    AuthenticationError,
-    BusyLoadingError,
-    ConnectionError,
-    RedisError,
-    ResponseError,
-    TimeoutError,
-)
 
-from .batches import Argument, Batches, Command, Once, Pause, Reply
-from .connections import is_fake
-from .errors import RedisModelsError, ServerRefusedError, ServerUnreachableError
+from . import wire
+from .batches import Ahead, Batches, Command, Pause, Reply
+from .flights import AsyncFlights, SyncFlights
 from .pools import AsyncPool, SyncPool
+from .trial import BROKEN, Trial
 
 __all__ = ["AsyncClient", "AsyncDriver", "Driver", "SyncClient", "run", "run_async"]
 
 Result = TypeVar("Result")
-_PAUSES: Final = (0.02, 0.1, 0.4)  # seconds before each new try after a broken connection
-_BROKEN: Final = (OSError, RedisError)
-_PIECE: Final = 16 * 1024  # bytes sent at a time; servers read no more at once
-_PACK: Final[Callable[[Command], bytes]] = cast(Any, hiredis).pack_command  # whose signature says a tuple of one
 
 
 class Driver(Protocol):
@@ -52,32 +39,52 @@ class AsyncDriver(Protocol):
 
 def run(driver: Driver, batches: Batches[Result]) -> Result:
     """Move an operation to its end, blocking."""
+    flights: SyncFlights | None = None
     try:
         commands = next(batches)
         while True:
             try:
-                replies = driver.exchange(commands)
+                if isinstance(commands, Ahead) and isinstance(driver, SyncClient):
+                    flights = flights or SyncFlights(driver)
+                    replies = flights.send(commands)
+                else:
+                    if flights is not None:
+                        flights.land()
+                    replies = driver.exchange(commands)
             except BaseException as exc:  # a cancellation too: the operation must know that its outcome is open
                 commands = batches.throw(exc)
             else:
                 commands = batches.send(replies)
     except StopIteration as end:
         return cast(Result, end.value)
+    finally:
+        if flights is not None:
+            flights.end()
 
 
 async def run_async(driver: AsyncDriver, batches: Batches[Result]) -> Result:
     """Move an operation to its end, in the running loop."""
+    flights: AsyncFlights | None = None
     try:
         commands = next(batches)
         while True:
             try:
-                replies = await driver.exchange(commands)
+                if isinstance(commands, Ahead) and isinstance(driver, AsyncClient):
+                    flights = flights or AsyncFlights(driver)
+                    replies = await flights.send(commands)
+                else:
+                    if flights is not None:
+                        await flights.land()
+                    replies = await driver.exchange(commands)
             except BaseException as exc:  # a cancellation too: the operation must know that its outcome is open
                 commands = batches.throw(exc)
             else:
                 commands = batches.send(replies)
     except StopIteration as end:
         return cast(Result, end.value)
+    finally:
+        if flights is not None:
+            await flights.end()
 
 
 class SyncClient:
@@ -88,11 +95,15 @@ class SyncClient:
         address: What errors call the server, without a password.
         timeout_s: How long to wait for a free connection, and how long one batch may take, in seconds; a server that
             sends nothing is given up after the ``socket_timeout`` of ``client``.
+
+    Attributes:
+        pool: Its connections.
+        address, timeout_s: As given.
     """
 
     def __init__(self, client: redis.Redis, address: str, timeout_s: float | None = None) -> None:
-        self._pool = SyncPool(cast(Any, client).connection_pool, timeout_s)
-        self._address, self._timeout_s = address, timeout_s
+        self.pool = SyncPool(cast(Any, client).connection_pool, timeout_s)
+        self.address, self.timeout_s = address, timeout_s
 
     def exchange(self, commands: Sequence[Command]) -> list[Reply]:
         """Send ``commands`` in one piece and read all their replies, errors in their places.
@@ -110,40 +121,36 @@ class SyncClient:
         while True:
             is_sent = False
             try:
-                connection = self._pool.take()
+                connection = self.pool.take()
                 is_sent = True
                 return self._speak(connection, commands)
-            except _BROKEN as exc:
-                trial = trial or _Trial(commands, self._address)
+            except BROKEN as exc:
+                trial = trial or Trial(commands, self.address)
                 trial.is_sent = is_sent
                 time.sleep(trial.pause_after(exc))  # else all clients would come back at one moment
 
+    def until(self) -> float | None:
+        """When a batch that begins now must be over, by ``time.monotonic``."""
+        return None if self.timeout_s is None else time.monotonic() + self.timeout_s
+
     def new_plain(self) -> redis.Redis:
         """Make a client of redis-py for the same server, that answers bytes and sends nothing twice; yours to close."""
-        return redis.Redis.from_pool(self._pool.new_plain())
+        return redis.Redis.from_pool(self.pool.new_plain())
 
     def close(self) -> None:
         """Close the connections; those in use, when they have their replies."""
-        self._pool.close()
+        self.pool.close()
 
     def _speak(self, connection: Any, commands: Sequence[Command]) -> list[Reply]:
-        until = None if self._timeout_s is None else time.monotonic() + self._timeout_s
+        until = self.until()
         try:
-            for piece in _pieces(commands):
-                connection.send_packed_command([piece], check_health=False)
-            count, replies = len(commands), list[Reply]()
-            while len(replies) < count:
-                if until is not None and time.monotonic() > until:
-                    raise TimeoutError("replies came too slowly")
-                try:
-                    replies.append(connection.read_response(disable_decoding=True))
-                except ResponseError as exc:
-                    replies.append(_told(exc, connection))
+            wire.send(connection, commands)
+            replies = wire.receive(connection, len(commands), until)
         except BaseException:
             # Unread replies would answer the next batch on this connection.
-            self._pool.drop(connection)
+            self.pool.drop(connection)
             raise
-        self._pool.give(connection)
+        self.pool.give(connection)
         return replies
 
 
@@ -154,11 +161,15 @@ class AsyncClient:
         client: Where its pool connects to, this does; nothing else of it is used, so it may belong to any loop.
         address: What errors call the server, without a password.
         timeout_s: How long one batch may take, in seconds, waiting for a free connection included; None for ever.
+
+    Attributes:
+        pool: Its connections.
+        address, timeout_s: As given.
     """
 
     def __init__(self, client: redis.asyncio.Redis, address: str, timeout_s: float | None = None) -> None:
-        self._pool = AsyncPool(cast(Any, client).connection_pool)
-        self._address, self._timeout_s = address, timeout_s
+        self.pool = AsyncPool(cast(Any, client).connection_pool)
+        self.address, self.timeout_s = address, timeout_s
 
     async def exchange(self, commands: Sequence[Command]) -> list[Reply]:
         """Send ``commands`` in one piece and read all their replies, errors in their places.
@@ -172,121 +183,27 @@ class AsyncClient:
             if isinstance(commands, Pause):
                 await asyncio.sleep(commands.seconds)
             return []
-        trial = _Trial(commands, self._address)
+        trial = Trial(commands, self.address)
         while True:
             try:
                 trial.is_sent = False
-                async with asyncio.timeout(self._timeout_s):
-                    connection = await self._pool.take()
+                async with asyncio.timeout(self.timeout_s):
+                    connection = await self.pool.take()
                     trial.is_sent = True
                     return await self._speak(connection, commands)
-            except _BROKEN as exc:
+            except BROKEN as exc:
                 await asyncio.sleep(trial.pause_after(exc))
 
     async def aclose(self) -> None:
         """Close the connections; those in use, when they have their replies."""
-        await self._pool.aclose()
+        await self.pool.aclose()
 
     async def _speak(self, connection: Any, commands: Sequence[Command]) -> list[Reply]:
         try:
-            for piece in _pieces(commands):
-                await connection.send_packed_command([piece], check_health=False)
-            count, replies = len(commands), list[Reply]()
-            while len(replies) < count:
-                try:
-                    replies.append(await connection.read_response(disable_decoding=True))
-                except ResponseError as exc:
-                    replies.append(_told(exc, connection))
+            await wire.send_async(connection, commands)
+            replies = await wire.receive_async(connection, len(commands))
         except BaseException:
-            await self._pool.drop(connection)
+            await self.pool.drop(connection)
             raise
-        await self._pool.give(connection)
+        await self.pool.give(connection)
         return replies
-
-
-class _Trial:
-    """The tries of one batch: what may have become of it, and whether there is another one.
-
-    Attributes:
-        is_sent: Whether something of the batch may have been sent in this try.
-    """
-
-    __slots__ = ("_address", "_commands", "_is_left_open", "_pauses", "is_sent")
-
-    def __init__(self, commands: Sequence[Command], address: str) -> None:
-        self._commands, self._address = commands, address
-        self._pauses = iter(_PAUSES)
-        self.is_sent = self._is_left_open = False
-
-    def pause_after(self, exc: Exception) -> float:
-        """Give the seconds to wait before the next try, or raise our own error if there is none."""
-        cause = _unwrapped(exc)
-        is_refused = isinstance(cause, BusyLoadingError) and len(self._commands) == 1
-        self._is_left_open |= self.is_sent and not is_refused
-        pause = next(self._pauses, None)
-        if pause is None or not _is_worth_a_retry(cause) or (self._is_left_open and isinstance(self._commands, Once)):
-            raise _unreachable(cause, self._address, self._is_left_open) from cause
-        return pause
-
-
-def _pieces(commands: Sequence[Command]) -> Iterator[bytes]:
-    """Pack commands, and give them in pieces: the server begins with the first while the next is packed."""
-    if len(commands) == 1:
-        yield _packed(commands[0])
-        return
-    piece, size = list[bytes](), 0
-    for command in commands:
-        packed = _packed(command)
-        piece.append(packed)
-        size += len(packed)
-        if size >= _PIECE:
-            yield b"".join(piece)
-            piece, size = [], 0
-    if piece:
-        yield b"".join(piece)
-
-
-def _packed(command: Command) -> bytes:
-    try:
-        return _PACK(command)
-    except UnicodeEncodeError:  # names that are no UTF-8 were read from the server, and go back as they came
-        return _PACK(tuple(map(_as_read, command)))
-
-
-def _as_read(argument: Argument) -> Argument:
-    return argument.encode("utf-8", "surrogateescape") if isinstance(argument, str) else argument
-
-
-def _told(error: ResponseError, connection: object) -> ResponseError:
-    """Say the cure where fakeredis cannot run scripts; it answers as a server without the command would.
-
-    Raises:
-        AuthenticationError: The server wants a password, which Redis 7.0 says otherwise where the command is long.
-    """
-    if "unauthenticated" in str(error):
-        raise AuthenticationError(str(error)) from None  # the cause would be taken for what a greeting hid
-    if str(error).startswith("unknown command") and is_fake(type(connection)):
-        return ResponseError(f"fakeredis needs its lua extra: pip install 'fakeredis[lua]' ({error})")
-    return error
-
-
-def _unwrapped(exc: Exception) -> BaseException:
-    """redis-py's asyncio connections hide what went wrong in the greeting, as a wrong password, in another error."""
-    return exc.__cause__ if isinstance(exc.__cause__, RedisError) else exc
-
-
-def _is_worth_a_retry(exc: BaseException) -> bool:
-    if isinstance(exc, (AuthenticationError, TimeoutError, builtins.TimeoutError)):
-        return False  # the first will not change; the others have used up the time already
-    return isinstance(exc, (ConnectionError, BusyLoadingError, OSError))
-
-
-def _unreachable(exc: BaseException, address: str, is_left_open: bool) -> RedisModelsError:
-    if isinstance(exc, AuthenticationError):
-        return ServerRefusedError(f"{address} refuses the user name or password ({exc}); correct it in REDIS_URL")
-    fate = "what was sent may have been executed" if is_left_open else "nothing was sent"
-    if isinstance(exc, (TimeoutError, builtins.TimeoutError)):
-        return ServerUnreachableError(f"{address} did not answer in time; {fate}", is_left_open)
-    if is_left_open:
-        return ServerUnreachableError(f"{address} cannot be reached any more ({exc}); {fate}", is_left_open)
-    return ServerUnreachableError(f"{address} cannot be reached ({exc}); start the server, or correct REDIS_URL")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final, TypeVar, cast
 from redis.exceptions import NoPermissionError, ResponseError
 
 from . import partial
-from .batches import Batches, Reply, call, check, hash_of, load_script, refused, send
+from .batches import Ahead, Batches, Command, Reply, call, check, hash_of, load_script, refused, send
 from .errors import (
     ConflictError,
     DataError,
@@ -112,23 +112,40 @@ def fetch(
     found: list[Found] = []
     for start in range(0, len(keys), READ_CHUNK):
         chunk = keys[start : start + READ_CHUNK]
-        if names is None and shape.takes_extras:
-            whole = yield [("HGETALL", key) for key in chunk]
-            found += [_opened_whole(shape, upgrader, None, key, reply) for key, reply in zip(chunk, whole, strict=True)]
-            yield from _write_back(shape, upgrader, chunk, whole)
-            continue
-        names = shape.names if names is None else names
-        replies = yield [("HMGET", key, STAMP, *names) for key in chunk]
-        records = [_opened(shape, names, key, reply) for key, reply in zip(chunk, replies, strict=True)]
-        unsettled = [place for place, one in enumerate(records) if one is None or isinstance(one, RecordTooOldError)]
-        if unsettled:
-            # Whole: an upgrade needs the fields of old, and a record may have none of those that were asked for.
-            whole = yield [("HGETALL", chunk[place]) for place in unsettled]
-            for place, reply in zip(unsettled, whole, strict=True):
-                records[place] = _opened_whole(shape, upgrader, names, chunk[place], reply)
-            yield from _write_back(shape, upgrader, [chunk[place] for place in unsettled], whole)
-        found += records
+        found += yield from _settled(shape, upgrader, names, chunk, (yield _asking(shape, names, chunk)))
     return found
+
+
+def _asking(shape: Shape[M], names: Sequence[str] | None, keys: Sequence[str]) -> list[Command]:
+    """Give what asks for the fields of some records."""
+    if names is None and shape.takes_extras:
+        return [("HGETALL", key) for key in keys]
+    asked = (*(shape.names if names is None else names), STAMP)
+    return [("HMGET", key, *asked) for key in keys]
+
+
+def _settled(
+    shape: Shape[M],
+    upgrader: Upgrader | None,
+    names: Sequence[str] | None,
+    keys: Sequence[str],
+    replies: Sequence[Reply],
+) -> Batches[list[Found]]:
+    """Give what the replies to ``_asking`` say of records; where they do not say enough, ask again."""
+    if names is None and shape.takes_extras:
+        whole = [_opened_whole(shape, upgrader, None, key, one) for key, one in zip(keys, replies, strict=True)]
+        yield from _write_back(shape, upgrader, keys, replies)
+        return whole
+    names = shape.names if names is None else names
+    records = [_opened(shape, names, key, reply) for key, reply in zip(keys, replies, strict=True)]
+    unsettled = [place for place, one in enumerate(records) if one is None or isinstance(one, RecordTooOldError)]
+    if unsettled:
+        # Whole: an upgrade needs the fields of old, and a record may have none of those that were asked for.
+        again = yield [("HGETALL", keys[place]) for place in unsettled]
+        for place, reply in zip(unsettled, again, strict=True):
+            records[place] = _opened_whole(shape, upgrader, names, keys[place], reply)
+        yield from _write_back(shape, upgrader, [keys[place] for place in unsettled], again)
+    return records
 
 
 def select(
@@ -204,9 +221,12 @@ def count(shape: Shape[M]) -> Batches[int]:
 
 def index_after(shape: Shape[M], after: str | None, limit: int) -> Batches[list[str]]:
     """Give the next ``limit`` record keys of the index after ``after``, or the first: stable while others write."""
-    start = "-" if after is None else f"({after}"
-    [reply] = yield [("ZRANGEBYLEX", shape.keys.index, start, "+", "LIMIT", 0, limit)]
+    [reply] = yield [_asking_index(shape, after, limit)]
     return _members(shape, reply)
+
+
+def _asking_index(shape: Shape[M], after: str | None, limit: int) -> Command:
+    return ("ZRANGEBYLEX", shape.keys.index, "-" if after is None else f"({after}", "+", "LIMIT", 0, limit)
 
 
 def loaded(shape: Shape[M], key: str, record: Found) -> M:
@@ -241,17 +261,13 @@ def _gather(
     make: Callable[[str, Found], Made],
     bad: list[DataError] | None,
 ) -> Batches[list[Made]]:
-    """Read page after page until enough records are met; those that are gone do not count, and leave the index."""
+    """Read page after page until enough records are met; those that are gone do not count, and leave the index.
+
+    While the server reads one page, the records of the page before are made.
+    """
     made: list[Made] = []
-    met, passed, last = 0, selection.skip, selection.after
-    if selection.keys is not None:
-        passed = yield from _place_after(selection.keys, selection.skip)
-    while (size := selection.size_after(met)) > 0:
-        page = yield from _page(shape, selection, passed, last, size)
-        found = yield from fetch(shape, upgrader, page, names)
-        gone = [key for key, record in zip(page, found, strict=True) if record is None]
-        if gone and selection.keys is None:
-            yield from _sweep(shape, gone)
+
+    def make_all(page: Sequence[str], found: Sequence[Found]) -> None:
         for key, record in zip(page, found, strict=True):
             if record is not None:
                 try:
@@ -260,12 +276,41 @@ def _gather(
                     if bad is None:
                         raise
                     bad.append(exc)
+
+    met, passed = 0, selection.skip
+    if selection.keys is not None:
+        passed = yield from _place_after(selection.keys, selection.skip)
+    size = selection.size_after(met)
+    page = yield from _page(shape, selection, passed, selection.after, size)
+    former: tuple[Sequence[str], list[Found]] = (), []
+    while page:
+        passed += len(page)
+        # How many more will be wanted if none of these is gone; the index is asked for them with these.
+        more = selection.size_after(met + len(page)) if len(page) == size else 0
+        asking = _asking(shape, names, page)
+        if more and selection.keys is None:
+            asking.append(_asking_index(shape, page[-1], more))
+        replies = yield Ahead(asking)
+        make_all(*former)
+        yield ()
+        found = yield from _settled(shape, upgrader, names, page, replies[: len(page)])
+        former = page, found
+        gone = [key for key, record in zip(page, found, strict=True) if record is None]
+        if gone and selection.keys is None:
+            yield from _sweep(shape, gone)
         if len(page) < size:
             break
-        met, passed, last = met + len(page) - len(gone), passed + len(page), page[-1]
-        if gone and selection.keys is None and 0 < selection.size_after(met) < READ_CHUNK:
+        met += len(page) - len(gone)
+        size = selection.size_after(met)
+        if gone and selection.keys is None and 0 < size < READ_CHUNK:
             # Where some are gone more are; a page of one must not meet thousands of them one by one.
-            yield from _sweep(shape, (yield from index_after(shape, last, _SWEPT)))
+            yield from _sweep(shape, (yield from index_after(shape, page[-1], _SWEPT)))
+            more = 0
+        if more == size and selection.keys is None:
+            page = _members(shape, replies[-1])
+        else:
+            page = yield from _page(shape, selection, passed, page[-1], size)
+    make_all(*former)
     return made
 
 
@@ -282,6 +327,9 @@ def _place_after(keys: Sequence[str], skip: int) -> Batches[int]:
 
 
 def _page(shape: Shape[M], selection: Selection, passed: int, last: str | None, size: int) -> Batches[Sequence[str]]:
+    """Give the keys of the next records: in the order wanted, the first ``passed`` of which were met, or of the index."""
+    if size <= 0:
+        return ()
     if selection.keys is not None:
         return selection.keys[passed : passed + size]
     if last is not None:
@@ -295,10 +343,11 @@ def _opened(shape: Shape[M], names: Sequence[str], key: str, reply: Reply) -> Fo
     """Give what the reply of HMGET says of a record: RecordTooOldError, or None, where more must be read."""
     if isinstance(reply, ResponseError):
         return _refused(key, reply)
-    stamp, *raws = cast("list[bytes | None]", reply)
+    raws = cast("list[bytes | None]", reply)
+    stamp = raws[-1]
     if stamp == shape.stamp and None not in raws:
-        return dict(zip(names, cast("list[bytes]", raws), strict=True))
-    record = {name: raw for name, raw in zip(names, raws, strict=True) if raw is not None}
+        return dict(zip(names, cast("list[bytes]", raws), strict=False))  # the stamp comes last
+    record = {name: raw for name, raw in zip(names, raws, strict=False) if raw is not None}
     if stamp == shape.stamp:
         return record
     if stamp is None and not record:

@@ -21,6 +21,10 @@ __all__ = ["Change", "Remembered", "remember", "remembered", "saved", "values_of
 M = TypeVar("M", bound="Model")
 _MAKING: Final = Lock()  # of locks
 _NOTHING: Final[dict[str, bytes]] = {}
+_SET: Final = object.__setattr__
+# What ``Remembered`` is made of. Thousands of instances are read for one that is changed, so that they keep this first:
+# the garbage collector has to look after objects, but not after a tuple of plain values.
+_Made = tuple[str, object, dict[str, bytes], dict[str, object], dict[str, bytes], bool]
 # Types whose values cannot change inside: the same object has the same stored bytes.
 _ATOMS: Final = frozenset({NoneType, bool, int, float, str, bytes, date, datetime, time, timedelta, Decimal, UUID})
 
@@ -57,10 +61,16 @@ class Remembered:
     __slots__ = ("_doubted", "_insides", "_is_checked", "_lock", "_pk", "_unstored", "_values", "key", "stored")
 
     def __init__(
-        self, key: str, pk: object, stored: dict[str, bytes], values: dict[str, object], unstored: dict[str, bytes]
+        self,
+        key: str,
+        pk: object,
+        stored: dict[str, bytes],
+        values: dict[str, object],
+        unstored: dict[str, bytes],
+        is_checked: bool,
     ) -> None:
         self.key, self.stored, self._pk, self._values, self._unstored = key, stored, pk, values, unstored
-        self._is_checked = False  # whether ``_values`` are known to be what ``stored`` stands for
+        self._is_checked = is_checked  # whether ``_values`` are known to be what ``stored`` stands for
         # Made when they are needed: thousands of instances are loaded for one that is changed.
         self._doubted: frozenset[str] = frozenset()  # stored fields of which a write may have been executed, or not
         self._insides: dict[str, tuple[object, ...]] | None = None  # of containers, as they were when they were stored
@@ -177,8 +187,8 @@ class Remembered:
 
 def remembered(instance: "Model") -> Remembered | None:
     """Give what ``instance`` remembers; None if it was neither read nor written."""
-    found: Remembered | None = getattr(instance, "__record__", None)
-    return found
+    found: Remembered | _Made | None = getattr(instance, "__record__", None)
+    return _unfolded(instance) if type(found) is tuple else cast("Remembered | None", found)
 
 
 def remember(shape: Shape[M], instance: M, key: str, stored: dict[str, bytes]) -> None:
@@ -193,18 +203,28 @@ def remember(shape: Shape[M], instance: M, key: str, stored: dict[str, bytes]) -
                     unstored[field.name] = shape.encode_field(field, value)
                 except DataError:
                     continue  # a default that cannot be stored is the next save's affair
-    pk = getattr(instance, shape.primary_key)
-    known = Remembered(key, pk, stored, values_of(instance), unstored)
-    object.__setattr__(instance, "__record__", known)
-    # Says nothing of its own; but looking for it where it is not set costs more than the assignment that asks.
-    object.__setattr__(instance, "__auto__", (None, None))
+    values = values_of(instance)
+    folded: _Made = (key, values[shape.primary_key], stored, values, unstored, False)
+    _SET(instance, "__record__", folded)
 
 
 def saved(shape: Shape[M], instance: M, key: str, stored: dict[str, bytes], values: dict[str, object]) -> None:
     """Have ``instance`` remember the whole record that it was written to, and the ``values`` that it was made of."""
-    known = Remembered(key, values[shape.primary_key], stored, values, {})
-    known._is_checked = True
-    object.__setattr__(instance, "__record__", known)
+    folded: _Made = (key, values[shape.primary_key], stored, values, _NOTHING, True)
+    _SET(instance, "__record__", folded)
+
+
+def _unfolded(instance: "Model") -> Remembered:
+    with _MAKING:
+        found: Remembered | _Made = cast(Any, instance).__record__
+        if isinstance(found, Remembered):  # another thread was faster
+            return found
+        known = Remembered(*found)
+        if getattr(instance, "__auto__", None) is None:
+            # Says nothing of its own; but looking for it where it is not set costs more than the assignment that asks.
+            _SET(instance, "__auto__", (None, None))
+        _SET(instance, "__record__", known)
+        return known
 
 
 def _write_anyway(shape: Shape[Any], instance: "Model", change: Change, names: Iterable[str]) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
 from pydantic import BaseModel, ValidationError
 
-from . import reading, writing
+from . import inserting, reading, writing
 from .batches import Batches
 from .errors import DataError, EncodeError, InvalidPrimaryKeyError, UnboundModelError
 from .lifespan import FOREVER, KEEP, LifeArgument, LifeSpan, life_argument, life_of_new
@@ -133,7 +133,7 @@ class Verbs(Generic[M]):
                 reason = f"it is a {kind}, of whose fields this table has not all; use {kind}.insert"
                 raise EncodeError(name, "insert", one, reason)
         life = self._life(life_span)
-        return (yield from writing.insert(self.shape, self.upgrader, some, life, _checked(name, only)))
+        return (yield from inserting.insert(self.shape, self.upgrader, some, life, _checked(name, only)))
 
     def save(
         self, instance: M, life_span: LifeSpan | None = KEEP, *, only: Only = None, if_unchanged: bool = False
@@ -151,7 +151,7 @@ class Verbs(Generic[M]):
             raise ValueError(f"{name}.save: if_unchanged and only={only!r} contradict each other; give one of them")
         if life_span is KEEP:  # there is nothing to keep where there is no record
             life = life_of_new(self._life(None))
-        yield from writing.insert(self.shape, self.upgrader, [instance], life, "new" if if_unchanged else only)
+        yield from inserting.insert(self.shape, self.upgrader, [instance], life, "new" if if_unchanged else only)
 
     def sync(self, instance: M, assigned: str) -> Batches[None]:
         """Write a field that was assigned, and what else changed."""

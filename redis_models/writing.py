@@ -5,8 +5,7 @@ version, and one of an older version is brought up before it is written. Deletin
 know nothing of a record's fields, and take records of any version.
 """
 
-from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar, cast
@@ -25,7 +24,7 @@ from .errors import (
 )
 from .lifespan import LifeArgument
 from .reading import index_after, no_index
-from .remembered import Change, Remembered, remembered, saved, values_of
+from .remembered import Change, Remembered
 from .shape import STAMP, Shape, stored_version
 from .store import Upgrader
 
@@ -39,7 +38,6 @@ __all__ = [
     "delete_all",
     "expire",
     "increment",
-    "insert",
     "patch",
     "save",
     "save_command",
@@ -47,76 +45,15 @@ __all__ = [
 
 M = TypeVar("M", bound="Model")
 Only = Literal["new", "existing"] | None  # which records may be written; None means both
-Writes = Sequence[tuple[str, Mapping[str, bytes]]]  # keys of records, and the stored fields to write there
 Meanings = Mapping[bytes, Callable[[bytes], DataError]]  # errors that reasons of a script stand for, by what is stored
 WRITE_CHUNK: Final = 100  # records a script: its longest stop of the server stays under a millisecond or two
 _SCRIPTS_A_BATCH: Final = 20
-_BYTES_A_BATCH: Final = 8 * 2**20  # of values; one exchange must end within the deadline of a store
-_MOST_NAMES: Final = 3000  # fields that a script takes at once
 _TRIES: Final = 8  # of writing records that somebody else puts back to an older version each time
-_WRITE: Final = load_script("redis_models", "write")
 _DELETE: Final = load_script("redis_models", "delete")
 _EXPIRE: Final = load_script("redis_models", "expire")
 _GUARD: Final = load_script("redis_models", "guard").source
 _SAVE: Final = Script(_GUARD + load_script("redis_models", "save").source)
 _INCREMENT: Final = Script(_GUARD + load_script("redis_models", "increment").source)
-
-
-def insert(
-    shape: Shape[M], upgrader: Upgrader | None, instances: Sequence[M], life: LifeArgument, only: Only = None
-) -> Batches[list[int]]:
-    """Write whole records; fields that the model does not declare stay.
-
-    Args:
-        shape: The model.
-        upgrader: What brings up older records that are overwritten.
-        instances: What to write, at most 100 of them atomically; more go in several scripts.
-        life: Life span, as the script takes it.
-        only: Which records may be written.
-
-    Returns:
-        For each record the number of new fields, then 1 if the index did not have it, else 0.
-
-    Raises:
-        RecordTooNewError: Newer code wrote one of them; no record of its 100 was written.
-        ConflictError: Only new ones were wanted and one exists, or is among ``instances`` twice; likewise.
-        NotFoundError: Only existing ones were wanted and one does not exist; likewise.
-    """
-    writes = [(shape.key_of(getattr(instance, shape.primary_key)), shape.encode(instance)) for instance in instances]
-    values = [values_of(instance) for instance in instances]  # now: they may be assigned to while this is under way
-    if only == "new":
-        _check_unique(shape, [key for key, _ in writes])
-    # A record that its first try has made would look like somebody else's to a second one.
-    once = only == "new"
-    chunks = [writes[start : start + WRITE_CHUNK] for start in range(0, len(writes), WRITE_CHUNK)]
-    figures: list[int] = []
-    try:
-        for tries in _in_batches(_whole(shape, chunk, life, only, once) for chunk in chunks):
-            replies = yield from call(_WRITE, [one.command for one in tries], once=once)
-            for one, reply in zip(tries, check(replies), strict=True):
-                figures.extend(cast("list[int]", (yield from _settled(shape, upgrader, one, reply))))
-    except BaseException as exc:
-        for instance, (_, fields) in zip(instances, writes, strict=True):
-            if (known := remembered(instance)) is not None:
-                # Of several scripts some may have been applied before another was refused.
-                known.doubt(Change(fields, {}, [], {}), exc if len(chunks) == 1 else BaseException())
-        raise
-    for instance, (key, fields), written in zip(instances, writes, values, strict=True):
-        saved(shape, instance, key, fields, written)
-    return figures
-
-
-def _in_batches(tries: Iterable["_Try"]) -> Iterator[list["_Try"]]:
-    batch: list[_Try] = []
-    size = 0
-    for one in tries:
-        if batch and (len(batch) == _SCRIPTS_A_BATCH or size + one.weight > _BYTES_A_BATCH):
-            yield batch
-            batch, size = [], 0
-        batch.append(one)
-        size += one.weight
-    if batch:
-        yield batch
 
 
 def save(
@@ -159,7 +96,7 @@ def save(
         if type(reply) is not int:  # nearly never; the shortest way for an assignment
             if isinstance(reply, NoScriptError):
                 [reply] = yield from call(_SAVE, [command], once=if_unchanged)
-            yield from _settled(shape, upgrader, _Try(_SAVE, [key], command, if_unchanged), check([reply])[0])
+            yield from settled(shape, upgrader, Try(_SAVE, [key], command, if_unchanged), check([reply])[0])
     except BaseException as exc:
         known.doubt(change, exc)
         raise
@@ -184,7 +121,7 @@ def patch(shape: Shape[M], upgrader: Upgrader | None, key: str, changes: Mapping
         encoded |= shape._encode_extras(shape.extras, {name: changes[name] for name in changes if name not in encoded})
     command = save_command(shape, key, Change(encoded, {}, [], {}))
     [reply] = check((yield from call(_SAVE, [command])))
-    yield from _settled(shape, upgrader, _Try(_SAVE, [key], command), reply)
+    yield from settled(shape, upgrader, Try(_SAVE, [key], command), reply)
 
 
 def increment(shape: Shape[M], upgrader: Upgrader | None, key: str, name: str, by: object) -> Batches[int | float]:
@@ -206,7 +143,7 @@ def increment(shape: Shape[M], upgrader: Upgrader | None, key: str, name: str, b
         b"RANGE": partial(counter.out_of_range, by),
     }
     [reply] = check((yield from call(_INCREMENT, [command], once=True)))
-    total = yield from _settled(shape, upgrader, _Try(_INCREMENT, [key], command, True, meanings), reply)
+    total = yield from settled(shape, upgrader, Try(_INCREMENT, [key], command, True, meanings), reply)
     return int(cast(bytes, total)) if counter.is_int else float(cast(bytes, total))
 
 
@@ -265,7 +202,7 @@ def expire(shape: Shape[M], key: str, life: LifeArgument) -> Batches[None]:
 
 
 @dataclass(frozen=True)
-class _Try:
+class Try:
     """A script call that may be refused, and tried again when what stood in its way is cured.
 
     Attributes:
@@ -285,23 +222,6 @@ class _Try:
     weight: int = 0
 
 
-def _whole(shape: Shape[M], writes: Writes, life: LifeArgument, only: Only, once: bool) -> _Try:
-    """Make the call that writes whole records."""
-    arguments: list[Argument] = [only or "any", shape.version, life]
-    raws: list[bytes] = []
-    for _, fields in writes:
-        raws += fields.values()
-    if shape.takes_extras or len(shape.names) > _MOST_NAMES:
-        arguments.append("")
-        for _, fields in writes:
-            arguments += [2 * len(fields), *_flat(fields)]
-    else:
-        arguments += [len(shape.names), *shape.names, *raws]
-    keys = [key for key, _ in writes]
-    command = _WRITE.command([shape.keys.index, *keys], arguments)
-    return _Try(_WRITE, keys, command, once, weight=sum(map(len, raws)))
-
-
 def save_command(
     shape: Shape[M],
     key: str,
@@ -310,9 +230,9 @@ def save_command(
     expected: Mapping[str, bytes] | None = None,
 ) -> Command:
     """Make the call that writes what changed, if the record still has what is ``expected``; its reply is a number."""
-    arguments: list[Argument] = [shape.version, life, 2 * len(change.written), *_flat(change.written)]
+    arguments: list[Argument] = [shape.version, life, 2 * len(change.written), *flat(change.written)]
     if change.filled or change.removed or expected is not None:
-        for one in (_flat(change.filled), change.removed, _flat(expected or {})):
+        for one in (flat(change.filled), change.removed, flat(expected or {})):
             arguments += [len(one), *one]
     if expected is not None and shape.takes_extras:
         arguments.append(STAMP)
@@ -321,17 +241,11 @@ def save_command(
     return _SAVE.command((shape.keys.index, key), arguments)
 
 
-def _flat(fields: Mapping[str, bytes]) -> list[Argument]:
+def flat(fields: Mapping[str, bytes]) -> list[Argument]:
     return [one for pair in fields.items() for one in pair]
 
 
-def _check_unique(shape: Shape[M], keys: Sequence[str]) -> None:
-    if len(set(keys)) < len(keys):
-        twice = next(key for key, times in Counter(keys).items() if times > 1)
-        raise ConflictError(twice, f"is inserted twice, but only new records of {shape.model.__name__} are wanted")
-
-
-def _settled(shape: Shape[M], upgrader: Upgrader | None, one: _Try, reply: Reply) -> Batches[Reply]:
+def settled(shape: Shape[M], upgrader: Upgrader | None, one: Try, reply: Reply) -> Batches[Reply]:
     """Give the answer of an applied script; bring older records up and try again; raise what refuses it."""
     for _ in range(_TRIES):
         error = _refusal(shape, one.keys, reply, one.meanings)

@@ -12,6 +12,7 @@ from redis_models.errors import (
     ServerOutOfMemoryError,
     ServerUnreachableError,
 )
+from redis_models.remembered import remembered
 from redis_models.verbs import Verbs
 
 from . import effects
@@ -185,7 +186,7 @@ class Application(Actor):
     def _save(self, kind: Kind, operation: Operation, id: str, if_unchanged: bool = False) -> Batches[Any]:
         verbs = self._verbs[kind.name]
         instance = yield from verbs.get(id)
-        stored = instance.__record__.stored
+        stored = remembered(instance).stored
         name = self._field(kind)
         value = self._value(name)
         setattr(instance, name, value)

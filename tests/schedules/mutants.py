@@ -7,7 +7,7 @@ from typing import Any, Final
 import pytest
 from redis.exceptions import OutOfMemoryError
 
-from redis_models import writing
+from redis_models import inserting, writing
 from redis_models.batches import Batches, Command, Reply, Script, call
 from redis_models.errors import ServerOutOfMemoryError
 from redis_models.migrations import bookkeeping, hands, keyspace, lease, passes, purging, quarantine, rewriting
@@ -197,7 +197,7 @@ MUTANTS: Final[Mapping[str, Mutant]] = {
         _edited(writing, "_SAVE", ("if stored ~= ARGV[1] then", "if false then")), "slow runs", _RECORD
     ),
     "blind insert": Mutant(
-        _edited(writing, "_WRITE", ("if stored and stored ~= version then", "if false then")), "slow runs", _RECORD
+        _edited(inserting, "_WRITE", ("if stored and stored ~= version then", "if false then")), "slow runs", _RECORD
     ),
     "blind increment": Mutant(
         _edited(writing, "_INCREMENT", ("if stored ~= ARGV[1] then", "if false then")), "slow runs", _RECORD
@@ -206,10 +206,10 @@ MUTANTS: Final[Mapping[str, Mutant]] = {
         _edited(writing, "_SAVE", ("redis.call('HGET', KEYS[2], ARGV[i]) ~= ARGV[i + 1]", "false")), "quarrels", _RECORD
     ),
     "a create that overwrites": Mutant(
-        _edited(writing, "_WRITE", ("if stored and mode == 'new' then", "if false then")), "slow runs", _RECORD
+        _edited(inserting, "_WRITE", ("if stored and mode == 'new' then", "if false then")), "slow runs", _RECORD
     ),
     "records that the index lacks": Mutant(
-        _edited(writing, "_WRITE", ("redis.call('ZADD', KEYS[1], 0, KEYS[i])", "1")), "slow runs", "not in the index"
+        _edited(inserting, "_WRITE", ("redis.call('ZADD', KEYS[1], 0, KEYS[i])", "1")), "slow runs", "not in the index"
     ),
     "nothing kept aside": Mutant(
         _edited(rewriting, "_REWRITE", ("      set(keep.stored, raw)", "")), "rollback", _RECORD

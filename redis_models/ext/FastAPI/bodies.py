@@ -19,6 +19,7 @@ from pydantic_core import CoreSchema, PydanticKnownError, core_schema
 
 from ...fields import Storage
 from ...model import Model
+from ...remembered import remembered
 from .failures import invalid, unprocessable
 
 __all__ = ["key_annotation", "new_record", "replaced", "replacement_annotation"]
@@ -79,7 +80,7 @@ def replaced(record: M, body: BaseModel | dict[str, Any]) -> M:
     key_of = schema.__shape__.key_of
     if key_of(getattr(made, pk)) != key_of(getattr(record, pk)):
         raise unprocessable(("body", pk), "must be the primary key in the path, or be left out")
-    object.__setattr__(made, "__record__", cast(Any, record).__record__)
+    object.__setattr__(made, "__record__", remembered(record))
     return made
 
 
