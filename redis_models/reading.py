@@ -306,7 +306,7 @@ def _gather(
             # Where some are gone more are; a page of one must not meet thousands of them one by one.
             yield from _sweep(shape, (yield from index_after(shape, page[-1], _SWEPT)))
             more = 0
-        if more == size and selection.keys is None:
+        if more and more == size and selection.keys is None:
             page = _members(shape, replies[-1])
         else:
             page = yield from _page(shape, selection, passed, page[-1], size)
@@ -327,7 +327,7 @@ def _place_after(keys: Sequence[str], skip: int) -> Batches[int]:
 
 
 def _page(shape: Shape[M], selection: Selection, passed: int, last: str | None, size: int) -> Batches[Sequence[str]]:
-    """Give the keys of the next records: in the order wanted, the first ``passed`` of which were met, or of the index."""
+    """Give the keys of the next records: of those wanted, without the first ``passed``, or of the index."""
     if size <= 0:
         return ()
     if selection.keys is not None:

@@ -17,8 +17,7 @@ import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from redis_models import Store
-from redis_models import client as redis_client
+from redis_models import Store, trial
 from redis_models.server_program import VARIABLE, server_binary
 
 from .projects import Project
@@ -183,7 +182,7 @@ def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Wait for no server between two tries to reach it, for tests where none is or comes."""
-    monkeypatch.setattr(redis_client, "_PAUSES", (0.0, 0.0, 0.0))
+    monkeypatch.setattr(trial, "_PAUSES", (0.0, 0.0, 0.0))
 
 
 @pytest.fixture(autouse=True)

@@ -48,7 +48,7 @@ def in_turn(
         for one in contenders if number % 2 == 0 else reversed(contenders):
             one.prepare()
             gc.collect()
-            gc.freeze()  # the rows and results of all contenders are nothing that this one's garbage collector must walk
+            gc.freeze()  # what all the contenders keep is nothing that this one's garbage collector must walk
             began = clock()
             done = one.work()
             took = clock() - began

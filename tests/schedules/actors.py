@@ -186,7 +186,9 @@ class Application(Actor):
     def _save(self, kind: Kind, operation: Operation, id: str, if_unchanged: bool = False) -> Batches[Any]:
         verbs = self._verbs[kind.name]
         instance = yield from verbs.get(id)
-        stored = remembered(instance).stored
+        known = remembered(instance)
+        assert known is not None
+        stored = known.stored
         name = self._field(kind)
         value = self._value(name)
         setattr(instance, name, value)

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from hashlib import sha1
 from typing import Any, Final
 
-from redis_models import reading, writing
+from redis_models import inserting, reading, writing
 from redis_models.batches import Command, Once, Reply, Script
 from redis_models.client import SyncClient
 from redis_models.migrations import bookkeeping, lease, moving, purging, quarantine, rewriting, rights
@@ -201,7 +201,7 @@ def known_scripts() -> list[tuple[str, Script]]:
     """Give the scripts of the library, and what the trace calls them."""
     return [
         (_NAMES.get(module, name.strip("_").lower()), one)
-        for module in (reading, writing, lease, bookkeeping, moving, purging, quarantine, rewriting, rights)
+        for module in (inserting, reading, writing, lease, bookkeeping, moving, purging, quarantine, rewriting, rights)
         for name, one in vars(module).items()
         if isinstance(one, Script)
     ]
