@@ -28,8 +28,8 @@ from .keyspace import server_run_id
 from .lease import Lease
 from .lineage import routes_of
 from .oldtable import Met, look, pages, size_of_index, state_of_index, text_of
+from .outcomes import Failure
 from .passes import Progress
-from .rewriting import Failure
 
 if TYPE_CHECKING:
     from redis_models.apps import App

@@ -15,8 +15,8 @@ from redis_models.shape import STAMP
 
 from .keyspace import scan
 from .moving import Move, refuse_foreign_index
+from .outcomes import is_another_type
 from .quarantine import Intake
-from .rewriting import is_another_type
 
 __all__ = ["Collisions", "look_for_collisions", "refuse_collisions"]
 

@@ -11,7 +11,7 @@ from redis.exceptions import ResponseError
 
 from redis_models.batches import Argument, Batches, Reply, check, hash_of
 
-from .rewriting import is_another_type
+from .outcomes import is_another_type
 
 __all__ = ["Clock", "Content", "clock_of", "contents_of"]
 

@@ -25,11 +25,14 @@ from redis_models.errors import DriftError, IncompleteError
 
 from .chain import Chain
 from .lineage import routes_of
-from .rewriting import Fence, Outcome, rewrite_here, rewrite_rest
+from .outcomes import Begun, Fence, Outcome
+from .pace import Pace
+from .replacing import rewrite_here
+from .rewriting import rewrite_rest
 from .route import Route
 from .timing import Timed
 
-__all__ = ["Crew", "Dealt", "Share", "new_pool", "processors"]
+__all__ = ["Crew", "Share", "new_pool", "processors"]
 
 _LOOK_S: Final = 0.004  # between two looks at whether a share is done; one takes tens, and another waits behind it
 
@@ -48,6 +51,7 @@ class Share:
         target: Version to reach.
         keys: The records.
         at_once: How many of them a script takes.
+        is_free: Whether the pace is.
         is_first: Whether most of them are expected to be behind the target.
     """
 
@@ -60,6 +64,7 @@ class Share:
     target: int
     keys: Sequence[bytes]
     at_once: int
+    is_free: bool
     is_first: bool
 
 
@@ -74,20 +79,6 @@ class Done:
 
     outcome: Outcome
     batches_ms: tuple[float, ...]
-
-
-@dataclass(frozen=True)
-class Dealt:
-    """A share that a member has.
-
-    Attributes:
-        outcome: Waits for what comes of the records. Raises IncompleteError where a member ended, DriftError where it
-            has other migration files, LockedError where the lease is somebody else's by now, and ServerError.
-        is_done: Says whether that would not wait any more.
-    """
-
-    outcome: Batches[Outcome]
-    is_done: Callable[[], bool]
 
 
 class Crew:
@@ -152,10 +143,10 @@ class Crew:
         fence: Fence,
         target: int,
         keys: Sequence[bytes],
-        at_once: int,
+        pace: Pace,
         *,
         is_first: bool,
-    ) -> Dealt:
+    ) -> Begun:
         """Give some records to a member, at once."""
         if self._executor is None:
             self._executor = self._make(self.size)
@@ -168,12 +159,13 @@ class Crew:
             fence,
             target,
             tuple(keys),
-            at_once,
+            pace.batch_size,
+            pace.is_free,
             is_first,
         )
         future = self._executor.submit(rewrite_share, share)
         self._pending.add(future)
-        return Dealt(self._awaited(future), future.done)
+        return Begun(self._awaited(future), future.done)
 
     def _awaited(self, future: Future[Done]) -> Batches[Outcome]:
         while not future.done():
@@ -205,8 +197,12 @@ def rewrite_share(share: Share) -> Done:
         )
     route = _route(share.settings, share.app, share.start, share.leaves_newer)
     timed = Timed(driver)
-    rewrite = rewrite_here if share.is_first else rewrite_rest
-    outcome = run(timed, rewrite(share.fence, route, share.target, share.keys, share.at_once))
+
+    def rewrite(keys: Sequence[bytes]) -> Batches[Outcome]:
+        return (yield from rewrite_here(share.fence, route, share.target, keys, share.at_once, is_free=share.is_free))
+
+    doing = rewrite(share.keys) if share.is_first else rewrite_rest(share.target, share.keys, rewrite)
+    outcome = run(driver if share.is_free else timed, doing)
     return Done(outcome, tuple(timed.taken_ms))
 
 

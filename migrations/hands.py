@@ -1,25 +1,33 @@
 """Hands: who rewrites the records of a pass, and how many of them at a time. The server, this process, or a crew."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Final
 
 from redis_models.batches import Batches
 
-from .crew import Crew, Dealt
+from .crew import Crew
 from .keyspace import index_size
+from .outcomes import Begun, Fence, Outcome
+from .pace import Pace
 from .program import compile_program
-from .rewriting import Fence, Outcome, rewrite_here, rewrite_in_server, rewrite_rest
+from .replacing import rewrite_here
+from .rewriting import KEYS_A_LOOK, KEYS_A_SCRIPT, begin_in_server, begin_rest, rewrite_in_server, rewrite_rest
 from .work import Work
 
 __all__ = ["Hands", "crew_hands", "helping", "own_hands"]
 
 _SCRIPTS_A_SHARE: Final = 4  # some hundred records, tens of milliseconds
 _EACH: Final = 2  # shares that a member has; while it does one, the next is there already
-_AHEAD: Final = 5000  # keys; at the end of so many the members wait for the last of them
+_AHEAD: Final = 5000  # keys; at the end of so many all wait for the last of them
+_FREE_SCRIPTS: Final = 10  # at whose end the server waits for Python to compute what is next
 
-# Takes keys, and how many of them a script takes.
-Rewriter = Callable[[Sequence[bytes], int], Batches[Outcome]]
+# Takes keys, and the pace.
+Rewriter = Callable[[Sequence[bytes], Pace], Batches[Outcome]]
+
+
+def _a_script(pace: Pace) -> int:
+    return pace.batch_size
 
 
 @dataclass(frozen=True)
@@ -28,17 +36,21 @@ class Hands:
 
     Attributes:
         rewrite: Brings some of them to the target.
-        scripts: How many scripts' worth of records make a share, which is rewritten at a time.
-        page: How many keys to read ahead at least.
-        deal: Gives a share to a crew; None where there is none.
-        dealt: How many shares the crew may have.
+        size: How many records make a share, which is rewritten at a time.
+        times: How many times as many that may be where the pace is free, and records take little time.
+        page: How many keys to read ahead at least, where the pace is free or a crew waits for them.
+        deal: Has a share begun by somebody else, a crew or the server; None where nobody does.
+        dealt: How many shares may be begun at a time.
+        takes_freedom: Whether that, and reading ahead, needs a pace that is free.
     """
 
     rewrite: Rewriter
-    scripts: int = 1
+    size: Callable[[Pace], int] = _a_script
+    times: int = 1
     page: int = 1
-    deal: Callable[[Sequence[bytes], int], Dealt] | None = None
+    deal: Callable[[Sequence[bytes], Pace], Batches[Begun]] | None = None
     dealt: int = 0
+    takes_freedom: bool = False
 
 
 def own_hands(work: Work, fence: Fence, is_first: bool) -> Hands:
@@ -49,25 +61,45 @@ def own_hands(work: Work, fence: Fence, is_first: bool) -> Hands:
         fence: Of the run's lease.
         is_first: Whether most records are expected to be behind the target.
     """
-    # Where most records are done, asking for the stamps first saves reading them whole.
-    if work.is_in_server:
-        program, rest = compile_program(work.route, work.target), not is_first
-        return Hands(
-            lambda keys, at_once: rewrite_in_server(fence, program, work.target, keys, at_once, most_are_there=rest)
-        )
-    select = rewrite_here if is_first else rewrite_rest
-    return Hands(lambda keys, at_once: select(fence, work.route, work.target, keys, at_once))
+    route, target = work.route, work.target
+    program = compile_program(route, target) if work.is_in_server else None
+
+    def rewrite(keys: Sequence[bytes], pace: Pace) -> Batches[Outcome]:
+        if program is not None:
+            return (yield from rewrite_in_server(fence, program, target, keys, pace.batch_size))
+        return (yield from rewrite_here(fence, route, target, keys, pace.batch_size, is_free=pace.is_free))
+
+    if not is_first:
+        # Most records are done: their stamps are looked at first, which is cheaper by far.
+        def look(keys: Sequence[bytes], pace: Pace) -> Batches[Begun]:
+            return (yield from begin_rest(target, keys, lambda rest: rewrite(rest, pace)))
+
+        def look_and_rewrite(keys: Sequence[bytes], pace: Pace) -> Batches[Outcome]:
+            return (yield from rewrite_rest(target, keys, lambda rest: rewrite(rest, pace)))
+
+        return Hands(look_and_rewrite, _a_look, page=_AHEAD, deal=look, dealt=2, takes_freedom=True)
+    if program is None:
+        return Hands(rewrite, times=_FREE_SCRIPTS, page=_AHEAD, takes_freedom=True)
+
+    def begin(keys: Sequence[bytes], _: Pace) -> Batches[Begun]:
+        return (yield from begin_in_server(fence, program, target, keys))
+
+    # One that the server is at, and one that lies there already.
+    return Hands(rewrite, page=_AHEAD, deal=begin, dealt=2, takes_freedom=True)
 
 
 def crew_hands(crew: Crew, app: str, work: Work, fence: Fence, is_first: bool) -> Hands:
     """Do it with a crew; arguments as for ``own_hands``, and the label of the app."""
 
-    def deal(keys: Sequence[bytes], at_once: int) -> Dealt:
+    def deal(keys: Sequence[bytes], pace: Pace) -> Batches[Begun]:
+        yield from ()  # it is no batch that begins it
         place = (app, work.keys.start, work.route)
-        return crew.deal(*place, fence, work.target, keys, at_once, is_first=is_first)
+        return crew.deal(*place, fence, work.target, keys, pace, is_first=is_first)
 
     own = own_hands(work, fence, is_first)
-    return replace(own, scripts=_SCRIPTS_A_SHARE, page=_AHEAD, deal=deal, dealt=_EACH * crew.size)
+    return Hands(
+        own.rewrite, lambda pace: pace.batch_size * _SCRIPTS_A_SHARE, page=_AHEAD, deal=deal, dealt=_EACH * crew.size
+    )
 
 
 def helping(crew: Crew | None, app: str, work: Work) -> Batches[Crew | None]:
@@ -75,3 +107,8 @@ def helping(crew: Crew | None, app: str, work: Work) -> Batches[Crew | None]:
     if crew is None or work.is_in_server or not crew.knows(app, work.keys.start, work.route):
         return None
     return crew if (yield from index_size(work.keys)) >= crew.least else None
+
+
+def _a_look(pace: Pace) -> int:
+    """As many stamps as take about as long as a script of that pace."""
+    return pace.batch_size * KEYS_A_LOOK // KEYS_A_SCRIPT

@@ -45,5 +45,4 @@ def scan(cursor: str, keys: KeySpace) -> Batches[tuple[str, list[bytes]]]:
     """Give the cursor of the next step, "0" after the last, and the keys of records that this one met."""
     [reply] = check((yield [("SCAN", cursor, "MATCH", keys.pattern, "COUNT", _COUNT)]))
     following, found = cast("tuple[bytes, list[bytes]]", reply)
-    owned = [key for key in dict.fromkeys(found) if keys.owns(key.decode("utf-8", "surrogateescape"))]
-    return following.decode(), owned
+    return following.decode(), keys.owned(dict.fromkeys(found))

@@ -16,7 +16,7 @@ from redis_models.errors import ConflictError, LockedError, RecordError
 from redis_models.keys import KeySpace
 from redis_models.shape import STAMP, is_plain
 
-from .rewriting import Failure, Fence, Outcome, is_another_type
+from .outcomes import Failure, Fence, Outcome, is_another_type
 from .route import Route
 from .schema import ModelSchema
 

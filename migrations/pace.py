@@ -38,6 +38,11 @@ class Limits:
     batch_size: int
     patience_s: float
 
+    @property
+    def is_free(self) -> bool:
+        """Whether others may wait as long as they have to."""
+        return self.max_latency_ms == 0
+
 
 @dataclass(frozen=True)
 class Sighting:
@@ -72,6 +77,7 @@ class Pace:
         hold: Why nothing may be done at all now, or "".
         is_paused: Whether somebody said so; that is waited for without end.
         reason: Why it is not faster where nothing holds it, or "".
+        is_free: Whether nobody minds how long others wait, so that the next script may be sent before one is answered.
     """
 
     batch_size: int
@@ -79,6 +85,7 @@ class Pace:
     hold: str = ""
     is_paused: bool = False
     reason: str = ""
+    is_free: bool = False
 
     def __str__(self) -> str:
         if self.hold:
@@ -107,7 +114,7 @@ def next_pace(pace: Pace, seen: Sighting, limits: Limits) -> Pace:
     rest = max(0.0, pace.rest * 0.75 - 0.05)
     if seen.is_saving:
         return Pace(size, max(rest, _SAVING_REST), reason="the server is writing its data to disk")
-    return Pace(size, rest, reason=pace.reason if rest or size < limits.batch_size else "")
+    return Pace(size, rest, reason=pace.reason if rest or size < limits.batch_size else "", is_free=limits.is_free)
 
 
 def added_latency(waits_ms: Sequence[float], usual_ms: float) -> float:

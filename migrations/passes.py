@@ -31,9 +31,9 @@ from .hands import Hands, crew_hands, helping, own_hands
 from .keyspace import has_field_lives, index_size, scan, server_run_id
 from .lease import Lease
 from .moving import Move, move_records
+from .outcomes import Fence, Outcome
 from .pace import Pace
 from .quarantine import Intake
-from .rewriting import Fence, Outcome
 from .work import Work
 
 __all__ = ["Policy", "Progress", "Runner"]
@@ -42,6 +42,7 @@ Result = TypeVar("Result")
 
 _CHECKPOINT_S: Final = 2.0
 _ROUNDS: Final = 10  # walks of one pass; the last finds nothing to do
+_SHORT_S, _LONG_S = 0.02, 0.1  # shares that may be larger, and such that must be smaller: the lease is kept between two
 _LOOK_S: Final = 0.1  # between two looks at whether a run that waits may go on
 # After a failover a client may meet the old primary for a while, which answers as a replica.
 _PASSING: Final = (ServerUnreachableError, ServerOutOfMemoryError, ServerBusyError, ServerReadOnlyError)
@@ -221,24 +222,26 @@ class Runner:
         changed_before: int,
     ) -> Batches[Outcome]:
         self._total = total = yield from index_size(work.keys)
-        walk = Outcome()
+        walk, times = Outcome(), 1
         while True:
             here = replace(self.journal, model=work.label, cursor=cursor, run_id=run_id, seen=seen)
-            cursor, keys = yield from _page(cursor, work.keys, hands.page)
-            dealt = deque[_Share]()
-            while keys or dealt:
-                if dealt and (dealt[0].is_done() or not keys):
+            is_free = self.policy.pace().is_free or not hands.takes_freedom
+            cursor, keys = yield from _page(cursor, work.keys, hands.page if is_free else 1)
+            dealt, place = deque[_Share](), 0
+            while place < len(keys) or dealt:
+                if dealt and (dealt[0].is_done() or place >= len(keys)):
                     share = dealt.popleft()
                 else:
                     pace, at = (yield from self._go_ahead(work, here)), self.lease.clock()
-                    size = pace.batch_size * hands.scripts
-                    keys, some_keys = keys[size:], keys[:size]
+                    some_keys = keys[place : place + hands.size(pace) * (times if pace.is_free else 1)]
+                    place += len(some_keys)
                     told = str(pace) if pace.reason else ""
-                    if hands.deal is not None and len(dealt) < hands.dealt and not pace.rest:
-                        given = hands.deal(some_keys, pace.batch_size)
+                    is_fit = not pace.rest and (pace.is_free or not hands.takes_freedom)
+                    if hands.deal is not None and len(dealt) < hands.dealt and is_fit:
+                        given = yield from hands.deal(some_keys, pace)
                         dealt.append(_Share(len(some_keys), at, told, given.outcome, given.is_done))
                         continue
-                    share = _Share(len(some_keys), at, told, hands.rewrite(some_keys, pace.batch_size), lambda: True)
+                    share = _Share(len(some_keys), at, told, hands.rewrite(some_keys, pace), lambda: True)
                 some = yield from share.doing
                 walk.add(some)
                 seen += share.count
@@ -251,7 +254,9 @@ class Runner:
                 self.report(Progress(work.route.model, seen, changed, max(total, seen), share.pace))
                 if some.failures:
                     yield from self.intake.take(self.lease, work, some.failures, changed)
-                yield from self._rest(self.lease.clock() - share.began)
+                took_s = self.lease.clock() - share.began
+                times = min(2 * times, hands.times) if took_s < _SHORT_S else 1 if took_s > _LONG_S else times
+                yield from self._rest(took_s)
                 yield from self.lease.kept()
             self._stuck_since = None
             yield from self._save(replace(here, cursor=cursor), force=cursor == "0")

@@ -17,7 +17,7 @@ from redis_models.errors import DriftError, IncompleteError, LockedError
 from redis_models.keys import KeySpace, bookkeeping_key
 
 from .lease import Lease
-from .rewriting import Failure
+from .outcomes import Failure
 from .route import Route
 
 __all__ = ["Intake", "Quarantine", "Quarantined"]

@@ -14,11 +14,11 @@ from redis_models.shape import STAMP
 from .collisions import refuse_collisions
 from .explaining import Line, lines_of
 from .keyspace import index_size, scan
+from .outcomes import Failure, is_another_type
 from .passes import Progress
 from .planning import Plan
 from .portions import Portions
 from .quarantine import Intake, Quarantine
-from .rewriting import Failure, is_another_type
 from .sampling import sample
 from .work import Work
 

@@ -12,9 +12,10 @@ from .chain import Chain
 from .lease import Lease
 from .lineage import Lineage, lineages_of
 from .moving import Move, move_records
+from .outcomes import Fence, Outcome
 from .planning import as_squashed
 from .quarantine import Quarantine, Quarantined
-from .rewriting import Fence, Outcome, rewrite_here
+from .replacing import rewrite_here
 from .rights import commands_of, refuse_missing_rights
 
 __all__ = ["drop_record", "record_of", "retry_records"]

@@ -3,7 +3,7 @@
 All stages on the way are run on one draft, so that a record is rewritten once, however many migrations are pending.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Final
@@ -42,19 +42,38 @@ class Stage:
 
     def forward(self, draft: Draft) -> None:
         """Bring a draft of the older version to the newer one."""
-        for place, step in enumerate(self.steps):
-            origin = None if step.displaces is None else draft.origin(step.displaces)
-            for name, raw in step.forward(draft).items():
+        for place, forward, displaces, life in self._forwards:
+            origin = None if displaces is None else draft.origin(displaces)
+            for name, raw in forward(draft).items():
                 draft.keep(
                     kept_name(self.newer, place, name, was_absent=raw is None),
                     raw or b"",
                     None if raw is None else origin,
                 )
-            if isinstance(step, Expire):
-                draft.lives.append((step.policy, step.ms, kept_name(self.newer, place, "", was_absent=False)))
+            if life is not None:
+                draft.lives.append(life)
         if STAMP not in draft.fields:
             draft.keep(kept_name(self.newer, len(self.steps), STAMP, was_absent=True), b"")
-        draft.set(STAMP, b"%d" % self.newer)
+        draft.set(STAMP, self._stamp)
+
+    @cached_property
+    def _stamp(self) -> bytes:
+        return b"%d" % self.newer
+
+    @cached_property
+    def _forwards(self) -> tuple[tuple[int, Callable[[Draft], Aside], str | None, tuple[str, int, str] | None], ...]:
+        """What each step does and displaces, and the change of the record's life span that it is; asked only once."""
+        return tuple(
+            (
+                place,
+                step.forward,
+                step.displaces,
+                (step.policy, step.ms, kept_name(self.newer, place, "", was_absent=False))
+                if isinstance(step, Expire)
+                else None,
+            )
+            for place, step in enumerate(self.steps)
+        )
 
     def backward(self, draft: Draft) -> None:
         """Bring a draft of the newer version back to the older one."""
@@ -156,6 +175,8 @@ class Route:
         Raises:
             RecordError: No migration that is known here leads to it.
         """
+        if raw in self._known:
+            return self._known[raw]
         try:
             version = stored_version("", raw)
         except ValueError:
@@ -167,7 +188,13 @@ class Route:
                 raw,
                 f"is a version of {self.model} that no migration file here knows ({known}); pull the newer files",
             )
+        if version in self.versions:
+            self._known[raw] = version
         return version
+
+    @cached_property
+    def _known(self) -> dict[bytes | None, int]:
+        return {}
 
 
 def stage_of(model: str, before: Snapshot, operations: Sequence[Operation], newer: int) -> Stage:

@@ -53,7 +53,7 @@ class FieldSchema:
     renamed_from: str | None = field(default=None, compare=False)
     place: int | None = field(default=None, compare=False)
 
-    @property
+    @cached_property
     def codec(self) -> FieldCodec:
         """How its values are stored."""
         return codec_for(resolve(self.type))

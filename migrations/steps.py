@@ -19,7 +19,7 @@ from redis_models.shape import STAMP
 from .draft import Draft
 from .enumerable import may_be_none
 
-__all__ = ["Aside", "Compute", "Convert", "Drop", "Expire", "Move", "Patch", "Put", "Regroup", "Step"]
+__all__ = ["Aside", "Compute", "Convert", "Drop", "Expire", "Fill", "Move", "Patch", "Put", "Regroup", "Step"]
 
 # Fields as they were before a step changed them; None for one that was absent.
 Aside = dict[str, bytes | None]
@@ -309,6 +309,22 @@ class Compute(Step):
         finally:
             draft.touched.update(draft.origin(name) or name for name in again.reads | aside.keys())
         return all(again.fields.get(name) == draft.fields.get(name) for name in aside.keys() or again.written)
+
+
+@dataclass(frozen=True)
+class Fill(Compute):
+    """Make one field of whatever a function looks at.
+
+    Args:
+        target: The field, which ``function`` always sets, and nothing else.
+    """
+
+    target: str = ""
+
+    def forward(self, draft: Draft) -> Aside:
+        before = draft.fields.get(self.target)
+        self.function(draft)
+        return _NOTHING if before == draft.fields[self.target] else {self.target: before}
 
 
 @dataclass(frozen=True)

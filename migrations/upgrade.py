@@ -17,7 +17,8 @@ from redis_models.shape import STAMP, stored_version
 from .files import load_chain
 from .handover import with_histories
 from .lineage import routes_of
-from .rewriting import Fence, Outcome, rewrite_here
+from .outcomes import Fence, Outcome
+from .replacing import rewrite_here
 from .route import Route
 
 if TYPE_CHECKING:

@@ -27,12 +27,12 @@ from .bookkeeping import Shelf
 from .chain import Chain
 from .keyspace import index_size, server_run_id
 from .lineage import lineages_of
+from .outcomes import is_another_type
 from .passes import Progress
 from .planning import is_automatic, make_plan
 from .portions import Portions
 from .quarantine import Quarantine
 from .receipts import Checkpoint, Desk, Receipt, Scope
-from .rewriting import is_another_type
 from .sampling import sample
 from .schema import Snapshot
 from .verdicts import Kind, Tally, Verdict, judge

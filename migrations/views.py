@@ -25,10 +25,12 @@ class OldRecord:
 
     __slots__ = ("_draft", "_fields", "_moved", "_schema")
 
-    def __init__(self, draft: Draft, schema: ModelSchema) -> None:
+    def __init__(self, draft: Draft, schema: ModelSchema, *, is_alone: bool = False) -> None:
         self._draft, self._schema = draft, schema
-        # Copies: what the new view writes must not show here.
-        self._fields, self._moved = dict(draft.fields), dict(draft.moved)
+        if is_alone:
+            self._fields, self._moved = draft.fields, draft.moved
+        else:  # copies: what the new view writes must not show here
+            self._fields, self._moved = dict(draft.fields), dict(draft.moved)
 
     def __getattr__(self, name: str) -> object:
         raw = self._raw(name)

@@ -11,7 +11,6 @@ the server works.
 import re
 from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
 from hashlib import sha1
 from importlib.resources import files
 from typing import Final, TypeVar, cast
@@ -170,15 +169,23 @@ def hash_of(reply: Reply) -> dict[str, bytes]:
 
     Names that are no UTF-8 come through, and go back as they were.
     """
-    if isinstance(reply, Mapping):
-        return {_name_of(name): raw for name, raw in cast("Mapping[bytes, bytes]", reply).items()}
+    if type(reply) is not list and isinstance(reply, Mapping):
+        return {_NAMES[name]: raw for name, raw in cast("Mapping[bytes, bytes]", reply).items()}
     flat = iter(cast("list[bytes]", reply))
-    return {_name_of(name): raw for name, raw in zip(flat, flat, strict=True)}
+    return {_NAMES[name]: raw for name, raw in zip(flat, flat, strict=True)}
 
 
-@lru_cache(maxsize=_ALL_NAMES)
-def _name_of(raw: bytes) -> str:
-    return raw.decode("utf-8", "surrogateescape")
+class _Names(dict[bytes, str]):
+    """Names of fields by their bytes, as many as there is room for."""
+
+    def __missing__(self, raw: bytes) -> str:
+        name = raw.decode("utf-8", "surrogateescape")
+        if len(self) < _ALL_NAMES:
+            self[raw] = name
+        return name
+
+
+_NAMES: Final = _Names()
 
 
 def check(replies: list[Reply]) -> list[Reply]:

@@ -6,6 +6,7 @@ belongs to one model only, the one whose separator is the last in it, and ``orde
 of ``order``.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Final
@@ -71,6 +72,18 @@ class KeySpace:
             return False
         rest = key[len(self.start) :]
         return rest != INDEX and not _reaches_out(rest, self.separator.lower())
+
+    def owned(self, keys: Iterable[bytes]) -> list[bytes]:
+        """Give those of some keys, as the server has them, that ``owns`` accepts."""
+        start, separator, size = self.start.encode(), self._lowered.encode(), len(self.start.encode())
+        if len(separator) > 1:
+            return [key for key in keys if self.owns(key.decode("utf-8", "surrogateescape"))]
+        index = self.index.encode()
+        return [
+            key
+            for key in keys
+            if key.startswith(start) and len(key) > size and key.find(separator, size) < 0 and key != index
+        ]
 
     def shared_with(self, other: "KeySpace") -> str | None:
         """Give the beginning of the keys that could be records of either, or None: whose they are cannot be told.

@@ -11,8 +11,10 @@ from redis_models.errors import RecordError
 from redis_models.keys import KeySpace
 from redis_models.migrations import AlterField, FillNone, MapValues
 from redis_models.migrations.enumerable import changes_none_only, may_be_none, stored_bytes
+from redis_models.migrations.outcomes import Fence
 from redis_models.migrations.program import compile_program
-from redis_models.migrations.rewriting import Fence, rewrite_here, rewrite_in_server
+from redis_models.migrations.replacing import rewrite_here
+from redis_models.migrations.rewriting import rewrite_in_server
 from redis_models.migrations.route import Route, stage_of
 from redis_models.migrations.schema import FieldSchema, ModelSchema, Snapshot
 from redis_models.migrations.work import Work

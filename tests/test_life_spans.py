@@ -11,9 +11,11 @@ from redis_models.errors import SchemaError
 from redis_models.migrations import AlterTTL
 from redis_models.migrations.draft import Draft
 from redis_models.migrations.operations import Operation, Risk
+from redis_models.migrations.outcomes import Fence
 from redis_models.migrations.program import compile_program
 from redis_models.migrations.rendering import render, suggest_name
-from redis_models.migrations.rewriting import Fence, rewrite_here, rewrite_in_server
+from redis_models.migrations.replacing import rewrite_here
+from redis_models.migrations.rewriting import rewrite_in_server
 from redis_models.migrations.route import Route, Stage, stage_of
 from redis_models.migrations.schema import FieldSchema, ModelSchema, Snapshot
 from redis_models.migrations.steps import Compute

@@ -26,7 +26,7 @@ from redis_models.cli.main import main
 from redis_models.migrations import bookkeeping, hands, keyspace, passes
 
 moment, place, nth, sent = sys.argv[1], sys.argv[2], int(sys.argv[3]), getattr(signal, sys.argv[4])
-keyspace._COUNT, passes._CHECKPOINT_S = 200, 0.0
+keyspace._COUNT, passes._CHECKPOINT_S, hands._FREE_SCRIPTS, hands._AHEAD = 200, 0.0, 1, 1
 calls = 0
 
 def accident(owner, name):
@@ -44,7 +44,7 @@ def accident(owner, name):
     setattr(owner, name, wrapped)
 
 if place == "rewrite":
-    for name in ("rewrite_in_server", "rewrite_here", "rewrite_rest"):
+    for name in ("begin_in_server", "rewrite_here", "begin_rest"):
         accident(hands, name)
 else:
     accident(bookkeeping.Shelf, place)

@@ -1,4 +1,4 @@
--- Life spans of records, for the scripts that rewrite them. Functions only; the script that follows calls them.
+-- Life spans of records and of their fields, for the scripts that rewrite them. Functions only; the script that follows calls them.
 -- A moment is a whole number of milliseconds since 1970, NEVER one that does not come.
 local NEVER = -1
 
@@ -75,5 +75,20 @@ local function set_end(key, ends)
   elseif ends then
     redis.call('PEXPIREAT', key, string.format('%.0f', ends))
   end
+end
+
+-- Whether there may be a hash on this server whose fields have life spans; asked once for all records of a script.
+-- ``known`` is '1' if this server has them, '' if not, '?' if nobody asked.
+local may_have_lives
+local function has_lives(known)
+  if may_have_lives == nil then
+    local told = known ~= '' and redis.pcall('INFO', 'keyspace')
+    -- Valkey counts such hashes under the one name, Redis under the other. Who may not ask, or hears of neither, does
+    -- not know.
+    may_have_lives = known ~= '' and (type(told) == 'table'
+      or string.find(told, 'keys_with_volatile_items=[1-9]') ~= nil or string.find(told, 'subexpiry=[1-9]') ~= nil
+      or not string.find(told, 'keys_with_volatile_items=', 1, true) and not string.find(told, 'subexpiry=', 1, true))
+  end
+  return may_have_lives
 end
 

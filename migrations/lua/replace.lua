@@ -13,6 +13,8 @@
 -- returns 'FENCED', or one letter a record: A applied, S is at that version already, C something changed meanwhile,
 --         G gone, T no hash. Each record is written whole or not at all.
 if ARGV[1] ~= '' and redis.call('HGET', KEYS[1], 'epoch') ~= ARGV[1] then return 'FENCED' end
+-- Locals: what is global is looked up by name each time.
+local KEYS, ARGV, call, pcall, unpack = KEYS, ARGV, redis.call, redis.pcall, unpack
 local target, lives = ARGV[2], ARGV[3]
 local place = 4
 local function take()
@@ -25,55 +27,55 @@ local function list()
   return found
 end
 
-local reads, present = {}, {}
-for i = 1, tonumber(take()) do
-  reads[i] = take()
-  present[i] = take() == '1'
+-- Those that were present first: so their bytes stand one after the other.
+local asked, absent, present_count = {'HMGET', '', '_v'}, {}, 0
+for _ = 1, tonumber(take()) do
+  local name = take()
+  if take() == '1' then
+    present_count = present_count + 1
+    asked[present_count + 3] = name
+  else
+    absent[#absent + 1] = name
+  end
 end
+for i = 1, #absent do asked[present_count + 3 + i] = absent[i] end
 local sets, deletes = list(), list()
 local targets, sources = {}, {}
 for i = 1, tonumber(take()) do targets[i], sources[i] = take(), take() end
 local changes = {}
 for i = 1, tonumber(take()) do changes[i] = {policy = take(), ms = tonumber(take()), stored = take()} end
 local noted_count = tonumber(take())
-
--- Whether the record still holds what was read; leaves ``place`` behind the bytes that were read.
-local function is_unchanged(values)
-  local same = true
-  for i = 1, #reads do
-    if present[i] then
-      if values and values[i + 1] ~= take() then same = false end
-      if not values then place = place + 1 end
-    elseif values and values[i + 1] then
-      same = false
-    end
-  end
-  return same
+-- What is the same for all records stands there once. unpack takes fewer than 8,000 values at once.
+local writes, removals = {}, {}
+for from = 1, #sets, 2000 do
+  local one = {'HSET', ''}
+  for i = from, math.min(from + 1999, #sets) do one[2 * (i - from) + 3] = sets[i] end
+  writes[#writes + 1] = {command = one, from = from, count = math.min(2000, #sets - from + 1)}
+end
+for from = 1, #deletes, 4000 do
+  removals[#removals + 1] = {'HDEL', '', unpack(deletes, from, math.min(from + 3999, #deletes))}
 end
 
-local function letter_of(key)
-  local values = redis.pcall('HMGET', key, '_v', unpack(reads))
-  if values.err then
-    -- Only another type is a fact about the record; anything else that the server refuses is raised.
-    if not string.find(values.err, 'WRONGTYPE', 1, true) then error(values.err) end
-    is_unchanged(nil)
-    return 'T'
+-- Whether a record still holds what was read; ``at`` is the place before the bytes that were read.
+local function is_unchanged(values, at)
+  for i = 1, present_count do
+    if values[i + 1] ~= ARGV[at + i] then return false end
   end
-  local same = is_unchanged(values)
-  if not values[1] and redis.call('EXISTS', key) == 0 then return 'G' end
-  if (values[1] or '1') == target then return 'S' end
-  return same and 'A' or 'C'
+  for i = present_count + 1, present_count + #absent do
+    if values[i + 1] then return false end
+  end
+  return true
 end
 
 -- When the life spans of the sources end, in their order; nil where this server has none.
 local function ends_of(key)
-  if lives == '' or #sources == 0 then return nil end
+  if #sources == 0 or not has_lives(lives) then return nil end
   -- A hash of this encoding has none, on either engine; asking for each field costs several times more.
-  if redis.pcall('OBJECT', 'ENCODING', key) == 'listpack' then return nil end
+  if pcall('OBJECT', 'ENCODING', key) == 'listpack' then return nil end
   local ends = {}
   for from = 1, #sources, 4000 do
     local last = math.min(from + 3999, #sources)
-    local found = redis.pcall('HPEXPIRETIME', key, 'FIELDS', last - from + 1, unpack(sources, from, last))
+    local found = pcall('HPEXPIRETIME', key, 'FIELDS', last - from + 1, unpack(sources, from, last))
     -- What a server does not know of, it does not have; nothing was written yet, so anything else may be raised.
     if found.err and lives == '?' and string.find(found.err, 'nknown') then return nil end
     if found.err then error(found.err) end
@@ -82,37 +84,57 @@ local function ends_of(key)
   return ends
 end
 
-local function write(key, first)
-  local ends = ends_of(key)
+-- Decide when a record is to end, and what to keep for the way back; ``at`` is the place before what was kept then.
+local function ending_of(key, at)
   local noted, kept = {}, {}
-  for i = 1, noted_count do noted[i] = ARGV[first + #sets + i - 1] end
+  for i = 1, noted_count do noted[i] = ARGV[at + i] end
   local ending = end_to_set(key, changes, noted, function(stored, text)
     kept[#kept + 1], kept[#kept + 2] = stored, text
   end)
-  -- It grows before it shrinks; unpack takes fewer than 8,000 values at once.
-  for from = 1, #sets, 2000 do
-    local pairs = {}
-    for i = from, math.min(from + 1999, #sets) do
-      pairs[#pairs + 1] = sets[i]
-      pairs[#pairs + 1] = ARGV[first + i - 1]
-    end
-    redis.call('HSET', key, unpack(pairs))
+  return ending, kept
+end
+
+-- Write a record; ``at`` is the place before the bytes of the fields to set.
+local function write(key, at)
+  local ends, ending, kept = ends_of(key), nil, nil
+  if #changes > 0 or noted_count > 0 then ending, kept = ending_of(key, at + #sets) end
+  -- It grows before it shrinks.
+  for i = 1, #writes do
+    local one = writes[i]
+    local command, before = one.command, at + one.from - 1
+    command[2] = key
+    for j = 1, one.count do command[2 * j + 2] = ARGV[before + j] end
+    call(unpack(command))
   end
-  if #kept > 0 then redis.call('HSET', key, unpack(kept)) end
+  if kept and #kept > 0 then call('HSET', key, unpack(kept)) end
   for i, ms in ipairs(ends or {}) do
-    if ms > 0 then redis.call('HPEXPIREAT', key, ms, 'FIELDS', 1, targets[i]) end
+    if ms > 0 then call('HPEXPIREAT', key, ms, 'FIELDS', 1, targets[i]) end
   end
-  for from = 1, #deletes, 4000 do
-    redis.call('HDEL', key, unpack(deletes, from, math.min(from + 3999, #deletes)))
+  for i = 1, #removals do
+    removals[i][2] = key
+    call(unpack(removals[i]))
   end
   set_end(key, ending)
 end
 
-local result = {}
+local result, at, step = {}, place - 1, present_count + #sets + noted_count
 for i = 2, #KEYS do
-  local letter = letter_of(KEYS[i])
-  if letter == 'A' then write(KEYS[i], place) end
-  place = place + #sets + noted_count
+  local key = KEYS[i]
+  asked[2] = key
+  local values, letter = pcall(unpack(asked)), nil
+  if values.err then
+    -- Only another type is a fact about the record; anything else that the server refuses is raised.
+    if not string.find(values.err, 'WRONGTYPE', 1, true) then error(values.err) end
+    letter = 'T'
+  elseif not values[1] and call('EXISTS', key) == 0 then
+    letter = 'G'
+  elseif (values[1] or '1') == target then
+    letter = 'S'
+  else
+    letter = is_unchanged(values, at) and 'A' or 'C'
+  end
+  if letter == 'A' then write(key, at + present_count) end
+  at = at + step
   result[i - 1] = letter
 end
 return table.concat(result)

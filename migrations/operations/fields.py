@@ -12,7 +12,7 @@ from ..draft import Draft
 from ..enumerable import NONES, changes_none_only, stored_bytes
 from ..paths import is_path, split_path
 from ..schema import REQUIRED, FieldSchema, Literal, ModelSchema, Snapshot, _Required
-from ..steps import Compute, Convert, Drop, Move, Put, Step
+from ..steps import Convert, Drop, Fill, Move, Put, Step
 from ..typeedit import with_key, with_renamed_key, with_retyped_key, without_key
 from ..typetree import NONE, choice_of, parse_key
 from ..views import OldObject, OldRecord
@@ -67,16 +67,16 @@ class AddField(Operation):
         field = after.field(self.name)
         if not callable(self.fill):
             return [Put(self.name, encoded(field, self.fill, f"{self.describe()}: fill"))]
-        function, codec = cast(Function, self.fill), field.codec
+        function, codec, name, what = cast(Function, self.fill), field.codec, self.name, self.describe()
 
         def fill(draft: Draft) -> None:
-            value = called(function, "", self.describe(), OldRecord(draft, before))
-            draft.set(self.name, stored(codec, self.name, self.type, value))
+            value = called(function, "", what, OldRecord(draft, before, is_alone=True))
+            draft.set(name, stored(codec, name, self.type, value))
 
         def unfill(draft: Draft) -> None:
-            draft.remove(self.name)
+            draft.remove(name)
 
-        return [Compute(self.describe(), fill, unfill, _never_same)]
+        return [Fill(what, fill, unfill, _never_same, target=name)]
 
     def describe(self) -> str:
         return f"Add field {self.name} to {self.model}"

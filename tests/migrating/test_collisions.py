@@ -13,8 +13,8 @@ from redis_models.migrations.chain import Chain
 from redis_models.migrations.collisions import Collisions, look_for_collisions
 from redis_models.migrations.moving import Move, move_records
 from redis_models.migrations.operations import Operation
+from redis_models.migrations.outcomes import Fence
 from redis_models.migrations.planning import make_plan
-from redis_models.migrations.rewriting import Fence
 
 Step = tuple[Mapping[str, int], Sequence[Operation]]
 _FIELDS = {"id": "str", "name": "str"}

@@ -92,7 +92,7 @@ class Deadly:
 
 def _name_of(command: tuple[Any, ...]) -> str:
     if command[0] in ("EVALSHA", "EVAL"):
-        return f"script {_script_names().get(command[1], '?')}"
+        return f"script {_script_names().get(command[1], 'Bring records up, by a program')}"
     return "script LOAD" if command[0] == "SCRIPT" else str(command[0])
 
 

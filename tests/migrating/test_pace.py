@@ -71,14 +71,14 @@ def test_after_whatever_it_recovers_to_full_speed_and_has_nothing_to_say(limits:
 
     pace = _pace_after(*[_CALM] * 40, start=pace, limits=limits)
 
-    assert pace == Pace(limits.batch_size)
+    assert pace == Pace(limits.batch_size, is_free=limits.is_free)
 
 
 @given(_limits, st.lists(_sightings, max_size=6), _sightings)
 def test_what_is_not_full_speed_says_why(limits: Limits, seen: list[Sighting], last: Sighting) -> None:
     pace = _pace_after(*seen, last, limits=limits)
 
-    is_full = pace == replace(Pace(limits.batch_size), reason=pace.reason)
+    is_full = pace == Pace(limits.batch_size, reason=pace.reason, is_free=limits.is_free)
     assert is_full or pace.hold or pace.reason
 
 
@@ -92,7 +92,7 @@ def test_others_that_wait_too_long_make_it_smaller_and_let_it_rest(added: float,
 
 
 def test_a_limit_of_zero_is_no_limit() -> None:
-    assert next_pace(Pace(100), _SLOW, replace(_LIMITS, max_latency_ms=0.0)) == Pace(100)
+    assert next_pace(Pace(100), _SLOW, replace(_LIMITS, max_latency_ms=0.0)) == Pace(100, is_free=True)
 
 
 def test_a_limit_that_is_raised_under_way_lets_it_grow() -> None:

@@ -12,11 +12,13 @@ from redis_models.migrations.bookkeeping import State
 from redis_models.migrations.chain import Chain
 from redis_models.migrations.lease import hold_lease
 from redis_models.migrations.operations import Operation
+from redis_models.migrations.outcomes import Fence
 from redis_models.migrations.planning import make_plan
 from redis_models.migrations.program import compile_program
 from redis_models.migrations.quarantine import Quarantined
+from redis_models.migrations.replacing import rewrite_here
 from redis_models.migrations.retrying import retry_records
-from redis_models.migrations.rewriting import Fence, rewrite_here, rewrite_in_server
+from redis_models.migrations.rewriting import rewrite_in_server
 from redis_models.migrations.rights import OF_THE_END, commands_of, refuse_missing_rights
 
 _OPERATIONS: dict[str, Operation] = {

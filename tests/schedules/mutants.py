@@ -10,7 +10,20 @@ from redis.exceptions import OutOfMemoryError
 from redis_models import inserting, writing
 from redis_models.batches import Batches, Command, Reply, Script, call
 from redis_models.errors import ServerOutOfMemoryError
-from redis_models.migrations import bookkeeping, hands, keyspace, lease, passes, purging, quarantine, rewriting
+from redis_models.migrations import (
+    bookkeeping,
+    hands,
+    keyspace,
+    lease,
+    passes,
+    program,
+    purging,
+    quarantine,
+    replacing,
+    symbols,
+    written,
+)
+from redis_models.migrations.outcomes import Outcome
 
 Breaks = Callable[[pytest.MonkeyPatch], None]
 Passing = Callable[..., Batches[Any]]
@@ -127,7 +140,7 @@ def _refusals_passed_over(patch: pytest.MonkeyPatch) -> None:
             try:
                 return (yield from rewrite(*some))
             except ServerOutOfMemoryError:
-                return rewriting.Outcome()
+                return Outcome()
 
         return replace(own, rewrite=rewritten)
 
@@ -143,6 +156,22 @@ def _refusals_acknowledged(patch: pytest.MonkeyPatch) -> None:
         return [0 if is_save and isinstance(one, OutOfMemoryError) else one for one in replies]
 
     patch.setattr(writing, "call", careless)
+
+
+def _nothing_kept_aside(patch: pytest.MonkeyPatch) -> None:
+    """The server's scripts keep nothing of what they overwrite and remove."""
+    run_of: Callable[..., symbols.Run] = symbols.run_of
+    patch.setattr(program, "run_of", lambda stages: replace(run_of(stages), keeps=[]))
+
+
+def _stale_fields_left(patch: pytest.MonkeyPatch) -> None:
+    """The server's scripts leave the fields there that they should remove."""
+    script_of: Callable[..., Script] = written.script_of
+
+    def careless(runs: Any) -> Script:
+        return Script(script_of(runs).source.replace("redis.call('HDEL', key", "type(key"))
+
+    patch.setattr(program, "script_of", careless)
 
 
 def _bad_records_not_noted(patch: pytest.MonkeyPatch) -> None:
@@ -161,10 +190,12 @@ _NOT_THERE: Final = "says that all is at"
 
 MUTANTS: Final[Mapping[str, Mutant]] = {
     "no compare": Mutant(
-        _edited(rewriting, "_REPLACE", ("return same and 'A' or 'C'", "return 'A'")), "last races", _RECORD
+        _edited(replacing, "_REPLACE", ("letter = is_unchanged(values, at) and 'A' or 'C'", "letter = 'A'")),
+        "last races",
+        _RECORD,
     ),
     "no fence": Mutant(
-        _all_of(_edited(rewriting, "_REPLACE", _FENCE_IF_ANY), _edited(rewriting, "_REWRITE", _FENCE)),
+        _all_of(_edited(replacing, "_REPLACE", _FENCE_IF_ANY), _edited(written, "_FRAME", _FENCE)),
         "usurpers",
         "without a lease, changed records",
     ),
@@ -211,25 +242,20 @@ MUTANTS: Final[Mapping[str, Mutant]] = {
     "records that the index lacks": Mutant(
         _edited(inserting, "_WRITE", ("redis.call('ZADD', KEYS[1], 0, KEYS[i])", "1")), "slow runs", "not in the index"
     ),
-    "nothing kept aside": Mutant(
-        _edited(rewriting, "_REWRITE", ("      set(keep.stored, raw)", "")), "rollback", _RECORD
-    ),
+    "nothing kept aside": Mutant(_nothing_kept_aside, "rollback", _RECORD),
     "checkpoint before data": Mutant(_checkpoint_before_data, "plain", "the journal is at"),
     "stale cursor": Mutant(_stale_cursor, "restarts", _NOT_THERE),
     "ledger without a clean walk": Mutant(_no_clean_walk, "restarts", _NOT_THERE),
     "contested records given up": Mutant(
-        _edited(rewriting, "_REPLACE", ("'A' or 'C'", "'A' or 'S'")), "last races", _NOT_THERE
+        _edited(replacing, "_REPLACE", ("'A' or 'C'", "'A' or 'S'")), "last races", _NOT_THERE
     ),
     "no stale-field delete": Mutant(
-        _all_of(
-            _edited(rewriting, "_REPLACE", ("for from = 1, #deletes, 4000 do", "for from = 1, 0 do")),
-            _edited(rewriting, "_REWRITE", ("if #deletes > 0 then", "if false then")),
-        ),
+        _all_of(_edited(replacing, "_REPLACE", ("for i = 1, #removals do", "for i = 1, 0 do")), _stale_fields_left),
         "plain",
         _RECORD,
     ),
     "a rewrite that resurrects": Mutant(
-        _edited(rewriting, "_REWRITE", ("if not stamp and redis.call('EXISTS', KEYS[i]) == 0 then", "if false then")),
+        _edited(written, "_FRAME", ("if not stamp and redis.call('EXISTS', KEYS[i]) == 0 then", "if false then")),
         "last moments",
         _RECORD,
     ),
@@ -237,12 +263,10 @@ MUTANTS: Final[Mapping[str, Mutant]] = {
         _edited(writing, "_SAVE", ("if redis.call('EXISTS', KEYS[2]) == 0 then", "if false then")), "slow runs", _RECORD
     ),
     "life spans lost": Mutant(
-        _edited(rewriting, "_REPLACE", ("  set_end(key, ending)", "  redis.call('PERSIST', key)")), "plain", _RECORD
+        _edited(replacing, "_REPLACE", ("  set_end(key, ending)", "  redis.call('PERSIST', key)")), "plain", _RECORD
     ),
     "life spans of fields lost": Mutant(
-        _edited(
-            rewriting, "_REPLACE", ("if ms > 0 then redis.call('HPEXPIREAT'", "if false then redis.call('HPEXPIREAT'")
-        ),
+        _edited(replacing, "_REPLACE", ("if ms > 0 then call('HPEXPIREAT'", "if false then call('HPEXPIREAT'")),
         "plain",
         _RECORD,
     ),

@@ -22,6 +22,7 @@ from .wire import LEASE, Wire
 
 LIFE_S: Final = 1000.0  # of a lease, in the schedule's seconds; so long that the real ones do not count
 PACE: Final = Pace(3)
+FREE: Final = Pace(3, is_free=True)  # what is sent is not waited for
 PAUSED: Final = Pace(3, hold="somebody paused it", is_paused=True, reason="somebody paused it")
 _RESTLESS: Final = ("written by others", "still being written", "was restarted")  # why a run may end early
 
@@ -51,8 +52,10 @@ class Wish:
         return self.place == len(self.goals) - 1
 
     def turn(self) -> None:
-        """Want the next one."""
+        """Want the next one, and another pace."""
         self.place += not self.is_last
+        if self.pace is not PAUSED:
+            self.pace = FREE if self.pace is PACE else PACE
 
 
 class RunnerProcess(Actor):

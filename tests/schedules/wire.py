@@ -16,7 +16,7 @@ from typing import Any, Final
 from redis_models import inserting, reading, writing
 from redis_models.batches import Command, Once, Reply, Script
 from redis_models.client import SyncClient
-from redis_models.migrations import bookkeeping, lease, moving, purging, quarantine, rewriting, rights
+from redis_models.migrations import bookkeeping, lease, moving, purging, quarantine, replacing, rewriting, rights
 
 LEASE: Final = "redis_models:{default}:lease"
 _PLACES: Final = 2**20
@@ -162,7 +162,7 @@ class Wire:
             count = int(command[2])
             keys = [_plain(one) for one in command[3 : 3 + count]]
             keys = [key for key in keys if "__index" not in key]
-            called = self.scripts[str(command[1])]
+            called = self.scripts.get(str(command[1]), "rewrite")  # each migration has one of its own
             verb = [_plain(command[3 + count])] if called == "lease" else []
             return " ".join([called, *verb, *(key for key in keys if key not in ("", "lease"))])
         if command[0] == "SCAN":
@@ -201,7 +201,19 @@ def known_scripts() -> list[tuple[str, Script]]:
     """Give the scripts of the library, and what the trace calls them."""
     return [
         (_NAMES.get(module, name.strip("_").lower()), one)
-        for module in (inserting, reading, writing, lease, bookkeeping, moving, purging, quarantine, rewriting, rights)
+        for module in (
+            inserting,
+            reading,
+            writing,
+            lease,
+            bookkeeping,
+            moving,
+            purging,
+            quarantine,
+            replacing,
+            rewriting,
+            rights,
+        )
         for name, one in vars(module).items()
         if isinstance(one, Script)
     ]
