@@ -97,9 +97,7 @@ def crew_hands(crew: Crew, app: str, work: Work, fence: Fence, is_first: bool) -
         return crew.deal(*place, fence, work.target, keys, pace, is_first=is_first)
 
     own = own_hands(work, fence, is_first)
-    return Hands(
-        own.rewrite, lambda pace: pace.batch_size * _SCRIPTS_A_SHARE, page=_AHEAD, deal=deal, dealt=_EACH * crew.size
-    )
+    return Hands(own.rewrite, _some_scripts, page=_AHEAD, deal=deal, dealt=_EACH * crew.size)
 
 
 def helping(crew: Crew | None, app: str, work: Work) -> Batches[Crew | None]:
@@ -107,6 +105,10 @@ def helping(crew: Crew | None, app: str, work: Work) -> Batches[Crew | None]:
     if crew is None or work.is_in_server or not crew.knows(app, work.keys.start, work.route):
         return None
     return crew if (yield from index_size(work.keys)) >= crew.least else None
+
+
+def _some_scripts(pace: Pace) -> int:
+    return pace.batch_size * _SCRIPTS_A_SHARE
 
 
 def _a_look(pace: Pace) -> int:
