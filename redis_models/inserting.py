@@ -19,13 +19,14 @@ from .writing import WRITE_CHUNK, Only, Try, flat, settled
 if TYPE_CHECKING:
     from .model import Model
 
-__all__ = ["insert"]
+__all__ = ["MOST_NAMES", "Put", "insert"]
 
 M = TypeVar("M", bound="Model")
 _ENCODED_AT_ONCE: Final = 1000  # records; what cannot be encoded is found before any of these is sent
 _BYTES_A_BATCH: Final = 8 * 2**20  # of values; one exchange must end within the deadline of a store
-_MOST_NAMES: Final = 3000  # fields that a script takes at once
+MOST_NAMES: Final = 3000  # fields that a script takes at once
 _WRITE: Final = load_script("redis_models", "write")
+_PUT: Final = load_script("redis_models", "put")
 
 
 def insert(
@@ -50,6 +51,8 @@ def insert(
         NotFoundError: Only existing ones were wanted and one does not exist; likewise.
         EncodeError: A value cannot be written; of its 1,000 nothing was sent.
     """
+    if len(instances) == 1:
+        return (yield from _insert_one(shape, upgrader, instances[0], life, only))
     # A record that its first try has made would look like somebody else's to a second one.
     once, is_ahead = only == "new", False
     if once or len(instances) > _ENCODED_AT_ONCE:
@@ -79,6 +82,61 @@ def insert(
                     known.doubt(Change(fields, {}, [], {}), exc if len(instances) <= WRITE_CHUNK else BaseException())
         raise
     return figures
+
+
+def _insert_one(
+    shape: Shape[M], upgrader: Upgrader | None, instance: M, life: LifeArgument, only: Only
+) -> Batches[list[int]]:
+    put = Put(shape, instance, life, only)
+    key, fields = put.key, put.fields
+    if len(fields) > MOST_NAMES:
+        one = _whole(shape, [key], [fields], life, only)
+    else:
+        one = Try(_PUT, (key,), put.command, once=only == "new")
+    commands = (one.command,)
+    try:
+        replies = yield Once(commands) if one.once else commands
+        yield from call_again(one.script, commands, replies, once=one.once)
+        figures = yield from settled(shape, upgrader, one, check(replies)[0])
+    except BaseException as exc:
+        if (known := remembered(instance)) is not None:
+            known.doubt(Change(fields, {}, [], {}), exc)
+        raise
+    put.is_settled_by(figures)
+    return cast("list[int]", figures)
+
+
+class Put(Generic[M]):
+    """A call that writes one whole record; for who wants to exchange it by the shortest way.
+
+    Args:
+        shape: The model.
+        instance: What to write.
+        life: Life span, as the script takes it.
+        only: Which records may be written.
+
+    Attributes:
+        key: Where it lies.
+        fields: What it is stored as.
+        command: The call; the server may not know its script.
+    """
+
+    __slots__ = ("_instance", "_shape", "_values", "command", "fields", "key")
+
+    def __init__(self, shape: Shape[M], instance: M, life: LifeArgument, only: Only = None) -> None:
+        self._shape, self._instance = shape, instance
+        self._values = values_of(instance)
+        self.key = shape.key_of(self._values[shape.primary_key])
+        self.fields = shape.encode(instance)
+        arguments = (only or "any", shape.version, life, *flat(self.fields))
+        self.command = _PUT.command((shape.keys.index, self.key), arguments)
+
+    def is_settled_by(self, reply: Reply) -> bool:
+        """Tell whether a reply says that the record is written; then the instance remembers it."""
+        if type(reply) is not list or type(reply[0]) is not int:
+            return False
+        saved(self._shape, self._instance, self.key, self.fields, self._values)
+        return True
 
 
 @dataclass(frozen=True)
@@ -151,7 +209,7 @@ def _whole(
     raws: list[bytes] = []
     for fields in records:
         raws += fields.values()
-    if shape.takes_extras or len(shape.names) > _MOST_NAMES:
+    if shape.takes_extras or len(shape.names) > MOST_NAMES:
         arguments.append("")
         for fields in records:
             arguments += [2 * len(fields), *flat(fields)]

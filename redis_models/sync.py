@@ -143,10 +143,20 @@ class SyncRecord(Generic[M]):
     def save(self, life_span_seconds: LifeSpan | None = KEEP, *, only: Only = None, if_unchanged: bool = False) -> None:
         """Write what changed; see ``Model.save``."""
         model = type(self._instance)
+        if life_span_seconds is KEEP and only is None and not if_unchanged and self._write_new():
+            return
         saving = verbs_of(model).save(self._instance, life_span_seconds, only=only, if_unchanged=if_unchanged)
         known = remembered(self._instance)
         with NOTHING if known is None else known.lock:
             store_of(model).run(saving)
+
+    def _write_new(self) -> bool:
+        """Write a new instance the shortest way; tell whether that settled it, as it nearly always does."""
+        if remembered(self._instance) is not None:
+            return False
+        model = type(self._instance)
+        put, store = verbs_of(model).put(self._instance), store_of(model)
+        return put is not None and put.is_settled_by(store.sync_client.exchange((put.command,))[0])
 
     def _write_assigned(self, name: str) -> None:
         """Write a field that was assigned, as an AutoModel does; and what else changed.

@@ -49,7 +49,7 @@ def verbs_of(model: type[M]) -> "Verbs[M]":
     return Verbs(model.__shape__, store.upgrader, store.life_span_in_seconds)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Verbs(Generic[M]):
     """The verbs of one model.
 
@@ -152,6 +152,11 @@ class Verbs(Generic[M]):
         if life_span is KEEP:  # there is nothing to keep where there is no record
             life = life_of_new(self._life(None))
         yield from inserting.insert(self.shape, self.upgrader, [instance], life, "new" if if_unchanged else only)
+
+    def put(self, instance: M) -> "inserting.Put[M] | None":
+        """Give the call that saves an instance that was neither read nor written; None if that takes more than one."""
+        life = "" if self.shape.ttl is self.life_span_s is None else life_of_new(self._life(None))
+        return inserting.Put(self.shape, instance, life) if len(self.shape.names) <= inserting.MOST_NAMES else None
 
     def sync(self, instance: M, assigned: str) -> Batches[None]:
         """Write a field that was assigned, and what else changed."""

@@ -22,6 +22,9 @@ _PACK: Final[Callable[[Command], bytes]] = cast(Any, hiredis).pack_command  # wh
 
 def send(connection: Any, commands: Sequence[Command]) -> None:
     """Send a batch on a connection."""
+    if len(commands) == 1:
+        connection.send_packed_command((_packed(commands[0]),), check_health=False)
+        return
     for piece in _pieces(commands):
         connection.send_packed_command([piece], check_health=False)
 
@@ -35,19 +38,29 @@ def receive(connection: Any, count: int, until: float | None) -> list[Reply]:
         until: When to give up, by ``time.monotonic``; None for never.
     """
     replies: list[Reply] = []
+    reader, wait = _reader_of(connection)
     while len(replies) < count:
+        if reader is not None:
+            _take_ready(connection, reader, replies, count)
+            if len(replies) == count:
+                break
         if until is not None and time.monotonic() > until:
             raise TimeoutError("replies came too slowly")
+        if reader is not None:
+            wait()
+            continue
         try:
             replies.append(connection.read_response(disable_decoding=True))
         except ResponseError as exc:
             replies.append(_told(exc, connection))
-        _take_ready(connection, replies, count)
     return replies
 
 
 async def send_async(connection: Any, commands: Sequence[Command]) -> None:
     """Do what ``send`` does, in the running loop."""
+    if len(commands) == 1:
+        await connection.send_packed_command((_packed(commands[0]),), check_health=False)
+        return
     for piece in _pieces(commands):
         await connection.send_packed_command([piece], check_health=False)
 
@@ -55,20 +68,38 @@ async def send_async(connection: Any, commands: Sequence[Command]) -> None:
 async def receive_async(connection: Any, count: int) -> list[Reply]:
     """Do what ``receive`` does, in the running loop, until somebody gives it up."""
     replies: list[Reply] = []
+    reader, wait = _reader_of(connection)
     while len(replies) < count:
+        if reader is not None:
+            _take_ready(connection, reader, replies, count)
+            if len(replies) == count:
+                break
+            await wait()
+            continue
         try:
             replies.append(await connection.read_response(disable_decoding=True))
         except ResponseError as exc:
             replies.append(_told(exc, connection))
-        _take_ready(connection, replies, count)
     return replies
 
 
-def _take_ready(connection: Any, replies: list[Reply], count: int) -> None:
-    """Take replies that have come with the last one; asking redis-py for each takes as long as parsing it."""
-    reader = getattr(getattr(connection, "_parser", None), "_reader", None)
-    if not isinstance(reader, hiredis.Reader) or connection.protocol not in _ONLY_REPLIES:
-        return
+def _reader_of(connection: Any) -> tuple[Any, Callable[[], Any]]:
+    """Give hiredis's reader of a connection, and what feeds it; None where redis-py must be asked for each reply.
+
+    Asking redis-py takes longer than parsing does.
+    """
+    feeder = getattr(connection, "_parser", None)
+    reader, wait = getattr(feeder, "_reader", None), getattr(feeder, "read_from_socket", None)
+    if isinstance(reader, hiredis.Reader) and wait is not None and connection.protocol in _ONLY_REPLIES:
+        return reader, wait
+    return None, _nothing
+
+
+def _nothing() -> None: ...
+
+
+def _take_ready(connection: Any, reader: Any, replies: list[Reply], count: int) -> None:
+    """Take replies that have come."""
     gets = cast("Callable[[bool], Reply]", reader.gets)
     while len(replies) < count:
         reply = gets(False)
@@ -83,9 +114,6 @@ def _take_ready(connection: Any, replies: list[Reply], count: int) -> None:
 
 def _pieces(commands: Sequence[Command]) -> Iterator[bytes]:
     """Pack commands, and give them in pieces: the server begins with the first while the next is packed."""
-    if len(commands) == 1:
-        yield _packed(commands[0])
-        return
     piece, size = list[bytes](), 0
     for command in commands:
         packed = _packed(command)
