@@ -103,7 +103,12 @@ def run_tasks(context: CliContext, client: SyncClient, tasks: Sequence[Task], op
             "command": "migrate",
             "ok": True,
             "apps": {
-                label: {"changed": one.changed, "seconds": one.seconds, "quarantined": one.quarantined}
+                label: {
+                    "changed": one.changed,
+                    "seconds": one.seconds,
+                    "rewriting_seconds": one.rewriting_s,
+                    "quarantined": one.quarantined,
+                }
                 for label, one in results.items()
             },
         }

@@ -28,7 +28,6 @@ from .lineage import routes_of
 from .outcomes import Begun, Fence, Outcome
 from .pace import Pace
 from .replacing import rewrite_here
-from .rewriting import rewrite_rest
 from .route import Route
 from .timing import Timed
 
@@ -52,7 +51,6 @@ class Share:
         keys: The records.
         at_once: How many of them a script takes.
         is_free: Whether the pace is.
-        is_first: Whether most of them are expected to be behind the target.
     """
 
     settings: str
@@ -65,7 +63,6 @@ class Share:
     keys: Sequence[bytes]
     at_once: int
     is_free: bool
-    is_first: bool
 
 
 @dataclass(frozen=True)
@@ -144,8 +141,6 @@ class Crew:
         target: int,
         keys: Sequence[bytes],
         pace: Pace,
-        *,
-        is_first: bool,
     ) -> Begun:
         """Give some records to a member, at once."""
         if self._executor is None:
@@ -161,7 +156,6 @@ class Crew:
             tuple(keys),
             pace.batch_size,
             pace.is_free,
-            is_first,
         )
         future = self._executor.submit(rewrite_share, share)
         self._pending.add(future)
@@ -197,12 +191,8 @@ def rewrite_share(share: Share) -> Done:
         )
     route = _route(share.settings, share.app, share.start, share.leaves_newer)
     timed = Timed(driver)
-
-    def rewrite(keys: Sequence[bytes]) -> Batches[Outcome]:
-        return (yield from rewrite_here(share.fence, route, share.target, keys, share.at_once, is_free=share.is_free))
-
-    doing = rewrite(share.keys) if share.is_first else rewrite_rest(share.target, share.keys, rewrite)
-    outcome = run(driver if share.is_free else timed, doing)
+    rewriting = rewrite_here(share.fence, route, share.target, share.keys, share.at_once, is_free=share.is_free)
+    outcome = run(driver if share.is_free else timed, rewriting)
     return Done(outcome, tuple(timed.taken_ms))
 
 

@@ -36,9 +36,9 @@ class Draft:
     touched: set[str] = field(init=False, default_factory=set)
     written: set[str] = field(init=False, default_factory=set)
     kept: set[str] = field(init=False, default_factory=set)
-    unkept: list[str] = field(init=False, default_factory=list)
-    lives: list[tuple[str, int, str]] = field(init=False, default_factory=list)
-    ends: list[bytes] = field(init=False, default_factory=list)
+    unkept: tuple[str, ...] = field(init=False, default=())
+    lives: tuple[tuple[str, int, str], ...] = field(init=False, default=())
+    ends: tuple[bytes, ...] = field(init=False, default=())
 
     def __post_init__(self) -> None:
         self.fields = dict(self.original)
@@ -64,7 +64,7 @@ class Draft:
 
     def unkeep(self, name: str) -> bytes:
         """Take away a field that kept something aside: only migrations write these, and the stamp is compared."""
-        self.unkept.append(name)
+        self.unkept += (name,)
         return self.fields.pop(name)
 
     def remove(self, name: str) -> bytes | None:
@@ -107,4 +107,4 @@ class Draft:
     def removes(self) -> list[str]:
         """Fields to delete."""
         gone = [name for name in self.written if name in self.original and name not in self.fields]
-        return gone + self.unkept
+        return [*gone, *self.unkept]

@@ -12,7 +12,7 @@ from .outcomes import Begun, Fence, Outcome
 from .pace import Pace
 from .program import compile_program
 from .replacing import rewrite_here
-from .rewriting import KEYS_A_LOOK, KEYS_A_SCRIPT, begin_in_server, begin_rest, rewrite_in_server, rewrite_rest
+from .rewriting import begin_in_server, rewrite_in_server
 from .work import Work
 
 __all__ = ["Hands", "crew_hands", "helping", "own_hands"]
@@ -36,6 +36,7 @@ class Hands:
 
     Attributes:
         rewrite: Brings some of them to the target.
+        is_first: Whether most records are expected to be behind the target; else the server looks first which are.
         size: How many records make a share, which is rewritten at a time.
         times: How many times as many that may be where the pace is free, and records take little time.
         page: How many keys to read ahead at least, where the pace is free or a crew waits for them.
@@ -45,6 +46,7 @@ class Hands:
     """
 
     rewrite: Rewriter
+    is_first: bool = True
     size: Callable[[Pace], int] = _a_script
     times: int = 1
     page: int = 1
@@ -69,23 +71,14 @@ def own_hands(work: Work, fence: Fence, is_first: bool) -> Hands:
             return (yield from rewrite_in_server(fence, program, target, keys, pace.batch_size))
         return (yield from rewrite_here(fence, route, target, keys, pace.batch_size, is_free=pace.is_free))
 
-    if not is_first:
-        # Most records are done: their stamps are looked at first, which is cheaper by far.
-        def look(keys: Sequence[bytes], pace: Pace) -> Batches[Begun]:
-            return (yield from begin_rest(target, keys, lambda rest: rewrite(rest, pace)))
-
-        def look_and_rewrite(keys: Sequence[bytes], pace: Pace) -> Batches[Outcome]:
-            return (yield from rewrite_rest(target, keys, lambda rest: rewrite(rest, pace)))
-
-        return Hands(look_and_rewrite, _a_look, page=_AHEAD, deal=look, dealt=2, takes_freedom=True)
     if program is None:
-        return Hands(rewrite, times=_FREE_SCRIPTS, page=_AHEAD, takes_freedom=True)
+        return Hands(rewrite, is_first, times=_FREE_SCRIPTS, page=_AHEAD, takes_freedom=True)
 
     def begin(keys: Sequence[bytes], _: Pace) -> Batches[Begun]:
         return (yield from begin_in_server(fence, program, target, keys))
 
     # One that the server is at, and one that lies there already.
-    return Hands(rewrite, page=_AHEAD, deal=begin, dealt=2, takes_freedom=True)
+    return Hands(rewrite, is_first, page=_AHEAD, deal=begin, dealt=2, takes_freedom=True)
 
 
 def crew_hands(crew: Crew, app: str, work: Work, fence: Fence, is_first: bool) -> Hands:
@@ -94,10 +87,10 @@ def crew_hands(crew: Crew, app: str, work: Work, fence: Fence, is_first: bool) -
     def deal(keys: Sequence[bytes], pace: Pace) -> Batches[Begun]:
         yield from ()  # it is no batch that begins it
         place = (app, work.keys.start, work.route)
-        return crew.deal(*place, fence, work.target, keys, pace, is_first=is_first)
+        return crew.deal(*place, fence, work.target, keys, pace)
 
     own = own_hands(work, fence, is_first)
-    return Hands(own.rewrite, _some_scripts, page=_AHEAD, deal=deal, dealt=_EACH * crew.size)
+    return Hands(own.rewrite, is_first, _some_scripts, page=_AHEAD, deal=deal, dealt=_EACH * crew.size)
 
 
 def helping(crew: Crew | None, app: str, work: Work) -> Batches[Crew | None]:
@@ -109,8 +102,3 @@ def helping(crew: Crew | None, app: str, work: Work) -> Batches[Crew | None]:
 
 def _some_scripts(pace: Pace) -> int:
     return pace.batch_size * _SCRIPTS_A_SHARE
-
-
-def _a_look(pace: Pace) -> int:
-    """As many stamps as take about as long as a script of that pace."""
-    return pace.batch_size * KEYS_A_LOOK // KEYS_A_SCRIPT

@@ -4,13 +4,15 @@ from typing import Final, cast
 
 from redis.exceptions import ResponseError
 
-from redis_models.batches import Batches, check
+from redis_models.batches import Batches, call, check, load_script
 from redis_models.errors import ServerRefusedError
 from redis_models.keys import KeySpace
 
-__all__ = ["has_field_lives", "index_size", "scan", "server_run_id"]
+__all__ = ["has_field_lives", "index_size", "scan", "scan_rest", "server_run_id"]
 
 _COUNT: Final = 1000  # keys that SCAN looks at in one step; measured: a tenth of the calls' cost, under a millisecond
+
+_REST: Final = load_script("redis_models.migrations", "rest")
 
 
 def server_run_id() -> Batches[str]:
@@ -39,6 +41,21 @@ def index_size(keys: KeySpace) -> Batches[int]:
     if isinstance(reply, ResponseError) and str(reply).startswith("WRONGTYPE"):
         return 0
     return cast(int, check([reply])[0])
+
+
+def scan_rest(cursor: str, keys: KeySpace, version: int, most: int) -> Batches[tuple[str, list[bytes], int]]:
+    """Do what ``scan`` does, but leave out records that are of a version; say how many these are.
+
+    Args:
+        cursor: Of this step.
+        keys: Of the model.
+        version: What the server looks for, so that only the keys of others travel.
+        most: Keys to look at in one step; at most 1,000.
+    """
+    command = _REST.command((), (cursor, keys.pattern, min(most, _COUNT), version))
+    [reply] = check((yield from call(_REST, [command])))
+    following, met, found = cast("tuple[bytes, int, list[bytes]]", reply)
+    return following.decode(), keys.owned(dict.fromkeys(found)), met - len(found)
 
 
 def scan(cursor: str, keys: KeySpace) -> Batches[tuple[str, list[bytes]]]:

@@ -96,8 +96,12 @@ class _Write(NamedTuple):
 
 def _writes(fence: Fence, target: int, drafts: Mapping[bytes, Draft], at_once: int) -> list[_Write]:
     groups: dict[_Shape, list[bytes]] = {}
+    last, group = None, list[bytes]()
     for key, draft in drafts.items():
-        groups.setdefault(_shape_of(draft, fence.has_field_lives is not False), []).append(key)
+        if last is None or not last.is_of(draft):
+            shape = _shape_of(draft, fence.has_field_lives is not False)
+            last, group = _Latest(draft, shape.sets), groups.setdefault(shape, [])
+        group.append(key)
     writes: list[_Write] = []
     for shape, keys in groups.items():
         for start in range(0, len(keys), at_once):
@@ -167,7 +171,39 @@ class _Shape(NamedTuple):
         original, fields = draft.original, draft.fields
         found = [original[name] for name in self.reads if name in original]
         found += [fields[name] for name in self.sets]
-        return found + draft.ends
+        return [*found, *draft.ends] if draft.ends else found
+
+
+class _Latest:
+    """The shape that was made last. Most records have that of the one before, which is cheaper to see than to make.
+
+    Args:
+        draft: What it was made of.
+        sets: Fields that are written.
+    """
+
+    def __init__(self, draft: Draft, sets: Sequence[str]) -> None:
+        self._draft, self._sets, self._order = draft, list(sets), list(draft.written)
+        self._is_plain = not (draft.lives or draft.ends or draft.unkept)
+
+    def is_of(self, draft: Draft) -> bool:
+        """Whether another draft has that very shape; False where that is not plain to see."""
+        mine, original, fields, moved = self._draft, draft.original, draft.fields, draft.moved
+        return (
+            self._is_plain
+            and not (draft.lives or draft.ends or draft.unkept)
+            and draft.touched == mine.touched
+            and draft.written == mine.written
+            and draft.kept == mine.kept
+            and moved == mine.moved
+            and original.keys() == mine.original.keys()
+            and fields.keys() == mine.fields.keys()
+            and self._sets
+            == [
+                name for name in self._order if name in fields and (name in moved or original.get(name) != fields[name])
+            ]
+            + [name for name in mine.kept if name in fields]
+        )
 
 
 def _shape_of(draft: Draft, has_field_lives: bool) -> _Shape:
@@ -177,9 +213,7 @@ def _shape_of(draft: Draft, has_field_lives: bool) -> _Shape:
         origin = draft.moved.get
         carried = [(name, source) for name in sets if (source := origin(name, name)) in original]
     present = tuple([name in original for name in reads])
-    return _Shape(
-        reads, present, tuple(sets), tuple(draft.removes), tuple(carried), tuple(draft.lives), len(draft.ends)
-    )
+    return _Shape(reads, present, tuple(sets), tuple(draft.removes), tuple(carried), draft.lives, len(draft.ends))
 
 
 def _asking(route: Route, target: int, keys: Sequence[bytes]) -> list[Command]:

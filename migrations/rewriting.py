@@ -4,20 +4,18 @@ Every function is a generator of command batches. What a batch came to is told r
 single record, so that one of them never hides the others.
 """
 
-from collections.abc import Callable, Sequence
-from typing import Final, cast
+from collections.abc import Sequence
+from typing import Final
 
-from redis_models.batches import Ahead, Batches, Command, Reply, Script, call_again, check, load_script
+from redis_models.batches import Ahead, Batches, Command, Reply, Script, call_again, check
 
 from .outcomes import Begun, Fence, Outcome, letters_of
 from .program import Program
 from .replacing import rewrite_here
 
-__all__ = ["KEYS_A_LOOK", "KEYS_A_SCRIPT", "begin_in_server", "begin_rest", "rewrite_in_server", "rewrite_rest"]
+__all__ = ["KEYS_A_SCRIPT", "begin_in_server", "rewrite_in_server"]
 
 KEYS_A_SCRIPT: Final = 100
-KEYS_A_LOOK: Final = 500  # a look at so many stamps takes no longer than a script that writes a hundred records
-_LOOK: Final = load_script("redis_models.migrations", "look")
 
 
 def rewrite_in_server(
@@ -47,33 +45,6 @@ def begin_in_server(fence: Fence, program: Program, target: int, keys: Sequence[
     commands = [program.script.command([fence.lease_key, *keys], [fence.epoch, target, fence.flag])]
     replies = yield Ahead(commands)
     return Begun(_rewritten(fence, program, target, keys, commands, replies), lambda: bool(replies))
-
-
-def begin_rest(
-    target: int, keys: Sequence[bytes], rewrite: Callable[[Sequence[bytes]], Batches[Outcome]]
-) -> Batches[Begun]:
-    """Have the server look which of some records are not at the target; those will be given to ``rewrite``."""
-    chunks = [keys[start : start + KEYS_A_LOOK] for start in range(0, len(keys), KEYS_A_LOOK)]
-    commands = [_LOOK.command(chunk, [target]) for chunk in chunks]
-    replies = yield Ahead(commands)
-
-    def looked() -> Batches[Outcome]:
-        places = yield from _answers(_LOOK, commands, replies)
-        rest = [
-            chunk[place - 1] for chunk, reply in zip(chunks, places, strict=True) for place in cast("list[int]", reply)
-        ]
-        outcome = (yield from rewrite(rest)) if rest else Outcome()
-        outcome.skipped += len(keys) - len(rest)
-        return outcome
-
-    return Begun(looked(), lambda: bool(replies))
-
-
-def rewrite_rest(
-    target: int, keys: Sequence[bytes], rewrite: Callable[[Sequence[bytes]], Batches[Outcome]]
-) -> Batches[Outcome]:
-    """Do what ``begin_rest`` begins, to its end."""
-    return (yield from (yield from begin_rest(target, keys, rewrite)).outcome)
 
 
 def _rewritten(

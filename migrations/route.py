@@ -51,7 +51,7 @@ class Stage:
                     None if raw is None else origin,
                 )
             if life is not None:
-                draft.lives.append(life)
+                draft.lives += (life,)
         if STAMP not in draft.fields:
             draft.keep(kept_name(self.newer, len(self.steps), STAMP, was_absent=True), b"")
         draft.set(STAMP, self._stamp)

@@ -24,12 +24,14 @@ class Result:
     Attributes:
         changed: Records rewritten, by model.
         seconds: How long it took.
+        rewriting_s: How much of that was spent on walks that changed records; the rest proves that none is left.
         moved: Records that got other keys.
         quarantined: Records that are in quarantine, from this run or an earlier one.
     """
 
     changed: dict[str, int]
     seconds: float
+    rewriting_s: float = 0.0
     moved: int = 0
     quarantined: int = 0
 
@@ -41,7 +43,9 @@ def sum_of(results: Sequence[Result]) -> Result:
         changed.update(one.changed)
     seconds = round(sum(one.seconds for one in results), 3)
     moved = sum(one.moved for one in results)
-    return Result(dict(changed), seconds, moved=moved, quarantined=results[-1].quarantined if results else 0)
+    rewriting_s = round(sum(one.rewriting_s for one in results), 3)
+    quarantined = results[-1].quarantined if results else 0
+    return Result(dict(changed), seconds, rewriting_s, moved, quarantined)
 
 
 def run_plan(
@@ -92,7 +96,7 @@ def run_plan(
     yield from runner.patiently(
         lambda: shelf.finish(lease.key, lease.epoch, applied, unapplied, plan.snapshot, events, runner.witnesses, held)
     )
-    return Result(dict(changed), seconds, moved=moved, quarantined=intake.size)
+    return Result(dict(changed), seconds, round(runner.rewriting_s, 3), moved, intake.size)
 
 
 def held_by(shelf: Shelf, state: State, plan: Plan) -> int:

@@ -5,7 +5,7 @@ A snapshot is the schemas of all models of one app at one point of its chain. It
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Final
@@ -13,6 +13,7 @@ from typing import Final
 from redis_models.codec import FieldCodec, codec_for
 from redis_models.errors import SchemaError
 from redis_models.keys import KeySpace
+from redis_models.shortcuts import reader_of
 
 from .historical import resolve
 
@@ -58,6 +59,11 @@ class FieldSchema:
         """How its values are stored."""
         return codec_for(resolve(self.type))
 
+    @cached_property
+    def read(self) -> Callable[[bytes], object]:
+        """A shortcut of the codec, as in ``shortcuts``."""
+        return reader_of(self.codec)
+
 
 @dataclass(frozen=True)
 class ModelSchema:
@@ -101,9 +107,10 @@ class ModelSchema:
 
     def field(self, name: str) -> FieldSchema:
         """Give a field; ``SchemaError`` if there is none."""
-        if name not in self.by_name:
+        found = self.by_name.get(name)
+        if found is None:
             raise SchemaError(f"{self.name} has no field {name!r}; it has {', '.join(self.by_name)}")
-        return self.by_name[name]
+        return found
 
     def with_field(self, one: FieldSchema) -> "ModelSchema":
         """Give the schema with a field more; ``SchemaError`` if the name is taken."""

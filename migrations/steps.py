@@ -384,7 +384,7 @@ class Expire(Step):
     def backward(self, draft: Draft, aside: Mapping[str, bytes | None]) -> None:
         ends = aside.get("")
         if ends is not None:
-            draft.ends.append(ends)
+            draft.ends += (ends,)
 
 
 def _restore(draft: Draft, aside: Mapping[str, bytes | None]) -> None:

@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from redis_models.errors import RecordError
 
 from .draft import Draft
-from .schema import ModelSchema
+from .schema import FieldSchema, ModelSchema
 
 __all__ = ["NewRecord", "OldObject", "OldRecord", "complaint"]
 
@@ -33,25 +33,25 @@ class OldRecord:
             self._fields, self._moved = dict(draft.fields), dict(draft.moved)
 
     def __getattr__(self, name: str) -> object:
-        raw = self._raw(name)
+        field, raw = self._field(name)
         if raw is None:
             raise AttributeError(
                 f"the record has no field {name!r}; ask with .get({name!r}), or '{name}' in the record"
             )
-        return _decoded(self._schema, name, raw)
+        return _decoded(field, raw)
 
     def __contains__(self, name: str) -> bool:
-        return self._raw(name) is not None
+        return self._field(name)[1] is not None
 
     def get(self, name: str, default: object = None) -> object:
         """Give the typed value of a field, or ``default`` where it is absent."""
-        raw = self._raw(name)
-        return default if raw is None else _decoded(self._schema, name, raw)
+        field, raw = self._field(name)
+        return default if raw is None else _decoded(field, raw)
 
-    def _raw(self, name: str) -> bytes | None:
-        self._schema.field(name)
+    def _field(self, name: str) -> tuple[FieldSchema, bytes | None]:
+        field = self._schema.field(name)
         self._draft.touched.add(self._moved.get(name, name))
-        return self._fields.get(name)
+        return field, self._fields.get(name)
 
 
 class NewRecord:
@@ -69,11 +69,10 @@ class NewRecord:
         object.__setattr__(self, "_schema", schema)
 
     def __getattr__(self, name: str) -> object:
-        self._schema.field(name)
-        raw = self._draft.get(name)
+        field, raw = self._schema.field(name), self._draft.get(name)
         if raw is None:
             raise AttributeError(f"the record has no field {name!r}")
-        return _decoded(self._schema, name, raw)
+        return _decoded(field, raw)
 
     def __setattr__(self, name: str, value: object) -> None:
         field = self._schema.field(name)
@@ -121,9 +120,12 @@ def complaint(exc: Exception) -> str:
     return str(exc) or type(exc).__name__
 
 
-def _decoded(schema: ModelSchema, name: str, raw: bytes) -> object:
-    field = schema.field(name)
+def _decoded(field: FieldSchema, raw: bytes) -> object:
+    try:
+        return field.read(raw)
+    except (KeyError, TypeError, ValueError):
+        pass  # the codec knows more than the shortcut
     try:
         return field.codec.decode(raw)
     except ValueError as exc:
-        raise RecordError(name, raw, f"does not read back as {field.type}: {complaint(exc)}") from exc
+        raise RecordError(field.name, raw, f"does not read back as {field.type}: {complaint(exc)}") from exc

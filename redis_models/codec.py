@@ -160,6 +160,8 @@ class FieldCodec:
         Raises:
             ValueError: It cannot be one.
         """
+        if type(value) is self.annotation and self.annotation in _KINDS:
+            return value
         return self._adapter.validate_python(value, strict=False, by_alias=False, by_name=True)
 
     def validate_jsonable(self, value: object) -> object:

@@ -44,7 +44,7 @@ def accident(owner, name):
     setattr(owner, name, wrapped)
 
 if place == "rewrite":
-    for name in ("begin_in_server", "rewrite_here", "begin_rest"):
+    for name in ("begin_in_server", "rewrite_here"):
         accident(hands, name)
 else:
     accident(bookkeeping.Shelf, place)

@@ -16,7 +16,17 @@ from typing import Any, Final
 from redis_models import inserting, reading, writing
 from redis_models.batches import Command, Once, Reply, Script
 from redis_models.client import SyncClient
-from redis_models.migrations import bookkeeping, lease, moving, purging, quarantine, replacing, rewriting, rights
+from redis_models.migrations import (
+    bookkeeping,
+    keyspace,
+    lease,
+    moving,
+    purging,
+    quarantine,
+    replacing,
+    rewriting,
+    rights,
+)
 
 LEASE: Final = "redis_models:{default}:lease"
 _PLACES: Final = 2**20
@@ -118,7 +128,9 @@ class Wire:
 
     def send(self, commands: Sequence[Command]) -> list[Reply]:
         """Execute a batch, and look at everything right behind it, in the same round trip."""
-        sent: list[Command] = [("KEYS", one[3]) if one[0] == "SCAN" else one for one in commands]
+        sent: list[Command] = [
+            ("KEYS", one[3]) if one[0] == "SCAN" else ("KEYS", one[4]) if _is_rest(one) else one for one in commands
+        ]
         ages: list[Command] = [("HINCRBY", LEASE, "until", -self._passed_ms)] if "until" in self.seen.lease else []
         full, room = (_limited(1), _limited(0)) if self.is_full else ([], [])
         before = len(ages) + len(full)
@@ -128,6 +140,8 @@ class Wire:
         for place, command in enumerate(commands):
             if command[0] == "SCAN":
                 replies[place] = self._scanned(int(command[1]), replies[place])
+            elif _is_rest(command):
+                replies[place] = self._rest(command, replies[place])
             elif command[0] == "INFO" and not isinstance(replies[place], Exception):
                 said: Any = replies[place]
                 replies[place] = re.sub(rb"run_id:\w+", b"run_id:" + self.run_id.encode(), said)
@@ -150,6 +164,13 @@ class Wire:
         behind = [key for place, key in placed if place < cursor]
         return [following, behind[-1:] + keys if cursor % 2 else keys]
 
+    def _rest(self, command: Command, found: Any) -> list[Any]:
+        """Do what the script does that looks for records of another version, by steps of this SCAN."""
+        following, keys = self._scanned(int(command[3]), found)
+        is_hash = {key: self.client.type(key) == b"hash" for key in keys}
+        stamps = {key: self.client.hget(key, "_v") if is_hash[key] else None for key in keys}
+        return [following, len(keys), [key for key in keys if stamps[key] != str(command[6]).encode()]]
+
     def look(self) -> Seen:
         """Read everything, in one round trip."""
         [reply] = self.exchange.exchange([_DUMP.command([], [])])
@@ -158,6 +179,8 @@ class Wire:
 
     def told(self, command: Command) -> str:
         """Say a command in a few words."""
+        if _is_rest(command):
+            return f"SCAN {_plain(command[3])} {_plain(command[4])} for the rest"
         if command[0] == "EVALSHA":
             count = int(command[2])
             keys = [_plain(one) for one in command[3 : 3 + count]]
@@ -170,6 +193,10 @@ class Wire:
         if command[0] in ("SCRIPT", "EVAL"):
             return str(command[0])
         return f"{command[0]!s} {_plain(command[1])}"
+
+
+def _is_rest(command: Command) -> bool:
+    return command[:2] == ("EVALSHA", keyspace._REST.sha)
 
 
 def _limited(most: int) -> list[Command]:

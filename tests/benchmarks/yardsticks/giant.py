@@ -17,7 +17,8 @@ def rewrite_all(server: Server, changes: Sequence[Change], *, keeps: bool) -> in
     Args:
         server: Where they are.
         changes: What is done to each, as in ``project.IN_SERVER``.
-        keeps: Whether removed values stay under another name, as the library keeps them for the way back.
+        keeps: Whether it does all that the library does: it looks at the version, so that it may be run again, and
+            what it removes or overwrites stays under another name, for the way back.
 
     Returns:
         How many there were.
@@ -26,20 +27,27 @@ def rewrite_all(server: Server, changes: Sequence[Change], *, keeps: bool) -> in
 
 
 def _script(changes: Sequence[Change], keeps: bool) -> str:
+    added = [name for change in changes for name in change.added]
     removed = [name for change in changes for name in change.removed]
-    renamed = [(new, _RENAMED[new]) for change in changes for new in change.added if new in _RENAMED]
-    filled = [(name, _FILLED[name]) for change in changes for name in change.added if name in _FILLED]
-    gone = [name for name in removed if name not in _RENAMED.values()] if keeps else []
-    read = [old for _, old in renamed] + gone
-    sets = ["'_v', '2'"]
-    sets += [f"'{name}', '{value}'" for name, value in filled]
+    renamed = [(new, _RENAMED[new]) for new in added if new in _RENAMED]
+    gone = [name for name in removed if name not in _RENAMED.values()]
+    read = [old for _, old in renamed]
+    sets = ["'_v', '2'", *(f"'{name}', '{_FILLED[name]}'" for name in added if name in _FILLED)]
     sets += [f"'{new}', held[{place}]" for place, (new, _) in enumerate(renamed, 1)]
-    sets += [f"'_b2.{place}', held[{place + len(renamed)}]" for place, _ in enumerate(gone, 1)]
+    condition, aside = "true", ""
+    if keeps:
+        read += [*gone, *added, "_v"]
+        sets += [f"'_b2.{name}', held[{read.index(name) + 1}]" for name in gone]
+        condition = f"held[{len(read)}] == '1'"
+        for name in added:
+            was = f"held[{read.index(name) + 1}]"
+            aside += f"    if {was} then redis.call('HSET', key, '_b2.{name}', {was}) end\n"
     hmget = f"local held = redis.call('HMGET', key, {_listed(read)})" if read else ""
     hdel = f"redis.call('HDEL', key, {_listed(removed)})" if removed else ""
     return (
         f"local keys = redis.call('ZRANGE', KEYS[1], 0, -1)\nfor _, key in ipairs(keys) do\n  {hmget}\n"
-        f"  redis.call('HSET', key, {', '.join(sets)})\n  {hdel}\nend\nreturn #keys\n"
+        f"  if {condition} then\n{aside}    redis.call('HSET', key, {', '.join(sets)})\n    {hdel}\n  end\n"
+        "end\nreturn #keys\n"
     )
 
 
