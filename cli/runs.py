@@ -28,7 +28,7 @@ from .steering import in_quarantine
 
 __all__ = ["Options", "Task", "run_tasks"]
 
-_WORTH: Final = 50_000  # records; fewer are rewritten before processes of their own have started
+_WORTH: Final = 200_000  # records; fewer are rewritten before processes of their own have started
 
 
 @dataclass(frozen=True)

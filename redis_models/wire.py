@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterator, Sequence
+from functools import cache
 from typing import Any, Final, cast
 
 import hiredis
@@ -17,6 +18,7 @@ _PIECE: Final = 16 * 1024  # bytes sent at a time; servers read no more at once
 # Without it nothing tells that a reply has not come yet.
 _NOT_ENOUGH: Final[object] = getattr(parser, "NOT_ENOUGH_DATA", None)
 _ONLY_REPLIES: Final = (2, "2") if _NOT_ENOUGH is not None else ()  # RESP3 mixes messages into them
+_is_fake: Final[Callable[[Any], bool]] = cache(is_fake)
 _PACK: Final[Callable[[Command], bytes]] = cast(Any, hiredis).pack_command  # whose signature says a tuple of one
 
 
@@ -88,10 +90,11 @@ def _reader_of(connection: Any) -> tuple[Any, Callable[[], Any]]:
 
     Asking redis-py takes longer than parsing does.
     """
-    feeder = getattr(connection, "_parser", None)
-    reader, wait = getattr(feeder, "_reader", None), getattr(feeder, "read_from_socket", None)
-    if isinstance(reader, hiredis.Reader) and wait is not None and connection.protocol in _ONLY_REPLIES:
-        return reader, wait
+    if connection.protocol in _ONLY_REPLIES and not _is_fake(type(connection)):
+        feeder = getattr(connection, "_parser", None)
+        reader, wait = getattr(feeder, "_reader", None), getattr(feeder, "read_from_socket", None)
+        if isinstance(reader, hiredis.Reader) and wait is not None:
+            return reader, wait
     return None, _nothing
 
 

@@ -101,8 +101,13 @@ class Done:
 
     @property
     def seconds(self) -> float:
-        """How long the rewriting took, without the start of the process."""
+        """How long the rewriting took and its proof, without the start of the process."""
         return float(self.document["apps"]["shop"]["seconds"])
+
+    @property
+    def rewriting_s(self) -> float:
+        """How long the rewriting took by itself."""
+        return float(self.document["apps"]["shop"]["rewriting_seconds"])
 
 
 class Project:

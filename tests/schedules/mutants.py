@@ -228,7 +228,12 @@ MUTANTS: Final[Mapping[str, Mutant]] = {
         _edited(writing, "_SAVE", ("if stored ~= ARGV[1] then", "if false then")), "slow runs", _RECORD
     ),
     "blind insert": Mutant(
-        _edited(inserting, "_WRITE", ("if stored and stored ~= version then", "if false then")), "slow runs", _RECORD
+        _all_of(
+            _edited(inserting, "_WRITE", ("if stored and stored ~= version then", "if false then")),
+            _edited(inserting, "_PUT", ("if stored ~= version then", "if false then")),
+        ),
+        "slow runs",
+        _RECORD,
     ),
     "blind increment": Mutant(
         _edited(writing, "_INCREMENT", ("if stored ~= ARGV[1] then", "if false then")), "slow runs", _RECORD
@@ -237,10 +242,20 @@ MUTANTS: Final[Mapping[str, Mutant]] = {
         _edited(writing, "_SAVE", ("redis.call('HGET', KEYS[2], ARGV[i]) ~= ARGV[i + 1]", "false")), "quarrels", _RECORD
     ),
     "a create that overwrites": Mutant(
-        _edited(inserting, "_WRITE", ("if stored and mode == 'new' then", "if false then")), "slow runs", _RECORD
+        _all_of(
+            _edited(inserting, "_WRITE", ("if stored and mode == 'new' then", "if false then")),
+            _edited(inserting, "_PUT", ("if mode == 'new' then", "if false then")),
+        ),
+        "slow runs",
+        _RECORD,
     ),
     "records that the index lacks": Mutant(
-        _edited(inserting, "_WRITE", ("redis.call('ZADD', KEYS[1], 0, KEYS[i])", "1")), "slow runs", "not in the index"
+        _all_of(
+            _edited(inserting, "_WRITE", ("redis.call('ZADD', KEYS[1], 0, KEYS[i])", "1")),
+            _edited(inserting, "_PUT", ("pcall('ZADD', index, 0, key)", "1")),
+        ),
+        "slow runs",
+        "not in the index",
     ),
     "nothing kept aside": Mutant(_nothing_kept_aside, "rollback", _RECORD),
     "checkpoint before data": Mutant(_checkpoint_before_data, "plain", "the journal is at"),

@@ -128,9 +128,7 @@ class Wire:
 
     def send(self, commands: Sequence[Command]) -> list[Reply]:
         """Execute a batch, and look at everything right behind it, in the same round trip."""
-        sent: list[Command] = [
-            ("KEYS", one[3]) if one[0] == "SCAN" else ("KEYS", one[4]) if _is_rest(one) else one for one in commands
-        ]
+        sent: list[Command] = [one if (scan := scan_of(one)) is None else ("KEYS", scan[3]) for one in commands]
         ages: list[Command] = [("HINCRBY", LEASE, "until", -self._passed_ms)] if "until" in self.seen.lease else []
         full, room = (_limited(1), _limited(0)) if self.is_full else ([], [])
         before = len(ages) + len(full)
@@ -140,7 +138,7 @@ class Wire:
         for place, command in enumerate(commands):
             if command[0] == "SCAN":
                 replies[place] = self._scanned(int(command[1]), replies[place])
-            elif _is_rest(command):
+            elif _is_rest(command) and not isinstance(replies[place], Exception):
                 replies[place] = self._rest(command, replies[place])
             elif command[0] == "INFO" and not isinstance(replies[place], Exception):
                 said: Any = replies[place]
@@ -197,6 +195,13 @@ class Wire:
 
 def _is_rest(command: Command) -> bool:
     return command[:2] == ("EVALSHA", keyspace._REST.sha)
+
+
+def scan_of(command: Command) -> Command | None:
+    """Give the step of SCAN that a command is, or takes inside the server; None for any other."""
+    if _is_rest(command):
+        return ("SCAN", command[3], "MATCH", command[4])
+    return command if command[0] == "SCAN" else None
 
 
 def _limited(most: int) -> list[Command]:

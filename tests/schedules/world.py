@@ -14,7 +14,7 @@ from .runners import LIFE_S, PACE, PAUSED, Purger, RunnerProcess, Watcher, Wish
 from .shop import CUSTOMER, KINDS, is_stuck
 from .stage import Code, store_first_records
 from .truth import Truth, Violation, now_ms
-from .wire import Seen, Wire
+from .wire import Seen, Wire, scan_of
 
 _STEP_S: Final = 0.5  # that every fourth step takes, in the schedule's time; a run stores where it is every 2 s
 _PAUSE_S: Final = 3.0
@@ -253,7 +253,7 @@ class World:
         before, began_ms = self.truth.seen, now_ms()
         is_in_charge = is_runner and str(actor.epoch) == before.lease.get("epoch")
         is_taken = is_runner and actor.epoch is None and self.wire.is_lease_held()
-        scan = next((one for one in batch if one[0] == "SCAN"), None) if is_in_charge else None
+        scan = next((one for one in batch if scan_of(one)), None) if is_in_charge else None
         actor.met_full |= self.wire.is_full
         replies = self.wire.send(batch)
         self.truth.compare(
@@ -269,8 +269,9 @@ class World:
 
     def _walks_on(self, runner: Actor, scan: Command, reply: Any) -> None:
         """Take note of where walks begin, and of whole ones."""
-        table = str(scan[3]).partition(":")[0]
-        if str(scan[1]) == "0":
+        _, cursor, _, pattern = (scan_of(scan) or ())[:4]
+        table = str(pattern).partition(":")[0]
+        if str(cursor) == "0":
             self._walk_began[table] = self._under_way[runner.epoch, table] = self._step
         if reply[0] == b"0" and (began := self._under_way.pop((runner.epoch, table), None)) is not None:
             self._whole_walk_began[runner.epoch, table] = began

@@ -40,7 +40,7 @@ def test_large_records_go_in_several_exchanges_and_come_back(weighing: Weighing)
 
     run(weighing, verbs_of(Item).insert(items))
 
-    assert len(weighing.sizes) == 3  # of 6 MB each: two would be more than 8
+    assert len([size for size in weighing.sizes if size]) == 3  # of 6 MB each: two would be more than 8
     assert Item.sync.get_many([one.id for one in items]) == items
 
 

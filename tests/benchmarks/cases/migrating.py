@@ -8,7 +8,7 @@ from pydantic import create_model
 
 from ..figures import Group, Promise, Series
 from ..filling import fill_customers
-from ..project import BY_PYTHON, IN_SERVER, Change, Project
+from ..project import BY_PYTHON, IN_SERVER, Change, Done, Project
 from ..rounds import Contender, in_turn
 from ..yardsticks import clientside, giant
 from .bench import Bench
@@ -42,18 +42,19 @@ def _in_server(bench: Bench, count: int, notes: Sequence[str]) -> Group:
     changes = IN_SERVER[:count]
     project = Project(bench.folder / f"server{count}", bench.server, changes)
     checked = partial(_check, bench, changes, _as_in_server)
-    seconds: list[float] = []
+    runs: list[Done] = []
     contenders = [
-        _ours(bench, project, checked, bench.scale.migrated, seconds),
+        _ours(bench, project, checked, bench.scale.migrated, runs),
         _contender(bench, GIANT, lambda: giant.rewrite_all(bench.server, changes, keeps=False), checked),
         _contender(bench, GIANT_KEEPING, lambda: giant.rewrite_all(bench.server, changes, keeps=True), checked),
         _contender(bench, PIPELINE, lambda: clientside.as_in_server(bench.server, changes), checked),
     ]
     rates = in_turn(contenders, bench.scale.rounds, warms_up=bench.scale.warms_up)
-    rates[REWRITING] = _by_itself(bench, bench.scale.migrated, seconds)
+    rates |= _by_themselves(bench, bench.scale.migrated, runs)
     records, is_promised = bench.scale.migrated, count == _PROMISED
     series = [
         Series(REWRITING, rates[REWRITING], records=records),
+        Series(PROVED, rates[PROVED], records=records),
         Series(COMMAND, rates[COMMAND], records=records),
         *_compared(rates, GIANT_KEEPING, records, {REWRITING: Promise(0.9)} if is_promised else {}),
         *_compared(rates, GIANT, records, {COMMAND: Promise(0.5)} if is_promised else {}),
@@ -71,15 +72,16 @@ def _by_python(bench: Bench, count: int) -> Group:
     changes, records = BY_PYTHON[:count], bench.scale.by_python
     project = Project(bench.folder / f"python{count}", bench.server, changes)
     checked = partial(_check, bench, changes, _as_by_python)
-    seconds: list[float] = []
+    runs: list[Done] = []
     contenders = [
-        _ours(bench, project, checked, records, seconds),
+        _ours(bench, project, checked, records, runs),
         _contender(bench, PIPELINE, lambda: clientside.by_python(bench.server, changes), checked, records),
     ]
     rates = in_turn(contenders, bench.scale.rounds, warms_up=bench.scale.warms_up)
-    rates[REWRITING] = _by_itself(bench, records, seconds)
+    rates |= _by_themselves(bench, records, runs)
     series = [
         Series(REWRITING, rates[REWRITING], records=records),
+        Series(PROVED, rates[PROVED], records=records),
         Series(COMMAND, rates[COMMAND], records=records),
         *_compared(rates, PIPELINE, records, {REWRITING: Promise(1.0)}),
     ]
@@ -94,7 +96,7 @@ def back(bench: Bench) -> list[Group]:
     """Take a migration back."""
     records, changes = bench.scale.by_python, IN_SERVER[:_PROMISED]
     project = Project(bench.folder / "back", bench.server, changes)
-    seconds: list[float] = []
+    runs: list[Done] = []
     before: list[object] = []
 
     def prepare() -> None:
@@ -103,7 +105,7 @@ def back(bench: Bench) -> list[Group]:
         project.migrate_flat_out()
 
     def work() -> int:
-        seconds.append(project.migrate_flat_out("shop", "0001").seconds)
+        runs.append(project.migrate_flat_out("shop", "0001"))
         return records
 
     def check() -> None:
@@ -111,8 +113,10 @@ def back(bench: Bench) -> list[Group]:
 
     contenders = [Contender(COMMAND, work, prepare, check)]
     rates = in_turn(contenders, bench.scale.rounds, warms_up=bench.scale.warms_up)
+    rates |= _by_themselves(bench, records, runs)
     series = [
-        Series(REWRITING, _by_itself(bench, records, seconds), records=records),
+        Series(REWRITING, rates[REWRITING], records=records),
+        Series(PROVED, rates[PROVED], records=records),
         Series(COMMAND, rates[COMMAND], records=records),
     ]
     return [Group("back", f"go back, {_operations(_PROMISED)}", series, ("Every record as it was, byte for byte.",))]
@@ -149,21 +153,25 @@ def verify(bench: Bench) -> list[Group]:
     return [Group("verify", "verify", series, notes)]
 
 
-def _ours(bench: Bench, project: Project, check: Callable[[], None], records: int, seconds: list[float]) -> Contender:
-    """Give the command; what it says of its rewriting goes into ``seconds``."""
+def _ours(bench: Bench, project: Project, check: Callable[[], None], records: int, runs: list[Done]) -> Contender:
+    """Give the command; what it says of itself goes into ``runs``."""
 
     def work() -> int:
         done = project.migrate_flat_out()
         assert sum(done.document["apps"]["shop"]["changed"].values()) == records
-        seconds.append(done.seconds)
+        runs.append(done)
         return records
 
     return Contender(COMMAND, work, lambda: fill_customers(bench.server, records), check)
 
 
-def _by_itself(bench: Bench, records: int, seconds: Sequence[float]) -> list[float]:
-    """Give the rates of the rewriting, in the rounds that are counted."""
-    return [records / took for took in seconds[-bench.scale.rounds :]]
+def _by_themselves(bench: Bench, records: int, runs: Sequence[Done]) -> dict[str, list[float]]:
+    """Give the rates of the rewriting, and of that with its proof, in the rounds that are counted."""
+    counted = runs[-bench.scale.rounds :]
+    return {
+        REWRITING: [records / one.rewriting_s for one in counted],
+        PROVED: [records / one.seconds for one in counted],
+    }
 
 
 def _contender(
@@ -177,8 +185,8 @@ def _compared(rates: dict[str, list[float]], name: str, records: int, promises: 
     """Give a yardstick once for each of ours."""
     return [
         Series(name, rates[name], ours=ours, promise=promises.get(ours), records=records)
-        for ours in (REWRITING, COMMAND)
-        if ours == REWRITING or name == GIANT
+        for ours in (REWRITING, PROVED, COMMAND)
+        if ours == REWRITING or (ours == PROVED and name == GIANT_KEEPING) or (ours == COMMAND and name == GIANT)
     ]
 
 
