@@ -20,7 +20,7 @@ __all__ = ["Hands", "crew_hands", "helping", "own_hands"]
 _SCRIPTS_A_SHARE: Final = 4  # some hundred records, tens of milliseconds
 _EACH: Final = 2  # shares that a member has; while it does one, the next is there already
 _AHEAD: Final = 5000  # keys; at the end of so many all wait for the last of them
-_FREE_SCRIPTS: Final = 10  # at whose end the server waits for Python to compute what is next
+_FREE_SCRIPTS: Final = 40  # at whose end the server waits for Python to compute what is next
 
 # Takes keys, and the pace.
 Rewriter = Callable[[Sequence[bytes], Pace], Batches[Outcome]]
