@@ -41,7 +41,10 @@ Result = TypeVar("Result")
 
 _CHECKPOINT_S: Final = 2.0
 _ROUNDS: Final = 10  # walks of one pass; the last finds nothing to do
-_SHORT_S, _LONG_S = 0.05, 0.25  # shares that may be larger, and such that must be smaller: the lease is kept between two
+_SHORT_S, _LONG_S = (
+    0.05,
+    0.25,
+)  # shares that may be larger, and such that must be smaller: the lease is kept between two
 _LOOK_S: Final = 0.1  # between two looks at whether a run that waits may go on
 # After a failover a client may meet the old primary for a while, which answers as a replica.
 _PASSING: Final = (ServerUnreachableError, ServerOutOfMemoryError, ServerBusyError, ServerReadOnlyError)

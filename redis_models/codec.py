@@ -13,7 +13,7 @@ import re
 import types
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Annotated, Any, Final, Literal, NamedTuple, Union, get_args, get_origin
+from typing import Annotated, Any, Final, Literal, NamedTuple, Union, cast, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic_core import to_jsonable_python
@@ -160,8 +160,9 @@ class FieldCodec:
         Raises:
             ValueError: It cannot be one.
         """
-        if type(value) is self.annotation and self.annotation in _KINDS:
-            return value
+        kind = cast(object, type(value))
+        if kind is self.annotation and kind in _PLAIN_KINDS:
+            return value  # as pydantic would
         return self._adapter.validate_python(value, strict=False, by_alias=False, by_name=True)
 
     def validate_jsonable(self, value: object) -> object:
@@ -386,4 +387,5 @@ def _care_for(annotation: object) -> _Care:
 
 
 _KINDS: Final[dict[type, _Kind]] = {str: "str", int: "int", float: "float"}
+_PLAIN_KINDS: Final[frozenset[object]] = frozenset(_KINDS)
 _CLASSES: Final = {kind: cls for cls, kind in _KINDS.items()}

@@ -133,7 +133,7 @@ class Put(Generic[M]):
 
     def is_settled_by(self, reply: Reply) -> bool:
         """Tell whether a reply says that the record is written; then the instance remembers it."""
-        if type(reply) is not list or type(reply[0]) is not int:
+        if not isinstance(reply, list) or type(cast("list[object]", reply)[0]) is not int:
             return False
         saved(self._shape, self._instance, self.key, self.fields, self._values)
         return True

@@ -90,7 +90,7 @@ def _reader_of(connection: Any) -> tuple[Any, Callable[[], Any]]:
 
     Asking redis-py takes longer than parsing does.
     """
-    if connection.protocol in _ONLY_REPLIES and not _is_fake(type(connection)):
+    if connection.protocol in _ONLY_REPLIES and not _is_fake(cast(Any, type(connection))):
         feeder = getattr(connection, "_parser", None)
         reader, wait = getattr(feeder, "_reader", None), getattr(feeder, "read_from_socket", None)
         if isinstance(reader, hiredis.Reader) and wait is not None:

@@ -36,6 +36,7 @@ def measure(names: Sequence[str], scale: Scale, console: Console) -> tuple[Machi
                 print_group(console, group)
             groups += found
             console.print(f"{name}: {time.monotonic() - began:.0f} s\n", style="dim")
+            sys.stdout.flush()  # who looks into a file sees how far it is
     return machine, groups
 
 

@@ -161,7 +161,11 @@ def _refusals_acknowledged(patch: pytest.MonkeyPatch) -> None:
 def _nothing_kept_aside(patch: pytest.MonkeyPatch) -> None:
     """The server's scripts keep nothing of what they overwrite and remove."""
     run_of: Callable[..., symbols.Run] = symbols.run_of
-    patch.setattr(program, "run_of", lambda stages: replace(run_of(stages), keeps=[]))
+
+    def careless(stages: Any) -> symbols.Run:
+        return replace(run_of(stages), keeps=[])
+
+    patch.setattr(program, "run_of", careless)
 
 
 def _stale_fields_left(patch: pytest.MonkeyPatch) -> None:

@@ -269,9 +269,10 @@ class World:
 
     def _walks_on(self, runner: Actor, scan: Command, reply: Any) -> None:
         """Take note of where walks begin, and of whole ones."""
-        _, cursor, _, pattern = (scan_of(scan) or ())[:4]
-        table = str(pattern).partition(":")[0]
-        if str(cursor) == "0":
+        step = scan_of(scan)
+        assert step is not None
+        table = str(step[3]).partition(":")[0]
+        if str(step[1]) == "0":
             self._walk_began[table] = self._under_way[runner.epoch, table] = self._step
         if reply[0] == b"0" and (began := self._under_way.pop((runner.epoch, table), None)) is not None:
             self._whole_walk_began[runner.epoch, table] = began

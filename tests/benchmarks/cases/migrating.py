@@ -56,8 +56,10 @@ def _in_server(bench: Bench, count: int, notes: Sequence[str]) -> Group:
         Series(REWRITING, rates[REWRITING], records=records),
         Series(PROVED, rates[PROVED], records=records),
         Series(COMMAND, rates[COMMAND], records=records),
-        *_compared(rates, GIANT_KEEPING, records, {REWRITING: Promise(0.9)} if is_promised else {}),
-        *_compared(rates, GIANT, records, {COMMAND: Promise(0.5)} if is_promised else {}),
+        *_compared(
+            rates, GIANT_KEEPING, records, {REWRITING: Promise(0.9), COMMAND: Promise(0.5)} if is_promised else {}
+        ),
+        *_compared(rates, GIANT, records, {}),
         *_compared(rates, PIPELINE, records, {REWRITING: Promise(6.0)} if is_promised else {}),
     ]
     return Group("server", f"migrate in the server, {_operations(count)}", series, notes)
@@ -186,7 +188,7 @@ def _compared(rates: dict[str, list[float]], name: str, records: int, promises: 
     return [
         Series(name, rates[name], ours=ours, promise=promises.get(ours), records=records)
         for ours in (REWRITING, PROVED, COMMAND)
-        if ours == REWRITING or (ours == PROVED and name == GIANT_KEEPING) or (ours == COMMAND and name == GIANT)
+        if ours == REWRITING or name in (GIANT, GIANT_KEEPING)
     ]
 
 
