@@ -188,11 +188,14 @@ class Model(_AbstractModel):
             ConflictError: Only new ones were wanted and one exists; none of its 100 is written.
             NotFoundError: Only existing ones were wanted and one does not; none of its 100 is written.
             RecordTooNewError: Newer code wrote one of these records; none of its 100 is written.
-            EncodeError: A value cannot be stored; nothing is written.
+            EncodeError: A value cannot be stored; none of its 1,000 is written.
             ValueError: The life span is none; nothing is written.
 
+        Of more than 1,000, others may have been written by the time of an error: the server works on one thousand
+        while the next is encoded.
+
         Keys: writes the records and the index.
-        Cost: one script call for every 100 records, atomic for these; 20 calls a round trip.
+        Cost: one script call for every 100 records, atomic for these; 10 calls a round trip, which is not waited for.
         """
         return await store_of(cls).run_async(verbs_of(cls).insert(data, life_span_seconds, only=only))
 
