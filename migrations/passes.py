@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Final, TypeVar
 
-from redis_models.batches import Batches, Pause
+from redis_models.batches import Ahead, Batches, Pause, Reply, check
 from redis_models.client import Driver
 from redis_models.errors import (
     IncompleteError,
@@ -27,7 +27,7 @@ from redis_models.errors import (
 from .bookkeeping import Journal, Shelf
 from .crew import Crew
 from .hands import Hands, crew_hands, helping, own_hands
-from .keyspace import has_field_lives, index_size, scan, scan_rest, server_run_id
+from .keyspace import has_field_lives, index_size, scan, scan_rest, scanned, scanning, server_run_id
 from .lease import Lease
 from .moving import Move, move_records
 from .outcomes import Fence, Outcome
@@ -230,10 +230,14 @@ class Runner:
     ) -> Batches[Outcome]:
         self._total = total = yield from index_size(work.keys)
         walk, times = Outcome(), 1
+        ahead: list[Reply] | None = None
         while True:
             here = replace(self.journal, model=work.label, cursor=cursor, run_id=run_id, seen=seen)
             pace, at = (yield from self._go_ahead(work, here)), self.lease.clock()
-            cursor, keys, passed = yield from _page(cursor, work, hands, pace)
+            if ahead is None:
+                cursor, keys, passed = yield from _page(cursor, work, hands, pace)
+            else:
+                (cursor, keys), passed, ahead = (yield from _arrived(ahead, work)), 0, None
             if passed:
                 walk.skipped += passed
                 seen += passed
@@ -255,6 +259,8 @@ class Runner:
                     if hands.deal is not None and len(dealt) < hands.dealt and is_fit:
                         given = yield from hands.deal(some_keys, pace)
                         dealt.append(_Share(len(some_keys), at, told, given.outcome, given.is_done))
+                        if place >= len(keys) and cursor != "0" and hands.is_first and pace.is_free:
+                            ahead = yield Ahead([scanning(cursor, work.keys, hands.page)])
                         continue
                     share = _Share(len(some_keys), at, told, hands.rewrite(some_keys, pace), lambda: True)
                 some = yield from share.doing
@@ -364,6 +370,13 @@ def _page(cursor: str, work: Work | Move, hands: Hands, pace: Pace) -> Batches[t
         cursor, more = yield from scan(cursor, work.keys)
         found += more
     return cursor, found, 0
+
+
+def _arrived(ahead: list[Reply], work: Work | Move) -> Batches[tuple[str, list[bytes]]]:
+    """Give the keys that were asked for while the records before them were rewritten."""
+    if not ahead:
+        yield ()
+    return scanned(check(ahead)[0], work.keys)
 
 
 def _restless(model: str, last: Outcome) -> str:
