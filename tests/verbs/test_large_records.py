@@ -30,7 +30,7 @@ class Weighing:
 @pytest.fixture
 def weighing(store: Store) -> Iterator[Weighing]:
     store.register_model(Item)
-    Item.sync.insert(Item(id="0"))  # so that the script is there
+    Item.sync.insert([Item(id="0"), Item(id="00")])  # so that the script is there
     yield Weighing(store.sync_client)
     Item._store = None
 
