@@ -15,7 +15,7 @@ import redis
 import redis.asyncio
 
 from . import wire
-from .batches import Ahead, Batches, Command, Pause, Reply
+from .batches import Ahead, Batches, Command, Once, Pause, Reply
 from .flights import AsyncFlights, SyncFlights
 from .pools import AsyncPool, SyncPool
 from .trial import BROKEN, Trial
@@ -121,7 +121,7 @@ class SyncClient:
         while True:
             is_sent = False
             try:
-                connection = self.pool.take()
+                connection = self.pool.take(surely=isinstance(commands, Once))
                 is_sent = True
                 return self._speak(connection, commands)
             except BROKEN as exc:
@@ -188,7 +188,7 @@ class AsyncClient:
             try:
                 trial.is_sent = False
                 async with asyncio.timeout(self.timeout_s):
-                    connection = await self.pool.take()
+                    connection = await self.pool.take(surely=isinstance(commands, Once))
                     trial.is_sent = True
                     return await self._speak(connection, commands)
             except BROKEN as exc:

@@ -8,6 +8,7 @@ import asyncio
 import os
 import queue
 import select
+import time
 import weakref
 from typing import Any, Final
 
@@ -21,6 +22,7 @@ from redis.retry import Retry
 __all__ = ["AsyncPool", "SyncPool"]
 
 MOST: Final = 100  # connections, as redis-py 8; more callers wait for a free one
+_FRESH_S: Final = 0.02  # after which an idle connection is looked at; what breaks within is sent again
 _BROKEN: Final = (ConnectionError, TimeoutError, OSError)
 _HUNG_UP: Final = getattr(select, "POLLRDHUP", 0)  # without it POLLHUP, which comes unasked, has to do
 
@@ -36,13 +38,17 @@ class SyncPool:
     def __init__(self, source: redis.ConnectionPool, patience_s: float | None) -> None:
         self._source, self._patience_s = source, patience_s
         self._size = _size_of(source)
-        self._idle: list[Any] = []
+        self._idle: list[tuple[Any, float]] = []  # and when each was given back
         self._open()
         # A socket and its connection may be found to be rubbish together, and the socket would complain.
         weakref.finalize(self, _disconnect, self._idle)
 
-    def take(self) -> Any:
+    def take(self, *, surely: bool = False) -> Any:
         """Give a connection that was greeted and has nothing to read; it goes back by ``give`` or ``drop``.
+
+        Args:
+            surely: Whether to look if the server has ended it, even if it was in use a moment ago; it costs as much as
+                sending.
 
         Raises:
             ConnectionError, TimeoutError, OSError: There is none. Nothing was sent.
@@ -54,14 +60,14 @@ class SyncPool:
         except queue.Empty:
             raise TimeoutError("all connections were busy") from None
         try:
-            connection = self._idle.pop()
+            connection, given = self._idle.pop()
         except IndexError:
-            connection = None
+            connection, given = None, 0.0
         try:
             if connection is None:
                 connection = _new(self._source, Retry(NoBackoff(), 0))
                 connection.connect()
-            elif not _is_quiet(connection):
+            elif (surely or time.monotonic() - given > _FRESH_S) and not _is_quiet(connection):
                 connection.disconnect()
                 connection.connect()
         except BaseException:
@@ -74,7 +80,7 @@ class SyncPool:
         if self._is_closed:
             self.drop(connection)
             return
-        self._idle.append(connection)
+        self._idle.append((connection, time.monotonic()))
         self._free.put(None)
 
     def drop(self, connection: Any) -> None:
@@ -114,24 +120,27 @@ class AsyncPool:
 
     def __init__(self, source: redis.asyncio.ConnectionPool) -> None:
         self._source: Any = source
-        self._idle: list[Any] = []
+        self._idle: list[tuple[Any, float]] = []  # and when each was given back
         self._free = asyncio.Semaphore(_size_of(source))
         self._is_closed = False
 
-    async def take(self) -> Any:
+    async def take(self, *, surely: bool = False) -> Any:
         """Give a connection that was greeted and has nothing to read; it goes back by ``give`` or ``drop``.
+
+        Args:
+            surely: As for ``SyncPool.take``.
 
         Raises:
             ConnectionError, TimeoutError, OSError: There is none. Nothing was sent.
         """
         await self._free.acquire()
-        connection = self._idle.pop() if self._idle else None
+        connection, given = self._idle.pop() if self._idle else (None, 0.0)
         try:
             if connection is None:
                 connection = _new(self._source, AsyncRetry(NoBackoff(), 0))
                 connection.socket_timeout = None  # a timer for each reply; the deadline of the whole batch will do
                 await connection.connect()
-            elif not await _is_quiet_async(connection):
+            elif (surely or time.monotonic() - given > _FRESH_S) and not await _is_quiet_async(connection):
                 await connection.disconnect(nowait=True)
                 await connection.connect()
         except BaseException:
@@ -144,7 +153,7 @@ class AsyncPool:
         if self._is_closed:
             await self.drop(connection)
             return
-        self._idle.append(connection)
+        self._idle.append((connection, time.monotonic()))
         self._free.release()
 
     async def drop(self, connection: Any) -> None:
@@ -159,12 +168,12 @@ class AsyncPool:
         """Close what is idle now, and what is in use when it comes back."""
         self._is_closed = True
         while self._idle:
-            await self._idle.pop().disconnect()
+            await self._idle.pop()[0].disconnect()
 
 
-def _disconnect(connections: list[Any]) -> None:
+def _disconnect(connections: list[tuple[Any, float]]) -> None:
     while connections:
-        connections.pop().disconnect()
+        connections.pop()[0].disconnect()
 
 
 def _size_of(source: Any) -> int:
