@@ -41,7 +41,8 @@ local programs = {}
 function lives_of(key)
   -- A hash of this encoding has no life spans of fields, on either engine; asking for each costs several times more.
   if redis.pcall('OBJECT', 'ENCODING', key) == 'listpack' then return nil end
-  return redis.pcall('HPEXPIRETIME', key, 'FIELDS', #sources, unpack(sources))
+  -- Nothing of the record is written yet, so that a refusal may be raised; behind the first write it would leave a half.
+  return redis.call('HPEXPIRETIME', key, 'FIELDS', #sources, unpack(sources))
 end
 
 local asked = {unpack(sources)}
