@@ -6,6 +6,7 @@ script. A record that holds bytes of which no table knows the image is left to P
 
 from contextlib import suppress
 from dataclasses import dataclass
+from typing import Final
 
 from redis_models.batches import Script
 
@@ -14,6 +15,8 @@ from .symbols import NeedsPythonError, Run, run_of
 from .written import script_of
 
 __all__ = ["Program", "compile_program"]
+
+_MOST_AT_ONCE: Final = 7000  # values that a script unpacks into one call; Lua has room for fewer than 8,000
 
 
 @dataclass(frozen=True)
@@ -32,10 +35,17 @@ class Program:
 
 
 def compile_program(route: Route, target: int) -> Program:
-    """Compile the way up to ``target`` from every older version from which all stages are static."""
+    """Compile the way up to ``target`` from every older version from which all stages are static.
+
+    Records in which more is read or written than one call takes are left to Python, which makes several.
+    """
     runs: dict[int, Run] = {}
+    names = set[str]()  # a script reads the same fields of records of all versions
     for version in route.versions:
         if version < target and route.is_static(version, target):
             with suppress(NeedsPythonError):
-                runs[version] = run_of(route.stages_between(version, target))
+                run = run_of(route.stages_between(version, target))
+                if max(len(names | run.names), run.most_arguments) <= _MOST_AT_ONCE:
+                    runs[version] = run
+                    names |= run.names
     return Program(route, tuple(runs), script_of(runs))

@@ -136,6 +136,11 @@ class Run:
         named = {name for cell in cells for name in (cell.source, cell.life) if name is not None}
         return self.fields.keys() | self.guards.keys() | named
 
+    @property
+    def most_arguments(self) -> int:
+        """How many names and values may have to be written to one record, with its stamp and what notes its absence."""
+        return 2 * (len(self.fields) + len(self.keeps) + len(self.lives) + 2)
+
 
 def run_of(stages: Sequence[Stage]) -> Run:
     """Run all steps of some stages.
