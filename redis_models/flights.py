@@ -24,6 +24,9 @@ __all__ = ["AsyncFlights", "SyncFlights"]
 class SyncFlights:
     """Those of one blocking operation.
 
+    What the operation does meanwhile may be code of others, as a validator, that asks the server for something itself:
+    there is a connection left for it, or the batch is exchanged as any other.
+
     Args:
         client: Whose connections they take.
     """
@@ -43,15 +46,19 @@ class SyncFlights:
         self._open.append((commands, replies))
         try:
             if self._connection is None:
-                self._connection = self._client.pool.take()
-            wire.send(self._connection, commands)
-            self._read(1)
+                self._connection = self._client.pool.take_spare()
+            if self._connection is not None:
+                wire.send(self._connection, commands)
+                self._read(1)
+                return replies
         except BROKEN as exc:
             self._exchange_again(exc)
+            return replies
         except BaseException:
             self._drop()
             raise
-        return replies
+        self._open.clear()
+        return self._client.exchange(commands)
 
     def land(self) -> None:
         """Read the replies of all that are under way.
@@ -67,8 +74,9 @@ class SyncFlights:
             self._drop()
             raise
         if self._connection is not None:
-            self._client.pool.give(self._connection)
-            self._connection = None
+            # Let go of first: an interrupt in between may lose a connection, but must never give one back twice.
+            connection, self._connection = self._connection, None
+            self._client.pool.give(connection)
 
     def end(self) -> None:
         """Wait for what is under way where nobody asks for it any more, so that nothing is executed later."""

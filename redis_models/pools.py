@@ -59,6 +59,33 @@ class SyncPool:
             self._free.get(timeout=self._patience_s)
         except queue.Empty:
             raise TimeoutError("all connections were busy") from None
+        return self._greeted(surely=surely)
+
+    def take_spare(self) -> Any:
+        """Do what ``take`` does where that leaves one for others, without waiting for it; give None elsewhere.
+
+        For who keeps a connection while other code runs in the same thread, which may want one too. Where all but the
+        last are kept so, nobody who keeps one can be waiting for another for ever.
+
+        Raises:
+            As ``take``.
+        """
+        if self._process != os.getpid():
+            self._open()
+        taken = 0
+        try:
+            while taken < 2:
+                self._free.get_nowait()
+                taken += 1
+        except queue.Empty:
+            for _ in range(taken):
+                self._free.put(None)
+            return None
+        self._free.put(None)
+        return self._greeted(surely=False)
+
+    def _greeted(self, *, surely: bool) -> Any:
+        """Give a connection to who has leave to use one."""
         try:
             connection, given = self._idle.pop()
         except IndexError:
