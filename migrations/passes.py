@@ -45,6 +45,8 @@ _SHORT_S, _LONG_S = (
     0.05,
     0.25,
 )  # shares that may be larger, and such that must be smaller: the lease is kept between two
+# SCANs a page: where many other keys lie between the records, the lease must be kept and a pause be heard.
+_MOST_SCANS: Final = 100
 _LOOK_S: Final = 0.1  # between two looks at whether a run that waits may go on
 # After a failover a client may meet the old primary for a while, which answers as a replica.
 _PASSING: Final = (ServerUnreachableError, ServerOutOfMemoryError, ServerBusyError, ServerReadOnlyError)
@@ -366,7 +368,9 @@ def _page(cursor: str, work: Work | Move, hands: Hands, pace: Pace) -> Batches[t
         return (yield from scan_rest(cursor, work.keys, work.target, 5 * pace.batch_size * (1 + pace.is_free)))
     least = hands.page if pace.is_free or not hands.takes_freedom else 1
     cursor, found = yield from scan(cursor, work.keys)
-    while len(found) < least and cursor != "0":
+    for _ in range(_MOST_SCANS):
+        if len(found) >= least or cursor == "0":
+            break
         cursor, more = yield from scan(cursor, work.keys)
         found += more
     return cursor, found, 0
