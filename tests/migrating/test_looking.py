@@ -1,4 +1,4 @@
-"""What a walk looks at: all records that are not of a version, whatever else lies between them; and no more at a time."""
+"""What a walk looks at: all records that are not of a version, whatever else lies between."""
 
 from typing import Any, Final
 

@@ -84,7 +84,7 @@ def _records(client: Any) -> list[dict[bytes, bytes]]:
 _places = st.integers(0, _COUNT - 1)
 _acts = st.lists(
     st.one_of(
-        st.tuples(st.just("write"), st.lists(_places, min_size=1, max_size=5)),
+        st.tuples(st.just("write"), st.just(list(range(_COUNT))) | st.lists(_places, min_size=1, max_size=5)),
         st.tuples(st.just("delete"), st.lists(_places, min_size=1, max_size=2)),
         st.tuples(st.sampled_from(["flush", "hang up", "nothing", "nothing"]), st.just(list[int]())),
     ),
@@ -190,3 +190,17 @@ def test_a_lease_that_is_lost_between_flights_stops_all_that_follows(driver: Any
     assert all(
         record.keys() in ({b"a", b"_v"}, {b"a", b"b", b"_v"}) or record[b"_v"] == b"2" for record in _records(client)
     )
+
+
+@pytest.mark.parametrize("at", range(8))
+def test_a_write_between_any_two_batches_is_in_what_is_computed(driver: Any, client: Any, at: int) -> None:
+    _fill(client)
+    written: dict[int, bytes] = {}
+    acts = [("nothing", list[int]())] * at + [("write", list(range(_COUNT)))]
+
+    operation = rewrite_here(_FENCE, _BY_PYTHON, 2, _KEYS, 20, is_free=True)
+    outcome = run(driver, _disturbed(operation, _actor(client, acts, written, set())))
+
+    assert outcome == Outcome(changed=_COUNT)
+    values = [written.get(place, b"before") for place in range(_COUNT)]
+    assert [(one[b"a"], one[b"b"]) for one in _records(client)] == [(raw, raw * 2) for raw in values]

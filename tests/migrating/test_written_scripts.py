@@ -20,7 +20,9 @@ from redis_models.migrations.steps import Convert, Drop, Move, Put, Step
 _LEASE: Final = "the-lease"
 _KEY: Final = b"m:1"
 # What Lua, its patterns and long comments, or Python's formats could take for something of their own.
-_STRANGE: Final = ("'", '"', "\\", "\n", "\r", "\0", "]]", "--[[ what the programs are ]]", "%1", "$1", "{0}", "\udcff", "é", "1", "")  # fmt: skip
+_STRANGE: Final = (
+    "'", '"', "\\", "\n", "\r", "\0", "]]", "--[[ what the programs are ]]", "%1", "$1", "{0}", "\udcff", "é", "1", "",
+)  # fmt: skip
 _names: Final = (
     st.lists(st.sampled_from(_STRANGE), min_size=1, max_size=3).map("".join).filter(lambda one: one[:2] != "_v")
 )
@@ -60,7 +62,7 @@ def driver(client: redis.Redis) -> SyncClient:
 
 @pytest.mark.needs_command("HPEXPIRETIME")
 def test_a_server_that_does_not_tell_life_spans_of_fields_leaves_the_record_whole(
-    server: Any, client: redis.Redis, driver: SyncClient
+    server: Any, client: Any, driver: SyncClient
 ) -> None:
     client.execute_command("ACL", "SETUSER", "bob", "on", ">pw", "~*", "+@all", "-hpexpiretime")
     record = {"a": b"1", "c": b"2", "_v": b"1"}

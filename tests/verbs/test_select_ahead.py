@@ -142,6 +142,7 @@ def test_select_gives_what_is_there_in_order(
             found = store.run(operation) if way == "sync" else asyncio.run(store.run_async(operation))
     except DataError as exc:
         error = exc
+    given: list[Any] = found or []
 
     chosen = _chosen(kinds, ids, skip or 0, limit)
     unreadable = [f"item:{pk}" for pk in chosen if kinds[pk] in (BAD, OTHER_TYPE)]
@@ -151,11 +152,11 @@ def test_select_gives_what_is_there_in_order(
     else:
         assert error is None
         readable = [pk for pk in chosen if kinds[pk] in (GOOD, OLDER)]
-        assert [(one.id, one.size) for one in found or []] == [(pk, 7) for pk in readable]
+        assert [(one.id, one.size) for one in given] == [(pk, 7) for pk in readable]
         assert [getattr(one, "key", None) for one in bad] == unreadable
         older = {pk for pk in readable if kinds[pk] == OLDER}
         assert all(client.hget(f"item:{pk}", "_v") == b"10" for pk in older)
-        for one in (found or [])[:2]:  # each remembers its own record
+        for one in given[:2]:  # each remembers its own record
             one.size = 9
             one.sync.save()
             assert client.hmget(f"item:{one.id}", "id", "size") == [one.id.encode(), b"9"]

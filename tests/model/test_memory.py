@@ -1,0 +1,122 @@
+"""What an instance remembers of its record is its own: copies, pickles and threads share none of it."""
+
+import copy
+import pickle
+import threading
+from collections.abc import Callable, Iterator
+from typing import Any, Final
+
+import pytest
+from pydantic import ConfigDict
+
+from redis_models import Field, Model, Store
+
+
+class Item(Model):
+    id: str = Field(primary_key=True)
+    text: str = "before"
+    tags: list[str] = Field(default_factory=list)
+
+
+class Loose(Model):
+    model_config = ConfigDict(extra="allow")
+    id: str = Field(primary_key=True)
+    text: str = "before"
+    tags: list[str] = Field(default_factory=list)
+
+
+@pytest.fixture(params=[Item, Loose])
+def kind(store: Store, request: pytest.FixtureRequest) -> Iterator[Any]:
+    store.register_model(request.param)
+    yield request.param
+    request.param._store = None
+
+
+_WAYS: Final[dict[str, Callable[[Any], Any]]] = {
+    "inserted alone": lambda kind: _inserted(kind, 1),
+    "inserted among many": lambda kind: _inserted(kind, 1200),
+    "saved": lambda kind: _saved(kind),
+    "read": lambda kind: (_inserted(kind, 1), kind.sync.get("0"))[1],
+    "selected": lambda kind: (_inserted(kind, 600), kind.sync.select()[0])[1],
+}
+
+
+def _inserted(kind: Any, count: int) -> Any:
+    some = [kind(id=f"{number}", tags=["a"]) for number in range(count)]
+    kind.sync.insert(some)
+    return some[0]
+
+
+def _saved(kind: Any) -> Any:
+    one = kind(id="0", tags=["a"])
+    one.sync.save()
+    return one
+
+
+_COPIES: Final[dict[str, Callable[[Any], Any]]] = {
+    "copy": copy.copy,
+    "deepcopy": copy.deepcopy,
+    "model_copy": lambda one: one.model_copy(),
+    "pickle": lambda one: pickle.loads(pickle.dumps(one)),
+}
+
+
+@pytest.mark.parametrize("way", _WAYS)
+@pytest.mark.parametrize("is_used", [False, True])
+@pytest.mark.parametrize("copied", _COPIES)
+def test_a_copy_that_is_saved_changes_nothing_of_what_the_other_remembers(
+    client: Any, kind: Any, way: str, copied: str, is_used: bool
+) -> None:
+    one = _WAYS[way](kind)
+    if is_used:
+        one.text = "used"
+        one.sync.save()
+    other = _COPIES[copied](one)
+    other.text = "of the copy"
+    other.sync.save()
+    one.text = "of the first"
+    one.sync.save()
+    other.text = "of the copy, again"
+    other.sync.save()
+
+    assert client.hget(f"{kind.__name__.lower()}:0", "text") == b"of the copy, again"
+    one.text = "of the first, again"
+    one.sync.save()
+    assert client.hget(f"{kind.__name__.lower()}:0", "text") == b"of the first, again"
+
+
+@pytest.mark.parametrize("way", _WAYS)
+def test_a_save_writes_what_changed_and_leaves_what_others_wrote(client: Any, kind: Any, way: str) -> None:
+    one = _WAYS[way](kind)
+    key = f"{kind.__name__.lower()}:0"
+    client.hset(key, "text", "of another")
+
+    one.tags.append("b")
+    one.sync.save()
+
+    assert client.hget(key, "text") == b"of another"
+    assert kind.sync.get("0").tags == ["a", "b"]
+    one.tags.pop()
+    one.sync.save()
+    assert kind.sync.get("0").tags == ["a"]
+
+
+@pytest.mark.parametrize("way", _WAYS)
+def test_threads_that_save_one_instance_at_first_share_what_it_remembers(client: Any, kind: Any, way: str) -> None:
+    for _ in range(10):
+        client.flushall()
+        one = _WAYS[way](kind)
+        ready = threading.Barrier(4)
+
+        def work(number: int) -> None:
+            ready.wait()  # noqa: B023
+            one.text = f"{number}"  # noqa: B023
+            one.sync.save()  # noqa: B023
+
+        threads = [threading.Thread(target=work, args=(number,)) for number in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+
+        assert client.hget(f"{kind.__name__.lower()}:0", "text") == one.text.encode()
