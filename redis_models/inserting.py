@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Generic, TypeVar, cast
 
 from .batches import Ahead, Argument, Batches, Command, Once, Reply, call_again, check, load_script
-from .errors import ConflictError
+from .errors import ConflictError, DataError
 from .lifespan import LifeArgument
 from .remembered import Change, remembered, saved, values_of
 from .shape import Shape
@@ -64,8 +64,16 @@ def insert(
     kind = Once if once else Ahead if is_ahead else list[Command]
     figures: list[int] = []
     sent = deque[tuple[_Parcel[M], list[Reply]]]()
+    parcels, refused = _parcels(shape, instances, life, only), None
     try:
-        for parcel in _parcels(shape, instances, life, only):
+        while True:
+            try:
+                parcel = next(parcels)
+            except StopIteration:
+                break
+            except DataError as exc:
+                refused = exc  # what was sent before is settled first
+                break
             sent.append((parcel, []))
             sent[-1] = parcel, (yield kind(one.command for one in parcel.tries))
             if len(sent) > is_ahead:
@@ -74,6 +82,9 @@ def insert(
         if sent:
             yield ()
             figures += yield from _delivered(shape, upgrader, *sent[0], once)
+            sent.popleft()
+        if refused is not None:
+            raise refused
     except BaseException as exc:
         for parcel, _ in sent:
             for instance, fields in zip(parcel.instances, parcel.fields, strict=True):

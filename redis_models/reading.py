@@ -305,7 +305,6 @@ def _gather(
         if gone and selection.keys is None and 0 < size < READ_CHUNK:
             # Where some are gone more are; a page of one must not meet thousands of them one by one.
             yield from _sweep(shape, (yield from index_after(shape, page[-1], _SWEPT)))
-            more = 0
         if more and more == size and selection.keys is None:
             page = _members(shape, replies[-1])
         else:

@@ -217,7 +217,8 @@ def remember(shape: Shape[M], instance: M, key: str, stored: dict[str, bytes]) -
 def saved(shape: Shape[M], instance: M, key: str, stored: dict[str, bytes], values: dict[str, object]) -> None:
     """Have ``instance`` remember the whole record that it was written to, and the ``values`` that it was made of."""
     folded: _Made = (key, values[shape.primary_key], stored, values, _NOTHING, True)
-    _SET(instance, "__record__", folded)
+    with _MAKING:  # another thread may be about to put what was remembered before in its place
+        _SET(instance, "__record__", folded)
 
 
 def _unfolded(instance: "Model") -> Remembered:
