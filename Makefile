@@ -44,7 +44,7 @@ test-faults: $(VENV)/.ready
 	.venv-bench/bin/python -m pip install --quiet --disable-pip-version-check --editable ".[bench]"
 	touch $@
 
-# Ours and its yardsticks in turn. All of it, twenty minutes on a quiet machine, writes the tables and plots of the
+# Ours and its yardsticks in turn. All of it, half an hour on a quiet machine, writes the tables and plots of the
 # documentation. Less writes nothing: make bench CASES="insert select", make bench SCALE=small, and JSON=values.json.
 bench: .venv-bench/.ready
 	.venv-bench/bin/python -m tests.benchmarks $(CASES) $(if $(SCALE),--scale=$(SCALE)) $(if $(JSON),--json=$(JSON)) \
