@@ -39,7 +39,7 @@ class Model(_AbstractModel):
     written by making, loading or assigning; see ``AutoModel`` for that.
     """
 
-    __slots__ = ("__auto__", "__blocks__", "__record__", "__turn__")
+    __slots__ = ("__auto__", "__blocks__", "__first__", "__record__", "__turn__")
 
     if TYPE_CHECKING:
         sync: ClassVar[SyncAccess] = SyncAccess()

@@ -16,7 +16,7 @@ from .shape import Shape, StoredField, is_text
 if TYPE_CHECKING:
     from .model import Model
 
-__all__ = ["Change", "Remembered", "remember", "remembered", "saved", "values_of"]
+__all__ = ["Change", "Remembered", "lock_of", "remember", "remembered", "saved", "values_of"]
 
 M = TypeVar("M", bound="Model")
 _MAKING: Final = Lock()  # of locks
@@ -195,6 +195,20 @@ def remembered(instance: "Model") -> Remembered | None:
     except AttributeError:
         return None
     return _unfolded(instance) if type(found) is tuple else cast("Remembered | None", found)
+
+
+def lock_of(instance: "Model") -> RLock:
+    """Give what a thread holds that saves ``instance``; once it is remembered, that is another one than before."""
+    known = remembered(instance)
+    if known is not None:
+        return known.lock
+    with _MAKING:
+        try:
+            return cast(RLock, _GET(instance, "__first__"))
+        except AttributeError:
+            lock = RLock()
+            _SET(instance, "__first__", lock)
+            return lock
 
 
 def remember(shape: Shape[M], instance: M, key: str, stored: dict[str, bytes]) -> None:

@@ -5,9 +5,9 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Generic, TypeVar, overload
 
 from .errors import DataError
-from .gathering import NOTHING, gathering
+from .gathering import gathering
 from .lifespan import KEEP, LifeSpan
-from .remembered import remembered
+from .remembered import lock_of, remembered
 from .shape import Shape
 from .verbs import is_bound, store_of, verbs_of
 from .writing import Only, save_command
@@ -142,13 +142,19 @@ class SyncRecord(Generic[M]):
 
     def save(self, life_span_seconds: LifeSpan | None = KEEP, *, only: Only = None, if_unchanged: bool = False) -> None:
         """Write what changed; see ``Model.save``."""
+        is_plain = life_span_seconds is KEEP and only is None and not if_unchanged
         model = type(self._instance)
-        if life_span_seconds is KEEP and only is None and not if_unchanged and self._write_new():
-            return
-        saving = verbs_of(model).save(self._instance, life_span_seconds, only=only, if_unchanged=if_unchanged)
-        known = remembered(self._instance)
-        with NOTHING if known is None else known.lock:
-            store_of(model).run(saving)
+        while True:
+            lock = lock_of(self._instance)
+            with lock:
+                if lock_of(self._instance) is not lock:
+                    continue  # another thread has just saved it for the first time
+                if not is_plain or not self._write_new():
+                    saving = verbs_of(model).save(
+                        self._instance, life_span_seconds, only=only, if_unchanged=if_unchanged
+                    )
+                    store_of(model).run(saving)
+                return
 
     def _write_new(self) -> bool:
         """Write a new instance the shortest way; tell whether that settled it, as it nearly always does."""

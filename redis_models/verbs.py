@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
 from pydantic import BaseModel, ValidationError
 
-from . import inserting, reading, writing
+from . import inserting, reading, selecting, writing
 from .batches import Batches
 from .errors import DataError, EncodeError, InvalidPrimaryKeyError, UnboundModelError
 from .lifespan import FOREVER, KEEP, LifeArgument, LifeSpan, life_argument, life_of_new
@@ -99,14 +99,14 @@ class Verbs(Generic[M]):
 
     def page(self, limit: int, after: object = None) -> Batches[list[M]]:
         _check_count(self.shape, "page", "limit", limit, 1)
-        selection = reading.Selection(limit=limit, after=None if after is None else self.shape.key_of(after))
-        return (yield from reading.select(self.shape, self.upgrader, selection, None))
+        selection = selecting.Selection(limit=limit, after=None if after is None else self.shape.key_of(after))
+        return (yield from selecting.select(self.shape, self.upgrader, selection, None))
 
     def select(
         self, ids: object, skip: int | None, limit: int | None, bad_records: list[DataError] | None
     ) -> Batches[list[M] | None]:
         selection = self._selection(ids, skip, limit)
-        return (yield from reading.select(self.shape, self.upgrader, selection, bad_records)) or None
+        return (yield from selecting.select(self.shape, self.upgrader, selection, bad_records)) or None
 
     def select_columns(
         self, columns: Sequence[str], ids: object, skip: int | None, limit: int | None
@@ -117,7 +117,7 @@ class Verbs(Generic[M]):
         if not columns:
             raise ValueError(f"{name}.select: columns must name a field; leave it out to read whole records")
         selection = self._selection(ids, skip, limit)
-        return (yield from reading.select_columns(self.shape, self.upgrader, selection, list(columns))) or None
+        return (yield from selecting.select_columns(self.shape, self.upgrader, selection, list(columns))) or None
 
     def insert(
         self, instances: M | Iterable[M], life_span: LifeSpan | None = None, *, only: Only = None
@@ -199,11 +199,11 @@ class Verbs(Generic[M]):
     def _pk_of(self, instance: M) -> object:
         return getattr(instance, self.shape.primary_key)
 
-    def _selection(self, ids: object, skip: int | None, limit: int | None) -> reading.Selection:
+    def _selection(self, ids: object, skip: int | None, limit: int | None) -> selecting.Selection:
         for name, value in (("skip", skip), ("limit", limit)):
             if value is not None:
                 _check_count(self.shape, "select", name, value, 0)
-        return reading.Selection(None if ids is None else self._keys(ids), skip or 0, limit)
+        return selecting.Selection(None if ids is None else self._keys(ids), skip or 0, limit)
 
     def keys(self, ids: object) -> Batches[list[str]]:
         """Give the record keys of one id or of several, or of the whole index."""

@@ -101,6 +101,25 @@ def test_a_save_writes_what_changed_and_leaves_what_others_wrote(client: Any, ki
     assert kind.sync.get("0").tags == ["a"]
 
 
+def test_threads_that_assign_and_save_a_new_instance_leave_nothing_unsaved(client: Any, kind: Any) -> None:
+    for number in range(40):
+        one = kind(id=f"{number}", tags=["a"])
+        barrier = threading.Barrier(4)
+
+        def work(name: str, one: Any = one, barrier: threading.Barrier = barrier) -> None:
+            barrier.wait()
+            one.text = name
+            one.sync.save()
+
+        threads = [threading.Thread(target=work, args=(name,)) for name in "abcd"]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+
+        assert client.hget(f"{kind.__name__.lower()}:{number}", "text") == one.text.encode()
+
+
 @pytest.mark.parametrize("way", _WAYS)
 def test_threads_that_save_one_instance_at_first_share_what_it_remembers(client: Any, kind: Any, way: str) -> None:
     for _ in range(10):

@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pydantic import ConfigDict
 
-from redis_models import Field, Model, Store, reading
+from redis_models import Field, Model, Store, reading, selecting
 from redis_models.batches import Batches, Command, Reply, send
 from redis_models.client import SyncClient, run
 from redis_models.errors import DataError
@@ -64,8 +64,9 @@ class Naive:
 
 @pytest.fixture(autouse=True)
 def _small_pages(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setattr(reading, "READ_CHUNK", 5)
-    monkeypatch.setattr(reading, "_SWEPT", 8)
+    for module in (reading, selecting):
+        monkeypatch.setattr(module, "READ_CHUNK", 5)
+        monkeypatch.setattr(module, "SWEPT", 8)
     yield
     Plain._store = Extra._store = None
 
