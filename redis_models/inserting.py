@@ -136,7 +136,7 @@ class Put(Generic[M]):
 
     def __init__(self, shape: Shape[M], instance: M, life: LifeArgument, only: Only = None) -> None:
         self._shape, self._instance = shape, instance
-        self._values = values_of(instance)  # first: what a thread assigns behind it looks changed to the next save
+        self._values = values_of(instance)  # first: what is assigned behind it looks changed
         self.key = shape.key_of(self._values[shape.primary_key])
         self.fields = shape.encode(instance)
         arguments = (only or "any", shape.version, life, *flat(self.fields))
@@ -172,7 +172,7 @@ def _parcels(shape: Shape[M], instances: Sequence[M], life: LifeArgument, only: 
     for start in range(0, len(instances), _ENCODED_AT_ONCE):
         some = instances[start : start + _ENCODED_AT_ONCE]
         keys = [shape.key_of(getattr(one, shape.primary_key)) for one in some]
-        values = [values_of(one) for one in some]  # first: what a thread assigns behind it looks changed to the next save
+        values = [values_of(one) for one in some]  # first: what is assigned behind it looks changed
         fields = [shape.encode(one) for one in some]
         tries = [
             _whole(shape, keys[at : at + WRITE_CHUNK], fields[at : at + WRITE_CHUNK], life, only)
