@@ -132,7 +132,9 @@ async def test_what_interrupts_between_two_answers_leaves_the_second_to_nobody(s
             return reply
 
     def pool(module: Any, kind: type) -> Any:
-        return module.Redis.from_pool(module.ConnectionPool(connection_class=kind, path=server.socket_path))
+        # Under the third protocol redis-py is asked for each reply.
+        options: Any = {"connection_class": kind, "path": server.socket_path, "protocol": 3}
+        return module.Redis.from_pool(module.ConnectionPool(**options))
 
     blocking = SyncClient(pool(redis, Blocking), "")
     asynchronous = AsyncClient(pool(redis.asyncio, Asynchronous), "")
