@@ -42,7 +42,6 @@ __all__ = [
 ]
 
 M = TypeVar("M", bound="Model")
-Made = TypeVar("Made")
 READ_CHUNK: Final = 500  # records asked for in one batch: large enough to hide the round trip, a few MB at most
 SWEPT: Final = 1000  # members of the index that one script looks at
 _SWEEP: Final = load_script("redis_models", "sweep")
@@ -110,7 +109,7 @@ def settled(
     keys: Sequence[str],
     replies: Sequence[Reply],
 ) -> Batches[list[Found]]:
-    """Give what the replies to ``_asking`` say of records; where they do not say enough, ask again."""
+    """Give what the replies to ``asking`` say of records; where they do not say enough, ask again."""
     if names is None and shape.takes_extras:
         whole = [_opened_whole(shape, upgrader, None, key, one) for key, one in zip(keys, replies, strict=True)]
         yield from _write_back(shape, upgrader, keys, replies)

@@ -189,9 +189,8 @@ class Remembered:
 def remembered(instance: "Model") -> Remembered | None:
     """Give what ``instance`` remembers; None if it was neither read nor written."""
     try:
-        found = _GET(
-            instance, "__record__"
-        )  # pydantic's own way of looking for what is not there takes several times longer
+        # Not by getattr: pydantic's way of looking for what is not there takes several times longer.
+        found = _GET(instance, "__record__")
     except AttributeError:
         return None
     return _unfolded(instance) if type(found) is tuple else cast("Remembered | None", found)

@@ -1,4 +1,5 @@
--- Life spans of records and of their fields, for the scripts that rewrite them. Functions only; the script that follows calls them.
+-- Life spans of records and of their fields, for the scripts that rewrite them. Functions only; the script that follows
+-- calls them.
 -- A moment is a whole number of milliseconds since 1970, NEVER one that does not come.
 local NEVER = -1
 
