@@ -10,6 +10,7 @@ import os
 import signal
 import sys
 import threading
+import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import BrokenExecutor, CancelledError, Executor, Future, ProcessPoolExecutor
 from dataclasses import dataclass, replace
@@ -29,6 +30,7 @@ from .outcomes import Begun, Fence, Outcome
 from .pace import Pace
 from .replacing import rewrite_here
 from .route import Route
+from .shares import Stride
 from .timing import Timed
 
 __all__ = ["Crew", "Share", "new_pool", "processors"]
@@ -71,10 +73,12 @@ class Done:
 
     Attributes:
         outcome: What came of the records.
+        took_s: How long that took it, in seconds.
         batches_ms: How long each of its batches took.
     """
 
     outcome: Outcome
+    took_s: float
     batches_ms: tuple[float, ...]
 
 
@@ -141,8 +145,16 @@ class Crew:
         target: int,
         keys: Sequence[bytes],
         pace: Pace,
+        stride: Stride,
+        meanwhile: Callable[[], Batches[None]],
     ) -> Begun:
-        """Give some records to a member, at once."""
+        """Give some records to a member, at once.
+
+        Args:
+            app, start, route, fence, target, keys, pace: What a share has of them.
+            stride: Is told how long that took.
+            meanwhile: Done again and again while it is waited for.
+        """
         if self._executor is None:
             self._executor = self._make(self.size)
         share = Share(
@@ -159,11 +171,14 @@ class Crew:
         )
         future = self._executor.submit(rewrite_share, share)
         self._pending.add(future)
-        return Begun(self._awaited(future), future.done)
+        return Begun(self._awaited(future, len(keys), stride, meanwhile), future.done)
 
-    def _awaited(self, future: Future[Done]) -> Batches[Outcome]:
+    def _awaited(
+        self, future: Future[Done], count: int, stride: Stride, meanwhile: Callable[[], Batches[None]]
+    ) -> Batches[Outcome]:
         while not future.done():
             yield Pause(_LOOK_S)
+            yield from meanwhile()
         self._pending.discard(future)
         try:
             done = future.result()
@@ -173,6 +188,7 @@ class Crew:
                 " 'migrate' again to go on, with --workers 1 if it happens again"
             ) from exc
         self._note(done.batches_ms)
+        stride.note(count, done.took_s)
         return done.outcome
 
 
@@ -190,10 +206,10 @@ def rewrite_share(share: Share) -> Done:
             " consistent. Deploy the same files wherever the executor of the settings leads, and run 'migrate' again"
         )
     route = _route(share.settings, share.app, share.start, share.leaves_newer)
-    timed = Timed(driver)
+    timed, began = Timed(driver), time.monotonic()
     rewriting = rewrite_here(share.fence, route, share.target, share.keys, share.at_once, is_free=share.is_free)
     outcome = run(driver if share.is_free else timed, rewriting)
-    return Done(outcome, tuple(timed.taken_ms))
+    return Done(outcome, time.monotonic() - began, tuple(timed.taken_ms))
 
 
 def processors() -> int:

@@ -1,33 +1,37 @@
 """Hands: who rewrites the records of a pass, and how many of them at a time. The server, this process, or a crew."""
 
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import Final
 
 from redis_models.batches import Batches
 
 from .crew import Crew
 from .keyspace import index_size
+from .lease import Lease
 from .outcomes import Begun, Fence, Outcome
 from .pace import Pace
 from .program import compile_program
 from .replacing import rewrite_here
 from .rewriting import begin_in_server, rewrite_in_server
+from .shares import Stride
 from .work import Work
 
 __all__ = ["Hands", "crew_hands", "helping", "own_hands"]
 
-_SCRIPTS_A_SHARE: Final = 4  # some hundred records, tens of milliseconds
+_SCRIPTS_A_SHARE: Final = 4  # of a member of a crew
 _EACH: Final = 2  # shares that a member has; while it does one, the next is there already
-_AHEAD: Final = 5000  # keys; at the end of so many all wait for the last of them
-_FREE_SCRIPTS: Final = 40  # at whose end the server waits for Python to compute what is next
+_LONGEST: Final = 40  # scripts of a share by Python, at whose end the server waits for it to compute what is next
+# That the server is given in one piece, where others may wait as long as they have to: three milliseconds. To send one
+# and to ask who else is there costs a tenth of what it takes.
+_FREE_SCRIPTS: Final = 3
+_AHEAD: Final = 5000  # keys
+_BETWEEN: Final = 2000  # keys; such a SCAN takes the server about as long as one script, and others wait for it
 
 # Takes keys, and the pace.
 Rewriter = Callable[[Sequence[bytes], Pace], Batches[Outcome]]
-
-
-def _a_script(pace: Pace) -> int:
-    return pace.batch_size
 
 
 @dataclass(frozen=True)
@@ -38,7 +42,6 @@ class Hands:
         rewrite: Brings some of them to the target.
         is_first: Whether most records are expected to be behind the target; else the server looks first which are.
         size: How many records make a share, which is rewritten at a time.
-        times: How many times as many that may be where the pace is free, and records take little time.
         page: How many keys to read ahead at least, where the pace is free or a crew waits for them.
         deal: Has a share begun by somebody else, a crew or the server; None where nobody does.
         dealt: How many shares may be begun at a time.
@@ -47,50 +50,63 @@ class Hands:
 
     rewrite: Rewriter
     is_first: bool = True
-    size: Callable[[Pace], int] = _a_script
-    times: int = 1
+    size: Callable[[Pace], int] = attrgetter("batch_size")
     page: int = 1
     deal: Callable[[Sequence[bytes], Pace], Batches[Begun]] | None = None
     dealt: int = 0
     takes_freedom: bool = False
 
 
-def own_hands(work: Work, fence: Fence, is_first: bool) -> Hands:
+def own_hands(work: Work, fence: Fence, is_first: bool, clock: Callable[[], float] = time.monotonic) -> Hands:
     """Let the server do it where it can, else this process.
 
     Args:
         work: What is to be done.
         fence: Of the run's lease.
         is_first: Whether most records are expected to be behind the target.
+        clock: Of the lease; gives seconds, of any origin.
     """
     route, target = work.route, work.target
-    program = compile_program(route, target) if work.is_in_server else None
+    if not work.is_in_server:
+        return _own_python(work, fence, is_first, clock)
+    program = compile_program(route, target)
 
     def rewrite(keys: Sequence[bytes], pace: Pace) -> Batches[Outcome]:
-        if program is not None:
-            return (yield from rewrite_in_server(fence, program, target, keys, pace.batch_size))
-        return (yield from rewrite_here(fence, route, target, keys, pace.batch_size, is_free=pace.is_free))
+        return (yield from rewrite_in_server(fence, program, target, keys, pace.batch_size))
 
-    if program is None:
-        return Hands(rewrite, is_first, times=_FREE_SCRIPTS, page=_AHEAD, takes_freedom=True)
+    def begin(keys: Sequence[bytes], pace: Pace) -> Batches[Begun]:
+        return (yield from begin_in_server(fence, program, target, keys, pace.batch_size))
 
-    def begin(keys: Sequence[bytes], _: Pace) -> Batches[Begun]:
-        return (yield from begin_in_server(fence, program, target, keys))
+    def size(pace: Pace) -> int:
+        return pace.batch_size * (_FREE_SCRIPTS if pace.is_free else 1)
 
     # One that the server is at, and one that lies there already.
-    return Hands(rewrite, is_first, page=_AHEAD, deal=begin, dealt=2, takes_freedom=True)
+    return Hands(rewrite, is_first, size, page=_BETWEEN, deal=begin, dealt=2, takes_freedom=True)
 
 
-def crew_hands(crew: Crew, app: str, work: Work, fence: Fence, is_first: bool) -> Hands:
-    """Do it with a crew; arguments as for ``own_hands``, and the label of the app."""
+def _own_python(work: Work, fence: Fence, is_first: bool, clock: Callable[[], float]) -> Hands:
+    stride = Stride()
+
+    def size(pace: Pace) -> int:
+        return stride.of(pace.batch_size * (_LONGEST if pace.is_free else 1))
+
+    return Hands(_by_python(work, fence, stride, clock), is_first, size, page=_AHEAD, takes_freedom=True)
+
+
+def crew_hands(crew: Crew, app: str, work: Work, lease: Lease, fence: Fence, is_first: bool) -> Hands:
+    """Do it with a crew; arguments as for ``own_hands``, the label of the app, and the lease to keep meanwhile."""
+    stride = Stride()
+
+    def size(pace: Pace) -> int:
+        return stride.of(pace.batch_size * _SCRIPTS_A_SHARE)
 
     def deal(keys: Sequence[bytes], pace: Pace) -> Batches[Begun]:
         yield from ()  # it is no batch that begins it
         place = (app, work.keys.start, work.route)
-        return crew.deal(*place, fence, work.target, keys, pace)
+        return crew.deal(*place, fence, work.target, keys, pace, stride, lease.kept)
 
-    own = own_hands(work, fence, is_first)
-    return Hands(own.rewrite, is_first, _some_scripts, page=_AHEAD, deal=deal, dealt=_EACH * crew.size)
+    rewrite = _by_python(work, fence, stride, lease.clock)
+    return Hands(rewrite, is_first, size, page=_AHEAD, deal=deal, dealt=_EACH * crew.size)
 
 
 def helping(crew: Crew | None, app: str, work: Work) -> Batches[Crew | None]:
@@ -100,5 +116,11 @@ def helping(crew: Crew | None, app: str, work: Work) -> Batches[Crew | None]:
     return crew if (yield from index_size(work.keys)) >= crew.least else None
 
 
-def _some_scripts(pace: Pace) -> int:
-    return pace.batch_size * _SCRIPTS_A_SHARE
+def _by_python(work: Work, fence: Fence, stride: Stride, clock: Callable[[], float]) -> Rewriter:
+    def rewrite(keys: Sequence[bytes], pace: Pace) -> Batches[Outcome]:
+        began = clock()
+        outcome = yield from rewrite_here(fence, work.route, work.target, keys, pace.batch_size, is_free=pace.is_free)
+        stride.note(len(keys), clock() - began)
+        return outcome
+
+    return rewrite

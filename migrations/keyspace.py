@@ -55,7 +55,7 @@ def scan_rest(cursor: str, keys: KeySpace, version: int, most: int) -> Batches[t
     command = _REST.command((), (cursor, keys.pattern, min(most, _COUNT), version))
     [reply] = check((yield from call(_REST, [command])))
     following, met, found = cast("tuple[bytes, int, list[bytes]]", reply)
-    return following.decode(), keys.owned(dict.fromkeys(found)), met - len(found)
+    return following.decode(), keys.owned(found), met - len(found)
 
 
 def scan(cursor: str, keys: KeySpace) -> Batches[tuple[str, list[bytes]]]:
@@ -72,4 +72,4 @@ def scanning(cursor: str, keys: KeySpace, count: int | None = None) -> Command:
 def scanned(reply: Reply, keys: KeySpace) -> tuple[str, list[bytes]]:
     """Give what ``scan`` gives, of the reply to ``scanning``."""
     following, found = cast("tuple[bytes, list[bytes]]", reply)
-    return following.decode(), keys.owned(dict.fromkeys(found))
+    return following.decode(), keys.owned(found)

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Final, TypeVar
 
-from redis_models.batches import Ahead, Batches, Pause, Reply, check
+from redis_models.batches import Batches, Pause
 from redis_models.client import Driver
 from redis_models.errors import (
     IncompleteError,
@@ -27,12 +27,14 @@ from redis_models.errors import (
 from .bookkeeping import Journal, Shelf
 from .crew import Crew
 from .hands import Hands, crew_hands, helping, own_hands
-from .keyspace import has_field_lives, index_size, scan, scan_rest, scanned, scanning, server_run_id
+from .keyspace import has_field_lives, index_size, server_run_id
 from .lease import Lease
 from .moving import Move, move_records
 from .outcomes import Fence, Outcome
 from .pace import Pace
+from .pages import Page, Pages
 from .quarantine import Intake
+from .shares import Share
 from .work import Work
 
 __all__ = ["Policy", "Progress", "Runner"]
@@ -41,12 +43,6 @@ Result = TypeVar("Result")
 
 _CHECKPOINT_S: Final = 2.0
 _ROUNDS: Final = 10  # walks of one pass; the last finds nothing to do
-_SHORT_S, _LONG_S = (
-    0.05,
-    0.25,
-)  # shares that may be larger, and such that must be smaller: the lease is kept between two
-# SCANs a page: where many other keys lie between the records, the lease must be kept and a pause be heard.
-_MOST_SCANS: Final = 100
 _LOOK_S: Final = 0.1  # between two looks at whether a run that waits may go on
 # After a failover a client may meet the old primary for a while, which answers as a replica.
 _PASSING: Final = (ServerUnreachableError, ServerOutOfMemoryError, ServerBusyError, ServerReadOnlyError)
@@ -88,17 +84,6 @@ class Policy:
     most_errors: int = 0
     watch: Callable[[Driver], Driver] = lambda driver: driver
     crew: Crew | None = None
-
-
-@dataclass(frozen=True)
-class _Share:
-    """Records that are being rewritten: how many, since when, at what pace, what does it, and whether that is over."""
-
-    count: int
-    began: float
-    pace: str
-    doing: Batches[Outcome]
-    is_done: Callable[[], bool]
 
 
 @dataclass
@@ -147,9 +132,10 @@ class Runner:
         fence = Fence(self.lease.key, self.lease.epoch, (yield from self.patiently(has_field_lives)))
         crew = yield from self.patiently(lambda: helping(self.policy.crew, self.shelf.app, work))
         if crew is None:
-            return (yield from self._until_clean(work, lambda is_first: own_hands(work, fence, is_first)))
-        app = self.shelf.app
-        return (yield from self._until_clean(work, lambda is_first: crew_hands(crew, app, work, fence, is_first)))
+            clock = self.lease.clock
+            return (yield from self._until_clean(work, lambda is_first: own_hands(work, fence, is_first, clock)))
+        given = crew, self.shelf.app, work, self.lease, fence
+        return (yield from self._until_clean(work, lambda is_first: crew_hands(*given, is_first)))
 
     def run_move(self, move: Move) -> Batches[Outcome]:
         """Give every record that lies in one place its new key.
@@ -230,64 +216,71 @@ class Runner:
         seen: int,
         changed_before: int,
     ) -> Batches[Outcome]:
-        self._total = total = yield from index_size(work.keys)
-        walk, times = Outcome(), 1
-        ahead: list[Reply] | None = None
+        self._total = yield from index_size(work.keys)
+        self.journal = replace(
+            self.journal, model=work.label, cursor=cursor, run_id=run_id, seen=seen, changed=changed_before
+        )
+        walk, dealt = Outcome(), deque[Share]()
+        pages, page, place = Pages(work, hands, cursor), Page((), 0, cursor), 0
         while True:
-            here = replace(self.journal, model=work.label, cursor=cursor, run_id=run_id, seen=seen)
-            pace, at = (yield from self._go_ahead(work, here)), self.lease.clock()
-            if ahead is None:
-                cursor, keys, passed = yield from _page(cursor, work, hands, pace)
-            else:
-                (cursor, keys), passed, ahead = (yield from _arrived(ahead, work)), 0, None
-            if passed:
-                walk.skipped += passed
-                seen += passed
-                self.journal = here = replace(here, seen=seen)
-                told = str(pace) if pace.reason else ""
-                self.report(Progress(work.route.model, seen, changed_before + walk.changed, max(total, seen), told))
-                yield from self._rest(self.lease.clock() - at)
-                yield from self.lease.kept()
-            dealt, place = deque[_Share](), 0
-            while place < len(keys) or dealt:
-                if dealt and (dealt[0].is_done() or place >= len(keys)):
-                    share = dealt.popleft()
-                else:
-                    pace, at = (yield from self._go_ahead(work, here)), self.lease.clock()
-                    some_keys = keys[place : place + hands.size(pace) * (times if pace.is_free else 1)]
-                    place += len(some_keys)
-                    told = str(pace) if pace.reason else ""
-                    is_fit = not pace.rest and (pace.is_free or not hands.takes_freedom)
-                    if hands.deal is not None and len(dealt) < hands.dealt and is_fit:
-                        given = yield from hands.deal(some_keys, pace)
-                        dealt.append(_Share(len(some_keys), at, told, given.outcome, given.is_done))
-                        if place >= len(keys) and cursor != "0" and hands.is_first and pace.is_free:
-                            ahead = yield Ahead([scanning(cursor, work.keys, hands.page)])
-                        continue
-                    share = _Share(len(some_keys), at, told, hands.rewrite(some_keys, pace), lambda: True)
-                some = yield from share.doing
-                walk.add(some)
-                seen += share.count
-                changed = changed_before + walk.changed
-                if some.changed:  # what was done before a server failed is met again, and is no progress
-                    self._stuck_since = None
-                # Its cursor is still that of the whole page. What was changed is known even if the next script fails.
-                here = replace(here, seen=seen, changed=changed, pace=share.pace)
-                self.journal = here
-                self.report(Progress(work.route.model, seen, changed, max(total, seen), share.pace))
-                if some.failures:
-                    yield from self.intake.take(self.lease, work, some.failures, changed)
-                took_s = self.lease.clock() - share.began
-                times = min(2 * times, hands.times) if took_s < _SHORT_S else 1 if took_s > _LONG_S else times
-                yield from self._rest(took_s)
-                yield from self.lease.kept()
-            self._stuck_since = None
-            yield from self._save(replace(here, cursor=cursor), force=cursor == "0")
-            yield from self.lease.kept()
-            if cursor == "0":
+            is_over = place >= len(page.keys) and pages.is_over
+            if dealt and (is_over or dealt[0].is_done()):
+                yield from self._settle(work, dealt.popleft(), walk)
+                continue
+            if is_over:
                 return walk
+            pace, at = (yield from self._go_ahead(work)), self.lease.clock()
+            if place >= len(page.keys):
+                page, place = (yield from pages.next(pace)), 0
+                walk.skipped += page.passed
+                if page.passed:
+                    self.journal = replace(self.journal, seen=self.journal.seen + page.passed)
+                    self._tell(_told(pace))
+                    yield from self._rest(self.lease.clock() - at)
+                    yield from self.lease.kept()
+                if not page.keys and dealt:
+                    dealt[-1].following = page.following
+                elif not page.keys:
+                    yield from self._turn(page.following)
+            else:
+                some = page.keys[place : place + hands.size(pace)]
+                place += len(some)
+                following = page.following if place >= len(page.keys) else None
+                is_fit = not pace.rest and (pace.is_free or not hands.takes_freedom)
+                if hands.deal is not None and len(dealt) < hands.dealt and is_fit:
+                    begun = yield from hands.deal(some, pace)
+                    dealt.append(Share(len(some), at, _told(pace), begun.outcome, begun.is_done, following))
+                    yield from pages.ask(pace)
+                    continue
+                if dealt and following is not None:  # those that were dealt are of this page, too, or of one before
+                    dealt[-1].following, following = following, None
+                share = Share(len(some), at, _told(pace), hands.rewrite(some, pace), lambda: True, following)
+                yield from self._settle(work, share, walk)
 
-    def _go_ahead(self, work: Work | Move, here: Journal) -> Batches[Pace]:
+    def _settle(self, work: Work | Move, share: Share, walk: Outcome) -> Batches[None]:
+        """Take in what came of a share, when all before it are settled; waits for it if need be."""
+        some = yield from share.doing
+        walk.add(some)
+        if some.changed:  # what was done before a server failed is met again, and is no progress
+            self._stuck_since = None
+        # The cursor is still that of the page. What was changed is known even if the next script fails.
+        seen, changed = self.journal.seen + share.count, self.journal.changed + some.changed
+        self.journal = replace(self.journal, seen=seen, changed=changed, pace=share.pace)
+        self._tell(share.pace)
+        if some.failures:
+            yield from self.intake.take(self.lease, work, some.failures, changed)
+        yield from self._rest(self.lease.clock() - share.began)
+        yield from self.lease.kept()
+        if share.following is not None:
+            yield from self._turn(share.following)
+
+    def _turn(self, following: str) -> Batches[None]:
+        """Note that all the records before a cursor are done."""
+        self._stuck_since = None
+        yield from self._save(replace(self.journal, cursor=following), force=following == "0")
+        yield from self.lease.kept()
+
+    def _go_ahead(self, work: Work | Move) -> Batches[Pace]:
         """Wait until the pace allows the next script; give the pace.
 
         Raises:
@@ -304,8 +297,8 @@ class Runner:
                 raise ServerBusyError(_impatient(work.label, self.policy.patience_s, pace.hold))
             if str(pace) != told:
                 told = str(pace)
-                self._tell(here, told)
-            yield from self._save(replace(here, pace=str(pace)), force=False)
+                self._tell(told)
+            yield from self._save(replace(self.journal, pace=str(pace)), force=False)
             yield Pause(_LOOK_S)
             yield from self.lease.kept()
 
@@ -328,7 +321,7 @@ class Runner:
     def _outlast(self, exc: ServerError) -> Batches[None]:
         """Wait until the server answers again; raise what it said if that takes too long."""
         while not self._is_out_of_patience():
-            self._tell(self.journal, f"waits: {exc}")
+            self._tell(f"waits: {exc}")
             yield Pause(_LOOK_S * 10)
             try:
                 return (yield from self.lease.renewed())
@@ -337,8 +330,9 @@ class Runner:
         label = self.journal.model or self.shelf.app
         raise type(exc)(_impatient(label, self.policy.patience_s, str(exc))) from exc
 
-    def _tell(self, here: Journal, pace: str) -> None:
-        self.report(Progress(self._model or self.shelf.app, here.seen, here.changed, max(self._total, here.seen), pace))
+    def _tell(self, pace: str) -> None:
+        seen, changed = self.journal.seen, self.journal.changed
+        self.report(Progress(self._model or self.shelf.app, seen, changed, max(self._total, seen), pace))
 
     def _is_out_of_patience(self) -> bool:
         """Whether nothing could be done for as long as the policy waits; the clock starts with the first question."""
@@ -361,26 +355,9 @@ class Runner:
             self._saved_at = now
 
 
-def _page(cursor: str, work: Work | Move, hands: Hands, pace: Pace) -> Batches[tuple[str, list[bytes], int]]:
-    """Give the keys of some records that may have to be rewritten, and how many others were passed."""
-    if isinstance(work, Work) and not hands.is_first:
-        # A look at a stamp takes a fifth of what it takes to rewrite a record.
-        return (yield from scan_rest(cursor, work.keys, work.target, 5 * pace.batch_size * (1 + pace.is_free)))
-    least = hands.page if pace.is_free or not hands.takes_freedom else 1
-    cursor, found = yield from scan(cursor, work.keys)
-    for _ in range(_MOST_SCANS):
-        if len(found) >= least or cursor == "0":
-            break
-        cursor, more = yield from scan(cursor, work.keys)
-        found += more
-    return cursor, found, 0
-
-
-def _arrived(ahead: list[Reply], work: Work | Move) -> Batches[tuple[str, list[bytes]]]:
-    """Give the keys that were asked for while the records before them were rewritten."""
-    if not ahead:
-        yield ()
-    return scanned(check(ahead)[0], work.keys)
+def _told(pace: Pace) -> str:
+    """Give the pace for people, where something holds it back."""
+    return str(pace) if pace.reason else ""
 
 
 def _restless(model: str, last: Outcome) -> str:

@@ -7,7 +7,7 @@ single record, so that one of them never hides the others.
 from collections.abc import Sequence
 from typing import Final
 
-from redis_models.batches import Ahead, Batches, Command, Reply, Script, call_again, check
+from redis_models.batches import Ahead, Batches, Command, Reply, call_again, check
 
 from .outcomes import Begun, Fence, Outcome, letters_of
 from .program import Program
@@ -35,43 +35,41 @@ def rewrite_in_server(
     """
     outcome = Outcome()
     for start in range(0, len(keys), at_once):
-        begun = yield from begin_in_server(fence, program, target, keys[start : start + at_once])
+        begun = yield from begin_in_server(fence, program, target, keys[start : start + at_once], at_once)
         outcome.add((yield from begun.outcome))
     return outcome
 
 
-def begin_in_server(fence: Fence, program: Program, target: int, keys: Sequence[bytes]) -> Batches[Begun]:
-    """Give the server one script to do, of at most 100 records, and do not wait for it."""
-    commands = [program.script.command([fence.lease_key, *keys], [fence.epoch, target, fence.flag])]
+def begin_in_server(fence: Fence, program: Program, target: int, keys: Sequence[bytes], at_once: int) -> Batches[Begun]:
+    """Give the server scripts to do, and do not wait for them; arguments as for ``rewrite_in_server``."""
+    chunks = [keys[start : start + at_once] for start in range(0, len(keys), at_once)]
+    fixed = [fence.epoch, target, fence.flag]
+    commands = [program.script.command([fence.lease_key, *chunk], fixed) for chunk in chunks]
     replies = yield Ahead(commands)
-    return Begun(_rewritten(fence, program, target, keys, commands, replies), lambda: bool(replies))
+    return Begun(_rewritten(fence, program, target, chunks, commands, replies), lambda: bool(replies))
 
 
 def _rewritten(
     fence: Fence,
     program: Program,
     target: int,
-    keys: Sequence[bytes],
+    chunks: Sequence[Sequence[bytes]],
     commands: Sequence[Command],
     replies: list[Reply],
 ) -> Batches[Outcome]:
-    [reply] = yield from _answers(program.script, commands, replies)
-    letters = letters_of(reply)
-    if letters == "A" * len(keys):
-        return Outcome(changed=len(keys))
-    outcome, others = Outcome(), list[bytes]()
-    for key, letter in zip(keys, letters, strict=True):
-        if letter == "V":
-            others.append(key)
-        else:
-            outcome.count(key, letter)
-    outcome.add((yield from rewrite_here(fence, program.route, target, others, KEYS_A_SCRIPT)))
-    return outcome
-
-
-def _answers(script: Script, commands: Sequence[Command], replies: list[Reply]) -> Batches[list[Reply]]:
-    """Wait for what was sent ahead."""
     if not replies:
         yield ()
-    yield from call_again(script, commands, replies)
-    return check(replies)
+    yield from call_again(program.script, commands, replies)
+    outcome, others = Outcome(), list[bytes]()
+    for keys, reply in zip(chunks, check(replies), strict=True):
+        letters = letters_of(reply)
+        if letters == "A" * len(keys):
+            outcome.changed += len(keys)
+            continue
+        for key, letter in zip(keys, letters, strict=True):
+            if letter == "V":
+                others.append(key)
+            else:
+                outcome.count(key, letter)
+    outcome.add((yield from rewrite_here(fence, program.route, target, others, KEYS_A_SCRIPT)))
+    return outcome

@@ -16,6 +16,7 @@ __all__ = ["script_of"]
 
 _FRAME: Final = load_script("redis_models.migrations", "lives", "rewrite")
 _PLACE: Final = "--[[ what the programs are ]]\n"
+_ASKED: Final = "unpack(asked)"
 _MOST_ARGUMENTS: Final = 150  # of one call that are written out; Lua has registers for 250
 
 
@@ -25,8 +26,11 @@ def script_of(runs: Mapping[int, Run]) -> Script:
     tables = _Tables()
     programs = [line for version, run in runs.items() for line in _Writer(run, sources, tables).program(version)]
     names = ["local sources = {", *(f"  {_quoted(name)}," for name in sources), "}"]
-    text = "\n".join([*names, *tables.lines(), *programs, ""])
-    return Script(_FRAME.source.replace(_PLACE, text, 1))
+    text = "\n".join([*names, *tables.lines(), "local has_any = has_lives(ARGV[3])", *programs, ""])
+    before, after = _FRAME.source.split(_PLACE)
+    if len(sources) < _MOST_ARGUMENTS:
+        after = after.replace(_ASKED, ", ".join([*map(_quoted, sources), "'_v'"]))
+    return Script(before + text + after)
 
 
 class _Tables:
@@ -98,7 +102,7 @@ class _Writer:
         conditions = ["stamp", *(self._was(name) for name in sorted(self._sources() - self._unusual))]
         conditions += [f"not {self._was(name)}" for name in sorted(self._unusual)]
         if self._carried:
-            conditions.append("not has_lives(ARGV[3])")
+            conditions.append("not has_any")
         yield f"  if {' and '.join(conditions)} then"
         yield f"    redis.call('HSET', key, {', '.join(f'{name}, {content}' for name, content in pairs)})"
         if gone:
@@ -124,7 +128,7 @@ class _Writer:
         yield f"  if not stamp then add(set, {_quoted(run.unstamped_as)}, '') end"
         yield from self._ending()
         if self._carried:
-            yield "  local ends = has_lives(ARGV[3]) and lives_of(key)"
+            yield "  local ends = has_any and lives_of(key)"
         yield "  -- It grows before it shrinks: full memory must refuse the record whole."
         yield "  redis.call('HSET', key, unpack(set))"
         if self._carried:

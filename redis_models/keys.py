@@ -74,16 +74,18 @@ class KeySpace:
         return rest != INDEX and not _reaches_out(rest, self.separator.lower())
 
     def owned(self, keys: Iterable[bytes]) -> list[bytes]:
-        """Give those of some keys, as the server has them, that ``owns`` accepts."""
-        start, separator, size = self.start.encode(), self._lowered.encode(), len(self.start.encode())
-        if len(separator) > 1:
-            return [key for key in keys if self.owns(key.decode("utf-8", "surrogateescape"))]
-        index = self.index.encode()
-        return [
-            key
-            for key in keys
-            if key.startswith(start) and len(key) > size and key.find(separator, size) < 0 and key != index
-        ]
+        """Give those of some keys that ``owns`` accepts, each once.
+
+        Args:
+            keys: What ``pattern`` matches, as the server has it. A walk meets every key of the database here, so most
+                of them are looked at as a whole: a separator more than their beginnings have must be in one of them.
+        """
+        found, start, separator = dict.fromkeys(keys), self.start.encode(), self._lowered.encode()
+        found.pop(start, None)
+        found.pop(self.index.encode(), None)
+        if len(separator) == 1 and b"".join(found).count(separator) == len(found) * start.count(separator):
+            return list(found)
+        return [key for key in found if self.owns(key.decode("utf-8", "surrogateescape"))]
 
     def shared_with(self, other: "KeySpace") -> str | None:
         """Give the beginning of the keys that could be records of either, or None: whose they are cannot be told.

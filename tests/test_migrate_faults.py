@@ -26,7 +26,8 @@ from redis_models.cli.main import main
 from redis_models.migrations import bookkeeping, hands, keyspace, passes
 
 moment, place, nth, sent = sys.argv[1], sys.argv[2], int(sys.argv[3]), getattr(signal, sys.argv[4])
-keyspace._COUNT, passes._CHECKPOINT_S, hands._FREE_SCRIPTS, hands._AHEAD = 200, 0.0, 1, 1
+keyspace._COUNT, passes._CHECKPOINT_S = 200, 0.0
+hands._FREE_SCRIPTS, hands._LONGEST, hands._AHEAD, hands._BETWEEN = 1, 1, 1, 200
 calls = 0
 
 def accident(owner, name):

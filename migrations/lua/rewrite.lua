@@ -45,30 +45,36 @@ function lives_of(key)
   return redis.call('HPEXPIRETIME', key, 'FIELDS', #sources, unpack(sources))
 end
 
-local asked = {unpack(sources)}
-asked[#asked + 1] = '_v'
-local result = {}
-for i = 2, #KEYS do
-  local found = redis.pcall('HMGET', KEYS[i], unpack(asked))
-  local letter
+-- What came of a record that no program has rewritten at once; or nothing, and the error to give up with.
+local function other(key, found, stamp)
   if found.err then
     -- Only another type is a fact about the record; anything else that the server refuses is raised.
-    if not string.find(found.err, 'WRONGTYPE', 1, true) then return found end
-    letter = 'T'
-  else
-    local stamp = found[#asked]
-    local version = stamp or '1'
-    local rewrite = programs[version]
-    if not stamp and redis.call('EXISTS', KEYS[i]) == 0 then
-      letter = 'G'
-    elseif version == target then
-      letter = 'S'
-    elseif rewrite and rewrite(KEYS[i], found, stamp) then
-      letter = 'A'
-    else
-      letter = 'V'
-    end
+    if string.find(found.err, 'WRONGTYPE', 1, true) then return 'T' end
+    return nil, found
   end
-  result[i - 1] = letter
+  if not stamp and redis.call('EXISTS', key) == 0 then return 'G' end
+  if (stamp or '1') == target then return 'S' end
+  local rewrite = programs['1']
+  if not stamp and rewrite and rewrite(key, found, stamp) then return 'A' end
+  return 'V'
 end
+
+local asked = {unpack(sources)}
+asked[#asked + 1] = '_v'
+local place, others = #asked, nil
+for i = 2, #KEYS do
+  local key = KEYS[i]
+  local found = redis.pcall('HMGET', key, unpack(asked))
+  local stamp = found[place]
+  local rewrite = stamp and stamp ~= target and programs[stamp]
+  if not (rewrite and rewrite(key, found, stamp)) then
+    local letter, refused = other(key, found, stamp)
+    if refused then return refused end
+    others = others or {}
+    others[i] = letter
+  end
+end
+if not others then return string.rep('A', #KEYS - 1) end
+local result = {}
+for i = 2, #KEYS do result[i - 1] = others[i] or 'A' end
 return table.concat(result)

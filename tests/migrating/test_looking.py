@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from redis_models.batches import Batches
 from redis_models.client import SyncClient, run
 from redis_models.keys import KeySpace
-from redis_models.migrations import passes
+from redis_models.migrations import pages
 from redis_models.migrations.hands import own_hands
 from redis_models.migrations.keyspace import scan, scan_rest
 from redis_models.migrations.outcomes import Fence
@@ -77,17 +77,16 @@ _names: Final = st.text("ab_:%é*[\udcff\n", max_size=6)
 @given(
     table=st.sampled_from(["item", "it_m", "a"]),
     separator=st.sampled_from([":", "_", "é", "::", "__", "X"]),
-    rests=st.lists(st.tuples(st.sampled_from(["", "s", "x:"]), _names), max_size=8),
+    rests=st.lists(_names, max_size=8),
 )
-@example("item", ":", [("s", "__index"), ("s", ""), ("s", "a")])
-def test_keys_as_the_server_has_them_are_owned_as_texts_are(
-    table: str, separator: str, rests: list[tuple[str, str]]
-) -> None:
+@example("item", ":", ["__index", "", "a"])
+@example("item", ":", ["a", "b:c", "b"])
+def test_keys_as_the_server_has_them_are_owned_as_texts_are(table: str, separator: str, rests: list[str]) -> None:
     space = KeySpace("", separator, table)
-    texts = [{"s": space.start, "x:": "x:", "": ""}[where] + rest for where, rest in rests]
-    keys = [text.encode("utf-8", "surrogateescape") for text in texts]
+    keys = [(space.start + rest).encode("utf-8", "surrogateescape") for rest in rests]
 
-    assert space.owned(keys) == [key for key in keys if space.owns(key.decode("utf-8", "surrogateescape"))]
+    owned = [key for key in dict.fromkeys(keys) if space.owns(key.decode("utf-8", "surrogateescape"))]
+    assert space.owned(keys) == owned
 
 
 def test_where_there_are_no_records_the_run_looks_up_between_the_keys_of_others(
@@ -103,13 +102,13 @@ def test_where_there_are_no_records_the_run_looks_up_between_the_keys_of_others(
         yield ()
         return "1", []
 
-    monkeypatch.setattr(passes, "scan", endless)
+    monkeypatch.setattr(pages, "scan", endless)
     work = Work(Route("M", (Stage(1, 2, ()),), 1), _SPACE, 2, 1)
     hands = own_hands(work, Fence("", "", False), is_first=True)
 
-    cursor, keys, passed = run(SyncClient(client, "test"), passes._page("0", work, hands, Pace(100, is_free=True)))
+    page = run(SyncClient(client, "test"), pages.Pages(work, hands, "0").next(Pace(100, is_free=True)))
 
-    assert (cursor, keys, passed) == ("1", [], 0)
+    assert page == ([], 0, "1")
 
 
 def test_one_step_of_the_walk_is_as_large_as_that_of_scan(client: Any) -> None:

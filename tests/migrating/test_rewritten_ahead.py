@@ -136,10 +136,10 @@ def test_no_write_of_others_is_lost_to_what_was_computed_before_it(
     assert outcome.changed + outcome.skipped + outcome.gone >= _COUNT
 
 
-@given(acts=_acts, cut=st.integers(1, 30))
+@given(acts=_acts, cut=st.integers(1, 30), at_once=st.integers(1, 30))
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-def test_two_scripts_under_way_in_the_server_come_to_what_one_does(
-    driver: Any, client: Any, acts: list[tuple[str, list[int]]], cut: int
+def test_two_shares_under_way_in_the_server_come_to_what_one_script_does(
+    driver: Any, client: Any, acts: list[tuple[str, list[int]]], cut: int, at_once: int
 ) -> None:
     _fill(client)
     program = compile_program(_BY_SERVER, 2)
@@ -149,9 +149,9 @@ def test_two_scripts_under_way_in_the_server_come_to_what_one_does(
     def deal() -> Batches[Outcome]:
         total = Outcome()
         shares = [_KEYS[start : start + cut] for start in range(0, _COUNT, cut)]
-        begun = yield from begin_in_server(_FENCE, program, 2, shares[0])
+        begun = yield from begin_in_server(_FENCE, program, 2, shares[0], at_once)
         for share in shares[1:]:
-            following = yield from begin_in_server(_FENCE, program, 2, share)
+            following = yield from begin_in_server(_FENCE, program, 2, share, at_once)
             total.add((yield from begun.outcome))
             begun = following
         total.add((yield from begun.outcome))

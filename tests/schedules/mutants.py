@@ -15,6 +15,7 @@ from redis_models.migrations import (
     hands,
     keyspace,
     lease,
+    pages,
     passes,
     program,
     purging,
@@ -84,7 +85,7 @@ def _checkpoint_before_data(patch: pytest.MonkeyPatch) -> None:
 
         return (yield from walk(self, work, replace(hands, rewrite=too_early), run_id, *rest))
 
-    patch.setattr(passes, "scan", scanned)
+    patch.setattr(pages, "scan", scanned)
     patch.setattr(passes.Runner, "_walk", walked)
 
 
@@ -274,7 +275,7 @@ MUTANTS: Final[Mapping[str, Mutant]] = {
         _RECORD,
     ),
     "a rewrite that resurrects": Mutant(
-        _edited(written, "_FRAME", ("if not stamp and redis.call('EXISTS', KEYS[i]) == 0 then", "if false then")),
+        _edited(written, "_FRAME", ("if not stamp and redis.call('EXISTS', key) == 0 then return 'G' end", "")),
         "last moments",
         _RECORD,
     ),
