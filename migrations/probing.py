@@ -14,7 +14,7 @@ from types import TracebackType
 from typing import Final, Self, cast
 
 from redis_models.batches import Batches, check
-from redis_models.client import Driver, SyncClient, run
+from redis_models.client import Changing, Driver, SyncClient, run
 from redis_models.errors import DriftError, ServerError
 
 from .control import Control, read_control
@@ -68,8 +68,9 @@ class Probe:
         return self._pace
 
     def watch(self, driver: Driver) -> Driver:
-        """Give what the run is to speak to the server with, so that its batches are timed where anybody minds."""
-        return driver if self._limits.is_free else Timed(driver, self._taken_ms)
+        """Give what the run is to speak to the server with, so that its batches are timed while anybody minds."""
+        timed = Timed(driver, self._taken_ms)
+        return Changing(lambda: driver if self._limits.is_free else timed)
 
     def note(self, batches_ms: Sequence[float]) -> None:
         """Take in how long batches of the run took that others sent for it."""

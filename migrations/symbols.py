@@ -64,11 +64,13 @@ class _Symbols:
         cells: By field; one that is not there is what it was.
         guards: What became of each original field that was converted, even if it was removed afterwards.
         lives: Changes of the record's life span: policy, milliseconds, stored field that keeps the one before.
+        overwritten: Original fields that nothing was done with before; as a rule no record has them.
     """
 
     cells: dict[str, Cell] = field(default_factory=dict)
     guards: dict[str, Images] = field(default_factory=dict)
     lives: list[tuple[str, int, str]] = field(default_factory=list)
+    overwritten: set[str] = field(default_factory=set)
 
     def take(self, name: str) -> Cell:
         return self.cells.get(name, Cell(source=name, life=name))
@@ -83,6 +85,8 @@ class _Symbols:
             return []
         name = step.new if isinstance(step, Move) else step.name if isinstance(step, (Put, Drop)) else ""
         before = self.take(name)
+        if isinstance(step, (Move, Put)) and name not in self.cells:
+            self.overwritten.add(name)
         if isinstance(step, Move):
             self.cells[name], self.cells[step.old] = self.take(step.old), NOTHING
         elif isinstance(step, Put):
@@ -121,7 +125,7 @@ class Run:
         fields: Contents at the end of each field that is not simply what it was.
         keeps: What is kept aside.
         unstamped_as: Stored field that notes that the record had no stamp: it must come back without one.
-        guards, lives: As the symbols have them.
+        guards, lives, overwritten: As the symbols have them.
     """
 
     fields: dict[str, Cell]
@@ -129,6 +133,7 @@ class Run:
     unstamped_as: str
     guards: dict[str, Images]
     lives: list[tuple[str, int, str]]
+    overwritten: set[str]
 
     @property
     def names(self) -> set[str]:
@@ -158,4 +163,4 @@ def run_of(stages: Sequence[Stage]) -> Run:
     fields = {name: cell for name, cell in symbols.cells.items() if cell.source != name or cell.images is not SAME}
     first = stages[0]
     unstamped_as = kept_name(first.newer, len(first.steps), STAMP, was_absent=True)
-    return Run(fields, keeps, unstamped_as, symbols.guards, symbols.lives)
+    return Run(fields, keeps, unstamped_as, symbols.guards, symbols.lives, symbols.overwritten)

@@ -68,9 +68,7 @@ class _Writer:
     def __init__(self, run: Run, sources: Sequence[str], tables: _Tables) -> None:
         self._run, self._tables = run, tables
         self._places = {name: number for number, name in enumerate(sources, 1)}
-        # Those that are overwritten, and are nothing else's source, are not there as a rule.
-        used = {cell.source for cell in run.fields.values()} | run.guards.keys()
-        self._unusual = {name for name, cell in run.fields.items() if _has_content(cell) and name not in used}
+        self._unusual = run.overwritten - {cell.source for cell in run.fields.values()} - run.guards.keys()
 
     def program(self, version: int) -> Iterator[str]:
         """Write all of it."""
@@ -96,7 +94,9 @@ class _Writer:
                 pairs.append((_quoted(keep.stored_as), self._usual_content(keep.cell)))
             elif keep.absent_as:
                 pairs.append((_quoted(keep.absent_as), "''"))
-        gone = [_quoted(name) for name, cell in run.fields.items() if not _has_content(cell)]
+        gone = [
+            _quoted(name) for name, cell in run.fields.items() if not _has_content(cell) and name not in self._unusual
+        ]
         if run.lives or 2 * len(pairs) + len(gone) > _MOST_ARGUMENTS:
             return
         conditions = ["stamp", *(self._was(name) for name in sorted(self._sources() - self._unusual))]

@@ -8,7 +8,7 @@ repeated only while nothing of it was sent, or the server answered that it is lo
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol, TypeVar, cast
 
 import redis
@@ -20,7 +20,7 @@ from .flights import AsyncFlights, SyncFlights
 from .pools import AsyncPool, SyncPool
 from .trial import BROKEN, Trial
 
-__all__ = ["AsyncClient", "AsyncDriver", "Driver", "SyncClient", "run", "run_async"]
+__all__ = ["AsyncClient", "AsyncDriver", "Changing", "Driver", "SyncClient", "run", "run_async"]
 
 Result = TypeVar("Result")
 
@@ -29,6 +29,21 @@ class Driver(Protocol):
     """What exchanges a batch for its replies, blocking."""
 
     def exchange(self, commands: Sequence[Command]) -> list[Reply]: ...
+
+
+class Changing:
+    """A driver that may be another one from batch to batch.
+
+    Args:
+        current: Gives the one of the moment.
+    """
+
+    def __init__(self, current: Callable[[], Driver]) -> None:
+        self.current = current
+
+    def exchange(self, commands: Sequence[Command]) -> list[Reply]:
+        """Do what the one of the moment does."""
+        return self.current().exchange(commands)
 
 
 class AsyncDriver(Protocol):
@@ -44,13 +59,14 @@ def run(driver: Driver, batches: Batches[Result]) -> Result:
         commands = next(batches)
         while True:
             try:
-                if isinstance(commands, Ahead) and isinstance(driver, SyncClient):
-                    flights = flights or SyncFlights(driver)
+                now = driver.current() if isinstance(driver, Changing) else driver
+                if isinstance(commands, Ahead) and isinstance(now, SyncClient):
+                    flights = flights or SyncFlights(now)
                     replies = flights.send(commands)
                 else:
                     if flights is not None:
                         flights.land()
-                    replies = driver.exchange(commands)
+                    replies = now.exchange(commands)
             except BaseException as exc:  # a cancellation too: the operation must know that its outcome is open
                 commands = batches.throw(exc)
             else:

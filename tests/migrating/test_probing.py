@@ -3,11 +3,13 @@
 import threading
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 import pytest
 import redis
 
-from redis_models.client import Driver, SyncClient
+from redis_models.batches import Ahead, Batches, Reply
+from redis_models.client import Driver, SyncClient, run
 from redis_models.migrations import probing
 from redis_models.migrations.pace import Limits, Pace, Sighting, next_pace
 from redis_models.migrations.probing import Probe
@@ -115,3 +117,39 @@ def test_a_run_whose_scripts_are_short_is_not_slowed_by_what_others_do(
     assert sum(sighting.added_ms is not None and sighting.added_ms > 5 for sighting, _ in seen) > len(seen) / 2
     assert min(pace.batch_size for _, pace in seen[_DECISIONS // 2 :]) >= 50
     assert max(pace.rest for _, pace in seen[_DECISIONS // 2 :]) <= 0.25
+
+
+def test_a_run_that_is_limited_under_way_is_told_from_others_from_then_on(
+    client: redis.Redis, script: Script, seen: list[tuple[Sighting, Pace]], until: Until
+) -> None:
+    """Free, its batches follow each other without a wait, and nobody asks how long they take."""
+    own = SyncClient(client, "the tests' server")
+    with Probe(own, "default", replace(_LIMITS, max_latency_ms=0)) as probe:
+        driver = probe.watch(own)
+
+        def step() -> object:
+            script.run_by(driver, 0.5)
+            return len(seen) >= 2
+
+        until(step)
+        assert {sighting.own_ms for sighting, _ in seen} == {None}
+        assert run(driver, _sent_ahead()) == [[], [b"PONG"]]
+
+        client.hset("redis_models:{default}:control", "max_latency_ms", 5)
+        seen.clear()
+
+        def is_slower() -> object:
+            script.run_by(driver, 0.5)
+            return any(sighting.own_ms is not None and pace.batch_size < 100 for sighting, pace in seen)
+
+        until(is_slower)
+        assert run(driver, _sent_ahead()) == [[b"PONG"], [b"PONG"]]
+    own.close()
+
+
+def _sent_ahead() -> Batches[list[list[Reply]]]:
+    """Give what there is of the reply to a batch at once, and behind another batch."""
+    replies = yield Ahead([("PING",)])
+    at_once = list(replies)
+    yield ()
+    return [at_once, replies]

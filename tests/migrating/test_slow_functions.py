@@ -1,0 +1,103 @@
+"""Functions that take their time: for a lease the run must come round to it, however many records a script may take."""
+
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from redis_models.batches import Batches, Pause
+from redis_models.migrations.crew import Crew, Done
+from redis_models.migrations.outcomes import Outcome
+from redis_models.migrations.shares import Stride
+
+from .slow import CONSENT, SlowShop
+
+_COUNT = 100  # records, 20 ms each
+
+
+@pytest.mark.parametrize("crew", [(), ("--workers", "3")], ids=["alone", "with a crew"])
+@pytest.mark.parametrize("pace", [(), ("--max-latency-ms", "0")], ids=["default pace", "flat out"])
+def test_a_script_may_have_more_records_than_a_lease_has_time_for(
+    project: Any, until: Callable[..., None], pace: tuple[str, ...], crew: tuple[str, ...]
+) -> None:
+    """A lease that was over is lost to whoever waits for it."""
+    shop = SlowShop(project, _COUNT)
+    project.settings(REDIS_URL=shop.server.url, APPS=["shop"], LEASE_SECONDS=1)
+    left_s: list[float] = []
+
+    running = project.start("migrate", *pace, *crew, *CONSENT)
+    with shop.server.client() as client:
+
+        def has_ended() -> bool:
+            ends_ms, clock = client.hget("redis_models:{default}:lease", "until"), client.time()
+            if ends_ms is not None:
+                left_s.append(int(ends_ms) / 1000 - clock[0] - clock[1] / 1e6)
+            return running.poll() is not None
+
+        until(has_ended)
+    ran = project.end(running)
+
+    assert ran.code == 0, ran.err
+    assert f"{_COUNT} records changed" in ran.out
+    assert 0 < min(left_s) < max(left_s) <= 1
+    shop.assert_whole()
+
+
+def test_what_holds_the_lease_keeps_it_while_a_member_works() -> None:
+    kept, over = 0, threading.Event()
+
+    def keep() -> Batches[None]:
+        nonlocal kept
+        kept += 1
+        yield from ()
+
+    def work() -> Done:
+        over.wait()
+        return Done(Outcome(changed=3), 0.01, ())
+
+    with ThreadPoolExecutor(1) as executor:
+        crew, stride = Crew(1, "shop.settings", {}, 0, lambda _: executor, lambda _: None), Stride()
+        awaited = crew._awaited(executor.submit(work), 3, stride, keep)
+        assert all(isinstance(next(awaited), Pause) for _ in range(5))
+        assert kept == 4
+        over.set()
+        with pytest.raises(StopIteration) as ended:
+            while True:
+                next(awaited)
+
+    assert ended.value.value == Outcome(changed=3)
+    assert stride.of(100) == 6
+
+
+@given(
+    per_record_s=st.floats(1e-7, 5.0),
+    most=st.integers(1, 4000),
+    shares=st.integers(1, 40),
+)
+def test_shares_are_as_large_as_they_may_be_and_none_takes_long(per_record_s: float, most: int, shares: int) -> None:
+    stride = Stride()
+    sizes = list[int]()
+    for _ in range(shares):
+        sizes.append(stride.of(most))
+        stride.note(sizes[-1], sizes[-1] * per_record_s)
+
+    assert sizes[0] == 1
+    assert all(size == 1 or size * per_record_s <= 0.1 for size in sizes)
+    if shares > 12:
+        assert sizes[-1] in (1, most) or sizes[-1] * per_record_s >= 0.025
+
+
+def test_a_share_that_took_long_is_followed_by_a_small_one() -> None:
+    """As where somebody who is asked for each record answers slowly by now."""
+    stride = Stride()
+    for _ in range(12):
+        stride.note(stride.of(4000), 0.001)
+    assert stride.of(4000) == 4000
+
+    stride.note(4000, 40.0)
+
+    assert stride.of(4000) == 5
