@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PYTEST_OPTIONS ?= -n 2 --dist worksteal -q
 
-.PHONY: bench demo test test-engines test-faults test-flights test-schedules lint clean
+.PHONY: bench demo test test-engines test-faults test-flights test-lowest test-schedules lint clean
 
 $(VENV)/.ready: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -23,6 +23,18 @@ test: $(VENV)/.ready
 # The runtime's tests on all servers of a folder, as in "make test-engines ENGINES=/opt/servers"; writes their table.
 test-engines: $(VENV)/.ready
 	$(BIN)/python tests/engines/lane.py $(ENGINES) --table=docs/reference/engines.md --pytest="$(PYTEST_OPTIONS)"
+
+# All tests with the lowest versions that pyproject.toml allows, in an environment of their own. The plugin of anyio, which
+# nothing here uses, is too old there for pytest.
+test-lowest: .venv-lowest/.ready
+	PYTEST_ADDOPTS="-p no:anyio" .venv-lowest/bin/python -m pytest $(PYTEST_OPTIONS)
+
+.venv-lowest/.ready: pyproject.toml tests/lowest.py
+	$(PYTHON) -m venv .venv-lowest
+	.venv-lowest/bin/python tests/lowest.py > .venv-lowest/lowest.txt
+	.venv-lowest/bin/python -m pip install --quiet --disable-pip-version-check --upgrade "pip>=25.1"
+	.venv-lowest/bin/python -m pip install --quiet --disable-pip-version-check -c .venv-lowest/lowest.txt --editable . --group dev
+	touch $@
 
 # All 336,776 flights through a chain of ten migrations, forward, back to zero and forward again.
 test-flights: $(VENV)/.ready
@@ -58,4 +70,4 @@ lint: $(VENV)/.ready
 	PYTHONPATH=. $(BIN)/lint-imports
 
 clean:
-	rm -rf $(VENV) .venv-bench build dist *.egg-info
+	rm -rf $(VENV) .venv-bench .venv-lowest build dist *.egg-info

@@ -304,7 +304,7 @@ def test_every_command_can_be_the_first_that_is_imported() -> None:
     done = run_python("-c", _EACH_APART, *commands.SUMMARIES)
 
     assert done.stdout.splitlines() == [f"{name} 2" for name in commands.SUMMARIES], done.stderr
-    assert done.stderr.count("No such option '--nonsense'") == len(commands.SUMMARIES)
+    assert done.stderr.count("No such option") == len(commands.SUMMARIES)
 
 
 def test_version_is_printed_to_stdout(capsys: pytest.CaptureFixture[str]) -> None:

@@ -89,7 +89,8 @@ def test_every_loop_gets_a_client_and_the_first_takes_over_that_of_none() -> Non
 async def test_a_client_of_ones_own_is_used_by_both_worlds_and_can_be_changed(
     server: Any, client: Any, models_of: ModelsOf, decode: bool, protocol: int | None
 ) -> None:
-    own = Own(unix_socket_path=server.socket_path, decode_responses=decode, protocol=protocol)
+    options: Any = {} if protocol is None else {"protocol": protocol}
+    own = Own(unix_socket_path=server.socket_path, decode_responses=decode, **options)
     store = Store("s", RedisConfig(host="nowhere.invalid"), own)
 
     assert store.redis_store is own
