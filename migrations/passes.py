@@ -232,16 +232,7 @@ class Runner:
             pace, at = (yield from self._go_ahead(work)), self.lease.clock()
             if place >= len(page.keys):
                 page, place = (yield from pages.next(pace)), 0
-                walk.skipped += page.passed
-                if page.passed:
-                    self.journal = replace(self.journal, seen=self.journal.seen + page.passed)
-                    self._tell(_told(pace))
-                    yield from self._rest(self.lease.clock() - at)
-                    yield from self.lease.kept()
-                if not page.keys and dealt:
-                    dealt[-1].following = page.following
-                elif not page.keys:
-                    yield from self._turn(page.following)
+                yield from self._open(page, pace, at, walk, dealt)
             else:
                 some = page.keys[place : place + hands.size(pace)]
                 place += len(some)
@@ -256,6 +247,19 @@ class Runner:
                     dealt[-1].following, following = following, None
                 share = Share(len(some), at, _told(pace), hands.rewrite(some, pace), lambda: True, following)
                 yield from self._settle(work, share, walk)
+
+    def _open(self, page: Page, pace: Pace, at: float, walk: Outcome, dealt: Sequence[Share]) -> Batches[None]:
+        """Take in a page, and what the server found to be done already; ``at`` is when it was asked to look."""
+        walk.skipped += page.passed
+        if page.passed:
+            self.journal = replace(self.journal, seen=self.journal.seen + page.passed)
+            self._tell(_told(pace))
+            yield from self._rest(self.lease.clock() - at)
+            yield from self.lease.kept()
+        if not page.keys and dealt:
+            dealt[-1].following = page.following
+        elif not page.keys:
+            yield from self._turn(page.following)
 
     def _settle(self, work: Work | Move, share: Share, walk: Outcome) -> Batches[None]:
         """Take in what came of a share, when all before it are settled; waits for it if need be."""
