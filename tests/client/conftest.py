@@ -3,7 +3,7 @@
 import contextlib
 import socket
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -139,3 +139,19 @@ def proxy(server: Any, tmp_path: Path) -> Iterator[Proxy]:
     yield one
     one.close()
     Path(one.path).unlink()
+
+
+@pytest.fixture(params=["", "?max_connections=1", "?max_connections=2", "?protocol=3"])
+async def narrow(server: Any, request: pytest.FixtureRequest) -> AsyncIterator[Store]:
+    """A store with as many connections as it likes, with one, with two; and one that redis-py reads the replies of."""
+    store = Store("s", url=f"{server.url}{request.param}", timeout_s=5)
+    yield store
+    await store.aclose()
+
+
+@pytest.fixture
+async def cut_off(proxy: Any) -> AsyncIterator[Store]:
+    """A store behind the proxy."""
+    store = Store.from_url(f"unix://{proxy.path}")
+    yield store
+    await store.aclose()
