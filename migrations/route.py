@@ -22,6 +22,23 @@ __all__ = ["Route", "Stage", "stage_of"]
 _NOTHING: Final[Aside] = {}
 
 
+class _Names(dict[tuple[int, str], str]):
+    """Names of the stored fields that keep something aside, by step and field: those of ``kept_name``, made once.
+
+    Args:
+        version: That the migration leads to.
+        was_absent: Whether the record had no such field.
+    """
+
+    def __init__(self, version: int, *, was_absent: bool) -> None:
+        super().__init__()
+        self._version, self._was_absent = version, was_absent
+
+    def __missing__(self, place: tuple[int, str]) -> str:
+        name = self[place] = kept_name(self._version, *place, was_absent=self._was_absent)
+        return name
+
+
 @dataclass(frozen=True)
 class Stage:
     """What one migration does to the records of one model.
@@ -45,16 +62,23 @@ class Stage:
         for place, forward, displaces, life in self._forwards:
             origin = None if displaces is None else draft.origin(displaces)
             for name, raw in forward(draft).items():
-                draft.keep(
-                    kept_name(self.newer, place, name, was_absent=raw is None),
-                    raw or b"",
-                    None if raw is None else origin,
-                )
+                if raw is None:
+                    draft.keep(self._noted[place, name], b"")
+                else:
+                    draft.keep(self._kept[place, name], raw, origin)
             if life is not None:
                 draft.lives += (life,)
         if STAMP not in draft.fields:
             draft.keep(kept_name(self.newer, len(self.steps), STAMP, was_absent=True), b"")
         draft.set(STAMP, self._stamp)
+
+    @cached_property
+    def _kept(self) -> "_Names":
+        return _Names(self.newer, was_absent=False)
+
+    @cached_property
+    def _noted(self) -> "_Names":
+        return _Names(self.newer, was_absent=True)
 
     @cached_property
     def _stamp(self) -> bytes:

@@ -33,12 +33,18 @@ class OldRecord:
             self._fields, self._moved = dict(draft.fields), dict(draft.moved)
 
     def __getattr__(self, name: str) -> object:
-        field, raw = self._field(name)
+        # As ``_field``, without a call: functions do little else.
+        field = self._schema.by_name.get(name) or self._schema.field(name)
+        self._draft.touched.add(self._moved.get(name, name))
+        raw = self._fields.get(name)
         if raw is None:
             raise AttributeError(
                 f"the record has no field {name!r}; ask with .get({name!r}), or '{name}' in the record"
             )
-        return _decoded(field, raw)
+        try:
+            return field.read(raw)
+        except (KeyError, TypeError, ValueError):
+            return _decoded(field, raw)
 
     def __contains__(self, name: str) -> bool:
         return self._field(name)[1] is not None

@@ -57,9 +57,8 @@ def validated(codec: FieldCodec, name: str, type: str, value: object) -> object:
 
 def stored(codec: FieldCodec, name: str, type: str, value: object) -> bytes:
     """Encode a value that should be of ``type``, or raise ``RecordError``."""
-    made = validated(codec, name, type, value)
     try:
-        return codec.encode(made)
+        return codec.encode(codec.validate(value))
     except (ValueError, TypeError) as exc:
         raise RecordError(name, None, f"{value!r:.60} is no {type}: {complaint(exc)}") from exc
 
