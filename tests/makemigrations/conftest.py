@@ -5,11 +5,14 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from redis_models.cli import context as cli_context
 from redis_models.cli.main import main
+
+from .verifiable import MODEL, put
 
 _INITIAL = """
 class Customer(Model):
@@ -90,3 +93,19 @@ def project(
     assert made.run() == 0
     yield made
     forget_modules()
+
+
+@pytest.fixture
+def verified(project: Any, server: Any) -> Iterator[Any]:
+    """A hundred records that moved from client: to customer:, where their model is at version 2."""
+    for path in (project.root / "shop/redis_migrations").glob("*"):
+        path.unlink()
+    project.settings("shop", url=server.url)
+    for version, table in ((1, "client"), (2, "customer")):
+        project.models(MODEL.format(version=version, table=table))
+        assert project.run(options=("--no-input",)) == 0, project.err
+    assert project.command("migrate", "--allow-destructive") == 0, project.err
+    with server.client() as client:
+        for number in range(100):
+            put(client, f"customer:c{number}")
+    yield project

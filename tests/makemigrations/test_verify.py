@@ -1,74 +1,27 @@
 """``verify``: every kind of damage is found and named, and nothing else; indexes are put right; receipts tell."""
 
-import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from redis_models.apps import load_apps
-from redis_models.cli.commands import verify as command_of_verify
 from redis_models.client import SyncClient, run
-from redis_models.errors import IncompleteError
 from redis_models.migrations import verifying
 from redis_models.migrations.bookkeeping import Shelf
 from redis_models.migrations.files import load_chain
-from redis_models.migrations.receipts import Checkpoint, Desk, Receipt, Scope
+from redis_models.migrations.receipts import Checkpoint, Desk
 from redis_models.migrations.verdicts import Tally, judge
 from redis_models.migrations.verifying import Verification, scope_of, subjects_of, verify
 from redis_models.settings import load_settings
 
-_MODEL = """
-class Customer(Model):
-    id: str = Field(primary_key=True)
-    age: int
-    note: str | None = None
-
-    class Meta:
-        version = {version}
-        table = "{table}"
-        ttl = 1000
-"""
-_SCOPE = Scope(2, "f", "n", "r")
-_RECEIPT = Receipt(
-    _SCOPE, "2026-01-01T00:00:00+00:00", "2026-01-01T00:01:00+00:00", {"Customer": 3}, {}, {"endless": 1}
-)
+from .verifiable import MODEL, found_of, put
 
 
-@pytest.fixture
-def shop(project: Any, server: Any) -> Iterator[Any]:
-    """A hundred records that moved from client: to customer:, where their model is at version 2."""
-    for path in (project.root / "shop/redis_migrations").glob("*"):
-        path.unlink()
-    project.settings("shop", url=server.url)
-    for version, table in ((1, "client"), (2, "customer")):
-        project.models(_MODEL.format(version=version, table=table))
-        assert project.run(options=("--no-input",)) == 0, project.err
-    assert project.command("migrate", "--allow-destructive") == 0, project.err
-    with server.client() as client:
-        for number in range(100):
-            _put(client, f"customer:c{number}")
-    yield project
-
-
-def _put(client: Any, key: str, **others: str | bytes) -> None:
-    fields = {"id": key.rpartition(":")[2], "age": "7", "note": "None", "_v": "2", **others}
-    client.hset(key, mapping=fields)
-    client.expire(key, 1000)
-    client.zadd("customer:__index", {key: 0})
-
-
-def _found(project: Any, *options: str, code: int = 1) -> dict[str, Any]:
-    assert project.command("verify", *options, options=("--json",)) == code, project.err
-    return dict(json.loads(project.out)["apps"]["shop"]["models"]["Customer"])
-
-
-def test_records_in_order_are_told_so(shop: Any) -> None:
-    assert shop.command("verify") == 0
-    assert shop.out == "shop.Customer: 100 records read, no problem\n"
+def test_records_in_order_are_told_so(verified: Any) -> None:
+    assert verified.command("verify") == 0
+    assert verified.out == "shop.Customer: 100 records read, no problem\n"
 
 
 DAMAGE: dict[str, tuple[Callable[[Any], object], str, str]] = {
@@ -109,14 +62,14 @@ DAMAGE: dict[str, tuple[Callable[[Any], object], str, str]] = {
 
 
 @pytest.mark.parametrize("kind", DAMAGE)
-def test_damage_is_found_where_it_is_and_nowhere_else(shop: Any, server: Any, kind: str) -> None:
+def test_damage_is_found_where_it_is_and_nowhere_else(verified: Any, server: Any, kind: str) -> None:
     damage, key, reason = DAMAGE[kind]
     kind = kind.removesuffix("-")
     is_note = kind in ("undeclared", "absent", "endless", "ended")
     with server.client() as client:
         damage(client)
 
-    found = _found(shop, code=0 if is_note else 1)
+    found = found_of(verified, code=0 if is_note else 1)
 
     assert found["notes" if is_note else "problems"] == {kind: 1}
     assert found["problems" if is_note else "notes"] == {}
@@ -124,16 +77,16 @@ def test_damage_is_found_where_it_is_and_nowhere_else(shop: Any, server: Any, ki
     assert (verdict["kind"], verdict["key"]) == (kind, key)
     assert reason in verdict["reason"]
     if is_note:
-        _found(shop, "--strict")
+        found_of(verified, "--strict")
 
 
 @pytest.mark.parametrize(("life_ms", "kind"), [(0, "problems"), (1_000_000, "notes")])
 def test_a_key_without_a_record_is_a_problem_only_where_no_record_ends_by_itself(
-    shop: Any, server: Any, life_ms: int, kind: str
+    verified: Any, server: Any, life_ms: int, kind: str
 ) -> None:
-    shop.models(_MODEL.format(version=3, table="customer").replace("ttl = 1000", ""))
-    assert shop.run("--ttl", "Customer=new-only", options=("--no-input",)) == 0, shop.err
-    assert shop.command("migrate", "--allow-destructive") == 0, shop.err
+    verified.models(MODEL.format(version=3, table="customer").replace("ttl = 1000", ""))
+    assert verified.run("--ttl", "Customer=new-only", options=("--no-input",)) == 0, verified.err
+    assert verified.command("migrate", "--allow-destructive") == 0, verified.err
     with server.client() as client:
         for number in range(100):
             client.persist(f"customer:c{number}")
@@ -141,42 +94,42 @@ def test_a_key_without_a_record_is_a_problem_only_where_no_record_ends_by_itself
         if life_ms:
             client.pexpire("customer:c8", life_ms)
 
-    found = _found(shop, code=0 if life_ms else 1)
+    found = found_of(verified, code=0 if life_ms else 1)
 
     assert found[kind] == ({"ended": 1} if life_ms else {"dangling": 1})
     assert found["ending"] == (1 if life_ms else 0)
 
 
-def test_a_record_that_ends_while_it_is_read_is_not_endless(shop: Any, server: Any) -> None:
+def test_a_record_that_ends_while_it_is_read_is_not_endless(verified: Any, server: Any) -> None:
     [shape] = [model.__shape__ for model in load_apps(load_settings("conf"))[0].models]
 
     assert list(judge(shape, "customer:c7", {"id": b"c7", "age": b"7", "note": b"None", "_v": b"2"}, -2)) == []
 
 
-def test_the_index_is_put_right_on_request_and_only_then(shop: Any, server: Any) -> None:
+def test_the_index_is_put_right_on_request_and_only_then(verified: Any, server: Any) -> None:
     with server.client() as client:
         before = client.zrange("customer:__index", 0, -1)
         client.zrem("customer:__index", "customer:c7", "customer:c8")
         client.zadd("customer:__index", {"customer:gone": 0, "stranger:1": 0, "customer:c9": -1})
         client.hset("stranger:1", "id", "1")
 
-        found = _found(shop)
+        found = found_of(verified)
         assert (found["problems"], found["notes"]) == ({"unindexed": 2, "foreign": 1, "misplaced": 1}, {"ended": 1})
-        found = _found(shop, "--repair-index", code=0)
+        found = found_of(verified, "--repair-index", code=0)
 
         assert (found["repaired"], found["problems"]) == (5, {})
         assert client.zrange("customer:__index", 0, -1) == before
         assert client.exists("stranger:1")
-    assert _found(shop, code=0)["repaired"] == 0
+    assert found_of(verified, code=0)["repaired"] == 0
 
 
-def test_what_is_no_index_is_named_and_hides_nothing_else(shop: Any, server: Any) -> None:
+def test_what_is_no_index_is_named_and_hides_nothing_else(verified: Any, server: Any) -> None:
     with server.client() as client:
         client.delete("customer:__index")
         client.sadd("customer:__index", "customer:c1")
         client.hset("customer:c7", "age", "old")
 
-    found = _found(shop, "--repair-index")
+    found = found_of(verified, "--repair-index")
 
     assert (found["records"], found["problems"]) == (100, {"index": 1, "unreadable": 1})
     assert found["shown"][0]["key"] == "customer:__index"
@@ -185,7 +138,7 @@ def test_what_is_no_index_is_named_and_hides_nothing_else(shop: Any, server: Any
         assert client.smembers("customer:__index") == {b"customer:c1"}
 
 
-def test_large_records_are_read_few_at_a_time(shop: Any, server: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_large_records_are_read_few_at_a_time(verified: Any, server: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     with server.client() as client:
         for number in range(100):
             client.hset(f"customer:c{number}", "note", "x" * 1_000_000)
@@ -198,79 +151,45 @@ def test_large_records_are_read_few_at_a_time(shop: Any, server: Any, monkeypatc
         return replies
 
     monkeypatch.setattr(SyncClient, "exchange", noting)
-    assert shop.command("verify") == 0, shop.out
-    shop.models(_MODEL.format(version=3, table="customer").replace("age: int", "age: str"))
-    assert shop.run(options=("--no-input",)) == 0, shop.err
-    assert shop.command("migrate", "--dry-run") == 0, shop.err
+    assert verified.command("verify") == 0, verified.out
+    verified.models(MODEL.format(version=3, table="customer").replace("age: int", "age: str"))
+    assert verified.run(options=("--no-input",)) == 0, verified.err
+    assert verified.command("migrate", "--dry-run") == 0, verified.err
 
     assert 5_000_000 < largest < 21_000_000
 
 
-def test_a_sample_reads_some_and_leaves_no_receipt(shop: Any, server: Any) -> None:
+def test_a_sample_reads_some_and_leaves_no_receipt(verified: Any, server: Any) -> None:
     with server.client() as client:
         for number in range(100):
             client.hset(f"customer:c{number}", "age", "old")
 
-    found = _found(shop, "--sample", "10")
+    found = found_of(verified, "--sample", "10")
 
     assert (found["records"], found["problems"]) == (10, {"unreadable": 10})
     assert len(found["shown"]) == 5
-    assert shop.command("migrate", "--check", "--verified") == 1
-    assert "its records were never verified; run 'verify'" in shop.out
-    assert shop.command("verify", "--sample", "10", "--resume") == 2
+    assert verified.command("migrate", "--check", "--verified") == 1
+    assert "its records were never verified; run 'verify'" in verified.out
+    assert verified.command("verify", "--sample", "10", "--resume") == 2
 
 
-def test_a_receipt_is_what_a_check_asks_for(shop: Any, server: Any) -> None:
-    assert shop.command("migrate", "--check") == 0
-    assert shop.command("migrate", "--check", "--verified") == 1
-    assert shop.command("verify", "shop") == 0
-    assert shop.command("migrate", "--check", "--verified") == 0
-    assert shop.command("migrate", "--verified") == 2
+def test_what_is_not_migrated_is_not_verified(verified: Any) -> None:
+    verified.models(MODEL.format(version=3, table="customer").replace("age: int", "years: int"))
+    assert verified.command("verify") == 1
+    assert "the models have changes that no migration file has" in verified.err
 
-    with server.client() as client:
-        client.hset("customer:c7", "age", "old")
-    assert shop.command("verify") == 1
-    assert shop.command("migrate", "--check", "--verified") == 1
-    assert "found problems (1 unreadable)" in shop.out
+    assert verified.run("--rename", "Customer.age=years", options=("--no-input",)) == 0, verified.err
+    assert verified.command("verify") == 1
+    assert "not applied yet; run 'migrate' first" in verified.err
+    assert verified.command("verify", "shop.Custome") == 2
+    assert "Did you mean 'shop.Customer'?" in verified.err
 
 
-def test_what_is_not_migrated_is_not_verified(shop: Any) -> None:
-    shop.models(_MODEL.format(version=3, table="customer").replace("age: int", "years: int"))
-    assert shop.command("verify") == 1
-    assert "the models have changes that no migration file has" in shop.err
-
-    assert shop.run("--rename", "Customer.age=years", options=("--no-input",)) == 0, shop.err
-    assert shop.command("verify") == 1
-    assert "not applied yet; run 'migrate' first" in shop.err
-    assert shop.command("verify", "shop.Custome") == 2
-    assert "Did you mean 'shop.Customer'?" in shop.err
-
-
-@pytest.mark.parametrize(
-    ("receipt", "scope", "days", "reason"),
-    [
-        (_RECEIPT, _SCOPE, 0.5, None),
-        (_RECEIPT, _SCOPE, 1.5, "more than a day old"),
-        (_RECEIPT, Scope(3, "f", "n", "r"), 0.5, "before the migrations that are applied now"),
-        (_RECEIPT, Scope(2, "g", "n", "r"), 0.5, "before the migrations that are applied now"),
-        (_RECEIPT, Scope(2, "f", "m", "r"), 0.5, "before the migrations that are applied now"),
-        (_RECEIPT, Scope(2, "f", "n", ""), 0.5, None),
-        (_RECEIPT, Scope(2, "f", "n", "s"), 0.5, None),
-        (replace(_RECEIPT, scope=Scope(2, "f", "n", "")), Scope(2, "f", "n", ""), 0.5, "access list denies INFO"),
-        (Receipt(_SCOPE, "", "2026-01-01T00:01:00+00:00", {}, {"older": 2}, {}), _SCOPE, 0.5, "problems (2 older)"),
-    ],
-)
-def test_a_receipt_goes_stale(receipt: Receipt, scope: Scope, days: float, reason: str | None) -> None:
-    objection = receipt.objection(scope, datetime(2026, 1, 1, tzinfo=UTC) + timedelta(days=days))
-
-    assert objection is None if reason is None else reason in str(objection)
-
-
-def test_a_verification_that_stopped_at_any_page_goes_on_to_the_same_result(shop: Any, server: Any) -> None:
+def test_a_verification_that_stopped_at_any_page_goes_on_to_the_same_result(verified: Any, server: Any) -> None:
     with server.client() as client:
         pipeline = client.pipeline(transaction=False)
         for number in range(100, 2500):
-            _put(pipeline, f"customer:c{number}", **({"age": "old"} if number % 100 == 0 else {}))
+            put(pipeline, f"customer:c{number}", **({"age": "old"} if number % 100 == 0 else {}))
         pipeline.execute()
         client.zadd("customer:__index", {f"customer:gone{number}": 0 for number in range(30)})
         exchange = SyncClient(client, "test")
@@ -308,83 +227,30 @@ def test_a_verification_that_stopped_at_any_page_goes_on_to_the_same_result(shop
     assert stops > 4
 
 
-def test_a_verification_is_not_resumed_on_other_data(shop: Any, server: Any) -> None:
+def test_a_verification_is_not_resumed_on_other_data(verified: Any, server: Any) -> None:
     with server.client() as client:
-        run(SyncClient(client, "test"), Desk("default", "shop").save(Checkpoint(_SCOPE, "", "Customer")))
+        run(
+            SyncClient(client, "test"),
+            Desk("default", "shop").save(Checkpoint(Scope(2, "f", "n", "r"), "", "Customer")),
+        )
 
-    assert shop.command("verify", "--resume") == 1
-    assert "migrations ran since that verification stopped; start anew, without --resume" in shop.err
-    assert shop.command("verify") == 0
-
-
-def test_a_verification_beside_which_the_ledger_changed_leaves_no_receipt(
-    shop: Any, server: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    ledger = "redis_models:{default}:ledger:shop"
-    with server.client() as client:
-
-        def overtaken(*arguments: Any) -> Any:
-            receipt = yield from verify(*arguments)
-            client.hdel(ledger, client.hkeys(ledger)[-1])
-            return receipt
-
-        with monkeypatch.context() as patch:
-            patch.setattr(command_of_verify, "verify", overtaken)
-            assert shop.command("verify") == 8
-
-        assert not client.exists("redis_models:{default}:receipt:shop")
-
-
-def test_a_receipt_is_void_once_records_went_back_and_came_again(shop: Any) -> None:
-    assert shop.command("verify") == 0, shop.out
-    assert shop.command("migrate", "1") == 0, shop.err
-    assert shop.command("migrate", "--allow-destructive") == 0, shop.err
-
-    assert shop.command("migrate", "--check", "--verified") == 1
-    assert "was before the migrations that are applied now; run 'verify'" in shop.out
-    assert shop.command("purge", "--yes") == 5
-    assert "run 'verify' first" in shop.err
-
-
-def test_a_receipt_outlives_a_purge_so_that_another_may_follow(shop: Any) -> None:
-    assert shop.command("verify") == 0, shop.out
-    for target in ("1", "2", "2"):
-        assert shop.command("purge", "shop", target, "--yes") == 0, shop.err
-
-    assert shop.command("migrate", "--check", "--verified") == 0, shop.out
-
-
-def test_a_receipt_is_void_once_a_run_that_stopped_is_forgotten(shop: Any, server: Any) -> None:
-    assert shop.command("verify") == 0, shop.out
-    head = shop.root / "shop/redis_migrations/HEAD"
-    before = head.read_text()
-    shop.models(_MODEL.format(version=3, table="customer").replace("age: int", "age: str"))
-    assert shop.run(options=("--no-input",)) == 0, shop.err
-    with server.client() as client:
-        client.hset("customer:c7", "_v", "9")
-        assert shop.command("migrate", "--allow-destructive") == 6, shop.err
-        client.hset("customer:c7", "_v", "2")
-    assert shop.command("migrate", "2", "--fake") == 0, shop.err
-    (head.parent / "0003_alter_age.py").unlink()
-    head.write_text(before)
-    shop.models(_MODEL.format(version=2, table="customer"))
-
-    assert shop.command("migrate", "--check", "--verified") == 1
-    assert "was before the migrations that are applied now" in shop.out
+    assert verified.command("verify", "--resume") == 1
+    assert "migrations ran since that verification stopped; start anew, without --resume" in verified.err
+    assert verified.command("verify") == 0
 
 
 def test_an_app_without_files_is_verified_against_what_its_last_run_left(project: Any, server: Any) -> None:
     for path in (project.root / "shop/redis_migrations").glob("*"):
         path.unlink()
     project.settings("shop", url=server.url)
-    project.models(_MODEL.format(version=1, table="customer"))
+    project.models(MODEL.format(version=1, table="customer"))
     assert project.command("migrate", "--auto") == 0, project.err
     with server.client() as client:
-        _put(client, "customer:c1", _v="1")
+        put(client, "customer:c1", _v="1")
 
     assert project.command("verify") == 0, project.err
     assert project.command("migrate", "--auto", "--check", "--verified") == 0, project.out
-    project.models(_MODEL.format(version=2, table="customer") + "\n\nclass Other(Customer):\n    x: int = 0\n")
+    project.models(MODEL.format(version=2, table="customer") + "\n\nclass Other(Customer):\n    x: int = 0\n")
     assert project.command("verify") == 1
     assert "the models have changes that no run has; run 'migrate --auto' first" in project.err
     assert project.command("purge", "--dry-run") == 8
@@ -393,9 +259,9 @@ def test_an_app_without_files_is_verified_against_what_its_last_run_left(project
 
 @pytest.mark.parametrize("trouble", ["replica", "full", "denied"])
 def test_who_may_not_write_is_told_what_is_wrong_all_the_same(
-    shop: Any, server: Any, trouble: str, monkeypatch: pytest.MonkeyPatch
+    verified: Any, server: Any, trouble: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert shop.command("verify") == 0, shop.out
+    assert verified.command("verify") == 0, verified.out
     monkeypatch.setattr(verifying, "_CHECKPOINT_S", 0.0)
     with server.client() as client:
         client.hset("customer:c7", "age", "old")
@@ -405,41 +271,28 @@ def test_who_may_not_write_is_told_what_is_wrong_all_the_same(
         elif trouble == "full":
             client.config_set("maxmemory", 1)
         else:
-            shop.settings("shop", url=server.url.replace("unix://", "unix://bob:pw@"))
+            verified.settings("shop", url=server.url.replace("unix://", "unix://bob:pw@"))
         try:
-            found = _found(shop)
+            found = found_of(verified)
         finally:
             client.replicaof("no", "one")
             client.config_set("maxmemory", 0)
             client.execute_command("ACL", "DELUSER", "bob")
-            shop.settings("shop", url=server.url)
+            verified.settings("shop", url=server.url)
 
     assert found["problems"] == {"unreadable": 1}
-    assert "shop: no receipt is kept: " in shop.err
+    assert "shop: no receipt is kept: " in verified.err
     if trouble != "replica":
-        assert shop.command("migrate", "--check", "--verified") == 1
-        assert "its records were never verified" in shop.out
+        assert verified.command("migrate", "--check", "--verified") == 1
+        assert "its records were never verified" in verified.out
 
 
-def test_an_app_without_models_gets_its_receipt(shop: Any, server: Any) -> None:
-    shop.models("", app="crm")
-    shop.settings("shop", "crm", url=server.url)
-
-    assert shop.command("verify") == 0, shop.err
-    assert "crm: it has no models, hence no records" in shop.out
-    assert shop.command("migrate", "--check", "--verified") == 0, shop.out
-    assert shop.command("verify", "crm") == 0, shop.err
-    assert "Customer" not in shop.out
-    assert shop.command("verify", "crn") == 2
-
-
-def test_a_verification_goes_on_after_a_restart_with_the_models_that_were_not_done(shop: Any, server: Any) -> None:
-    shop.models(
-        _MODEL.format(version=2, table="customer")
-        + _MODEL.format(version=1, table="other").replace("Customer", "Other")
+def test_a_verification_goes_on_after_a_restart_with_the_models_that_were_not_done(verified: Any, server: Any) -> None:
+    verified.models(
+        MODEL.format(version=2, table="customer") + MODEL.format(version=1, table="other").replace("Customer", "Other")
     )
-    assert shop.run(options=("--no-input",)) == 0, shop.err
-    assert shop.command("migrate") == 0, shop.err
+    assert verified.run(options=("--no-input",)) == 0, verified.err
+    assert verified.command("migrate") == 0, verified.err
     with server.client() as client:
         exchange = SyncClient(client, "test")
         [app] = load_apps(load_settings("conf"))
@@ -448,29 +301,10 @@ def test_a_verification_goes_on_after_a_restart_with_the_models_that_were_not_do
         known = {"Customer": Tally(records=100).document, "Other": half}
         last = replace(scope, run_id="of another run")
         run(exchange, Desk("default", "shop").save(Checkpoint(last, "", "Other", 0, "77", known)))
-        _put(client, "other:c1", _v="1")
+        put(client, "other:c1", _v="1")
         client.zadd("other:__index", {"other:c1": 0})
         client.hset("customer:c7", "age", "old")  # which was read before
 
-    assert shop.command("verify", "--resume") == 0, shop.err
-    assert "shop.Other: 1 record read" in shop.out
-    assert shop.command("migrate", "--check", "--verified") == 0, shop.out
-
-
-def test_a_receipt_is_not_kept_by_another_server_than_was_read(shop: Any, server: Any) -> None:
-    with server.client() as client:
-        exchange, desk = SyncClient(client, "test"), Desk("default", "shop")
-
-        with pytest.raises(IncompleteError, match="the server was restarted meanwhile"):
-            run(exchange, desk.settle(_RECEIPT))
-
-        assert run(exchange, desk.receipt()) is None
-
-
-def test_a_receipt_outlives_the_server_that_each_command_starts(shop: Any, tmp_path: Path) -> None:
-    shop.settings("shop", url=f"embedded:{tmp_path / 'data'}")
-    assert shop.command("migrate", "--allow-destructive") == 0, shop.err
-
-    assert shop.command("verify") == 0, shop.err
-    assert shop.command("migrate", "--check", "--verified") == 0, shop.out
-    assert shop.command("purge", "--yes") == 0, shop.err
+    assert verified.command("verify", "--resume") == 0, verified.err
+    assert "shop.Other: 1 record read" in verified.out
+    assert verified.command("migrate", "--check", "--verified") == 0, verified.out
