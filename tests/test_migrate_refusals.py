@@ -88,6 +88,16 @@ def test_a_value_that_does_not_read_back_stops_the_run_with_its_key_field_and_by
     assert shop.records()["customer:9"] == before
 
 
+def test_of_several_in_one_batch_one_is_named_and_the_others_are_counted(shop: Any) -> None:
+    with shop.server.client() as client:
+        client.rpush("customer:a", "no record")
+        client.rpush("customer:b", "no record")
+
+    refused = shop.migrate("shop", "2")  # the server does it, a hundred at a time
+
+    _assert_refused(refused, 6, "customer:", "the key holds no hash", "(and 1 more in the same batch)")
+
+
 def test_a_function_that_raises_stops_the_run_with_the_key_and_what_it_raised(shop: Any) -> None:
     with shop.server.client() as client:
         client.hdel("customer:9", "name")
@@ -98,7 +108,7 @@ def test_a_function_that_raises_stops_the_run_with_the_key_and_what_it_raised(sh
         client.hset("customer:8", "age", "12")
     again = shop.migrate()
 
-    _assert_refused(refused, 6, "customer:", "(and 1 more in the same batch)")
+    _assert_refused(refused, 6, "customer:")
     _assert_refused(again, 6, "customer:9", "full_name")
     found = shop.records()
     assert found["customer:9"]["_v"] == b"1"

@@ -11,7 +11,7 @@ from redis_models.client import SyncClient, run
 from redis_models.migrations import verifying
 from redis_models.migrations.bookkeeping import Shelf
 from redis_models.migrations.files import load_chain
-from redis_models.migrations.receipts import Checkpoint, Desk
+from redis_models.migrations.receipts import Checkpoint, Desk, Scope
 from redis_models.migrations.verdicts import Tally, judge
 from redis_models.migrations.verifying import Verification, scope_of, subjects_of, verify
 from redis_models.settings import load_settings
