@@ -316,15 +316,17 @@ class Fill(Compute):
     """Make one field of whatever a function looks at.
 
     Args:
-        target: The field, which ``function`` always sets, and nothing else.
+        target: The field.
+        make: Gives its bytes, which ``function`` sets, and nothing else.
     """
 
     target: str = ""
+    make: Callable[[Draft], bytes] = lambda draft: b""
 
     def forward(self, draft: Draft) -> Aside:
-        before = draft.fields.get(self.target)
-        self.function(draft)
-        return _NOTHING if before == draft.fields[self.target] else {self.target: before}
+        raw = self.make(draft)
+        before = draft.set(self.target, raw)
+        return _NOTHING if before == raw else {self.target: before}
 
 
 @dataclass(frozen=True)

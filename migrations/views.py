@@ -5,7 +5,8 @@ chain: no application class is needed. What was asked for is what the result dep
 when the result is written.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 
 from pydantic import ValidationError
 
@@ -14,7 +15,7 @@ from redis_models.errors import RecordError
 from .draft import Draft
 from .schema import FieldSchema, ModelSchema
 
-__all__ = ["NewRecord", "OldObject", "OldRecord", "complaint"]
+__all__ = ["NewRecord", "OldObject", "OldRecord", "complaint", "old_record_of"]
 
 
 class OldRecord:
@@ -23,28 +24,22 @@ class OldRecord:
     An absent field raises ``AttributeError``; ``old.get("total")`` gives None instead, ``"total" in old`` tells.
     """
 
-    __slots__ = ("_draft", "_fields", "_moved", "_schema")
+    __slots__ = ("_parts",)
 
     def __init__(self, draft: Draft, schema: ModelSchema, *, is_alone: bool = False) -> None:
-        self._draft, self._schema = draft, schema
-        if is_alone:
-            self._fields, self._moved = draft.fields, draft.moved
-        else:  # copies: what the new view writes must not show here
-            self._fields, self._moved = dict(draft.fields), dict(draft.moved)
+        fields, moved = draft.fields, draft.moved
+        if not is_alone:  # copies: what the new view writes must not show here
+            fields, moved = dict(fields), dict(moved)
+        # Together, because every look at an attribute of a class with ``__getattr__`` takes long.
+        self._parts = schema, draft.touched, fields, moved
 
     def __getattr__(self, name: str) -> object:
-        # As ``_field``, without a call: functions do little else.
-        field = self._schema.by_name.get(name) or self._schema.field(name)
-        self._draft.touched.add(self._moved.get(name, name))
-        raw = self._fields.get(name)
+        field, raw = self._field(name)
         if raw is None:
             raise AttributeError(
                 f"the record has no field {name!r}; ask with .get({name!r}), or '{name}' in the record"
             )
-        try:
-            return field.read(raw)
-        except (KeyError, TypeError, ValueError):
-            return _decoded(field, raw)
+        return _decoded(field, raw)
 
     def __contains__(self, name: str) -> bool:
         return self._field(name)[1] is not None
@@ -55,9 +50,34 @@ class OldRecord:
         return default if raw is None else _decoded(field, raw)
 
     def _field(self, name: str) -> tuple[FieldSchema, bytes | None]:
-        field = self._schema.field(name)
-        self._draft.touched.add(self._moved.get(name, name))
-        return field, self._fields.get(name)
+        schema, touched, fields, moved = self._parts
+        field = schema.field(name)
+        touched.add(moved.get(name, name))
+        return field, fields.get(name)
+
+
+def old_record_of(schema: ModelSchema) -> Callable[..., OldRecord]:
+    """Give a kind of ``OldRecord`` whose fields Python finds at once; by ``__getattr__`` that takes twice as long."""
+    found = {name: property(_looking(field)) for name, field in schema.by_name.items() if not hasattr(OldRecord, name)}
+    kind = type("OldRecord", (OldRecord,), {"__slots__": (), "__module__": OldRecord.__module__, **found})
+    return partial(kind, schema=schema)
+
+
+def _looking(field: FieldSchema) -> Callable[[OldRecord], object]:
+    name = field.name
+
+    def look(record: OldRecord) -> object:
+        _, touched, fields, moved = record._parts
+        touched.add(moved.get(name, name))
+        raw = fields.get(name)
+        if raw is None:
+            raise AttributeError(name)  # for which __getattr__ is asked, and says more
+        try:
+            return field.read(raw)
+        except (KeyError, TypeError, ValueError):
+            return _decoded(field, raw)
+
+    return look
 
 
 class NewRecord:

@@ -15,7 +15,7 @@ from ..schema import REQUIRED, FieldSchema, Literal, ModelSchema, Snapshot, _Req
 from ..steps import Convert, Drop, Fill, Move, Put, Step
 from ..typeedit import with_key, with_renamed_key, with_retyped_key, without_key
 from ..typetree import NONE, choice_of, parse_key
-from ..views import OldObject, OldRecord
+from ..views import OldObject, OldRecord, old_record_of
 from .base import Operation, Risk
 from .nested import AddKey, RenameKey, alter_key, patch, remove_key
 from .relocation import relocated, relocation
@@ -67,16 +67,19 @@ class AddField(Operation):
         field = after.field(self.name)
         if not callable(self.fill):
             return [Put(self.name, encoded(field, self.fill, f"{self.describe()}: fill"))]
-        function, codec, name, what = cast(Function, self.fill), field.codec, self.name, self.describe()
+        function, codec, name, type = cast(Function, self.fill), field.codec, self.name, self.type
+        what, old_of = self.describe(), old_record_of(before)
+
+        def make(draft: Draft) -> bytes:
+            return stored(codec, name, type, called(function, "", what, old_of(draft, is_alone=True)))
 
         def fill(draft: Draft) -> None:
-            value = called(function, "", what, OldRecord(draft, before, is_alone=True))
-            draft.set(name, stored(codec, name, self.type, value))
+            draft.set(name, make(draft))
 
         def unfill(draft: Draft) -> None:
             draft.remove(name)
 
-        return [Fill(what, fill, unfill, _never_same, target=name)]
+        return [Fill(what, fill, unfill, _never_same, target=name, make=make)]
 
     def describe(self) -> str:
         return f"Add field {self.name} to {self.model}"

@@ -8,7 +8,7 @@ from redis_models.errors import RecordError
 from ..draft import Draft
 from ..schema import ModelSchema, Snapshot
 from ..steps import Compute, Step
-from ..views import NewRecord, OldRecord, complaint
+from ..views import NewRecord, OldRecord, complaint, old_record_of
 from .base import Operation, Risk
 
 __all__ = ["Transform"]
@@ -55,9 +55,11 @@ class Transform(Operation):
         return Risk.CONVERTS
 
     def _bound(self, function: Function, schema: ModelSchema) -> Callable[[Draft], None]:
+        old_of = old_record_of(schema)
+
         def run(draft: Draft) -> None:
             try:
-                function(OldRecord(draft, schema), NewRecord(draft, schema))
+                function(old_of(draft), NewRecord(draft, schema))
             except RecordError:
                 raise
             except Exception as exc:  # the function is the user's: whatever it raises is a fact about this record
