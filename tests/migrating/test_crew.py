@@ -5,16 +5,20 @@ import signal
 import sys
 import threading
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import BrokenExecutor, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from redis_models.batches import Pause
-from redis_models.errors import DriftError
+from redis_models.batches import Batches, Pause
+from redis_models.errors import DriftError, IncompleteError
+from redis_models.migrations.chain import Chain
 from redis_models.migrations.crew import Crew, Share, rewrite_share
 from redis_models.migrations.outcomes import Fence
+from redis_models.migrations.pace import Pace
+from redis_models.migrations.route import Route
+from redis_models.migrations.shares import Stride
 
 _COUNT = 900
 _CREW = ("--workers", "3", "--batch", "5")  # two beside the run itself
@@ -211,6 +215,23 @@ def test_before_a_walk_begins_anew_nothing_of_the_one_before_is_under_way() -> N
         assert waits == [True, True, True]
         assert all(isinstance(one, Pause) for one in recalled)  # until the one that was begun has ended
         assert not pending
+
+
+def test_a_share_that_no_member_can_be_given_any_more_ends_the_run_as_one_that_is_under_way_does(
+    chain: Callable[..., Chain],
+) -> None:
+    class Broken(ThreadPoolExecutor):
+        def submit(self, *_: Any, **__: Any) -> Any:
+            raise BrokenExecutor("a child process ended")
+
+    def nothing() -> Batches[None]:
+        yield from ()
+
+    crew = Crew(1, "shop.settings", {"shop": chain()}, 0, Broken, lambda _: None)
+    route, fence = Route("Customer", (), 1), Fence("lease", 1, has_field_lives=None)
+
+    with pytest.raises(IncompleteError, match=r"ended \(a child process ended\); .* Run 'migrate' again"):
+        crew.deal("shop", "customer:", route, fence, 2, [b"customer:1"], Pace(5), Stride(), nothing)
 
 
 def test_members_do_not_run_the_script_that_is_run(shop: Shop) -> None:
