@@ -113,12 +113,13 @@ class Runner:
     witnesses: dict[str, str] = field(default_factory=dict[str, str])
     rewriting_s: float = 0.0
     _saved_at: float = field(init=False)
+    _rested_at: float = field(init=False)
     _stuck_since: float | None = None
     _model: str = ""
     _total: int = 0
 
     def __post_init__(self) -> None:
-        self._saved_at = self.lease.clock()
+        self._saved_at = self._rested_at = self.lease.clock()
 
     def run_pass(self, work: Work) -> Batches[Outcome]:
         """Bring every record of a model that lies in one place to a version.
@@ -251,10 +252,10 @@ class Runner:
     def _open(self, page: Page, pace: Pace, at: float, walk: Outcome, dealt: Sequence[Share]) -> Batches[None]:
         """Take in a page, and what the server found to be done already; ``at`` is when it was asked to look."""
         walk.skipped += page.passed
+        self.journal = replace(self.journal, seen=self.journal.seen + page.passed, pace=_told(pace))
         if page.passed:
-            self.journal = replace(self.journal, seen=self.journal.seen + page.passed)
             self._tell(_told(pace))
-            yield from self._rest(self.lease.clock() - at)
+            yield from self._rest(at)
             yield from self.lease.kept()
         if not page.keys and dealt:
             dealt[-1].following = page.following
@@ -273,7 +274,9 @@ class Runner:
         self._tell(share.pace)
         if some.failures:
             yield from self.intake.take(self.lease, work, some.failures, changed)
-        yield from self._rest(self.lease.clock() - share.began)
+        if some.refusal is not None:
+            raise some.refusal
+        yield from self._rest(share.began)
         yield from self.lease.kept()
         if share.following is not None:
             yield from self._turn(share.following)
@@ -305,22 +308,26 @@ class Runner:
             yield from self._save(replace(self.journal, pace=str(pace)), force=False)
             yield Pause(_LOOK_S)
             yield from self.lease.kept()
+            self._rested_at = self.lease.clock()
 
-    def _rest(self, worked_s: float) -> Batches[None]:
+    def _rest(self, since: float) -> Batches[None]:
         """Rest as the pace says; in pieces, so that the lease is kept, and what people say is heard.
 
         Args:
-            worked_s: How long the last script took, in seconds.
+            since: When was begun what it rests for. The time before the last rest ended does not count again: a share
+                that is under way meanwhile would make the next rest as long as all before it together.
         """
         began, left = self.lease.clock(), 1.0
+        worked_s = began - max(since, self._rested_at)
         while left > 0:
             pace = self.policy.pace()
             left = pace.rest * worked_s - (self.lease.clock() - began)
             if pace.hold or left <= 0:
-                return
+                break
             yield Pause(min(left, _LOOK_S))
             yield from self.lease.kept()
             left -= _LOOK_S  # the last piece ends it, whatever the clock says by then
+        self._rested_at = self.lease.clock()
 
     def _outlast(self, exc: ServerError) -> Batches[None]:
         """Wait until the server answers again; raise what it said if that takes too long."""
