@@ -120,8 +120,8 @@ class Crew:
             # What a member does meanwhile is whole; its lease is over soon, and then it changes nothing.
             self._executor.shutdown(wait=kind is None)
 
-    def recalled(self) -> Batches[None]:
-        """Take back what no member has begun, and wait for the rest.
+    def recalled(self, meanwhile: Callable[[], Batches[None]]) -> Batches[None]:
+        """Take back what no member has begun, and wait for the rest; ``meanwhile`` as for ``deal``.
 
         What is left of a walk that broke off would have the run's own fence, and could undo what its next leg does.
         """
@@ -129,6 +129,7 @@ class Crew:
             future.cancel()
         while not all(future.done() for future in self._pending):
             yield Pause(_LOOK_S)
+            yield from meanwhile()
         self._pending.clear()
 
     def knows(self, app: str, start: str, route: Route) -> bool:

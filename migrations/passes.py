@@ -187,7 +187,7 @@ class Runner:
         while rounds < _ROUNDS:
             try:
                 if self.policy.crew is not None:
-                    yield from self.policy.crew.recalled()
+                    yield from self.policy.crew.recalled(self.lease.kept)
                 run_id = yield from server_run_id()
                 cursor, seen = self._resumed(work.label, run_id)
                 is_first = cursor == "0" and done.changed == 0

@@ -203,16 +203,25 @@ def test_what_members_cannot_rewrite_goes_to_quarantine_with_its_reason(shop: Sh
 
 
 def test_before_a_walk_begins_anew_nothing_of_the_one_before_is_under_way() -> None:
+    """Meanwhile the lease is kept: a member may be at a function that takes its time."""
+    kept = 0
+
+    def keep() -> Batches[None]:
+        nonlocal kept
+        kept += 1
+        yield from ()
+
     with ThreadPoolExecutor(1) as executor:
         crew, over = Crew(1, "shop.settings", {}, 0, lambda _: executor, lambda _: None), threading.Event()
         pending: Any = crew._pending
         pending |= {executor.submit(over.wait), executor.submit(over.wait)}
-        recalled = crew.recalled()
+        recalled = crew.recalled(keep)
 
         waits = [isinstance(next(recalled), Pause) for _ in range(3)]
         over.set()
 
         assert waits == [True, True, True]
+        assert kept == 2
         assert all(isinstance(one, Pause) for one in recalled)  # until the one that was begun has ended
         assert not pending
 
