@@ -230,7 +230,7 @@ class Runner:
                 continue
             if is_over:
                 return walk
-            pace, at = (yield from self._go_ahead(work)), self.lease.clock()
+            pace, at = (yield from self._go_ahead()), self.lease.clock()
             if place >= len(page.keys):
                 page, place = (yield from pages.next(pace)), 0
                 yield from self._open(page, pace, at, walk, dealt)
@@ -287,11 +287,11 @@ class Runner:
         yield from self._save(replace(self.journal, cursor=following), force=following == "0")
         yield from self.lease.kept()
 
-    def _go_ahead(self, work: Work | Move) -> Batches[Pace]:
+    def _go_ahead(self) -> Batches[Pace]:
         """Wait until the pace allows the next script; give the pace.
 
         Raises:
-            ServerBusyError: The server was not fit for it in time.
+            ServerBusyError: The server was not fit for it in time; says only why.
         """
         told = ""
         while True:
@@ -301,7 +301,7 @@ class Runner:
             if pace.is_paused:
                 self._stuck_since = None
             elif self._is_out_of_patience():
-                raise ServerBusyError(_impatient(work.label, self.policy.patience_s, pace.hold))
+                raise ServerBusyError(pace.hold)
             if str(pace) != told:
                 told = str(pace)
                 self._tell(told)

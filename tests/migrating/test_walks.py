@@ -9,7 +9,7 @@ from redis.exceptions import OutOfMemoryError
 
 from redis_models.batches import Batches, Pause
 from redis_models.client import SyncClient, run
-from redis_models.errors import ServerOutOfMemoryError
+from redis_models.errors import ServerBusyError, ServerOutOfMemoryError
 from redis_models.migrations import AddField, CreateModel, hands, passes
 from redis_models.migrations.bookkeeping import Shelf
 from redis_models.migrations.chain import Chain
@@ -96,6 +96,16 @@ def test_what_goes_on_behind_a_refusal_is_progress_once(shop: Shop) -> None:
 
     assert 5 <= shop.now <= 8
     assert shop.told[-1].changed == _COUNT - 10
+
+
+def test_a_run_that_waited_long_enough_for_its_pace_says_so_once(shop: Shop) -> None:
+    with pytest.raises(ServerBusyError) as stopped:
+        shop.migrate(Policy(lambda: Pace(10, hold="memory is full"), patience_s=5))
+
+    assert str(stopped.value) == (
+        "A at a:*: stopped after 5 s of waiting (--patience), because memory is full; every record is consistent. Run"
+        " 'migrate' again to go on"
+    )
 
 
 def test_a_run_that_goes_on_does_not_say_that_it_waits(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
