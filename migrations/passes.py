@@ -203,6 +203,9 @@ class Runner:
                 if is_whole and walk.changed == 0 and walk.contested == 0:
                     yield from self.intake.release(self.lease, work.keys, {one.key for one in walk.failures})
                     return done
+            except IncompleteError:
+                yield from self._save(self.journal, force=True)  # who resumes goes on counting
+                raise
             except _PASSING as exc:
                 yield from self._outlast(exc)
                 done.changed = self.journal.changed if self.journal.model == work.label else done.changed

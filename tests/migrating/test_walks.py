@@ -9,7 +9,7 @@ from redis.exceptions import OutOfMemoryError
 
 from redis_models.batches import Batches, Pause
 from redis_models.client import SyncClient, run
-from redis_models.errors import ServerBusyError, ServerOutOfMemoryError
+from redis_models.errors import IncompleteError, ServerBusyError, ServerOutOfMemoryError
 from redis_models.migrations import AddField, CreateModel, hands, passes
 from redis_models.migrations.bookkeeping import Shelf
 from redis_models.migrations.chain import Chain
@@ -96,6 +96,19 @@ def test_what_goes_on_behind_a_refusal_is_progress_once(shop: Shop) -> None:
 
     assert 5 <= shop.now <= 8
     assert shop.told[-1].changed == _COUNT - 10
+
+
+def test_who_resumes_a_run_that_stopped_at_a_record_goes_on_counting(shop: Shop) -> None:
+    last = shop.client.scan(0, match="a:*[0-9]", count=1000)[1][-1]
+    shop.client.delete(last)
+    shop.client.set(last, "no hash")
+
+    for _ in range(2):
+        with pytest.raises(IncompleteError, match=f"Stopped; {_COUNT - 1} records are rewritten"):
+            shop.migrate(Policy(lambda: Pace(10)))
+    shop.client.delete(last)
+
+    assert shop.migrate(Policy(lambda: Pace(10))) == _COUNT - 1
 
 
 def test_a_run_that_waited_long_enough_for_its_pace_says_so_once(shop: Shop) -> None:
