@@ -120,8 +120,8 @@ class Crew:
             # What a member does meanwhile is whole; its lease is over soon, and then it changes nothing.
             self._executor.shutdown(wait=kind is None)
 
-    def recalled(self) -> Batches[None]:
-        """Take back what no member has begun, and wait for the rest.
+    def recalled(self, meanwhile: Callable[[], Batches[None]]) -> Batches[None]:
+        """Take back what no member has begun, and wait for the rest; ``meanwhile`` as for ``deal``.
 
         What is left of a walk that broke off would have the run's own fence, and could undo what its next leg does.
         """
@@ -129,6 +129,7 @@ class Crew:
             future.cancel()
         while not all(future.done() for future in self._pending):
             yield Pause(_LOOK_S)
+            yield from meanwhile()
         self._pending.clear()
 
     def knows(self, app: str, start: str, route: Route) -> bool:
@@ -154,6 +155,9 @@ class Crew:
             app, start, route, fence, target, keys, pace: What a share has of them.
             stride: Is told how long that took.
             meanwhile: Done again and again while it is waited for.
+
+        Raises:
+            IncompleteError: A member ended since the last share was given.
         """
         if self._executor is None:
             self._executor = self._make(self.size)
@@ -169,7 +173,10 @@ class Crew:
             pace.batch_size,
             pace.is_free,
         )
-        future = self._executor.submit(rewrite_share, share)
+        try:
+            future = self._executor.submit(rewrite_share, share)
+        except BrokenExecutor as exc:
+            raise _ended(exc) from exc
         self._pending.add(future)
         return Begun(self._awaited(future, len(keys), stride, meanwhile), future.done)
 
@@ -183,13 +190,17 @@ class Crew:
         try:
             done = future.result()
         except (BrokenExecutor, CancelledError) as exc:
-            raise IncompleteError(
-                f"a process that rewrites records ended ({exc or type(exc).__name__}); every record is consistent. Run"
-                " 'migrate' again to go on, with --workers 1 if it happens again"
-            ) from exc
+            raise _ended(exc) from exc
         self._note(done.batches_ms)
         stride.note(count, done.took_s)
         return done.outcome
+
+
+def _ended(exc: BaseException) -> IncompleteError:
+    return IncompleteError(
+        f"a process that rewrites records ended ({exc or type(exc).__name__}); every record is consistent. Run"
+        " 'migrate' again to go on, with --workers 1 if it happens again"
+    )
 
 
 def rewrite_share(share: Share) -> Done:

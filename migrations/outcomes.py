@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Final, NamedTuple, cast
 
 from redis_models.batches import Batches, Reply, check
-from redis_models.errors import LockedError
+from redis_models.errors import LockedError, RedisModelsError
 
 __all__ = ["Begun", "Failure", "Fence", "Outcome", "is_another_type", "letters_of", "text_of"]
 
@@ -59,6 +59,8 @@ class Outcome:
         gone: Deleted or expired meanwhile.
         contested: Still written by others after all tries; to be met again in another pass.
         failures: Those that could not be rewritten.
+        refusal: What the server said of the others, where some were changed before; who counts these raises it then.
+            Where none was changed, it was raised at once.
     """
 
     changed: int = 0
@@ -66,9 +68,10 @@ class Outcome:
     gone: int = 0
     contested: int = 0
     failures: list[Failure] = field(default_factory=list)
+    refusal: RedisModelsError | None = None
 
     def add(self, other: "Outcome") -> None:
-        """Add another outcome to this one."""
+        """Add another outcome to this one, but for a refusal."""
         self.changed += other.changed
         self.skipped += other.skipped
         self.gone += other.gone

@@ -113,12 +113,13 @@ class Runner:
     witnesses: dict[str, str] = field(default_factory=dict[str, str])
     rewriting_s: float = 0.0
     _saved_at: float = field(init=False)
+    _rested_at: float = field(init=False)
     _stuck_since: float | None = None
     _model: str = ""
     _total: int = 0
 
     def __post_init__(self) -> None:
-        self._saved_at = self.lease.clock()
+        self._saved_at = self._rested_at = self.lease.clock()
 
     def run_pass(self, work: Work) -> Batches[Outcome]:
         """Bring every record of a model that lies in one place to a version.
@@ -186,7 +187,7 @@ class Runner:
         while rounds < _ROUNDS:
             try:
                 if self.policy.crew is not None:
-                    yield from self.policy.crew.recalled()
+                    yield from self.policy.crew.recalled(self.lease.kept)
                 run_id = yield from server_run_id()
                 cursor, seen = self._resumed(work.label, run_id)
                 is_first = cursor == "0" and done.changed == 0
@@ -202,6 +203,9 @@ class Runner:
                 if is_whole and walk.changed == 0 and walk.contested == 0:
                     yield from self.intake.release(self.lease, work.keys, {one.key for one in walk.failures})
                     return done
+            except IncompleteError:
+                yield from self._save(self.journal, force=True)  # who resumes goes on counting
+                raise
             except _PASSING as exc:
                 yield from self._outlast(exc)
                 done.changed = self.journal.changed if self.journal.model == work.label else done.changed
@@ -229,7 +233,7 @@ class Runner:
                 continue
             if is_over:
                 return walk
-            pace, at = (yield from self._go_ahead(work)), self.lease.clock()
+            pace, at = (yield from self._go_ahead()), self.lease.clock()
             if place >= len(page.keys):
                 page, place = (yield from pages.next(pace)), 0
                 yield from self._open(page, pace, at, walk, dealt)
@@ -251,10 +255,10 @@ class Runner:
     def _open(self, page: Page, pace: Pace, at: float, walk: Outcome, dealt: Sequence[Share]) -> Batches[None]:
         """Take in a page, and what the server found to be done already; ``at`` is when it was asked to look."""
         walk.skipped += page.passed
+        self.journal = replace(self.journal, seen=self.journal.seen + page.passed, pace=_told(pace))
         if page.passed:
-            self.journal = replace(self.journal, seen=self.journal.seen + page.passed)
             self._tell(_told(pace))
-            yield from self._rest(self.lease.clock() - at)
+            yield from self._rest(at)
             yield from self.lease.kept()
         if not page.keys and dealt:
             dealt[-1].following = page.following
@@ -273,7 +277,9 @@ class Runner:
         self._tell(share.pace)
         if some.failures:
             yield from self.intake.take(self.lease, work, some.failures, changed)
-        yield from self._rest(self.lease.clock() - share.began)
+        if some.refusal is not None:
+            raise some.refusal
+        yield from self._rest(share.began)
         yield from self.lease.kept()
         if share.following is not None:
             yield from self._turn(share.following)
@@ -284,11 +290,11 @@ class Runner:
         yield from self._save(replace(self.journal, cursor=following), force=following == "0")
         yield from self.lease.kept()
 
-    def _go_ahead(self, work: Work | Move) -> Batches[Pace]:
+    def _go_ahead(self) -> Batches[Pace]:
         """Wait until the pace allows the next script; give the pace.
 
         Raises:
-            ServerBusyError: The server was not fit for it in time.
+            ServerBusyError: The server was not fit for it in time; says only why.
         """
         told = ""
         while True:
@@ -298,29 +304,33 @@ class Runner:
             if pace.is_paused:
                 self._stuck_since = None
             elif self._is_out_of_patience():
-                raise ServerBusyError(_impatient(work.label, self.policy.patience_s, pace.hold))
+                raise ServerBusyError(pace.hold)
             if str(pace) != told:
                 told = str(pace)
                 self._tell(told)
             yield from self._save(replace(self.journal, pace=str(pace)), force=False)
             yield Pause(_LOOK_S)
             yield from self.lease.kept()
+            self._rested_at = self.lease.clock()
 
-    def _rest(self, worked_s: float) -> Batches[None]:
+    def _rest(self, since: float) -> Batches[None]:
         """Rest as the pace says; in pieces, so that the lease is kept, and what people say is heard.
 
         Args:
-            worked_s: How long the last script took, in seconds.
+            since: When was begun what it rests for. The time before the last rest ended does not count again: a share
+                that is under way meanwhile would make the next rest as long as all before it together.
         """
         began, left = self.lease.clock(), 1.0
+        worked_s = began - max(since, self._rested_at)
         while left > 0:
             pace = self.policy.pace()
             left = pace.rest * worked_s - (self.lease.clock() - began)
             if pace.hold or left <= 0:
-                return
+                break
             yield Pause(min(left, _LOOK_S))
             yield from self.lease.kept()
             left -= _LOOK_S  # the last piece ends it, whatever the clock says by then
+        self._rested_at = self.lease.clock()
 
     def _outlast(self, exc: ServerError) -> Batches[None]:
         """Wait until the server answers again; raise what it said if that takes too long."""

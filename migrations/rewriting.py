@@ -7,7 +7,9 @@ single record, so that one of them never hides the others.
 from collections.abc import Sequence
 from typing import Final
 
-from redis_models.batches import Ahead, Batches, Command, Reply, call_again, check
+from redis.exceptions import ResponseError
+
+from redis_models.batches import Ahead, Batches, Command, Reply, call_again, refused
 
 from .outcomes import Begun, Fence, Outcome, letters_of
 from .program import Program
@@ -32,12 +34,10 @@ def rewrite_in_server(
 
     Raises:
         LockedError: The lease is somebody else's by now; no record was changed by the script that found out.
+        RedisModelsError: What the server refused; where some records were changed, it is in the outcome instead.
     """
-    outcome = Outcome()
-    for start in range(0, len(keys), at_once):
-        begun = yield from begin_in_server(fence, program, target, keys[start : start + at_once], at_once)
-        outcome.add((yield from begun.outcome))
-    return outcome
+    begun = yield from begin_in_server(fence, program, target, keys, at_once)
+    return (yield from begun.outcome)
 
 
 def begin_in_server(fence: Fence, program: Program, target: int, keys: Sequence[bytes], at_once: int) -> Batches[Begun]:
@@ -61,7 +61,10 @@ def _rewritten(
         yield ()
     yield from call_again(program.script, commands, replies)
     outcome, others = Outcome(), list[bytes]()
-    for keys, reply in zip(chunks, check(replies), strict=True):
+    for keys, reply in zip(chunks, replies, strict=True):
+        if isinstance(reply, ResponseError):  # of one script; those beside it may have done their part
+            outcome.refusal = outcome.refusal or refused(reply)
+            continue
         letters = letters_of(reply)
         if letters == "A" * len(keys):
             outcome.changed += len(keys)
@@ -71,5 +74,8 @@ def _rewritten(
                 others.append(key)
             else:
                 outcome.count(key, letter)
-    outcome.add((yield from rewrite_here(fence, program.route, target, others, KEYS_A_SCRIPT)))
+    if outcome.refusal is None:
+        outcome.add((yield from rewrite_here(fence, program.route, target, others, KEYS_A_SCRIPT)))
+    elif not outcome.changed:
+        raise outcome.refusal
     return outcome

@@ -64,7 +64,8 @@ class _Symbols:
         cells: By field; one that is not there is what it was.
         guards: What became of each original field that was converted, even if it was removed afterwards.
         lives: Changes of the record's life span: policy, milliseconds, stored field that keeps the one before.
-        overwritten: Original fields that nothing was done with before; as a rule no record has them.
+        overwritten: Original fields that were written over before anything was done with them; as a rule no record has
+            them.
     """
 
     cells: dict[str, Cell] = field(default_factory=dict)

@@ -68,7 +68,6 @@ class _Writer:
     def __init__(self, run: Run, sources: Sequence[str], tables: _Tables) -> None:
         self._run, self._tables = run, tables
         self._places = {name: number for number, name in enumerate(sources, 1)}
-        self._unusual = run.overwritten - {cell.source for cell in run.fields.values()} - run.guards.keys()
 
     def program(self, version: int) -> Iterator[str]:
         """Write all of it."""
@@ -82,7 +81,7 @@ class _Writer:
 
     def _usual(self) -> Iterator[str]:
         """Write the short path: a record that has what most have, and nothing with a life span of its own."""
-        run = self._run
+        run, unusual = self._run, self._run.overwritten
         pairs = [("'_v'", "target")]
         for name, cell in run.fields.items():
             if _has_content(cell):
@@ -90,17 +89,15 @@ class _Writer:
         for keep in run.keeps:
             if isinstance(keep.cell.images, Kept):
                 return
-            if _has_content(keep.cell) and keep.cell.source not in self._unusual:
+            if _has_content(keep.cell) and keep.cell.source not in unusual:
                 pairs.append((_quoted(keep.stored_as), self._usual_content(keep.cell)))
             elif keep.absent_as:
                 pairs.append((_quoted(keep.absent_as), "''"))
-        gone = [
-            _quoted(name) for name, cell in run.fields.items() if not _has_content(cell) and name not in self._unusual
-        ]
+        gone = [_quoted(name) for name, cell in run.fields.items() if not _has_content(cell) and name not in unusual]
         if run.lives or 2 * len(pairs) + len(gone) > _MOST_ARGUMENTS:
             return
-        conditions = ["stamp", *(self._was(name) for name in sorted(self._sources() - self._unusual))]
-        conditions += [f"not {self._was(name)}" for name in sorted(self._unusual)]
+        conditions = ["stamp", *(self._was(name) for name in sorted(self._sources() - unusual))]
+        conditions += [f"not {self._was(name)}" for name in sorted(unusual)]
         if self._carried:
             conditions.append("not has_any")
         yield f"  if {' and '.join(conditions)} then"

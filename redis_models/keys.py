@@ -83,9 +83,12 @@ class KeySpace:
         found, start, separator = dict.fromkeys(keys), self.start.encode(), self._lowered.encode()
         found.pop(start, None)
         found.pop(self.index.encode(), None)
-        if len(separator) == 1 and b"".join(found).count(separator) == len(found) * start.count(separator):
+        if len(separator) > 1:
+            return [key for key in found if self.owns(key.decode("utf-8", "surrogateescape"))]
+        if b"".join(found).count(separator) == len(found) * start.count(separator):
             return list(found)
-        return [key for key in found if self.owns(key.decode("utf-8", "surrogateescape"))]
+        size = len(start)
+        return [key for key in found if key.find(separator, size) < 0]
 
     def shared_with(self, other: "KeySpace") -> str | None:
         """Give the beginning of the keys that could be records of either, or None: whose they are cannot be told.

@@ -5,16 +5,20 @@ import signal
 import sys
 import threading
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import BrokenExecutor, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from redis_models.batches import Pause
-from redis_models.errors import DriftError
+from redis_models.batches import Batches, Pause
+from redis_models.errors import DriftError, IncompleteError
+from redis_models.migrations.chain import Chain
 from redis_models.migrations.crew import Crew, Share, rewrite_share
 from redis_models.migrations.outcomes import Fence
+from redis_models.migrations.pace import Pace
+from redis_models.migrations.route import Route
+from redis_models.migrations.shares import Stride
 
 _COUNT = 900
 _CREW = ("--workers", "3", "--batch", "5")  # two beside the run itself
@@ -199,18 +203,44 @@ def test_what_members_cannot_rewrite_goes_to_quarantine_with_its_reason(shop: Sh
 
 
 def test_before_a_walk_begins_anew_nothing_of_the_one_before_is_under_way() -> None:
+    """Meanwhile the lease is kept: a member may be at a function that takes its time."""
+    kept = 0
+
+    def keep() -> Batches[None]:
+        nonlocal kept
+        kept += 1
+        yield from ()
+
     with ThreadPoolExecutor(1) as executor:
         crew, over = Crew(1, "shop.settings", {}, 0, lambda _: executor, lambda _: None), threading.Event()
         pending: Any = crew._pending
         pending |= {executor.submit(over.wait), executor.submit(over.wait)}
-        recalled = crew.recalled()
+        recalled = crew.recalled(keep)
 
         waits = [isinstance(next(recalled), Pause) for _ in range(3)]
         over.set()
 
         assert waits == [True, True, True]
+        assert kept == 2
         assert all(isinstance(one, Pause) for one in recalled)  # until the one that was begun has ended
         assert not pending
+
+
+def test_a_share_that_no_member_can_be_given_any_more_ends_the_run_as_one_that_is_under_way_does(
+    chain: Callable[..., Chain],
+) -> None:
+    class Broken(ThreadPoolExecutor):
+        def submit(self, *_: Any, **__: Any) -> Any:
+            raise BrokenExecutor("a child process ended")
+
+    def nothing() -> Batches[None]:
+        yield from ()
+
+    crew = Crew(1, "shop.settings", {"shop": chain()}, 0, Broken, lambda _: None)
+    route, fence = Route("Customer", (), 1), Fence("lease", 1, has_field_lives=None)
+
+    with pytest.raises(IncompleteError, match=r"ended \(a child process ended\); .* Run 'migrate' again"):
+        crew.deal("shop", "customer:", route, fence, 2, [b"customer:1"], Pace(5), Stride(), nothing)
 
 
 def test_members_do_not_run_the_script_that_is_run(shop: Shop) -> None:

@@ -1,0 +1,130 @@
+"""Cursors: one is stored when all the records before it are done, whoever does them, and in whatever order."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from itertools import accumulate
+from typing import Any, Final
+from unittest.mock import patch
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from redis_models.batches import Batches, Pause
+from redis_models.client import run
+from redis_models.migrations import passes
+from redis_models.migrations.bookkeeping import Journal
+from redis_models.migrations.hands import Hands
+from redis_models.migrations.outcomes import Begun, Outcome
+from redis_models.migrations.pace import Pace
+from redis_models.migrations.pages import Page
+from redis_models.migrations.passes import Policy, Runner
+
+_paces: Final = st.builds(
+    Pace,
+    st.integers(1, 3),
+    rest=st.sampled_from([0.0, 0.0, 0.5]),
+    hold=st.sampled_from(["", "", "full"]),
+    is_free=st.booleans(),
+)
+
+
+@dataclass
+class Stage:
+    """All that a walk talks to, without a server: the keys are numbers, and time passes by pauses.
+
+    Attributes:
+        sizes: Of the pages.
+        draw: Gives what is left open.
+        now: The time, in seconds.
+        done: Records that were rewritten.
+        cursors: Those that were stored.
+    """
+
+    sizes: Sequence[int]
+    draw: Callable[[Any], Any]
+    now: float = 0.0
+    done: set[bytes] = field(default_factory=set[bytes])
+    cursors: list[str] = field(default_factory=list[str])
+    key: str = "lease"
+    epoch: int = 1
+    app: str = "shop"
+    label: str = "A"
+    keys: Any = None
+
+    def exchange(self, commands: Any) -> list[Any]:
+        self.now += commands.seconds if isinstance(commands, Pause) else 0.001
+        return []
+
+    def clock(self) -> float:
+        return self.now
+
+    def kept(self) -> Batches[None]:
+        yield ()
+
+    def checkpoint(self, _: str, __: int, journal: Journal, ___: Any = None) -> Batches[None]:
+        yield ()
+        if journal.cursor != "begin":
+            before = sum(self.sizes[: int(journal.cursor) or None])
+            assert self.done >= {b"%d" % number for number in range(before)}
+            self.cursors.append(journal.cursor)
+
+    def pages(self, *_: Any) -> Any:
+        ends = [0, *accumulate(self.sizes)]
+        names = [*map(str, range(1, len(self.sizes))), "0"]
+        stage, left = self, iter(zip(ends, ends[1:], names, strict=False))
+
+        class Pages:
+            is_over = False
+
+            def next(self, _: Pace) -> Batches[Page]:
+                yield ()
+                start, end, following = next(left)
+                self.is_over = following == "0"
+                return Page([b"%d" % number for number in range(start, end)], stage.draw(st.integers(0, 1)), following)
+
+            def ask(self, _: Pace) -> Batches[None]:
+                yield ()
+
+        return Pages()
+
+    def rewrite(self, keys: Sequence[bytes], _: Pace) -> Batches[Outcome]:
+        yield ()
+        assert not self.done & set(keys)
+        self.done |= set(keys)
+        return Outcome(changed=len(keys))
+
+    def deal(self, keys: Sequence[bytes], pace: Pace) -> Batches[Begun]:
+        yield ()
+        ends = self.now + self.draw(st.sampled_from([0.0, 0.01, 0.1, 1.0]))
+
+        def work() -> Batches[Outcome]:
+            while self.now < ends:
+                yield Pause(0.05)
+            return (yield from self.rewrite(keys, pace))
+
+        return Begun(work(), lambda: self.now >= ends)
+
+
+def _no_size(_: Any) -> Batches[int]:
+    yield ()
+    return 0
+
+
+@given(sizes=st.lists(st.integers(0, 9), min_size=1, max_size=6), dealt=st.integers(0, 4), drawn=st.data())
+@settings(max_examples=300, deadline=None)
+def test_no_cursor_is_stored_before_all_records_behind_it_are_done(
+    sizes: list[int], dealt: int, drawn: st.DataObject
+) -> None:
+    stage: Any = Stage(sizes, drawn.draw)
+    deal, freedom = stage.deal if dealt else None, drawn.draw(st.booleans())
+    hands = Hands(stage.rewrite, deal=deal, dealt=dealt, takes_freedom=freedom)
+    policy = Policy(lambda: drawn.draw(_paces), patience_s=1e9)
+    begun = Journal(1, 1, 1, "")
+    with patch.multiple(passes, Pages=stage.pages, index_size=_no_size, _CHECKPOINT_S=0.0):
+        runner = Runner(stage, stage, begun, policy, stage, lambda _: None)
+        walk = run(stage, runner._walk(stage, hands, "run", "begin", 0, 7))
+
+    assert walk.changed == len(stage.done) == sum(sizes)
+    assert stage.cursors[-1] == runner.journal.cursor == "0"
+    assert runner.journal.changed == 7 + sum(sizes)
+    assert runner.journal.seen == walk.changed + walk.skipped

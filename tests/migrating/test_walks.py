@@ -1,0 +1,173 @@
+"""Walks: shares of records are under way while the next ones are met. What is told of them, and how long they rest."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any, cast
+
+import pytest
+from redis.exceptions import OutOfMemoryError
+
+from redis_models.batches import Batches, Pause
+from redis_models.client import SyncClient, run
+from redis_models.errors import IncompleteError, ServerBusyError, ServerOutOfMemoryError
+from redis_models.migrations import AddField, CreateModel, hands, passes
+from redis_models.migrations.bookkeeping import Shelf
+from redis_models.migrations.chain import Chain
+from redis_models.migrations.hands import Hands
+from redis_models.migrations.journeys import run_journey
+from redis_models.migrations.lease import hold_lease
+from redis_models.migrations.legs import make_journey
+from redis_models.migrations.outcomes import Begun, Outcome
+from redis_models.migrations.pace import Pace
+from redis_models.migrations.passes import Policy, Progress
+
+_COUNT = 30
+_FREE = Pace(10, is_free=True)
+
+
+class Shop:
+    """Records of version 1, and a run that brings them to version 2 through a client whose pauses take no time."""
+
+    def __init__(self, database: Any, links: Chain) -> None:
+        self.client, self.links = database.client, links
+        self.told: list[Progress] = []
+        self.now = 0.0
+        self.refuses: Callable[[Any], bool] = lambda _: False
+        self._exchange: Any = database.exchange
+        for number in range(_COUNT):
+            database.put(f"a:{number}", _v="1", id=str(number), x="1")
+
+    def exchange(self, commands: Sequence[Any]) -> list[Any]:
+        if isinstance(commands, Pause):
+            self.now += commands.seconds
+            return []
+        refused = [self.refuses(one) for one in commands]
+        rest = iter(self._exchange.exchange([one for one, no in zip(commands, refused, strict=True) if not no]))
+        return [OutOfMemoryError("command not allowed") if no else next(rest) for no in refused]
+
+    def migrate(self, policy: Policy) -> int:
+        """Bring the database to the end of the chain; give how many records were changed."""
+        shelf, target = Shelf("default", self.links.app), self.links.head_position
+        with hold_lease(self._exchange, "default", life_s=15) as lease:
+            lease.clock, lease._renewed_at = lambda: self.now, self.now
+            journey = make_journey(self.links, run(self._exchange, shelf.read()), target)
+            legs = run_journey(
+                cast(SyncClient, self),
+                lease,
+                shelf,
+                journey,
+                lambda state: make_journey(self.links, state, target),
+                policy=policy,
+                report=self.told.append,
+            )
+            return sum(sum(result.changed.values()) for _, result in legs)
+
+
+@pytest.fixture
+def shop(database: Any, chain: Callable[..., Chain]) -> Shop:
+    created = CreateModel("A", {"id": "str", "x": "str"}, "id", "a")
+    return Shop(database, chain(({"A": 1}, [created]), ({"A": 2}, [AddField("A", "y", "str", fill="0")])))
+
+
+def _is_of_the_last(shop: Shop) -> Callable[[Any], bool]:
+    """Give what tells the script of the records that a walk meets last."""
+    last = shop.client.scan(0, match="a:*[0-9]", count=1000)[1][-1]
+    return lambda command: command[0] == "EVALSHA" and last in command
+
+
+def test_what_was_changed_is_counted_also_where_the_next_script_of_the_same_batch_is_refused(shop: Shop) -> None:
+    is_of_the_last, left = _is_of_the_last(shop), 1
+
+    def refuses(command: Any) -> bool:
+        nonlocal left
+        left -= (is_refused := left > 0 and is_of_the_last(command))
+        return is_refused
+
+    shop.refuses = refuses
+
+    assert shop.migrate(Policy(lambda: _FREE, patience_s=60)) == _COUNT
+
+
+def test_what_goes_on_behind_a_refusal_is_progress_once(shop: Shop) -> None:
+    shop.refuses = _is_of_the_last(shop)
+
+    with pytest.raises(ServerOutOfMemoryError, match="stopped after 5 s of waiting"):
+        shop.migrate(Policy(lambda: _FREE, patience_s=5))
+
+    assert 5 <= shop.now <= 8
+    assert shop.told[-1].changed == _COUNT - 10
+
+
+def test_who_resumes_a_run_that_stopped_at_records_goes_on_counting(shop: Shop) -> None:
+    for key in ("a:7", "a:8"):
+        shop.client.delete(key)
+        shop.client.set(key, "no hash")
+
+    for _ in range(2):
+        with pytest.raises(
+            IncompleteError, match=rf"\(and 1 more in the same batch\). Stopped; {_COUNT - 2} records are"
+        ):
+            shop.migrate(Policy(lambda: Pace(_COUNT)))
+    shop.client.delete("a:7", "a:8")
+
+    assert shop.migrate(Policy(lambda: Pace(_COUNT))) == _COUNT - 2
+
+
+def test_a_run_that_waited_long_enough_for_its_pace_says_so_once(shop: Shop) -> None:
+    with pytest.raises(ServerBusyError) as stopped:
+        shop.migrate(Policy(lambda: Pace(10, hold="memory is full"), patience_s=5))
+
+    assert str(stopped.value) == (
+        "A at a:*: stopped after 5 s of waiting (--patience), because memory is full; every record is consistent. Run"
+        " 'migrate' again to go on"
+    )
+
+
+def test_a_run_that_goes_on_does_not_say_that_it_waits(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Somebody paused the walk that finds nothing to do any more."""
+    monkeypatch.setattr(passes, "_CHECKPOINT_S", 0.0)
+    paces = [b""]
+
+    def pace() -> Pace:
+        is_first = shop.told == [] or shop.told[-1].changed < _COUNT
+        is_over = is_first or b"waits: somebody paused it" in paces
+        return Pace(10) if is_over else Pace(10, hold="somebody paused it", is_paused=True)
+
+    def look(_: Any) -> bool:
+        raw = shop.client.hget("redis_models:{default}:journal:shop", "pace")
+        paces.extend([] if raw is None or raw == paces[-1] else [raw])
+        return False
+
+    shop.refuses = look
+
+    shop.migrate(Policy(pace))
+
+    assert paces == [b"", b"waits: somebody paused it", b""]
+
+
+def test_shares_that_were_under_way_together_are_not_rested_for_one_by_one(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Others began to wait when they were dealt; what each waits for the rest of those before is no work."""
+
+    def own_hands(*given: Any) -> Hands:
+        own = hands.own_hands(*given)
+
+        def deal(keys: Sequence[bytes], pace: Pace) -> Batches[Begun]:
+            yield from ()
+            ends = shop.now + 1.0
+
+            def work() -> Batches[Outcome]:
+                while shop.now < ends:
+                    yield Pause(0.1)
+                return (yield from own.rewrite(keys, pace))
+
+            return Begun(work(), lambda: shop.now >= ends)
+
+        return replace(own, deal=deal, dealt=3, takes_freedom=False)
+
+    monkeypatch.setattr(passes, "own_hands", own_hands)
+
+    shop.migrate(Policy(lambda: Pace(10, rest=1.0, reason="others wait") if shop.now else Pace(10)))
+
+    assert 2.0 <= shop.now < 2.5
