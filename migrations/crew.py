@@ -33,13 +33,13 @@ from .route import Route
 from .shares import Stride
 from .timing import Timed
 
-__all__ = ["Crew", "Share", "new_pool", "processors"]
+__all__ = ["Crew", "Task", "new_pool", "processors"]
 
 _LOOK_S: Final = 0.004  # between two looks at whether a share is done; one takes tens, and another waits behind it
 
 
 @dataclass(frozen=True)
-class Share:
+class Task:
     """Some records for a member to bring to a version.
 
     Attributes:
@@ -152,16 +152,16 @@ class Crew:
         """Give some records to a member, at once.
 
         Args:
-            app, start, route, fence, target, keys, pace: What a share has of them.
+            app, start, route, fence, target, keys, pace: What a task has of them.
             stride: Is told how long that took.
             meanwhile: Done again and again while it is waited for.
 
         Raises:
-            IncompleteError: A member ended since the last share was given.
+            IncompleteError: A member ended since the last task was given.
         """
         if self._executor is None:
             self._executor = self._make(self.size)
-        share = Share(
+        task = Task(
             self._settings,
             app,
             _checksums(self._chains[app]),
@@ -174,7 +174,7 @@ class Crew:
             pace.is_free,
         )
         try:
-            future = self._executor.submit(rewrite_share, share)
+            future = self._executor.submit(rewrite_task, task)
         except BrokenExecutor as exc:
             raise _ended(exc) from exc
         self._pending.add(future)
@@ -203,23 +203,23 @@ def _ended(exc: BaseException) -> IncompleteError:
     )
 
 
-def rewrite_share(share: Share) -> Done:
-    """Bring the records of a share to its version. Runs in a member.
+def rewrite_task(task: Task) -> Done:
+    """Bring the records of a task to its version. Runs in a member.
 
     Raises:
         DriftError: This member has other migration files than the run.
     """
-    driver, chains = _project(share.settings)
-    chain = chains.get(share.app)
-    if chain is None or _checksums(chain) != share.checksums:
+    driver, chains = _project(task.settings)
+    chain = chains.get(task.app)
+    if chain is None or _checksums(chain) != task.checksums:
         raise DriftError(
-            f"{share.app}: a process that rewrites records has other migration files than the run; every record is"
+            f"{task.app}: a process that rewrites records has other migration files than the run; every record is"
             " consistent. Deploy the same files wherever the executor of the settings leads, and run 'migrate' again"
         )
-    route = _route(share.settings, share.app, share.start, share.leaves_newer)
+    route = _route(task.settings, task.app, task.start, task.leaves_newer)
     timed, began = Timed(driver), time.monotonic()
-    rewriting = rewrite_here(share.fence, route, share.target, share.keys, share.at_once, is_free=share.is_free)
-    outcome = run(driver if share.is_free else timed, rewriting)
+    rewriting = rewrite_here(task.fence, route, task.target, task.keys, task.at_once, is_free=task.is_free)
+    outcome = run(driver if task.is_free else timed, rewriting)
     return Done(outcome, time.monotonic() - began, tuple(timed.taken_ms))
 
 

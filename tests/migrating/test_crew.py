@@ -14,7 +14,7 @@ import pytest
 from redis_models.batches import Batches, Pause
 from redis_models.errors import DriftError, IncompleteError
 from redis_models.migrations.chain import Chain
-from redis_models.migrations.crew import Crew, Share, rewrite_share
+from redis_models.migrations.crew import Crew, Task, rewrite_task
 from redis_models.migrations.outcomes import Fence
 from redis_models.migrations.pace import Pace
 from redis_models.migrations.route import Route
@@ -281,9 +281,9 @@ def test_an_executor_of_the_settings_does_the_work(shop: Shop) -> None:
 def test_a_member_with_other_migration_files_refuses_to_work(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "path", [str(shop.project.root), *sys.path])
     fence = Fence("nobody's", 1, has_field_lives=None)
-    share = Share("shop.settings", "shop", ("0" * 8,), "customer:", False, fence, 3, [b"customer:1"], 5, False)
+    task = Task("shop.settings", "shop", ("0" * 8,), "customer:", False, fence, 3, [b"customer:1"], 5, False)
 
     with pytest.raises(DriftError, match=r"shop: a process .* has other migration files than the run; .* Deploy"):
-        rewrite_share(share)
+        rewrite_task(task)
 
     assert shop.project.records() == shop.before
