@@ -24,9 +24,11 @@ def script_of(runs: Mapping[int, Run]) -> Script:
     """Write the script that does to records of each version what its run says; see ``lua/rewrite.lua``."""
     sources = sorted({name for run in runs.values() for name in run.names})
     tables = _Tables()
-    programs = [line for version, run in runs.items() for line in _Writer(run, sources, tables).program(version)]
+    writers = {version: _Writer(run, sources, tables) for version, run in runs.items()}
+    programs = [line for version, one in writers.items() for line in one.program(version)]
+    lives = ["local has_any = has_lives(ARGV[3])"] if any(one.carried for one in writers.values()) else []
     names = ["local sources = {", *(f"  {_quoted(name)}," for name in sources), "}"]
-    text = "\n".join([*names, *tables.lines(), "local has_any = has_lives(ARGV[3])", *programs, ""])
+    text = "\n".join([*names, *tables.lines(), *lives, *programs, ""])
     before, after = _FRAME.source.split(_PLACE)
     if len(sources) < _MOST_ARGUMENTS:
         after = after.replace(_ASKED, ", ".join([*map(_quoted, sources), "'_v'"]))
@@ -98,7 +100,7 @@ class _Writer:
             return
         conditions = ["stamp", *(self._was(name) for name in sorted(self._sources() - unusual))]
         conditions += [f"not {self._was(name)}" for name in sorted(unusual)]
-        if self._carried:
+        if self.carried:
             conditions.append("not has_any")
         yield f"  if {' and '.join(conditions)} then"
         yield f"    redis.call('HSET', key, {', '.join(f'{name}, {content}' for name, content in pairs)})"
@@ -124,13 +126,13 @@ class _Writer:
             yield from self._keeping(keep)
         yield f"  if not stamp then add(set, {_quoted(run.unstamped_as)}, '') end"
         yield from self._ending()
-        if self._carried:
+        if self.carried:
             yield "  local ends = has_any and lives_of(key)"
         yield "  -- It grows before it shrinks: full memory must refuse the record whole."
         yield "  redis.call('HSET', key, unpack(set))"
-        if self._carried:
+        if self.carried:
             yield "  if ends then"
-            for name, cell in self._carried:
+            for name, cell in self.carried:
                 life = self._places[cell.life or ""]
                 yield f"    if {self._content(cell)} then carry(key, {_quoted(name)}, ends[{life}]) end"
             yield "  end"
@@ -153,7 +155,7 @@ class _Writer:
             yield f"  if not raw then add(set, {_quoted(keep.absent_as)}, '') end"
 
     @property
-    def _carried(self) -> list[tuple[str, Cell]]:
+    def carried(self) -> list[tuple[str, Cell]]:
         """What is written with the life span of a field as it was; only what had one can keep it."""
         fields = [*self._run.fields.items(), *((keep.stored_as, keep.cell) for keep in self._run.keeps)]
         return [(name, cell) for name, cell in fields if cell.life is not None and _has_content(cell)]
