@@ -122,6 +122,10 @@ class Desk:
         """Note how far a verification is."""
         check((yield [("SET", self._key("verification"), json.dumps(asdict(checkpoint)))]))
 
+    def forget(self) -> Batches[None]:
+        """Forget how far a verification is."""
+        check((yield [("DEL", self._key("verification"))]))
+
     def settle(self, receipt: Receipt) -> Batches[None]:
         """Put a receipt in the place of the one before, and of the checkpoint.
 

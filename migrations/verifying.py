@@ -112,6 +112,8 @@ class Verification:
             self._saved_at = self.clock()
             with suppress(ServerOutOfMemoryError, ServerReadOnlyError, ServerRefusedError):  # reading needs no writing
                 yield from self.desk.save(Checkpoint(self.scope, self.began_at, model, walk, cursor, documents))
+                if (yield from server_run_id()) != self.scope.run_id:  # another server than it reads
+                    yield from self.desk.forget()
 
 
 def subjects_of(chain: Chain, shapes: Sequence[Shape[Any]]) -> list[Subject]:

@@ -11,7 +11,8 @@ from redis_models.cli.commands import verify as command_of_verify
 from redis_models.client import SyncClient, run
 from redis_models.errors import IncompleteError
 from redis_models.migrations.receipts import Desk, Receipt, Scope
-from redis_models.migrations.verifying import verify
+from redis_models.migrations.verdicts import Tally
+from redis_models.migrations.verifying import Verification, verify
 
 from .verifiable import MODEL
 
@@ -121,6 +122,19 @@ def test_an_app_without_models_gets_its_receipt(verified: Any, server: Any) -> N
     assert verified.command("verify", "crm") == 0, verified.err
     assert "Customer" not in verified.out
     assert verified.command("verify", "crn") == 2
+
+
+@pytest.mark.parametrize("is_another", [True, False])
+def test_how_far_a_verification_is_is_not_left_on_another_server(server: Any, is_another: bool) -> None:
+    with server.client() as client:
+        client.delete("redis_models:{default}:verification:shop")
+        run_id = "another" if is_another else client.info("server")["run_id"]
+        job = Verification(Desk("default", "shop"), Scope(2, "f", "n", run_id), (), lambda _: None)
+        job.tallies["Customer"] = Tally()
+
+        run(SyncClient(client, "test"), job.saved("Customer", 0, "7"))
+
+        assert client.exists("redis_models:{default}:verification:shop") == (not is_another)
 
 
 def test_a_receipt_is_not_kept_by_another_server_than_was_read(verified: Any, server: Any) -> None:
