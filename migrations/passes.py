@@ -9,6 +9,7 @@ two scripts the run rests as long as its pace says, and waits for a server that 
 import secrets
 from collections import deque
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Final, TypeVar
@@ -204,7 +205,8 @@ class Runner:
                     yield from self.intake.release(self.lease, work.keys, {one.key for one in walk.failures})
                     return done
             except IncompleteError:
-                yield from self._save(self.journal, force=True)  # who resumes goes on counting
+                with suppress(*_PASSING):  # what stopped the run matters more than the count of who resumes
+                    yield from self._save(self.journal, force=True)
                 raise
             except _PASSING as exc:
                 yield from self._outlast(exc)

@@ -10,7 +10,7 @@ from redis.exceptions import OutOfMemoryError
 from redis_models.batches import Batches, Pause
 from redis_models.client import SyncClient, run
 from redis_models.errors import IncompleteError, ServerBusyError, ServerOutOfMemoryError
-from redis_models.migrations import AddField, CreateModel, hands, passes
+from redis_models.migrations import AddField, CreateModel, bookkeeping, hands, passes
 from redis_models.migrations.bookkeeping import Shelf
 from redis_models.migrations.chain import Chain
 from redis_models.migrations.hands import Hands
@@ -111,6 +111,24 @@ def test_who_resumes_a_run_that_stopped_at_records_goes_on_counting(shop: Shop) 
     shop.client.delete("a:7", "a:8")
 
     assert shop.migrate(Policy(lambda: Pace(_COUNT))) == _COUNT - 2
+
+
+def test_a_run_that_stops_at_a_record_says_so_also_where_its_count_cannot_be_stored(shop: Shop) -> None:
+    shop.client.delete("a:7")
+    shop.client.set("a:7", "no hash")
+    refused = []
+
+    def refuses(command: Any) -> bool:
+        if shop.told and bookkeeping._CHECKPOINT.sha in command:
+            refused.append(command)
+            return True
+        return False
+
+    shop.refuses = refuses
+
+    with pytest.raises(IncompleteError, match="a:7: the key holds no hash"):
+        shop.migrate(Policy(lambda: Pace(_COUNT)))
+    assert refused
 
 
 def test_a_run_that_waited_long_enough_for_its_pace_says_so_once(shop: Shop) -> None:
