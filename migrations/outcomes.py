@@ -1,6 +1,6 @@
 """Outcomes: what came of records that scripts rewrote, and the fence that those scripts stand behind."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple, cast
 
@@ -77,6 +77,19 @@ class Outcome:
         self.gone += other.gone
         self.contested += other.contested
         self.failures += other.failures
+
+    def count_all(self, keys: Sequence[bytes], letters: str, but: str) -> list[bytes]:
+        """Add what a script said of records, a letter each; give those of the letter ``but``, which are not counted."""
+        if letters == "A" * len(keys):
+            self.changed += len(keys)
+            return []
+        rest: list[bytes] = []
+        for key, letter in zip(keys, letters, strict=True):
+            if letter == but:
+                rest.append(key)
+            else:
+                self.count(key, letter)
+        return rest
 
     def count(self, key: bytes, letter: str) -> None:
         """Add what a script said of a record: A applied, S at the target already, G gone, T no hash."""

@@ -119,15 +119,7 @@ def _written(writes: Sequence[_Write], replies: list[Reply], outcome: Outcome) -
     contested: list[bytes] = []
     yield from call_again(_REPLACE, [one.command for one in writes], replies)
     for (keys, _), reply in zip(writes, check(replies), strict=True):
-        letters = letters_of(reply)
-        if letters == "A" * len(keys):
-            outcome.changed += len(keys)
-            continue
-        for key, letter in zip(keys, letters, strict=True):
-            if letter == "C":
-                contested.append(key)
-            else:
-                outcome.count(key, letter)
+        contested += outcome.count_all(keys, letters_of(reply), but="C")
     return contested
 
 

@@ -65,15 +65,7 @@ def _rewritten(
         if isinstance(reply, ResponseError):  # of one script; those beside it may have done their part
             outcome.refusal = outcome.refusal or refused(reply)
             continue
-        letters = letters_of(reply)
-        if letters == "A" * len(keys):
-            outcome.changed += len(keys)
-            continue
-        for key, letter in zip(keys, letters, strict=True):
-            if letter == "V":
-                others.append(key)
-            else:
-                outcome.count(key, letter)
+        others += outcome.count_all(keys, letters_of(reply), but="V")
     if outcome.refusal is None:
         outcome.add((yield from rewrite_here(fence, program.route, target, others, KEYS_A_SCRIPT)))
     elif not outcome.changed:
