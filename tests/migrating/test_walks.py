@@ -116,7 +116,7 @@ def test_who_resumes_a_run_that_stopped_at_records_goes_on_counting(shop: Shop) 
 def test_a_run_that_stops_at_a_record_says_so_also_where_its_count_cannot_be_stored(shop: Shop) -> None:
     shop.client.delete("a:7")
     shop.client.set("a:7", "no hash")
-    refused = []
+    refused: list[Any] = []
 
     def refuses(command: Any) -> bool:
         if shop.told and bookkeeping._CHECKPOINT.sha in command:
