@@ -1,26 +1,99 @@
 """Consent: what safety rules find in migrations that are pending, and who said that it is right."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+
+import click
 
 from redis_models.client import SyncClient, run
 from redis_models.errors import UnsafeError
 from redis_models.migrations.chain import Chain
 from redis_models.migrations.legs import Journey
-from redis_models.migrations.operations import Risk
+from redis_models.migrations.outdated import Place, first_outdated, places_of
 from redis_models.migrations.safety import Finding, findings_of
 from redis_models.migrations.sampling import Sample, sample
+from redis_models.migrations.work import Work
 
-__all__ = ["finding_document", "pending_findings", "refuse_automatic", "refuse_unsafe", "samples_of"]
+from .context import CliContext
+
+__all__ = [
+    "allow_line",
+    "finding_document",
+    "is_consented",
+    "pending_findings",
+    "samples_of",
+    "unasked_keys",
+    "with_idle",
+]
 
 _RECORDS = 200
 
 
-def pending_findings(client: SyncClient, journey: Journey) -> list[Finding]:
-    """Judge the migrations that a run would apply, with some records of each model that they touch."""
-    if not journey.applied or not journey.chain.links:
+def pending_findings(client: SyncClient, chain: Chain, journey: Journey) -> list[Finding]:
+    """Judge the migrations that a run would apply, with some records of each model that they touch.
+
+    Args:
+        client: Where the database is.
+        chain: What the run follows: the files, or what ``--auto`` makes.
+        journey: The run.
+    """
+    if not journey.applied:
         return []
     positions = range(journey.start + 1, journey.start + 1 + len(journey.applied))
-    return findings_of(journey.chain, positions, samples_of(client, journey.chain, positions))
+    findings = findings_of(chain, positions, samples_of(client, chain, positions))
+    return with_idle(client, chain, findings, journey.target, journey.works)
+
+
+def with_idle(
+    client: SyncClient, chain: Chain, findings: Sequence[Finding], target: int, works: Sequence[Work] = ()
+) -> list[Finding]:
+    """Mark what would be refused, but concerns no record: nothing can break, so nobody needs to consent."""
+    known: dict[tuple[str, ...], bool] = {}
+    marked: list[Finding] = []
+    for one in findings:
+        if one.is_refused and one.models:
+            places = _places(chain, one, target, works)
+            starts = tuple(sorted(place.keys.start for place in places))
+            if starts not in known:
+                known[starts] = bool(places) and run(client, first_outdated(places)) is None
+            one = replace(one, is_idle=known[starts])
+        marked.append(one)
+    return marked
+
+
+def unasked_keys(chain: Chain, journey: Journey, findings: Sequence[Finding]) -> frozenset[str]:
+    """Give what keys begin with that no run may change now: a consent would have been asked for, had there been any."""
+    return frozenset(
+        place.keys.start
+        for one in findings
+        if one.is_idle
+        for place in _places(chain, one, journey.target, journey.works)
+    )
+
+
+def is_consented(
+    context: CliContext, findings: Sequence[Finding], *, is_allowed: bool, yes: bool, is_auto: bool
+) -> bool:
+    """Ask on a terminal for the consent that neither the command line nor the files give.
+
+    Returns:
+        Whether there is nothing to consent to, or somebody did.
+
+    Raises:
+        UnsafeError: Nobody can be asked; it says what breaks, and the safe way.
+        click.Abort: The answer was no.
+    """
+    refused = [] if is_allowed else [one for one in findings if one.is_refused]
+    if not refused:
+        return True
+    if not context.is_interactive or yes:
+        raise UnsafeError(_refusal(refused, is_auto))
+    for one in refused:
+        context.err(f"{one.rule.code} {one.place}: {one.what}")
+        context.err(f"    {one.rule.breaks} {one.rule.why}")
+        context.err(f"    {one.rule.recipe}")
+    context.err(f"    {_AUTOMATIC if is_auto else _KEPT}")
+    return click.confirm("Is that right here?", abort=True, err=True)
 
 
 def samples_of(client: SyncClient, chain: Chain, positions: range) -> dict[str, Sample]:
@@ -34,41 +107,6 @@ def samples_of(client: SyncClient, chain: Chain, positions: range) -> dict[str, 
     return found
 
 
-def refuse_unsafe(findings: Iterable[Finding], *, is_allowed: bool) -> None:
-    """Refuse what needs a consent that neither the command line nor the file gives.
-
-    Raises:
-        UnsafeError: There is such a finding; it says what breaks, and the safe way.
-    """
-    refused: Sequence[Finding] = [] if is_allowed else [one for one in findings if one.is_refused]
-    if not refused:
-        return
-    codes = ", ".join(f'"{code}": "why"' for code in sorted({one.rule.code for one in refused}))
-    found = "; ".join(map(str, refused))
-    raise UnsafeError(
-        f"refused, nothing was changed: {found} To consent, run with --allow-destructive, or write"
-        f" allow = {{{codes}}} in the migration. The values stay in the records, aside, and 'migrate' with an earlier"
-        " target brings them back"
-    )
-
-
-def refuse_automatic(journey: Journey, *, is_allowed: bool) -> None:
-    """Refuse a run without files that would hide values or move keys: it has no way back.
-
-    Raises:
-        UnsafeError: It would.
-    """
-    if journey.chain.links or is_allowed:
-        return
-    operations = [one for link in journey.applied for one in link.operations]
-    risky = [one.describe() for one in operations if one.risk in (Risk.HIDES, Risk.MOVES)]
-    if risky:
-        raise UnsafeError(
-            f"refused without --allow-destructive, nothing was changed: {'; '.join(risky)}. With --auto there is no way"
-            " back; write migration files to have one"
-        )
-
-
 def finding_document(one: Finding) -> dict[str, object]:
     """Give a finding as JSON-like data."""
     return {
@@ -77,4 +115,42 @@ def finding_document(one: Finding) -> dict[str, object]:
         "place": one.place,
         "what": one.what,
         "allowed": one.reason or None,
+        "concerns_records": not one.is_idle,
     }
+
+
+_KEPT = "The values stay in the records, aside, and 'migrate' with an earlier target brings them back."
+_AUTOMATIC = "With --auto there is no way back; write migration files to have one."
+
+
+def _places(chain: Chain, finding: Finding, target: int, works: Iterable[Work]) -> list[Place]:
+    return list(_each_place(chain, finding, target, list(works)))
+
+
+def _each_place(chain: Chain, finding: Finding, target: int, works: Sequence[Work]) -> Iterator[Place]:
+    for model in finding.models:
+        yield from places_of(chain, finding.position, model, target, works)
+
+
+def _refusal(refused: Sequence[Finding], is_auto: bool) -> str:
+    found = "; ".join(map(str, refused))
+    if is_auto:
+        return f"refused without --allow-destructive, nothing was changed: {found} {_AUTOMATIC}"
+    lines = "; ".join(f"{allow_line(some)} in {path}" for path, some in _by_path(refused))
+    return (
+        f"refused, nothing was changed: {found} To consent, run with --allow-destructive, or write in the class"
+        f" Migration {lines}. {_KEPT.removesuffix('.')}"
+    )
+
+
+def _by_path(findings: Iterable[Finding]) -> list[tuple[str, list[Finding]]]:
+    found: dict[str, list[Finding]] = {}
+    for one in findings:
+        found.setdefault(one.path, []).append(one)
+    return list(found.items())
+
+
+def allow_line(findings: Iterable[Finding]) -> str:
+    """Give the line that consents to findings in one file."""
+    codes = ", ".join(f'"{code}": "why"' for code in sorted({one.rule.code for one in findings}))
+    return f"allow = {{{codes}}}"

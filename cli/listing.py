@@ -18,7 +18,7 @@ from redis_models.migrations.operations import (
     RenameModel,
 )
 
-__all__ = ["changes_of", "tasks_of", "title_of"]
+__all__ = ["changes_of", "consents_of", "tasks_of", "title_of"]
 
 
 def title_of(new: NewMigration) -> str:
@@ -41,6 +41,18 @@ def tasks_of(new: NewMigration) -> list[str]:
     """Give a line for every function that somebody has still to write."""
     names = [name for one in new.link.operations for name in _functions(one)]
     return [f"Write {name}() in {shown_path(new.path)} before you run 'migrate'." for name in dict.fromkeys(names)]
+
+
+def consents_of(new: NewMigration) -> list[str]:
+    """Give the line that tells what 'migrate' will ask for; nothing where the file has a reason."""
+    codes = sorted({one.rule.code for one in new.refused})
+    if not codes:
+        return []
+    reasons = ", ".join(f'"{code}": "why"' for code in codes)
+    return [
+        f"{new.path.name}: 'migrate' wants a consent where records are concerned; to give it in the file, write"
+        f" allow = {{{reasons}}}, or make it with --reason."
+    ]
 
 
 def _functions(operation: Operation) -> list[str]:

@@ -32,10 +32,11 @@ from redis_models.migrations.questions import (
     TTLQuestion,
     ZoneQuestion,
 )
+from redis_models.migrations.safety import Finding
 
 from .making import Task
 
-__all__ = ["settle"]
+__all__ = ["ask_reason", "settle"]
 
 Choice = tuple[str, Callable[[], Sequence[Answer]]]
 
@@ -66,6 +67,17 @@ def settle(task: Task, prefix_of: Callable[[str], str], with_evidence: Callable[
             raise UnansweredError([one.line(prefix_of(one.model)) for one in task.found.questions]) from exc
         task = with_evidence(task.answered(task.answers.having(*answers)))
     return task
+
+
+def ask_reason(refused: Sequence[Finding]) -> str:
+    """Ask why what safety rules refuse is right; "" where nobody says."""
+    for one in refused:
+        click.echo(f"! {one.rule.code} {one.what}: {one.rule.breaks}", err=True)
+    try:
+        return _read("Why is that right? (kept in the file; Enter to let 'migrate' ask): ")
+    except EOFError:
+        click.echo(err=True)
+        return ""
 
 
 def _ask(question: Question) -> Sequence[Answer]:

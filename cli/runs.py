@@ -2,13 +2,14 @@
 
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from redis_models.apps import App
 from redis_models.client import SyncClient, run
 from redis_models.errors import IncompleteError
 from redis_models.migrations.bookkeeping import Shelf, State
+from redis_models.migrations.chain import Chain
 from redis_models.migrations.control import clear_control
 from redis_models.migrations.crew import Crew, new_pool, processors
 from redis_models.migrations.journeys import run_journey
@@ -41,6 +42,9 @@ class Task:
         journey: What its files, or its code, and the database come to.
         again: Makes the journey again of the database as it is then.
         has_unmade_changes: Whether the code is ahead of the files.
+        followed: The migrations that the run follows: the files, or what ``--auto`` makes.
+        findings: What safety rules say of these.
+        unasked: As ``Policy`` has it.
     """
 
     app: App
@@ -48,7 +52,9 @@ class Task:
     journey: Journey
     again: Callable[[State], Journey]
     has_unmade_changes: bool
+    followed: Chain
     findings: Sequence[Finding] = ()
+    unasked: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -128,7 +134,7 @@ def _run_one(
                 task.shelf,
                 task.journey,
                 task.again,
-                policy=policy,
+                policy=replace(policy, unasked=task.unasked),
                 report=report,
                 run_again=run_again,
                 consents=sorted({one.rule.code for one in task.findings if one.is_refused}),

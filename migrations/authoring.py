@@ -10,10 +10,12 @@ from .chain import Chain, Link
 from .diff import Diff
 from .files import link_of
 from .lineage import lineages_of
-from .rendering import render, suggest_name
+from .rendering import render, render_reasons, suggest_name
+from .safety import Finding
 from .schema import Snapshot
+from .sourceedit import with_reasons
 
-__all__ = ["NewMigration", "next_migration", "stable_id"]
+__all__ = ["NewMigration", "next_migration", "stable_id", "with_reason"]
 
 
 @dataclass(frozen=True)
@@ -25,12 +27,14 @@ class NewMigration:
         text: Its content.
         link: What it will be in the chain.
         before: The schemas that it starts from.
+        refused: What safety rules would refuse of it, where records are concerned.
     """
 
     path: Path
     text: str
     link: Link
     before: Snapshot
+    refused: tuple[Finding, ...] = ()
 
 
 def next_migration(
@@ -60,6 +64,25 @@ def next_migration(
     if code is not None and longer.snapshots[-1].fingerprint != _expected(code, found).fingerprint:
         raise MigrationError(f"{path.name} would not lead to what the code says; please report this as a bug: {text}")
     return NewMigration(path, text, link, chain.snapshots[-1])
+
+
+def with_reason(new: NewMigration, reason: str) -> NewMigration:
+    """Give a migration whose file says why what safety rules refuse of it is right; its id stays.
+
+    Args:
+        new: The migration.
+        reason: For every rule.
+
+    Raises:
+        MigrationFileError: Its text has no place for it.
+    """
+    if not new.refused:
+        return new
+    allow = {**new.link.allow, **{one.rule.code: reason for one in new.refused}}
+    text = with_reasons(new.link.path, new.text, render_reasons(allow))
+    return replace(
+        new, text=text, link=link_of(new.refused[0].place.partition(".")[0], new.path, text.encode()), refused=()
+    )
 
 
 def stable_id(chain: Chain, text: str, name: str = "") -> str:

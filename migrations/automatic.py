@@ -16,7 +16,7 @@ from .operations import Operation
 from .planning import Plan, plan_between
 from .schema import Snapshot
 
-__all__ = ["automatic_plan"]
+__all__ = ["automatic_chain", "automatic_plan"]
 
 
 def automatic_plan(app: str, state: State, found: Diff) -> Plan:
@@ -33,11 +33,8 @@ def automatic_plan(app: str, state: State, found: Diff) -> Plan:
     """
     if state.ledger:
         raise MigrationError(f"{app} has applied migration files; --auto would leave them behind. Use 'makemigrations'")
-    stored = state.snapshot or Snapshot()
-    base = Link(1, "stored", "the stored snapshot", "stored", None, _versions(stored), _creations(stored), "")
-    wish = Link(2, "code", "the code", "code", "stored", found.versions, found.operations, "")
-    chain = Chain(app, (base, wish))
-    is_there = not wish.operations and not wish.versions and state.journal is None
+    chain = automatic_chain(app, state, found)
+    is_there = not found.operations and not found.versions and state.journal is None
     plan = replace(plan_between(chain, 1, 1 if is_there else 2, state.journal), is_recorded=False)
     if state.journal is not None and state.journal.fingerprint != plan.fingerprint:
         raise DriftError(
@@ -45,6 +42,14 @@ def automatic_plan(app: str, state: State, found: Diff) -> Plan:
             " the code it began with"
         )
     return plan
+
+
+def automatic_chain(app: str, state: State, found: Diff) -> Chain:
+    """Give the chain that such a run follows: to what is stored, and from there to the code."""
+    stored = state.snapshot or Snapshot()
+    base = Link(1, "stored", "the stored snapshot", "stored", None, _versions(stored), _creations(stored), "")
+    wish = Link(2, "code", "the code", "code", "stored", found.versions, found.operations, "")
+    return Chain(app, (base, wish))
 
 
 def _creations(snapshot: Snapshot) -> tuple[Operation, ...]:

@@ -32,10 +32,11 @@ class Link:
         previous: Id of the link before, or None.
         versions: Versions that models have afterwards.
         operations: In the order in which they apply.
-        checksum: Digest of what the file does, without its comments and its formatting.
+        checksum: Digest of what the file does, without its comments, its formatting and its reasons (``allow``).
         replaces: The migrations that it stands for.
         allow: Reasons why what safety rules would refuse is right, by their codes.
         complaints: What its source does that a migration had better not: a code, a line and what it is.
+        whole_checksum: With its reasons, as ledgers of before 0.2 have it.
     """
 
     number: int
@@ -49,6 +50,11 @@ class Link:
     replaces: tuple[Replaced, ...] = ()
     allow: Mapping[str, str] = field(default_factory=dict[str, str])
     complaints: tuple[tuple[str, int, str], ...] = ()
+    whole_checksum: str = ""
+
+    def is_unchanged_since(self, checksum: str) -> bool:
+        """Whether the file does what it did when a ledger noted this checksum of it."""
+        return checksum in (self.checksum, self.whole_checksum)
 
     @property
     def ids(self) -> tuple[str, ...]:

@@ -8,7 +8,7 @@ import re
 import sys
 import tempfile
 import traceback
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import Final, cast
@@ -78,6 +78,7 @@ def link_of(label: str, path: Path, source: bytes) -> Link:
         versions=_versions(shown, migration),
         operations=_operations(shown, migration),
         checksum=_checksum(tree),
+        whole_checksum=_checksum(tree, with_reasons=True),
         replaces=_replaces(shown, migration),
         allow=_allow(shown, migration),
         complaints=tuple(complaints_of(tree)),
@@ -312,21 +313,36 @@ def _operations(shown: str, migration: type[Migration]) -> tuple[Operation, ...]
     return tuple(cast("Sequence[Operation]", operations))
 
 
-def _checksum(tree: ast.Module) -> str:
-    """Digest what a file does: no comments, formatting, docstrings, nothing that differs between Python versions."""
-    return hashlib.sha256(repr(_outline(tree)).encode("utf-8", "surrogatepass")).hexdigest()[:16]
+def _checksum(tree: ast.Module, *, with_reasons: bool = False) -> str:
+    """Digest what a file does: no comments, formatting, docstrings, nothing that differs between Python versions.
+
+    Reasons (``allow``) do nothing to a record, so that they may be added to a file that is applied.
+    """
+    left_out = {id(node) for node in _reasons_in(tree)} if not with_reasons else set[int]()
+    return hashlib.sha256(repr(_outline(tree, left_out)).encode("utf-8", "surrogatepass")).hexdigest()[:16]
 
 
-def _outline(node: object) -> object:
+def _reasons_in(tree: ast.Module) -> Iterator[ast.stmt]:
+    """Give the statements of the class ``Migration`` that set ``allow``."""
+    for node in tree.body:
+        for one in node.body if isinstance(node, ast.ClassDef) and node.name == "Migration" else ():
+            targets = (
+                one.targets if isinstance(one, ast.Assign) else [one.target] if isinstance(one, ast.AnnAssign) else []
+            )
+            if targets and all(isinstance(target, ast.Name) and target.id == "allow" for target in targets):
+                yield one
+
+
+def _outline(node: object, left_out: Container[int]) -> object:
     # Not ast.dump or ast.unparse: what they leave out, and how they quote, changes with Python.
     if isinstance(node, list):
-        return [_outline(one) for one in cast("list[object]", node)]
+        return [_outline(one, left_out) for one in cast("list[object]", node) if id(one) not in left_out]
     if not isinstance(node, ast.AST):
         return node
     fields = {name: value for name, value in ast.iter_fields(node) if value is not None and name not in ("ctx", "kind")}
     if isinstance(node, _DOCUMENTED) and ast.get_docstring(node, clean=False) is not None:
         fields["body"] = node.body[1:]
-    return type(node).__name__, [(name, _outline(value)) for name, value in fields.items() if value != []]
+    return type(node).__name__, [(name, _outline(value, left_out)) for name, value in fields.items() if value != []]
 
 
 def _check_head(directory: Path, chain: Chain) -> None:

@@ -8,7 +8,7 @@ two scripts the run rests as long as its pace says, and waits for a server that 
 
 import secrets
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -32,6 +32,7 @@ from .keyspace import has_field_lives, index_size, server_run_id
 from .lease import Lease
 from .moving import Move, move_records
 from .outcomes import Fence, Outcome
+from .outdated import refuse_outdated
 from .pace import Pace
 from .pages import Page, Pages
 from .quarantine import Intake
@@ -78,6 +79,8 @@ class Policy:
         most_errors: How many records may go to quarantine before the run stops; 0 to stop at the first.
         watch: Given what the run speaks to the server with, gives what it is to use instead.
         crew: Processes that help where Python does the work; None to do it alone.
+        unasked: What keys begin with under which no record was to be changed when the run was planned, so that nobody
+            was asked for a consent; none is changed.
     """
 
     pace: Callable[[], Pace]
@@ -85,6 +88,7 @@ class Policy:
     most_errors: int = 0
     watch: Callable[[Driver], Driver] = lambda driver: driver
     crew: Crew | None = None
+    unasked: Collection[str] = ()
 
 
 @dataclass
@@ -129,8 +133,11 @@ class Runner:
             IncompleteError: A record cannot be rewritten, or others write all the time; every record is consistent.
             LockedError: The lease is somebody else's by now.
             ServerError: The server cannot do it now.
+            UnsafeError: A record needs a consent that nobody was asked for; it is unchanged.
         """
         self._model = work.route.model
+        if work.keys.start in self.policy.unasked:
+            return (yield from self._until_clean(work, lambda _: Hands(lambda keys, _: refuse_outdated(work, keys))))
         fence = Fence(self.lease.key, self.lease.epoch, (yield from self.patiently(has_field_lives)))
         crew = yield from self.patiently(lambda: helping(self.policy.crew, self.shelf.app, work))
         if crew is None:
@@ -146,6 +153,8 @@ class Runner:
             As ``run_pass``.
         """
         self._model = move.route.model
+        if move.keys.start in self.policy.unasked:
+            return (yield from self._until_clean(move, lambda _: Hands(lambda keys, _: refuse_outdated(move, keys))))
         fence = Fence(self.lease.key, self.lease.epoch, None)
         hands = Hands(lambda keys, _: self._move(fence, move, keys))
         return (yield from self._until_clean(move, lambda _: hands))

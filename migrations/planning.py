@@ -252,7 +252,7 @@ def _position(chain: Chain, state: State) -> int:
                 f"{chain.app}: {entry.name} ({id}) is applied here, but its file is missing; restore it from"
                 " version control"
             )
-        if entry.checksum not in (known[id].checksum, SQUASHED):
+        if entry.checksum != SQUASHED and not known[id].is_unchanged_since(entry.checksum):
             raise DriftError(_edited(chain, known[id], entry, ledger))
     position = len(ledger)
     for link in chain.links[:position]:

@@ -171,7 +171,7 @@ def _left_over(links: Sequence[Link], ids: Iterable[str]) -> list[str]:
 
 def _is_noted(link: Link, ledger: Mapping[str, Entry]) -> bool:
     entry = ledger.get(link.id)
-    return entry is not None and entry.checksum in (link.checksum, SQUASHED)
+    return entry is not None and (entry.checksum == SQUASHED or link.is_unchanged_since(entry.checksum))
 
 
 def event_of(what: Deed, of: _Named, epoch: int, seconds: float = 0.0, records: int = 0) -> Event:

@@ -32,7 +32,7 @@ from .operations import (
 from .replaced import Replaced
 from .towrite import ToWrite, stub_of
 
-__all__ = ["render", "render_operations", "suggest_name"]
+__all__ = ["render", "render_operations", "render_reasons", "suggest_name"]
 
 _WIDTH: Final = 88  # ruff's and black's own; wider settings leave it as it is
 _INDENT: Final = "    "
@@ -96,7 +96,7 @@ def render(
         versions=_laid_out(dict(sorted(versions.items())), _INDENT, "versions = "),
         operations=_list_of([_call_of(one, known) for one in operations]),
         replaces=_laid_out([one.written for one in replaces], _INDENT, "replaces = ") if replaces else "",
-        allow=_laid_out(dict(sorted(allow.items())), _INDENT, "allow = ") if allow else "",
+        allow=render_reasons(allow) if allow else "",
         preamble=preamble,
     )
 
@@ -105,6 +105,11 @@ def render_operations(operations: Sequence[Operation]) -> list[str]:
     """Give the lines of some operations as they stand in the list of a file, each with its comma."""
     inner = _INDENT * 2
     return [f"{inner}{_laid_out(_call_of(one, ()), inner)}," for one in operations]
+
+
+def render_reasons(allow: Mapping[str, str]) -> str:
+    """Give the Python of the reasons of a file, as it stands behind ``allow =``."""
+    return _laid_out(dict(sorted(allow.items())), _INDENT, "allow = ")
 
 
 def suggest_name(operations: Sequence[Operation], versions: Mapping[str, int], *, is_first: bool) -> str:

@@ -62,27 +62,39 @@ class Finding:
         place: App and migration.
         what: The operation or the line, and what was seen.
         reason: Why the file says that it is right, or "".
+        position: In the chain, after the migration.
+        path: Its file.
+        models: Models whose records it is about; none where it is about more than records.
+        is_idle: These have no record that the run would change, so that nothing can break.
     """
 
     rule: Rule
     place: str
     what: str
     reason: str = ""
+    position: int = 0
+    path: str = ""
+    models: tuple[str, ...] = ()
+    is_idle: bool = False
 
     @property
     def is_refused(self) -> bool:
         """Whether it needs a consent that the file does not give."""
-        return self.rule.level is Level.REFUSE and not self.reason
+        return self.rule.level is Level.REFUSE and not self.reason and not self.is_idle
 
     @property
     def line(self) -> str:
         """What was found, in a line; ``check`` tells why, and what to do."""
-        allowed = f" (allowed: {self.reason})" if self.reason else ""
-        return f"{self.rule.code} {self.rule.level}  {self.what}{allowed}"
+        return f"{self.rule.code} {self.rule.level}  {self.what}{self._pardon}"
+
+    @property
+    def _pardon(self) -> str:
+        """Why it stops nothing although it would."""
+        idle = " (no record is concerned)" if self.is_idle else ""
+        return f" (allowed: {self.reason})" if self.reason else idle
 
     def __str__(self) -> str:
-        allowed = f" (allowed: {self.reason})" if self.reason else ""
-        return f"{self.rule.code} {self.place}: {self.what}. {self.rule.breaks} {self.rule.recipe}{allowed}"
+        return f"{self.rule.code} {self.place}: {self.what}. {self.rule.breaks} {self.rule.recipe}{self._pardon}"
 
 
 _ALL: Final = (
@@ -204,18 +216,29 @@ def findings_of(chain: Chain, positions: range, samples: Mapping[str, Sample] | 
     for position in positions:
         link, before = chain.links[position - 1], chain.snapshots[position - 1]
         place = f"{chain.app}.{link.name}"
-        pairs = [*_static(link, before), *_sampled(link, before, samples or {})]
-        pairs += [(code, f"line {line} {what}") for code, line, what in link.complaints]
-        found += [Finding(RULES[code], place, what, link.allow.get(code, "")) for code, what in dict.fromkeys(pairs)]
+        said = [*_static(link, before), *_sampled(link, before, samples or {})]
+        said += [(code, f"line {line} {what}", _models_of(link)) for code, line, what in link.complaints]
+        found += [
+            Finding(RULES[code], place, what, link.allow.get(code, ""), position, link.path, models)
+            for code, what, models in dict.fromkeys(said)
+        ]
     return found
 
 
-def _static(link: Link, before: Snapshot) -> Iterator[tuple[str, str]]:
+def _models_of(link: Link) -> tuple[str, ...]:
+    """Give the models whose records what a file does is about; none where it calls a function without any record."""
+    if any(isinstance(one, Run) for one in link.operations):
+        return ()
+    return tuple(dict.fromkeys(one.model for one in link.operations))
+
+
+def _static(link: Link, before: Snapshot) -> Iterator[tuple[str, str, tuple[str, ...]]]:
     """Judge operations by what they are."""
     state = before
     for operation in link.operations:
+        models = () if isinstance(operation, Run) else (operation.model,)
         for judge in _JUDGES:
-            yield from ((code, what) for code, what in judge(operation, state))
+            yield from ((code, what, models) for code, what in judge(operation, state))
         state = operation.apply(state)
 
 
@@ -296,7 +319,7 @@ def _is_lossless(old: str, new: str) -> bool:
     return is_kept and (one == other or (one, other) in _LOSSLESS or other in ("JSON[str]", "str"))
 
 
-def _sampled(link: Link, before: Snapshot, samples: Mapping[str, Sample]) -> Iterator[tuple[str, str]]:
+def _sampled(link: Link, before: Snapshot, samples: Mapping[str, Sample]) -> Iterator[tuple[str, str, tuple[str, ...]]]:
     """Try a migration on records, in memory."""
     for name, one in samples.items():
         if name not in before.by_name or not any(operation.model == name for operation in link.operations):
@@ -307,7 +330,7 @@ def _sampled(link: Link, before: Snapshot, samples: Mapping[str, Sample]) -> Ite
             continue
         route = Route(name, (stage,), stage.older)
         records = {key: record for key, record in one.records.items() if record.get("_v", b"1") == b"%d" % stage.older}
-        yield from _tried(name, route, records)
+        yield from ((code, what, (name,)) for code, what in _tried(name, route, records))
 
 
 def _tried(name: str, route: Route, records: Mapping[str, Mapping[str, bytes]]) -> Iterator[tuple[str, str]]:

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 
 from redis_models.errors import MigrationFileError
 
-__all__ = ["appended", "with_attribute"]
+__all__ = ["appended", "with_attribute", "with_reasons"]
 
 
 def with_attribute(path: str, source: str, name: str, value: str) -> str:
@@ -21,6 +21,20 @@ def with_attribute(path: str, source: str, name: str, value: str) -> str:
         MigrationFileError: The class does not assign it.
     """
     return _replaced(source, _value_of(path, source, name), value)
+
+
+def with_reasons(path: str, source: str, value: str) -> str:
+    """Give a file with other reasons (``allow``), behind its versions where it has none yet.
+
+    Raises:
+        MigrationFileError: It has no line of versions.
+    """
+    try:
+        return with_attribute(path, source, "allow", value)
+    except MigrationFileError:
+        node = _value_of(path, source, "versions")
+    end = _offset(source, node.end_lineno or node.lineno, node.end_col_offset or node.col_offset)
+    return f"{source[:end]}\n    allow = {value}{source[end:]}"
 
 
 def appended(path: str, source: str, lines: Sequence[str], versions: Mapping[str, int]) -> str:

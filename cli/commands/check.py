@@ -17,7 +17,7 @@ from redis_models.migrations.planning import make_plan
 from redis_models.migrations.safety import Finding, Level, findings_of
 
 from ..apps import chosen_by_label
-from ..consent import finding_document, samples_of
+from ..consent import allow_line, finding_document, samples_of, with_idle
 from ..context import CliContext
 from ..exits import Exit
 
@@ -50,7 +50,9 @@ def command(context: CliContext, labels: Sequence[str], database: bool, fail_lev
         problems += some
         findings += found
     _show(context, problems, findings)
-    counted = [one for one in findings if not one.reason and (fail_level == Level.WARN or one.is_refused)]
+    counted = [
+        one for one in findings if not (one.reason or one.is_idle) and (fail_level == Level.WARN or one.is_refused)
+    ]
     is_ok = not problems and not counted
     context.json(
         {
@@ -79,7 +81,8 @@ def _check(context: CliContext, app: App, with_database: bool) -> tuple[list[str
         return [*problems, str(exc)], []
     problems += list(_pending(app, chain, plan.start))
     positions = range(plan.start + 1, chain.head_position + 1)
-    return problems, findings_of(chain, positions, samples_of(client, chain, positions)) if positions else []
+    findings = findings_of(chain, positions, samples_of(client, chain, positions)) if positions else []
+    return problems, with_idle(client, chain, findings, chain.head_position, plan.works)
 
 
 def _unmade(app: App) -> str:
@@ -95,9 +98,11 @@ def _show(context: CliContext, problems: Sequence[str], findings: Sequence[Findi
     for line in problems:
         context.out(line)
     for one in findings:
-        mark = "allowed" if one.reason else str(one.rule.level)
+        mark = "allowed" if one.reason else "no record" if one.is_idle else str(one.rule.level)
         context.out(f"{one.rule.code} {mark}  {one.place}: {one.what}")
         context.out(f"    {one.rule.breaks} {one.rule.why}")
         context.out(f"    {one.reason or one.rule.recipe}")
+        if one.is_refused:
+            context.out(f"    If it is right here, write {allow_line([one])} in {one.path}; also once it is applied.")
     if not problems and not findings:
         context.out("No problems found.")

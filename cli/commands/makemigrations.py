@@ -19,7 +19,7 @@ from redis_models.errors import (
 )
 from redis_models.importing import shown_path
 from redis_models.migrations.answers import OPTIONS
-from redis_models.migrations.authoring import NewMigration
+from redis_models.migrations.authoring import NewMigration, with_reason
 from redis_models.migrations.bookkeeping import Shelf
 from redis_models.migrations.diff import LowVersion
 from redis_models.migrations.files import exchange_migrations, load_chain, write_migration
@@ -33,10 +33,10 @@ from ..bump import advice, bump
 from ..context import CliContext
 from ..evidence import with_evidence
 from ..exits import Exit
-from ..listing import changes_of, title_of
+from ..listing import changes_of, consents_of, title_of
 from ..listing import tasks_of as functions_of
 from ..making import Place, Task, emptied, make_all, owners_of, tasks_from_redis, tasks_of
-from ..questions import settle
+from ..questions import ask_reason, settle
 
 __all__ = ["command"]
 
@@ -78,6 +78,9 @@ class _Wish:
     "--save-answers", "save_to", type=_PATH, metavar="FILE", help="Write all answers to a file, for --answers."
 )
 @click.option(
+    "--reason", metavar="TEXT", help="Why what safety rules refuse is right here; kept in the file, as its allow."
+)
+@click.option(
     "--bump", "is_bump", is_flag=True, help="Raise the versions that must rise, in the source files of the models."
 )
 @click.option(
@@ -101,6 +104,7 @@ def command(
     ttl: Sequence[str],
     answers: Path | None,
     save_to: Path | None,
+    reason: str | None,
     is_bump: bool,
     is_update: bool,
     from_redis: bool,
@@ -119,6 +123,8 @@ def command(
     flags = dict(zip(OPTIONS, (rename, drop, default, compute, mapping, zone, ttl), strict=True))
     tasks = _tasks(context, apps, flags, answers, from_redis, is_update)
     tasks = [emptied(task) for task in tasks] if empty else tasks
+    if reason is not None and check:
+        raise click.UsageError("--reason is for the file, and --check writes none; leave one of them out")
     if check:
         return _check(context, tasks, wish)
     if not empty:
@@ -127,10 +133,23 @@ def command(
         save_answers(save_to, _flags_of(tasks))
     _refuse_low_versions(context, tasks, wish)
     made = make_all(tasks, name=name, is_empty=empty, is_update=is_update)
+    made = _with_reason(context, made, reason)
     if not dry_run:
         _write(context, made, is_update)
     _show(context, made, wish, is_ok=True)
     return Exit.DONE
+
+
+def _with_reason(context: CliContext, made: Sequence[NewMigration], reason: str | None) -> list[NewMigration]:
+    """Put the reason into the files that need one; on a terminal ask for it."""
+    refused = [one for new in made for one in new.refused]
+    if reason is None and refused and context.is_interactive:
+        reason = ask_reason(refused)
+    elif reason is not None and not refused:
+        raise click.UsageError("--reason: no safety rule refuses anything of what is made; leave it out")
+    elif reason is not None and not reason.strip():
+        raise click.UsageError("--reason is empty; say why it is right, or leave it out")
+    return [with_reason(new, reason.strip()) if reason else new for new in made]
 
 
 def _write(context: CliContext, made: Sequence[NewMigration], is_update: bool) -> None:
@@ -303,7 +322,7 @@ def _show(
             context.out(f"    {line}")
         if wish.is_dry_run:
             context.out(f"\n{new.text}")
-        for line in functions_of(new):
+        for line in [*functions_of(new), *consents_of(new)]:
             context.err(line)
     if not made and not problems:
         context.out("No changes detected")

@@ -8,10 +8,10 @@ import click
 from redis_models.apps import App
 from redis_models.client import SyncClient, run
 from redis_models.errors import MigrationError, SchemaError, UnansweredError
-from redis_models.migrations.automatic import automatic_plan
+from redis_models.migrations.automatic import automatic_chain, automatic_plan
 from redis_models.migrations.bookkeeping import Shelf, State
 from redis_models.migrations.chain import Chain
-from redis_models.migrations.diff import diff
+from redis_models.migrations.diff import Diff, diff
 from redis_models.migrations.inspection import snapshot_of
 from redis_models.migrations.keyspace import index_size
 from redis_models.migrations.legs import Journey, make_journey
@@ -23,7 +23,7 @@ from redis_models.migrations.verifying import unverified
 
 from ..amounts import Amount
 from ..apps import WithSteps, chosen_apps
-from ..consent import finding_document, pending_findings, refuse_automatic, refuse_unsafe
+from ..consent import finding_document, is_consented, pending_findings, unasked_keys
 from ..context import CliContext
 from ..contradictions import refuse_contradictions
 from ..exits import Exit
@@ -154,14 +154,14 @@ def command(
     tasks = sorted((_task(context, client, one, target, is_auto, stragglers) for one in apps), key=_is_staying)
     if check:
         return _check(context, client, tasks, verified)
-    tasks = [replace(task, findings=pending_findings(client, task.journey)) for task in tasks]
+    tasks = [replace(task, findings=pending_findings(client, task.followed, task.journey)) for task in tasks]
     _show(context, client, tasks, only_plan, run_again)
     if only_plan:
         return None
     if dry_run:
         is_ok = rehearse_all(context, [(task.app, task.journey) for task in tasks], limit)
         return Exit.DONE if is_ok else Exit.FAILED
-    _consent(context, tasks, yes, allow_destructive, run_again)
+    tasks = _consented(context, tasks, yes, allow_destructive, run_again)
     limits = Limits(max_latency_ms, batch or context.settings.batch_size, patience_s)
     most_errors = max_errors if on_error == "quarantine" else 0
     run_tasks(context, client, tasks, Options(wait_s, limits, most_errors, run_again, workers))
@@ -176,8 +176,14 @@ def _task(
     chain = context.chains[app.label]
     code = snapshot_of(app.models)
     if is_auto:
+        found = _automatic_diff(app, chain, code, state)
         return Task(
-            app, shelf, _automatic(app, chain, code, state), lambda now: _automatic(app, chain, code, now), False
+            app,
+            shelf,
+            Journey(chain, (automatic_plan(app.label, state, found),)),
+            lambda now: _automatic(app, chain, code, now),
+            False,
+            automatic_chain(app.label, state, found),
         )
     position = chain.head_position if target is None else chain.target(target, len(as_squashed(chain, state.ledger)))
     return Task(
@@ -186,6 +192,7 @@ def _task(
         make_journey(chain, state, position, meets_all=meets_all),
         lambda now: make_journey(chain, now, position, meets_all=meets_all),
         _has_unmade_changes(chain, code),
+        chain,
     )
 
 
@@ -202,6 +209,10 @@ def _has_unmade_changes(chain: Chain, code: Snapshot) -> bool:
 
 
 def _automatic(app: App, chain: Chain, code: Snapshot, state: State) -> Journey:
+    return Journey(chain, (automatic_plan(app.label, state, _automatic_diff(app, chain, code, state)),))
+
+
+def _automatic_diff(app: App, chain: Chain, code: Snapshot, state: State) -> Diff:
     if chain.links:
         raise MigrationError(f"{app.label} has migration files; --auto is for apps without them. Use 'makemigrations'")
     found = diff(state.snapshot or Snapshot(), code)
@@ -213,7 +224,7 @@ def _automatic(app: App, chain: Chain, code: Snapshot, state: State) -> Journey:
         raise UnansweredError(
             [f"{app.label}: {one.summary}; use 'makemigrations', which asks" for one in found.questions]
         )
-    return Journey(chain, (automatic_plan(app.label, state, found),))
+    return found
 
 
 def _check(context: CliContext, client: SyncClient, tasks: list[Task], is_verified: bool) -> int:
@@ -260,15 +271,24 @@ def _show(context: CliContext, client: SyncClient, tasks: list[Task], only_plan:
         context.json({"command": "migrate", "ok": True, "plans": documents})
 
 
-def _consent(context: CliContext, tasks: list[Task], yes: bool, allow_destructive: bool, run_again: bool) -> None:
+def _consented(
+    context: CliContext, tasks: list[Task], yes: bool, allow_destructive: bool, run_again: bool
+) -> list[Task]:
+    """Refuse, or ask, what needs a consent; give the tasks with what none was asked for."""
     for task in tasks:
         for objection in task.journey.objections(run_again=run_again):
             raise objection
     for task in tasks:
-        refuse_unsafe(task.findings, is_allowed=allow_destructive)
-        refuse_automatic(task.journey, is_allowed=allow_destructive)
-    if not context.is_interactive or yes:
-        return
+        is_auto = not task.journey.chain.links
+        is_consented(context, task.findings, is_allowed=allow_destructive, yes=yes, is_auto=is_auto)
+    if context.is_interactive and not yes:
+        _confirm(tasks)
+    if allow_destructive:
+        return tasks
+    return [replace(task, unasked=unasked_keys(task.followed, task.journey, task.findings)) for task in tasks]
+
+
+def _confirm(tasks: list[Task]) -> None:
     if any(task.journey.works for task in tasks):
         click.confirm("Rewrite these records?", abort=True, err=True)
     elif any(task.journey.has_steps for task in tasks):

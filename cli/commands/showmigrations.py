@@ -64,7 +64,7 @@ def _row(chain: Chain, place: int, link: Link, state: State) -> dict[str, object
         "id": link.id,
         "applied_at": None if entry is None else entry.applied_at,
         "records": 0 if entry is None else entry.records,
-        "is_edited": entry is not None and entry.checksum not in (link.checksum, SQUASHED),
+        "is_edited": entry is not None and entry.checksum != SQUASHED and not link.is_unchanged_since(entry.checksum),
         "versions": dict(link.versions),
         **_doing(entry),
     }

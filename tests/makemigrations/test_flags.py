@@ -296,3 +296,53 @@ def test_json_is_one_object_whatever_happens(project: Any) -> None:
     assert [(one["name"], one["versions"], one["destructive"]) for one in written["migrations"]] == [
         ("0002_currency", {"Customer": 2}, False)
     ]
+
+
+_DROPPED = "name: str\n    note: str | None = None"
+
+
+def test_a_reason_is_kept_in_the_file_and_needs_no_other_consent(project: Any, server: Any) -> None:
+    project.settings("shop", url=server.url)
+    assert project.command("migrate") == 0, project.err
+    with server.client() as client:
+        client.hset("customer:c1", mapping={"id": "c1", "name": "Ada", "note": "n"})
+    project.models(project.initial.replace(_DROPPED, "name: str").replace("= 1", "= 2"))
+
+    assert project.run("--dry-run") == 0
+    assert "make it with --reason" in project.err
+    assert project.run("--reason", "nobody reads 'note'; it is in the \"ledger\"") == 0, project.err
+
+    assert 'allow = {"RM101":' in project.text(project.files()[-1])
+    assert "--reason" not in project.err
+    assert project.command("check") == 0, project.out
+    assert project.command("migrate") == 0, project.err
+    with server.client() as client:
+        assert client.hget("customer:c1", "_v") == b"2"
+
+
+def test_a_reason_changes_no_id_and_goes_into_a_file_that_is_written_again(project: Any) -> None:
+    project.models(project.initial.replace(_DROPPED, "name: str").replace("= 1", "= 2"))
+    assert project.run() == 0
+    plain = project.text(project.files()[-1])
+    project.models(project.initial.replace(_DROPPED, "name: str\n    more: int = 0").replace("= 1", "= 2"))
+
+    assert project.run("--update", "--reason", "so") == 0, project.err
+
+    text = project.text(project.files()[-1])
+    assert 'allow = {"RM101": "so"}' in text
+    assert "more" in text
+    assert "allow" not in plain
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [(("--reason", "so"), "leave it out"), (("--reason", " "), "is empty"), (("--reason", "so", "--check"), "--check")],
+)
+def test_a_reason_for_nothing_is_refused(project: Any, arguments: tuple[str, ...], said: str) -> None:
+    fields = "name: str" if said == "is empty" else f"{_DROPPED}\n    more: int = 0"
+    project.models(project.initial.replace(_DROPPED, fields).replace("= 1", "= 2"))
+    before = project.tree()
+
+    assert project.run(*arguments) == 2
+    assert said in project.err
+    assert project.tree() == before

@@ -205,6 +205,8 @@ def test_a_rule_finds_the_bad_one_and_leaves_the_good_one_alone(project: Any, co
 def test_what_needs_a_consent_is_refused_until_the_file_or_the_command_line_gives_it(project: Any, server: Any) -> None:
     project.settings("shop", url=server.url)
     _write(project, *FIXTURES["RM112"][0])
+    with server.client() as client:
+        client.hset("customer:c1", mapping={"id": "c1", "name": "Ada"})
 
     assert project.command("migrate") == 5
     assert "RM112 shop.0002_it: Alter keys of Customer: table 'client'" in project.err
@@ -219,6 +221,8 @@ def test_what_needs_a_consent_is_refused_until_the_file_or_the_command_line_give
 def test_a_consent_of_the_command_line_is_in_the_history(project: Any, server: Any) -> None:
     project.settings("shop", url=server.url)
     _write(project, *FIXTURES["RM112"][0])
+    with server.client() as client:
+        client.hset("customer:c1", mapping={"id": "c1", "name": "Ada"})
 
     assert project.command("migrate", "--allow-destructive") == 0, project.err
     assert project.command("history") == 0

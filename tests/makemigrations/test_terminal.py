@@ -160,7 +160,7 @@ def test_every_kind_of_question_is_asked_and_its_answers_can_be_replayed(
     assert "  1) put 'done' in its place" in project.err
     assert "there is no time zone 'Nowhere/Land'" in project.err
     assert "  4) jitter: every record gets between half of the new one and all of it" in project.err
-    flags = project.err.partition("Answers can be replayed: ")[2].strip()
+    flags = project.err.partition("Answers can be replayed: ")[2].splitlines()[0]
     text = project.out
     type_in()
 
@@ -169,3 +169,15 @@ def test_every_kind_of_question_is_asked_and_its_answers_can_be_replayed(
     assert project.run(*shlex.split(flags)) == 0
     assert project.run("--check") == 0
     assert before.keys() < project.tree().keys()
+
+
+@pytest.mark.parametrize(("typed", "allow"), [(["moved to the CRM"], True), ([""], False), ([], False)])
+def test_a_person_is_asked_why_what_rules_refuse_is_right(
+    project: Any, type_in: Callable[..., None], typed: list[str], allow: bool
+) -> None:
+    project.models(project.initial.replace("    note: str | None = None\n", "").replace("= 1", "= 2"))
+    type_in(*typed)
+
+    assert project.run() == 0, project.err
+    assert "! RM101 Remove field note from Customer" in project.err
+    assert ('allow = {"RM101": "moved to the CRM"}' in project.text(project.files()[-1])) == allow
