@@ -59,7 +59,7 @@ class Shop:
         return self.project.run(*arguments)
 
 
-@pytest.fixture(params=_STEPS.values(), ids=_STEPS)
+@pytest.fixture(params=_STEPS.values(), ids=list(_STEPS))
 def shop(project: Any, request: pytest.FixtureRequest) -> Shop:
     return Shop(project, request.param)
 
