@@ -284,8 +284,11 @@ class _Adopter:
         """Take over the members of the old index, and drop those whose record is gone."""
         left, seen = self.shape.keys.beside("left"), 0
         [total] = run(self.client, send([("SCARD", left)]))
+        start = self.shape.keys.start.encode()
         for members in pages(self.client, ("SSCAN", left), ()):
-            self._take(run(self.client, look(self.shape, "zset", members)))
+            # Whatever else somebody put into the set is not even looked at; it stays there, where it can be seen.
+            own = [one for one in members if one.startswith(start)]
+            self._take(run(self.client, look(self.shape, "zset", own)))
             seen += len(members)
             self._tell(seen, cast(int, total))
 

@@ -18,13 +18,13 @@ from .quarantine import Quarantine, Quarantined
 from .replacing import rewrite_here
 from .rights import commands_of, refuse_missing_rights
 
-__all__ = ["drop_record", "record_of", "retry_records"]
+__all__ = ["drop_record", "is_record", "record_of", "retry_records"]
 
 _DROP: Final = load_script("redis_models.migrations", "drop")
 _AT_ONCE: Final = 1
 _TRIES: Final = 8  # of a record that somebody writes between our read and its end
 _STRAY: Final = (
-    "no model of the migration files has this key any more; delete the record with 'quarantine drop', or move it"
+    "no model of the migration files has such a key; 'quarantine drop' forgets it, and leaves what lies there alone"
 )
 
 
@@ -68,7 +68,7 @@ def retry_records(
 
 def drop_record(
     lease: Lease, namespace: str, chain: Chain, entry: Quarantined, tell: Callable[[Mapping[str, bytes]], None]
-) -> Batches[None]:
+) -> Batches[bool]:
     """Delete a record, its place in the index, and its entry.
 
     Args:
@@ -79,6 +79,10 @@ def drop_record(
         tell: Called with all that the record holds, before it is deleted, so that whoever dies in between lost nothing;
             once more if somebody changed it meanwhile.
 
+    Returns:
+        Whether a record was to be deleted. What an entry names that no model has ever owned is none: anybody can write
+        an entry, with the key of a ledger in it. Only the entry goes.
+
     Raises:
         ConflictError: Others write it all the time; it is left alone.
         LockedError: The lease is somebody else's by now.
@@ -86,8 +90,10 @@ def drop_record(
         WrongKeyTypeError: What lies at the key is no hash; it is left alone.
     """
     quarantine, found = Quarantine(namespace, chain.app), _place_of(chain, entry.key)
-    index = quarantine.key if found is None else found[1].index  # a key of no model is in no index
-    raw = entry.key.encode("utf-8", "surrogateescape")
+    if found is None:
+        yield from quarantine.change(lease.key, lease.epoch, (), [entry.key])
+        return False
+    index, raw = found[1].index, entry.key.encode("utf-8", "surrogateescape")
     for _ in range(_TRIES):
         [is_in] = check((yield [("HEXISTS", quarantine.key, raw)]))
         if not is_in:
@@ -105,7 +111,7 @@ def drop_record(
             raise WrongKeyTypeError(entry.key)
         yield from lease.kept()
         if reply == b"OK":
-            return
+            return True
     raise ConflictError(
         entry.key, "is written by others all the time; nothing was deleted, try again when it is calmer"
     )
@@ -121,6 +127,11 @@ def record_of(key: str) -> Batches[dict[str, bytes]]:
     if isinstance(reply, Exception) and str(reply).startswith("WRONGTYPE"):
         raise WrongKeyTypeError(key)
     return hash_of(check([reply])[0])
+
+
+def is_record(chain: Chain, key: str) -> bool:
+    """Whether a key is, or was once, one of a model of the migration files."""
+    return _place_of(chain, key) is not None
 
 
 def _place_of(chain: Chain, key: str) -> tuple[Lineage, KeySpace] | None:

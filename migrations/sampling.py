@@ -68,7 +68,9 @@ def _drawn(keys: KeySpace, limit: int) -> Batches[tuple[int, Sequence[bytes]]]:
         if isinstance(reply, ResponseError) and str(reply).startswith("WRONGTYPE"):
             return 0, ()
     check([count, members])
-    return cast(int, count), cast("list[bytes]", members)
+    drawn = cast("list[bytes]", members)
+    own = keys.owned_members(drawn)
+    return cast(int, count) - (len(drawn) - len(own)), own
 
 
 def _met(keys: KeySpace, limit: int) -> Batches[tuple[int, Sequence[bytes]]]:

@@ -44,6 +44,7 @@ _PAGE: Final = 1000  # keys that SCAN looks at in one step
 _AT_ONCE: Final = 200  # keys a round trip
 _CHECKED: Final = 100  # entries of an index that one script looks at
 _CHECKPOINT_S: Final = 2.0
+_CURE: Final = "; 'verify --repair-index' takes it out, and leaves what lies there alone"
 _RECORDS, _MEMBERS, _FORMER = 0, 1, 2  # the walks of a model; one more for each place that its records had before
 
 
@@ -285,15 +286,15 @@ def _check_members(job: Verification, subject: Subject, tally: Tally, members: S
     strangers = [one for one in members if not keys.owns(_text(one))]
     for one in strangers:
         _note_or_repaired(
-            job, tally, Verdict(Kind.FOREIGN, _text(one), f"is in {keys.index}, but is no key of its model")
+            job, tally, Verdict(Kind.FOREIGN, _text(one), f"is in {keys.index}, but is no key of its model{_CURE}")
         )
     if strangers and job.is_repairing:
         check((yield [("ZREM", keys.index, *strangers)]))
     own = [one for one in members if keys.owns(_text(one))]
     if own:
-        replies = check((yield [("EXISTS", one) for one in own]))
+        replies = check((yield [("TYPE", one) for one in own]))
         yield from _settle(
-            job, subject, tally, [one for one, is_there in zip(own, replies, strict=True) if not is_there]
+            job, subject, tally, [one for one, kind in zip(own, replies, strict=True) if kind != b"hash"]
         )
 
 
@@ -302,11 +303,12 @@ def _settle(job: Verification, subject: Subject, tally: Tally, suspects: Sequenc
     keys = subject.shape.keys
     # A record that ends leaves its key in the index, which is no harm: reading passes over it, and sweeps it.
     gone = Kind.ENDED if subject.shape.ttl is not None or tally.ending else Kind.DANGLING
-    kinds = {1: Kind.UNINDEXED, 2: gone, 3: Kind.MISPLACED}
+    kinds = {1: Kind.UNINDEXED, 2: gone, 3: Kind.MISPLACED, 4: Kind.FOREIGN}
     reasons = {
         1: f"is not in {keys.index}, so that select does not find it",
         2: f"is in {keys.index}, but there is no such record",
         3: f"is in {keys.index} with another score than 0, so that pages may miss it",
+        4: f"is in {keys.index}, but holds no hash, hence no record{_CURE}",
     }
     for some in _chunks(suspects, _CHECKED):
         command = _INDEX.command([keys.index, *some], ["1" if job.is_repairing else "0"])

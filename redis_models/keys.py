@@ -6,6 +6,7 @@ belongs to one model only, the one whose separator is the last in it, and ``orde
 of ``order``.
 """
 
+from bisect import bisect_left
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
@@ -17,6 +18,7 @@ __all__ = ["INDEX", "KeySpace", "bookkeeping_key", "complaint_about"]
 INDEX: Final = "__index"
 _ESCAPE: Final = "%"
 _OF_ESCAPES: Final = frozenset("%0123456789ABCDEF")
+_BOOKKEEPING: Final = "redis_models:{"  # what every key of ``bookkeeping_key`` begins with
 
 
 @dataclass(frozen=True)
@@ -70,8 +72,9 @@ class KeySpace:
         """Whether ``key`` is the key of a record of this model: not its index, not that of a longer prefix."""
         if not key.startswith(self.start) or len(key) == len(self.start):
             return False
-        rest = key[len(self.start) :]
-        return rest != INDEX and not _reaches_out(rest, self.separator.lower())
+        if key == self.index or (self._may_meet_bookkeeping and key.startswith(_BOOKKEEPING)):
+            return False
+        return not _reaches_out(key[len(self.start) :], self._lowered)
 
     def owned(self, keys: Iterable[bytes]) -> list[bytes]:
         """Give those of some keys that ``owns`` accepts, each once.
@@ -83,12 +86,41 @@ class KeySpace:
         found, start, separator = dict.fromkeys(keys), self.start.encode(), self._lowered.encode()
         found.pop(start, None)
         found.pop(self.index.encode(), None)
-        if len(separator) > 1:
+        if len(separator) > 1 or self._may_meet_bookkeeping:
             return [key for key in found if self.owns(key.decode("utf-8", "surrogateescape"))]
         if b"".join(found).count(separator) == len(found) * start.count(separator):
             return list(found)
         size = len(start)
         return [key for key in found if key.find(separator, size) < 0]
+
+    def owned_members(self, members: Iterable[bytes]) -> list[bytes]:
+        """Do what ``owned`` does for members of an index, which can be anything."""
+        start = self.start.encode()
+        return self.owned(one for one in members if one.startswith(start))
+
+    def are_next(self, members: list[bytes], after: bytes | None) -> bool:
+        """Whether members of an index are all the model's, in lexicographic order, and behind ``after``.
+
+        Anybody can put anything into an index, with any score, so neither is believed. Where nobody did, a page is
+        looked at as a whole: the first and the last tell how all between them begin.
+        """
+        if not members:
+            return True
+        start, mark, times, index = self._fast
+        first, last = members[0], members[-1]
+        if not (first.startswith(start) and last.startswith(start)) or sorted(members) != members:
+            return False
+        if (after is not None and first <= after) or first == start:
+            return False
+        if b"".join(members).count(mark) != len(members) * times or self._may_meet_bookkeeping:
+            return len(self.owned(members)) == len(members)
+        place = bisect_left(members, index)
+        return place == len(members) or members[place] != index
+
+    @cached_property
+    def before(self) -> bytes:
+        """The end of what the index can have before the model's own keys, as ZLEXCOUNT takes it."""
+        return b"(" + self.start.encode()
 
     def shared_with(self, other: "KeySpace") -> str | None:
         """Give the beginning of the keys that could be records of either, or None: whose they are cannot be told.
@@ -109,6 +141,20 @@ class KeySpace:
     def _lowered(self) -> str:
         return self.separator.lower()
 
+    @cached_property
+    def _fast(self) -> tuple[bytes, bytes, int, bytes]:
+        """The start, the separator's last character, how often the start has it, and the index: a key that has it no
+        more often ends no separator behind its start."""
+        start, mark = self.start.encode(), self._lowered[-1].encode()
+        return start, mark, start.count(mark), self.index.encode()
+
+    @cached_property
+    def _may_meet_bookkeeping(self) -> bool:
+        """Whether what the migrations keep could pass for records: of a table that is called as they are."""
+        return self.start.startswith(_BOOKKEEPING) or (
+            _BOOKKEEPING.startswith(self.start) and not _reaches_out(_BOOKKEEPING[len(self.start) :], self._lowered)
+        )
+
     def _escape(self, pk: str) -> str:
         separator = self._lowered
         if _ESCAPE not in pk and not _reaches_out(pk, separator):
@@ -118,7 +164,7 @@ class KeySpace:
         return pk.replace(_ESCAPE, _quote(_ESCAPE)).replace(char, _quote(char))
 
 
-def complaint_about(separator: str, table: str) -> str | None:
+def complaint_about(separator: str, table: str, prefix: str = "") -> str | None:
     """Say why keys of ``table`` cannot be kept apart from all others by ``separator``; None where they can."""
     separator = separator.lower()
     if all(char in _OF_ESCAPES for char in separator):
@@ -127,6 +173,8 @@ def complaint_about(separator: str, table: str) -> str | None:
         return f"separator {separator!r} is part of {INDEX!r}, the name of the index; use ':' or another sign"
     if not separator.strip("_") and table.endswith("_"):
         return f"table {table!r} ends as its separator {separator!r} begins; rename one of them"
+    if KeySpace(prefix, separator, table)._may_meet_bookkeeping:
+        return f"table {table!r} has the keys {_BOOKKEEPING}...}}, which the migrations use; give it another prefix"
     return None
 
 
@@ -146,4 +194,4 @@ def bookkeeping_key(namespace: str, name: str) -> str:
         namespace: ``NAMESPACE`` of the settings module.
         name: ``lease``, ``ledger:{app}``, ``journal:{app}``, ``snapshot:{app}``.
     """
-    return f"redis_models:{{{namespace}}}:{name}"
+    return f"{_BOOKKEEPING}{namespace}}}:{name}"

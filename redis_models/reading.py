@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Final, TypeVar, cast
 
 from redis.exceptions import NoPermissionError, ResponseError
 
-from .batches import Batches, Command, Reply, call, check, hash_of, load_script, refused, send
+from .batches import Batches, Command, Reply, call, check, hash_of, load_script, refused
 from .errors import (
     ConflictError,
     DataError,
@@ -32,9 +32,11 @@ __all__ = [
     "exists",
     "fetch",
     "index_after",
+    "keys_from",
     "loaded",
     "members",
     "no_index",
+    "own_keys",
     "read",
     "settled",
     "sweep",
@@ -157,6 +159,9 @@ def ttl(shape: Shape[M], key: str) -> Batches[float | None]:
 def count(shape: Shape[M]) -> Batches[int]:
     """Count the records that exist now; members of the index whose record is gone are swept.
 
+    A record is what the index names, lies under a key of the model, and is a hash; all else that somebody put into the
+    index is passed over, and stays for ``verify``, which names it.
+
     Cost:
         Two round trips for every 1,000 records.
     """
@@ -170,14 +175,50 @@ def count(shape: Shape[M]) -> Batches[int]:
 
 
 def index_after(shape: Shape[M], after: str | None, limit: int) -> Batches[list[str]]:
-    """Give the next ``limit`` record keys of the index after ``after``, or the first: stable while others write."""
+    """Give the next ``limit`` record keys of the index after ``after``, or the first: stable while others write.
+
+    Only keys that the model owns, whatever else somebody put into its index; fewer than ``limit`` at the end only.
+    """
     [reply] = yield [asking_index(shape, after, limit)]
-    return members(shape, reply)
+    return (yield from own_keys(shape, reply, after, limit))
 
 
 def asking_index(shape: Shape[M], after: str | None, limit: int) -> Command:
     """Give what asks for the next keys of the index."""
     return ("ZRANGEBYLEX", shape.keys.index, "-" if after is None else f"({after}", "+", "LIMIT", 0, limit)
+
+
+def own_keys(shape: Shape[M], reply: Reply, after: str | None, limit: int) -> Batches[list[str]]:
+    """Give the keys of ``index_after`` out of the reply to ``asking_index``.
+
+    Cost:
+        Nothing, as long as all members are the model's; else two round trips, and one for each 1,000 members of others.
+    """
+    found = members(shape, reply)
+    last = None if after is None else after.encode("utf-8", "surrogateescape")
+    # Members with other scores than 0 can make a range by name end too early.
+    if shape.keys.are_next(found, last) and (found or last is None):
+        return [raw.decode("utf-8", "surrogateescape") for raw in found]
+    if last is None:
+        return (yield from keys_from(shape, 0, limit))
+    [place] = check((yield [("ZRANK", shape.keys.index, last)]))
+    if place is not None:
+        return (yield from keys_from(shape, cast(int, place) + 1, limit))
+    return (yield from keys_from(shape, 0, limit, last))
+
+
+def keys_from(shape: Shape[M], place: int, limit: int, after: bytes | None = None) -> Batches[list[str]]:
+    """Give the next ``limit`` record keys of the index from a position on, and only those behind ``after``."""
+    own: list[bytes] = []
+    count = limit
+    while len(own) < limit:
+        [reply] = yield [("ZRANGE", shape.keys.index, place, place + count - 1)]
+        found = members(shape, reply)
+        own += [one for one in shape.keys.owned_members(found) if after is None or one > after]
+        if len(found) < count:
+            break
+        place, count = place + count, SWEPT
+    return [raw.decode("utf-8", "surrogateescape") for raw in own[:limit]]
 
 
 def loaded(shape: Shape[M], key: str, record: Found) -> M:
@@ -282,12 +323,13 @@ def sweep(shape: Shape[M], keys: Sequence[str]) -> Batches[int]:
     """Take members out of the index whose record is gone; give how many of ``keys`` are alive."""
     replies = yield from call(_SWEEP, [_SWEEP.command([shape.keys.index, *keys], ())])
     if isinstance(replies[0], NoPermissionError):  # who may only read may read all the same
-        return (yield from send([("EXISTS", key) for key in keys])).count(1)
+        sizes = yield [("HLEN", key) for key in keys]
+        return sum(type(size) is int and size > 0 for size in sizes)
     return cast(int, check(replies)[0])
 
 
-def members(shape: Shape[M], reply: Reply) -> list[str]:
-    """Give the keys that an index answers, or raise what it refuses."""
+def members(shape: Shape[M], reply: Reply) -> list[bytes]:
+    """Give what an index answers, or raise what it refuses."""
     if isinstance(reply, ResponseError):
         raise no_index(shape) if str(reply).startswith("WRONGTYPE") else refused(reply)
-    return [raw.decode("utf-8", "surrogateescape") for raw in cast("list[bytes]", reply)]
+    return cast("list[bytes]", reply)

@@ -6,9 +6,22 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar, cast
 
 from . import partial
-from .batches import Ahead, Batches, send
+from .batches import Ahead, Batches, check, send
 from .errors import DataError
-from .reading import READ_CHUNK, SWEPT, Found, asking, asking_index, index_after, loaded, members, settled, sweep
+from .reading import (
+    READ_CHUNK,
+    SWEPT,
+    Found,
+    asking,
+    asking_index,
+    index_after,
+    keys_from,
+    loaded,
+    members,
+    own_keys,
+    settled,
+    sweep,
+)
 from .shape import RESERVED, Shape
 from .store import Upgrader
 
@@ -123,7 +136,7 @@ def _gather(
             # Where some are gone more are; a page of one must not meet thousands of them one by one.
             yield from sweep(shape, (yield from index_after(shape, page[-1], SWEPT)))
         if more and more == size and selection.keys is None:
-            page = members(shape, replies[-1])
+            page = yield from own_keys(shape, replies[-1], page[-1], more)
         else:
             page = yield from _page(shape, selection, passed, page[-1], size)
     make_all(*former)
@@ -151,8 +164,15 @@ def _page(shape: Shape[M], selection: Selection, passed: int, last: str | None, 
     if last is not None:
         # By name, not by position: positions move while others insert and delete.
         return (yield from index_after(shape, last, size))
-    [reply] = yield [("ZRANGE", shape.keys.index, passed, passed + size - 1)]
-    return members(shape, reply)
+    if not passed:
+        return (yield from index_after(shape, None, size))
+    # By position, and only once: a range by name takes as many steps as it leaves out.
+    index, before = shape.keys.index, shape.keys.before
+    foreign, reply = yield [("ZLEXCOUNT", index, "-", before), ("ZRANGE", index, passed, passed + size - 1)]
+    found = members(shape, reply)
+    if not foreign and shape.keys.are_next(found, None):
+        return [raw.decode("utf-8", "surrogateescape") for raw in found]
+    return (yield from keys_from(shape, passed + cast(int, check([foreign])[0]), size))
 
 
 def _values(shape: Shape[M], columns: Sequence[str], key: str, record: Found) -> dict[str, object]:

@@ -307,7 +307,7 @@ def compile_shape(model: type[M], options: Options) -> Shape[M]:
     """
     if options.primary_key is None or options.primary_key not in model.model_fields:
         raise ModelDeclarationError(model.__name__, _no_primary_key(options.primary_key, tuple(model.model_fields)))
-    complaint = complaint_about(options.separator, options.table)
+    complaint = complaint_about(options.separator, options.table, options.prefix)
     if complaint is not None:
         raise ModelDeclarationError(model.__name__, complaint)
     hooks = _hooks_of(model)

@@ -147,8 +147,13 @@ def increment(shape: Shape[M], upgrader: Upgrader | None, key: str, name: str, b
     return int(cast(bytes, total)) if counter.is_int else float(cast(bytes, total))
 
 
-def delete(shape: Shape[M], keys: Sequence[str]) -> Batches[tuple[int, int]]:
+def delete(shape: Shape[M], keys: Sequence[str], *, only_hashes: bool = False) -> Batches[tuple[int, int]]:
     """Delete records, of whatever version.
+
+    Args:
+        shape: The model.
+        keys: Where they lie.
+        only_hashes: Pass over what is no hash, hence no record.
 
     Returns:
         How many records existed, and how many members the index lost.
@@ -163,7 +168,7 @@ def delete(shape: Shape[M], keys: Sequence[str]) -> Batches[tuple[int, int]]:
     records = members = 0
     for start in range(0, len(chunks), _SCRIPTS_A_BATCH):
         some = chunks[start : start + _SCRIPTS_A_BATCH]
-        commands = [_DELETE.command([shape.keys.index, *chunk], ()) for chunk in some]
+        commands = [_DELETE.command([shape.keys.index, *chunk], ("1" if only_hashes else "",)) for chunk in some]
         for chunk, reply in zip(some, check((yield from call(_DELETE, commands))), strict=True):
             if error := _refusal(shape, chunk, reply):
                 raise error
@@ -173,15 +178,20 @@ def delete(shape: Shape[M], keys: Sequence[str]) -> Batches[tuple[int, int]]:
 
 
 def delete_all(shape: Shape[M]) -> Batches[int]:
-    """Delete every record of the index, in bounded steps; give how many existed."""
-    total = 0
+    """Delete every record of the index, in bounded steps; give how many existed.
+
+    What somebody put into the index that is no record of the model's stays, there and where it lies.
+    """
+    total, after = 0, None
     while True:
-        # From the start each time: what was there is gone, and what is inserted meanwhile is met too.
-        page = yield from index_after(shape, None, WRITE_CHUNK * _SCRIPTS_A_BATCH)
+        # From the start as long as nothing stays: what is inserted meanwhile is met too.
+        page = yield from index_after(shape, after, WRITE_CHUNK * _SCRIPTS_A_BATCH)
         if not page:
             return total
-        records, _ = yield from delete(shape, page)
+        records, members = yield from delete(shape, page, only_hashes=True)
         total += records
+        if members < len(page):
+            after = page[-1]
 
 
 def expire(shape: Shape[M], key: str, life: LifeArgument) -> Batches[None]:

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict
 from functools import partial
 
@@ -12,7 +13,7 @@ from redis_models.client import SyncClient, run
 from redis_models.errors import MigrationError, WrongKeyTypeError
 from redis_models.migrations.lease import hold_lease
 from redis_models.migrations.quarantine import Quarantine, Quarantined
-from redis_models.migrations.retrying import drop_record, record_of, retry_records
+from redis_models.migrations.retrying import drop_record, is_record, record_of, retry_records
 
 from ..amounts import Amount
 from ..apps import chosen_apps
@@ -52,10 +53,13 @@ def show_command(context: CliContext, key: str) -> None:
     app, entry = _entry(context, key)
     context.out(f"{app.label}: {entry.key}: {entry.reason}")
     context.out(f"  {entry.model}, on its way to version {entry.target}; last tried {entry.at}")
-    try:
+    record: dict[str, bytes] | None = None
+    if not is_record(context.chains[app.label], entry.key):
+        context.out("  No model owns this key; 'quarantine drop' forgets it, and leaves what lies there alone.")
+        _json(context, "show", [{"app": app.label, **asdict(entry), "fields": None}])
+        return
+    with suppress(WrongKeyTypeError):
         record = run(context.client, record_of(entry.key))
-    except WrongKeyTypeError:
-        record = None
     if record is None:
         context.out("  It is no hash.")
     elif not record:
@@ -114,7 +118,9 @@ def drop_command(context: CliContext, keys: Sequence[str], yes: bool, wait_s: fl
         chain = context.chains[app.label]
         with hold_lease(client, settings.namespace, life_s=settings.lease_seconds, wait_s=wait_s) as lease:
             for entry in entries:
-                run(client, drop_record(lease, settings.namespace, chain, entry, partial(tell, app, entry.key)))
+                dropping = drop_record(lease, settings.namespace, chain, entry, partial(tell, app, entry.key))
+                if not run(client, dropping):
+                    context.err(f"{entry.key}: forgotten; no model owns this key, so what lies there stays as it is")
     _json(context, "drop", list(documents.values()))
 
 

@@ -1,5 +1,5 @@
 -- Delete a record that is in quarantine, and forget it, if it holds nothing that the caller has not seen.
--- KEYS    1 the lease; 2 the quarantine; 3 the record; 4 the index that has it, or the quarantine where none has
+-- KEYS    1 the lease; 2 the quarantine; 3 the record; 4 the index that has it
 -- ARGV    1 epoch of the caller's lease; then field, value, ... of all that the caller saw; nothing if it was gone
 -- returns 'FENCED', 'TYPE' if it is no hash, 'CHANGED' if it holds something else; it stays then. Else 'OK', also where
 --         it is gone, so that the call may be sent again
@@ -12,6 +12,6 @@ for at = 1, #held, 2 do
   if seen[held[at]] ~= held[at + 1] then return 'CHANGED' end
 end
 redis.call('DEL', KEYS[3])
-if KEYS[4] ~= KEYS[2] then redis.pcall('ZREM', KEYS[4], KEYS[3]) end
+redis.pcall('ZREM', KEYS[4], KEYS[3])
 redis.call('HDEL', KEYS[2], KEYS[3])
 return 'OK'

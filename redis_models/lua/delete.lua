@@ -1,15 +1,22 @@
 -- Delete records of one model, and their members of its index.
--- KEYS    1 index; 2.. records (at most 100)
+-- KEYS    1 index; 2.. records (at most 100), all under keys that the model owns
+-- ARGV    1 '1' to pass over what is no hash, '' to refuse it
 -- returns {records that existed, members that were removed}
 --         or, nothing deleted, {'REFUSED', reason, place of a record from 1, ''}; reason: INDEX, TYPE
 if type(redis.pcall('ZCARD', KEYS[1])) == 'table' then return {'REFUSED', 'INDEX', 0, ''} end
+local strange = {}
 for i = 2, #KEYS do
   -- What is no hash is nobody's record here.
-  if type(redis.pcall('HLEN', KEYS[i])) == 'table' then return {'REFUSED', 'TYPE', i - 1, ''} end
+  if type(redis.pcall('HLEN', KEYS[i])) == 'table' then
+    if ARGV[1] ~= '1' then return {'REFUSED', 'TYPE', i - 1, ''} end
+    strange[i] = true
+  end
 end
 local records, members = 0, 0
 for i = 2, #KEYS do
-  records = records + redis.call('UNLINK', KEYS[i])
-  members = members + redis.call('ZREM', KEYS[1], KEYS[i])
+  if not strange[i] then
+    records = records + redis.call('UNLINK', KEYS[i])
+    members = members + redis.call('ZREM', KEYS[1], KEYS[i])
+  end
 end
 return {records, members}

@@ -1,9 +1,12 @@
 -- Take members out of an index whose records are gone: expired, or deleted by somebody who does not know of the index.
--- KEYS    1 index; 2.. records (at most 1000)
--- returns how many of the records exist
+-- KEYS    1 index; 2.. records (at most 1000), all under keys that the model owns
+-- returns how many of the records exist; what is no hash is none, and stays in the index: verify names it
 local alive = 0
 for i = 2, #KEYS do
-  if redis.call('EXISTS', KEYS[i]) == 1 then
+  local fields = redis.pcall('HLEN', KEYS[i])
+  if type(fields) == 'table' then
+    -- Of another type.
+  elseif fields > 0 then
     alive = alive + 1
   else
     -- Reading must work where nothing can be written, as on a replica.

@@ -308,3 +308,25 @@ def test_a_verification_goes_on_after_a_restart_with_the_models_that_were_not_do
     assert verified.command("verify", "--resume") == 0, verified.err
     assert "shop.Other: 1 record read" in verified.out
     assert verified.command("migrate", "--check", "--verified") == 0, verified.out
+
+
+def test_what_others_put_into_an_index_is_named_and_taken_out_on_repair_and_lies_where_it_lay(
+    verified: Any, server: Any
+) -> None:
+    ledger = "redis_models:{default}:ledger:shop"
+    foreign = {"customer:__index", "customer:", "customer:a:b", "customers:1", "customer:text", ledger, "nothing"}
+    with server.client() as client:
+        client.hset("customer:a:b", "id", "a:b")
+        client.set("customer:text", "x")
+        client.zadd("customer:__index", dict.fromkeys(foreign, 0))
+        kept = {key: client.dump(key) for key in ("customer:a:b", "customer:text", ledger)}
+
+        found = found_of(verified)
+        assert found["problems"] == {"foreign": len(foreign), "type": 1}
+        named = {one["key"]: one["reason"] for one in found["shown"] if one["kind"] == "foreign"}
+        assert all("'verify --repair-index' takes it out" in reason for reason in named.values())
+        found_of(verified, "--repair-index")  # the text is still under a record's key
+
+        assert found_of(verified)["problems"] == {"type": 1}
+        assert client.zcard("customer:__index") == 100
+        assert {key: client.dump(key) for key in kept} == kept

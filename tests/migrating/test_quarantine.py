@@ -360,3 +360,28 @@ def test_killed_between_a_retry_and_its_note_nothing_is_done_twice(shop: Shop) -
     assert retried["reason"] == ""
     assert shop.dump()[b"customer:8"] == held
     assert "customer:8" not in shop.held()
+
+
+def test_an_entry_that_names_what_no_model_owns_leads_to_nothing_but_its_own_end(shop: Shop) -> None:
+    ledger, quarantine = b"redis_models:{default}:ledger:shop", b"redis_models:{default}:quarantine:shop"
+    entry = {"label": "l", "model": "Customer", "target": 4, "reason": "said so", "at": "now"}
+    foreign = [ledger.decode(), "other:1", "customer:a:b", "customer:__index", "nothing"]
+    with shop.project.server.client() as client:
+        for key in ("other:1", "customer:a:b"):
+            client.hset(key, mapping={"id": "1", "secret": "xyzzy"})
+        for key in foreign:
+            client.hset(quarantine, key, json.dumps({"key": key, **entry}))
+        before = {key: client.dump(key) for key in client.keys("*") if key != quarantine}
+
+        for key in foreign:
+            shown = shop.quarantine("show", key)
+            assert "No model owns this key" in shown.out
+            assert "xyzzy" not in shown.out + shown.err
+        told = shop.quarantine("retry")
+        assert told.out.count("no model of the migration files has such a key") == len(foreign)
+        dropped = shop.quarantine("drop", *foreign, "--yes")
+
+        assert dropped.code == 0
+        assert dropped.err.count("no model owns this key, so what lies there stays as it is") == len(foreign)
+        assert {key: client.dump(key) for key in before} == before
+        assert client.exists(quarantine) == 0
