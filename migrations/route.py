@@ -16,6 +16,7 @@ from .draft import Draft
 from .operations import Operation
 from .schema import Snapshot
 from .steps import Aside, Expire, Step
+from .widen import Widen
 
 __all__ = ["Route", "Stage", "stage_of"]
 
@@ -45,12 +46,14 @@ class Stage:
 
     Attributes:
         older, newer: Versions on both sides.
-        steps: In the order of the migration's operations.
+        steps: In the order of the migration's operations; what they keep aside is named after their places.
+        widenings: Those that keep nothing aside, hence have no place: each with the number of steps before it.
     """
 
     older: int
     newer: int
     steps: tuple[Step, ...]
+    widenings: tuple[tuple[int, Widen], ...] = ()
 
     @cached_property
     def is_static(self) -> bool:
@@ -108,11 +111,15 @@ class Stage:
             kept.setdefault(entry.step, {})[entry.name] = None if entry.was_absent else raw
             if not entry.was_absent:
                 lives[entry.step, entry.name] = entry.stored_as
-        for place in range(len(self.steps) - 1, -1, -1):
-            step = self.steps[place]
-            step.backward(draft, kept.get(place, _NOTHING))
-            if step.displaces is not None and (place, step.displaces) in lives:
-                draft.moved[step.displaces] = lives[place, step.displaces]
+        widenings = list(self.widenings)
+        for place in range(len(self.steps), -1, -1):
+            if place < len(self.steps):
+                step = self.steps[place]
+                step.backward(draft, kept.get(place, _NOTHING))
+                if step.displaces is not None and (place, step.displaces) in lives:
+                    draft.moved[step.displaces] = lives[place, step.displaces]
+            while widenings and widenings[-1][0] == place:
+                widenings.pop()[1].backward(draft, _NOTHING)
         if STAMP in kept.get(len(self.steps), {}):
             draft.remove(STAMP)
         else:
@@ -179,7 +186,10 @@ class Route:
         way = self._ways.get((version, target))
         if way is None:
             stages = self.stages_between(version, target)
-            names = frozenset((STAMP,)).union(*(step.names for stage in stages for step in stage.steps))
+            steps: list[Step] = [step for stage in stages for step in stage.steps]
+            if version > target:  # forwards nobody looks at these
+                steps += [step for stage in stages for _, step in stage.widenings]
+            names = frozenset((STAMP,)).union(*(step.names for step in steps))
             way = self._ways[version, target] = (stages if version < target else stages[::-1], names)
         return way
 
@@ -234,10 +244,15 @@ def stage_of(model: str, before: Snapshot, operations: Sequence[Operation], newe
         SchemaError: An operation does not fit the state it meets.
     """
     steps: list[Step] = []
+    widenings: list[tuple[int, Widen]] = []
     state, name = before, model
     for operation in operations:
         after, new_name = operation.apply(state), operation.name_after(name)
         if operation.model == name and name in state.by_name and new_name in after.by_name:
-            steps.extend(operation.steps(state.model(name), after.model(new_name)))
+            for step in operation.steps(state.model(name), after.model(new_name)):
+                if isinstance(step, Widen):
+                    widenings.append((len(steps), step))
+                else:
+                    steps.append(step)
         state, name = after, new_name
-    return Stage(before.model(model).version, newer, tuple(steps))
+    return Stage(before.model(model).version, newer, tuple(steps), tuple(widenings))

@@ -120,6 +120,13 @@ _ALL: Final = (
         "Look at them with 'explain', give convert= a function that takes all of them, or mend the records first.",
     ),
     Rule(
+        "RM105",
+        Level.WARN,
+        "Values that only the newer type holds stop the way back.",
+        "The type is widened, and back= does not say what becomes of them.",
+        "Give back= a function that makes a value of the older type of them, now or when the way back stops.",
+    ),
+    Rule(
         "RM106",
         Level.REFUSE,
         "Each attempt at a record would give another value.",
@@ -254,6 +261,8 @@ def _hides(operation: Operation, state: Snapshot) -> Iterator[tuple[str, str]]:
 
 
 def _converts(operation: Operation, state: Snapshot) -> Iterator[tuple[str, str]]:
+    if isinstance(operation, AlterField) and operation.is_narrowed_back and operation.back is None:
+        yield "RM105", operation.describe()
     if isinstance(operation, AlterField) and not _keeps(operation):
         is_own = operation.convert is not None and not isinstance(operation.convert, Converter)
         if operation.convert is None and not (_is_filled(operation) and _is_lossless(*map(str, _trees(operation)))):

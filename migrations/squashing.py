@@ -187,7 +187,7 @@ def _is_same_for(
 
 
 def _numbered(stage: Stage, number: int) -> Stage:
-    return Stage(number, number + 1, stage.steps)
+    return Stage(number, number + 1, stage.steps, stage.widenings)
 
 
 def _outcome(route: Route, record: Mapping[str, bytes], declared: set[str]) -> object:

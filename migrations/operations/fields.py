@@ -2,10 +2,12 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Final, cast
 
 from redis_models.errors import SchemaError
 
+from ..compatibility import is_proven, is_readable
 from ..conversion import keeps_bytes
 from ..converters import Converter
 from ..draft import Draft
@@ -16,10 +18,11 @@ from ..steps import Convert, Drop, Fill, Move, Put, Step
 from ..typeedit import with_key, with_renamed_key, with_retyped_key, without_key
 from ..typetree import NONE, choice_of, parse_key
 from ..views import OldObject, OldRecord, old_record_of
+from ..widen import Widen
 from .base import Operation, Risk
-from .nested import AddKey, RenameKey, alter_key, patch, remove_key
+from .nested import AddKey, RenameKey, alter_key, patch, remove_key, widen_key, widened
 from .relocation import relocated, relocation
-from .values import Function, called, converted, decoded, encoded, literal, stored
+from .values import Function, called, converted, decoded, encoded, literal, narrowed, stored
 
 __all__ = ["AddField", "AlterField", "RemoveField", "RenameField"]
 
@@ -190,7 +193,9 @@ class AlterField(Operation):
         new: Canonical text of the type afterwards, likewise.
         convert: Pure function from a value of the old type to one of the new, or a converter (``MapValues``,
             ``FillNone``, ``AttachTimezone``); without it pydantic's lax conversion.
-        back: Likewise from new to old; needed only for values that were changed after the migration.
+        back: Likewise from new to old; needed only for values that were changed after the migration. Where the new
+            type reads all that the old one stored, no byte changes forwards; backwards, values that the old type does
+            not read as the same go through it, and stop the run without it.
     """
 
     name: str
@@ -214,11 +219,11 @@ class AlterField(Operation):
     def steps(self, before: ModelSchema, after: ModelSchema) -> Sequence[Step]:
         if is_path(self.name):
             return self._steps_of_key(before, after)
-        if self.convert is None and keeps_bytes(self.old, self.new):
-            return []
         old, new = before.field(self.name), after.field(self.name)
-        forward = _conversion(self.name, old, new, self.convert)
-        backward = _conversion(self.name, new, old, self._way_back)
+        if self.is_widening:
+            return _widened(old, new, self.back)
+        forward = _conversion(self.name, old, new, self.convert, "convert")
+        backward = _conversion(self.name, new, old, self._way_back, "back")
         codec = old.codec
 
         def is_same(one: bytes, other: bytes) -> bool:
@@ -231,12 +236,30 @@ class AlterField(Operation):
 
     def _steps_of_key(self, before: ModelSchema, after: ModelSchema) -> Sequence[Step]:
         name, keys = split_path(self.name)
-        one, other = parse_key(keys[-1], self.old).tree, parse_key(keys[-1], self.new).tree
-        if self.convert is None and other in (one, choice_of([one, NONE])):
-            return []
         type = before.field(name).type
+        if self.is_widening:
+            if not self.is_narrowed_back:
+                return []
+            key = widen_key(type, self.name, keys, self.old, self.new, self.back)
+            return [widened(before.field(name), after.field(name), keys, key)]
         edit = alter_key(type, self.name, keys, self.old, self.new, self.convert, self._way_back)
         return [patch(before.field(name), after.field(name), keys, edit)]
+
+    @property
+    def is_widening(self) -> bool:
+        """Whether every stored value stays as it is, because the new type reads it alike."""
+        if self.convert is not None:
+            return False
+        if not is_path(self.name):
+            return keeps_bytes(self.old, self.new)
+        one, other = parse_key(self.name, self.old).tree, parse_key(self.name, self.new).tree
+        return other in (one, choice_of([one, NONE]))
+
+    @property
+    def is_narrowed_back(self) -> bool:
+        """Whether the way back must look at each value, because only the new type may read it."""
+        one, other = (str(parse_key(self.name, text).tree) for text in (self.old, self.new))
+        return self.is_widening and not keeps_bytes(other, one)
 
     @property
     def _way_back(self) -> Callable[..., object] | None:
@@ -248,7 +271,12 @@ class AlterField(Operation):
         return f"Alter field {self.name} on {self.model} from {_short(self.old)} to {_short(self.new)}"
 
     def way_back(self) -> str:
-        how = "by pydantic's conversion" if self.back is None else "by back="
+        if self.is_widening and not self.is_narrowed_back:
+            return "values stay as they are"
+        if self.is_widening:
+            others = "stop the run, for want of back=" if self.back is None else "are converted by back="
+            return f"values stay where {_short(self.old)} reads them as the same; others {others}"
+        how = "by pydantic's conversion, or stop the run" if self.back is None else "by back="
         how = f"by {self.convert!r} the other way" if self.back is None and self._way_back is not None else how
         return f"values as they were before come back byte for byte; those changed since are converted {how}"
 
@@ -257,13 +285,27 @@ class AlterField(Operation):
         return Risk.CONVERTS
 
 
+def _widened(old: FieldSchema, new: FieldSchema, back: Function | None) -> Sequence[Step]:
+    """Give the step of a field whose type accepts more; none where the old one reads all of it as well."""
+    if keeps_bytes(new.type, old.type):
+        return []
+
+    def narrow(raw: bytes) -> bytes:
+        if is_readable(old, new, raw):
+            return raw
+        value = narrowed(new, decoded(new, raw), old, back, raw)
+        return stored(old.codec, old.name, old.type, value)
+
+    return [Widen(new.name, partial(is_proven, old.type, new.type), narrow)]
+
+
 def _conversion(
-    name: str, old: FieldSchema, new: FieldSchema, function: Callable[..., object] | None
+    name: str, old: FieldSchema, new: FieldSchema, function: Callable[..., object] | None, option: str
 ) -> Callable[[bytes], bytes]:
     """Give what turns the bytes of one type into those of another."""
 
     def convert(raw: bytes) -> bytes:
-        result = converted(old, decoded(old, raw), new, function, raw)
+        result = converted(old, decoded(old, raw), new, function, raw, option=option)
         return stored(new.codec, name, new.type, result)
 
     return convert

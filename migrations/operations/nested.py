@@ -9,17 +9,31 @@ from functools import lru_cache
 
 from redis_models.errors import RecordError
 
+from ..compatibility import is_readable
 from ..converters import FillNone
-from ..paths import Document, Edit, changed, changed_back, plain
+from ..enumerable import may_be_none
+from ..paths import ABSENT, Document, Edit, changed, changed_back, plain
 from ..schema import FieldSchema, Literal
 from ..steps import Patch
 from ..typeedit import objects_at
 from ..typelabels import numbered
 from ..typetree import NONE, Choice, Key, parse, parse_key
 from ..views import OldObject
-from .values import Function, called, codec_of, converted, decoded, literal, stored, validated
+from ..widen import Widen
+from .values import Function, called, codec_of, converted, decoded, literal, narrowed, stored, validated
 
-__all__ = ["AddKey", "AlterKey", "RemoveKey", "RenameKey", "alter_key", "patch", "remove_key"]
+__all__ = [
+    "AddKey",
+    "AlterKey",
+    "RemoveKey",
+    "RenameKey",
+    "WidenKey",
+    "alter_key",
+    "patch",
+    "remove_key",
+    "widen_key",
+    "widened",
+]
 
 
 @dataclass(frozen=True)
@@ -119,7 +133,7 @@ class AlterKey(Edit):
         if _canonical(type) not in self.there:
             return
         if self.name in document:
-            document[self.name] = self._convert(document[self.name], self.old, self.new, self.convert)
+            document[self.name] = self._convert(document[self.name], self.old, self.new, self.convert, "convert")
         elif self.is_filled:
             document[self.name] = self._filled()
 
@@ -138,17 +152,51 @@ class AlterKey(Edit):
         elif before is not None and self.name in before and self._becomes(before[self.name], now):
             document[self.name] = before[self.name]
         else:
-            document[self.name] = self._convert(now, self.new, self.old, self.back)
+            document[self.name] = self._convert(now, self.new, self.old, self.back, "back")
 
-    def _convert(self, value: object, one: FieldSchema, other: FieldSchema, function: Function | None) -> object:
+    def _convert(
+        self, value: object, one: FieldSchema, other: FieldSchema, function: Function | None, option: str
+    ) -> object:
         typed = one.codec.validate(value)
-        return plain(validated(other.codec, other.name, other.type, converted(one, typed, other, function)))
+        result = converted(one, typed, other, function, option=option)
+        return plain(validated(other.codec, other.name, other.type, result))
 
     def _becomes(self, before: object, now: object) -> bool:
         try:
-            return self._convert(before, self.old, self.new, self.convert) == now
+            return self._convert(before, self.old, self.new, self.convert, "convert") == now
         except RecordError:
             return False
+
+
+@dataclass(frozen=True)
+class WidenKey(Edit):
+    """Let a key's type accept more.
+
+    Args:
+        old, new: Path and type on both sides.
+        name: The key.
+        here: Texts of the objects whose key it is, as they are afterwards.
+        back: As given to the operation.
+    """
+
+    old: FieldSchema
+    new: FieldSchema
+    name: str
+    here: frozenset[str]
+    back: Function | None
+
+    def forward(self, document: Document, type: str) -> None:
+        pass  # the older value is one of the newer type
+
+    def backward(self, document: Document, type: str, before: Mapping[str, object] | None) -> None:
+        if self.name not in document or _canonical(type) not in self.here:
+            return
+        # In a list, because a key is JSON even where a field of its type would be plain text.
+        old, new = (FieldSchema(one.name, f"list[{one.type}]") for one in (self.old, self.new))
+        typed = self.new.codec.validate(document[self.name])
+        if not is_readable(old, new, new.codec.encode([typed])):
+            value = narrowed(self.new, typed, self.old, self.back)
+            document[self.name] = plain(validated(self.old.codec, self.old.name, self.old.type, value))
 
 
 def remove_key(type: str, path: str, keys: tuple[str, ...], back: Literal) -> RemoveKey:
@@ -194,6 +242,24 @@ def alter_key(
         back,
         other.is_required and not one.is_required and convert is not None,
     )
+
+
+def widen_key(type: str, path: str, keys: tuple[str, ...], old: str, new: str, back: Function | None) -> WidenKey:
+    """Make the edit that lets a key's type accept more; arguments as for ``alter_key``."""
+    edit = alter_key(type, path, keys, old, new, None, back)
+    return WidenKey(edit.old, edit.new, edit.name, edit.here, back)
+
+
+def widened(field: FieldSchema, after: FieldSchema, keys: tuple[str, ...], edit: Edit) -> Widen:
+    """Make the step of a field in whose documents a key's type accepts more; arguments as for ``patch``."""
+
+    def narrow(raw: bytes) -> bytes:
+        if is_readable(field, after, raw):
+            return raw
+        value = changed_back(decoded(after, raw), keys, edit, ABSENT)
+        return stored(field.codec, field.name, field.type, value)
+
+    return Widen(field.name, lambda raw: not may_be_none(raw), narrow)
 
 
 def patch(field: FieldSchema, after: FieldSchema, keys: tuple[str, ...], edit: Edit) -> Patch:

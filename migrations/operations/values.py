@@ -20,6 +20,7 @@ __all__ = [
     "decoded",
     "encoded",
     "literal",
+    "narrowed",
     "read",
     "stored",
     "validated",
@@ -95,7 +96,13 @@ def called(function: Function, name: str, what: str, *arguments: object) -> obje
 
 
 def converted(
-    field: FieldSchema, value: object, new: FieldSchema, function: Function | None, raw: bytes | None = None
+    field: FieldSchema,
+    value: object,
+    new: FieldSchema,
+    function: Function | None,
+    raw: bytes | None = None,
+    *,
+    option: str = "convert",
 ) -> object:
     """Turn a value of one type into what should be one of another; ``validated`` or ``stored`` comes next.
 
@@ -105,12 +112,38 @@ def converted(
         new: Likewise as it is to be.
         function: How; None for pydantic's lax conversion, which also serves for what a converter leaves alone.
         raw: The bytes, for errors.
+        option: Of the operation, which gives the function; for errors.
     """
     try:
         result = value if function is None else function(value)
         is_left_alone = function is None or (isinstance(function, Converter) and result is value)
         return convert_value(value, field.codec, new.codec) if is_left_alone else result
     except Exception as exc:  # the function is the user's: whatever it raises is a fact about this record
-        cure = f"give convert= a function that makes {new.type} of it" if function is None else "correct the function"
+        cure = f"correct the function of {option}="
+        if function is None:
+            cure = f"give {option}= a function that makes {new.type} of it"
         reason = f"cannot become {new.type} ({complaint(exc)}); {cure}, or mend the record"
         raise RecordError(field.name, raw, reason if raw is not None else f"{value!r:.60} {reason}") from exc
+
+
+def narrowed(
+    new: FieldSchema, value: object, old: FieldSchema, function: Function | None, raw: bytes | None = None
+) -> object:
+    """Turn a value that only a wider type has into what should be one of the older type, on the way back.
+
+    Args:
+        new: Name and wider type; the name may be a path.
+        value: As decoded.
+        old: Likewise with the older type.
+        function: The ``back`` of the operation; None, and there is no such way.
+        raw: The bytes, for errors.
+    """
+    if function is not None:
+        return converted(new, value, old, function, raw, option="back")
+    held = "" if raw is not None else f"{value!r:.60} "
+    raise RecordError(
+        new.name,
+        raw,
+        f"{held}cannot become {old.type}, which the older version needs; give back= a function that makes {old.type} of"
+        " it, or mend the record",
+    )

@@ -150,6 +150,20 @@ FIXTURES: Mapping[str, tuple[tuple[str, str, str], tuple[str, str, str]]] = {
         ('migrations.AlterField("Customer", "name", "str", "int")', "", _CUSTOMER),
         ('migrations.AlterField("Customer", "name", "str", "str | None")', "", _CUSTOMER),
     ),
+    "RM105": (
+        (
+            'migrations.AddField("Customer", "n", "int", fill=0),'
+            'migrations.AlterField("Customer", "n", "int", "int | None")',
+            "",
+            _CUSTOMER,
+        ),
+        (
+            'migrations.AddField("Customer", "n", "int", fill=0),'
+            'migrations.AlterField("Customer", "n", "int", "int | None", back=lambda n: 0)',
+            "",
+            _CUSTOMER,
+        ),
+    ),
     "RM106": (
         (_COMPUTED, _function("str(uuid4())", "from uuid import uuid4"), _CUSTOMER),
         (_COMPUTED, _function("str(old.id)"), _CUSTOMER),
