@@ -44,7 +44,10 @@ def judge(shape: Shape[Any], key: str, raw: bytes | None, *, is_listed: bool) ->
     """
     target, problem, spelled = None, None, False
     if raw is None:
-        problem = f"has no field {shape.primary_key!r}, the primary key; add it, or delete the hash"
+        if _says_itself(shape, key):
+            return Verdict(key)
+        name = shape.primary_key
+        problem = f"has no field {name!r}, the primary key, and its key does not say it; add it, or delete the hash"
     else:
         try:
             value = shape.decode_field(key, shape.field(shape.primary_key), raw)
@@ -63,6 +66,14 @@ def judge(shape: Shape[Any], key: str, raw: bytes | None, *, is_listed: bool) ->
             problem or f"holds the primary key {raw!r}, which belongs under {target!r}; correct it, or rename the key"
         )
     return Verdict(problem=problem) if spelled or is_listed or shape.keys.owns(key) else None
+
+
+def _says_itself(shape: Shape[Any], key: str) -> bool:
+    """Whether a key says the primary key as this library spells it; one that is to be renamed may mean another's."""
+    try:
+        return shape.key_of(shape.primary_key_in(key)) == key
+    except (DecodeError, InvalidPrimaryKeyError):
+        return False
 
 
 def _spells(shape: Shape[Any], key: str, texts: Iterable[str]) -> bool:

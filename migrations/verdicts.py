@@ -139,7 +139,8 @@ def judge(shape: Shape[Any], key: str, record: Mapping[str, bytes], life_ms: int
     else:
         for name in shape.names:
             if name not in record:
-                yield Verdict(Kind.ABSENT, key, f"field {name!r} is absent, and reads as its default")
+                source = "the key says" if name == shape.primary_key else "its default"
+                yield Verdict(Kind.ABSENT, key, f"field {name!r} is absent, and reads as {source}")
     if shape.ttl is not None and life_ms == -1:
         yield Verdict(Kind.ENDLESS, key, f"lives for ever; new ones live {shape.ttl} seconds")
 

@@ -11,6 +11,7 @@ from . import partial
 from .declaration import ModelMeta
 from .documents import text_of
 from .pydantic1 import Fields, Pydantic1Model
+from .validation import let_validators_assign, make_repeatable
 
 if TYPE_CHECKING:
     from .store import Store
@@ -123,4 +124,8 @@ class _AbstractModel(Pydantic1Model, metaclass=ModelMeta):
     @classmethod
     def __get_pydantic_core_schema__(cls, source: type, handler: GetCoreSchemaHandler, /) -> CoreSchema:
         _default_to_none(cls)
-        return handler(source)
+        schema = handler(source)
+        own = handler.resolve_ref_schema(schema)
+        make_repeatable(own)
+        let_validators_assign(own)
+        return schema

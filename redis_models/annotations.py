@@ -1,5 +1,6 @@
 """Annotations of fields: which part of them decides what bytes a value becomes. Pure."""
 
+from collections import abc
 from collections.abc import Callable
 from types import UnionType
 from typing import Annotated, Any, Final, Literal, Union, cast, get_args, get_origin
@@ -9,11 +10,13 @@ from pydantic.fields import FieldInfo
 
 from .fields import Storage
 
-__all__ = ["annotated", "is_made_of_something_else", "is_validated", "stored_annotation"]
+__all__ = ["annotated", "is_made_of_something_else", "is_validated", "repeatable", "stored_annotation"]
 
 # Validators and serializers of the application: the first have their say when an instance is made, the second speak to
 # other readers than this library.
 _CHECKING: Final = ("pydantic.functional_validators", "pydantic.functional_serializers")
+# What pydantic reads lazily: the value is gone once it was looked at, by whoever looked first.
+_READ_ONCE: Final[tuple[object, ...]] = (abc.Iterable, abc.Generator)
 
 
 def stored_annotation(info: FieldInfo) -> object:
@@ -42,11 +45,36 @@ def _without_validators(annotation: object) -> object:
     if origin is None or origin is Literal or origin is Callable or not arguments:
         return annotation
     inside = tuple(_without_validators(one) for one in arguments)
+    return _made_of(annotation, origin, arguments, inside)
+
+
+def repeatable(annotation: object) -> object:
+    """Put ``list[X]`` in the place of ``Iterable[X]`` and ``Generator[X, ...]``, whose values can be read only once."""
+    origin, arguments = get_origin(annotation), get_args(annotation)
+    if origin in _READ_ONCE:
+        return cast(Any, list)[repeatable(arguments[0])] if arguments else list[Any]
+    if _is_one_of(_READ_ONCE, annotation):
+        return list[Any]
+    if origin is Annotated:
+        inner = repeatable(arguments[0])
+        return annotation if inner is arguments[0] else Annotated[inner, *arguments[1:]]
+    if origin is None or origin is Literal or origin is Callable or not arguments:
+        return annotation
+    inside = tuple(one if isinstance(one, list) else repeatable(one) for one in arguments)
+    return _made_of(annotation, origin, arguments, inside)
+
+
+def _made_of(annotation: object, origin: Any, arguments: tuple[object, ...], inside: tuple[object, ...]) -> object:
+    """Give an annotation with other arguments."""
     if all(one is other for one, other in zip(inside, arguments, strict=True)):
         return annotation  # the very same, which a codec is found by
     if origin in (Union, UnionType):
         return Union[inside]  # noqa: UP007
     return cast(Any, annotation).copy_with(inside) if hasattr(annotation, "copy_with") else origin[inside]
+
+
+def _is_one_of(annotations: tuple[object, ...], annotation: object) -> bool:
+    return any(annotation is one for one in annotations)
 
 
 def annotated(info: FieldInfo) -> object:

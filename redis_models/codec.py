@@ -11,7 +11,8 @@ import functools
 import json
 import re
 import types
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Collection, Iterator
 from contextlib import suppress
 from typing import Annotated, Any, Final, Literal, NamedTuple, Union, cast, get_args, get_origin
 
@@ -19,6 +20,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic_core import to_jsonable_python
 
 from . import tagged
+from .annotations import repeatable
 from .documents import MASK, adapter_of, mended, opened, text_of, write
 from .exactness import is_exact, is_open, is_plain, is_regular, needs_mending
 from .sameness import is_same, plain
@@ -34,6 +36,7 @@ _CONFIG: Final = ConfigDict(
 )
 
 
+_ITERABLES: Final = (tuple, set, frozenset, range, deque)
 _Kind = Literal["str", "int", "float", "json"]
 # What it takes to know that a value comes back from plain JSON: nothing, a look at its types, or reading it back.
 _Care = Literal["none", "look", "check"]
@@ -70,6 +73,7 @@ class FieldCodec:
         "_is_regular",
         "_needs_mending",
         "_plain",
+        "_takes_iterables",
         "_write",
         "annotation",
         "is_optional",
@@ -87,6 +91,8 @@ class FieldCodec:
             is_json: Whether ``str``, ``int`` and ``float`` are JSON too.
             keeps_enum_values: Whether the model holds the values of enums instead (``use_enum_values``).
         """
+        declared, annotation = annotation, repeatable(annotation)
+        self._takes_iterables = annotation is not declared
         plain, self.is_optional = _without_none(annotation)
         self.annotation = annotation
         self._plain = plain if isinstance(plain, type) else None
@@ -165,6 +171,17 @@ class FieldCodec:
             return value  # as pydantic would
         return self._adapter.validate_python(value, strict=False, by_alias=False, by_name=True)
 
+    def named(self, text: str) -> list[object]:
+        """Give the values of the annotation that ``text``, a part of a key, may stand for; each is another one."""
+        found: list[object] = []
+        tried: tuple[Callable[[], object], ...] = (lambda: text, lambda: int(text), lambda: float(text))
+        for attempt in tried:
+            with suppress(ValueError, TypeError, ArithmeticError):
+                value = self.validate(attempt())
+                if not any(is_same(value, one) for one in found):
+                    found.append(value)
+        return found
+
     def validate_jsonable(self, value: object) -> object:
         """Turn a value made of dicts, lists, strings, numbers, booleans and None into the annotation's type."""
         return self._adapter.validate_json(json.dumps(value), by_alias=False, by_name=True)
@@ -186,6 +203,10 @@ class FieldCodec:
 
     def _encode_otherwise(self, value: object, error: Exception | None = None) -> bytes:
         """Write what pydantic's usual document does not carry; ``error`` says why it does not, where that is known."""
+        if isinstance(value, Iterator):
+            raise TypeError("its values can be read only once; make a list of them")
+        if self._takes_iterables and isinstance(value, _ITERABLES):  # a default, which pydantic does not validate
+            return self._encode_json(list(cast("Collection[object]", value)))
         tried: list[bytes] = []
         # The document that it takes as input, which differs where there is a Json; what it is made of; and both.
         texts: tuple[Callable[[], bytes], ...] = (

@@ -17,6 +17,7 @@ from .options import ATTRIBUTES, Options, read_options, take_options
 from .pydantic1 import Pydantic1Model, config_of
 from .shape import Shape, compile_shape
 from .sync import SyncRecord
+from .validation import let_post_init_assign
 from .verbs import is_bound
 
 if TYPE_CHECKING:
@@ -60,6 +61,7 @@ class ModelMeta(ModelMetaclass):
         type.__setattr__(cls, "_store", None)  # a parent's is another table's
         for attribute, value in own.items():
             type.__setattr__(cls, attribute, value)
+        let_post_init_assign(cast("type[Model]", cls))
         if "_primary_key_field" not in own:
             _name_primary_key(cast("type[Model]", cls))
         return cls

@@ -1,8 +1,10 @@
 """Assignments to one instance, gathered into one write or taken back, and saves of it one after the other."""
 
 import asyncio
+import copy
+from collections import deque
 from collections.abc import Generator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, suppress
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
@@ -13,6 +15,7 @@ __all__ = ["NOTHING", "UNSET", "Blocks", "gathering", "put_back", "restored_on_f
 NOTHING: Final = nullcontext()  # may be entered again and again
 UNSET: Final = (None, None)  # auto_save and auto_sync of an instance that says nothing: the class decides
 State = dict[str, Any]
+_CONTAINERS: Final = (list, dict, set, deque, bytearray)
 
 
 class Blocks:
@@ -20,15 +23,14 @@ class Blocks:
 
     Attributes:
         settings: auto_save and auto_sync as they were before the first.
-        syncs: Whether the instance synced then.
         open: How many there are.
         saved: The instance when one of them last wrote it, or None.
     """
 
-    __slots__ = ("open", "saved", "settings", "syncs")
+    __slots__ = ("open", "saved", "settings")
 
-    def __init__(self, settings: tuple[bool | None, bool | None], syncs: bool) -> None:
-        self.settings, self.syncs, self.open = settings, syncs, 0
+    def __init__(self, settings: tuple[bool | None, bool | None]) -> None:
+        self.settings, self.open = settings, 0
         self.saved: State | None = None
 
     def note(self, instance: "Model") -> None:
@@ -39,19 +41,16 @@ class Blocks:
 @contextmanager
 def gathering(instance: "Model") -> Generator[Blocks]:
     """Hold back the writes of assignments; the block ends with one. Blocks may overlap, or be nested."""
-    blocks: Blocks = getattr(instance, "__blocks__", None) or Blocks(
-        getattr(instance, "__auto__", UNSET), instance.auto_sync
-    )
+    blocks: Blocks = getattr(instance, "__blocks__", None) or Blocks(getattr(instance, "__auto__", UNSET))
     object.__setattr__(instance, "__blocks__", blocks)
     blocks.open += 1
-    before, saved = state_of(instance), blocks.saved
+    before, saved = _with_own_containers(state_of(instance)), blocks.saved
     object.__setattr__(instance, "__auto__", (blocks.settings[0], False))
     try:
         yield blocks
     except BaseException:
-        if blocks.syncs:  # what another block has written meanwhile is the record's state now
-            state = blocks.saved
-            put_back(instance, before if state is None or state is saved else _copied(state))
+        state = blocks.saved  # what another block has written meanwhile is the record's state now
+        put_back(instance, before if state is None or state is saved else _copied(state))
         raise
     finally:
         blocks.open -= 1
@@ -94,6 +93,16 @@ def put_back(instance: "Model", state: State) -> None:
     """Make the fields of an instance what ``state_of`` gave."""
     for name, value in state.items():
         object.__setattr__(instance, name, value)
+
+
+def _with_own_containers(state: State) -> State:
+    """Give a state whose lists, dicts and sets do not change when those of the instance do."""
+    values: dict[str, Any] = state["__dict__"]
+    for name, value in values.items():
+        if isinstance(value, _CONTAINERS):
+            with suppress(Exception):  # what holds something that cannot be copied stays shared
+                values[name] = copy.deepcopy(value)
+    return state
 
 
 def _copied(state: State) -> State:

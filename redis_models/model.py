@@ -20,6 +20,7 @@ from .gathering import (
 from .lifespan import KEEP, LifeSpan
 from .remembered import remembered
 from .sync import SyncAccess, SyncRecord
+from .validation import is_in_validator, put
 from .verbs import is_bound, store_of, verbs_of
 from .writing import Only
 
@@ -289,8 +290,8 @@ class Model(_AbstractModel):
     async def update(self) -> AsyncGenerator[Self]:
         """Gather assignments into one write at the end of the block.
 
-        An exception in the block writes nothing. After that, or after a failed write, an instance that syncs is as it
-        was before, like its record; another keeps what was assigned, unsaved.
+        An exception in the block writes nothing. After that, or after a failed write, the instance is as it was before
+        the block.
         """
         with gathering(self) as blocks:
             yield self
@@ -343,6 +344,9 @@ class Model(_AbstractModel):
             is_stored = name in model.__pydantic_fields__ or _is_extra(model, name)
             if not is_stored and _is_unknown(model, name):
                 raise ValueError(f'"{model.__name__}" object has no field "{name}"')  # the words of pydantic 1
+            if is_stored and is_in_validator(self) and not _is_frozen(model, name):
+                put(self, name, value)
+                return
             if not is_stored or not self.auto_sync or not is_bound(model) or not is_live(self):
                 # A validator of the whole model sees the new value in its place, and pydantic leaves it there.
                 with restored_on_failure(self) if model.__pydantic_decorators__.model_validators else NOTHING:
@@ -361,6 +365,10 @@ class Model(_AbstractModel):
 
 def _is_extra(model: type[Model], name: str) -> bool:
     return model.model_config.get("extra") == "allow" and not name.startswith("_")
+
+
+def _is_frozen(model: type[Model], name: str) -> bool:
+    return bool(model.model_config.get("frozen") or (name in model.model_fields and model.model_fields[name].frozen))
 
 
 def _is_unknown(model: type[Model], name: str) -> bool:

@@ -179,6 +179,8 @@ def _values(shape: Shape[M], columns: Sequence[str], key: str, record: Found) ->
     if isinstance(record, DataError):
         raise record
     stored = record or {}
+    if shape.primary_key in columns and shape.primary_key not in stored:
+        stored = {**stored, **shape.encoded_key(key)}
     raws = {name: stored.get(name) for name in columns}
     values = partial.deserialize(shape, raws, getattr(shape.model, "json_object_hook", None), key=key)
     if shape.extras is not None:

@@ -3,6 +3,7 @@
 import inspect
 from collections import deque
 from collections.abc import Callable, ItemsView, Iterator, KeysView, Mapping, Sequence, ValuesView
+from contextlib import suppress
 from dataclasses import dataclass
 from enum import Enum
 from functools import cached_property
@@ -18,6 +19,7 @@ from .keys import KeySpace, complaint_about
 from .options import Options
 from .sameness import is_same
 from .shortcuts import reader_of, writer_of
+from .validation import reads_once
 
 __all__ = ["RESERVED", "STAMP", "Shape", "StoredField", "compile_shape", "is_plain", "stored_version"]
 
@@ -133,6 +135,45 @@ class Shape(Generic[M]):
             raise InvalidPrimaryKeyError(self.model.__name__, pk, "is no text: half a surrogate pair is in it") from exc
         return self.keys.record(text)
 
+    def primary_key_in(self, key: str) -> object:
+        """Give the primary key that the key of a record says, for records that do not hold it.
+
+        Raises:
+            DecodeError: The key is none of this model's, or does not say it, or may mean several.
+        """
+        found: list[object] = []
+        if self.keys.owns(key):
+            for value in self._key_field.codec.named(self.keys.primary_key(key)):
+                with suppress(InvalidPrimaryKeyError):
+                    if self.key_of(value) == key:
+                        found.append(value)
+        if len(found) == 1:
+            return found[0]
+        meant = f"may mean {found[0]!r} or {found[1]!r}" if found else "says none"
+        raise DecodeError(key, self.primary_key, None, f"it is the primary key, and the key of the record {meant}")
+
+    def check_key(self, key: str, pk: object) -> None:
+        """Refuse a record that lies under another key than its primary key says: a save would go astray.
+
+        Raises:
+            DecodeError: It does.
+        """
+        meant = self.key_of(pk)
+        if meant != key and is_text(key):  # what is no text has no other key
+            name, reason = self.primary_key, f"belongs under {meant!r}; correct the field, or rename the key"
+            raise DecodeError(key, "", None, f"its {name} {pk!r:.60} {reason}")
+
+    def encoded_key(self, key: str) -> dict[str, bytes]:
+        """Give the primary key that a key says as it would be stored; nothing where it does not say it."""
+        try:
+            return {self.primary_key: self._key_field.encode(self.primary_key_in(key))}
+        except (ValueError, TypeError):
+            return {}
+
+    @cached_property
+    def _key_field(self) -> StoredField:
+        return self.field(self.primary_key)
+
     @cached_property
     def stamp(self) -> bytes:
         """What a record of this version carries as its stamp."""
@@ -180,6 +221,8 @@ class Shape(Generic[M]):
             values = self._decoded(key, stored)
         if self.extras is not None:
             values |= self._decode_extras(self.extras, stored)
+        if self.primary_key not in values:
+            values[self.primary_key] = self._key_field.as_input(self.primary_key_in(key))
         try:
             make = self._own_validation or self.model.__pydantic_validator__.validate_python
             instance = cast(M, make(values, by_alias=False, by_name=True))
@@ -334,6 +377,11 @@ def _stored(model: type[BaseModel], name: str, info: FieldInfo, hooks: Hooks) ->
         codec, keeps_enum_values = plain, model.model_config.get("use_enum_values", False)
         if hooks != Hooks() or keeps_enum_values:
             codec = FieldCodec(stored, hooks, keeps_enum_values=keeps_enum_values)
+        if codec.kind == "json" and reads_once(codec._adapter.core_schema):
+            raise TypeError(
+                "in a class within it an Iterable or Generator is declared, whose values can be read only once; declare"
+                " a list there"
+            )
     except Exception as exc:  # pydantic raises several classes here, PydanticUserError among them
         raise ModelDeclarationError(model.__name__, f"field {name!r} cannot be stored: {exc}") from exc
     # With metadata where pydantic does not know the type itself: they make the value of something else, too.

@@ -2,7 +2,7 @@
 -- KEYS    1 the lease; 2 the index; 3 what is left of the old index
 --         4.. for each record (at most 100): its key, and the key that it is to have
 -- ARGV    1 epoch of the caller's lease; 2 field of the primary key
---         then for each record: what to do, and what it held as its primary key
+--         then for each record: what to do, and what it held as its primary key ('' for nothing)
 --           take   stamp it unless it has a stamp, rename it, put it into the index
 --           index  only put it into the index
 --           drop   it seemed to be gone: let the indexes forget it
@@ -24,7 +24,7 @@ local function adopt(source, target, deed, held)
     redis.call('SREM', left, source)
     return 4 * new
   end
-  if redis.call('HGET', source, primary_key) ~= held then return -2 end
+  if (redis.call('HGET', source, primary_key) or '') ~= held then return -2 end
   if source ~= target and redis.call('EXISTS', target) == 1 then return -3 end
   -- It grows before it shrinks, so that full memory refuses the record whole. Neither command touches a life span.
   local code = redis.call('HSETNX', source, '_v', '1')

@@ -178,7 +178,11 @@ def test_names_are_cased_and_separated_as_that_library_did(
         ("thing:a:b", b"a:b", False, "thing:a%3Ab"),
         ("thing:a:b", b"b", True, None),
         ("thing:x", b"y", True, None),
-        ("thing:x", None, False, None),
+        ("thing:x", None, False, "thing:x"),
+        ("thing:x", None, True, "thing:x"),
+        ("thing:a%3Ab", None, False, "thing:a%3Ab"),
+        ("thing:a:b", None, True, None),
+        ("thing:50%", None, True, None),
     ],
 )
 def test_only_a_key_that_spells_the_primary_key_is_renamed(

@@ -269,22 +269,41 @@ def test_a_record_that_cannot_be_read_is_reported_and_stays_in_sight(
     old: Any, client: Any, take_over: TakeOver
 ) -> None:
     old.insert(START, "1", {"id": "1", "name": "Ann"})
-    old.insert(START, "2", {"name": "Bob"})
+    old.insert(START, "2", {"id": "3", "name": "Bob"})
     before = client.dump(f"{START}2")
 
     done, bad = take_over(Customer), list[DataError]()
 
     assert [problem.key for problem in done.problems] == [f"{START}2"]
-    assert "no field 'id'" in done.problems[0].reason
+    assert "which belongs under 'shop:customer:3'" in done.problems[0].reason
     assert client.dump(f"{START}2") == before
     assert Customer.sync.select(bad_records=bad) == [Customer(id="1", name="Ann")]
     assert len(bad) == 1
     assert take_over(Customer).problems == done.problems
 
 
+def test_a_hash_that_does_not_hold_its_primary_key_is_taken_in_where_its_key_says_it(
+    old: Any, client: Any, take_over: TakeOver
+) -> None:
+    old.insert(START, "1", {"name": "Ann"})
+    old.insert(START, "a:b", {"name": "Bob"})  # perhaps a record of another table
+    client.hset(f"{START}alone", mapping={"name": "Cy"})
+
+    done = take_over(Customer)
+
+    assert [problem.key for problem in done.problems] == [f"{START}a:b"]
+    assert "no field 'id'" in done.problems[0].reason
+    assert [(one.id, one.name) for one in Customer.sync.select(ids=["1", "alone"]) or []] == [
+        ("1", "Ann"),
+        ("alone", "Cy"),
+    ]
+    assert client.hget(f"{START}1", "_v") == b"1"
+    assert take_over(Customer).problems == done.problems
+
+
 def test_many_bad_records_are_counted_and_some_are_named(old: Any, take_over: TakeOver) -> None:
     for number in range(150):
-        old.insert(START, f"{number}", {"name": "Bob"})
+        old.insert(START, f"{number}", {"id": "other", "name": "Bob"})
 
     done = take_over(Customer)
 

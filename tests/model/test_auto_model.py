@@ -149,7 +149,7 @@ async def test_update_gathers_assignments_into_one_write(client: Any, kind: str)
     assert note.auto_sync
 
 
-async def test_an_exception_in_update_writes_nothing_and_restores_what_syncs(client: Any) -> None:
+async def test_an_exception_in_update_writes_nothing_and_leaves_the_instance_as_it_was(client: Any) -> None:
     note, book = Note(id="a", text="x"), Book(title="B", pages=1)
     await book.save()
 
@@ -163,8 +163,35 @@ async def test_an_exception_in_update_writes_nothing_and_restores_what_syncs(cli
 
     assert client.hget("note:a", "text") == b"x"
     assert (note.text, note.auto_sync, note.auto_save) == ("x", True, True)
-    # A plain model holds what was assigned until somebody saves it, as after any assignment.
-    assert (book.pages, client.hget("book:B", "pages")) == (2, b"1")
+    assert (book.pages, client.hget("book:B", "pages")) == (1, b"1")
+
+
+async def test_an_exception_in_update_takes_back_what_was_changed_inside_a_value_and_keeps_what_was_before() -> None:
+    book = Book(title="B", pages=1, tags=["a"])
+    await book.save()
+    book.pages = 3  # before the block, and unsaved
+
+    with pytest.raises(ZeroDivisionError):
+        async with book.update():
+            book.tags.append("b")
+            book.pages = 4
+            raise ZeroDivisionError
+
+    assert (book.tags, book.pages) == (["a"], 3)
+    await book.save()
+    assert (await Book.get("B")).pages == 3
+
+
+async def test_a_block_whose_write_fails_leaves_a_plain_model_as_it_was(client: Any) -> None:
+    book = Book(title="B", pages=1)
+    await book.save()
+    client.delete("book:B")
+
+    with pytest.raises(NotFoundError):
+        async with book.update():
+            book.pages = 2
+
+    assert book.pages == 1
 
 
 async def test_a_failed_write_at_the_end_of_update_restores_what_syncs(client: Any) -> None:
