@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from .model import Model
 
 __all__ = [
+    "NO_INDEX",
     "READ_CHUNK",
     "SWEPT",
     "Found",
@@ -45,6 +46,7 @@ __all__ = [
 
 M = TypeVar("M", bound="Model")
 READ_CHUNK: Final = 500  # records asked for in one batch: large enough to hide the round trip, a few MB at most
+NO_INDEX: Final = "is no sorted set"
 SWEPT: Final = 1000  # members of the index that one script looks at
 _SWEEP: Final = load_script("redis_models", "sweep")
 
@@ -243,7 +245,7 @@ def no_index(shape: Shape[M]) -> DataError:
     key = shape.keys.index
     return ConflictError(
         key,
-        "is no sorted set, hence no index; if pydantic-aioredis wrote this table, run 'redis-models adopt', else look"
+        f"{NO_INDEX}, hence no index; if pydantic-aioredis wrote this table, run 'redis-models adopt', else look"
         f" with 'TYPE {key}', and move it out of the way",
     )
 

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 __all__ = ["Verbs", "is_bound", "store_of", "verbs_of"]
 
 M = TypeVar("M", bound="Model")
+_MOST_SKIPPED = 2**62  # more than any index has, and room for a page behind it in a server's 64 bits
 
 
 def is_bound(model: type) -> bool:
@@ -203,7 +204,7 @@ class Verbs(Generic[M]):
         for name, value in (("skip", skip), ("limit", limit)):
             if value is not None:
                 _check_count(self.shape, "select", name, value, 0)
-        return selecting.Selection(None if ids is None else self._keys(ids), skip or 0, limit)
+        return selecting.Selection(None if ids is None else self._keys(ids), min(skip or 0, _MOST_SKIPPED), limit)
 
     def keys(self, ids: object) -> Batches[list[str]]:
         """Give the record keys of one id or of several, or of the whole index."""

@@ -89,8 +89,13 @@ async def test_it_goes_together_with_an_automodel(client: redis.Redis) -> None:
 
 
 def test_the_extension_has_the_names_of_the_seed_and_ours() -> None:
-    assert extension.__all__ == ["CRUDRouter", "FastAPIModel", "PydanticAioredisCRUDRouter"]
-    assert PydanticAioredisCRUDRouter is CRUDRouter
+    assert extension.__all__ == [
+        "CRUDRouter",
+        "FastAPIModel",
+        "PydanticAioredisCRUDRouter",
+        "install_error_handlers",
+    ]
+    assert issubclass(PydanticAioredisCRUDRouter, CRUDRouter)
 
 
 def _run(code: str) -> "subprocess.CompletedProcess[str]":

@@ -10,7 +10,6 @@ import redis
 from fastapi import FastAPI, HTTPException
 
 from redis_models import Store
-from redis_models.errors import DecodeError
 from redis_models.ext.FastAPI import CRUDRouter
 
 from .items import WHOLE, Auto, Item, Numbered, Span
@@ -197,7 +196,7 @@ async def test_a_delete_answers_what_was_there(store: Store, client: redis.Redis
 
 
 async def test_a_delete_of_all_leaves_nothing(store: Store, client: redis.Redis, serve: Serve) -> None:
-    http = await serve(CRUDRouter(Item, store))
+    http = await serve(CRUDRouter(Item, store, delete_all_route=True))
     await Item.insert([Item(id=str(number), price=1) for number in range(250)])
 
     answer = await http.delete("/item")
@@ -336,13 +335,29 @@ async def test_a_bad_record_is_left_out_of_the_list_and_named(
     assert "holds b'much'" in caplog.text
 
 
-async def test_a_bad_record_itself_is_an_error_of_the_server(store: Store, client: redis.Redis, serve: Serve) -> None:
+async def test_a_bad_record_is_told_as_a_conflict_until_it_is_put_anew(
+    store: Store, client: redis.Redis, serve: Serve, caplog: pytest.LogCaptureFixture
+) -> None:
     http = await serve(CRUDRouter(Item, store))
     await Item.insert(Item(id="a", price=1))
     client.hset("item:a", "price", "much")
 
-    with pytest.raises(DecodeError):
-        await http.get("/item/a")
+    bad, put, good = await http.get("/item/a"), await http.put("/item/a", json={"price": 2}), await http.get("/item/a")
+
+    assert (bad.status_code, bad.json()) == (409, {"detail": "Item cannot be read as it is stored"})
+    assert "holds b'much'" in caplog.text
+    assert (put.status_code, good.json()["price"]) == (200, 2)
+
+
+async def test_a_bad_record_can_be_deleted(store: Store, client: redis.Redis, serve: Serve) -> None:
+    http = await serve(CRUDRouter(Item, store))
+    await Item.insert(Item(id="a", price=1))
+    client.hset("item:a", "price", "much")
+
+    answer = await http.delete("/item/a")
+
+    assert (answer.status_code, answer.content) == (204, b"")
+    assert _is_empty(client)
 
 
 @pytest.mark.usefixtures("impatient")
@@ -351,7 +366,7 @@ async def test_while_the_server_is_away_503_is_answered_without_its_address(
 ) -> None:
     server = new_server()
     store = Store.from_url(server.url)
-    http = await serve(CRUDRouter(Item, store))
+    http = await serve(CRUDRouter(Item, store, delete_all_route=True))
     server.kill()
 
     answers = [
@@ -374,5 +389,5 @@ async def test_something_else_in_the_place_of_the_index_is_no_conflict_of_a_requ
     http = await serve(CRUDRouter(Item, store, overwrite=False), raising=False)
     client.set("item:__index", "x")
 
-    assert (await http.get("/item")).status_code == 500
-    assert (await http.post("/item", json=WHOLE)).status_code == 500
+    assert (await http.get("/item")).status_code == 503
+    assert (await http.post("/item", json=WHOLE)).status_code == 503

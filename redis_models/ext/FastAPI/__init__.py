@@ -7,10 +7,8 @@ if find_spec("fastapi") is None:
         "redis_models.ext.FastAPI needs FastAPI; run pip install 'redis-models-orm[fastapi]'", name="fastapi"
     )
 
+from .handlers import install_error_handlers
 from .model import FastAPIModel
-from .router import CRUDRouter
+from .router import CRUDRouter, PydanticAioredisCRUDRouter
 
-__all__ = ["CRUDRouter", "FastAPIModel", "PydanticAioredisCRUDRouter"]
-
-# The seed's name.
-PydanticAioredisCRUDRouter = CRUDRouter
+__all__ = ["CRUDRouter", "FastAPIModel", "PydanticAioredisCRUDRouter", "install_error_handlers"]

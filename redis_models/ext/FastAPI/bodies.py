@@ -6,23 +6,22 @@ from typing import Annotated, Any, TypeVar, cast
 
 from fastapi import Body
 from pydantic import (
-    AliasChoices,
-    AliasPath,
     BaseModel,
     GetCoreSchemaHandler,
     GetJsonSchemaHandler,
     Strict,
     ValidationError,
+    ValidatorFunctionWrapHandler,
 )
-from pydantic.fields import FieldInfo
 from pydantic_core import CoreSchema, PydanticKnownError, core_schema
 
 from ...fields import Storage
 from ...model import Model
 from ...remembered import remembered
 from .failures import invalid, unprocessable
+from .hidden import HiddenFields, alias_words, is_named
 
-__all__ = ["key_annotation", "new_record", "replaced", "replacement_annotation"]
+__all__ = ["creation_annotation", "key_annotation", "new_record", "put_anew", "replaced", "replacement_annotation"]
 
 M = TypeVar("M", bound=Model)
 
@@ -35,13 +34,18 @@ def key_annotation(schema: type[Model]) -> Any:
     return Annotated[info.annotation, *told] if told else info.annotation
 
 
-def replacement_annotation(schema: type[Model]) -> Any:
+def replacement_annotation(schema: type[Model], hidden: HiddenFields) -> Any:
     """Give the type of the body of a PUT: a record's fields, without the primary key, which is in the path.
 
     The values stay as they came: what is kept of the stored record decides with them whether the whole is valid, and
     some types cannot be validated twice.
     """
-    return Annotated[dict[str, Any], _Replacement(schema), Body(title=f"{schema.__name__}Update")]
+    return Annotated[dict[str, Any], _Replacement(schema, hidden), Body(title=f"{schema.__name__}Update")]
+
+
+def creation_annotation(schema: type[Model], hidden: HiddenFields) -> Any:
+    """Give the type of the body of a POST: a record, of which the fields that are not for requests are not set."""
+    return Annotated[schema, _Creation(hidden)]
 
 
 def new_record(schema: type[M], body: BaseModel) -> M:
@@ -55,7 +59,7 @@ def new_record(schema: type[M], body: BaseModel) -> M:
     return _validated(schema, _given(schema, body, set(type(body).model_fields)), body)
 
 
-def replaced(record: M, body: BaseModel | dict[str, Any]) -> M:
+def replaced(record: M, body: BaseModel | dict[str, Any], hidden: HiddenFields) -> M:
     """Make the record that a PUT leaves; a save of it writes what it changes in the stored one.
 
     What the body cannot say is kept: fields that its class has not, or that the request leaves out of a class of the
@@ -64,6 +68,7 @@ def replaced(record: M, body: BaseModel | dict[str, Any]) -> M:
     Args:
         record: As it is stored.
         body: The body.
+        hidden: Fields that it may not name.
 
     Raises:
         RequestValidationError: The result is not valid, or is a record of another primary key.
@@ -75,13 +80,54 @@ def replaced(record: M, body: BaseModel | dict[str, Any]) -> M:
     else:
         given = body
         unseen = {name for name, info in schema.model_fields.items() if info.exclude} | {pk}
-        kept = [name for name in unseen if not _is_named(name, schema.model_fields[name], given)]
+        kept = [name for name in unseen if not is_named(name, schema.model_fields[name], given)]
     made = _validated(schema, {**_stored(record, kept), **given}, body)
-    key_of = schema.__shape__.key_of
-    if key_of(getattr(made, pk)) != key_of(getattr(record, pk)):
-        raise unprocessable(("body", pk), "must be the primary key in the path, or be left out")
+    if not isinstance(body, BaseModel):
+        hidden.check(body, made)
+    _check_same_key(made, getattr(record, pk))
     object.__setattr__(made, "__record__", remembered(record))
     return made
+
+
+def put_anew(schema: type[M], pk: object, body: dict[str, Any], hidden: HiddenFields) -> M:
+    """Make the record that a PUT leaves of one that cannot be read, of which nothing is to be kept.
+
+    Raises:
+        RequestValidationError: As in ``replaced``.
+    """
+    name = schema.get_primary_key_field()
+    is_there = is_named(name, schema.model_fields[name], body)
+    made = _validated(schema, body if is_there else {name: pk, **body}, body)
+    hidden.check(body, made)
+    _check_same_key(made, pk)
+    return made
+
+
+def _check_same_key(made: Model, pk: object) -> None:
+    name, key_of = made.get_primary_key_field(), type(made).__shape__.key_of
+    if key_of(getattr(made, name)) != key_of(pk):
+        raise unprocessable(("body", name), "must be the primary key in the path, or be left out")
+
+
+@dataclass(frozen=True)
+class _Creation:
+    """Says of a model that a body of it must not set some fields."""
+
+    hidden: HiddenFields
+
+    def __get_pydantic_core_schema__(self, source: object, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.no_info_wrap_validator_function(self._checked, handler(source))
+
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        shown = handler(schema)
+        if not self.hidden.names:
+            return shown
+        return _without(dict(handler.resolve_ref_schema(shown)), self.hidden)
+
+    def _checked(self, given: object, handler: ValidatorFunctionWrapHandler) -> object:
+        made = handler(given)
+        self.hidden.check(given, made)
+        return made
 
 
 @dataclass(frozen=True)
@@ -89,17 +135,26 @@ class _Replacement:
     """Says of a dict that it has the fields of a model."""
 
     schema: type[Model]
+    hidden: HiddenFields
 
     def __get_pydantic_core_schema__(self, source: object, handler: GetCoreSchemaHandler) -> CoreSchema:
         return core_schema.no_info_wrap_validator_function(_object, handler.generate_schema(self.schema))
 
     def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
-        shown = dict(handler.resolve_ref_schema(handler(schema)))
+        shown = _without(dict(handler.resolve_ref_schema(handler(schema))), self.hidden)
         fields = self.schema.model_fields
         free = {name for name, info in fields.items() if info.exclude} | {self.schema.get_primary_key_field()}
-        free |= {alias for name in free for alias in _names(name, fields[name])}
+        free |= {alias for name in free for alias in alias_words(name, fields[name])}
         required = [name for name in cast("list[str]", shown.pop("required", [])) if name not in free]
         return {**shown, "required": required} if required else shown
+
+
+def _without(shown: dict[str, Any], hidden: HiddenFields) -> dict[str, Any]:
+    """Leave the fields that are not for requests out of what the documentation says."""
+    fields = hidden.schema.model_fields
+    words = {word for name in hidden.names for word in alias_words(name, fields[name])}
+    shown["properties"] = {name: one for name, one in shown.get("properties", {}).items() if name not in words}
+    return shown
 
 
 def _object(value: object, _: object) -> dict[str, Any]:
@@ -128,15 +183,3 @@ def _validated(schema: type[M], values: Mapping[str, Any], body: object) -> M:
         return schema.model_validate(values, from_attributes=True, by_alias=True, by_name=True)
     except ValidationError as exc:
         raise invalid(exc, body) from exc
-
-
-def _is_named(name: str, info: FieldInfo, given: Mapping[str, Any]) -> bool:
-    return any(one in given for one in _names(name, info))
-
-
-def _names(name: str, info: FieldInfo) -> set[str]:
-    """Words of a body that speak of a field."""
-    alias = info.validation_alias
-    choices = alias.choices if isinstance(alias, AliasChoices) else [alias]
-    spelled = [choice.path[0] if isinstance(choice, AliasPath) else choice for choice in choices]
-    return {name, *(one for one in spelled if isinstance(one, str))}

@@ -2,26 +2,38 @@
 
 import logging
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from types import GenericAlias
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 from urllib.parse import quote
 
-from fastapi import APIRouter, HTTPException, Response
+from fastapi import APIRouter, Request, Response
 from fastapi.params import Depends
 from fastapi.routing import APIRoute
 from pydantic import BaseModel
 from starlette.routing import BaseRoute
 
-from ...errors import ConflictError, DataError
+from ...errors import ConflictError, DataError, DecodeError, RecordTooNewError, RecordTooOldError
 from ...lifespan import KEEP
 from ...model import Model
+from ...remembered import remembered
 from ...store import Store
-from .bodies import key_annotation, new_record, replaced, replacement_annotation
-from .failures import Place, answered, conflict, not_found
-from .paths import EmptyKeyRoute, KeyRoute
+from .bodies import (
+    creation_annotation,
+    key_annotation,
+    new_record,
+    put_anew,
+    replaced,
+    replacement_annotation,
+)
+from .carrying import AnswerCheck, check_key
+from .failures import Place, answered, conflict, not_found, one_line
+from .hidden import HiddenFields
+from .pages import PageSizes, link_after
+from .paths import CarryingRoute, EmptyKeyRoute, KeyRoute
 
-__all__ = ["CRUDRouter"]
+__all__ = ["CRUDRouter", "PydanticAioredisCRUDRouter"]
 
 Endpoint = Callable[..., Any]
 Offer = bool | Sequence[Depends]  # whether there is a route, or what it depends on
@@ -42,12 +54,13 @@ class CRUDRouter(APIRouter):
     GET /item/{item_id}     200, 404
     POST /item              200, 422; overwrites a record of that primary key, unless ``overwrite=False``: then 409
     PUT /item/{item_id}     200, 404, 422; 409 if others write it all the time; replaces an existing record whole
-    DELETE /item/{item_id}  200 the deleted record, 404
-    DELETE /item            200 ``[]``; deletes all
+    DELETE /item/{item_id}  200 the deleted record, 204 if no answer can carry it, 404
+    DELETE /item            200 ``[]``; deletes all; only with ``delete_all_route``
     ======================  =====================================================================================
 
-    All of them: 503 while the server cannot answer. A route that the application adds with the path and the method of
-    one of these takes its place.
+    All of them: 422 for what no answer could carry, 409 for a record that cannot be read or shown, 503 while the server
+    cannot answer and where newer code wrote. A route that the application adds with the path and the method of one of
+    these takes its place.
 
     Args:
         schema: The model.
@@ -57,11 +70,21 @@ class CRUDRouter(APIRouter):
             that a request leaves out, keep what is stored.
         prefix: Path, ``/item`` for a class ``Item`` if None.
         tags: In the documentation, the name of the class if None.
-        paginate: Records that GET gives at most, and by default; None means all.
+        paginate: Records that GET gives by default, and at most unless ``max_limit`` says otherwise; None is 1,000.
         get_all_route: Whether there is this route; or what it depends on. The other five are alike.
+        delete_all_route: Likewise, but only where it is asked for; under the seed's name it is there unless it is not
+            wanted.
         overwrite: Whether POST may overwrite a record.
+        max_limit: Records that a request for a list may ask for at most.
+        settable: Fields with ``exclude=True`` that requests may set all the same; nested ones with dots.
+        leaves_newer: Whether a list leaves out records that newer code wrote, instead of answering 503.
         kwargs: What ``fastapi.APIRouter`` takes too.
+
+    Raises:
+        ConfigurationError: The sizes of pages are none, or a record could never be created.
     """
+
+    _routes_delete_all: ClassVar[bool] = False
 
     def __init__(
         self,
@@ -77,9 +100,12 @@ class CRUDRouter(APIRouter):
         create_route: Offer = True,
         update_route: Offer = True,
         delete_one_route: Offer = True,
-        delete_all_route: Offer = True,
+        delete_all_route: Offer | None = None,
         *,
         overwrite: bool = True,
+        max_limit: int | None = None,
+        settable: Iterable[str] = (),
+        leaves_newer: bool = False,
         **kwargs: Any,
     ) -> None:
         if store is not None:
@@ -88,16 +114,22 @@ class CRUDRouter(APIRouter):
         path = (name.lower() if prefix is None else prefix).strip("/")
         super().__init__(prefix=path and f"/{path}", tags=tags or [name], **kwargs)
         self.schema, self._generated = schema, list[BaseRoute]()
+        self._hidden, self._answers = HiddenFields(schema, frozenset(settable)), AnswerCheck(schema)
+        delete_all_route = self._routes_delete_all if delete_all_route is None else delete_all_route
+        sizes = PageSizes.of(paginate, max_limit)
+        if create_route is not False and create_schema in (None, schema):
+            self._hidden.check_creatable()
         everything, one = "" if path else "/", f"/{{{_KEY}}}"
         many = GenericAlias(list, (schema,))
-        self._generate(get_all_route, "GET", everything, self._get_all(paginate), many)
+        self._generate(get_all_route, "GET", everything, self._get_all(sizes, leaves_newer), many)
         self._generate(create_route, "POST", everything, self._create(create_schema, overwrite), schema)
         self._generate(delete_all_route, "DELETE", everything, self._delete_all(), many)
         self._generate(get_one_route, "GET", one, self._get_one(), schema, KeyRoute)
         self._generate(update_route, "PUT", one, self._update(update_schema), schema, KeyRoute)
         self._generate(delete_one_route, "DELETE", one, self._delete_one(), schema, KeyRoute)
         if path:
-            self._generate(delete_all_route, "DELETE", EmptyKeyRoute.PATH, self._no_key(), None, EmptyKeyRoute)
+            offer = delete_one_route if delete_all_route is False else delete_all_route
+            self._generate(offer, "DELETE", EmptyKeyRoute.PATH, self._no_key(), None, EmptyKeyRoute)
 
     def add_api_route(self, path: str, endpoint: Endpoint, **options: Any) -> None:
         """Add a route of the application's own; it replaces a generated one of the same path and method."""
@@ -114,7 +146,7 @@ class CRUDRouter(APIRouter):
         path: str,
         endpoint: Endpoint,
         answer: Any,
-        kind: type[APIRoute] | None = None,
+        kind: type[APIRoute] = CarryingRoute,
     ) -> None:
         """Add one of our routes, on top of the class of routes that the application chose."""
         if offer is False:
@@ -128,82 +160,115 @@ class CRUDRouter(APIRouter):
             response_model=answer,
             responses={404: {"description": f"{self.schema.__name__} not found"}} if kind is KeyRoute else {},
             include_in_schema=kind is not EmptyKeyRoute,
-            route_class_override=chosen if kind is None else type(kind.__name__, (kind, chosen), {}),
+            route_class_override=type(kind.__name__, (kind, chosen), {}),
         )
         self._generated.append(self.routes[-1])
 
-    def _get_all(self, paginate: int | None) -> Endpoint:
-        schema = self.schema
+    def _get_all(self, sizes: PageSizes, leaves_newer: bool) -> Endpoint:
+        schema, answers = self.schema, self._answers
 
-        async def get_all(response: Response, skip: int = 0, limit: int | None = paginate) -> list[Model]:
-            _check_page(skip, limit, paginate)
+        async def get_all(request: Request, response: Response, skip: int = 0, limit: int = sizes.usual) -> list[Model]:
+            sizes.check(skip, limit)
             bad = list[DataError]()
             with answered(schema, _KEY_PLACE):
-                found = await schema.select(skip=skip, limit=limit, bad_records=bad)
-            if bad:
-                response.headers[_UNREADABLE] = _reported(schema, bad)
-            return found or []
+                found = await schema.select(skip=skip, limit=limit, bad_records=bad) or []
+                if not leaves_newer:
+                    _check_versions(bad)
+            complaints = [answers.complaint(request, one) for one in found]
+            left_out = [(str(getattr(one, "key", "")), str(one)) for one in bad]
+            left_out += [(_key_of(one), why) for one, why in zip(found, complaints, strict=True) if why is not None]
+            if left_out:
+                response.headers[_UNREADABLE] = _reported(schema, left_out)
+            if len(found) + len(bad) == limit:
+                response.headers["Link"] = link_after(skip, limit)
+            return [one for one, why in zip(found, complaints, strict=True) if why is None]
 
         return get_all
 
     def _get_one(self) -> Endpoint:
-        schema = self.schema
+        schema, answers = self.schema, self._answers
 
-        async def get_one(item_id: object) -> Model:
+        async def get_one(request: Request, item_id: object) -> Model:
             with answered(schema, _KEY_PLACE):
-                return await schema.get(item_id)
+                check_key(schema, item_id, _KEY_PLACE)
+                found = await schema.get(item_id)
+            if (why := answers.complaint(request, found)) is not None:
+                _LOG.error("%s: %s: %s", schema.__name__, one_line(_key_of(found)), why)
+                raise conflict(schema, "cannot be shown as it is stored")
+            return found
 
         return _annotated(get_one, item_id=key_annotation(schema))
 
     def _create(self, body: type[BaseModel] | None, overwrite: bool) -> Endpoint:
-        schema = self.schema
+        schema, answers = self.schema, self._answers
+        key_place = ("body", schema.get_primary_key_field())
 
-        async def create(item: BaseModel) -> Model:
-            with answered(schema, ("body", schema.get_primary_key_field())):
+        async def create(request: Request, item: BaseModel) -> Model:
+            with answered(schema, key_place):
                 made = new_record(schema, item)
+                check_key(schema, getattr(made, schema.get_primary_key_field()), key_place)
+                answers.check(request, made)
                 if overwrite:
                     await schema.insert(made)
                 else:
                     await _insert_new(schema, made)
             return made
 
-        return _annotated(create, item=body or schema)
+        whole = body is None or body is schema
+        return _annotated(create, item=creation_annotation(schema, self._hidden) if whole else body)
 
     def _update(self, body: type[BaseModel] | None) -> Endpoint:
-        schema = self.schema
+        schema, hidden, answers = self.schema, self._hidden, self._answers
         whole = body is None or body is schema
         keeps_nothing = whole and not any(info.exclude for info in schema.model_fields.values())
         keeps_nothing = keeps_nothing and not schema.__shape__.takes_extras
 
-        async def update(item_id: object, item: Any) -> Model:
-            with answered(schema, _KEY_PLACE):
-                for _ in range(_TRIES):
-                    made = replaced(await schema.get(item_id), item)
-                    if keeps_nothing:  # the last wins, whole; there is nothing that another's write could change
-                        await schema.insert(made, KEEP, only="existing")
-                        return made
-                    try:
-                        await made.save(if_unchanged=True)
-                    except ConflictError as exc:
-                        if exc.key == schema.get_table_index_key():
-                            raise
-                        continue  # somebody wrote between reading and writing: what is kept of the record may differ
-                    return made
+        async def replace_whole(request: Request, item_id: object, item: Any) -> Model:
+            try:
+                made = replaced(await schema.get(item_id), item, hidden)
+            except DecodeError:  # this is what mends it
+                made = put_anew(schema, item_id, item, hidden)
+            answers.check(request, made)
+            # The last wins, whole; there is nothing that another's write could change.
+            await schema.insert(made, KEEP, only="existing")
+            return made
+
+        async def replace(request: Request, item_id: object, item: Any) -> Model:
+            for _ in range(_TRIES):
+                made = replaced(await schema.get(item_id), item, hidden)
+                answers.check(request, made)
+                try:
+                    await made.save(if_unchanged=True)
+                except ConflictError as exc:
+                    if exc.key == schema.get_table_index_key():
+                        raise
+                    continue  # somebody wrote between reading and writing: what is kept of the record may differ
+                return made
             raise conflict(schema, "is being changed by others all the time; try again")
 
-        return _annotated(
-            update, item_id=key_annotation(schema), item=replacement_annotation(schema) if whole else body
-        )
+        async def update(request: Request, item_id: object, item: Any) -> Model:
+            with answered(schema, _KEY_PLACE):
+                check_key(schema, item_id, _KEY_PLACE)
+                return await (replace_whole if keeps_nothing else replace)(request, item_id, item)
+
+        item_type = replacement_annotation(schema, hidden) if whole else body
+        return _annotated(update, item_id=key_annotation(schema), item=item_type)
 
     def _delete_one(self) -> Endpoint:
-        schema = self.schema
+        schema, answers = self.schema, self._answers
 
-        async def delete_one(item_id: object) -> Model:
+        async def delete_one(request: Request, item_id: object) -> Any:
+            found: Model | None = None
             with answered(schema, _KEY_PLACE):
-                found = await schema.get(item_id)
+                check_key(schema, item_id, _KEY_PLACE)
+                # What cannot be read can be deleted all the same.
+                with suppress(DecodeError):
+                    found = await schema.get(item_id)
                 deleted = await schema.delete([item_id])
             if not deleted or not deleted[0]:
                 raise not_found(schema)
+            if found is None or answers.complaint(request, found) is not None:
+                return Response(status_code=204)
             return found
 
         return _annotated(delete_one, item_id=key_annotation(schema))
@@ -225,6 +290,25 @@ class CRUDRouter(APIRouter):
             raise not_found(schema)
 
         return no_key
+
+
+class PydanticAioredisCRUDRouter(CRUDRouter):
+    """``CRUDRouter`` by the seed's name, with the seed's default: DELETE of the whole table is routed."""
+
+    _routes_delete_all = True
+
+
+def _check_versions(bad: Sequence[DataError]) -> None:
+    """Raise what says that this code is not of the time: a list without these records would be a lie."""
+    for error in bad:
+        if isinstance(error, (RecordTooNewError, RecordTooOldError)):
+            raise error
+
+
+def _key_of(record: Model) -> str:
+    """Give the key of a record that was read; its primary key, as it is stored, may be that of another, or none."""
+    known = remembered(record)
+    return "" if known is None else known.key
 
 
 async def _insert_new(schema: type[Model], made: Model) -> None:
@@ -251,25 +335,18 @@ def _answers(route: BaseRoute, path: str, methods: set[str]) -> bool:
     )
 
 
-def _check_page(skip: int, limit: int | None, paginate: int | None) -> None:
-    if skip < 0:
-        raise _page_error("skip", "must be greater or equal to zero")
-    if limit is not None and limit <= 0:
-        raise _page_error("limit", "must be greater than zero")
-    if limit is not None and paginate is not None and limit > paginate:
-        raise _page_error("limit", f"must be at most {paginate}")
+def _reported(schema: type[Model], bad: Sequence[tuple[str, str]]) -> str:
+    """Log why records are not shown, and give their primary keys for a header: escaped, with commas between."""
+    for key, reason in bad:
+        told = reason if reason.startswith(key) else f"{key}: {reason}"
+        _LOG.error("%s: left out of a list: %s", schema.__name__, one_line(told))
+    owned = [schema.__shape__.keys.primary_key(key) for key, _ in bad if schema.__shape__.keys.owns(key)]
+    header = ",".join(quote(_bytes_of(pk), safe="") for pk in owned)
+    return header if len(header) <= _HEADER_SIZE else header[: header.rfind(",", 0, _HEADER_SIZE - 4) + 1] + "..."
 
 
-def _page_error(name: str, complaint: str) -> HTTPException:
-    """Give the seed's answer to a wrong page, nested as it is there."""
-    mistake = {"loc": ["query", name], "msg": f"{name} query parameter {complaint}", "type": "type_error.integer"}
-    return HTTPException(422, {"detail": [mistake]})
-
-
-def _reported(schema: type[Model], bad: Sequence[DataError]) -> str:
-    """Log why records cannot be read, and give their primary keys for a header: escaped, with commas between."""
-    for error in bad:
-        _LOG.error("%s: left out of a list: %s", schema.__name__, error)
-    keys = [str(getattr(error, "key", "")) for error in bad]
-    owned = [schema.__shape__.keys.primary_key(key) for key in keys if schema.__shape__.keys.owns(key)]
-    return ",".join(quote(pk, safe="", errors="replace") for pk in owned)[:_HEADER_SIZE]
+def _bytes_of(pk: str) -> bytes:
+    try:
+        return pk.encode("utf-8", "surrogateescape")  # bytes of a key that are no text
+    except UnicodeEncodeError:
+        return pk.encode("utf-8", "surrogatepass")
