@@ -78,8 +78,14 @@ _FIELDS: Final = st.sampled_from(
     ("name", "price", "amount", "blob", "anything", "tags", "rates", "part", "secret", "cost", "share", "_v", "\ud800")
 )
 _PARTS: Final = st.fixed_dictionaries({}, optional={"name": _TEXTS, "inner": _TEXTS, "parts": _JSON})
+
+
+def _body_of(ids: dict[str, Any], fields: dict[str, Any], part: dict[str, Any] | None) -> dict[str, Any]:
+    return {**fields, **ids, **({} if part is None else {"part": part})}
+
+
 _OBJECTS: Final = st.builds(
-    lambda ids, fields, part: {**fields, **ids, **({} if part is None else {"part": part})},
+    _body_of,
     st.fixed_dictionaries({}, optional={"id": _IDS, "number": _NUMBERS | _IDS}),
     st.dictionaries(_FIELDS | _TEXTS, _JSON, max_size=4),
     st.none() | _PARTS,

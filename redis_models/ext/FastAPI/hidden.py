@@ -77,11 +77,15 @@ class HiddenFields:
             for name, info in fields.items():
                 yield from self._named_field(cast("Mapping[str, object]", given), made, name, info, place, path)
         elif isinstance(given, Mapping) and isinstance(made, Mapping):
-            pairs = zip(cast("Mapping[Any, object]", given).items(), made.values(), strict=False)
+            pairs = zip(
+                cast("Mapping[Any, object]", given).items(), cast("Mapping[Any, object]", made).values(), strict=False
+            )
             for (key, one), value in pairs:
                 yield from self._named(one, value, (*place, str(key)), path)
         elif isinstance(given, _SEQUENCES) and isinstance(made, Sequence) and not isinstance(made, (str, bytes)):
-            for number, (one, value) in enumerate(zip(cast("list[object]", given), made, strict=False)):
+            for number, (one, value) in enumerate(
+                zip(cast("list[object]", given), cast("Sequence[object]", made), strict=False)
+            ):
                 yield from self._named(one, value, (*place, number), path)
 
     def _named_field(
@@ -130,5 +134,5 @@ def _fields(made: object) -> Mapping[str, FieldInfo] | None:
     """Give the fields of an instance of a pydantic model or dataclass; None for anything else."""
     if isinstance(made, BaseModel):
         return type(made).model_fields
-    found = getattr(type(made), "__pydantic_fields__", None)
-    return found if isinstance(found, dict) else None
+    found: object = getattr(type(made), "__pydantic_fields__", None)
+    return cast("dict[str, FieldInfo]", found) if isinstance(found, dict) else None
