@@ -26,7 +26,7 @@ __all__ = [
     "with_idle",
 ]
 
-_RECORDS = 200
+RECORDS = 200  # of a model; enough to see what is frequent, and read in a moment
 
 
 def pending_findings(client: SyncClient, chain: Chain, journey: Journey) -> list[Finding]:
@@ -103,7 +103,7 @@ def samples_of(client: SyncClient, chain: Chain, positions: range) -> dict[str, 
         link, before = chain.links[position - 1], chain.snapshots[position - 1]
         for name in dict.fromkeys(one.model for one in link.operations):
             if name in before.by_name and name not in found:
-                found[name] = run(client, sample(before.model(name).keys, _RECORDS))
+                found[name] = run(client, sample(before.model(name).keys, RECORDS))
     return found
 
 

@@ -1,5 +1,7 @@
 """Evidence on the command line: what the stored records say about open questions, where the server can be reached."""
 
+from collections.abc import Generator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,21 +16,35 @@ from redis_models.store import Store
 from .context import CliContext
 from .making import Task
 
-__all__ = ["with_evidence"]
+__all__ = ["asked_store", "with_evidence"]
 
 _RECORDS = 5_000
 _TIMEOUT_S = 2.0  # of each exchange: a question is worth no long wait
 
 
-def with_evidence(context: CliContext, task: Task) -> Task:
-    """Add to each question what the records say about it; nothing where the server cannot be reached."""
+@contextmanager
+def asked_store(context: CliContext) -> Generator[Store | None]:
+    """Give a store that does not wait long for its server; None where there is none to be asked."""
     url = context.settings.redis_url
     kind, _, folder = url.partition(":")
     if kind == "embedded" and not (folder and Path(folder).is_dir()):
-        return task  # it would be made by a command that needs no server
+        yield None  # it would be made by a command that needs no server
+        return
     with Store("questions", url=url, timeout_s=_TIMEOUT_S) as store:
         try:
             run(store.sync_client, refuse_cluster(store.address))  # of which only a part would be seen
+        except RedisModelsError:
+            yield None
+            return
+        yield store
+
+
+def with_evidence(context: CliContext, task: Task) -> Task:
+    """Add to each question what the records say about it; nothing where the server cannot be reached."""
+    with asked_store(context) as store:
+        if store is None:
+            return task
+        try:
             questions = tuple(_told(store, task, one) for one in task.found.questions)
         except RedisModelsError:
             return task

@@ -8,7 +8,7 @@ import re
 import sys
 import tempfile
 import traceback
-from collections.abc import Container, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import Final, cast
@@ -20,14 +20,22 @@ from .chain import Chain, Link
 from .lint import CODES, complaints_of
 from .migration import Migration
 from .operations import Operation
+from .outline import outline
 from .replaced import Replaced, read_replaced
 
-__all__ = ["HEAD", "exchange_migrations", "link_of", "load_chain", "load_links", "write_migration"]
+__all__ = [
+    "HEAD",
+    "exchange_migrations",
+    "link_of",
+    "load_chain",
+    "load_links",
+    "replace_file",
+    "write_migration",
+]
 
 HEAD: Final = "HEAD"  # holds the id of the last migration, so that two branches that each add one collide in git
 _NAME: Final = re.compile(r"(\d{4,})_\w+")
 _ID: Final = re.compile(r"[\w-]{1,64}", re.ASCII)
-_DOCUMENTED: Final = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
 
 
 def load_chain(label: str, directory: Path) -> Chain:
@@ -106,7 +114,7 @@ def write_migration(directory: Path, name: str, text: str, id: str) -> Path:
             (directory / "__init__.py").touch()  # packaging tools leave folders without it behind
         _place(path, text)
         try:
-            _replace(directory / HEAD, f"{id}\n")
+            replace_file(directory / HEAD, f"{id}\n")
         except OSError:
             path.unlink()
             raise
@@ -134,8 +142,8 @@ def exchange_migrations(directory: Path, texts: Mapping[str, str], gone: Sequenc
     """
     try:
         for name, text in texts.items():
-            _replace(directory / f"{name}.py", text)
-        _replace(directory / HEAD, f"{head}\n")
+            replace_file(directory / f"{name}.py", text)
+        replace_file(directory / HEAD, f"{head}\n")
         for name in gone:
             if name not in texts:
                 (directory / f"{name}.py").unlink(missing_ok=True)
@@ -160,7 +168,8 @@ def _place(path: Path, text: str) -> None:
         temporary.unlink(missing_ok=True)
 
 
-def _replace(path: Path, text: str) -> None:
+def replace_file(path: Path, text: str) -> None:
+    """Write a file whole or not at all; raises OSError."""
     temporary = _temporary(path, text)
     try:
         temporary.replace(path)
@@ -319,7 +328,7 @@ def _checksum(tree: ast.Module, *, with_reasons: bool = False) -> str:
     Reasons (``allow``) do nothing to a record, so that they may be added to a file that is applied.
     """
     left_out = {id(node) for node in _reasons_in(tree)} if not with_reasons else set[int]()
-    return hashlib.sha256(repr(_outline(tree, left_out)).encode("utf-8", "surrogatepass")).hexdigest()[:16]
+    return hashlib.sha256(repr(outline(tree, left_out)).encode("utf-8", "surrogatepass")).hexdigest()[:16]
 
 
 def _reasons_in(tree: ast.Module) -> Iterator[ast.stmt]:
@@ -331,18 +340,6 @@ def _reasons_in(tree: ast.Module) -> Iterator[ast.stmt]:
             )
             if targets and all(isinstance(target, ast.Name) and target.id == "allow" for target in targets):
                 yield one
-
-
-def _outline(node: object, left_out: Container[int]) -> object:
-    # Not ast.dump or ast.unparse: what they leave out, and how they quote, changes with Python.
-    if isinstance(node, list):
-        return [_outline(one, left_out) for one in cast("list[object]", node) if id(one) not in left_out]
-    if not isinstance(node, ast.AST):
-        return node
-    fields = {name: value for name, value in ast.iter_fields(node) if value is not None and name not in ("ctx", "kind")}
-    if isinstance(node, _DOCUMENTED) and ast.get_docstring(node, clean=False) is not None:
-        fields["body"] = node.body[1:]
-    return type(node).__name__, [(name, _outline(value, left_out)) for name, value in fields.items() if value != []]
 
 
 def _check_head(directory: Path, chain: Chain) -> None:

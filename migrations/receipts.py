@@ -33,12 +33,14 @@ class Scope:
         run_id: Of the server's run, which may have gone back to older data if it is another one; "" if nobody may ask.
             It must stay the same until the receipt is kept, and no longer: a server that forgets what it acknowledged,
             as after a crash or a failover, forgets the latest first. So where a receipt is, what was read for it is.
+        accepts: Digest of what the models demand of what they read; "" in a receipt of before that counted.
     """
 
     position: int
     fingerprint: str
     newest: str
     run_id: str
+    accepts: str = ""
 
 
 @dataclass(frozen=True)
@@ -65,8 +67,13 @@ class Receipt:
         if self.problems:
             found = ", ".join(f"{count:,} {kind}" for kind, count in sorted(self.problems.items()))
             return f"the verification of {self.ended_at} found problems ({found})"
-        if replace(self.scope, run_id=scope.run_id) != scope:
+        if replace(self.scope, run_id=scope.run_id, accepts=scope.accepts) != scope:
             return f"the verification of {self.ended_at} was before the migrations that are applied now"
+        if self.scope.accepts != scope.accepts:
+            return (
+                f"the models have other constraints or validators than at the verification of {self.ended_at}, and may"
+                " refuse what they read then"
+            )
         if not self.scope.run_id:
             return (
                 f"nobody could tell whether the server was restarted during the verification of {self.ended_at},"

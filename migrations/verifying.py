@@ -5,7 +5,7 @@ server, under the same migrations; one of all models leaves a receipt.
 """
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -20,9 +20,11 @@ from redis_models.errors import (
     ServerRefusedError,
 )
 from redis_models.keys import KeySpace
+from redis_models.model import Model
 from redis_models.reading import no_index
 from redis_models.shape import Shape
 
+from .acceptance import digest_of_acceptance
 from .bookkeeping import Shelf
 from .chain import Chain
 from .keyspace import index_size, server_run_id
@@ -127,8 +129,13 @@ def subjects_of(chain: Chain, shapes: Sequence[Shape[Any]]) -> list[Subject]:
     return [Subject(shape, former.get(shape.keys.start, ())) for shape in shapes]
 
 
-def scope_of(shelf: Shelf, chain: Chain) -> Batches[Scope]:
+def scope_of(shelf: Shelf, chain: Chain, models: Iterable[type[Model]]) -> Batches[Scope]:
     """Give what a verification now would be of.
+
+    Args:
+        shelf: Bookkeeping of the app.
+        chain: Its files.
+        models: All its models.
 
     Raises:
         DriftError: The database holds what the files do not say.
@@ -139,16 +146,17 @@ def scope_of(shelf: Shelf, chain: Chain) -> Batches[Scope]:
     if state.journal is not None:
         raise IncompleteError(f"{chain.app}: a run of migrate is under way, or stopped half-way; finish it first")
     newest, run_id = (yield from shelf.newest_run()), (yield from server_run_id())
+    accepts = digest_of_acceptance(models)
     if is_automatic(chain, state):
-        return Scope(0, cast(Snapshot, state.snapshot).fingerprint, newest, run_id)
+        return Scope(0, cast(Snapshot, state.snapshot).fingerprint, newest, run_id, accepts)
     plan = make_plan(chain, state, chain.head_position)
     if plan.start != plan.target:
         pending = ", ".join(link.name for link in plan.applied)
         raise MigrationError(f"{chain.app}: {pending} not applied yet; run 'migrate' first")
-    return Scope(plan.start, chain.snapshots[plan.start].fingerprint, newest, run_id)
+    return Scope(plan.start, chain.snapshots[plan.start].fingerprint, newest, run_id, accepts)
 
 
-def unverified(shelf: Shelf, chain: Chain) -> Batches[str | None]:
+def unverified(shelf: Shelf, chain: Chain, models: Iterable[type[Model]]) -> Batches[str | None]:
     """Say why no receipt proves that the records of an app are in order now; None where one does.
 
     Raises:
@@ -157,7 +165,7 @@ def unverified(shelf: Shelf, chain: Chain) -> Batches[str | None]:
     receipt = yield from Desk(shelf.namespace, shelf.app).receipt()
     if receipt is None:
         return "its records were never verified"
-    return receipt.objection((yield from scope_of(shelf, chain)), datetime.now(UTC))
+    return receipt.objection((yield from scope_of(shelf, chain, models)), datetime.now(UTC))
 
 
 def verify(job: Verification, start: Checkpoint | None = None) -> Batches[Receipt]:

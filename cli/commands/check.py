@@ -14,10 +14,12 @@ from redis_models.migrations.files import load_chain
 from redis_models.migrations.inspection import snapshot_of
 from redis_models.migrations.lineage import lineages_of
 from redis_models.migrations.planning import make_plan
+from redis_models.migrations.readable import unreadable_in
 from redis_models.migrations.safety import Finding, Level, findings_of
+from redis_models.migrations.verifying import subjects_of
 
 from ..apps import chosen_by_label
-from ..consent import allow_line, finding_document, samples_of, with_idle
+from ..consent import RECORDS, allow_line, finding_document, samples_of, with_idle
 from ..context import CliContext
 from ..exits import Exit
 
@@ -79,10 +81,21 @@ def _check(context: CliContext, app: App, with_database: bool) -> tuple[list[str
         plan = make_plan(chain, state, chain.head_position)
     except RedisModelsError as exc:
         return [*problems, str(exc)], []
-    problems += list(_pending(app, chain, plan.start))
+    # What the code has and the files have not is one problem; what it then refuses would be told of a hundred records.
+    problems += [*_pending(app, chain, plan.start), *([] if problems else _unreadable(context, app, chain))]
     positions = range(plan.start + 1, chain.head_position + 1)
     findings = findings_of(chain, positions, samples_of(client, chain, positions)) if positions else []
     return problems, with_idle(client, chain, findings, chain.head_position, plan.works)
+
+
+def _unreadable(context: CliContext, app: App, chain: Chain) -> list[str]:
+    """Tell of records that the models of the code refuse, as the migrations leave them."""
+    problems: list[str] = []
+    for subject in subjects_of(chain, [model.__shape__ for model in app.models]):
+        found = run(context.client, unreadable_in(chain, subject, RECORDS))
+        if found is not None:
+            problems.append(f"{app.label}: {found}; 'verify' names all, once migrations are applied")
+    return problems
 
 
 def _unmade(app: App) -> str:

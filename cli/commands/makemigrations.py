@@ -37,6 +37,7 @@ from ..listing import changes_of, consents_of, title_of
 from ..listing import tasks_of as functions_of
 from ..making import Place, Task, emptied, make_all, owners_of, tasks_from_redis, tasks_of
 from ..questions import ask_reason, settle
+from ..tightening import Warned, keep_constraints, warnings_of
 
 __all__ = ["command"]
 
@@ -125,8 +126,9 @@ def command(
     tasks = [emptied(task) for task in tasks] if empty else tasks
     if reason is not None and check:
         raise click.UsageError("--reason is for the file, and --check writes none; leave one of them out")
+    places = list({task.place.app.label: task.place for task in tasks}.values())
     if check:
-        return _check(context, tasks, wish)
+        return _check(context, tasks, wish, places)
     if not empty:
         tasks = _settled(context, tasks)
     if save_to is not None:
@@ -134,9 +136,11 @@ def command(
     _refuse_low_versions(context, tasks, wish)
     made = make_all(tasks, name=name, is_empty=empty, is_update=is_update)
     made = _with_reason(context, made, reason)
+    warned = warnings_of(context, places, made)
     if not dry_run:
         _write(context, made, is_update)
-    _show(context, made, wish, is_ok=True)
+        keep_constraints(places)
+    _show(context, made, wish, warned, is_ok=True)
     return Exit.DONE
 
 
@@ -292,18 +296,24 @@ def _advice(app: App, low: LowVersion) -> str:
     return advice(next(model for model in app.models if model.__name__ == low.model), low)
 
 
-def _check(context: CliContext, tasks: Sequence[Task], wish: _Wish) -> int:
+def _check(context: CliContext, tasks: Sequence[Task], wish: _Wish, places: Sequence[Place]) -> int:
     """Tell what would be written or asked."""
     questions = [line for task in tasks for line in _question_lines(tasks, task)]
     low = [f"{one.model}: {_advice(task.place.app, one)}" for task in tasks for one in task.found.low_versions]
     made = make_all([task for task in tasks if not task.found.questions], name=wish.name)
     is_ok = not (questions or low or made)
-    _show(context, made, wish, is_ok=is_ok, problems=[*questions, *low])
+    _show(context, made, wish, warnings_of(context, places, made), is_ok=is_ok, problems=[*questions, *low])
     return Exit.DONE if is_ok else Exit.FAILED
 
 
 def _show(
-    context: CliContext, made: Sequence[NewMigration], wish: _Wish, *, is_ok: bool, problems: Sequence[str] = ()
+    context: CliContext,
+    made: Sequence[NewMigration],
+    wish: _Wish,
+    warned: Sequence[Warned],
+    *,
+    is_ok: bool,
+    problems: Sequence[str] = (),
 ) -> None:
     is_written = not (wish.is_check or wish.is_dry_run)
     context.json({
@@ -313,6 +323,7 @@ def _show(
         "written": is_written and bool(made),
         "problems": list(problems),
         "migrations": [_document(new) for new in made],
+        "tightened": [document for one in warned for document in one.documents],
     })  # fmt: skip
     for line in problems:
         context.out(line)
@@ -323,6 +334,9 @@ def _show(
         if wish.is_dry_run:
             context.out(f"\n{new.text}")
         for line in [*functions_of(new), *consents_of(new)]:
+            context.err(line)
+    for one in warned:
+        for line in one.lines:
             context.err(line)
     if not made and not problems:
         context.out("No changes detected")

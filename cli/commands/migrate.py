@@ -230,7 +230,9 @@ def _automatic_diff(app: App, chain: Chain, code: Snapshot, state: State) -> Dif
 def _check(context: CliContext, client: SyncClient, tasks: list[Task], is_verified: bool) -> int:
     problems = [line for task in tasks for line in _problems(task)]
     if is_verified and not problems:
-        reasons = {task.app.label: run(client, unverified(task.shelf, task.journey.chain)) for task in tasks}
+        reasons = {
+            task.app.label: run(client, unverified(task.shelf, task.journey.chain, task.app.models)) for task in tasks
+        }
         problems = [f"{label}: {reason}; run 'verify'" for label, reason in reasons.items() if reason is not None]
     for line in problems:
         context.out(line)

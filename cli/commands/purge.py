@@ -80,7 +80,7 @@ def _position(context: CliContext, app: App, target: str | None, is_unverified: 
     wanted = None if target is None else chain.target(target, len(as_squashed(chain, state.ledger)))
     position = position_to_purge(chain, state, wanted)
     if not is_unverified and position:
-        reason = run(client, unverified(shelf, chain))
+        reason = run(client, unverified(shelf, chain, app.models))
         if reason is not None:
             raise UnsafeError(
                 f"{app.label}: nothing was purged, because {reason}; run 'verify' first, while there is a way back, or"

@@ -80,7 +80,7 @@ def _verify(
     if known is not None and not diff(known, snapshot_of(app.models)).is_empty:
         what, how = ("migration file", "makemigrations' and 'migrate") if chain.links else ("run", "migrate --auto")
         raise MigrationError(f"{app.label}: the models have changes that no {what} has; run '{how}' first")
-    scope = run(client, scope_of(shelf, chain))
+    scope = run(client, scope_of(shelf, chain, app.models))
     subjects = subjects_of(chain, [model.__shape__ for model in chosen])
     if limit is not None:
         return {subject.name: run(client, look_at_some(subject, limit)) for subject in subjects}, None
@@ -93,7 +93,7 @@ def _verify(
     except KeyboardInterrupt:
         how = "go on with 'verify --resume'" if is_whole else "run it again"
         raise IncompleteError(f"{app.label}: stopped before all records were read; {how}") from None
-    if run(client, scope_of(shelf, chain)) != scope:
+    if run(client, scope_of(shelf, chain, app.models)) != scope:
         raise IncompleteError(f"{app.label}: migrations ran, or the server was restarted, meanwhile; verify again")
     if not is_whole:
         return job.tallies, None
@@ -115,7 +115,8 @@ def _start(app: App, scope: Scope, checkpoint: Checkpoint | None) -> Checkpoint 
         return None
     if replace(checkpoint.scope, run_id=scope.run_id) != scope:
         raise MigrationError(
-            f"{app.label}: migrations ran since that verification stopped; start anew, without --resume"
+            f"{app.label}: migrations ran, or constraints of the models changed, since that verification stopped; start"
+            " anew, without --resume"
         )
     if scope.run_id and checkpoint.scope.run_id == scope.run_id:
         return checkpoint
