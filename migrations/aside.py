@@ -7,6 +7,7 @@ never. One stored field a value, because Redis keeps a hash of short fields in a
 single long field.
 """
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
@@ -15,6 +16,7 @@ from typing import Final
 __all__ = ["Entry", "entries_of", "kept_name"]
 
 _PRESENT, _ABSENT = ".", "-"
+_STEP: Final = re.compile(r"[0-9]{1,9}")
 _ALL_NAMES: Final = 4096
 
 
@@ -56,6 +58,6 @@ def entries_of(version: int, stored: Iterable[str]) -> list[Entry]:
 def _entry(version: int, stored_as: str) -> Entry | None:
     rest = stored_as[len(f"_b{version}") :]
     step, dot, name = rest[1:].partition(".")
-    if rest[:1] not in (_PRESENT, _ABSENT) or not dot or not step.isdecimal():
+    if rest[:1] not in (_PRESENT, _ABSENT) or not dot or _STEP.fullmatch(step) is None:
         return None  # of version 12 where 1 was asked for, or somebody else's
     return Entry(stored_as, int(step), name, rest[0] == _ABSENT)

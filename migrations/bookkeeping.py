@@ -26,7 +26,7 @@ from .schema import Snapshot
 __all__ = ["Entry", "Journal", "Shelf", "State"]
 
 _CHECKPOINT: Final = load_script("redis_models.migrations", "checkpoint")
-_FINISH: Final = load_script("redis_models.migrations", "finish")
+_FINISH: Final = load_script("redis_models.migrations", "permissions", "finish")
 _NEWEST: Final = 16  # events that are read at first
 
 

@@ -9,9 +9,9 @@ from itertools import pairwise
 from typing import Final, cast
 
 from redis_models.batches import Batches, check, hash_of
-from redis_models.errors import RecordError, UnsafeError
+from redis_models.errors import DecodeError, RecordError, UnsafeError
 from redis_models.keys import KeySpace
-from redis_models.shape import STAMP
+from redis_models.shape import STAMP, stored_version
 
 from .keyspace import scan
 from .moving import Move, refuse_foreign_index
@@ -122,13 +122,19 @@ def _look_for_strangers(move: Move, collisions: Collisions, intake: Intake, keys
     for key, reply in zip(keys, replies, strict=True):
         if is_another_type(reply) or _text(key) in resting:
             continue  # the pass will tell the one, and has told the other
-        stamp = cast("bytes | None", reply) or b""
-        if not stamp.isdigit() or int(stamp) < move.vacant_below:
+        if not _is_at_least(cast("bytes | None", reply), move.vacant_below):
             collisions.note(
                 f"{_text(key)} lies under the new keys {move.after.keys.start}* already and is no record of"
                 f" {move.route.model} at version {move.vacant_below} or later"
             )
             collisions.has_strangers = True
+
+
+def _is_at_least(stamp: bytes | None, version: int) -> bool:
+    try:
+        return stamp is not None and stored_version("", stamp) >= version
+    except DecodeError:
+        return False
 
 
 def look_for_collisions(

@@ -7,6 +7,7 @@ import json
 import keyword
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from pathlib import Path
@@ -16,8 +17,9 @@ from uuid import UUID
 import jinja2
 
 from redis_models.codec import codec_for
+from redis_models.errors import DecodeError
 from redis_models.model import Model
-from redis_models.shape import RESERVED, STAMP
+from redis_models.shape import RESERVED, STAMP, stored_version
 
 __all__ = ["Draft", "DraftedField", "Table", "draft", "render_models"]
 
@@ -256,7 +258,10 @@ def _about_lives(lives: Sequence[int | None]) -> list[str]:
 
 
 def _version(records: Mapping[str, Mapping[str, bytes]]) -> list[str]:
-    versions = [int(raw) for record in records.values() if (raw := record.get(STAMP, b"1")).isdigit()]
+    versions: list[int] = []
+    for key, record in records.items():
+        with suppress(DecodeError):  # verify names such a stamp
+            versions.append(stored_version(key, record.get(STAMP)))
     highest = max(versions, default=1)
     return [f"version = {highest}"] if highest > 1 else []
 

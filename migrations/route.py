@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Final
 
-from redis_models.errors import RecordError
+from redis_models.errors import DecodeError, RecordError
 from redis_models.shape import STAMP, stored_version
 
 from .aside import entries_of, kept_name
@@ -213,8 +213,8 @@ class Route:
             return self._known[raw]
         try:
             version = stored_version("", raw)
-        except ValueError:
-            version = -1
+        except DecodeError as exc:
+            raise RecordError(STAMP, raw, exc.reason) from exc
         if version not in self.versions and not (self.leaves_newer and version > self.versions[-1]):
             known = ", ".join(str(one) for one in self.versions)
             raise RecordError(

@@ -12,7 +12,7 @@ from redis_models.shape import RESERVED, STAMP, Shape, stored_version
 __all__ = ["Kind", "Tally", "Verdict", "judge"]
 
 _SHOWN: Final = 5  # verdicts of one kind that are kept to be shown; all are counted
-_KEPT: Final = re.compile(r"_b([1-9][0-9]*)[.-]")
+_KEPT: Final = re.compile(r"_b([1-9][0-9]{0,14})[.-]")
 
 
 class Kind(Enum):

@@ -14,7 +14,7 @@ from .symbols import Cell, Keep, Run
 
 __all__ = ["script_of"]
 
-_FRAME: Final = load_script("redis_models.migrations", "lives", "rewrite")
+_FRAME: Final = load_script("redis_models.migrations", "permissions", "lives", "rewrite")
 _PLACE: Final = "--[[ what the programs are ]]\n"
 _ASKED: Final = "unpack(asked)"
 _MOST_ARGUMENTS: Final = 150  # of one call that are written out; Lua has registers for 250
@@ -103,6 +103,8 @@ class _Writer:
         if self.carried:
             conditions.append("not has_any")
         yield f"  if {' and '.join(conditions)} then"
+        if gone:
+            yield "    if not may_delete then demand_to_delete(key) end"
         yield f"    redis.call('HSET', key, {', '.join(f'{name}, {content}' for name, content in pairs)})"
         if gone:
             yield f"    redis.call('HDEL', key, {', '.join(gone)})"
@@ -128,6 +130,7 @@ class _Writer:
         yield from self._ending()
         if self.carried:
             yield "  local ends = has_any and lives_of(key)"
+        yield from self._demands()
         yield "  -- It grows before it shrinks: full memory must refuse the record whole."
         yield "  redis.call('HSET', key, unpack(set))"
         if self.carried:
@@ -139,6 +142,16 @@ class _Writer:
         yield "  if #gone > 0 then redis.call('HDEL', key, unpack(gone)) end"
         yield "  if ending then set_end(key, ending) end"
         yield "  return true"
+
+    def _demands(self) -> Iterator[str]:
+        """Write what makes sure that nothing behind the first write can be refused."""
+        yield "  if #gone > 0 and not may_delete then demand_to_delete(key) end"
+        if self._run.lives or self.carried:
+            yield "  demand_to_write(key)"
+        for _, cell in self.carried:
+            ends = f"ends[{self._places[cell.life or '']}]"
+            yield f"  if ends and {self._content(cell)} and {ends} > 0 then demand_once('HPEXPIREAT', key) end"
+        yield "  demand_end(key, ending)"
 
     def _ending(self) -> Iterator[str]:
         yield "  local ending"

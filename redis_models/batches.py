@@ -13,6 +13,7 @@ from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha1
 from importlib.resources import files
+from importlib.resources.abc import Traversable
 from typing import Final, TypeVar, cast
 
 from redis.exceptions import (
@@ -111,8 +112,16 @@ class Script:
 
 
 def load_script(package: str, *names: str) -> Script:
-    """Read ``lua/{name}.lua`` that ships with ``package``; several make one script, whose last part does the work."""
-    return Script("".join((files(package) / "lua" / f"{name}.lua").read_text("utf-8") for name in names))
+    """Read ``lua/{name}.lua`` that ships with ``package``, or with the runtime, whose parts all may use.
+
+    Several make one script, whose last part does the work.
+    """
+    return Script("".join(_script_file(package, name).read_text("utf-8") for name in names))
+
+
+def _script_file(package: str, name: str) -> Traversable:
+    own = files(package) / "lua" / f"{name}.lua"
+    return own if own.is_file() else files("redis_models") / "lua" / f"{name}.lua"
 
 
 def send(commands: Sequence[Command]) -> Batches[list[Reply]]:
@@ -202,7 +211,7 @@ def refused(error: ResponseError) -> RedisModelsError:
     for kind, (code, build) in _REFUSALS.items():
         if isinstance(error, kind) or (found and found[1] == code):
             return build(error)
-    if _DENIED_IN_A_SCRIPT.search(str(error)):
+    if _DENIED_IN_A_SCRIPT.search(str(error)) or _DENIED_COMMAND.search(str(error)):
         return _no_permission(error)
     if str(error).startswith(_PASSING) or (found and found[1].startswith(_PASSING)):
         return _busy(error)
@@ -232,7 +241,16 @@ def _read_only(error: ResponseError) -> ServerError:
 
 
 def _no_permission(error: ResponseError) -> ServerError:
-    return ServerRefusedError(f"the server's access list denies a command: {error}; grant it to this user")
+    command, key = _DENIED_COMMAND.search(str(error)), _DENIED_KEY.search(str(error))
+    if command is not None:
+        name = command[1].split("|")[0]
+        what, cure = name.upper(), f" with 'ACL SETUSER NAME +{name}'"
+    else:
+        what = "a command" if key is None else "access to a key"
+        cure = "" if key is None else " with 'ACL SETUSER NAME ~PATTERN'"
+    return ServerRefusedError(
+        f"the server's access list denies {what}, nothing of it was executed; grant it to this user{cure} ({error})"
+    )
 
 
 def _busy(error: ResponseError) -> ServerError:
@@ -250,5 +268,7 @@ _REFUSALS: Final = {
 _PASSING: Final = ("BUSY ", "NOREPLICAS")  # for which redis-py has no classes
 # What Redis 7 and Valkey say of a command that a script called and this user may not call, and what Redis 6 does.
 _DENIED_IN_A_SCRIPT: Final = re.compile(r"ACL failure in script|user executing the script can't run")
+_DENIED_COMMAND: Final = re.compile(r"permissions? to run the '([\w|-]+)' command")
+_DENIED_KEY: Final = re.compile(r"permissions? to access |can't access at least one of the keys")
 # Before Redis 7 the error of a command that a script called stands inside one of the script.
 _IN_A_SCRIPT: Final = re.compile(r"@user_script: ?\d+: -([A-Z]+) ")

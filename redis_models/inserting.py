@@ -25,8 +25,8 @@ M = TypeVar("M", bound="Model")
 _ENCODED_AT_ONCE: Final = 1000  # records; what cannot be encoded is found before any of these is sent
 _BYTES_A_BATCH: Final = 8 * 2**20  # of values; one exchange must end within the deadline of a store
 MOST_NAMES: Final = 3000  # fields that a script takes at once
-_WRITE: Final = load_script("redis_models", "write")
-_PUT: Final = load_script("redis_models", "put")
+_WRITE: Final = load_script("redis_models", "permissions", "stamp", "write")
+_PUT: Final = load_script("redis_models", "permissions", "stamp", "put")
 
 
 def insert(

@@ -127,6 +127,10 @@ def _is_number(value: object) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and value >= 1
 
 
+def _is_version(value: object) -> bool:
+    return _is_number(value) and cast(int, value) < 10**15  # Lua, which compares stamps, knows whole numbers to 2^53
+
+
 def _is_text(value: object) -> bool:
     return value is None or isinstance(value, str)
 
@@ -146,7 +150,7 @@ _WANTED: Final[dict[str, tuple[Callable[[object], bool], str]]] = {
     "prefix": (_is_text, "text or None"),
     "separator": (_is_name, "text, or None for ':'"),
     "app": (_is_name, "the label of an app, or None"),
-    "version": (_is_number, "a whole number from 1"),
+    "version": (_is_version, "a whole number from 1, of at most 15 digits"),
     "ttl": (lambda value: value is None or _is_number(value), "a whole number of seconds from 1, or None"),
     "auto_save": (_is_switch, "True or False"),
     "auto_sync": (_is_switch, "True or False"),

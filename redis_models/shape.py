@@ -1,6 +1,7 @@
 """A model's shape in this process: its keys and the codec of each stored field, compiled once from the class. Pure."""
 
 import inspect
+import re
 from collections import deque
 from collections.abc import Callable, ItemsView, Iterator, KeysView, Mapping, Sequence, ValuesView
 from contextlib import suppress
@@ -24,6 +25,8 @@ from .validation import reads_once
 __all__ = ["RESERVED", "STAMP", "Shape", "StoredField", "compile_shape", "is_plain", "stored_version"]
 
 STAMP: Final = "_v"
+_STAMP: Final = re.compile(rb"[1-9][0-9]{0,14}")  # no 0 in front: two stamps of one version are the same bytes
+_NO_STAMP: Final = "the stamp must be a whole number from 1, of at most 15 digits; look what wrote it, and set it right"
 # Stored fields that belong to the library: the stamp, and what migration n keeps aside (_b1, _b2, ...).
 RESERVED: Final = ("_v", "_b")
 # Not told apart by their text (all secrets are asterisks, sets have no order), or several keys in disguise.
@@ -332,12 +335,13 @@ def stored_version(key: str, raw: bytes | None) -> int:
     """Give the version that a record carries; records from before the stamp are of version 1.
 
     Raises:
-        DecodeError: The stamp is no whole number.
+        DecodeError: The stamp is none: it must be what ``str`` makes of a whole number from 1 to ``MOST_VERSION``. The
+            scripts say the same, in ``lua/stamp.lua``.
     """
     if raw is None:
         return 1
-    if not raw.isdigit():
-        raise DecodeError(key, STAMP, raw, "the stamp must be a whole number")
+    if _STAMP.fullmatch(raw) is None:
+        raise DecodeError(key, STAMP, raw, _NO_STAMP)
     return int(raw)
 
 

@@ -49,11 +49,10 @@ Meanings = Mapping[bytes, Callable[[bytes], DataError]]  # errors that reasons o
 WRITE_CHUNK: Final = 100  # records a script: its longest stop of the server stays under a millisecond or two
 _SCRIPTS_A_BATCH: Final = 20
 _TRIES: Final = 8  # of writing records that somebody else puts back to an older version each time
-_DELETE: Final = load_script("redis_models", "delete")
-_EXPIRE: Final = load_script("redis_models", "expire")
-_GUARD: Final = load_script("redis_models", "guard").source
-_SAVE: Final = Script(_GUARD + load_script("redis_models", "save").source)
-_INCREMENT: Final = Script(_GUARD + load_script("redis_models", "increment").source)
+_DELETE: Final = load_script("redis_models", "permissions", "delete")
+_EXPIRE: Final = load_script("redis_models", "permissions", "expire")
+_SAVE: Final = load_script("redis_models", "permissions", "stamp", "guard", "save")
+_INCREMENT: Final = load_script("redis_models", "permissions", "stamp", "guard", "increment")
 
 
 def save(

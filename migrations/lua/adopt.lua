@@ -1,4 +1,5 @@
 -- Take over records that pydantic-aioredis wrote: stamp, key and place in the index, each record whole or not at all.
+-- After permissions.lua.
 -- KEYS    1 the lease; 2 the index; 3 what is left of the old index
 --         4.. for each record (at most 100): its key, and the key that it is to have
 -- ARGV    1 epoch of the caller's lease; 2 field of the primary key
@@ -14,18 +15,27 @@ if type(redis.pcall('ZCARD', index)) == 'table' then return 'INDEX' end
 
 local function adopt(source, target, deed, held)
   if redis.call('EXISTS', source) == 0 then
+    demand_once('ZREM', index, source)
     redis.call('SREM', left, source)
     redis.call('ZREM', index, source)
     return -1
   end
   if deed == 'drop' or redis.call('TYPE', source).ok ~= 'hash' then return -2 end
   if deed == 'index' then
+    demand_once('ZADD', index, source)
+    demand_once('SREM', left, source)
     local new = redis.call('ZADD', index, 0, source)
     redis.call('SREM', left, source)
     return 4 * new
   end
   if (redis.call('HGET', source, primary_key) or '') ~= held then return -2 end
   if source ~= target and redis.call('EXISTS', target) == 1 then return -3 end
+  demand_once('ZADD', index, target)
+  demand_once('SREM', left, source)
+  if source ~= target then
+    demand_once('RENAME', source, target)
+    demand_once('ZREM', index, source)
+  end
   -- It grows before it shrinks, so that full memory refuses the record whole. Neither command touches a life span.
   local code = redis.call('HSETNX', source, '_v', '1')
   if source ~= target then

@@ -1,4 +1,5 @@
 -- Delete a record that is in quarantine, and forget it, if it holds nothing that the caller has not seen.
+-- After permissions.lua.
 -- KEYS    1 the lease; 2 the quarantine; 3 the record; 4 the index that has it
 -- ARGV    1 epoch of the caller's lease; then field, value, ... of all that the caller saw; nothing if it was gone
 -- returns 'FENCED', 'TYPE' if it is no hash, 'CHANGED' if it holds something else; it stays then. Else 'OK', also where
@@ -11,6 +12,8 @@ for at = 2, #ARGV, 2 do seen[ARGV[at]] = ARGV[at + 1] end
 for at = 1, #held, 2 do
   if seen[held[at]] ~= held[at + 1] then return 'CHANGED' end
 end
+demand('ZREM', KEYS[4], KEYS[3])
+demand('HDEL', KEYS[2], KEYS[3])
 redis.call('DEL', KEYS[3])
 redis.pcall('ZREM', KEYS[4], KEYS[3])
 redis.call('HDEL', KEYS[2], KEYS[3])

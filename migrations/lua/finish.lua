@@ -1,4 +1,4 @@
--- Record the end of a run: ledger, snapshot, history and journal change together.
+-- Record the end of a run: ledger, snapshot, history and journal change together. After permissions.lua.
 -- KEYS    1 the lease; 2 ledger; 3 snapshot; 4 journal; 5 history
 -- ARGV    1 epoch of the caller's lease; 2 snapshot; 3 how many migrations the ledger must have, or '' for any number
 --         4 how many fields the journal must have, then name, value, ...
@@ -10,6 +10,10 @@ local newest = redis.call('LINDEX', KEYS[5], -1)
 local first = 5 + 2 * tonumber(ARGV[4])
 local last = first + 2 * tonumber(ARGV[first])
 local events = {unpack(ARGV, last + 2, last + 1 + tonumber(ARGV[last + 1]))}
+demand('SET', KEYS[3], '')
+if last > first then demand('HSET', KEYS[2], '', '') end
+if #ARGV > last + 1 + #events then demand('HDEL', KEYS[2], '') end
+demand('DEL', KEYS[4])
 -- The same call, sent again because its answer was lost, ends with the event that is there.
 local is_again = #events > 0 and newest == events[#events]
 if not is_again then

@@ -1,4 +1,5 @@
 -- Look whether an index has what it should, and put it right if asked: the keys of records that are there, no others.
+-- After permissions.lua.
 -- KEYS    1 the index, a sorted set; then keys that the model owns
 -- ARGV    1 '1' to put it right
 -- returns a number a record: 0 if the index was right, 1 if it lacked the record, 2 if it had one that is gone, 3 if it
@@ -11,10 +12,23 @@ for at = 2, #KEYS do
   local is_member = score ~= false
   found[at - 1] = is_there ~= is_member and (is_there and 1 or 2) or (is_member and tonumber(score) ~= 0) and 3 or 0
   if found[at - 1] == 2 and kind ~= 'none' then found[at - 1] = 4 end
-  if ARGV[1] == '1' and (found[at - 1] == 2 or found[at - 1] == 4) then
-    redis.call('ZREM', KEYS[1], KEYS[at])
-  elseif ARGV[1] == '1' and found[at - 1] ~= 0 then
-    redis.call('ZADD', KEYS[1], 0, KEYS[at])
+end
+if ARGV[1] ~= '1' then return found end
+local repairs = {}
+for i, what in ipairs(found) do
+  if what ~= 0 then repairs[i] = (what == 2 or what == 4) and 'ZREM' or 'ZADD' end
+end
+-- What takes memory is asked for first: see permissions.lua.
+for _, name in ipairs({'ZADD', 'ZREM'}) do
+  for i in pairs(repairs) do
+    if repairs[i] == name then demand_once(name, KEYS[1], KEYS[i + 1]) end
+  end
+end
+for i, name in pairs(repairs) do
+  if name == 'ZADD' then
+    redis.call('ZADD', KEYS[1], 0, KEYS[i + 1])
+  else
+    redis.call('ZREM', KEYS[1], KEYS[i + 1])
   end
 end
 return found

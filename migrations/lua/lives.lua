@@ -1,5 +1,5 @@
 -- Life spans of records and of their fields, for the scripts that rewrite them. Functions only; the script that follows
--- calls them.
+-- calls them. After permissions.lua.
 -- A moment is a whole number of milliseconds since 1970, NEVER one that does not come.
 local NEVER = -1
 
@@ -68,6 +68,17 @@ local function end_to_set(key, changes, noted, keep)
     end
   end
   return ends ~= present and ends or nil
+end
+
+-- Ask for the right to do what ``set_end`` does.
+local function demand_end(key, ends)
+  if ends then demand_once(ends == NEVER and 'PERSIST' or 'PEXPIREAT', key) end
+end
+
+-- Ask for the right to write a record's fields, where asking is writing (see permissions.lua): for full memory, that must
+-- be the first; everywhere else the write itself is the question.
+local function demand_to_write(key)
+  if not is_allowed then demand_once('HSET', key) end
 end
 
 local function set_end(key, ends)

@@ -1,4 +1,4 @@
--- Give records other keys: each whole, with all its life spans, or not at all.
+-- Give records other keys: each whole, with all its life spans, or not at all. After permissions.lua and stamp.lua.
 -- KEYS    1 the lease; 2 the index of the keys before; 3 the index of the keys after
 --         4.. for each record (at most 45): its key, and the key that it is to have
 -- ARGV    1 epoch of the caller's lease; 2 the version from which on they may have any, or ''
@@ -27,9 +27,12 @@ local function move(source, target, held)
   end
   if kind ~= 'hash' then return 'T' end
   local stamp = redis.call('HGET', source, '_v') or '1'
-  if not versions[stamp] and not ((tonumber(stamp) or 0) >= least) then return 'V' end
+  if not versions[stamp] and not ((version_of(stamp) or 0) >= least) then return 'V' end
   if held and redis.call('HGET', source, field) ~= held then return 'C' end
   if redis.call('EXISTS', target) == 1 then return 'X' end
+  demand_once('ZADD', KEYS[3], '0', target)
+  demand_once('RENAME', source, target)
+  demand_once('ZREM', KEYS[2], source)
   -- The index first: a member without a record is harmless, a record without one is not. Full memory refuses it, and
   -- with it the whole record.
   redis.call('ZADD', KEYS[3], 0, target)

@@ -98,6 +98,12 @@ end
 local function write(key, at)
   local ends, ending, kept = ends_of(key), nil, nil
   if #changes > 0 or noted_count > 0 then ending, kept = ending_of(key, at + #sets) end
+  demand_to_write(key)
+  for _, ms in ipairs(ends or {}) do
+    if ms > 0 then demand_once('HPEXPIREAT', key) end
+  end
+  if #removals > 0 then demand_once('HDEL', key) end
+  demand_end(key, ending)
   -- It grows before it shrinks.
   for i = 1, #writes do
     local one = writes[i]

@@ -36,6 +36,14 @@ local function carry(key, name, ends)
   if ends > 0 then redis.call('HPEXPIREAT', key, ends, 'FIELDS', 1, name) end
 end
 
+local may_delete
+-- Ask for the right to remove fields, which programs do after they have written others.
+local function demand_to_delete(key)
+  demand_to_write(key)
+  demand('HDEL', key)
+  may_delete = true
+end
+
 local programs = {}
 --[[ what the programs are ]]
 function lives_of(key)

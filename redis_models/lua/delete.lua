@@ -1,13 +1,16 @@
--- Delete records of one model, and their members of its index.
+-- Delete records of one model, and their members of its index. After permissions.lua.
 -- KEYS    1 index; 2.. records (at most 100), all under keys that the model owns
 -- ARGV    1 '1' to pass over what is no hash, '' to refuse it
 -- returns {records that existed, members that were removed}
 --         or, nothing deleted, {'REFUSED', reason, place of a record from 1, ''}; reason: INDEX, TYPE
-if type(redis.pcall('ZCARD', KEYS[1])) == 'table' then return {'REFUSED', 'INDEX', 0, ''} end
+local size = redis.pcall('ZCARD', KEYS[1])
+if type(size) == 'table' then return is_of_another_type(size) and {'REFUSED', 'INDEX', 0, ''} or size end
 local strange = {}
 for i = 2, #KEYS do
   -- What is no hash is nobody's record here.
-  if type(redis.pcall('HLEN', KEYS[i])) == 'table' then
+  local fields = redis.pcall('HLEN', KEYS[i])
+  if type(fields) == 'table' then
+    if not is_of_another_type(fields) then return fields end
     if ARGV[1] ~= '1' then return {'REFUSED', 'TYPE', i - 1, ''} end
     strange[i] = true
   end
@@ -15,6 +18,7 @@ end
 local records, members = 0, 0
 for i = 2, #KEYS do
   if not strange[i] then
+    demand_once('ZREM', KEYS[1], KEYS[i])
     records = records + redis.call('UNLINK', KEYS[i])
     members = members + redis.call('ZREM', KEYS[1], KEYS[i])
   end

@@ -1,10 +1,11 @@
--- Change the life span of one record, of whatever version.
+-- Change the life span of one record, of whatever version. After permissions.lua.
 -- KEYS    1 index; 2 record
 -- ARGV    1 life span: '' leaves it as it is, '0' removes it, else milliseconds
 -- returns 1, or, nothing changed, {'REFUSED', reason, 1, ''}; reason: INDEX, TYPE, GONE
-if type(redis.pcall('ZCARD', KEYS[1])) == 'table' then return {'REFUSED', 'INDEX', 0, ''} end
+local size = redis.pcall('ZCARD', KEYS[1])
+if type(size) == 'table' then return is_of_another_type(size) and {'REFUSED', 'INDEX', 0, ''} or size end
 local fields = redis.pcall('HLEN', KEYS[2])
-if type(fields) == 'table' then return {'REFUSED', 'TYPE', 1, ''} end
+if type(fields) == 'table' then return is_of_another_type(fields) and {'REFUSED', 'TYPE', 1, ''} or fields end
 if fields == 0 then return {'REFUSED', 'GONE', 1, ''} end
 if ARGV[1] == '0' then
   redis.call('PERSIST', KEYS[2])

@@ -35,16 +35,18 @@ else
     if tonumber(sum) == number then break end
   end
 end
-local _, refusal = begin_writing()
-if refusal then return refusal end
 if not sum then
+  local _, refusal = begin_writing('HINCRBY')
+  if refusal then return refusal end
   redis.call('HINCRBY', KEYS[2], ARGV[2], ARGV[3])
   return redis.call('HGET', KEYS[2], ARGV[2])  -- not its reply, which Lua rounds
 end
 -- HSET clears the life span of a field. Servers before 7.4 know none, and say so.
-local ends = redis.pcall('HPEXPIRETIME', KEYS[2], 'FIELDS', 1, ARGV[2])
+local ends = held and redis.pcall('HPEXPIRETIME', KEYS[2], 'FIELDS', 1, ARGV[2]) or {}
+if ends.err and not string.find(tostring(ends.err), 'nknown', 1, true) then return ends end
+local is_ending = (tonumber(ends[1]) or -1) > 0
+local _, refusal = begin_writing('HSET', unpack(is_ending and {'HPEXPIREAT'} or {}))
+if refusal then return refusal end
 redis.call('HSET', KEYS[2], ARGV[2], sum)
-if held and tonumber(ends[1]) and tonumber(ends[1]) > 0 then
-  redis.call('HPEXPIREAT', KEYS[2], ends[1], 'FIELDS', 1, ARGV[2])
-end
+if is_ending then redis.call('HPEXPIREAT', KEYS[2], ends[1], 'FIELDS', 1, ARGV[2]) end
 return sum

@@ -1,4 +1,4 @@
--- Write one whole record: what write.lua does to many, in as few steps as it takes.
+-- Write one whole record: what write.lua does to many, in as few steps as it takes. After permissions.lua and stamp.lua.
 -- KEYS    1 index; 2 record
 -- ARGV    1 mode: any, new (no record may exist), existing (it must)
 --         2 version of the model in this process
@@ -11,31 +11,39 @@ local mode, version, life = ARGV[1], ARGV[2], ARGV[3]
 local exists, stamp = call('EXISTS', key) == 1, nil
 if exists then
   stamp = pcall('HGET', key, '_v')
-  if type(stamp) == 'table' then return {'REFUSED', 'TYPE', 1, ''} end
+  if type(stamp) == 'table' then
+    if is_of_another_type(stamp) then return {'REFUSED', 'TYPE', 1, ''} end
+    return stamp
+  end
   if mode == 'new' then return {'REFUSED', 'EXISTS', 1, ''} end
   local stored = stamp or '1'
-  if stored ~= version then
-    -- A stamp that is no number was written by something newer than anything known here.
-    local held = tonumber(stored)
-    return {'REFUSED', (not held or held >= tonumber(version)) and 'NEWER' or 'OLDER', 1, stored}
-  end
+  if stored ~= version then return {'REFUSED', refusal_of(stored, version), 1, stored} end
 elseif mode == 'existing' then
   return {'REFUSED', 'GONE', 1, ''}
 end
+local ending
+if life == '0' then
+  ending = exists and 'PERSIST'
+elseif life ~= '' and not (exists and string.sub(life, 1, 1) == '+') then
+  ending = 'PEXPIRE'
+end
+-- Applications of the seed give the index the life span of a record; with it, all others would go out of sight.
+local is_ending = call('PTTL', index) >= 0
+demand('HSET', key)
+if ending then demand(ending, key) end
+if is_ending then demand('PERSIST', index) end
 -- First, because it is all that can still fail; and a member without a record is harmless.
 local added = pcall('ZADD', index, 0, key)
 if type(added) == 'table' then
-  -- As text: fakeredis has something else there.
-  if string.find(tostring(added.err), 'WRONGTYPE', 1, true) then return {'REFUSED', 'INDEX', 0, ''} end
+  if is_of_another_type(added) then return {'REFUSED', 'INDEX', 0, ''} end
   return added
 end
 local new = call('HSET', key, '_v', version, unpack(ARGV, 4))
 if not stamp then new = new - 1 end
-if life == '0' then
+if ending == 'PERSIST' then
   call('PERSIST', key)
-elseif life ~= '' and not (exists and string.sub(life, 1, 1) == '+') then
+elseif ending then
   call('PEXPIRE', key, (string.gsub(life, '%+', '')))
 end
--- Applications of the seed give the index the life span of a record; with it, all others would go out of sight.
-call('PERSIST', index)
+if is_ending then call('PERSIST', index) end
 return {new, added}

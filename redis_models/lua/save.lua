@@ -10,6 +10,7 @@
 local written = 3 + ARGV[3]
 local has_more = ARGV[written + 1]
 local filled, removed
+local missing = {}
 if has_more then
   filled = written + 1 + ARGV[written + 1]
   removed = filled + 1 + ARGV[filled + 1]
@@ -31,15 +32,22 @@ if has_more then
     end
   end
   if changed[5] then return changed end
+  for i = written + 2, filled, 2 do
+    if redis.call('HEXISTS', KEYS[2], ARGV[i]) == 0 then missing[#missing + 1] = i end
+  end
 end
-local added, refusal = begin_writing()
+local commands = {}
+if written > 3 or missing[1] or not is_stamped then commands[1] = 'HSET' end
+if has_more and removed > filled + 1 then commands[#commands + 1] = 'HDEL' end
+if ARGV[2] ~= '' then commands[#commands + 1] = ARGV[2] == '0' and 'PERSIST' or 'PEXPIRE' end
+local added, refusal = begin_writing(unpack(commands))
 if refusal then return refusal end
 -- unpack takes fewer than 8,000 values at once.
 for first = 4, written, 4000 do
   redis.call('HSET', KEYS[2], unpack(ARGV, first, math.min(written, first + 3999)))
 end
 if has_more then
-  for i = written + 2, filled, 2 do redis.call('HSETNX', KEYS[2], ARGV[i], ARGV[i + 1]) end
+  for _, i in ipairs(missing) do redis.call('HSET', KEYS[2], ARGV[i], ARGV[i + 1]) end
   for i = filled + 2, removed do redis.call('HDEL', KEYS[2], ARGV[i]) end
 end
 if ARGV[2] == '0' then

@@ -1,4 +1,5 @@
--- Write records of one model, all or none: the guard that every write of the library passes.
+-- Write records of one model, all or none: the guard that every write of the library passes. After permissions.lua and
+-- stamp.lua.
 -- KEYS    1 index; 2.. records (at most 100)
 -- ARGV    1 mode: any, new (no record may exist), existing (all must)
 --         2 version of the model in this process
@@ -12,8 +13,7 @@ local mode, version, life = ARGV[1], ARGV[2], ARGV[3]
 -- A write that fails half-way stays half-done, so whatever could fail is asked before the first one.
 local scores = redis.pcall('ZMSCORE', KEYS[1], unpack(KEYS, 2))
 if scores.err then
-  -- As text: fakeredis has something else there.
-  if string.find(tostring(scores.err), 'WRONGTYPE', 1, true) then return {'REFUSED', 'INDEX', 0, ''} end
+  if is_of_another_type(scores) then return {'REFUSED', 'INDEX', 0, ''} end
   return scores
 end
 local stamps, existed, older = {}, {}, {'REFUSED', 'OLDER'}
@@ -21,22 +21,35 @@ local stamps, existed, older = {}, {}, {'REFUSED', 'OLDER'}
 if mode == 'existing' or redis.call('EXISTS', unpack(KEYS, 2)) > 0 then
   for i = 2, #KEYS do
     local stored = redis.pcall('HGET', KEYS[i], '_v')
-    if type(stored) == 'table' then return {'REFUSED', 'TYPE', i - 1, ''} end
+    if type(stored) == 'table' then
+      if is_of_another_type(stored) then return {'REFUSED', 'TYPE', i - 1, ''} end
+      return stored
+    end
     stamps[KEYS[i]] = stored
     if not stored and redis.call('EXISTS', KEYS[i]) == 1 then stored = '1' end
     existed[KEYS[i]] = stored and true
     if stored and mode == 'new' then return {'REFUSED', 'EXISTS', i - 1, ''} end
     if not stored and mode == 'existing' then return {'REFUSED', 'GONE', i - 1, ''} end
     if stored and stored ~= version then
-      -- A stamp that is no number was written by something newer than anything known here.
-      local held = tonumber(stored)
-      if not held or held >= tonumber(version) then return {'REFUSED', 'NEWER', i - 1, stored} end
+      if refusal_of(stored, version) == 'NEWER' then return {'REFUSED', 'NEWER', i - 1, stored} end
       older[#older + 1], older[#older + 2] = i - 1, stored
     end
   end
 end
 if older[3] then return older end
 local of_new_only, milliseconds = life:sub(1, 1) == '+', life:gsub('%+', '')
+local function is_to_end(key) return life ~= '0' and life ~= '' and not (of_new_only and existed[key]) end
+-- Applications of the seed give the index the life span of a record; with it, all others would go out of sight.
+local is_index_ending = redis.call('PTTL', KEYS[1]) >= 0
+demand('HSET', KEYS[2])
+if life == '0' then demand('PERSIST', KEYS[2]) end
+for i = 2, #KEYS do
+  if is_to_end(KEYS[i]) then
+    demand('PEXPIRE', KEYS[i])
+    break
+  end
+end
+if is_index_ending then demand('PERSIST', KEYS[1]) end
 -- First, so that nobody who may not write the index leaves a record outside of it; a member without one is harmless.
 local members, added = {}, {}
 for i = 2, #KEYS do
@@ -76,12 +89,11 @@ for i = 2, #KEYS do
   end
   if life == '0' then
     redis.call('PERSIST', key)
-  elseif life ~= '' and not (of_new_only and existed[key]) then
+  elseif is_to_end(key) then
     redis.call('PEXPIRE', key, milliseconds)
   end
   result[2 * i - 3], result[2 * i - 2] = new, added[key] or 0
   added[key] = nil
 end
--- Applications of the seed give the index the life span of a record; with it, all others would go out of sight.
-redis.call('PERSIST', KEYS[1])
+if is_index_ending then redis.call('PERSIST', KEYS[1]) end
 return result

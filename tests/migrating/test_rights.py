@@ -161,7 +161,7 @@ def test_a_denied_read_is_no_fact_about_the_record(
     [work] = make_plan(links("rename a field"), State({}, None, None), 2).works
     program = compile_program(work.route, 2)
 
-    with pytest.raises(ServerRefusedError, match=r"denies a command: .*hmget"):
+    with pytest.raises(ServerRefusedError, match="denies HMGET, nothing of it was executed"):
         if is_in_server:
             run(bob, rewrite_in_server(fence, program, 2, [b"customer:1"], 10))
         else:

@@ -49,6 +49,8 @@ async def test_who_may_only_read_counts_and_reads_past_dead_members(call: Call) 
 
 
 async def test_who_may_only_read_is_told_so_by_every_write(call: Call) -> None:
-    for verb, arguments in (("insert", [Item(id="d")]), ("patch", ["a"]), ("delete", ["a"]), ("delete_all", [])):
+    for verb, arguments in (("insert", [Item(id="d")]), ("delete", ["a"]), ("delete_all", [])):
         with pytest.raises(ServerRefusedError):
             await call(Item, verb, *arguments)
+    with pytest.raises(ServerRefusedError):
+        await call(Item, "patch", "a", size=2)
