@@ -1,5 +1,5 @@
 -- Take over records that pydantic-aioredis wrote: stamp, key and place in the index, each record whole or not at all.
--- After permissions.lua.
+-- After permissions.lua and once.lua.
 -- KEYS    1 the lease; 2 the index; 3 what is left of the old index
 --         4.. for each record (at most 100): its key, and the key that it is to have
 -- ARGV    1 epoch of the caller's lease; 2 field of the primary key

@@ -1,5 +1,5 @@
 -- Look whether an index has what it should, and put it right if asked: the keys of records that are there, no others.
--- After permissions.lua.
+-- After permissions.lua and once.lua.
 -- KEYS    1 the index, a sorted set; then keys that the model owns
 -- ARGV    1 '1' to put it right
 -- returns a number a record: 0 if the index was right, 1 if it lacked the record, 2 if it had one that is gone, 3 if it

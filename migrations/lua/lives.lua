@@ -1,5 +1,5 @@
 -- Life spans of records and of their fields, for the scripts that rewrite them. Functions only; the script that follows
--- calls them. After permissions.lua.
+-- calls them. After permissions.lua and once.lua.
 -- A moment is a whole number of milliseconds since 1970, NEVER one that does not come.
 local NEVER = -1
 

@@ -1,4 +1,4 @@
--- Give records other keys: each whole, with all its life spans, or not at all. After permissions.lua and stamp.lua.
+-- Give records other keys: each whole, with all its life spans, or not at all. After permissions.lua, once.lua and stamp.lua.
 -- KEYS    1 the lease; 2 the index of the keys before; 3 the index of the keys after
 --         4.. for each record (at most 45): its key, and the key that it is to have
 -- ARGV    1 epoch of the caller's lease; 2 the version from which on they may have any, or ''

@@ -15,10 +15,10 @@ for i = 2, #KEYS do
     strange[i] = true
   end
 end
+if #KEYS > 1 then demand('ZREM', KEYS[1], KEYS[2]) end
 local records, members = 0, 0
 for i = 2, #KEYS do
   if not strange[i] then
-    demand_once('ZREM', KEYS[1], KEYS[i])
     records = records + redis.call('UNLINK', KEYS[i])
     members = members + redis.call('ZREM', KEYS[1], KEYS[i])
   end

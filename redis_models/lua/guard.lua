@@ -13,7 +13,10 @@ if not stored then
   if redis.call('EXISTS', KEYS[2]) == 0 then return {'REFUSED', 'GONE', 1, ''} end
   stored = '1'
 end
-if stored ~= ARGV[1] then return {'REFUSED', refusal_of(stored, ARGV[1]), 1, stored} end
+if stored ~= ARGV[1] then
+  local is_older = (version_of(stored) or math.huge) < tonumber(ARGV[1])
+  return {'REFUSED', is_older and 'OLDER' or 'NEWER', 1, stored}
+end
 -- Put the record into the index, unless it is there, and stamp it, unless it is stamped: before the first write, all that
 -- follows is demanded. Takes the commands that the script calls then, in their order. Gives 1 if the index did not have
 -- the record, else 0; or nil and what the script is to return.

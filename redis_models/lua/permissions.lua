@@ -3,43 +3,35 @@
 -- A command that is the first write of a script needs no question: where it is refused, nothing was written.
 local is_allowed = redis.acl_check_cmd
 
--- Servers before Redis 7 cannot be asked: there, a command is called with a key at which nothing lies, so that it changes
--- nothing. What takes memory must be demanded before the rest: a server refuses a script for full memory only at its
--- first write, and this is one.
-local function deny(name) error("NOPERM this user has no permissions to run the '" .. string.lower(name) .. "' command", 0) end
-
-local function try(name, key)
-  local nothing = key .. ':\0'
-  local arguments = {
-    DEL = {nothing}, HDEL = {nothing, ''}, HINCRBY = {nothing, '', ''}, HSET = {nothing, '', '', ''},
-    PERSIST = {nothing}, PEXPIRE = {nothing, '1'}, PEXPIREAT = {nothing, '1'}, RENAME = {nothing, nothing},
-    SET = {nothing, '', 'XX'}, SREM = {nothing, ''}, UNLINK = {nothing}, ZADD = {nothing, 'XX', '0', ''},
-    ZREM = {nothing, ''},
-  }
-  local reply = redis.pcall(name, unpack(arguments[name]))
-  local refused = type(reply) == 'table' and reply.err and tostring(reply.err) or ''
-  if string.find(refused, "can't run", 1, true) then deny(name) end
-  for _, word in ipairs({'OOM', 'nknown', 'READONLY', 'MISCONF', 'NOREPLICAS'}) do
-    if string.find(refused, word, 1, true) then error(refused, 0) end
-  end
-end
-
 -- End the script, before it writes anything, if the caller may not call a command with these keys.
-local function demand(name, ...)
-  if not is_allowed then
-    try(name, ...)
-  elseif not is_allowed(name, ...) then
-    deny(name)
+local demand
+if is_allowed then
+  function demand(name, ...)
+    if not is_allowed(name, ...) then
+      error("NOPERM this user has no permissions to run the '" .. string.lower(name) .. "' command", 0)
+    end
   end
-end
-
-local demanded = {}
--- Likewise, but ask once for all records of a script: an access list that lets a user call a command for some records of
--- a model only is not provided for.
-local function demand_once(name, ...)
-  if demanded[name] then return end
-  demand(name, ...)
-  demanded[name] = true
+else
+  -- Servers before Redis 7 cannot be asked: there, a command is called with a key at which nothing lies, so that it
+  -- changes nothing. What takes memory must be demanded before the rest: a server refuses a script for full memory only
+  -- at its first write, and this is one.
+  function demand(name, key)
+    local nothing = key .. ':\0'
+    local arguments = {
+      DEL = {nothing}, HDEL = {nothing, ''}, HINCRBY = {nothing, '', ''}, HSET = {nothing, '', '', ''},
+      PERSIST = {nothing}, PEXPIRE = {nothing, '1'}, PEXPIREAT = {nothing, '1'}, RENAME = {nothing, nothing},
+      SET = {nothing, '', 'XX'}, SREM = {nothing, ''}, UNLINK = {nothing}, ZADD = {nothing, 'XX', '0', ''},
+      ZREM = {nothing, ''},
+    }
+    local reply = redis.pcall(name, unpack(arguments[name]))
+    local refused = type(reply) == 'table' and reply.err and tostring(reply.err) or ''
+    if string.find(refused, "can't run", 1, true) then
+      error("NOPERM this user has no permissions to run the '" .. string.lower(name) .. "' command", 0)
+    end
+    for _, word in ipairs({'OOM', 'nknown', 'READONLY', 'MISCONF', 'NOREPLICAS'}) do
+      if string.find(refused, word, 1, true) then error(refused, 0) end
+    end
+  end
 end
 
 -- Whether a reply says that a key holds another type; anything else that the server refuses is no fact about the key.

@@ -17,7 +17,10 @@ if exists then
   end
   if mode == 'new' then return {'REFUSED', 'EXISTS', 1, ''} end
   local stored = stamp or '1'
-  if stored ~= version then return {'REFUSED', refusal_of(stored, version), 1, stored} end
+  if stored ~= version then
+    local is_older = (version_of(stored) or math.huge) < tonumber(version)
+    return {'REFUSED', is_older and 'OLDER' or 'NEWER', 1, stored}
+  end
 elseif mode == 'existing' then
   return {'REFUSED', 'GONE', 1, ''}
 end

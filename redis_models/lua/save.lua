@@ -9,8 +9,7 @@
 --         or, nothing written, {'REFUSED', reason, 1, ''[, fields]}; reason: CHANGED (these fields), INDEX, guard.lua's
 local written = 3 + ARGV[3]
 local has_more = ARGV[written + 1]
-local filled, removed
-local missing = {}
+local filled, removed, missing
 if has_more then
   filled = written + 1 + ARGV[written + 1]
   removed = filled + 1 + ARGV[filled + 1]
@@ -32,15 +31,21 @@ if has_more then
     end
   end
   if changed[5] then return changed end
+  missing = {}
   for i = written + 2, filled, 2 do
     if redis.call('HEXISTS', KEYS[2], ARGV[i]) == 0 then missing[#missing + 1] = i end
   end
 end
-local commands = {}
-if written > 3 or missing[1] or not is_stamped then commands[1] = 'HSET' end
-if has_more and removed > filled + 1 then commands[#commands + 1] = 'HDEL' end
-if ARGV[2] ~= '' then commands[#commands + 1] = ARGV[2] == '0' and 'PERSIST' or 'PEXPIRE' end
-local added, refusal = begin_writing(unpack(commands))
+local added, refusal
+if has_more or ARGV[2] ~= '' then
+  local commands = {}
+  if written > 3 or has_more and missing[1] then commands[1] = 'HSET' end
+  if has_more and removed > filled + 1 then commands[#commands + 1] = 'HDEL' end
+  if ARGV[2] ~= '' then commands[#commands + 1] = ARGV[2] == '0' and 'PERSIST' or 'PEXPIRE' end
+  added, refusal = begin_writing(unpack(commands))
+else
+  added, refusal = begin_writing('HSET')
+end
 if refusal then return refusal end
 -- unpack takes fewer than 8,000 values at once.
 for first = 4, written, 4000 do

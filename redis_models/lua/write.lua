@@ -31,22 +31,24 @@ if mode == 'existing' or redis.call('EXISTS', unpack(KEYS, 2)) > 0 then
     if stored and mode == 'new' then return {'REFUSED', 'EXISTS', i - 1, ''} end
     if not stored and mode == 'existing' then return {'REFUSED', 'GONE', i - 1, ''} end
     if stored and stored ~= version then
-      if refusal_of(stored, version) == 'NEWER' then return {'REFUSED', 'NEWER', i - 1, stored} end
+      if (version_of(stored) or math.huge) >= tonumber(version) then return {'REFUSED', 'NEWER', i - 1, stored} end
       older[#older + 1], older[#older + 2] = i - 1, stored
     end
   end
 end
 if older[3] then return older end
 local of_new_only, milliseconds = life:sub(1, 1) == '+', life:gsub('%+', '')
-local function is_to_end(key) return life ~= '0' and life ~= '' and not (of_new_only and existed[key]) end
 -- Applications of the seed give the index the life span of a record; with it, all others would go out of sight.
 local is_index_ending = redis.call('PTTL', KEYS[1]) >= 0
 demand('HSET', KEYS[2])
-if life == '0' then demand('PERSIST', KEYS[2]) end
-for i = 2, #KEYS do
-  if is_to_end(KEYS[i]) then
-    demand('PEXPIRE', KEYS[i])
-    break
+if life == '0' then
+  demand('PERSIST', KEYS[2])
+elseif life ~= '' then
+  for i = 2, #KEYS do
+    if not (of_new_only and existed[KEYS[i]]) then
+      demand('PEXPIRE', KEYS[i])
+      break
+    end
   end
 end
 if is_index_ending then demand('PERSIST', KEYS[1]) end
@@ -89,7 +91,7 @@ for i = 2, #KEYS do
   end
   if life == '0' then
     redis.call('PERSIST', key)
-  elseif is_to_end(key) then
+  elseif life ~= '' and not (of_new_only and existed[key]) then
     redis.call('PEXPIRE', key, milliseconds)
   end
   result[2 * i - 3], result[2 * i - 2] = new, added[key] or 0
