@@ -7,6 +7,7 @@ from pydantic import ConfigDict, TypeAdapter
 
 from redis_models.codec import FieldCodec
 from redis_models.documents import MASK
+from redis_models.limits import holds_network
 from redis_models.tagged import MARK
 
 from .typechange import is_widening
@@ -32,6 +33,8 @@ def convert_value(value: object, old: FieldCodec, new: FieldCodec) -> object:
         ValueError: It cannot be converted without a function that says how.
     """
     try:
+        if holds_network(value):
+            raise ValueError("it would be taken for a list of its addresses")
         return new.validate(value)
     except ValueError:
         jsonable = _shown(value, old)

@@ -5,6 +5,7 @@ A snapshot is the schemas of all models of one app at one point of its chain. It
 
 import hashlib
 import json
+import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -13,6 +14,7 @@ from typing import Final
 from redis_models.codec import FieldCodec, codec_for
 from redis_models.errors import SchemaError
 from redis_models.keys import KeySpace
+from redis_models.limits import refuse_endless
 from redis_models.shortcuts import reader_of
 
 from .historical import resolve
@@ -21,6 +23,7 @@ __all__ = ["CODEC", "REQUIRED", "FieldSchema", "Literal", "ModelSchema", "Snapsh
 
 Literal = str | int | float | bool | list["Literal"] | dict[str, "Literal"] | None
 _FORMAT: Final = 1  # of the JSON
+_ENDLESS: Final = re.compile(r"\bDecimal\b")
 CODEC: Final = 1  # raised when the same value of the same type is stored as other bytes
 
 
@@ -61,8 +64,23 @@ class FieldSchema:
 
     @cached_property
     def read(self) -> Callable[[bytes], object]:
-        """A shortcut of the codec, as in ``shortcuts``."""
-        return reader_of(self.codec)
+        """A shortcut of ``decode``, as in ``shortcuts``."""
+        return self.decode if self._may_be_endless else reader_of(self.codec)
+
+    def decode(self, raw: bytes) -> object:
+        """Give a stored value to a function of a migration.
+
+        Raises:
+            ValueError: It does not read back, or a function could make something without end of it.
+        """
+        value = self.codec.decode(raw)
+        if self._may_be_endless:
+            refuse_endless(value)
+        return value
+
+    @cached_property
+    def _may_be_endless(self) -> bool:
+        return _ENDLESS.search(self.type) is not None
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from functools import partial
 from pydantic import ValidationError
 
 from redis_models.errors import RecordError
+from redis_models.limits import UNREADABLE
 
 from .draft import Draft
 from .schema import FieldSchema, ModelSchema
@@ -74,7 +75,7 @@ def _looking(field: FieldSchema) -> Callable[[OldRecord], object]:
             raise AttributeError(name)  # for which __getattr__ is asked, and says more
         try:
             return field.read(raw)
-        except (KeyError, TypeError, ValueError):
+        except (*UNREADABLE, ValueError):
             return _decoded(field, raw)
 
     return look
@@ -106,7 +107,7 @@ class NewRecord:
             raise RecordError(name, None, "is the primary key; a function in a migration cannot change it")
         try:
             raw = field.codec.encode(field.codec.validate(value))
-        except (ValueError, TypeError) as exc:
+        except (*UNREADABLE, ValueError) as exc:
             raise RecordError(name, None, f"{value!r:.60} is no {field.type}: {complaint(exc)}") from exc
         self._draft.set(name, raw)
 
@@ -149,9 +150,9 @@ def complaint(exc: Exception) -> str:
 def _decoded(field: FieldSchema, raw: bytes) -> object:
     try:
         return field.read(raw)
-    except (KeyError, TypeError, ValueError):
+    except (*UNREADABLE, ValueError):
         pass  # the codec knows more than the shortcut
     try:
-        return field.codec.decode(raw)
+        return field.decode(raw)
     except ValueError as exc:
         raise RecordError(field.name, raw, f"does not read back as {field.type}: {complaint(exc)}") from exc

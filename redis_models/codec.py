@@ -23,6 +23,7 @@ from . import tagged
 from .annotations import repeatable
 from .documents import MASK, adapter_of, mended, opened, text_of, write
 from .exactness import is_exact, is_open, is_plain, is_regular, needs_mending
+from .limits import PATTERN, UNREADABLE, Limits
 from .sameness import is_same, plain
 from .scalars import HALF, WRITERS
 
@@ -31,6 +32,8 @@ __all__ = ["FieldCodec", "Hooks", "codec_for"]
 _NONE: Final = b"None"
 _NULLS: Final = frozenset({b"None", b"null"})
 _ESCAPED_NONE: Final = re.compile(rb"\\*None")
+# An exponent, or letters that may be spelled otherwise than they look.
+_MAY_BE_COSTLY: Final = re.compile(rb"[eE][-+]?[0-9_]{4}|[\\\x80-\xff]")
 _CONFIG: Final = ConfigDict(
     arbitrary_types_allowed=True, ser_json_bytes="base64", val_json_bytes="base64", ser_json_inf_nan="constants"
 )
@@ -71,6 +74,7 @@ class FieldCodec:
         "_care",
         "_hooks",
         "_is_regular",
+        "_limits",
         "_needs_mending",
         "_plain",
         "_takes_iterables",
@@ -105,6 +109,7 @@ class FieldCodec:
         elif self._plain in _KINDS:
             self._write = None
         self._care: _Care = "check" if hooks.object_hook else _care_for(annotation)
+        self._limits = Limits(annotation)
         self._needs_mending, self._is_regular = needs_mending(annotation), is_regular(annotation)
 
     def encode(self, value: object) -> bytes:
@@ -142,11 +147,25 @@ class FieldCodec:
             return int(raw)
         if self.kind == "float":
             return float(raw)
-        if raw.startswith(tagged.MARK):
-            return self._decode_tagged(raw)
-        if self._hooks.object_hook is not None:
-            return self._decode_hooked(raw, self._hooks.object_hook)
-        return self._decode_json(raw)
+        try:
+            if raw.startswith(tagged.MARK):
+                return self._decode_tagged(raw)
+            if not self._limits.is_plain_safe and (len(raw) > PATTERN or _MAY_BE_COSTLY.search(raw)):
+                self._refuse_costly(raw)
+            if self._hooks.object_hook is not None:
+                return self._decode_hooked(raw, self._hooks.object_hook)
+            return self._decode_json(raw)
+        except UNREADABLE as exc:  # of a class, or of a validator of the application: IPv4Network(()) raises IndexError
+            raise ValueError(f"{type(exc).__name__}: {exc}") from exc
+
+    def _refuse_costly(self, raw: bytes | str) -> None:
+        try:
+            document: object = json.loads(raw)
+        except ValueError:
+            return  # pydantic says why
+        self._limits.check(document, frozenset())
+        if isinstance(document, str):
+            self._refuse_costly(document)  # the seed's JSON within JSON
 
     def as_input(self, value: object) -> object:
         """Give what the annotation would be made ``value`` from: the text of a Json, the base64 of a Base64Bytes."""
@@ -325,13 +344,10 @@ class FieldCodec:
             return self._decode_otherwise(raw, exc)
 
     def _decode_tagged(self, raw: bytes) -> object:
-        value = tagged.load(raw)
+        value = tagged.load(raw, self._limits)
         if type(value) is self._plain:
             return value  # as it is: that a Decimal may be infinite is said by metadata, which this annotation may lack
-        try:
-            return self.validate(value)
-        except (ArithmeticError, AttributeError, LookupError, TypeError) as exc:  # IPv4Network(()) raises IndexError
-            raise ValueError(f"{type(exc).__name__}: {exc}") from exc
+        return self.validate(value)
 
     def _encode_text(self, value: object) -> bytes:
         if not isinstance(value, str):

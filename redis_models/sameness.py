@@ -9,9 +9,13 @@ import enum
 import functools
 from collections import deque
 from collections.abc import Callable, Collection, Hashable, Mapping
-from datetime import datetime, time
+from datetime import date, datetime, time, timedelta
 from decimal import Decimal
+from fractions import Fraction
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
+from pathlib import PosixPath, PurePosixPath
 from typing import Any, Final, cast
+from uuid import UUID
 
 from pydantic import BaseModel, Secret, SecretBytes, SecretStr
 
@@ -108,9 +112,8 @@ def _rough(member: object) -> object:
     """Give what same members have in common, and few others, so that few need comparing."""
     kind = type(member)
     if isinstance(member, tuple):
-        # A member of a mapping is found by its key, whatever its value.
-        return (kind, *map(_rough, cast("tuple[object, ...]", member)[:1]))
-    return (kind, member) if kind in _PLAIN else kind
+        return (kind, *map(_rough, cast("tuple[object, ...]", member)))
+    return (kind, member) if kind in _PLAIN else (kind, _ROUGH[kind](member)) if kind in _ROUGH else kind
 
 
 def _take(members: list[object], wanted: object) -> bool:
@@ -152,6 +155,15 @@ def _is_it(one: object, other: object) -> bool:
 
 
 _PLAIN: Final = frozenset({str, int, bool, bytes, type(None)})
+# What same values of a type have in common; without it a set of ten thousand moments would be compared pair by pair.
+_ROUGH: Final[dict[type, Callable[[Any], Hashable]]] = {
+    **dict.fromkeys((float, complex), repr),
+    **dict.fromkeys((date, timedelta, UUID, Fraction), lambda value: value),
+    **dict.fromkeys((IPv4Address, IPv4Network, IPv6Address, IPv6Network, PurePosixPath, PosixPath), str),
+    Decimal: Decimal.as_tuple,
+    datetime: lambda value: value.replace(tzinfo=None, fold=0),
+    time: time.isoformat,
+}
 _COMPARERS: Final[tuple[tuple[type, Callable[[Any, Any], bool]], ...]] = (
     (enum.Flag, lambda one, other: one.value == other.value),
     (enum.Enum, _is_it),

@@ -17,6 +17,7 @@ from .annotations import annotated, is_made_of_something_else, is_validated, sto
 from .codec import FieldCodec, Hooks, codec_for
 from .errors import DecodeError, EncodeError, InvalidPrimaryKeyError, ModelDeclarationError
 from .keys import KeySpace, complaint_about
+from .limits import UNREADABLE
 from .options import Options
 from .sameness import is_same
 from .shortcuts import reader_of, writer_of
@@ -220,7 +221,7 @@ class Shape(Generic[M]):
         """
         try:
             values = {name: read(stored[name]) for name, read in self._readers}
-        except (KeyError, TypeError, ValueError):  # a field is not stored, or its codec knows more than the shortcut
+        except (*UNREADABLE, ValueError):  # a field is not stored, or its codec knows more than the shortcut
             values = self._decoded(key, stored)
         if self.extras is not None:
             values |= self._decode_extras(self.extras, stored)
@@ -235,6 +236,8 @@ class Shape(Generic[M]):
         except ValidationError as exc:
             place, reason = _first_complaint(exc)
             raise DecodeError(key, place, stored.get(place), reason) from exc
+        except UNREADABLE as exc:  # of a validator of the application, which had not thought of such values
+            raise DecodeError(key, "", None, f"{type(exc).__name__}: {exc}") from exc
 
     def decode_field(self, key: str, field: StoredField, raw: bytes) -> object:
         """Read one value back.

@@ -40,7 +40,7 @@ def reader_of(codec: FieldCodec) -> Callable[[bytes], object]:
         return codec.decode
     if codec._plain is bool:
         return (_OPTIONAL_BOOLS if codec.is_optional else _BOOLS).__getitem__
-    if codec.is_optional:
+    if codec.is_optional or not codec._limits.is_plain_safe:
         return codec.decode
     # No JSON begins as tagged JSON does.
     return partial(codec._adapter.validator.validate_json, strict=False, by_alias=False, by_name=True)

@@ -22,6 +22,8 @@ from zoneinfo import ZoneInfo
 
 from pydantic import SecretBytes, SecretStr, networks
 
+from .limits import UNREADABLE, Limits, bounded_decimal, bounded_fraction
+
 __all__ = ["MARK", "dump", "in_order", "load"]
 
 MARK: Final = b"~"
@@ -47,17 +49,23 @@ def dump(value: object, open: _Open) -> bytes:
         raise ValueError("it contains itself, or nests too deeply") from exc
 
 
-def load(raw: bytes) -> object:
+def load(raw: bytes, limits: Limits | None = None) -> object:
     """Read what ``dump`` wrote.
 
+    Args:
+        raw: The text.
+        limits: What the type that it is to be is not written with; None for any type.
+
     Raises:
-        ValueError: It is no tagged JSON, or a tag in it is unknown.
+        ValueError: It is no tagged JSON, a tag in it is unknown or beyond the limits, or a number is too long.
     """
     if not raw.startswith(MARK):
         raise ValueError(f"tagged JSON begins with {MARK!r}")
     try:
+        if limits is not None and not limits.is_open:
+            limits.check(json.loads(raw[1:]), _NAMES)  # before a tag in it is made a value
         return cast(object, json.loads(raw[1:], object_hook=_untagged))
-    except (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError) as exc:
+    except UNREADABLE as exc:
         raise ValueError(f"it is no tagged JSON: {exc}") from exc
 
 
@@ -187,6 +195,8 @@ _SCALARS: Final[Mapping[type, tuple[str, Callable[[Any], object]]]] = {
 }
 _READERS: Final[Mapping[str, Callable[[Any], object]]] = {
     **{kind.__name__: kind for kind in _BY_TEXT},
+    "Decimal": bounded_decimal,
+    "Fraction": bounded_fraction,
     "Counter": lambda inner: Counter(dict(inner)),
     "OrderedDict": OrderedDict,
     "Path": Path,
@@ -207,3 +217,4 @@ _READERS: Final[Mapping[str, Callable[[Any], object]]] = {
     "timedelta": lambda inner: timedelta(*inner),
     "tuple": tuple,
 }
+_NAMES: Final = frozenset(_READERS)

@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 from redis_models.codec import FieldCodec, codec_for
 from redis_models.errors import RecordError, SchemaError
+from redis_models.limits import UNREADABLE, refuse_endless
 
 from ..conversion import convert_value
 from ..converters import Converter
@@ -52,7 +53,7 @@ def validated(codec: FieldCodec, name: str, type: str, value: object) -> object:
     """Make a value of ``type`` of what a function gave, or raise ``RecordError``."""
     try:
         return codec.validate(value)
-    except (ValueError, TypeError) as exc:
+    except (*UNREADABLE, ValueError) as exc:
         raise RecordError(name, None, f"{value!r:.60} is no {type}: {complaint(exc)}") from exc
 
 
@@ -60,7 +61,7 @@ def stored(codec: FieldCodec, name: str, type: str, value: object) -> bytes:
     """Encode a value that should be of ``type``, or raise ``RecordError``."""
     try:
         return codec.encode(codec.validate(value))
-    except (ValueError, TypeError) as exc:
+    except (*UNREADABLE, ValueError) as exc:
         raise RecordError(name, None, f"{value!r:.60} is no {type}: {complaint(exc)}") from exc
 
 
@@ -115,6 +116,7 @@ def converted(
         option: Of the operation, which gives the function; for errors.
     """
     try:
+        refuse_endless(value)
         result = value if function is None else function(value)
         is_left_alone = function is None or (isinstance(function, Converter) and result is value)
         return convert_value(value, field.codec, new.codec) if is_left_alone else result

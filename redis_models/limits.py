@@ -1,0 +1,335 @@
+"""Limits: which values a type is read from, and how large, decided before anything is computed of them. Pure.
+
+What lies in Redis is input. ``Fraction("1e9999999")`` computes for minutes, a list of ``0.0.0.0/0`` has four thousand
+million items, and two long patterns with a ``|`` between them are compared letter by letter. So a document is looked at
+beside the type of its field first: a tag that the type does not write is refused; numbers and patterns have a bound.
+"""
+
+import dataclasses
+import enum
+import re
+import types
+import typing
+from collections import Counter, OrderedDict, deque
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import date, datetime, time, timedelta
+from decimal import Decimal
+from fractions import Fraction
+from functools import lru_cache
+from ipaddress import IPv4Network, IPv6Network
+from pathlib import Path
+from typing import Annotated, Any, Final, Literal, NamedTuple, Union, cast, get_args, get_origin
+from uuid import UUID
+
+from pydantic import BaseModel, RootModel
+from typing_extensions import is_typeddict
+
+__all__ = [
+    "DIGITS",
+    "PATTERN",
+    "UNREADABLE",
+    "Limits",
+    "bounded_decimal",
+    "bounded_fraction",
+    "holds_network",
+    "refuse_endless",
+]
+
+DIGITS: Final = 4300  # of a number: as many as Python's own int() reads
+PATTERN: Final = 65_536  # characters of a regular expression
+# What the classes of values, and validators of an application, raise for what they cannot be made of.
+UNREADABLE: Final = (ArithmeticError, AttributeError, LookupError, OSError, RecursionError, TypeError)
+_FRACTION: Final = re.compile(r"[-+]?[0-9]+(/[0-9]+)?")
+_POWER: Final = re.compile(r"[eE][-+]?[\d_]{4,}\s*$")
+_CONTAINERS: Final = frozenset({"Counter", "OrderedDict", "deque", "dict", "frozenset", "set", "tuple"})
+_MAPPINGS: Final = frozenset({"Counter", "OrderedDict", "dict"})
+_PATHS: Final = frozenset({"Path", "PurePosixPath", "PureWindowsPath"})
+_ITEMS: Final = (list, set, frozenset, deque)
+# The tags that values of a type are written with; a type that is not here is written with any.
+_TAGS: Final[Mapping[object, frozenset[str]]] = {
+    **dict.fromkeys((*_ITEMS, tuple, dict, Counter, OrderedDict), _CONTAINERS),
+    **{kind: frozenset({kind.__name__}) for kind in (Decimal, Fraction, UUID, complex, float, str, time, timedelta)},
+    **dict.fromkeys((date, datetime), frozenset({"date", "datetime"})),
+    **dict.fromkeys((bool, int, types.NoneType), frozenset[str]()),
+    bytes: frozenset({"bytearray", "bytes"}),
+    Path: _PATHS,
+}
+
+
+class _Place(NamedTuple):
+    """What may stand at one place of a document.
+
+    Attributes:
+        tags: Tags that values of it are written with; None where that is not known, so that any may be.
+        has_pattern, has_fraction: Whether text may become one of these there.
+        items: Types of the items of a list, or of the values of a mapping.
+        keys: Types of a mapping's keys.
+        fields: Types of an object's fields, by the names that they are stored under.
+    """
+
+    tags: frozenset[str] | None
+    has_pattern: bool = False
+    has_fraction: bool = False
+    items: tuple[object, ...] = ()
+    keys: tuple[object, ...] = ()
+    fields: Mapping[str, object] = types.MappingProxyType({})
+
+
+_ANYTHING: Final = _Place(None)
+
+
+class Limits:
+    """What is refused of the documents of one annotation. Immutable.
+
+    Attributes:
+        is_open: Whether any tag may stand anywhere.
+        is_plain_safe: Whether plain JSON needs no look at it.
+    """
+
+    __slots__ = ("_annotation", "is_open", "is_plain_safe")
+
+    def __init__(self, annotation: object) -> None:
+        self._annotation = annotation
+        self.is_open = _place((annotation,)).tags is None
+        self.is_plain_safe = not _holds_costly(annotation, ())
+
+    def check(self, tree: object, tags: frozenset[str]) -> None:
+        """Refuse a document, read as JSON.
+
+        Args:
+            tree: The document.
+            tags: Names that mark an object of one key as a value; none for plain JSON.
+
+        Raises:
+            ValueError: A value in it is none of its type, or beyond what is computed.
+        """
+        _check(tree, (self._annotation,), tags)
+
+
+def bounded_decimal(text: object) -> Decimal:
+    """Make a number of its text; ``ValueError`` for one of more digits, before or behind the point, than are read."""
+    if not isinstance(text, str) or len(text) > 2 * DIGITS:
+        raise ValueError(f"it is no number of up to {DIGITS} digits")
+    return bounded(Decimal(text))
+
+
+def bounded(number: Decimal) -> Decimal:
+    """Give a number back; ``ValueError`` where a whole number made of it would have too many digits."""
+    if number.is_finite() and number and not -DIGITS <= number.adjusted() <= DIGITS:
+        raise ValueError(f"the exponent of {number:.0e} is beyond {DIGITS}")
+    return number
+
+
+def bounded_fraction(text: object) -> Fraction:
+    """Make a fraction of its text, which has no exponent."""
+    if not isinstance(text, str) or len(text) > 2 * DIGITS + 2 or not _FRACTION.fullmatch(text):
+        raise ValueError("it is no fraction")
+    return Fraction(text)
+
+
+def refuse_endless(value: object) -> None:
+    """Refuse a value of which another type, or a function, could make a number without end.
+
+    Raises:
+        ValueError: There is such a number in it.
+    """
+    for one in _parts(value):
+        if isinstance(one, Decimal):
+            bounded(one)
+
+
+def holds_network(value: object) -> bool:
+    """Whether there is a network in a value that pydantic could take for the list of all its addresses."""
+    return any(isinstance(one, (IPv4Network, IPv6Network)) and one.num_addresses > PATTERN for one in _parts(value))
+
+
+def _parts(value: object) -> Iterator[object]:
+    """Give a value and all that is in it, however deep."""
+    left = [value]
+    while left:
+        one = left.pop()
+        yield one
+        if isinstance(one, Mapping):
+            mapping = cast("Mapping[object, object]", one)
+            left += [*mapping.keys(), *mapping.values()]
+        elif isinstance(one, (list, tuple, set, frozenset, deque)):
+            left += cast("Iterable[object]", one)
+        elif isinstance(one, BaseModel):
+            left += [*vars(one).values(), one.model_extra]
+
+
+def _check(tree: object, annotations: tuple[object, ...], tags: frozenset[str]) -> None:
+    if isinstance(tree, (int, float, types.NoneType)):
+        return
+    place = _place(annotations)
+    if tags and place.tags is None:
+        return
+    if isinstance(tree, str):
+        _check_text(tree, place)
+    elif isinstance(tree, list):
+        for one in cast("list[object]", tree):
+            _check(one, place.items, tags)
+    else:
+        document = cast("dict[str, object]", tree)
+        name = next(iter(document)) if len(document) == 1 else ""
+        if name in tags:
+            _check_tagged(name, document[name], place, tags)
+        else:
+            _check_object(document, place, tags)
+
+
+def _check_text(text: str, place: _Place) -> None:
+    if place.has_pattern and len(text) > PATTERN:
+        raise ValueError(f"a pattern of {len(text)} characters is longer than {PATTERN}")
+    if place.has_fraction and (len(text) > 4 * DIGITS or _POWER.search(text)):
+        raise ValueError(f"a fraction of {text:.20}... has more than {DIGITS} digits")
+
+
+def _check_object(document: Mapping[str, object], place: _Place, tags: frozenset[str]) -> None:
+    for key, one in document.items():
+        if place.keys:
+            _check(key, place.keys, tags)
+        if key in place.fields:
+            _check(one, (place.fields[key],), tags)
+        elif place.items:
+            _check(one, place.items, tags)
+
+
+def _check_tagged(name: str, inner: object, place: _Place, tags: frozenset[str]) -> None:
+    if place.tags is None or name not in place.tags:
+        raise ValueError(f"a {name} is none of its values")
+    if name in _MAPPINGS:
+        for pair in _items_of(inner):
+            key, one = _pair_of(pair, name)
+            _check(key, place.keys, tags)
+            named = place.fields.get(key) if isinstance(key, str) else None
+            _check(one, place.items if named is None else (named,), tags)
+    elif name in _CONTAINERS:
+        items = _items_of(inner)
+        for one in _items_of(items[0]) if name == "deque" and items else items:  # a deque's, and its greatest length
+            _check(one, place.items, tags)
+
+
+def _items_of(tree: object) -> list[object]:
+    return cast("list[object]", tree) if isinstance(tree, list) else []
+
+
+def _pair_of(tree: object, name: str) -> tuple[object, object]:
+    items = _items_of(tree)
+    if len(items) != 2:
+        raise ValueError(f"a {name} is made of pairs")
+    return items[0], items[1]
+
+
+def _place(annotations: tuple[object, ...]) -> _Place:
+    """Give what may stand where values of some annotations do."""
+    try:
+        return _merged(annotations)
+    except TypeError:  # an annotation without a hash
+        return _ANYTHING
+
+
+@lru_cache(maxsize=4096)
+def _merged(annotations: tuple[object, ...]) -> _Place:
+    places = [_place_of(one) for one in annotations]
+    fields: dict[str, object] = {}
+    for name, one in (pair for place in places for pair in place.fields.items()):
+        fields[name] = Union[fields[name], one] if name in fields else one  # noqa: UP007  # of values
+    tags = [place.tags for place in places if place.tags is not None]
+    return _Place(
+        frozenset[str]().union(*tags) if tags and len(tags) == len(places) else None,
+        any(place.has_pattern for place in places),
+        any(place.has_fraction for place in places),
+        tuple(dict.fromkeys(item for place in places for item in place.items)),
+        tuple(dict.fromkeys(key for place in places for key in place.keys)),
+        fields,
+    )
+
+
+def _place_of(annotation: object) -> _Place:
+    origin, arguments = get_origin(annotation), get_args(annotation)
+    if origin is Annotated:
+        place = _place_of(arguments[0])
+        return place._replace(tags=None) if any(map(_has_say, arguments[1:])) else place
+    if origin in (Union, types.UnionType):
+        return _merged(tuple(arguments))
+    if origin is Literal:
+        return _scalars(arguments)
+    kind = origin or annotation
+    if kind in _ITEMS or kind is tuple:
+        return _Place(_CONTAINERS, items=tuple(one for one in arguments if one is not ...) or (Any,))
+    if kind in (dict, OrderedDict):
+        keys, values = arguments or (Any, Any)
+        return _Place(_CONTAINERS, items=(values,), keys=(keys,))
+    if kind is Counter:
+        return _Place(_CONTAINERS, items=(int,), keys=arguments or (Any,))
+    if kind is re.Pattern:
+        return _Place(frozenset(), has_pattern=True)
+    if kind in _TAGS:
+        return _Place(_TAGS[kind], has_fraction=kind is Fraction)
+    if isinstance(kind, type):
+        return _place_of_class(kind)
+    inner = getattr(kind, "__value__", None) or getattr(kind, "__supertype__", None)  # an alias, or a NewType
+    return _ANYTHING if inner is None else _place_of(inner)
+
+
+def _place_of_class(cls: type[object]) -> _Place:
+    if issubclass(cls, enum.Enum):
+        return _scalars([one.value for one in cls])
+    if issubclass(cls, RootModel):
+        return _place_of(_whole(cast("type[RootModel[object]]", cls).model_fields["root"]))._replace(tags=None)
+    fields = _fields_of(cls)
+    if fields is None:
+        return _ANYTHING
+    return _Place(None if _has_own_code(cls) else frozenset({"OrderedDict", "dict", "str"}), keys=(str,), fields=fields)
+
+
+def _scalars(values: Iterable[object]) -> _Place:
+    is_known = all(isinstance(one, (str, int, float, types.NoneType)) for one in values)
+    return _Place(frozenset({"float", "str"})) if is_known else _ANYTHING
+
+
+def _fields_of(cls: type[object]) -> Mapping[str, object] | None:
+    """Give the types of an object's fields, by the names that they are stored under; None where it is no object."""
+    if issubclass(cls, BaseModel):
+        stored: Mapping[str, str] = getattr(cls, "__stored_names__", {})
+        return {stored.get(name, name): _whole(one) for name, one in cls.model_fields.items()}
+    if not (dataclasses.is_dataclass(cls) or is_typeddict(cls)):
+        return None
+    try:
+        return typing.get_type_hints(cls, include_extras=True)
+    except (AttributeError, NameError, TypeError):
+        return None
+
+
+def _whole(info: Any) -> object:
+    return Annotated[info.annotation, *info.metadata] if info.metadata else info.annotation
+
+
+def _has_own_code(cls: type[object]) -> bool:
+    """Whether validators of the application have a say in what its fields hold."""
+    if not issubclass(cls, BaseModel):
+        return hasattr(cls, "__get_pydantic_core_schema__") or bool(getattr(cls, "__pydantic_decorators__", None))
+    return not hasattr(cls, "__stored_names__") and _has_validators(cls)
+
+
+def _has_validators(cls: type[BaseModel]) -> bool:
+    made = cls.__pydantic_decorators__
+    return bool(made.field_validators or made.model_validators or made.validators or made.root_validators)
+
+
+def _has_say(metadata: object) -> bool:
+    return hasattr(metadata, "__get_pydantic_core_schema__")
+
+
+def _holds_costly(annotation: object, inside: tuple[object, ...]) -> bool:
+    """Whether text somewhere in it is made a fraction or a pattern."""
+    origin, arguments = get_origin(annotation), get_args(annotation)
+    kind = origin or annotation
+    if kind is Fraction or kind is re.Pattern:
+        return True
+    if origin is not None and origin is not Literal:
+        return any(_holds_costly(one, inside) for one in (arguments[:1] if origin is Annotated else arguments))
+    if not isinstance(kind, type) or kind in inside:
+        return False
+    return any(_holds_costly(one, (*inside, kind)) for one in (_fields_of(kind) or {}).values())

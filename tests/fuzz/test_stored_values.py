@@ -1,0 +1,270 @@
+"""A stored value is input: whatever it says, reading it ends, with its value or with an error that names the field."""
+
+import re
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from fractions import Fraction
+from ipaddress import IPv4Network
+from typing import Annotated, Any
+from zoneinfo import ZoneInfo
+
+import pytest
+from pydantic import AllowInfNan, BaseModel, field_validator
+from typing_extensions import TypedDict
+
+from redis_models import Field, Model, Store
+from redis_models.codec import codec_for
+from redis_models.errors import DataError, DecodeError, RecordError
+from redis_models.migrations.draft import Draft
+from redis_models.migrations.operations import AlterField
+from redis_models.migrations.schema import FieldSchema, ModelSchema, Snapshot
+from redis_models.migrations.views import OldRecord, old_record_of
+from redis_models.sameness import is_same
+from redis_models.shortcuts import reader_of
+
+from .bounded import outcome
+
+LONG = b"7" * 1_000_000
+DEEP = b"[" * 200_000
+TWINS = b'"' + b"k" * 400_000 + b"|" + b"k" * 400_000 + b'"'
+
+
+class Part(BaseModel):
+    count: int
+    share: Fraction | None = None
+    rule: re.Pattern[str] | None = None
+
+
+@dataclass
+class Box:
+    count: int
+
+
+class Row(TypedDict):
+    count: int
+
+
+HOSTILE: dict[str, tuple[Any, bytes]] = {
+    "a fraction with an exponent": (list[int], b'~[{"Fraction": "7e8888888"}]'),
+    "a decimal for a whole number": (list[int], b'~[{"Decimal": "3e8888888"}]'),
+    "a decimal of digits and exponent": (set[int], b'~{"set": [{"Decimal": [0, [7], 8888888]}]}'),
+    "a network in a tuple": (tuple[list[int], ...], b'~{"tuple": [{"IPv4Network": "0.0.0.0/0"}]}'),
+    "a network in a deque": (deque[list[int]], b'~{"deque": [[{"IPv4Network": "0.0.0.0/0"}], null]}'),
+    "a decimal as a key": (dict[int, str], b'~{"dict": [[{"Decimal": "3e8888888"}, "x"]]}'),
+    "a decimal in a model": (Part, b'~{"count": {"Decimal": "3e8888888"}, "share": null}'),
+    "a decimal in a dataclass": (Box, b'~{"dict": [["count", {"Decimal": "3e8888888"}]]}'),
+    "a decimal in a typed dict": (Row, b'~{"dict": [["count", {"Decimal": "3e8888888"}]]}'),
+    "a decimal for a fraction": (Fraction, b'~{"Decimal": "3e8888888"}'),
+    "a fraction where anything goes": (Any, b'~{"Fraction": "7e8888888"}'),
+    "a decimal where anything goes": (Any, b'~{"a": {"Decimal": "3e8888888"}, "b": 1}'),
+    "a network for a list": (list[int], b'~{"IPv6Network": "::/0"}'),
+    "a network for a deque": (deque[str], b'~{"IPv4Network": "0.0.0.0/0"}'),
+    "a million digits": (int, LONG),
+    "a million digits in a list": (list[int], b"[" + LONG + b"]"),
+    "a million digits, optional": (int | None, LONG),
+    "depth": (list[Any], DEEP),
+    "depth of tags": (Any, b"~" + DEEP),
+    "a pattern of two long branches": (re.Pattern[str], TWINS),
+    "a pattern in a model": (Part, b'{"count": 1, "rule": ' + TWINS + b"}"),
+    "a pattern of too many repetitions": (re.Pattern[str], b'"a{88888888888}"'),
+    "a pattern of many parentheses": (list[re.Pattern[str]], b'["' + b"(" * 9000 + b")" * 9000 + b'"]'),
+    "a zone that is a folder": (ZoneInfo, b'"Europe"'),
+    "a zone of many letters": (Any, b'~{"ZoneInfo": "' + b"z" * 9000 + b'"}'),
+    "a time in no zone": (Any, b'~{"time": ["00:00:00", "America"]}'),
+    "a time without end": (Any, b'~{"timedelta": [1e308]}'),
+}
+
+
+@pytest.mark.parametrize("kind", HOSTILE)
+def test_a_hostile_value_is_refused_at_once(kind: str) -> None:
+    annotation, raw = HOSTILE[kind]
+    codec = codec_for(annotation)
+
+    assert outcome(lambda: _refused(codec.decode, raw)) == "True"
+    assert outcome(lambda: _refused(_as_records_do(annotation), raw)) == "True"
+
+
+def _refused(read: Any, raw: bytes) -> bool:
+    try:
+        read(raw)
+    except ValueError:
+        return True
+    return False
+
+
+def _as_records_do(annotation: Any) -> Any:
+    codec = codec_for(annotation)
+    shortcut = reader_of(codec)
+
+    def read(raw: bytes) -> object:
+        try:
+            return shortcut(raw)
+        except (KeyError, TypeError, ValueError):
+            return codec.decode(raw)
+
+    return read
+
+
+@pytest.mark.parametrize(
+    ("annotation", "raw"),
+    [
+        (Fraction, b'"3e8888888"'),
+        (list[Fraction], b'["3\\u0065888888"]'),
+        (Part, b'{"count": 1, "share": "3E8888888"}'),
+    ],
+)
+def test_a_fraction_in_plain_json_computes_nothing_without_end(annotation: Any, raw: bytes) -> None:
+    assert outcome(lambda: _refused(codec_for(annotation).decode, raw)) == "True"
+
+
+HONEST: list[tuple[Any, Any]] = [
+    (Fraction, Fraction(10**4000, 7)),
+    (Any, Decimal("1E+4000")),
+    (list[Annotated[Decimal, AllowInfNan()]], [Decimal("NaN"), Decimal("1E-4000")]),
+    (Decimal, Decimal("1E+9999999")),
+    (IPv4Network, IPv4Network("10.0.0.0/8")),
+    (list[Any], [IPv4Network("10.0.0.0/8"), Fraction(1, 3)]),
+    (dict[int | str, float], {1: float("inf"), "1": 0.5}),
+    (dict[Annotated[Decimal, AllowInfNan()], int], {Decimal("Infinity"): 3}),
+    (Part, Part(count=1, share=Fraction(3, 5), rule=re.compile("a{3}"))),
+    (deque[complex], deque([1 + 2j], 3)),
+    (tuple[int | str, ...], (1, "1")),
+]
+
+
+@pytest.mark.parametrize(("annotation", "value"), HONEST, ids=lambda one: repr(one)[:40])
+def test_an_honest_value_of_that_kind_comes_back(annotation: Any, value: Any) -> None:
+    codec = codec_for(annotation)
+    raw = codec.encode(value)
+
+    assert repr(codec.decode(raw)) == repr(value)
+    assert repr(_as_records_do(annotation)(raw)) == repr(value)
+
+
+def test_a_type_may_come_back_as_its_alias_says_and_nothing_else() -> None:
+    assert (
+        outcome(lambda: _refused(codec_for(list[list[int] | str]).decode, b'~[{"IPv4Network": "0.0.0.0/0"}]')) == "True"
+    )
+
+
+class Order(Model):
+    id: str = Field(primary_key=True)
+    sizes: list[int] = Field(default_factory=list[int])
+    share: Fraction = Fraction(1)
+    part: Part = Part(count=1)
+
+
+@pytest.fixture
+def _bound(store: Store) -> Iterator[None]:
+    store.register_model(Order)
+    yield
+    Order._store = None
+
+
+@pytest.mark.usefixtures("_bound")
+@pytest.mark.parametrize(
+    ("field", "raw"),
+    [
+        ("sizes", b'~[{"Decimal": "3e8888888"}]'),
+        ("sizes", b'~{"IPv6Network": "::/0"}'),
+        ("share", b'~{"Fraction": "7e8888888"}'),
+        ("part", b'{"count": 1, "rule": "a{88888888888}"}'),
+        ("part", b'{"count": ' + LONG + b"}"),
+    ],
+)
+async def test_a_hostile_record_is_named_and_blocks_no_other(client: Any, field: str, raw: bytes) -> None:
+    await Order.insert([Order(id="good"), Order(id="hostile")])
+    client.hset("order:hostile", field, raw)
+    bad: list[DataError] = []
+
+    found = await Order.select(bad_records=bad)
+
+    assert [one.id for one in found or []] == ["good"]
+    [error] = bad
+    assert isinstance(error, DecodeError)
+    assert (error.key, error.field) == ("order:hostile", field)
+    with pytest.raises(DecodeError):
+        await Order.get("hostile")
+    with pytest.raises(DecodeError):
+        [one async for one in Order.iterate()]
+
+
+class Ratio(Model):
+    id: str = Field(primary_key=True)
+    whole: int = 1
+
+    @field_validator("whole", mode="after")
+    @classmethod
+    def _inverse_is_small(cls, value: int) -> int:
+        return value if 1 / value <= 1 else -value
+
+
+async def test_a_validator_that_had_not_thought_of_a_value_blocks_no_other_record(store: Store, client: Any) -> None:
+    store.register_model(Ratio)
+    await Ratio.insert([Ratio(id="a"), Ratio(id="b")])
+    client.hset("ratio:b", "whole", 0)
+    bad: list[DataError] = []
+
+    found = await Ratio.select(bad_records=bad)
+
+    assert [one.id for one in found or []] == ["a"]
+    assert [str(one) for one in bad] == ["ratio:b: ZeroDivisionError: division by zero"]
+
+
+def _schema(old: str) -> ModelSchema:
+    return ModelSchema("Order", 1, "id", "", ":", "order", (FieldSchema("id", "str"), FieldSchema("total", old)))
+
+
+CONVERSIONS = [
+    ("Decimal", "int", b'"3e8888888"'),
+    ("Decimal", "Fraction", b'"3e-8888888"'),
+    ("list[Decimal]", "list[int]", b'["3e8888888"]'),
+    ("Object(n=Decimal)", "Object(n=int)", b'{"n": "3e8888888"}'),
+]
+
+
+@pytest.mark.parametrize(("old", "new", "raw"), CONVERSIONS)
+@pytest.mark.parametrize("convert", [None, int])
+def test_a_conversion_of_a_hostile_value_is_refused_at_once(old: str, new: str, raw: bytes, convert: Any) -> None:
+    operation = AlterField("Order", "total", old=old, new=new, convert=convert)
+    before = _schema(old)
+    after = operation.apply(Snapshot((before,))).model("Order")
+    [step] = operation.steps(before, after)
+
+    def refused() -> bool:
+        with pytest.raises(RecordError, match="total"):
+            step.forward(Draft({"id": b"1", "total": raw}))
+        return True
+
+    assert outcome(refused) == "True"
+
+
+def test_a_network_becomes_its_text_and_no_list_of_addresses() -> None:
+    def converted(new: str) -> bytes:
+        operation = AlterField("Order", "total", old="IPv4Network", new=new)
+        before = _schema("IPv4Network")
+        [step] = operation.steps(before, operation.apply(Snapshot((before,))).model("Order"))
+        draft = Draft({"id": b"1", "total": b'"10.0.0.0/8"'})
+        step.forward(draft)
+        return draft.fields["total"]
+
+    assert outcome(lambda: converted("str")) == repr(b"10.0.0.0/8")
+    assert outcome(lambda: converted("list[IPv4Address]")) == "RecordError"
+
+
+def test_a_function_of_a_migration_is_given_no_number_without_end() -> None:
+    for make in (OldRecord, old_record_of(_schema("Decimal"))):
+        record = make(Draft({"total": b'"3e8888888"'}), schema=_schema("Decimal"))
+
+        with pytest.raises(RecordError, match="exponent"):
+            _ = record.total
+
+
+def test_a_large_set_is_compared_by_what_its_members_are_not_pair_by_pair() -> None:
+    start = datetime(2024, 1, 1, tzinfo=UTC)
+    value = {(start + timedelta(seconds=second), Decimal(second), float(second)) for second in range(30_000)}
+
+    assert outcome(lambda: is_same(value, set(value)) and not is_same(value, {*value, 1.0} - {max(value)})) == "True"
