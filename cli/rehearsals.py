@@ -1,10 +1,13 @@
 """``migrate --dry-run``: what a run would come to, told to people and to programs."""
 
 from collections.abc import Sequence
+from typing import Final
 
 from redis_models.apps import App
-from redis_models.client import run
-from redis_models.migrations.legs import Journey, whole_plan
+from redis_models.client import SyncClient, run
+from redis_models.errors import IncompleteError
+from redis_models.migrations.legs import Journey, step_of, whole_plan
+from redis_models.migrations.passes import Progress
 from redis_models.migrations.quarantine import Quarantine
 from redis_models.migrations.rehearsing import Rehearsal, rehearse
 
@@ -13,7 +16,9 @@ from .counting import counted
 from .progress import shown_progress
 from .recordlines import record_document, record_lines
 
-__all__ = ["rehearse_all"]
+__all__ = ["refuse_failing", "rehearse_all"]
+
+_SAMPLE: Final = 200  # records of each pass
 
 
 def rehearse_all(context: CliContext, journeys: Sequence[tuple[App, Journey]], limit: int | None) -> bool:
@@ -35,6 +40,40 @@ def rehearse_all(context: CliContext, journeys: Sequence[tuple[App, Journey]], l
     context.out("Nothing was written.")
     context.json({"command": "migrate", "ok": is_ok, "dry_run": True, "sample": limit, "apps": documents})
     return is_ok
+
+
+def refuse_failing(context: CliContext, client: SyncClient, journeys: Sequence[tuple[App, Journey]]) -> None:
+    """Refuse to begin runs of which a sample says that records fail: nobody is left with half of them rewritten.
+
+    A run that stopped half-way goes on without it. What comes after a free step is not tried, because the step may
+    change it.
+
+    Raises:
+        IncompleteError: A record of the sample cannot be rewritten, and is not in quarantine; nothing was changed.
+    """
+    for app, journey in journeys:
+        first = journey.legs[0]
+        if journey.is_resumed or step_of(first) is not None or not first.works:
+            continue
+        quarantine = Quarantine(context.settings.namespace, app.label)
+        passes, _ = run(client, rehearse(first, quarantine, _SAMPLE, _unreported))
+        known = run(client, quarantine.read())
+        for one in passes:
+            failures = [failure for failure in one.failures if failure.key not in known]
+            if failures:
+                raise IncompleteError(_not_begun(app, one, failures[0].key, failures[0].reason))
+
+
+def _unreported(progress: Progress) -> None:
+    """Tell nothing of a sample, which is read at once."""
+
+
+def _not_begun(app: App, one: Rehearsal, key: str, reason: str) -> str:
+    return (
+        f"{printable(key)}: {reason}. {app.label}: not begun, and nothing was changed, because {one.failed:,} of"
+        f" {counted(one.records, 'sampled record')} of {one.work.route.model} cannot be rewritten. Or begin it"
+        " with --ignore-sample, to stop at the first, or --on-error quarantine, to put such records aside"
+    )
 
 
 def _tell(context: CliContext, one: Rehearsal, limit: int | None) -> None:

@@ -253,7 +253,7 @@ class _Context(SpawnContext):
 
 
 def _checksums(chain: Chain) -> tuple[str, ...]:
-    return tuple(link.checksum for link in chain.links)
+    return tuple(link.whole_checksum for link in chain.links)
 
 
 def _begin() -> None:

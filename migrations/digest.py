@@ -1,16 +1,22 @@
-"""Digests of what operations say: their names and literals, without the functions, which may be mended. Pure."""
+"""Digests of what operations say: their names and literals, without what may be mended while a run is stopped. Pure.
+
+That is what functions do, and what says how single values are converted, there or back: a record that is at the target
+already does not meet it any more. It may be given, too, where there was nothing.
+"""
 
 import hashlib
 from collections.abc import Iterable, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import fields, is_dataclass
-from typing import cast
+from typing import Final, cast
 
 from .chain import Link
-from .converters import Converter
+from .operations import AlterField
 from .schema import Snapshot
 
 __all__ = ["digest_of"]
+
+_MENDABLE: Final = frozenset(["back", "convert", "merge", "split"])
 
 
 def digest_of(links: Iterable[Link], snapshots: Iterable[Snapshot]) -> str:
@@ -29,11 +35,14 @@ def digest_of(links: Iterable[Link], snapshots: Iterable[Snapshot]) -> str:
 
 def _said(value: object) -> str:
     """Spell a value; alike in every process, so that neither the order of sets nor an address is in it."""
-    if callable(value) and not isinstance(value, Converter):
+    if callable(value):
         return "a function"
     if is_dataclass(value):
-        told = ", ".join(f"{one.name}={_said(getattr(value, one.name))}" for one in fields(value))
-        return f"{type(value).__name__}({told})"
+        told = [f"{one.name}={_said(getattr(value, one.name))}" for one in fields(value) if one.name not in _MENDABLE]
+        if isinstance(value, AlterField):
+            # Records that are done keep aside what the steps say, by their places; a widening has none.
+            told.append(f"is_widening={value.is_widening}")
+        return f"{type(value).__name__}({', '.join(told)})"
     if isinstance(value, Mapping):
         pairs = cast("Mapping[object, object]", value).items()
         return f"{{{', '.join(sorted(f'{_said(name)}: {_said(one)}' for name, one in pairs))}}}"

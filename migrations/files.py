@@ -22,6 +22,7 @@ from .migration import Migration
 from .operations import Operation
 from .outline import outline
 from .replaced import Replaced, read_replaced
+from .waybacksource import nodes_of_way_back
 
 __all__ = [
     "HEAD",
@@ -85,8 +86,8 @@ def link_of(label: str, path: Path, source: bytes) -> Link:
         previous=_previous(shown, migration),
         versions=_versions(shown, migration),
         operations=_operations(shown, migration),
-        checksum=_checksum(tree),
-        whole_checksum=_checksum(tree, with_reasons=True),
+        checksum=_checksum(tree, {id(node) for node in (*_reasons_in(tree), *nodes_of_way_back(tree))}),
+        whole_checksum=_checksum(tree, ()),
         replaces=_replaces(shown, migration),
         allow=_allow(shown, migration),
         complaints=tuple(complaints_of(tree)),
@@ -322,12 +323,12 @@ def _operations(shown: str, migration: type[Migration]) -> tuple[Operation, ...]
     return tuple(cast("Sequence[Operation]", operations))
 
 
-def _checksum(tree: ast.Module, *, with_reasons: bool = False) -> str:
+def _checksum(tree: ast.Module, left_out: Container[int]) -> str:
     """Digest what a file does: no comments, formatting, docstrings, nothing that differs between Python versions.
 
-    Reasons (``allow``) do nothing to a record, so that they may be added to a file that is applied.
+    Reasons (``allow``) and what only the way back uses do nothing to a record that is brought up, so that they may be
+    added to a file that is applied; these are left out.
     """
-    left_out = {id(node) for node in _reasons_in(tree)} if not with_reasons else set[int]()
     return hashlib.sha256(repr(outline(tree, left_out)).encode("utf-8", "surrogatepass")).hexdigest()[:16]
 
 

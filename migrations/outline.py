@@ -24,4 +24,5 @@ def outline(node: object, left_out: Container[int] = ()) -> object:
     fields = {name: value for name, value in ast.iter_fields(node) if value is not None and name not in ("ctx", "kind")}
     if isinstance(node, _DOCUMENTED) and ast.get_docstring(node, clean=False) is not None:
         fields["body"] = node.body[1:]
-    return type(node).__name__, [(name, outline(value, left_out)) for name, value in fields.items() if value != []]
+    outlined = {name: outline(value, left_out) for name, value in fields.items()}
+    return type(node).__name__, [(name, value) for name, value in outlined.items() if value != []]

@@ -70,9 +70,17 @@ def changed(value: object, path: Sequence[str], edit: Edit) -> object:
     return _Walk(edit).walk(value, tuple(path), ABSENT)
 
 
-def changed_back(value: object, path: Sequence[str], edit: Edit, old: object) -> object:
-    """Give ``value`` as ``plain`` does, with ``edit`` taken back; ``old`` is what it was before, or ABSENT."""
-    return _WalkBack(edit).walk(value, tuple(path), old)
+def changed_back(value: object, path: Sequence[str], edit: Edit, old: object, usual: Edit | None = None) -> object:
+    """Give ``value`` as ``plain`` does, with ``edit`` taken back.
+
+    Args:
+        value: As it was decoded; it stays as it is.
+        path: Keys; the last is the one that ``edit`` is about.
+        edit: The change.
+        old: What the value was before, or ABSENT.
+        usual: What the change was while its operation had no function, which may have been given since.
+    """
+    return _WalkBack(edit, usual).walk(value, tuple(path), old)
 
 
 class _Walk:
@@ -132,6 +140,10 @@ class _Walk:
 class _WalkBack(_Walk):
     """Likewise on the way back, beside the value that it was."""
 
+    def __init__(self, edit: Edit, usual: Edit | None) -> None:
+        super().__init__(edit)
+        self._edits = [edit] if usual is None else [edit, usual]
+
     def _apply(self, edit: Edit, document: Document, type: str, before: Document | None) -> None:
         known = None if before is None else {name: plain(one) for name, one in before.items()}
         edit.backward(document, type, known)
@@ -139,18 +151,18 @@ class _WalkBack(_Walk):
     def _paired(self, items: Sequence[object], old: object, path: tuple[str, ...]) -> list[object]:
         """Find what each item was: the first one that becomes the very same. One that was changed since has none."""
         olds = list(cast("Iterable[object]", old)) if isinstance(old, (list, tuple, deque, *_SETS)) else []
-        become = [self._forward(one, path) for one in olds]
+        become = [[self._forward(edit, one, path) for edit in self._edits] for one in olds]
         found: list[object] = []
         for item in map(plain, items):
-            place = next((number for number, one in enumerate(become) if one == item), None)
+            place = next((number for number, some in enumerate(become) if item in some), None)
             found.append(ABSENT if place is None else olds.pop(place))
             if place is not None:
                 become.pop(place)
         return found
 
-    def _forward(self, old: object, path: tuple[str, ...]) -> object:
+    def _forward(self, edit: Edit, old: object, path: tuple[str, ...]) -> object:
         try:
-            return _Walk(self._edit).walk(old, path, ABSENT)
+            return _Walk(edit).walk(old, path, ABSENT)
         except RecordError:
             return ABSENT  # nothing became of it, so it is none of those that are there now
 

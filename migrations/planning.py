@@ -117,8 +117,8 @@ def make_plan(chain: Chain, state: State, target: int, *, meets_all: bool = Fals
     if journal is not None and journal.fingerprint != _digest(chain, journal.reach):
         raise DriftError(
             f"{chain.app}: the migration files say something else than when a run that is not finished began; restore"
-            " them as they were (functions may be mended), and finish it with 'migrate', or give it up with 'migrate"
-            f" {chain.app} {_name_at(chain, start)}' before you edit them"
+            " them as they were (functions, convert= and back= may be mended), and finish it with 'migrate', or"
+            f" give it up with 'migrate {chain.app} {_name_at(chain, start)}' before you edit them"
         )
     _refuse_back_through_purged(chain, state, start, target)
     _refuse_back_through_squashed(chain, state, start, target)

@@ -2,8 +2,7 @@
 
 A step changes a draft and gives what must be kept aside, so that the step can be taken back byte for byte; backwards it
 gets that again. ``Move``, ``Put``, ``Drop`` and ``Expire`` look at no value, so the server can do them by itself; so it
-can ``Convert`` where it is told what becomes of all values. Otherwise that runs Python, as ``Patch``, ``Compute`` and
-``Regroup`` do.
+can ``Convert`` where it is told what becomes of all values. Else that runs Python, as ``Patch`` and ``Compute`` do.
 """
 
 from abc import ABC, abstractmethod
@@ -19,7 +18,7 @@ from redis_models.shape import STAMP
 from .draft import Draft
 from .enumerable import may_be_none
 
-__all__ = ["Aside", "Compute", "Convert", "Drop", "Expire", "Fill", "Move", "Patch", "Put", "Regroup", "Step"]
+__all__ = ["Aside", "Compute", "Convert", "Drop", "Expire", "Fill", "Move", "Patch", "Put", "Step", "restore"]
 
 # Fields as they were before a step changed them; None for one that was absent.
 Aside = dict[str, bytes | None]
@@ -79,7 +78,7 @@ class Move(Step):
 
     def backward(self, draft: Draft, aside: Mapping[str, bytes | None]) -> None:
         draft.move(self.new, self.old)
-        _restore(draft, aside)
+        restore(draft, aside)
 
 
 @dataclass(frozen=True)
@@ -103,7 +102,7 @@ class Put(Step):
 
     def backward(self, draft: Draft, aside: Mapping[str, bytes | None]) -> None:
         if self.name in aside:
-            _restore(draft, aside)  # it keeps the life span that it has
+            restore(draft, aside)  # it keeps the life span that it has
         else:
             draft.remove(self.name)
 
@@ -139,7 +138,7 @@ class Drop(Step):
 
     def backward(self, draft: Draft, aside: Mapping[str, bytes | None]) -> None:
         if aside:
-            _restore(draft, aside)
+            restore(draft, aside)
         elif self.back is not None:
             draft.set(self.name, self.back)
 
@@ -157,6 +156,7 @@ class Convert(Step):
         is_same: Whether two values from before mean the same, so that the kept bytes are the better ones.
         inputs: What the server is told to convert by itself: all that the type before stores, if that has an end.
         leaves_others: Whether both ways leave bytes as they are in which there is no trace of a None.
+        usual: What ``function`` was while the operation had none: it may be given while a run is stopped.
     """
 
     name: str
@@ -165,6 +165,7 @@ class Convert(Step):
     is_same: Callable[[bytes, bytes], bool]
     inputs: Sequence[bytes] = field(default=(), kw_only=True)
     leaves_others: bool = field(default=False, kw_only=True)
+    usual: Callable[[bytes], bytes] | None = field(default=None, kw_only=True)
 
     @property
     def names(self) -> frozenset[str]:
@@ -204,7 +205,7 @@ class Convert(Step):
         now, before = draft.fields.get(self.name), aside.get(self.name)
         if now is None:
             return
-        if before is not None and self._there(before)[0] == now:
+        if before is not None and self._becomes(before, now):
             draft.set(self.name, before)
             return
         raw = self._back(now)
@@ -212,6 +213,15 @@ class Convert(Step):
             raw = before
         if raw != now:
             draft.set(self.name, raw)
+
+    def _becomes(self, before: bytes, now: bytes) -> bool:
+        """Whether a value is what was made of another one, now or before the function was mended."""
+        with suppress(RecordError):
+            if self._there(before)[0] == now:
+                return True
+        with suppress(RecordError):
+            return self.usual is not None and self.usual(before) == now
+        return False
 
     @cached_property
     def _there(self) -> Callable[[bytes], tuple[bytes, bool]]:
@@ -248,7 +258,7 @@ class Patch(Convert):
         now, before = draft.fields.get(self.name), aside.get(self.name)
         if now is None or before is None:
             super().backward(draft, aside)
-        elif self.function(before) == now:
+        elif self._becomes(before, now):
             draft.set(self.name, before)
         else:
             raw = self.rebuild(now, before)
@@ -284,7 +294,7 @@ class Compute(Step):
 
     def backward(self, draft: Draft, aside: Mapping[str, bytes | None]) -> None:
         if aside and self._is_untouched(draft, aside):
-            _restore(draft, aside)
+            restore(draft, aside)
             return
         if not aside and (self.back is None or (self.may_do_nothing and self._is_untouched(draft, aside))):
             return
@@ -301,7 +311,7 @@ class Compute(Step):
     def _is_untouched(self, draft: Draft, aside: Mapping[str, bytes | None]) -> bool:
         """Whether the record still holds what the function makes of the fields kept aside, or would write again."""
         again = Draft(draft.fields)
-        _restore(again, aside)
+        restore(again, aside)
         try:
             self.function(again)
         except RecordError:
@@ -327,36 +337,6 @@ class Fill(Compute):
         raw = self.make(draft)
         before = draft.set(self.target, raw)
         return _NOTHING if before == raw else {self.target: before}
-
-
-@dataclass(frozen=True)
-class Regroup(Compute):
-    """Make some fields of some others.
-
-    Args:
-        old, new: Fields on both sides; a field may be on both.
-        rebuild: Takes back a record that was changed since or that never was older, told what was kept aside.
-    """
-
-    old: frozenset[str] = frozenset()
-    new: frozenset[str] = frozenset()
-    rebuild: Callable[[Draft, Mapping[str, bytes | None]], None] = lambda draft, aside: None
-
-    @property
-    def names(self) -> frozenset[str]:
-        return self.old | self.new
-
-    def backward(self, draft: Draft, aside: Mapping[str, bytes | None]) -> None:
-        if aside and self._is_untouched(draft, aside):
-            _restore(draft, aside)
-            return
-        self.rebuild(draft, aside)
-        for name, raw in aside.items():
-            now = draft.get(name)
-            # A field of the new names that was there before stood outside of the schema; it comes back as it was.
-            is_stray = now is None and name not in self.old
-            if raw is not None and (is_stray or (now is not None and self.is_same(name, raw, now))):
-                draft.set(name, raw)
 
 
 @dataclass(frozen=True)
@@ -389,7 +369,8 @@ class Expire(Step):
             draft.ends += (ends,)
 
 
-def _restore(draft: Draft, aside: Mapping[str, bytes | None]) -> None:
+def restore(draft: Draft, aside: Mapping[str, bytes | None]) -> None:
+    """Put fields back as they were."""
     for name, raw in aside.items():
         if raw is None:
             draft.remove(name)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from .conftest import Server
 
 _END_S = 60.0  # of a command on a busy machine
-_FAST = ("--max-latency-ms", "0", "--yes", "--allow-destructive")
+_FAST = ("--max-latency-ms", "0", "--yes", "--allow-destructive", "--ignore-sample")
 
 
 @dataclass(frozen=True)

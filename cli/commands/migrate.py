@@ -29,7 +29,7 @@ from ..contradictions import refuse_contradictions
 from ..exits import Exit
 from ..faking import fake_all
 from ..planned import journey_document, journey_lines
-from ..rehearsals import rehearse_all
+from ..rehearsals import refuse_failing, rehearse_all
 from ..runs import Options, Task, run_tasks
 from ..steering import Steering, steer, steering_options
 
@@ -83,6 +83,7 @@ _MOST_ERRORS: Final = 1000
     show_default=True,
     help="What to do with records that cannot be rewritten.",
 )
+@click.option("--ignore-sample", is_flag=True, help="Begin although sampled records cannot be rewritten.")
 @click.option(
     "--max-errors",
     type=click.IntRange(1),
@@ -117,6 +118,7 @@ def command(
     max_latency_ms: float,
     patience_s: float,
     on_error: str,
+    ignore_sample: bool,
     max_errors: int,
     workers: int | None,
     run_again: bool,
@@ -162,6 +164,8 @@ def command(
         is_ok = rehearse_all(context, [(task.app, task.journey) for task in tasks], limit)
         return Exit.DONE if is_ok else Exit.FAILED
     tasks = _consented(context, tasks, yes, allow_destructive, run_again)
+    if not ignore_sample and on_error == "stop":
+        refuse_failing(context, client, [(task.app, task.journey) for task in tasks])
     limits = Limits(max_latency_ms, batch or context.settings.batch_size, patience_s)
     most_errors = max_errors if on_error == "quarantine" else 0
     run_tasks(context, client, tasks, Options(wait_s, limits, most_errors, run_again, workers))

@@ -1,7 +1,7 @@
 """Operations on fields: add, remove, rename, alter. Pure."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Final, cast
 
@@ -224,6 +224,7 @@ class AlterField(Operation):
             return _widened(old, new, self.back)
         forward = _conversion(self.name, old, new, self.convert, "convert")
         backward = _conversion(self.name, new, old, self._way_back, "back")
+        usual = None if self.convert is None else _conversion(self.name, old, new, None, "convert")
         codec = old.codec
 
         def is_same(one: bytes, other: bytes) -> bool:
@@ -232,7 +233,8 @@ class AlterField(Operation):
         inputs = stored_bytes(self.old)
         leaves_others = inputs is None and changes_none_only(self.old, self.new, self.convert, self.back)
         known = NONES if leaves_others else inputs or ()
-        return [Convert(self.name, forward, backward, is_same, inputs=known, leaves_others=leaves_others)]
+        kept = Convert(self.name, forward, backward, is_same, inputs=known, leaves_others=leaves_others, usual=usual)
+        return [kept]
 
     def _steps_of_key(self, before: ModelSchema, after: ModelSchema) -> Sequence[Step]:
         name, keys = split_path(self.name)
@@ -243,7 +245,8 @@ class AlterField(Operation):
             key = widen_key(type, self.name, keys, self.old, self.new, self.back)
             return [widened(before.field(name), after.field(name), keys, key)]
         edit = alter_key(type, self.name, keys, self.old, self.new, self.convert, self._way_back)
-        return [patch(before.field(name), after.field(name), keys, edit)]
+        usual = None if self.convert is None else replace(edit, convert=None)
+        return [patch(before.field(name), after.field(name), keys, edit, usual)]
 
     @property
     def is_widening(self) -> bool:

@@ -4,8 +4,9 @@ The schema half changes the text of the whole field's type; the record half is o
 """
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 
 from redis_models.errors import RecordError
 
@@ -162,10 +163,11 @@ class AlterKey(Edit):
         return plain(validated(other.codec, other.name, other.type, result))
 
     def _becomes(self, before: object, now: object) -> bool:
-        try:
-            return self._convert(before, self.old, self.new, self.convert, "convert") == now
-        except RecordError:
-            return False
+        for function in dict.fromkeys((self.convert, None)):  # which may have been given since
+            with suppress(RecordError):
+                if self._convert(before, self.old, self.new, function, "convert") == now:
+                    return True
+        return False
 
 
 @dataclass(frozen=True)
@@ -262,28 +264,32 @@ def widened(field: FieldSchema, after: FieldSchema, keys: tuple[str, ...], edit:
     return Widen(field.name, lambda raw: not may_be_none(raw), narrow)
 
 
-def patch(field: FieldSchema, after: FieldSchema, keys: tuple[str, ...], edit: Edit) -> Patch:
+def patch(
+    field: FieldSchema, after: FieldSchema, keys: tuple[str, ...], edit: Edit, usual: Edit | None = None
+) -> Patch:
     """Make the step that changes a key in the documents of a field.
 
     Args:
         field, after: The whole field on both sides.
         keys: The path in it.
         edit: The change.
+        usual: What it was while the operation had no function; None where that never was.
     """
 
-    def forward(raw: bytes) -> bytes:
+    def forward_by(edit: Edit, raw: bytes) -> bytes:
         value = changed(decoded(field, raw), keys, edit)
         return stored(after.codec, after.name, after.type, value)
 
     def backward(now: bytes, *before: bytes) -> bytes:
         old = decoded(field, before[0]) if before else None
-        value = changed_back(decoded(after, now), keys, edit, old)
+        value = changed_back(decoded(after, now), keys, edit, old, usual)
         return stored(field.codec, field.name, field.type, value)
 
     def is_same(one: bytes, other: bytes) -> bool:
         return field.codec.decode(one) == field.codec.decode(other)
 
-    return Patch(field.name, forward, backward, is_same, backward)
+    by_usual = None if usual is None else partial(forward_by, usual)
+    return Patch(field.name, partial(forward_by, edit), backward, is_same, backward, usual=by_usual)
 
 
 @lru_cache(maxsize=4096)

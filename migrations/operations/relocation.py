@@ -10,8 +10,8 @@ from redis_models.errors import RecordError, SchemaError
 
 from ..draft import Draft
 from ..paths import ABSENT, Document, parent_of, plain, split_path
+from ..regroup import Regroup
 from ..schema import FieldSchema, ModelSchema, _Required
-from ..steps import Regroup
 from ..typeedit import with_key, without_key
 from ..typelabels import numbered
 from ..typetree import NONE, Atom, Choice, Key, Object, Tree, choice_of, parse

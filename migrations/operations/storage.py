@@ -12,8 +12,9 @@ from redis_models.errors import RecordError, SchemaError
 
 from ..draft import Draft
 from ..paths import ABSENT, Document, plain
+from ..regroup import Regroup
 from ..schema import FieldSchema, ModelSchema, Snapshot, _Required
-from ..steps import Regroup, Step
+from ..steps import Step
 from ..typelabels import numbered
 from ..typetree import NONE, Key, Object, choice_of, parse
 from .base import Operation, Risk

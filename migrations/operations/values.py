@@ -40,7 +40,9 @@ def decoded(field: FieldSchema, raw: bytes) -> object:
     try:
         return field.codec.decode(raw)
     except ValueError as exc:
-        raise RecordError(field.name, raw, f"does not read back as {field.type}: {complaint(exc)}") from exc
+        raise RecordError(
+            field.name, raw, f"does not read back as {field.type}: {complaint(exc)}; mend the record"
+        ) from exc
 
 
 def read(draft: Draft, field: FieldSchema, absent: object) -> object:

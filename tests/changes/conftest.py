@@ -21,6 +21,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import *
 from pydantic import BaseModel, ConfigDict, SecretStr
+from typing_extensions import TypedDict
 from redis_models import Field, Model
 
 """

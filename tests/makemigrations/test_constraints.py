@@ -94,9 +94,7 @@ def test_without_a_server_it_is_told_without_numbers(hotel: Any) -> None:
     hotel.models(_MODEL.replace(*_STRICTER["a length"]), "crm")
 
     assert hotel.run(options=("--json",)) == 0
-    assert json.loads(hotel.out)["tightened"] == [
-        {"app": "crm", "place": "Guest.name", "what": "max_length=4 is new"}
-    ]
+    assert json.loads(hotel.out)["tightened"] == [{"app": "crm", "place": "Guest.name", "what": "max_length=4 is new"}]
     assert "Run 'check --database' where the records are" in hotel.err
 
 

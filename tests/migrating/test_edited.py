@@ -6,13 +6,12 @@ from typing import Any
 import pytest
 
 _COUNT = 60
-_CONSENT = ("--yes", "--allow-destructive", "--batch", "5", "--max-latency-ms", "0")
+_CONSENT = ("--yes", "--allow-destructive", "--batch", "5", "--max-latency-ms", "0", "--ignore-sample")
 _EDITS = {
     "a constant": ("0002_rename", 'fill="EUR"', 'fill="USD"'),
     "another name": ("0002_rename", '"full_name"', '"whole_name"'),
     "an operation less": ("0003_retype", 'migrations.AddField("Customer", "initial", "str", fill=initial),', ""),
     "a function that becomes a constant": ("0003_retype", "fill=initial", 'fill="?"'),
-    "a constant of the way back": ("0002_rename", 'back="none"', 'back="nothing"'),
 }
 
 

@@ -72,7 +72,7 @@ def test_a_run_up_takes_nothing_back_that_newer_code_wrote(
 def test_a_run_that_stopped_is_given_up_all_the_same(shop: Any, client: Any) -> None:
     client.hset("customer:3", "age", "old")
     before = shop.records()
-    assert shop.run("migrate", "--yes", "--allow-destructive").code == 6
+    assert shop.run("migrate", "--yes", "--allow-destructive", "--ignore-sample").code == 6
     assert shop.records() != before
 
     assert shop.run("migrate", "shop", "zero", "--yes").code == 0
