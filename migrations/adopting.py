@@ -40,9 +40,9 @@ __all__ = ["Takeover", "adopt", "survey", "way_up_missing"]
 _FILLS: Final = 3  # copies of the set; what is added after the last one is found when the set lies aside
 _ROUNDS: Final = 10
 _SHOWN: Final = 100  # problems that are told one by one; the client's memory must not grow with the table
-_ADOPT: Final = load_script("redis_models.migrations", "permissions", "once", "adopt")
-_FILL: Final = load_script("redis_models.migrations", "permissions", "adopt_fill")
-_SWAP: Final = load_script("redis_models.migrations", "permissions", "adopt_swap")
+_ADOPT: Final = load_script("redis_models.migrations", "permissions", "once", "adopt", is_repeatable=True)
+_FILL: Final = load_script("redis_models.migrations", "permissions", "adopt_fill", is_repeatable=True)
+_SWAP: Final = load_script("redis_models.migrations", "permissions", "adopt_swap", is_repeatable=True)
 _GONE, _CHANGED, _TAKEN = -1, -2, -3  # answers of the script
 
 Report = Callable[[Progress], None]

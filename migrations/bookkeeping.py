@@ -25,8 +25,8 @@ from .schema import Snapshot
 
 __all__ = ["Entry", "Journal", "Shelf", "State"]
 
-_CHECKPOINT: Final = load_script("redis_models.migrations", "checkpoint")
-_FINISH: Final = load_script("redis_models.migrations", "permissions", "finish")
+_CHECKPOINT: Final = load_script("redis_models.migrations", "checkpoint", is_repeatable=True)
+_FINISH: Final = load_script("redis_models.migrations", "permissions", "finish", is_repeatable=True)
 _NEWEST: Final = 16  # events that are read at first
 
 

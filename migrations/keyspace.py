@@ -12,7 +12,7 @@ __all__ = ["has_field_lives", "index_size", "scan", "scan_rest", "scanned", "sca
 
 _COUNT: Final = 1000  # keys that SCAN looks at in one step; measured: a tenth of the calls' cost, under a millisecond
 
-_REST: Final = load_script("redis_models.migrations", "rest")
+_REST: Final = load_script("redis_models.migrations", "rest", is_repeatable=True)
 
 
 def server_run_id() -> Batches[str]:

@@ -35,7 +35,7 @@ __all__ = [
     "this_process",
 ]
 
-_SCRIPT: Final = load_script("redis_models.migrations", "lease")
+_SCRIPT: Final = load_script("redis_models.migrations", "lease", is_repeatable=True)
 _POLL_S: Final = 0.2
 
 

@@ -22,7 +22,7 @@ from .schema import ModelSchema
 
 __all__ = ["Move", "move_records", "refuse_foreign_index"]
 
-_MOVE: Final = load_script("redis_models.migrations", "permissions", "once", "stamp", "move")
+_MOVE: Final = load_script("redis_models.migrations", "permissions", "once", "stamp", "move", is_repeatable=True)
 _AT_ONCE: Final = 45  # records a script: two keys each, and three more
 _TRIES: Final = 8
 

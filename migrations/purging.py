@@ -27,7 +27,7 @@ from .work import Work
 
 __all__ = ["Purged", "position_to_purge", "purge"]
 
-_SCRIPT: Final = load_script("redis_models.migrations", "purge")
+_SCRIPT: Final = load_script("redis_models.migrations", "purge", is_repeatable=True)
 _COMMANDS: Final = ("HKEYS", "HSTRLEN", "HDEL")  # of the script
 _LOOK_S: Final = 0.1  # how often the pace is asked while it holds
 

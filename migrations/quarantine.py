@@ -22,7 +22,7 @@ from .route import Route
 
 __all__ = ["Intake", "Quarantine", "Quarantined"]
 
-_SCRIPT: Final = load_script("redis_models.migrations", "permissions", "quarantine")
+_SCRIPT: Final = load_script("redis_models.migrations", "permissions", "quarantine", is_repeatable=True)
 _AT_ONCE: Final = 500
 
 

@@ -18,7 +18,7 @@ from .route import Route
 __all__ = ["replace", "rewrite_here"]
 
 _TRIES: Final = 8  # of a record that somebody else writes between our read and our write
-_REPLACE: Final = load_script("redis_models.migrations", "permissions", "once", "lives", "replace")
+_REPLACE: Final = load_script("redis_models.migrations", "permissions", "once", "lives", "replace", is_repeatable=True)
 
 
 def rewrite_here(

@@ -20,7 +20,7 @@ from .rights import commands_of, refuse_missing_rights
 
 __all__ = ["drop_record", "is_record", "record_of", "retry_records"]
 
-_DROP: Final = load_script("redis_models.migrations", "permissions", "drop")
+_DROP: Final = load_script("redis_models.migrations", "permissions", "drop", is_repeatable=True)
 _AT_ONCE: Final = 1
 _TRIES: Final = 8  # of a record that somebody writes between our read and its end
 _STRAY: Final = (

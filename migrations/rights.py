@@ -19,7 +19,7 @@ from .steps import Expire
 
 __all__ = ["OF_THE_END", "commands_of", "refuse_missing_rights"]
 
-_SCRIPT: Final = load_script("redis_models.migrations", "rights")
+_SCRIPT: Final = load_script("redis_models.migrations", "rights", is_repeatable=True)
 # In the order in which the scripts call them; what is called before the first write of a record and may not be needed
 # is left out, because it refuses the record whole.
 _OF_A_REWRITE: Final = ("HMGET", "EXISTS", "HSET", "HPEXPIREAT", "HDEL")

@@ -41,7 +41,7 @@ from .verdicts import Kind, Tally, Verdict, judge
 
 __all__ = ["Subject", "Verification", "look_at_some", "scope_of", "subjects_of", "unverified", "verify"]
 
-_INDEX: Final = load_script("redis_models.migrations", "permissions", "once", "index")
+_INDEX: Final = load_script("redis_models.migrations", "permissions", "once", "index", is_repeatable=True)
 _PAGE: Final = 1000  # keys that SCAN looks at in one step
 _AT_ONCE: Final = 200  # keys a round trip
 _CHECKED: Final = 100  # entries of an index that one script looks at

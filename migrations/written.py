@@ -32,7 +32,7 @@ def script_of(runs: Mapping[int, Run]) -> Script:
     before, after = _FRAME.source.split(_PLACE)
     if len(sources) < _MOST_ARGUMENTS:
         after = after.replace(_ASKED, ", ".join([*map(_quoted, sources), "'_v'"]))
-    return Script(before + text + after)
+    return Script(before + text + after, is_repeatable=True)
 
 
 class _Tables:

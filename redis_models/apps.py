@@ -90,7 +90,7 @@ def bind(settings: Settings, apps: Sequence[App]) -> Store:
     Raises:
         ModelDeclarationError: A model cannot be stored as it is declared.
     """
-    store = Store.from_url(settings.redis_url, name=settings.namespace)
+    store = Store.from_url(settings.redis_url, name=settings.namespace, resend_writes=settings.resend_writes)
     for app in apps:
         for model in app.models:
             store.register_model(model)

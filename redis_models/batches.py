@@ -2,10 +2,13 @@
 
 An operation is a generator that yields a list of commands and is sent the list of their replies; it returns its result.
 A driver (``client``) moves it along. A reply that is an error arrives as an exception object in its place, because
-what one refused command means for the others only the operation knows. A batch may be sent again after a broken
-connection, so all its commands must be repeatable: executed twice, they leave what they leave executed once. One whose
-commands are not says so, as ``Once``. One whose replies can wait says so, as ``Ahead``, and the operation goes on while
-the server works.
+what one refused command means for the others only the operation knows.
+
+A batch of which something may have been executed is not sent again after a broken connection, unless it is repeatable:
+all its commands only read, or call scripts that say so of themselves. Not even what writes the same twice is repeatable
+as such: somebody else may have written in between. A store can ask for it all the same; a batch whose second execution
+would say or do something else than its first forbids that, as ``Once``. One whose replies can wait says so, as
+``Ahead``, and the operation goes on while the server works.
 """
 
 import re
@@ -48,8 +51,12 @@ __all__ = [
     "Script",
     "call",
     "call_again",
+    "changes_nothing",
     "check",
     "hash_of",
+    "is_elsewhere",
+    "is_harmless",
+    "is_repeatable",
     "load_script",
     "refused",
     "send",
@@ -63,10 +70,20 @@ _ALL_NAMES: Final = 4096  # stored field names repeat in every record; decoding 
 Batches = Generator[Sequence[Command], list[Reply], Result]
 
 
-class Once(tuple[Command, ...]):
-    """A batch whose commands must not be executed twice.
+# Commands that change nothing but what is loaded beside the data.
+_READS: Final = frozenset({
+    "CLIENT", "COMMAND", "DUMP", "ECHO", "EXISTS", "GET", "HELLO", "HEXISTS", "HGET", "HGETALL", "HKEYS", "HLEN",
+    "HMGET", "HPEXPIRETIME", "HPTTL", "HSTRLEN", "INFO", "KEYS", "LINDEX", "LRANGE", "PEXPIRETIME", "PING", "PTTL",
+    "SCAN", "SCRIPT", "SMEMBERS", "SSCAN", "TIME", "TTL", "TYPE", "ZCARD", "ZMSCORE", "ZRANDMEMBER", "ZRANGE",
+    "ZRANGEBYLEX", "ZSCAN", "ZSCORE",
+})  # fmt: skip
+_REPEATABLE: Final = set[str]()  # digests of scripts
 
-    Sent again only where none of it can have been executed: nothing was sent, or the server was loading its data.
+
+class Once(tuple[Command, ...]):
+    """A batch whose commands must not be executed twice, not even in a store that sends writes again.
+
+    Sent again only where none of it can have been executed: nothing was sent, or the server turned it away whole.
     Otherwise a broken connection is an error at once, which says that what was sent may have been executed.
     """
 
@@ -77,8 +94,9 @@ class Ahead(tuple[Command, ...]):
     """A batch whose replies the operation does not wait for: it goes on while the server executes them.
 
     It gets an empty list, which has the replies when the *next* batch has been yielded, of whatever kind; one without
-    commands will do. All such batches of an operation are executed in their order, also after a broken connection. A
-    driver that cannot do so may exchange them as any other: then the list has the replies at once.
+    commands will do. All such batches of an operation are executed in their order, also where they are sent again after
+    a broken connection. A driver that cannot do so may exchange them as any other: then the list has the replies at
+    once.
     """
 
     __slots__ = ()
@@ -98,30 +116,61 @@ class Pause(tuple[Command, ...]):
 
 @dataclass(frozen=True)
 class Script:
-    """A Lua script: its text and the digest that EVALSHA names it by."""
+    """A Lua script: its text and the digest that EVALSHA names it by.
+
+    Attributes:
+        source: The text.
+        is_repeatable: Whether a second execution of the same call does no harm, whatever others wrote in between: it
+            looks for itself whether there is something left to do.
+        sha: The digest.
+    """
 
     source: str
+    is_repeatable: bool = False
     sha: str = field(init=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "sha", sha1(self.source.encode(), usedforsecurity=False).hexdigest())
+        sha = sha1(self.source.encode(), usedforsecurity=False).hexdigest()
+        object.__setattr__(self, "sha", sha)
+        if self.is_repeatable:
+            _REPEATABLE.add(sha)
 
     def command(self, keys: Sequence[str | bytes], arguments: Sequence[Argument]) -> Command:
         """Give the command that runs the script on ``keys`` with ``arguments``."""
         return ("EVALSHA", self.sha, len(keys), *keys, *arguments)
 
 
-def load_script(package: str, *names: str) -> Script:
+def load_script(package: str, *names: str, is_repeatable: bool = False) -> Script:
     """Read ``lua/{name}.lua`` that ships with ``package``, or with the runtime, whose parts all may use.
 
     Several make one script, whose last part does the work.
     """
-    return Script("".join(_script_file(package, name).read_text("utf-8") for name in names))
+    source = "".join(_script_file(package, name).read_text("utf-8") for name in names)
+    return Script(source, is_repeatable)
 
 
 def _script_file(package: str, name: str) -> Traversable:
     own = files(package) / "lua" / f"{name}.lua"
     return own if own.is_file() else files("redis_models") / "lua" / f"{name}.lua"
+
+
+def is_repeatable(commands: Sequence[Command]) -> bool:
+    """Whether a batch may be executed twice, whatever others write in between."""
+    return not isinstance(commands, Once) and all(map(is_harmless, commands))
+
+
+def is_harmless(command: Command) -> bool:
+    """Whether one command may be executed twice."""
+    if command[0] == "EVALSHA":
+        return command[1] in _REPEATABLE
+    if command[0] == "EVAL":
+        return sha1(str(command[1]).encode(), usedforsecurity=False).hexdigest() in _REPEATABLE
+    return command[0] in _READS
+
+
+def changes_nothing(commands: Sequence[Command]) -> bool:
+    """Whether all commands of a batch only read."""
+    return all(command[0] in _READS for command in commands)
 
 
 def send(commands: Sequence[Command]) -> Batches[list[Reply]]:
@@ -135,7 +184,7 @@ def call(script: Script, commands: Sequence[Command], *, once: bool = False) -> 
     Args:
         script: What is called.
         commands: Its calls, of ``Script.command``.
-        once: Whether they must not be executed twice. A call that did not find its script was not executed.
+        once: Whether they must not be executed twice, in no store. One that did not find its script was not executed.
 
     Returns:
         One reply a command; errors stay in place as exceptions, none of them about a missing script.
@@ -205,6 +254,12 @@ def check(replies: list[Reply]) -> list[Reply]:
     return replies
 
 
+def is_elsewhere(error: ResponseError) -> bool:
+    """Whether a server says that it is not the one to ask: it is a replica now, or has lost its primary or cluster."""
+    found = _IN_A_SCRIPT.search(str(error))
+    return isinstance(error, _ELSEWHERE) or (found is not None and found[1] in ("READONLY", "MASTERDOWN"))
+
+
 def refused(error: ResponseError) -> RedisModelsError:
     """Translate what the server refused into our own error, with the cure."""
     found = _IN_A_SCRIPT.search(str(error))
@@ -236,7 +291,7 @@ def _out_of_memory(error: ResponseError) -> ServerError:
 
 def _read_only(error: ResponseError) -> ServerError:
     return ServerReadOnlyError(
-        f"the server is a read-only replica ({error}); name the primary in REDIS_URL, nothing was written"
+        f"{_who(error)} is a read-only replica ({error}); name the primary in REDIS_URL, nothing was written"
     )
 
 
@@ -254,7 +309,12 @@ def _no_permission(error: ResponseError) -> ServerError:
 
 
 def _busy(error: ResponseError) -> ServerError:
-    return ServerBusyError(f"the server can do nothing now: {error}; nothing of it was executed, try again later")
+    return ServerBusyError(f"{_who(error)} can do nothing now: {error}; nothing of it was executed, try again later")
+
+
+def _who(error: ResponseError) -> str:
+    """Name the server that said so, where that is of interest."""
+    return getattr(error, "answered_by", "") or "the server"
 
 
 _REFUSALS: Final = {
@@ -265,6 +325,7 @@ _REFUSALS: Final = {
     ReadOnlyError: ("READONLY", _read_only),
     NoPermissionError: ("NOPERM", _no_permission),
 }
+_ELSEWHERE: Final = (ReadOnlyError, MasterDownError, ClusterDownError)
 _PASSING: Final = ("BUSY ", "NOREPLICAS")  # for which redis-py has no classes
 # What Redis 7 and Valkey say of a command that a script called and this user may not call, and what Redis 6 does.
 _DENIED_IN_A_SCRIPT: Final = re.compile(r"ACL failure in script|user executing the script can't run")

@@ -1,9 +1,10 @@
 """Drive command batches over redis-py connections: one blocking driver, one for asyncio.
 
 Both speak on redis-py's connections directly: a batch is packed once, sent once, and its replies are read as bytes
-whatever the client decodes. redis-py's own retries stay off, because they repeat writes after a time-out without
-asking. Ours repeat a batch after a broken connection, which every batch allows but ``Once`` (see ``batches``); that is
-repeated only while nothing of it was sent, or the server answered that it is loading its data and executes nothing.
+whatever the client decodes. redis-py's own retries stay off, because they repeat writes without asking. Ours repeat a
+batch that nothing can have been executed of: its connection broke before, or the server turned it away; and one that is
+repeatable (see ``batches``). Whatever else breaks off is an error at once, which says that its outcome is open, and
+does not begin later (see ``abandoned``).
 """
 
 import asyncio
@@ -15,8 +16,10 @@ import redis
 import redis.asyncio
 
 from . import wire
-from .batches import Ahead, Batches, Command, Once, Pause, Reply
+from .abandoned import Abandoned
+from .batches import Ahead, Batches, Command, Pause, Reply, changes_nothing
 from .flights import AsyncFlights, SyncFlights
+from .lines import Line
 from .pools import AsyncPool, SyncPool
 from .trial import BROKEN, Trial
 
@@ -111,15 +114,25 @@ class SyncClient:
         address: What errors call the server, without a password.
         timeout_s: How long to wait for a free connection, and how long one batch may take, in seconds; a server that
             sends nothing is given up after the ``socket_timeout`` of ``client``.
+        abandoned: Of its store; None for its own.
+        resends: Whether writes are sent again after a broken connection, whatever others wrote meanwhile.
 
     Attributes:
         pool: Its connections.
-        address, timeout_s: As given.
+        address, timeout_s, resends: As given.
     """
 
-    def __init__(self, client: redis.Redis, address: str, timeout_s: float | None = None) -> None:
-        self.pool = SyncPool(cast(Any, client).connection_pool, timeout_s)
-        self.address, self.timeout_s = address, timeout_s
+    def __init__(
+        self,
+        client: redis.Redis,
+        address: str,
+        timeout_s: float | None = None,
+        *,
+        abandoned: Abandoned | None = None,
+        resends: bool = False,
+    ) -> None:
+        self.pool = SyncPool(cast(Any, client).connection_pool, timeout_s, abandoned or Abandoned())
+        self.address, self.timeout_s, self.resends = address, timeout_s, resends
 
     def exchange(self, commands: Sequence[Command]) -> list[Reply]:
         """Send ``commands`` in one piece and read all their replies, errors in their places.
@@ -137,13 +150,25 @@ class SyncClient:
         while True:
             is_sent = False
             try:
-                connection = self.pool.take(surely=isinstance(commands, Once))
+                line = self.pool.take()
                 is_sent = True
-                return self._speak(connection, commands)
+                replies = self._speak(line, commands)
             except BROKEN as exc:
-                trial = trial or Trial(commands, self.address)
+                trial = trial or self.new_trial(commands)
                 trial.is_sent = is_sent
-                time.sleep(trial.pause_after(exc))  # else all clients would come back at one moment
+                pause = trial.pause_after(exc)
+            else:
+                if not line.is_elsewhere:
+                    return replies
+                trial = trial or self.new_trial(commands)
+                if (refused := trial.pause_after_refusal(replies)) is None:
+                    return replies
+                pause = refused
+            time.sleep(pause)  # else all clients would come back at one moment
+
+    def new_trial(self, commands: Sequence[Command]) -> Trial:
+        """Begin the tries of a batch."""
+        return Trial(commands, self.address, resends=self.resends)
 
     def until(self) -> float | None:
         """When a batch that begins now must be over, by ``time.monotonic``."""
@@ -157,16 +182,16 @@ class SyncClient:
         """Close the connections; those in use, when they have their replies."""
         self.pool.close()
 
-    def _speak(self, connection: Any, commands: Sequence[Command]) -> list[Reply]:
+    def _speak(self, line: Line, commands: Sequence[Command]) -> list[Reply]:
         until = self.until()
         try:
-            wire.send(connection, commands)
-            replies = wire.receive(connection, len(commands), until)
+            wire.send(line, commands)
+            replies = wire.receive(line, len(commands), until)
         except BaseException:
             # Unread replies would answer the next batch on this connection.
-            self.pool.drop(connection)
+            self.pool.drop(line, is_abandoned=not changes_nothing(commands))
             raise
-        self.pool.give(connection)
+        self.pool.give(line)
         return replies
 
 
@@ -177,15 +202,24 @@ class AsyncClient:
         client: Where its pool connects to, this does; nothing else of it is used, so it may belong to any loop.
         address: What errors call the server, without a password.
         timeout_s: How long one batch may take, in seconds, waiting for a free connection included; None for ever.
+        abandoned, resends: As for ``SyncClient``.
 
     Attributes:
         pool: Its connections.
-        address, timeout_s: As given.
+        address, timeout_s, resends: As given.
     """
 
-    def __init__(self, client: redis.asyncio.Redis, address: str, timeout_s: float | None = None) -> None:
-        self.pool = AsyncPool(cast(Any, client).connection_pool)
-        self.address, self.timeout_s = address, timeout_s
+    def __init__(
+        self,
+        client: redis.asyncio.Redis,
+        address: str,
+        timeout_s: float | None = None,
+        *,
+        abandoned: Abandoned | None = None,
+        resends: bool = False,
+    ) -> None:
+        self.pool = AsyncPool(cast(Any, client).connection_pool, abandoned or Abandoned())
+        self.address, self.timeout_s, self.resends = address, timeout_s, resends
 
     async def exchange(self, commands: Sequence[Command]) -> list[Reply]:
         """Send ``commands`` in one piece and read all their replies, errors in their places.
@@ -199,27 +233,41 @@ class AsyncClient:
             if isinstance(commands, Pause):
                 await asyncio.sleep(commands.seconds)
             return []
-        trial = Trial(commands, self.address)
+        trial = None
         while True:
+            is_sent = False
             try:
-                trial.is_sent = False
                 async with asyncio.timeout(self.timeout_s):
-                    connection = await self.pool.take(surely=isinstance(commands, Once))
-                    trial.is_sent = True
-                    return await self._speak(connection, commands)
+                    line = await self.pool.take()
+                    is_sent = True
+                    replies = await self._speak(line, commands)
             except BROKEN as exc:
-                await asyncio.sleep(trial.pause_after(exc))
+                trial = trial or self.new_trial(commands)
+                trial.is_sent = is_sent
+                pause = trial.pause_after(exc)
+            else:
+                if not line.is_elsewhere:
+                    return replies
+                trial = trial or self.new_trial(commands)
+                if (refused := trial.pause_after_refusal(replies)) is None:
+                    return replies
+                pause = refused
+            await asyncio.sleep(pause)
+
+    def new_trial(self, commands: Sequence[Command]) -> Trial:
+        """Begin the tries of a batch."""
+        return Trial(commands, self.address, resends=self.resends)
 
     async def aclose(self) -> None:
         """Close the connections; those in use, when they have their replies."""
         await self.pool.aclose()
 
-    async def _speak(self, connection: Any, commands: Sequence[Command]) -> list[Reply]:
+    async def _speak(self, line: Line, commands: Sequence[Command]) -> list[Reply]:
         try:
-            await wire.send_async(connection, commands)
-            replies = await wire.receive_async(connection, len(commands))
+            await wire.send_async(line, commands)
+            replies = await wire.receive_async(line, len(commands))
         except BaseException:
-            await self.pool.drop(connection)
+            await self.pool.drop(line, is_abandoned=not changes_nothing(commands))
             raise
-        await self.pool.give(connection)
+        await self.pool.give(line)
         return replies

@@ -1,19 +1,21 @@
 """Flights: batches of one operation under way on one connection, while the operation goes on (see ``batches.Ahead``).
 
-What breaks their connection leaves open which of them were executed. All may be executed twice, so they are exchanged
-again, in their order.
+What breaks their connection leaves open which of them were executed. Where all of them may be executed twice, they are
+exchanged again, in their order; else that is an error, and none is.
 """
 
 import asyncio
 import time
 from collections import deque
+from collections.abc import Iterable
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from . import wire
-from .batches import Ahead, Reply
+from .batches import Ahead, Command, Reply, changes_nothing
 from .errors import RedisModelsError
-from .trial import BROKEN, Trial
+from .lines import Line
+from .trial import BROKEN, is_turned_away
 
 if TYPE_CHECKING:
     from .client import AsyncClient, SyncClient
@@ -33,7 +35,7 @@ class SyncFlights:
 
     def __init__(self, client: "SyncClient") -> None:
         self._client = client
-        self._connection: Any = None
+        self._line: Line | None = None
         self._open = deque[tuple[Ahead, list[Reply]]]()
 
     def send(self, commands: Ahead) -> list[Reply]:
@@ -45,11 +47,11 @@ class SyncFlights:
         replies: list[Reply] = []
         self._open.append((commands, replies))
         try:
-            if self._connection is None:
-                self._connection = self._client.pool.take_spare()
-            if self._connection is not None:
-                wire.send(self._connection, commands)
-                self._read(1)
+            if self._line is None:
+                self._line = self._client.pool.take_spare()
+            if self._line is not None:
+                wire.send(self._line, commands)
+                self._read(self._line, 1)
                 return replies
         except BROKEN as exc:
             self._exchange_again(exc)
@@ -66,43 +68,56 @@ class SyncFlights:
         Raises:
             As ``SyncClient.exchange``.
         """
+        if self._line is None:
+            return
         try:
-            self._read(0)
+            self._read(self._line, 0)
         except BROKEN as exc:
             self._exchange_again(exc)
         except BaseException:
             self._drop()
             raise
-        if self._connection is not None:
+        if self._line is not None:
             # Let go of first: an interrupt in between may lose a connection, but must never give one back twice.
-            connection, self._connection = self._connection, None
-            self._client.pool.give(connection)
+            line, self._line = self._line, None
+            self._client.pool.give(line)
 
     def end(self) -> None:
         """Wait for what is under way where nobody asks for it any more, so that nothing is executed later."""
         with suppress(RedisModelsError):
             self.land()
 
-    def _read(self, left: int) -> None:
-        while len(self._open) > left:
+    def _read(self, line: Line, left: int) -> None:
+        refused: list[tuple[Ahead, list[Reply]]] = []
+        # Of a server that is not the one to ask, all replies are read, before another one is looked for.
+        while len(self._open) > (0 if line.is_elsewhere else left):
             commands, replies = self._open[0]
-            replies[:] = wire.receive(self._connection, len(commands), self._client.until())
+            replies[:] = wire.receive(line, len(commands), self._client.until())
             self._open.popleft()
+            if line.is_elsewhere and is_turned_away(commands, replies):
+                refused.append((commands, replies))
+        if line.is_elsewhere:
+            self._line = None
+            self._client.pool.give(line)
+            for commands, replies in refused:
+                replies[:] = self._client.exchange(commands)
 
     def _exchange_again(self, exc: Exception) -> None:
-        trial = Trial(self._open[0][0], self._client.address)
-        trial.is_sent = self._connection is not None
-        again = list(self._open)
+        again, is_sent = list(self._open), self._line is not None
         self._drop()
+        # As one batch: if one of them must not be executed twice, none is.
+        trial = self._client.new_trial(_all_of(again))
+        trial.is_sent = is_sent
         time.sleep(trial.pause_after(exc))
         for commands, replies in again:
             replies[:] = self._client.exchange(commands)
 
     def _drop(self) -> None:
+        is_abandoned = not changes_nothing(_all_of(self._open))
         self._open.clear()
-        if self._connection is not None:
-            connection, self._connection = self._connection, None
-            self._client.pool.drop(connection)
+        if self._line is not None:
+            line, self._line = self._line, None
+            self._client.pool.drop(line, is_abandoned=is_abandoned)
 
 
 class AsyncFlights:
@@ -114,7 +129,7 @@ class AsyncFlights:
 
     def __init__(self, client: "AsyncClient") -> None:
         self._client = client
-        self._connection: Any = None
+        self._line: Line | None = None
         self._open = deque[tuple[Ahead, list[Reply]]]()
 
     async def send(self, commands: Ahead) -> list[Reply]:
@@ -123,10 +138,10 @@ class AsyncFlights:
         self._open.append((commands, replies))
         try:
             async with asyncio.timeout(self._client.timeout_s):
-                if self._connection is None:
-                    self._connection = await self._client.pool.take()
-                await wire.send_async(self._connection, commands)
-            await self._read(1)
+                if self._line is None:
+                    self._line = await self._client.pool.take()
+                await wire.send_async(self._line, commands)
+            await self._read(self._line, 1)
         except BROKEN as exc:
             await self._exchange_again(exc)
         except BaseException:
@@ -136,40 +151,55 @@ class AsyncFlights:
 
     async def land(self) -> None:
         """Do what ``SyncFlights.land`` does."""
+        if self._line is None:
+            return
         try:
-            await self._read(0)
+            await self._read(self._line, 0)
         except BROKEN as exc:
             await self._exchange_again(exc)
         except BaseException:
             await self._drop()
             raise
-        if self._connection is not None:
-            connection, self._connection = self._connection, None
-            await self._client.pool.give(connection)
+        if self._line is not None:
+            line, self._line = self._line, None
+            await self._client.pool.give(line)
 
     async def end(self) -> None:
         """Do what ``SyncFlights.end`` does."""
         with suppress(RedisModelsError):
             await self.land()
 
-    async def _read(self, left: int) -> None:
-        while len(self._open) > left:
+    async def _read(self, line: Line, left: int) -> None:
+        refused: list[tuple[Ahead, list[Reply]]] = []
+        while len(self._open) > (0 if line.is_elsewhere else left):
             commands, replies = self._open[0]
             async with asyncio.timeout(self._client.timeout_s):
-                replies[:] = await wire.receive_async(self._connection, len(commands))
+                replies[:] = await wire.receive_async(line, len(commands))
             self._open.popleft()
+            if line.is_elsewhere and is_turned_away(commands, replies):
+                refused.append((commands, replies))
+        if line.is_elsewhere:
+            self._line = None
+            await self._client.pool.give(line)
+            for commands, replies in refused:
+                replies[:] = await self._client.exchange(commands)
 
     async def _exchange_again(self, exc: Exception) -> None:
-        trial = Trial(self._open[0][0], self._client.address)
-        trial.is_sent = self._connection is not None
-        again = list(self._open)
+        again, is_sent = list(self._open), self._line is not None
         await self._drop()
+        trial = self._client.new_trial(_all_of(again))
+        trial.is_sent = is_sent
         await asyncio.sleep(trial.pause_after(exc))
         for commands, replies in again:
             replies[:] = await self._client.exchange(commands)
 
     async def _drop(self) -> None:
+        is_abandoned = not changes_nothing(_all_of(self._open))
         self._open.clear()
-        if self._connection is not None:
-            connection, self._connection = self._connection, None
-            await self._client.pool.drop(connection)
+        if self._line is not None:
+            line, self._line = self._line, None
+            await self._client.pool.drop(line, is_abandoned=is_abandoned)
+
+
+def _all_of(flights: Iterable[tuple[Ahead, list[Reply]]]) -> list[Command]:
+    return [command for commands, _ in flights for command in commands]

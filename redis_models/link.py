@@ -11,6 +11,7 @@ import redis
 import redis.asyncio
 from redis.connection import AbstractConnection
 
+from .abandoned import Abandoned
 from .client import AsyncClient, SyncClient
 from .connections import address_of, async_class, options_of_pool, options_of_url
 from .embedded import EmbeddedServer
@@ -33,14 +34,17 @@ class Link:
         url: Of the store's own server.
         timeout_s: How long one exchange may take, in seconds.
         encoding: Of the texts that ``client`` gives.
+        resends: Whether writes are sent again after a broken connection.
 
     Attributes:
         given: A client of somebody else's, to whose server everything goes instead; may be changed at any time.
     """
 
-    def __init__(self, url: str, timeout_s: float, encoding: str | None) -> None:
+    def __init__(self, url: str, timeout_s: float, encoding: str | None, *, resends: bool = False) -> None:
         self.given: Given = None
         self._url, self._timeout_s, self._encoding = url, timeout_s, encoding
+        # What one client of the store has abandoned must not begin after what another one writes.
+        self._shared: dict[str, Any] = {"abandoned": Abandoned(), "resends": resends}
         self._embedded: EmbeddedServer | None = None
         self._sync: tuple[Given, SyncClient] | None = None
         self._loops: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, _OfLoop] = weakref.WeakKeyDictionary()
@@ -85,7 +89,8 @@ class Link:
         if former is not None and mine.given is self.given:
             return former
         source = self.given or self._new_client()
-        made = AsyncClient(source, self.address, self._patience_s(cast(Any, source).connection_pool.connection_kwargs))
+        patience_s = self._patience_s(cast(Any, source).connection_pool.connection_kwargs)
+        made = AsyncClient(source, self.address, patience_s, **self._shared)
         mine.given, mine.batches = self.given, made
         if former is not None:
             await former.aclose()
@@ -137,7 +142,7 @@ class Link:
         pool: Any = cast(Any, redis.ConnectionPool)(
             connection_class=kind, **{**_DEFAULTS, **options, "socket_timeout": self._patience_s(options)}
         )
-        return SyncClient(redis.Redis.from_pool(pool), self.address, self._timeout_s)
+        return SyncClient(redis.Redis.from_pool(pool), self.address, self._timeout_s, **self._shared)
 
     def _new_plain(self) -> redis.asyncio.Redis:
         return self._new_client(decode_responses=True, encoding=self._encoding)

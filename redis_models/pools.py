@@ -2,6 +2,8 @@
 
 redis-py's own pools count and measure what nobody here asks for, which takes a third of the time of a short exchange;
 its asyncio pools serve one event loop only. These take nothing of a pool but how its connections are made.
+
+Before a connection is given away, the server is told to end those that were abandoned (see ``abandoned``).
 """
 
 import asyncio
@@ -19,10 +21,15 @@ from redis.backoff import NoBackoff
 from redis.exceptions import ConnectionError, TimeoutError
 from redis.retry import Retry
 
+from . import wire
+from .abandoned import ASKING, Abandoned, ending
+from .connections import is_fake
+from .lines import Line
+
 __all__ = ["AsyncPool", "SyncPool"]
 
 MOST: Final = 100  # connections, as redis-py 8; more callers wait for a free one
-_FRESH_S: Final = 0.02  # after which an idle connection is looked at; what breaks within is sent again
+_FRESH_S: Final = 0.02  # after which an idle connection is looked at closely
 _BROKEN: Final = (ConnectionError, TimeoutError, OSError)
 _HUNG_UP: Final = getattr(select, "POLLRDHUP", 0)  # without it POLLHUP, which comes unasked, has to do
 
@@ -33,22 +40,19 @@ class SyncPool:
     Args:
         source: Says how connections are made, and how many there may be at a time.
         patience_s: How long to wait for a free one, in seconds.
+        abandoned: What the server has to end first.
     """
 
-    def __init__(self, source: redis.ConnectionPool, patience_s: float | None) -> None:
-        self._source, self._patience_s = source, patience_s
+    def __init__(self, source: redis.ConnectionPool, patience_s: float | None, abandoned: Abandoned) -> None:
+        self._source, self._patience_s, self._abandoned = source, patience_s, abandoned
         self._size = _size_of(source)
-        self._idle: list[tuple[Any, float]] = []  # and when each was given back
+        self._idle: list[Line] = []
         self._open()
         # A socket and its connection may be found to be rubbish together, and the socket would complain.
         weakref.finalize(self, _disconnect, self._idle)
 
-    def take(self, *, surely: bool = False) -> Any:
-        """Give a connection that was greeted and has nothing to read; it goes back by ``give`` or ``drop``.
-
-        Args:
-            surely: Whether to look if the server has ended it, even if it was in use a moment ago; it costs as much as
-                sending.
+    def take(self) -> Line:
+        """Give a line that was greeted, is open, and has nothing to read; it goes back by ``give`` or ``drop``.
 
         Raises:
             ConnectionError, TimeoutError, OSError: There is none. Nothing was sent.
@@ -59,9 +63,9 @@ class SyncPool:
             self._free.get(timeout=self._patience_s)
         except queue.Empty:
             raise TimeoutError("all connections were busy") from None
-        return self._greeted(surely=surely)
+        return self._ready()
 
-    def take_spare(self) -> Any:
+    def take_spare(self) -> Line | None:
         """Do what ``take`` does where that leaves one for others, without waiting for it; give None elsewhere.
 
         For who keeps a connection while other code runs in the same thread, which may want one too. Where all but the
@@ -82,39 +86,74 @@ class SyncPool:
                 self._free.put(None)
             return None
         self._free.put(None)
-        return self._greeted(surely=False)
+        return self._ready()
 
-    def _greeted(self, *, surely: bool) -> Any:
-        """Give a connection to who has leave to use one."""
+    def _ready(self) -> Line:
+        """Give a line to who has leave to use one."""
+        line: Line | None = None
         try:
-            connection, given = self._idle.pop()
-        except IndexError:
-            connection, given = None, 0.0
-        try:
-            if connection is None:
-                connection = _new(self._source, Retry(NoBackoff(), 0))
-                connection.connect()
-            elif (surely or time.monotonic() - given > _FRESH_S) and not _is_quiet(connection):
-                connection.disconnect()
-                connection.connect()
+            try:
+                line = self._idle.pop()
+            except IndexError:
+                line = self._new()
+            else:
+                is_fresh = time.monotonic() - line.given < _FRESH_S
+                if not (is_fresh and line.is_still()) and not _is_quiet(line.connection):
+                    line.connection.disconnect()
+                    line = None
+                    line = self._new()
+            if self._abandoned.waits_for(line.session):
+                self._end_abandoned(line)
         except BaseException:
-            self.drop(connection)
+            self.drop(line)
             raise
-        return connection
+        return line
 
-    def give(self, connection: Any) -> None:
-        """Take back a connection whose replies were all read."""
-        if self._is_closed:
-            self.drop(connection)
+    def _new(self) -> Line:
+        connection = _new(self._source, Retry(NoBackoff(), 0))
+        try:
+            connection.connect()
+            line = Line(connection)
+            if not self._abandoned.is_barred and not is_fake(type(connection)):
+                wire.send(line, ASKING)
+                line.session = self._abandoned.session_of(wire.receive(line, len(ASKING), self._until()))
+        except BaseException:
+            connection.disconnect()
+            raise
+        return line
+
+    def _end_abandoned(self, line: Line) -> None:
+        if line.session is not None and (ids := self._abandoned.ids_of(line.session)):
+            wire.send(line, ending(ids))
+            self._abandoned.ended(line.session, ids, wire.receive(line, len(ids), self._until()))
+
+    def _until(self) -> float | None:
+        return None if self._patience_s is None else time.monotonic() + self._patience_s
+
+    def give(self, line: Line) -> None:
+        """Take back a line whose replies were all read."""
+        if self._is_closed or line.is_elsewhere:
+            if line.is_elsewhere:
+                _disconnect(self._idle)  # where they lead to has changed, and a new one may lead elsewhere
+            self.drop(line)
             return
-        self._idle.append((connection, time.monotonic()))
+        line.given = time.monotonic()
+        self._idle.append(line)
         self._free.put(None)
 
-    def drop(self, connection: Any) -> None:
-        """Close a connection that may have something left to read, as one that was not greeted to the end."""
+    def drop(self, line: Line | None, *, is_abandoned: bool = False) -> None:
+        """Close a line that may have something left to read, or was not greeted to the end; what was not sent is lost.
+
+        Args:
+            line: Which; None where leave to use one was got for nothing.
+            is_abandoned: Whether something was sent on it that must not be executed later.
+        """
         try:
-            if connection is not None:
-                connection.disconnect()
+            if line is not None:
+                if is_abandoned and line.session is not None:
+                    self._abandoned.note(line.session)
+                line.abort()
+                line.connection.disconnect()
         finally:
             self._free.put(None)
 
@@ -143,64 +182,91 @@ class AsyncPool:
 
     Args:
         source: Says how connections are made, and how many there may be at a time.
+        abandoned: What the server has to end first.
     """
 
-    def __init__(self, source: redis.asyncio.ConnectionPool) -> None:
+    def __init__(self, source: redis.asyncio.ConnectionPool, abandoned: Abandoned) -> None:
         self._source: Any = source
-        self._idle: list[tuple[Any, float]] = []  # and when each was given back
+        self._abandoned = abandoned
+        self._idle: list[Line] = []
         self._free = asyncio.Semaphore(_size_of(source))
         self._is_closed = False
 
-    async def take(self, *, surely: bool = False) -> Any:
-        """Give a connection that was greeted and has nothing to read; it goes back by ``give`` or ``drop``.
-
-        Args:
-            surely: As for ``SyncPool.take``.
-
-        Raises:
-            ConnectionError, TimeoutError, OSError: There is none. Nothing was sent.
-        """
+    async def take(self) -> Line:
+        """Do what ``SyncPool.take`` does."""
         await self._free.acquire()
-        connection, given = self._idle.pop() if self._idle else (None, 0.0)
+        line: Line | None = None
         try:
-            if connection is None:
-                connection = _new(self._source, AsyncRetry(NoBackoff(), 0))
-                connection.socket_timeout = None  # a timer for each reply; the deadline of the whole batch will do
-                await connection.connect()
-            elif (surely or time.monotonic() - given > _FRESH_S) and not await _is_quiet_async(connection):
-                await connection.disconnect(nowait=True)
-                await connection.connect()
+            if self._idle:
+                line = self._idle.pop()
+                is_fresh = time.monotonic() - line.given < _FRESH_S
+                if not (is_fresh and line.is_still()) and not await _is_quiet_async(line.connection):
+                    line.abort()
+                    await line.connection.disconnect(nowait=True)
+                    line = None
+            if line is None:
+                line = await self._new()
+            if self._abandoned.waits_for(line.session):
+                await self._end_abandoned(line)
         except BaseException:
-            await self.drop(connection)
+            await self.drop(line)
             raise
-        return connection
+        return line
 
-    async def give(self, connection: Any) -> None:
-        """Take back a connection whose replies were all read."""
-        if self._is_closed:
-            await self.drop(connection)
+    async def _new(self) -> Line:
+        connection = _new(self._source, AsyncRetry(NoBackoff(), 0))
+        connection.socket_timeout = None  # a timer for each reply; the deadline of the whole batch will do
+        try:
+            await connection.connect()
+            line = Line(connection)
+            if not self._abandoned.is_barred and not is_fake(type(connection)):
+                await wire.send_async(line, ASKING)
+                line.session = self._abandoned.session_of(await wire.receive_async(line, len(ASKING)))
+        except BaseException:
+            await connection.disconnect(nowait=True)
+            raise
+        return line
+
+    async def _end_abandoned(self, line: Line) -> None:
+        if line.session is not None and (ids := self._abandoned.ids_of(line.session)):
+            await wire.send_async(line, ending(ids))
+            self._abandoned.ended(line.session, ids, await wire.receive_async(line, len(ids)))
+
+    async def give(self, line: Line) -> None:
+        """Take back a line whose replies were all read."""
+        if self._is_closed or line.is_elsewhere:
+            if line.is_elsewhere:
+                await self._close_idle()
+            await self.drop(line)
             return
-        self._idle.append((connection, time.monotonic()))
+        line.given = time.monotonic()
+        self._idle.append(line)
         self._free.release()
 
-    async def drop(self, connection: Any) -> None:
-        """Close a connection that may have something left to read, as one that was not greeted to the end."""
+    async def drop(self, line: Line | None, *, is_abandoned: bool = False) -> None:
+        """Do what ``SyncPool.drop`` does."""
         try:
-            if connection is not None:
-                await connection.disconnect(nowait=True)
+            if line is not None:
+                if is_abandoned and line.session is not None:
+                    self._abandoned.note(line.session)
+                line.abort()
+                await line.connection.disconnect(nowait=True)
         finally:
             self._free.release()
 
     async def aclose(self) -> None:
         """Close what is idle now, and what is in use when it comes back."""
         self._is_closed = True
+        await self._close_idle()
+
+    async def _close_idle(self) -> None:
         while self._idle:
-            await self._idle.pop()[0].disconnect()
+            await self._idle.pop().connection.disconnect()
 
 
-def _disconnect(connections: list[tuple[Any, float]]) -> None:
-    while connections:
-        connections.pop()[0].disconnect()
+def _disconnect(lines: list[Line]) -> None:
+    while lines:
+        lines.pop().connection.disconnect()
 
 
 def _size_of(source: Any) -> int:

@@ -48,7 +48,7 @@ M = TypeVar("M", bound="Model")
 READ_CHUNK: Final = 500  # records asked for in one batch: large enough to hide the round trip, a few MB at most
 NO_INDEX: Final = "is no sorted set"
 SWEPT: Final = 1000  # members of the index that one script looks at
-_SWEEP: Final = load_script("redis_models", "permissions", "sweep")
+_SWEEP: Final = load_script("redis_models", "permissions", "sweep", is_repeatable=True)
 
 # What is known of one record: its stored fields at the model's version, why they cannot be had, or that there is none.
 Found = dict[str, bytes] | DataError | None

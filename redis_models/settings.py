@@ -25,6 +25,10 @@ LEASE_SECONDS
 WRITE_BACK
     Whether records of an older version that are read are brought up in Redis, too, and not in memory alone: True only
     once no older code runs, which would refuse them. Default False.
+RESEND_WRITES
+    Whether a write is sent again where its connection broke before it was answered, although it may have been executed
+    and others may have written since: the last writer wins. Never done for ``increment``, ``delete``, ``only="new"`` and
+    ``if_unchanged``. Default False: that is an error, whose ``is_left_open`` is true.
 """
 
 import difflib
@@ -90,6 +94,7 @@ class Settings:
         batch_size: Records a script, 1 to 100.
         lease_seconds: Seconds after which a dead runner's lease is free.
         write_back: Whether reading an older record brings it up in Redis.
+        resend_writes: Whether writes are sent again after a broken connection.
         executor: Makes an executor of so many workers; None for processes of this machine.
     """
 
@@ -102,6 +107,7 @@ class Settings:
     batch_size: int = _USUAL_BATCH
     lease_seconds: int = 15
     write_back: bool = False
+    resend_writes: bool = False
     executor: "Callable[[int], Executor] | None" = None
 
     @property
@@ -213,11 +219,14 @@ def _check(module: ModuleType, found: SettingsSource) -> Settings:
         batch_size=_read(found, values, "BATCH_SIZE", _between(1, _LARGEST_BATCH, "records"), _USUAL_BATCH),
         lease_seconds=_read(found, values, "LEASE_SECONDS", _between(1, _LONGEST_LEASE, "seconds"), 15),
         write_back=_read(found, values, "WRITE_BACK", _flag, False),
+        resend_writes=_read(found, values, "RESEND_WRITES", _flag, False),
         executor=_read(found, values, "EXECUTOR", _maker, None),
     )
 
 
-_NAMES = ("APPS", "BATCH_SIZE", "EXECUTOR", "LEASE_SECONDS", "NAMESPACE", "REDIS_URL", "WRITE_BACK")
+_NAMES = (
+    "APPS", "BATCH_SIZE", "EXECUTOR", "LEASE_SECONDS", "NAMESPACE", "REDIS_URL", "RESEND_WRITES", "WRITE_BACK",
+)  # fmt: skip
 
 
 def _refuse_typo(name: str, values: Mapping[str, object], module: str) -> None:

@@ -50,6 +50,9 @@ class Store:
         life_span_in_seconds: Life span of records whose model has no ttl of its own, or None.
         url: ``redis:// rediss:// valkey:// unix://`` or ``embedded:DIR``; wins over ``redis_config``.
         timeout_s: How long one exchange with the server may take, in seconds.
+        resend_writes: Whether a write whose connection broke is sent again, although it may have been executed: what
+            others wrote in between is overwritten then, and figures are those of the last execution. Never done for
+            ``increment``, ``delete``, ``only="new"`` and ``if_unchanged``, whose answers would be wrong.
 
     Attributes:
         models: The models of this store by their names in lower case; of two with one name the later.
@@ -67,6 +70,7 @@ class Store:
         *,
         url: str | None = None,
         timeout_s: float = _TIMEOUT_S,
+        resend_writes: bool = False,
     ) -> None:
         if redis_config is None and redis_store is None and url is None:
             raise TypeError(f"Store({name!r}) needs a redis_config, or a url, or a client as its redis_store")
@@ -76,13 +80,21 @@ class Store:
         self.models: dict[str, type[Model]] = {}
         self._registered: dict[str, type[Model]] = {}
         self.upgrader: Upgrader | None = None
-        self._link = Link(url or self.redis_config.redis_url, timeout_s, self.redis_config.encoding)
+        encoding = self.redis_config.encoding
+        self._link = Link(url or self.redis_config.redis_url, timeout_s, encoding, resends=resend_writes)
         self.redis_store = redis_store
 
     @classmethod
-    def from_url(cls, url: str, *, name: str = "default", life_span_in_seconds: int | None = None) -> "Store":
+    def from_url(
+        cls,
+        url: str,
+        *,
+        name: str = "default",
+        life_span_in_seconds: int | None = None,
+        resend_writes: bool = False,
+    ) -> "Store":
         """Make a store of a URL; see ``Store``."""
-        return cls(name, url=url, life_span_in_seconds=life_span_in_seconds)
+        return cls(name, url=url, life_span_in_seconds=life_span_in_seconds, resend_writes=resend_writes)
 
     def __repr__(self) -> str:
         return f"Store({self.name!r}, url={self.address!r})"

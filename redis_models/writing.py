@@ -168,7 +168,9 @@ def delete(shape: Shape[M], keys: Sequence[str], *, only_hashes: bool = False) -
     for start in range(0, len(chunks), _SCRIPTS_A_BATCH):
         some = chunks[start : start + _SCRIPTS_A_BATCH]
         commands = [_DELETE.command([shape.keys.index, *chunk], ("1" if only_hashes else "",)) for chunk in some]
-        for chunk, reply in zip(some, check((yield from call(_DELETE, commands))), strict=True):
+        # What its own first execution has deleted, a second one would not count.
+        replies = check((yield from call(_DELETE, commands, once=True)))
+        for chunk, reply in zip(some, replies, strict=True):
             if error := _refusal(shape, chunk, reply):
                 raise error
             gone, removed = cast("list[int]", reply)

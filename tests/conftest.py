@@ -20,6 +20,7 @@ from redis.retry import Retry
 from redis_models import Store, trial
 from redis_models.server_program import VARIABLE, server_binary
 
+from .middlebox import Middlebox
 from .projects import Project
 
 _TESTS = Path(__file__).parent
@@ -136,6 +137,20 @@ def new_server() -> Iterator[Callable[..., Server]]:
         yield start
         for one in started:
             one.stop()
+
+
+@pytest.fixture
+def new_box() -> Iterator[Callable[[str], Middlebox]]:
+    """Put middleboxes before servers: ``new_box(server.socket_path)``."""
+    made: list[Middlebox] = []
+
+    def start(upstream: str) -> Middlebox:
+        made.append(Middlebox(upstream))
+        return made[-1]
+
+    yield start
+    for one in made:
+        one.close()
 
 
 @pytest.fixture(scope="session")

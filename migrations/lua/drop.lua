@@ -5,6 +5,8 @@
 -- returns 'FENCED', 'TYPE' if it is no hash, 'CHANGED' if it holds something else; it stays then. Else 'OK', also where
 --         it is gone, so that the call may be sent again
 if redis.call('HGET', KEYS[1], 'epoch') ~= ARGV[1] then return 'FENCED' end
+-- The same call, sent again: what is there now was made since.
+if redis.call('HEXISTS', KEYS[2], KEYS[3]) == 0 then return 'OK' end
 local held = redis.pcall('HGETALL', KEYS[3])
 if held.err then return string.find(held.err, 'WRONGTYPE', 1, true) and 'TYPE' or held end
 local seen = {}

@@ -155,3 +155,11 @@ async def cut_off(proxy: Any) -> AsyncIterator[Store]:
     store = Store.from_url(f"unix://{proxy.path}")
     yield store
     await store.aclose()
+
+
+@pytest.fixture
+async def resending(proxy: Any) -> AsyncIterator[Store]:
+    """One behind the proxy, that sends writes again."""
+    store = Store.from_url(f"unix://{proxy.path}", resend_writes=True)
+    yield store
+    await store.aclose()

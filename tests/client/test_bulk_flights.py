@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from redis_models import Store
-from redis_models.errors import EncodeError, RecordTooNewError
+from redis_models.errors import EncodeError, RecordTooNewError, ServerUnreachableError
 from redis_models.verbs import verbs_of
 
 from .flying import MANY, Echo, Item, OurError, assert_all_whole, assert_stored, disturbed, items_of, ways_of
@@ -30,15 +30,17 @@ def _hang_up(store: Store, client: Any, number: int) -> None:
 
 
 @pytest.mark.parametrize("disturb", [_flush, _hang_up])
+@pytest.mark.parametrize("options", ["", "?max_connections=1", "?max_connections=2", "?protocol=3"])
 async def test_a_bulk_insert_that_is_disturbed_before_each_flight_is_all_there(
-    narrow: Store, client: Any, disturb: Callable[[Store, Any, int], None]
+    server: Any, client: Any, options: str, disturb: Callable[[Store, Any, int], None]
 ) -> None:
-    narrow.register_model(Item)
-    for run_it in ways_of(narrow):
+    store = Store("s", url=f"{server.url}{options}", timeout_s=5, resend_writes=True)
+    store.register_model(Item)
+    for run_it in ways_of(store):
         client.flushall()
         items = items_of()
 
-        made = await run_it(disturbed(verbs_of(Item).insert(items), lambda number: disturb(narrow, client, number)))
+        made = await run_it(disturbed(verbs_of(Item).insert(items), lambda number: disturb(store, client, number)))
 
         assert_stored(client, items)
         assert len(made) == 2 * MANY
@@ -46,14 +48,15 @@ async def test_a_bulk_insert_that_is_disturbed_before_each_flight_is_all_there(
             one.size = 1
         await run_it(verbs_of(Item).insert(items))
         assert_stored(client, items, size=1)
+    await store.aclose()
 
 
 @pytest.mark.parametrize("mark", [b"t0.", b"t999.", b"t1000.", b"t2999."])
 async def test_a_bulk_insert_that_is_cut_anywhere_is_all_there(
-    cut_off: Store, proxy: Any, client: Any, mark: bytes
+    resending: Store, proxy: Any, client: Any, mark: bytes
 ) -> None:
-    cut_off.register_model(Item)
-    for run_it in ways_of(cut_off):
+    resending.register_model(Item)
+    for run_it in ways_of(resending):
         for passed in (None, 700, 5000):
             client.flushall()
             items = items_of()
@@ -65,6 +68,28 @@ async def test_a_bulk_insert_that_is_cut_anywhere_is_all_there(
             items[1500].text = "changed"
             await run_it(verbs_of(Item).save(items[1500]))
             assert client.hget("item:01500", "text") == b"changed"
+
+
+@pytest.mark.parametrize("mark", [b"t0.", b"t999.", b"t1000.", b"t2999."])
+async def test_a_bulk_insert_that_is_cut_anywhere_is_not_sent_again_unasked(
+    cut_off: Store, proxy: Any, client: Any, mark: bytes
+) -> None:
+    cut_off.register_model(Item)
+    for run_it in ways_of(cut_off):
+        for passed in (None, 700, 5000):
+            client.flushall()
+            await run_it(verbs_of(Item).insert(items_of(2)))  # the script is known
+            items = items_of()
+            proxy.cut(mark, passed=passed)
+
+            with pytest.raises(ServerUnreachableError, match="may have been executed") as caught:
+                await run_it(verbs_of(Item).insert(items))
+
+            assert caught.value.is_left_open
+            there = assert_all_whole(client)
+            assert {one.id for one in items[: len(there)]} == there
+            await run_it(verbs_of(Item).insert(items))
+            assert_stored(client, items)
 
 
 @pytest.mark.parametrize("error", [OurError, KeyboardInterrupt])
@@ -151,9 +176,9 @@ async def test_a_refused_record_leaves_its_hundred_alone_and_all_others_whole(na
         assert client.hget("item:00950", "_v") == b"9"
 
 
-async def test_what_is_given_twice_is_written_in_its_order(cut_off: Store, proxy: Any, client: Any) -> None:
-    cut_off.register_model(Item)
-    for run_it in ways_of(cut_off):
+async def test_what_is_given_twice_is_written_in_its_order(resending: Store, proxy: Any, client: Any) -> None:
+    resending.register_model(Item)
+    for run_it in ways_of(resending):
         for mark in (b"t10.", b"t1500.", b"again"):
             client.flushall()
             proxy.cut(mark, passed=3000)

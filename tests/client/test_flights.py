@@ -95,9 +95,9 @@ async def test_a_flight_whose_replies_are_large_does_not_stand_in_the_way_of_the
 @pytest.mark.parametrize("passed", [None, 0, 13, 60, 75, 10_000])
 @pytest.mark.parametrize("broken", [0, 1, 4, 5])
 async def test_a_connection_that_breaks_has_its_flights_executed_again_in_order(
-    cut_off: Store, proxy: Any, client: Any, broken: int, passed: int | None
+    resending: Store, proxy: Any, client: Any, broken: int, passed: int | None
 ) -> None:
-    for run_it in ways_of(cut_off):
+    for run_it in ways_of(resending):
         client.delete("log")
         proxy.cut(b"mark %d." % broken, passed=passed)
 
@@ -108,6 +108,23 @@ async def test_a_connection_that_breaks_has_its_flights_executed_again_in_order(
         assert list(dict.fromkeys(log)) == list(range(6)), "a later one was executed before an earlier one"
         assert list(dict.fromkeys(reversed(log))) == list(range(5, -1, -1)), "the last word is an earlier one's"
         assert client.get("last") == b"5"
+
+
+@pytest.mark.parametrize("passed", [None, 0, 13, 75])
+@pytest.mark.parametrize("broken", [0, 4, 5])
+async def test_flights_that_must_not_run_twice_do_not(
+    cut_off: Store, proxy: Any, client: Any, broken: int, passed: int | None
+) -> None:
+    for run_it in ways_of(cut_off):
+        client.delete("log")
+        proxy.cut(b"mark %d." % broken, passed=passed)
+
+        with pytest.raises(ServerUnreachableError, match="may have been executed"):
+            await run_it(_numbered(6))
+
+        log = [int(one) for one in client.lrange("log", 0, -1)]
+        assert log == list(range(len(log)))
+        assert broken <= len(log) + (passed is not None)
 
 
 async def test_a_batch_that_must_not_run_twice_does_not_with_a_flight_before_it(

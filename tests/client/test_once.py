@@ -1,6 +1,7 @@
-"""Batches that must not be executed twice: what becomes of them when connections break."""
+"""Batches, of which nearly none may be executed twice: what becomes of them when connections break."""
 
 import asyncio
+import signal
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -61,14 +62,61 @@ async def test_a_batch_whose_answer_was_lost_is_executed_once(ways: Ways, proxy:
         assert _count(client) == number
 
 
-async def test_other_batches_are_repeated_and_nothing_is_noticed(ways: Ways, proxy: Any, client: Any) -> None:
-    for run in ways:
+async def test_writes_that_say_nothing_are_executed_at_most_once_either(ways: Ways, proxy: Any, client: Any) -> None:
+    for number, run in enumerate(ways, 1):
         for passed in (0, 5, None):
             proxy.cut(b"HINCRBY", passed=passed)
 
-            await run(send([ADD]))
+            with pytest.raises(ServerUnreachableError, match=MAYBE) as caught:
+                await run(send([ADD]))
+            assert caught.value.is_left_open
 
-    assert _count(client) == 8  # two answers were lost, so that these were executed twice
+        assert _count(client) == number  # whose answer was lost
+
+
+async def test_a_store_that_resends_repeats_writes_but_not_what_forbids_it(proxy: Any, client: Any) -> None:
+    store = Store.from_url(f"unix://{proxy.path}", resend_writes=True)
+    for run in _ways_of(store):
+        client.delete("h")
+        for passed in (0, 5, None):
+            proxy.cut(b"HINCRBY", passed=passed)
+            await run(send([ADD]))
+        assert _count(client) == 4  # one answer was lost, so that one was executed twice
+
+        proxy.cut(b"HINCRBY")
+        with pytest.raises(ServerUnreachableError, match=MAYBE):
+            await run(send(Once([ADD])))
+        assert _count(client) == 5
+    await store.aclose()
+
+
+async def test_reads_and_scripts_that_say_so_are_repeated_and_nothing_is_noticed(
+    ways: Ways, proxy: Any, client: Any
+) -> None:
+    script = Script("return redis.call('HSETNX', KEYS[1], 'n', ARGV[1])", is_repeatable=True)
+    client.hset("h", "n", 1)
+    for run in ways:
+        for passed in (0, 5, None):
+            proxy.cut(b"HGET", passed=passed)
+            assert await run(send([("HGET", "h", "n")])) == [b"1"]
+            for load in (client.script_flush, lambda: client.script_load(script.source)):
+                load()
+                proxy.cut(b"EVALSHA", passed=passed)
+                assert await run(call(script, [script.command(["h"], [2])])) == [0]
+
+
+async def test_a_read_that_is_given_up_leaves_nothing_open(server: Any) -> None:
+    store = Store("s", url=server.url, timeout_s=0.2)
+    for run in _ways_of(store):
+        await run(send([("PING",)]))
+        server.process.send_signal(signal.SIGSTOP)
+        try:
+            with pytest.raises(ServerUnreachableError, match="did not answer in time; nothing was changed") as caught:
+                await run(send([("HGET", "h", "n")]))
+        finally:
+            server.process.send_signal(signal.SIGCONT)
+        assert not caught.value.is_left_open
+    await store.aclose()
 
 
 async def test_a_server_that_is_loading_has_executed_nothing(ways: Ways, proxy: Any, client: Any) -> None:

@@ -92,14 +92,15 @@ async def test_a_server_that_stalls_is_reported_in_time_and_nothing_is_repeated(
             ServerUnreachableError, match="did not answer in time; what was sent may have been executed"
         ):
             await store.run_async(send([("INCR", "n")]))
-        with pytest.raises(ServerUnreachableError, match="did not answer in time"):
+        # The second is not even sent before the server has ended the connection of the first.
+        with pytest.raises(ServerUnreachableError, match="did not answer in time; nothing was sent"):
             store.run(send([("INCR", "n")]))
     finally:
         server.process.send_signal(signal.SIGCONT)
 
-    # Answers that come late are nobody's, and each INCR was sent once.
+    # Answers that come late are nobody's, and the INCR was executed before its connection was ended, or never.
     assert (await store.run_async(echo("y")), store.run(echo("z"))) == (b"y", b"z")
-    assert store.run(send([("GET", "n")])) == [b"2"]
+    assert store.run(send([("GET", "n")])) in ([b"1"], [None])
     await store.aclose()
 
 

@@ -1,0 +1,82 @@
+"""Connections that were given up while the server, or something on the way to it, may still have had a message of ours.
+
+Whoever gives up a message must be sure that it does not begin later, over something that was written since. So the
+server is told to end such a connection before anything else is sent: what it carried was executed by then, or never
+will be.
+"""
+
+import re
+from collections.abc import Iterable, Sequence
+from typing import Final, NamedTuple
+
+from .batches import Command, Reply
+
+__all__ = ["ASKING", "Abandoned", "Session"]
+
+ASKING: Final[Sequence[Command]] = (("CLIENT", "ID"), ("INFO", "server"))
+_MOST: Final = 1000  # connections of one run of a server
+_MOST_RUNS: Final = 16
+_RUN: Final = re.compile(rb"run_id:(\w+)")
+
+
+class Session(NamedTuple):
+    """A connection as its server calls it.
+
+    Attributes:
+        run: Of the server, which never repeats; numbers do, on another server or after a restart.
+        id: The number of the connection in that run.
+    """
+
+    run: bytes
+    id: int
+
+
+class Abandoned:
+    """What one store has abandoned, over whatever connections. May be shared by threads and event loops.
+
+    Attributes:
+        is_barred: Whether the server told this user that it may not ask for connections, or not end them.
+    """
+
+    __slots__ = ("_open", "is_barred")
+
+    def __init__(self) -> None:
+        self._open: dict[bytes, dict[int, None]] = {}
+        self.is_barred = False
+
+    def session_of(self, replies: Sequence[Reply]) -> Session | None:
+        """Read what a server says to ``ASKING``; None where it does not say enough."""
+        number, told = replies
+        self.is_barred |= any(isinstance(one, Exception) for one in replies)
+        found = _RUN.search(told) if isinstance(told, bytes) else None
+        return Session(found[1], number) if found is not None and isinstance(number, int) else None
+
+    def note(self, session: Session) -> None:
+        """Remember a connection that has to be ended."""
+        if session.run not in self._open and len(self._open) >= _MOST_RUNS:
+            self._open.pop(next(iter(self._open)), None)
+        ids = self._open.setdefault(session.run, {})
+        if len(ids) < _MOST:
+            ids[session.id] = None
+
+    def waits_for(self, session: Session | None) -> bool:
+        """Whether there is something to end over a connection to the same run of a server."""
+        return bool(self._open) and session is not None and session.run in self._open
+
+    def ids_of(self, session: Session) -> list[int]:
+        """Give the numbers of the connections to end."""
+        return list(self._open.get(session.run, ()))
+
+    def ended(self, session: Session, ids: Iterable[int], replies: Sequence[Reply]) -> None:
+        """Take note of what the server answered; also of a refusal, which it would only repeat."""
+        self.is_barred |= any(isinstance(one, Exception) for one in replies)
+        left = self._open.get(session.run, {})
+        for one in ids:
+            left.pop(one, None)
+        if not left:
+            self._open.pop(session.run, None)
+
+
+def ending(ids: Iterable[int]) -> list[Command]:
+    """Give the commands that end connections."""
+    return [("CLIENT", "KILL", "ID", one) for one in ids]
