@@ -27,8 +27,8 @@ WRITE_BACK
     once no older code runs, which would refuse them. Default False.
 RESEND_WRITES
     Whether a write is sent again where its connection broke before it was answered, although it may have been executed
-    and others may have written since: the last writer wins. Never done for ``increment``, ``delete``, ``only="new"`` and
-    ``if_unchanged``. Default False: that is an error, whose ``is_left_open`` is true.
+    and others may have written since: the last writer wins. Never done for ``increment``, ``delete``, ``only="new"``
+    and ``if_unchanged``. Default False: that is an error, whose ``is_left_open`` is true.
 """
 
 import difflib
