@@ -24,8 +24,9 @@ from redis_models.migrations.running import Result, sum_of
 from redis_models.migrations.safety import Finding
 
 from .context import CliContext
+from .exits import Exit
 from .progress import shown_progress
-from .steering import in_quarantine
+from .steering import in_quarantine, quarantine_problem
 
 __all__ = ["Options", "Task", "run_tasks"]
 
@@ -77,8 +78,11 @@ class Options:
     workers: int | None = None
 
 
-def run_tasks(context: CliContext, client: SyncClient, tasks: Sequence[Task], options: Options) -> None:
+def run_tasks(context: CliContext, client: SyncClient, tasks: Sequence[Task], options: Options) -> bool:
     """Make the journeys of all apps under one lease, and tell what they came to.
+
+    Returns:
+        Whether they put no record into quarantine.
 
     Raises:
         MigrationError: As ``run_journey``.
@@ -103,22 +107,26 @@ def run_tasks(context: CliContext, client: SyncClient, tasks: Sequence[Task], op
         for task in tasks:
             held = run(client, Quarantine(context.settings.namespace, task.app.label).size())
             if held:
-                context.err(f"{task.app.label}: {in_quarantine(held)}; 'quarantine retry' tries again")
+                context.err(f"{task.app.label}: {in_quarantine(held)}; see 'quarantine list'")
+    is_whole = not any(one.newly for one in results.values())
     context.json(
         {
             "command": "migrate",
-            "ok": True,
+            "ok": is_whole,
+            "exit": int(Exit.DONE if is_whole else Exit.FAILED),
             "apps": {
                 label: {
                     "changed": one.changed,
                     "seconds": one.seconds,
                     "rewriting_seconds": one.rewriting_s,
                     "quarantined": one.quarantined,
+                    "newly_quarantined": one.newly,
                 }
                 for label, one in results.items()
             },
         }
     )
+    return is_whole
 
 
 def _run_one(
@@ -153,7 +161,7 @@ def _run_one(
     result = sum_of([one for _, one in done])
     context.out(_summary(result))
     if result.quarantined:
-        context.err(f"{task.app.label}: {in_quarantine(result.quarantined)}; see 'quarantine list'")
+        context.err(quarantine_problem(task.app.label, result.quarantined))
     return result
 
 

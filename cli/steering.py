@@ -22,7 +22,7 @@ from .amounts import Amount
 from .context import CliContext
 from .contradictions import refuse_contradictions
 
-__all__ = ["Steering", "in_quarantine", "steer", "steering_options"]
+__all__ = ["Steering", "in_quarantine", "quarantine_problem", "steer", "steering_options"]
 
 # By name: the field of the control, what reads a value, and what that may be.
 _SETTABLE: Final[dict[str, tuple[str, Callable[[str], float | int], str]]] = {
@@ -170,6 +170,11 @@ def _lines(chain: Chain, journal: Journal | None, quarantined: int, holder: Hold
     if quarantined:
         lines.append(f"  {in_quarantine(quarantined)}; see 'quarantine list'")
     return lines
+
+
+def quarantine_problem(label: str, count: int) -> str:
+    """Say that records of an app are in quarantine, and what to do."""
+    return f"{label}: {in_quarantine(count)}, not rewritten, and may be unreadable; see 'quarantine list'"
 
 
 def in_quarantine(count: int) -> str:

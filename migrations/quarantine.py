@@ -142,6 +142,11 @@ class Intake:
         """How many records are in quarantine."""
         return len(self._known)
 
+    @property
+    def added(self) -> int:
+        """How many records this run put there that were not there when it began."""
+        return self._new
+
     def take(self, lease: Lease, by: Passing, failures: Sequence[Failure], changed: int) -> Batches[None]:
         """Put records into quarantine, as many as may go there; stop the run at the next.
 

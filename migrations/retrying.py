@@ -51,7 +51,7 @@ def retry_records(
     if state.journal is not None:
         raise IncompleteError(f"{chain.app}: a run stopped half-way; finish it with 'migrate' first")
     position = len(as_squashed(chain, state.ledger))
-    places = [(entry.key, _place_of(chain, entry.key)) for entry in entries]
+    places = [(entry.key, place_of(chain, entry.key)) for entry in entries]
     known = [found for _, found in places if found is not None]
     moves = [move for lineage, keys in known if (move := _move_of(lineage, keys, position)) is not None]
     commands = commands_of((lineage.route for lineage, _ in known), moves)
@@ -89,7 +89,7 @@ def drop_record(
         MigrationError: It left the quarantine meanwhile; it is left alone.
         WrongKeyTypeError: What lies at the key is no hash; it is left alone.
     """
-    quarantine, found = Quarantine(namespace, chain.app), _place_of(chain, entry.key)
+    quarantine, found = Quarantine(namespace, chain.app), place_of(chain, entry.key)
     if found is None:
         yield from quarantine.change(lease.key, lease.epoch, (), [entry.key])
         return False
@@ -131,10 +131,11 @@ def record_of(key: str) -> Batches[dict[str, bytes]]:
 
 def is_record(chain: Chain, key: str) -> bool:
     """Whether a key is, or was once, one of a model of the migration files."""
-    return _place_of(chain, key) is not None
+    return place_of(chain, key) is not None
 
 
-def _place_of(chain: Chain, key: str) -> tuple[Lineage, KeySpace] | None:
+def place_of(chain: Chain, key: str) -> tuple[Lineage, KeySpace] | None:
+    """Give whose record a key is, and where it lies; None where no model of the files has, or had, such keys."""
     for lineage in lineages_of(chain):
         for model in lineage.schemas.values():
             if model.keys.owns(key):

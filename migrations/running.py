@@ -27,6 +27,7 @@ class Result:
         rewriting_s: How much of that was spent on walks that changed records; the rest proves that none is left.
         moved: Records that got other keys.
         quarantined: Records that are in quarantine, from this run or an earlier one.
+        newly: How many of these this run put there; all, where it went on with one that stopped.
     """
 
     changed: dict[str, int]
@@ -34,6 +35,7 @@ class Result:
     rewriting_s: float = 0.0
     moved: int = 0
     quarantined: int = 0
+    newly: int = 0
 
 
 def sum_of(results: Sequence[Result]) -> Result:
@@ -45,7 +47,8 @@ def sum_of(results: Sequence[Result]) -> Result:
     moved = sum(one.moved for one in results)
     rewriting_s = round(sum(one.rewriting_s for one in results), 3)
     quarantined = results[-1].quarantined if results else 0
-    return Result(dict(changed), seconds, rewriting_s, moved, quarantined)
+    newly = min(quarantined, sum(one.newly for one in results))
+    return Result(dict(changed), seconds, rewriting_s, moved, quarantined, newly)
 
 
 def run_plan(
@@ -96,7 +99,8 @@ def run_plan(
     yield from runner.patiently(
         lambda: shelf.finish(lease.key, lease.epoch, applied, unapplied, plan.snapshot, events, runner.witnesses, held)
     )
-    return Result(dict(changed), seconds, round(runner.rewriting_s, 3), moved, intake.size)
+    newly = intake.size if plan.is_resumed else min(intake.added, intake.size)
+    return Result(dict(changed), seconds, round(runner.rewriting_s, 3), moved, intake.size, newly)
 
 
 def held_by(shelf: Shelf, state: State, plan: Plan) -> int:

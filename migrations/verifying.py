@@ -39,7 +39,16 @@ from .sampling import sample
 from .schema import Snapshot
 from .verdicts import Kind, Tally, Verdict, judge
 
-__all__ = ["Subject", "Verification", "look_at_some", "scope_of", "subjects_of", "unverified", "verify"]
+__all__ = [
+    "Subject",
+    "Verification",
+    "look_at_some",
+    "note_quarantined",
+    "scope_of",
+    "subjects_of",
+    "unverified",
+    "verify",
+]
 
 _INDEX: Final = load_script("redis_models.migrations", "permissions", "once", "index", is_repeatable=True)
 _PAGE: Final = 1000  # keys that SCAN looks at in one step
@@ -196,7 +205,9 @@ def verify(job: Verification, start: Checkpoint | None = None) -> Batches[Receip
             tally = job.tallies[subject.name] = Tally()
             if complaint is not None:
                 tally.note(complaint)
-            yield from _quarantined(job, subject)
+            is_first = job.is_whole and subject is job.subjects[0]
+            strangers = job.subjects if is_first else ()
+            yield from note_quarantined(job.desk, subject, tally, strangers)
         job.total = yield from index_size(subject.shape.keys)
         for number in range(walk, _FORMER + len(subject.former)):
             if number != _MEMBERS or complaint is None:
@@ -343,11 +354,12 @@ def _find_left(space: KeySpace, tally: Tally, page: Sequence[bytes]) -> Batches[
             tally.note(Verdict(Kind.LEFT, _text(key), said))
 
 
-def _quarantined(job: Verification, subject: Subject) -> Batches[None]:
-    held = yield from Quarantine(job.desk.namespace, job.desk.app).read()
+def note_quarantined(desk: Desk, subject: Subject, tally: Tally, others: Sequence[Subject] = ()) -> Batches[None]:
+    """Count the records of a model that are in quarantine; where ``others`` are given, also those of none of them."""
+    held = yield from Quarantine(desk.namespace, desk.app).read()
     for key, one in held.items():
-        if subject.owns(key):
-            job.tallies[subject.name].note(Verdict(Kind.QUARANTINE, key, one.reason))
+        if subject.owns(key) or (others and not any(other.owns(key) for other in others)):
+            tally.note(Verdict(Kind.QUARANTINE, key, one.reason))
 
 
 def _complaint(shape: Shape[Any]) -> Batches[Verdict | None]:

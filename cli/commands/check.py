@@ -14,6 +14,7 @@ from redis_models.migrations.files import load_chain
 from redis_models.migrations.inspection import snapshot_of
 from redis_models.migrations.lineage import lineages_of
 from redis_models.migrations.planning import make_plan
+from redis_models.migrations.quarantine import Quarantine
 from redis_models.migrations.readable import unreadable_in
 from redis_models.migrations.safety import Finding, Level, findings_of
 from redis_models.migrations.verifying import subjects_of
@@ -22,6 +23,7 @@ from ..apps import chosen_by_label
 from ..consent import RECORDS, allow_line, finding_document, samples_of, with_idle
 from ..context import CliContext
 from ..exits import Exit
+from ..steering import quarantine_problem
 
 __all__ = ["command"]
 
@@ -71,7 +73,8 @@ def command(context: CliContext, labels: Sequence[str], database: bool, fail_lev
 def _check(context: CliContext, app: App, with_database: bool) -> tuple[list[str], list[Finding]]:
     chain, code = load_chain(app.label, app.migrations_path), snapshot_of(app.models)
     lineages_of(chain)
-    problems = [] if diff(chain.snapshots[-1], code).is_empty else [_unmade(app)]
+    is_unmade = not diff(chain.snapshots[-1], code).is_empty
+    problems = [_unmade(app)] if is_unmade else []
     positions = range(1, chain.head_position + 1)
     if not with_database:
         return problems, findings_of(chain, positions)
@@ -81,8 +84,10 @@ def _check(context: CliContext, app: App, with_database: bool) -> tuple[list[str
         plan = make_plan(chain, state, chain.head_position)
     except RedisModelsError as exc:
         return [*problems, str(exc)], []
+    held = run(client, Quarantine(context.settings.namespace, app.label).size())
+    problems += [quarantine_problem(app.label, held)] if held else []
     # What the code has and the files have not is one problem; what it then refuses would be told of a hundred records.
-    problems += [*_pending(app, chain, plan.start), *([] if problems else _unreadable(context, app, chain))]
+    problems += [*_pending(app, chain, plan.start), *([] if is_unmade else _unreadable(context, app, chain))]
     positions = range(plan.start + 1, chain.head_position + 1)
     findings = findings_of(chain, positions, samples_of(client, chain, positions)) if positions else []
     return problems, with_idle(client, chain, findings, chain.head_position, plan.works)

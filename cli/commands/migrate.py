@@ -18,6 +18,7 @@ from redis_models.migrations.legs import Journey, make_journey
 from redis_models.migrations.operations import MoveModel
 from redis_models.migrations.pace import Limits
 from redis_models.migrations.planning import as_squashed
+from redis_models.migrations.quarantine import Quarantine
 from redis_models.migrations.schema import Snapshot
 from redis_models.migrations.verifying import unverified
 
@@ -31,7 +32,7 @@ from ..faking import fake_all
 from ..planned import journey_document, journey_lines
 from ..rehearsals import refuse_failing, rehearse_all
 from ..runs import Options, Task, run_tasks
-from ..steering import Steering, steer, steering_options
+from ..steering import Steering, quarantine_problem, steer, steering_options
 
 __all__ = ["command"]
 
@@ -168,8 +169,8 @@ def command(
         refuse_failing(context, client, [(task.app, task.journey) for task in tasks])
     limits = Limits(max_latency_ms, batch or context.settings.batch_size, patience_s)
     most_errors = max_errors if on_error == "quarantine" else 0
-    run_tasks(context, client, tasks, Options(wait_s, limits, most_errors, run_again, workers))
-    return None
+    is_whole = run_tasks(context, client, tasks, Options(wait_s, limits, most_errors, run_again, workers))
+    return Exit.DONE if is_whole else Exit.FAILED
 
 
 def _task(
@@ -233,6 +234,9 @@ def _automatic_diff(app: App, chain: Chain, code: Snapshot, state: State) -> Dif
 
 def _check(context: CliContext, client: SyncClient, tasks: list[Task], is_verified: bool) -> int:
     problems = [line for task in tasks for line in _problems(task)]
+    for task in tasks:
+        held = run(client, Quarantine(context.settings.namespace, task.app.label).size())
+        problems += [quarantine_problem(task.app.label, held)] if held else []
     if is_verified and not problems:
         reasons = {
             task.app.label: run(client, unverified(task.shelf, task.journey.chain, task.app.models)) for task in tasks

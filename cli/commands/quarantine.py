@@ -11,20 +11,26 @@ import click
 from redis_models.apps import App
 from redis_models.client import SyncClient, run
 from redis_models.errors import MigrationError, WrongKeyTypeError
+from redis_models.migrations.bookkeeping import Shelf
+from redis_models.migrations.explaining import Line
 from redis_models.migrations.lease import hold_lease
+from redis_models.migrations.mending import Mending, mending_of, write_mending
+from redis_models.migrations.planning import as_squashed
 from redis_models.migrations.quarantine import Quarantine, Quarantined
 from redis_models.migrations.retrying import drop_record, is_record, record_of, retry_records
 
 from ..amounts import Amount
 from ..apps import chosen_apps
 from ..context import CliContext, printable
+from ..exits import Exit
+from ..recordlines import record_lines
 
 __all__ = ["command"]
 
 
 @click.group("quarantine")
 def command() -> None:
-    """Look at records that a run could not rewrite, try them again, or delete them.
+    """Look at records that a run could not rewrite, mend them, try them again, or delete them.
 
     'migrate --on-error quarantine' puts them there. They stay where they are, as they are; every later run tries them
     again.
@@ -42,6 +48,11 @@ def list_command(context: CliContext, app: str | None) -> None:
         context.out(f"  {entry.model}, on its way to version {entry.target}; last tried {entry.at}")
     if not found:
         context.out("Nothing is in quarantine.")
+    else:
+        context.err(
+            "Look at one with 'quarantine show KEY', mend it with 'quarantine set KEY FIELD=VALUE',", verbosity=1
+        )
+        context.err("try all again with 'quarantine retry', or delete with 'quarantine drop KEY'.", verbosity=1)
     _json(context, "list", [{"app": one.label, **asdict(entry)} for one, entry in found])
 
 
@@ -89,6 +100,65 @@ def retry_command(context: CliContext, keys: Sequence[str], wait_s: float) -> in
         context.out("Nothing is in quarantine.")
     _json(context, "retry", documents, is_ok=not left)
     return 1 if left else 0
+
+
+@command.command("set")
+@click.argument("key")
+@click.argument("assignments", metavar="FIELD=VALUE...", nargs=-1, required=True)
+@click.option("--dry-run", is_flag=True, help="Show what would be set, and whether the record could be rewritten then.")
+@click.option("--wait", "wait_s", type=Amount(), default=0, help="Seconds to wait for another runner.")
+@click.pass_obj
+def set_command(context: CliContext, key: str, assignments: Sequence[str], dry_run: bool, wait_s: float) -> int:
+    """Set fields of the record in quarantine at KEY, all or none, and try it again.
+
+    Values are of the types that the record's own version has: the text of a field of text, JSON for any other, as in
+    age=7 or tags='["a"]'. FIELD:=JSON is JSON for a field of text, too: note:=null. Other fields stay as they are.
+    """
+    client, settings = context.client, context.settings
+    app, entry = _entry(context, key)
+    chain = context.chains[app.label]
+    mending = run(client, mending_of(chain, entry, assignments))
+    for line in record_lines(_set_lines(mending)):
+        context.out(line)
+    state = run(client, Shelf(settings.namespace, app.label).read())
+    reason: str | None
+    if dry_run or state.journal is not None:
+        reason = mending.objection(len(as_squashed(chain, state.ledger))) or ""
+    if not dry_run:
+        with hold_lease(client, settings.namespace, life_s=settings.lease_seconds, wait_s=wait_s) as lease:
+            run(client, write_mending(lease, settings.namespace, chain, mending))
+            if state.journal is None:
+                reason = run(client, retry_records(lease, settings.namespace, chain, [entry]))[entry.key]
+    context.out(f"{app.label}: {entry.key}: {_came_to(reason, dry_run, state.journal is not None)}")
+    _json(
+        context,
+        "set",
+        [{"app": app.label, "key": entry.key, "written": not dry_run, "set": sorted(mending.values), "reason": reason}],
+        is_ok=not reason,
+    )
+    return Exit.FAILED if reason else Exit.DONE
+
+
+def _set_lines(mending: Mending) -> list[Line]:
+    """Give the fields that are set, before and after; what is secret as stars."""
+    lines: list[Line] = []
+    for name, raw in mending.values.items():
+        before = mending.before.get(name)
+        if name in mending.secret:
+            before, raw = before and b"*" * 10, b"*" * 10
+        lines.append(Line(name, before, raw))
+    return lines
+
+
+def _came_to(reason: str | None, dry_run: bool, is_stopped: bool) -> str:
+    """Say what comes of a record whose fields are, or would be, set."""
+    if reason:
+        return f"still cannot be rewritten: {reason}"
+    if dry_run:
+        return "could be rewritten then; nothing was written"
+    if is_stopped:
+        return "is set; a run stopped half-way, finish it with 'migrate', which rewrites this record, too"
+    return "is gone" if reason is None else "is through"
 
 
 @command.command("drop")

@@ -12,9 +12,11 @@ from redis_models.migrations.bookkeeping import Entry, Shelf, State
 from redis_models.migrations.chain import Chain, Link
 from redis_models.migrations.files import load_chain
 from redis_models.migrations.planning import SQUASHED, as_squashed
+from redis_models.migrations.quarantine import Quarantine
 
 from ..apps import chosen_apps
 from ..context import CliContext
+from ..steering import in_quarantine
 
 __all__ = ["command"]
 
@@ -30,14 +32,18 @@ def command(context: CliContext, app: str | None) -> None:
     """
     apps, _ = chosen_apps(context, app)
     shown: dict[str, object] = {}
+    quarantined: dict[str, int] = {}
     for one in apps:
         chain = load_chain(one.label, one.migrations_path)
         state = run(context.client, Shelf(context.settings.namespace, one.label).read())
         state = replace(state, ledger=as_squashed(chain, state.ledger))
         rows = [_row(chain, place, link, state) for place, link in enumerate(chain.links, 1)] + _strangers(chain, state)
         shown[one.label] = rows
+        quarantined[one.label] = run(context.client, Quarantine(context.settings.namespace, one.label).size())
         _print(context, one, rows)
-    context.json({"command": "showmigrations", "ok": True, "apps": shown})
+        if quarantined[one.label]:
+            context.out(f" {in_quarantine(quarantined[one.label])}; see 'quarantine list'")
+    context.json({"command": "showmigrations", "ok": True, "apps": shown, "quarantined": quarantined})
 
 
 def _print(context: CliContext, app: App, rows: list[dict[str, object]]) -> None:

@@ -13,7 +13,14 @@ from redis_models.migrations.diff import diff
 from redis_models.migrations.inspection import snapshot_of
 from redis_models.migrations.receipts import Checkpoint, Desk, Receipt, Scope
 from redis_models.migrations.verdicts import Tally
-from redis_models.migrations.verifying import Verification, look_at_some, scope_of, subjects_of, verify
+from redis_models.migrations.verifying import (
+    Verification,
+    look_at_some,
+    note_quarantined,
+    scope_of,
+    subjects_of,
+    verify,
+)
 from redis_models.model import Model
 
 from ..apps import chosen_models
@@ -83,7 +90,10 @@ def _verify(
     scope = run(client, scope_of(shelf, chain, app.models))
     subjects = subjects_of(chain, [model.__shape__ for model in chosen])
     if limit is not None:
-        return {subject.name: run(client, look_at_some(subject, limit)) for subject in subjects}, None
+        tallies = {subject.name: run(client, look_at_some(subject, limit)) for subject in subjects}
+        for subject in subjects:
+            run(client, note_quarantined(desk, subject, tallies[subject.name]))
+        return tallies, None
     is_whole = len(chosen) == len(app.models)
     start = _start(app, scope, run(client, desk.checkpoint())) if resume and is_whole else None
     try:

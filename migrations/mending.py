@@ -1,0 +1,171 @@
+"""Mending: set fields of a record in quarantine, as the schema of its version has them, so that it can be rewritten."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from redis_models.batches import Argument, Batches, call, check, load_script
+from redis_models.errors import ConflictError, DecodeError, LockedError, MigrationError, RecordError, WrongKeyTypeError
+from redis_models.shape import STAMP, stored_version
+
+from .chain import Chain
+from .lease import Lease
+from .lineage import Lineage
+from .quarantine import Quarantine, Quarantined
+from .retrying import place_of, record_of
+from .schema import ModelSchema
+from .views import complaint
+
+__all__ = ["Mending", "mending_of", "write_mending"]
+
+_SECRET: Final = "Secret"  # in the text of types whose values nobody prints
+_STARS: Final = "**********"
+_MEND: Final = load_script("redis_models.migrations", "mend")
+
+
+@dataclass(frozen=True)
+class Mending:
+    """What is to be set in one record.
+
+    Attributes:
+        entry: The record.
+        before: What it holds.
+        values: Bytes by stored field.
+        lineage: The way of its model's records.
+        secret: Fields whose values are not to be shown.
+    """
+
+    entry: Quarantined
+    before: Mapping[str, bytes]
+    values: Mapping[str, bytes]
+    lineage: Lineage
+    secret: frozenset[str] = frozenset()
+
+    def objection(self, position: int) -> str | None:
+        """Say why it could still not be brought where the database is; None where it could."""
+        record = {**self.before, **self.values}
+        try:
+            self.lineage.route.rewrite(record, self.lineage.at(position).version)
+        except RecordError as exc:
+            return str(exc)
+        return None
+
+
+def mending_of(chain: Chain, entry: Quarantined, assignments: Sequence[str]) -> Batches[Mending]:
+    """Read a record, and what people want to be set in it. Writes nothing.
+
+    Args:
+        chain: Of the app.
+        entry: The record.
+        assignments: ``FIELD=TEXT``, where TEXT is the text of a field of text, and JSON for any other;
+            ``FIELD:=JSON`` is JSON for a field of text, too.
+
+    Raises:
+        MigrationError: One of them is none, names a field that its version does not have, or is not of its type.
+        WrongKeyTypeError: It is no hash.
+    """
+    found = place_of(chain, entry.key)
+    if found is None:
+        raise MigrationError(f"{entry.key}: no model of the migration files has this key; move or delete the record")
+    record = yield from record_of(entry.key)
+    if not record:
+        raise MigrationError(f"{entry.key} is gone, so there is nothing to set; 'quarantine retry' forgets it")
+    lineage, _ = found
+    told = _told(assignments)
+    versions = [one.version for one in lineage.schemas.values()]
+    stamp = told.pop(STAMP, None)
+    version = _version(entry.key, record.get(STAMP) if stamp is None else stamp[1].encode(), versions)
+    schema = next(one for _, one in sorted(lineage.schemas.items(), reverse=True) if one.version == version)
+    values = {name: _encoded(schema, entry.key, name, *what) for name, what in told.items()}
+    if stamp is not None:
+        values[STAMP] = b"%d" % version
+    secret = frozenset(one.name for one in schema.fields if _SECRET in one.type)
+    return Mending(entry, record, values, lineage, secret)
+
+
+def write_mending(lease: Lease, namespace: str, chain: Chain, mending: Mending) -> Batches[None]:
+    """Set the fields, all or none, if they and the stamp are as they were read.
+
+    Raises:
+        ConflictError: Somebody changed one of them meanwhile; nothing was written.
+        LockedError: The lease is somebody else's by now; likewise.
+        MigrationError: The record left the quarantine, or is gone; likewise.
+        WrongKeyTypeError: It is no hash any more.
+    """
+    quarantine, key = Quarantine(namespace, chain.app), mending.entry.key
+    seen: list[Argument] = []
+    for name in {STAMP: b"", **mending.values}:
+        held = mending.before.get(name)
+        seen += [name, "0" if held is None else "1", held or b""]
+    sets: list[Argument] = [one for pair in mending.values.items() for one in pair]
+    raw = key.encode("utf-8", "surrogateescape")
+    command = _MEND.command([lease.key, quarantine.key, raw], [lease.epoch, len(seen) // 3, *seen, *sets])
+    [reply] = check((yield from call(_MEND, [command])))
+    if reply == b"FENCED":
+        raise LockedError.lost()
+    if reply == b"TYPE":
+        raise WrongKeyTypeError(key)
+    if reply == b"CHANGED":
+        raise ConflictError(key, "was changed by somebody meanwhile; nothing was set, look at it and try again")
+    if reply != b"OK":
+        left = "left the quarantine meanwhile" if reply == b"OUT" else "is gone"
+        raise MigrationError(f"{key} {left}; nothing was set")
+
+
+def _told(assignments: Sequence[str]) -> dict[str, tuple[bool, str]]:
+    """Take assignments apart: by field, whether JSON is said, and the text."""
+    found: dict[str, tuple[bool, str]] = {}
+    for one in assignments:
+        name, equals, text = one.partition("=")
+        is_json = name.endswith(":")
+        name = name.removesuffix(":")
+        if not equals or not name:
+            raise MigrationError(f"{one!r} sets nothing; write FIELD=VALUE, or FIELD:=JSON")
+        if name in found:
+            raise MigrationError(f"field {name!r} is set twice; write it once")
+        found[name] = is_json, text
+    return found
+
+
+def _version(key: str, stamp: bytes | None, versions: Sequence[int]) -> int:
+    known = ", ".join(map(str, sorted(set(versions))))
+    try:
+        version = stored_version(key, stamp)
+    except DecodeError:
+        version = -1
+    if version not in versions:
+        raise MigrationError(
+            f"{key}: its stamp {stamp!r} is no version that the migration files know ({known}); set the right one, too,"
+            f" with {STAMP}=N"
+        )
+    return version
+
+
+def _encoded(schema: ModelSchema, key: str, name: str, is_json: bool, text: str) -> bytes:
+    if name not in schema.by_name:
+        fields = ", ".join(one.name for one in schema.fields)
+        raise MigrationError(
+            f"{schema.name} has no field {name!r} at version {schema.version}, as {key} is; it has {fields}"
+        )
+    field = schema.field(name)
+    shown = f"{name}={_STARS if _SECRET in field.type else text}"
+    is_text = field.codec.kind == "str" and not is_json
+    try:
+        value = text if is_text else json.loads(text)
+        raw = field.codec.encode(field.codec.validate_jsonable(value))
+        field.codec.decode(raw)
+    except json.JSONDecodeError as exc:
+        raise MigrationError(
+            f"{shown}: {field.type} is written as JSON, and this is none ({exc.msg}); quote it for the shell, as in"
+            f" {name}='...'"
+        ) from exc
+    except (ValueError, TypeError, RecursionError) as exc:
+        raise MigrationError(f"{shown}: is no {field.type}, which {schema.name} has there: {complaint(exc)}") from exc
+    if name == schema.primary_key and _key_of(schema, value) != key:
+        raise MigrationError(f"{name}={text}: is the primary key, and the key {key} says another one")
+    return raw
+
+
+def _key_of(schema: ModelSchema, value: object) -> str:
+    return schema.keys.record(str(value))
