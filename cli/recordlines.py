@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 from redis_models.migrations.explaining import Line
+from redis_models.secrecy import MASK
 
 __all__ = ["record_document", "record_lines"]
 
@@ -18,13 +19,21 @@ def record_lines(lines: Sequence[Line]) -> Iterator[str]:
 
 def record_document(lines: Sequence[Line]) -> dict[str, object]:
     """Give the bytes before and after, as text, by field."""
-    return {line.name: {"before": _text(line.before), "after": _text(line.after)} for line in lines}
+    return {
+        line.name: {"before": _text(_shown(line, line.before)), "after": _text(_shown(line, line.after))}
+        for line in lines
+    }
 
 
 def _change(line: Line) -> str:
+    sides = (_shown(line, line.before), _shown(line, line.after))
     if line.before == line.after:
-        return _short(line.before)
-    return " → ".join(_short(raw) for raw in (line.before, line.after) if raw is not None)
+        return _short(sides[0])
+    return " → ".join(_short(raw) for raw in sides if raw is not None)
+
+
+def _shown(line: Line, raw: bytes | None) -> bytes | None:
+    return MASK.encode() if raw is not None and line.is_secret else raw
 
 
 def _short(raw: bytes | None) -> str:

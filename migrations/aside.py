@@ -13,11 +13,12 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
 
-__all__ = ["Entry", "entries_of", "kept_name"]
+__all__ = ["Entry", "entries_of", "field_of", "kept_name"]
 
 _PRESENT, _ABSENT = ".", "-"
 _STEP: Final = re.compile(r"[0-9]{1,9}")
 _ALL_NAMES: Final = 4096
+_KEPT: Final = re.compile(r"_b[0-9]+[.-][0-9]+\.")
 
 
 @dataclass(frozen=True)
@@ -52,6 +53,12 @@ def entries_of(version: int, stored: Iterable[str]) -> list[Entry]:
             if entry is not None:
                 found.append(entry)
     return found
+
+
+def field_of(stored_as: str) -> str:
+    """Give the field that a stored field keeps as it was before a step; any other is its own."""
+    kept = _KEPT.match(stored_as)
+    return stored_as if kept is None else stored_as[kept.end() :]
 
 
 @lru_cache(maxsize=_ALL_NAMES)

@@ -6,8 +6,8 @@ from typing import get_args
 from pydantic import ConfigDict, TypeAdapter
 
 from redis_models.codec import FieldCodec
-from redis_models.documents import MASK
 from redis_models.limits import holds_network
+from redis_models.secrecy import MASK
 from redis_models.tagged import MARK
 
 from .typechange import is_widening

@@ -1,11 +1,12 @@
 """Explaining: what a migration does to one record, computed in memory. Pure."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Container, Mapping
+from dataclasses import dataclass, field
 
 from redis_models.errors import RecordError
 from redis_models.shape import STAMP
 
+from .aside import field_of
 from .chain import Chain
 from .examples import example_records
 from .lineage import Lineage, lineages_of
@@ -21,11 +22,13 @@ class Line:
     Attributes:
         name: The field.
         before, after: Its bytes.
+        is_secret: Whether they must not be shown.
     """
 
     name: str
-    before: bytes | None
-    after: bytes | None
+    before: bytes | None = field(repr=False)
+    after: bytes | None = field(repr=False)
+    is_secret: bool = False
 
     @property
     def sign(self) -> str:
@@ -92,13 +95,13 @@ def explain(
         before, after = after, before
     one = lineage.route.rewrite(record, before.version).fields
     other = lineage.route.rewrite(one, after.version).fields
-    return Explained(before.name, key, _moved(before, after, key, other), lines_of(one, other))
+    return Explained(before.name, key, _moved(before, after, key, other), lines_of(one, other, lineage.secrets))
 
 
-def lines_of(before: Mapping[str, bytes], after: Mapping[str, bytes]) -> tuple[Line, ...]:
+def lines_of(before: Mapping[str, bytes], after: Mapping[str, bytes], secrets: Container[str] = ()) -> tuple[Line, ...]:
     """Compare a record with itself, field by field; last what is kept aside."""
     names = sorted({*before, *after}, key=lambda name: (name.startswith("_"), name))
-    return tuple(Line(name, before.get(name), after.get(name)) for name in names)
+    return tuple(Line(name, before.get(name), after.get(name), field_of(name) in secrets) for name in names)
 
 
 def _moved(before: ModelSchema, after: ModelSchema, key: str, record: Mapping[str, bytes]) -> str:

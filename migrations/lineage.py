@@ -33,6 +33,12 @@ class Lineage:
     remade: set[int] = field(default_factory=set[int])
 
     @property
+    def secrets(self) -> frozenset[str]:
+        """The stored fields whose values must not be shown: they hold a secret, or did."""
+        own = {one.name for schema in self.schemas.values() for one in schema.fields if one.holds_secret}
+        return self.route.secrets | own
+
+    @property
     def latest(self) -> ModelSchema:
         """The model as the chain leaves it."""
         return self.schemas[max(self.schemas)]

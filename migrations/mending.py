@@ -7,6 +7,7 @@ from typing import Final
 
 from redis_models.batches import Argument, Batches, call, check, load_script
 from redis_models.errors import ConflictError, DecodeError, LockedError, MigrationError, RecordError, WrongKeyTypeError
+from redis_models.secrecy import MASK, reason_of
 from redis_models.shape import STAMP, stored_version
 
 from .chain import Chain
@@ -15,12 +16,9 @@ from .lineage import Lineage
 from .quarantine import Quarantine, Quarantined
 from .retrying import place_of, record_of
 from .schema import ModelSchema
-from .views import complaint
 
 __all__ = ["Mending", "mending_of", "write_mending"]
 
-_SECRET: Final = "Secret"  # in the text of types whose values nobody prints
-_STARS: Final = "**********"
 _MEND: Final = load_script("redis_models.migrations", "mend")
 
 
@@ -80,7 +78,7 @@ def mending_of(chain: Chain, entry: Quarantined, assignments: Sequence[str]) -> 
     values = {name: _encoded(schema, entry.key, name, *what) for name, what in told.items()}
     if stamp is not None:
         values[STAMP] = b"%d" % version
-    secret = frozenset(one.name for one in schema.fields if _SECRET in one.type)
+    secret = lineage.secrets
     return Mending(entry, record, values, lineage, secret)
 
 
@@ -149,7 +147,7 @@ def _encoded(schema: ModelSchema, key: str, name: str, is_json: bool, text: str)
             f"{schema.name} has no field {name!r} at version {schema.version}, as {key} is; it has {fields}"
         )
     field = schema.field(name)
-    shown = f"{name}={_STARS if _SECRET in field.type else text}"
+    shown = f"{name}={MASK if field.holds_secret else text}"
     is_text = field.codec.kind == "str" and not is_json
     try:
         value = text if is_text else json.loads(text)
@@ -161,7 +159,9 @@ def _encoded(schema: ModelSchema, key: str, name: str, is_json: bool, text: str)
             f" {name}='...'"
         ) from exc
     except (ValueError, TypeError, RecursionError) as exc:
-        raise MigrationError(f"{shown}: is no {field.type}, which {schema.name} has there: {complaint(exc)}") from exc
+        said = reason_of(exc, is_secret=field.holds_secret)
+        cause = None if field.holds_secret else exc
+        raise MigrationError(f"{shown}: is no {field.type}, which {schema.name} has there: {said}") from cause
     if name == schema.primary_key and _key_of(schema, value) != key:
         raise MigrationError(f"{name}={text}: is the primary key, and the key {key} says another one")
     return raw

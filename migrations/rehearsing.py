@@ -74,7 +74,7 @@ class Rehearsal:
             return
         self.changed += 1
         if len(self.examples) < _EXAMPLES:
-            self.examples.append(Example(key, lines_of(record, after)))
+            self.examples.append(Example(key, lines_of(record, after, route.secrets)))
 
     def fail(self, key: str, reason: str) -> None:
         """Count a record that cannot be rewritten."""

@@ -11,7 +11,7 @@ from typing import Final
 from redis_models.errors import DecodeError, RecordError
 from redis_models.shape import STAMP, stored_version
 
-from .aside import entries_of, kept_name
+from .aside import entries_of, field_of, kept_name
 from .draft import Draft
 from .operations import Operation
 from .schema import Snapshot
@@ -48,12 +48,14 @@ class Stage:
         older, newer: Versions on both sides.
         steps: In the order of the migration's operations; what they keep aside is named after their places.
         widenings: Those that keep nothing aside, hence have no place: each with the number of steps before it.
+        secrets: Fields that hold a secret on either side, or are made of one.
     """
 
     older: int
     newer: int
     steps: tuple[Step, ...]
     widenings: tuple[tuple[int, Widen], ...] = ()
+    secrets: frozenset[str] = frozenset()
 
     @cached_property
     def is_static(self) -> bool:
@@ -174,12 +176,35 @@ class Route:
         version = self.version_of(record.get(STAMP))
         stages, names = self._way(version, target)
         draft.touched |= names
-        for stage in stages:
-            if version < target:
-                stage.forward(draft)
-            else:
-                stage.backward(draft)
-        return draft
+        try:
+            for stage in stages:
+                if version < target:
+                    stage.forward(draft)
+                else:
+                    stage.backward(draft)
+        except RecordError as exc:
+            if not self.conceals(exc.field.partition(".")[0], is_told=exc.is_told):
+                raise
+            error = exc.without_values()
+        else:
+            return draft
+        raise error  # behind the clause, so that what it was made of is not its context
+
+    def conceals(self, name: str, *, is_told: bool = False) -> bool:
+        """Whether the value of a stored field must not be shown, because its type holds or held a secret.
+
+        Args:
+            name: The field, or one that keeps such a field aside; "" for the record as a whole.
+            is_told: Whether it is a function that speaks, of whatever field.
+        """
+        if is_told or not name:
+            return bool(self.secrets)
+        return field_of(name) in self.secrets
+
+    @cached_property
+    def secrets(self) -> frozenset[str]:
+        """The fields that hold a secret at any version that the migrations lead to or from."""
+        return frozenset[str]().union(*(stage.secrets for stage in self.stages))
 
     def _way(self, version: int, target: int) -> tuple[Sequence[Stage], frozenset[str]]:
         """Give the stages in the order in which they run, and the fields that they name beforehand."""
@@ -245,6 +270,7 @@ def stage_of(model: str, before: Snapshot, operations: Sequence[Operation], newe
     """
     steps: list[Step] = []
     widenings: list[tuple[int, Widen]] = []
+    secrets = _secrets(before, model)
     state, name = before, model
     for operation in operations:
         after, new_name = operation.apply(state), operation.name_after(name)
@@ -255,4 +281,12 @@ def stage_of(model: str, before: Snapshot, operations: Sequence[Operation], newe
                 else:
                     steps.append(step)
         state, name = after, new_name
-    return Stage(before.model(model).version, newer, tuple(steps), tuple(widenings))
+        secrets |= _secrets(after, new_name)
+    for step in (*steps, *reversed(steps)):  # what a secret was moved or merged into is one, too
+        secrets |= step.names if step.names & secrets else frozenset()
+    return Stage(before.model(model).version, newer, tuple(steps), tuple(widenings), secrets)
+
+
+def _secrets(state: Snapshot, model: str) -> frozenset[str]:
+    found = state.by_name.get(model)
+    return frozenset() if found is None else frozenset(one.name for one in found.fields if one.holds_secret)

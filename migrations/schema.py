@@ -24,6 +24,8 @@ __all__ = ["CODEC", "REQUIRED", "FieldSchema", "Literal", "ModelSchema", "Snapsh
 Literal = str | int | float | bool | list["Literal"] | dict[str, "Literal"] | None
 _FORMAT: Final = 1  # of the JSON
 _ENDLESS: Final = re.compile(r"\bDecimal\b")
+_SECRET: Final = re.compile(r"\b(?:Secret(?:Str|Bytes)?|Custom)\b")
+_QUOTED: Final = re.compile(r"'(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\"")
 CODEC: Final = 1  # raised when the same value of the same type is stored as other bytes
 
 
@@ -56,6 +58,12 @@ class FieldSchema:
     default: "Literal | _Required" = field(default=REQUIRED, compare=False)
     renamed_from: str | None = field(default=None, compare=False)
     place: int | None = field(default=None, compare=False)
+
+    @cached_property
+    def holds_secret(self) -> bool:
+        """Whether its values may hold a secret, as far as a text can tell: of a class that only the code knows it
+        cannot, so that all of these do."""
+        return bool(_SECRET.search(_QUOTED.sub("", self.type)))
 
     @cached_property
     def codec(self) -> FieldCodec:

@@ -63,7 +63,10 @@ class ChainUpgrader:
         try:
             return route.rewrite(record, version).fields
         except RecordError as exc:
-            raise ConflictError(key, f"cannot be brought up to version {version}: {exc}") from exc
+            if not model.__shape__.conceals(""):
+                raise ConflictError(key, f"cannot be brought up to version {version}: {exc}") from exc
+            told = exc.without_values()
+        raise ConflictError(key, f"cannot be brought up to version {version}: {told}")
 
     def rewrite(self, model: "type[Model]", key: str) -> Batches[None]:
         """Bring the stored record up, under compare-and-set, unless somebody else does it first."""

@@ -7,6 +7,7 @@ from enum import Enum
 from typing import Any, Final
 
 from redis_models.errors import DecodeError, InvalidPrimaryKeyError
+from redis_models.secrecy import reason_of
 from redis_models.shape import RESERVED, STAMP, Shape, stored_version
 
 __all__ = ["Kind", "Tally", "Verdict", "judge"]
@@ -168,7 +169,8 @@ def _complaint(shape: Shape[Any], key: str, record: Mapping[str, bytes]) -> Verd
     except InvalidPrimaryKeyError as exc:
         return Verdict(Kind.KEY, key, str(exc))
     except Exception as exc:  # validators are the user's: whatever they raise is a fact about this record
-        return Verdict(Kind.UNREADABLE, key, f"a validator raised {type(exc).__name__}: {exc}")
+        said = reason_of(exc, is_secret=shape.conceals(""))
+        return Verdict(Kind.UNREADABLE, key, f"a validator raised {type(exc).__name__}: {said}")
     return None if meant == key else Verdict(Kind.KEY, key, f"its {shape.primary_key} belongs under {meant}")
 
 

@@ -108,7 +108,9 @@ class NewRecord:
         try:
             raw = field.codec.encode(field.codec.validate(value))
         except (*UNREADABLE, ValueError) as exc:
-            raise RecordError(name, None, f"{value!r:.60} is no {field.type}: {complaint(exc)}") from exc
+            shown, said = f"{value!r:.60}", complaint(exc)
+            reason = f"{shown} is no {field.type}: {said}"
+            raise RecordError(name, None, reason, (said, shown), is_told=True) from exc
         self._draft.set(name, raw)
 
     def __delattr__(self, name: str) -> None:
@@ -155,4 +157,5 @@ def _decoded(field: FieldSchema, raw: bytes) -> object:
     try:
         return field.decode(raw)
     except ValueError as exc:
-        raise RecordError(field.name, raw, f"does not read back as {field.type}: {complaint(exc)}") from exc
+        said = complaint(exc)
+        raise RecordError(field.name, raw, f"does not read back as {field.type}: {said}", (said,)) from exc

@@ -21,11 +21,12 @@ from pydantic_core import to_jsonable_python
 
 from . import tagged
 from .annotations import repeatable
-from .documents import MASK, adapter_of, mended, opened, text_of, write
+from .documents import adapter_of, mended, opened, text_of, write
 from .exactness import is_exact, is_open, is_plain, is_regular, needs_mending
 from .limits import PATTERN, UNREADABLE, Limits
 from .sameness import is_same, plain
 from .scalars import HALF, WRITERS
+from .secrecy import MASK, holds_secret
 
 __all__ = ["FieldCodec", "Hooks", "codec_for"]
 
@@ -111,6 +112,11 @@ class FieldCodec:
         self._care: _Care = "check" if hooks.object_hook else _care_for(annotation)
         self._limits = Limits(annotation)
         self._needs_mending, self._is_regular = needs_mending(annotation), is_regular(annotation)
+
+    @property
+    def holds_secret(self) -> bool:
+        """Whether a value may hold a secret, so that no error and no plan may show it; looked for each time."""
+        return holds_secret(self._adapter.core_schema)
 
     def encode(self, value: object) -> bytes:
         """Give the bytes to store.

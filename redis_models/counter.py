@@ -3,13 +3,14 @@
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Annotated, Any, Final, get_args, get_origin
+from typing import Annotated, Any, Final, cast, get_args, get_origin
 
 from annotated_types import BaseMetadata, Ge, GroupedMetadata, Gt, Le, Lt
 from pydantic import AllowInfNan, Strict
 from pydantic.fields import FieldInfo
 
 from .errors import DecodeError, EncodeError, InvalidPrimaryKeyError
+from .secrecy import MASK, spoken
 from .shape import Shape
 
 __all__ = ["NO_SUM", "OUT_OF_RANGE", "Counter", "Increment", "counter_of"]
@@ -51,6 +52,7 @@ class Counter:
         low: Least value, included.
         high: Greatest value, included.
         default: What the model takes where the field is not stored; None if that is no number, or made anew each time.
+        is_hidden: Whether the model says that errors show no value.
     """
 
     model: str
@@ -59,6 +61,7 @@ class Counter:
     low: int | float
     high: int | float
     default: int | float | None
+    is_hidden: bool = False
 
     def increment(self, by: object) -> Increment:
         """Make an addition.
@@ -67,27 +70,31 @@ class Counter:
             EncodeError: ``by`` is no number, no whole one for a whole field, or too great.
         """
         if isinstance(by, bool) or not isinstance(by, int if self.is_int else (int, float)):
-            raise EncodeError(self.model, self.name, by, f"increment adds {self._numbers}s to this field")
+            raise self._error(by, f"increment adds {self._numbers}s to this field")
         if self.is_int:
             if not _INT_MIN <= by <= _INT_MAX:
-                raise EncodeError(self.model, self.name, by, "the server counts in 64 bits")
+                raise self._error(by, "the server counts in 64 bits")
             low, high = max(int(self.low - by), _INT_MIN), min(int(self.high - by), _INT_MAX)
             return Increment(int(by), self._start(by), low, high)
         if not -_FLOAT_MAX <= by <= _FLOAT_MAX:
-            raise EncodeError(self.model, self.name, by, "increment adds finite numbers only")
+            raise self._error(by, "increment adds finite numbers only")
         return Increment(float(by), self._start(float(by)), self.low, self.high)
 
     def out_of_range(self, by: object, raw: bytes) -> EncodeError:
         """Say that a sum is not what the field may hold."""
-        held = f"{self.default!r}, the default," if raw == b"" else raw.decode()
+        held = f"{self.default!r}, the default," if raw == b"" else MASK if self.is_hidden else raw.decode()
         reason = f"added to {held} it would leave {self.low!r} to {self.high!r}; nothing was changed"
-        return EncodeError(self.model, self.name, by, reason)
+        return self._error(by, reason)
 
     def no_number(self, key: str, raw: bytes) -> DecodeError:
         """Say that there is nothing to add to."""
         if raw == b"":
             return DecodeError(key, self.name, None, "and the model has no number as its default to begin with")
-        return DecodeError(key, self.name, raw, f"increment needs a {self._numbers} there")
+        shown = cast(bytes, spoken(raw, self.is_hidden))
+        return DecodeError(key, self.name, shown, f"increment needs a {self._numbers} there")
+
+    def _error(self, by: object, reason: str) -> EncodeError:
+        return EncodeError(self.model, self.name, spoken(by, self.is_hidden), reason)
 
     @property
     def _numbers(self) -> str:
@@ -112,7 +119,8 @@ def counter_of(shape: Shape[Any], name: str, by: object) -> Counter:
     if name == shape.primary_key:
         raise InvalidPrimaryKeyError(model.__name__, by, f"cannot be added to {name!r}; insert a new record")
     if kind not in ("int", "float"):
-        raise EncodeError(model.__name__, name, by, "increment adds to fields of type int and float only")
+        reason = "increment adds to fields of type int and float only"
+        raise EncodeError(model.__name__, name, spoken(by, shape.conceals(name)), reason)
     info = model.__pydantic_fields__[name]
     if info.frozen or model.model_config.get("frozen"):
         raise EncodeError(model.__name__, name, by, "the field is frozen")
@@ -124,8 +132,9 @@ def counter_of(shape: Shape[Any], name: str, by: object) -> Counter:
         raise EncodeError(model.__name__, name, by, reason)
     low, high = _range(limits, kind == "int")
     default = info.get_default()
+    is_hidden = bool(model.model_config.get("hide_input_in_errors"))
     is_number = isinstance(default, (int, float)) and not isinstance(default, bool)
-    return Counter(model.__name__, name, kind == "int", low, high, default if is_number else None)
+    return Counter(model.__name__, name, kind == "int", low, high, default if is_number else None, is_hidden)
 
 
 def _within(annotation: object) -> Iterator[object]:

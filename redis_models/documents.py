@@ -18,13 +18,13 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, PydanticUserError, RootModel, Secret, SecretStr, TypeAdapter
 
+from .secrecy import MASK
 from .tagged import in_order
 
-__all__ = ["MASK", "adapter_of", "has_odd_offset", "mended", "opened", "text_of", "write"]
+__all__ = ["adapter_of", "has_odd_offset", "mended", "opened", "text_of", "write"]
 
 _TEXTS: Final = (IPv4Address, IPv4Network, IPv6Address, IPv6Network, UUID)
 _MINUTE: Final = timedelta(minutes=1)
-MASK: Final = "**********"  # what pydantic writes for a secret
 
 
 def adapter_of(annotation: object, config: ConfigDict) -> TypeAdapter[object]:

@@ -75,6 +75,7 @@ __all__ = [
 ]
 
 _SHOWN = 60  # characters of a stored value that an error quotes
+_MASK = "**********"  # in place of a secret
 
 
 class RedisModelsError(Exception):
@@ -365,12 +366,23 @@ class RecordError(MigrationError):
         field: The stored field that stands in the way, or "".
         raw: Its bytes, or None where it is absent.
         reason: Why, and what to do.
+        quoted: Parts of the reason that a stored value may stand in.
+        is_told: Whether a function of a migration said so, which may speak of any field.
     """
 
-    def __init__(self, field: str, raw: bytes | None, reason: str) -> None:
+    def __init__(
+        self, field: str, raw: bytes | None, reason: str, quoted: Sequence[str] = (), is_told: bool = False
+    ) -> None:
         MigrationError.__init__(self, reason)
-        self.args = (field, raw, reason)
-        self.field, self.raw = field, raw
+        self.args = (field, raw, reason, tuple(quoted), is_told)
+        self.field, self.raw, self.quoted, self.is_told = field, raw, tuple(quoted), is_told
+
+    def without_values(self) -> "RecordError":
+        """Give the same error with asterisks for every value: one of them is secret."""
+        reason = self.reason
+        for part in self.quoted:
+            reason = reason.replace(part, _MASK) if part else reason
+        return RecordError(self.field, None if self.raw is None else _MASK.encode(), reason)
 
     def __str__(self) -> str:
         held = "" if self.raw is None else f" holds {self.raw[:_SHOWN]!r}"

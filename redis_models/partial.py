@@ -17,10 +17,9 @@ from collections.abc import Callable, Mapping
 from typing import Annotated, Any, Final, Literal, Union, cast, get_args, get_origin
 
 import typing_extensions
-from pydantic import AnyUrl, BaseModel, ValidationError
+from pydantic import AnyUrl, BaseModel
 
 from .codec import FieldCodec, codec_for
-from .errors import DecodeError
 from .shape import Shape
 from .tagged import MARK
 
@@ -83,10 +82,11 @@ def deserialize(
             continue
         try:
             values[name] = _deserialized(codecs[name], raw, object_hook)
+            continue
         except ValueError as exc:
             stored = raw if isinstance(raw, bytes) else raw.encode("utf-8", "surrogatepass")
-            reason = exc.errors(include_url=False)[0]["msg"] if isinstance(exc, ValidationError) else str(exc)
-            raise DecodeError(shape.keys.start if key is None else key, name, stored, reason) from exc
+            error = shape.decode_error(shape.keys.start if key is None else key, name, {name: stored}, exc)
+        raise error
     return values
 
 

@@ -20,6 +20,7 @@ from .keys import KeySpace, complaint_about
 from .limits import UNREADABLE
 from .options import Options
 from .sameness import is_same
+from .secrecy import is_tagged_secret, reason_of, spoken
 from .shortcuts import reader_of, writer_of
 from .validation import reads_once
 
@@ -190,11 +191,14 @@ class Shape(Generic[M]):
             EncodeError: A value cannot be written as its field's type, or an extra field has a name that is taken.
         """
         values = instance.__dict__
+        stored: dict[str, bytes] | None
         try:
             stored = {name: encode(values[name]) for name, encode in self._writers}
         except (KeyError, ValueError, TypeError):
+            stored = None
+        if stored is None:  # behind the clause: what was raised in it may quote a secret
             for name in [one for one in self.names if one not in values]:
-                raise EncodeError(self.model.__name__, name, None, "this instance has no such value") from None
+                raise EncodeError(self.model.__name__, name, None, "this instance has no such value")
             stored = {field.name: self.encode_field(field, values[field.name]) for field in self.fields}
         return stored if self.extras is None else stored | self._encode_extras(self.extras, instance.model_extra or {})
 
@@ -207,7 +211,8 @@ class Shape(Generic[M]):
         try:
             return field.encode(value)
         except (ValueError, TypeError) as exc:
-            raise EncodeError(self.model.__name__, field.name, value, str(exc)) from exc
+            error = self.encode_error(field.name, value, exc)
+        raise error
 
     def decode(self, key: str, stored: Mapping[str, bytes]) -> M:
         """Make an instance of a record; fields that are not stored take their defaults.
@@ -219,9 +224,12 @@ class Shape(Generic[M]):
         Raises:
             DecodeError: A field does not read back, or the whole is not what the model accepts.
         """
+        values: dict[str, object] | None
         try:
             values = {name: read(stored[name]) for name, read in self._readers}
         except (*UNREADABLE, ValueError):  # a field is not stored, or its codec knows more than the shortcut
+            values = None
+        if values is None:  # behind the clause: what was raised in it may quote a secret
             values = self._decoded(key, stored)
         if self.extras is not None:
             values |= self._decode_extras(self.extras, stored)
@@ -234,10 +242,12 @@ class Shape(Generic[M]):
                 self._settle(instance, values, stored)
             return instance
         except ValidationError as exc:
-            place, reason = _first_complaint(exc)
-            raise DecodeError(key, place, stored.get(place), reason) from exc
+            error = self.decode_error(key, _first_place(exc), stored, exc)
         except UNREADABLE as exc:  # of a validator of the application, which had not thought of such values
-            raise DecodeError(key, "", None, f"{type(exc).__name__}: {exc}") from exc
+            is_secret = self.conceals("")
+            error = DecodeError(key, "", None, type(exc).__name__ + ("" if is_secret else f": {exc}"))
+            error.__cause__ = None if is_secret else exc
+        raise error
 
     def decode_field(self, key: str, field: StoredField, raw: bytes) -> object:
         """Read one value back.
@@ -248,8 +258,40 @@ class Shape(Generic[M]):
         try:
             return field.codec.decode(raw)
         except ValueError as exc:
-            reason = _first_complaint(exc)[1] if isinstance(exc, ValidationError) else str(exc)
-            raise DecodeError(key, field.name, raw, reason) from exc
+            error = self.decode_error(key, field.name, {field.name: raw}, exc)
+        raise error
+
+    def conceals(self, name: str, raw: bytes | None = None) -> bool:
+        """Whether the value of a field must not be shown, as its type holds a secret, or the model hides all.
+
+        Args:
+            name: The field; "" for the record as a whole, which is to be hidden where any of its fields is.
+            raw: Its bytes, if there are some: they may say so themselves.
+        """
+        if self.model.model_config.get("hide_input_in_errors"):
+            return True
+        if raw is not None and is_tagged_secret(raw):
+            return True
+        return any(_is_secret(field) for field in self.fields if name in (field.name, "")) or (
+            name not in (*self.names, "") and self.extras is not None and self.extras.holds_secret
+        )
+
+    def encode_error(self, name: str, value: object, exc: Exception) -> EncodeError:
+        """Make the error of a value that cannot be written; neither it nor its cause has a secret."""
+        is_secret = self.conceals(name)
+        error = EncodeError(self.model.__name__, name, spoken(value, is_secret), reason_of(exc, is_secret=is_secret))
+        error.__cause__ = None if is_secret else exc
+        return error
+
+    def decode_error(self, key: str, name: str, stored: Mapping[str, bytes], exc: Exception) -> DecodeError:
+        """Make the error of a record that does not read back; neither it nor its cause has a secret."""
+        raw = stored.get(name)
+        is_secret = self.conceals(name, raw)
+        reason = reason_of(exc, is_secret=is_secret)
+        error = DecodeError(key, name, cast("bytes | None", spoken(raw, is_secret)), reason)
+        # What a validator was given is quoted in its error, all of it.
+        error.__cause__ = None if is_secret or self.conceals("") else exc
+        return error
 
     def _settle(self, instance: M, values: Mapping[str, object], stored: Mapping[str, bytes]) -> None:
         """Take back what a validator made of a stored value if it would go on making another of it at every load.
@@ -447,7 +489,10 @@ def _no_primary_key(declared: str | None, fields: Sequence[str]) -> str:
     return f"primary key {declared!r} is no field of the model; it has {', '.join(fields)}"
 
 
-def _first_complaint(exc: ValidationError) -> tuple[str, str]:
-    first = exc.errors(include_url=False, include_context=False, include_input=False)[0]
-    place = str(first["loc"][0]) if first["loc"] else ""
-    return place, first["msg"]
+def _first_place(exc: ValidationError) -> str:
+    place = exc.errors(include_url=False, include_context=False, include_input=False)[0]["loc"]
+    return str(place[0]) if place else ""
+
+
+def _is_secret(field: StoredField) -> bool:
+    return field.codec.holds_secret or (field.source is not None and field.source.holds_secret)

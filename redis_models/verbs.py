@@ -14,6 +14,7 @@ from .batches import Batches
 from .errors import DataError, EncodeError, InvalidPrimaryKeyError, UnboundModelError
 from .lifespan import FOREVER, KEEP, LifeArgument, LifeSpan, life_argument, life_of_new
 from .remembered import remembered
+from .secrecy import spoken
 from .shape import Shape
 from .store import Store, Upgrader
 from .writing import Only
@@ -128,11 +129,12 @@ class Verbs(Generic[M]):
         some = [cast(M, given)] if is_one else list(cast("Iterable[M]", given))
         for one in some:
             if not isinstance(one, self.shape.model):
-                raise EncodeError(name, "insert", one, f"it is no {name}; give one, or a list of them")
+                given = spoken(one, self.shape.conceals(""))
+                raise EncodeError(name, "insert", given, f"it is no {name}; give one, or a list of them")
             if type(one) is not self.shape.model and set(type(one).__pydantic_fields__) - set(self.shape.names):
                 kind = type(one).__name__
                 reason = f"it is a {kind}, of whose fields this table has not all; use {kind}.insert"
-                raise EncodeError(name, "insert", one, reason)
+                raise EncodeError(name, "insert", spoken(one, self.shape.conceals("")), reason)
         life = self._life(life_span)
         return (yield from inserting.insert(self.shape, self.upgrader, some, life, _checked(name, only)))
 
@@ -237,7 +239,7 @@ class Verbs(Generic[M]):
                 "a validator of the model needs the other fields; get the record, assign and save(if_unchanged=True)"
             )
             for name, value in changes.items():
-                raise EncodeError(self.shape.model.__name__, name, value, reason)
+                raise EncodeError(self.shape.model.__name__, name, spoken(value, self.shape.conceals(name)), reason)
         blank = self.shape.model.model_construct()
         validator = cast(Any, self.shape.model).__pydantic_validator__
         valid: dict[str, object] = {}
@@ -247,13 +249,17 @@ class Verbs(Generic[M]):
                 self.shape.field(name)
             if name == self.shape.primary_key:
                 raise InvalidPrimaryKeyError(self.shape.model.__name__, value, "cannot be patched; insert a new record")
+            error: EncodeError | None = None
             try:
                 validator.validate_assignment(blank, name, value)
             except ValidationError as exc:
-                raise EncodeError(self.shape.model.__name__, name, value, exc.errors()[0]["msg"]) from exc
+                error = self.shape.encode_error(name, value, exc)
             except AttributeError as exc:
                 reason = f"a validator of the model needs the other fields ({exc}); get the record, assign and save it"
-                raise EncodeError(self.shape.model.__name__, name, value, reason) from exc
+                error = EncodeError(self.shape.model.__name__, name, spoken(value, self.shape.conceals(name)), reason)
+                error.__cause__ = exc
+            if error is not None:
+                raise error
             valid[name] = (blank.__pydantic_extra__ or {})[name] if is_extra else blank.__dict__[name]
         return valid
 

@@ -11,13 +11,15 @@ import click
 from redis_models.apps import App
 from redis_models.client import SyncClient, run
 from redis_models.errors import MigrationError, WrongKeyTypeError
+from redis_models.migrations.aside import field_of
 from redis_models.migrations.bookkeeping import Shelf
 from redis_models.migrations.explaining import Line
 from redis_models.migrations.lease import hold_lease
 from redis_models.migrations.mending import Mending, mending_of, write_mending
 from redis_models.migrations.planning import as_squashed
 from redis_models.migrations.quarantine import Quarantine, Quarantined
-from redis_models.migrations.retrying import drop_record, is_record, record_of, retry_records
+from redis_models.migrations.retrying import drop_record, record_of, retry_records, secrets_of
+from redis_models.secrecy import MASK
 
 from ..amounts import Amount
 from ..apps import chosen_apps
@@ -65,12 +67,15 @@ def show_command(context: CliContext, key: str) -> None:
     context.out(f"{app.label}: {entry.key}: {entry.reason}")
     context.out(f"  {entry.model}, on its way to version {entry.target}; last tried {entry.at}")
     record: dict[str, bytes] | None = None
-    if not is_record(context.chains[app.label], entry.key):
+    secrets = secrets_of(context.chains[app.label], entry.key)
+    if secrets is None:
         context.out("  No model owns this key; 'quarantine drop' forgets it, and leaves what lies there alone.")
         _json(context, "show", [{"app": app.label, **asdict(entry), "fields": None}])
         return
     with suppress(WrongKeyTypeError):
         record = run(context.client, record_of(entry.key))
+    if record is not None:
+        record = {name: MASK.encode() if field_of(name) in secrets else raw for name, raw in record.items()}
     if record is None:
         context.out("  It is no hash.")
     elif not record:

@@ -63,10 +63,8 @@ class Transform(Operation):
             except RecordError:
                 raise
             except Exception as exc:  # the function is the user's: whatever it raises is a fact about this record
-                raise RecordError(
-                    "",
-                    None,
-                    f"{self.describe()} raised {type(exc).__name__}: {complaint(exc)}; correct it, or mend the record",
-                ) from exc
+                said = complaint(exc)
+                reason = f"{self.describe()} raised {type(exc).__name__}: {said}; correct it, or mend the record"
+                raise RecordError("", None, reason, (said,), is_told=True) from exc
 
         return run

@@ -143,6 +143,6 @@ def _put(documents: Document, name: str, keys: Sequence[str], path: str, value: 
         parent[keys[-1]] = value
     elif parent is None and value is not None and value is not ABSENT:
         where = path.rpartition(".")[0]
-        raise RecordError(
-            path, None, f"{where} is None, so there is no place for {value!r:.60}; give the record one with Transform()"
-        )
+        shown = f"{value!r:.60}"
+        reason = f"{where} is None, so there is no place for {shown}; give the record one with Transform()"
+        raise RecordError(path, None, reason, (shown,))

@@ -247,9 +247,9 @@ def _spread(draft: Draft, one: FieldSchema, parts: Sequence[FieldSchema], split:
     found = called(split, one.name, what, value)
     names = {part.name for part in parts}
     if not isinstance(found, Mapping) or set(cast("Mapping[object, object]", found)) != names:
-        raise RecordError(
-            one.name, None, f"{what}: its function gave {found!r:.60}, not a mapping of {', '.join(sorted(names))}"
-        )
+        shown, keys = f"{found!r:.60}", ", ".join(sorted(names))
+        reason = f"{what}: its function gave {shown}, not a mapping of {keys}"
+        raise RecordError(one.name, None, reason, (shown,), is_told=True)
     values = cast("Mapping[str, object]", found)
     _replace(draft, [one], {part: values[part.name] for part in parts})
 

@@ -40,9 +40,9 @@ def decoded(field: FieldSchema, raw: bytes) -> object:
     try:
         return field.codec.decode(raw)
     except ValueError as exc:
-        raise RecordError(
-            field.name, raw, f"does not read back as {field.type}: {complaint(exc)}; mend the record"
-        ) from exc
+        said = complaint(exc)
+        reason = f"does not read back as {field.type}: {said}; mend the record"
+        raise RecordError(field.name, raw, reason, (said,)) from exc
 
 
 def read(draft: Draft, field: FieldSchema, absent: object) -> object:
@@ -56,7 +56,8 @@ def validated(codec: FieldCodec, name: str, type: str, value: object) -> object:
     try:
         return codec.validate(value)
     except (*UNREADABLE, ValueError) as exc:
-        raise RecordError(name, None, f"{value!r:.60} is no {type}: {complaint(exc)}") from exc
+        shown, said = f"{value!r:.60}", complaint(exc)
+        raise RecordError(name, None, f"{shown} is no {type}: {said}", (said, shown), is_told=True) from exc
 
 
 def stored(codec: FieldCodec, name: str, type: str, value: object) -> bytes:
@@ -64,7 +65,8 @@ def stored(codec: FieldCodec, name: str, type: str, value: object) -> bytes:
     try:
         return codec.encode(codec.validate(value))
     except (*UNREADABLE, ValueError) as exc:
-        raise RecordError(name, None, f"{value!r:.60} is no {type}: {complaint(exc)}") from exc
+        shown, said = f"{value!r:.60}", complaint(exc)
+        raise RecordError(name, None, f"{shown} is no {type}: {said}", (said, shown), is_told=True) from exc
 
 
 def literal(type: str, value: Literal, what: str) -> object:
@@ -72,6 +74,8 @@ def literal(type: str, value: Literal, what: str) -> object:
     try:
         return codec_of(type).validate_jsonable(value)
     except (ValueError, TypeError) as exc:
+        if codec_of(type).holds_secret:
+            raise SchemaError(f"{what} is no {type}") from None
         raise SchemaError(f"{what} {value!r} is no {type}: {complaint(exc)}") from exc
 
 
@@ -94,8 +98,9 @@ def called(function: Function, name: str, what: str, *arguments: object) -> obje
     except RecordError:
         raise
     except Exception as exc:  # the function is the user's: whatever it raises is a fact about this record
-        reason = f"{what}: its function raised {type(exc).__name__}: {complaint(exc)}; correct it, or mend the record"
-        raise RecordError(name, None, reason) from exc
+        said = complaint(exc)
+        reason = f"{what}: its function raised {type(exc).__name__}: {said}; correct it, or mend the record"
+        raise RecordError(name, None, reason, (said,), is_told=True) from exc
 
 
 def converted(
@@ -126,8 +131,10 @@ def converted(
         cure = f"correct the function of {option}="
         if function is None:
             cure = f"give {option}= a function that makes {new.type} of it"
-        reason = f"cannot become {new.type} ({complaint(exc)}); {cure}, or mend the record"
-        raise RecordError(field.name, raw, reason if raw is not None else f"{value!r:.60} {reason}") from exc
+        said, shown = complaint(exc), f"{value!r:.60}"
+        reason = f"cannot become {new.type} ({said}); {cure}, or mend the record"
+        reason = reason if raw is not None else f"{shown} {reason}"
+        raise RecordError(field.name, raw, reason, (said, shown), is_told=function is not None) from exc
 
 
 def narrowed(
@@ -144,10 +151,10 @@ def narrowed(
     """
     if function is not None:
         return converted(new, value, old, function, raw, option="back")
-    held = "" if raw is not None else f"{value!r:.60} "
-    raise RecordError(
-        new.name,
-        raw,
+    shown = f"{value!r:.60}"
+    held = "" if raw is not None else f"{shown} "
+    reason = (
         f"{held}cannot become {old.type}, which the older version needs; give back= a function that makes {old.type} of"
-        " it, or mend the record",
+        " it, or mend the record"
     )
+    raise RecordError(new.name, raw, reason, (shown,))

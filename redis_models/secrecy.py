@@ -1,0 +1,87 @@
+"""Secrets: which types hold one, and what may be said of a value that must not be shown. Pure.
+
+A type holds a secret where pydantic's ``SecretStr``, ``SecretBytes`` or ``Secret`` is part of it, at any depth, or a
+model, dataclass or TypedDict that says ``hide_input_in_errors``. Asked only where something went wrong.
+"""
+
+from collections.abc import Iterator, Mapping
+from typing import Any, Final, cast, get_args
+
+from pydantic import Secret, SecretBytes, SecretStr, ValidationError
+from pydantic_core import core_schema
+
+__all__ = ["MASK", "holds_secret", "is_tagged_secret", "reason_of", "spoken"]
+
+MASK: Final = "**********"  # what pydantic writes for a secret
+_SECRETS: Final = (Secret, SecretBytes, SecretStr)
+# Messages of these quote what was given, or are the application's own, which may.
+_QUOTING: Final = frozenset(
+    {"assertion_error", "get_attribute_error", "iteration_error", "mapping_type", "union_tag_invalid", "value_error"}
+)
+_TAGGED: Final = b'"Secret'  # in tagged JSON, whatever the type of the field
+
+
+def holds_secret(schema: object) -> bool:
+    """Whether values of a type may be secret, or hold something that is.
+
+    Args:
+        schema: Pydantic's core schema of the type.
+    """
+    return any(_is_secret(one) for one in _nodes(schema))
+
+
+def is_tagged_secret(raw: bytes) -> bool:
+    """Whether stored bytes say themselves that a secret is in them, as those of a field of type ``Any`` may."""
+    return raw.startswith(b"~") and _TAGGED in raw
+
+
+def spoken(value: object, is_secret: bool) -> object:
+    """Give a value for an error: itself, or asterisks."""
+    if not is_secret or value is None:
+        return value
+    return MASK.encode() if isinstance(value, bytes) else MASK
+
+
+def reason_of(exc: Exception, *, is_secret: bool) -> str:
+    """Give the one line of an error that matters, without the value where that is secret."""
+    if isinstance(exc, ValidationError):
+        first = exc.errors(include_url=False, include_context=False, include_input=False)[0]
+        is_said = is_secret and (first["type"] in _QUOTING or _is_own(first["type"]))
+        return f"its type refuses it ({first['type']})" if is_said else first["msg"]
+    if is_secret:
+        return f"its type refuses it ({type(exc).__name__})"
+    return str(exc) or type(exc).__name__
+
+
+def _is_own(kind: str) -> bool:
+    """Whether a type of error is the application's, made by ``PydanticCustomError``."""
+    return kind not in get_args(core_schema.ErrorType)
+
+
+def _is_secret(node: Mapping[str, Any]) -> bool:
+    cls, function = node.get("cls"), node.get("function")
+    if isinstance(function, Mapping):
+        function = cast("Mapping[str, object]", function).get("function")
+    if any(isinstance(one, type) and issubclass(one, _SECRETS) for one in (cls, function)):
+        return True
+    # Of a Secret[T] its class is not there, but functions of pydantic's that serialize and make it are.
+    is_pydantics = getattr(function, "__module__", "") == Secret.__module__
+    if is_pydantics and "secret" in getattr(function, "__qualname__", "").lower():
+        return True
+    config = node.get("config")
+    return isinstance(config, Mapping) and bool(cast("Mapping[str, object]", config).get("hide_input_in_errors"))
+
+
+def _nodes(schema: object) -> Iterator[Mapping[str, Any]]:
+    """Give every dict in a core schema once; a type that holds itself is a name in it."""
+    left, seen = [schema], set[int]()
+    while left:
+        one = left.pop()
+        if id(one) in seen:
+            continue
+        seen.add(id(one))
+        if isinstance(one, dict):
+            yield cast("dict[str, Any]", one)
+            left += cast("dict[str, object]", one).values()
+        elif isinstance(one, (list, tuple)):
+            left += cast("list[object]", one)

@@ -1,0 +1,215 @@
+"""Secrets in migrations: no command prints the value of a field that holds or held one, and no quarantine keeps it."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+_WORD, _OTHER = "xyzzy-4711", "plugh-0815"
+_MODEL = """
+from pydantic import BaseModel, SecretStr
+from redis_models import Field, Model
+
+class Card(BaseModel):
+    pin: SecretStr
+
+class Customer(Model):
+    id: str = Field(primary_key=True)
+    {field}
+
+    class Meta:
+        version = {version}
+"""
+_FIRST = """
+class Migration(migrations.Migration):
+    id = "aaaa0001"
+    previous = None
+    versions = {{"Customer": 1}}
+    operations = [
+        migrations.CreateModel(
+            "Customer", fields={{"id": "str", {name!r}: {type!r}}}, primary_key="id", table="customer"
+        ),
+    ]
+"""
+_SECOND = """
+{functions}
+
+class Migration(migrations.Migration):
+    id = "bbbb0002"
+    previous = "aaaa0001"
+    versions = {{"Customer": 2}}
+    operations = [{operations}]
+"""
+
+
+class Shop:
+    """A project with records that hold a secret, and everything that its commands said."""
+
+    def __init__(self, project: Any) -> None:
+        self.project = project
+        self.said = ""
+
+    def say(self, *arguments: str) -> int:
+        """Run a command; give its exit code."""
+        told = self.project.run(*arguments)
+        self.said += told.out + told.err
+        return int(told.code)
+
+    def begin(self, field: str, name: str, type: str, **records: str) -> None:
+        """Migrate to version 1, and store records."""
+        self.project.write("shop/models.py", _MODEL.format(field=field, version=1))
+        self.project.migration("0001_first", _FIRST.format(name=name, type=type))
+        assert self.say("migrate", "--yes") == 0, self.said
+        with self.project.server.client() as client:
+            for key, raw in records.items():
+                client.hset(f"customer:{key}", mapping={"id": key, name: raw, "_v": "1"})
+                client.zadd("customer:__index", {f"customer:{key}": 0})
+
+    def change(self, field: str, operations: str, functions: str = "") -> None:
+        """Write version 2 of the code."""
+        self.project.write("shop/models.py", _MODEL.format(field=field, version=2))
+        self.project.migration("0002_second", _SECOND.format(operations=operations, functions=functions))
+
+    def say_everything(self, *keys: str) -> None:
+        """Run every command that speaks of records."""
+        for key in keys:
+            self.say("explain", "2", "--key", f"customer:{key}")
+            self.say("--json", "explain", "2", "--key", f"customer:{key}")
+        self.say("migrate", "--plan")
+        self.say("migrate", "--dry-run")
+        self.say("--json", "migrate", "--dry-run", "--sample", "5")
+        self.say("--traceback", "migrate", "--yes", "--allow-destructive")
+        self.say("migrate", "--yes", "--allow-destructive", "--on-error", "quarantine")
+        for key in keys:
+            self.say("quarantine", "show", f"customer:{key}")
+            self.say("--json", "quarantine", "show", f"customer:{key}")
+        self.say("quarantine", "list")
+        self.say("--json", "quarantine", "list")
+        self.say("quarantine", "retry")
+        self.say("verify")
+        self.say("--json", "verify")
+        self.say("history")
+        self.say("--traceback", "migrate", "zero", "--yes", "--allow-destructive", "--on-error", "quarantine")
+        self.say("explain", "2", "--backwards", "--key", f"customer:{keys[0]}")
+
+    def leaks(self) -> list[str]:
+        """Which words stand in what was said, or in the bookkeeping."""
+        with self.project.server.client() as client:
+            kept = [client.dump(key) for key in client.keys("redis_models:*")]
+            kept += [client.hgetall(key) for key in client.keys("redis_models:*quarantine*")]
+        return [word for word in (_WORD, _OTHER) if word in self.said + repr(kept)]
+
+
+@pytest.fixture
+def shop(project: Any) -> Shop:
+    return Shop(project)
+
+
+_CHANGES = [
+    ("it: SecretStr", "SecretStr", f'"{_WORD}"', "it: int", "int"),
+    ("it: list[SecretStr]", "list[SecretStr]", f'["{_WORD}"]', "it: list[int]", "list[int]"),
+    ("it: SecretStr | None", "SecretStr | None", f'"{_WORD}"', "it: float | None", "float | None"),
+    ("it: Card", "Object(pin=SecretStr)", f'{{"pin": "{_WORD}"}}', "it: int", "int"),
+    ("it: dict[str, SecretStr]", "dict[str, SecretStr]", f'{{"a": "{_WORD}"}}', "it: dict[str, int]", "dict[str, int]"),
+    ("it: str", "str", _WORD, "it: dict[str, SecretStr]", "dict[str, SecretStr]"),
+    ("it: SecretStr", "SecretStr", f"'{_WORD}'", "it: str", "str"),  # no JSON, so that it does not even read back
+]
+
+
+_TELLING = """
+def change(value):
+    word = getattr(value, "get_secret_value", lambda: value)()
+    raise ValueError(f"what is {value!r} {word}?")
+"""
+
+
+@pytest.mark.parametrize(("before", "old", "raw", "after", "new"), _CHANGES)
+@pytest.mark.parametrize("is_told", [False, True])
+def test_no_command_shows_a_secret_that_cannot_be_converted(
+    shop: Shop, before: str, old: str, raw: str, after: str, new: str, is_told: bool
+) -> None:
+    shop.begin(before, "it", old, good=raw, other=raw.replace(_WORD, _OTHER))
+    function = _TELLING if is_told else ""
+    extra = ", convert=change" if is_told else ""
+    shop.change(after, f'migrations.AlterField("Customer", "it", old={old!r}, new={new!r}{extra})', function)
+
+    shop.say_everything("good", "other")
+
+    assert "**********" in shop.said
+    assert shop.leaks() == []
+
+
+_FUNCTIONS: dict[str, tuple[str, str]] = {
+    "transform": (
+        'migrations.Transform("Customer", change)',
+        "def change(old, new):\n    raise ValueError(f'what is {old.it.get_secret_value()}?')\n",
+    ),
+    "assigned": (
+        'migrations.AddField("Customer", "n", "int", fill=0), migrations.Transform("Customer", change)',
+        "def change(old, new):\n    new.n = old.it.get_secret_value()\n",
+    ),
+    "filled": (
+        'migrations.AddField("Customer", "n", "int", fill=change)',
+        "def change(old):\n    return old.it.get_secret_value()\n",
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", _FUNCTIONS)
+def test_what_a_function_says_of_a_secret_is_cut_whatever_field_it_speaks_of(shop: Shop, kind: str) -> None:
+    operations, function = _FUNCTIONS[kind]
+    shop.begin("it: SecretStr", "it", "SecretStr", good=f'"{_WORD}"')
+    shop.change("it: SecretStr; n: int = 0" if kind != "transform" else "it: SecretStr", operations, function)
+
+    shop.say_everything("good")
+
+    assert "**********" in shop.said
+    assert shop.leaks() == []
+
+
+_WHOLE: dict[str, tuple[str, str]] = {
+    "renamed and retyped": (
+        "word: str",
+        'migrations.RenameField("Customer", "it", "word"),'
+        ' migrations.AlterField("Customer", "word", old="SecretStr", new="str")',
+    ),
+    "removed": ("", 'migrations.RemoveField("Customer", "it")'),
+    "kept": ("it: SecretStr; n: int = 0", 'migrations.AddField("Customer", "n", "int", fill=0)'),
+}
+
+
+@pytest.mark.parametrize("kind", _WHOLE)
+def test_a_secret_that_goes_through_is_stars_before_and_afterwards(shop: Shop, kind: str) -> None:
+    field, operations = _WHOLE[kind]
+    shop.begin("it: SecretStr", "it", "SecretStr", good=f'"{_WORD}"')
+    shop.change(field or "pass", operations)
+
+    shop.say_everything("good")
+
+    assert "**********" in shop.said
+    assert shop.leaks() == []
+
+
+def test_a_record_that_old_code_reads_through_a_migration_tells_no_secret(
+    shop: Shop, store: Any, new_project: Callable[..., Any]
+) -> None:
+    shop.begin("it: SecretStr", "it", "SecretStr", good=f'"{_WORD}"')
+    shop.change("it: int", 'migrations.AlterField("Customer", "it", old="SecretStr", new="int")')
+    shop.project.write(
+        "read.py",
+        "import redis_models\nredis_models.setup()\nfrom shop.models import Customer\nCustomer.sync.get('good')\n",
+    )
+
+    told = shop.project.run_apart("read.py")
+
+    assert "cannot be brought up to version 2" in told.err
+    assert _WORD not in told.out + told.err
+
+
+def test_a_value_that_is_no_secret_is_still_told(shop: Shop) -> None:
+    shop.begin("it: str", "it", "str", good=_WORD)
+    shop.change("it: int", 'migrations.AlterField("Customer", "it", old="str", new="int")')
+
+    shop.say("migrate", "--yes", "--allow-destructive")
+
+    assert f"holds b'{_WORD}'" in shop.said
