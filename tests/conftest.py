@@ -28,7 +28,7 @@ _TESTS = Path(__file__).parent
 RUNTIME = (
     "adopting", "client", "contract", "engines", "ext", "faults", "guard", "model", "types", "verbs",
     "test_conversions_in_server.py", "test_lease.py", "test_life_spans.py", "test_pydantic1.py",
-    "test_rewriting.py", "test_store.py", "test_upgrade.py",
+    "test_rewriting.py", "test_rights_of_scripts.py", "test_store.py", "test_upgrade.py",
 )  # fmt: skip
 
 _START_S = 20.0

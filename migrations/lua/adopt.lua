@@ -11,30 +11,31 @@
 --         4 new in the index; or -1 gone, -2 changed meanwhile, -3 another record has the key that it is to have
 if redis.call('HGET', KEYS[1], 'epoch') ~= ARGV[1] then return 'FENCED' end
 local index, left, primary_key = KEYS[2], KEYS[3], ARGV[2]
-if type(redis.pcall('ZCARD', index)) == 'table' then return 'INDEX' end
+local size = redis.pcall('ZCARD', index)
+if type(size) == 'table' then return is_of_another_type(size) and 'INDEX' or size end
 
 local function adopt(source, target, deed, held)
   if redis.call('EXISTS', source) == 0 then
-    demand_once('ZREM', index, source)
+    demand_once('ZREM', index)
     redis.call('SREM', left, source)
     redis.call('ZREM', index, source)
     return -1
   end
   if deed == 'drop' or redis.call('TYPE', source).ok ~= 'hash' then return -2 end
   if deed == 'index' then
-    demand_once('ZADD', index, source)
-    demand_once('SREM', left, source)
+    demand_once('ZADD', index)
+    demand_once('SREM', left)
     local new = redis.call('ZADD', index, 0, source)
     redis.call('SREM', left, source)
     return 4 * new
   end
   if (redis.call('HGET', source, primary_key) or '') ~= held then return -2 end
   if source ~= target and redis.call('EXISTS', target) == 1 then return -3 end
-  demand_once('ZADD', index, target)
-  demand_once('SREM', left, source)
+  demand_once('ZADD', index)
+  demand_once('SREM', left)
   if source ~= target then
     demand_once('RENAME', source, target)
-    demand_once('ZREM', index, source)
+    demand_once('ZREM', index)
   end
   -- It grows before it shrinks, so that full memory refuses the record whole. Neither command touches a life span.
   local code = redis.call('HSETNX', source, '_v', '1')

@@ -4,7 +4,7 @@
 -- returns 'FENCED' or 'OK'
 if redis.call('HGET', KEYS[1], 'epoch') ~= ARGV[1] then return 'FENCED' end
 if ARGV[2] == '1' then
-  if #ARGV > 2 then demand('ZADD', KEYS[2], '0', ARGV[3]) end
+  if #ARGV > 2 then demand('ZADD', KEYS[2]) end
   redis.call('UNLINK', KEYS[2])
 end
 for i = 3, #ARGV do redis.call('ZADD', KEYS[2], 0, ARGV[i]) end

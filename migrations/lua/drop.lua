@@ -14,8 +14,8 @@ for at = 2, #ARGV, 2 do seen[ARGV[at]] = ARGV[at + 1] end
 for at = 1, #held, 2 do
   if seen[held[at]] ~= held[at + 1] then return 'CHANGED' end
 end
-demand('ZREM', KEYS[4], KEYS[3])
-demand('HDEL', KEYS[2], KEYS[3])
+demand('ZREM', KEYS[4])
+demand('HDEL', KEYS[2])
 redis.call('DEL', KEYS[3])
 redis.pcall('ZREM', KEYS[4], KEYS[3])
 redis.call('HDEL', KEYS[2], KEYS[3])

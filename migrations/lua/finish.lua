@@ -10,9 +10,9 @@ local newest = redis.call('LINDEX', KEYS[5], -1)
 local first = 5 + 2 * tonumber(ARGV[4])
 local last = first + 2 * tonumber(ARGV[first])
 local events = {unpack(ARGV, last + 2, last + 1 + tonumber(ARGV[last + 1]))}
-demand('SET', KEYS[3], '')
-if last > first then demand('HSET', KEYS[2], '', '') end
-if #ARGV > last + 1 + #events then demand('HDEL', KEYS[2], '') end
+demand('SET', KEYS[3])
+if last > first then demand('HSET', KEYS[2]) end
+if #ARGV > last + 1 + #events then demand('HDEL', KEYS[2]) end
 demand('DEL', KEYS[4])
 -- The same call, sent again because its answer was lost, ends with the event that is there.
 local is_again = #events > 0 and newest == events[#events]

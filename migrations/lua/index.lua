@@ -21,7 +21,7 @@ end
 -- What takes memory is asked for first: see permissions.lua.
 for _, name in ipairs({'ZADD', 'ZREM'}) do
   for i in pairs(repairs) do
-    if repairs[i] == name then demand_once(name, KEYS[1], KEYS[i + 1]) end
+    if repairs[i] == name then demand_once(name, KEYS[1]) end
   end
 end
 for i, name in pairs(repairs) do

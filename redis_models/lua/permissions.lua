@@ -3,11 +3,22 @@
 -- A command that is the first write of a script needs no question: where it is refused, nothing was written.
 local is_allowed = redis.acl_check_cmd
 
--- End the script, before it writes anything, if the caller may not call a command with these keys.
+-- End the script, before it writes anything, if the caller may not call a command with a key; ``target`` is the second key
+-- of RENAME. From Redis 8.10 on, a question must have as many arguments as the command.
 local demand
 if is_allowed then
-  function demand(name, ...)
-    if not is_allowed(name, ...) then
+  function demand(name, key, target)
+    local may
+    if name == 'HSET' or name == 'HINCRBY' or name == 'ZADD' then
+      may = is_allowed(name, key, '0', '0')
+    elseif name == 'PERSIST' or name == 'DEL' or name == 'UNLINK' then
+      may = is_allowed(name, key)
+    elseif name == 'HPEXPIREAT' then
+      may = is_allowed(name, key, '0', 'FIELDS', '1', '0')
+    else
+      may = is_allowed(name, key, target or '0')
+    end
+    if not may then
       error("NOPERM this user has no permissions to run the '" .. string.lower(name) .. "' command", 0)
     end
   end

@@ -1,0 +1,368 @@
+"""Each command taken away in turn from who calls a script of migrations: it changes a record whole, or not at all."""
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+import redis
+
+import redis_models.migrations
+from redis_models.batches import Script, refused
+from redis_models.client import SyncClient, run
+from redis_models.errors import RecordError, ServerRefusedError
+from redis_models.migrations import (
+    adopting,
+    bookkeeping,
+    lease,
+    moving,
+    purging,
+    quarantine,
+    retrying,
+    verifying,
+)
+from redis_models.migrations.outcomes import Fence
+from redis_models.migrations.program import compile_program
+from redis_models.migrations.replacing import rewrite_here
+from redis_models.migrations.rewriting import rewrite_in_server
+from redis_models.migrations.route import Route, Stage
+from redis_models.migrations.steps import Convert, Drop, Expire, Move, Put, Step
+
+_SCRIPTS: Final = Path(redis_models.migrations.__file__).parent / "lua"
+_CALLED: Final = re.compile(
+    r"(?:call|pcall|demand|demand_once)\(\s*'([A-Z]+)'|'(Z[A-Z]+|HPEXPIREAT|PEXPIREAT|PERSIST)'"
+)
+_LEASE: Final = "redis_models:{default}:lease"
+_MOMENT: Final = re.compile(rb"_b\d+\.\d+\.$")  # keeps when a record ended, which no second run has again
+
+
+def commands(client: Any) -> list[str]:
+    """Give all commands of this server that scripts of migrations call."""
+    texts = [path.read_text() for path in _SCRIPTS.glob("*.lua") if path.stem != "rights"]
+    found = {name for text in texts for pair in _CALLED.findall(text) for name in pair if name}
+    return sorted(found & {name.upper() for name in client.command()})
+
+
+class World:
+    """Who fills and looks; and bob, who calls scripts and lacks rights."""
+
+    def __init__(self, client: redis.Redis, bob: redis.Redis, has_field_lives: bool) -> None:
+        self.client: Any = client
+        self.bob: Any = bob
+        self.has_field_lives = has_field_lives
+
+    def allow(self, *rights: str) -> None:
+        self.client.execute_command("ACL", "SETUSER", "bob", "reset", "on", ">pw", "~*", "+@all", *rights)
+
+    def put(self, key: str, fields: Mapping[str, str | int], *ending: str) -> None:
+        self.client.hset(key, mapping=dict(fields))
+        self.client.pexpire(key, 5_000_000)
+        if ending and self.has_field_lives:
+            self.client.execute_command("HPEXPIRE", key, 4_000_000, "FIELDS", len(ending), *ending)
+
+    def state(self) -> dict[bytes, object]:
+        """Give all bytes; of what ends, roughly in how many minutes, so that two runs can be compared."""
+        return {key: self._held(key, self.client.type(key)) for key in self.client.keys("*")}
+
+    def _held(self, key: bytes, kind: bytes) -> object:
+        left = [self.client.pttl(key)]
+        held: object
+        if kind == b"zset":
+            held = self.client.zrange(key, 0, -1, withscores=True)
+        elif kind == b"set":
+            held = self.client.smembers(key)
+        elif kind == b"list":
+            held = self.client.lrange(key, 0, -1)
+        elif kind == b"string":
+            held = self.client.get(key)
+        elif key == _LEASE.encode():
+            held = self.client.hget(key, "holder")
+        else:
+            fields = self.client.hgetall(key)
+            held = {name: b"" if _MOMENT.match(name) else raw for name, raw in fields.items()}
+            if self.has_field_lives:
+                left += self.client.execute_command("HPTTL", key, "FIELDS", len(fields), *sorted(fields))
+        return held, [-1 if ms < 0 else round(ms / 60_000) for ms in left]
+
+    def call(self, script: Script, keys: list[str], arguments: list[Any]) -> object:
+        """Let bob call a script; raise what the library raises."""
+        try:
+            return self.bob.eval(script.source, len(keys), *keys, *arguments)
+        except redis.ResponseError as exc:
+            raise refused(exc) from exc
+
+    def try_without(self, fill: Callable[["World"], None], act: Callable[["World"], object]) -> list[str]:
+        """Do something without each command in turn; give those without which it was refused."""
+
+        def begin(*rights: str) -> dict[bytes, object]:
+            self.client.flushall()
+            self.client.hset(_LEASE, mapping={"epoch": 7, "holder": "bob"})
+            fill(self)
+            self.allow(*rights)
+            return self.state()
+
+        before = begin()
+        act(self)
+        after, missed = self.state(), list[str]()
+        assert after != before
+        for command in commands(self.client):
+            begin(f"-{command.lower()}")
+            try:
+                act(self)
+            except ServerRefusedError as exc:
+                missed.append(command)
+                assert self.state() == before, f"without {command}, a part was done"
+                assert "nothing of it was executed; grant it" in str(exc)
+            else:
+                assert self.state() == after, f"without {command}, not all of it was done, and nobody was told"
+        return missed
+
+
+@pytest.fixture
+def world(server: Any, client: Any) -> Iterator[World]:
+    has_field_lives = "hpttl" in client.command()
+    client.execute_command("ACL", "SETUSER", "bob", "reset", "on", ">pw", "~*", "+@all")
+    with server.client(username="bob", password="pw") as bob:
+        yield World(client, bob, has_field_lives)
+    client.execute_command("ACL", "DELUSER", "bob")
+
+
+def _route(*steps: Step) -> Route:
+    return Route("M", (Stage(1, 2, steps),), 1)
+
+
+def _shout(raw: bytes) -> bytes:
+    if not raw.islower():
+        raise RecordError("", raw, "is loud")
+    return raw.upper()
+
+
+_CONVERT: Final = Convert("name", _shout, bytes.lower, bytes.__eq__, inputs=[b"ann", b"bob"])
+_STEPS: Final[dict[str, tuple[Step, ...]]] = {
+    "rename": (Move("name", "full_name"),),
+    "rename onto a stray": (Move("name", "stray"),),
+    "swap": (Move("name", "spare"), Move("size", "name"), Move("spare", "size")),
+    "fill": (Put("currency", b"EUR"),),
+    "fill over a stray": (Put("stray", b"EUR"),),
+    "drop": (Drop("name"),),
+    "drop with a way back": (Drop("nothing", b"none"),),
+    "convert": (_CONVERT,),
+    "convert and rename": (_CONVERT, Move("name", "full_name")),
+    "life span": (Expire("all", 600_000),),
+    "life span, jitter": (Expire("jitter", 600_000),),
+    "life span, shorten": (Expire("shorten", 600_000),),
+    "for ever": (Expire("all", 0),),
+    "rename and for ever": (Move("name", "full_name"), Expire("all", 0)),
+    "rename and life span": (Drop("size"), Move("name", "full_name"), Expire("all", 600_000)),
+}
+_RECORDS: Final = ("usual", "unstamped", "fields end", "stray")
+
+
+def _fill_records(kind: str, stamp: int = 1) -> Callable[[World], None]:
+    def fill(world: World) -> None:
+        for number in range(3):
+            fields: dict[str, str | int] = {"id": number, "name": "ann", "size": 5, "_v": stamp}
+            if kind == "unstamped":
+                del fields["_v"]
+            if kind == "stray":
+                fields |= {"stray": "old", "full_name": "older"}
+            ending = ("name", "size") if kind == "fields end" else ("stray",) if kind == "stray" else ()
+            world.put(f"m:{number}", fields, *ending)
+
+    return fill
+
+
+def _rewrite(route: Route, target: int, *, is_in_server: bool) -> Callable[[World], object]:
+    def act(world: World) -> None:
+        fence, keys = Fence(_LEASE, 7, world.has_field_lives), [b"m:0", b"m:1", b"m:2"]
+        driver = SyncClient(world.bob, "test")
+        if is_in_server:
+            outcome = run(driver, rewrite_in_server(fence, compile_program(route, target), target, keys, 100))
+        else:
+            outcome = run(driver, rewrite_here(fence, route, target, keys, 100))
+        if outcome.refusal is not None:
+            raise outcome.refusal
+
+    return act
+
+
+@pytest.mark.parametrize("is_in_server", [True, False], ids=["in the server", "by Python"])
+@pytest.mark.parametrize("kind", _RECORDS)
+@pytest.mark.parametrize("what", _STEPS)
+def test_a_record_is_rewritten_whole_or_not_at_all(world: World, what: str, kind: str, is_in_server: bool) -> None:
+    act = _rewrite(_route(*_STEPS[what]), 2, is_in_server=is_in_server)
+
+    missed = world.try_without(_fill_records(kind), act)
+
+    assert "HSET" in missed
+
+
+@pytest.mark.parametrize("kind", _RECORDS)
+@pytest.mark.parametrize("what", _STEPS)
+def test_a_record_is_taken_back_whole_or_not_at_all(world: World, what: str, kind: str) -> None:
+    route = _route(*_STEPS[what])
+
+    def fill(world: World) -> None:
+        _fill_records(kind)(world)
+        world.allow()
+        _rewrite(route, 2, is_in_server=False)(world)
+
+    missed = world.try_without(fill, _rewrite(route, 1, is_in_server=False))
+
+    assert missed
+
+
+_INDEX, _NEW_INDEX = "m:__index", "n:__index"
+
+
+def _fill_index(world: World) -> None:
+    _fill_records("usual")(world)
+    world.client.zadd(_INDEX, {f"m:{number}": 0 for number in range(3)})
+
+
+def _fill_index_to_mend(world: World) -> None:
+    _fill_records("usual")(world)
+    world.client.zadd(_INDEX, {"m:gone": 0, "m:1": 5})
+
+
+def _fill_old_table(world: World) -> None:
+    _fill_records("unstamped")(world)
+    world.client.sadd("left", "m:0", "m:1", "m:gone")
+    world.client.zadd(_INDEX, {"m:gone": 0, "m:0": 0})
+
+
+def _fill_set(world: World) -> None:
+    world.client.sadd(_INDEX, "m:0")
+    world.client.pexpire(_INDEX, 5_000_000)
+    world.client.zadd("filling", {"m:0": 0})
+
+
+def _fill_books(world: World) -> None:
+    world.client.hset("ledger", mapping={"a": "1", "b": "2"})
+    world.client.hset("journal", mapping={"witness": "w", "target": "2"})
+    world.client.set("snapshot", "before")
+    world.client.rpush("history", "first")
+    world.client.hset("quarantine", mapping={"m:0": "why", "m:1": "why"})
+
+
+def _fill_quarantine(world: World) -> None:
+    _fill_index(world)
+    _fill_books(world)
+
+
+def _fill_kept(world: World) -> None:
+    for number in range(3):
+        world.put(f"m:{number}", {"id": number, "_v": 2, "_b2.0.name": "ann", "_b2-1.x": ""})
+
+
+def _script(module: object, name: str) -> Script:
+    found: Script = getattr(module, name)
+    return found
+
+
+_BOOKS: Final = [_LEASE, "ledger", "snapshot", "journal", "history"]
+_SEEN: Final = ["id", 0, "name", "ann", "size", 5, "_v", 1]
+_OTHERS: Final[dict[str, tuple[Callable[[World], None], Callable[[World], object]]]] = {
+    "move": (
+        _fill_index,
+        lambda world: world.call(
+            _script(moving, "_MOVE"),
+            [_LEASE, _INDEX, _NEW_INDEX, "m:0", "n:0", "m:1", "n:1"],
+            [7, "", 1, 1, ""],
+        ),
+    ),
+    "forget what is gone": (
+        _fill_index_to_mend,
+        lambda world: world.call(
+            _script(moving, "_MOVE"), [_LEASE, _INDEX, _NEW_INDEX, "m:gone", "n:gone"], [7, "", 1, 1, ""]
+        ),
+    ),
+    "mend an index": (
+        _fill_index_to_mend,
+        lambda world: world.call(_script(verifying, "_INDEX"), [_INDEX, "m:0", "m:gone", "m:1"], ["1"]),
+    ),
+    "adopt": (
+        _fill_old_table,
+        lambda world: world.call(
+            _script(adopting, "_ADOPT"), [_LEASE, _INDEX, "left", "m:0", "m:new"], [7, "id", "take", "0"]
+        ),
+    ),
+    "adopt one that keeps its key": (
+        _fill_old_table,
+        lambda world: world.call(
+            _script(adopting, "_ADOPT"), [_LEASE, _INDEX, "left", "m:1", "m:1"], [7, "id", "take", "1"]
+        ),
+    ),
+    "adopt a member": (
+        _fill_old_table,
+        lambda world: world.call(
+            _script(adopting, "_ADOPT"), [_LEASE, _INDEX, "left", "m:1", "m:1"], [7, "id", "index", "1"]
+        ),
+    ),
+    "adopt what is gone": (
+        _fill_old_table,
+        lambda world: world.call(
+            _script(adopting, "_ADOPT"), [_LEASE, _INDEX, "left", "m:gone", "m:gone"], [7, "id", "drop", ""]
+        ),
+    ),
+    "fill anew": (
+        _fill_set,
+        lambda world: world.call(_script(adopting, "_FILL"), [_LEASE, "filling"], [7, "1", "m:1", "m:2"]),
+    ),
+    "swap": (
+        _fill_set,
+        lambda world: world.call(_script(adopting, "_SWAP"), [_LEASE, _INDEX, "filling", "left"], [7]),
+    ),
+    "finish": (
+        _fill_books,
+        lambda world: world.call(
+            _script(bookkeeping, "_FINISH"), _BOOKS, [7, "after", 2, 1, "witness", "w", 1, "c", "3", 1, "event", "a"]
+        ),
+    ),
+    "checkpoint": (
+        _fill_books,
+        lambda world: world.call(_script(bookkeeping, "_CHECKPOINT"), [_LEASE, "journal"], [7, "target", "3"]),
+    ),
+    "note and forget": (
+        _fill_books,
+        lambda world: world.call(
+            _script(quarantine, "_SCRIPT"), [_LEASE, "quarantine"], [7, 2, "m:2", "why", "m:3", "why", "m:0", "m:1"]
+        ),
+    ),
+    "drop": (
+        _fill_quarantine,
+        lambda world: world.call(_script(retrying, "_DROP"), [_LEASE, "quarantine", "m:0", _INDEX], [7, *_SEEN]),
+    ),
+    "purge": (
+        _fill_kept,
+        lambda world: world.call(_script(purging, "_SCRIPT"), [_LEASE, "m:0", "m:1", "m:2"], [7, 2]),
+    ),
+    "give the lease back": (
+        _fill_books,
+        lambda world: world.call(_script(lease, "_SCRIPT"), [_LEASE], ["release", 7]),
+    ),
+}
+
+
+@pytest.mark.parametrize("what", _OTHERS)
+def test_every_other_script_is_whole_or_nothing(world: World, what: str) -> None:
+    fill, act = _OTHERS[what]
+
+    assert world.try_without(fill, act)
+
+
+def test_a_script_that_was_refused_goes_on_when_the_right_is_there(world: World) -> None:
+    act = _rewrite(_route(Move("name", "full_name")), 2, is_in_server=True)
+    _fill_records("fields end")(world)
+    world.client.hset(_LEASE, "epoch", 7)
+    world.allow("-hdel")
+    with pytest.raises(ServerRefusedError, match=r"denies HDEL, .*'ACL SETUSER NAME \+hdel'"):
+        act(world)
+
+    world.allow()
+    act(world)
+
+    assert world.client.hgetall("m:0") == {b"id": b"0", b"full_name": b"ann", b"size": b"5", b"_v": b"2"}
+    if world.has_field_lives:
+        assert world.client.execute_command("HPTTL", "m:0", "FIELDS", 1, "full_name")[0] > 3_000_000
