@@ -183,21 +183,21 @@ class Route:
                 else:
                     stage.backward(draft)
         except RecordError as exc:
-            if not self.conceals(exc.field.partition(".")[0], is_told=exc.is_told):
+            is_secret = self.conceals(exc.field.partition(".")[0])
+            if not is_secret and not (exc.is_told and self.secrets):
                 raise
-            error = exc.without_values()
+            error = exc.without_values(keeps_raw=not is_secret)
         else:
             return draft
         raise error  # behind the clause, so that what it was made of is not its context
 
-    def conceals(self, name: str, *, is_told: bool = False) -> bool:
+    def conceals(self, name: str) -> bool:
         """Whether the value of a stored field must not be shown, because its type holds or held a secret.
 
         Args:
             name: The field, or one that keeps such a field aside; "" for the record as a whole.
-            is_told: Whether it is a function that speaks, of whatever field.
         """
-        if is_told or not name:
+        if not name:
             return bool(self.secrets)
         return field_of(name) in self.secrets
 

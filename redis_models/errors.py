@@ -367,7 +367,7 @@ class RecordError(MigrationError):
         raw: Its bytes, or None where it is absent.
         reason: Why, and what to do.
         quoted: Parts of the reason that a stored value may stand in.
-        is_told: Whether a function of a migration said so, which may speak of any field.
+        is_told: Whether a function of a migration said so that was given the record, and may speak of any field.
     """
 
     def __init__(
@@ -377,12 +377,12 @@ class RecordError(MigrationError):
         self.args = (field, raw, reason, tuple(quoted), is_told)
         self.field, self.raw, self.quoted, self.is_told = field, raw, tuple(quoted), is_told
 
-    def without_values(self) -> "RecordError":
-        """Give the same error with asterisks for every value: one of them is secret."""
+    def without_values(self, *, keeps_raw: bool = False) -> "RecordError":
+        """Give the same error with asterisks in place of values, the field's own but for ``keeps_raw``."""
         reason = self.reason
         for part in self.quoted:
             reason = reason.replace(part, _MASK) if part else reason
-        return RecordError(self.field, None if self.raw is None else _MASK.encode(), reason)
+        return RecordError(self.field, self.raw if keeps_raw or self.raw is None else _MASK.encode(), reason)
 
     def __str__(self) -> str:
         held = "" if self.raw is None else f" holds {self.raw[:_SHOWN]!r}"

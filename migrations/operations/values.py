@@ -134,7 +134,7 @@ def converted(
         said, shown = complaint(exc), f"{value!r:.60}"
         reason = f"cannot become {new.type} ({said}); {cure}, or mend the record"
         reason = reason if raw is not None else f"{shown} {reason}"
-        raise RecordError(field.name, raw, reason, (said, shown), is_told=function is not None) from exc
+        raise RecordError(field.name, raw, reason, (said, shown)) from exc
 
 
 def narrowed(
