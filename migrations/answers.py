@@ -9,10 +9,9 @@ from dataclasses import dataclass
 from typing import Final, TypeVar, cast
 from zoneinfo import ZoneInfo
 
-from redis_models.codec import codec_for
 from redis_models.errors import SchemaError
 
-from .historical import resolve
+from .historical import codec_of
 from .schema import Literal
 from .views import complaint
 
@@ -91,7 +90,7 @@ class FillAnswer:
         Raises:
             SchemaError: It is none.
         """
-        codec = codec_for(resolve(type))
+        codec = codec_of(type)
         try:
             codec.encode(codec.validate_jsonable(self.value))
         except (ValueError, TypeError) as exc:

@@ -7,10 +7,8 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import Final
 
-from redis_models.codec import codec_for
-
 from .converters import FillNone
-from .historical import resolve
+from .historical import codec_of
 from .schema import Literal
 from .typetree import Atom, Choice, EnumTree, LiteralTree, Tree, parse
 
@@ -30,7 +28,7 @@ def stored_bytes(type: str) -> Sequence[bytes] | None:
     values = _values(parse(type))
     if values is None or len(values) > _MOST:
         return None
-    codec = codec_for(resolve(type))
+    codec = codec_of(type)
     found = dict.fromkeys(NONES if codec.is_optional else ())
     try:
         found.update(dict.fromkeys(codec.encode(codec.validate_jsonable(value)) for value in values))
@@ -47,7 +45,7 @@ def changes_none_only(old: str, new: str, convert: object, back: object) -> bool
     if back is not None or not (convert is None or isinstance(convert, FillNone)):
         return False
     is_optional_of = new == f"{old} | None" or old == f"{new} | None"
-    return is_optional_of and codec_for(resolve(old)).kind == codec_for(resolve(new)).kind
+    return is_optional_of and codec_of(old).kind == codec_of(new).kind
 
 
 def may_be_none(raw: bytes) -> bool:

@@ -4,9 +4,7 @@ from collections.abc import Iterator, Sequence
 from itertools import cycle, islice
 from typing import Final, cast
 
-from redis_models.codec import codec_for
-
-from .historical import resolve
+from .historical import codec_of
 from .schema import Literal, ModelSchema
 from .typetree import Atom, Choice, Container, Object, Tree, parse, stored_values
 
@@ -45,7 +43,7 @@ _PLENTY: Final = 3
 
 def examples_of(type: str) -> list[bytes]:
     """Give some stored values of a type, at least one where it has any that can be made up; else none."""
-    codec, found = codec_for(resolve(type)), dict[bytes, None]()
+    codec, found = codec_of(type), dict[bytes, None]()
     for value in _values(parse(type)):
         try:
             found[codec.encode(codec.validate_jsonable(value))] = None

@@ -11,13 +11,13 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Final
 
-from redis_models.codec import FieldCodec, codec_for
+from redis_models.codec import FieldCodec
 from redis_models.errors import SchemaError
 from redis_models.keys import KeySpace
 from redis_models.limits import refuse_endless
 from redis_models.shortcuts import reader_of
 
-from .historical import resolve
+from .historical import codec_of
 
 __all__ = ["CODEC", "REQUIRED", "FieldSchema", "Literal", "ModelSchema", "Snapshot"]
 
@@ -68,7 +68,7 @@ class FieldSchema:
     @cached_property
     def codec(self) -> FieldCodec:
         """How its values are stored."""
-        return codec_for(resolve(self.type))
+        return codec_of(self.type)
 
     @cached_property
     def read(self) -> Callable[[bytes], object]:

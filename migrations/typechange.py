@@ -13,9 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from typing import Final
 
-from redis_models.codec import codec_for
-
-from .historical import resolve
+from .historical import codec_of
 from .schema import Literal
 from .typetree import NONE, Atom, Choice, Container, EnumTree, LiteralTree, Object, Tree, parse, stored_values
 
@@ -69,7 +67,7 @@ def _is_one_kind(old: Container, new: Container) -> bool:
 
 def _is_stored_alike(old: str, new: str) -> bool:
     """Whether both are plain text, or both JSON; a plain text that may be None writes the word None otherwise."""
-    before, after = codec_for(resolve(old)), codec_for(resolve(new))
+    before, after = codec_of(old), codec_of(new)
     return before.kind == after.kind and (before.kind != "str" or before.is_optional == after.is_optional)
 
 

@@ -4,9 +4,10 @@
 have a label twice, and text that lost a part may begin with the second.
 """
 
-import ast
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+
+from .typeparser import CallNode, ConstantNode, Node, parse_text, parts_of
 
 __all__ = ["numbered", "renumbered"]
 
@@ -17,21 +18,17 @@ class _Label:
 
     name: str
     number: int | None = None
-    places: list[ast.expr] = field(default_factory=list[ast.expr])
+    places: list[Node] = field(default_factory=list[Node])
 
 
 def numbered(text: str) -> str:
     """Give ``text`` with its labels counted from ``T1``; each ``Ref`` goes on meaning what it meant."""
-    raw, starts = text.encode(), [0]
-    for line in raw.splitlines(keepends=True):
-        starts.append(starts[-1] + len(line))
-    places = [(place, one.number) for one in _labels_of(text) if one.number is not None for place in one.places]
-    # From the end, so that the places before stay where they are.
-    for place, number in sorted(places, key=lambda pair: (pair[0].lineno, pair[0].col_offset), reverse=True):
-        start = starts[place.lineno - 1] + place.col_offset
-        end = starts[(place.end_lineno or place.lineno) - 1] + (place.end_col_offset or 0)
-        raw = raw[:start] + f"'T{number}'".encode() + raw[end:]
-    return raw.decode()
+    places = [(place.start, place.end, one.number) for one in _labels_of(text) if one.number for place in one.places]
+    parts, done = list[str](), 0
+    for start, end, number in sorted(places):
+        parts += [text[done:start], f"'T{number}'"]
+        done = end
+    return "".join([*parts, text[done:]])
 
 
 def renumbered(text: str, before: str) -> str:
@@ -48,7 +45,7 @@ def _labels_of(text: str) -> list[_Label]:
         return []
     found: list[_Label] = []
     count = 0
-    for one, is_reference in _mentions(ast.parse(text, mode="eval").body, {}):
+    for one, is_reference in _mentions(parse_text(text), {}):
         if not is_reference:
             found.append(one)
         elif one.number is None:
@@ -56,18 +53,23 @@ def _labels_of(text: str) -> list[_Label]:
     return found
 
 
-def _mentions(node: ast.AST, known: Mapping[str, _Label]) -> Iterator[tuple[_Label, bool]]:
+def _mentions(node: Node, known: Mapping[str, _Label]) -> Iterator[tuple[_Label, bool]]:
     """Give what is labelled, and each reference to it, in the order of the text."""
+    if not node.has_reference:
+        return
     match node:
-        case ast.Call(func=ast.Name(id="Ref"), args=[ast.Constant(value=str(name)) as place]) if name in known:
+        case CallNode(name="Ref", items=(ConstantNode(value=str(name)) as place,)) if name in known:
             known[name].places.append(place)
             yield known[name], True
-            return
-        case ast.Call(func=ast.Name(id="Object" | "Alias"), args=[ast.Constant(value=str(name)) as place, *_]):
+        case CallNode(name="Object" | "Alias", items=(ConstantNode(value=str(name)) as place, *_)):
             label = _Label(name, places=[place])
-            known = {**known, name: label}  # of two with the same label, a reference means the nearest around it
             yield label, False
+            # Of two with the same label, a reference means the nearest around it.
+            yield from _mentions_in(node, {**known, name: label})
         case _:
-            pass
-    for child in ast.iter_child_nodes(node):
-        yield from _mentions(child, known)
+            yield from _mentions_in(node, known)
+
+
+def _mentions_in(node: Node, known: Mapping[str, _Label]) -> Iterator[tuple[_Label, bool]]:
+    for one in parts_of(node):
+        yield from _mentions(one, known)

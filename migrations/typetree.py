@@ -3,10 +3,9 @@
 ``parse`` and ``str`` are inverses. What has no parts that a change could be about is an ``Atom``, and keeps its text.
 """
 
-import ast
 import functools
 import typing
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -14,6 +13,7 @@ from .historical import resolve
 from .schema import Literal
 from .typeconstants import keywords, literal_texts, quoted
 from .typenames import CONTAINERS
+from .typeparser import CallNode, ConstantNode, Node, SubscriptNode, UnionNode, is_ellipsis, parse_text
 
 __all__ = [
     "NONE",
@@ -176,7 +176,7 @@ def parse(text: str) -> Tree:
 
 
 def _read(text: str) -> Tree:
-    return _Reader(text).tree(ast.parse(text, mode="eval").body)
+    return _Reader(text).tree(parse_text(text))
 
 
 def parse_key(name: str, text: str) -> Key:
@@ -192,46 +192,33 @@ class _Reader:
     def __init__(self, text: str) -> None:
         self._text = text
 
-    def tree(self, node: ast.expr) -> Tree:
+    def tree(self, node: Node) -> Tree:
         match node:
-            case ast.BinOp(left=left, right=right):
-                return choice_of([self.tree(left), self.tree(right)])
-            case ast.Subscript(value=ast.Name(id="Literal"), slice=inner):
-                return LiteralTree(tuple(self._constant(one) for one in _elements(inner)))
-            case ast.Subscript(value=ast.Name(id=kind), slice=inner) if kind == "tuple" or kind in CONTAINERS:
-                elements = _elements(inner)
-                is_variadic = isinstance(elements[-1], ast.Constant) if elements else False
-                is_variadic = is_variadic and typing.cast(ast.Constant, elements[-1]).value is ...
-                return Container(kind, tuple(map(self.tree, elements[: len(elements) - is_variadic])), is_variadic)
-            case ast.Call(func=ast.Name(id="Enum")):
-                return EnumTree(tuple((name, self._constant(one)) for name, one in self._keywords(node)))
-            case ast.Call(func=ast.Name(id="Object"), args=labels):
-                keys = tuple(self._key(name, one) for name, one in self._keywords(node))
-                return Object(keys, str(self._constant(labels[0])) if labels else None)
+            case UnionNode(members=members):
+                return choice_of([self.tree(one) for one in members])
+            case SubscriptNode(name="Literal", items=items):
+                return LiteralTree(tuple(map(_constant, items)))
+            case SubscriptNode(name=kind, items=items) if kind == "tuple" or kind in CONTAINERS:
+                is_variadic = bool(items) and is_ellipsis(items[-1])
+                return Container(kind, tuple(map(self.tree, items[: len(items) - is_variadic])), is_variadic)
+            case CallNode(name="Enum", keywords=members):
+                return EnumTree(tuple((name, _constant(one)) for name, one in members))
+            case CallNode(name="Object", items=labels, keywords=pairs):
+                keys = tuple(self._key(name, one) for name, one in pairs)
+                return Object(keys, str(_constant(labels[0])) if labels else None)
             case _:
-                return Atom(ast.get_source_segment(self._text, node) or ast.unparse(node))
+                return Atom(self._text[node.start : node.end])
 
-    def _key(self, name: str, node: ast.expr) -> Key:
+    def _key(self, name: str, node: Node) -> Key:
         match node:
-            case ast.Subscript(value=ast.Name(id="NotRequired"), slice=inner):
+            case SubscriptNode(name="NotRequired", items=(inner,)):
                 return Key(name, self.tree(inner), is_required=False)
             case _:
                 return Key(name, self.tree(node))
 
-    def _keywords(self, node: ast.Call) -> Iterator[tuple[str, ast.expr]]:
-        for one in node.keywords:
-            if one.arg is not None:
-                yield one.arg, one.value
-            elif isinstance(one.value, ast.Dict):
-                for key, value in zip(one.value.keys, one.value.values, strict=True):
-                    yield str(self._constant(key or one.value)), value
 
-    def _constant(self, node: ast.expr) -> Literal:
-        return typing.cast(Literal, ast.literal_eval(node))
-
-
-def _elements(node: ast.expr) -> list[ast.expr]:
-    return node.elts if isinstance(node, ast.Tuple) else [node]
+def _constant(node: Node) -> Literal:
+    return typing.cast(Literal, typing.cast(ConstantNode, node).value)
 
 
 def stored_values(tree: Tree) -> tuple[Literal, ...] | None:

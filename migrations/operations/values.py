@@ -2,14 +2,14 @@
 
 from collections.abc import Callable
 
-from redis_models.codec import FieldCodec, codec_for
+from redis_models.codec import FieldCodec
 from redis_models.errors import RecordError, SchemaError
 from redis_models.limits import UNREADABLE, refuse_endless
 
 from ..conversion import convert_value
 from ..converters import Converter
 from ..draft import Draft
-from ..historical import resolve
+from ..historical import codec_of
 from ..schema import FieldSchema, Literal
 from ..views import complaint
 
@@ -28,11 +28,6 @@ __all__ = [
 ]
 
 Function = Callable[..., object]
-
-
-def codec_of(type: str) -> FieldCodec:
-    """Give the codec of a canonical text."""
-    return codec_for(resolve(type))
 
 
 def decoded(field: FieldSchema, raw: bytes) -> object:
