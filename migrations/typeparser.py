@@ -10,6 +10,7 @@ a node stands. What this one takes has a bounded depth and size, because snapsho
     constant  = text | number | "None" | "True" | "False" | "[" constants "]" | "{" constant ":" constant ... "}"
 """
 
+import math
 import re
 import unicodedata
 from collections.abc import Callable, Iterator
@@ -341,7 +342,8 @@ class _Parser:
                 return int(token)
             except ValueError:
                 self._fail(f"a number of {len(token)} digits", start)
-        return float(token)
+        number = float(token)
+        return number if math.isfinite(number) else self._fail("a number that is too great", start)
 
     def _unescaped(self, token: str, start: int) -> str:
         if "\\" not in token:

@@ -129,6 +129,7 @@ HOSTILE = {
     "half a surrogate pair": "Literal['\\ud800']",
     "a member twice": "Enum(A='x', A='y')",
     "a member of Python's own": "Enum(__class__=1)",
+    "a number without end": "Enum(A=-1e999)",
     "zero": "int\0",
 }
 
