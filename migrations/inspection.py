@@ -50,17 +50,23 @@ def snapshot_of(models: Iterable[type[Model]]) -> Snapshot:
 
 
 def _schema_of(model: type[Model]) -> ModelSchema:
-    shape, options = model.__shape__, model.__options__
+    shape, keys = model.__shape__, model.__shape__.keys
+    if keys.index_key is not None:
+        raise ModelDeclarationError(
+            model.__name__,
+            "overrides get_table_index_key, and migrations look for the index beside the records; take the override"
+            " away, or say managed = False in class Meta",
+        )
     return ModelSchema(
         name=model.__name__,
         version=shape.version,
         primary_key=shape.primary_key,
         # As the keys have them.
-        prefix=options.prefix.lower(),
-        separator=options.separator.lower(),
-        table=options.table,
+        prefix=keys.prefix.lower(),
+        separator=keys.separator.lower(),
+        table=keys.table,
         fields=tuple(_field_of(model, name, place) for name, place in sorted(zip(shape.names, count(), strict=False))),
-        ttl=options.ttl,
+        ttl=shape.ttl,
     )
 
 

@@ -50,7 +50,7 @@ def judge(shape: Shape[Any], key: str, raw: bytes | None, *, is_listed: bool) ->
         problem = f"has no field {name!r}, the primary key, and its key does not say it; add it, or delete the hash"
     else:
         try:
-            value = shape.decode_field(key, shape.field(shape.primary_key), raw)
+            value = shape.decode_one(key, shape.primary_key, raw)
             spelled = _spells(shape, key, _spellings(value))
             target = shape.key_of(value)
         except DecodeError as exc:

@@ -138,7 +138,7 @@ def judge(shape: Shape[Any], key: str, record: Mapping[str, bytes], life_ms: int
     if complaint is not None:
         yield complaint
     else:
-        for name in shape.names:
+        for name in () if shape.hooks else shape.names:  # what a hook does not store, it has its own way to
             if name not in record:
                 source = "the key says" if name == shape.primary_key else "its default"
                 yield Verdict(Kind.ABSENT, key, f"field {name!r} is absent, and reads as {source}")
@@ -156,7 +156,7 @@ def _fields(shape: Shape[Any], key: str, record: Mapping[str, bytes]) -> Iterato
 
 
 def _is_extra(shape: Shape[Any], name: str) -> bool:
-    return shape.takes_extras and not name.startswith(RESERVED)
+    return shape.reads_whole and not name.startswith(RESERVED)
 
 
 def _complaint(shape: Shape[Any], key: str, record: Mapping[str, bytes]) -> Verdict | None:

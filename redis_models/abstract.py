@@ -10,6 +10,9 @@ from pydantic_core import CoreSchema
 from . import partial
 from .declaration import ModelMeta
 from .documents import text_of
+from .errors import ModelDeclarationError
+from .hooked import ModelHooks
+from .keys import INDEX, KeySpace, complaint_about
 from .pydantic1 import Fields, Pydantic1Model
 from .validation import let_validators_assign, make_repeatable
 
@@ -36,6 +39,14 @@ def _is_ours(method: Hook, ours: Hook) -> bool:
     return getattr(method, "__func__", method) is getattr(ours, "__func__", None)
 
 
+def _told(model: "type[_AbstractModel]", name: str) -> str:
+    """Ask a method that a model may override for a part of its keys."""
+    value: object = getattr(model, name)()
+    if not isinstance(value, str) or not (value or name == "_get_prefix"):
+        raise ModelDeclarationError(model.__name__, f"{name}() gave {value!r:.60}; it must return text")
+    return value
+
+
 class _AbstractModel(Pydantic1Model, metaclass=ModelMeta):
     """Base of ``Model``; the seed gave it this name, and its applications import it."""
 
@@ -57,20 +68,49 @@ class _AbstractModel(Pydantic1Model, metaclass=ModelMeta):
 
     @classmethod
     def get_table_index_key(cls) -> str:
-        """Redis key of the model's index, a sorted set of record keys."""
-        return cls.__shape__.keys.index
+        """Redis key of the model's index, a sorted set of record keys; a model may override it."""
+        return f"{cls._get_prefix()}{cls._get_tablename()}{cls._get_separator()}{INDEX}"
 
     @classmethod
     def _get_prefix(cls) -> str:
-        return cls.__shape__.keys.first
+        """What keys begin with, separator included; a model may override it and the two that follow."""
+        prefix = cls.__options__.prefix.lower()
+        return f"{prefix}{cls._get_separator()}" if prefix else ""
 
     @classmethod
     def _get_separator(cls) -> str:
-        return cls.__shape__.keys.separator.lower()
+        return cls.__options__.separator.lower()
 
     @classmethod
     def _get_tablename(cls) -> str:
-        return cls.__shape__.keys.table
+        return cls.__options__.table
+
+    @classmethod
+    def __hooks__(cls) -> ModelHooks:
+        """What a subclass overrides that decides how and where its records are stored."""
+        ours, names = _AbstractModel, ("get_table_index_key", "_get_prefix", "_get_separator", "_get_tablename")
+        has_keys = not all(_is_ours(getattr(cls, name), getattr(ours, name)) for name in names)
+        serialize, deserialize = cls.serialize_partially, cls.deserialize_partially
+        return ModelHooks(
+            None if _is_ours(serialize, ours.serialize_partially) else serialize,
+            None if _is_ours(deserialize, ours.deserialize_partially) else deserialize,
+            cls.__key_space__ if has_keys else None,
+        )
+
+    @classmethod
+    def __key_space__(cls) -> KeySpace:
+        """Where records live, as the overridden methods say it now."""
+        first, table = _told(cls, "_get_prefix"), _told(cls, "_get_tablename")
+        separator, index = _told(cls, "_get_separator"), _told(cls, "get_table_index_key")
+        prefix = first.removesuffix(separator)
+        if complaint := complaint_about(separator, table, prefix):
+            raise ModelDeclarationError(cls.__name__, complaint)
+        keys = KeySpace(prefix, separator, table)
+        if keys.first != first:  # it is no prefix as others are; keys begin with it all the same
+            keys = KeySpace("", separator, first + table)
+        if index.startswith(keys.start) and "%" in index[len(keys.start) :]:
+            raise ModelDeclarationError(cls.__name__, f"get_table_index_key() gave {index!r}; leave out the %")
+        return keys if keys.index == index else KeySpace(keys.prefix, separator, keys.table, index)
 
     @classmethod
     def json_default(cls, obj: Any) -> Any:

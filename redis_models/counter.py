@@ -115,6 +115,12 @@ def counter_of(shape: Shape[Any], name: str, by: object) -> Counter:
         InvalidPrimaryKeyError: It is the primary key.
         EncodeError: It holds no plain numbers, or has a validator that only Python can run.
     """
+    if shape.hooks:
+        reason = (
+            f"increment adds inside the server, where {shape.model.__name__}.{shape.hooks[0]} is not asked; get the"
+            " record, add, and save(if_unchanged=True)"
+        )
+        raise EncodeError(shape.model.__name__, name, by, reason)
     model, kind = shape.model, shape.field(name).codec.kind
     if name == shape.primary_key:
         raise InvalidPrimaryKeyError(model.__name__, by, f"cannot be added to {name!r}; insert a new record")

@@ -1,22 +1,28 @@
 """What happens when a model class is declared: options taken out, primary key found, verbs kept apart from fields."""
 
 import copy
+import functools
+import inspect
 import warnings
 from collections.abc import Generator
 from contextlib import contextmanager
+from types import FunctionType
 from typing import TYPE_CHECKING, Any, ClassVar, Final, cast, dataclass_transform, get_origin
 
 import pydantic
 from pydantic import BaseModel, PrivateAttr
 from pydantic.errors import PydanticUndefinedAnnotation
 
+from .blocking import being_saved
 from .errors import ModelDeclarationError
 from .fields import Field, storage_of
 from .gathering import UNSET
+from .hooked import ModelHooks, with_hooks
+from .keys import KeySpace
 from .options import ATTRIBUTES, Options, read_options, take_options
 from .pydantic1 import Pydantic1Model, config_of
 from .shape import Shape, compile_shape
-from .sync import SyncRecord
+from .sync import record_of
 from .validation import let_post_init_assign
 from .verbs import is_bound
 
@@ -31,6 +37,17 @@ __all__ = ["ModelMeta", "is_live"]
 
 # Data descriptors hide what the instance holds, and these two are words of the constructor.
 _TAKEN: Final = ("auto_save", "auto_sync")
+_VERBS: Final = (
+    "get", "get_many", "exists", "count", "iterate", "select", "page", "insert", "save", "increment", "patch", "delete",
+    "delete_all", "expire", "persist", "ttl", "_ids_to_primary_keys",
+)  # fmt: skip
+_LIBRARY: Final = tuple(f"{__package__}.{name}" for name in ("abstract", "model", "ext.FastAPI.model"))
+_MARKED: Final = "__marks_its_saves__"
+_MOST_PLACES: Final = 1000  # key spaces of one model that are remembered, as where each tenant has one
+_HOOKS: Final = frozenset(
+    {"serialize_partially", "deserialize_partially", "json_default", "json_object_hook", "get_table_index_key"}
+    | {"_get_prefix", "_get_separator", "_get_tablename"}
+)
 
 
 @dataclass_transform(kw_only_default=True, field_specifiers=(Field, pydantic.Field, PrivateAttr))
@@ -50,6 +67,7 @@ class ModelMeta(ModelMetaclass):
         _abstract: bool
         _managed: bool
         __assigned__: frozenset[str]
+        __overrides__: frozenset[str]  # verbs that it has of its own
         Config: type[Any]
 
     def __new__(mcs, name: str, bases: tuple[type, ...], namespace: dict[str, Any], **kwargs: Any) -> "ModelMeta":
@@ -62,14 +80,17 @@ class ModelMeta(ModelMetaclass):
         for attribute, value in own.items():
             type.__setattr__(cls, attribute, value)
         let_post_init_assign(cast("type[Model]", cls))
+        _heed_overrides(cls)
         if "_primary_key_field" not in own:
             _name_primary_key(cast("type[Model]", cls))
         return cls
 
     def __setattr__(cls, name: str, value: object) -> None:
         super().__setattr__(name, value)
-        if name in ATTRIBUTES:
+        if name in ATTRIBUTES or name in _HOOKS:
             _forget_shape(cls)
+        elif name in _VERBS:
+            _heed_overrides(cls)
 
     @property
     def __options__(cls) -> Options:
@@ -83,7 +104,10 @@ class ModelMeta(ModelMetaclass):
         if compiled is None:
             model = cast("type[Model]", cls)
             _complete(model)
-            compiled = compile_shape(model, read_options(cls))
+            hooks = model.__hooks__()
+            if hooks.keys is not None:  # which may answer otherwise the next time
+                return _shape_at(model, hooks)
+            compiled = with_hooks(compile_shape(model, read_options(cls)), hooks)
             type.__setattr__(cls, "_compiled", compiled)
         return cast("Shape[Any]", compiled)
 
@@ -97,7 +121,7 @@ class ModelMeta(ModelMetaclass):
             if auto != UNSET or cls._auto_sync:
                 object.__setattr__(instance, "__auto__", auto)
             if instance.auto_save and is_bound(cls):
-                SyncRecord(instance).save()
+                record_of(instance).save()
             return instance
 
 
@@ -110,8 +134,61 @@ def is_live(instance: "Model") -> bool:
     return getattr(instance, "__auto__", None) is not None or getattr(instance, "__record__", None) is not None
 
 
+def _shape_at(model: "type[Model]", hooks: ModelHooks) -> "Shape[Any]":
+    """Give the shape of a model whose methods say where its records live now: one for each such place."""
+    assert hooks.keys is not None
+    shapes: dict[KeySpace, Shape[Any]] | None = model.__dict__.get("_shapes")
+    if shapes is None:
+        shapes = {}
+        type.__setattr__(model, "_shapes", shapes)
+    keys = hooks.keys()
+    if keys not in shapes:
+        if len(shapes) >= _MOST_PLACES:
+            shapes.clear()
+        shapes[keys] = with_hooks(compile_shape(model, read_options(model)), hooks._replace(keys=lambda: keys))
+    return shapes[keys]
+
+
+def _heed_overrides(cls: "ModelMeta") -> None:
+    """Note which verbs are not the library's, in a model, in what it derives from or in a mixin."""
+    own: set[str] = set()
+    for name in _VERBS:
+        base = next((base for base in cls.__mro__ if name in vars(base)), None)
+        is_theirs = base is not None and base.__module__ not in _LIBRARY
+        if base is not None and is_theirs and isinstance(vars(base)[name], (FunctionType, classmethod, staticmethod)):
+            own.add(name)
+    type.__setattr__(cls, "__overrides__", frozenset(own))
+    if "save" in own:
+        _mark_saves(cls)
+    children: list[ModelMeta] = cast(Any, type).__subclasses__(cls)
+    for child in children:
+        _heed_overrides(child)
+
+
+def _mark_saves(cls: "ModelMeta") -> None:
+    """Let an overridden ``save`` assign to its instance: one that syncs would save itself for each assignment."""
+    save: Any = getattr(cls, "save")  # noqa: B009  # not declared by a metaclass
+    if hasattr(save, _MARKED) or not isinstance(save, FunctionType):
+        return
+
+    @functools.wraps(save)
+    def marked(self: object, *arguments: Any, **options: Any) -> object:
+        with being_saved(self):
+            return save(self, *arguments, **options)
+
+    @functools.wraps(save)
+    async def marked_async(self: object, *arguments: Any, **options: Any) -> object:
+        with being_saved(self):
+            return await save(self, *arguments, **options)
+
+    made = marked_async if inspect.iscoroutinefunction(save) else marked
+    setattr(made, _MARKED, True)
+    type.__setattr__(cls, "save", made)
+
+
 def _forget_shape(cls: "ModelMeta") -> None:
     type.__setattr__(cls, "_compiled", None)
+    type.__setattr__(cls, "_shapes", None)
     children: list[ModelMeta] = cast(Any, type).__subclasses__(cls)
     for child in children:
         _forget_shape(child)

@@ -5,7 +5,7 @@ The seed's was a class method whose ids could be left out: ``book.delete()`` emp
 
 from typing import TYPE_CHECKING, Generic, TypeVar, overload
 
-from .verbs import store_of, verbs_of
+from .verbs import own_ids_async, store_of, verbs_of
 
 if TYPE_CHECKING:
     from .model import Model
@@ -58,6 +58,7 @@ class DeleteRecords(Generic[M]):
             if ids is None:
                 verb = f"{self._model.__name__}.delete"
                 raise TypeError(f"{verb} needs primary keys: {verb}(ids); {verb}_all() deletes all")
+            ids = await own_ids_async(self._model, ids)
             return await store_of(self._model).run_async(verbs_of(self._model).delete(ids))
 
 

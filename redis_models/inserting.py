@@ -220,7 +220,7 @@ def _whole(
     raws: list[bytes] = []
     for fields in records:
         raws += fields.values()
-    if shape.takes_extras or len(shape.names) > MOST_NAMES:
+    if shape.reads_whole or len(shape.names) > MOST_NAMES:
         arguments.append("")
         for fields in records:
             arguments += [2 * len(fields), *flat(fields)]

@@ -29,11 +29,13 @@ class KeySpace:
         prefix: First part of every key, or "" for none. Lower-cased, as the seed does.
         separator: Stands between the parts; not empty. Lower-cased, as the seed does.
         table: Second part, used as it is.
+        index_key: Key of the index, where a model names it itself; None for the usual one.
     """
 
     prefix: str
     separator: str
     table: str
+    index_key: str | None = None
 
     @cached_property
     def first(self) -> str:
@@ -48,7 +50,7 @@ class KeySpace:
     @cached_property
     def index(self) -> str:
         """Key of the model's sorted-set index."""
-        return self.start + INDEX
+        return self.start + INDEX if self.index_key is None else self.index_key
 
     @cached_property
     def pattern(self) -> str:
@@ -128,6 +130,9 @@ class KeySpace:
         Two spaces may share one start, or one lies within the other where that one's separator does not set it apart:
         ``user_`` (separator ``_``) holds no ``user_profile_1``, but every ``user_profile:1``.
         """
+        for one, two in ((self, other), (other, self)):
+            if one.index_key is not None and (one.index == two.index or two.owns(one.index)):
+                return one.index
         outer, inner = sorted((self, other), key=lambda one: len(one.start))
         if not inner.start.startswith(outer.start):
             return None
@@ -155,10 +160,15 @@ class KeySpace:
             _BOOKKEEPING.startswith(self.start) and not _reaches_out(_BOOKKEEPING[len(self.start) :], self._lowered)
         )
 
+    @cached_property
+    def _taken(self) -> str:
+        """Text that no primary key may have in its key: the key of the index, behind the start."""
+        return self.index.removeprefix(self.start) if self.index.startswith(self.start) else INDEX
+
     def _escape(self, pk: str) -> str:
         separator = self._lowered
         if _ESCAPE not in pk and not _reaches_out(pk, separator):
-            return pk if pk != INDEX else _quote(pk[0]) + pk[1:]
+            return pk if pk != self._taken else _quote(pk[0]) + pk[1:]
         # One character of the separator is enough to break it up; it must not be one that the escapes themselves use.
         char = next(char for char in separator if char not in _OF_ESCAPES)
         return pk.replace(_ESCAPE, _quote(_ESCAPE)).replace(char, _quote(char))

@@ -2,9 +2,13 @@
 
 from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, ClassVar, Self, overload
+from contextvars import ContextVar
+from dataclasses import dataclass
+from inspect import isawaitable
+from typing import TYPE_CHECKING, Any, ClassVar, Self, cast, overload
 
 from .abstract import _AbstractModel
+from .blocking import being_saved, is_being_saved
 from .declaration import is_live
 from .deletion import DeleteAccess
 from .errors import DataError
@@ -19,12 +23,56 @@ from .gathering import (
 )
 from .lifespan import KEEP, LifeSpan
 from .remembered import remembered
-from .sync import SyncAccess, SyncRecord
+from .sync import SyncAccess, record_of
 from .validation import is_in_validator, put
-from .verbs import is_bound, store_of, verbs_of
+from .verbs import is_bound, own_ids_async, store_of, verbs_of
 from .writing import Only
 
 __all__ = ["AutoModel", "Model"]
+
+
+@dataclass(frozen=True)
+class _Pending:
+    """A save that goes by way of an overridden ``insert``, which is the seed's way.
+
+    Attributes:
+        instance: What is saved.
+        life_span, only, if_unchanged: As in ``Model.save``.
+    """
+
+    instance: "Model"
+    life_span: LifeSpan | None
+    only: Only
+    if_unchanged: bool
+
+    def is_of(self, data: object) -> bool:
+        """Whether what is inserted is what is to be saved."""
+        some = cast("list[object]", data) if isinstance(data, (list, tuple)) else [data]
+        return len(some) == 1 and some[0] is self.instance
+
+
+_pending: ContextVar[_Pending | None] = ContextVar("redis_models_pending", default=None)
+
+
+async def _save_by_insert(pending: _Pending) -> None:
+    """Have the model's own ``insert`` save an instance; the library's, which it calls, writes what a save does."""
+    token = _pending.set(pending)
+    try:
+        with being_saved(pending.instance):
+            told: object = cast(Any, type(pending.instance)).insert(pending.instance)
+            if isawaitable(told):
+                await told
+    finally:
+        _pending.reset(token)
+
+
+async def _insert_pending(pending: _Pending, life_span: LifeSpan | None, only: Only) -> list[int]:
+    """Write what changed of the instance, unless the override asks for something else."""
+    model = type(pending.instance)
+    life = pending.life_span if life_span is None else life_span
+    saving = verbs_of(model).save(pending.instance, life, only=only or pending.only, if_unchanged=pending.if_unchanged)
+    async with turn_of(pending.instance):
+        return await store_of(model).run_async(saving)
 
 
 class Model(_AbstractModel):
@@ -144,6 +192,8 @@ class Model(_AbstractModel):
         Cost: O(log n + page); one round trip for every 500 records.
         """
         verbs, store = verbs_of(cls), store_of(cls)
+        if cls.__overrides__:
+            ids = await own_ids_async(cls, ids)
         if columns is None:
             return await store.run_async(verbs.select(ids, skip, limit, bad_records))
         return await store.run_async(verbs.select_columns(columns, ids, skip, limit))
@@ -198,6 +248,8 @@ class Model(_AbstractModel):
         Keys: writes the records and the index.
         Cost: one script call for every 100 records, atomic for these; 10 calls a round trip, which is not waited for.
         """
+        if "insert" in cls.__overrides__ and (pending := _pending.get()) is not None and pending.is_of(data):
+            return await _insert_pending(pending, life_span_seconds, only)
         return await store_of(cls).run_async(verbs_of(cls).insert(data, life_span_seconds, only=only))
 
     async def save(
@@ -223,6 +275,9 @@ class Model(_AbstractModel):
         Keys: writes the record and, where it is missing there, the index.
         Cost: one round trip; none where nothing changed.
         """
+        if "insert" in type(self).__overrides__ and _pending.get() is None:
+            await _save_by_insert(_Pending(self, life_span_seconds, only, if_unchanged))
+            return
         verbs, store = verbs_of(type(self)), store_of(type(self))
         async with turn_of(self):  # two at once go by two connections, where the later may come first
             await store.run_async(verbs.save(self, life_span_seconds, only=only, if_unchanged=if_unchanged))
@@ -347,7 +402,8 @@ class Model(_AbstractModel):
             if is_stored and is_in_validator(self) and not _is_frozen(model, name):
                 put(self, name, value)
                 return
-            if not is_stored or not self.auto_sync or not is_bound(model) or not is_live(self):
+            syncs = is_stored and self.auto_sync and is_bound(model) and is_live(self)
+            if not syncs or (model.__overrides__ and is_being_saved(self)):
                 # A validator of the whole model sees the new value in its place, and pydantic leaves it there.
                 with restored_on_failure(self) if model.__pydantic_decorators__.model_validators else NOTHING:
                     super().__setattr__(name, value)
@@ -357,7 +413,7 @@ class Model(_AbstractModel):
                 before = state_of(self)
                 try:
                     super().__setattr__(name, value)
-                    SyncRecord(self)._write_assigned(name)
+                    record_of(self)._write_assigned(name)
                 except BaseException:
                     put_back(self, before)
                     raise

@@ -102,7 +102,20 @@ def _serialized(codec: FieldCodec, value: object, default: Callable[[Any], objec
     try:
         return codec.encode(value).decode()
     except (ValueError, TypeError):  # it was not validated
-        return json.dumps(value, default=default)
+        try:
+            return json.dumps(value, default=default)
+        except TypeError:
+            if not isinstance(value, (dict, list, tuple)):
+                raise
+            # What ``dict()`` makes of models within it, which may hold what JSON does not know.
+            return _validated(codec, value).decode()
+
+
+def _validated(codec: FieldCodec, value: object) -> bytes:
+    try:
+        return codec.encode(codec.validate(value))
+    except ValueError as exc:
+        raise TypeError(f"{type(value).__name__} cannot be stored: {exc}") from exc
 
 
 def _deserialized(

@@ -100,7 +100,7 @@ def fetch(
 
 def asking(shape: Shape[M], names: Sequence[str] | None, keys: Sequence[str]) -> list[Command]:
     """Give what asks for the fields of some records."""
-    if names is None and shape.takes_extras:
+    if names is None and shape.reads_whole:
         return [("HGETALL", key) for key in keys]
     asked = (*(shape.names if names is None else names), STAMP)
     return [("HMGET", key, *asked) for key in keys]
@@ -114,7 +114,7 @@ def settled(
     replies: Sequence[Reply],
 ) -> Batches[list[Found]]:
     """Give what the replies to ``asking`` say of records; where they do not say enough, ask again."""
-    if names is None and shape.takes_extras:
+    if names is None and shape.reads_whole:
         whole = [_opened_whole(shape, upgrader, None, key, one) for key, one in zip(keys, replies, strict=True)]
         yield from _write_back(shape, upgrader, keys, replies)
         return whole

@@ -1,6 +1,7 @@
 """What an instance remembers of its record, so that a save writes what changed and nothing else. Pure."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
@@ -89,12 +90,16 @@ class Remembered:
         """Give the key of the record.
 
         Raises:
-            InvalidPrimaryKeyError: The primary key was changed meanwhile.
+            InvalidPrimaryKeyError: The primary key was changed meanwhile, or the model's methods give another place.
         """
         pk = getattr(instance, shape.primary_key)
         if pk is not self._pk and shape.key_of(pk) != self.key:
             name = shape.model.__name__
             reason = f"was changed, but the record lies at {self.key!r}; insert a copy and delete that one"
+            raise InvalidPrimaryKeyError(name, pk, reason)
+        if shape.is_movable and (now := shape.key_of(pk)) != self.key:
+            name, kept = shape.model.__name__, f"lies at {self.key!r}"
+            reason = f"{kept}, but the model's methods say {now!r} now; save and delete it where it was loaded"
             raise InvalidPrimaryKeyError(name, pk, reason)
         return self.key
 
@@ -144,6 +149,10 @@ class Remembered:
         if not is_settled and getattr(exc, "is_left_open", True):
             self._doubted = self._doubted.union(change.written, change.filled, change.removed)
 
+    def ask_for(self, name: str) -> None:
+        """Have the next save write a field, changed or not: another writer may have changed it."""
+        self._doubted |= {name}
+
     def forget(self) -> None:
         """Take note that the record was deleted: the next save writes the instance, and finds that there is none."""
         self.stored, self._is_checked = {}, False
@@ -186,6 +195,105 @@ class Remembered:
             return False
 
 
+class RememberedThroughHooks(Remembered):
+    """What an instance of a model with hooks remembers: what is stored does not tell what it was made of.
+
+    A hook that encrypts gives other bytes each time, so whether a field changed is told by its value.
+    """
+
+    __slots__ = ("_plain",)
+
+    def __init__(
+        self,
+        shape: Shape[Any],
+        instance: "Model",
+        key: str,
+        stored: dict[str, bytes],
+        values: dict[str, object] | None = None,
+    ) -> None:
+        values = values_of(instance) if values is None else values
+        super().__init__(key, values[shape.primary_key], stored, values, _NOTHING, True)
+        self._plain = _plain(shape, values)
+
+    def change(self, shape: Shape[Any], instance: "Model", assigned: str | None = None) -> Change:
+        values = values_of(instance)
+        plain = _plain(shape, values)
+        asked = self._doubted | ({assigned} if assigned is not None else frozenset[str]())
+        changed = {name for name, raw in plain.items() if name in asked or raw != self._plain.get(name, plain)}
+        left = [name for name in self._plain if name not in plain and name in self.stored]
+        unstored = [name for name in plain if name not in self.stored and name not in changed]
+        if not (changed or left or unstored or asked):
+            return PlainChange({}, {}, [], values, plain)
+        told = shape.encode(instance)
+        filled = {name: told[name] for name in unstored if name in told}
+        written = {name: told[name] for name in told if name in changed or name in asked}
+        if written or left:
+            written |= self._derived(shape, instance, told, written.keys() | filled.keys())
+        return PlainChange(written, filled, left, values, plain)
+
+    def changed(self, change: Change) -> None:
+        super().changed(change)
+        if isinstance(change, PlainChange):
+            self._plain = change.plain
+
+    def forget(self) -> None:
+        super().forget()
+        self._plain = {}
+
+    def _derived(
+        self, shape: Shape[Any], instance: "Model", told: dict[str, bytes], done: AbstractSet[str]
+    ) -> dict[str, bytes]:
+        """Give what the hook makes of the values that changed, under other names than theirs.
+
+        A field that comes out differently each time is written only with its value: somebody else may have changed it.
+        """
+        before = self._told_before(shape)
+        again = shape.encode(instance)
+        return {
+            name: raw
+            for name, raw in told.items()
+            if name not in done
+            and raw != before.get(name)
+            and raw != self.stored.get(name)
+            and (raw == again.get(name) or name not in shape.names)
+        }
+
+    def _told_before(self, shape: Shape[Any]) -> Mapping[str, bytes]:
+        """Give what the hook makes of the values as they were; what is stored, where these changed inside."""
+        values = {name: self._values[name] for name in self._plain if name in self._values}
+        if _plain(shape, values) != self._plain:
+            return self.stored
+        try:
+            return shape.encode_some(values)
+        except DataError:
+            return self.stored
+
+
+@dataclass(slots=True)
+class PlainChange(Change):
+    """A change through hooks.
+
+    Attributes:
+        plain: Each value as it would be stored without hooks.
+    """
+
+    plain: dict[str, object]
+
+
+def _plain(shape: Shape[Any], values: Mapping[str, object]) -> dict[str, object]:
+    """Give values as they would be stored without hooks, to compare them; what could not be, as it is."""
+    plain: dict[str, object] = {}
+    for name, value in values.items():
+        if name in shape.names:
+            try:
+                plain[name] = shape.encode_field(shape.field(name), value)
+            except DataError:  # only the hook knows how
+                plain[name] = value
+        elif shape.extras is not None:
+            plain[name] = value
+    return plain
+
+
 def remembered(instance: "Model") -> Remembered | None:
     """Give what ``instance`` remembers; None if it was neither read nor written."""
     try:
@@ -212,6 +320,9 @@ def lock_of(instance: "Model") -> RLock:
 
 def remember(shape: Shape[M], instance: M, key: str, stored: dict[str, bytes]) -> None:
     """Have ``instance`` remember the record that it was read from."""
+    if shape.hooks:
+        _SET(instance, "__record__", RememberedThroughHooks(shape, instance, key, stored))
+        return
     unstored = _NOTHING
     if len(stored) < len(shape.fields):
         unstored = {}
@@ -229,6 +340,9 @@ def remember(shape: Shape[M], instance: M, key: str, stored: dict[str, bytes]) -
 
 def saved(shape: Shape[M], instance: M, key: str, stored: dict[str, bytes], values: dict[str, object]) -> None:
     """Have ``instance`` remember the whole record that it was written to, and the ``values`` that it was made of."""
+    if shape.hooks:
+        _SET(instance, "__record__", RememberedThroughHooks(shape, instance, key, stored, values))
+        return
     folded: _Made = (key, values[shape.primary_key], stored, values, _NOTHING, True)
     with _MAKING:  # another thread may be about to put what was remembered before in its place
         _SET(instance, "__record__", folded)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, TypeVar, cast
 from . import partial
 from .batches import Ahead, Batches, check, send
 from .errors import DataError
+from .hooked import HookedShape
 from .reading import (
     READ_CHUNK,
     SWEPT,
@@ -182,6 +183,8 @@ def _values(shape: Shape[M], columns: Sequence[str], key: str, record: Found) ->
     if shape.primary_key in columns and shape.primary_key not in stored:
         stored = {**stored, **shape.encoded_key(key)}
     raws = {name: stored.get(name) for name in columns}
+    if isinstance(shape, HookedShape) and (hooked := shape.columns(key, columns, stored)) is not None:
+        return hooked
     values = partial.deserialize(shape, raws, getattr(shape.model, "json_object_hook", None), key=key)
     if shape.extras is not None:
         values |= shape._decode_extras(shape.extras, {name: raw for name, raw in stored.items() if name in raws})

@@ -103,6 +103,7 @@ class Shape(Generic[M]):
         names: Their names, likewise.
         extras: Codec of the values of extra fields (``extra="allow"``), each a stored field of its own; None where the
             model takes none.
+        is_movable: Whether methods of the model say where its records live, so that it may be elsewhere the next time.
     """
 
     model: type[M]
@@ -113,10 +114,21 @@ class Shape(Generic[M]):
     fields: tuple[StoredField, ...]
     names: tuple[str, ...]
     extras: FieldCodec | None = None
+    is_movable: bool = False
 
     @property
     def takes_extras(self) -> bool:
         """Whether stored fields that are not declared belong to the record, so that reading must ask for all."""
+        return self.extras is not None
+
+    @property
+    def hooks(self) -> tuple[str, ...]:
+        """Names of what the model overrides that decides how its records are stored; none here, see ``hooked``."""
+        return ()
+
+    @property
+    def reads_whole(self) -> bool:
+        """Whether reading a record takes all its stored fields, and records may differ in which they have."""
         return self.extras is not None
 
     def key_of(self, pk: object) -> str:
@@ -202,6 +214,17 @@ class Shape(Generic[M]):
             stored = {field.name: self.encode_field(field, values[field.name]) for field in self.fields}
         return stored if self.extras is None else stored | self._encode_extras(self.extras, instance.model_extra or {})
 
+    def encode_some(self, values: Mapping[str, object]) -> dict[str, bytes]:
+        """Give the stored fields of some values, extra ones last.
+
+        Raises:
+            EncodeError: A value cannot be written as its field's type, or an extra field has a name that is taken.
+        """
+        stored = {name: self.encode_field(self.field(name), values[name]) for name in values if name in self.names}
+        if self.extras is None:
+            return stored
+        return stored | self._encode_extras(self.extras, {name: values[name] for name in values if name not in stored})
+
     def encode_field(self, field: StoredField, value: object) -> bytes:
         """Give the bytes of one value.
 
@@ -233,13 +256,33 @@ class Shape(Generic[M]):
             values = self._decoded(key, stored)
         if self.extras is not None:
             values |= self._decode_extras(self.extras, stored)
+        return self.made(key, values, stored)
+
+    def made(
+        self,
+        key: str,
+        values: dict[str, object],
+        stored: Mapping[str, bytes],
+        kept: Mapping[str, object] | None = None,
+    ) -> M:
+        """Make an instance.
+
+        Args:
+            key: Where the record lies.
+            values: What the model makes it from, by field.
+            stored: The record, for errors.
+            kept: The values of fields that ``stored`` stands for, where it does not say it itself.
+
+        Raises:
+            DecodeError: It is not what the model accepts.
+        """
         if self.primary_key not in values:
             values[self.primary_key] = self._key_field.as_input(self.primary_key_in(key))
         try:
             make = self._own_validation or self.model.__pydantic_validator__.validate_python
             instance = cast(M, make(values, by_alias=False, by_name=True))
             if self._has_validators:
-                self._settle(instance, values, stored)
+                self._settle(instance, values, self._kept(values, stored) if kept is None else kept)
             return instance
         except ValidationError as exc:
             error = self.decode_error(key, _first_place(exc), stored, exc)
@@ -248,6 +291,14 @@ class Shape(Generic[M]):
             error = DecodeError(key, "", None, type(exc).__name__ + ("" if is_secret else f": {exc}"))
             error.__cause__ = None if is_secret else exc
         raise error
+
+    def decode_one(self, key: str, name: str, raw: bytes) -> object:
+        """Read the value of one field of a record.
+
+        Raises:
+            DecodeError: It does not read back as the field's type.
+        """
+        return self.decode_field(key, self.field(name), raw)
 
     def decode_field(self, key: str, field: StoredField, raw: bytes) -> object:
         """Read one value back.
@@ -293,17 +344,20 @@ class Shape(Generic[M]):
         error.__cause__ = None if is_secret or self.conceals("") else exc
         return error
 
-    def _settle(self, instance: M, values: Mapping[str, object], stored: Mapping[str, bytes]) -> None:
+    def _kept(self, values: Mapping[str, object], stored: Mapping[str, bytes]) -> dict[str, object]:
+        """Give values as they were when they were written; ``values`` has what a Json, for one, is made of."""
+        given = {field.name: field for field in self.fields if field.name in values and field.name in stored}
+        return {
+            name: values[name] if field.source is None else field.codec.decode(stored[name])
+            for name, field in given.items()
+        }
+
+    def _settle(self, instance: M, values: Mapping[str, object], kept: Mapping[str, object]) -> None:
         """Take back what a validator made of a stored value if it would go on making another of it at every load.
 
         One that mends old values is heeded; one that hashes a password had its say when the value was made.
         """
-        given = {field.name: field for field in self.fields if field.name in values}
-        # As they were when they were written; ``values`` has what a Json, for one, is made of.
-        kept = {
-            name: values[name] if field.source is None else field.codec.decode(stored[name])
-            for name, field in given.items()
-        }
+        given = {field.name: field for field in self.fields if field.name in kept}
         held: dict[str, object] = vars(instance)
         made = {name: held[name] for name in kept if not is_same(held[name], kept[name])}
         if made:

@@ -7,6 +7,7 @@ import redis
 import redis.asyncio
 
 from .batches import Batches
+from .blocking import is_blocking
 from .client import SyncClient, run, run_async
 from .config import RedisConfig
 from .errors import ModelDeclarationError
@@ -183,6 +184,8 @@ class Store:
 
     async def run_async(self, batches: Batches[Result]) -> Result:
         """Run an operation to its end, in the running loop."""
+        if is_blocking():
+            return self.run(batches)
         return await run_async(await self._link.async_client(), batches)
 
     @property

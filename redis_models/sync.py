@@ -1,21 +1,24 @@
 """``Model.sync`` and ``instance.sync``: the verbs of a model, blocking, for scripts, shells and workers."""
 
-from collections.abc import Generator, Iterable, Iterator, Sequence
+import inspect
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Generic, TypeVar, overload
+from functools import partial
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast, overload
 
+from .blocking import being_saved, is_within, run_to_end, within
 from .errors import DataError
-from .gathering import gathering
+from .gathering import gathering, restored_on_failure
 from .lifespan import KEEP, LifeSpan
 from .remembered import lock_of, remembered
 from .shape import Shape
-from .verbs import is_bound, store_of, verbs_of
+from .verbs import NAMING, is_bound, keys_told, store_of, verbs_of
 from .writing import Only, save_command
 
 if TYPE_CHECKING:
     from .model import Model
 
-__all__ = ["SyncAccess", "SyncRecord", "SyncTable"]
+__all__ = ["SyncAccess", "SyncRecord", "SyncTable", "record_of"]
 
 M = TypeVar("M", bound="Model")
 
@@ -28,7 +31,9 @@ class SyncAccess:
     @overload
     def __get__(self, instance: M, owner: type[M]) -> "SyncRecord[M]": ...
     def __get__(self, instance: M | None, owner: type[M]) -> "SyncTable[M] | SyncRecord[M]":
-        return SyncTable(owner) if instance is None else SyncRecord(instance)
+        if instance is not None:
+            return record_of(instance)
+        return OverriddenTable(owner) if owner.__overrides__ else SyncTable(owner)
 
 
 class SyncTable(Generic[M]):
@@ -88,6 +93,7 @@ class SyncTable(Generic[M]):
         bad_records: list[DataError] | None = None,
     ) -> list[M] | list[dict[str, object]] | None:
         """Read many records; see ``Model.select``."""
+        ids = own_ids(self._model, ids)
         verbs, store = verbs_of(self._model), store_of(self._model)
         if columns is None:
             return store.run(verbs.select(ids, skip, limit, bad_records))
@@ -113,7 +119,7 @@ class SyncTable(Generic[M]):
 
     def delete(self, ids: object = None) -> list[int] | None:
         """Delete records; see ``Model.delete``."""
-        return store_of(self._model).run(verbs_of(self._model).delete(ids))
+        return store_of(self._model).run(verbs_of(self._model).delete(own_ids(self._model, ids)))
 
     def delete_all(self) -> int:
         """Delete every record; see ``Model.delete_all``."""
@@ -197,3 +203,92 @@ class SyncRecord(Generic[M]):
             if is_bound(type(self._instance)):
                 self.save()
                 blocks.note(self._instance)
+
+
+def record_of(instance: M) -> SyncRecord[M]:
+    """Give the blocking verbs of an instance; those that its class overrides are its own."""
+    return OverriddenRecord(instance) if type(instance).__overrides__ else SyncRecord(instance)
+
+
+class OverriddenTable(SyncTable[M]):
+    """The blocking verbs of a model that overrides some of them: these are run to their end."""
+
+    __slots__ = ()
+
+    if not TYPE_CHECKING:
+
+        def __getattribute__(self, name):
+            model = object.__getattribute__(self, "_model")
+            if name not in model.__overrides__ or is_within((model, name)):
+                return object.__getattribute__(self, name)
+            return partial(_iterated if name == "iterate" else _run_table, model, name)
+
+
+def own_ids(model: "type[Model]", ids: object) -> object:
+    """Give the keys that an overridden ``_ids_to_primary_keys`` gives for some ids; else these."""
+    if NAMING not in model.__overrides__ or is_within((model, NAMING)):
+        return ids
+    with within((model, NAMING)):
+        return keys_told(run_to_end(getattr(model, NAMING), ids))
+
+
+def _run_table(model: "type[Model]", name: str, *arguments: object, **options: object) -> object:
+    with within((model, name)):
+        return run_to_end(getattr(model, name), *arguments, **options)
+
+
+def _iterated(model: "type[Model]", name: str, *arguments: object, **options: object) -> Iterator[object]:
+    """Go through what an overridden ``iterate`` gives; it is run to its end first."""
+
+    async def everything() -> list[object]:
+        return [one async for one in getattr(model, name)(*arguments, **options)]
+
+    yield from run_to_end(everything)
+
+
+class OverriddenRecord(SyncRecord[M]):
+    """The blocking verbs of an instance whose class overrides some verb."""
+
+    __slots__ = ()
+
+    def save(self, life_span_seconds: LifeSpan | None = KEEP, *, only: Only = None, if_unchanged: bool = False) -> None:
+        told: dict[str, object] = {} if life_span_seconds is KEEP else {"life_span_seconds": life_span_seconds}
+        if only is not None:
+            told["only"] = only
+        if if_unchanged:
+            told["if_unchanged"] = True
+        if self._is_ours():
+            super().save(life_span_seconds, only=only, if_unchanged=if_unchanged)
+        elif is_within(("save", id(self._instance))):
+            # Without the lock: who called the override holds it, perhaps in another thread.
+            verbs, store = verbs_of(type(self._instance)), store_of(type(self._instance))
+            store.run(verbs.save(self._instance, life_span_seconds, only=only, if_unchanged=if_unchanged))
+        else:
+            self._run_save(told)
+
+    def _write_assigned(self, name: str) -> None:
+        if self._is_ours():
+            super()._write_assigned(name)
+            return
+        if (known := remembered(self._instance)) is not None:
+            known.ask_for(name)
+        self._run_save({})
+
+    def _is_ours(self) -> bool:
+        return not type(self._instance).__overrides__ & {"save", "insert"}
+
+    def _run_save(self, told: dict[str, object]) -> None:
+        instance = self._instance
+        with within(("save", id(instance))), being_saved(instance), restored_on_failure(instance):
+            run_to_end(instance.save, **told)
+
+    def delete(self) -> list[int] | None:
+        model = type(self._instance)
+        if "delete" not in model.__overrides__ or is_within((model, "delete")):
+            return super().delete()
+        own: object = inspect.getattr_static(model, "delete")
+        is_of_instances = inspect.isfunction(own)
+        with within((model, "delete")):
+            pk = getattr(self._instance, model.get_primary_key_field())
+            call: Callable[..., Any] = cast(Any, self._instance if is_of_instances else model).delete
+            return cast("list[int] | None", run_to_end(call, *(() if is_of_instances else (pk,))))

@@ -5,12 +5,13 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar, cast
 
 from pydantic import BaseModel, ValidationError
 
 from . import inserting, reading, selecting, writing
 from .batches import Batches
+from .blocking import is_within, within
 from .errors import DataError, EncodeError, InvalidPrimaryKeyError, UnboundModelError
 from .lifespan import FOREVER, KEEP, LifeArgument, LifeSpan, life_argument, life_of_new
 from .remembered import remembered
@@ -22,10 +23,29 @@ from .writing import Only
 if TYPE_CHECKING:
     from .model import Model
 
-__all__ = ["Verbs", "is_bound", "store_of", "verbs_of"]
+__all__ = ["NAMING", "Keys", "Verbs", "is_bound", "keys_told", "own_ids_async", "store_of", "verbs_of"]
 
 M = TypeVar("M", bound="Model")
 _MOST_SKIPPED = 2**62  # more than any index has, and room for a page behind it in a server's 64 bits
+NAMING: Final = "_ids_to_primary_keys"
+
+
+class Keys(list[str]):
+    """Record keys, where primary keys are asked for: a model that says itself which they are has said so."""
+
+
+def keys_told(told: object) -> Keys:
+    """Take the keys out of what ``_ids_to_primary_keys`` gives: the keys of records, and that of the index."""
+    keys, _ = cast("tuple[Iterable[str], str]", told)
+    return Keys(keys)
+
+
+async def own_ids_async(model: "type[Model]", ids: object) -> object:
+    """Give the keys that an overridden ``_ids_to_primary_keys`` gives for some ids; else these."""
+    if NAMING not in model.__overrides__ or is_within((model, NAMING)):
+        return ids
+    with within((model, NAMING)):
+        return keys_told(await cast(Any, model)._ids_to_primary_keys(ids))
 
 
 def is_bound(model: type) -> bool:
@@ -140,21 +160,23 @@ class Verbs(Generic[M]):
 
     def save(
         self, instance: M, life_span: LifeSpan | None = KEEP, *, only: Only = None, if_unchanged: bool = False
-    ) -> Batches[None]:
+    ) -> Batches[list[int]]:
+        """Save an instance, and give the figures of ``insert``."""
         known = remembered(instance)
         if known is not None and only is None:
             life = "" if life_span is KEEP else self._life(life_span)
             yield from writing.save(self.shape, self.upgrader, instance, known, life, if_unchanged)
-            return
+            return [0, 0]
         name, life = self.shape.model.__name__, self._life(life_span)
         if _checked(name, only) == "existing" and known is not None:
             yield from writing.save(self.shape, self.upgrader, instance, known, life, if_unchanged, always=True)
-            return
+            return [0, 0]
         if if_unchanged and (known is not None or only == "existing"):
             raise ValueError(f"{name}.save: if_unchanged and only={only!r} contradict each other; give one of them")
         if life_span is KEEP:  # there is nothing to keep where there is no record
             life = life_of_new(self._life(None))
-        yield from inserting.insert(self.shape, self.upgrader, [instance], life, "new" if if_unchanged else only)
+        wanted = "new" if if_unchanged else only
+        return (yield from inserting.insert(self.shape, self.upgrader, [instance], life, wanted))
 
     def put(self, instance: M) -> "inserting.Put[M] | None":
         """Give the call that saves an instance that was neither read nor written; None if that takes more than one."""
@@ -165,8 +187,9 @@ class Verbs(Generic[M]):
         """Write a field that was assigned, and what else changed."""
         known = remembered(instance)
         if known is None:
-            return (yield from self.save(instance))
-        return (yield from writing.save(self.shape, self.upgrader, instance, known, "", assigned=assigned))
+            yield from self.save(instance)
+            return
+        yield from writing.save(self.shape, self.upgrader, instance, known, "", assigned=assigned)
 
     def patch(self, id: object, changes: dict[str, object]) -> Batches[None]:
         yield from writing.patch(self.shape, self.upgrader, self.shape.key_of(id), self._validated(changes))
@@ -184,8 +207,12 @@ class Verbs(Generic[M]):
         return list((yield from writing.delete(self.shape, keys)))
 
     def delete_instance(self, instance: M) -> Batches[list[int] | None]:
-        counts = yield from writing.delete(self.shape, [self.shape.key_of(self._pk_of(instance))])
         known = remembered(instance)
+        is_elsewhere = known is not None and self.shape.is_movable
+        key = (
+            known.key_for(self.shape, instance) if known and is_elsewhere else self.shape.key_of(self._pk_of(instance))
+        )
+        counts = yield from writing.delete(self.shape, [key])
         if known is not None:
             known.forget()
         return list(counts)
@@ -219,6 +246,8 @@ class Verbs(Generic[M]):
 
     def _keys(self, ids: object) -> list[str]:
         """Keys of one id or of several; a set has no order of its own, hence that of the keys."""
+        if isinstance(ids, Keys):
+            return ids
         some = cast("Iterable[object]", ids) if isinstance(ids, (list, tuple, set, frozenset)) else [ids]
         keys = [self.shape.key_of(one) for one in some]
         return sorted(keys) if isinstance(ids, (set, frozenset)) else keys

@@ -114,10 +114,7 @@ def patch(shape: Shape[M], upgrader: Upgrader | None, key: str, changes: Mapping
     Raises:
         NotFoundError: There is no such record.
     """
-    declared = [name for name in changes if name in shape.names]
-    encoded = {name: shape.encode_field(shape.field(name), changes[name]) for name in declared}
-    if shape.extras is not None:
-        encoded |= shape._encode_extras(shape.extras, {name: changes[name] for name in changes if name not in encoded})
+    encoded = shape.encode_some(changes)
     command = save_command(shape, key, Change(encoded, {}, [], {}))
     [reply] = check((yield from call(_SAVE, [command])))
     yield from settled(shape, upgrader, Try(_SAVE, [key], command), reply)

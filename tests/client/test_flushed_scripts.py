@@ -40,7 +40,7 @@ def flushing(store: Store, client: Any) -> Iterator[Flushing]:
     Item._store = None
 
 
-def _changed() -> Batches[None]:
+def _changed() -> Batches[list[int]]:
     item = Item.sync.get("a")
     item.size = 5
     return verbs_of(Item).save(item)
