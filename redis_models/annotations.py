@@ -60,7 +60,7 @@ def repeatable(annotation: object) -> object:
         return annotation if inner is arguments[0] else Annotated[inner, *arguments[1:]]
     if origin is None or origin is Literal or origin is Callable or not arguments:
         return annotation
-    inside = tuple(one if isinstance(one, list) else repeatable(one) for one in arguments)
+    inside = tuple(map(repeatable, arguments))
     return _made_of(annotation, origin, arguments, inside)
 
 

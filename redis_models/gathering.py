@@ -5,7 +5,7 @@ import copy
 from collections import deque
 from collections.abc import Generator
 from contextlib import contextmanager, nullcontext, suppress
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 
 if TYPE_CHECKING:
     from .model import Model
@@ -101,7 +101,7 @@ def _with_own_containers(state: State) -> State:
     for name, value in values.items():
         if isinstance(value, _CONTAINERS):
             with suppress(Exception):  # what holds something that cannot be copied stays shared
-                values[name] = copy.deepcopy(value)
+                values[name] = copy.deepcopy(cast(object, value))
     return state
 
 

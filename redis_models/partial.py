@@ -108,7 +108,7 @@ def _serialized(codec: FieldCodec, value: object, default: Callable[[Any], objec
             if not isinstance(value, (dict, list, tuple)):
                 raise
             # What ``dict()`` makes of models within it, which may hold what JSON does not know.
-            return _validated(codec, value).decode()
+            return _validated(codec, cast(object, value)).decode()
 
 
 def _validated(codec: FieldCodec, value: object) -> bytes:

@@ -215,13 +215,11 @@ class OverriddenTable(SyncTable[M]):
 
     __slots__ = ()
 
-    if not TYPE_CHECKING:
-
-        def __getattribute__(self, name):
-            model = object.__getattribute__(self, "_model")
-            if name not in model.__overrides__ or is_within((model, name)):
-                return object.__getattribute__(self, name)
-            return partial(_iterated if name == "iterate" else _run_table, model, name)
+    def __getattribute__(self, name: str) -> Any:
+        model: type[Model] = object.__getattribute__(self, "_model")
+        if name not in model.__overrides__ or is_within((model, name)):
+            return object.__getattribute__(self, name)
+        return partial(_iterated if name == "iterate" else _run_table, model, name)
 
 
 def own_ids(model: "type[Model]", ids: object) -> object:

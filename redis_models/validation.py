@@ -55,7 +55,8 @@ def within_validator(*instances: object) -> Generator[None]:
 def put(instance: BaseModel, name: str, value: object) -> None:
     """Assign to a field as a plain ``BaseModel`` does."""
     if name in type(instance).model_fields:
-        instance.__dict__[name] = value
+        values: dict[str, object] = vars(instance)
+        values[name] = value
     elif instance.__pydantic_extra__ is not None:
         instance.__pydantic_extra__[name] = value
     instance.__pydantic_fields_set__.add(name)

@@ -2,8 +2,9 @@
 
 import asyncio
 import threading
+from collections.abc import AsyncIterator
 from contextvars import ContextVar
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -64,7 +65,7 @@ class Audited(Model):
         return await super().delete(ids)
 
     @classmethod
-    async def iterate(cls, batch_size: int = 500) -> Any:
+    async def iterate(cls, batch_size: int = 500) -> AsyncIterator[Any]:
         calls.append("iterate")
         async for one in super().iterate(batch_size):
             yield one
@@ -85,7 +86,7 @@ class SaveMixin:
     async def save(self, *arguments: Any, **options: Any) -> None:
         calls.append("mixin")
         self.text = "mixed"
-        await super().save(*arguments, **options)  # type: ignore[misc]
+        await Model.save(cast(Model, self), *arguments, **options)
 
 
 class Mixed(SaveMixin, AutoModel):
