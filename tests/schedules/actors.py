@@ -127,7 +127,7 @@ class Application(Actor):
         pool = KNOWN[kind.table] + _NEW
         number = (which * 5 + self._count * 3) % (_HOT if which % 2 else pool)
         thing = self._things[(which + self._count) % len(self._things)]
-        if thing in _MAKING and which % 4 < 3:
+        if thing in _MAKING and which % 4 < 3 and not (near and which % 8 == 5):
             number = pool - 1 - number % _NEW
         elif near and which % 8 in (3, 5, 7):
             table, _, id = near[self._count % len(near)].partition(":")
@@ -165,7 +165,6 @@ class Application(Actor):
     def _create(self, kind: Kind, operation: Operation, id: str) -> Batches[Any]:
         instance, raw = self._whole(kind, id)
         operation.effect = effects.created(self._version(kind), raw)
-        operation.is_counted = True
         return (yield from self._verbs[kind.name].insert(instance, only="new"))
 
     def _put(self, kind: Kind, operation: Operation, id: str) -> Batches[Any]:
@@ -197,7 +196,6 @@ class Application(Actor):
         operation.effect = effects.patched(self._version(kind), {name: str(value).encode()}, filled)
         if if_unchanged:
             operation.effect = effects.unless_changed(dict(stored), operation.effect)
-            operation.is_counted = True
         return (yield from verbs.save(instance, if_unchanged=if_unchanged))
 
     def _careful(self, kind: Kind, operation: Operation, id: str) -> Batches[Any]:
@@ -207,7 +205,6 @@ class Application(Actor):
         if kind is not CUSTOMER:
             return (yield from self._patch(kind, operation, id))
         operation.effect = effects.added(self._version(kind), "visits", 1)
-        operation.is_counted = True
         return (yield from self._verbs[kind.name].increment(id, "visits"))
 
     def _delete(self, kind: Kind, operation: Operation, id: str) -> Batches[Any]:
@@ -262,7 +259,7 @@ class Application(Actor):
             raise Violation(
                 f"{operation.label} {operation.key} of {code} code fails without a reason: {exc!r}"
             ) from exc
-        is_open = operation.is_resent or isinstance(exc, ServerUnreachableError)
+        is_open = isinstance(exc, ServerUnreachableError)
         if operation.effect is not None and operation.is_applied and not is_open:
             raise Violation(
                 f"{operation.label} {operation.key} is refused ({exc!r}), and was done all the same"

@@ -25,13 +25,14 @@ class _Part(NamedTuple):
 _PLAIN: Final[Mapping[str, int]] = {
     "rest": 1, "new 1": 3, "new 2": 3, "old 3": 3, "reader": 1, "lazy": 1, "watcher": 1, "runner A": 6, "runner B": 3,
     "cut": 2, "lose": 1, "part": 2, "kill": 1, "lapse": 1, "tick": 1, "flush": 1, "restart": 1, "end": 1, "turn": 1,
-    "up to": 1,
+    "up to": 1, "late": 1, "deliver": 1,
 }  # fmt: skip
 _BIASES: Final[Mapping[str, Mapping[str, int]]] = {
     "plain": {},
     "zombies": {"runner A": 8, "runner B": 8, "lapse": 6, "up to": 8, "new 2": 1, "reader": 0},
     "deaths": {"kill": 6, "restart": 4, "flush": 2, "lapse": 4, "runner B": 5, "old 3": 5, "reader": 0},
-    "broken lines": {"cut": 8, "lose": 3, "runner A": 8},
+    "broken lines": {"cut": 8, "lose": 3, "late": 3, "deliver": 2, "runner A": 8},
+    "late copies": {"late": 8, "deliver": 8, "runner A": 8, "lapse": 3, "kill": 2},
     "rollback": {"turn": 4, "runner A": 12, "old 3": 5, "tick": 2},
     "ends": {"end": 8, "runner A": 12, "new 2": 1},
     "bad records": {"spoil": 6, "mend": 2, "runner A": 12, "turn": 2},
@@ -70,6 +71,31 @@ _SCENES: Final[Mapping[str, Sequence[_Part]]] = {
         _Part("purger", (1, 2)),
     ),
     "hiccups": (_Part("new 1", (1, 2, 3)), _Part("cut", which=(0, 1, 11, 12)), _Part("runner A")),
+    "second copies": (
+        _Part("new 1", (1, 2, 3)),
+        _Part("cut", which=(0, 11)),
+        _Part("new 2", (2, 3, 4), (5, 13)),
+        _Part("new 1", (1, 2)),
+    ),
+    "second deletions": (
+        _Part("old 4", (1, 2)),
+        _Part("cut", which=(3, 14)),
+        _Part("old 3", (1, 2, 3), (5, 13)),
+        _Part("old 4", (1, 2)),
+    ),
+    "late copies of one": (
+        _Part("new 1", (1, 2, 3), range(4)),
+        _Part("late", which=(0, 11)),
+        _Part("new 1", (1, 2, 3, 4), range(4)),
+        _Part("deliver"),
+    ),
+    "late copies of runs": (
+        _up_to(*POINTS),
+        _Part("late", which=(7,)),
+        _Part("old 3", (1, 2, 3), (3, 7, 11, 15)),
+        _Part("runner A", (0, 1, 2)),
+        _Part("deliver"),
+    ),
     "last moments": (_up_to("replace", "rewrite"), _Part("end"), _Part("runner A", (1, 2, 10))),
     "full moments": (
         _up_to("replace", "rewrite"),

@@ -7,7 +7,8 @@ from typing import Any, Final
 import pytest
 from redis.exceptions import OutOfMemoryError
 
-from redis_models import inserting, writing
+from redis_models import batches, inserting, trial, writing
+from redis_models.abandoned import Abandoned
 from redis_models.batches import Batches, Command, Reply, Script, call
 from redis_models.errors import ServerOutOfMemoryError
 from redis_models.migrations import (
@@ -49,11 +50,12 @@ def _edited(module: Any, name: str, *changes: tuple[str, str]) -> Breaks:
     """Give other text to some places of a script."""
 
     def break_it(patch: pytest.MonkeyPatch) -> None:
-        source: str = getattr(module, name).source
+        script: Script = getattr(module, name)
+        source = script.source
         for old, new in changes:
             assert old in source, f"{name} has no {old!r} any more; break it elsewhere"
             source = source.replace(old, new)
-        patch.setattr(module, name, Script(source))
+        patch.setattr(module, name, Script(source, script.is_repeatable))
 
     return break_it
 
@@ -122,11 +124,27 @@ def _bookkeeping_read_once(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(bookkeeping.Shelf, "read", read_once)
 
 
-def _increments_sent_again(patch: pytest.MonkeyPatch) -> None:
-    def repeatable(script: Script, commands: Sequence[Command], *, once: bool = False) -> Batches[list[Reply]]:
-        return (yield from call(script, commands))
+def _sent_again(is_so: Callable[[Command], bool]) -> Breaks:
+    """Writes are sent again, although they may have been executed."""
 
-    patch.setattr(writing, "call", repeatable)
+    def break_it(patch: pytest.MonkeyPatch) -> None:
+        known = batches.is_repeatable
+
+        def careless(commands: Sequence[Command]) -> bool:
+            return known(commands) or any(map(is_so, commands))
+
+        patch.setattr(trial, "is_repeatable", careless)
+
+    return break_it
+
+
+def _calls(*scripts: Script) -> Callable[[Command], bool]:
+    return lambda command: command[0] == "EVALSHA" and command[1] in {script.sha for script in scripts}
+
+
+def _nothing_abandoned(patch: pytest.MonkeyPatch) -> None:
+    """Who gives up a connection forgets it."""
+    patch.setattr(Abandoned, "note", lambda self, session: None)
 
 
 def _refusals_passed_over(patch: pytest.MonkeyPatch) -> None:
@@ -174,7 +192,7 @@ def _stale_fields_left(patch: pytest.MonkeyPatch) -> None:
     script_of: Callable[..., Script] = written.script_of
 
     def careless(runs: Any) -> Script:
-        return Script(script_of(runs).source.replace("redis.call('HDEL', key", "type(key"))
+        return Script(script_of(runs).source.replace("redis.call('HDEL', key", "type(key"), is_repeatable=True)
 
     patch.setattr(program, "script_of", careless)
 
@@ -294,5 +312,9 @@ MUTANTS: Final[Mapping[str, Mutant]] = {
         _refusals_passed_over, "full moments", "the journal is at"
     ),
     "writes acknowledged that there was no room for": Mutant(_refusals_acknowledged, "full memory", "was never seen"),
-    "increments sent again": Mutant(_increments_sent_again, "hiccups", _RECORD),
+    "increments sent again": Mutant(_sent_again(_calls(writing._INCREMENT)), "second copies", _RECORD),
+    "saves sent again": Mutant(_sent_again(_calls(writing._SAVE)), "second copies", _RECORD),
+    "inserts sent again": Mutant(_sent_again(_calls(inserting._PUT, inserting._WRITE)), "second copies", _RECORD),
+    "deletions sent again": Mutant(_sent_again(_calls(writing._DELETE)), "second deletions", _RECORD),
+    "abandoned connections not ended": Mutant(_nothing_abandoned, "late copies of one", _RECORD),
 }

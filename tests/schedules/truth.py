@@ -31,9 +31,8 @@ class Operation:
         key: The record that it is about.
         began: Step at which it began.
         effect: What it does to that record, once it is known.
-        is_counted: Whether twice is not the same as once.
-        is_applied: Whether it was seen to have happened.
-        is_resent: Whether a batch of it may have been executed without its knowledge.
+        is_applied: Whether it was seen to have happened, or there was nothing to do.
+        is_spent: Whether it was seen to change its record: it must not do so again.
         writes_back: Whether it may bring up any record that it reads.
     """
 
@@ -41,14 +40,13 @@ class Operation:
     key: str
     began: int
     effect: Effect | None = None
-    is_counted: bool = False
     is_applied: bool = False
-    is_resent: bool = False
+    is_spent: bool = False
     writes_back: bool = False
 
     def may_do(self, state: State | None) -> list[State | None]:
         """Give what it may make of its record now."""
-        if self.effect is None or (self.is_counted and self.is_applied):
+        if self.effect is None or self.is_spent:
             return []
         after = self.effect(state)
         return [] if after is NOT_NOW else [after]
@@ -108,7 +106,7 @@ class Truth:
             raw = self.seen.records.get(key)
             if raw != before.records.get(key):
                 self._explain(step, key, raw, began_ms, operation, versions, is_runner, purges)
-        if operation is not None and operation.effect is not None and not operation.is_counted:
+        if operation is not None and operation.effect is not None:
             state = self.states.get(operation.key)
             operation.is_applied |= operation.effect(state) == state
         for table, members in self.seen.indexes.items():
@@ -147,7 +145,7 @@ class Truth:
         if operation is not None and is_its_own:
             effects = [one for start in (before, *allowed) for one in operation.may_do(start)]
             if any(_is(one, raw, began_ms) for one in effects):
-                operation.is_applied = True
+                operation.is_applied = operation.is_spent = True
             allowed += effects
         for after in allowed:
             if _is(after, raw, began_ms):

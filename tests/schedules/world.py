@@ -1,19 +1,23 @@
 """The scheduler: who goes next is chosen, all else follows; after every step everything on the server is compared."""
 
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from redis_models.batches import Command, Once, Pause
+from redis.exceptions import ConnectionError
+
+from redis_models.abandoned import Abandoned, Session
+from redis_models.batches import Command, Pause, changes_nothing
 from redis_models.client import run
 from redis_models.errors import ServerUnreachableError
+from redis_models.trial import Trial
 
 from .actors import Actor, Application
 from .replay import Choice, printed
 from .runners import LIFE_S, PACE, PAUSED, Purger, RunnerProcess, Watcher, Wish
 from .shop import CUSTOMER, KINDS, is_stuck
 from .stage import Code, store_first_records
-from .truth import Truth, Violation, now_ms
+from .truth import Operation, Truth, Violation, now_ms
 from .wire import Seen, Wire, scan_of
 
 _STEP_S: Final = 0.5  # that every fourth step takes, in the schedule's time; a run stores where it is every 2 s
@@ -25,6 +29,29 @@ _OLD_WRITES: Final = ("patch", "create", "save", "get", "increment", "create", "
 _READS: Final = ("get", "select", "get")
 # What a runner may come to: how the trace tells a command.
 POINTS: Final = ("replace", "finish", "rewrite", "SCAN 0", "checkpoint", "INFO", "lease", "HGET", "quarantine")
+
+
+@dataclass
+class Late:
+    """A batch that something on the way holds, on a connection that its actor has given up.
+
+    Attributes:
+        actor: Who sent it.
+        session: The connection, as the server calls it.
+        batch: What was sent.
+        operation, versions, epoch: Of the actor, when it sent it.
+        is_orphan: Whether the process has died since.
+        is_over: Whether it has sent something since, so that this must not begin any more.
+    """
+
+    actor: Actor
+    session: Session
+    batch: Sequence[Command]
+    operation: Operation | None
+    versions: Mapping[str, int]
+    epoch: int | None
+    is_orphan: bool = False
+    is_over: bool = False
 
 
 class World:
@@ -45,6 +72,8 @@ class World:
         self._walk_began: dict[str, int] = {}
         self._under_way: dict[tuple[int | None, str], int] = {}
         self._whole_walk_began: dict[tuple[int | None, str], int] = {}
+        self._late: list[Late] = []
+        self._abandoned: dict[str, Abandoned] = {}  # by each process, as its clients of the server have it
         self.runners = [self._runner("runner A", self.wish), self._runner("runner B", self.wish)]
         self.actors: dict[str, Actor] = {
             "new 1": Application("new 1", self.truth, code.new, True, _WRITES),
@@ -86,8 +115,10 @@ class World:
                     break
         elif deed == "up to":
             self._goes_up_to(self.runners[which // len(POINTS)], POINTS[which % len(POINTS)], which)
-        elif deed in ("cut", "lose"):
-            self._breaks(list(self.actors.values())[which % len(self.actors)], which, is_executed=deed == "cut")
+        elif deed in ("cut", "lose", "late"):
+            self._breaks(list(self.actors.values())[which % len(self.actors)], which, deed)
+        elif deed == "deliver":
+            self._delivers(which)
         elif deed == "part":
             # Runners more often than others.
             several = [*self.actors.values(), *self.runners]
@@ -116,6 +147,7 @@ class World:
         elif deed == "restart":
             self.wire.restarts()
             self._under_way.clear()
+            self._late.clear()
         else:
             self.wire.passes(LIFE_S * {"lapse": 1.1, "tick": 0.35}[deed])
 
@@ -123,6 +155,10 @@ class World:
         if victim.is_busy:
             self._tell(victim.name, "is killed")
             victim.dies()
+            # Who comes in its place knows nothing of what it abandoned.
+            self._abandoned.pop(victim.name, None)
+            for late in self._late:
+                late.is_orphan |= late.actor is victim
 
     def _ends(self, which: int) -> None:
         """End a record, or one of its fields that may end, as time would; best one that is about to be rewritten."""
@@ -228,24 +264,68 @@ class World:
         if came:
             self._tell(actor.name, f"  {came}")
 
-    def _breaks(self, actor: Actor, which: int, *, is_executed: bool) -> None:
-        """Break the connection of an actor, before or after the server executed its batch; its driver sends it again.
+    def _breaks(self, actor: Actor, which: int, deed: str) -> None:
+        """Break the connection of an actor: before or after the server executed its batch, or with it still on the way.
 
-        A batch that must not be executed twice ends in an error instead.
+        What its driver does then is decided as it is: the batch is sent again, or ends in an error.
         """
         if not self._begins(actor, which) or not actor.pending:
             return
-        self._tell(actor.name, f"{self._told(actor)}, {'and hears no answer' if is_executed else 'which is not sent'}")
-        if actor.operation is not None and (is_executed or actor.answered):
-            actor.operation.is_resent = True
-        if is_executed:
+        told = {"cut": "and hears no answer", "lose": "which is not sent", "late": "which is on its way"}[deed]
+        self._tell(actor.name, f"{self._told(actor)}, {told}")
+        if deed == "cut":
             self._execute(actor)
+        elif deed == "late" and not changes_nothing(actor.pending):
+            session = Session(self.wire.run_id.encode(), 1 + max((one.session.id for one in self._late), default=0))
+            rest = actor.pending[len(actor.answered) :]
+            self._late.append(Late(actor, session, rest, actor.operation, dict(actor.versions), actor.epoch))
+            self._abandoned.setdefault(actor.name, Abandoned()).note(session)
         actor.answered = []
-        if isinstance(actor.pending, Once):
-            self._hears(actor, ServerUnreachableError("the connection broke", True))
+        trial = Trial(actor.pending, "the server")
+        trial.is_sent = True
+        try:
+            trial.pause_after(ConnectionError("the connection broke"))
+        except ServerUnreachableError as exc:
+            self._hears(actor, exc)
+
+    def _ends_abandoned(self, actor: Actor) -> None:
+        """Do what a pool does before a connection is used."""
+        known, here = self._abandoned.get(actor.name), Session(self.wire.run_id.encode(), 0)
+        if known is not None and known.waits_for(here):
+            ids = known.ids_of(here)
+            self._late = [one for one in self._late if one.session.id not in ids]
+            known.ended(here, ids, [1] * len(ids))
+        for late in self._late:
+            late.is_over |= late.actor is actor and not late.is_orphan
+
+    def _delivers(self, which: int) -> None:
+        """Let what was on its way arrive, if its connection has not been ended meanwhile."""
+        if not self._late:
+            return
+        late = self._late.pop(which % len(self._late))
+        self._tell(late.actor.name, f"{' | '.join(map(self.wire.told, late.batch))}, which comes late")
+        self._step += 1
+        before, began_ms = self.truth.seen, now_ms()
+        is_runner = isinstance(late.actor, RunnerProcess)
+        is_in_charge = is_runner and str(late.epoch) == before.lease.get("epoch")
+        is_taken = is_runner and late.epoch is None and self.wire.is_lease_held()
+        late.actor.met_full |= self.wire.is_full
+        self.wire.send(late.batch)
+        self.truth.compare(
+            self._step,
+            began_ms,
+            None if late.is_over else late.operation,
+            late.versions,
+            is_runner=is_runner,
+            purges=isinstance(late.actor, Purger),
+        )
+        if is_runner and not is_in_charge:
+            self._check_lease(late.actor.name, late.epoch, before, is_taken=is_taken)
+        self._check_bookkeeping(late.actor, before, is_in_charge=is_in_charge, knows=not late.is_orphan)
 
     def _execute(self, actor: Actor, count: int | None = None) -> list[Any]:
         """Execute what is left of an actor's batch, or so many commands of it; compare; give all replies so far."""
+        self._ends_abandoned(actor)
         self._step += 1
         if self._step % 4 == 0:
             self.wire.passes(_STEP_S)
@@ -260,7 +340,7 @@ class World:
             self._step, began_ms, actor.operation, actor.versions, is_runner=is_runner, purges=isinstance(actor, Purger)
         )
         if is_runner and not is_in_charge:
-            self._check_lease(actor, before, is_taken=is_taken)
+            self._check_lease(actor.name, actor.epoch, before, is_taken=is_taken)
         self._check_bookkeeping(actor, before, is_in_charge=is_in_charge)
         if scan is not None:
             self._walks_on(actor, scan, replies[batch.index(scan)])
@@ -277,19 +357,19 @@ class World:
         if reply[0] == b"0" and (began := self._under_way.pop((runner.epoch, table), None)) is not None:
             self._whole_walk_began[runner.epoch, table] = began
 
-    def _check_lease(self, actor: Actor, before: Seen, *, is_taken: bool) -> None:
+    def _check_lease(self, name: str, epoch: int | None, before: Seen, *, is_taken: bool) -> None:
         """Who has no lease may take one that nobody has, under a new epoch, and do nothing else to it."""
         old, new = before.lease, self.truth.seen.lease
         if old.get("holder") == new.get("holder"):
             return
-        if actor.epoch is not None or "holder" not in new:
-            raise Violation(f"{actor.name}, without a lease, changed the lease")
+        if epoch is not None or "holder" not in new:
+            raise Violation(f"{name}, without a lease, changed the lease")
         if is_taken:
-            raise Violation(f"{actor.name} took the lease of somebody who holds it")
+            raise Violation(f"{name} took the lease of somebody who holds it")
         if int(new["epoch"]) <= int(old.get("epoch", 0)):
-            raise Violation(f"{actor.name} has the epoch of somebody else, {new['epoch']}")
+            raise Violation(f"{name} has the epoch of somebody else, {new['epoch']}")
 
-    def _check_bookkeeping(self, actor: Actor, before: Seen, *, is_in_charge: bool) -> None:
+    def _check_bookkeeping(self, actor: Actor, before: Seen, *, is_in_charge: bool, knows: bool = True) -> None:
         seen = self.truth.seen
         is_recorded = (seen.ledger, seen.snapshot) != (before.ledger, before.snapshot)
         is_changed = isinstance(actor, RunnerProcess) and seen.records != before.records
@@ -299,7 +379,7 @@ class World:
             what = "the ledger" if is_recorded else "records" if is_changed else "the journal"
             what = "the quarantine" if seen.quarantine != before.quarantine else what
             raise Violation(f"{actor.name}, without a lease, changed {what}")
-        if is_recorded:
+        if is_recorded and knows:
             assert isinstance(actor, RunnerProcess)
             self._check_applied(actor)
         self._check_journal()
@@ -335,6 +415,8 @@ class World:
         """Let the application end what it began and old code leave, wake zombies, and migrate to every goal left."""
         self._tell("everybody", "ends what is under way")
         self.wish.pace, self.wire.is_full = PACE, False
+        while self._late:
+            self._delivers(0)
         for actor in self.actors.values():
             self._settles(actor)
         self.wire.passes(LIFE_S * 1.1)
