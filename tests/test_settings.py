@@ -203,6 +203,7 @@ def test_broken_settings_quote_the_error_and_the_user_s_own_line(write: Write, c
             "EXECUTOR is 4; it must be a function that is given a number of workers, and gives an executor",
         ),
         ("LEASE_SECONDS = 0", "LEASE_SECONDS is 0"),
+        ("RESEND_WRITES = 1", "RESEND_WRITES is 1; it must be True or False"),
     ],
 )
 def test_a_wrong_setting_names_itself_its_value_and_the_cure(write: Write, text: str, told: str) -> None:
@@ -210,6 +211,11 @@ def test_a_wrong_setting_names_itself_its_value_and_the_cure(write: Write, text:
 
     assert message.startswith("s1.settings: ")
     assert told in message
+
+
+@pytest.mark.parametrize(("text", "wanted"), [("", False), ("RESEND_WRITES = True", True)])
+def test_writes_are_sent_again_only_where_the_settings_say_so(write: Write, text: str, wanted: bool) -> None:
+    assert settings_with(write, text).resend_writes is wanted
 
 
 def test_names_of_the_project_s_own_are_left_alone(write: Write) -> None:

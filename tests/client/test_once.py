@@ -1,17 +1,21 @@
 """Batches, of which nearly none may be executed twice: what becomes of them when connections break."""
 
 import asyncio
+import contextlib
 import signal
 import threading
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 import redis
 
 from redis_models import Store
+from redis_models.apps import bind
 from redis_models.batches import Batches, Once, Script, call, send
 from redis_models.errors import ServerUnreachableError
+from redis_models.settings import Settings
 
 ADD = ("HINCRBY", "h", "n", 1)
 MAYBE = "what was sent may have been executed"
@@ -88,6 +92,22 @@ async def test_a_store_that_resends_repeats_writes_but_not_what_forbids_it(proxy
             await run(send(Once([ADD])))
         assert _count(client) == 5
     await store.aclose()
+
+
+@pytest.mark.parametrize("wanted", [False, True])
+def test_a_store_of_the_settings_resends_as_they_say(
+    server: Any, new_box: Callable[[str], Any], client: Any, tmp_path: Path, wanted: bool
+) -> None:
+    box = new_box(server.socket_path)
+    store = bind(Settings("s", "--settings", tmp_path, redis_url=box.url, resend_writes=wanted), [])
+    store.run(send([("SET", "n", 1)]))
+    box.lose_reply(b"HINCRBY")
+
+    with contextlib.nullcontext() if wanted else pytest.raises(ServerUnreachableError, match=MAYBE):
+        store.run(send([ADD]))
+
+    assert _count(client) == 1 + wanted
+    store.close()
 
 
 async def test_reads_and_scripts_that_say_so_are_repeated_and_nothing_is_noticed(

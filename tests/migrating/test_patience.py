@@ -115,6 +115,29 @@ def test_a_run_waits_says_for_what_and_goes_on_by_itself(
     shop.assert_whole()
 
 
+def test_a_run_goes_on_at_the_new_primary_behind_a_failover_that_keeps_connections_open(
+    new_server: Callable[..., Any], new_project: Callable[..., Any], new_box: Callable[[str], Any]
+) -> None:
+    old, new = new_server(), new_server()
+    box = new_box(old.socket_path)
+    shop = SlowShop(new_project(old, box.url), _COUNT)
+    running = shop.start("--patience", "300")
+    _make_replica(old)
+    waiting = await_told(running, lambda told: told["pace"].startswith("waits: "))
+
+    with old.client() as one, new.client() as other:
+        for key in one.keys("*"):
+            other.restore(key, max(0, one.pttl(key)), one.dump(key))
+    box.upstream = new.socket_path
+    shop.project.server = shop.server = new
+    shop.hurry()
+    done = shop.project.end(running)
+
+    assert f"{box.url.removeprefix('redis://').removesuffix('/0')} is a read-only replica" in waiting["pace"]
+    assert done.code == 0, done.err
+    shop.assert_whole()
+
+
 @_troubles
 def test_a_run_that_waited_long_enough_ends_with_7_and_says_for_what(
     shop: SlowShop, begin: Callable[[Any], None], end: Callable[[Any], None], says: str
