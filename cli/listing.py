@@ -77,7 +77,8 @@ def _change(operation: Operation) -> str:
                 if callable(operation.fill)
                 else repr(operation.fill)
             )
-            return f"+ add field     {model}.{name}: {type} = {value}"
+            taken = "   takes the extra field of its name" if operation.extra == "take" else ""
+            return f"+ add field     {model}.{name}: {type} = {value}{taken}"
         case RemoveField(model, name):
             return f"- remove field  {model}.{name}   destructive"
         case RenameField(model, old, new):

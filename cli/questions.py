@@ -10,6 +10,7 @@ from redis_models.migrations.answers import (
     Answer,
     ComputeAnswer,
     DropAnswer,
+    ExtraAnswer,
     FillAnswer,
     MapAnswer,
     RenameAnswer,
@@ -18,10 +19,12 @@ from redis_models.migrations.answers import (
     ZoneAnswer,
     parse_literal,
 )
+from redis_models.migrations.extras import EXTRAS
 from redis_models.migrations.questions import (
     POLICIES,
     ComputeQuestion,
     DropModelQuestion,
+    ExtraQuestion,
     FillQuestion,
     HintQuestion,
     MapQuestion,
@@ -93,6 +96,10 @@ def _story_and_choices(question: Question) -> tuple[str, list[Choice]]:
         case FillQuestion(model, field, type):
             story = f"{model}.{field}: {type} is required and has no default; existing records lack it."
             return story, _fill_choices(question)
+        case ExtraQuestion(model, field, type):
+            told = [(f"{one}: {text}", _giving(ExtraAnswer(model, field, one))) for one, text in EXTRAS.items()]
+            story = f"{model}.{field}: {type} is new, and records may hold an extra field of this name."
+            return story, [*told, _computing(model, field)]
         case NoneQuestion(model, field, type):
             story = f"{model}.{field}: {type} may no longer be None and has no default; records may hold None."
             return story, _fill_choices(question)

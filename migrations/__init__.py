@@ -4,6 +4,7 @@ from .converters import AttachTimezone, FillNone, MapValues
 from .migration import Migration
 from .operations import (
     AddField,
+    AlterExtras,
     AlterField,
     AlterKeys,
     AlterTTL,
@@ -25,6 +26,7 @@ from .views import NewRecord, OldObject, OldRecord
 
 __all__ = [
     "AddField",
+    "AlterExtras",
     "AlterField",
     "AlterKeys",
     "AlterTTL",

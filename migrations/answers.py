@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 
 from redis_models.errors import SchemaError
 
+from .extras import EXTRAS
 from .historical import codec_of
 from .schema import Literal
 from .views import complaint
@@ -21,6 +22,7 @@ __all__ = [
     "Answers",
     "ComputeAnswer",
     "DropAnswer",
+    "ExtraAnswer",
     "FillAnswer",
     "MapAnswer",
     "RenameAnswer",
@@ -160,7 +162,39 @@ class ComputeAnswer:
         return f"--compute {prefix}{self.model}.{self.field}"
 
 
-Answer = RenameAnswer | RenameModelAnswer | DropAnswer | FillAnswer | ComputeAnswer | MapAnswer | ZoneAnswer | TTLAnswer
+@dataclass(frozen=True)
+class ExtraAnswer:
+    """What becomes of extra fields that have the name of a field that is new; see ``AddField``."""
+
+    model: str
+    field: str
+    policy: str
+
+    def flag(self, prefix: str = "") -> str:
+        """Give the option that says this."""
+        return f"--extra {prefix}{self.model}.{self.field}={self.policy}"
+
+    def check(self) -> None:
+        """Refuse a policy that there is none of.
+
+        Raises:
+            SchemaError: It is none.
+        """
+        if self.policy not in EXTRAS:
+            raise SchemaError(f"{self.flag()}: there is no such policy here; write one of {', '.join(EXTRAS)}")
+
+
+Answer = (
+    RenameAnswer
+    | RenameModelAnswer
+    | DropAnswer
+    | FillAnswer
+    | ComputeAnswer
+    | MapAnswer
+    | ZoneAnswer
+    | TTLAnswer
+    | ExtraAnswer
+)
 A = TypeVar("A", bound=Answer)
 
 
@@ -226,6 +260,8 @@ def parse_answer(option: str, text: str, models: Mapping[str, Collection[str]]) 
             return label, ZoneAnswer(model, field, value)
         case "--ttl":
             return label, TTLAnswer(model, value)
+        case "--extra":
+            return label, ExtraAnswer(model, field, value)
         case _:
             return label, FillAnswer(model, field, parse_literal(flag, path, value))
 
@@ -245,6 +281,7 @@ OPTIONS: Final[Mapping[str, str]] = {
     "--map": "--map Order.status:PENDING=NEW",
     "--zone": "--zone Order.created=Europe/Berlin",
     "--ttl": "--ttl Order=new-only",
+    "--extra": "--extra Order.city=take",
 }
 
 

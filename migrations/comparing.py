@@ -9,14 +9,24 @@ from dataclasses import dataclass, field, replace
 
 from redis_models.errors import SchemaError
 
-from .answers import Answers, ComputeAnswer, FillAnswer, TTLAnswer
+from .answers import Answers, ComputeAnswer, ExtraAnswer, FillAnswer, TTLAnswer
 from .given import Given
 from .levels import move_levels
 from .matching import Match, match_fields, order_moves
-from .operations import AddField, AlterField, AlterKeys, AlterTTL, Operation, RemoveField, RenameField, RenameModel
-from .questions import POLICIES, FillQuestion, Question, RenameQuestion, TTLQuestion
+from .operations import (
+    AddField,
+    AlterExtras,
+    AlterField,
+    AlterKeys,
+    AlterTTL,
+    Operation,
+    RemoveField,
+    RenameField,
+    RenameModel,
+)
+from .questions import POLICIES, ExtraQuestion, FillQuestion, Question, RenameQuestion, TTLQuestion
 from .retyping import retype
-from .schema import FieldSchema, ModelSchema, Snapshot, _Required
+from .schema import FieldSchema, Literal, ModelSchema, Snapshot, _Required
 from .towrite import ToWrite, function_name
 from .typechange import is_note
 
@@ -79,6 +89,7 @@ def compare(old: ModelSchema, new: ModelSchema, answers: Answers) -> Comparison:
         if found.is_changed or new.version > old.version:
             found.do(*_notes(found))
             found.notes.clear()
+        _compare_extras(found, old.extras)
         _refuse_another_end(found)
     return found
 
@@ -87,8 +98,9 @@ def _in_turn(questions: Sequence[Question]) -> list[Question]:
     """Put what became of fields first; whether a field is new at all depends on that."""
     renames = [one for one in questions if isinstance(one, RenameQuestion)]
     claimed = {candidate.name for one in renames for candidate in one.candidates}
-    others = [one for one in questions if not isinstance(one, (RenameQuestion, FillQuestion))]
-    fills = [one for one in questions if isinstance(one, FillQuestion) and one.field not in claimed]
+    others = [one for one in questions if not isinstance(one, (RenameQuestion, FillQuestion, ExtraQuestion))]
+    new = [one for one in questions if isinstance(one, (FillQuestion, ExtraQuestion))]
+    fills = [one for one in new if one.field not in claimed]
     return [*renames, *fills, *others]
 
 
@@ -121,6 +133,9 @@ def _refuse_lost_key(match: Match, overtaken: Iterable[str]) -> None:
 def _add(found: Comparison, one: FieldSchema) -> None:
     model, is_key = found.new.name, one.name == found.new.primary_key
     fill = found.given.take(FillAnswer, one.name)
+    extra = found.given.take(ExtraAnswer, one.name) if _takes_extras(found) and not is_key else None
+    if extra is not None:
+        extra.check()
     if found.given.take(ComputeAnswer, one.name):
         function = ToWrite(function_name(model, one.name))
         found.do(AddField(model, one.name, one.type, function))
@@ -128,11 +143,25 @@ def _add(found: Comparison, one: FieldSchema) -> None:
         raise SchemaError(f"{fill.flag()}: it is the primary key, and all records would get the same; compute it")
     elif fill is not None:
         fill.check(one.type)
-        found.do(AddField(model, one.name, one.type, fill.value))
+        _add_filled(found, one, fill.value, extra)
     elif isinstance(one.default, _Required) or is_key:
         found.questions.append(FillQuestion(model, one.name, one.type))
     else:
-        found.do(AddField(model, one.name, one.type, one.default))
+        _add_filled(found, one, one.default, extra)
+
+
+def _takes_extras(found: Comparison) -> bool:
+    """Whether records may hold extra fields: what the files do not know of the older class, the newer one tells."""
+    return found.schema.extras or found.new.extras
+
+
+def _add_filled(found: Comparison, one: FieldSchema, value: Literal, extra: ExtraAnswer | None) -> None:
+    """Add a field with one value for all records, but for those that hold an extra field of its name."""
+    model, is_key = found.new.name, one.name == found.new.primary_key
+    if extra is None and not is_key and _takes_extras(found):
+        found.questions.append(ExtraQuestion(model, one.name, one.type))
+    else:
+        found.do(AddField(model, one.name, one.type, value, None if extra is None else extra.policy))
 
 
 def _retype(found: Comparison, one: FieldSchema, added: Sequence[FieldSchema]) -> None:
@@ -178,6 +207,23 @@ def _compare_ttl(found: Comparison) -> None:
         raise SchemaError(f"{answers[0].flag()}: there is no such policy here; write one of {known}")
     if not found.questions:
         found.do(AlterTTL(found.new.name, old, new, answers[0].policy))
+
+
+def _compare_extras(found: Comparison, took: bool) -> None:
+    """Note whether extra fields are taken; that they are is worth no migration of its own, and comes first in one.
+
+    Args:
+        found: What was found, without open questions.
+        took: Whether the files say that they were.
+    """
+    model, takes = found.new.name, found.new.extras
+    if took and not takes:
+        found.do(AlterExtras(model, False))
+    elif takes and not took and (found.is_changed or found.new.version > found.schema.version):
+        # Functions may look at them, and what the class was before nobody knows.
+        place = sum(isinstance(one, RenameModel) for one in found.operations)
+        found.operations.insert(place, AlterExtras(model, True))
+        found.schema = replace(found.schema, extras=True)
 
 
 def _notes(found: Comparison) -> list[Operation]:

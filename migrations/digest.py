@@ -7,11 +7,11 @@ already does not meet it any more. It may be given, too, where there was nothing
 import hashlib
 from collections.abc import Iterable, Mapping
 from collections.abc import Set as AbstractSet
-from dataclasses import fields, is_dataclass
+from dataclasses import fields, is_dataclass, replace
 from typing import Final, cast
 
 from .chain import Link
-from .operations import AlterField
+from .operations import AddField, AlterField
 from .schema import Snapshot
 
 __all__ = ["digest_of"]
@@ -38,6 +38,9 @@ def _said(value: object) -> str:
     if callable(value):
         return "a function"
     if is_dataclass(value):
+        if isinstance(value, AddField) and value.extra == "take" and not callable(value.fill):
+            # A function may take the place of both: it sees extra fields, and makes of them what it likes.
+            value = replace(value, fill=_nothing, extra=None)
         told = [f"{one.name}={_said(getattr(value, one.name))}" for one in fields(value) if one.name not in _MENDABLE]
         if isinstance(value, AlterField):
             # Records that are done keep aside what the steps say, by their places; a widening has none.
@@ -51,3 +54,8 @@ def _said(value: object) -> str:
     if isinstance(value, (list, tuple)):
         return f"[{', '.join(map(_said, cast('Iterable[object]', value)))}]"
     return type(value).__name__ if type(value).__repr__ is object.__repr__ else repr(value)
+
+
+def _nothing(old: object) -> object:
+    """Stand for a function of which nothing is said."""
+    return None

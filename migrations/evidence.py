@@ -8,7 +8,7 @@ from redis_models.shape import STAMP, stored_version
 
 from .answers import Answers, RenameAnswer
 from .operations import Operation, RenameField, RenameModel
-from .questions import MapQuestion, NoneQuestion, Question, RenameQuestion
+from .questions import ExtraQuestion, MapQuestion, NoneQuestion, Question, RenameQuestion
 from .sampling import Sample
 from .schema import ModelSchema
 
@@ -60,6 +60,9 @@ def evidence_for(question: Question, schema: ModelSchema, sample: Sample) -> str
         case NoneQuestion(_, path):
             count = sum(None in _values(schema, path, one) for one in records)
             return _told(count, len(records), sample, f"{_hold(count)} None")
+        case ExtraQuestion(_, path):
+            count = sum(path in one for one in records)
+            return _told(count, len(records), sample, f"{_hold(count)} one")
         case RenameQuestion(_, path) if "." not in path:
             count = sum(path in one for one in records)
             return _told(count, len(records), sample, f"{_hold(count)} it")

@@ -11,6 +11,7 @@ from redis_models.errors import SchemaError
 
 from .operations import (
     AddField,
+    AlterExtras,
     AlterField,
     AlterKeys,
     AlterTTL,
@@ -61,7 +62,7 @@ def _merged(one: Operation, other: Operation) -> list[Operation] | None:
         case CreateModel(), DeleteModel() if one.model == other.model:
             return []
         case CreateModel(), _ if one.model == other.model and isinstance(
-            other, (*_OF_FIELDS, AlterKeys, AlterTTL, RenameModel)
+            other, (*_OF_FIELDS, AlterExtras, AlterKeys, AlterTTL, RenameModel)
         ):
             return _created(one, other)
         case RenameModel(), RenameModel() if one.new == other.model:
@@ -69,9 +70,9 @@ def _merged(one: Operation, other: Operation) -> list[Operation] | None:
         case _ if one.model != other.model:
             return None
         case AddField(), RemoveField() if one.name == other.name:
-            return [] if not is_path(one.name) and not callable(one.fill) else None
+            return [] if not is_path(one.name) and not callable(one.fill) and one.extra is None else None
         case AddField(), RenameField() if one.name == other.old and not is_path(other.old + other.new):
-            return None if callable(one.fill) else [replace(one, name=other.new)]
+            return None if callable(one.fill) or one.extra else [replace(one, name=other.new)]
         case RenameField(), RenameField() if one.new == other.old and not is_path(one.old + one.new + other.new):
             return [] if one.old == other.new else [RenameField(one.model, one.old, other.new)]
         case RenameField(), RemoveField() if one.new == other.name and not is_path(one.old + one.new):
@@ -93,7 +94,7 @@ def _created(one: CreateModel, other: Operation) -> list[Operation] | None:
 def creation_of(one: ModelSchema) -> CreateModel:
     """Give the operation that begins to track a model as it is."""
     fields = {name: one.field(name).type for name in one.in_order or one.by_name}
-    return CreateModel(one.name, fields, one.primary_key, one.table, one.prefix, one.separator, one.ttl)
+    return CreateModel(one.name, fields, one.primary_key, one.table, one.prefix, one.separator, one.ttl, one.extras)
 
 
 def _commute(one: Operation, other: Operation) -> bool:

@@ -5,12 +5,22 @@ from typing import TypeVar
 
 from redis_models.errors import SchemaError
 
-from .answers import Answer, Answers, ComputeAnswer, DropAnswer, FillAnswer, MapAnswer, RenameAnswer, ZoneAnswer
+from .answers import (
+    Answer,
+    Answers,
+    ComputeAnswer,
+    DropAnswer,
+    ExtraAnswer,
+    FillAnswer,
+    MapAnswer,
+    RenameAnswer,
+    ZoneAnswer,
+)
 
 __all__ = ["Given"]
 
-OfField = RenameAnswer | DropAnswer | FillAnswer | ComputeAnswer | MapAnswer | ZoneAnswer
-A = TypeVar("A", RenameAnswer, DropAnswer, FillAnswer, ComputeAnswer, MapAnswer, ZoneAnswer)
+OfField = RenameAnswer | DropAnswer | FillAnswer | ComputeAnswer | MapAnswer | ZoneAnswer | ExtraAnswer
+A = TypeVar("A", RenameAnswer, DropAnswer, FillAnswer, ComputeAnswer, MapAnswer, ZoneAnswer, ExtraAnswer)
 
 
 @dataclass
@@ -36,6 +46,8 @@ class Given:
                 continue
             if isinstance(one, (FillAnswer, ComputeAnswer)):
                 place = (one.field, "")
+            elif isinstance(one, ExtraAnswer):
+                place = (one.field, "extra of")
             elif isinstance(one, MapAnswer):
                 place = (one.field, one.old)
             else:
@@ -84,11 +96,12 @@ class Given:
                 raise SchemaError(f"{part.flag()} matches nothing: {self.model}.{place} is not gone")
 
 
-_WHY: dict[type[FillAnswer] | type[ComputeAnswer] | type[MapAnswer] | type[ZoneAnswer], str] = {
+_WHY: dict[type[FillAnswer] | type[ComputeAnswer] | type[MapAnswer] | type[ZoneAnswer] | type[ExtraAnswer], str] = {
     FillAnswer: "{field!r} is no new field of {model}, and may be None as before",
     ComputeAnswer: "{field!r} is neither new nor of another type in {model}",
     MapAnswer: "{model}.{field} lost no such value",
     ZoneAnswer: "{model}.{field} got no time zone",
+    ExtraAnswer: "{field!r} is no new field of {model} with one value for all, or the model takes no extra fields",
 }
 
 

@@ -67,6 +67,7 @@ def _schema_of(model: type[Model]) -> ModelSchema:
         table=keys.table,
         fields=tuple(_field_of(model, name, place) for name, place in sorted(zip(shape.names, count(), strict=False))),
         ttl=shape.ttl,
+        extras=shape.takes_extras,
     )
 
 

@@ -10,6 +10,7 @@ from typing import Final
 from .answers import (
     ComputeAnswer,
     DropAnswer,
+    ExtraAnswer,
     FillAnswer,
     MapAnswer,
     RenameAnswer,
@@ -17,6 +18,7 @@ from .answers import (
     TTLAnswer,
     ZoneAnswer,
 )
+from .extras import EXTRAS
 from .schema import FieldSchema, Literal, ModelSchema
 
 __all__ = [
@@ -24,6 +26,7 @@ __all__ = [
     "Candidate",
     "ComputeQuestion",
     "DropModelQuestion",
+    "ExtraQuestion",
     "FillQuestion",
     "HintQuestion",
     "MapQuestion",
@@ -142,6 +145,27 @@ class FillQuestion(Question):
     def cure(self, prefix: str = "") -> str:
         fill = FillAnswer(self.model, self.field, _example(self.type)).flag(prefix)
         return f"{fill} (any literal) or {ComputeAnswer(self.model, self.field).flag(prefix)}"
+
+
+@dataclass(frozen=True)
+class ExtraQuestion(Question):
+    """A field is new in a model that takes extra fields: what becomes of those that have its name already?
+
+    Attributes:
+        field: The field.
+        type: Canonical text of its type.
+    """
+
+    field: str
+    type: str
+
+    @property
+    def summary(self) -> str:
+        return f"{self.model}.{self.field} → {self.type}, new, and records may hold an extra field of this name"
+
+    def cure(self, prefix: str = "") -> str:
+        flags = [ExtraAnswer(self.model, self.field, one).flag(prefix) for one in EXTRAS]
+        return " or ".join([*flags, ComputeAnswer(self.model, self.field).flag(prefix)])
 
 
 @dataclass(frozen=True)

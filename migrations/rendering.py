@@ -14,6 +14,7 @@ from redis_models.errors import MigrationError
 from .converters import AttachTimezone, Converter, FillNone, MapValues
 from .operations import (
     AddField,
+    AlterExtras,
     AlterField,
     AlterKeys,
     AlterTTL,
@@ -159,6 +160,8 @@ def _fragment(operation: Operation) -> str:
             return f"move_{model}"
         case AlterKeys(model):
             return f"alter_keys_{model}"
+        case AlterExtras(model):
+            return f"alter_extras_{model}"
         case AlterTTL(model):
             return f"alter_ttl_{model}"
         case _:

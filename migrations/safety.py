@@ -14,6 +14,7 @@ from redis_models.errors import RecordError, SchemaError
 from .chain import Chain, Link
 from .conversion import keeps_bytes
 from .converters import Converter, MapValues
+from .hidden_extras import hidden_extras
 from .hiding import hidden_keys
 from .operations import AlterField, AlterTTL, Operation, RemoveField, Risk, Run, Transform
 from .route import Route, stage_of
@@ -111,6 +112,13 @@ _ALL: Final = (
         "Records that are made afterwards come back without a value that the older version needs.",
         "A field that is required and has no default is removed, and back= says nothing.",
         "Give the operation back=, the value for such records.",
+    ),
+    Rule(
+        "RM103",
+        Level.REFUSE,
+        "The application can no longer see these extra fields.",
+        "The model takes none any more, or a new field takes the name of one; they stay in the records.",
+        "Declare what is needed, with AddField(..., extra='take'), or move it with Transform; then remove the rest.",
     ),
     Rule(
         "RM104",
@@ -340,6 +348,7 @@ def _sampled(link: Link, before: Snapshot, samples: Mapping[str, Sample]) -> Ite
         route = Route(name, (stage,), stage.older)
         records = {key: record for key, record in one.records.items() if record.get("_v", b"1") == b"%d" % stage.older}
         yield from ((code, what, (name,)) for code, what in _tried(name, route, records))
+        yield from (("RM103", what, ()) for what in hidden_extras(name, before, link.operations, records))
 
 
 def _tried(name: str, route: Route, records: Mapping[str, Mapping[str, bytes]]) -> Iterator[tuple[str, str]]:

@@ -102,6 +102,8 @@ class ModelSchema:
         prefix, separator, table: Parts of its keys.
         fields: Sorted by name, because their order is not stored.
         ttl: Life span in seconds of a new record, or None.
+        extras: Whether records may have fields that are not declared (``extra="allow"``), as far as the files know. It
+            does not count in comparisons: what is declared is stored alike.
         codec: Version of the way in which values become bytes; one that is not known here is refused.
     """
 
@@ -114,6 +116,7 @@ class ModelSchema:
     fields: tuple[FieldSchema, ...]
     ttl: int | None = None
     codec: int = CODEC
+    extras: bool = field(default=False, compare=False)
 
     @cached_property
     def keys(self) -> KeySpace:
@@ -251,6 +254,8 @@ def _document_of(model: ModelSchema, with_defaults: bool) -> dict[str, object]:
         "fields": fields,
     }
     # Absent where there is none, so that snapshots from before life spans were part of them keep their fingerprint.
+    if with_defaults and model.extras:
+        document["extras"] = True
     if model.ttl is not None:
         document["ttl"] = model.ttl
     if model.codec != 1:
@@ -278,4 +283,5 @@ def _model_of(name: str, document: Mapping[str, object]) -> ModelSchema:
         ),
         ttl=None if ttl is None else int(str(ttl)),
         codec=codec,
+        extras=document.get("extras") is True,
     )

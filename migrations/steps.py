@@ -338,6 +338,10 @@ class Fill(Compute):
         before = draft.set(self.target, raw)
         return _NOTHING if before == raw else {self.target: before}
 
+    def backward(self, draft: Draft, aside: Mapping[str, bytes | None]) -> None:
+        """Take the field away, whoever wrote it since; what it held, against the schema, comes back."""
+        restore(draft, aside or {self.target: None})
+
 
 @dataclass(frozen=True)
 class Expire(Step):

@@ -14,6 +14,7 @@ from redis_models.errors import RecordError
 from redis_models.limits import UNREADABLE
 
 from .draft import Draft
+from .extras import extra_value, is_extra, stored_extra
 from .schema import FieldSchema, ModelSchema
 
 __all__ = ["NewRecord", "OldObject", "OldRecord", "complaint", "old_record_of"]
@@ -22,7 +23,8 @@ __all__ = ["NewRecord", "OldObject", "OldRecord", "complaint", "old_record_of"]
 class OldRecord:
     """A record as it was before a step: ``old.total`` is the typed value of the stored field ``total``.
 
-    An absent field raises ``AttributeError``; ``old.get("total")`` gives None instead, ``"total" in old`` tells.
+    An absent field raises ``AttributeError``; ``old.get("total")`` gives None instead, ``"total" in old`` tells. Of a
+    model that takes extra fields these are there as well, as the JSON that they are.
     """
 
     __slots__ = ("_parts",)
@@ -50,9 +52,9 @@ class OldRecord:
         field, raw = self._field(name)
         return default if raw is None else _decoded(field, raw)
 
-    def _field(self, name: str) -> tuple[FieldSchema, bytes | None]:
+    def _field(self, name: str) -> tuple[FieldSchema | None, bytes | None]:
         schema, touched, fields, moved = self._parts
-        field = schema.field(name)
+        field = _declared(schema, name)
         touched.add(moved.get(name, name))
         return field, fields.get(name)
 
@@ -96,25 +98,26 @@ class NewRecord:
         object.__setattr__(self, "_schema", schema)
 
     def __getattr__(self, name: str) -> object:
-        field, raw = self._schema.field(name), self._draft.get(name)
+        field, raw = _declared(self._schema, name), self._draft.get(name)
         if raw is None:
             raise AttributeError(f"the record has no field {name!r}")
         return _decoded(field, raw)
 
     def __setattr__(self, name: str, value: object) -> None:
-        field = self._schema.field(name)
+        field = _declared(self._schema, name)
         if name == self._schema.primary_key:
             raise RecordError(name, None, "is the primary key; a function in a migration cannot change it")
         try:
-            raw = field.codec.encode(field.codec.validate(value))
+            raw = stored_extra(value) if field is None else field.codec.encode(field.codec.validate(value))
         except (*UNREADABLE, ValueError) as exc:
             shown, said = f"{value!r:.60}", complaint(exc)
-            reason = f"{shown} is no {field.type}: {said}"
+            kind = "no value that can be stored" if field is None else f"no {field.type}"
+            reason = f"{shown} is {kind}: {said}"
             raise RecordError(name, None, reason, (said, shown), is_told=True) from exc
         self._draft.set(name, raw)
 
     def __delattr__(self, name: str) -> None:
-        self._schema.field(name)
+        _declared(self._schema, name)
         self._draft.remove(name)
 
 
@@ -149,7 +152,14 @@ def complaint(exc: Exception) -> str:
     return str(exc) or type(exc).__name__
 
 
-def _decoded(field: FieldSchema, raw: bytes) -> object:
+def _declared(schema: ModelSchema, name: str) -> FieldSchema | None:
+    """Give a field, or None for an extra one of a model that takes some; ``SchemaError`` if it takes none."""
+    return None if schema.extras and is_extra(schema, name) else schema.field(name)
+
+
+def _decoded(field: FieldSchema | None, raw: bytes) -> object:
+    if field is None:
+        return extra_value(raw)
     try:
         return field.read(raw)
     except (*UNREADABLE, ValueError):

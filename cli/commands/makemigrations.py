@@ -74,6 +74,12 @@ class _Wish:
 @click.option("--map", "mapping", multiple=True, metavar="A.b:OLD=NEW", help="Where field b holds OLD, it gets NEW.")
 @click.option("--zone", multiple=True, metavar="A.b=ZONE", help="Instants in field b were meant in this time zone.")
 @click.option("--ttl", multiple=True, metavar="A=POLICY", help="What a changed ttl means for records that are there.")
+@click.option(
+    "--extra",
+    multiple=True,
+    metavar="A.b=POLICY",
+    help="What becomes of extra fields of the name of new field b.",
+)
 @click.option("--answers", type=_PATH, metavar="FILE", help="More such options, one a line.")
 @click.option(
     "--save-answers", "save_to", type=_PATH, metavar="FILE", help="Write all answers to a file, for --answers."
@@ -103,6 +109,7 @@ def command(
     mapping: Sequence[str],
     zone: Sequence[str],
     ttl: Sequence[str],
+    extra: Sequence[str],
     answers: Path | None,
     save_to: Path | None,
     reason: str | None,
@@ -114,14 +121,14 @@ def command(
     """Write the migration that leads from the migration files to the models as they are in the code.
 
     APP is the label of an app; all apps without it. What cannot be known is asked, or answered by --rename, --drop,
-    --default, --compute, --map, --zone and --ttl; app.A.b names the app too. Without a terminal an open question ends
-    with exit code 3.
+    --default, --compute, --map, --zone, --ttl and --extra; app.A.b names the app too. Without a terminal an open
+    question ends with exit code 3.
     """
     wish = _Wish(name, check, dry_run, is_bump, empty, is_update)
     if sum((is_update, from_redis, empty)) > 1:
         raise click.UsageError("--update, --from-redis and --empty exclude each other")
     apps = _apps(context, labels, wish)
-    flags = dict(zip(OPTIONS, (rename, drop, default, compute, mapping, zone, ttl), strict=True))
+    flags = dict(zip(OPTIONS, (rename, drop, default, compute, mapping, zone, ttl, extra), strict=True))
     tasks = _tasks(context, apps, flags, answers, from_redis, is_update)
     tasks = [emptied(task) for task in tasks] if empty else tasks
     if reason is not None and check:

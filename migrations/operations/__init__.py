@@ -5,12 +5,13 @@ from .fields import AddField, AlterField, RemoveField, RenameField
 from .free import Run, RunContext
 from .keys import AlterKeys
 from .lifespans import AlterTTL
-from .models import CreateModel, DeleteModel, MoveModel, RenameModel
+from .models import AlterExtras, CreateModel, DeleteModel, MoveModel, RenameModel
 from .records import Transform
 from .storage import FlattenField, MergeFields, NestFields, SplitField
 
 __all__ = [
     "AddField",
+    "AlterExtras",
     "AlterField",
     "AlterKeys",
     "AlterTTL",

@@ -12,9 +12,11 @@ from ..conversion import keeps_bytes
 from ..converters import Converter
 from ..draft import Draft
 from ..enumerable import NONES, changes_none_only, stored_bytes
+from ..extras import EXTRAS
 from ..paths import is_path, split_path
 from ..schema import REQUIRED, FieldSchema, Literal, ModelSchema, Snapshot, _Required
 from ..steps import Convert, Drop, Fill, Move, Put, Step
+from ..take_extra import TakeExtra
 from ..typeedit import with_key, with_renamed_key, with_retyped_key, without_key
 from ..typetree import NONE, choice_of, parse_key
 from ..views import OldObject, OldRecord, old_record_of
@@ -39,11 +41,19 @@ class AddField(Operation):
         type: Canonical text of its type; that of a key may be ``NotRequired[...]``.
         fill: JSON-like value for every record, or a pure function that gives a value for an ``OldRecord``; for a key,
             of an ``OldObject``, and it is called with each object.
+        extra: What becomes of an extra field of this name that a record holds (``extra="allow"``): ``take`` makes the
+            value of it, and fills records without one; ``replace`` keeps it aside, out of the application's sight, and
+            fills every record; None where no record should hold one, and ``replace`` for one that does.
     """
 
     name: str
     type: str
     fill: Literal | Callable[[OldRecord], object] | Callable[[OldObject], object]
+    extra: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.extra not in (None, *EXTRAS) or (self.extra and is_path(self.name)):
+            raise SchemaError(f"{self.describe()}: extra={self.extra!r}; write {' or '.join(map(repr, EXTRAS))}")
 
     def apply(self, snapshot: Snapshot) -> Snapshot:
         if is_path(self.name):
@@ -69,12 +79,16 @@ class AddField(Operation):
             return [patch(before.field(name), after.field(name), keys, edit)]
         field = after.field(self.name)
         if not callable(self.fill):
-            return [Put(self.name, encoded(field, self.fill, f"{self.describe()}: fill"))]
+            raw = encoded(field, self.fill, f"{self.describe()}: fill")
+            return [TakeExtra(field, lambda draft: raw) if self.extra == "take" else Put(self.name, raw)]
         function, codec, name, type = cast(Function, self.fill), field.codec, self.name, self.type
         what, old_of = self.describe(), old_record_of(before)
 
         def make(draft: Draft) -> bytes:
             return stored(codec, name, type, called(function, "", what, old_of(draft, is_alone=True)))
+
+        if self.extra == "take":
+            return [TakeExtra(field, make)]
 
         def fill(draft: Draft) -> None:
             draft.set(name, make(draft))
@@ -85,9 +99,12 @@ class AddField(Operation):
         return [Fill(what, fill, unfill, _never_same, target=name, make=make)]
 
     def describe(self) -> str:
-        return f"Add field {self.name} to {self.model}"
+        taken = ", taking the extra field of its name" if self.extra == "take" else ""
+        return f"Add field {self.name} to {self.model}{taken}"
 
     def way_back(self) -> str:
+        if self.extra == "take":
+            return f"{self.name} is an extra field again, byte for byte where nobody wrote it since"
         return f"{self.name} goes, with what was written there since"
 
 

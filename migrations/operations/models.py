@@ -9,7 +9,7 @@ from ..schema import FieldSchema, ModelSchema, Snapshot
 from ..steps import Step
 from .base import Operation, Risk
 
-__all__ = ["CreateModel", "DeleteModel", "MoveModel", "RenameModel"]
+__all__ = ["AlterExtras", "CreateModel", "DeleteModel", "MoveModel", "RenameModel"]
 
 
 @dataclass(frozen=True)
@@ -24,6 +24,7 @@ class CreateModel(Operation):
         prefix: First part of its keys, or "".
         separator: Between the parts.
         ttl: Life span in seconds of a new record, or None.
+        extras: Whether records may have fields that are not declared (``extra="allow"``).
     """
 
     fields: Mapping[str, str]
@@ -32,6 +33,7 @@ class CreateModel(Operation):
     prefix: str = ""
     separator: str = ":"
     ttl: int | None = None
+    extras: bool = False
 
     def apply(self, snapshot: Snapshot) -> Snapshot:
         if self.model in snapshot.by_name:
@@ -41,9 +43,8 @@ class CreateModel(Operation):
         declared = [FieldSchema(name, type, place=place) for place, (name, type) in enumerate(self.fields.items())]
         fields = tuple(sorted(declared, key=lambda one: one.name))
         prefix, separator = self.prefix.lower(), self.separator.lower()
-        return snapshot.with_model(
-            ModelSchema(self.model, 1, self.primary_key, prefix, separator, self.table, fields, self.ttl)
-        )
+        model = ModelSchema(self.model, 1, self.primary_key, prefix, separator, self.table, fields, self.ttl)
+        return snapshot.with_model(replace(model, extras=self.extras))
 
     def steps(self, before: ModelSchema, after: ModelSchema) -> Sequence[Step]:
         return ()
@@ -107,6 +108,36 @@ class RenameModel(Operation):
 
     def way_back(self) -> str:
         return f"the model is called {self.model} again"
+
+
+@dataclass(frozen=True)
+class AlterExtras(Operation):
+    """Note that a model takes fields that it does not declare (``extra="allow"``) from now on, or no longer.
+
+    No record changes: the application does not see the extra fields that are there, until it takes some again.
+
+    Args:
+        model: Name of the model.
+        allowed: Whether it takes them.
+    """
+
+    allowed: bool
+
+    @property
+    def is_state_only(self) -> bool:
+        return True
+
+    def apply(self, snapshot: Snapshot) -> Snapshot:
+        return snapshot.with_model(replace(snapshot.model(self.model), extras=self.allowed))
+
+    def steps(self, before: ModelSchema, after: ModelSchema) -> Sequence[Step]:
+        return ()
+
+    def describe(self) -> str:
+        return f"{'Take' if self.allowed else 'No longer take'} extra fields on {self.model}"
+
+    def way_back(self) -> str:
+        return "the fields that stayed in the records are " + ("out of sight again" if self.allowed else "seen again")
 
 
 @dataclass(frozen=True)

@@ -37,8 +37,8 @@ class Transform(Operation):
 
     def steps(self, before: ModelSchema, after: ModelSchema) -> Sequence[Step]:
         def is_same(name: str, one: bytes, other: bytes) -> bool:
-            codec = after.field(name).codec
-            return codec.decode(one) == codec.decode(other)
+            field = after.by_name.get(name)
+            return field is not None and field.codec.decode(one) == field.codec.decode(other)
 
         back = None if self.back is None else self._bound(self.back, after)
         return [Compute(self.describe(), self._bound(self.function, after), back, is_same, may_do_nothing=True)]

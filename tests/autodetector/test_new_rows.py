@@ -315,9 +315,13 @@ SAME: dict[str, tuple[str, str]] = {
     ),
     "validators": ("x: int", "x: int\n@field_validator('x')\ndef check(cls, value): return value"),
     "constraints": ("x: str", "x: Annotated[str, Field(max_length=3)]"),
-    "extra allow to forbid": (
-        "model_config = ConfigDict(extra='allow')\nx: int",
+    "extra ignore to forbid": (
+        "model_config = ConfigDict(extra='ignore')\nx: int",
         "model_config = ConfigDict(extra='forbid')\nx: int",
+    ),
+    "extra forbid to allow": (
+        "model_config = ConfigDict(extra='forbid')\nx: int",
+        "model_config = ConfigDict(extra='allow')\nx: int",
     ),
     "field moved to a mixin": (
         "x: int",
