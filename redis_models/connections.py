@@ -1,16 +1,19 @@
 """Where a server is and how to speak to it: options for redis-py's connections, out of a URL or another client."""
 
+import re
 import sys
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import Any, Final, cast
 
 import redis
 import redis.asyncio
 from redis import connection
 from redis.connection import AbstractConnection
+from redis.exceptions import RedisError
 
 from .errors import SettingsError
-from .passwords import masked
+from .passwords import is_cut_short, is_telling, masked
 
 __all__ = ["address_of", "async_class", "is_fake", "options_of_pool", "options_of_url"]
 
@@ -38,26 +41,40 @@ def options_of_url(url: str) -> tuple[type[AbstractConnection], dict[str, Any]]:
     """
     scheme, _, rest = url.partition(":")
     parse: Callable[[str], dict[str, Any]] = cast(Any, connection).parse_url
-    try:
-        options = parse(f"{_SCHEMES.get(scheme, scheme)}:{rest}")
-    except ValueError:
-        # Its text may hold half a password that was not percent-encoded.
+    options: dict[str, Any] | None = None
+    if not is_cut_short(url):
+        with suppress(ValueError):
+            options = parse(f"{_SCHEMES.get(scheme, scheme)}:{rest}")
+    if options is None:
+        # Without what redis-py says: it may hold half a password that was not percent-encoded.
         raise SettingsError(
             None,
             f"{masked(url)!r} is no URL of a server; write redis://USER:PASSWORD@HOST:PORT/DB, rediss://, unix://PATH"
             " or embedded:DIR, with / ? # @ : in a password percent-encoded",
-        ) from None
+        )
     kind: type[Any] = options.pop("connection_class", redis.Connection)
     user, password = options.pop("username", None), options.pop("password", None)
     if user or password:
         # The repr of redis-py 7's pools shows a password, but not what such an object holds.
         options["credential_provider"] = redis.UsernamePasswordCredentialProvider(user, password)
     most = options.pop("max_connections", None)
+    complaint = _complaint(kind, options)
+    if complaint is not None:
+        named = f": {complaint!r}" if is_telling(url, complaint) else ""
+        raise SettingsError(
+            None, f"{masked(url)!r} has an option that there is not{named}; percent-encode / ? # @ & in a password"
+        )
+    return kind, options if most is None else {**options, "max_connections": most}
+
+
+def _complaint(kind: Callable[..., object], options: Mapping[str, Any]) -> str | None:
+    """Give the name of an option that connections of a kind do not take, "" if it is not known; None if they do."""
     try:
         kind(**options)
-    except TypeError as exc:  # which names the option
-        raise SettingsError(None, f"{masked(url)!r} has an option that there is not: {exc}") from None
-    return kind, options if most is None else {**options, "max_connections": most}
+    except (TypeError, ValueError, RedisError) as exc:
+        found = re.search(r"unexpected keyword argument '(\w+)'", str(exc))
+        return found[1] if found else ""
+    return None
 
 
 def options_of_pool(pool: redis.asyncio.ConnectionPool) -> tuple[type[AbstractConnection], dict[str, Any]]:

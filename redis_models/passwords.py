@@ -1,32 +1,124 @@
-"""Hide the passwords of URLs in what people get to see."""
+"""Hide the passwords of URLs in what people get to see. Pure.
+
+What is shown is what is known to be harmless: a scheme, a host and a port, the number of a database, the path of a
+socket. Many a URL is shown because it is wrong, with a sign in its password that is not percent-encoded, so that
+nothing tells any more where the password ends. Whatever does not look as it should is not shown.
+"""
 
 import re
+from collections.abc import Mapping
 from typing import Final
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl
 
-__all__ = ["masked", "redact"]
+__all__ = ["MASK", "has_password", "is_cut_short", "is_telling", "masked", "redact"]
 
-# The password reaches to the last @: one that was not percent-encoded may itself hold a slash, a colon or an @.
-_IN_TEXT: Final = re.compile(r"(://[^\s/:@'\"]*):[^\s'\"]*@")
-_IN_URL: Final = re.compile(r"(://[^:/?#]*):.*@", re.DOTALL)
-_IN_QUERY: Final = re.compile(r"([?&]\w*password=)[^\s&#'\"]+", re.IGNORECASE)
-_TO_THE_NEXT: Final = re.compile(r"([?&]\w*password=)[^&]*", re.IGNORECASE)
+MASK: Final = "***"
+_SERVERS: Final = ("redis", "rediss", "valkey", "valkeys", "redis+cluster", "redis+sentinel", "rediss+cluster")
+_SCHEMES: Final = frozenset(
+    [*_SERVERS, "rediss+sentinel", "valkey+cluster", "valkey+sentinel", "unix", "http", "https"]
+)
+_HOST: Final = re.compile(r"(?:\[[0-9A-Fa-f:.%]+\]|[\w.-]+)(?::[0-9]{1,5})?")
+_NUMBER: Final = re.compile(r"/[0-9]{0,5}")
+_FILE: Final = re.compile(r"/[^:\s]*")
+_PLAIN: Final = re.compile(r"[\w./-]*(?::[0-9]{1,5})?(?:/[0-9]{0,5})?")  # no scheme: a host, a path
+_OPTIONS: Final[Mapping[str, re.Pattern[str]]] = {
+    **dict.fromkeys(("db", "max_connections", "protocol", "health_check_interval"), re.compile(r"[0-9]{1,6}")),
+    **dict.fromkeys(("socket_timeout", "socket_connect_timeout"), re.compile(r"[0-9.]{1,8}")),
+    **dict.fromkeys(
+        ("decode_responses", "socket_keepalive", "retry_on_timeout"), re.compile(r"(?i:true|false|yes|no|[01])")
+    ),
+}
+_SECRET_OPTION: Final = re.compile(r"pass|user|auth|token|secret|key", re.IGNORECASE)
+_URL_IN_TEXT: Final = re.compile(r"[A-Za-z+]*://[^\s'\"]*")
+_CLOSING: Final = re.compile(r"[)\]}>,;:.!*]*\Z")
+_IN_QUERY: Final = re.compile(r"(\w*(?:password|username)=)[^\s&#'\"]+", re.IGNORECASE)
 
 
 def redact(text: str) -> str:
     """Hide the passwords of all URLs in ``text``; each ends at the next blank or quote."""
-    return _IN_QUERY.sub(r"\1***", _IN_TEXT.sub(r"\1:***@", text))
+    return _IN_QUERY.sub(rf"\1{MASK}", _URL_IN_TEXT.sub(_masked_token, text))
 
 
 def masked(url: str) -> str:
-    """Give ``url``, which is nothing else, without its password, whatever characters that holds."""
-    shown = _TO_THE_NEXT.sub(r"\1***", _IN_URL.sub(r"\1:***@", url))
-    return shown if _has_plain_port(shown) else shown.partition("://")[0] + "://***"
+    """Give ``url``, which is nothing else, with nothing of it that may be a password, whatever signs that holds."""
+    scheme, mark, rest = url.partition("://")
+    if not mark:
+        return _without_scheme(url)
+    if scheme.lower() not in _SCHEMES:
+        return f"{MASK}://{MASK}"
+    shown = _shown(scheme, rest)
+    return f"{scheme}://{MASK if shown is None else shown}"
 
 
-def _has_plain_port(url: str) -> bool:
-    """Whether what stands after the host is a port: else it may be a password in a URL without a user or host."""
-    try:
-        return (urlsplit(url).port or 0) >= 0
-    except ValueError:
+def is_telling(url: str, option: str) -> bool:
+    """Whether an error may name an option of a URL: not where it may be the rest of a password with a ? or & in it."""
+    query = re.split(r"[?#]", url, maxsplit=1)[1:]
+    if not option.isidentifier() or "@" in "".join(query) or "://" not in url:
         return False
+    names = [name for name, _ in parse_qsl("".join(query), keep_blank_values=True)]
+    return not any(_SECRET_OPTION.search(name) for name in names) and "#" not in "".join(query)
+
+
+def has_password(url: str) -> bool:
+    """Whether a URL may hold a password: it is not shown whole."""
+    return MASK in masked(url)
+
+
+def is_cut_short(url: str) -> bool:
+    """Whether redis-py would take a part of a password for a host, a port or an option, and speak of it."""
+    scheme, _, rest = url.partition("://")
+    head, sign, tail = _cut(rest)
+    if sign == "?" and "@" in tail:
+        names = [part.partition("=")[0] for part in tail.split("&")]
+        return not any(_SECRET_OPTION.search(name) for name in names)
+    return (sign == "#" and "@" in tail) or (scheme.lower() != "unix" and "@" in head.partition("/")[2])
+
+
+def _without_scheme(text: str) -> str:
+    kind, colon, rest = text.partition(":")
+    if kind == "embedded" and colon:
+        return text if "://" not in rest else f"embedded:{MASK}"
+    if _PLAIN.fullmatch(text) and (text == "localhost" or set(text) & set(".:/")):
+        return text
+    return f"{kind}:{MASK}" if colon and kind.lower() in _SCHEMES else MASK
+
+
+def _shown(scheme: str, rest: str) -> str | None:
+    """Give what may be shown behind the scheme; None for nothing."""
+    head, sign, tail = _cut(rest)
+    if "@" in tail or (sign == "#" and tail):
+        return None  # the sign may have been one of a password
+    is_file = scheme == "unix" and rest.startswith("/")
+    _, at, where = ("", "", head) if is_file else head.rpartition("@")  # a user may be the beginning of a password
+    place = re.match(r"([^/]*)(.*)", where, re.DOTALL)
+    host, path = (place[1], place[2]) if place else ("", "")
+    if scheme == "unix":
+        if host or not _FILE.fullmatch(path):
+            return None
+    elif not all(_HOST.fullmatch(one) for one in host.split(",")) or not (path == "" or _NUMBER.fullmatch(path)):
+        return None
+    return f"{f'{MASK}@' if at else ''}{where}{_query(sign, tail)}"
+
+
+def _cut(rest: str) -> tuple[str, str, str]:
+    """Cut a URL at its first ? or #."""
+    found = re.search(r"[?#]", rest)
+    return (rest, "", "") if found is None else (rest[: found.start()], found[0], rest[found.end() :])
+
+
+def _query(sign: str, tail: str) -> str:
+    pairs = [part.partition("=") for part in tail.split("&")] if tail else []
+    is_known = all(name in _OPTIONS and _OPTIONS[name].fullmatch(value) for name, _, value in pairs)
+    return f"{sign}{tail}" if is_known else f"{sign}{MASK}"
+
+
+def _masked_token(match: re.Match[str]) -> str:
+    token = match[0]
+    closing = _CLOSING.search(token)
+    end = closing.start() if closing else len(token)
+    url, rest = token[:end], token[end:]
+    scheme, _, behind = url.partition("://")
+    if scheme.lower() in ("http", "https") or scheme.lower() not in _SCHEMES:
+        # Pages, and other people's databases: only who signs in is hidden.
+        return re.sub(r"://.*@", f"://{MASK}@", url) + rest if "@" in behind else token
+    return masked(url) + rest

@@ -1,5 +1,7 @@
 """``relocate --from URL``: copy a project's records to the database of its settings."""
 
+import os
+
 import click
 
 from redis_models.client import SyncClient, run
@@ -9,6 +11,7 @@ from redis_models.migrations.bookkeeping import Shelf
 from redis_models.migrations.clusters import refuse_cluster
 from redis_models.migrations.lease import hold_lease
 from redis_models.migrations.relocating import Relocation, relocate
+from redis_models.passwords import has_password
 from redis_models.store import Store
 
 from ..amounts import Amount
@@ -18,15 +21,18 @@ __all__ = ["command"]
 
 
 @click.command("relocate")
-@click.option("--from", "url", required=True, metavar="URL", help="The database where the records are.")
+@click.option("--from", "url", metavar="URL", help="The database where the records are.")
+@click.option("--from-env", "variable", metavar="NAME", help="The same, out of an environment variable.")
 @click.option("--dry-run", is_flag=True, help="Look for what lies in the way, and write nothing.")
 @click.option("--wait", "wait_s", type=Amount(), default=0, help="Seconds to wait for another runner.")
 @click.pass_obj
-def command(context: CliContext, url: str, dry_run: bool, wait_s: float) -> None:
+def command(context: CliContext, url: str | None, variable: str | None, dry_run: bool, wait_s: float) -> None:
     """Copy the records of all models, with what migrations keep beside them, from URL to the database of the settings.
 
-    Stop what writes to URL first. Nothing is overwritten, nothing is deleted there; it may be run again at any time.
+    Stop what writes to URL first. Nothing is overwritten, nothing is deleted there; it may be run again at any time. A
+    URL with a password belongs into --from-env: every user of this machine can read command lines.
     """
+    url = _source(context, url, variable)
     settings = context.settings
     with Store("source", url=url) as source:
         if source.address == context.store.address:
@@ -56,6 +62,23 @@ def command(context: CliContext, url: str, dry_run: bool, wait_s: float) -> None
     )
     context.out(f"{source.address} → {context.store.address}: {verb}, nothing in the way")
     context.json({"command": "relocate", "ok": True, "written": not dry_run, "records": job.seen, "copied": job.copied})
+
+
+def _source(context: CliContext, url: str | None, variable: str | None) -> str:
+    """Give the URL that is meant."""
+    if (url is None) == (variable is None):
+        raise click.UsageError("give one of --from URL and --from-env NAME")
+    if variable is not None:
+        found = os.environ.get(variable)
+        if not found:
+            raise click.UsageError(f"--from-env {variable}: there is no such environment variable; set it to a URL")
+        return found
+    if has_password(url := url or ""):  # read by others by now: to refuse would not undo it
+        context.err(
+            "warning: a password in --from can be read by every user of this machine while the command runs; put the"
+            " URL into an environment variable, and name that with --from-env"
+        )
+    return url
 
 
 def _spaces(context: CliContext, source: SyncClient) -> list[KeySpace]:

@@ -8,6 +8,8 @@ from typing import Any, cast
 
 import pytest
 import redis.asyncio
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from redis_models import RedisConfig, Store
@@ -43,6 +45,7 @@ def _held(exc: BaseException | None) -> Iterator[str]:
         yield from (str(exc), repr(exc), repr(exc.args), repr(exc.__dict__), repr(pickle.dumps(exc)))
         yield "".join(traceback.format_exception(exc))
         yield from _held(exc.__cause__)
+        yield from _held(exc.__context__)
 
 
 @pytest.mark.parametrize("url", SECRETS)
@@ -66,15 +69,61 @@ def test_a_password_in_a_url_is_never_shown(url: str) -> None:
 def test_passwords_in_a_text_are_hidden_and_the_rest_is_left() -> None:
     text = "redis://bob:s3cret@h:1/0 and 'unix://:s3cret@/tmp/x' or redis://h?password=s3cret&db=1, b@c"
 
-    assert redact(text) == "redis://bob:***@h:1/0 and 'unix://:***@/tmp/x' or redis://h?password=***&db=1, b@c"
+    assert redact(text) == "redis://***@h:1/0 and 'unix://***@/tmp/x' or redis://h?***, b@c"
 
 
 @pytest.mark.parametrize(
     "url",
-    ["redis://h:1/0", "unix:///tmp/x@y", "embedded:./data", "redis://[::1]:6379/0", "redis://bob@h/0", "redis://a,b"],
+    ["redis://h:1/0", "unix:///tmp/x@y", "embedded:./data", "redis://[::1]:6379/0", "redis://h?db=1", "redis://a,b"],
 )
 def test_a_url_without_a_password_is_shown_as_it_is(url: str) -> None:
     assert masked(url) == url
+
+
+# Where a password ends up that somebody did not quote, or put in the wrong place; by their schemes, or without one.
+_PLACES = [
+    "redis://:{}@127.0.0.1:1/0", "redis://bob:{}@127.0.0.1:1", "redis://{}@127.0.0.1:1/0", "redis://{}:@127.0.0.1:1",
+    "redis://127.0.0.1:1/0?password={}", "redis://127.0.0.1:1/0?db=1&password={}&protocol=3", "rediss://h?username={}",
+    "redis://127.0.0.1:1/0#{}", "redis://127.0.0.1:1/0?password=a&{}=1", "unix://:{}@/tmp/none", "valkey://bob:{}@h:1",
+    "unix:///tmp/none?password={}", "http://bob:{}@h", "redsi://:{}@h", "redis+sentinel://:{}@a:1,b:2/x", "{}@h:1/0",
+    "bob:{}@h:6379", "redis:{}@h", "redis:/:{}@h", "redis//:{}@h", "://:{}@h", "REDIS://:{}@127.0.0.1:1",
+]  # fmt: skip
+_SIGNS = st.text("@/?#:&=%+,; abc1", max_size=6)
+
+
+@given(place=st.sampled_from(_PLACES), before=_SIGNS, after=_SIGNS)
+@settings(max_examples=400, deadline=None)
+def test_a_password_that_is_not_quoted_is_shown_nowhere(place: str, before: str, after: str) -> None:
+    url = place.format(f"{before}SeCrEt{after}")
+    store = Store.from_url(url)
+    shown = [masked(url), store.address, repr(store)]
+    try:
+        shown.append(repr(store.sync_client))
+    except SettingsError as exc:
+        shown += _held(exc)
+    if " " not in url:
+        shown.append(redact(f"cannot reach {url}, it said ({url})") if "://" in url else "")
+    store.close()
+
+    assert not [text for text in shown if "secret" in text.lower()]
+
+
+@pytest.mark.parametrize("url", [place.format("SeCrEt") for place in _PLACES] + [
+    "redis://:12?SeCrEt@h:1", "redis://:12/SeCrEt@h:1", "redis://:12#SeCrEt@h", "redis://h/0?protocol=SeCrEt", "SeCrEt",
+    "redis://h:1/0?password=ab@SeCrEt", "redis://127.0.0.1:1?socket_timeout=SeCrEt", "redis://:pa&ss?SeCrEt=1@h",
+])  # fmt: skip
+def test_no_command_prints_a_password_that_stands_in_a_wrong_place(project: Any, impatient: None, url: str) -> None:
+    project.deploy(1)
+    project.settings(REDIS_URL=url, APPS=["shop"])
+
+    told = [
+        project.run("--json", "--traceback", "migrate", "--plan"),
+        project.run("--traceback", "makemigrations", "--check"),
+        project.run("--json", "showmigrations"),
+        project.run("relocate", "--from", url),
+    ]
+
+    assert "secret" not in "".join(one.out + one.err for one in told).lower()
 
 
 async def test_a_password_in_use_is_shown_by_no_error(new_server: Callable[..., Any], echo: Echo) -> None:

@@ -196,3 +196,27 @@ def test_bookkeeping_that_another_server_spells_otherwise_is_not_in_the_way(serv
         target.hset(ledger, "id7", "{ }")
         with pytest.raises(UnsafeError, match=f"something else: {ledger}"):
             relocate(_job(source, target), lambda: None)
+
+
+def test_a_url_comes_out_of_the_environment_too_and_a_password_on_the_command_line_is_warned_of(
+    project: Any, server: Any, other: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project.settings("shop", url=server.url)
+    assert project.command("migrate") == 0
+    with server.client() as source:
+        _fill(source, 3)
+    project.settings("shop", url=other.url)
+    monkeypatch.setenv("OLD_URL", server.url)
+
+    assert project.command("relocate", "--from-env", "OLD_URL") == 0, project.err
+    assert "3 records" in project.out
+    assert "warning" not in project.err
+    assert project.command("relocate", "--from-env", "NO_URL") == 2
+    assert "--from-env NO_URL: there is no such environment variable" in project.err
+    assert project.command("relocate") == 2
+    assert "give one of --from URL and --from-env NAME" in project.err
+
+    project.command("relocate", "--from", f"unix://bob:s3cret@{server.socket_path}")
+
+    assert "put the URL into an environment variable" in project.err
+    assert "s3cret" not in project.out + project.err
