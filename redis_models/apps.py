@@ -20,7 +20,7 @@ from .model import AutoModel, Model
 from .settings import Settings, load_settings
 from .store import Store
 
-__all__ = ["MIGRATIONS_FOLDER", "App", "bind", "load_apps", "setup"]
+__all__ = ["MIGRATIONS_FOLDER", "App", "bind", "load_apps", "settings_in_use", "setup"]
 
 # Not "migrations": Django's own loader would import what lies in there.
 MIGRATIONS_FOLDER: Final = "redis_migrations"
@@ -82,6 +82,11 @@ def setup(settings: str | None = None) -> Settings:
                 " bind its models to a Store instead",
             )
         return _project.settings
+
+
+def settings_in_use() -> Settings | None:
+    """Give what ``setup`` loaded in this process; None where it was not called."""
+    return _project.settings
 
 
 def bind(settings: Settings, apps: Sequence[App]) -> Store:

@@ -17,12 +17,16 @@ from .connections import address_of, async_class, options_of_pool, options_of_ur
 from .embedded import EmbeddedServer
 from .embedded_connection import AsyncEmbeddedConnection, EmbeddedConnection
 from .passwords import masked
+from .redirection import redirected, watch
 
 __all__ = ["Link"]
 
 # RESP2: no answer of ours gains by RESP3, whose push messages redis-py mixes into the stream.
 _DEFAULTS: Final = {"protocol": 2}
 Given = redis.asyncio.Redis | None
+
+
+_STALE: Final = object()  # what clients were made after, where they lead elsewhere by now
 
 
 class Link:
@@ -42,7 +46,7 @@ class Link:
 
     def __init__(self, url: str, timeout_s: float, encoding: str | None, *, resends: bool = False) -> None:
         self.given: Given = None
-        self._url, self._timeout_s, self._encoding = url, timeout_s, encoding
+        self._declared, self._timeout_s, self._encoding = url, timeout_s, encoding
         # What one client of the store has abandoned must not begin after what another one writes.
         self._shared: dict[str, Any] = {"abandoned": Abandoned(), "resends": resends}
         self._embedded: EmbeddedServer | None = None
@@ -50,17 +54,33 @@ class Link:
         self._loops: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, _OfLoop] = weakref.WeakKeyDictionary()
         self._loopless: Given = None  # asked for outside of any loop, and of the first that asks then
         self._lock = threading.Lock()
+        watch(self)
+
+    @property
+    def _url(self) -> str:
+        """Where everything goes that the given client does not take: the store's own server, or what stands in."""
+        return redirected(self._declared if self.given is None else self._address_given)
+
+    @property
+    def _address_given(self) -> str:
+        return address_of(cast(Any, self.given).connection_pool)
+
+    @property
+    def _source(self) -> Given:
+        """The given client, unless something stands in for the server that it leads to."""
+        is_itself = self.given is None or redirected(self._address_given) == self._address_given
+        return self.given if is_itself else None
 
     @property
     def address(self) -> str:
         """Where everything goes, as a URL without its password."""
-        return masked(self._url) if self.given is None else address_of(cast(Any, self.given).connection_pool)
+        return masked(self._url) if self._source is None else self._address_given
 
     @property
     def client(self) -> redis.asyncio.Redis:
         """The given client, or a plain one for the running loop, that answers text. No I/O until it is used."""
-        if self.given is not None:
-            return self.given
+        if self._source is not None:
+            return self._source
         loop = _running_loop()
         if loop is None:
             self._loopless = self._loopless or self._new_plain()
@@ -88,7 +108,7 @@ class Link:
         former = mine.batches
         if former is not None and mine.given is self.given:
             return former
-        source = self.given or self._new_client()
+        source = self._source or self._new_client()
         patience_s = self._patience_s(cast(Any, source).connection_pool.connection_kwargs)
         made = AsyncClient(source, self.address, patience_s, **self._shared)
         mine.given, mine.batches = self.given, made
@@ -115,6 +135,19 @@ class Link:
             await loopless.aclose()
         self.close()
 
+    def reset(self) -> None:
+        """Forget every connection: the next ones go where the URL leads by then."""
+        with self._lock:
+            made, self._sync = self._sync, None
+            for mine in self._loops.values():
+                mine.given, mine.plain = _STALE, None  # closed by their loop, as soon as it asks for another
+            self._loopless = None
+            embedded, self._embedded = self._embedded, None
+        if made is not None:
+            made[1].close()
+        if embedded is not None:
+            embedded.release()
+
     def _of(self, loop: asyncio.AbstractEventLoop) -> "_OfLoop":
         with self._lock:
             for ended in [one for one in self._loops if one.is_closed()]:
@@ -135,8 +168,8 @@ class Link:
                 await mine.close()
 
     def _new_sync(self) -> SyncClient:
-        if self.given is not None:
-            kind, options = options_of_pool(cast(Any, self.given).connection_pool)
+        if self._source is not None:
+            kind, options = options_of_pool(cast(Any, self._source).connection_pool)
         else:
             kind, options = self._options()
         pool: Any = cast(Any, redis.ConnectionPool)(
@@ -179,7 +212,7 @@ class _OfLoop:
     """
 
     def __init__(self, closing: AsyncGenerator[None]) -> None:
-        self.given: Given = None
+        self.given: object = None
         self.batches: AsyncClient | None = None
         self.plain: Given = None
         self.closing = closing

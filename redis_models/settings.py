@@ -46,6 +46,7 @@ from urllib.parse import urlsplit
 from .errors import SettingsError
 from .importing import import_named, shown_path
 from .passwords import masked
+from .redirection import VARIABLE, redirect
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor
@@ -161,7 +162,11 @@ def load_settings(option: str | None = None, start: Path | None = None, *, named
     subject = f"settings module {found.module!r} (named by {found.source})"
     cure = f"looked in {', '.join(looked_in)} and among the installed packages"
     module = import_named(found.module, subject=subject, cure=cure, settings=found.module)
-    return _check(module, found)
+    settings = _check(module, found)
+    stand_in = os.environ.get(VARIABLE)
+    if stand_in:  # a test started this process
+        redirect(settings.redis_url, stand_in)
+    return settings
 
 
 def _named_outright(module: str, source: str, start: Path) -> SettingsSource:

@@ -1,0 +1,207 @@
+"""Testing: a throw-away server in the place of that of the settings, for pytest, unittest and Django.
+
+With pytest, name this module as a plugin, in ``conftest.py`` (``pytest_plugins = ["redis_models.testing"]``) or with
+``-p redis_models.testing``. It is none that pytest finds by itself: whoever merely has this library installed gets
+neither its import nor its fixtures. Elsewhere use ``throwaway_server``. Only the fixtures need pytest.
+"""
+
+import os
+import sys
+from collections.abc import Generator, Iterable
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Final
+
+from .apps import load_apps, settings_in_use, setup
+from .batches import Batches, check
+from .embedded import EmbeddedServer
+from .errors import RedisModelsError, SettingsError
+from .model import Model
+from .redirection import VARIABLE, end_redirection, redirect, restore
+from .settings import find_settings, load_settings
+from .store import Store
+
+if TYPE_CHECKING:
+    import pytest
+
+__all__ = ["ThrowawayServer", "throwaway_server"]
+
+_SETTINGS: Final = "redis_models_settings"
+_URLS: Final = "redis_models_urls"
+_OVER: Final = "unix:///the-tests-are-over"  # where no server is
+
+
+class ThrowawayServer:
+    """An empty server of this process, gone with its data when it ends. Made by ``throwaway_server``.
+
+    Attributes:
+        url: Where it is; for clients of other libraries take ``socket_path``.
+        store: A store on it, that the models of APPS are bound to which no other store has.
+    """
+
+    def __init__(self) -> None:
+        self._server = EmbeddedServer(None)
+        self._socket_path = self._server.ensure()
+        self.url = f"embedded:{self._server.directory}"
+        self.store = Store.from_url(self.url, name="tests")
+        self._bound: dict[type[Model], Store] = {}
+
+    @property
+    def socket_path(self) -> str:
+        """The unix socket of the server."""
+        return self._socket_path
+
+    def bind(self, *models: type[Model]) -> None:
+        """Bind models to the server; ``clear`` binds them again where a test bound them otherwise."""
+        for model in models:
+            self.store.register_model(model)
+            self._bound[model] = self.store
+
+    def clear(self) -> None:
+        """Delete everything, the bookkeeping of migrations too, and bind models again that lead elsewhere.
+
+        Cost: one round trip.
+        """
+        for model, store in self._bound.items():
+            now: Store | None = model.__dict__.get("_store")
+            if now is None or now.address != store.address:
+                store.register_model(model)
+        self.store.run(_flushed())
+
+    def keep(self, models: Iterable[type[Model]]) -> None:
+        """Remember what models are bound to now; those that nothing binds are bound to this server."""
+        for model in models:
+            bound: Store | None = model.__dict__.get("_store")
+            if bound is None:
+                self.bind(model)
+            else:
+                self._bound[model] = bound
+
+    def close(self) -> None:
+        """End it; its directory goes with it."""
+        self.store.close()
+        self._server.release()
+
+
+_current: ThrowawayServer | None = None
+
+
+@contextmanager
+def throwaway_server(
+    settings: str | None = None, *, models: Iterable[type[Model]] = (), urls: Iterable[str] = ()
+) -> Generator[ThrowawayServer]:
+    """Let everything that leads to the server of the settings lead to an empty one, until the end of the block.
+
+    ``setup()`` is called, and may be called again inside. Every store of that server, made before or inside, under any
+    spelling or number of its URL, leads to the empty one, and so do processes that are started inside. Inside of
+    another such block the server is the same one, emptied.
+
+    Args:
+        settings: Dotted name of the settings module; None for the one that ``setup`` has or would find.
+        models: More models to bind, which APPS does not name.
+        urls: More servers that nothing may reach; a project without settings names its own.
+
+    Raises:
+        EmbeddedServerError: No server can be started.
+        ModelDeclarationError, SettingsError: As ``setup``.
+    """
+    if _current is not None:
+        _current.bind(*models)
+        _current.clear()
+        yield _current
+        return
+    before = os.environ.get(VARIABLE)
+    server = _begin(settings, urls)
+    try:
+        server.bind(*models)
+        yield server
+    finally:
+        restore()
+        _end(server, before)
+
+
+def _begin(settings: str | None, urls: Iterable[str]) -> ThrowawayServer:
+    """Lead everything to a new server, before a model can be read or written."""
+    global _current
+    before, server = os.environ.get(VARIABLE), ThrowawayServer()
+    try:
+        urls = list(urls)
+        for url in urls:
+            redirect(url, server.url)
+        # Before the models are imported: who knows what their modules do.
+        loaded = settings_in_use() if settings is None else None
+        if loaded is None and (settings is not None or not urls or _names_settings()):
+            loaded = load_settings(settings, named_by="redis_models.testing")
+        os.environ[VARIABLE] = server.url
+        if loaded is not None:
+            redirect(loaded.redis_url, server.url)
+            setup(loaded.module)
+            server.keep(model for app in load_apps(loaded) for model in app.models)
+    except BaseException:
+        restore()
+        _end(server, before)
+        raise
+    _current = server
+    return server
+
+
+def _end(server: ThrowawayServer, before: str | None) -> None:
+    global _current
+    _current = None
+    if before is None:
+        os.environ.pop(VARIABLE, None)
+    else:
+        os.environ[VARIABLE] = before
+    server.close()
+
+
+def _names_settings() -> bool:
+    try:
+        find_settings()
+    except SettingsError:
+        return False
+    return True
+
+
+def _flushed() -> Batches[None]:
+    check((yield [("FLUSHALL",)]))
+
+
+def pytest_addoption(parser: "pytest.Parser") -> None:
+    """Declare the plugin's settings in those of pytest."""
+    parser.addini(_SETTINGS, "Settings module of redis_models; otherwise the usual one.")
+    parser.addini(_URLS, "More servers that no test may reach, a URL a line.", type="linelist")
+
+
+def pytest_sessionstart(session: "pytest.Session") -> None:
+    """Begin before any module of tests is imported, for these may import modules that read and write."""
+    config = session.config
+    is_controller = getattr(config.option, "numprocesses", None) and not hasattr(config, "workerinput")
+    if is_controller:
+        return  # of pytest-xdist, which runs no tests itself
+    try:
+        _begin(config.getini(_SETTINGS) or None, config.getini(_URLS))
+    except RedisModelsError as exc:
+        pytest.exit(f"redis_models.testing: {exc}", 2)
+
+
+def pytest_sessionfinish() -> None:
+    """End the server; what comes after the tests, such as ``atexit``, reaches the server of the settings no more."""
+    if _current is not None:
+        end_redirection(_OVER)
+        os.environ[VARIABLE] = _OVER
+        _current.close()
+
+
+if "pytest" in sys.modules:  # who uses the plugin has it already; nobody else pays for its import
+    import pytest
+
+    @pytest.fixture(scope="session")
+    def redis_models_server() -> ThrowawayServer:
+        """The empty server that stands in for that of the settings, one for each process of pytest."""
+        assert _current is not None, "redis_models.testing is no plugin here"
+        return _current
+
+    @pytest.fixture(autouse=True)
+    def _redis_models_empty(redis_models_server: ThrowawayServer) -> None:  # pyright: ignore[reportUnusedFunction]
+        """Begin every test with nothing."""
+        redis_models_server.clear()
