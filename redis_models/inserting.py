@@ -103,7 +103,7 @@ def _insert_one(
     if len(fields) > MOST_NAMES:
         one = _whole(shape, [key], [fields], life, only)
     else:
-        one = Try(_PUT, (key,), put.command, once=only == "new")
+        one = Try(_PUT, (key,), put.command, once=only == "new", records=(fields,))
     commands = (one.command,)
     try:
         replies = yield Once(commands) if one.once else commands
@@ -227,7 +227,7 @@ def _whole(
     else:
         arguments += [len(shape.names), *shape.names, *raws]
     command = _WRITE.command([shape.keys.index, *keys], arguments)
-    return Try(_WRITE, keys, command, once=only == "new", weight=sum(map(len, raws)))
+    return Try(_WRITE, keys, command, once=only == "new", weight=sum(map(len, raws)), records=records)
 
 
 def _check_unique(shape: Shape[M], keys: Sequence[str]) -> None:

@@ -110,12 +110,17 @@ class Model(_AbstractModel):
         return await store_of(cls).run_async(verbs_of(cls).get(id))
 
     @classmethod
-    async def get_many(cls, ids: Iterable[object]) -> list[Self | None]:
+    async def get_many(cls, ids: Iterable[object], *, bad_records: list[DataError] | None = None) -> list[Self | None]:
         """Read several records by primary key, in the order of ``ids``, None where there is none.
+
+        Args:
+            ids: Primary keys.
+            bad_records: A list that takes the errors of records that cannot be read, in whose places None stands;
+                without it the first is raised.
 
         Cost: one round trip for every 500; one more where some are of an older version, or not there.
         """
-        return await store_of(cls).run_async(verbs_of(cls).get_many(ids))
+        return await store_of(cls).run_async(verbs_of(cls).get_many(ids, bad_records))
 
     @classmethod
     async def exists(cls, id: object) -> bool:
@@ -131,17 +136,19 @@ class Model(_AbstractModel):
         return await store_of(cls).run_async(verbs_of(cls).count())
 
     @classmethod
-    async def iterate(cls, batch_size: int = 500) -> AsyncIterator[Self]:
+    async def iterate(cls, batch_size: int = 500, *, bad_records: list[DataError] | None = None) -> AsyncIterator[Self]:
         """Go through all records in the order of their keys, in constant memory.
 
         Records inserted or deleted meanwhile may or may not be met; every other one is met exactly once.
 
         Args:
             batch_size: Records read at a time.
+            bad_records: A list that takes the errors of records that cannot be read, which are then left out; without
+                it the first is raised.
         """
         after: str | None = None
         while True:
-            found, after = await store_of(cls).run_async(verbs_of(cls).page_after(after, batch_size))
+            found, after = await store_of(cls).run_async(verbs_of(cls).page_after(after, batch_size, bad_records))
             for one in found:
                 yield one
             if after is None:
@@ -161,7 +168,13 @@ class Model(_AbstractModel):
     @overload
     @classmethod
     async def select(
-        cls, columns: Sequence[str], ids: object = None, skip: int | None = None, limit: int | None = None
+        cls,
+        columns: Sequence[str],
+        ids: object = None,
+        skip: int | None = None,
+        limit: int | None = None,
+        *,
+        bad_records: list[DataError] | None = None,
     ) -> list[dict[str, object]] | None: ...
     @classmethod
     async def select(
@@ -196,10 +209,10 @@ class Model(_AbstractModel):
             ids = await own_ids_async(cls, ids)
         if columns is None:
             return await store.run_async(verbs.select(ids, skip, limit, bad_records))
-        return await store.run_async(verbs.select_columns(columns, ids, skip, limit))
+        return await store.run_async(verbs.select_columns(columns, ids, skip, limit, bad_records))
 
     @classmethod
-    async def page(cls, limit: int, after: object = None) -> list[Self]:
+    async def page(cls, limit: int, after: object = None, *, bad_records: list[DataError] | None = None) -> list[Self]:
         """Read the records that follow a primary key, in the order of their keys.
 
         Unlike ``select(skip=...)`` it neither repeats nor leaves out a record when others insert and delete meanwhile.
@@ -207,6 +220,8 @@ class Model(_AbstractModel):
         Args:
             limit: How many to give; fewer only at the end.
             after: Primary key of the last record of the page before; None begins with the first.
+            bad_records: A list that takes the errors of records that cannot be read, which are then left out and not
+                counted; without it the first is raised. The next page meets those again that follow the last record.
 
         Returns:
             Instances; an empty list at the end.
@@ -214,7 +229,7 @@ class Model(_AbstractModel):
         Keys: reads the index and the records; takes members out of the index whose record is gone.
         Cost: O(log n + limit), wherever the page lies.
         """
-        return await store_of(cls).run_async(verbs_of(cls).page(limit, after))
+        return await store_of(cls).run_async(verbs_of(cls).page(limit, after, bad_records))
 
     @classmethod
     async def insert(
@@ -224,7 +239,7 @@ class Model(_AbstractModel):
         *,
         only: Only = None,
     ) -> list[int]:
-        """Write one or more whole records, new or not.
+        """Write one or more whole records, new or not; also in the place of one that no migration can bring up.
 
         Args:
             data: Instances of this model.

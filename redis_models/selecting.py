@@ -71,7 +71,11 @@ def select(
 
 
 def select_columns(
-    shape: Shape[M], upgrader: Upgrader | None, selection: Selection, columns: Sequence[str]
+    shape: Shape[M],
+    upgrader: Upgrader | None,
+    selection: Selection,
+    columns: Sequence[str],
+    bad: list[DataError] | None = None,
 ) -> Batches[list[dict[str, object]]]:
     """Read some fields of many records, as the seed gives them.
 
@@ -81,7 +85,7 @@ def select_columns(
     for name in columns:
         if not shape.takes_extras or name.startswith(RESERVED):
             shape.field(name)
-    return (yield from _gather(shape, upgrader, selection, columns, functools.partial(_values, shape, columns), None))
+    return (yield from _gather(shape, upgrader, selection, columns, functools.partial(_values, shape, columns), bad))
 
 
 def _gather(

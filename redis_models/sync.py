@@ -48,9 +48,9 @@ class SyncTable(Generic[M]):
         """Read one record; see ``Model.get``."""
         return store_of(self._model).run(verbs_of(self._model).get(id))
 
-    def get_many(self, ids: Iterable[object]) -> list[M | None]:
+    def get_many(self, ids: Iterable[object], *, bad_records: list[DataError] | None = None) -> list[M | None]:
         """Read several records; see ``Model.get_many``."""
-        return store_of(self._model).run(verbs_of(self._model).get_many(ids))
+        return store_of(self._model).run(verbs_of(self._model).get_many(ids, bad_records))
 
     def exists(self, id: object) -> bool:
         """Tell whether a record exists; see ``Model.exists``."""
@@ -60,11 +60,11 @@ class SyncTable(Generic[M]):
         """Count the records; see ``Model.count``."""
         return store_of(self._model).run(verbs_of(self._model).count())
 
-    def iterate(self, batch_size: int = 500) -> Iterator[M]:
+    def iterate(self, batch_size: int = 500, *, bad_records: list[DataError] | None = None) -> Iterator[M]:
         """Go through all records; see ``Model.iterate``."""
         after: str | None = None
         while True:
-            found, after = store_of(self._model).run(verbs_of(self._model).page_after(after, batch_size))
+            found, after = store_of(self._model).run(verbs_of(self._model).page_after(after, batch_size, bad_records))
             yield from found
             if after is None:
                 return
@@ -81,7 +81,13 @@ class SyncTable(Generic[M]):
     ) -> list[M] | None: ...
     @overload
     def select(
-        self, columns: Sequence[str], ids: object = None, skip: int | None = None, limit: int | None = None
+        self,
+        columns: Sequence[str],
+        ids: object = None,
+        skip: int | None = None,
+        limit: int | None = None,
+        *,
+        bad_records: list[DataError] | None = None,
     ) -> list[dict[str, object]] | None: ...
     def select(
         self,
@@ -97,11 +103,11 @@ class SyncTable(Generic[M]):
         verbs, store = verbs_of(self._model), store_of(self._model)
         if columns is None:
             return store.run(verbs.select(ids, skip, limit, bad_records))
-        return store.run(verbs.select_columns(columns, ids, skip, limit))
+        return store.run(verbs.select_columns(columns, ids, skip, limit, bad_records))
 
-    def page(self, limit: int, after: object = None) -> list[M]:
+    def page(self, limit: int, after: object = None, *, bad_records: list[DataError] | None = None) -> list[M]:
         """Read the records that follow a primary key; see ``Model.page``."""
-        return store_of(self._model).run(verbs_of(self._model).page(limit, after))
+        return store_of(self._model).run(verbs_of(self._model).page(limit, after, bad_records))
 
     def insert(
         self, data: M | Iterable[M], life_span_seconds: LifeSpan | None = None, *, only: Only = None

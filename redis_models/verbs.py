@@ -88,15 +88,24 @@ class Verbs(Generic[M]):
     def get(self, id: object) -> Batches[M]:
         return (yield from reading.read(self.shape, self.upgrader, self.shape.key_of(id)))
 
-    def get_many(self, ids: Iterable[object]) -> Batches[list[M | None]]:
+    def get_many(self, ids: Iterable[object], bad: list[DataError] | None = None) -> Batches[list[M | None]]:
         if isinstance(ids, (str, bytes)):
             raise TypeError(f"{self.shape.model.__name__}.get_many: ids must be a list of primary keys: [{ids!r}]")
         keys = [self.shape.key_of(one) for one in ids]
         found = yield from reading.fetch(self.shape, self.upgrader, keys)
-        return [
-            None if record is None else reading.loaded(self.shape, key, record)
-            for key, record in zip(keys, found, strict=True)
-        ]
+        return [self._readable(key, record, bad) for key, record in zip(keys, found, strict=True)]
+
+    def _readable(self, key: str, record: reading.Found, bad: list[DataError] | None) -> M | None:
+        """Make an instance; None where there is no record, or ``bad`` takes the error."""
+        if record is None:
+            return None
+        try:
+            return reading.loaded(self.shape, key, record)
+        except DataError as exc:
+            if bad is None:
+                raise
+            bad.append(exc)
+            return None
 
     def exists(self, id: object) -> Batches[bool]:
         return (yield from reading.exists(self.shape.key_of(id)))
@@ -107,22 +116,30 @@ class Verbs(Generic[M]):
     def ttl(self, id: object) -> Batches[float | None]:
         return (yield from reading.ttl(self.shape, self.shape.key_of(id)))
 
-    def page_after(self, after: str | None, size: int) -> Batches[tuple[list[M], str | None]]:
+    def page_after(
+        self, after: str | None, size: int, bad: list[DataError] | None = None
+    ) -> Batches[tuple[list[M], str | None]]:
         """Read the next records of the index; and the last key seen, or None at the end."""
         _check_count(self.shape, "iterate", "batch_size", size, 1)
         keys = yield from reading.index_after(self.shape, after, size)
         records = yield from reading.fetch(self.shape, self.upgrader, keys)
-        found = [
-            reading.loaded(self.shape, key, record)
-            for key, record in zip(keys, records, strict=True)
-            if record is not None
-        ]
-        return found, keys[-1] if len(keys) == size else None
+        found = [self._readable(key, record, bad) for key, record in zip(keys, records, strict=True)]
+        return [one for one in found if one is not None], keys[-1] if len(keys) == size else None
 
-    def page(self, limit: int, after: object = None) -> Batches[list[M]]:
+    def page(self, limit: int, after: object = None, bad: list[DataError] | None = None) -> Batches[list[M]]:
         _check_count(self.shape, "page", "limit", limit, 1)
-        selection = selecting.Selection(limit=limit, after=None if after is None else self.shape.key_of(after))
-        return (yield from selecting.select(self.shape, self.upgrader, selection, None))
+        last = None if after is None else self.shape.key_of(after)
+        if bad is None:
+            selection = selecting.Selection(limit=limit, after=last)
+            return (yield from selecting.select(self.shape, self.upgrader, selection, None))
+        page: list[M] = []
+        # Until it is full: a short page is the last one, and ``after`` can only name a record that was given.
+        while len(page) < limit:
+            found, last = yield from self.page_after(last, min(limit - len(page), reading.READ_CHUNK), bad)
+            page += found
+            if last is None:
+                break
+        return page
 
     def select(
         self, ids: object, skip: int | None, limit: int | None, bad_records: list[DataError] | None
@@ -131,7 +148,12 @@ class Verbs(Generic[M]):
         return (yield from selecting.select(self.shape, self.upgrader, selection, bad_records)) or None
 
     def select_columns(
-        self, columns: Sequence[str], ids: object, skip: int | None, limit: int | None
+        self,
+        columns: Sequence[str],
+        ids: object,
+        skip: int | None,
+        limit: int | None,
+        bad_records: list[DataError] | None = None,
     ) -> Batches[list[dict[str, object]] | None]:
         name = self.shape.model.__name__
         if isinstance(columns, (str, bytes)):
@@ -139,7 +161,8 @@ class Verbs(Generic[M]):
         if not columns:
             raise ValueError(f"{name}.select: columns must name a field; leave it out to read whole records")
         selection = self._selection(ids, skip, limit)
-        return (yield from selecting.select_columns(self.shape, self.upgrader, selection, list(columns))) or None
+        found = yield from selecting.select_columns(self.shape, self.upgrader, selection, list(columns), bad_records)
+        return found or None
 
     def insert(
         self, instances: M | Iterable[M], life_span: LifeSpan | None = None, *, only: Only = None

@@ -48,7 +48,9 @@ Only = Literal["new", "existing"] | None  # which records may be written; None m
 Meanings = Mapping[bytes, Callable[[bytes], DataError]]  # errors that reasons of a script stand for, by what is stored
 WRITE_CHUNK: Final = 100  # records a script: its longest stop of the server stays under a millisecond or two
 _SCRIPTS_A_BATCH: Final = 20
+_MOST_ARGUMENTS: Final = 7000  # that a script can hand on to one command
 _TRIES: Final = 8  # of writing records that somebody else puts back to an older version each time
+_OVERWRITE: Final = load_script("redis_models", "permissions", "overwrite", is_repeatable=True)
 _DELETE: Final = load_script("redis_models", "permissions", "delete")
 _EXPIRE: Final = load_script("redis_models", "permissions", "expire")
 _SAVE: Final = load_script("redis_models", "permissions", "stamp", "guard", "save")
@@ -220,6 +222,7 @@ class Try:
         once: Whether it must not be executed twice.
         meanings: What reasons of the script's own mean, by what is stored.
         weight: Bytes of the values that it writes, where there may be many.
+        records: Their stored fields, where they are written whole.
     """
 
     script: Script
@@ -228,6 +231,7 @@ class Try:
     once: bool = False
     meanings: Meanings = field(default_factory=dict[bytes, Callable[[bytes], DataError]])
     weight: int = 0
+    records: Sequence[Mapping[str, bytes]] = ()
 
 
 def save_command(
@@ -254,20 +258,37 @@ def flat(fields: Mapping[str, bytes]) -> list[Argument]:
 
 
 def settled(shape: Shape[M], upgrader: Upgrader | None, one: Try, reply: Reply) -> Batches[Reply]:
-    """Give the answer of an applied script; bring older records up and try again; raise what refuses it."""
+    """Give the answer of an applied script; bring older records up and try again; raise what refuses it.
+
+    Whole records take the place of those that no migration can bring up.
+    """
     for _ in range(_TRIES):
         error = _refusal(shape, one.keys, reply, one.meanings)
         if error is None:
             return reply
         if not isinstance(error, RecordTooOldError) or upgrader is None:
             raise error
-        for place in cast("list[int]", reply)[2::2]:
-            yield from upgrader.rewrite(shape.model, one.keys[place - 1])
+        older = cast("list[Any]", reply)[2:]
+        for place, stamp in zip(older[::2], older[1::2], strict=True):
+            yield from _brought_up(shape, upgrader, one, place - 1, stamp)
         [reply] = check((yield from call(one.script, [one.command], once=one.once)))
     raise ConflictError(
         one.keys[0],
         f"not written, because somebody puts it or one of the {len(one.keys)} beside it back to an older version",
     )
+
+
+def _brought_up(shape: Shape[M], upgrader: Upgrader, one: Try, place: int, stamp: bytes) -> Batches[None]:
+    try:
+        yield from upgrader.rewrite(shape.model, one.keys[place])
+    except RecordTooOldError:
+        raise  # of a version that is not known here, so that nobody knows what would be lost
+    except DataError:
+        fields = flat(one.records[place]) if one.records else ()
+        if not 0 < len(fields) < _MOST_ARGUMENTS:
+            raise
+        command = _OVERWRITE.command([one.keys[place]], [stamp, shape.version, *fields])
+        check((yield from call(_OVERWRITE, [command])))
 
 
 def _refusal(

@@ -2,7 +2,7 @@
 
 import asyncio
 import datetime as dt
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from pydantic import BaseModel
@@ -147,7 +147,7 @@ class Picky(Model):
 
     @classmethod
     async def _ids_to_primary_keys(cls, ids: Any = None) -> Any:
-        some: list[str] = ids if isinstance(ids, list) else [ids]
+        some: list[str] = list(ids) if type(ids) is list else [ids]
         return await super()._ids_to_primary_keys(None if ids is None else [one.lower() for one in some])
 
 
@@ -170,8 +170,7 @@ class Inserts(AutoModel):
 
     @classmethod
     async def insert(cls, data: Any, life_span_seconds: Any = None) -> Any:  # type: ignore[override]  # as there
-        some: list[Inserts] = data if isinstance(data, list) else [data]
-        for one in some:
+        for one in cast("list[Inserts]", data if type(data) is list else [data]):
             one.stamp = f"inserted {one.v}"
         return await super().insert(data, life_span_seconds)
 

@@ -47,7 +47,8 @@ class Audited(Model):
     @classmethod
     async def select(cls, *arguments: Any, **options: Any) -> Any:
         calls.append("select")
-        return await super().select(*arguments, **options)
+        found: object = await super().select(*arguments, **options)
+        return found
 
     @classmethod
     async def insert(cls, data: Any, life_span_seconds: Any = None, **options: Any) -> Any:
@@ -65,9 +66,9 @@ class Audited(Model):
         return await super().delete(ids)
 
     @classmethod
-    async def iterate(cls, batch_size: int = 500) -> AsyncIterator[Any]:
+    async def iterate(cls, batch_size: int = 500, **options: Any) -> AsyncIterator[Any]:
         calls.append("iterate")
-        async for one in super().iterate(batch_size):
+        async for one in super().iterate(batch_size, **options):
             yield one
 
 

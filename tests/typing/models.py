@@ -39,6 +39,7 @@ class Seed(Model):
 async def in_the_loop(book: Book) -> None:
     assert_type(await Book.get("a"), Book)
     assert_type(await Book.get_many(["a"]), list[Book | None])
+    assert_type(await Book.get_many(["a"], bad_records=[]), list[Book | None])
     assert_type(await Book.select(), list[Book] | None)
     assert_type(await Book.select(ids=["a"], skip=1, limit=2, bad_records=[]), list[Book] | None)
     assert_type(await Book.select(["title"]), list[dict[str, object]] | None)
@@ -49,9 +50,12 @@ async def in_the_loop(book: Book) -> None:
     assert_type(await Book.insert([book], timedelta(hours=1)), list[int])
     assert_type(await Book.delete("a"), list[int] | None)
     assert_type(await Book.delete_all(), int)
+    assert_type(await Book.select(columns=["title"], bad_records=[]), list[dict[str, object]] | None)
     assert_type(Book.iterate(), AsyncIterator[Book])
+    assert_type(Book.iterate(100, bad_records=[]), AsyncIterator[Book])
     assert_type(await Book.page(10), list[Book])
     assert_type(await Book.page(10, after="a"), list[Book])
+    assert_type(await Book.page(10, bad_records=[]), list[Book])
     assert_type(await Book.insert(book, FOREVER, only="new"), list[int])
     assert_type(await Book.increment("a", "pages"), int | float)
     assert_type(await Book.ttl("a"), float | None)
@@ -72,9 +76,13 @@ async def in_the_loop(book: Book) -> None:
 def blocking(book: Book) -> None:
     assert_type(Book.sync.get("a"), Book)
     assert_type(Book.sync.get_many(["a"]), list[Book | None])
+    assert_type(Book.sync.get_many(["a"], bad_records=[]), list[Book | None])
+    assert_type(Book.sync.select(columns=["title"], bad_records=[]), list[dict[str, object]] | None)
     assert_type(Book.sync.select(), list[Book] | None)
     assert_type(Book.sync.select(["title"]), list[dict[str, object]] | None)
     assert_type(Book.sync.iterate(), Iterator[Book])
+    assert_type(Book.sync.iterate(bad_records=[]), Iterator[Book])
+    assert_type(Book.sync.page(10, bad_records=[]), list[Book])
     assert_type(Book.sync.count(), int)
     assert_type(book.sync.delete(), list[int] | None)
     assert_type(Book.sync.page(10), list[Book])
@@ -114,7 +122,8 @@ async def wrong(book: Book, note: Note) -> None:
     book.size = 5  # expect: attr-defined
     await Book.insert(note)  # expect: arg-type
     await Book.delete()  # expect: call-arg
-    await Book.select(columns=["title"], bad_records=[])  # expect: call-overload
+    await Book.select(columns=["title"], bad_records=())  # expect: call-overload
+    Book.sync.iterate(bad_records=())  # expect: arg-type
     Book.sync.save()  # expect: attr-defined
     book.sync.insert(book)  # expect: attr-defined
     Field(primary_kee=True)  # expect: call-overload

@@ -1,10 +1,11 @@
 """``FastAPIModel``: a model whose reading verb can answer a request with 404."""
 
 from collections.abc import Sequence
-from typing import Self, overload
+from typing import Any, Self, overload
 
 from fastapi import HTTPException
 
+from ...errors import DataError
 from ...model import Model
 
 __all__ = ["FastAPIModel"]
@@ -26,6 +27,7 @@ class FastAPIModel(Model):
         *,
         skip: int | None = None,
         limit: int | None = None,
+        bad_records: list[DataError] | None = None,
     ) -> list[Self]: ...
     @overload
     @classmethod
@@ -37,6 +39,7 @@ class FastAPIModel(Model):
         *,
         skip: int | None = None,
         limit: int | None = None,
+        bad_records: list[DataError] | None = None,
     ) -> list[dict[str, object]]: ...
     @classmethod
     async def select_or_404(
@@ -47,6 +50,7 @@ class FastAPIModel(Model):
         *,
         skip: int | None = None,
         limit: int | None = None,
+        bad_records: list[DataError] | None = None,
     ) -> list[Self] | list[dict[str, object]]:
         """Read many records, and raise where there is none; the arguments are those of ``select``.
 
@@ -56,15 +60,21 @@ class FastAPIModel(Model):
             custom_exception: What to raise instead.
             skip: As in ``select``.
             limit: As in ``select``.
+            bad_records: As in ``select``; what is there and cannot be read is no reason for a 404.
 
         Raises:
             HTTPException: 404, where there is nothing and no ``custom_exception``.
         """
         found: list[Self] | list[dict[str, object]] | None
+        bad = list[DataError]()
+        # Not handed on where nobody asks, so that a select of the model's own need not know it.
+        told: dict[str, Any] = {} if bad_records is None else {"bad_records": bad}
         if columns is None:
-            found = await cls.select(None, ids, skip, limit)
+            found = await cls.select(None, ids, skip, limit, **told)
         else:
-            found = await cls.select(columns, ids, skip, limit)
-        if found is None:
+            found = await cls.select(columns, ids, skip, limit, **told)
+        if bad_records is not None:
+            bad_records += bad
+        if found is None and not bad:
             raise custom_exception or HTTPException(404, f"{cls.__name__} not found")
-        return found
+        return found or []
