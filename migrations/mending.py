@@ -19,7 +19,7 @@ from .schema import ModelSchema
 
 __all__ = ["Mending", "mending_of", "write_mending"]
 
-_MEND: Final = load_script("redis_models.migrations", "mend")
+_MEND: Final = load_script("redis_models.migrations", "permissions", "mend")
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ from redis_models.migrations import (
     adopting,
     bookkeeping,
     lease,
+    mending,
     moving,
     purging,
     quarantine,
@@ -251,6 +252,11 @@ def _fill_quarantine(world: World) -> None:
     _fill_books(world)
 
 
+def _fill_mendable(world: World) -> None:
+    _fill_records("fields end")(world)
+    _fill_books(world)
+
+
 def _fill_kept(world: World) -> None:
     for number in range(3):
         world.put(f"m:{number}", {"id": number, "_v": 2, "_b2.0.name": "ann", "_b2-1.x": ""})
@@ -333,6 +339,14 @@ _OTHERS: Final[dict[str, tuple[Callable[[World], None], Callable[[World], object
     "drop": (
         _fill_quarantine,
         lambda world: world.call(_script(retrying, "_DROP"), [_LEASE, "quarantine", "m:0", _INDEX], [7, *_SEEN]),
+    ),
+    "mend": (
+        _fill_mendable,
+        lambda world: world.call(
+            _script(mending, "_MEND"),
+            [_LEASE, "quarantine", "m:0"],
+            [7, 1, "name", "1", "ann", "name", "bob", "size", 7],
+        ),
     ),
     "purge": (
         _fill_kept,

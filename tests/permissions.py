@@ -1,0 +1,356 @@
+"""What each kind of user does: every command and every verb, on databases that are ready for it."""
+
+import re
+import textwrap
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+from .projects import Project, Ran
+
+Prepare = Callable[[Project], object]
+Act = Callable[[Project], Ran]
+
+
+@dataclass(frozen=True)
+class Deed:
+    """Something that a user does.
+
+    Attributes:
+        prepare: Makes the database ready, as somebody who may do everything.
+        act: What is done.
+        code: What the command exits with.
+    """
+
+    prepare: Prepare
+    act: Act
+    code: int = 0
+
+
+_MOVED = """
+from redis_models import Field, Model
+
+class Customer(Model):
+    id: str = Field(primary_key=True)
+    visits: int = 0
+    full_name: str
+    currency: str = 'EUR'
+    age: int | None
+    initial: str
+
+    class Meta:
+        version = 5
+        ttl = 86400
+        table = "client"
+"""
+_FILES = {
+    "0004_end": """
+        class Migration(migrations.Migration):
+            id = "dddd0004"
+            previous = "cccc0003"
+            versions = {"Customer": 4}
+            operations = [migrations.AlterTTL("Customer", None, 86400, policy="all")]
+    """,
+    "0005_move": """
+        class Migration(migrations.Migration):
+            id = "eeee0005"
+            previous = "dddd0004"
+            versions = {"Customer": 5}
+            operations = [migrations.AlterKeys("Customer", table="client")]
+    """,
+}
+_VERBS = """
+import asyncio
+
+import redis_models
+
+redis_models.setup()
+from redis_models import FOREVER, Field, Model
+from shop.models import Customer
+
+
+class Loose(Model):
+    model_config = {"extra": "allow"}
+    _redis_prefix = "customer"
+    id: str = Field(primary_key=True)
+
+
+Customer._store.register_model(Loose)
+
+
+def one(id, **changes):
+    values = {"full_name": "Ann", "age": None, "initial": "A"} | changes
+    return Customer(id=id, **values)
+
+
+def blocking():
+    table = Customer.sync
+    table.insert(one("s1"))
+    table.insert([one("s2"), one("s3")], life_span_seconds=3600)
+    table.insert(one("s1"), life_span_seconds=FOREVER)
+    table.insert(one("s4"), only="new")
+    held = table.get("s1")
+    held.full_name = "Bo"
+    held.sync.save(if_unchanged=True)
+    held.visits = 3
+    held.sync.save(life_span_seconds=60)
+    table.patch("s2", visits=2)
+    assert table.increment("s2", "visits", 2) == 4
+    table.expire("s2", 60), table.persist("s2")
+    assert table.ttl("s2") is None
+    assert len(table.get_many(["s1", "s2", "none"])) == 3
+    assert table.exists("s3") and table.count() > 3
+    assert len(table.select(limit=3)) == 3 and len(table.select(skip=1, limit=2)) == 2
+    assert table.select(columns=["full_name"], ids=["s1"]) == [{"full_name": "Bo"}]
+    assert len(list(table.iterate(2))) == len(table.page(1000))
+    assert table.get("1").full_name == "n1"  # of an older version
+    table.patch("1", visits=9)
+    sparse = table.get("5")  # without a field that has a default
+    sparse.full_name = "Cy"
+    sparse.sync.save()
+    loose = Loose(id="l", colour="red")
+    loose.sync.save()
+    loose.colour = "blue"
+    loose.sync.save(if_unchanged=True)
+    loose.sync.delete()
+    held.sync.delete()
+    table.delete(["s2", "s3"])
+
+
+async def looped():
+    await Customer.insert(one("a1"))
+    await Customer.insert([one("a2"), one("a3")], life_span_seconds=3600)
+    held = await Customer.get("a1")
+    held.full_name = "Bo"
+    await held.save(if_unchanged=True)
+    async with held.update() as held:
+        held.visits = 3
+    await Customer.patch("a2", visits=2)
+    assert await Customer.increment("a2", "visits", 2) == 4
+    await Customer.expire("a2", 60)
+    await Customer.persist("a2")
+    assert await Customer.ttl("a2") is None
+    assert len(await Customer.get_many(["a1", "a2", "none"])) == 3
+    assert await Customer.exists("a3") and await Customer.count() > 3
+    assert len(await Customer.select(limit=3)) == 3 and len(await Customer.select(skip=1, limit=2)) == 2
+    assert len([record async for record in Customer.iterate(2)]) == len(await Customer.page(1000))
+    await Customer.patch("2", visits=9)  # of an older version
+    await held.delete()
+    await Customer.delete_all()
+
+
+blocking()
+asyncio.run(looped())
+"""
+_READS = """
+import asyncio
+
+import redis_models
+
+redis_models.setup()
+from shop.models import Customer
+
+assert Customer.sync.count() == 12  # the index has one more, whose record is gone
+assert Customer.sync.get("1").full_name == "n1" and Customer.sync.exists("2")
+assert len(Customer.sync.select()) == len(Customer.sync.page(100)) == len(list(Customer.sync.iterate(5))) == 12
+assert Customer.sync.get("7").full_name == "n7"  # of an older version
+assert len(Customer.sync.select(skip=2, limit=3)) == len(Customer.sync.select(ids=["1", "2", "3", "9"], skip=1)) == 3
+assert Customer.sync.ttl("1") is None and len(Customer.sync.get_many(["1", "2"])) == 2
+
+
+async def looped():
+    assert await Customer.count() == 12
+    assert len(await Customer.select(limit=5)) == 5 and len([one async for one in Customer.iterate(5)]) == 12
+
+
+asyncio.run(looped())
+"""
+
+
+def empty(project: Project) -> None:
+    project.deploy(3)
+
+
+def old_records(project: Project) -> None:
+    """Give twelve records of version 1, and code that is two versions further."""
+    project.deploy(3)
+    project.migrate("shop", "1")
+    project.fill(12)
+    ended_fields(project)
+    with project.server.client() as client:
+        client.hdel("customer:5", "visits")
+
+
+def new_records(project: Project) -> None:
+    old_records(project)
+    assert project.migrate().code == 0
+
+
+def moved(project: Project) -> None:
+    """Give twelve records that are to end, and to have other keys."""
+    new_records(project)
+    for name, text in _FILES.items():
+        project.migration(name, text)
+    project.write("shop/models.py", _MOVED)
+
+
+def moved_there(project: Project) -> None:
+    moved(project)
+    assert project.migrate().code == 0
+
+
+def spoilt(project: Project) -> None:
+    """Give records of which one cannot be rewritten, and is in quarantine."""
+    about_to_fail(project)
+    assert project.migrate("--on-error", "quarantine", "--ignore-sample").code == 1
+
+
+def about_to_fail(project: Project) -> None:
+    old_records(project)
+    with project.server.client() as client:
+        client.hset("customer:3", "age", "old")
+
+
+def verified(project: Project) -> None:
+    new_records(project)
+    assert project.run("verify").code == 0
+
+
+def mended(project: Project) -> None:
+    spoilt(project)
+    with project.server.client() as client:
+        client.hset("customer:3", "age", "3")
+
+
+def dead_member(project: Project) -> None:
+    new_records(project)
+    with project.server.client() as client:
+        old = {"_v": 1, "id": "7", "name": "n7", "legacy_ref": "r", "age": "5", "visits": 0}
+        client.delete("customer:7")
+        client.hset("customer:7", mapping=old)
+        client.zadd("customer:__index", {"customer:0": 0, "customer:00": 0})
+
+
+def unsettled(project: Project) -> None:
+    """Give an index that has to be put right."""
+    dead_member(project)
+    with project.server.client() as client:
+        client.zrem("customer:__index", "customer:5")
+        client.zadd("customer:__index", {"customer:6": 3})
+
+
+def old_table(project: Project) -> None:
+    """Give what pydantic-aioredis wrote, with an index that is a set and a key that is escaped by now."""
+    project.deploy(3)
+    with project.server.client() as client:
+        for id in ("1", "2", "a:b"):
+            client.hset(f"customer:{id}", mapping={"id": id, "name": "n", "legacy_ref": "r", "age": "5", "visits": 1})
+            client.sadd("customer:__index", f"customer:{id}")
+        client.sadd("customer:__index", "customer:gone")
+
+
+def stamped(project: Project) -> None:
+    new_records(project)
+    with project.server.client() as client:
+        client.delete("redis_models:{default}:ledger:shop", "redis_models:{default}:snapshot:shop")
+
+
+def elsewhere(project: Project) -> None:
+    """Give records in another database of the same server, and none in that of the settings."""
+    new_records(project)
+    ended_fields(project)
+    with project.server.client() as client:
+        client.swapdb(0, 1)
+
+
+def ended_fields(project: Project) -> None:
+    with project.server.client() as client:
+        if "hpexpire" in client.command():
+            client.execute_command("HPEXPIRE", "customer:2", 5_000_000, "FIELDS", 2, "name", "visits")
+        client.pexpire("customer:4", 5_000_000)
+
+
+def relocate(*arguments: str) -> Act:
+    def act(project: Project) -> Ran:
+        [url] = re.findall(r"REDIS_URL = '(.*)'", (project.root / "shop/settings.py").read_text())
+        return project.run("relocate", "--from", f"{url}?db=1", *arguments)
+
+    return act
+
+
+def run(*arguments: str) -> Act:
+    return lambda project: project.run(*arguments)
+
+
+def migrate(*arguments: str) -> Act:
+    return lambda project: project.migrate(*arguments)
+
+
+def program(text: str) -> Act:
+    def act(project: Project) -> Ran:
+        project.write("program.py", textwrap.dedent(text))
+        return project.run_apart("program.py")
+
+    return act
+
+
+DEEDS: Final[dict[str, dict[str, Deed]]] = {
+    "reading application": {"all verbs that read": Deed(dead_member, program(_READS))},
+    "application": {
+        "all verbs that read": Deed(dead_member, program(_READS)),
+        "all verbs": Deed(old_records, program(_VERBS)),
+    },
+    "who looks": {
+        "showmigrations": Deed(old_records, run("showmigrations")),
+        "history": Deed(new_records, run("history")),
+        "diff": Deed(new_records, run("diff")),
+        "check": Deed(new_records, run("check", "--database")),
+        "explain": Deed(old_records, run("explain", "shop", "2", "--key", "customer:1")),
+        "migrate --plan": Deed(old_records, run("migrate", "--plan")),
+        "migrate --check": Deed(old_records, run("migrate", "--check"), 1),
+        "migrate --dry-run": Deed(old_records, run("migrate", "--dry-run")),
+        "migrate --dry-run --sample": Deed(old_records, run("migrate", "--dry-run", "--sample", "3")),
+        "migrate --plan of a move": Deed(moved, run("migrate", "--plan")),
+        "migrate --dry-run of a move": Deed(moved, run("migrate", "--dry-run")),
+        "migrate --status": Deed(new_records, run("migrate", "--status")),
+        "purge --dry-run": Deed(new_records, run("purge", "shop", "--dry-run")),
+        "quarantine list": Deed(spoilt, run("quarantine", "list")),
+        "quarantine show": Deed(spoilt, run("quarantine", "show", "customer:3")),
+        "inspectdb": Deed(new_records, run("inspectdb")),
+        "makemigrations --from-redis": Deed(new_records, run("makemigrations", "--from-redis", "--dry-run")),
+    },
+    "who verifies": {
+        "verify": Deed(new_records, run("verify")),
+        "migrate --check --verified": Deed(verified, run("migrate", "--check", "--verified")),
+        "verify --repair-index": Deed(unsettled, run("verify", "--repair-index"), 1),
+    },
+    "who migrates": {
+        "migrate": Deed(old_records, migrate()),
+        "migrate, with its probe": Deed(old_records, run("migrate", "--yes", "--allow-destructive")),
+        "migrate back": Deed(new_records, migrate("shop", "1")),
+        "migrate to other keys and an end": Deed(moved, migrate()),
+        "migrate back from other keys": Deed(moved_there, migrate("shop", "3")),
+        "migrate --stragglers": Deed(new_records, migrate("--stragglers")),
+        "migrate --fake": Deed(old_records, migrate("--fake")),
+        "migrate --on-error quarantine": Deed(
+            about_to_fail,
+            migrate("--on-error", "quarantine", "--ignore-sample"),
+            1,
+        ),
+        "migrate --set": Deed(old_records, run("migrate", "--set", "batch=7"), 1),
+        "stamp": Deed(stamped, run("stamp", "shop", "3")),
+        "purge, verified": Deed(verified, run("purge", "shop", "--yes")),
+        "purge": Deed(new_records, run("purge", "shop", "--yes", "--unverified")),
+        "quarantine retry": Deed(mended, run("quarantine", "retry", "customer:3")),
+        "quarantine set": Deed(spoilt, run("quarantine", "set", "customer:3", "age=7")),
+        "quarantine drop": Deed(spoilt, run("quarantine", "drop", "customer:3", "--yes")),
+    },
+    "who relocates": {
+        "relocate --dry-run": Deed(elsewhere, relocate("--dry-run")),
+        "relocate": Deed(elsewhere, relocate()),
+    },
+    "who adopts": {
+        "adopt --dry-run": Deed(old_table, run("adopt", "--dry-run")),
+        "adopt": Deed(old_table, run("adopt")),
+    },
+}
