@@ -94,7 +94,7 @@ def test_a_record_is_not_moved_as_if_its_stamp_were_a_later_version(
     database.put("customer:1", _v="2", id="1", full_name="Ann")
     database.put("customer:2", _v=stamp, id="2", full_name="Bo")
 
-    with pytest.raises(Exception, match="customer:2: field '_v' holds .*: the stamp must be a whole number"):
+    with pytest.raises(Exception, match=r"customer:2: field '_v' holds .*: the stamp must be a whole number"):
         database.migrate(links)
 
     assert database.client.hgetall("customer:2") == {b"_v": stamp, b"id": b"2", b"full_name": b"Bo"}
