@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any, Final, TypeVar, cast
 
-from redis_models.batches import Batches, check
+from redis_models.batches import Batches, Repeatable, check
 from redis_models.errors import IncompleteError
 from redis_models.keys import bookkeeping_key
 
@@ -127,11 +127,11 @@ class Desk:
 
     def save(self, checkpoint: Checkpoint) -> Batches[None]:
         """Note how far a verification is."""
-        check((yield [("SET", self._key("verification"), json.dumps(asdict(checkpoint)))]))
+        check((yield Repeatable([("SET", self._key("verification"), json.dumps(asdict(checkpoint)))])))
 
     def forget(self) -> Batches[None]:
         """Forget how far a verification is."""
-        check((yield [("DEL", self._key("verification"))]))
+        check((yield Repeatable([("DEL", self._key("verification"))])))
 
     def settle(self, receipt: Receipt) -> Batches[None]:
         """Put a receipt in the place of the one before, and of the checkpoint.
@@ -142,10 +142,10 @@ class Desk:
                 can be.
         """
         text = json.dumps(asdict(receipt))
-        replies = yield [("SET", self._key("receipt"), text), ("DEL", self._key("verification"))]
+        replies = yield Repeatable([("SET", self._key("receipt"), text), ("DEL", self._key("verification"))])
         is_other = not isinstance(replies[0], Exception) and (yield from server_run_id()) != receipt.scope.run_id
         if is_other or (isinstance(replies[0], Exception) and receipt.problems):
-            yield [("DEL", self._key("receipt"))]
+            yield Repeatable([("DEL", self._key("receipt"))])
         check(replies)
         if is_other:
             raise IncompleteError(f"{self.app}: the server was restarted meanwhile; verify again")

@@ -6,12 +6,15 @@ will be.
 """
 
 import re
+import threading
 from collections.abc import Iterable, Sequence
 from typing import Final, NamedTuple
 
-from .batches import Command, Reply
+from redis.exceptions import NoPermissionError, ResponseError
 
-__all__ = ["ASKING", "Abandoned", "Session"]
+from .batches import Command, Reply, refused
+
+__all__ = ["ASKING", "Abandoned", "Session", "ending"]
 
 ASKING: Final[Sequence[Command]] = (("CLIENT", "ID"), ("INFO", "server"))
 _MOST: Final = 1000  # connections of one run of a server
@@ -38,26 +41,34 @@ class Abandoned:
         is_barred: Whether the server told this user that it may not ask for connections, or not end them.
     """
 
-    __slots__ = ("_open", "is_barred")
+    __slots__ = ("_lock", "_open", "is_barred")
 
     def __init__(self) -> None:
         self._open: dict[bytes, dict[int, None]] = {}
+        self._lock = threading.Lock()
         self.is_barred = False
 
-    def session_of(self, replies: Sequence[Reply]) -> Session | None:
-        """Read what a server says to ``ASKING``; None where it does not say enough."""
+    def session_of(self, replies: Sequence[Reply]) -> tuple[bool, Session | None]:
+        """Read what a server says to ``ASKING``.
+
+        Returns:
+            Whether it would say the same again, and the session; None where it does not say enough.
+        """
         number, told = replies
-        self.is_barred |= any(isinstance(one, Exception) for one in replies)
+        errors = [one for one in replies if isinstance(one, ResponseError)]
+        self.is_barred |= any(map(_is_final, errors))
         found = _RUN.search(told) if isinstance(told, bytes) else None
-        return Session(found[1], number) if found is not None and isinstance(number, int) else None
+        session = Session(found[1], number) if found is not None and isinstance(number, int) else None
+        return all(map(_is_final, errors)), session
 
     def note(self, session: Session) -> None:
         """Remember a connection that has to be ended."""
-        if session.run not in self._open and len(self._open) >= _MOST_RUNS:
-            self._open.pop(next(iter(self._open)), None)
-        ids = self._open.setdefault(session.run, {})
-        if len(ids) < _MOST:
-            ids[session.id] = None
+        with self._lock:
+            if session.run not in self._open and len(self._open) >= _MOST_RUNS:
+                del self._open[next(iter(self._open))]
+            ids = self._open.setdefault(session.run, {})
+            if len(ids) < _MOST:
+                ids[session.id] = None
 
     def waits_for(self, session: Session | None) -> bool:
         """Whether there is something to end over a connection to the same run of a server."""
@@ -65,18 +76,33 @@ class Abandoned:
 
     def ids_of(self, session: Session) -> list[int]:
         """Give the numbers of the connections to end."""
-        return list(self._open.get(session.run, ()))
+        with self._lock:
+            return list(self._open.get(session.run, ()))
 
     def ended(self, session: Session, ids: Iterable[int], replies: Sequence[Reply]) -> None:
-        """Take note of what the server answered; also of a refusal, which it would only repeat."""
-        self.is_barred |= any(isinstance(one, Exception) for one in replies)
-        left = self._open.get(session.run, {})
-        for one in ids:
-            left.pop(one, None)
-        if not left:
-            self._open.pop(session.run, None)
+        """Take note of what the server answered; also of a refusal that it would only repeat.
+
+        Raises:
+            ServerBusyError: It can do nothing now. Nothing may be sent before the connections are ended.
+        """
+        for reply in replies:
+            if isinstance(reply, ResponseError):
+                if not _is_final(reply):
+                    raise refused(reply)
+                self.is_barred = True
+        with self._lock:
+            left = self._open.get(session.run, {})
+            for one in ids:
+                left.pop(one, None)
+            if not left:
+                self._open.pop(session.run, None)
 
 
 def ending(ids: Iterable[int]) -> list[Command]:
     """Give the commands that end connections."""
     return [("CLIENT", "KILL", "ID", one) for one in ids]
+
+
+def _is_final(error: ResponseError) -> bool:
+    """Whether a server would refuse the same again: this user may not, or it knows no such command."""
+    return isinstance(error, NoPermissionError) or "nknown" in str(error)

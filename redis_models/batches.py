@@ -47,6 +47,7 @@ __all__ = [
     "Command",
     "Once",
     "Pause",
+    "Repeatable",
     "Reply",
     "Script",
     "call",
@@ -86,6 +87,12 @@ class Once(tuple[Command, ...]):
     Sent again only where none of it can have been executed: nothing was sent, or the server turned it away whole.
     Otherwise a broken connection is an error at once, which says that what was sent may have been executed.
     """
+
+    __slots__ = ()
+
+
+class Repeatable(tuple[Command, ...]):
+    """A batch of writes that may be executed twice all the same: whatever others wrote in between, it is as true."""
 
     __slots__ = ()
 
@@ -156,7 +163,7 @@ def _script_file(package: str, name: str) -> Traversable:
 
 def is_repeatable(commands: Sequence[Command]) -> bool:
     """Whether a batch may be executed twice, whatever others write in between."""
-    return not isinstance(commands, Once) and all(map(is_harmless, commands))
+    return isinstance(commands, Repeatable) or (not isinstance(commands, Once) and all(map(is_harmless, commands)))
 
 
 def is_harmless(command: Command) -> bool:

@@ -35,6 +35,7 @@ class Line:
     Attributes:
         connection: As given.
         session: What its server calls it, where that is known.
+        is_asked: Whether the server was asked for that, and has said all that it will.
         given: When it was given back, by ``time.monotonic``.
         is_elsewhere: Whether its server said that another one is to be asked.
         socket: What blocking callers send on; None where redis-py must be asked.
@@ -43,11 +44,14 @@ class Line:
         wait: What feeds the reader.
     """
 
-    __slots__ = ("_poll", "connection", "given", "is_elsewhere", "reader", "session", "socket", "wait", "writer")
+    __slots__ = (
+        "_poll", "connection", "given", "is_asked", "is_elsewhere", "reader", "session", "socket", "wait", "writer",
+    )  # fmt: skip
 
     def __init__(self, connection: Any) -> None:
         self.connection = connection
         self.session: Session | None = None
+        self.is_asked = False
         self.given = 0.0
         self.is_elsewhere = False
         self.socket: Any = None
@@ -56,6 +60,7 @@ class Line:
         self.wait: Callable[[], Any] = _nothing
         self._poll: Any = None
         if _is_fake(cast(Any, type(connection))):
+            self.is_asked = True
             return
         if type(connection).send_packed_command in _PLAIN_SENDERS:
             self.socket = getattr(connection, "_sock", None)

@@ -23,7 +23,6 @@ from redis.retry import Retry
 
 from . import wire
 from .abandoned import ASKING, Abandoned, ending
-from .connections import is_fake
 from .lines import Line
 
 __all__ = ["AsyncPool", "SyncPool"]
@@ -102,6 +101,8 @@ class SyncPool:
                     line.connection.disconnect()
                     line = None
                     line = self._new()
+            if not line.is_asked:
+                self._ask(line)
             if self._abandoned.waits_for(line.session):
                 self._end_abandoned(line)
         except BaseException:
@@ -113,14 +114,17 @@ class SyncPool:
         connection = _new(self._source, Retry(NoBackoff(), 0))
         try:
             connection.connect()
-            line = Line(connection)
-            if not self._abandoned.is_barred and not is_fake(type(connection)):
-                wire.send(line, ASKING)
-                line.session = self._abandoned.session_of(wire.receive(line, len(ASKING), self._until()))
         except BaseException:
             connection.disconnect()
             raise
-        return line
+        return Line(connection)
+
+    def _ask(self, line: Line) -> None:
+        if self._abandoned.is_barred:
+            line.is_asked = True
+            return
+        wire.send(line, ASKING)
+        line.is_asked, line.session = self._abandoned.session_of(wire.receive(line, len(ASKING), self._until()))
 
     def _end_abandoned(self, line: Line) -> None:
         if line.session is not None and (ids := self._abandoned.ids_of(line.session)):
@@ -206,6 +210,8 @@ class AsyncPool:
                     line = None
             if line is None:
                 line = await self._new()
+            if not line.is_asked:
+                await self._ask(line)
             if self._abandoned.waits_for(line.session):
                 await self._end_abandoned(line)
         except BaseException:
@@ -218,14 +224,17 @@ class AsyncPool:
         connection.socket_timeout = None  # a timer for each reply; the deadline of the whole batch will do
         try:
             await connection.connect()
-            line = Line(connection)
-            if not self._abandoned.is_barred and not is_fake(type(connection)):
-                await wire.send_async(line, ASKING)
-                line.session = self._abandoned.session_of(await wire.receive_async(line, len(ASKING)))
         except BaseException:
             await connection.disconnect(nowait=True)
             raise
-        return line
+        return Line(connection)
+
+    async def _ask(self, line: Line) -> None:
+        if self._abandoned.is_barred:
+            line.is_asked = True
+            return
+        await wire.send_async(line, ASKING)
+        line.is_asked, line.session = self._abandoned.session_of(await wire.receive_async(line, len(ASKING)))
 
     async def _end_abandoned(self, line: Line) -> None:
         if line.session is not None and (ids := self._abandoned.ids_of(line.session)):

@@ -9,10 +9,11 @@ from contextlib import suppress
 from typing import Any, Final
 
 import pytest
+import redis
 
 from redis_models import AutoModel, Field, Model, Store
 from redis_models.batches import send
-from redis_models.errors import ServerUnreachableError
+from redis_models.errors import ServerBusyError, ServerUnreachableError
 
 NewBox = Callable[[str], Any]
 LARGE: Final = "x" * 30_000_000  # more than all buffers on the way hold
@@ -276,4 +277,117 @@ async def test_a_user_who_may_not_end_connections_loses_nothing_else(server: Any
     asked: Any = client.acl_log()
     assert sum(int(one["count"]) for one in asked) <= 3, "what is refused once is not asked for again"
     await store.aclose()
+    client.execute_command("ACL", "DELUSER", "app")
+
+
+async def test_nothing_is_sent_while_the_server_is_too_busy_to_end_what_was_abandoned(
+    new_server: Callable[..., Any], new_box: NewBox
+) -> None:
+    server = new_server("--lua-time-limit", "50")
+    box = new_box(server.socket_path)
+    store = Store("s", url=box.url, timeout_s=5)
+    store.register_model(Parcel)
+    for is_async in (True, False):
+
+        async def patch(note: str, is_async: bool = is_async) -> None:
+            await (Parcel.patch("a", note=note) if is_async else asyncio.to_thread(Parcel.sync.patch, "a", note=note))
+
+        await Parcel.insert(Parcel(id="a"))
+        await patch("early")
+        box.hold(b"parcel:a")
+        with pytest.raises(ServerUnreachableError):
+            await patch("late")
+        spinning = threading.Thread(target=_spin, args=(server,))
+        spinning.start()
+        with server.client() as watcher:
+            while not _is_busy(watcher):
+                await asyncio.sleep(0.01)
+            with pytest.raises(ServerBusyError):
+                await patch("refused")
+            watcher.execute_command("SCRIPT", "KILL")
+            await asyncio.to_thread(spinning.join)
+
+            await patch("newer")
+
+            assert box.deliver() == b""
+            assert watcher.hget("parcel:a", "note") == b"newer"
+    await store.aclose()
+
+
+def _spin(server: Any) -> None:
+    with server.client(socket_timeout=30) as client, suppress(redis.ResponseError):
+        client.eval("while true do end", 0)
+
+
+def _is_busy(client: Any) -> bool:
+    try:
+        client.ping()
+    except redis.ResponseError:
+        return True
+    return False
+
+
+@pytest.mark.parametrize("options", ["?protocol=3", "?max_connections=1"])
+async def test_what_was_given_up_does_not_begin_whatever_the_connections_are_like(
+    server: Any, client: Any, new_box: NewBox, options: str
+) -> None:
+    box = new_box(server.socket_path)
+    store = Store("s", url=f"{box.url}{options}", timeout_s=5)
+    store.register_model(Parcel)
+    await Parcel.insert(Parcel(id="a"))
+    await asyncio.to_thread(Parcel.sync.patch, "a", note="early")
+    for patch in (Parcel.patch, _in_thread(Parcel.sync.patch)):
+        box.hold(b"parcel:a")
+        with pytest.raises(ServerUnreachableError, match="may have been executed"):
+            await patch("a", note="late")
+
+        read = await Parcel.get("a")
+
+        assert box.deliver() == b""
+        assert client.hget("parcel:a", "note").decode() == read.note, "what is read behind an open outcome stays"
+    await store.aclose()
+
+
+def _in_thread(verb: Callable[..., object]) -> Callable[..., Any]:
+    async def call(*arguments: object, **options: object) -> object:
+        return await asyncio.to_thread(verb, *arguments, **options)
+
+    return call
+
+
+def test_it_is_the_same_in_a_loop_of_another_make(server: Any, client: Any, new_box: NewBox) -> None:
+    uvloop = pytest.importorskip("uvloop")
+    box = new_box(server.socket_path)
+    store = Store("s", url=box.url, timeout_s=60)
+    store.register_model(Parcel)
+
+    async def cancel_and_go_on() -> None:
+        await Parcel.insert(Parcel(id="a"))
+        await _give_up(box, Parcel.insert(Parcel(id="a", content=LARGE)))
+        await Parcel.delete("a")
+        await asyncio.to_thread(box.flow)
+
+    uvloop.run(cancel_and_go_on())
+
+    assert not client.exists("parcel:a")
+
+
+def test_a_transport_that_is_thrown_away_sends_nothing_more_in_a_loop_of_another_make(
+    server: Any, client: Any, new_box: NewBox
+) -> None:
+    uvloop = pytest.importorskip("uvloop")
+    client.execute_command("ACL", "SETUSER", "app", "on", ">pw", "~*", "+@all", "-client|kill", "-info")
+    box = new_box(server.socket_path)
+    store = Store("s", url=box.url.replace("//", "//app:pw@"), timeout_s=60)
+    store.register_model(Parcel)
+
+    async def cancel_and_go_on() -> None:
+        await Parcel.insert(Parcel(id="a"))
+        await _give_up(box, Parcel.insert(Parcel(id="a", content=LARGE)))
+        await Parcel.delete("a")
+        await asyncio.to_thread(box.flow)
+
+    uvloop.run(cancel_and_go_on())
+
+    assert not client.exists("parcel:a")
     client.execute_command("ACL", "DELUSER", "app")
