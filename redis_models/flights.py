@@ -77,10 +77,7 @@ class SyncFlights:
         except BaseException:
             self._drop()
             raise
-        if self._line is not None:
-            # Let go of first: an interrupt in between may lose a connection, but must never give one back twice.
-            line, self._line = self._line, None
-            self._client.pool.give(line)
+        self._give_back()
 
     def end(self) -> None:
         """Wait for what is under way where nobody asks for it any more, so that nothing is executed later."""
@@ -97,10 +94,15 @@ class SyncFlights:
             if line.is_elsewhere and is_turned_away(commands, replies):
                 refused.append((commands, replies))
         if line.is_elsewhere:
-            self._line = None
-            self._client.pool.give(line)
+            self._give_back()
             for commands, replies in refused:
                 replies[:] = self._client.exchange(commands)
+
+    def _give_back(self) -> None:
+        if self._line is not None:
+            # Let go of first: an interrupt in between may lose a connection, but must never give one back twice.
+            line, self._line = self._line, None
+            self._client.pool.give(line)
 
     def _exchange_again(self, exc: Exception) -> None:
         again, is_sent = list(self._open), self._line is not None
@@ -160,9 +162,7 @@ class AsyncFlights:
         except BaseException:
             await self._drop()
             raise
-        if self._line is not None:
-            line, self._line = self._line, None
-            await self._client.pool.give(line)
+        await self._give_back()
 
     async def end(self) -> None:
         """Do what ``SyncFlights.end`` does."""
@@ -179,10 +179,14 @@ class AsyncFlights:
             if line.is_elsewhere and is_turned_away(commands, replies):
                 refused.append((commands, replies))
         if line.is_elsewhere:
-            self._line = None
-            await self._client.pool.give(line)
+            await self._give_back()
             for commands, replies in refused:
                 replies[:] = await self._client.exchange(commands)
+
+    async def _give_back(self) -> None:
+        if self._line is not None:
+            line, self._line = self._line, None
+            await self._client.pool.give(line)
 
     async def _exchange_again(self, exc: Exception) -> None:
         again, is_sent = list(self._open), self._line is not None

@@ -59,10 +59,11 @@ class Line:
         self.reader: Any = None
         self.wait: Callable[[], Any] = _nothing
         self._poll: Any = None
-        if _is_fake(cast(Any, type(connection))):
+        kind = cast(Any, type(connection))
+        if _is_fake(kind):
             self.is_asked = True
             return
-        if type(connection).send_packed_command in _PLAIN_SENDERS:
+        if kind.send_packed_command in _PLAIN_SENDERS:
             self.socket = getattr(connection, "_sock", None)
             self.writer = getattr(connection, "_writer", None)
         if connection.protocol in _ONLY_REPLIES:

@@ -139,6 +139,6 @@ def _told(error: ResponseError, line: Line) -> ResponseError:
         line.is_elsewhere = True
         cast(Any, error).answered_by = line.peer()
     # It answers as a server without the command would.
-    if text.startswith("unknown command") and is_fake(type(line.connection)):
+    if text.startswith("unknown command") and is_fake(cast(Any, type(line.connection))):
         return ResponseError(f"fakeredis needs its lua extra: pip install 'fakeredis[lua]' ({error})")
     return error

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from redis_models import AutoModel, Field, Model, Store
-from redis_models.batches import send
+from redis_models.batches import Batches, send
 from redis_models.errors import ServerBusyError, ServerReadOnlyError
 
 NewServer = Callable[..., Any]
@@ -151,7 +151,11 @@ async def test_a_replica_that_the_name_still_leads_to_is_named(pair: Pair) -> No
 
 
 async def test_of_a_batch_that_was_executed_in_part_nothing_is_sent_again(pair: Pair) -> None:
-    for run in (pair.store.run_async, lambda batches: asyncio.to_thread(pair.store.run, batches)):
+    async def in_thread(batches: Batches[Any]) -> Any:
+        return await asyncio.to_thread(pair.store.run, batches)
+
+    ways: list[Callable[[Batches[Any]], Awaitable[Any]]] = [pair.store.run_async, in_thread]
+    for run in ways:
         with pair.old.client() as old:
             old.execute_command("REPLICAOF", "NO", "ONE")
             old.delete("n")

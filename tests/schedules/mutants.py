@@ -144,7 +144,10 @@ def _calls(*scripts: Script) -> Callable[[Command], bool]:
 
 def _nothing_abandoned(patch: pytest.MonkeyPatch) -> None:
     """Who gives up a connection forgets it."""
-    patch.setattr(Abandoned, "note", lambda self, session: None)
+
+    def forget(*_: object) -> None: ...
+
+    patch.setattr(Abandoned, "note", forget)
 
 
 def _refusals_passed_over(patch: pytest.MonkeyPatch) -> None:
