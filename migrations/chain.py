@@ -82,7 +82,7 @@ class Chain:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "links", tuple(sorted(self.links, key=lambda one: (one.number, one.name))))
-        _refuse_twins(self.links)
+        _refuse_twins(self.app, self.links)
         _refuse_gaps(self.links)
         _ = self.snapshots
 
@@ -156,7 +156,7 @@ def _begins(link: Link, text: str) -> bool:
     return any(whole.startswith(text) for whole in (link.name, link.name.partition("_")[2], link.id))
 
 
-def _refuse_twins(links: Sequence[Link]) -> None:
+def _refuse_twins(app: str, links: Sequence[Link]) -> None:
     """Refuse two links of one id, then of one link before, then of one number; branches share the last two."""
     ids: dict[str, Link] = {}
     previous: dict[str | None, Link] = {}
@@ -177,13 +177,13 @@ def _refuse_twins(links: Sequence[Link]) -> None:
     for link in links:
         other = previous.setdefault(_true_id(link.previous, known), link)
         if other is not link:
-            raise MigrationFileError(link.path, _fork(other, link, ids))
+            raise MigrationFileError(link.path, _fork(app, other, link, ids))
         other = numbers.setdefault(link.number, link)
         if other is not link:
             raise MigrationFileError(link.path, f"has the number of {other.name}; rename the later of the two")
 
 
-def _fork(one: Link, other: Link, ids: Mapping[str, Link]) -> str:
+def _fork(app: str, one: Link, other: Link, ids: Mapping[str, Link]) -> str:
     if one.previous is None:
         before = "are both the first (previous = None)"
     else:
@@ -191,7 +191,8 @@ def _fork(one: Link, other: Link, ids: Mapping[str, Link]) -> str:
         before = f"both follow {name} (previous = {one.previous!r})"
     return (
         f"{one.name} and {other.name} {before}, as two branches made them; put one behind the other with"
-        f" 'redis-models rebase --onto {one.id}' or '--onto {other.id}', whichever is applied already"
+        f" 'redis-models rebase {app} --onto {one.id}' if that one is applied already, else with"
+        f" 'redis-models rebase {app} --onto {other.id}'"
     )
 
 

@@ -6,14 +6,15 @@ from typing import get_args
 from pydantic import ConfigDict, TypeAdapter
 
 from redis_models.codec import FieldCodec
-from redis_models.limits import holds_network
+from redis_models.limits import UNREADABLE, holds_network
 from redis_models.secrecy import MASK
 from redis_models.tagged import MARK
 
+from .paths import plain
 from .typechange import is_widening
 from .typenames import QuotedStr
 
-__all__ = ["convert_value", "keeps_bytes"]
+__all__ = ["accepted", "convert_value", "keeps_bytes"]
 
 _TEXT = TypeAdapter[str](str, config=ConfigDict(coerce_numbers_to_str=True))
 
@@ -41,6 +42,18 @@ def convert_value(value: object, old: FieldCodec, new: FieldCodec) -> object:
         if _is_text(new) and jsonable is not None:
             return _TEXT.validate_python(jsonable)
         return new.validate_jsonable(jsonable)
+
+
+def accepted(codec: FieldCodec, value: object) -> object:
+    """Make a value of a type of what a function gave: of objects, too, that it was given, in other containers.
+
+    Raises:
+        ValueError: It is none; so are what ``UNREADABLE`` names.
+    """
+    try:
+        return codec.validate(value)
+    except (*UNREADABLE, ValueError):
+        return codec.validate(plain(value))
 
 
 def _is_text(codec: FieldCodec) -> bool:

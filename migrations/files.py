@@ -358,7 +358,8 @@ def _check_head(directory: Path, chain: Chain) -> None:
 def _complaint(head: str, last: str, chain: Chain) -> str:
     if "<<<<<<<" in head:
         return (
-            "holds git's conflict marks: two branches each made a migration; run 'redis-models rebase',"
+            "holds git's conflict marks: two branches each made a migration; run"
+            f" 'redis-models rebase {chain.app}',"
             f" then write {last!r} here, the id of the last"
         )
     for link in chain.links:

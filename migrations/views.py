@@ -13,6 +13,7 @@ from pydantic import ValidationError
 from redis_models.errors import RecordError
 from redis_models.limits import UNREADABLE
 
+from .conversion import accepted
 from .draft import Draft
 from .extras import extra_value, is_extra, stored_extra
 from .schema import FieldSchema, ModelSchema
@@ -108,7 +109,7 @@ class NewRecord:
         if name == self._schema.primary_key:
             raise RecordError(name, None, "is the primary key; a function in a migration cannot change it")
         try:
-            raw = stored_extra(value) if field is None else field.codec.encode(field.codec.validate(value))
+            raw = stored_extra(value) if field is None else field.codec.encode(accepted(field.codec, value))
         except (*UNREADABLE, ValueError) as exc:
             shown, said = f"{value!r:.60}", complaint(exc)
             kind = "no value that can be stored" if field is None else f"no {field.type}"

@@ -63,7 +63,10 @@ def _staying(context: CliContext, app: App, fork: Fork, onto: str | None) -> Bra
         context.err(f"{app.label}: {known[0].tip.name} is applied here, so its branch keeps its place", verbosity=1)
         return known[0]
     raise UnansweredError(
-        [f"{app.label} → which branch keeps its place?  use --onto {one.tip.id} for {one}" for one in fork.branches]
+        [
+            f"{app.label} → does {one} keep its place?  use rebase {app.label} --onto {one.tip.id}"
+            for one in fork.branches
+        ]
     )
 
 

@@ -6,7 +6,7 @@ from redis_models.codec import FieldCodec
 from redis_models.errors import RecordError, SchemaError
 from redis_models.limits import UNREADABLE, refuse_endless
 
-from ..conversion import convert_value
+from ..conversion import accepted, convert_value
 from ..converters import Converter
 from ..draft import Draft
 from ..historical import codec_of
@@ -49,7 +49,7 @@ def read(draft: Draft, field: FieldSchema, absent: object) -> object:
 def validated(codec: FieldCodec, name: str, type: str, value: object) -> object:
     """Make a value of ``type`` of what a function gave, or raise ``RecordError``."""
     try:
-        return codec.validate(value)
+        return accepted(codec, value)
     except (*UNREADABLE, ValueError) as exc:
         shown, said = f"{value!r:.60}", complaint(exc)
         raise RecordError(name, None, f"{shown} is no {type}: {said}", (said, shown), is_told=True) from exc
@@ -58,7 +58,7 @@ def validated(codec: FieldCodec, name: str, type: str, value: object) -> object:
 def stored(codec: FieldCodec, name: str, type: str, value: object) -> bytes:
     """Encode a value that should be of ``type``, or raise ``RecordError``."""
     try:
-        return codec.encode(codec.validate(value))
+        return codec.encode(accepted(codec, value))
     except (*UNREADABLE, ValueError) as exc:
         shown, said = f"{value!r:.60}", complaint(exc)
         raise RecordError(name, None, f"{shown} is no {type}: {said}", (said, shown), is_told=True) from exc
