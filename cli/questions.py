@@ -32,6 +32,7 @@ from redis_models.migrations.questions import (
     Question,
     RenameModelQuestion,
     RenameQuestion,
+    SwapQuestion,
     TTLQuestion,
     ZoneQuestion,
 )
@@ -93,6 +94,12 @@ def _story_and_choices(question: Question) -> tuple[str, list[Choice]]:
     match question:
         case RenameQuestion():
             return _rename_story(question), _rename_choices(question)
+        case SwapQuestion(model, field, _, names):
+            swaps: list[Choice] = [
+                (f"its values are in {one} now", _giving(RenameAnswer(model, field, one))) for one in names
+            ]
+            stay: Choice = (f"they stay in {field}, and are converted", _giving(RenameAnswer(model, field, field)))
+            return f"{model}.{field}: {question.story}.", [*swaps, stay]
         case FillQuestion(model, field, type):
             story = f"{model}.{field}: {type} is required and has no default; existing records lack it."
             return story, _fill_choices(question)

@@ -24,7 +24,7 @@ from .operations import (
     RenameField,
     RenameModel,
 )
-from .questions import POLICIES, ExtraQuestion, FillQuestion, Question, RenameQuestion, TTLQuestion
+from .questions import POLICIES, ExtraQuestion, FillQuestion, Question, RenameQuestion, SwapQuestion, TTLQuestion
 from .retyping import retype
 from .schema import FieldSchema, Literal, ModelSchema, Snapshot, _Required
 from .towrite import ToWrite, function_name
@@ -80,7 +80,7 @@ def compare(old: ModelSchema, new: ModelSchema, answers: Answers) -> Comparison:
     found.questions += levels.questions
     match = match_fields(found.schema, new, found.given)
     found.questions += [one for one in match.questions if getattr(one, "field", None) not in levels.asked]
-    if not any(isinstance(one, RenameQuestion) for one in found.questions):
+    if not any(isinstance(one, (RenameQuestion, SwapQuestion)) for one in found.questions):
         _compare_matched(found, match)
     _compare_ttl(found)
     found.questions = _in_turn(found.questions)

@@ -10,9 +10,10 @@ from dataclasses import dataclass, field
 from redis_models.errors import SchemaError
 
 from .answers import DropAnswer, RenameAnswer
+from .candidates import field_candidates
 from .given import Given
 from .operations import FlattenField, NestFields, Operation, RenameField
-from .questions import Question, RenameQuestion, field_candidates
+from .questions import Question, RenameQuestion
 from .schema import FieldSchema, ModelSchema
 from .typechange import without_none
 from .typetree import Object, parse

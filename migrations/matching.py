@@ -5,12 +5,13 @@ from dataclasses import dataclass, field
 
 from redis_models.errors import SchemaError
 
-from .answers import DropAnswer, RenameAnswer
+from .answers import ComputeAnswer, DropAnswer, RenameAnswer
+from .candidates import field_candidates
 from .given import Given
 from .levels import insides
-from .questions import HintQuestion, Question, RenameQuestion, field_candidates
+from .questions import HintQuestion, Question, RenameQuestion, SwapQuestion
 from .schema import FieldSchema, ModelSchema
-from .typechange import without_none
+from .typechange import is_widening, without_none
 from .typetree import parse
 
 __all__ = ["Match", "match_fields", "order_moves"]
@@ -25,6 +26,7 @@ class Match:
         moves: New name by old name; the values go along.
         dropped: Old names whose values go.
         questions: What is not certain; the fields concerned are in neither of the above.
+        staying: Names of which somebody said that the values stay, although another field has their type.
     """
 
     old: ModelSchema
@@ -32,6 +34,7 @@ class Match:
     moves: dict[str, str] = field(default_factory=dict[str, str])
     dropped: set[str] = field(default_factory=set[str])
     questions: list[Question] = field(default_factory=list[Question])
+    staying: set[str] = field(default_factory=set[str])
 
     @property
     def kept(self) -> list[str]:
@@ -70,6 +73,9 @@ def match_fields(old: ModelSchema, new: ModelSchema, given: Given) -> Match:
     _take_hints(match, drops)
     _take_drops(match, drops)
     _ask(match)
+    if not match.questions:
+        _ask_about_swaps(match, given)
+    _refuse_needless_stay(match, given)
     return match
 
 
@@ -79,7 +85,8 @@ def _take_rename(match: Match, answer: RenameAnswer) -> None:
     if answer.new not in match.new.by_name:
         raise SchemaError(f"{answer.flag()}: the code has no field {answer.new!r}; it has {_names(match.new)}")
     if answer.old == answer.new:
-        raise SchemaError(f"{answer.flag()}: both names are the same")
+        match.staying.add(answer.old)
+        return
     for old, new in match.moves.items():
         if answer.old == old or answer.new == new:
             other = RenameAnswer(answer.model, old, new).flag()
@@ -138,6 +145,57 @@ def _ask(match: Match) -> None:
             match.questions.append(RenameQuestion(match.old.name, one.name, one.type, candidates, is_key))
         else:
             match.dropped.add(one.name)
+
+
+def _ask_about_swaps(match: Match, given: Given) -> None:
+    """Ask about fields whose types went around among them: the values may have gone with the types, or not.
+
+    A field that others may have taken the place of is the only one that may have taken the place of another.
+    """
+    old, new = match.old, match.new
+    settled = match.staying | {one.field for one in given.answers.of(ComputeAnswer, old.name)}
+    changed = [name for name in match.kept if name != old.primary_key and _is_another(old.field(name), new.field(name))]
+    goes_to = {
+        name: [
+            other
+            for other in changed
+            if other != name and other not in settled and _is_alike(old.field(name), new.field(other))
+        ]
+        for name in changed
+        if name not in settled
+    }
+    around = _in_circles(goes_to)
+    for name in sorted(around)[:1]:  # once it is answered, the others are questions of renames
+        match.questions.append(SwapQuestion(old.name, name, old.field(name).type, tuple(goes_to[name])))
+
+
+def _is_another(one: FieldSchema, other: FieldSchema) -> bool:
+    """Whether the type is another one, and the values cannot simply stay as they are."""
+    return not _is_alike(one, other) and not is_widening(one.type, other.type)
+
+
+def _in_circles(goes_to: Mapping[str, Sequence[str]]) -> set[str]:
+    """Give the names from which some way leads back to themselves."""
+    found: set[str] = set()
+    for name in goes_to:
+        reached, pending = set[str](), list(goes_to[name])
+        while pending:
+            one = pending.pop()
+            if one not in reached:
+                reached.add(one)
+                pending += goes_to.get(one, ())
+        if name in reached:
+            found.add(name)
+    return found
+
+
+def _refuse_needless_stay(match: Match, given: Given) -> None:
+    """Refuse answers that say what nobody asks: that a field stays whose type no other one has."""
+    for name in match.staying:
+        one, other = match.old.field(name), match.new.by_name.get(name)
+        has_rival = any(_is_alike(one, new) for new in match.new.fields if new.name != name)
+        if other is None or not _is_another(one, other) or not has_rival:
+            raise SchemaError(f"{RenameAnswer(given.model, name, name).flag()}: both names are the same")
 
 
 def _new_inside(match: Match) -> list[FieldSchema]:

@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 from redis_models.errors import SchemaError
 
 from .answers import Answers, DropAnswer, RenameModelAnswer
-from .questions import DropModelQuestion, Question, RenameModelQuestion, model_candidates
+from .candidates import model_candidates
+from .questions import DropModelQuestion, Question, RenameModelQuestion
 from .schema import ModelSchema, Snapshot
 
 __all__ = ["Pairing", "pair_models"]

@@ -1,10 +1,7 @@
 """Questions: what a diff cannot know, each with the flags that answer it. Pure; nobody is asked here."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from difflib import SequenceMatcher
-from types import MappingProxyType
 from typing import Final
 
 from .answers import (
@@ -18,12 +15,12 @@ from .answers import (
     TTLAnswer,
     ZoneAnswer,
 )
+from .candidates import Candidate
 from .extras import EXTRAS
-from .schema import FieldSchema, Literal, ModelSchema
+from .schema import Literal
 
 __all__ = [
     "POLICIES",
-    "Candidate",
     "ComputeQuestion",
     "DropModelQuestion",
     "ExtraQuestion",
@@ -34,10 +31,9 @@ __all__ = [
     "Question",
     "RenameModelQuestion",
     "RenameQuestion",
+    "SwapQuestion",
     "TTLQuestion",
     "ZoneQuestion",
-    "field_candidates",
-    "model_candidates",
 ]
 
 # What a changed life span may mean for records that are there; see ``AlterTTL``.
@@ -49,25 +45,6 @@ POLICIES: Final = {
 }
 
 _OPTIONAL: Final = " | None"
-_OF_POSITION: Final = 0.25  # beside 1/2 each for the type and the name
-
-
-@dataclass(frozen=True)
-class Candidate:
-    """What a field or model that is gone may be called now.
-
-    Attributes:
-        name: The new name.
-        type: Canonical text of a field's type; "" for a model.
-        similarity: 0 to 1; of the names of fields, of the stored fields of models.
-    """
-
-    name: str
-    type: str
-    similarity: float
-
-    def __str__(self) -> str:
-        return f"{self.name} ({self.similarity:.2f})"
 
 
 @dataclass(frozen=True)
@@ -124,6 +101,34 @@ class RenameQuestion(Question):
         if not self.is_primary_key:
             flags.append(DropAnswer(self.model, self.field).flag(prefix))
         return " or ".join(flags)
+
+
+@dataclass(frozen=True)
+class SwapQuestion(Question):
+    """A field has the type that another one had, and so on around: did the values go along?
+
+    Attributes:
+        field: The first of them.
+        type: Canonical text of the type that it had.
+        others: Fields that have this type now.
+    """
+
+    field: str
+    type: str
+    others: tuple[str, ...]
+
+    @property
+    def summary(self) -> str:
+        return f"{self.model}.{self.field} → ?  {self.story}"
+
+    @property
+    def story(self) -> str:
+        """What happened, as far as it can be seen."""
+        return f"it was {self.type}, as {' and '.join(self.others)} is now; its values may have changed places, or stay"
+
+    def cure(self, prefix: str = "") -> str:
+        answers = [RenameAnswer(self.model, self.field, one) for one in (*self.others, self.field)]
+        return " or ".join(one.flag(prefix) for one in answers)
 
 
 @dataclass(frozen=True)
@@ -347,52 +352,6 @@ class HintQuestion(Question):
         """What is doubtful."""
         moves = ", ".join(f"{old} → {new}" for old, new in self.moves)
         return f"renamed_from says {moves}, but the code still has {' and '.join(old for old, _ in self.moves)}"
-
-
-def field_candidates(
-    gone: FieldSchema, new: Iterable[FieldSchema], nearness: Mapping[str, float] = MappingProxyType({})
-) -> tuple[Candidate, ...]:
-    """Sort new fields by how likely each is a renamed ``gone``: a hint, then the type and the name, then the position.
-
-    Args:
-        gone: The field that is not there any more.
-        new: Those that might be it. Paths compare by their last part: ``zip`` is likely to be ``address.zip`` now.
-        nearness: How near each is to where ``gone`` was, 0 to 1, by name; settles what type and name leave open.
-    """
-    scored = [
-        (
-            _score(gone, one) + nearness.get(one.name, 0.0) * _OF_POSITION,
-            Candidate(one.name, one.type, _alike(gone.name, one.name)),
-        )
-        for one in new
-    ]
-    return tuple(candidate for _, candidate in sorted(scored, key=lambda pair: (-pair[0], pair[1].name)))
-
-
-def _score(gone: FieldSchema, one: FieldSchema) -> float:
-    hinted = 2.0 if one.renamed_from == gone.name else 0.0
-    if one.type == gone.type:
-        typed = 1.0
-    else:
-        typed = 0.75 if one.type.removesuffix(_OPTIONAL) == gone.type.removesuffix(_OPTIONAL) else 0.0
-    return hinted + typed / 2 + _alike(gone.name, one.name) / 2
-
-
-def _alike(one: str, other: str) -> float:
-    one, other = (name.rpartition(".")[2].lower() for name in (one, other))
-    return round(SequenceMatcher(None, one, other, autojunk=False).ratio(), 2)
-
-
-def model_candidates(gone: ModelSchema, new: Sequence[ModelSchema]) -> tuple[Candidate, ...]:
-    """Sort new models by how likely each is a renamed ``gone``: by the fields that both have, then by the name."""
-    scored = [(_shared(gone, one), _alike(gone.name, one.name), one.name) for one in new]
-    scored.sort(key=lambda one: (-one[0], -one[1], one[2]))
-    return tuple(Candidate(name, "", max(shared, alike)) for shared, alike, name in scored)
-
-
-def _shared(one: ModelSchema, other: ModelSchema) -> float:
-    mine, theirs = set(one.fields), set(other.fields)
-    return round(len(mine & theirs) / len(mine | theirs), 2)
 
 
 def _seconds(ttl: int | None) -> str:

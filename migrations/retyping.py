@@ -12,11 +12,11 @@ from difflib import SequenceMatcher
 from redis_models.errors import SchemaError
 
 from .answers import Answer, ComputeAnswer, DropAnswer, FillAnswer, MapAnswer, RenameAnswer, ZoneAnswer
+from .candidates import Candidate, field_candidates
 from .converters import AttachTimezone, FillNone, MapValues
 from .given import Given
 from .operations import AddField, AlterField, Operation, RemoveField, RenameField
 from .questions import (
-    Candidate,
     ComputeQuestion,
     FillQuestion,
     MapQuestion,
@@ -24,7 +24,6 @@ from .questions import (
     Question,
     RenameQuestion,
     ZoneQuestion,
-    field_candidates,
 )
 from .schema import REQUIRED, FieldSchema, Literal, ModelSchema, Snapshot, _Required
 from .towrite import ToWrite, function_name

@@ -1,14 +1,15 @@
 """The apps of a project: which packages declare models, which models those are, and where their migrations lie.
 
 An app is a package named in APPS. There is no registry that classes enter by themselves: a model counts if a listed
-module declares it, or lists it in its ``__all__``, so that clones made by tests or web frameworks never get in.
+module declares it, imports it from a module of the same package, or lists it in its ``__all__``, so that clones made by
+tests or web frameworks never get in.
 """
 
 import importlib
 import importlib.util
 import sys
 import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import ModuleType
@@ -37,6 +38,7 @@ class App:
         modules: Dotted names of the modules that declare its models, in the order of APPS.
         migrations_path: Folder of its migration files; it need not exist yet.
         models: Its model classes, abstract ones left out, sorted by name.
+        left_out: A line for each model that its modules import from outside of every app: what to do to have it.
     """
 
     label: str
@@ -44,6 +46,7 @@ class App:
     modules: tuple[str, ...]
     migrations_path: Path
     models: tuple[type[Model], ...] = ()
+    left_out: tuple[str, ...] = ()
 
 
 class _Project:
@@ -143,7 +146,9 @@ def _load(settings: Settings) -> tuple[App, ...]:
         )
     apps = _merge(found, settings)
     declared = {app.label: _collect(app, apps) for app in apps}
-    filled = [replace(app, models=_models_of(app, declared)) for app in apps]
+    filled = [
+        replace(app, models=_models_of(app, declared), left_out=tuple(_left_out(app, apps, declared))) for app in apps
+    ]
     _refuse_one_key_space(model for app in filled for model in app.models)
     return tuple(filled)
 
@@ -224,9 +229,30 @@ def _collect(app: App, apps: Iterable[App]) -> list[type[Model]]:
         models.update(dict.fromkeys(_declared_in(module)))
         exported = set(cast("Iterable[str]", getattr(module, "__all__", ())))
         for alias, model in _models_named_in(module).items():
-            if alias in exported and model.__module__ not in foreign:
+            is_own = not alias.startswith("_") and _owner_of(model, apps) is app
+            if (alias in exported and model.__module__ not in foreign) or is_own:
                 models[model] = None
     return [model for model in models if not model.__options__.abstract]
+
+
+def _owner_of(model: type[Model], apps: Iterable[App]) -> App | None:
+    """Give the app in whose package a model is declared, the innermost one where one lies in another."""
+    around = [app for app in apps if f"{model.__module__}.".startswith(f"{app.package}.")]
+    return max(around, key=lambda app: len(app.package), default=None)
+
+
+def _left_out(app: App, apps: Sequence[App], declared: Mapping[str, Iterable[type[Model]]]) -> Iterator[str]:
+    known = {model for models in declared.values() for model in models}
+    for name in app.modules:
+        for alias, model in _models_named_in(sys.modules[name]).items():
+            is_base = any(model in other.__mro__ for other in known) or model.__options__.abstract
+            if alias.startswith("_") or model in known or is_base or _owner_of(model, apps) is not None:
+                continue
+            home = model.__module__
+            yield (
+                f"{name} imports {alias} of {home}, which is in no app, so its records are not looked after; name"
+                f" {alias!r} in __all__ of {name}, or {home!r} in APPS"
+            )
 
 
 def _models_of(app: App, declared: dict[str, list[type[Model]]]) -> tuple[type[Model], ...]:

@@ -29,7 +29,7 @@ from redis_models.migrations.answers import (
 )
 from redis_models.migrations.diff import Diff, LowVersion, diff
 from redis_models.migrations.operations import Operation
-from redis_models.migrations.questions import FillQuestion, Question, RenameQuestion
+from redis_models.migrations.questions import FillQuestion, Question, RenameQuestion, SwapQuestion
 from redis_models.migrations.schema import REQUIRED, FieldSchema, Literal, ModelSchema, Snapshot
 from redis_models.migrations.towrite import ToWrite
 
@@ -299,6 +299,9 @@ def answer_for(question: Question, choose: Any) -> Answer:
             renames = [RenameAnswer(name, field, one.name) for one in candidates]
             chosen: Answer = choose(st.sampled_from([*renames, DropAnswer(name, field)]))
             return chosen
+        case SwapQuestion(name, field, _, others):
+            moved: Answer = choose(st.sampled_from([RenameAnswer(name, field, one) for one in (*others, field)]))
+            return moved
         case FillQuestion(name, field, type):
             return FillAnswer(name, field, FILLS[type])
         case _:

@@ -283,16 +283,48 @@ def test_two_modules_of_one_package_are_one_app(write: Write) -> None:
     assert [model.__name__ for model in app.models] == ["Account", "Customer"]
 
 
-def test_abstract_imported_and_aliased_models_are_left_out(write: Write) -> None:
+def test_abstract_foreign_and_aliased_models_are_left_out(write: Write) -> None:
     files = {
-        "a4/other.py": MODEL.format(prefix="o").replace("Customer", "Foreign"),
-        "a4/models.py": "from a4.other import Foreign\n"
+        "b4/other.py": MODEL.format(prefix="o").replace("Customer", "Foreign"),
+        "a4/models.py": "from b4.other import Foreign\n"
         + MODEL.format(prefix="a4")
         + "Same = Customer\nclass Base(Model):\n    id: str\n    class Meta:\n        abstract = True\n",
     }
     (app,) = apps_of(write, files, "APPS = ['a4']")
 
     assert [model.__name__ for model in app.models] == ["Customer"]
+    assert app.left_out == (
+        "a4.models imports Foreign of b4.other, which is in no app, so its records are not looked after; name 'Foreign'"
+        " in __all__ of a4.models, or 'b4.other' in APPS",
+    )
+
+
+def test_a_model_that_is_imported_from_a_sibling_module_belongs_to_the_app(write: Write) -> None:
+    files = {
+        "a8/items.py": MODEL.format(prefix="i").replace("Customer", "Item"),
+        "a8/deep/parts.py": MODEL.format(prefix="p").replace("Customer", "Part"),
+        "a8/hidden.py": MODEL.format(prefix="h").replace("Customer", "Hidden"),
+        "a8/models.py": "from a8.items import Item as Thing\nfrom .deep.parts import Part\n"
+        "from a8.hidden import Hidden as _Hidden\n",
+    }
+    (app,) = apps_of(write, files, "APPS = ['a8']")
+
+    assert [model.__name__ for model in app.models] == ["Item", "Part"]
+    assert app.left_out == ()
+
+
+@pytest.mark.parametrize("order", ["'a9', 'a9.inner'", "'a9.inner', 'a9'"])
+def test_a_model_of_an_app_within_an_app_is_its_own(write: Write, order: str) -> None:
+    files = {
+        "a9/inner/models.py": MODEL.format(prefix="i").replace("Customer", "Item"),
+        "a9/models.py": "from a9.inner.models import Item\n" + MODEL.format(prefix="a9"),
+    }
+    apps = apps_of(write, files, f"APPS = [{order}]")
+
+    assert {app.label: [model.__name__ for model in app.models] for app in apps} == {
+        "a9": ["Customer"],
+        "inner": ["Item"],
+    }
 
 
 def test_a_models_package_may_spread_over_modules_and_re_export(write: Write) -> None:

@@ -46,6 +46,8 @@ def command(context: CliContext, labels: Sequence[str], database: bool, fail_lev
     problems: list[str] = []
     findings: list[Finding] = []
     for app in chosen_by_label(context, labels):
+        for line in app.left_out:
+            context.err(f"{app.label}: {line}")
         try:
             some, found = _check(context, app, database)
         except (MigrationFileError, SchemaError) as exc:

@@ -178,6 +178,9 @@ def _write(context: CliContext, made: Sequence[NewMigration], is_update: bool) -
 
 def _apps(context: CliContext, labels: Sequence[str], wish: _Wish) -> list[App]:
     apps = chosen_by_label(context, labels)
+    for app in apps:
+        for line in app.left_out:
+            context.err(f"{app.label}: {line}")
     if wish.is_empty and len(apps) != 1:
         raise click.UsageError(f"--empty needs one app; name one of {', '.join(sorted(app.label for app in apps))}")
     if wish.name is not None and not wish.name.isidentifier() and not wish.name.replace("_", "a").isalnum():
