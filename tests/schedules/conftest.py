@@ -15,6 +15,9 @@ runs with all tests.
 ``effects``    what each verb does to a record, as the oracle has it
 ``shop``       the chain of migrations, and what each of them means, said a second time
 ``stage``      what lies on the server at the beginning
+``parcels``, ``depot``, ``drawing_moves``, ``mutants_of_moves``
+               likewise a second world, in which records get other keys: its chain, its scheduler with its own oracle
+               (each record is there once, whole, under a key that belongs to it), its scenes and its mutants
 ``mutants``    the protocol with one thing taken out, the scene in which that shows, and what the violation says
 =============  ========================================================================================================
 

@@ -170,7 +170,15 @@ def _any_choice(deed: str) -> st.SearchStrategy[Choice]:
     return _choices(_Part(deed))
 
 
-def explore(follow: Callable[..., Any], count: int, *, number: int, bias: str, shrinks: bool = True) -> None:
+def explore(
+    follow: Callable[..., Any],
+    count: int,
+    *,
+    number: int,
+    bias: str,
+    shrinks: bool = True,
+    draw: Callable[[str], st.SearchStrategy[Drawn]] | None = None,
+) -> None:
     """Follow so many schedules; the first that fails is shrunk, and raised.
 
     Args:
@@ -179,6 +187,7 @@ def explore(follow: Callable[..., Any], count: int, *, number: int, bias: str, s
         number: Seed; the same one gives the same schedules.
         bias: What happens oftener than usually; one of ``BIASES``.
         shrinks: Whether to look for a shorter one that fails.
+        draw: Draws them, if they are no schedules of the shop.
     """
     phases = [Phase.generate, *([Phase.shrink] if shrinks else [])]
 
@@ -187,7 +196,7 @@ def explore(follow: Callable[..., Any], count: int, *, number: int, bias: str, s
         max_examples=count, database=None, deadline=None, phases=phases, report_multiple_bugs=False, print_blob=False,
         suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.large_base_example],
     )  # fmt: skip
-    @given(schedules(bias))
+    @given((draw or schedules)(bias))
     def every_schedule(drawn: Drawn) -> None:
         follow(*drawn)
 

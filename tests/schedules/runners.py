@@ -64,6 +64,7 @@ class RunnerProcess(Actor):
     Attributes:
         goal: Position that it leads to.
         walks: Models whose records it has to meet, all of them.
+        places: What the keys of records begin with that it has to meet.
         leaves_newer: Whether it leads up, and no run before it led further: records beyond its goal are of newer code.
     """
 
@@ -72,6 +73,7 @@ class RunnerProcess(Actor):
         self._wire, self._chain, self._wish = wire, chain, wish
         self.goal = wish.goal
         self.walks: frozenset[str] = frozenset()
+        self.places: frozenset[str] = frozenset()
         self.leaves_newer = False
         self._began = 0
 
@@ -89,9 +91,12 @@ class RunnerProcess(Actor):
         changed = 0
         try:
             journey = make_journey(self._chain, (yield from shelf.read()), self.goal)
-            self.versions = {kind.name: kind.versions[self.goal] for kind in KINDS}
+            self.versions = self.versions_at(self.goal)
             for leg in () if journey.is_empty else journey.legs:
                 self.walks = frozenset(work.route.model for work in leg.works)
+                self.places = frozenset(
+                    keys.start for keys in [*(w.keys for w in leg.works), *(m.keys for m in leg.moves)]
+                )
                 self.leaves_newer = leg.reach == leg.target
                 result = yield from run_plan(lease, shelf, leg, policy=policy, report=lambda _: None)
                 changed += sum(result.changed.values())
@@ -101,6 +106,15 @@ class RunnerProcess(Actor):
         yield from lease.released()
         return changed
 
+    def versions_at(self, goal: int) -> dict[str, int]:
+        """Give the version of each model at a position in the chain."""
+        return {kind.name: kind.versions[goal] for kind in KINDS}
+
+    def has_reason(self, exc: RedisModelsError) -> bool:
+        """Whether something that was met explains why a run ends so: that it cannot convert the age of some record."""
+        is_named = isinstance(exc, IncompleteError) and "'age' holds b'x" in str(exc)
+        return is_named and self.truth.has_met_stuck(CUSTOMER, CUSTOMER.versions[self.goal], self._began)
+
     def _ended(self, result: object) -> str:
         self._stop()
         return f"applied, {result} changed"
@@ -109,10 +123,7 @@ class RunnerProcess(Actor):
         self._stop()
         is_restless = isinstance(exc, IncompleteError) and any(word in str(exc) for word in _RESTLESS)
         is_refused = isinstance(exc, ServerOutOfMemoryError) and self.met_full
-        # That it cannot convert the age of some record, which is named.
-        is_stopped = isinstance(exc, IncompleteError) and "'age' holds b'x" in str(exc)
-        is_stopped &= self.truth.has_met_stuck(CUSTOMER, CUSTOMER.versions[self.goal], self._began)
-        if not is_restless and not is_refused and not is_stopped and not isinstance(exc, LockedError):
+        if not is_restless and not is_refused and not isinstance(exc, LockedError) and not self.has_reason(exc):
             raise Violation(f"{self.name} fails without a reason: {exc!r}") from exc
         return type(exc).__name__
 

@@ -31,32 +31,37 @@ from redis_models.migrations import (
 LEASE: Final = "redis_models:{default}:lease"
 _PLACES: Final = 2**20
 _A_SCAN: Final = 5  # keys
-_DUMP: Final = Script(
-    """
-local found = {}
-for _, key in ipairs(redis.call('KEYS', '[co]*')) do
+
+
+def dump_of(pattern: str, tables: Sequence[str], app: str) -> Script:
+    """Make the script that reads all there is: records whose keys match, indexes, and the bookkeeping of an app."""
+    indexes = ", ".join(f"redis.call('ZRANGE', '{table}:__index', 0, -1)" for table in tables)
+    return Script(
+        f"""
+local found = {{}}
+for _, key in ipairs(redis.call('KEYS', '{pattern}')) do
   if string.sub(key, -7) ~= '__index' then
     local held = redis.call('HGETALL', key)
-    local one = {key, redis.call('PEXPIRETIME', key), held}
+    local one = {{key, redis.call('PEXPIRETIME', key), held}}
     if redis.call('OBJECT', 'ENCODING', key) ~= 'listpack' then
-      local names = {}
+      local names = {{}}
       for i = 1, #held, 2 do names[#names + 1] = held[i] end
       one[4], one[5] = names, redis.call('HPEXPIRETIME', key, 'FIELDS', #names, unpack(names))
     end
     found[#found + 1] = one
   end
 end
-local kept = 'redis_models:{default}:'
-return {
+local kept = 'redis_models:{{default}}:'
+return {{
   found,
-  {redis.call('ZRANGE', 'customer:__index', 0, -1), redis.call('ZRANGE', 'order:__index', 0, -1)},
+  {{{indexes}}},
   redis.call('HGETALL', kept .. 'lease'),
-  {redis.call('HKEYS', kept .. 'ledger:shop'), redis.call('GET', kept .. 'snapshot:shop')},
-  redis.call('HGETALL', kept .. 'journal:shop'),
-  redis.call('HKEYS', kept .. 'quarantine:shop'),
-}
+  {{redis.call('HKEYS', kept .. 'ledger:{app}'), redis.call('GET', kept .. 'snapshot:{app}')}},
+  redis.call('HGETALL', kept .. 'journal:{app}'),
+  redis.call('HKEYS', kept .. 'quarantine:{app}'),
+}}
 """
-)
+    )
 
 
 @dataclass(frozen=True)
@@ -82,10 +87,19 @@ class Seen:
 
 
 class Wire:
-    """Exchanges batches with the server, as a driver does, but in the schedule's time."""
+    """Exchanges batches with the server, as a driver does, but in the schedule's time.
 
-    def __init__(self, client: Any) -> None:
-        self.client = client
+    Args:
+        client: A plain client of the server, which is emptied.
+        pattern: Of the keys of all records and indexes.
+        tables: What the keys of models begin with.
+        app: Label of the app that is migrated.
+    """
+
+    def __init__(
+        self, client: Any, pattern: str = "[co]*", tables: Sequence[str] = ("customer", "order"), app: str = "shop"
+    ) -> None:
+        self.client, self._tables, self._dump = client, tables, dump_of(pattern, tables, app)
         self.exchange = SyncClient(client, "the server")
         self.now_s = 0.0
         self._passed_ms = 0  # of which the lease does not know yet
@@ -98,7 +112,7 @@ class Wire:
         # Each schedule finds the server alike.
         pipeline = client.pipeline(transaction=False)
         pipeline.script_flush()
-        for script in (_DUMP, *(script for _, script in scripts)):
+        for script in (self._dump, *(script for _, script in scripts)):
             pipeline.execute_command("SCRIPT LOAD", script.source)
         pipeline.execute()
 
@@ -124,7 +138,7 @@ class Wire:
     def flush(self) -> None:
         """Forget all scripts but that of the tests."""
         self.client.script_flush()
-        self.client.script_load(_DUMP.source)
+        self.client.script_load(self._dump.source)
 
     def send(self, commands: Sequence[Command]) -> list[Reply]:
         """Execute a batch, and look at everything right behind it, in the same round trip."""
@@ -132,9 +146,9 @@ class Wire:
         ages: list[Command] = [("HINCRBY", LEASE, "until", -self._passed_ms)] if "until" in self.seen.lease else []
         full, room = (_limited(1), _limited(0)) if self.is_full else ([], [])
         before = len(ages) + len(full)
-        answers = self.exchange.exchange(Once([*ages, *full, *sent, *room, _DUMP.command([], [])]))
+        answers = self.exchange.exchange(Once([*ages, *full, *sent, *room, self._dump.command([], [])]))
         replies, dump = answers[before : before + len(sent)], answers[-1]
-        self.seen, self._passed_ms = _seen(dump), 0
+        self.seen, self._passed_ms = _seen(dump, self._tables), 0
         for place, command in enumerate(commands):
             if command[0] == "SCAN":
                 replies[place] = self._scanned(int(command[1]), replies[place])
@@ -171,8 +185,8 @@ class Wire:
 
     def look(self) -> Seen:
         """Read everything, in one round trip."""
-        [reply] = self.exchange.exchange([_DUMP.command([], [])])
-        self.seen = _seen(reply)
+        [reply] = self.exchange.exchange([self._dump.command([], [])])
+        self.seen = _seen(reply, self._tables)
         return self.seen
 
     def told(self, command: Command) -> str:
@@ -208,16 +222,13 @@ def _limited(most: int) -> list[Command]:
     return [("CONFIG", "SET", "maxmemory", most)]
 
 
-def _seen(reply: Any) -> Seen:
+def _seen(reply: Any, tables: Sequence[str]) -> Seen:
     if isinstance(reply, Exception):
         raise reply
     records, indexes, held, (ledger, snapshot), journal, quarantined = reply
     return Seen(
         {one[0].decode(): one for one in sorted(records)},
-        {
-            table: frozenset(key.decode() for key in keys)
-            for table, keys in zip(("customer", "order"), indexes, strict=True)
-        },
+        {table: frozenset(key.decode() for key in keys) for table, keys in zip(tables, indexes, strict=True)},
         _text(held),
         frozenset(id.decode() for id in ledger),
         (snapshot or b"").decode(),

@@ -72,7 +72,7 @@ class HiddenFields:
 
     def _named(self, given: object, made: object, place: Place, path: str) -> Iterator[Place]:
         if isinstance(made, RootModel):
-            yield from self._named(given, cast(object, made.root), place, path)
+            yield from self._named(given, cast(Any, made).root, place, path)
         elif isinstance(given, Mapping) and (fields := _fields(made)) is not None:
             for name, info in fields.items():
                 yield from self._named_field(cast("Mapping[str, object]", given), made, name, info, place, path)

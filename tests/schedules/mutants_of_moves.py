@@ -1,0 +1,69 @@
+"""Moves, broken on purpose; see ``mutants``."""
+
+from collections.abc import Callable, Mapping
+from typing import Final
+
+import pytest
+
+from redis_models.batches import Batches
+from redis_models.migrations import moving, quarantine, retrying
+from redis_models.migrations.outcomes import Outcome
+
+from .mutants import Mutant, _edited
+
+_RECORD: Final = "the record u"
+
+
+def _put_elsewhere_is_done(patch: pytest.MonkeyPatch) -> None:
+    """A runner takes records as done that somebody wrote at another version since the pass."""
+    count: Callable[..., None] = moving._count
+
+    def careless(outcome: Outcome, key: bytes, target: bytes, letter: str) -> None:
+        count(outcome, key, target, "G" if letter == "V" else letter)
+
+    patch.setattr(moving, "_count", careless)
+
+
+def _retried_without_a_move(patch: pytest.MonkeyPatch) -> None:
+    """``quarantine retry`` brings records to their version, and leaves them under the keys of another."""
+    patch.setattr(retrying, "_move_of", lambda *_: None)
+
+
+def _all_let_out(patch: pytest.MonkeyPatch) -> None:
+    """A whole walk lets out of quarantine what it could not rewrite, too."""
+    release: Callable[..., Batches[None]] = quarantine.Intake.release
+    patch.setattr(quarantine.Intake, "release", lambda self, lease, keys, _: release(self, lease, keys, ()))
+
+
+MUTANTS: Final[Mapping[str, Mutant]] = {
+    "no comparison of the field": Mutant(
+        _edited(moving, "_MOVE", ("if held and redis.call('HGET', source, field) ~= held then return 'C' end", "")),
+        "recoded in between",
+        _RECORD,
+    ),
+    "no fence of a move": Mutant(
+        _edited(moving, "_MOVE", ("if redis.call('HGET', KEYS[1], 'epoch') ~= ARGV[1] then return 'FENCED' end", "")),
+        "usurpers",
+        "without a lease, changed",
+    ),
+    "records of any version are moved": Mutant(
+        _edited(
+            moving,
+            "_MOVE",
+            ("if not versions[stamp] and not ((tonumber(stamp) or 0) >= least) then return 'V' end", ""),
+        ),
+        "made anew in between",
+        _RECORD,
+    ),
+    "what lies at the new key is overwritten": Mutant(
+        _edited(moving, "_MOVE", ("if redis.call('EXISTS', target) == 1 then return 'X' end", "")), "clashes", _RECORD
+    ),
+    "moved records that the index lacks": Mutant(
+        _edited(moving, "_MOVE", ("redis.call('ZADD', KEYS[3], 0, target)", "")), "plain", "is not in the index"
+    ),
+    "records put elsewhere are taken as done": Mutant(
+        _put_elsewhere_is_done, "made anew in between", "says that all is at"
+    ),
+    "retried records are not moved": Mutant(_retried_without_a_move, "quarantined", "out of quarantine"),
+    "records that cannot be moved are let out": Mutant(_all_let_out, "quarantined", "out of quarantine|says that"),
+}
