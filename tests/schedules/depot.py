@@ -12,7 +12,7 @@ from typing import Any, Final, cast
 
 from redis_models import Store
 from redis_models.apps import App
-from redis_models.batches import Batches, Command, Once, Pause
+from redis_models.batches import Batches, Command, Pause
 from redis_models.client import run
 from redis_models.errors import (
     ConflictError,
@@ -29,6 +29,7 @@ from redis_models.migrations.lease import Lease, take_lease
 from redis_models.migrations.quarantine import Quarantine
 from redis_models.migrations.retrying import retry_records
 from redis_models.migrations.upgrade import ChainUpgrader
+from redis_models.trial import Trial
 from redis_models.verbs import Verbs, verbs_of
 
 from .actors import Actor
@@ -374,8 +375,12 @@ class Depot:
         if (mover.is_busy or self._begins(mover, which)) and mover.pending and not isinstance(mover.pending, Pause):
             self._tell(mover.name, "hears no answer")
             self._execute(mover)
-            if isinstance(mover.pending, Once):
-                self._hears(mover, ServerUnreachableError("the connection broke", True))
+            trial = Trial(mover.pending, "the server")
+            trial.is_sent = True
+            try:
+                trial.pause_after(ConnectionError("the connection broke"))
+            except ServerUnreachableError as exc:
+                self._hears(mover, exc)
 
     def _execute(self, actor: Actor) -> list[Any]:
         self._step += 1
