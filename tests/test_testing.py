@@ -1,4 +1,4 @@
-"""The plugin for pytest, and the block for other runners: whatever tests do, the server of the settings stays as it is."""
+"""The plugin for pytest, and the block for other runners: whatever tests do, the settings' server stays as it is."""
 
 import os
 import socket
