@@ -150,7 +150,7 @@ class Shelf:
         except (ValueError, TypeError, KeyError, SchemaError) as exc:
             raise DriftError(
                 f"the {name} of {self.app} at {self._key(name)} cannot be read ({exc}); restore it from a backup, or"
-                " delete it and run 'migrate --fake' to the migration that the records are at"
+                f" record the migration that the records are at, with 'stamp {self.app} TARGET'"
             ) from exc
 
     def checkpoint(

@@ -76,7 +76,7 @@ class Quarantine:
         except (ValueError, TypeError, KeyError) as exc:
             raise DriftError(
                 f"the quarantine of {self.app} at {self.key} cannot be read ({exc}); delete that key, and"
-                " run 'migrate --on-error quarantine', which finds the records again"
+                " run 'migrate --stragglers --on-error quarantine', which finds the records again"
             ) from exc
 
     def size(self) -> Batches[int]:
