@@ -5,14 +5,11 @@ is told by what annotations and classes say, not by what pydantic makes of them,
 Python and every pydantic; docstrings and comments are no part of it. Pure, but it reads sources of functions.
 """
 
-import ast
 import dataclasses
 import hashlib
 import inspect
 import json
-import re
 import sys
-import textwrap
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from enum import Enum
 from types import UnionType
@@ -26,7 +23,7 @@ from typing_extensions import is_typeddict
 from redis_models.fields import Storage
 from redis_models.model import Model
 
-from .outline import outline
+from .sources import OURS, source_digest, told_alike
 
 __all__ = ["Acceptance", "acceptance_of", "digest_of_acceptance"]
 
@@ -44,9 +41,7 @@ _HOOKS: Final = (
     "__get_pydantic_core_schema__", "__get_validators__", "__init__", "__new__", "__post_init__", "_missing_",
     "model_post_init", "model_validate",
 )  # fmt: skip
-_OURS: Final = ("pydantic", "pydantic_core", "redis_models", "annotated_types", "typing", "typing_extensions", "enum")
 _VALIDATORS: Final = "pydantic.functional_validators"
-_ADDRESS: Final = re.compile(r" at 0x[0-9a-f]+")
 
 
 def acceptance_of(model: type[Model]) -> Acceptance:
@@ -80,7 +75,7 @@ class _Walk:
         top = cls.__module__.partition(".")[0]
         if top == "pydantic" and not issubclass(cls, BaseModel):
             self._note(path, [("type", cls.__name__)])  # such as PastDate, of which no metadata tell
-        if top in sys.stdlib_module_names or top in _OURS:
+        if top in sys.stdlib_module_names or top in OURS:
             return
         self._open.add(cls)
         self._note(path, _hooks_of(cls))
@@ -157,7 +152,7 @@ def _settings_of(config: Mapping[str, object]) -> Iterator[tuple[str, str]]:
         value = config.get(name)
         is_said = value not in (None, False, 0) or (name == "allow_inf_nan" and value is False)
         if is_said and value != _USUAL.get(name):
-            yield name, _text(value)
+            yield name, told_alike(value)
 
 
 def _decorators_of(cls: type[BaseModel]) -> Iterator[tuple[str, list[tuple[str, str]]]]:
@@ -165,7 +160,7 @@ def _decorators_of(cls: type[BaseModel]) -> Iterator[tuple[str, list[tuple[str, 
     found = cls.__pydantic_decorators__
     for kind in (found.validators, found.field_validators, found.root_validators, found.model_validators):
         for name, one in cast("Mapping[str, Any]", kind).items():
-            rule = (f"{getattr(one.info, 'mode', 'before')} validator {name}", _source_of(one.func))
+            rule = (f"{getattr(one.info, 'mode', 'before')} validator {name}", source_digest(one.func))
             for place in getattr(one.info, "fields", ("",)):
                 yield ("" if place == "*" else place), [rule]
 
@@ -173,14 +168,14 @@ def _decorators_of(cls: type[BaseModel]) -> Iterator[tuple[str, list[tuple[str, 
 def _hooks_of(cls: type) -> Iterator[tuple[str, str]]:
     for name in _HOOKS:
         owner = next((one for one in cls.__mro__ if name in vars(one)), None)
-        if owner is None or owner.__module__.partition(".")[0] in (*_OURS, "builtins"):
+        if owner is None or owner.__module__.partition(".")[0] in (*OURS, "builtins"):
             continue
         function: object = vars(owner)[name]
         function = getattr(function, "__func__", function)
         module = str(getattr(function, "__module__", "") or "")
         # What pydantic and dataclasses write for a class has no source of its own.
-        if inspect.isfunction(function) and module.partition(".")[0] not in _OURS and _has_source(function):
-            yield f"method {name}", _source_of(function)
+        if inspect.isfunction(function) and module.partition(".")[0] not in OURS and _has_source(function):
+            yield f"method {name}", source_digest(function)
 
 
 def _rules_of(metadata: Iterable[object]) -> Iterator[tuple[str, str]]:
@@ -192,7 +187,7 @@ def _rules_of(metadata: Iterable[object]) -> Iterator[tuple[str, str]]:
         elif type(one).__module__ == _VALIDATORS and hasattr(one, "func"):
             mode = type(one).__name__.removesuffix("Validator").lower()
             function = cast(Any, one).func
-            yield f"{mode} validator {getattr(function, '__name__', '?')}", _source_of(function)
+            yield f"{mode} validator {getattr(function, '__name__', '?')}", source_digest(function)
         elif not isinstance(one, (Storage, str)):
             yield from _facts_of(one)
 
@@ -205,22 +200,13 @@ def _facts_of(one: object) -> Iterator[tuple[str, str]]:
         if dataclasses.is_dataclass(one):
             values |= {field.name: getattr(one, field.name) for field in dataclasses.fields(one)}
         is_serializer = type(one).__module__.endswith(("functional_serializers", "json_schema"))
-        yield from ((name, _text(value)) for name, value in values.items() if value is not None and not is_serializer)
+        yield from (
+            (name, told_alike(value)) for name, value in values.items() if value is not None and not is_serializer
+        )
     elif hasattr(one, "__get_pydantic_core_schema__"):
         cls = one if isinstance(one, type) else type(one)
-        yield f"constraint {cls.__name__}", _text(one) if dataclasses.is_dataclass(one) else ""
-
-
-def _text(value: object) -> str:
-    """Spell a value alike in every process."""
-    if isinstance(value, re.Pattern):
-        return repr(cast("re.Pattern[str]", value).pattern)
-    if isinstance(value, Enum):
-        return str(value.value)
-    if callable(value):
-        is_ours = str(getattr(value, "__module__", "")).partition(".")[0] in _OURS
-        return str(getattr(value, "__qualname__", "")) if is_ours else _source_of(value)
-    return _ADDRESS.sub("", repr(value))
+        # What it was made with counts; what a class of the application does with it, as far as its source tells.
+        yield f"constraint {cls.__name__}", told_alike(vars(one)) if one is not cls and hasattr(one, "__dict__") else ""
 
 
 def _has_source(function: Any) -> bool:
@@ -229,16 +215,3 @@ def _has_source(function: Any) -> bool:
     except (OSError, TypeError):
         return False
     return True
-
-
-def _source_of(function: Any) -> str:
-    """Give a digest of what a function does: no comments, no docstring; "" where its source is not there."""
-    function = inspect.unwrap(getattr(function, "__func__", getattr(function, "func", function)))
-    try:
-        tree = ast.parse(textwrap.dedent(inspect.getsource(function)))
-    except (OSError, TypeError, SyntaxError, ValueError):
-        return ""  # a built-in one, or a lambda in the midst of a line
-    parts = [one for one in ast.walk(tree) if isinstance(one, ast.Lambda)]
-    is_lambda = getattr(function, "__name__", "") == "<lambda>"  # its line holds more than itself
-    told = [outline(one) for one in parts] if is_lambda else outline(tree)
-    return hashlib.sha256(repr(told).encode("utf-8", "surrogatepass")).hexdigest()[:12]

@@ -1,14 +1,14 @@
 """Mending: set fields of a record in quarantine, as the schema of its version has them, so that it can be rewritten."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from redis_models.batches import Argument, Batches, call, check, load_script
 from redis_models.errors import ConflictError, DecodeError, LockedError, MigrationError, RecordError, WrongKeyTypeError
 from redis_models.secrecy import MASK, reason_of
-from redis_models.shape import STAMP, stored_version
+from redis_models.shape import STAMP, Shape, stored_version
 
 from .chain import Chain
 from .lease import Lease
@@ -16,8 +16,9 @@ from .lineage import Lineage
 from .quarantine import Quarantine, Quarantined
 from .retrying import place_of, record_of
 from .schema import ModelSchema
+from .verdicts import Kind, judge
 
-__all__ = ["Mending", "mending_of", "write_mending"]
+__all__ = ["Mending", "mending_of", "refuse_unreadable", "write_mending"]
 
 _MEND: Final = load_script("redis_models.migrations", "permissions", "mend")
 
@@ -48,6 +49,32 @@ class Mending:
         except RecordError as exc:
             return str(exc)
         return None
+
+
+def refuse_unreadable(mending: Mending, position: int, shapes: Iterable[Shape[Any]]) -> None:
+    """Refuse what a run would take, but the code would not read afterwards.
+
+    Args:
+        mending: What is to be set.
+        position: Where the database is.
+        shapes: Of the models of the app.
+
+    Raises:
+        MigrationError: The model refuses the record; nothing was written.
+    """
+    after = mending.lineage.at(position)
+    for shape in shapes:
+        if shape.keys.start != after.keys.start or shape.version != after.version:
+            continue
+        try:
+            there = mending.lineage.route.rewrite({**mending.before, **mending.values}, after.version).fields
+        except RecordError:
+            return  # which is told otherwise
+        for found in judge(shape, mending.entry.key, there, 0):
+            if found.kind is Kind.UNREADABLE:
+                raise MigrationError(
+                    f"{mending.entry.key}: would be rewritten, but not be read then: {found.reason}; nothing was set"
+                )
 
 
 def mending_of(chain: Chain, entry: Quarantined, assignments: Sequence[str]) -> Batches[Mending]:

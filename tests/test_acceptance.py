@@ -206,6 +206,52 @@ def test_a_validator_that_does_something_else_is_another_one_its_words_are_not(d
     assert _told(old, declare(_BASE)) == ["name: the before validator mend is gone"]
 
 
+_MADE = {
+    "a captured value": (
+        "LIMIT = 5\ndef at_most(most):\n    def check(v): return min(v, most)\n    return check\n",
+        "at_most(5)",
+        "at_most(4)",
+    ),
+    "an argument of a partial": (
+        "import functools\ndef least(v, at=1): return max(v, at)\n",
+        "functools.partial(least, at=2)",
+        "functools.partial(least, at=3)",
+    ),
+    "an object that can be called": (
+        "class Most:\n    def __init__(self, most): self.most = most\n    def __call__(self, v): return v\n",
+        "Most(5)",
+        "Most(4)",
+    ),
+    "a lambda": ("", "lambda v: v + 1", "lambda v: v + 2"),
+}
+
+
+@pytest.mark.parametrize(("head", "one", "other"), _MADE.values(), ids=list(_MADE))
+def test_what_a_validator_was_made_with_counts(declare: Callable[[str], Any], head: str, one: str, other: str) -> None:
+    text = head + _BASE.replace("price: Decimal = ", "price: Annotated[Decimal, AfterValidator(MADE)] = ")
+    [old, same, new] = [declare(text.replace("MADE", made)) for made in (one, one, other)]
+
+    assert digest_of_acceptance([old]) == digest_of_acceptance([same])
+    assert digest_of_acceptance([old]) != digest_of_acceptance([new])
+
+
+@pytest.mark.parametrize(("before", "after"), [("MOST = 5", "MOST = 4"), ("v < MOST", "v <= MOST"), ('"a+"', '"b+"')])
+def test_what_a_validator_names_of_its_module_counts(declare: Callable[[str], Any], before: str, after: str) -> None:
+    head = (
+        'import re\nMOST = 5\nFORM = re.compile("a+")\nUNUSED = 1\ndef is_fine(v): return v < MOST and FORM\n'
+        "def within(v):\n    assert is_fine(v)\n    return v\n"
+    )
+    text = head + _BASE.replace("price: Decimal = ", "price: Annotated[Decimal, AfterValidator(within)] = ")
+    old, other, new = (
+        declare(text),
+        declare(text.replace("UNUSED = 1", "UNUSED = 2")),
+        declare(text.replace(before, after)),
+    )
+
+    assert digest_of_acceptance([old]) == digest_of_acceptance([other])
+    assert digest_of_acceptance([old]) != digest_of_acceptance([new])
+
+
 def test_a_class_that_holds_itself_comes_to_an_end(declare: Callable[[str], Any]) -> None:
     model = declare(
         "class Node(BaseModel):\n    n: Annotated[int, F(ge=0)] = 0\n    kids: 'list[Node]' = []\n\n"

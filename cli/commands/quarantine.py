@@ -15,7 +15,7 @@ from redis_models.migrations.aside import field_of
 from redis_models.migrations.bookkeeping import Shelf
 from redis_models.migrations.explaining import Line
 from redis_models.migrations.lease import hold_lease
-from redis_models.migrations.mending import Mending, mending_of, write_mending
+from redis_models.migrations.mending import Mending, mending_of, refuse_unreadable, write_mending
 from redis_models.migrations.planning import as_squashed
 from redis_models.migrations.quarantine import Quarantine, Quarantined
 from redis_models.migrations.retrying import drop_record, record_of, retry_records, secrets_of
@@ -126,9 +126,11 @@ def set_command(context: CliContext, key: str, assignments: Sequence[str], dry_r
     for line in record_lines(_set_lines(mending)):
         context.out(line)
     state = run(client, Shelf(settings.namespace, app.label).read())
+    position = len(as_squashed(chain, state.ledger))
+    refuse_unreadable(mending, position, [model.__shape__ for model in app.models])
     reason: str | None
     if dry_run or state.journal is not None:
-        reason = mending.objection(len(as_squashed(chain, state.ledger))) or ""
+        reason = mending.objection(position) or ""
     if not dry_run:
         with hold_lease(client, settings.namespace, life_s=settings.lease_seconds, wait_s=wait_s) as lease:
             run(client, write_mending(lease, settings.namespace, chain, mending))

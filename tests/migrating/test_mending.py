@@ -42,6 +42,7 @@ _FILES = {
     """,
 }
 _MODEL = """
+from pydantic import Field as F
 from pydantic import SecretStr
 from redis_models import Field, Model
 from typing_extensions import TypedDict
@@ -52,7 +53,7 @@ class Spot(TypedDict):
 
 class Probe(Model):
     id: int = Field(primary_key=True)
-    depth: int
+    depth: int = F(le=1000)
     label: str | None
     pin: SecretStr
     spot: Spot
@@ -175,6 +176,18 @@ def test_a_record_that_still_fails_stays_there_with_what_was_set(lab: Lab) -> No
     assert "still cannot be rewritten: field 'depth' holds b'deeper'" in ran.out
     assert lab.client.hget("probe:4", "depth") == b"deeper"
     assert "probe:4" in lab.held()
+
+
+@pytest.mark.parametrize("options", [(), ("--dry-run",)])
+def test_what_the_code_would_not_read_afterwards_is_refused(lab: Lab, options: tuple[str, ...]) -> None:
+    before = lab.client.hgetall("probe:4")
+
+    ran = lab.say("set", "probe:4", "depth=5000", *options)
+
+    assert ran.code == 1
+    assert "would be rewritten, but not be read then: field 'depth'" in ran.err
+    assert "nothing was set" in ran.err
+    assert lab.client.hgetall("probe:4") == before
 
 
 def test_a_dry_run_writes_nothing_and_says_what_would_come(lab: Lab) -> None:

@@ -1,0 +1,112 @@
+"""Sources: digests of what functions do, and values spelt alike in every process. Reads the files of modules.
+
+A function is more than its own lines: what it was made with (defaults, captured values, arguments of a ``partial``),
+and the constants and functions of its module that it names.
+"""
+
+import ast
+import functools
+import hashlib
+import inspect
+import re
+import textwrap
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from decimal import Decimal
+from enum import Enum
+from types import FunctionType
+from typing import Any, Final, cast
+
+from .outline import outline
+
+__all__ = ["OURS", "source_digest", "told_alike"]
+
+OURS: Final = ("pydantic", "pydantic_core", "redis_models", "annotated_types", "typing", "typing_extensions", "enum")
+_ADDRESS: Final = re.compile(r" at 0x[0-9a-f]+")
+_PLAIN: Final = (str, bytes, int, float, complex, bool, Decimal, type(None), re.Pattern, Enum)
+_HELD: Final = (tuple, list, set, frozenset, dict)
+_DEPTH: Final = 4  # functions that call functions
+
+
+def source_digest(function: object) -> str:
+    """Give a digest of what a function does: no comments, no docstring; "" where its source is not there."""
+    told = [*_told(function, 0, set())]
+    return hashlib.sha256(repr(told).encode("utf-8", "surrogatepass")).hexdigest()[:12] if any(told) else ""
+
+
+def told_alike(value: object) -> str:
+    """Spell a value alike in every process."""
+    if isinstance(value, re.Pattern):
+        return repr(cast("re.Pattern[str]", value).pattern)
+    if isinstance(value, Enum):
+        return str(value.value)
+    if isinstance(value, Mapping):
+        pairs = cast("Mapping[object, object]", value).items()
+        return f"{{{', '.join(sorted(f'{told_alike(name)}: {told_alike(one)}' for name, one in pairs))}}}"
+    if isinstance(value, (set, frozenset)):
+        return f"{{{', '.join(sorted(map(told_alike, cast('set[object]', value))))}}}"
+    if isinstance(value, (list, tuple)):
+        return f"[{', '.join(map(told_alike, cast('list[object]', value)))}]"
+    if callable(value):
+        is_ours = str(getattr(value, "__module__", "")).partition(".")[0] in OURS
+        return str(getattr(value, "__qualname__", "")) if is_ours else source_digest(value)
+    return _ADDRESS.sub("", repr(value))
+
+
+def _told(function: object, depth: int, seen: set[int]) -> Iterator[object]:
+    if isinstance(function, functools.partial):
+        made = cast("functools.partial[object]", function)
+        yield told_alike(made.args), told_alike(made.keywords)
+        yield from _told(made.func, depth, seen)
+        return
+    function = getattr(function, "__func__", function)
+    with suppress(ValueError):  # that wraps itself
+        function = inspect.unwrap(cast(Any, function))
+    if not isinstance(function, FunctionType):
+        call = inspect.getattr_static(type(function), "__call__", None)
+        if isinstance(call, FunctionType):  # an object that can be called: what it holds, and what it does then
+            yield told_alike(getattr(function, "__dict__", {}))
+            yield from _told(call, depth, seen)
+        return
+    if id(function) in seen or depth > _DEPTH:
+        return
+    seen.add(id(function))
+    yield _outline_of(function)
+    yield told_alike(function.__defaults__), told_alike(function.__kwdefaults__)
+    yield from _named(function, depth, seen)
+
+
+def _named(function: FunctionType, depth: int, seen: set[int]) -> Iterator[object]:
+    """Give what a function captured, and what it names of its module: constants, and functions of the same package."""
+    try:
+        held = inspect.getclosurevars(function)
+    except ValueError:  # it names something that is not there yet
+        return
+    package = function.__module__.partition(".")[0]
+    for name, value in sorted([*held.nonlocals.items(), *held.globals.items()], key=lambda pair: pair[0]):
+        if isinstance(value, _PLAIN) or (isinstance(value, _HELD) and _is_plain(cast(object, value))):
+            yield name, told_alike(value)
+        elif isinstance(value, (FunctionType, functools.partial)):
+            inner = cast("FunctionType", getattr(cast(Any, value), "func", value))
+            if inner.__module__.partition(".")[0] == package:
+                yield from _told(cast(object, value), depth + 1, seen)
+
+
+def _is_plain(value: object) -> bool:
+    if isinstance(value, dict):
+        return all(
+            map(_is_plain, [*cast("dict[object, object]", value), *cast("dict[object, object]", value).values()])
+        )
+    if isinstance(value, _HELD):
+        return all(map(_is_plain, cast("list[object]", value)))
+    return isinstance(value, _PLAIN)
+
+
+def _outline_of(function: FunctionType) -> object:
+    try:
+        tree = ast.parse(textwrap.dedent(inspect.getsource(function)))
+    except (OSError, TypeError, SyntaxError, ValueError):
+        return ""  # of a shell; or a lambda in the midst of a line
+    if function.__name__ == "<lambda>":  # its line holds more than itself
+        return [outline(one) for one in ast.walk(tree) if isinstance(one, ast.Lambda)]
+    return outline(tree)
