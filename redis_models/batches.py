@@ -75,8 +75,8 @@ Batches = Generator[Sequence[Command], list[Reply], Result]
 _READS: Final = frozenset({
     "CLIENT", "COMMAND", "DUMP", "ECHO", "EXISTS", "GET", "HELLO", "HEXISTS", "HGET", "HGETALL", "HKEYS", "HLEN",
     "HMGET", "HPEXPIRETIME", "HPTTL", "HSTRLEN", "INFO", "KEYS", "LINDEX", "LRANGE", "PEXPIRETIME", "PING", "PTTL",
-    "SCAN", "SCRIPT", "SMEMBERS", "SSCAN", "TIME", "TTL", "TYPE", "ZCARD", "ZMSCORE", "ZRANDMEMBER", "ZRANGE",
-    "ZRANGEBYLEX", "ZSCAN", "ZSCORE",
+    "SCAN", "SCARD", "SCRIPT", "SMEMBERS", "SMISMEMBER", "SSCAN", "TIME", "TTL", "TYPE", "ZCARD", "ZLEXCOUNT",
+    "ZMSCORE", "ZRANDMEMBER", "ZRANGE", "ZRANGEBYLEX", "ZRANK", "ZSCAN", "ZSCORE",
 })  # fmt: skip
 _REPEATABLE: Final = set[str]()  # digests of scripts
 

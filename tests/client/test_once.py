@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import re
 import signal
 import threading
 from collections.abc import Callable
@@ -11,9 +12,10 @@ from typing import Any
 import pytest
 import redis
 
+import redis_models
 from redis_models import Store
 from redis_models.apps import bind
-from redis_models.batches import Batches, Once, Script, call, send
+from redis_models.batches import _READS, Batches, Once, Script, call, send
 from redis_models.errors import ServerUnreachableError
 from redis_models.settings import Settings
 
@@ -92,6 +94,24 @@ async def test_a_store_that_resends_repeats_writes_but_not_what_forbids_it(proxy
             await run(send(Once([ADD])))
         assert _count(client) == 5
     await store.aclose()
+
+
+def test_every_command_that_is_sent_is_known_as_what_the_server_calls_it(client: Any) -> None:
+    """A read that is taken for a write would end in an error where it is simply asked again; never the other way."""
+    top = Path(redis_models.__path__[0])
+    folders = [(top / name).resolve() for name in (".", "migrations", "cli")]  # links, in a checkout
+    text = "".join(path.read_text("utf-8") for folder in folders for path in folder.rglob("*.py"))
+    words = {*re.findall(r"[(\[]\"([A-Z]{3,})\"", text), *_READS}
+    known: Any = client.execute_command("COMMAND")
+    flags = {name.upper(): {flag.decode() if isinstance(flag, bytes) else flag for flag in told["flags"]}
+             for name, told in known.items()}  # fmt: skip
+
+    reads = {word for word in words & flags.keys() if "readonly" in flags[word]}
+    writes = {word for word in words & flags.keys() if "write" in flags[word]}
+
+    assert reads <= _READS
+    assert writes >= {"SET", "HSET", "DEL"}
+    assert not writes & _READS
 
 
 @pytest.mark.parametrize("wanted", [False, True])
