@@ -19,6 +19,7 @@ from redis_models.client import Driver
 from redis_models.errors import (
     IncompleteError,
     ServerBusyError,
+    ServerDiskError,
     ServerError,
     ServerOutOfMemoryError,
     ServerReadOnlyError,
@@ -47,7 +48,13 @@ _CHECKPOINT_S: Final = 2.0
 _ROUNDS: Final = 10  # walks of one pass; the last finds nothing to do
 _LOOK_S: Final = 0.1  # between two looks at whether a run that waits may go on
 # After a failover a client may meet the old primary for a while, which answers as a replica.
-_PASSING: Final = (ServerUnreachableError, ServerOutOfMemoryError, ServerBusyError, ServerReadOnlyError)
+_PASSING: Final = (
+    ServerUnreachableError,
+    ServerOutOfMemoryError,
+    ServerDiskError,
+    ServerBusyError,
+    ServerReadOnlyError,
+)
 
 
 @dataclass(frozen=True)

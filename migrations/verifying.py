@@ -15,6 +15,7 @@ from redis_models.batches import Argument, Batches, call, check, hash_of, load_s
 from redis_models.errors import (
     IncompleteError,
     MigrationError,
+    ServerDiskError,
     ServerOutOfMemoryError,
     ServerReadOnlyError,
     ServerRefusedError,
@@ -56,6 +57,7 @@ _AT_ONCE: Final = 200  # keys a round trip
 _CHECKED: Final = 100  # entries of an index that one script looks at
 _CHECKPOINT_S: Final = 2.0
 _CURE: Final = "; 'verify --repair-index' takes it out, and leaves what lies there alone"
+_NO_WRITING: Final = (ServerDiskError, ServerOutOfMemoryError, ServerReadOnlyError, ServerRefusedError)
 _RECORDS, _MEMBERS, _FORMER = 0, 1, 2  # the walks of a model; one more for each place that its records had before
 
 
@@ -122,7 +124,7 @@ class Verification:
         if self.is_whole and self.clock() - self._saved_at >= _CHECKPOINT_S:
             documents = {name: tally.document for name, tally in self.tallies.items()}
             self._saved_at = self.clock()
-            with suppress(ServerOutOfMemoryError, ServerReadOnlyError, ServerRefusedError):  # reading needs no writing
+            with suppress(*_NO_WRITING):  # reading needs no writing
                 yield from self.desk.save(Checkpoint(self.scope, self.began_at, model, walk, cursor, documents))
                 if (yield from server_run_id()) != self.scope.run_id:  # another server than it reads
                     yield from self.desk.forget()

@@ -34,6 +34,7 @@ from redis.exceptions import (
 from .errors import (
     RedisModelsError,
     ServerBusyError,
+    ServerDiskError,
     ServerError,
     ServerOutOfMemoryError,
     ServerReadOnlyError,
@@ -275,6 +276,8 @@ def refused(error: ResponseError) -> RedisModelsError:
             return build(error)
     if _DENIED_IN_A_SCRIPT.search(str(error)) or _DENIED_COMMAND.search(str(error)):
         return _no_permission(error)
+    if str(error).startswith(_NO_DISK) or (found and found[1] == _NO_DISK):
+        return _no_disk(error)
     if str(error).startswith(_PASSING) or (found and found[1].startswith(_PASSING)):
         return _busy(error)
     if "same slot" in str(error):
@@ -293,6 +296,16 @@ def refused(error: ResponseError) -> RedisModelsError:
 def _out_of_memory(error: ResponseError) -> ServerError:
     return ServerOutOfMemoryError(
         f"the server's memory is full ({error}); nothing of the refused write was applied. Raise maxmemory or free some"
+    )
+
+
+def _no_disk(error: ResponseError) -> ServerError:
+    """Say what ends it: the append-only file is tried again each second, a snapshot only when its time comes."""
+    is_snapshot = "RDB" in str(error)
+    cure = "make room there, or see its log; then call BGSAVE" if is_snapshot else "make room there, or see its log"
+    return ServerDiskError(
+        f"{_who(error)} cannot write to its disk, and takes no writes until it can: {cure}. Nothing of the refused"
+        f" write was applied ({error})"
     )
 
 
@@ -333,6 +346,7 @@ _REFUSALS: Final = {
     NoPermissionError: ("NOPERM", _no_permission),
 }
 _ELSEWHERE: Final = (ReadOnlyError, MasterDownError, ClusterDownError)
+_NO_DISK: Final = "MISCONF"
 _PASSING: Final = ("BUSY ", "NOREPLICAS")  # for which redis-py has no classes
 # What Redis 7 and Valkey say of a command that a script called and this user may not call, and what Redis 6 does.
 _DENIED_IN_A_SCRIPT: Final = re.compile(r"ACL failure in script|user executing the script can't run")

@@ -19,6 +19,7 @@
         ServerRefusedError          authentication, permission, unsupported command
           ServerReadOnlyError       it is a replica
         ServerBusyError             it will be able to later
+        ServerDiskError             it cannot write to its disk, and takes no writes until it can
         ServerOutOfMemoryError
         EmbeddedServerError
       MigrationError
@@ -62,6 +63,7 @@ __all__ = [
     "RedisModelsError",
     "SchemaError",
     "ServerBusyError",
+    "ServerDiskError",
     "ServerError",
     "ServerOutOfMemoryError",
     "ServerReadOnlyError",
@@ -317,6 +319,10 @@ class ServerBusyError(ServerError):
 
 class ServerOutOfMemoryError(ServerError):
     """The server's memory limit is reached; the write was refused whole."""
+
+
+class ServerDiskError(ServerError):
+    """The server cannot write to its disk, and takes no writes until it can; the write was refused whole."""
 
 
 class EmbeddedServerError(ServerError):

@@ -84,7 +84,10 @@ class Server:
         """Start it, and wait until it answers."""
         fixed = ("--port", "0", "--unixsocket", self.socket_path, "--dir", str(self.directory), "--save", "")
         log = (self.directory / "log").open("ab")
-        self.process = subprocess.Popen([PROGRAM, *fixed, *self._options], stdout=log, stderr=log)
+        # SIGXFSZ stays ignored, as in Python, so that a limit on the size of files is an error like a full disk.
+        self.process = subprocess.Popen(
+            [PROGRAM, *fixed, *self._options], stdout=log, stderr=log, restore_signals=False
+        )
         log.close()
         until = time.monotonic() + _START_S
         while True:

@@ -1,7 +1,10 @@
 """Patience: a run waits for a server that cannot do it now, and goes on by itself; else it stops well, and says why."""
 
 import json
+import resource
+import sys
 import threading
+import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from itertools import pairwise
@@ -86,6 +89,45 @@ def _restart(server: Any) -> None:
     server.start()
 
 
+def _limit_files(server: Any, most: int) -> None:
+    """Let files of the server grow no further, as where the disk is full."""
+    resource.prlimit(server.process.pid, resource.RLIMIT_FSIZE, (most, resource.RLIM_INFINITY))
+
+
+def _fill_disk(server: Any) -> None:
+    _limit_files(server, 100)
+
+
+def _empty_disk(server: Any) -> None:
+    _limit_files(server, resource.RLIM_INFINITY)
+
+
+def _fail_to_save(server: Any) -> None:
+    with server.client() as client:
+        client.config_set("appendonly", "no")
+        client.config_set("save", "3600 1")
+        _limit_files(server, 10)
+        client.bgsave()
+        _await_saved(client, "err")
+
+
+def _save(server: Any) -> None:
+    _limit_files(server, resource.RLIM_INFINITY)
+    with server.client() as client:
+        client.bgsave()
+        _await_saved(client, "ok")
+
+
+def _await_saved(client: Any, status: str) -> None:
+    until = time.monotonic() + 30
+    while True:
+        told = client.info("persistence")
+        if not told["rdb_bgsave_in_progress"] and told["rdb_last_bgsave_status"] == status:
+            return
+        assert time.monotonic() < until
+        time.sleep(0.01)
+
+
 _TROUBLES = {
     "full": (_fill_up, _make_room, "memory is full"),
     "busy": (_keep_busy, _relieve, "BUSY"),
@@ -93,6 +135,9 @@ _TROUBLES = {
     "without replicas": (_miss_replicas, _need_no_replicas, "NOREPLICAS"),
     "a replica": (_make_replica, _make_primary, "read-only replica"),
 }
+if sys.platform == "linux":  # elsewhere no process can be given a limit from outside
+    _NO_DISK = "cannot write to its disk, and takes no writes until it can: make room"
+    _TROUBLES |= {"full disk": (_fill_disk, _empty_disk, _NO_DISK), "no snapshots": (_fail_to_save, _save, _NO_DISK)}
 _troubles = pytest.mark.parametrize(("begin", "end", "says"), _TROUBLES.values(), ids=_TROUBLES)
 
 
