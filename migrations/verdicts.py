@@ -1,7 +1,7 @@
 """Verdicts: what is wrong with a stored record, judged by the model that is to read it. Pure."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any, Final
@@ -25,6 +25,7 @@ class Kind(Enum):
     STAMP = "stamp"  # its stamp is no version
     UNREADABLE = "unreadable"  # its model refuses it
     KEY = "key"  # it lies under another key than its primary key says
+    TORN = "torn"  # it has a field of another version than its stamp says
     ASIDE = "aside"  # it keeps what a migration put aside that its stamp does not know of
     INDEX = "index"  # what lies at the index is none
     UNINDEXED = "unindexed"  # the index lacks it
@@ -113,7 +114,9 @@ class Tally:
         return cls(document["records"], document["ending"], counts, shown, document["repaired"])
 
 
-def judge(shape: Shape[Any], key: str, record: Mapping[str, bytes], life_ms: int) -> Iterator[Verdict]:
+def judge(
+    shape: Shape[Any], key: str, record: Mapping[str, bytes], life_ms: int, others: Collection[str] = ()
+) -> Iterator[Verdict]:
     """Judge one record: its stamp, whether its model reads it, its key, and what else is in it.
 
     Args:
@@ -121,6 +124,7 @@ def judge(shape: Shape[Any], key: str, record: Mapping[str, bytes], life_ms: int
         key: Where it lies.
         record: All its stored fields.
         life_ms: What remains of its life; -1 for ever, -2 if it ended since the record was read.
+        others: Fields of other versions, which ``torn_records`` judges.
     """
     try:
         version = stored_version(key, record.get(STAMP))
@@ -133,7 +137,7 @@ def judge(shape: Shape[Any], key: str, record: Mapping[str, bytes], life_ms: int
         said = f"is of version {version}, its model of version {shape.version}; {cure}"
         yield Verdict(Kind.OLDER if is_older else Kind.NEWER, key, said)
         return
-    yield from _fields(shape, key, record)
+    yield from _fields(shape, key, record, others)
     complaint = _complaint(shape, key, record)
     if complaint is not None:
         yield complaint
@@ -146,8 +150,10 @@ def judge(shape: Shape[Any], key: str, record: Mapping[str, bytes], life_ms: int
         yield Verdict(Kind.ENDLESS, key, f"lives for ever; new ones live {shape.ttl} seconds")
 
 
-def _fields(shape: Shape[Any], key: str, record: Mapping[str, bytes]) -> Iterator[Verdict]:
+def _fields(shape: Shape[Any], key: str, record: Mapping[str, bytes], others: Collection[str]) -> Iterator[Verdict]:
     for name in record:
+        if name in others:
+            continue
         kept = _KEPT.match(name)
         if kept is not None and int(kept[1]) > shape.version:
             yield Verdict(Kind.ASIDE, key, f"keeps {name!r} aside, though it is of version {shape.version}")

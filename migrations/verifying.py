@@ -38,6 +38,7 @@ from .quarantine import Quarantine
 from .receipts import Checkpoint, Desk, Receipt, Scope
 from .sampling import sample
 from .schema import Snapshot
+from .torn import torn_records
 from .verdicts import Kind, Tally, Verdict, judge
 
 __all__ = [
@@ -68,10 +69,12 @@ class Subject:
     Attributes:
         shape: Of the model.
         former: Where its records were before.
+        others: Fields that it has at other versions only.
     """
 
     shape: Shape[Any]
     former: tuple[KeySpace, ...] = ()
+    others: frozenset[str] = frozenset()
 
     @property
     def name(self) -> str:
@@ -132,12 +135,17 @@ class Verification:
 
 def subjects_of(chain: Chain, shapes: Sequence[Shape[Any]]) -> list[Subject]:
     """Give what is to be read of some models of an app."""
-    former: dict[str, tuple[KeySpace, ...]] = {}
+    former, named = dict[str, tuple[KeySpace, ...]](), dict[str, set[str]]()
     for lineage in lineages_of(chain):
         spaces = {model.keys.start: model.keys for model in lineage.schemas.values()}
         spaces.pop(lineage.latest.keys.start, None)
         former[lineage.latest.keys.start] = tuple(spaces.values())
-    return [Subject(shape, former.get(shape.keys.start, ())) for shape in shapes]
+        named[lineage.latest.keys.start] = {one.name for model in lineage.schemas.values() for one in model.fields}
+    return [
+        Subject(shape, former.get(start, ()), frozenset(named.get(start, ())) - set(shape.names))
+        for shape in shapes
+        for start in (shape.keys.start,)
+    ]
 
 
 def scope_of(shelf: Shelf, chain: Chain, models: Iterable[type[Model]]) -> Batches[Scope]:
@@ -231,8 +239,10 @@ def look_at_some(subject: Subject, limit: int) -> Batches[Tally]:
     lives = check((yield [("PTTL", key) for key in keys])) if keys else []
     for key, life in zip(keys, lives, strict=True):
         tally.records += 1
-        for verdict in judge(subject.shape, key, found.records[key], cast(int, life)):
+        for verdict in judge(subject.shape, key, found.records[key], cast(int, life), subject.others):
             tally.note(verdict)
+    for verdict in (yield from torn_records(subject.shape, found.records, subject.others)):
+        tally.note(verdict)
     return tally
 
 
@@ -281,7 +291,7 @@ def _judge(
         return []
     commands = [(("HGETALL", key), ("PTTL", key), ("ZSCORE", shape.keys.index, key)) for key in keys]
     replies = yield [command for three in commands for command in three]
-    found, suspects = list[Mapping[str, bytes]](), list[bytes]()
+    found, suspects = dict[str, Mapping[str, bytes]](), list[bytes]()
     for key, held, life, score in zip(keys, replies[::3], replies[1::3], replies[2::3], strict=True):
         if is_another_type(held):
             tally.note(Verdict(Kind.TYPE, _text(key), "holds no hash"))
@@ -292,13 +302,15 @@ def _judge(
         life_ms = cast(int, check([life])[0])
         tally.records += 1
         tally.ending += life_ms != -1
-        found.append(record)
+        found[_text(key)] = record
         if not is_another_type(score) and (score is None or float(cast(bytes, score)) != 0):
             suspects.append(key)
-        for verdict in judge(shape, _text(key), record, life_ms):
+        for verdict in judge(shape, _text(key), record, life_ms, subject.others):
             tally.note(verdict)
+    for verdict in (yield from torn_records(shape, found, subject.others)):
+        tally.note(verdict)
     yield from _settle(job, subject, tally, suspects)
-    return found
+    return list(found.values())
 
 
 def _check_members(job: Verification, subject: Subject, tally: Tally, members: Sequence[bytes]) -> Batches[None]:
