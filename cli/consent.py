@@ -151,6 +151,13 @@ def _by_path(findings: Iterable[Finding]) -> list[tuple[str, list[Finding]]]:
 
 
 def allow_line(findings: Iterable[Finding]) -> str:
-    """Give the line that consents to findings in one file."""
-    codes = ", ".join(f'"{code}": "why"' for code in sorted({one.rule.code for one in findings}))
-    return f"allow = {{{codes}}}"
+    """Give the line that consents to findings in one file, beside what that allows already."""
+    reasons: dict[str, str] = {}
+    for one in findings:
+        reasons |= {**one.allow, one.rule.code: one.allow.get(one.rule.code, "why")}
+    # Reasons as Python has them, which is not always as JSON does.
+    return "allow = {" + ", ".join(f'"{code}": {_quoted(text)}' for code, text in sorted(reasons.items())) + "}"
+
+
+def _quoted(text: str) -> str:
+    return f'"{text}"' if text.isprintable() and '"' not in text and "\\" not in text else repr(text)

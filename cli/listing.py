@@ -18,6 +18,8 @@ from redis_models.migrations.operations import (
     RenameModel,
 )
 
+from .consent import allow_line
+
 __all__ = ["changes_of", "consents_of", "tasks_of", "title_of"]
 
 
@@ -45,13 +47,11 @@ def tasks_of(new: NewMigration) -> list[str]:
 
 def consents_of(new: NewMigration) -> list[str]:
     """Give the line that tells what 'migrate' will ask for; nothing where the file has a reason."""
-    codes = sorted({one.rule.code for one in new.refused})
-    if not codes:
+    if not new.refused:
         return []
-    reasons = ", ".join(f'"{code}": "why"' for code in codes)
     return [
         f"{new.path.name}: 'migrate' wants a consent where records are concerned; to give it in the file, write"
-        f" allow = {{{reasons}}}, or make it with --reason."
+        f" {allow_line(new.refused)}, or make it with --reason."
     ]
 
 

@@ -5,7 +5,7 @@ A rule that refuses needs a consent that is recorded: a reason in the file (``al
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final
 
@@ -65,6 +65,7 @@ class Finding:
         reason: Why the file says that it is right, or "".
         position: In the chain, after the migration.
         path: Its file.
+        allow: The reasons that the file has, by rule.
         models: Models whose records it is about; none where it is about more than records.
         is_idle: These have no record that the run would change, so that nothing can break.
     """
@@ -75,6 +76,7 @@ class Finding:
     reason: str = ""
     position: int = 0
     path: str = ""
+    allow: Mapping[str, str] = field(default_factory=dict[str, str], compare=False)
     models: tuple[str, ...] = ()
     is_idle: bool = False
 
@@ -234,7 +236,7 @@ def findings_of(chain: Chain, positions: range, samples: Mapping[str, Sample] | 
         said = [*_static(link, before), *_sampled(link, before, samples or {})]
         said += [(code, f"line {line} {what}", _models_of(link)) for code, line, what in link.complaints]
         found += [
-            Finding(RULES[code], place, what, link.allow.get(code, ""), position, link.path, models)
+            Finding(RULES[code], place, what, link.allow.get(code, ""), position, link.path, link.allow, models)
             for code, what, models in dict.fromkeys(said)
         ]
     return found

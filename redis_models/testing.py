@@ -202,6 +202,6 @@ if "pytest" in sys.modules:  # who uses the plugin has it already; nobody else p
         return _current
 
     @pytest.fixture(autouse=True)
-    def _redis_models_empty(redis_models_server: ThrowawayServer) -> None:  # pyright: ignore[reportUnusedFunction]
-        """Begin every test with nothing."""
+    def redis_models_empty(redis_models_server: ThrowawayServer) -> None:
+        """Begin every test with nothing; a fixture of this name in a ``conftest.py`` decides otherwise."""
         redis_models_server.clear()

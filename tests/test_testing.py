@@ -328,3 +328,32 @@ def test_a_project_that_names_nothing_is_told_what_is_missing(box: Box) -> None:
     assert ran.returncode == 2
     assert "redis_models.testing: no settings module is named" in ran.stdout
     assert "Traceback" not in ran.stdout
+
+
+def test_tests_that_share_records_decide_themselves_when_the_server_is_emptied(box: Box) -> None:
+    box.write(
+        "test_it.py",
+        """
+        import pytest
+        from box.models import Ticket
+
+        @pytest.fixture(autouse=True)
+        def redis_models_empty():
+            pass
+
+        @pytest.fixture(scope="module", autouse=True)
+        def seats(redis_models_server):
+            redis_models_server.clear()
+            Ticket.sync.insert([Ticket(id="a"), Ticket(id="b")])
+
+        def test_first():
+            assert Ticket.sync.count() == 2
+
+        def test_second():
+            assert Ticket.sync.count() == 2
+        """,
+    )
+
+    ran = box.pytest()
+
+    assert ran.returncode == 0, ran.stdout

@@ -117,12 +117,17 @@ def _pending(app: App, chain: Chain, start: int) -> Iterator[str]:
 def _show(context: CliContext, problems: Sequence[str], findings: Sequence[Finding]) -> None:
     for line in problems:
         context.out(line)
+    refused: dict[str, list[Finding]] = {}
+    for one in findings:
+        if one.is_refused:
+            refused.setdefault(one.path, []).append(one)
     for one in findings:
         mark = "allowed" if one.reason else "no record" if one.is_idle else str(one.rule.level)
         context.out(f"{one.rule.code} {mark}  {one.place}: {one.what}")
         context.out(f"    {one.rule.breaks} {one.rule.why}")
         context.out(f"    {one.reason or one.rule.recipe}")
         if one.is_refused:
-            context.out(f"    If it is right here, write {allow_line([one])} in {one.path}; also once it is applied.")
+            line = allow_line(refused[one.path])
+            context.out(f"    If it is right here, write {line} in {one.path}; also once it is applied.")
     if not problems and not findings:
         context.out("No problems found.")

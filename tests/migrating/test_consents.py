@@ -2,6 +2,7 @@
 
 import io
 import json
+import re
 import sys
 from collections.abc import Callable
 from typing import Any
@@ -263,3 +264,21 @@ def test_a_chain_that_was_squashed_needs_no_consent_either(project: Any, client:
     assert shop.run("migrate", "shop", "zero", "--yes").code == 0
     _put(client)
     assert shop.run("migrate", "--yes").code == 5
+
+
+def test_the_line_of_a_file_consents_to_all_that_is_refused_of_it_and_keeps_what_it_allows(
+    project: Any, client: Any
+) -> None:
+    shop = Shop(project, f"[*{_STEPS['a field']}, *{_STEPS['keys']}, *{_STEPS['a clock']}]")
+    text = shop.path.read_text()
+    shop.path.write_text(text.replace("    versions", '    allow = {"RM112": "at \'night\'"}\n    versions'))
+    _put(client)
+
+    told = shop.run("check").out
+    [line] = set(re.findall(r"write (allow = \{.*?\}) in ", told))
+    [same] = set(re.findall(r"write in the class Migration (allow = \{.*?\}) in ", shop.run("migrate", "--yes").err))
+    shop.path.write_text(text.replace("    versions", f"    {line}\n    versions"))
+
+    assert same == line
+    assert " refuse " not in shop.run("check").out
+    assert shop.run("migrate", "--yes").code == 0
