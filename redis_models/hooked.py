@@ -47,6 +47,8 @@ def with_hooks(shape: Shape[M], hooks: ModelHooks) -> Shape[M]:
         told |= {"keys": hooks.keys(), "is_movable": True}
     if hooks.serialize is None and hooks.deserialize is None:
         return Shape(**told)
+    both = (("serialize_partially", hooks.serialize), ("deserialize_partially", hooks.deserialize))
+    told["hooks"] = tuple(name for name, hook in both if hook is not None)
     return HookedShape(**told, serialize=hooks.serialize, deserialize=hooks.deserialize)
 
 
@@ -61,12 +63,6 @@ class HookedShape(Shape[M], Generic[M]):
 
     serialize: RecordHook | None = None
     deserialize: RecordHook | None = None
-
-    @property
-    def hooks(self) -> tuple[str, ...]:
-        """Names of the hooks that the model overrides."""
-        both = (("serialize_partially", self.serialize), ("deserialize_partially", self.deserialize))
-        return tuple(name for name, hook in both if hook is not None)
 
     @property
     def reads_whole(self) -> bool:
@@ -132,12 +128,17 @@ class HookedShape(Shape[M], Generic[M]):
         self, name: str, hook: RecordHook, given: dict[str, Any], complaint: Callable[[str], Exception]
     ) -> Mapping[str, object]:
         """Call a hook, whose errors are those of the record that it was called for."""
+        error: Exception | None = None
+        told: object = None
         try:
             told = hook(given)
-        except Exception as exc:  # whatever the application raises; it is the cause of ours
-            # Without its text where the model hides values: that may be one.
-            text = "" if self.model.model_config.get("hide_input_in_errors") else f": {exc!s:.200}"
-            raise complaint(f"{self.model.__name__}.{name} raised {type(exc).__name__}{text}") from exc
+        except Exception as exc:  # whatever the application raises; it is the cause of ours, unless it may tell secrets
+            is_secret = self.conceals("")
+            text = "" if is_secret else f": {exc!s:.200}"
+            error = complaint(f"{self.model.__name__}.{name} raised {type(exc).__name__}{text}")
+            error.__cause__ = None if is_secret else exc
+        if error is not None:  # behind the clause, so that it has no context either
+            raise error
         if not isinstance(told, Mapping):
             raise complaint(f"{self.model.__name__}.{name} gave {type(told).__name__}; it must return the dict")
         return cast("Mapping[str, object]", told)

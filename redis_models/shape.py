@@ -104,6 +104,7 @@ class Shape(Generic[M]):
         extras: Codec of the values of extra fields (``extra="allow"``), each a stored field of its own; None where the
             model takes none.
         is_movable: Whether methods of the model say where its records live, so that it may be elsewhere the next time.
+        hooks: Names of methods that the model overrides and its records go through; see ``hooked``.
     """
 
     model: type[M]
@@ -115,16 +116,12 @@ class Shape(Generic[M]):
     names: tuple[str, ...]
     extras: FieldCodec | None = None
     is_movable: bool = False
+    hooks: tuple[str, ...] = ()
 
     @property
     def takes_extras(self) -> bool:
         """Whether stored fields that are not declared belong to the record, so that reading must ask for all."""
         return self.extras is not None
-
-    @property
-    def hooks(self) -> tuple[str, ...]:
-        """Names of what the model overrides that decides how its records are stored; none here, see ``hooked``."""
-        return ()
 
     @property
     def reads_whole(self) -> bool:
@@ -254,43 +251,59 @@ class Shape(Generic[M]):
             values = None
         if values is None:  # behind the clause: what was raised in it may quote a secret
             values = self._decoded(key, stored)
+            if self.primary_key not in values:
+                values[self.primary_key] = self.key_input(key)
         if self.extras is not None:
             values |= self._decode_extras(self.extras, stored)
-        return self.made(key, values, stored)
+        try:
+            make = self._own_validation or self.model.__pydantic_validator__.validate_python
+            instance = cast(M, make(values, by_alias=False, by_name=True))
+            if self._has_validators:
+                self._settle(instance, values, self._kept(values, stored))
+            return instance
+        except (ValidationError, *UNREADABLE) as exc:
+            error = self._unmade(key, stored, exc)
+        raise error
+
+    def key_input(self, key: str) -> object:
+        """Give what the model makes a primary key from, out of the key of a record."""
+        return self._key_field.as_input(self.primary_key_in(key))
 
     def made(
-        self,
-        key: str,
-        values: dict[str, object],
-        stored: Mapping[str, bytes],
-        kept: Mapping[str, object] | None = None,
+        self, key: str, values: dict[str, object], stored: Mapping[str, bytes], kept: Mapping[str, object]
     ) -> M:
-        """Make an instance.
+        """Make an instance of what is known of a record already.
 
         Args:
-            key: Where the record lies.
+            key: Where it lies.
             values: What the model makes it from, by field.
             stored: The record, for errors.
-            kept: The values of fields that ``stored`` stands for, where it does not say it itself.
+            kept: The values of fields that ``stored`` stands for.
 
         Raises:
             DecodeError: It is not what the model accepts.
         """
         if self.primary_key not in values:
-            values[self.primary_key] = self._key_field.as_input(self.primary_key_in(key))
+            values[self.primary_key] = self.key_input(key)
         try:
             make = self._own_validation or self.model.__pydantic_validator__.validate_python
             instance = cast(M, make(values, by_alias=False, by_name=True))
             if self._has_validators:
-                self._settle(instance, values, self._kept(values, stored) if kept is None else kept)
+                self._settle(instance, values, kept)
             return instance
-        except ValidationError as exc:
-            error = self.decode_error(key, _first_place(exc), stored, exc)
-        except UNREADABLE as exc:  # of a validator of the application, which had not thought of such values
-            is_secret = self.conceals("")
-            error = DecodeError(key, "", None, type(exc).__name__ + ("" if is_secret else f": {exc}"))
-            error.__cause__ = None if is_secret else exc
+        except (ValidationError, *UNREADABLE) as exc:
+            error = self._unmade(key, stored, exc)
         raise error
+
+    def _unmade(self, key: str, stored: Mapping[str, bytes], exc: Exception) -> DecodeError:
+        """Say why the model does not accept a record."""
+        if isinstance(exc, ValidationError):
+            return self.decode_error(key, _first_place(exc), stored, exc)
+        # Of a validator of the application, which had not thought of such values.
+        is_secret = self.conceals("")
+        error = DecodeError(key, "", None, type(exc).__name__ + ("" if is_secret else f": {exc}"))
+        error.__cause__ = None if is_secret else exc
+        return error
 
     def decode_one(self, key: str, name: str, raw: bytes) -> object:
         """Read the value of one field of a record.

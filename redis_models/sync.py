@@ -31,9 +31,9 @@ class SyncAccess:
     @overload
     def __get__(self, instance: M, owner: type[M]) -> "SyncRecord[M]": ...
     def __get__(self, instance: M | None, owner: type[M]) -> "SyncTable[M] | SyncRecord[M]":
-        if instance is not None:
-            return record_of(instance)
-        return OverriddenTable(owner) if owner.__overrides__ else SyncTable(owner)
+        if owner.__overrides__:
+            return OverriddenTable(owner) if instance is None else OverriddenRecord(instance)
+        return SyncTable(owner) if instance is None else SyncRecord(instance)
 
 
 class SyncTable(Generic[M]):
