@@ -6,14 +6,15 @@ from collections import deque
 from collections.abc import Callable, Hashable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import cast
 
 from redis_models.errors import SchemaError
 
+from .mapping import enum_places, mapped_between
 from .paths import plain
 from .schema import Literal
-from .typetree import parse, stored_values
+from .typetree import parse
 
 __all__ = ["AttachTimezone", "Converter", "FillNone", "MapValues"]
 
@@ -36,8 +37,9 @@ class Converter(ABC):
 class MapValues(Converter):
     """Put other values in the place of some: of members of an enum that go, for one.
 
-    It sees values as they are stored (an enum's member is its stored value), also those in lists, sets, tuples and
-    dicts. A value that it does not name stays.
+    It sees values as they are stored (an enum's member is its stored value), also those in lists, sets, tuples, dicts
+    and their keys, unions and nested objects. A value that it does not name stays; so does one that some enum lost,
+    where another one has it still.
 
     Args:
         mapping: New value by old value, JSON-like.
@@ -63,11 +65,17 @@ class MapValues(Converter):
             value if made == (before if isinstance(value, dict) else list(cast("Iterable[object]", before))) else made
         )
 
+    def between(self, old: str, new: str) -> Callable[[object], object]:
+        """Give what converts values of one type into those of another."""
+        if (old, new) not in self._ways:
+            self._ways[old, new] = mapped_between(old, new, self._by_kind) or self
+        return self._ways[old, new]
+
     def inverse(self, old: str) -> "MapValues | None":
         """Give the way back; see ``back``."""
         if self.back is not None:
             return MapValues(self.back)
-        possible = [one for one in stored_values(parse(old)) or () if one not in self.mapping]
+        possible = [value for value in _all_values(old) if value not in self.mapping]
         images = list(self.mapping.values())
         back = {
             image: one
@@ -77,9 +85,20 @@ class MapValues(Converter):
         return MapValues(back) if back else None
 
     @cached_property
+    def _ways(self) -> dict[tuple[str, str], Callable[[object], object]]:
+        return {}
+
+    @cached_property
     def _by_kind(self) -> Mapping[tuple[type, object], Literal]:
         """The mapping, in which 1 is not True."""
         return {(type(one), one): new for one, new in self.mapping.items()}
+
+
+@lru_cache(maxsize=1024)
+def _all_values(type: str) -> tuple[Literal, ...]:
+    """Give the values of all enums and literals in a type."""
+    tree = parse(type)
+    return tuple(value for place in enum_places(tree, tree) for value in place.held)
 
 
 @dataclass(frozen=True)

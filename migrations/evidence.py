@@ -55,7 +55,7 @@ def evidence_for(question: Question, schema: ModelSchema, sample: Sample) -> str
     records = [record for record in sample.records.values() if _version(record) == schema.version]
     match question:
         case MapQuestion(_, path, value):
-            count = sum(value in map(str, _values(schema, path, one)) for one in records)
+            count = sum(value in map(str, _values(schema, path, one, with_keys=True)) for one in records)
             return _told(count, len(records), sample, f"{_hold(count)} {value!r}")
         case NoneQuestion(_, path):
             count = sum(None in _values(schema, path, one) for one in records)
@@ -93,7 +93,7 @@ def _version(record: Mapping[str, bytes]) -> int:
         return -1
 
 
-def _values(schema: ModelSchema, path: str, record: Mapping[str, bytes]) -> list[object]:
+def _values(schema: ModelSchema, path: str, record: Mapping[str, bytes], *, with_keys: bool = False) -> list[object]:
     """Give what is stored at a path, as JSON-like values; nothing where it does not read back."""
     name, *rest = path.split(".")
     raw = record.get(name)
@@ -101,22 +101,24 @@ def _values(schema: ModelSchema, path: str, record: Mapping[str, bytes]) -> list
         return []
     codec = schema.field(name).codec
     try:
-        return list(_found(codec.jsonable(codec.decode(raw)), rest))
+        return list(_found(codec.jsonable(codec.decode(raw)), rest, with_keys))
     except (ValueError, TypeError):
         return []
 
 
-def _found(value: object, path: Sequence[str]) -> Iterator[object]:
+def _found(value: object, path: Sequence[str], with_keys: bool) -> Iterator[object]:
     if isinstance(value, list):
         for one in cast("list[object]", value):
-            yield from _found(one, path)
+            yield from _found(one, path, with_keys)
     elif isinstance(value, dict):
         document = cast("dict[str, object]", value)
+        if with_keys and not path:
+            yield from document
         if path and path[0] in document:
-            yield from _found(document[path[0]], path[1:])
+            yield from _found(document[path[0]], path[1:], with_keys)
         elif not path or not any(path[0] in document for _ in document):
             for one in document.values():
                 if type(one) in (dict, list) or not path:
-                    yield from _found(one, path)
+                    yield from _found(one, path, with_keys)
     elif not path:
         yield value

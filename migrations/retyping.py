@@ -7,14 +7,14 @@ the new type, the whole field is converted instead.
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
-from difflib import SequenceMatcher
 
 from redis_models.errors import SchemaError
 
-from .answers import Answer, ComputeAnswer, DropAnswer, FillAnswer, MapAnswer, RenameAnswer, ZoneAnswer
+from .answers import ComputeAnswer, DropAnswer, FillAnswer, MapAnswer, RenameAnswer, ZoneAnswer
 from .candidates import Candidate, field_candidates
 from .converters import AttachTimezone, FillNone, MapValues
 from .given import Given
+from .mapping import enum_places
 from .operations import AddField, AlterField, Operation, RemoveField, RenameField
 from .questions import (
     ComputeQuestion,
@@ -30,6 +30,7 @@ from .towrite import ToWrite, function_name
 from .typechange import gets_zone, is_note, is_widening, members_of, without_none
 from .typeedit import with_renamed_key
 from .typetree import NONE, Container, Key, LiteralTree, Object, Tree, choice_of, parse, stored_values
+from .value_choices import chosen_value, has_value, likeliest
 from .variants import plain_value, tag_of, variants_of
 
 __all__ = ["Retyping", "retype"]
@@ -162,7 +163,7 @@ def _retype(found: Retyping, path: str, old: Tree, new: Tree) -> None:
             variants = without_none(old) if tag == new_tag else _with_tag(found, path, old, tag, new_tag)
             _change_variants(found, path, new_tag, variants, without_none(new))
         case _:
-            found.alter(path, str(old), str(new))
+            _map_inside(found, path, old, new)
 
 
 def _is_alike(old: Container, new: Container) -> bool:
@@ -187,7 +188,7 @@ def _change_items(found: Retyping, path: str, old: Tree, new: Tree, before: Cont
     elif len(differing) == 1 and not is_first and stored_values(one) is not None and stored_values(other) is not None:
         _map_values(found, path, one, other, str(old), str(new))
     else:
-        found.alter(path, str(old), str(new))
+        _map_inside(found, path, old, new)
 
 
 def _holds_objects(tree: Tree) -> bool:
@@ -223,35 +224,34 @@ def _map_values(
         old_type, new_type: Its own types, where these are containers.
     """
     held, known = stored_values(old) or (), stored_values(new) or ()
-    gone = [one for one in held if not _has(known, one)]
+    gone = [one for one in held if not has_value(known, one)]
     mapping: dict[str | int | float | bool | None, Literal] = {}
     for value in gone:
         answer = next((one for one in found.given.all(MapAnswer, path) if one.old == str(value)), None)
         if answer is None:
-            found.questions.append(MapQuestion(found.model, path, str(value), _likeliest(known, value), path))
+            found.questions.append(MapQuestion(found.model, path, str(value), likeliest(known, value), path))
         else:
             found.given.use(answer)
-            mapping[plain_value(value)] = _chosen(answer, answer.new, known)
+            mapping[plain_value(value)] = chosen_value(answer, answer.new, known)
     if not found.questions:
         found.alter(path, old_type or str(old), new_type or str(new), MapValues(mapping) if mapping else None)
 
 
-def _has(values: Sequence[Literal], one: Literal) -> bool:
-    return any(type(one) is type(other) and one == other for other in values)
-
-
-def _chosen(answer: Answer, text: str, choices: Sequence[Literal]) -> Literal:
-    for one in choices:
-        if str(one) == text:
-            return one
-    raise SchemaError(f"{answer.flag()}: {text!r} is none of the values now: {', '.join(map(str, choices))}")
-
-
-def _likeliest(values: Iterable[Literal], gone: Literal) -> tuple[str, ...]:
-    """Give values as text, those first that look most like the one that is gone."""
-    name = str(gone).lower()
-    matcher = [(SequenceMatcher(None, str(one).lower(), name, autojunk=False).ratio(), str(one)) for one in values]
-    return tuple(text for _, text in sorted(matcher, key=lambda pair: -pair[0]))
+def _map_inside(found: Retyping, path: str, old: Tree, new: Tree) -> None:
+    """Ask likewise for values that enums lost somewhere in a type, and convert the rest as pydantic does."""
+    places = [place for place in enum_places(old, new) if place.lost]
+    mapping: dict[str | int | float | bool | None, Literal] = {}
+    for value in {repr(value): value for place in places for value in place.lost}.values():
+        choices = [[*place.known] for place in places if place.loses(value)]
+        known = [one for one in choices[0] if all(has_value(some, one) for some in choices)]
+        answer = next((one for one in found.given.all(MapAnswer, path) if one.old == str(value)), None)
+        if answer is None:
+            found.questions.append(MapQuestion(found.model, path, str(value), likeliest(known, value), path))
+        else:
+            found.given.use(answer)
+            mapping[plain_value(value)] = chosen_value(answer, answer.new, known)
+    if not found.questions:
+        found.alter(path, str(old), str(new), MapValues(mapping) if mapping else None)
 
 
 def _attach_zone(found: Retyping, path: str, old: Tree, new: Tree) -> None:
@@ -383,7 +383,7 @@ def _new_tag(
     answer = next((one for one in found.given.all(MapAnswer, place) if one.old == str(value)), None)
     if answer is None:
         found.questions.append(
-            MapQuestion(found.model, place, str(value), _likeliest(come, value), place.rpartition(".")[0])
+            MapQuestion(found.model, place, str(value), likeliest(come, value), place.rpartition(".")[0])
         )
         return None
     found.given.use(answer)
@@ -391,4 +391,4 @@ def _new_tag(
         # What was there already has other keys, which nobody could fill.
         new, whole = ", ".join(map(str, come)) or "none", ComputeAnswer(found.model, place.rpartition(".")[0])
         raise SchemaError(f"{answer.flag()}: {answer.new!r} is no new value; new are: {new}; use {whole.flag()}")
-    return plain_value(_chosen(answer, answer.new, come))
+    return plain_value(chosen_value(answer, answer.new, come))

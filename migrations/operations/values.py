@@ -7,7 +7,7 @@ from redis_models.errors import RecordError, SchemaError
 from redis_models.limits import UNREADABLE, refuse_endless
 
 from ..conversion import accepted, convert_value
-from ..converters import Converter
+from ..converters import Converter, MapValues
 from ..draft import Draft
 from ..historical import codec_of
 from ..schema import FieldSchema, Literal
@@ -119,7 +119,8 @@ def converted(
     """
     try:
         refuse_endless(value)
-        result = value if function is None else function(value)
+        call = function.between(field.type, new.type) if isinstance(function, MapValues) else function
+        result = value if call is None else call(value)
         is_left_alone = function is None or (isinstance(function, Converter) and result is value)
         return convert_value(value, field.codec, new.codec) if is_left_alone else result
     except Exception as exc:  # the function is the user's: whatever it raises is a fact about this record
