@@ -10,9 +10,10 @@ import threading
 from collections.abc import Iterable, Sequence
 from typing import Final, NamedTuple
 
-from redis.exceptions import NoPermissionError, ResponseError
+from redis.exceptions import ResponseError
 
 from .batches import Command, Reply, refused
+from .errors import ServerBusyError
 
 __all__ = ["ASKING", "Abandoned", "Session", "ending"]
 
@@ -105,4 +106,4 @@ def ending(ids: Iterable[int]) -> list[Command]:
 
 def _is_final(error: ResponseError) -> bool:
     """Whether a server would refuse the same again: this user may not, or it knows no such command."""
-    return isinstance(error, NoPermissionError) or "nknown" in str(error)
+    return not isinstance(refused(error), ServerBusyError)

@@ -6,7 +6,7 @@ from typing import Any, Final, cast
 
 import hiredis
 from redis._parsers import hiredis as parser
-from redis.exceptions import AuthenticationError, ResponseError, TimeoutError
+from redis.exceptions import AuthenticationError, ConnectionError, ReadOnlyError, ResponseError, TimeoutError
 
 from .batches import Argument, Command, Reply, is_elsewhere
 from .connections import is_fake
@@ -53,8 +53,8 @@ def receive(line: Line, count: int, until: float | None) -> list[Reply]:
             continue
         try:
             replies.append(line.connection.read_response(disable_decoding=True))
-        except ResponseError as exc:
-            replies.append(_told(exc, line))
+        except (ResponseError, ConnectionError) as exc:
+            replies.append(_told(_error_in(exc, count - len(replies)), line))
     return replies
 
 
@@ -82,8 +82,8 @@ async def receive_async(line: Line, count: int) -> list[Reply]:
             continue
         try:
             replies.append(await line.connection.read_response(disable_decoding=True))
-        except ResponseError as exc:
-            replies.append(_told(exc, line))
+        except (ResponseError, ConnectionError) as exc:
+            replies.append(_told(_error_in(exc, count - len(replies)), line))
     return replies
 
 
@@ -99,6 +99,19 @@ def _take_ready(line: Line, reader: Any, replies: list[Reply], count: int) -> No
                 raise reply
             reply = _told(reply, line)
         replies.append(reply)
+
+
+def _error_in(exc: ResponseError | ConnectionError, left: int) -> ResponseError:
+    """Give the reply that redis-py raised; it hides that of a primary which Sentinel has made a replica in another.
+
+    Raises:
+        ConnectionError: It is none, or there were others behind it.
+    """
+    if isinstance(exc, ResponseError):
+        return exc
+    if isinstance(exc.__context__, ReadOnlyError) and left == 1:
+        return exc.__context__
+    raise exc
 
 
 def _pieces(commands: Sequence[Command]) -> Iterator[bytes]:

@@ -2,9 +2,10 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
-from typing import Any
+from typing import Any, cast
 
 import pytest
+import redis.asyncio
 
 from redis_models import AutoModel, Field, Model, Store
 from redis_models.batches import Batches, send
@@ -148,6 +149,45 @@ async def test_a_replica_that_the_name_still_leads_to_is_named(pair: Pair) -> No
     with pair.old.client() as old:  # it becomes the primary again, and nobody has to start anew
         old.execute_command("REPLICAOF", "NO", "ONE")
     await Post.insert(Post(id="x"))
+
+
+class Watch(redis.asyncio.Sentinel):
+    """A Sentinel that a test tells where the primary is."""
+
+    def __init__(self, where: Callable[[], tuple[str, int]], **options: Any) -> None:
+        cast(Any, super()).__init__([], **options)
+        self._where = where
+
+    async def discover_master(self, service_name: str) -> tuple[str, int]:
+        return self._where()
+
+
+@pytest.mark.parametrize("protocol", [2, 3])
+async def test_a_client_of_sentinel_is_asked_again_where_the_primary_is(
+    new_server: NewServer, new_box: NewBox, protocol: int
+) -> None:
+    pair = Pair(new_server, new_box)
+    boxes = [pair.box, new_box(pair.new.socket_path)]
+
+    def where() -> tuple[str, int]:
+        _, _, port = boxes[0].url.removesuffix("/0").rpartition(":")
+        return "127.0.0.1", int(port)
+
+    primary: Any = cast(Any, Watch(where)).master_for("main", protocol=protocol)
+    pair.store.redis_store = primary
+    await Post.insert([Post(id="00"), Post(id="01")])
+    await Post.increment("00", "hits")
+    pair.fail_over()
+    boxes.reverse()
+
+    assert await Post.increment("00", "hits") == 2
+    await Post.insert([Post(id=f"{number}") for number in range(1500)])
+    assert await Post.delete("01") == [1, 1]
+
+    with pair.new.client() as new:
+        assert new.hget("post:00", "hits") == b"2"
+    await pair.store.aclose()
+    await primary.aclose()
 
 
 async def test_of_a_batch_that_was_executed_in_part_nothing_is_sent_again(pair: Pair) -> None:

@@ -23,6 +23,7 @@ class Parcel(Model):
     id: str = Field(primary_key=True)
     content: str = ""
     note: str = ""
+    weight: int = 0
 
 
 class LiveParcel(AutoModel):
@@ -345,6 +346,40 @@ async def test_what_was_given_up_does_not_begin_whatever_the_connections_are_lik
 
         assert box.deliver() == b""
         assert client.hget("parcel:a", "note").decode() == read.note, "what is read behind an open outcome stays"
+    await store.aclose()
+
+
+async def test_a_store_that_resends_ends_the_first_copy_before_it_sends_the_second(
+    server: Any, client: Any, new_box: NewBox
+) -> None:
+    box = new_box(server.socket_path)
+    store = Store("s", url=box.url, timeout_s=5, resend_writes=True)
+    store.register_model(Parcel)
+    store.register_model(LiveParcel)
+    live = await asyncio.to_thread(LiveParcel, id="a")
+    await Parcel.insert(Parcel(id="a"))
+    writes: list[tuple[bytes, Callable[[], Any]]] = [
+        (b"parcel:a", lambda: Parcel.insert(Parcel(id="a", note="first"))),
+        (b"parcel:a", lambda: asyncio.to_thread(Parcel.sync.insert, Parcel(id="a", note="first"))),
+        (b"parcel:a", lambda: Parcel.patch("a", note="first")),
+        (b"parcel:a", lambda: Parcel.expire("a", 1000)),
+        (b"liveparcel:a", lambda: asyncio.to_thread(setattr, live, "content", "first")),
+        (b"parcel:a0500", lambda: Parcel.insert([Parcel(id=f"a{number:04}") for number in range(1500)])),
+    ]
+    for mark, write in writes:
+        box.hold(mark)
+        await write()
+        assert box.is_held.is_set()
+        client.hset(mark, "note", "newer")
+
+        assert box.deliver() == b""
+        assert client.hget(mark, "note") == b"newer"
+    for refuses in (lambda: Parcel.increment("a", "weight"), lambda: Parcel.delete("a")):
+        box.hold(b"parcel:a")
+        with pytest.raises(ServerUnreachableError, match="may have been executed"):
+            await refuses()
+        assert await Parcel.exists("a")
+        assert box.deliver() == b""
     await store.aclose()
 
 
