@@ -11,23 +11,37 @@ lease changes nothing.
 
 import hashlib
 import json
+import re
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
-from typing import Final, cast
+from typing import Final, Literal, cast
 
 from redis_models.batches import Argument, Batches, Command, call, check, hash_of, load_script, send
-from redis_models.errors import DriftError, IncompleteError, LockedError, SchemaError
+from redis_models.errors import IncompleteError, LockedError, SchemaError
 from redis_models.keys import bookkeeping_key
 
 from .history import Deed, Event
 from .schema import Snapshot
+from .soundness import Kept, read_as, refuse_unsound, refuse_wrong_kind
 
 __all__ = ["Entry", "Journal", "Shelf", "State"]
 
 _CHECKPOINT: Final = load_script("redis_models.migrations", "checkpoint", is_repeatable=True)
 _FINISH: Final = load_script("redis_models.migrations", "permissions", "finish", is_repeatable=True)
 _NEWEST: Final = 16  # events that are read at first
+# What is read of each: a hundred times what the largest of them should ever be.
+_MOST: Final[Mapping[str, tuple[Literal["hash", "string"], int]]] = {
+    "ledger": ("hash", 100_000),
+    "snapshot": ("string", 64 * 1024 * 1024),
+    "journal": ("hash", 10_000),
+}
+_CURE: Final = (
+    "restore it from a backup, or delete it and run 'migrate --fake' to the migration that the records are at"
+)
+_CURE_OF_HISTORY: Final = "delete that key, on which nothing but the receipt of 'verify' depends"
+_COUNT: Final = re.compile(r"-?[0-9]{1,15}")
+_CURSOR: Final = re.compile(r"[0-9]{1,20}")
 
 
 @dataclass(frozen=True)
@@ -124,6 +138,7 @@ class Shelf:
         Raises:
             DriftError: What is stored is none of ours; it names the key.
         """
+        yield from refuse_unsound([self._kept(name) for name in _MOST])
         commands: list[Command] = [
             ("HGETALL", self._key("ledger")), ("GET", self._key("snapshot")), ("HGETALL", self._key("journal")),
         ]  # fmt: skip
@@ -135,7 +150,7 @@ class Shelf:
             first, second = replies[: len(commands)], replies[len(commands) :]
         ledger, snapshot, journal = first
         with self._reading("ledger"):
-            entries = {id: Entry(**json.loads(raw)) for id, raw in hash_of(ledger).items()}
+            entries = {id: _entry_of(id, raw) for id, raw in hash_of(ledger).items()}
         with self._reading("snapshot"):
             schemas = None if snapshot is None else Snapshot.from_json(cast(bytes, snapshot))
         with self._reading("journal"):
@@ -148,10 +163,14 @@ class Shelf:
         try:
             yield
         except (ValueError, TypeError, KeyError, SchemaError) as exc:
-            raise DriftError(
-                f"the {name} of {self.app} at {self._key(name)} cannot be read ({exc}); restore it from a backup, or"
-                f" record the migration that the records are at, with 'stamp {self.app} TARGET'"
-            ) from exc
+            raise self._kept(name).unreadable(exc) from exc
+
+    def _kept(self, name: str) -> Kept:
+        kind, most = _MOST[name]
+        cure = (
+            f"restore it from a backup, or record the migration that the records are at, with 'stamp {self.app} TARGET'"
+        )
+        return Kept(f"the {name} of {self.app}", self._key(name), kind, most, cure)
 
     def checkpoint(
         self, lease_key: str, epoch: int, journal: Journal, witnesses: Mapping[str, str] | None = None
@@ -222,6 +241,7 @@ class Shelf:
 
     def applied_ids(self) -> Batches[list[str]]:
         """Give the ids that the ledger has, even where what it says of them cannot be read."""
+        yield from refuse_unsound([self._kept("ledger")])
         [reply] = check((yield [("HKEYS", self._key("ledger"))]))
         return [id.decode("utf-8", "surrogateescape") for id in cast("list[bytes]", reply)]
 
@@ -231,14 +251,14 @@ class Shelf:
         Raises:
             DriftError: What is stored is none of ours; it names the key.
         """
-        [reply] = check((yield [("LRANGE", self._key("history"), -most, -1)]))
+        kept = Kept(f"the history of {self.app}", self._key("history"), "list", 0, _CURE_OF_HISTORY)
+        [reply] = yield [("LRANGE", kept.key, -most, -1)]
+        refuse_wrong_kind(kept, reply)
+        [events] = check([reply])
         try:
-            return [Event.from_json(text) for text in reversed(cast("list[bytes]", reply))]
-        except (ValueError, TypeError) as exc:
-            raise DriftError(
-                f"the history of {self.app} at {self._key('history')} cannot be read ({exc}); delete that key, on which"
-                " nothing but the receipt of 'verify' depends"
-            ) from exc
+            return [Event.from_json(text) for text in reversed(cast("list[bytes]", events))]
+        except ValueError as exc:
+            raise kept.unreadable(exc) from exc
 
     def newest_run(self) -> Batches[str]:
         """Name the newest event that may have changed records, or what is said of them: all but purges; "" for none.
@@ -267,17 +287,36 @@ def _fenced(replies: Batches[list[object]]) -> Batches[object]:
     return reply
 
 
+def _entry_of(id: str, raw: bytes) -> Entry:
+    entry = read_as(Entry, raw)
+    if entry.id != id:
+        raise ValueError(f"the entry of {id!r:.60} is about {entry.id!r:.60}")
+    return entry
+
+
+def _count_of(text: str) -> int:
+    if not _COUNT.fullmatch(text):
+        raise ValueError(f"{text!r:.60} is no number")
+    return int(text)
+
+
+def _cursor_of(text: str) -> str:
+    if not _CURSOR.fullmatch(text):
+        raise ValueError(f"{text!r:.60} is no cursor")
+    return text
+
+
 def _journal_of(fields: Mapping[str, str]) -> Journal:
     return Journal(
-        target=int(fields["target"]),
-        reach=int(fields["reach"]),
-        depth=int(fields.get("depth", fields["target"])),  # runs of earlier versions noted their target only
+        target=_count_of(fields["target"]),
+        reach=_count_of(fields["reach"]),
+        depth=_count_of(fields.get("depth", fields["target"])),  # runs of earlier versions noted their target only
         fingerprint=fields["fingerprint"],
         model=fields["model"],
-        cursor=fields["cursor"],
+        cursor=_cursor_of(fields["cursor"]),
         run_id=fields["run_id"],
-        seen=int(fields["seen"]),
-        changed=int(fields["changed"]),
+        seen=_count_of(fields["seen"]),
+        changed=_count_of(fields["changed"]),
         updated_at=fields["updated_at"],
         step=fields.get("step", ""),  # runs that stopped before there were free steps have none
         began_at=fields.get("began_at", ""),

@@ -5,17 +5,20 @@
 What is said is for the run that is under way: the next one begins without.
 """
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import cast
 
-from redis_models.batches import Argument, Batches, check, hash_of
+from redis_models.batches import Argument, Batches, check
 from redis_models.client import SyncClient
-from redis_models.errors import DriftError, MigrationError
+from redis_models.errors import MigrationError
 from redis_models.keys import bookkeeping_key
 
 from .bookkeeping import Shelf
 from .lease import Holder, break_lease, holder_of
 from .rewriting import KEYS_A_SCRIPT
+from .soundness import Kept, refuse_wrong_kind
 
 __all__ = ["Control", "abort", "change_control", "clear_control", "read_control", "refuse_without_run"]
 
@@ -41,23 +44,24 @@ def read_control(namespace: str) -> Batches[Control]:
     Raises:
         DriftError: What is stored is none of ours; it names the key.
     """
-    key = _key(namespace)
-    [reply] = check((yield [("HGETALL", key)]))
-    fields = hash_of(reply)
+    kept = Kept("what is said to the run", _key(namespace), "hash", 0, "delete that key")
+    [reply] = yield [("HMGET", kept.key, "paused", "max_latency_ms", "batch")]
+    refuse_wrong_kind(kept, reply)
+    [said] = check([reply])
+    paused, latency, batch = cast("list[bytes | None]", said)
     try:
-        latency, batch = fields.get("max_latency_ms"), fields.get("batch")
         control = Control(
-            fields.get("paused", b"").decode(),
+            (paused or b"").decode(),
             None if latency is None else float(latency),
             None if batch is None else int(batch),
         )
         if control.batch_size is not None and not 1 <= control.batch_size <= KEYS_A_SCRIPT:
             raise ValueError(f"batch {control.batch_size} is not from 1 to {KEYS_A_SCRIPT}")
-        if control.max_latency_ms is not None and not control.max_latency_ms >= 0:  # NaN is neither
+        if control.max_latency_ms is not None and not 0 <= control.max_latency_ms < math.inf:  # NaN is neither
             raise ValueError(f"max_latency_ms {control.max_latency_ms} is not 0 or more")
         return control
     except ValueError as exc:
-        raise DriftError(f"what is said to the run at {key} cannot be read ({exc}); delete that key") from exc
+        raise kept.unreadable(exc) from exc
 
 
 def change_control(namespace: str, changes: Mapping[str, str | int | float | None]) -> Batches[None]:

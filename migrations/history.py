@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 
+from .soundness import read_as
+
 __all__ = ["Deed", "Event"]
 
 
@@ -55,5 +57,5 @@ class Event:
 
     @classmethod
     def from_json(cls, text: bytes) -> "Event":
-        """Read what ``to_json`` wrote; ValueError, TypeError where it is something else."""
-        return cls(**json.loads(text))
+        """Read what ``to_json`` wrote; ValueError where it is something else."""
+        return read_as(cls, text)

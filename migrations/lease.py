@@ -7,6 +7,7 @@ dead, because it ran on this machine and its process is gone, is succeeded at on
 import getpass
 import json
 import os
+import re
 import secrets
 import socket
 import threading
@@ -23,6 +24,8 @@ from redis_models.client import SyncClient, run
 from redis_models.errors import IncompleteError, LockedError, ServerError
 from redis_models.keys import bookkeeping_key
 
+from .soundness import Kept, refuse_wrong_kind
+
 __all__ = [
     "Holder",
     "Lease",
@@ -37,6 +40,7 @@ __all__ = [
 
 _SCRIPT: Final = load_script("redis_models.migrations", "lease", is_repeatable=True)
 _POLL_S: Final = 0.2
+_NUMBER: Final = re.compile(rb"[0-9]{1,16}")
 
 
 @dataclass
@@ -221,11 +225,14 @@ def take_lease(
 
 def holder_of(key: str) -> Batches[Holder | None]:
     """Say who holds a lease; None where nobody does."""
-    held, clock = check((yield [("HMGET", key, "epoch", "holder", "until"), ("TIME",)]))
-    epoch, holder, until = cast("list[bytes | None]", held)
+    reply, clock = yield [("HMGET", key, "epoch", "holder", "until"), ("TIME",)]
+    refuse_wrong_kind(_kept(key), reply)
+    epoch, holder, until = cast("list[bytes | None]", check([reply])[0])
     if epoch is None or holder is None or until is None:
         return None
-    seconds, microseconds = cast("list[bytes]", clock)
+    if not (_NUMBER.fullmatch(epoch) and _NUMBER.fullmatch(until)):
+        raise _kept(key).unreadable(f"it ends at {until!r:.40}, and its epoch is {epoch!r:.40}")
+    seconds, microseconds = cast("list[bytes]", check([clock])[0])
     left_ms = int(until) - int(seconds) * 1000 - int(microseconds) // 1000
     return Holder(_who(holder), int(epoch), left_ms) if left_ms > 0 and not _is_dead(holder) else None
 
@@ -244,8 +251,16 @@ def break_lease(client: SyncClient, key: str, holder: Holder) -> Batches[Lease]:
 
 
 def _lease_call(key: str, *arguments: str | int | bytes) -> Batches[list[object]]:
-    [answer] = check((yield from call(_SCRIPT, [_SCRIPT.command([key], arguments)])))
+    [reply] = yield from call(_SCRIPT, [_SCRIPT.command([key], arguments)])
+    refuse_wrong_kind(_kept(key), reply)
+    [answer] = check([reply])
+    if cast("list[object]", answer)[0] == b"STRANGE":
+        raise _kept(key).unreadable("its epoch or its end is no number")
     return cast("list[object]", answer)
+
+
+def _kept(key: str) -> Kept:
+    return Kept("the lease", key, "hash", 0, "make sure that nobody runs migrations, and delete that key")
 
 
 def _is_forgotten(key: str) -> Batches[bool]:
@@ -272,8 +287,8 @@ def _held_by(holder: bytes, left_ms: int) -> str:
 def _who(holder: bytes) -> str:
     try:
         known = json.loads(holder)
-        return f"{known['host']} (process {known['pid']})"
-    except (ValueError, KeyError, TypeError):
+        return f"{str(known['host'])[:100]} (process {str(known['pid'])[:20]})"
+    except (ValueError, KeyError, TypeError, RecursionError):
         return "another runner"
 
 
@@ -282,7 +297,7 @@ def _is_dead(holder: bytes) -> bool:
     try:
         known = json.loads(holder)
         mine = _identity(int(known["pid"]))
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError, OverflowError):
         return False
     here = _machine()
     return bool(here) and known.get("machine") == here and known.get("started") != mine["started"]

@@ -8,22 +8,24 @@ the quarantine once one of them can rewrite it, or once it is gone.
 
 import json
 from collections.abc import Container, Iterable, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Final, Protocol, cast
 
 from redis_models.batches import Argument, Batches, call, check, hash_of, load_script
-from redis_models.errors import DriftError, IncompleteError, LockedError
+from redis_models.errors import IncompleteError, LockedError
 from redis_models.keys import KeySpace, bookkeeping_key
 
 from .lease import Lease
 from .outcomes import Failure
 from .route import Route
+from .soundness import Kept, read_as, refuse_unsound, refuse_wrong_kind
 
 __all__ = ["Intake", "Quarantine", "Quarantined"]
 
 _SCRIPT: Final = load_script("redis_models.migrations", "permissions", "quarantine", is_repeatable=True)
 _AT_ONCE: Final = 500
+_MOST: Final = 1_000_000  # that are read
 
 
 @dataclass(frozen=True)
@@ -70,19 +72,23 @@ class Quarantine:
         Raises:
             DriftError: What is stored is none of ours; it names the key.
         """
+        yield from refuse_unsound([self._kept])
         [reply] = check((yield [("HGETALL", self.key)]))
         try:
             return {key: _entry(key, raw) for key, raw in sorted(hash_of(reply).items())}
-        except (ValueError, TypeError, KeyError) as exc:
-            raise DriftError(
-                f"the quarantine of {self.app} at {self.key} cannot be read ({exc}); delete that key, and"
-                " run 'migrate --stragglers --on-error quarantine', which finds the records again"
-            ) from exc
+        except ValueError as exc:
+            raise self._kept.unreadable(exc) from exc
+
+    @property
+    def _kept(self) -> Kept:
+        cure = "delete that key, and run 'migrate --stragglers --on-error quarantine', which finds the records again"
+        return Kept(f"the quarantine of {self.app}", self.key, "hash", _MOST, cure)
 
     def size(self) -> Batches[int]:
         """Count them."""
-        [reply] = check((yield [("HLEN", self.key)]))
-        return cast(int, reply)
+        [reply] = yield [("HLEN", self.key)]
+        refuse_wrong_kind(self._kept, reply)
+        return cast(int, check([reply])[0])
 
     def change(
         self, lease_key: str, epoch: int, noted: Sequence[Quarantined], forgotten: Iterable[str]
@@ -208,7 +214,7 @@ def _stopped(failures: Sequence[Failure], changed: int, most: int) -> str:
 
 
 def _entry(key: str, raw: bytes) -> Quarantined:
-    return Quarantined(**{**json.loads(raw), "key": key})
+    return replace(read_as(Quarantined, raw), key=key)
 
 
 def _raw(key: str) -> bytes:

@@ -5,20 +5,24 @@
 """
 
 import json
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime, timedelta
-from typing import Any, Final, TypeVar, cast
+from typing import Final, TypeVar, cast
 
 from redis_models.batches import Batches, Repeatable, check
-from redis_models.errors import IncompleteError
+from redis_models.errors import DriftError, IncompleteError
 from redis_models.keys import bookkeeping_key
 
 from .keyspace import server_run_id
+from .soundness import Kept, read_as, refuse_unsound
 
 __all__ = ["Checkpoint", "Desk", "Receipt", "Scope"]
 
 _FRESH: Final = timedelta(days=1)  # then it is about records of yesterday
+_MOST: Final = 16 * 1024 * 1024  # bytes that are read
+_CURSOR: Final = re.compile(r"[0-9]{1,20}")
 T = TypeVar("T")
 
 
@@ -62,6 +66,10 @@ class Receipt:
     problems: Mapping[str, int]
     notes: Mapping[str, int]
 
+    def __post_init__(self) -> None:
+        if datetime.fromisoformat(self.ended_at).tzinfo is None:
+            raise ValueError(f"{self.ended_at!r:.60} is in no time zone")
+
     def objection(self, scope: Scope, now: datetime) -> str | None:
         """Say why this does not prove that all records are as their models say; None where it does."""
         if self.problems:
@@ -104,6 +112,10 @@ class Checkpoint:
     cursor: str = "0"
     tallies: Mapping[str, Mapping[str, object]] = field(default_factory=dict[str, Mapping[str, object]])
 
+    def __post_init__(self) -> None:
+        if not _CURSOR.fullmatch(self.cursor):
+            raise ValueError(f"{self.cursor!r:.60} is no cursor")
+
 
 @dataclass(frozen=True)
 class Desk:
@@ -119,11 +131,11 @@ class Desk:
 
     def receipt(self) -> Batches[Receipt | None]:
         """Give the latest receipt; None where there is none, or none that can be read."""
-        return (yield from self._read("receipt", _receipt))
+        return (yield from self._read("receipt", Receipt))
 
     def checkpoint(self) -> Batches[Checkpoint | None]:
         """Give how far a verification is that did not end, likewise."""
-        return (yield from self._read("verification", _checkpoint))
+        return (yield from self._read("verification", Checkpoint))
 
     def save(self, checkpoint: Checkpoint) -> Batches[None]:
         """Note how far a verification is."""
@@ -153,17 +165,11 @@ class Desk:
     def _key(self, name: str) -> str:
         return bookkeeping_key(self.namespace, f"{name}:{self.app}")
 
-    def _read(self, name: str, make: Callable[[Any], T]) -> Batches[T | None]:
-        [raw] = check((yield [("GET", self._key(name))]))
+    def _read(self, name: str, kind: type[T]) -> Batches[T | None]:
+        kept = Kept(name, self._key(name), "string", _MOST, "verify again")
         try:
-            return None if raw is None else make(json.loads(cast(bytes, raw)))
-        except (ValueError, TypeError, KeyError):
-            return None  # of a newer version of this library: it proves nothing here
-
-
-def _receipt(document: Any) -> Receipt:
-    return Receipt(**{**document, "scope": Scope(**document["scope"])})
-
-
-def _checkpoint(document: Any) -> Checkpoint:
-    return Checkpoint(**{**document, "scope": Scope(**document["scope"])})
+            yield from refuse_unsound([kept])
+            [raw] = check((yield [("GET", kept.key)]))
+            return None if raw is None else read_as(kind, cast(bytes, raw))
+        except (DriftError, ValueError):
+            return None  # of a newer version of this library, or of nobody: it proves nothing here

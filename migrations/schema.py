@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Final
+from typing import Final, TypeVar
 
 from redis_models.codec import FieldCodec
 from redis_models.errors import SchemaError
@@ -17,7 +17,7 @@ from redis_models.keys import KeySpace
 from redis_models.limits import refuse_endless
 from redis_models.shortcuts import reader_of
 
-from .historical import codec_of
+from .historical import codec_of, resolve
 
 __all__ = ["CODEC", "REQUIRED", "FieldSchema", "Literal", "ModelSchema", "Snapshot"]
 
@@ -26,6 +26,8 @@ _FORMAT: Final = 1  # of the JSON
 _ENDLESS: Final = re.compile(r"\bDecimal\b")
 _SECRET: Final = re.compile(r"\b(?:Secret(?:Str|Bytes)?|Custom)\b")
 _QUOTED: Final = re.compile(r"'(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\"")
+_TOO_LARGE: Final = 2**53
+T = TypeVar("T")
 CODEC: Final = 1  # raised when the same value of the same type is stored as other bytes
 
 
@@ -223,12 +225,16 @@ class Snapshot:
             SchemaError: It is no such text, or of a format that this version does not know.
         """
         try:
-            document = json.loads(text)
+            document = _as(dict, json.loads(text), "it")
             if document["format"] != _FORMAT:
-                raise SchemaError(f"snapshot of format {document['format']!r}; this version knows {_FORMAT}")
-            return cls(tuple(_model_of(name, one) for name, one in sorted(document["models"].items())))
-        except (KeyError, TypeError, ValueError) as exc:
-            raise SchemaError(f"the text is no snapshot: {exc!r}") from exc
+                raise SchemaError(f"snapshot of format {document['format']!r:.40}; this version knows {_FORMAT}")
+            return cls(tuple(_model_of(name, one) for name, one in sorted(_as(dict, document["models"], "it").items())))
+        except KeyError as exc:
+            raise SchemaError(f"the text is no snapshot: {exc} is missing") from exc
+        except RecursionError as exc:
+            raise SchemaError("the text is no snapshot: it nests too deeply") from exc
+        except (TypeError, ValueError) as exc:
+            raise SchemaError(f"the text is no snapshot: {exc}") from exc
 
     def _json(self, *, with_defaults: bool) -> str:
         models = {one.name: _document_of(one, with_defaults) for one in self.models}
@@ -263,25 +269,51 @@ def _document_of(model: ModelSchema, with_defaults: bool) -> dict[str, object]:
     return document
 
 
-def _model_of(name: str, document: Mapping[str, object]) -> ModelSchema:
-    fields, ttl, codec = document["fields"], document.get("ttl"), int(str(document.get("codec", 1)))
+def _model_of(name: str, document: object) -> ModelSchema:
+    known = _as(dict, document, name)
+    codec, ttl = _count_of(known.get("codec", 1), f"codec of {name}"), known.get("ttl")
     if codec > CODEC:
         raise SchemaError(
             f"{name} is stored by codec {codec}, and this version knows {CODEC}; use the newer version of the library"
         )
-    if not isinstance(fields, dict):
-        raise SchemaError(f"snapshot: the fields of {name} are no object")
-    return ModelSchema(
-        name=name,
-        version=int(str(document["version"])),
-        primary_key=str(document["primary_key"]),
-        prefix=str(document["prefix"]),
-        separator=str(document["separator"]),
-        table=str(document["table"]),
-        fields=_sorted(
-            FieldSchema(field_name, one["type"], one.get("default", REQUIRED)) for field_name, one in fields.items()
-        ),
-        ttl=None if ttl is None else int(str(ttl)),
+    fields = _as(dict, known["fields"], f"fields of {name}")
+    made = ModelSchema(
+        name=_name_of(name, "model"),
+        version=_count_of(known["version"], f"version of {name}"),
+        primary_key=_as(str, known["primary_key"], f"primary key of {name}"),
+        prefix=_as(str, known["prefix"], f"prefix of {name}"),
+        separator=_as(str, known["separator"], f"separator of {name}"),
+        table=_as(str, known["table"], f"table of {name}"),
+        fields=_sorted(_field_of(f"{name}.{field}", field, one) for field, one in fields.items()),
+        ttl=None if ttl is None else _count_of(ttl, f"ttl of {name}"),
         codec=codec,
-        extras=document.get("extras") is True,
     )
+    if made.primary_key not in made.by_name:
+        raise SchemaError(f"{name} has no field {made.primary_key!r:.60}, which is its primary key")
+    return made
+
+
+def _field_of(place: str, name: str, document: object) -> FieldSchema:
+    known = _as(dict, document, place)
+    type = _as(str, known["type"], f"type of {place}")
+    resolve(type)  # for its errors; the files have it too, so that it is known already
+    return FieldSchema(_name_of(name, "field"), type, known.get("default", REQUIRED))
+
+
+def _name_of(name: str, what: str) -> str:
+    name.encode()  # UnicodeEncodeError is a ValueError
+    if not name:
+        raise ValueError(f"a {what} without a name")
+    return name
+
+
+def _as(kind: type[T], value: object, what: str) -> T:
+    if not isinstance(value, kind):
+        raise ValueError(f"{what:.80} is of type {type(value).__name__}, not {kind.__name__}")
+    return value
+
+
+def _count_of(value: object, what: str) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < _TOO_LARGE:
+        raise ValueError(f"{what:.80} is {value!r:.40}, no number that can be one")
+    return value

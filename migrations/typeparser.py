@@ -46,6 +46,7 @@ _TOKEN: Final = re.compile(
     )""",
     re.VERBOSE | re.DOTALL,
 )
+_HALF: Final = re.compile("[\ud800-\udfff]")
 _ESCAPE: Final = re.compile(r"\\(?:x([0-9a-fA-F]{2})|u([0-9a-fA-F]{4})|U([0-9a-fA-F]{8})|([0-7]{1,3})|(.))", re.DOTALL)
 _ESCAPED: Final = {
     **{letter: letter for letter in "\\'\""},
@@ -114,7 +115,14 @@ def parse_text(text: str) -> Node:
     Raises:
         SchemaError: It is no type text, or nests too deeply, or is too large; it says where.
     """
+    if not _is_whole(text):
+        raise SchemaError(f"{place_in(text, 0)}: half a surrogate pair is in it")
     return _Parser(text).whole()
+
+
+def _is_whole(text: str) -> bool:
+    """Whether no half of a surrogate pair is in a text, of which nothing could be stored or made."""
+    return not _HALF.search(text)
 
 
 def place_in(text: str, start: int) -> str:
@@ -357,7 +365,10 @@ class _Parser:
                 return chr(number) if number <= 0x10FFFF else self._fail("no such letter", start)
             return _ESCAPED[other] if other in _ESCAPED else self._fail(f"unknown escape \\{other}", start)
 
-        return _ESCAPE.sub(letter, token[1:-1])
+        return self._whole_letters(_ESCAPE.sub(letter, token[1:-1]), start)
+
+    def _whole_letters(self, text: str, start: int) -> str:
+        return text if _is_whole(text) else self._fail("half a surrogate pair", start)
 
 
 def _is_choice(members: list[Node]) -> bool:
