@@ -31,14 +31,12 @@ _CHECKPOINT: Final = load_script("redis_models.migrations", "checkpoint", is_rep
 _FINISH: Final = load_script("redis_models.migrations", "permissions", "finish", is_repeatable=True)
 _NEWEST: Final = 16  # events that are read at first
 # What is read of each: a hundred times what the largest of them should ever be.
-_MOST: Final[Mapping[str, tuple[Literal["hash", "string"], int]]] = {
+_MOST: Final[Mapping[str, tuple[Literal["hash", "list", "string"], int]]] = {
     "ledger": ("hash", 100_000),
     "snapshot": ("string", 64 * 1024 * 1024),
     "journal": ("hash", 10_000),
+    "history": ("list", 1_000_000),
 }
-_CURE: Final = (
-    "restore it from a backup, or delete it and run 'migrate --fake' to the migration that the records are at"
-)
 _CURE_OF_HISTORY: Final = "delete that key, on which nothing but the receipt of 'verify' depends"
 _COUNT: Final = re.compile(r"-?[0-9]{1,15}")
 _CURSOR: Final = re.compile(r"[0-9]{1,20}")
@@ -162,14 +160,15 @@ class Shelf:
     def _reading(self, name: str) -> Generator[None]:
         try:
             yield
-        except (ValueError, TypeError, KeyError, SchemaError) as exc:
+        except KeyError as exc:
+            raise self._kept(name).unreadable(f"{exc} is missing") from exc
+        except (ValueError, TypeError, SchemaError) as exc:
             raise self._kept(name).unreadable(exc) from exc
 
     def _kept(self, name: str) -> Kept:
         kind, most = _MOST[name]
-        cure = (
-            f"restore it from a backup, or record the migration that the records are at, with 'stamp {self.app} TARGET'"
-        )
+        cure = f"restore it from a backup, or record where the records are, with 'stamp {self.app} TARGET'"
+        cure = _CURE_OF_HISTORY if name == "history" else cure
         return Kept(f"the {name} of {self.app}", self._key(name), kind, most, cure)
 
     def checkpoint(
@@ -251,7 +250,7 @@ class Shelf:
         Raises:
             DriftError: What is stored is none of ours; it names the key.
         """
-        kept = Kept(f"the history of {self.app}", self._key("history"), "list", 0, _CURE_OF_HISTORY)
+        kept = self._kept("history")
         [reply] = yield [("LRANGE", kept.key, -most, -1)]
         refuse_wrong_kind(kept, reply)
         [events] = check([reply])

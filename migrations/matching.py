@@ -45,7 +45,8 @@ class Match:
     @property
     def gone(self) -> list[FieldSchema]:
         """Old fields that have no place in the new schema: removed, or overtaken by another field."""
-        return [one for one in self.old.fields if one.name not in self.moves and one.name not in self.kept]
+        kept = set(self.kept)
+        return [one for one in self.old.fields if one.name not in self.moves and one.name not in kept]
 
     @property
     def added(self) -> list[FieldSchema]:
@@ -108,10 +109,11 @@ def _take_hints(match: Match, drops: Mapping[str, DropAnswer]) -> None:
 
 def _doubtful_hints(match: Match) -> list[list[tuple[str, str]]]:
     """Hints about names in use still: a copy beside the original; names that change places, if the version rises."""
+    kept = set(match.kept)
     hints = {
         one.renamed_from: one.name
         for one in match.new.fields
-        if one.renamed_from in match.kept and one.name not in match.moves.values() and one.renamed_from != one.name
+        if one.renamed_from in kept and one.name not in match.moves.values() and one.renamed_from != one.name
     }
     doubtful = [[(old, new)] for old, new in hints.items() if new not in match.old.by_name]
     if match.new.version > match.old.version and hints and set(hints) == set(hints.values()):
@@ -134,11 +136,12 @@ def _take_drops(match: Match, drops: Mapping[str, DropAnswer]) -> None:
 def _ask(match: Match) -> None:
     """Ask about every field that is gone where one is new; without a new one it can only be removed."""
     overtaken, inside = set(match.moves.values()), _new_inside(match)
+    kept, added = set(match.kept), match.added
     for one in match.gone:
         if one.name in match.dropped:
             continue
-        hinted = [new for new in match.new.fields if new.renamed_from == one.name and new.name in match.kept]
-        new = [*match.added, *hinted, *(new for new in inside if _is_alike(one, new))]
+        hinted = [new for new in match.new.fields if new.renamed_from == one.name and new.name in kept]
+        new = [*added, *hinted, *(new for new in inside if _is_alike(one, new))]
         candidates = field_candidates(one, new, _nearness(match, one.name))
         is_key = one.name == match.old.primary_key
         if candidates or one.name in overtaken:

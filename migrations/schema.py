@@ -26,6 +26,8 @@ _FORMAT: Final = 1  # of the JSON
 _ENDLESS: Final = re.compile(r"\bDecimal\b")
 _SECRET: Final = re.compile(r"\b(?:Secret(?:Str|Bytes)?|Custom)\b")
 _QUOTED: Final = re.compile(r"'(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\"")
+_MOST_MODELS: Final = 1000  # of one app, and
+_MOST_FIELDS: Final = 5000  # of one model; what compares them takes the square of that
 _TOO_LARGE: Final = 2**53
 T = TypeVar("T")
 CODEC: Final = 1  # raised when the same value of the same type is stored as other bytes
@@ -228,7 +230,10 @@ class Snapshot:
             document = _as(dict, json.loads(text), "it")
             if document["format"] != _FORMAT:
                 raise SchemaError(f"snapshot of format {document['format']!r:.40}; this version knows {_FORMAT}")
-            return cls(tuple(_model_of(name, one) for name, one in sorted(_as(dict, document["models"], "it").items())))
+            models = _as(dict, document["models"], "it")
+            if len(models) > _MOST_MODELS:
+                raise SchemaError(f"the text is no snapshot: it has {len(models)} models, more than {_MOST_MODELS}")
+            return cls(tuple(_model_of(name, one) for name, one in sorted(models.items())))
         except KeyError as exc:
             raise SchemaError(f"the text is no snapshot: {exc} is missing") from exc
         except RecursionError as exc:
@@ -277,6 +282,8 @@ def _model_of(name: str, document: object) -> ModelSchema:
             f"{name} is stored by codec {codec}, and this version knows {CODEC}; use the newer version of the library"
         )
     fields = _as(dict, known["fields"], f"fields of {name}")
+    if len(fields) > _MOST_FIELDS:
+        raise SchemaError(f"{name} has {len(fields)} fields, more than {_MOST_FIELDS}")
     made = ModelSchema(
         name=_name_of(name, "model"),
         version=_count_of(known["version"], f"version of {name}"),

@@ -6,7 +6,7 @@ Another user of the database can write anything there. It ends in one ``DriftErr
 import dataclasses
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import MISSING, dataclass
+from dataclasses import MISSING, dataclass, replace
 from types import NoneType
 from typing import Any, Final, Literal, NoReturn, TypeVar, cast, get_args, get_origin, get_type_hints
 
@@ -43,6 +43,11 @@ class Kept:
         """Make the error of something that cannot be read."""
         return DriftError(f"{self.what} at {self.key} cannot be read ({reason}); {self.cure}")
 
+    def foreign(self, reason: object) -> DriftError:
+        """Make the error of what nothing of ours can lie beside."""
+        cure = self.cure if "delete that key" in self.cure else f"delete that key, and {self.cure}"
+        return replace(self, cure=cure).unreadable(reason)
+
 
 def refuse_unsound(kept: Sequence[Kept]) -> Batches[None]:
     """Look at types and sizes, before anything is read.
@@ -61,13 +66,13 @@ def refuse_unsound(kept: Sequence[Kept]) -> Batches[None]:
         check([reply])
         if cast(int, reply) > one.most:
             unit = "bytes" if one.kind == "string" else "entries"
-            raise one.unreadable(f"it has {reply} {unit}, and no more than {one.most} are read")
+            raise one.foreign(f"it has {reply} {unit}, and no more than {one.most} are read")
 
 
 def refuse_wrong_kind(kept: Kept, reply: Reply) -> None:
     """Raise ``DriftError`` if the server says that the key is of another type."""
     if isinstance(reply, ResponseError) and "WRONGTYPE" in str(reply):
-        raise kept.unreadable(f"it is no {kept.kind}") from reply
+        raise kept.foreign(f"it is no {kept.kind}") from reply
 
 
 def read_as(kind: type[T], raw: bytes | str) -> T:

@@ -1,0 +1,189 @@
+"""The engine's own keys are input: whatever lies there, each command ends with a line, and touches nothing foreign."""
+
+import json
+import random
+import re
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from .documents import HONEST, KEY, spoils
+
+COMMANDS = [
+    ("migrate", "--plan"), ("migrate", "--status"), ("migrate", "--check"),
+    ("migrate", "--max-latency-ms", "0", "--yes"), ("migrate", "--fake"), ("migrate", "--auto"),
+    ("migrate", "0001", "--max-latency-ms", "0", "--yes", "--allow-destructive"), ("migrate", "--pause"),
+    ("migrate", "--resume"), ("migrate", "--abort"), ("showmigrations",), ("history",), ("explain",), ("diff",),
+    ("check", "--database"), ("verify",), ("purge", "0002"), ("quarantine", "list"), ("quarantine", "retry"),
+    ("stamp", "0002"), ("makemigrations", "--from-redis"), ("rebase",), ("squashmigrations", "shop", "0002"),
+]  # fmt: skip
+CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+NO_ERROR_OF_OURS = re.compile(r"Traceback|\(run again with --traceback|internal")
+
+
+class Bench:
+    """A project with five records at the second migration, which is put back as it was before every input."""
+
+    def __init__(self, project: Any, client: Any) -> None:
+        project.deploy(2)
+        project.fill(5)
+        assert project.migrate().code == 0
+        client.hset("canary:1", "id", "1")
+        client.set("canary", "bird")
+        self.project, self.client = project, client
+        self._keys = {key: client.dump(key) for key in client.keys("*")}
+
+    def restore(self) -> None:
+        self.client.flushall()
+        for key, raw in self._keys.items():
+            self.client.restore(key, 0, raw)
+
+    def complaint(self, command: tuple[str, ...]) -> str | None:
+        """Run a command; say what is wrong with how it ends, or None."""
+        ran = self.project.run(*command)
+        said = ran.out + ran.err
+        if ran.code not in range(9) or NO_ERROR_OF_OURS.search(said):
+            return f"exit {ran.code}: {ran.err[-300:]}"
+        if CONTROL.search(said):
+            return f"control characters: {said[-300:]!r}"
+        if ran.code == 7 or len(ran.err) > 3000:
+            return f"exit {ran.code}, {len(ran.err)} letters: {ran.err[-300:]}"
+        if [self.client.dump(key) for key in (b"canary", b"canary:1")] != [
+            self._keys[b"canary"],
+            self._keys[b"canary:1"],
+        ]:
+            return "a foreign key was touched"
+        return None
+
+
+@pytest.fixture
+def bench(project: Any, client: Any) -> Bench:
+    return Bench(project, client)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_every_command_ends_in_order_whatever_lies_at_the_keys_of_the_engine(bench: Bench, seed: int) -> None:
+    rng = random.Random(seed)
+    for _ in range(40):
+        what, spoil = spoils(rng)
+        for command in rng.sample(COMMANDS, 5):
+            bench.restore()
+            spoil(bench.client)
+
+            assert bench.complaint(command) is None, f"{what}; {' '.join(command)}"
+
+
+DOCUMENTS = {name: (field, document) for name, field, document in HONEST}
+READERS: dict[str, tuple[str, ...]] = {
+    "ledger:shop": ("migrate", "--plan"),
+    "snapshot:shop": ("diff",),
+    "journal:shop": ("showmigrations",),
+    "history:shop": ("history",),
+    "quarantine:shop": ("quarantine", "list"),
+    "control": ("migrate", "--status"),
+    "lease": ("migrate", "--status"),
+}
+
+
+def _with(at: str, **changes: Any) -> Callable[[Any], object]:
+    field, document = DOCUMENTS[at]
+    raw = json.dumps({**document, **changes})
+    return lambda client: client.set(KEY + at, raw) if field == "" else client.hset(KEY + at, field, raw)
+
+
+def _model(**changes: Any) -> Callable[[Any], object]:
+    model = DOCUMENTS["snapshot:shop"][1]["models"]["Customer"]
+    return _with("snapshot:shop", models={"Customer": {**model, **changes}})
+
+
+def _text(name: str, raw: str) -> Callable[[Any], object]:
+    return lambda client: client.set(KEY + name, raw)
+
+
+def _fields(name: str, **fields: str) -> Callable[[Any], object]:
+    return lambda client: client.hset(KEY + name, mapping=fields)
+
+
+def _many(name: str) -> Callable[[Any], object]:
+    script = "for i = 1, 200000 do redis.call('HSET', KEYS[1], 'k' .. i, '{}') end"
+    return lambda client: client.eval(script, 1, KEY + name)
+
+
+def _instead(name: str) -> Callable[[Any], object]:
+    return lambda client: (client.delete(KEY + name), client.zadd(KEY + name, {"x": 0}))
+
+
+def _said_to_a_run(spoil: Callable[[Any], object]) -> Callable[[Any], object]:
+    lease = _fields("lease", epoch="5", holder='{"host": "h", "pid": 1}', until="99999999999999")
+    return lambda client: (lease(client), spoil(client))
+
+
+UNREADABLE: dict[str, tuple[str, Callable[[Any], object]]] = {
+    **{f"another type: {name}": (name, _instead(name)) for name in READERS if name != "control"},
+    "what is said to a run is no hash": ("control", _said_to_a_run(_instead("control"))),
+    "what is said to a run is no number": ("control", _said_to_a_run(_fields("control", batch="9" * 5000))),
+    "a ledger of numbers": ("ledger:shop", _with("ledger:shop", name=5)),
+    "a ledger of another id": ("ledger:shop", _with("ledger:shop", id="bbbb")),
+    "a ledger with more": ("ledger:shop", _with("ledger:shop", colour="red")),
+    "a ledger of many": ("ledger:shop", _many("ledger:shop")),
+    "a snapshot that is a list": ("snapshot:shop", _text("snapshot:shop", "[]")),
+    "a snapshot of nothing": ("snapshot:shop", _with("snapshot:shop", models=None)),
+    "a snapshot that nests": ("snapshot:shop", _text("snapshot:shop", "[" * 100_000)),
+    "a snapshot of a number": ("snapshot:shop", _with("snapshot:shop", models={"Customer": 5})),
+    "a snapshot of half letters": ("snapshot:shop", _with("snapshot:shop", models={"\ud800": {}})),
+    "a model without fields": ("snapshot:shop", _model(fields=[])),
+    "a model without its key": ("snapshot:shop", _model(primary_key="nope")),
+    "a model of a version of text": ("snapshot:shop", _model(version="x")),
+    "a model of many fields": ("snapshot:shop", _model(fields={f"k{n}": {"type": "int"} for n in range(20_000)})),
+    "a type that is a number": ("snapshot:shop", _model(fields={"id": {"type": 5}})),
+    "a type that stands for itself": (
+        "snapshot:shop",
+        _model(fields={"id": {"type": "str"}, "a": {"type": "Alias('a', Ref('a'))"}}),
+    ),
+    "a snapshot of a hundred megabytes": (
+        "snapshot:shop",
+        lambda client: client.setrange(KEY + "snapshot:shop", 100_000_000, "x"),
+    ),
+    "a journal of words": ("journal:shop", _fields("journal:shop", target="soon")),
+    "a journal of nothing": ("journal:shop", _fields("journal:shop", colour="red")),
+    "a history of words": ("history:shop", lambda client: client.rpush(KEY + "history:shop", '"x"')),
+    "a history that nests": ("history:shop", lambda client: client.rpush(KEY + "history:shop", '{"a":' * 99_999)),
+    "a quarantine of numbers": ("quarantine:shop", _with("quarantine:shop", reason=5)),
+    "a lease that ends at no time": ("lease", _fields("lease", epoch="5", holder="h", until="later")),
+    "a lease of no epoch": ("lease", _fields("lease", epoch="x", holder="h", until="99999999999999")),
+}
+
+
+@pytest.mark.parametrize("kind", UNREADABLE)
+def test_what_cannot_be_read_is_named_with_its_key_and_a_cure(bench: Bench, kind: str) -> None:
+    name, spoil = UNREADABLE[kind]
+    spoil(bench.client)
+
+    ran = bench.project.run(*READERS[name])
+
+    assert ran.code == 8, ran
+    [line] = ran.err.splitlines()
+    assert line.startswith("error: ")
+    assert KEY + name in line
+    assert "delete that key" in line or "'stamp shop TARGET'" in line
+    assert len(line) < 800
+    if "delete that key" in line:
+        bench.client.delete(KEY + name)
+    if "'stamp shop TARGET'" in line:
+        assert bench.project.run("stamp", "shop", "0002").code == 0
+    assert bench.project.run(*READERS[name]).code != 8
+
+
+@pytest.mark.parametrize("field", ["epoch", "until"])
+@pytest.mark.parametrize("text", ["x", "", "9" * 400, "nan", "-5", "1e308"])
+def test_a_lease_that_is_none_stops_a_run_and_changes_nothing(bench: Bench, field: str, text: str) -> None:
+    lease = {"epoch": "5", "holder": '{"host": "h", "pid": 1}', "until": "99999999999999", field: text}
+    bench.client.delete(KEY + "lease")
+    bench.client.hset(KEY + "lease", mapping=lease)
+
+    ran = bench.project.migrate("0001")
+
+    assert ran.code == 8, ran
+    assert KEY + "lease" in ran.err
+    assert bench.client.hgetall(KEY + "lease") == {name.encode(): one.encode() for name, one in lease.items()}
