@@ -1,6 +1,6 @@
 """Consent: what safety rules find in migrations that are pending, and who said that it is right."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 import click
@@ -29,18 +29,19 @@ __all__ = [
 RECORDS = 200  # of a model; enough to see what is frequent, and read in a moment
 
 
-def pending_findings(client: SyncClient, chain: Chain, journey: Journey) -> list[Finding]:
+def pending_findings(client: SyncClient, chain: Chain, journey: Journey, hooks: Mapping[str, str]) -> list[Finding]:
     """Judge the migrations that a run would apply, with some records of each model that they touch.
 
     Args:
         client: Where the database is.
         chain: What the run follows: the files, or what ``--auto`` makes.
         journey: The run.
+        hooks: What ``hooks_of`` says of the models of the code.
     """
     if not journey.applied:
         return []
     positions = range(journey.start + 1, journey.start + 1 + len(journey.applied))
-    findings = findings_of(chain, positions, samples_of(client, chain, positions))
+    findings = findings_of(chain, positions, samples_of(client, chain, positions), hooks)
     return with_idle(client, chain, findings, journey.target, journey.works)
 
 

@@ -11,7 +11,7 @@ from redis_models.migrations.chain import Chain, origins
 from redis_models.migrations.diff import Diff, diff
 from redis_models.migrations.folding import creation_of
 from redis_models.migrations.moves import Moves
-from redis_models.migrations.safety import Finding, findings_of
+from redis_models.migrations.safety import Finding, findings_of, hooks_of
 from redis_models.migrations.schema import ModelSchema, Snapshot
 
 __all__ = ["Place", "Task", "emptied", "make_all", "owners_of", "tasks_from_redis", "tasks_of"]
@@ -161,13 +161,14 @@ def make_all(
         else:
             new = next_migration(chain, app.migrations_path, task.found, code=code, name=task.name or name)
             chains[app.label] = Chain(app.label, (*chain.links, new.link))
-        made.append(replace(new, refused=_refused(chains[app.label])))
+        made.append(replace(new, refused=_refused(chains[app.label], app)))
     return made
 
 
-def _refused(chain: Chain) -> tuple[Finding, ...]:
+def _refused(chain: Chain, app: App) -> tuple[Finding, ...]:
     last = chain.head_position
-    return tuple(one for one in findings_of(chain, range(last, last + 1)) if one.is_refused)
+    found = findings_of(chain, range(last, last + 1), hooks=hooks_of(app.models))
+    return tuple(one for one in found if one.is_refused)
 
 
 def owners_of(model: str, tasks: Sequence[Task]) -> list[str]:

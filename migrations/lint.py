@@ -12,7 +12,7 @@ __all__ = ["CODES", "complaints_of"]
 
 # Codes of the safety rules; see ``safety`` for what they mean.
 CODES: Final = frozenset(
-    f"RM{number}" for number in (101, 102, 103, 104, 105, 106, 107, 108, 109, 111, 112, 116, 117, 119, 122, 131)
+    f"RM{number}" for number in (101, 102, 103, 104, 105, 106, 107, 108, 109, 111, 112, 116, 117, 118, 119, 122, 131)
 )
 _CLOCKS: Final = frozenset(
     ["datetime.datetime.now", "datetime.datetime.today", "datetime.datetime.utcnow", "datetime.date.today"]

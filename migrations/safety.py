@@ -4,25 +4,42 @@ A rule that refuses needs a consent that is recorded: a reason in the file (``al
 ``migrate --allow-destructive``. A rule that warns is shown in the plan and by ``check``.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final
 
 from redis_models.errors import RecordError, SchemaError
+from redis_models.model import Model
 
 from .chain import Chain, Link
 from .conversion import keeps_bytes
 from .converters import Converter, MapValues
 from .hidden_extras import hidden_extras
 from .hiding import hidden_keys
-from .operations import AlterField, AlterTTL, Operation, RemoveField, Risk, Run, Transform
+from .lineage import lineages_of
+from .operations import (
+    AddField,
+    AlterField,
+    AlterTTL,
+    FlattenField,
+    MergeFields,
+    NestFields,
+    Operation,
+    RemoveField,
+    RenameField,
+    RenameModel,
+    Risk,
+    Run,
+    SplitField,
+    Transform,
+)
 from .route import Route, stage_of
 from .sampling import Sample
 from .schema import Snapshot, _Required
 from .typetree import Tree, parse_key
 
-__all__ = ["RULES", "Finding", "Level", "Rule", "findings_of"]
+__all__ = ["RULES", "Finding", "Level", "Rule", "findings_of", "hooks_of"]
 
 _LARGE: Final = 1_000_000  # bytes of one record; a script that rewrites it takes milliseconds
 _MANY: Final = 5_000  # fields of one record
@@ -193,6 +210,13 @@ _ALL: Final = (
         "Walk with scan_iter, and delete by name.",
     ),
     Rule(
+        "RM118",
+        Level.REFUSE,
+        "What it reads and writes is not what the model's own methods make and read.",
+        "The model overrides serialize_partially or deserialize_partially, which a migration cannot call.",
+        "Add a field of another name, fill it through the model, and remove the old one; or say why it is right.",
+    ),
+    Rule(
         "RM119",
         Level.WARN,
         "Many records end at the same time, and the application misses them all at once.",
@@ -217,7 +241,17 @@ _ALL: Final = (
 RULES: Final[Mapping[str, Rule]] = {rule.code: rule for rule in _ALL}
 
 
-def findings_of(chain: Chain, positions: range, samples: Mapping[str, Sample] | None = None) -> list[Finding]:
+def hooks_of(models: Iterable[type[Model]]) -> dict[str, str]:
+    """Give the method that decides how its values are stored, by the name of each model that overrides one."""
+    return {model.__name__: model.__shape__.hooks[0] for model in models if model.__shape__.hooks}
+
+
+def findings_of(
+    chain: Chain,
+    positions: range,
+    samples: Mapping[str, Sample] | None = None,
+    hooks: Mapping[str, str] | None = None,
+) -> list[Finding]:
     """Judge some migrations of a chain.
 
     Args:
@@ -225,21 +259,60 @@ def findings_of(chain: Chain, positions: range, samples: Mapping[str, Sample] | 
         positions: Positions after the migrations: ``range(2, 4)`` for the second and the third.
         samples: Records by the name of their model; each migration is tried on those that are of the version before
             it. None where nobody looked.
+        hooks: What ``hooks_of`` says of the models of the code.
 
     Returns:
         What was found, in the order of the migrations and their operations; each once.
     """
     found: list[Finding] = []
+    hooked = _hooked(chain, hooks) if hooks else {}
     for position in positions:
         link, before = chain.links[position - 1], chain.snapshots[position - 1]
         place = f"{chain.app}.{link.name}"
         said = [*_static(link, before), *_sampled(link, before, samples or {})]
+        said += _against_hooks(link, before, {name: told for (at, name), told in hooked.items() if at == position - 1})
         said += [(code, f"line {line} {what}", _models_of(link)) for code, line, what in link.complaints]
         found += [
             Finding(RULES[code], place, what, link.allow.get(code, ""), position, link.path, link.allow, models)
             for code, what, models in dict.fromkeys(said)
         ]
     return found
+
+
+def _hooked(chain: Chain, hooks: Mapping[str, str]) -> dict[tuple[int, str], str]:
+    """Give the methods of ``hooks`` by each position and the name that their model has there."""
+    return {
+        (position, model.name): f"{lineage.latest.name}.{hooks[lineage.latest.name]}"
+        for lineage in lineages_of(chain)
+        if lineage.latest.name in hooks
+        for position, model in lineage.schemas.items()
+    }
+
+
+def _against_hooks(
+    link: Link, before: Snapshot, hooked: Mapping[str, str]
+) -> Iterator[tuple[str, str, tuple[str, ...]]]:
+    """Find operations that look into values which a method of the model makes, or make such."""
+    state, names = before, dict(hooked)
+    for operation in link.operations:
+        told = names.get(operation.model)
+        if told is not None and _looks_into_values(operation):
+            yield "RM118", f"{operation.describe()}: its values go through {told}", (operation.model,)
+        if told is not None and isinstance(operation, RenameModel):
+            names[operation.new] = told
+        state = operation.apply(state)
+
+
+def _looks_into_values(operation: Operation) -> bool:
+    if isinstance(operation, AlterField):
+        return not _keeps(operation)
+    if isinstance(operation, AddField):
+        return callable(operation.fill) or "." in operation.name
+    if isinstance(operation, RemoveField):
+        return "." in operation.name  # of a key within a value
+    if isinstance(operation, RenameField):
+        return "." in operation.old
+    return isinstance(operation, (Transform, SplitField, MergeFields, FlattenField, NestFields))
 
 
 def _models_of(link: Link) -> tuple[str, ...]:

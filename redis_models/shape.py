@@ -269,9 +269,7 @@ class Shape(Generic[M]):
         """Give what the model makes a primary key from, out of the key of a record."""
         return self._key_field.as_input(self.primary_key_in(key))
 
-    def made(
-        self, key: str, values: dict[str, object], stored: Mapping[str, bytes], kept: Mapping[str, object]
-    ) -> M:
+    def made(self, key: str, values: dict[str, object], stored: Mapping[str, bytes], kept: Mapping[str, object]) -> M:
         """Make an instance of what is known of a record already.
 
         Args:

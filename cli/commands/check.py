@@ -16,7 +16,7 @@ from redis_models.migrations.lineage import lineages_of
 from redis_models.migrations.planning import make_plan
 from redis_models.migrations.quarantine import Quarantine
 from redis_models.migrations.readable import unreadable_in
-from redis_models.migrations.safety import Finding, Level, findings_of
+from redis_models.migrations.safety import Finding, Level, findings_of, hooks_of
 from redis_models.migrations.verifying import subjects_of
 
 from ..apps import chosen_by_label
@@ -77,9 +77,9 @@ def _check(context: CliContext, app: App, with_database: bool) -> tuple[list[str
     lineages_of(chain)
     is_unmade = not diff(chain.snapshots[-1], code).is_empty
     problems = [_unmade(app)] if is_unmade else []
-    positions = range(1, chain.head_position + 1)
+    positions, hooks = range(1, chain.head_position + 1), hooks_of(app.models)
     if not with_database:
-        return problems, findings_of(chain, positions)
+        return problems, findings_of(chain, positions, hooks=hooks)
     try:
         client = context.client
         state = run(client, Shelf(context.settings.namespace, app.label).read())
@@ -91,7 +91,7 @@ def _check(context: CliContext, app: App, with_database: bool) -> tuple[list[str
     # What the code has and the files have not is one problem; what it then refuses would be told of a hundred records.
     problems += [*_pending(app, chain, plan.start), *([] if is_unmade else _unreadable(context, app, chain))]
     positions = range(plan.start + 1, chain.head_position + 1)
-    findings = findings_of(chain, positions, samples_of(client, chain, positions)) if positions else []
+    findings = findings_of(chain, positions, samples_of(client, chain, positions), hooks) if positions else []
     return problems, with_idle(client, chain, findings, chain.head_position, plan.works)
 
 

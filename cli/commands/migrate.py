@@ -19,6 +19,7 @@ from redis_models.migrations.operations import MoveModel
 from redis_models.migrations.pace import Limits
 from redis_models.migrations.planning import as_squashed
 from redis_models.migrations.quarantine import Quarantine
+from redis_models.migrations.safety import hooks_of
 from redis_models.migrations.schema import Snapshot
 from redis_models.migrations.verifying import unverified
 
@@ -157,7 +158,10 @@ def command(
     tasks = sorted((_task(context, client, one, target, is_auto, stragglers) for one in apps), key=_is_staying)
     if check:
         return _check(context, client, tasks, verified)
-    tasks = [replace(task, findings=pending_findings(client, task.followed, task.journey)) for task in tasks]
+    tasks = [
+        replace(task, findings=pending_findings(client, task.followed, task.journey, hooks_of(task.app.models)))
+        for task in tasks
+    ]
     _show(context, client, tasks, only_plan, run_again)
     if only_plan:
         return None
