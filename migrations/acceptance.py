@@ -68,18 +68,19 @@ class _Walk:
         for name, value in rules:
             known[name] = value if name not in known or known[name] == value else f"{known[name]}, {value}"
 
-    def of_class(self, cls: type, path: str) -> None:
+    def of_class(self, cls: type[Any], path: str) -> None:
         """Note what a class demands, and its fields."""
         if cls in self._open:
             return
         top = cls.__module__.partition(".")[0]
-        if top == "pydantic" and not issubclass(cls, BaseModel):
+        is_model = issubclass(cls, BaseModel)
+        if top == "pydantic" and not is_model:
             self._note(path, [("type", cls.__name__)])  # such as PastDate, of which no metadata tell
         if top in sys.stdlib_module_names or top in OURS:
             return
         self._open.add(cls)
         self._note(path, _hooks_of(cls))
-        if issubclass(cls, BaseModel) or hasattr(cls, "__pydantic_decorators__"):
+        if is_model or hasattr(cls, "__pydantic_decorators__"):
             self._of_pydantic(cast("type[BaseModel]", cls), path)
         elif dataclasses.is_dataclass(cls) or is_typeddict(cls) or hasattr(cls, "_fields"):
             self._note(path, _settings_of(getattr(cls, "__pydantic_config__", {})))
@@ -115,7 +116,7 @@ class _Walk:
                 )
                 self.of_annotation(one, f"{path}{{}}" if is_key else f"{path}[]")
             if isinstance(origin, type) and origin.__module__ not in ("builtins", "collections", "typing"):
-                self.of_class(origin, path)
+                self.of_class(cast("type[Any]", origin), path)
         elif isinstance(annotation, type):
             self.of_class(annotation, path)
 

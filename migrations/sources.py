@@ -26,6 +26,7 @@ _ADDRESS: Final = re.compile(r" at 0x[0-9a-f]+")
 _PLAIN: Final = (str, bytes, int, float, complex, bool, Decimal, type(None), re.Pattern, Enum)
 _HELD: Final = (tuple, list, set, frozenset, dict)
 _DEPTH: Final = 4  # functions that call functions
+_DEEP: Final = 8  # values in values
 
 
 def source_digest(function: object) -> str:
@@ -34,19 +35,22 @@ def source_digest(function: object) -> str:
     return hashlib.sha256(repr(told).encode("utf-8", "surrogatepass")).hexdigest()[:12] if any(told) else ""
 
 
-def told_alike(value: object) -> str:
-    """Spell a value alike in every process."""
+def told_alike(value: object, depth: int = 0) -> str:
+    """Spell a value alike in every process; what lies too deep, or holds itself, only down to some depth."""
+    if depth > _DEEP:
+        return "..."
     if isinstance(value, re.Pattern):
         return repr(cast("re.Pattern[str]", value).pattern)
     if isinstance(value, Enum):
         return str(value.value)
     if isinstance(value, Mapping):
         pairs = cast("Mapping[object, object]", value).items()
-        return f"{{{', '.join(sorted(f'{told_alike(name)}: {told_alike(one)}' for name, one in pairs))}}}"
+        told = sorted(f"{told_alike(name, depth + 1)}: {told_alike(one, depth + 1)}" for name, one in pairs)
+        return f"{{{', '.join(told)}}}"
     if isinstance(value, (set, frozenset)):
-        return f"{{{', '.join(sorted(map(told_alike, cast('set[object]', value))))}}}"
+        return f"{{{', '.join(sorted(told_alike(one, depth + 1) for one in cast('set[object]', value)))}}}"
     if isinstance(value, (list, tuple)):
-        return f"[{', '.join(map(told_alike, cast('list[object]', value)))}]"
+        return f"[{', '.join(told_alike(one, depth + 1) for one in cast('list[object]', value))}]"
     if callable(value):
         is_ours = str(getattr(value, "__module__", "")).partition(".")[0] in OURS
         return str(getattr(value, "__qualname__", "")) if is_ours else source_digest(value)
@@ -84,21 +88,19 @@ def _named(function: FunctionType, depth: int, seen: set[int]) -> Iterator[objec
         return
     package = function.__module__.partition(".")[0]
     for name, value in sorted([*held.nonlocals.items(), *held.globals.items()], key=lambda pair: pair[0]):
-        if isinstance(value, _PLAIN) or (isinstance(value, _HELD) and _is_plain(cast(object, value))):
-            yield name, told_alike(value)
+        if _is_plain(cast(object, value)):
+            yield name, told_alike(cast(object, value))
         elif isinstance(value, (FunctionType, functools.partial)):
-            inner = cast("FunctionType", getattr(cast(Any, value), "func", value))
+            inner: FunctionType = getattr(cast(Any, value), "func", cast(Any, value))
             if inner.__module__.partition(".")[0] == package:
                 yield from _told(cast(object, value), depth + 1, seen)
 
 
-def _is_plain(value: object) -> bool:
-    if isinstance(value, dict):
-        return all(
-            map(_is_plain, [*cast("dict[object, object]", value), *cast("dict[object, object]", value).values()])
-        )
+def _is_plain(value: object, depth: int = 0) -> bool:
     if isinstance(value, _HELD):
-        return all(map(_is_plain, cast("list[object]", value)))
+        parts = [*cast("list[object]", value)]
+        parts += cast("dict[object, object]", value).values() if isinstance(value, dict) else ()
+        return depth <= _DEEP and all(_is_plain(one, depth + 1) for one in parts)
     return isinstance(value, _PLAIN)
 
 
