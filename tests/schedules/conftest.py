@@ -18,6 +18,8 @@ runs with all tests.
 ``parcels``, ``depot``, ``drawing_moves``, ``mutants_of_moves``
                likewise a second world, in which records get other keys: its chain, its scheduler with its own oracle
                (each record is there once, whole, under a key that belongs to it), its scenes and its mutants
+``members``, ``workshop``, ``drawing_crews``, ``mutants_of_crews``
+               the shop with runs that have workers, each of them an actor, and with people who retry the quarantine
 ``mutants``    the protocol with one thing taken out, the scene in which that shows, and what the violation says
 =============  ========================================================================================================
 

@@ -25,9 +25,6 @@ from redis_models.errors import (
     UnsafeError,
 )
 from redis_models.migrations.chain import Chain
-from redis_models.migrations.lease import Lease, take_lease
-from redis_models.migrations.quarantine import Quarantine
-from redis_models.migrations.retrying import retry_records
 from redis_models.migrations.upgrade import ChainUpgrader
 from redis_models.trial import Trial
 from redis_models.verbs import Verbs, verbs_of
@@ -35,9 +32,9 @@ from redis_models.verbs import Verbs, verbs_of
 from .actors import Actor
 from .parcels import NEWEST, TABLES, Parcel, key_at, parcel_code, parcels_of
 from .replay import Choice, printed
-from .runners import LIFE_S, RunnerProcess, Wish
+from .runners import LIFE_S, Retrier, RunnerProcess, Wish
 from .truth import Violation
-from .wire import LEASE, Seen, Wire, scan_of
+from .wire import Seen, Wire, scan_of
 
 _COUNT: Final = 14  # records that there are at the beginning
 _HOUR_MS: Final = 3_600_000
@@ -179,29 +176,8 @@ class Mover(RunnerProcess):
         return is_collision and (self._depot.has_clashed or self._depot.was_spoilt)
 
 
-class Retrier(Mover):
+class DepotRetrier(Retrier, Mover):
     """A process that runs ``quarantine retry``."""
-
-    def begin(self, step: int, which: int, near: Sequence[str]) -> str:
-        self._doing = self._retries()
-        return "retry what is in quarantine"
-
-    def _retries(self) -> Batches[int]:
-        entries = list((yield from Quarantine("default", "depot").read()).values())
-        lease: Lease = yield from take_lease(self._wire.exchange, LEASE, LIFE_S, self._wire.clock)
-        self.epoch = lease.epoch
-        self.goal = len(self._depot.wire.seen.ledger)
-        self.versions = self.versions_at(self.goal)
-        try:
-            done = yield from retry_records(lease, "default", self._chain, entries)
-        except RedisModelsError:
-            yield from lease.released()
-            raise
-        yield from lease.released()
-        return sum(reason == "" for reason in done.values())
-
-    def has_reason(self, exc: RedisModelsError) -> bool:
-        return isinstance(exc, IncompleteError) and "stopped half-way" in str(exc)
 
 
 class Depot:
@@ -227,7 +203,7 @@ class Depot:
             "mid": Clerk("mid", self, 2),
             "old": Clerk("old", self, 1),
             **{one.name: one for one in self.movers},
-            "retrier": Retrier("retrier", self, self.wish),
+            "retrier": DepotRetrier("retrier", self, self.wish),
         }
         run(self.wire.exchange, Mover("first", self, Wish((1,))).migrates())
         self._store_first_records(client)

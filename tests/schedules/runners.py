@@ -13,6 +13,8 @@ from redis_models.migrations.legs import make_journey
 from redis_models.migrations.pace import Pace
 from redis_models.migrations.passes import Policy
 from redis_models.migrations.purging import purge
+from redis_models.migrations.quarantine import Quarantine
+from redis_models.migrations.retrying import retry_records
 from redis_models.migrations.running import run_plan
 
 from .actors import Actor
@@ -75,17 +77,17 @@ class RunnerProcess(Actor):
         self.walks: frozenset[str] = frozenset()
         self.places: frozenset[str] = frozenset()
         self.leaves_newer = False
-        self._began = 0
+        self.began = 0
 
     def begin(self, step: int, which: int, near: Sequence[str]) -> str:
-        self._began, most_errors = step, 100 * (which % 2)
+        self.began, most_errors = step, 100 * (which % 2)
         self._doing = self.migrates(most_errors)
         return f"migrate to {self._wish.goal}{', with a quarantine' if most_errors else ''}"
 
     def migrates(self, most_errors: int = 0) -> Batches[int]:
         """Do what ``migrate`` does, with the engine's own parts."""
         self.goal = self._wish.goal
-        shelf, policy = Shelf("default", self._chain.app), Policy(lambda: self._wish.pace, most_errors=most_errors)
+        shelf, policy = Shelf("default", self._chain.app), self.policy(most_errors)
         lease: Lease = yield from take_lease(self._wire.exchange, LEASE, LIFE_S, self._wire.clock)
         self.epoch = lease.epoch
         changed = 0
@@ -106,6 +108,10 @@ class RunnerProcess(Actor):
         yield from lease.released()
         return changed
 
+    def policy(self, most_errors: int) -> Policy:
+        """Give what a run goes by."""
+        return Policy(lambda: self._wish.pace, most_errors=most_errors)
+
     def versions_at(self, goal: int) -> dict[str, int]:
         """Give the version of each model at a position in the chain."""
         return {kind.name: kind.versions[goal] for kind in KINDS}
@@ -113,7 +119,7 @@ class RunnerProcess(Actor):
     def has_reason(self, exc: RedisModelsError) -> bool:
         """Whether something that was met explains why a run ends so: that it cannot convert the age of some record."""
         is_named = isinstance(exc, IncompleteError) and "'age' holds b'x" in str(exc)
-        return is_named and self.truth.has_met_stuck(CUSTOMER, CUSTOMER.versions[self.goal], self._began)
+        return is_named and self.truth.has_met_stuck(CUSTOMER, CUSTOMER.versions[self.goal], self.began)
 
     def _ended(self, result: object) -> str:
         self._stop()
@@ -149,6 +155,31 @@ class Purger(RunnerProcess):
             raise
         yield from lease.released()
         return done.records
+
+
+class Retrier(RunnerProcess):
+    """A process that runs ``quarantine retry``."""
+
+    def begin(self, step: int, which: int, near: Sequence[str]) -> str:
+        self.began = step
+        self._doing = self._retries()
+        return "retry what is in quarantine"
+
+    def _retries(self) -> Batches[int]:
+        entries = list((yield from Quarantine("default", self._chain.app).read()).values())
+        lease: Lease = yield from take_lease(self._wire.exchange, LEASE, LIFE_S, self._wire.clock)
+        self.epoch = lease.epoch
+        self.versions = self.versions_at(len(self._wire.seen.ledger))
+        try:
+            done = yield from retry_records(lease, "default", self._chain, entries)
+        except RedisModelsError:
+            yield from lease.released()
+            raise
+        yield from lease.released()
+        return sum(reason == "" for reason in done.values())
+
+    def has_reason(self, exc: RedisModelsError) -> bool:
+        return isinstance(exc, IncompleteError) and "stopped half-way" in str(exc)
 
 
 class Watcher(Actor):

@@ -1,0 +1,124 @@
+"""Runs with workers: the members of a crew are actors of their own, which may be slow, die, or outlive their run."""
+
+from collections import deque
+from collections.abc import Callable, Sequence
+from concurrent.futures import BrokenExecutor, Executor, Future
+from dataclasses import replace
+from typing import Any
+
+from redis_models.batches import Batches
+from redis_models.errors import IncompleteError, RedisModelsError
+from redis_models.migrations.crew import Crew, Done, Task
+from redis_models.migrations.lineage import routes_of
+from redis_models.migrations.passes import Policy
+from redis_models.migrations.replacing import rewrite_here
+
+from .runners import RunnerProcess
+from .shop import KINDS
+
+_ENDED = "a process that rewrites records ended"
+
+
+class Pool(Executor):
+    """An executor whose members are actors: what is submitted waits until one of them is let go."""
+
+    def __init__(self) -> None:
+        self.waiting = deque[tuple[Task, Future[Done]]]()
+        self.is_broken = False
+
+    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+        """Let a task wait for a member."""
+        if self.is_broken:
+            raise BrokenExecutor("a member was killed")
+        future = Future[Any]()
+        self.waiting.append((args[0], future))
+        return future
+
+    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
+        """Take no more; members go on with what they have."""
+        self.waiting.clear()
+
+    def next_task(self) -> "tuple[Task, Future[Done]] | None":
+        """Give the next task that is still wanted."""
+        while self.waiting:
+            task, future = self.waiting.popleft()
+            if future.set_running_or_notify_cancel():
+                return task, future
+        return None
+
+    def breaks(self) -> None:
+        """Be broken, as a pool is one of whose processes is killed."""
+        self.is_broken = True
+        for _, future in self.waiting:
+            if future.set_running_or_notify_cancel():
+                future.set_exception(BrokenExecutor("a member was killed"))
+        self.waiting.clear()
+
+
+class CrewRunner(RunnerProcess):
+    """A process that runs ``migrate --workers``."""
+
+    pool: Pool | None = None
+    _crew: Crew | None = None
+
+    def migrates(self, most_errors: int = 0) -> Batches[int]:
+        self.pool = Pool()
+        with Crew(2, "shop", {"shop": self._chain}, 0, self._made, lambda _: None) as self._crew:
+            return (yield from super().migrates(most_errors))
+
+    def policy(self, most_errors: int) -> Policy:
+        return replace(super().policy(most_errors), crew=self._crew)
+
+    def has_reason(self, exc: RedisModelsError) -> bool:
+        has_ended = isinstance(exc, IncompleteError) and _ENDED in str(exc)
+        return (has_ended and self.pool is not None and self.pool.is_broken) or super().has_reason(exc)
+
+    def _made(self, size: int) -> Executor:
+        assert self.pool is not None
+        return self.pool
+
+
+class Member(RunnerProcess):
+    """A process of a crew."""
+
+    _future: Future[Done] | None = None
+    _pool: Pool | None = None
+
+    def takes(self, pool: Pool | None) -> bool:
+        """Take the next task, if there is one."""
+        found = None if pool is None else pool.next_task()
+        if found is None:
+            return False
+        task, self._future = found
+        self._pool = pool
+        self.epoch = int(task.fence.epoch)
+        kind = next(kind for kind in KINDS if task.start == f"{kind.table}:")
+        self.versions = {kind.name: task.target}
+        route = replace(routes_of(self._chain)[task.start], leaves_newer=task.leaves_newer)
+        self._doing = rewrite_here(task.fence, route, task.target, task.keys, task.at_once, is_free=task.is_free)
+        return True
+
+    def begin(self, step: int, which: int, near: Sequence[str]) -> str:
+        return "rewrite some records"
+
+    def dies(self) -> None:
+        super().dies()
+        if self._future is not None:
+            self._future.set_exception(BrokenExecutor("a member was killed"))
+            self._future = None
+        if self._pool is not None:
+            self._pool.breaks()
+
+    def _ended(self, result: Any) -> str:
+        self._stop()
+        future, self._future = self._future, None
+        assert future is not None
+        future.set_result(Done(result, 0.0, ()))
+        return "done"
+
+    def _failed(self, exc: RedisModelsError) -> str:
+        self._stop()
+        future, self._future = self._future, None
+        assert future is not None
+        future.set_exception(exc)  # the run judges whether there is a reason
+        return type(exc).__name__
