@@ -18,7 +18,7 @@ from .retrying import place_of, record_of
 from .schema import ModelSchema
 from .verdicts import Kind, judge
 
-__all__ = ["Mending", "mending_of", "refuse_unreadable", "write_mending"]
+__all__ = ["Mending", "mending_of", "refuse_unreadable", "schema_at", "write_mending"]
 
 _MEND: Final = load_script("redis_models.migrations", "permissions", "mend")
 
@@ -49,6 +49,18 @@ class Mending:
         except RecordError as exc:
             return str(exc)
         return None
+
+
+def schema_at(chain: Chain, key: str, stamp: bytes | None) -> ModelSchema | None:
+    """Give the schema by which a record is to be read; None where no migration file knows it."""
+    found = place_of(chain, key)
+    if found is None:
+        return None
+    try:
+        version = stored_version(key, stamp)
+    except DecodeError:
+        return None
+    return _schema_of(found[0], version)
 
 
 def refuse_unreadable(mending: Mending, position: int, shapes: Iterable[Shape[Any]]) -> None:
@@ -101,7 +113,8 @@ def mending_of(chain: Chain, entry: Quarantined, assignments: Sequence[str]) -> 
     versions = [one.version for one in lineage.schemas.values()]
     stamp = told.pop(STAMP, None)
     version = _version(entry.key, record.get(STAMP) if stamp is None else stamp[1].encode(), versions)
-    schema = next(one for _, one in sorted(lineage.schemas.items(), reverse=True) if one.version == version)
+    schema = _schema_of(lineage, version)
+    assert schema is not None, "it is one of these versions"
     values = {name: _encoded(schema, entry.key, name, *what) for name, what in told.items()}
     if stamp is not None:
         values[STAMP] = b"%d" % version
@@ -151,6 +164,11 @@ def _told(assignments: Sequence[str]) -> dict[str, tuple[bool, str]]:
             raise MigrationError(f"field {name!r} is set twice; write it once")
         found[name] = is_json, text
     return found
+
+
+def _schema_of(lineage: Lineage, version: int) -> ModelSchema | None:
+    known = sorted(lineage.schemas.items(), reverse=True)
+    return next((schema for _, schema in known if schema.version == version), None)
 
 
 def _version(key: str, stamp: bytes | None, versions: Sequence[int]) -> int:

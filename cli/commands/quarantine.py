@@ -15,11 +15,12 @@ from redis_models.migrations.aside import field_of
 from redis_models.migrations.bookkeeping import Shelf
 from redis_models.migrations.explaining import Line
 from redis_models.migrations.lease import hold_lease
-from redis_models.migrations.mending import Mending, mending_of, refuse_unreadable, write_mending
+from redis_models.migrations.mending import Mending, mending_of, refuse_unreadable, schema_at, write_mending
 from redis_models.migrations.planning import as_squashed
 from redis_models.migrations.quarantine import Quarantine, Quarantined
 from redis_models.migrations.retrying import drop_record, record_of, retry_records, secrets_of
 from redis_models.secrecy import MASK
+from redis_models.shape import STAMP
 
 from ..amounts import Amount
 from ..apps import chosen_apps
@@ -82,7 +83,13 @@ def show_command(context: CliContext, key: str) -> None:
         context.out("  It is gone; 'quarantine retry' forgets it.")
     for name, raw in sorted((record or {}).items()):
         context.out(f"  {name} = {raw!r}")
-    _json(context, "show", [{"app": app.label, **asdict(entry), "fields": _texts(record or {}) or None}])
+    schema = schema_at(context.chains[app.label], entry.key, record.get(STAMP)) if record else None
+    types = {} if schema is None else {one.name: one.type for one in schema.fields}
+    if schema is not None:
+        fields = ", ".join(f"{name}: {type}" for name, type in types.items())
+        context.out(f"  At version {schema.version} it has {fields}; 'quarantine set' takes values of these types.")
+    shown = {"app": app.label, **asdict(entry), "fields": _texts(record or {}) or None, "types": types or None}
+    _json(context, "show", [shown])
 
 
 @command.command("retry")

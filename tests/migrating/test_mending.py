@@ -116,6 +116,16 @@ def test_every_gate_tells_of_records_in_quarantine_until_they_are_mended(lab: La
     assert "quarantine" not in run("showmigrations").out
 
 
+def test_a_record_is_shown_with_the_types_that_its_version_has(lab: Lab) -> None:
+    shown = lab.say("show", "probe:4")
+    [document] = json.loads(lab.project.run("--json", "quarantine", "show", "probe:4").out)["records"]
+    broken = lab.say("show", "probe:5")
+
+    assert "At version 1 it has depth: str, id: int, label: str | None" in shown.out
+    assert document["types"]["tags"] == "list[str]"
+    assert "At version" not in broken.out
+
+
 @pytest.mark.parametrize(
     ("assignments", "stored"),
     [
