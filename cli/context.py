@@ -26,7 +26,10 @@ if TYPE_CHECKING:
 
 __all__ = ["CliContext", "printable"]
 
-_NO_UTF8: Final = re.compile("[\udc80-\udcff]")  # as surrogateescape has them
+# What a terminal obeys instead of showing it, and what cannot be printed at all: C0, DEL and C1, marks that turn the
+# direction of text, separators of lines, halves of surrogate pairs.
+_UNSEEN: Final = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+_SHORT: Final = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
 
 
 class CliContext:
@@ -120,12 +123,16 @@ class CliContext:
         if not self.is_json:
             click.echo(printable(text), color=None if self.is_colored else False)
 
+    def out_lines(self, text: str) -> None:
+        """Print a text of ours, such as a file, line by line."""
+        for line in text.split("\n"):
+            self.out(line)
+
     def json(self, result: Mapping[str, object]) -> None:
         """Print the result for programs, once a run; nothing without ``--json``."""
         if self.is_json:
             text = json.dumps(result, ensure_ascii=False, default=str)
-            # What stands for bytes that are no UTF-8 cannot be printed as it is, but as JSON spells it.
-            click.echo(_NO_UTF8.sub(lambda found: f"\\u{ord(found[0]):04x}", text))
+            click.echo(_UNSEEN.sub(lambda found: f"\\u{ord(found[0]):04x}", text))
 
     def err(self, text: str = "", *, verbosity: int = 0) -> None:
         """Print a line beside the result, on stderr, unless the run is to be quieter than ``verbosity``.
@@ -136,6 +143,11 @@ class CliContext:
             with suppress(OSError):
                 click.echo(printable(text), err=True, color=None if self.is_colored else False)
 
+    def err_lines(self, text: str) -> None:
+        """Print a text of ours beside the result, such as an error with its details, line by line."""
+        for line in text.split("\n"):
+            self.err(line)
+
     def close(self) -> None:
         """Close the connections, if there are any."""
         if "store" in self.__dict__:
@@ -143,8 +155,15 @@ class CliContext:
 
 
 def printable(text: str) -> str:
-    """Spell bytes of a key that are no UTF-8 as ``\\xff``."""
-    return _NO_UTF8.sub(lambda found: f"\\x{ord(found[0]) - 0xDC00:02x}", text)
+    """Spell what a terminal would obey (``\\x1b``, ``\\n``, ``\\u202e``), and bytes that are no UTF-8 (``\\xff``)."""
+    return _UNSEEN.sub(_spelled, text)
+
+
+def _spelled(found: re.Match[str]) -> str:
+    letter, code = found[0], ord(found[0])
+    if 0xDC80 <= code <= 0xDCFF:  # a byte, as surrogateescape has it
+        code -= 0xDC00
+    return _SHORT.get(letter) or (f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}")
 
 
 def has_terminal() -> bool:

@@ -12,7 +12,7 @@ import click
 from redis_models.errors import RedisModelsError
 from redis_models.passwords import redact
 
-from .context import CliContext
+from .context import CliContext, printable
 from .exits import Exit, exit_for
 from .lazy import CommandFolder
 
@@ -53,11 +53,17 @@ def main(argv: Sequence[str] | None = None, prog_name: str | None = None) -> int
 def _fail(context: CliContext, exc: Exception, text: str, code: Exit) -> Exit:
     """Tell an error; never with the password of a URL, wherever it comes from."""
     if context.is_traceback:
-        context.err(redact("".join(traceback.format_exception(exc))))
+        context.err_lines(redact("".join(traceback.format_exception(exc))))
     message = redact(text)
-    context.err(f"error: {message}")
+    context.err_lines(f"error: {_with_whole_key(exc, message)}")
     context.json({"ok": False, "exit": int(code), "error": type(exc).__name__, "message": message})
     return code
+
+
+def _with_whole_key(exc: Exception, message: str) -> str:
+    """Spell the key that an error names, so that one with a line feed in it adds no line of its own."""
+    key: object = getattr(exc, "key", None)
+    return message.replace(key, printable(key)) if isinstance(key, str) and key else message
 
 
 def _usage_line(exc: click.ClickException) -> str:

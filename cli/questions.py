@@ -38,6 +38,7 @@ from redis_models.migrations.questions import (
 )
 from redis_models.migrations.safety import Finding
 
+from .context import printable
 from .making import Task
 
 __all__ = ["ask_reason", "settle"]
@@ -76,7 +77,7 @@ def settle(task: Task, prefix_of: Callable[[str], str], with_evidence: Callable[
 def ask_reason(refused: Sequence[Finding]) -> str:
     """Ask why what safety rules refuse is right; "" where nobody says."""
     for one in refused:
-        click.echo(f"! {one.rule.code} {one.what}: {one.rule.breaks}", err=True)
+        click.echo(printable(f"! {one.rule.code} {one.what}: {one.rule.breaks}"), err=True)
     try:
         return _read("Why is that right? (kept in the file; Enter to let 'migrate' ask): ")
     except EOFError:
@@ -200,9 +201,9 @@ _QUIT: Choice = ("quit, and change the code", _quit)
 
 
 def _choose(story: str, choices: Sequence[Choice]) -> Sequence[Answer]:
-    click.echo(f"? {story}", err=True)
+    click.echo(printable(f"? {story}"), err=True)
     for number, (text, _) in enumerate(choices, start=1):
-        click.echo(f"  {number}) {text}", err=True)
+        click.echo(printable(f"  {number}) {text}"), err=True)
     while True:
         said = _read("> ")
         if said.isdecimal() and 1 <= int(said) <= len(choices):
@@ -218,7 +219,7 @@ def _read_value(question: FillQuestion | NoneQuestion) -> FillAnswer:
             answer = FillAnswer(question.model, question.field, parse_literal(place, "", said))
             answer.check(question.type)
         except SchemaError as exc:
-            click.echo(str(exc), err=True)
+            click.echo(printable(str(exc)), err=True)
         else:
             return answer
 
@@ -229,7 +230,7 @@ def _read_zone(question: ZoneQuestion) -> ZoneAnswer:
         try:
             answer.check()
         except SchemaError as exc:
-            click.echo(str(exc), err=True)
+            click.echo(printable(str(exc)), err=True)
         else:
             return answer
 

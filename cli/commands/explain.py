@@ -64,7 +64,8 @@ def command(context: CliContext, app: str, migration: str, key: str | None, back
         try:
             found = explain(lineage, before, after, shown.key, shown.record, is_backwards=backwards)
         except RecordError as exc:
-            context.out(f"\n{shown.key}: cannot be brought there: {exc}")
+            context.out()
+            context.out(f"{shown.key}: cannot be brought there: {exc}")
             results.append({"key": shown.key, "error": str(exc)})
             is_ok = False
             continue
@@ -120,7 +121,8 @@ def _read(key: str) -> Batches[dict[str, bytes]]:
 
 def _tell(context: CliContext, found: Explained, shown: _Shown) -> None:
     moved = f" → {found.new_key}" if found.new_key != found.key else ""
-    context.out(f"\n{found.key}{moved}" + ("" if shown.is_real else "   (made up)"))
+    context.out()
+    context.out(f"{found.key}{moved}" + ("" if shown.is_real else "   (made up)"))
     for line in record_lines(found.lines):
         context.out(line)
 

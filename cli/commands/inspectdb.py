@@ -47,7 +47,7 @@ def command(
             drafts.append(draft(table, [one.name for one in drafts]))
     text = render_models(drafts, found.others)
     if file is None:
-        context.out(text.rstrip("\n"))
+        context.out_lines(text.rstrip("\n"))
     else:
         _write(file, text)
         context.out(f"{shown_path(file)}: {len(drafts)} models")

@@ -342,7 +342,7 @@ def _show(
         for line in changes_of(new):
             context.out(f"    {line}")
         if wish.is_dry_run:
-            context.out(f"\n{new.text}")
+            context.out_lines(f"\n{new.text}")
         for line in [*functions_of(new), *consents_of(new)]:
             context.err(line)
     for one in warned:

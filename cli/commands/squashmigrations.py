@@ -59,7 +59,7 @@ def _tell(context: CliContext, made: Squashed, dry_run: bool) -> None:
         f"    {now} operations of {before}, in the place of {len(made.replaced)} migrations; replayed: the same"
     )
     if dry_run:
-        context.out(f"\n{made.new.text}")
+        context.out_lines(f"\n{made.new.text}")
     context.json(
         {
             "command": "squashmigrations",

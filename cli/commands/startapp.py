@@ -29,7 +29,7 @@ def command(context: CliContext, name: str, directory: Path | None) -> None:
     context.json({"ok": True, "written": [str(file.path) for file in files], "app": _dotted(top / name)})
     for file in files:
         context.out(f"  {shown_path(file.path)}")
-    context.out(f"\nAdd it to the settings:\n  {line}")
+    context.out_lines(f"\nAdd it to the settings:\n  {line}")
 
 
 def _dotted(package: Path) -> str:

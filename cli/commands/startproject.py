@@ -35,4 +35,4 @@ def command(context: CliContext, name: str, directory: Path | None) -> None:
     context.json({"ok": True, "written": [str(file.path) for file in files], "next": following})
     for file in files:
         context.out(f"  {shown_path(file.path)}{' (added to)' if file.is_addition else ''}")
-    context.out("\nNext:\n" + "\n".join(f"  {line}" for line in following))
+    context.out_lines("\nNext:\n" + "\n".join(f"  {line}" for line in following))
