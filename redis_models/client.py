@@ -237,11 +237,14 @@ class AsyncClient:
         while True:
             is_sent = False
             try:
+                await self.pool.await_server()
                 async with asyncio.timeout(self.timeout_s):
                     line = await self.pool.take()
                     is_sent = True
                     replies = await self._speak(line, commands)
             except BROKEN as exc:
+                if not is_sent and await self.pool.is_loading():
+                    continue  # it went after it had answered, and came back
                 trial = trial or self.new_trial(commands)
                 trial.is_sent = is_sent
                 pause = trial.pause_after(exc)

@@ -30,6 +30,7 @@ from typing import Final
 
 from .embedded_use import EmbeddedUse
 from .errors import EmbeddedServerError
+from .private_files import check_private, check_tree, make_private, open_private
 from .server_program import VARIABLE, ServerProgram, choose_program, server_binary
 
 if sys.platform != "win32":
@@ -93,6 +94,7 @@ class EmbeddedServer:
             raise EmbeddedServerError(f"{os.fspath(directory)!r}: no path contains a NUL character; correct REDIS_URL")
         self._directory = _throwaway() if not directory else Path(os.path.realpath(directory))
         self._use: EmbeddedUse | None = None
+        self._is_lost = False
 
     @property
     def directory(self) -> str:
@@ -122,6 +124,7 @@ class EmbeddedServer:
 
         Cost: one PING if it runs and this process is a user already, or about 50 ms and the loading of its data.
         """
+        self.check_in_place()
         if self._is_user() and _is_ready(_ask(self.socket_path, _PING)):
             return self.socket_path
         if sys.platform == "win32":
@@ -136,9 +139,32 @@ class EmbeddedServer:
                 " give this user room and right to write there, or name another directory"
             ) from exc
 
+    def is_ready(self) -> bool:
+        """Whether the server runs and has loaded its data; becomes no user of it."""
+        return _is_ready(_ask(self.socket_path, _PING))
+
+    def check_in_place(self) -> None:
+        """See that the directory is still the one whose server this process uses.
+
+        Raises:
+            EmbeddedServerError: It was removed, moved away or replaced under the server, which goes on without its
+                files: what it acknowledges would be lost. It stays so until ``release``; a new process begins anew.
+        """
+        if self._use is not None and self._use.is_open() and not self._use.is_at(self._at("users.fifo")):
+            with _REGISTERING:
+                self._is_lost = True
+                self._use.close()  # the server ends with its last user
+                self._use = None
+        if self._is_lost:
+            raise EmbeddedServerError(
+                f"{self.directory}: was removed or replaced under its running server, so that nothing more can be kept;"
+                " bring it back, or begin with an empty one, and restart this process"
+            )
+
     def release(self) -> None:
         """Stop being a user; the last one's going stops the server. Nothing happens if this is no user."""
         with _REGISTERING:
+            self._is_lost = False
             if self._use is None:
                 return
             self._use.close()
@@ -158,13 +184,9 @@ class EmbeddedServer:
                 f"{self.directory}: is no directory, but the embedded server needs one for its data;"
                 " move the file away, or name another directory"
             )
-        self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        if self._directory.stat().st_mode & stat.S_IWOTH:
-            # Anybody could lay a socket or a FIFO there and pose as our server.
-            raise EmbeddedServerError(
-                f"{self.directory}: everybody may write there, too many for a private server;"
-                f" 'chmod o-w {self.directory}', or name a directory inside it"
-            )
+        make_private(self._directory)
+        check_private(self._directory)
+        check_tree(self._directory)
 
     def _find_or_start(self) -> str:
         started: ServerProgram | None = None
@@ -182,13 +204,13 @@ class EmbeddedServer:
             if not (_is_ready(answer) and self._is_user()):
                 time.sleep(_POLL)  # a server that starts cannot tell when it is ready
         if started is not None:
-            Path(self._at("engine")).write_text(f"{started}\n")
+            self._write("engine", f"{started}\n".encode())
         return self.socket_path
 
     @contextlib.contextmanager
     def _alone(self) -> Generator[None, None, None]:
         with _REGISTERING:
-            lock = os.open(self._at("start.lock"), os.O_RDWR | os.O_CREAT, 0o600)
+            lock = open_private(self._at("start.lock"), os.O_RDWR | os.O_CREAT)
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX)
                 yield
@@ -222,7 +244,7 @@ class EmbeddedServer:
 
     def _take_life(self) -> int | None:
         """Return ``server.out``, locked, if no server holds it."""
-        life = os.open(self._at("server.out"), os.O_RDWR | os.O_CREAT, 0o600)
+        life = open_private(self._at("server.out"), os.O_RDWR | os.O_CREAT)
         try:
             fcntl.flock(life, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -246,10 +268,9 @@ class EmbeddedServer:
         os.ftruncate(life, 0)
         self._lay_link()
         self._rotate_log()
-        with open(self._at("server.conf"), "wb") as file:
-            file.write(self._configuration())
+        self._write("server.conf", self._configuration())
         # Opened here and handed over, so that the launcher has a reader and a writer from its first moment on.
-        watch = os.open(self._at("users.fifo"), os.O_RDONLY | os.O_NONBLOCK)
+        watch = os.open(self._at("users.fifo"), os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW)
         try:
             self._use = EmbeddedUse(self._at("users.fifo"))
             os.set_blocking(watch, True)
@@ -279,7 +300,12 @@ class EmbeddedServer:
             os.unlink(direct)
         if (target := self.socket_path) != direct:
             _claim(Path(target).parent)
+            _await_end(target)
             os.symlink(target, direct)
+
+    def _write(self, name: str, text: bytes) -> None:
+        with os.fdopen(open_private(self._at(name), os.O_WRONLY | os.O_CREAT | os.O_TRUNC), "wb") as file:
+            file.write(text)
 
     def _rotate_log(self) -> None:
         log = Path(self._at("server.log"))
@@ -346,6 +372,13 @@ def _ask(path: str, request: bytes) -> bytes:
             return connection.recv(512)
     except OSError:
         return b""
+
+
+def _await_end(path: str) -> None:
+    """End a server of a removed directory that still listens where ours is to: its end would take ours along."""
+    until = time.monotonic() + _PATIENCE
+    while _ask(path, _SHUTDOWN) and time.monotonic() < until:
+        time.sleep(_POLL)
 
 
 def _is_ready(answer: bytes) -> bool:

@@ -2,6 +2,8 @@
 
 import asyncio
 import socket
+import time
+from typing import Any, Final
 
 import redis.asyncio
 from redis.exceptions import ConnectionError
@@ -10,6 +12,8 @@ from .embedded import EmbeddedServer
 from .errors import EmbeddedServerError
 
 __all__ = ["AsyncEmbeddedConnection", "EmbeddedConnection"]
+
+_LOOK_S: Final = 0.1  # between two looks at the server's directory, on each connection
 
 
 class EmbeddedConnection(redis.UnixDomainSocketConnection):
@@ -22,7 +26,14 @@ class EmbeddedConnection(redis.UnixDomainSocketConnection):
 
     def __init__(self, *, embedded: EmbeddedServer, **options: object) -> None:
         super().__init__(**options)  # type: ignore[no-untyped-call]  # redis-py leaves its connections untyped
-        self.path, self._embedded = embedded.socket_path, embedded
+        self.path, self._embedded, self._looked_at = embedded.socket_path, embedded, 0.0
+
+    def send_packed_command(self, command: object, check_health: bool = True) -> None:
+        """Send, unless the server's directory is gone: it would acknowledge what nobody will find again."""
+        if (now := time.monotonic()) - self._looked_at > _LOOK_S:
+            self._looked_at = now
+            self._embedded.check_in_place()
+        super().send_packed_command(command, check_health)  # type: ignore[no-untyped-call]  # likewise
 
     def _connect(self) -> socket.socket:
         try:
@@ -46,7 +57,14 @@ class AsyncEmbeddedConnection(redis.asyncio.UnixDomainSocketConnection):
 
     def __init__(self, *, embedded: EmbeddedServer, **options: object) -> None:
         super().__init__(**options)  # type: ignore[arg-type]  # they are checked there
-        self.path, self._embedded = embedded.socket_path, embedded
+        self.path, self._embedded, self._looked_at = embedded.socket_path, embedded, 0.0
+
+    async def send_packed_command(self, command: Any, check_health: bool = True) -> None:
+        """Do what the blocking one does."""
+        if (now := time.monotonic()) - self._looked_at > _LOOK_S:
+            self._looked_at = now
+            self._embedded.check_in_place()
+        await super().send_packed_command(command, check_health)
 
     async def _connect(self) -> None:
         try:

@@ -22,9 +22,16 @@ class EmbeddedUse:
     """An open writing end of a FIFO. Closed with the last reference to it."""
 
     def __init__(self, fifo: str) -> None:
-        end = os.open(fifo, os.O_WRONLY | os.O_NONBLOCK)
+        end = os.open(fifo, os.O_WRONLY | os.O_NONBLOCK | os.O_NOFOLLOW)
         self._end, self._identity = end, _identity(os.fstat(end))
         self.close = weakref.finalize(self, _close, end, self._identity)
+
+    def is_open(self) -> bool:
+        """Whether it is open still: daemons close everything."""
+        try:
+            return self._identity == _identity(os.fstat(self._end))
+        except OSError:
+            return False
 
     def is_at(self, fifo: str) -> bool:
         """Whether it is open still, and the file not replaced: daemons close everything, people remove folders."""
@@ -35,7 +42,7 @@ class EmbeddedUse:
 
     def is_watched(self, fifo: str) -> bool:
         """Whether a reader goes on reading: one that saw the last writer go may not have closed, but reads no more."""
-        mark = os.open(fifo, os.O_RDONLY | os.O_NONBLOCK)  # an end of our own spares us SIGPIPE
+        mark = os.open(fifo, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW)  # an end of our own spares us SIGPIPE
         try:
             os.write(self._end, b"\n")
             for _ in range(_LOOKS):

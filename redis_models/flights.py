@@ -139,6 +139,8 @@ class AsyncFlights:
         replies: list[Reply] = []
         self._open.append((commands, replies))
         try:
+            if self._line is None:
+                await self._client.pool.await_server()
             async with asyncio.timeout(self._client.timeout_s):
                 if self._line is None:
                     self._line = await self._client.pool.take()

@@ -23,12 +23,14 @@ from redis.retry import Retry
 
 from . import wire
 from .abandoned import ASKING, Abandoned, ending
+from .embedded import EmbeddedServer
 from .lines import Line
 
 __all__ = ["AsyncPool", "SyncPool"]
 
 MOST: Final = 100  # connections, as redis-py 8; more callers wait for a free one
 _FRESH_S: Final = 0.02  # after which an idle connection is looked at closely
+_UP_S: Final = 1.0  # for which an embedded server that answered is taken to be there
 _BROKEN: Final = (ConnectionError, TimeoutError, OSError)
 _HUNG_UP: Final = getattr(select, "POLLRDHUP", 0)  # without it POLLHUP, which comes unasked, has to do
 
@@ -192,9 +194,21 @@ class AsyncPool:
     def __init__(self, source: redis.asyncio.ConnectionPool, abandoned: Abandoned) -> None:
         self._source: Any = source
         self._abandoned = abandoned
+        self._embedded: EmbeddedServer | None = self._source.connection_kwargs.get("embedded")
+        self._answered = -_UP_S  # when a line was last given back, by ``time.monotonic``
         self._idle: list[Line] = []
         self._free = asyncio.Semaphore(_size_of(source))
         self._is_closed = False
+
+    async def await_server(self) -> None:
+        """Wait until an embedded server has loaded its data, however long that takes, before any time runs."""
+        if self._embedded is None or self._idle or time.monotonic() - self._answered < _UP_S:
+            return
+        await asyncio.to_thread(self._embedded.ensure)
+
+    async def is_loading(self) -> bool:
+        """Whether this is an embedded server that loads its data, or starts, so that there was no time to greet it."""
+        return self._embedded is not None and not await asyncio.to_thread(self._embedded.is_ready)
 
     async def take(self) -> Line:
         """Do what ``SyncPool.take`` does."""
@@ -248,7 +262,7 @@ class AsyncPool:
                 await self._close_idle()
             await self.drop(line)
             return
-        line.given = time.monotonic()
+        self._answered = line.given = time.monotonic()
         self._idle.append(line)
         self._free.release()
 

@@ -17,14 +17,16 @@ import pytest
 import redis
 import redis.asyncio
 
-from redis_models.embedded import EmbeddedServer
+from redis_models import Field, Model, Store
+from redis_models.embedded import EmbeddedServer, server_binary
 from redis_models.errors import EmbeddedServerError
 
 COUNTER = """
 import sys, redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
-from redis_models.embedded import EmbeddedServer
+from redis_models import Field, Model, Store
+from redis_models.embedded import EmbeddedServer, server_binary
 from redis_models.embedded_connection import EmbeddedConnection
 pool = redis.ConnectionPool(
     connection_class=EmbeddedConnection, embedded=EmbeddedServer(sys.argv[1]), retry=Retry(NoBackoff(), 0)
@@ -171,3 +173,33 @@ def test_clients_see_the_reason_itself(tmp_path: Path, connect: Callable[..., re
 
     with connect(EmbeddedServer(tmp_path / "data")) as client, pytest.raises(EmbeddedServerError, match="no directory"):
         client.ping()
+
+
+_SLOW = """#!/bin/sh
+if [ "$1" = --version ]; then exec {program} "$1"; fi
+exec {program} "$@" --key-load-delay 2000
+"""
+
+
+class Item(Model):
+    id: str = Field(primary_key=True)
+
+
+@pytest.mark.parametrize("is_bulk", [False, True])
+async def test_asyncio_verbs_wait_for_a_server_that_loads_longer_than_they_may_take(
+    is_bulk: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, directory: str
+) -> None:
+    async with Store.from_url(f"embedded:{directory}") as store:
+        store.register_model(Item)
+        await Item.insert([Item(id=str(number)) for number in range(1000)])
+    slow = tmp_path / "slow"
+    slow.write_text(_SLOW.format(program=server_binary()))
+    slow.chmod(0o755)
+    monkeypatch.setenv("REDIS_MODELS_SERVER", str(slow))
+
+    async with Store("slow", url=f"embedded:{directory}", timeout_s=0.3) as store:  # two seconds and more to load
+        store.register_model(Item)
+        if is_bulk:
+            await Item.insert([Item(id=f"n{number}") for number in range(3000)])
+        assert await Item.count() == (4000 if is_bulk else 1000)
+    Item._store = None

@@ -5,8 +5,10 @@
 
 import os
 import re
+import shutil
 import signal
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,7 +16,13 @@ from typing import Any
 import pytest
 import redis
 
+from redis_models import Field, Model, Store
 from redis_models.embedded import EmbeddedServer
+from redis_models.errors import EmbeddedServerError
+
+
+class Note(Model):
+    id: str = Field(primary_key=True)
 
 
 def test_a_removed_directory_is_made_again(
@@ -24,6 +32,9 @@ def test_a_removed_directory_is_made_again(
         client.set("key", "value")
     Path(server.directory).rename(tmp_path / "elsewhere")
 
+    with connect(server) as client, pytest.raises(EmbeddedServerError, match="was removed or replaced under its"):
+        client.get("key")
+    server.release()
     with connect(server) as client:
         assert client.get("key") is None
 
@@ -39,6 +50,7 @@ def test_the_server_of_a_directory_that_was_moved_away_takes_nothing_of_the_next
     witness = watch(server.socket_path)
     Path(server.directory).rename(tmp_path / "elsewhere")
     os.kill(first, signal.SIGSTOP)
+    server.release()
     with connect(server) as client:
         client.set("key", "value")
 
@@ -160,4 +172,37 @@ def test_a_directory_where_everybody_may_write_is_refused(
     (tmp_path / "data").mkdir()
     (tmp_path / "data").chmod(0o777)
 
-    assert f"'chmod o-w {tmp_path / 'data'}'" in error_of(EmbeddedServer(tmp_path / "data"))
+    assert f"(mode 0777), and could pose as its server; 'chmod go-w {tmp_path / 'data'}'" in error_of(
+        EmbeddedServer(tmp_path / "data")
+    )
+
+
+@pytest.mark.parametrize("is_long", [False, True])
+async def test_who_goes_on_in_a_removed_directory_is_refused_and_others_begin_anew(
+    is_long: bool, tmp_path: Path, watch: Callable[..., Any], join: Callable[..., Any]
+) -> None:
+    directory = tmp_path / ("x" * 90 if is_long else "short") / "data"
+    async with Store.from_url(f"embedded:{directory}") as store:
+        store.register_model(Note)
+        await Note.insert(Note(id="a"))
+        Note.sync.insert(Note(id="b"))
+        [socket] = [one.socket_path for one in [EmbeddedServer(directory)]]
+        orphan = watch(socket)
+
+        shutil.rmtree(directory)
+        time.sleep(0.11)  # the interval of looks, after which nothing is acknowledged any more
+        for write in (lambda: Note.sync.insert(Note(id="c")), lambda: Note.sync.count()):
+            with pytest.raises(EmbeddedServerError, match="was removed or replaced under its running server") as caught:
+                write()
+        with pytest.raises(EmbeddedServerError, match="restart this process"):
+            await Note.insert(Note(id="d"))
+
+        assert str(directory) in str(caught.value)
+        orphan.await_end()
+        other = join(str(directory))
+        with redis.Redis(unix_socket_path=other.socket_path, decode_responses=True) as client:
+            assert client.keys("*") == []
+            client.set("key", "value")
+        with pytest.raises(EmbeddedServerError):  # this process stays out of it, so that nobody mixes the two up
+            await Note.count()
+    Note._store = None
