@@ -147,7 +147,7 @@ class Picky(Model):
 
     @classmethod
     async def _ids_to_primary_keys(cls, ids: Any = None) -> Any:
-        some: list[str] = list(ids) if type(ids) is list else [ids]
+        some = cast("list[str]", ids if type(cast(object, ids)) is list else [ids])
         return await super()._ids_to_primary_keys(None if ids is None else [one.lower() for one in some])
 
 
@@ -170,7 +170,7 @@ class Inserts(AutoModel):
 
     @classmethod
     async def insert(cls, data: Any, life_span_seconds: Any = None) -> Any:  # type: ignore[override]  # as there
-        for one in cast("list[Inserts]", data if type(data) is list else [data]):
+        for one in cast("list[Inserts]", data if type(cast(object, data)) is list else [data]):
             one.stamp = f"inserted {one.v}"
         return await super().insert(data, life_span_seconds)
 

@@ -47,8 +47,8 @@ class Audited(Model):
     @classmethod
     async def select(cls, *arguments: Any, **options: Any) -> Any:
         calls.append("select")
-        found: object = await super().select(*arguments, **options)
-        return found
+        select: Any = super().select
+        return await select(*arguments, **options)
 
     @classmethod
     async def insert(cls, data: Any, life_span_seconds: Any = None, **options: Any) -> Any:
