@@ -9,7 +9,7 @@ from redis_models.errors import IncompleteError
 from redis_models.migrations.legs import Journey, step_of, whole_plan
 from redis_models.migrations.passes import Progress
 from redis_models.migrations.quarantine import Quarantine
-from redis_models.migrations.rehearsing import Rehearsal, rehearse
+from redis_models.migrations.rehearsing import Rehearsal, refused_by, rehearse
 
 from .context import CliContext, printable
 from .counting import counted
@@ -28,14 +28,15 @@ def rehearse_all(context: CliContext, journeys: Sequence[tuple[App, Journey]], l
         plan = whole_plan(journey)
         quarantine = Quarantine(context.settings.namespace, app.label)
         with shown_progress(context) as report:
-            passes, collision = run(context.client, rehearse(plan, quarantine, limit, report))
+            refuses = refused_by([model.__shape__ for model in app.models])
+            passes, collision = run(context.client, rehearse(plan, quarantine, limit, report, refuses))
         for one in passes:
             _tell(context, one, limit)
         if collision is not None:
             context.out(f"  ! {collision}")
         if journey.has_steps:
             context.out("  ! functions of free steps are not called; what they change is not in these figures")
-        is_ok = is_ok and collision is None and not any(one.failed for one in passes)
+        is_ok = is_ok and collision is None and not any(one.failed or one.unreadable for one in passes)
         documents[app.label] = {"passes": [_document(one) for one in passes], "collision": collision}
     context.out("Nothing was written.")
     context.json({"command": "migrate", "ok": is_ok, "dry_run": True, "sample": limit, "apps": documents})
@@ -85,6 +86,10 @@ def _tell(context: CliContext, one: Rehearsal, limit: int | None) -> None:
         context.out(f"  ! {printable(failure.key)}: {failure.reason}")
     if one.failed > len(one.failures):
         context.out(f"  ! and {one.failed - len(one.failures):,} more")
+    if one.unreadable:
+        context.out(f"  ! {counted(one.unreadable, 'record')} could not be read by the code afterwards")
+    for failure in one.refused:
+        context.out(f"  ! {printable(failure.key)}: {failure.reason}")
     for example in one.examples:
         context.out(f"  {printable(example.key)}")
         for line in record_lines(example.lines):
@@ -99,5 +104,7 @@ def _document(one: Rehearsal) -> dict[str, object]:
         "changed": one.changed,
         "failed": one.failed,
         "failures": [{"key": failure.key, "reason": failure.reason} for failure in one.failures],
+        "unreadable": one.unreadable,
+        "refused": [{"key": failure.key, "reason": failure.reason} for failure in one.refused],
         "examples": [{"key": example.key, "fields": record_document(example.lines)} for example in one.examples],
     }

@@ -3,13 +3,13 @@
 Every stage runs in Python here, also those that the server would do by itself; both give the same bytes.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Any, Final
 
 from redis_models.batches import Batches, check, hash_of
 from redis_models.errors import RecordError, UnsafeError
-from redis_models.shape import STAMP
+from redis_models.shape import STAMP, Shape
 
 from .collisions import refuse_collisions
 from .explaining import Line, lines_of
@@ -20,12 +20,14 @@ from .planning import Plan
 from .portions import Portions
 from .quarantine import Intake, Quarantine
 from .sampling import sample
+from .verdicts import Kind, judge
 from .work import Work
 
-__all__ = ["Example", "Rehearsal", "rehearse"]
+__all__ = ["Example", "Rehearsal", "refused_by", "rehearse"]
 
 _SHOWN: Final = 10  # failures that are kept to be shown; all are counted
 _EXAMPLES: Final = 3
+Refuses = Callable[[Work, str, Mapping[str, bytes]], "str | None"]
 
 
 @dataclass(frozen=True)
@@ -52,14 +54,20 @@ class Rehearsal:
         failed: How many cannot be.
         failures: The first of these, with the reasons.
         examples: The first that would be rewritten.
+        refuses: Says why the code would not read a record afterwards; None where it would, or is of another version.
+        unreadable: How many records it would not read.
+        refused: The first of these, with the reasons.
     """
 
     work: Work
+    refuses: Refuses
     records: int = 0
     changed: int = 0
     failed: int = 0
     failures: list[Failure] = field(default_factory=list[Failure])
     examples: list[Example] = field(default_factory=list[Example])
+    unreadable: int = 0
+    refused: list[Failure] = field(default_factory=list[Failure])
 
     def meet(self, key: str, record: Mapping[str, bytes]) -> None:
         """Bring a record to the version of the pass."""
@@ -67,14 +75,23 @@ class Rehearsal:
         self.records += 1
         try:
             if route.is_done(route.version_of(record.get(STAMP)), target):
+                self._read(key, record)
                 return
             after = route.rewrite(record, target).fields
         except RecordError as exc:
             self.fail(key, str(exc))
             return
         self.changed += 1
+        self._read(key, after)
         if len(self.examples) < _EXAMPLES:
             self.examples.append(Example(key, lines_of(record, after, route.secrets)))
+
+    def _read(self, key: str, record: Mapping[str, bytes]) -> None:
+        reason = self.refuses(self.work, key, record)
+        if reason is not None:
+            self.unreadable += 1
+            if len(self.refused) < _SHOWN:
+                self.refused.append(Failure(key, reason))
 
     def fail(self, key: str, reason: str) -> None:
         """Count a record that cannot be rewritten."""
@@ -83,8 +100,30 @@ class Rehearsal:
             self.failures.append(Failure(key, reason))
 
 
+def refuses_nothing(work: Work, key: str, record: Mapping[str, bytes]) -> str | None:
+    """Read no record by code."""
+    return None
+
+
+def refused_by(shapes: Iterable[Shape[Any]]) -> Refuses:
+    """Give what says why the models of the code would not read a record."""
+    known = {(shape.model.__name__, shape.version): shape for shape in shapes}
+
+    def refuses(work: Work, key: str, record: Mapping[str, bytes]) -> str | None:
+        shape = known.get((work.route.model, work.target))
+        if shape is None or record.get(STAMP, b"1") != shape.stamp:
+            return None
+        return next((one.reason for one in judge(shape, key, record, 0) if one.kind is Kind.UNREADABLE), None)
+
+    return refuses
+
+
 def rehearse(
-    plan: Plan, quarantine: Quarantine, limit: int | None, report: Callable[[Progress], None]
+    plan: Plan,
+    quarantine: Quarantine,
+    limit: int | None,
+    report: Callable[[Progress], None],
+    refuses: Refuses = refuses_nothing,
 ) -> Batches[tuple[list[Rehearsal], str | None]]:
     """Do in memory what a plan would do.
 
@@ -93,6 +132,7 @@ def rehearse(
         quarantine: Of the app.
         limit: How many records of each pass, drawn by chance; None for all.
         report: Called after every page.
+        refuses: Of ``refused_by``.
 
     Returns:
         What each pass would come to; and why records could not be moved, which is looked for only where all are met.
@@ -104,7 +144,7 @@ def rehearse(
         For each pass a SCAN of the database, and a round trip for each 200 records, or for 4 MB; for moves as a run's
         own look.
     """
-    passes = [Rehearsal(work) for work in plan.works]
+    passes = [Rehearsal(work, refuses) for work in plan.works]
     for one in passes:
         if limit is None:
             yield from _meet_all(one, report)

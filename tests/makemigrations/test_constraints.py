@@ -106,6 +106,9 @@ def test_a_constraint_that_comes_with_a_migration_is_tried_on_what_the_migration
     assert "! crm.Guest.full_name: max_length=4 is new" in hotel.err
     assert hotel.command("check", "--database") == 1
     assert "7 of 12 records of Guest cannot be read by the code" in hotel.out
+    assert hotel.command("migrate", "--dry-run") == 1
+    assert "7 records could not be read by the code afterwards" in hotel.out
+    assert "field 'full_name'" in hotel.out
 
 
 def test_fields_and_models_that_are_new_have_no_records_to_refuse(hotel: Any) -> None:
