@@ -86,6 +86,7 @@ class Journal:
         step: Id of the migration whose free step was begun, or ""; see ``freesteps``.
         began_at: When that was, ISO instant, UTC.
         pace: How fast the run goes, and why not faster; or who ended it.
+        said: What the migrations between ``depth`` and ``reach`` say, without functions; see ``begun``.
     """
 
     target: int
@@ -101,6 +102,7 @@ class Journal:
     step: str = ""
     began_at: str = ""
     pace: str = ""
+    said: str = ""
 
 
 @dataclass(frozen=True)
@@ -320,4 +322,5 @@ def _journal_of(fields: Mapping[str, str]) -> Journal:
         step=fields.get("step", ""),  # runs that stopped before there were free steps have none
         began_at=fields.get("began_at", ""),
         pace=fields.get("pace", ""),
+        said=fields.get("said", ""),
     )

@@ -54,7 +54,9 @@ def call_step(
     function = step.function if leg.applied else step.back
     assert function is not None, "a leg that cannot be taken back was begun"
     held = held_by(shelf, run(client, shelf.read()), leg)
-    note = Journal(leg.target, leg.reach, leg.depth, leg.fingerprint, step=link.id, began_at=now(), updated_at=now())
+    note = Journal(
+        leg.target, leg.reach, leg.depth, leg.fingerprint, step=link.id, began_at=now(), updated_at=now(), said=leg.said
+    )
     run(client, shelf.checkpoint(lease.key, lease.epoch, note))
     with _telling(shelf.app, link, function):
         with kept_alive(lease):

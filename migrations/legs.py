@@ -15,7 +15,7 @@ from .bookkeeping import Journal, State
 from .chain import Chain, Link
 from .moving import Move
 from .operations.free import Run, function_name
-from .planning import Plan, make_plan, plan_between
+from .planning import Plan, chain_to_give_up, make_plan, plan_between
 from .work import Work
 
 __all__ = ["Journey", "make_journey", "step_of", "whole_plan"]
@@ -134,6 +134,7 @@ def make_journey(chain: Chain, state: State, target: int, *, meets_all: bool = F
     Raises:
         DriftError: The database holds what the files do not say; it names the cure.
     """
+    chain = chain_to_give_up(chain, state, target)
     whole = make_plan(chain, state, target, meets_all=meets_all)
     journal = state.journal
     begun = next((link for link in chain.links if journal is not None and link.id == journal.step), None)

@@ -11,6 +11,7 @@ from typing import Final
 
 from redis_models.errors import DriftError, UnsafeError
 
+from .begun import as_begun, said_of
 from .bookkeeping import Entry, Journal, State
 from .chain import Chain, Link
 from .digest import digest_of
@@ -26,7 +27,9 @@ __all__ = [
     "SQUASHED",
     "Plan",
     "as_squashed",
+    "chain_to_give_up",
     "is_automatic",
+    "is_other_than_begun",
     "make_plan",
     "plan_between",
 ]
@@ -54,6 +57,7 @@ class Plan:
         fingerprint: Of all migrations up to ``reach``.
         is_resumed: Whether it goes on with a run that stopped.
         consents: Safety rules that somebody consented to, for the history.
+        said: What the migrations between ``depth`` and ``reach`` say, for the journal; see ``begun``.
         is_recorded: Whether the ledger notes what was applied; without files there is nothing to note.
     """
 
@@ -71,6 +75,7 @@ class Plan:
     is_resumed: bool
     is_recorded: bool = True
     consents: tuple[str, ...] = ()
+    said: str = ""
 
     @property
     def identity(self) -> tuple[object, ...]:
@@ -109,20 +114,41 @@ def make_plan(chain: Chain, state: State, target: int, *, meets_all: bool = Fals
     """
     start = _position(chain, state)
     journal = state.journal
-    if journal is not None and journal.reach > len(chain.links):
-        raise DriftError(
-            f"{chain.app}: a run that is not finished leads to migration {journal.reach}, but there are only"
-            f" {len(chain.links)} files; restore the newer ones"
-        )
-    if journal is not None and journal.fingerprint != _digest(chain, journal.reach):
-        raise DriftError(
-            f"{chain.app}: the migration files say something else than when a run that is not finished began; restore"
-            " them as they were (functions, convert= and back= may be mended), and finish it with 'migrate', or"
-            f" give it up with 'migrate {chain.app} {_name_at(chain, start)}' before you edit them"
-        )
+    if journal is not None and is_other_than_begun(chain, journal):
+        raise DriftError(_edited_under_way(chain, journal, start))
     _refuse_back_through_purged(chain, state, start, target)
     _refuse_back_through_squashed(chain, state, start, target)
     return plan_between(chain, start, target, journal, meets_all=meets_all)
+
+
+def is_other_than_begun(chain: Chain, journal: Journal) -> bool:
+    """Whether the files say something else than when a run began that is not finished."""
+    return journal.reach > len(chain.links) or journal.fingerprint != _digest(chain, journal.reach)
+
+
+def chain_to_give_up(chain: Chain, state: State, target: int) -> Chain:
+    """Give the chain as it was when a run began that is given up now; the files themselves where they say the same.
+
+    Args:
+        chain: The files.
+        state: The database.
+        target: Position to reach. A run is given up where the ledger is, or before that.
+    """
+    journal = state.journal
+    if journal is None or target > len(as_squashed(chain, state.ledger)) or not is_other_than_begun(chain, journal):
+        return chain
+    return as_begun(chain, journal.said, journal.fingerprint, journal.reach) or chain
+
+
+def _edited_under_way(chain: Chain, journal: Journal, start: int) -> str:
+    missing = ""
+    if journal.reach > len(chain.links):
+        missing = f", of which there were {journal.reach}, and are {len(chain.links)}"
+    return (
+        f"{chain.app}: the migration files{missing} say something else than when a run that is not finished began;"
+        " restore them as they were (functions, convert= and back= may be mended), and finish it with 'migrate', or"
+        f" give it up with 'migrate {chain.app} {_name_at(chain, start)}'"
+    )
 
 
 def _name_at(chain: Chain, position: int) -> str:
@@ -181,6 +207,7 @@ def plan_between(chain: Chain, start: int, target: int, journal: Journal | None,
         snapshot=chain.snapshots[target],
         fingerprint=_digest(chain, reach),
         is_resumed=journal is not None,
+        said=said_of(chain.links[depth:reach]),
     )
 
 

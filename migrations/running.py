@@ -119,4 +119,4 @@ def _journal(plan: Plan, state: State) -> Journal:
     old = state.journal
     if old is not None and (old.target, old.reach, old.depth) == (plan.target, plan.reach, plan.depth):
         return old
-    return Journal(plan.target, plan.reach, plan.depth, plan.fingerprint)
+    return Journal(plan.target, plan.reach, plan.depth, plan.fingerprint, said=plan.said)

@@ -10,6 +10,7 @@ import pytest
 from redis_models import migrations
 from redis_models.migrations import (
     AddField,
+    AlterExtras,
     AlterField,
     AlterKeys,
     AlterTTL,
@@ -139,6 +140,34 @@ CASES: dict[str, Case] = {
         [{"n": "1"}, {"n": "2"}],
         [{"n": "1"}, {"n": "2"}],
         ends=False,
+    ),
+    "AlterExtras": Case(
+        {"n": "int"},
+        [AlterExtras("Order", True), AlterExtras("Order", False)],
+        [{"n": "1", "x": '"e"'}],
+        [{"n": "1", "x": '"e"'}],
+    ),
+    "AddField, taking extras": Case(
+        {"n": "int"},
+        [AddField("Order", "x", "str", fill="", extra="take")],
+        [{"n": "1", "x": '"e"'}, {"n": "2"}, {"n": "3", "x": "7"}],
+        [{"n": "1", "x": "e"}, {"n": "2", "x": ""}, {"n": "3", "x": "7"}],
+    ),
+    "AddField, replacing extras": Case(
+        {"n": "int"},
+        [AddField("Order", "x", "str", fill="y", extra="replace")],
+        [{"n": "1", "x": '"e"'}],
+        [{"n": "1", "x": "y"}],
+    ),
+    "AlterField, wider": Case(
+        {"n": "int", "p": "Object(k=int)"},
+        [
+            AlterField("Order", "n", "int", "int | None"),
+            AddField("Order", "x", "int", fill=7),
+            AlterField("Order", "p.k", "int", "int | None"),
+        ],
+        [{"n": "1", "p": '{"k": 1}'}, {"n": "2", "p": '{"k":2}'}],
+        [{"n": "1", "p": '{"k": 1}', "x": "7"}, {"n": "2", "p": '{"k":2}', "x": "7"}],
     ),
     "AddField": Case({}, [AddField("Order", "x", "int", fill=7)], [{}], [{"x": "7"}]),
     "AddField, computed": Case(
