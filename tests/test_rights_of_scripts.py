@@ -336,6 +336,14 @@ _OTHERS: Final[dict[str, tuple[Callable[[World], None], Callable[[World], object
             _script(quarantine, "_SCRIPT"), [_LEASE, "quarantine"], [7, 2, "m:2", "why", "m:3", "why", "m:0", "m:1"]
         ),
     ),
+    "note": (
+        _fill_books,
+        lambda world: world.call(_script(quarantine, "_SCRIPT"), [_LEASE, "quarantine"], [7, 1, "m:2", "why"]),
+    ),
+    "forget": (
+        _fill_books,
+        lambda world: world.call(_script(quarantine, "_SCRIPT"), [_LEASE, "quarantine"], [7, 0, "m:0"]),
+    ),
     "drop": (
         _fill_quarantine,
         lambda world: world.call(_script(retrying, "_DROP"), [_LEASE, "quarantine", "m:0", _INDEX], [7, *_SEEN]),
@@ -364,6 +372,19 @@ def test_every_other_script_is_whole_or_nothing(world: World, what: str) -> None
     fill, act = _OTHERS[what]
 
     assert world.try_without(fill, act)
+
+
+@pytest.mark.parametrize(
+    ("what", "denied"),
+    [
+        ("note", "hdel"), ("forget", "hset"), ("adopt one that keeps its key", "rename"), ("adopt a member", "hsetnx"),
+        ("forget what is gone", "rename"), ("forget what is gone", "zadd"), ("checkpoint", "hdel"),
+    ],
+)  # fmt: skip
+def test_a_right_that_is_not_needed_is_not_asked_for(world: World, what: str, denied: str) -> None:
+    fill, act = _OTHERS[what]
+
+    assert denied.upper() not in world.try_without(fill, act)
 
 
 def test_a_script_that_was_refused_goes_on_when_the_right_is_there(world: World) -> None:

@@ -1,0 +1,397 @@
+"""Scripts of migrations, called by themselves: what each answers, and what it leaves alone, guard by guard."""
+
+from typing import Any
+
+import pytest
+
+from redis_models.batches import Script
+from redis_models.migrations import bookkeeping, lease, mending, moving, purging, quarantine, retrying, verifying
+
+_LEASE, _INDEX, _NEW_INDEX = "the-lease", "m:__index", "n:__index"
+
+
+class Scripts:
+    """Calls scripts, and compares the database before and after."""
+
+    def __init__(self, client: Any) -> None:
+        self.client = client
+        client.hset(_LEASE, "epoch", 7)
+
+    def call(self, module: object, name: str, keys: list[str], arguments: list[Any]) -> Any:
+        script: Script = getattr(module, name)
+        return self.client.eval(script.source, len(keys), *keys, *arguments)
+
+    def put(self, key: str, **fields: Any) -> None:
+        self.client.hset(key, mapping=fields)
+        self.client.zadd(_INDEX, {key: 0})
+
+    def state(self) -> dict[bytes, bytes]:
+        return {key: self.client.dump(key) for key in self.client.keys("*")}
+
+
+@pytest.fixture
+def scripts(client: Any) -> Scripts:
+    return Scripts(client)
+
+
+def _move(scripts: Scripts, *pairs: str, versions: tuple[Any, ...] = (2,), least: Any = "", field: str = "",
+          held: tuple[str, ...] = (), epoch: int = 7) -> Any:  # fmt: skip
+    arguments = [epoch, least, len(versions), *versions, field, *held]
+    return scripts.call(moving, "_MOVE", [_LEASE, _INDEX, _NEW_INDEX, *pairs], arguments)
+
+
+class TestMove:
+    """``move.lua``."""
+
+    def test_each_record_gets_its_letter_and_only_what_may_be_moved_is(self, scripts: Scripts) -> None:
+        scripts.put("m:a", _v=2, id="a", code="x")
+        scripts.put("m:old", _v=1, id="old", code="x")
+        scripts.put("m:other", _v=2, id="other", code="changed")
+        scripts.put("m:taken", _v=2, id="taken", code="x")
+        scripts.client.hset("n:taken", "id", "somebody")
+        scripts.client.set("m:text", "text")
+        scripts.client.zadd(_INDEX, {"m:gone": 0, "m:text": 0})
+        names = ("a", "old", "other", "taken", "text", "gone")
+        pairs = [one for name in names for one in (f"m:{name}", f"n:{name}")]
+        left = {key: scripts.client.dump(key) for key in ("m:old", "m:other", "m:taken", "m:text", "n:taken")}
+
+        assert _move(scripts, *pairs, field="code", held=("x",) * 6) == b"AVCXTG"
+
+        assert {key: scripts.client.dump(key) for key in left} == left
+        assert scripts.client.hgetall("n:a") == {b"_v": b"2", b"id": b"a", b"code": b"x"}
+        assert scripts.client.zrange(_NEW_INDEX, 0, -1) == [b"n:a"]
+        assert scripts.client.zrange(_INDEX, 0, -1) == [b"m:old", b"m:other", b"m:taken", b"m:text"]
+
+    @pytest.mark.parametrize("held", ["", "y", "X", "x "])
+    def test_a_field_that_was_changed_keeps_the_record_where_it_is(self, scripts: Scripts, held: str) -> None:
+        scripts.put("m:a", _v=2, code=held)
+        before = scripts.state()
+
+        assert _move(scripts, "m:a", "n:a", field="code", held=("x",)) == b"C"
+        assert scripts.state() == before
+
+    def test_a_field_that_is_gone_was_changed(self, scripts: Scripts) -> None:
+        scripts.put("m:a", _v=2, id="a")
+        before = scripts.state()
+
+        assert _move(scripts, "m:a", "n:a", field="code", held=("x",)) == b"C"
+        assert scripts.state() == before
+
+    def test_without_a_field_nothing_is_compared(self, scripts: Scripts) -> None:
+        scripts.put("m:a", _v=2, code="y")
+
+        assert _move(scripts, "m:a", "n:a") == b"A"
+
+    @pytest.mark.parametrize(
+        ("stamp", "versions", "least", "letter"),
+        [
+            (None, (1,), "", b"A"), (None, (2,), "", b"V"), ("2", (2, 3), "", b"A"), ("3", (2, 3), "", b"A"),
+            ("4", (2, 3), "", b"V"), ("4", (2,), 4, b"A"), ("5", (2,), 4, b"A"), ("3", (2,), 4, b"V"),
+            ("04", (2,), 4, b"V"), ("4e0", (2,), 4, b"V"), ("", (2,), 4, b"V"), ("9" * 5000, (2,), 4, b"V"),
+        ],
+    )  # fmt: skip
+    def test_its_version_decides(
+        self, scripts: Scripts, stamp: str | None, versions: tuple[int, ...], least: Any, letter: bytes
+    ) -> None:
+        scripts.put("m:a", id="a", **({} if stamp is None else {"_v": stamp}))
+        before = scripts.state()
+
+        assert _move(scripts, "m:a", "n:a", versions=versions, least=least) == letter
+        assert (scripts.state() == before) == (letter == b"V")
+
+    def test_nothing_is_moved_under_another_epoch(self, scripts: Scripts) -> None:
+        scripts.put("m:a", _v=2)
+        before = scripts.state()
+
+        assert _move(scripts, "m:a", "n:a", epoch=6) == b"FENCED"
+        assert scripts.state() == before
+
+    @pytest.mark.parametrize(("index", "says"), [(_INDEX, b"INDEX 2"), (_NEW_INDEX, b"INDEX 3")])
+    def test_what_is_no_index_is_named(self, scripts: Scripts, index: str, says: bytes) -> None:
+        scripts.put("m:a", _v=2)
+        scripts.client.delete(index)
+        scripts.client.sadd(index, "m:a")
+        before = scripts.state()
+
+        assert _move(scripts, "m:a", "n:a") == says
+        assert scripts.state() == before
+
+    def test_a_record_moves_with_its_life_span(self, scripts: Scripts) -> None:
+        scripts.put("m:a", _v=2)
+        scripts.client.pexpireat("m:a", 4_000_000_000_000)
+
+        _move(scripts, "m:a", "n:a")
+
+        assert scripts.client.pttl("n:a") > 1_000_000_000
+
+
+_BOOKS = [_LEASE, "ledger", "snapshot", "journal", "history"]
+
+
+def _finish(scripts: Scripts, *, epoch: int = 7, held: Any = 1, witness: str = "w", events: tuple[str, ...] = ("new",),
+            applied: tuple[str, ...] = ("b", "2"), unapplied: tuple[str, ...] = ("a",)) -> Any:  # fmt: skip
+    arguments = [epoch, "after", held, 1, "witness", witness, len(applied) // 2, *applied, len(events), *events]
+    return scripts.call(bookkeeping, "_FINISH", _BOOKS, [*arguments, *unapplied])
+
+
+class TestFinish:
+    """``finish.lua``."""
+
+    @pytest.fixture
+    def books(self, scripts: Scripts) -> Scripts:
+        scripts.client.hset("ledger", "a", "1")
+        scripts.client.hset("journal", mapping={"witness": "w", "target": 2})
+        scripts.client.set("snapshot", "before")
+        scripts.client.rpush("history", "first")
+        return scripts
+
+    def _books(self, scripts: Scripts) -> tuple[Any, ...]:
+        client = scripts.client
+        return (
+            client.hgetall("ledger"),
+            client.get("snapshot"),
+            client.exists("journal"),
+            client.lrange("history", 0, -1),
+        )
+
+    def test_all_of_it_changes(self, books: Scripts) -> None:
+        assert _finish(books) == b"OK"
+        assert self._books(books) == ({b"b": b"2"}, b"after", 0, [b"first", b"new"])
+
+    def test_sent_again_it_ends_the_same_though_the_journal_is_gone(self, books: Scripts) -> None:
+        assert (_finish(books), _finish(books)) == (b"OK", b"OK")
+        assert self._books(books) == ({b"b": b"2"}, b"after", 0, [b"first", b"new"])
+
+    def test_without_events_and_changes_only_the_snapshot_and_the_journal_do(self, books: Scripts) -> None:
+        assert _finish(books, events=(), applied=(), unapplied=(), held="") == b"OK"
+        assert self._books(books) == ({b"a": b"1"}, b"after", 0, [b"first"])
+
+    def test_without_an_event_no_call_is_taken_for_one_that_was_sent_again(self, books: Scripts) -> None:
+        books.client.delete("history")
+
+        assert _finish(books, events=(), witness="another") == b"FORGOTTEN"
+
+    @pytest.mark.parametrize(
+        ("what", "says"),
+        [({"epoch": 6}, b"FENCED"), ({"held": 2}, b"FORGOTTEN"), ({"witness": "x"}, b"FORGOTTEN")],
+    )
+    def test_what_is_not_as_it_was_changes_nothing(self, books: Scripts, what: Any, says: bytes) -> None:
+        before = self._books(books)
+
+        assert _finish(books, **what) == says
+        assert self._books(books) == before
+
+
+def _drop(scripts: Scripts, *seen: Any, epoch: int = 7) -> Any:
+    return scripts.call(retrying, "_DROP", [_LEASE, "quarantine", "m:a", _INDEX], [epoch, *seen])
+
+
+class TestDrop:
+    """``drop.lua``."""
+
+    @pytest.fixture
+    def noted(self, scripts: Scripts) -> Scripts:
+        scripts.put("m:a", _v=1, id="a")
+        scripts.client.hset("quarantine", mapping={"m:a": "why", "m:b": "why"})
+        return scripts
+
+    def test_record_member_and_entry_go(self, noted: Scripts) -> None:
+        assert _drop(noted, "_v", 1, "id", "a") == b"OK"
+        assert not noted.client.exists("m:a") and not noted.client.exists(_INDEX)
+        assert noted.client.hkeys("quarantine") == [b"m:b"]
+
+    def test_sent_again_it_is_done(self, noted: Scripts) -> None:
+        assert [_drop(noted, "_v", 1, "id", "a") for _ in range(2)] == [b"OK", b"OK"]
+
+    @pytest.mark.parametrize("seen", [(), ("_v", 1), ("_v", 1, "id", "b"), ("_v", 2, "id", "a")])
+    def test_what_nobody_saw_is_not_dropped(self, noted: Scripts, seen: tuple[Any, ...]) -> None:
+        before = noted.state()
+
+        assert _drop(noted, *seen) == b"CHANGED"
+        assert noted.state() == before
+
+    def test_what_lost_a_field_since_is_dropped(self, noted: Scripts) -> None:
+        assert _drop(noted, "_v", 1, "id", "a", "gone", "x") == b"OK"
+
+    def test_another_type_and_another_epoch_change_nothing(self, noted: Scripts) -> None:
+        noted.client.delete("m:a")
+        noted.client.set("m:a", "text")
+        before = noted.state()
+
+        assert (_drop(noted), _drop(noted, epoch=6)) == (b"TYPE", b"FENCED")
+        assert noted.state() == before
+
+
+class TestNotes:
+    """``quarantine.lua`` and ``checkpoint.lua``."""
+
+    def test_some_are_noted_and_others_forgotten(self, scripts: Scripts) -> None:
+        scripts.client.hset("quarantine", mapping={"m:a": "old", "m:b": "old"})
+
+        told = scripts.call(quarantine, "_SCRIPT", [_LEASE, "quarantine"], [7, 2, "m:a", "new", "m:c", "new", "m:b"])
+
+        assert told == 2
+        assert scripts.client.hgetall("quarantine") == {b"m:a": b"new", b"m:c": b"new"}
+
+    @pytest.mark.parametrize(("arguments", "left"), [([7, 1, "m:c", "x"], 2), ([7, 0, "m:a"], 0), ([7, 0], 1)])
+    def test_either_alone(self, scripts: Scripts, arguments: list[Any], left: int) -> None:
+        scripts.client.hset("quarantine", "m:a", "old")
+
+        assert scripts.call(quarantine, "_SCRIPT", [_LEASE, "quarantine"], arguments) == left
+
+    def test_nothing_under_another_epoch(self, scripts: Scripts) -> None:
+        before = scripts.state()
+
+        assert scripts.call(quarantine, "_SCRIPT", [_LEASE, "q"], [6, 1, "m:a", "new"]) == b"FENCED"
+        assert scripts.call(bookkeeping, "_CHECKPOINT", [_LEASE, "journal"], [6, "target", 2]) == b"FENCED"
+        assert scripts.state() == before
+
+
+def _mend(scripts: Scripts, expected: tuple[Any, ...], *values: Any, epoch: int = 7) -> Any:
+    keys = [_LEASE, "quarantine", "m:a"]
+    return scripts.call(mending, "_MEND", keys, [epoch, len(expected) // 3, *expected, *values])
+
+
+class TestMend:
+    """``mend.lua``."""
+
+    @pytest.fixture
+    def noted(self, scripts: Scripts) -> Scripts:
+        scripts.put("m:a", _v=1, id="a", age="old")
+        scripts.client.hset("quarantine", "m:a", "why")
+        return scripts
+
+    def test_fields_are_set_where_all_is_as_it_was(self, noted: Scripts) -> None:
+        assert _mend(noted, ("age", "1", "old", "note", "0", ""), "age", "7", "note", "x") == b"OK"
+        assert noted.client.hgetall("m:a") == {b"_v": b"1", b"id": b"a", b"age": b"7", b"note": b"x"}
+
+    @pytest.mark.parametrize(
+        "expected", [("age", "1", "young"), ("age", "0", ""), ("none", "1", ""), ("none", "1", "x")]
+    )
+    def test_what_was_changed_is_not_set(self, noted: Scripts, expected: tuple[str, ...]) -> None:
+        before = noted.state()
+
+        assert _mend(noted, expected, "age", "7") == b"CHANGED"
+        assert noted.state() == before
+
+    def test_what_left_the_quarantine_or_is_gone_or_no_hash_is_left_alone(self, noted: Scripts) -> None:
+        assert _mend(noted, (), "age", "7", epoch=6) == b"FENCED"
+        noted.client.delete("m:a")
+        assert _mend(noted, (), "age", "7") == b"GONE"
+        noted.client.set("m:a", "text")
+        assert _mend(noted, ("age", "1", "old"), "age", "7") == b"TYPE"
+        noted.client.delete("quarantine")
+        assert _mend(noted, (), "age", "7") == b"OUT"
+        assert noted.client.get("m:a") == b"text"
+
+    @pytest.mark.needs_command("HPEXPIREAT")
+    def test_life_spans_of_fields_stay_and_none_is_made(self, noted: Scripts) -> None:
+        noted.client.execute_command("HPEXPIREAT", "m:a", 4_000_000_000_000, "FIELDS", 1, "age")
+
+        assert _mend(noted, (), "age", "7", "id", "b") == b"OK"
+
+        assert noted.client.execute_command("HPEXPIRETIME", "m:a", "FIELDS", 2, "age", "id") == [4_000_000_000_000, -1]
+
+
+class TestPurge:
+    """``purge.lua``."""
+
+    def _purge(self, scripts: Scripts, epoch: Any = 7, version: int = 3) -> Any:
+        return scripts.call(purging, "_SCRIPT", [_LEASE, "m:a", "m:b", "m:text"], [epoch, version])
+
+    @pytest.fixture
+    def kept(self, scripts: Scripts) -> Scripts:
+        scripts.put("m:a", **{"_v": 4, "id": "a", "_b2.0.name": "Ann", "_b3-1.x": "", "_b4.0.y": "stays", "_b3": "no"})
+        scripts.put("m:b", **{"_v": 4, "_b": "no", "_b2x.0.a": "no", "_b02.0.z": "is 2", "x_b2.0.a": "no"})
+        scripts.client.set("m:text", "text")
+        return scripts
+
+    def test_only_what_is_kept_up_to_the_version_goes(self, kept: Scripts) -> None:
+        assert self._purge(kept) == [2, 3, len("_b2.0.nameAnn") + len("_b3-1.x") + len("_b02.0.zis 2")]
+        assert sorted(kept.client.hkeys("m:a")) == [b"_b3", b"_b4.0.y", b"_v", b"id"]
+        assert sorted(kept.client.hkeys("m:b")) == [b"_b", b"_b2x.0.a", b"_v", b"x_b2.0.a"]
+        assert self._purge(kept) == [0, 0, 0]
+
+    def test_who_only_looks_is_told_the_same_and_another_epoch_nothing(self, kept: Scripts) -> None:
+        before = kept.state()
+
+        assert self._purge(kept, "")[:2] == [2, 3]
+        assert self._purge(kept, 6) == b"FENCED"
+        assert kept.state() == before
+
+    def test_more_than_one_call_of_hdel_takes(self, scripts: Scripts) -> None:
+        scripts.put("m:a", **{"_v": 4, **{f"_b2.{number}.x": "y" for number in range(2500)}})
+
+        assert self._purge(scripts)[:2] == [1, 2500]
+        assert scripts.client.hkeys("m:a") == [b"_v"]
+
+
+class TestIndex:
+    """``index.lua``."""
+
+    @pytest.fixture
+    def spoilt(self, scripts: Scripts) -> Scripts:
+        for name in ("right", "lacking", "misplaced"):
+            scripts.put(f"m:{name}", _v=1)
+        scripts.client.zrem(_INDEX, "m:lacking")
+        scripts.client.set("m:text", "text")
+        scripts.client.set("m:outside", "text")
+        scripts.client.zadd(_INDEX, {"m:misplaced": 4, "m:gone": 0, "m:text": 0, "m:gone and misplaced": 7})
+        return scripts
+
+    _NAMES = ("right", "lacking", "misplaced", "gone", "text", "outside", "nothing", "gone and misplaced")
+
+    def _look(self, scripts: Scripts, repairs: str) -> Any:
+        return scripts.call(verifying, "_INDEX", [_INDEX, *(f"m:{name}" for name in self._NAMES)], [repairs])
+
+    def test_it_tells_and_changes_nothing(self, spoilt: Scripts) -> None:
+        before = spoilt.state()
+
+        assert self._look(spoilt, "0") == [0, 1, 3, 2, 4, 0, 0, 2]
+        assert spoilt.state() == before
+
+    def test_it_puts_right_what_it_told(self, spoilt: Scripts) -> None:
+        assert self._look(spoilt, "1") == [0, 1, 3, 2, 4, 0, 0, 2]
+        assert spoilt.client.zrange(_INDEX, 0, -1, withscores=True) == [
+            (b"m:lacking", 0.0), (b"m:misplaced", 0.0), (b"m:right", 0.0),
+        ]  # fmt: skip
+        assert self._look(spoilt, "1") == [0] * 8
+
+
+class TestLease:
+    """``lease.lua``."""
+
+    def _call(self, scripts: Scripts, *arguments: Any) -> Any:
+        return scripts.call(lease, "_SCRIPT", [_LEASE], list(arguments))
+
+    def test_it_is_held_until_its_end_is_renewed_and_given_back(self, scripts: Scripts) -> None:
+        [word, epoch] = self._call(scripts, "take", "me", 60_000, "")
+        assert word == b"TAKEN" and epoch > 10**15  # microseconds: more than any epoch before
+        assert self._call(scripts, "take", "you", 60_000, "")[:3] == [b"HELD", b"%d" % epoch, b"me"]
+        assert self._call(scripts, "renew", epoch, 90_000) == [b"OK"]
+        assert self._call(scripts, "take", "you", 60_000, "")[3] > 80_000
+        assert self._call(scripts, "release", epoch) == [b"OK"]
+        assert self._call(scripts, "take", "you", 60_000, "")[0] == b"TAKEN"
+
+    def test_the_same_call_sent_again_and_a_dead_holder_are_let_in_and_nobody_else(self, scripts: Scripts) -> None:
+        [_, epoch] = self._call(scripts, "take", "me", 60_000, "")
+
+        assert self._call(scripts, "take", "you", 60_000, epoch - 1)[0] == b"HELD"
+        again = self._call(scripts, "take", "me", 60_000, "")
+        assert again[0] == b"TAKEN" and again[1] > epoch
+        taken = self._call(scripts, "take", "you", 60_000, again[1])
+        assert taken[0] == b"TAKEN" and taken[1] > again[1]
+
+    def test_who_lost_it_neither_renews_it_nor_gives_it_back(self, scripts: Scripts) -> None:
+        [_, epoch] = self._call(scripts, "take", "me", 60_000, "")
+        before = scripts.state()
+
+        assert self._call(scripts, "renew", epoch - 1, 90_000) == [b"LOST"]
+        assert self._call(scripts, "release", epoch - 1) == [b"LOST"]
+        assert scripts.state() == before
+
+    def test_the_epoch_rises_over_a_clock_that_is_behind(self, scripts: Scripts) -> None:
+        ahead = 9 * 10**15
+        scripts.client.hset(_LEASE, mapping={"epoch": ahead, "holder": "me", "until": 1})
+
+        assert self._call(scripts, "take", "you", 60_000, "") == [b"TAKEN", ahead + 1]

@@ -1,0 +1,100 @@
+"""What lies where a record or the index should be: each verb refuses it by name, before it writes anything."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from redis_models import Field, Model, Store
+from redis_models.errors import ConflictError, NotFoundError, RedisModelsError, WrongKeyTypeError
+
+
+class Crate(Model):
+    id: str = Field(primary_key=True)
+    pieces: int = 1
+    weight: float = 0.5
+
+    class Meta:
+        version = 2
+
+
+@pytest.fixture
+def table(store: Store, client: Any) -> Any:
+    store.register_model(Crate)
+    for id in ("a", "b"):
+        client.hset(f"crate:{id}", mapping={"_v": 2, "id": id, "pieces": 3, "weight": 1.5})
+        client.zadd("crate:__index", {f"crate:{id}": 0})
+    yield Crate.sync
+    Crate._store = None
+
+
+def _state(client: Any) -> dict[bytes, bytes]:
+    return {key: client.dump(key) for key in client.keys("*")}
+
+
+def _save(table: Any, client: Any, spoil: Callable[[Any], object]) -> None:
+    crate = table.get("a")
+    spoil(client)
+    crate.pieces = 9
+    crate.sync.save()
+
+
+_VERBS: dict[str, Callable[[Any], object]] = {
+    "insert": lambda table: table.insert(Crate(id="a")),
+    "insert several": lambda table: table.insert([Crate(id="b"), Crate(id="a")]),
+    "insert only existing": lambda table: table.insert([Crate(id="b"), Crate(id="a")], only="existing"),
+    "patch": lambda table: table.patch("a", pieces=2),
+    "increment": lambda table: table.increment("a", "pieces"),
+    "increment a float": lambda table: table.increment("a", "weight", 0.5),
+    "delete": lambda table: table.delete("a"),
+    "delete several": lambda table: table.delete(["b", "a"]),
+    "expire": lambda table: table.expire("a", 60),
+    "persist": lambda table: table.persist("a"),
+}
+
+
+def _spoil_index(client: Any) -> None:
+    client.delete("crate:__index")
+    client.sadd("crate:__index", "crate:a", "crate:b")
+
+
+def _spoil_record(client: Any) -> None:
+    client.delete("crate:a")
+    client.rpush("crate:a", "no", "hash")
+
+
+@pytest.mark.parametrize("verb", _VERBS)
+def test_an_index_that_is_none_is_refused_before_anything_is_written(table: Any, client: Any, verb: str) -> None:
+    _spoil_index(client)
+    before = _state(client)
+
+    with pytest.raises(RedisModelsError, match="crate:__index"):
+        _VERBS[verb](table)
+
+    assert _state(client) == before
+
+
+@pytest.mark.parametrize("verb", _VERBS)
+def test_a_key_that_holds_no_hash_is_refused_before_anything_is_written(table: Any, client: Any, verb: str) -> None:
+    _spoil_record(client)
+    before = _state(client)
+
+    with pytest.raises(WrongKeyTypeError, match="crate:a: holds no hash"):
+        _VERBS[verb](table)
+
+    assert _state(client) == before
+
+
+@pytest.mark.parametrize(
+    ("spoil", "error"),
+    [(_spoil_index, ConflictError), (_spoil_record, WrongKeyTypeError), (lambda c: c.delete("crate:a"), NotFoundError)],
+)
+def test_so_it_is_when_a_loaded_record_is_saved(
+    table: Any, client: Any, spoil: Callable[[Any], object], error: type[Exception]
+) -> None:
+    with pytest.raises(error):
+        _save(table, client, spoil)
+
+    held = client.hgetall("crate:b")
+    assert held[b"pieces"] == b"3"
+    assert client.type("crate:a") != b"hash" or client.hget("crate:a", "pieces") == b"3"
