@@ -21,7 +21,8 @@ from .hooked import ModelHooks, with_hooks
 from .keys import KeySpace
 from .options import ATTRIBUTES, Options, read_options, take_options
 from .pydantic1 import Pydantic1Model, config_of
-from .shape import Shape, compile_shape
+from .shape import Shape
+from .shape_compiler import compile_shape
 from .sync import record_of
 from .validation import let_post_init_assign
 from .verbs import is_bound

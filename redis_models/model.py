@@ -2,13 +2,10 @@
 
 from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
-from contextvars import ContextVar
-from dataclasses import dataclass
-from inspect import isawaitable
-from typing import TYPE_CHECKING, Any, ClassVar, Self, cast, overload
+from typing import TYPE_CHECKING, ClassVar, Self, overload
 
 from .abstract import _AbstractModel
-from .blocking import being_saved, is_being_saved
+from .blocking import is_being_saved
 from .declaration import is_live
 from .deletion import DeleteAccess
 from .errors import DataError
@@ -22,6 +19,7 @@ from .gathering import (
     turn_of,
 )
 from .lifespan import KEEP, LifeSpan
+from .pending import PendingSave, insert_pending, is_pending, pending, save_by_insert
 from .remembered import remembered
 from .sync import SyncAccess, record_of
 from .validation import is_in_validator, put
@@ -29,50 +27,6 @@ from .verbs import is_bound, own_ids_async, store_of, verbs_of
 from .writing import Only
 
 __all__ = ["AutoModel", "Model"]
-
-
-@dataclass(frozen=True)
-class _Pending:
-    """A save that goes by way of an overridden ``insert``, which is the seed's way.
-
-    Attributes:
-        instance: What is saved.
-        life_span, only, if_unchanged: As in ``Model.save``.
-    """
-
-    instance: "Model"
-    life_span: LifeSpan | None
-    only: Only
-    if_unchanged: bool
-
-    def is_of(self, data: object) -> bool:
-        """Whether what is inserted is what is to be saved."""
-        some = cast("list[object]", data) if isinstance(data, (list, tuple)) else [data]
-        return len(some) == 1 and some[0] is self.instance
-
-
-_pending: ContextVar[_Pending | None] = ContextVar("redis_models_pending", default=None)
-
-
-async def _save_by_insert(pending: _Pending) -> None:
-    """Have the model's own ``insert`` save an instance; the library's, which it calls, writes what a save does."""
-    token = _pending.set(pending)
-    try:
-        with being_saved(pending.instance):
-            told: object = cast(Any, type(pending.instance)).insert(pending.instance)
-            if isawaitable(told):
-                await told
-    finally:
-        _pending.reset(token)
-
-
-async def _insert_pending(pending: _Pending, life_span: LifeSpan | None, only: Only) -> list[int]:
-    """Write what changed of the instance, unless the override asks for something else."""
-    model = type(pending.instance)
-    life = pending.life_span if life_span is None else life_span
-    saving = verbs_of(model).save(pending.instance, life, only=only or pending.only, if_unchanged=pending.if_unchanged)
-    async with turn_of(pending.instance):
-        return await store_of(model).run_async(saving)
 
 
 class Model(_AbstractModel):
@@ -263,8 +217,8 @@ class Model(_AbstractModel):
         Keys: writes the records and the index.
         Cost: one script call for every 100 records, atomic for these; 10 calls a round trip, which is not waited for.
         """
-        if "insert" in cls.__overrides__ and (pending := _pending.get()) is not None and pending.is_of(data):
-            return await _insert_pending(pending, life_span_seconds, only)
+        if "insert" in cls.__overrides__ and (save := pending.get()) is not None and save.is_of(data):
+            return await insert_pending(save, life_span_seconds, only)
         return await store_of(cls).run_async(verbs_of(cls).insert(data, life_span_seconds, only=only))
 
     async def save(
@@ -290,8 +244,8 @@ class Model(_AbstractModel):
         Keys: writes the record and, where it is missing there, the index.
         Cost: one round trip; none where nothing changed.
         """
-        if "insert" in type(self).__overrides__ and _pending.get() is None:
-            await _save_by_insert(_Pending(self, life_span_seconds, only, if_unchanged))
+        if "insert" in type(self).__overrides__ and not is_pending(self):
+            await save_by_insert(PendingSave(self, life_span_seconds, only, if_unchanged))
             return
         verbs, store = verbs_of(type(self)), store_of(type(self))
         async with turn_of(self):  # two at once go by two connections, where the later may come first

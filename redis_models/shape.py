@@ -1,6 +1,5 @@
-"""A model's shape in this process: its keys and the codec of each stored field, compiled once from the class. Pure."""
+"""A model's shape in this process: its keys and the codec of each stored field; see ``shape_compiler``. Pure."""
 
-import inspect
 import re
 from collections import deque
 from collections.abc import Callable, ItemsView, Iterator, KeysView, Mapping, Sequence, ValuesView
@@ -8,23 +7,20 @@ from contextlib import suppress
 from dataclasses import dataclass
 from enum import Enum
 from functools import cached_property
-from typing import Annotated, Any, Final, Generic, TypeVar, cast, get_args, get_origin, get_type_hints
+from typing import Any, Final, Generic, TypeVar, cast
 
 from pydantic import BaseModel, Secret, SecretBytes, SecretStr, ValidationError
-from pydantic.fields import FieldInfo
 
-from .annotations import annotated, is_made_of_something_else, is_validated, stored_annotation
-from .codec import FieldCodec, Hooks, codec_for
+from .annotations import annotated, is_validated
+from .codec import FieldCodec
 from .errors import DecodeError, EncodeError, InvalidPrimaryKeyError, ModelDeclarationError
-from .keys import KeySpace, complaint_about
+from .keys import KeySpace
 from .limits import UNREADABLE
-from .options import Options
 from .sameness import is_same
 from .secrecy import is_tagged_secret, reason_of, spoken
 from .shortcuts import reader_of, writer_of
-from .validation import reads_once
 
-__all__ = ["RESERVED", "STAMP", "Shape", "StoredField", "compile_shape", "is_plain", "stored_version"]
+__all__ = ["RESERVED", "STAMP", "Shape", "StoredField", "is_plain", "stored_version"]
 
 STAMP: Final = "_v"
 _STAMP: Final = re.compile(rb"[1-9][0-9]{0,14}")  # no 0 in front: two stamps of one version are the same bytes
@@ -455,75 +451,6 @@ def stored_version(key: str, raw: bytes | None) -> int:
     return int(raw)
 
 
-def compile_shape(model: type[M], options: Options) -> Shape[M]:
-    """Compile the shape of a class.
-
-    Raises:
-        ModelDeclarationError: It has no primary key, a reserved field name, a field of a type that cannot be stored, or
-            a separator that keys cannot be escaped against.
-    """
-    if options.primary_key is None or options.primary_key not in model.model_fields:
-        raise ModelDeclarationError(model.__name__, _no_primary_key(options.primary_key, tuple(model.model_fields)))
-    complaint = complaint_about(options.separator, options.table, options.prefix)
-    if complaint is not None:
-        raise ModelDeclarationError(model.__name__, complaint)
-    hooks = _hooks_of(model)
-    fields = tuple(_stored(model, name, info, hooks) for name, info in model.model_fields.items())
-    return Shape(
-        model=model,
-        keys=KeySpace(options.prefix, options.separator, options.table),
-        primary_key=options.primary_key,
-        version=options.version,
-        ttl=options.ttl,
-        fields=fields,
-        names=tuple(field.name for field in fields),
-        extras=_extras_of(model, hooks),
-    )
-
-
-def _stored(model: type[BaseModel], name: str, info: FieldInfo, hooks: Hooks) -> StoredField:
-    if name.startswith(RESERVED):
-        raise ModelDeclarationError(model.__name__, f"field {name!r} begins with one of {RESERVED}: these are reserved")
-    try:
-        stored = stored_annotation(info)
-        plain = codec_for(stored)
-        source = codec_for(annotated(info)) if is_made_of_something_else(info) else None
-        codec, keeps_enum_values = plain, model.model_config.get("use_enum_values", False)
-        if hooks != Hooks() or keeps_enum_values:
-            codec = FieldCodec(stored, hooks, keeps_enum_values=keeps_enum_values)
-        if codec.kind == "json" and reads_once(codec._adapter.core_schema):
-            raise TypeError(
-                "in a class within it an Iterable or Generator is declared, whose values can be read only once; declare"
-                " a list there"
-            )
-    except Exception as exc:  # pydantic raises several classes here, PydanticUserError among them
-        raise ModelDeclarationError(model.__name__, f"field {name!r} cannot be stored: {exc}") from exc
-    # With metadata where pydantic does not know the type itself: they make the value of something else, too.
-    return StoredField(name, codec, source or (plain if get_origin(stored) is Annotated else None))
-
-
-def _extras_of(model: type[BaseModel], hooks: Hooks) -> FieldCodec | None:
-    if model.model_config.get("extra") != "allow":
-        return None
-    return FieldCodec(_annotation_of_extras(model), hooks, is_json=True)
-
-
-def _annotation_of_extras(model: type[BaseModel]) -> object:
-    """Give what ``__pydantic_extra__: dict[str, ...]`` says, alone: names beside it may be there for checkers only."""
-    for cls in model.__mro__:
-        told: object = inspect.get_annotations(cls).get("__pydantic_extra__")
-        if told is not None:
-            alone = type("alone", (), {"__annotations__": {"it": told}, "__module__": cls.__module__})
-            return get_args(get_type_hints(alone, include_extras=True)["it"])[1]
-    return Any
-
-
-def _hooks_of(model: type[BaseModel]) -> Hooks:
-    """Give how a model overrides ``json_default`` and ``json_object_hook``, if it does."""
-    own: Callable[[], tuple[Any, Any]] | None = getattr(model, "__json_hooks__", None)
-    return Hooks() if own is None else Hooks(*own())
-
-
 def _complaint_about_extra(name: str, declared: Sequence[str]) -> str | None:
     if name.startswith(RESERVED):
         return f"the name of an extra field begins with one of {RESERVED}: these are reserved"
@@ -546,12 +473,6 @@ def _decode_extra(codec: FieldCodec, raw: bytes) -> object:
         return codec.decode(raw)
     except ValueError:
         return raw.decode("utf-8", "surrogateescape")  # as the seed stored it
-
-
-def _no_primary_key(declared: str | None, fields: Sequence[str]) -> str:
-    if declared is None:
-        return "has no primary key; write Field(primary_key=True) on one field, or _primary_key_field = '...'"
-    return f"primary key {declared!r} is no field of the model; it has {', '.join(fields)}"
 
 
 def _first_place(exc: ValidationError) -> str:

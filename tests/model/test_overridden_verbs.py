@@ -282,3 +282,29 @@ async def test_a_save_by_way_of_an_overridden_insert_is_a_save(client: Any) -> N
     assert (changed, 0 < life <= 60) == ([b"y", b"5"], True)
     assert calls == ["insert"] * 3
     assert not client.exists("audited:a")
+
+
+class Linked(Model):
+    """Its insert saves another record first."""
+
+    id: str = Field(primary_key=True)
+    text: str = ""
+    other: str = ""
+
+    @classmethod
+    async def insert(cls, data: Any, life_span_seconds: Any = None, **options: Any) -> Any:
+        calls.append(data.id)
+        data.text = "seen"
+        if data.other:
+            await Linked(id=data.other).save()
+            Linked(id=f"{data.other}-too").sync.save()
+        return await super().insert(data, life_span_seconds, **options)
+
+
+async def test_an_insert_that_saves_another_record_has_that_inserted_too(store: Store, client: Any) -> None:
+    store.register_model(Linked)
+
+    await Linked(id="a", other="b").save()
+
+    assert calls == ["a", "b", "b-too"]
+    assert [client.hget(f"linked:{pk}", "text") for pk in ("a", "b", "b-too")] == [b"seen"] * 3
