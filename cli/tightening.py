@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from redis_models.apps import App
 from redis_models.client import run
-from redis_models.errors import RedisModelsError
+from redis_models.errors import MigrationFileError, RedisModelsError
 from redis_models.migrations.acceptance import Acceptance, acceptance_of
 from redis_models.migrations.authoring import NewMigration
 from redis_models.migrations.chain import Chain
@@ -69,15 +69,14 @@ def warnings_of(context: CliContext, places: Sequence[Place], made: Sequence[New
     return found
 
 
-def keep_constraints(places: Sequence[Place]) -> None:
-    """Write down what the models demand now.
-
-    Raises:
-        MigrationFileError: The disk refuses.
-    """
+def keep_constraints(context: CliContext, places: Sequence[Place]) -> None:
+    """Write down what the models demand now; where the disk refuses, say so: the migrations are what matters."""
     for place in places:
         told = {model.__name__: acceptance_of(model) for model in place.app.models if model.__options__.managed}
-        write_constraints(place.app.migrations_path, told)
+        try:
+            write_constraints(place.app.migrations_path, told)
+        except MigrationFileError as exc:
+            context.err(f"{exc}; what is stricter next time will be told of again")
 
 
 def _tightened(

@@ -146,7 +146,7 @@ def command(
     warned = warnings_of(context, places, made)
     if not dry_run:
         _write(context, made, is_update)
-        keep_constraints(places)
+        keep_constraints(context, places)
     _show(context, made, wish, warned, is_ok=True)
     return Exit.DONE
 

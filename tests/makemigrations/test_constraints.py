@@ -136,3 +136,14 @@ def test_a_dry_run_and_a_check_write_no_list(hotel: Any) -> None:
     assert hotel.run("--dry-run") == 0
     assert hotel.run("--check") == 0
     assert hotel.tree() == before
+
+
+def test_a_disk_that_takes_no_list_is_told_and_stops_nothing(hotel: Any) -> None:
+    path = hotel.root / "crm/redis_migrations/constraints.json"
+    path.unlink()
+    path.mkdir()
+    (path / "full").touch()
+
+    assert hotel.run() == 0
+    assert "constraints.json" in hotel.err
+    assert "cannot be written" in hotel.err

@@ -1,6 +1,7 @@
 """Mending: records in quarantine are set right by the command that texts name, all or nothing; every gate tells."""
 
 import json
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -9,6 +10,8 @@ from redis_models.cli.commands import quarantine as command_of_quarantine
 from redis_models.migrations.mending import write_mending
 
 _CONSENT = ("--yes", "--allow-destructive")
+_HELD = "redis_models:{default}:quarantine:shop"
+_LEASE = "redis_models:{default}:lease"
 _FILES = {
     "0001_initial": """
         class Migration(migrations.Migration):
@@ -225,6 +228,36 @@ def test_what_somebody_changed_meanwhile_is_not_overwritten(lab: Lab, monkeypatc
     assert ran.code == 1
     assert "was changed by somebody meanwhile" in ran.err
     assert lab.client.hmget("probe:4", "depth", "label") == [b"99", b"a"]
+
+
+_MEANWHILE: dict[str, tuple[Callable[[Any], object], int, str]] = {
+    "it left the quarantine": (lambda client: client.hdel(_HELD, "probe:4"), 1, "left the quarantine meanwhile"),
+    "it is gone": (lambda client: client.delete("probe:4"), 1, "is gone; nothing was set"),
+    "it is no hash": (lambda client: (client.delete("probe:4"), client.set("probe:4", "x")), 1, "probe:4"),
+    "it has another stamp": (lambda client: client.hset("probe:4", "_v", "2"), 1, "was changed by somebody meanwhile"),
+    "a field came": (lambda client: client.hdel("probe:4", "label"), 1, "was changed by somebody meanwhile"),
+    "the lease is another one's": (lambda client: client.hincrby(_LEASE, "epoch", 1), 4, "lease"),
+}
+
+
+@pytest.mark.parametrize(("happens", "code", "said"), _MEANWHILE.values(), ids=list(_MEANWHILE))
+def test_what_happens_in_between_is_seen_by_the_script(
+    lab: Lab, monkeypatch: pytest.MonkeyPatch, happens: Callable[[Any], object], code: int, said: str
+) -> None:
+    held: list[Any] = []
+
+    def overtaken(*arguments: Any) -> Any:
+        happens(lab.client)
+        held.append(lab.client.dump("probe:4"))
+        return write_mending(*arguments)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(command_of_quarantine, "write_mending", overtaken)
+        ran = lab.say("set", "probe:4", "label=b", "depth=8")
+
+    assert ran.code == code, ran.err
+    assert said in ran.err
+    assert lab.client.dump("probe:4") == held[0]
 
 
 def test_a_record_that_is_gone_or_out_or_no_hash_is_not_made(lab: Lab) -> None:
