@@ -20,6 +20,7 @@ runs with all tests.
                (each record is there once, whole, under a key that belongs to it), its scenes and its mutants
 ``members``, ``workshop``, ``drawing_crews``, ``mutants_of_crews``
                the shop with runs that have workers, each of them an actor, and with people who retry the quarantine
+``steps``      a third, small world: free steps, blocking code as an actor
 ``mutants``    the protocol with one thing taken out, the scene in which that shows, and what the violation says
 =============  ========================================================================================================
 
