@@ -42,10 +42,11 @@ def _is_one(call: ast.Call, keyword: ast.keyword) -> bool:
 
 
 def _is_for(node: ast.stmt, used: set[str], rest: Iterable[ast.stmt], known: set[int]) -> bool:
-    """Whether a statement binds names that what is left out uses, and nothing else does."""
+    """Whether a statement binds names that what is left out uses, and nothing else does; or a function nobody uses."""
     bound = set(_bound_by(node))
     others = [one for one in rest if one is not node]
-    return bool(bound) and bound <= used and not bound & set(_names_in(others, known))
+    is_candidate = bool(bound) and (bound <= used or isinstance(node, ast.FunctionDef))
+    return is_candidate and not bound & set(_names_in(others, known))
 
 
 def _bound_by(node: ast.stmt) -> Iterator[str]:

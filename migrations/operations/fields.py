@@ -240,7 +240,9 @@ class AlterField(Operation):
         if self.is_widening:
             return _widened(old, new, self.back)
         forward = _conversion(self.name, old, new, self.convert, "convert")
-        backward = _conversion(self.name, new, old, self._way_back, "back")
+        is_made_optional = self.convert is None and self.new == f"{self.old} | None"
+        back = _for_none(self.back) if is_made_optional and self.back is not None else self._way_back
+        backward = _conversion(self.name, new, old, back, "back")
         usual = None if self.convert is None else _conversion(self.name, old, new, None, "convert")
         codec = old.codec
 
@@ -248,7 +250,8 @@ class AlterField(Operation):
             return codec.decode(one) == codec.decode(other)
 
         inputs = stored_bytes(self.old)
-        leaves_others = inputs is None and changes_none_only(self.old, self.new, self.convert, self.back)
+        asked = None if is_made_optional else self.back  # which is asked for None alone there
+        leaves_others = inputs is None and changes_none_only(self.old, self.new, self.convert, asked)
         known = NONES if leaves_others else inputs or ()
         kept = Convert(self.name, forward, backward, is_same, inputs=known, leaves_others=leaves_others, usual=usual)
         return [kept]
@@ -303,6 +306,11 @@ class AlterField(Operation):
     @property
     def risk(self) -> Risk:
         return Risk.CONVERTS
+
+
+def _for_none(back: Function) -> Function:
+    """Ask a function for None alone: whatever else the newer type holds, the older one holds as well."""
+    return lambda value: back(None) if value is None else value
 
 
 def _widened(old: FieldSchema, new: FieldSchema, back: Function | None) -> Sequence[Step]:

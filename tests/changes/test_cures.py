@@ -204,3 +204,84 @@ def test_what_is_in_quarantine_keeps_no_later_run_from_beginning(shop: Any) -> N
 
     assert "1 record is in quarantine" in shop.err
     assert shop.records()["one"]["_v"] == b"3"
+
+
+_SPLIT = """
+def parts(text):
+    first, _, last = text.partition(" ")
+    return {"first": first, "last": last}
+"""
+# Operations, what the model is then, what new code writes, what the run asks for, what is given, and what comes of it.
+_BACK_OF = {
+    "a split": (
+        'migrations.SplitField("Item", "name", into={"first": "str", "last": "str"}, split=parts)',
+        "first: str\nlast: str",
+        {"first": "Ann", "last": "Lee"},
+        "merge= is needed",
+        ("split=parts", 'split=parts, merge=lambda some: "+".join(some.values())'),
+        {"name": b"Ann+Lee"},
+    ),
+    "text that may be None": (
+        'migrations.AlterField("Item", "name", "str", "str | None")',
+        "name: str | None = None",
+        {"name": "None"},
+        "give back= a function that makes str of it",
+        ('"str | None")', '"str | None", back=lambda nothing: "nobody")'),
+        {"name": b"nobody"},
+    ),
+    "a transformation": (
+        'migrations.Transform("Item", shout)',
+        "name: str",
+        {"name": "Bob"},
+        "give back=",
+        ('"Item", shout', '"Item", shout, back=whisper'),
+        {"name": b"bob"},
+    ),
+}
+_FUNCTIONS = (
+    _SPLIT
+    + """
+
+def shout(old, new):
+    new.name = old.name.upper()
+
+
+def whisper(old, new):
+    new.name = old.name.lower()
+"""
+)
+
+
+@pytest.mark.parametrize(
+    ("operation", "fields", "written", "asked", "edit", "becomes"), _BACK_OF.values(), ids=_BACK_OF
+)
+def test_every_operation_takes_on_the_way_back_what_it_asked_for(
+    shop: Any,
+    operation: str,
+    fields: str,
+    written: dict[str, str],
+    asked: str,
+    edit: tuple[str, str],
+    becomes: dict[str, bytes],
+) -> None:
+    shop.release("name: str")
+    _fill(shop, "Al Bo")
+    before = shop.records()
+    shop.declare(fields, version=2)
+    assert shop.run("makemigrations", "--empty") == 0, shop.err
+    shop.edit("operations = []", f"operations = [{operation}]")
+    shop.edit("from redis_models import migrations\n", f"from redis_models import migrations\n\n{_FUNCTIONS}")
+    if "versions = {}" in shop.newest():  # the shape stays only where nothing but values changes
+        shop.edit("versions = {}", 'versions = {"Item": 2}')
+    assert shop.migrate() == 0, shop.err
+    with shop.server.client() as client:
+        client.hset("item:n3", mapping=written)
+    assert shop.migrate("shop", "1") == 6, shop.out
+    assert asked in shop.err
+    shop.edit(*edit)
+
+    assert shop.migrate("shop", "1") == 0, shop.err
+
+    after = shop.records()
+    assert after.pop("n3") == {**before.pop("n3"), **becomes}
+    assert after == before

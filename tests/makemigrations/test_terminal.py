@@ -181,3 +181,40 @@ def test_a_person_is_asked_why_what_rules_refuse_is_right(
     assert project.run() == 0, project.err
     assert "! RM101 Remove field note from Customer" in project.err
     assert ('allow = {"RM101": "moved to the CRM"}' in project.text(project.files()[-1])) == allow
+
+
+def test_a_person_says_what_becomes_of_extra_fields_and_of_types_that_changed_places(
+    project: Any, type_in: Callable[..., None]
+) -> None:
+    allow = "    model_config = {'extra': 'allow'}\n    id: str"
+    project.models(project.initial.replace("    id: str", allow).replace("= 1", "= 2") + "\n")
+    type_in()
+    assert project.run("--empty") == 0, project.err
+    swapped = project.initial.replace("    id: str", allow).replace("= 1", "= 3")
+    swapped = swapped.replace("name: str\n", "name: int\n    city: str = ''\n")
+    project.models(swapped)
+    type_in("2")
+
+    assert project.run("--dry-run") == 0, project.err
+
+    assert "Customer.city: str is new, and records may hold an extra field of this name." in project.err
+    assert "  1) take: its value becomes that of the field; records without one are filled\n" in project.err
+    assert "Answers can be replayed: --extra Customer.city=replace\n" in project.err
+
+
+def test_a_person_says_where_values_are_whose_types_changed_places(
+    project: Any, type_in: Callable[..., None]
+) -> None:
+    old = project.initial.replace("note: str | None = None", "age: int")
+    project.models(old.replace("= 1", "= 2"))
+    type_in("2", "1", "0")
+    assert project.run() == 0, project.err
+    project.models(old.replace("name: str", "name: int").replace("age: int", "age: str").replace("= 1", "= 3"))
+    type_in("1", "1")
+
+    assert project.run() == 0, project.err
+
+    assert "Customer.age: it was int, as name is now; its values may have changed places, or stay." in project.err
+    assert "  1) its values are in name now\n" in project.err
+    assert "  2) they stay in age, and are converted\n" in project.err
+    assert "Answers can be replayed: --rename Customer.age=name --rename Customer.name=age\n" in project.err
