@@ -89,7 +89,8 @@ class HookedShape(Shape[M], Generic[M]):
             return _HookError(self.model.__name__, "serialize_partially", None, f"{reason}{hint}")
 
         told = self._told("serialize_partially", hook, shown, complaint)
-        return {name: self._raw(name, one, values) for name, one in told.items()}
+        usual = self._usual({name: values[name] for name in values if name in told and name in self.codecs})
+        return {name: self._raw(name, one, values, usual) for name, one in told.items()}
 
     def decode(self, key: str, stored: Mapping[str, bytes]) -> M:
         if self.deserialize is None:
@@ -97,12 +98,13 @@ class HookedShape(Shape[M], Generic[M]):
         stored = {name: raw for name, raw in stored.items() if not name.startswith(RESERVED)}
         shown = self._shown(stored)
         told = self._read(key, shown, self.deserialize)
+        usual = self._usual_back({name: shown[name] for name in shown if name in told and name in self.codecs})
         kept: dict[str, object] = {}
         values: dict[str, object] = {}
         for name, one in told.items():
-            if name in self.names:
+            if name in self.codecs:
                 field = self.field(name)
-                kept[name] = self._value(key, field, one, shown.get(name, _NOTHING), stored.get(name))
+                kept[name] = self._value(key, field, one, usual.get(name, _NOTHING), stored.get(name))
                 values[name] = field.as_input(kept[name]) if field.source is not None else kept[name]
             elif self.extras is not None:
                 is_left = name in shown and one is shown[name]
@@ -122,7 +124,7 @@ class HookedShape(Shape[M], Generic[M]):
             return super().decode_one(key, name, raw)
         shown = self._shown({name: raw})
         told = self._read(key, shown, self.deserialize)
-        return self._value(key, self.field(name), told.get(name), shown[name], raw)
+        return self._value(key, self.field(name), told.get(name), self._usual_back(shown)[name], raw)
 
     def _told(
         self, name: str, hook: RecordHook, given: dict[str, Any], complaint: Callable[[str], Exception]
@@ -149,7 +151,7 @@ class HookedShape(Shape[M], Generic[M]):
 
         return self._told("deserialize_partially", hook, dict(shown), complaint)
 
-    def _raw(self, name: str, told: object, values: Mapping[str, object]) -> bytes:
+    def _raw(self, name: str, told: object, values: Mapping[str, object], usual: Mapping[str, object]) -> bytes:
         """Give the bytes of what the hook gave for one name."""
         if name.startswith(RESERVED):
             raise EncodeError(self.model.__name__, name, None, f"names that begin with one of {RESERVED} are reserved")
@@ -157,7 +159,7 @@ class HookedShape(Shape[M], Generic[M]):
             if name not in self.names:
                 if self.extras is not None and _is_as(told, _as_dict(values[name])):
                     return self._encode_extras(self.extras, {name: values[name]})[name]
-            elif _is_as(told, self._usual(self.field(name), values[name])):
+            elif _is_as(told, usual[name]):
                 return self.encode_field(self.field(name), values[name])
         if isinstance(told, bytes):
             return told
@@ -168,25 +170,22 @@ class HookedShape(Shape[M], Generic[M]):
         reason = f"serialize_partially gave a {type(told).__name__} for it; Redis takes text, bytes and numbers"
         raise EncodeError(self.model.__name__, name, None, reason)
 
-    def _usual(self, field: StoredField, value: object) -> object:
-        """Give what the library's own hook makes of a value."""
-        try:
-            return partial.serialize(self, {field.name: _as_dict(value)}, _default_of(self.model))[field.name]
-        except (TypeError, ValueError):
-            return _NOTHING
+    def _usual(self, values: Mapping[str, object]) -> dict[str, object]:
+        """Give what the library's own hook makes of values; for one that it refuses, what nothing equals."""
+        shown = {name: _as_dict(value) for name, value in values.items()}
+        return _each(shown, lambda some: partial.serialize(self, some, _default_of(self.model)))
+
+    def _usual_back(self, shown: Mapping[str, object]) -> dict[str, object]:
+        """Give what the library's own hook makes of stored text, likewise."""
+        return _each(shown, lambda some: partial.deserialize(self, some, _object_hook_of(self.model)))
 
     def _shown(self, stored: Mapping[str, bytes]) -> dict[str, Any]:
         return {name: _text(raw) for name, raw in stored.items()}
 
-    def _value(self, key: str, field: StoredField, told: object, shown: object, raw: bytes | None) -> object:
+    def _value(self, key: str, field: StoredField, told: object, usual: object, raw: bytes | None) -> object:
         """Give the value that the hook means for a field."""
-        if raw is not None and shown is not _NOTHING:
-            try:
-                usual = partial.deserialize(self, {field.name: shown}, _object_hook_of(self.model))[field.name]
-            except ValueError:
-                usual = _NOTHING
-            if _is_as(told, usual):
-                return self.decode_field(key, field, raw)
+        if raw is not None and _is_as(told, usual):
+            return self.decode_field(key, field, raw)
         codec = field.codec
         for read in (codec.validate_jsonable, codec.validate) if codec.kind == "json" else (codec.validate,):
             try:
@@ -203,8 +202,21 @@ class _HookError(EncodeError):
         return f"{self.model}: the record cannot be stored: {self.reason}"
 
 
+def _each(some: Mapping[str, object], make: Callable[[Mapping[str, object]], dict[str, object]]) -> dict[str, object]:
+    """Make something of all at once, or, where one of them is refused, of each that is not."""
+    try:
+        return make(some)
+    except (TypeError, ValueError):
+        if len(some) == 1:
+            return dict.fromkeys(some, _NOTHING)
+        return {name: _each({name: one}, make)[name] for name, one in some.items()}
+
+
 def _is_as(told: object, usual: object) -> bool:
-    return told is usual or (type(told) is type(usual) and is_same(told, usual))
+    if told is usual:
+        return True
+    kind = cast(object, type(told))
+    return kind is type(usual) and (told == usual if kind in (str, int, bytes) else is_same(told, usual))
 
 
 def _text(raw: bytes) -> str | bytes:

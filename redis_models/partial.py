@@ -47,7 +47,7 @@ def serialize(
     Raises:
         TypeError: A value cannot be written.
     """
-    codecs = _codecs(shape)
+    codecs = shape.codecs
     return {
         name: _serialized(codecs[name], value, default) if name in codecs else value for name, value in data.items()
     }
@@ -74,7 +74,7 @@ def deserialize(
     Raises:
         DecodeError: A field does not read back.
     """
-    codecs = _codecs(shape)
+    codecs = shape.codecs
     values: dict[str, object] = {}
     for name, raw in data.items():
         if name not in codecs or not isinstance(raw, (str, bytes)):
@@ -88,10 +88,6 @@ def deserialize(
             error = shape.decode_error(shape.keys.start if key is None else key, name, {name: stored}, exc)
         raise error
     return values
-
-
-def _codecs(shape: Shape[Any]) -> dict[str, FieldCodec]:
-    return {field.name: field.codec for field in shape.fields}
 
 
 def _serialized(codec: FieldCodec, value: object, default: Callable[[Any], object] | None) -> object:

@@ -181,6 +181,11 @@ class Shape(Generic[M]):
             return {}
 
     @cached_property
+    def codecs(self) -> Mapping[str, FieldCodec]:
+        """How the values of each stored field are written, by its name."""
+        return {field.name: field.codec for field in self.fields}
+
+    @cached_property
     def _key_field(self) -> StoredField:
         return self.field(self.primary_key)
 
