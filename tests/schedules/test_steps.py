@@ -22,18 +22,6 @@ _A_SEED: Final = math.ceil(int(os.environ.get("SCHEDULES", "24")) / 3)
 _SEEDS: Final = [int(one) for one in os.environ.get("SEEDS", "1").split()]
 _MOST: Final = 60
 _DEEDS: Final = ["rest", *["runner A"] * 2, "runner B", "runner C", *["up to"] * 2, "kill", "lapse", "break", "mend"]
-    "rest",
-    "runner A",
-    "runner A",
-    "runner B",
-    "runner C",
-    "up to",
-    "up to",
-    "kill",
-    "lapse",
-    "break",
-    "mend",
-]
 
 MUTANTS: Final[Mapping[str, Mutant]] = {
     "no note before the call": Mutant(
