@@ -40,14 +40,10 @@ _TESTS: Final = {
     "adopt": f"{_OTHERS} tests/adopting",
     "adopt_fill": f"{_OTHERS} tests/adopting",
     "adopt_swap": f"{_OTHERS} tests/adopting",
-    "lease": f"{_OTHERS} tests/test_lease.py",
-    "index": f"{_OTHERS} tests/makemigrations/test_verify.py",
-    "purge": f"{_OTHERS} tests/makemigrations/test_purge.py",
     "rest": f"{_OTHERS} tests/migrating/test_walks.py tests/migrating/test_stragglers.py",
     "rights": f"{_OTHERS} tests/migrating/test_rights.py",
-    "finish": f"{_OTHERS} tests/migrating/test_rewound.py tests/migrating/test_lifecycle.py",
 }
-_DEFAULT: Final = f"{_OTHERS} tests/migrating/test_quarantine.py tests/migrating/test_quarantine_races.py"
+_DEFAULT: Final = _OTHERS
 _CONDITION: Final = re.compile(r"\b((?:else)?if) (.*?) then\b")
 _WHOLE_LINE: Final = re.compile(r"^\s*(?:redis\.)?(?:call|pcall|demand|demand_once)\(.*\)$")
 _OLD_SERVERS: Final = re.compile(r"is_allowed|nknown|can't run|knows_moments")  # for which this one needs no line

@@ -30,7 +30,7 @@ local function move(source, target, held)
   if not versions[stamp] and not ((version_of(stamp) or 0) >= least) then return 'V' end
   if held and redis.call('HGET', source, field) ~= held then return 'C' end
   if redis.call('EXISTS', target) == 1 then return 'X' end
-  demand_once('ZADD', KEYS[3])
+  if not is_allowed then demand_once('ZADD', KEYS[3]) end
   demand_once('RENAME', source, target)
   demand_once('ZREM', KEYS[2])
   -- The index first: a member without a record is harmless, a record without one is not. Full memory refuses it, and

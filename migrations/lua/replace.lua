@@ -94,16 +94,20 @@ local function ending_of(key, at)
   return ending, kept
 end
 
+local may_delete  -- once it is known
 -- Write a record; ``at`` is the place before the bytes of the fields to set.
 local function write(key, at)
   local ends, ending, kept = ends_of(key), nil, nil
   if #changes > 0 or noted_count > 0 then ending, kept = ending_of(key, at + #sets) end
-  demand_to_write(key)
-  for _, ms in ipairs(ends or {}) do
-    if ms > 0 then demand_once('HPEXPIREAT', key) end
+  if not is_allowed then demand_to_write(key) end
+  for i = 1, ends and #ends or 0 do
+    if ends[i] > 0 then demand_once('HPEXPIREAT', key) end
   end
-  if #removals > 0 then demand_once('HDEL', key) end
-  demand_end(key, ending)
+  if #removals > 0 and not may_delete then
+    demand('HDEL', key)
+    may_delete = true
+  end
+  if ending then demand_end(key, ending) end
   -- It grows before it shrinks.
   for i = 1, #writes do
     local one = writes[i]
@@ -113,14 +117,14 @@ local function write(key, at)
     call(unpack(command))
   end
   if kept and #kept > 0 then call('HSET', key, unpack(kept)) end
-  for i, ms in ipairs(ends or {}) do
-    if ms > 0 then call('HPEXPIREAT', key, ms, 'FIELDS', 1, targets[i]) end
+  for i = 1, ends and #ends or 0 do
+    if ends[i] > 0 then call('HPEXPIREAT', key, ends[i], 'FIELDS', 1, targets[i]) end
   end
   for i = 1, #removals do
     removals[i][2] = key
     call(unpack(removals[i]))
   end
-  set_end(key, ending)
+  if ending then set_end(key, ending) end
 end
 
 local result, at, step = {}, place - 1, present_count + #sets + noted_count

@@ -15,7 +15,7 @@ for i = 2, #KEYS do
     strange[i] = true
   end
 end
-if #KEYS > 1 then demand('ZREM', KEYS[1]) end
+demand('ZREM', KEYS[1])
 local records, members = 0, 0
 for i = 2, #KEYS do
   if not strange[i] then

@@ -193,3 +193,22 @@ def test_the_refusal_names_the_command_and_what_to_type(world: World, act: str, 
     if not world.client.info("server")["redis_version"].startswith("6."):  # where a script is not told which
         assert f"denies {denied.upper()}, nothing" in str(caught.value)
         assert f"'ACL SETUSER NAME +{denied}'" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("act", "denied"),
+    [
+        ("insert a new one", "-persist -pexpire -hdel -unlink -zrem"), ("insert over one", "-persist -pexpire"),
+        ("insert two, of which one is new", "-persist -pexpire"), ("insert two that end", "-persist"),
+        ("insert a new one that ends", "-persist"), ("insert over one for ever", "-pexpire"),
+        ("save", "-zadd -hdel -persist -pexpire"), ("save that ends", "-persist"), ("save for ever", "-pexpire"),
+        ("save without an extra", "-zadd -pexpire"), ("patch", "-zadd -hdel -persist -pexpire"),
+        ("increment", "-zadd -hset"), ("increment a float", "-zadd -hincrby"), ("delete", "-hdel -zadd -hset"),
+        ("expire", "-persist"), ("persist", "-pexpire"),
+    ],
+)  # fmt: skip
+def test_a_right_that_a_write_does_not_use_is_not_asked_for(world: World, act: str, denied: str) -> None:
+    world.fill()
+    world.allow(*denied.split())
+
+    ACTS[act]()

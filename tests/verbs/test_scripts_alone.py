@@ -98,3 +98,12 @@ def test_so_it_is_when_a_loaded_record_is_saved(
     held = client.hgetall("crate:b")
     assert held[b"pieces"] == b"3"
     assert client.type("crate:a") != b"hash" or client.hget("crate:a", "pieces") == b"3"
+
+
+def test_delete_all_passes_over_what_is_no_hash(table: Any, client: Any) -> None:
+    _spoil_record(client)
+
+    assert table.delete_all() == 1
+
+    assert client.lrange("crate:a", 0, -1) == [b"no", b"hash"]
+    assert not client.exists("crate:b")
