@@ -7,7 +7,15 @@ import pytest
 
 from redis_models import Model, Store
 from redis_models.batches import Batches, send
-from redis_models.errors import ConflictError, DataError, DecodeError, RecordTooNewError, RecordTooOldError
+from redis_models.errors import (
+    ConflictError,
+    DataError,
+    DecodeError,
+    NotFoundError,
+    RecordTooNewError,
+    RecordTooOldError,
+    WrongKeyTypeError,
+)
 
 from .items import Brand, Item, Live, Upgrade
 
@@ -159,6 +167,22 @@ def test_one_that_somebody_mends_in_between_is_written_as_any_other(store: Store
     Item.sync.insert(Item(id="b", name="whole"))
 
     assert client.hmget("item:b", "_v", "name", "other") == [b"3", b"whole", b"kept"]
+
+
+@pytest.mark.parametrize("kind", ["gone", "string"])
+def test_one_that_is_gone_or_no_hash_by_then_is_not_brought_back(kind: str, store: Store, client: Any) -> None:
+    class Gone(Upgrade):
+        def rewrite(self, model: type[Model], key: str) -> Batches[None]:
+            yield from send([("DEL", key), *([("SET", key, "x")] if kind == "string" else [])])
+            raise ConflictError(key, "it was bad a moment ago")
+
+    client.hdel("item:b", "_v")  # of version 1
+    store.upgrader = Gone()
+
+    with pytest.raises(NotFoundError if kind == "gone" else WrongKeyTypeError):
+        Item.sync.insert(Item(id="b", name="whole"), only="existing")
+
+    assert client.type("item:b") == (b"none" if kind == "gone" else b"string")
 
 
 @pytest.mark.parametrize("right", ["-hdel", "-hset"])

@@ -202,9 +202,7 @@ def test_a_person_says_what_becomes_of_extra_fields_and_of_types_that_changed_pl
     assert "Answers can be replayed: --extra Customer.city=replace\n" in project.err
 
 
-def test_a_person_says_where_values_are_whose_types_changed_places(
-    project: Any, type_in: Callable[..., None]
-) -> None:
+def test_a_person_says_where_values_are_whose_types_changed_places(project: Any, type_in: Callable[..., None]) -> None:
     old = project.initial.replace("note: str | None = None", "age: int")
     project.models(old.replace("= 1", "= 2"))
     type_in("2", "1", "0")
