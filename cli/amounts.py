@@ -1,11 +1,13 @@
 """Amounts on the command line: seconds and milliseconds, zero or more."""
 
 import math
-from typing import Any
+from typing import Any, Final
 
 import click
 
-__all__ = ["Amount"]
+__all__ = ["MOST", "Amount"]
+
+MOST: Final = 2**31 - 1  # of whatever a command counts
 
 
 class Amount(click.FloatRange):

@@ -1,6 +1,7 @@
 """The program: its global options, and the one place where errors become a line and an exit code."""
 
 import importlib.metadata
+import os
 import platform
 import sys
 import traceback
@@ -18,6 +19,7 @@ from .lazy import CommandFolder
 
 __all__ = ["main", "program"]
 
+_LINE = 1000  # characters of a line of an error
 _DISTRIBUTION = "redis-models-orm"  # "redis-models" on the package index is somebody else's
 
 
@@ -34,6 +36,7 @@ def main(argv: Sequence[str] | None = None, prog_name: str | None = None) -> int
     context = CliContext()
     try:
         arguments = None if argv is None else list(argv)
+        _refuse_unusable(sys.argv[1:] if arguments is None else arguments)
         result: object = program.main(arguments, prog_name, standalone_mode=False, obj=context)
     except (click.Abort, KeyboardInterrupt):
         context.err("Cancelled.")
@@ -54,10 +57,27 @@ def _fail(context: CliContext, exc: Exception, text: str, code: Exit) -> Exit:
     """Tell an error; never with the password of a URL, wherever it comes from."""
     if context.is_traceback:
         context.err_lines(redact("".join(traceback.format_exception(exc))))
-    message = redact(text)
+    message = _shortened(redact(text))
     context.err_lines(f"error: {_with_whole_key(exc, message)}")
     context.json({"ok": False, "exit": int(code), "error": type(exc).__name__, "message": message})
     return code
+
+
+def _refuse_unusable(arguments: Sequence[str]) -> None:
+    """Refuse what no path, key or name of anything can be: NUL, and halves of surrogate pairs that are no bytes."""
+    for argument in arguments:
+        if "\0" in argument:
+            raise click.UsageError(f"{argument[:60]!r} contains a NUL character; leave it out")
+        try:
+            os.fsencode(argument)
+        except UnicodeEncodeError as exc:
+            raise click.UsageError(f"{argument[:60]!r} contains half a surrogate pair; leave it out") from exc
+
+
+def _shortened(text: str) -> str:
+    """Cut the middle out of lines that quote something without end; their cure is at their end."""
+    lines = text.split("\n")
+    return "\n".join(one if len(one) <= _LINE else f"{one[: _LINE // 2]} [...] {one[-_LINE // 2 :]}" for one in lines)
 
 
 def _with_whole_key(exc: Exception, message: str) -> str:

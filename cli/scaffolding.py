@@ -1,5 +1,6 @@
 """New files of a project: rendered from templates, checked all together, and only then written. Overwrites nothing."""
 
+import errno
 import importlib.util
 import keyword
 import os
@@ -20,6 +21,8 @@ __all__ = ["NewFile", "check_name", "render", "with_gitignore", "with_pyproject"
 _TEMPLATES: Final = Path(__file__).parent / "templates"
 _PACKAGE: Final = "NAME"  # stands for the package's name in the paths of templates
 _RESERVED: Final = ("data", "src")  # the embedded server's folder; the folder that is searched for packages
+_NAME: Final = 100  # letters; a file's name has 255 bytes
+_NO_PATH: Final = (errno.ENAMETOOLONG, errno.EILSEQ, errno.EINVAL)
 
 
 @dataclass(frozen=True)
@@ -51,7 +54,9 @@ def check_name(name: str, what: str) -> None:
 
     Source: ``django.core.management.templates.TemplateCommand.validate_name``; keywords are refused here as well.
     """
-    if not name.isidentifier():
+    if len(name) > _NAME:
+        reason = f"is longer than {_NAME} letters; try a shorter name"
+    elif not name.isidentifier():
         reason = "is no identifier; use letters, digits and underscores, no digit first"
     elif keyword.iskeyword(name):
         reason = "is a keyword of Python; try another name"
@@ -61,7 +66,16 @@ def check_name(name: str, what: str) -> None:
         reason = "is the name of an existing Python module; try another name"
     else:
         return
-    raise click.UsageError(f"{name!r} cannot be the name of {what}: it {reason}")
+    raise click.UsageError(f"{name[:_NAME]!r} cannot be the name of {what}: it {reason}")
+
+
+def check_path(path: Path) -> None:
+    """Refuse a path that no file or folder can have."""
+    try:
+        path.lstat()
+    except OSError as exc:
+        if exc.errno in _NO_PATH:
+            raise click.UsageError(f"{shown_path(path)} can be no path: {exc.strerror}") from exc
 
 
 def _is_taken(name: str) -> bool:
@@ -151,6 +165,8 @@ def write(files: Sequence[NewFile]) -> None:
         try:
             _write(file)
         except OSError as exc:
+            if exc.errno in _NO_PATH and not written:
+                raise click.UsageError(f"{shown_path(file.path)} can be no path: {exc.strerror}") from exc
             before = f" after {', '.join(written)} was written" if written else "; nothing was written"
             raise click.ClickException(f"{shown_path(file.path)} cannot be written: {exc.strerror}{before}") from exc
         written.append(shown_path(file.path))

@@ -6,6 +6,7 @@ A position counts links: 0 is before the first, ``i`` is after link ``i``. Numbe
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from typing import Final
 
 from redis_models.errors import MigrationError, MigrationFileError, SchemaError
 from redis_models.shape import RESERVED
@@ -18,6 +19,7 @@ from .route import Route
 from .schema import ModelSchema, Snapshot
 
 __all__ = ["Chain", "Link", "origins", "true_ids"]
+_LONG: Final = 10  # digits: no chain has so many migrations
 
 
 @dataclass(frozen=True)
@@ -122,7 +124,7 @@ class Chain:
         """
         if text == "zero":
             return 0
-        if text[:1] in ("+", "-") and text[1:].isdecimal():
+        if text[:1] in ("+", "-") and _is_number(text[1:]):
             return self._stepped(text, current)
         return self._found(text)
 
@@ -137,7 +139,7 @@ class Chain:
     def _found(self, text: str) -> int:
         for matches in (
             [link for link in self.links if text in (link.id, link.name)],
-            [link for link in self.links if text.isdecimal() and link.number == int(text)],
+            [link for link in self.links if _is_number(text) and link.number == int(text)],
             [link for link in self.links if text and _begins(link, text)],
         ):
             if len(matches) > 1:
@@ -145,7 +147,7 @@ class Chain:
                 raise MigrationError(f"{self.app}: {text!r} may be any of {names}; write more of it")
             if matches:
                 return self.links.index(matches[0]) + 1
-        raise MigrationError(f"{self.app} has no migration {text!r}; {self._known()}")
+        raise MigrationError(f"{self.app} has no migration {text!r:.100}; {self._known()}")
 
     def _known(self) -> str:
         names = ", ".join(f"{link.name} ({link.id})" for link in self.links)
@@ -317,3 +319,7 @@ def origins(before: Snapshot, operations: Sequence[Operation]) -> Mapping[str, s
         renamed = {operation.name_after(name): origin for name, origin in names.items()}
         names = {name: origin for name, origin in renamed.items() if name in state.by_name}
     return names
+
+
+def _is_number(text: str) -> bool:
+    return text.isdecimal() and len(text) < _LONG

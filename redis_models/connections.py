@@ -33,6 +33,14 @@ _ASYNC: Final = {blocking: one for one, blocking in _BLOCKING.items()}
 _LEADS: Final = frozenset(["_connect", "_connection_arguments", "connect", "connect_check_health"])
 
 
+def _with_place(options: dict[str, Any]) -> dict[str, Any]:
+    """Give options back; ``ValueError`` for a host that can have no address, and a path that no file can have."""
+    str(options.get("host", "")).encode("idna")
+    if "\0" in str(options.get("path", "")):
+        raise ValueError("a path with NUL in it")
+    return options
+
+
 def options_of_url(url: str) -> tuple[type[AbstractConnection], dict[str, Any]]:
     """Give the class of blocking connections and their options; connects to nothing.
 
@@ -44,7 +52,7 @@ def options_of_url(url: str) -> tuple[type[AbstractConnection], dict[str, Any]]:
     options: dict[str, Any] | None = None
     if not is_cut_short(url):
         with suppress(ValueError):
-            options = parse(f"{_SCHEMES.get(scheme, scheme)}:{rest}")
+            options = _with_place(parse(f"{_SCHEMES.get(scheme, scheme)}:{rest}"))
     if options is None:
         # Without what redis-py says: it may hold half a password that was not percent-encoded.
         raise SettingsError(

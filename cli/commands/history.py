@@ -9,6 +9,7 @@ from redis_models.client import run
 from redis_models.migrations.bookkeeping import Shelf
 from redis_models.migrations.history import Event
 
+from ..amounts import MOST
 from ..apps import chosen_apps
 from ..context import CliContext
 
@@ -17,7 +18,7 @@ __all__ = ["command"]
 
 @click.command("history")
 @click.argument("app", required=False)
-@click.option("-n", "--number", "most", type=click.IntRange(min=1), default=20, help="Show so many; 20 otherwise.")
+@click.option("-n", "--number", "most", type=click.IntRange(1, MOST), default=20, help="Show so many; 20 otherwise.")
 @click.pass_obj
 def command(context: CliContext, app: str | None, most: int) -> None:
     """Show what was done to the database of APP, or of all apps, newest first."""

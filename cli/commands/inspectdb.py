@@ -10,6 +10,7 @@ from redis_models.importing import shown_path
 from redis_models.migrations.drafting import Draft, draft, render_models
 from redis_models.migrations.surveying import Survey, survey
 
+from ..amounts import MOST
 from ..context import CliContext
 
 __all__ = ["command"]
@@ -18,7 +19,7 @@ __all__ = ["command"]
 @click.command("inspectdb")
 @click.argument("patterns", metavar="[PATTERN]...", nargs=-1)
 @click.option(
-    "--sample", type=click.IntRange(min=1), default=200, help="Records to look at of each table; 200 otherwise."
+    "--sample", type=click.IntRange(1, MOST), default=200, help="Records to look at of each table; 200 otherwise."
 )
 @click.option("--sep", "separator", default=":", help="What stands between the parts of keys; ':' otherwise.")
 @click.option("--all", "is_all", is_flag=True, help="Draft tables that models declare, too.")

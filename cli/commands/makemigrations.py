@@ -43,6 +43,8 @@ __all__ = ["command"]
 
 _PATH = click.Path(dir_okay=False, path_type=Path)
 
+_NAME = 100  # letters of --name
+
 
 @dataclass(frozen=True)
 class _Wish:
@@ -183,6 +185,8 @@ def _apps(context: CliContext, labels: Sequence[str], wish: _Wish) -> list[App]:
             context.err(f"{app.label}: {line}")
     if wish.is_empty and len(apps) != 1:
         raise click.UsageError(f"--empty needs one app; name one of {', '.join(sorted(app.label for app in apps))}")
+    if wish.name is not None and len(wish.name) > _NAME:
+        raise click.UsageError(f"--name {wish.name[:_NAME]!r}... is longer than {_NAME} letters; give a shorter one")
     if wish.name is not None and not wish.name.isidentifier() and not wish.name.replace("_", "a").isalnum():
         raise click.UsageError(f"--name {wish.name!r} cannot be part of a file name; use letters, digits and _")
     return apps

@@ -23,7 +23,7 @@ from redis_models.migrations.safety import hooks_of
 from redis_models.migrations.schema import Snapshot
 from redis_models.migrations.verifying import unverified
 
-from ..amounts import Amount
+from ..amounts import MOST, Amount
 from ..apps import WithSteps, chosen_apps
 from ..consent import finding_document, is_consented, pending_findings, unasked_keys
 from ..context import CliContext
@@ -48,7 +48,7 @@ _MOST_ERRORS: Final = 1000
 @click.option("--plan", "only_plan", is_flag=True, help="Show what would be done, with record counts, and do nothing.")
 @click.option("--dry-run", is_flag=True, help="Bring real records there in memory; show what fails, and write nothing.")
 @click.option(
-    "--sample", "limit", type=click.IntRange(1), metavar="N", help="With --dry-run: N records of each pass only."
+    "--sample", "limit", type=click.IntRange(1, MOST), metavar="N", help="With --dry-run: N records of each pass only."
 )
 @click.option("--check", is_flag=True, help="Exit 1 if anything is pending or not made yet; do nothing.")
 @click.option("--verified", is_flag=True, help="With --check: exit 1 unless 'verify' found all records in order since.")
@@ -88,7 +88,7 @@ _MOST_ERRORS: Final = 1000
 @click.option("--ignore-sample", is_flag=True, help="Begin although sampled records cannot be rewritten.")
 @click.option(
     "--max-errors",
-    type=click.IntRange(1),
+    type=click.IntRange(1, MOST),
     default=_MOST_ERRORS,
     show_default=True,
     help="With --on-error quarantine: how many records may go there before the run stops.",

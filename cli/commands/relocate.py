@@ -73,7 +73,9 @@ def _source(context: CliContext, url: str | None, variable: str | None) -> str:
         if not found:
             raise click.UsageError(f"--from-env {variable}: there is no such environment variable; set it to a URL")
         return found
-    if has_password(url := url or ""):  # read by others by now: to refuse would not undo it
+    if not url:
+        raise click.UsageError("--from is empty; give the URL of the other server")
+    if has_password(url):  # read by others by now: to refuse would not undo it
         context.err(
             "warning: a password in --from can be read by every user of this machine while the command runs; put the"
             " URL into an environment variable, and name that with --from-env"

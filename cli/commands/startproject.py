@@ -8,7 +8,7 @@ import click
 from redis_models.importing import shown_path
 
 from ..context import CliContext
-from ..scaffolding import check_name, render, with_gitignore, with_pyproject, write
+from ..scaffolding import check_name, check_path, render, with_gitignore, with_pyproject, write
 
 __all__ = ["command"]
 
@@ -25,6 +25,7 @@ def command(context: CliContext, name: str, directory: Path | None) -> None:
     """
     top = (directory or Path(name)).absolute()
     check_name(name, "a project")
+    check_path(top)
     files = render("project", top, {"name": name}) + render("app", top, {"name": name, "model": "Customer"})
     files = with_gitignore(with_pyproject(sorted(files, key=attrgetter("path"))))
     write(files)

@@ -23,6 +23,7 @@ from redis_models.migrations.verifying import (
 )
 from redis_models.model import Model
 
+from ..amounts import MOST
 from ..apps import chosen_models
 from ..context import CliContext, printable
 from ..counting import counted
@@ -35,7 +36,11 @@ __all__ = ["command"]
 @click.command("verify")
 @click.argument("models", nargs=-1, metavar="[APP[.MODEL]]...")
 @click.option(
-    "--sample", "limit", type=click.IntRange(1), metavar="N", help="Only N records of each model, drawn by chance."
+    "--sample",
+    "limit",
+    type=click.IntRange(1, MOST),
+    metavar="N",
+    help="Only N records of each model, drawn by chance.",
 )
 @click.option("--repair-index", is_flag=True, help="Add to indexes what they lack, and take out what is gone.")
 @click.option("--resume", is_flag=True, help="Go on with a verification that stopped.")
