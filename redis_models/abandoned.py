@@ -39,13 +39,14 @@ class Abandoned:
     """What one store has abandoned, over whatever connections. May be shared by threads and event loops.
 
     Attributes:
+        open: Numbers of connections that have to be ended, by run of their server. Looked at before every exchange.
         is_barred: Whether the server told this user that it may not ask for connections, or not end them.
     """
 
-    __slots__ = ("_lock", "_open", "is_barred")
+    __slots__ = ("_lock", "is_barred", "open")
 
     def __init__(self) -> None:
-        self._open: dict[bytes, dict[int, None]] = {}
+        self.open: dict[bytes, dict[int, None]] = {}
         self._lock = threading.Lock()
         self.is_barred = False
 
@@ -65,20 +66,20 @@ class Abandoned:
     def note(self, session: Session) -> None:
         """Remember a connection that has to be ended."""
         with self._lock:
-            if session.run not in self._open and len(self._open) >= _MOST_RUNS:
-                del self._open[next(iter(self._open))]
-            ids = self._open.setdefault(session.run, {})
+            if session.run not in self.open and len(self.open) >= _MOST_RUNS:
+                del self.open[next(iter(self.open))]
+            ids = self.open.setdefault(session.run, {})
             if len(ids) < _MOST:
                 ids[session.id] = None
 
     def waits_for(self, session: Session | None) -> bool:
         """Whether there is something to end over a connection to the same run of a server."""
-        return bool(self._open) and session is not None and session.run in self._open
+        return session is not None and session.run in self.open
 
     def ids_of(self, session: Session) -> list[int]:
         """Give the numbers of the connections to end."""
         with self._lock:
-            return list(self._open.get(session.run, ()))
+            return list(self.open.get(session.run, ()))
 
     def ended(self, session: Session, ids: Iterable[int], replies: Sequence[Reply]) -> None:
         """Take note of what the server answered; also of a refusal that it would only repeat.
@@ -92,11 +93,11 @@ class Abandoned:
                     raise refused(reply)
                 self.is_barred = True
         with self._lock:
-            left = self._open.get(session.run, {})
+            left = self.open.get(session.run, {})
             for one in ids:
                 left.pop(one, None)
             if not left:
-                self._open.pop(session.run, None)
+                self.open.pop(session.run, None)
 
 
 def ending(ids: Iterable[int]) -> list[Command]:

@@ -105,7 +105,7 @@ class SyncPool:
                     line = self._new()
             if not line.is_asked:
                 self._ask(line)
-            if self._abandoned.waits_for(line.session):
+            if self._abandoned.open and self._abandoned.waits_for(line.session):
                 self._end_abandoned(line)
         except BaseException:
             self.drop(line)
@@ -226,7 +226,7 @@ class AsyncPool:
                 line = await self._new()
             if not line.is_asked:
                 await self._ask(line)
-            if self._abandoned.waits_for(line.session):
+            if self._abandoned.open and self._abandoned.waits_for(line.session):
                 await self._end_abandoned(line)
         except BaseException:
             await self.drop(line)
