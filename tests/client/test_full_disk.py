@@ -6,7 +6,7 @@ import resource
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +35,7 @@ def _limited(new_server: Callable[..., Any]) -> tuple[Any, Callable[[], None], C
 
 
 @contextlib.contextmanager
-def _mounted(path: Path) -> Iterator[None]:
+def _mounted(path: Path) -> Generator[None]:
     path.mkdir()
     done = subprocess.run(
         ["mount", "-t", "tmpfs", "-o", "size=256k", "tmpfs", str(path)], capture_output=True, text=True

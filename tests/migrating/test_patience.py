@@ -137,7 +137,8 @@ _TROUBLES = {
 }
 if sys.platform == "linux":  # elsewhere no process can be given a limit from outside
     _NO_DISK = "cannot write to its disk, and takes no writes until it can: make room"
-    _TROUBLES |= {"full disk": (_fill_disk, _empty_disk, _NO_DISK), "no snapshots": (_fail_to_save, _save, _NO_DISK)}
+    _TROUBLES["full disk"] = (_fill_disk, _empty_disk, _NO_DISK)
+    _TROUBLES["no snapshots"] = (_fail_to_save, _save, _NO_DISK)
 _troubles = pytest.mark.parametrize(("begin", "end", "says"), _TROUBLES.values(), ids=_TROUBLES)
 
 

@@ -150,7 +150,7 @@ class User(Model):
     @model_validator(mode="before")
     @classmethod
     def _check_all(cls, values: Any) -> Any:
-        if isinstance(values, dict) and values.get("age") == 13:
+        if getattr(values, "get", str)("age") == 13:
             raise ValueError(f"{values['pw'].get_secret_value()} is unlucky")
         return values
 
