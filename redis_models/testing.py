@@ -172,12 +172,22 @@ def pytest_addoption(parser: "pytest.Parser") -> None:
     parser.addini(_URLS, "More servers that no test may reach, a URL a line.", type="linelist")
 
 
+def pytest_load_initial_conftests(early_config: "pytest.Config") -> None:
+    """Begin before any ``conftest.py``; pytest asks plugins that it was given with ``-p`` only."""
+    options = early_config.known_args_namespace
+    if not (getattr(options, "help", False) or getattr(options, "version", False)):
+        _begin_session(early_config)
+
+
 def pytest_sessionstart(session: "pytest.Session") -> None:
     """Begin before any module of tests is imported, for these may import modules that read and write."""
-    config = session.config
-    is_controller = getattr(config.option, "numprocesses", None) and not hasattr(config, "workerinput")
-    if is_controller:
-        return  # of pytest-xdist, which runs no tests itself
+    _begin_session(session.config)
+
+
+def _begin_session(config: "pytest.Config") -> None:
+    # The controller of pytest-xdist runs no tests, but imports conftest.py as its workers do.
+    if _current is not None:
+        return
     try:
         _begin(config.getini(_SETTINGS) or None, config.getini(_URLS))
     except RedisModelsError as exc:

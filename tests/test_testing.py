@@ -211,6 +211,29 @@ def test_no_test_reaches_the_server_of_the_settings(box: Box, tests: str) -> Non
     assert box.contents() == {}
 
 
+@pytest.mark.parametrize("arguments", [(), ("-n", "2")], ids=["one process", "workers"])
+def test_what_conftest_imports_may_read_and_write_too(box: Box, arguments: tuple[str, ...]) -> None:
+    path = box.root / "pyproject.toml"
+    path.write_text(path.read_text() + 'addopts = "-p redis_models.testing"\n')
+    box.write("conftest.py", "import box.app\n")
+    box.write("test_it.py", _TESTS["asyncio"])
+
+    ran = box.pytest(*arguments)
+
+    assert ran.returncode == 0, ran.stdout
+    assert box.contents() == {}
+
+
+def test_help_and_collecting_need_no_test(box: Box) -> None:
+    path = box.root / "pyproject.toml"
+    path.write_text(path.read_text() + 'addopts = "-p redis_models.testing"\n')
+    box.write("test_it.py", "import box.app\n\ndef test_it(): pass\n")
+
+    assert box.pytest("--help").returncode == 0
+    assert box.pytest("--collect-only").returncode == 0
+    assert box.contents() == {}
+
+
 def test_each_process_of_xdist_has_a_server_of_its_own(box: Box) -> None:
     text = "from box.models import Ticket\n\n"
     for number in range(12):
