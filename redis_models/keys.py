@@ -74,7 +74,11 @@ class KeySpace:
         """Whether ``key`` is the key of a record of this model: not its index, not that of a longer prefix."""
         if not key.startswith(self.start) or len(key) == len(self.start):
             return False
-        if key == self.index or (self._may_meet_bookkeeping and key.startswith(_BOOKKEEPING)):
+        if (
+            key == self.index
+            or key == self.start + INDEX
+            or (self._may_meet_bookkeeping and key.startswith(_BOOKKEEPING))
+        ):
             return False
         return not _reaches_out(key[len(self.start) :], self._lowered)
 
@@ -87,7 +91,8 @@ class KeySpace:
         """
         found, start, separator = dict.fromkeys(keys), self.start.encode(), self._lowered.encode()
         found.pop(start, None)
-        found.pop(self.index.encode(), None)
+        for name in self._indexes:
+            found.pop(name, None)
         if len(separator) > 1 or self._may_meet_bookkeeping:
             return [key for key in found if self.owns(key.decode("utf-8", "surrogateescape"))]
         if b"".join(found).count(separator) == len(found) * start.count(separator):
@@ -108,7 +113,7 @@ class KeySpace:
         """
         if not members:
             return True
-        start, mark, times, index = self._fast
+        start, mark, times = self._fast
         first, last = members[0], members[-1]
         if not (first.startswith(start) and last.startswith(start)) or sorted(members) != members:
             return False
@@ -116,8 +121,7 @@ class KeySpace:
             return False
         if b"".join(members).count(mark) != len(members) * times or self._may_meet_bookkeeping:
             return len(self.owned(members)) == len(members)
-        place = bisect_left(members, index)
-        return place == len(members) or members[place] != index
+        return not any(_has(members, name) for name in self._indexes)
 
     @cached_property
     def before(self) -> bytes:
@@ -147,11 +151,16 @@ class KeySpace:
         return self.separator.lower()
 
     @cached_property
-    def _fast(self) -> tuple[bytes, bytes, int, bytes]:
-        """The start, the separator's last character, how often the start has it, and the index: a key that has it no
-        more often ends no separator behind its start."""
+    def _fast(self) -> tuple[bytes, bytes, int]:
+        """The start, the separator's last character, and how often the start has it: a key that has it no more often
+        ends no separator behind its start."""
         start, mark = self.start.encode(), self._lowered[-1].encode()
-        return start, mark, start.count(mark), self.index.encode()
+        return start, mark, start.count(mark)
+
+    @cached_property
+    def _indexes(self) -> frozenset[bytes]:
+        """The index, and the key that it usually has: no record has either."""
+        return frozenset({self.index.encode(), (self.start + INDEX).encode()})
 
     @cached_property
     def _may_meet_bookkeeping(self) -> bool:
@@ -186,6 +195,12 @@ def complaint_about(separator: str, table: str, prefix: str = "") -> str | None:
     if KeySpace(prefix, separator, table)._may_meet_bookkeeping:
         return f"table {table!r} has the keys {_BOOKKEEPING}...}}, which the migrations use; give it another prefix"
     return None
+
+
+def _has(members: list[bytes], key: bytes) -> bool:
+    """Whether a sorted list has a key."""
+    place = bisect_left(members, key)
+    return place < len(members) and members[place] == key
 
 
 def _reaches_out(rest: str, separator: str) -> bool:

@@ -117,3 +117,40 @@ def test_spaces_that_share_no_keys_do_not_own_each_others(
 )
 def test_spaces_whose_keys_could_be_of_either_are_told(one: KeySpace, other: KeySpace, shared: str | None) -> None:
     assert one.shared_with(other) == shared
+
+
+@pytest.mark.parametrize("index", [None, "shop:index", "other"])
+def test_neither_the_index_nor_the_key_that_it_usually_has_is_a_record(index: str | None) -> None:
+    space = KeySpace("", ":", "shop", index)
+    found = sorted({b"shop:a", space.index.encode(), b"shop:__index", b"shop:z"})
+
+    assert not space.owns(space.index)
+    assert not space.owns("shop:__index")
+    assert space.owned_members(found) == [b"shop:a", b"shop:z"]
+    assert not space.are_next(found, None)
+    assert space.are_next([b"shop:a", b"shop:z"], None)
+
+
+_PARTS = st.sampled_from(["a", "order", "order:item", "order_x", "A"])
+
+
+@given(
+    space=st.builds(KeySpace, st.sampled_from(["", "a", "Shop"]), st.sampled_from([":", "::", "_%_", "/"]), _PARTS),
+    members=st.lists(st.one_of(st.binary(max_size=12), st.text("ab:/_%", max_size=9).map(str.encode)), unique=True),
+    after=st.one_of(st.none(), st.binary(max_size=8)),
+    own=st.lists(st.text("ab:/_%\xe9", min_size=1, max_size=4), unique=True),
+)
+def test_a_page_is_taken_whole_only_where_each_member_alone_would_be(
+    space: KeySpace, members: list[bytes], after: bytes | None, own: list[str]
+) -> None:
+    mine = sorted(space.record(pk).encode() for pk in own)
+    page = sorted({*mine, *(space.start.encode() + one for one in members[::2]), *members[1::2]})
+    behind = space.start.encode() + after if after is not None else None
+
+    def is_own(one: bytes) -> bool:
+        return space.owns(one.decode("utf-8", "surrogateescape"))
+
+    assert space.owned_members(page) == [one for one in page if is_own(one)]
+    assert space.are_next(page, behind) == all(is_own(one) and (behind is None or one > behind) for one in page)
+    assert space.are_next(mine, None)
+    assert len(mine) < 2 or not space.are_next(mine[::-1], None)
