@@ -78,6 +78,7 @@ class Rehearsal:
                 self._read(key, record)
                 return
             after = route.rewrite(record, target).fields
+            route.check_widened(record, after, target)
         except RecordError as exc:
             self.fail(key, str(exc))
             return

@@ -206,6 +206,23 @@ class Route:
         """The fields that hold a secret at any version that the migrations lead to or from."""
         return frozenset[str]().union(*(stage.secrets for stage in self.stages))
 
+    def check_widened(self, record: Mapping[str, bytes], fields: Mapping[str, bytes], target: int) -> None:
+        """Look at what a record became whose bytes stayed because newer types read them alike, as far as is known.
+
+        Args:
+            record: Its stored fields before.
+            fields: What ``rewrite`` made of them.
+            target: Version that they are of now.
+
+        Raises:
+            RecordError: The newest type of a field does not read it.
+        """
+        version = self.version_of(record.get(STAMP))
+        for stage in self.stages_between(version, target) if version < target else ():
+            for _, widen in stage.widenings:
+                if record.get(widen.name) is not None and fields.get(widen.name) == record[widen.name]:
+                    widen.check(record[widen.name])
+
     def _way(self, version: int, target: int) -> tuple[Sequence[Stage], frozenset[str]]:
         """Give the stages in the order in which they run, and the fields that they name beforehand."""
         way = self._ways.get((version, target))

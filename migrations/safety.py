@@ -434,6 +434,7 @@ def _tried(name: str, route: Route, records: Mapping[str, Mapping[str, bytes]]) 
             large.append(key)
         try:
             there = route.rewrite(record, target).fields
+            route.check_widened(record, there, target)
             if any(field.startswith(f"_b{target}.") and not _is_dropped(field, route) for field in there):
                 respelled.append(key)
         except RecordError as exc:

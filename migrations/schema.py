@@ -294,6 +294,7 @@ def _model_of(name: str, document: object) -> ModelSchema:
         fields=_sorted(_field_of(f"{name}.{field}", field, one) for field, one in fields.items()),
         ttl=None if ttl is None else _count_of(ttl, f"ttl of {name}"),
         codec=codec,
+        extras=known.get("extras") is True,
     )
     if made.primary_key not in made.by_name:
         raise SchemaError(f"{name} has no field {made.primary_key!r:.60}, which is its primary key")

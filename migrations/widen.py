@@ -25,11 +25,14 @@ class Widen(Step):
         name: The field.
         is_proven: Whether bytes certainly read as the older type, so that they need no look.
         narrow: Gives the bytes of the older type; raises RecordError where the value is none of it.
+        check: Raises RecordError where the newer type does not read bytes that the older one does: of nested objects
+            that hold an undeclared key which is declared by now. A run does not ask; a trial in memory does.
     """
 
     name: str
     is_proven: Callable[[bytes], bool]
     narrow: Callable[[bytes], bytes]
+    check: Callable[[bytes], object]
 
     @property
     def names(self) -> frozenset[str]:

@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 
 from redis_models.errors import SchemaError
+from redis_models.migrations.operations import CreateModel
 from redis_models.migrations.schema import FieldSchema, ModelSchema, Snapshot
 
 _MODEL = ModelSchema("A", 1, "id", "", ":", "a", (FieldSchema("id", "str"),))
@@ -33,3 +34,11 @@ def test_what_is_stored_otherwise_has_another_fingerprint(change: dict[str, obje
 def test_a_codec_that_is_newer_than_this_version_is_refused() -> None:
     with pytest.raises(SchemaError, match="A is stored by codec 2, and this version knows 1; use the newer version"):
         Snapshot.from_json(Snapshot((replace(_MODEL, codec=2),)).to_json())
+
+
+def test_a_snapshot_remembers_which_models_take_extra_fields() -> None:
+    plain = CreateModel("A", {"id": "str"}, "id", "a").apply(Snapshot())
+    open_ = CreateModel("A", {"id": "str"}, "id", "a", extras=True).apply(Snapshot())
+
+    assert [Snapshot.from_json(one.to_json()).model("A").extras for one in (plain, open_)] == [False, True]
+    assert plain.fingerprint == open_.fingerprint

@@ -24,7 +24,7 @@ from ..widen import Widen
 from .base import Operation, Risk
 from .nested import AddKey, RenameKey, alter_key, patch, remove_key, widen_key, widened
 from .relocation import relocated, relocation
-from .values import Function, called, converted, decoded, encoded, literal, narrowed, stored
+from .values import Function, called, converted, decoded, encoded, literal, narrowed, read_wider, stored
 
 __all__ = ["AddField", "AlterField", "RemoveField", "RenameField"]
 
@@ -324,7 +324,7 @@ def _widened(old: FieldSchema, new: FieldSchema, back: Function | None) -> Seque
         value = narrowed(new, decoded(new, raw), old, back, raw)
         return stored(old.codec, old.name, old.type, value)
 
-    return [Widen(new.name, partial(is_proven, old.type, new.type), narrow)]
+    return [Widen(new.name, partial(is_proven, old.type, new.type), narrow, partial(read_wider, old, new))]
 
 
 def _conversion(

@@ -21,7 +21,7 @@ from ..typelabels import numbered
 from ..typetree import NONE, Choice, Key, parse, parse_key
 from ..views import OldObject
 from ..widen import Widen
-from .values import Function, called, codec_of, converted, decoded, literal, narrowed, stored, validated
+from .values import Function, called, codec_of, converted, decoded, literal, narrowed, read_wider, stored, validated
 
 __all__ = [
     "AddKey",
@@ -261,7 +261,7 @@ def widened(field: FieldSchema, after: FieldSchema, keys: tuple[str, ...], edit:
         value = changed_back(decoded(after, raw), keys, edit, ABSENT)
         return stored(field.codec, field.name, field.type, value)
 
-    return Widen(field.name, lambda raw: not may_be_none(raw), narrow)
+    return Widen(field.name, lambda raw: not may_be_none(raw), narrow, partial(read_wider, field, after))
 
 
 def patch(

@@ -23,6 +23,7 @@ __all__ = [
     "literal",
     "narrowed",
     "read",
+    "read_wider",
     "stored",
     "validated",
 ]
@@ -154,3 +155,17 @@ def narrowed(
         " it, or mend the record"
     )
     raise RecordError(new.name, raw, reason, (shown,))
+
+
+def read_wider(old: FieldSchema, new: FieldSchema, raw: bytes) -> None:
+    """Refuse bytes that the older type reads, and the wider one does not."""
+    try:
+        new.codec.decode(raw)
+    except ValueError as exc:
+        decoded(old, raw)
+        said = complaint(exc)
+        reason = (
+            f"holds an undeclared key that is declared by now, and is none of its type ({said}); give convert= a"
+            f" function that makes {new.type} of it, or mend the record"
+        )
+        raise RecordError(old.name, raw, reason, (said,)) from exc

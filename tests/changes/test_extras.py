@@ -200,3 +200,33 @@ def test_answers_about_extras_that_fit_nothing_are_refused(shop: Any) -> None:
         flags = [part for one in answers for part in ("--extra", one)]
         assert shop.run("makemigrations", *flags) in (1, 2), answers
         assert reason in shop.err
+
+
+_NESTED = "class Place(BaseModel):\n    model_config = ConfigDict(extra='allow')\n    town: str\n"
+
+
+@pytest.mark.parametrize(("stored", "code"), [('"10115"', 0), ("10115", 6)], ids=["of the type", "of another"])
+def test_an_undeclared_key_of_a_nested_object_that_is_declared_is_tried_on_records(
+    shop: Any, stored: str, code: int
+) -> None:
+    shop.release("places: list[Place]", _NESTED)
+    shop.put("one", places=f'[{{"town": "Rome", "zip": {stored}}}]')
+    before = shop.records()
+    shop.declare("places: list[Place]", _NESTED + "    zip: str = ''\n", version=2)
+    assert shop.run("makemigrations") == 0, shop.err
+
+    assert shop.migrate() == code, shop.err
+
+    if code:
+        assert "field 'places'" in shop.err
+        assert "holds an undeclared key that is declared by now, and is none of its type" in shop.err
+        assert shop.records() == before
+        new = shop.newest().rindex(")")
+        text = shop.newest()
+        call = text[text.index("migrations.AlterField") : new + 1]
+        convert = "convert=lambda some: [{'town': one.town, 'zip': str(one.zip)} for one in some]"
+        shop.edit(call, f"{call.removesuffix(')').rstrip().removesuffix(',')}, {convert})")
+        assert shop.migrate() == 0, shop.err
+    assert shop.code().Item.sync.select()[0].places[0].zip == "10115"
+    assert shop.migrate("shop", "1") == 0, shop.err
+    assert shop.records() == before
