@@ -233,10 +233,9 @@ def loaded(shape: Shape[M], key: str, record: Found) -> M:
         raise record
     stored = record or {}
     instance = shape.decode(key, stored)
-    pk = instance.__dict__[shape.primary_key]
-    if type(pk) is not str or shape.keys.start + pk != key:  # nearly always they are equal
+    pk = remember(shape, instance, key, stored)
+    if type(pk) is not str or shape.start + pk != key:  # nearly always they are equal
         shape.check_key(key, pk)
-    remember(shape, instance, key, stored)
     return instance
 
 

@@ -201,7 +201,7 @@ class RememberedThroughHooks(Remembered):
     A hook that encrypts gives other bytes each time, so whether a field changed is told by its value.
     """
 
-    __slots__ = ("_plain",)
+    __slots__ = ("_plain", "pk")
 
     def __init__(
         self,
@@ -212,7 +212,8 @@ class RememberedThroughHooks(Remembered):
         values: dict[str, object] | None = None,
     ) -> None:
         values = values_of(instance) if values is None else values
-        super().__init__(key, values[shape.primary_key], stored, values, _NOTHING, True)
+        self.pk = values[shape.primary_key]
+        super().__init__(key, self.pk, stored, values, _NOTHING, True)
         self._plain = _plain(shape, values)
 
     def change(self, shape: Shape[Any], instance: "Model", assigned: str | None = None) -> Change:
@@ -318,11 +319,12 @@ def lock_of(instance: "Model") -> RLock:
             return lock
 
 
-def remember(shape: Shape[M], instance: M, key: str, stored: dict[str, bytes]) -> None:
-    """Have ``instance`` remember the record that it was read from."""
+def remember(shape: Shape[M], instance: M, key: str, stored: dict[str, bytes]) -> object:
+    """Have ``instance`` remember the record that it was read from; give its primary key."""
     if shape.hooks:
-        _SET(instance, "__record__", RememberedThroughHooks(shape, instance, key, stored))
-        return
+        known = RememberedThroughHooks(shape, instance, key, stored)
+        _SET(instance, "__record__", known)
+        return known.pk
     unstored = _NOTHING
     if len(stored) < len(shape.fields):
         unstored = {}
@@ -334,8 +336,10 @@ def remember(shape: Shape[M], instance: M, key: str, stored: dict[str, bytes]) -
                 except DataError:
                     continue  # a default that cannot be stored is the next save's affair
     values = values_of(instance)
-    folded: _Made = (key, values[shape.primary_key], stored, values, unstored, False)
+    pk = values[shape.primary_key]
+    folded: _Made = (key, pk, stored, values, unstored, False)
     _SET(instance, "__record__", folded)
+    return pk
 
 
 def saved(shape: Shape[M], instance: M, key: str, stored: dict[str, bytes], values: dict[str, object]) -> None:

@@ -181,6 +181,11 @@ class Shape(Generic[M]):
             return {}
 
     @cached_property
+    def start(self) -> str:
+        """What every key of the model begins with; asked for each record that is read."""
+        return self.keys.start
+
+    @cached_property
     def codecs(self) -> Mapping[str, FieldCodec]:
         """How the values of each stored field are written, by its name."""
         return {field.name: field.codec for field in self.fields}
