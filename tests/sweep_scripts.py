@@ -30,6 +30,7 @@ _REWRITING: Final = (
 )
 _OTHERS: Final = (
     "tests/test_scripts_alone.py tests/test_rights_of_scripts.py::test_every_other_script_is_whole_or_nothing"
+    " tests/test_rights_of_scripts.py::test_a_right_that_is_not_needed_is_not_asked_for"
 )
 _TESTS: Final = {
     "redis_models": _VERBS,

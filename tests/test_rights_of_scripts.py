@@ -326,6 +326,20 @@ _OTHERS: Final[dict[str, tuple[Callable[[World], None], Callable[[World], object
             _script(bookkeeping, "_FINISH"), _BOOKS, [7, "after", 2, 1, "witness", "w", 1, "c", "3", 1, "event", "a"]
         ),
     ),
+    "finish without changes of the ledger": (
+        _fill_books,
+        lambda world: world.call(_script(bookkeeping, "_FINISH"), _BOOKS, [7, "after", 2, 0, 0, 1, "event"]),
+    ),
+    "mend what does not end": (
+        _fill_quarantine,
+        lambda world: world.call(
+            _script(mending, "_MEND"), [_LEASE, "quarantine", "m:0"], [7, 1, "name", "1", "ann", "name", "bob"]
+        ),
+    ),
+    "mend an index that lacks one": (
+        _fill_records("usual"),
+        lambda world: world.call(_script(verifying, "_INDEX"), [_INDEX, "m:0"], ["1"]),
+    ),
     "checkpoint": (
         _fill_books,
         lambda world: world.call(_script(bookkeeping, "_CHECKPOINT"), [_LEASE, "journal"], [7, "target", "3"]),
@@ -379,6 +393,8 @@ def test_every_other_script_is_whole_or_nothing(world: World, what: str) -> None
     [
         ("note", "hdel"), ("forget", "hset"), ("adopt one that keeps its key", "rename"), ("adopt a member", "hsetnx"),
         ("forget what is gone", "rename"), ("forget what is gone", "zadd"), ("checkpoint", "hdel"),
+        ("finish without changes of the ledger", "hset"), ("finish without changes of the ledger", "hdel"),
+        ("mend what does not end", "hpexpireat"), ("mend an index that lacks one", "zrem"),
     ],
 )  # fmt: skip
 def test_a_right_that_is_not_needed_is_not_asked_for(world: World, what: str, denied: str) -> None:

@@ -5,7 +5,17 @@ from typing import Any
 import pytest
 
 from redis_models.batches import Script
-from redis_models.migrations import bookkeeping, lease, mending, moving, purging, quarantine, retrying, verifying
+from redis_models.migrations import (
+    bookkeeping,
+    lease,
+    mending,
+    moving,
+    purging,
+    quarantine,
+    replacing,
+    retrying,
+    verifying,
+)
 
 _LEASE, _INDEX, _NEW_INDEX = "the-lease", "m:__index", "n:__index"
 
@@ -210,6 +220,13 @@ class TestDrop:
         assert _drop(noted, *seen) == b"CHANGED"
         assert noted.state() == before
 
+    def test_what_was_made_anew_since_it_left_the_quarantine_stays(self, noted: Scripts) -> None:
+        noted.client.hdel("quarantine", "m:a")
+        before = noted.state()
+
+        assert _drop(noted, "_v", 1, "id", "a") == b"OK"
+        assert noted.state() == before
+
     def test_what_lost_a_field_since_is_dropped(self, noted: Scripts) -> None:
         assert _drop(noted, "_v", 1, "id", "a", "gone", "x") == b"OK"
 
@@ -390,8 +407,63 @@ class TestLease:
         assert self._call(scripts, "release", epoch - 1) == [b"LOST"]
         assert scripts.state() == before
 
+    @pytest.mark.parametrize(
+        "held",
+        [
+            {"epoch": "soon"}, {"epoch": "-1"}, {"epoch": "1e3"}, {"epoch": ""}, {"epoch": 2**53},
+            {"epoch": 5, "holder": "me"}, {"epoch": 5, "holder": "me", "until": "soon"},
+            {"epoch": 5, "holder": "me", "until": "1e9"}, {"epoch": 5, "holder": "me", "until": "9" * 16},
+        ],
+        ids=str,
+    )  # fmt: skip
+    def test_what_is_no_lease_is_called_strange_and_left_alone(self, scripts: Scripts, held: dict[str, Any]) -> None:
+        scripts.client.delete(_LEASE)
+        scripts.client.hset(_LEASE, mapping=held)
+        before = scripts.state()
+
+        assert self._call(scripts, "take", "you", 60_000, "") == [b"STRANGE"]
+        assert scripts.state() == before
+
     def test_the_epoch_rises_over_a_clock_that_is_behind(self, scripts: Scripts) -> None:
         ahead = 9 * 10**15
         scripts.client.hset(_LEASE, mapping={"epoch": ahead, "holder": "me", "until": 1})
 
         assert self._call(scripts, "take", "you", 60_000, "") == [b"TAKEN", ahead + 1]
+
+
+def _replace(scripts: Scripts, *records: tuple[str, tuple[Any, ...]], epoch: Any = 7, keys: str = _LEASE) -> Any:
+    """Have records get ``full`` for ``name``, if they have that ``name`` and no ``full`` yet."""
+    given = [raw for _, (name, full) in records for raw in (name, full, 2)]
+    plan = [2, "name", "1", "full", "0", 2, "full", "_v", 1, "name", 0, 0, 0]
+    return scripts.call(replacing, "_REPLACE", [keys, *(key for key, _ in records)], [epoch, 2, "", *plan, *given])
+
+
+class TestReplace:
+    """``replace.lua``."""
+
+    def test_each_record_gets_its_letter_and_only_what_is_as_it_was_read_is_written(self, scripts: Scripts) -> None:
+        scripts.put("m:a", _v=1, name="Ann")
+        scripts.put("m:unstamped", name="Ann")
+        scripts.put("m:changed", _v=1, name="Bo")
+        scripts.put("m:appeared", _v=1, name="Ann", full="new")
+        scripts.put("m:vanished", _v=1, other="x")
+        scripts.put("m:there", _v=2, name="Ann")
+        scripts.client.set("m:text", "text")
+        names = ("a", "unstamped", "changed", "appeared", "vanished", "there", "text", "gone")
+        before = scripts.state()
+
+        told = _replace(scripts, *((f"m:{name}", ("Ann", "Ann A.")) for name in names))
+
+        assert told == b"AACCCSTG"
+        for name in ("a", "unstamped"):
+            assert scripts.client.hgetall(f"m:{name}") == {b"_v": b"2", b"full": b"Ann A."}
+            del before[f"m:{name}".encode()]
+        assert {key: raw for key, raw in scripts.state().items() if key in before} == before
+
+    def test_it_is_fenced_but_for_a_caller_without_a_lease(self, scripts: Scripts) -> None:
+        scripts.put("m:a", _v=1, name="Ann")
+        before = scripts.state()
+
+        assert _replace(scripts, ("m:a", ("Ann", "Ann A.")), epoch=6) == b"FENCED"
+        assert scripts.state() == before
+        assert _replace(scripts, ("m:a", ("Ann", "Ann A.")), epoch="", keys="m:a") == b"A"

@@ -179,6 +179,45 @@ def test_a_write_without_a_right_is_whole_or_not_at_all(world: World, act: str, 
     assert refused, "no right was needed"
 
 
+class Early(Model):
+    """Of the first version, whose records need no stamp."""
+
+    id: str = Field(primary_key=True)
+    pieces: int = 1
+    weight: float = 0.5
+
+
+@pytest.mark.parametrize("is_indexed", [True, False])
+@pytest.mark.parametrize("verb", ["increment", "increment a float", "patch", "insert"])
+def test_a_record_without_a_stamp_is_written_whole_or_not_at_all(
+    world: World, server: Any, verb: str, is_indexed: bool
+) -> None:
+    store = Store.from_url(f"unix://bob:pw@{server.socket_path}")
+    store.register_model(Early)
+    acts: dict[str, Callable[[], object]] = {
+        "increment": lambda: Early.sync.increment("a", "pieces"),
+        "increment a float": lambda: Early.sync.increment("a", "weight", 0.5),
+        "patch": lambda: Early.sync.patch("a", pieces=2),
+        "insert": lambda: Early.sync.insert(Early(id="a", pieces=2)),
+    }
+    for command in world.known(commands()):
+        world.client.flushall()
+        world.client.hset("early:a", mapping={"id": "a", "pieces": 1, "weight": 1.5})
+        if is_indexed:
+            world.client.zadd("early:__index", {"early:a": 0})
+        before = world.state()
+        world.allow(f"-{command.lower()}")
+        try:
+            acts[verb]()
+        except ServerRefusedError:
+            assert world.state() == before, f"without {command}: a half was written"
+        else:
+            assert world.client.hget("early:a", "_v") == b"1"
+            assert world.client.zrange("early:__index", 0, -1) == [b"early:a"]
+    Early._store = None
+    store.close()
+
+
 @pytest.mark.parametrize(
     ("act", "denied"),
     [("insert two that end", "pexpire"), ("delete", "zrem"), ("save without an extra", "hdel"), ("patch", "hset")],
