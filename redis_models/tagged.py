@@ -201,7 +201,7 @@ _READERS: Final[Mapping[str, Callable[[Any], object]]] = {
     "OrderedDict": OrderedDict,
     "Path": Path,
     "SecretBytes": lambda inner: SecretBytes(base64.b64decode(inner, validate=True)),
-    "SecretStr": SecretStr,
+    "SecretStr": lambda inner: SecretStr("".join(inner)),
     "bytearray": lambda inner: bytearray(base64.b64decode(inner, validate=True)),
     "bytes": lambda inner: base64.b64decode(inner, validate=True),
     "complex": lambda inner: complex(float(inner[0]), float(inner[1])),
