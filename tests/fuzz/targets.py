@@ -336,10 +336,10 @@ def _importable(directory: Path, module: str) -> Generator[None]:
 TARGETS: Final[Mapping[str, tuple[Target, int]]] = {
     "stored values": (values, 600),
     "conversions": (conversions, 40),
-    "type texts": (type_texts, 30),
+    "type texts": (type_texts, 15),
     "snapshots": (snapshots, 120),
     "ledgers, histories, quarantines, receipts": (entries, 130),
-    "journals": (journals, 55),
+    "journals": (journals, 70),
     "answer files": (answer_files, 18),
     "flags": (flags, 5),
     "settings": (settings, 2),
