@@ -4,7 +4,7 @@ import re
 import textwrap
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from .projects import Project, Ran
 
@@ -167,8 +167,9 @@ asyncio.run(looped())
 """
 
 
-def empty(project: Project) -> None:
-    project.deploy(3)
+def plain(project: Project) -> Any:
+    """Give a client of who may do everything, whose types leave much unknown."""
+    return project.server.client()
 
 
 def old_records(project: Project) -> None:
@@ -177,7 +178,7 @@ def old_records(project: Project) -> None:
     project.migrate("shop", "1")
     project.fill(12)
     ended_fields(project)
-    with project.server.client() as client:
+    with plain(project) as client:
         client.hdel("customer:5", "visits")
 
 
@@ -207,7 +208,7 @@ def spoilt(project: Project) -> None:
 
 def about_to_fail(project: Project) -> None:
     old_records(project)
-    with project.server.client() as client:
+    with plain(project) as client:
         client.hset("customer:3", "age", "old")
 
 
@@ -218,13 +219,13 @@ def verified(project: Project) -> None:
 
 def mended(project: Project) -> None:
     spoilt(project)
-    with project.server.client() as client:
+    with plain(project) as client:
         client.hset("customer:3", "age", "3")
 
 
 def dead_member(project: Project) -> None:
     new_records(project)
-    with project.server.client() as client:
+    with plain(project) as client:
         old = {"_v": 1, "id": "7", "name": "n7", "legacy_ref": "r", "age": "5", "visits": 0}
         client.delete("customer:7")
         client.hset("customer:7", mapping=old)
@@ -234,7 +235,7 @@ def dead_member(project: Project) -> None:
 def unsettled(project: Project) -> None:
     """Give an index that has to be put right."""
     dead_member(project)
-    with project.server.client() as client:
+    with plain(project) as client:
         client.zrem("customer:__index", "customer:5")
         client.zadd("customer:__index", {"customer:6": 3})
 
@@ -242,7 +243,7 @@ def unsettled(project: Project) -> None:
 def old_table(project: Project) -> None:
     """Give what pydantic-aioredis wrote, with an index that is a set and a key that is escaped by now."""
     project.deploy(3)
-    with project.server.client() as client:
+    with plain(project) as client:
         for id in ("1", "2", "a:b"):
             client.hset(f"customer:{id}", mapping={"id": id, "name": "n", "legacy_ref": "r", "age": "5", "visits": 1})
             client.sadd("customer:__index", f"customer:{id}")
@@ -251,7 +252,7 @@ def old_table(project: Project) -> None:
 
 def stamped(project: Project) -> None:
     new_records(project)
-    with project.server.client() as client:
+    with plain(project) as client:
         client.delete("redis_models:{default}:ledger:shop", "redis_models:{default}:snapshot:shop")
 
 
@@ -259,12 +260,12 @@ def elsewhere(project: Project) -> None:
     """Give records in another database of the same server, and none in that of the settings."""
     new_records(project)
     ended_fields(project)
-    with project.server.client() as client:
+    with plain(project) as client:
         client.swapdb(0, 1)
 
 
 def ended_fields(project: Project) -> None:
-    with project.server.client() as client:
+    with plain(project) as client:
         if "hpexpire" in client.command():
             client.execute_command("HPEXPIRE", "customer:2", 5_000_000, "FIELDS", 2, "name", "visits")
         client.pexpire("customer:4", 5_000_000)

@@ -128,7 +128,7 @@ class World:
                 continue
             held = self.client.hgetall(key)
             names = sorted(held)
-            ends = (
+            ends: list[int] = (
                 self.client.execute_command("HPTTL", key, "FIELDS", len(names), *names) if self.has_field_lives else []
             )
             found[key] = held, self._minutes([self.client.pttl(key), *ends])

@@ -63,6 +63,10 @@ def _spoil_record(client: Any) -> None:
     client.rpush("crate:a", "no", "hash")
 
 
+def _lose_record(client: Any) -> None:
+    client.delete("crate:a")
+
+
 @pytest.mark.parametrize("verb", _VERBS)
 def test_an_index_that_is_none_is_refused_before_anything_is_written(table: Any, client: Any, verb: str) -> None:
     _spoil_index(client)
@@ -87,7 +91,7 @@ def test_a_key_that_holds_no_hash_is_refused_before_anything_is_written(table: A
 
 @pytest.mark.parametrize(
     ("spoil", "error"),
-    [(_spoil_index, ConflictError), (_spoil_record, WrongKeyTypeError), (lambda c: c.delete("crate:a"), NotFoundError)],
+    [(_spoil_index, ConflictError), (_spoil_record, WrongKeyTypeError), (_lose_record, NotFoundError)],
 )
 def test_so_it_is_when_a_loaded_record_is_saved(
     table: Any, client: Any, spoil: Callable[[Any], object], error: type[Exception]
