@@ -135,9 +135,7 @@ def set_command(context: CliContext, key: str, assignments: Sequence[str], dry_r
     state = run(client, Shelf(settings.namespace, app.label).read())
     position = len(as_squashed(chain, state.ledger))
     refuse_unreadable(mending, position, [model.__shape__ for model in app.models])
-    reason: str | None
-    if dry_run or state.journal is not None:
-        reason = mending.objection(position) or ""
+    reason: str | None = mending.objection(position) or ""
     if not dry_run:
         with hold_lease(client, settings.namespace, life_s=settings.lease_seconds, wait_s=wait_s) as lease:
             run(client, write_mending(lease, settings.namespace, chain, mending))
