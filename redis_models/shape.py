@@ -135,14 +135,14 @@ class Shape(Generic[M]):
         if isinstance(pk, Enum):
             pk = cast(object, pk.value)
         if not is_plain(pk):
-            raise InvalidPrimaryKeyError(self.model.__name__, pk, "is no plain value; use text, a number, a UUID")
+            raise self._no_key(pk, "is no plain value; use text, a number, a UUID")
         text = str(pk)
         if not text:
-            raise InvalidPrimaryKeyError(self.model.__name__, pk, "is empty; give every record a name of its own")
+            raise self._no_key(pk, "is empty; give every record a name of its own")
         try:
             text.encode()
         except UnicodeEncodeError as exc:
-            raise InvalidPrimaryKeyError(self.model.__name__, pk, "is no text: half a surrogate pair is in it") from exc
+            raise self._no_key(pk, "is no text: half a surrogate pair is in it") from exc
         return self.keys.record(text)
 
     def primary_key_in(self, key: str) -> object:
@@ -193,6 +193,10 @@ class Shape(Generic[M]):
     @cached_property
     def _key_field(self) -> StoredField:
         return self.field(self.primary_key)
+
+    def _no_key(self, pk: object, reason: str) -> InvalidPrimaryKeyError:
+        is_hidden = bool(self.model.model_config.get("hide_input_in_errors"))
+        return InvalidPrimaryKeyError(self.model.__name__, spoken(pk, is_hidden), reason)
 
     @cached_property
     def stamp(self) -> bytes:

@@ -12,7 +12,7 @@ from pydantic import BaseModel, ValidationError
 from . import inserting, reading, selecting, writing
 from .batches import Batches
 from .blocking import is_within, within
-from .errors import DataError, EncodeError, InvalidPrimaryKeyError, UnboundModelError
+from .errors import DataError, EncodeError, UnboundModelError
 from .lifespan import FOREVER, KEEP, LifeArgument, LifeSpan, life_argument, life_of_new
 from .remembered import remembered
 from .secrecy import spoken
@@ -300,7 +300,7 @@ class Verbs(Generic[M]):
             if not is_extra:
                 self.shape.field(name)
             if name == self.shape.primary_key:
-                raise InvalidPrimaryKeyError(self.shape.model.__name__, value, "cannot be patched; insert a new record")
+                raise self.shape._no_key(value, "cannot be patched; insert a new record")
             error: EncodeError | None = None
             try:
                 validator.validate_assignment(blank, name, value)

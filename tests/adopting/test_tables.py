@@ -373,3 +373,24 @@ def test_a_runner_whose_lease_is_taken_over_changes_nothing_more(
         take_over(Customer, take_lease)
 
     assert contents() == seen[0]
+
+
+def test_foreign_members_of_the_old_index_are_not_even_looked_at(
+    old: Any, client: Any, take_over: TakeOver, contents: Contents
+) -> None:
+    old.insert(START, "1", {"id": "1", "name": "Ann"})
+    ledger = "redis_models:{default}:ledger:shop"
+    foreign = {ledger, "other:1", "Shop:customer:2", "other:set", INDEX, "shop:customers:1", "gone"}
+    for key in (ledger, "other:1", "Shop:customer:2", "shop:customers:1"):
+        client.hset(key, mapping={"id": "1", "name": "Eve"})
+    client.sadd("other:set", "a")
+    client.sadd(INDEX, *foreign)
+    before = {key: client.dump(key) for key in foreign - {INDEX}}
+
+    done = take_over(Customer)
+
+    assert (done.records, done.renamed) == (1, 0)
+    assert client.zrange(INDEX, 0, -1) == [b"shop:customer:1"]
+    assert {key: client.dump(key) for key in before} == before
+    assert Customer.sync.delete_all() == 1
+    assert {key: client.dump(key) for key in before} == before

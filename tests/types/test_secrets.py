@@ -201,6 +201,8 @@ def test_a_model_that_hides_its_input_shows_no_value_of_any_field(store: Store, 
     errors = [
         error_of(lambda: Hidden.sync.get("1")),
         error_of(lambda: Hidden.sync.increment("1", "word")),
+        error_of(lambda: Hidden.sync.get([WORD])),
+        error_of(lambda: Hidden.sync.patch("1", id=WORD)),
         error_of(lambda: Hidden.sync.increment("1", "word", WORD)),  # type: ignore[arg-type]
         error_of(lambda: Hidden.sync.increment("1", "name", WORD)),  # type: ignore[arg-type]
         error_of(lambda: Hidden.sync.patch("1", word=WORD)),
