@@ -52,6 +52,16 @@ _SCENES: Final[Mapping[str, Sequence[_Part]]] = {
         _Part("runner A", (3, 6, 8, 10)),
         _Part("restart"),
     ),
+    "late deaths": (
+        _Part("runner A", (16, 30)),
+        _up_to("SCAN 0"),
+        _Part("tick"),
+        _Part("runner A", (2, 3, 4)),
+        _Part("kill", which=(0,)),
+        _Part("old 4", (1, 3, 3)),
+        _Part("lapse"),
+        _Part("runner B", (16, 30)),
+    ),
     "usurpers": (_up_to(*POINTS), _Part("lapse"), _Part("runner B"), _Part("runner A")),
     "late entries": (_up_to("finish"), _Part("lapse"), _Part("runner B", (1, 3, 6)), _Part("runner A", (1,))),
     "late notes": (

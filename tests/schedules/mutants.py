@@ -1,5 +1,7 @@
 """The protocol, broken on purpose: switches that take out what it rests on, one at a time."""
 
+import inspect
+import textwrap
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
@@ -56,6 +58,20 @@ def _edited(module: Any, name: str, *changes: tuple[str, str]) -> Breaks:
             assert old in source, f"{name} has no {old!r} any more; break it elsewhere"
             source = source.replace(old, new)
         patch.setattr(module, name, Script(source, script.is_repeatable))
+
+    return break_it
+
+
+def recoded(owner: Any, name: str, old: str, new: str) -> Breaks:
+    """Give other text to a place of a Python function, or of a method of a class."""
+
+    def break_it(patch: pytest.MonkeyPatch) -> None:
+        function: Any = getattr(owner, name)
+        source = textwrap.dedent(inspect.getsource(function))
+        assert old in source, f"{name} has no {old!r} any more; break it elsewhere"
+        made: dict[str, Any] = {}
+        exec(compile(source.replace(old, new), "mutant", "exec", 0x1000000), function.__globals__, made)
+        patch.setattr(owner, name, made[name])
 
     return break_it
 
@@ -284,6 +300,22 @@ MUTANTS: Final[Mapping[str, Mutant]] = {
         "not in the index",
     ),
     "nothing kept aside": Mutant(_nothing_kept_aside, "rollback", _RECORD),
+    "a walk that was gone on with counts as a whole one": Mutant(
+        recoded(passes.Runner, "_until_clean", 'is_whole = cursor == "0" and ', "is_whole = "),
+        "late deaths",
+        _NOT_THERE,
+    ),
+    "a restart within a walk is not noticed": Mutant(
+        recoded(passes.Runner, "_until_clean", " and run_id == (yield from server_run_id())", ""),
+        "restarts",
+        _NOT_THERE,
+    ),
+    "records are refused, and the run goes on": Mutant(
+        recoded(quarantine.Intake, "take", "    if refused:", "    if False:"), "bad records", _NOT_THERE
+    ),
+    "what fails is let out of quarantine": Mutant(
+        recoded(quarantine.Intake, "release", "key not in failing and ", ""), "bad records", _NOT_THERE
+    ),
     "checkpoint before data": Mutant(_checkpoint_before_data, "plain", "the journal is at"),
     "stale cursor": Mutant(_stale_cursor, "restarts", _NOT_THERE),
     "ledger without a clean walk": Mutant(_no_clean_walk, "restarts", _NOT_THERE),

@@ -6,10 +6,10 @@ from typing import Any, Final
 import pytest
 
 from redis_models.batches import Batches
-from redis_models.migrations import moving, quarantine, retrying
+from redis_models.migrations import moving, passes, quarantine, retrying
 from redis_models.migrations.outcomes import Outcome
 
-from .mutants import Mutant, _edited
+from .mutants import Mutant, _edited, recoded
 
 _RECORD: Final = "the record u"
 
@@ -71,6 +71,11 @@ MUTANTS: Final[Mapping[str, Mutant]] = {
     ),
     "records put elsewhere are taken as done": Mutant(
         _put_elsewhere_is_done, "made anew in between", "says that all is at"
+    ),
+    "contested moves are taken as done": Mutant(
+        recoded(passes.Runner, "_until_clean", " and walk.contested == 0", ""),
+        "made anew in between",
+        "says that all is at",
     ),
     "retried records are not moved": Mutant(_retried_without_a_move, "quarantined", "out of quarantine"),
     "records that cannot be moved are let out": Mutant(_all_let_out, "quarantined", "out of quarantine|says that"),

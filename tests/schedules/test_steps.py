@@ -12,8 +12,7 @@ from redis_models.migrations import bookkeeping, freesteps, journeys, legs
 from redis_models.migrations.files import load_chain
 
 from .drawing import explore
-from .mutants import _FENCE, Mutant, _edited
-from .mutants_of_crews import recoded
+from .mutants import _FENCE, Mutant, _edited, recoded
 from .replay import Choice, Drawn
 from .steps import Steps, write_step_migrations
 from .truth import Violation
