@@ -114,7 +114,7 @@ _NUMERALS: Final = st.sampled_from(
 _QUERIES: Final = st.dictionaries(st.sampled_from(("skip", "limit", "x")), _NUMERALS, max_size=3)
 _STORED: Final = st.binary(max_size=8) | st.sampled_from(
     (
-        b"\xff", b"\xed\xa0\x80", b"nan", b"inf", b"None", b"[" * 3000, b'"\\ud800"', b"-7", b"9" * 50, b"99", b"01",
+        b"\xff", b"\xed\xa0\x80", b"nan", b"inf", b"None", b"[" * 3000, b'"\\ud800"', b"-7", b"9" * 5000, b"99", b"01",
         b'{"inner": 1}', b'~{"float":"nan"}',
     )
 )  # fmt: skip
