@@ -1,5 +1,6 @@
 """``CRUDRouter``: the routes that list, read, create, replace and delete the records of one model."""
 
+import inspect
 import logging
 import re
 from collections.abc import Callable, Iterable, Sequence
@@ -222,6 +223,9 @@ class CRUDRouter(APIRouter):
         whole = body is None or body is schema
         keeps_nothing = whole and not any(info.exclude for info in schema.model_fields.values())
         keeps_nothing = keeps_nothing and not schema.__shape__.takes_extras
+        # A save of its own is called wherever something is saved; those of pydantic-aioredis take no conditions.
+        keeps_nothing = keeps_nothing and "save" not in schema.__overrides__ and _takes(schema.insert, "only")
+        conditions: dict[str, Any] = {"if_unchanged": True} if _takes(schema.save, "if_unchanged") else {}
 
         async def replace_whole(request: Request, item_id: object, item: Any) -> Model:
             try:
@@ -238,7 +242,7 @@ class CRUDRouter(APIRouter):
                 made = replaced(await schema.get(item_id), item, hidden)
                 answers.check(request, made)
                 try:
-                    await made.save(if_unchanged=True)
+                    await made.save(**conditions)
                 except ConflictError as exc:
                     if exc.key == schema.get_table_index_key():
                         raise
@@ -311,9 +315,20 @@ def _key_of(record: Model) -> str:
     return "" if known is None else known.key
 
 
+def _takes(verb: Callable[..., object], name: str) -> bool:
+    """Whether a verb, which the application may have overridden, takes an argument of this name."""
+    parameters = inspect.signature(verb).parameters.values()
+    return any(one.name == name or one.kind is inspect.Parameter.VAR_KEYWORD for one in parameters)
+
+
 async def _insert_new(schema: type[Model], made: Model) -> None:
     try:
-        await schema.insert(made, only="new")
+        if _takes(schema.insert, "only"):
+            await schema.insert(made, only="new")
+        elif await schema.exists(getattr(made, schema.get_primary_key_field())):
+            raise conflict(schema, "exists already; replace it with PUT")
+        else:
+            await schema.insert(made)
     except ConflictError as exc:
         if exc.key == schema.get_table_index_key():
             raise
