@@ -36,9 +36,9 @@ def commands() -> list[str]:
     return sorted(found - _NONE - {"NOPERM", "OOM", "READONLY", "MISCONF", "NOREPLICAS", "WRONGTYPE", "FIELDS", "XX"})
 
 
-def _save(change: Callable[[Any], None], **options: Any) -> Callable[[], object]:
+def _save(change: Callable[[Any], None], id: str = "a", **options: Any) -> Callable[[], object]:
     def act() -> None:
-        one = Parcel.sync.get("a")
+        one = Parcel.sync.get(id)
         change(one)
         one.sync.save(**options)
 
@@ -75,6 +75,8 @@ ACTS: dict[str, Callable[[], object]] = {
     "save for ever": _save(_set(town="Bern"), life_span_seconds=FOREVER),
     "save if unchanged": _save(_set(town="Bern"), if_unchanged=True),
     "save without an extra": _save(_lose_an_extra),
+    "save only an end": _save(_set(), life_span_seconds=60),
+    "save only an end, outside of the index": _save(_set(), "out", life_span_seconds=60),
     "patch": lambda: Parcel.sync.patch("a", town="Bern"),
     "patch one outside of the index": lambda: Parcel.sync.patch("out", town="Bern"),
     "increment": lambda: Parcel.sync.increment("a", "pieces", 2),
@@ -243,7 +245,8 @@ def test_the_refusal_names_the_command_and_what_to_type(world: World, act: str, 
         ("save", "-zadd -hdel -persist -pexpire"), ("save that ends", "-persist"), ("save for ever", "-pexpire"),
         ("save without an extra", "-zadd -pexpire"), ("patch", "-zadd -hdel -persist -pexpire"),
         ("increment", "-zadd -hset"), ("increment a float", "-zadd -hincrby"), ("delete", "-hdel -zadd -hset"),
-        ("expire", "-persist"), ("persist", "-pexpire"),
+        ("save only an end", "-hset -zadd -hdel"),
+        ("save only an end, outside of the index", "-hset -hdel"), ("expire", "-persist"), ("persist", "-pexpire"),
     ],
 )  # fmt: skip
 def test_a_right_that_a_write_does_not_use_is_not_asked_for(world: World, act: str, denied: str) -> None:
