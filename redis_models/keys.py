@@ -170,14 +170,15 @@ class KeySpace:
         )
 
     @cached_property
-    def _taken(self) -> str:
-        """Text that no primary key may have in its key: the key of the index, behind the start."""
-        return self.index.removeprefix(self.start) if self.index.startswith(self.start) else INDEX
+    def _taken(self) -> tuple[str, ...]:
+        """Texts that no primary key may have in its key: those of indexes, behind the start."""
+        own = self.index.removeprefix(self.start) if self.index.startswith(self.start) else INDEX
+        return (INDEX,) if own == INDEX else (INDEX, own)
 
     def _escape(self, pk: str) -> str:
         separator = self._lowered
         if _ESCAPE not in pk and not _reaches_out(pk, separator):
-            return pk if pk != self._taken else _quote(pk[0]) + pk[1:]
+            return pk if pk not in self._taken else _quote(pk[0]) + pk[1:]
         # One character of the separator is enough to break it up; it must not be one that the escapes themselves use.
         char = next(char for char in separator if char not in _OF_ESCAPES)
         return pk.replace(_ESCAPE, _quote(_ESCAPE)).replace(char, _quote(char))
