@@ -10,6 +10,7 @@ from functools import partial
 
 from pydantic import ValidationError
 
+from redis_models.complaints import first_complaint
 from redis_models.errors import RecordError
 from redis_models.limits import UNREADABLE
 
@@ -149,7 +150,7 @@ class OldObject:
 def complaint(exc: Exception) -> str:
     """Give the one line of an error that matters."""
     if isinstance(exc, ValidationError):
-        return exc.errors(include_url=False, include_context=False, include_input=False)[0]["msg"]
+        return first_complaint(exc).text
     return str(exc) or type(exc).__name__
 
 

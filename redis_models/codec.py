@@ -21,6 +21,7 @@ from pydantic_core import to_jsonable_python
 
 from . import tagged
 from .annotations import repeatable
+from .complaints import first_complaint
 from .documents import adapter_of, mended, opened, text_of, write
 from .exactness import is_exact, is_open, is_plain, is_regular, needs_mending
 from .limits import PATTERN, UNREADABLE, Limits
@@ -300,7 +301,7 @@ class FieldCodec:
         try:
             back = self.decode(raw)
         except ValueError as exc:
-            reason = exc.errors(include_url=False)[0]["msg"] if isinstance(exc, ValidationError) else str(exc)
+            reason = first_complaint(exc).text if isinstance(exc, ValidationError) else str(exc)
             return f"what would be written of it does not read back: {reason}"
         if MASK in repr(value):
             return f"it holds a secret that would read back as {type(back).__name__}; {cure}"
@@ -317,7 +318,7 @@ class FieldCodec:
             document: object = json.loads(raw)
         except (ValueError, RecursionError):
             raise error from None
-        if error.errors(include_url=False)[0]["type"] == "json_invalid":
+        if first_complaint(error).kind == "json_invalid":
             return self.validate(document)  # halves of surrogate pairs, and what nests too deeply for pydantic's reader
         if not isinstance(document, str):
             raise error

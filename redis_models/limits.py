@@ -114,9 +114,11 @@ def bounded_decimal(text: object) -> Decimal:
 
 
 def bounded(number: Decimal) -> Decimal:
-    """Give a number back; ``ValueError`` where a whole number made of it would have too many digits."""
-    if number.is_finite() and number and not -DIGITS <= number.adjusted() <= DIGITS:
-        raise ValueError(f"the exponent of {number:.0e} is beyond {DIGITS}")
+    """Give a number back; ``ValueError`` where its ratio of whole numbers would have too many digits."""
+    if number.is_finite() and number:
+        digits, exponent = len(number.as_tuple().digits), number.adjusted() + 1
+        if max(digits, exponent, digits - exponent + 1) > DIGITS:
+            raise ValueError(f"{number:.0e} has more than {DIGITS} digits, or its exponent is beyond that")
     return number
 
 
@@ -181,7 +183,7 @@ def _check(tree: object, annotations: tuple[object, ...], tags: frozenset[str]) 
 def _check_text(text: str, place: _Place) -> None:
     if place.has_pattern and len(text) > PATTERN:
         raise ValueError(f"a pattern of {len(text)} characters is longer than {PATTERN}")
-    if place.has_fraction and (len(text) > 4 * DIGITS or _POWER.search(text)):
+    if place.has_fraction and (max(map(len, text.split("/"))) >= DIGITS or _POWER.search(text)):
         raise ValueError(f"a fraction of {text:.20}... has more than {DIGITS} digits")
 
 

@@ -10,6 +10,8 @@ from typing import Any, Final, cast, get_args
 from pydantic import Secret, SecretBytes, SecretStr, ValidationError
 from pydantic_core import core_schema
 
+from .complaints import first_complaint
+
 __all__ = ["MASK", "holds_secret", "is_tagged_secret", "reason_of", "spoken"]
 
 MASK: Final = "**********"  # what pydantic writes for a secret
@@ -45,9 +47,9 @@ def spoken(value: object, is_secret: bool) -> object:
 def reason_of(exc: Exception, *, is_secret: bool) -> str:
     """Give the one line of an error that matters, without the value where that is secret."""
     if isinstance(exc, ValidationError):
-        first = exc.errors(include_url=False, include_context=False, include_input=False)[0]
-        is_said = is_secret and (first["type"] in _QUOTING or _is_own(first["type"]))
-        return f"its type refuses it ({first['type']})" if is_said else first["msg"]
+        first = first_complaint(exc)
+        is_said = is_secret and (first.kind in _QUOTING or _is_own(first.kind))
+        return f"its type refuses it ({first.kind})" if is_said else first.text
     if is_secret:
         return f"its type refuses it ({type(exc).__name__})"
     return str(exc) or type(exc).__name__

@@ -13,6 +13,7 @@ from pydantic import BaseModel, Secret, SecretBytes, SecretStr, ValidationError
 
 from .annotations import annotated, is_validated
 from .codec import FieldCodec
+from .complaints import first_complaint
 from .errors import DecodeError, EncodeError, InvalidPrimaryKeyError, ModelDeclarationError
 from .keys import KeySpace
 from .limits import UNREADABLE
@@ -490,7 +491,7 @@ def _decode_extra(codec: FieldCodec, raw: bytes) -> object:
 
 
 def _first_place(exc: ValidationError) -> str:
-    place = exc.errors(include_url=False, include_context=False, include_input=False)[0]["loc"]
+    place = first_complaint(exc).place
     return str(place[0]) if place else ""
 
 

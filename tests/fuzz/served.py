@@ -10,7 +10,7 @@ from .bench import COMMANDS, Bench
 from .documents import KEY, spoils
 from .values import stored_value
 
-__all__ = ["Indexes", "bookkeeping"]
+__all__ = ["Indexes", "bookkeeping", "records"]
 
 _CANARIES: Final = (b"canary", b"canary:1", b"other:1", b"item", (KEY + "ledger:shop").encode())
 
@@ -106,3 +106,19 @@ def bookkeeping(bench: Bench, rng: random.Random) -> None:
     spoil(bench.client)
     complaint = bench.complaint(command)
     assert complaint is None, f"{what}; {' '.join(command)}: {complaint}"
+
+
+def records(bench: Bench, rng: random.Random) -> None:
+    """Put stored values into records, of this version or an older one, and run a command."""
+    command = rng.choice(COMMANDS)
+    bench.restore()
+    for number in range(rng.randint(1, 3)):
+        key = f"customer:{number}"
+        field = rng.choice(
+            ("age", "full_name", "visits", "currency", "id", "name", "_v", "_b2.0.name", "_b2-0.x", "more")
+        )
+        bench.client.hset(key, field, stored_value(rng))
+        if rng.random() < 0.3:
+            bench.client.hset(key, "_v", rng.choice(("1", "01", "3", "9" * 5000, "-1", "x", "")))
+    complaint = bench.complaint(command)
+    assert complaint is None, f"{' '.join(command)}: {complaint}"

@@ -268,3 +268,33 @@ def test_a_large_set_is_compared_by_what_its_members_are_not_pair_by_pair() -> N
     value = {(start + timedelta(seconds=second), Decimal(second), float(second)) for second in range(30_000)}
 
     assert outcome(lambda: is_same(value, set(value)) and not is_same(value, {*value, 1.0} - {max(value)})) == "True"
+
+
+HALVES = {
+    "an enum": ("Enum(A='x')", b'~"\\ud800"'),
+    "a literal": ("Literal['a', 'b']", b'~["\\ud800"]'),
+    "a complex number": ("complex", b'"\\ud800"'),
+    "a fraction": ("Fraction", b'"\\ud800"'),
+    "an object": ("Object(a=int)", b'~{"\\ud800": 1, "b": 2}'),
+    "a union": ("list[int | bool]", b'~["\\ud800"]'),
+    "a time": ("timedelta", b'~"\\ud800"'),
+}
+
+
+@pytest.mark.parametrize("kind", HALVES)
+def test_half_a_surrogate_pair_is_refused_in_words(kind: str) -> None:
+    type, raw = HALVES[kind]
+    operation = AlterField("Order", "total", old=type, new="bytes")
+    before = _schema(type)
+    [step] = operation.steps(before, operation.apply(Snapshot((before,))).model("Order"))
+
+    with pytest.raises(RecordError):
+        step.forward(Draft({"id": b"1", "total": raw}))
+
+
+def test_a_number_that_cannot_be_printed_is_not_made() -> None:
+    with pytest.raises(ValueError, match="digits"):
+        codec_for(Any).decode(b'~{"Decimal": "1e-4300"}')
+    for raw in (b'"1e-4300"', b'"0.' + b"0" * 4300 + b'1"'):
+        with pytest.raises(ValueError, match="digits"):
+            codec_for(Fraction).decode(raw)
