@@ -24,7 +24,7 @@ from .annotations import repeatable
 from .complaints import first_complaint
 from .documents import adapter_of, mended, opened, text_of, write
 from .exactness import is_exact, is_open, is_plain, is_regular, needs_mending
-from .limits import PATTERN, UNREADABLE, Limits
+from .limits import DIGITS, UNREADABLE, Limits
 from .sameness import is_same, plain
 from .scalars import HALF, WRITERS
 from .secrecy import MASK, holds_secret
@@ -157,7 +157,7 @@ class FieldCodec:
         try:
             if raw.startswith(tagged.MARK):
                 return self._decode_tagged(raw)
-            if not self._limits.is_plain_safe and (len(raw) > PATTERN or _MAY_BE_COSTLY.search(raw)):
+            if not self._limits.is_plain_safe and (len(raw) >= DIGITS or _MAY_BE_COSTLY.search(raw)):
                 self._refuse_costly(raw)
             if self._hooks.object_hook is not None:
                 return self._decode_hooked(raw, self._hooks.object_hook)
