@@ -142,7 +142,8 @@ def test_two_branches_are_named_with_the_way_out(first: Path, write: Write) -> N
 
     assert refusal(first) == (
         f"{path}: 0002_city and 0002_zip both follow 0001_initial (previous = 'aaaa'), as two branches made them; put"
-        " one behind the other with 'redis-models rebase --onto cccc' or '--onto dddd', whichever is applied already"
+        " one behind the other with 'redis-models rebase shop --onto cccc' if that one is applied already, else with"
+        " 'redis-models rebase shop --onto dddd'"
     )
 
 
@@ -199,14 +200,17 @@ def test_a_checksum_is_of_what_a_file_does() -> None:
     def checksum(text: str) -> str:
         return link_of("shop", Path("0001_a.py"), text.encode()).checksum
 
+    def text(id: str, function: str) -> str:
+        return text_of(id, None, "migrations.Transform('A', f)", before=function)
+
     function = "\n\ndef f(old, new):\n    new.x = 1\n"
-    plain = checksum(text_of("a", None, before=function))
-    dressed = text_of("a", None, before=function.replace("    new", "    '''Says what.'''\n\n    new"))
+    plain = checksum(text("a", function))
+    dressed = text("a", function.replace("    new", "    '''Says what.'''\n\n    new"))
     dressed = '"""About."""\n# why\n' + dressed.replace("'", '"').replace("{}", "{  }")
 
     assert checksum(dressed) == plain
-    assert checksum(text_of("a", None, before=function.replace("1", "2"))) != plain
-    assert checksum(text_of("b", None, before=function)) != plain
+    assert checksum(text("a", function.replace("1", "2"))) != plain
+    assert checksum(text("b", function)) != plain
 
 
 def test_a_function_in_a_file_can_be_an_operation(first: Path, write: Write) -> None:

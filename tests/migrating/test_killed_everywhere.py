@@ -10,6 +10,7 @@ import json
 import signal
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import takewhile
 from typing import Any
 
 import pytest
@@ -109,8 +110,10 @@ _NAMES: dict[str, str] = {}
 
 def _purpose_of(source: str) -> str:
     """Give the first line of the comment that says what a script takes."""
-    comment = source.partition("-- KEYS")[0].rpartition("\n\n")[2] or source
-    return next((line[3:] for line in comment.splitlines() if line.startswith("-- ")), "?")
+    before = source.partition("\n-- KEYS ")[0].splitlines()
+    comment = [*takewhile(lambda line: line.startswith("--"), reversed(before))]
+    comment = comment[::-1] or before
+    return next((line[3:] for line in comment if line.startswith("-- ")), "?")
 
 
 @dataclass
