@@ -124,6 +124,8 @@ def _untagged(tree: dict[str, object]) -> object:
     [(name, inner)] = tree.items()
     if name not in _READERS:
         raise ValueError(f"it is no tagged JSON: unknown tag {name!r}")
+    if isinstance(inner, (IPv4Network, IPv6Network)):  # of which a container would be made of all addresses
+        raise ValueError(f"it is no tagged JSON: a {name} of a network")
     return _READERS[name](inner)
 
 
