@@ -4,7 +4,7 @@ import copy
 import json
 import random
 from collections.abc import Callable, Mapping
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from .texts import mutated, type_text
 
@@ -96,23 +96,28 @@ def spoiled(rng: random.Random, document: Any) -> bytes:
     return raw
 
 
+def _is_object(document: Any) -> bool:
+    return isinstance(document, dict)
+
+
 def _change(rng: random.Random, document: Any) -> None:
     """Go down to some place of a document, and put something else there."""
     while True:
-        places = list(document) if isinstance(document, dict) else list(range(len(document)))
+        places: list[Any] = [*document] if _is_object(document) else [*range(len(document))]
         if not places:
             return
         place = rng.choice(places)
-        if isinstance(document[place], (dict, list)) and document[place] and rng.random() < 0.7:
-            document = document[place]
+        inside: Any = document[place]
+        if isinstance(inside, (dict, list)) and inside and rng.random() < 0.7:
+            document = cast(Any, inside)
             continue
         break
     kind = rng.random()
     if kind < 0.15:
         del document[place]
-    elif kind < 0.25 and isinstance(document, dict):
+    elif kind < 0.25 and _is_object(document):
         document[rng.choice(("more", "", "\x1b[31m", "__class__", "_v"))] = odd_value(rng)
-    elif kind < 0.4 and isinstance(document, dict) and place == "type":
+    elif kind < 0.4 and _is_object(document) and place == "type":
         document[place] = mutated(rng, type_text(rng))
     else:
         document[place] = odd_value(rng)

@@ -158,7 +158,7 @@ def entries(rng: random.Random) -> None:
 
 def journals(rng: random.Random) -> None:
     """Read the fields of a journal."""
-    fields = dict.fromkeys(("target", "reach", "depth", "cursor", "seen", "changed"), "0")
+    fields: dict[str, str] = dict.fromkeys(("target", "reach", "depth", "cursor", "seen", "changed"), "0")
     fields |= dict.fromkeys(("fingerprint", "model", "run_id", "updated_at"), "x")
     for name in rng.sample(list(fields), rng.choice((0, 1, 2))):
         odd = rng.choice(ODD)

@@ -166,9 +166,8 @@ def _inside(rng: random.Random, depth: int) -> Any:
         return [[_tagged(rng, depth), _tagged(rng, depth)] for _ in range(rng.randint(0, 3))]
     if kind < 0.8:
         return [_tagged(rng, depth) for _ in range(rng.randint(0, 4))]
-    return rng.choice(
-        ([0, [1], 9_999_999], [1e308], [1, 2, 3], [[1, 2], 1], ["00:00:00", "Europe"], ["1", "2"], [[], -1])
-    )
+    lists: list[Any] = [[0, [1], 9_999_999], [1e308], [1, 2, 3], [[1, 2], 1], ["00:00:00", "Europe"], ["1"], [[], -1]]
+    return rng.choice(lists)
 
 
 def _plain(rng: random.Random, depth: int) -> Any:
