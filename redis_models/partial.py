@@ -45,12 +45,18 @@ def serialize(
         ``None``, and everything else is JSON text.
 
     Raises:
-        TypeError: A value cannot be written.
+        EncodeError: A value cannot be written; it is a ``TypeError``, as in the seed.
     """
     codecs = shape.codecs
-    return {
-        name: _serialized(codecs[name], value, default) if name in codecs else value for name, value in data.items()
-    }
+    values: dict[str, object] = {}
+    for name, value in data.items():
+        try:
+            values[name] = _serialized(codecs[name], value, default) if name in codecs else value
+            continue
+        except (ValueError, TypeError) as exc:
+            error = shape.encode_error(name, value, exc)
+        raise error  # behind the clause: what was raised in it may quote a secret
+    return values
 
 
 def deserialize(
@@ -104,14 +110,7 @@ def _serialized(codec: FieldCodec, value: object, default: Callable[[Any], objec
             if not isinstance(value, (dict, list, tuple)):
                 raise
             # What ``dict()`` makes of models within it, which may hold what JSON does not know.
-            return _validated(codec, cast(object, value)).decode()
-
-
-def _validated(codec: FieldCodec, value: object) -> bytes:
-    try:
-        return codec.encode(codec.validate(value))
-    except ValueError as exc:
-        raise TypeError(f"{type(value).__name__} cannot be stored: {exc}") from exc
+            return codec.encode(codec.validate(cast(object, value))).decode()
 
 
 def _deserialized(

@@ -14,7 +14,7 @@ from pydantic import BaseModel, HttpUrl, SecretStr
 
 import redis_models
 from redis_models import Model
-from redis_models.errors import DecodeError
+from redis_models.errors import DecodeError, EncodeError
 from redis_models.partial import deserialize, serialize
 
 
@@ -162,11 +162,22 @@ def test_columns_keep_the_order_asked_for_and_what_is_no_text_passes_through() -
     assert list(read.items()) == [("pages", "3"), ("other", b"x"), ("title", None), ("tags", ["a"])]
 
 
-def test_a_value_that_nothing_writes_is_a_type_error() -> None:
-    with pytest.raises(TypeError, match="not serializable"):
-        serialize(SHAPE, {"days": [object()]}, _default)
-    with pytest.raises(TypeError):
-        serialize(SHAPE, {"days": [object()]})
+@pytest.mark.parametrize("default", [_default, None])
+def test_a_value_that_nothing_writes_is_a_type_error_that_names_its_field(default: Any) -> None:
+    with pytest.raises(TypeError, match=r"^Whole\.days: \[<object .*cannot be stored: Input should be a valid date$"):
+        serialize(SHAPE, {"days": [object()]}, default)
+    with pytest.raises(TypeError, match=r"^Whole\.anything: <object .*cannot be stored: .*not (JSON )?serializable$"):
+        serialize(SHAPE, {"anything": object()}, default)
+
+
+@pytest.mark.parametrize("value", [{"xyzzy"}, ["xyzzy", object()], {"a": {"xyzzy"}}])
+def test_a_secret_that_nothing_writes_is_stars_in_its_type_error(value: object) -> None:
+    with pytest.raises(EncodeError) as caught:
+        serialize(SHAPE, {"secret": value}, _default)
+
+    error = caught.value
+    assert "Whole.secret: '**********' cannot be stored" in str(error)
+    assert "xyzzy" not in repr((error.args, vars(error), error.__cause__, error.__context__))
 
 
 def test_a_column_that_does_not_read_back_is_named_with_its_key() -> None:
