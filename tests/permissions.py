@@ -85,6 +85,7 @@ def one(id, **changes):
 
 def blocking():
     table = Customer.sync
+    table.insert(one("3"))  # in the place of one that no migration can bring up
     table.insert(one("s1"))
     table.insert([one("s2"), one("s3")], life_span_seconds=3600)
     table.insert(one("s1"), life_span_seconds=FOREVER)
@@ -223,6 +224,20 @@ def mended(project: Project) -> None:
         client.hset("customer:3", "age", "3")
 
 
+def worn(project: Project) -> None:
+    """Give records of which one cannot be brought up, and code that is two versions further."""
+    old_records(project)
+    with plain(project) as client:
+        client.hset("customer:3", "age", "old")
+
+
+def unclean(project: Project) -> None:
+    """Give an index with dead members and one that is no key of the model, so that it is read by position."""
+    dead_member(project)
+    with plain(project) as client:
+        client.zadd("customer:__index", {"customer": 0, "customs": 0})
+
+
 def dead_member(project: Project) -> None:
     new_records(project)
     with plain(project) as client:
@@ -296,10 +311,14 @@ def program(text: str) -> Act:
 
 
 DEEDS: Final[dict[str, dict[str, Deed]]] = {
-    "reading application": {"all verbs that read": Deed(dead_member, program(_READS))},
+    "reading application": {
+        "all verbs that read": Deed(dead_member, program(_READS)),
+        "all verbs that read, past foreign members": Deed(unclean, program(_READS)),
+    },
     "application": {
         "all verbs that read": Deed(dead_member, program(_READS)),
-        "all verbs": Deed(old_records, program(_VERBS)),
+        "all verbs that read, past foreign members": Deed(unclean, program(_READS)),
+        "all verbs": Deed(worn, program(_VERBS)),
     },
     "who looks": {
         "showmigrations": Deed(old_records, run("showmigrations")),

@@ -1,7 +1,7 @@
 """Each command taken away in turn: a write of the library does all that it does with it, or nothing."""
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,8 @@ from pydantic import ConfigDict
 
 import redis_models
 from redis_models import FOREVER, Field, Model, Store
-from redis_models.errors import ServerRefusedError
+from redis_models.batches import Batches
+from redis_models.errors import ConflictError, ServerRefusedError
 
 _SCRIPTS = Path(redis_models.__file__).parent / "lua"
 _CALLED = re.compile(r"'([A-Z]{3,})'")
@@ -179,6 +180,44 @@ def test_a_write_without_a_right_is_whole_or_not_at_all(world: World, act: str, 
             assert world.state() == after, f"without {command}: not all of it was written, and nobody was told"
     assert after != before
     assert refused, "no right was needed"
+
+
+class Unfit:
+    """Knows no way up for any record."""
+
+    def upgrade(self, model: type[Model], key: str, record: Mapping[str, bytes]) -> dict[str, bytes]:
+        raise ConflictError(key, "cannot be brought up to version 2: no way up")
+
+    def rewrite(self, model: type[Model], key: str) -> Batches[None]:
+        raise ConflictError(key, "cannot be brought up to version 2: no way up")
+        yield ()
+
+    def write_back(self, model: type[Model], keys: Sequence[str]) -> Batches[None]:
+        yield from ()
+
+
+@pytest.mark.parametrize("stamp", [None, 1])
+def test_a_record_that_cannot_be_brought_up_is_replaced_whole_or_not_at_all(world: World, stamp: int | None) -> None:
+    """By two scripts: the one puts the whole record in its place, the other does what any insert does."""
+    Parcel._store.upgrader = Unfit()
+    old = {b"id": b"a", b"weight": b"unfit", b"other": b"x"} | ({} if stamp is None else {b"_v": b"1"})
+    refused: list[str] = []
+    for command in world.known(commands()):
+        world.client.flushall()
+        world.client.hset("parcel:a", mapping=old)
+        before = world.state()
+        world.allow(f"-{command.lower()}")
+        try:
+            Parcel.sync.insert(Parcel(id="a", town="Bern"))
+        except ServerRefusedError as exc:
+            refused.append(command)
+            assert "nothing of it was executed; grant it" in str(exc)
+            if world.state() == before:
+                continue
+        held = world.client.hgetall("parcel:a")
+        whole = {b"id": b"a", b"town": b"Bern", b"pieces": b"1", b"weight": b"0.5", b"_v": b"2"}
+        assert held == whole, f"without {command}: neither the old record nor the new one"
+    assert {"HSET", "HDEL", "HKEYS"} <= set(refused)
 
 
 class Early(Model):

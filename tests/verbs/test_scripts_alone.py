@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from redis_models import Field, Model, Store
+from redis_models import Field, Model, Store, reading, writing
 from redis_models.errors import ConflictError, NotFoundError, RedisModelsError, WrongKeyTypeError
 
 
@@ -111,3 +111,65 @@ def test_delete_all_passes_over_what_is_no_hash(table: Any, client: Any) -> None
 
     assert client.lrange("crate:a", 0, -1) == [b"no", b"hash"]
     assert not client.exists("crate:b")
+
+
+@pytest.mark.parametrize("ids", [["x"], ["x", "y"], ["a", "x"]])
+def test_nothing_of_what_must_exist_is_made_where_it_does_not(table: Any, client: Any, ids: list[str]) -> None:
+    before = _state(client)
+
+    with pytest.raises(NotFoundError, match="crate:x"):
+        table.insert([Crate(id=one) for one in ids], only="existing")
+
+    assert _state(client) == before
+
+
+def _overwrite(client: Any, stamp: Any, *fields: Any) -> Any:
+    return client.eval(writing._OVERWRITE.source, 1, "crate:a", stamp, 2, *fields)
+
+
+class TestOverwrite:
+    """``overwrite.lua``."""
+
+    def test_a_whole_record_takes_the_place_of_another_with_nothing_of_it(self, table: Any, client: Any) -> None:
+        client.hset("crate:a", mapping={"_v": 1, "_b1.0.x": "kept", "old": "y"})
+        client.pexpire("crate:a", 5_000_000)
+
+        assert _overwrite(client, 1, "id", "a", "pieces", 7) == 1
+
+        assert client.hgetall("crate:a") == {b"_v": b"2", b"id": b"a", b"pieces": b"7"}
+        assert client.pttl("crate:a") > 4_000_000
+
+    def test_what_has_no_stamp_is_of_version_1(self, table: Any, client: Any) -> None:
+        client.hdel("crate:a", "_v")
+
+        assert _overwrite(client, 1, "id", "a") == 1
+        assert client.hgetall("crate:a") == {b"_v": b"2", b"id": b"a"}
+
+    def test_more_fields_go_than_one_call_takes(self, table: Any, client: Any) -> None:
+        client.hset("crate:a", mapping={f"f{number}": "x" for number in range(8_500)})
+
+        assert _overwrite(client, 2, "id", "a") == 1
+        assert client.hgetall("crate:a") == {b"_v": b"2", b"id": b"a"}
+
+    @pytest.mark.parametrize("stamp", ["1", "3", "02", ""])
+    def test_what_is_of_another_version_by_now_is_left_alone(self, table: Any, client: Any, stamp: str) -> None:
+        before = _state(client)
+
+        assert _overwrite(client, stamp, "id", "a") == 0
+        assert _state(client) == before
+
+    @pytest.mark.parametrize("spoil", [_lose_record, _spoil_record])
+    def test_what_is_gone_or_no_hash_is_left_alone(self, table: Any, client: Any, spoil: Callable[[Any], None]) -> None:
+        spoil(client)
+        before = _state(client)
+
+        assert _overwrite(client, 1, "id", "a") == 0
+        assert _state(client) == before
+
+
+def test_what_is_no_hash_stays_in_the_index_though_it_is_no_record(table: Any, client: Any) -> None:
+    _spoil_record(client)
+    client.zadd("crate:__index", {"crate:gone": 0})
+
+    assert client.eval(reading._SWEEP.source, 4, "crate:__index", "crate:a", "crate:b", "crate:gone") == 1
+    assert client.zrange("crate:__index", 0, -1) == [b"crate:a", b"crate:b"]
