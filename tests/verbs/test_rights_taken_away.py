@@ -199,6 +199,7 @@ class Unfit:
 @pytest.mark.parametrize("stamp", [None, 1])
 def test_a_record_that_cannot_be_brought_up_is_replaced_whole_or_not_at_all(world: World, stamp: int | None) -> None:
     """By two scripts: the one puts the whole record in its place, the other does what any insert does."""
+    assert Parcel._store is not None
     Parcel._store.upgrader = Unfit()
     old = {b"id": b"a", b"weight": b"unfit", b"other": b"x"} | ({} if stamp is None else {b"_v": b"1"})
     refused: list[str] = []
