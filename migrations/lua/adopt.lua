@@ -23,7 +23,7 @@ local function adopt(source, target, deed, held)
   end
   if deed == 'drop' or redis.call('TYPE', source).ok ~= 'hash' then return -2 end
   if deed == 'index' then
-    demand_once('ZADD', index)
+    if not is_allowed then demand_once('ZADD', index) end  -- else the first write is the question
     demand_once('SREM', left)
     local new = redis.call('ZADD', index, 0, source)
     redis.call('SREM', left, source)

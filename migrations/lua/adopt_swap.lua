@@ -9,7 +9,6 @@ local is_filled = redis.call('EXISTS', KEYS[3]) == 1
 if kind == 'set' then
   if redis.call('EXISTS', KEYS[4]) == 1 then return 'TAKEN' end
   demand('PERSIST', KEYS[4])
-  if is_filled then demand('RENAME', KEYS[3], KEYS[2]) end
   redis.call('RENAME', KEYS[2], KEYS[4])
   -- The set had the life span of whatever record was written last.
   redis.call('PERSIST', KEYS[4])

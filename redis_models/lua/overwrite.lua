@@ -9,7 +9,7 @@ if type(stamp) == 'table' then
   return stamp
 end
 if redis.call('EXISTS', key) == 0 or (stamp or '1') ~= ARGV[1] then return 0 end
-demand('HSET', key)
+if not is_allowed then demand('HSET', key) end  -- else the first write is the question
 demand('HDEL', key)
 local kept, gone = {_v = true}, {}
 for i = 3, #ARGV, 2 do kept[ARGV[i]] = true end

@@ -163,6 +163,16 @@ class TestFilling:
         assert table.fill(anew="1") == b"OK"
         assert not table.client.exists("filling")
 
+    def test_who_adds_nothing_needs_no_right_to_add(self, table: Table, server: Any) -> None:
+        table.client.zadd("filling", {"m:old": 0})
+        table.client.execute_command("ACL", "SETUSER", "bob", "reset", "on", ">pw", "~*", "+@all", "-zadd")
+
+        with server.client(username="bob", password="pw") as bob:
+            assert bob.eval(adopting._FILL.source, 2, _LEASE, "filling", 7, "1") == b"OK"
+
+        table.client.execute_command("ACL", "DELUSER", "bob")
+        assert not table.client.exists("filling")
+
     def test_nothing_under_another_epoch(self, table: Table) -> None:
         table.client.zadd("filling", {"m:old": 0})
         table.client.sadd(_INDEX, "m:old")

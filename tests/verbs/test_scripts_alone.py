@@ -1,9 +1,11 @@
 """What lies where a record or the index should be: each verb refuses it by name, before it writes anything."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
+import redis
 
 from redis_models import Field, Model, Store, reading, writing
 from redis_models.errors import ConflictError, NotFoundError, RedisModelsError, WrongKeyTypeError
@@ -123,6 +125,15 @@ def test_nothing_of_what_must_exist_is_made_where_it_does_not(table: Any, client
     assert _state(client) == before
 
 
+@contextmanager
+def _without(right: str, client: Any, server: Any) -> Iterator[Any]:
+    """Give a client of somebody who may do everything but this."""
+    client.execute_command("ACL", "SETUSER", "bob", "reset", "on", ">pw", "~*", "+@all", f"-{right}")
+    with server.client(username="bob", password="pw") as bob:
+        yield bob
+    client.execute_command("ACL", "DELUSER", "bob")
+
+
 def _overwrite(client: Any, stamp: Any, *fields: Any) -> Any:
     return client.eval(writing._OVERWRITE.source, 1, "crate:a", stamp, 2, *fields)
 
@@ -166,6 +177,10 @@ class TestOverwrite:
         assert _overwrite(client, 1, "id", "a") == 0
         assert _state(client) == before
 
+    def test_what_the_server_refuses_is_said(self, table: Any, client: Any, server: Any) -> None:
+        with _without("hget", client, server) as bob, pytest.raises(redis.ResponseError, match=r"hget|can't"):
+            _overwrite(bob, 2, "id", "a")
+
 
 def test_what_is_no_hash_stays_in_the_index_though_it_is_no_record(table: Any, client: Any) -> None:
     _spoil_record(client)
@@ -173,3 +188,8 @@ def test_what_is_no_hash_stays_in_the_index_though_it_is_no_record(table: Any, c
 
     assert client.eval(reading._SWEEP.source, 4, "crate:__index", "crate:a", "crate:b", "crate:gone") == 1
     assert client.zrange("crate:__index", 0, -1) == [b"crate:a", b"crate:b"]
+
+
+def test_who_may_not_look_whether_records_are_there_counts_none(table: Any, client: Any, server: Any) -> None:
+    with _without("hlen", client, server) as bob, pytest.raises(redis.ResponseError, match=r"hlen|can't"):
+        bob.eval(reading._SWEEP.source, 3, "crate:__index", "crate:a", "crate:b")
