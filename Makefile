@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PYTEST_OPTIONS ?= -n 2 --dist worksteal -q
 
-.PHONY: bench demo fuzz test test-engines test-faults test-flights test-lowest test-schedules lint clean
+.PHONY: bench demo fuzz test test-engines test-faults test-flights test-guards test-lowest test-schedules lint clean
 
 $(VENV)/.ready: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -61,6 +61,11 @@ test-faults: $(VENV)/.ready
 fuzz: $(VENV)/.ready
 	$(BIN)/python -m tests.fuzz --seconds=600 $(if $(INPUTS),--inputs=$(INPUTS)) $(if $(SEED),--seed=$(SEED)) \
 	  $(if $(INPUTS),,--page=docs/explanation/proof.md)
+
+# Takes each guard and each write of the Lua scripts away in turn, and tells which of them no test needs; an hour or more.
+# Some scripts: make test-guards SCRIPTS=migrations/lua/move.lua
+test-guards: $(VENV)/.ready
+	$(BIN)/python -m tests.sweep_scripts $(SCRIPTS)
 
 # Ours and its yardsticks in turn. All of it, half an hour on a quiet machine, writes the tables and plots of the
 # documentation. Less writes nothing: make bench CASES="insert select", make bench SCALE=small, and JSON=values.json.

@@ -27,8 +27,9 @@ _VERBS: Final = (
     " tests/guard/test_guard.py tests/guard/test_stamps.py"
 )
 _REWRITING: Final = (
-    "tests/test_scripts_alone.py tests/test_rewriting.py tests/test_life_spans.py tests/test_conversions_in_server.py"
-    " tests/migrating/test_written_scripts.py tests/test_rights_of_scripts.py"
+    "tests/migrating/test_written_guards.py tests/test_scripts_alone.py tests/test_rights_of_scripts.py"
+    " tests/test_life_spans.py tests/migrating/test_written_scripts.py tests/test_conversions_in_server.py"
+    " tests/test_rewriting.py"
 )
 _OTHERS: Final = (
     "tests/test_scripts_alone.py tests/test_rights_of_scripts.py::test_every_other_script_is_whole_or_nothing"
@@ -36,15 +37,15 @@ _OTHERS: Final = (
 )
 _TESTS: Final = {
     "redis_models": _VERBS,
-    "lives": _REWRITING,
+    "lives": "tests/migrating/test_life_functions.py tests/test_life_spans.py tests/test_rights_of_scripts.py",
     "replace": _REWRITING,
     "rewrite": _REWRITING,
-    "move": _OTHERS,
-    "adopt": f"{_OTHERS} tests/adopting",
-    "adopt_fill": f"{_OTHERS} tests/adopting",
-    "adopt_swap": f"{_OTHERS} tests/adopting",
-    "rest": f"{_OTHERS} tests/migrating/test_walks.py tests/migrating/test_stragglers.py",
-    "rights": f"{_OTHERS} tests/migrating/test_rights.py",
+    "written": _REWRITING,
+    "adopt": f"tests/adopting/test_scripts_of_adopting.py {_OTHERS}",
+    "adopt_fill": f"tests/adopting/test_scripts_of_adopting.py {_OTHERS}",
+    "adopt_swap": f"tests/adopting/test_scripts_of_adopting.py {_OTHERS}",
+    "rest": "tests/migrating/test_scripts_that_look.py",
+    "rights": "tests/migrating/test_scripts_that_look.py",
 }
 _DEFAULT: Final = _OTHERS
 _WRITER: Final = "migrations/written.py"
@@ -60,6 +61,7 @@ _EQUIVALENT: Final = {
         "if old and at == tonumber(set) then",
         "if true and at == tonumber(set) then",
     ): "what is no pair has no second number either",
+    ("written.py", "yield from self._usual()", "pass"): "a shorter path to the same",
     (
         "write.lua",
         "if mode == 'existing' or redis.call('EXISTS', unpack(KEYS, 2)) > 0 then",

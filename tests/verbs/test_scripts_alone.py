@@ -193,3 +193,13 @@ def test_what_is_no_hash_stays_in_the_index_though_it_is_no_record(table: Any, c
 def test_who_may_not_look_whether_records_are_there_counts_none(table: Any, client: Any, server: Any) -> None:
     with _without("hlen", client, server) as bob, pytest.raises(redis.ResponseError, match=r"hlen|can't"):
         bob.eval(reading._SWEEP.source, 3, "crate:__index", "crate:a", "crate:b")
+
+
+@pytest.mark.parametrize(
+    ("held", "by", "sum"), [("0.1", 0.25, b"0.35"), ("0.1", 0.2, b"0.30000000000000004"), ("1.5", 0.5, b"2")]
+)
+def test_a_float_is_stored_as_the_shortest_text(table: Any, client: Any, held: str, by: float, sum: bytes) -> None:
+    client.hset("crate:a", "weight", held)
+
+    assert table.increment("a", "weight", by) == float(sum)
+    assert client.hget("crate:a", "weight") == sum
