@@ -89,11 +89,9 @@ class CliContext:
     @cached_property
     def chains(self) -> "Mapping[str, Chain]":
         """The migrations of every app, by its label, each with what others left to it; raises MigrationFileError."""
-        from redis_models.migrations.files import load_chain  # as above
-        from redis_models.migrations.handover import with_histories
+        from redis_models.migrations.loading import load_chains  # as above
 
-        chains = with_histories([load_chain(app.label, app.migrations_path) for app in self.apps])
-        return {chain.app: chain for chain in chains}
+        return {chain.app: chain for chain in load_chains(self.apps)}
 
     @cached_property
     def store(self) -> "Store":

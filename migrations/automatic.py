@@ -19,11 +19,11 @@ from .schema import Snapshot
 __all__ = ["automatic_chain", "automatic_plan"]
 
 
-def automatic_plan(app: str, state: State, found: Diff) -> Plan:
+def automatic_plan(files: Chain, state: State, found: Diff) -> Plan:
     """Plan the way from the stored snapshot to the code.
 
     Args:
-        app: Label of the app.
+        files: Of the app, which has none: whose it is, and what its models hide.
         state: The database.
         found: What lies between the stored snapshot and the code; without questions.
 
@@ -31,9 +31,10 @@ def automatic_plan(app: str, state: State, found: Diff) -> Plan:
         MigrationError: The app has applied migration files.
         DriftError: A run that is not finished led to other code.
     """
+    app = files.app
     if state.ledger:
         raise MigrationError(f"{app} has applied migration files; --auto would leave them behind. Use 'makemigrations'")
-    chain = automatic_chain(app, state, found)
+    chain = automatic_chain(files, state, found)
     is_there = not found.operations and not found.versions and state.journal is None
     plan = replace(plan_between(chain, 1, 1 if is_there else 2, state.journal), is_recorded=False)
     if state.journal is not None and state.journal.fingerprint != plan.fingerprint:
@@ -44,12 +45,12 @@ def automatic_plan(app: str, state: State, found: Diff) -> Plan:
     return plan
 
 
-def automatic_chain(app: str, state: State, found: Diff) -> Chain:
+def automatic_chain(files: Chain, state: State, found: Diff) -> Chain:
     """Give the chain that such a run follows: to what is stored, and from there to the code."""
     stored = state.snapshot or Snapshot()
     base = Link(1, "stored", "the stored snapshot", "stored", None, _versions(stored), _creations(stored), "")
     wish = Link(2, "code", "the code", "code", "stored", found.versions, found.operations, "")
-    return Chain(app, (base, wish))
+    return Chain(files.app, (base, wish), hidden=files.hidden)
 
 
 def _creations(snapshot: Snapshot) -> tuple[Operation, ...]:

@@ -11,6 +11,7 @@ from typing import Final
 from redis_models.errors import MigrationError, MigrationFileError, SchemaError
 from redis_models.shape import RESERVED
 
+from .hidden import HiddenFields
 from .historical import resolve
 from .operations import Operation
 from .operations.free import check_stands_alone
@@ -73,6 +74,7 @@ class Chain:
         links: In the order of their numbers.
         inherited: The ways that records came which other apps left, by the beginning of their keys and the version
             that they were left at; see ``handover``.
+        hidden: What the models of the code hide; it changes nothing but what is shown.
 
     Raises:
         MigrationFileError: The links form no line, or an operation or version does not fit where it stands.
@@ -81,6 +83,7 @@ class Chain:
     app: str
     links: tuple[Link, ...] = ()
     inherited: Mapping[tuple[str, int], Route] = field(default_factory=dict[tuple[str, int], Route])
+    hidden: HiddenFields = field(default=HiddenFields({}, {}), compare=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "links", tuple(sorted(self.links, key=lambda one: (one.number, one.name))))

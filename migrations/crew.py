@@ -275,11 +275,10 @@ def _project(settings: str) -> tuple[SyncClient, Mapping[str, Chain]]:
     from redis_models.settings import load_settings
     from redis_models.store import Store
 
-    from .files import load_chain
-    from .handover import with_histories
+    from .loading import load_chains
 
     loaded = load_settings(settings, named_by="the run")
-    chains = with_histories([load_chain(app.label, app.migrations_path) for app in load_apps(loaded)])
+    chains = load_chains(load_apps(loaded))
     return Store.from_url(loaded.redis_url, name=loaded.namespace).sync_client, {chain.app: chain for chain in chains}
 
 

@@ -1,18 +1,20 @@
 """Explaining: what a migration does to one record, computed in memory. Pure."""
 
-from collections.abc import Container, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from redis_models.errors import RecordError
 from redis_models.shape import STAMP
 
-from .aside import field_of
 from .chain import Chain
 from .examples import example_records
 from .lineage import Lineage, lineages_of
 from .schema import ModelSchema
 
 __all__ = ["Explained", "Line", "explain", "explained_models", "lines_of", "made_up"]
+
+# Whether the bytes of a stored field must not be shown.
+Conceals = Callable[[str, bytes | None], bool]
 
 
 @dataclass(frozen=True)
@@ -95,13 +97,23 @@ def explain(
         before, after = after, before
     one = lineage.route.rewrite(record, before.version).fields
     other = lineage.route.rewrite(one, after.version).fields
-    return Explained(before.name, key, _moved(before, after, key, other), lines_of(one, other, lineage.secrets))
+    try:
+        moved = _moved(before, after, key, other)
+    except RecordError as exc:
+        error = lineage.route.without_secrets(exc)
+    else:
+        return Explained(before.name, key, moved, lines_of(one, other, lineage.conceals))
+    raise error  # behind the clause, so that what it was made of is not its context
 
 
-def lines_of(before: Mapping[str, bytes], after: Mapping[str, bytes], secrets: Container[str] = ()) -> tuple[Line, ...]:
+def lines_of(before: Mapping[str, bytes], after: Mapping[str, bytes], conceals: Conceals) -> tuple[Line, ...]:
     """Compare a record with itself, field by field; last what is kept aside."""
     names = sorted({*before, *after}, key=lambda name: (name.startswith("_"), name))
-    return tuple(Line(name, before.get(name), after.get(name), field_of(name) in secrets) for name in names)
+    return tuple(_line(name, before.get(name), after.get(name), conceals) for name in names)
+
+
+def _line(name: str, before: bytes | None, after: bytes | None, conceals: Conceals) -> Line:
+    return Line(name, before, after, conceals(name, before) or conceals(name, after))
 
 
 def _moved(before: ModelSchema, after: ModelSchema, key: str, record: Mapping[str, bytes]) -> str:
@@ -111,5 +123,5 @@ def _moved(before: ModelSchema, after: ModelSchema, key: str, record: Mapping[st
         try:
             text = str(after.field(after.primary_key).codec.decode(record[after.primary_key]))
         except ValueError as exc:
-            raise RecordError(after.primary_key, record[after.primary_key], str(exc)) from exc
+            raise RecordError(after.primary_key, record[after.primary_key], str(exc), (str(exc),)) from exc
     return key if text is None else after.keys.record(text)

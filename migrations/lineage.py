@@ -5,11 +5,12 @@ model that is created takes over the keys, hence the records, of one that was de
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from redis_models.errors import MigrationFileError
 from redis_models.keys import KeySpace
 
+from .aside import field_of
 from .chain import Chain, Link, origins
 from .operations import AlterField, Operation, RenameField
 from .route import Route, stage_of
@@ -32,11 +33,13 @@ class Lineage:
     schemas: dict[int, ModelSchema] = field(default_factory=dict[int, ModelSchema])
     remade: set[int] = field(default_factory=set[int])
 
+    def conceals(self, name: str, raw: bytes | None = None) -> bool:
+        """Whether the value of a stored field must not be shown; as ``Route.conceals``, also without any stage."""
+        return self.route.conceals(name, raw) or (field_of(name) in self._secrets if name else bool(self._secrets))
+
     @property
-    def secrets(self) -> frozenset[str]:
-        """The stored fields whose values must not be shown: they hold a secret, or did."""
-        own = {one.name for schema in self.schemas.values() for one in schema.fields if one.holds_secret}
-        return self.route.secrets | own
+    def _secrets(self) -> frozenset[str]:
+        return frozenset(one.name for schema in self.schemas.values() for one in schema.fields if one.holds_secret)
 
     @property
     def latest(self) -> ModelSchema:
@@ -87,6 +90,8 @@ def lineages_of(chain: Chain) -> list[Lineage]:
             lineage.schemas[position] = model
             present[model.name] = lineage
         by_name = present
+    for lineage in found:
+        _hide(chain, lineage)
     return found
 
 
@@ -108,6 +113,14 @@ def _go_on(lineage: Lineage, link: Link, before: Snapshot, origin: str, model: M
     if known.versions[-1] != model.version:
         stages = (*stages, stage_of(origin, before, link.operations, model.version))
     lineage.route = Route(model.name, stages, known.first)
+
+
+def _hide(chain: Chain, lineage: Lineage) -> None:
+    """Tell the route what the model of the code hides, which may lie elsewhere, or be another app's, by now."""
+    name = lineage.latest.name if chain.head_position in lineage.schemas else None
+    hidden = chain.hidden.of(name, (schema.keys.start for schema in lineage.schemas.values()))
+    if hidden:
+        lineage.route = replace(lineage.route, hidden=hidden | lineage.route.hidden)
 
 
 def _remakes_keys(before: Snapshot, operations: Sequence[Operation], name: str) -> bool:

@@ -32,14 +32,12 @@ class Mending:
         before: What it holds.
         values: Bytes by stored field.
         lineage: The way of its model's records.
-        secret: Fields whose values are not to be shown.
     """
 
     entry: Quarantined
     before: Mapping[str, bytes]
     values: Mapping[str, bytes]
     lineage: Lineage
-    secret: frozenset[str] = frozenset()
 
     def objection(self, position: int) -> str | None:
         """Say why it could still not be brought where the database is; None where it could."""
@@ -115,11 +113,12 @@ def mending_of(chain: Chain, entry: Quarantined, assignments: Sequence[str]) -> 
     version = _version(entry.key, record.get(STAMP) if stamp is None else stamp[1].encode(), versions)
     schema = _schema_of(lineage, version)
     assert schema is not None, "it is one of these versions"
-    values = {name: _encoded(schema, entry.key, name, *what) for name, what in told.items()}
+    values = {
+        name: _encoded(schema, entry.key, name, *what, is_secret=lineage.conceals(name)) for name, what in told.items()
+    }
     if stamp is not None:
         values[STAMP] = b"%d" % version
-    secret = lineage.secrets
-    return Mending(entry, record, values, lineage, secret)
+    return Mending(entry, record, values, lineage)
 
 
 def write_mending(lease: Lease, namespace: str, chain: Chain, mending: Mending) -> Batches[None]:
@@ -185,14 +184,14 @@ def _version(key: str, stamp: bytes | None, versions: Sequence[int]) -> int:
     return version
 
 
-def _encoded(schema: ModelSchema, key: str, name: str, is_json: bool, text: str) -> bytes:
+def _encoded(schema: ModelSchema, key: str, name: str, is_json: bool, text: str, *, is_secret: bool) -> bytes:
     if name not in schema.by_name:
         fields = ", ".join(one.name for one in schema.fields)
         raise MigrationError(
             f"{schema.name} has no field {name!r} at version {schema.version}, as {key} is; it has {fields}"
         )
     field = schema.field(name)
-    shown = f"{name}={MASK if field.holds_secret else text}"
+    shown = f"{name}={MASK if is_secret else text}"
     is_text = field.codec.kind == "str" and not is_json
     try:
         value = text if is_text else json.loads(text)
@@ -202,13 +201,13 @@ def _encoded(schema: ModelSchema, key: str, name: str, is_json: bool, text: str)
         raise MigrationError(
             f"{shown}: {field.type} is written as JSON, and this is none ({exc.msg}); quote it for the shell, as in"
             f" {name}='...'"
-        ) from exc
+        ) from (None if is_secret else exc)
     except (ValueError, TypeError, RecursionError) as exc:
-        said = reason_of(exc, is_secret=field.holds_secret)
-        cause = None if field.holds_secret else exc
+        said = reason_of(exc, is_secret=is_secret)
+        cause = None if is_secret else exc
         raise MigrationError(f"{shown}: is no {field.type}, which {schema.name} has there: {said}") from cause
     if name == schema.primary_key and _key_of(schema, value) != key:
-        raise MigrationError(f"{name}={text}: is the primary key, and the key {key} says another one")
+        raise MigrationError(f"{shown}: is the primary key, and the key {key} says another one")
     return raw
 
 

@@ -14,6 +14,7 @@ from typing import Final, NamedTuple, cast
 from redis_models.batches import Argument, Batches, call, check, load_script
 from redis_models.errors import ConflictError, LockedError, RecordError
 from redis_models.keys import KeySpace
+from redis_models.secrecy import MASK
 from redis_models.shape import STAMP, is_plain
 
 from .outcomes import Failure, Fence, Outcome, is_another_type
@@ -100,12 +101,12 @@ class Move:
         try:
             value = one.codec.decode(raw)
         except ValueError as exc:
-            raise ValueError(f"its {name} holds {raw[:40]!r}, which is no {one.type}; mend it first") from exc
+            held = MASK if self.route.conceals(name, raw) else repr(raw[:40])
+            raise ValueError(f"its {name} holds {held}, which is no {one.type}; mend it first") from exc
         value = cast(object, value.value) if isinstance(value, Enum) else value
         if not is_plain(value):
-            raise ValueError(
-                f"its {name} is {value!r:.60}, of which no key can be made; give it text, a number or a UUID"
-            )
+            shown = MASK if self.route.conceals(name, raw) else f"{value!r:.60}"
+            raise ValueError(f"its {name} is {shown}, of which no key can be made; give it text, a number or a UUID")
         text = str(value)
         if not text:
             raise ValueError(f"its {name} is empty, and its key is made of that")

@@ -85,7 +85,7 @@ class Rehearsal:
         self.changed += 1
         self._read(key, after)
         if len(self.examples) < _EXAMPLES:
-            self.examples.append(Example(key, lines_of(record, after, route.secrets)))
+            self.examples.append(Example(key, lines_of(record, after, route.conceals)))
 
     def _read(self, key: str, record: Mapping[str, bytes]) -> None:
         reason = self.refuses(self.work, key, record)

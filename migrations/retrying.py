@@ -18,7 +18,7 @@ from .quarantine import Quarantine, Quarantined
 from .replacing import rewrite_here
 from .rights import commands_of, refuse_missing_rights
 
-__all__ = ["drop_record", "record_of", "retry_records", "secrets_of"]
+__all__ = ["drop_record", "record_of", "retry_records", "secrecy_of"]
 
 _DROP: Final = load_script("redis_models.migrations", "permissions", "drop", is_repeatable=True)
 _AT_ONCE: Final = 1
@@ -129,10 +129,11 @@ def record_of(key: str) -> Batches[dict[str, bytes]]:
     return hash_of(check([reply])[0])
 
 
-def secrets_of(chain: Chain, key: str) -> frozenset[str] | None:
-    """Give the fields of a record that must not be shown; None where no model of the files has, or had, such a key."""
+def secrecy_of(chain: Chain, key: str) -> Callable[[str, bytes], bool] | None:
+    """Give what says which stored fields of a record must not be shown; None where no model of the files has, or had,
+    such a key."""
     found = place_of(chain, key)
-    return None if found is None else found[0].secrets
+    return None if found is None else found[0].conceals
 
 
 def place_of(chain: Chain, key: str) -> tuple[Lineage, KeySpace] | None:

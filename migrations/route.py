@@ -9,10 +9,12 @@ from functools import cached_property
 from typing import Final
 
 from redis_models.errors import DecodeError, RecordError
+from redis_models.secrecy import is_tagged_secret
 from redis_models.shape import STAMP, stored_version
 
 from .aside import entries_of, field_of, kept_name
 from .draft import Draft
+from .hidden import NOTHING_HIDDEN, Hidden
 from .operations import Operation
 from .schema import Snapshot
 from .steps import Aside, Expire, Step
@@ -137,12 +139,14 @@ class Route:
         stages: From the oldest version to the newest, without a gap.
         first: The oldest version; the only one where there are no stages.
         leaves_newer: Whether records that are further than a target stay as they are, even those of unknown versions.
+        hidden: What the model of the code hides.
     """
 
     model: str
     stages: tuple[Stage, ...]
     first: int
     leaves_newer: bool = False
+    hidden: Hidden = NOTHING_HIDDEN
 
     @cached_property
     def versions(self) -> tuple[int, ...]:
@@ -183,28 +187,39 @@ class Route:
                 else:
                     stage.backward(draft)
         except RecordError as exc:
-            is_secret = self.conceals(exc.field.partition(".")[0])
-            if not is_secret and not (exc.is_told and self.secrets):
+            error = self.without_secrets(exc)
+            if error is exc:
                 raise
-            error = exc.without_values(keeps_raw=not is_secret)
         else:
             return draft
         raise error  # behind the clause, so that what it was made of is not its context
 
-    def conceals(self, name: str) -> bool:
-        """Whether the value of a stored field must not be shown, because its type holds or held a secret.
+    def without_secrets(self, exc: RecordError) -> RecordError:
+        """Give an error as it may be told, the same one where it has no secret."""
+        is_secret = self.conceals(exc.field.partition(".")[0], exc.raw)
+        if not is_secret and not (exc.is_told and self.conceals("")):
+            return exc
+        return exc.without_values(keeps_raw=not is_secret)
+
+    def conceals(self, name: str, raw: bytes | None = None) -> bool:
+        """Whether the value of a stored field must not be shown: its type holds or held a secret, or its model says so.
 
         Args:
             name: The field, or one that keeps such a field aside; "" for the record as a whole.
+            raw: Its bytes, if there are some: they may say so themselves.
         """
         if not name:
-            return bool(self.secrets)
-        return field_of(name) in self.secrets
+            return bool(self._secrets or self.hidden)
+        field = field_of(name)
+        return field in self._secrets or field in self.hidden or (raw is not None and is_tagged_secret(raw))
 
     @cached_property
-    def secrets(self) -> frozenset[str]:
-        """The fields that hold a secret at any version that the migrations lead to or from."""
-        return frozenset[str]().union(*(stage.secrets for stage in self.stages))
+    def _secrets(self) -> frozenset[str]:
+        """The fields that hold a secret at any version that the migrations lead to or from, by all their names."""
+        secrets = self.hidden.names.union(*(stage.secrets for stage in self.stages))
+        if self.hidden.names:
+            secrets = _spread(secrets, [step for stage in self.stages for step in stage.steps])
+        return secrets
 
     def check_widened(self, record: Mapping[str, bytes], fields: Mapping[str, bytes], target: int) -> None:
         """Look at what a record became whose bytes stayed because newer types read them alike, as far as is known.
@@ -218,10 +233,17 @@ class Route:
             RecordError: The newest type of a field does not read it.
         """
         version = self.version_of(record.get(STAMP))
-        for stage in self.stages_between(version, target) if version < target else ():
-            for _, widen in stage.widenings:
-                if record.get(widen.name) is not None and fields.get(widen.name) == record[widen.name]:
-                    widen.check(record[widen.name])
+        stages = self.stages_between(version, target) if version < target else ()
+        same = [one for stage in stages for _, one in stage.widenings if fields.get(one.name) == record.get(one.name)]
+        for widen, raw in ((one, record[one.name]) for one in same if one.name in record):
+            try:
+                widen.check(raw)
+                continue
+            except RecordError as exc:
+                error = self.without_secrets(exc)
+                if error is exc:
+                    raise
+            raise error  # as above
 
     def _way(self, version: int, target: int) -> tuple[Sequence[Stage], frozenset[str]]:
         """Give the stages in the order in which they run, and the fields that they name beforehand."""
@@ -299,9 +321,14 @@ def stage_of(model: str, before: Snapshot, operations: Sequence[Operation], newe
                     steps.append(step)
         state, name = after, new_name
         secrets |= _secrets(after, new_name)
-    for step in (*steps, *reversed(steps)):  # what a secret was moved or merged into is one, too
+    return Stage(before.model(model).version, newer, tuple(steps), tuple(widenings), _spread(secrets, steps))
+
+
+def _spread(secrets: frozenset[str], steps: Sequence[Step]) -> frozenset[str]:
+    """Give the fields that hold a secret by what steps do: what one was moved or merged into is one, too."""
+    for step in (*steps, *reversed(steps)):
         secrets |= step.names if step.names & secrets else frozenset()
-    return Stage(before.model(model).version, newer, tuple(steps), tuple(widenings), secrets)
+    return secrets
 
 
 def _secrets(state: Snapshot, model: str) -> frozenset[str]:

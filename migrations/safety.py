@@ -7,7 +7,7 @@ A rule that refuses needs a consent that is recorded: a reason in the file (``al
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Final
+from typing import Final, TypeVar
 
 from redis_models.errors import RecordError, SchemaError
 from redis_models.model import Model
@@ -15,6 +15,7 @@ from redis_models.model import Model
 from .chain import Chain, Link
 from .conversion import keeps_bytes
 from .converters import Converter, MapValues
+from .hidden import NOTHING_HIDDEN, Hidden
 from .hidden_extras import hidden_extras
 from .hiding import hidden_keys
 from .lineage import lineages_of
@@ -40,6 +41,8 @@ from .schema import Snapshot, _Required
 from .typetree import Tree, parse_key
 
 __all__ = ["RULES", "Finding", "Level", "Rule", "findings_of", "hooks_of"]
+
+T = TypeVar("T")
 
 _LARGE: Final = 1_000_000  # bytes of one record; a script that rewrites it takes milliseconds
 _MANY: Final = 5_000  # fields of one record
@@ -266,17 +269,33 @@ def findings_of(
     """
     found: list[Finding] = []
     hooked = _hooked(chain, hooks) if hooks else {}
+    hidden = _hidden(chain) if samples else {}
     for position in positions:
         link, before = chain.links[position - 1], chain.snapshots[position - 1]
         place = f"{chain.app}.{link.name}"
-        said = [*_static(link, before), *_sampled(link, before, samples or {})]
-        said += _against_hooks(link, before, {name: told for (at, name), told in hooked.items() if at == position - 1})
+        said = [*_static(link, before), *_sampled(link, before, samples or {}, _at(hidden, position - 1))]
+        said += _against_hooks(link, before, _at(hooked, position - 1))
         said += [(code, f"line {line} {what}", _models_of(link)) for code, line, what in link.complaints]
         found += [
             Finding(RULES[code], place, what, link.allow.get(code, ""), position, link.path, link.allow, models)
             for code, what, models in dict.fromkeys(said)
         ]
     return found
+
+
+def _hidden(chain: Chain) -> dict[tuple[int, str], Hidden]:
+    """Give what must not be shown by each position and the name that a model has there, by all names of its fields."""
+    return {
+        (position, model.name): Hidden(
+            frozenset(one.name for one in model.fields if lineage.conceals(one.name)), lineage.route.hidden.told
+        )
+        for lineage in lineages_of(chain)
+        for position, model in lineage.schemas.items()
+    }
+
+
+def _at(told: Mapping[tuple[int, str], T], position: int) -> dict[str, T]:
+    return {name: one for (at, name), one in told.items() if at == position}
 
 
 def _hooked(chain: Chain, hooks: Mapping[str, str]) -> dict[tuple[int, str], str]:
@@ -411,7 +430,9 @@ def _is_lossless(old: str, new: str) -> bool:
     return is_kept and (one == other or (one, other) in _LOSSLESS or other in ("JSON[str]", "str"))
 
 
-def _sampled(link: Link, before: Snapshot, samples: Mapping[str, Sample]) -> Iterator[tuple[str, str, tuple[str, ...]]]:
+def _sampled(
+    link: Link, before: Snapshot, samples: Mapping[str, Sample], hidden: Mapping[str, Hidden]
+) -> Iterator[tuple[str, str, tuple[str, ...]]]:
     """Try a migration on records, in memory."""
     for name, one in samples.items():
         if name not in before.by_name or not any(operation.model == name for operation in link.operations):
@@ -420,7 +441,7 @@ def _sampled(link: Link, before: Snapshot, samples: Mapping[str, Sample]) -> Ite
             stage = stage_of(name, before, link.operations, before.model(name).version + 1)
         except SchemaError:
             continue
-        route = Route(name, (stage,), stage.older)
+        route = Route(name, (stage,), stage.older, hidden=hidden.get(name, NOTHING_HIDDEN))
         records = {key: record for key, record in one.records.items() if record.get("_v", b"1") == b"%d" % stage.older}
         yield from ((code, what, (name,)) for code, what in _tried(name, route, records))
         yield from (("RM103", what, ()) for what in hidden_extras(name, before, link.operations, records))

@@ -14,9 +14,8 @@ from redis_models.batches import Batches
 from redis_models.errors import ConflictError, RecordError, RecordTooOldError, RedisModelsError
 from redis_models.shape import STAMP, stored_version
 
-from .files import load_chain
-from .handover import with_histories
 from .lineage import routes_of
+from .loading import load_chains
 from .outcomes import Fence, Outcome
 from .replacing import rewrite_here
 from .route import Route
@@ -95,7 +94,7 @@ class ChainUpgrader:
     @cached_property
     def _routes(self) -> Mapping[object, Route]:
         routes: dict[object, Route] = {}
-        chains = with_histories([load_chain(app.label, app.migrations_path) for app in self._apps])
+        chains = load_chains(self._apps)
         for app, chain in zip(self._apps, chains, strict=True):
             known = routes_of(chain)
             starts = {model: model.__shape__.keys.start for model in app.models}

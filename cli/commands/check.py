@@ -10,9 +10,9 @@ from redis_models.errors import MigrationFileError, RedisModelsError, SchemaErro
 from redis_models.migrations.bookkeeping import Shelf
 from redis_models.migrations.chain import Chain
 from redis_models.migrations.diff import diff
-from redis_models.migrations.files import load_chain
 from redis_models.migrations.inspection import snapshot_of
 from redis_models.migrations.lineage import lineages_of
+from redis_models.migrations.loading import load_alone
 from redis_models.migrations.planning import make_plan
 from redis_models.migrations.quarantine import Quarantine
 from redis_models.migrations.readable import unreadable_in
@@ -73,7 +73,7 @@ def command(context: CliContext, labels: Sequence[str], database: bool, fail_lev
 
 
 def _check(context: CliContext, app: App, with_database: bool) -> tuple[list[str], list[Finding]]:
-    chain, code = load_chain(app.label, app.migrations_path), snapshot_of(app.models)
+    chain, code = load_alone(app, context.apps), snapshot_of(app.models)
     lineages_of(chain)
     is_unmade = not diff(chain.snapshots[-1], code).is_empty
     problems = [_unmade(app)] if is_unmade else []

@@ -189,10 +189,10 @@ def _task(
         return Task(
             app,
             shelf,
-            Journey(chain, (automatic_plan(app.label, state, found),)),
+            Journey(chain, (automatic_plan(chain, state, found),)),
             lambda now: _automatic(app, chain, code, now),
             False,
-            automatic_chain(app.label, state, found),
+            automatic_chain(chain, state, found),
         )
     position = chain.head_position if target is None else chain.target(target, len(as_squashed(chain, state.ledger)))
     return Task(
@@ -218,7 +218,7 @@ def _has_unmade_changes(chain: Chain, code: Snapshot) -> bool:
 
 
 def _automatic(app: App, chain: Chain, code: Snapshot, state: State) -> Journey:
-    return Journey(chain, (automatic_plan(app.label, state, _automatic_diff(app, chain, code, state)),))
+    return Journey(chain, (automatic_plan(chain, state, _automatic_diff(app, chain, code, state)),))
 
 
 def _automatic_diff(app: App, chain: Chain, code: Snapshot, state: State) -> Diff:

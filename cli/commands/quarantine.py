@@ -11,14 +11,13 @@ import click
 from redis_models.apps import App
 from redis_models.client import SyncClient, run
 from redis_models.errors import MigrationError, WrongKeyTypeError
-from redis_models.migrations.aside import field_of
 from redis_models.migrations.bookkeeping import Shelf
 from redis_models.migrations.explaining import Line
 from redis_models.migrations.lease import hold_lease
 from redis_models.migrations.mending import Mending, mending_of, refuse_unreadable, schema_at, write_mending
 from redis_models.migrations.planning import as_squashed
 from redis_models.migrations.quarantine import Quarantine, Quarantined
-from redis_models.migrations.retrying import drop_record, record_of, retry_records, secrets_of
+from redis_models.migrations.retrying import drop_record, record_of, retry_records, secrecy_of
 from redis_models.secrecy import MASK
 from redis_models.shape import STAMP
 
@@ -68,15 +67,15 @@ def show_command(context: CliContext, key: str) -> None:
     context.out(f"{app.label}: {entry.key}: {entry.reason}")
     context.out(f"  {entry.model}, on its way to version {entry.target}; last tried {entry.at}")
     record: dict[str, bytes] | None = None
-    secrets = secrets_of(context.chains[app.label], entry.key)
-    if secrets is None:
+    conceals = secrecy_of(context.chains[app.label], entry.key)
+    if conceals is None:
         context.out("  No model owns this key; 'quarantine drop' forgets it, and leaves what lies there alone.")
         _json(context, "show", [{"app": app.label, **asdict(entry), "fields": None}])
         return
     with suppress(WrongKeyTypeError):
         record = run(context.client, record_of(entry.key))
     if record is not None:
-        record = {name: MASK.encode() if field_of(name) in secrets else raw for name, raw in record.items()}
+        record = {name: MASK.encode() if conceals(name, raw) else raw for name, raw in record.items()}
     if record is None:
         context.out("  It is no hash.")
     elif not record:
@@ -156,9 +155,7 @@ def _set_lines(mending: Mending) -> list[Line]:
     lines: list[Line] = []
     for name, raw in mending.values.items():
         before = mending.before.get(name)
-        if name in mending.secret:
-            before, raw = before and b"*" * 10, b"*" * 10
-        lines.append(Line(name, before, raw))
+        lines.append(Line(name, before, raw, mending.lineage.conceals(name, before)))
     return lines
 
 

@@ -7,11 +7,15 @@ import pytest
 
 _WORD, _OTHER = "xyzzy-4711", "plugh-0815"
 _MODEL = """
-from pydantic import BaseModel, SecretStr
+from pydantic import BaseModel, ConfigDict, SecretStr
 from redis_models import Field, Model
 
 class Card(BaseModel):
     pin: SecretStr
+
+class Quiet(BaseModel):
+    model_config = ConfigDict(hide_input_in_errors=True)
+    word: str
 
 class Customer(Model):
     id: str = Field(primary_key=True)
@@ -209,6 +213,113 @@ def test_a_record_that_old_code_reads_through_a_migration_tells_no_secret(
 def test_a_value_that_is_no_secret_is_still_told(shop: Shop) -> None:
     shop.begin("it: str", "it", "str", good=_WORD)
     shop.change("it: int", 'migrations.AlterField("Customer", "it", old="str", new="int")')
+
+    shop.say("migrate", "--yes", "--allow-destructive")
+
+    assert f"holds b'{_WORD}'" in shop.said
+
+
+# What hides values and stands in no file: before, its type, stored, afterwards, its type.
+_SAYS = "model_config = ConfigDict(hide_input_in_errors=True)"
+_HIDDEN = [
+    (f"{_SAYS}; it: str", "str", _WORD, f"{_SAYS}; it: int", "int"),
+    (f"{_SAYS}; it: list[str]", "list[str]", f'["{_WORD}"]', f"{_SAYS}; it: list[int]", "list[int]"),
+    ("it: dict[str, str]", "dict[str, str]", f'{{"word": "{_WORD}"}}', f"{_SAYS}; it: int", "int"),
+    ("it: Quiet", "Object(word=str)", f'{{"word": "{_WORD}"}}', "it: list[Quiet]", "list[Object(word=str)]"),
+]
+
+
+@pytest.mark.parametrize(("before", "old", "raw", "after", "new"), _HIDDEN)
+@pytest.mark.parametrize("is_told", [False, True])
+def test_no_command_shows_a_value_that_the_code_hides(
+    shop: Shop, before: str, old: str, raw: str, after: str, new: str, is_told: bool
+) -> None:
+    shop.begin(before, "it", old, good=raw, other=raw.replace(_WORD, _OTHER))
+    extra = ", convert=change" if is_told else ""
+    told = _TELLING.replace('getattr(value, "get_secret_value", lambda: value)()', "value")
+    shop.change(after, f'migrations.AlterField("Customer", "it", old={old!r}, new={new!r}{extra})', told)
+
+    shop.say_everything("good", "other")
+    shop.say("check", "--database")
+
+    assert "**********" in shop.said
+    assert shop.leaks() == []
+
+
+_MOVED = {
+    "renamed": (
+        f"{_SAYS}; word: str",
+        'migrations.RenameField("Customer", "it", "word"), migrations.AddField("Customer", "n", "int", fill=change)',
+    ),
+    "removed": (f"{_SAYS}; n: int", 'migrations.RemoveField("Customer", "it"),'
+                ' migrations.AddField("Customer", "n", "int", fill=0)'),
+    "made a nested key": (
+        "inner: Quiet | None = None",
+        'migrations.AddField("Customer", "inner", "Object(word=str) | None", fill=None),'
+        ' migrations.RemoveField("Customer", "inner"), migrations.RenameField("Customer", "it", "inner")',
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", _MOVED)
+def test_what_the_code_hides_was_so_by_its_former_names_and_is_so_aside(shop: Shop, kind: str) -> None:
+    field, operations = _MOVED[kind]
+    shop.begin("it: str", "it", "str", good=_WORD)
+    shop.change(field, operations, "def change(old):\n    return getattr(old, 'it', None) or old.word\n")
+
+    shop.say_everything("good")
+
+    assert "**********" in shop.said
+    assert shop.leaks() == []
+
+
+def test_values_that_are_set_in_a_record_that_the_code_hides_are_stars(shop: Shop) -> None:
+    shop.begin(f"{_SAYS}; it: str", "it", "str", good=_OTHER)
+    shop.change(f"{_SAYS}; it: int", 'migrations.AlterField("Customer", "it", old="str", new="int")')
+    shop.say("migrate", "--yes", "--allow-destructive", "--on-error", "quarantine")
+
+    for arguments in (["--dry-run", "it=" + _WORD], ['id="' + _WORD], ["it:={" + _WORD], ["it:=[" + _WORD + "]"]):
+        shop.say("quarantine", "set", "customer:good", *arguments)
+
+    assert "it  ********** → **********" in shop.said
+    assert shop.leaks() == []
+
+
+def test_a_run_without_files_heeds_what_the_code_hides(project: Any) -> None:
+    shop = Shop(project)
+    project.write("shop/models.py", _MODEL.format(field=f"{_SAYS}; it: str", version=1))
+    assert shop.say("migrate", "--auto", "--yes") == 0, shop.said
+    with project.server.client() as client:
+        client.hset("customer:a", mapping={"id": "a", "it": _WORD, "_v": "1"})
+        client.zadd("customer:__index", {"customer:a": 0})
+    project.write("shop/models.py", _MODEL.format(field=f"{_SAYS}; it: int", version=2))
+
+    shop.say("migrate", "--auto", "--dry-run")
+    shop.say("migrate", "--auto", "--yes", "--allow-destructive")
+    shop.say("migrate", "--auto", "--yes", "--allow-destructive", "--on-error", "quarantine")
+
+    assert "**********" in shop.said
+    assert shop.leaks() == []
+
+
+def test_that_a_model_hides_its_values_changes_no_file_and_no_snapshot(shop: Shop) -> None:
+    shop.begin("it: str", "it", "str", good=_WORD)
+    with shop.project.server.client() as client:
+        before = {key: client.dump(key) for key in client.keys("*")}
+    shop.project.write("shop/models.py", _MODEL.format(field=f"{_SAYS}; it: str", version=1))
+
+    assert shop.say("makemigrations", "--check") == 0, shop.said
+    assert shop.say("migrate", "--check") == 0, shop.said
+    assert shop.say("diff", "--check") == 0, shop.said
+    with shop.project.server.client() as client:
+        assert {key: client.dump(key) for key in client.keys("*")} == before
+
+
+def test_what_a_model_hid_that_the_code_has_no_more_is_told(shop: Shop) -> None:
+    shop.begin(f"{_SAYS}; it: str", "it", "str", good=_WORD)
+    shop.project.write("shop/models.py", "")
+    shop.change("it: int", 'migrations.AlterField("Customer", "it", old="str", new="int")')
+    shop.project.write("shop/models.py", "")
 
     shop.say("migrate", "--yes", "--allow-destructive")
 

@@ -1,0 +1,36 @@
+"""Loading: the migrations of a project's apps, as the commands and ``setup()`` go by them."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from .chain import Chain
+from .files import load_chain
+from .handover import with_histories
+from .hidden import hidden_fields_of
+
+if TYPE_CHECKING:
+    from redis_models.apps import App
+
+__all__ = ["load_alone", "load_chains"]
+
+
+def load_chains(apps: "Sequence[App]") -> list[Chain]:
+    """Load the chains of some apps, each with what others left to it, and what the models of the code hide.
+
+    Raises:
+        MigrationFileError: A file is broken, or does not fit where it stands.
+    """
+    hidden = hidden_fields_of(apps)
+    chains = [load_chain(app.label, app.migrations_path) for app in apps]
+    return with_histories([replace(chain, hidden=hidden[chain.app]) for chain in chains])
+
+
+def load_alone(app: "App", apps: "Iterable[App]") -> Chain:
+    """Load the chain of one app, whatever may be wrong with those of others; likewise, without what these left to it.
+
+    Args:
+        app: Which.
+        apps: All of the project.
+    """
+    return replace(load_chain(app.label, app.migrations_path), hidden=hidden_fields_of(apps)[app.label])
