@@ -61,12 +61,29 @@ _EQUIVALENT: Final = {
         "if old and at == tonumber(set) then",
         "if true and at == tonumber(set) then",
     ): "what is no pair has no second number either",
+    (
+        "written.py",
+        "if run.lives or 2 * len(pairs) + len(gone) > _MOST_ARGUMENTS:",
+        "if True:",
+    ): "without a shorter path to the same",
+    (
+        "written.py",
+        """yield f"  if {' and '.join(conditions)} then\"""",
+        'yield f"  if false then"',
+    ): "without a shorter path to the same",
+    ("written.py", "if isinstance(keep.cell.images, Kept):", "if True:"): "without a shorter path to the same",
+    ("written.py", """yield "    return true\"""", "pass"): "the longer path does the same once more",
     ("written.py", "yield from self._usual()", "pass"): "a shorter path to the same",
     (
         "write.lua",
         "if mode == 'existing' or redis.call('EXISTS', unpack(KEYS, 2)) > 0 then",
         "if true then",
     ): "one question for all records saves time only",
+    (
+        "write.lua",
+        "if scores[i - 1] or added[KEYS[i]] then",
+        "if scores[i - 1] or false then",
+    ): "a member that is given twice is there once",
 }
 
 

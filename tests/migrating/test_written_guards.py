@@ -38,6 +38,7 @@ def _convert(name: str, *, leaves_others: bool = False, forgets: bool = False) -
 
 
 ROUTES: Final[dict[str, Sequence[Step]]] = {
+    "nothing": [],
     "fill": [Put("a", b"new")],
     "fill a new one": [Put("c", b"new")],
     "remove": [Drop("a", None)],
@@ -56,6 +57,9 @@ ROUTES: Final[dict[str, Sequence[Step]]] = {
     "convert, remove": [_convert("a"), Drop("a", None)],
     "remove, fill": [Drop("a", None), Put("a", b"new")],
     "rename, fill": [Move("a", "c"), Put("a", b"new")],
+    "rename, remove what is gone": [Move("a", "c"), Drop("a", b"z")],
+    "fill twice": [Put("c", b"x"), Put("c", b"new")],
+    "fill, convert": [Put("c", b"x"), _convert("c", forgets=True)],
     "fill, remove the other": [Put("a", b"new"), Drop("b", None)],
     "end": [Expire("all", 5_000_000_000)],
     "end sooner": [Expire("shorten", 5_000_000_000)],

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import redis
 
-from redis_models import Field, Model, Store, reading, writing
+from redis_models import Field, Model, Store, inserting, reading, writing
 from redis_models.errors import ConflictError, NotFoundError, RedisModelsError, WrongKeyTypeError
 
 
@@ -132,6 +132,39 @@ def _without(right: str, client: Any, server: Any) -> Iterator[Any]:
     with server.client(username="bob", password="pw") as bob:
         yield bob
     client.execute_command("ACL", "DELUSER", "bob")
+
+
+@pytest.mark.parametrize("life", ["+60000", "60000"])
+def test_the_right_to_end_records_is_needed_where_one_is_to_end(
+    table: Any, client: Any, server: Any, life: str
+) -> None:
+    def write(bob: Any, *keys: str) -> Any:
+        arguments = ["any", 2, life, 1, "pieces", *(7 for _ in keys)]
+        return bob.eval(inserting._WRITE.source, 1 + len(keys), "crate:__index", *keys, *arguments)
+
+    with _without("pexpire", client, server) as bob:
+        before = _state(client)
+        with pytest.raises(redis.ResponseError, match=r"pexpire|can't"):
+            write(bob, "crate:a", "crate:new")
+        assert _state(client) == before
+        if life[0] == "+":  # which is for new ones only
+            assert write(bob, "crate:a", "crate:b") == [0, 0, 0, 0]
+        else:
+            with pytest.raises(redis.ResponseError, match=r"pexpire|can't"):
+                write(bob, "crate:a", "crate:b")
+
+
+@pytest.mark.parametrize("stamp", ["1e0", "01", "0x1", " 1", "1 ", "1.0", "-1", "0", "", "1\0", "0" * 15 + "1"])
+def test_a_stamp_that_is_no_version_is_not_taken_for_an_older_one(table: Any, client: Any, stamp: str) -> None:
+    client.hset("crate:a", "_v", stamp)
+    before = _state(client)
+    refused = [b"REFUSED", b"NEWER", 1, stamp.encode()]
+    keys = ["crate:__index", "crate:a"]
+
+    assert client.eval(inserting._WRITE.source, 2, *keys, "any", 2, "", 1, "pieces", 7) == refused
+    assert client.eval(writing._SAVE.source, 2, *keys, 2, "", 2, "pieces", 7) == refused
+    assert client.eval(writing._INCREMENT.source, 2, *keys, 2, "pieces", 1, 0, "int", -9, 9) == refused
+    assert _state(client) == before
 
 
 def _overwrite(client: Any, stamp: Any, *fields: Any) -> Any:
