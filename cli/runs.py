@@ -105,7 +105,7 @@ def run_tasks(context: CliContext, client: SyncClient, tasks: Sequence[Task], op
     else:
         context.out("No migrations to apply.")
         for task in tasks:
-            held = run(client, Quarantine(context.settings.namespace, task.app.label).size())
+            held = len(run(client, Quarantine(context.settings.namespace, task.app.label).waiting()))
             if held:
                 context.err(f"{task.app.label}: {in_quarantine(held)}; see 'quarantine list'")
     is_whole = not any(one.newly for one in results.values())

@@ -120,7 +120,7 @@ def _show(context: CliContext, client: SyncClient, apps: Sequence[App], *, is_wh
     for app in apps:
         chain = load_chain(app.label, app.migrations_path)
         journal = run(client, Shelf(namespace, app.label).read()).journal
-        quarantined = run(client, Quarantine(namespace, app.label).size())
+        quarantined = len(run(client, Quarantine(namespace, app.label).waiting()))
         documents[app.label] = {**_document(chain, journal), "quarantined": quarantined}
         if is_whole:
             for line in _lines(chain, journal, quarantined, holder):

@@ -15,6 +15,7 @@ from typing import Final, Protocol, cast
 from redis_models.batches import Argument, Batches, call, check, hash_of, load_script
 from redis_models.errors import IncompleteError, LockedError
 from redis_models.keys import KeySpace, bookkeeping_key
+from redis_models.shape import STAMP
 
 from .lease import Lease
 from .outcomes import Failure
@@ -48,6 +49,11 @@ class Quarantined:
     reason: str
     at: str
 
+    @property
+    def is_of_move(self) -> bool:
+        """Whether it has its version, and only could not get its new key."""
+        return not self.label.startswith(f"{self.model} at ")
+
 
 @dataclass(frozen=True)
 class Quarantine:
@@ -78,6 +84,24 @@ class Quarantine:
             return {key: _entry(key, raw) for key, raw in sorted(hash_of(reply).items())}
         except ValueError as exc:
             raise self._kept.unreadable(exc) from exc
+
+    def waiting(self) -> Batches[dict[str, Quarantined]]:
+        """Give those that still need somebody: not what an application deleted, or put a whole record in its place.
+
+        Raises:
+            As ``read``.
+        """
+        if not (yield from self.size()):
+            return {}
+        entries = yield from self.read()
+        left, keys = dict[str, Quarantined](), list(entries)
+        for start in range(0, len(keys), _AT_ONCE):
+            some = keys[start : start + _AT_ONCE]
+            replies = yield [one for key in some for one in (("EXISTS", _raw(key)), ("HGET", _raw(key), STAMP))]
+            for key, is_there, stamp in zip(some, replies[::2], replies[1::2], strict=True):
+                if is_there != 0 and not _is_through(entries[key], stamp):
+                    left[key] = entries[key]
+        return left
 
     @property
     def _kept(self) -> Kept:
@@ -110,6 +134,10 @@ class Quarantine:
                 raise LockedError.lost()
             size = cast(int, reply)
         return size
+
+
+def _is_through(entry: Quarantined, stamp: object) -> bool:
+    return stamp == b"%d" % entry.target and not entry.is_of_move
 
 
 class Passing(Protocol):

@@ -370,7 +370,7 @@ def _find_left(space: KeySpace, tally: Tally, page: Sequence[bytes]) -> Batches[
 
 def note_quarantined(desk: Desk, subject: Subject, tally: Tally, others: Sequence[Subject] = ()) -> Batches[None]:
     """Count the records of a model that are in quarantine; where ``others`` are given, also those of none of them."""
-    held = yield from Quarantine(desk.namespace, desk.app).read()
+    held = yield from Quarantine(desk.namespace, desk.app).waiting()
     for key, one in held.items():
         if subject.owns(key) or (others and not any(other.owns(key) for other in others)):
             tally.note(Verdict(Kind.QUARANTINE, key, one.reason))

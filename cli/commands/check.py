@@ -86,7 +86,7 @@ def _check(context: CliContext, app: App, with_database: bool) -> tuple[list[str
         plan = make_plan(chain, state, chain.head_position)
     except RedisModelsError as exc:
         return [*problems, str(exc)], []
-    held = run(client, Quarantine(context.settings.namespace, app.label).size())
+    held = len(run(client, Quarantine(context.settings.namespace, app.label).waiting()))
     problems += [quarantine_problem(app.label, held)] if held else []
     # What the code has and the files have not is one problem; what it then refuses would be told of a hundred records.
     problems += [*_pending(app, chain, plan.start), *([] if is_unmade else _unreadable(context, app, chain))]

@@ -239,7 +239,7 @@ def _automatic_diff(app: App, chain: Chain, code: Snapshot, state: State) -> Dif
 def _check(context: CliContext, client: SyncClient, tasks: list[Task], is_verified: bool) -> int:
     problems = [line for task in tasks for line in _problems(task)]
     for task in tasks:
-        held = run(client, Quarantine(context.settings.namespace, task.app.label).size())
+        held = len(run(client, Quarantine(context.settings.namespace, task.app.label).waiting()))
         problems += [quarantine_problem(task.app.label, held)] if held else []
     if is_verified and not problems:
         reasons = {

@@ -39,7 +39,7 @@ def command(context: CliContext, app: str | None) -> None:
         state = replace(state, ledger=as_squashed(chain, state.ledger))
         rows = [_row(chain, place, link, state) for place, link in enumerate(chain.links, 1)] + _strangers(chain, state)
         shown[one.label] = rows
-        quarantined[one.label] = run(context.client, Quarantine(context.settings.namespace, one.label).size())
+        quarantined[one.label] = len(run(context.client, Quarantine(context.settings.namespace, one.label).waiting()))
         _print(context, one, rows)
         if quarantined[one.label]:
             context.out(f" {in_quarantine(quarantined[one.label])}; see 'quarantine list'")

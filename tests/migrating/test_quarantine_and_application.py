@@ -37,7 +37,31 @@ def test_readers_go_on_and_a_whole_record_ends_its_quarantine(project: Any) -> N
     assert done.out.splitlines() == ["29 True True ['customer:7']", "[0, 0]", "True"]
     with project.server.client() as client:
         assert client.hget("customer:7", "_v") == b"3"
+    for gate in (["migrate", "--check"], ["check", "--database"], ["verify"], ["migrate", "--check", "--verified"]):
+        assert (project.run(*gate).code, gate) == (0, gate)
+    assert "in quarantine" not in project.run("showmigrations").out
     retried = project.run("quarantine", "retry")
     assert retried.code == 0, retried.err
     assert "customer:7" not in project.run("quarantine", "list").out
     assert project.run("verify").code == 0
+
+
+def test_a_record_that_was_deleted_meanwhile_keeps_no_gate_red(project: Any) -> None:
+    project.fill(5)
+    project.deploy(3)
+    with project.server.client() as client:
+        for key in ("customer:x", "customer:y"):
+            client.hset(key, mapping={**client.hgetall("customer:1"), b"id": key[9:], b"age": b"old"})
+            client.zadd("customer:__index", {key: 0})
+    project.run("migrate", "--on-error", "quarantine", "--yes", "--allow-destructive")
+    project.write(
+        "delete.py",
+        "import redis_models; redis_models.setup()\nfrom shop.models import Customer\n"
+        "print(Customer.sync.delete(['x']))",
+    )
+
+    assert project.end(project.start("delete.py")).out == "[1, 1]\n"
+
+    checked = project.run("migrate", "--check")
+    assert checked.code == 1
+    assert "1 record is in quarantine" in checked.out
