@@ -53,7 +53,7 @@ _CONDITION: Final = re.compile(r"\b((?:else)?if) (.*?) then\b")
 _WHOLE_LINE: Final = re.compile(r"^\s*(?:redis\.)?(?:call|pcall|demand|demand_once)\(.*\)$")
 _OLD_SERVERS: Final = re.compile(r"is_allowed|nknown|can't run|knows_moments")  # for which this one needs no line
 _PYTHON_CONDITION: Final = re.compile(r"^ *((?:el)?if) (.*):$")
-_PYTHON_LINE: Final = re.compile(r"^ *(?:yield .*|\w+\.append\(.*\))$")
+_PYTHON_LINE: Final = re.compile(r"^ *(?:yield (?!\" *--).*|\w+\.append\(.*\))$")
 # Changes that no test can notice, each with the reason: the line, and what it is without.
 _EQUIVALENT: Final = {
     (
@@ -73,6 +73,16 @@ _EQUIVALENT: Final = {
     ): "without a shorter path to the same",
     ("written.py", "if isinstance(keep.cell.images, Kept):", "if True:"): "without a shorter path to the same",
     ("written.py", """yield "    return true\"""", "pass"): "the longer path does the same once more",
+    (
+        "written.py",
+        """yield "    if not may_delete then demand_to_delete(key) end\"""",
+        'yield "    if true then demand_to_delete(key) end"',
+    ): "the right is asked for once, for time only",
+    (
+        "written.py",
+        """yield f"    if {self._content(cell)} then carry(key, {_quoted(name)}, ends[{life}]) end\"""",
+        """yield f"    if true then carry(key, {_quoted(name)}, ends[{life}]) end\"""",
+    ): "what is absent has no end",
     ("written.py", "yield from self._usual()", "pass"): "a shorter path to the same",
     (
         "write.lua",
@@ -84,6 +94,12 @@ _EQUIVALENT: Final = {
         "if scores[i - 1] or added[KEYS[i]] then",
         "if scores[i - 1] or false then",
     ): "a member that is given twice is there once",
+    (
+        "write.lua",
+        "elseif #KEYS == 2 then",
+        "elseif false then",
+    ): "one by itself is added without a list, for time only",
+    ("write.lua", "elseif #KEYS == 2 then", "elseif true then"): "one by one they are added as well, only slower",
 }
 
 

@@ -403,6 +403,21 @@ def test_a_right_that_is_not_needed_is_not_asked_for(world: World, what: str, de
     assert denied.upper() not in world.try_without(fill, act)
 
 
+@pytest.mark.parametrize(
+    ("what", "kind", "denied"),
+    [
+        ("fill", "usual", "hdel"), ("fill", "unstamped", "hdel"), ("fill", "fields end", "hdel"),
+        ("drop with a way back", "usual", "hdel"), ("drop with a way back", "unstamped", "hdel"),
+        ("rename", "unstamped", "hpexpireat"), ("fill over a stray", "usual", "hpexpireat"),
+        ("life span", "usual", "persist"), ("for ever", "usual", "pexpireat"), ("rename", "unstamped", "pexpireat"),
+    ],
+)  # fmt: skip
+def test_nor_by_a_script_that_rewrites_records(world: World, what: str, kind: str, denied: str) -> None:
+    act = _rewrite(_route(*_STEPS[what]), 2, is_in_server=True)
+
+    assert denied.upper() not in world.try_without(_fill_records(kind), act)
+
+
 def test_a_script_that_was_refused_goes_on_when_the_right_is_there(world: World) -> None:
     act = _rewrite(_route(Move("name", "full_name")), 2, is_in_server=True)
     _fill_records("fields end")(world)
