@@ -20,19 +20,24 @@ def record_lines(lines: Sequence[Line]) -> Iterator[str]:
 def record_document(lines: Sequence[Line]) -> dict[str, object]:
     """Give the bytes before and after, as text, by field."""
     return {
-        line.name: {"before": _text(_shown(line, line.before)), "after": _text(_shown(line, line.after))}
-        for line in lines
+        line.name: {"before": _text(sides[0]), "after": _text(sides[1])}
+        for line, sides in ((line, _sides(line)) for line in lines)
     }
 
 
 def _change(line: Line) -> str:
-    sides = (_shown(line, line.before), _shown(line, line.after))
+    sides = _sides(line)
     if line.before == line.after:
-        return _short(sides[0])
+        return _short(sides[0] if sides[1] is None else sides[1])
     return " → ".join(_short(raw) for raw in sides if raw is not None)
 
 
-def _shown(line: Line, raw: bytes | None) -> bytes | None:
+def _sides(line: Line) -> tuple[bytes | None, bytes | None]:
+    before, after = line.shown
+    return _masked(line, before), _masked(line, after)
+
+
+def _masked(line: Line, raw: bytes | None) -> bytes | None:
     return MASK.encode() if raw is not None and line.is_secret else raw
 
 

@@ -111,6 +111,18 @@ class HookedShape(Shape[M], Generic[M]):
                 values |= self._decode_extras(self.extras, {name: stored[name]}) if is_left else {name: one}
         return self.made(key, values, stored, kept)
 
+    def opened(self, key: str, stored: Mapping[str, bytes]) -> dict[str, bytes]:
+        """Give a record as it would be stored without the hooks: what these read of it, in bytes that people can read.
+
+        Raises:
+            DecodeError: The hook does not read it, or the model refuses what it gives.
+            EncodeError: A value of it cannot be written as its field's type.
+        """
+        instance = self.decode(key, stored)
+        plain = {name: instance.__dict__[name] for name in self.names} | (instance.model_extra or {})
+        given = {*stored, *instance.model_fields_set}
+        return super().encode_some({name: value for name, value in plain.items() if name in given})
+
     def columns(self, key: str, names: Sequence[str], stored: Mapping[str, bytes]) -> dict[str, object] | None:
         """Give some fields as the hook gives them; None where it is the library's."""
         if self.deserialize is None:

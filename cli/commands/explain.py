@@ -1,10 +1,12 @@
 """``explain APP MIGRATION``: what a migration does to one record, before and after."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import click
 from redis.exceptions import ResponseError
 
+from redis_models.apps import App
 from redis_models.batches import Batches, check, hash_of
 from redis_models.client import run
 from redis_models.errors import RecordError, RedisModelsError
@@ -14,6 +16,7 @@ from redis_models.migrations.lineage import Lineage
 from redis_models.migrations.operations import Risk
 from redis_models.migrations.sampling import sample
 from redis_models.migrations.schema import ModelSchema
+from redis_models.shape import Shape
 
 from ..apps import chosen_apps
 from ..context import CliContext
@@ -62,7 +65,9 @@ def command(context: CliContext, app: str, migration: str, key: str | None, back
         if shown is None:
             continue
         try:
-            found = explain(lineage, before, after, shown.key, shown.record, is_backwards=backwards)
+            found = explain(
+                lineage, before, after, shown.key, shown.record, is_backwards=backwards, shapes=_shapes(one, shown)
+            )
         except RecordError as exc:
             context.out()
             context.out(f"{shown.key}: cannot be brought there: {exc}")
@@ -112,6 +117,11 @@ def _shown(context: CliContext, lineage: Lineage, before: ModelSchema, key: str 
     return _Shown(*made_up(before), is_real=False)
 
 
+def _shapes(app: App, shown: _Shown) -> list[Shape[Any]]:
+    """Give what records of the code are read by; no hook has made what is made up."""
+    return [model.__shape__ for model in app.models] if shown.is_real else []
+
+
 def _read(key: str) -> Batches[dict[str, bytes]]:
     [reply] = yield [("HGETALL", key)]
     if isinstance(reply, ResponseError) and str(reply).startswith("WRONGTYPE"):
@@ -125,6 +135,8 @@ def _tell(context: CliContext, found: Explained, shown: _Shown) -> None:
     context.out(f"{found.key}{moved}" + ("" if shown.is_real else "   (made up)"))
     for line in record_lines(found.lines):
         context.out(line)
+    for note in found.notes:
+        context.out(f"  {note}")
 
 
 def _document(found: Explained, shown: _Shown) -> dict[str, object]:
@@ -134,4 +146,5 @@ def _document(found: Explained, shown: _Shown) -> dict[str, object]:
         "new_key": found.new_key,
         "made_up": not shown.is_real,
         "fields": record_document(found.lines),
+        "notes": list(found.notes),
     }

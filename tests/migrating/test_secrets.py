@@ -77,8 +77,8 @@ class Shop:
     def say_everything(self, *keys: str) -> None:
         """Run every command that speaks of records."""
         for key in keys:
-            self.say("explain", "2", "--key", f"customer:{key}")
-            self.say("--json", "explain", "2", "--key", f"customer:{key}")
+            assert self.say("explain", "shop", "2", "--key", f"customer:{key}") != 2
+            self.say("--json", "explain", "shop", "2", "--key", f"customer:{key}")
         self.say("migrate", "--plan")
         self.say("migrate", "--dry-run")
         self.say("--json", "migrate", "--dry-run", "--sample", "5")
@@ -94,7 +94,7 @@ class Shop:
         self.say("--json", "verify")
         self.say("history")
         self.say("--traceback", "migrate", "zero", "--yes", "--allow-destructive", "--on-error", "quarantine")
-        self.say("explain", "2", "--backwards", "--key", f"customer:{keys[0]}")
+        self.say("explain", "shop", "2", "--backwards", "--key", f"customer:{keys[0]}")
 
     def leaks(self) -> list[str]:
         """Which words stand in what was said, or in the bookkeeping."""

@@ -1,0 +1,145 @@
+"""``explain`` of models that override ``deserialize_partially``: their records are shown as the hook reads them."""
+
+import json
+from typing import Any
+
+import pytest
+
+_MODEL = """
+from pydantic import ConfigDict, SecretStr
+from redis_models import Field, Model
+
+class Guest(Model):
+    {config}
+    id: str = Field(primary_key=True)
+    town: str = ""
+    {field}
+
+    class Meta:
+        version = {version}
+
+    @classmethod
+    def serialize_partially(cls, data):
+        stored = super().serialize_partially(data)
+        return {{name: str(one)[::-1] if name != "id" else one for name, one in stored.items()}}
+
+    @classmethod
+    def deserialize_partially(cls, data):
+        if data.get("town") == "broken":
+            raise ValueError("no such town: " + data["town"])
+        plain = {{name: one if name == "id" else one[::-1] for name, one in data.items()}}
+        return super().deserialize_partially(plain)
+"""
+_FIRST = """
+class Migration(migrations.Migration):
+    id = "aaaa0001"
+    previous = None
+    versions = {"Guest": 1}
+    operations = [
+        migrations.CreateModel(
+            "Guest", fields={"id": "str", "town": "str", "nick": "str"}, primary_key="id", table="guest"
+        ),
+    ]
+"""
+_SECOND = """
+class Migration(migrations.Migration):
+    id = "bbbb0002"
+    previous = "aaaa0001"
+    versions = {"Guest": 2}
+    operations = [migrations.RenameField("Guest", "nick", "name")]
+"""
+_FORMER, _LATER = 'nick: str = ""', 'name: str = ""'
+
+
+@pytest.fixture
+def hotel(project: Any) -> Any:
+    """A project whose model stores its values backwards, and one record that it wrote."""
+    project.migration("0001_first", _FIRST)
+    project.migration("0002_second", _SECOND)
+    with project.server.client() as client:
+        client.hset("guest:a", mapping={"id": "a", "town": "emoR", "nick": "ydderF", "_v": "1"})
+        client.zadd("guest:__index", {"guest:a": 0})
+    return project
+
+
+def _explain(hotel: Any, field: str, version: int, *options: str, config: str = "pass") -> str:
+    hotel.write("shop/models.py", _MODEL.format(field=field, version=version, config=config))
+    told = hotel.run(*options[:1], "explain", "shop", "2", "--key", "guest:a", *options[1:])
+    assert told.code == 0, told.err
+    return str(told.out)
+
+
+def test_what_the_code_can_read_is_shown_as_its_hook_reads_it(hotel: Any) -> None:
+    said = _explain(hotel, _LATER, 2)
+
+    assert "town" in said
+    assert "Rome" in said
+    assert "emoR" not in said
+    assert "+ name" in said
+    assert "Freddy" in said
+    assert "- nick" in said
+    assert "ydderF" in said
+    assert (
+        "version 1 is shown as it is stored: only the Guest.deserialize_partially of that version can read it" in said
+    )
+    assert "version 2 is shown" not in said
+
+
+def test_a_migration_that_the_code_is_not_up_to_is_shown_from_the_other_side(hotel: Any) -> None:
+    said = json.loads(_explain(hotel, _FORMER, 1, "--json"))["records"][0]
+
+    assert said["fields"]["town"] == {"before": "Rome", "after": "Rome"}
+    assert said["fields"]["nick"] == {"before": "Freddy", "after": None}
+    assert said["fields"]["name"] == {"before": None, "after": "ydderF"}
+    assert [note[:9] for note in said["notes"]] == ["version 2"]
+
+
+def test_taking_a_migration_back_is_shown_likewise(hotel: Any) -> None:
+    said = json.loads(_explain(hotel, _LATER, 2, "--json", "--backwards"))["records"][0]
+
+    assert said["fields"]["town"] == {"before": "Rome", "after": "Rome"}
+    assert said["fields"]["name"] == {"before": "Freddy", "after": None}
+
+
+def test_stored_bytes_are_shown_where_the_code_is_of_another_version(hotel: Any) -> None:
+    said = _explain(hotel, _LATER, 3)
+
+    assert "emoR" in said
+    assert said.count("is shown as it is stored") == 2
+    assert "and the code is at 3" in said
+
+
+@pytest.mark.parametrize(("field", "config", "leak"), [
+    ("name: SecretStr = SecretStr('')", "pass", "Freddy"),
+    (_LATER, "model_config = ConfigDict(hide_input_in_errors=True)", "Rome"),
+])  # fmt: skip
+def test_a_secret_that_a_hook_reads_is_stars(hotel: Any, field: str, config: str, leak: str) -> None:
+    said = _explain(hotel, field, 2, config=config)
+
+    assert "**********" in said
+    assert leak not in said
+    assert leak[::-1] not in said
+
+
+@pytest.mark.parametrize(("config", "is_told"), [
+    ("pass", True), ("model_config = ConfigDict(hide_input_in_errors=True)", False)
+])  # fmt: skip
+def test_a_record_that_the_hook_refuses_is_shown_as_it_is_stored(hotel: Any, config: str, is_told: bool) -> None:
+    with hotel.server.client() as client:
+        client.hset("guest:a", "town", "broken")
+
+    said = _explain(hotel, _LATER, 2, config=config)
+
+    assert "version 2 is shown as it is stored: it cannot be read through Guest.deserialize_partially" in said
+    assert ("broken" in said) is is_told
+
+
+def test_a_made_up_record_is_plain_as_no_hook_has_made_it(hotel: Any) -> None:
+    with hotel.server.client() as client:
+        client.delete("guest:a", "guest:__index")
+    hotel.write("shop/models.py", _MODEL.format(field=_LATER, version=2, config="pass"))
+
+    told = hotel.run("explain", "shop", "2")
+
+    assert "(made up)" in told.out
+    assert "is shown as it is stored" not in told.out
