@@ -142,6 +142,17 @@ def _read_time(inner: str | list[str]) -> time:
     return time.fromisoformat(text).replace(tzinfo=ZoneInfo(zone))
 
 
+def _list_of(inner: object) -> list[Any]:
+    """Give the JSON list that a collection is made of: of a network, which is no list, it would take each address."""
+    if not isinstance(inner, list):
+        raise ValueError(f"it is no tagged JSON: a list is wanted, not {type(inner).__name__}")
+    return cast("list[Any]", cast(object, inner))
+
+
+def _read_pairs(inner: object) -> dict[Any, Any]:
+    return dict(map(_list_of, _list_of(inner)))
+
+
 def _gathered(kind: Callable[[list[object]], object], members: list[object]) -> object:
     try:
         return kind(members)
@@ -199,24 +210,24 @@ _READERS: Final[Mapping[str, Callable[[Any], object]]] = {
     **{kind.__name__: kind for kind in _BY_TEXT},
     "Decimal": bounded_decimal,
     "Fraction": bounded_fraction,
-    "Counter": lambda inner: Counter(dict(inner)),
-    "OrderedDict": OrderedDict,
+    "Counter": lambda inner: Counter(_read_pairs(inner)),
+    "OrderedDict": lambda inner: OrderedDict(_read_pairs(inner)),
     "Path": Path,
     "SecretBytes": lambda inner: SecretBytes(base64.b64decode(inner, validate=True)),
-    "SecretStr": lambda inner: SecretStr("".join(inner)),
+    "SecretStr": lambda inner: SecretStr(inner if type(inner) is str else "".join(_list_of(inner))),
     "bytearray": lambda inner: bytearray(base64.b64decode(inner, validate=True)),
     "bytes": lambda inner: base64.b64decode(inner, validate=True),
     "complex": lambda inner: complex(float(inner[0]), float(inner[1])),
     "date": date.fromisoformat,
     "datetime": datetime.fromisoformat,
-    "deque": lambda inner: deque(inner[0], inner[1]),
-    "dict": dict,
+    "deque": lambda inner: deque(_list_of(inner[0]), inner[1]),
+    "dict": _read_pairs,
     "float": float,
-    "frozenset": lambda inner: _gathered(frozenset, inner),
-    "set": lambda inner: _gathered(set, inner),
-    "str": "".join,
+    "frozenset": lambda inner: _gathered(frozenset, _list_of(inner)),
+    "set": lambda inner: _gathered(set, _list_of(inner)),
+    "str": lambda inner: "".join(_list_of(inner)),
     "time": _read_time,
-    "timedelta": lambda inner: timedelta(*inner),
-    "tuple": tuple,
+    "timedelta": lambda inner: timedelta(*_list_of(inner)),
+    "tuple": lambda inner: tuple(_list_of(inner)),
 }
 _NAMES: Final = frozenset(_READERS)
