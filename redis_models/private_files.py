@@ -132,7 +132,7 @@ def _check_parent(path: Path, parent: Path, status: os.stat_result) -> None:
     if status.st_uid not in (_ROOT, os.geteuid()):
         raise EmbeddedServerError(
             f"{path}: user {_user(status.st_uid)} could put another directory in its place, as the owner of {parent};"
-            f" name a directory that only {_user(os.geteuid())} and root can move"
+            f" name a directory that only {_movers()} can move, or run this as {_user(status.st_uid)}"
         )
     others = status.st_mode & _OTHERS
     if not others or status.st_mode & stat.S_ISVTX:
@@ -154,6 +154,11 @@ def _is_nobody_elses(gid: int) -> bool:
     except KeyError:
         return False
     return group.gr_name == me.pw_name and me.pw_gid == gid and set(group.gr_mem) <= {me.pw_name}
+
+
+def _movers() -> str:
+    me = os.geteuid()
+    return _user(me) if me == _ROOT else f"{_user(me)} and {_user(_ROOT)}"
 
 
 def _user(uid: int) -> str:

@@ -293,6 +293,7 @@ class Verbs(Generic[M]):
             for name, value in changes.items():
                 raise EncodeError(self.shape.model.__name__, name, spoken(value, self.shape.conceals(name)), reason)
         blank = self.shape.model.model_construct()
+        vars(blank).clear()  # a validator that looks at another field must not take its default for what is stored
         validator = cast(Any, self.shape.model).__pydantic_validator__
         valid: dict[str, object] = {}
         for name, value in changes.items():
@@ -306,7 +307,7 @@ class Verbs(Generic[M]):
                 validator.validate_assignment(blank, name, value)
             except ValidationError as exc:
                 error = self.shape.encode_error(name, value, exc)
-            except AttributeError as exc:
+            except (AttributeError, KeyError) as exc:
                 reason = f"a validator of the model needs the other fields ({exc}); get the record, assign and save it"
                 error = EncodeError(self.shape.model.__name__, name, spoken(value, self.shape.conceals(name)), reason)
                 error.__cause__ = exc

@@ -3,7 +3,7 @@
 from typing import Annotated, Any
 
 import pytest
-from pydantic import AfterValidator, Json, ValidationError, field_validator, model_validator
+from pydantic import AfterValidator, Json, ValidationError, ValidationInfo, field_validator, model_validator
 
 from redis_models import AutoModel, Field, Model, Store
 from redis_models.errors import DecodeError, EncodeError
@@ -81,7 +81,23 @@ class AutoSpan(AutoModel, Span):
     pass
 
 
-MODELS: list[type[Model]] = [Drifting, Listed, Parsed, Place, Span, AutoSpan]
+class Window(Model):
+    """A validator of one field looks at another."""
+
+    id: str = Field(primary_key=True)
+    opens: int = 0
+    closes: int = 24
+    note: str = ""
+
+    @field_validator("closes")
+    @classmethod
+    def _behind(cls, value: int, info: ValidationInfo) -> int:
+        if value < info.data["opens"]:
+            raise ValueError("closes before it opens")
+        return value
+
+
+MODELS: list[type[Model]] = [Drifting, Listed, Parsed, Place, Span, AutoSpan, Window]
 
 
 @pytest.fixture(autouse=True)
@@ -156,6 +172,17 @@ async def test_a_patch_of_what_is_valid_only_as_a_whole_is_refused(client: Any) 
         Span.sync.patch("a", low=1)
 
     assert client.hget("span:a", "low") == b"0"
+
+
+async def test_a_patch_takes_no_default_for_what_another_field_holds(client: Any) -> None:
+    await Window(id="a", opens=9).save()
+
+    with pytest.raises(EncodeError, match=r"Window\.closes.* a validator of the model needs the other fields"):
+        await Window.patch("a", closes=5)
+    await Window.patch("a", note="late")
+    await Window.patch("a", opens=10, closes=11)
+
+    assert client.hmget("window:a", "opens", "closes", "note") == [b"10", b"11", b"late"]
 
 
 async def test_an_assignment_that_the_whole_refuses_leaves_the_object_as_it_was(client: Any) -> None:
