@@ -1,8 +1,8 @@
 """Connections that were given up while the server, or something on the way to it, may still have had a message of ours.
 
 Whoever gives up a message must be sure that it does not begin later, over something that was written since. So the
-server is told to end such a connection before anything else is sent: what it carried was executed by then, or never
-will be.
+server is told to end such a connection: at once, for others may write (see ``endings``), and where that failed, before
+anything else is sent. What it carried was executed by then, or never will be.
 """
 
 import re
@@ -75,6 +75,10 @@ class Abandoned:
     def waits_for(self, session: Session | None) -> bool:
         """Whether there is something to end over a connection to the same run of a server."""
         return session is not None and session.run in self.open
+
+    def can_end(self, session: Session) -> bool:
+        """Whether it is worth to ask the server, as far as is known, to end this one."""
+        return not self.is_barred and session.id in self.open.get(session.run, ())
 
     def ids_of(self, session: Session) -> list[int]:
         """Give the numbers of the connections to end."""

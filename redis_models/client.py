@@ -218,7 +218,7 @@ class AsyncClient:
         abandoned: Abandoned | None = None,
         resends: bool = False,
     ) -> None:
-        self.pool = AsyncPool(cast(Any, client).connection_pool, abandoned or Abandoned())
+        self.pool = AsyncPool(cast(Any, client).connection_pool, timeout_s, abandoned or Abandoned())
         self.address, self.timeout_s, self.resends = address, timeout_s, resends
 
     async def exchange(self, commands: Sequence[Command]) -> list[Reply]:
@@ -245,6 +245,7 @@ class AsyncClient:
             except BROKEN as exc:
                 if not is_sent and await self.pool.is_loading():
                     continue  # it went after it had answered, and came back
+                await self.pool.settle()
                 trial = trial or self.new_trial(commands)
                 trial.is_sent = is_sent
                 pause = trial.pause_after(exc)

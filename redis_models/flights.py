@@ -193,6 +193,7 @@ class AsyncFlights:
     async def _exchange_again(self, exc: Exception) -> None:
         again, is_sent = list(self._open), self._line is not None
         await self._drop()
+        await self._client.pool.settle()
         trial = self._client.new_trial(_all_of(again))
         trial.is_sent = is_sent
         await asyncio.sleep(trial.pause_after(exc))

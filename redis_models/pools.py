@@ -3,7 +3,8 @@
 redis-py's own pools count and measure what nobody here asks for, which takes a third of the time of a short exchange;
 its asyncio pools serve one event loop only. These take nothing of a pool but how its connections are made.
 
-Before a connection is given away, the server is told to end those that were abandoned (see ``abandoned``).
+As soon as a connection was abandoned, the server is told to end it over a new one (see ``endings``); what could not be
+ended then is ended before a connection is given away (see ``abandoned``).
 """
 
 import asyncio
@@ -12,6 +13,7 @@ import queue
 import select
 import time
 import weakref
+from contextlib import suppress
 from typing import Any, Final
 
 import redis
@@ -24,6 +26,7 @@ from redis.retry import Retry
 from . import wire
 from .abandoned import ASKING, Abandoned, ending
 from .embedded import EmbeddedServer
+from .endings import AsyncEnding, SyncEnding
 from .lines import Line
 
 __all__ = ["AsyncPool", "SyncPool"]
@@ -31,6 +34,7 @@ __all__ = ["AsyncPool", "SyncPool"]
 MOST: Final = 100  # connections, as redis-py 8; more callers wait for a free one
 _FRESH_S: Final = 0.02  # after which an idle connection is looked at closely
 _UP_S: Final = 1.0  # for which an embedded server that answered is taken to be there
+_GOES_ON_S: Final = 10.0  # at most, in the background, with what could not be ended at once
 _BROKEN: Final = (ConnectionError, TimeoutError, OSError)
 _HUNG_UP: Final = getattr(select, "POLLRDHUP", 0)  # without it POLLHUP, which comes unasked, has to do
 
@@ -47,6 +51,7 @@ class SyncPool:
     def __init__(self, source: redis.ConnectionPool, patience_s: float | None, abandoned: Abandoned) -> None:
         self._source, self._patience_s, self._abandoned = source, patience_s, abandoned
         self._size = _size_of(source)
+        self._can_end = _may_be_on_the_way(source)
         self._idle: list[Line] = []
         self._open()
         # A socket and its connection may be found to be rubbish together, and the socket would complain.
@@ -154,14 +159,27 @@ class SyncPool:
             line: Which; None where leave to use one was got for nothing.
             is_abandoned: Whether something was sent on it that must not be executed later.
         """
+        session = line.session if line is not None and is_abandoned else None
         try:
             if line is not None:
-                if is_abandoned and line.session is not None:
-                    self._abandoned.note(line.session)
+                if session is not None:
+                    self._abandoned.note(session)
                 line.abort()
                 line.connection.disconnect()
         finally:
             self._free.put(None)
+        if session is not None and self._can_end:
+            self._ending.wait(self._end_now, lambda: self._abandoned.can_end(session), self._patience_s)
+
+    def _end_now(self) -> None:
+        # By a new connection, for whatever befell the one may have befallen the idle ones; and it counts for nothing.
+        with suppress(Exception):  # whoever asks next is told, whatever a provider of passwords may raise
+            line = self._new()
+            try:
+                self._ask(line)
+                self._end_abandoned(line)
+            finally:
+                line.connection.disconnect()
 
     def new_plain(self) -> redis.ConnectionPool:
         """Make a pool of redis-py's own with such connections, whose answers are bytes and whose retries are off."""
@@ -180,6 +198,7 @@ class SyncPool:
         self._free: queue.SimpleQueue[None] = queue.SimpleQueue()  # leave to use one; a semaphore costs five times more
         for _ in range(self._size):
             self._free.put(None)
+        self._ending = SyncEnding()
         self._process, self._is_closed = os.getpid(), False
 
 
@@ -188,12 +207,14 @@ class AsyncPool:
 
     Args:
         source: Says how connections are made, and how many there may be at a time.
+        patience_s: How long callers wait for the server, in seconds.
         abandoned: What the server has to end first.
     """
 
-    def __init__(self, source: redis.asyncio.ConnectionPool, abandoned: Abandoned) -> None:
+    def __init__(self, source: redis.asyncio.ConnectionPool, patience_s: float | None, abandoned: Abandoned) -> None:
         self._source: Any = source
-        self._abandoned = abandoned
+        self._patience_s, self._abandoned = patience_s, abandoned
+        self._can_end, self._ending = _may_be_on_the_way(source), AsyncEnding()
         self._embedded: EmbeddedServer | None = self._source.connection_kwargs.get("embedded")
         self._answered = -_UP_S  # when a line was last given back, by ``time.monotonic``
         self._idle: list[Line] = []
@@ -267,20 +288,38 @@ class AsyncPool:
         self._free.release()
 
     async def drop(self, line: Line | None, *, is_abandoned: bool = False) -> None:
-        """Do what ``SyncPool.drop`` does."""
+        """Do what ``SyncPool.drop`` does, but wait for nothing: whoever is cancelled must not wait (see ``settle``)."""
         try:
             if line is not None:
                 if is_abandoned and line.session is not None:
                     self._abandoned.note(line.session)
+                    if self._can_end and self._abandoned.can_end(line.session):
+                        self._ending.begin(self._end_now)
                 line.abort()
                 await line.connection.disconnect(nowait=True)
         finally:
             self._free.release()
 
+    async def settle(self) -> None:
+        """Wait until what was abandoned is ended, but not for long."""
+        await self._ending.wait(self._patience_s)
+
+    async def _end_now(self) -> None:
+        with suppress(Exception):
+            async with asyncio.timeout(min(_GOES_ON_S, self._patience_s or _GOES_ON_S)):
+                line = await self._new()
+                try:
+                    await self._ask(line)
+                    await self._end_abandoned(line)
+                finally:
+                    line.abort()
+                    await line.connection.disconnect(nowait=True)
+
     async def aclose(self) -> None:
         """Close what is idle now, and what is in use when it comes back."""
         self._is_closed = True
         await self._close_idle()
+        await self._ending.close(self._end_now)
 
     async def _close_idle(self) -> None:
         while self._idle:
@@ -290,6 +329,11 @@ class AsyncPool:
 def _disconnect(lines: list[Line]) -> None:
     while lines:
         lines.pop().connection.disconnect()
+
+
+def _may_be_on_the_way(source: Any) -> bool:
+    """Whether there may be something between us and the server, or one that is not ours; to end may not start one."""
+    return "embedded" not in source.connection_kwargs
 
 
 def _size_of(source: Any) -> int:

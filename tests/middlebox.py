@@ -3,7 +3,7 @@
 import contextlib
 import socket
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, Final
 
 _CHUNK: Final = 1 << 16
@@ -48,6 +48,20 @@ class Middlebox:
         self.is_held.clear()
         self.flows.clear()
         self.rule = "stall", mark, lambda: None
+
+    @contextlib.contextmanager
+    def unreachable(self) -> Iterator[None]:
+        """Hang up on whoever connects meanwhile; the connections that are there stay."""
+        upstream, self.upstream = self.upstream, "/nowhere"
+        try:
+            yield
+        finally:
+            self.upstream = upstream
+
+    def await_end(self) -> None:
+        """Wait until the server has ended the connection whose request is held."""
+        assert self.held is not None, "nothing is held"
+        assert self.held.is_over.wait(_LONGEST_S), "the server does not hang up"
 
     def deliver(self) -> bytes:
         """Deliver what was held; give what the server says to it, nothing where it has ended the connection."""

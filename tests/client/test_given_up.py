@@ -172,7 +172,7 @@ async def test_what_one_client_of_a_store_abandons_every_other_one_ends_first(
     for end in ends:
         await Parcel.insert(Parcel(id="a"))
         box.hold(b"parcel:a", hangs_up=False)
-        with pytest.raises(ServerUnreachableError, match="may have been executed"):
+        with box.unreachable(), pytest.raises(ServerUnreachableError, match="may have been executed"):
             await Parcel.insert(Parcel(id="a", note="late"))
 
         await asyncio.to_thread(end)
@@ -190,7 +190,7 @@ async def test_threads_that_write_at_once_all_write_behind_the_end_of_what_was_a
     store.register_model(Parcel)
     await Parcel.insert(Parcel(id="a"))
     box.hold(b"parcel:a", hangs_up=False)
-    with pytest.raises(ServerUnreachableError):
+    with box.unreachable(), pytest.raises(ServerUnreachableError):
         await Parcel.insert(Parcel(id="a", note="late"))
     barrier, failures = threading.Barrier(8), list[BaseException]()
 
@@ -219,7 +219,7 @@ def test_a_forked_child_ends_what_its_parent_abandoned(server: Any, client: Any,
     store.register_model(Parcel)
     Parcel.sync.insert(Parcel(id="a"))
     box.hold(b"parcel:a", hangs_up=False)
-    with pytest.raises(ServerUnreachableError):
+    with box.unreachable(), pytest.raises(ServerUnreachableError):
         Parcel.sync.insert(Parcel(id="a", note="late"))
 
     child = os.fork()
@@ -244,13 +244,15 @@ async def test_nobody_elses_connection_is_ended_on_another_server(
     store = Store("s", url=box.url, timeout_s=PATIENCE_S)
     store.register_model(Parcel)
     await Parcel.insert(Parcel(id="a"))
-    box.hold(b"parcel:a", hangs_up=False)
-    with pytest.raises(ServerUnreachableError):
-        await Parcel.insert(Parcel(id="a"))
-
-    box.upstream = other.socket_path
     strangers = [other.client(socket_timeout=5) for _ in range(8)]
     ids = [stranger.client_id() for stranger in strangers]
+    box.hold(b"parcel:a", hangs_up=False)
+    giving_up = asyncio.create_task(Parcel.insert(Parcel(id="a")))
+    assert await asyncio.to_thread(box.is_held.wait, 20)
+    box.upstream = other.socket_path
+    with pytest.raises(ServerUnreachableError):
+        await giving_up
+
     await store.aclose()
     await Parcel.insert(Parcel(id="a"))
     await store.aclose()
@@ -298,7 +300,7 @@ async def test_nothing_is_sent_while_the_server_is_too_busy_to_end_what_was_aban
         await Parcel.insert(Parcel(id="a"))
         await patch("early")
         box.hold(b"parcel:a")
-        with pytest.raises(ServerUnreachableError):
+        with box.unreachable(), pytest.raises(ServerUnreachableError):
             await patch("late")
         spinning = threading.Thread(target=_spin, args=(server,))
         spinning.start()
