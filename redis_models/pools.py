@@ -34,7 +34,7 @@ __all__ = ["AsyncPool", "SyncPool"]
 MOST: Final = 100  # connections, as redis-py 8; more callers wait for a free one
 _FRESH_S: Final = 0.02  # after which an idle connection is looked at closely
 _UP_S: Final = 1.0  # for which an embedded server that answered is taken to be there
-_GOES_ON_S: Final = 10.0  # at most, in the background, with what could not be ended at once
+_GOES_ON_S: Final = 10.0  # in the background, with what a stalled server could not end at once
 _BROKEN: Final = (ConnectionError, TimeoutError, OSError)
 _HUNG_UP: Final = getattr(select, "POLLRDHUP", 0)  # without it POLLHUP, which comes unasked, has to do
 
@@ -117,8 +117,10 @@ class SyncPool:
             raise
         return line
 
-    def _new(self) -> Line:
+    def _new(self, timeout_s: float | None = None) -> Line:
         connection = _new(self._source, Retry(NoBackoff(), 0))
+        if timeout_s is not None:
+            connection.socket_timeout = timeout_s
         try:
             connection.connect()
         except BaseException:
@@ -174,7 +176,7 @@ class SyncPool:
     def _end_now(self) -> None:
         # By a new connection, for whatever befell the one may have befallen the idle ones; and it counts for nothing.
         with suppress(Exception):  # whoever asks next is told, whatever a provider of passwords may raise
-            line = self._new()
+            line = self._new(_GOES_ON_S)
             try:
                 self._ask(line)
                 self._end_abandoned(line)
@@ -306,7 +308,7 @@ class AsyncPool:
 
     async def _end_now(self) -> None:
         with suppress(Exception):
-            async with asyncio.timeout(min(_GOES_ON_S, self._patience_s or _GOES_ON_S)):
+            async with asyncio.timeout(_GOES_ON_S):
                 line = await self._new()
                 try:
                     await self._ask(line)

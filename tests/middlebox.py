@@ -3,7 +3,7 @@
 import contextlib
 import socket
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from typing import Any, Final
 
 _CHUNK: Final = 1 << 16
@@ -50,7 +50,7 @@ class Middlebox:
         self.rule = "stall", mark, lambda: None
 
     @contextlib.contextmanager
-    def unreachable(self) -> Iterator[None]:
+    def unreachable(self) -> Generator[None]:
         """Hang up on whoever connects meanwhile; the connections that are there stay."""
         upstream, self.upstream = self.upstream, "/nowhere"
         try:
