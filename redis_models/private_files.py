@@ -1,7 +1,9 @@
 """Private files: whether a directory and what is in it are this user's alone; files are opened without following links.
 
 Who may write into a directory, or swap one of those that lead to it, can lay a socket there and pose as our server, or
-a link, and have us write elsewhere with our rights. Nobody is trusted with that but this user and root.
+a link, and have us write elsewhere with our rights. Others are not trusted with that. The owner of a folder that leads
+to it is: mostly it is the project's, whose code this user runs already, as root in a container does with a folder that
+is mounted from outside; and what such an owner could put in its place would not belong to this user.
 """
 
 import os
@@ -129,15 +131,10 @@ def _check_file(path: str, status: os.stat_result) -> None:
 
 
 def _check_parent(path: Path, parent: Path, status: os.stat_result) -> None:
-    if status.st_uid not in (_ROOT, os.geteuid()):
-        raise EmbeddedServerError(
-            f"{path}: user {_user(status.st_uid)} could put another directory in its place, as the owner of {parent};"
-            f" name a directory that only {_movers()} can move, or run this as {_user(status.st_uid)}"
-        )
     others = status.st_mode & _OTHERS
     if not others or status.st_mode & stat.S_ISVTX:
         return  # with the sticky bit, only the owner of what is in it
-    if others == stat.S_IWGRP and _is_nobody_elses(status.st_gid):
+    if others == stat.S_IWGRP and _is_nobody_elses(status.st_gid, status.st_uid):
         return
     raise EmbeddedServerError(
         f"{path}: others could put another directory in its place, as they may write in {parent}"
@@ -145,20 +142,18 @@ def _check_parent(path: Path, parent: Path, status: os.stat_result) -> None:
     )
 
 
-def _is_nobody_elses(gid: int) -> bool:
-    """Whether a group is root's, or the one that many systems give each user alone, whose umask is 002 then."""
-    if gid == _ROOT:
+def _is_nobody_elses(gid: int, owner: int) -> bool:
+    """Whether a group is root's, or the one that many systems give each user alone, whose umask is 002 then.
+
+    Another user's has that user's number; inside a container there is often no name for either.
+    """
+    if gid == _ROOT or gid == owner != os.geteuid():
         return True
     try:
         me, group = pwd.getpwuid(os.geteuid()), grp.getgrgid(gid)
     except KeyError:
         return False
     return group.gr_name == me.pw_name and me.pw_gid == gid and set(group.gr_mem) <= {me.pw_name}
-
-
-def _movers() -> str:
-    me = os.geteuid()
-    return _user(me) if me == _ROOT else f"{_user(me)} and {_user(_ROOT)}"
 
 
 def _user(uid: int) -> str:

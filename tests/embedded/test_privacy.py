@@ -153,14 +153,25 @@ def test_a_parent_where_others_may_swap_the_directory_is_refused(
 
 
 @_as_root
-def test_a_parent_of_another_user_or_of_a_group_is_refused(
-    tmp_path: Path, error_of: Callable[[EmbeddedServer], str]
+@pytest.mark.parametrize("mode", [0o755, 0o775])
+def test_a_project_folder_of_another_user_may_lead_to_a_directory(
+    mode: int, tmp_path: Path, connect: Callable[..., redis.Redis]
 ) -> None:
+    """Root in a container runs the code of a mounted folder, whose owner has no name there, and often the umask 002."""
     parent = tmp_path / "theirs"
-    parent.mkdir(mode=0o755)
-    os.chown(parent, _NOBODY, _NOBODY)
-    assert f"as the owner of {parent}" in error_of(EmbeddedServer(parent / "data"))
+    parent.mkdir()
+    os.chown(parent, 54321, 54321)
+    parent.chmod(mode)
 
+    _used(parent / "data", connect)
+
+    assert (parent / "data").stat().st_uid == os.geteuid()
+
+
+@_as_root
+def test_a_parent_that_a_group_may_write_is_refused(tmp_path: Path, error_of: Callable[[EmbeddedServer], str]) -> None:
+    parent = tmp_path / "shared"
+    parent.mkdir()
     os.chown(parent, 0, _NOBODY)
     parent.chmod(0o775)
 
