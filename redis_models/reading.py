@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from .model import Model
 
 __all__ = [
+    "ASKED",
     "NO_INDEX",
     "READ_CHUNK",
     "SWEPT",
@@ -47,6 +48,7 @@ __all__ = [
 M = TypeVar("M", bound="Model")
 READ_CHUNK: Final = 500  # records asked for in one batch: large enough to hide the round trip, a few MB at most
 NO_INDEX: Final = "is no sorted set"
+ASKED: Final = 3  # commands of ``asking_index``
 SWEPT: Final = 1000  # members of the index that one script looks at
 _SWEEP: Final = load_script("redis_models", "permissions", "sweep", is_repeatable=True)
 
@@ -181,25 +183,30 @@ def index_after(shape: Shape[M], after: str | None, limit: int) -> Batches[list[
 
     Only keys that the model owns, whatever else somebody put into its index; fewer than ``limit`` at the end only.
     """
-    [reply] = yield [asking_index(shape, after, limit)]
-    return (yield from own_keys(shape, reply, after, limit))
+    return (yield from own_keys(shape, (yield asking_index(shape, after, limit)), after, limit))
 
 
-def asking_index(shape: Shape[M], after: str | None, limit: int) -> Command:
-    """Give what asks for the next keys of the index."""
-    return ("ZRANGEBYLEX", shape.keys.index, "-" if after is None else f"({after}", "+", "LIMIT", 0, limit)
+def asking_index(shape: Shape[M], after: str | None, limit: int) -> list[Command]:
+    """Give what asks for the next keys of the index: ``ASKED`` commands, the scores of its ends among them."""
+    index = shape.keys.index
+    return [
+        ("ZRANGEBYLEX", index, "-" if after is None else f"({after}", "+", "LIMIT", 0, limit),
+        ("ZRANGE", index, 0, 0, "WITHSCORES"),
+        ("ZRANGE", index, -1, -1, "WITHSCORES"),
+    ]
 
 
-def own_keys(shape: Shape[M], reply: Reply, after: str | None, limit: int) -> Batches[list[str]]:
-    """Give the keys of ``index_after`` out of the reply to ``asking_index``.
+def own_keys(shape: Shape[M], replies: Sequence[Reply], after: str | None, limit: int) -> Batches[list[str]]:
+    """Give the keys of ``index_after`` out of the replies to ``asking_index``.
 
     Cost:
         Nothing, as long as all members are the model's; else two round trips, and one for each 1,000 members of others.
     """
+    reply, *ends = replies
     found = members(shape, reply)
     last = None if after is None else after.encode("utf-8", "surrogateescape")
-    # Members with other scores than 0 can make a range by name end too early.
-    if shape.keys.are_next(found, last) and (found or last is None):
+    # Members with other scores than 0 make a range by name end too early, or begin anew for ever.
+    if shape.keys.are_next(found, last) and not any(map(_is_scored, ends)):
         return [raw.decode("utf-8", "surrogateescape") for raw in found]
     if last is None:
         return (yield from keys_from(shape, 0, limit))
@@ -330,6 +337,14 @@ def sweep(shape: Shape[M], keys: Sequence[str]) -> Batches[int]:
         sizes = yield [("HLEN", key) for key in keys]
         return sum(type(size) is int and size > 0 for size in sizes)
     return cast(int, check(replies)[0])
+
+
+def _is_scored(reply: Reply) -> bool:
+    """Whether a member of an index, which comes with its score, has another one than 0."""
+    if not isinstance(reply, list) or not reply:
+        return False
+    last: object = cast("list[object]", reply)[-1]  # RESP3 has a pair in its place
+    return float(cast(bytes, cast("list[object]", last)[-1] if isinstance(last, list) else last)) != 0
 
 
 def members(shape: Shape[M], reply: Reply) -> list[bytes]:

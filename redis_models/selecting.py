@@ -10,6 +10,7 @@ from .batches import Ahead, Batches, check, send
 from .errors import DataError
 from .hooked import HookedShape
 from .reading import (
+    ASKED,
     READ_CHUNK,
     SWEPT,
     Found,
@@ -124,26 +125,27 @@ def _gather(
         more = selection.size_after(met + len(page)) if len(page) == size else 0
         commands = asking(shape, names, page)
         if more and selection.keys is None:
-            commands.append(asking_index(shape, page[-1], more))
+            commands += asking_index(shape, page[-1], more)
         replies = yield Ahead(commands)
         make_all(*former)
         yield ()
         found = yield from settled(shape, upgrader, names, page, replies[: len(page)])
         former = page, found
         gone = [key for key, record in zip(page, found, strict=True) if record is None]
+        following: Sequence[str] = ()
+        if len(page) == size:
+            met += len(page) - len(gone)
+            size = selection.size_after(met)
+            if gone and selection.keys is None and 0 < size < READ_CHUNK:
+                # Where some are gone more are; a page of one must not meet thousands of them one by one.
+                yield from sweep(shape, (yield from index_after(shape, page[-1], SWEPT)))
+            if more and more == size and selection.keys is None:
+                following = yield from own_keys(shape, replies[-ASKED:], page[-1], more)
+            else:
+                following = yield from _page(shape, selection, passed, page[-1], size)
         if gone and selection.keys is None:
-            yield from sweep(shape, gone)
-        if len(page) < size:
-            break
-        met += len(page) - len(gone)
-        size = selection.size_after(met)
-        if gone and selection.keys is None and 0 < size < READ_CHUNK:
-            # Where some are gone more are; a page of one must not meet thousands of them one by one.
-            yield from sweep(shape, (yield from index_after(shape, page[-1], SWEPT)))
-        if more and more == size and selection.keys is None:
-            page = yield from own_keys(shape, replies[-1], page[-1], more)
-        else:
-            page = yield from _page(shape, selection, passed, page[-1], size)
+            yield from sweep(shape, gone)  # last: what left the index has no place there to go on behind
+        page = following
     make_all(*former)
     return made
 

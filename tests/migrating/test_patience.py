@@ -321,8 +321,12 @@ def test_whatever_is_asked_for_when_the_server_fails_is_asked_for_again(
 
     def fails(commands: Sequence[Any]) -> bool:
         nonlocal failures
-        failures += _has(word)(commands)
-        return _has(word)(commands) and failures <= 3
+        is_asked = _has(word)(commands) and commands[-1] != (
+            "LLEN",
+            "redis_models:{default}:history:shop",
+        )  # nothing runs yet that could wait
+        failures += is_asked
+        return is_asked and failures <= 3
 
     flaky.fails = fails
 

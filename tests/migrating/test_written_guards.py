@@ -108,7 +108,7 @@ class World:
             for name, raw in fields.items():
                 if _KEPT_END.match(raw):
                     fields[name] = b" ".join(b"%d" % of(int(one)) for one in raw.split())
-            ends = (
+            ends: Any = (
                 self.client.execute_command("HPEXPIRETIME", key, "FIELDS", len(names), *names) if self.has_lives else []
             )
             found[key] = fields, ends, of(self.client.execute_command("PEXPIRETIME", key))

@@ -134,7 +134,7 @@ _SCENES: Final[Mapping[str, Sequence[_Part]]] = {
         _Part("runner A", (1, 2, 3)),
     ),
     "torn reads": (
-        _Part("runner B", (1,)),
+        _Part("runner B", (2,)),
         _Part("part", which=(0,)),
         _Part("lapse"),
         _up_to("finish"),

@@ -130,7 +130,8 @@ def _bookkeeping_read_once(patch: pytest.MonkeyPatch) -> None:
 
     def read_once(self: Any) -> Batches[Any]:
         reading = read(self)
-        batch = next(reading)
+        sizes = yield next(reading)
+        batch = reading.send(sizes)
         replies = yield batch[: len(batch) // 2]
         try:
             reading.send(replies * 2)
@@ -336,10 +337,12 @@ MUTANTS: Final[Mapping[str, Mutant]] = {
         _edited(writing, "_SAVE", ("if redis.call('EXISTS', KEYS[2]) == 0 then", "if false then")), "slow runs", _RECORD
     ),
     "life spans lost": Mutant(
-        _edited(replacing, "_REPLACE", ("  set_end(key, ending)", "  redis.call('PERSIST', key)")), "plain", _RECORD
+        _edited(replacing, "_REPLACE", ("if ending then set_end(key, ending) end", "call('PERSIST', key)")),
+        "plain",
+        _RECORD,
     ),
     "life spans of fields lost": Mutant(
-        _edited(replacing, "_REPLACE", ("if ms > 0 then call('HPEXPIREAT'", "if false then call('HPEXPIREAT'")),
+        _edited(replacing, "_REPLACE", ("if ends[i] > 0 then call('HPEXPIREAT'", "if false then call('HPEXPIREAT'")),
         "plain",
         _RECORD,
     ),

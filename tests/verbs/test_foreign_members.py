@@ -1,5 +1,6 @@
 """What somebody else put into an index: no verb reads it, writes it, sweeps it or deletes it, and none stops at it."""
 
+import itertools
 from collections.abc import Callable, Iterator
 from typing import Any, cast
 
@@ -186,3 +187,31 @@ def test_a_table_among_the_keys_of_the_migrations_is_refused(prefix: str, table:
             id: str = Field(primary_key=True)
 
         Ledger.__shape__  # noqa: B018 (some classes are compiled when they are first used)
+
+
+@pytest.mark.parametrize("score", [7, -7])
+@pytest.mark.parametrize("size", [1, 2, 3, 100])
+def test_members_with_other_scores_neither_stop_a_walk_nor_make_it_endless(
+    store: Any, client: Any, score: int, size: int
+) -> None:
+    """A range by name of an index with several scores begins anew behind some of them."""
+    for model in MODELS:
+        store.register_model(model)
+    place: Any = MODELS[0]
+    place.sync.insert([place(id=f"{number:03}") for number in range(6)])
+    start = place.__shape__.keys.start
+    strange = ["", "zz", start, *(f"{start}{name}" for name in ("!", "%31", "000x", "003x", "zzz"))]
+    client.zadd(place.__shape__.keys.index, {**dict.fromkeys(strange, score), f"{start}004": score})
+    wanted = [f"{number:03}" for number in range(6)]
+
+    walked = [one.id for one in itertools.islice(place.sync.iterate(batch_size=size), 20)]
+    paged, after = list[str](), None
+    while len(paged) < 20 and (page := place.sync.page(size, after=after)):
+        paged += [one.id for one in page]
+        after = paged[-1]
+
+    assert sorted(walked) == wanted
+    assert sorted(paged) == wanted
+    assert sorted(one.id for one in place.sync.select() or []) == wanted
+    assert place.sync.count() == 6
+    assert place.sync.delete_all() == 6

@@ -1,6 +1,6 @@
 """What lies where a record or the index should be: each verb refuses it by name, before it writes anything."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from typing import Any
 
@@ -126,7 +126,7 @@ def test_nothing_of_what_must_exist_is_made_where_it_does_not(table: Any, client
 
 
 @contextmanager
-def _without(right: str, client: Any, server: Any) -> Iterator[Any]:
+def _without(right: str, client: Any, server: Any) -> Generator[Any]:
     """Give a client of somebody who may do everything but this."""
     client.execute_command("ACL", "SETUSER", "bob", "reset", "on", ">pw", "~*", "+@all", f"-{right}")
     with server.client(username="bob", password="pw") as bob:
