@@ -212,6 +212,7 @@ def test_members_with_other_scores_neither_stop_a_walk_nor_make_it_endless(
 
     assert sorted(walked) == wanted
     assert sorted(paged) == wanted
-    assert sorted(one.id for one in place.sync.select() or []) == wanted
+    selected: list[Any] = place.sync.select() or []
+    assert sorted(one.id for one in selected) == wanted
     assert place.sync.count() == 6
     assert place.sync.delete_all() == 6
