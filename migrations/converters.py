@@ -12,7 +12,7 @@ from typing import cast
 from redis_models.errors import SchemaError
 
 from .mapping import enum_places, mapped_between
-from .paths import plain
+from .paths import as_key, plain
 from .schema import Literal
 from .typetree import parse
 
@@ -54,7 +54,7 @@ class MapValues(Converter):
         """Convert one value, or the items of a container."""
         if isinstance(value, dict):
             items = cast("Mapping[object, object]", value).items()
-            made: object = {plain(name): plain(self(one)) for name, one in items}
+            made: object = {as_key(name): plain(self(one)) for name, one in items}
         elif isinstance(value, _CONTAINERS):
             made = [plain(self(one)) for one in cast("Iterable[object]", value)]
         else:

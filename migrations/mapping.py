@@ -12,7 +12,7 @@ from typing import Final, cast
 from redis_models.errors import SchemaError
 
 from .historical import HistoricalObject, codec_of, document_of
-from .paths import plain
+from .paths import as_key, plain
 from .schema import Literal
 from .typelabels import numbered
 from .typetree import NONE, Choice, Container, Object, Tree, choice_of, parse, stored_values
@@ -177,7 +177,7 @@ class _Walk:
                 items = [self._mapped(item, new_item, each) for each in value.values()]
                 if _is_same(keys, value) and _is_same(items, value.values()):
                     return value
-                made = dict(zip(map(plain, keys), map(plain, items), strict=True))
+                made = dict(zip(map(as_key, keys), map(plain, items), strict=True))
                 if len(made) < len(value):
                     raise ValueError("two of its keys become the same one")
                 return made

@@ -15,7 +15,18 @@ from redis_models.errors import RecordError
 
 from .historical import HistoricalAlias, HistoricalObject, document_of
 
-__all__ = ["ABSENT", "Document", "Edit", "changed", "changed_back", "is_path", "parent_of", "plain", "split_path"]
+__all__ = [
+    "ABSENT",
+    "Document",
+    "Edit",
+    "as_key",
+    "changed",
+    "changed_back",
+    "is_path",
+    "parent_of",
+    "plain",
+    "split_path",
+]
 
 Document = dict[str, object]
 _SETS: Final = (set, frozenset)
@@ -57,6 +68,12 @@ def split_path(name: str) -> tuple[str, tuple[str, ...]]:
 def plain(value: object) -> object:
     """Give ``value`` without classes of the past, so that any type can be made of it: objects become dicts."""
     return _Walk(None).walk(value, (), ABSENT)
+
+
+def as_key(value: object) -> object:
+    """Give ``value`` as ``plain`` does, as the key of a dict: what was a tuple is one still, and not a list."""
+    made = plain(value)
+    return tuple(map(as_key, cast("list[object]", made))) if isinstance(made, list) else made
 
 
 def changed(value: object, path: Sequence[str], edit: Edit) -> object:

@@ -121,3 +121,30 @@ def test_what_the_rest_of_a_union_still_reads_is_not_gone(shop: Any) -> None:
     _declare(shop, "list[Color | str]", _NEW, 2)
 
     assert shop.run("makemigrations") == 0, shop.err
+
+
+@pytest.mark.parametrize(
+    ("type", "stored"),
+    [
+        ("dict[tuple[Color, int], str]", '~{"dict": [[{"tuple": ["gray", 1]}, "p"]]}'),
+        ("dict[frozenset[Color], str]", '~{"dict": [[{"frozenset": ["gray"]}, "p"]]}'),
+    ],
+    ids=["a tuple", "a frozenset"],
+)
+def test_members_are_mapped_in_keys_that_are_containers(shop: Any, type: str, stored: str) -> None:
+    _declare(shop, type, _OLD, 1)
+    assert shop.run("makemigrations") == 0, shop.err
+    assert shop.migrate() == 0, shop.err
+    shop.put("one", x=stored)
+    _declare(shop, type, _NEW, 2)
+
+    assert shop.run("makemigrations") == 3
+    assert shop.run("makemigrations", *_MAP) == 0, shop.err
+    assert shop.migrate() == 0, shop.err
+    [item] = shop.code().Item.sync.select()
+    there = shop.records()["one"]["x"]
+    assert shop.migrate("shop", "1") == 0, shop.err
+
+    assert json.loads(there[1:])["dict"][0][0] == json.loads(stored[1:].replace("gray", "black"))["dict"][0][0]
+    assert len(item.x) == 1
+    assert shop.records()["one"]["x"] == stored.encode()
