@@ -78,7 +78,7 @@ def is_consented(
     """Ask on a terminal for the consent that neither the command line nor the files give.
 
     Returns:
-        Whether there is nothing to consent to, or somebody did.
+        Whether no consent is needed, or consent was given.
 
     Raises:
         UnsafeError: Nobody can be asked; it says what breaks, and the safe way.

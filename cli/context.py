@@ -153,7 +153,7 @@ class CliContext:
 
 
 def printable(text: str) -> str:
-    """Spell what a terminal would obey (``\\x1b``, ``\\n``, ``\\u202e``), and bytes that are no UTF-8 (``\\xff``)."""
+    """Spell what a terminal would obey (``\\x1b``, ``\\n``, ``\\u202e``), and bytes that are not UTF-8 (``\\xff``)."""
     return _UNSEEN.sub(_spelled, text)
 
 

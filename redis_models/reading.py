@@ -200,7 +200,7 @@ def own_keys(shape: Shape[M], replies: Sequence[Reply], after: str | None, limit
     """Give the keys of ``index_after`` out of the replies to ``asking_index``.
 
     Cost:
-        Nothing, as long as all members are the model's; else two round trips, and one for each 1,000 members of others.
+        No further round trip while all members are the model's, with score 0; else two, and one for 1,000 of others.
     """
     reply, *ends = replies
     found = members(shape, reply)

@@ -104,7 +104,7 @@ def retry_command(context: CliContext, keys: Sequence[str], wait_s: float) -> in
         with hold_lease(client, settings.namespace, life_s=settings.lease_seconds, wait_s=wait_s) as lease:
             done = run(client, retry_records(lease, settings.namespace, chain, entries))
         for key, reason in done.items():
-            context.out(f"{app.label}: {key}: {reason or ('is gone' if reason is None else 'is through')}")
+            context.out(f"{app.label}: {key}: {reason or ('is gone' if reason is None else 'is rewritten')}")
             documents.append({"app": app.label, "key": key, "reason": reason})
         left += sum(bool(reason) for reason in done.values())
     if not chosen:
@@ -167,7 +167,7 @@ def _came_to(reason: str | None, dry_run: bool, is_stopped: bool) -> str:
         return "could be rewritten then; nothing was written"
     if is_stopped:
         return "is set; a run stopped half-way, finish it with 'migrate', which rewrites this record, too"
-    return "is gone" if reason is None else "is through"
+    return "is gone" if reason is None else "is rewritten"
 
 
 @command.command("drop")

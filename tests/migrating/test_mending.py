@@ -146,7 +146,7 @@ def test_values_are_of_the_types_of_the_records_own_version(
     ran = lab.say("set", "probe:4", *assignments)
 
     assert ran.code == 0, ran.out + ran.err
-    assert "probe:4: is through" in ran.out
+    assert "probe:4: is rewritten" in ran.out
     record = lab.client.hgetall("probe:4")
     assert {name: record[name] for name in stored} == stored
     assert record[b"_v"] == b"2"

@@ -127,7 +127,7 @@ def test_records_that_were_mended_by_hand_are_through_and_the_others_stay(shop: 
 
     assert (one["key"], one["reason"]) == ("customer:8", "")
     assert (left.code, again.code, unknown.code) == (1, 1, 1)
-    assert "shop: customer:\\xff: is through" in left.out
+    assert "shop: customer:\\xff: is rewritten" in left.out
     assert "shop: customer:list: is gone" in left.out
     assert "shop: customer:7: field 'age' holds b'old'" in left.out
     assert "customer:8 is not in quarantine; 'quarantine list' shows what is" in unknown.err
