@@ -1,0 +1,62 @@
+"""What earlier releases left in a database is read, listed, verified and ended by this one, as they would have.
+
+``record.py`` made the folders beside this file, each with the last commit of a release.
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+import redis
+
+from ..conftest import Server
+from ..projects import Project
+from .database import load, read, records
+from .record import ask, end_runs
+
+_RELEASES = sorted(path.parent for path in Path(__file__).parent.glob("*/halfway.json"))
+# What says when and by whom, or what was said in words: those may be said better.
+_PASSING = ("applied_at", "at", "began_at", "by", "ended_at", "message", "problems", "reason", "run", "updated_at")
+
+
+@pytest.fixture(params=_RELEASES, ids=[path.name for path in _RELEASES])
+def release(request: pytest.FixtureRequest) -> Path:
+    folder: Path = request.param
+    return folder
+
+
+@pytest.fixture
+def halfway(release: Path, server: Server, client: redis.Redis, new_project: Callable[[Server], Project]) -> Project:
+    """The project of an earlier release, and its database with two runs that were killed."""
+    project = new_project(server)
+    for path, text in read(release / "project.json").items():
+        project.write(path, text)
+    project.settings(REDIS_URL=server.url, APPS=["shop", "billing", "crm"])
+    load(client, read(release / "halfway.json"))
+    return project
+
+
+@pytest.mark.needs_command("HPEXPIREAT")
+def test_commands_say_of_it_what_the_release_said(halfway: Project, release: Path) -> None:
+    before = read(release / "commands.json")
+
+    now = ask(halfway)
+
+    assert _lasting(now) == _lasting(before)
+
+
+@pytest.mark.needs_command("HPEXPIREAT")
+def test_runs_are_ended_as_the_release_ended_them(halfway: Project, release: Path, client: redis.Redis) -> None:
+    end_runs(halfway)
+
+    assert records(client) == read(release / "ended.json")
+
+
+def _lasting(said: Any) -> Any:
+    if isinstance(said, dict):
+        answers = cast(dict[str, Any], said)
+        return {key: _lasting(value) for key, value in answers.items() if key not in _PASSING}
+    if isinstance(said, list):
+        return [_lasting(item) for item in cast(list[Any], said)]
+    return said
