@@ -245,6 +245,7 @@ class Runner:
         walk, dealt = Outcome(), deque[Share]()
         pages, page, place = Pages(work, hands, cursor), Page((), 0, cursor), 0
         while True:
+            yield from self.lease.kept()
             is_over = place >= len(page.keys) and pages.is_over
             if dealt and (is_over or dealt[0].is_done()):
                 yield from self._settle(work, dealt.popleft(), walk)
@@ -277,7 +278,6 @@ class Runner:
         if page.passed:
             self._tell(_told(pace))
             yield from self._rest(at)
-            yield from self.lease.kept()
         if not page.keys and dealt:
             dealt[-1].following = page.following
         elif not page.keys:
@@ -298,7 +298,6 @@ class Runner:
         if some.refusal is not None:
             raise some.refusal
         yield from self._rest(share.began)
-        yield from self.lease.kept()
         if share.following is not None:
             yield from self._turn(share.following)
 
@@ -306,7 +305,6 @@ class Runner:
         """Note that all the records before a cursor are done."""
         self._stuck_since = None
         yield from self._save(replace(self.journal, cursor=following), force=following == "0")
-        yield from self.lease.kept()
 
     def _go_ahead(self) -> Batches[Pace]:
         """Wait until the pace allows the next script; give the pace.

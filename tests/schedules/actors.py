@@ -1,6 +1,7 @@
 """The actors of a schedule: each is a generator that yields before each exchange with the server."""
 
 from collections.abc import Callable, Generator, Mapping, Sequence
+from functools import partial
 from typing import Any, Final
 
 from redis_models.batches import Batches, Command
@@ -169,7 +170,9 @@ class Application(Actor):
 
     def _put(self, kind: Kind, operation: Operation, id: str) -> Batches[Any]:
         instance, raw = self._whole(kind, id)
-        operation.effect = effects.stored(self._version(kind), raw)
+        version = self._version(kind)
+        met_stuck = partial(self.truth.has_met_stuck, kind, version, operation.began, operation.key)
+        operation.effect = effects.stored(version, raw, met_stuck)
         return (yield from self._verbs[kind.name].insert(instance))
 
     def _field(self, kind: Kind) -> str:
@@ -212,7 +215,8 @@ class Application(Actor):
         return (yield from self._verbs[kind.name].delete(id))
 
     def _expire(self, kind: Kind, operation: Operation, id: str) -> Batches[Any]:
-        seconds = 100_000 + self._count
+        # Never the same twice, as in _value: two that end a record in the same ms would look like one.
+        seconds = 100_000 + 10 * self._count + ord(self.name[-1]) % 10
         operation.effect = effects.expiring(1000 * seconds)
         return (yield from self._verbs[kind.name].expire(id, seconds))
 

@@ -1,6 +1,6 @@
 """What the verbs of a model do to one record, as the oracle has it."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from .shop import Kind, State
@@ -25,10 +25,16 @@ def created(version: int, values: Mapping[str, bytes]) -> Effect:
     return lambda state: State(version, values) if state is None else NOT_NOW
 
 
-def stored(version: int, values: Mapping[str, bytes]) -> Effect:
-    """A whole record, whether there is one or not."""
+def stored(version: int, values: Mapping[str, bytes], is_stuck: Callable[[], bool]) -> Effect:
+    """A whole record, whether there is one or not; also in the place of an older one that could not be brought up."""
     there, new = patched(version, values, {}), created(version, values)
-    return lambda state: new(state) if state is None else there(state)
+
+    def effect(state: State | None) -> State | None:
+        if state is not None and state.version < version and is_stuck():
+            return State(version, values, ends=state.ends)
+        return new(state) if state is None else there(state)
+
+    return effect
 
 
 def added(version: int, name: str, by: int) -> Effect:

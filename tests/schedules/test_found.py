@@ -16,6 +16,10 @@ FOUND: Final[Mapping[str, Any]] = {
         (3,),
         [("runner B", 1, 0), ("part", 1, 0), ("lapse", 1, 0), ("up to", 1, 1), ("runner A", 3, 0), ("runner B", 3, 0)],
     ),
+    "a whole record in the place of one that cannot be brought up was no part of what the oracle knew": (
+        (3,),
+        [("new 1", 1, 0), ("new 2", 1, 1), ("spoil", 1, 0), ("new 1", 16, 5)],
+    ),
 }
 
 

@@ -1,0 +1,160 @@
+"""Whatever a run does, and for however long: its lease is renewed in time. Time passes only by what it does."""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from itertools import pairwise
+from typing import Any, Final, cast
+
+import pytest
+
+from redis_models.batches import Pause
+from redis_models.client import SyncClient, run
+from redis_models.migrations import AddField, AlterField, AlterKeys, CreateModel, RemoveField, keyspace
+from redis_models.migrations.bookkeeping import Shelf
+from redis_models.migrations.chain import Chain
+from redis_models.migrations.journeys import run_journey
+from redis_models.migrations.lease import Lease, hold_lease
+from redis_models.migrations.legs import make_journey
+from redis_models.migrations.pace import Pace, fixed_pace
+from redis_models.migrations.passes import Policy
+from redis_models.migrations.purging import purge
+from redis_models.migrations.quarantine import Quarantine
+from redis_models.migrations.retrying import drop_record, retry_records
+
+_COUNT: Final = 60
+_LIFE_S: Final = 30.0
+_SHELF: Final = Shelf("default", "shop")
+_CREATED: Final = ({"A": 1}, [CreateModel("A", {"id": "str", "x": "str"}, "id", "a")])
+_FILLED: Final = ({"A": 2}, [AddField("A", "y", "str", fill="0")])
+_REMOVED: Final = ({"A": 2}, [RemoveField("A", "x")])
+_CONVERTED: Final = ({"A": 2}, [AlterField("A", "x", old="str", new="int", convert=int, back=str)])
+_MOVED: Final = ({"A": 2}, [AlterKeys("A", table="b")])
+
+
+class Slow:
+    """A client whose every exchange takes as long as said, by its own clock, and whose pauses take no other time."""
+
+    def __init__(self, database: Any) -> None:
+        self.client, self._exchange = database.client, database.exchange
+        self.now, self.renewed, self.works_s = 0.0, [0.0], 1.0
+
+    def exchange(self, commands: Sequence[Any]) -> Any:
+        if isinstance(commands, Pause):
+            self.now += commands.seconds
+            return []
+        self.now += self.works_s
+        if any("renew" in command for command in commands):
+            self.renewed.append(self.now)
+        return self._exchange.exchange(commands)
+
+    @contextmanager
+    def lease(self) -> Iterator[Lease]:
+        """Hold the lease, which the time of this client wears away."""
+        with hold_lease(self._exchange, "default", life_s=_LIFE_S) as lease:
+            lease.clock, lease._renewed_at = lambda: self.now, self.now
+            yield lease
+        self.renewed.append(self.now)
+
+    def migrate(self, chain: Chain, pace: Callable[[], Pace]) -> None:
+        with self.lease() as lease:
+            journey = make_journey(chain, run(self._exchange, _SHELF.read()), chain.head_position)
+            legs = run_journey(
+                cast(SyncClient, self),
+                lease,
+                _SHELF,
+                journey,
+                lambda state: make_journey(chain, state, chain.head_position),
+                policy=Policy(pace, most_errors=_COUNT),
+                report=lambda _: None,
+            )
+            assert list(legs)
+
+    def run(self, batches: Any) -> Any:
+        return run(cast(SyncClient, self), batches)
+
+    def assert_renewed_in_time(self) -> None:
+        assert self.now > 2 * _LIFE_S, "it was over before anything had to be renewed"
+        assert max(later - earlier for earlier, later in pairwise(self.renewed)) < _LIFE_S
+
+
+@pytest.fixture
+def slow(database: Any) -> Slow:
+    for number in range(_COUNT):
+        database.put(f"a:{number}", _v="1", id=str(number), x=str(number))
+    return Slow(database)
+
+
+@pytest.mark.parametrize("step", [_FILLED, _CONVERTED, _MOVED], ids=["in the server", "by Python", "to other keys"])
+def test_while_records_of_one_page_are_rewritten(slow: Slow, chain: Callable[..., Chain], step: Any) -> None:
+    slow.migrate(chain(_CREATED, step), fixed_pace(1))
+
+    slow.assert_renewed_in_time()
+
+
+def test_while_only_keys_of_others_are_met(
+    slow: Slow, chain: Callable[..., Chain], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slow.client.flushall()
+    slow.client.mset({f"other:{number}": "" for number in range(4000)})
+    monkeypatch.setattr(keyspace, "_COUNT", 1)
+    slow.works_s = 0.1  # many are met before a walk comes round
+
+    slow.migrate(chain(_CREATED, _FILLED), fixed_pace(100))
+
+    slow.assert_renewed_in_time()
+
+
+def test_while_keys_that_would_collide_are_looked_for(
+    slow: Slow, chain: Callable[..., Chain], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(keyspace, "_COUNT", 1)
+
+    slow.migrate(chain(_CREATED, _MOVED), fixed_pace(100))
+
+    slow.assert_renewed_in_time()
+
+
+def test_while_somebody_has_paused_the_run(slow: Slow, chain: Callable[..., Chain]) -> None:
+    def pace() -> Pace:
+        return Pace(100, hold="somebody paused it", is_paused=True) if slow.now < 100 else Pace(100)
+
+    slow.migrate(chain(_CREATED, _FILLED), pace)
+
+    slow.assert_renewed_in_time()
+
+
+@pytest.mark.parametrize("paused_s", [0, 200])
+def test_while_what_records_keep_aside_is_purged_or_that_is_paused(
+    slow: Slow, chain: Callable[..., Chain], paused_s: int
+) -> None:
+    links = chain(_CREATED, _REMOVED)
+    slow.migrate(links, fixed_pace(100))
+    slow.now, slow.renewed = 0.0, [0.0]
+
+    def pace() -> Pace:
+        return Pace(1, hold="somebody paused it", is_paused=True) if slow.now < paused_s else Pace(1)
+
+    with slow.lease() as lease:
+        purged = slow.run(purge(lease, _SHELF, links, None, pace=pace, report=lambda _: None))
+
+    assert purged.records == _COUNT
+    slow.assert_renewed_in_time()
+
+
+@pytest.mark.parametrize("what", ["retry", "drop"])
+def test_while_records_are_let_out_of_quarantine(slow: Slow, chain: Callable[..., Chain], what: str) -> None:
+    links = chain(_CREATED, _CONVERTED)
+    for number in range(_COUNT):
+        slow.client.hset(f"a:{number}", "x", "odd")
+    slow.migrate(links, fixed_pace(100))
+    slow.now, slow.renewed = 0.0, [0.0]
+    entries = list(run(slow._exchange, Quarantine("default", "shop").read()).values())
+    assert len(entries) == _COUNT
+
+    with slow.lease() as lease:
+        if what == "retry":
+            assert all(slow.run(retry_records(lease, "default", links, entries)).values())
+        else:
+            assert all(slow.run(drop_record(lease, "default", links, one, lambda _: None)) for one in entries)
+
+    slow.assert_renewed_in_time()
