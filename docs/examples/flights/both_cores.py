@@ -8,7 +8,9 @@ from typing import TypeVar
 from rich.console import Console
 from rich.progress import track
 
-__all__ = ["in_both"]
+__all__ = ["PROCESSES", "in_both"]
+
+PROCESSES = 2
 
 Piece = TypeVar("Piece")
 Result = TypeVar("Result")
@@ -28,6 +30,6 @@ def in_both(
     console = Console(stderr=True)
     # Fresh interpreters: neither connections nor threads survive a fork.
     fresh = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(2, mp_context=fresh, initializer=prepare) as pool:
+    with ProcessPoolExecutor(PROCESSES, mp_context=fresh, initializer=prepare) as pool:
         results = pool.map(function, pieces)
         yield from track(results, title, len(pieces), console=console, transient=True, disable=not console.is_terminal)

@@ -54,11 +54,15 @@ class Project:
         """Run a command of the project, and show it and what it prints."""
         run_shown(["python", "manage.py", *arguments], self.root, expect)
 
-    def script(self, name: str, *arguments: str) -> None:
-        """Run a script of this folder as the application's."""
+    def script(self, name: str, *arguments: str) -> str:
+        """Run a script of this folder as the application's; give what it prints."""
         arguments = (sys.executable, str(HERE / name), *arguments)
-        if subprocess.run(arguments, cwd=self.root, env=self._environment(), check=False).returncode:
-            raise DemoError(f"{name} found something wrong")
+        ran = subprocess.run(
+            arguments, cwd=self.root, env=self._environment(), check=False, stdout=subprocess.PIPE, text=True
+        )
+        if ran.returncode:
+            raise DemoError(f"{name} found something wrong\n{ran.stdout}")
+        return ran.stdout
 
     def client(self, name: str, *arguments: str) -> subprocess.Popen[str]:
         """Start a script that goes on beside us, with its input and output in our hands."""
