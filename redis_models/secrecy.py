@@ -12,10 +12,10 @@ from pydantic_core import core_schema
 
 from .complaints import first_complaint
 
-__all__ = ["MASK", "holds_secret", "is_tagged_secret", "reason_of", "spoken"]
+__all__ = ["MASK", "SECRETS", "holds_secret", "is_tagged_secret", "reason_of", "schema_nodes", "spoken"]
 
 MASK: Final = "**********"  # what pydantic writes for a secret
-_SECRETS: Final = (Secret, SecretBytes, SecretStr)
+SECRETS: Final = (Secret, SecretBytes, SecretStr)
 # Messages of these quote what was given, or are the application's own, which may.
 _QUOTING: Final = frozenset(
     {"assertion_error", "get_attribute_error", "iteration_error", "mapping_type", "union_tag_invalid", "value_error"}
@@ -29,7 +29,7 @@ def holds_secret(schema: object) -> bool:
     Args:
         schema: Pydantic's core schema of the type.
     """
-    return any(_is_secret(one) for one in _nodes(schema))
+    return any(_is_secret(one) for one in schema_nodes(schema))
 
 
 def is_tagged_secret(raw: bytes) -> bool:
@@ -64,7 +64,7 @@ def _is_secret(node: Mapping[str, Any]) -> bool:
     cls, function = node.get("cls"), node.get("function")
     if isinstance(function, Mapping):
         function = cast("Mapping[str, object]", function).get("function")
-    if any(isinstance(one, type) and issubclass(one, _SECRETS) for one in (cls, function)):
+    if any(isinstance(one, type) and issubclass(one, SECRETS) for one in (cls, function)):
         return True
     # Of a Secret[T] its class is not there, but functions of pydantic's that serialize and make it are.
     is_pydantics = getattr(function, "__module__", "") == Secret.__module__
@@ -74,7 +74,7 @@ def _is_secret(node: Mapping[str, Any]) -> bool:
     return isinstance(config, Mapping) and bool(cast("Mapping[str, object]", config).get("hide_input_in_errors"))
 
 
-def _nodes(schema: object) -> Iterator[Mapping[str, Any]]:
+def schema_nodes(schema: object) -> Iterator[Mapping[str, Any]]:
     """Give every dict in a core schema once; a type that holds itself is a name in it."""
     left, seen = [schema], set[int]()
     while left:

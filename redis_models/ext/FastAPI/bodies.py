@@ -16,10 +16,14 @@ from pydantic import (
 from pydantic_core import CoreSchema, PydanticKnownError, core_schema
 
 from ...fields import Storage
+from ...limits import UNREADABLE
 from ...model import Model
 from ...remembered import remembered
 from .failures import invalid, unprocessable
-from .hidden import HiddenFields, alias_words, is_named
+from .hidden import HiddenFields
+from .masks import check_masks
+from .merge import MISSING, merged_fields
+from .parts import alias_words, is_named
 
 __all__ = ["creation_annotation", "key_annotation", "new_record", "put_anew", "replaced", "replacement_annotation"]
 
@@ -59,15 +63,16 @@ def new_record(schema: type[M], body: BaseModel) -> M:
     return _validated(schema, _given(schema, body, set(type(body).model_fields)), body)
 
 
-def replaced(record: M, body: BaseModel | dict[str, Any], hidden: HiddenFields) -> M:
+def replaced(record: M, body: BaseModel | dict[str, Any], shown: object, hidden: HiddenFields) -> M:
     """Make the record that a PUT leaves; a save of it writes what it changes in the stored one.
 
     What the body cannot say is kept: fields that its class has not, or that the request leaves out of a class of the
-    application's own; and fields with ``exclude``, which no answer ever showed to the client.
+    application's own; and what no answer ever showed to the client, at any depth; see ``merge``.
 
     Args:
         record: As it is stored.
         body: The body.
+        shown: What an answer shows of the record; ``MISSING`` if none can.
         hidden: Fields that it may not name.
 
     Raises:
@@ -81,10 +86,13 @@ def replaced(record: M, body: BaseModel | dict[str, Any], hidden: HiddenFields) 
         given = body
         unseen = {name for name, info in schema.model_fields.items() if info.exclude} | {pk}
         kept = [name for name in unseen if not is_named(name, schema.model_fields[name], given)]
-    made = _validated(schema, {**_stored(record, kept), **given}, body)
+    stored = _stored(record, kept)
+    alone = _made_of({**stored, **given}, schema) if hidden.hides else MISSING
+    made = _validated(schema, {**stored, **merged_fields(given, shown, record, alone)}, body)
     if not isinstance(body, BaseModel):
         hidden.check(body, made)
     _check_same_key(made, getattr(record, pk))
+    check_masks(made, record)
     object.__setattr__(made, "__record__", remembered(record))
     return made
 
@@ -99,6 +107,7 @@ def put_anew(schema: type[M], pk: object, body: dict[str, Any], hidden: HiddenFi
     is_there = is_named(name, schema.model_fields[name], body)
     made = _validated(schema, body if is_there else {name: pk, **body}, body)
     hidden.check(body, made)
+    check_masks(made)
     _check_same_key(made, pk)
     return made
 
@@ -174,8 +183,14 @@ def _given(schema: type[Model], body: BaseModel, names: set[str]) -> dict[str, A
 def _stored(record: Model, names: list[str]) -> dict[str, Any]:
     shape = type(record).__shape__
     fields = [shape.field(name) for name in names if name in shape.names]
-    values = {field.name: record.__dict__[field.name] for field in fields}
-    return {f.name: values[f.name] if f.source is None else f.source.as_input(values[f.name]) for f in fields}
+    return {field.name: field.as_input(record.__dict__[field.name]) for field in fields}
+
+
+def _made_of(values: Mapping[str, Any], schema: type[M]) -> object:
+    try:
+        return schema.model_validate(values, from_attributes=True, by_alias=True, by_name=True)
+    except (ValueError, *UNREADABLE):
+        return MISSING
 
 
 def _validated(schema: type[M], values: Mapping[str, Any], body: object) -> M:

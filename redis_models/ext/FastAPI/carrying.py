@@ -15,6 +15,7 @@ from starlette.responses import Response
 
 from ...model import Model
 from .failures import Place, unprocessable
+from .merge import MISSING
 
 __all__ = ["AnswerCheck", "carried", "check_key"]
 
@@ -34,6 +35,13 @@ class AnswerCheck:
         """Say why an answer to ``request`` cannot carry a record; None where it can."""
         writes = _writing(request, self._allows_nan)
         return _complaint(lambda: writes(self._content(record)))
+
+    def shown(self, record: Model) -> object:
+        """Give what an answer shows of a record; ``MISSING`` where none can."""
+        try:
+            return self._content(record)
+        except Exception:  # as in _complaint
+            return MISSING
 
     def check(self, request: Request, made: Model) -> None:
         """Refuse what a body made, unless an answer can carry it: else it would block every list that it is in.

@@ -32,11 +32,11 @@ __all__ = [
     "answered",
     "conflict",
     "invalid",
+    "invalid_places",
     "not_found",
     "one_line",
     "told_of",
     "unprocessable",
-    "unsettable",
 ]
 
 Place = tuple[int | str, ...]  # of what is wrong in a request, as FastAPI names it: ("path", "item_id")
@@ -140,9 +140,9 @@ def unprocessable(place: Place, reason: str) -> RequestValidationError:
     return RequestValidationError([_mistake(place, reason)])
 
 
-def unsettable(places: Sequence[Place]) -> RequestValidationError:
-    """Give the answer to a body with fields that are not for requests."""
-    return RequestValidationError([_mistake(one, "cannot be set from outside") for one in places])
+def invalid_places(places: Sequence[Place], reason: str) -> RequestValidationError:
+    """Give the answer to a body that has something wrong in some places, for one reason."""
+    return RequestValidationError([_mistake(place, reason) for place in places])
 
 
 def invalid(error: ValidationError, body: object) -> RequestValidationError:

@@ -2,18 +2,22 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, cast
 
-from pydantic import AliasChoices, AliasPath, BaseModel, RootModel
+from pydantic import RootModel, TypeAdapter
 from pydantic.fields import FieldInfo
 
 from ...errors import ConfigurationError
 from ...model import Model
-from .failures import Place, unsettable
+from ...secrecy import holds_secret, schema_nodes
+from .failures import Place, invalid_places
+from .parts import alias_words, fields_of, is_named
 
-__all__ = ["HiddenFields", "alias_words", "is_named"]
+__all__ = ["HiddenFields"]
 
 _SEQUENCES = (list, tuple)
+_EXCLUDED = ("serialization_exclude", "serialization_exclude_if")
 
 
 @dataclass(frozen=True)
@@ -43,6 +47,20 @@ class HiddenFields:
         fields = self.schema.model_fields
         return [name for name, info in fields.items() if info.exclude and name not in self.settable]
 
+    @cached_property
+    def hides(self) -> bool:
+        """Whether there is a field, nested ones included, that answers may not show."""
+        return any(any(node.get(one) for one in _EXCLUDED) for node in schema_nodes(self._core_schema))
+
+    @cached_property
+    def holds_secret(self) -> bool:
+        """Whether there may be a secret in a record."""
+        return holds_secret(self._core_schema)
+
+    @cached_property
+    def _core_schema(self) -> object:
+        return TypeAdapter(self.schema).core_schema
+
     def check_creatable(self) -> None:
         """Refuse a router whose POST could never make a record.
 
@@ -68,12 +86,12 @@ class HiddenFields:
             RequestValidationError: 422, with each place.
         """
         if places := list(self._named(given, made, ("body",), "")):
-            raise unsettable(places)
+            raise invalid_places(places, "cannot be set from outside")
 
     def _named(self, given: object, made: object, place: Place, path: str) -> Iterator[Place]:
         if isinstance(made, RootModel):
             yield from self._named(given, cast(Any, made).root, place, path)
-        elif isinstance(given, Mapping) and (fields := _fields(made)) is not None:
+        elif isinstance(given, Mapping) and (fields := fields_of(made)) is not None:
             for name, info in fields.items():
                 yield from self._named_field(cast("Mapping[str, object]", given), made, name, info, place, path)
         elif isinstance(given, Mapping) and isinstance(made, Mapping):
@@ -99,40 +117,3 @@ class HiddenFields:
         for word in alias_words(name, info):
             if word in given:
                 yield from self._named(given[word], getattr(made, name, None), (*place, word), f"{dotted}.")
-
-
-def is_named(name: str, info: FieldInfo, given: Mapping[str, Any]) -> bool:
-    """Whether a body says something of a field, by its name or by any alias."""
-    given = given if isinstance(given, dict) else dict(given)
-    missing = object()
-    paths = [one for one in _choices(info) if isinstance(one, AliasPath)]
-    words = {name, *(one for one in _choices(info) if isinstance(one, str))}
-    return any(word in given for word in words) or any(_at(given, one.path, missing) is not missing for one in paths)
-
-
-def alias_words(name: str, info: FieldInfo) -> set[str]:
-    """Give the words at the top of a body that may speak of a field."""
-    firsts = [one.path[0] if isinstance(one, AliasPath) else one for one in _choices(info)]
-    return {name, *(one for one in firsts if isinstance(one, str))}
-
-
-def _choices(info: FieldInfo) -> Sequence[str | AliasPath | None]:
-    alias = info.validation_alias
-    return alias.choices if isinstance(alias, AliasChoices) else [alias]
-
-
-def _at(given: Any, path: Sequence[int | str], missing: object) -> object:
-    for part in path:
-        try:
-            given = given[part]
-        except (LookupError, TypeError):
-            return missing
-    return given
-
-
-def _fields(made: object) -> Mapping[str, FieldInfo] | None:
-    """Give the fields of an instance of a pydantic model or dataclass; None for anything else."""
-    if isinstance(made, BaseModel):
-        return type(made).model_fields
-    found: object = getattr(type(made), "__pydantic_fields__", None)
-    return cast("dict[str, FieldInfo]", found) if isinstance(found, dict) else None

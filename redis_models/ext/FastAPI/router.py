@@ -9,13 +9,13 @@ from types import GenericAlias
 from typing import Any, ClassVar, Final
 from urllib.parse import quote
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, HTTPException, Request, Response
 from fastapi.params import Depends
 from fastapi.routing import APIRoute
 from pydantic import BaseModel
 from starlette.routing import BaseRoute
 
-from ...errors import ConflictError, DataError, DecodeError, RecordTooNewError, RecordTooOldError
+from ...errors import ConflictError, DataError, DecodeError, NotFoundError, RecordTooNewError, RecordTooOldError
 from ...lifespan import KEEP
 from ...model import Model
 from ...remembered import remembered
@@ -30,7 +30,9 @@ from .bodies import (
 )
 from .carrying import AnswerCheck, check_key
 from .failures import Place, answered, conflict, not_found, one_line
+from .faithful import shows_all_of
 from .hidden import HiddenFields
+from .masks import check_masks, is_masked
 from .pages import PageSizes, link_after
 from .paths import CarryingRoute, EmptyKeyRoute, KeyRoute
 
@@ -201,62 +203,98 @@ class CRUDRouter(APIRouter):
         return _annotated(get_one, item_id=key_annotation(schema))
 
     def _create(self, body: type[BaseModel] | None, overwrite: bool) -> Endpoint:
-        schema, answers = self.schema, self._answers
+        schema, hidden, answers = self.schema, self._hidden, self._answers
         key_place = ("body", schema.get_primary_key_field())
+        whole = body is None or body is schema
+        is_kept = whole and overwrite and (hidden.hides or hidden.holds_secret)
+
+        async def write(request: Request, made: Model) -> Model:
+            if is_kept:
+                return await self._overwrite(request, made)
+            check_masks(made)
+            if overwrite:
+                await schema.insert(made)
+            elif not await _is_inserted(schema, made):
+                raise conflict(schema, "exists already; replace it with PUT")
+            return made
 
         async def create(request: Request, item: BaseModel) -> Model:
             with answered(schema, key_place):
                 made = new_record(schema, item)
                 check_key(schema, getattr(made, schema.get_primary_key_field()), key_place)
                 answers.check(request, made)
-                if overwrite:
-                    await schema.insert(made)
-                else:
-                    await _insert_new(schema, made)
-            return made
+                return await write(request, made)
 
-        whole = body is None or body is schema
         return _annotated(create, item=creation_annotation(schema, self._hidden) if whole else body)
+
+    async def _overwrite(self, request: Request, made: Model) -> Model:
+        """Write what a POST makes; of a record that is there, what no answer shows is kept."""
+        schema, pk = self.schema, getattr(made, self.schema.get_primary_key_field())
+        life: dict[str, Any] = {"life_span_seconds": None} if _takes(schema.save, "life_span_seconds") else {}
+        for _ in range(_TRIES):
+            if not is_masked(made) and await _is_inserted(schema, made):
+                return made
+            try:
+                return await self._replace(request, await schema.get(pk), await request.json(), life)
+            except NotFoundError:  # or deleted meanwhile
+                check_masks(made)
+        raise _contended(schema)
 
     def _update(self, body: type[BaseModel] | None) -> Endpoint:
         schema, hidden, answers = self.schema, self._hidden, self._answers
         whole = body is None or body is schema
-        keeps_nothing = whole and not any(info.exclude for info in schema.model_fields.values())
-        keeps_nothing = keeps_nothing and not schema.__shape__.takes_extras
         # A save of its own is called wherever something is saved; those of pydantic-aioredis take no conditions.
-        keeps_nothing = keeps_nothing and "save" not in schema.__overrides__ and _takes(schema.insert, "only")
-        conditions: dict[str, Any] = {"if_unchanged": True} if _takes(schema.save, "if_unchanged") else {}
+        inserts = whole and "save" not in schema.__overrides__ and _takes(schema.insert, "only")
+        is_mending = inserts and not hidden.hides and not schema.__shape__.takes_extras
+        shows_all = inserts and shows_all_of(schema)
 
-        async def replace_whole(request: Request, item_id: object, item: Any) -> Model:
+        async def replace(request: Request, item_id: object, item: Any) -> Model:
             try:
-                made = replaced(await schema.get(item_id), item, hidden)
-            except DecodeError:  # this is what mends it
+                found = await schema.get(item_id)
+                if not shows_all:
+                    return await self._replace(request, found, item, {})
+                made = replaced(found, item, answers.shown(found), hidden)
+            except DecodeError:
+                if not is_mending:
+                    raise
                 made = put_anew(schema, item_id, item, hidden)
             answers.check(request, made)
             # The last wins, whole; there is nothing that another's write could change.
             await schema.insert(made, KEEP, only="existing")
             return made
 
-        async def replace(request: Request, item_id: object, item: Any) -> Model:
-            for _ in range(_TRIES):
-                made = replaced(await schema.get(item_id), item, hidden)
-                answers.check(request, made)
-                try:
-                    await made.save(**conditions)
-                except ConflictError as exc:
-                    if exc.key == schema.get_table_index_key():
-                        raise
-                    continue  # somebody wrote between reading and writing: what is kept of the record may differ
-                return made
-            raise conflict(schema, "is being changed by others all the time; try again")
-
         async def update(request: Request, item_id: object, item: Any) -> Model:
             with answered(schema, _KEY_PLACE):
                 check_key(schema, item_id, _KEY_PLACE)
-                return await (replace_whole if keeps_nothing else replace)(request, item_id, item)
+                return await replace(request, item_id, item)
 
         item_type = replacement_annotation(schema, hidden) if whole else body
         return _annotated(update, item_id=key_annotation(schema), item=item_type)
+
+    async def _replace(self, request: Request, found: Model, item: Any, options: dict[str, Any]) -> Model:
+        """Write what a body makes of a record that was read, unless others write it meanwhile; then of what they wrote.
+
+        Args:
+            request: The request.
+            found: The record.
+            item: The body.
+            options: What to tell ``save`` beside.
+        """
+        schema, pk = self.schema, getattr(found, self.schema.get_primary_key_field())
+        if _takes(schema.save, "if_unchanged"):
+            options = {**options, "if_unchanged": True}
+        for _ in range(_TRIES):
+            made = replaced(found, item, self._answers.shown(found), self._hidden)
+            self._answers.check(request, made)
+            try:
+                await made.save(**options)
+            except ConflictError as exc:
+                if exc.key == schema.get_table_index_key():
+                    raise
+                found = await schema.get(pk)
+            else:
+                return made
+        raise _contended(schema)
 
     def _delete_one(self) -> Endpoint:
         schema, answers = self.schema, self._answers
@@ -321,18 +359,24 @@ def _takes(verb: Callable[..., object], name: str) -> bool:
     return any(one.name == name or one.kind is inspect.Parameter.VAR_KEYWORD for one in parameters)
 
 
-async def _insert_new(schema: type[Model], made: Model) -> None:
+async def _is_inserted(schema: type[Model], made: Model) -> bool:
+    """Write a record unless there is one of its primary key, and say whether it was written."""
     try:
         if _takes(schema.insert, "only"):
             await schema.insert(made, only="new")
         elif await schema.exists(getattr(made, schema.get_primary_key_field())):
-            raise conflict(schema, "exists already; replace it with PUT")
+            return False
         else:
             await schema.insert(made)
     except ConflictError as exc:
         if exc.key == schema.get_table_index_key():
             raise
-        raise conflict(schema, "exists already; replace it with PUT") from exc
+        return False
+    return True
+
+
+def _contended(schema: type[Model]) -> HTTPException:
+    return conflict(schema, "is being changed by others all the time; try again")
 
 
 def _annotated(endpoint: Endpoint, **types: Any) -> Endpoint:

@@ -1,0 +1,320 @@
+"""What a body cannot carry: values that no answer shows, or shows as something else, are taken from the stored record.
+
+A client can only send back what it was shown. Where it does, the stored value stays: that of a ``SecretStr`` behind its
+asterisks, a date that was shown as text, an object with fields that are excluded. Where the rest of an object changed,
+what it was not shown of it stays. Items of a list are found by what is shown of them, and then by their position in a
+list of the same length; where neither says which is which, nothing is guessed, and the request is refused.
+"""
+
+import functools
+from collections import Counter, deque
+from collections.abc import Hashable, Iterable, Mapping, Sequence
+from itertools import repeat
+from typing import Any, Final, TypeGuard, cast
+
+from pydantic import BaseModel, RootModel, TypeAdapter
+from pydantic.fields import FieldInfo
+from pydantic_core import to_jsonable_python
+
+from ...annotations import annotated, is_made_of_something_else
+from ...codec import codec_for
+from ...limits import UNREADABLE
+from ...sameness import is_same
+from ...secrecy import SECRETS
+from .failures import Place, unprocessable
+from .masks import is_mask
+from .parts import ITEMS, fields_of, inner_parts, is_named, parts_of, shown_name, words_of
+
+__all__ = ["MISSING", "merged_fields"]
+
+MISSING: Final = object()  # in the place of what nobody was shown, or nothing was made of
+_NOT_TOLD: Final = (
+    "the stored value holds fields that no request sees, and it cannot be told what they belong to now; take the old"
+    " value away in a request of its own, or change one thing at a time"
+)
+
+
+def merged_fields(given: Mapping[str, object], shown: object, record: BaseModel, made: object) -> dict[str, object]:
+    """Give what to validate in the place of a body that says what a record is to be; see ``_merged`` of one value.
+
+    Args:
+        given: The body.
+        shown: The answer that shows the record; ``MISSING`` where none can.
+        record: The record as it is stored.
+        made: What was made of the body alone; ``MISSING`` if it is not valid.
+
+    Raises:
+        RequestValidationError: 422: what no answer shows of the record belongs to nothing that the body says.
+    """
+    result, kept = _said_again(given, shown, record, made, ("body",))
+    return result | kept
+
+
+def _merged(given: Any, shown: object, stored: object, made: object, place: Place) -> object:
+    """Give what to validate in the place of what a body says, so that nothing is lost which it cannot say.
+
+    Args:
+        given: What it says.
+        shown: What an answer says of the stored value; ``MISSING`` where there was none.
+        stored: The stored value.
+        made: What was made of the body alone, which tells apart the members of a union; ``MISSING`` if it is not valid.
+        place: Where the body says it.
+
+    Raises:
+        RequestValidationError: 422: what no answer shows of the stored value belongs to nothing that the body says.
+    """
+    if _is_shown_alike(given, shown):
+        return given if isinstance(stored, (bytes, bytearray)) else stored  # Base64Bytes are made of their text
+    if _is_root(stored):
+        return _merged(given, shown, stored.root, made.root if _is_root(made) else MISSING, place)
+    if given is None:  # taken away, with all that is in it
+        return given
+    said = _as_mapping(given, stored)
+    if said is not None and fields_of(stored) is not None:
+        return _merged_object(given, said, shown, stored, made, place)
+    if said is not None and _is_mapping(stored):
+        return _merged_mapping(said, shown, stored, made, place)
+    if isinstance(stored, ITEMS) and _is_items(given):
+        return _merged_items(list[object](given), shown, list(cast("Iterable[object]", stored)), made, place)
+    if _holds_hidden(stored):
+        raise unprocessable(place, _NOT_TOLD)
+    return given
+
+
+def _is_root(value: object) -> TypeGuard[RootModel[Any]]:
+    return isinstance(value, RootModel)
+
+
+def _is_mapping(value: object) -> TypeGuard[Mapping[object, object]]:
+    return isinstance(value, Mapping)
+
+
+def _is_items(value: object) -> TypeGuard[Iterable[object]]:
+    return isinstance(value, ITEMS)
+
+
+def _is_shown_alike(given: object, shown: object) -> bool:
+    """Whether a body says what an answer says, whatever the order of members of objects."""
+    return _looks(given) == _looks(shown)
+
+
+def _is_hidden(name: str, info: FieldInfo, shown: object) -> bool:
+    """Whether an answer does not show a field of an object."""
+    return bool(info.exclude) or (isinstance(shown, Mapping) and shown_name(name, info) not in shown)
+
+
+def _stored_input(value: object, info: FieldInfo | None) -> object:
+    """Give what a field is made of, so that it is ``value``."""
+    if info is None or not is_made_of_something_else(info):
+        return value
+    return codec_for(annotated(info)).as_input(value)
+
+
+def _merged_object(
+    given: object, said: Mapping[str, object], shown: object, stored: object, made: object, place: Place
+) -> object:
+    result, kept = _said_again(said, shown, stored, made, place)
+    if isinstance(given, BaseModel) and not isinstance(given, type(stored)):  # what its class has not, it cannot say
+        kept |= {name: _stored_input(value, info) for name, value, info in parts_of(stored) if name not in said}
+    if kept:
+        return _of_the_stored_kind(given, said, result | kept, stored, made, place)
+    is_as_it_came = result.keys() == said.keys() and all(result[key] is said[key] for key in result)
+    return given if is_as_it_came else result
+
+
+def _said_again(
+    said: Mapping[str, object], shown: object, stored: object, made: object, place: Place
+) -> tuple[dict[str, object], dict[str, object]]:
+    """Give the fields that a body says of an object, and those that are kept."""
+    result, kept = dict(said), dict[str, object]()
+    answers = shown if _is_mapping(shown) else dict[object, object]()
+    for name, value, info in parts_of(stored):
+        word, alike = _word_of(name, info, said), shown_name(name, info)
+        answer = answers.get(alike, MISSING)
+        if word is not None:
+            again = getattr(made, name, MISSING)
+            result[word] = _merged_field(said[word], answer, value, again, info, (*place, word))
+        elif info is None or is_named(name, info, said):
+            continue
+        elif alike in said and _is_shown_alike(said[alike], answer):  # a name that it has in answers only
+            kept[name] = _stored_input(value, info)
+            del result[alike]
+        elif _is_hidden(name, info, shown) and not _is_default(value, info):
+            kept[name] = _stored_input(value, info)
+    _leave_out_computed(result, answers, stored)
+    return result, kept
+
+
+def _merged_field(
+    given: object, shown: object, stored: object, made: object, info: FieldInfo | None, place: Place
+) -> object:
+    """Give what to validate in the place of what a body says of one field; see ``_merged``."""
+    if _is_shown_alike(given, shown):
+        return _stored_input(stored, info)
+    return _merged(given, shown, stored, made, place)
+
+
+def _word_of(name: str, info: FieldInfo | None, said: Mapping[str, object]) -> str | None:
+    """Give the word by which a body names a field; None where it does not, or says it by a path of words."""
+    return next((word for word in words_of(name, info) if word in said), None)
+
+
+def _of_the_stored_kind(
+    given: Any, said: Mapping[str, object], result: dict[str, object], stored: object, made: object, place: Place
+) -> object:
+    """Give the object with what is kept of the stored one, if it is one of the same class still."""
+    kind = type(stored)
+    if made is MISSING:  # it lacks what no request sees, or is of a class that says so itself
+        return result if _accepts(kind, result) or _accepts(kind, said) else given
+    if type(made) is kind or given is not said:
+        return result
+    words = {word for name, _, info in parts_of(stored) for word in words_of(name, info)}
+    if words.issuperset(said) and _accepts(kind, said):
+        raise unprocessable(place, _NOT_TOLD)
+    return given  # another member of a union in its place
+
+
+def _merged_mapping(
+    said: Mapping[str, object], shown: object, stored: Mapping[object, object], made: object, place: Place
+) -> object:
+    answers = cast("Mapping[str, object]", shown) if isinstance(shown, Mapping) else dict[str, object]()
+    if len(answers) == len(stored):
+        values = dict(zip(answers, stored.values(), strict=True))
+    else:  # a TypedDict of which not all is shown
+        values = {key: value for key, value in stored.items() if isinstance(key, str)}
+    again = cast("Mapping[object, object]", made) if isinstance(made, Mapping) else dict[object, object]()
+    result = dict(said)
+    for key in said:
+        if key in values:
+            answer = answers.get(key, MISSING)
+            result[key] = _merged(said[key], answer, values[key], again.get(key, MISSING), (*place, str(key)))
+    if isinstance(shown, Mapping) and values.keys() > answers.keys():
+        result |= {key: value for key, value in values.items() if key not in answers and key not in said}
+    return result
+
+
+def _merged_items(given: list[object], shown: object, stored: list[object], made: object, place: Place) -> object:
+    answers: list[object] = list(repeat(MISSING, len(stored)))
+    if isinstance(shown, list) and len(cast("list[object]", shown)) == len(stored):
+        answers = cast("list[object]", shown)
+    again = list(cast("Sequence[object]", made)) if isinstance(made, (list, tuple, deque)) else []
+    if len(again) != len(given):
+        again = list(repeat(MISSING, len(given)))
+    pairs = _pairs(given, answers, stored, place)
+    left = set(range(len(stored))).difference(pairs.values())
+    is_anything_lost = len(pairs) < len(given) and any(_holds_hidden(stored[number]) for number in left)
+    result = list(given)
+    for number, item in enumerate(given):
+        at = (*place, number)
+        if number in pairs:
+            found = pairs[number]
+            result[number] = _merged(item, answers[found], stored[found], again[number], at)
+        elif is_anything_lost:
+            raise unprocessable(at, _NOT_TOLD)
+    return result
+
+
+def _pairs(given: list[object], answers: list[object], stored: list[object], place: Place) -> dict[int, int]:
+    """Find which stored item each given one is, by the numbers of both."""
+    said, told = list(map(_looks, given)), list(map(_looks, answers))
+    is_as_long, pairs = len(said) == len(told), dict[int, int]()
+    if is_as_long:
+        pairs = {number: number for number, look in enumerate(said) if look == told[number]}
+    free = dict.fromkeys(number for number in range(len(told)) if number not in pairs)
+    alike = dict[object, list[int]]()
+    for number in reversed(free):
+        alike.setdefault(told[number], []).append(number)
+    if not is_as_long:
+        _refuse_confusion(said, alike, stored, place)
+    for number, look in enumerate(said):
+        if number not in pairs and alike.get(look):
+            pairs[number] = alike[look].pop()
+            del free[pairs[number]]
+    return pairs | {number: number for number in free if is_as_long and number not in pairs}
+
+
+def _refuse_confusion(
+    said: list[object], alike: Mapping[object, list[int]], stored: list[object], place: Place
+) -> None:
+    """Refuse a list with more or fewer of the items that are shown alike, and are not: which of them are left?"""
+    for look, count in Counter(said).items():
+        first, *others = [stored[number] for number in alike.get(look, [])] or [None]
+        if others and count != len(others) + 1 and not all(is_same(first, one) for one in others):
+            raise unprocessable((*place, said.index(look)), _NOT_TOLD)
+
+
+def _looks(value: object) -> object:
+    """Give what tells values in bodies and answers apart, and can be looked up."""
+    if value is MISSING:
+        return object()
+    if isinstance(value, Mapping):
+        members = cast("Mapping[object, object]", value)
+        return dict, frozenset((key, _looks(one)) for key, one in members.items())
+    if isinstance(value, list):
+        return list, tuple(map(_looks, cast("list[object]", value)))
+    if value is None or isinstance(value, (bool, str, int, float)):
+        return isinstance(value, bool), value
+    # What a class of the application's own made of the body; not all that it says may stand in an answer.
+    if _holds_hidden(value) or _holds_secret(value):
+        return object()
+    try:
+        return _looks(to_jsonable_python(value, by_alias=True))
+    except (ValueError, TypeError):
+        return object()
+
+
+def _holds_hidden(value: object) -> bool:
+    """Whether something is in a value, at any depth, that is excluded and no default."""
+    return any(
+        _holds_hidden(part) or (info is not None and bool(info.exclude) and not _is_default(part, info))
+        for _, part, info in inner_parts(value)
+    )
+
+
+def _holds_secret(value: object) -> bool:
+    """Whether a secret is in a value, at any depth, that is not only what answers show of it."""
+    if isinstance(value, SECRETS):
+        return not is_mask(value)
+    return any(_holds_secret(part) for _, part, _ in inner_parts(value))
+
+
+def _is_default(value: object, info: FieldInfo) -> bool:
+    if info.default_factory is not None and info.default_factory_takes_validated_data:
+        return False
+    return not info.is_required() and is_same(info.get_default(call_default_factory=True), value)
+
+
+def _as_mapping(given: Any, stored: object) -> Mapping[str, object] | None:
+    """Give what a body says of an object, also where a class of the application's own has made something of it."""
+    if isinstance(given, Mapping):
+        return cast("Mapping[str, object]", given)
+    if isinstance(given, RootModel) or fields_of(given) is None:
+        return None
+    parts = parts_of(given)
+    if isinstance(given, BaseModel):
+        parts = [part for part in parts if part.name in given.model_fields_set]
+    else:  # a dataclass does not know what it was given, and what by default
+        parts = [part for part in parts if part.info is None or not _is_default(part.value, part.info)]
+    return {name: _stored_input(value, info) for name, value, info in parts}
+
+
+def _leave_out_computed(result: dict[str, object], answers: Mapping[object, object], stored: object) -> None:
+    """Leave out computed fields that a client only sends back."""
+    computed = type(stored).model_computed_fields if isinstance(stored, BaseModel) else {}
+    for name, info in computed.items():
+        word = info.alias or name
+        if word in result and _is_shown_alike(result[word], answers.get(word, MISSING)):
+            del result[word]
+
+
+def _accepts(kind: type[object], values: Mapping[str, object]) -> bool:
+    try:
+        _adapter_of(cast(Hashable, kind)).validate_python(values, by_alias=True, by_name=True)
+    except (ValueError, *UNREADABLE):
+        return False
+    return True
+
+
+@functools.lru_cache(maxsize=256)
+def _adapter_of(kind: Hashable) -> TypeAdapter[object]:
+    return TypeAdapter(cast("type[object]", kind))

@@ -1,0 +1,106 @@
+"""What values are made of, as bodies and answers say it: objects with named fields, and items. Pure."""
+
+import dataclasses
+import functools
+from collections import deque
+from collections.abc import Hashable, Iterable, Mapping, Sequence
+from typing import Any, Final, NamedTuple, cast, get_type_hints
+
+from pydantic import AliasChoices, AliasPath, BaseModel
+from pydantic.fields import FieldInfo
+
+__all__ = ["ITEMS", "alias_words", "fields_of", "inner_parts", "is_named", "parts_of", "shown_name", "words_of"]
+
+ITEMS: Final = (list, tuple, set, frozenset, deque)
+
+
+class Part(NamedTuple):
+    """A field of an object, or an extra one, which has no ``info``."""
+
+    name: str
+    value: object
+    info: FieldInfo | None
+
+
+def parts_of(stored: Any) -> list[Part]:
+    """Give the fields of an object, and its extra ones."""
+    fields = fields_of(stored) or {}
+    extra = cast("dict[str, object]", getattr(stored, "__pydantic_extra__", None) or {})
+    found = [Part(name, getattr(stored, name), info) for name, info in fields.items() if hasattr(stored, name)]
+    return found + [Part(name, value, None) for name, value in extra.items()]
+
+
+def inner_parts(value: object) -> Iterable[tuple[int | str, object, FieldInfo | None]]:
+    """Give what is in a value, one level down: a name or number, the value, and what is known of the field."""
+    if fields_of(value) is not None:
+        return parts_of(value)
+    if isinstance(value, Mapping):
+        members = cast("Mapping[object, object]", value)
+        return ((str(name), one, None) for name, one in members.items())
+    if isinstance(value, ITEMS):
+        return ((number, one, None) for number, one in enumerate(cast("Iterable[object]", value)))
+    return ()
+
+
+def shown_name(name: str, info: FieldInfo | None) -> str:
+    """Give the name of a field in answers."""
+    return name if info is None else info.serialization_alias or name
+
+
+def words_of(name: str, info: FieldInfo | None) -> list[str]:
+    """Give the words that name a field in a body, the first that counts first; none where a path of words may do so."""
+    choices: Sequence[str | AliasPath | None] = () if info is None else _choices(info)
+    if any(isinstance(one, AliasPath) for one in choices):
+        return []
+    return [one for one in choices if isinstance(one, str) and one != name] + [name]
+
+
+def is_named(name: str, info: FieldInfo, given: Mapping[str, Any]) -> bool:
+    """Whether a body says something of a field, by its name or by any alias."""
+    given = given if isinstance(given, dict) else dict(given)
+    missing = object()
+    paths = [one for one in _choices(info) if isinstance(one, AliasPath)]
+    words = {name, *(one for one in _choices(info) if isinstance(one, str))}
+    return any(word in given for word in words) or any(_at(given, one.path, missing) is not missing for one in paths)
+
+
+def alias_words(name: str, info: FieldInfo) -> set[str]:
+    """Give the words at the top of a body that may speak of a field."""
+    firsts = [one.path[0] if isinstance(one, AliasPath) else one for one in _choices(info)]
+    return {name, *(one for one in firsts if isinstance(one, str))}
+
+
+def _choices(info: FieldInfo) -> Sequence[str | AliasPath | None]:
+    alias = info.validation_alias
+    return alias.choices if isinstance(alias, AliasChoices) else [alias]
+
+
+def _at(given: Any, path: Sequence[int | str], missing: object) -> object:
+    for part in path:
+        try:
+            given = given[part]
+        except (LookupError, TypeError):
+            return missing
+    return given
+
+
+def fields_of(made: object) -> Mapping[str, FieldInfo] | None:
+    """Give the fields of an instance of a model or dataclass; None for anything else."""
+    if isinstance(made, BaseModel):
+        return type(made).model_fields
+    found: object = getattr(type(made), "__pydantic_fields__", None)
+    if isinstance(found, dict):
+        return cast("dict[str, FieldInfo]", found)
+    return _fields_of_dataclass(cast(Hashable, type(made))) if dataclasses.is_dataclass(made) else None
+
+
+@functools.lru_cache(maxsize=256)
+def _fields_of_dataclass(kind: Hashable) -> Mapping[str, FieldInfo]:
+    cls = cast("type[Any]", kind)
+    hints, missing = get_type_hints(cls, include_extras=True), dataclasses.MISSING
+    return {
+        one.name: FieldInfo.from_annotation(hints[one.name])
+        if one.default is missing
+        else FieldInfo.from_annotated_attribute(hints[one.name], one.default)
+        for one in dataclasses.fields(cls)
+    }
