@@ -74,8 +74,8 @@ def _merged(given: Any, shown: object, stored: object, made: object, place: Plac
         return _merged_object(given, said, shown, stored, made, place)
     if said is not None and _is_mapping(stored):
         return _merged_mapping(said, shown, stored, made, place)
-    if isinstance(stored, ITEMS) and _is_items(given):
-        return _merged_items(list[object](given), shown, list(cast("Iterable[object]", stored)), made, place)
+    if _is_items(stored) and _is_items(given):
+        return _merged_items(list[object](given), shown, list(stored), made, place)
     if _holds_hidden(stored):
         raise unprocessable(place, _NOT_TOLD)
     return given
