@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PYTEST_OPTIONS ?= -n 2 --dist worksteal -q
 
-.PHONY: bench demo fuzz test test-engines test-faults test-flights test-guards test-lowest test-schedules lint clean
+.PHONY: bench changelog demo fuzz test test-engines test-faults test-flights test-guards test-lowest test-schedules lint clean
 
 # What the package itself needs; then what its tests and checks need.
 $(VENV)/.installed: pyproject.toml
@@ -78,6 +78,12 @@ test-guards: $(VENV)/.ready
 bench: .venv-bench/.ready
 	.venv-bench/bin/python -m tests.benchmarks $(CASES) $(if $(SCALE),--scale=$(SCALE)) $(if $(JSON),--json=$(JSON)) \
 	  $(if $(CASES)$(SCALE),,--page=docs/reference/speed.md --headlines=README.md)
+
+# Makes CHANGELOG.md of all fragments in docs/changelog.d, which stay until there is a release.
+changelog: $(VENV)/.ready
+	printf '# Changes\n\n<!-- scriv-insert-here -->\n' > CHANGELOG.md
+	$(BIN)/scriv collect --keep --no-edit --no-add --version=Unreleased
+	sed -i 's|](../|](docs/|g' CHANGELOG.md
 
 lint: $(VENV)/.ready
 	$(BIN)/ruff format --check .
