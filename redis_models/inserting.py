@@ -25,8 +25,8 @@ M = TypeVar("M", bound="Model")
 _ENCODED_AT_ONCE: Final = 1000  # records; what cannot be encoded is found before any of these is sent
 _BYTES_A_BATCH: Final = 8 * 2**20  # of values; one exchange must end within the deadline of a store
 MOST_NAMES: Final = 3000  # fields that a script takes at once
-_WRITE: Final = load_script("redis_models", "permissions", "stamp", "write")
-_PUT: Final = load_script("redis_models", "permissions", "stamp", "put")
+_WRITE: Final = load_script("redis_models", "permissions", "stamp", "whole", "write")
+_PUT: Final = load_script("redis_models", "permissions", "stamp", "whole", "put")
 
 
 def insert(
@@ -103,7 +103,7 @@ def _insert_one(
     if len(fields) > MOST_NAMES:
         one = _whole(shape, [key], [fields], life, only)
     else:
-        one = Try(_PUT, (key,), put.command, once=only == "new", records=(fields,))
+        one = Try(_PUT, (key,), put.command, once=only == "new", writes_whole=True)
     commands = (one.command,)
     try:
         replies = yield Once(commands) if one.once else commands
@@ -227,7 +227,7 @@ def _whole(
     else:
         arguments += [len(shape.names), *shape.names, *raws]
     command = _WRITE.command([shape.keys.index, *keys], arguments)
-    return Try(_WRITE, keys, command, once=only == "new", weight=sum(map(len, raws)), records=records)
+    return Try(_WRITE, keys, command, once=only == "new", weight=sum(map(len, raws)), writes_whole=True)
 
 
 def _check_unique(shape: Shape[M], keys: Sequence[str]) -> None:

@@ -50,7 +50,6 @@ WRITE_CHUNK: Final = 100  # records a script: its longest stop of the server sta
 _SCRIPTS_A_BATCH: Final = 20
 _MOST_ARGUMENTS: Final = 7000  # that a script can hand on to one command
 _TRIES: Final = 8  # of writing records that somebody else puts back to an older version each time
-_OVERWRITE: Final = load_script("redis_models", "permissions", "overwrite", is_repeatable=True)
 _DELETE: Final = load_script("redis_models", "permissions", "delete")
 _EXPIRE: Final = load_script("redis_models", "permissions", "expire")
 _SAVE: Final = load_script("redis_models", "permissions", "stamp", "guard", "save")
@@ -222,7 +221,7 @@ class Try:
         once: Whether it must not be executed twice.
         meanings: What reasons of the script's own mean, by what is stored.
         weight: Bytes of the values that it writes, where there may be many.
-        records: Their stored fields, where they are written whole.
+        writes_whole: Whether it writes whole records, which may take the place of those that cannot be brought up.
     """
 
     script: Script
@@ -231,7 +230,13 @@ class Try:
     once: bool = False
     meanings: Meanings = field(default_factory=dict[bytes, Callable[[bytes], DataError]])
     weight: int = 0
-    records: Sequence[Mapping[str, bytes]] = ()
+    writes_whole: bool = False
+
+    def replacing(self, stamps: Mapping[int, bytes]) -> Command:
+        """Give the call that replaces older records as they are, by their places and the stamps that they have."""
+        place = 3 + 1 + len(self.keys)  # EVALSHA, digest, count, index, records; then the mode
+        mode = b"".join([str(self.command[place]).encode(), *(b" %d:%b" % one for one in stamps.items())])
+        return (*self.command[:place], mode, *self.command[place + 1 :])
 
 
 def save_command(
@@ -260,8 +265,10 @@ def flat(fields: Mapping[str, bytes]) -> list[Argument]:
 def settled(shape: Shape[M], upgrader: Upgrader | None, one: Try, reply: Reply) -> Batches[Reply]:
     """Give the answer of an applied script; bring older records up and try again; raise what refuses it.
 
-    Whole records take the place of those that no migration can bring up.
+    Whole records take the place of those that no migration can bring up: in the same step as all that the script
+    writes, so that it writes once, or not at all.
     """
+    replaced: dict[int, bytes] = {}
     for _ in range(_TRIES):
         error = _refusal(shape, one.keys, reply, one.meanings)
         if error is None:
@@ -270,25 +277,26 @@ def settled(shape: Shape[M], upgrader: Upgrader | None, one: Try, reply: Reply) 
             raise error
         older = cast("list[Any]", reply)[2:]
         for place, stamp in zip(older[::2], older[1::2], strict=True):
-            yield from _brought_up(shape, upgrader, one, place - 1, stamp)
-        [reply] = check((yield from call(one.script, [one.command], once=one.once)))
+            if not (yield from _is_brought_up(shape, upgrader, one, place)):
+                replaced[place] = stamp
+        command = one.replacing(replaced) if replaced else one.command
+        [reply] = check((yield from call(one.script, [command], once=one.once)))
     raise ConflictError(
         one.keys[0],
         f"not written, because somebody puts it or one of the {len(one.keys)} beside it back to an older version",
     )
 
 
-def _brought_up(shape: Shape[M], upgrader: Upgrader, one: Try, place: int, stamp: bytes) -> Batches[None]:
+def _is_brought_up(shape: Shape[M], upgrader: Upgrader, one: Try, place: int) -> Batches[bool]:
     try:
-        yield from upgrader.rewrite(shape.model, one.keys[place])
+        yield from upgrader.rewrite(shape.model, one.keys[place - 1])
     except RecordTooOldError:
         raise  # of a version that is not known here, so that nobody knows what would be lost
     except DataError:
-        fields = flat(one.records[place]) if one.records else ()
-        if not 0 < len(fields) < _MOST_ARGUMENTS:
+        if not one.writes_whole:
             raise
-        command = _OVERWRITE.command([one.keys[place]], [stamp, shape.version, *fields])
-        check((yield from call(_OVERWRITE, [command])))
+        return False
+    return True
 
 
 def _refusal(

@@ -1,6 +1,8 @@
--- Write one whole record: what write.lua does to many, in as few steps as it takes. After permissions.lua and stamp.lua.
+-- Write one whole record: what write.lua does to many, in as few steps as it takes. After permissions.lua, stamp.lua
+-- and whole.lua.
 -- KEYS    1 index; 2 record
--- ARGV    1 mode: any, new (no record may exist), existing (it must)
+-- ARGV    1 mode: any, new (no record may exist), existing (it must); ' 1:' and a stamp behind it: replaces one of that
+--         older version as it is
 --         2 version of the model in this process
 --         3 life span: '' leaves it as it is, '0' removes it, else milliseconds; '+' before them: of a new record only
 --         4.. field, value, ... (fewer than 7,000)
@@ -8,7 +10,7 @@
 --         or, nothing written, {'REFUSED', reason, 1, stored version}; reason: INDEX, TYPE, EXISTS, GONE, NEWER, OLDER
 local call, pcall, index, key = redis.call, redis.pcall, KEYS[1], KEYS[2]
 local mode, version, life = ARGV[1], ARGV[2], ARGV[3]
-local exists, stamp = call('EXISTS', key) == 1, nil
+local exists, stamp, held = call('EXISTS', key) == 1, nil, nil
 if exists then
   stamp = pcall('HGET', key, '_v')
   if type(stamp) == 'table' then
@@ -19,9 +21,13 @@ if exists then
   local stored = stamp or '1'
   if stored ~= version then
     local is_older = (version_of(stored) or math.huge) < tonumber(version)
-    return {'REFUSED', is_older and 'OLDER' or 'NEWER', 1, stored}
+    if not is_older or not replaces(mode, 1, stored) then
+      return {'REFUSED', is_older and 'OLDER' or 'NEWER', 1, stored}
+    end
+    if not is_allowed then demand('HSET', key) end
+    held = held_by(key)
   end
-elseif mode == 'existing' then
+elseif string.sub(mode, 1, 8) == 'existing' then
   return {'REFUSED', 'GONE', 1, ''}
 end
 local ending
@@ -43,6 +49,7 @@ if type(added) == 'table' then
 end
 local new = call('HSET', key, '_v', version, unpack(ARGV, 4))
 if not stamp then new = new - 1 end
+if held then remove_rest(key, held, 4, #ARGV, 2) end
 if ending == 'PERSIST' then
   call('PERSIST', key)
 elseif ending then

@@ -1,7 +1,8 @@
--- Write records of one model, all or none: the guard that every write of the library passes. After permissions.lua and
--- stamp.lua.
+-- Write records of one model, all or none: the guard that every write of the library passes. After permissions.lua,
+-- stamp.lua and whole.lua.
 -- KEYS    1 index; 2.. records (at most 100)
--- ARGV    1 mode: any, new (no record may exist), existing (all must)
+-- ARGV    1 mode: any, new (no record may exist), existing (all must); behind it, for each record of an older version
+--         that is replaced as it is: ' ', its place from 1, ':', its stamp
 --         2 version of the model in this process
 --         3 life span: '' leaves it as it is, '0' removes it, else milliseconds; '+' before them: of new records only
 --         4 how many fields each record has (at most 3000), then their names, then for each record its values;
@@ -16,9 +17,10 @@ if scores.err then
   if is_of_another_type(scores) then return {'REFUSED', 'INDEX', 0, ''} end
   return scores
 end
-local stamps, existed, older = {}, {}, {'REFUSED', 'OLDER'}
+local stamps, existed, replaced, older = {}, {}, {}, {'REFUSED', 'OLDER'}
+local must_exist = string.sub(mode, 1, 8) == 'existing'
 -- One question for all of them settles what is new; most often all are.
-if mode == 'existing' or redis.call('EXISTS', unpack(KEYS, 2)) > 0 then
+if must_exist or redis.call('EXISTS', unpack(KEYS, 2)) > 0 then
   for i = 2, #KEYS do
     local stored = redis.pcall('HGET', KEYS[i], '_v')
     if type(stored) == 'table' then
@@ -29,10 +31,14 @@ if mode == 'existing' or redis.call('EXISTS', unpack(KEYS, 2)) > 0 then
     if not stored and redis.call('EXISTS', KEYS[i]) == 1 then stored = '1' end
     existed[KEYS[i]] = stored and true
     if stored and mode == 'new' then return {'REFUSED', 'EXISTS', i - 1, ''} end
-    if not stored and mode == 'existing' then return {'REFUSED', 'GONE', i - 1, ''} end
+    if not stored and must_exist then return {'REFUSED', 'GONE', i - 1, ''} end
     if stored and stored ~= version then
       if (version_of(stored) or math.huge) >= tonumber(version) then return {'REFUSED', 'NEWER', i - 1, stored} end
-      older[#older + 1], older[#older + 2] = i - 1, stored
+      if replaces(mode, i - 1, stored) then
+        replaced[#replaced + 1] = KEYS[i]
+      else
+        older[#older + 1], older[#older + 2] = i - 1, stored
+      end
     end
   end
 end
@@ -41,6 +47,8 @@ local of_new_only, milliseconds = life:sub(1, 1) == '+', life:gsub('%+', '')
 -- Applications of the seed give the index the life span of a record; with it, all others would go out of sight.
 local is_index_ending = redis.call('PTTL', KEYS[1]) >= 0
 demand('HSET', KEYS[2])
+local held = {}
+for _, key in ipairs(replaced) do held[key] = held_by(key) end
 if life == '0' then
   demand('PERSIST', KEYS[2])
 elseif life ~= '' then
@@ -78,15 +86,17 @@ for i = 2, #KEYS do
     fields[2] = key
     for j = 1, count do fields[2 * j + 4] = ARGV[place + j - 1] end
     new = new + redis.call(unpack(fields))
+    if held[key] then remove_rest(key, held[key], 5, 4 + count, 1) end
     place = place + count
   else
-    local last = place + tonumber(ARGV[place])
+    local first, last = place + 1, place + tonumber(ARGV[place])
     -- unpack takes fewer than 8,000 values at once.
     repeat
       local upto = math.min(last, place + 4000)
       new = new + redis.call('HSET', key, '_v', version, unpack(ARGV, place + 1, upto))
       place = upto
     until place == last
+    if held[key] then remove_rest(key, held[key], first, last, 2) end
     place = place + 1
   end
   if life == '0' then

@@ -34,7 +34,7 @@ def test_readers_go_on_and_a_whole_record_ends_its_quarantine(project: Any) -> N
     done = project.end(project.start("use.py"))
 
     assert (done.code, done.err) == (0, "")
-    assert done.out.splitlines() == ["29 True True ['customer:7']", "[0, 0]", "True"]
+    assert done.out.splitlines() == ["29 True True ['customer:7']", "[3, 0]", "True"]
     with project.server.client() as client:
         assert client.hget("customer:7", "_v") == b"3"
     for gate in (["migrate", "--check"], ["check", "--database"], ["verify"], ["migrate", "--check", "--verified"]):

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Final
 
 import pytest
 import redis
@@ -167,52 +167,103 @@ def test_a_stamp_that_is_no_version_is_not_taken_for_an_older_one(table: Any, cl
     assert _state(client) == before
 
 
-def _overwrite(client: Any, stamp: Any, *fields: Any) -> Any:
-    return client.eval(writing._OVERWRITE.source, 1, "crate:a", stamp, 2, *fields)
+_WAYS: Final[dict[str, Callable[[Any], tuple[Any, Any]]]] = {
+    "one": lambda fields: (inserting._PUT, fields),
+    "many": lambda fields: (inserting._WRITE, [len(fields) // 2, *fields[::2], *fields[1::2]]),
+    "many that differ": lambda fields: (inserting._WRITE, ["", len(fields), *fields]),
+}
 
 
-class TestOverwrite:
-    """``overwrite.lua``."""
+class TestReplacing:
+    """``whole.lua``, in ``put.lua`` and ``write.lua``: a whole record in the place of one that cannot be brought up."""
 
-    def test_a_whole_record_takes_the_place_of_another_with_nothing_of_it(self, table: Any, client: Any) -> None:
+    @pytest.fixture(params=_WAYS)
+    def put(self, request: pytest.FixtureRequest, table: Any, client: Any) -> Callable[..., Any]:
+        def put(mode: str, *fields: Any, by: Any = client, life: str = "") -> Any:
+            script, arguments = _WAYS[request.param](fields)
+            return by.eval(script.source, 2, "crate:__index", "crate:a", mode, 2, life, *arguments)
+
+        return put
+
+    def test_nothing_of_the_old_one_is_left_but_when_it_ends(self, put: Callable[..., Any], client: Any) -> None:
         client.hset("crate:a", mapping={"_v": 1, "_b1.0.x": "kept", "old": "y"})
         client.pexpire("crate:a", 5_000_000)
+        client.zrem("crate:__index", "crate:a")
 
-        assert _overwrite(client, 1, "id", "a", "pieces", 7) == 1
+        assert put("any 1:1", "id", "a", "pieces", 7) == [0, 1]
 
         assert client.hgetall("crate:a") == {b"_v": b"2", b"id": b"a", b"pieces": b"7"}
         assert client.pttl("crate:a") > 4_000_000
+        assert client.zscore("crate:__index", "crate:a") == 0
 
-    def test_what_has_no_stamp_is_of_version_1(self, table: Any, client: Any) -> None:
+    def test_what_has_no_stamp_is_of_version_1(self, put: Callable[..., Any], client: Any) -> None:
         client.hdel("crate:a", "_v")
 
-        assert _overwrite(client, 1, "id", "a") == 1
+        assert put("existing 1:1", "id", "a") == [0, 0]
         assert client.hgetall("crate:a") == {b"_v": b"2", b"id": b"a"}
 
-    def test_more_fields_go_than_one_call_takes(self, table: Any, client: Any) -> None:
-        client.hset("crate:a", mapping={f"f{number}": "x" for number in range(8_500)})
+    def test_more_fields_go_than_one_call_takes(self, put: Callable[..., Any], client: Any) -> None:
+        client.hset("crate:a", mapping={"_v": 1, **{f"f{number}": "x" for number in range(8_500)}})
 
-        assert _overwrite(client, 2, "id", "a") == 1
+        assert put("any 1:1", "id", "a") == [0, 0]
         assert client.hgetall("crate:a") == {b"_v": b"2", b"id": b"a"}
 
-    @pytest.mark.parametrize("stamp", ["1", "3", "02", ""])
-    def test_what_is_of_another_version_by_now_is_left_alone(self, table: Any, client: Any, stamp: str) -> None:
+    @pytest.mark.parametrize("mode", ["any", "any 1:10", "any 11:1", "any 2:1", "any 1:2", "existing 1:0"])
+    def test_another_version_or_another_record_is_refused(
+        self, put: Callable[..., Any], client: Any, mode: str
+    ) -> None:
+        client.hset("crate:a", "_v", 1)
         before = _state(client)
 
-        assert _overwrite(client, stamp, "id", "a") == 0
+        assert put(mode, "id", "a") == [b"REFUSED", b"OLDER", 1, b"1"]
         assert _state(client) == before
 
-    @pytest.mark.parametrize("spoil", [_lose_record, _spoil_record])
-    def test_what_is_gone_or_no_hash_is_left_alone(self, table: Any, client: Any, spoil: Callable[[Any], None]) -> None:
-        spoil(client)
+    @pytest.mark.parametrize("stamp", ["3", "02", "x"])
+    def test_what_is_not_older_is_never_replaced(self, put: Callable[..., Any], client: Any, stamp: str) -> None:
+        client.hset("crate:a", "_v", stamp)
         before = _state(client)
 
-        assert _overwrite(client, 1, "id", "a") == 0
+        assert put(f"any 1:{stamp}", "id", "a") == [b"REFUSED", b"NEWER", 1, stamp.encode()]
         assert _state(client) == before
 
-    def test_what_the_server_refuses_is_said(self, table: Any, client: Any, server: Any) -> None:
-        with _without("hget", client, server) as bob, pytest.raises(redis.ResponseError, match=r"hget|can't"):
-            _overwrite(bob, 2, "id", "a")
+    def test_what_was_brought_up_meanwhile_keeps_its_other_fields(self, put: Callable[..., Any], client: Any) -> None:
+        assert put("any 1:1", "id", "a") == [0, 0]
+        assert client.hgetall("crate:a") == {b"_v": b"2", b"id": b"a", b"pieces": b"3", b"weight": b"1.5"}
+
+    def test_what_is_gone_or_no_hash_is_no_old_record(self, put: Callable[..., Any], client: Any) -> None:
+        _lose_record(client)
+        assert put("existing 1:1", "id", "a") == [b"REFUSED", b"GONE", 1, b""]
+        assert put("any 1:1", "id", "a") == [1, 0]
+        _spoil_record(client)
+        before = _state(client)
+
+        assert put("any 1:1", "id", "a") == [b"REFUSED", b"TYPE", 1, b""]
+        assert _state(client) == before
+
+    @pytest.mark.parametrize("right", ["hdel", "hkeys", "hset"])
+    def test_without_a_right_nothing_is_written(
+        self, put: Callable[..., Any], client: Any, server: Any, right: str
+    ) -> None:
+        client.hset("crate:a", mapping={"_v": 1, "old": "y"})
+        client.zrem("crate:__index", "crate:a")
+        before = _state(client)
+
+        with _without(right, client, server) as bob, pytest.raises(redis.ResponseError, match=rf"{right}|can't"):
+            put("any 1:1", "id", "a", by=bob)
+
+        assert _state(client) == before
+
+
+def test_of_several_records_those_that_are_named_are_replaced(table: Any, client: Any) -> None:
+    client.hset("crate:b", mapping={"_v": 1, "old": "y"})
+
+    told = client.eval(
+        inserting._WRITE.source, 3, "crate:__index", "crate:a", "crate:b", "any 2:1", 2, "", 1, "pieces", 7, 8
+    )
+
+    assert told == [0, 0, 0, 0]
+    assert client.hgetall("crate:a") == {b"_v": b"2", b"id": b"a", b"pieces": b"7", b"weight": b"1.5"}
+    assert client.hgetall("crate:b") == {b"_v": b"2", b"pieces": b"8"}
 
 
 def test_what_is_no_hash_stays_in_the_index_though_it_is_no_record(table: Any, client: Any) -> None:
