@@ -86,7 +86,7 @@ _EQUIVALENT: Final = {
     ("written.py", "yield from self._usual()", "pass"): "a shorter path to the same",
     (
         "write.lua",
-        "if mode == 'existing' or redis.call('EXISTS', unpack(KEYS, 2)) > 0 then",
+        "if must_exist or redis.call('EXISTS', unpack(KEYS, 2)) > 0 then",
         "if true then",
     ): "one question for all records saves time only",
     (

@@ -10,7 +10,7 @@
 --         or, nothing written, {'REFUSED', reason, 1, stored version}; reason: INDEX, TYPE, EXISTS, GONE, NEWER, OLDER
 local call, pcall, index, key = redis.call, redis.pcall, KEYS[1], KEYS[2]
 local mode, version, life = ARGV[1], ARGV[2], ARGV[3]
-local exists, stamp, held = call('EXISTS', key) == 1, nil, nil
+local exists, stamp, remove_rest = call('EXISTS', key) == 1, nil, nil
 if exists then
   stamp = pcall('HGET', key, '_v')
   if type(stamp) == 'table' then
@@ -21,11 +21,8 @@ if exists then
   local stored = stamp or '1'
   if stored ~= version then
     local is_older = (version_of(stored) or math.huge) < tonumber(version)
-    if not is_older or not replaces(mode, 1, stored) then
-      return {'REFUSED', is_older and 'OLDER' or 'NEWER', 1, stored}
-    end
-    if not is_allowed then demand('HSET', key) end
-    held = held_by(key)
+    remove_rest = is_older and replacement(key, mode, 1, stored)
+    if not remove_rest then return {'REFUSED', is_older and 'OLDER' or 'NEWER', 1, stored} end
   end
 elseif string.sub(mode, 1, 8) == 'existing' then
   return {'REFUSED', 'GONE', 1, ''}
@@ -49,7 +46,7 @@ if type(added) == 'table' then
 end
 local new = call('HSET', key, '_v', version, unpack(ARGV, 4))
 if not stamp then new = new - 1 end
-if held then remove_rest(key, held, 4, #ARGV, 2) end
+if remove_rest then remove_rest(4, #ARGV, 2) end
 if ending == 'PERSIST' then
   call('PERSIST', key)
 elseif ending then

@@ -17,7 +17,7 @@ if scores.err then
   if is_of_another_type(scores) then return {'REFUSED', 'INDEX', 0, ''} end
   return scores
 end
-local stamps, existed, replaced, older = {}, {}, {}, {'REFUSED', 'OLDER'}
+local stamps, existed, remove_rest, older = {}, {}, {}, {'REFUSED', 'OLDER'}
 local must_exist = string.sub(mode, 1, 8) == 'existing'
 -- One question for all of them settles what is new; most often all are.
 if must_exist or redis.call('EXISTS', unpack(KEYS, 2)) > 0 then
@@ -34,11 +34,8 @@ if must_exist or redis.call('EXISTS', unpack(KEYS, 2)) > 0 then
     if not stored and must_exist then return {'REFUSED', 'GONE', i - 1, ''} end
     if stored and stored ~= version then
       if (version_of(stored) or math.huge) >= tonumber(version) then return {'REFUSED', 'NEWER', i - 1, stored} end
-      if replaces(mode, i - 1, stored) then
-        replaced[#replaced + 1] = KEYS[i]
-      else
-        older[#older + 1], older[#older + 2] = i - 1, stored
-      end
+      remove_rest[KEYS[i]] = replacement(KEYS[i], mode, i - 1, stored)
+      if not remove_rest[KEYS[i]] then older[#older + 1], older[#older + 2] = i - 1, stored end
     end
   end
 end
@@ -47,8 +44,6 @@ local of_new_only, milliseconds = life:sub(1, 1) == '+', life:gsub('%+', '')
 -- Applications of the seed give the index the life span of a record; with it, all others would go out of sight.
 local is_index_ending = redis.call('PTTL', KEYS[1]) >= 0
 demand('HSET', KEYS[2])
-local held = {}
-for _, key in ipairs(replaced) do held[key] = held_by(key) end
 if life == '0' then
   demand('PERSIST', KEYS[2])
 elseif life ~= '' then
@@ -86,7 +81,7 @@ for i = 2, #KEYS do
     fields[2] = key
     for j = 1, count do fields[2 * j + 4] = ARGV[place + j - 1] end
     new = new + redis.call(unpack(fields))
-    if held[key] then remove_rest(key, held[key], 5, 4 + count, 1) end
+    if remove_rest[key] then remove_rest[key](5, 4 + count, 1) end
     place = place + count
   else
     local first, last = place + 1, place + tonumber(ARGV[place])
@@ -96,7 +91,7 @@ for i = 2, #KEYS do
       new = new + redis.call('HSET', key, '_v', version, unpack(ARGV, place + 1, upto))
       place = upto
     until place == last
-    if held[key] then remove_rest(key, held[key], first, last, 2) end
+    if remove_rest[key] then remove_rest[key](first, last, 2) end
     place = place + 1
   end
   if life == '0' then
