@@ -6,7 +6,10 @@ from typing import Final
 from redis_models.apps import App
 from redis_models.client import SyncClient, run
 from redis_models.errors import IncompleteError
+from redis_models.migrations.leaving import first_unreadable
 from redis_models.migrations.legs import Journey, step_of, whole_plan
+from redis_models.migrations.lineage import routes_of
+from redis_models.migrations.loosening import left_alone
 from redis_models.migrations.passes import Progress
 from redis_models.migrations.quarantine import Quarantine
 from redis_models.migrations.rehearsing import Rehearsal, refused_by, rehearse
@@ -16,7 +19,7 @@ from .counting import counted
 from .progress import shown_progress
 from .recordlines import record_document, record_lines
 
-__all__ = ["refuse_failing", "rehearse_all"]
+__all__ = ["refuse_failing", "refuse_left_alone", "rehearse_all"]
 
 _SAMPLE: Final = 200  # records of each pass
 
@@ -63,6 +66,23 @@ def refuse_failing(context: CliContext, client: SyncClient, journeys: Sequence[t
             failures = [failure for failure in one.failures if failure.key not in known]
             if failures:
                 raise IncompleteError(_not_begun(app, one, failures[0].key, failures[0].reason))
+
+
+def refuse_left_alone(context: CliContext, client: SyncClient, journeys: Sequence[tuple[App, Journey]]) -> None:
+    """Refuse a way back that leaves records as they are which code of before could not read.
+
+    Raises:
+        IncompleteError: There is such a record; nothing was changed.
+    """
+    for app, journey in journeys:
+        chain = journey.chain
+        for keys, earlier in left_alone(chain, journey.works, journey.start, journey.target):
+            route = routes_of(chain)[keys.start]
+            failure = run(client, first_unreadable(keys, earlier, route.without_secrets))
+            if failure is not None:
+                raise IncompleteError(
+                    f"{printable(failure.key)}: {failure.reason}. {app.label}: not begun, and nothing was changed"
+                )
 
 
 def _unreported(progress: Progress) -> None:

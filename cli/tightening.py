@@ -9,7 +9,14 @@ from redis_models.errors import MigrationFileError, RedisModelsError
 from redis_models.migrations.acceptance import Acceptance, acceptance_of
 from redis_models.migrations.authoring import NewMigration
 from redis_models.migrations.chain import Chain
-from redis_models.migrations.constraints import Tightened, read_constraints, tightened_since, write_constraints
+from redis_models.migrations.constraints import (
+    Tightened,
+    read_constraints,
+    read_history,
+    tightened_since,
+    write_constraints,
+)
+from redis_models.migrations.demands import demands_of
 from redis_models.migrations.operations import RenameField, RenameModel
 from redis_models.migrations.readable import unreadable_in
 from redis_models.migrations.verifying import subjects_of
@@ -69,12 +76,26 @@ def warnings_of(context: CliContext, places: Sequence[Place], made: Sequence[New
     return found
 
 
-def keep_constraints(context: CliContext, places: Sequence[Place]) -> None:
-    """Write down what the models demand now; where the disk refuses, say so: the migrations are what matters."""
+def keep_constraints(
+    context: CliContext, places: Sequence[Place], made: Sequence[NewMigration], *, is_update: bool
+) -> None:
+    """Write down what the models demand now; where the disk refuses, say so: the migrations are what matters.
+
+    Args:
+        context: Of the command.
+        places: The apps, with their migrations before.
+        made: What was written.
+        is_update: Whether it took the place of the last migration.
+    """
     for place in places:
-        told = {model.__name__: acceptance_of(model) for model in place.app.models if model.__options__.managed}
+        directory, links = place.app.migrations_path, place.chain.links[: -1 if is_update else None]
+        new = [one.link for one in made if one.path.parent == directory]
+        reached = Chain(place.app.label, (*(links if new else place.chain.links), *new)).snapshots[-1]
+        told = {model.__name__: demands_of(model, reached) for model in place.app.models if model.__options__.managed}
+        ids = [one.id for one in (links if new else place.chain.links)]
+        history = read_history(directory).after(told, ids, [one.id for one in new])
         try:
-            write_constraints(place.app.migrations_path, told)
+            write_constraints(directory, history)
         except MigrationFileError as exc:
             context.err(f"{exc}; what is stricter next time will be told of again")
 

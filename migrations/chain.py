@@ -11,6 +11,7 @@ from typing import Final
 from redis_models.errors import MigrationError, MigrationFileError, SchemaError
 from redis_models.shape import RESERVED
 
+from .constraint_history import ConstraintHistory
 from .hidden import HiddenFields
 from .historical import resolve
 from .operations import Operation
@@ -40,6 +41,7 @@ class Link:
         allow: Reasons why what safety rules would refuse is right, by their codes.
         complaints: What its source does that a migration had better not: a code, a line and what it is.
         whole_checksum: With its reasons, as ledgers of before 0.2 have it.
+        star_imports: Modules of which it imports whatever they have, so that nobody can tell what for.
     """
 
     number: int
@@ -54,6 +56,7 @@ class Link:
     allow: Mapping[str, str] = field(default_factory=dict[str, str])
     complaints: tuple[tuple[str, int, str], ...] = ()
     whole_checksum: str = ""
+    star_imports: tuple[str, ...] = ()
 
     def is_unchanged_since(self, checksum: str) -> bool:
         """Whether the file does what it did when a ledger noted this checksum of it."""
@@ -75,6 +78,7 @@ class Chain:
         inherited: The ways that records came which other apps left, by the beginning of their keys and the version
             that they were left at; see ``handover``.
         hidden: What the models of the code hide; it changes nothing but what is shown.
+        constraints: What the models demanded, and when; records that are taken back are looked at by it.
 
     Raises:
         MigrationFileError: The links form no line, or an operation or version does not fit where it stands.
@@ -84,6 +88,7 @@ class Chain:
     links: tuple[Link, ...] = ()
     inherited: Mapping[tuple[str, int], Route] = field(default_factory=dict[tuple[str, int], Route])
     hidden: HiddenFields = field(default=HiddenFields({}, {}), compare=False)
+    constraints: ConstraintHistory = field(default=ConstraintHistory({}), compare=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "links", tuple(sorted(self.links, key=lambda one: (one.number, one.name))))

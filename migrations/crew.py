@@ -26,6 +26,7 @@ from redis_models.errors import DriftError, IncompleteError
 
 from .chain import Chain
 from .lineage import routes_of
+from .loosening import route_looking_back
 from .outcomes import Begun, Fence, Outcome
 from .pace import Pace
 from .replacing import rewrite_here
@@ -48,6 +49,7 @@ class Task:
         checksums: Of the app's migration files, which must be the member's as well.
         start: What their keys begin with; tells the route.
         leaves_newer: As in ``Route``.
+        looks_back_to: Position to which records are taken back; None where nobody looks at them.
         fence: Of the run's lease.
         target: Version to reach.
         keys: The records.
@@ -60,6 +62,7 @@ class Task:
     checksums: tuple[str, ...]
     start: str
     leaves_newer: bool
+    looks_back_to: int | None
     fence: Fence
     target: int
     keys: Sequence[bytes]
@@ -167,6 +170,7 @@ class Crew:
             _checksums(self._chains[app]),
             start,
             route.leaves_newer,
+            None if route.earlier is None else route.earlier.position,
             fence,
             target,
             tuple(keys),
@@ -216,7 +220,7 @@ def rewrite_task(task: Task) -> Done:
             f"{task.app}: a process that rewrites records has other migration files than the run; every record is"
             " consistent. Deploy the same files wherever the executor of the settings leads, and run 'migrate' again"
         )
-    route = _route(task.settings, task.app, task.start, task.leaves_newer)
+    route = _route(task.settings, task.app, task.start, task.leaves_newer, task.looks_back_to)
     timed, began = Timed(driver), time.monotonic()
     rewriting = rewrite_here(task.fence, route, task.target, task.keys, task.at_once, is_free=task.is_free)
     outcome = run(driver if task.is_free else timed, rewriting)
@@ -283,7 +287,7 @@ def _project(settings: str) -> tuple[SyncClient, Mapping[str, Chain]]:
 
 
 @cache
-def _route(settings: str, app: str, start: str, leaves_newer: bool) -> Route:
+def _route(settings: str, app: str, start: str, leaves_newer: bool, looks_back_to: int | None) -> Route:
     """Make a route in a member, once: what its steps are made of, validators above all, is made with it."""
     _, chains = _project(settings)
-    return replace(routes_of(chains[app])[start], leaves_newer=leaves_newer)
+    return replace(route_looking_back(chains[app], start, looks_back_to), leaves_newer=leaves_newer)

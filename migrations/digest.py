@@ -11,7 +11,7 @@ from dataclasses import fields, is_dataclass, replace
 from typing import Final, cast
 
 from .chain import Link
-from .operations import AddField, AlterField
+from .operations import AddField, AlterField, Operation
 from .schema import Snapshot
 
 __all__ = ["digest_of"]
@@ -27,10 +27,14 @@ def digest_of(links: Iterable[Link], snapshots: Iterable[Snapshot]) -> str:
         snapshots: Schemas after each of them.
     """
     passed = [
-        f"{link.id} {snapshot.fingerprint} {_said(link.operations)}"
+        f"{link.id} {snapshot.fingerprint} {_said([one for one in link.operations if not _is_way_back_only(one)])}"
         for link, snapshot in zip(links, snapshots, strict=True)
     ]
     return hashlib.sha256("\n".join(passed).encode()).hexdigest()[:16]
+
+
+def _is_way_back_only(operation: Operation) -> bool:
+    return isinstance(operation, AlterField) and operation.is_way_back_only
 
 
 def _said(value: object) -> str:

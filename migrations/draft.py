@@ -28,6 +28,7 @@ class Draft:
         lives: Changes of the record's life span, in order: policy, milliseconds, stored field that is to keep the one
             before. The script that writes the draft makes them.
         ends: Likewise, to take such changes back: what was kept then.
+        lacking: Fields that were removed and should come back, but were not there when the record was made.
     """
 
     original: Mapping[str, bytes]
@@ -39,6 +40,7 @@ class Draft:
     unkept: tuple[str, ...] = field(init=False, default=())
     lives: tuple[tuple[str, int, str], ...] = field(init=False, default=())
     ends: tuple[bytes, ...] = field(init=False, default=())
+    lacking: set[str] = field(init=False, default_factory=set)
 
     def __post_init__(self) -> None:
         self.fields = dict(self.original)
@@ -76,6 +78,8 @@ class Draft:
     def move(self, old: str, new: str) -> bytes | None:
         """Give a field another name, its life span with it; give what the new name held."""
         displaced = self.remove(new)
+        if old in self.lacking:
+            self.lacking.add(new)
         origin = self.moved.get(old, old)
         raw = self.remove(old)
         if raw is not None:

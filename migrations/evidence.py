@@ -1,13 +1,17 @@
 """Evidence: what stored records say about a question of the diff. Pure; the records come from ``sampling``."""
 
+from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import cast
 
+from redis_models.limits import UNREADABLE
 from redis_models.shape import STAMP, stored_version
 
 from .answers import Answers, RenameAnswer
+from .historical import HistoricalObject, document_of
 from .operations import Operation, RenameField, RenameModel
+from .paths import plain
 from .questions import ExtraQuestion, MapQuestion, NoneQuestion, Question, RenameQuestion
 from .sampling import Sample
 from .schema import ModelSchema
@@ -55,7 +59,7 @@ def evidence_for(question: Question, schema: ModelSchema, sample: Sample) -> str
     records = [record for record in sample.records.values() if _version(record) == schema.version]
     match question:
         case MapQuestion(_, path, value):
-            count = sum(value in map(str, _values(schema, path, one, with_keys=True)) for one in records)
+            count = sum(any(str(one) == value for one in _leaves(schema, path, record)) for record in records)
             return _told(count, len(records), sample, f"{_hold(count)} {value!r}")
         case NoneQuestion(_, path):
             count = sum(None in _values(schema, path, one) for one in records)
@@ -93,7 +97,36 @@ def _version(record: Mapping[str, bytes]) -> int:
         return -1
 
 
-def _values(schema: ModelSchema, path: str, record: Mapping[str, bytes], *, with_keys: bool = False) -> list[object]:
+def _leaves(schema: ModelSchema, path: str, record: Mapping[str, bytes]) -> list[object]:
+    """Give all that stands at a path, or in what stands there: in keys too, which are containers, perhaps."""
+    name, *rest = path.split(".")
+    raw = record.get(name)
+    if raw is None or name not in schema.by_name:
+        return []
+    try:
+        return list(_leaves_of(schema.field(name).codec.decode(raw), rest))
+    except (*UNREADABLE, ValueError):
+        return []
+
+
+def _leaves_of(value: object, path: Sequence[str]) -> Iterator[object]:
+    if isinstance(value, HistoricalObject):
+        document = document_of(value)
+        for name, one in document.items():
+            if not path or name == path[0]:
+                yield from _leaves_of(one, path[1:])
+    elif isinstance(value, dict):
+        for key, one in cast("Mapping[object, object]", value).items():
+            yield from _leaves_of(key, path)
+            yield from _leaves_of(one, path)
+    elif isinstance(value, (list, tuple, deque, set, frozenset)):
+        for one in cast("Iterable[object]", value):
+            yield from _leaves_of(one, path)
+    elif not path:
+        yield plain(value)
+
+
+def _values(schema: ModelSchema, path: str, record: Mapping[str, bytes]) -> list[object]:
     """Give what is stored at a path, as JSON-like values; nothing where it does not read back."""
     name, *rest = path.split(".")
     raw = record.get(name)
@@ -101,24 +134,22 @@ def _values(schema: ModelSchema, path: str, record: Mapping[str, bytes], *, with
         return []
     codec = schema.field(name).codec
     try:
-        return list(_found(codec.jsonable(codec.decode(raw)), rest, with_keys))
+        return list(_found(codec.jsonable(codec.decode(raw)), rest))
     except (ValueError, TypeError):
         return []
 
 
-def _found(value: object, path: Sequence[str], with_keys: bool) -> Iterator[object]:
+def _found(value: object, path: Sequence[str]) -> Iterator[object]:
     if isinstance(value, list):
         for one in cast("list[object]", value):
-            yield from _found(one, path, with_keys)
+            yield from _found(one, path)
     elif isinstance(value, dict):
         document = cast("dict[str, object]", value)
-        if with_keys and not path:
-            yield from document
         if path and path[0] in document:
-            yield from _found(document[path[0]], path[1:], with_keys)
+            yield from _found(document[path[0]], path[1:])
         elif not path or not any(path[0] in document for _ in document):
             for one in document.values():
                 if type(one) in (dict, list) or not path:
-                    yield from _found(one, path, with_keys)
+                    yield from _found(one, path)
     elif not path:
         yield value

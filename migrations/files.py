@@ -22,7 +22,7 @@ from .migration import Migration
 from .operations import Operation
 from .outline import outline
 from .replaced import Replaced, read_replaced
-from .waybacksource import nodes_of_way_back
+from .waybacksource import nodes_of_way_back, star_imports
 
 __all__ = [
     "HEAD",
@@ -91,6 +91,7 @@ def link_of(label: str, path: Path, source: bytes) -> Link:
         replaces=_replaces(shown, migration),
         allow=_allow(shown, migration),
         complaints=tuple(complaints_of(tree)),
+        star_imports=tuple(star_imports(tree)),
     )
 
 

@@ -4,7 +4,7 @@ A free step runs on records as they are at its place in the chain. So what is be
 its function is called, then the run goes on; each leg is a plan of its own.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import pairwise
@@ -16,9 +16,10 @@ from .chain import Chain, Link
 from .moving import Move
 from .operations.free import Run, function_name
 from .planning import Plan, chain_to_give_up, make_plan, plan_between
+from .route import Route
 from .work import Work
 
-__all__ = ["Journey", "make_journey", "step_of", "whole_plan"]
+__all__ = ["Journey", "accepting_unreadable", "make_journey", "step_of", "whole_plan"]
 
 
 @dataclass(frozen=True)
@@ -145,7 +146,7 @@ def make_journey(chain: Chain, state: State, target: int, *, meets_all: bool = F
         plan_between(chain, start, end, journal if place == 0 else None, meets_all=meets_all)
         for place, (start, end) in enumerate(pairwise(stops))
     ]
-    return Journey(chain, (*map(_leaving_newer, legs[:-1]), legs[-1]), begun, journal)
+    return Journey(chain, (*map(_on_the_way, legs[:-1]), legs[-1]), begun, journal)
 
 
 def whole_plan(journey: Journey) -> Plan:
@@ -173,16 +174,30 @@ def _stops(chain: Chain, whole: Plan, journal: Journal | None) -> list[int]:
     return stops
 
 
-def _leaving_newer(leg: Plan) -> Plan:
+def _on_the_way(leg: Plan) -> Plan:
     """Leave records alone that are further than a leg leads: new code wrote them, and a later leg leads there anyway.
 
     Taken back for a while, they would lose what the older shape cannot hold. Under older keys they are moved as they
-    are, because no later leg looks there.
+    are, because no later leg looks there. A way back that goes on meets no code at its stops.
     """
-    if leg.target <= leg.start:
-        return leg
-    works = tuple(replace(work, route=replace(work.route, leaves_newer=True)) for work in leg.works)
-    moves = tuple(replace(move, route=replace(move.route, leaves_newer=True)) for move in leg.moves)
+    leaves_newer = leg.target > leg.start
+
+    def on_the_way(route: Route) -> Route:
+        return replace(route, leaves_newer=leaves_newer or route.leaves_newer, earlier=None)
+
+    return _with_routes(leg, on_the_way)
+
+
+def accepting_unreadable(journey: Journey) -> Journey:
+    """Give the journey which takes records back whatever the code could read that they are taken back to."""
+    return replace(
+        journey, legs=tuple(_with_routes(leg, lambda route: replace(route, earlier=None)) for leg in journey.legs)
+    )
+
+
+def _with_routes(leg: Plan, change: Callable[[Route], Route]) -> Plan:
+    works = tuple(replace(work, route=change(work.route)) for work in leg.works)
+    moves = tuple(replace(move, route=change(move.route)) for move in leg.moves)
     return replace(leg, works=works, moves=moves)
 
 

@@ -12,11 +12,13 @@ from redis_models.keys import KeySpace
 
 from .aside import field_of
 from .chain import Chain, Link, origins
+from .constraint_history import STORED_AS, Demands
 from .operations import AlterField, Operation, RenameField
+from .replaced import Replaced
 from .route import Route, stage_of
 from .schema import ModelSchema, Snapshot
 
-__all__ = ["Lineage", "lineages_of", "routes_of"]
+__all__ = ["Lineage", "demanded", "lineages_of", "routes_of"]
 
 
 @dataclass
@@ -81,7 +83,7 @@ def lineages_of(chain: Chain) -> list[Lineage]:
             origin = names.get(model.name)
             if origin is not None:
                 lineage = by_name[origin]
-                _go_on(lineage, link, before, origin, model)
+                _go_on(lineage, link, before, origin, model, _noted(chain, position - 1, origin))
                 if _remakes_keys(before, link.operations, origin):
                     lineage.remade.add(position)
             else:
@@ -107,12 +109,31 @@ def routes_of(chain: Chain) -> Mapping[str, Route]:
     return {model.keys.start: one.route for one in lineages_of(chain) for model in one.schemas.values()}
 
 
-def _go_on(lineage: Lineage, link: Link, before: Snapshot, origin: str, model: ModelSchema) -> None:
+def _go_on(
+    lineage: Lineage, link: Link, before: Snapshot, origin: str, model: ModelSchema, noted: Mapping[str, str]
+) -> None:
     known = lineage.route
     stages = known.stages
     if known.versions[-1] != model.version:
-        stages = (*stages, stage_of(origin, before, link.operations, model.version))
+        stages = (*stages, stage_of(origin, before, link.operations, model.version, noted))
     lineage.route = Route(model.name, stages, known.first)
+
+
+def _noted(chain: Chain, position: int, model: str) -> Mapping[str, str]:
+    """Give the types that the code had of a model's fields at a position, where the migrations tell less."""
+    if not position or not chain.constraints.told:
+        return {}
+    demands = demanded(chain, position, model) or {}
+    return {path: rules[STORED_AS] for path, rules in demands.items() if STORED_AS in rules}
+
+
+def demanded(chain: Chain, position: int, model: str) -> Demands | None:
+    """Give what a model demanded at a position, by its name there; None where that is not known."""
+    if not chain.constraints.is_known([id for one in chain.links[:position] for id in one.ids]):
+        return None
+    last = chain.links[position - 1]
+    ends = Replaced(last.id, last.replaces).ends
+    return chain.constraints.at(model, [*sorted(ends), *(id for one in chain.links[position:] for id in one.ids)])
 
 
 def _hide(chain: Chain, lineage: Lineage) -> None:

@@ -5,6 +5,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from .chain import Chain
+from .constraints import read_history
 from .files import load_chain
 from .handover import with_histories
 from .hidden import hidden_fields_of
@@ -22,7 +23,7 @@ def load_chains(apps: "Sequence[App]") -> list[Chain]:
         MigrationFileError: A file is broken, or does not fit where it stands.
     """
     hidden = hidden_fields_of(apps)
-    chains = [load_chain(app.label, app.migrations_path) for app in apps]
+    chains = [_chain_of(app) for app in apps]
     return with_histories([replace(chain, hidden=hidden[chain.app]) for chain in chains])
 
 
@@ -33,4 +34,9 @@ def load_alone(app: "App", apps: "Iterable[App]") -> Chain:
         app: Which.
         apps: All of the project.
     """
-    return replace(load_chain(app.label, app.migrations_path), hidden=hidden_fields_of(apps)[app.label])
+    return replace(_chain_of(app), hidden=hidden_fields_of(apps)[app.label])
+
+
+def _chain_of(app: "App") -> Chain:
+    history = read_history(app.migrations_path)
+    return replace(load_chain(app.label, app.migrations_path), constraints=history)

@@ -16,6 +16,7 @@ from .bookkeeping import Entry, Journal, State
 from .chain import Chain, Link
 from .digest import digest_of
 from .lineage import Lineage, lineages_of
+from .loosening import looking_back
 from .moving import Move
 from .replaced import Replaced
 from .schema import Snapshot
@@ -224,6 +225,7 @@ def _passes(
     """
     works: list[Work] = []
     moves: list[Move] = []
+    reach = positions[-1]
     for lineage in sorted(lineages_of(chain), key=lambda one: one.latest.keys.start):
         models = lineage.within(positions)
         if not models:
@@ -234,7 +236,7 @@ def _passes(
         spaces = {model.keys.start: model.keys for model in models}
         spaces.pop(after.keys.start, None)
         places = [after.keys, *(spaces[start] for start in sorted(spaces))]
-        route = lineage.route
+        route = looking_back(chain, lineage, target) if target < reach else lineage.route
         # Whoever has the records by then may have brought them further already; and so may newer code, if no run did:
         # taken back for a while, they would lose what the older shape cannot hold.
         if target > max(lineage.schemas) or (source <= target and known <= target < len(chain.links)):
@@ -297,6 +299,11 @@ def _edited(chain: Chain, link: Link, entry: Entry, ledger: Mapping[str, Entry])
     said = (
         f"{link.path}: {entry.name} ({link.id}) was edited after it was applied at {entry.applied_at}; restore the file"
     )
+    if link.star_imports:
+        said += (
+            f" (its 'from {link.star_imports[0]} import *' is part of it, because what that brings may be used by"
+            " anything; import by name what only back= needs)"
+        )
     before = next((one for one in chain.links[:position] if one.id not in ledger), None)
     if before is None:
         # To where the database is: to the edited one would take back what is noted of all behind it.

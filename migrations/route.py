@@ -14,15 +14,18 @@ from redis_models.shape import STAMP, stored_version
 
 from .aside import entries_of, field_of, kept_name
 from .draft import Draft
+from .earlier import Earlier
 from .hidden import NOTHING_HIDDEN, Hidden
-from .operations import Operation
-from .schema import Snapshot
+from .operations import AlterField, Operation
+from .schema import ModelSchema, Snapshot
 from .steps import Aside, Expire, Step
+from .typechange import is_note
 from .widen import Widen
 
 __all__ = ["Route", "Stage", "stage_of"]
 
 _NOTHING: Final[Aside] = {}
+_ALL_TOLD: Final[Mapping[str, str]] = {}
 
 
 class _Names(dict[tuple[int, str], str]):
@@ -140,6 +143,7 @@ class Route:
         first: The oldest version; the only one where there are no stages.
         leaves_newer: Whether records that are further than a target stay as they are, even those of unknown versions.
         hidden: What the model of the code hides.
+        earlier: What the code could read to which records are taken back; None where nobody looks.
     """
 
     model: str
@@ -147,6 +151,7 @@ class Route:
     first: int
     leaves_newer: bool = False
     hidden: Hidden = NOTHING_HIDDEN
+    earlier: Earlier | None = None
 
     @cached_property
     def versions(self) -> tuple[int, ...]:
@@ -186,6 +191,8 @@ class Route:
                     stage.forward(draft)
                 else:
                     stage.backward(draft)
+            if self.earlier is not None and version > target:
+                self.earlier.check(draft)
         except RecordError as exc:
             error = self.without_secrets(exc)
             if error is exc:
@@ -295,7 +302,9 @@ class Route:
         return {}
 
 
-def stage_of(model: str, before: Snapshot, operations: Sequence[Operation], newer: int) -> Stage:
+def stage_of(
+    model: str, before: Snapshot, operations: Sequence[Operation], newer: int, noted: Mapping[str, str] = _ALL_TOLD
+) -> Stage:
     """Make the stage of one migration for one model.
 
     Args:
@@ -303,6 +312,7 @@ def stage_of(model: str, before: Snapshot, operations: Sequence[Operation], newe
         before: State before the migration.
         operations: All of the migration; those on other models are passed over.
         newer: Version afterwards.
+        noted: Types of fields that the code had before, where the migrations tell less: an enum had got a member.
 
     Raises:
         SchemaError: An operation does not fit the state it meets.
@@ -314,7 +324,7 @@ def stage_of(model: str, before: Snapshot, operations: Sequence[Operation], newe
     for operation in operations:
         after, new_name = operation.apply(state), operation.name_after(name)
         if operation.model == name and name in state.by_name and new_name in after.by_name:
-            for step in operation.steps(state.model(name), after.model(new_name)):
+            for step in operation.steps(_as_noted(state.model(name), operation, noted), after.model(new_name)):
                 if isinstance(step, Widen):
                     widenings.append((len(steps), step))
                 else:
@@ -322,6 +332,15 @@ def stage_of(model: str, before: Snapshot, operations: Sequence[Operation], newe
         state, name = after, new_name
         secrets |= _secrets(after, new_name)
     return Stage(before.model(model).version, newer, tuple(steps), tuple(widenings), _spread(secrets, steps))
+
+
+def _as_noted(schema: ModelSchema, operation: Operation, noted: Mapping[str, str]) -> ModelSchema:
+    """Give the schema that an operation meets, with the type that the code had of a field that it changes."""
+    known = schema.by_name.get(operation.name) if isinstance(operation, AlterField) else None
+    type = None if known is None else noted.get(known.name)
+    if known is None or type is None or not is_note(known.type, type):
+        return schema
+    return schema.with_type(known.name, type)
 
 
 def _spread(secrets: frozenset[str], steps: Sequence[Step]) -> frozenset[str]:

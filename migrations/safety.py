@@ -131,9 +131,9 @@ _ALL: Final = (
     Rule(
         "RM102",
         Level.WARN,
-        "Records that are made afterwards come back without a value that the older version needs.",
+        "Records that are made afterwards stop the way back, because the older version needs a value.",
         "A field that is required and has no default is removed, and back= says nothing.",
-        "Give the operation back=, the value for such records.",
+        "Give the operation back=, the value for such records, now or when the way back stops.",
     ),
     Rule(
         "RM103",

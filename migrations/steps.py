@@ -113,7 +113,8 @@ class Drop(Step):
 
     Args:
         name: The field.
-        back: Bytes for records that were made without it and are taken back; None leaves them without it.
+        back: Bytes for records that were made without it and are taken back; None leaves them without it, which is
+            noted, because code of before may need it.
     """
 
     name: str
@@ -133,14 +134,16 @@ class Drop(Step):
 
     def forward(self, draft: Draft) -> Aside:
         before = draft.remove(self.name)
-        # That it was absent is kept too, or a record that never had it would come back with ``back``.
-        return {self.name: before} if before is not None or self.back is not None else {}
+        # That it was absent is kept too: a record that never had it comes back without it, and one made since does not.
+        return {self.name: before}
 
     def backward(self, draft: Draft, aside: Mapping[str, bytes | None]) -> None:
         if aside:
             restore(draft, aside)
         elif self.back is not None:
             draft.set(self.name, self.back)
+        else:
+            draft.lacking.add(self.name)
 
 
 @dataclass(frozen=True)
@@ -296,7 +299,7 @@ class Compute(Step):
         if aside and self._is_untouched(draft, aside):
             restore(draft, aside)
             return
-        if not aside and (self.back is None or (self.may_do_nothing and self._is_untouched(draft, aside))):
+        if not aside and self.may_do_nothing and self._is_untouched(draft, aside):
             return
         if self.back is None:
             raise RecordError(

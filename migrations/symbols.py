@@ -94,7 +94,7 @@ class _Symbols:
             self.cells[name] = Cell(constant=step.raw, life=before.life)
         else:
             self.cells[name] = NOTHING
-        marks = isinstance(step, Drop) and step.back is not None
+        marks = isinstance(step, Drop)
         if before == NOTHING and not marks:
             return []
         absent_as = kept_name(version, place, name, was_absent=True) if marks else ""

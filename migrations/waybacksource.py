@@ -7,8 +7,10 @@ import ast
 from collections.abc import Iterable, Iterator
 from typing import Final
 
-__all__ = ["nodes_of_way_back"]
+__all__ = ["nodes_of_way_back", "star_imports"]
 
+_TYPES: Final = (("old", 2), ("new", 3))  # of AlterField, with their places among its arguments
+_CONVERT: Final = 5  # arguments of AlterField, of which the last is convert
 # Options by operation; any other operation has only the first.
 _USUAL: Final = frozenset(["back"])
 _OPTIONS: Final = {"SplitField": _USUAL | {"merge"}, "MergeFields": _USUAL | {"split"}}
@@ -16,9 +18,9 @@ _OPTIONS: Final = {"SplitField": _USUAL | {"merge"}, "MergeFields": _USUAL | {"s
 
 def nodes_of_way_back(tree: ast.Module) -> list[ast.AST]:
     """Give the options of operations that only the way back uses, and what stands in the file for these alone."""
-    options = [
-        keyword for node in tree.body for call in _calls_in(node) for keyword in call.keywords if _is_one(call, keyword)
-    ]
+    calls = [call for node in tree.body for call in _calls_in(node)]
+    whole = [call for call in calls if _is_way_back_only(call)]
+    options = [*whole, *(keyword for call in calls for keyword in call.keywords if _is_one(call, keyword))]
     left_out: list[ast.AST] = list(options)
     used = set(_names_in(options, ()))
     while True:
@@ -31,14 +33,33 @@ def nodes_of_way_back(tree: ast.Module) -> list[ast.AST]:
         used |= set(_names_in(alone, ()))
 
 
+def star_imports(tree: ast.Module) -> Iterator[str]:
+    """Give the modules of ``from module import *``: what it brings may be used by anything, so that it is never left
+    out."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and any(one.name == "*" for one in node.names):
+            yield f"{'.' * node.level}{node.module or ''}"
+
+
 def _calls_in(node: ast.stmt) -> Iterator[ast.Call]:
     if isinstance(node, ast.ClassDef) and node.name == "Migration":
         yield from (one for one in ast.walk(node) if isinstance(one, ast.Call))
 
 
+def _is_way_back_only(call: ast.Call) -> bool:
+    """Whether a call is an ``AlterField`` between a type and itself, which only its ``back`` says something about."""
+    named = {keyword.arg: keyword.value for keyword in call.keywords}
+    old, new = (named.get(name) or (call.args[place] if len(call.args) > place else None) for name, place in _TYPES)
+    is_alike = isinstance(old, ast.Constant) and isinstance(new, ast.Constant) and old.value == new.value
+    return _name_of(call) == "AlterField" and is_alike and "convert" not in named and len(call.args) < _CONVERT
+
+
+def _name_of(call: ast.Call) -> str:
+    return call.func.attr if isinstance(call.func, ast.Attribute) else getattr(call.func, "id", "")
+
+
 def _is_one(call: ast.Call, keyword: ast.keyword) -> bool:
-    name = call.func.attr if isinstance(call.func, ast.Attribute) else getattr(call.func, "id", "")
-    return keyword.arg in _OPTIONS.get(name, _USUAL)
+    return keyword.arg in _OPTIONS.get(_name_of(call), _USUAL)
 
 
 def _is_for(node: ast.stmt, used: set[str], rest: Iterable[ast.stmt], known: set[int]) -> bool:

@@ -326,7 +326,12 @@ class FieldCodec:
         inner = document.encode("utf-8", "surrogatepass")
         if self.is_optional and inner in _NULLS:
             return None
-        return self._adapter.validate_json(inner, strict=False, by_alias=False, by_name=True)
+        try:
+            return self._adapter.validate_json(inner, strict=False, by_alias=False, by_name=True)
+        except ValidationError as exc:
+            if first_complaint(exc).kind == "json_invalid":
+                raise error from None  # a text, and no JSON within it: what is wrong was said of the text
+            raise
 
     def _decode_hooked(self, raw: bytes, object_hook: Callable[[dict[str, Any]], object]) -> object:
         is_changed = False

@@ -10,14 +10,14 @@ from typing import Any, Final, cast, get_args
 from pydantic import Secret, SecretBytes, SecretStr, ValidationError
 from pydantic_core import core_schema
 
-from .complaints import first_complaint
+from .complaints import NOT_A_MEMBER, first_complaint
 
 __all__ = ["MASK", "SECRETS", "holds_secret", "is_tagged_secret", "reason_of", "schema_nodes", "spoken"]
 
 MASK: Final = "**********"  # what pydantic writes for a secret
 SECRETS: Final = (Secret, SecretBytes, SecretStr)
 # Messages of these quote what was given, or are the application's own, which may.
-_QUOTING: Final = frozenset(
+_QUOTING: Final = NOT_A_MEMBER | frozenset(
     {"assertion_error", "get_attribute_error", "iteration_error", "mapping_type", "union_tag_invalid", "value_error"}
 )
 _TAGGED: Final = b'"Secret'  # in tagged JSON, whatever the type of the field

@@ -148,7 +148,7 @@ def command(
     warned = warnings_of(context, places, made)
     if not dry_run:
         _write(context, made, is_update)
-        keep_constraints(context, places)
+        keep_constraints(context, places, made, is_update=is_update)
     _show(context, made, wish, warned, is_ok=True)
     return Exit.DONE
 

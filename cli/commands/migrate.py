@@ -14,7 +14,8 @@ from redis_models.migrations.chain import Chain
 from redis_models.migrations.diff import Diff, diff
 from redis_models.migrations.inspection import snapshot_of
 from redis_models.migrations.keyspace import index_size
-from redis_models.migrations.legs import Journey, make_journey
+from redis_models.migrations.legs import Journey, accepting_unreadable, make_journey
+from redis_models.migrations.loosening import unlooked_at
 from redis_models.migrations.operations import MoveModel
 from redis_models.migrations.pace import Limits
 from redis_models.migrations.planning import as_squashed
@@ -31,7 +32,7 @@ from ..contradictions import refuse_contradictions
 from ..exits import Exit
 from ..faking import fake_all
 from ..planned import journey_document, journey_lines
-from ..rehearsals import refuse_failing, rehearse_all
+from ..rehearsals import refuse_failing, refuse_left_alone, rehearse_all
 from ..runs import Options, Task, run_tasks
 from ..steering import Steering, quarantine_problem, steer, steering_options
 
@@ -85,6 +86,7 @@ _MOST_ERRORS: Final = 1000
     show_default=True,
     help="What to do with records that cannot be rewritten.",
 )
+@click.option("--accept-unreadable", is_flag=True, help="Take records back that code of before certainly cannot read.")
 @click.option("--ignore-sample", is_flag=True, help="Begin although sampled records cannot be rewritten.")
 @click.option(
     "--max-errors",
@@ -120,6 +122,7 @@ def command(
     max_latency_ms: float,
     patience_s: float,
     on_error: str,
+    accept_unreadable: bool,
     ignore_sample: bool,
     max_errors: int,
     workers: int | None,
@@ -156,6 +159,7 @@ def command(
         fake_all(context, client, apps, target, wait_s)
         return None
     tasks = sorted((_task(context, client, one, target, is_auto, stragglers) for one in apps), key=_is_staying)
+    tasks = [_accepting(task) for task in tasks] if accept_unreadable else tasks
     if check:
         return _check(context, client, tasks, verified)
     tasks = [
@@ -169,6 +173,8 @@ def command(
         is_ok = rehearse_all(context, [(task.app, task.journey) for task in tasks], limit)
         return Exit.DONE if is_ok else Exit.FAILED
     tasks = _consented(context, tasks, yes, allow_destructive, run_again)
+    if not accept_unreadable:
+        refuse_left_alone(context, client, [(task.app, task.journey) for task in tasks])
     if not ignore_sample and on_error == "stop":
         refuse_failing(context, client, [(task.app, task.journey) for task in tasks])
     limits = Limits(max_latency_ms, batch or context.settings.batch_size, patience_s)
@@ -202,6 +208,14 @@ def _task(
         lambda now: make_journey(chain, now, position, meets_all=meets_all),
         _has_unmade_changes(chain, code),
         chain,
+    )
+
+
+def _accepting(task: Task) -> Task:
+    return replace(
+        task,
+        journey=accepting_unreadable(task.journey),
+        again=lambda now: accepting_unreadable(task.again(now)),
     )
 
 
@@ -270,12 +284,15 @@ def _show(context: CliContext, client: SyncClient, tasks: list[Task], only_plan:
         counts = {work.label: run(client, index_size(work.keys)) for work in journey.works}
         objections = [str(one) for one in journey.objections(run_again=run_again)]
         findings = [finding_document(one) for one in task.findings]
-        documents.append({**journey_document(journey, counts, objections), "findings": findings})
+        notes = unlooked_at(journey.chain, journey.works, journey.start, journey.target)
+        documents.append({**journey_document(journey, counts, objections), "findings": findings, "notes": notes})
         if only_plan or not journey.is_empty:
             for line in journey_lines(journey, context.store.address, counts, is_full=context.verbosity > 1):
                 context.out(line)
             for one in task.findings:
                 context.out(f"  ! {one.line}")
+            for note in notes:
+                context.err(f"! {note}")
         if only_plan:
             for objection in objections:
                 context.out(f"  ! would be refused: {objection}")

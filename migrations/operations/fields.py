@@ -7,7 +7,7 @@ from typing import Final, cast
 
 from redis_models.errors import SchemaError
 
-from ..compatibility import is_proven, is_readable
+from ..compatibility import is_equal, is_proven, is_readable
 from ..conversion import keeps_bytes
 from ..converters import Converter
 from ..draft import Draft
@@ -146,8 +146,8 @@ class RemoveField(Operation):
         return f"Remove field {self.name} from {self.model}"
 
     def way_back(self) -> str:
-        since = "without it" if self.back is None else f"with {self.back!r}"
-        return f"the bytes of {self.name} come back; records made since come back {since}"
+        since = "stop the run where older code needs it" if self.back is None else f"come back with {self.back!r}"
+        return f"the bytes of {self.name} come back; records made since {since}"
 
 
 @dataclass(frozen=True)
@@ -212,7 +212,7 @@ class AlterField(Operation):
             ``FillNone``, ``AttachTimezone``); without it pydantic's lax conversion.
         back: Likewise from new to old; needed only for values that were changed after the migration. Where the new
             type reads all that the old one stored, no byte changes forwards; backwards, values that the old type does
-            not read as the same go through it, and stop the run without it.
+            not read as the same go through it, and stop the run without it. With the same type twice, all values do.
     """
 
     name: str
@@ -237,6 +237,8 @@ class AlterField(Operation):
         if is_path(self.name):
             return self._steps_of_key(before, after)
         old, new = before.field(self.name), after.field(self.name)
+        if self.is_way_back_only:
+            return _taken_back(new, self.back)
         if self.is_widening:
             return _widened(old, new, self.back)
         forward = _conversion(self.name, old, new, self.convert, "convert")
@@ -260,7 +262,7 @@ class AlterField(Operation):
         name, keys = split_path(self.name)
         type = before.field(name).type
         if self.is_widening:
-            if not self.is_narrowed_back:
+            if not self.is_narrowed_back and not (self.is_way_back_only and self.back is not None):
                 return []
             key = widen_key(type, self.name, keys, self.old, self.new, self.back)
             return [widened(before.field(name), after.field(name), keys, key)]
@@ -279,6 +281,11 @@ class AlterField(Operation):
         return other in (one, choice_of([one, NONE]))
 
     @property
+    def is_way_back_only(self) -> bool:
+        """Whether it only says what ``back`` makes of each value: a bound was loosened, which no type tells."""
+        return self.convert is None and self.old == self.new
+
+    @property
     def is_narrowed_back(self) -> bool:
         """Whether the way back must look at each value, because only the new type may read it."""
         one, other = (str(parse_key(self.name, text).tree) for text in (self.old, self.new))
@@ -294,6 +301,8 @@ class AlterField(Operation):
         return f"Alter field {self.name} on {self.model} from {_short(self.old)} to {_short(self.new)}"
 
     def way_back(self) -> str:
+        if self.is_way_back_only and self.back is not None:
+            return "each value goes through back="
         if self.is_widening and not self.is_narrowed_back:
             return "values stay as they are"
         if self.is_widening:
@@ -325,6 +334,19 @@ def _widened(old: FieldSchema, new: FieldSchema, back: Function | None) -> Seque
         return stored(old.codec, old.name, old.type, value)
 
     return [Widen(new.name, partial(is_proven, old.type, new.type), narrow, partial(read_wider, old, new))]
+
+
+def _taken_back(field: FieldSchema, back: Function | None) -> Sequence[Step]:
+    """Give the step of a field whose type stays, and whose values ``back`` fits to what older code demands."""
+    if back is None:
+        return []
+
+    def narrow(raw: bytes) -> bytes:
+        value = decoded(field, raw)
+        made = stored(field.codec, field.name, field.type, converted(field, value, field, back, raw, option="back"))
+        return raw if is_equal(value, decoded(field, made)) else made
+
+    return [Widen(field.name, lambda raw: False, narrow, lambda raw: None)]
 
 
 def _conversion(

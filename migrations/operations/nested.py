@@ -196,7 +196,7 @@ class WidenKey(Edit):
         # In a list, because a key is JSON even where a field of its type would be plain text.
         old, new = (FieldSchema(one.name, f"list[{one.type}]") for one in (self.old, self.new))
         typed = self.new.codec.validate(document[self.name])
-        if not is_readable(old, new, new.codec.encode([typed])):
+        if self.old.type == self.new.type or not is_readable(old, new, new.codec.encode([typed])):
             value = narrowed(self.new, typed, self.old, self.back)
             document[self.name] = plain(validated(self.old.codec, self.old.name, self.old.type, value))
 
@@ -255,13 +255,17 @@ def widen_key(type: str, path: str, keys: tuple[str, ...], old: str, new: str, b
 def widened(field: FieldSchema, after: FieldSchema, keys: tuple[str, ...], edit: Edit) -> Widen:
     """Make the step of a field in whose documents a key's type accepts more; arguments as for ``patch``."""
 
+    is_alike = field.type == after.type  # nothing but back= tells what becomes of a value
+
     def narrow(raw: bytes) -> bytes:
-        if is_readable(field, after, raw):
+        if not is_alike and is_readable(field, after, raw):
             return raw
         value = changed_back(decoded(after, raw), keys, edit, ABSENT)
         return stored(field.codec, field.name, field.type, value)
 
-    return Widen(field.name, lambda raw: not may_be_none(raw), narrow, partial(read_wider, field, after))
+    return Widen(
+        field.name, lambda raw: not is_alike and not may_be_none(raw), narrow, partial(read_wider, field, after)
+    )
 
 
 def patch(

@@ -152,6 +152,19 @@ def test_nothing_else_may_be_edited_in_a_migration_that_is_applied(shop: Any, ed
     assert shop.records() == before
 
 
+def test_an_import_of_everything_counts_as_an_edit_which_is_said(shop: Any) -> None:
+    shop.release("name: int = 0")
+    shop.release("name: str = ''", version=2)
+    shop.edit('"str")', '"str", back=floor)')
+    shop.edit("from redis_models import migrations", "from math import *\n\nfrom redis_models import migrations")
+
+    assert shop.migrate("shop", "1") == 8
+    assert "its 'from math import *' is part of it" in shop.err
+    assert "import by name" in shop.err
+    shop.edit("from math import *", "from math import floor")
+    assert shop.migrate("shop", "1") == 0, shop.err
+
+
 def test_a_function_that_both_ways_use_is_no_matter_of_the_way_back(shop: Any) -> None:
     shop.release("name: int = 0")
     shop.put("one", name="5")

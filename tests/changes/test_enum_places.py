@@ -137,6 +137,8 @@ def test_members_are_mapped_in_keys_that_are_containers(shop: Any, type: str, st
     assert shop.migrate() == 0, shop.err
     shop.put("one", x=stored)
     _declare(shop, type, _NEW, 2)
+    assert shop.run("makemigrations") == 3
+    assert "1 record holds 'gray'" in shop.err
 
     assert shop.run("makemigrations") == 3
     assert shop.run("makemigrations", *_MAP) == 0, shop.err

@@ -281,7 +281,7 @@ def test_an_executor_of_the_settings_does_the_work(shop: Shop) -> None:
 def test_a_member_with_other_migration_files_refuses_to_work(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "path", [str(shop.project.root), *sys.path])
     fence = Fence("nobody's", 1, has_field_lives=None)
-    task = Task("shop.settings", "shop", ("0" * 8,), "customer:", False, fence, 3, [b"customer:1"], 5, False)
+    task = Task("shop.settings", "shop", ("0" * 8,), "customer:", False, None, fence, 3, [b"customer:1"], 5, False)
 
     with pytest.raises(DriftError, match=r"shop: a process .* has other migration files than the run; .* Deploy"):
         rewrite_task(task)

@@ -1,0 +1,172 @@
+"""Loosening: which demands of older code newer code dropped, from the history of constraints. Pure."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+
+from redis_models.keys import KeySpace
+
+from .chain import Chain, Link
+from .constraint_history import STORED_AS, Demands
+from .earlier import Earlier, Rule, loosened
+from .lineage import Lineage, demanded, lineages_of
+from .operations import RemoveField, RenameField, RenameModel
+from .route import Route
+from .work import Work
+
+__all__ = ["earlier_of", "left_alone", "looking_back", "route_looking_back", "unlooked_at"]
+
+
+def route_looking_back(chain: Chain, start: str, position: int | None) -> Route:
+    """Give the route of the records under some keys, which looks at those that it takes back to a position.
+
+    Args:
+        chain: The files.
+        start: What the keys begin with.
+        position: Where it leads; None for one that does not look.
+    """
+    found = [one for one in lineages_of(chain) if any(each.keys.start == start for each in one.schemas.values())]
+    return found[-1].route if position is None else looking_back(chain, found[-1], position)
+
+
+def looking_back(chain: Chain, lineage: Lineage, position: int) -> Route:
+    """Give the route of a lineage, which looks at records that it takes back to a position."""
+    return replace(lineage.route, earlier=earlier_of(chain, lineage, position))
+
+
+def earlier_of(chain: Chain, lineage: Lineage, position: int) -> Earlier:
+    """Give what code of a position could read of a lineage; where there was no such model yet, of the first one."""
+    places = [place for place in lineage.schemas if place <= position]
+    place = max(place for place in places) if places else min(lineage.schemas)
+    is_there = place == position or position in lineage.schemas
+    position = position if is_there else place
+    schema = lineage.schemas[place]
+    link = chain.links[position - 1]
+    following = [one for one in sorted(lineage.schemas) if one > position]
+    rewriting = [one for one in following if lineage.schemas[one].version != schema.version]
+    first = chain.links[rewriting[0] - 1].name if rewriting else ""
+    removals = {
+        one.name: chain.links[number - 1].name
+        for number in reversed(rewriting)
+        for one in chain.links[number - 1].operations
+        if isinstance(one, RemoveField)
+    }
+    before = Earlier(schema, position, link.name, first, removals)
+    demands = demanded(chain, position, schema.name)
+    if demands is None:
+        return before
+    rules = tuple(dict.fromkeys(_loosened_since(chain, schema.name, demands, position)))
+    return replace(before, rules=rules, demands=demands, is_known=True)
+
+
+def _loosened_since(chain: Chain, model: str, demands: Demands, position: int) -> Iterator[Rule]:
+    """Compare with all that was demanded later, by the names that model and fields had by then."""
+    fields: dict[str, str] = {}
+    for place in range(position, len(chain.links)):
+        model, fields = _renamed(chain.links[place], model, fields)
+        schema = chain.snapshots[place + 1].by_name.get(model)
+        later = demanded(chain, place + 1, model)
+        if schema is None or later is None:
+            return
+        for rule in loosened(_by_names(demands, fields), later):
+            if rule.field in schema.by_name or not rule.field:
+                yield _as_it_was(rule, fields)
+    now = chain.constraints.now.get(model)
+    if now is not None:
+        yield from (_as_it_was(rule, fields) for rule in loosened(_by_names(demands, fields), now))
+
+
+def _renamed(link: Link, model: str, fields: Mapping[str, str]) -> tuple[str, dict[str, str]]:
+    """Give the names of a model and its fields behind a migration."""
+    found = dict(fields)
+    for one in link.operations:
+        if isinstance(one, RenameModel) and one.model == model:
+            model = one.new
+        elif isinstance(one, RenameField) and one.model == model and "." not in one.old + one.new:
+            origin = next((name for name, now in found.items() if now == one.old), one.old)
+            found[origin] = one.new
+    return model, found
+
+
+def _by_names(demands: Demands, fields: Mapping[str, str]) -> Demands:
+    return {_with_field(path, fields): rules for path, rules in demands.items()}
+
+
+def _as_it_was(rule: Rule, fields: Mapping[str, str]) -> Rule:
+    return replace(rule, path=_with_field(rule.path, {now: name for name, now in fields.items()}))
+
+
+def _with_field(path: str, names: Mapping[str, str]) -> str:
+    first = Rule(path, "", "").field
+    return names.get(first, first) + path[len(first) :]
+
+
+def left_alone(chain: Chain, works: Sequence[Work], start: int, target: int) -> list[tuple[KeySpace, Earlier]]:
+    """Give what code of a position could read of records that the way back to it does not rewrite.
+
+    Args:
+        chain: The files.
+        works: The passes of the way.
+        start, target: Positions.
+
+    Returns:
+        Where such records lie, of models that demanded more then, or whose enums had fewer members.
+    """
+    found: list[tuple[KeySpace, Earlier]] = []
+    for lineage in _taken_back(chain, start, target):
+        schema = lineage.at(target)
+        if not _is_met(works, lineage, target):
+            earlier = earlier_of(chain, lineage, target)
+            if earlier.rules or _noted(chain, target, schema.name) != _noted(chain, start, lineage.at(start).name):
+                found.append((schema.keys, earlier))
+    return found
+
+
+def unlooked_at(chain: Chain, works: Sequence[Work], start: int, target: int) -> list[str]:
+    """Give what nobody looks at on the way back, in lines: what takes the older code, or is not known of it.
+
+    Args:
+        chain: The files.
+        works: The passes of the way; those that look at nothing are passed over.
+        start, target: Positions.
+    """
+    lines: list[str] = []
+    unknown: list[str] = []
+    for lineage in _taken_back(chain, start, target):
+        passes = [work for work in works if _is_of(work, lineage, target)]
+        if passes and all(work.route.earlier is None for work in passes):
+            continue  # somebody said that it does not matter
+        earlier = earlier_of(chain, lineage, target)
+        if passes and not earlier.is_known:
+            unknown.append(earlier.schema.name)
+        told = ", ".join(f"{rule.path or 'the whole'}: {rule.shown}" for rule in earlier.unchecked)
+        if told:
+            lines.append(
+                f"{chain.app}.{earlier.schema.name}: the code of {earlier.name} demanded what newer code does not"
+                f" ({told}), and it takes that code to look whether records meet it: 'check --database'"
+            )
+    if unknown:
+        lines.append(
+            f"{chain.app}: what {', '.join(unknown)} demanded at {chain.links[target - 1].name} is not known, but for"
+            " the types: constraints were not noted yet. Whether that code reads all, its 'check --database' says"
+        )
+    return lines
+
+
+def _taken_back(chain: Chain, start: int, target: int) -> list[Lineage]:
+    """Give the lineages that are on both ends of a way back."""
+    if target >= start:
+        return []
+    return [one for one in lineages_of(chain) if start in one.schemas and target in one.schemas]
+
+
+def _is_met(works: Sequence[Work], lineage: Lineage, target: int) -> bool:
+    return any(_is_of(work, lineage, target) for work in works)
+
+
+def _is_of(work: Work, lineage: Lineage, target: int) -> bool:
+    return (work.route.model, work.target) == (lineage.route.model, lineage.at(target).version)
+
+
+def _noted(chain: Chain, position: int, model: str) -> Mapping[str, str]:
+    demands = demanded(chain, position, model) or {}
+    return {path: rules[STORED_AS] for path, rules in demands.items() if STORED_AS in rules}
