@@ -7,14 +7,14 @@ neither its import nor its fixtures. Elsewhere use ``throwaway_server``. Only th
 
 import os
 import sys
-from collections.abc import Generator, Iterable
+from collections.abc import Generator, Iterable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
 from .apps import load_apps, settings_in_use, setup
-from .batches import Batches, check
 from .embedded import EmbeddedServer
 from .errors import RedisModelsError, SettingsError
+from .fixture_records import Content, FixtureRecords, content, restored
 from .model import Model
 from .redirection import VARIABLE, end_redirection, redirect, restore
 from .settings import find_settings, load_settings
@@ -36,6 +36,7 @@ class ThrowawayServer:
     Attributes:
         url: Where it is; for clients of other libraries take ``socket_path``.
         store: A store on it, that the models of APPS are bound to which no other store has.
+        fixtures: What fixtures of pytest with a wider scope than a test have made.
     """
 
     def __init__(self) -> None:
@@ -43,6 +44,7 @@ class ThrowawayServer:
         self._socket_path = self._server.ensure()
         self.url = f"embedded:{self._server.directory}"
         self.store = Store.from_url(self.url, name="tests")
+        self.fixtures = FixtureRecords()
         self._bound: dict[type[Model], Store] = {}
 
     @property
@@ -61,11 +63,35 @@ class ThrowawayServer:
 
         Cost: one round trip.
         """
+        self._bind_again()
+        self.store.run(restored({}))
+
+    def begin_test(self) -> None:
+        """Leave what fixtures of a wider scope than a test have made, and nothing else; bind models again.
+
+        Cost: one round trip.
+        """
+        self._bind_again()
+        self.store.run(restored(self.fixtures.kept))
+        self.fixtures.is_used = self.fixtures.is_in_test = True
+
+    def begin_fixture(self) -> Content:
+        """Tell what there is before a fixture of a wider scope; what the test before left is not."""
+        if self.fixtures.is_used and not self.fixtures.is_in_test:
+            self._bind_again()
+            self.store.run(restored(self.fixtures.kept))
+            self.fixtures.is_used = False
+        return self.store.run(content())
+
+    def end_fixture(self, fixture: object, before: Content) -> None:
+        """Keep what a fixture changed, until it is torn down."""
+        self.fixtures.add(fixture, before, self.store.run(content()))
+
+    def _bind_again(self) -> None:
         for model, store in self._bound.items():
             now: Store | None = model.__dict__.get("_store")
             if now is None or now.address != store.address:
                 store.register_model(model)
-        self.store.run(_flushed())
 
     def keep(self, models: Iterable[type[Model]]) -> None:
         """Remember what models are bound to now; those that nothing binds are bound to this server."""
@@ -162,10 +188,6 @@ def _names_settings() -> bool:
     return True
 
 
-def _flushed() -> Batches[None]:
-    check((yield [("FLUSHALL",)]))
-
-
 def pytest_addoption(parser: "pytest.Parser") -> None:
     """Declare the plugin's settings in those of pytest."""
     parser.addini(_SETTINGS, "Settings module of redis_models; otherwise the usual one.")
@@ -212,6 +234,26 @@ if "pytest" in sys.modules:  # who uses the plugin has it already; nobody else p
         return _current
 
     @pytest.fixture(autouse=True)
-    def redis_models_empty(redis_models_server: ThrowawayServer) -> None:
-        """Begin every test with nothing; a fixture of this name in a ``conftest.py`` decides otherwise."""
-        redis_models_server.clear()
+    def redis_models_empty(redis_models_server: ThrowawayServer) -> Iterator[None]:
+        """Begin every test with what fixtures of its class, module or session made, and nothing else.
+
+        A fixture of this name in a ``conftest.py`` decides otherwise.
+        """
+        redis_models_server.begin_test()
+        yield
+        redis_models_server.fixtures.is_in_test = False
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_fixture_setup(fixturedef: "pytest.FixtureDef[object]") -> Generator[None, object, object]:
+        """Keep what a fixture with a wider scope than a test makes; ``setup_class`` and its like are fixtures, too."""
+        if _current is None or fixturedef.scope == "function":
+            return (yield)
+        server, before = _current, _current.begin_fixture()
+        made = yield
+        server.end_fixture(fixturedef, before)
+        return made
+
+    def pytest_fixture_post_finalizer(fixturedef: "pytest.FixtureDef[object]") -> None:
+        """Forget what it made."""
+        if _current is not None:
+            _current.fixtures.forget(fixturedef)

@@ -380,3 +380,79 @@ def test_tests_that_share_records_decide_themselves_when_the_server_is_emptied(b
     ran = box.pytest()
 
     assert ran.returncode == 0, ran.stdout
+
+
+def test_what_fixtures_of_a_class_or_module_make_is_there_at_the_beginning_of_each_test_of_theirs(box: Box) -> None:
+    box.write(
+        "test_it.py",
+        """
+        import pytest
+        from box.models import Ticket
+
+        def ids():
+            return sorted(one.id for one in Ticket.sync.select() or [])
+
+        def test_leaves_something():
+            assert ids() == ["session"]
+            Ticket.sync.insert(Ticket(id="left"))
+
+        @pytest.fixture(scope="module")
+        def seats():
+            Ticket.sync.insert(Ticket(id="module", seats=2), life_span_seconds=1000)
+            yield
+            Ticket.sync.delete("module")
+
+        class TestClass:
+            @classmethod
+            def setup_class(cls):
+                assert ids() == ["session"]
+                Ticket.sync.insert(Ticket(id="class"))
+
+            def test_first(self):
+                assert ids() == ["class", "session"]
+                Ticket.sync.delete(["class", "session"])
+
+            def test_second(self):
+                assert ids() == ["class", "session"]
+                Ticket.sync.insert(Ticket(id="class", seats=9))
+
+            def test_late(self, seats):
+                assert ids() == ["class", "module", "session"]
+                assert Ticket.sync.get("class").seats == 1
+
+        class TestOther:
+            async def test_first(self, seats):
+                assert ids() == ["module", "session"]
+                await Ticket.delete_all()
+
+            def test_asks_for_a_fixture_late(self, request):
+                Ticket.sync.insert(Ticket(id="of the test"))
+                request.getfixturevalue("more")
+                assert ids() == ["module", "more", "of the test", "session"]
+
+            def test_last(self):
+                assert ids() == ["module", "more", "session"]
+
+        @pytest.fixture(scope="class")
+        def more():
+            Ticket.sync.insert(Ticket(id="more"))
+        """,
+    )
+    box.write(
+        "conftest.py",
+        """
+        import pytest
+
+        pytest_plugins = ["redis_models.testing"]
+
+        @pytest.fixture(scope="session", autouse=True)
+        def everywhere(redis_models_server):
+            from box.models import Ticket
+            Ticket.sync.insert(Ticket(id="session"))
+        """,
+    )
+    box.write("test_later.py", "from test_it import ids\n\ndef test_it():\n    assert ids() == ['session']\n")
+
+    ran = box.pytest()
+
+    assert ran.returncode == 0, ran.stdout
