@@ -87,12 +87,12 @@ class _Writer:
         pairs = [("'_v'", "target")]
         for name, cell in run.fields.items():
             if _has_content(cell):
-                pairs.append((_quoted(name), self._usual_content(cell)))
+                pairs.append((_quoted(name), self._content(cell)))
         for keep in run.keeps:
             if isinstance(keep.cell.images, Kept):
                 return
             if _has_content(keep.cell) and keep.cell.source not in unusual:
-                pairs.append((_quoted(keep.stored_as), self._usual_content(keep.cell)))
+                pairs.append((_quoted(keep.stored_as), self._content(keep.cell)))
             elif keep.absent_as:
                 pairs.append((_quoted(keep.absent_as), "''"))
         gone = [_quoted(name) for name, cell in run.fields.items() if not _has_content(cell) and name not in unusual]
@@ -140,7 +140,7 @@ class _Writer:
                 yield f"    if {self._content(cell)} then carry(key, {_quoted(name)}, ends[{life}]) end"
             yield "  end"
         yield "  if #gone > 0 then redis.call('HDEL', key, unpack(gone)) end"
-        yield "  if ending then set_end(key, ending) end"
+        yield "  set_end(key, ending)"
         yield "  return true"
 
     def _demands(self) -> Iterator[str]:
@@ -179,11 +179,6 @@ class _Writer:
 
     def _was(self, name: str) -> str:
         return f"was[{self._places[name]}]"
-
-    def _usual_content(self, cell: Cell) -> str:
-        if cell.source is not None and cell.images is not SAME:
-            return f"image({self._tables.name(cell.images)}, {self._was(cell.source)})"
-        return self._content(cell)
 
     def _content(self, cell: Cell) -> str:
         """Give the Lua expression for what a field has at the end; nil where it has nothing."""

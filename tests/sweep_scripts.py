@@ -51,9 +51,11 @@ _DEFAULT: Final = _OTHERS
 _WRITER: Final = "migrations/written.py"
 _CONDITION: Final = re.compile(r"\b((?:else)?if) (.*?) then\b")
 _WHOLE_LINE: Final = re.compile(r"^\s*(?:redis\.)?(?:call|pcall|demand|demand_once)\(.*\)$")
-_OLD_SERVERS: Final = re.compile(r"is_allowed|nknown|can't run|knows_moments")  # for which this one needs no line
+# What other servers need, and this one does not: those before Redis 7, and 8.10, which counts what a question has.
+_OLD_SERVERS: Final = re.compile(r"is_allowed|nknown|can't run|knows_moments|name == '[A-Z]|refused, word")
 _PYTHON_CONDITION: Final = re.compile(r"^ *((?:el)?if) (.*):$")
 _PYTHON_LINE: Final = re.compile(r"^ *(?:yield (?!\" *--).*|\w+\.append\(.*\))$")
+_ENCODED: Final = "if {}pcall('OBJECT', 'ENCODING', key) == 'listpack' then return nil end"
 # Changes that no test can notice, each with the reason: the line, and what it is without.
 _EQUIVALENT: Final = {
     (
@@ -84,6 +86,49 @@ _EQUIVALENT: Final = {
         """yield f"    if true then carry(key, {_quoted(name)}, ends[{life}]) end\"""",
     ): "what is absent has no end",
     ("written.py", "yield from self._usual()", "pass"): "a shorter path to the same",
+    ("written.py", "if len(sources) < _MOST_ARGUMENTS:", "if False:"): "names that are arguments save time only",
+    (
+        "written.py",
+        """yield "  if #gone > 0 and not may_delete then demand_to_delete(key) end\"""",
+        """yield "  if #gone > 0 and true then demand_to_delete(key) end\"""",
+    ): "the right is asked for once, for time only",
+    ("written.py", "if self._run.lives or self.carried:", "if False:"): "for servers before Redis 7",
+    ("written.py", "if self._run.lives or self.carried:", "if True:"): "likewise",
+    ("written.py", 'yield "  demand_to_write(key)"', "pass"): "likewise",
+    (
+        "written.py",
+        """yield f"  if ends and {self._content(cell)} and {ends} > 0 then demand_once('HPEXPIREAT', key) end\"""",
+        """yield f"  if ends and true and {ends} > 0 then demand_once('HPEXPIREAT', key) end\"""",
+    ): "what is absent has no end",
+    ("written.py", "if self._run.lives:", "if True:"): "without a change of it nothing comes of that",
+    ("once.lua", "if demanded[name] then return end", "if false then return end"): "asked once, for time only",
+    ("rewrite.lua", _ENCODED.format("redis."), "if false then return nil end"): "what has none says so, only slower",
+    ("replace.lua", _ENCODED.format(""), "if false then return nil end"): "likewise",
+    (
+        "rewrite.lua",
+        "if not stamp and redis.call('EXISTS', key) == 0 then return 'G' end",
+        "if true and redis.call('EXISTS', key) == 0 then return 'G' end",
+    ): "what has a stamp exists",
+    (
+        "replace.lua",
+        "elseif not values[1] and call('EXISTS', key) == 0 then",
+        "elseif true and call('EXISTS', key) == 0 then",
+    ): "likewise",
+    (
+        "replace.lua",
+        "if #sources == 0 or not has_lives(lives) then return nil end",
+        "if false or not has_lives(lives) then return nil end",
+    ): "of no sources none is asked for",
+    (
+        "replace.lua",
+        "if #changes > 0 or noted_count > 0 then ending, kept = ending_of(key, at + #sets) end",
+        "if true then ending, kept = ending_of(key, at + #sets) end",
+    ): "without a change nothing comes of that",
+    (
+        "replace.lua",
+        "if #removals > 0 and not may_delete then",
+        "if #removals > 0 and true then",
+    ): "the right is asked for once, for time only",
     (
         "write.lua",
         "if must_exist or redis.call('EXISTS', unpack(KEYS, 2)) > 0 then",

@@ -166,6 +166,8 @@ def _fill_records(kind: str, stamp: int = 1) -> Callable[[World], None]:
             fields: dict[str, str | int] = {"id": number, "name": "ann", "size": 5, "_v": stamp}
             if kind == "unstamped":
                 del fields["_v"]
+            if kind == "large":  # of an encoding that may have life spans of fields
+                fields["note"] = "x" * 100
             if kind == "stray":
                 fields |= {"stray": "old", "full_name": "older"}
             ending = ("name", "size") if kind == "fields end" else ("stray",) if kind == "stray" else ()
@@ -410,10 +412,14 @@ def test_a_right_that_is_not_needed_is_not_asked_for(world: World, what: str, de
         ("drop with a way back", "usual", "hdel"), ("drop with a way back", "unstamped", "hdel"),
         ("rename", "unstamped", "hpexpireat"), ("fill over a stray", "usual", "hpexpireat"),
         ("life span", "usual", "persist"), ("for ever", "usual", "pexpireat"), ("rename", "unstamped", "pexpireat"),
+        ("rename", "large", "hpexpiretime"), ("rename", "stray", "hpexpireat"), ("convert", "stray", "hpexpireat"),
     ],
 )  # fmt: skip
-def test_nor_by_a_script_that_rewrites_records(world: World, what: str, kind: str, denied: str) -> None:
-    act = _rewrite(_route(*_STEPS[what]), 2, is_in_server=True)
+@pytest.mark.parametrize("is_in_server", [True, False], ids=["in the server", "by Python"])
+def test_nor_by_a_script_that_rewrites_records(
+    world: World, what: str, kind: str, denied: str, is_in_server: bool
+) -> None:
+    act = _rewrite(_route(*_STEPS[what]), 2, is_in_server=is_in_server)
 
     assert denied.upper() not in world.try_without(_fill_records(kind), act)
 

@@ -81,6 +81,7 @@ local function demand_to_write(key)
   if not is_allowed then demand_once('HSET', key) end
 end
 
+-- Set when a record ends; nil leaves that as it is.
 local function set_end(key, ends)
   if ends == NEVER then
     redis.call('PERSIST', key)

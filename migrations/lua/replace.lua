@@ -107,7 +107,7 @@ local function write(key, at)
     demand('HDEL', key)
     may_delete = true
   end
-  if ending then demand_end(key, ending) end
+  demand_end(key, ending)
   -- It grows before it shrinks.
   for i = 1, #writes do
     local one = writes[i]
@@ -124,7 +124,7 @@ local function write(key, at)
     removals[i][2] = key
     call(unpack(removals[i]))
   end
-  if ending then set_end(key, ending) end
+  set_end(key, ending)
 end
 
 local result, at, step = {}, place - 1, present_count + #sets + noted_count

@@ -192,3 +192,13 @@ def test_what_is_gone_or_no_hash_has_its_letter_among_others(client: Any) -> Non
     keys = ["m:1", "m:gone", "m:2", "m:text"]
     assert client.eval(script.source, 5, _LEASE, *keys, 7, 2, "") == b"AGAT"
     assert client.get("m:text") == b"text" and not client.exists("m:gone")
+
+
+def test_what_has_no_stamp_is_left_to_python_where_no_program_is_for_the_first_version(client: Any) -> None:
+    script = compile_program(Route("M", (Stage(2, 3, (Put("a", b"new"),)),), 2), 3).script
+    client.hset(_LEASE, "epoch", 7)
+    client.hset("m:1", mapping={"a": "x"})
+    client.hset("m:2", mapping={"_v": 2, "a": "x"})
+
+    assert client.eval(script.source, 3, _LEASE, "m:1", "m:2", 7, 3, "") == b"VA"
+    assert client.hgetall("m:1") == {b"a": b"x"}
