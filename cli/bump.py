@@ -26,6 +26,7 @@ class VersionLine:
         line: From 1.
         start, end: The number's place in the file, in bytes.
         spelling: ``version`` (in class Meta) or ``_version``.
+        text: What is put there, around the number.
     """
 
     path: Path
@@ -33,6 +34,7 @@ class VersionLine:
     start: int
     end: int
     spelling: str
+    text: str = "%d"
 
 
 def bump(model: type[Model], low: LowVersion) -> VersionLine:
@@ -41,12 +43,13 @@ def bump(model: type[Model], low: LowVersion) -> VersionLine:
     Raises:
         ModelDeclarationError: The line cannot be found, or the file cannot be written.
     """
-    found = find_version(model)
+    found = find_version(model) or _place_for_version(model)
     if found is None:
         raise ModelDeclarationError(model.__name__, f"--bump finds no line to edit; {_cure(model, low)}")
     source = found.path.read_bytes()
     try:
-        _replace(found.path, source[: found.start] + b"%d" % low.needed + source[found.end :])
+        number = found.text.encode() % low.needed
+        _replace(found.path, source[: found.start] + number + source[found.end :])
     except OSError as exc:
         raise ModelDeclarationError(
             model.__name__, f"--bump cannot write {shown_path(found.path)}: {exc.strerror}; {_cure(model, low)}"
@@ -62,12 +65,26 @@ def advice(model: type[Model], low: LowVersion) -> str:
         reason = f"its stored shape changed, but its version {verb} {low.declared}{known}"
     else:
         reason = f"its version is {low.declared}, but the migration files have {low.stored}"
-    hint = ", or run again with --bump" if find_version(model) else ""
+    hint = ", or run again with --bump" if find_version(model) or _place_for_version(model) else ""
     return f"{reason}; {_cure(model, low)}{hint}"
 
 
 def find_version(model: type[Model]) -> VersionLine | None:
     """Find ``version = N`` in a class's Meta, or ``_version = N`` in its body; None if there is no such line."""
+    place = _source_of(model)
+    if place is None:
+        return None
+    path, source, body = place
+    for spelling, lines in (("_version", body), ("version", _body_of("Meta", body))):
+        for number in _numbers(spelling, lines):
+            found = _line(path, source, number, spelling)
+            if source[found.start : found.end] == b"%d" % model.__options__.version:
+                return found
+    return None
+
+
+def _source_of(model: type[Model]) -> tuple[Path, bytes, Sequence[ast.stmt]] | None:
+    """Give the file of a class, what is in it, and the body of the class; None if that cannot be read."""
     try:
         path = Path(inspect.getsourcefile(model) or "").resolve()
         source = path.read_bytes()
@@ -77,12 +94,43 @@ def find_version(model: type[Model]) -> VersionLine | None:
     body: Sequence[ast.stmt] = tree.body
     for name in model.__qualname__.split("."):
         body = _body_of(name, body)
-    for spelling, place in (("_version", body), ("version", _body_of("Meta", body))):
-        for number in _numbers(spelling, place):
-            found = _line(path, source, number, spelling)
-            if source[found.start : found.end] == b"%d" % model.__options__.version:
-                return found
-    return None
+    return path, source, body
+
+
+def _place_for_version(model: type[Model]) -> VersionLine | None:
+    """Find the end of a class that says no version, or of its Meta; None where a line cannot simply be added."""
+    found = _source_of(model)
+    if found is None or not found[2] or any(_assigns("_version", node) for node in found[2]):
+        return None
+    path, source, body = found
+    lines = source.splitlines(keepends=True)
+    inner = _body_of("Meta", body)
+    if any(_assigns("version", node) for node in inner) or (not inner and any(_assigns("Meta", one) for one in body)):
+        return None
+    first, last = (inner or body)[0], (inner or body)[-1]
+    indent = lines[first.lineno - 1][: first.col_offset]
+    rest = lines[(last.end_lineno or 0) - 1][last.end_col_offset or 0 :]
+    if indent.strip() or rest.strip().partition(b"#")[0]:  # "class A(Model): x: int" in one line, or with a semicolon
+        return None
+    number = (last.end_lineno or 0) + (1 if inner else 3)
+    end = sum(map(len, lines[: last.end_lineno]))
+    new_line = "\r\n" if rest.endswith(b"\r\n") else "\n"
+    before = "" if rest.endswith(b"\n") else new_line
+    indent_text = indent.decode()
+    if inner:
+        return VersionLine(path, number, end, end, "version", f"{before}{indent_text}version = %d{new_line}")
+    more = "\t" if "\t" in indent_text else "    "
+    text = f"{before}{new_line}{indent_text}class Meta:{new_line}{indent_text}{more}version = %d{new_line}"
+    return VersionLine(path, number, end, end, "version", text)
+
+
+def _assigns(name: str, node: ast.stmt) -> bool:
+    """Whether a statement makes something of a name, in whatever way, or may do so deeper down."""
+    if isinstance(node, ast.ClassDef):
+        return node.name == name and not isinstance(node.body[0], ast.Pass)
+    if isinstance(node, (ast.If, ast.Try, ast.With, ast.For, ast.While)):
+        return True
+    return any(isinstance(one, ast.Name) and one.id == name for one in ast.walk(node))
 
 
 def _cure(model: type[Model], low: LowVersion) -> str:

@@ -6,14 +6,15 @@ Settings, models and the server are reached only when a command asks for them: `
 
 import json
 import os
-import re
 import sys
 from collections.abc import Mapping
 from contextlib import suppress
 from functools import cached_property
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import click
+
+from redis_models.printable import UNSEEN, printable
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -24,12 +25,7 @@ if TYPE_CHECKING:
     from redis_models.settings import Settings
     from redis_models.store import Store
 
-__all__ = ["CliContext", "printable"]
-
-# What a terminal obeys instead of showing it, and what cannot be printed at all: C0, DEL and C1, marks that turn the
-# direction of text, separators of lines, halves of surrogate pairs.
-_UNSEEN: Final = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
-_SHORT: Final = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
+__all__ = ["CliContext"]
 
 
 class CliContext:
@@ -130,7 +126,7 @@ class CliContext:
         """Print the result for programs, once a run; nothing without ``--json``."""
         if self.is_json:
             text = json.dumps(result, ensure_ascii=False, default=str)
-            click.echo(_UNSEEN.sub(lambda found: f"\\u{ord(found[0]):04x}", text))
+            click.echo(UNSEEN.sub(lambda found: f"\\u{ord(found[0]):04x}", text))
 
     def err(self, text: str = "", *, verbosity: int = 0) -> None:
         """Print a line beside the result, on stderr, unless the run is to be quieter than ``verbosity``.
@@ -150,18 +146,6 @@ class CliContext:
         """Close the connections, if there are any."""
         if "store" in self.__dict__:
             self.store.close()
-
-
-def printable(text: str) -> str:
-    """Spell what a terminal would obey (``\\x1b``, ``\\n``, ``\\u202e``), and bytes that are not UTF-8 (``\\xff``)."""
-    return _UNSEEN.sub(_spelled, text)
-
-
-def _spelled(found: re.Match[str]) -> str:
-    letter, code = found[0], ord(found[0])
-    if 0xDC80 <= code <= 0xDCFF:  # a byte, as surrogateescape has it
-        code -= 0xDC00
-    return _SHORT.get(letter) or (f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}")
 
 
 def has_terminal() -> bool:

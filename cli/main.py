@@ -13,7 +13,7 @@ import click
 from redis_models.errors import RedisModelsError
 from redis_models.passwords import redact
 
-from .context import CliContext, printable
+from .context import CliContext
 from .exits import Exit, exit_for
 from .lazy import CommandFolder
 
@@ -58,7 +58,7 @@ def _fail(context: CliContext, exc: Exception, text: str, code: Exit) -> Exit:
     if context.is_traceback:
         context.err_lines(redact("".join(traceback.format_exception(exc))))
     message = _shortened(redact(text))
-    context.err_lines(f"error: {_with_whole_key(exc, message)}")
+    context.err_lines(f"error: {message}")
     context.json({"ok": False, "exit": int(code), "error": type(exc).__name__, "message": message})
     return code
 
@@ -78,12 +78,6 @@ def _shortened(text: str) -> str:
     """Cut the middle out of lines that quote something without end; their cure is at their end."""
     lines = text.split("\n")
     return "\n".join(one if len(one) <= _LINE else f"{one[: _LINE // 2]} [...] {one[-_LINE // 2 :]}" for one in lines)
-
-
-def _with_whole_key(exc: Exception, message: str) -> str:
-    """Spell the key that an error names, so that one with a line feed in it adds no line of its own."""
-    key: object = getattr(exc, "key", None)
-    return message.replace(key, printable(key)) if isinstance(key, str) and key else message
 
 
 def _usage_line(exc: click.ClickException) -> str:

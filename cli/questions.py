@@ -37,8 +37,8 @@ from redis_models.migrations.questions import (
     ZoneQuestion,
 )
 from redis_models.migrations.safety import Finding
+from redis_models.printable import printable
 
-from .context import printable
 from .making import Task
 
 __all__ = ["ask_reason", "settle"]

@@ -13,8 +13,9 @@ from redis_models.migrations.loosening import left_alone
 from redis_models.migrations.passes import Progress
 from redis_models.migrations.quarantine import Quarantine
 from redis_models.migrations.rehearsing import Rehearsal, refused_by, rehearse
+from redis_models.printable import printable
 
-from .context import CliContext, printable
+from .context import CliContext
 from .counting import counted
 from .progress import shown_progress
 from .recordlines import record_document, record_lines

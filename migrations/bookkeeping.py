@@ -23,7 +23,7 @@ from redis_models.keys import bookkeeping_key
 
 from .history import Deed, Event
 from .schema import Snapshot
-from .soundness import Kept, read_as, refuse_unsound, refuse_wrong_kind
+from .soundness import Kept, cursor_of, read_as, refuse_unsound
 
 __all__ = ["Entry", "Journal", "Shelf", "State"]
 
@@ -39,7 +39,6 @@ _MOST: Final[Mapping[str, tuple[Literal["hash", "list", "string"], int]]] = {
 }
 _CURE_OF_HISTORY: Final = "delete that key, on which nothing but the receipt of 'verify' depends"
 _COUNT: Final = re.compile(r"-?[0-9]{1,15}")
-_CURSOR: Final = re.compile(r"[0-9]{1,20}")
 
 
 @dataclass(frozen=True)
@@ -253,9 +252,8 @@ class Shelf:
             DriftError: What is stored is none of ours; it names the key.
         """
         kept = self._kept("history")
-        [reply] = yield [("LRANGE", kept.key, -most, -1)]
-        refuse_wrong_kind(kept, reply)
-        [events] = check([reply])
+        yield from refuse_unsound([kept])
+        [events] = check((yield [("LRANGE", kept.key, -most, -1)]))
         try:
             return [Event.from_json(text) for text in reversed(cast("list[bytes]", events))]
         except ValueError as exc:
@@ -301,12 +299,6 @@ def _count_of(text: str) -> int:
     return int(text)
 
 
-def _cursor_of(text: str) -> str:
-    if not _CURSOR.fullmatch(text):
-        raise ValueError(f"{text!r:.60} is no cursor")
-    return text
-
-
 def _journal_of(fields: Mapping[str, str]) -> Journal:
     return Journal(
         target=_count_of(fields["target"]),
@@ -314,7 +306,7 @@ def _journal_of(fields: Mapping[str, str]) -> Journal:
         depth=_count_of(fields.get("depth", fields["target"])),  # runs of earlier versions noted their target only
         fingerprint=fields["fingerprint"],
         model=fields["model"],
-        cursor=_cursor_of(fields["cursor"]),
+        cursor=cursor_of(fields["cursor"]),
         run_id=fields["run_id"],
         seen=_count_of(fields["seen"]),
         changed=_count_of(fields["changed"]),

@@ -8,7 +8,7 @@ What is said is for the run that is under way: the next one begins without.
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import cast
+from typing import Final, cast
 
 from redis_models.batches import Argument, Batches, check
 from redis_models.client import SyncClient
@@ -18,9 +18,11 @@ from redis_models.keys import bookkeeping_key
 from .bookkeeping import Shelf
 from .lease import Holder, break_lease, holder_of
 from .rewriting import KEYS_A_SCRIPT
-from .soundness import Kept, refuse_wrong_kind
+from .soundness import Kept, refuse_unsound
 
 __all__ = ["Control", "abort", "change_control", "clear_control", "read_control", "refuse_without_run"]
+
+_FIELDS: Final = 100  # that are looked at; it has three
 
 
 @dataclass(frozen=True)
@@ -44,9 +46,9 @@ def read_control(namespace: str) -> Batches[Control]:
     Raises:
         DriftError: What is stored is none of ours; it names the key.
     """
-    kept = Kept("what is said to the run", _key(namespace), "hash", 0, "delete that key")
+    kept = _kept(namespace)
+    yield from refuse_unsound([kept])
     [reply] = yield [("HMGET", kept.key, "paused", "max_latency_ms", "batch")]
-    refuse_wrong_kind(kept, reply)
     [said] = check([reply])
     paused, latency, batch = cast("list[bytes | None]", said)
     try:
@@ -73,8 +75,10 @@ def change_control(namespace: str, changes: Mapping[str, str | int | float | Non
 
     Raises:
         MigrationError: No run is under way.
+        DriftError: What is stored is none of ours; it names the key.
     """
     yield from refuse_without_run(namespace)
+    yield from refuse_unsound([_kept(namespace)])
     said: list[Argument] = []
     for name, value in changes.items():
         if value is not None:
@@ -129,6 +133,10 @@ def abort(client: SyncClient, shelves: Mapping[str, Shelf], namespace: str, by: 
     finally:
         yield from lease.released()
     return holder
+
+
+def _kept(namespace: str) -> Kept:
+    return Kept("what is said to the run", _key(namespace), "hash", _FIELDS, "delete that key")
 
 
 def _key(namespace: str) -> str:

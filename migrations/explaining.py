@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from redis_models.errors import DataError, RecordError
 from redis_models.hooked import HookedShape
+from redis_models.printable import printable
 from redis_models.shape import STAMP, Shape
 
 from .chain import Chain
@@ -183,7 +184,7 @@ def _opened(
     try:
         return shape.opened(key, stored), ""
     except DataError as exc:
-        said = str(exc).removeprefix(f"{key}: ")
+        said = str(exc).removeprefix(f"{printable(key)}: ")
         return _NOTHING, f"it cannot be read through {hook}: {said}"
 
 

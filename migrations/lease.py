@@ -24,7 +24,7 @@ from redis_models.client import SyncClient, run
 from redis_models.errors import IncompleteError, LockedError, ServerError
 from redis_models.keys import bookkeeping_key
 
-from .soundness import Kept, refuse_wrong_kind
+from .soundness import Kept, refuse_unsound, refuse_wrong_kind
 
 __all__ = [
     "Holder",
@@ -40,6 +40,7 @@ __all__ = [
 
 _SCRIPT: Final = load_script("redis_models.migrations", "lease", is_repeatable=True)
 _POLL_S: Final = 0.2
+_FIELDS: Final = 100  # that are looked at; it has three
 _NUMBER: Final = re.compile(rb"[0-9]{1,16}")
 
 
@@ -225,6 +226,7 @@ def take_lease(
 
 def holder_of(key: str) -> Batches[Holder | None]:
     """Say who holds a lease; None where nobody does."""
+    yield from refuse_unsound([_kept(key)])
     reply, clock = yield [("HMGET", key, "epoch", "holder", "until"), ("TIME",)]
     refuse_wrong_kind(_kept(key), reply)
     epoch, holder, until = cast("list[bytes | None]", check([reply])[0])
@@ -260,7 +262,7 @@ def _lease_call(key: str, *arguments: str | int | bytes) -> Batches[list[object]
 
 
 def _kept(key: str) -> Kept:
-    return Kept("the lease", key, "hash", 0, "make sure that nobody runs migrations, and delete that key")
+    return Kept("the lease", key, "hash", _FIELDS, "make sure that nobody runs migrations, and delete that key")
 
 
 def _is_forgotten(key: str) -> Batches[bool]:

@@ -5,7 +5,6 @@
 """
 
 import json
-import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime, timedelta
@@ -16,13 +15,14 @@ from redis_models.errors import DriftError, IncompleteError
 from redis_models.keys import bookkeeping_key
 
 from .keyspace import server_run_id
-from .soundness import Kept, read_as, refuse_unsound
+from .soundness import Kept, cursor_of, read_as, refuse_unsound
+from .verdicts import Tally
 
 __all__ = ["Checkpoint", "Desk", "Receipt", "Scope"]
 
 _FRESH: Final = timedelta(days=1)  # then it is about records of yesterday
 _MOST: Final = 16 * 1024 * 1024  # bytes that are read
-_CURSOR: Final = re.compile(r"[0-9]{1,20}")
+_MOST_WALKS: Final = 10_000  # two, and one for each place where records of a model were before
 T = TypeVar("T")
 
 
@@ -113,8 +113,11 @@ class Checkpoint:
     tallies: Mapping[str, Mapping[str, object]] = field(default_factory=dict[str, Mapping[str, object]])
 
     def __post_init__(self) -> None:
-        if not _CURSOR.fullmatch(self.cursor):
-            raise ValueError(f"{self.cursor!r:.60} is no cursor")
+        cursor_of(self.cursor)
+        if not 0 <= self.walk < _MOST_WALKS:
+            raise ValueError(f"{self.walk} is no walk")
+        for document in self.tallies.values():
+            Tally.of(document)
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,7 @@ from redis_models.keys import KeySpace
 from redis_models.limits import refuse_endless
 from redis_models.shortcuts import reader_of
 
+from .bounded_json import read_json
 from .historical import codec_of, resolve
 
 __all__ = ["CODEC", "REQUIRED", "FieldSchema", "Literal", "ModelSchema", "Snapshot"]
@@ -227,7 +228,7 @@ class Snapshot:
             SchemaError: It is no such text, or of a format that this version does not know.
         """
         try:
-            document = _as(dict, json.loads(text), "it")
+            document = _as(dict, read_json(text), "it")
             if document["format"] != _FORMAT:
                 raise SchemaError(f"snapshot of format {document['format']!r:.40}; this version knows {_FORMAT}")
             models = _as(dict, document["models"], "it")
@@ -236,8 +237,6 @@ class Snapshot:
             return cls(tuple(_model_of(name, one) for name, one in sorted(models.items())))
         except KeyError as exc:
             raise SchemaError(f"the text is no snapshot: {exc} is missing") from exc
-        except RecursionError as exc:
-            raise SchemaError("the text is no snapshot: it nests too deeply") from exc
         except (TypeError, ValueError) as exc:
             raise SchemaError(f"the text is no snapshot: {exc}") from exc
 

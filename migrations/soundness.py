@@ -4,21 +4,29 @@ Another user of the database can write anything there. It ends in one ``DriftErr
 """
 
 import dataclasses
-import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, dataclass, replace
 from types import NoneType
-from typing import Any, Final, Literal, NoReturn, TypeVar, cast, get_args, get_origin, get_type_hints
+from typing import Any, Final, Literal, TypeVar, cast, get_args, get_origin, get_type_hints
 
 from redis.exceptions import NoPermissionError, ResponseError
 
 from redis_models.batches import Batches, Reply, check
 from redis_models.errors import DriftError
 
-__all__ = ["Kept", "read_as", "refuse_unsound", "refuse_wrong_kind"]
+from .bounded_json import read_json
+
+__all__ = ["Kept", "cursor_of", "read_as", "refuse_unsound", "refuse_wrong_kind"]
 
 T = TypeVar("T")
+_CURSOR: Final = re.compile(r"[0-9]{1,20}")
+_LAST_CURSOR: Final = 2**64 - 1
 _COUNTS: Final = {"hash": "HLEN", "list": "LLEN", "string": "STRLEN"}
+# Bytes of memory that a hash or a list of the engine may take, and as many more for each of its entries, of which most
+# take a third of that: one entry of hundreds of megabytes is none of ours.
+_MEMORY: Final = 16 * 1024 * 1024
+_MEMORY_OF_AN_ENTRY: Final = 1024
 
 
 @dataclass(frozen=True)
@@ -58,15 +66,27 @@ def refuse_unsound(kept: Sequence[Kept]) -> Batches[None]:
     Cost:
         One round trip.
     """
-    replies = yield [(_COUNTS[one.kind], one.key) for one in kept]
-    for one, reply in zip(kept, replies, strict=True):
-        if isinstance(reply, NoPermissionError):
-            continue  # who may not count may read all the same
-        refuse_wrong_kind(one, reply)
-        check([reply])
-        if cast(int, reply) > one.most:
-            unit = "bytes" if one.kind == "string" else "entries"
-            raise one.foreign(f"it has {reply} {unit}, and no more than {one.most} are read")
+    replies = yield [
+        command
+        for one in kept
+        for command in ((_COUNTS[one.kind], one.key), ("MEMORY", "USAGE", one.key, "SAMPLES", 0))
+    ]
+    for one, count, memory in zip(kept, replies[::2], replies[1::2], strict=True):
+        refuse_wrong_kind(one, count)
+        if isinstance(count, NoPermissionError):  # who may not count may read all the same
+            count = one.most
+        check([count])
+        _refuse_too_large(one, cast(int, count), memory)
+
+
+def _refuse_too_large(kept: Kept, count: int, memory: Reply) -> None:
+    if count > kept.most:
+        unit = "bytes" if kept.kind == "string" else "entries"
+        raise kept.foreign(f"it has {count} {unit}, and no more than {kept.most} are read")
+    most = _MEMORY + count * _MEMORY_OF_AN_ENTRY
+    # Where the server cannot tell, or not this user, it is read all the same.
+    if kept.kind != "string" and isinstance(memory, int) and memory > most:
+        raise kept.foreign(f"it takes {memory} bytes, and no more than {most} are read of {count} entries")
 
 
 def refuse_wrong_kind(kept: Kept, reply: Reply) -> None:
@@ -75,16 +95,20 @@ def refuse_wrong_kind(kept: Kept, reply: Reply) -> None:
         raise kept.foreign(f"it is no {kept.kind}") from reply
 
 
+def cursor_of(text: str) -> str:
+    """Give a cursor of SCAN that was kept; ``ValueError`` if it is none."""
+    if not _CURSOR.fullmatch(text) or int(text) > _LAST_CURSOR:
+        raise ValueError(f"{text!r:.60} is no cursor")
+    return text
+
+
 def read_as(kind: type[T], raw: bytes | str) -> T:
     """Read JSON back as a dataclass, with every type checked.
 
     Raises:
         ValueError: It is something else; the text is one line.
     """
-    try:
-        return cast(T, _made(kind, json.loads(raw, parse_constant=_refuse_constant), ""))
-    except RecursionError as exc:
-        raise ValueError("it nests too deeply") from exc
+    return cast(T, _made(kind, read_json(raw), ""))
 
 
 def _made(kind: object, value: object, place: str) -> object:
@@ -121,7 +145,3 @@ def _made_dataclass(kind: type[object], value: object, place: str) -> object:
 
 def _shown(value: object) -> str:
     return f"{value!r:.40}" if isinstance(value, (str, int, float, NoneType)) else f"a {type(value).__name__}"
-
-
-def _refuse_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is no number")

@@ -7,6 +7,7 @@ from enum import Enum
 from typing import Any, Final
 
 from redis_models.errors import DecodeError, InvalidPrimaryKeyError
+from redis_models.printable import printable
 from redis_models.secrecy import reason_of
 from redis_models.shape import RESERVED, STAMP, Shape, stored_version
 
@@ -45,6 +46,9 @@ class Kind(Enum):
         return self in (Kind.UNDECLARED, Kind.ABSENT, Kind.ENDLESS, Kind.ENDED)
 
 
+_OF_QUARANTINE: Final = frozenset([Kind.OLDER, Kind.UNREADABLE, Kind.LEFT])  # what such records are, too
+
+
 @dataclass(frozen=True)
 class Verdict:
     """Something that was found.
@@ -70,6 +74,7 @@ class Tally:
         counts: How much was found, by kind.
         shown: The first verdicts of each kind.
         repaired: Entries of the index that were put right.
+        in_quarantine: Keys of records that are counted as being in quarantine, which is why they are as they are.
     """
 
     records: int = 0
@@ -77,9 +82,14 @@ class Tally:
     counts: dict[Kind, int] = field(default_factory=dict[Kind, int])
     shown: list[Verdict] = field(default_factory=list[Verdict])
     repaired: int = 0
+    in_quarantine: set[str] = field(default_factory=set[str])
 
     def note(self, verdict: Verdict) -> None:
-        """Count a verdict, and keep it if it is one of the first of its kind."""
+        """Count a verdict, and keep it if it is one of the first of its kind; not what quarantine is the reason of."""
+        if verdict.kind is Kind.QUARANTINE:
+            self.in_quarantine.add(verdict.key)
+        elif verdict.kind in _OF_QUARANTINE and verdict.key in self.in_quarantine:
+            return
         self.counts[verdict.kind] = self.counts.get(verdict.kind, 0) + 1
         if self.counts[verdict.kind] <= _SHOWN:
             self.shown.append(verdict)
@@ -108,10 +118,24 @@ class Tally:
 
     @classmethod
     def of(cls, document: Mapping[str, Any]) -> "Tally":
-        """Read what ``document`` gave."""
-        counts = {Kind(kind): count for kind, count in {**document["problems"], **document["notes"]}.items()}
-        shown = [Verdict(Kind(one["kind"]), one["key"], one["reason"]) for one in document["shown"]]
-        return cls(document["records"], document["ending"], counts, shown, document["repaired"])
+        """Read what ``document`` gave.
+
+        Raises:
+            ValueError: It is something else.
+        """
+        try:
+            counts = {Kind(kind): _count(one) for kind, one in {**document["problems"], **document["notes"]}.items()}
+            shown = [Verdict(Kind(one["kind"]), str(one["key"]), str(one["reason"])) for one in document["shown"]]
+            records, ending, repaired = (_count(document[name]) for name in ("records", "ending", "repaired"))
+        except (AttributeError, KeyError, TypeError) as exc:
+            raise ValueError(f"no tally: {exc!r:.60}") from exc
+        return cls(records, ending, counts, shown, repaired)
+
+
+def _count(value: object) -> int:
+    if type(value) is not int or value < 0:
+        raise ValueError(f"{value!r:.60} is no count")
+    return value
 
 
 def judge(
@@ -181,4 +205,4 @@ def _complaint(shape: Shape[Any], key: str, record: Mapping[str, bytes]) -> Verd
 
 
 def _said(exc: DecodeError) -> str:
-    return str(exc).removeprefix(f"{exc.key}: ")
+    return str(exc).removeprefix(f"{printable(exc.key)}: ")

@@ -45,7 +45,6 @@ __all__ = [
     "Subject",
     "Verification",
     "look_at_some",
-    "note_quarantined",
     "scope_of",
     "subjects_of",
     "unverified",
@@ -217,7 +216,10 @@ def verify(job: Verification, start: Checkpoint | None = None) -> Batches[Receip
                 tally.note(complaint)
             is_first = job.is_whole and subject is job.subjects[0]
             strangers = job.subjects if is_first else ()
-            yield from note_quarantined(job.desk, subject, tally, strangers)
+            yield from _note_quarantined(job.desk, subject, tally, strangers)
+        else:  # they are counted already
+            held = yield from Quarantine(job.desk.namespace, job.desk.app).waiting()
+            job.tallies[subject.name].in_quarantine.update(held)
         job.total = yield from index_size(subject.shape.keys)
         for number in range(walk, _FORMER + len(subject.former)):
             if number != _MEMBERS or complaint is None:
@@ -227,13 +229,14 @@ def verify(job: Verification, start: Checkpoint | None = None) -> Batches[Receip
     return _receipt(job)
 
 
-def look_at_some(subject: Subject, limit: int) -> Batches[Tally]:
-    """Judge some records of a model, drawn by chance; their index is not looked at.
+def look_at_some(desk: Desk, subject: Subject, limit: int) -> Batches[Tally]:
+    """Judge some records of a model, drawn by chance, and count those in quarantine; the index is not looked at.
 
     Cost:
         Two round trips for each 20 records.
     """
     tally = Tally()
+    yield from _note_quarantined(desk, subject, tally)
     found = yield from sample(subject.shape.keys, limit)
     keys = list(found.records)
     lives = check((yield [("PTTL", key) for key in keys])) if keys else []
@@ -368,7 +371,7 @@ def _find_left(space: KeySpace, tally: Tally, page: Sequence[bytes]) -> Batches[
             tally.note(Verdict(Kind.LEFT, _text(key), said))
 
 
-def note_quarantined(desk: Desk, subject: Subject, tally: Tally, others: Sequence[Subject] = ()) -> Batches[None]:
+def _note_quarantined(desk: Desk, subject: Subject, tally: Tally, others: Sequence[Subject] = ()) -> Batches[None]:
     """Count the records of a model that are in quarantine; where ``others`` are given, also those of none of them."""
     held = yield from Quarantine(desk.namespace, desk.app).waiting()
     for key, one in held.items():

@@ -1,5 +1,7 @@
 """Where a server is and how to speak to it: options for redis-py's connections, out of a URL or another client."""
 
+import difflib
+import inspect
 import re
 import sys
 from collections.abc import Callable, Mapping
@@ -13,7 +15,7 @@ from redis.connection import AbstractConnection
 from redis.exceptions import RedisError
 
 from .errors import SettingsError
-from .passwords import is_cut_short, is_telling, masked
+from .passwords import is_cut_short, masked
 
 __all__ = ["address_of", "async_class", "is_fake", "options_of_pool", "options_of_url"]
 
@@ -22,6 +24,7 @@ _WHERE: Final = frozenset(
 )
 _ON_THE_WAY: Final = ("ssl_", "socket_keepalive", "socket_timeout", "socket_connect_timeout")
 _FAKE: Final = frozenset(["connected", "lua_modules", "server", "server_type", "version"])
+_CLOSE: Final = 0.7  # difflib ratio: socket_time is taken for socket_timeout
 _SCHEMES: Final = {"valkey": "redis", "valkeys": "rediss"}
 _BLOCKING: Final[Mapping[type[Any], type[Any]]] = {
     redis.asyncio.UnixDomainSocketConnection: redis.UnixDomainSocketConnection,
@@ -68,11 +71,17 @@ def options_of_url(url: str) -> tuple[type[AbstractConnection], dict[str, Any]]:
     most = options.pop("max_connections", None)
     complaint = _complaint(kind, options)
     if complaint is not None:
-        named = f": {complaint!r}" if is_telling(url, complaint) else ""
-        raise SettingsError(
-            None, f"{masked(url)!r} has an option that there is not{named}; percent-encode / ? # @ & in a password"
-        )
+        raise SettingsError(None, f"{masked(url)!r} has an option that there is not{_meant(kind, complaint)}")
     return kind, options if most is None else {**options, "max_connections": most}
+
+
+def _meant(kind: type[object], name: str) -> str:
+    """Say which option may be meant. Not what was written: it may be the rest of a password with a ? or & in it."""
+    known = {one for base in kind.__mro__ for one in inspect.signature(base).parameters} if name else set[str]()
+    known |= {"db", "max_connections"} if name else set[str]()
+    close = difflib.get_close_matches(name, sorted(known), n=1, cutoff=_CLOSE)
+    meant = f", perhaps {close[0]} is meant" if close else ""
+    return f"{meant}; its name is not shown, because it may be part of a password: percent-encode / ? # @ & in one"
 
 
 def _complaint(kind: Callable[..., object], options: Mapping[str, Any]) -> str | None:

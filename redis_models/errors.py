@@ -42,6 +42,8 @@ Catch the narrowest class that you can cure::
 
 from collections.abc import Sequence
 
+from .printable import printable
+
 __all__ = [
     "ConfigurationError",
     "ConflictError",
@@ -81,7 +83,19 @@ _MASK = "**********"  # in place of a secret
 
 
 class RedisModelsError(Exception):
-    """Base of every error of this library."""
+    """Base of every error of this library.
+
+    Its text spells what a terminal would obey, because keys, fields and values may be anybody's; attributes do not.
+    """
+
+    _is_one_line = False
+
+    def __str__(self) -> str:
+        text = self._text()
+        return printable(text) if self._is_one_line else "\n".join(map(printable, text.split("\n")))
+
+    def _text(self) -> str:
+        return super().__str__()
 
 
 class ConfigurationError(RedisModelsError):
@@ -100,7 +114,7 @@ class SettingsError(ConfigurationError):
         super().__init__(module, reason)
         self.module, self.reason = module, reason
 
-    def __str__(self) -> str:
+    def _text(self) -> str:
         return self.reason
 
 
@@ -116,7 +130,7 @@ class ModelDeclarationError(ConfigurationError):
         super().__init__(model, reason)
         self.model, self.reason = model, reason
 
-    def __str__(self) -> str:
+    def _text(self) -> str:
         return f"{self.model}: {self.reason}"
 
 
@@ -138,6 +152,8 @@ class UnboundModelError(ModelDeclarationError, AttributeError):
 class DataError(RedisModelsError):
     """A record or a value is not what it should be."""
 
+    _is_one_line = True
+
 
 class InvalidPrimaryKeyError(DataError, ValueError):
     """A primary key cannot be part of a Redis key.
@@ -152,7 +168,7 @@ class InvalidPrimaryKeyError(DataError, ValueError):
         super().__init__(model, value, reason)
         self.model, self.value, self.reason = model, value, reason
 
-    def __str__(self) -> str:
+    def _text(self) -> str:
         return f"{self.model}: primary key {self.value!r} {self.reason}"
 
 
@@ -170,7 +186,7 @@ class EncodeError(DataError, TypeError):
         super().__init__(model, field, value, reason)
         self.model, self.field, self.value, self.reason = model, field, value, reason
 
-    def __str__(self) -> str:
+    def _text(self) -> str:
         return f"{self.model}.{self.field}: {self.value!r:.{_SHOWN}} cannot be stored: {self.reason}"
 
 
@@ -188,7 +204,7 @@ class DecodeError(DataError, ValueError):
         super().__init__(key, field, raw, reason)
         self.key, self.field, self.raw, self.reason = key, field, raw, reason
 
-    def __str__(self) -> str:
+    def _text(self) -> str:
         if not self.field:
             return f"{self.key}: {self.reason}"
         held = "is missing" if self.raw is None else f"holds {self.raw[:_SHOWN]!r}"
@@ -206,7 +222,7 @@ class WrongKeyTypeError(DataError):
         super().__init__(key)
         self.key = key
 
-    def __str__(self) -> str:
+    def _text(self) -> str:
         return f"{self.key}: holds no hash; look at it with 'TYPE {self.key}' and move it out of the model's prefix"
 
 
@@ -222,7 +238,7 @@ class NotFoundError(DataError, LookupError):
         super().__init__(model, key)
         self.model, self.key = model, key
 
-    def __str__(self) -> str:
+    def _text(self) -> str:
         return f"{self.model}: no record at {self.key!r}"
 
 
@@ -239,7 +255,7 @@ class ConflictError(DataError):
         super().__init__(key, reason, tuple(fields))
         self.key, self.reason, self.fields = key, reason, tuple(fields)
 
-    def __str__(self) -> str:
+    def _text(self) -> str:
         return f"{self.key}: {self.reason}"
 
 
@@ -260,7 +276,7 @@ class _VersionError(DataError):
 class RecordTooNewError(_VersionError):
     """The record was written by a newer version of the code than this process runs."""
 
-    def __str__(self) -> str:
+    def _text(self) -> str:
         return (
             f"{self.key}: stored at version {self.stored}, but this process knows its model only up to version"
             f" {self.supported}; nothing was changed. Deploy the newer code"
@@ -270,7 +286,7 @@ class RecordTooNewError(_VersionError):
 class RecordTooOldError(_VersionError):
     """The record was written by an older version, and this process knows no migration that leads up from it."""
 
-    def __str__(self) -> str:
+    def _text(self) -> str:
         return (
             f"{self.key}: stored at version {self.stored}, but its model is at version {self.supported} and no"
             " migration between them is known here. Run 'redis-models migrate', or call redis_models.setup()"
@@ -284,11 +300,13 @@ class ServerError(RedisModelsError):
         reason: What happened and what to do, one line.
     """
 
+    _is_one_line = True
+
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
         self.reason = reason
 
-    def __str__(self) -> str:
+    def _text(self) -> str:
         return self.reason
 
 
@@ -340,7 +358,7 @@ class MigrationError(RedisModelsError):
         super().__init__(reason)
         self.reason = reason
 
-    def __str__(self) -> str:
+    def _text(self) -> str:
         return self.reason
 
 
@@ -357,7 +375,7 @@ class MigrationFileError(MigrationError):
         self.args = (path, reason)
         self.path = path
 
-    def __str__(self) -> str:
+    def _text(self) -> str:
         return f"{self.path}: {self.reason}"
 
 
@@ -376,6 +394,8 @@ class RecordError(MigrationError):
         is_told: Whether a function of a migration said so that was given the record, and may speak of any field.
     """
 
+    _is_one_line = True
+
     def __init__(
         self, field: str, raw: bytes | None, reason: str, quoted: Sequence[str] = (), is_told: bool = False
     ) -> None:
@@ -390,7 +410,7 @@ class RecordError(MigrationError):
             reason = reason.replace(part, _MASK) if part else reason
         return RecordError(self.field, self.raw if keeps_raw or self.raw is None else _MASK.encode(), reason)
 
-    def __str__(self) -> str:
+    def _text(self) -> str:
         held = "" if self.raw is None else f" holds {self.raw[:_SHOWN]!r}"
         return f"field {self.field!r}{held}: {self.reason}" if self.field else self.reason
 
@@ -407,7 +427,7 @@ class UnansweredError(MigrationError):
         self.args = (tuple(questions),)
         self.questions = tuple(questions)
 
-    def __str__(self) -> str:
+    def _text(self) -> str:
         noun = "question needs an answer" if len(self.questions) == 1 else "questions need an answer"
         return "\n  ".join([f"{len(self.questions)} {noun}; nothing was written", *self.questions])
 
@@ -434,3 +454,5 @@ class IncompleteError(MigrationError):
 
 class DriftError(MigrationError):
     """What lies in Redis is not what the migration files say."""
+
+    _is_one_line = True

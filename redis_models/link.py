@@ -16,7 +16,8 @@ from .client import AsyncClient, SyncClient
 from .connections import address_of, async_class, options_of_pool, options_of_url
 from .embedded import EmbeddedServer
 from .embedded_connection import AsyncEmbeddedConnection, EmbeddedConnection
-from .passwords import masked
+from .errors import SettingsError
+from .passwords import NO_FOLDER, is_server, masked
 from .redirection import redirected, watch
 
 __all__ = ["Link"]
@@ -197,6 +198,8 @@ class Link:
         scheme, _, rest = self._url.partition(":")
         if scheme != "embedded":
             return options_of_url(self._url)
+        if is_server(rest):
+            raise SettingsError(None, f"{masked(self._url)!r}: {NO_FOLDER}")
         if self._embedded is None:
             self._embedded = EmbeddedServer(rest.removeprefix("//") or None)
         return EmbeddedConnection, {"embedded": self._embedded, "path": self._embedded.socket_path}

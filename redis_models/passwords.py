@@ -8,14 +8,17 @@ nothing tells any more where the password ends. Whatever does not look as it sho
 import re
 from collections.abc import Mapping
 from typing import Final
-from urllib.parse import parse_qsl
 
-__all__ = ["MASK", "has_password", "is_cut_short", "is_telling", "masked", "redact"]
+__all__ = ["MASK", "NO_FOLDER", "has_password", "is_cut_short", "is_server", "masked", "redact"]
 
 MASK: Final = "***"
+NO_FOLDER: Final = "a folder stands behind embedded:, not the URL of a server; take one of the two away"
 _SERVERS: Final = ("redis", "rediss", "valkey", "valkeys", "redis+cluster", "redis+sentinel", "rediss+cluster")
 _SCHEMES: Final = frozenset(
     [*_SERVERS, "rediss+sentinel", "valkey+cluster", "valkey+sentinel", "unix", "http", "https"]
+)
+_FOREIGN: Final = frozenset(
+    ["http", "https", "postgres", "postgresql", "mysql", "mongodb", "amqp", "amqps", "ftp", "sftp", "ssh", "kafka"]
 )
 _HOST: Final = re.compile(r"(?:\[[0-9A-Fa-f:.%]+\]|[\w.-]+)(?::[0-9]{1,5})?")
 _NUMBER: Final = re.compile(r"/[0-9]{0,5}")
@@ -42,7 +45,7 @@ def redact(text: str) -> str:
 def masked(url: str) -> str:
     """Give ``url``, which is nothing else, with nothing of it that may be a password, whatever signs that holds."""
     scheme, mark, rest = url.partition("://")
-    if not mark:
+    if not mark or scheme == "embedded":
         return _without_scheme(url)
     if scheme.lower() not in _SCHEMES:
         return f"{MASK}://{MASK}"
@@ -50,13 +53,10 @@ def masked(url: str) -> str:
     return f"{scheme}://{MASK if shown is None else shown}"
 
 
-def is_telling(url: str, option: str) -> bool:
-    """Whether an error may name an option of a URL: not where it may be the rest of a password with a ? or & in it."""
-    query = re.split(r"[?#]", url, maxsplit=1)[1:]
-    if not option.isidentifier() or "@" in "".join(query) or "://" not in url:
-        return False
-    names = [name for name, _ in parse_qsl("".join(query), keep_blank_values=True)]
-    return not any(_SECRET_OPTION.search(name) for name in names) and "#" not in "".join(query)
+def is_server(folder: str) -> bool:
+    """Whether what stands behind ``embedded:`` is no folder, but the URL of a server, whole or without its slashes."""
+    scheme, colon, rest = folder.removeprefix("//").partition(":")
+    return bool(colon) and (rest.startswith("//") or "://" in rest or "@" in rest or scheme.lower() in _SCHEMES)
 
 
 def has_password(url: str) -> bool:
@@ -77,7 +77,7 @@ def is_cut_short(url: str) -> bool:
 def _without_scheme(text: str) -> str:
     kind, colon, rest = text.partition(":")
     if kind == "embedded" and colon:
-        return text if "://" not in rest else f"embedded:{MASK}"
+        return f"embedded:{MASK}" if is_server(rest) else text
     if _PLAIN.fullmatch(text) and (text == "localhost" or set(text) & set(".:/")):
         return text
     return f"{kind}:{MASK}" if colon and kind.lower() in _SCHEMES else MASK
@@ -120,5 +120,6 @@ def _masked_token(match: re.Match[str]) -> str:
     scheme, _, behind = url.partition("://")
     if scheme.lower() in ("http", "https") or scheme.lower() not in _SCHEMES:
         # Pages, and other people's databases: only who signs in is hidden.
-        return re.sub(r"://.*@", f"://{MASK}@", url) + rest if "@" in behind else token
+        shown = scheme if scheme.lower() in _FOREIGN else MASK  # a password may have :// in it, too
+        return re.sub(r".*://.*@", f"{shown}://{MASK}@", url) + rest if "@" in behind else token
     return masked(url) + rest

@@ -45,7 +45,7 @@ from urllib.parse import urlsplit
 
 from .errors import SettingsError
 from .importing import import_named, shown_path
-from .passwords import masked
+from .passwords import NO_FOLDER, is_server, masked
 from .redirection import VARIABLE, redirect
 
 if TYPE_CHECKING:
@@ -261,6 +261,8 @@ def _url(value: object) -> str:
     if not isinstance(value, str):
         raise _WrongError(f'must be a text such as "redis://localhost:6379/0", not {type(value).__name__}')
     if value.startswith(_EMBEDDED):
+        if is_server(value.removeprefix(_EMBEDDED)):
+            raise _WrongError(f"is {masked(value)!r}; {NO_FOLDER}")
         return value
     scheme, mark, _ = value.partition("://")
     if not mark or scheme not in _SCHEMES:

@@ -18,12 +18,13 @@ from redis_models.migrations.mending import Mending, mending_of, refuse_unreadab
 from redis_models.migrations.planning import as_squashed
 from redis_models.migrations.quarantine import Quarantine, Quarantined
 from redis_models.migrations.retrying import drop_record, record_of, retry_records, secrecy_of
+from redis_models.printable import printable
 from redis_models.secrecy import MASK
 from redis_models.shape import STAMP
 
 from ..amounts import Amount
 from ..apps import chosen_apps
-from ..context import CliContext, printable
+from ..context import CliContext
 from ..exits import Exit
 from ..recordlines import record_lines
 

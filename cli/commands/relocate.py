@@ -10,6 +10,7 @@ from redis_models.keys import KeySpace
 from redis_models.migrations.bookkeeping import Shelf
 from redis_models.migrations.clusters import refuse_cluster
 from redis_models.migrations.lease import hold_lease
+from redis_models.migrations.quarantine import Quarantine
 from redis_models.migrations.relocating import Relocation, relocate
 from redis_models.passwords import has_password
 from redis_models.store import Store
@@ -95,5 +96,6 @@ def _spaces(context: CliContext, source: SyncClient) -> list[KeySpace]:
 def _refuse_unfinished(context: CliContext, job: Relocation) -> None:
     for client in (job.source, job.target):
         for app in job.apps:
+            run(client, Quarantine(context.settings.namespace, app).read())  # what cannot be read is not copied
             if run(client, Shelf(context.settings.namespace, app).read()).journal is not None:
                 raise IncompleteError(f"{app}: a run of migrate stopped half-way there; finish it first")

@@ -16,16 +16,16 @@ from redis_models.migrations.verdicts import Tally
 from redis_models.migrations.verifying import (
     Verification,
     look_at_some,
-    note_quarantined,
     scope_of,
     subjects_of,
     verify,
 )
 from redis_models.model import Model
+from redis_models.printable import printable
 
 from ..amounts import MOST
 from ..apps import chosen_models
-from ..context import CliContext, printable
+from ..context import CliContext
 from ..counting import counted
 from ..exits import Exit
 from ..progress import shown_progress
@@ -95,10 +95,7 @@ def _verify(
     scope = run(client, scope_of(shelf, chain, app.models))
     subjects = subjects_of(chain, [model.__shape__ for model in chosen])
     if limit is not None:
-        tallies = {subject.name: run(client, look_at_some(subject, limit)) for subject in subjects}
-        for subject in subjects:
-            run(client, note_quarantined(desk, subject, tallies[subject.name]))
-        return tallies, None
+        return {subject.name: run(client, look_at_some(desk, subject, limit)) for subject in subjects}, None
     is_whole = len(chosen) == len(app.models)
     start = _start(app, scope, run(client, desk.checkpoint())) if resume and is_whole else None
     try:

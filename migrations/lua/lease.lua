@@ -11,10 +11,10 @@ local clock = redis.call('TIME')
 local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
 local epoch = redis.call('HGET', KEYS[1], 'epoch') or '0'
 -- What another user of the database wrote here; 2^53, up to which numbers are exact, is not reached before 2255.
-if not epoch:find('^%d+$') or tonumber(epoch) >= 9007199254000000 then return {'STRANGE'} end
+if #epoch > 16 or not epoch:find('^%d+$') or tonumber(epoch) >= 9007199254000000 then return {'STRANGE'} end
 if ARGV[1] == 'take' then
   local held = redis.call('HMGET', KEYS[1], 'holder', 'until')
-  if held[1] and not (held[2] and held[2]:find('^%d+$') and #held[2] < 16) then return {'STRANGE'} end
+  if held[1] and not (#held[1] < 65536 and held[2] and held[2]:find('^%d+$') and #held[2] < 16) then return {'STRANGE'} end
   -- The same holder text is the same call, sent again because its answer was lost.
   if held[1] and held[1] ~= ARGV[2] and tonumber(held[2]) > now and epoch ~= ARGV[4] then
     return {'HELD', epoch, held[1], tonumber(held[2]) - now}

@@ -170,13 +170,49 @@ def test_a_url_that_is_none_is_refused_with_the_forms_there_are(url: str, echo: 
         Store.from_url(url).run(echo("x"))
 
 
-async def test_an_option_that_there_is_not_is_named(echo: Echo) -> None:
-    store = Store.from_url("redis://h?colour=red")
-    with pytest.raises(RedisModelsError, match=r"has an option that there is not: .*'colour'"):
+async def test_an_option_that_there_is_not_may_be_a_password_and_is_not_named(echo: Echo) -> None:
+    store = Store.from_url("redis://h:1/0?SeCrEt=1")
+    with pytest.raises(RedisModelsError, match=r"has an option that there is not; its name is not shown") as caught:
         store.run(echo("x"))
-    with pytest.raises(RedisModelsError, match=r"has an option that there is not: .*'colour'"):
+    assert not [text for text in _held(caught.value) if "SeCrEt" in text]
+    with pytest.raises(RedisModelsError, match=r"has an option that there is not; its name is not shown") as caught:
         await store.run_async(echo("x"))
+    assert not [text for text in _held(caught.value) if "SeCrEt" in text]
     await store.aclose()
+
+
+@pytest.mark.parametrize(("written", "meant"), [("socket_timeouts=1", "socket_timeout"), ("protocl=3", "protocol")])
+def test_the_option_that_may_be_meant_is_told(echo: Echo, written: str, meant: str) -> None:
+    with pytest.raises(SettingsError, match=f"that there is not, perhaps {meant} is meant;"):
+        Store.from_url(f"redis://h?{written}").run(echo("x"))
+
+
+SERVERS_IN_FOLDERS = [
+    "embedded:redis://:SeCrEt@h", "embedded:rediss://bob:SeCrEt@h:1/0", "embedded://redis://:SeCrEt@h/0",
+    "embedded:redis::SeCrEt@h", "embedded:valkey:/:SeCrEt@h", "embedded://:SeCrEt@h", "embedded:bob:SeCrEt@h:1",
+    "embedded:unix:///tmp/SeCrEt", "embedded:redis+sentinel://:SeCrEt@h", "embedded:redis:SeCrEt",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("url", SERVERS_IN_FOLDERS)
+def test_the_url_of_a_server_is_no_folder_of_an_embedded_one(project: Any, url: str) -> None:
+    project.deploy(1)
+    project.settings(REDIS_URL=url, APPS=["shop"])
+    before = {path.name for path in project.root.iterdir()}
+
+    ran = project.run("--traceback", "migrate", "--plan")
+    with pytest.raises(SettingsError, match="a folder stands behind embedded:, not the URL of a server") as caught:
+        assert Store.from_url(url).sync_client
+
+    assert ran.code == 2
+    assert "a folder stands behind embedded:" in ran.err
+    assert not [text for text in (ran.out, ran.err, masked(url), *_held(caught.value)) if "secret" in text.lower()]
+    assert {path.name for path in project.root.iterdir()} == before
+
+
+@pytest.mark.parametrize("url", ["embedded:", "embedded:./data", "embedded:redis", "embedded:/a@b/c", "embedded:a:b"])
+def test_a_folder_of_an_embedded_server_is_shown(url: str) -> None:
+    assert masked(url) == url
 
 
 async def test_options_of_a_url_are_obeyed(server: Any, echo: Echo) -> None:

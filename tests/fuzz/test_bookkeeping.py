@@ -73,6 +73,19 @@ def _said_to_a_run(spoil: Callable[[Any], object]) -> Callable[[Any], object]:
     return lambda client: (lease(client), spoil(client))
 
 
+def _large(name: str, *command: str) -> Callable[[Any], object]:
+    """Put something of 100 MB at a key, made by the server."""
+    script = (
+        "local more = {unpack(ARGV, 2)} more[#more + 1] = string.rep(string.rep('x', 1000000), 100)"
+        " return redis.call(ARGV[1], KEYS[1], unpack(more))"
+    )
+    return lambda client: client.eval(script, 1, KEY + name, *command)
+
+
+JOURNAL = {
+    "target": "2", "reach": "2", "depth": "1", "fingerprint": "f", "model": "Customer", "cursor": "0", "run_id": "",
+    "seen": "0", "changed": "0", "updated_at": "2024-01-01T00:00:00+00:00",
+}  # fmt: skip
 UNREADABLE: dict[str, tuple[str, Callable[[Any], object]]] = {
     **{f"another type: {name}": (name, _instead(name)) for name in READERS if name != "control"},
     "what is said to a run is no hash": ("control", _said_to_a_run(_instead("control"))),
@@ -99,6 +112,14 @@ UNREADABLE: dict[str, tuple[str, Callable[[Any], object]]] = {
         "snapshot:shop",
         lambda client: client.setrange(KEY + "snapshot:shop", 100_000_000, "x"),
     ),
+    "an entry of the ledger of a hundred megabytes": ("ledger:shop", _large("ledger:shop", "HSET", "aaaa0001")),
+    "a field of the journal of a hundred megabytes": ("journal:shop", _large("journal:shop", "HSET", "more")),
+    "an event of a hundred megabytes": ("history:shop", _large("history:shop", "RPUSH")),
+    "a reason of a hundred megabytes": ("quarantine:shop", _large("quarantine:shop", "HSET", "customer:1")),
+    "a holder of a lease of a hundred megabytes": ("lease", _large("lease", "HSET", "holder")),
+    "what is said to a run of a hundred megabytes": ("control", _said_to_a_run(_large("control", "HSET", "paused"))),
+    "a snapshot of a million parts": ("snapshot:shop", _text("snapshot:shop", f"[{'{},' * 1_000_001}5]")),
+    "a cursor that no server gives": ("journal:shop", _fields("journal:shop", **{**JOURNAL, "cursor": "9" * 20})),
     "a journal of words": ("journal:shop", _fields("journal:shop", target="soon")),
     "a journal of nothing": ("journal:shop", _fields("journal:shop", colour="red")),
     "a history of words": ("history:shop", lambda client: client.rpush(KEY + "history:shop", '"x"')),
@@ -127,6 +148,59 @@ def test_what_cannot_be_read_is_named_with_its_key_and_a_cure(bench: Bench, kind
     if "'stamp shop TARGET'" in line:
         assert bench.project.run("stamp", "shop", "0002").code == 0
     assert bench.project.run(*READERS[name]).code != 8
+
+
+def test_what_is_larger_than_any_of_ours_is_refused_before_it_is_read(bench: Bench) -> None:
+    _said_to_a_run(_large("lease", "HSET", "holder"))(bench.client)
+    _large("control", "HSET", "paused")(bench.client)
+    for name in ("ledger:shop", "journal:shop", "quarantine:shop"):
+        _large(name, "HSET", "more")(bench.client)
+    _large("history:shop", "RPUSH")(bench.client)
+    sent = bench.client.info("stats")["total_net_output_bytes"]
+
+    for command in COMMANDS:
+        assert bench.complaint(command) is None, command
+
+    assert bench.client.info("stats")["total_net_output_bytes"] - sent < 50_000_000
+
+
+@pytest.mark.parametrize("option", ["--pause", "--resume", "--set=batch=5"])
+def test_what_is_said_to_a_run_where_something_else_lies_is_refused(bench: Bench, option: str) -> None:
+    _said_to_a_run(_instead("control"))(bench.client)
+
+    ran = bench.project.run("migrate", option)
+
+    assert ran.code == 8, ran
+    assert KEY + "control" in ran.err
+
+
+def test_a_lease_whose_holder_has_no_end_stops_a_run(bench: Bench) -> None:
+    _large("lease", "HSET", "holder")(bench.client)
+    bench.client.hset(KEY + "lease", "until", "99999999999999")
+
+    assert bench.project.migrate("0001").code == 8
+
+
+def test_a_quarantine_that_cannot_be_read_is_not_copied_to_another_database(bench: Bench, new_server: Any) -> None:
+    other = new_server()
+    bench.project.settings(REDIS_URL=other.url, APPS=["shop"])
+    _large("quarantine:shop", "HSET", "customer:1")(bench.client)
+
+    ran = bench.project.run("relocate", "--from", f"unix://{bench.project.server.socket_path}")
+
+    assert ran.code == 8, ran
+    assert KEY + "quarantine:shop" in ran.err
+    assert not [key for key in other.client().keys("*") if b"lease" not in key]
+
+
+def test_who_may_not_ask_for_sizes_reads_all_the_same(bench: Bench) -> None:
+    rights = "on >pass ~* +@all -memory -llen -strlen"
+    bench.client.execute_command("ACL", "SETUSER", "reader", *rights.split())
+    socket = bench.project.server.socket_path
+    bench.project.settings(REDIS_URL=f"unix://reader:pass@{socket}", APPS=["shop"])
+
+    assert bench.project.run("showmigrations").code == 0
+    assert bench.project.run("history").code == 0
 
 
 @pytest.mark.parametrize("field", ["epoch", "until"])

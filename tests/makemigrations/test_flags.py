@@ -87,13 +87,44 @@ def test_a_version_is_bumped_in_the_seeds_spelling_too(project: Any) -> None:
     assert "    _version = 2  # the first" in (project.root / "shop" / "models.py").read_text("utf-8")
 
 
+_END = "\n    class Meta:\n        version = 1  # the first\n"
+# What a class ends with that says no version, and what it ends with after --bump.
+_WITHOUT = {
+    "no Meta": ("    age: int = 0\n", "    age: int = 0\n\n    class Meta:\n        version = 2\n"),
+    "no end of line": ("    age: int = 0", "    age: int = 0\n\n    class Meta:\n        version = 2\n"),
+    "a remark": ("    age: int = 0  # years\n", "# years\n\n    class Meta:\n        version = 2\n"),
+    "a method": (
+        '    age: int = 0\n\n    def hi(self) -> str:\n        return """\nhi"""\n\n\nOTHER = 5\n',
+        'hi"""\n\n    class Meta:\n        version = 2\n\n\nOTHER = 5\n',
+    ),
+    "a Meta without one": (
+        "    age: int = 0\n\n    class Meta:\n        auto_sync = False\n",
+        "        auto_sync = False\n        version = 2\n",
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", _WITHOUT)
+def test_a_class_that_says_no_version_gets_one_by_bump(project: Any, kind: str) -> None:
+    assert project.run() == 0
+    before, after = _WITHOUT[kind]
+    project.models(project.initial.replace("    note: str | None = None\n", "").replace(_END, before))
+    answers = ["--drop", "Customer.note"]
+
+    assert project.run(*answers) == 2
+    assert "or run again with --bump" in project.err
+    assert project.run(*answers, "--bump") == 0, project.err
+    assert (project.root / "shop" / "models.py").read_text("utf-8").endswith(after)
+    assert project.run() == 0
+    assert project.out == "No changes detected\n"
+
+
 def test_a_version_that_is_nowhere_is_not_bumped_but_told(project: Any) -> None:
-    project.models(
-        project.initial.replace("\n    class Meta:\n        version = 1  # the first\n", "    age: int = 0\n")
-    )
+    assert project.run() == 0
+    project.models("class Customer(Model): id: str = Field(primary_key=True); age: int = 0\n")
     before = project.tree()
 
-    assert project.run("--bump") == 2
+    assert project.run("--drop", "Customer.name", "--drop", "Customer.note", "--bump") == 2
     assert "--bump finds no line to edit; write version = 2 in class Meta of Customer (shop/models.py)" in project.err
     assert project.tree() == before
 

@@ -61,6 +61,54 @@ DAMAGE: dict[str, tuple[Callable[[Any], object], str, str]] = {
 }
 
 
+_IN_QUARANTINE = '{"key": "customer:c7", "label": "l", "model": "Customer", "target": 2, "reason": "bad", "at": "now"}'
+
+
+@pytest.mark.parametrize("options", [(), ("--sample", "2000")])
+@pytest.mark.parametrize("field", [("_v", "1"), ("age", "old")])
+def test_a_record_in_quarantine_counts_once(
+    verified: Any, server: Any, field: tuple[str, str], options: tuple[str, ...]
+) -> None:
+    with server.client() as client:
+        client.hset("customer:c7", *field)
+        client.hset("redis_models:{default}:quarantine:shop", "customer:c7", _IN_QUARANTINE.replace("2", "3"))
+
+    assert found_of(verified, *options)["problems"] == {"quarantine": 1}
+
+
+def test_what_quarantine_is_no_reason_of_counts_beside_it(verified: Any, server: Any) -> None:
+    with server.client() as client:
+        client.hset("customer:c7", "_v", "1")
+        client.zrem("customer:__index", "customer:c7")
+        client.hset("redis_models:{default}:quarantine:shop", "customer:c7", _IN_QUARANTINE)
+
+    assert found_of(verified)["problems"] == {"quarantine": 1, "unindexed": 1}
+
+
+TALLY = {"records": 1, "ending": 1, "repaired": 0, "problems": {}, "notes": {}, "shown": []}
+
+
+@pytest.mark.parametrize(
+    "tally",
+    [
+        {}, {**TALLY, "records": -1}, {**TALLY, "records": "7"}, {**TALLY, "problems": {"colour": 1}},
+        {**TALLY, "notes": []}, {**TALLY, "problems": {"older": None}}, {**TALLY, "shown": [5]}, {**TALLY, "shown": 5},
+        {**TALLY, "shown": [{"kind": "red", "key": "k", "reason": "r"}]},
+    ],
+)  # fmt: skip
+def test_a_checkpoint_with_a_tally_that_is_none_is_no_checkpoint(tally: Any) -> None:
+    with pytest.raises(ValueError, match=r"tally|count|Kind"):
+        Checkpoint(Scope(1, "f", "n", "r"), "now", "Customer", 0, "0", {"Customer": tally})
+
+
+@pytest.mark.parametrize(
+    "changes", [{"cursor": "99999999999999999999"}, {"cursor": "-1"}, {"walk": -5}, {"walk": 10**9}]
+)
+def test_a_checkpoint_at_a_place_where_no_walk_is_is_none(changes: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match=r"is no (cursor|walk)"):
+        Checkpoint(Scope(1, "f", "n", "r"), "now", "Customer", **changes)
+
+
 @pytest.mark.parametrize("kind", DAMAGE)
 def test_damage_is_found_where_it_is_and_nowhere_else(verified: Any, server: Any, kind: str) -> None:
     damage, key, reason = DAMAGE[kind]
