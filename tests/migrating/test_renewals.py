@@ -108,6 +108,9 @@ def test_while_keys_that_would_collide_are_looked_for(
     slow: Slow, chain: Callable[..., Chain], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(keyspace, "_COUNT", 1)
+    for number in range(_COUNT, 5 * _COUNT):
+        slow.client.hset(f"a:{number}", mapping={"_v": 1, "id": number, "x": number})
+    slow.works_s = 0.1  # many are met before a walk comes round
 
     slow.migrate(chain(_CREATED, _MOVED), fixed_pace(100))
 
