@@ -35,6 +35,8 @@ from .variants import plain_value, tag_of, variants_of
 
 __all__ = ["Retyping", "retype"]
 
+_Mapping = dict[str | int | float | bool | None, Literal]
+
 
 @dataclass
 class Retyping:
@@ -225,31 +227,31 @@ def _map_values(
     """
     held, known = stored_values(old) or (), stored_values(new) or ()
     gone = [one for one in held if not has_value(known, one)]
-    mapping: dict[str | int | float | bool | None, Literal] = {}
+    mapping: _Mapping = {}
     for value in gone:
-        answer = next((one for one in found.given.all(MapAnswer, path) if one.old == str(value)), None)
-        if answer is None:
-            found.questions.append(MapQuestion(found.model, path, str(value), likeliest(known, value), path))
-        else:
-            found.given.use(answer)
-            mapping[plain_value(value)] = chosen_value(answer, answer.new, known)
+        _ask_or_map(found, path, value, known, mapping)
     if not found.questions:
         found.alter(path, old_type or str(old), new_type or str(new), MapValues(mapping) if mapping else None)
+
+
+def _ask_or_map(found: Retyping, path: str, value: Literal, known: Sequence[Literal], mapping: _Mapping) -> None:
+    """Note what a value that is gone becomes, or ask for it."""
+    answer = next((one for one in found.given.all(MapAnswer, path) if one.old == str(value)), None)
+    if answer is None:
+        found.questions.append(MapQuestion(found.model, path, str(value), likeliest(known, value), path))
+    else:
+        found.given.use(answer)
+        mapping[plain_value(value)] = chosen_value(answer, answer.new, known)
 
 
 def _map_inside(found: Retyping, path: str, old: Tree, new: Tree) -> None:
     """Ask likewise for values that enums lost somewhere in a type, and convert the rest as pydantic does."""
     places = [place for place in enum_places(old, new) if place.lost]
-    mapping: dict[str | int | float | bool | None, Literal] = {}
+    mapping: _Mapping = {}
     for value in {repr(value): value for place in places for value in place.lost}.values():
         choices = [[*place.known] for place in places if place.loses(value)]
         known = [one for one in choices[0] if all(has_value(some, one) for some in choices)]
-        answer = next((one for one in found.given.all(MapAnswer, path) if one.old == str(value)), None)
-        if answer is None:
-            found.questions.append(MapQuestion(found.model, path, str(value), likeliest(known, value), path))
-        else:
-            found.given.use(answer)
-            mapping[plain_value(value)] = chosen_value(answer, answer.new, known)
+        _ask_or_map(found, path, value, known, mapping)
     if not found.questions:
         found.alter(path, str(old), str(new), MapValues(mapping) if mapping else None)
 

@@ -106,7 +106,24 @@ async def run_async(driver: AsyncDriver, batches: Batches[Result]) -> Result:
             await flights.end()
 
 
-class SyncClient:
+class _Client:
+    """What both clients are told, and how they go on where a batch was not answered; sending is theirs."""
+
+    def __init__(self, address: str, timeout_s: float | None, resends: bool) -> None:
+        self.address, self.timeout_s, self.resends = address, timeout_s, resends
+
+    def new_trial(self, commands: Sequence[Command]) -> Trial:
+        """Begin the tries of a batch."""
+        return Trial(commands, self.address, resends=self.resends)
+
+    def _broken(self, trial: Trial | None, commands: Sequence[Command], *, is_sent: bool) -> Trial:
+        """Give the tries of a batch whose connection broke; there are none where nothing went wrong before."""
+        trial = trial or self.new_trial(commands)
+        trial.is_sent = is_sent
+        return trial
+
+
+class SyncClient(_Client):
     """Exchanges batches for blocking callers. May be shared by threads.
 
     Args:
@@ -132,7 +149,7 @@ class SyncClient:
         resends: bool = False,
     ) -> None:
         self.pool = SyncPool(cast(Any, client).connection_pool, timeout_s, abandoned or Abandoned())
-        self.address, self.timeout_s, self.resends = address, timeout_s, resends
+        super().__init__(address, timeout_s, resends)
 
     def exchange(self, commands: Sequence[Command]) -> list[Reply]:
         """Send ``commands`` in one piece and read all their replies, errors in their places.
@@ -154,8 +171,7 @@ class SyncClient:
                 is_sent = True
                 replies = self._speak(line, commands)
             except BROKEN as exc:
-                trial = trial or self.new_trial(commands)
-                trial.is_sent = is_sent
+                trial = self._broken(trial, commands, is_sent=is_sent)
                 pause = trial.pause_after(exc)
             else:
                 if not line.is_elsewhere:
@@ -165,10 +181,6 @@ class SyncClient:
                     return replies
                 pause = refused
             time.sleep(pause)  # else all clients would come back at one moment
-
-    def new_trial(self, commands: Sequence[Command]) -> Trial:
-        """Begin the tries of a batch."""
-        return Trial(commands, self.address, resends=self.resends)
 
     def until(self) -> float | None:
         """When a batch that begins now must be over, by ``time.monotonic``."""
@@ -195,7 +207,7 @@ class SyncClient:
         return replies
 
 
-class AsyncClient:
+class AsyncClient(_Client):
     """Exchanges batches in asyncio. Belongs to one event loop.
 
     Args:
@@ -219,7 +231,7 @@ class AsyncClient:
         resends: bool = False,
     ) -> None:
         self.pool = AsyncPool(cast(Any, client).connection_pool, timeout_s, abandoned or Abandoned())
-        self.address, self.timeout_s, self.resends = address, timeout_s, resends
+        super().__init__(address, timeout_s, resends)
 
     async def exchange(self, commands: Sequence[Command]) -> list[Reply]:
         """Send ``commands`` in one piece and read all their replies, errors in their places.
@@ -246,8 +258,7 @@ class AsyncClient:
                 if not is_sent and await self.pool.is_loading():
                     continue  # it went after it had answered, and came back
                 await self.pool.settle()
-                trial = trial or self.new_trial(commands)
-                trial.is_sent = is_sent
+                trial = self._broken(trial, commands, is_sent=is_sent)
                 pause = trial.pause_after(exc)
             else:
                 if not line.is_elsewhere:
@@ -257,10 +268,6 @@ class AsyncClient:
                     return replies
                 pause = refused
             await asyncio.sleep(pause)
-
-    def new_trial(self, commands: Sequence[Command]) -> Trial:
-        """Begin the tries of a batch."""
-        return Trial(commands, self.address, resends=self.resends)
 
     async def aclose(self) -> None:
         """Close the connections; those in use, when they have their replies."""

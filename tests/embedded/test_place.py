@@ -8,7 +8,6 @@ import re
 import shutil
 import signal
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -16,7 +15,7 @@ from typing import Any
 import pytest
 import redis
 
-from redis_models import Field, Model, Store
+from redis_models import Field, Model, Store, embedded_connection
 from redis_models.embedded import EmbeddedServer
 from redis_models.errors import EmbeddedServerError
 
@@ -179,8 +178,13 @@ def test_a_directory_where_everybody_may_write_is_refused(
 
 @pytest.mark.parametrize("is_long", [False, True])
 async def test_who_goes_on_in_a_removed_directory_is_refused_and_others_begin_anew(
-    is_long: bool, tmp_path: Path, watch: Callable[..., Any], join: Callable[..., Any]
+    is_long: bool,
+    tmp_path: Path,
+    watch: Callable[..., Any],
+    join: Callable[..., Any],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr(embedded_connection, "_LOOK_S", -1)  # each use looks, so that none need be waited for
     directory = tmp_path / ("x" * 90 if is_long else "short") / "data"
     async with Store.from_url(f"embedded:{directory}") as store:
         store.register_model(Note)
@@ -190,7 +194,6 @@ async def test_who_goes_on_in_a_removed_directory_is_refused_and_others_begin_an
         orphan = watch(socket)
 
         shutil.rmtree(directory)
-        time.sleep(0.11)  # the interval of looks, after which nothing is acknowledged any more
         for write in (lambda: Note.sync.insert(Note(id="c")), lambda: Note.sync.count()):
             with pytest.raises(EmbeddedServerError, match="was removed or replaced under its running server") as caught:
                 write()

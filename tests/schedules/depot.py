@@ -26,20 +26,19 @@ from redis_models.errors import (
 )
 from redis_models.migrations.chain import Chain
 from redis_models.migrations.upgrade import ChainUpgrader
-from redis_models.trial import Trial
 from redis_models.verbs import Verbs, verbs_of
 
 from .actors import Actor
 from .parcels import NEWEST, TABLES, Parcel, key_at, parcel_code, parcels_of
-from .replay import Choice, printed
+from .replay import Choice
 from .runners import LIFE_S, Retrier, RunnerProcess, Wish
+from .scheduler import Scheduler
 from .truth import Violation
 from .wire import Seen, Wire, scan_of
 
 _COUNT: Final = 14  # records that there are at the beginning
 _HOUR_MS: Final = 3_600_000
 _MOST_STEPS: Final = 2500
-_LONGEST_RUN: Final = 250
 _STEP_S: Final = 0.5
 # What a runner may come to: how the trace tells a command.
 POINTS: Final = ("move", "HMGET pack", "rewrite", "replace", "finish", "SCAN 0", "quarantine")
@@ -180,8 +179,8 @@ class DepotRetrier(Retrier, Mover):
     """A process that runs ``quarantine retry``."""
 
 
-class Depot:
-    """One schedule on the server, which is emptied first.
+class Depot(Scheduler):
+    """What a schedule does to parcels, which are moved.
 
     Args:
         client: A plain client of the server.
@@ -189,12 +188,13 @@ class Depot:
         goals: Positions that are asked for, one after the other.
     """
 
+    longest_run = 250
+
     def __init__(self, client: Any, code: Depots, goals: Sequence[int]) -> None:
-        self.code, self.wish = code, Wish(goals)
-        self.wire = Wire(client, "pa*", TABLES, "depot")
-        self.trace: list[str] = []
+        super().__init__(Wire(client, "pa*", TABLES, "depot"), code.chain, goals)
+        self.code = code
         self.has_clashed = self.was_spoilt = False
-        self._step, self._marks = 0, 0
+        self._marks = 0
         # By mark, the step at which somebody else than a runner made a record, or made it one of another version.
         self._touched: dict[str, int] = {}
         self.movers = [Mover("runner A", self, self.wish), Mover("runner B", self, self.wish)]
@@ -220,33 +220,12 @@ class Depot:
         pipeline.execute()
         self.wire.look()
 
-    def follow(self, schedule: Sequence[Choice]) -> None:
-        """Do what a schedule says, then let everything come to rest, and look whether it is as asked for.
-
-        Raises:
-            Violation: Something is there that must never be; its text ends with what was done.
-        """
-        try:
-            for choice in schedule:
-                self._do(choice)
-            self._rest()
-        except Violation as exc:
-            told = "\n".join(self.trace)
-            raise Violation(f"{exc}\n\nWhat was done:\n{told}\n\n{printed(self.wish.goals, schedule)}") from exc
-
     def _do(self, choice: Choice) -> None:
         deed, which = choice.deed, choice.which
         if deed in self.actors:
-            for _ in range(choice.times):
-                if not self._goes(self.actors[deed], which):
-                    break
+            self._goes_often(choice)
         elif deed == "up to":
-            mover, point = self.movers[which // len(POINTS) % 2], POINTS[which % len(POINTS)]
-            for _ in range(_LONGEST_RUN):
-                if mover.pending and any(self.wire.told(one).startswith(point) for one in mover.pending):
-                    break
-                if not self._goes(mover, which):
-                    break
+            self._goes_up_to(self.movers[which // len(POINTS) % 2], POINTS[which % len(POINTS)], which)
         elif deed == "cut":
             self._cuts(self.movers[which % 2], which)
         elif deed == "kill":
@@ -306,21 +285,9 @@ class Depot:
         found |= {str(one, "utf-8") for one in arguments if isinstance(one, bytes) and one.startswith(b"pack:c")}
         return sorted(found)
 
-    def _goes(self, actor: Actor, which: int) -> bool:
-        """Let an actor exchange one batch; give whether it may go on at once."""
-        if not actor.is_busy and not self._begins(actor, which):
-            return False
-        if not actor.is_busy:
-            return True
-        if isinstance(actor.pending, Pause):
-            self.wire.passes(3.0)
-            self._hears(actor, [])
-            return False
-        self._tell(actor.name, " | ".join(map(self.wire.told, actor.pending or ())) or "nothing")
-        self._hears(actor, self._execute(actor))
-        return actor.is_busy or not isinstance(actor, Mover)
-
     def _begins(self, actor: Actor, which: int) -> bool:
+        if actor.is_busy:
+            return True
         if isinstance(actor, Retrier):
             if not self.wire.seen.quarantine:
                 return False
@@ -333,30 +300,19 @@ class Depot:
         return True
 
     def _is_reached(self) -> bool:
-        seen = self.wire.seen
-        if seen.journal or seen.ledger != frozenset(link.id for link in self.code.chain.links[: self.wish.goal]):
+        if not self._is_at_goal():
             return False
         if not self.wish.is_last:
             self._befalls("turn")
             return False
         return True
 
-    def _hears(self, actor: Actor, replies: list[Any] | BaseException | None) -> None:
-        came = actor.goes_on(replies)
-        if came:
-            self._tell(actor.name, f"  {came}")
-
     def _cuts(self, mover: Mover, which: int) -> None:
         """Break the connection of a runner behind its batch: what may be sent again is sent again."""
-        if (mover.is_busy or self._begins(mover, which)) and mover.pending and not isinstance(mover.pending, Pause):
+        if self._begins(mover, which) and mover.pending and not isinstance(mover.pending, Pause):
             self._tell(mover.name, "hears no answer")
             self._execute(mover)
-            trial = Trial(mover.pending, "the server")
-            trial.is_sent = True
-            try:
-                trial.pause_after(ConnectionError("the connection broke"))
-            except ServerUnreachableError as exc:
-                self._hears(mover, exc)
+            self._hears_nothing(mover)
 
     def _execute(self, actor: Actor) -> list[Any]:
         self._step += 1
@@ -491,6 +447,3 @@ class Depot:
                     self.parcels = self._read()
                     return self._makes_way()
         return None
-
-    def _tell(self, who: str, what: str) -> None:
-        self.trace.append(f"{self._step:4d} {who:9s} {what}")

@@ -11,7 +11,7 @@ from queue import SimpleQueue
 from threading import Thread
 from typing import Any, Final, Self, cast
 
-from redis_models.batches import Batches, Command, Once, Pause
+from redis_models.batches import Batches, Command, Once
 from redis_models.client import run
 from redis_models.errors import IncompleteError, LockedError, RedisModelsError
 from redis_models.migrations.bookkeeping import Shelf
@@ -22,14 +22,16 @@ from redis_models.migrations.legs import make_journey
 from redis_models.migrations.passes import Policy
 
 from .actors import Actor
-from .replay import Choice, printed
+from .replay import Choice
 from .runners import LIFE_S, PACE
+from .scheduler import Scheduler
 from .truth import Violation
 from .wire import LEASE, Seen, Wire
 
 _GOAL: Final = 3
 _MOST_STEPS: Final = 600
 CALLED, ENDED = "step:called", "step:ended"
+_POINTS: Final = ("checkpoint", f"INCR {CALLED}", "GET step", f"INCR {ENDED}", "finish")  # before or behind a call
 MIGRATIONS: Final = {
     "0001_initial": """
 class Migration(migrations.Migration):
@@ -182,48 +184,37 @@ class StepRunner(Actor):
         self._doing, self.pending, self.epoch = None, None, None
 
 
-class Steps:
-    """One schedule on the server, which is emptied first.
+class Steps(Scheduler):
+    """What a schedule does to a function that must not run twice.
 
     Attributes:
         consents: How often somebody was sure that the function may be called again.
     """
 
     def __init__(self, client: Any, chain: Chain) -> None:
-        self.chain, self.consents = chain, 0
-        self.wire = Wire(client, "me*", ("meter",), "steps")
-        self.trace: list[str] = []
-        self._step = 0
+        super().__init__(Wire(client, "me*", ("meter",), "steps"), chain, (_GOAL,))
+        self.consents = 0
         self.actors = {name: StepRunner(name, self) for name in ("runner A", "runner B", "runner C")}
         for number in range(3):
             client.hset(f"meter:{number}", mapping={"id": number})
             client.zadd("meter:__index", {f"meter:{number}": 0})
         self.wire.look()
 
-    def follow(self, schedule: Sequence[Choice]) -> None:
-        """Do what a schedule says, then let everybody end, mend the function and migrate to the end.
+    longest_run = 60
 
-        Raises:
-            Violation: The function ran oftener than it may, or was recorded otherwise than it ended.
-        """
+    def follow(self, schedule: Sequence[Choice]) -> None:
         try:
-            for choice in schedule:
-                self._do(choice)
-            self._rest()
-        except Violation as exc:
-            told = "\n".join(self.trace)
-            raise Violation(f"{exc}\n\nWhat was done:\n{told}\n\n{printed((_GOAL,), schedule)}") from exc
+            super().follow(schedule)
         finally:
             for actor in self.actors.values():
                 actor.dies()
 
     def _do(self, choice: Choice) -> None:
-        actor = self.actors.get(choice.deed)
-        if actor is not None:
-            for _ in range(choice.times):
-                self._goes(actor, choice.which)
+        if choice.deed in self.actors:
+            self._goes_often(choice)
         elif choice.deed == "up to":
-            self._goes_up_to(choice.which)
+            actor = list(self.actors.values())[choice.which % 2]
+            self._goes_up_to(actor, _POINTS[choice.which // 2 % len(_POINTS)], 0)
         elif choice.deed == "kill":
             victim = list(self.actors.values())[choice.which % len(self.actors)]
             self._tell(victim.name, "is killed")
@@ -236,37 +227,26 @@ class Steps:
             self._tell("fate", "lapse")
             self.wire.passes(LIFE_S * 1.1)
 
-    def _goes_up_to(self, which: int) -> None:
-        """Let a runner go until it is about to note, to call or to record the function."""
-        actor = list(self.actors.values())[which % 2]
-        point = ("checkpoint", f"INCR {CALLED}", "GET step", f"INCR {ENDED}", "finish")[which // 2 % 5]
-        for _ in range(60):
-            if any(self.wire.told(one).startswith(point) for one in actor.pending or ()):
-                return
-            self._goes(actor, 0)
+    def _goes(self, actor: Actor, which: int) -> bool:
+        """Let an actor exchange one batch, or begin; give whether there is anything left to do."""
+        if actor.is_busy:
+            return super()._goes(actor, which) or True
+        if len(self.wire.seen.ledger) == _GOAL:
+            return False
+        return self._begins(actor, which)
 
-    def _goes(self, actor: Actor, which: int) -> None:
+    def _begins(self, actor: Actor, which: int) -> bool:
         if not actor.is_busy:
-            if len(self.wire.seen.ledger) == _GOAL:
-                return
             self._tell(actor.name, f"begins to {actor.begin(self._step, which, ())}")
             self._hears(actor, None)
-        elif isinstance(actor.pending, Pause):
-            self.wire.passes(3.0)
-            self._hears(actor, [])
-        else:
-            self._step += 1
-            before, epoch = self.wire.seen, actor.epoch
-            batch = actor.pending or ()
-            self._tell(actor.name, " | ".join(map(self.wire.told, batch)) or "nothing")
-            replies = self.wire.send(batch)
-            self._check(actor, epoch, before)
-            self._hears(actor, replies)
+        return True
 
-    def _hears(self, actor: Actor, replies: list[Any] | None) -> None:
-        came = actor.goes_on(replies)
-        if came:
-            self._tell(actor.name, f"  {came}")
+    def _execute(self, actor: Actor) -> list[Any]:
+        self._step += 1
+        before, epoch = self.wire.seen, actor.epoch
+        replies = self.wire.send(actor.pending or ())
+        self._check(actor, epoch, before)
+        return replies
 
     def _check(self, actor: Actor, epoch: int | None, before: Seen) -> None:
         seen, [called, ended] = self.wire.seen, [int(self.wire.client.get(one) or 0) for one in (CALLED, ENDED)]
@@ -289,6 +269,3 @@ class Steps:
                 self._goes(actor, 3)
         if any(one[2] for one in self.wire.seen.records.values() if b"unit" not in one[2]):
             raise Violation(f"all is recorded, but the records are {self.wire.seen.records}")
-
-    def _tell(self, who: str, what: str) -> None:
-        self.trace.append(f"{self._step:4d} {who:9s} {what}")

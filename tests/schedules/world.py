@@ -4,26 +4,21 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from redis.exceptions import ConnectionError
-
 from redis_models.abandoned import Abandoned, Session
-from redis_models.batches import Command, Pause, changes_nothing
+from redis_models.batches import Command, changes_nothing
 from redis_models.client import run
-from redis_models.errors import ServerUnreachableError
-from redis_models.trial import Trial
 
 from .actors import Actor, Application
-from .replay import Choice, printed
+from .replay import Choice
 from .runners import LIFE_S, PACE, PAUSED, Purger, RunnerProcess, Watcher, Wish
+from .scheduler import Scheduler
 from .shop import CUSTOMER, KINDS, is_stuck
 from .stage import Code, store_first_records
 from .truth import Operation, Truth, Violation, now_ms
 from .wire import Seen, Wire, scan_of
 
 _STEP_S: Final = 0.5  # that every fourth step takes, in the schedule's time; a run stores where it is every 2 s
-_PAUSE_S: Final = 3.0
 _MOST_STEPS: Final = 6000  # until everything is at rest
-_LONGEST_RUN: Final = 150  # steps
 _WRITES: Final = ("patch", "save", "increment", "put", "create", "patch", "delete", "careful", "expire", "persist")
 _OLD_WRITES: Final = ("patch", "create", "save", "get", "increment", "create", "delete", "careful")
 _READS: Final = ("get", "select", "get")
@@ -54,8 +49,8 @@ class Late:
     is_over: bool = False
 
 
-class World:
-    """One schedule on the server, which is emptied first.
+class World(Scheduler):
+    """What a schedule does to customers and visits.
 
     Args:
         client: A plain client of the server.
@@ -64,10 +59,9 @@ class World:
     """
 
     def __init__(self, client: Any, code: Code, goals: Sequence[int]) -> None:
-        self.wire, self.wish = Wire(client), Wish(goals)
+        super().__init__(Wire(client), code.chain, goals)
         self.truth = Truth(self.wire)
-        self.trace: list[str] = []
-        self._code, self._step = code, 0
+        self._code = code
         # When walks of each table began: the last of all, and by epoch, those on one run of the server, and whole ones.
         self._walk_began: dict[str, int] = {}
         self._under_way: dict[tuple[int | None, str], int] = {}
@@ -92,27 +86,10 @@ class World:
     def _runner(self, name: str, wish: Wish) -> RunnerProcess:
         return RunnerProcess(name, self.truth, self.wire, self._code.chain, wish)
 
-    def follow(self, schedule: Sequence[Choice]) -> None:
-        """Do what a schedule says, then let everything come to rest, and look whether it is as asked for.
-
-        Raises:
-            Violation: Something is there that must never be; its text ends with what was done.
-        """
-        try:
-            for choice in schedule:
-                self._do(choice)
-            self._rest()
-        except Violation as exc:
-            told = "\n".join(self.trace)
-            again = printed(self.wish.goals, schedule)
-            raise Violation(f"{exc}\n\nWhat was done:\n{told}\n\n{again}") from exc
-
     def _do(self, choice: Choice) -> None:
         deed, which = choice.deed, choice.which
         if deed in self.actors:
-            for _ in range(choice.times):
-                if not self._goes(self.actors[deed], which):
-                    break
+            self._goes_often(choice)
         elif deed == "up to":
             self._goes_up_to(self.runners[which // len(POINTS)], POINTS[which % len(POINTS)], which)
         elif deed in ("cut", "lose", "late"):
@@ -202,20 +179,6 @@ class World:
         others = [one.operation for one in self.actors.values() if one is not actor and one.operation is not None]
         return sorted({one.key for one in others})
 
-    def _goes(self, actor: Actor, which: int) -> bool:
-        """Let an actor exchange one batch; give whether it may go on at once."""
-        if not self._begins(actor, which):
-            return False
-        if not actor.is_busy:
-            return True
-        if isinstance(actor.pending, Pause):
-            self.wire.passes(_PAUSE_S)
-            self._hears(actor, [])
-            return False
-        self._tell(actor.name, self._told(actor))
-        self._hears(actor, self._execute(actor))
-        return actor.is_busy or not isinstance(actor, RunnerProcess)
-
     def _does_part(self, actor: Actor, which: int) -> None:
         """Let the server execute only the first commands of a batch, so that others come between them and the rest."""
         if not self._begins(actor, which):
@@ -225,14 +188,6 @@ class World:
             count = 1 + which % (left - 1)
             self._tell(actor.name, f"{self._told(actor)}, the first {count} of it")
             self._execute(actor, count)
-
-    def _goes_up_to(self, runner: RunnerProcess, point: str, which: int) -> None:
-        """Let a runner go until it is about to send some command."""
-        for _ in range(_LONGEST_RUN):
-            if runner.pending and any(self.wire.told(one).startswith(point) for one in runner.pending):
-                return
-            if not self._goes(runner, which):
-                return
 
     def _begins(self, actor: Actor, which: int) -> bool:
         if actor.is_busy:
@@ -248,21 +203,12 @@ class World:
 
     def _is_reached(self) -> bool:
         """Whether all is as somebody wants, for good; if only for now, something else is wanted."""
-        seen = self.truth.seen
-        if seen.journal or seen.ledger != frozenset(link.id for link in self._code.chain.links[: self.wish.goal]):
+        if not self._is_at_goal():
             return False
         if self.wish.is_last:
             return True
         self._befalls("turn")
         return False
-
-    def _told(self, actor: Actor) -> str:
-        return " | ".join(map(self.wire.told, (actor.pending or ())[len(actor.answered) :])) or "nothing"
-
-    def _hears(self, actor: Actor, replies: list[Any] | BaseException | None) -> None:
-        came = actor.goes_on(replies)
-        if came:
-            self._tell(actor.name, f"  {came}")
 
     def _breaks(self, actor: Actor, which: int, deed: str) -> None:
         """Break the connection of an actor: before or after the server executed its batch, or with it still on the way.
@@ -281,12 +227,7 @@ class World:
             self._late.append(Late(actor, session, rest, actor.operation, dict(actor.versions), actor.epoch))
             self._abandoned.setdefault(actor.name, Abandoned()).note(session)
         actor.answered = []
-        trial = Trial(actor.pending, "the server")
-        trial.is_sent = True
-        try:
-            trial.pause_after(ConnectionError("the connection broke"))
-        except ServerUnreachableError as exc:
-            self._hears(actor, exc)
+        self._hears_nothing(actor)
 
     def _ends_abandoned(self, actor: Actor) -> None:
         """Do what a pool does before a connection is used."""
@@ -441,6 +382,3 @@ class World:
             reader.read_all(kind, self._step)
             while reader.pending is not None:
                 self._hears(reader, self._execute(reader))
-
-    def _tell(self, who: str, what: str) -> None:
-        self.trace.append(f"{self._step:4d} {who:9s} {what}")
