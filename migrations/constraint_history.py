@@ -1,8 +1,8 @@
 """The history of constraints: what models demanded while each migration was the last; which is stricter. Pure."""
 
 import ast
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Final, cast
 
 __all__ = ["DEFAULT", "NOTES", "STORED_AS", "ConstraintHistory", "Demands", "is_stricter", "what_is_stricter"]
@@ -34,9 +34,11 @@ class ConstraintHistory:
 
     Attributes:
         told: The content of the file.
+        code: Gives what the models of the code demand, which may be more, or less, by now.
     """
 
     told: Mapping[str, Demands]
+    code: Callable[[], Mapping[str, Demands]] = field(default=dict[str, Demands], compare=False)
 
     @property
     def now(self) -> Mapping[str, Demands]:

@@ -5,7 +5,7 @@ since do not have: code of before cannot read what newer code wrote, although no
 """
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from typing import Final
@@ -67,6 +67,7 @@ class Earlier:
         name: The migration that was the last then.
         following: The first one behind it that rewrites the records, which is taken back; "" where none does.
         removals: Those that removed a field, by its name.
+        later: All types that each field had since: what none of them reads, nobody wrote as it.
         rules: Constraints that were loosened since.
         demands: What it demanded, as far as that is known.
         is_known: Whether it is known.
@@ -77,6 +78,7 @@ class Earlier:
     name: str
     following: str
     removals: Mapping[str, str] = field(default_factory=dict[str, str])
+    later: Mapping[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
     rules: tuple[Rule, ...] = ()
     demands: Mapping[str, Mapping[str, str]] = field(default_factory=dict[str, Mapping[str, str]])
     is_known: bool = False
@@ -119,15 +121,22 @@ class Earlier:
 
     def _looks_at_members(self) -> Iterator[Callable[[Mapping[str, bytes]], None]]:
         for one in self.schema.fields:
-            type = self.demands.get(one.name, {}).get(STORED_AS, one.type)
-            stranger = stranger_in(FieldSchema(one.name, type))
+            type = self.type_of(one.name)
+            later = [FieldSchema(one.name, other) for other in self.later.get(one.name, ()) if other != type]
+            stranger = stranger_in(FieldSchema(one.name, type)) if later else None
             if stranger is not None:
-                yield _remembered(one.name, self._member_check(one.name, stranger))
+                yield _remembered(one.name, self._member_check(one.name, stranger, later))
 
-    def _member_check(self, name: str, stranger: Callable[[bytes], str | None]) -> Callable[[bytes], None]:
+    def type_of(self, name: str) -> str:
+        """Give the type that a field had in that code, which may have been more than the migrations tell."""
+        return self.demands.get(name, {}).get(STORED_AS, self.schema.field(name).type)
+
+    def _member_check(
+        self, name: str, stranger: Callable[[bytes], str | None], later: Sequence[FieldSchema]
+    ) -> Callable[[bytes], None]:
         def check(raw: bytes) -> None:
             said = stranger(raw)
-            if said is not None:
+            if said is not None and any(_reads(one, raw) for one in later):
                 self._refuse(name, raw, said, said)
 
         return check
@@ -173,6 +182,14 @@ def loosened(old: Mapping[str, Mapping[str, str]], new: Mapping[str, Mapping[str
         for name, value in rules.items():
             if name not in _NEUTRAL and is_stricter(name, new.get(path, {}).get(name), value):
                 yield Rule(path, name, value)
+
+
+def _reads(field: FieldSchema, raw: bytes) -> bool:
+    try:
+        field.codec.decode(raw)
+    except (*UNREADABLE, ValueError):
+        return False
+    return True
 
 
 def _remembered(name: str, check: Callable[[bytes], None]) -> Callable[[Mapping[str, bytes]], None]:

@@ -2,10 +2,13 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from functools import cache
 from typing import TYPE_CHECKING
 
 from .chain import Chain
+from .constraint_history import Demands
 from .constraints import read_history
+from .demands import demands_of
 from .files import load_chain
 from .handover import with_histories
 from .hidden import hidden_fields_of
@@ -38,5 +41,11 @@ def load_alone(app: "App", apps: "Iterable[App]") -> Chain:
 
 
 def _chain_of(app: "App") -> Chain:
-    history = read_history(app.migrations_path)
-    return replace(load_chain(app.label, app.migrations_path), constraints=history)
+    chain, history = load_chain(app.label, app.migrations_path), read_history(app.migrations_path)
+
+    @cache
+    def demanded() -> dict[str, Demands]:
+        reached = chain.snapshots[-1]
+        return {model.__name__: demands_of(model, reached) for model in app.models if model.__options__.managed}
+
+    return replace(chain, constraints=replace(history, code=demanded))

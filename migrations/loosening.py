@@ -11,6 +11,7 @@ from .earlier import Earlier, Rule, loosened
 from .lineage import Lineage, demanded, lineages_of
 from .operations import RemoveField, RenameField, RenameModel
 from .route import Route
+from .schema import ModelSchema
 from .work import Work
 
 __all__ = ["earlier_of", "left_alone", "looking_back", "route_looking_back", "unlooked_at"]
@@ -50,7 +51,7 @@ def earlier_of(chain: Chain, lineage: Lineage, position: int) -> Earlier:
         for one in chain.links[number - 1].operations
         if isinstance(one, RemoveField)
     }
-    before = Earlier(schema, position, link.name, first, removals)
+    before = Earlier(schema, position, link.name, first, removals, _later_types(chain, schema, position))
     demands = demanded(chain, position, schema.name)
     if demands is None:
         return before
@@ -60,19 +61,43 @@ def earlier_of(chain: Chain, lineage: Lineage, position: int) -> Earlier:
 
 def _loosened_since(chain: Chain, model: str, demands: Demands, position: int) -> Iterator[Rule]:
     """Compare with all that was demanded later, by the names that model and fields had by then."""
+    for _, fields, schema, later in _later(chain, model, position):
+        for rule in () if later is None else loosened(_by_names(demands, fields), later):
+            if schema is None or rule.field in schema.by_name or not rule.field:
+                yield _as_it_was(rule, fields)
+
+
+def _later(
+    chain: Chain, model: str, position: int
+) -> Iterator[tuple[str, Mapping[str, str], ModelSchema | None, Demands | None]]:
+    """Give what a model was and demanded behind a position, as far as that is known; last as the code has it.
+
+    Yields:
+        Its name by then, the names of its fields by those at the position, its schema, and what it demanded.
+    """
     fields: dict[str, str] = {}
     for place in range(position, len(chain.links)):
         model, fields = _renamed(chain.links[place], model, fields)
         schema = chain.snapshots[place + 1].by_name.get(model)
-        later = demanded(chain, place + 1, model)
-        if schema is None or later is None:
+        if schema is None:
             return
-        for rule in loosened(_by_names(demands, fields), later):
-            if rule.field in schema.by_name or not rule.field:
-                yield _as_it_was(rule, fields)
-    now = chain.constraints.now.get(model)
-    if now is not None:
-        yield from (_as_it_was(rule, fields) for rule in loosened(_by_names(demands, fields), now))
+        yield model, fields, schema, demanded(chain, place + 1, model)
+    schema = chain.snapshots[-1].by_name.get(model)
+    for now in (chain.constraints.now, chain.constraints.code()):
+        if schema is not None and model in now:
+            yield model, fields, schema, now[model]
+
+
+def _later_types(chain: Chain, schema: ModelSchema, position: int) -> dict[str, tuple[str, ...]]:
+    """Give all types that fields had behind a position, in the code too."""
+    found: dict[str, dict[str, None]] = {}
+    for _, fields, later, demands in _later(chain, schema.name, position):
+        for one in schema.fields:
+            known = None if later is None else later.by_name.get(fields.get(one.name, one.name))
+            if known is not None:
+                type = (demands or {}).get(known.name, {}).get(STORED_AS, known.type)
+                found.setdefault(one.name, {})[type] = None
+    return {name: tuple(types) for name, types in found.items()}
 
 
 def _renamed(link: Link, model: str, fields: Mapping[str, str]) -> tuple[str, dict[str, str]]:
@@ -116,7 +141,7 @@ def left_alone(chain: Chain, works: Sequence[Work], start: int, target: int) -> 
         schema = lineage.at(target)
         if not _is_met(works, lineage, target):
             earlier = earlier_of(chain, lineage, target)
-            if earlier.rules or _noted(chain, target, schema.name) != _noted(chain, start, lineage.at(start).name):
+            if earlier.rules or _got_members(earlier):
                 found.append((schema.keys, earlier))
     return found
 
@@ -167,6 +192,6 @@ def _is_of(work: Work, lineage: Lineage, target: int) -> bool:
     return (work.route.model, work.target) == (lineage.route.model, lineage.at(target).version)
 
 
-def _noted(chain: Chain, position: int, model: str) -> Mapping[str, str]:
-    demands = demanded(chain, position, model) or {}
-    return {path: rules[STORED_AS] for path, rules in demands.items() if STORED_AS in rules}
+def _got_members(earlier: Earlier) -> bool:
+    """Whether a field's type is another by now, although no migration rewrites the records."""
+    return any(types[-1] != earlier.type_of(name) for name, types in earlier.later.items())

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Final, cast
 
-from redis_models.errors import SchemaError
+from redis_models.errors import RecordError, SchemaError
 
 from ..compatibility import is_equal, is_proven, is_readable
 from ..conversion import keeps_bytes
@@ -24,7 +24,7 @@ from ..widen import Widen
 from .base import Operation, Risk
 from .nested import AddKey, RenameKey, alter_key, patch, remove_key, widen_key, widened
 from .relocation import relocated, relocation
-from .values import Function, called, converted, decoded, encoded, literal, narrowed, read_wider, stored
+from .values import Function, called, converted, decoded, encoded, literal, narrowed, read_wider, stored, unconfirmed
 
 __all__ = ["AddField", "AlterField", "RemoveField", "RenameField"]
 
@@ -245,6 +245,8 @@ class AlterField(Operation):
         is_made_optional = self.convert is None and self.new == f"{self.old} | None"
         back = _for_none(self.back) if is_made_optional and self.back is not None else self._way_back
         backward = _conversion(self.name, new, old, back, "back")
+        if back is None and self.convert is not None:
+            backward = _confirmed(old, new, forward, backward)
         usual = None if self.convert is None else _conversion(self.name, old, new, None, "convert")
         codec = old.codec
 
@@ -309,6 +311,8 @@ class AlterField(Operation):
             others = "stop the run, for want of back=" if self.back is None else "are converted by back="
             return f"values stay where {_short(self.old)} reads them as the same; others {others}"
         how = "by pydantic's conversion, or stop the run" if self.back is None else "by back="
+        if self.convert is not None and self.back is None and self._way_back is None:
+            how = "by pydantic's conversion where convert= makes the same of it again, or stop the run"
         how = f"by {self.convert!r} the other way" if self.back is None and self._way_back is not None else how
         return f"values as they were before come back byte for byte; those changed since are converted {how}"
 
@@ -357,6 +361,27 @@ def _conversion(
     def convert(raw: bytes) -> bytes:
         result = converted(old, decoded(old, raw), new, function, raw, option=option)
         return stored(new.codec, name, new.type, result)
+
+    return convert
+
+
+def _confirmed(
+    old: FieldSchema, new: FieldSchema, forward: Callable[[bytes], bytes], backward: Callable[[bytes], bytes]
+) -> Callable[[bytes], bytes]:
+    """Give a way back by pydantic's conversion, where a function led forwards: what that makes of it must be the value.
+
+    Of 199 cents pydantic makes 199.0, of which the function would make 19,900 again.
+    """
+
+    def convert(raw: bytes) -> bytes:
+        made = backward(raw)
+        try:
+            is_confirmed = is_equal(decoded(new, forward(made)), decoded(new, raw))
+        except RecordError:
+            is_confirmed = False
+        if not is_confirmed:
+            raise unconfirmed(new.name, old.type, raw, decoded(old, made))
+        return made
 
     return convert
 

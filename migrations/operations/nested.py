@@ -3,7 +3,7 @@
 The schema half changes the text of the whole field's type; the record half is one step on the whole field's bytes.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache, partial
@@ -21,7 +21,19 @@ from ..typelabels import numbered
 from ..typetree import NONE, Choice, Key, parse, parse_key
 from ..views import OldObject
 from ..widen import Widen
-from .values import Function, called, codec_of, converted, decoded, literal, narrowed, read_wider, stored, validated
+from .values import (
+    Function,
+    called,
+    codec_of,
+    converted,
+    decoded,
+    literal,
+    narrowed,
+    read_wider,
+    stored,
+    unconfirmed,
+    validated,
+)
 
 __all__ = [
     "AddKey",
@@ -153,7 +165,10 @@ class AlterKey(Edit):
         elif before is not None and self.name in before and self._becomes(before[self.name], now):
             document[self.name] = before[self.name]
         else:
-            document[self.name] = self._convert(now, self.new, self.old, self.back, "back")
+            made = self._convert(now, self.new, self.old, self.back, "back")
+            if self.back is None and self.convert is not None and not self._becomes(made, now, (self.convert,)):
+                raise unconfirmed(self.new.name, self.old.type, None, made)
+            document[self.name] = made
 
     def _convert(
         self, value: object, one: FieldSchema, other: FieldSchema, function: Function | None, option: str
@@ -162,8 +177,8 @@ class AlterKey(Edit):
         result = converted(one, typed, other, function, option=option)
         return plain(validated(other.codec, other.name, other.type, result))
 
-    def _becomes(self, before: object, now: object) -> bool:
-        for function in dict.fromkeys((self.convert, None)):  # which may have been given since
+    def _becomes(self, before: object, now: object, functions: Iterable[Function | None] = ()) -> bool:
+        for function in functions or dict.fromkeys((self.convert, None)):  # which may have been given since
             with suppress(RecordError):
                 if self._convert(before, self.old, self.new, function, "convert") == now:
                     return True

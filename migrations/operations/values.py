@@ -25,6 +25,7 @@ __all__ = [
     "read",
     "read_wider",
     "stored",
+    "unconfirmed",
     "validated",
 ]
 
@@ -155,6 +156,23 @@ def narrowed(
         " it, or mend the record"
     )
     raise RecordError(new.name, raw, reason, (shown,))
+
+
+def unconfirmed(name: str, type: str, raw: bytes | None, made: object) -> RecordError:
+    """Make the error of a value for which pydantic has a way back that the function forwards does not confirm.
+
+    Args:
+        name: Of the field; it may be a path.
+        type: Of the older version.
+        raw: The bytes, for the error.
+        made: What pydantic makes of the value.
+    """
+    shown = f"{made!r:.60}"
+    reason = (
+        f"was changed or made since, and cannot become {type}: pydantic makes {shown} of it, of which convert= makes"
+        f" something else; give back= a function that makes {type} of it, or mend the record"
+    )
+    return RecordError(name, raw, reason, (shown,))
 
 
 def read_wider(old: FieldSchema, new: FieldSchema, raw: bytes) -> None:
