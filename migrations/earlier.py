@@ -22,6 +22,7 @@ from .schema import REQUIRED, FieldSchema, ModelSchema
 __all__ = ["Earlier", "Rule", "loosened"]
 
 _REMEMBERED: Final = 10_000  # values a field; a few MB at most
+_SHORT: Final = 80  # characters of a type that an error spells
 _CONSENT: Final = "--accept-unreadable"
 # What refuses no value that a type of the same name stored, or says nothing of values that are there.
 _NEUTRAL: Final = frozenset(["extra", "strict"])
@@ -165,8 +166,10 @@ class Earlier:
 
     def _refuse(self, path: str, raw: bytes, said: str, shown: str) -> None:
         name = Rule(path, "", "").field
-        alter = f"AlterField({self.schema.name!r}, {name!r}, TYPE, TYPE, back=FUNCTION)"
-        cure = f" or give {self.following} an {alter} with its one type twice,"
+        known = self.schema.by_name.get(name)
+        type = "TYPE" if known is None or len(known.type) > _SHORT else repr(known.type)
+        alter = f"AlterField({self.schema.name!r}, {name!r}, {type}, {type}, back=FUNCTION)"
+        cure = f" or give {self.following} as its first operation {alter}, with one type twice,"
         raise RecordError(
             path,
             raw,

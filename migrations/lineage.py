@@ -18,7 +18,7 @@ from .replaced import Replaced
 from .route import Route, stage_of
 from .schema import ModelSchema, Snapshot
 
-__all__ = ["Lineage", "demanded", "lineages_of", "routes_of"]
+__all__ = ["Lineage", "demanded", "lineages_of", "noted_types", "routes_of"]
 
 
 @dataclass
@@ -83,7 +83,7 @@ def lineages_of(chain: Chain) -> list[Lineage]:
             origin = names.get(model.name)
             if origin is not None:
                 lineage = by_name[origin]
-                _go_on(lineage, link, before, origin, model, _noted(chain, position - 1, origin))
+                _go_on(lineage, link, before, origin, model, noted_types(chain, position - 1, origin))
                 if _remakes_keys(before, link.operations, origin):
                     lineage.remade.add(position)
             else:
@@ -119,7 +119,7 @@ def _go_on(
     lineage.route = Route(model.name, stages, known.first)
 
 
-def _noted(chain: Chain, position: int, model: str) -> Mapping[str, str]:
+def noted_types(chain: Chain, position: int, model: str) -> Mapping[str, str]:
     """Give the types that the code had of a model's fields at a position, where the migrations tell less."""
     if not position or not chain.constraints.told:
         return {}

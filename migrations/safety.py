@@ -18,7 +18,7 @@ from .converters import Converter, MapValues
 from .hidden import NOTHING_HIDDEN, Hidden
 from .hidden_extras import hidden_extras
 from .hiding import hidden_keys
-from .lineage import lineages_of
+from .lineage import lineages_of, noted_types
 from .operations import (
     AddField,
     AlterField,
@@ -273,7 +273,7 @@ def findings_of(
     for position in positions:
         link, before = chain.links[position - 1], chain.snapshots[position - 1]
         place = f"{chain.app}.{link.name}"
-        said = [*_static(link, before), *_sampled(link, before, samples or {}, _at(hidden, position - 1))]
+        said = [*_static(link, before), *_sampled(chain, position, samples or {}, _at(hidden, position - 1))]
         said += _against_hooks(link, before, _at(hooked, position - 1))
         said += [(code, f"line {line} {what}", _models_of(link)) for code, line, what in link.complaints]
         found += [
@@ -431,14 +431,16 @@ def _is_lossless(old: str, new: str) -> bool:
 
 
 def _sampled(
-    link: Link, before: Snapshot, samples: Mapping[str, Sample], hidden: Mapping[str, Hidden]
+    chain: Chain, position: int, samples: Mapping[str, Sample], hidden: Mapping[str, Hidden]
 ) -> Iterator[tuple[str, str, tuple[str, ...]]]:
     """Try a migration on records, in memory."""
+    link, before = chain.links[position - 1], chain.snapshots[position - 1]
     for name, one in samples.items():
         if name not in before.by_name or not any(operation.model == name for operation in link.operations):
             continue
         try:
-            stage = stage_of(name, before, link.operations, before.model(name).version + 1)
+            noted = noted_types(chain, position - 1, name)
+            stage = stage_of(name, before, link.operations, before.model(name).version + 1, noted)
         except SchemaError:
             continue
         route = Route(name, (stage,), stage.older, hidden=hidden.get(name, NOTHING_HIDDEN))

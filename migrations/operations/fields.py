@@ -6,6 +6,7 @@ from functools import partial
 from typing import Final, cast
 
 from redis_models.errors import RecordError, SchemaError
+from redis_models.limits import UNREADABLE
 
 from ..compatibility import is_equal, is_proven, is_readable
 from ..conversion import keeps_bytes
@@ -346,7 +347,10 @@ def _taken_back(field: FieldSchema, back: Function | None) -> Sequence[Step]:
         return []
 
     def narrow(raw: bytes) -> bytes:
-        value = decoded(field, raw)
+        try:
+            value = field.codec.decode(raw)
+        except (*UNREADABLE, ValueError):  # newer code has members of which no migration tells
+            value = decoded(replace(field, type="Any"), raw)
         made = stored(field.codec, field.name, field.type, converted(field, value, field, back, raw, option="back"))
         return raw if is_equal(value, decoded(field, made)) else made
 

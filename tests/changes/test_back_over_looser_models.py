@@ -98,6 +98,23 @@ def test_back_of_an_operation_that_changes_nothing_is_given_to_an_applied_file(s
     assert (records["old"]["age"], records["new"]["age"]) == (b"7", b"120")
 
 
+@pytest.mark.parametrize(("raw", "becomes"), [('"c"', b'"a"'), ('"b"', b'"b"')])
+def test_a_member_of_which_no_migration_tells_goes_through_back(shop: Any, raw: str, becomes: bytes) -> None:
+    shop.release("k: Literal['a', 'b']")
+    shop.release("k: Literal['a', 'b']\nmore: int = 0", version=2)
+    shop.declare("k: Literal['a', 'b', 'c']\nmore: int = 0", version=2)
+    shop.put("new", k=raw, more="1")
+    refused = shop.migrate("shop", "1")
+    cure = """AlterField('Item', 'k', "Literal['a', 'b']", "Literal['a', 'b']", back=FUNCTION)"""
+    assert (refused == 6) is (cure in shop.err) is (raw == '"c"')
+    assert refused == 6 or shop.migrate() == 0
+    shop.edit("operations = [", f"operations = [migrations.{cure.replace('FUNCTION', 'known')},")
+    shop.edit("class Migration", "def known(value):\n    return 'a' if value == 'c' else value\n\n\nclass Migration")
+
+    assert shop.migrate("shop", "1") == 0, shop.err
+    assert shop.records()["new"]["k"] == becomes
+
+
 def test_a_constraint_that_is_loosened_in_the_code_alone_is_looked_at_too(shop: Any) -> None:
     shop.release("age: int = Field(le=120)")
     shop.release("age: int = Field(le=120)\nmore: int = 0", version=2)
@@ -181,6 +198,22 @@ def test_a_member_that_the_code_had_at_the_older_migration_is_no_reason_to_stop(
     shop.put("new", k='"c"', more="1")
 
     assert shop.migrate("shop", "1") == 0, shop.err
+
+
+def test_a_member_that_came_without_a_migration_goes_through_the_next_one(shop: Any) -> None:
+    shop.release("k: Literal['a', 'b']")
+    shop.declare("k: Literal['a', 'b', 'c']")
+    assert shop.run("makemigrations") == 0, shop.err
+    shop.put("a", k='"a"')
+    shop.put("c", k='"c"')
+    shop.declare("k: Literal['b', 'c']", version=2)
+    assert shop.run("makemigrations", "--map", "Item.k:a=b") == 0, shop.err
+
+    assert shop.migrate() == 0, shop.err
+    assert "cannot be converted" not in shop.out
+    assert {key: one["k"] for key, one in shop.records().items()} == {"a": b'"b"', "c": b'"c"'}
+    assert shop.migrate("shop", "1") == 0, shop.err
+    assert {key: one["k"] for key, one in shop.records().items()} == {"a": b'"a"', "c": b'"c"'}
 
 
 def test_a_required_field_that_records_made_since_lack_stops_the_way_back(shop: Any) -> None:

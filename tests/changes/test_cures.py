@@ -29,7 +29,7 @@ _STOPPED_AND_MENDED = {
         '[{"a": "5"}]',
         '[{"a": "x7"}]',
         '"int")',
-        '"int", convert=lambda text: 7)',
+        '"int", convert=lambda text: 7 if text == "x7" else int(text))',
         b'[{"a": 7}]',
     ),
 }
