@@ -117,6 +117,7 @@ def held_by(shelf: Shelf, state: State, plan: Plan) -> int:
 def _journal(plan: Plan, state: State) -> Journal:
     """Go on with the journal of a run to the same target; else begin one that remembers how far records may be."""
     old = state.journal
-    if old is not None and (old.target, old.reach, old.depth) == (plan.target, plan.reach, plan.depth):
+    # To the same target records are led no further up than before, but one that is to meet all begins further down.
+    if old is not None and (old.target, old.depth) == (plan.target, plan.depth):
         return old
     return Journal(plan.target, plan.reach, plan.depth, plan.fingerprint, said=plan.said)

@@ -37,19 +37,27 @@ class Database:
         self.client: Any = client
         self.exchange = SyncClient(client, "test")
 
-    def migrate(self, chain: Chain, target: int | None = None, exchange: Any = None, **policy: Any) -> int:
+    def migrate(
+        self,
+        chain: Chain,
+        target: int | None = None,
+        exchange: Any = None,
+        *,
+        meets_all: bool = False,
+        **policy: Any,
+    ) -> int:
         """Bring the database to a position of the chain; give how many records were moved."""
         exchange = exchange or self.exchange
         shelf = Shelf("default", chain.app)
         position = chain.head_position if target is None else target
         with hold_lease(exchange, "default", life_s=10) as lease:
-            journey = make_journey(chain, run(exchange, shelf.read()), position)
+            journey = make_journey(chain, run(exchange, shelf.read()), position, meets_all=meets_all)
             legs = run_journey(
                 exchange,
                 lease,
                 shelf,
                 journey,
-                lambda state: make_journey(chain, state, position),
+                lambda state: make_journey(chain, state, position, meets_all=meets_all),
                 policy=Policy(fixed_pace(10), **policy),
                 report=lambda _: None,
             )

@@ -113,6 +113,13 @@ def test_who_resumes_a_run_that_stopped_at_records_goes_on_counting(shop: Shop) 
     assert shop.migrate(Policy(lambda: Pace(_COUNT))) == _COUNT - 2
 
 
+def test_each_walk_begins_to_count_what_it_has_seen_anew(shop: Shop) -> None:
+    shop.migrate(Policy(lambda: Pace(10)))
+
+    assert max(told.seen for told in shop.told) == _COUNT
+    assert [told.seen for told in shop.told].count(_COUNT) == 2  # the last walk proves that nothing is left
+
+
 def test_a_run_that_stops_at_a_record_says_so_also_where_its_count_cannot_be_stored(shop: Shop) -> None:
     shop.client.delete("a:7")
     shop.client.set("a:7", "no hash")
