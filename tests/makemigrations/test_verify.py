@@ -85,7 +85,7 @@ def test_what_quarantine_is_no_reason_of_counts_beside_it(verified: Any, server:
     assert found_of(verified)["problems"] == {"quarantine": 1, "unindexed": 1}
 
 
-TALLY = {"records": 1, "ending": 1, "repaired": 0, "problems": {}, "notes": {}, "shown": []}
+TALLY: dict[str, Any] = {"records": 1, "ending": 1, "repaired": 0, "problems": {}, "notes": {}, "shown": []}
 
 
 @pytest.mark.parametrize(

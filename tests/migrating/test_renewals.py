@@ -1,6 +1,6 @@
 """Whatever a run does, and for however long: its lease is renewed in time. Time passes only by what it does."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from itertools import pairwise
 from typing import Any, Final, cast
@@ -48,7 +48,7 @@ class Slow:
         return self._exchange.exchange(commands)
 
     @contextmanager
-    def lease(self) -> Iterator[Lease]:
+    def lease(self) -> Generator[Lease]:
         """Hold the lease, which the time of this client wears away."""
         with hold_lease(self._exchange, "default", life_s=_LIFE_S) as lease:
             lease.clock, lease._renewed_at = lambda: self.now, self.now

@@ -84,13 +84,15 @@ def test_what_another_client_does_to_the_new_record_is_not_undone(
     assert added
 
 
-@pytest.mark.parametrize(
-    ("spoil", "error"),
-    [
-        (lambda client: client.hset("cask:c", "_v", 3), RecordTooNewError),
-        (lambda client: client.delete("cask:c"), NotFoundError),
-    ],
-)
+def _by_newer_code(client: Any) -> None:
+    client.hset("cask:c", "_v", 3)
+
+
+def _by_deletion(client: Any) -> None:
+    client.delete("cask:c")
+
+
+@pytest.mark.parametrize(("spoil", "error"), [(_by_newer_code, RecordTooNewError), (_by_deletion, NotFoundError)])
 def test_where_another_of_them_is_refused_the_old_record_stays(
     table: Any, client: Any, spoil: Callable[[Any], None], error: type[Exception]
 ) -> None:
