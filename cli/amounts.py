@@ -5,13 +5,14 @@ from typing import Any, Final
 
 import click
 
-__all__ = ["MOST", "Amount"]
+__all__ = ["MOST", "MOST_OF_A_NAME", "Amount"]
 
 MOST: Final = 2**31 - 1  # of whatever a command counts
+MOST_OF_A_NAME: Final = 100  # letters of --name
 
 
 class Amount(click.FloatRange):
-    """A number of zero or more; not ``nan``, which no clock ever reaches."""
+    """A number of zero to ``MOST``; not ``nan``, which no clock ever reaches."""
 
     name = "number"
 
@@ -21,6 +22,6 @@ class Amount(click.FloatRange):
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
         """Read it; click fails where it is none."""  # click takes any value here
         number = float(super().convert(value, param, ctx))
-        if math.isnan(number):
-            self.fail(f"{value!r} is no amount; say 0 or more", param, ctx)
+        if math.isnan(number) or number > MOST:
+            self.fail(f"{value!r:.60} is no amount; say a number from 0 to {MOST}", param, ctx)
         return number

@@ -12,7 +12,7 @@ from redis_models.model import Model
 
 from .context import CliContext
 
-__all__ = ["WithSteps", "chosen_apps", "chosen_by_label", "chosen_models"]
+__all__ = ["WithSteps", "apps_named", "chosen_apps", "chosen_by_label", "chosen_models"]
 
 # Stands for the "-" of a target like -1 on its way through click, which would take it for an option.
 _MINUS: Final = "minus:"
@@ -49,6 +49,18 @@ def chosen_apps(context: CliContext, app: str | None, target: str | None = None)
     near = difflib.get_close_matches(app, known, n=1)
     hint = f"Did you mean {near[0]!r}?" if near else f"There is {', '.join(known) or 'none'}."
     raise click.UsageError(f"No app named {app!r}. {hint}")
+
+
+def apps_named(context: CliContext, app: str | None) -> list[App]:
+    """Give the apps that are meant, for a command that takes no target; all without a name.
+
+    Raises:
+        click.UsageError: There is no such app; a target in its place is none.
+    """
+    known = {one.label for one in context.apps}
+    if app is not None and app not in known and len(known) == 1 and _looks_like_a_target(app):
+        raise click.UsageError(f"No app named {app!r}. There is {', '.join(known)}.")
+    return chosen_apps(context, app)[0]
 
 
 def chosen_models(context: CliContext, names: Sequence[str]) -> list[tuple[App, type[Model]]]:

@@ -20,6 +20,7 @@ from .lazy import CommandFolder
 __all__ = ["main", "program"]
 
 _LINE = 1000  # characters of a line of an error
+_ARGUMENT = 60  # characters of an argument in one
 _DISTRIBUTION = "redis-models-orm"  # "redis-models" on the package index is somebody else's
 
 
@@ -42,7 +43,8 @@ def main(argv: Sequence[str] | None = None, prog_name: str | None = None) -> int
         context.err("Cancelled.")
         return Exit.FAILED
     except click.ClickException as exc:
-        return _fail(context, exc, _usage_line(exc), Exit(exc.exit_code))
+        line = _with_short_arguments(_usage_line(exc), sys.argv[1:] if argv is None else argv)
+        return _fail(context, exc, line, Exit(exc.exit_code))
     except RedisModelsError as exc:
         return _fail(context, exc, str(exc), exit_for(exc))
     except Exception as exc:  # the edge: whatever else is raised is our bug or the user's, and is told in one line too
@@ -72,6 +74,15 @@ def _refuse_unusable(arguments: Sequence[str]) -> None:
             os.fsencode(argument)
         except UnicodeEncodeError as exc:
             raise click.UsageError(f"{argument[:60]!r} contains half a surrogate pair; leave it out") from exc
+
+
+def _with_short_arguments(text: str, arguments: Sequence[str]) -> str:
+    """Cut arguments short that an error quotes, so that the cure behind them is seen."""
+    for argument in sorted(arguments, key=len, reverse=True):
+        for part in (argument, argument.partition("=")[2]):
+            if len(part) > _ARGUMENT:
+                text = text.replace(part, f"{part[:_ARGUMENT]}...")
+    return text
 
 
 def _shortened(text: str) -> str:

@@ -61,6 +61,7 @@ _SCHEMES = ("redis", "rediss", "unix", "valkey", "valkeys")  # what Store.from_u
 _LARGEST_BATCH = 100  # keys; what one script may touch at all
 _USUAL_BATCH = 100  # keys; about a millisecond of the server's time
 _LONGEST_LEASE = 3600  # seconds
+_SHOWN = 80  # characters of a value that an error quotes
 _CLOSE = 0.8  # difflib ratio: REDIS_URI and NAME_SPACE are taken for typos, CACHE_URL is not
 
 
@@ -292,37 +293,46 @@ def _refuse_unreadable(url: str) -> None:
         )
 
 
+def _shown(value: object) -> str:
+    """Quote a value, whatever it is: Python writes no number of more than 4,300 digits."""
+    try:
+        text = repr(value)
+    except Exception:  # a class of the user's may do anything
+        return f"a {type(value).__name__}"
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."
+
+
 def _apps(value: object) -> tuple[str, ...]:
     if isinstance(value, str):
-        raise _WrongError(f"must be a list; write APPS = [{value!r}]")
+        raise _WrongError(f"must be a list; write APPS = [{_shown(value)}]")
     if not isinstance(value, (list, tuple)):
         raise _WrongError(f'must be a list of names such as ["shop"], not {type(value).__name__}')
     entries: list[str] = []
     for entry in value:  # pyright: ignore[reportUnknownVariableType]
         if not isinstance(entry, str):
-            raise _WrongError(f"holds {entry!r}; every entry is the dotted name of a package, as text")
+            raise _WrongError(f"holds {_shown(entry)}; every entry is the dotted name of a package, as text")
         if entry in entries:
-            raise _WrongError(f"holds {entry!r} twice; remove one")
+            raise _WrongError(f"holds {_shown(entry)} twice; remove one")
         entries.append(entry)
     return tuple(entries)
 
 
 def _namespace(value: object) -> str:
     if not isinstance(value, str) or not re.fullmatch(r"[A-Za-z0-9_.-]{1,64}", value):
-        raise _WrongError(f"is {value!r}; it must be 1 to 64 of the characters A-Z a-z 0-9 _ . -")
+        raise _WrongError(f"is {_shown(value)}; it must be 1 to 64 of the characters A-Z a-z 0-9 _ . -")
     return value
 
 
 def _flag(value: object) -> bool:
     if not isinstance(value, bool):
-        raise _WrongError(f"is {value!r}; it must be True or False")
+        raise _WrongError(f"is {_shown(value)}; it must be True or False")
     return value
 
 
 def _maker(value: object) -> "Callable[[int], Executor]":
     if not callable(value):
         raise _WrongError(
-            f"is {value!r}; it must be a function that is given a number of workers, and gives an executor of"
+            f"is {_shown(value)}; it must be a function that is given a number of workers, and gives an executor of"
             " concurrent.futures"
         )
     return cast("Callable[[int], Executor]", value)
@@ -331,7 +341,7 @@ def _maker(value: object) -> "Callable[[int], Executor]":
 def _between(low: int, high: int, unit: str) -> Callable[[object], int]:
     def parse(value: object) -> int:
         if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
-            raise _WrongError(f"is {value!r}; it must be a whole number of {unit} from {low} to {high}")
+            raise _WrongError(f"is {_shown(value)}; it must be a whole number of {unit} from {low} to {high}")
         return value
 
     return parse

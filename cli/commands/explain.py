@@ -18,7 +18,7 @@ from redis_models.migrations.sampling import sample
 from redis_models.migrations.schema import ModelSchema
 from redis_models.shape import Shape
 
-from ..apps import chosen_apps
+from ..apps import apps_named
 from ..context import CliContext
 from ..exits import Exit
 from ..recordlines import record_document, record_lines
@@ -53,7 +53,7 @@ def command(context: CliContext, app: str, migration: str, key: str | None, back
     Without --key it is a record of each model that the migration rewrites, or a made-up one where there is none, or no
     server. A record of another version is brought to the one before the migration first, in memory.
     """
-    [one], _ = chosen_apps(context, app)
+    [one] = apps_named(context, app)
     chain = context.chains[one.label]
     position = chain.target(migration, 0)
     link = chain.links[position - 1]

@@ -10,7 +10,7 @@ from redis_models.migrations.bookkeeping import Shelf
 from redis_models.migrations.history import Event
 
 from ..amounts import MOST
-from ..apps import chosen_apps
+from ..apps import apps_named
 from ..context import CliContext
 
 __all__ = ["command"]
@@ -22,7 +22,7 @@ __all__ = ["command"]
 @click.pass_obj
 def command(context: CliContext, app: str | None, most: int) -> None:
     """Show what was done to the database of APP, or of all apps, newest first."""
-    apps, _ = chosen_apps(context, app)
+    apps = apps_named(context, app)
     client, namespace = context.client, context.settings.namespace
     events = [(one.label, event) for one in apps for event in run(client, Shelf(namespace, one.label).history(most))]
     # Sorting is stable, so that what was done in one second stays in its order.

@@ -27,6 +27,7 @@ from redis_models.migrations.inspection import snapshot_of
 from redis_models.migrations.moves import find_moves
 from redis_models.migrations.schema import Snapshot
 
+from ..amounts import MOST_OF_A_NAME
 from ..answering import given_answers, save_answers
 from ..apps import chosen_by_label
 from ..bump import advice, bump
@@ -42,8 +43,6 @@ from ..tightening import Warned, keep_constraints, warnings_of
 __all__ = ["command"]
 
 _PATH = click.Path(dir_okay=False, path_type=Path)
-
-_NAME = 100  # letters of --name
 
 
 @dataclass(frozen=True)
@@ -185,8 +184,10 @@ def _apps(context: CliContext, labels: Sequence[str], wish: _Wish) -> list[App]:
             context.err(f"{app.label}: {line}")
     if wish.is_empty and len(apps) != 1:
         raise click.UsageError(f"--empty needs one app; name one of {', '.join(sorted(app.label for app in apps))}")
-    if wish.name is not None and len(wish.name) > _NAME:
-        raise click.UsageError(f"--name {wish.name[:_NAME]!r}... is longer than {_NAME} letters; give a shorter one")
+    if wish.name is not None and len(wish.name) > MOST_OF_A_NAME:
+        raise click.UsageError(
+            f"--name {wish.name[:MOST_OF_A_NAME]!r}... is longer than {MOST_OF_A_NAME} letters; give a shorter one"
+        )
     if wish.name is not None and not wish.name.isidentifier() and not wish.name.replace("_", "a").isalnum():
         raise click.UsageError(f"--name {wish.name!r} cannot be part of a file name; use letters, digits and _")
     return apps

@@ -23,7 +23,7 @@ from redis_models.secrecy import MASK
 from redis_models.shape import STAMP
 
 from ..amounts import Amount
-from ..apps import chosen_apps
+from ..apps import apps_named
 from ..context import CliContext
 from ..exits import Exit
 from ..recordlines import record_lines
@@ -205,7 +205,7 @@ def drop_command(context: CliContext, keys: Sequence[str], yes: bool, wait_s: fl
 
 
 def _entries(context: CliContext, app: str | None = None) -> Iterator[tuple[App, Quarantined]]:
-    apps, _ = chosen_apps(context, app)
+    apps = apps_named(context, app)
     client: SyncClient = context.client
     for one in apps:
         for entry in run(client, Quarantine(context.settings.namespace, one.label).read()).values():

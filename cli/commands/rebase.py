@@ -12,7 +12,7 @@ from redis_models.migrations.bookkeeping import Shelf
 from redis_models.migrations.files import exchange_migrations, load_links
 from redis_models.migrations.rebasing import Branch, Fork, Moved, fork_of, rebase
 
-from ..apps import chosen_apps
+from ..apps import apps_named
 from ..context import CliContext
 
 __all__ = ["command"]
@@ -29,7 +29,7 @@ def command(context: CliContext, app: str | None, onto: str | None, dry_run: boo
     The branch that databases have applied keeps its place: the one that --onto names, or else the one that this
     database has applied. Files of the other get new numbers, and higher versions where both raised one model.
     """
-    apps, _ = chosen_apps(context, app)
+    apps = apps_named(context, app)
     if len(apps) != 1:
         raise click.UsageError(f"rebase needs one app; name one of {', '.join(one.label for one in apps)}")
     [one] = apps

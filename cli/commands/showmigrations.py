@@ -14,7 +14,7 @@ from redis_models.migrations.files import load_chain
 from redis_models.migrations.planning import SQUASHED, as_squashed
 from redis_models.migrations.quarantine import Quarantine
 
-from ..apps import chosen_apps
+from ..apps import apps_named
 from ..context import CliContext
 from ..steering import in_quarantine
 
@@ -30,7 +30,7 @@ def command(context: CliContext, app: str | None) -> None:
     [X] applied, [F] recorded without running, [>] a run towards it is not finished, [ ] not applied,
     [?] applied, but its file is not here.
     """
-    apps, _ = chosen_apps(context, app)
+    apps = apps_named(context, app)
     shown: dict[str, object] = {}
     quarantined: dict[str, int] = {}
     for one in apps:

@@ -7,7 +7,8 @@ from redis_models.importing import shown_path
 from redis_models.migrations.files import exchange_migrations, load_chain
 from redis_models.migrations.squashing import Squashed, squash
 
-from ..apps import chosen_apps
+from ..amounts import MOST_OF_A_NAME
+from ..apps import apps_named
 from ..context import CliContext
 
 __all__ = ["command"]
@@ -31,9 +32,13 @@ def command(
     """
     if last is None:
         first, last = None, first
-    [one], _ = chosen_apps(context, app)
+    [one] = apps_named(context, app)
     if last is None:
         raise click.UsageError("squashmigrations needs a TO: the last migration to squash")
+    if name is not None and len(name) > MOST_OF_A_NAME:
+        raise click.UsageError(
+            f"--name {name[:MOST_OF_A_NAME]!r}... is longer than {MOST_OF_A_NAME} letters; give a shorter one"
+        )
     if name is not None and not name.replace("_", "a").isalnum():
         raise click.UsageError(f"--name {name!r} cannot be part of a file name; use letters, digits and _")
     chain = load_chain(one.label, one.migrations_path)

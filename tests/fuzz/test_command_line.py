@@ -33,7 +33,13 @@ MISUSED: list[tuple[str, ...]] = [
     ("relocate", "--from", "redis://" + LONG), ("relocate", "--from", "redis://" + "h" * 5000),
     ("relocate", "--from", "redis://h:" + "9" * 400), ("quarantine", "drop", NUL),
     ("squashmigrations", "shop", NUL), ("--settings", NUL, "migrate"), ("--settings", LONG, "migrate"), (NUL,),
-    (LONG,), (HALF,), ("",),
+    (LONG,), (HALF,), ("",), ("squashmigrations", "shop", "0001", "0002", "--name", LONG),
+    ("migrate", "--wait", "1e999"), ("migrate", "--wait", "9" * 20),
+    ("migrate", "--patience", "inf"), ("migrate", "--max-latency-ms", "1e999"),
+    ("purge", "--wait", "Infinity"), ("migrate", "--set", "max-latency-ms=1e999"), ("verify", "--sample", "x" * 5000),
+    # A target where a command takes none is no app of this project.
+    ("history", "1e999"), ("showmigrations", "0001"), ("quarantine", "list", "0002"), ("rebase", "zero"),
+    ("squashmigrations", "0001", "0002"), ("explain", "0001", "0002"),
 ]  # fmt: skip
 # What names nothing that there is.
 UNKNOWN: list[tuple[str, ...]] = [
@@ -64,6 +70,17 @@ def test_wrong_usage_is_one_line_and_exit_code_2(project: Any, command: tuple[st
     assert ran.code == 2, ran.err[:500]
     assert _is_a_line(ran), ran.err[:500]
     assert ran.err.count("error: ") == 1
+
+
+@pytest.mark.parametrize("option", ["--sample", "--fail-level", "--wait", "--on-error", "--zone", "--ttl", "--from"])
+def test_a_long_value_does_not_hide_what_is_wrong_with_it(project: Any, option: str) -> None:
+    commands = {"--fail-level": "check", "--sample": "verify", "--zone": "makemigrations", "--ttl": "makemigrations"}
+    command = "relocate" if option == "--from" else commands.get(option, "migrate")
+
+    ran = project.run(command, option, "y" * 3000)
+
+    assert ran.code == 2, ran.err[:500]
+    assert len(ran.err) < 400
 
 
 @pytest.mark.parametrize("command", UNKNOWN, ids=lambda command: repr(command)[:60])
@@ -97,6 +114,27 @@ def test_a_setting_that_nobody_means_is_told_in_a_line(project: Any, server: Any
 
         assert ran.code in (0, 1, 2, 7)
         assert _is_a_line(ran), ran.err[:500]
+
+
+SOURCES = [
+    "BATCH_SIZE = 10**5000", "LEASE_SECONDS = -10**5000", "NAMESPACE = 'n' * 100_000", "APPS = [10**5000]",
+    "APPS = ['a' * 100_000, 5]", "EXECUTOR = 10**5000", "WRITE_BACK = 10**5000", "RESEND_WRITES = 'y' * 100_000",
+    "REDIS_URL = 10**5000", "BATCH_SIZE = 1e999", "LEASE_SECONDS = float('nan')", "NAMESPACE = '\\x1b[2J'",
+    "APPS = 10**5000", "BATCH_SIZE = type('Odd', (), {'__repr__': lambda self: 1 / 0})()", "LEASE_SECONDS = True",
+    "NAMESPACE = '\\ud800'", "BATCH_SIZE = 0x10 * 10**18",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("source", SOURCES, ids=lambda source: source[:40])
+def test_a_setting_is_refused_by_its_name_in_a_short_line(project: Any, server: Any, source: str) -> None:
+    project.write("shop/settings.py", f"REDIS_URL = {server.url!r}\nAPPS = ['shop']\n{source}\n")
+
+    ran = project.run("migrate", "--plan")
+
+    assert ran.code == 2, ran
+    [line] = ran.err.splitlines()
+    assert f"shop.settings: {source.partition(' ')[0]} " in line
+    assert len(line) < 300
 
 
 FIELDS = [

@@ -195,9 +195,9 @@ def test_where_nobody_runs_there_is_nobody_to_be_told(shop: Shop, said: list[str
         (["--set", "patience=3"], "--set patience=3: say NAME=VALUE, where NAME is max-latency-ms or batch"),
         (["--set", "max-latency-ms=-1"], "max-latency-ms takes milliseconds; 0 is no limit"),
         (["--set", "max-latency-ms=nan"], "max-latency-ms takes milliseconds; 0 is no limit"),
-        (["--max-latency-ms", "nan"], "'nan' is no amount; say 0 or more"),
-        (["--patience", "nan"], "'nan' is no amount; say 0 or more"),
-        (["--wait", "nan"], "'nan' is no amount; say 0 or more"),
+        (["--max-latency-ms", "nan"], "'nan' is no amount; say a number from 0 to 2147483647"),
+        (["--patience", "nan"], "'nan' is no amount; say a number from 0 to 2147483647"),
+        (["--wait", "nan"], "'nan' is no amount; say a number from 0 to 2147483647"),
         (["--pause", "--resume"], "--pause and --resume contradict each other; say one of them"),
     ],
 )
