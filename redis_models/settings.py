@@ -36,7 +36,7 @@ import os
 import re
 import sys
 import tomllib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
@@ -308,7 +308,7 @@ def _apps(value: object) -> tuple[str, ...]:
     if not isinstance(value, (list, tuple)):
         raise _WrongError(f'must be a list of names such as ["shop"], not {type(value).__name__}')
     entries: list[str] = []
-    for entry in value:  # pyright: ignore[reportUnknownVariableType]
+    for entry in cast("Iterable[object]", value):
         if not isinstance(entry, str):
             raise _WrongError(f"holds {_shown(entry)}; every entry is the dotted name of a package, as text")
         if entry in entries:
