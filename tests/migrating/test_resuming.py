@@ -208,7 +208,12 @@ def test_what_newer_code_wrote_and_what_is_there_already_is_not_written_by_pytho
     sent: list[Any] = []
     exchange = runs._watched(lambda: None)
     inner = exchange.exchange
-    exchange.exchange = lambda commands, **options: (sent.extend(commands), inner(commands, **options))[1]
+
+    def noting(commands: Any, **options: Any) -> Any:
+        sent.extend(commands)
+        return inner(commands, **options)
+
+    exchange.exchange = noting
 
     runs.go(links, 2, exchange=exchange)
 
