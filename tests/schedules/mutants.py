@@ -337,7 +337,7 @@ MUTANTS: Final[Mapping[str, Mutant]] = {
         _edited(writing, "_SAVE", ("if redis.call('EXISTS', KEYS[2]) == 0 then", "if false then")), "slow runs", _RECORD
     ),
     "life spans lost": Mutant(
-        _edited(replacing, "_REPLACE", ("if ending then set_end(key, ending) end", "call('PERSIST', key)")),
+        _edited(replacing, "_REPLACE", ("  set_end(key, ending)\n", "  call('PERSIST', key)\n")),
         "plain",
         _RECORD,
     ),
