@@ -21,7 +21,7 @@ from redis_models.codec import FieldCodec, codec_for
 from redis_models.documents import mended
 from redis_models.errors import ModelDeclarationError
 from redis_models.fields import storage_of
-from redis_models.model import Model
+from redis_models.stored_model import StoredModel
 
 from .schema import REQUIRED, FieldSchema, Literal, ModelSchema, Snapshot, _Required
 from .typetext import describe
@@ -33,7 +33,7 @@ _EMPTY_MAKERS: Final = (
 )  # fmt: skip
 
 
-def snapshot_of(models: Iterable[type[Model]]) -> Snapshot:
+def snapshot_of(models: Iterable[type[StoredModel]]) -> Snapshot:
     """Give the schemas of the models of one app; those that are abstract or not managed are left out.
 
     Raises:
@@ -49,7 +49,7 @@ def snapshot_of(models: Iterable[type[Model]]) -> Snapshot:
     return snapshot
 
 
-def _schema_of(model: type[Model]) -> ModelSchema:
+def _schema_of(model: type[StoredModel]) -> ModelSchema:
     shape, keys = model.__shape__, model.__shape__.keys
     if keys.index_key is not None:
         raise ModelDeclarationError(
@@ -71,7 +71,7 @@ def _schema_of(model: type[Model]) -> ModelSchema:
     )
 
 
-def _field_of(model: type[Model], name: str, place: int) -> FieldSchema:
+def _field_of(model: type[StoredModel], name: str, place: int) -> FieldSchema:
     info = model.model_fields[name]
     return FieldSchema(
         name=name,

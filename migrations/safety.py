@@ -10,7 +10,7 @@ from enum import StrEnum
 from typing import Final, TypeVar
 
 from redis_models.errors import RecordError, SchemaError
-from redis_models.model import Model
+from redis_models.stored_model import StoredModel
 
 from .chain import Chain, Link
 from .conversion import keeps_bytes
@@ -244,7 +244,7 @@ _ALL: Final = (
 RULES: Final[Mapping[str, Rule]] = {rule.code: rule for rule in _ALL}
 
 
-def hooks_of(models: Iterable[type[Model]]) -> dict[str, str]:
+def hooks_of(models: Iterable[type[StoredModel]]) -> dict[str, str]:
     """Give the method that decides how its values are stored, by the name of each model that overrides one."""
     return {model.__name__: model.__shape__.hooks[0] for model in models if model.__shape__.hooks}
 

@@ -14,6 +14,7 @@ from .errors import ModelDeclarationError
 from .hooked import ModelHooks
 from .keys import INDEX, KeySpace, complaint_about
 from .pydantic1 import Fields, Pydantic1Model
+from .stored_model import StoredModel
 from .validation import let_validators_assign, make_repeatable
 
 if TYPE_CHECKING:
@@ -47,7 +48,7 @@ def _told(model: "type[_AbstractModel]", name: str) -> str:
     return value
 
 
-class _AbstractModel(Pydantic1Model, metaclass=ModelMeta):
+class _AbstractModel(Pydantic1Model, StoredModel, metaclass=ModelMeta):
     """Base of ``Model``; the seed gave it this name, and its applications import it."""
 
     model_config = ConfigDict(arbitrary_types_allowed=True, validate_assignment=True)

@@ -23,6 +23,7 @@ from .options import ATTRIBUTES, Options, read_options, take_options
 from .pydantic1 import Pydantic1Model, config_of
 from .shape import Shape
 from .shape_compiler import compile_shape
+from .stored_model import StoredModel
 from .sync import record_of
 from .validation import let_post_init_assign
 from .verbs import is_bound
@@ -30,7 +31,6 @@ from .verbs import is_bound
 if TYPE_CHECKING:
     from pydantic._internal._model_construction import ModelMetaclass
 
-    from .model import Model
 else:
     ModelMetaclass = type(BaseModel)
 
@@ -80,10 +80,10 @@ class ModelMeta(ModelMetaclass):
         type.__setattr__(cls, "_store", None)  # a parent's is another table's
         for attribute, value in own.items():
             type.__setattr__(cls, attribute, value)
-        let_post_init_assign(cast("type[Model]", cls))
+        let_post_init_assign(cast(type[StoredModel], cls))
         _heed_overrides(cls)
         if "_primary_key_field" not in own:
-            _name_primary_key(cast("type[Model]", cls))
+            _name_primary_key(cast(type[StoredModel], cls))
         return cls
 
     def __setattr__(cls, name: str, value: object) -> None:
@@ -103,9 +103,9 @@ class ModelMeta(ModelMetaclass):
         """The model's shape, compiled at first use and again after an option changed."""
         compiled = cls.__dict__.get("_compiled")
         if compiled is None:
-            model = cast("type[Model]", cls)
+            model = cast(type[StoredModel], cls)
             _complete(model)
-            hooks = model.__hooks__()
+            hooks: ModelHooks = cast(Any, model).__hooks__()
             if hooks.keys is not None:  # which may answer otherwise the next time
                 return _shape_at(model, hooks)
             compiled = with_hooks(compile_shape(model, read_options(cls)), hooks)
@@ -126,7 +126,7 @@ class ModelMeta(ModelMetaclass):
             return instance
 
 
-def is_live(instance: "Model") -> bool:
+def is_live(instance: StoredModel) -> bool:
     """Whether ``instance`` stands for a record: its constructor has returned, or it was loaded or saved.
 
     What a validator or ``model_post_init`` assigns while an instance is being made or loaded is no assignment to a
@@ -135,7 +135,7 @@ def is_live(instance: "Model") -> bool:
     return getattr(instance, "__auto__", None) is not None or getattr(instance, "__record__", None) is not None
 
 
-def _shape_at(model: "type[Model]", hooks: ModelHooks) -> "Shape[Any]":
+def _shape_at(model: type[StoredModel], hooks: ModelHooks) -> "Shape[Any]":
     """Give the shape of a model whose methods say where its records live now: one for each such place."""
     assert hooks.keys is not None
     shapes: dict[KeySpace, Shape[Any]] | None = model.__dict__.get("_shapes")
@@ -205,7 +205,7 @@ def _take_config(name: str, bases: tuple[type, ...], namespace: dict[str, Any]) 
     return config
 
 
-def _complete(model: "type[Model]") -> None:
+def _complete(model: type[StoredModel]) -> None:
     """Look up names in annotations that were not there yet when the class was made."""
     if not model.__pydantic_complete__:
         try:
@@ -217,7 +217,7 @@ def _complete(model: "type[Model]") -> None:
             ) from exc
 
 
-def _name_primary_key(model: "type[Model]") -> None:
+def _name_primary_key(model: type[StoredModel]) -> None:
     """Find the field that says it is the primary key."""
     named = [name for name, info in model.__pydantic_fields__.items() if storage_of(info).primary_key]
     if len(named) > 1:

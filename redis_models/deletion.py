@@ -5,14 +5,12 @@ The seed's was a class method whose ids could be left out: ``book.delete()`` emp
 
 from typing import TYPE_CHECKING, Generic, TypeVar, overload
 
+from .stored_model import StoredModel
 from .verbs import own_ids_async, store_of, verbs_of
-
-if TYPE_CHECKING:
-    from .model import Model
 
 __all__ = ["DeleteAccess", "DeleteRecord", "DeleteRecords"]
 
-M = TypeVar("M", bound="Model")
+M = TypeVar("M", bound=StoredModel)
 
 
 class DeleteAccess:

@@ -5,10 +5,9 @@ import copy
 from collections import deque
 from collections.abc import Generator
 from contextlib import contextmanager, nullcontext, suppress
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import Any, Final, cast
 
-if TYPE_CHECKING:
-    from .model import Model
+from .stored_model import StoredModel
 
 __all__ = ["NOTHING", "UNSET", "Blocks", "gathering", "put_back", "restored_on_failure", "state_of", "turn_of"]
 
@@ -33,13 +32,13 @@ class Blocks:
         self.settings, self.open = settings, 0
         self.saved: State | None = None
 
-    def note(self, instance: "Model") -> None:
+    def note(self, instance: StoredModel) -> None:
         """Take note that ``instance`` is as its record."""
         self.saved = state_of(instance)
 
 
 @contextmanager
-def gathering(instance: "Model") -> Generator[Blocks]:
+def gathering(instance: StoredModel) -> Generator[Blocks]:
     """Hold back the writes of assignments; the block ends with one. Blocks may overlap, or be nested."""
     blocks: Blocks = getattr(instance, "__blocks__", None) or Blocks(getattr(instance, "__auto__", UNSET))
     object.__setattr__(instance, "__blocks__", blocks)
@@ -60,7 +59,7 @@ def gathering(instance: "Model") -> Generator[Blocks]:
 
 
 @contextmanager
-def restored_on_failure(instance: "Model") -> Generator[None]:
+def restored_on_failure(instance: StoredModel) -> Generator[None]:
     """Put the fields back if a write did not happen, or is not known to have: the object must not claim it did."""
     before = state_of(instance)
     try:
@@ -70,7 +69,7 @@ def restored_on_failure(instance: "Model") -> Generator[None]:
         raise
 
 
-def turn_of(instance: "Model") -> asyncio.Lock:
+def turn_of(instance: StoredModel) -> asyncio.Lock:
     """Give what lets one save of this instance after the other, within the running loop."""
     loop, lock = getattr(instance, "__turn__", (None, None))
     if lock is None or loop is not asyncio.get_running_loop():
@@ -79,7 +78,7 @@ def turn_of(instance: "Model") -> asyncio.Lock:
     return lock
 
 
-def state_of(instance: "Model") -> State:
+def state_of(instance: StoredModel) -> State:
     """Give the fields of an instance as they are now."""
     extra = instance.__pydantic_extra__
     return {
@@ -89,7 +88,7 @@ def state_of(instance: "Model") -> State:
     }
 
 
-def put_back(instance: "Model", state: State) -> None:
+def put_back(instance: StoredModel, state: State) -> None:
     """Make the fields of an instance what ``state_of`` gave."""
     for name, value in state.items():
         object.__setattr__(instance, name, value)

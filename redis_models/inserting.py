@@ -6,7 +6,7 @@ A script writes a hundred of them, all or none. While the server writes some, th
 from collections import Counter, deque
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, Generic, TypeVar, cast
+from typing import Final, Generic, TypeVar, cast
 
 from .batches import Ahead, Argument, Batches, Command, Once, Reply, call_again, check, load_script
 from .errors import ConflictError, DataError
@@ -14,14 +14,12 @@ from .lifespan import LifeArgument
 from .remembered import Change, remembered, saved, values_of
 from .shape import Shape
 from .store import Upgrader
+from .stored_model import StoredModel
 from .writing import WRITE_CHUNK, Only, Try, flat, settled
-
-if TYPE_CHECKING:
-    from .model import Model
 
 __all__ = ["MOST_NAMES", "Put", "insert"]
 
-M = TypeVar("M", bound="Model")
+M = TypeVar("M", bound=StoredModel)
 _ENCODED_AT_ONCE: Final = 1000  # records; what cannot be encoded is found before any of these is sent
 _BYTES_A_BATCH: Final = 8 * 2**20  # of values; one exchange must end within the deadline of a store
 MOST_NAMES: Final = 3000  # fields that a script takes at once

@@ -3,16 +3,14 @@
 from contextvars import ContextVar
 from dataclasses import dataclass
 from inspect import isawaitable
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 
 from .blocking import being_saved
 from .gathering import turn_of
 from .lifespan import LifeSpan
+from .stored_model import StoredModel
 from .verbs import store_of, verbs_of
 from .writing import Only
-
-if TYPE_CHECKING:
-    from .model import Model
 
 __all__ = ["PendingSave", "insert_pending", "is_pending", "pending", "save_by_insert"]
 
@@ -26,7 +24,7 @@ class PendingSave:
         life_span, only, if_unchanged: As in ``Model.save``.
     """
 
-    instance: "Model"
+    instance: StoredModel
     life_span: LifeSpan | None
     only: Only
     if_unchanged: bool

@@ -1,7 +1,7 @@
 """Read records: each verb once, as a generator of command batches (see ``batches``)."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Final, TypeVar, cast
+from typing import Final, TypeVar, cast
 
 from redis.exceptions import NoPermissionError, ResponseError
 
@@ -18,9 +18,7 @@ from .errors import (
 from .remembered import remember
 from .shape import RESERVED, STAMP, Shape, stored_version
 from .store import Upgrader
-
-if TYPE_CHECKING:
-    from .model import Model
+from .stored_model import StoredModel
 
 __all__ = [
     "ASKED",
@@ -45,7 +43,7 @@ __all__ = [
     "ttl",
 ]
 
-M = TypeVar("M", bound="Model")
+M = TypeVar("M", bound=StoredModel)
 READ_CHUNK: Final = 500  # records asked for in one batch: large enough to hide the round trip, a few MB at most
 NO_INDEX: Final = "is no sorted set"
 ASKED: Final = 3  # commands of ``asking_index``

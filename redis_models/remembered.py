@@ -8,18 +8,16 @@ from decimal import Decimal
 from operator import is_
 from threading import Lock, RLock
 from types import NoneType
-from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
+from typing import Any, Final, TypeVar, cast
 from uuid import UUID
 
 from .errors import DataError, InvalidPrimaryKeyError, RedisModelsError, ServerUnreachableError
 from .shape import Shape, StoredField, is_text
-
-if TYPE_CHECKING:
-    from .model import Model
+from .stored_model import StoredModel
 
 __all__ = ["Change", "Remembered", "lock_of", "remember", "remembered", "saved", "values_of"]
 
-M = TypeVar("M", bound="Model")
+M = TypeVar("M", bound=StoredModel)
 _MAKING: Final = Lock()  # of locks
 _NOTHING: Final[dict[str, bytes]] = {}
 _GET: Final = object.__getattribute__
@@ -86,7 +84,7 @@ class Remembered:
                 self._lock = self._lock or RLock()
         return self._lock
 
-    def key_for(self, shape: Shape[Any], instance: "Model") -> str:
+    def key_for(self, shape: Shape[Any], instance: StoredModel) -> str:
         """Give the key of the record.
 
         Raises:
@@ -103,7 +101,7 @@ class Remembered:
             raise InvalidPrimaryKeyError(name, pk, reason)
         return self.key
 
-    def change(self, shape: Shape[Any], instance: "Model", assigned: str | None = None) -> Change:
+    def change(self, shape: Shape[Any], instance: StoredModel, assigned: str | None = None) -> Change:
         """Give what differs between ``instance`` and the record.
 
         What is only spelled differently, as the seed did, is left alone: another writer may have changed it since.
@@ -175,7 +173,7 @@ class Remembered:
         before = self._values
         return [name for name, one in values.items() if type(one) not in _ATOMS or one is not before.get(name, before)]
 
-    def _compare_extras(self, shape: Shape[Any], instance: "Model", change: Change) -> None:
+    def _compare_extras(self, shape: Shape[Any], instance: StoredModel, change: Change) -> None:
         extras = instance.__pydantic_extra__ or {}
         for name, raw in shape.encode(instance).items():
             if name not in extras:
@@ -206,7 +204,7 @@ class RememberedThroughHooks(Remembered):
     def __init__(
         self,
         shape: Shape[Any],
-        instance: "Model",
+        instance: StoredModel,
         key: str,
         stored: dict[str, bytes],
         values: dict[str, object] | None = None,
@@ -216,7 +214,7 @@ class RememberedThroughHooks(Remembered):
         super().__init__(key, self.pk, stored, values, _NOTHING, True)
         self._plain = _plain(shape, values)
 
-    def change(self, shape: Shape[Any], instance: "Model", assigned: str | None = None) -> Change:
+    def change(self, shape: Shape[Any], instance: StoredModel, assigned: str | None = None) -> Change:
         values = values_of(instance)
         plain = _plain(shape, values)
         asked = self._doubted | ({assigned} if assigned is not None else frozenset[str]())
@@ -242,7 +240,7 @@ class RememberedThroughHooks(Remembered):
         self._plain = {}
 
     def _derived(
-        self, shape: Shape[Any], instance: "Model", told: dict[str, bytes], done: AbstractSet[str]
+        self, shape: Shape[Any], instance: StoredModel, told: dict[str, bytes], done: AbstractSet[str]
     ) -> dict[str, bytes]:
         """Give what the hook makes of the values that changed, under other names than theirs.
 
@@ -295,7 +293,7 @@ def _plain(shape: Shape[Any], values: Mapping[str, object]) -> dict[str, object]
     return plain
 
 
-def remembered(instance: "Model") -> Remembered | None:
+def remembered(instance: StoredModel) -> Remembered | None:
     """Give what ``instance`` remembers; None if it was neither read nor written."""
     try:
         # Not by getattr: pydantic's way of looking for what is not there takes several times longer.
@@ -305,7 +303,7 @@ def remembered(instance: "Model") -> Remembered | None:
     return _unfolded(instance) if type(found) is tuple else cast("Remembered | None", found)
 
 
-def lock_of(instance: "Model") -> RLock:
+def lock_of(instance: StoredModel) -> RLock:
     """Give what a thread holds that saves ``instance``; once it is remembered, that is another one than before."""
     known = remembered(instance)
     if known is not None:
@@ -352,7 +350,7 @@ def saved(shape: Shape[M], instance: M, key: str, stored: dict[str, bytes], valu
         _SET(instance, "__record__", folded)
 
 
-def _unfolded(instance: "Model") -> Remembered:
+def _unfolded(instance: StoredModel) -> Remembered:
     with _MAKING:
         found: Remembered | _Made = cast(Any, instance).__record__
         if isinstance(found, Remembered):  # another thread was faster
@@ -365,7 +363,7 @@ def _unfolded(instance: "Model") -> Remembered:
         return known
 
 
-def _write_anyway(shape: Shape[Any], instance: "Model", change: Change, names: Iterable[str]) -> None:
+def _write_anyway(shape: Shape[Any], instance: StoredModel, change: Change, names: Iterable[str]) -> None:
     """Have ``change`` write these fields too, or remove them where the instance has them no more."""
     stored: dict[str, bytes] | None = None
     for name in names:
@@ -382,7 +380,7 @@ def _write_anyway(shape: Shape[Any], instance: "Model", change: Change, names: I
             change.removed.append(name)
 
 
-def values_of(instance: "Model") -> dict[str, object]:
+def values_of(instance: StoredModel) -> dict[str, object]:
     """Give the values of an instance as they are now, extra ones too."""
     extras = instance.__pydantic_extra__
     return {**instance.__dict__, **extras} if extras else instance.__dict__.copy()

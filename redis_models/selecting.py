@@ -3,7 +3,7 @@
 import functools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeVar, cast
+from typing import TypeVar, cast
 
 from . import partial
 from .batches import Ahead, Batches, check, send
@@ -26,13 +26,11 @@ from .reading import (
 )
 from .shape import RESERVED, Shape
 from .store import Upgrader
-
-if TYPE_CHECKING:
-    from .model import Model
+from .stored_model import StoredModel
 
 __all__ = ["Selection", "select", "select_columns"]
 
-M = TypeVar("M", bound="Model")
+M = TypeVar("M", bound=StoredModel)
 Made = TypeVar("Made")
 
 

@@ -1,7 +1,7 @@
 """Stores: a name for one Redis database, its connections, and the models that live in it."""
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Final, Protocol, Self, TypeVar, cast
+from typing import Any, Final, Protocol, Self, TypeVar, cast
 
 import redis
 import redis.asyncio
@@ -12,9 +12,7 @@ from .client import SyncClient, run, run_async
 from .config import RedisConfig
 from .errors import ModelDeclarationError
 from .link import Link
-
-if TYPE_CHECKING:
-    from .model import Model
+from .stored_model import StoredModel
 
 __all__ = ["RedisConfig", "Store", "Upgrader"]
 
@@ -25,15 +23,15 @@ _TIMEOUT_S: Final = 5.0  # one batch; a stalled server is reported, not waited f
 class Upgrader(Protocol):
     """What knows the way from an older version of a model to the one in this process: the migration engine."""
 
-    def upgrade(self, model: "type[Model]", key: str, record: Mapping[str, bytes]) -> dict[str, bytes]:
+    def upgrade(self, model: type[Any], key: str, record: Mapping[str, bytes]) -> dict[str, bytes]:
         """Give a record as the newest version would store it; writes nothing."""
         ...
 
-    def rewrite(self, model: "type[Model]", key: str) -> Batches[None]:
+    def rewrite(self, model: type[Any], key: str) -> Batches[None]:
         """Bring the stored record to the newest version, unless somebody else does it first."""
         ...
 
-    def write_back(self, model: "type[Model]", keys: Sequence[str]) -> Batches[None]:
+    def write_back(self, model: type[Any], keys: Sequence[str]) -> Batches[None]:
         """Do that for records that were just read, if it is wanted; what stands in the way is no error."""
         ...
 
@@ -78,8 +76,8 @@ class Store:
         self.name = name
         self.redis_config = redis_config or RedisConfig()
         self.life_span_in_seconds = life_span_in_seconds
-        self.models: dict[str, type[Model]] = {}
-        self._registered: dict[str, type[Model]] = {}
+        self.models: dict[str, type[Any]] = {}
+        self._registered: dict[str, type[StoredModel]] = {}
         self.upgrader: Upgrader | None = None
         encoding = self.redis_config.encoding
         self._link = Link(url or self.redis_config.redis_url, timeout_s, encoding, resends=resend_writes)
@@ -135,7 +133,7 @@ class Store:
             raise TypeError(f"redis_store must be a client of redis.asyncio, not a {_kind_of(given)}")
         self._link.given = client
 
-    def register_model(self, model: "type[Model]") -> None:
+    def register_model(self, model: type[StoredModel]) -> None:
         """Bind a model class to this store, and to no other any more.
 
         Raises:
@@ -162,7 +160,7 @@ class Store:
         self._registered[name] = self.models[model.__name__.lower()] = model
         model._store = self
 
-    def model(self, name: str) -> "type[Model]":
+    def model(self, name: str) -> type[Any]:
         """Give the registered model of that name, in any case, or of that full dotted name.
 
         Raises:
@@ -207,7 +205,7 @@ class Store:
         """
         await self._link.aclose()
 
-    def _forget(self, model: "type[Model]") -> None:
+    def _forget(self, model: type[StoredModel]) -> None:
         """Let go of a model that another store takes."""
         self._registered.pop(_full_name(model), None)
         short = model.__name__.lower()
@@ -218,7 +216,7 @@ class Store:
                 self.models[short] = left[-1]
 
 
-def _primary_key_of(model: "type[Model]") -> object:
+def _primary_key_of(model: type[StoredModel]) -> object:
     try:
         return model.get_primary_key_field()
     except AttributeError:

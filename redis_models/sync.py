@@ -4,7 +4,7 @@ import inspect
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
-from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast, overload
+from typing import Any, Generic, TypeVar, cast, overload
 
 from .blocking import being_saved, is_within, run_to_end, within
 from .errors import DataError
@@ -12,15 +12,13 @@ from .gathering import gathering, restored_on_failure
 from .lifespan import KEEP, LifeSpan
 from .remembered import lock_of, remembered
 from .shape import Shape
+from .stored_model import StoredModel
 from .verbs import NAMING, is_bound, keys_told, store_of, verbs_of
 from .writing import Only, save_command
 
-if TYPE_CHECKING:
-    from .model import Model
-
 __all__ = ["SyncAccess", "SyncRecord", "SyncTable", "record_of"]
 
-M = TypeVar("M", bound="Model")
+M = TypeVar("M", bound=StoredModel)
 
 
 class SyncAccess:
@@ -222,13 +220,13 @@ class OverriddenTable(SyncTable[M]):
     __slots__ = ()
 
     def __getattribute__(self, name: str) -> Any:
-        model: type[Model] = object.__getattribute__(self, "_model")
+        model: type[StoredModel] = object.__getattribute__(self, "_model")
         if name not in model.__overrides__ or is_within((model, name)):
             return object.__getattribute__(self, name)
         return partial(_iterated if name == "iterate" else _run_table, model, name)
 
 
-def own_ids(model: "type[Model]", ids: object) -> object:
+def own_ids(model: type[StoredModel], ids: object) -> object:
     """Give the keys that an overridden ``_ids_to_primary_keys`` gives for some ids; else these."""
     if NAMING not in model.__overrides__ or is_within((model, NAMING)):
         return ids
@@ -236,12 +234,12 @@ def own_ids(model: "type[Model]", ids: object) -> object:
         return keys_told(run_to_end(getattr(model, NAMING), ids))
 
 
-def _run_table(model: "type[Model]", name: str, *arguments: object, **options: object) -> object:
+def _run_table(model: type[StoredModel], name: str, *arguments: object, **options: object) -> object:
     with within((model, name)):
         return run_to_end(getattr(model, name), *arguments, **options)
 
 
-def _iterated(model: "type[Model]", name: str, *arguments: object, **options: object) -> Iterator[object]:
+def _iterated(model: type[StoredModel], name: str, *arguments: object, **options: object) -> Iterator[object]:
     """Go through what an overridden ``iterate`` gives; it is run to its end first."""
 
     async def everything() -> list[object]:
@@ -284,7 +282,7 @@ class OverriddenRecord(SyncRecord[M]):
     def _run_save(self, told: dict[str, object]) -> None:
         instance = self._instance
         with within(("save", id(instance))), being_saved(instance), restored_on_failure(instance):
-            run_to_end(instance.save, **told)
+            run_to_end(cast(Any, instance).save, **told)
 
     def delete(self) -> list[int] | None:
         model = type(self._instance)

@@ -5,7 +5,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar, cast
+from typing import Any, Final, Generic, TypeVar, cast
 
 from pydantic import BaseModel, ValidationError
 
@@ -18,14 +18,12 @@ from .remembered import remembered
 from .secrecy import spoken
 from .shape import Shape
 from .store import Store, Upgrader
+from .stored_model import StoredModel
 from .writing import Only
-
-if TYPE_CHECKING:
-    from .model import Model
 
 __all__ = ["NAMING", "Keys", "Verbs", "is_bound", "keys_told", "own_ids_async", "store_of", "verbs_of"]
 
-M = TypeVar("M", bound="Model")
+M = TypeVar("M", bound=StoredModel)
 _MOST_SKIPPED = 2**62  # more than any index has, and room for a page behind it in a server's 64 bits
 NAMING: Final = "_ids_to_primary_keys"
 
@@ -40,7 +38,7 @@ def keys_told(told: object) -> Keys:
     return Keys(keys)
 
 
-async def own_ids_async(model: "type[Model]", ids: object) -> object:
+async def own_ids_async(model: type[StoredModel], ids: object) -> object:
     """Give the keys that an overridden ``_ids_to_primary_keys`` gives for some ids; else these."""
     if NAMING not in model.__overrides__ or is_within((model, NAMING)):
         return ids
@@ -53,7 +51,7 @@ def is_bound(model: type) -> bool:
     return model.__dict__.get("_store") is not None
 
 
-def store_of(model: "type[Model]") -> Store:
+def store_of(model: type[StoredModel]) -> Store:
     """Give the store that a model is bound to.
 
     Raises:

@@ -8,7 +8,7 @@ know nothing of a record's fields, and take records of any version.
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar, cast
+from typing import Any, Final, Literal, TypeVar, cast
 
 from redis.exceptions import NoScriptError
 
@@ -27,9 +27,7 @@ from .reading import index_after, no_index
 from .remembered import Change, Remembered
 from .shape import STAMP, Shape, stored_version
 from .store import Upgrader
-
-if TYPE_CHECKING:
-    from .model import Model
+from .stored_model import StoredModel
 
 __all__ = [
     "WRITE_CHUNK",
@@ -43,7 +41,7 @@ __all__ = [
     "save_command",
 ]
 
-M = TypeVar("M", bound="Model")
+M = TypeVar("M", bound=StoredModel)
 Only = Literal["new", "existing"] | None  # which records may be written; None means both
 Meanings = Mapping[bytes, Callable[[bytes], DataError]]  # errors that reasons of a script stand for, by what is stored
 WRITE_CHUNK: Final = 100  # records a script: its longest stop of the server stays under a millisecond or two
