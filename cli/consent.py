@@ -5,13 +5,15 @@ from dataclasses import replace
 
 import click
 
-from redis_models.client import SyncClient, run
+from redis_models.client import SyncClient
+from redis_models.drivers import run
 from redis_models.errors import UnsafeError
 from redis_models.migrations.chain import Chain
+from redis_models.migrations.examples import Sample
 from redis_models.migrations.legs import Journey
 from redis_models.migrations.outdated import Place, first_outdated, places_of
 from redis_models.migrations.safety import Finding, findings_of
-from redis_models.migrations.sampling import Sample, sample
+from redis_models.migrations.sampling import sample
 from redis_models.migrations.work import Work
 
 from .context import CliContext

@@ -99,7 +99,7 @@ class CliContext:
     @cached_property
     def client(self) -> "SyncClient":
         """What exchanges batches with the server of the settings; raises ServerRefusedError if it is of a cluster."""
-        from redis_models.client import run  # as above
+        from redis_models.drivers import run  # as above
         from redis_models.migrations.clusters import refuse_cluster
 
         run(self.store.sync_client, refuse_cluster(self.store.address))

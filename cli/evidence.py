@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-from redis_models.client import run
+from redis_models.drivers import run
 from redis_models.errors import RedisModelsError
 from redis_models.migrations.clusters import refuse_cluster
 from redis_models.migrations.evidence import as_stored, evidence_for

@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 
 from redis_models.apps import App
-from redis_models.client import SyncClient, run
+from redis_models.client import SyncClient
+from redis_models.drivers import run
 from redis_models.migrations.bookkeeping import Shelf
 from redis_models.migrations.lease import hold_lease
 from redis_models.migrations.planning import as_squashed

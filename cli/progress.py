@@ -4,7 +4,7 @@ import json
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 
-from redis_models.migrations.passes import Progress
+from redis_models.migrations.progress import Progress
 
 from .context import CliContext
 

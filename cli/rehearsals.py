@@ -4,13 +4,14 @@ from collections.abc import Sequence
 from typing import Final
 
 from redis_models.apps import App
-from redis_models.client import SyncClient, run
+from redis_models.client import SyncClient
+from redis_models.drivers import run
 from redis_models.errors import IncompleteError
 from redis_models.migrations.leaving import first_unreadable
 from redis_models.migrations.legs import Journey, step_of, whole_plan
 from redis_models.migrations.lineage import routes_of
 from redis_models.migrations.loosening import left_alone
-from redis_models.migrations.passes import Progress
+from redis_models.migrations.progress import Progress
 from redis_models.migrations.quarantine import Quarantine
 from redis_models.migrations.rehearsing import Rehearsal, refused_by, rehearse
 from redis_models.printable import printable

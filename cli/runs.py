@@ -6,19 +6,21 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from redis_models.apps import App
-from redis_models.client import SyncClient, run
+from redis_models.client import SyncClient
+from redis_models.drivers import run
 from redis_models.errors import IncompleteError
-from redis_models.migrations.bookkeeping import Shelf, State
+from redis_models.migrations.bookkeeping import Shelf
 from redis_models.migrations.chain import Chain
 from redis_models.migrations.control import clear_control
 from redis_models.migrations.crew import Crew, new_pool, processors
+from redis_models.migrations.entries import State
 from redis_models.migrations.journeys import run_journey
 from redis_models.migrations.lease import Lease, hold_lease
 from redis_models.migrations.legs import Journey
 from redis_models.migrations.pace import Limits
-from redis_models.migrations.passes import Policy
 from redis_models.migrations.planning import Plan
 from redis_models.migrations.probing import Probe
+from redis_models.migrations.progress import Policy
 from redis_models.migrations.quarantine import Quarantine
 from redis_models.migrations.running import Result, sum_of
 from redis_models.migrations.safety import Finding

@@ -8,11 +8,13 @@ from typing import Any, Final
 import click
 
 from redis_models.apps import App
-from redis_models.client import SyncClient, run
+from redis_models.client import SyncClient
+from redis_models.drivers import run
 from redis_models.keys import bookkeeping_key
-from redis_models.migrations.bookkeeping import Journal, Shelf
+from redis_models.migrations.bookkeeping import Shelf
 from redis_models.migrations.chain import Chain
 from redis_models.migrations.control import abort, change_control, read_control
+from redis_models.migrations.entries import Journal
 from redis_models.migrations.files import load_chain
 from redis_models.migrations.lease import Holder, holder_of, this_person
 from redis_models.migrations.quarantine import Quarantine

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from redis_models.apps import App
-from redis_models.client import run
+from redis_models.drivers import run
 from redis_models.errors import MigrationFileError, RedisModelsError
 from redis_models.migrations.acceptance import Acceptance, acceptance_of
 from redis_models.migrations.authoring import NewMigration

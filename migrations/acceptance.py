@@ -20,7 +20,7 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 from typing_extensions import is_typeddict
 
-from redis_models.fields import Storage
+from redis_models.annotations import Storage
 from redis_models.model import Model
 
 from .sources import OURS, source_digest, told_alike

@@ -17,19 +17,20 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, Literal, cast
 
 from redis_models.batches import Argument, Reply, Script, call, check, load_script, send
-from redis_models.client import SyncClient, run
+from redis_models.client import SyncClient
+from redis_models.drivers import run
 from redis_models.errors import ConflictError, IncompleteError, LockedError
 from redis_models.keys import KeySpace
 from redis_models.reading import no_index
 from redis_models.shape import Shape
 
+from .clusters import server_run_id
 from .files import load_chain
-from .keyspace import server_run_id
 from .lease import Lease
 from .lineage import routes_of
 from .oldtable import Met, look, pages, size_of_index, state_of_index, text_of
 from .outcomes import Failure
-from .passes import Progress
+from .progress import Progress
 
 if TYPE_CHECKING:
     from redis_models.apps import App

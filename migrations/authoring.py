@@ -6,10 +6,11 @@ from pathlib import Path
 
 from redis_models.errors import MigrationError
 
-from .chain import Chain, Link
+from .chain import Chain
 from .diff import Diff
 from .files import link_of
 from .lineage import lineages_of
+from .link import Link
 from .rendering import render, render_reasons, suggest_name
 from .safety import Finding
 from .schema import Snapshot

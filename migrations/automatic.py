@@ -8,10 +8,11 @@ from dataclasses import replace
 
 from redis_models.errors import DriftError, MigrationError
 
-from .bookkeeping import State
-from .chain import Chain, Link
+from .chain import Chain
 from .diff import Diff
+from .entries import State
 from .folding import creation_of
+from .link import Link
 from .operations import Operation
 from .planning import Plan, plan_between
 from .schema import Snapshot

@@ -13,9 +13,10 @@ from typing import Final, cast
 from redis_models.errors import MigrationFileError, RecordError, SchemaError
 
 from . import converters, operations
-from .chain import Chain, Link
+from .chain import Chain
 from .converters import Converter
 from .digest import digest_of
+from .link import Link
 from .operations import Operation
 
 __all__ = ["as_begun", "said_of"]

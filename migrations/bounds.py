@@ -15,7 +15,7 @@ from typing import Any, Final, cast
 
 from pydantic_core import SchemaValidator, ValidationError, core_schema
 
-from .historical import HistoricalAlias, HistoricalObject, document_of
+from .historical_values import HistoricalAlias, HistoricalObject, document_of
 
 __all__ = ["allows", "is_checkable", "values_at"]
 

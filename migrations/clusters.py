@@ -1,9 +1,11 @@
 """Clusters: refused by name, before anything is read or written. A run walks the keys of one node only."""
 
+from typing import cast
+
 from redis_models.batches import Batches, hash_of
 from redis_models.errors import ServerRefusedError
 
-__all__ = ["refuse_cluster"]
+__all__ = ["has_field_lives", "refuse_cluster", "server_run_id"]
 
 
 def refuse_cluster(address: str) -> Batches[None]:
@@ -27,3 +29,20 @@ def refuse_cluster(address: str) -> Batches[None]:
             " records of one node only, so that those of others would be called migrated, or verified, unseen. Nothing"
             " was written; name a server in REDIS_URL that runs without cluster-enabled"
         )
+
+
+def server_run_id() -> Batches[str]:
+    """Name this run of the server; "" where the user may not ask, and then no cursor is ever used again."""
+    [reply] = yield [("INFO", "server")]
+    if isinstance(reply, Exception):
+        return ""
+    lines = cast(bytes, reply).decode().splitlines()
+    return next((line.partition(":")[2] for line in lines if line.startswith("run_id:")), "")
+
+
+def has_field_lives() -> Batches[bool]:
+    """Ask for the command, not for a version: both engines have it, under different numbers."""
+    [reply] = yield [("COMMAND", "INFO", "HPEXPIRETIME")]
+    if isinstance(reply, Exception):
+        raise ServerRefusedError(f"the server's access list denies COMMAND INFO ({reply}); grant it to this user")
+    return bool(reply and cast("list[object]", reply)[0])

@@ -11,12 +11,13 @@ from typing import Final, cast
 from redis_models.batches import Batches, check, hash_of
 from redis_models.errors import DecodeError, RecordError, UnsafeError
 from redis_models.keys import KeySpace
-from redis_models.shape import STAMP, stored_version
+from redis_models.stored_field import STAMP, stored_version
 
 from .keyspace import scan
-from .moving import Move, refuse_foreign_index
+from .moving import refuse_foreign_index
 from .outcomes import is_another_type
 from .quarantine import Intake
+from .work import Move
 
 __all__ = ["Collisions", "look_for_collisions", "refuse_collisions"]
 

@@ -12,7 +12,7 @@ from typing import cast
 from redis_models.errors import SchemaError
 
 from .enumerable import may_be_none
-from .historical import HistoricalAlias, HistoricalObject, document_of
+from .historical_values import HistoricalAlias, HistoricalObject, document_of
 from .schema import FieldSchema
 from .typechange import is_widening
 

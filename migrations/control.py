@@ -17,7 +17,7 @@ from redis_models.keys import bookkeeping_key
 
 from .bookkeeping import Shelf
 from .lease import Holder, break_lease, holder_of
-from .rewriting import KEYS_A_SCRIPT
+from .outcomes import KEYS_A_SCRIPT
 from .soundness import Kept, refuse_unsound
 
 __all__ = ["Control", "abort", "change_control", "clear_control", "read_control", "refuse_without_run"]

@@ -21,7 +21,8 @@ from types import ModuleType, TracebackType
 from typing import Any, Final, Self, cast
 
 from redis_models.batches import Batches, Pause
-from redis_models.client import SyncClient, run
+from redis_models.client import SyncClient
+from redis_models.drivers import run
 from redis_models.errors import DriftError, IncompleteError
 
 from .chain import Chain

@@ -10,7 +10,7 @@ from collections.abc import Set as AbstractSet
 from dataclasses import fields, is_dataclass, replace
 from typing import Final, cast
 
-from .chain import Link
+from .link import Link
 from .operations import AddField, AlterField, Operation
 from .schema import Snapshot
 

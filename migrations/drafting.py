@@ -19,7 +19,7 @@ import jinja2
 from redis_models.codec import codec_for
 from redis_models.errors import DecodeError
 from redis_models.model import Model
-from redis_models.shape import RESERVED, STAMP, stored_version
+from redis_models.stored_field import RESERVED, STAMP, stored_version
 
 __all__ = ["Draft", "DraftedField", "Table", "draft", "render_models"]
 

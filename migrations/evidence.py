@@ -6,14 +6,14 @@ from dataclasses import replace
 from typing import cast
 
 from redis_models.limits import UNREADABLE
-from redis_models.shape import STAMP, stored_version
+from redis_models.stored_field import STAMP, stored_version
 
 from .answers import Answers, RenameAnswer
-from .historical import HistoricalObject, document_of
+from .examples import Sample
+from .historical_values import HistoricalObject, document_of
 from .operations import Operation, RenameField, RenameModel
 from .paths import plain
 from .questions import ExtraQuestion, MapQuestion, NoneQuestion, Question, RenameQuestion
-from .sampling import Sample
 from .schema import ModelSchema
 
 __all__ = ["as_stored", "evidence_for"]

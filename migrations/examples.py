@@ -1,6 +1,7 @@
 """Examples: stored values of any type of the past, made up, for what must be tried before there is a record. Pure."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from itertools import cycle, islice
 from typing import Final, cast
 
@@ -8,7 +9,7 @@ from .historical import codec_of
 from .schema import Literal, ModelSchema
 from .typetree import Atom, Choice, Container, Object, Tree, parse, stored_values
 
-__all__ = ["example_records", "examples_of"]
+__all__ = ["Sample", "example_records", "examples_of"]
 
 _ATOMS: Final[dict[str, list[Literal]]] = {
     "Any": [1, "a", None],
@@ -103,3 +104,21 @@ def _objects(tree: Object) -> Iterator[Literal]:
         return
     for number in range(max([1, *map(len, columns.values())])):
         yield {name: values[number % len(values)] for name, values in columns.items()}
+
+
+@dataclass(frozen=True)
+class Sample:
+    """Some records of one model.
+
+    Attributes:
+        records: Stored fields by key; what is aside, too.
+        total: How many records there are, as far as is known.
+    """
+
+    records: Mapping[str, Mapping[str, bytes]]
+    total: int
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether these are all records."""
+        return len(self.records) >= self.total

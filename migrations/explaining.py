@@ -7,7 +7,8 @@ from typing import Any, Final
 from redis_models.errors import DataError, RecordError
 from redis_models.hooked import HookedShape
 from redis_models.printable import printable
-from redis_models.shape import STAMP, Shape
+from redis_models.shape import Shape
+from redis_models.stored_field import STAMP
 
 from .chain import Chain
 from .examples import example_records

@@ -8,7 +8,7 @@ from functools import lru_cache
 from typing import Final
 
 from redis_models.codec import FieldCodec
-from redis_models.shape import RESERVED
+from redis_models.stored_field import RESERVED
 
 from .paths import plain
 from .schema import ModelSchema

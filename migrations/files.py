@@ -16,7 +16,8 @@ from typing import Final, cast
 from redis_models.errors import MigrationFileError
 from redis_models.importing import shown_path
 
-from .chain import Chain, Link
+from .chain import Chain
+from .link import Link
 from .lint import CODES, complaints_of
 from .migration import Migration
 from .operations import Operation

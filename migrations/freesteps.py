@@ -9,15 +9,17 @@ import time
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 
-from redis_models.client import SyncClient, run
+from redis_models.client import SyncClient
+from redis_models.drivers import run
 from redis_models.errors import IncompleteError, LockedError
 
-from .bookkeeping import Journal, Shelf
-from .chain import Link
+from .bookkeeping import Shelf
+from .entries import Journal
 from .lease import Lease, kept_alive
+from .link import Link
 from .operations.free import Function, Run, RunContext, function_name
-from .passes import Progress
 from .planning import Plan
+from .progress import Progress
 from .quarantine import Quarantine
 from .recording import entry_of, events_of, now
 from .running import Result, held_by

@@ -19,7 +19,7 @@ from .rewriting import begin_in_server, rewrite_in_server
 from .shares import Stride
 from .work import Work
 
-__all__ = ["Hands", "crew_hands", "helping", "own_hands"]
+__all__ = ["Hands", "Share", "crew_hands", "helping", "own_hands"]
 
 _SCRIPTS_A_SHARE: Final = 4  # of a member of a crew
 _EACH: Final = 2  # shares that a member has; while it does one, the next is there already
@@ -124,3 +124,25 @@ def _by_python(work: Work, fence: Fence, stride: Stride, clock: Callable[[], flo
         return outcome
 
     return rewrite
+
+
+@dataclass
+class Share:
+    """Records that are being rewritten.
+
+    Attributes:
+        count: How many.
+        began: When they were begun, by the clock of the lease, in seconds.
+        pace: At what pace, for people.
+        doing: Gives what came of them.
+        is_done: Whether that would not wait any more.
+        following: The cursor of the next page, where all the records before it are in this share or were in another;
+            else None.
+    """
+
+    count: int
+    began: float
+    pace: str
+    doing: Batches[Outcome]
+    is_done: Callable[[], bool]
+    following: str | None = None

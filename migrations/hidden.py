@@ -9,12 +9,13 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from redis_models.shape import STAMP, Shape
+from redis_models.shape import Shape
+from redis_models.stored_field import STAMP
 
 if TYPE_CHECKING:
-    from redis_models.apps import App
+    pass
 
-__all__ = ["NOTHING_HIDDEN", "Hidden", "HiddenFields", "hidden_by", "hidden_fields_of"]
+__all__ = ["NOTHING_HIDDEN", "Hidden", "HiddenFields", "hidden_by"]
 
 
 @dataclass(frozen=True)
@@ -66,16 +67,6 @@ class HiddenFields:
         for start in starts:
             found |= self.by_start.get(start, NOTHING_HIDDEN)
         return found
-
-
-def hidden_fields_of(apps: "Iterable[App]") -> dict[str, HiddenFields]:
-    """Give what the models of some apps hide, by the labels of these."""
-    by_app: dict[str, dict[str, Hidden]] = {}
-    by_start: dict[str, Hidden] = {}
-    for app in apps:
-        by_app[app.label] = {model.__name__: hidden_by(model.__shape__) for model in app.models}
-        by_start |= {model.__shape__.keys.start: by_app[app.label][model.__name__] for model in app.models}
-    return {label: HiddenFields(by_name, by_start) for label, by_name in by_app.items()}
 
 
 def hidden_by(shape: Shape[Any]) -> Hidden:

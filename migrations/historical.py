@@ -14,17 +14,13 @@ import re
 import types
 import typing
 from collections.abc import Callable, Container, Iterable, Mapping
-from dataclasses import dataclass
-from typing import Annotated, ClassVar, Final, ForwardRef, Literal, TypeVar
+from typing import Annotated, Final, ForwardRef, Literal, TypeVar
 
-import pydantic
 from pydantic import (
     BaseModel,
-    ConfigDict,
     PlainSerializer,
     PlainValidator,
     PydanticUserError,
-    RootModel,
     create_model,
 )
 from pydantic_core import SchemaError as PydanticSchemaError
@@ -33,6 +29,7 @@ from redis_models.codec import FieldCodec, codec_for
 from redis_models.errors import SchemaError
 from redis_models.limits import UNREADABLE
 
+from .historical_values import HistoricalAlias, HistoricalObject, _Apart, _StoredValue
 from .typenames import CONTAINERS, NAMES, OPAQUE, TypeText
 from .typeparser import (
     CallNode,
@@ -45,102 +42,13 @@ from .typeparser import (
     place_in,
 )
 
-__all__ = ["HistoricalAlias", "HistoricalObject", "codec_of", "document_of", "resolve"]
+__all__ = ["codec_of", "resolve"]
 
 _SHOWN: Final = 200  # characters of a part that an error is about
 _BYTES: Final[Mapping[str, tuple[Callable[[str], bytes], Callable[[bytes], str]]]] = {
     "bytes[hex]": (bytes.fromhex, bytes.hex),
     "bytes[utf8]": (str.encode, bytes.decode),
 }
-
-
-@dataclass(frozen=True)
-class _Apart:
-    """Metadata that keeps annotations of different text unequal.
-
-    Python takes ``list[int | str]`` for equal to ``list[str | int]``, and every cache (of typing, of the codec) gives
-    one for the other; but the order of a union decides how pydantic reads it.
-    """
-
-    text: str
-
-
-class _StoredValue(enum.Enum):
-    """An enum whose members equal their stored values, as those of IntEnum and StrEnum do."""
-
-    def __eq__(self, other: object) -> bool:
-        return self is other or bool(self.value == (other.value if isinstance(other, enum.Enum) else other))
-
-    def __hash__(self) -> int:
-        return 0 if isinstance(self.value, (dict, list)) else hash(self.value)
-
-
-class HistoricalObject(BaseModel):
-    """Base of the models that stand for objects in old JSON.
-
-    Attributes:
-        __stored_names__: Stored key by field name, for keys that cannot be field names.
-        __type_text__: The text that it is made of.
-    """
-
-    model_config = ConfigDict(
-        extra="allow",
-        protected_namespaces=(),
-        ser_json_bytes="base64",
-        ser_json_inf_nan="constants",
-        val_json_bytes="base64",
-    )
-    __stored_names__: ClassVar[Mapping[str, str]] = {}
-    __type_text__: ClassVar[str] = ""
-    _order: tuple[str, ...] = ()
-
-    @pydantic.model_validator(mode="wrap")
-    @classmethod
-    def _remember_order(
-        cls, value: object, handler: pydantic.ModelWrapValidatorHandler[typing.Self]
-    ) -> "HistoricalObject":
-        if not isinstance(value, dict):
-            return handler(value)
-        names = {stored: name for name, stored in cls.__stored_names__.items()}
-        document = typing.cast(dict[str, object], value)
-        keyed = {names.get(key, key): one for key, one in document.items()}
-        if len(keyed) != len(document):
-            raise ValueError(f"undeclared keys get in the way of {', '.join(names)}")
-        made = handler(keyed)
-        made._order = tuple(keyed)
-        return made
-
-    @pydantic.model_serializer(mode="wrap")
-    def _keep_order(self, handler: pydantic.SerializerFunctionWrapHandler) -> dict[str, object]:
-        return self._in_order(handler(self))
-
-    def _in_order(self, made: Mapping[str, object]) -> dict[str, object]:
-        names = dict.fromkeys([*self._order, *made])
-        kept = self.model_fields_set | (self.model_extra or {}).keys()
-        return {self.__stored_names__.get(name, name): made[name] for name in names if name in made and name in kept}
-
-    def __eq__(self, other: object) -> bool:
-        """Compare what is stored: neither the class nor the order of keys counts."""
-        return isinstance(other, HistoricalObject) and self._stored() == other._stored()
-
-    def __hash__(self) -> int:
-        return hash(frozenset(self._stored()))  # the values may be unhashable; sets of objects are small
-
-    def _stored(self) -> dict[str, object]:
-        names = self.__stored_names__
-        held = {names.get(name, name): one for name, one in vars(self).items() if name in self.model_fields_set}
-        return held | (self.model_extra or {})
-
-
-def document_of(one: HistoricalObject) -> dict[str, object]:
-    """Give what is stored of an object, by stored key, in its order; the values are not taken apart."""
-    return one._in_order(vars(one) | (one.model_extra or {}))
-
-
-class HistoricalAlias(RootModel[object]):
-    """Base of the models that stand for recursive types without keys of their own."""
-
-    model_config = ConfigDict(ser_json_bytes="base64", ser_json_inf_nan="constants", val_json_bytes="base64")
 
 
 @functools.lru_cache(maxsize=4096)

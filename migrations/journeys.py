@@ -6,15 +6,17 @@ A process that dies between two legs has finished the first; the next run makes 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
-from redis_models.client import SyncClient, run
+from redis_models.client import SyncClient
+from redis_models.drivers import run
 from redis_models.errors import LockedError
 
-from .bookkeeping import Shelf, State
+from .bookkeeping import Shelf
+from .entries import State
 from .freesteps import call_step
 from .lease import Lease
 from .legs import Journey, step_of
-from .passes import Policy, Progress
 from .planning import Plan
+from .progress import Policy, Progress
 from .rights import OF_THE_END, commands_of, refuse_missing_rights
 from .running import Result, run_plan
 

@@ -5,31 +5,13 @@ from typing import Final, cast
 from redis.exceptions import ResponseError
 
 from redis_models.batches import Batches, Command, Reply, call, check, load_script
-from redis_models.errors import ServerRefusedError
 from redis_models.keys import KeySpace
 
-__all__ = ["has_field_lives", "index_size", "scan", "scan_rest", "scanned", "scanning", "server_run_id"]
+__all__ = ["index_size", "scan", "scan_rest", "scanned", "scanning"]
 
 _COUNT: Final = 1000  # keys that SCAN looks at in one step; measured: a tenth of the calls' cost, under a millisecond
 
 _REST: Final = load_script("redis_models.migrations", "rest", is_repeatable=True)
-
-
-def server_run_id() -> Batches[str]:
-    """Name this run of the server; "" where the user may not ask, and then no cursor is ever used again."""
-    [reply] = yield [("INFO", "server")]
-    if isinstance(reply, Exception):
-        return ""
-    lines = cast(bytes, reply).decode().splitlines()
-    return next((line.partition(":")[2] for line in lines if line.startswith("run_id:")), "")
-
-
-def has_field_lives() -> Batches[bool]:
-    """Ask for the command, not for a version: both engines have it, under different numbers."""
-    [reply] = yield [("COMMAND", "INFO", "HPEXPIRETIME")]
-    if isinstance(reply, Exception):
-        raise ServerRefusedError(f"the server's access list denies COMMAND INFO ({reply}); grant it to this user")
-    return bool(reply and cast("list[object]", reply)[0])
 
 
 def index_size(keys: KeySpace) -> Batches[int]:

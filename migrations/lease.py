@@ -20,7 +20,8 @@ from pathlib import Path
 from typing import Final, cast
 
 from redis_models.batches import Batches, call, check, load_script
-from redis_models.client import SyncClient, run
+from redis_models.client import SyncClient
+from redis_models.drivers import run
 from redis_models.errors import IncompleteError, LockedError, ServerError
 from redis_models.keys import bookkeeping_key
 

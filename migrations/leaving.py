@@ -5,7 +5,7 @@ from collections.abc import Callable
 from redis_models.batches import Batches, hash_of
 from redis_models.errors import RecordError
 from redis_models.keys import KeySpace
-from redis_models.shape import STAMP
+from redis_models.stored_field import STAMP
 
 from .draft import Draft
 from .earlier import Earlier

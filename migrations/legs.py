@@ -11,13 +11,13 @@ from itertools import pairwise
 
 from redis_models.errors import IncompleteError, MigrationError, UnsafeError
 
-from .bookkeeping import Journal, State
-from .chain import Chain, Link
-from .moving import Move
+from .chain import Chain
+from .entries import Journal, State
+from .link import Link
 from .operations.free import Run, function_name
 from .planning import Plan, chain_to_give_up, make_plan, plan_between
 from .route import Route
-from .work import Work
+from .work import Move, Work
 
 __all__ = ["Journey", "accepting_unreadable", "make_journey", "step_of", "whole_plan"]
 

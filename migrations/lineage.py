@@ -11,8 +11,9 @@ from redis_models.errors import MigrationFileError
 from redis_models.keys import KeySpace
 
 from .aside import field_of
-from .chain import Chain, Link, origins
+from .chain import Chain, origins
 from .constraint_history import STORED_AS, Demands
+from .link import Link
 from .operations import AlterField, Operation, RenameField
 from .replaced import Replaced
 from .route import Route, stage_of

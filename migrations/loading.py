@@ -11,12 +11,12 @@ from .constraints import read_history
 from .demands import demands_of
 from .files import load_chain
 from .handover import with_histories
-from .hidden import hidden_fields_of
+from .hidden import Hidden, HiddenFields, hidden_by
 
 if TYPE_CHECKING:
     from redis_models.apps import App
 
-__all__ = ["load_alone", "load_chains"]
+__all__ = ["hidden_fields_of", "load_alone", "load_chains"]
 
 
 def load_chains(apps: "Sequence[App]") -> list[Chain]:
@@ -49,3 +49,13 @@ def _chain_of(app: "App") -> Chain:
         return {model.__name__: demands_of(model, reached) for model in app.models if model.__options__.managed}
 
     return replace(chain, constraints=replace(history, code=demanded))
+
+
+def hidden_fields_of(apps: "Iterable[App]") -> dict[str, HiddenFields]:
+    """Give what the models of some apps hide, by the labels of these."""
+    by_app: dict[str, dict[str, Hidden]] = {}
+    by_start: dict[str, Hidden] = {}
+    for app in apps:
+        by_app[app.label] = {model.__name__: hidden_by(model.__shape__) for model in app.models}
+        by_start |= {model.__shape__.keys.start: by_app[app.label][model.__name__] for model in app.models}
+    return {label: HiddenFields(by_name, by_start) for label, by_name in by_app.items()}

@@ -5,10 +5,11 @@ from dataclasses import replace
 
 from redis_models.keys import KeySpace
 
-from .chain import Chain, Link
+from .chain import Chain
 from .constraint_history import STORED_AS, Demands
 from .earlier import Earlier, Rule, loosened
 from .lineage import Lineage, demanded, lineages_of
+from .link import Link
 from .operations import RemoveField, RenameField, RenameModel
 from .route import Route
 from .schema import ModelSchema

@@ -11,7 +11,8 @@ from typing import Final, cast
 
 from redis_models.errors import SchemaError
 
-from .historical import HistoricalObject, codec_of, document_of
+from .historical import codec_of
+from .historical_values import HistoricalObject, document_of
 from .paths import as_key, plain
 from .schema import Literal
 from .typelabels import numbered

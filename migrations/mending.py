@@ -8,7 +8,8 @@ from typing import Any, Final
 from redis_models.batches import Argument, Batches, call, check, load_script
 from redis_models.errors import ConflictError, DecodeError, LockedError, MigrationError, RecordError, WrongKeyTypeError
 from redis_models.secrecy import MASK, reason_of
-from redis_models.shape import STAMP, Shape, stored_version
+from redis_models.shape import Shape
+from redis_models.stored_field import STAMP, stored_version
 
 from .chain import Chain
 from .lease import Lease
@@ -16,7 +17,8 @@ from .lineage import Lineage
 from .quarantine import Quarantine, Quarantined
 from .retrying import place_of, record_of
 from .schema import ModelSchema
-from .verdicts import Kind, judge
+from .tally import Kind
+from .verdicts import judge
 
 __all__ = ["Mending", "mending_of", "refuse_unreadable", "schema_at", "write_mending"]
 

@@ -5,10 +5,12 @@ from dataclasses import dataclass
 from typing import Any, Final, cast
 
 from redis_models.batches import Batches, Reply, check, send
-from redis_models.client import SyncClient, run
+from redis_models.client import SyncClient
+from redis_models.drivers import run
 from redis_models.errors import ConflictError
 from redis_models.reading import no_index
-from redis_models.shape import STAMP, Shape
+from redis_models.shape import Shape
+from redis_models.stored_field import STAMP
 
 from .seedkeys import Verdict, judge
 

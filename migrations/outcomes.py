@@ -7,7 +7,7 @@ from typing import Final, NamedTuple, cast
 from redis_models.batches import Batches, Reply, check
 from redis_models.errors import LockedError, RedisModelsError
 
-__all__ = ["Begun", "Failure", "Fence", "Outcome", "is_another_type", "letters_of", "text_of"]
+__all__ = ["KEYS_A_SCRIPT", "Begun", "Failure", "Fence", "Outcome", "is_another_type", "letters_of", "text_of"]
 
 
 @dataclass(frozen=True)
@@ -142,3 +142,6 @@ _NO_HASH: Final = "the key holds no hash; move it out of the model's prefix, or 
 def text_of(key: bytes) -> str:
     """Give a key as a text that goes back as it came."""
     return key.decode("utf-8", "surrogateescape")
+
+
+KEYS_A_SCRIPT: Final = 100

@@ -15,9 +15,8 @@ from redis_models.keys import KeySpace
 from .chain import Chain
 from .keyspace import scan
 from .lineage import Lineage, lineages_of
-from .moving import Move
 from .outcomes import Outcome, is_another_type, text_of
-from .work import Work
+from .work import Move, Work
 
 __all__ = ["Place", "first_outdated", "places_of", "refuse_outdated"]
 

@@ -10,9 +10,8 @@ from redis_models.batches import Ahead, Batches, Reply, check
 
 from .hands import Hands
 from .keyspace import scan, scan_rest, scanned, scanning
-from .moving import Move
 from .pace import Pace
-from .work import Work
+from .work import Move, Work
 
 __all__ = ["Page", "Pages"]
 

@@ -8,14 +8,13 @@ two scripts the run rests as long as its pace says, and waits for a server that 
 
 import secrets
 from collections import deque
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Final, TypeVar
 
 from redis_models.batches import Batches, Pause
-from redis_models.client import Driver
 from redis_models.errors import (
     IncompleteError,
     ServerBusyError,
@@ -26,21 +25,22 @@ from redis_models.errors import (
     ServerUnreachableError,
 )
 
-from .bookkeeping import Journal, Shelf
-from .crew import Crew
-from .hands import Hands, crew_hands, helping, own_hands
-from .keyspace import has_field_lives, index_size, server_run_id
+from .bookkeeping import Shelf
+from .clusters import has_field_lives, server_run_id
+from .entries import Journal
+from .hands import Hands, Share, crew_hands, helping, own_hands
+from .keyspace import index_size
 from .lease import Lease
-from .moving import Move, move_records
+from .moving import move_records
 from .outcomes import Fence, Outcome
 from .outdated import refuse_outdated
 from .pace import Pace
 from .pages import Page, Pages
+from .progress import Policy, Progress
 from .quarantine import Intake
-from .shares import Share
-from .work import Work
+from .work import Move, Work
 
-__all__ = ["Policy", "Progress", "Runner"]
+__all__ = ["Runner"]
 
 Result = TypeVar("Result")
 
@@ -55,47 +55,6 @@ _PASSING: Final = (
     ServerBusyError,
     ServerReadOnlyError,
 )
-
-
-@dataclass(frozen=True)
-class Progress:
-    """How far a pass is.
-
-    Attributes:
-        model: Name of the model.
-        seen: Records met in this walk.
-        changed: Records rewritten in this pass.
-        total: How many the index has, as an estimate.
-        pace: How fast it goes, and why not faster; "" while nothing holds it back.
-    """
-
-    model: str
-    seen: int
-    changed: int
-    total: int
-    pace: str = ""
-
-
-@dataclass
-class Policy:
-    """How a run goes on where it could stop, and how fast.
-
-    Attributes:
-        pace: Gives the pace of the moment.
-        patience_s: How long to wait for a server that cannot do it now; 0 to stop at once.
-        most_errors: How many records may go to quarantine before the run stops; 0 to stop at the first.
-        watch: Given what the run speaks to the server with, gives what it is to use instead.
-        crew: Processes that help where Python does the work; None to do it alone.
-        unasked: What keys begin with under which no record was to be changed when the run was planned, so that nobody
-            was asked for a consent; none is changed.
-    """
-
-    pace: Callable[[], Pace]
-    patience_s: float = 0.0
-    most_errors: int = 0
-    watch: Callable[[Driver], Driver] = lambda driver: driver
-    crew: Crew | None = None
-    unasked: Collection[str] = ()
 
 
 @dataclass

@@ -13,7 +13,7 @@ from typing import Final, cast
 
 from redis_models.errors import RecordError
 
-from .historical import HistoricalAlias, HistoricalObject, document_of
+from .historical_values import HistoricalAlias, HistoricalObject, document_of
 
 __all__ = [
     "ABSENT",

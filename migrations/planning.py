@@ -12,15 +12,15 @@ from typing import Final
 from redis_models.errors import DriftError, UnsafeError
 
 from .begun import as_begun, said_of
-from .bookkeeping import Entry, Journal, State
-from .chain import Chain, Link
+from .chain import Chain
 from .digest import digest_of
+from .entries import Entry, Journal, State
 from .lineage import Lineage, lineages_of
+from .link import Link
 from .loosening import looking_back
-from .moving import Move
 from .replaced import Replaced
 from .schema import Snapshot
-from .work import Work
+from .work import Move, Work
 
 __all__ = [
     "IN_CLIENT_RATE",

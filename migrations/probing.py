@@ -14,7 +14,8 @@ from types import TracebackType
 from typing import Final, Self, cast
 
 from redis_models.batches import Batches, check
-from redis_models.client import Changing, Driver, SyncClient, run
+from redis_models.client import SyncClient
+from redis_models.drivers import Changing, Driver, run
 from redis_models.errors import DriftError, ServerError
 
 from .control import Control, read_control

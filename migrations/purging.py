@@ -12,15 +12,16 @@ from typing import Final, cast
 from redis_models.batches import Batches, Pause, call, check, load_script
 from redis_models.errors import IncompleteError, LockedError, MigrationError
 
-from .bookkeeping import Shelf, State
+from .bookkeeping import Shelf
 from .chain import Chain
+from .entries import State
 from .history import Deed
 from .keyspace import index_size, scan
 from .lease import Lease
 from .lineage import lineages_of
 from .pace import Pace
-from .passes import Progress
 from .planning import make_plan
+from .progress import Progress
 from .recording import event_of
 from .rights import OF_THE_END, refuse_missing_rights
 from .work import Work

@@ -15,7 +15,7 @@ from typing import Final, Protocol, cast
 from redis_models.batches import Argument, Batches, call, check, hash_of, load_script
 from redis_models.errors import IncompleteError, LockedError
 from redis_models.keys import KeySpace, bookkeeping_key
-from redis_models.shape import STAMP
+from redis_models.stored_field import STAMP
 
 from .lease import Lease
 from .outcomes import Failure

@@ -6,13 +6,14 @@ from typing import Final
 
 from redis_models.batches import Batches
 from redis_models.errors import DecodeError, RecordError
-from redis_models.shape import STAMP, stored_version
+from redis_models.stored_field import STAMP, stored_version
 
 from .chain import Chain
 from .lineage import routes_of
 from .route import Route
 from .sampling import sample
-from .verdicts import Kind, judge
+from .tally import Kind
+from .verdicts import judge
 from .verifying import Subject
 
 __all__ = ["Unreadable", "unreadable_in"]

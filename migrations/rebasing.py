@@ -11,9 +11,10 @@ from pathlib import Path
 
 from redis_models.errors import MigrationError, MigrationFileError
 
-from .chain import Chain, Link, true_ids
+from .chain import Chain, true_ids
 from .files import link_of
 from .lineage import lineages_of
+from .link import Link
 from .sourceedit import with_attribute
 
 __all__ = ["Branch", "Fork", "Moved", "fork_of", "rebase"]

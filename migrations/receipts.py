@@ -14,9 +14,9 @@ from redis_models.batches import Batches, Repeatable, check
 from redis_models.errors import DriftError, IncompleteError
 from redis_models.keys import bookkeeping_key
 
-from .keyspace import server_run_id
+from .clusters import server_run_id
 from .soundness import Kept, cursor_of, read_as, refuse_unsound
-from .verdicts import Tally
+from .tally import Tally
 
 __all__ = ["Checkpoint", "Desk", "Receipt", "Scope"]
 

@@ -9,13 +9,16 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Final, Protocol
 
-from redis_models.client import SyncClient, run
+from redis_models.client import SyncClient
+from redis_models.drivers import run
 from redis_models.errors import DriftError, MigrationError, UnsafeError
 
-from .bookkeeping import Entry, Shelf, State
-from .chain import Chain, Link
+from .bookkeeping import Shelf
+from .chain import Chain
+from .entries import Entry, State
 from .history import Deed, Event
 from .lease import Lease, this_person, this_process
+from .link import Link
 from .planning import SQUASHED, Plan, as_squashed, is_automatic
 
 __all__ = ["Stamped", "entry_of", "event_of", "events_of", "fake", "now", "stamp"]

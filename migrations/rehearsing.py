@@ -9,18 +9,20 @@ from typing import Any, Final
 
 from redis_models.batches import Batches, check, hash_of
 from redis_models.errors import RecordError, UnsafeError
-from redis_models.shape import STAMP, Shape
+from redis_models.shape import Shape
+from redis_models.stored_field import STAMP
 
 from .collisions import refuse_collisions
 from .explaining import Line, lines_of
 from .keyspace import index_size, scan
 from .outcomes import Failure, is_another_type
-from .passes import Progress
 from .planning import Plan
 from .portions import Portions
+from .progress import Progress
 from .quarantine import Intake, Quarantine
 from .sampling import sample
-from .verdicts import Kind, judge
+from .tally import Kind
+from .verdicts import judge
 from .work import Work
 
 __all__ = ["Example", "Rehearsal", "refused_by", "rehearse"]

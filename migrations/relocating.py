@@ -13,7 +13,8 @@ from typing import Final, cast
 from redis.exceptions import ResponseError
 
 from redis_models.batches import Argument, Batches, check
-from redis_models.client import SyncClient, run
+from redis_models.client import SyncClient
+from redis_models.drivers import run
 from redis_models.errors import IncompleteError, ServerRefusedError, UnsafeError
 from redis_models.keys import KeySpace, bookkeeping_key
 

@@ -9,7 +9,7 @@ from typing import Final, NamedTuple, cast
 
 from redis_models.batches import Ahead, Argument, Batches, Command, Reply, call_again, check, hash_of, load_script
 from redis_models.errors import RecordError
-from redis_models.shape import STAMP
+from redis_models.stored_field import STAMP
 
 from .draft import Draft
 from .outcomes import Failure, Fence, Outcome, is_another_type, letters_of, text_of

@@ -11,12 +11,13 @@ from .bookkeeping import Shelf
 from .chain import Chain
 from .lease import Lease
 from .lineage import Lineage, lineages_of
-from .moving import Move, move_records
+from .moving import move_records
 from .outcomes import Fence, Outcome
 from .planning import as_squashed
 from .quarantine import Quarantine, Quarantined
 from .replacing import rewrite_here
 from .rights import commands_of, refuse_missing_rights
+from .work import Move
 
 __all__ = ["drop_record", "record_of", "retry_records", "secrecy_of"]
 

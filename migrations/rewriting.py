@@ -5,19 +5,16 @@ single record, so that one of them never hides the others.
 """
 
 from collections.abc import Sequence
-from typing import Final
 
 from redis.exceptions import ResponseError
 
 from redis_models.batches import Ahead, Batches, Command, Reply, call_again, refused
 
-from .outcomes import Begun, Fence, Outcome, letters_of
+from .outcomes import KEYS_A_SCRIPT, Begun, Fence, Outcome, letters_of
 from .program import Program
 from .replacing import rewrite_here
 
-__all__ = ["KEYS_A_SCRIPT", "begin_in_server", "rewrite_in_server"]
-
-KEYS_A_SCRIPT: Final = 100
+__all__ = ["begin_in_server", "rewrite_in_server"]
 
 
 def rewrite_in_server(

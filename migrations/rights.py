@@ -13,9 +13,9 @@ from redis_models.errors import LockedError, ServerRefusedError
 from redis_models.keys import bookkeeping_key
 
 from .lease import Lease
-from .moving import Move
 from .route import Route
 from .steps import Expire
+from .work import Move
 
 __all__ = ["OF_THE_END", "commands_of", "refuse_missing_rights"]
 

@@ -10,7 +10,7 @@ from typing import Final
 
 from redis_models.errors import DecodeError, RecordError
 from redis_models.secrecy import is_tagged_secret
-from redis_models.shape import STAMP, stored_version
+from redis_models.stored_field import STAMP, stored_version
 
 from .aside import entries_of, field_of, kept_name
 from .draft import Draft

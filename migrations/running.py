@@ -6,11 +6,13 @@ from dataclasses import dataclass
 
 from redis_models.batches import Batches
 
-from .bookkeeping import Journal, Shelf, State
+from .bookkeeping import Shelf
 from .collisions import refuse_collisions
+from .entries import Journal, State
 from .lease import Lease
-from .passes import Policy, Progress, Runner
+from .passes import Runner
 from .planning import Plan
+from .progress import Policy, Progress
 from .quarantine import Intake, Quarantine
 from .recording import entry_of, events_of
 

@@ -1,7 +1,6 @@
 """Sampling: some records of a model, drawn by chance, for what can only be judged by looking at some."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Final, cast
 
 from redis.exceptions import ResponseError
@@ -9,30 +8,14 @@ from redis.exceptions import ResponseError
 from redis_models.batches import Batches, check, hash_of
 from redis_models.keys import KeySpace
 
-__all__ = ["Sample", "sample"]
+from .examples import Sample
+
+__all__ = ["sample"]
 
 _PAGE: Final = 1000  # keys that SCAN looks at in one step
 _PAGES: Final = 20  # steps, where there is no index
 _AT_ONCE: Final = 20  # records a round trip, which may be large
 _BYTES: Final = 16_000_000  # of values, after which it is enough
-
-
-@dataclass(frozen=True)
-class Sample:
-    """Some records of one model.
-
-    Attributes:
-        records: Stored fields by key; what is aside, too.
-        total: How many records there are, as far as is known.
-    """
-
-    records: Mapping[str, Mapping[str, bytes]]
-    total: int
-
-    @property
-    def is_whole(self) -> bool:
-        """Whether these are all records."""
-        return len(self.records) >= self.total
 
 
 def sample(keys: KeySpace, limit: int) -> Batches[Sample]:

@@ -1,37 +1,8 @@
 """Shares: records that are rewritten at a time, and how many these are where that takes nobody knows how long. Pure."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
-
-from redis_models.batches import Batches
-
-from .outcomes import Outcome
-
-__all__ = ["Share", "Stride"]
+__all__ = ["Stride"]
 
 _SHORT_S, _LONG_S = 0.05, 0.25  # what may be longer, and what must be shorter
-
-
-@dataclass
-class Share:
-    """Records that are being rewritten.
-
-    Attributes:
-        count: How many.
-        began: When they were begun, by the clock of the lease, in seconds.
-        pace: At what pace, for people.
-        doing: Gives what came of them.
-        is_done: Whether that would not wait any more.
-        following: The cursor of the next page, where all the records before it are in this share or were in another;
-            else None.
-    """
-
-    count: int
-    began: float
-    pace: str
-    doing: Batches[Outcome]
-    is_done: Callable[[], bool]
-    following: str | None = None
 
 
 class Stride:

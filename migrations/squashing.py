@@ -13,11 +13,12 @@ from pathlib import Path
 from redis_models.errors import MigrationError, MigrationFileError, RecordError
 
 from .authoring import NewMigration, stable_id
-from .chain import Chain, Link
+from .chain import Chain
 from .examples import example_records
 from .files import link_of
 from .folding import fold
 from .lineage import lineages_of
+from .link import Link
 from .operations import Operation, Run
 from .rendering import render, suggest_name
 from .replaced import Replaced

@@ -13,7 +13,7 @@ from functools import cached_property, lru_cache
 from typing import Final
 
 from redis_models.errors import RecordError
-from redis_models.shape import STAMP
+from redis_models.stored_field import STAMP
 
 from .draft import Draft
 from .enumerable import may_be_none

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
 
-from redis_models.shape import STAMP
+from redis_models.stored_field import STAMP
 
 from .aside import kept_name
 from .images import SAME, Images, Kept

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from redis_models.batches import Command, Reply
-from redis_models.client import Driver
+from redis_models.drivers import Driver
 
 __all__ = ["LATEST", "Timed"]
 

@@ -9,10 +9,11 @@ from typing import Any, cast
 
 from redis_models.batches import Batches, Command
 from redis_models.errors import DecodeError
-from redis_models.shape import STAMP, Shape, stored_version
+from redis_models.shape import Shape
+from redis_models.stored_field import STAMP, stored_version
 
 from .aside import field_of
-from .verdicts import Kind, Verdict
+from .tally import Kind, Verdict
 
 __all__ = ["torn_fields", "torn_records"]
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from redis_models.batches import Batches
 from redis_models.errors import ConflictError, RecordError, RecordTooOldError, RedisModelsError
-from redis_models.shape import STAMP, stored_version
+from redis_models.stored_field import STAMP, stored_version
 
 from .lineage import routes_of
 from .loading import load_chains

@@ -28,18 +28,20 @@ from redis_models.shape import Shape
 from .acceptance import digest_of_acceptance
 from .bookkeeping import Shelf
 from .chain import Chain
-from .keyspace import index_size, server_run_id
+from .clusters import server_run_id
+from .keyspace import index_size
 from .lineage import lineages_of
 from .outcomes import is_another_type
-from .passes import Progress
 from .planning import is_automatic, make_plan
 from .portions import Portions
+from .progress import Progress
 from .quarantine import Quarantine
 from .receipts import Checkpoint, Desk, Receipt, Scope
 from .sampling import sample
 from .schema import Snapshot
+from .tally import Kind, Tally, Verdict
 from .torn import torn_records
-from .verdicts import Kind, Tally, Verdict, judge
+from .verdicts import judge
 
 __all__ = [
     "Subject",

@@ -2,15 +2,14 @@
 
 from collections import abc
 from collections.abc import Callable
+from dataclasses import dataclass
 from types import UnionType
 from typing import Annotated, Any, Final, Literal, Union, cast, get_args, get_origin
 
 from pydantic import Json, PydanticSchemaGenerationError, TypeAdapter
 from pydantic.fields import FieldInfo
 
-from .fields import Storage
-
-__all__ = ["annotated", "is_made_of_something_else", "is_validated", "repeatable", "stored_annotation"]
+__all__ = ["Storage", "annotated", "is_made_of_something_else", "is_validated", "repeatable", "stored_annotation"]
 
 # Validators and serializers of the application: the first have their say when an instance is made, the second speak to
 # other readers than this library.
@@ -106,3 +105,16 @@ def is_validated(annotation: object) -> bool:
     if get_origin(annotation) is Annotated and any(type(one).__module__ in _CHECKING for one in told[1:]):
         return True
     return any(map(is_validated, told))
+
+
+@dataclass(frozen=True)
+class Storage:
+    """What a field says about its storage, kept among pydantic's metadata.
+
+    Attributes:
+        primary_key: It names the record.
+        renamed_from: Its name before, a hint for the diff.
+    """
+
+    primary_key: bool = False
+    renamed_from: str | None = None

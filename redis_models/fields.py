@@ -1,29 +1,17 @@
 """``Field``: pydantic's, with what storage needs to know beside it."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from types import EllipsisType
 from typing import Any, TypedDict, TypeVar, Unpack, cast, overload
 
 import pydantic
 from pydantic.fields import FieldInfo
 
-__all__ = ["Field", "Storage", "storage_of"]
+from .annotations import Storage
+
+__all__ = ["Field", "storage_of"]
 
 T = TypeVar("T")
-
-
-@dataclass(frozen=True)
-class Storage:
-    """What a field says about its storage, kept among pydantic's metadata.
-
-    Attributes:
-        primary_key: It names the record.
-        renamed_from: Its name before, a hint for the diff.
-    """
-
-    primary_key: bool = False
-    renamed_from: str | None = None
 
 
 class _PydanticOptions(TypedDict, total=False):

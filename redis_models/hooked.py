@@ -15,7 +15,8 @@ from . import partial
 from .errors import DecodeError, EncodeError
 from .keys import KeySpace
 from .sameness import is_same
-from .shape import RESERVED, Shape, StoredField
+from .shape import Shape
+from .stored_field import RESERVED, StoredField
 
 __all__ = ["HookedShape", "ModelHooks", "RecordHook", "with_hooks"]
 

@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from typing import Final, Generic, TypeVar, cast
 
 from .batches import Ahead, Argument, Batches, Command, Once, Reply, call_again, check, load_script
+from .change import Change
 from .errors import ConflictError, DataError
 from .lifespan import LifeArgument
-from .remembered import Change, remembered, saved, values_of
+from .remembered import remembered, saved, values_of
 from .shape import Shape
 from .store import Upgrader
 from .stored_model import StoredModel

@@ -16,8 +16,9 @@ from .errors import (
     WrongKeyTypeError,
 )
 from .remembered import remember
-from .shape import RESERVED, STAMP, Shape, stored_version
+from .shape import Shape
 from .store import Upgrader
+from .stored_field import RESERVED, STAMP, stored_version
 from .stored_model import StoredModel
 
 __all__ = [

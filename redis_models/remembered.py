@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Mapping
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from operator import is_
@@ -11,11 +10,13 @@ from types import NoneType
 from typing import Any, Final, TypeVar, cast
 from uuid import UUID
 
+from .change import Change, PlainChange
 from .errors import DataError, InvalidPrimaryKeyError, RedisModelsError, ServerUnreachableError
-from .shape import Shape, StoredField, is_text
+from .shape import Shape
+from .stored_field import StoredField, is_text
 from .stored_model import StoredModel
 
-__all__ = ["Change", "Remembered", "lock_of", "remember", "remembered", "saved", "values_of"]
+__all__ = ["Remembered", "lock_of", "remember", "remembered", "saved", "values_of"]
 
 M = TypeVar("M", bound=StoredModel)
 _MAKING: Final = Lock()  # of locks
@@ -27,27 +28,6 @@ _SET: Final = object.__setattr__
 _Made = tuple[str, object, dict[str, bytes], dict[str, object], dict[str, bytes], bool]
 # Types whose values cannot change inside: the same object has the same stored bytes.
 _ATOMS: Final = frozenset({NoneType, bool, int, float, str, bytes, date, datetime, time, timedelta, Decimal, UUID})
-
-
-@dataclass(slots=True)
-class Change:
-    """What a save has to do to a record.
-
-    Attributes:
-        written: Stored fields with their new bytes.
-        filled: Stored fields that the record did not have and nobody assigned: their defaults, for where they still
-            are not there.
-        removed: Names of stored fields that the instance has no more.
-        values: Field values that went into it; the instance may have others by the time it is written.
-    """
-
-    written: dict[str, bytes]
-    filled: dict[str, bytes]
-    removed: list[str]
-    values: dict[str, object]
-
-    def __bool__(self) -> bool:
-        return bool(self.written or self.filled or self.removed)
 
 
 class Remembered:
@@ -266,17 +246,6 @@ class RememberedThroughHooks(Remembered):
             return shape.encode_some(values)
         except DataError:
             return self.stored
-
-
-@dataclass(slots=True)
-class PlainChange(Change):
-    """A change through hooks.
-
-    Attributes:
-        plain: Each value as it would be stored without hooks.
-    """
-
-    plain: dict[str, object]
 
 
 def _plain(shape: Shape[Any], values: Mapping[str, object]) -> dict[str, object]:

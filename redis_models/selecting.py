@@ -24,8 +24,9 @@ from .reading import (
     settled,
     sweep,
 )
-from .shape import RESERVED, Shape
+from .shape import Shape
 from .store import Upgrader
+from .stored_field import RESERVED
 from .stored_model import StoredModel
 
 __all__ = ["Selection", "select", "select_columns"]

@@ -1,15 +1,13 @@
 """A model's shape in this process: its keys and the codec of each stored field; see ``shape_compiler``. Pure."""
 
-import re
-from collections import deque
-from collections.abc import Callable, ItemsView, Iterator, KeysView, Mapping, Sequence, ValuesView
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from enum import Enum
 from functools import cached_property
-from typing import Any, Final, Generic, TypeVar, cast
+from typing import Any, Generic, TypeVar, cast
 
-from pydantic import BaseModel, Secret, SecretBytes, SecretStr, ValidationError
+from pydantic import BaseModel, ValidationError
 
 from .annotations import annotated, is_validated
 from .codec import FieldCodec
@@ -20,70 +18,11 @@ from .limits import UNREADABLE
 from .sameness import is_same
 from .secrecy import is_tagged_secret, reason_of, spoken
 from .shortcuts import reader_of, writer_of
+from .stored_field import RESERVED, StoredField, _decode_extra, _is_secret, is_plain, is_text
 
-__all__ = ["RESERVED", "STAMP", "Shape", "StoredField", "is_plain", "stored_version"]
+__all__ = ["Shape"]
 
-STAMP: Final = "_v"
-_STAMP: Final = re.compile(rb"[1-9][0-9]{0,14}")  # no 0 in front: two stamps of one version are the same bytes
-_NO_STAMP: Final = "the stamp must be a whole number from 1, of at most 15 digits; look what wrote it, and set it right"
-# Stored fields that belong to the library: the stamp, and what migration n keeps aside (_b1, _b2, ...).
-RESERVED: Final = ("_v", "_b")
-# Not told apart by their text (all secrets are asterisks, sets have no order), or several keys in disguise.
-_NO_PRIMARY_KEYS: Final[tuple[type, ...]] = (
-    list,
-    dict,
-    set,
-    frozenset,
-    bytes,
-    bytearray,
-    deque,
-    range,
-    KeysView,
-    ValuesView,
-    ItemsView,
-    Iterator,
-    BaseModel,
-    Secret,
-    SecretStr,
-    SecretBytes,
-)
 M = TypeVar("M", bound=BaseModel)
-
-
-def is_plain(pk: object) -> bool:
-    """Whether a value can name a record: its text is its own."""
-    return pk is not None and not issubclass(type(pk), _NO_PRIMARY_KEYS)
-
-
-@dataclass(frozen=True)
-class StoredField:
-    """One field of a model as it is stored, under its Python name.
-
-    Attributes:
-        name: Name in the class and in the hash.
-        codec: How its values become bytes.
-        source: Codec of what the model makes its values from, where that is something else, as with ``Json`` and
-            ``Base64Bytes``; validating a value once more would fail there, or spoil it.
-    """
-
-    name: str
-    codec: FieldCodec
-    source: FieldCodec | None = None
-
-    def encode(self, value: object) -> bytes:
-        """Give the bytes of a value, if they would be read back; ``ValueError`` or ``TypeError`` otherwise."""
-        raw = self.codec.encode(value)
-        if self.source is not None and not self.source.makes_again(value):
-            raise ValueError("its type would not make it again of what it serializes to; leave out what exclude hides")
-        return raw
-
-    def decode(self, raw: bytes) -> object:
-        """Give what the model makes the field's value from; ``ValueError`` where nothing reads back."""
-        return self.as_input(self.codec.decode(raw))
-
-    def as_input(self, value: object) -> object:
-        """Give what the model makes ``value`` from."""
-        return value if self.source is None else self.source.as_input(value)
 
 
 @dataclass(frozen=True)
@@ -452,20 +391,6 @@ class Shape(Generic[M]):
         return self.fields[self.names.index(name)]
 
 
-def stored_version(key: str, raw: bytes | None) -> int:
-    """Give the version that a record carries; records from before the stamp are of version 1.
-
-    Raises:
-        DecodeError: The stamp is none: it must be what ``str`` makes of a whole number from 1 to ``MOST_VERSION``. The
-            scripts say the same, in ``lua/stamp.lua``.
-    """
-    if raw is None:
-        return 1
-    if _STAMP.fullmatch(raw) is None:
-        raise DecodeError(key, STAMP, raw, _NO_STAMP)
-    return int(raw)
-
-
 def _complaint_about_extra(name: str, declared: Sequence[str]) -> str | None:
     if name.startswith(RESERVED):
         return f"the name of an extra field begins with one of {RESERVED}: these are reserved"
@@ -474,26 +399,6 @@ def _complaint_about_extra(name: str, declared: Sequence[str]) -> str | None:
     return None if is_text(name) else "the name of an extra field is no text: half a surrogate pair is in it"
 
 
-def is_text(name: str) -> bool:
-    """Whether a name can be an attribute's: one that is no UTF-8 is somebody else's, and stays as it is."""
-    try:
-        name.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
-
-
-def _decode_extra(codec: FieldCodec, raw: bytes) -> object:
-    try:
-        return codec.decode(raw)
-    except ValueError:
-        return raw.decode("utf-8", "surrogateescape")  # as the seed stored it
-
-
 def _first_place(exc: ValidationError) -> str:
     place = first_complaint(exc).place
     return str(place[0]) if place else ""
-
-
-def _is_secret(field: StoredField) -> bool:
-    return field.codec.holds_secret or (field.source is not None and field.source.holds_secret)

@@ -12,7 +12,8 @@ from .codec import FieldCodec, Hooks, codec_for
 from .errors import ModelDeclarationError
 from .keys import KeySpace, complaint_about
 from .options import Options
-from .shape import RESERVED, Shape, StoredField
+from .shape import Shape
+from .stored_field import RESERVED, StoredField
 from .validation import reads_once
 
 __all__ = ["compile_shape"]

@@ -8,8 +8,9 @@ import redis.asyncio
 
 from .batches import Batches
 from .blocking import is_blocking
-from .client import SyncClient, run, run_async
+from .client import SyncClient
 from .config import RedisConfig
+from .drivers import run, run_async
 from .errors import ModelDeclarationError
 from .link import Link
 from .stored_model import StoredModel

@@ -13,6 +13,7 @@ from typing import Any, Final, Literal, TypeVar, cast
 from redis.exceptions import NoScriptError
 
 from .batches import Argument, Batches, Command, Once, Reply, Script, call, check, load_script
+from .change import Change
 from .counter import counter_of
 from .errors import (
     ConflictError,
@@ -24,9 +25,10 @@ from .errors import (
 )
 from .lifespan import LifeArgument
 from .reading import index_after, no_index
-from .remembered import Change, Remembered
-from .shape import STAMP, Shape, stored_version
+from .remembered import Remembered
+from .shape import Shape
 from .store import Upgrader
+from .stored_field import STAMP, stored_version
 from .stored_model import StoredModel
 
 __all__ = [

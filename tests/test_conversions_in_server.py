@@ -6,7 +6,8 @@ from collections.abc import Callable
 import pytest
 import redis
 
-from redis_models.client import SyncClient, run
+from redis_models.client import SyncClient
+from redis_models.drivers import run
 from redis_models.errors import RecordError
 from redis_models.keys import KeySpace
 from redis_models.migrations import AlterField, FillNone, MapValues

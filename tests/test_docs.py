@@ -17,7 +17,7 @@ from redis_models import Model, errors, migrations, options, settings
 from redis_models.abstract import _AbstractModel
 from redis_models.cli.exits import exit_for
 from redis_models.cli.main import program
-from redis_models.migrations.safety import RULES
+from redis_models.migrations.safety_rules import RULES
 from redis_models.pydantic1 import Pydantic1Model
 from redis_models.sync import SyncRecord, SyncTable
 

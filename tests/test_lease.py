@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from redis_models.client import SyncClient, run
+from redis_models.client import SyncClient
+from redis_models.drivers import run
 from redis_models.errors import LockedError
 from redis_models.migrations import lease as module
 from redis_models.migrations.lease import Lease, hold_lease, take_lease, this_process

@@ -6,7 +6,8 @@ from typing import cast
 import pytest
 import redis
 
-from redis_models.client import SyncClient, run
+from redis_models.client import SyncClient
+from redis_models.drivers import run
 from redis_models.errors import SchemaError
 from redis_models.migrations import AlterTTL
 from redis_models.migrations.draft import Draft

@@ -11,7 +11,8 @@ import redis
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
-from redis_models.client import SyncClient, run
+from redis_models.client import SyncClient
+from redis_models.drivers import run
 from redis_models.errors import LockedError, RecordError
 from redis_models.migrations.draft import Draft
 from redis_models.migrations.outcomes import Fence, Outcome

@@ -10,7 +10,8 @@ import redis
 
 import redis_models.migrations
 from redis_models.batches import Script, refused
-from redis_models.client import SyncClient, run
+from redis_models.client import SyncClient
+from redis_models.drivers import run
 from redis_models.errors import RecordError, ServerRefusedError
 from redis_models.migrations import (
     adopting,

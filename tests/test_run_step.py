@@ -7,17 +7,19 @@ from typing import Any
 
 import pytest
 
-from redis_models.client import SyncClient, run
+from redis_models.client import SyncClient
+from redis_models.drivers import run
 from redis_models.errors import IncompleteError, LockedError, MigrationFileError, UnsafeError
 from redis_models.migrations import AddField, CreateModel, Run, RunContext
 from redis_models.migrations.bookkeeping import Shelf
-from redis_models.migrations.chain import Chain, Link
+from redis_models.migrations.chain import Chain
 from redis_models.migrations.journeys import run_journey
 from redis_models.migrations.lease import hold_lease
 from redis_models.migrations.legs import Journey, make_journey
+from redis_models.migrations.link import Link
 from redis_models.migrations.operations import Operation
 from redis_models.migrations.pace import fixed_pace
-from redis_models.migrations.passes import Policy, Progress
+from redis_models.migrations.progress import Policy, Progress
 from redis_models.migrations.recording import fake, stamp
 
 _CREATED = CreateModel("Customer", {"id": "str", "name": "str"}, "id", "customer")

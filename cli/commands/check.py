@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 import click
 
 from redis_models.apps import App
-from redis_models.client import run
+from redis_models.drivers import run
 from redis_models.errors import MigrationFileError, RedisModelsError, SchemaError
 from redis_models.migrations.bookkeeping import Shelf
 from redis_models.migrations.chain import Chain
@@ -16,7 +16,8 @@ from redis_models.migrations.loading import load_alone
 from redis_models.migrations.planning import make_plan
 from redis_models.migrations.quarantine import Quarantine
 from redis_models.migrations.readable import unreadable_in
-from redis_models.migrations.safety import Finding, Level, findings_of, hooks_of
+from redis_models.migrations.safety import Finding, findings_of, hooks_of
+from redis_models.migrations.safety_rules import Level
 from redis_models.migrations.verifying import subjects_of
 
 from ..apps import chosen_by_label

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import click
 
 from redis_models.apps import App
-from redis_models.client import run
+from redis_models.drivers import run
 from redis_models.migrations.bookkeeping import Shelf
 from redis_models.migrations.diff import Diff, diff
 from redis_models.migrations.files import load_chain

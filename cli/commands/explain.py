@@ -8,11 +8,12 @@ from redis.exceptions import ResponseError
 
 from redis_models.apps import App
 from redis_models.batches import Batches, check, hash_of
-from redis_models.client import run
+from redis_models.drivers import run
 from redis_models.errors import RecordError, RedisModelsError
-from redis_models.migrations.chain import Chain, Link
+from redis_models.migrations.chain import Chain
 from redis_models.migrations.explaining import Explained, explain, explained_models, made_up
 from redis_models.migrations.lineage import Lineage
+from redis_models.migrations.link import Link
 from redis_models.migrations.operations import Risk
 from redis_models.migrations.sampling import sample
 from redis_models.migrations.schema import ModelSchema

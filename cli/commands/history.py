@@ -5,7 +5,7 @@ from dataclasses import asdict
 
 import click
 
-from redis_models.client import run
+from redis_models.drivers import run
 from redis_models.migrations.bookkeeping import Shelf
 from redis_models.migrations.history import Event
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from redis_models.client import run
+from redis_models.drivers import run
 from redis_models.importing import shown_path
 from redis_models.migrations.drafting import Draft, draft, render_models
 from redis_models.migrations.surveying import Survey, survey

@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from redis_models.apps import App
-from redis_models.client import run
+from redis_models.drivers import run
 from redis_models.errors import (
     DriftError,
     MigrationError,

@@ -6,12 +6,14 @@ from typing import Final
 import click
 
 from redis_models.apps import App
-from redis_models.client import SyncClient, run
+from redis_models.client import SyncClient
+from redis_models.drivers import run
 from redis_models.errors import MigrationError, SchemaError, UnansweredError
 from redis_models.migrations.automatic import automatic_chain, automatic_plan
-from redis_models.migrations.bookkeeping import Shelf, State
+from redis_models.migrations.bookkeeping import Shelf
 from redis_models.migrations.chain import Chain
 from redis_models.migrations.diff import Diff, diff
+from redis_models.migrations.entries import State
 from redis_models.migrations.inspection import snapshot_of
 from redis_models.migrations.keyspace import index_size
 from redis_models.migrations.legs import Journey, accepting_unreadable, make_journey

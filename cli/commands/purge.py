@@ -5,7 +5,7 @@ from contextlib import ExitStack
 import click
 
 from redis_models.apps import App
-from redis_models.client import run
+from redis_models.drivers import run
 from redis_models.errors import IncompleteError, MigrationError, UnsafeError
 from redis_models.migrations.bookkeeping import Shelf
 from redis_models.migrations.control import clear_control

@@ -9,7 +9,8 @@ from functools import partial
 import click
 
 from redis_models.apps import App
-from redis_models.client import SyncClient, run
+from redis_models.client import SyncClient
+from redis_models.drivers import run
 from redis_models.errors import MigrationError, WrongKeyTypeError
 from redis_models.migrations.bookkeeping import Shelf
 from redis_models.migrations.explaining import Line
@@ -20,7 +21,7 @@ from redis_models.migrations.quarantine import Quarantine, Quarantined
 from redis_models.migrations.retrying import drop_record, record_of, retry_records, secrecy_of
 from redis_models.printable import printable
 from redis_models.secrecy import MASK
-from redis_models.shape import STAMP
+from redis_models.stored_field import STAMP
 
 from ..amounts import Amount
 from ..apps import apps_named

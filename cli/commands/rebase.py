@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import click
 
 from redis_models.apps import App
-from redis_models.client import run
+from redis_models.drivers import run
 from redis_models.errors import RedisModelsError, UnansweredError
 from redis_models.importing import shown_path
 from redis_models.migrations.bookkeeping import Shelf

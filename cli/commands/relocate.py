@@ -4,7 +4,8 @@ import os
 
 import click
 
-from redis_models.client import SyncClient, run
+from redis_models.client import SyncClient
+from redis_models.drivers import run
 from redis_models.errors import IncompleteError
 from redis_models.keys import KeySpace
 from redis_models.migrations.bookkeeping import Shelf

@@ -7,10 +7,12 @@ from typing import cast
 import click
 
 from redis_models.apps import App
-from redis_models.client import run
-from redis_models.migrations.bookkeeping import Entry, Shelf, State
-from redis_models.migrations.chain import Chain, Link
+from redis_models.drivers import run
+from redis_models.migrations.bookkeeping import Shelf
+from redis_models.migrations.chain import Chain
+from redis_models.migrations.entries import Entry, State
 from redis_models.migrations.files import load_chain
+from redis_models.migrations.link import Link
 from redis_models.migrations.planning import SQUASHED, as_squashed
 from redis_models.migrations.quarantine import Quarantine
 

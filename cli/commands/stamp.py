@@ -3,7 +3,7 @@
 import click
 
 from redis_models.apps import App
-from redis_models.client import run
+from redis_models.drivers import run
 from redis_models.migrations.bookkeeping import Shelf
 from redis_models.migrations.files import load_chain
 from redis_models.migrations.lease import hold_lease

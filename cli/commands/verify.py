@@ -6,13 +6,13 @@ from dataclasses import replace
 import click
 
 from redis_models.apps import App
-from redis_models.client import run
+from redis_models.drivers import run
 from redis_models.errors import IncompleteError, MigrationError, ServerError
 from redis_models.migrations.bookkeeping import Shelf
 from redis_models.migrations.diff import diff
 from redis_models.migrations.inspection import snapshot_of
 from redis_models.migrations.receipts import Checkpoint, Desk, Receipt, Scope
-from redis_models.migrations.verdicts import Tally
+from redis_models.migrations.tally import Tally
 from redis_models.migrations.verifying import (
     Verification,
     look_at_some,

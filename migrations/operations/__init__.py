@@ -1,7 +1,8 @@
 """Operations: the changes that a migration is made of."""
 
+from .alter_field import AlterField
 from .base import Operation, Risk
-from .fields import AddField, AlterField, RemoveField, RenameField
+from .fields import AddField, RemoveField, RenameField
 from .free import Run, RunContext
 from .keys import AlterKeys
 from .lifespans import AlterTTL

@@ -9,7 +9,7 @@ import redis
 from redis_models import Model, Store
 from redis_models.migrations.adopting import Takeover, adopt, survey
 from redis_models.migrations.lease import hold_lease
-from redis_models.migrations.passes import Progress
+from redis_models.migrations.progress import Progress
 
 
 class OldLibrary:

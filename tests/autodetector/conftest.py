@@ -11,9 +11,10 @@ import pytest
 
 from redis_models import Model
 from redis_models.migrations.answers import Answers, parse_answer
-from redis_models.migrations.chain import Chain, Link
+from redis_models.migrations.chain import Chain
 from redis_models.migrations.diff import Diff, diff
 from redis_models.migrations.inspection import snapshot_of
+from redis_models.migrations.link import Link
 from redis_models.migrations.operations import Operation
 from redis_models.migrations.schema import Snapshot
 

@@ -13,7 +13,8 @@ import redis.asyncio
 
 from redis_models import Store
 from redis_models.batches import Batches, send
-from redis_models.client import AsyncClient, SyncClient, run, run_async
+from redis_models.client import AsyncClient, SyncClient
+from redis_models.drivers import run, run_async
 
 NewServer = Callable[..., Any]
 ModelsOf = Callable[[Store], tuple[type[Any], type[Any]]]

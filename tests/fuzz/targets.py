@@ -19,8 +19,9 @@ from redis_models.cli.main import main
 from redis_models.codec import FieldCodec
 from redis_models.errors import RecordError, RedisModelsError, SchemaError
 from redis_models.migrations.answers import OPTIONS
-from redis_models.migrations.bookkeeping import Entry, _journal_of
+from redis_models.migrations.bookkeeping import _journal_of
 from redis_models.migrations.draft import Draft
+from redis_models.migrations.entries import Entry
 from redis_models.migrations.historical import codec_of
 from redis_models.migrations.history import Event
 from redis_models.migrations.operations import AlterField

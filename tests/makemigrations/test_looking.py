@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from redis_models.migrations.lint import CODES
-from redis_models.migrations.safety import RULES
+from redis_models.migrations.safety_rules import RULES
 
 _HEAD = "from redis_models import migrations\n"
 _CLASS = """

@@ -8,10 +8,11 @@ from typing import Any
 import pytest
 
 from redis_models.cli.commands import verify as command_of_verify
-from redis_models.client import SyncClient, run
+from redis_models.client import SyncClient
+from redis_models.drivers import run
 from redis_models.errors import IncompleteError
 from redis_models.migrations.receipts import Desk, Receipt, Scope
-from redis_models.migrations.verdicts import Tally
+from redis_models.migrations.tally import Tally
 from redis_models.migrations.verifying import Verification, verify
 
 from .verifiable import MODEL

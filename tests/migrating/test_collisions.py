@@ -5,16 +5,18 @@ from typing import Any
 
 import pytest
 
-from redis_models.client import SyncClient, run
+from redis_models.client import SyncClient
+from redis_models.drivers import run
 from redis_models.errors import ConflictError, IncompleteError, ServerRefusedError, UnsafeError
 from redis_models.migrations import AddField, AlterKeys, CreateModel, DeleteModel, RenameField
-from redis_models.migrations.bookkeeping import State
 from redis_models.migrations.chain import Chain
 from redis_models.migrations.collisions import Collisions, look_for_collisions
-from redis_models.migrations.moving import Move, move_records
+from redis_models.migrations.entries import State
+from redis_models.migrations.moving import move_records
 from redis_models.migrations.operations import Operation
 from redis_models.migrations.outcomes import Fence
 from redis_models.migrations.planning import make_plan
+from redis_models.migrations.work import Move
 
 Step = tuple[Mapping[str, int], Sequence[Operation]]
 _FIELDS = {"id": "str", "name": "str"}

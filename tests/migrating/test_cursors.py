@@ -10,14 +10,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from redis_models.batches import Batches, Pause
-from redis_models.client import run
+from redis_models.drivers import run
 from redis_models.migrations import passes
-from redis_models.migrations.bookkeeping import Journal
+from redis_models.migrations.entries import Journal
 from redis_models.migrations.hands import Hands
 from redis_models.migrations.outcomes import Begun, Outcome
 from redis_models.migrations.pace import Pace
 from redis_models.migrations.pages import Page
-from redis_models.migrations.passes import Policy, Runner
+from redis_models.migrations.passes import Runner
+from redis_models.migrations.progress import Policy
 
 _paces: Final = st.builds(
     Pace,

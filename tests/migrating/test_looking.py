@@ -7,7 +7,8 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from redis_models.batches import Batches
-from redis_models.client import SyncClient, run
+from redis_models.client import SyncClient
+from redis_models.drivers import run
 from redis_models.keys import KeySpace
 from redis_models.migrations import pages
 from redis_models.migrations.hands import own_hands

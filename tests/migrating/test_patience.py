@@ -15,7 +15,8 @@ import redis
 from redis.exceptions import MasterDownError
 
 from redis_models.batches import Pause
-from redis_models.client import SyncClient, run
+from redis_models.client import SyncClient
+from redis_models.drivers import run
 from redis_models.errors import ServerUnreachableError
 from redis_models.migrations import AddField, CreateModel
 from redis_models.migrations.bookkeeping import Shelf
@@ -24,7 +25,7 @@ from redis_models.migrations.journeys import run_journey
 from redis_models.migrations.lease import hold_lease
 from redis_models.migrations.legs import make_journey
 from redis_models.migrations.pace import Pace, fixed_pace
-from redis_models.migrations.passes import Policy, Progress
+from redis_models.migrations.progress import Policy, Progress
 
 from .slow import SlowShop, await_told
 

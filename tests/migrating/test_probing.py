@@ -9,7 +9,8 @@ import pytest
 import redis
 
 from redis_models.batches import Ahead, Batches, Reply
-from redis_models.client import Driver, SyncClient, run
+from redis_models.client import SyncClient
+from redis_models.drivers import Driver, run
 from redis_models.migrations import probing
 from redis_models.migrations.pace import Limits, Pace, Sighting, next_pace
 from redis_models.migrations.probing import Probe

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from redis_models.batches import Batches
-from redis_models.client import run
+from redis_models.drivers import run
 from redis_models.errors import ConflictError, DriftError, IncompleteError, LockedError, MigrationError
 from redis_models.migrations import AlterField, AlterKeys, CreateModel, MapValues, RenameField
 from redis_models.migrations.chain import Chain

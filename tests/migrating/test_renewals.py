@@ -8,7 +8,8 @@ from typing import Any, Final, cast
 import pytest
 
 from redis_models.batches import Pause
-from redis_models.client import SyncClient, run
+from redis_models.client import SyncClient
+from redis_models.drivers import run
 from redis_models.migrations import AddField, AlterField, AlterKeys, CreateModel, RemoveField, keyspace
 from redis_models.migrations.bookkeeping import Shelf
 from redis_models.migrations.chain import Chain
@@ -16,7 +17,7 @@ from redis_models.migrations.journeys import run_journey
 from redis_models.migrations.lease import Lease, hold_lease
 from redis_models.migrations.legs import make_journey
 from redis_models.migrations.pace import Pace, fixed_pace
-from redis_models.migrations.passes import Policy
+from redis_models.migrations.progress import Policy
 from redis_models.migrations.purging import purge
 from redis_models.migrations.quarantine import Quarantine
 from redis_models.migrations.retrying import drop_record, retry_records

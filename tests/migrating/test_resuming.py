@@ -5,10 +5,12 @@ from typing import Any, Final
 
 import pytest
 
-from redis_models.client import SyncClient, run
+from redis_models.client import SyncClient
+from redis_models.drivers import run
 from redis_models.migrations import AddField, CreateModel, RemoveField, keyspace, passes
-from redis_models.migrations.bookkeeping import Journal, Shelf
+from redis_models.migrations.bookkeeping import Shelf
 from redis_models.migrations.chain import Chain
+from redis_models.migrations.entries import Journal
 from redis_models.migrations.keyspace import _REST
 
 _COUNT: Final = 40

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from redis_models.client import run
+from redis_models.drivers import run
 from redis_models.errors import RedisModelsError
 from redis_models.migrations import AddField, AlterKeys, CreateModel, RenameField, keyspace
 from redis_models.migrations.bookkeeping import Shelf

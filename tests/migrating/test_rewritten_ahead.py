@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from redis_models import Store
 from redis_models.batches import Batches
-from redis_models.client import run
+from redis_models.drivers import run
 from redis_models.errors import LockedError
 from redis_models.migrations.draft import Draft
 from redis_models.migrations.outcomes import Fence, Outcome

@@ -5,11 +5,12 @@ from typing import Any
 
 import pytest
 
-from redis_models.client import SyncClient, run
+from redis_models.client import SyncClient
+from redis_models.drivers import run
 from redis_models.errors import ServerRefusedError
 from redis_models.migrations import AlterKeys, AlterTTL, CreateModel, RenameField
-from redis_models.migrations.bookkeeping import State
 from redis_models.migrations.chain import Chain
+from redis_models.migrations.entries import State
 from redis_models.migrations.lease import hold_lease
 from redis_models.migrations.operations import Operation
 from redis_models.migrations.outcomes import Fence

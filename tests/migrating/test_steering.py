@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from redis_models.client import run
+from redis_models.drivers import run
 from redis_models.errors import DriftError
 from redis_models.migrations.control import read_control
 

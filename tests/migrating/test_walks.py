@@ -8,7 +8,8 @@ import pytest
 from redis.exceptions import OutOfMemoryError
 
 from redis_models.batches import Batches, Pause
-from redis_models.client import SyncClient, run
+from redis_models.client import SyncClient
+from redis_models.drivers import run
 from redis_models.errors import IncompleteError, ServerBusyError, ServerOutOfMemoryError
 from redis_models.migrations import AddField, CreateModel, bookkeeping, hands, passes
 from redis_models.migrations.bookkeeping import Shelf
@@ -19,7 +20,7 @@ from redis_models.migrations.lease import hold_lease
 from redis_models.migrations.legs import make_journey
 from redis_models.migrations.outcomes import Begun, Outcome
 from redis_models.migrations.pace import Pace
-from redis_models.migrations.passes import Policy, Progress
+from redis_models.migrations.progress import Policy, Progress
 
 _COUNT = 30
 _FREE = Pace(10, is_free=True)

@@ -8,7 +8,8 @@ from typing import Any, Final
 
 import pytest
 
-from redis_models.client import SyncClient, run
+from redis_models.client import SyncClient
+from redis_models.drivers import run
 from redis_models.errors import RecordError
 from redis_models.migrations.outcomes import Fence
 from redis_models.migrations.program import compile_program

@@ -9,7 +9,8 @@ import redis
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from redis_models.client import SyncClient, run
+from redis_models.client import SyncClient
+from redis_models.drivers import run
 from redis_models.errors import RecordError, ServerRefusedError
 from redis_models.migrations.outcomes import Fence, Outcome
 from redis_models.migrations.program import compile_program

@@ -13,7 +13,7 @@ from typing import Any, Final, cast
 from redis_models import Store
 from redis_models.apps import App
 from redis_models.batches import Batches, Command, Pause
-from redis_models.client import run
+from redis_models.drivers import run
 from redis_models.errors import (
     ConflictError,
     DataError,

@@ -10,7 +10,7 @@ from redis_models.batches import Batches
 from redis_models.errors import IncompleteError, RedisModelsError
 from redis_models.migrations.crew import Crew, Done, Task
 from redis_models.migrations.lineage import routes_of
-from redis_models.migrations.passes import Policy
+from redis_models.migrations.progress import Policy
 from redis_models.migrations.replacing import rewrite_here
 
 from .runners import RunnerProcess

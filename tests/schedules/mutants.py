@@ -15,6 +15,7 @@ from redis_models.batches import Batches, Command, Reply, Script, call
 from redis_models.errors import ServerOutOfMemoryError
 from redis_models.migrations import (
     bookkeeping,
+    clusters,
     hands,
     keyspace,
     lease,
@@ -117,7 +118,7 @@ def _stale_cursor(patch: pytest.MonkeyPatch) -> None:
 
 def _no_clean_walk(patch: pytest.MonkeyPatch) -> None:
     def once(self: Any, work: Any, hands: Any) -> Batches[Any]:
-        run_id = yield from keyspace.server_run_id()
+        run_id = yield from clusters.server_run_id()
         cursor, seen = self._resumed(work.label, run_id)
         walk: Passing = self._walk
         return (yield from walk(work, hands(cursor == "0"), run_id, cursor, seen, 0))

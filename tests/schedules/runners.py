@@ -11,7 +11,7 @@ from redis_models.migrations.chain import Chain
 from redis_models.migrations.lease import Lease, take_lease
 from redis_models.migrations.legs import make_journey
 from redis_models.migrations.pace import Pace
-from redis_models.migrations.passes import Policy
+from redis_models.migrations.progress import Policy
 from redis_models.migrations.purging import purge
 from redis_models.migrations.quarantine import Quarantine
 from redis_models.migrations.retrying import retry_records

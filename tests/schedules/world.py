@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from redis_models.abandoned import Abandoned, Session
 from redis_models.batches import Command, changes_nothing
-from redis_models.client import run
+from redis_models.drivers import run
 
 from .actors import Actor, Application
 from .replay import Choice

@@ -6,7 +6,8 @@ import pytest
 
 from redis_models import Field, Model, Store
 from redis_models.batches import Command, Reply
-from redis_models.client import SyncClient, run
+from redis_models.client import SyncClient
+from redis_models.drivers import run
 from redis_models.verbs import verbs_of
 
 

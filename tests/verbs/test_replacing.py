@@ -7,7 +7,7 @@ import pytest
 
 from redis_models import Field, Model, Store
 from redis_models.batches import Batches
-from redis_models.client import run
+from redis_models.drivers import run
 from redis_models.errors import ConflictError, NotFoundError, RecordTooNewError
 from redis_models.verbs import verbs_of
 

@@ -11,7 +11,8 @@ from pydantic import ConfigDict
 
 from redis_models import Field, Model, Store, reading, selecting
 from redis_models.batches import Batches, Command, Reply, send
-from redis_models.client import SyncClient, run
+from redis_models.client import SyncClient
+from redis_models.drivers import run
 from redis_models.errors import DataError
 from redis_models.verbs import verbs_of
 

@@ -15,7 +15,7 @@ from pydantic import (
 )
 from pydantic_core import CoreSchema, PydanticKnownError, core_schema
 
-from ...fields import Storage
+from ...annotations import Storage
 from ...limits import UNREADABLE
 from ...model import Model
 from ...remembered import remembered

@@ -1,0 +1,37 @@
+"""What a save has to do to a record, as data. Pure."""
+
+from dataclasses import dataclass
+
+__all__ = ["Change"]
+
+
+@dataclass(slots=True)
+class Change:
+    """What a save has to do to a record.
+
+    Attributes:
+        written: Stored fields with their new bytes.
+        filled: Stored fields that the record did not have and nobody assigned: their defaults, for where they still
+            are not there.
+        removed: Names of stored fields that the instance has no more.
+        values: Field values that went into it; the instance may have others by the time it is written.
+    """
+
+    written: dict[str, bytes]
+    filled: dict[str, bytes]
+    removed: list[str]
+    values: dict[str, object]
+
+    def __bool__(self) -> bool:
+        return bool(self.written or self.filled or self.removed)
+
+
+@dataclass(slots=True)
+class PlainChange(Change):
+    """A change through hooks.
+
+    Attributes:
+        plain: Each value as it would be stored without hooks.
+    """
+
+    plain: dict[str, object]
