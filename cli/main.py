@@ -11,11 +11,11 @@ from functools import partial
 import click
 
 from redis_models.errors import RedisModelsError
-from redis_models.passwords import redact
+from redis_models.redaction import redact
 
-from .context import CliContext
-from .exits import Exit, exit_for
-from .lazy import CommandFolder
+from .command_loader import CommandFolder
+from .console.context import CliContext
+from .console.exit_codes import Exit, exit_for
 
 __all__ = ["main", "program"]
 

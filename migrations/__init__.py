@@ -1,7 +1,8 @@
 """Migrations: what a migration file is made of, ``from redis_models import migrations``."""
 
-from .converters import AttachTimezone, FillNone, MapValues
-from .migration import Migration
+from .chain.migration import Migration
+from .edits.converters import AttachTimezone, FillNone, MapValues
+from .edits.views import NewRecord, OldObject, OldRecord
 from .operations import (
     AddField,
     AlterExtras,
@@ -22,7 +23,6 @@ from .operations import (
     SplitField,
     Transform,
 )
-from .views import NewRecord, OldObject, OldRecord
 
 __all__ = [
     "AddField",

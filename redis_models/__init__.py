@@ -4,12 +4,12 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from .apps import setup
     from .config import RedisConfig
     from .errors import RedisModelsError
-    from .fields import Field
-    from .lifespan import FOREVER, KEEP
-    from .model import AutoModel, Model
+    from .mapping.fields import Field
+    from .mapping.ttl import FOREVER, KEEP
+    from .model.model import AutoModel, Model
+    from .project.apps import setup
     from .store import Store
 
 __all__ = ["FOREVER", "KEEP", "AutoModel", "Field", "Model", "RedisConfig", "RedisModelsError", "Store", "setup"]
@@ -17,18 +17,22 @@ __all__ = ["FOREVER", "KEEP", "AutoModel", "Field", "Model", "RedisConfig", "Red
 # Where each name lives. Imported at first use: commands that need no models start in a quarter of the time.
 _HOMES: Final = {
     "AutoModel": "model",
-    "FOREVER": "lifespan",
-    "Field": "fields",
-    "KEEP": "lifespan",
+    "FOREVER": "mapping.ttl",
+    "Field": "mapping.fields",
+    "KEEP": "mapping.ttl",
     "Model": "model",
     "RedisConfig": "config",
     "RedisModelsError": "errors",
     "Store": "store",
-    "setup": "apps",
+    "setup": "project.apps",
 }
+# Modules under the names that documents give them, which plain attribute access finds, too.
+_MODULES: Final = frozenset({"abstract", "config", "errors", "model", "store"})
 
 
 def __getattr__(name: str) -> object:
+    if name in _MODULES:
+        return import_module(f".{name}", __name__)
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     value = globals()[name] = getattr(import_module(f".{_HOMES[name]}", __name__), name)

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, cast
 
-from .batches import Batches, check
+from .client.commands import Batches, check
 
 __all__ = ["Content", "FixtureRecords", "content", "restored"]
 

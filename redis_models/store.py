@@ -6,14 +6,14 @@ from typing import Any, Final, Protocol, Self, TypeVar, cast
 import redis
 import redis.asyncio
 
-from .batches import Batches
-from .blocking import is_blocking
-from .client import SyncClient
+from .client.client import SyncClient
+from .client.commands import Batches
+from .client.connector import Link
+from .client.coroutines import is_blocking
+from .client.drivers import run, run_async
 from .config import RedisConfig
-from .drivers import run, run_async
 from .errors import ModelDeclarationError
-from .link import Link
-from .stored_model import StoredModel
+from .mapping.stored_model import StoredModel
 
 __all__ = ["RedisConfig", "Store", "Upgrader"]
 

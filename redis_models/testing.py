@@ -11,13 +11,13 @@ from collections.abc import Generator, Iterable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
-from .apps import load_apps, settings_in_use, setup
-from .embedded import EmbeddedServer
+from .embedded.server import EmbeddedServer
 from .errors import RedisModelsError, SettingsError
 from .fixture_records import Content, FixtureRecords, content, restored
-from .model import Model
-from .redirection import VARIABLE, end_redirection, redirect, restore
-from .settings import find_settings, load_settings
+from .model.model import Model
+from .project.apps import load_apps, settings_in_use, setup
+from .project.settings import find_settings, load_settings
+from .server_override import VARIABLE, end_redirection, redirect, restore
 from .store import Store
 
 if TYPE_CHECKING:

@@ -17,8 +17,9 @@ import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from redis_models import Store, trial
-from redis_models.server_program import VARIABLE, server_binary
+from redis_models import Store
+from redis_models.client import retry
+from redis_models.embedded.executable import VARIABLE, server_binary
 
 from .middlebox import Middlebox
 from .projects import Project
@@ -200,7 +201,7 @@ def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Wait for no server between two tries to reach it, for tests where none is or comes."""
-    monkeypatch.setattr(trial, "_PAUSES", (0.0, 0.0, 0.0))
+    monkeypatch.setattr(retry, "_PAUSES", (0.0, 0.0, 0.0))
 
 
 @pytest.fixture(autouse=True)

@@ -2,7 +2,7 @@
 
 ``python -m tests.sweep_scripts [SCRIPT]...`` runs the tests that are named here for each script, in this process; it
 takes some seconds a change. It prints a line for each change that no test noticed, and exits with 1 if there is any.
-``migrations/written.py``, which writes scripts, is swept as well: what it writes, and when.
+``migrations/rewriter/lua_codegen.py``, which writes scripts, is swept as well: what it writes, and when.
 """
 
 import contextlib
@@ -17,7 +17,7 @@ from typing import Final
 
 import pytest
 
-from redis_models.batches import Script
+from redis_models.client.commands import Script
 
 _ROOT: Final = Path(__file__).parents[1]
 _VERBS: Final = (
@@ -48,7 +48,7 @@ _TESTS: Final = {
     "rights": "tests/migrating/test_scripts_that_look.py",
 }
 _DEFAULT: Final = _OTHERS
-_WRITER: Final = "migrations/written.py"
+_WRITER: Final = "migrations/rewriter/lua_codegen.py"
 _CONDITION: Final = re.compile(r"\b((?:else)?if) (.*?) then\b")
 _WHOLE_LINE: Final = re.compile(r"^\s*(?:redis\.)?(?:call|pcall|demand|demand_once)\(.*\)$")
 # What other servers need, and this one does not: those before Redis 7, and 8.10, which counts what a question has.
@@ -228,9 +228,9 @@ def _giver(source: str) -> Callable[[str], None]:
 
 
 def _give_writer(source: str) -> None:
-    module = importlib.import_module("redis_models.migrations.written")
+    module = importlib.import_module("redis_models.migrations.rewriter.lua_codegen")
     exec(compile(source, str(_ROOT / _WRITER), "exec"), vars(module))
-    vars(importlib.import_module("redis_models.migrations.program"))["script_of"] = vars(module)["script_of"]
+    vars(importlib.import_module("redis_models.migrations.rewriter.program"))["script_of"] = vars(module)["script_of"]
 
 
 def _is_green(tests: list[str]) -> bool:

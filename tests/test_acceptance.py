@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from redis_models.migrations.acceptance import acceptance_of, digest_of_acceptance
-from redis_models.migrations.constraints import tightened_since
+from redis_models.migrations.files.acceptance import acceptance_of, digest_of_acceptance
+from redis_models.migrations.files.constraints_file import tightened_since
 
 _HEAD = """
 import dataclasses
@@ -265,7 +265,7 @@ def test_a_digest_is_the_same_in_every_process(tmp_path: Path) -> None:
     (tmp_path / "m.py").write_text(_HEAD + _VALIDATED)
     code = textwrap.dedent("""
         import m
-        from redis_models.migrations.acceptance import digest_of_acceptance
+        from redis_models.migrations.files.acceptance import digest_of_acceptance
         print(digest_of_acceptance([m.Order]))
     """)
     root = str(Path(__file__).parents[1])

@@ -3,7 +3,14 @@
 import pytest
 
 from redis_models.errors import SchemaError
-from redis_models.migrations.answers import Answer, ComputeAnswer, DropAnswer, FillAnswer, RenameAnswer, parse_answer
+from redis_models.migrations.autodetector.answers import (
+    Answer,
+    ComputeAnswer,
+    DropAnswer,
+    FillAnswer,
+    RenameAnswer,
+    parse_answer,
+)
 
 MODELS = {"shop": ["Customer", "Order"], "crm": ["Customer", "Lead"]}
 

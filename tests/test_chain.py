@@ -4,8 +4,8 @@ import pytest
 
 from redis_models.errors import MigrationError
 from redis_models.migrations import CreateModel
-from redis_models.migrations.chain import Chain
-from redis_models.migrations.link import Link
+from redis_models.migrations.chain.chain import Chain
+from redis_models.migrations.chain.link import Link
 from redis_models.migrations.operations import Operation
 
 CREATED = CreateModel("A", {"id": "str", "x": "int"}, "id", "a")

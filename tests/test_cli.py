@@ -15,7 +15,7 @@ import pytest
 
 from redis_models import errors
 from redis_models.cli import commands
-from redis_models.cli.context import CliContext
+from redis_models.cli.console.context import CliContext
 from redis_models.cli.main import main, program
 
 

@@ -22,8 +22,8 @@ from hypothesis import strategies as st
 from pydantic import BaseModel, Field, SecretBytes, SecretStr, ValidationError
 from typing_extensions import TypedDict
 
-from redis_models.codec import codec_for
-from redis_models.shortcuts import reader_of, writer_of
+from redis_models.encoding.codec import codec_for
+from redis_models.encoding.fast_paths import reader_of, writer_of
 
 
 class Colour(enum.Enum):

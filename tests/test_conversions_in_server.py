@@ -6,19 +6,19 @@ from collections.abc import Callable
 import pytest
 import redis
 
-from redis_models.client import SyncClient
-from redis_models.drivers import run
+from redis_models.client.client import SyncClient
+from redis_models.client.drivers import run
 from redis_models.errors import RecordError
-from redis_models.keys import KeySpace
+from redis_models.mapping.keys import KeySpace
 from redis_models.migrations import AlterField, FillNone, MapValues
-from redis_models.migrations.enumerable import changes_none_only, may_be_none, stored_bytes
-from redis_models.migrations.outcomes import Fence
-from redis_models.migrations.program import compile_program
-from redis_models.migrations.replacing import rewrite_here
-from redis_models.migrations.rewriting import rewrite_in_server
-from redis_models.migrations.route import Route, stage_of
-from redis_models.migrations.schema import FieldSchema, ModelSchema, Snapshot
-from redis_models.migrations.work import Work
+from redis_models.migrations.chain.upgrade_path import Route, stage_of
+from redis_models.migrations.edits.stored_values import changes_none_only, may_be_none, stored_bytes
+from redis_models.migrations.keyspace.results import Fence
+from redis_models.migrations.planner.passes import Work
+from redis_models.migrations.rewriter.compare_and_set import rewrite_here
+from redis_models.migrations.rewriter.program import compile_program
+from redis_models.migrations.rewriter.server_side import rewrite_in_server
+from redis_models.migrations.schema.snapshot import FieldSchema, ModelSchema, Snapshot
 
 _STATUS = "Enum(NEW='new', OLD='old', GONE='gone')"
 _LESS = "Enum(NEW='new', DONE='done')"

@@ -18,7 +18,7 @@ from redis_models.migrations import (
     RemoveField,
     RenameField,
 )
-from redis_models.migrations.answers import (
+from redis_models.migrations.autodetector.answers import (
     Answer,
     Answers,
     ComputeAnswer,
@@ -27,11 +27,11 @@ from redis_models.migrations.answers import (
     MapAnswer,
     RenameAnswer,
 )
-from redis_models.migrations.diff import Diff, LowVersion, diff
+from redis_models.migrations.autodetector.diff import Diff, LowVersion, diff
+from redis_models.migrations.autodetector.questions import FillQuestion, Question, RenameQuestion, SwapQuestion
 from redis_models.migrations.operations import Operation
-from redis_models.migrations.questions import FillQuestion, Question, RenameQuestion, SwapQuestion
-from redis_models.migrations.schema import REQUIRED, FieldSchema, Literal, ModelSchema, Snapshot
-from redis_models.migrations.towrite import ToWrite
+from redis_models.migrations.operations.function_stubs import ToWrite
+from redis_models.migrations.schema.snapshot import REQUIRED, FieldSchema, Literal, ModelSchema, Snapshot
 
 Field = str | tuple[str, object] | FieldSchema
 

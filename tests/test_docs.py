@@ -13,13 +13,15 @@ from pathlib import Path
 import click
 import pytest
 
-from redis_models import Model, errors, migrations, options, settings
+from redis_models import Model, errors, migrations
 from redis_models.abstract import _AbstractModel
-from redis_models.cli.exits import exit_for
+from redis_models.cli.console.exit_codes import exit_for
 from redis_models.cli.main import program
-from redis_models.migrations.safety_rules import RULES
-from redis_models.pydantic1 import Pydantic1Model
-from redis_models.sync import SyncRecord, SyncTable
+from redis_models.mapping import options
+from redis_models.migrations.planner.safety_rules import RULES
+from redis_models.model.pydantic_v1 import Pydantic1Model
+from redis_models.model.sync import SyncRecord, SyncTable
+from redis_models.project import settings
 
 ROOT = Path(__file__).resolve().parents[1]
 DOCS = ROOT / "docs"

@@ -8,8 +8,8 @@ import pytest
 
 from redis_models.errors import MigrationFileError
 from redis_models.migrations import CreateModel, Transform
-from redis_models.migrations.files import link_of, load_chain, write_migration
-from redis_models.migrations.rendering import render
+from redis_models.migrations.files.loader import link_of, load_chain, write_migration
+from redis_models.migrations.files.renderer import render
 
 CREATE = "migrations.CreateModel('A', {'id': 'str', 'x': 'int'}, 'id', 'a')"
 Write = Callable[..., Path]

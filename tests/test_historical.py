@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from redis_models.codec import codec_for
+from redis_models.encoding.codec import codec_for
 from redis_models.errors import SchemaError
-from redis_models.migrations.historical import resolve
-from redis_models.migrations.typetext import describe
+from redis_models.migrations.schema.type_resolver import resolve
+from redis_models.migrations.schema.type_text import describe
 
 
 class Colour(enum.Enum):

@@ -18,10 +18,10 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, computed_field, create_model
 
-from redis_models.codec import codec_for
-from redis_models.migrations.historical import resolve
-from redis_models.migrations.typetext import describe
-from redis_models.sameness import is_same
+from redis_models.encoding.codec import codec_for
+from redis_models.encoding.equality import is_same
+from redis_models.migrations.schema.type_resolver import resolve
+from redis_models.migrations.schema.type_text import describe
 
 UserId = NewType("UserId", str)
 Tree = te.TypeAliasType("Tree", "list[Tree] | int")

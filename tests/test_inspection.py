@@ -11,8 +11,8 @@ import pytest
 
 from redis_models import Field, Model
 from redis_models.errors import ModelDeclarationError
-from redis_models.migrations.inspection import snapshot_of
-from redis_models.migrations.schema import REQUIRED, FieldSchema, ModelSchema
+from redis_models.migrations.schema.from_models import snapshot_of
+from redis_models.migrations.schema.snapshot import REQUIRED, FieldSchema, ModelSchema
 
 
 class Color(Enum):

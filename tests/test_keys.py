@@ -4,7 +4,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from redis_models.keys import INDEX, KeySpace, bookkeeping_key, complaint_about
+from redis_models.mapping.keys import INDEX, KeySpace, bookkeeping_key, complaint_about
 
 # Few signs, so that hypothesis meets separators within keys, and across their joints, all the time.
 _SIGNS = st.text("a:_%5Fdix&", min_size=1, max_size=6)

@@ -10,11 +10,11 @@ from typing import Any
 
 import pytest
 
-from redis_models.client import SyncClient
-from redis_models.drivers import run
+from redis_models.client.client import SyncClient
+from redis_models.client.drivers import run
 from redis_models.errors import LockedError
-from redis_models.migrations import lease as module
-from redis_models.migrations.lease import Lease, hold_lease, take_lease, this_process
+from redis_models.migrations.state import lease as module
+from redis_models.migrations.state.lease import Lease, hold_lease, take_lease, this_process
 
 _KEY = "redis_models:{ns}:lease"
 

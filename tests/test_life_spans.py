@@ -6,20 +6,20 @@ from typing import cast
 import pytest
 import redis
 
-from redis_models.client import SyncClient
-from redis_models.drivers import run
+from redis_models.client.client import SyncClient
+from redis_models.client.drivers import run
 from redis_models.errors import SchemaError
 from redis_models.migrations import AlterTTL
-from redis_models.migrations.draft import Draft
+from redis_models.migrations.chain.upgrade_path import Route, Stage, stage_of
+from redis_models.migrations.edits.record_edit import Draft
+from redis_models.migrations.edits.steps import Compute
+from redis_models.migrations.files.renderer import render, suggest_name
+from redis_models.migrations.keyspace.results import Fence
 from redis_models.migrations.operations import Operation, Risk
-from redis_models.migrations.outcomes import Fence
-from redis_models.migrations.program import compile_program
-from redis_models.migrations.rendering import render, suggest_name
-from redis_models.migrations.replacing import rewrite_here
-from redis_models.migrations.rewriting import rewrite_in_server
-from redis_models.migrations.route import Route, Stage, stage_of
-from redis_models.migrations.schema import FieldSchema, ModelSchema, Snapshot
-from redis_models.migrations.steps import Compute
+from redis_models.migrations.rewriter.compare_and_set import rewrite_here
+from redis_models.migrations.rewriter.program import compile_program
+from redis_models.migrations.rewriter.server_side import rewrite_in_server
+from redis_models.migrations.schema.snapshot import FieldSchema, ModelSchema, Snapshot
 
 _FENCE = Fence("the-lease", 7, False)
 _HOUR_MS, _DAY_MS = 3_600_000, 86_400_000

@@ -4,13 +4,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from redis_models.migrations.answers import Answers
-from redis_models.migrations.folding import creation_of
-from redis_models.migrations.given import Given
-from redis_models.migrations.matching import match_fields, order_moves
+from redis_models.migrations.autodetector.answer_tracker import Given
+from redis_models.migrations.autodetector.answers import Answers
+from redis_models.migrations.autodetector.match_fields import match_fields, order_moves
+from redis_models.migrations.autodetector.questions import RenameQuestion
+from redis_models.migrations.chain.optimizer import creation_of
 from redis_models.migrations.operations import AddField, CreateModel
-from redis_models.migrations.questions import RenameQuestion
-from redis_models.migrations.schema import Snapshot
+from redis_models.migrations.schema.snapshot import Snapshot
 
 NAMES = ("a", "b", "c", "d", "e")
 

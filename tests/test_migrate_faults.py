@@ -23,7 +23,9 @@ _PLACES = {"server": 2, "python": 3}  # version whose migrations are done there
 _ACCIDENT = """
 import os, signal, sys
 from redis_models.cli.main import main
-from redis_models.migrations import bookkeeping, hands, keyspace, passes
+from redis_models.migrations.state import store as bookkeeping
+from redis_models.migrations.executor import strategies as hands, pass_runner as passes
+from redis_models.migrations.keyspace import scan as keyspace
 
 moment, place, nth, sent = sys.argv[1], sys.argv[2], int(sys.argv[3]), getattr(signal, sys.argv[4])
 keyspace._COUNT, passes._CHECKPOINT_S = 200, 0.0

@@ -5,16 +5,16 @@ from dataclasses import replace
 
 import pytest
 
-from redis_models.migrations.answers import Answer, Answers, DropAnswer, RenameAnswer
-from redis_models.migrations.diff import Diff, diff
-from redis_models.migrations.questions import (
+from redis_models.migrations.autodetector.answers import Answer, Answers, DropAnswer, RenameAnswer
+from redis_models.migrations.autodetector.diff import Diff, diff
+from redis_models.migrations.autodetector.questions import (
     DropModelQuestion,
     FillQuestion,
     HintQuestion,
     Question,
     RenameQuestion,
 )
-from redis_models.migrations.schema import REQUIRED, FieldSchema, ModelSchema, Snapshot
+from redis_models.migrations.schema.snapshot import REQUIRED, FieldSchema, ModelSchema, Snapshot
 
 Field = str | tuple[str, object] | FieldSchema
 

@@ -23,11 +23,11 @@ from redis_models.migrations import (
     SplitField,
     Transform,
 )
-from redis_models.migrations.converters import Converter
-from redis_models.migrations.files import link_of
+from redis_models.migrations.edits.converters import Converter
+from redis_models.migrations.files.loader import link_of
+from redis_models.migrations.files.renderer import render, suggest_name
 from redis_models.migrations.operations import Operation
-from redis_models.migrations.rendering import render, suggest_name
-from redis_models.migrations.towrite import ToWrite
+from redis_models.migrations.operations.function_stubs import ToWrite
 
 CREATED = CreateModel("A", {"id": "str", "x": "int"}, "id", "a")
 MANY: Sequence[Operation] = (

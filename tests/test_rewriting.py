@@ -11,16 +11,16 @@ import redis
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
-from redis_models.client import SyncClient
-from redis_models.drivers import run
+from redis_models.client.client import SyncClient
+from redis_models.client.drivers import run
 from redis_models.errors import LockedError, RecordError
-from redis_models.migrations.draft import Draft
-from redis_models.migrations.outcomes import Fence, Outcome
-from redis_models.migrations.program import Program, compile_program
-from redis_models.migrations.replacing import rewrite_here
-from redis_models.migrations.rewriting import rewrite_in_server
-from redis_models.migrations.route import Route, Stage
-from redis_models.migrations.steps import Compute, Convert, Drop, Expire, Move, Put, Step
+from redis_models.migrations.chain.upgrade_path import Route, Stage
+from redis_models.migrations.edits.record_edit import Draft
+from redis_models.migrations.edits.steps import Compute, Convert, Drop, Expire, Move, Put, Step
+from redis_models.migrations.keyspace.results import Fence, Outcome
+from redis_models.migrations.rewriter.compare_and_set import rewrite_here
+from redis_models.migrations.rewriter.program import Program, compile_program
+from redis_models.migrations.rewriter.server_side import rewrite_in_server
 
 Record = dict[bytes, bytes]
 _FIELDS = ("a", "b", "c", "d")

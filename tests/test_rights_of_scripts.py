@@ -9,27 +9,19 @@ import pytest
 import redis
 
 import redis_models.migrations
-from redis_models.batches import Script, refused
-from redis_models.client import SyncClient
-from redis_models.drivers import run
+from redis_models.client.client import SyncClient
+from redis_models.client.commands import Script, refused
+from redis_models.client.drivers import run
 from redis_models.errors import RecordError, ServerRefusedError
-from redis_models.migrations import (
-    adopting,
-    bookkeeping,
-    lease,
-    mending,
-    moving,
-    purging,
-    quarantine,
-    retrying,
-    verifying,
-)
-from redis_models.migrations.outcomes import Fence
-from redis_models.migrations.program import compile_program
-from redis_models.migrations.replacing import rewrite_here
-from redis_models.migrations.rewriting import rewrite_in_server
-from redis_models.migrations.route import Route, Stage
-from redis_models.migrations.steps import Convert, Drop, Expire, Move, Put, Step
+from redis_models.migrations.chain.upgrade_path import Route, Stage
+from redis_models.migrations.edits.steps import Convert, Drop, Expire, Move, Put, Step
+from redis_models.migrations.keyspace.results import Fence
+from redis_models.migrations.maintenance import adopt, purge, repair, retry, verify
+from redis_models.migrations.rewriter import rename_keys
+from redis_models.migrations.rewriter.compare_and_set import rewrite_here
+from redis_models.migrations.rewriter.program import compile_program
+from redis_models.migrations.rewriter.server_side import rewrite_in_server
+from redis_models.migrations.state import lease, quarantine, store
 
 _SCRIPTS: Final = Path(redis_models.migrations.__file__).parent / "lua"
 _CALLED: Final = re.compile(
@@ -276,7 +268,7 @@ _OTHERS: Final[dict[str, tuple[Callable[[World], None], Callable[[World], object
     "move": (
         _fill_index,
         lambda world: world.call(
-            _script(moving, "_MOVE"),
+            _script(rename_keys, "_MOVE"),
             [_LEASE, _INDEX, _NEW_INDEX, "m:0", "n:0", "m:1", "n:1"],
             [7, "", 1, 1, ""],
         ),
@@ -284,68 +276,68 @@ _OTHERS: Final[dict[str, tuple[Callable[[World], None], Callable[[World], object
     "forget what is gone": (
         _fill_index_to_mend,
         lambda world: world.call(
-            _script(moving, "_MOVE"), [_LEASE, _INDEX, _NEW_INDEX, "m:gone", "n:gone"], [7, "", 1, 1, ""]
+            _script(rename_keys, "_MOVE"), [_LEASE, _INDEX, _NEW_INDEX, "m:gone", "n:gone"], [7, "", 1, 1, ""]
         ),
     ),
     "mend an index": (
         _fill_index_to_mend,
-        lambda world: world.call(_script(verifying, "_INDEX"), [_INDEX, "m:0", "m:gone", "m:1"], ["1"]),
+        lambda world: world.call(_script(verify, "_INDEX"), [_INDEX, "m:0", "m:gone", "m:1"], ["1"]),
     ),
     "adopt": (
         _fill_old_table,
         lambda world: world.call(
-            _script(adopting, "_ADOPT"), [_LEASE, _INDEX, "left", "m:0", "m:new"], [7, "id", "take", "0"]
+            _script(adopt, "_ADOPT"), [_LEASE, _INDEX, "left", "m:0", "m:new"], [7, "id", "take", "0"]
         ),
     ),
     "adopt one that keeps its key": (
         _fill_old_table,
         lambda world: world.call(
-            _script(adopting, "_ADOPT"), [_LEASE, _INDEX, "left", "m:1", "m:1"], [7, "id", "take", "1"]
+            _script(adopt, "_ADOPT"), [_LEASE, _INDEX, "left", "m:1", "m:1"], [7, "id", "take", "1"]
         ),
     ),
     "adopt a member": (
         _fill_old_table,
         lambda world: world.call(
-            _script(adopting, "_ADOPT"), [_LEASE, _INDEX, "left", "m:1", "m:1"], [7, "id", "index", "1"]
+            _script(adopt, "_ADOPT"), [_LEASE, _INDEX, "left", "m:1", "m:1"], [7, "id", "index", "1"]
         ),
     ),
     "adopt what is gone": (
         _fill_old_table,
         lambda world: world.call(
-            _script(adopting, "_ADOPT"), [_LEASE, _INDEX, "left", "m:gone", "m:gone"], [7, "id", "drop", ""]
+            _script(adopt, "_ADOPT"), [_LEASE, _INDEX, "left", "m:gone", "m:gone"], [7, "id", "drop", ""]
         ),
     ),
     "fill anew": (
         _fill_set,
-        lambda world: world.call(_script(adopting, "_FILL"), [_LEASE, "filling"], [7, "1", "m:1", "m:2"]),
+        lambda world: world.call(_script(adopt, "_FILL"), [_LEASE, "filling"], [7, "1", "m:1", "m:2"]),
     ),
     "swap": (
         _fill_set,
-        lambda world: world.call(_script(adopting, "_SWAP"), [_LEASE, _INDEX, "filling", "left"], [7]),
+        lambda world: world.call(_script(adopt, "_SWAP"), [_LEASE, _INDEX, "filling", "left"], [7]),
     ),
     "finish": (
         _fill_books,
         lambda world: world.call(
-            _script(bookkeeping, "_FINISH"), _BOOKS, [7, "after", 2, 1, "witness", "w", 1, "c", "3", 1, "event", "a"]
+            _script(store, "_FINISH"), _BOOKS, [7, "after", 2, 1, "witness", "w", 1, "c", "3", 1, "event", "a"]
         ),
     ),
     "finish without changes of the ledger": (
         _fill_books,
-        lambda world: world.call(_script(bookkeeping, "_FINISH"), _BOOKS, [7, "after", 2, 0, 0, 1, "event"]),
+        lambda world: world.call(_script(store, "_FINISH"), _BOOKS, [7, "after", 2, 0, 0, 1, "event"]),
     ),
     "mend what does not end": (
         _fill_quarantine,
         lambda world: world.call(
-            _script(mending, "_MEND"), [_LEASE, "quarantine", "m:0"], [7, 1, "name", "1", "ann", "name", "bob"]
+            _script(repair, "_MEND"), [_LEASE, "quarantine", "m:0"], [7, 1, "name", "1", "ann", "name", "bob"]
         ),
     ),
     "mend an index that lacks one": (
         _fill_records("usual"),
-        lambda world: world.call(_script(verifying, "_INDEX"), [_INDEX, "m:0"], ["1"]),
+        lambda world: world.call(_script(verify, "_INDEX"), [_INDEX, "m:0"], ["1"]),
     ),
     "checkpoint": (
         _fill_books,
-        lambda world: world.call(_script(bookkeeping, "_CHECKPOINT"), [_LEASE, "journal"], [7, "target", "3"]),
+        lambda world: world.call(_script(store, "_CHECKPOINT"), [_LEASE, "journal"], [7, "target", "3"]),
     ),
     "note and forget": (
         _fill_books,
@@ -363,19 +355,19 @@ _OTHERS: Final[dict[str, tuple[Callable[[World], None], Callable[[World], object
     ),
     "drop": (
         _fill_quarantine,
-        lambda world: world.call(_script(retrying, "_DROP"), [_LEASE, "quarantine", "m:0", _INDEX], [7, *_SEEN]),
+        lambda world: world.call(_script(retry, "_DROP"), [_LEASE, "quarantine", "m:0", _INDEX], [7, *_SEEN]),
     ),
     "mend": (
         _fill_mendable,
         lambda world: world.call(
-            _script(mending, "_MEND"),
+            _script(repair, "_MEND"),
             [_LEASE, "quarantine", "m:0"],
             [7, 1, "name", "1", "ann", "name", "bob", "size", 7],
         ),
     ),
     "purge": (
         _fill_kept,
-        lambda world: world.call(_script(purging, "_SCRIPT"), [_LEASE, "m:0", "m:1", "m:2"], [7, 2]),
+        lambda world: world.call(_script(purge, "_SCRIPT"), [_LEASE, "m:0", "m:1", "m:2"], [7, 2]),
     ),
     "give the lease back": (
         _fill_books,

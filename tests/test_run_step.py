@@ -7,20 +7,20 @@ from typing import Any
 
 import pytest
 
-from redis_models.client import SyncClient
-from redis_models.drivers import run
+from redis_models.client.client import SyncClient
+from redis_models.client.drivers import run
 from redis_models.errors import IncompleteError, LockedError, MigrationFileError, UnsafeError
 from redis_models.migrations import AddField, CreateModel, Run, RunContext
-from redis_models.migrations.bookkeeping import Shelf
-from redis_models.migrations.chain import Chain
-from redis_models.migrations.journeys import run_journey
-from redis_models.migrations.lease import hold_lease
-from redis_models.migrations.legs import Journey, make_journey
-from redis_models.migrations.link import Link
+from redis_models.migrations.chain.chain import Chain
+from redis_models.migrations.chain.link import Link
+from redis_models.migrations.executor.progress import Policy, Progress
+from redis_models.migrations.executor.recorder import fake, stamp
+from redis_models.migrations.executor.run import run_journey
+from redis_models.migrations.executor.throttle import fixed_pace
 from redis_models.migrations.operations import Operation
-from redis_models.migrations.pace import fixed_pace
-from redis_models.migrations.progress import Policy, Progress
-from redis_models.migrations.recording import fake, stamp
+from redis_models.migrations.planner.segments import Journey, make_journey
+from redis_models.migrations.state.lease import hold_lease
+from redis_models.migrations.state.store import Shelf
 
 _CREATED = CreateModel("Customer", {"id": "str", "name": "str"}, "id", "customer")
 _CITY = AddField("Customer", "city", "str", fill="Wien")

@@ -204,8 +204,8 @@ def test_a_new_app_works_beside_the_project_s_own(empty_directory: Path) -> None
 
     done = run(
         "-c",
-        "from redis_models.apps import load_apps\n"
-        "from redis_models.settings import load_settings\n"
+        "from redis_models.project.apps import load_apps\n"
+        "from redis_models.project.settings import load_settings\n"
         "for app in load_apps(load_settings()):\n"
         "    print(app.label, [model.__shape__.keys.start for model in app.models])\n",
         cwd=empty_directory / "shop",

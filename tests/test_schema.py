@@ -6,7 +6,7 @@ import pytest
 
 from redis_models.errors import SchemaError
 from redis_models.migrations.operations import CreateModel
-from redis_models.migrations.schema import FieldSchema, ModelSchema, Snapshot
+from redis_models.migrations.schema.snapshot import FieldSchema, ModelSchema, Snapshot
 
 _MODEL = ModelSchema("A", 1, "id", "", ":", "a", (FieldSchema("id", "str"),))
 

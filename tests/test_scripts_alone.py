@@ -4,18 +4,10 @@ from typing import Any
 
 import pytest
 
-from redis_models.batches import Script
-from redis_models.migrations import (
-    bookkeeping,
-    lease,
-    mending,
-    moving,
-    purging,
-    quarantine,
-    replacing,
-    retrying,
-    verifying,
-)
+from redis_models.client.commands import Script
+from redis_models.migrations.maintenance import purge, repair, retry, verify
+from redis_models.migrations.rewriter import compare_and_set, rename_keys
+from redis_models.migrations.state import lease, quarantine, store
 
 _LEASE, _INDEX, _NEW_INDEX = "the-lease", "m:__index", "n:__index"
 
@@ -47,7 +39,7 @@ def scripts(client: Any) -> Scripts:
 def _move(scripts: Scripts, *pairs: str, versions: tuple[Any, ...] = (2,), least: Any = "", field: str = "",
           held: tuple[str, ...] = (), epoch: int = 7) -> Any:  # fmt: skip
     arguments = [epoch, least, len(versions), *versions, field, *held]
-    return scripts.call(moving, "_MOVE", [_LEASE, _INDEX, _NEW_INDEX, *pairs], arguments)
+    return scripts.call(rename_keys, "_MOVE", [_LEASE, _INDEX, _NEW_INDEX, *pairs], arguments)
 
 
 class TestMove:
@@ -141,7 +133,7 @@ _BOOKS = [_LEASE, "ledger", "snapshot", "journal", "history"]
 def _finish(scripts: Scripts, *, epoch: int = 7, held: Any = 1, witness: str = "w", events: tuple[str, ...] = ("new",),
             applied: tuple[str, ...] = ("b", "2"), unapplied: tuple[str, ...] = ("a",)) -> Any:  # fmt: skip
     arguments = [epoch, "after", held, 1, "witness", witness, len(applied) // 2, *applied, len(events), *events]
-    return scripts.call(bookkeeping, "_FINISH", _BOOKS, [*arguments, *unapplied])
+    return scripts.call(store, "_FINISH", _BOOKS, [*arguments, *unapplied])
 
 
 class TestFinish:
@@ -193,7 +185,7 @@ class TestFinish:
 
 
 def _drop(scripts: Scripts, *seen: Any, epoch: int = 7) -> Any:
-    return scripts.call(retrying, "_DROP", [_LEASE, "quarantine", "m:a", _INDEX], [epoch, *seen])
+    return scripts.call(retry, "_DROP", [_LEASE, "quarantine", "m:a", _INDEX], [epoch, *seen])
 
 
 class TestDrop:
@@ -260,13 +252,13 @@ class TestNotes:
         before = scripts.state()
 
         assert scripts.call(quarantine, "_SCRIPT", [_LEASE, "q"], [6, 1, "m:a", "new"]) == b"FENCED"
-        assert scripts.call(bookkeeping, "_CHECKPOINT", [_LEASE, "journal"], [6, "target", 2]) == b"FENCED"
+        assert scripts.call(store, "_CHECKPOINT", [_LEASE, "journal"], [6, "target", 2]) == b"FENCED"
         assert scripts.state() == before
 
 
 def _mend(scripts: Scripts, expected: tuple[Any, ...], *values: Any, epoch: int = 7) -> Any:
     keys = [_LEASE, "quarantine", "m:a"]
-    return scripts.call(mending, "_MEND", keys, [epoch, len(expected) // 3, *expected, *values])
+    return scripts.call(repair, "_MEND", keys, [epoch, len(expected) // 3, *expected, *values])
 
 
 class TestMend:
@@ -314,7 +306,7 @@ class TestPurge:
     """``purge.lua``."""
 
     def _purge(self, scripts: Scripts, epoch: Any = 7, version: int = 3) -> Any:
-        return scripts.call(purging, "_SCRIPT", [_LEASE, "m:a", "m:b", "m:text"], [epoch, version])
+        return scripts.call(purge, "_SCRIPT", [_LEASE, "m:a", "m:b", "m:text"], [epoch, version])
 
     @pytest.fixture
     def kept(self, scripts: Scripts) -> Scripts:
@@ -359,7 +351,7 @@ class TestIndex:
     _NAMES = ("right", "lacking", "misplaced", "gone", "text", "outside", "nothing", "gone and misplaced")
 
     def _look(self, scripts: Scripts, repairs: str) -> Any:
-        return scripts.call(verifying, "_INDEX", [_INDEX, *(f"m:{name}" for name in self._NAMES)], [repairs])
+        return scripts.call(verify, "_INDEX", [_INDEX, *(f"m:{name}" for name in self._NAMES)], [repairs])
 
     def test_it_tells_and_changes_nothing(self, spoilt: Scripts) -> None:
         before = spoilt.state()
@@ -435,7 +427,9 @@ def _replace(scripts: Scripts, *records: tuple[str, tuple[Any, ...]], epoch: Any
     """Have records get ``full`` for ``name``, if they have that ``name`` and no ``full`` yet."""
     given = [raw for _, (name, full) in records for raw in (name, full, 2)]
     plan = [2, "name", "1", "full", "0", 2, "full", "_v", 1, "name", 0, 0, 0]
-    return scripts.call(replacing, "_REPLACE", [keys, *(key for key, _ in records)], [epoch, 2, "", *plan, *given])
+    return scripts.call(
+        compare_and_set, "_REPLACE", [keys, *(key for key, _ in records)], [epoch, 2, "", *plan, *given]
+    )
 
 
 class TestReplace:

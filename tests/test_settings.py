@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from redis_models.apps import App, load_apps
 from redis_models.errors import ModelDeclarationError, RedisModelsError, SettingsError
-from redis_models.passwords import redact
-from redis_models.settings import ENVIRONMENT_VARIABLE, Settings, find_settings, load_settings
+from redis_models.project.apps import App, load_apps
+from redis_models.project.settings import ENVIRONMENT_VARIABLE, Settings, find_settings, load_settings
+from redis_models.redaction import redact
 
 Write = Callable[[dict[str, str]], Path]
 

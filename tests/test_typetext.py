@@ -24,9 +24,9 @@ import typing_extensions as te
 from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, RootModel, computed_field
 
 from redis_models.errors import ModelDeclarationError
-from redis_models.migrations.historical import resolve
-from redis_models.migrations.typetext import describe
-from redis_models.migrations.typetree import parse
+from redis_models.migrations.schema.type_resolver import resolve
+from redis_models.migrations.schema.type_text import describe
+from redis_models.migrations.schema.type_tree import parse
 
 T = TypeVar("T")
 UserId = NewType("UserId", str)

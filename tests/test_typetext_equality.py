@@ -12,7 +12,7 @@ import pytest
 import typing_extensions as te
 from pydantic import BaseModel, ConfigDict, Field, create_model
 
-from redis_models.migrations.typetext import describe
+from redis_models.migrations.schema.type_text import describe
 
 T = TypeVar("T")
 UserId = NewType("UserId", str)

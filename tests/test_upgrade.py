@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from redis_models import Field, Model, Store
-from redis_models.apps import App
 from redis_models.errors import ConflictError, RecordTooNewError, RecordTooOldError
-from redis_models.migrations.upgrade import ChainUpgrader
+from redis_models.migrations.upgrade_on_read import ChainUpgrader
+from redis_models.project.apps import App
 
 
 def _old_code() -> Any:

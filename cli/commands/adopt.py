@@ -6,16 +6,16 @@ from dataclasses import asdict
 import click
 
 from redis_models.errors import IncompleteError
-from redis_models.migrations.adopting import Takeover, adopt, survey, way_up_missing
-from redis_models.migrations.lease import hold_lease
+from redis_models.migrations.maintenance.adopt import Takeover, adopt, survey, way_up_missing
+from redis_models.migrations.state.lease import hold_lease
 from redis_models.model import Model
 
-from ..amounts import Amount
-from ..apps import chosen_models
-from ..context import CliContext
-from ..exits import Exit
-from ..progress import shown_progress
-from ..takeovers import problem_lines, takeover_line
+from ..console.context import CliContext
+from ..console.exit_codes import Exit
+from ..console.parameters import Amount
+from ..console.progress import shown_progress
+from ..console.targets import chosen_models
+from .takeovers import problem_lines, takeover_line
 
 __all__ = ["command"]
 

@@ -4,27 +4,27 @@ from collections.abc import Iterator, Sequence
 
 import click
 
-from redis_models.apps import App
-from redis_models.drivers import run
+from redis_models.client.drivers import run
 from redis_models.errors import MigrationFileError, RedisModelsError, SchemaError
-from redis_models.migrations.bookkeeping import Shelf
-from redis_models.migrations.chain import Chain
-from redis_models.migrations.diff import diff
-from redis_models.migrations.inspection import snapshot_of
-from redis_models.migrations.lineage import lineages_of
-from redis_models.migrations.loading import load_alone
-from redis_models.migrations.planning import make_plan
-from redis_models.migrations.quarantine import Quarantine
-from redis_models.migrations.readable import unreadable_in
-from redis_models.migrations.safety import Finding, findings_of, hooks_of
-from redis_models.migrations.safety_rules import Level
-from redis_models.migrations.verifying import subjects_of
+from redis_models.migrations.autodetector.diff import diff
+from redis_models.migrations.chain.chain import Chain
+from redis_models.migrations.chain.lineage import lineages_of
+from redis_models.migrations.files.project_chains import load_alone
+from redis_models.migrations.maintenance.sample_check import unreadable_in
+from redis_models.migrations.maintenance.verify import subjects_of
+from redis_models.migrations.planner.plan import make_plan
+from redis_models.migrations.planner.safety_check import Finding, findings_of, hooks_of
+from redis_models.migrations.planner.safety_rules import Level
+from redis_models.migrations.schema.from_models import snapshot_of
+from redis_models.migrations.state.quarantine import Quarantine
+from redis_models.migrations.state.store import Shelf
+from redis_models.project.apps import App
 
-from ..apps import chosen_by_label
-from ..consent import RECORDS, allow_line, finding_document, samples_of, with_idle
-from ..context import CliContext
-from ..exits import Exit
-from ..steering import quarantine_problem
+from ..console.consent import RECORDS, allow_line, finding_document, samples_of, with_idle
+from ..console.context import CliContext
+from ..console.exit_codes import Exit
+from ..console.targets import chosen_by_label
+from ..migrate.remote_control import quarantine_problem
 
 __all__ = ["command"]
 

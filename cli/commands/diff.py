@@ -4,18 +4,18 @@ from collections.abc import Sequence
 
 import click
 
-from redis_models.apps import App
-from redis_models.drivers import run
-from redis_models.migrations.bookkeeping import Shelf
-from redis_models.migrations.diff import Diff, diff
-from redis_models.migrations.files import load_chain
-from redis_models.migrations.inspection import snapshot_of
-from redis_models.migrations.planning import as_squashed
-from redis_models.migrations.schema import Snapshot
+from redis_models.client.drivers import run
+from redis_models.migrations.autodetector.diff import Diff, diff
+from redis_models.migrations.files.loader import load_chain
+from redis_models.migrations.planner.plan import as_squashed
+from redis_models.migrations.schema.from_models import snapshot_of
+from redis_models.migrations.schema.snapshot import Snapshot
+from redis_models.migrations.state.store import Shelf
+from redis_models.project.apps import App
 
-from ..apps import chosen_by_label
-from ..context import CliContext
-from ..exits import Exit
+from ..console.context import CliContext
+from ..console.exit_codes import Exit
+from ..console.targets import chosen_by_label
 
 __all__ = ["command"]
 

@@ -6,23 +6,23 @@ from typing import Any
 import click
 from redis.exceptions import ResponseError
 
-from redis_models.apps import App
-from redis_models.batches import Batches, check, hash_of
-from redis_models.drivers import run
+from redis_models.client.commands import Batches, check, hash_of
+from redis_models.client.drivers import run
 from redis_models.errors import RecordError, RedisModelsError
-from redis_models.migrations.chain import Chain
-from redis_models.migrations.explaining import Explained, explain, explained_models, made_up
-from redis_models.migrations.lineage import Lineage
-from redis_models.migrations.link import Link
+from redis_models.mapping.mapper import Shape
+from redis_models.migrations.chain.chain import Chain
+from redis_models.migrations.chain.lineage import Lineage
+from redis_models.migrations.chain.link import Link
+from redis_models.migrations.keyspace.sampling import sample
 from redis_models.migrations.operations import Risk
-from redis_models.migrations.sampling import sample
-from redis_models.migrations.schema import ModelSchema
-from redis_models.shape import Shape
+from redis_models.migrations.planner.explain import Explained, explain, explained_models, made_up
+from redis_models.migrations.schema.snapshot import ModelSchema
+from redis_models.project.apps import App
 
-from ..apps import apps_named
-from ..context import CliContext
-from ..exits import Exit
-from ..recordlines import record_document, record_lines
+from ..console.context import CliContext
+from ..console.exit_codes import Exit
+from ..console.formatting import record_document, record_lines
+from ..console.targets import apps_named
 
 __all__ = ["command"]
 

@@ -5,13 +5,13 @@ from dataclasses import asdict
 
 import click
 
-from redis_models.drivers import run
-from redis_models.migrations.bookkeeping import Shelf
-from redis_models.migrations.history import Event
+from redis_models.client.drivers import run
+from redis_models.migrations.state.history import Event
+from redis_models.migrations.state.store import Shelf
 
-from ..amounts import MOST
-from ..apps import apps_named
-from ..context import CliContext
+from ..console.context import CliContext
+from ..console.parameters import MOST
+from ..console.targets import apps_named
 
 __all__ = ["command"]
 

@@ -5,13 +5,13 @@ from pathlib import Path
 
 import click
 
-from redis_models.drivers import run
-from redis_models.importing import shown_path
-from redis_models.migrations.drafting import Draft, draft, render_models
-from redis_models.migrations.surveying import Survey, survey
+from redis_models.client.drivers import run
+from redis_models.migrations.maintenance.model_drafts import Draft, draft, render_models
+from redis_models.migrations.maintenance.survey import Survey, survey
+from redis_models.project.imports import shown_path
 
-from ..amounts import MOST
-from ..context import CliContext
+from ..console.context import CliContext
+from ..console.parameters import MOST
 
 __all__ = ["command"]
 

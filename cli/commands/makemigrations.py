@@ -7,8 +7,7 @@ from pathlib import Path
 
 import click
 
-from redis_models.apps import App
-from redis_models.drivers import run
+from redis_models.client.drivers import run
 from redis_models.errors import (
     DriftError,
     MigrationError,
@@ -17,28 +16,37 @@ from redis_models.errors import (
     ServerError,
     UnansweredError,
 )
-from redis_models.importing import shown_path
-from redis_models.migrations.answers import OPTIONS
-from redis_models.migrations.authoring import NewMigration, with_reason
-from redis_models.migrations.bookkeeping import Shelf
-from redis_models.migrations.diff import LowVersion
-from redis_models.migrations.files import exchange_migrations, load_chain, write_migration
-from redis_models.migrations.inspection import snapshot_of
-from redis_models.migrations.moves import find_moves
-from redis_models.migrations.schema import Snapshot
+from redis_models.migrations.autodetector.answers import OPTIONS
+from redis_models.migrations.autodetector.diff import LowVersion
+from redis_models.migrations.autodetector.moves import find_moves
+from redis_models.migrations.files.loader import exchange_migrations, load_chain, write_migration
+from redis_models.migrations.files.makemigrations import (
+    Place,
+    Task,
+    emptied,
+    make_all,
+    owners_of,
+    tasks_from_redis,
+    tasks_of,
+)
+from redis_models.migrations.files.next_migration import NewMigration, with_reason
+from redis_models.migrations.schema.from_models import snapshot_of
+from redis_models.migrations.schema.snapshot import Snapshot
+from redis_models.migrations.state.store import Shelf
+from redis_models.project.apps import App
+from redis_models.project.imports import shown_path
 
-from ..amounts import MOST_OF_A_NAME
-from ..answering import given_answers, save_answers
-from ..apps import chosen_by_label
-from ..bump import advice, bump
-from ..context import CliContext
-from ..evidence import with_evidence
-from ..exits import Exit
-from ..listing import changes_of, consents_of, title_of
-from ..listing import tasks_of as functions_of
-from ..making import Place, Task, emptied, make_all, owners_of, tasks_from_redis, tasks_of
-from ..questions import ask_reason, settle
-from ..tightening import Warned, keep_constraints, warnings_of
+from ..console.context import CliContext
+from ..console.exit_codes import Exit
+from ..console.parameters import MOST_OF_A_NAME
+from ..console.targets import chosen_by_label
+from ..makemigrations.answer_files import given_answers, save_answers
+from ..makemigrations.bump import advice, bump
+from ..makemigrations.evidence import with_evidence
+from ..makemigrations.prompts import ask_reason, settle
+from ..makemigrations.summary import changes_of, consents_of, title_of
+from ..makemigrations.summary import tasks_of as functions_of
+from ..makemigrations.tightened_constraints import Warned, keep_constraints, warnings_of
 
 __all__ = ["command"]
 

@@ -5,38 +5,38 @@ from typing import Final
 
 import click
 
-from redis_models.apps import App
-from redis_models.client import SyncClient
-from redis_models.drivers import run
+from redis_models.client.client import SyncClient
+from redis_models.client.drivers import run
 from redis_models.errors import MigrationError, SchemaError, UnansweredError
-from redis_models.migrations.automatic import automatic_chain, automatic_plan
-from redis_models.migrations.bookkeeping import Shelf
-from redis_models.migrations.chain import Chain
-from redis_models.migrations.diff import Diff, diff
-from redis_models.migrations.entries import State
-from redis_models.migrations.inspection import snapshot_of
-from redis_models.migrations.keyspace import index_size
-from redis_models.migrations.legs import Journey, accepting_unreadable, make_journey
-from redis_models.migrations.loosening import unlooked_at
+from redis_models.migrations.autodetector.diff import Diff, diff
+from redis_models.migrations.chain.chain import Chain
+from redis_models.migrations.executor.throttle import Limits
+from redis_models.migrations.keyspace.scan import index_size
+from redis_models.migrations.maintenance.verify import unverified
 from redis_models.migrations.operations import MoveModel
-from redis_models.migrations.pace import Limits
-from redis_models.migrations.planning import as_squashed
-from redis_models.migrations.quarantine import Quarantine
-from redis_models.migrations.safety import hooks_of
-from redis_models.migrations.schema import Snapshot
-from redis_models.migrations.verifying import unverified
+from redis_models.migrations.planner.loosened_constraints import unlooked_at
+from redis_models.migrations.planner.plan import as_squashed
+from redis_models.migrations.planner.safety_check import hooks_of
+from redis_models.migrations.planner.segments import Journey, accepting_unreadable, make_journey
+from redis_models.migrations.planner.without_files import automatic_chain, automatic_plan
+from redis_models.migrations.schema.from_models import snapshot_of
+from redis_models.migrations.schema.snapshot import Snapshot
+from redis_models.migrations.state.entries import State
+from redis_models.migrations.state.quarantine import Quarantine
+from redis_models.migrations.state.store import Shelf
+from redis_models.project.apps import App
 
-from ..amounts import MOST, Amount
-from ..apps import WithSteps, chosen_apps
-from ..consent import finding_document, is_consented, pending_findings, unasked_keys
-from ..context import CliContext
-from ..contradictions import refuse_contradictions
-from ..exits import Exit
-from ..faking import fake_all
-from ..planned import journey_document, journey_lines
-from ..rehearsals import refuse_failing, refuse_left_alone, rehearse_all
-from ..runs import Options, Task, run_tasks
-from ..steering import Steering, quarantine_problem, steer, steering_options
+from ..console.consent import finding_document, is_consented, pending_findings, unasked_keys
+from ..console.context import CliContext
+from ..console.contradictions import refuse_contradictions
+from ..console.exit_codes import Exit
+from ..console.parameters import MOST, Amount
+from ..console.targets import WithSteps, chosen_apps
+from ..migrate.dry_run import refuse_failing, refuse_left_alone, rehearse_all
+from ..migrate.fake import fake_all
+from ..migrate.plan_view import journey_document, journey_lines
+from ..migrate.remote_control import Steering, quarantine_problem, steer, steering_options
+from ..migrate.runs import Options, Task, run_tasks
 
 __all__ = ["command"]
 

@@ -4,22 +4,22 @@ from contextlib import ExitStack
 
 import click
 
-from redis_models.apps import App
-from redis_models.drivers import run
+from redis_models.client.drivers import run
 from redis_models.errors import IncompleteError, MigrationError, UnsafeError
-from redis_models.migrations.bookkeeping import Shelf
-from redis_models.migrations.control import clear_control
-from redis_models.migrations.lease import hold_lease
-from redis_models.migrations.pace import Limits
-from redis_models.migrations.planning import as_squashed
-from redis_models.migrations.probing import Probe
-from redis_models.migrations.purging import Purged, position_to_purge, purge
-from redis_models.migrations.verifying import unverified
+from redis_models.migrations.executor.latency_probe import Probe
+from redis_models.migrations.executor.throttle import Limits
+from redis_models.migrations.maintenance.purge import Purged, position_to_purge, purge
+from redis_models.migrations.maintenance.verify import unverified
+from redis_models.migrations.planner.plan import as_squashed
+from redis_models.migrations.state.control import clear_control
+from redis_models.migrations.state.lease import hold_lease
+from redis_models.migrations.state.store import Shelf
+from redis_models.project.apps import App
 
-from ..amounts import Amount
-from ..apps import WithSteps, chosen_apps
-from ..context import CliContext
-from ..progress import shown_progress
+from ..console.context import CliContext
+from ..console.parameters import Amount
+from ..console.progress import shown_progress
+from ..console.targets import WithSteps, chosen_apps
 
 __all__ = ["command"]
 

@@ -8,26 +8,26 @@ from functools import partial
 
 import click
 
-from redis_models.apps import App
-from redis_models.client import SyncClient
-from redis_models.drivers import run
+from redis_models.client.client import SyncClient
+from redis_models.client.drivers import run
+from redis_models.encoding.secrets import MASK
 from redis_models.errors import MigrationError, WrongKeyTypeError
-from redis_models.migrations.bookkeeping import Shelf
-from redis_models.migrations.explaining import Line
-from redis_models.migrations.lease import hold_lease
-from redis_models.migrations.mending import Mending, mending_of, refuse_unreadable, schema_at, write_mending
-from redis_models.migrations.planning import as_squashed
-from redis_models.migrations.quarantine import Quarantine, Quarantined
-from redis_models.migrations.retrying import drop_record, record_of, retry_records, secrecy_of
+from redis_models.mapping.stored_field import STAMP
+from redis_models.migrations.maintenance.repair import Mending, mending_of, refuse_unreadable, schema_at, write_mending
+from redis_models.migrations.maintenance.retry import drop_record, record_of, retry_records, secrecy_of
+from redis_models.migrations.planner.explain import Line
+from redis_models.migrations.planner.plan import as_squashed
+from redis_models.migrations.state.lease import hold_lease
+from redis_models.migrations.state.quarantine import Quarantine, Quarantined
+from redis_models.migrations.state.store import Shelf
 from redis_models.printable import printable
-from redis_models.secrecy import MASK
-from redis_models.stored_field import STAMP
+from redis_models.project.apps import App
 
-from ..amounts import Amount
-from ..apps import apps_named
-from ..context import CliContext
-from ..exits import Exit
-from ..recordlines import record_lines
+from ..console.context import CliContext
+from ..console.exit_codes import Exit
+from ..console.formatting import record_lines
+from ..console.parameters import Amount
+from ..console.targets import apps_named
 
 __all__ = ["command"]
 

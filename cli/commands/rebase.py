@@ -4,16 +4,16 @@ from collections.abc import Sequence
 
 import click
 
-from redis_models.apps import App
-from redis_models.drivers import run
+from redis_models.client.drivers import run
 from redis_models.errors import RedisModelsError, UnansweredError
-from redis_models.importing import shown_path
-from redis_models.migrations.bookkeeping import Shelf
-from redis_models.migrations.files import exchange_migrations, load_links
-from redis_models.migrations.rebasing import Branch, Fork, Moved, fork_of, rebase
+from redis_models.migrations.files.loader import exchange_migrations, load_links
+from redis_models.migrations.files.rebase import Branch, Fork, Moved, fork_of, rebase
+from redis_models.migrations.state.store import Shelf
+from redis_models.project.apps import App
+from redis_models.project.imports import shown_path
 
-from ..apps import apps_named
-from ..context import CliContext
+from ..console.context import CliContext
+from ..console.targets import apps_named
 
 __all__ = ["command"]
 

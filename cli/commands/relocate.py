@@ -4,20 +4,20 @@ import os
 
 import click
 
-from redis_models.client import SyncClient
-from redis_models.drivers import run
+from redis_models.client.client import SyncClient
+from redis_models.client.drivers import run
 from redis_models.errors import IncompleteError
-from redis_models.keys import KeySpace
-from redis_models.migrations.bookkeeping import Shelf
-from redis_models.migrations.clusters import refuse_cluster
-from redis_models.migrations.lease import hold_lease
-from redis_models.migrations.quarantine import Quarantine
-from redis_models.migrations.relocating import Relocation, relocate
-from redis_models.passwords import has_password
+from redis_models.mapping.keys import KeySpace
+from redis_models.migrations.keyspace.server_facts import refuse_cluster
+from redis_models.migrations.maintenance.copy_database import Relocation, relocate
+from redis_models.migrations.state.lease import hold_lease
+from redis_models.migrations.state.quarantine import Quarantine
+from redis_models.migrations.state.store import Shelf
+from redis_models.redaction import has_password
 from redis_models.store import Store
 
-from ..amounts import Amount
-from ..context import CliContext
+from ..console.context import CliContext
+from ..console.parameters import Amount
 
 __all__ = ["command"]
 

@@ -6,19 +6,19 @@ from typing import cast
 
 import click
 
-from redis_models.apps import App
-from redis_models.drivers import run
-from redis_models.migrations.bookkeeping import Shelf
-from redis_models.migrations.chain import Chain
-from redis_models.migrations.entries import Entry, State
-from redis_models.migrations.files import load_chain
-from redis_models.migrations.link import Link
-from redis_models.migrations.planning import SQUASHED, as_squashed
-from redis_models.migrations.quarantine import Quarantine
+from redis_models.client.drivers import run
+from redis_models.migrations.chain.chain import Chain
+from redis_models.migrations.chain.link import Link
+from redis_models.migrations.files.loader import load_chain
+from redis_models.migrations.planner.plan import SQUASHED, as_squashed
+from redis_models.migrations.state.entries import Entry, State
+from redis_models.migrations.state.quarantine import Quarantine
+from redis_models.migrations.state.store import Shelf
+from redis_models.project.apps import App
 
-from ..apps import apps_named
-from ..context import CliContext
-from ..steering import in_quarantine
+from ..console.context import CliContext
+from ..console.targets import apps_named
+from ..migrate.remote_control import in_quarantine
 
 __all__ = ["command"]
 

@@ -3,13 +3,13 @@
 import click
 
 from redis_models.errors import MigrationError
-from redis_models.importing import shown_path
-from redis_models.migrations.files import exchange_migrations, load_chain
-from redis_models.migrations.squashing import Squashed, squash
+from redis_models.migrations.files.loader import exchange_migrations, load_chain
+from redis_models.migrations.files.squash import Squashed, squash
+from redis_models.project.imports import shown_path
 
-from ..amounts import MOST_OF_A_NAME
-from ..apps import apps_named
-from ..context import CliContext
+from ..console.context import CliContext
+from ..console.parameters import MOST_OF_A_NAME
+from ..console.targets import apps_named
 
 __all__ = ["command"]
 

@@ -2,16 +2,16 @@
 
 import click
 
-from redis_models.apps import App
-from redis_models.drivers import run
-from redis_models.migrations.bookkeeping import Shelf
-from redis_models.migrations.files import load_chain
-from redis_models.migrations.lease import hold_lease
-from redis_models.migrations.recording import Stamped, stamp
+from redis_models.client.drivers import run
+from redis_models.migrations.executor.recorder import Stamped, stamp
+from redis_models.migrations.files.loader import load_chain
+from redis_models.migrations.state.lease import hold_lease
+from redis_models.migrations.state.store import Shelf
+from redis_models.project.apps import App
 
-from ..amounts import Amount
-from ..apps import WithSteps, chosen_apps
-from ..context import CliContext
+from ..console.context import CliContext
+from ..console.parameters import Amount
+from ..console.targets import WithSteps, chosen_apps
 
 __all__ = ["command"]
 

@@ -4,10 +4,10 @@ from pathlib import Path
 
 import click
 
-from redis_models.importing import shown_path
+from redis_models.project.imports import shown_path
 
-from ..context import CliContext
-from ..scaffolding import check_name, render, write
+from ..console.context import CliContext
+from ..scaffold import check_name, render, write
 
 __all__ = ["command"]
 

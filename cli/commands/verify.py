@@ -5,30 +5,30 @@ from dataclasses import replace
 
 import click
 
-from redis_models.apps import App
-from redis_models.drivers import run
+from redis_models.client.drivers import run
 from redis_models.errors import IncompleteError, MigrationError, ServerError
-from redis_models.migrations.bookkeeping import Shelf
-from redis_models.migrations.diff import diff
-from redis_models.migrations.inspection import snapshot_of
-from redis_models.migrations.receipts import Checkpoint, Desk, Receipt, Scope
-from redis_models.migrations.tally import Tally
-from redis_models.migrations.verifying import (
+from redis_models.migrations.autodetector.diff import diff
+from redis_models.migrations.maintenance.verify import (
     Verification,
     look_at_some,
     scope_of,
     subjects_of,
     verify,
 )
+from redis_models.migrations.schema.from_models import snapshot_of
+from redis_models.migrations.state.receipts import Checkpoint, Desk, Receipt, Scope
+from redis_models.migrations.state.store import Shelf
+from redis_models.migrations.state.tally import Tally
 from redis_models.model import Model
 from redis_models.printable import printable
+from redis_models.project.apps import App
 
-from ..amounts import MOST
-from ..apps import chosen_models
-from ..context import CliContext
-from ..counting import counted
-from ..exits import Exit
-from ..progress import shown_progress
+from ..console.context import CliContext
+from ..console.counting import counted
+from ..console.exit_codes import Exit
+from ..console.parameters import MOST
+from ..console.progress import shown_progress
+from ..console.targets import chosen_models
 
 __all__ = ["command"]
 

@@ -3,12 +3,12 @@
 from .alter_field import AlterField
 from .base import Operation, Risk
 from .fields import AddField, RemoveField, RenameField
-from .free import Run, RunContext
 from .keys import AlterKeys
-from .lifespans import AlterTTL
 from .models import AlterExtras, CreateModel, DeleteModel, MoveModel, RenameModel
-from .records import Transform
-from .storage import FlattenField, MergeFields, NestFields, SplitField
+from .restructure import FlattenField, MergeFields, NestFields, SplitField
+from .run import Run, RunContext
+from .transform import Transform
+from .ttl import AlterTTL
 
 __all__ = [
     "AddField",

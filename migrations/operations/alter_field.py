@@ -5,22 +5,22 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Final
 
+from redis_models.encoding.limits import UNREADABLE
 from redis_models.errors import RecordError, SchemaError
-from redis_models.limits import UNREADABLE
 
-from ..compatibility import is_equal, is_proven, is_readable
-from ..conversion import keeps_bytes
-from ..converters import Converter
-from ..enumerable import NONES, changes_none_only, stored_bytes
-from ..paths import is_path, split_path
-from ..schema import FieldSchema, ModelSchema, Snapshot
-from ..steps import Convert, Step
-from ..typeedit import with_retyped_key
-from ..typetree import NONE, choice_of, parse_key
-from ..widen import Widen
+from ..edits.compatibility import is_equal, is_proven, is_readable
+from ..edits.conversion import keeps_bytes
+from ..edits.converters import Converter
+from ..edits.nested_paths import is_path, split_path
+from ..edits.steps import Convert, Step
+from ..edits.stored_values import NONES, changes_none_only, stored_bytes
+from ..edits.values import Function, converted, decoded, narrowed, read_wider, stored, unconfirmed
+from ..edits.widen import Widen
+from ..schema.snapshot import FieldSchema, ModelSchema, Snapshot
+from ..schema.type_edit import with_retyped_key
+from ..schema.type_tree import NONE, choice_of, parse_key
 from .base import Operation, Risk
-from .nested import alter_key, patch, widen_key, widened
-from .values import Function, converted, decoded, narrowed, read_wider, stored, unconfirmed
+from .nested_keys import alter_key, patch, widen_key, widened
 
 __all__ = ["AlterField"]
 

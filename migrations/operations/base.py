@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from ..schema import ModelSchema, Snapshot
-from ..steps import Step
+from ..edits.steps import Step
+from ..schema.snapshot import ModelSchema, Snapshot
 
 __all__ = ["Operation", "Risk"]
 

@@ -6,20 +6,20 @@ from typing import cast
 
 from redis_models.errors import SchemaError
 
-from ..draft import Draft
-from ..extras import EXTRAS
-from ..paths import is_path, split_path
-from ..schema import REQUIRED, FieldSchema, Literal, ModelSchema, Snapshot, _Required
-from ..steps import Drop, Fill, Move, Put, Step
-from ..take_extra import TakeExtra
-from ..typeedit import with_key, with_renamed_key, without_key
-from ..typetree import parse_key
-from ..views import OldObject, OldRecord, old_record_of
+from ..edits.extra_fields import EXTRAS
+from ..edits.nested_paths import is_path, split_path
+from ..edits.record_edit import Draft
+from ..edits.steps import Drop, Fill, Move, Put, Step
+from ..edits.typed_steps import TakeExtra
+from ..edits.values import Function, called, encoded, literal, stored
+from ..edits.views import OldObject, OldRecord, old_record_of
+from ..schema.snapshot import REQUIRED, FieldSchema, Literal, ModelSchema, Snapshot, _Required
+from ..schema.type_edit import with_key, with_renamed_key, without_key
+from ..schema.type_tree import parse_key
 from .alter_field import _never_same, _retyped
 from .base import Operation, Risk
-from .nested import AddKey, RenameKey, patch, remove_key
-from .relocation import relocated, relocation
-from .values import Function, called, encoded, literal, stored
+from .nested_keys import AddKey, RenameKey, patch, remove_key
+from .nested_moves import relocated, relocation
 
 __all__ = ["AddField", "RemoveField", "RenameField"]
 

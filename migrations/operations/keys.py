@@ -1,13 +1,13 @@
-"""The operation that gives the records of a model other keys. Pure; ``moving`` does it."""
+"""The operation that gives the records of a model other keys. Pure; ``rename_keys`` does it."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from redis_models.errors import SchemaError
-from redis_models.keys import complaint_about
+from redis_models.mapping.keys import complaint_about
 
-from ..schema import ModelSchema, Snapshot
-from ..steps import Step
+from ..edits.steps import Step
+from ..schema.snapshot import ModelSchema, Snapshot
 from .base import Operation, Risk
 
 __all__ = ["AlterKeys"]

@@ -5,8 +5,8 @@ from dataclasses import dataclass, replace
 
 from redis_models.errors import SchemaError
 
-from ..schema import FieldSchema, ModelSchema, Snapshot
-from ..steps import Step
+from ..edits.steps import Step
+from ..schema.snapshot import FieldSchema, ModelSchema, Snapshot
 from .base import Operation, Risk
 
 __all__ = ["AlterExtras", "CreateModel", "DeleteModel", "MoveModel", "RenameModel"]

@@ -7,9 +7,9 @@ import pytest
 import redis
 
 from redis_models import Model, Store
-from redis_models.migrations.adopting import Takeover, adopt, survey
-from redis_models.migrations.lease import hold_lease
-from redis_models.migrations.progress import Progress
+from redis_models.migrations.executor.progress import Progress
+from redis_models.migrations.maintenance.adopt import Takeover, adopt, survey
+from redis_models.migrations.state.lease import hold_lease
 
 
 class OldLibrary:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from redis_models import Store
-from redis_models.migrations.lease import hold_lease
+from redis_models.migrations.state.lease import hold_lease
 
 _MODELS = """
 from redis_models import Model

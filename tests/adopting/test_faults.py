@@ -10,10 +10,10 @@ import pytest
 import redis
 
 from redis_models import Model, Store
-from redis_models.batches import Command, Reply
+from redis_models.client.commands import Command, Reply
 from redis_models.errors import ConflictError
-from redis_models.migrations import oldtable
-from redis_models.migrations.adopting import Takeover
+from redis_models.migrations.maintenance import legacy_table
+from redis_models.migrations.maintenance.adopt import Takeover
 
 Contents = Callable[[], dict[bytes, object]]
 _MANY = 20_000
@@ -76,7 +76,7 @@ def test_killed_at_any_point_and_run_again_it_ends_as_if_it_had_not_been(
     contents: Contents,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(oldtable, "COUNT", 100)  # of a step: there are two
+    monkeypatch.setattr(legacy_table, "COUNT", 100)  # of a step: there are two
     _fill(old)
     take_over(Customer)
     wanted, nth, was_killed = contents(), 0, True

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from redis_models import Model
-from redis_models.migrations.adopting import Takeover
-from redis_models.migrations.seedkeys import judge
+from redis_models.migrations.maintenance.adopt import Takeover
+from redis_models.migrations.maintenance.seedkeys import judge
 
 TakeOver = Callable[..., Takeover]
 

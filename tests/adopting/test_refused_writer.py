@@ -7,8 +7,8 @@ import pytest
 import redis
 
 from redis_models import Model, Store
-from redis_models.batches import Command, Reply
-from redis_models.migrations.adopting import Takeover
+from redis_models.client.commands import Command, Reply
+from redis_models.migrations.maintenance.adopt import Takeover
 
 _COUNT = 3000  # three pages of a walk
 _INDEX = "customer:__index"

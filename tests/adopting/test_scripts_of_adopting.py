@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from redis_models.batches import Script
-from redis_models.migrations import adopting
+from redis_models.client.commands import Script
+from redis_models.migrations.maintenance import adopt as adopting
 
 _LEASE, _INDEX, _LEFT = "the-lease", "m:__index", "m:__left"
 

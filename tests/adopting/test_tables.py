@@ -9,7 +9,7 @@ import redis
 
 from redis_models import Model, Store
 from redis_models.errors import ConflictError, DataError, LockedError
-from redis_models.migrations.adopting import Takeover
+from redis_models.migrations.maintenance.adopt import Takeover
 
 TakeOver = Callable[..., Takeover]
 Contents = Callable[[], dict[bytes, object]]

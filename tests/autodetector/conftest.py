@@ -10,13 +10,13 @@ from textwrap import dedent, indent
 import pytest
 
 from redis_models import Model
-from redis_models.migrations.answers import Answers, parse_answer
-from redis_models.migrations.chain import Chain
-from redis_models.migrations.diff import Diff, diff
-from redis_models.migrations.inspection import snapshot_of
-from redis_models.migrations.link import Link
+from redis_models.migrations.autodetector.answers import Answers, parse_answer
+from redis_models.migrations.autodetector.diff import Diff, diff
+from redis_models.migrations.chain.chain import Chain
+from redis_models.migrations.chain.link import Link
 from redis_models.migrations.operations import Operation
-from redis_models.migrations.schema import Snapshot
+from redis_models.migrations.schema.from_models import snapshot_of
+from redis_models.migrations.schema.snapshot import Snapshot
 
 _HEAD = """
 from collections import deque

@@ -10,10 +10,10 @@ import pytest
 
 from redis_models import Model
 from redis_models.errors import MigrationFileError, ModelDeclarationError
-from redis_models.migrations.chain import Chain
-from redis_models.migrations.link import Link
+from redis_models.migrations.chain.chain import Chain
+from redis_models.migrations.chain.link import Link
+from redis_models.migrations.files.renderer import suggest_name
 from redis_models.migrations.operations import AddField, CreateModel, Operation, RemoveField
-from redis_models.migrations.rendering import suggest_name
 
 _PLAIN = "x: int"
 _CUSTOMER = """

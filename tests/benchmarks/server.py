@@ -9,7 +9,7 @@ from typing import Any, Final, Self
 
 import redis
 
-from redis_models.server_program import choose_program
+from redis_models.embedded.executable import choose_program
 
 __all__ = ["Server"]
 

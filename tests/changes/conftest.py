@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
-from redis_models.apps import bind, load_apps
-from redis_models.cli import context as cli_context
+from redis_models.cli.console import context as cli_context
 from redis_models.cli.main import main
-from redis_models.settings import load_settings
+from redis_models.project.apps import bind, load_apps
+from redis_models.project.settings import load_settings
 
 _HEAD = """
 import enum

@@ -9,11 +9,11 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from redis_models.errors import RecordError
-from redis_models.migrations.compatibility import is_equal
+from redis_models.migrations.chain.upgrade_path import Route, stage_of
+from redis_models.migrations.edits.compatibility import is_equal
 from redis_models.migrations.operations import AlterField, CreateModel
-from redis_models.migrations.route import Route, stage_of
-from redis_models.migrations.schema import FieldSchema, Snapshot
-from redis_models.migrations.typechange import is_widening
+from redis_models.migrations.schema.snapshot import FieldSchema, Snapshot
+from redis_models.migrations.schema.type_compatibility import is_widening
 
 # What the field was and is, what stands before the model, what new code writes, and how it is named.
 _PLACE = "class Place(BaseModel):\n    zip: {zip}\n    town: str = ''\n"

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from redis_models import AutoModel, Field, Model, Store
-from redis_models.batches import Batches, send
-from redis_models.embedded import server_binary
+from redis_models.client.commands import Batches, send
+from redis_models.embedded.server import server_binary
 from redis_models.errors import EmbeddedServerError
 
 

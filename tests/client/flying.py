@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, Final, TypeVar
 
 from redis_models import Field, Model, Store
-from redis_models.batches import Batches
+from redis_models.client.commands import Batches
 
 Result = TypeVar("Result")
 Act = Callable[[int], object]  # given how many batches there were before

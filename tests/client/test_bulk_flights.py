@@ -9,7 +9,7 @@ import pytest
 
 from redis_models import Store
 from redis_models.errors import EncodeError, RecordTooNewError, ServerUnreachableError
-from redis_models.verbs import verbs_of
+from redis_models.records.repository import verbs_of
 
 from .flying import MANY, Echo, Item, OurError, assert_all_whole, assert_stored, disturbed, items_of, ways_of
 

@@ -12,7 +12,7 @@ from typing import Any, cast
 import pytest
 
 from redis_models import Store
-from redis_models.batches import Batches, send
+from redis_models.client.commands import Batches, send
 
 Echo = Callable[[str], Batches[object]]
 

@@ -10,7 +10,8 @@ from typing import Any, Final
 
 import pytest
 
-from redis_models import AutoModel, Field, Model, Store, endings
+from redis_models import AutoModel, Field, Model, Store
+from redis_models.client import endings
 from redis_models.errors import ServerUnreachableError
 
 NewBox = Callable[[str], Any]

@@ -8,7 +8,7 @@ import pytest
 import redis.asyncio
 
 from redis_models import AutoModel, Field, Model, Store
-from redis_models.batches import Batches, send
+from redis_models.client.commands import Batches, send
 from redis_models.errors import ServerBusyError, ServerReadOnlyError
 
 NewServer = Callable[..., Any]

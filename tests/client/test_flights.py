@@ -12,11 +12,11 @@ import redis
 from pydantic import field_validator
 
 from redis_models import Field, Model, Store
-from redis_models.batches import Ahead, Batches, Command, Once, Pause, Reply
-from redis_models.client import SyncClient
-from redis_models.drivers import run, run_async
+from redis_models.client.client import SyncClient
+from redis_models.client.commands import Ahead, Batches, Command, Once, Pause, Reply
+from redis_models.client.drivers import run, run_async
 from redis_models.errors import ServerUnreachableError
-from redis_models.verbs import verbs_of
+from redis_models.records.repository import verbs_of
 
 from .flying import (
     Echo,

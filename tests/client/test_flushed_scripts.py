@@ -6,10 +6,10 @@ from typing import Any, Final
 import pytest
 
 from redis_models import Field, Model, Store
-from redis_models.batches import Batches, Command, Reply
-from redis_models.client import SyncClient
-from redis_models.drivers import run
-from redis_models.verbs import Verbs, verbs_of
+from redis_models.client.client import SyncClient
+from redis_models.client.commands import Batches, Command, Reply
+from redis_models.client.drivers import run
+from redis_models.records.repository import Verbs, verbs_of
 
 
 class Item(Model):

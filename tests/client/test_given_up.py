@@ -12,7 +12,7 @@ import pytest
 import redis
 
 from redis_models import AutoModel, Field, Model, Store
-from redis_models.batches import send
+from redis_models.client.commands import send
 from redis_models.errors import ServerBusyError, ServerUnreachableError
 
 NewBox = Callable[[str], Any]

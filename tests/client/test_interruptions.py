@@ -12,9 +12,9 @@ import redis
 import redis.asyncio
 
 from redis_models import Store
-from redis_models.batches import Batches, send
-from redis_models.client import AsyncClient, SyncClient
-from redis_models.drivers import run, run_async
+from redis_models.client.client import AsyncClient, SyncClient
+from redis_models.client.commands import Batches, send
+from redis_models.client.drivers import run, run_async
 
 NewServer = Callable[..., Any]
 ModelsOf = Callable[[Store], tuple[type[Any], type[Any]]]

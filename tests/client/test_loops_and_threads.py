@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from redis_models import Store
-from redis_models.batches import Batches
+from redis_models.client.commands import Batches
 
 ModelsOf = Callable[[Store], tuple[type[Any], type[Any]]]
 Echo = Callable[[str], Batches[object]]
@@ -130,7 +130,7 @@ def test_loops_that_were_closed_without_their_generators_are_let_go(store: Store
 FORKS = """
 import asyncio, os, sys
 from redis_models import Store
-from redis_models.batches import send
+from redis_models.client.commands import send
 
 def ask(text):
     [reply, number] = store.run(send([("ECHO", text), ("CLIENT", "ID")]))

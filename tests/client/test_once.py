@@ -14,10 +14,10 @@ import redis
 
 import redis_models
 from redis_models import Store
-from redis_models.apps import bind
-from redis_models.batches import _READS, Batches, Once, Script, call, send
+from redis_models.client.commands import _READS, Batches, Once, Script, call, send
 from redis_models.errors import ServerUnreachableError
-from redis_models.settings import Settings
+from redis_models.project.apps import bind
+from redis_models.project.settings import Settings
 
 ADD = ("HINCRBY", "h", "n", 1)
 MAYBE = "what was sent may have been executed"

@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from redis_models import RedisConfig, Store
-from redis_models.batches import Batches
+from redis_models.client.commands import Batches
 from redis_models.config import RedisConfig as ItsHome
 from redis_models.errors import RedisModelsError, ServerRefusedError, SettingsError
-from redis_models.passwords import masked, redact
+from redis_models.redaction import masked, redact
 from redis_models.store import RedisConfig as ItsOldHome
 
 Echo = Callable[[str], Batches[object]]

@@ -17,7 +17,7 @@ from redis.asyncio.sentinel import SentinelManagedConnection
 from redis.backoff import NoBackoff
 
 from redis_models import RedisConfig, Store
-from redis_models.batches import Batches
+from redis_models.client.commands import Batches
 from redis_models.errors import ServerUnreachableError, SettingsError
 
 NewServer = Callable[..., Any]

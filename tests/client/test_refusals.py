@@ -10,7 +10,7 @@ import pytest
 import redis
 
 from redis_models import RedisModelsError, Store
-from redis_models.batches import Batches
+from redis_models.client.commands import Batches
 from redis_models.errors import (
     ServerBusyError,
     ServerOutOfMemoryError,

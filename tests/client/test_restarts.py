@@ -10,7 +10,7 @@ import pytest
 import redis.asyncio
 
 from redis_models import Store
-from redis_models.batches import Batches, Once, send
+from redis_models.client.commands import Batches, Once, send
 from redis_models.errors import (
     ServerUnreachableError,
 )

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from redis_models import Store
-from redis_models.batches import Once, send
+from redis_models.client.commands import Once, send
 
 uvloop: Any = pytest.importorskip("uvloop")
 ModelsOf = Callable[[Store], tuple[type[Any], type[Any]]]

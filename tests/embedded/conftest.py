@@ -19,7 +19,7 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from redis_models.embedded import EmbeddedServer
-from redis_models.embedded_connection import AsyncEmbeddedConnection, EmbeddedConnection
+from redis_models.embedded.connection import AsyncEmbeddedConnection, EmbeddedConnection
 from redis_models.errors import EmbeddedServerError
 
 _USER = """

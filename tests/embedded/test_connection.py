@@ -18,7 +18,8 @@ import redis
 import redis.asyncio
 
 from redis_models import Field, Model, Store
-from redis_models.embedded import EmbeddedServer, server_binary
+from redis_models.embedded import EmbeddedServer
+from redis_models.embedded.executable import server_binary
 from redis_models.errors import EmbeddedServerError
 
 COUNTER = """
@@ -26,8 +27,9 @@ import sys, redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 from redis_models import Field, Model, Store
-from redis_models.embedded import EmbeddedServer, server_binary
-from redis_models.embedded_connection import EmbeddedConnection
+from redis_models.embedded import EmbeddedServer
+from redis_models.embedded.server import server_binary
+from redis_models.embedded.connection import EmbeddedConnection
 pool = redis.ConnectionPool(
     connection_class=EmbeddedConnection, embedded=EmbeddedServer(sys.argv[1]), retry=Retry(NoBackoff(), 0)
 )

@@ -15,8 +15,8 @@ from typing import Any
 import pytest
 import redis
 
-from redis_models import Field, Model, Store, embedded_connection
-from redis_models.embedded import EmbeddedServer
+from redis_models import Field, Model, Store
+from redis_models.embedded import EmbeddedServer, connection
 from redis_models.errors import EmbeddedServerError
 
 
@@ -184,7 +184,7 @@ async def test_who_goes_on_in_a_removed_directory_is_refused_and_others_begin_an
     join: Callable[..., Any],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(embedded_connection, "_LOOK_S", -1)  # each use looks, so that none need be waited for
+    monkeypatch.setattr(connection, "_LOOK_S", -1)  # each use looks, so that none need be waited for
     directory = tmp_path / ("x" * 90 if is_long else "short") / "data"
     async with Store.from_url(f"embedded:{directory}") as store:
         store.register_model(Note)

@@ -14,7 +14,7 @@ import pytest
 import redis
 
 from redis_models.embedded import EmbeddedServer
-from redis_models.server_program import server_binary
+from redis_models.embedded.executable import server_binary
 
 
 def test_no_server_to_start_is_one_line_with_the_cure(

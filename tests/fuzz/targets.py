@@ -14,26 +14,26 @@ from typing import Any, Final
 
 import click
 
-from redis_models.cli.answering import given_answers
 from redis_models.cli.main import main
-from redis_models.codec import FieldCodec
+from redis_models.cli.makemigrations.answer_files import given_answers
+from redis_models.encoding.codec import FieldCodec
+from redis_models.encoding.fast_paths import reader_of
 from redis_models.errors import RecordError, RedisModelsError, SchemaError
-from redis_models.migrations.answers import OPTIONS
-from redis_models.migrations.bookkeeping import _journal_of
-from redis_models.migrations.draft import Draft
-from redis_models.migrations.entries import Entry
-from redis_models.migrations.historical import codec_of
-from redis_models.migrations.history import Event
+from redis_models.migrations.autodetector.answers import OPTIONS
+from redis_models.migrations.edits.record_edit import Draft
 from redis_models.migrations.operations import AlterField
-from redis_models.migrations.quarantine import Quarantined
-from redis_models.migrations.receipts import Checkpoint, Receipt
-from redis_models.migrations.schema import FieldSchema, ModelSchema, Snapshot
-from redis_models.migrations.soundness import read_as
-from redis_models.migrations.typelabels import numbered
-from redis_models.migrations.typenames import NAMES
-from redis_models.migrations.typetree import parse
-from redis_models.settings import load_settings
-from redis_models.shortcuts import reader_of
+from redis_models.migrations.schema.snapshot import FieldSchema, ModelSchema, Snapshot
+from redis_models.migrations.schema.type_resolver import codec_of
+from redis_models.migrations.schema.type_spelling import NAMES
+from redis_models.migrations.schema.type_tree import parse
+from redis_models.migrations.schema.typelabels import numbered
+from redis_models.migrations.state.entries import Entry
+from redis_models.migrations.state.history import Event
+from redis_models.migrations.state.integrity import read_as
+from redis_models.migrations.state.quarantine import Quarantined
+from redis_models.migrations.state.receipts import Checkpoint, Receipt
+from redis_models.migrations.state.store import _journal_of
+from redis_models.project.settings import load_settings
 
 from .documents import HONEST, ODD, spoiled
 from .texts import mutated, type_text

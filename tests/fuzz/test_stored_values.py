@@ -16,14 +16,14 @@ from pydantic import AllowInfNan, BaseModel, field_validator
 from typing_extensions import TypedDict
 
 from redis_models import Field, Model, Store
-from redis_models.codec import codec_for
+from redis_models.encoding.codec import codec_for
+from redis_models.encoding.equality import is_same
+from redis_models.encoding.fast_paths import reader_of
 from redis_models.errors import DataError, DecodeError, RecordError
-from redis_models.migrations.draft import Draft
+from redis_models.migrations.edits.record_edit import Draft
+from redis_models.migrations.edits.views import OldRecord, old_record_of
 from redis_models.migrations.operations import AlterField
-from redis_models.migrations.schema import FieldSchema, ModelSchema, Snapshot
-from redis_models.migrations.views import OldRecord, old_record_of
-from redis_models.sameness import is_same
-from redis_models.shortcuts import reader_of
+from redis_models.migrations.schema.snapshot import FieldSchema, ModelSchema, Snapshot
 
 from .bounded import outcome
 

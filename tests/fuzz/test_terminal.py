@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from redis_models.cli.context import CliContext
+from redis_models.cli.console.context import CliContext
 from redis_models.printable import printable
 
 from .documents import HONEST, KEY

@@ -7,9 +7,7 @@ from typing import Any
 import pytest
 
 from redis_models.errors import SchemaError
-from redis_models.migrations.historical import codec_of, resolve
-from redis_models.migrations.typelabels import numbered
-from redis_models.migrations.typeparser import (
+from redis_models.migrations.schema.type_parser import (
     CallNode,
     ConstantNode,
     NameNode,
@@ -18,7 +16,9 @@ from redis_models.migrations.typeparser import (
     UnionNode,
     parse_text,
 )
-from redis_models.migrations.typetree import parse
+from redis_models.migrations.schema.type_resolver import codec_of, resolve
+from redis_models.migrations.schema.type_tree import parse
+from redis_models.migrations.schema.typelabels import numbered
 
 from .bounded import outcome
 from .texts import mutated, type_text

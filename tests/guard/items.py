@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from redis_models import AutoModel, Field, Model
-from redis_models.batches import Batches, send
+from redis_models.client.commands import Batches, send
 from redis_models.errors import DecodeError
 
 

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from redis_models import Model, Store
-from redis_models.batches import Batches, send
+from redis_models.client.commands import Batches, send
 from redis_models.errors import (
     ConflictError,
     DataError,

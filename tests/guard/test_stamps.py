@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 import redis_models
 from redis_models import Field, Model, Store
 from redis_models.errors import DataError, DecodeError, ModelDeclarationError, RecordTooNewError
-from redis_models.stored_field import stored_version
+from redis_models.mapping.stored_field import stored_version
 
 NONE = {
     "5,000 digits": b"7" * 5000,

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from redis_models.errors import RecordError
-from redis_models.migrations.draft import Draft
-from redis_models.migrations.files import load_chain
+from redis_models.migrations.edits.record_edit import Draft
+from redis_models.migrations.files.loader import load_chain
 
 
 def test_the_first_migration_creates_the_models_without_a_question(project: Any) -> None:

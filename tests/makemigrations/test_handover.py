@@ -6,15 +6,15 @@ from typing import Any
 
 import pytest
 
-from redis_models.apps import bind, load_apps
 from redis_models.migrations import CreateModel
-from redis_models.migrations.chain import Chain
-from redis_models.migrations.handover import with_histories
-from redis_models.migrations.lineage import lineages_of
-from redis_models.migrations.link import Link
+from redis_models.migrations.chain.chain import Chain
+from redis_models.migrations.chain.lineage import lineages_of
+from redis_models.migrations.chain.link import Link
+from redis_models.migrations.files.handover import with_histories
 from redis_models.migrations.operations import AddField, MoveModel, Operation
-from redis_models.migrations.upgrade import install
-from redis_models.settings import load_settings
+from redis_models.migrations.upgrade_on_read import install
+from redis_models.project.apps import bind, load_apps
+from redis_models.project.settings import load_settings
 
 _FILE = """from redis_models import migrations
 

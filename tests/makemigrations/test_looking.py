@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from redis_models.migrations.lint import CODES
-from redis_models.migrations.safety_rules import RULES
+from redis_models.migrations.files.lint import CODES
+from redis_models.migrations.planner.safety_rules import RULES
 
 _HEAD = "from redis_models import migrations\n"
 _CLASS = """

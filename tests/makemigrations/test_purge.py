@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from redis_models.client import SyncClient
-from redis_models.migrations import purging
-from redis_models.migrations.lease import hold_lease
+from redis_models.client.client import SyncClient
+from redis_models.migrations.maintenance import purge
+from redis_models.migrations.state.lease import hold_lease
 
 _MODEL = """
 class Customer(Model):
@@ -94,7 +94,7 @@ def test_the_refusal_is_there_before_the_first_record_is_touched(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(purging, "_purge_some", die)
+        patch.setattr(purge, "_purge_some", die)
         assert shop.command("purge", "--unverified", "--yes") == 6
     assert "run 'purge' again" in shop.err
 

@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 
 from redis_models.cli.commands import verify as command_of_verify
-from redis_models.client import SyncClient
-from redis_models.drivers import run
+from redis_models.client.client import SyncClient
+from redis_models.client.drivers import run
 from redis_models.errors import IncompleteError
-from redis_models.migrations.receipts import Desk, Receipt, Scope
-from redis_models.migrations.tally import Tally
-from redis_models.migrations.verifying import Verification, verify
+from redis_models.migrations.maintenance.verify import Verification, verify
+from redis_models.migrations.state.receipts import Desk, Receipt, Scope
+from redis_models.migrations.state.tally import Tally
 
 from .verifiable import MODEL
 

@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
-from redis_models.client import SyncClient
+from redis_models.client.client import SyncClient
 from redis_models.errors import IncompleteError, UnsafeError
-from redis_models.keys import KeySpace
-from redis_models.migrations.relocating import Relocation, _dumps, relocate
+from redis_models.mapping.keys import KeySpace
+from redis_models.migrations.maintenance.copy_database import Relocation, _dumps, relocate
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from redis_models.cli import context as cli_context
+from redis_models.cli.console import context as cli_context
 
 
 class Interrupted:

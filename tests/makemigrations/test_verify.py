@@ -6,17 +6,17 @@ from typing import Any
 
 import pytest
 
-from redis_models.apps import load_apps
-from redis_models.client import SyncClient
-from redis_models.drivers import run
-from redis_models.migrations import verifying
-from redis_models.migrations.bookkeeping import Shelf
-from redis_models.migrations.files import load_chain
-from redis_models.migrations.receipts import Checkpoint, Desk, Scope
-from redis_models.migrations.tally import Tally
-from redis_models.migrations.verdicts import judge
-from redis_models.migrations.verifying import Verification, scope_of, subjects_of, verify
-from redis_models.settings import load_settings
+from redis_models.client.client import SyncClient
+from redis_models.client.drivers import run
+from redis_models.migrations.files.loader import load_chain
+from redis_models.migrations.maintenance import verify as verifying
+from redis_models.migrations.maintenance.record_check import judge
+from redis_models.migrations.maintenance.verify import Verification, scope_of, subjects_of, verify
+from redis_models.migrations.state.receipts import Checkpoint, Desk, Scope
+from redis_models.migrations.state.store import Shelf
+from redis_models.migrations.state.tally import Tally
+from redis_models.project.apps import load_apps
+from redis_models.project.settings import load_settings
 
 from .verifiable import MODEL, found_of, put
 

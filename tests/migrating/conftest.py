@@ -7,17 +7,17 @@ from typing import Any
 import pytest
 import redis
 
-from redis_models.client import SyncClient
-from redis_models.drivers import run
-from redis_models.migrations.bookkeeping import Shelf
-from redis_models.migrations.chain import Chain
-from redis_models.migrations.journeys import run_journey
-from redis_models.migrations.lease import hold_lease
-from redis_models.migrations.legs import make_journey
-from redis_models.migrations.link import Link
+from redis_models.client.client import SyncClient
+from redis_models.client.drivers import run
+from redis_models.migrations.chain.chain import Chain
+from redis_models.migrations.chain.link import Link
+from redis_models.migrations.executor.progress import Policy
+from redis_models.migrations.executor.run import run_journey
+from redis_models.migrations.executor.throttle import fixed_pace
 from redis_models.migrations.operations import Operation
-from redis_models.migrations.pace import fixed_pace
-from redis_models.migrations.progress import Policy
+from redis_models.migrations.planner.segments import make_journey
+from redis_models.migrations.state.lease import hold_lease
+from redis_models.migrations.state.store import Shelf
 
 Step = tuple[Mapping[str, int], Sequence[Operation]]
 

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from redis_models.migrations import AlterKeys, CreateModel, RenameField
-from redis_models.migrations.chain import Chain
+from redis_models.migrations.chain.chain import Chain
 
 _BAD = {"5,000 digits": b"3" * 5000, "a 0 in front": b"01", "nothing": b"", "an exponent": b"1e0", "no text": b"\xfe"}
 bad_stamps = pytest.mark.parametrize("stamp", _BAD.values(), ids=_BAD)

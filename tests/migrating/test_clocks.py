@@ -8,9 +8,11 @@ from typing import Any
 import pytest
 
 from redis_models.errors import LockedError, RedisModelsError
-from redis_models.migrations import AddField, CreateModel, passes, receipts, recording
-from redis_models.migrations.chain import Chain
-from redis_models.migrations.lease import hold_lease
+from redis_models.migrations import AddField, CreateModel
+from redis_models.migrations.chain.chain import Chain
+from redis_models.migrations.executor import pass_runner, recorder
+from redis_models.migrations.state import receipts
+from redis_models.migrations.state.lease import hold_lease
 
 _HOUR_MS = 3_600_000
 _LEASE = "redis_models:{default}:lease"
@@ -43,9 +45,9 @@ def test_a_clients_date_may_jump_to_and_fro(database: Any, links: Chain, monkeyp
     def asked() -> float:
         raise AssertionError("somebody asks for this machine's date")
 
-    for module in (passes, receipts, recording):
+    for module in (pass_runner, receipts, recorder):
         monkeypatch.setattr(module, "datetime", Jumping)
-    monkeypatch.setattr(passes, "_CHECKPOINT_S", 0.0)
+    monkeypatch.setattr(pass_runner, "_CHECKPOINT_S", 0.0)
     monkeypatch.setattr(time, "time", asked)
     database.migrate(links)
     monkeypatch.undo()

@@ -5,18 +5,18 @@ from typing import Any
 
 import pytest
 
-from redis_models.client import SyncClient
-from redis_models.drivers import run
+from redis_models.client.client import SyncClient
+from redis_models.client.drivers import run
 from redis_models.errors import ConflictError, IncompleteError, ServerRefusedError, UnsafeError
 from redis_models.migrations import AddField, AlterKeys, CreateModel, DeleteModel, RenameField
-from redis_models.migrations.chain import Chain
-from redis_models.migrations.collisions import Collisions, look_for_collisions
-from redis_models.migrations.entries import State
-from redis_models.migrations.moving import move_records
+from redis_models.migrations.chain.chain import Chain
+from redis_models.migrations.executor.preflight import Collisions, look_for_collisions
+from redis_models.migrations.keyspace.results import Fence
 from redis_models.migrations.operations import Operation
-from redis_models.migrations.outcomes import Fence
-from redis_models.migrations.planning import make_plan
-from redis_models.migrations.work import Move
+from redis_models.migrations.planner.passes import Move
+from redis_models.migrations.planner.plan import make_plan
+from redis_models.migrations.rewriter.rename_keys import move_records
+from redis_models.migrations.state.entries import State
 
 Step = tuple[Mapping[str, int], Sequence[Operation]]
 _FIELDS = {"id": "str", "name": "str"}

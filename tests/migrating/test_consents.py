@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from redis_models.cli import context as cli_context
-from redis_models.migrations import passes
-from redis_models.migrations.files import load_chain
+from redis_models.cli.console import context as cli_context
+from redis_models.migrations.executor import pass_runner
+from redis_models.migrations.files.loader import load_chain
 
 _HEAD = """
 class Migration(migrations.Migration):
@@ -135,14 +135,14 @@ def test_members_of_the_index_without_records_are_none(shop: Shop, client: Any) 
 def test_a_record_that_comes_between_the_plan_and_the_run_is_not_changed_unasked(
     shop: Shop, client: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    begin = passes.Runner.__post_init__
+    begin = pass_runner.Runner.__post_init__
 
     def overtaken(self: Any) -> None:
         _put(client)
         begin(self)
 
     with monkeypatch.context() as patch:
-        patch.setattr(passes.Runner, "__post_init__", overtaken)
+        patch.setattr(pass_runner.Runner, "__post_init__", overtaken)
         refused = shop.run("migrate", "--yes")
     asked = shop.run("migrate", "--yes")
 

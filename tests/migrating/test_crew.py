@@ -11,14 +11,14 @@ from typing import Any
 
 import pytest
 
-from redis_models.batches import Batches, Pause
+from redis_models.client.commands import Batches, Pause
 from redis_models.errors import DriftError, IncompleteError
-from redis_models.migrations.chain import Chain
-from redis_models.migrations.crew import Crew, Task, rewrite_task
-from redis_models.migrations.outcomes import Fence
-from redis_models.migrations.pace import Pace
-from redis_models.migrations.route import Route
-from redis_models.migrations.shares import Stride
+from redis_models.migrations.chain.chain import Chain
+from redis_models.migrations.chain.upgrade_path import Route
+from redis_models.migrations.executor.throttle import Pace
+from redis_models.migrations.executor.worker_pool import Crew, Task, rewrite_task
+from redis_models.migrations.keyspace.batch_size import Stride
+from redis_models.migrations.keyspace.results import Fence
 
 _COUNT = 900
 _CREW = ("--workers", "3", "--batch", "5")  # two beside the run itself

@@ -9,16 +9,16 @@ from unittest.mock import patch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from redis_models.batches import Batches, Pause
-from redis_models.drivers import run
-from redis_models.migrations import passes
-from redis_models.migrations.entries import Journal
-from redis_models.migrations.hands import Hands
-from redis_models.migrations.outcomes import Begun, Outcome
-from redis_models.migrations.pace import Pace
-from redis_models.migrations.pages import Page
-from redis_models.migrations.passes import Runner
-from redis_models.migrations.progress import Policy
+from redis_models.client.commands import Batches, Pause
+from redis_models.client.drivers import run
+from redis_models.migrations.executor import pass_runner
+from redis_models.migrations.executor.key_pages import Page
+from redis_models.migrations.executor.pass_runner import Runner
+from redis_models.migrations.executor.progress import Policy
+from redis_models.migrations.executor.strategies import Hands
+from redis_models.migrations.executor.throttle import Pace
+from redis_models.migrations.keyspace.results import Begun, Outcome
+from redis_models.migrations.state.entries import Journal
 
 _paces: Final = st.builds(
     Pace,
@@ -121,7 +121,7 @@ def test_no_cursor_is_stored_before_all_records_behind_it_are_done(
     hands = Hands(stage.rewrite, deal=deal, dealt=dealt, takes_freedom=freedom)
     policy = Policy(lambda: drawn.draw(_paces), patience_s=1e9)
     begun = Journal(1, 1, 1, "")
-    with patch.multiple(passes, Pages=stage.pages, index_size=_no_size, _CHECKPOINT_S=0.0):
+    with patch.multiple(pass_runner, Pages=stage.pages, index_size=_no_size, _CHECKPOINT_S=0.0):
         runner = Runner(stage, stage, begun, policy, stage, lambda _: None)
         walk = run(stage, runner._walk(stage, hands, "run", "begin", 0, 7))
 

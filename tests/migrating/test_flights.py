@@ -30,7 +30,7 @@ from redis_models.migrations import (
     SplitField,
     Transform,
 )
-from redis_models.migrations.chain import Chain
+from redis_models.migrations.chain.chain import Chain
 
 _COUNT = int(os.environ.get("FLIGHTS", "1500"))
 _SOURCE = Path(__file__).parents[2] / "docs" / "examples" / "flights" / "source.py"

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from redis_models.migrations import AddField, AlterKeys, CreateModel
-from redis_models.migrations.chain import Chain
+from redis_models.migrations.chain.chain import Chain
 from redis_models.migrations.operations import Operation
 
 _CREATED = CreateModel("A", {"id": "str", "x": "str"}, "id", "a")

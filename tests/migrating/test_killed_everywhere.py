@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from redis_models.batches import Script
+from redis_models.client.commands import Script
 from redis_models.migrations import (
     AddField,
     AlterField,
@@ -26,10 +26,10 @@ from redis_models.migrations import (
     RenameField,
     Run,
     RunContext,
-    keyspace,
-    passes,
 )
-from redis_models.migrations.chain import Chain
+from redis_models.migrations.chain.chain import Chain
+from redis_models.migrations.executor import pass_runner
+from redis_models.migrations.keyspace import scan
 from redis_models.migrations.operations import Operation
 
 Step = tuple[Mapping[str, int], Sequence[Operation]]
@@ -280,8 +280,8 @@ def _without_passing(raw: bytes) -> dict[str, Any]:
 
 @pytest.fixture(autouse=True)
 def _small_steps(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(keyspace, "_COUNT", _PAGE)
-    monkeypatch.setattr(passes, "_CHECKPOINT_S", 0.0)  # after each step of SCAN
+    monkeypatch.setattr(scan, "_COUNT", _PAGE)
+    monkeypatch.setattr(pass_runner, "_CHECKPOINT_S", 0.0)  # after each step of SCAN
 
 
 @pytest.fixture
@@ -331,7 +331,7 @@ def _records_of(state: Mapping[str, Any]) -> dict[str, Any]:
 _ACCIDENT = """
 import os, signal, sys
 from redis_models.cli.main import main
-from redis_models.client import SyncClient
+from redis_models.client.client import SyncClient
 
 moment, nth = sys.argv[1], int(sys.argv[2])
 exchange, done = SyncClient.exchange, 0

@@ -4,7 +4,7 @@ from typing import Any, Final
 
 import pytest
 
-from redis_models.batches import load_script
+from redis_models.client.commands import load_script
 
 _LIVES: Final = load_script("redis_models.migrations", "permissions", "once", "lives")
 _NOW: Final = 1_000_000

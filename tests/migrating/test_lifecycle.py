@@ -30,7 +30,7 @@ from redis_models.migrations import (
     SplitField,
     Transform,
 )
-from redis_models.migrations.chain import Chain
+from redis_models.migrations.chain.chain import Chain
 from redis_models.migrations.operations import Operation
 
 Record = Mapping[str, str]

@@ -6,17 +6,17 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from redis_models.batches import Batches
-from redis_models.client import SyncClient
-from redis_models.drivers import run
-from redis_models.keys import KeySpace
-from redis_models.migrations import pages
-from redis_models.migrations.hands import own_hands
-from redis_models.migrations.keyspace import scan, scan_rest
-from redis_models.migrations.outcomes import Fence
-from redis_models.migrations.pace import Pace
-from redis_models.migrations.route import Route, Stage
-from redis_models.migrations.work import Work
+from redis_models.client.client import SyncClient
+from redis_models.client.commands import Batches
+from redis_models.client.drivers import run
+from redis_models.mapping.keys import KeySpace
+from redis_models.migrations.chain.upgrade_path import Route, Stage
+from redis_models.migrations.executor import key_pages
+from redis_models.migrations.executor.strategies import own_hands
+from redis_models.migrations.executor.throttle import Pace
+from redis_models.migrations.keyspace.results import Fence
+from redis_models.migrations.keyspace.scan import scan, scan_rest
+from redis_models.migrations.planner.passes import Work
 
 _SPACE: Final = KeySpace("", ":", "it*m[")
 _KEYS: Final = [
@@ -103,11 +103,11 @@ def test_where_there_are_no_records_the_run_looks_up_between_the_keys_of_others(
         yield ()
         return "1", []
 
-    monkeypatch.setattr(pages, "scan", endless)
+    monkeypatch.setattr(key_pages, "scan", endless)
     work = Work(Route("M", (Stage(1, 2, ()),), 1), _SPACE, 2, 1)
     hands = own_hands(work, Fence("", "", False), is_first=True)
 
-    page = run(SyncClient(client, "test"), pages.Pages(work, hands, "0").next(Pace(100, is_free=True)))
+    page = run(SyncClient(client, "test"), key_pages.Pages(work, hands, "0").next(Pace(100, is_free=True)))
 
     assert page == ([], 0, "1")
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from redis_models.cli.commands import quarantine as command_of_quarantine
-from redis_models.migrations.mending import write_mending
+from redis_models.migrations.maintenance.repair import write_mending
 
 _CONSENT = ("--yes", "--allow-destructive")
 _HELD = "redis_models:{default}:quarantine:shop"

@@ -18,7 +18,7 @@ from redis_models.migrations import (
     RenameField,
     RenameModel,
 )
-from redis_models.migrations.chain import Chain
+from redis_models.migrations.chain.chain import Chain
 from redis_models.migrations.operations import Operation
 
 Step = tuple[Mapping[str, int], Sequence[Operation]]

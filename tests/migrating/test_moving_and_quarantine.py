@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from redis_models.migrations import AlterField, AlterKeys, CreateModel
-from redis_models.migrations.chain import Chain
+from redis_models.migrations.chain.chain import Chain
 
 _QUARANTINE = "redis_models:{default}:quarantine:shop"
 

@@ -7,7 +7,7 @@ import pytest
 
 from redis_models.errors import IncompleteError
 from redis_models.migrations import AddField, AlterKeys, CreateModel, MoveModel, RenameField, Run
-from redis_models.migrations.chain import Chain
+from redis_models.migrations.chain.chain import Chain
 from redis_models.migrations.operations import Operation
 
 Step = tuple[Mapping[str, int], Sequence[Operation]]

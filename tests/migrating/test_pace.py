@@ -7,9 +7,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from redis_models.batches import Pause
-from redis_models.migrations.pace import Limits, Pace, Sighting, added_latency, fixed_pace, next_pace, own_latency
-from redis_models.migrations.probing import sighting_of
+from redis_models.client.commands import Pause
+from redis_models.migrations.executor.latency_probe import sighting_of
+from redis_models.migrations.executor.throttle import (
+    Limits,
+    Pace,
+    Sighting,
+    added_latency,
+    fixed_pace,
+    next_pace,
+    own_latency,
+)
 
 _LIMITS = Limits(max_latency_ms=5.0, batch_size=100, patience_s=30.0)
 _CALM = Sighting(added_ms=0.0)

@@ -11,11 +11,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from redis_models import Model, Store
-from redis_models.migrations.answers import Answer, Answers, parse_answer
-from redis_models.migrations.authoring import next_migration
-from redis_models.migrations.chain import Chain
-from redis_models.migrations.diff import diff
-from redis_models.migrations.inspection import snapshot_of
+from redis_models.migrations.autodetector.answers import Answer, Answers, parse_answer
+from redis_models.migrations.autodetector.diff import diff
+from redis_models.migrations.chain.chain import Chain
+from redis_models.migrations.files.next_migration import next_migration
+from redis_models.migrations.schema.from_models import snapshot_of
 
 _HEAD = """
 from datetime import date, datetime

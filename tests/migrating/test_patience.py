@@ -14,18 +14,18 @@ import pytest
 import redis
 from redis.exceptions import MasterDownError
 
-from redis_models.batches import Pause
-from redis_models.client import SyncClient
-from redis_models.drivers import run
+from redis_models.client.client import SyncClient
+from redis_models.client.commands import Pause
+from redis_models.client.drivers import run
 from redis_models.errors import ServerUnreachableError
 from redis_models.migrations import AddField, CreateModel
-from redis_models.migrations.bookkeeping import Shelf
-from redis_models.migrations.chain import Chain
-from redis_models.migrations.journeys import run_journey
-from redis_models.migrations.lease import hold_lease
-from redis_models.migrations.legs import make_journey
-from redis_models.migrations.pace import Pace, fixed_pace
-from redis_models.migrations.progress import Policy, Progress
+from redis_models.migrations.chain.chain import Chain
+from redis_models.migrations.executor.progress import Policy, Progress
+from redis_models.migrations.executor.run import run_journey
+from redis_models.migrations.executor.throttle import Pace, fixed_pace
+from redis_models.migrations.planner.segments import make_journey
+from redis_models.migrations.state.lease import hold_lease
+from redis_models.migrations.state.store import Shelf
 
 from .slow import SlowShop, await_told
 

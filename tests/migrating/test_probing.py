@@ -8,12 +8,12 @@ from dataclasses import replace
 import pytest
 import redis
 
-from redis_models.batches import Ahead, Batches, Reply
-from redis_models.client import SyncClient
-from redis_models.drivers import Driver, run
-from redis_models.migrations import probing
-from redis_models.migrations.pace import Limits, Pace, Sighting, next_pace
-from redis_models.migrations.probing import Probe
+from redis_models.client.client import SyncClient
+from redis_models.client.commands import Ahead, Batches, Reply
+from redis_models.client.drivers import Driver, run
+from redis_models.migrations.executor import latency_probe
+from redis_models.migrations.executor.latency_probe import Probe
+from redis_models.migrations.executor.throttle import Limits, Pace, Sighting, next_pace
 
 _LIMITS = Limits(max_latency_ms=5.0, batch_size=100, patience_s=30.0)
 _BUSY_S = 0.02
@@ -71,8 +71,8 @@ def seen(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Sighting, Pace]]:
         found.append((sighting, next_pace(pace, sighting, limits)))
         return found[-1][1]
 
-    monkeypatch.setattr(probing, "next_pace", noted)
-    monkeypatch.setattr(probing, "_EVERY_S", 0.005)
+    monkeypatch.setattr(latency_probe, "next_pace", noted)
+    monkeypatch.setattr(latency_probe, "_EVERY_S", 0.005)
     return found
 
 

@@ -312,7 +312,7 @@ def test_who_reads_or_writes_a_record_in_quarantine_is_told_why_it_cannot_be_had
 _KILLED = """
 import os, signal, sys
 from redis_models.cli.main import main
-from redis_models.migrations.quarantine import Quarantine
+from redis_models.migrations.state.quarantine import Quarantine
 
 moment, nth = sys.argv[1], int(sys.argv[2])
 calls, change = 0, Quarantine.change

@@ -5,14 +5,14 @@ from typing import Any
 
 import pytest
 
-from redis_models.batches import Batches
-from redis_models.drivers import run
+from redis_models.client.commands import Batches
+from redis_models.client.drivers import run
 from redis_models.errors import ConflictError, DriftError, IncompleteError, LockedError, MigrationError
 from redis_models.migrations import AlterField, AlterKeys, CreateModel, MapValues, RenameField
-from redis_models.migrations.chain import Chain
-from redis_models.migrations.lease import hold_lease
-from redis_models.migrations.quarantine import Quarantine, Quarantined
-from redis_models.migrations.retrying import drop_record, retry_records
+from redis_models.migrations.chain.chain import Chain
+from redis_models.migrations.maintenance.retry import drop_record, retry_records
+from redis_models.migrations.state.lease import hold_lease
+from redis_models.migrations.state.quarantine import Quarantine, Quarantined
 
 _QUARANTINE = Quarantine("default", "shop")
 _STATUS = "Enum(NEW='new', OLD='old')"

@@ -7,20 +7,21 @@ from typing import Any, Final, cast
 
 import pytest
 
-from redis_models.batches import Pause
-from redis_models.client import SyncClient
-from redis_models.drivers import run
-from redis_models.migrations import AddField, AlterField, AlterKeys, CreateModel, RemoveField, keyspace
-from redis_models.migrations.bookkeeping import Shelf
-from redis_models.migrations.chain import Chain
-from redis_models.migrations.journeys import run_journey
-from redis_models.migrations.lease import Lease, hold_lease
-from redis_models.migrations.legs import make_journey
-from redis_models.migrations.pace import Pace, fixed_pace
-from redis_models.migrations.progress import Policy
-from redis_models.migrations.purging import purge
-from redis_models.migrations.quarantine import Quarantine
-from redis_models.migrations.retrying import drop_record, retry_records
+from redis_models.client.client import SyncClient
+from redis_models.client.commands import Pause
+from redis_models.client.drivers import run
+from redis_models.migrations import AddField, AlterField, AlterKeys, CreateModel, RemoveField
+from redis_models.migrations.chain.chain import Chain
+from redis_models.migrations.executor.progress import Policy
+from redis_models.migrations.executor.run import run_journey
+from redis_models.migrations.executor.throttle import Pace, fixed_pace
+from redis_models.migrations.keyspace import scan
+from redis_models.migrations.maintenance.purge import purge
+from redis_models.migrations.maintenance.retry import drop_record, retry_records
+from redis_models.migrations.planner.segments import make_journey
+from redis_models.migrations.state.lease import Lease, hold_lease
+from redis_models.migrations.state.quarantine import Quarantine
+from redis_models.migrations.state.store import Shelf
 
 _COUNT: Final = 60
 _LIFE_S: Final = 30.0
@@ -97,7 +98,7 @@ def test_while_only_keys_of_others_are_met(
 ) -> None:
     slow.client.flushall()
     slow.client.mset({f"other:{number}": "" for number in range(4000)})
-    monkeypatch.setattr(keyspace, "_COUNT", 1)
+    monkeypatch.setattr(scan, "_COUNT", 1)
     slow.works_s = 0.1  # many are met before a walk comes round
 
     slow.migrate(chain(_CREATED, _FILLED), fixed_pace(100))
@@ -108,7 +109,7 @@ def test_while_only_keys_of_others_are_met(
 def test_while_keys_that_would_collide_are_looked_for(
     slow: Slow, chain: Callable[..., Chain], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(keyspace, "_COUNT", 1)
+    monkeypatch.setattr(scan, "_COUNT", 1)
     for number in range(_COUNT, 5 * _COUNT):
         slow.client.hset(f"a:{number}", mapping={"_v": 1, "id": number, "x": number})
     slow.works_s = 0.1  # many are met before a walk comes round

@@ -5,13 +5,15 @@ from typing import Any, Final
 
 import pytest
 
-from redis_models.client import SyncClient
-from redis_models.drivers import run
-from redis_models.migrations import AddField, CreateModel, RemoveField, keyspace, passes
-from redis_models.migrations.bookkeeping import Shelf
-from redis_models.migrations.chain import Chain
-from redis_models.migrations.entries import Journal
-from redis_models.migrations.keyspace import _REST
+from redis_models.client.client import SyncClient
+from redis_models.client.drivers import run
+from redis_models.migrations import AddField, CreateModel, RemoveField
+from redis_models.migrations.chain.chain import Chain
+from redis_models.migrations.executor import pass_runner
+from redis_models.migrations.keyspace import scan
+from redis_models.migrations.keyspace.scan import _REST
+from redis_models.migrations.state.entries import Journal
+from redis_models.migrations.state.store import Shelf
 
 _COUNT: Final = 40
 _A: Final = CreateModel("A", {"id": "str", "x": "str"}, "id", "a")
@@ -77,8 +79,8 @@ class Runs:
 
 @pytest.fixture
 def runs(database: Any, watched: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> Iterator[Runs]:
-    monkeypatch.setattr(keyspace, "_COUNT", 10)
-    monkeypatch.setattr(passes, "_CHECKPOINT_S", 0.0)
+    monkeypatch.setattr(scan, "_COUNT", 10)
+    monkeypatch.setattr(pass_runner, "_CHECKPOINT_S", 0.0)
     yield Runs(database, watched)
 
 

@@ -9,12 +9,13 @@ from typing import Any
 
 import pytest
 
-from redis_models.drivers import run
+from redis_models.client.drivers import run
 from redis_models.errors import RedisModelsError
-from redis_models.migrations import AddField, AlterKeys, CreateModel, RenameField, keyspace
-from redis_models.migrations.bookkeeping import Shelf
-from redis_models.migrations.chain import Chain
+from redis_models.migrations import AddField, AlterKeys, CreateModel, RenameField
+from redis_models.migrations.chain.chain import Chain
+from redis_models.migrations.keyspace import scan
 from redis_models.migrations.operations import Operation
+from redis_models.migrations.state.store import Shelf
 
 Step = tuple[Mapping[str, int], Sequence[Operation]]
 Saved = list[tuple[bytes, int, bytes]]
@@ -96,7 +97,7 @@ def _restore(client: Any, saved: Saved) -> None:
 def test_what_a_failover_takes_back_is_done_again_before_anything_is_called_applied(
     database: Any, chain: Callable[..., Chain], monkeypatch: pytest.MonkeyPatch, name: str, lag: int
 ) -> None:
-    monkeypatch.setattr(keyspace, "_COUNT", 12)
+    monkeypatch.setattr(scan, "_COUNT", 12)
     links = chain(_CREATE, *_CHANGES[name])
     database.migrate(links, 1)
     for number in range(_RECORDS):

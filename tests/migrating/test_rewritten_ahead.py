@@ -9,16 +9,16 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from redis_models import Store
-from redis_models.batches import Batches
-from redis_models.drivers import run
+from redis_models.client.commands import Batches
+from redis_models.client.drivers import run
 from redis_models.errors import LockedError
-from redis_models.migrations.draft import Draft
-from redis_models.migrations.outcomes import Fence, Outcome
-from redis_models.migrations.program import compile_program
-from redis_models.migrations.replacing import rewrite_here
-from redis_models.migrations.rewriting import begin_in_server
-from redis_models.migrations.route import Route, Stage
-from redis_models.migrations.steps import Compute, Move, Put
+from redis_models.migrations.chain.upgrade_path import Route, Stage
+from redis_models.migrations.edits.record_edit import Draft
+from redis_models.migrations.edits.steps import Compute, Move, Put
+from redis_models.migrations.keyspace.results import Fence, Outcome
+from redis_models.migrations.rewriter.compare_and_set import rewrite_here
+from redis_models.migrations.rewriter.program import compile_program
+from redis_models.migrations.rewriter.server_side import begin_in_server
 
 Result = TypeVar("Result")
 _LEASE: Final = "the-lease"

@@ -5,22 +5,22 @@ from typing import Any
 
 import pytest
 
-from redis_models.client import SyncClient
-from redis_models.drivers import run
+from redis_models.client.client import SyncClient
+from redis_models.client.drivers import run
 from redis_models.errors import ServerRefusedError
 from redis_models.migrations import AlterKeys, AlterTTL, CreateModel, RenameField
-from redis_models.migrations.chain import Chain
-from redis_models.migrations.entries import State
-from redis_models.migrations.lease import hold_lease
+from redis_models.migrations.chain.chain import Chain
+from redis_models.migrations.executor.rights import OF_THE_END, commands_of, refuse_missing_rights
+from redis_models.migrations.keyspace.results import Fence
+from redis_models.migrations.maintenance.retry import retry_records
 from redis_models.migrations.operations import Operation
-from redis_models.migrations.outcomes import Fence
-from redis_models.migrations.planning import make_plan
-from redis_models.migrations.program import compile_program
-from redis_models.migrations.quarantine import Quarantined
-from redis_models.migrations.replacing import rewrite_here
-from redis_models.migrations.retrying import retry_records
-from redis_models.migrations.rewriting import rewrite_in_server
-from redis_models.migrations.rights import OF_THE_END, commands_of, refuse_missing_rights
+from redis_models.migrations.planner.plan import make_plan
+from redis_models.migrations.rewriter.compare_and_set import rewrite_here
+from redis_models.migrations.rewriter.program import compile_program
+from redis_models.migrations.rewriter.server_side import rewrite_in_server
+from redis_models.migrations.state.entries import State
+from redis_models.migrations.state.lease import hold_lease
+from redis_models.migrations.state.quarantine import Quarantined
 
 _OPERATIONS: dict[str, Operation] = {
     "rename a field": RenameField("Customer", "name", "full_name"),

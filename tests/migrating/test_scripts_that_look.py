@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 
-from redis_models.migrations import keyspace, rights
+from redis_models.migrations.executor import rights
+from redis_models.migrations.keyspace import scan
 
 _LEASE, _NOTHING = "the-lease", "nothing"
 
@@ -14,7 +15,7 @@ def _state(client: Any) -> dict[bytes, bytes]:
 
 
 def _rest(client: Any, version: Any) -> Any:
-    cursor, looked, found = client.eval(keyspace._REST.source, 0, 0, "m:*", 1000, version)
+    cursor, looked, found = client.eval(scan._REST.source, 0, 0, "m:*", 1000, version)
     return cursor, looked, sorted(found)
 
 

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from redis_models.batches import Batches, Pause
-from redis_models.migrations.crew import Crew, Done
-from redis_models.migrations.outcomes import Outcome
-from redis_models.migrations.shares import Stride
+from redis_models.client.commands import Batches, Pause
+from redis_models.migrations.executor.worker_pool import Crew, Done
+from redis_models.migrations.keyspace.batch_size import Stride
+from redis_models.migrations.keyspace.results import Outcome
 
 from .slow import CONSENT, SlowShop
 

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from redis_models.drivers import run
+from redis_models.client.drivers import run
 from redis_models.errors import DriftError
-from redis_models.migrations.control import read_control
+from redis_models.migrations.state.control import read_control
 
 from .slow import SlowShop, await_told, told
 

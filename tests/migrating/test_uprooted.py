@@ -8,7 +8,7 @@ import pytest
 
 from redis_models.errors import IncompleteError, RedisModelsError
 from redis_models.migrations import AddField, CreateModel, RenameField
-from redis_models.migrations.chain import Chain
+from redis_models.migrations.chain.chain import Chain
 from redis_models.migrations.operations import Operation
 
 Step = tuple[Mapping[str, int], Sequence[Operation]]

@@ -7,20 +7,22 @@ from typing import Any, cast
 import pytest
 from redis.exceptions import OutOfMemoryError
 
-from redis_models.batches import Batches, Pause
-from redis_models.client import SyncClient
-from redis_models.drivers import run
+from redis_models.client.client import SyncClient
+from redis_models.client.commands import Batches, Pause
+from redis_models.client.drivers import run
 from redis_models.errors import IncompleteError, ServerBusyError, ServerOutOfMemoryError
-from redis_models.migrations import AddField, CreateModel, bookkeeping, hands, passes
-from redis_models.migrations.bookkeeping import Shelf
-from redis_models.migrations.chain import Chain
-from redis_models.migrations.hands import Hands
-from redis_models.migrations.journeys import run_journey
-from redis_models.migrations.lease import hold_lease
-from redis_models.migrations.legs import make_journey
-from redis_models.migrations.outcomes import Begun, Outcome
-from redis_models.migrations.pace import Pace
-from redis_models.migrations.progress import Policy, Progress
+from redis_models.migrations import AddField, CreateModel
+from redis_models.migrations.chain.chain import Chain
+from redis_models.migrations.executor import pass_runner, strategies
+from redis_models.migrations.executor.progress import Policy, Progress
+from redis_models.migrations.executor.run import run_journey
+from redis_models.migrations.executor.strategies import Hands
+from redis_models.migrations.executor.throttle import Pace
+from redis_models.migrations.keyspace.results import Begun, Outcome
+from redis_models.migrations.planner.segments import make_journey
+from redis_models.migrations.state import store
+from redis_models.migrations.state.lease import hold_lease
+from redis_models.migrations.state.store import Shelf
 
 _COUNT = 30
 _FREE = Pace(10, is_free=True)
@@ -127,7 +129,7 @@ def test_a_run_that_stops_at_a_record_says_so_also_where_its_count_cannot_be_sto
     refused: list[Any] = []
 
     def refuses(command: Any) -> bool:
-        if shop.told and bookkeeping._CHECKPOINT.sha in command:
+        if shop.told and store._CHECKPOINT.sha in command:
             refused.append(command)
             return True
         return False
@@ -151,7 +153,7 @@ def test_a_run_that_waited_long_enough_for_its_pace_says_so_once(shop: Shop) -> 
 
 def test_a_run_that_goes_on_does_not_say_that_it_waits(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
     """Somebody paused the walk that finds nothing to do any more."""
-    monkeypatch.setattr(passes, "_CHECKPOINT_S", 0.0)
+    monkeypatch.setattr(pass_runner, "_CHECKPOINT_S", 0.0)
     paces = [b""]
 
     def pace() -> Pace:
@@ -177,7 +179,7 @@ def test_shares_that_were_under_way_together_are_not_rested_for_one_by_one(
     """Others began to wait when they were dealt; what each waits for the rest of those before is no work."""
 
     def own_hands(*given: Any) -> Hands:
-        own = hands.own_hands(*given)
+        own = strategies.own_hands(*given)
 
         def deal(keys: Sequence[bytes], pace: Pace) -> Batches[Begun]:
             yield from ()
@@ -192,7 +194,7 @@ def test_shares_that_were_under_way_together_are_not_rested_for_one_by_one(
 
         return replace(own, deal=deal, dealt=3, takes_freedom=False)
 
-    monkeypatch.setattr(passes, "own_hands", own_hands)
+    monkeypatch.setattr(pass_runner, "own_hands", own_hands)
 
     shop.migrate(Policy(lambda: Pace(10, rest=1.0, reason="others wait") if shop.now else Pace(10)))
 

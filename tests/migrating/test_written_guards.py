@@ -8,14 +8,14 @@ from typing import Any, Final
 
 import pytest
 
-from redis_models.client import SyncClient
-from redis_models.drivers import run
+from redis_models.client.client import SyncClient
+from redis_models.client.drivers import run
 from redis_models.errors import RecordError
-from redis_models.migrations.outcomes import Fence
-from redis_models.migrations.program import compile_program
-from redis_models.migrations.replacing import rewrite_here
-from redis_models.migrations.route import Route, Stage
-from redis_models.migrations.steps import Convert, Drop, Expire, Move, Put, Step
+from redis_models.migrations.chain.upgrade_path import Route, Stage
+from redis_models.migrations.edits.steps import Convert, Drop, Expire, Move, Put, Step
+from redis_models.migrations.keyspace.results import Fence
+from redis_models.migrations.rewriter.compare_and_set import rewrite_here
+from redis_models.migrations.rewriter.program import compile_program
 
 _LEASE: Final = "the-lease"
 _VALUES: Final = (None, b"x", b"y", b"None", b"other")

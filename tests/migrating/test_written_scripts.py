@@ -9,14 +9,14 @@ import redis
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from redis_models.client import SyncClient
-from redis_models.drivers import run
+from redis_models.client.client import SyncClient
+from redis_models.client.drivers import run
 from redis_models.errors import RecordError, ServerRefusedError
-from redis_models.migrations.outcomes import Fence, Outcome
-from redis_models.migrations.program import compile_program
-from redis_models.migrations.rewriting import rewrite_in_server
-from redis_models.migrations.route import Route, Stage
-from redis_models.migrations.steps import Convert, Drop, Move, Put, Step
+from redis_models.migrations.chain.upgrade_path import Route, Stage
+from redis_models.migrations.edits.steps import Convert, Drop, Move, Put, Step
+from redis_models.migrations.keyspace.results import Fence, Outcome
+from redis_models.migrations.rewriter.program import compile_program
+from redis_models.migrations.rewriter.server_side import rewrite_in_server
 
 _LEASE: Final = "the-lease"
 _KEY: Final = b"m:1"

@@ -21,8 +21,8 @@ from redis_models.errors import (
     ModelDeclarationError,
     NotFoundError,
 )
-from redis_models.migrations.inspection import snapshot_of
-from redis_models.migrations.verdicts import judge
+from redis_models.migrations.maintenance.record_check import judge
+from redis_models.migrations.schema.from_models import snapshot_of
 
 
 def lock(text: str) -> str:

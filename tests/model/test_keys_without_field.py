@@ -11,7 +11,7 @@ import pytest
 
 from redis_models import Field, Model, Store
 from redis_models.errors import DataError, DecodeError
-from redis_models.migrations.verdicts import judge
+from redis_models.migrations.maintenance.record_check import judge
 
 
 class Size(enum.Enum):

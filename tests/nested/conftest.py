@@ -4,9 +4,9 @@ from collections.abc import Callable, Mapping
 
 import pytest
 
+from redis_models.migrations.chain.upgrade_path import Route, stage_of
 from redis_models.migrations.operations import CreateModel, Operation
-from redis_models.migrations.route import Route, stage_of
-from redis_models.migrations.schema import Snapshot
+from redis_models.migrations.schema.snapshot import Snapshot
 
 Record = Mapping[str, bytes]
 

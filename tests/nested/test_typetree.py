@@ -5,11 +5,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from redis_models.errors import SchemaError
-from redis_models.migrations import typetree
-from redis_models.migrations.historical import resolve
-from redis_models.migrations.typeedit import key_at, with_key, with_renamed_key, with_retyped_key, without_key
-from redis_models.migrations.typetext import describe
-from redis_models.migrations.typetree import (
+from redis_models.migrations.schema import type_tree
+from redis_models.migrations.schema.type_edit import key_at, with_key, with_renamed_key, with_retyped_key, without_key
+from redis_models.migrations.schema.type_resolver import resolve
+from redis_models.migrations.schema.type_text import describe
+from redis_models.migrations.schema.type_tree import (
     Atom,
     Choice,
     Container,
@@ -26,19 +26,19 @@ ATOMS = st.sampled_from(["str", "int", "None", "datetime[aware]", "JSON[str]", "
 CONSTANTS = st.one_of(st.text(max_size=4), st.integers(-9, 9), st.booleans())
 
 
-def _list(one: typetree.Tree) -> typetree.Tree:
+def _list(one: type_tree.Tree) -> type_tree.Tree:
     return Container("list", (one,))
 
 
-def _dict(one: typetree.Tree) -> typetree.Tree:
+def _dict(one: type_tree.Tree) -> type_tree.Tree:
     return Container("dict", (Atom("str"), one))
 
 
-def _long_tuple(one: typetree.Tree) -> typetree.Tree:
+def _long_tuple(one: type_tree.Tree) -> type_tree.Tree:
     return Container("tuple", (one,), is_variadic=True)
 
 
-def _larger(inner: st.SearchStrategy[typetree.Tree]) -> st.SearchStrategy[typetree.Tree]:
+def _larger(inner: st.SearchStrategy[type_tree.Tree]) -> st.SearchStrategy[type_tree.Tree]:
     keys = st.builds(Key, NAMES, inner, st.booleans())
     return st.one_of(
         st.lists(inner, min_size=1, max_size=3).map(choice_of),
@@ -50,7 +50,7 @@ def _larger(inner: st.SearchStrategy[typetree.Tree]) -> st.SearchStrategy[typetr
     )
 
 
-LEAVES: st.SearchStrategy[typetree.Tree] = st.one_of(
+LEAVES: st.SearchStrategy[type_tree.Tree] = st.one_of(
     ATOMS.map(Atom),
     st.lists(CONSTANTS, min_size=1, max_size=3).map(lambda values: LiteralTree(tuple(values))),
     st.dictionaries(NAMES, CONSTANTS, min_size=1, max_size=3).map(lambda one: EnumTree(tuple(one.items()))),
@@ -59,8 +59,8 @@ TREES = st.recursive(LEAVES, _larger, max_leaves=6)
 
 
 @given(TREES)
-def test_a_tree_reads_back_from_its_text(tree: typetree.Tree) -> None:
-    assert typetree._read(str(tree)) == tree
+def test_a_tree_reads_back_from_its_text(tree: type_tree.Tree) -> None:
+    assert type_tree._read(str(tree)) == tree
 
 
 @pytest.mark.parametrize(

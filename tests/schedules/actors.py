@@ -4,7 +4,7 @@ from collections.abc import Callable, Generator, Mapping, Sequence
 from functools import partial
 from typing import Any, Final
 
-from redis_models.batches import Batches, Command
+from redis_models.client.commands import Batches, Command
 from redis_models.errors import (
     ConflictError,
     NotFoundError,
@@ -13,8 +13,8 @@ from redis_models.errors import (
     ServerOutOfMemoryError,
     ServerUnreachableError,
 )
-from redis_models.remembered import remembered
-from redis_models.verbs import Verbs
+from redis_models.records.repository import Verbs
+from redis_models.records.tracking import remembered
 
 from . import effects
 from .shop import CUSTOMER, KINDS, Kind, is_stuck

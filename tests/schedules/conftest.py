@@ -24,7 +24,8 @@ runs with all tests.
 ``mutants``    the protocol with one thing taken out, the scene in which that shows, and what the violation says
 =============  ========================================================================================================
 
-To add an actor: give it a method that is a generator of batches (see ``redis_models.batches``), say in ``effects`` what
+To add an actor: give it a method that is a generator of batches (see ``redis_models.client.commands``), say in
+``effects`` what
 it may do, name it in ``World.actors``, and give its name a weight in ``drawing``. To add a deed that befalls others
 (``kill``, ``lapse``): do it in ``World._befalls``, and give it a weight. To add a mutant: say in ``mutants`` which text
 of which script becomes what, or patch the Python, and find the bias that shows it soon. It must be caught for what it
@@ -39,7 +40,7 @@ from typing import Any
 
 import pytest
 
-from redis_models.migrations.files import load_chain
+from redis_models.migrations.files.loader import load_chain
 
 from .replay import Choice
 from .shop import write_migrations

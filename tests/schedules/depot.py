@@ -11,9 +11,8 @@ from pathlib import Path
 from typing import Any, Final, cast
 
 from redis_models import Store
-from redis_models.apps import App
-from redis_models.batches import Batches, Command, Pause
-from redis_models.drivers import run
+from redis_models.client.commands import Batches, Command, Pause
+from redis_models.client.drivers import run
 from redis_models.errors import (
     ConflictError,
     DataError,
@@ -24,9 +23,10 @@ from redis_models.errors import (
     ServerUnreachableError,
     UnsafeError,
 )
-from redis_models.migrations.chain import Chain
-from redis_models.migrations.upgrade import ChainUpgrader
-from redis_models.verbs import Verbs, verbs_of
+from redis_models.migrations.chain.chain import Chain
+from redis_models.migrations.upgrade_on_read import ChainUpgrader
+from redis_models.project.apps import App
+from redis_models.records.repository import Verbs, verbs_of
 
 from .actors import Actor
 from .parcels import NEWEST, TABLES, Parcel, key_at, parcel_code, parcels_of

@@ -6,12 +6,12 @@ from concurrent.futures import BrokenExecutor, Executor, Future
 from dataclasses import replace
 from typing import Any
 
-from redis_models.batches import Batches
+from redis_models.client.commands import Batches
 from redis_models.errors import IncompleteError, RedisModelsError
-from redis_models.migrations.crew import Crew, Done, Task
-from redis_models.migrations.lineage import routes_of
-from redis_models.migrations.progress import Policy
-from redis_models.migrations.replacing import rewrite_here
+from redis_models.migrations.chain.lineage import routes_of
+from redis_models.migrations.executor.progress import Policy
+from redis_models.migrations.executor.worker_pool import Crew, Done, Task
+from redis_models.migrations.rewriter.compare_and_set import rewrite_here
 
 from .runners import RunnerProcess
 from .shop import KINDS

@@ -9,26 +9,20 @@ from typing import Any, Final
 import pytest
 from redis.exceptions import OutOfMemoryError
 
-from redis_models import batches, inserting, trial, writing
-from redis_models.abandoned import Abandoned
-from redis_models.batches import Batches, Command, Reply, Script, call
+from redis_models.client import commands as batches
+from redis_models.client import retry
+from redis_models.client.abandoned import Abandoned
+from redis_models.client.commands import Batches, Command, Reply, Script, call
 from redis_models.errors import ServerOutOfMemoryError
-from redis_models.migrations import (
-    bookkeeping,
-    clusters,
-    hands,
-    keyspace,
-    lease,
-    pages,
-    passes,
-    program,
-    purging,
-    quarantine,
-    replacing,
-    symbols,
-    written,
-)
-from redis_models.migrations.outcomes import Outcome
+from redis_models.migrations.executor import key_pages, pass_runner
+from redis_models.migrations.executor import strategies as hands
+from redis_models.migrations.keyspace import scan as keyspace
+from redis_models.migrations.keyspace import server_facts
+from redis_models.migrations.keyspace.results import Outcome
+from redis_models.migrations.maintenance import purge
+from redis_models.migrations.rewriter import compare_and_set, lua_codegen, program, symbolic
+from redis_models.migrations.state import lease, quarantine, store
+from redis_models.records import insert, write
 
 Breaks = Callable[[pytest.MonkeyPatch], None]
 Passing = Callable[..., Batches[Any]]
@@ -87,7 +81,7 @@ def _all_of(*parts: Breaks) -> Breaks:
 
 def _checkpoint_before_data(patch: pytest.MonkeyPatch) -> None:
     scan: Passing = keyspace.scan
-    walk: Passing = passes.Runner._walk
+    walk: Passing = pass_runner.Runner._walk
     latest = ["0"]
 
     def scanned(*arguments: Any) -> Batches[Any]:
@@ -104,8 +98,8 @@ def _checkpoint_before_data(patch: pytest.MonkeyPatch) -> None:
 
         return (yield from walk(self, work, replace(hands, rewrite=too_early), run_id, *rest))
 
-    patch.setattr(pages, "scan", scanned)
-    patch.setattr(passes.Runner, "_walk", walked)
+    patch.setattr(key_pages, "scan", scanned)
+    patch.setattr(pass_runner.Runner, "_walk", walked)
 
 
 def _stale_cursor(patch: pytest.MonkeyPatch) -> None:
@@ -113,21 +107,21 @@ def _stale_cursor(patch: pytest.MonkeyPatch) -> None:
         yield [("INFO", "server")]
         return "run1"
 
-    patch.setattr(passes, "server_run_id", always_the_same)
+    patch.setattr(pass_runner, "server_run_id", always_the_same)
 
 
 def _no_clean_walk(patch: pytest.MonkeyPatch) -> None:
     def once(self: Any, work: Any, hands: Any) -> Batches[Any]:
-        run_id = yield from clusters.server_run_id()
+        run_id = yield from server_facts.server_run_id()
         cursor, seen = self._resumed(work.label, run_id)
         walk: Passing = self._walk
         return (yield from walk(work, hands(cursor == "0"), run_id, cursor, seen, 0))
 
-    patch.setattr(passes.Runner, "_until_clean", once)
+    patch.setattr(pass_runner.Runner, "_until_clean", once)
 
 
 def _bookkeeping_read_once(patch: pytest.MonkeyPatch) -> None:
-    read: Passing = bookkeeping.Shelf.read
+    read: Passing = store.Shelf.read
 
     def read_once(self: Any) -> Batches[Any]:
         reading = read(self)
@@ -139,7 +133,7 @@ def _bookkeeping_read_once(patch: pytest.MonkeyPatch) -> None:
         except StopIteration as end:
             return end.value
 
-    patch.setattr(bookkeeping.Shelf, "read", read_once)
+    patch.setattr(store.Shelf, "read", read_once)
 
 
 def _sent_again(is_so: Callable[[Command], bool]) -> Breaks:
@@ -151,7 +145,7 @@ def _sent_again(is_so: Callable[[Command], bool]) -> Breaks:
         def careless(commands: Sequence[Command]) -> bool:
             return known(commands) or any(map(is_so, commands))
 
-        patch.setattr(trial, "is_repeatable", careless)
+        patch.setattr(retry, "is_repeatable", careless)
 
     return break_it
 
@@ -184,7 +178,7 @@ def _refusals_passed_over(patch: pytest.MonkeyPatch) -> None:
 
         return replace(own, rewrite=rewritten)
 
-    patch.setattr(passes, "own_hands", careless)
+    patch.setattr(pass_runner, "own_hands", careless)
 
 
 def _refusals_acknowledged(patch: pytest.MonkeyPatch) -> None:
@@ -192,17 +186,17 @@ def _refusals_acknowledged(patch: pytest.MonkeyPatch) -> None:
 
     def careless(script: Script, commands: Sequence[Command], *, once: bool = False) -> Batches[list[Reply]]:
         replies = yield from call(script, commands, once=once)
-        is_save = script is writing._SAVE
+        is_save = script is write._SAVE
         return [0 if is_save and isinstance(one, OutOfMemoryError) else one for one in replies]
 
-    patch.setattr(writing, "call", careless)
+    patch.setattr(write, "call", careless)
 
 
 def _nothing_kept_aside(patch: pytest.MonkeyPatch) -> None:
     """The server's scripts keep nothing of what they overwrite and remove."""
-    run_of: Callable[..., symbols.Run] = symbols.run_of
+    run_of: Callable[..., symbolic.Run] = symbolic.run_of
 
-    def careless(stages: Any) -> symbols.Run:
+    def careless(stages: Any) -> symbolic.Run:
         return replace(run_of(stages), keeps=[])
 
     patch.setattr(program, "run_of", careless)
@@ -210,7 +204,7 @@ def _nothing_kept_aside(patch: pytest.MonkeyPatch) -> None:
 
 def _stale_fields_left(patch: pytest.MonkeyPatch) -> None:
     """The server's scripts leave the fields there that they should remove."""
-    script_of: Callable[..., Script] = written.script_of
+    script_of: Callable[..., Script] = lua_codegen.script_of
 
     def careless(runs: Any) -> Script:
         return Script(script_of(runs).source.replace("redis.call('HDEL', key", "type(key"), is_repeatable=True)
@@ -234,20 +228,20 @@ _NOT_THERE: Final = "says that all is at"
 
 MUTANTS: Final[Mapping[str, Mutant]] = {
     "no compare": Mutant(
-        _edited(replacing, "_REPLACE", ("letter = is_unchanged(values, at) and 'A' or 'C'", "letter = 'A'")),
+        _edited(compare_and_set, "_REPLACE", ("letter = is_unchanged(values, at) and 'A' or 'C'", "letter = 'A'")),
         "last races",
         _RECORD,
     ),
     "no fence": Mutant(
-        _all_of(_edited(replacing, "_REPLACE", _FENCE_IF_ANY), _edited(written, "_FRAME", _FENCE)),
+        _all_of(_edited(compare_and_set, "_REPLACE", _FENCE_IF_ANY), _edited(lua_codegen, "_FRAME", _FENCE)),
         "usurpers",
         "without a lease, changed records",
     ),
     "no fence of the journal": Mutant(
-        _edited(bookkeeping, "_CHECKPOINT", _FENCE), "usurpers", "without a lease, changed the journal"
+        _edited(store, "_CHECKPOINT", _FENCE), "usurpers", "without a lease, changed the journal"
     ),
     "no fence of the ledger": Mutant(
-        _edited(bookkeeping, "_FINISH", _FENCE), "late entries", "without a lease, changed the ledger"
+        _edited(store, "_FINISH", _FENCE), "late entries", "without a lease, changed the ledger"
     ),
     "bookkeeping read once": Mutant(_bookkeeping_read_once, "torn reads", "fails without a reason: DriftError"),
     "no fence of the quarantine": Mutant(
@@ -255,7 +249,7 @@ MUTANTS: Final[Mapping[str, Mutant]] = {
     ),
     "bad records not noted": Mutant(_bad_records_not_noted, "late notes", "the journal is at|" + _NOT_THERE),
     "no fence of a purge": Mutant(
-        _edited(purging, "_SCRIPT", _FENCE_IF_ANY), "purges", "without a lease, changed records"
+        _edited(purge, "_SCRIPT", _FENCE_IF_ANY), "purges", "without a lease, changed records"
     ),
     "no lease": Mutant(_edited(lease, "_SCRIPT", ("tonumber(held[2]) > now", "false")), "zombies", "took the lease"),
     "an epoch given twice": Mutant(
@@ -269,46 +263,46 @@ MUTANTS: Final[Mapping[str, Mutant]] = {
         "without a lease, changed the lease",
     ),
     "blind patch": Mutant(
-        _edited(writing, "_SAVE", ("if stored ~= ARGV[1] then", "if false then")), "slow runs", _RECORD
+        _edited(write, "_SAVE", ("if stored ~= ARGV[1] then", "if false then")), "slow runs", _RECORD
     ),
     "blind insert": Mutant(
         _all_of(
-            _edited(inserting, "_WRITE", ("if stored and stored ~= version then", "if false then")),
-            _edited(inserting, "_PUT", ("if stored ~= version then", "if false then")),
+            _edited(insert, "_WRITE", ("if stored and stored ~= version then", "if false then")),
+            _edited(insert, "_PUT", ("if stored ~= version then", "if false then")),
         ),
         "slow runs",
         _RECORD,
     ),
     "blind increment": Mutant(
-        _edited(writing, "_INCREMENT", ("if stored ~= ARGV[1] then", "if false then")), "slow runs", _RECORD
+        _edited(write, "_INCREMENT", ("if stored ~= ARGV[1] then", "if false then")), "slow runs", _RECORD
     ),
     "careless save": Mutant(
-        _edited(writing, "_SAVE", ("redis.call('HGET', KEYS[2], ARGV[i]) ~= ARGV[i + 1]", "false")), "quarrels", _RECORD
+        _edited(write, "_SAVE", ("redis.call('HGET', KEYS[2], ARGV[i]) ~= ARGV[i + 1]", "false")), "quarrels", _RECORD
     ),
     "a create that overwrites": Mutant(
         _all_of(
-            _edited(inserting, "_WRITE", ("if stored and mode == 'new' then", "if false then")),
-            _edited(inserting, "_PUT", ("if mode == 'new' then", "if false then")),
+            _edited(insert, "_WRITE", ("if stored and mode == 'new' then", "if false then")),
+            _edited(insert, "_PUT", ("if mode == 'new' then", "if false then")),
         ),
         "slow runs",
         _RECORD,
     ),
     "records that the index lacks": Mutant(
         _all_of(
-            _edited(inserting, "_WRITE", ("redis.call('ZADD', KEYS[1], 0, KEYS[i])", "1")),
-            _edited(inserting, "_PUT", ("pcall('ZADD', index, 0, key)", "1")),
+            _edited(insert, "_WRITE", ("redis.call('ZADD', KEYS[1], 0, KEYS[i])", "1")),
+            _edited(insert, "_PUT", ("pcall('ZADD', index, 0, key)", "1")),
         ),
         "slow runs",
         "not in the index",
     ),
     "nothing kept aside": Mutant(_nothing_kept_aside, "rollback", _RECORD),
     "a walk that was gone on with counts as a whole one": Mutant(
-        recoded(passes.Runner, "_until_clean", 'is_whole = cursor == "0" and ', "is_whole = "),
+        recoded(pass_runner.Runner, "_until_clean", 'is_whole = cursor == "0" and ', "is_whole = "),
         "late deaths",
         _NOT_THERE,
     ),
     "a restart within a walk is not noticed": Mutant(
-        recoded(passes.Runner, "_until_clean", " and run_id == (yield from server_run_id())", ""),
+        recoded(pass_runner.Runner, "_until_clean", " and run_id == (yield from server_run_id())", ""),
         "restarts",
         _NOT_THERE,
     ),
@@ -322,28 +316,32 @@ MUTANTS: Final[Mapping[str, Mutant]] = {
     "stale cursor": Mutant(_stale_cursor, "restarts", _NOT_THERE),
     "ledger without a clean walk": Mutant(_no_clean_walk, "restarts", _NOT_THERE),
     "contested records given up": Mutant(
-        _edited(replacing, "_REPLACE", ("'A' or 'C'", "'A' or 'S'")), "last races", _NOT_THERE
+        _edited(compare_and_set, "_REPLACE", ("'A' or 'C'", "'A' or 'S'")), "last races", _NOT_THERE
     ),
     "no stale-field delete": Mutant(
-        _all_of(_edited(replacing, "_REPLACE", ("for i = 1, #removals do", "for i = 1, 0 do")), _stale_fields_left),
+        _all_of(
+            _edited(compare_and_set, "_REPLACE", ("for i = 1, #removals do", "for i = 1, 0 do")), _stale_fields_left
+        ),
         "plain",
         _RECORD,
     ),
     "a rewrite that resurrects": Mutant(
-        _edited(written, "_FRAME", ("if not stamp and redis.call('EXISTS', key) == 0 then return 'G' end", "")),
+        _edited(lua_codegen, "_FRAME", ("if not stamp and redis.call('EXISTS', key) == 0 then return 'G' end", "")),
         "last moments",
         _RECORD,
     ),
     "a patch that resurrects": Mutant(
-        _edited(writing, "_SAVE", ("if redis.call('EXISTS', KEYS[2]) == 0 then", "if false then")), "slow runs", _RECORD
+        _edited(write, "_SAVE", ("if redis.call('EXISTS', KEYS[2]) == 0 then", "if false then")), "slow runs", _RECORD
     ),
     "life spans lost": Mutant(
-        _edited(replacing, "_REPLACE", ("  set_end(key, ending)\n", "  call('PERSIST', key)\n")),
+        _edited(compare_and_set, "_REPLACE", ("  set_end(key, ending)\n", "  call('PERSIST', key)\n")),
         "plain",
         _RECORD,
     ),
     "life spans of fields lost": Mutant(
-        _edited(replacing, "_REPLACE", ("if ends[i] > 0 then call('HPEXPIREAT'", "if false then call('HPEXPIREAT'")),
+        _edited(
+            compare_and_set, "_REPLACE", ("if ends[i] > 0 then call('HPEXPIREAT'", "if false then call('HPEXPIREAT'")
+        ),
         "plain",
         _RECORD,
     ),
@@ -351,9 +349,9 @@ MUTANTS: Final[Mapping[str, Mutant]] = {
         _refusals_passed_over, "full moments", "the journal is at"
     ),
     "writes acknowledged that there was no room for": Mutant(_refusals_acknowledged, "full memory", "was never seen"),
-    "increments sent again": Mutant(_sent_again(_calls(writing._INCREMENT)), "second copies", _RECORD),
-    "saves sent again": Mutant(_sent_again(_calls(writing._SAVE)), "second copies", _RECORD),
-    "inserts sent again": Mutant(_sent_again(_calls(inserting._PUT, inserting._WRITE)), "second copies", _RECORD),
-    "deletions sent again": Mutant(_sent_again(_calls(writing._DELETE)), "second deletions", _RECORD),
+    "increments sent again": Mutant(_sent_again(_calls(write._INCREMENT)), "second copies", _RECORD),
+    "saves sent again": Mutant(_sent_again(_calls(write._SAVE)), "second copies", _RECORD),
+    "inserts sent again": Mutant(_sent_again(_calls(insert._PUT, insert._WRITE)), "second copies", _RECORD),
+    "deletions sent again": Mutant(_sent_again(_calls(write._DELETE)), "second deletions", _RECORD),
     "abandoned connections not ended": Mutant(_nothing_abandoned, "late copies of one", _RECORD),
 }

@@ -3,19 +3,21 @@
 from collections.abc import Mapping
 from typing import Final
 
-from redis_models.migrations import crew, passes, replacing, retrying
+from redis_models.migrations.executor import pass_runner, worker_pool
+from redis_models.migrations.maintenance import retry
+from redis_models.migrations.rewriter import compare_and_set
 
 from .mutants import _FENCE_IF_ANY, Mutant, _edited, recoded
 
 MUTANTS: Final[Mapping[str, Mutant]] = {
     "a member that ended is passed over": Mutant(
-        recoded(crew.Crew, "_awaited", "raise _ended(exc) from exc", "return Outcome()"),
+        recoded(worker_pool.Crew, "_awaited", "raise _ended(exc) from exc", "return Outcome()"),
         "dead members",
         "the journal is at|says that all is at",
     ),
     "pages are turned before their shares": Mutant(
         recoded(
-            passes.Runner,
+            pass_runner.Runner,
             "_walk",
             "if dealt and following is not None:",
             "if False:",
@@ -24,9 +26,9 @@ MUTANTS: Final[Mapping[str, Mutant]] = {
         "the journal is at",
     ),
     "members without a fence": Mutant(
-        _edited(replacing, "_REPLACE", _FENCE_IF_ANY), "orphans", "without a lease, changed records"
+        _edited(compare_and_set, "_REPLACE", _FENCE_IF_ANY), "orphans", "without a lease, changed records"
     ),
     "retried records leave the quarantine whatever comes of it": Mutant(
-        recoded(retrying, "_retry", "if outcome.failures:", "if False:"), "retries", "out of quarantine"
+        recoded(retry, "_retry", "if outcome.failures:", "if False:"), "retries", "out of quarantine"
     ),
 }

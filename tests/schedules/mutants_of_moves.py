@@ -5,9 +5,12 @@ from typing import Any, Final
 
 import pytest
 
-from redis_models.batches import Batches
-from redis_models.migrations import moving, passes, quarantine, retrying
-from redis_models.migrations.outcomes import Outcome
+from redis_models.client.commands import Batches
+from redis_models.migrations.executor import pass_runner
+from redis_models.migrations.keyspace.results import Outcome
+from redis_models.migrations.maintenance import retry
+from redis_models.migrations.rewriter import rename_keys
+from redis_models.migrations.state import quarantine
 
 from .mutants import Mutant, _edited, recoded
 
@@ -16,12 +19,12 @@ _RECORD: Final = "the record u"
 
 def _put_elsewhere_is_done(patch: pytest.MonkeyPatch) -> None:
     """A runner takes records as done that somebody wrote at another version since the pass."""
-    count: Callable[..., None] = moving._count
+    count: Callable[..., None] = rename_keys._count
 
     def careless(outcome: Outcome, key: bytes, target: bytes, letter: str) -> None:
         count(outcome, key, target, "G" if letter == "V" else letter)
 
-    patch.setattr(moving, "_count", careless)
+    patch.setattr(rename_keys, "_count", careless)
 
 
 def _retried_without_a_move(patch: pytest.MonkeyPatch) -> None:
@@ -30,7 +33,7 @@ def _retried_without_a_move(patch: pytest.MonkeyPatch) -> None:
     def nowhere(*_: object) -> None:
         return None
 
-    patch.setattr(retrying, "_move_of", nowhere)
+    patch.setattr(retry, "_move_of", nowhere)
 
 
 def _all_let_out(patch: pytest.MonkeyPatch) -> None:
@@ -45,18 +48,22 @@ def _all_let_out(patch: pytest.MonkeyPatch) -> None:
 
 MUTANTS: Final[Mapping[str, Mutant]] = {
     "no comparison of the field": Mutant(
-        _edited(moving, "_MOVE", ("if held and redis.call('HGET', source, field) ~= held then return 'C' end", "")),
+        _edited(
+            rename_keys, "_MOVE", ("if held and redis.call('HGET', source, field) ~= held then return 'C' end", "")
+        ),
         "recoded in between",
         _RECORD,
     ),
     "no fence of a move": Mutant(
-        _edited(moving, "_MOVE", ("if redis.call('HGET', KEYS[1], 'epoch') ~= ARGV[1] then return 'FENCED' end", "")),
+        _edited(
+            rename_keys, "_MOVE", ("if redis.call('HGET', KEYS[1], 'epoch') ~= ARGV[1] then return 'FENCED' end", "")
+        ),
         "usurpers",
         "without a lease, changed",
     ),
     "records of any version are moved": Mutant(
         _edited(
-            moving,
+            rename_keys,
             "_MOVE",
             ("then return 'V' end", "then end"),
         ),
@@ -64,16 +71,18 @@ MUTANTS: Final[Mapping[str, Mutant]] = {
         _RECORD,
     ),
     "what lies at the new key is overwritten": Mutant(
-        _edited(moving, "_MOVE", ("if redis.call('EXISTS', target) == 1 then return 'X' end", "")), "clashes", _RECORD
+        _edited(rename_keys, "_MOVE", ("if redis.call('EXISTS', target) == 1 then return 'X' end", "")),
+        "clashes",
+        _RECORD,
     ),
     "moved records that the index lacks": Mutant(
-        _edited(moving, "_MOVE", ("redis.call('ZADD', KEYS[3], 0, target)", "")), "plain", "is not in the index"
+        _edited(rename_keys, "_MOVE", ("redis.call('ZADD', KEYS[3], 0, target)", "")), "plain", "is not in the index"
     ),
     "records put elsewhere are taken as done": Mutant(
         _put_elsewhere_is_done, "made anew in between", "says that all is at"
     ),
     "contested moves are taken as done": Mutant(
-        recoded(passes.Runner, "_until_clean", " and walk.contested == 0", ""),
+        recoded(pass_runner.Runner, "_until_clean", " and walk.contested == 0", ""),
         "made anew in between",
         "says that all is at",
     ),

@@ -4,18 +4,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from redis_models.batches import Batches
+from redis_models.client.commands import Batches
 from redis_models.errors import IncompleteError, LockedError, RedisModelsError, ServerOutOfMemoryError
-from redis_models.migrations.bookkeeping import Shelf
-from redis_models.migrations.chain import Chain
-from redis_models.migrations.lease import Lease, take_lease
-from redis_models.migrations.legs import make_journey
-from redis_models.migrations.pace import Pace
-from redis_models.migrations.progress import Policy
-from redis_models.migrations.purging import purge
-from redis_models.migrations.quarantine import Quarantine
-from redis_models.migrations.retrying import retry_records
-from redis_models.migrations.running import run_plan
+from redis_models.migrations.chain.chain import Chain
+from redis_models.migrations.executor.progress import Policy
+from redis_models.migrations.executor.segment import run_plan
+from redis_models.migrations.executor.throttle import Pace
+from redis_models.migrations.maintenance.purge import purge
+from redis_models.migrations.maintenance.retry import retry_records
+from redis_models.migrations.planner.segments import make_journey
+from redis_models.migrations.state.lease import Lease, take_lease
+from redis_models.migrations.state.quarantine import Quarantine
+from redis_models.migrations.state.store import Shelf
 
 from .actors import Actor
 from .shop import CUSTOMER, KINDS

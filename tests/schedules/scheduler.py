@@ -5,10 +5,10 @@ from typing import Any, ClassVar
 
 from redis.exceptions import ConnectionError
 
-from redis_models.batches import Pause
+from redis_models.client.commands import Pause
+from redis_models.client.retry import Trial
 from redis_models.errors import ServerUnreachableError
-from redis_models.migrations.chain import Chain
-from redis_models.trial import Trial
+from redis_models.migrations.chain.chain import Chain
 
 from .actors import Actor
 from .replay import Choice, printed

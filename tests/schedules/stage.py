@@ -5,10 +5,10 @@ from pathlib import Path
 from typing import Any, Final
 
 from redis_models import Store
-from redis_models.apps import App
-from redis_models.migrations.chain import Chain
-from redis_models.migrations.upgrade import ChainUpgrader
-from redis_models.verbs import Verbs, verbs_of
+from redis_models.migrations.chain.chain import Chain
+from redis_models.migrations.upgrade_on_read import ChainUpgrader
+from redis_models.project.apps import App
+from redis_models.records.repository import Verbs, verbs_of
 
 from .shop import CUSTOMER, KINDS, State, new_code, old_code
 from .truth import now_ms

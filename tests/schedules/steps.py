@@ -11,15 +11,15 @@ from queue import SimpleQueue
 from threading import Thread
 from typing import Any, Final, Self, cast
 
-from redis_models.batches import Batches, Command, Once
-from redis_models.drivers import run
+from redis_models.client.commands import Batches, Command, Once
+from redis_models.client.drivers import run
 from redis_models.errors import IncompleteError, LockedError, RedisModelsError
-from redis_models.migrations.bookkeeping import Shelf
-from redis_models.migrations.chain import Chain
-from redis_models.migrations.journeys import run_journey
-from redis_models.migrations.lease import take_lease
-from redis_models.migrations.legs import make_journey
-from redis_models.migrations.progress import Policy
+from redis_models.migrations.chain.chain import Chain
+from redis_models.migrations.executor.progress import Policy
+from redis_models.migrations.executor.run import run_journey
+from redis_models.migrations.planner.segments import make_journey
+from redis_models.migrations.state.lease import take_lease
+from redis_models.migrations.state.store import Shelf
 
 from .actors import Actor
 from .replay import Choice

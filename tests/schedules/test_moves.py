@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import pytest
 
-from redis_models.migrations.files import load_chain
+from redis_models.migrations.files.loader import load_chain
 
 from .depot import Depot, Depots
 from .drawing import explore

@@ -8,8 +8,10 @@ from typing import Any, Final
 import pytest
 from hypothesis import strategies as st
 
-from redis_models.migrations import bookkeeping, freesteps, journeys, legs
-from redis_models.migrations.files import load_chain
+from redis_models.migrations.executor import freesteps, run
+from redis_models.migrations.files.loader import load_chain
+from redis_models.migrations.planner import segments
+from redis_models.migrations.state import store
 
 from .drawing import explore
 from .mutants import _FENCE, Mutant, _edited, recoded
@@ -24,14 +26,14 @@ _DEEDS: Final = ["rest", *["runner A"] * 2, "runner B", "runner C", *["up to"] *
 
 MUTANTS: Final[Mapping[str, Mutant]] = {
     "no note before the call": Mutant(
-        recoded(journeys, "call_step", "run(client, shelf.checkpoint(lease.key, lease.epoch, note))", "pass"),
+        recoded(run, "call_step", "run(client, shelf.checkpoint(lease.key, lease.epoch, note))", "pass"),
         "",
         "was called 2 times",
     ),
-    "no fence of the note": Mutant(_edited(bookkeeping, "_CHECKPOINT", _FENCE), "", "without a lease"),
-    "no fence of the record": Mutant(_edited(bookkeeping, "_FINISH", _FENCE), "", "without a lease"),
+    "no fence of the note": Mutant(_edited(store, "_CHECKPOINT", _FENCE), "", "without a lease"),
+    "no fence of the record": Mutant(_edited(store, "_FINISH", _FENCE), "", "without a lease"),
     "what was begun is begun again": Mutant(
-        recoded(legs.Journey, "objections", "not step.may_run_twice and not run_again", "False"),
+        recoded(segments.Journey, "objections", "not step.may_run_twice and not run_again", "False"),
         "",
         "was called 2 times",
     ),

@@ -13,20 +13,14 @@ from dataclasses import dataclass
 from hashlib import sha1
 from typing import Any, Final
 
-from redis_models import inserting, reading, writing
-from redis_models.batches import Command, Once, Reply, Script
-from redis_models.client import SyncClient
-from redis_models.migrations import (
-    bookkeeping,
-    keyspace,
-    lease,
-    moving,
-    purging,
-    quarantine,
-    replacing,
-    rewriting,
-    rights,
-)
+from redis_models.client.client import SyncClient
+from redis_models.client.commands import Command, Once, Reply, Script
+from redis_models.migrations.executor import rights
+from redis_models.migrations.keyspace import scan as keyspace
+from redis_models.migrations.maintenance import purge
+from redis_models.migrations.rewriter import compare_and_set, rename_keys, server_side
+from redis_models.migrations.state import lease, quarantine, store
+from redis_models.records import insert, read, write
 
 LEASE: Final = "redis_models:{default}:lease"
 _PLACES: Final = 2**20
@@ -237,7 +231,7 @@ def _seen(reply: Any, tables: Sequence[str]) -> Seen:
     )
 
 
-_NAMES: Final = {lease: "lease", purging: "purge", quarantine: "quarantine", rights: "rights"}  # modules of one script
+_NAMES: Final = {lease: "lease", purge: "purge", quarantine: "quarantine", rights: "rights"}  # modules of one script
 
 
 def known_scripts() -> list[tuple[str, Script]]:
@@ -245,16 +239,16 @@ def known_scripts() -> list[tuple[str, Script]]:
     return [
         (_NAMES.get(module, name.strip("_").lower()), one)
         for module in (
-            inserting,
-            reading,
-            writing,
+            insert,
+            read,
+            write,
             lease,
-            bookkeeping,
-            moving,
-            purging,
+            store,
+            rename_keys,
+            purge,
             quarantine,
-            replacing,
-            rewriting,
+            compare_and_set,
+            server_side,
             rights,
         )
         for name, one in vars(module).items()

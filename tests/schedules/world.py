@@ -4,9 +4,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from redis_models.abandoned import Abandoned, Session
-from redis_models.batches import Command, changes_nothing
-from redis_models.drivers import run
+from redis_models.client.abandoned import Abandoned, Session
+from redis_models.client.commands import Command, changes_nothing
+from redis_models.client.drivers import run
 
 from .actors import Actor, Application
 from .replay import Choice

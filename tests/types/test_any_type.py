@@ -24,8 +24,8 @@ from typing_extensions import TypedDict
 
 import redis_models
 from redis_models import Model, Store
+from redis_models.encoding.equality import plain
 from redis_models.errors import EncodeError
-from redis_models.sameness import plain
 
 X = TypeVar("X")
 

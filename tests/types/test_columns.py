@@ -15,7 +15,7 @@ from pydantic import BaseModel, HttpUrl, SecretStr
 import redis_models
 from redis_models import Model
 from redis_models.errors import DecodeError, EncodeError
-from redis_models.partial import deserialize, serialize
+from redis_models.mapping.partial import deserialize, serialize
 
 
 class Kind(str, enum.Enum):  # noqa: UP042  # as in the seed's days

@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, Json, SecretStr
 
 import redis_models
 from redis_models import Model
-from redis_models.codec import codec_for
+from redis_models.encoding.codec import codec_for
 from redis_models.errors import DecodeError, EncodeError
 
 

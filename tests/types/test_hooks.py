@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict
 
 import redis_models
 from redis_models import Model, Store
-from redis_models.codec import FieldCodec, Hooks
+from redis_models.encoding.codec import FieldCodec, Hooks
 from redis_models.errors import EncodeError
 
 _Hook = Callable[[Any], object]

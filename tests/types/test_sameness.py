@@ -12,8 +12,8 @@ from zoneinfo import ZoneInfo
 import pytest
 from pydantic import BaseModel, PrivateAttr, SecretStr
 
-from redis_models.codec import codec_for
-from redis_models.sameness import is_same
+from redis_models.encoding.codec import codec_for
+from redis_models.encoding.equality import is_same
 
 
 class Plain(enum.Enum):

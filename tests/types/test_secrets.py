@@ -23,8 +23,8 @@ from pydantic import (
 from typing_extensions import TypedDict
 
 from redis_models import Field, Model, Store
+from redis_models.encoding.secrets import holds_secret
 from redis_models.errors import DataError, DecodeError, EncodeError
-from redis_models.secrecy import holds_secret
 
 WORD = "xyzzy-4711"
 

@@ -21,7 +21,7 @@ from typing_extensions import TypedDict
 
 import redis_models
 from redis_models import Model
-from redis_models.codec import codec_for
+from redis_models.encoding.codec import codec_for
 
 DAY = dt.date(2020, 1, 1)
 

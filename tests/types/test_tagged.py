@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from pydantic import SecretStr
 
-from redis_models.tagged import dump, in_order, load
+from redis_models.encoding.tagged_json import dump, in_order, load
 
 # value, its text: these never change, or records cannot be read
 TEXTS: list[tuple[object, str]] = [

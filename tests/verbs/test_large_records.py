@@ -5,10 +5,10 @@ from collections.abc import Iterator, Sequence
 import pytest
 
 from redis_models import Field, Model, Store
-from redis_models.batches import Command, Reply
-from redis_models.client import SyncClient
-from redis_models.drivers import run
-from redis_models.verbs import verbs_of
+from redis_models.client.client import SyncClient
+from redis_models.client.commands import Command, Reply
+from redis_models.client.drivers import run
+from redis_models.records.repository import verbs_of
 
 
 class Item(Model):

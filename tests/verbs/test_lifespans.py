@@ -9,7 +9,7 @@ import pytest
 
 from redis_models import Field, Model, Store
 from redis_models.errors import ConflictError, NotFoundError, WrongKeyTypeError
-from redis_models.lifespan import FOREVER, KEEP
+from redis_models.mapping.ttl import FOREVER, KEEP
 
 from .conftest import Call
 

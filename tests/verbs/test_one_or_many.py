@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from redis_models import FOREVER, KEEP, Field, Model, Store
-from redis_models.batches import Batches, send
+from redis_models.client.commands import Batches, send
 from redis_models.errors import (
     ConflictError,
     DecodeError,
@@ -20,7 +20,7 @@ from redis_models.errors import (
     RedisModelsError,
     WrongKeyTypeError,
 )
-from redis_models.verbs import verbs_of
+from redis_models.records.repository import verbs_of
 
 INDEX: Final = "item:__index"
 ONE: Final = "item:one"

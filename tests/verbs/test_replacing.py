@@ -6,10 +6,10 @@ from typing import Any, Final
 import pytest
 
 from redis_models import Field, Model, Store
-from redis_models.batches import Batches
-from redis_models.drivers import run
+from redis_models.client.commands import Batches
+from redis_models.client.drivers import run
 from redis_models.errors import ConflictError, NotFoundError, RecordTooNewError
-from redis_models.verbs import verbs_of
+from redis_models.records.repository import verbs_of
 
 _OLD: Final = {"_v": 1, "id": "b", "pieces": "many", "_b1.0.x": "kept"}
 

@@ -11,7 +11,7 @@ from pydantic import ConfigDict
 
 import redis_models
 from redis_models import FOREVER, Field, Model, Store
-from redis_models.batches import Batches
+from redis_models.client.commands import Batches
 from redis_models.errors import ConflictError, ServerRefusedError
 
 _SCRIPTS = Path(redis_models.__file__).parent / "lua"

@@ -9,10 +9,10 @@ import pytest
 from pydantic import BaseModel, field_validator
 
 from redis_models import AutoModel, Field, Model, Store
-from redis_models.batches import Batches
+from redis_models.client.commands import Batches
 from redis_models.errors import EncodeError, NotFoundError
-from redis_models.lifespan import KEEP
-from redis_models.verbs import verbs_of
+from redis_models.mapping.ttl import KEEP
+from redis_models.records.repository import verbs_of
 
 from .conftest import Call
 

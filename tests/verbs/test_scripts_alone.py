@@ -7,8 +7,10 @@ from typing import Any, Final
 import pytest
 import redis
 
-from redis_models import Field, Model, Store, inserting, reading, writing
+from redis_models import Field, Model, Store
 from redis_models.errors import ConflictError, NotFoundError, RedisModelsError, WrongKeyTypeError
+from redis_models.records import insert, read
+from redis_models.records import write as writing
 
 
 class Crate(Model):
@@ -140,7 +142,7 @@ def test_the_right_to_end_records_is_needed_where_one_is_to_end(
 ) -> None:
     def write(bob: Any, *keys: str) -> Any:
         arguments = ["any", 2, life, 1, "pieces", *(7 for _ in keys)]
-        return bob.eval(inserting._WRITE.source, 1 + len(keys), "crate:__index", *keys, *arguments)
+        return bob.eval(insert._WRITE.source, 1 + len(keys), "crate:__index", *keys, *arguments)
 
     with _without("pexpire", client, server) as bob:
         before = _state(client)
@@ -161,16 +163,16 @@ def test_a_stamp_that_is_no_version_is_not_taken_for_an_older_one(table: Any, cl
     refused = [b"REFUSED", b"NEWER", 1, stamp.encode()]
     keys = ["crate:__index", "crate:a"]
 
-    assert client.eval(inserting._WRITE.source, 2, *keys, "any", 2, "", 1, "pieces", 7) == refused
+    assert client.eval(insert._WRITE.source, 2, *keys, "any", 2, "", 1, "pieces", 7) == refused
     assert client.eval(writing._SAVE.source, 2, *keys, 2, "", 2, "pieces", 7) == refused
     assert client.eval(writing._INCREMENT.source, 2, *keys, 2, "pieces", 1, 0, "int", -9, 9) == refused
     assert _state(client) == before
 
 
 _WAYS: Final[dict[str, Callable[[Any], tuple[Any, Any]]]] = {
-    "one": lambda fields: (inserting._PUT, fields),
-    "many": lambda fields: (inserting._WRITE, [len(fields) // 2, *fields[::2], *fields[1::2]]),
-    "many that differ": lambda fields: (inserting._WRITE, ["", len(fields), *fields]),
+    "one": lambda fields: (insert._PUT, fields),
+    "many": lambda fields: (insert._WRITE, [len(fields) // 2, *fields[::2], *fields[1::2]]),
+    "many that differ": lambda fields: (insert._WRITE, ["", len(fields), *fields]),
 }
 
 
@@ -258,7 +260,7 @@ def test_of_several_records_those_that_are_named_are_replaced(table: Any, client
     client.hset("crate:b", mapping={"_v": 1, "old": "y"})
 
     told = client.eval(
-        inserting._WRITE.source, 3, "crate:__index", "crate:a", "crate:b", "any 2:1", 2, "", 1, "pieces", 7, 8
+        insert._WRITE.source, 3, "crate:__index", "crate:a", "crate:b", "any 2:1", 2, "", 1, "pieces", 7, 8
     )
 
     assert told == [0, 0, 0, 0]
@@ -270,13 +272,13 @@ def test_what_is_no_hash_stays_in_the_index_though_it_is_no_record(table: Any, c
     _spoil_record(client)
     client.zadd("crate:__index", {"crate:gone": 0})
 
-    assert client.eval(reading._SWEEP.source, 4, "crate:__index", "crate:a", "crate:b", "crate:gone") == 1
+    assert client.eval(read._SWEEP.source, 4, "crate:__index", "crate:a", "crate:b", "crate:gone") == 1
     assert client.zrange("crate:__index", 0, -1) == [b"crate:a", b"crate:b"]
 
 
 def test_who_may_not_look_whether_records_are_there_counts_none(table: Any, client: Any, server: Any) -> None:
     with _without("hlen", client, server) as bob, pytest.raises(redis.ResponseError, match=r"hlen|can't"):
-        bob.eval(reading._SWEEP.source, 3, "crate:__index", "crate:a", "crate:b")
+        bob.eval(read._SWEEP.source, 3, "crate:__index", "crate:a", "crate:b")
 
 
 @pytest.mark.parametrize(

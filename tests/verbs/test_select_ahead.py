@@ -9,12 +9,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pydantic import ConfigDict
 
-from redis_models import Field, Model, Store, reading, selecting
-from redis_models.batches import Batches, Command, Reply, send
-from redis_models.client import SyncClient
-from redis_models.drivers import run
+from redis_models import Field, Model, Store
+from redis_models.client.client import SyncClient
+from redis_models.client.commands import Batches, Command, Reply, send
+from redis_models.client.drivers import run
 from redis_models.errors import DataError
-from redis_models.verbs import verbs_of
+from redis_models.records import read, select
+from redis_models.records.repository import verbs_of
 
 INDEX: Final = "item:__index"
 GOOD, GONE, BAD, OLDER, OTHER_TYPE = "good", "gone", "bad", "older", "other type"
@@ -65,7 +66,7 @@ class Naive:
 
 @pytest.fixture(autouse=True)
 def _small_pages(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    for module in (reading, selecting):
+    for module in (read, select):
         monkeypatch.setattr(module, "READ_CHUNK", 5)
         monkeypatch.setattr(module, "SWEPT", 8)
     yield

@@ -15,15 +15,15 @@ from pydantic import (
 )
 from pydantic_core import CoreSchema, PydanticKnownError, core_schema
 
-from ...annotations import Storage
-from ...limits import UNREADABLE
-from ...model import Model
-from ...remembered import remembered
-from .failures import invalid, unprocessable
-from .hidden import HiddenFields
+from ...encoding.annotations import Storage
+from ...encoding.limits import UNREADABLE
+from ...model.model import Model
+from ...records.tracking import remembered
+from .body_parts import alias_words, is_named
+from .hidden_fields import HiddenFields
+from .http_errors import invalid, unprocessable
 from .masks import check_masks
 from .merge import MISSING, merged_fields
-from .parts import alias_words, is_named
 
 __all__ = ["creation_annotation", "key_annotation", "new_record", "put_anew", "replaced", "replacement_annotation"]
 

@@ -6,7 +6,7 @@ from typing import Final, TypeGuard, Union, get_args, get_origin
 from pydantic import BaseModel, RootModel
 from pydantic.fields import FieldInfo
 
-from ...exactness import is_exact
+from ...encoding.round_trip import is_exact
 
 __all__ = ["shows_all_of"]
 

@@ -8,7 +8,7 @@ from fastapi.encoders import jsonable_encoder
 from fastapi.responses import JSONResponse, Response
 
 from ...errors import RedisModelsError
-from .failures import MAPPED, told_of
+from .http_errors import MAPPED, told_of
 
 __all__ = ["install_error_handlers"]
 

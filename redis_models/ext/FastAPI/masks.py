@@ -5,10 +5,10 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from ...sameness import is_same
-from ...secrecy import SECRETS
-from .failures import Place, invalid_places
-from .parts import inner_parts
+from ...encoding.equality import is_same
+from ...encoding.secrets import SECRETS
+from .body_parts import inner_parts
+from .http_errors import Place, invalid_places
 
 __all__ = ["check_masks", "is_mask", "is_masked"]
 

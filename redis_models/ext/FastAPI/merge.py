@@ -16,14 +16,14 @@ from pydantic import BaseModel, RootModel, TypeAdapter
 from pydantic.fields import FieldInfo
 from pydantic_core import to_jsonable_python
 
-from ...annotations import annotated, is_made_of_something_else
-from ...codec import codec_for
-from ...limits import UNREADABLE
-from ...sameness import is_same
-from ...secrecy import SECRETS
-from .failures import Place, unprocessable
+from ...encoding.annotations import annotated, is_made_of_something_else
+from ...encoding.codec import codec_for
+from ...encoding.equality import is_same
+from ...encoding.limits import UNREADABLE
+from ...encoding.secrets import SECRETS
+from .body_parts import ITEMS, fields_of, inner_parts, is_named, parts_of, shown_name, words_of
+from .http_errors import Place, unprocessable
 from .masks import is_mask
-from .parts import ITEMS, fields_of, inner_parts, is_named, parts_of, shown_name, words_of
 
 __all__ = ["MISSING", "merged_fields"]
 

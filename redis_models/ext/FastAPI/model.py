@@ -6,7 +6,7 @@ from typing import Any, Self, overload
 from fastapi import HTTPException
 
 from ...errors import DataError
-from ...model import Model
+from ...model.model import Model
 
 __all__ = ["FastAPIModel"]
 

@@ -16,9 +16,9 @@ from pydantic import BaseModel
 from starlette.routing import BaseRoute
 
 from ...errors import ConflictError, DataError, DecodeError, NotFoundError, RecordTooNewError, RecordTooOldError
-from ...lifespan import KEEP
-from ...model import Model
-from ...remembered import remembered
+from ...mapping.ttl import KEEP
+from ...model.model import Model
+from ...records.tracking import remembered
 from ...store import Store
 from .bodies import (
     creation_annotation,
@@ -28,13 +28,13 @@ from .bodies import (
     replaced,
     replacement_annotation,
 )
-from .carrying import AnswerCheck, check_key
-from .failures import Place, answered, conflict, not_found, one_line
 from .faithful import shows_all_of
-from .hidden import HiddenFields
+from .hidden_fields import HiddenFields
+from .http_errors import Place, answered, conflict, not_found, one_line
 from .masks import check_masks, is_masked
 from .pages import PageSizes, link_after
-from .paths import CarryingRoute, EmptyKeyRoute, KeyRoute
+from .responses import AnswerCheck, check_key
+from .routes import CarryingRoute, EmptyKeyRoute, KeyRoute
 
 __all__ = ["CRUDRouter", "PydanticAioredisCRUDRouter"]
 

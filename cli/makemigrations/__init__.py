@@ -1,0 +1,1 @@
+"""Parts of the command ``makemigrations``: prompts, answer files, evidence, version bump, summary."""

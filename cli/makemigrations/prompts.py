@@ -1,0 +1,246 @@
+"""Questions on a terminal: ask what the diff cannot know. They go to stderr, so that stdout stays the result."""
+
+import sys
+from collections.abc import Callable, Sequence
+
+import click
+
+from redis_models.errors import SchemaError, UnansweredError
+from redis_models.migrations.autodetector.answers import (
+    Answer,
+    ComputeAnswer,
+    DropAnswer,
+    ExtraAnswer,
+    FillAnswer,
+    MapAnswer,
+    RenameAnswer,
+    RenameModelAnswer,
+    TTLAnswer,
+    ZoneAnswer,
+    parse_literal,
+)
+from redis_models.migrations.autodetector.questions import (
+    POLICIES,
+    ComputeQuestion,
+    DropModelQuestion,
+    ExtraQuestion,
+    FillQuestion,
+    HintQuestion,
+    MapQuestion,
+    NoneQuestion,
+    Question,
+    RenameModelQuestion,
+    RenameQuestion,
+    SwapQuestion,
+    TTLQuestion,
+    ZoneQuestion,
+)
+from redis_models.migrations.edits.extra_fields import EXTRAS
+from redis_models.migrations.files.makemigrations import Task
+from redis_models.migrations.planner.safety_check import Finding
+from redis_models.printable import printable
+
+__all__ = ["ask_reason", "settle"]
+
+Choice = tuple[str, Callable[[], Sequence[Answer]]]
+
+
+class _QuitError(Exception):
+    """The user left the question open."""
+
+
+def settle(task: Task, prefix_of: Callable[[str], str], with_evidence: Callable[[Task], Task]) -> Task:
+    """Ask until no question is open; one answer may settle others, or raise new ones.
+
+    Args:
+        task: What is compared, with the answers given by flags.
+        prefix_of: What a flag needs before the name of a model.
+        with_evidence: Adds to the questions what the records say about them.
+
+    Returns:
+        The task with all answers.
+
+    Raises:
+        UnansweredError: The user quit, or the input ended; it names the flags for what is still open.
+    """
+    while task.found.questions:
+        try:
+            answers = _ask(task.found.questions[0])
+        except (_QuitError, EOFError) as exc:
+            click.echo(err=True)
+            raise UnansweredError([one.line(prefix_of(one.model)) for one in task.found.questions]) from exc
+        task = with_evidence(task.answered(task.answers.having(*answers)))
+    return task
+
+
+def ask_reason(refused: Sequence[Finding]) -> str:
+    """Ask why what safety rules refuse is right; "" where nobody says."""
+    for one in refused:
+        click.echo(printable(f"! {one.rule.code} {one.what}: {one.rule.breaks}"), err=True)
+    try:
+        return _read("Why is that right? (kept in the file; Enter to let 'migrate' ask): ")
+    except EOFError:
+        click.echo(err=True)
+        return ""
+
+
+def _ask(question: Question) -> Sequence[Answer]:
+    story, choices = _story_and_choices(question)
+    evidence = f"   [{question.evidence}]" if question.evidence else ""
+    return _choose(f"{story}{evidence}", [*choices, _QUIT])
+
+
+def _story_and_choices(question: Question) -> tuple[str, list[Choice]]:
+    match question:
+        case RenameQuestion():
+            return _rename_story(question), _rename_choices(question)
+        case SwapQuestion(model, field, _, names):
+            swaps: list[Choice] = [
+                (f"its values are in {one} now", _giving(RenameAnswer(model, field, one))) for one in names
+            ]
+            stay: Choice = (f"they stay in {field}, and are converted", _giving(RenameAnswer(model, field, field)))
+            return f"{model}.{field}: {question.story}.", [*swaps, stay]
+        case FillQuestion(model, field, type):
+            story = f"{model}.{field}: {type} is required and has no default; existing records lack it."
+            return story, _fill_choices(question)
+        case ExtraQuestion(model, field, type):
+            told = [(f"{one}: {text}", _giving(ExtraAnswer(model, field, one))) for one, text in EXTRAS.items()]
+            story = f"{model}.{field}: {type} is new, and records may hold an extra field of this name."
+            return story, [*told, _computing(model, field)]
+        case NoneQuestion(model, field, type):
+            story = f"{model}.{field}: {type} may no longer be None and has no default; records may hold None."
+            return story, _fill_choices(question)
+        case MapQuestion(model, field, value, values, whole):
+            maps = [MapAnswer(model, field, value, one) for one in values]
+            choices: list[Choice] = [(f"put {one.new!r} in its place", _giving(one)) for one in maps]
+            return f"{model}.{field}: the value {value!r} is gone.", [*choices, _computing(model, whole)]
+        case ComputeQuestion(model, field):
+            story = f"{model}.{field}: some of its objects change otherwise than others."
+            return story, [_computing(model, field)]
+        case ZoneQuestion(model, field):
+            story = f"{model}.{field}: stored instants have no time zone, and are to have one."
+            zone: Choice = ("they were meant in one time zone", lambda: [_read_zone(question)])
+            return story, [zone, _computing(model, field)]
+        case TTLQuestion(model):
+            policies = {one: POLICIES[one] for one in question.policies}
+            told = [(f"{one}: {text}", _giving(TTLAnswer(model, one))) for one, text in policies.items()]
+            return f"{question.summary}", told
+        case RenameModelQuestion():
+            return _rename_model_story(question), _rename_model_choices(question)
+        case DropModelQuestion(model):
+            return f"{model}: {question.story}.", [(f"track {model} no longer", _giving(DropAnswer(model)))]
+        case HintQuestion(model, moves):
+            renames = [RenameAnswer(model, old, new) for old, new in moves]
+            return f"{model}: {question.story}.", [("move the values now", _giving(*renames))]
+        case _:
+            raise AssertionError(question)
+
+
+def _rename_model_story(question: RenameModelQuestion) -> str:
+    names = ", ".join(one.name for one in question.candidates)
+    return f"{question.model} is gone; new: {names}. Its records lie at {question.keys}*."
+
+
+def _rename_model_choices(question: RenameModelQuestion) -> list[Choice]:
+    choices: list[Choice] = []
+    for one in question.candidates:
+        rename = RenameModelAnswer(question.model, one.name)
+        text = f"rename {question.model} → {one.name} (its records go along, similarity {one.similarity:.2f})"
+        choices.append((text, _giving(rename)))
+    drop = DropAnswer(question.model)
+    return [*choices, (f"track {question.model} no longer (its records stay)", _giving(drop))]
+
+
+def _computing(model: str, field: str) -> Choice:
+    return "compute it (a function for you to write in the file)", _giving(ComputeAnswer(model, field))
+
+
+def _rename_story(question: RenameQuestion) -> str:
+    place = f"{question.model}.{question.field}"
+    if not question.candidates:
+        why = "its object is taken apart" if "." in question.field else "another field takes its name over"
+        return f"{place} is gone, and {why}."
+    one, *others = question.candidates
+    if others:
+        return f"{place} ({question.type}) is gone; new: {', '.join(each.name for each in question.candidates)}."
+    types = f"{question.type} → {one.type}, similarity {one.similarity:.2f}"
+    return f"{place} is gone and {question.model}.{one.name} is new.   [{types}]"
+
+
+def _rename_choices(question: RenameQuestion) -> list[Choice]:
+    choices: list[Choice] = []
+    for one in question.candidates:
+        rename = RenameAnswer(question.model, question.field, one.name)
+        details = "keeps the values" if one.type == question.type else f"converts the values to {one.type}"
+        similarity = f", similarity {one.similarity:.2f}" if len(question.candidates) > 1 else ""
+        choices.append((f"rename {question.field} → {one.name} ({details}{similarity})", _giving(rename)))
+    if not question.is_primary_key:
+        drop = DropAnswer(question.model, question.field)
+        choices.append((f"drop {question.field}", _giving(drop)))
+    return choices
+
+
+def _fill_choices(question: FillQuestion | NoneQuestion) -> list[Choice]:
+    compute = ComputeAnswer(question.model, question.field)
+    return [
+        ("one value for all", lambda: [_read_value(question)]),
+        ("compute it for each record (a function for you to write in the file)", _giving(compute)),
+    ]
+
+
+def _giving(*answers: Answer) -> Callable[[], Sequence[Answer]]:
+    return lambda: answers
+
+
+def _quit() -> Sequence[Answer]:
+    raise _QuitError
+
+
+_QUIT: Choice = ("quit, and change the code", _quit)
+
+
+def _choose(story: str, choices: Sequence[Choice]) -> Sequence[Answer]:
+    click.echo(printable(f"? {story}"), err=True)
+    for number, (text, _) in enumerate(choices, start=1):
+        click.echo(printable(f"  {number}) {text}"), err=True)
+    while True:
+        said = _read("> ")
+        if said.isdecimal() and 1 <= int(said) <= len(choices):
+            return choices[int(said) - 1][1]()
+        click.echo(f"Please type a number from 1 to {len(choices)}.", err=True)
+
+
+def _read_value(question: FillQuestion | NoneQuestion) -> FillAnswer:
+    place = f"{question.model}.{question.field}"
+    while True:
+        said = _read("value (Python literal): ")
+        try:
+            answer = FillAnswer(question.model, question.field, parse_literal(place, "", said))
+            answer.check(question.type)
+        except SchemaError as exc:
+            click.echo(printable(str(exc)), err=True)
+        else:
+            return answer
+
+
+def _read_zone(question: ZoneQuestion) -> ZoneAnswer:
+    while True:
+        answer = ZoneAnswer(question.model, question.field, _read("time zone (like Europe/Berlin): "))
+        try:
+            answer.check()
+        except SchemaError as exc:
+            click.echo(printable(str(exc)), err=True)
+        else:
+            return answer
+
+
+def _read(prompt: str) -> str:
+    """Read a line; not with click.prompt, which takes the end of the input for Ctrl-C."""
+    click.echo(prompt, err=True, nl=False)
+    try:
+        line = sys.stdin.readline()
+    except ValueError as exc:  # stdin was closed
+        raise EOFError from exc
+    if not line:
+        raise EOFError
+    return line.strip()

@@ -1,0 +1,100 @@
+"""Listing: a new migration in lines for people."""
+
+from dataclasses import fields
+from types import FunctionType
+
+from redis_models.migrations.files.next_migration import NewMigration
+from redis_models.migrations.operations import (
+    AddField,
+    AlterField,
+    AlterKeys,
+    CreateModel,
+    DeleteModel,
+    MoveModel,
+    Operation,
+    RemoveField,
+    RenameField,
+    RenameModel,
+)
+from redis_models.project.imports import shown_path
+
+from ..console.consent import allow_line
+
+__all__ = ["changes_of", "consents_of", "tasks_of", "title_of"]
+
+
+def title_of(new: NewMigration) -> str:
+    """Give the line that names the file, its id, and the versions that rise."""
+    versions = ", ".join(_version(new, model, version) for model, version in sorted(new.link.versions.items()))
+    return f"  {shown_path(new.path)}   id {new.link.id}" + (f"   {versions}" if versions else "")
+
+
+def changes_of(new: NewMigration) -> list[str]:
+    """Give a line for every change: + adds, ~ changes, - removes."""
+    lines = [_change(one) for one in new.link.operations]
+    touched = {one.model for one in new.link.operations}
+    lines += [
+        f"~ raise version {model} (the shape stays)" for model in sorted(new.link.versions) if model not in touched
+    ]
+    return lines or ["  no operations: fill them in, and name the models that they touch in versions"]
+
+
+def tasks_of(new: NewMigration) -> list[str]:
+    """Give a line for every function that somebody has still to write."""
+    names = [name for one in new.link.operations for name in _functions(one)]
+    return [f"Write {name}() in {shown_path(new.path)} before you run 'migrate'." for name in dict.fromkeys(names)]
+
+
+def consents_of(new: NewMigration) -> list[str]:
+    """Give the line that tells what 'migrate' will ask for; nothing where the file has a reason."""
+    if not new.refused:
+        return []
+    return [
+        f"{new.path.name}: 'migrate' wants a consent where records are concerned; to give it in the file, write"
+        f" {allow_line(new.refused)}, or make it with --reason."
+    ]
+
+
+def _functions(operation: Operation) -> list[str]:
+    values: list[object] = [getattr(operation, one.name) for one in fields(operation)]
+    return [value.__name__ for value in values if isinstance(value, FunctionType)]
+
+
+def _version(new: NewMigration, model: str, version: int) -> str:
+    old = new.before.by_name.get(model)
+    return f"{model} v{old.version}→v{version}" if old else f"{model} v{version}"
+
+
+def _change(operation: Operation) -> str:
+    match operation:
+        case CreateModel(model):
+            return f"+ create model  {model}"
+        case DeleteModel(model):
+            return f"- delete model  {model}   its records stay"
+        case AddField(model, name, type):
+            value = (
+                f"{getattr(operation.fill, '__name__', operation.fill)}(old)"
+                if callable(operation.fill)
+                else repr(operation.fill)
+            )
+            taken = "   takes the extra field of its name" if operation.extra == "take" else ""
+            return f"+ add field     {model}.{name}: {type} = {value}{taken}"
+        case RemoveField(model, name):
+            return f"- remove field  {model}.{name}   destructive"
+        case RenameField(model, old, new):
+            return f"~ rename field  {model}.{old} → {new}"
+        case AlterField(model, name, old, new, convert):
+            how = "" if convert is None else f"   by {_name_of(convert)}"
+            return f"~ alter field   {model}.{name}: {old} → {new}{how}"
+        case RenameModel(model, new):
+            return f"~ rename model  {model} → {new}"
+        case MoveModel(model, app):
+            return f"~ move model    {model} → app {app}   its records stay"
+        case AlterKeys(model):
+            return f"~ alter keys    {model}: {operation.changes}   moves records"
+        case _:
+            return f"~ {operation.describe()}"
+
+
+def _name_of(value: object) -> str:
+    return f"{value.__name__}()" if isinstance(value, FunctionType) else repr(value)

@@ -1,0 +1,1 @@
+"""Parts of the command ``migrate``: runs, plan view, dry run, fake, remote control."""

@@ -1,0 +1,36 @@
+"""``migrate --fake``: record where a database is, told to people and to programs."""
+
+from collections.abc import Sequence
+
+from redis_models.client.client import SyncClient
+from redis_models.client.drivers import run
+from redis_models.migrations.executor.recorder import fake
+from redis_models.migrations.planner.plan import as_squashed
+from redis_models.migrations.state.lease import hold_lease
+from redis_models.migrations.state.store import Shelf
+from redis_models.project.apps import App
+
+from ..console.context import CliContext
+
+__all__ = ["fake_all"]
+
+
+def fake_all(context: CliContext, client: SyncClient, apps: Sequence[App], target: str | None, wait_s: float) -> None:
+    """Record apps as at a target, or at their newest migrations, without touching a record."""
+    for app in apps:
+        chain = context.chains[app.label]
+        shelf = Shelf(context.settings.namespace, app.label)
+        state = run(client, shelf.read())
+        position = (
+            chain.head_position if target is None else chain.target(target, len(as_squashed(chain, state.ledger)))
+        )
+        with hold_lease(
+            client, context.settings.namespace, life_s=context.settings.lease_seconds, wait_s=wait_s
+        ) as lease:
+            fake(client, lease, shelf, chain, position)
+        if state.journal is not None:
+            context.err(f"{app.label}: a run that stopped half-way is forgotten; its records may be of other versions")
+        context.out(
+            f"{app.label}: recorded as at {position} of {chain.head_position} migrations; no record was touched"
+        )
+    context.json({"command": "migrate", "ok": True, "faked": [app.label for app in apps]})

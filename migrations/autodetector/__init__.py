@@ -1,0 +1,1 @@
+"""From two snapshots and the answers given to operations or questions. Pure."""

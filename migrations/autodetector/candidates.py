@@ -1,0 +1,78 @@
+"""Candidates: what fields and models that are gone may be called now, the likeliest first. Pure."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from difflib import SequenceMatcher
+from types import MappingProxyType
+from typing import Final
+
+from ..schema.snapshot import FieldSchema, ModelSchema
+
+__all__ = ["Candidate", "field_candidates", "model_candidates"]
+
+_OPTIONAL: Final = " | None"
+_OF_POSITION: Final = 0.25  # beside 1/2 each for the type and the name
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """What a field or model that is gone may be called now.
+
+    Attributes:
+        name: The new name.
+        type: Canonical text of a field's type; "" for a model.
+        similarity: 0 to 1; of the names of fields, of the stored fields of models.
+    """
+
+    name: str
+    type: str
+    similarity: float
+
+    def __str__(self) -> str:
+        return f"{self.name} ({self.similarity:.2f})"
+
+
+def field_candidates(
+    gone: FieldSchema, new: Iterable[FieldSchema], nearness: Mapping[str, float] = MappingProxyType({})
+) -> tuple[Candidate, ...]:
+    """Sort new fields by how likely each is a renamed ``gone``: a hint, then the type and the name, then the position.
+
+    Args:
+        gone: The field that is not there any more.
+        new: Those that might be it. Paths compare by their last part: ``zip`` is likely to be ``address.zip`` now.
+        nearness: How near each is to where ``gone`` was, 0 to 1, by name; settles what type and name leave open.
+    """
+    scored = [
+        (
+            _score(gone, one) + nearness.get(one.name, 0.0) * _OF_POSITION,
+            Candidate(one.name, one.type, _alike(gone.name, one.name)),
+        )
+        for one in new
+    ]
+    return tuple(candidate for _, candidate in sorted(scored, key=lambda pair: (-pair[0], pair[1].name)))
+
+
+def _score(gone: FieldSchema, one: FieldSchema) -> float:
+    hinted = 2.0 if one.renamed_from == gone.name else 0.0
+    if one.type == gone.type:
+        typed = 1.0
+    else:
+        typed = 0.75 if one.type.removesuffix(_OPTIONAL) == gone.type.removesuffix(_OPTIONAL) else 0.0
+    return hinted + typed / 2 + _alike(gone.name, one.name) / 2
+
+
+def _alike(one: str, other: str) -> float:
+    one, other = (name.rpartition(".")[2].lower() for name in (one, other))
+    return round(SequenceMatcher(None, one, other, autojunk=False).ratio(), 2)
+
+
+def model_candidates(gone: ModelSchema, new: Sequence[ModelSchema]) -> tuple[Candidate, ...]:
+    """Sort new models by how likely each is a renamed ``gone``: by the fields that both have, then by the name."""
+    scored = [(_shared(gone, one), _alike(gone.name, one.name), one.name) for one in new]
+    scored.sort(key=lambda one: (-one[0], -one[1], one[2]))
+    return tuple(Candidate(name, "", max(shared, alike)) for shared, alike, name in scored)
+
+
+def _shared(one: ModelSchema, other: ModelSchema) -> float:
+    mine, theirs = set(one.fields), set(other.fields)
+    return round(len(mine & theirs) / len(mine | theirs), 2)

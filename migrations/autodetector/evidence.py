@@ -1,0 +1,155 @@
+"""Evidence: what stored records say about a question of the diff. Pure; the records come from ``sampling``."""
+
+from collections import deque
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import cast
+
+from redis_models.encoding.limits import UNREADABLE
+from redis_models.mapping.stored_field import STAMP, stored_version
+
+from ..edits.nested_paths import plain
+from ..operations import Operation, RenameField, RenameModel
+from ..schema.examples import Sample
+from ..schema.historical_values import HistoricalObject, document_of
+from ..schema.snapshot import ModelSchema
+from .answers import Answers, RenameAnswer
+from .questions import ExtraQuestion, MapQuestion, NoneQuestion, Question, RenameQuestion
+
+__all__ = ["as_stored", "evidence_for"]
+
+
+def as_stored(question: Question, operations: Iterable[Operation], answers: Answers) -> Question:
+    """Give a question with the names that model and field have in the records, which are not rewritten yet.
+
+    Args:
+        question: What is asked, in the names of the code.
+        operations: What is certain already: renames, for one.
+        answers: To earlier questions; those about keys are no operations before the last question is answered.
+    """
+    model, place = question.model, getattr(question, "field", "")
+    for one in answers.of(RenameAnswer, model):
+        if "." in one.new:
+            place = _moved(place, one.new, one.old)
+    for operation in reversed([*operations]):
+        if isinstance(operation, RenameModel) and operation.new == model:
+            model = operation.model
+        elif isinstance(operation, RenameField) and operation.model == model:
+            place = _moved(place, operation.new, operation.old)
+    found = replace(question, model=model)
+    return replace(found, field=place) if place else found  # type: ignore[call-arg]  # some kinds have one
+
+
+def _moved(place: str, new: str, old: str) -> str:
+    return old + place[len(new) :] if f"{place}.".startswith(f"{new}.") else place
+
+
+def evidence_for(question: Question, schema: ModelSchema, sample: Sample) -> str:
+    """Say how many records a question is about.
+
+    Args:
+        question: What is asked.
+        schema: The model as the records have it; records of another version are not looked at, and only counted.
+        sample: Records of the model.
+
+    Returns:
+        Something like ``412 records hold 'PENDING'``, or ``412 of 5,000 sampled records ...``; "" where records say
+        nothing about it.
+    """
+    records = [record for record in sample.records.values() if _version(record) == schema.version]
+    match question:
+        case MapQuestion(_, path, value):
+            count = sum(any(str(one) == value for one in _leaves(schema, path, record)) for record in records)
+            return _told(count, len(records), sample, f"{_hold(count)} {value!r}")
+        case NoneQuestion(_, path):
+            count = sum(None in _values(schema, path, one) for one in records)
+            return _told(count, len(records), sample, f"{_hold(count)} None")
+        case ExtraQuestion(_, path):
+            count = sum(path in one for one in records)
+            return _told(count, len(records), sample, f"{_hold(count)} one")
+        case RenameQuestion(_, path) if "." not in path:
+            count = sum(path in one for one in records)
+            return _told(count, len(records), sample, f"{_hold(count)} it")
+        case _:
+            return _told(sample.total, len(records), sample, "") if sample.total else "there are no records"
+
+
+def _hold(count: int) -> str:
+    return "holds" if count == 1 else "hold"
+
+
+def _told(count: int, of: int, sample: Sample, what: str) -> str:
+    noun = "record" if count == 1 else "records"
+    if not what:
+        return f"{count:,} {noun}"
+    told = f"{count:,} {noun} {what}" if sample.is_whole else f"{count:,} of {of:,} sampled records {what}"
+    others = len(sample.records) - of
+    if not others:
+        return told
+    are = "is at another version, and was" if others == 1 else "are at other versions, and were"
+    return f"{told}; {others:,} {are} not looked at"
+
+
+def _version(record: Mapping[str, bytes]) -> int:
+    try:
+        return stored_version("", record.get(STAMP))
+    except ValueError:
+        return -1
+
+
+def _leaves(schema: ModelSchema, path: str, record: Mapping[str, bytes]) -> list[object]:
+    """Give all that stands at a path, or in what stands there: in keys too, which are containers, perhaps."""
+    name, *rest = path.split(".")
+    raw = record.get(name)
+    if raw is None or name not in schema.by_name:
+        return []
+    try:
+        return list(_leaves_of(schema.field(name).codec.decode(raw), rest))
+    except (*UNREADABLE, ValueError):
+        return []
+
+
+def _leaves_of(value: object, path: Sequence[str]) -> Iterator[object]:
+    if isinstance(value, HistoricalObject):
+        document = document_of(value)
+        for name, one in document.items():
+            if not path or name == path[0]:
+                yield from _leaves_of(one, path[1:])
+    elif isinstance(value, dict):
+        for key, one in cast("Mapping[object, object]", value).items():
+            yield from _leaves_of(key, path)
+            yield from _leaves_of(one, path)
+    elif isinstance(value, (list, tuple, deque, set, frozenset)):
+        for one in cast("Iterable[object]", value):
+            yield from _leaves_of(one, path)
+    elif not path:
+        yield plain(value)
+
+
+def _values(schema: ModelSchema, path: str, record: Mapping[str, bytes]) -> list[object]:
+    """Give what is stored at a path, as JSON-like values; nothing where it does not read back."""
+    name, *rest = path.split(".")
+    raw = record.get(name)
+    if raw is None or name not in schema.by_name:
+        return []
+    codec = schema.field(name).codec
+    try:
+        return list(_found(codec.jsonable(codec.decode(raw)), rest))
+    except (ValueError, TypeError):
+        return []
+
+
+def _found(value: object, path: Sequence[str]) -> Iterator[object]:
+    if isinstance(value, list):
+        for one in cast("list[object]", value):
+            yield from _found(one, path)
+    elif isinstance(value, dict):
+        document = cast("dict[str, object]", value)
+        if path and path[0] in document:
+            yield from _found(document[path[0]], path[1:])
+        elif not path or not any(path[0] in document for _ in document):
+            for one in document.values():
+                if type(one) in (dict, list) or not path:
+                    yield from _found(one, path)
+    elif not path:
+        yield value

@@ -1,0 +1,133 @@
+"""Levels: fields that move into a nested object or out of one, as answers say. Pure.
+
+A field ``zip`` that is ``address.zip`` now keeps its values, as any renamed field does. Where the object is new, its
+fields are nested together; where it is gone, it is flattened.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from redis_models.errors import SchemaError
+
+from ..operations import FlattenField, NestFields, Operation, RenameField
+from ..schema.snapshot import FieldSchema, ModelSchema
+from ..schema.type_compatibility import without_none
+from ..schema.type_tree import Object, parse
+from .answer_tracker import Given
+from .answers import DropAnswer, RenameAnswer
+from .candidates import field_candidates
+from .questions import Question, RenameQuestion
+
+__all__ = ["Levels", "insides", "is_between_levels", "move_levels"]
+
+
+@dataclass
+class Levels:
+    """What moves between levels.
+
+    Attributes:
+        operations: In the order in which they apply.
+        questions: Keys of objects that are taken apart, of which nobody said what becomes.
+        asked: Fields whose keys are asked about, so that they themselves need not be.
+    """
+
+    operations: list[Operation] = field(default_factory=list[Operation])
+    questions: list[Question] = field(default_factory=list[Question])
+    asked: set[str] = field(default_factory=set[str])
+
+
+def is_between_levels(answer: RenameAnswer) -> bool:
+    """Whether a rename leads from one object into another, or out of one."""
+    return answer.old.rpartition(".")[0] != answer.new.rpartition(".")[0]
+
+
+def insides(one: FieldSchema) -> list[FieldSchema]:
+    """Give the keys of a field that holds one object, as fields with paths."""
+    return [FieldSchema(f"{one.name}.{key.name}", str(key.tree)) for key in _object_of(one).keys]
+
+
+def move_levels(old: ModelSchema, new: ModelSchema, given: Given) -> Levels:
+    """Give what answers say about moves between levels, and ask about objects that may have been taken apart.
+
+    Raises:
+        SchemaError: An answer names what is not there.
+    """
+    found, nested, flat = Levels(), dict[str, dict[str, str]](), dict[str, dict[str, str]]()
+    for answer in given.answers.of(RenameAnswer, new.name):
+        if not is_between_levels(answer):
+            continue
+        _refuse_stranger(old, new, answer)
+        given.use(answer)
+        source, target = answer.old.split("."), answer.new.split(".")
+        if len(source) == 1 and len(target) == 2 and target[0] not in old.by_name:
+            nested.setdefault(target[0], {})[source[0]] = target[1]
+        elif len(source) == 2 and len(target) == 1 and source[0] not in new.by_name:
+            flat.setdefault(source[0], {})[source[1]] = target[0]
+        else:
+            found.operations.append(RenameField(new.name, answer.old, answer.new))
+    for name, fields in sorted(nested.items()):
+        found.operations.append(NestFields(new.name, dict(sorted(fields.items())), name))
+    for one in old.fields:
+        if one.name not in new.by_name and _object_of(one).keys:
+            _flatten(found, one, new, flat.get(one.name, {}), old, given)
+    return found
+
+
+def _flatten(
+    found: Levels, one: FieldSchema, new: ModelSchema, into: Mapping[str, str], old: ModelSchema, given: Given
+) -> None:
+    """Take an object apart, once it is known what becomes of each of its keys."""
+    come = [other for other in new.fields if other.name not in old.by_name and other.name not in into.values()]
+    keys = [key for key in insides(one) if key.name.rpartition(".")[2] not in into]
+    if not into and not any(_is_likely(one, key, other) for key in keys for other in come):
+        return
+    is_whole_told = any(answer.old == one.name for answer in given.answers.of(RenameAnswer, new.name))
+    if not into and (is_whole_told or given.all(DropAnswer, one.name)):
+        return
+    left = [key for key in keys if given.take(DropAnswer, key.name) is None]
+    if not left and into:
+        dropped: dict[str, str | None] = {key.name.rpartition(".")[2]: None for key in keys}
+        found.operations.append(FlattenField(new.name, one.name, dict(sorted({**dropped, **into}.items()))))
+    for key in left:
+        found.asked.add(one.name)
+        candidates = field_candidates(key, come)
+        found.questions.append(RenameQuestion(new.name, key.name, key.type, candidates))
+
+
+def _is_likely(parent: FieldSchema, key: FieldSchema, other: FieldSchema) -> bool:
+    """Whether a new field may be a key of an object that is gone: of its type, called ``zip`` or ``address_zip``."""
+    name = key.name.rpartition(".")[2]
+    is_named = other.name in (name, f"{parent.name}_{name}") or other.renamed_from == key.name
+    return is_named and without_none(parse(key.type)) == without_none(parse(other.type))
+
+
+def _refuse_stranger(old: ModelSchema, new: ModelSchema, answer: RenameAnswer) -> None:
+    for schema, path, where in ((old, answer.old, "the files have"), (new, answer.new, "the code has")):
+        top, *rest = path.split(".")
+        known = schema.by_name.get(top)
+        is_there = known is not None and (not rest or _reaches(known, rest))
+        if not is_there:
+            raise SchemaError(f"{answer.flag()}: {where} no field {path!r}; {_paths(schema.fields)}")
+
+
+def _reaches(one: FieldSchema, rest: list[str]) -> bool:
+    for name in rest:
+        inside = {key.name.rpartition(".")[2]: key for key in insides(one)}
+        if name not in inside:
+            return False
+        one = inside[name]
+    return True
+
+
+def _paths(fields: Iterable[FieldSchema]) -> str:
+    return "there are " + ", ".join(path for one in fields for path in [one.name, *(key.name for key in insides(one))])
+
+
+def _object_of(one: FieldSchema) -> Object:
+    """Give the one object that a field may hold; one without keys where it holds anything else."""
+    members = without_none(parse(one.type))
+    match members:
+        case (Object() as found,):
+            return found
+        case _:
+            return Object((), None)

@@ -1,0 +1,290 @@
+"""The chain: an app's migrations in a line, checked, and the schemas at every point of it. Pure.
+
+A position counts links: 0 is before the first, ``i`` is after link ``i``. Numbers give the order only; gaps are fine.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Final
+
+from redis_models.errors import MigrationError, MigrationFileError, SchemaError
+from redis_models.mapping.stored_field import RESERVED
+
+from ..constraints.history import ConstraintHistory
+from ..operations import Operation
+from ..operations.run import check_stands_alone
+from ..schema.snapshot import ModelSchema, Snapshot
+from ..schema.type_resolver import resolve
+from .hidden_fields import HiddenFields
+from .link import Link
+from .replaces import Replaced
+from .upgrade_path import Route
+
+__all__ = ["Chain", "origins", "true_ids"]
+_LONG: Final = 10  # digits: no chain has so many migrations
+
+
+@dataclass(frozen=True)
+class Chain:
+    """All migrations of one app; checked when it is made.
+
+    Args:
+        app: Label of the app.
+        links: In the order of their numbers.
+        inherited: The ways that records came which other apps left, by the beginning of their keys and the version
+            that they were left at; see ``project_chains``.
+        hidden: What the models of the code hide; it changes nothing but what is shown.
+        constraints: What the models demanded, and when; records that are taken back are looked at by it.
+
+    Raises:
+        MigrationFileError: The links form no line, or an operation or version does not fit where it stands.
+    """
+
+    app: str
+    links: tuple[Link, ...] = ()
+    inherited: Mapping[tuple[str, int], Route] = field(default_factory=dict[tuple[str, int], Route])
+    hidden: HiddenFields = field(default=HiddenFields({}, {}), compare=False)
+    constraints: ConstraintHistory = field(default=ConstraintHistory({}), compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "links", tuple(sorted(self.links, key=lambda one: (one.number, one.name))))
+        _refuse_twins(self.app, self.links)
+        _refuse_gaps(self.links)
+        _ = self.snapshots
+
+    @cached_property
+    def snapshots(self) -> tuple[Snapshot, ...]:
+        """The schemas at every position; the first is empty."""
+        found = [Snapshot()]
+        for link in self.links:
+            found.append(_replay(link, found[-1]))
+        return tuple(found)
+
+    @property
+    def head_position(self) -> int:
+        """The position after the last link."""
+        return len(self.links)
+
+    def position_of(self, id: str) -> int:
+        """Give the position after the link with this id.
+
+        Raises:
+            MigrationError: There is no such link.
+        """
+        for position, link in enumerate(self.links, start=1):
+            if link.id == id:
+                return position
+        raise MigrationError(f"{self.app} has no migration with the id {id!r}; {self._known()}")
+
+    def target(self, text: str, current: int) -> int:
+        """Give the position that a user means.
+
+        Args:
+            text: A number ("4", "0004"), a name, its beginning, an id or its beginning, ``zero``, ``+N`` or ``-N``.
+            current: The position that ``+N`` and ``-N`` count from.
+
+        Raises:
+            MigrationError: Nothing or several links match, or the steps lead out of the chain.
+        """
+        if text == "zero":
+            return 0
+        if text[:1] in ("+", "-") and _is_number(text[1:]):
+            return self._stepped(text, current)
+        return self._found(text)
+
+    def _stepped(self, text: str, current: int) -> int:
+        position = current + int(text)
+        if not 0 <= position <= self.head_position:
+            raise MigrationError(
+                f"{self.app}: {text} leads out of the chain; it is at {current} of {self.head_position} migrations"
+            )
+        return position
+
+    def _found(self, text: str) -> int:
+        for matches in (
+            [link for link in self.links if text in (link.id, link.name)],
+            [link for link in self.links if _is_number(text) and link.number == int(text)],
+            [link for link in self.links if text and _begins(link, text)],
+        ):
+            if len(matches) > 1:
+                names = ", ".join(f"{link.name} ({link.id})" for link in matches)
+                raise MigrationError(f"{self.app}: {text!r} may be any of {names}; write more of it")
+            if matches:
+                return self.links.index(matches[0]) + 1
+        raise MigrationError(f"{self.app} has no migration {text!r:.100}; {self._known()}")
+
+    def _known(self) -> str:
+        names = ", ".join(f"{link.name} ({link.id})" for link in self.links)
+        return f"it has {names}" if names else "it has none; run 'redis-models makemigrations' first"
+
+
+def _begins(link: Link, text: str) -> bool:
+    return any(whole.startswith(text) for whole in (link.name, link.name.partition("_")[2], link.id))
+
+
+def _refuse_twins(app: str, links: Sequence[Link]) -> None:
+    """Refuse two links of one id, then of one link before, then of one number; branches share the last two."""
+    ids: dict[str, Link] = {}
+    previous: dict[str | None, Link] = {}
+    numbers: dict[int, Link] = {}
+    for link in links:
+        other = ids.setdefault(link.id, link)
+        if other is not link:
+            raise MigrationFileError(
+                link.path,
+                f"has the id {link.id!r} of {other.name}; if a rebase stopped half-way, delete {other.name}.py, else"
+                f" give the copy another id and previous = {link.id!r}",
+            )
+    for link in links:
+        left = next((ids[id].name for id in link.ids[:-1] if id in ids), None)
+        if left is not None:
+            raise MigrationFileError(link.path, f"stands for {left}, whose file is here still; delete it")
+    known = true_ids(links)
+    for link in links:
+        other = previous.setdefault(_true_id(link.previous, known), link)
+        if other is not link:
+            raise MigrationFileError(link.path, _fork(app, other, link, ids))
+        other = numbers.setdefault(link.number, link)
+        if other is not link:
+            raise MigrationFileError(link.path, f"has the number of {other.name}; rename the later of the two")
+
+
+def _fork(app: str, one: Link, other: Link, ids: Mapping[str, Link]) -> str:
+    if one.previous is None:
+        before = "are both the first (previous = None)"
+    else:
+        name = next((link.name for link in ids.values() if one.previous in link.ids), one.previous)
+        before = f"both follow {name} (previous = {one.previous!r})"
+    return (
+        f"{one.name} and {other.name} {before}, as two branches made them; put one behind the other with"
+        f" 'redis-models rebase {app} --onto {one.id}' if that one is applied already, else with"
+        f" 'redis-models rebase {app} --onto {other.id}'"
+    )
+
+
+def _refuse_gaps(links: Sequence[Link]) -> None:
+    known = true_ids(links)
+    expected: str | None = None
+    for link in links:
+        if _true_id(link.previous, known) != expected:
+            raise MigrationFileError(
+                link.path, f"{_misplaced(link, links, expected)}, or write previous = {expected!r}"
+            )
+        expected = link.id
+
+
+def _misplaced(link: Link, links: Sequence[Link], expected: str | None) -> str:
+    if link.previous is None or any(link.previous == one.id for one in links):
+        return f"its number puts it behind the migration {expected!r}, but it says previous = {link.previous!r}"
+    within = next((one.name for one in links if link.previous in one.ids), None)
+    if within is None:
+        return f"previous = {link.previous!r} is the id of no file here; restore that file"
+    return (
+        f"previous = {link.previous!r} is in the midst of those that {within} stands for, so that this one was made"
+        " without what comes after; restore the files of these, and squash again what is before it"
+    )
+
+
+def true_ids(links: Iterable[Link]) -> Mapping[str, str]:
+    """Give, for every id at which a link ends, the link's own.
+
+    A file behind one that was squashed says ``previous`` as it did: databases have applied it so, and its checksum must
+    not change.
+    """
+    found: dict[str, str] = {}
+    for link in links:
+        found.update(dict.fromkeys(Replaced(link.id, link.replaces).ends, link.id))
+    return found
+
+
+def _true_id(previous: str | None, known: Mapping[str, str]) -> str | None:
+    return None if previous is None else known.get(previous, previous)
+
+
+def _replay(link: Link, before: Snapshot) -> Snapshot:
+    """Give the schemas after a link."""
+    snapshot = before
+    _refuse_crowd(link)
+    for number, operation in enumerate(link.operations, start=1):
+        try:
+            after = operation.apply(snapshot)
+            _check(operation, snapshot, after)
+        except SchemaError as exc:
+            raise MigrationFileError(link.path, f"operation {number} ({operation.describe()}): {exc}") from exc
+        snapshot = after
+    return _with_versions(link, before, snapshot)
+
+
+def _refuse_crowd(link: Link) -> None:
+    try:
+        check_stands_alone(link.operations, link.versions)
+    except SchemaError as exc:
+        raise MigrationFileError(link.path, str(exc)) from exc
+
+
+def _check(operation: Operation, before: Snapshot, after: Snapshot) -> None:
+    """Refuse what would only come to light in the middle of a run."""
+    model = after.by_name.get(operation.name_after(operation.model))
+    if model is None:
+        return
+    for one in model.fields:
+        if one.name.startswith(RESERVED):
+            raise SchemaError(f"field name {one.name!r} begins with one of {RESERVED}: these are reserved")
+        resolve(one.type)
+    _refuse_shared_keys(model, after)
+    if operation.model in before.by_name:
+        operation.steps(before.model(operation.model), model)
+
+
+def _refuse_shared_keys(model: ModelSchema, snapshot: Snapshot) -> None:
+    for other in snapshot.models:
+        shared = None if other.name == model.name else other.keys.shared_with(model.keys)
+        if shared is not None:
+            raise SchemaError(f"{other.name} has the same keys ({shared}*); give one of them another table")
+
+
+def _with_versions(link: Link, before: Snapshot, after: Snapshot) -> Snapshot:
+    names = origins(before, link.operations)
+    for name in _rewritten(link.operations):
+        if name in after.by_name and name not in link.versions:
+            least = _least(name, before, names)
+            raise MigrationFileError(
+                link.path, f"its operations touch {name}, but versions does not name it; add {{{name!r}: {least}}}"
+            )
+    for name, version in link.versions.items():
+        if name not in after.by_name:
+            raise MigrationFileError(link.path, f"versions names {name!r}, which is no model here; take it out")
+        least = _least(name, before, names)
+        if version < least:
+            raise MigrationFileError(link.path, f"versions says {name} {version}, but it must be {least} or more here")
+        after = after.with_model(replace(after.model(name), version=version))
+    return after
+
+
+def _rewritten(operations: Sequence[Operation]) -> Iterable[str]:
+    """Give the models, by their last names, whose records may change, so that their versions must rise."""
+    names: dict[str, None] = {}
+    for operation in operations:
+        names = {operation.name_after(name): None for name in names}
+        if not operation.is_state_only:
+            names[operation.model] = None
+    return names
+
+
+def _least(name: str, before: Snapshot, names: Mapping[str, str]) -> int:
+    return before.model(names[name]).version + 1 if name in names else 1
+
+
+def origins(before: Snapshot, operations: Sequence[Operation]) -> Mapping[str, str]:
+    """Give, for the models after some operations that were there before, the name that each had."""
+    names, state = {name: name for name in before.by_name}, before
+    for operation in operations:
+        state = operation.apply(state)
+        renamed = {operation.name_after(name): origin for name, origin in names.items()}
+        names = {name: origin for name, origin in renamed.items() if name in state.by_name}
+    return names
+
+
+def _is_number(text: str) -> bool:
+    return text.isdecimal() and len(text) < _LONG

@@ -1,0 +1,148 @@
+"""Begun: what a run that is not finished leads through, as its files said it when it began. Pure.
+
+The journal keeps it, without functions, so that a run can be given up although its files were edited since: what was
+rewritten is taken back as it was rewritten. What lies in Redis is input: it counts only where it gives the fingerprint
+that the journal has, and it holds names and literals, never code.
+"""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import fields, is_dataclass, replace
+from typing import Final, cast
+
+from redis_models.errors import MigrationFileError, RecordError, SchemaError
+
+from .. import operations
+from ..edits import converters
+from ..edits.converters import Converter
+from ..operations import Operation
+from .chain import Chain
+from .digest import digest_of
+from .link import Link
+
+__all__ = ["as_begun", "said_of"]
+
+_OPERATIONS: Final = {
+    name: cast("type[Operation]", getattr(operations, name))
+    for name in operations.__all__
+    if is_dataclass(getattr(operations, name)) and issubclass(getattr(operations, name), Operation)
+}
+_CONVERTERS: Final = {
+    name: cast("type[Converter]", getattr(converters, name)) for name in converters.__all__ if name != "Converter"
+}
+_LONGEST: Final = 1_000_000  # characters; more is none of ours
+
+
+def said_of(links: Iterable[Link]) -> str:
+    """Give what some migrations say, to be kept; "" where it cannot be said without code."""
+    try:
+        text = json.dumps([_link_said(link) for link in links])
+    except (TypeError, ValueError):
+        return ""
+    return text if len(text) <= _LONGEST else ""
+
+
+def as_begun(chain: Chain, said: str, fingerprint: str, reach: int) -> Chain | None:
+    """Give the chain as it was when a run began; None where that is not known.
+
+    Args:
+        chain: The files as they are; their functions are used where an operation has one in its place still.
+        said: What ``said_of`` gave of the migrations that differ, perhaps.
+        fingerprint: What the chain up to ``reach`` must come to.
+        reach: Position in the chain.
+    """
+    if not said or len(said) > _LONGEST:
+        return None
+    try:
+        told = [_link_of(one, chain) for one in cast("list[dict[str, object]]", json.loads(said))]
+        known = {link.id for link in told}
+        begun = replace(chain, links=(*(link for link in chain.links if link.id not in known), *told))
+        same = digest_of(begun.links[:reach], begun.snapshots[1 : reach + 1])
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError, SchemaError, MigrationFileError):
+        return None
+    return begun if same == fingerprint else None
+
+
+def _link_said(link: Link) -> dict[str, object]:
+    head = {name: getattr(link, name) for name in ("number", "name", "path", "id", "previous", "checksum")}
+    return {**head, "versions": dict(link.versions), "operations": [_said(one) for one in link.operations]}
+
+
+def _said(value: object) -> object:
+    if isinstance(value, (Operation, Converter)):
+        kind = "operation" if isinstance(value, Operation) else "converter"
+        told = {one.name: _said(getattr(value, one.name)) for one in fields(cast(Operation, value)) if one.init}
+        return {kind: type(value).__name__, "fields": told}
+    if callable(value):
+        return {"function": str(getattr(value, "__name__", ""))}
+    if isinstance(value, Mapping):
+        pairs = cast("Mapping[object, object]", value).items()
+        return {"mapping": [[_said(key), _said(one)] for key, one in pairs]}
+    if isinstance(value, (list, tuple)):
+        return [_said(one) for one in cast("Sequence[object]", value)]
+    if value is None or isinstance(value, (str, int, float)):
+        return value
+    raise TypeError(f"{value!r} cannot be said")
+
+
+def _link_of(told: Mapping[str, object], chain: Chain) -> Link:
+    id = str(told["id"])
+    file = next((link for link in chain.links if link.id == id), None)
+    functions = _Functions(() if file is None else file.operations)
+    made = tuple(cast(Operation, functions.value_of(one, None)) for one in cast("list[object]", told["operations"]))
+    versions = {str(name): int(str(one)) for name, one in cast("Mapping[str, object]", told["versions"]).items()}
+    previous = told["previous"]
+    link = Link(
+        int(str(told["number"])),
+        str(told["name"]),
+        str(told["path"]),
+        id,
+        None if previous is None else str(previous),
+        versions,
+        made,
+        str(told["checksum"]),
+    )
+    return link if file is None else replace(link, replaces=file.replaces, allow=file.allow)
+
+
+class _Functions:
+    """Makes operations of what was said; takes functions from the file as it is now.
+
+    Args:
+        file: The operations that the file has now.
+    """
+
+    def __init__(self, file: Sequence[Operation]) -> None:
+        self._file = file
+
+    def value_of(self, told: object, function: object) -> object:
+        """Give a value; ``function`` is what stands in its place now, where it was a function."""
+        if isinstance(told, list):
+            return [self.value_of(one, None) for one in cast("list[object]", told)]
+        if not isinstance(told, dict):
+            return told
+        document = cast("dict[str, object]", told)
+        if "function" in document:
+            return function if callable(function) else _gone
+        if "mapping" in document:
+            pairs = cast("list[list[object]]", document["mapping"])
+            return {self.value_of(key, None): self.value_of(one, None) for key, one in pairs}
+        values = cast("dict[str, object]", document["fields"])
+        if "converter" in document:
+            kind: type[object] = _CONVERTERS[str(document["converter"])]
+            return kind(**{name: self.value_of(one, None) for name, one in values.items()})
+        operation = _OPERATIONS[str(document["operation"])]
+        now = self._like(operation, values)
+        return operation(**{name: self.value_of(one, getattr(now, name, None)) for name, one in values.items()})  # type: ignore[arg-type]  # a wrong one is a TypeError, which is awaited
+
+    def _like(self, operation: type[Operation], values: Mapping[str, object]) -> Operation | None:
+        """Give the operation of the file that is the same one, whatever else it says by now."""
+        alike = [one for one in self._file if type(one) is operation and one.model == values.get("model")]
+        for name in ("name", "old", "into"):
+            same = [one for one in alike if getattr(one, name, None) == values.get(name)]
+            alike = same or alike
+        return alike[0] if alike else None
+
+
+def _gone(*arguments: object) -> object:
+    raise RecordError("", None, "a function that is needed is no longer in the file; restore it from version control")

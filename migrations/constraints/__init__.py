@@ -1,0 +1,1 @@
+"""What models of each version demanded beyond the types of their fields, and whether a value meets it. Pure."""

@@ -1,0 +1,173 @@
+"""Views: the typed old and new record that a function in a migration works on. Pure.
+
+A view decodes a field when it is asked for, and encodes one when it is assigned, by the schema of that point of the
+chain: no application class is needed. What was asked for is what the result depends on, and nothing else is compared
+when the result is written.
+"""
+
+from collections.abc import Callable, Mapping
+from functools import partial
+
+from pydantic import ValidationError
+
+from redis_models.encoding.complaints import first_complaint
+from redis_models.encoding.limits import UNREADABLE
+from redis_models.errors import RecordError
+
+from ..schema.snapshot import FieldSchema, ModelSchema
+from .conversion import accepted
+from .extra_fields import extra_value, is_extra, stored_extra
+from .record_edit import Draft
+
+__all__ = ["NewRecord", "OldObject", "OldRecord", "complaint", "old_record_of"]
+
+
+class OldRecord:
+    """A record as it was before a step: ``old.total`` is the typed value of the stored field ``total``.
+
+    An absent field raises ``AttributeError``; ``old.get("total")`` gives None instead, ``"total" in old`` tells. Of a
+    model that takes extra fields these are there as well, as the JSON that they are.
+    """
+
+    __slots__ = ("_parts",)
+
+    def __init__(self, draft: Draft, schema: ModelSchema, *, is_alone: bool = False) -> None:
+        fields, moved = draft.fields, draft.moved
+        if not is_alone:  # copies: what the new view writes must not show here
+            fields, moved = dict(fields), dict(moved)
+        # Together, because every look at an attribute of a class with ``__getattr__`` takes long.
+        self._parts = schema, draft.touched, fields, moved
+
+    def __getattr__(self, name: str) -> object:
+        field, raw = self._field(name)
+        if raw is None:
+            raise AttributeError(
+                f"the record has no field {name!r}; ask with .get({name!r}), or '{name}' in the record"
+            )
+        return _decoded(field, raw)
+
+    def __contains__(self, name: str) -> bool:
+        return self._field(name)[1] is not None
+
+    def get(self, name: str, default: object = None) -> object:
+        """Give the typed value of a field, or ``default`` where it is absent."""
+        field, raw = self._field(name)
+        return default if raw is None else _decoded(field, raw)
+
+    def _field(self, name: str) -> tuple[FieldSchema | None, bytes | None]:
+        schema, touched, fields, moved = self._parts
+        field = _declared(schema, name)
+        touched.add(moved.get(name, name))
+        return field, fields.get(name)
+
+
+def old_record_of(schema: ModelSchema) -> Callable[..., OldRecord]:
+    """Give a kind of ``OldRecord`` whose fields Python finds at once; by ``__getattr__`` that takes twice as long."""
+    found = {name: property(_looking(field)) for name, field in schema.by_name.items() if not hasattr(OldRecord, name)}
+    kind = type("OldRecord", (OldRecord,), {"__slots__": (), "__module__": OldRecord.__module__, **found})
+    return partial(kind, schema=schema)
+
+
+def _looking(field: FieldSchema) -> Callable[[OldRecord], object]:
+    name = field.name
+
+    def look(record: OldRecord) -> object:
+        _, touched, fields, moved = record._parts
+        touched.add(moved.get(name, name))
+        raw = fields.get(name)
+        if raw is None:
+            raise AttributeError(name)  # for which __getattr__ is asked, and says more
+        try:
+            return field.read(raw)
+        except (*UNREADABLE, ValueError):
+            return _decoded(field, raw)
+
+    return look
+
+
+class NewRecord:
+    """A record as it is to be: assign typed values; what is not assigned stays as it is; ``del`` takes a field away.
+
+    Reading gives what the field is at this moment, like ``OldRecord``.
+    """
+
+    __slots__ = ("_draft", "_schema")
+    _draft: Draft
+    _schema: ModelSchema
+
+    def __init__(self, draft: Draft, schema: ModelSchema) -> None:
+        object.__setattr__(self, "_draft", draft)
+        object.__setattr__(self, "_schema", schema)
+
+    def __getattr__(self, name: str) -> object:
+        field, raw = _declared(self._schema, name), self._draft.get(name)
+        if raw is None:
+            raise AttributeError(f"the record has no field {name!r}")
+        return _decoded(field, raw)
+
+    def __setattr__(self, name: str, value: object) -> None:
+        field = _declared(self._schema, name)
+        if name == self._schema.primary_key:
+            raise RecordError(name, None, "is the primary key; a function in a migration cannot change it")
+        try:
+            raw = stored_extra(value) if field is None else field.codec.encode(accepted(field.codec, value))
+        except (*UNREADABLE, ValueError) as exc:
+            shown, said = f"{value!r:.60}", complaint(exc)
+            kind = "no value that can be stored" if field is None else f"no {field.type}"
+            reason = f"{shown} is {kind}: {said}"
+            raise RecordError(name, None, reason, (said, shown), is_told=True) from exc
+        self._draft.set(name, raw)
+
+    def __delattr__(self, name: str) -> None:
+        _declared(self._schema, name)
+        self._draft.remove(name)
+
+
+class OldObject:
+    """A nested object as it is before a key is added to it: ``old.city`` is the value of its key ``city``.
+
+    An absent key raises ``AttributeError``; ``old.get("city")`` gives None instead, ``"city" in old`` tells.
+    """
+
+    __slots__ = ("_document",)
+
+    def __init__(self, document: Mapping[str, object]) -> None:
+        self._document = document
+
+    def __getattr__(self, name: str) -> object:
+        if name not in self._document:
+            raise AttributeError(f"the object has no key {name!r}; ask with .get({name!r}), or '{name}' in the object")
+        return self._document[name]
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._document
+
+    def get(self, name: str, default: object = None) -> object:
+        """Give the value of a key, or ``default`` where it is absent."""
+        return self._document.get(name, default)
+
+
+def complaint(exc: Exception) -> str:
+    """Give the one line of an error that matters."""
+    if isinstance(exc, ValidationError):
+        return first_complaint(exc).text
+    return str(exc) or type(exc).__name__
+
+
+def _declared(schema: ModelSchema, name: str) -> FieldSchema | None:
+    """Give a field, or None for an extra one of a model that takes some; ``SchemaError`` if it takes none."""
+    return None if schema.extras and is_extra(schema, name) else schema.field(name)
+
+
+def _decoded(field: FieldSchema | None, raw: bytes) -> object:
+    if field is None:
+        return extra_value(raw)
+    try:
+        return field.read(raw)
+    except (*UNREADABLE, ValueError):
+        pass  # the codec knows more than the shortcut
+    try:
+        return field.decode(raw)
+    except ValueError as exc:
+        said = complaint(exc)
+        raise RecordError(field.name, raw, f"does not read back as {field.type}: {said}", (said,)) from exc

@@ -1,0 +1,1 @@
+"""A run: segments, passes, workers, throttle, and what is recorded of it."""

@@ -1,0 +1,203 @@
+"""Collisions: keys that records are to have and cannot, looked for before a run writes anything. Only reads."""
+
+from array import array
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from hashlib import blake2b
+from itertools import pairwise
+from typing import Final, cast
+
+from redis_models.client.commands import Batches, check, hash_of
+from redis_models.errors import DecodeError, RecordError, UnsafeError
+from redis_models.mapping.keys import KeySpace
+from redis_models.mapping.stored_field import STAMP, stored_version
+
+from ..keyspace.results import is_another_type
+from ..keyspace.scan import scan
+from ..planner.passes import Move
+from ..rewriter.rename_keys import refuse_foreign_index
+from ..state.quarantine import Intake
+
+__all__ = ["Collisions", "look_for_collisions", "refuse_collisions"]
+
+_SHOWN: Final = 10
+
+
+@dataclass
+class Collisions:
+    """Keys that more than one record would have. Grows while records are met.
+
+    Attributes:
+        found: The first of them, with what is wrong.
+        digests: Of keys that were made of fields, to find two alike; eight bytes a record.
+        suspects: Digests that were met more than once, each with the keys that have it, found in a second walk; SCAN
+            may give one key twice.
+        has_strangers: Whether some of what was found is no record of the model's.
+    """
+
+    found: list[str] = field(default_factory=list[str])
+    digests: "array[int]" = field(default_factory=lambda: array("Q"))
+    suspects: dict[int, set[bytes]] = field(default_factory=dict[int, set[bytes]])
+    has_strangers: bool = False
+
+    def suspect_twins(self) -> bool:
+        """Find digests that were met twice; tell whether there are any, so that a second walk is needed."""
+        seen = sorted(self.digests)
+        self.digests = array("Q")
+        self.suspects = {one: set() for one, other in pairwise(seen) if one == other}
+        return bool(self.suspects)
+
+    def tell_twins(self) -> None:
+        """Note the keys that are to become one, after the second walk."""
+        for keys in self.suspects.values():
+            if len(keys) > 1:
+                self.note(f"{' and '.join(sorted(map(_text, keys)))} would become one")
+
+    def note(self, what: str) -> None:
+        """Note a collision, if it is one of the first."""
+        if len(self.found) < _SHOWN:
+            self.found.append(what)
+
+
+def refuse_collisions(kept: Callable[[], Batches[None]], moves: Sequence[Move], intake: Intake) -> Batches[None]:
+    """Look whether every record can have its new key, before anything is written.
+
+    Args:
+        kept: Called after every page, to keep the lease of a run.
+        moves: All of a run.
+        intake: Knows which records are in quarantine; they may lie anywhere.
+
+    Raises:
+        UnsafeError: Some cannot; it names the first of them.
+        ConflictError: What lies at an index is no sorted set.
+        LockedError: The lease is somebody else's by now.
+
+    Cost:
+        A walk over the keys for each move and each new place, with a question or two a record; a second one for each
+        move where keys that are made of fields seem to be alike.
+    """
+    collisions = Collisions()
+    for move in moves:
+        yield from refuse_foreign_index(move)
+    for move in {move.after.keys.start: move for move in moves if move.vacant_below}.values():
+        yield from _walk(kept, move.after.keys, partial(_look_for_strangers, move, collisions, intake))
+    for _ in range(2):  # a second time only to tell which keys are alike
+        for place, move in enumerate(moves):
+            rivals = [one.keys for one in moves[place + 1 :] if one.after.keys.start == move.after.keys.start]
+            yield from _walk(kept, move.keys, partial(look_for_collisions, move, collisions=collisions, rivals=rivals))
+        collisions.tell_twins()
+        if collisions.found or not collisions.suspect_twins():
+            break
+    if collisions.found:
+        raise UnsafeError(_refusal(moves[0].route.model, collisions))
+
+
+def _refusal(model: str, collisions: Collisions) -> str:
+    cure = "Mend or move these records first"
+    if collisions.has_strangers:
+        cure += (
+            ". What is no record of the model needs other keys, or the model another table; records that were moved by"
+            " hand are accepted with 'migrate --fake'"
+        )
+    return f"{model}: nothing was moved, because keys collide: {'; '.join(collisions.found)}. {cure}"
+
+
+def _walk(
+    kept: Callable[[], Batches[None]], keys: KeySpace, look: Callable[[Sequence[bytes]], Batches[None]]
+) -> Batches[None]:
+    cursor = ""
+    while cursor != "0":
+        cursor, page = yield from scan(cursor or "0", keys)
+        yield from look(page)
+        yield from kept()
+
+
+def _look_for_strangers(move: Move, collisions: Collisions, intake: Intake, keys: Sequence[bytes]) -> Batches[None]:
+    """Note hashes under new keys that no migration brought there, and no code that knows these keys.
+
+    They would be rewritten as if they were records, and taken along on the way back.
+    """
+    resting = {one.key for one in intake.among(keys)}
+    replies = yield [("HGET", key, STAMP) for key in keys]
+    for key, reply in zip(keys, replies, strict=True):
+        if is_another_type(reply) or _text(key) in resting:
+            continue  # the pass will tell the one, and has told the other
+        if not _is_at_least(cast("bytes | None", reply), move.vacant_below):
+            collisions.note(
+                f"{_text(key)} lies under the new keys {move.after.keys.start}* already and is no record of"
+                f" {move.route.model} at version {move.vacant_below} or later"
+            )
+            collisions.has_strangers = True
+
+
+def _is_at_least(stamp: bytes | None, version: int) -> bool:
+    try:
+        return stamp is not None and stored_version("", stamp) >= version
+    except DecodeError:
+        return False
+
+
+def look_for_collisions(
+    move: Move, keys: Sequence[bytes], collisions: Collisions, rivals: Sequence[KeySpace] = ()
+) -> Batches[None]:
+    """Note which of some records cannot have their new keys; nothing is written.
+
+    Args:
+        move: What they are to go through.
+        keys: Where they are.
+        collisions: Takes what is found.
+        rivals: Other places from which records come under the same new keys.
+    """
+    left = [key for key in keys if not move.is_there(_text(key))]
+    targets = yield from _targets_on_paper(move, left, collisions)
+    pairs = [(key, target) for key, target in targets.items() if target != key]
+    for key, target in (yield from _taken(pairs)):
+        collisions.note(f"{_text(key)} → {_text(target)}, where something lies already")
+    if move.follows_field:
+        for key, target in targets.items():
+            digest = int.from_bytes(blake2b(target, digest_size=8).digest())
+            if digest in collisions.suspects:
+                collisions.suspects[digest].add(key)
+            else:
+                collisions.digests.append(digest)
+    else:  # the key itself tells where a twin would be, and nothing has to be remembered
+        twins = [(key, twin) for key in targets for twin in move.twins(key, rivals)]
+        for key, twin in (yield from _taken(twins)):
+            collisions.note(f"{_text(key)} and {_text(twin)} would become one, {_text(targets[key])}")
+
+
+def _taken(pairs: Sequence[tuple[bytes, bytes]]) -> Batches[list[tuple[bytes, bytes]]]:
+    """Give the pairs where something lies at the second of the keys."""
+    replies = check((yield [("EXISTS", other) for _, other in pairs]))
+    return [pair for pair, reply in zip(pairs, replies, strict=True) if reply]
+
+
+def _targets_on_paper(move: Move, keys: Sequence[bytes], collisions: Collisions) -> Batches[dict[bytes, bytes]]:
+    """Give the keys that records would have, were they at their version."""
+    if not move.follows_field:
+        return {key: target for key in keys if (target := move.key_by_key(key)) is not None}
+    replies = yield [("HGETALL", key) for key in keys]
+    targets: dict[bytes, bytes] = {}
+    for key, reply in zip(keys, replies, strict=True):
+        if is_another_type(reply):
+            continue  # the pass will say so
+        found = hash_of(reply)
+        if not found:
+            continue  # it ended or was deleted since the walk met it
+        try:
+            version = move.route.version_of(found.get(STAMP))
+            if move.is_left(version):
+                continue
+            if version not in move.fields:
+                found, version = move.route.rewrite(found, move.target).fields, move.target
+            targets[key] = move.key_by_field(found.get(move.fields[version]))
+        except RecordError:
+            continue  # the pass will stop there
+        except ValueError as exc:
+            collisions.note(f"{_text(key)}: {exc}")
+    return targets
+
+
+def _text(key: bytes) -> str:
+    return key.decode("utf-8", "surrogateescape")

@@ -1,0 +1,182 @@
+"""Recording: what the ledger and the history get, from a run or without one.
+
+``fake`` and ``stamp`` say where a database is and touch no record: ``fake`` when a project begins to use migrations, or
+accepts an edited file; ``stamp`` whatever the bookkeeping holds, even if nobody can read it.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import Final, Protocol
+
+from redis_models.client.client import SyncClient
+from redis_models.client.drivers import run
+from redis_models.errors import DriftError, MigrationError, UnsafeError
+
+from ..chain.chain import Chain
+from ..chain.link import Link
+from ..planner.plan import SQUASHED, Plan, as_squashed, is_automatic
+from ..state.entries import Entry, State
+from ..state.history import Deed, Event
+from ..state.lease import Lease, this_person, this_process
+from ..state.store import Shelf
+
+__all__ = ["Stamped", "entry_of", "event_of", "events_of", "fake", "now", "stamp"]
+
+_AUTOMATIC: Final = "--auto"  # what a run without files is called
+
+
+class _Named(Protocol):
+    """What an event is about: a link, an entry, or a place."""
+
+    @property
+    def id(self) -> str: ...
+    @property
+    def number(self) -> int: ...
+    @property
+    def name(self) -> str: ...
+
+
+@dataclass(frozen=True)
+class _Place:
+    """A place that no migration leads to."""
+
+    name: str
+    id: str = ""
+    number: int = 0
+
+
+@dataclass(frozen=True)
+class Stamped:
+    """What ``stamp`` left behind.
+
+    Attributes:
+        added: Migrations that the ledger has now, and had not, or of another file.
+        removed: Ids that it had.
+        purged: Names of those among them that were purged.
+        forgot_run: A run that had stopped half-way is forgotten; its records may be of other versions.
+        was_unreadable: Why nobody could read what was there, or "".
+    """
+
+    added: tuple[str, ...]
+    removed: tuple[str, ...]
+    purged: tuple[str, ...]
+    forgot_run: bool
+    was_unreadable: str
+
+
+def now() -> str:
+    """Give the instant, as everything that is recorded has it: ISO, UTC, to the second."""
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def entry_of(link: Link, seconds: float, records: int, *, is_faked: bool = False) -> Entry:
+    """Give what the ledger says of a migration that is applied now."""
+    return Entry(
+        id=link.id,
+        number=link.number,
+        name=link.name,
+        checksum=link.checksum,
+        applied_at=now(),
+        seconds=seconds,
+        records=records,
+        by=this_process(),
+        is_faked=is_faked,
+    )
+
+
+def events_of(plan: Plan, seconds: float, records: int, epoch: int) -> list[Event]:
+    """Give what the history says of a run that did a plan."""
+    if not plan.is_recorded:
+        return [event_of(Deed.APPLIED, _Place(_AUTOMATIC), epoch, seconds, records)]
+    applied = (event_of(Deed.APPLIED, link, epoch, seconds, records) for link in plan.applied)
+    done = [replace(one, consents=plan.consents) for one in applied]
+    done += [event_of(Deed.UNAPPLIED, link, epoch, seconds, records) for link in plan.unapplied]
+    return done or [event_of(Deed.SETTLED, _Place(f"at {plan.target}"), epoch, seconds, records)]
+
+
+def fake(client: SyncClient, lease: Lease, shelf: Shelf, chain: Chain, target: int) -> None:
+    """Record migrations as applied up to a target, as the files are now, without touching a record.
+
+    What was applied from the same files stays in the ledger as it is: it tells who did what when. So does what a
+    squashed migration stands for: it tells that only the originals can take it back.
+
+    Raises:
+        DriftError: Some migrations that a squashed one stands for are applied, and some are not.
+        LockedError: Another runner has taken over.
+        MigrationError: There are no files, and ``--auto`` brought the database where it is.
+        UnsafeError: One of those that would leave the ledger is purged; the ledger is all that tells so.
+    """
+    state = run(client, shelf.read())
+    links = chain.links[:target]
+    if is_automatic(chain, state):
+        raise MigrationError(
+            f"{shelf.app} has no migration files, so there is nothing to record; it is where 'migrate --auto' led"
+        )
+    ledger = as_squashed(chain, state.ledger)
+    added = [link for link in links if not _is_noted(link, ledger)]
+    removed = _left_over(links, state.ledger)
+    for one in (state.ledger[id] for id in removed):
+        if one.is_purged:
+            raise UnsafeError(_lost(shelf.app, one, links[-1].number if links else "zero"))
+    events = [event_of(Deed.FAKED, link, lease.epoch) for link in added]
+    events += [event_of(Deed.UNFAKED, state.ledger[id], lease.epoch) for id in removed]
+    if state.journal is not None and not events:  # what is forgotten of a run is told at least
+        events = [event_of(Deed.FAKED, _Place(f"at {target}"), lease.epoch)]
+    applied = [_faked(link, state.ledger) for link in added]
+    run(client, shelf.finish(lease.key, lease.epoch, applied, removed, chain.snapshots[target], events))
+
+
+def stamp(client: SyncClient, lease: Lease, shelf: Shelf, chain: Chain, target: int) -> Stamped:
+    """Record that the database is at a target, whatever the bookkeeping says, without touching a record.
+
+    Raises:
+        LockedError: Another runner has taken over.
+    """
+    state, unreadable = State({}, None, None), ""
+    try:
+        state = run(client, shelf.read())
+    except DriftError as exc:
+        unreadable = str(exc)
+    links = chain.links[:target]
+    try:
+        ledger = as_squashed(chain, state.ledger)
+    except DriftError:
+        ledger = state.ledger  # of what a squashed one stands for it has a part, which stays: none but it goes back
+    added = [link for link in links if not _is_noted(link, ledger)]
+    removed = _left_over(links, run(client, shelf.applied_ids()))
+    applied = [_faked(link, state.ledger) for link in added]
+    events = [event_of(Deed.STAMPED, links[-1] if links else _Place("zero"), lease.epoch)]
+    run(client, shelf.finish(lease.key, lease.epoch, applied, removed, chain.snapshots[target], events))
+    names = tuple(link.name for link in added)
+    purged = tuple(one.name for id, one in state.ledger.items() if id in removed and one.is_purged)
+    return Stamped(names, tuple(removed), purged, state.journal is not None, unreadable)
+
+
+def _faked(link: Link, ledger: Mapping[str, Entry]) -> Entry:
+    """Give the entry of a migration that is recorded without running; what was purged stays purged for all that."""
+    is_purged = any(ledger[id].is_purged for id in link.ids if id in ledger)
+    return replace(entry_of(link, 0.0, 0, is_faked=True), is_purged=is_purged)
+
+
+def _lost(app: str, one: Entry, target: int | str) -> str:
+    return (
+        f"{app}: {one.name} stays recorded as applied, because what it kept aside was purged, and only the ledger tells"
+        " so; nothing was recorded. Make a migration that leads on to the shape that you want. If all records are as"
+        f" they were before it, say from a backup, record that with 'stamp {app} {target}'"
+    )
+
+
+def _left_over(links: Sequence[Link], ids: Iterable[str]) -> list[str]:
+    kept = {id for link in links for id in link.ids}
+    return [id for id in ids if id not in kept]
+
+
+def _is_noted(link: Link, ledger: Mapping[str, Entry]) -> bool:
+    entry = ledger.get(link.id)
+    return entry is not None and (entry.checksum == SQUASHED or link.is_unchanged_since(entry.checksum))
+
+
+def event_of(what: Deed, of: _Named, epoch: int, seconds: float = 0.0, records: int = 0) -> Event:
+    """Give what the history says of a deed; ``of`` is what it was done to."""
+    return Event(what, of.id, of.number, of.name, now(), seconds, records, this_person(), epoch)

@@ -1,0 +1,1 @@
+"""Migration files: loaded, linted, rendered, updated, squashed, rebased."""

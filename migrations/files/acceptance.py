@@ -1,0 +1,218 @@
+"""Acceptance: what models accept when they read, beyond the types of their fields: constraints, validators, settings.
+
+No migration comes of it, because it stores nothing differently; but a record that was readable may be so no longer. It
+is told by what annotations and classes say, not by what pydantic makes of them, so that it is the same under every
+Python and every pydantic; docstrings and comments are no part of it. Pure, but it reads sources of functions.
+"""
+
+import dataclasses
+import hashlib
+import inspect
+import json
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from enum import Enum
+from types import UnionType
+from typing import Annotated, Any, Final, Literal, TypeVar, Union, cast, get_args, get_origin, get_type_hints
+
+from annotated_types import GroupedMetadata
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
+from typing_extensions import is_typeddict
+
+from redis_models.encoding.annotations import Storage
+from redis_models.model import Model
+
+from .function_digest import OURS, source_digest, told_alike
+
+__all__ = ["Acceptance", "acceptance_of", "digest_of_acceptance"]
+
+# What is demanded, by the path of a field, "" for the whole: ``{"name": {"max_length": "5"}}``.
+Acceptance = Mapping[str, Mapping[str, str]]
+_Found = dict[str, dict[str, str]]
+
+_SETTINGS: Final = (
+    "allow_inf_nan", "coerce_numbers_to_str", "extra", "regex_engine", "str_max_length", "str_min_length",
+    "str_strip_whitespace", "str_to_lower", "str_to_upper", "strict", "val_json_bytes",
+)  # fmt: skip
+_USUAL: Final[Mapping[str, object]] = {"allow_inf_nan": True, "extra": "ignore", "regex_engine": "rust-regex"}
+# Methods of classes that have their say when a value is made.
+_HOOKS: Final = (
+    "__get_pydantic_core_schema__", "__get_validators__", "__init__", "__new__", "__post_init__", "_missing_",
+    "model_post_init", "model_validate",
+)  # fmt: skip
+_VALIDATORS: Final = "pydantic.functional_validators"
+
+
+def acceptance_of(model: type[Model]) -> Acceptance:
+    """Give what a model demands of what it reads."""
+    found: _Found = {}
+    _Walk(found).of_class(model, "")
+    return {path: dict(sorted(rules.items())) for path, rules in sorted(found.items()) if rules}
+
+
+def digest_of_acceptance(models: Iterable[type[Model]]) -> str:
+    """Give a digest of what some models demand; the same whatever their order."""
+    told = {model.__name__: acceptance_of(model) for model in models}
+    return hashlib.sha256(json.dumps(told, sort_keys=True).encode("utf-8", "surrogatepass")).hexdigest()[:16]
+
+
+class _Walk:
+    """Walks through annotations; notes what it finds, and goes into each class once on its way down."""
+
+    def __init__(self, found: _Found) -> None:
+        self._found, self._open = found, set[type]()
+
+    def _note(self, path: str, rules: Iterable[tuple[str, str]]) -> None:
+        known = self._found.setdefault(path, {})
+        for name, value in rules:
+            known[name] = value if name not in known or known[name] == value else f"{known[name]}, {value}"
+
+    def of_class(self, cls: type[Any], path: str) -> None:
+        """Note what a class demands, and its fields."""
+        if cls in self._open:
+            return
+        top = cls.__module__.partition(".")[0]
+        is_model = issubclass(cls, BaseModel)
+        if top == "pydantic" and not is_model:
+            self._note(path, [("type", cls.__name__)])  # such as PastDate, of which no metadata tell
+        if top in sys.stdlib_module_names or top in OURS:
+            return
+        self._open.add(cls)
+        self._note(path, _hooks_of(cls))
+        if is_model or hasattr(cls, "__pydantic_decorators__"):
+            self._of_pydantic(cast("type[BaseModel]", cls), path)
+        elif dataclasses.is_dataclass(cls) or is_typeddict(cls) or hasattr(cls, "_fields"):
+            self._note(path, _settings_of(getattr(cls, "__pydantic_config__", {})))
+            for name, hint in _hints_of(cls).items():
+                self.of_annotation(hint, _inside(path, name))
+        self._open.discard(cls)
+
+    def _of_pydantic(self, cls: type[BaseModel], path: str) -> None:
+        config: Mapping[str, object] = getattr(cls, "model_config", None) or getattr(cls, "__pydantic_config__", {})
+        self._note(path, _settings_of(config))
+        for place, rules in _decorators_of(cls):
+            self._note(_inside(path, place) if place else path, rules)
+        fields: Mapping[str, FieldInfo] = getattr(cls, "__pydantic_fields__", {})
+        for name, info in fields.items():
+            self.of_annotation(info.annotation, _inside(path, name))
+            self._note(_inside(path, name), _rules_of(info.metadata))
+
+    def of_annotation(self, annotation: object, path: str) -> None:
+        """Note what an annotation demands, at any depth."""
+        annotation = _bare(annotation)
+        origin, arguments = get_origin(annotation), get_args(annotation)
+        if origin is Annotated:
+            self.of_annotation(arguments[0], path)
+            self._note(path, _rules_of(arguments[1:]))
+        elif origin in (Union, UnionType):
+            arms = [one for one in arguments if one is not type(None)]
+            for arm in arms:
+                self.of_annotation(arm, path if len(arms) == 1 else f"{path}|{_name_of(arm)}")
+        elif origin is not None and origin is not Literal and origin is not Callable:
+            for number, one in enumerate(arguments):
+                is_key = (
+                    number == 0 and len(arguments) == 2 and isinstance(origin, type) and issubclass(origin, Mapping)
+                )
+                self.of_annotation(one, f"{path}{{}}" if is_key else f"{path}[]")
+            if isinstance(origin, type) and origin.__module__ not in ("builtins", "collections", "typing"):
+                self.of_class(cast("type[Any]", origin), path)
+        elif isinstance(annotation, type):
+            self.of_class(annotation, path)
+
+
+def _bare(annotation: object) -> object:
+    """Look through names for types: ``NewType``, ``type X = ...``, a variable's bound."""
+    for attribute in ("__supertype__", "__value__"):
+        inner: object = getattr(annotation, attribute, None)
+        if inner is not None and not isinstance(annotation, (type, Enum)):
+            return _bare(inner)
+    if isinstance(annotation, TypeVar):
+        return _bare(annotation.__bound__) if annotation.__bound__ is not None else Any
+    return annotation
+
+
+def _inside(path: str, name: str) -> str:
+    return f"{path}.{name}" if path else name
+
+
+def _name_of(annotation: object) -> str:
+    inner = get_args(annotation)[0] if get_origin(annotation) is Annotated else annotation
+    return str(getattr(get_origin(inner) or inner, "__name__", "any"))
+
+
+def _hints_of(cls: type) -> Mapping[str, object]:
+    try:
+        return get_type_hints(cls, include_extras=True)
+    except Exception:  # a name that only type checkers see: whatever the user's module raises
+        return inspect.get_annotations(cls)
+
+
+def _settings_of(config: Mapping[str, object]) -> Iterator[tuple[str, str]]:
+    for name in _SETTINGS:
+        value = config.get(name)
+        is_said = value not in (None, False, 0) or (name == "allow_inf_nan" and value is False)
+        if is_said and value != _USUAL.get(name):
+            yield name, told_alike(value)
+
+
+def _decorators_of(cls: type[BaseModel]) -> Iterator[tuple[str, list[tuple[str, str]]]]:
+    """Give the validators of a class by the field that they are of, "" for those of the whole."""
+    found = cls.__pydantic_decorators__
+    for kind in (found.validators, found.field_validators, found.root_validators, found.model_validators):
+        for name, one in cast("Mapping[str, Any]", kind).items():
+            rule = (f"{getattr(one.info, 'mode', 'before')} validator {name}", source_digest(one.func))
+            for place in getattr(one.info, "fields", ("",)):
+                yield ("" if place == "*" else place), [rule]
+
+
+def _hooks_of(cls: type) -> Iterator[tuple[str, str]]:
+    for name in _HOOKS:
+        owner = next((one for one in cls.__mro__ if name in vars(one)), None)
+        if owner is None or owner.__module__.partition(".")[0] in (*OURS, "builtins"):
+            continue
+        function: object = vars(owner)[name]
+        function = getattr(function, "__func__", function)
+        module = str(getattr(function, "__module__", "") or "")
+        # What pydantic and dataclasses write for a class has no source of its own.
+        if inspect.isfunction(function) and module.partition(".")[0] not in OURS and _has_source(function):
+            yield f"method {name}", source_digest(function)
+
+
+def _rules_of(metadata: Iterable[object]) -> Iterator[tuple[str, str]]:
+    for one in metadata:
+        if isinstance(one, FieldInfo):
+            yield from _rules_of(one.metadata)
+        elif isinstance(one, GroupedMetadata):
+            yield from _rules_of(cast("Iterable[object]", one))
+        elif type(one).__module__ == _VALIDATORS and hasattr(one, "func"):
+            mode = type(one).__name__.removesuffix("Validator").lower()
+            function = cast(Any, one).func
+            yield f"{mode} validator {getattr(function, '__name__', '?')}", source_digest(function)
+        elif not isinstance(one, (Storage, str)):
+            yield from _facts_of(one)
+
+
+def _facts_of(one: object) -> Iterator[tuple[str, str]]:
+    """Give what a constraint says; nothing of metadata that pydantic does not ask."""
+    top = type(one).__module__.partition(".")[0]
+    if top in ("annotated_types", "pydantic"):
+        values = {**getattr(one, "__dict__", {})}
+        if dataclasses.is_dataclass(one):
+            values |= {field.name: getattr(one, field.name) for field in dataclasses.fields(one)}
+        is_serializer = type(one).__module__.endswith(("functional_serializers", "json_schema"))
+        yield from (
+            (name, told_alike(value)) for name, value in values.items() if value is not None and not is_serializer
+        )
+    elif hasattr(one, "__get_pydantic_core_schema__"):
+        cls = one if isinstance(one, type) else type(one)
+        # What it was made with counts; what a class of the application does with it, as far as its source tells.
+        yield f"constraint {cls.__name__}", told_alike(vars(one)) if one is not cls and hasattr(one, "__dict__") else ""
+
+
+def _has_source(function: Any) -> bool:
+    try:
+        inspect.getsource(function)
+    except (OSError, TypeError):
+        return False
+    return True

@@ -1,0 +1,115 @@
+"""Constraints: what models demanded when ``makemigrations`` ran, in a file beside the migrations; what is stricter.
+
+``constraints.json`` tells what no migration tells, because it stores nothing differently: lengths, bounds, patterns,
+validators, members that an enum got, defaults. Without it nobody could tell a constraint that is new from one that all
+records came through, nor whether code of before accepts what newer code wrote. What the models demand now stands by
+their names; what they demanded when a migration was the last, and no longer when the next was made, by name and id.
+"""
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, cast
+
+from redis_models.errors import MigrationFileError
+from redis_models.project.imports import shown_path
+
+from ..constraints.history import ConstraintHistory, what_is_stricter
+from .acceptance import Acceptance
+from .loader import replace_file
+
+__all__ = [
+    "Tightened",
+    "read_constraints",
+    "read_history",
+    "tightened_since",
+    "write_constraints",
+]
+
+_FILE: Final = "constraints.json"
+_MENDING: Final = ("before", "wrap", "plain")  # validators that may have made readable what was stored
+
+
+@dataclass(frozen=True)
+class Tightened:
+    """A demand that a model did not make before.
+
+    Attributes:
+        model: Name of the model.
+        path: Of the field; "" for the whole.
+        what: What it demands, and what it did.
+    """
+
+    model: str
+    path: str
+    what: str
+
+    @property
+    def place(self) -> str:
+        """Model and field."""
+        return f"{self.model}.{self.path}" if self.path else self.model
+
+
+def read_history(directory: Path) -> ConstraintHistory:
+    """Give what the models of an app demanded; nothing where that is not known."""
+    try:
+        document: object = json.loads((directory / _FILE).read_text("utf-8"))
+    except (OSError, ValueError, RecursionError):
+        document = {}  # none yet; or a conflict of two branches, which the next one to be written ends
+    return ConstraintHistory(cast("Mapping[str, Acceptance]", document) if _is_sound(document) else {})
+
+
+def read_constraints(directory: Path) -> Mapping[str, Acceptance]:
+    """Give what the models of an app demanded last, by their names; nothing where that is not known."""
+    return read_history(directory).now
+
+
+def write_constraints(directory: Path, history: ConstraintHistory) -> None:
+    """Keep what the models of an app demand, if that is news.
+
+    Raises:
+        MigrationFileError: The disk refuses.
+    """
+    if not directory.is_dir() or read_history(directory) == history:
+        return
+    try:
+        text = json.dumps(history.told, indent=1, sort_keys=True, ensure_ascii=False)
+        replace_file(directory / _FILE, f"{text}\n")
+    except OSError as exc:
+        raise MigrationFileError(shown_path(directory / _FILE), f"cannot be written: {exc.strerror}") from exc
+
+
+def tightened_since(model: str, old: Acceptance, new: Acceptance) -> Iterator[Tightened]:
+    """Give what a model demands now, and did not before.
+
+    Args:
+        model: Its name.
+        old, new: What it demanded, and demands, of fields that records have already.
+    """
+    for path, rules in new.items():
+        known = old.get(path, {})
+        for name, value in rules.items():
+            what = what_is_stricter(name, known.get(name), value)
+            # Fields that a model does not declare are never asked for, so that it can refuse none.
+            if what is not None and (name, path) != ("extra", ""):
+                yield Tightened(model, path, what)
+    for path, rules in old.items():
+        for name in rules:
+            if name.split()[0] in _MENDING and name not in new.get(path, {}):
+                yield Tightened(model, path, f"the {name} is gone")
+
+
+def _is_sound(document: object) -> bool:
+    if not isinstance(document, dict):
+        return False
+    models = cast("dict[str, object]", document).values()
+    return all(
+        isinstance(paths, dict)
+        and all(
+            isinstance(rules, dict)
+            and all(isinstance(value, str) for value in cast("dict[str, object]", rules).values())
+            for rules in cast("dict[str, object]", paths).values()
+        )
+        for paths in models
+    )

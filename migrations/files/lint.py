@@ -1,0 +1,121 @@
+"""Lint: what the source of a migration file does that a migration had better not. Pure; it looks at the syntax only.
+
+What is called is told by the names that the file imports, so that ``from time import time`` is seen through.
+"""
+
+import ast
+import sys
+from collections.abc import Iterator, Mapping
+from typing import Final
+
+__all__ = ["CODES", "complaints_of"]
+
+# Codes of the safety rules; see ``safety_rules`` for what they mean.
+CODES: Final = frozenset(
+    f"RM{number}" for number in (101, 102, 103, 104, 105, 106, 107, 108, 109, 111, 112, 116, 117, 118, 119, 122, 131)
+)
+_CLOCKS: Final = frozenset(
+    ["datetime.datetime.now", "datetime.datetime.today", "datetime.datetime.utcnow", "datetime.date.today"]
+    + [f"time.{name}" for name in ("time", "time_ns", "monotonic", "localtime", "gmtime", "perf_counter", "ctime")]
+)
+_CHANCE: Final = frozenset(["uuid.uuid1", "uuid.uuid4", "os.urandom", "uuid.uuid6", "uuid.uuid7"])
+_WORLD: Final = frozenset(["open", "input", "os.environ.get", "os.getenv", "os.system", "builtins.open"])
+_MODULES_OF_CHANCE: Final = frozenset(["random", "secrets"])
+_MODULES_OF_WORLD: Final = frozenset(
+    ["httpx", "requests", "socket", "subprocess", "urllib", "shutil", "redis", "sqlite3", "psycopg", "asyncio"]
+)
+_BLOCKING: Final = frozenset(["keys", "flushdb", "flushall", "smembers"])
+_RAW: Final = frozenset(["delete", "hset", "hdel", "rename", "restore", "unlink", "execute_command", "eval"])
+_OURS: Final = frozenset(["redis_models", "typing", "typing_extensions", "collections", "__future__"])
+
+
+def complaints_of(tree: ast.Module) -> Iterator[tuple[str, int, str]]:
+    """Give what a file does that it had better not, in the order of its lines: code, line, what.
+
+    Functions that free steps call may look at clocks and talk to the server; in these only commands that stop the
+    server for all others, or lose life spans, count.
+    """
+    names = _imported(tree)
+    free = _free_functions(tree)
+    found = list(_foreign_imports(tree))
+    for function in ast.walk(tree):
+        if isinstance(function, (ast.FunctionDef, ast.Lambda)):
+            is_free = isinstance(function, ast.FunctionDef) and function.name in free
+            found += list(_of_free(function) if is_free else _of_pure(function, names))
+    yield from sorted(dict.fromkeys(found), key=lambda one: (one[1], one[0]))
+
+
+def _of_pure(function: ast.FunctionDef | ast.Lambda, names: Mapping[str, str]) -> Iterator[tuple[str, int, str]]:
+    for node in ast.walk(function):
+        if isinstance(node, (ast.Global, ast.Nonlocal)):
+            yield "RM107", node.lineno, f"changes {', '.join(node.names)}, which outlives the call"
+        elif isinstance(node, ast.Call):
+            name = _called(node.func, names)
+            code = _judged(name)
+            if code is not None:
+                yield code, node.lineno, f"calls {name}()"
+
+
+def _judged(name: str) -> str | None:
+    module = name.partition(".")[0]
+    if name in _CLOCKS or name in _CHANCE or module in _MODULES_OF_CHANCE:
+        return "RM106"
+    return "RM107" if name in _WORLD or module in _MODULES_OF_WORLD else None
+
+
+def _of_free(function: ast.AST) -> Iterator[tuple[str, int, str]]:
+    for node in ast.walk(function):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+            name = node.func.attr
+            if name in _BLOCKING:
+                yield "RM117", node.lineno, f"calls {name}(), which stops the server for everybody"
+            elif name in _RAW:
+                yield "RM116", node.lineno, f"calls {name}(), which nothing checks, resumes or takes back"
+
+
+def _foreign_imports(tree: ast.Module) -> Iterator[tuple[str, int, str]]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom):
+            modules = [node.module or "."] if not node.level else [f"{'.' * node.level}{node.module or ''}"]
+        elif isinstance(node, ast.Import):
+            modules = [one.name for one in node.names]
+        else:
+            continue
+        for module in modules:
+            top = module.partition(".")[0]
+            if top not in sys.stdlib_module_names and top not in _OURS:
+                yield "RM131", node.lineno, f"imports {module}"
+
+
+def _imported(tree: ast.Module) -> Mapping[str, str]:
+    """Give the full names of what a file imports, by the names that it has there."""
+    found: dict[str, str] = {}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            for one in node.names:
+                top = one.name.partition(".")[0]
+                found[one.asname or top] = one.name if one.asname else top
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            found |= {one.asname or one.name: f"{node.module}.{one.name}" for one in node.names}
+    return found
+
+
+def _called(node: ast.expr, names: Mapping[str, str]) -> str:
+    """Give the full name of what is called; "" where it is no plain name."""
+    parts: list[str] = []
+    while isinstance(node, ast.Attribute):
+        parts.append(node.attr)
+        node = node.value
+    if not isinstance(node, ast.Name):
+        return ""
+    return ".".join([names.get(node.id, node.id), *reversed(parts)])
+
+
+def _free_functions(tree: ast.Module) -> set[str]:
+    """Give the names of functions that free steps call."""
+    found: set[str] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call) and _called(node.func, {}).rpartition(".")[2] == "Run":
+            values = [*node.args, *(one.value for one in node.keywords)]
+            found |= {one.id for one in values if isinstance(one, ast.Name)}
+    return found

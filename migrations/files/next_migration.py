@@ -1,0 +1,111 @@
+"""Authoring: put the next migration of a chain together, and prove that it leads where it should. Writes nothing."""
+
+import hashlib
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from redis_models.errors import MigrationError
+
+from ..autodetector.diff import Diff
+from ..chain.chain import Chain
+from ..chain.lineage import lineages_of
+from ..chain.link import Link
+from ..planner.safety_check import Finding
+from ..schema.snapshot import Snapshot
+from .loader import link_of
+from .renderer import render, render_reasons, suggest_name
+from .source_edit import with_reasons
+
+__all__ = ["NewMigration", "next_migration", "stable_id", "with_reason"]
+
+
+@dataclass(frozen=True)
+class NewMigration:
+    """A migration that is no file yet.
+
+    Attributes:
+        path: Where the file goes.
+        text: Its content.
+        link: What it will be in the chain.
+        before: The schemas that it starts from.
+        refused: What safety rules would refuse of it, where records are concerned.
+    """
+
+    path: Path
+    text: str
+    link: Link
+    before: Snapshot
+    refused: tuple[Finding, ...] = ()
+
+
+def next_migration(
+    chain: Chain, directory: Path, found: Diff, *, code: Snapshot | None = None, name: str | None = None
+) -> NewMigration:
+    """Make the migration that follows a chain.
+
+    Args:
+        chain: The app's.
+        directory: Its folder of migrations.
+        found: What the migration does; without questions.
+        code: The schemas that it must lead to, versions aside; None for a migration that is finished by hand.
+        name: What the file is called, without its number; None for a suggestion.
+
+    Raises:
+        MigrationFileError: The name is none, or the operations do not fit.
+    """
+    last = chain.links[-1] if chain.links else None
+    previous = last.id if last else None
+    stem = name or suggest_name(found.operations, found.versions, is_first=last is None)
+    id = stable_id(chain, render("", previous, found.versions, found.operations), "" if found.is_written else stem)
+    text = render(id, previous, found.versions, found.operations)
+    path = directory / f"{last.number + 1 if last else 1:04d}_{stem}.py"
+    link = link_of(chain.app, path, text.encode())
+    longer = Chain(chain.app, (*chain.links, link))
+    lineages_of(longer)  # what the keys do not allow is better refused before there is a file
+    if code is not None and longer.snapshots[-1].fingerprint != _expected(code, found).fingerprint:
+        raise MigrationError(f"{path.name} would not lead to what the code says; please report this as a bug: {text}")
+    return NewMigration(path, text, link, chain.snapshots[-1])
+
+
+def with_reason(new: NewMigration, reason: str) -> NewMigration:
+    """Give a migration whose file says why what safety rules refuse of it is right; its id stays.
+
+    Args:
+        new: The migration.
+        reason: For every rule.
+
+    Raises:
+        MigrationFileError: Its text has no place for it.
+    """
+    if not new.refused:
+        return new
+    allow = {**new.link.allow, **{one.rule.code: reason for one in new.refused}}
+    text = with_reasons(new.link.path, new.text, render_reasons(allow))
+    return replace(
+        new, text=text, link=link_of(new.refused[0].place.partition(".")[0], new.path, text.encode()), refused=()
+    )
+
+
+def stable_id(chain: Chain, text: str, name: str = "") -> str:
+    """Give an id that only depends on what a migration does and where it stands.
+
+    So a file that was thrown away comes again as it was, and two people who make the same migration make the same file.
+
+    Args:
+        chain: What it is added to, whose ids are taken.
+        text: The file, without an id.
+        name: Of the file, where its text says nothing.
+    """
+    taken, tries = {link.id for link in chain.links}, 0
+    while True:
+        whole = "\0".join((chain.app, name, str(tries), text))
+        id = hashlib.sha256(whole.encode("utf-8", "surrogatepass")).hexdigest()[:8]
+        if id not in taken:
+            return id
+        tries += 1
+
+
+def _expected(code: Snapshot, found: Diff) -> Snapshot:
+    for model in code.models:
+        code = code.with_model(replace(model, version=found.versions.get(model.name, model.version)))
+    return code

@@ -1,0 +1,163 @@
+"""Rebasing: two branches that each made migrations are put into one line, one behind the other. Writes nothing itself.
+
+The files keep their ids, so that databases know them; their numbers, ``previous`` and, where both branches raised the
+same model, ``versions`` change, by edits of the source that leave everything else as it is.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from redis_models.errors import MigrationError, MigrationFileError
+
+from ..chain.chain import Chain, true_ids
+from ..chain.lineage import lineages_of
+from ..chain.link import Link
+from .loader import link_of
+from .source_edit import with_attribute
+
+__all__ = ["Branch", "Fork", "Moved", "fork_of", "rebase"]
+
+
+@dataclass(frozen=True)
+class Branch:
+    """One of two lines of migrations that begin at the same one.
+
+    Attributes:
+        links: In their order.
+    """
+
+    links: tuple[Link, ...]
+
+    @property
+    def tip(self) -> Link:
+        """The last."""
+        return self.links[-1]
+
+    def has(self, id: str) -> bool:
+        """Whether a migration is in it."""
+        return any(id in link.ids for link in self.links)
+
+    def __str__(self) -> str:
+        return ", ".join(f"{link.name} ({link.id})" for link in self.links)
+
+
+@dataclass(frozen=True)
+class Fork:
+    """Where a chain is two.
+
+    Attributes:
+        app: Label of the app.
+        trunk: What both branches follow.
+        branches: The two.
+    """
+
+    app: str
+    trunk: tuple[Link, ...]
+    branches: tuple[Branch, Branch]
+
+
+@dataclass(frozen=True)
+class Moved:
+    """A file of the branch that is moved.
+
+    Attributes:
+        old, new: Its path before and afterwards.
+        text: Its content afterwards.
+        link: What it is then.
+        raised: Versions that are others than they were: before and afterwards, by model.
+    """
+
+    old: Path
+    new: Path
+    text: str
+    link: Link
+    raised: Mapping[str, tuple[int, int]]
+
+
+def fork_of(app: str, links: Sequence[Link]) -> Fork | None:
+    """Find where links are no line; None where they are one.
+
+    Raises:
+        MigrationError: There are more than two branches, or a link follows nothing that is there.
+    """
+    following: dict[str | None, list[Link]] = {}
+    known = true_ids(links)
+    for link in links:
+        following.setdefault(known.get(link.previous or "", link.previous), []).append(link)
+    trunk: list[Link] = []
+    here: str | None = None
+    while len(following.get(here, ())) == 1:
+        [link] = following[here]
+        trunk.append(link)
+        here = link.id
+    starts = following.get(here, [])
+    if not starts and len(trunk) == len(links):
+        return None
+    if len(starts) != 2:
+        raise MigrationError(f"{app}: the migrations form no two branches; {_story(links)}; mend previous = by hand")
+    one, other = (Branch(tuple(_line(start, following))) for start in starts)
+    if len(trunk) + len(one.links) + len(other.links) != len(links):
+        raise MigrationError(
+            f"{app}: the migrations form more than two branches; {_story(links)}; rebase two at a time"
+        )
+    return Fork(app, tuple(trunk), (one, other))
+
+
+def _line(start: Link, following: Mapping[str | None, Sequence[Link]]) -> list[Link]:
+    line = [start]
+    while len(following.get(line[-1].id, ())) == 1:
+        line += following[line[-1].id]
+    return line
+
+
+def _story(links: Sequence[Link]) -> str:
+    return ", ".join(f"{link.name} follows {link.previous}" for link in links)
+
+
+def rebase(fork: Fork, stays: Branch, directory: Path) -> tuple[list[Moved], Chain]:
+    """Put one branch behind the other.
+
+    Args:
+        fork: Where the chain is two.
+        stays: The branch that keeps its place.
+        directory: The app's folder of migrations.
+
+    Returns:
+        The files of the other branch as they are to be, and the whole chain.
+
+    Raises:
+        MigrationError: The operations of both do not fit together; it says which.
+    """
+    [moves] = [one for one in fork.branches if one is not stays]
+    base = Chain(fork.app, (*fork.trunk, *stays.links))
+    moved: list[Moved] = []
+    for link in moves.links:
+        try:
+            one = _moved(fork.app, base, link, directory)
+            base = Chain(fork.app, (*base.links, one.link))
+            lineages_of(base)
+        except MigrationFileError as exc:
+            raise MigrationError(
+                f"{fork.app}: {link.name} does not fit behind {stays.tip.name}: {exc}. Edit it, or write it anew with"
+                " 'makemigrations'; nothing was changed"
+            ) from exc
+        moved.append(one)
+    return moved, base
+
+
+def _moved(app: str, base: Chain, link: Link, directory: Path) -> Moved:
+    last, old = base.links[-1], directory / f"{link.name}.py"
+    text = old.read_text("utf-8")
+    reached = {model.name: model.version for model in base.snapshots[-1].models}
+    versions = {name: max(version, reached.get(name, 0) + 1) for name, version in link.versions.items()}
+    raised = {
+        name: (link.versions[name], version) for name, version in versions.items() if version != link.versions[name]
+    }
+    text = with_attribute(link.path, text, "previous", f'"{last.id}"')
+    if raised:
+        text = with_attribute(link.path, text, "versions", repr(dict(sorted(versions.items()))).replace("'", '"'))
+    stem = re.sub(r"^\d+_", "", link.name)
+    new = directory / f"{last.number + 1:04d}_{stem}.py"
+    return Moved(old, new, text, link_of(app, new, text.encode()), raised)

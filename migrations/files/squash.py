@@ -1,0 +1,199 @@
+"""Squashing: one migration in the place of several. Writes nothing itself.
+
+The old files go; git has them. A database that applied all of them counts as having applied the new one; one that
+applied some must first be brought on, or back, with the old files. See ADR 0007.
+"""
+
+import ast
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from redis_models.errors import MigrationError, MigrationFileError, RecordError
+
+from ..chain.chain import Chain
+from ..chain.lineage import lineages_of
+from ..chain.link import Link
+from ..chain.optimizer import fold
+from ..chain.replaces import Replaced
+from ..chain.upgrade_path import Route, Stage, stage_of
+from ..operations import Operation, Run
+from ..schema.examples import example_records
+from ..schema.snapshot import Snapshot
+from .loader import link_of
+from .next_migration import NewMigration, stable_id
+from .renderer import render, suggest_name
+
+__all__ = ["Squashed", "squash"]
+
+
+@dataclass(frozen=True)
+class Squashed:
+    """A squashed migration that is no file yet.
+
+    Attributes:
+        new: The migration.
+        replaced: The links that it stands for.
+        chain: The chain with it.
+        folded: How many operations it has, of how many.
+    """
+
+    new: NewMigration
+    replaced: tuple[Link, ...]
+    chain: Chain
+    folded: tuple[int, int]
+
+
+def squash(chain: Chain, directory: Path, start: int, end: int, name: str | None = None) -> Squashed:
+    """Make one migration of those between two positions, and prove that it comes to the same.
+
+    Args:
+        chain: The app's.
+        directory: Its folder of migrations.
+        start: Position before the first of them.
+        end: Position after the last.
+        name: What the file is called, without its number.
+
+    Raises:
+        MigrationError: They cannot be put together; it says why.
+        MigrationFileError: A function stands twice under one name.
+    """
+    links = chain.links[start:end]
+    if len(links) < 2:
+        raise MigrationError(f"{chain.app}: there are fewer than two migrations to squash there")
+    _refuse_steps(chain, links)
+    sources = {link.id: (directory / f"{link.name}.py").read_text("utf-8") for link in links}
+    preamble, names = _preamble(links, sources)
+    whole = [operation for link in links for operation in link.operations]
+    versions = _versions(chain, start, end)
+    replaces = [Replaced(link.id, link.replaces) for link in links]
+    before = Chain(chain.app, chain.links[:start])
+    allow = {code: reason for link in links for code, reason in link.allow.items()}
+    for operations in (fold(whole), whole):
+        write = partial(
+            render,
+            previous=links[0].previous,
+            versions=versions,
+            operations=operations,
+            replaces=replaces,
+            allow=allow,
+            preamble=preamble,
+            known=names,
+        )
+        id = stable_id(before, write(""))
+        text = write(id)
+        stem = name or f"squashed_{suggest_name(operations, versions, is_first=start == 0)}"[:52]
+        path = directory / f"{links[0].number:04d}_{stem}.py"
+        link = link_of(chain.app, path, text.encode())
+        longer = Chain(chain.app, (*before.links, link, *chain.links[end:]))
+        _refuse_mixed_up(longer, links)
+        if _is_same(chain, start, end, longer, len(before.links) + 1):
+            new = NewMigration(path, text, link, chain.snapshots[start])
+            return Squashed(new, links, longer, (len(operations), len(whole)))
+    raise MigrationError(
+        f"{chain.app}: the squashed migration would not come to the same as {links[0].name} to {links[-1].name};"
+        " please report this as a bug"
+    )
+
+
+def _refuse_mixed_up(longer: Chain, links: Sequence[Link]) -> None:
+    """Refuse what could not be read again: a model that takes over records, and is changed, in one migration."""
+    try:
+        lineages_of(longer)
+    except MigrationFileError as exc:
+        why, _, _ = exc.reason.partition(";")
+        raise MigrationError(
+            f"{longer.app}: {links[0].name} to {links[-1].name} cannot be one migration: that {why}. Squash what is"
+            " before the creation, and what is after it"
+        ) from exc
+
+
+def _refuse_steps(chain: Chain, links: Sequence[Link]) -> None:
+    for link in links:
+        if any(isinstance(one, Run) for one in link.operations):
+            raise MigrationError(
+                f"{chain.app}: {link.name} is a free step, which must stay alone; squash what is before it and what is"
+                " after it"
+            )
+
+
+def _versions(chain: Chain, start: int, end: int) -> dict[str, int]:
+    before, after = chain.snapshots[start], chain.snapshots[end]
+    touched = {name for link in chain.links[start:end] for name in link.versions}
+    known = {model.name: model.version for model in before.models}
+    return {
+        model.name: model.version
+        for model in after.models
+        if model.name in touched or known.get(model.name) != model.version
+    }
+
+
+def _preamble(links: Sequence[Link], sources: dict[str, str]) -> tuple[str, set[str]]:
+    """Give what the files have before their classes, each piece once, and the names that it defines."""
+    pieces: dict[str, str] = {}
+    names: dict[str, tuple[str, Link]] = {}
+    for link in links:
+        for node in ast.parse(sources[link.id]).body:
+            text = ast.get_source_segment(sources[link.id], node) or ""
+            if isinstance(node, ast.ClassDef) and node.name == "Migration":
+                continue
+            if text == "from redis_models import migrations" or _is_docstring(node):
+                continue
+            if isinstance(node, (ast.FunctionDef, ast.ClassDef)):
+                other, owner = names.setdefault(node.name, (text, link))
+                if other != text:
+                    raise MigrationFileError(
+                        link.path, f"has another {node.name}() than {owner.path}; rename one of them, and squash again"
+                    )
+            pieces[text] = "\n\n" if isinstance(node, (ast.FunctionDef, ast.ClassDef)) else ""
+    return "".join(f"{gap}\n{text}" if gap else text + "\n" for text, gap in pieces.items()), set(names)
+
+
+def _is_docstring(node: ast.stmt) -> bool:
+    return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
+
+
+def _is_same(chain: Chain, start: int, end: int, longer: Chain, position: int) -> bool:
+    """Replay both: the schemas afterwards, and example records of every model that is there before."""
+    before, after = chain.snapshots[start], chain.snapshots[end]
+    if longer.snapshots[position].fingerprint != after.fingerprint:
+        return False
+    squashed = longer.links[position - 1].operations
+    return all(_is_same_for(chain, start, end, squashed, before, model.name) for model in before.models)
+
+
+def _is_same_for(
+    chain: Chain, start: int, end: int, squashed: Sequence[Operation], before: Snapshot, name: str
+) -> bool:
+    routes: list[Route] = []
+    stages, known = list[Stage](), name
+    for position in range(start, end):
+        link, state = chain.links[position], chain.snapshots[position]
+        if known not in state.by_name:
+            return True  # it is deleted on the way: its records stay as they are
+        stages.append(stage_of(known, state, link.operations, state.model(known).version + 1))
+        for operation in link.operations:
+            known = operation.name_after(known)
+    versions = range(1, len(stages) + 1)
+    routes.append(Route(name, tuple(_numbered(one, n) for one, n in zip(stages, versions, strict=True)), 1))
+    routes.append(Route(name, (_numbered(stage_of(name, before, squashed, 2), 1),), 1))
+    if known not in chain.snapshots[end].by_name:
+        return True
+    declared = set(chain.snapshots[end].model(known).by_name)
+    return all(
+        _outcome(routes[0], record, declared) == _outcome(routes[1], record, declared)
+        for record in example_records(before.model(name))
+    )
+
+
+def _numbered(stage: Stage, number: int) -> Stage:
+    return Stage(number, number + 1, stage.steps, stage.widenings)
+
+
+def _outcome(route: Route, record: Mapping[str, bytes], declared: set[str]) -> object:
+    try:
+        there = route.rewrite({**record, "_v": b"1"}, route.versions[-1]).fields
+    except RecordError:
+        return None
+    return {field: raw for field, raw in there.items() if field in declared}

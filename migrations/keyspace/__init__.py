@@ -1,0 +1,1 @@
+"""What the engine asks of keys and server: scanning, sampling, batch sizes, results of scripts."""

@@ -1,0 +1,279 @@
+"""Drafting: from hashes that nobody declared to the source of models that read them. Pure; ``survey`` reads them.
+
+A type is only told where every value seen has its canonical spelling: ``007`` is text, not a number.
+"""
+
+import json
+import keyword
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from datetime import date, datetime
+from pathlib import Path
+from typing import Final, cast
+from uuid import UUID
+
+import jinja2
+
+from redis_models.encoding.codec import codec_for
+from redis_models.errors import DecodeError
+from redis_models.mapping.stored_field import RESERVED, STAMP, stored_version
+from redis_models.model import Model
+
+__all__ = ["Draft", "DraftedField", "Table", "draft", "render_models"]
+
+_NONE: Final = frozenset((b"None", b"null"))
+_NAMES_OF_MODELS: Final = frozenset(dir(Model))
+# What the source says itself: a field of such a name would take its place in the rest of the class.
+_NAMES_OF_TYPES: Final = frozenset(["bool", "bytes", "dict", "float", "int", "list", "object", "str", "UUID"])
+_NAMES_OF_CLASSES: Final = frozenset(["Field", "Model", "UUID"])
+_ENVIRONMENT: Final = jinja2.Environment(
+    loader=jinja2.FileSystemLoader(Path(__file__).parents[1] / "templates"),
+    undefined=jinja2.StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
+    keep_trailing_newline=True,
+)
+
+
+@dataclass
+class Table:
+    """Hashes whose keys begin alike. Grows while they are met, then is only read.
+
+    Attributes:
+        start: What their keys begin with, the separator included.
+        separator: Between the parts of their keys.
+        count: How many there are.
+        records: Some of them, by key.
+        lives: How long those live, in seconds; None for ever.
+    """
+
+    start: str
+    separator: str
+    count: int = 0
+    records: dict[str, Mapping[str, bytes]] = field(default_factory=dict[str, Mapping[str, bytes]])
+    lives: list[int | None] = field(default_factory=list[int | None])
+
+
+@dataclass(frozen=True)
+class DraftedField:
+    """One field of a draft.
+
+    Attributes:
+        name: Its name.
+        type: Python for its type.
+        is_key: Whether it is the primary key.
+        default: Python for its default, or "".
+    """
+
+    name: str
+    type: str
+    is_key: bool
+    default: str
+
+    @property
+    def line(self) -> str:
+        """The line of the class."""
+        value = " = Field(primary_key=True)" if self.is_key else f" = {self.default}" if self.default else ""
+        return f"{self.name}: {self.type}{value}"
+
+
+@dataclass(frozen=True)
+class Draft:
+    """The source of one model, in parts.
+
+    Attributes:
+        name: Of the class.
+        fields: The primary key first.
+        comments: What somebody must look at.
+        options: Lines of its Meta.
+    """
+
+    name: str
+    fields: tuple[DraftedField, ...]
+    comments: tuple[str, ...]
+    options: tuple[str, ...]
+
+
+def draft(table: Table, taken: Iterable[str]) -> Draft:
+    """Draft a model of a table.
+
+    Args:
+        table: With at least one record.
+        taken: Names that other classes have.
+    """
+    *first, name = table.start[: -len(table.separator)].split(table.separator)
+    comments = [f"{table.count:,} records at {table.start}*, of which {len(table.records):,} were looked at."]
+    columns = _columns(table.records)
+    key = _key_field(table, columns)
+    if key is None:
+        comments.append("No field holds the last part of the key, so there is no primary key; add one to the records.")
+    fields = [DraftedField(key, _type_of(columns[key]), True, "")] if key else []
+    for column, values in sorted(columns.items()):
+        if column == key or column.startswith(RESERVED):
+            continue
+        if not _is_name(column):
+            comments.append(f"The stored field {column!r} cannot be called that in a class, and is left out.")
+            continue
+        type, default = _type_and_default(values, len(table.records))
+        fields.append(DraftedField(column, type, False, default))
+    comments += _about_lives(table.lives)
+    options = [f"table = {_quoted(name)}"]
+    options += [f"prefix = {_quoted(table.separator.join(first))}"] if first else []
+    options += [f"separator = {_quoted(table.separator)}"] if table.separator != ":" else []
+    options += _version(table.records)
+    options.append("managed = False  # take this out to let migrations rewrite the records")
+    return Draft(_class_name(name, taken), tuple(fields), tuple(comments), tuple(options))
+
+
+def render_models(drafts: Sequence[Draft], others: int) -> str:
+    """Give the source of a models module.
+
+    Args:
+        drafts: Its models.
+        others: How many keys hold no hash.
+    """
+    names = {one.name for each in drafts for one in each.fields}
+    drafts = [_with_free_types(one, names) for one in drafts]
+    text = " ".join(one.type for each in drafts for one in each.fields)
+    return _ENVIRONMENT.get_template("models.py.j2").render(
+        drafts=drafts,
+        others=others,
+        dates=[f"{name}{alias}" for name in _DATES for alias in ("", f" as {name}_type") if _says(text, name, alias)],
+        has_uuid="UUID" in text,
+    )
+
+
+_DATES: Final = ("date", "datetime")
+
+
+def _says(text: str, name: str, alias: str) -> bool:
+    return re.search(rf"\b{alias.rpartition(' ')[2] or name}\b", text) is not None
+
+
+def _with_free_types(one: Draft, names: Iterable[str]) -> Draft:
+    """Give the draft with another name of each type that a field is called like: ``date: date | None = None``."""
+    taken = "|".join(name for name in _DATES if name in names)
+    if not taken:
+        return one
+    renamed = (replace(each, type=re.sub(rf"\b({taken})\b", r"\1_type", each.type)) for each in one.fields)
+    return replace(one, fields=tuple(renamed))
+
+
+def _columns(records: Mapping[str, Mapping[str, bytes]]) -> dict[str, list[bytes]]:
+    columns: dict[str, list[bytes]] = {}
+    for record in records.values():
+        for name, raw in record.items():
+            columns.setdefault(name, []).append(raw)
+    return columns
+
+
+def _key_field(table: Table, columns: Mapping[str, Sequence[bytes]]) -> str | None:
+    """Find the field that holds the last part of the key in every record; ``id`` before others."""
+    for name in sorted(columns, key=lambda one: (one != "id", one)):
+        if _is_name(name) and all(record.get(name) == _last_part(table, key) for key, record in table.records.items()):
+            return name
+    return None
+
+
+def _is_name(field: str) -> bool:
+    """Whether a field of a class can be called that."""
+    is_free = field not in _NAMES_OF_MODELS | _NAMES_OF_TYPES | _NAMES_OF_CLASSES
+    return field.isidentifier() and not keyword.iskeyword(field) and is_free and field[:1] != "_"
+
+
+def _last_part(table: Table, key: str) -> bytes:
+    return key[len(table.start) :].encode("utf-8", "surrogateescape")
+
+
+def _type_and_default(values: Sequence[bytes], count: int) -> tuple[str, str]:
+    type = _type_of([one for one in values if one not in _NONE])
+    is_optional = len(values) < count or any(one in _NONE for one in values)
+    return (f"{type} | None", "None") if is_optional else (type, "")
+
+
+def _type_of(values: Sequence[bytes]) -> str:
+    """Tell the narrowest type that writes every value as it is."""
+    if not values:
+        return "str"
+    for name, kind in _KINDS.items():
+        codec = codec_for(kind)
+        try:
+            if all(codec.encode(codec.decode(one)) == one for one in values) and _is_likely(name, values):
+                return name
+        except (ValueError, TypeError):
+            continue
+    return _type_of_json(values)
+
+
+_KINDS: Final[Mapping[str, object]] = {
+    "int": int,
+    "float": float,
+    "bool": bool,
+    "UUID": UUID,
+    "date": date,
+    "datetime": datetime,
+}
+
+
+def _is_likely(name: str, values: Sequence[bytes]) -> bool:
+    return name not in ("UUID", "date", "datetime") or all(one.startswith(b'"') for one in values)
+
+
+def _type_of_json(values: Sequence[bytes]) -> str:
+    try:
+        documents: list[object] = [json.loads(one) for one in values]
+    except ValueError:
+        return "str" if all(_is_text(one) for one in values) else "bytes"
+    if all(isinstance(one, list) for one in documents):
+        return f"list[{_item_type([item for one in documents for item in cast('list[object]', one)])}]"
+    if all(isinstance(one, dict) for one in documents):
+        items = [item for one in documents for item in cast("dict[str, object]", one).values()]
+        return f"dict[str, {_item_type(items)}]"
+    return "str"
+
+
+def _item_type(items: Sequence[object]) -> str:
+    kinds = {type(one) for one in items}
+    names = {int: "int", str: "str", float: "float", bool: "bool"}
+    return names.get(kinds.pop(), "object") if len(kinds) == 1 else "object"
+
+
+def _is_text(raw: bytes) -> bool:
+    try:
+        raw.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _about_lives(lives: Sequence[int | None]) -> list[str]:
+    known = [one for one in lives if one is not None]
+    if not known:
+        return []
+    if len(known) == len(lives):
+        return [f"All of them end by themselves, the last in {max(known):,} s; give new ones a ttl in Meta."]
+    return [f"{len(known):,} of them end by themselves."]
+
+
+def _version(records: Mapping[str, Mapping[str, bytes]]) -> list[str]:
+    versions: list[int] = []
+    for key, record in records.items():
+        with suppress(DecodeError):  # verify names such a stamp
+            versions.append(stored_version(key, record.get(STAMP)))
+    highest = max(versions, default=1)
+    return [f"version = {highest}"] if highest > 1 else []
+
+
+def _class_name(table: str, taken: Iterable[str]) -> str:
+    name = "".join(part[:1].upper() + part[1:] for part in re.split(r"\W|_", table)) or "Table"
+    if not name.isidentifier() or keyword.iskeyword(name):
+        name = "Table" + re.sub(r"\W", "", name)
+    while name in {*taken, *_NAMES_OF_CLASSES}:
+        name += "_"
+    return name
+
+
+def _quoted(text: str) -> str:
+    return json.dumps(text, ensure_ascii=False)

@@ -1,0 +1,398 @@
+"""Verifying: read every record of an app back through its model, and its index against the records.
+
+Writes nothing into records. A verification that stopped goes on at its checkpoint, as long as it is the same run of the
+server, under the same migrations; one of all models leaves a receipt.
+"""
+
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any, Final, cast
+
+from redis_models.client.commands import Argument, Batches, call, check, hash_of, load_script
+from redis_models.errors import (
+    IncompleteError,
+    MigrationError,
+    ServerDiskError,
+    ServerOutOfMemoryError,
+    ServerReadOnlyError,
+    ServerRefusedError,
+)
+from redis_models.mapping.keys import KeySpace
+from redis_models.mapping.mapper import Shape
+from redis_models.model import Model
+from redis_models.records.read import no_index
+
+from ..chain.chain import Chain
+from ..chain.lineage import lineages_of
+from ..executor.progress import Progress
+from ..files.acceptance import digest_of_acceptance
+from ..keyspace.portions import Portions
+from ..keyspace.results import is_another_type
+from ..keyspace.sampling import sample
+from ..keyspace.scan import index_size
+from ..keyspace.server_facts import server_run_id
+from ..planner.plan import is_automatic, make_plan
+from ..schema.snapshot import Snapshot
+from ..state.quarantine import Quarantine
+from ..state.receipts import Checkpoint, Desk, Receipt, Scope
+from ..state.store import Shelf
+from ..state.tally import Kind, Tally, Verdict
+from .record_check import judge
+from .torn import torn_records
+
+__all__ = [
+    "Subject",
+    "Verification",
+    "look_at_some",
+    "scope_of",
+    "subjects_of",
+    "unverified",
+    "verify",
+]
+
+_INDEX: Final = load_script("redis_models.migrations", "permissions", "once", "index", is_repeatable=True)
+_PAGE: Final = 1000  # keys that SCAN looks at in one step
+_AT_ONCE: Final = 200  # keys a round trip
+_CHECKED: Final = 100  # entries of an index that one script looks at
+_CHECKPOINT_S: Final = 2.0
+_CURE: Final = "; 'verify --repair-index' takes it out, and leaves what lies there alone"
+_NO_WRITING: Final = (ServerDiskError, ServerOutOfMemoryError, ServerReadOnlyError, ServerRefusedError)
+_RECORDS, _MEMBERS, _FORMER = 0, 1, 2  # the walks of a model; one more for each place that its records had before
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A model whose records are read.
+
+    Attributes:
+        shape: Of the model.
+        former: Where its records were before.
+        others: Fields that it has at other versions only.
+    """
+
+    shape: Shape[Any]
+    former: tuple[KeySpace, ...] = ()
+    others: frozenset[str] = frozenset()
+
+    @property
+    def name(self) -> str:
+        """What the model is called."""
+        return self.shape.model.__name__
+
+    @property
+    def spaces(self) -> tuple[KeySpace, ...]:
+        """Where its records are and were."""
+        return (self.shape.keys, *self.former)
+
+    def owns(self, key: str) -> bool:
+        """Whether a key is, or was, one of its records'."""
+        return any(space.owns(key) for space in self.spaces)
+
+
+@dataclass
+class Verification:
+    """One verification. Used by one task.
+
+    Args:
+        desk: Where its receipt is put.
+        scope: What it is of.
+        subjects: All models of the app, or some.
+        report: Called after every page.
+        is_whole: These are all models, so that it leaves a receipt.
+        is_repairing: Put the index right.
+        clock: Seconds, for checkpoints.
+        began_at: ISO instant, UTC.
+        tallies: What was found, by model.
+        total: How many records the model under way has, by its index.
+    """
+
+    desk: Desk
+    scope: Scope
+    subjects: Sequence[Subject]
+    report: Callable[[Progress], None]
+    is_whole: bool = True
+    is_repairing: bool = False
+    clock: Callable[[], float] = time.monotonic
+    began_at: str = field(default_factory=lambda: datetime.now(UTC).isoformat(timespec="seconds"))
+    tallies: dict[str, Tally] = field(default_factory=dict[str, Tally])
+    _saved_at: float = field(default=0.0, init=False)
+    total: int = field(default=0, init=False)
+
+    def saved(self, model: str, walk: int, cursor: str) -> Batches[None]:
+        """Note how far it is, if the last note is some seconds old."""
+        tally = self.tallies[model]
+        self.report(Progress(model, tally.records, sum(tally.problems.values()), max(self.total, tally.records)))
+        if self.is_whole and self.clock() - self._saved_at >= _CHECKPOINT_S:
+            documents = {name: tally.document for name, tally in self.tallies.items()}
+            self._saved_at = self.clock()
+            with suppress(*_NO_WRITING):  # reading needs no writing
+                yield from self.desk.save(Checkpoint(self.scope, self.began_at, model, walk, cursor, documents))
+                if (yield from server_run_id()) != self.scope.run_id:  # another server than it reads
+                    yield from self.desk.forget()
+
+
+def subjects_of(chain: Chain, shapes: Sequence[Shape[Any]]) -> list[Subject]:
+    """Give what is to be read of some models of an app."""
+    former, named = dict[str, tuple[KeySpace, ...]](), dict[str, set[str]]()
+    for lineage in lineages_of(chain):
+        spaces = {model.keys.start: model.keys for model in lineage.schemas.values()}
+        spaces.pop(lineage.latest.keys.start, None)
+        former[lineage.latest.keys.start] = tuple(spaces.values())
+        named[lineage.latest.keys.start] = {one.name for model in lineage.schemas.values() for one in model.fields}
+    return [
+        Subject(shape, former.get(start, ()), frozenset(named.get(start, ())) - set(shape.names))
+        for shape in shapes
+        for start in (shape.keys.start,)
+    ]
+
+
+def scope_of(shelf: Shelf, chain: Chain, models: Iterable[type[Model]]) -> Batches[Scope]:
+    """Give what a verification now would be of.
+
+    Args:
+        shelf: Bookkeeping of the app.
+        chain: Its files.
+        models: All its models.
+
+    Raises:
+        DriftError: The database holds what the files do not say.
+        IncompleteError: A run of ``migrate`` did not end.
+        MigrationError: Migrations are not applied.
+    """
+    state = yield from shelf.read()
+    if state.journal is not None:
+        raise IncompleteError(f"{chain.app}: a run of migrate is under way, or stopped half-way; finish it first")
+    newest, run_id = (yield from shelf.newest_run()), (yield from server_run_id())
+    accepts = digest_of_acceptance(models)
+    if is_automatic(chain, state):
+        return Scope(0, cast(Snapshot, state.snapshot).fingerprint, newest, run_id, accepts)
+    plan = make_plan(chain, state, chain.head_position)
+    if plan.start != plan.target:
+        pending = ", ".join(link.name for link in plan.applied)
+        raise MigrationError(f"{chain.app}: {pending} not applied yet; run 'migrate' first")
+    return Scope(plan.start, chain.snapshots[plan.start].fingerprint, newest, run_id, accepts)
+
+
+def unverified(shelf: Shelf, chain: Chain, models: Iterable[type[Model]]) -> Batches[str | None]:
+    """Say why no receipt proves that the records of an app are in order now; None where one does.
+
+    Raises:
+        As ``scope_of``.
+    """
+    receipt = yield from Desk(shelf.namespace, shelf.app).receipt()
+    if receipt is None:
+        return "its records were never verified"
+    return receipt.objection((yield from scope_of(shelf, chain, models)), datetime.now(UTC))
+
+
+def verify(job: Verification, start: Checkpoint | None = None) -> Batches[Receipt]:
+    """Read all records, and give what came of it.
+
+    Args:
+        job: What is to be read; its tallies are filled in.
+        start: Where to go on.
+
+    Keys:
+        Reads records and indexes of the models; writes ``verification`` of the app if all are read, and indexes if they
+        are to be put right. The receipt is for ``Desk.settle``, once ``scope_of`` is seen to be what it was.
+
+    Cost:
+        For each model a SCAN of the database and one of its index; two round trips for each 200 records, or for 4 MB.
+    """
+    walk, cursor, done = _RECORDS, "0", set[str]()
+    if start is not None:
+        job.began_at = start.began_at
+        job.tallies = {name: Tally.of(document) for name, document in start.tallies.items()}
+        walk, cursor, done = start.walk, start.cursor, set(job.tallies) - {start.model}
+    for subject in job.subjects:
+        if subject.name in done:
+            continue
+        complaint = yield from _complaint(subject.shape)
+        if subject.name not in job.tallies:
+            walk, cursor = _RECORDS, "0"
+            tally = job.tallies[subject.name] = Tally()
+            if complaint is not None:
+                tally.note(complaint)
+            is_first = job.is_whole and subject is job.subjects[0]
+            strangers = job.subjects if is_first else ()
+            yield from _note_quarantined(job.desk, subject, tally, strangers)
+        else:  # they are counted already
+            held = yield from Quarantine(job.desk.namespace, job.desk.app).waiting()
+            job.tallies[subject.name].in_quarantine.update(held)
+        job.total = yield from index_size(subject.shape.keys)
+        for number in range(walk, _FORMER + len(subject.former)):
+            if number != _MEMBERS or complaint is None:
+                yield from _walk(job, subject, number, cursor)
+            cursor = "0"
+        walk = _RECORDS
+    return _receipt(job)
+
+
+def look_at_some(desk: Desk, subject: Subject, limit: int) -> Batches[Tally]:
+    """Judge some records of a model, drawn by chance, and count those in quarantine; the index is not looked at.
+
+    Cost:
+        Two round trips for each 20 records.
+    """
+    tally = Tally()
+    yield from _note_quarantined(desk, subject, tally)
+    found = yield from sample(subject.shape.keys, limit)
+    keys = list(found.records)
+    lives = check((yield [("PTTL", key) for key in keys])) if keys else []
+    for key, life in zip(keys, lives, strict=True):
+        tally.records += 1
+        for verdict in judge(subject.shape, key, found.records[key], cast(int, life), subject.others):
+            tally.note(verdict)
+    for verdict in (yield from torn_records(subject.shape, found.records, subject.others)):
+        tally.note(verdict)
+    return tally
+
+
+def _receipt(job: Verification) -> Receipt:
+    problems, notes = dict[str, int](), dict[str, int]()
+    for tally in job.tallies.values():
+        for found, sums in ((tally.problems, problems), (tally.notes, notes)):
+            for kind, count in found.items():
+                sums[kind] = sums.get(kind, 0) + count
+    records = {name: tally.records for name, tally in job.tallies.items()}
+    return Receipt(job.scope, job.began_at, datetime.now(UTC).isoformat(timespec="seconds"), records, problems, notes)
+
+
+def _walk(job: Verification, subject: Subject, number: int, cursor: str) -> Batches[None]:
+    keys, tally, portions = subject.shape.keys, job.tallies[subject.name], Portions()
+    is_first = True
+    while is_first or cursor != "0":
+        is_first = False
+        command: tuple[Argument, ...]
+        if number == _MEMBERS:
+            command = ("ZSCAN", keys.index, cursor, "COUNT", _PAGE)
+        else:
+            space = keys if number == _RECORDS else subject.former[number - _FORMER]
+            command = ("SCAN", cursor, "MATCH", space.pattern, "COUNT", _PAGE)
+        [reply] = check((yield [command]))
+        following, found = cast("tuple[bytes, list[bytes]]", reply)
+        page = list(dict.fromkeys(found[::2] if number == _MEMBERS else found))
+        for some in portions.of(page) if number == _RECORDS else _chunks(page, _AT_ONCE):
+            if number == _RECORDS:
+                portions.met((yield from _judge(job, subject, tally, some)))
+            elif number == _MEMBERS:
+                yield from _check_members(job, subject, tally, some)
+            else:
+                yield from _find_left(subject.former[number - _FORMER], tally, some)
+        cursor = following.decode()
+        yield from job.saved(subject.name, number + (cursor == "0"), cursor)
+
+
+def _judge(
+    job: Verification, subject: Subject, tally: Tally, page: Sequence[bytes]
+) -> Batches[list[Mapping[str, bytes]]]:
+    """Judge some records, and give those that are there."""
+    shape = subject.shape
+    keys = [key for key in page if shape.keys.owns(_text(key))]
+    if not keys:
+        return []
+    commands = [(("HGETALL", key), ("PTTL", key), ("ZSCORE", shape.keys.index, key)) for key in keys]
+    replies = yield [command for three in commands for command in three]
+    found, suspects = dict[str, Mapping[str, bytes]](), list[bytes]()
+    for key, held, life, score in zip(keys, replies[::3], replies[1::3], replies[2::3], strict=True):
+        if is_another_type(held):
+            tally.note(Verdict(Kind.TYPE, _text(key), "holds no hash"))
+            continue
+        record = hash_of(check([held])[0])
+        if not record:
+            continue  # deleted, or over, since it was met
+        life_ms = cast(int, check([life])[0])
+        tally.records += 1
+        tally.ending += life_ms != -1
+        found[_text(key)] = record
+        if not is_another_type(score) and (score is None or float(cast(bytes, score)) != 0):
+            suspects.append(key)
+        for verdict in judge(shape, _text(key), record, life_ms, subject.others):
+            tally.note(verdict)
+    for verdict in (yield from torn_records(shape, found, subject.others)):
+        tally.note(verdict)
+    yield from _settle(job, subject, tally, suspects)
+    return list(found.values())
+
+
+def _check_members(job: Verification, subject: Subject, tally: Tally, members: Sequence[bytes]) -> Batches[None]:
+    """Look for members of an index behind which there is no record."""
+    keys = subject.shape.keys
+    strangers = [one for one in members if not keys.owns(_text(one))]
+    for one in strangers:
+        _note_or_repaired(
+            job, tally, Verdict(Kind.FOREIGN, _text(one), f"is in {keys.index}, but is no key of its model{_CURE}")
+        )
+    if strangers and job.is_repairing:
+        check((yield [("ZREM", keys.index, *strangers)]))
+    own = [one for one in members if keys.owns(_text(one))]
+    if own:
+        replies = check((yield [("TYPE", one) for one in own]))
+        yield from _settle(
+            job, subject, tally, [one for one, kind in zip(own, replies, strict=True) if kind != b"hash"]
+        )
+
+
+def _settle(job: Verification, subject: Subject, tally: Tally, suspects: Sequence[bytes]) -> Batches[None]:
+    """Look at suspects at one instant, because records come and go; put them right if asked."""
+    keys = subject.shape.keys
+    # A record that ends leaves its key in the index, which is no harm: reading passes over it, and sweeps it.
+    gone = Kind.ENDED if subject.shape.ttl is not None or tally.ending else Kind.DANGLING
+    kinds = {1: Kind.UNINDEXED, 2: gone, 3: Kind.MISPLACED, 4: Kind.FOREIGN}
+    reasons = {
+        1: f"is not in {keys.index}, so that select does not find it",
+        2: f"is in {keys.index}, but there is no such record",
+        3: f"is in {keys.index} with another score than 0, so that pages may miss it",
+        4: f"is in {keys.index}, but holds no hash, hence no record{_CURE}",
+    }
+    for some in _chunks(suspects, _CHECKED):
+        command = _INDEX.command([keys.index, *some], ["1" if job.is_repairing else "0"])
+        [reply] = check((yield from call(_INDEX, [command])))
+        for key, found in zip(some, cast("list[int]", reply), strict=True):
+            if found:
+                _note_or_repaired(job, tally, Verdict(kinds[found], _text(key), reasons[found]))
+
+
+def _note_or_repaired(job: Verification, tally: Tally, verdict: Verdict) -> None:
+    if job.is_repairing:
+        tally.repaired += 1
+    else:
+        tally.note(verdict)
+
+
+def _find_left(space: KeySpace, tally: Tally, page: Sequence[bytes]) -> Batches[None]:
+    keys = [key for key in page if space.owns(_text(key))]
+    if not keys:
+        return
+    for key, reply in zip(keys, check((yield [("TYPE", key) for key in keys])), strict=True):
+        if reply == b"hash":
+            said = f"lies at {space.start}*, which its model left; run 'migrate --stragglers'"
+            tally.note(Verdict(Kind.LEFT, _text(key), said))
+
+
+def _note_quarantined(desk: Desk, subject: Subject, tally: Tally, others: Sequence[Subject] = ()) -> Batches[None]:
+    """Count the records of a model that are in quarantine; where ``others`` are given, also those of none of them."""
+    held = yield from Quarantine(desk.namespace, desk.app).waiting()
+    for key, one in held.items():
+        if subject.owns(key) or (others and not any(other.owns(key) for other in others)):
+            tally.note(Verdict(Kind.QUARANTINE, key, one.reason))
+
+
+def _complaint(shape: Shape[Any]) -> Batches[Verdict | None]:
+    """Say what lies at an index if that is none."""
+    [reply] = check((yield [("TYPE", shape.keys.index)]))
+    if reply in (b"zset", b"none"):
+        return None
+    return Verdict(Kind.INDEX, shape.keys.index, str(no_index(shape)).removeprefix(f"{shape.keys.index}: "))
+
+
+def _chunks(keys: Sequence[bytes], size: int) -> Iterator[Sequence[bytes]]:
+    for start in range(0, len(keys), size):
+        yield keys[start : start + size]
+
+
+def _text(key: bytes) -> str:
+    return key.decode("utf-8", "surrogateescape")

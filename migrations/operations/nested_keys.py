@@ -1,0 +1,335 @@
+"""Edits of one key in nested objects: what operations on fields do where they are given a path. Pure.
+
+The schema half changes the text of the whole field's type; the record half is one step on the whole field's bytes.
+"""
+
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import lru_cache, partial
+
+from redis_models.errors import RecordError
+
+from ..edits.compatibility import is_readable
+from ..edits.converters import FillNone
+from ..edits.nested_paths import ABSENT, Document, Edit, changed, changed_back, plain
+from ..edits.steps import Patch
+from ..edits.stored_values import may_be_none
+from ..edits.values import (
+    Function,
+    called,
+    codec_of,
+    converted,
+    decoded,
+    literal,
+    narrowed,
+    read_wider,
+    stored,
+    unconfirmed,
+    validated,
+)
+from ..edits.views import OldObject
+from ..edits.widen import Widen
+from ..schema.snapshot import FieldSchema, Literal
+from ..schema.type_edit import objects_at
+from ..schema.type_tree import NONE, Choice, Key, parse, parse_key
+from ..schema.typelabels import numbered
+
+__all__ = [
+    "AddKey",
+    "AlterKey",
+    "RemoveKey",
+    "RenameKey",
+    "WidenKey",
+    "alter_key",
+    "patch",
+    "remove_key",
+    "widen_key",
+    "widened",
+]
+
+
+@dataclass(frozen=True)
+class AddKey(Edit):
+    """Add a key.
+
+    Args:
+        path: Where, for errors.
+        key: Its name and type.
+        fill: JSON-like, or a function of the object as it is.
+        what: The operation, for errors.
+    """
+
+    path: str
+    key: Key
+    fill: Literal | Function
+    what: str
+
+    def forward(self, document: Document, type: str) -> None:
+        text = str(self.key.tree)
+        if not callable(self.fill):
+            document[self.key.name] = plain(literal(text, self.fill, f"{self.what}: fill"))
+            return
+        value = called(self.fill, self.path, self.what, OldObject(dict(document)))
+        document[self.key.name] = plain(validated(codec_of(text), self.path, text, value))
+
+    def backward(self, document: Document, type: str, before: Mapping[str, object] | None) -> None:
+        document.pop(self.key.name, None)
+        _restore(document, self.key.name, before)
+
+
+@dataclass(frozen=True)
+class RemoveKey(Edit):
+    """Remove a key.
+
+    Args:
+        path: Where, for errors.
+        keys: Its name and type, in each object of a union that has it, by the text of what the object becomes.
+        back: JSON-like, for objects that were made without it; None for none.
+    """
+
+    path: str
+    keys: Mapping[str, Key]
+    back: Literal
+
+    def forward(self, document: Document, type: str) -> None:
+        document.pop(self.path.rpartition(".")[2], None)
+
+    def backward(self, document: Document, type: str, before: Mapping[str, object] | None) -> None:
+        name, key = self.path.rpartition(".")[2], self.keys.get(_canonical(type))
+        if before is not None or key is None:
+            _restore(document, name, before)
+        elif self.back is not None or (key.is_required and _is_optional(key)):
+            document[name] = plain(literal(str(key.tree), self.back, "back"))
+        elif key.is_required:
+            raise RecordError(self.path, None, "an object was made without it since; give back= a value for these")
+
+
+@dataclass(frozen=True)
+class RenameKey(Edit):
+    """Give a key another name, in its place."""
+
+    old: str
+    new: str
+
+    def forward(self, document: Document, type: str) -> None:
+        _rename(document, self.old, self.new)
+
+    def backward(self, document: Document, type: str, before: Mapping[str, object] | None) -> None:
+        _rename(document, self.new, self.old)
+        _restore(document, self.new, before)
+
+
+@dataclass(frozen=True)
+class AlterKey(Edit):
+    """Convert the value of a key.
+
+    Args:
+        old, new: Path and type on both sides.
+        name: The key.
+        there: Texts of the objects whose key changes.
+        here: Likewise of what they become.
+        convert, back: As given to the operation.
+        is_filled: Whether the key becomes required, so that ``convert`` is asked with None where it is absent.
+    """
+
+    old: FieldSchema
+    new: FieldSchema
+    name: str
+    there: frozenset[str]
+    here: frozenset[str]
+    convert: Function | None
+    back: Function | None
+    is_filled: bool = False
+
+    def forward(self, document: Document, type: str) -> None:
+        if _canonical(type) not in self.there:
+            return
+        if self.name in document:
+            document[self.name] = self._convert(document[self.name], self.old, self.new, self.convert, "convert")
+        elif self.is_filled:
+            document[self.name] = self._filled()
+
+    def _filled(self) -> object:
+        if isinstance(self.convert, FillNone):
+            return plain(literal(self.new.type, self.convert.value, f"{self.old.name}: FillNone"))
+        value = called(self.convert, self.old.name, f"convert of {self.old.name}", None) if self.convert else None
+        return plain(validated(self.new.codec, self.new.name, self.new.type, value))
+
+    def backward(self, document: Document, type: str, before: Mapping[str, object] | None) -> None:
+        if self.name not in document or _canonical(type) not in self.here:
+            return
+        now = document[self.name]
+        if self.is_filled and before is not None and self.name not in before and now == self._filled():
+            del document[self.name]
+        elif before is not None and self.name in before and self._becomes(before[self.name], now):
+            document[self.name] = before[self.name]
+        else:
+            made = self._convert(now, self.new, self.old, self.back, "back")
+            if self.back is None and self.convert is not None and not self._becomes(made, now, (self.convert,)):
+                raise unconfirmed(self.new.name, self.old.type, None, made)
+            document[self.name] = made
+
+    def _convert(
+        self, value: object, one: FieldSchema, other: FieldSchema, function: Function | None, option: str
+    ) -> object:
+        typed = one.codec.validate(value)
+        result = converted(one, typed, other, function, option=option)
+        return plain(validated(other.codec, other.name, other.type, result))
+
+    def _becomes(self, before: object, now: object, functions: Iterable[Function | None] = ()) -> bool:
+        for function in functions or dict.fromkeys((self.convert, None)):  # which may have been given since
+            with suppress(RecordError):
+                if self._convert(before, self.old, self.new, function, "convert") == now:
+                    return True
+        return False
+
+
+@dataclass(frozen=True)
+class WidenKey(Edit):
+    """Let a key's type accept more.
+
+    Args:
+        old, new: Path and type on both sides.
+        name: The key.
+        here: Texts of the objects whose key it is, as they are afterwards.
+        back: As given to the operation.
+    """
+
+    old: FieldSchema
+    new: FieldSchema
+    name: str
+    here: frozenset[str]
+    back: Function | None
+
+    def forward(self, document: Document, type: str) -> None:
+        pass  # the older value is one of the newer type
+
+    def backward(self, document: Document, type: str, before: Mapping[str, object] | None) -> None:
+        if self.name not in document or _canonical(type) not in self.here:
+            return
+        # In a list, because a key is JSON even where a field of its type would be plain text.
+        old, new = (FieldSchema(one.name, f"list[{one.type}]") for one in (self.old, self.new))
+        typed = self.new.codec.validate(document[self.name])
+        if self.old.type == self.new.type or not is_readable(old, new, new.codec.encode([typed])):
+            value = narrowed(self.new, typed, self.old, self.back)
+            document[self.name] = plain(validated(self.old.codec, self.old.name, self.old.type, value))
+
+
+def remove_key(type: str, path: str, keys: tuple[str, ...], back: Literal) -> RemoveKey:
+    """Make the edit that removes a key.
+
+    Args:
+        type: Of the whole field, before.
+        path: Name of the field and keys, for errors.
+        keys: The path in the field.
+        back: JSON-like, for objects that were made without it.
+    """
+    become: dict[str, Key] = {}
+    for one in objects_at(type, keys[:-1]):
+        if (key := one.key(keys[-1])) is not None:
+            become.setdefault(numbered(str(one.with_key(key.name, None))), key)
+            if back is not None:
+                literal(str(key.tree), back, f"{path}: back")
+    return RemoveKey(path, become, back)
+
+
+def alter_key(
+    type: str, path: str, keys: tuple[str, ...], old: str, new: str, convert: Function | None, back: Function | None
+) -> AlterKey:
+    """Make the edit that converts the value of a key.
+
+    Args:
+        type: Of the whole field, before.
+        path: Name of the field and keys, for errors.
+        keys: The path in the field.
+        old, new: Types of the key, in ``NotRequired[...]`` or not.
+        convert, back: As given to the operation.
+    """
+    name = keys[-1]
+    one, other = parse_key(name, old), parse_key(name, new)
+    there = [found for found in objects_at(type, keys[:-1]) if (key := found.key(name)) and key.text == old]
+    return AlterKey(
+        FieldSchema(path, str(one.tree)),
+        FieldSchema(path, str(other.tree)),
+        name,
+        frozenset(numbered(str(found)) for found in there),
+        frozenset(numbered(str(found.with_key(name, other))) for found in there),
+        convert,
+        back,
+        other.is_required and not one.is_required and convert is not None,
+    )
+
+
+def widen_key(type: str, path: str, keys: tuple[str, ...], old: str, new: str, back: Function | None) -> WidenKey:
+    """Make the edit that lets a key's type accept more; arguments as for ``alter_key``."""
+    edit = alter_key(type, path, keys, old, new, None, back)
+    return WidenKey(edit.old, edit.new, edit.name, edit.here, back)
+
+
+def widened(field: FieldSchema, after: FieldSchema, keys: tuple[str, ...], edit: Edit) -> Widen:
+    """Make the step of a field in whose documents a key's type accepts more; arguments as for ``patch``."""
+
+    is_alike = field.type == after.type  # nothing but back= tells what becomes of a value
+
+    def narrow(raw: bytes) -> bytes:
+        if not is_alike and is_readable(field, after, raw):
+            return raw
+        value = changed_back(decoded(after, raw), keys, edit, ABSENT)
+        return stored(field.codec, field.name, field.type, value)
+
+    return Widen(
+        field.name, lambda raw: not is_alike and not may_be_none(raw), narrow, partial(read_wider, field, after)
+    )
+
+
+def patch(
+    field: FieldSchema, after: FieldSchema, keys: tuple[str, ...], edit: Edit, usual: Edit | None = None
+) -> Patch:
+    """Make the step that changes a key in the documents of a field.
+
+    Args:
+        field, after: The whole field on both sides.
+        keys: The path in it.
+        edit: The change.
+        usual: What it was while the operation had no function; None where that never was.
+    """
+
+    def forward_by(edit: Edit, raw: bytes) -> bytes:
+        value = changed(decoded(field, raw), keys, edit)
+        return stored(after.codec, after.name, after.type, value)
+
+    def backward(now: bytes, *before: bytes) -> bytes:
+        old = decoded(field, before[0]) if before else None
+        value = changed_back(decoded(after, now), keys, edit, old, usual)
+        return stored(field.codec, field.name, field.type, value)
+
+    def is_same(one: bytes, other: bytes) -> bool:
+        return field.codec.decode(one) == field.codec.decode(other)
+
+    by_usual = None if usual is None else partial(forward_by, usual)
+    return Patch(field.name, partial(forward_by, edit), backward, is_same, backward, usual=by_usual)
+
+
+@lru_cache(maxsize=4096)
+def _canonical(type: str) -> str:
+    return numbered(str(parse(type)))
+
+
+def _is_optional(key: Key) -> bool:
+    return isinstance(key.tree, Choice) and NONE in key.tree.members
+
+
+def _rename(document: Document, old: str, new: str) -> None:
+    """Rename a key in its place; what the new name held, against the schema, goes."""
+    if old not in document:
+        document.pop(new, None)
+        return
+    items = [(new if name == old else name, value) for name, value in document.items() if name != new]
+    document.clear()
+    document.update(items)
+
+
+def _restore(document: Document, name: str, before: Mapping[str, object] | None) -> None:
+    if before is not None and name in before:
+        document[name] = before[name]

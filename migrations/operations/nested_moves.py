@@ -1,0 +1,148 @@
+"""Relocation: a value goes from a field into a nested object, out of it, or from one object to another. Pure.
+
+Both places must be single: a field, or a key that is reached through objects alone, which may be None. What is nested
+writes text and numbers as JSON, so a field of the type ``JSON[str]`` is the key of the type ``str``.
+"""
+
+from collections.abc import Mapping, Sequence
+
+from redis_models.errors import RecordError, SchemaError
+
+from ..edits.nested_paths import ABSENT, Document, parent_of, plain, split_path
+from ..edits.record_edit import Draft
+from ..edits.regroup import Regroup
+from ..edits.values import read, stored
+from ..schema.snapshot import FieldSchema, ModelSchema, _Required
+from ..schema.type_edit import with_key, without_key
+from ..schema.type_tree import NONE, Atom, Choice, Key, Object, Tree, choice_of, parse
+from ..schema.typelabels import numbered
+
+__all__ = ["nested_tree", "relocated", "relocation", "single_object"]
+
+
+def relocated(model: ModelSchema, old: str, new: str) -> ModelSchema:
+    """Give the schema with a value in another place.
+
+    Args:
+        model: The schema before.
+        old: Field or path of a key.
+        new: Likewise, in another object.
+
+    Raises:
+        SchemaError: There is no such place, it is not single, or it is taken.
+    """
+    (name, keys), (new_name, new_keys) = split_path(old), split_path(new)
+    if not keys:
+        key = Key(new_keys[-1], nested_tree(parse(model.field(name).type)))
+        model = model.without_field(name)
+    else:
+        key = _taken(model.field(name).type, old, keys)
+        model = model.with_type(name, without_key(model.field(name).type, keys))
+    if not new_keys:
+        return model.with_field(FieldSchema(new_name, numbered(str(key.tree))))
+    type = model.field(new_name).type
+    _walk(type, new, new_keys)
+    return model.with_type(new_name, with_key(type, new_keys, str(key.tree), is_required=key.is_required))
+
+
+def relocation(what: str, before: ModelSchema, after: ModelSchema, old: str, new: str) -> Regroup:
+    """Make the step that moves a value; ``what`` is the operation, for errors."""
+
+    def forward(draft: Draft) -> None:
+        _move(draft, before, after, old, new)
+
+    def rebuild(draft: Draft, aside: Mapping[str, bytes | None]) -> None:
+        _move(draft, after, before, new, old)
+
+    def is_same(name: str, one: bytes, other: bytes) -> bool:
+        field = before.by_name.get(name)
+        return field is not None and field.codec.decode(one) == field.codec.decode(other)
+
+    names = frozenset((split_path(old)[0], split_path(new)[0]))
+    own = frozenset(one for one in names if one in before.by_name)
+    return Regroup(what, forward, None, is_same, old=own, new=names, rebuild=rebuild)
+
+
+def nested_tree(tree: Tree) -> Tree:
+    """Give the type of a field as it is within an object."""
+    match tree:
+        case Atom("JSON[str]" | "JSON[int]" | "JSON[float]"):
+            return Atom(tree.text[len("JSON[") : -1])
+        case Choice():
+            return choice_of(map(nested_tree, tree.members))
+        case _:
+            return tree
+
+
+def single_object(tree: Tree, path: str) -> tuple[Object, bool]:
+    """Give the object that a type consists of, and whether it may be None instead."""
+    match tree:
+        case Object(label=None):
+            return tree, False
+        case Choice(members=(Object(label=None) as one, Atom("None"))):
+            return one, True
+        case _:
+            raise SchemaError(
+                f"{path}: {tree} is no single object, so it is not known which one is meant;"
+                " use Transform(), or AlterField(..., convert=...)"
+            )
+
+
+def _walk(type: str, path: str, keys: Sequence[str]) -> tuple[Object, bool]:
+    """Give the object that holds the last of ``keys``, and whether it may be missing."""
+    one, is_missing = single_object(parse(type), path)
+    for name in keys[:-1]:
+        key = one.key(name)
+        if key is None:
+            raise SchemaError(f"{path}: there is no key {name!r} in {one}")
+        one, may_be_none = single_object(key.tree, path)
+        is_missing = is_missing or may_be_none or not key.is_required
+    return one, is_missing
+
+
+def _taken(type: str, path: str, keys: Sequence[str]) -> Key:
+    one, is_missing = _walk(type, path, keys)
+    key = one.key(keys[-1])
+    if key is None:
+        raise SchemaError(f"{path}: there is no such key in {one}")
+    return Key(key.name, choice_of([key.tree, NONE]) if is_missing else key.tree, key.is_required)
+
+
+def _move(draft: Draft, before: ModelSchema, after: ModelSchema, old: str, new: str) -> None:
+    """Move a value in a record of the schema ``before``, which becomes one of ``after``."""
+    (name, keys), (new_name, new_keys) = split_path(old), split_path(new)
+    documents: dict[str, object] = dict.fromkeys((name, new_name), ABSENT)
+    for one in documents:
+        if one in before.by_name:
+            documents[one] = plain(read(draft, before.field(one), ABSENT))
+    value = _take(documents, name, keys, before.field(name))
+    _put(documents, new_name, new_keys, new, value)
+    for one, document in documents.items():
+        if one not in after.by_name or document is ABSENT:
+            draft.remove(one)
+        else:
+            field = after.field(one)
+            draft.set(one, stored(field.codec, one, field.type, document))
+
+
+def _take(documents: Document, name: str, keys: Sequence[str], field: FieldSchema) -> object:
+    if not keys:
+        value = documents.pop(name)
+        documents[name] = ABSENT
+        return field.default if value is ABSENT and not isinstance(field.default, _Required) else value
+    parent = parent_of(documents[name], keys[:-1])
+    return None if parent is None else parent.pop(keys[-1], ABSENT)
+
+
+def _put(documents: Document, name: str, keys: Sequence[str], path: str, value: object) -> None:
+    if not keys:
+        documents[name] = value
+        return
+    parent = parent_of(documents[name], keys[:-1])
+    if parent is not None and value is not ABSENT:
+        parent[keys[-1]] = value
+    elif parent is None and value is not None and value is not ABSENT:
+        where = path.rpartition(".")[0]
+        shown = f"{value!r:.60}"
+        reason = f"{where} is None, so there is no place for {shown}; give the record one with Transform()"
+        raise RecordError(path, None, reason, (shown,))

@@ -1,0 +1,303 @@
+"""Operations that store the same in other fields: split, merge, flatten, nest. Pure.
+
+Each is one step on a few fields. All of them are kept aside as they were, so a record that is still the same comes back
+byte for byte; one that was changed or made since goes the other way by its values.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final, cast
+
+from redis_models.errors import RecordError, SchemaError
+
+from ..edits.nested_paths import ABSENT, Document, plain
+from ..edits.record_edit import Draft
+from ..edits.regroup import Regroup
+from ..edits.steps import Step
+from ..edits.values import called, decoded, read, stored
+from ..schema.snapshot import FieldSchema, ModelSchema, Snapshot, _Required
+from ..schema.type_tree import NONE, Key, Object, choice_of, parse
+from ..schema.typelabels import numbered
+from .base import Operation, Risk
+from .nested_moves import nested_tree, single_object
+
+__all__ = ["FlattenField", "MergeFields", "NestFields", "SplitField"]
+
+Split = Callable[..., Mapping[str, object]]
+Merge = Callable[[dict[str, object]], object]
+_Rebuild = Callable[[Draft, Mapping[str, bytes | None]], None]
+_REBUILT: Final = "untouched records come back byte for byte; those changed or made since"
+
+
+@dataclass(frozen=True)
+class SplitField(Operation):
+    """Put one field's value into several fields.
+
+    Args:
+        model: Name of the model.
+        name: The field; it goes, unless ``into`` has it too.
+        into: Canonical type text by new field.
+        split: Pure function from the value to a mapping that has a value for each new field.
+        merge: Pure function from a dict of their values to the one value, for records that were changed or made since.
+    """
+
+    name: str
+    into: Mapping[str, str]
+    split: Split
+    merge: Merge | None = None
+
+    @property
+    def risk(self) -> Risk:
+        return Risk.CONVERTS
+
+    def apply(self, snapshot: Snapshot) -> Snapshot:
+        model = snapshot.model(self.model).without_field(self.name)
+        for name, type in self.into.items():
+            parse(type)
+            model = model.with_field(FieldSchema(name, type))
+        return snapshot.with_model(model)
+
+    def steps(self, before: ModelSchema, after: ModelSchema) -> Sequence[Step]:
+        one, parts = before.field(self.name), [after.field(name) for name in self.into]
+
+        def forward(draft: Draft) -> None:
+            _spread(draft, one, parts, self.split, self.describe())
+
+        def rebuild(draft: Draft, aside: Mapping[str, bytes | None]) -> None:
+            _gather(draft, parts, one, self.merge, f"{self.describe()}: merge")
+
+        return [_regroup(self.describe(), before, {self.name}, set(self.into), forward, rebuild)]
+
+    def describe(self) -> str:
+        return f"Split field {self.name} of {self.model} into {', '.join(self.into)}"
+
+    def way_back(self) -> str:
+        return f"{_REBUILT} {'are refused' if self.merge is None else 'go through merge='}"
+
+
+@dataclass(frozen=True)
+class MergeFields(Operation):
+    """Make one field of several.
+
+    Args:
+        model: Name of the model.
+        names: The fields; they go, except for one that is ``into``.
+        into: The field that they become.
+        type: Canonical text of its type.
+        merge: Pure function from a dict of their values to the one value; a field that a record lacks is not in it.
+        split: Pure function from that value to a mapping of the values, for records that were changed or made since.
+    """
+
+    names: Sequence[str]
+    into: str
+    type: str
+    merge: Merge
+    split: Split | None = None
+
+    @property
+    def risk(self) -> Risk:
+        return Risk.CONVERTS
+
+    def apply(self, snapshot: Snapshot) -> Snapshot:
+        model = snapshot.model(self.model)
+        for name in self.names:
+            model = model.without_field(name)
+        parse(self.type)
+        return snapshot.with_model(model.with_field(FieldSchema(self.into, self.type)))
+
+    def steps(self, before: ModelSchema, after: ModelSchema) -> Sequence[Step]:
+        parts, one = [before.field(name) for name in self.names], after.field(self.into)
+
+        def forward(draft: Draft) -> None:
+            _gather(draft, parts, one, self.merge, self.describe())
+
+        def rebuild(draft: Draft, aside: Mapping[str, bytes | None]) -> None:
+            _spread(draft, one, parts, self.split, f"{self.describe()}: split")
+
+        return [_regroup(self.describe(), before, set(self.names), {self.into}, forward, rebuild)]
+
+    def describe(self) -> str:
+        return f"Merge fields {', '.join(self.names)} of {self.model} into {self.into}"
+
+    def way_back(self) -> str:
+        return f"{_REBUILT} {'are refused' if self.split is None else 'go through split='}"
+
+
+@dataclass(frozen=True)
+class FlattenField(Operation):
+    """Make fields of the keys of a nested object; where it is None, all of them are None.
+
+    Args:
+        model: Name of the model.
+        name: The field that holds the object; it goes.
+        into: New field by key, for every key; None leaves a key out, so that the application no longer sees it.
+    """
+
+    name: str
+    into: Mapping[str, str | None]
+
+    @property
+    def risk(self) -> Risk:
+        return Risk.HIDES if None in self.into.values() else Risk.CONVERTS
+
+    def apply(self, snapshot: Snapshot) -> Snapshot:
+        model = snapshot.model(self.model)
+        one, may_be_none = single_object(parse(model.field(self.name).type), f"{self.model}.{self.name}")
+        self._refuse_other_keys(one)
+        model = model.without_field(self.name)
+        for key in one.keys:
+            if (name := self.into[key.name]) is not None:
+                tree = choice_of([key.tree, NONE]) if may_be_none else key.tree
+                model = model.with_field(FieldSchema(name, numbered(str(tree))))
+        return snapshot.with_model(model)
+
+    def steps(self, before: ModelSchema, after: ModelSchema) -> Sequence[Step]:
+        one = before.field(self.name)
+        places = {key: after.field(name) for key, name in self.into.items() if name is not None}
+
+        def forward(draft: Draft) -> None:
+            _flatten(draft, one, places)
+
+        def rebuild(draft: Draft, aside: Mapping[str, bytes | None]) -> None:
+            _nest(draft, places, one, aside.get(self.name))
+
+        names = {field.name for field in places.values()}
+        return [_regroup(self.describe(), before, {self.name}, names, forward, rebuild)]
+
+    def describe(self) -> str:
+        names = ", ".join(name for name in self.into.values() if name is not None)
+        return f"Flatten field {self.name} of {self.model} into {names}"
+
+    def way_back(self) -> str:
+        return f"{_REBUILT} become {self.name} again, with the keys that it kept aside"
+
+    def _refuse_other_keys(self, one: Object) -> None:
+        missing = [key.name for key in one.keys if key.name not in self.into]
+        strange = [name for name in self.into if one.key(name) is None]
+        if missing:
+            raise SchemaError(
+                f"{self.describe()}: into= lacks {', '.join(missing)}; give a field, or None to leave it out"
+            )
+        if strange:
+            raise SchemaError(f"{self.describe()}: {one} has no key {', '.join(strange)}")
+
+
+@dataclass(frozen=True)
+class NestFields(Operation):
+    """Make a nested object of fields.
+
+    Args:
+        model: Name of the model.
+        fields: Key by field; the fields go, except for one that is ``into``.
+        into: The field that holds the object.
+    """
+
+    fields: Mapping[str, str]
+    into: str
+
+    @property
+    def risk(self) -> Risk:
+        return Risk.CONVERTS
+
+    def apply(self, snapshot: Snapshot) -> Snapshot:
+        model = snapshot.model(self.model)
+        keys = [Key(key, nested_tree(parse(model.field(name).type))) for name, key in self.fields.items()]
+        if len({key.name for key in keys}) < len(keys):
+            raise SchemaError(f"{self.describe()}: two fields become the same key; give each its own")
+        for name in self.fields:
+            model = model.without_field(name)
+        return snapshot.with_model(model.with_field(FieldSchema(self.into, numbered(str(Object(tuple(keys)))))))
+
+    def steps(self, before: ModelSchema, after: ModelSchema) -> Sequence[Step]:
+        places = {key: before.field(name) for name, key in self.fields.items()}
+        one = after.field(self.into)
+
+        def forward(draft: Draft) -> None:
+            _nest(draft, places, one, None)
+
+        def rebuild(draft: Draft, aside: Mapping[str, bytes | None]) -> None:
+            _flatten(draft, one, places)
+
+        return [_regroup(self.describe(), before, set(self.fields), {self.into}, forward, rebuild)]
+
+    def describe(self) -> str:
+        return f"Nest fields {', '.join(self.fields)} of {self.model} into {self.into}"
+
+    def way_back(self) -> str:
+        return f"{_REBUILT} become fields again"
+
+
+def _regroup(
+    what: str, before: ModelSchema, old: set[str], new: set[str], forward: Callable[[Draft], None], rebuild: _Rebuild
+) -> Regroup:
+    def is_same(name: str, one: bytes, other: bytes) -> bool:
+        field = before.by_name.get(name)
+        return field is not None and field.codec.decode(one) == field.codec.decode(other)
+
+    return Regroup(what, forward, None, is_same, old=frozenset(old), new=frozenset(new), rebuild=rebuild)
+
+
+def _spread(draft: Draft, one: FieldSchema, parts: Sequence[FieldSchema], split: Split | None, what: str) -> None:
+    """Put the value of one field into several."""
+    value = read(draft, one, ABSENT)
+    if value is ABSENT:
+        return
+    if split is None:
+        raise RecordError(one.name, None, f"was changed or made since; {what}= is needed for that, give it")
+    found = called(split, one.name, what, value)
+    names = {part.name for part in parts}
+    if not isinstance(found, Mapping) or set(cast("Mapping[object, object]", found)) != names:
+        shown, keys = f"{found!r:.60}", ", ".join(sorted(names))
+        reason = f"{what}: its function gave {shown}, not a mapping of {keys}"
+        raise RecordError(one.name, None, reason, (shown,), is_told=True)
+    values = cast("Mapping[str, object]", found)
+    _replace(draft, [one], {part: values[part.name] for part in parts})
+
+
+def _gather(draft: Draft, parts: Sequence[FieldSchema], one: FieldSchema, merge: Merge | None, what: str) -> None:
+    """Make one field of several; where there is none of them, nothing."""
+    read_values = {part.name: read(draft, part, ABSENT) for part in parts}
+    values = {name: value for name, value in read_values.items() if value is not ABSENT}
+    if not values:
+        return
+    if merge is None:
+        names = ", ".join(values)
+        raise RecordError(one.name, None, f"{names} were changed or made since; {what}= is needed for that, give it")
+    _replace(draft, parts, {one: called(merge, one.name, what, values)})
+
+
+def _flatten(draft: Draft, one: FieldSchema, places: Mapping[str, FieldSchema]) -> None:
+    """Make fields of the keys of an object."""
+    document = plain(read(draft, one, ABSENT))
+    if document is ABSENT:
+        return
+    held = cast(Document, document) if isinstance(document, dict) else dict.fromkeys(places)
+    _replace(draft, [one], {field: held[key] for key, field in places.items() if key in held})
+
+
+def _nest(draft: Draft, places: Mapping[str, FieldSchema], one: FieldSchema, kept: bytes | None) -> None:
+    """Make an object of fields; ``kept`` is what it was once, with keys that are no fields."""
+    values = {key: _plain_or_default(draft, field) for key, field in places.items()}
+    held = {key: value for key, value in values.items() if value is not ABSENT}
+    before = None if kept is None else plain(decoded(one, kept))
+    rest = cast(Document, before) if isinstance(before, dict) else {}
+    if not held and not rest:
+        return
+    is_none = one.codec.is_optional and not rest and all(value is None for value in held.values())
+    # In the order that it had; a field that is gone takes its key along.
+    document = {key: held.get(key, value) for key, value in rest.items() if key not in places or key in held} | held
+    _replace(draft, list(places.values()), {one: None if is_none else document})
+
+
+def _plain_or_default(draft: Draft, field: FieldSchema) -> object:
+    value = plain(read(draft, field, ABSENT))
+    return field.default if value is ABSENT and not isinstance(field.default, _Required) else value
+
+
+def _replace(draft: Draft, gone: Sequence[FieldSchema], made: Mapping[FieldSchema, object]) -> None:
+    raws = {field.name: stored(field.codec, field.name, field.type, value) for field, value in made.items()}
+    for field in gone:
+        if field.name not in raws:
+            draft.remove(field.name)
+    for name, raw in raws.items():
+        draft.set(name, raw)

@@ -1,0 +1,70 @@
+"""Operations on records alone: the schema stays. Pure."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from redis_models.errors import RecordError
+
+from ..edits.record_edit import Draft
+from ..edits.steps import Compute, Step
+from ..edits.views import NewRecord, OldRecord, complaint, old_record_of
+from ..schema.snapshot import ModelSchema, Snapshot
+from .base import Operation, Risk
+
+__all__ = ["Transform"]
+
+Function = Callable[[OldRecord, NewRecord], None]
+
+
+@dataclass(frozen=True)
+class Transform(Operation):
+    """Run a function on every record.
+
+    Args:
+        model: Name of the model.
+        function: Called with the old and the new record; assigns to the new one. Pure and deterministic: no clock, no
+            random numbers, no I/O, because it may run again for the same record, and must give the same.
+        back: Likewise for the way back, with the present record as the old one; needed only for records that were
+            changed after the migration.
+    """
+
+    function: Function
+    back: Function | None = None
+
+    def apply(self, snapshot: Snapshot) -> Snapshot:
+        snapshot.model(self.model)
+        return snapshot
+
+    def steps(self, before: ModelSchema, after: ModelSchema) -> Sequence[Step]:
+        def is_same(name: str, one: bytes, other: bytes) -> bool:
+            field = after.by_name.get(name)
+            return field is not None and field.codec.decode(one) == field.codec.decode(other)
+
+        back = None if self.back is None else self._bound(self.back, after)
+        return [Compute(self.describe(), self._bound(self.function, after), back, is_same, may_do_nothing=True)]
+
+    def describe(self) -> str:
+        return f"Transform {self.model} with {getattr(self.function, '__name__', repr(self.function))}"
+
+    def way_back(self) -> str:
+        since = "are refused" if self.back is None else "go through back="
+        return f"untouched records come back byte for byte; those changed since {since}"
+
+    @property
+    def risk(self) -> Risk:
+        return Risk.CONVERTS
+
+    def _bound(self, function: Function, schema: ModelSchema) -> Callable[[Draft], None]:
+        old_of = old_record_of(schema)
+
+        def run(draft: Draft) -> None:
+            try:
+                function(old_of(draft), NewRecord(draft, schema))
+            except RecordError:
+                raise
+            except Exception as exc:  # the function is the user's: whatever it raises is a fact about this record
+                said = complaint(exc)
+                reason = f"{self.describe()} raised {type(exc).__name__}: {said}; correct it, or mend the record"
+                raise RecordError("", None, reason, (said,), is_told=True) from exc
+
+        return run

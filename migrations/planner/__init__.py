@@ -1,0 +1,1 @@
+"""What a run has to do, and whether it is safe. Pure."""

@@ -1,0 +1,198 @@
+"""Loosening: which demands of older code newer code dropped, from the history of constraints. Pure."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+
+from redis_models.mapping.keys import KeySpace
+
+from ..chain.chain import Chain
+from ..chain.lineage import Lineage, demanded, lineages_of
+from ..chain.link import Link
+from ..chain.upgrade_path import Route
+from ..constraints.earlier_code import Earlier, Rule, loosened
+from ..constraints.history import STORED_AS, Demands
+from ..operations import RemoveField, RenameField, RenameModel
+from ..schema.snapshot import ModelSchema
+from .passes import Work
+
+__all__ = ["earlier_of", "left_alone", "looking_back", "route_looking_back", "unlooked_at"]
+
+
+def route_looking_back(chain: Chain, start: str, position: int | None) -> Route:
+    """Give the route of the records under some keys, which looks at those that it takes back to a position.
+
+    Args:
+        chain: The files.
+        start: What the keys begin with.
+        position: Where it leads; None for one that does not look.
+    """
+    found = [one for one in lineages_of(chain) if any(each.keys.start == start for each in one.schemas.values())]
+    return found[-1].route if position is None else looking_back(chain, found[-1], position)
+
+
+def looking_back(chain: Chain, lineage: Lineage, position: int) -> Route:
+    """Give the route of a lineage, which looks at records that it takes back to a position."""
+    return replace(lineage.route, earlier=earlier_of(chain, lineage, position))
+
+
+def earlier_of(chain: Chain, lineage: Lineage, position: int) -> Earlier:
+    """Give what code of a position could read of a lineage; where there was no such model yet, of the first one."""
+    places = [place for place in lineage.schemas if place <= position]
+    place = max(place for place in places) if places else min(lineage.schemas)
+    is_there = place == position or position in lineage.schemas
+    position = position if is_there else place
+    schema = lineage.schemas[place]
+    link = chain.links[position - 1]
+    following = [one for one in sorted(lineage.schemas) if one > position]
+    rewriting = [one for one in following if lineage.schemas[one].version != schema.version]
+    first = chain.links[rewriting[0] - 1].name if rewriting else ""
+    removals = {
+        one.name: chain.links[number - 1].name
+        for number in reversed(rewriting)
+        for one in chain.links[number - 1].operations
+        if isinstance(one, RemoveField)
+    }
+    before = Earlier(schema, position, link.name, first, removals, _later_types(chain, schema, position))
+    demands = demanded(chain, position, schema.name)
+    if demands is None:
+        return before
+    rules = tuple(dict.fromkeys(_loosened_since(chain, schema.name, demands, position)))
+    return replace(before, rules=rules, demands=demands, is_known=True)
+
+
+def _loosened_since(chain: Chain, model: str, demands: Demands, position: int) -> Iterator[Rule]:
+    """Compare with all that was demanded later, by the names that model and fields had by then."""
+    for _, fields, schema, later in _later(chain, model, position):
+        for rule in () if later is None else loosened(_by_names(demands, fields), later):
+            if schema is None or rule.field in schema.by_name or not rule.field:
+                yield _as_it_was(rule, fields)
+
+
+def _later(
+    chain: Chain, model: str, position: int
+) -> Iterator[tuple[str, Mapping[str, str], ModelSchema | None, Demands | None]]:
+    """Give what a model was and demanded behind a position, as far as that is known; last as the code has it.
+
+    Yields:
+        Its name by then, the names of its fields by those at the position, its schema, and what it demanded.
+    """
+    fields: dict[str, str] = {}
+    for place in range(position, len(chain.links)):
+        model, fields = _renamed(chain.links[place], model, fields)
+        schema = chain.snapshots[place + 1].by_name.get(model)
+        if schema is None:
+            return
+        yield model, fields, schema, demanded(chain, place + 1, model)
+    schema = chain.snapshots[-1].by_name.get(model)
+    for now in (chain.constraints.now, chain.constraints.code()):
+        if schema is not None and model in now:
+            yield model, fields, schema, now[model]
+
+
+def _later_types(chain: Chain, schema: ModelSchema, position: int) -> dict[str, tuple[str, ...]]:
+    """Give all types that fields had behind a position, in the code too."""
+    found: dict[str, dict[str, None]] = {}
+    for _, fields, later, demands in _later(chain, schema.name, position):
+        for one in schema.fields:
+            known = None if later is None else later.by_name.get(fields.get(one.name, one.name))
+            if known is not None:
+                type = (demands or {}).get(known.name, {}).get(STORED_AS, known.type)
+                found.setdefault(one.name, {})[type] = None
+    return {name: tuple(types) for name, types in found.items()}
+
+
+def _renamed(link: Link, model: str, fields: Mapping[str, str]) -> tuple[str, dict[str, str]]:
+    """Give the names of a model and its fields behind a migration."""
+    found = dict(fields)
+    for one in link.operations:
+        if isinstance(one, RenameModel) and one.model == model:
+            model = one.new
+        elif isinstance(one, RenameField) and one.model == model and "." not in one.old + one.new:
+            origin = next((name for name, now in found.items() if now == one.old), one.old)
+            found[origin] = one.new
+    return model, found
+
+
+def _by_names(demands: Demands, fields: Mapping[str, str]) -> Demands:
+    return {_with_field(path, fields): rules for path, rules in demands.items()}
+
+
+def _as_it_was(rule: Rule, fields: Mapping[str, str]) -> Rule:
+    return replace(rule, path=_with_field(rule.path, {now: name for name, now in fields.items()}))
+
+
+def _with_field(path: str, names: Mapping[str, str]) -> str:
+    first = Rule(path, "", "").field
+    return names.get(first, first) + path[len(first) :]
+
+
+def left_alone(chain: Chain, works: Sequence[Work], start: int, target: int) -> list[tuple[KeySpace, Earlier]]:
+    """Give what code of a position could read of records that the way back to it does not rewrite.
+
+    Args:
+        chain: The files.
+        works: The passes of the way.
+        start, target: Positions.
+
+    Returns:
+        Where such records lie, of models that demanded more then, or whose enums had fewer members.
+    """
+    found: list[tuple[KeySpace, Earlier]] = []
+    for lineage in _taken_back(chain, start, target):
+        schema = lineage.at(target)
+        if not _is_met(works, lineage, target):
+            earlier = earlier_of(chain, lineage, target)
+            if earlier.rules or _got_members(earlier):
+                found.append((schema.keys, earlier))
+    return found
+
+
+def unlooked_at(chain: Chain, works: Sequence[Work], start: int, target: int) -> list[str]:
+    """Give what nobody looks at on the way back, in lines: what takes the older code, or is not known of it.
+
+    Args:
+        chain: The files.
+        works: The passes of the way; those that look at nothing are passed over.
+        start, target: Positions.
+    """
+    lines: list[str] = []
+    unknown: list[str] = []
+    for lineage in _taken_back(chain, start, target):
+        passes = [work for work in works if _is_of(work, lineage, target)]
+        if passes and all(work.route.earlier is None for work in passes):
+            continue  # somebody said that it does not matter
+        earlier = earlier_of(chain, lineage, target)
+        if passes and not earlier.is_known:
+            unknown.append(earlier.schema.name)
+        told = ", ".join(f"{rule.path or 'the whole'}: {rule.shown}" for rule in earlier.unchecked)
+        if told:
+            lines.append(
+                f"{chain.app}.{earlier.schema.name}: the code of {earlier.name} demanded what newer code does not"
+                f" ({told}), and it takes that code to look whether records meet it: 'check --database'"
+            )
+    if unknown:
+        lines.append(
+            f"{chain.app}: what {', '.join(unknown)} demanded at {chain.links[target - 1].name} is not known, but for"
+            " the types: constraints were not noted yet. Whether that code reads all, its 'check --database' says"
+        )
+    return lines
+
+
+def _taken_back(chain: Chain, start: int, target: int) -> list[Lineage]:
+    """Give the lineages that are on both ends of a way back."""
+    if target >= start:
+        return []
+    return [one for one in lineages_of(chain) if start in one.schemas and target in one.schemas]
+
+
+def _is_met(works: Sequence[Work], lineage: Lineage, target: int) -> bool:
+    return any(_is_of(work, lineage, target) for work in works)
+
+
+def _is_of(work: Work, lineage: Lineage, target: int) -> bool:
+    return (work.route.model, work.target) == (lineage.route.model, lineage.at(target).version)
+
+
+def _got_members(earlier: Earlier) -> bool:
+    """Whether a field's type is another by now, although no migration rewrites the records."""
+    return any(types[-1] != earlier.type_of(name) for name, types in earlier.later.items())

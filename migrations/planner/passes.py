@@ -1,0 +1,134 @@
+"""Work: what a pass has to do. Pure."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import Enum
+from functools import cached_property
+from typing import cast
+
+from redis_models.encoding.secrets import MASK
+from redis_models.mapping.keys import KeySpace
+from redis_models.mapping.stored_field import is_plain
+
+from ..chain.upgrade_path import Route
+from ..schema.snapshot import ModelSchema
+
+__all__ = ["Move", "Work"]
+
+
+@dataclass(frozen=True)
+class Work:
+    """What a pass has to do.
+
+    Attributes:
+        route: The way of the model's records.
+        keys: Where they lie.
+        target: Version to reach.
+        source: Version that most records are expected to have.
+    """
+
+    route: Route
+    keys: KeySpace
+    target: int
+    source: int
+
+    @property
+    def label(self) -> str:
+        """What the pass is called: a model may have records in several places."""
+        return f"{self.route.model} at {self.keys.start}*"
+
+    @property
+    def is_in_server(self) -> bool:
+        """Whether the server does most records by itself: each step up is static."""
+        return self.source < self.target and self.route.is_static(self.source, self.target)
+
+
+@dataclass(frozen=True)
+class Move:
+    """What a moving pass has to do.
+
+    Attributes:
+        route: The way of the records.
+        keys: Where they lie, or some of them.
+        after: The model whose keys they are to have.
+        follows_field: Whether new keys are made of a field, because the primary key is another, or of another type.
+        vacant_below: Where no run can have brought records under the new keys yet, the version from which on newer code
+            writes them there; else 0.
+        later: What the primary key is called at later versions, as long as keys stay made of it.
+    """
+
+    route: Route
+    keys: KeySpace
+    after: ModelSchema
+    follows_field: bool
+    vacant_below: int = 0
+    later: Mapping[int, str] = field(default_factory=dict[int, str])
+
+    @property
+    def target(self) -> int:
+        """The version that they must have by then."""
+        return self.after.version
+
+    @property
+    def label(self) -> str:
+        """What the pass is called."""
+        return f"{self.route.model} from {self.keys.start}* to {self.after.keys.start}*"
+
+    @cached_property
+    def fields(self) -> Mapping[int, str]:
+        """By the versions of records that are moved, the fields that new keys are made of; "" where old keys do."""
+        if not self.follows_field:
+            return {self.target: ""}
+        own = {self.target: self.after.primary_key}
+        return {**self.later, **own} if self.route.leaves_newer else own
+
+    @property
+    def takes_all_newer(self) -> bool:
+        """Whether a record of any later version is moved too, even of one not known here: its key tells where."""
+        return self.route.leaves_newer and not self.follows_field
+
+    def is_left(self, version: int) -> bool:
+        """Whether a record of some version stays where it is: its key is made of a field that is no matter here yet."""
+        return self.route.is_done(version, self.target) and version not in self.fields
+
+    def is_there(self, key: str) -> bool:
+        """Whether a key is one that records are to have, so that it is left alone."""
+        return self.keys.start != self.after.keys.start and self.after.keys.owns(key)
+
+    def key_by_key(self, key: bytes) -> bytes | None:
+        """Make a new key of the old one; None for one that would not come back the same."""
+        text = key.decode("utf-8", "surrogateescape")
+        primary_key = self.keys.primary_key(text)
+        if self.keys.record(primary_key) != text:
+            return None
+        return self.after.keys.record(primary_key).encode("utf-8", "surrogateescape")
+
+    def key_by_field(self, raw: bytes | None) -> bytes:
+        """Make a new key of what a record holds as its primary key.
+
+        Raises:
+            ValueError: No key can be made of it.
+        """
+        name = self.after.primary_key
+        if raw is None:
+            raise ValueError(f"it has no {name}, of which its key is made")
+        one = self.after.field(name)
+        try:
+            value = one.codec.decode(raw)
+        except ValueError as exc:
+            held = MASK if self.route.conceals(name, raw) else repr(raw[:40])
+            raise ValueError(f"its {name} holds {held}, which is no {one.type}; mend it first") from exc
+        value = cast(object, value.value) if isinstance(value, Enum) else value
+        if not is_plain(value):
+            shown = MASK if self.route.conceals(name, raw) else f"{value!r:.60}"
+            raise ValueError(f"its {name} is {shown}, of which no key can be made; give it text, a number or a UUID")
+        text = str(value)
+        if not text:
+            raise ValueError(f"its {name} is empty, and its key is made of that")
+        return self.after.keys.record(text).encode("utf-8", "surrogateescape")
+
+    def twins(self, key: bytes, rivals: Sequence[KeySpace]) -> Iterator[bytes]:
+        """Give the keys in other places of which the same new key would be made as of this one."""
+        primary_key = self.keys.primary_key(key.decode("utf-8", "surrogateescape"))
+        for keys in rivals:
+            yield keys.record(primary_key).encode("utf-8", "surrogateescape")

@@ -1,0 +1,369 @@
+"""Plans: what a run has to do to bring an app's database from where it is to a target. Pure.
+
+The database is where its ledger says. A run that stopped half-way may have left records further on, up to the reach
+of its journal; a plan covers these too, whatever its own target is.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from itertools import takewhile
+from typing import Final
+
+from redis_models.errors import DriftError, UnsafeError
+
+from ..chain.chain import Chain
+from ..chain.digest import digest_of
+from ..chain.lineage import Lineage, lineages_of
+from ..chain.link import Link
+from ..chain.replaces import Replaced
+from ..chain.unfinished_run import as_begun, said_of
+from ..schema.snapshot import Snapshot
+from ..state.entries import Entry, Journal, State
+from .loosened_constraints import looking_back
+from .passes import Move, Work
+
+__all__ = [
+    "IN_CLIENT_RATE",
+    "IN_SERVER_RATE",
+    "SQUASHED",
+    "Plan",
+    "as_squashed",
+    "chain_to_give_up",
+    "is_automatic",
+    "is_other_than_begun",
+    "make_plan",
+    "plan_between",
+]
+
+IN_SERVER_RATE: Final = 100_000  # records a second, for estimates only: half of what two slow cores did
+IN_CLIENT_RATE: Final = 15_000
+SQUASHED: Final = "squashed"  # in the place of a checksum: what was applied are the files that it stands for
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a run has to do.
+
+    Attributes:
+        app: Label of the app.
+        start: Position of the ledger.
+        target: Position to reach.
+        reach: The highest position that a record may be at now, or will be.
+        depth: The lowest likewise.
+        applied: Migrations that the run applies, in order.
+        unapplied: Migrations that the run takes back, last first.
+        works: One pass for each place where records lie that must change.
+        moves: Those that give records other keys, after all of them.
+        snapshot: Schemas afterwards.
+        fingerprint: Of all migrations up to ``reach``.
+        is_resumed: Whether it goes on with a run that stopped.
+        consents: Safety rules that somebody consented to, for the history.
+        said: What the migrations between ``depth`` and ``reach`` say, for the journal; see ``unfinished_run``.
+        is_recorded: Whether the ledger notes what was applied; without files there is nothing to note.
+    """
+
+    app: str
+    start: int
+    target: int
+    reach: int
+    depth: int
+    applied: tuple[Link, ...]
+    unapplied: tuple[Link, ...]
+    works: tuple[Work, ...]
+    moves: tuple[Move, ...]
+    snapshot: Snapshot
+    fingerprint: str
+    is_resumed: bool
+    is_recorded: bool = True
+    consents: tuple[str, ...] = ()
+    said: str = ""
+
+    @property
+    def identity(self) -> tuple[object, ...]:
+        """What makes two plans the same one: where they lead from and to, through which migrations."""
+        applied = tuple(link.id for link in self.applied)
+        return (self.app, self.start, self.target, self.reach, applied, self.fingerprint)
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is nothing to do."""
+        return self.start == self.target == self.reach == self.depth
+
+    @property
+    def destructive(self) -> tuple[str, ...]:
+        """What the application can no longer see afterwards, a line each."""
+        return tuple(
+            f"{link.name}: {operation.describe()}"
+            for link in self.applied
+            for operation in link.operations
+            if operation.is_destructive
+        )
+
+
+def make_plan(chain: Chain, state: State, target: int, *, meets_all: bool = False) -> Plan:
+    """Compare the files with the database.
+
+    Args:
+        chain: The files.
+        state: The database.
+        target: Position in the chain to reach.
+        meets_all: As ``plan_between`` takes it.
+
+    Raises:
+        DriftError: The database holds what the files do not say; it names the cure.
+        UnsafeError: The way back is purged.
+    """
+    start = _position(chain, state)
+    journal = state.journal
+    if journal is not None and is_other_than_begun(chain, journal):
+        raise DriftError(_edited_under_way(chain, journal, start))
+    _refuse_back_through_purged(chain, state, start, target)
+    _refuse_back_through_squashed(chain, state, start, target)
+    return plan_between(chain, start, target, journal, meets_all=meets_all)
+
+
+def is_other_than_begun(chain: Chain, journal: Journal) -> bool:
+    """Whether the files say something else than when a run began that is not finished."""
+    return journal.reach > len(chain.links) or journal.fingerprint != _digest(chain, journal.reach)
+
+
+def chain_to_give_up(chain: Chain, state: State, target: int) -> Chain:
+    """Give the chain as it was when a run began that is given up now; the files themselves where they say the same.
+
+    Args:
+        chain: The files.
+        state: The database.
+        target: Position to reach. A run is given up where the ledger is, or before that.
+    """
+    journal = state.journal
+    if journal is None or target > len(as_squashed(chain, state.ledger)) or not is_other_than_begun(chain, journal):
+        return chain
+    return as_begun(chain, journal.said, journal.fingerprint, journal.reach) or chain
+
+
+def _edited_under_way(chain: Chain, journal: Journal, start: int) -> str:
+    missing = ""
+    if journal.reach > len(chain.links):
+        missing = f", of which there were {journal.reach}, and are {len(chain.links)}"
+    return (
+        f"{chain.app}: the migration files{missing} say something else than when a run that is not finished began;"
+        " restore them as they were (functions, convert= and back= may be mended), and finish it with 'migrate', or"
+        f" give it up with 'migrate {chain.app} {_name_at(chain, start)}'"
+    )
+
+
+def _name_at(chain: Chain, position: int) -> str:
+    return f"{chain.links[position - 1].number:04d}" if position else "zero"
+
+
+def _refuse_back_through_squashed(chain: Chain, state: State, start: int, target: int) -> None:
+    """Refuse the way back through a squashed migration where those that it stands for were applied.
+
+    What these kept aside is theirs: only they know how to put it back.
+    """
+    for link in chain.links[target:start]:
+        held = [id for id in link.ids[:-1] if id in state.ledger]
+        if held:
+            raise DriftError(
+                f"{chain.app}: {link.name} was applied here as the migrations that it stands for"
+                f" ({', '.join(held)}), and only these can take it back: take back what is behind it with 'migrate"
+                f" {chain.app} {link.number}', then put their files in its place, from version control, and go on"
+            )
+
+
+def _refuse_back_through_purged(chain: Chain, state: State, start: int, target: int) -> None:
+    """Refuse the way back through what is purged; of a squashed migration a part of it may be left, for its files."""
+    for link in chain.links[target:start]:
+        held = [state.ledger[id] for id in link.ids if id in state.ledger]
+        if held and all(one.is_purged for one in held):
+            raise UnsafeError(
+                f"{chain.app}: {link.name} cannot be taken back, because what it kept aside for that was purged; make a"
+                " migration that leads on to the shape that you want"
+            )
+
+
+def plan_between(chain: Chain, start: int, target: int, journal: Journal | None, *, meets_all: bool = False) -> Plan:
+    """Plan the way between two positions of a chain, with what unfinished runs may have left on both sides of it.
+
+    Args:
+        chain: The files.
+        start, target: The two positions.
+        journal: Of a run that did not end.
+        meets_all: Meet records of any age, also those that older code wrote behind a run that ended.
+    """
+    reach = max(start, target, start if journal is None else journal.reach)
+    depth = 0 if meets_all else min(start, target, start if journal is None else journal.depth)
+    known = start if journal is None else max(start, journal.reach)
+    works, moves = _passes(chain, range(depth, reach + 1), start, target, known)
+    return Plan(
+        app=chain.app,
+        start=start,
+        target=target,
+        reach=reach,
+        depth=depth,
+        applied=chain.links[start:target],
+        unapplied=tuple(reversed(chain.links[target:start])),
+        works=works,
+        moves=moves,
+        snapshot=chain.snapshots[target],
+        fingerprint=_digest(chain, reach),
+        is_resumed=journal is not None,
+        said=said_of(chain.links[depth:reach]),
+    )
+
+
+def _passes(
+    chain: Chain, positions: range, source: int, target: int, known: int
+) -> tuple[tuple[Work, ...], tuple[Move, ...]]:
+    """Give the passes that rewrite records where they lie, and those that move them afterwards.
+
+    Args:
+        chain: The files.
+        positions: At which a record may be, or is to be.
+        source, target: Where most of them are, and are to be.
+        known: The highest position that a run has led any of them to.
+    """
+    works: list[Work] = []
+    moves: list[Move] = []
+    reach = positions[-1]
+    for lineage in sorted(lineages_of(chain), key=lambda one: one.latest.keys.start):
+        models = lineage.within(positions)
+        if not models:
+            continue
+        after, before = lineage.at(target), lineage.at(source)
+        if {model.version for model in models} == {after.version}:
+            continue
+        spaces = {model.keys.start: model.keys for model in models}
+        spaces.pop(after.keys.start, None)
+        places = [after.keys, *(spaces[start] for start in sorted(spaces))]
+        route = looking_back(chain, lineage, target) if target < reach else lineage.route
+        # Whoever has the records by then may have brought them further already; and so may newer code, if no run did:
+        # taken back for a while, they would lose what the older shape cannot hold.
+        if target > max(lineage.schemas) or (source <= target and known <= target < len(chain.links)):
+            route = replace(route, leaves_newer=True)
+        is_remade = any(place in lineage.remade for place in positions[1:])
+        works += [Work(route, keys, after.version, before.version) for keys in places]
+        vacant, later = _vacant_below(lineage, source, target, known), _names_after(lineage, target)
+        leaving = [keys for keys in places if is_remade or keys is not after.keys]
+        moves += [Move(route, keys, after, is_remade, vacant, later) for keys in leaving]
+    return tuple(works), tuple(moves)
+
+
+def _names_after(lineage: Lineage, position: int) -> dict[int, str]:
+    """Give the names of the primary key at versions after a position, up to where keys are made of something else."""
+    names: dict[int, str] = {}
+    for place in sorted(place for place in lineage.schemas if place > position):
+        if place in lineage.remade:
+            break
+        names[lineage.schemas[place].version] = lineage.schemas[place].primary_key
+    return names
+
+
+def _vacant_below(lineage: Lineage, source: int, target: int, known: int) -> int:
+    """Give the version below which a hash under the new keys is none of a lineage's records; 0 where it may be one.
+
+    Records may be where any run led, and where newer code writes them that is deployed before its migration.
+    """
+    start = lineage.at(target).keys.start
+    led_to = [lineage.at(source), *lineage.within(range(known + 1))]
+    if target <= source or any(model.keys.start == start for model in led_to):
+        return 0
+    return min(model.version for model in lineage.within(range(source + 1, target + 1)) if model.keys.start == start)
+
+
+def _position(chain: Chain, state: State) -> int:
+    """Give how far the ledger is in the chain: the number of its first migrations that are applied."""
+    known = {link.id: link for link in chain.links}
+    ledger = as_squashed(chain, state.ledger)
+    for id, entry in ledger.items():
+        if id not in known:
+            raise DriftError(
+                f"{chain.app}: {entry.name} ({id}) is applied here, but its file is missing; restore it from"
+                " version control"
+            )
+        if entry.checksum != SQUASHED and not known[id].is_unchanged_since(entry.checksum):
+            raise DriftError(_edited(chain, known[id], entry, ledger))
+    position = len(ledger)
+    for link in chain.links[:position]:
+        if link.id not in ledger:
+            raise DriftError(
+                f"{chain.app}: {link.name} ({link.id}) is not applied, but a later migration is; restore the"
+                " order of the files"
+            )
+    _check_snapshot(chain, state, position)
+    return position
+
+
+def _edited(chain: Chain, link: Link, entry: Entry, ledger: Mapping[str, Entry]) -> str:
+    position = chain.position_of(link.id)
+    said = (
+        f"{link.path}: {entry.name} ({link.id}) was edited after it was applied at {entry.applied_at}; restore the file"
+    )
+    if link.star_imports:
+        said += (
+            f" (its 'from {link.star_imports[0]} import *' is part of it, because what that brings may be used by"
+            " anything; import by name what only back= needs)"
+        )
+    before = next((one for one in chain.links[:position] if one.id not in ledger), None)
+    if before is None:
+        # To where the database is: to the edited one would take back what is noted of all behind it.
+        applied = list(takewhile(lambda one: one.id in ledger, chain.links))
+        return f"{said}, or accept it as it is with 'migrate {chain.app} {applied[-1].number} --fake'"
+    # To accept it would record what is before it, whose records nobody would rewrite then.
+    reached = next(place for place, one in enumerate(chain.links) if one is before)
+    back = chain.links[reached - 1].number if reached else "zero"
+    return (
+        f"{said}. A rebase put it behind {before.name}, which is not applied here: with the files as they were before"
+        f" that, take it back with 'migrate {chain.app} {back}'; then 'migrate' applies both"
+    )
+
+
+def is_automatic(chain: Chain, state: State) -> bool:
+    """Whether a database is where ``migrate --auto`` brought it, of an app without files."""
+    return not chain.links and not state.ledger and state.snapshot is not None
+
+
+def as_squashed(chain: Chain, ledger: Mapping[str, Entry]) -> Mapping[str, Entry]:
+    """Give a ledger in which a squashed migration stands in the place of all those that it stands for.
+
+    Where it is noted itself beside some of these, as ``stamp`` may have it, it stands for them, too.
+
+    Raises:
+        DriftError: Some of these are applied, and some are not.
+    """
+    found = dict(ledger)
+    for link in chain.links:
+        held = [id for id in link.ids[:-1] if id in found]
+        if not held:
+            continue
+        missing = Replaced(link.id, link.replaces).missing(found)
+        if missing:
+            raise DriftError(
+                f"{chain.app}: {link.name} stands for migrations of which some are applied here and some are not"
+                f" ({', '.join(missing)}); restore their files from version control, run 'migrate', and come back"
+            )
+        last = found[held[-1]]
+        for id in held:
+            del found[id]
+        if link.id not in found:
+            found[link.id] = replace(last, id=link.id, name=link.name, number=link.number, checksum=SQUASHED)
+    return found
+
+
+def _check_snapshot(chain: Chain, state: State, position: int) -> None:
+    expected = chain.snapshots[position]
+    if is_automatic(chain, state):
+        raise DriftError(
+            f"{chain.app}: there are no migration files, and 'migrate --auto' brought the database where it is; go on"
+            " with --auto, or begin files with 'makemigrations --from-redis'"
+        )
+    if state.snapshot is not None and state.snapshot.fingerprint != expected.fingerprint:
+        raise DriftError(
+            f"{chain.app}: the snapshot stored in Redis ({state.snapshot.fingerprint}) is not what migration {position}"
+            f" leads to ({expected.fingerprint}); accept the files with 'migrate {chain.app} {position} --fake'"
+        )
+
+
+def _digest(chain: Chain, position: int) -> str:
+    """Digest of what a run leads through: functions may be mended while it is stopped, all else must stay."""
+    return digest_of(chain.links[:position], chain.snapshots[1 : position + 1])

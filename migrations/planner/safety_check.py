@@ -1,0 +1,332 @@
+"""Safety rules: what a migration may break, why, and how it is done safely. Pure; evidence comes from samples.
+
+A rule that refuses needs a consent that is recorded: a reason in the file (``allow = {"RM102": "..."}``), or
+``migrate --allow-destructive``. A rule that warns is shown in the plan and by ``check``.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final, TypeVar
+
+from redis_models.errors import RecordError, SchemaError
+from redis_models.mapping.stored_model import StoredModel
+
+from ..chain.chain import Chain
+from ..chain.hidden_fields import NOTHING_HIDDEN, Hidden
+from ..chain.lineage import lineages_of, noted_types
+from ..chain.link import Link
+from ..chain.upgrade_path import Route, stage_of
+from ..edits.conversion import keeps_bytes
+from ..edits.converters import Converter, MapValues
+from ..operations import (
+    AddField,
+    AlterField,
+    AlterTTL,
+    FlattenField,
+    MergeFields,
+    NestFields,
+    Operation,
+    RemoveField,
+    RenameField,
+    RenameModel,
+    Risk,
+    Run,
+    SplitField,
+    Transform,
+)
+from ..schema.examples import Sample
+from ..schema.snapshot import Snapshot, _Required
+from ..schema.type_tree import Tree, parse_key
+from .hidden_extras import hidden_extras
+from .safety_rules import RULES, Level, Rule
+from .unreadable_values import hidden_keys
+
+__all__ = ["Finding", "findings_of", "hooks_of"]
+
+T = TypeVar("T")
+
+_LARGE: Final = 1_000_000  # bytes of one record; a script that rewrites it takes milliseconds
+_MANY: Final = 5_000  # fields of one record
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What a rule found.
+
+    Attributes:
+        rule: The rule.
+        place: App and migration.
+        what: The operation or the line, and what was seen.
+        reason: Why the file says that it is right, or "".
+        position: In the chain, after the migration.
+        path: Its file.
+        allow: The reasons that the file has, by rule.
+        models: Models whose records it is about; none where it is about more than records.
+        is_idle: These have no record that the run would change, so that nothing can break.
+    """
+
+    rule: Rule
+    place: str
+    what: str
+    reason: str = ""
+    position: int = 0
+    path: str = ""
+    allow: Mapping[str, str] = field(default_factory=dict[str, str], compare=False)
+    models: tuple[str, ...] = ()
+    is_idle: bool = False
+
+    @property
+    def is_refused(self) -> bool:
+        """Whether it needs a consent that the file does not give."""
+        return self.rule.level is Level.REFUSE and not self.reason and not self.is_idle
+
+    @property
+    def line(self) -> str:
+        """What was found, in a line; ``check`` tells why, and what to do."""
+        return f"{self.rule.code} {self.rule.level}  {self.what}{self._pardon}"
+
+    @property
+    def _pardon(self) -> str:
+        """Why it stops nothing although it would."""
+        idle = " (no record is concerned)" if self.is_idle else ""
+        return f" (allowed: {self.reason})" if self.reason else idle
+
+    def __str__(self) -> str:
+        return f"{self.rule.code} {self.place}: {self.what}. {self.rule.breaks} {self.rule.recipe}{self._pardon}"
+
+
+def hooks_of(models: Iterable[type[StoredModel]]) -> dict[str, str]:
+    """Give the method that decides how its values are stored, by the name of each model that overrides one."""
+    return {model.__name__: model.__shape__.hooks[0] for model in models if model.__shape__.hooks}
+
+
+def findings_of(
+    chain: Chain,
+    positions: range,
+    samples: Mapping[str, Sample] | None = None,
+    hooks: Mapping[str, str] | None = None,
+) -> list[Finding]:
+    """Judge some migrations of a chain.
+
+    Args:
+        chain: The files.
+        positions: Positions after the migrations: ``range(2, 4)`` for the second and the third.
+        samples: Records by the name of their model; each migration is tried on those that are of the version before
+            it. None where nobody looked.
+        hooks: What ``hooks_of`` says of the models of the code.
+
+    Returns:
+        What was found, in the order of the migrations and their operations; each once.
+    """
+    found: list[Finding] = []
+    hooked = _hooked(chain, hooks) if hooks else {}
+    hidden = _hidden(chain) if samples else {}
+    for position in positions:
+        link, before = chain.links[position - 1], chain.snapshots[position - 1]
+        place = f"{chain.app}.{link.name}"
+        said = [*_static(link, before), *_sampled(chain, position, samples or {}, _at(hidden, position - 1))]
+        said += _against_hooks(link, before, _at(hooked, position - 1))
+        said += [(code, f"line {line} {what}", _models_of(link)) for code, line, what in link.complaints]
+        found += [
+            Finding(RULES[code], place, what, link.allow.get(code, ""), position, link.path, link.allow, models)
+            for code, what, models in dict.fromkeys(said)
+        ]
+    return found
+
+
+def _hidden(chain: Chain) -> dict[tuple[int, str], Hidden]:
+    """Give what must not be shown by each position and the name that a model has there, by all names of its fields."""
+    return {
+        (position, model.name): Hidden(
+            frozenset(one.name for one in model.fields if lineage.conceals(one.name)), lineage.route.hidden.told
+        )
+        for lineage in lineages_of(chain)
+        for position, model in lineage.schemas.items()
+    }
+
+
+def _at(told: Mapping[tuple[int, str], T], position: int) -> dict[str, T]:
+    return {name: one for (at, name), one in told.items() if at == position}
+
+
+def _hooked(chain: Chain, hooks: Mapping[str, str]) -> dict[tuple[int, str], str]:
+    """Give the methods of ``hooks`` by each position and the name that their model has there."""
+    return {
+        (position, model.name): f"{lineage.latest.name}.{hooks[lineage.latest.name]}"
+        for lineage in lineages_of(chain)
+        if lineage.latest.name in hooks
+        for position, model in lineage.schemas.items()
+    }
+
+
+def _against_hooks(
+    link: Link, before: Snapshot, hooked: Mapping[str, str]
+) -> Iterator[tuple[str, str, tuple[str, ...]]]:
+    """Find operations that look into values which a method of the model makes, or make such."""
+    state, names = before, dict(hooked)
+    for operation in link.operations:
+        told = names.get(operation.model)
+        if told is not None and _looks_into_values(operation):
+            yield "RM118", f"{operation.describe()}: its values go through {told}", (operation.model,)
+        if told is not None and isinstance(operation, RenameModel):
+            names[operation.new] = told
+        state = operation.apply(state)
+
+
+def _looks_into_values(operation: Operation) -> bool:
+    if isinstance(operation, AlterField):
+        return not _keeps(operation)
+    if isinstance(operation, AddField):
+        return callable(operation.fill) or "." in operation.name
+    if isinstance(operation, RemoveField):
+        return "." in operation.name  # of a key within a value
+    if isinstance(operation, RenameField):
+        return "." in operation.old
+    return isinstance(operation, (Transform, SplitField, MergeFields, FlattenField, NestFields))
+
+
+def _models_of(link: Link) -> tuple[str, ...]:
+    """Give the models whose records what a file does is about; none where it calls a function without any record."""
+    if any(isinstance(one, Run) for one in link.operations):
+        return ()
+    return tuple(dict.fromkeys(one.model for one in link.operations))
+
+
+def _static(link: Link, before: Snapshot) -> Iterator[tuple[str, str, tuple[str, ...]]]:
+    """Judge operations by what they are."""
+    state = before
+    for operation in link.operations:
+        models = () if isinstance(operation, Run) else (operation.model,)
+        for judge in _JUDGES:
+            yield from ((code, what, models) for code, what in judge(operation, state))
+        state = operation.apply(state)
+
+
+def _hides(operation: Operation, state: Snapshot) -> Iterator[tuple[str, str]]:
+    if operation.risk is Risk.HIDES:
+        yield "RM101", operation.describe()
+    if isinstance(operation, AlterField) and operation.convert is None and (keys := hidden_keys(*_trees(operation))):
+        yield "RM101", f"{operation.describe()}: {', '.join(keys)} will be out of sight"
+    if isinstance(operation, RemoveField) and operation.back is None and "." not in operation.name:
+        field = state.model(operation.model).field(operation.name)
+        if isinstance(field.default, _Required) and not field.codec.is_optional:
+            yield "RM102", operation.describe()
+
+
+def _converts(operation: Operation, state: Snapshot) -> Iterator[tuple[str, str]]:
+    if isinstance(operation, AlterField) and operation.is_narrowed_back and operation.back is None:
+        yield "RM105", operation.describe()
+    if isinstance(operation, AlterField) and not _keeps(operation):
+        is_own = operation.convert is not None and not isinstance(operation.convert, Converter)
+        if operation.convert is None and not (_is_filled(operation) and _is_lossless(*map(str, _trees(operation)))):
+            yield "RM104", operation.describe()
+        if is_own and operation.back is None:
+            yield "RM108", operation.describe()
+        if isinstance(operation.convert, MapValues):
+            values = ", ".join(map(repr, operation.convert.mapping))
+            yield "RM111", f"{operation.describe()}: {values} will be another value"
+    if isinstance(operation, Transform) and operation.back is None:
+        yield "RM108", operation.describe()
+
+
+def _moves(operation: Operation, state: Snapshot) -> Iterator[tuple[str, str]]:
+    model = state.by_name.get(operation.model)
+    is_key = isinstance(operation, AlterField) and model is not None and model.primary_key == operation.name
+    if operation.risk is Risk.MOVES or is_key:
+        yield "RM112", operation.describe()
+
+
+def _ends(operation: Operation, state: Snapshot) -> Iterator[tuple[str, str]]:
+    if isinstance(operation, AlterTTL) and operation.policy == "all" and operation.new is not None:
+        yield "RM119", operation.describe()
+
+
+def _runs(operation: Operation, state: Snapshot) -> Iterator[tuple[str, str]]:
+    if isinstance(operation, Run) and operation.back is None:
+        yield "RM108", operation.describe()
+
+
+_JUDGES: Final[Sequence[Callable[[Operation, Snapshot], Iterator[tuple[str, str]]]]] = (
+    _hides,
+    _converts,
+    _moves,
+    _ends,
+    _runs,
+)
+
+
+def _trees(operation: AlterField) -> tuple[Tree, Tree]:
+    """Give both types; those of keys stand in NotRequired[...] where reading can do without them."""
+    return parse_key(operation.name, operation.old).tree, parse_key(operation.name, operation.new).tree
+
+
+def _is_filled(operation: AlterField) -> bool:
+    """Whether no object lacks it: a key that becomes required may be absent in some."""
+    was, is_now = (parse_key(operation.name, one).is_required for one in (operation.old, operation.new))
+    return was >= is_now
+
+
+def _keeps(operation: AlterField) -> bool:
+    """Whether no record is rewritten."""
+    return _is_filled(operation) and keeps_bytes(*map(str, _trees(operation)))
+
+
+# What every value of the one becomes in the other, without a function.
+_LOSSLESS: Final = frozenset([("int", "float"), ("bool", "int")])  # and whatever becomes text
+
+
+def _is_lossless(old: str, new: str) -> bool:
+    one, other = old.removesuffix(" | None"), new.removesuffix(" | None")
+    is_kept = new.endswith(" | None") >= old.endswith(" | None")
+    return is_kept and (one == other or (one, other) in _LOSSLESS or other in ("JSON[str]", "str"))
+
+
+def _sampled(
+    chain: Chain, position: int, samples: Mapping[str, Sample], hidden: Mapping[str, Hidden]
+) -> Iterator[tuple[str, str, tuple[str, ...]]]:
+    """Try a migration on records, in memory."""
+    link, before = chain.links[position - 1], chain.snapshots[position - 1]
+    for name, one in samples.items():
+        if name not in before.by_name or not any(operation.model == name for operation in link.operations):
+            continue
+        try:
+            noted = noted_types(chain, position - 1, name)
+            stage = stage_of(name, before, link.operations, before.model(name).version + 1, noted)
+        except SchemaError:
+            continue
+        route = Route(name, (stage,), stage.older, hidden=hidden.get(name, NOTHING_HIDDEN))
+        records = {key: record for key, record in one.records.items() if record.get("_v", b"1") == b"%d" % stage.older}
+        yield from ((code, what, (name,)) for code, what in _tried(name, route, records))
+        yield from (("RM103", what, ()) for what in hidden_extras(name, before, link.operations, records))
+
+
+def _tried(name: str, route: Route, records: Mapping[str, Mapping[str, bytes]]) -> Iterator[tuple[str, str]]:
+    failed, large, respelled = list[str](), list[str](), list[str]()
+    target = route.versions[-1]
+    for key, record in records.items():
+        if len(record) > _MANY or sum(map(len, record.values())) > _LARGE:
+            large.append(key)
+        try:
+            there = route.rewrite(record, target).fields
+            route.check_widened(record, there, target)
+            if any(field.startswith(f"_b{target}.") and not _is_dropped(field, route) for field in there):
+                respelled.append(key)
+        except RecordError as exc:
+            failed.append(f"{key}: {exc}")
+    count = len(records)
+    if failed:
+        yield "RM104", f"{len(failed):,} of {count:,} sampled records of {name} cannot be converted, e.g. {failed[0]}"
+    if large:
+        yield "RM122", f"{len(large):,} of {count:,} sampled records of {name} are large, e.g. {large[0]}"
+    if respelled:
+        yield (
+            "RM109",
+            f"{len(respelled):,} of {count:,} sampled records of {name} keep bytes aside, e.g. {respelled[0]}",
+        )
+
+
+def _is_dropped(stored_as: str, route: Route) -> bool:
+    """Whether a value that is kept aside is that of a field that goes, which has no other way back."""
+    [stage] = route.stages
+    step = stored_as.partition(".")[2].partition(".")[0]
+    return not step.isdecimal() or int(step) >= len(stage.steps) or type(stage.steps[int(step)]).__name__ == "Drop"

@@ -1,0 +1,237 @@
+"""Legs: a plan, cut at the free steps on its way. Pure.
+
+A free step runs on records as they are at its place in the chain. So what is before it is finished and recorded, then
+its function is called, then the run goes on; each leg is a plan of its own.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from functools import cached_property
+from itertools import pairwise
+
+from redis_models.errors import IncompleteError, MigrationError, UnsafeError
+
+from ..chain.chain import Chain
+from ..chain.link import Link
+from ..chain.upgrade_path import Route
+from ..operations.run import Run, function_name
+from ..state.entries import Journal, State
+from .passes import Move, Work
+from .plan import Plan, chain_to_give_up, make_plan, plan_between
+
+__all__ = ["Journey", "accepting_unreadable", "make_journey", "step_of", "whole_plan"]
+
+
+@dataclass(frozen=True)
+class Journey:
+    """What a run has to do, leg by leg.
+
+    Attributes:
+        chain: The files; without any where the code itself is the target.
+        legs: Plans, one after the other; at least one.
+        begun: The migration whose function was called by a run that did not end, or None.
+        journal: Of the run that stopped half-way, or None.
+    """
+
+    chain: Chain
+    legs: tuple[Plan, ...]
+    begun: Link | None = None
+    journal: Journal | None = None
+
+    @property
+    def identity(self) -> tuple[object, ...]:
+        """What makes two journeys the same one."""
+        return tuple(leg.identity for leg in self.legs)
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is nothing to do, not even to go on with."""
+        return all(leg.is_empty and not leg.is_resumed and not leg.works for leg in self.legs)
+
+    @property
+    def is_resumed(self) -> bool:
+        """Whether it goes on with a run that stopped."""
+        return self.legs[0].is_resumed
+
+    @property
+    def app(self) -> str:
+        """Label of the app."""
+        return self.chain.app
+
+    @property
+    def start(self) -> int:
+        """Position of the ledger."""
+        return self.legs[0].start
+
+    @property
+    def target(self) -> int:
+        """Position to reach."""
+        return self.legs[-1].target
+
+    @cached_property
+    def applied(self) -> tuple[Link, ...]:
+        """Migrations that it applies, in order."""
+        return tuple(link for leg in self.legs for link in leg.applied)
+
+    @cached_property
+    def unapplied(self) -> tuple[Link, ...]:
+        """Migrations that it takes back, last first."""
+        return tuple(link for leg in self.legs for link in leg.unapplied)
+
+    @cached_property
+    def works(self) -> tuple[Work, ...]:
+        """All its passes."""
+        return tuple(work for leg in self.legs for work in leg.works)
+
+    @cached_property
+    def moves(self) -> tuple[Move, ...]:
+        """All that give records other keys."""
+        return tuple(move for leg in self.legs for move in leg.moves)
+
+    @cached_property
+    def destructive(self) -> tuple[str, ...]:
+        """What the application can no longer see afterwards, a line each."""
+        return tuple(line for leg in self.legs for line in leg.destructive)
+
+    @property
+    def has_steps(self) -> bool:
+        """Whether a function of the user's is called."""
+        return any(step_of(leg) is not None for leg in self.legs)
+
+    def objections(self, *, run_again: bool = False) -> Iterator[MigrationError]:
+        """Give why it cannot be begun, the first reason first.
+
+        Args:
+            run_again: Somebody is sure that the function which was begun may be called again.
+        """
+        if self.begun is not None and self.journal is not None:
+            first = self.legs[0]
+            step = step_of(first)
+            if step is None or first.target != self.journal.target:
+                yield IncompleteError(_unfinished(self.chain, self.begun, self.journal))
+            elif not step.may_run_twice and not run_again:
+                yield IncompleteError(_open_outcome(self.chain, self.begun, self.journal, first.start))
+        for leg in self.legs:
+            step = step_of(leg)
+            if step is not None and leg.unapplied and step.back is None:
+                yield UnsafeError(_one_way(self.chain, leg, step))
+
+
+def step_of(leg: Plan) -> Run | None:
+    """Give the free step that a leg consists of; None if it rewrites records."""
+    links = (*leg.applied, *leg.unapplied)
+    return _step_in(links[0]) if len(links) == 1 else None
+
+
+def make_journey(chain: Chain, state: State, target: int, *, meets_all: bool = False) -> Journey:
+    """Compare the files with the database, and cut what is to be done at the free steps.
+
+    Args:
+        chain: The files.
+        state: The database.
+        target: Position in the chain to reach.
+        meets_all: Meet records of any age, also those that older code wrote behind a run that ended.
+
+    Raises:
+        DriftError: The database holds what the files do not say; it names the cure.
+    """
+    chain = chain_to_give_up(chain, state, target)
+    whole = make_plan(chain, state, target, meets_all=meets_all)
+    journal = state.journal
+    begun = next((link for link in chain.links if journal is not None and link.id == journal.step), None)
+    stops = _stops(chain, whole, journal)
+    if len(stops) < 3:
+        return Journey(chain, (whole,), begun, journal)
+    legs = [
+        plan_between(chain, start, end, journal if place == 0 else None, meets_all=meets_all)
+        for place, (start, end) in enumerate(pairwise(stops))
+    ]
+    return Journey(chain, (*map(_on_the_way, legs[:-1]), legs[-1]), begun, journal)
+
+
+def whole_plan(journey: Journey) -> Plan:
+    """Give one plan over all legs, as if no free step were between them."""
+    if len(journey.legs) == 1:
+        return journey.legs[0]
+    meets_all = all(leg.depth == 0 for leg in journey.legs)
+    return plan_between(journey.chain, journey.start, journey.target, journey.journal, meets_all=meets_all)
+
+
+def _stops(chain: Chain, whole: Plan, journal: Journal | None) -> list[int]:
+    """Give the positions at which legs begin and end; one that begins where it ends settles what a run left."""
+    stops = [whole.start]
+    is_to_settle = journal is not None and not journal.step
+    passed = range(whole.start, whole.target) if whole.target > whole.start else range(whole.start, whole.target, -1)
+    for position in passed:
+        after = position + passed.step
+        if _step_in(chain.links[min(position, after)]) is None:
+            continue
+        if position != stops[-1] or (len(stops) == 1 and is_to_settle):
+            stops.append(position)
+        stops.append(after)
+    if whole.target != stops[-1]:
+        stops.append(whole.target)
+    return stops
+
+
+def _on_the_way(leg: Plan) -> Plan:
+    """Leave records alone that are further than a leg leads: new code wrote them, and a later leg leads there anyway.
+
+    Taken back for a while, they would lose what the older shape cannot hold. Under older keys they are moved as they
+    are, because no later leg looks there. A way back that goes on meets no code at its stops.
+    """
+    leaves_newer = leg.target > leg.start
+
+    def on_the_way(route: Route) -> Route:
+        return replace(route, leaves_newer=leaves_newer or route.leaves_newer, earlier=None)
+
+    return _with_routes(leg, on_the_way)
+
+
+def accepting_unreadable(journey: Journey) -> Journey:
+    """Give the journey which takes records back whatever the code could read that they are taken back to."""
+    return replace(
+        journey, legs=tuple(_with_routes(leg, lambda route: replace(route, earlier=None)) for leg in journey.legs)
+    )
+
+
+def _with_routes(leg: Plan, change: Callable[[Route], Route]) -> Plan:
+    works = tuple(replace(work, route=change(work.route)) for work in leg.works)
+    moves = tuple(replace(move, route=change(move.route)) for move in leg.moves)
+    return replace(leg, works=works, moves=moves)
+
+
+def _step_in(link: Link) -> Run | None:
+    first = link.operations[0] if len(link.operations) == 1 else None
+    return first if isinstance(first, Run) else None
+
+
+def _unfinished(chain: Chain, link: Link, journal: Journal) -> str:
+    return (
+        f"{chain.app}: the function of {link.name} was called at {journal.began_at} and did not end; finish that first"
+        f" with 'migrate {_at(chain, journal.target)}', or look at what it did and record where the database is with"
+        f" 'migrate --fake {chain.app} TARGET'"
+    )
+
+
+def _open_outcome(chain: Chain, link: Link, journal: Journal, start: int) -> str:
+    return (
+        f"{chain.app}: the function of {link.name} was called at {journal.began_at} and did not end: it may have run"
+        " partly, and it may not run twice. Look at what it did. If it did all, record that with"
+        f" 'migrate --fake {_at(chain, journal.target)}'; if nothing, with 'migrate --fake {_at(chain, start)}', or"
+        " call it again with 'migrate --run-again'"
+    )
+
+
+def _one_way(chain: Chain, leg: Plan, step: Run) -> str:
+    [link] = leg.unapplied
+    return (
+        f"{chain.app}: {link.name} cannot be taken back, because {function_name(step.function)} has no back=; nothing"
+        f" was changed. Go back as far as 'migrate {_at(chain, leg.start)}' leads; if you undo by hand what the"
+        f" function did, record that with 'stamp {_at(chain, leg.target)}'"
+    )
+
+
+def _at(chain: Chain, position: int) -> str:
+    """Name a position as a command takes it."""
+    return f"{chain.app} {chain.links[position - 1].number if position else 'zero'}"

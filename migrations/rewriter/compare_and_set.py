@@ -1,0 +1,272 @@
+"""Replace records: rewritten here, by Python, and written under compare-and-set.
+
+Every function is a generator of command batches. What came of records is told one by one; nothing is raised for a
+single record, so that one of them never hides the others.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Final, NamedTuple, cast
+
+from redis_models.client.commands import (
+    Ahead,
+    Argument,
+    Batches,
+    Command,
+    Reply,
+    call_again,
+    check,
+    hash_of,
+    load_script,
+)
+from redis_models.errors import RecordError
+from redis_models.mapping.stored_field import STAMP
+
+from ..chain.upgrade_path import Route
+from ..edits.record_edit import Draft
+from ..keyspace.results import Failure, Fence, Outcome, is_another_type, letters_of, text_of
+
+__all__ = ["replace", "rewrite_here"]
+
+_TRIES: Final = 8  # of a record that somebody else writes between our read and our write
+_REPLACE: Final = load_script("redis_models.migrations", "permissions", "once", "lives", "replace", is_repeatable=True)
+
+
+def rewrite_here(
+    fence: Fence, route: Route, target: int, keys: Sequence[bytes], at_once: int, *, is_free: bool = False
+) -> Batches[Outcome]:
+    """Bring records to a version by Python, each under compare-and-set.
+
+    A record that somebody writes between our read and our write is read again and computed anew, at most eight times.
+
+    Args:
+        fence: Of the caller's lease.
+        route: The way.
+        target: Version to reach.
+        keys: The records.
+        at_once: How many records a script takes, at most 100.
+        is_free: Whether the server may be kept busy all the time: it writes some records and reads others while the
+            next are computed.
+
+    Raises:
+        LockedError: The lease is somebody else's by now; no record was changed by the script that found out.
+    """
+    outcome, left = Outcome(), keys
+    if is_free and len(keys) > at_once:
+        left = yield from _rewrite_ahead(fence, route, target, keys, at_once, outcome)
+    for _ in range(_TRIES):
+        if not left:
+            return outcome
+        replies = yield _asking(route, target, left)
+        drafts = yield from _drafts(route, target, left, replies, outcome)
+        left = yield from replace(fence, target, drafts, at_once, outcome)
+    outcome.contested += len(left)
+    return outcome
+
+
+def _rewrite_ahead(
+    fence: Fence, route: Route, target: int, keys: Sequence[bytes], at_once: int, outcome: Outcome
+) -> Batches[list[bytes]]:
+    """Try each record once; give the keys of those that somebody else has written meanwhile.
+
+    What is sent while some records are computed writes those before them, and reads those after them.
+    """
+    chunks = [keys[start : start + at_once] for start in range(0, len(keys), at_once)]
+    contested: list[bytes] = []
+    computed: list[_Write] = []
+    sent: list[_Write] = []
+    replies = yield Ahead(_asking(route, target, chunks[0]))
+    for chunk, following in zip(chunks, [*chunks[1:], ()], strict=True):
+        # The replies to what was sent before are there from here on.
+        later = yield Ahead([*(one.command for one in computed), *_asking(route, target, following)])
+        contested += yield from _written(sent, replies[: len(sent)], outcome)
+        drafts = yield from _drafts(route, target, chunk, replies[len(sent) :], outcome)
+        sent, computed, replies = computed, _writes(fence, target, drafts, at_once), later
+    yield ()
+    contested += yield from _written(sent, replies, outcome)
+    last = yield [one.command for one in computed]
+    return contested + (yield from _written(computed, last, outcome))
+
+
+def replace(
+    fence: Fence, target: int, drafts: Mapping[bytes, Draft], at_once: int, outcome: Outcome
+) -> Batches[list[bytes]]:
+    """Write drafts, each only if what it was made of is still there; give the keys of those where it is not."""
+    contested: list[bytes] = []
+    for one in _writes(fence, target, drafts, at_once):
+        contested += yield from _written([one], (yield [one.command]), outcome)
+    return contested
+
+
+class _Write(NamedTuple):
+    """A call of the script: the records that it writes, and the command."""
+
+    keys: Sequence[bytes]
+    command: Command
+
+
+def _writes(fence: Fence, target: int, drafts: Mapping[bytes, Draft], at_once: int) -> list[_Write]:
+    groups: dict[_Shape, list[bytes]] = {}
+    last, group = None, list[bytes]()
+    for key, draft in drafts.items():
+        if last is None or not last.is_of(draft):
+            shape = _shape_of(draft, fence.has_field_lives is not False)
+            last, group = _Latest(draft, shape.sets), groups.setdefault(shape, [])
+        group.append(key)
+    writes: list[_Write] = []
+    for shape, keys in groups.items():
+        for start in range(0, len(keys), at_once):
+            chunk = keys[start : start + at_once]
+            arguments: list[Argument] = [fence.epoch, target, fence.flag, *shape.arguments]
+            for key in chunk:
+                arguments += shape.values(drafts[key])
+            # Who needs no lease may have no right to its key: any of the records' will do in its place.
+            writes.append(_Write(chunk, _REPLACE.command([fence.lease_key or chunk[0], *chunk], arguments)))
+    return writes
+
+
+def _written(writes: Sequence[_Write], replies: list[Reply], outcome: Outcome) -> Batches[list[bytes]]:
+    """Count what calls came to; give the keys of the records that somebody else has written."""
+    contested: list[bytes] = []
+    yield from call_again(_REPLACE, [one.command for one in writes], replies)
+    for (keys, _), reply in zip(writes, check(replies), strict=True):
+        contested += outcome.count_all(keys, letters_of(reply), but="C")
+    return contested
+
+
+class _Shape(NamedTuple):
+    """In which fields a record is compared and changed; most records of a batch share it, so it is sent once.
+
+    Attributes:
+        reads, present: Fields to compare, and whether each was present.
+        sets, removes: Fields to write and to delete.
+        carried: Target and source of life spans to carry.
+        lives: Changes of the record's life span, as the draft has them.
+        ends: How many such changes are taken back.
+    """
+
+    reads: tuple[str, ...]
+    present: tuple[bool, ...]
+    sets: tuple[str, ...]
+    removes: tuple[str, ...]
+    carried: tuple[tuple[str, str], ...]
+    lives: tuple[tuple[str, int, str], ...]
+    ends: int
+
+    @property
+    def arguments(self) -> list[Argument]:
+        """What all the records share, as ``lua/replace.lua`` reads it."""
+        arguments: list[Argument] = [len(self.reads)]
+        for name, was_present in zip(self.reads, self.present, strict=True):
+            arguments += [_raw(name), int(was_present)]
+        arguments += [len(self.sets), *map(_raw, self.sets), len(self.removes), *map(_raw, self.removes)]
+        arguments.append(len(self.carried))
+        for target, source in self.carried:
+            arguments += [_raw(target), _raw(source)]
+        arguments.append(len(self.lives))
+        for life in self.lives:
+            arguments += life
+        arguments.append(self.ends)
+        return arguments
+
+    def values(self, draft: Draft) -> list[bytes]:
+        """Bytes of one record: what was read and present, in order, then what is set, then what its life span was."""
+        original, fields = draft.original, draft.fields
+        found = [original[name] for name in self.reads if name in original]
+        found += [fields[name] for name in self.sets]
+        return [*found, *draft.ends] if draft.ends else found
+
+
+class _Latest:
+    """The shape that was made last. Most records have that of the one before, which is cheaper to see than to make.
+
+    Args:
+        draft: What it was made of.
+        sets: Fields that are written.
+    """
+
+    def __init__(self, draft: Draft, sets: Sequence[str]) -> None:
+        self._draft, self._sets, self._order = draft, list(sets), list(draft.written)
+        self._is_plain = not (draft.lives or draft.ends or draft.unkept)
+
+    def is_of(self, draft: Draft) -> bool:
+        """Whether another draft has that very shape; False where that is not plain to see."""
+        mine, original, fields, moved = self._draft, draft.original, draft.fields, draft.moved
+        return (
+            self._is_plain
+            and not (draft.lives or draft.ends or draft.unkept)
+            and draft.touched == mine.touched
+            and draft.written == mine.written
+            and draft.kept == mine.kept
+            and moved == mine.moved
+            and original.keys() == mine.original.keys()
+            and fields.keys() == mine.fields.keys()
+            and self._sets
+            == [
+                name for name in self._order if name in fields and (name in moved or original.get(name) != fields[name])
+            ]
+            + [name for name in mine.kept if name in fields]
+        )
+
+
+def _shape_of(draft: Draft, has_field_lives: bool) -> _Shape:
+    original, reads, sets = draft.original, tuple(draft.reads), draft.sets
+    carried: list[tuple[str, str]] = []
+    if has_field_lives:
+        origin = draft.moved.get
+        carried = [(name, source) for name in sets if (source := origin(name, name)) in original]
+    present = tuple([name in original for name in reads])
+    return _Shape(reads, present, tuple(sets), tuple(draft.removes), tuple(carried), draft.lives, len(draft.ends))
+
+
+def _asking(route: Route, target: int, keys: Sequence[bytes]) -> list[Command]:
+    """Give what reads the fields of records that the way needs, or all of them."""
+    names = route.names_before(target)
+    return [("HGETALL", key) if names is None else ("HMGET", key, *names) for key in keys]
+
+
+def _drafts(
+    route: Route, target: int, keys: Sequence[bytes], replies: Sequence[Reply], outcome: Outcome
+) -> Batches[dict[bytes, Draft]]:
+    """Rewrite records in memory; those that need nothing, or cannot be, go into ``outcome`` at once."""
+    drafts: dict[bytes, Draft] = {}
+    for key, record in (yield from _records(route.names_before(target), keys, replies, outcome)):
+        try:
+            if route.is_done(route.version_of(record.get(STAMP)), target):
+                outcome.skipped += 1
+            else:
+                drafts[key] = route.rewrite(record, target)
+        except RecordError as exc:
+            outcome.failures.append(Failure(text_of(key), str(exc)))
+    return drafts
+
+
+def _records(
+    names: Sequence[str] | None, keys: Sequence[bytes], replies: Sequence[Reply], outcome: Outcome
+) -> Batches[list[tuple[bytes, dict[str, bytes]]]]:
+    """Give the named fields of records, or all of them; those that are no records go into ``outcome``."""
+    records: list[tuple[bytes, dict[str, bytes]]] = []
+    unclear: list[bytes] = []
+    for key, reply in zip(keys, replies, strict=True):
+        if is_another_type(reply):
+            outcome.count(key, "T")
+        elif names is None:
+            record = hash_of(reply)
+            if record:
+                records.append((key, record))
+            else:
+                outcome.gone += 1
+        else:
+            pairs = zip(names, cast("list[bytes | None]", reply), strict=True)
+            record = {name: raw for name, raw in pairs if raw is not None}
+            if record:
+                records.append((key, record))
+            else:
+                unclear.append(key)
+    if unclear:  # gone, or a hash that has none of these fields
+        again = yield [("HGETALL", key) for key in unclear]
+        records += yield from _records(None, unclear, again, outcome)
+    return records
+
+
+def _raw(name: str) -> bytes:
+    return name.encode("utf-8", "surrogateescape")

@@ -1,0 +1,133 @@
+"""Outdated records: whether a model has any that a run would change; without them nobody need consent to anything.
+
+A look at the index is enough where its first members show one. Else the keyspace is scanned, as records may be missing
+from the index.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Final, cast
+
+from redis_models.client.commands import Batches, Command, check
+from redis_models.errors import UnsafeError
+from redis_models.mapping.keys import KeySpace
+
+from ..chain.chain import Chain
+from ..chain.lineage import Lineage, lineages_of
+from ..keyspace.results import Outcome, is_another_type, text_of
+from ..keyspace.scan import scan
+from ..planner.passes import Move, Work
+
+__all__ = ["Place", "first_outdated", "places_of", "refuse_outdated"]
+
+_FIRST: Final = 100  # members of an index; where a run has work to do, most records are of the older version
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where records of a model may lie that a run would change.
+
+    Attributes:
+        keys: Their keys.
+        target: The version that they are to have; None where every record that lies there is to be changed.
+        leaves_newer: Whether records of a later version stay as they are.
+    """
+
+    keys: KeySpace
+    target: int | None
+    leaves_newer: bool = True
+
+    def is_outdated(self, version: int) -> bool:
+        """Whether a record of a version would be changed."""
+        return self.target is None or version < self.target or (version > self.target and not self.leaves_newer)
+
+
+def places_of(chain: Chain, position: int, model: str, target: int, works: Iterable[Work] = ()) -> list[Place]:
+    """Give where records may lie that the operations of one migration on a model are about.
+
+    Args:
+        chain: The files.
+        position: After the migration.
+        model: What the model is called before it or after it.
+        target: Position that the run leads to.
+        works: Passes of the run.
+
+    Returns:
+        Every place that these records have or had; none where no migration before says that the model exists.
+    """
+    back = {work.keys.start for work in works if not work.route.leaves_newer}
+    found = [place for one in lineages_of(chain) if _has(one, position, model) for place in _of(one, target)]
+    return [replace(place, leaves_newer=place.keys.start not in back) for place in found]
+
+
+def first_outdated(places: Sequence[Place]) -> Batches[str | None]:
+    """Give the key of a record that a run would change, or None where there is none.
+
+    Cost:
+        One round trip for each place where the index shows one; a SCAN of the database for each where it does not.
+    """
+    for place in places:
+        members = yield [("ZRANGE", place.keys.index, 0, _FIRST - 1)]
+        if not is_another_type(members[0]):
+            found = yield from _outdated_in(place, _owned(place, cast("list[bytes]", check(members)[0])))
+            if found is not None:
+                return found
+    for place in places:
+        cursor = ""
+        while cursor != "0":
+            cursor, keys = yield from scan(cursor or "0", place.keys)
+            found = yield from _outdated_in(place, keys)
+            if found is not None:
+                return found
+    return None
+
+
+def refuse_outdated(work: Work | Move, keys: Sequence[bytes]) -> Batches[Outcome]:
+    """Pass over records of a model that had none to change when nobody was asked for a consent; change none.
+
+    Raises:
+        UnsafeError: One was written since; it is as it was.
+    """
+    is_left = isinstance(work, Move) and work.keys.start != work.after.keys.start
+    place = Place(work.keys, None if is_left else work.target, work.route.leaves_newer)
+    found = yield from _outdated_in(place, keys)
+    if found is not None:
+        raise UnsafeError(
+            f"{found}: written since the plan was made, which had no record of {work.route.model} to change, and so"
+            " asked for no consent; it is unchanged. Run 'migrate' again, which asks"
+        )
+    return Outcome(skipped=len(keys))
+
+
+def _has(lineage: Lineage, position: int, model: str) -> bool:
+    return any(one.name == model for one in lineage.within(range(position - 1, position + 1)))
+
+
+def _of(lineage: Lineage, target: int) -> Iterator[Place]:
+    is_there = target in lineage.schemas
+    after = lineage.at(target)
+    for keys in {one.keys.start: one.keys for one in lineage.schemas.values()}.values():
+        yield Place(keys, after.version if is_there and keys.start == after.keys.start else None)
+
+
+def _owned(place: Place, members: Sequence[bytes]) -> list[bytes]:
+    return [key for key in members if place.keys.owns(text_of(key))]
+
+
+def _outdated_in(place: Place, keys: Sequence[bytes]) -> Batches[str | None]:
+    if not keys:
+        return None
+    commands: list[Command] = [command for key in keys for command in (("HGET", key, "_v"), ("EXISTS", key))]
+    replies = yield commands
+    for key, stamp, exists in zip(keys, replies[::2], replies[1::2], strict=True):
+        if is_another_type(stamp) or not check([exists])[0]:
+            continue
+        if place.is_outdated(_version(cast("bytes | None", stamp))):
+            return text_of(key)
+    return None
+
+
+def _version(stamp: bytes | None) -> int:
+    """Give the version that a stamp says; 0 for one that says none, which a run stops at."""
+    text = b"1" if stamp is None else stamp
+    return int(text) if text.isdigit() and len(text) < 10 else 0

@@ -1,0 +1,186 @@
+"""Moving: give records other keys, once each of them has the version that these keys belong to.
+
+The old key tells the new one, unless the primary key itself is another: then its field does. A record is moved by one
+script, whole, with its life spans, and only where nothing lies yet. So every message may be sent again, a second walk
+finds only what is left, and no key is ever made of one that was made already.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Final, NamedTuple, cast
+
+from redis_models.client.commands import Argument, Batches, call, check, load_script
+from redis_models.errors import ConflictError, LockedError, RecordError
+from redis_models.mapping.keys import KeySpace
+from redis_models.mapping.stored_field import STAMP
+
+from ..keyspace.results import Failure, Fence, Outcome, is_another_type
+from ..planner.passes import Move
+
+__all__ = ["move_records", "refuse_foreign_index"]
+
+_MOVE: Final = load_script("redis_models.migrations", "permissions", "once", "stamp", "move", is_repeatable=True)
+_AT_ONCE: Final = 45  # records a script: two keys each, and three more
+_TRIES: Final = 8
+
+
+def move_records(fence: Fence, move: Move, keys: Sequence[bytes]) -> Batches[Outcome]:
+    """Move some records, those that are at their version; the others are for a pass to bring there first.
+
+    Where newer records are left as they are, they are moved too, with what they hold.
+
+    Raises:
+        LockedError: The lease is somebody else's by now; nothing was moved by the script that found out.
+        ConflictError: What lies at an index is no sorted set.
+    """
+    outcome = Outcome()
+    left: Sequence[bytes] = [key for key in keys if not move.is_there(_text(key))]
+    for _ in range(_TRIES):
+        if not left:
+            return outcome
+        left = yield from _move_once(fence, move, left, outcome)
+    outcome.contested += len(left)
+    return outcome
+
+
+def refuse_foreign_index(move: Move) -> Batches[None]:
+    """Look at both indexes of a move, before anything is written.
+
+    Raises:
+        ConflictError: One is no sorted set.
+    """
+    places = (move.keys, move.after.keys)
+    for keys, reply in zip(places, (yield [("ZCARD", keys.index) for keys in places]), strict=True):
+        if is_another_type(reply):
+            raise _no_index(keys)
+
+
+def _move_once(fence: Fence, move: Move, keys: Sequence[bytes], outcome: Outcome) -> Batches[list[bytes]]:
+    """Move records; give those whose primary key was changed in between."""
+    held: Mapping[bytes, _Held] = dict.fromkeys(keys, _BY_KEY)
+    if move.follows_field:
+        held = yield from _held(move, keys, outcome)
+    contested: list[bytes] = []
+    pairs = list(_pairs(move, held, outcome))
+    for name in dict.fromkeys(move.fields.values()):
+        versions = [version for version, other in move.fields.items() if other == name]
+        for chunk in _chunks([(key, target) for key, target in pairs if held[key].name == name]):
+            least = move.target if move.takes_all_newer else ""
+            arguments: list[Argument] = [fence.epoch, least, len(versions), *versions, name]
+            arguments += [held[key].raw for key, _ in chunk if name]
+            places = [one for pair in chunk for one in pair]
+            command = _MOVE.command([fence.lease_key, move.keys.index, move.after.keys.index, *places], arguments)
+            [reply] = check((yield from call(_MOVE, [command])))
+            for (key, target), letter in zip(chunk, _letters(move, reply), strict=True):
+                if letter == "C":
+                    contested.append(key)
+                else:
+                    _count(outcome, key, target, letter)
+    return contested
+
+
+class _Held(NamedTuple):
+    """What the new key of a record is made of: a field, and what it held; no field where the old key does."""
+
+    name: str
+    raw: bytes
+
+
+_BY_KEY: Final = _Held("", b"")
+
+
+def _held(move: Move, keys: Sequence[bytes], outcome: Outcome) -> Batches[dict[bytes, _Held]]:
+    names = list(dict.fromkeys(move.fields.values()))
+    replies = yield [("HMGET", key, STAMP, *names) for key in keys]
+    there = check((yield [("EXISTS", key) for key in keys]))
+    held: dict[bytes, _Held] = {}
+    for key, reply, is_there in zip(keys, replies, there, strict=True):
+        if is_another_type(reply):
+            _count(outcome, key, b"", "T")
+            continue
+        stamp, *values = cast("list[bytes | None]", reply)
+        version = _version_of(move, stamp)
+        if not is_there:
+            outcome.gone += 1
+        elif move.is_left(version):
+            outcome.skipped += 1
+        elif version not in move.fields:
+            _count(outcome, key, b"", "V")
+        else:
+            name = move.fields[version]
+            raw = values[names.index(name)]
+            if raw is None:
+                _fail(outcome, key, f"it has no {name}, of which its key is made; give it one")
+            else:
+                held[key] = _Held(name, raw)
+    return held
+
+
+def _version_of(move: Move, stamp: bytes | None) -> int:
+    """Give the version of a stamp; one that no record can have where the files know none."""
+    try:
+        return move.route.version_of(stamp)
+    except RecordError:
+        return -1
+
+
+def _pairs(move: Move, held: Mapping[bytes, _Held], outcome: Outcome) -> Iterator[tuple[bytes, bytes]]:
+    for key, (name, raw) in held.items():
+        if not name:
+            target = move.key_by_key(key)
+            if target is None:
+                _fail(outcome, key, "its key is not spelled as the library spells it; run 'adopt' first")
+            else:
+                yield key, target
+            continue
+        try:
+            target = move.key_by_field(raw)
+        except ValueError as exc:
+            _fail(outcome, key, str(exc))
+            continue
+        if target == key:
+            outcome.skipped += 1
+        else:
+            yield key, target
+
+
+def _chunks(pairs: Sequence[tuple[bytes, bytes]]) -> Iterator[Sequence[tuple[bytes, bytes]]]:
+    for start in range(0, len(pairs), _AT_ONCE):
+        yield pairs[start : start + _AT_ONCE]
+
+
+def _letters(move: Move, reply: object) -> str:
+    letters = cast(bytes, reply).decode()
+    if letters == "FENCED":
+        raise LockedError.lost()
+    if letters.startswith("INDEX"):
+        raise _no_index(move.keys if letters == "INDEX 2" else move.after.keys)
+    return letters
+
+
+def _no_index(keys: KeySpace) -> ConflictError:
+    return ConflictError(
+        keys.index,
+        f"the index of the keys {keys.start}* is no sorted set; if pydantic-aioredis wrote it, run 'adopt' with the"
+        " code that has these keys, otherwise give what lies there another key",
+    )
+
+
+def _count(outcome: Outcome, key: bytes, target: bytes, letter: str) -> None:
+    if letter == "A":
+        outcome.changed += 1
+    elif letter == "G":
+        outcome.gone += 1
+    elif letter == "X":
+        _fail(outcome, key, f"its new key {_text(target)} is taken; move one of the two out of the way")
+    elif letter == "T":
+        _fail(outcome, key, "the key holds no hash; move it out of the model's prefix, or delete it")
+    else:
+        outcome.contested += 1  # somebody wrote it at another version after the pass that rewrote it
+
+
+def _fail(outcome: Outcome, key: bytes, reason: str) -> None:
+    outcome.failures.append(Failure(_text(key), reason))
+
+
+def _text(key: bytes) -> str:
+    return key.decode("utf-8", "surrogateescape")

@@ -1,0 +1,70 @@
+"""Rewrite records in the server: one batch of one model, by its program; what that leaves to Python is done here.
+
+Every function is a generator of command batches. What a batch came to is told record by record; nothing is raised for a
+single record, so that one of them never hides the others.
+"""
+
+from collections.abc import Sequence
+
+from redis.exceptions import ResponseError
+
+from redis_models.client.commands import Ahead, Batches, Command, Reply, call_again, refused
+
+from ..keyspace.results import KEYS_A_SCRIPT, Begun, Fence, Outcome, letters_of
+from .compare_and_set import rewrite_here
+from .program import Program
+
+__all__ = ["begin_in_server", "rewrite_in_server"]
+
+
+def rewrite_in_server(
+    fence: Fence, program: Program, target: int, keys: Sequence[bytes], at_once: int
+) -> Batches[Outcome]:
+    """Let the server bring records up by itself.
+
+    Args:
+        fence: Of the caller's lease.
+        program: For the versions that most records have; those of others are done by Python.
+        target: Version to reach.
+        keys: The records.
+        at_once: How many records a script takes, at most 100.
+
+    Raises:
+        LockedError: The lease is somebody else's by now; no record was changed by the script that found out.
+        RedisModelsError: What the server refused; where some records were changed, it is in the outcome instead.
+    """
+    begun = yield from begin_in_server(fence, program, target, keys, at_once)
+    return (yield from begun.outcome)
+
+
+def begin_in_server(fence: Fence, program: Program, target: int, keys: Sequence[bytes], at_once: int) -> Batches[Begun]:
+    """Give the server scripts to do, and do not wait for them; arguments as for ``rewrite_in_server``."""
+    chunks = [keys[start : start + at_once] for start in range(0, len(keys), at_once)]
+    fixed = [fence.epoch, target, fence.flag]
+    commands = [program.script.command([fence.lease_key, *chunk], fixed) for chunk in chunks]
+    replies = yield Ahead(commands)
+    return Begun(_rewritten(fence, program, target, chunks, commands, replies), lambda: bool(replies))
+
+
+def _rewritten(
+    fence: Fence,
+    program: Program,
+    target: int,
+    chunks: Sequence[Sequence[bytes]],
+    commands: Sequence[Command],
+    replies: list[Reply],
+) -> Batches[Outcome]:
+    if not replies:
+        yield ()
+    yield from call_again(program.script, commands, replies)
+    outcome, others = Outcome(), list[bytes]()
+    for keys, reply in zip(chunks, replies, strict=True):
+        if isinstance(reply, ResponseError):  # of one script; those beside it may have done their part
+            outcome.refusal = outcome.refusal or refused(reply)
+            continue
+        others += outcome.count_all(keys, letters_of(reply), but="V")
+    if outcome.refusal is None:
+        outcome.add((yield from rewrite_here(fence, program.route, target, others, KEYS_A_SCRIPT)))
+    elif not outcome.changed:
+        raise outcome.refusal
+    return outcome

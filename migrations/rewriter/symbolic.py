@@ -1,0 +1,167 @@
+"""Symbols: steps run once on symbols instead of bytes, to learn what they come to for every record of a version. Pure.
+
+Each stored field ends up as the bytes of some field as it was, or their image in a table, as a constant, or absent.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import Final
+
+from redis_models.mapping.stored_field import STAMP
+
+from ..chain.upgrade_path import Stage
+from ..edits.steps import Convert, Drop, Expire, Move, Put, Step
+from ..edits.undo_fields import kept_name
+from .value_tables import SAME, Images, Kept
+
+__all__ = ["NOTHING", "Cell", "Keep", "NeedsPythonError", "Run", "run_of"]
+
+
+@dataclass(frozen=True)
+class Cell:
+    """Contents of a field on the way: the bytes that ``source`` had, a constant, or nothing.
+
+    Attributes:
+        source: Original field whose bytes these are, or None.
+        constant: Constant bytes, or None.
+        life: Original field whose life span goes along, or None.
+        images: What becomes of the bytes of the source.
+    """
+
+    source: str | None = None
+    constant: bytes | None = None
+    life: str | None = None
+    images: Images | Kept = SAME
+
+
+class NeedsPythonError(Exception):
+    """No record can be rewritten by the server: a constant cannot be converted."""
+
+
+NOTHING: Final = Cell()
+
+
+@dataclass(frozen=True)
+class Keep:
+    """One value to keep aside.
+
+    Attributes:
+        cell: What is kept.
+        stored_as: Stored field that takes it.
+        absent_as: Stored field that notes its absence, or "".
+    """
+
+    cell: Cell
+    stored_as: str
+    absent_as: str
+
+
+@dataclass
+class _Symbols:
+    """Symbolic contents of a record while the steps run.
+
+    Attributes:
+        cells: By field; one that is not there is what it was.
+        guards: What became of each original field that was converted, even if it was removed afterwards.
+        lives: Changes of the record's life span: policy, milliseconds, stored field that keeps the one before.
+        overwritten: Original fields that were written over before anything was done with them; as a rule no record has
+            them.
+    """
+
+    cells: dict[str, Cell] = field(default_factory=dict)
+    guards: dict[str, Images] = field(default_factory=dict)
+    lives: list[tuple[str, int, str]] = field(default_factory=list)
+    overwritten: set[str] = field(default_factory=set)
+
+    def take(self, name: str) -> Cell:
+        return self.cells.get(name, Cell(source=name, life=name))
+
+    def run(self, version: int, place: int, step: Step) -> list[Keep]:
+        """Run one step of the migration to ``version``; give what it displaces."""
+        if isinstance(step, Convert):
+            kept = replace(self._convert(step), life=None)
+            return [] if kept == NOTHING else [Keep(kept, kept_name(version, place, step.name, was_absent=False), "")]
+        if isinstance(step, Expire):
+            self.lives.append((step.policy, step.ms, kept_name(version, place, "", was_absent=False)))
+            return []
+        name = step.new if isinstance(step, Move) else step.name if isinstance(step, (Put, Drop)) else ""
+        before = self.take(name)
+        if isinstance(step, (Move, Put)) and name not in self.cells:
+            self.overwritten.add(name)
+        if isinstance(step, Move):
+            self.cells[name], self.cells[step.old] = self.take(step.old), NOTHING
+        elif isinstance(step, Put):
+            self.cells[name] = Cell(constant=step.raw, life=before.life)
+        else:
+            self.cells[name] = NOTHING
+        marks = isinstance(step, Drop)
+        if before == NOTHING and not marks:
+            return []
+        absent_as = kept_name(version, place, name, was_absent=True) if marks else ""
+        kept = before if step.displaces == name else replace(before, life=None)
+        return [Keep(kept, kept_name(version, place, name, was_absent=False), absent_as)]
+
+    def _convert(self, step: Convert) -> Cell:
+        """Convert a field; give what is kept aside of it."""
+        before = self.take(step.name)
+        if before.constant is not None:
+            known = step.known(before.constant)
+            if known is None:
+                raise NeedsPythonError
+            self.cells[step.name] = replace(before, constant=known[0])
+            return NOTHING if known[1] else before
+        if before.source is None or isinstance(before.images, Kept):
+            return NOTHING
+        images, kept = before.images.then(step)
+        self.cells[step.name] = replace(before, images=images)
+        self.guards[before.source] = images
+        return replace(before, images=kept) if kept.table else NOTHING
+
+
+@dataclass(frozen=True)
+class Run:
+    """What the steps of some stages come to, for every record of a version.
+
+    Attributes:
+        fields: Contents at the end of each field that is not simply what it was.
+        keeps: What is kept aside.
+        unstamped_as: Stored field that notes that the record had no stamp: it must come back without one.
+        guards, lives, overwritten: As the symbols have them.
+    """
+
+    fields: dict[str, Cell]
+    keeps: list[Keep]
+    unstamped_as: str
+    guards: dict[str, Images]
+    lives: list[tuple[str, int, str]]
+    overwritten: set[str]
+
+    @property
+    def names(self) -> set[str]:
+        cells = [*self.fields.values(), *(keep.cell for keep in self.keeps)]
+        named = {name for cell in cells for name in (cell.source, cell.life) if name is not None}
+        return self.fields.keys() | self.guards.keys() | named
+
+    @property
+    def most_arguments(self) -> int:
+        """How many names and values may have to be written to one record, with its stamp and what notes its absence."""
+        return 2 * (len(self.fields) + len(self.keeps) + len(self.lives) + 2)
+
+
+def run_of(stages: Sequence[Stage]) -> Run:
+    """Run all steps of some stages.
+
+    Raises:
+        NeedsPythonError: The server cannot do it.
+    """
+    symbols = _Symbols()
+    keeps = [
+        keep
+        for stage in stages
+        for place, step in enumerate(stage.steps)
+        for keep in symbols.run(stage.newer, place, step)
+    ]
+    fields = {name: cell for name, cell in symbols.cells.items() if cell.source != name or cell.images is not SAME}
+    first = stages[0]
+    unstamped_as = kept_name(first.newer, len(first.steps), STAMP, was_absent=True)
+    return Run(fields, keeps, unstamped_as, symbols.guards, symbols.lives, symbols.overwritten)

@@ -1,0 +1,1 @@
+"""A stored shape as data: snapshots, and the canonical text of a type, made, parsed, compared, edited. Pure."""

@@ -1,0 +1,132 @@
+"""Inspection: from model classes to the snapshot that the code wishes for. Touches no Redis and no disk.
+
+A default counts only where it is the same for every record: a factory that looks at a clock, a counter or a random
+number is never called, and what it makes for existing records is a question.
+"""
+
+import json
+from collections import Counter, OrderedDict, deque
+from collections.abc import Callable, Iterable
+from inspect import signature
+from itertools import count
+from types import FunctionType
+from typing import Final, cast
+
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
+from pydantic_core import PydanticUndefined
+
+from redis_models.encoding.annotations import stored_annotation
+from redis_models.encoding.codec import FieldCodec, codec_for
+from redis_models.encoding.json_documents import mended
+from redis_models.errors import ModelDeclarationError
+from redis_models.mapping.fields import storage_of
+from redis_models.mapping.stored_model import StoredModel
+
+from .snapshot import REQUIRED, FieldSchema, Literal, ModelSchema, Snapshot, _Required
+from .type_text import describe
+
+__all__ = ["snapshot_of"]
+
+_EMPTY_MAKERS: Final = (
+    list, dict, set, frozenset, tuple, str, bytes, int, float, bool, deque, Counter, OrderedDict,
+)  # fmt: skip
+
+
+def snapshot_of(models: Iterable[type[StoredModel]]) -> Snapshot:
+    """Give the schemas of the models of one app; those that are abstract or not managed are left out.
+
+    Raises:
+        ModelDeclarationError: A class cannot be stored, or two have one name.
+    """
+    snapshot = Snapshot()
+    for model in models:
+        if model.__options__.abstract or not model.__options__.managed:
+            continue
+        if model.__name__ in snapshot.by_name:
+            raise ModelDeclarationError(model.__name__, "there are two models of this name in one app; rename one")
+        snapshot = snapshot.with_model(_schema_of(model))
+    return snapshot
+
+
+def _schema_of(model: type[StoredModel]) -> ModelSchema:
+    shape, keys = model.__shape__, model.__shape__.keys
+    if keys.index_key is not None:
+        raise ModelDeclarationError(
+            model.__name__,
+            "overrides get_table_index_key, and migrations look for the index beside the records; take the override"
+            " away, or say managed = False in class Meta",
+        )
+    return ModelSchema(
+        name=model.__name__,
+        version=shape.version,
+        primary_key=shape.primary_key,
+        # As the keys have them.
+        prefix=keys.prefix.lower(),
+        separator=keys.separator.lower(),
+        table=keys.table,
+        fields=tuple(_field_of(model, name, place) for name, place in sorted(zip(shape.names, count(), strict=False))),
+        ttl=shape.ttl,
+        extras=shape.takes_extras,
+    )
+
+
+def _field_of(model: type[StoredModel], name: str, place: int) -> FieldSchema:
+    info = model.model_fields[name]
+    return FieldSchema(
+        name=name,
+        type=describe(stored_annotation(info), owner=f"{model.__name__}.{name}"),
+        default=_default_of(info),
+        renamed_from=storage_of(info).renamed_from,
+        place=place,
+    )
+
+
+def _default_of(info: FieldInfo) -> "Literal | _Required":
+    """Give what a record gets that lacks the field, or REQUIRED where that is not certain."""
+    default: object = info.default
+    if info.default_factory is not None:
+        if not _is_constant(info.default_factory):
+            return REQUIRED
+        default = cast("Callable[[], object]", info.default_factory)()
+    return REQUIRED if default is PydanticUndefined else _literal(codec_for(info.annotation), default)
+
+
+def _literal(codec: FieldCodec, value: object) -> "Literal | _Required":
+    """Give a default as JSON-like data, if it comes back from there as it was."""
+    try:
+        literal = codec.jsonable(value)
+        is_same = codec.validate_jsonable(literal) == value
+        if is_same:  # so that there is no secret in it
+            literal = mended(value, literal)  # sets in order, whatever the hash seed is
+    except (ValueError, TypeError):  # a default that is none of its type, which pydantic does not check
+        return REQUIRED
+    return cast("Literal", literal) if is_same and _is_finite(literal) else REQUIRED
+
+
+def _is_finite(literal: object) -> bool:
+    """Whether there is no infinity and no NaN in it: a migration file holds literals, and Python has none for these."""
+    try:
+        json.dumps(literal, allow_nan=False)
+    except ValueError:
+        return False
+    return True
+
+
+def _is_constant(factory: object) -> bool:
+    """Whether a factory gives the same whenever it is called, as far as that can be seen without calling it."""
+    if isinstance(factory, type):
+        if not issubclass(factory, BaseModel):
+            return factory in _EMPTY_MAKERS
+        return all(_has_constant_default(info) for info in factory.model_fields.values())
+    if not isinstance(factory, FunctionType):
+        return False
+    code = factory.__code__
+    # A function that refers to nothing outside itself, such as ``lambda: ["new"]``, and takes nothing.
+    return not (code.co_names or code.co_freevars or signature(factory).parameters)
+
+
+def _has_constant_default(info: FieldInfo) -> bool:
+    if info.default_factory is not None:
+        return _is_constant(info.default_factory)
+    return info.default is not PydanticUndefined

@@ -1,0 +1,326 @@
+"""Schemas: a model's stored shape as plain data, comparable, and readable without the class. Pure.
+
+A snapshot is the schemas of all models of one app at one point of its chain. Its JSON is what lies in Redis.
+"""
+
+import hashlib
+import json
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Final, TypeVar
+
+from redis_models.encoding.codec import FieldCodec
+from redis_models.encoding.fast_paths import reader_of
+from redis_models.encoding.limits import refuse_endless
+from redis_models.errors import SchemaError
+from redis_models.mapping.keys import KeySpace
+
+from .bounded_json import read_json
+from .type_resolver import codec_of, resolve
+
+__all__ = ["CODEC", "REQUIRED", "FieldSchema", "Literal", "ModelSchema", "Snapshot"]
+
+Literal = str | int | float | bool | list["Literal"] | dict[str, "Literal"] | None
+_FORMAT: Final = 1  # of the JSON
+_ENDLESS: Final = re.compile(r"\bDecimal\b")
+_SECRET: Final = re.compile(r"\b(?:Secret(?:Str|Bytes)?|Custom)\b")
+_QUOTED: Final = re.compile(r"'(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\"")
+_MOST_MODELS: Final = 1000  # of one app, and
+_MOST_FIELDS: Final = 5000  # of one model; what compares them takes the square of that
+_TOO_LARGE: Final = 2**53
+T = TypeVar("T")
+CODEC: Final = 1  # raised when the same value of the same type is stored as other bytes
+
+
+class _Required:
+    """The fill of a field that has none; its own class, because None is a fill."""
+
+    def __repr__(self) -> str:
+        return "REQUIRED"
+
+
+REQUIRED: Final = _Required()
+
+
+@dataclass(frozen=True)
+class FieldSchema:
+    """One stored field.
+
+    Attributes:
+        name: Its name in the hash.
+        type: Canonical text of its type; see ``type_text``.
+        default: What a record that lacks it gets, as JSON-like data, or REQUIRED. Not part of the shape: it does not
+            count in comparisons.
+        renamed_from: The name that the code says it had before; a hint for the diff only.
+        place: Which of its model's fields it is, as the class names them, or the file that created the model; None
+            where that is not known. A hint likewise.
+    """
+
+    name: str
+    type: str
+    default: "Literal | _Required" = field(default=REQUIRED, compare=False)
+    renamed_from: str | None = field(default=None, compare=False)
+    place: int | None = field(default=None, compare=False)
+
+    @cached_property
+    def holds_secret(self) -> bool:
+        """Whether its values may hold a secret, as far as a text can tell: of a class that only the code knows it
+        cannot, so that all of these do."""
+        return bool(_SECRET.search(_QUOTED.sub("", self.type)))
+
+    @cached_property
+    def codec(self) -> FieldCodec:
+        """How its values are stored."""
+        return codec_of(self.type)
+
+    @cached_property
+    def read(self) -> Callable[[bytes], object]:
+        """A shortcut of ``decode``, as in ``fast_paths``."""
+        return self.decode if self._may_be_endless else reader_of(self.codec)
+
+    def decode(self, raw: bytes) -> object:
+        """Give a stored value to a function of a migration.
+
+        Raises:
+            ValueError: It does not read back, or a function could make something without end of it.
+        """
+        value = self.codec.decode(raw)
+        if self._may_be_endless:
+            refuse_endless(value)
+        return value
+
+    @cached_property
+    def _may_be_endless(self) -> bool:
+        return _ENDLESS.search(self.type) is not None
+
+
+@dataclass(frozen=True)
+class ModelSchema:
+    """The stored shape of one model.
+
+    Attributes:
+        name: Name of the class.
+        version: Version of the shape, as its records are stamped.
+        primary_key: Name of the field.
+        prefix, separator, table: Parts of its keys.
+        fields: Sorted by name, because their order is not stored.
+        ttl: Life span in seconds of a new record, or None.
+        extras: Whether records may have fields that are not declared (``extra="allow"``), as far as the files know. It
+            does not count in comparisons: what is declared is stored alike.
+        codec: Version of the way in which values become bytes; one that is not known here is refused.
+    """
+
+    name: str
+    version: int
+    primary_key: str
+    prefix: str
+    separator: str
+    table: str
+    fields: tuple[FieldSchema, ...]
+    ttl: int | None = None
+    codec: int = CODEC
+    extras: bool = field(default=False, compare=False)
+
+    @cached_property
+    def keys(self) -> KeySpace:
+        """Where its records live."""
+        return KeySpace(self.prefix, self.separator, self.table)
+
+    @cached_property
+    def by_name(self) -> Mapping[str, FieldSchema]:
+        """Its fields by name."""
+        return {one.name: one for one in self.fields}
+
+    @cached_property
+    def in_order(self) -> tuple[str, ...]:
+        """Names of its fields as they were declared; nothing where that is not known of each."""
+        places = {one.name: one.place for one in self.fields if one.place is not None}
+        return tuple(sorted(places, key=places.__getitem__)) if len(places) == len(self.fields) else ()
+
+    def field(self, name: str) -> FieldSchema:
+        """Give a field; ``SchemaError`` if there is none."""
+        found = self.by_name.get(name)
+        if found is None:
+            raise SchemaError(f"{self.name} has no field {name!r}; it has {', '.join(self.by_name)}")
+        return found
+
+    def with_field(self, one: FieldSchema) -> "ModelSchema":
+        """Give the schema with a field more; ``SchemaError`` if the name is taken."""
+        if one.name in self.by_name:
+            raise SchemaError(f"{self.name} has a field {one.name!r} already")
+        places = [other.place for other in self.fields if other.place is not None]
+        if len(places) == len(self.fields):
+            one = replace(one, place=max(places, default=-1) + 1)
+        return replace(self, fields=_sorted([*self.fields, one]))
+
+    def without_field(self, name: str) -> "ModelSchema":
+        """Give the schema with a field less; ``SchemaError`` if there is no such field, or it is the primary key."""
+        self.field(name)
+        if name == self.primary_key:
+            raise SchemaError(f"{self.name}.{name} is the primary key; it cannot be removed")
+        return replace(self, fields=tuple(one for one in self.fields if one.name != name))
+
+    def with_renamed(self, old: str, new: str) -> "ModelSchema":
+        """Give the schema with a field under another name; the primary key may be one."""
+        one = replace(self.field(old), name=new)
+        if new in self.by_name:
+            raise SchemaError(f"{self.name} has a field {new!r} already")
+        kept = [other for other in self.fields if other.name != old]
+        key = new if self.primary_key == old else self.primary_key
+        return replace(self, fields=_sorted([*kept, one]), primary_key=key)
+
+    def with_type(self, name: str, type: str) -> "ModelSchema":
+        """Give the schema with another type of a field."""
+        one = replace(self.field(name), type=type)
+        return replace(self, fields=_sorted([*(o for o in self.fields if o.name != name), one]))
+
+    def has_shape_of(self, other: "ModelSchema") -> bool:
+        """Whether both store the same bytes under the same keys, whatever their versions say."""
+        return replace(self, version=other.version) == other
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """The schemas of all models of an app at one point.
+
+    Attributes:
+        models: Sorted by name.
+    """
+
+    models: tuple[ModelSchema, ...] = ()
+
+    @cached_property
+    def by_name(self) -> Mapping[str, ModelSchema]:
+        """Its models by name."""
+        return {one.name: one for one in self.models}
+
+    def model(self, name: str) -> ModelSchema:
+        """Give a model; ``SchemaError`` if there is none."""
+        if name not in self.by_name:
+            raise SchemaError(f"there is no model {name!r}; there are {', '.join(self.by_name) or 'none'}")
+        return self.by_name[name]
+
+    def with_model(self, one: ModelSchema) -> "Snapshot":
+        """Give the snapshot with ``one`` in the place of the model of its name, or beside the others."""
+        return Snapshot(tuple(sorted([*(o for o in self.models if o.name != one.name), one], key=lambda o: o.name)))
+
+    def without_model(self, name: str) -> "Snapshot":
+        """Give the snapshot without a model; ``SchemaError`` if there is none."""
+        self.model(name)
+        return Snapshot(tuple(one for one in self.models if one.name != name))
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Digest of the shapes and versions: equal for equal snapshots."""
+        return hashlib.sha256(self._json(with_defaults=False).encode()).hexdigest()[:16]
+
+    def to_json(self) -> str:
+        """Give the text that is stored in Redis."""
+        return self._json(with_defaults=True)
+
+    @classmethod
+    def from_json(cls, text: str | bytes) -> "Snapshot":
+        """Read what ``to_json`` wrote.
+
+        Raises:
+            SchemaError: It is no such text, or of a format that this version does not know.
+        """
+        try:
+            document = _as(dict, read_json(text), "it")
+            if document["format"] != _FORMAT:
+                raise SchemaError(f"snapshot of format {document['format']!r:.40}; this version knows {_FORMAT}")
+            models = _as(dict, document["models"], "it")
+            if len(models) > _MOST_MODELS:
+                raise SchemaError(f"the text is no snapshot: it has {len(models)} models, more than {_MOST_MODELS}")
+            return cls(tuple(_model_of(name, one) for name, one in sorted(models.items())))
+        except KeyError as exc:
+            raise SchemaError(f"the text is no snapshot: {exc} is missing") from exc
+        except (TypeError, ValueError) as exc:
+            raise SchemaError(f"the text is no snapshot: {exc}") from exc
+
+    def _json(self, *, with_defaults: bool) -> str:
+        models = {one.name: _document_of(one, with_defaults) for one in self.models}
+        return json.dumps({"format": _FORMAT, "models": models}, sort_keys=True)
+
+
+def _sorted(fields: Iterable[FieldSchema]) -> tuple[FieldSchema, ...]:
+    return tuple(sorted(fields, key=lambda one: one.name))
+
+
+def _document_of(model: ModelSchema, with_defaults: bool) -> dict[str, object]:
+    fields: dict[str, dict[str, object]] = {}
+    for one in model.fields:
+        fields[one.name] = {"type": one.type}
+        if with_defaults and not isinstance(one.default, _Required):
+            fields[one.name]["default"] = one.default
+    document: dict[str, object] = {
+        "version": model.version,
+        "primary_key": model.primary_key,
+        "prefix": model.prefix,
+        "separator": model.separator,
+        "table": model.table,
+        "fields": fields,
+    }
+    # Absent where there is none, so that snapshots from before life spans were part of them keep their fingerprint.
+    if with_defaults and model.extras:
+        document["extras"] = True
+    if model.ttl is not None:
+        document["ttl"] = model.ttl
+    if model.codec != 1:
+        document["codec"] = model.codec
+    return document
+
+
+def _model_of(name: str, document: object) -> ModelSchema:
+    known = _as(dict, document, name)
+    codec, ttl = _count_of(known.get("codec", 1), f"codec of {name}"), known.get("ttl")
+    if codec > CODEC:
+        raise SchemaError(
+            f"{name} is stored by codec {codec}, and this version knows {CODEC}; use the newer version of the library"
+        )
+    fields = _as(dict, known["fields"], f"fields of {name}")
+    if len(fields) > _MOST_FIELDS:
+        raise SchemaError(f"{name} has {len(fields)} fields, more than {_MOST_FIELDS}")
+    made = ModelSchema(
+        name=_name_of(name, "model"),
+        version=_count_of(known["version"], f"version of {name}"),
+        primary_key=_as(str, known["primary_key"], f"primary key of {name}"),
+        prefix=_as(str, known["prefix"], f"prefix of {name}"),
+        separator=_as(str, known["separator"], f"separator of {name}"),
+        table=_as(str, known["table"], f"table of {name}"),
+        fields=_sorted(_field_of(f"{name}.{field}", field, one) for field, one in fields.items()),
+        ttl=None if ttl is None else _count_of(ttl, f"ttl of {name}"),
+        codec=codec,
+        extras=known.get("extras") is True,
+    )
+    if made.primary_key not in made.by_name:
+        raise SchemaError(f"{name} has no field {made.primary_key!r:.60}, which is its primary key")
+    return made
+
+
+def _field_of(place: str, name: str, document: object) -> FieldSchema:
+    known = _as(dict, document, place)
+    type = _as(str, known["type"], f"type of {place}")
+    resolve(type)  # for its errors; the files have it too, so that it is known already
+    return FieldSchema(_name_of(name, "field"), type, known.get("default", REQUIRED))
+
+
+def _name_of(name: str, what: str) -> str:
+    name.encode()  # UnicodeEncodeError is a ValueError
+    if not name:
+        raise ValueError(f"a {what} without a name")
+    return name
+
+
+def _as(kind: type[T], value: object, what: str) -> T:
+    if not isinstance(value, kind):
+        raise ValueError(f"{what:.80} is of type {type(value).__name__}, not {kind.__name__}")
+    return value
+
+
+def _count_of(value: object, what: str) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < _TOO_LARGE:
+        raise ValueError(f"{what:.80} is {value!r:.40}, no number that can be one")
+    return value

@@ -1,0 +1,167 @@
+"""Type edits: one key changed in every object that a path leads to inside of a canonical type text. Pure.
+
+A *path* is the keys that lead to a key of an object; it passes through optional values, unions, items of lists, sets
+and tuples, and values of dicts, without naming them: ``("price",)`` in ``list[Object(price=int)]``.
+"""
+
+import functools
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+
+from redis_models.errors import SchemaError
+
+from .type_tree import Choice, Container, Key, Object, Tree, choice_of, parse, parse_key
+from .typelabels import renumbered
+
+__all__ = [
+    "key_at",
+    "objects_at",
+    "with_key",
+    "with_renamed_key",
+    "with_retyped_key",
+    "without_key",
+]
+
+
+def key_at(type: str, path: Sequence[str]) -> list[Key]:
+    """Give the keys that a path leads to: several through a union of objects, none if there is no such key."""
+    return [key for one in objects_at(type, path[:-1]) if (key := one.key(path[-1])) is not None]
+
+
+def objects_at(type: str, path: Sequence[str]) -> list[Object]:
+    """Give the objects that a path leads to; the empty path to those that the type itself consists of."""
+    objects = list(_objects(parse(type)))
+    for name in path:
+        objects = [inner for one in objects if (key := one.key(name)) is not None for inner in _objects(key.tree)]
+    return objects
+
+
+def with_key(type: str, path: Sequence[str], new_type: str, is_required: bool = True) -> str:
+    """Give ``type`` with a key more in every object that ``path[:-1]`` leads to.
+
+    Args:
+        type: Canonical text.
+        path: Keys that lead to the new one; the last is its name.
+        new_type: Its type, which may be ``NotRequired[...]``.
+        is_required: Likewise False for a key that reading can do without.
+
+    Raises:
+        SchemaError: There is no object, it recurs, or it has the key already.
+    """
+    key = parse_key(path[-1], new_type)
+    key = replace(key, is_required=key.is_required and is_required)
+
+    def add(one: Object) -> Object:
+        if one.key(key.name) is not None:
+            raise SchemaError(f"{_shown(path)}: there is a key {key.name!r} in {one} already")
+        return replace(one, keys=(*one.keys, key))
+
+    return _edited(type, path, add)
+
+
+def without_key(type: str, path: Sequence[str]) -> str:
+    """Give ``type`` with the key that ``path`` leads to taken out of every object that has it.
+
+    Raises:
+        SchemaError: There is no such key, or its object recurs.
+    """
+    return _with_changed(type, path, lambda key: None)
+
+
+def with_renamed_key(type: str, path: Sequence[str], new_name: str) -> str:
+    """Give ``type`` with another name of the key that ``path`` leads to, in every object that has it.
+
+    Raises:
+        SchemaError: There is no such key, its object recurs, or has a key of the new name.
+    """
+    return _with_changed(type, path, lambda key: replace(key, name=new_name))
+
+
+def with_retyped_key(type: str, path: Sequence[str], old_type: str, new_type: str) -> str:
+    """Give ``type`` with another type of the key that ``path`` leads to.
+
+    Args:
+        type: Canonical text.
+        path: Keys that lead to it.
+        old_type: What it is: in a union of objects, only those change whose key is exactly that. With
+            ``NotRequired[...]`` where the key has it (``Key.text``).
+        new_type: What it is to be, likewise.
+
+    Raises:
+        SchemaError: There is no such key of that type, or its object recurs.
+    """
+    new = parse_key(path[-1], new_type)
+    changed = _with_changed(type, path, lambda key: new if key.text == old_type else key)
+    if not any(key.text == old_type for key in key_at(type, path)):
+        found = ", ".join(sorted({key.text for key in key_at(type, path)}))
+        raise SchemaError(f"{_shown(path)}: it is {found!r} here, not {old_type!r}; correct the file")
+    return changed
+
+
+def _with_changed(type: str, path: Sequence[str], change: Callable[[Key], Key | None]) -> str:
+    name = path[-1]
+    if not key_at(type, path):
+        raise SchemaError(f"{_shown(path)}: there is no such key in {type}")
+
+    def edit(one: Object) -> Object:
+        key = one.key(name)
+        changed = None if key is None else change(key)
+        if changed is not None and changed.name != name and one.key(changed.name) is not None:
+            raise SchemaError(f"{_shown(path)}: there is a key {changed.name!r} in {one} already")
+        return one.with_key(name, changed)
+
+    return _edited(type, path, edit)
+
+
+def _edited(type: str, path: Sequence[str], edit: Callable[[Object], Object]) -> str:
+    tree = parse(type)
+    for name in reversed(path[:-1]):
+        edit = functools.partial(_inside, name, edit)
+    if not objects_at(type, path[:-1]):
+        raise SchemaError(f"{_shown(path)}: no object there in {type}")
+    return renumbered(str(_mapped(tree, edit, path)), type)
+
+
+def _inside(name: str, edit: Callable[[Object], Object], one: Object) -> Object:
+    """Edit the objects in one key of an object."""
+    keys = (replace(key, tree=_mapped(key.tree, edit, (name,))) if key.name == name else key for key in one.keys)
+    return replace(one, keys=tuple(keys))
+
+
+def _mapped(tree: Tree, edit: Callable[[Object], Object], path: Sequence[str]) -> Tree:
+    """Edit the next objects inside of ``tree``."""
+    match tree:
+        case Object(label=None):
+            return edit(tree)
+        case Object():
+            raise SchemaError(
+                f"{_shown(path)}: {tree.label} contains itself, so a path cannot say which level it means;"
+                " use AlterField(..., convert=...) on the whole field"
+            )
+        case Choice():
+            return choice_of(_mapped(one, edit, path) for one in tree.members)
+        case Container(kind="dict"):
+            return replace(tree, items=(tree.items[0], _mapped(tree.items[1], edit, path)))
+        case Container():
+            return replace(tree, items=tuple(_mapped(one, edit, path) for one in tree.items))
+        case _:
+            return tree
+
+
+def _objects(tree: Tree) -> Iterator[Object]:
+    """Give the next objects inside of ``tree``."""
+    match tree:
+        case Object():
+            yield tree
+        case Choice():
+            for one in tree.members:
+                yield from _objects(one)
+        case Container():
+            for one in tree.items[1:] if tree.kind == "dict" else tree.items:
+                yield from _objects(one)
+        case _:
+            pass
+
+
+def _shown(path: Sequence[str]) -> str:
+    return ".".join(path)

@@ -1,0 +1,127 @@
+"""What a class brings into its canonical text: stored keys, resolved hints, bound type variables. Pure."""
+
+import dataclasses
+import typing
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import cast, get_args, get_origin
+
+import typing_extensions
+from pydantic import BaseModel
+from pydantic.dataclasses import is_pydantic_dataclass, rebuild_dataclass
+from pydantic.fields import FieldInfo
+
+from .type_spelling import ALIASES, QUALIFIERS
+from .typeserializers import serializers_of
+
+__all__ = ["Key", "Scope", "bind", "items_of_named_tuple", "keys_of_dataclass", "keys_of_model", "keys_of_typed_dict"]
+
+
+def _nothing_bound() -> "dict[object, tuple[object, Scope]]":
+    return {}
+
+
+@dataclass(frozen=True)
+class Scope:
+    """What names, type variables and settings mean at one place of an annotation."""
+
+    settings: Mapping[str, object]
+    module: str = ""
+    names: Mapping[str, object] = dataclasses.field(default_factory=dict[str, object])
+    bound: "Mapping[object, tuple[object, Scope]]" = dataclasses.field(default_factory=_nothing_bound)
+
+
+@dataclass(frozen=True)
+class Key:
+    """One key of a stored object."""
+
+    name: str
+    annotation: object
+    is_required: bool
+    metadata: tuple[object, ...] = ()
+
+
+def keys_of_model(cls: type[BaseModel], stored_names: Mapping[str, str]) -> Iterator[Key]:
+    """Give the keys of a stored model, computed ones last; ``stored_names`` maps fields to keys of another name."""
+    for key in _keys_of_fields(cls, cls.model_fields):
+        yield replace(key, name=stored_names.get(key.name, key.name))
+    for name, one in cls.model_computed_fields.items():
+        yield Key(name, one.return_type, is_required=False, metadata=serializers_of(cls, name))
+
+
+def keys_of_dataclass(cls: type[object]) -> Iterator[Key]:
+    """Give the keys of a stored dataclass, pydantic's or a plain one."""
+    names = [one.name for one in _declared(cls)]
+    if is_pydantic_dataclass(cls):
+        rebuild_dataclass(cls)
+        fields: dict[str, FieldInfo] = cls.__pydantic_fields__
+    else:
+        fields = _fields_of_plain_dataclass(cls)
+    return _keys_of_fields(cls, {name: fields[name] for name in names})
+
+
+def _declared(cls: type[object]) -> "tuple[dataclasses.Field[object], ...]":
+    return dataclasses.fields(cast(typing.Any, cls))  # typeshed has no public name for the class of a dataclass
+
+
+def _fields_of_plain_dataclass(cls: type[object]) -> dict[str, FieldInfo]:
+    fields: dict[str, FieldInfo] = {}
+    hints = _hints(cls)
+    for one in _declared(cls):
+        is_required = one.default is dataclasses.MISSING and one.default_factory is dataclasses.MISSING
+        default = one.default if isinstance(one.default, FieldInfo) else None
+        annotation: type = hints[one.name]
+        fields[one.name] = (
+            FieldInfo.from_annotation(annotation)
+            if is_required
+            else FieldInfo.from_annotated_attribute(annotation, default)
+        )
+    return fields
+
+
+def _keys_of_fields(cls: type[object], fields: Mapping[str, FieldInfo]) -> Iterator[Key]:
+    for name, one in fields.items():
+        yield Key(name, one.annotation, one.is_required(), (*one.metadata, *serializers_of(cls, name)))
+
+
+def keys_of_typed_dict(cls: type[object]) -> Iterator[Key]:
+    """Give the keys of a TypedDict, without their qualifiers."""
+    required: frozenset[str] = getattr(cls, "__required_keys__", frozenset())
+    for name, hint in _hints(cls).items():
+        qualifiers, annotation = _unqualified(hint)
+        # __required_keys__ does not see a qualifier in an annotation that was written as text.
+        is_required = typing_extensions.NotRequired not in qualifiers and (
+            name in required or typing_extensions.Required in qualifiers
+        )
+        yield Key(name, annotation, is_required)
+
+
+def items_of_named_tuple(cls: type[object]) -> tuple[object, ...]:
+    """Give the annotations of a NamedTuple's items, in their order."""
+    hints = _hints(cls)
+    names: tuple[str, ...] = getattr(cls, "_fields", ())
+    return tuple(hints.get(name, typing.Any) for name in names)
+
+
+def _unqualified(hint: object) -> tuple[list[object], object]:
+    qualifiers: list[object] = []
+    while get_origin(hint) in QUALIFIERS:
+        qualifiers.append(get_origin(hint))
+        hint = get_args(hint)[0]
+    return qualifiers, hint
+
+
+def bind(origin: object, arguments: tuple[object, ...], scope: Scope) -> Scope:
+    """Give the scope inside of a generic class or alias, with the arguments of its generic bases bound too."""
+    attribute = "__type_params__" if isinstance(origin, ALIASES) else "__parameters__"
+    variables: tuple[object, ...] = getattr(origin, attribute, ())
+    own = {variable: (one, scope) for variable, one in zip(variables, arguments, strict=False)}
+    inside, inherited = replace(scope, bound=own), dict[object, tuple[object, Scope]]()
+    for base in getattr(origin, "__orig_bases__", ()):
+        if isinstance(get_origin(base), type) and get_origin(base) is not typing.Generic:
+            inherited |= bind(get_origin(base), get_args(base), inside).bound
+    return replace(scope, bound=inherited | own)
+
+
+def _hints(cls: type[object]) -> dict[str, typing.Any]:
+    return typing_extensions.get_type_hints(cls, localns={cls.__name__: cls}, include_extras=True)

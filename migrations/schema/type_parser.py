@@ -1,0 +1,393 @@
+"""Parser of canonical type text: the expressions of ``type_text`` and no others, in linear time. Pure.
+
+It is not Python's own: that one has no bound that is ours, joins adjacent strings, and does not say at which character
+a node stands. What this one takes has a bounded depth and size, because snapshots lie in Redis, where others can write.
+
+    type      = part {"|" part}
+    part      = name ["[" items "]" | "(" arguments ")"] | constant | "(" type ")"
+    items     = "()" | item {"," item} [","]                 item = type | "..."
+    arguments = [argument {"," argument} [","]]              argument = type | name "=" type | "**" "{" pairs "}"
+    constant  = text | number | "None" | "True" | "False" | "[" constants "]" | "{" constant ":" constant ... "}"
+"""
+
+import math
+import re
+import unicodedata
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from types import EllipsisType
+from typing import Final, NoReturn
+
+from redis_models.errors import SchemaError
+
+__all__ = [
+    "CallNode",
+    "ConstantNode",
+    "NameNode",
+    "Node",
+    "SubscriptNode",
+    "UnionNode",
+    "is_ellipsis",
+    "parse_text",
+    "parts_of",
+    "place_in",
+]
+
+DEPTH: Final = 100  # of brackets; what pydantic makes of deeper ones exceeds Python's stack
+NODES: Final = 20_000  # a model of so many fields takes seconds to make
+_SHOWN: Final = 200  # characters of a long text that an error shows
+_TOKEN: Final = re.compile(
+    r"""[ \t\r\n\f]*(?:
+        (?P<name>[^\W\d]\w*)
+      | (?P<number>(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]+)?)
+      | (?P<text>'[^'\\\n]*+(?:\\.[^'\\\n]*+)*+'|"[^"\\\n]*+(?:\\.[^"\\\n]*+)*+")
+      | (?P<sign>\*\*|\.\.\.|[][(){},:|=-])
+      | (?P<end>\Z)
+    )""",
+    re.VERBOSE | re.DOTALL,
+)
+_HALF: Final = re.compile("[\ud800-\udfff]")
+_ESCAPE: Final = re.compile(r"\\(?:x([0-9a-fA-F]{2})|u([0-9a-fA-F]{4})|U([0-9a-fA-F]{8})|([0-7]{1,3})|(.))", re.DOTALL)
+_ESCAPED: Final = {
+    **{letter: letter for letter in "\\'\""},
+    "a": "\a", "b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v", "\n": "",
+}  # fmt: skip
+_WORDS: Final[dict[str, bool | None]] = {"False": False, "None": None, "True": True}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Node:
+    """A part of a text.
+
+    Attributes:
+        start, end: Where it stands, in characters.
+        has_choice: Whether a union whose order counts is in it: that of None does not.
+        has_reference: Whether a ``Ref`` is in it.
+    """
+
+    start: int
+    end: int
+    has_choice: bool = False
+    has_reference: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NameNode(Node):
+    """A name alone: ``str``."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConstantNode(Node):
+    """A constant, or the ``...`` of a tuple."""
+
+    value: object
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SubscriptNode(Node):
+    """A name with brackets: ``list[int]``; ``tuple[()]`` has no items."""
+
+    name: str
+    items: tuple[Node, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallNode(Node):
+    """A name with parentheses: ``Object('T1', size=int)``."""
+
+    name: str
+    items: tuple[Node, ...]
+    keywords: tuple[tuple[str, Node], ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UnionNode(Node):
+    """Several members with ``|`` between them."""
+
+    members: tuple[Node, ...]
+
+
+def parse_text(text: str) -> Node:
+    """Take a text apart.
+
+    Raises:
+        SchemaError: It is no type text, or nests too deeply, or is too large; it says where.
+    """
+    if not _is_whole(text):
+        raise SchemaError(f"{place_in(text, 0)}: half a surrogate pair is in it")
+    return _Parser(text).whole()
+
+
+def _is_whole(text: str) -> bool:
+    """Whether no half of a surrogate pair is in a text, of which nothing could be stored or made."""
+    return not _HALF.search(text)
+
+
+def place_in(text: str, start: int) -> str:
+    """Say where in a text something is, for errors."""
+    shown = repr(text) if len(text) <= _SHOWN else f"{text[:_SHOWN]!r}..."
+    return f"type {shown}, character {start + 1}"
+
+
+class _Parser:
+    """Goes through one text, token by token."""
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+        self._kind, self._token, self._start, self._end = "", "", 0, 0
+        self._before = 0  # where the token before ended
+        self._depth = self._count = 0
+        self._advance()
+
+    def whole(self) -> Node:
+        node = self._type()
+        if self._kind != "end":
+            self._fail("expected the end of the type" if self._kind != "text" else "two texts side by side")
+        return node
+
+    def _advance(self) -> None:
+        self._before = self._end
+        found = _TOKEN.match(self._text, self._end)
+        if found is None:
+            self._start = len(self._text) - len(self._text[self._end :].lstrip(" \t\r\n\f"))
+            is_text = self._text[self._start] in "'\""
+            self._fail("a text without its end" if is_text else f"{self._text[self._start]!r} does not belong here")
+        self._kind = found.lastgroup or ""
+        self._start, self._end = found.span(self._kind)
+        self._token = found[self._kind]
+        self._count += 1
+        if self._count > 4 * NODES:
+            self._fail(f"the type has more than {NODES} parts")
+
+    def _fail(self, reason: str, start: int | None = None) -> NoReturn:
+        raise SchemaError(f"{place_in(self._text, self._start if start is None else start)}: {reason}")
+
+    def _is(self, sign: str) -> bool:
+        return self._kind == "sign" and self._token == sign
+
+    def _skip(self, sign: str) -> None:
+        if not self._is(sign):
+            self._fail(f"expected {sign!r}")
+        self._advance()
+
+    def _inside(self, opening: str, closing: str, one: Callable[[], None]) -> None:
+        """Read what stands between brackets, with commas between."""
+        place = self._start
+        self._skip(opening)
+        self._depth += 1
+        if self._depth > DEPTH:
+            self._fail(f"it nests deeper than {DEPTH} brackets", place)
+        while not self._is(closing):
+            one()
+            if self._is(closing):
+                break
+            if self._kind == "end":
+                self._fail(f"{opening!r} was never closed", place)
+            self._skip(",")
+        self._depth -= 1
+        self._advance()
+
+    def _type(self) -> Node:
+        members = [self._part()]
+        while self._is("|"):
+            self._advance()
+            members.append(self._part())
+        if len(members) == 1:
+            return members[0]
+        return UnionNode(
+            start=members[0].start,
+            end=self._before,
+            has_choice=_is_choice(members) or any(one.has_choice for one in members),
+            has_reference=any(one.has_reference for one in members),
+            members=tuple(members),
+        )
+
+    def _part(self) -> Node:
+        start = self._start
+        if self._kind != "name" or self._token in _WORDS:
+            return self._group() if self._is("(") else self._constant_node()
+        name = self._token if self._token.isascii() else unicodedata.normalize("NFKC", self._token)
+        self._advance()
+        if self._is("["):
+            return self._subscript(name, start)
+        if self._is("("):
+            return self._call(name, start)
+        return NameNode(start=start, end=self._before, name=name)
+
+    def _group(self) -> Node:
+        found: list[Node] = []
+        start = self._start
+        self._inside("(", ")", lambda: found.append(self._type()))
+        if len(found) != 1:
+            self._fail("expected one type in parentheses", start)
+        return found[0]
+
+    def _subscript(self, name: str, start: int) -> Node:
+        items: list[Node] = []
+
+        def one() -> None:
+            if self._is("("):
+                items.extend(self._tuple_or_group())
+            elif self._is("..."):
+                items.append(ConstantNode(start=self._start, end=self._end, value=...))
+                self._advance()
+            else:
+                items.append(self._type())
+
+        place = self._start
+        self._inside("[", "]", one)
+        if self._text[place + 1 : self._before - 1].strip() == "":
+            self._fail(f"{name} has nothing in its brackets", place)
+        return SubscriptNode(
+            start=start,
+            end=self._before,
+            has_choice=any(one.has_choice for one in items),
+            has_reference=any(one.has_reference for one in items),
+            name=name,
+            items=tuple(items),
+        )
+
+    def _tuple_or_group(self) -> Iterator[Node]:
+        """Read ``()``, or a type that begins with a parenthesis."""
+        after = _TOKEN.match(self._text, self._end)
+        if after is not None and after["sign"] == ")":
+            self._advance()
+            self._advance()
+        else:
+            yield self._type()
+
+    def _call(self, name: str, start: int) -> Node:
+        items: list[Node] = []
+        keywords: list[tuple[str, Node]] = []
+
+        def one() -> None:
+            if self._is("**"):
+                self._advance()
+                self._inside("{", "}", lambda: keywords.append((self._key(), self._type())))
+            elif self._kind == "name" and self._is_keyword():
+                key = self._token if self._token.isascii() else unicodedata.normalize("NFKC", self._token)
+                self._advance()
+                self._skip("=")
+                keywords.append((key, self._type()))
+            elif keywords:
+                self._fail("names are behind all else")
+            else:
+                items.append(self._type())
+
+        self._inside("(", ")", one)
+        parts = [*items, *(value for _, value in keywords)]
+        return CallNode(
+            start=start,
+            end=self._before,
+            has_choice=any(one.has_choice for one in parts),
+            has_reference=name == "Ref" or any(one.has_reference for one in parts),
+            name=name,
+            items=tuple(items),
+            keywords=tuple(keywords),
+        )
+
+    def _is_keyword(self) -> bool:
+        after = _TOKEN.match(self._text, self._end)
+        return after is not None and after["sign"] == "="
+
+    def _key(self) -> str:
+        start = self._start
+        key = self._constant()
+        if not isinstance(key, str):
+            self._fail("expected a name in quotes", start)
+        self._skip(":")
+        return key
+
+    def _constant_node(self) -> Node:
+        start = self._start
+        value = self._constant()
+        return ConstantNode(start=start, end=self._before, value=value)
+
+    def _constant(self) -> object:
+        start, kind, token = self._start, self._kind, self._token
+        if kind == "sign" and token in ("[", "{"):
+            return self._list() if token == "[" else self._dict()
+        if kind not in ("text", "number") and token not in (*_WORDS, "-"):
+            self._fail("expected a type, not the end" if kind == "end" else f"expected a type, not {token!r}")
+        self._advance()
+        if kind == "text":
+            if self._kind == "text":
+                self._fail("two texts side by side")
+            return self._unescaped(token, start)
+        if token in _WORDS:
+            return _WORDS[token]
+        if token == "-":
+            digits = self._token if self._kind == "number" else self._fail("expected a number")
+            self._advance()
+            return -self._number(digits, start)
+        return self._number(token, start)
+
+    def _list(self) -> object:
+        values: list[object] = []
+        self._inside("[", "]", lambda: values.append(self._constant()))
+        return values
+
+    def _dict(self) -> object:
+        pairs: dict[object, object] = {}
+
+        def one() -> None:
+            key, start = self._constant(), self._start
+            if isinstance(key, (list, dict)):
+                self._fail("no key of a dict", start)
+            self._skip(":")
+            pairs[key] = self._constant()
+
+        self._inside("{", "}", one)
+        return pairs
+
+    def _number(self, token: str, start: int) -> int | float:
+        if token.isdigit():
+            if token[0] == "0" and token.strip("0"):
+                self._fail("a whole number begins with no zero", start)
+            try:
+                return int(token)
+            except ValueError:
+                self._fail(f"a number of {len(token)} digits", start)
+        number = float(token)
+        return number if math.isfinite(number) else self._fail("a number that is too great", start)
+
+    def _unescaped(self, token: str, start: int) -> str:
+        if "\\" not in token:
+            return token[1:-1]
+
+        def letter(found: re.Match[str]) -> str:
+            *codes, octal, other = found.groups()
+            code = next((one for one in codes if one is not None), None)
+            if code is not None or octal is not None:
+                number = int(octal, 8) if code is None else int(code, 16)
+                return chr(number) if number <= 0x10FFFF else self._fail("no such letter", start)
+            return _ESCAPED[other] if other in _ESCAPED else self._fail(f"unknown escape \\{other}", start)
+
+        return self._whole_letters(_ESCAPE.sub(letter, token[1:-1]), start)
+
+    def _whole_letters(self, text: str, start: int) -> str:
+        return text if _is_whole(text) else self._fail("half a surrogate pair", start)
+
+
+def _is_choice(members: list[Node]) -> bool:
+    return sum(not (isinstance(one, ConstantNode) and one.value is None) for one in members) > 1
+
+
+def is_ellipsis(node: Node) -> bool:
+    """Whether it is the ``...`` of a tuple."""
+    return isinstance(node, ConstantNode) and isinstance(node.value, EllipsisType)
+
+
+def parts_of(node: Node) -> tuple[Node, ...]:
+    """Give the nodes right inside of one."""
+    match node:
+        case UnionNode(members=members):
+            return members
+        case SubscriptNode(items=items):
+            return items
+        case CallNode(items=items, keywords=keywords):
+            return (*items, *(one for _, one in keywords))
+        case _:
+            return ()

@@ -1,0 +1,143 @@
+"""Control: what people say to a run from another terminal, and what they see of it.
+
+``redis_models:{namespace}:control``   hash   ``paused`` (who, and when), ``max_latency_ms``, ``batch``
+
+What is said is for the run that is under way: the next one begins without.
+"""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Final, cast
+
+from redis_models.client.client import SyncClient
+from redis_models.client.commands import Argument, Batches, check
+from redis_models.errors import MigrationError
+from redis_models.mapping.keys import bookkeeping_key
+
+from ..keyspace.results import KEYS_A_SCRIPT
+from .integrity import Kept, refuse_unsound
+from .lease import Holder, break_lease, holder_of
+from .store import Shelf
+
+__all__ = ["Control", "abort", "change_control", "clear_control", "read_control", "refuse_without_run"]
+
+_FIELDS: Final = 100  # that are looked at; it has three
+
+
+@dataclass(frozen=True)
+class Control:
+    """What was said to the run that is under way.
+
+    Attributes:
+        paused: Who paused it, and when; "" where it may go on.
+        max_latency_ms: As in ``throttle.Limits``; None where nothing was said.
+        batch_size: Likewise.
+    """
+
+    paused: str = ""
+    max_latency_ms: float | None = None
+    batch_size: int | None = None
+
+
+def read_control(namespace: str) -> Batches[Control]:
+    """Read what was said.
+
+    Raises:
+        DriftError: What is stored is none of ours; it names the key.
+    """
+    kept = _kept(namespace)
+    yield from refuse_unsound([kept])
+    [reply] = yield [("HMGET", kept.key, "paused", "max_latency_ms", "batch")]
+    [said] = check([reply])
+    paused, latency, batch = cast("list[bytes | None]", said)
+    try:
+        control = Control(
+            (paused or b"").decode(),
+            None if latency is None else float(latency),
+            None if batch is None else int(batch),
+        )
+        if control.batch_size is not None and not 1 <= control.batch_size <= KEYS_A_SCRIPT:
+            raise ValueError(f"batch {control.batch_size} is not from 1 to {KEYS_A_SCRIPT}")
+        if control.max_latency_ms is not None and not 0 <= control.max_latency_ms < math.inf:  # NaN is neither
+            raise ValueError(f"max_latency_ms {control.max_latency_ms} is not 0 or more")
+        return control
+    except ValueError as exc:
+        raise kept.unreadable(exc) from exc
+
+
+def change_control(namespace: str, changes: Mapping[str, str | int | float | None]) -> Batches[None]:
+    """Say something to the run that is under way.
+
+    Args:
+        namespace: ``NAMESPACE`` of the settings.
+        changes: Field and value; None takes back what was said.
+
+    Raises:
+        MigrationError: No run is under way.
+        DriftError: What is stored is none of ours; it names the key.
+    """
+    yield from refuse_without_run(namespace)
+    yield from refuse_unsound([_kept(namespace)])
+    said: list[Argument] = []
+    for name, value in changes.items():
+        if value is not None:
+            said += [name, value]
+    gone = [name for name, value in changes.items() if value is None]
+    if said:
+        check((yield [("HSET", _key(namespace), *said)]))
+    if gone:
+        check((yield [("HDEL", _key(namespace), *gone)]))
+
+
+def clear_control(namespace: str) -> Batches[None]:
+    """Forget what was said; a run begins with that."""
+    check((yield [("DEL", _key(namespace))]))
+
+
+def refuse_without_run(namespace: str) -> Batches[Holder]:
+    """Give who runs.
+
+    Raises:
+        MigrationError: Nobody does.
+    """
+    holder = yield from holder_of(bookkeeping_key(namespace, "lease"))
+    if holder is None:
+        raise MigrationError("no run is under way; 'migrate --status' tells what stopped half-way")
+    return holder
+
+
+def abort(client: SyncClient, shelves: Mapping[str, Shelf], namespace: str, by: str) -> Batches[Holder]:
+    """End the run that is under way: take its lease away, so that nothing it sends is executed any more.
+
+    Args:
+        client: Where the database is.
+        shelves: Bookkeeping of each app.
+        namespace: ``NAMESPACE`` of the settings.
+        by: Who says so, and when.
+
+    Returns:
+        Whose run it was.
+
+    Raises:
+        MigrationError: Nobody runs.
+    """
+    holder = yield from refuse_without_run(namespace)
+    lease = yield from break_lease(client, bookkeeping_key(namespace, "lease"), holder)
+    try:
+        for shelf in shelves.values():
+            journal = (yield from shelf.read()).journal
+            if journal is not None:
+                yield from shelf.checkpoint(lease.key, lease.epoch, replace(journal, pace=f"ended by {by}"))
+        yield from clear_control(namespace)
+    finally:
+        yield from lease.released()
+    return holder
+
+
+def _kept(namespace: str) -> Kept:
+    return Kept("what is said to the run", _key(namespace), "hash", _FIELDS, "delete that key")
+
+
+def _key(namespace: str) -> str:
+    return bookkeeping_key(namespace, "control")

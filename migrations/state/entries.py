@@ -1,0 +1,86 @@
+"""Entries: what the engine stores about the database of one app, as data. Pure; ``store`` reads and writes it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from ..schema.snapshot import Snapshot
+
+__all__ = ["Entry", "Journal", "State"]
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One applied migration.
+
+    Attributes:
+        id: Identity of the migration.
+        number, name: Of its file when it was applied.
+        checksum: Of its file likewise.
+        applied_at: ISO instant, UTC.
+        seconds: How long its run took; runs are shared by the migrations that were pending together.
+        records: How many records that run changed.
+        by: Host and process.
+        is_faked: Recorded without running.
+        is_purged: What it kept aside is, or may be, taken out of the records, so that it cannot be taken back.
+    """
+
+    id: str
+    number: int
+    name: str
+    checksum: str
+    applied_at: str
+    seconds: float
+    records: int
+    by: str
+    is_faked: bool = False
+    is_purged: bool = False
+
+
+@dataclass(frozen=True)
+class Journal:
+    """A run that is under way or stopped half-way.
+
+    Attributes:
+        target: Position in the chain that it leads to.
+        reach: The highest position that a record may be at, because some run, this or an earlier one, led there.
+        depth: The lowest likewise: a run that took migrations back may have stopped.
+        fingerprint: Of the migrations up to ``reach``; files must not change under a run.
+        model: Model of the pass under way.
+        cursor, run_id: Where SCAN goes on, on which run of the server; "0" from the start.
+        seen, changed: Records so far in this pass.
+        updated_at: ISO instant, UTC.
+        step: Id of the migration whose free step was begun, or ""; see ``segment``.
+        began_at: When that was, ISO instant, UTC.
+        pace: How fast the run goes, and why not faster; or who ended it.
+        said: What the migrations between ``depth`` and ``reach`` say, without functions; see ``unfinished_run``.
+    """
+
+    target: int
+    reach: int
+    depth: int
+    fingerprint: str
+    model: str = ""
+    cursor: str = "0"
+    run_id: str = ""
+    seen: int = 0
+    changed: int = 0
+    updated_at: str = ""
+    step: str = ""
+    began_at: str = ""
+    pace: str = ""
+    said: str = ""
+
+
+@dataclass(frozen=True)
+class State:
+    """Where the database of one app is.
+
+    Attributes:
+        ledger: Applied migrations by id.
+        snapshot: Schemas after the last of them, or None where nothing was applied.
+        journal: The run that is not finished, or None.
+    """
+
+    ledger: Mapping[str, Entry]
+    snapshot: Snapshot | None
+    journal: Journal | None

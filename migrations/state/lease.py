@@ -1,0 +1,330 @@
+"""The lease: one runner at a time. It expires unless renewed, and carries an epoch that every script of a run checks.
+
+A runner that was paused and wakes up finds a newer epoch in Redis, and changes nothing. A holder that is known to be
+dead, because it ran on this machine and its process is gone, is succeeded at once; any other is waited for.
+"""
+
+import getpass
+import json
+import os
+import re
+import secrets
+import socket
+import threading
+import time
+from collections.abc import Callable, Generator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Final, cast
+
+from redis_models.client.client import SyncClient
+from redis_models.client.commands import Batches, call, check, load_script
+from redis_models.client.drivers import run
+from redis_models.errors import IncompleteError, LockedError, ServerError
+from redis_models.mapping.keys import bookkeeping_key
+
+from .integrity import Kept, refuse_unsound, refuse_wrong_kind
+
+__all__ = [
+    "Holder",
+    "Lease",
+    "break_lease",
+    "hold_lease",
+    "holder_of",
+    "kept_alive",
+    "take_lease",
+    "this_person",
+    "this_process",
+]
+
+_SCRIPT: Final = load_script("redis_models.migrations", "lease", is_repeatable=True)
+_POLL_S: Final = 0.2
+_FIELDS: Final = 100  # that are looked at; it has three
+_NUMBER: Final = re.compile(rb"[0-9]{1,16}")
+
+
+@dataclass
+class Lease:
+    """A lease that this process holds. Used by the thread that took it, or by that of ``kept_alive`` in its place.
+
+    Attributes:
+        key: Redis key of the lease.
+        epoch: What scripts compare.
+        life_s: How long it lasts without being renewed, in seconds.
+        clock: Gives seconds, of any origin.
+    """
+
+    client: SyncClient
+    key: str
+    epoch: int
+    life_s: float
+    clock: Callable[[], float] = time.monotonic
+    _renewed_at: float | None = None
+
+    def __post_init__(self) -> None:
+        if self._renewed_at is None:
+            self._renewed_at = self.clock()
+
+    def keep(self) -> None:
+        """Do what ``kept`` does, blocking."""
+        run(self.client, self.kept())
+
+    def kept(self) -> Batches[None]:
+        """Renew the lease when a third of its life has passed; goes between batches.
+
+        Raises:
+            LockedError: It is somebody else's by now.
+        """
+        if self.clock() - cast(float, self._renewed_at) >= self.life_s / 3:
+            yield from self.renewed()
+
+    def renew(self) -> None:
+        """Do what ``renewed`` does, blocking."""
+        run(self.client, self.renewed())
+
+    def renewed(self) -> Batches[None]:
+        """Renew the lease now.
+
+        Raises:
+            LockedError: It is somebody else's by now.
+        """
+        now = self.clock()
+        [word, *_] = yield from _lease_call(self.key, "renew", self.epoch, round(self.life_s * 1000))
+        if word != b"OK":
+            raise LockedError.lost()
+        self._renewed_at = now
+
+    def release(self) -> None:
+        """Give the lease back; somebody else's is left alone."""
+        run(self.client, self.released())
+
+    def released(self) -> Batches[None]:
+        """Give the lease back; somebody else's is left alone."""
+        yield from _lease_call(self.key, "release", self.epoch)
+
+
+@dataclass(frozen=True)
+class Holder:
+    """Who holds a lease.
+
+    Attributes:
+        who: Host and process, for people.
+        epoch: Of the lease.
+        left_ms: How long it lasts unless it is renewed.
+    """
+
+    who: str
+    epoch: int
+    left_ms: int
+
+
+@contextmanager
+def hold_lease(client: SyncClient, namespace: str, *, life_s: float, wait_s: float = 0.0) -> Generator[Lease]:
+    """Hold the lease of a namespace for the length of a block.
+
+    Args:
+        client: Where the database is.
+        namespace: ``NAMESPACE`` of the settings.
+        life_s: How long it lasts without being renewed, in seconds.
+        wait_s: How long to wait for another holder, in seconds.
+
+    Raises:
+        LockedError: Somebody else holds it; it says who, where and for how long. Or somebody took it over in the block.
+        IncompleteError: It was lost in the block with all that says whose it is.
+    """
+    key = bookkeeping_key(namespace, "lease")
+    until = time.monotonic() + wait_s
+    while True:
+        try:
+            lease = run(client, take_lease(client, key, life_s))
+            break
+        except LockedError:
+            if time.monotonic() >= until:
+                raise
+            time.sleep(_POLL_S)  # nobody tells when a lease ends; the user said how long to wait
+    try:
+        yield lease
+    except LockedError as exc:
+        with suppress(ServerError):
+            if run(client, _is_forgotten(key)):
+                raise IncompleteError(_forgotten(key)) from exc
+        raise
+    finally:
+        # It expires by itself, and what ended the block matters more.
+        with suppress(ServerError):
+            lease.release()
+
+
+@contextmanager
+def kept_alive(lease: Lease) -> Generator[None]:
+    """Renew a lease from a thread of its own, for the length of a block that does not come round to ``keep``.
+
+    Raises:
+        LockedError: It was lost meanwhile; told when the block is through.
+    """
+    ended, lost = threading.Event(), list[LockedError]()
+
+    def renew() -> None:
+        while not ended.wait(lease.life_s / 3):
+            try:
+                lease.renew()
+            except LockedError as exc:
+                lost.append(exc)
+                return
+            except ServerError:
+                continue  # a server that comes back in time still has the lease
+
+    thread = threading.Thread(target=renew, name="redis_models lease", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()
+    if lost:
+        raise lost[0]
+
+
+def this_process() -> str:
+    """Say who this is, in a few words, for the ledger."""
+    return f"{socket.gethostname()} pid {os.getpid()}"
+
+
+def this_person() -> str:
+    """Say who this is and for whom it runs, for the history."""
+    try:
+        return f"{this_process()} user {getpass.getuser()}"
+    except (KeyError, OSError):  # a container whose user has no name
+        return f"{this_process()} user {os.getuid()}"
+
+
+def take_lease(
+    client: SyncClient, key: str, life_s: float, clock: Callable[[], float] = time.monotonic
+) -> Batches[Lease]:
+    """Take the lease, if it is free or its holder is dead.
+
+    Args:
+        client: For who wants to keep it blocking.
+        key: Of the lease.
+        life_s: How long it lasts without being renewed, in seconds.
+        clock: As in ``Lease``.
+
+    Raises:
+        LockedError: Somebody else holds it; it says who, where and for how long.
+    """
+    me = json.dumps({**_identity(os.getpid()), "call": secrets.token_hex(4)})
+    life_ms = round(life_s * 1000)
+    answer = yield from _lease_call(key, "take", me, life_ms, "")
+    if answer[0] == b"HELD" and _is_dead(cast(bytes, answer[2])):
+        # Only this dead holder's epoch: somebody else may have taken over meanwhile.
+        answer = yield from _lease_call(key, "take", me, life_ms, cast(bytes, answer[1]))
+    if answer[0] == b"HELD":
+        raise LockedError(_held_by(cast(bytes, answer[2]), cast(int, answer[3])))
+    return Lease(client, key, cast(int, answer[1]), life_s, clock)
+
+
+def holder_of(key: str) -> Batches[Holder | None]:
+    """Say who holds a lease; None where nobody does."""
+    yield from refuse_unsound([_kept(key)])
+    reply, clock = yield [("HMGET", key, "epoch", "holder", "until"), ("TIME",)]
+    refuse_wrong_kind(_kept(key), reply)
+    epoch, holder, until = cast("list[bytes | None]", check([reply])[0])
+    if epoch is None or holder is None or until is None:
+        return None
+    if not (_NUMBER.fullmatch(epoch) and _NUMBER.fullmatch(until)):
+        raise _kept(key).unreadable(f"it ends at {until!r:.40}, and its epoch is {epoch!r:.40}")
+    seconds, microseconds = cast("list[bytes]", check([clock])[0])
+    left_ms = int(until) - int(seconds) * 1000 - int(microseconds) // 1000
+    return Holder(_who(holder), int(epoch), left_ms) if left_ms > 0 and not _is_dead(holder) else None
+
+
+def break_lease(client: SyncClient, key: str, holder: Holder) -> Batches[Lease]:
+    """Take a lease away from its holder, whose scripts change nothing from then on.
+
+    Raises:
+        LockedError: Somebody else has it by now.
+    """
+    me = json.dumps({**_identity(os.getpid()), "call": secrets.token_hex(4)})
+    answer = yield from _lease_call(key, "take", me, 5000, holder.epoch)
+    if answer[0] == b"HELD":
+        raise LockedError(_held_by(cast(bytes, answer[2]), cast(int, answer[3])))
+    return Lease(client, key, cast(int, answer[1]), 5.0)
+
+
+def _lease_call(key: str, *arguments: str | int | bytes) -> Batches[list[object]]:
+    [reply] = yield from call(_SCRIPT, [_SCRIPT.command([key], arguments)])
+    refuse_wrong_kind(_kept(key), reply)
+    [answer] = check([reply])
+    if cast("list[object]", answer)[0] == b"STRANGE":
+        raise _kept(key).unreadable("its epoch or its end is no number")
+    return cast("list[object]", answer)
+
+
+def _kept(key: str) -> Kept:
+    return Kept("the lease", key, "hash", _FIELDS, "make sure that nobody runs migrations, and delete that key")
+
+
+def _is_forgotten(key: str) -> Batches[bool]:
+    """Whether the epoch is gone, which neither a release nor another runner takes away."""
+    [reply] = yield [("HGET", key, "epoch")]
+    return reply is None
+
+
+def _forgotten(key: str) -> str:
+    return (
+        f"the lease at {key} is gone: the server has forgotten what it held, as after FLUSHALL or a failover to a"
+        " replica that had nothing, or somebody deleted it; nothing was changed since. Look at what is left, restore a"
+        " backup if records are missing, and run the command again"
+    )
+
+
+def _held_by(holder: bytes, left_ms: int) -> str:
+    return (
+        f"migrations are being run by {_who(holder)}; nothing was changed. Wait for it with --wait SECONDS,"
+        f" or run again: if it is dead, its lease ends in {max(1, round(left_ms / 1000))} s"
+    )
+
+
+def _who(holder: bytes) -> str:
+    try:
+        known = json.loads(holder)
+        return f"{str(known['host'])[:100]} (process {str(known['pid'])[:20]})"
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return "another runner"
+
+
+def _is_dead(holder: bytes) -> bool:
+    """Whether the holder ran on this machine and its process is gone; False where that cannot be known."""
+    try:
+        known = json.loads(holder)
+        mine = _identity(int(known["pid"]))
+    except (ValueError, KeyError, TypeError, RecursionError, OverflowError):
+        return False
+    here = _machine()
+    return bool(here) and known.get("machine") == here and known.get("started") != mine["started"]
+
+
+def _identity(pid: int) -> dict[str, object]:
+    return {"host": socket.gethostname(), "machine": _machine(), "pid": pid, "started": _started(pid)}
+
+
+@cache
+def _machine() -> str:
+    """Name this boot of this machine and this space of process ids; "" where the system does not tell."""
+    try:
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+        return f"{boot}/{os.readlink('/proc/self/ns/pid')}"
+    except OSError:
+        return ""
+
+
+def _started(pid: int) -> str:
+    """When a process began, in ticks since boot: tells it from a later one of the same number; "" if there is none."""
+    try:
+        after_name = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return ""
+    # A zombie has ended already: only its parent has not noticed.
+    return "" if after_name[0] == "Z" else after_name[19]

@@ -1,0 +1,241 @@
+"""What the engine keeps in Redis beside the records: ledger, snapshot, journal and history of each app.
+
+All of it is changed by scripts that first check the caller's epoch (see ``lease``), so that a runner that lost its
+lease changes nothing.
+
+``redis_models:{namespace}:ledger:{app}``     hash   what was applied: id of the migration -> JSON
+``redis_models:{namespace}:snapshot:{app}``   string the schemas after the last applied migration, as JSON
+``redis_models:{namespace}:journal:{app}``    hash   the run that is under way, or that stopped half-way
+``redis_models:{namespace}:history:{app}``    list   what was ever done, oldest first; see ``history``
+"""
+
+import hashlib
+import json
+import re
+from collections.abc import Generator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from typing import Final, Literal, cast
+
+from redis_models.client.commands import Argument, Batches, Command, call, check, hash_of, load_script, send
+from redis_models.errors import IncompleteError, LockedError, SchemaError
+from redis_models.mapping.keys import bookkeeping_key
+
+from ..schema.snapshot import Snapshot
+from .entries import Entry, Journal, State
+from .history import Deed, Event
+from .integrity import Kept, cursor_of, read_as, refuse_unsound
+
+__all__ = ["Shelf"]
+
+_CHECKPOINT: Final = load_script("redis_models.migrations", "checkpoint", is_repeatable=True)
+_FINISH: Final = load_script("redis_models.migrations", "permissions", "finish", is_repeatable=True)
+_NEWEST: Final = 16  # events that are read at first
+# What is read of each: a hundred times what the largest of them should ever be.
+_MOST: Final[Mapping[str, tuple[Literal["hash", "list", "string"], int]]] = {
+    "ledger": ("hash", 100_000),
+    "snapshot": ("string", 64 * 1024 * 1024),
+    "journal": ("hash", 10_000),
+    "history": ("list", 1_000_000),
+}
+_CURE_OF_HISTORY: Final = "delete that key, on which nothing but the receipt of 'verify' depends"
+_COUNT: Final = re.compile(r"-?[0-9]{1,15}")
+
+
+@dataclass(frozen=True)
+class Shelf:
+    """The bookkeeping of one app: reads it, and changes it under a lease.
+
+    Args:
+        namespace: ``NAMESPACE`` of the settings.
+        app: Label of the app.
+    """
+
+    namespace: str
+    app: str
+
+    def read(self) -> Batches[State]:
+        """Read where the app is, in one round trip and at one instant.
+
+        Raises:
+            DriftError: What is stored is none of ours; it names the key.
+        """
+        yield from refuse_unsound([self._kept(name) for name in _MOST])
+        commands: list[Command] = [
+            ("HGETALL", self._key("ledger")), ("GET", self._key("snapshot")), ("HGETALL", self._key("journal")),
+        ]  # fmt: skip
+        first, second = list[object](), list[object]()
+        # A run that ended between two of them would look like drift. Read twice and found alike, all three were so when
+        # the second reading began. A script would do it too, but who may only read may not call one.
+        while first != second or not first:
+            replies = yield from send([*commands, *commands])
+            first, second = replies[: len(commands)], replies[len(commands) :]
+        ledger, snapshot, journal = first
+        with self._reading("ledger"):
+            entries = {id: _entry_of(id, raw) for id, raw in hash_of(ledger).items()}
+        with self._reading("snapshot"):
+            schemas = None if snapshot is None else Snapshot.from_json(cast(bytes, snapshot))
+        with self._reading("journal"):
+            fields = {name: raw.decode() for name, raw in hash_of(journal).items()}
+            run = _journal_of(fields) if fields else None
+        return State(entries, schemas, run)
+
+    @contextmanager
+    def _reading(self, name: str) -> Generator[None]:
+        try:
+            yield
+        except KeyError as exc:
+            raise self._kept(name).unreadable(f"{exc} is missing") from exc
+        except (ValueError, TypeError, SchemaError) as exc:
+            raise self._kept(name).unreadable(exc) from exc
+
+    def _kept(self, name: str) -> Kept:
+        kind, most = _MOST[name]
+        cure = f"restore it from a backup, or record where the records are, with 'stamp {self.app} TARGET'"
+        cure = _CURE_OF_HISTORY if name == "history" else cure
+        return Kept(f"the {name} of {self.app}", self._key(name), kind, most, cure)
+
+    def checkpoint(
+        self, lease_key: str, epoch: int, journal: Journal, witnesses: Mapping[str, str] | None = None
+    ) -> Batches[None]:
+        """Store the journal.
+
+        Args:
+            lease_key, epoch: Of the caller's lease.
+            journal: What is stored.
+            witnesses: Stored beside it, for ``finish`` to ask for.
+
+        Raises:
+            LockedError: The lease is somebody else's by now.
+        """
+        pairs: list[Argument] = []
+        for name, value in {**asdict(journal), **(witnesses or {})}.items():
+            pairs += [name, value]
+        yield from _fenced(call(_CHECKPOINT, [_CHECKPOINT.command([lease_key, self._key("journal")], [epoch, *pairs])]))
+
+    def finish(
+        self,
+        lease_key: str,
+        epoch: int,
+        applied: Sequence[Entry],
+        unapplied: Sequence[str],
+        snapshot: Snapshot,
+        events: Sequence[Event],
+        witnesses: Mapping[str, str] | None = None,
+        held: int | None = None,
+    ) -> Batches[None]:
+        """Record what a run came to, and end its journal, in one step.
+
+        A server that forgets what it acknowledged, as after a failover, forgets the latest first. So what was written
+        before a witness is there if the witness is, and nothing is recorded where one is missing.
+
+        Args:
+            lease_key, epoch: Of the caller's lease.
+            applied: What the ledger gets.
+            unapplied: Ids that leave it.
+            snapshot: Schemas afterwards.
+            events: What the history gets.
+            witnesses: What the journal must still have.
+            held: How many migrations the ledger must still have; None where it does not matter.
+
+        Raises:
+            LockedError: The lease is somebody else's by now.
+            IncompleteError: A witness is missing, or some of the ledger; nothing was recorded.
+        """
+        known = "" if held is None else held
+        arguments: list[Argument] = [epoch, snapshot.to_json(), known, len(witnesses or {})]
+        for name, value in (witnesses or {}).items():
+            arguments += [name, value]
+        arguments.append(len(applied))
+        for entry in applied:
+            arguments += [entry.id, json.dumps(asdict(entry))]
+        arguments += [len(events), *(event.to_json() for event in events), *unapplied]
+        keys = [lease_key, *map(self._key, ("ledger", "snapshot", "journal", "history"))]
+        if (yield from _fenced(call(_FINISH, [_FINISH.command(keys, arguments)]))) == b"FORGOTTEN":
+            raise self.forgotten()
+
+    def forgotten(self) -> IncompleteError:
+        """Make the error of a run that finds out that some of the bookkeeping is gone."""
+        return IncompleteError(
+            f"{self.app}: the server has forgotten some of what it acknowledged to this run, as after a failover or a"
+            " restart without an append-only file, or somebody deleted it; nothing is recorded. Run 'migrate' again,"
+            " which does it again"
+        )
+
+    def applied_ids(self) -> Batches[list[str]]:
+        """Give the ids that the ledger has, even where what it says of them cannot be read."""
+        yield from refuse_unsound([self._kept("ledger")])
+        [reply] = check((yield [("HKEYS", self._key("ledger"))]))
+        return [id.decode("utf-8", "surrogateescape") for id in cast("list[bytes]", reply)]
+
+    def history(self, most: int) -> Batches[list[Event]]:
+        """Read the newest events, newest first.
+
+        Raises:
+            DriftError: What is stored is none of ours; it names the key.
+        """
+        kept = self._kept("history")
+        yield from refuse_unsound([kept])
+        [events] = check((yield [("LRANGE", kept.key, -most, -1)]))
+        try:
+            return [Event.from_json(text) for text in reversed(cast("list[bytes]", events))]
+        except ValueError as exc:
+            raise kept.unreadable(exc) from exc
+
+    def newest_run(self) -> Batches[str]:
+        """Name the newest event that may have changed records, or what is said of them: all but purges; "" for none.
+
+        Raises:
+            DriftError: As ``history``.
+        """
+        most = _NEWEST
+        while True:
+            events = yield from self.history(most)
+            found = next((one for one in events if one.what != Deed.PURGED), None)
+            if found is not None:
+                return hashlib.sha256(found.to_json().encode()).hexdigest()[:16]
+            if len(events) < most:
+                return ""
+            most *= 4
+
+    def _key(self, name: str) -> str:
+        return bookkeeping_key(self.namespace, f"{name}:{self.app}")
+
+
+def _fenced(replies: Batches[list[object]]) -> Batches[object]:
+    [reply] = check((yield from replies))
+    if reply == b"FENCED":
+        raise LockedError.lost()
+    return reply
+
+
+def _entry_of(id: str, raw: bytes) -> Entry:
+    entry = read_as(Entry, raw)
+    if entry.id != id:
+        raise ValueError(f"the entry of {id!r:.60} is about {entry.id!r:.60}")
+    return entry
+
+
+def _count_of(text: str) -> int:
+    if not _COUNT.fullmatch(text):
+        raise ValueError(f"{text!r:.60} is no number")
+    return int(text)
+
+
+def _journal_of(fields: Mapping[str, str]) -> Journal:
+    return Journal(
+        target=_count_of(fields["target"]),
+        reach=_count_of(fields["reach"]),
+        depth=_count_of(fields.get("depth", fields["target"])),  # runs of earlier versions noted their target only
+        fingerprint=fields["fingerprint"],
+        model=fields["model"],
+        cursor=cursor_of(fields["cursor"]),
+        run_id=fields["run_id"],
+        seen=_count_of(fields["seen"]),
+        changed=_count_of(fields["changed"]),
+        updated_at=fields["updated_at"],
+        step=fields.get("step", ""),  # runs that stopped before there were free steps have none
+        began_at=fields.get("began_at", ""),
+        pace=fields.get("pace", ""),
+        said=fields.get("said", ""),
+    )

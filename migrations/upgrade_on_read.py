@@ -1,0 +1,112 @@
+"""Upgrade on read: bring records of an older version up in memory, by the same migrations that rewrite them.
+
+``redis_models.setup()`` installs this into the store. Then new code may run before, while and after its migration runs:
+what is still of an older version is read as if it were new, and brought up before it is written.
+"""
+
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from functools import cached_property
+from typing import TYPE_CHECKING, Final
+
+from redis_models.client.commands import Batches
+from redis_models.errors import ConflictError, RecordError, RecordTooOldError, RedisModelsError
+from redis_models.mapping.stored_field import STAMP, stored_version
+
+from .chain.lineage import routes_of
+from .chain.upgrade_path import Route
+from .files.project_chains import load_chains
+from .keyspace.results import Fence, Outcome
+from .rewriter.compare_and_set import rewrite_here
+
+if TYPE_CHECKING:
+    from redis_models.model import Model
+    from redis_models.project.apps import App
+    from redis_models.project.settings import Settings
+    from redis_models.store import Store
+
+__all__ = ["ChainUpgrader", "install"]
+
+_NO_FENCE = Fence("", "", None)
+_WRITTEN_AT_ONCE: Final = 100  # records that are read once more in one round trip
+_A_SCRIPT: Final = 20  # records that one script writes
+_log = logging.getLogger(__name__)
+
+
+def install(store: "Store", apps: "Sequence[App]", settings: "Settings") -> None:
+    """Give ``store`` the way up through the migrations of ``apps``, whose files are read when first needed."""
+    store.upgrader = ChainUpgrader(apps, writes_back=settings.write_back)
+
+
+class ChainUpgrader:
+    """Knows the way up of every model of some apps.
+
+    Args:
+        apps: Whose migration files are read, when they are first needed.
+        writes_back: Whether records that are read are brought up in Redis, too.
+    """
+
+    def __init__(self, apps: "Sequence[App]", *, writes_back: bool = False) -> None:
+        self._apps = apps
+        self._writes_back = writes_back
+
+    def upgrade(self, model: "type[Model]", key: str, record: Mapping[str, bytes]) -> dict[str, bytes]:
+        """Give a record as the newest version would store it.
+
+        Raises:
+            RecordTooOldError: No migration leads from its version to the model's.
+            DataError: A migration cannot bring it up.
+        """
+        route, version = self._way(model, key, stored_version(key, record.get(STAMP)))
+        try:
+            return route.rewrite(record, version).fields
+        except RecordError as exc:
+            if not model.__shape__.conceals(""):
+                raise ConflictError(key, f"cannot be brought up to version {version}: {exc}") from exc
+            told = exc.without_values()
+        raise ConflictError(key, f"cannot be brought up to version {version}: {told}")
+
+    def rewrite(self, model: "type[Model]", key: str) -> Batches[None]:
+        """Bring the stored record up, under compare-and-set, unless somebody else does it first."""
+        route, version = self._way(model, key, None)
+        raw = key.encode("utf-8", "surrogateescape")
+        outcome: Outcome = yield from rewrite_here(_NO_FENCE, route, version, [raw], 1)
+        if outcome.failures:
+            raise ConflictError(key, f"cannot be brought up to version {version}: {outcome.failures[0].reason}")
+
+    def write_back(self, model: "type[Model]", keys: Sequence[str]) -> Batches[None]:
+        """Bring stored records up that were just read, if that is wanted.
+
+        Each is compared once more and written whole, or left for the next time: where others write it, memory is full,
+        or the server is a replica. Reading never fails for it.
+        """
+        if not self._writes_back:
+            return
+        raws = [key.encode("utf-8", "surrogateescape") for key in keys]
+        try:
+            route, version = self._way(model, keys[0], None)
+            for start in range(0, len(raws), _WRITTEN_AT_ONCE):
+                yield from rewrite_here(_NO_FENCE, route, version, raws[start : start + _WRITTEN_AT_ONCE], _A_SCRIPT)
+        except RedisModelsError as exc:
+            _log.info("older records were read, and not written back: %s", exc)
+
+    @cached_property
+    def _routes(self) -> Mapping[object, Route]:
+        routes: dict[object, Route] = {}
+        chains = load_chains(self._apps)
+        for app, chain in zip(self._apps, chains, strict=True):
+            known = routes_of(chain)
+            starts = {model: model.__shape__.keys.start for model in app.models}
+            # Newer code may bring a record further between our read and our write: it stays there.
+            routes.update(
+                {model: replace(known[start], leaves_newer=True) for model, start in starts.items() if start in known}
+            )
+        return routes
+
+    def _way(self, model: "type[Model]", key: str, stored: int | None) -> tuple[Route, int]:
+        version = model.__shape__.version
+        route = self._routes.get(model)
+        if route is None or version not in route.versions or (stored is not None and stored not in route.versions):
+            raise RecordTooOldError(key, stored or 1, version)
+        return route, version

@@ -1,0 +1,203 @@
+"""Drive command batches over redis-py connections: one blocking driver, one for asyncio.
+
+Both speak on redis-py's connections directly: a batch is packed once, sent once, and its replies are read as bytes
+whatever the client decodes. redis-py's own retries stay off, because they repeat writes without asking. Ours repeat a
+batch that nothing can have been executed of: its connection broke before, or the server turned it away; and one that is
+repeatable (see ``commands``). Whatever else breaks off is an error at once, which says that its outcome is open, and
+does not begin later (see ``abandoned``).
+"""
+
+import asyncio
+import time
+from collections.abc import Sequence
+from typing import Any, cast
+
+import redis
+import redis.asyncio
+
+from . import wire
+from .abandoned import Abandoned
+from .commands import Command, Pause, Reply, changes_nothing
+from .connection import Line
+from .pools import AsyncPool, SyncPool
+from .retry import BROKEN, Trial
+
+__all__ = ["AsyncClient", "SyncClient"]
+
+
+class _Client:
+    """What both clients are told, and how they go on where a batch was not answered; sending is theirs."""
+
+    def __init__(self, address: str, timeout_s: float | None, resends: bool) -> None:
+        self.address, self.timeout_s, self.resends = address, timeout_s, resends
+
+    def new_trial(self, commands: Sequence[Command]) -> Trial:
+        """Begin the tries of a batch."""
+        return Trial(commands, self.address, resends=self.resends)
+
+    def _broken(self, trial: Trial | None, commands: Sequence[Command], *, is_sent: bool) -> Trial:
+        """Give the tries of a batch whose connection broke; there are none where nothing went wrong before."""
+        trial = trial or self.new_trial(commands)
+        trial.is_sent = is_sent
+        return trial
+
+
+class SyncClient(_Client):
+    """Exchanges batches for blocking callers. May be shared by threads.
+
+    Args:
+        client: Where its pool connects to, this does; nothing else of it is used.
+        address: What errors call the server, without a password.
+        timeout_s: How long to wait for a free connection, and how long one batch may take, in seconds; a server that
+            sends nothing is given up after the ``socket_timeout`` of ``client``.
+        abandoned: Of its store; None for its own.
+        resends: Whether writes are sent again after a broken connection, whatever others wrote meanwhile.
+
+    Attributes:
+        pool: Its connections.
+        address, timeout_s, resends: As given.
+    """
+
+    def __init__(
+        self,
+        client: redis.Redis,
+        address: str,
+        timeout_s: float | None = None,
+        *,
+        abandoned: Abandoned | None = None,
+        resends: bool = False,
+    ) -> None:
+        self.pool = SyncPool(cast(Any, client).connection_pool, timeout_s, abandoned or Abandoned())
+        super().__init__(address, timeout_s, resends)
+
+    def exchange(self, commands: Sequence[Command]) -> list[Reply]:
+        """Send ``commands`` in one piece and read all their replies, errors in their places.
+
+        Raises:
+            ServerUnreachableError: No connection, or it broke again and again; the text says whether what was sent may
+                have been executed.
+            ServerRefusedError: The server does not let us in.
+        """
+        if not commands:
+            if isinstance(commands, Pause):
+                time.sleep(commands.seconds)  # a pause is what the operation asked for
+            return []
+        trial = None
+        while True:
+            is_sent = False
+            try:
+                line = self.pool.take()
+                is_sent = True
+                replies = self._speak(line, commands)
+            except BROKEN as exc:
+                trial = self._broken(trial, commands, is_sent=is_sent)
+                pause = trial.pause_after(exc)
+            else:
+                if not line.is_elsewhere:
+                    return replies
+                trial = trial or self.new_trial(commands)
+                if (refused := trial.pause_after_refusal(replies)) is None:
+                    return replies
+                pause = refused
+            time.sleep(pause)  # else all clients would come back at one moment
+
+    def until(self) -> float | None:
+        """When a batch that begins now must be over, by ``time.monotonic``."""
+        return None if self.timeout_s is None else time.monotonic() + self.timeout_s
+
+    def new_plain(self) -> redis.Redis:
+        """Make a client of redis-py for the same server, that answers bytes and sends nothing twice; yours to close."""
+        return redis.Redis.from_pool(self.pool.new_plain())
+
+    def close(self) -> None:
+        """Close the connections; those in use, when they have their replies."""
+        self.pool.close()
+
+    def _speak(self, line: Line, commands: Sequence[Command]) -> list[Reply]:
+        until = self.until()
+        try:
+            wire.send(line, commands)
+            replies = wire.receive(line, len(commands), until)
+        except BaseException:
+            # Unread replies would answer the next batch on this connection.
+            self.pool.drop(line, is_abandoned=not changes_nothing(commands))
+            raise
+        self.pool.give(line)
+        return replies
+
+
+class AsyncClient(_Client):
+    """Exchanges batches in asyncio. Belongs to one event loop.
+
+    Args:
+        client: Where its pool connects to, this does; nothing else of it is used, so it may belong to any loop.
+        address: What errors call the server, without a password.
+        timeout_s: How long one batch may take, in seconds, waiting for a free connection included; None for ever.
+        abandoned, resends: As for ``SyncClient``.
+
+    Attributes:
+        pool: Its connections.
+        address, timeout_s, resends: As given.
+    """
+
+    def __init__(
+        self,
+        client: redis.asyncio.Redis,
+        address: str,
+        timeout_s: float | None = None,
+        *,
+        abandoned: Abandoned | None = None,
+        resends: bool = False,
+    ) -> None:
+        self.pool = AsyncPool(cast(Any, client).connection_pool, timeout_s, abandoned or Abandoned())
+        super().__init__(address, timeout_s, resends)
+
+    async def exchange(self, commands: Sequence[Command]) -> list[Reply]:
+        """Send ``commands`` in one piece and read all their replies, errors in their places.
+
+        Raises:
+            ServerUnreachableError: No connection, or it broke again and again; the text says whether what was sent may
+                have been executed.
+            ServerRefusedError: The server does not let us in.
+        """
+        if not commands:
+            if isinstance(commands, Pause):
+                await asyncio.sleep(commands.seconds)
+            return []
+        trial = None
+        while True:
+            is_sent = False
+            try:
+                await self.pool.await_server()
+                async with asyncio.timeout(self.timeout_s):
+                    line = await self.pool.take()
+                    is_sent = True
+                    replies = await self._speak(line, commands)
+            except BROKEN as exc:
+                if not is_sent and await self.pool.is_loading():
+                    continue  # it went after it had answered, and came back
+                await self.pool.settle()
+                trial = self._broken(trial, commands, is_sent=is_sent)
+                pause = trial.pause_after(exc)
+            else:
+                if not line.is_elsewhere:
+                    return replies
+                trial = trial or self.new_trial(commands)
+                if (refused := trial.pause_after_refusal(replies)) is None:
+                    return replies
+                pause = refused
+            await asyncio.sleep(pause)
+
+    async def aclose(self) -> None:
+        """Close the connections; those in use, when they have their replies."""
+        await self.pool.aclose()
+
+    async def _speak(self, line: Line, commands: Sequence[Command]) -> list[Reply]:
+        try:
+            await wire.send_async(line, commands)
+            replies = await wire.receive_async(line, len(commands))
+        except BaseException:
+            await self.pool.drop(line, is_abandoned=not changes_nothing(commands))
+            raise
+        await self.pool.give(line)
+        return replies

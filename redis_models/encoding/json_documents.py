@@ -1,0 +1,214 @@
+"""The JSON document of a value: what pydantic leaves out of it or hides, and its text. Pure.
+
+pydantic's own documents are for other readers than this library. They lack fields with ``exclude``, hold asterisks in
+place of secrets, and end moments of UTC with Z where the seed has +00:00.
+"""
+
+import dataclasses
+import enum
+import functools
+import json
+import json.encoder
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping
+from datetime import date, datetime, timedelta
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
+from typing import Annotated, Any, Final, cast
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict, PydanticUserError, RootModel, Secret, SecretStr, TypeAdapter
+
+from .secrets import MASK
+from .tagged_json import in_order
+
+__all__ = ["adapter_of", "has_odd_offset", "mended", "opened", "text_of", "write"]
+
+_TEXTS: Final = (IPv4Address, IPv4Network, IPv6Address, IPv6Network, UUID)
+_MINUTE: Final = timedelta(minutes=1)
+
+
+def adapter_of(annotation: object, config: ConfigDict) -> TypeAdapter[object]:
+    """Give pydantic's adapter; a model, dataclass or TypedDict goes by its own configuration."""
+    try:
+        return TypeAdapter(cast(type[object], annotation), config=config)
+    except PydanticUserError as exc:
+        if exc.code != "type-adapter-config-unused":
+            raise
+        return TypeAdapter(cast(type[object], annotation))
+
+
+def text_of(value: object) -> str:
+    """Give the text that the seed wrote for a value that JSON does not know.
+
+    Raises:
+        TypeError: It wrote none.
+    """
+    if isinstance(value, date):
+        return value.isoformat()
+    if isinstance(value, _TEXTS):
+        return str(value)
+    raise TypeError(f"Type {type(value)} not serializable")
+
+
+def has_odd_offset(value: datetime) -> bool:
+    """Whether a moment's offset from UTC is no whole number of minutes, and hence not in its JSON."""
+    offset = value.utcoffset()
+    return offset is not None and bool(offset % _MINUTE)
+
+
+def mended(value: object, document: object) -> object:
+    """Give the JSON document of ``value`` as it is to be stored.
+
+    Args:
+        value: The value.
+        document: What pydantic makes of it.
+
+    Raises:
+        ValueError: No document can be made of it that reads back.
+    """
+    if isinstance(document, str):
+        return _mended_text(value, document)
+    if isinstance(document, dict):
+        return _mended_object(value, cast("dict[str, object]", document))
+    if not isinstance(document, list):
+        return document
+    if isinstance(value, RootModel):
+        return mended(cast("RootModel[object]", value).root, cast(object, document))
+    items = cast("list[object]", document)
+    if isinstance(value, (list, tuple, deque)):
+        return _mended_items(cast("Iterable[object]", value), items)
+    if isinstance(value, (set, frozenset)):
+        return in_order(_mended_items(cast("Iterable[object]", value), items))
+    return items
+
+
+def opened(value: object) -> object:
+    """Give what a value of a class is made of, as its class takes it.
+
+    Raises:
+        TypeError: It is nothing that can be opened.
+    """
+    if isinstance(value, BaseModel):
+        return _opened_model(value)
+    if isinstance(value, enum.Enum):
+        return cast(object, value.value)
+    if isinstance(value, Secret):
+        return cast("Secret[object]", value).get_secret_value()
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {one.name: getattr(value, one.name) for one in dataclasses.fields(value) if one.init}
+    for base in _BASES:
+        if isinstance(value, base):
+            return base(cast(Any, value))
+    raise TypeError(f"Type {type(value)} not serializable")
+
+
+def _mended_text(value: object, document: str) -> object:
+    if isinstance(value, SecretStr):
+        return value.get_secret_value() if document == MASK else document
+    if isinstance(value, datetime):
+        if has_odd_offset(value):
+            raise ValueError("its offset from UTC has seconds, which JSON's moments have not")
+        text = value.isoformat()
+        return text if text == f"{document[:-1]}+00:00" else document
+    if isinstance(value, RootModel):
+        return mended(cast("RootModel[object]", value).root, document)
+    return document
+
+
+def _mended_items(value: Iterable[object], document: list[object]) -> list[object]:
+    items = [*value]
+    return [*map(mended, items, document)] if len(items) == len(document) else document
+
+
+def _mended_object(value: object, document: dict[str, object]) -> object:
+    if isinstance(value, RootModel):
+        return mended(cast("RootModel[object]", value).root, document)
+    if isinstance(value, BaseModel):
+        return _mended_model(value, document)
+    if isinstance(value, Mapping):
+        return _mended_mapping(cast("Mapping[object, object]", value), document)
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        names = [one.name for one in dataclasses.fields(value)]
+        return _mended_fields(type(value), {name: getattr(value, name) for name in names}, document)
+    return document
+
+
+def _mended_mapping(value: Mapping[object, object], document: dict[str, object]) -> dict[str, object]:
+    if all(type(key) is str for key in value):
+        return {key: mended(value[key], one) if key in value else one for key, one in document.items()}
+    if len(value) != len(document):
+        return document
+    return {key: mended(one, part) for one, (key, part) in zip(value.values(), document.items(), strict=True)}
+
+
+def _mended_model(value: BaseModel, document: dict[str, object]) -> dict[str, object]:
+    cls = type(value)
+    held = {
+        **{name: vars(value)[name] for name in cls.model_fields if name in vars(value)},
+        **(value.model_extra or {}),
+    }
+    stored_names = _stored_names(cls)
+    if stored_names is not None:
+        renamed = {stored_names.get(name, name): one for name, one in held.items()}
+        return {key: mended(renamed[key], one) if key in renamed else one for key, one in document.items()}
+    return document if _has_serializer(cls) else _mended_fields(cls, held, document)
+
+
+def _mended_fields(cls: type[object], held: Mapping[str, object], document: dict[str, object]) -> dict[str, object]:
+    whole = {key: mended(held[key], one) if key in held else one for key, one in document.items()}
+    for name in held:
+        adapter = None if name in document else _adapter_of_field(cast(Any, cls), name)
+        if adapter is not None:  # it has exclude
+            whole[name] = mended(held[name], adapter.dump_python(held[name], mode="json", by_alias=False))
+    return whole
+
+
+@functools.lru_cache(maxsize=4096)
+def _adapter_of_field(cls: type[object], name: str) -> TypeAdapter[object] | None:
+    fields = cast("Mapping[str, Any]", getattr(cls, "__pydantic_fields__", {}))
+    if name not in fields:
+        return None
+    config: ConfigDict = getattr(cls, "model_config", None) or getattr(cls, "__pydantic_config__", None) or ConfigDict()
+    metadata = tuple(fields[name].metadata)
+    annotation: object = fields[name].annotation
+    return adapter_of(Annotated[annotation, *metadata] if metadata else annotation, config)
+
+
+def _opened_model(value: BaseModel) -> object:
+    cls = type(value)
+    if isinstance(value, RootModel):
+        return cast("RootModel[object]", value).root
+    if _stored_names(cls) is not None:
+        return value.model_dump(round_trip=True)
+    return {
+        **{name: vars(value)[name] for name in cls.model_fields if name in vars(value)},
+        **(value.model_extra or {}),
+    }
+
+
+def _stored_names(cls: type[BaseModel]) -> Mapping[str, str] | None:
+    """Give the keys that a model of the past stores its fields under; None for models of the application."""
+    return getattr(cls, "__stored_names__", None)
+
+
+def _has_serializer(cls: type[BaseModel]) -> bool:
+    return bool(cls.__pydantic_decorators__.model_serializers)
+
+
+def _refuse(value: object) -> object:
+    raise TypeError(f"Type {type(value)} not serializable")
+
+
+def _writer() -> Callable[[object], bytes]:
+    make = getattr(json.encoder, "c_make_encoder", None)
+    if make is None:
+        return lambda document: json.dumps(document).encode()
+    # What json.dumps makes anew at every call, without the search for cycles: a document has none. A third of the cost.
+    chunks: Callable[[object, int], tuple[str, ...]] = make(
+        None, _refuse, json.encoder.encode_basestring_ascii, None, ": ", ", ", False, False, True
+    )
+    return lambda document: "".join(chunks(document, 0)).encode()
+
+
+write: Final = _writer()  # gives the text of a document, spaced as the seed's
+_BASES: Final[tuple[type[Any], ...]] = (dict, list, tuple, set, frozenset, str, int, float)

@@ -1,0 +1,119 @@
+"""Fields with ``exclude=True``, which no answer shows: a request may set those only that the router was told of."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, cast
+
+from pydantic import RootModel, TypeAdapter
+from pydantic.fields import FieldInfo
+
+from ...encoding.secrets import holds_secret, schema_nodes
+from ...errors import ConfigurationError
+from ...model.model import Model
+from .body_parts import alias_words, fields_of, is_named
+from .http_errors import Place, invalid_places
+
+__all__ = ["HiddenFields"]
+
+_SEQUENCES = (list, tuple)
+_EXCLUDED = ("serialization_exclude", "serialization_exclude_if")
+
+
+@dataclass(frozen=True)
+class HiddenFields:
+    """Which fields of a model a request may not set.
+
+    Args:
+        schema: The model.
+        settable: Fields with ``exclude=True`` that it may set; those of nested models with dots: ``owner.secret``.
+    """
+
+    schema: type[Model]
+    settable: frozenset[str]
+
+    def __post_init__(self) -> None:
+        hidden = {name for name, info in self.schema.model_fields.items() if info.exclude}
+        for name in sorted(self.settable):
+            if "." not in name and name not in hidden:
+                raise ConfigurationError(
+                    f"CRUDRouter: settable names {name!r}, but {self.schema.__name__} has no field {name!r} with"
+                    " exclude=True; others can be set anyhow"
+                )
+
+    @property
+    def names(self) -> list[str]:
+        """Fields of the model itself that no request may set."""
+        fields = self.schema.model_fields
+        return [name for name, info in fields.items() if info.exclude and name not in self.settable]
+
+    @cached_property
+    def hides(self) -> bool:
+        """Whether there is a field, nested ones included, that answers may not show."""
+        return any(any(node.get(one) for one in _EXCLUDED) for node in schema_nodes(self._core_schema))
+
+    @cached_property
+    def holds_secret(self) -> bool:
+        """Whether there may be a secret in a record."""
+        return holds_secret(self._core_schema)
+
+    @cached_property
+    def _core_schema(self) -> object:
+        return TypeAdapter(self.schema).core_schema
+
+    def check_creatable(self) -> None:
+        """Refuse a router whose POST could never make a record.
+
+        Raises:
+            ConfigurationError: A field must be given, and cannot.
+        """
+        fields = self.schema.model_fields
+        for name in self.names:
+            if fields[name].is_required():
+                raise ConfigurationError(
+                    f"CRUDRouter: {self.schema.__name__}.{name} has exclude=True and no default, so that no POST could"
+                    f" make a record; say settable=[{name!r}], give a create_schema, or say create_route=False"
+                )
+
+    def check(self, given: object, made: Model) -> None:
+        """Refuse a body that names such a field, nested ones too.
+
+        Args:
+            given: The body as it came.
+            made: What was made of it.
+
+        Raises:
+            RequestValidationError: 422, with each place.
+        """
+        if places := list(self._named(given, made, ("body",), "")):
+            raise invalid_places(places, "cannot be set from outside")
+
+    def _named(self, given: object, made: object, place: Place, path: str) -> Iterator[Place]:
+        if isinstance(made, RootModel):
+            yield from self._named(given, cast(Any, made).root, place, path)
+        elif isinstance(given, Mapping) and (fields := fields_of(made)) is not None:
+            for name, info in fields.items():
+                yield from self._named_field(cast("Mapping[str, object]", given), made, name, info, place, path)
+        elif isinstance(given, Mapping) and isinstance(made, Mapping):
+            pairs = zip(
+                cast("Mapping[Any, object]", given).items(), cast("Mapping[Any, object]", made).values(), strict=False
+            )
+            for (key, one), value in pairs:
+                yield from self._named(one, value, (*place, str(key)), path)
+        elif isinstance(given, _SEQUENCES) and isinstance(made, Sequence) and not isinstance(made, (str, bytes)):
+            for number, (one, value) in enumerate(
+                zip(cast("list[object]", given), cast("Sequence[object]", made), strict=False)
+            ):
+                yield from self._named(one, value, (*place, number), path)
+
+    def _named_field(
+        self, given: Mapping[str, object], made: object, name: str, info: FieldInfo, place: Place, path: str
+    ) -> Iterator[Place]:
+        dotted = f"{path}{name}"
+        if info.exclude and dotted not in self.settable:
+            if is_named(name, info, given):
+                yield (*place, name)
+            return
+        for word in alias_words(name, info):
+            if word in given:
+                yield from self._named(given[word], getattr(made, name, None), (*place, word), f"{dotted}.")

@@ -1,0 +1,172 @@
+"""What a request is answered when the library refuses: status codes for our errors, and words without secrets."""
+
+import logging
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from fastapi import HTTPException
+from fastapi.exceptions import RequestValidationError
+from pydantic import ValidationError
+
+from ...errors import (
+    ConflictError,
+    DataError,
+    EncodeError,
+    InvalidPrimaryKeyError,
+    NotFoundError,
+    RecordTooNewError,
+    RecordTooOldError,
+    RedisModelsError,
+    ServerError,
+    ServerUnreachableError,
+)
+from ...model.model import Model
+from ...records.read import NO_INDEX
+
+__all__ = [
+    "MAPPED",
+    "Place",
+    "Told",
+    "answered",
+    "conflict",
+    "invalid",
+    "invalid_places",
+    "not_found",
+    "one_line",
+    "told_of",
+    "unprocessable",
+]
+
+Place = tuple[int | str, ...]  # of what is wrong in a request, as FastAPI names it: ("path", "item_id")
+MAPPED: Final = (DataError, ServerError)  # what "told_of" has an answer to
+_RETRY_S: Final = 5
+_LOG: Final = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Told:
+    """An answer to a request that the library refused.
+
+    Attributes:
+        status: 404, 409, 422 or 503.
+        detail: In one line, without keys, values and addresses; for 422 the mistakes, in FastAPI's form.
+        headers: ``Retry-After``, where the same request may do later.
+    """
+
+    status: int
+    detail: str | list[dict[str, Any]]
+    headers: dict[str, str] = field(default_factory=dict[str, str])
+
+
+def told_of(exc: RedisModelsError, *, model: str = "", key_place: Place = ("path",)) -> Told:
+    """Give the answer to one of our errors; its own text goes to the log where somebody must look at it.
+
+    Args:
+        exc: One of the classes in ``MAPPED``.
+        model: Name of the model, if it is known.
+        key_place: Where the request names the primary key.
+    """
+    name = model or getattr(exc, "model", "") or "The record"
+    if isinstance(exc, NotFoundError):
+        return Told(404, f"{name} not found")
+    if isinstance(exc, EncodeError):
+        return Told(422, [_mistake(("body", exc.field), exc.reason)])
+    if isinstance(exc, InvalidPrimaryKeyError):
+        return Told(422, [_mistake(key_place, f"the primary key {exc.reason}")])
+    if isinstance(exc, ConflictError) and NO_INDEX not in exc.reason:
+        return Told(409, f"{name} exists already, or was changed by somebody else meanwhile; read it and try again")
+    _LOG.error("%s: %s", name, one_line(str(exc)))
+    return _told_of_trouble(exc, name)
+
+
+def _told_of_trouble(exc: RedisModelsError, name: str) -> Told:
+    """Give the answer to what no request is to blame for."""
+    later = {"Retry-After": str(_RETRY_S)}
+    if isinstance(exc, RecordTooNewError):
+        return Told(503, f"{name} is of a newer version of this application; try again later", later)
+    if isinstance(exc, RecordTooOldError):
+        return Told(503, f"{name} is of an older version of this application; try again later", later)
+    if isinstance(exc, ConflictError):
+        return Told(503, f"{name} cannot be found or stored now, because its table is not as it should be")
+    if isinstance(exc, ServerUnreachableError) and exc.is_left_open:
+        return Told(503, "The database did not answer; whether it did what was asked is not known. Look first")
+    if isinstance(exc, ServerError):
+        return Told(503, "The database cannot answer now; try again later", later)
+    return Told(409, f"{name} cannot be read as it is stored")
+
+
+@contextmanager
+def answered(schema: type[Model], key_place: Place) -> Generator[None]:
+    """Answer what the verbs raise in the block.
+
+    Args:
+        schema: The model.
+        key_place: Where the request names the primary key.
+
+    Raises:
+        HTTPException: 404, 409 or 503.
+        RequestValidationError: 422, in FastAPI's form.
+    """
+    try:
+        yield
+    except MAPPED as exc:
+        told = told_of(exc, model=schema.__name__, key_place=key_place)
+        if isinstance(told.detail, list):
+            raise RequestValidationError(told.detail) from exc
+        raise HTTPException(told.status, told.detail, told.headers or None) from exc
+    except RecursionError as exc:
+        raise unprocessable(("body",), "is nested too deeply") from exc
+
+
+def one_line(text: str) -> str:
+    """Give a text for the log, in one line and without control characters, whatever lies in Redis."""
+    return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in text)
+
+
+def not_found(schema: type[Model]) -> HTTPException:
+    """Give what is answered where there is no such record."""
+    return HTTPException(404, f"{schema.__name__} not found")
+
+
+def conflict(schema: type[Model], reason: str) -> HTTPException:
+    """Give what is answered where the record is not as the request takes it to be."""
+    return HTTPException(409, f"{schema.__name__} {reason}")
+
+
+def unprocessable(place: Place, reason: str) -> RequestValidationError:
+    """Give the answer to one wrong value, which is not repeated in it."""
+    return RequestValidationError([_mistake(place, reason)])
+
+
+def invalid_places(places: Sequence[Place], reason: str) -> RequestValidationError:
+    """Give the answer to a body that has something wrong in some places, for one reason."""
+    return RequestValidationError([_mistake(place, reason) for place in places])
+
+
+def invalid(error: ValidationError, body: object) -> RequestValidationError:
+    """Give the answer that FastAPI itself would give to a body with these mistakes.
+
+    What is repeated in it is taken from the body: what was validated may hold stored values that nobody is shown.
+    """
+    found = [_of_body(dict(one), body) for one in error.errors(include_url=False)]
+    return RequestValidationError(found, body=body)
+
+
+def _of_body(mistake: dict[str, Any], body: object) -> dict[str, Any]:
+    mistake.pop("input", None)
+    place: Place = mistake["loc"]
+    value: Any = body
+    is_there = isinstance(body, dict)
+    for part in place if mistake["type"] != "missing" else place[:-1]:
+        try:
+            value = value[part]
+        except (LookupError, TypeError):
+            is_there = False
+            break
+    return {**mistake, "loc": ("body", *place), **({"input": value} if is_there else {})}
+
+
+def _mistake(place: Place, reason: str) -> dict[str, Any]:
+    return {"type": "value_error", "loc": place, "msg": reason}

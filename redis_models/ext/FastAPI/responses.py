@@ -1,0 +1,120 @@
+"""What an answer can carry: JSON in UTF-8, without NaN and infinity; and mistakes told so that they can be carried."""
+
+import inspect
+import json
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final, cast
+
+from fastapi import Request
+from fastapi.datastructures import DefaultPlaceholder
+from fastapi.encoders import jsonable_encoder
+from fastapi.exceptions import RequestValidationError
+from fastapi.routing import serialize_response
+from pydantic import TypeAdapter
+from starlette.responses import Response
+
+from ...model.model import Model
+from .http_errors import Place, unprocessable
+from .merge import MISSING
+
+__all__ = ["AnswerCheck", "carried", "check_key"]
+
+_MOST_KEY: Final = 4096  # bytes of a primary key; servers and proxies refuse paths of more than 8 KB, escapes included
+# Newer releases of FastAPI let pydantic write the JSON, unless the application chose a class of answers.
+_LETS_PYDANTIC_WRITE: Final = "dump_json" in inspect.signature(serialize_response).parameters
+
+
+class AnswerCheck:
+    """Says why the answers of a route cannot carry a record."""
+
+    def __init__(self, schema: type[Model]) -> None:
+        self._schema, self._adapter = schema, TypeAdapter[Any](schema)
+        self._allows_nan = _LETS_PYDANTIC_WRITE and schema.model_config.get("ser_json_inf_nan") == "strings"
+
+    def complaint(self, request: Request, record: Model) -> str | None:
+        """Say why an answer to ``request`` cannot carry a record; None where it can."""
+        writes = _writing(request, self._allows_nan)
+        return _complaint(lambda: writes(self._content(record)))
+
+    def shown(self, record: Model) -> object:
+        """Give what an answer shows of a record; ``MISSING`` where none can."""
+        try:
+            return self._content(record)
+        except Exception:  # as in _complaint
+            return MISSING
+
+    def check(self, request: Request, made: Model) -> None:
+        """Refuse what a body made, unless an answer can carry it: else it would block every list that it is in.
+
+        Raises:
+            RequestValidationError: 422, which names the first field that cannot be carried.
+        """
+        reason = self.complaint(request, made)
+        if reason is None:
+            return
+        writes = _writing(request, self._allows_nan)
+        for name, info in type(made).model_fields.items():
+            one = _complaint(lambda name=name: writes(made.model_dump(mode="json", include={name})))  # type: ignore[misc]
+            if one is not None:
+                raise unprocessable(("body", info.alias or name), one)
+        raise unprocessable(("body",), reason)
+
+    def _content(self, record: Model) -> object:
+        # Validated as FastAPI does it first: a model may ask for that of instances, too.
+        return self._adapter.dump_python(self._adapter.validate_python(record), mode="json", by_alias=True)
+
+
+def check_key(schema: type[Model], pk: object, place: Place) -> None:
+    """Refuse a primary key that cannot be one, or that no path could name.
+
+    Raises:
+        InvalidPrimaryKeyError: It cannot be one.
+        RequestValidationError: It is too long for a path.
+    """
+    size = len(schema.__shape__.key_of(pk).encode("utf-8", "surrogatepass"))
+    if size > _MOST_KEY:
+        raise unprocessable(place, f"the primary key is too long; its Redis key may have {_MOST_KEY} bytes")
+
+
+def carried(error: RequestValidationError) -> RequestValidationError:
+    """Give an error whose mistakes an answer can carry: FastAPI repeats what was wrong, which may be no JSON."""
+    told = cast("Sequence[dict[str, Any]]", error.errors())
+    made = RequestValidationError([_carried(one) for one in told], body=error.body)
+    return error if made.errors() == told else made
+
+
+def _carried(mistake: Mapping[str, Any]) -> dict[str, Any]:
+    if _complaint(lambda: _write(jsonable_encoder(mistake))) is None:
+        return dict(mistake)
+    plain = {name: value for name, value in mistake.items() if name not in ("input", "ctx", "loc", "msg")}
+    return {**plain, "loc": tuple(map(_text, mistake["loc"])), "msg": _text(mistake["msg"])}
+
+
+def _text(part: Any) -> Any:
+    return part.encode("utf-8", "backslashreplace").decode() if isinstance(part, str) else part
+
+
+def _complaint(writes: Callable[[], object]) -> str | None:
+    try:
+        writes()
+    except RecursionError:
+        return "is nested too deeply for an answer"
+    except UnicodeError:
+        return "is no text that an answer can carry: half a surrogate pair, or bytes that are no UTF-8"
+    except Exception as exc:  # serializers are the application's: whatever they raise is a fact about this record
+        return f"cannot be put into an answer: {type(exc).__name__}"
+    return None
+
+
+def _writing(request: Request, allows_nan: bool) -> Callable[[object], object]:
+    """Give what writes content as the route of a request would."""
+    chosen: object = getattr(request.scope.get("route"), "response_class", None)
+    if isinstance(chosen, type) and issubclass(chosen, Response):
+        return chosen
+    if isinstance(chosen, DefaultPlaceholder) and not _LETS_PYDANTIC_WRITE:
+        return cast("type[Response]", chosen.value)
+    return lambda content: _write(content, allows_nan)
+
+
+def _write(content: object, allows_nan: bool = False) -> bytes:
+    return json.dumps(content, ensure_ascii=False, allow_nan=allows_nan).encode()

@@ -1,0 +1,81 @@
+"""Paths of single records: any text may be a primary key, and no path of one record is ever the path of all."""
+
+from collections.abc import Callable, Coroutine
+from typing import Any, ClassVar, Final
+from urllib.parse import unquote
+
+from fastapi import Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.routing import APIRoute
+from starlette.routing import Match
+from starlette.types import Scope
+
+from .responses import carried
+
+__all__ = ["CarryingRoute", "EmptyKeyRoute", "KeyRoute"]
+
+_SLASH: Final = "%2f"
+
+
+class CarryingRoute(APIRoute):
+    """A route that answers 422 to any mistake, also to one that its answer cannot repeat."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        handler = super().get_route_handler()
+
+        async def carrying(request: Request) -> Response:
+            try:
+                return await handler(request)
+            except RequestValidationError as exc:
+                raise carried(exc) from exc
+
+        return carrying
+
+
+class KeyRoute(CarryingRoute):
+    """A route with a primary key in its path, in which ``%2F`` is a part of the key.
+
+    Servers hand on paths that are decoded already, where ``a%2Fb`` and ``a/b`` are the same, and so is whatever is no
+    UTF-8; the raw path tells.
+    """
+
+    def matches(self, scope: Scope) -> tuple[Match, Scope]:
+        veiled, veil = _veiled(scope)
+        match, child = super().matches(veiled)
+        if veil and "path_params" in child:
+            child["path_params"] = {name: _unveiled(value, veil) for name, value in child["path_params"].items()}
+        return match, child
+
+
+class EmptyKeyRoute(CarryingRoute):
+    """A route for paths of a record without a key, made of slashes only; says nothing of other methods than its own.
+
+    Without it a client's ``DELETE /item/`` with a key that happens to be empty is redirected to ``DELETE /item``.
+    """
+
+    PATH: ClassVar[str] = "/{slashes:path}"
+
+    def matches(self, scope: Scope) -> tuple[Match, Scope]:
+        match, child = super().matches(scope)
+        is_empty = match == Match.FULL and not child["path_params"]["slashes"].strip("/")
+        return (match, child) if is_empty else (Match.NONE, {})
+
+
+def _veiled(scope: Scope) -> tuple[Scope, str]:
+    """Give the scope with each escaped slash behind a character that the path does not have; and that, or "".
+
+    Bytes that are no UTF-8 become halves of surrogate pairs, so that no two keys are taken for the same.
+    """
+    path, raw = str(scope.get("path", "")), scope.get("raw_path")
+    if not isinstance(raw, bytes) or unquote(escaped := raw.decode("latin-1")) != path:
+        return scope, ""
+    has_slash = _SLASH in escaped.lower()
+    if not has_slash and "\N{REPLACEMENT CHARACTER}" not in path:
+        return scope, ""
+    veil = next(char for char in map(chr, range(0xE000, 0xF8FF)) if char not in path) if has_slash else ""
+    escaped = escaped.replace("%2F", veil).replace("%2f", veil)
+    return {**scope, "path": unquote(escaped, errors="surrogateescape")}, veil
+
+
+def _unveiled(value: object, veil: str) -> object:
+    return value.replace(veil, "/") if isinstance(value, str) else value

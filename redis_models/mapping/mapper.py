@@ -1,0 +1,404 @@
+"""A model's shape in this process: its keys and the codec of each stored field; see ``compiler``. Pure."""
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from enum import Enum
+from functools import cached_property
+from typing import Any, Generic, TypeVar, cast
+
+from pydantic import BaseModel, ValidationError
+
+from ..encoding.annotations import annotated, is_validated
+from ..encoding.codec import FieldCodec
+from ..encoding.complaints import first_complaint
+from ..encoding.equality import is_same
+from ..encoding.fast_paths import reader_of, writer_of
+from ..encoding.limits import UNREADABLE
+from ..encoding.secrets import is_tagged_secret, reason_of, spoken
+from ..errors import DecodeError, EncodeError, InvalidPrimaryKeyError, ModelDeclarationError
+from .keys import KeySpace
+from .stored_field import RESERVED, StoredField, _decode_extra, _is_secret, is_plain, is_text
+
+__all__ = ["Shape"]
+
+M = TypeVar("M", bound=BaseModel)
+
+
+@dataclass(frozen=True)
+class Shape(Generic[M]):
+    """What reading and writing records of one model needs to know.
+
+    Attributes:
+        model: The class.
+        keys: Where its records live.
+        primary_key: Name of the primary key's field.
+        version: The version that this code writes.
+        ttl: Life span in seconds of a new record, or None.
+        fields: Stored fields, in the order of their declaration.
+        names: Their names, likewise.
+        extras: Codec of the values of extra fields (``extra="allow"``), each a stored field of its own; None where the
+            model takes none.
+        is_movable: Whether methods of the model say where its records live, so that it may be elsewhere the next time.
+        hooks: Names of methods that the model overrides and its records go through; see ``overrides``.
+    """
+
+    model: type[M]
+    keys: KeySpace
+    primary_key: str
+    version: int
+    ttl: int | None
+    fields: tuple[StoredField, ...]
+    names: tuple[str, ...]
+    extras: FieldCodec | None = None
+    is_movable: bool = False
+    hooks: tuple[str, ...] = ()
+
+    @property
+    def takes_extras(self) -> bool:
+        """Whether stored fields that are not declared belong to the record, so that reading must ask for all."""
+        return self.extras is not None
+
+    @property
+    def reads_whole(self) -> bool:
+        """Whether reading a record takes all its stored fields, and records may differ in which they have."""
+        return self.extras is not None
+
+    def key_of(self, pk: object) -> str:
+        """Give the key of the record with primary key ``pk``: a value of the field's type, or its text.
+
+        Raises:
+            InvalidPrimaryKeyError: It is None, empty, or no plain value.
+        """
+        if type(pk) is str and pk.isascii() and pk:  # nearly always
+            return self.keys.record(pk)
+        if isinstance(pk, Enum):
+            pk = cast(object, pk.value)
+        if not is_plain(pk):
+            raise self._no_key(pk, "is no plain value; use text, a number, a UUID")
+        text = str(pk)
+        if not text:
+            raise self._no_key(pk, "is empty; give every record a name of its own")
+        try:
+            text.encode()
+        except UnicodeEncodeError as exc:
+            raise self._no_key(pk, "is no text: half a surrogate pair is in it") from exc
+        return self.keys.record(text)
+
+    def primary_key_in(self, key: str) -> object:
+        """Give the primary key that the key of a record says, for records that do not hold it.
+
+        Raises:
+            DecodeError: The key is none of this model's, or does not say it, or may mean several.
+        """
+        found: list[object] = []
+        if self.keys.owns(key):
+            for value in self._key_field.codec.named(self.keys.primary_key(key)):
+                with suppress(InvalidPrimaryKeyError):
+                    if self.key_of(value) == key:
+                        found.append(value)
+        if len(found) == 1:
+            return found[0]
+        meant = f"may mean {found[0]!r} or {found[1]!r}" if found else "says none"
+        raise DecodeError(key, self.primary_key, None, f"it is the primary key, and the key of the record {meant}")
+
+    def check_key(self, key: str, pk: object) -> None:
+        """Refuse a record that lies under another key than its primary key says: a save would go astray.
+
+        Raises:
+            DecodeError: It does.
+        """
+        meant = self.key_of(pk)
+        if meant != key and is_text(key):  # what is no text has no other key
+            name, reason = self.primary_key, f"belongs under {meant!r}; correct the field, or rename the key"
+            raise DecodeError(key, "", None, f"its {name} {pk!r:.60} {reason}")
+
+    def encoded_key(self, key: str) -> dict[str, bytes]:
+        """Give the primary key that a key says as it would be stored; nothing where it does not say it."""
+        try:
+            return {self.primary_key: self._key_field.encode(self.primary_key_in(key))}
+        except (ValueError, TypeError):
+            return {}
+
+    @cached_property
+    def start(self) -> str:
+        """What every key of the model begins with; asked for each record that is read."""
+        return self.keys.start
+
+    @cached_property
+    def codecs(self) -> Mapping[str, FieldCodec]:
+        """How the values of each stored field are written, by its name."""
+        return {field.name: field.codec for field in self.fields}
+
+    @cached_property
+    def _key_field(self) -> StoredField:
+        return self.field(self.primary_key)
+
+    def _no_key(self, pk: object, reason: str) -> InvalidPrimaryKeyError:
+        is_hidden = bool(self.model.model_config.get("hide_input_in_errors"))
+        return InvalidPrimaryKeyError(self.model.__name__, spoken(pk, is_hidden), reason)
+
+    @cached_property
+    def stamp(self) -> bytes:
+        """What a record of this version carries as its stamp."""
+        return b"%d" % self.version
+
+    def encode(self, instance: M) -> dict[str, bytes]:
+        """Give the stored fields of ``instance``, extra ones last.
+
+        Raises:
+            EncodeError: A value cannot be written as its field's type, or an extra field has a name that is taken.
+        """
+        values = instance.__dict__
+        stored: dict[str, bytes] | None
+        try:
+            stored = {name: encode(values[name]) for name, encode in self._writers}
+        except (KeyError, ValueError, TypeError):
+            stored = None
+        if stored is None:  # behind the clause: what was raised in it may quote a secret
+            for name in [one for one in self.names if one not in values]:
+                raise EncodeError(self.model.__name__, name, None, "this instance has no such value")
+            stored = {field.name: self.encode_field(field, values[field.name]) for field in self.fields}
+        return stored if self.extras is None else stored | self._encode_extras(self.extras, instance.model_extra or {})
+
+    def encode_some(self, values: Mapping[str, object]) -> dict[str, bytes]:
+        """Give the stored fields of some values, extra ones last.
+
+        Raises:
+            EncodeError: A value cannot be written as its field's type, or an extra field has a name that is taken.
+        """
+        stored = {name: self.encode_field(self.field(name), values[name]) for name in values if name in self.names}
+        if self.extras is None:
+            return stored
+        return stored | self._encode_extras(self.extras, {name: values[name] for name in values if name not in stored})
+
+    def encode_field(self, field: StoredField, value: object) -> bytes:
+        """Give the bytes of one value.
+
+        Raises:
+            EncodeError: It cannot be written as the field's type.
+        """
+        try:
+            return field.encode(value)
+        except (ValueError, TypeError) as exc:
+            error = self.encode_error(field.name, value, exc)
+        raise error
+
+    def decode(self, key: str, stored: Mapping[str, bytes]) -> M:
+        """Make an instance of a record; fields that are not stored take their defaults.
+
+        Args:
+            key: Where it lies, for errors.
+            stored: Its declared stored fields; where the shape takes extras, all of them.
+
+        Raises:
+            DecodeError: A field does not read back, or the whole is not what the model accepts.
+        """
+        values: dict[str, object] | None
+        try:
+            values = {name: read(stored[name]) for name, read in self._readers}
+        except (*UNREADABLE, ValueError):  # a field is not stored, or its codec knows more than the shortcut
+            values = None
+        if values is None:  # behind the clause: what was raised in it may quote a secret
+            values = self._decoded(key, stored)
+            if self.primary_key not in values:
+                values[self.primary_key] = self.key_input(key)
+        if self.extras is not None:
+            values |= self._decode_extras(self.extras, stored)
+        try:
+            make = self._own_validation or self.model.__pydantic_validator__.validate_python
+            instance = cast(M, make(values, by_alias=False, by_name=True))
+            if self._has_validators:
+                self._settle(instance, values, self._kept(values, stored))
+            return instance
+        except (ValidationError, *UNREADABLE) as exc:
+            error = self._unmade(key, stored, exc)
+        raise error
+
+    def key_input(self, key: str) -> object:
+        """Give what the model makes a primary key from, out of the key of a record."""
+        return self._key_field.as_input(self.primary_key_in(key))
+
+    def made(self, key: str, values: dict[str, object], stored: Mapping[str, bytes], kept: Mapping[str, object]) -> M:
+        """Make an instance of what is known of a record already.
+
+        Args:
+            key: Where it lies.
+            values: What the model makes it from, by field.
+            stored: The record, for errors.
+            kept: The values of fields that ``stored`` stands for.
+
+        Raises:
+            DecodeError: It is not what the model accepts.
+        """
+        if self.primary_key not in values:
+            values[self.primary_key] = self.key_input(key)
+        try:
+            make = self._own_validation or self.model.__pydantic_validator__.validate_python
+            instance = cast(M, make(values, by_alias=False, by_name=True))
+            if self._has_validators:
+                self._settle(instance, values, kept)
+            return instance
+        except (ValidationError, *UNREADABLE) as exc:
+            error = self._unmade(key, stored, exc)
+        raise error
+
+    def _unmade(self, key: str, stored: Mapping[str, bytes], exc: Exception) -> DecodeError:
+        """Say why the model does not accept a record."""
+        if isinstance(exc, ValidationError):
+            return self.decode_error(key, _first_place(exc), stored, exc)
+        # Of a validator of the application, which had not thought of such values.
+        is_secret = self.conceals("")
+        error = DecodeError(key, "", None, type(exc).__name__ + ("" if is_secret else f": {exc}"))
+        error.__cause__ = None if is_secret else exc
+        return error
+
+    def decode_one(self, key: str, name: str, raw: bytes) -> object:
+        """Read the value of one field of a record.
+
+        Raises:
+            DecodeError: It does not read back as the field's type.
+        """
+        return self.decode_field(key, self.field(name), raw)
+
+    def decode_field(self, key: str, field: StoredField, raw: bytes) -> object:
+        """Read one value back.
+
+        Raises:
+            DecodeError: It does not read back as the field's type.
+        """
+        try:
+            return field.codec.decode(raw)
+        except ValueError as exc:
+            error = self.decode_error(key, field.name, {field.name: raw}, exc)
+        raise error
+
+    def conceals(self, name: str, raw: bytes | None = None) -> bool:
+        """Whether the value of a field must not be shown, as its type holds a secret, or the model hides all.
+
+        Args:
+            name: The field; "" for the record as a whole, which is to be hidden where any of its fields is.
+            raw: Its bytes, if there are some: they may say so themselves.
+        """
+        if self.model.model_config.get("hide_input_in_errors"):
+            return True
+        if raw is not None and is_tagged_secret(raw):
+            return True
+        return any(_is_secret(field) for field in self.fields if name in (field.name, "")) or (
+            name not in (*self.names, "") and self.extras is not None and self.extras.holds_secret
+        )
+
+    def encode_error(self, name: str, value: object, exc: Exception) -> EncodeError:
+        """Make the error of a value that cannot be written; neither it nor its cause has a secret."""
+        is_secret = self.conceals(name)
+        error = EncodeError(self.model.__name__, name, spoken(value, is_secret), reason_of(exc, is_secret=is_secret))
+        error.__cause__ = None if is_secret else exc
+        return error
+
+    def decode_error(self, key: str, name: str, stored: Mapping[str, bytes], exc: Exception) -> DecodeError:
+        """Make the error of a record that does not read back; neither it nor its cause has a secret."""
+        raw = stored.get(name)
+        is_secret = self.conceals(name, raw)
+        reason = reason_of(exc, is_secret=is_secret)
+        error = DecodeError(key, name, cast("bytes | None", spoken(raw, is_secret)), reason)
+        # What a validator was given is quoted in its error, all of it.
+        error.__cause__ = None if is_secret or self.conceals("") else exc
+        return error
+
+    def _kept(self, values: Mapping[str, object], stored: Mapping[str, bytes]) -> dict[str, object]:
+        """Give values as they were when they were written; ``values`` has what a Json, for one, is made of."""
+        given = {field.name: field for field in self.fields if field.name in values and field.name in stored}
+        return {
+            name: values[name] if field.source is None else field.codec.decode(stored[name])
+            for name, field in given.items()
+        }
+
+    def _settle(self, instance: M, values: Mapping[str, object], kept: Mapping[str, object]) -> None:
+        """Take back what a validator made of a stored value if it would go on making another of it at every load.
+
+        One that mends old values is heeded; one that hashes a password had its say when the value was made.
+        """
+        given = {field.name: field for field in self.fields if field.name in kept}
+        held: dict[str, object] = vars(instance)
+        made = {name: held[name] for name in kept if not is_same(held[name], kept[name])}
+        if made:
+            try:
+                inputs = {name: given[name].as_input(value) for name, value in made.items()}
+                again = vars(self.model.model_validate({**values, **inputs}, by_alias=False, by_name=True))
+            except ValueError:
+                again = {}
+            for name, value in made.items():
+                if name not in again or not is_same(again[name], value):
+                    held[name] = kept[name]
+
+    @cached_property
+    def _has_validators(self) -> bool:
+        found = self.model.__pydantic_decorators__
+        return bool(found.field_validators or found.validators or found.model_validators) or any(
+            is_validated(annotated(info)) for info in self.model.model_fields.values()
+        )
+
+    @cached_property
+    def _own_validation(self) -> Callable[..., M] | None:
+        """How the class makes instances, where it does so otherwise than pydantic."""
+        method = self.model.model_validate
+        is_own = getattr(method, "__func__", None) is not cast(Any, BaseModel.model_validate).__func__
+        return method if is_own else None
+
+    @cached_property
+    def _writers(self) -> tuple[tuple[str, Callable[[object], bytes]], ...]:
+        return tuple((one.name, writer_of(one.codec) if one.source is None else one.encode) for one in self.fields)
+
+    @cached_property
+    def _readers(self) -> tuple[tuple[str, Callable[[bytes], object]], ...]:
+        return tuple((one.name, reader_of(one.codec) if one.source is None else one.decode) for one in self.fields)
+
+    def _decoded(self, key: str, stored: Mapping[str, bytes]) -> dict[str, object]:
+        """Read field by field, so that an error names the one that does not read back."""
+        values: dict[str, object] = {}
+        for field in self.fields:
+            if (raw := stored.get(field.name)) is not None:
+                value = self.decode_field(key, field, raw)
+                values[field.name] = field.as_input(value)
+        return values
+
+    def _encode_extras(self, codec: FieldCodec, values: Mapping[str, object]) -> dict[str, bytes]:
+        stored: dict[str, bytes] = {}
+        for name, value in values.items():
+            complaint = _complaint_about_extra(name, self.names)
+            if complaint is not None:
+                raise EncodeError(self.model.__name__, name, value, complaint)
+            stored[name] = self.encode_field(StoredField(name, codec), value)
+        return stored
+
+    def _decode_extras(self, codec: FieldCodec, stored: Mapping[str, bytes]) -> dict[str, object]:
+        return {
+            name: _decode_extra(codec, raw)
+            for name, raw in stored.items()
+            if name not in self.names and not name.startswith(RESERVED) and is_text(name)
+        }
+
+    def field(self, name: str) -> StoredField:
+        """Give the stored field ``name``.
+
+        Raises:
+            ModelDeclarationError: The model stores no such field.
+        """
+        if name not in self.names:
+            raise ModelDeclarationError(
+                self.model.__name__, f"has no stored field {name!r}; it has {', '.join(self.names)}"
+            )
+        return self.fields[self.names.index(name)]
+
+
+def _complaint_about_extra(name: str, declared: Sequence[str]) -> str | None:
+    if name.startswith(RESERVED):
+        return f"the name of an extra field begins with one of {RESERVED}: these are reserved"
+    if name in declared:
+        return "an extra field has the name of a declared one"
+    return None if is_text(name) else "the name of an extra field is no text: half a surrogate pair is in it"
+
+
+def _first_place(exc: ValidationError) -> str:
+    place = first_complaint(exc).place
+    return str(place[0]) if place else ""

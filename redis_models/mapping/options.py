@@ -1,0 +1,168 @@
+"""Options of a model, in their two spellings: underscore class attributes (the seed's) and ``class Meta``. Pure.
+
+The class attributes are the truth; ``Meta`` is read once, when the class is made, and becomes them. So both can be read
+and set on the class later, and mean the same.
+"""
+
+import difflib
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final, cast
+
+from ..errors import ModelDeclarationError
+
+__all__ = ["ATTRIBUTES", "Options", "read_options", "take_options"]
+
+# Meta name -> class attribute.
+_SPELLINGS: Final = {
+    "primary_key": "_primary_key_field",
+    "table": "_table_name",
+    "prefix": "_redis_prefix",
+    "separator": "_redis_separator",
+    "auto_save": "_auto_save",
+    "auto_sync": "_auto_sync",
+    "version": "_version",
+    "ttl": "_ttl",
+    "app": "_app",
+    "abstract": "_abstract",
+    "managed": "_managed",
+}
+ATTRIBUTES: Final = frozenset(_SPELLINGS.values())
+# Options that a subclass does not inherit: two classes over one table, or a version of another shape, would be wrong.
+_OWN: Final[dict[str, object]] = {"_table_name": None, "_version": 1, "_abstract": False}
+
+
+@dataclass(frozen=True)
+class Options:
+    """What a model says about how it is stored.
+
+    Attributes:
+        primary_key: Name of the field, or None where none is declared.
+        table: Second part of its keys.
+        prefix: First part of its keys, or "".
+        separator: Between the parts of its keys.
+        version: Version of the stored shape, from 1.
+        ttl: Life span of a record in seconds, or None.
+        auto_save, auto_sync: What a new instance does.
+        app: Label of the app it belongs to, or None for the app of its module.
+        abstract: It only serves as a base class and is never stored.
+        managed: Migrations rewrite its records.
+    """
+
+    primary_key: str | None
+    table: str
+    prefix: str
+    separator: str
+    version: int
+    ttl: int | None
+    auto_save: bool
+    auto_sync: bool
+    app: str | None
+    abstract: bool
+    managed: bool
+
+
+def take_options(model: str, namespace: dict[str, object]) -> dict[str, object]:
+    """Take the options out of a class body; give the class attributes that they are, defaults of its own included.
+
+    Raises:
+        ModelDeclarationError: ``Meta`` has a name that is no option, or says other than the class attribute beside it.
+    """
+    meta = namespace.pop("Meta", None)  # pydantic would take one that is made elsewhere for a field without a type
+    told = _attributes_of_meta(model, meta) if isinstance(meta, type) else {}
+    for attribute in ATTRIBUTES & namespace.keys():
+        value = namespace.pop(attribute)
+        if told.setdefault(attribute, value) != value:
+            raise ModelDeclarationError(
+                model,
+                f"{attribute} = {value!r}, but Meta says {told[attribute]!r} for the same option; keep one of them",
+            )
+    annotations = namespace.get("__annotations__")
+    if isinstance(annotations, dict):
+        for attribute in ATTRIBUTES:
+            cast("dict[str, object]", annotations).pop(attribute, None)
+    return {**_OWN, **told, "Meta": meta} if isinstance(meta, type) else {**_OWN, **told}
+
+
+def read_options(model: type) -> Options:
+    """Read the options off a class.
+
+    Raises:
+        ModelDeclarationError: One of them has a value it cannot have.
+    """
+    value = {name: getattr(model, attribute, None) for name, attribute in _SPELLINGS.items()}
+    for name, (is_wanted, wanted) in _WANTED.items():
+        if not is_wanted(value[name]):
+            raise ModelDeclarationError(model.__name__, f"{name} must be {wanted}, not {value[name]!r}")
+    version, ttl = value["version"], value["ttl"]
+    return Options(
+        primary_key=_text(value["primary_key"]),
+        table=_text(value["table"]) or model.__name__.lower(),
+        prefix=_text(value["prefix"]) or "",
+        separator=_text(value["separator"]) or ":",
+        version=version if isinstance(version, int) else 1,
+        ttl=ttl if isinstance(ttl, int) else None,
+        auto_save=bool(value["auto_save"]),
+        auto_sync=bool(value["auto_sync"]),
+        app=_text(value["app"]),
+        abstract=bool(value["abstract"]),
+        managed=value["managed"] is not False,
+    )
+
+
+def _attributes_of_meta(model: str, meta: type) -> dict[str, object]:
+    found: dict[str, object] = {}
+    for base in reversed(meta.__mro__[:-1]):
+        for name, value in vars(base).items():
+            if name.startswith("__"):
+                continue
+            if name not in _SPELLINGS:
+                raise ModelDeclarationError(model, f"Meta.{name} is no option{_suggestion(name)}")
+            if base is meta or _SPELLINGS[name] not in _OWN:
+                found[_SPELLINGS[name]] = value
+    return found
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 1
+
+
+def _is_version(value: object) -> bool:
+    return _is_number(value) and cast(int, value) < 10**15  # Lua, which compares stamps, knows whole numbers to 2^53
+
+
+def _is_text(value: object) -> bool:
+    return value is None or isinstance(value, str)
+
+
+def _is_name(value: object) -> bool:
+    return value is None or (isinstance(value, str) and value != "")
+
+
+def _is_switch(value: object) -> bool:
+    return isinstance(value, bool)
+
+
+# Option -> what it may be, as a test and in words.
+_WANTED: Final[dict[str, tuple[Callable[[object], bool], str]]] = {
+    "primary_key": (_is_name, "the name of a field"),
+    "table": (_is_name, "text, or None for the name of the class"),
+    "prefix": (_is_text, "text or None"),
+    "separator": (_is_name, "text, or None for ':'"),
+    "app": (_is_name, "the label of an app, or None"),
+    "version": (_is_version, "a whole number from 1, of at most 15 digits"),
+    "ttl": (lambda value: value is None or _is_number(value), "a whole number of seconds from 1, or None"),
+    "auto_save": (_is_switch, "True or False"),
+    "auto_sync": (_is_switch, "True or False"),
+    "abstract": (_is_switch, "True or False"),
+    "managed": (_is_switch, "True or False"),
+}
+
+
+def _text(value: object) -> str | None:
+    return value if isinstance(value, str) else None
+
+
+def _suggestion(name: str) -> str:
+    near = difflib.get_close_matches(name, _SPELLINGS, n=1)
+    return f"; did you mean {near[0]!r}?" if near else f"; the options are {', '.join(sorted(_SPELLINGS))}"

@@ -1,0 +1,259 @@
+"""Shapes of models that override ``serialize_partially`` or ``deserialize_partially``: records go through these. Pure.
+
+The hooks speak in the seed's terms: they are handed plain values and give what Redis is handed, and the reverse. What a
+hook leaves as it was is written and read as without it, exactly; only what it makes of its own is taken at its word.
+"""
+
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, fields
+from typing import Any, Final, Generic, NamedTuple, TypeVar, cast
+
+from pydantic import BaseModel
+
+from ..encoding.equality import is_same
+from ..errors import DecodeError, EncodeError
+from . import partial
+from .keys import KeySpace
+from .mapper import Shape
+from .stored_field import RESERVED, StoredField
+
+__all__ = ["HookedShape", "ModelHooks", "RecordHook", "with_hooks"]
+
+M = TypeVar("M", bound=BaseModel)
+RecordHook = Callable[[dict[str, Any]], object]
+_NOTHING: Final = object()
+
+
+class ModelHooks(NamedTuple):
+    """What a model overrides of the seed's methods that decide how and where records are stored.
+
+    Attributes:
+        serialize: Its ``serialize_partially``, or None where that is the library's.
+        deserialize: Likewise.
+        keys: Gives where its records live, which may be elsewhere the next time; None where its options say it.
+    """
+
+    serialize: RecordHook | None
+    deserialize: RecordHook | None
+    keys: Callable[[], KeySpace] | None
+
+
+def with_hooks(shape: Shape[M], hooks: ModelHooks) -> Shape[M]:
+    """Give a shape that heeds what a model overrides; the same one where it overrides nothing."""
+    if hooks == (None, None, None):
+        return shape
+    told = {one.name: getattr(shape, one.name) for one in fields(shape)}
+    if hooks.keys is not None:
+        told |= {"keys": hooks.keys(), "is_movable": True}
+    if hooks.serialize is None and hooks.deserialize is None:
+        return Shape(**told)
+    both = (("serialize_partially", hooks.serialize), ("deserialize_partially", hooks.deserialize))
+    told["hooks"] = tuple(name for name, hook in both if hook is not None)
+    return HookedShape(**told, serialize=hooks.serialize, deserialize=hooks.deserialize)
+
+
+@dataclass(frozen=True)
+class HookedShape(Shape[M], Generic[M]):
+    """A shape whose records go through hooks of the model.
+
+    Attributes:
+        serialize: Gives what to store of some fields, or None.
+        deserialize: Gives what the model makes an instance from, or None.
+    """
+
+    serialize: RecordHook | None = None
+    deserialize: RecordHook | None = None
+
+    @property
+    def reads_whole(self) -> bool:
+        """A hook may look at what is not declared, and may have stored it itself."""
+        return True
+
+    def encode(self, instance: M) -> dict[str, bytes]:
+        if self.serialize is None:
+            return super().encode(instance)
+        for name in [one for one in self.names if one not in instance.__dict__]:
+            raise EncodeError(self.model.__name__, name, None, "this instance has no such value")
+        values = {name: instance.__dict__[name] for name in self.names}
+        return self.encode_some({**values, **(instance.model_extra or {})} if self.extras is not None else values)
+
+    def encode_some(self, values: Mapping[str, object]) -> dict[str, bytes]:
+        hook = self.serialize
+        if hook is None:
+            return super().encode_some(values)
+        shown = {name: _as_dict(value) for name, value in values.items()}
+        is_whole = len(values) >= len(self.names)
+
+        def complaint(reason: str) -> EncodeError:
+            hint = "" if is_whole else ". It was handed these fields alone; get the record, assign and save it instead"
+            return _HookError(self.model.__name__, "serialize_partially", None, f"{reason}{hint}")
+
+        told = self._told("serialize_partially", hook, shown, complaint)
+        usual = self._usual({name: values[name] for name in values if name in told and name in self.codecs})
+        return {name: self._raw(name, one, values, usual) for name, one in told.items()}
+
+    def decode(self, key: str, stored: Mapping[str, bytes]) -> M:
+        if self.deserialize is None:
+            return super().decode(key, stored)
+        stored = {name: raw for name, raw in stored.items() if not name.startswith(RESERVED)}
+        shown = self._shown(stored)
+        told = self._read(key, shown, self.deserialize)
+        usual = self._usual_back({name: shown[name] for name in shown if name in told and name in self.codecs})
+        kept: dict[str, object] = {}
+        values: dict[str, object] = {}
+        for name, one in told.items():
+            if name in self.codecs:
+                field = self.field(name)
+                kept[name] = self._value(key, field, one, usual.get(name, _NOTHING), stored.get(name))
+                values[name] = field.as_input(kept[name]) if field.source is not None else kept[name]
+            elif self.extras is not None:
+                is_left = name in shown and one is shown[name]
+                values |= self._decode_extras(self.extras, {name: stored[name]}) if is_left else {name: one}
+        return self.made(key, values, stored, kept)
+
+    def opened(self, key: str, stored: Mapping[str, bytes]) -> dict[str, bytes]:
+        """Give a record as it would be stored without the hooks: what these read of it, in bytes that people can read.
+
+        Raises:
+            DecodeError: The hook does not read it, or the model refuses what it gives.
+            EncodeError: A value of it cannot be written as its field's type.
+        """
+        instance = self.decode(key, stored)
+        plain = {name: instance.__dict__[name] for name in self.names} | (instance.model_extra or {})
+        given = {*stored, *instance.model_fields_set}
+        return super().encode_some({name: value for name, value in plain.items() if name in given})
+
+    def columns(self, key: str, names: Sequence[str], stored: Mapping[str, bytes]) -> dict[str, object] | None:
+        """Give some fields as the hook gives them; None where it is the library's."""
+        if self.deserialize is None:
+            return None
+        shown = self._shown(stored)
+        told = self._read(key, {name: shown.get(name) for name in names}, self.deserialize)
+        return {name: told.get(name) for name in names}
+
+    def decode_one(self, key: str, name: str, raw: bytes) -> object:
+        if self.deserialize is None:
+            return super().decode_one(key, name, raw)
+        shown = self._shown({name: raw})
+        told = self._read(key, shown, self.deserialize)
+        return self._value(key, self.field(name), told.get(name), self._usual_back(shown)[name], raw)
+
+    def _told(
+        self, name: str, hook: RecordHook, given: dict[str, Any], complaint: Callable[[str], Exception]
+    ) -> Mapping[str, object]:
+        """Call a hook, whose errors are those of the record that it was called for."""
+        error: Exception | None = None
+        told: object = None
+        try:
+            told = hook(given)
+        except Exception as exc:  # whatever the application raises; it is the cause of ours, unless it may tell secrets
+            is_secret = self.conceals("")
+            text = "" if is_secret else f": {exc!s:.200}"
+            error = complaint(f"{self.model.__name__}.{name} raised {type(exc).__name__}{text}")
+            error.__cause__ = None if is_secret else exc
+        if error is not None:  # behind the clause, so that it has no context either
+            raise error
+        if not isinstance(told, Mapping):
+            raise complaint(f"{self.model.__name__}.{name} gave {type(told).__name__}; it must return the dict")
+        return cast("Mapping[str, object]", told)
+
+    def _read(self, key: str, shown: dict[str, Any], hook: RecordHook) -> Mapping[str, object]:
+        def complaint(reason: str) -> DecodeError:
+            return DecodeError(key, "", None, reason)
+
+        return self._told("deserialize_partially", hook, dict(shown), complaint)
+
+    def _raw(self, name: str, told: object, values: Mapping[str, object], usual: Mapping[str, object]) -> bytes:
+        """Give the bytes of what the hook gave for one name."""
+        if name.startswith(RESERVED):
+            raise EncodeError(self.model.__name__, name, None, f"names that begin with one of {RESERVED} are reserved")
+        if name in values:
+            if name not in self.names:
+                if self.extras is not None and _is_as(told, _as_dict(values[name])):
+                    return self._encode_extras(self.extras, {name: values[name]})[name]
+            elif _is_as(told, usual[name]):
+                return self.encode_field(self.field(name), values[name])
+        if isinstance(told, bytes):
+            return told
+        if isinstance(told, str):
+            return told.encode("utf-8", "surrogatepass")
+        if isinstance(told, (int, float)) and not isinstance(told, bool):
+            return (repr(told) if isinstance(told, float) else str(told)).encode()
+        reason = f"serialize_partially gave a {type(told).__name__} for it; Redis takes text, bytes and numbers"
+        raise EncodeError(self.model.__name__, name, None, reason)
+
+    def _usual(self, values: Mapping[str, object]) -> dict[str, object]:
+        """Give what the library's own hook makes of values; for one that it refuses, what nothing equals."""
+        shown = {name: _as_dict(value) for name, value in values.items()}
+        return _each(shown, lambda some: partial.serialize(self, some, _default_of(self.model)))
+
+    def _usual_back(self, shown: Mapping[str, object]) -> dict[str, object]:
+        """Give what the library's own hook makes of stored text, likewise."""
+        return _each(shown, lambda some: partial.deserialize(self, some, _object_hook_of(self.model)))
+
+    def _shown(self, stored: Mapping[str, bytes]) -> dict[str, Any]:
+        return {name: _text(raw) for name, raw in stored.items()}
+
+    def _value(self, key: str, field: StoredField, told: object, usual: object, raw: bytes | None) -> object:
+        """Give the value that the hook means for a field."""
+        if raw is not None and _is_as(told, usual):
+            return self.decode_field(key, field, raw)
+        codec = field.codec
+        for read in (codec.validate_jsonable, codec.validate) if codec.kind == "json" else (codec.validate,):
+            try:
+                return read(told)
+            except (ValueError, TypeError):
+                continue
+        return told  # for the model's own validators to say what it is
+
+
+class _HookError(EncodeError):
+    """What a hook of the model raised."""
+
+    def __str__(self) -> str:
+        return f"{self.model}: the record cannot be stored: {self.reason}"
+
+
+def _each(some: Mapping[str, object], make: Callable[[Mapping[str, object]], dict[str, object]]) -> dict[str, object]:
+    """Make something of all at once, or, where one of them is refused, of each that is not."""
+    try:
+        return make(some)
+    except (TypeError, ValueError):
+        if len(some) == 1:
+            return dict.fromkeys(some, _NOTHING)
+        return {name: _each({name: one}, make)[name] for name, one in some.items()}
+
+
+def _is_as(told: object, usual: object) -> bool:
+    if told is usual:
+        return True
+    kind = cast(object, type(told))
+    return kind is type(usual) and (told == usual if kind in (str, int, bytes) else is_same(told, usual))
+
+
+def _text(raw: bytes) -> str | bytes:
+    """Give stored bytes as a client that answers text does, and what is none as it is."""
+    try:
+        return raw.decode()
+    except UnicodeDecodeError:
+        return raw
+
+
+def _as_dict(value: object) -> object:
+    """Give a value with dicts in the place of models, as ``dict()`` of pydantic 1 did; its containers are new ones."""
+    if isinstance(value, BaseModel):
+        return {name: _as_dict(one) for name, one in (*value.__dict__.items(), *(value.model_extra or {}).items())}
+    if isinstance(value, dict):
+        return {name: _as_dict(one) for name, one in cast("dict[object, object]", value).items()}
+    if type(value) in (list, tuple, deque):
+        return type(cast(Any, value))(map(_as_dict, cast("list[object]", value)))
+    return set(cast("set[object]", value)) if type(value) is set else value
+
+
+def _default_of(model: type[BaseModel]) -> Callable[[Any], object] | None:
+    return cast("Callable[[Any], object] | None", getattr(model, "json_default", None))
+
+
+def _object_hook_of(model: type[BaseModel]) -> Callable[[dict[str, Any]], object] | None:
+    return cast("Callable[[dict[str, Any]], object] | None", getattr(model, "json_object_hook", None))

@@ -1,0 +1,194 @@
+"""Some fields of a record as an application or the wire has them, and back, without a record: the seed's way. Pure.
+
+Columns and partial writes speak in values that JSON knows: ``str``, ``int`` and ``float`` fields are text as they are
+stored, a date is its ISO text, a model a dict. Types that the seed could not store come as values of their own.
+"""
+
+import datetime
+import enum
+import functools
+import ipaddress
+import json
+import types
+import typing
+import uuid
+from collections import abc
+from collections.abc import Callable, Mapping
+from typing import Annotated, Any, Final, Literal, Union, cast, get_args, get_origin
+
+import typing_extensions
+from pydantic import AnyUrl, BaseModel
+
+from ..encoding.codec import FieldCodec, codec_for
+from ..encoding.tagged_json import MARK
+from .mapper import Shape
+
+__all__ = ["deserialize", "serialize"]
+
+_Way = Literal["text", "document", "container", "value"]
+_NONE: Final = "None"
+
+
+def serialize(
+    shape: Shape[Any], data: Mapping[str, object], default: Callable[[Any], object] | None = None
+) -> dict[str, object]:
+    """Give fields as the seed's clients take them; names that are no stored fields pass through.
+
+    Args:
+        shape: The model.
+        data: Values by field, not validated; it stays as it is.
+        default: Gives what to write in place of a value that neither the field's type nor JSON knows, or raises
+            ``TypeError``.
+
+    Returns:
+        A new dict: ``str``, ``int`` and ``float`` fields hold what they held, None in an optional one is the text
+        ``None``, and everything else is JSON text.
+
+    Raises:
+        EncodeError: A value cannot be written; it is a ``TypeError``, as in the seed.
+    """
+    codecs = shape.codecs
+    values: dict[str, object] = {}
+    for name, value in data.items():
+        try:
+            values[name] = _serialized(codecs[name], value, default) if name in codecs else value
+            continue
+        except (ValueError, TypeError) as exc:
+            error = shape.encode_error(name, value, exc)
+        raise error  # behind the clause: what was raised in it may quote a secret
+    return values
+
+
+def deserialize(
+    shape: Shape[Any],
+    data: Mapping[str, object],
+    object_hook: Callable[[dict[str, Any]], object] | None = None,
+    *,
+    key: str | None = None,
+) -> dict[str, object]:
+    """Give stored fields as the seed's columns have them; names that are no stored fields pass through.
+
+    Args:
+        shape: The model.
+        data: Stored text or bytes by field; anything else passes through. It stays as it is.
+        object_hook: Gives what to put in the place of a JSON object.
+        key: Where they lie, for errors.
+
+    Returns:
+        A new dict, in the order of ``data``.
+
+    Raises:
+        DecodeError: A field does not read back.
+    """
+    codecs = shape.codecs
+    values: dict[str, object] = {}
+    for name, raw in data.items():
+        if name not in codecs or not isinstance(raw, (str, bytes)):
+            values[name] = raw
+            continue
+        try:
+            values[name] = _deserialized(codecs[name], raw, object_hook)
+            continue
+        except ValueError as exc:
+            stored = raw if isinstance(raw, bytes) else raw.encode("utf-8", "surrogatepass")
+            error = shape.decode_error(shape.keys.start if key is None else key, name, {name: stored}, exc)
+        raise error
+    return values
+
+
+def _serialized(codec: FieldCodec, value: object, default: Callable[[Any], object] | None) -> object:
+    if codec.kind == "str" and isinstance(value, str):
+        return codec.encode(value).decode("utf-8", "surrogatepass")  # the text "None" is no None
+    if codec.kind != "json":
+        return _NONE if value is None and codec.is_optional else value
+    try:
+        return codec.encode(value).decode()
+    except (ValueError, TypeError):  # it was not validated
+        try:
+            return json.dumps(value, default=default)
+        except TypeError:
+            if not isinstance(value, (dict, list, tuple)):
+                raise
+            # What ``dict()`` makes of models within it, which may hold what JSON does not know.
+            return codec.encode(codec.validate(cast(object, value))).decode()
+
+
+def _deserialized(
+    codec: FieldCodec, raw: str | bytes, object_hook: Callable[[dict[str, Any]], object] | None
+) -> object:
+    stored = raw if isinstance(raw, bytes) else raw.encode("utf-8", "surrogatepass")
+    way = _way(codec)
+    if way == "value" or stored.startswith(MARK) or codec.kind == "str":
+        return codec.decode(stored)
+    if codec.is_optional and stored in (b"None", b"null"):
+        return None
+    text = stored.decode("utf-8", "surrogatepass")
+    if way == "text":
+        return text
+    document: object = json.loads(text, object_hook=object_hook)
+    if way == "container" and isinstance(document, str):
+        document = json.loads(document, object_hook=object_hook)  # the seed's JSON within JSON
+    return document
+
+
+@functools.lru_cache(maxsize=4096)
+def _way(codec: FieldCodec) -> _Way:
+    if codec.kind != "json":
+        return "text"
+    if codec.annotation in _TRUTHS or not _is_of_the_seed(codec.annotation, ()):
+        return "value"
+    return "container" if _is_container(codec.annotation) else "document"
+
+
+def _is_of_the_seed(annotation: object, inside: tuple[object, ...]) -> bool:
+    """Whether the seed could store values of ``annotation``; ``inside`` are the models that it is a part of."""
+    origin, arguments = get_origin(annotation), get_args(annotation)
+    if origin is Annotated:
+        return codec_for(annotation).kind == codec_for(arguments[0]).kind and _is_of_the_seed(arguments[0], inside)
+    if origin is Literal or annotation in (*inside, *_ANYTHING):
+        return True
+    if origin in (Union, types.UnionType) or origin in _CONTAINERS:
+        return all(one is ... or _is_of_the_seed(one, inside) for one in arguments)
+    return isinstance(annotation, type) and _is_class_of_the_seed(annotation, inside)
+
+
+def _is_class_of_the_seed(cls: type[object], inside: tuple[object, ...]) -> bool:
+    if issubclass(cls, BaseModel):
+        return all(_is_of_the_seed(info.annotation, (*inside, cls)) for info in cls.model_fields.values())
+    if issubclass(cls, enum.Enum):
+        return issubclass(cls, (str, int))
+    if typing_extensions.is_typeddict(cls) or (issubclass(cls, tuple) and hasattr(cast(object, cls), "_fields")):
+        hints = typing_extensions.get_type_hints(cls)
+        return all(_is_of_the_seed(one, (*inside, cast(object, cls))) for one in hints.values())
+    return cls in _CONTAINERS or issubclass(cls, _SCALARS)
+
+
+def _is_container(annotation: object) -> bool:
+    plain = annotation
+    while get_origin(plain) is Annotated:
+        plain = get_args(plain)[0]
+    if get_origin(plain) in (Union, types.UnionType):
+        return all(one is types.NoneType or _is_container(one) for one in get_args(plain))
+    cls = get_origin(plain) or plain
+    return isinstance(cls, type) and (
+        issubclass(cls, BaseModel) or cls in _CONTAINERS or issubclass(cls, (dict, tuple))
+    )
+
+
+_TRUTHS: Final = (bool, bool | None)  # which 1 and 0 are read as, too
+_ANYTHING: Final[tuple[object, ...]] = (Any, object, None, typing.Hashable)
+_CONTAINERS: Final = (dict, list, tuple, abc.Mapping, abc.Sequence)
+_SCALARS: Final = (
+    AnyUrl,
+    bool,
+    datetime.date,
+    float,
+    int,
+    ipaddress.IPv4Address,
+    ipaddress.IPv4Network,
+    ipaddress.IPv6Address,
+    ipaddress.IPv6Network,
+    str,
+    types.NoneType,
+    uuid.UUID,
+)

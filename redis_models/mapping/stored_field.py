@@ -1,0 +1,118 @@
+"""One stored field of a model, the stamp beside it, and which names and values may be stored. Pure."""
+
+import re
+from collections import deque
+from collections.abc import ItemsView, Iterator, KeysView, ValuesView
+from dataclasses import dataclass
+from typing import Final
+
+from pydantic import BaseModel, Secret, SecretBytes, SecretStr
+
+from ..encoding.codec import FieldCodec
+from ..errors import DecodeError
+
+__all__ = ["RESERVED", "STAMP", "StoredField", "is_plain", "stored_version"]
+
+
+STAMP: Final = "_v"
+
+
+_STAMP: Final = re.compile(rb"[1-9][0-9]{0,14}")  # no 0 in front: two stamps of one version are the same bytes
+
+
+_NO_STAMP: Final = "the stamp must be a whole number from 1, of at most 15 digits; look what wrote it, and set it right"
+
+
+# Stored fields that belong to the library: the stamp, and what migration n keeps aside (_b1, _b2, ...).
+RESERVED: Final = ("_v", "_b")
+
+
+# Not told apart by their text (all secrets are asterisks, sets have no order), or several keys in disguise.
+_NO_PRIMARY_KEYS: Final[tuple[type, ...]] = (
+    list,
+    dict,
+    set,
+    frozenset,
+    bytes,
+    bytearray,
+    deque,
+    range,
+    KeysView,
+    ValuesView,
+    ItemsView,
+    Iterator,
+    BaseModel,
+    Secret,
+    SecretStr,
+    SecretBytes,
+)
+
+
+def is_plain(pk: object) -> bool:
+    """Whether a value can name a record: its text is its own."""
+    return pk is not None and not issubclass(type(pk), _NO_PRIMARY_KEYS)
+
+
+@dataclass(frozen=True)
+class StoredField:
+    """One field of a model as it is stored, under its Python name.
+
+    Attributes:
+        name: Name in the class and in the hash.
+        codec: How its values become bytes.
+        source: Codec of what the model makes its values from, where that is something else, as with ``Json`` and
+            ``Base64Bytes``; validating a value once more would fail there, or spoil it.
+    """
+
+    name: str
+    codec: FieldCodec
+    source: FieldCodec | None = None
+
+    def encode(self, value: object) -> bytes:
+        """Give the bytes of a value, if they would be read back; ``ValueError`` or ``TypeError`` otherwise."""
+        raw = self.codec.encode(value)
+        if self.source is not None and not self.source.makes_again(value):
+            raise ValueError("its type would not make it again of what it serializes to; leave out what exclude hides")
+        return raw
+
+    def decode(self, raw: bytes) -> object:
+        """Give what the model makes the field's value from; ``ValueError`` where nothing reads back."""
+        return self.as_input(self.codec.decode(raw))
+
+    def as_input(self, value: object) -> object:
+        """Give what the model makes ``value`` from."""
+        return value if self.source is None else self.source.as_input(value)
+
+
+def stored_version(key: str, raw: bytes | None) -> int:
+    """Give the version that a record carries; records from before the stamp are of version 1.
+
+    Raises:
+        DecodeError: The stamp is none: it must be what ``str`` makes of a whole number from 1 to ``MOST_VERSION``. The
+            scripts say the same, in ``lua/stamp.lua``.
+    """
+    if raw is None:
+        return 1
+    if _STAMP.fullmatch(raw) is None:
+        raise DecodeError(key, STAMP, raw, _NO_STAMP)
+    return int(raw)
+
+
+def is_text(name: str) -> bool:
+    """Whether a name can be an attribute's: one that is no UTF-8 is somebody else's, and stays as it is."""
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _decode_extra(codec: FieldCodec, raw: bytes) -> object:
+    try:
+        return codec.decode(raw)
+    except ValueError:
+        return raw.decode("utf-8", "surrogateescape")  # as the seed stored it
+
+
+def _is_secret(field: StoredField) -> bool:
+    return field.codec.holds_secret or (field.source is not None and field.source.holds_secret)

@@ -1,0 +1,5 @@
+"""What an application sees of a model: ``Model``, ``AutoModel``, ``.sync``, assignments."""
+
+from .model import AutoModel, Model
+
+__all__ = ["AutoModel", "Model"]

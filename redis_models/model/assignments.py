@@ -1,0 +1,108 @@
+"""Assignments to one instance, gathered into one write or taken back, and saves of it one after the other."""
+
+import asyncio
+import copy
+from collections import deque
+from collections.abc import Generator
+from contextlib import contextmanager, nullcontext, suppress
+from typing import Any, Final, cast
+
+from ..mapping.stored_model import StoredModel
+
+__all__ = ["NOTHING", "UNSET", "Blocks", "gathering", "put_back", "restored_on_failure", "state_of", "turn_of"]
+
+NOTHING: Final = nullcontext()  # may be entered again and again
+UNSET: Final = (None, None)  # auto_save and auto_sync of an instance that says nothing: the class decides
+State = dict[str, Any]
+_CONTAINERS: Final = (list, dict, set, deque, bytearray)
+
+
+class Blocks:
+    """The ``update()`` blocks of one instance that are open now.
+
+    Attributes:
+        settings: auto_save and auto_sync as they were before the first.
+        open: How many there are.
+        saved: The instance when one of them last wrote it, or None.
+    """
+
+    __slots__ = ("open", "saved", "settings")
+
+    def __init__(self, settings: tuple[bool | None, bool | None]) -> None:
+        self.settings, self.open = settings, 0
+        self.saved: State | None = None
+
+    def note(self, instance: StoredModel) -> None:
+        """Take note that ``instance`` is as its record."""
+        self.saved = state_of(instance)
+
+
+@contextmanager
+def gathering(instance: StoredModel) -> Generator[Blocks]:
+    """Hold back the writes of assignments; the block ends with one. Blocks may overlap, or be nested."""
+    blocks: Blocks = getattr(instance, "__blocks__", None) or Blocks(getattr(instance, "__auto__", UNSET))
+    object.__setattr__(instance, "__blocks__", blocks)
+    blocks.open += 1
+    before, saved = _with_own_containers(state_of(instance)), blocks.saved
+    object.__setattr__(instance, "__auto__", (blocks.settings[0], False))
+    try:
+        yield blocks
+    except BaseException:
+        state = blocks.saved  # what another block has written meanwhile is the record's state now
+        put_back(instance, before if state is None or state is saved else _copied(state))
+        raise
+    finally:
+        blocks.open -= 1
+        if blocks.open == 0:
+            object.__setattr__(instance, "__auto__", blocks.settings)
+            object.__setattr__(instance, "__blocks__", None)
+
+
+@contextmanager
+def restored_on_failure(instance: StoredModel) -> Generator[None]:
+    """Put the fields back if a write did not happen, or is not known to have: the object must not claim it did."""
+    before = state_of(instance)
+    try:
+        yield
+    except BaseException:
+        put_back(instance, before)
+        raise
+
+
+def turn_of(instance: StoredModel) -> asyncio.Lock:
+    """Give what lets one save of this instance after the other, within the running loop."""
+    loop, lock = getattr(instance, "__turn__", (None, None))
+    if lock is None or loop is not asyncio.get_running_loop():
+        lock = asyncio.Lock()
+        object.__setattr__(instance, "__turn__", (asyncio.get_running_loop(), lock))
+    return lock
+
+
+def state_of(instance: StoredModel) -> State:
+    """Give the fields of an instance as they are now."""
+    extra = instance.__pydantic_extra__
+    return {
+        "__dict__": instance.__dict__.copy(),
+        "__pydantic_fields_set__": instance.__pydantic_fields_set__.copy(),
+        "__pydantic_extra__": extra if extra is None else extra.copy(),
+    }
+
+
+def put_back(instance: StoredModel, state: State) -> None:
+    """Make the fields of an instance what ``state_of`` gave."""
+    for name, value in state.items():
+        object.__setattr__(instance, name, value)
+
+
+def _with_own_containers(state: State) -> State:
+    """Give a state whose lists, dicts and sets do not change when those of the instance do."""
+    values: dict[str, Any] = state["__dict__"]
+    for name, value in values.items():
+        if isinstance(value, _CONTAINERS):
+            with suppress(Exception):  # what holds something that cannot be copied stays shared
+                values[name] = copy.deepcopy(cast(object, value))
+    return state
+
+
+def _copied(state: State) -> State:
+    return {name: one if one is None else one.copy() for name, one in state.items()}

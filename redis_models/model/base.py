@@ -1,0 +1,172 @@
+"""What a model class is without a server: its options, its keys, and how some of its fields are written and read."""
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, ClassVar, get_args
+
+from pydantic import ConfigDict, GetCoreSchemaHandler
+from pydantic.fields import FieldInfo
+from pydantic_core import CoreSchema
+
+from ..encoding.json_documents import text_of
+from ..errors import ModelDeclarationError
+from ..mapping import partial
+from ..mapping.core_schema import let_validators_assign, make_repeatable
+from ..mapping.keys import INDEX, KeySpace, complaint_about
+from ..mapping.overrides import ModelHooks
+from ..mapping.stored_model import StoredModel
+from .metaclass import ModelMeta
+from .pydantic_v1 import Fields, Pydantic1Model
+
+if TYPE_CHECKING:
+    from ..store import Store
+
+__all__ = ["_AbstractModel"]
+
+Hook = Callable[[Any], object]
+
+
+def _default_to_none(model: "type[_AbstractModel]") -> None:
+    """Give a bare ``Optional[X]`` the default None, as pydantic 1 did; ``= Field(...)`` asks for a value."""
+    for name, info in model.__pydantic_fields__.items():
+        if info.is_required() and name not in model.__assigned__ and _takes_none(info):
+            info.default = None
+
+
+def _takes_none(info: FieldInfo) -> bool:
+    return type(None) in get_args(info.annotation)
+
+
+def _is_ours(method: Hook, ours: Hook) -> bool:
+    return getattr(method, "__func__", method) is getattr(ours, "__func__", None)
+
+
+def _told(model: "type[_AbstractModel]", name: str) -> str:
+    """Ask a method that a model may override for a part of its keys."""
+    value: object = getattr(model, name)()
+    if not isinstance(value, str) or not (value or name == "_get_prefix"):
+        raise ModelDeclarationError(model.__name__, f"{name}() gave {value!r:.60}; it must return text")
+    return value
+
+
+class _AbstractModel(Pydantic1Model, StoredModel, metaclass=ModelMeta):
+    """Base of ``Model``; the seed gave it this name, and its applications import it."""
+
+    model_config = ConfigDict(arbitrary_types_allowed=True, validate_assignment=True)
+
+    if not TYPE_CHECKING:  # declared at the metaclass, so that a model may annotate its own or not, as it likes
+        _auto_save = False
+        _auto_sync = False
+        _ttl = None
+        _app = None
+        _managed = True
+        _abstract = True
+    _store: ClassVar["Store | None"] = None
+
+    @classmethod
+    def get_primary_key_field(cls) -> str:
+        """Name of the primary key's field."""
+        return cls._primary_key_field
+
+    @classmethod
+    def get_table_index_key(cls) -> str:
+        """Redis key of the model's index, a sorted set of record keys; a model may override it."""
+        return f"{cls._get_prefix()}{cls._get_tablename()}{cls._get_separator()}{INDEX}"
+
+    @classmethod
+    def _get_prefix(cls) -> str:
+        """What keys begin with, separator included; a model may override it and the two that follow."""
+        prefix = cls.__options__.prefix.lower()
+        return f"{prefix}{cls._get_separator()}" if prefix else ""
+
+    @classmethod
+    def _get_separator(cls) -> str:
+        return cls.__options__.separator.lower()
+
+    @classmethod
+    def _get_tablename(cls) -> str:
+        return cls.__options__.table
+
+    @classmethod
+    def __hooks__(cls) -> ModelHooks:
+        """What a subclass overrides that decides how and where its records are stored."""
+        ours, names = _AbstractModel, ("get_table_index_key", "_get_prefix", "_get_separator", "_get_tablename")
+        has_keys = not all(_is_ours(getattr(cls, name), getattr(ours, name)) for name in names)
+        serialize, deserialize = cls.serialize_partially, cls.deserialize_partially
+        return ModelHooks(
+            None if _is_ours(serialize, ours.serialize_partially) else serialize,
+            None if _is_ours(deserialize, ours.deserialize_partially) else deserialize,
+            cls.__key_space__ if has_keys else None,
+        )
+
+    @classmethod
+    def __key_space__(cls) -> KeySpace:
+        """Where records live, as the overridden methods say it now."""
+        first, table = _told(cls, "_get_prefix"), _told(cls, "_get_tablename")
+        separator, index = _told(cls, "_get_separator"), _told(cls, "get_table_index_key")
+        prefix = first.removesuffix(separator)
+        if complaint := complaint_about(separator, table, prefix):
+            raise ModelDeclarationError(cls.__name__, complaint)
+        keys = KeySpace(prefix, separator, table)
+        if keys.first != first:  # it is no prefix as others are; keys begin with it all the same
+            keys = KeySpace("", separator, first + table)
+        if index.startswith(keys.start) and "%" in index[len(keys.start) :]:
+            raise ModelDeclarationError(cls.__name__, f"get_table_index_key() gave {index!r}; leave out the %")
+        return keys if keys.index == index else KeySpace(keys.prefix, separator, keys.table, index)
+
+    @classmethod
+    def json_default(cls, obj: Any) -> Any:
+        """Give something that JSON knows for a value that it does not; a model may override it.
+
+        What an override gives is written as it is, by ``serialize_partially`` too; reading it back is then the affair
+        of ``json_object_hook`` and the field's type.
+
+        Raises:
+            TypeError: It is none of date, datetime, UUID and the IP types.
+        """
+        return text_of(obj)
+
+    @classmethod
+    def json_object_hook(cls, obj: Any) -> Any:
+        """Give what a JSON object of a stored field stands for, at any depth; a model may override it."""
+        return obj
+
+    @classmethod
+    def __json_hooks__(cls) -> tuple[Hook | None, Hook | None]:
+        """``json_default`` and ``json_object_hook`` where a subclass has its own, else None."""
+        default, hook = cls.json_default, cls.json_object_hook
+        return (
+            None if _is_ours(default, _AbstractModel.json_default) else default,
+            None if _is_ours(hook, _AbstractModel.json_object_hook) else hook,
+        )
+
+    @classmethod
+    def serialize_partially(cls, data: Mapping[str, object]) -> Fields:
+        """Give some fields as they are handed to Redis, in a new dict.
+
+        Text and numbers stay as they are; all else becomes JSON text. Values are not validated: what its field could
+        not hold is written as ``json_default`` has it. Names that are no stored fields pass through.
+
+        Raises:
+            TypeError: A value cannot be stored.
+        """
+        return partial.serialize(cls.__shape__, data, cls.json_default)
+
+    @classmethod
+    def deserialize_partially(cls, data: Mapping[Any, Any]) -> Fields:
+        """Give some stored fields as the constructor takes them, in a new dict.
+
+        Text and numbers stay text; JSON is read, not validated. Names that are no stored fields pass through.
+
+        Raises:
+            DecodeError: A field does not read back.
+        """
+        return partial.deserialize(cls.__shape__, data, cls.json_object_hook)
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: type, handler: GetCoreSchemaHandler, /) -> CoreSchema:
+        _default_to_none(cls)
+        schema = handler(source)
+        own = handler.resolve_ref_schema(schema)
+        make_repeatable(own)
+        let_validators_assign(own)
+        return schema

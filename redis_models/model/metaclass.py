@@ -1,0 +1,267 @@
+"""What happens when a model class is declared: options taken out, primary key found, verbs kept apart from fields."""
+
+import copy
+import functools
+import inspect
+import warnings
+from collections.abc import Generator
+from contextlib import contextmanager
+from types import FunctionType
+from typing import TYPE_CHECKING, Any, ClassVar, Final, cast, dataclass_transform, get_origin
+
+import pydantic
+from pydantic import BaseModel, PrivateAttr
+from pydantic.errors import PydanticUndefinedAnnotation
+
+from ..client.coroutines import being_saved
+from ..errors import ModelDeclarationError
+from ..mapping.compiler import compile_shape
+from ..mapping.core_schema import let_post_init_assign
+from ..mapping.fields import Field, storage_of
+from ..mapping.keys import KeySpace
+from ..mapping.mapper import Shape
+from ..mapping.options import ATTRIBUTES, Options, read_options, take_options
+from ..mapping.overrides import ModelHooks, with_hooks
+from ..mapping.stored_model import StoredModel
+from ..records.repository import is_bound
+from .assignments import UNSET
+from .pydantic_v1 import Pydantic1Model, config_of
+from .sync import record_of
+
+if TYPE_CHECKING:
+    from pydantic._internal._model_construction import ModelMetaclass
+
+else:
+    ModelMetaclass = type(BaseModel)
+
+__all__ = ["ModelMeta", "is_live"]
+
+# Data descriptors hide what the instance holds, and these two are words of the constructor.
+_TAKEN: Final = ("auto_save", "auto_sync")
+_VERBS: Final = (
+    "get", "get_many", "exists", "count", "iterate", "select", "page", "insert", "save", "increment", "patch", "delete",
+    "delete_all", "expire", "persist", "ttl", "_ids_to_primary_keys",
+)  # fmt: skip
+_LIBRARY: Final = (f"{__package__}.base", f"{__package__}.model", "redis_models.ext.FastAPI.model")
+_MARKED: Final = "__marks_its_saves__"
+_MOST_PLACES: Final = 1000  # key spaces of one model that are remembered, as where each tenant has one
+_HOOKS: Final = frozenset(
+    {"serialize_partially", "deserialize_partially", "json_default", "json_object_hook", "get_table_index_key"}
+    | {"_get_prefix", "_get_separator", "_get_tablename"}
+)
+
+
+@dataclass_transform(kw_only_default=True, field_specifiers=(Field, pydantic.Field, PrivateAttr))
+class ModelMeta(ModelMetaclass):
+    """Takes a model's options out of the class body before pydantic makes private attributes of them."""
+
+    if TYPE_CHECKING:  # here, and not in the base class, so that a model may annotate its own or not, as it likes
+        _primary_key_field: str
+        _table_name: Any  # text or None, and a model may annotate either
+        _redis_prefix: Any
+        _redis_separator: Any
+        _auto_save: bool
+        _auto_sync: bool
+        _version: int
+        _ttl: int | None
+        _app: str | None
+        _abstract: bool
+        _managed: bool
+        __assigned__: frozenset[str]
+        __overrides__: frozenset[str]  # verbs that it has of its own
+        Config: type[Any]
+
+    def __new__(mcs, name: str, bases: tuple[type, ...], namespace: dict[str, Any], **kwargs: Any) -> "ModelMeta":
+        own = take_options(name, namespace)
+        own["Config"] = _take_config(name, bases, namespace)
+        namespace["__assigned__"] = frozenset(namespace)  # names that say themselves what their default is
+        with _fields_named_like_verbs(name, bases, namespace):
+            cls = cast("ModelMeta", super().__new__(mcs, name, bases, namespace, **kwargs))
+        type.__setattr__(cls, "_store", None)  # a parent's is another table's
+        for attribute, value in own.items():
+            type.__setattr__(cls, attribute, value)
+        let_post_init_assign(cast(type[StoredModel], cls))
+        _heed_overrides(cls)
+        if "_primary_key_field" not in own:
+            _name_primary_key(cast(type[StoredModel], cls))
+        return cls
+
+    def __setattr__(cls, name: str, value: object) -> None:
+        super().__setattr__(name, value)
+        if name in ATTRIBUTES or name in _HOOKS:
+            _forget_shape(cls)
+        elif name in _VERBS:
+            _heed_overrides(cls)
+
+    @property
+    def __options__(cls) -> Options:
+        """The model's options as they stand."""
+        return read_options(cls)
+
+    @property
+    def __shape__(cls) -> "Shape[Any]":
+        """The model's shape, compiled at first use and again after an option changed."""
+        compiled = cls.__dict__.get("_compiled")
+        if compiled is None:
+            model = cast(type[StoredModel], cls)
+            _complete(model)
+            hooks: ModelHooks = cast(Any, model).__hooks__()
+            if hooks.keys is not None:  # which may answer otherwise the next time
+                return _shape_at(model, hooks)
+            compiled = with_hooks(compile_shape(model, read_options(cls)), hooks)
+            type.__setattr__(cls, "_compiled", compiled)
+        return cast("Shape[Any]", compiled)
+
+    if not TYPE_CHECKING:  # checkers take the constructor's signature from the fields
+
+        def __call__(cls, /, *args, **values):
+            auto = UNSET
+            if "auto_save" in values or "auto_sync" in values:
+                auto = (values.pop("auto_save", None), values.pop("auto_sync", None))
+            instance = super().__call__(*args, **values)
+            if auto != UNSET or cls._auto_sync:
+                object.__setattr__(instance, "__auto__", auto)
+            if instance.auto_save and is_bound(cls):
+                record_of(instance).save()
+            return instance
+
+
+def is_live(instance: StoredModel) -> bool:
+    """Whether ``instance`` stands for a record: its constructor has returned, or it was loaded or saved.
+
+    What a validator or ``model_post_init`` assigns while an instance is being made or loaded is no assignment to a
+    record; nor is one to a copy, or to a web framework's parsed body, before that is saved.
+    """
+    return getattr(instance, "__auto__", None) is not None or getattr(instance, "__record__", None) is not None
+
+
+def _shape_at(model: type[StoredModel], hooks: ModelHooks) -> "Shape[Any]":
+    """Give the shape of a model whose methods say where its records live now: one for each such place."""
+    assert hooks.keys is not None
+    shapes: dict[KeySpace, Shape[Any]] | None = model.__dict__.get("_shapes")
+    if shapes is None:
+        shapes = {}
+        type.__setattr__(model, "_shapes", shapes)
+    keys = hooks.keys()
+    if keys not in shapes:
+        if len(shapes) >= _MOST_PLACES:
+            shapes.clear()
+        shapes[keys] = with_hooks(compile_shape(model, read_options(model)), hooks._replace(keys=lambda: keys))
+    return shapes[keys]
+
+
+def _heed_overrides(cls: "ModelMeta") -> None:
+    """Note which verbs are not the library's, in a model, in what it derives from or in a mixin."""
+    own: set[str] = set()
+    for name in _VERBS:
+        base = next((base for base in cls.__mro__ if name in vars(base)), None)
+        is_theirs = base is not None and base.__module__ not in _LIBRARY
+        if base is not None and is_theirs and isinstance(vars(base)[name], (FunctionType, classmethod, staticmethod)):
+            own.add(name)
+    type.__setattr__(cls, "__overrides__", frozenset(own))
+    if "save" in own:
+        _mark_saves(cls)
+    children: list[ModelMeta] = cast(Any, type).__subclasses__(cls)
+    for child in children:
+        _heed_overrides(child)
+
+
+def _mark_saves(cls: "ModelMeta") -> None:
+    """Let an overridden ``save`` assign to its instance: one that syncs would save itself for each assignment."""
+    save: Any = getattr(cls, "save")  # noqa: B009  # not declared by a metaclass
+    if hasattr(save, _MARKED) or not isinstance(save, FunctionType):
+        return
+
+    @functools.wraps(save)
+    def marked(self: object, *arguments: Any, **options: Any) -> object:
+        with being_saved(self):
+            return save(self, *arguments, **options)
+
+    @functools.wraps(save)
+    async def marked_async(self: object, *arguments: Any, **options: Any) -> object:
+        with being_saved(self):
+            return await save(self, *arguments, **options)
+
+    made = marked_async if inspect.iscoroutinefunction(save) else marked
+    setattr(made, _MARKED, True)
+    type.__setattr__(cls, "save", made)
+
+
+def _forget_shape(cls: "ModelMeta") -> None:
+    type.__setattr__(cls, "_compiled", None)
+    type.__setattr__(cls, "_shapes", None)
+    children: list[ModelMeta] = cast(Any, type).__subclasses__(cls)
+    for child in children:
+        _forget_shape(child)
+
+
+def _take_config(name: str, bases: tuple[type, ...], namespace: dict[str, Any]) -> type:
+    """Take an inner ``class Config`` for ``model_config``, without pydantic's warning; give what becomes ``Config``."""
+    config: object = namespace.pop("Config", None)
+    parent = next((vars(base)["Config"] for base in bases if "Config" in vars(base)), object)
+    if not isinstance(config, type):
+        return type("Config", (parent,), {})  # of its own: what is set there must not reach other models
+    namespace["model_config"] = {**config_of(name, config), **namespace.get("model_config", {})}
+    return config
+
+
+def _complete(model: type[StoredModel]) -> None:
+    """Look up names in annotations that were not there yet when the class was made."""
+    if not model.__pydantic_complete__:
+        try:
+            model.model_rebuild()
+        except PydanticUndefinedAnnotation as exc:
+            raise ModelDeclarationError(
+                model.__name__,
+                f"an annotation names {exc.name!r}, which is not defined; import it in {model.__module__}",
+            ) from exc
+
+
+def _name_primary_key(model: type[StoredModel]) -> None:
+    """Find the field that says it is the primary key."""
+    named = [name for name, info in model.__pydantic_fields__.items() if storage_of(info).primary_key]
+    if len(named) > 1:
+        raise ModelDeclarationError(model.__name__, f"has {len(named)} primary keys: {', '.join(named)}; keep one")
+    if named:
+        type.__setattr__(model, "_primary_key_field", named[0])
+
+
+@contextmanager
+def _fields_named_like_verbs(name: str, bases: tuple[type, ...], namespace: dict[str, Any]) -> Generator[None]:
+    """Let a model have a field ``count``: the class keeps the verb, an instance has the value.
+
+    Pydantic would take the verb, which it finds on the base class, for the field's default, and warn.
+    """
+    verbs = _verbs_of(bases)
+    annotations: dict[str, Any] = namespace.get("__annotations__", {})
+    for field in _TAKEN:
+        if field in verbs & annotations.keys():
+            raise ModelDeclarationError(
+                name, f"field {field!r} is a word of the constructor; name it otherwise, and use alias={field!r}"
+            )
+    inherited = {field: info for base in reversed(bases) for field, info in getattr(base, "model_fields", {}).items()}
+    for field in [one for one in inherited if one in verbs - annotations.keys() - namespace.keys()]:
+        annotations[field], namespace[field] = inherited[field].annotation, copy.copy(inherited[field])
+        namespace["__annotations__"] = annotations
+    for field in verbs & annotations.keys() - namespace.keys():
+        if not _is_class_variable(annotations[field]):
+            namespace[field] = pydantic.Field()
+    with warnings.catch_warnings():
+        if shadowing := "|".join(sorted(verbs & annotations.keys())):
+            warnings.filterwarnings("ignore", rf'Field name "({shadowing})" in .* shadows an attribute', UserWarning)
+        yield
+
+
+def _verbs_of(bases: tuple[type, ...]) -> set[str]:
+    """Public names that ``Model`` has beyond pydantic's; none while it is being made itself."""
+    ours = {name for base in bases for cls in base.__mro__ if cls.__module__ in _OURS for name in vars(cls)}
+    return {name for name in ours if not name.startswith("_")} - (set(dir(BaseModel)) - set(vars(Pydantic1Model)))
+
+
+def _is_class_variable(annotation: object) -> bool:
+    if isinstance(annotation, str):
+        return annotation.removeprefix("typing.").startswith("ClassVar")
+    return annotation is ClassVar or get_origin(annotation) is ClassVar
+
+
+_OURS: Final = tuple(f"{__package__}.{name}" for name in ("base", "model", "pydantic_v1"))

@@ -1,0 +1,422 @@
+"""``Model`` and ``AutoModel``: pydantic models whose instances are Redis hashes."""
+
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Sequence
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, ClassVar, Self, overload
+
+from ..client.coroutines import is_being_saved
+from ..errors import DataError
+from ..mapping.core_schema import is_in_validator, put
+from ..mapping.ttl import KEEP, LifeSpan
+from ..records.repository import is_bound, own_ids_async, store_of, verbs_of
+from ..records.tracking import remembered
+from ..records.write import Only
+from .assignments import (
+    NOTHING,  # pyright: ignore[reportUnusedImport]  # used where checkers do not look
+    UNSET,
+    gathering,
+    put_back,
+    restored_on_failure,
+    state_of,
+    turn_of,
+)
+from .base import _AbstractModel
+from .delete import DeleteAccess
+from .metaclass import is_live
+from .pending_save import PendingSave, insert_pending, is_pending, pending, save_by_insert
+from .sync import SyncAccess, record_of
+
+__all__ = ["AutoModel", "Model"]
+
+
+class Model(_AbstractModel):
+    """A pydantic model whose instances are records: Redis hashes under ``{prefix}:{table}:{primary key}``.
+
+    Declare fields, name the primary key, and bind the class to a ``Store``, or let ``redis_models.setup()`` do it::
+
+        class Book(Model):
+            title: str = Field(primary_key=True)
+            pages: int = 0
+
+    The verbs are coroutines; ``Book.sync.insert(...)`` and ``book.sync.save()`` are the same, blocking. Nothing is
+    written by making, loading or assigning; see ``AutoModel`` for that.
+    """
+
+    __slots__ = ("__auto__", "__blocks__", "__first__", "__record__", "__turn__")
+
+    if TYPE_CHECKING:
+        sync: ClassVar[SyncAccess] = SyncAccess()
+        delete: ClassVar[DeleteAccess] = DeleteAccess()
+    else:
+        _abstract = True
+
+    @classmethod
+    async def get(cls, id: object) -> Self:
+        """Read one record by primary key.
+
+        Raises:
+            NotFoundError: There is none.
+            DataError: It cannot be read as this model; the subclasses say why.
+
+        Keys: reads the record.
+        Cost: one round trip; two for a record of an older version, or for none.
+        """
+        return await store_of(cls).run_async(verbs_of(cls).get(id))
+
+    @classmethod
+    async def get_many(cls, ids: Iterable[object], *, bad_records: list[DataError] | None = None) -> list[Self | None]:
+        """Read several records by primary key, in the order of ``ids``, None where there is none.
+
+        Args:
+            ids: Primary keys.
+            bad_records: A list that takes the errors of records that cannot be read, in whose places None stands;
+                without it the first is raised.
+
+        Cost: one round trip for every 500; one more where some are of an older version, or not there.
+        """
+        return await store_of(cls).run_async(verbs_of(cls).get_many(ids, bad_records))
+
+    @classmethod
+    async def exists(cls, id: object) -> bool:
+        """Tell whether there is a record of that primary key."""
+        return await store_of(cls).run_async(verbs_of(cls).exists(id))
+
+    @classmethod
+    async def count(cls) -> int:
+        """Count the records that exist now; expired ones are not counted, and leave the index.
+
+        Cost: two round trips for every 1,000 records.
+        """
+        return await store_of(cls).run_async(verbs_of(cls).count())
+
+    @classmethod
+    async def iterate(cls, batch_size: int = 500, *, bad_records: list[DataError] | None = None) -> AsyncIterator[Self]:
+        """Go through all records in the order of their keys, in constant memory.
+
+        Records inserted or deleted meanwhile may or may not be met; every other one is met exactly once.
+
+        Args:
+            batch_size: Records read at a time.
+            bad_records: A list that takes the errors of records that cannot be read, which are then left out; without
+                it the first is raised.
+        """
+        after: str | None = None
+        while True:
+            found, after = await store_of(cls).run_async(verbs_of(cls).page_after(after, batch_size, bad_records))
+            for one in found:
+                yield one
+            if after is None:
+                return
+
+    @overload
+    @classmethod
+    async def select(
+        cls,
+        columns: None = None,
+        ids: object = None,
+        skip: int | None = None,
+        limit: int | None = None,
+        *,
+        bad_records: list[DataError] | None = None,
+    ) -> list[Self] | None: ...
+    @overload
+    @classmethod
+    async def select(
+        cls,
+        columns: Sequence[str],
+        ids: object = None,
+        skip: int | None = None,
+        limit: int | None = None,
+        *,
+        bad_records: list[DataError] | None = None,
+    ) -> list[dict[str, object]] | None: ...
+    @classmethod
+    async def select(
+        cls,
+        columns: Sequence[str] | None = None,
+        ids: object = None,
+        skip: int | None = None,
+        limit: int | None = None,
+        *,
+        bad_records: list[DataError] | None = None,
+    ) -> list[Self] | list[dict[str, object]] | None:
+        """Read many records, in the order of their keys.
+
+        Args:
+            columns: Fields to read; then each record is a dict of these, in this order.
+            ids: One primary key or several; None means all records of the index.
+            skip: How many to leave out first.
+            limit: How many to give at most.
+            bad_records: A list that takes the errors of records that cannot be read; without it the first is raised.
+
+        Returns:
+            Instances or dicts; None, as in the seed, where there is nothing.
+
+        Raises:
+            DataError: A record cannot be read; it names the key and the field.
+
+        Keys: reads the index and the records; takes members out of the index whose record is gone.
+        Cost: O(log n + page); one round trip for every 500 records.
+        """
+        verbs, store = verbs_of(cls), store_of(cls)
+        if cls.__overrides__:
+            ids = await own_ids_async(cls, ids)
+        if columns is None:
+            return await store.run_async(verbs.select(ids, skip, limit, bad_records))
+        return await store.run_async(verbs.select_columns(columns, ids, skip, limit, bad_records))
+
+    @classmethod
+    async def page(cls, limit: int, after: object = None, *, bad_records: list[DataError] | None = None) -> list[Self]:
+        """Read the records that follow a primary key, in the order of their keys.
+
+        Unlike ``select(skip=...)`` it neither repeats nor leaves out a record when others insert and delete meanwhile.
+
+        Args:
+            limit: How many to give; fewer only at the end.
+            after: Primary key of the last record of the page before; None begins with the first.
+            bad_records: A list that takes the errors of records that cannot be read, which are then left out and not
+                counted; without it the first is raised. The next page meets those again that follow the last record.
+
+        Returns:
+            Instances; an empty list at the end.
+
+        Keys: reads the index and the records; takes members out of the index whose record is gone.
+        Cost: O(log n + limit), wherever the page lies.
+        """
+        return await store_of(cls).run_async(verbs_of(cls).page(limit, after, bad_records))
+
+    @classmethod
+    async def insert(
+        cls,
+        data: Self | Iterable[Self],
+        life_span_seconds: LifeSpan | None = None,
+        *,
+        only: Only = None,
+    ) -> list[int]:
+        """Write one or more whole records, new or not; also in the place of one that no migration can bring up.
+
+        Args:
+            data: Instances of this model.
+            life_span_seconds: Seconds above 0, a timedelta, ``KEEP`` to leave it as it is or ``FOREVER`` to take it
+                away; None means the model's ``ttl``, else the store's, else ``KEEP``.
+            only: ``"new"`` refuses records that exist, ``"existing"`` those that do not; None writes both.
+
+        Returns:
+            For each record the number of new fields, then 1 if the index did not have it, else 0.
+
+        Raises:
+            ConflictError: Only new ones were wanted and one exists; none of its 100 is written.
+            NotFoundError: Only existing ones were wanted and one does not; none of its 100 is written.
+            RecordTooNewError: Newer code wrote one of these records; none of its 100 is written.
+            EncodeError: A value cannot be stored; none of its 1,000 is written.
+            ValueError: The life span is none; nothing is written.
+
+        Of more than 1,000, others may have been written by the time of an error: the server works on one thousand
+        while the next is encoded.
+
+        Keys: writes the records and the index.
+        Cost: one script call for every 100 records, atomic for these; 10 calls a round trip, which is not waited for.
+        """
+        if "insert" in cls.__overrides__ and (save := pending.get()) is not None and save.is_of(data):
+            return await insert_pending(save, life_span_seconds, only)
+        return await store_of(cls).run_async(verbs_of(cls).insert(data, life_span_seconds, only=only))
+
+    async def save(
+        self,
+        life_span_seconds: LifeSpan | None = KEEP,
+        *,
+        only: Only = None,
+        if_unchanged: bool = False,
+    ) -> None:
+        """Write what changed since this instance was loaded or saved; a new instance is written whole.
+
+        Args:
+            life_span_seconds: As in ``insert``; a save leaves the life span of a stored record as it is, unless told.
+            only: As in ``insert``.
+            if_unchanged: Write only if nobody else changed the record since this instance was loaded or saved; if it
+                was neither, only if there is no record.
+
+        Raises:
+            NotFoundError: The record was deleted meanwhile; it is not created again.
+            ConflictError: Somebody else changed it meanwhile, and ``if_unchanged`` minds; nothing is written.
+            RecordTooNewError: Newer code has written it meanwhile.
+
+        Keys: writes the record and, where it is missing there, the index.
+        Cost: one round trip; none where nothing changed.
+        """
+        if "insert" in type(self).__overrides__ and not is_pending(self):
+            await save_by_insert(PendingSave(self, life_span_seconds, only, if_unchanged))
+            return
+        verbs, store = verbs_of(type(self)), store_of(type(self))
+        async with turn_of(self):  # two at once go by two connections, where the later may come first
+            await store.run_async(verbs.save(self, life_span_seconds, only=only, if_unchanged=if_unchanged))
+
+    @classmethod
+    async def increment(cls, id: object, field: str, by: float = 1) -> int | float:
+        """Add to a number in a record without reading it, and give the sum.
+
+        Args:
+            id: Primary key.
+            field: An ``int`` or ``float`` field. Its bounds (ge, gt, le, lt) are kept; one with another validator is
+                refused.
+            by: What to add; a whole number for an ``int`` field.
+
+        Raises:
+            NotFoundError: There is no such record.
+            DataError: The field holds no number, or the sum would not fit; nothing is changed.
+            ServerUnreachableError: The connection broke; it is then unknown whether the number was added, and it is
+                never added twice.
+
+        Keys: writes the record.
+        Cost: one round trip.
+        """
+        return await store_of(cls).run_async(verbs_of(cls).increment(id, field, by))
+
+    @classmethod
+    async def patch(cls, id: object, /, **changes: object) -> None:
+        """Write some fields of a record without reading it.
+
+        Args:
+            id: Primary key.
+            changes: New values; each is validated as an assignment is.
+
+        Raises:
+            NotFoundError: There is no such record.
+            EncodeError: A value is not what its field accepts.
+        """
+        await store_of(cls).run_async(verbs_of(cls).patch(id, changes))
+
+    @classmethod
+    async def delete_all(cls) -> int:
+        """Delete every record of the index, in bounded steps; give how many existed."""
+        return await store_of(cls).run_async(verbs_of(cls).delete_all())
+
+    @classmethod
+    async def expire(cls, id: object, seconds: LifeSpan) -> None:
+        """Give a record a life span from now; ``NotFoundError`` if there is none."""
+        await store_of(cls).run_async(verbs_of(cls).expire(id, seconds))
+
+    @classmethod
+    async def persist(cls, id: object) -> None:
+        """Take a record's life span away; ``NotFoundError`` if there is no record."""
+        await store_of(cls).run_async(verbs_of(cls).persist(id))
+
+    @classmethod
+    async def ttl(cls, id: object) -> float | None:
+        """Seconds that a record has left, to the millisecond; None if it has no life span.
+
+        Raises:
+            NotFoundError: There is no such record.
+        """
+        return await store_of(cls).run_async(verbs_of(cls).ttl(id))
+
+    @asynccontextmanager
+    async def update(self) -> AsyncGenerator[Self]:
+        """Gather assignments into one write at the end of the block.
+
+        An exception in the block writes nothing. After that, or after a failed write, the instance is as it was before
+        the block.
+        """
+        with gathering(self) as blocks:
+            yield self
+            if is_bound(type(self)):
+                await self.save()
+                blocks.note(self)
+
+    @classmethod
+    async def _ids_to_primary_keys(cls, ids: object = None) -> tuple[list[str], str]:
+        """Record keys and the index's, as subclasses of the seed ask for them."""
+        return await store_of(cls).run_async(verbs_of(cls).keys(ids)), cls.get_table_index_key()
+
+    if TYPE_CHECKING:  # fields for checkers, so that the constructor takes them
+        auto_save: bool = False
+        auto_sync: bool = False
+    else:
+
+        @property
+        def auto_save(self):
+            """Whether making this instance saved it."""
+            own = getattr(self, "__auto__", UNSET)[0]
+            return self._auto_save if own is None else own
+
+        @auto_save.setter
+        def auto_save(self, value):
+            self.set_auto_save(value)
+
+        @property
+        def auto_sync(self):
+            """Whether assigning to a field of this instance writes it."""
+            own = getattr(self, "__auto__", UNSET)[1]
+            return self._auto_sync if own is None else own
+
+        @auto_sync.setter
+        def auto_sync(self, value):
+            self.set_auto_sync(value)
+
+    def set_auto_save(self, auto_save: bool = True) -> None:
+        """Set what ``auto_save`` says of this instance."""
+        object.__setattr__(self, "__auto__", (auto_save, getattr(self, "__auto__", UNSET)[1]))
+
+    def set_auto_sync(self, auto_sync: bool = True) -> None:
+        """Set whether assigning to a field of this instance writes it."""
+        object.__setattr__(self, "__auto__", (getattr(self, "__auto__", UNSET)[0], auto_sync))
+
+    if not TYPE_CHECKING:  # checkers must go on refusing names that are no fields
+
+        def __setattr__(self, name, value):
+            model = type(self)
+            is_stored = name in model.__pydantic_fields__ or _is_extra(model, name)
+            if not is_stored and _is_unknown(model, name):
+                raise ValueError(f'"{model.__name__}" object has no field "{name}"')  # the words of pydantic 1
+            if is_stored and is_in_validator(self) and not _is_frozen(model, name):
+                put(self, name, value)
+                return
+            syncs = is_stored and self.auto_sync and is_bound(model) and is_live(self)
+            if not syncs or (model.__overrides__ and is_being_saved(self)):
+                # A validator of the whole model sees the new value in its place, and pydantic leaves it there.
+                with restored_on_failure(self) if model.__pydantic_decorators__.model_validators else NOTHING:
+                    super().__setattr__(name, value)
+                return
+            known = remembered(self)
+            with NOTHING if known is None else known.lock:
+                before = state_of(self)
+                try:
+                    super().__setattr__(name, value)
+                    record_of(self)._write_assigned(name)
+                except BaseException:
+                    put_back(self, before)
+                    raise
+
+
+def _is_extra(model: type[Model], name: str) -> bool:
+    return model.model_config.get("extra") == "allow" and not name.startswith("_")
+
+
+def _is_frozen(model: type[Model], name: str) -> bool:
+    return bool(model.model_config.get("frozen") or (name in model.model_fields and model.model_fields[name].frozen))
+
+
+def _is_unknown(model: type[Model], name: str) -> bool:
+    """Whether an instance has nothing of that name to assign to; settings of the class are not its own."""
+    if name.startswith("_"):
+        return not name.startswith("__") and name not in model.__private_attributes__
+    return not hasattr(model, name)
+
+
+# Not in the body, where pydantic wants them annotated; then fields of these names would come first in every subclass.
+type.__setattr__(Model, "sync", SyncAccess())
+type.__setattr__(Model, "delete", DeleteAccess())
+
+
+class AutoModel(Model):
+    """A model that is saved when it is made and synced when a field is assigned, before the statement returns.
+
+    These writes block, also inside a running event loop; loading writes nothing, nor do ``model_validate`` and
+    ``model_copy``. ``async with one.update():`` gathers several assignments into one write.
+    """
+
+    # Not in a Meta, which would make every subclass's own Meta an override in the eyes of type checkers.
+    if not TYPE_CHECKING:
+        _abstract = True
+        _auto_save = True
+        _auto_sync = True

@@ -1,0 +1,65 @@
+"""Saves that go by way of an overridden ``insert``, as every save of the seed did."""
+
+from contextvars import ContextVar
+from dataclasses import dataclass
+from inspect import isawaitable
+from typing import Any, cast
+
+from ..client.coroutines import being_saved
+from ..mapping.stored_model import StoredModel
+from ..mapping.ttl import LifeSpan
+from ..records.repository import store_of, verbs_of
+from ..records.write import Only
+from .assignments import turn_of
+
+__all__ = ["PendingSave", "insert_pending", "is_pending", "pending", "save_by_insert"]
+
+
+@dataclass(frozen=True)
+class PendingSave:
+    """A save that goes by way of an overridden ``insert``, which is the seed's way.
+
+    Attributes:
+        instance: What is saved.
+        life_span, only, if_unchanged: As in ``Model.save``.
+    """
+
+    instance: StoredModel
+    life_span: LifeSpan | None
+    only: Only
+    if_unchanged: bool
+
+    def is_of(self, data: object) -> bool:
+        """Whether what is inserted is what is to be saved."""
+        some = cast("list[object]", data) if isinstance(data, (list, tuple)) else [data]
+        return len(some) == 1 and some[0] is self.instance
+
+
+pending: ContextVar[PendingSave | None] = ContextVar("redis_models_pending", default=None)
+
+
+def is_pending(instance: object) -> bool:
+    """Whether the save of ``instance`` is under way, within the ``insert`` that it goes by."""
+    save = pending.get()
+    return save is not None and save.instance is instance
+
+
+async def save_by_insert(save: PendingSave) -> None:
+    """Have the model's own ``insert`` save an instance; the library's, which it calls, writes what a save does."""
+    token = pending.set(save)
+    try:
+        with being_saved(save.instance):
+            told: object = cast(Any, type(save.instance)).insert(save.instance)
+            if isawaitable(told):
+                await told
+    finally:
+        pending.reset(token)
+
+
+async def insert_pending(save: PendingSave, life_span: LifeSpan | None, only: Only) -> list[int]:
+    """Write what changed of the instance, unless the override asks for something else."""
+    model = type(save.instance)
+    life = save.life_span if life_span is None else life_span
+    saving = verbs_of(model).save(save.instance, life, only=only or save.only, if_unchanged=save.if_unchanged)
+    async with turn_of(save.instance):
+        return await store_of(model).run_async(saving)

@@ -1,0 +1,296 @@
+"""``Model.sync`` and ``instance.sync``: the verbs of a model, blocking, for scripts, shells and workers."""
+
+import inspect
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import partial
+from typing import Any, Generic, TypeVar, cast, overload
+
+from ..client.coroutines import being_saved, is_within, run_to_end, within
+from ..errors import DataError
+from ..mapping.mapper import Shape
+from ..mapping.stored_model import StoredModel
+from ..mapping.ttl import KEEP, LifeSpan
+from ..records.repository import NAMING, is_bound, keys_told, store_of, verbs_of
+from ..records.tracking import lock_of, remembered
+from ..records.write import Only, save_command
+from .assignments import gathering, restored_on_failure
+
+__all__ = ["SyncAccess", "SyncRecord", "SyncTable", "record_of"]
+
+M = TypeVar("M", bound=StoredModel)
+
+
+class SyncAccess:
+    """Gives a class its blocking table verbs, an instance its blocking record verbs."""
+
+    @overload
+    def __get__(self, instance: None, owner: type[M]) -> "SyncTable[M]": ...
+    @overload
+    def __get__(self, instance: M, owner: type[M]) -> "SyncRecord[M]": ...
+    def __get__(self, instance: M | None, owner: type[M]) -> "SyncTable[M] | SyncRecord[M]":
+        if owner.__overrides__:
+            return OverriddenTable(owner) if instance is None else OverriddenRecord(instance)
+        return SyncTable(owner) if instance is None else SyncRecord(instance)
+
+
+class SyncTable(Generic[M]):
+    """The class verbs of a model, blocking; each is described at ``Model``."""
+
+    __slots__ = ("_model",)
+
+    def __init__(self, model: type[M]) -> None:
+        self._model = model
+
+    def get(self, id: object) -> M:
+        """Read one record; see ``Model.get``."""
+        return store_of(self._model).run(verbs_of(self._model).get(id))
+
+    def get_many(self, ids: Iterable[object], *, bad_records: list[DataError] | None = None) -> list[M | None]:
+        """Read several records; see ``Model.get_many``."""
+        return store_of(self._model).run(verbs_of(self._model).get_many(ids, bad_records))
+
+    def exists(self, id: object) -> bool:
+        """Tell whether a record exists; see ``Model.exists``."""
+        return store_of(self._model).run(verbs_of(self._model).exists(id))
+
+    def count(self) -> int:
+        """Count the records; see ``Model.count``."""
+        return store_of(self._model).run(verbs_of(self._model).count())
+
+    def iterate(self, batch_size: int = 500, *, bad_records: list[DataError] | None = None) -> Iterator[M]:
+        """Go through all records; see ``Model.iterate``."""
+        after: str | None = None
+        while True:
+            found, after = store_of(self._model).run(verbs_of(self._model).page_after(after, batch_size, bad_records))
+            yield from found
+            if after is None:
+                return
+
+    @overload
+    def select(
+        self,
+        columns: None = None,
+        ids: object = None,
+        skip: int | None = None,
+        limit: int | None = None,
+        *,
+        bad_records: list[DataError] | None = None,
+    ) -> list[M] | None: ...
+    @overload
+    def select(
+        self,
+        columns: Sequence[str],
+        ids: object = None,
+        skip: int | None = None,
+        limit: int | None = None,
+        *,
+        bad_records: list[DataError] | None = None,
+    ) -> list[dict[str, object]] | None: ...
+    def select(
+        self,
+        columns: Sequence[str] | None = None,
+        ids: object = None,
+        skip: int | None = None,
+        limit: int | None = None,
+        *,
+        bad_records: list[DataError] | None = None,
+    ) -> list[M] | list[dict[str, object]] | None:
+        """Read many records; see ``Model.select``."""
+        ids = own_ids(self._model, ids)
+        verbs, store = verbs_of(self._model), store_of(self._model)
+        if columns is None:
+            return store.run(verbs.select(ids, skip, limit, bad_records))
+        return store.run(verbs.select_columns(columns, ids, skip, limit, bad_records))
+
+    def page(self, limit: int, after: object = None, *, bad_records: list[DataError] | None = None) -> list[M]:
+        """Read the records that follow a primary key; see ``Model.page``."""
+        return store_of(self._model).run(verbs_of(self._model).page(limit, after, bad_records))
+
+    def insert(
+        self, data: M | Iterable[M], life_span_seconds: LifeSpan | None = None, *, only: Only = None
+    ) -> list[int]:
+        """Write whole records; see ``Model.insert``."""
+        return store_of(self._model).run(verbs_of(self._model).insert(data, life_span_seconds, only=only))
+
+    def patch(self, id: object, /, **changes: object) -> None:
+        """Write some fields of a record; see ``Model.patch``."""
+        store_of(self._model).run(verbs_of(self._model).patch(id, changes))
+
+    def increment(self, id: object, field: str, by: float = 1) -> int | float:
+        """Add to a number in a record; see ``Model.increment``."""
+        return store_of(self._model).run(verbs_of(self._model).increment(id, field, by))
+
+    def delete(self, ids: object = None) -> list[int] | None:
+        """Delete records; see ``Model.delete``."""
+        return store_of(self._model).run(verbs_of(self._model).delete(own_ids(self._model, ids)))
+
+    def delete_all(self) -> int:
+        """Delete every record; see ``Model.delete_all``."""
+        return store_of(self._model).run(verbs_of(self._model).delete_all())
+
+    def expire(self, id: object, seconds: LifeSpan) -> None:
+        """Give a record a life span; see ``Model.expire``."""
+        store_of(self._model).run(verbs_of(self._model).expire(id, seconds))
+
+    def persist(self, id: object) -> None:
+        """Take a record's life span away; see ``Model.persist``."""
+        store_of(self._model).run(verbs_of(self._model).persist(id))
+
+    def ttl(self, id: object) -> float | None:
+        """Seconds that a record has left; see ``Model.ttl``."""
+        return store_of(self._model).run(verbs_of(self._model).ttl(id))
+
+
+class SyncRecord(Generic[M]):
+    """The verbs of one instance, blocking; each is described at ``Model``."""
+
+    __slots__ = ("_instance",)
+
+    def __init__(self, instance: M) -> None:
+        self._instance = instance
+
+    def save(self, life_span_seconds: LifeSpan | None = KEEP, *, only: Only = None, if_unchanged: bool = False) -> None:
+        """Write what changed; see ``Model.save``."""
+        is_plain = life_span_seconds is KEEP and only is None and not if_unchanged
+        model = type(self._instance)
+        while True:
+            lock = lock_of(self._instance)
+            with lock:
+                if lock_of(self._instance) is not lock:
+                    continue  # another thread has just saved it for the first time
+                if not is_plain or not self._write_new():
+                    saving = verbs_of(model).save(
+                        self._instance, life_span_seconds, only=only, if_unchanged=if_unchanged
+                    )
+                    store_of(model).run(saving)
+                return
+
+    def _write_new(self) -> bool:
+        """Write a new instance the shortest way; tell whether that settled it, as it nearly always does."""
+        if remembered(self._instance) is not None:
+            return False
+        model = type(self._instance)
+        put, store = verbs_of(model).put(self._instance), store_of(model)
+        return put is not None and put.is_settled_by(store.sync_client.exchange((put.command,))[0])
+
+    def _write_assigned(self, name: str) -> None:
+        """Write a field that was assigned, as an AutoModel does; and what else changed.
+
+        In one exchange, the shortest way; only what that cannot settle goes the way of every verb.
+        """
+        model, known = type(self._instance), remembered(self._instance)
+        store = store_of(model)
+        if known is not None:
+            shape: Shape[M] = model.__shape__
+            key, change = known.key_for(shape, self._instance), known.change(shape, self._instance, name)
+            try:
+                [reply] = store.sync_client.exchange([save_command(shape, key, change)]) if change else [0]
+            except BaseException as exc:
+                known.doubt(change, exc)
+                raise
+            if type(reply) is int:
+                known.changed(change)
+                return
+        store.run(verbs_of(model).sync(self._instance, name))
+
+    def delete(self) -> list[int] | None:
+        """Delete the record of this instance."""
+        model = type(self._instance)
+        return store_of(model).run(verbs_of(model).delete_instance(self._instance))
+
+    @contextmanager
+    def update(self) -> Generator[M]:
+        """Gather assignments into one write; see ``Model.update``."""
+        with gathering(self._instance) as blocks:
+            yield self._instance
+            if is_bound(type(self._instance)):
+                self.save()
+                blocks.note(self._instance)
+
+
+def record_of(instance: M) -> SyncRecord[M]:
+    """Give the blocking verbs of an instance; those that its class overrides are its own."""
+    return OverriddenRecord(instance) if type(instance).__overrides__ else SyncRecord(instance)
+
+
+class OverriddenTable(SyncTable[M]):
+    """The blocking verbs of a model that overrides some of them: these are run to their end."""
+
+    __slots__ = ()
+
+    def __getattribute__(self, name: str) -> Any:
+        model: type[StoredModel] = object.__getattribute__(self, "_model")
+        if name not in model.__overrides__ or is_within((model, name)):
+            return object.__getattribute__(self, name)
+        return partial(_iterated if name == "iterate" else _run_table, model, name)
+
+
+def own_ids(model: type[StoredModel], ids: object) -> object:
+    """Give the keys that an overridden ``_ids_to_primary_keys`` gives for some ids; else these."""
+    if NAMING not in model.__overrides__ or is_within((model, NAMING)):
+        return ids
+    with within((model, NAMING)):
+        return keys_told(run_to_end(getattr(model, NAMING), ids))
+
+
+def _run_table(model: type[StoredModel], name: str, *arguments: object, **options: object) -> object:
+    with within((model, name)):
+        return run_to_end(getattr(model, name), *arguments, **options)
+
+
+def _iterated(model: type[StoredModel], name: str, *arguments: object, **options: object) -> Iterator[object]:
+    """Go through what an overridden ``iterate`` gives; it is run to its end first."""
+
+    async def everything() -> list[object]:
+        return [one async for one in getattr(model, name)(*arguments, **options)]
+
+    yield from run_to_end(everything)
+
+
+class OverriddenRecord(SyncRecord[M]):
+    """The blocking verbs of an instance whose class overrides some verb."""
+
+    __slots__ = ()
+
+    def save(self, life_span_seconds: LifeSpan | None = KEEP, *, only: Only = None, if_unchanged: bool = False) -> None:
+        told: dict[str, object] = {} if life_span_seconds is KEEP else {"life_span_seconds": life_span_seconds}
+        if only is not None:
+            told["only"] = only
+        if if_unchanged:
+            told["if_unchanged"] = True
+        if self._is_ours():
+            super().save(life_span_seconds, only=only, if_unchanged=if_unchanged)
+        elif is_within(("save", id(self._instance))):
+            # Without the lock: who called the override holds it, perhaps in another thread.
+            verbs, store = verbs_of(type(self._instance)), store_of(type(self._instance))
+            store.run(verbs.save(self._instance, life_span_seconds, only=only, if_unchanged=if_unchanged))
+        else:
+            self._run_save(told)
+
+    def _write_assigned(self, name: str) -> None:
+        if self._is_ours():
+            super()._write_assigned(name)
+            return
+        if (known := remembered(self._instance)) is not None:
+            known.ask_for(name)
+        self._run_save({})
+
+    def _is_ours(self) -> bool:
+        return not type(self._instance).__overrides__ & {"save", "insert"}
+
+    def _run_save(self, told: dict[str, object]) -> None:
+        instance = self._instance
+        with within(("save", id(instance))), being_saved(instance), restored_on_failure(instance):
+            run_to_end(cast(Any, instance).save, **told)
+
+    def delete(self) -> list[int] | None:
+        model = type(self._instance)
+        if "delete" not in model.__overrides__ or is_within((model, "delete")):
+            return super().delete()
+        own: object = inspect.getattr_static(model, "delete")
+        is_of_instances = inspect.isfunction(own)
+        with within((model, "delete")):
+            pk = getattr(self._instance, model.get_primary_key_field())
+            call: Callable[..., Any] = cast(Any, self._instance if is_of_instances else model).delete
+            return cast("list[int] | None", run_to_end(call, *(() if is_of_instances else (pk,))))

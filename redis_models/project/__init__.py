@@ -1,0 +1,1 @@
+"""A project on the disk: its settings module and its apps."""

@@ -1,0 +1,382 @@
+"""The settings of a project: where they are found, which names they may set, and what is wrong with them.
+
+A settings module is plain Python. It is named by ``--settings``, by the environment variable
+``REDIS_MODELS_SETTINGS_MODULE``, or in the nearest ``pyproject.toml`` that has the table::
+
+    [tool.redis_models]
+    settings = "shop.settings"
+
+These names mean something in it; every other name is the project's own:
+
+REDIS_URL
+    The server: ``redis://``, ``rediss://``, ``valkey://``, ``valkeys://``, ``unix://``, or ``embedded:DIR``, a server
+    started for this project with its data in DIR. A relative DIR counts from the project's root.
+    Default ``"embedded:./data"``.
+APPS
+    A list of the packages that declare models: ``"shop"`` (models in ``shop.models``, migrations in
+    ``shop/redis_migrations``), or a module in such a package: ``"shop.entities"``. May be left out where the models
+    stand in the settings module itself.
+NAMESPACE
+    Names what the migrations keep in Redis, for two projects that share one server. Default ``"default"``.
+BATCH_SIZE
+    How many records one migration script touches at most, 1 to 100. Default 50.
+LEASE_SECONDS
+    How long a migration runner that died keeps others out, 1 to 3600. Default 15.
+WRITE_BACK
+    Whether records of an older version that are read are brought up in Redis, too, and not in memory alone: True only
+    once no older code runs, which would refuse them. Default False.
+RESEND_WRITES
+    Whether a write is sent again where its connection broke before it was answered, although it may have been executed
+    and others may have written since: the last writer wins. Never done for ``increment``, ``delete``, ``only="new"``
+    and ``if_unchanged``. Default False: that is an error, whose ``is_left_open`` is true.
+"""
+
+import difflib
+import os
+import re
+import sys
+import tomllib
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING, Final, TypeVar, cast
+from urllib.parse import urlsplit
+
+from ..errors import SettingsError
+from ..redaction import NO_FOLDER, is_server, masked
+from ..server_override import VARIABLE, redirect
+from .imports import import_named, shown_path
+
+if TYPE_CHECKING:
+    from concurrent.futures import Executor
+
+__all__ = ["ENVIRONMENT_VARIABLE", "Settings", "SettingsSource", "find_settings", "load_settings"]
+
+_T = TypeVar("_T")
+
+ENVIRONMENT_VARIABLE: Final = "REDIS_MODELS_SETTINGS_MODULE"
+_EMBEDDED = "embedded:"
+_SCHEMES = ("redis", "rediss", "unix", "valkey", "valkeys")  # what Store.from_url takes, beside embedded:
+_LARGEST_BATCH = 100  # keys; what one script may touch at all
+_USUAL_BATCH = 100  # keys; about a millisecond of the server's time
+_LONGEST_LEASE = 3600  # seconds
+_SHOWN = 80  # characters of a value that an error quotes
+_CLOSE = 0.8  # difflib ratio: REDIS_URI and NAME_SPACE are taken for typos, CACHE_URL is not
+
+
+@dataclass(frozen=True)
+class SettingsSource:
+    """Which settings module is meant, and who says so.
+
+    Attributes:
+        module: Dotted name.
+        source: Where it was named, for people: "--settings", the environment variable, or a pyproject.toml.
+        root: Directory that the project seems to have, which goes on ``sys.path``.
+        is_project: Whether ``root`` holds a manage.py or pyproject.toml, or is merely where the search began.
+    """
+
+    module: str
+    source: str
+    root: Path
+    is_project: bool
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What a settings module says, checked; see the module's docstring for each name.
+
+    Attributes:
+        module: Dotted name of the settings module.
+        source: Where that was named, for people.
+        root: The project's directory, absolute.
+        redis_url: With an absolute DIR after ``embedded:``. Left out of the repr, since it may hold a password.
+        apps: Entries of APPS, in order; empty where the settings module declares the models itself.
+        namespace: Names the bookkeeping keys.
+        batch_size: Records a script, 1 to 100.
+        lease_seconds: Seconds after which a dead runner's lease is free.
+        write_back: Whether reading an older record brings it up in Redis.
+        resend_writes: Whether writes are sent again after a broken connection.
+        executor: Makes an executor of so many workers; None for processes of this machine.
+    """
+
+    module: str
+    source: str
+    root: Path
+    redis_url: str = field(repr=False)
+    apps: tuple[str, ...] = ()
+    namespace: str = "default"
+    batch_size: int = _USUAL_BATCH
+    lease_seconds: int = 15
+    write_back: bool = False
+    resend_writes: bool = False
+    executor: "Callable[[int], Executor] | None" = None
+
+    @property
+    def shown_url(self) -> str:
+        """``redis_url`` as people may see it: without its password."""
+        return masked(self.redis_url)
+
+
+def find_settings(
+    option: str | None = None, start: Path | None = None, *, named_by: str = "--settings"
+) -> SettingsSource:
+    """Find out which settings module is meant, without importing it.
+
+    Args:
+        option: Dotted name that goes before the environment and pyproject.toml, or None.
+        start: Directory from which to look upwards; the working directory if None.
+        named_by: What errors call the place where ``option`` was given.
+
+    Raises:
+        SettingsError: Nothing names one, or a pyproject.toml on the way cannot be read.
+    """
+    start = (start or Path.cwd()).absolute()
+    named = {named_by: option, ENVIRONMENT_VARIABLE: os.environ.get(ENVIRONMENT_VARIABLE)}
+    for source, module in named.items():
+        if module:
+            return _named_outright(module, source, start)
+    for path in _upwards(start, "pyproject.toml"):
+        if (module := _named_in(path)) is not None:
+            return SettingsSource(module, shown_path(path), path.parent, is_project=True)
+    raise SettingsError(
+        None,
+        f"no settings module is named; use --settings, set {ENVIRONMENT_VARIABLE}, or write settings ="
+        f' "shop.settings" under [tool.redis_models] in a pyproject.toml in {start} or above;'
+        " 'redis-models startproject' writes all of it",
+    )
+
+
+def load_settings(option: str | None = None, start: Path | None = None, *, named_by: str = "--settings") -> Settings:
+    """Find, import and check the settings module.
+
+    Puts the project's directory on ``sys.path`` (and its ``src``, where there is one).
+
+    Args:
+        option, start, named_by: As for ``find_settings``.
+
+    Raises:
+        SettingsError: There is none, importing it failed, or a setting is wrong. ``load_apps`` checks APPS further.
+    """
+    found = find_settings(option, start, named_by=named_by)
+    looked_in = _extend_path(found)
+    subject = f"settings module {found.module!r} (named by {found.source})"
+    cure = f"looked in {', '.join(looked_in)} and among the installed packages"
+    module = import_named(found.module, subject=subject, cure=cure, settings=found.module)
+    settings = _check(module, found)
+    stand_in = os.environ.get(VARIABLE)
+    if stand_in:  # a test started this process
+        redirect(settings.redis_url, stand_in)
+    return settings
+
+
+def _named_outright(module: str, source: str, start: Path) -> SettingsSource:
+    marker = next(_upwards(start, "manage.py", "pyproject.toml"), None)
+    return SettingsSource(module, source, marker.parent if marker else start, is_project=marker is not None)
+
+
+def _upwards(start: Path, *names: str) -> Iterator[Path]:
+    for directory in (start, *start.parents):
+        for name in names:
+            if (directory / name).is_file():
+                yield directory / name
+
+
+def _named_in(path: Path) -> str | None:
+    """Module that a pyproject.toml names; None where it has no table for us, as in a monorepo's inner packages."""
+    try:
+        table: object = tomllib.loads(path.read_text("utf-8")).get("tool", {}).get("redis_models")
+    except (OSError, ValueError, AttributeError) as exc:
+        raise SettingsError(None, f"{shown_path(path)} cannot be read: {exc}; mend it, or use --settings") from exc
+    if table is None:
+        return None
+    module = table.get("settings") if isinstance(table, dict) else None  # pyright: ignore[reportUnknownVariableType, reportUnknownMemberType]
+    if not isinstance(module, str) or not module:
+        raise SettingsError(None, f'{shown_path(path)}: [tool.redis_models] needs settings = "shop.settings"')
+    return module
+
+
+def _extend_path(found: SettingsSource) -> list[str]:
+    """Make the project importable from any of its sub-directories, as ``python manage.py`` is."""
+    source = found.root / "src"
+    has_source = source.is_dir() and not (source / "__init__.py").exists()
+    directories = [str(source), str(found.root)] if has_source else [str(found.root)]
+    known = {os.path.realpath(entry or os.curdir) for entry in sys.path}
+    added = [directory for directory in directories if os.path.realpath(directory) not in known]
+    if found.is_project:
+        sys.path[:0] = added
+    else:
+        sys.path += added  # nobody says that this directory is a project: it may not hide an installed module
+    return directories
+
+
+def _check(module: ModuleType, found: SettingsSource) -> Settings:
+    values: Mapping[str, object] = vars(module)
+    for name in values:
+        _refuse_typo(name, values, found.module)
+    root = _root(module, found)
+    return Settings(
+        module=found.module,
+        source=found.source,
+        root=root or found.root,
+        redis_url=_place(_read(found, values, "REDIS_URL", _url, "embedded:./data"), root, found.module),
+        apps=_read(found, values, "APPS", _apps, ()),
+        namespace=_read(found, values, "NAMESPACE", _namespace, "default"),
+        batch_size=_read(found, values, "BATCH_SIZE", _between(1, _LARGEST_BATCH, "records"), _USUAL_BATCH),
+        lease_seconds=_read(found, values, "LEASE_SECONDS", _between(1, _LONGEST_LEASE, "seconds"), 15),
+        write_back=_read(found, values, "WRITE_BACK", _flag, False),
+        resend_writes=_read(found, values, "RESEND_WRITES", _flag, False),
+        executor=_read(found, values, "EXECUTOR", _maker, None),
+    )
+
+
+_NAMES = (
+    "APPS", "BATCH_SIZE", "EXECUTOR", "LEASE_SECONDS", "NAMESPACE", "REDIS_URL", "RESEND_WRITES", "WRITE_BACK",
+)  # fmt: skip
+
+
+def _refuse_typo(name: str, values: Mapping[str, object], module: str) -> None:
+    if not name.isupper() or name in _NAMES:
+        return
+    for meant in difflib.get_close_matches(name, _NAMES, n=1, cutoff=_CLOSE):
+        if meant not in values:  # REDIS_URL_2 beside REDIS_URL is somebody's own
+            raise SettingsError(module, f"{module}: there is no setting {name}; did you mean {meant}?")
+
+
+class _WrongError(Exception):
+    """What is wrong with a setting's value, put after its name."""
+
+
+def _read(
+    found: SettingsSource, values: Mapping[str, object], name: str, parse: Callable[[object], _T], default: _T
+) -> _T:
+    if name not in values:
+        return default
+    try:
+        return parse(values[name])
+    except _WrongError as exc:
+        raise SettingsError(found.module, f"{found.module}: {name} {exc}") from None
+
+
+def _url(value: object) -> str:
+    if not isinstance(value, str):
+        raise _WrongError(f'must be a text such as "redis://localhost:6379/0", not {type(value).__name__}')
+    if value.startswith(_EMBEDDED):
+        if is_server(value.removeprefix(_EMBEDDED)):
+            raise _WrongError(f"is {masked(value)!r}; {NO_FOLDER}")
+        return value
+    scheme, mark, _ = value.partition("://")
+    if not mark or scheme not in _SCHEMES:
+        raise _WrongError(f"is {masked(value)!r}; {_meant_scheme(scheme if mark else '')}")
+    _refuse_unreadable(value)
+    return value
+
+
+def _meant_scheme(scheme: str) -> str:
+    close = difflib.get_close_matches(scheme.lower(), _SCHEMES, n=1)
+    if close:
+        return f"did you mean {close[0]}:// ?"
+    return f"it must begin with embedded: or one of {', '.join(f'{each}://' for each in _SCHEMES)}"
+
+
+def _refuse_unreadable(url: str) -> None:
+    try:
+        parts = urlsplit(url)
+        is_readable = parts.port is None or parts.port > 0
+    except ValueError:
+        is_readable = False
+    # Several hosts with ports, as a cluster or a Sentinel has them, are for the client to read.
+    if not is_readable and "," not in url:
+        raise _WrongError(
+            f"is {masked(url)!r}, whose port is no number from 1 to 65535;"
+            " percent-encode the password if it holds / ? # @ or : (urllib.parse.quote(password, safe=''))"
+        )
+
+
+def _shown(value: object) -> str:
+    """Quote a value, whatever it is: Python writes no number of more than 4,300 digits."""
+    try:
+        text = repr(value)
+    except Exception:  # a class of the user's may do anything
+        return f"a {type(value).__name__}"
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."
+
+
+def _apps(value: object) -> tuple[str, ...]:
+    if isinstance(value, str):
+        raise _WrongError(f"must be a list; write APPS = [{_shown(value)}]")
+    if not isinstance(value, (list, tuple)):
+        raise _WrongError(f'must be a list of names such as ["shop"], not {type(value).__name__}')
+    entries: list[str] = []
+    for entry in cast("Iterable[object]", value):
+        if not isinstance(entry, str):
+            raise _WrongError(f"holds {_shown(entry)}; every entry is the dotted name of a package, as text")
+        if entry in entries:
+            raise _WrongError(f"holds {_shown(entry)} twice; remove one")
+        entries.append(entry)
+    return tuple(entries)
+
+
+def _namespace(value: object) -> str:
+    if not isinstance(value, str) or not re.fullmatch(r"[A-Za-z0-9_.-]{1,64}", value):
+        raise _WrongError(f"is {_shown(value)}; it must be 1 to 64 of the characters A-Z a-z 0-9 _ . -")
+    return value
+
+
+def _flag(value: object) -> bool:
+    if not isinstance(value, bool):
+        raise _WrongError(f"is {_shown(value)}; it must be True or False")
+    return value
+
+
+def _maker(value: object) -> "Callable[[int], Executor]":
+    if not callable(value):
+        raise _WrongError(
+            f"is {_shown(value)}; it must be a function that is given a number of workers, and gives an executor of"
+            " concurrent.futures"
+        )
+    return cast("Callable[[int], Executor]", value)
+
+
+def _between(low: int, high: int, unit: str) -> Callable[[object], int]:
+    def parse(value: object) -> int:
+        if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
+            raise _WrongError(f"is {_shown(value)}; it must be a whole number of {unit} from {low} to {high}")
+        return value
+
+    return parse
+
+
+def _root(module: ModuleType, found: SettingsSource) -> Path | None:
+    """Find the project's directory from the settings file, so that every way of starting finds the same data.
+
+    Returns:
+        The nearest directory above the outermost package that holds a manage.py or pyproject.toml, else the one that
+        holds that package; None where it is merely installed among others.
+    """
+    if module.__file__ is None:
+        return found.root
+    path = Path(module.__file__).resolve()
+    depth = found.module.count(".") + (path.stem == "__init__")
+    container = path.parents[depth]
+    marker = next(_upwards(container, "manage.py", "pyproject.toml"), None)
+    if marker is not None:
+        return marker.parent
+    if container.name not in ("site-packages", "dist-packages"):
+        return container
+    return found.root if found.is_project else None
+
+
+def _place(url: str, root: Path | None, module: str) -> str:
+    """Make the directory of an embedded server absolute: it must not move with the working directory."""
+    if not url.startswith(_EMBEDDED):
+        return url
+    text = url.removeprefix(_EMBEDDED).removeprefix("//")
+    if not text:
+        return _EMBEDDED
+    directory = Path(text).expanduser()
+    if root is None and not directory.is_absolute():
+        raise SettingsError(
+            module, f"{module}: REDIS_URL is {url!r}; this project is installed, so write an absolute path"
+        )
+    return _EMBEDDED + os.path.normpath(directory if root is None else root / directory)

@@ -1,0 +1,1 @@
+"""Reading and writing records of one mapper, as generators of command batches."""

@@ -1,0 +1,183 @@
+"""Counters: fields that ``increment`` can add to inside the server, and how far. Pure."""
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Annotated, Any, Final, cast, get_args, get_origin
+
+from annotated_types import BaseMetadata, Ge, GroupedMetadata, Gt, Le, Lt
+from pydantic import AllowInfNan, Strict
+from pydantic.fields import FieldInfo
+
+from ..encoding.secrets import MASK, spoken
+from ..errors import DecodeError, EncodeError, InvalidPrimaryKeyError
+from ..mapping.mapper import Shape
+
+__all__ = ["NO_SUM", "OUT_OF_RANGE", "Counter", "Increment", "counter_of"]
+
+NO_SUM: Final = ""  # what a sum is called where there is nothing to begin with, and where it would be out of range
+OUT_OF_RANGE: Final = "!"
+_INT_MIN: Final = -(2**63)  # the server counts in 64 bits
+_INT_MAX: Final = 2**63 - 1
+_FLOAT_MAX: Final = 1.7976931348623157e308
+_KNOWN: Final = (Ge, Gt, Le, Lt, AllowInfNan, Strict)  # the last two ask for nothing that a finite sum could break
+_WHOLE: Final = ("after", "wrap")  # model validators that look at the values
+
+
+@dataclass(frozen=True)
+class Increment:
+    """One addition, as the script takes it.
+
+    Attributes:
+        by: What to add.
+        start: The sum, as text, where the field is not stored; or ``NO_SUM``, or ``OUT_OF_RANGE``.
+        low: Least number that may be added to, for an int; least sum, for a float.
+        high: Greatest, likewise.
+    """
+
+    by: int | float
+    start: str
+    low: int | float
+    high: int | float
+
+
+@dataclass(frozen=True)
+class Counter:
+    """A stored field that holds a number.
+
+    Attributes:
+        model: Name of the model, for errors.
+        name: The field.
+        is_int: Whether it holds whole numbers; else floats.
+        low: Least value, included.
+        high: Greatest value, included.
+        default: What the model takes where the field is not stored; None if that is no number, or made anew each time.
+        is_hidden: Whether the model says that errors show no value.
+    """
+
+    model: str
+    name: str
+    is_int: bool
+    low: int | float
+    high: int | float
+    default: int | float | None
+    is_hidden: bool = False
+
+    def increment(self, by: object) -> Increment:
+        """Make an addition.
+
+        Raises:
+            EncodeError: ``by`` is no number, no whole one for a whole field, or too great.
+        """
+        if isinstance(by, bool) or not isinstance(by, int if self.is_int else (int, float)):
+            raise self._error(by, f"increment adds {self._numbers}s to this field")
+        if self.is_int:
+            if not _INT_MIN <= by <= _INT_MAX:
+                raise self._error(by, "the server counts in 64 bits")
+            low, high = max(int(self.low - by), _INT_MIN), min(int(self.high - by), _INT_MAX)
+            return Increment(int(by), self._start(by), low, high)
+        if not -_FLOAT_MAX <= by <= _FLOAT_MAX:
+            raise self._error(by, "increment adds finite numbers only")
+        return Increment(float(by), self._start(float(by)), self.low, self.high)
+
+    def out_of_range(self, by: object, raw: bytes) -> EncodeError:
+        """Say that a sum is not what the field may hold."""
+        held = f"{self.default!r}, the default," if raw == b"" else MASK if self.is_hidden else raw.decode()
+        reason = f"added to {held} it would leave {self.low!r} to {self.high!r}; nothing was changed"
+        return self._error(by, reason)
+
+    def no_number(self, key: str, raw: bytes) -> DecodeError:
+        """Say that there is nothing to add to."""
+        if raw == b"":
+            return DecodeError(key, self.name, None, "and the model has no number as its default to begin with")
+        shown = cast(bytes, spoken(raw, self.is_hidden))
+        return DecodeError(key, self.name, shown, f"increment needs a {self._numbers} there")
+
+    def _error(self, by: object, reason: str) -> EncodeError:
+        return EncodeError(self.model, self.name, spoken(by, self.is_hidden), reason)
+
+    @property
+    def _numbers(self) -> str:
+        return "whole number" if self.is_int else "number"
+
+    def _start(self, by: int | float) -> str:
+        if self.default is None:
+            return NO_SUM
+        total = self.default + by
+        return repr(total) if self.low <= total <= self.high else OUT_OF_RANGE
+
+
+def counter_of(shape: Shape[Any], name: str, by: object) -> Counter:
+    """Give the field ``name`` as a counter.
+
+    Raises:
+        ModelDeclarationError: The model stores no such field.
+        InvalidPrimaryKeyError: It is the primary key.
+        EncodeError: It holds no plain numbers, or has a validator that only Python can run.
+    """
+    if shape.hooks:
+        reason = (
+            f"increment adds inside the server, where {shape.model.__name__}.{shape.hooks[0]} is not asked; get the"
+            " record, add, and save(if_unchanged=True)"
+        )
+        raise EncodeError(shape.model.__name__, name, by, reason)
+    model, kind = shape.model, shape.field(name).codec.kind
+    if name == shape.primary_key:
+        raise InvalidPrimaryKeyError(model.__name__, by, f"cannot be added to {name!r}; insert a new record")
+    if kind not in ("int", "float"):
+        reason = "increment adds to fields of type int and float only"
+        raise EncodeError(model.__name__, name, spoken(by, shape.conceals(name)), reason)
+    info = model.__pydantic_fields__[name]
+    if info.frozen or model.model_config.get("frozen"):
+        raise EncodeError(model.__name__, name, by, "the field is frozen")
+    limits = [*info.metadata, *_within(info.annotation)]
+    if _has_validators(shape, name) or any(_checks(one) and not isinstance(one, _KNOWN) for one in limits):
+        reason = (
+            "the field has a validator that the server cannot run; get the record, assign and save(if_unchanged=True)"
+        )
+        raise EncodeError(model.__name__, name, by, reason)
+    low, high = _range(limits, kind == "int")
+    default = info.get_default()
+    is_hidden = bool(model.model_config.get("hide_input_in_errors"))
+    is_number = isinstance(default, (int, float)) and not isinstance(default, bool)
+    return Counter(model.__name__, name, kind == "int", low, high, default if is_number else None, is_hidden)
+
+
+def _within(annotation: object) -> Iterator[object]:
+    """Give what Annotated says of the members of a union; pydantic keeps only what stands outside of it."""
+    if get_origin(annotation) is Annotated:
+        for one in annotation.__metadata__:  # type: ignore[attr-defined]  # of Annotated, which is no type for checkers
+            yield from (
+                one.metadata if isinstance(one, FieldInfo) else one if isinstance(one, GroupedMetadata) else [one]
+            )
+    for member in get_args(annotation):
+        yield from _within(member)
+
+
+def _checks(told: object) -> bool:
+    """Whether something in Annotated has a say in what a value may be, as far as pydantic is concerned."""
+    return isinstance(told, BaseMetadata) or hasattr(told, "__get_pydantic_core_schema__")
+
+
+def _has_validators(shape: Shape[Any], name: str) -> bool:
+    found = shape.model.__pydantic_decorators__
+    fields = {
+        field for one in (*found.field_validators.values(), *found.validators.values()) for field in one.info.fields
+    }
+    return bool({name, "*"} & fields) or any(one.info.mode in _WHOLE for one in found.model_validators.values())
+
+
+def _range(limits: list[object], is_int: bool) -> tuple[int | float, int | float]:
+    low, high = (_INT_MIN, _INT_MAX) if is_int else (-_FLOAT_MAX, _FLOAT_MAX)
+    for one in limits:
+        bound: Any = next((getattr(one, word) for word in ("ge", "gt", "le", "lt") if hasattr(one, word)), None)
+        if bound is None:
+            continue
+        is_least = isinstance(one, (Ge, Gt))
+        if is_int:
+            bound = math.ceil(bound) if is_least else math.floor(bound)
+            bound += (isinstance(one, Gt) and bound == one.gt) - (isinstance(one, Lt) and bound == one.lt)
+        elif isinstance(one, (Gt, Lt)):
+            bound = math.nextafter(bound, math.inf if is_least else -math.inf)
+        low, high = (max(low, bound), high) if is_least else (low, min(high, bound))
+    return low, high

@@ -1,0 +1,235 @@
+"""Insert records: whole ones, many at a time, as a generator of command batches (see ``commands``).
+
+A script writes a hundred of them, all or none. While the server writes some, the next are encoded and packed.
+"""
+
+from collections import Counter, deque
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Final, Generic, TypeVar, cast
+
+from ..client.commands import Ahead, Argument, Batches, Command, Once, Reply, call_again, check, load_script
+from ..errors import ConflictError, DataError
+from ..mapping.mapper import Shape
+from ..mapping.stored_model import StoredModel
+from ..mapping.ttl import LifeArgument
+from ..store import Upgrader
+from .change import Change
+from .tracking import remembered, saved, values_of
+from .write import WRITE_CHUNK, Only, Try, flat, settled
+
+__all__ = ["MOST_NAMES", "Put", "insert"]
+
+M = TypeVar("M", bound=StoredModel)
+_ENCODED_AT_ONCE: Final = 1000  # records; what cannot be encoded is found before any of these is sent
+_BYTES_A_BATCH: Final = 8 * 2**20  # of values; one exchange must end within the deadline of a store
+MOST_NAMES: Final = 3000  # fields that a script takes at once
+_WRITE: Final = load_script("redis_models", "permissions", "stamp", "whole", "write")
+_PUT: Final = load_script("redis_models", "permissions", "stamp", "whole", "put")
+
+
+def insert(
+    shape: Shape[M], upgrader: Upgrader | None, instances: Sequence[M], life: LifeArgument, only: Only = None
+) -> Batches[list[int]]:
+    """Write whole records; fields that the model does not declare stay.
+
+    Args:
+        shape: The model.
+        upgrader: What brings up older records that are overwritten.
+        instances: What to write, at most 100 of them atomically; more go in several scripts. Up to 1,000 are encoded
+            before any is sent.
+        life: Life span, as the script takes it.
+        only: Which records may be written.
+
+    Returns:
+        For each record the number of new fields, then 1 if the index did not have it, else 0.
+
+    Raises:
+        RecordTooNewError: Newer code wrote one of them; no record of its 100 was written.
+        ConflictError: Only new ones were wanted and one exists, or is among ``instances`` twice; likewise.
+        NotFoundError: Only existing ones were wanted and one does not exist; likewise.
+        EncodeError: A value cannot be written; of its 1,000 nothing was sent.
+    """
+    if len(instances) == 1:
+        return (yield from _insert_one(shape, upgrader, instances[0], life, only))
+    # A record that its first try has made would look like somebody else's to a second one.
+    once, is_ahead = only == "new", False
+    if once or len(instances) > _ENCODED_AT_ONCE:
+        keys = [shape.key_of(getattr(one, shape.primary_key)) for one in instances]
+        if once:
+            _check_unique(shape, keys)
+        # What is given twice must be written in that order, whatever happens on the way.
+        is_ahead = not once and len(set(keys)) == len(keys)
+    kind = Once if once else Ahead if is_ahead else list[Command]
+    figures: list[int] = []
+    sent = deque[tuple[_Parcel[M], list[Reply]]]()
+    parcels, refused = _parcels(shape, instances, life, only), None
+    try:
+        while True:
+            try:
+                parcel = next(parcels)
+            except StopIteration:
+                break
+            except DataError as exc:
+                refused = exc  # what was sent before is settled first
+                break
+            sent.append((parcel, []))
+            sent[-1] = parcel, (yield kind(one.command for one in parcel.tries))
+            if len(sent) > is_ahead:
+                figures += yield from _delivered(shape, upgrader, *sent[0], once)
+                sent.popleft()
+        if sent:
+            yield ()
+            figures += yield from _delivered(shape, upgrader, *sent[0], once)
+            sent.popleft()
+        if refused is not None:
+            raise refused
+    except BaseException as exc:
+        for parcel, _ in sent:
+            for instance, fields in zip(parcel.instances, parcel.fields, strict=True):
+                if (known := remembered(instance)) is not None:
+                    # Of several scripts some may have been applied before another was refused.
+                    known.doubt(Change(fields, {}, [], {}), exc if len(instances) <= WRITE_CHUNK else BaseException())
+        raise
+    return figures
+
+
+def _insert_one(
+    shape: Shape[M], upgrader: Upgrader | None, instance: M, life: LifeArgument, only: Only
+) -> Batches[list[int]]:
+    put = Put(shape, instance, life, only)
+    key, fields = put.key, put.fields
+    if len(fields) > MOST_NAMES:
+        one = _whole(shape, [key], [fields], life, only)
+    else:
+        one = Try(_PUT, (key,), put.command, once=only == "new", writes_whole=True)
+    commands = (one.command,)
+    try:
+        replies = yield Once(commands) if one.once else commands
+        yield from call_again(one.script, commands, replies, once=one.once)
+        figures = yield from settled(shape, upgrader, one, check(replies)[0])
+    except BaseException as exc:
+        if (known := remembered(instance)) is not None:
+            known.doubt(Change(fields, {}, [], {}), exc)
+        raise
+    put.is_settled_by(figures)
+    return cast("list[int]", figures)
+
+
+class Put(Generic[M]):
+    """A call that writes one whole record; for who wants to exchange it by the shortest way.
+
+    Args:
+        shape: The model.
+        instance: What to write.
+        life: Life span, as the script takes it.
+        only: Which records may be written.
+
+    Attributes:
+        key: Where it lies.
+        fields: What it is stored as.
+        command: The call; the server may not know its script.
+    """
+
+    __slots__ = ("_instance", "_shape", "_values", "command", "fields", "key")
+
+    def __init__(self, shape: Shape[M], instance: M, life: LifeArgument, only: Only = None) -> None:
+        self._shape, self._instance = shape, instance
+        self._values = values_of(instance)  # first: what is assigned behind it looks changed
+        self.key = shape.key_of(self._values[shape.primary_key])
+        self.fields = shape.encode(instance)
+        arguments = (only or "any", shape.version, life, *flat(self.fields))
+        self.command = _PUT.command((shape.keys.index, self.key), arguments)
+
+    def is_settled_by(self, reply: Reply) -> bool:
+        """Tell whether a reply says that the record is written; then the instance remembers it."""
+        if not isinstance(reply, list) or type(cast("list[object]", reply)[0]) is not int:
+            return False
+        saved(self._shape, self._instance, self.key, self.fields, self._values)
+        return True
+
+
+@dataclass(frozen=True)
+class _Parcel(Generic[M]):
+    """Whole records that are sent together.
+
+    Attributes:
+        instances: What is written.
+        fields: What each is stored as.
+        values: What that was made of; the instances may be assigned to while it is under way.
+        tries: The scripts that write them.
+    """
+
+    instances: Sequence[M]
+    fields: Sequence[dict[str, bytes]]
+    values: Sequence[dict[str, object]]
+    tries: Sequence[Try]
+
+
+def _parcels(shape: Shape[M], instances: Sequence[M], life: LifeArgument, only: Only) -> Iterator[_Parcel[M]]:
+    """Encode records when their turn comes."""
+    for start in range(0, len(instances), _ENCODED_AT_ONCE):
+        some = instances[start : start + _ENCODED_AT_ONCE]
+        keys = [shape.key_of(getattr(one, shape.primary_key)) for one in some]
+        values = [values_of(one) for one in some]  # first: what is assigned behind it looks changed
+        fields = [shape.encode(one) for one in some]
+        tries = [
+            _whole(shape, keys[at : at + WRITE_CHUNK], fields[at : at + WRITE_CHUNK], life, only)
+            for at in range(0, len(some), WRITE_CHUNK)
+        ]
+        at = 0
+        for batch in _in_batches(tries):
+            end = at + WRITE_CHUNK * len(batch)
+            yield _Parcel(some[at:end], fields[at:end], values[at:end], batch)
+            at = end
+
+
+def _in_batches(tries: Iterable[Try]) -> Iterator[list[Try]]:
+    batch: list[Try] = []
+    size = 0
+    for one in tries:
+        if batch and size + one.weight > _BYTES_A_BATCH:
+            yield batch
+            batch, size = [], 0
+        batch.append(one)
+        size += one.weight
+    if batch:
+        yield batch
+
+
+def _delivered(
+    shape: Shape[M], upgrader: Upgrader | None, parcel: _Parcel[M], replies: list[Reply], once: bool
+) -> Batches[list[int]]:
+    """Settle what became of a parcel, and have its instances remember it; give the figures of its records."""
+    yield from call_again(_WRITE, [one.command for one in parcel.tries], replies, once=once)
+    figures: list[int] = []
+    for one, reply in zip(parcel.tries, check(replies), strict=True):
+        figures.extend(cast("list[int]", (yield from settled(shape, upgrader, one, reply))))
+    keys = (key for one in parcel.tries for key in one.keys)
+    for instance, key, fields, written in zip(parcel.instances, keys, parcel.fields, parcel.values, strict=True):
+        saved(shape, instance, key, fields, written)
+    return figures
+
+
+def _whole(
+    shape: Shape[M], keys: Sequence[str], records: Sequence[dict[str, bytes]], life: LifeArgument, only: Only
+) -> Try:
+    """Make the call that writes whole records."""
+    arguments: list[Argument] = [only or "any", shape.version, life]
+    raws: list[bytes] = []
+    for fields in records:
+        raws += fields.values()
+    if shape.reads_whole or len(shape.names) > MOST_NAMES:
+        arguments.append("")
+        for fields in records:
+            arguments += [2 * len(fields), *flat(fields)]
+    else:
+        arguments += [len(shape.names), *shape.names, *raws]
+    command = _WRITE.command([shape.keys.index, *keys], arguments)
+    return Try(_WRITE, keys, command, once=only == "new", weight=sum(map(len, raws)), writes_whole=True)
+
+
+def _check_unique(shape: Shape[M], keys: Sequence[str]) -> None:
+    if len(set(keys)) < len(keys):
+        twice = next(key for key, times in Counter(keys).items() if times > 1)
+        raise ConflictError(twice, f"is inserted twice, but only new records of {shape.model.__name__} are wanted")

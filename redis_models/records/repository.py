@@ -1,0 +1,330 @@
+"""The verbs of a model, as generators of command batches: arguments made plain, then ``read`` and ``write``.
+
+``Model`` runs them in the loop, ``sync`` runs the same ones blocking.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, Generic, TypeVar, cast
+
+from pydantic import BaseModel, ValidationError
+
+from ..client.commands import Batches
+from ..client.coroutines import is_within, within
+from ..encoding.secrets import spoken
+from ..errors import DataError, EncodeError, UnboundModelError
+from ..mapping.mapper import Shape
+from ..mapping.stored_model import StoredModel
+from ..mapping.ttl import FOREVER, KEEP, LifeArgument, LifeSpan, life_argument, life_of_new
+from ..store import Store, Upgrader
+from . import insert as inserting
+from . import read, write
+from . import select as selecting
+from .tracking import remembered
+from .write import Only
+
+__all__ = ["NAMING", "Keys", "Verbs", "is_bound", "keys_told", "own_ids_async", "store_of", "verbs_of"]
+
+M = TypeVar("M", bound=StoredModel)
+_MOST_SKIPPED = 2**62  # more than any index has, and room for a page behind it in a server's 64 bits
+NAMING: Final = "_ids_to_primary_keys"
+
+
+class Keys(list[str]):
+    """Record keys, where primary keys are asked for: a model that says itself which they are has said so."""
+
+
+def keys_told(told: object) -> Keys:
+    """Take the keys out of what ``_ids_to_primary_keys`` gives: the keys of records, and that of the index."""
+    keys, _ = cast("tuple[Iterable[str], str]", told)
+    return Keys(keys)
+
+
+async def own_ids_async(model: type[StoredModel], ids: object) -> object:
+    """Give the keys that an overridden ``_ids_to_primary_keys`` gives for some ids; else these."""
+    if NAMING not in model.__overrides__ or is_within((model, NAMING)):
+        return ids
+    with within((model, NAMING)):
+        return keys_told(await cast(Any, model)._ids_to_primary_keys(ids))
+
+
+def is_bound(model: type) -> bool:
+    """Whether a model is bound to a store itself; what its parent class is bound to is another table's."""
+    return model.__dict__.get("_store") is not None
+
+
+def store_of(model: type[StoredModel]) -> Store:
+    """Give the store that a model is bound to.
+
+    Raises:
+        UnboundModelError: It is bound to none.
+    """
+    store: Store | None = model.__dict__.get("_store")
+    if store is None:
+        raise UnboundModelError(model.__name__)
+    return store
+
+
+def verbs_of(model: type[M]) -> "Verbs[M]":
+    """Give the verbs of a model that is bound to a store."""
+    store = store_of(model)
+    return Verbs(model.__shape__, store.upgrader, store.life_span_in_seconds)
+
+
+@dataclass(slots=True)
+class Verbs(Generic[M]):
+    """The verbs of one model.
+
+    Args:
+        shape: The model.
+        upgrader: What brings older records up, or None.
+        life_span_s: The store's life span of records, in seconds, or None.
+    """
+
+    shape: Shape[M]
+    upgrader: Upgrader | None
+    life_span_s: float | None
+
+    def get(self, id: object) -> Batches[M]:
+        return (yield from read.read(self.shape, self.upgrader, self.shape.key_of(id)))
+
+    def get_many(self, ids: Iterable[object], bad: list[DataError] | None = None) -> Batches[list[M | None]]:
+        if isinstance(ids, (str, bytes)):
+            raise TypeError(f"{self.shape.model.__name__}.get_many: ids must be a list of primary keys: [{ids!r}]")
+        keys = [self.shape.key_of(one) for one in ids]
+        found = yield from read.fetch(self.shape, self.upgrader, keys)
+        return [self._readable(key, record, bad) for key, record in zip(keys, found, strict=True)]
+
+    def _readable(self, key: str, record: read.Found, bad: list[DataError] | None) -> M | None:
+        """Make an instance; None where there is no record, or ``bad`` takes the error."""
+        if record is None:
+            return None
+        try:
+            return read.loaded(self.shape, key, record)
+        except DataError as exc:
+            if bad is None:
+                raise
+            bad.append(exc)
+            return None
+
+    def exists(self, id: object) -> Batches[bool]:
+        return (yield from read.exists(self.shape.key_of(id)))
+
+    def count(self) -> Batches[int]:
+        return (yield from read.count(self.shape))
+
+    def ttl(self, id: object) -> Batches[float | None]:
+        return (yield from read.ttl(self.shape, self.shape.key_of(id)))
+
+    def page_after(
+        self, after: str | None, size: int, bad: list[DataError] | None = None
+    ) -> Batches[tuple[list[M], str | None]]:
+        """Read the next records of the index; and the last key seen, or None at the end."""
+        _check_count(self.shape, "iterate", "batch_size", size, 1)
+        keys = yield from read.index_after(self.shape, after, size)
+        records = yield from read.fetch(self.shape, self.upgrader, keys)
+        found = [self._readable(key, record, bad) for key, record in zip(keys, records, strict=True)]
+        return [one for one in found if one is not None], keys[-1] if len(keys) == size else None
+
+    def page(self, limit: int, after: object = None, bad: list[DataError] | None = None) -> Batches[list[M]]:
+        _check_count(self.shape, "page", "limit", limit, 1)
+        last = None if after is None else self.shape.key_of(after)
+        if bad is None:
+            selection = selecting.Selection(limit=limit, after=last)
+            return (yield from selecting.select(self.shape, self.upgrader, selection, None))
+        page: list[M] = []
+        # Until it is full: a short page is the last one, and ``after`` can only name a record that was given.
+        while len(page) < limit:
+            found, last = yield from self.page_after(last, min(limit - len(page), read.READ_CHUNK), bad)
+            page += found
+            if last is None:
+                break
+        return page
+
+    def select(
+        self, ids: object, skip: int | None, limit: int | None, bad_records: list[DataError] | None
+    ) -> Batches[list[M] | None]:
+        selection = self._selection(ids, skip, limit)
+        return (yield from selecting.select(self.shape, self.upgrader, selection, bad_records)) or None
+
+    def select_columns(
+        self,
+        columns: Sequence[str],
+        ids: object,
+        skip: int | None,
+        limit: int | None,
+        bad_records: list[DataError] | None = None,
+    ) -> Batches[list[dict[str, object]] | None]:
+        name = self.shape.model.__name__
+        if isinstance(columns, (str, bytes)):
+            raise TypeError(f"{name}.select: columns must be a list of fields: [{columns!r}]")
+        if not columns:
+            raise ValueError(f"{name}.select: columns must name a field; leave it out to read whole records")
+        selection = self._selection(ids, skip, limit)
+        found = yield from selecting.select_columns(self.shape, self.upgrader, selection, list(columns), bad_records)
+        return found or None
+
+    def insert(
+        self, instances: M | Iterable[M], life_span: LifeSpan | None = None, *, only: Only = None
+    ) -> Batches[list[int]]:
+        name, given = self.shape.model.__name__, cast(object, instances)
+        is_one = isinstance(given, (BaseModel, str, bytes, dict)) or not isinstance(given, Iterable)
+        some = [cast(M, given)] if is_one else list(cast("Iterable[M]", given))
+        for one in some:
+            if not isinstance(one, self.shape.model):
+                given = spoken(one, self.shape.conceals(""))
+                raise EncodeError(name, "insert", given, f"it is no {name}; give one, or a list of them")
+            if type(one) is not self.shape.model and set(type(one).__pydantic_fields__) - set(self.shape.names):
+                kind = type(one).__name__
+                reason = f"it is a {kind}, of whose fields this table has not all; use {kind}.insert"
+                raise EncodeError(name, "insert", spoken(one, self.shape.conceals("")), reason)
+        life = self._life(life_span)
+        return (yield from inserting.insert(self.shape, self.upgrader, some, life, _checked(name, only)))
+
+    def save(
+        self, instance: M, life_span: LifeSpan | None = KEEP, *, only: Only = None, if_unchanged: bool = False
+    ) -> Batches[list[int]]:
+        """Save an instance, and give the figures of ``insert``."""
+        known = remembered(instance)
+        if known is not None and only is None:
+            life = "" if life_span is KEEP else self._life(life_span)
+            yield from write.save(self.shape, self.upgrader, instance, known, life, if_unchanged)
+            return [0, 0]
+        name, life = self.shape.model.__name__, self._life(life_span)
+        if _checked(name, only) == "existing" and known is not None:
+            yield from write.save(self.shape, self.upgrader, instance, known, life, if_unchanged, always=True)
+            return [0, 0]
+        if if_unchanged and (known is not None or only == "existing"):
+            raise ValueError(f"{name}.save: if_unchanged and only={only!r} contradict each other; give one of them")
+        if life_span is KEEP:  # there is nothing to keep where there is no record
+            life = life_of_new(self._life(None))
+        wanted = "new" if if_unchanged else only
+        return (yield from inserting.insert(self.shape, self.upgrader, [instance], life, wanted))
+
+    def put(self, instance: M) -> "inserting.Put[M] | None":
+        """Give the call that saves an instance that was neither read nor written; None if that takes more than one."""
+        life = "" if self.shape.ttl is self.life_span_s is None else life_of_new(self._life(None))
+        return inserting.Put(self.shape, instance, life) if len(self.shape.names) <= inserting.MOST_NAMES else None
+
+    def sync(self, instance: M, assigned: str) -> Batches[None]:
+        """Write a field that was assigned, and what else changed."""
+        known = remembered(instance)
+        if known is None:
+            yield from self.save(instance)
+            return
+        yield from write.save(self.shape, self.upgrader, instance, known, "", assigned=assigned)
+
+    def patch(self, id: object, changes: dict[str, object]) -> Batches[None]:
+        yield from write.patch(self.shape, self.upgrader, self.shape.key_of(id), self._validated(changes))
+
+    def increment(self, id: object, field: str, by: float = 1) -> Batches[int | float]:
+        return (yield from write.increment(self.shape, self.upgrader, self.shape.key_of(id), field, by))
+
+    def delete(self, ids: object = None) -> Batches[list[int] | None]:
+        if ids is None:
+            name = self.shape.model.__name__
+            raise TypeError(f"{name}.delete needs primary keys: {name}.delete(ids); {name}.delete_all() deletes all")
+        keys = self._keys(ids)
+        if not keys:
+            return None
+        return list((yield from write.delete(self.shape, keys)))
+
+    def delete_instance(self, instance: M) -> Batches[list[int] | None]:
+        known = remembered(instance)
+        is_elsewhere = known is not None and self.shape.is_movable
+        key = (
+            known.key_for(self.shape, instance) if known and is_elsewhere else self.shape.key_of(self._pk_of(instance))
+        )
+        counts = yield from write.delete(self.shape, [key])
+        if known is not None:
+            known.forget()
+        return list(counts)
+
+    def delete_all(self) -> Batches[int]:
+        return (yield from write.delete_all(self.shape))
+
+    def expire(self, id: object, seconds: LifeSpan) -> Batches[None]:
+        yield from write.expire(self.shape, self.shape.key_of(id), life_argument(self.shape.model, seconds))
+
+    def persist(self, id: object) -> Batches[None]:
+        yield from write.expire(self.shape, self.shape.key_of(id), life_argument(self.shape.model, FOREVER))
+
+    def _pk_of(self, instance: M) -> object:
+        return getattr(instance, self.shape.primary_key)
+
+    def _selection(self, ids: object, skip: int | None, limit: int | None) -> selecting.Selection:
+        for name, value in (("skip", skip), ("limit", limit)):
+            if value is not None:
+                _check_count(self.shape, "select", name, value, 0)
+        return selecting.Selection(None if ids is None else self._keys(ids), min(skip or 0, _MOST_SKIPPED), limit)
+
+    def keys(self, ids: object) -> Batches[list[str]]:
+        """Give the record keys of one id or of several, or of the whole index."""
+        if ids is not None:
+            return self._keys(ids)
+        keys: list[str] = []
+        while page := (yield from read.index_after(self.shape, keys[-1] if keys else None, read.READ_CHUNK)):
+            keys += page
+        return keys
+
+    def _keys(self, ids: object) -> list[str]:
+        """Keys of one id or of several; a set has no order of its own, hence that of the keys."""
+        if isinstance(ids, Keys):
+            return ids
+        some = cast("Iterable[object]", ids) if isinstance(ids, (list, tuple, set, frozenset)) else [ids]
+        keys = [self.shape.key_of(one) for one in some]
+        return sorted(keys) if isinstance(ids, (set, frozenset)) else keys
+
+    def _life(self, asked: LifeSpan | None) -> LifeArgument:
+        for one in (asked, self.shape.ttl, self.life_span_s):
+            if one is not None:
+                return life_argument(self.shape.model, one)
+        return life_argument(self.shape.model, KEEP)
+
+    def _validated(self, changes: dict[str, object]) -> dict[str, object]:
+        """Check each value as an assignment would; the others of the record are not known here."""
+        if any(
+            one.info.mode in ("after", "wrap")
+            for one in self.shape.model.__pydantic_decorators__.model_validators.values()
+        ):
+            reason = (
+                "a validator of the model needs the other fields; get the record, assign and save(if_unchanged=True)"
+            )
+            for name, value in changes.items():
+                raise EncodeError(self.shape.model.__name__, name, spoken(value, self.shape.conceals(name)), reason)
+        blank = self.shape.model.model_construct()
+        vars(blank).clear()  # a validator that looks at another field must not take its default for what is stored
+        validator = cast(Any, self.shape.model).__pydantic_validator__
+        valid: dict[str, object] = {}
+        for name, value in changes.items():
+            is_extra = self.shape.takes_extras and name not in self.shape.names
+            if not is_extra:
+                self.shape.field(name)
+            if name == self.shape.primary_key:
+                raise self.shape._no_key(value, "cannot be patched; insert a new record")
+            error: EncodeError | None = None
+            try:
+                validator.validate_assignment(blank, name, value)
+            except ValidationError as exc:
+                error = self.shape.encode_error(name, value, exc)
+            except (AttributeError, KeyError) as exc:
+                reason = f"a validator of the model needs the other fields ({exc}); get the record, assign and save it"
+                error = EncodeError(self.shape.model.__name__, name, spoken(value, self.shape.conceals(name)), reason)
+                error.__cause__ = exc
+            if error is not None:
+                raise error
+            valid[name] = (blank.__pydantic_extra__ or {})[name] if is_extra else blank.__dict__[name]
+        return valid
+
+
+def _check_count(shape: Shape[Any], verb: str, name: str, value: object, least: int) -> None:
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise TypeError(f"{shape.model.__name__}.{verb}: {name} must be a whole number, not {value!r}")
+    if value < least:
+        raise ValueError(f"{shape.model.__name__}.{verb}: {name} must be {least} or more, not {value}")
+
+
+def _checked(model: str, only: Only) -> Only:
+    if only not in (None, "new", "existing"):
+        raise ValueError(f"{model}: only must be 'new', 'existing' or None, not {only!r}")
+    return only

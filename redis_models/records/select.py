@@ -1,0 +1,196 @@
+"""Select records: page after page of many, each verb once, as a generator of command batches (see ``commands``)."""
+
+import functools
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TypeVar, cast
+
+from ..client.commands import Ahead, Batches, check, send
+from ..errors import DataError
+from ..mapping import partial
+from ..mapping.mapper import Shape
+from ..mapping.overrides import HookedShape
+from ..mapping.stored_field import RESERVED
+from ..mapping.stored_model import StoredModel
+from ..store import Upgrader
+from .read import (
+    ASKED,
+    READ_CHUNK,
+    SWEPT,
+    Found,
+    asking,
+    asking_index,
+    index_after,
+    keys_from,
+    loaded,
+    members,
+    own_keys,
+    settled,
+    sweep,
+)
+
+__all__ = ["Selection", "select", "select_columns"]
+
+M = TypeVar("M", bound=StoredModel)
+Made = TypeVar("Made")
+
+
+@dataclass(frozen=True)
+class Selection:
+    """Which records to read.
+
+    Attributes:
+        keys: Where they lie, in the order wanted; None means all of the index, in its order.
+        skip: How many to leave out first: of these keys those that exist, else members of the index.
+        limit: How many to give at most, or None.
+        after: Key of the index to begin after, or None.
+    """
+
+    keys: Sequence[str] | None = None
+    skip: int = 0
+    limit: int | None = None
+    after: str | None = None
+
+    def size_after(self, met: int) -> int:
+        """How many to ask for next, when ``met`` records were met."""
+        return READ_CHUNK if self.limit is None else min(self.limit - met, READ_CHUNK)
+
+
+def select(
+    shape: Shape[M], upgrader: Upgrader | None, selection: Selection, bad: list[DataError] | None
+) -> Batches[list[M]]:
+    """Read many records as instances.
+
+    Args:
+        shape: The model.
+        upgrader: As in ``fetch``.
+        selection: Which.
+        bad: Takes the error of every record that cannot be read, which is then left out; else the first is raised.
+    """
+    return (yield from _gather(shape, upgrader, selection, None, functools.partial(loaded, shape), bad))
+
+
+def select_columns(
+    shape: Shape[M],
+    upgrader: Upgrader | None,
+    selection: Selection,
+    columns: Sequence[str],
+    bad: list[DataError] | None = None,
+) -> Batches[list[dict[str, object]]]:
+    """Read some fields of many records, as the seed gives them.
+
+    Returns:
+        A dict a record, in the order of ``columns``; a field that is not stored is None.
+    """
+    for name in columns:
+        if not shape.takes_extras or name.startswith(RESERVED):
+            shape.field(name)
+    return (yield from _gather(shape, upgrader, selection, columns, functools.partial(_values, shape, columns), bad))
+
+
+def _gather(
+    shape: Shape[M],
+    upgrader: Upgrader | None,
+    selection: Selection,
+    names: Sequence[str] | None,
+    make: Callable[[str, Found], Made],
+    bad: list[DataError] | None,
+) -> Batches[list[Made]]:
+    """Read page after page until enough records are met; those that are gone do not count, and leave the index.
+
+    While the server reads one page, the records of the page before are made.
+    """
+    made: list[Made] = []
+
+    def make_all(page: Sequence[str], found: Sequence[Found]) -> None:
+        for key, record in zip(page, found, strict=True):
+            if record is not None:
+                try:
+                    made.append(make(key, record))
+                except DataError as exc:
+                    if bad is None:
+                        raise
+                    bad.append(exc)
+
+    met, passed = 0, selection.skip
+    if selection.keys is not None:
+        passed = yield from _place_after(selection.keys, selection.skip)
+    size = selection.size_after(met)
+    page = yield from _page(shape, selection, passed, selection.after, size)
+    former: tuple[Sequence[str], list[Found]] = (), []
+    while page:
+        passed += len(page)
+        # How many more will be wanted if none of these is gone; the index is asked for them with these.
+        more = selection.size_after(met + len(page)) if len(page) == size else 0
+        commands = asking(shape, names, page)
+        if more and selection.keys is None:
+            commands += asking_index(shape, page[-1], more)
+        replies = yield Ahead(commands)
+        make_all(*former)
+        yield ()
+        found = yield from settled(shape, upgrader, names, page, replies[: len(page)])
+        former = page, found
+        gone = [key for key, record in zip(page, found, strict=True) if record is None]
+        following: Sequence[str] = ()
+        if len(page) == size:
+            met += len(page) - len(gone)
+            size = selection.size_after(met)
+            if gone and selection.keys is None and 0 < size < READ_CHUNK:
+                # Where some are gone more are; a page of one must not meet thousands of them one by one.
+                yield from sweep(shape, (yield from index_after(shape, page[-1], SWEPT)))
+            if more and more == size and selection.keys is None:
+                following = yield from own_keys(shape, replies[-ASKED:], page[-1], more)
+            else:
+                following = yield from _page(shape, selection, passed, page[-1], size)
+        if gone and selection.keys is None:
+            yield from sweep(shape, gone)  # last: what left the index has no place there to go on behind
+        page = following
+    make_all(*former)
+    return made
+
+
+def _place_after(keys: Sequence[str], skip: int) -> Batches[int]:
+    """Give the place in ``keys`` after the first ``skip`` of them that exist: those that do not are on no page."""
+    place = 0
+    while skip and place < len(keys):
+        there = yield from send([("EXISTS", key) for key in keys[place : place + READ_CHUNK]])
+        for one in there:
+            if skip == 0:
+                break
+            place, skip = place + 1, skip - cast(int, one)
+    return place
+
+
+def _page(shape: Shape[M], selection: Selection, passed: int, last: str | None, size: int) -> Batches[Sequence[str]]:
+    """Give the keys of the next records: of those wanted, without the first ``passed``, or of the index."""
+    if size <= 0:
+        return ()
+    if selection.keys is not None:
+        return selection.keys[passed : passed + size]
+    if last is not None:
+        # By name, not by position: positions move while others insert and delete.
+        return (yield from index_after(shape, last, size))
+    if not passed:
+        return (yield from index_after(shape, None, size))
+    # By position, and only once: a range by name takes as many steps as it leaves out.
+    index, before = shape.keys.index, shape.keys.before
+    foreign, reply = yield [("ZLEXCOUNT", index, "-", before), ("ZRANGE", index, passed, passed + size - 1)]
+    found = members(shape, reply)
+    if not foreign and shape.keys.are_next(found, None):
+        return [raw.decode("utf-8", "surrogateescape") for raw in found]
+    return (yield from keys_from(shape, passed + cast(int, check([foreign])[0]), size))
+
+
+def _values(shape: Shape[M], columns: Sequence[str], key: str, record: Found) -> dict[str, object]:
+    if isinstance(record, DataError):
+        raise record
+    stored = record or {}
+    if shape.primary_key in columns and shape.primary_key not in stored:
+        stored = {**stored, **shape.encoded_key(key)}
+    raws = {name: stored.get(name) for name in columns}
+    if isinstance(shape, HookedShape) and (hooked := shape.columns(key, columns, stored)) is not None:
+        return hooked
+    values = partial.deserialize(shape, raws, getattr(shape.model, "json_object_hook", None), key=key)
+    if shape.extras is not None:
+        values |= shape._decode_extras(shape.extras, {name: raw for name, raw in stored.items() if name in raws})
+    return values

@@ -1,0 +1,345 @@
+"""Write records: each verb once, as a generator of command batches (see ``commands``).
+
+Every write goes through a script that first looks at the stamp of each record: it refuses to touch a record of a newer
+version, and one of an older version is brought up before it is written. Deleting, and changing a life span, need to
+know nothing of a record's fields, and take records of any version.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any, Final, Literal, TypeVar, cast
+
+from redis.exceptions import NoScriptError
+
+from ..client.commands import Argument, Batches, Command, Once, Reply, Script, call, check, load_script
+from ..errors import (
+    ConflictError,
+    DataError,
+    NotFoundError,
+    RecordTooNewError,
+    RecordTooOldError,
+    WrongKeyTypeError,
+)
+from ..mapping.mapper import Shape
+from ..mapping.stored_field import STAMP, stored_version
+from ..mapping.stored_model import StoredModel
+from ..mapping.ttl import LifeArgument
+from ..store import Upgrader
+from .change import Change
+from .counter import counter_of
+from .read import index_after, no_index
+from .tracking import Remembered
+
+__all__ = [
+    "WRITE_CHUNK",
+    "Only",
+    "delete",
+    "delete_all",
+    "expire",
+    "increment",
+    "patch",
+    "save",
+    "save_command",
+]
+
+M = TypeVar("M", bound=StoredModel)
+Only = Literal["new", "existing"] | None  # which records may be written; None means both
+Meanings = Mapping[bytes, Callable[[bytes], DataError]]  # errors that reasons of a script stand for, by what is stored
+WRITE_CHUNK: Final = 100  # records a script: its longest stop of the server stays under a millisecond or two
+_SCRIPTS_A_BATCH: Final = 20
+_MOST_ARGUMENTS: Final = 7000  # that a script can hand on to one command
+_TRIES: Final = 8  # of writing records that somebody else puts back to an older version each time
+_DELETE: Final = load_script("redis_models", "permissions", "delete")
+_EXPIRE: Final = load_script("redis_models", "permissions", "expire")
+_SAVE: Final = load_script("redis_models", "permissions", "stamp", "guard", "save")
+_INCREMENT: Final = load_script("redis_models", "permissions", "stamp", "guard", "increment")
+
+
+def save(
+    shape: Shape[M],
+    upgrader: Upgrader | None,
+    instance: M,
+    known: Remembered,
+    life: LifeArgument,
+    if_unchanged: bool = False,
+    assigned: str | None = None,
+    *,
+    always: bool = False,
+) -> Batches[None]:
+    """Write what changed since the instance was loaded or saved.
+
+    Args:
+        shape: The model.
+        upgrader: What brings an older record up first.
+        instance: What to write.
+        known: What it remembers.
+        life: Life span, as the script takes it.
+        if_unchanged: Whether another writer's change since then is an error.
+        assigned: A field to write, changed or not.
+        always: Whether to ask for the record even if nothing changed.
+
+    Raises:
+        NotFoundError: The record was deleted meanwhile; it is not created again.
+        ConflictError: Somebody else changed it, and ``if_unchanged`` minds.
+        InvalidPrimaryKeyError: The primary key of a stored instance was changed.
+    """
+    key = known.key_for(shape, instance)
+    change = known.change(shape, instance, assigned)
+    if not change and not if_unchanged and not always and life == "":
+        known.changed(change)
+        return
+    try:
+        command = save_command(shape, key, change, life, known.stored if if_unchanged else None)
+        # Its own success would look like somebody else's change to a second try.
+        [reply] = yield Once([command]) if if_unchanged else [command]
+        if type(reply) is not int:  # nearly never; the shortest way for an assignment
+            if isinstance(reply, NoScriptError):
+                [reply] = yield from call(_SAVE, [command], once=if_unchanged)
+            yield from settled(shape, upgrader, Try(_SAVE, [key], command, if_unchanged), check([reply])[0])
+    except BaseException as exc:
+        known.doubt(change, exc)
+        raise
+    known.changed(change)
+
+
+def patch(shape: Shape[M], upgrader: Upgrader | None, key: str, changes: Mapping[str, object]) -> Batches[None]:
+    """Write some fields of an existing record.
+
+    Args:
+        shape: The model.
+        upgrader: What brings an older record up first.
+        key: Where it lies.
+        changes: Validated values by field.
+
+    Raises:
+        NotFoundError: There is no such record.
+    """
+    encoded = shape.encode_some(changes)
+    command = save_command(shape, key, Change(encoded, {}, [], {}))
+    [reply] = check((yield from call(_SAVE, [command])))
+    yield from settled(shape, upgrader, Try(_SAVE, [key], command), reply)
+
+
+def increment(shape: Shape[M], upgrader: Upgrader | None, key: str, name: str, by: object) -> Batches[int | float]:
+    """Add to a number in an existing record, never twice, and give the sum.
+
+    Raises:
+        NotFoundError: There is no such record.
+        EncodeError: The field cannot be added to, ``by`` is no such number, or the sum would leave the field's range.
+        DecodeError: The field holds no such number.
+    """
+    counter = counter_of(shape, name, by)
+    adding = counter.increment(by)
+    kind = "int" if counter.is_int else "float"
+    # As text that reads back the same, whoever packs it.
+    number, low, high = repr(adding.by), repr(adding.low), repr(adding.high)
+    command = _INCREMENT.command([shape.keys.index, key], [shape.version, name, number, adding.start, kind, low, high])
+    meanings: Meanings = {
+        b"VALUE": partial(counter.no_number, key),
+        b"RANGE": partial(counter.out_of_range, by),
+    }
+    [reply] = check((yield from call(_INCREMENT, [command], once=True)))
+    total = yield from settled(shape, upgrader, Try(_INCREMENT, [key], command, True, meanings), reply)
+    return int(cast(bytes, total)) if counter.is_int else float(cast(bytes, total))
+
+
+def delete(shape: Shape[M], keys: Sequence[str], *, only_hashes: bool = False) -> Batches[tuple[int, int]]:
+    """Delete records, of whatever version.
+
+    Args:
+        shape: The model.
+        keys: Where they lie.
+        only_hashes: Pass over what is no hash, hence no record.
+
+    Returns:
+        How many records existed, and how many members the index lost.
+
+    Raises:
+        WrongKeyTypeError: One of the keys holds no hash; none of its 100 is deleted.
+
+    Cost:
+        One script call for every 100; 20 calls a round trip.
+    """
+    chunks = [keys[start : start + WRITE_CHUNK] for start in range(0, len(keys), WRITE_CHUNK)]
+    records = members = 0
+    for start in range(0, len(chunks), _SCRIPTS_A_BATCH):
+        some = chunks[start : start + _SCRIPTS_A_BATCH]
+        commands = [_DELETE.command([shape.keys.index, *chunk], ("1" if only_hashes else "",)) for chunk in some]
+        # What its own first execution has deleted, a second one would not count.
+        replies = check((yield from call(_DELETE, commands, once=True)))
+        for chunk, reply in zip(some, replies, strict=True):
+            if error := _refusal(shape, chunk, reply):
+                raise error
+            gone, removed = cast("list[int]", reply)
+            records, members = records + gone, members + removed
+    return records, members
+
+
+def delete_all(shape: Shape[M]) -> Batches[int]:
+    """Delete every record of the index, in bounded steps; give how many existed.
+
+    What somebody put into the index that is no record of the model's stays, there and where it lies.
+    """
+    total, after = 0, None
+    while True:
+        # From the start as long as nothing stays: what is inserted meanwhile is met too.
+        page = yield from index_after(shape, after, WRITE_CHUNK * _SCRIPTS_A_BATCH)
+        if not page:
+            return total
+        records, members = yield from delete(shape, page, only_hashes=True)
+        total += records
+        if members < len(page):
+            after = page[-1]
+
+
+def expire(shape: Shape[M], key: str, life: LifeArgument) -> Batches[None]:
+    """Change the life span of a record, from now.
+
+    Args:
+        shape: The model.
+        key: Where it lies.
+        life: Life span, as the script takes it.
+
+    Raises:
+        NotFoundError: There is no such record.
+        WrongKeyTypeError: The key holds no hash.
+    """
+    [reply] = check((yield from call(_EXPIRE, [_EXPIRE.command([shape.keys.index, key], [life])])))
+    if error := _refusal(shape, [key], reply):
+        raise error
+
+
+@dataclass(frozen=True)
+class Try:
+    """A script call that may be refused, and tried again when what stood in its way is cured.
+
+    Attributes:
+        script: What is called.
+        keys: Where the records lie.
+        command: The call.
+        once: Whether it must not be executed twice.
+        meanings: What reasons of the script's own mean, by what is stored.
+        weight: Bytes of the values that it writes, where there may be many.
+        writes_whole: Whether it writes whole records, which may take the place of those that cannot be brought up.
+    """
+
+    script: Script
+    keys: Sequence[str]
+    command: Command
+    once: bool = False
+    meanings: Meanings = field(default_factory=dict[bytes, Callable[[bytes], DataError]])
+    weight: int = 0
+    writes_whole: bool = False
+
+    def replacing(self, stamps: Mapping[int, bytes]) -> Command:
+        """Give the call that replaces older records as they are, by their places and the stamps that they have."""
+        place = 3 + 1 + len(self.keys)  # EVALSHA, digest, count, index, records; then the mode
+        mode = b"".join([str(self.command[place]).encode(), *(b" %d:%b" % one for one in stamps.items())])
+        return (*self.command[:place], mode, *self.command[place + 1 :])
+
+
+def save_command(
+    shape: Shape[M],
+    key: str,
+    change: Change,
+    life: LifeArgument = "",
+    expected: Mapping[str, bytes] | None = None,
+) -> Command:
+    """Make the call that writes what changed, if the record still has what is ``expected``; its reply is a number."""
+    arguments: list[Argument] = [shape.version, life, 2 * len(change.written), *flat(change.written)]
+    if change.filled or change.removed or expected is not None:
+        for one in (flat(change.filled), change.removed, flat(expected or {})):
+            arguments += [len(one), *one]
+    if expected is not None and shape.takes_extras:
+        arguments.append(STAMP)
+    elif expected is not None:
+        arguments += [name for name in shape.names if name not in expected]
+    return _SAVE.command((shape.keys.index, key), arguments)
+
+
+def flat(fields: Mapping[str, bytes]) -> list[Argument]:
+    return [one for pair in fields.items() for one in pair]
+
+
+def settled(shape: Shape[M], upgrader: Upgrader | None, one: Try, reply: Reply) -> Batches[Reply]:
+    """Give the answer of an applied script; bring older records up and try again; raise what refuses it.
+
+    Whole records take the place of those that no migration can bring up: in the same step as all that the script
+    writes, so that it writes once, or not at all.
+    """
+    replaced: dict[int, bytes] = {}
+    for _ in range(_TRIES):
+        error = _refusal(shape, one.keys, reply, one.meanings)
+        if error is None:
+            return reply
+        if not isinstance(error, RecordTooOldError) or upgrader is None:
+            raise error
+        older = cast("list[Any]", reply)[2:]
+        for place, stamp in zip(older[::2], older[1::2], strict=True):
+            if not (yield from _is_brought_up(shape, upgrader, one, place)):
+                replaced[place] = stamp
+        command = one.replacing(replaced) if replaced else one.command
+        [reply] = check((yield from call(one.script, [command], once=one.once)))
+    raise ConflictError(
+        one.keys[0],
+        f"not written, because somebody puts it or one of the {len(one.keys)} beside it back to an older version",
+    )
+
+
+def _is_brought_up(shape: Shape[M], upgrader: Upgrader, one: Try, place: int) -> Batches[bool]:
+    try:
+        yield from upgrader.rewrite(shape.model, one.keys[place - 1])
+    except RecordTooOldError:
+        raise  # of a version that is not known here, so that nobody knows what would be lost
+    except DataError:
+        if not one.writes_whole:
+            raise
+        return False
+    return True
+
+
+def _refusal(
+    shape: Shape[Any], keys: Sequence[str], reply: Reply, meanings: Meanings | None = None
+) -> DataError | None:
+    """Give the error that a script's refusal of the first record in it means; None if it was applied."""
+    if not isinstance(reply, list) or not reply or reply[0] != b"REFUSED":
+        return None
+    _, reason, place, stored, *fields = cast("tuple[Any, ...]", reply)
+    if reason == b"INDEX":
+        return no_index(shape)
+    key = keys[cast(int, place) - 1]
+    if meanings and reason in meanings:
+        return meanings[reason](stored)
+    if reason in _REFUSALS:
+        return _REFUSALS[reason](shape, key, [name.decode("utf-8", "surrogateescape") for name in fields])
+    try:
+        version = stored_version(key, stored)
+    except DataError as exc:
+        return exc
+    kind = RecordTooOldError if reason == b"OLDER" else RecordTooNewError
+    return kind(key, version, shape.version)
+
+
+def _type(shape: Shape[Any], key: str, fields: Sequence[str]) -> DataError:
+    return WrongKeyTypeError(key)
+
+
+def _gone(shape: Shape[Any], key: str, fields: Sequence[str]) -> DataError:
+    return NotFoundError(shape.model.__name__, key)
+
+
+def _exists(shape: Shape[Any], key: str, fields: Sequence[str]) -> DataError:
+    return ConflictError(key, f"exists already, but only new records of {shape.model.__name__} are wanted")
+
+
+def _changed(shape: Shape[Any], key: str, fields: Sequence[str]) -> DataError:
+    return ConflictError(
+        key,
+        f"somebody else changed {', '.join(fields)} since this {shape.model.__name__} was loaded or saved; nothing was"
+        " written. Get the record again, assign and save that",
+        fields,
+    )
+
+
+_REFUSALS: Final = {b"TYPE": _type, b"GONE": _gone, b"EXISTS": _exists, b"CHANGED": _changed}
