@@ -42,7 +42,7 @@ Catch the narrowest class that you can cure::
 
 from collections.abc import Sequence
 
-from .printable import printable
+from .redaction import printable
 
 __all__ = [
     "ConfigurationError",

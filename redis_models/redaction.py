@@ -1,15 +1,10 @@
-"""Hide the passwords of URLs in what people get to see. Pure.
-
-What is shown is what is known to be harmless: a scheme, a host and a port, the number of a database, the path of a
-socket. Many a URL is shown because it is wrong, with a sign in its password that is not percent-encoded, so that
-nothing tells any more where the password ends. Whatever does not look as it should is not shown.
-"""
+"""Text as people may see it: passwords of URLs hidden, control characters spelled. Pure."""
 
 import re
 from collections.abc import Mapping
 from typing import Final
 
-__all__ = ["MASK", "NO_FOLDER", "has_password", "is_cut_short", "is_server", "masked", "redact"]
+__all__ = ["MASK", "NO_FOLDER", "UNSEEN", "has_password", "is_cut_short", "is_server", "masked", "printable", "redact"]
 
 MASK: Final = "***"
 NO_FOLDER: Final = "a folder stands behind embedded:, not the URL of a server; take one of the two away"
@@ -123,3 +118,22 @@ def _masked_token(match: re.Match[str]) -> str:
         shown = scheme if scheme.lower() in _FOREIGN else MASK  # a password may have :// in it, too
         return re.sub(r".*://.*@", f"{shown}://{MASK}@", url) + rest if "@" in behind else token
     return masked(url) + rest
+
+
+# What a terminal obeys instead of showing it, and what cannot be printed at all: C0, DEL and C1, marks that turn the
+# direction of text, separators of lines, halves of surrogate pairs.
+UNSEEN: Final = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+
+_SHORT: Final = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
+
+
+def printable(text: str) -> str:
+    """Spell what a terminal would obey (``\\x1b``, ``\\n``, ``\\u202e``), and bytes that are not UTF-8 (``\\xff``)."""
+    return UNSEEN.sub(_spelled, text)
+
+
+def _spelled(found: re.Match[str]) -> str:
+    letter, code = found[0], ord(found[0])
+    if 0xDC80 <= code <= 0xDCFF:  # a byte, as surrogateescape has it
+        code -= 0xDC00
+    return _SHORT.get(letter) or (f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}")

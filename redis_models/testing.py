@@ -2,18 +2,20 @@
 
 With pytest, name this module as a plugin, in ``conftest.py`` (``pytest_plugins = ["redis_models.testing"]``) or with
 ``-p redis_models.testing``. It is none that pytest finds by itself: whoever merely has this library installed gets
-neither its import nor its fixtures. Elsewhere use ``throwaway_server``. Only the fixtures need pytest.
+neither its import nor its fixtures. Elsewhere use ``throwaway_server``. Only the fixtures need pytest. Records that
+fixtures of classes, modules and sessions make are there when their tests begin.
 """
 
 import os
 import sys
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Final
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final, cast
 
+from .client.commands import Batches, check
 from .embedded.server import EmbeddedServer
 from .errors import RedisModelsError, SettingsError
-from .fixture_records import Content, FixtureRecords, content, restored
 from .model.model import Model
 from .project.apps import load_apps, settings_in_use, setup
 from .project.settings import find_settings, load_settings
@@ -23,7 +25,65 @@ from .store import Store
 if TYPE_CHECKING:
     import pytest
 
-__all__ = ["ThrowawayServer", "throwaway_server"]
+__all__ = ["Content", "FixtureRecords", "ThrowawayServer", "content", "restored", "throwaway_server"]
+
+
+Content = Mapping[bytes, "tuple[bytes, int] | None"]  # of keys: what DUMP and PTTL say; None where there is none
+
+
+@dataclass
+class FixtureRecords:
+    """What each fixture that is set up changed, in the order in which they were. Belongs to the tests of a process.
+
+    Attributes:
+        is_used: Whether a test was begun by this, and nothing has brought the server in order since.
+        is_in_test: Whether a test is under way.
+    """
+
+    is_used: bool = False
+    is_in_test: bool = False
+    _changes: dict[int, Content] = field(default_factory=dict[int, Content])
+
+    def add(self, fixture: object, before: Content, after: Content) -> None:
+        """Remember what a fixture changed."""
+        self._changes[id(fixture)] = {
+            key: after.get(key) for key in before.keys() | after.keys() if before.get(key) != after.get(key)
+        }
+
+    def forget(self, fixture: object) -> None:
+        """A fixture is torn down: the tests that come begin without what it made."""
+        self._changes.pop(id(fixture), None)
+
+    @property
+    def kept(self) -> Content:
+        """What a test begins with."""
+        merged: dict[bytes, tuple[bytes, int] | None] = {}
+        for change in self._changes.values():
+            merged |= change
+        return {key: one for key, one in merged.items() if one is not None}
+
+
+def content() -> Batches[Content]:
+    """Read everything.
+
+    Cost: two round trips; one where there is nothing.
+    """
+    keys = cast("list[bytes]", check((yield [("KEYS", "*")]))[0])
+    if not keys:
+        return {}
+    replies = cast("list[Any]", check((yield [(name, key) for key in keys for name in ("DUMP", "PTTL")])))
+    pairs = zip(keys, replies[::2], replies[1::2], strict=True)
+    return {key: (raw, max(ttl_ms, 0)) for key, raw, ttl_ms in pairs if raw is not None}
+
+
+def restored(kept: Content) -> Batches[None]:
+    """Leave what is to be kept, and nothing else.
+
+    Cost: one round trip.
+    """
+    records = [("RESTORE", key, one[1], one[0]) for key, one in kept.items() if one is not None]
+    check((yield [("FLUSHALL",), *records]))
+
 
 _SETTINGS: Final = "redis_models_settings"
 _URLS: Final = "redis_models_urls"

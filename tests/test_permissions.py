@@ -10,7 +10,7 @@ import pytest
 
 from redis_models.migrations.chain.upgrade_path import Route, Stage
 from redis_models.migrations.edits.steps import Expire
-from redis_models.migrations.executor.rights import OF_THE_END, commands_of
+from redis_models.migrations.executor.preflight import OF_THE_END, commands_of
 
 from .permissions import DEEDS, Deed
 from .projects import Project

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from redis_models import Field, Model, Store
-from redis_models.migrations.maintenance.torn import torn_fields
+from redis_models.migrations.maintenance.record_check import torn_fields
 
 
 def _torn_there(client: Any) -> None:

@@ -1,6 +1,6 @@
 """``adopt [APP[.MODEL]]...``: take over tables that pydantic-aioredis wrote, in place."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 
 import click
@@ -12,12 +12,43 @@ from redis_models.model import Model
 
 from ..console.context import CliContext
 from ..console.exit_codes import Exit
+from ..console.formatting import counted
 from ..console.parameters import Amount
 from ..console.progress import shown_progress
 from ..console.targets import chosen_models
-from .takeovers import problem_lines, takeover_line
 
-__all__ = ["command"]
+__all__ = ["command", "problem_lines", "takeover_line"]
+
+
+def takeover_line(one: Takeover, *, is_planned: bool) -> str:
+    """Give the line about one table."""
+    head = f"{one.model}: {counted(one.records, 'record')}"
+    if one.is_nothing:
+        return f"{head}, nothing to adopt"
+    return f"{head}; {'would be done' if is_planned else 'done'}: {', '.join(_parts(one))}"
+
+
+def problem_lines(one: Takeover) -> Iterator[str]:
+    """Give a line for each record that cannot be taken over."""
+    for problem in one.problems:
+        yield f"  ! {problem.key}: {problem.reason}"
+    if one.problem_count > len(one.problems):
+        yield f"  ! and {one.problem_count - len(one.problems):,} more"
+
+
+def _parts(one: Takeover) -> Iterator[str]:
+    if one.is_converted:
+        yield "set index made a sorted set"
+    if one.is_freed:
+        yield "life span taken off the index"
+    if one.stamped:
+        yield f"{one.stamped:,} stamped"
+    if one.renamed:
+        yield f"{counted(one.renamed, 'key')} renamed"
+    if one.found:
+        yield f"{one.found:,} found outside the index"
+    if one.dropped:
+        yield f"{counted(one.dropped, 'dead member')} dropped"
 
 
 @click.command("adopt")

@@ -18,7 +18,7 @@ from redis_models.errors import (
 )
 from redis_models.migrations.autodetector.answers import OPTIONS
 from redis_models.migrations.autodetector.diff import LowVersion
-from redis_models.migrations.autodetector.moves import find_moves
+from redis_models.migrations.autodetector.match_models import find_moves
 from redis_models.migrations.files.loader import exchange_migrations, load_chain, write_migration
 from redis_models.migrations.files.makemigrations import (
     Place,

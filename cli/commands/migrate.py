@@ -28,9 +28,8 @@ from redis_models.project.apps import App
 
 from ..console.consent import finding_document, is_consented, pending_findings, unasked_keys
 from ..console.context import CliContext
-from ..console.contradictions import refuse_contradictions
 from ..console.exit_codes import Exit
-from ..console.parameters import MOST, Amount
+from ..console.parameters import MOST, Amount, refuse_contradictions
 from ..console.targets import WithSteps, chosen_apps
 from ..migrate.dry_run import refuse_failing, refuse_left_alone, rehearse_all
 from ..migrate.fake import fake_all

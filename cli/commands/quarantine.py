@@ -20,8 +20,8 @@ from redis_models.migrations.planner.plan import as_squashed
 from redis_models.migrations.state.lease import hold_lease
 from redis_models.migrations.state.quarantine import Quarantine, Quarantined
 from redis_models.migrations.state.store import Shelf
-from redis_models.printable import printable
 from redis_models.project.apps import App
+from redis_models.redaction import printable
 
 from ..console.context import CliContext
 from ..console.exit_codes import Exit

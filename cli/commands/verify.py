@@ -20,12 +20,12 @@ from redis_models.migrations.state.receipts import Checkpoint, Desk, Receipt, Sc
 from redis_models.migrations.state.store import Shelf
 from redis_models.migrations.state.tally import Tally
 from redis_models.model import Model
-from redis_models.printable import printable
 from redis_models.project.apps import App
+from redis_models.redaction import printable
 
 from ..console.context import CliContext
-from ..console.counting import counted
 from ..console.exit_codes import Exit
+from ..console.formatting import counted
 from ..console.parameters import MOST
 from ..console.progress import shown_progress
 from ..console.targets import chosen_models

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from redis_models.printable import UNSEEN, printable
+from redis_models.redaction import UNSEEN, printable
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -1,11 +1,12 @@
-"""Amounts on the command line: seconds and milliseconds, zero or more."""
+"""Parameters of commands: amounts of zero or more, and options of which at most one may be given."""
 
 import math
+from collections.abc import Mapping
 from typing import Any, Final
 
 import click
 
-__all__ = ["MOST", "MOST_OF_A_NAME", "Amount"]
+__all__ = ["MOST", "MOST_OF_A_NAME", "Amount", "refuse_contradictions"]
 
 MOST: Final = 2**31 - 1  # of whatever a command counts
 MOST_OF_A_NAME: Final = 100  # letters of --name
@@ -25,3 +26,17 @@ class Amount(click.FloatRange):
         if math.isnan(number) or number > MOST:
             self.fail(f"{value!r:.60} is no amount; say a number from 0 to {MOST}", param, ctx)
         return number
+
+
+def refuse_contradictions(said: Mapping[str, bool]) -> None:
+    """Refuse two things said at once that each want something else.
+
+    Args:
+        said: Whether it is said, by option; what has no name is passed over.
+
+    Raises:
+        click.UsageError: Two of them are.
+    """
+    found = [name for name, is_said in said.items() if is_said and name]
+    if len(found) > 1:
+        raise click.UsageError(f"{found[0]} and {found[1]} contradict each other; say one of them")

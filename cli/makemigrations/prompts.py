@@ -38,7 +38,7 @@ from redis_models.migrations.autodetector.questions import (
 from redis_models.migrations.edits.extra_fields import EXTRAS
 from redis_models.migrations.files.makemigrations import Task
 from redis_models.migrations.planner.safety_check import Finding
-from redis_models.printable import printable
+from redis_models.redaction import printable
 
 __all__ = ["ask_reason", "settle"]
 

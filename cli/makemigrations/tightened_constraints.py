@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from redis_models.client.drivers import run
 from redis_models.errors import MigrationFileError, RedisModelsError
 from redis_models.migrations.chain.chain import Chain
-from redis_models.migrations.files.acceptance import Acceptance, acceptance_of
+from redis_models.migrations.files.acceptance import Acceptance, acceptance_of, demands_of
 from redis_models.migrations.files.constraints_file import (
     Tightened,
     read_constraints,
@@ -14,7 +14,6 @@ from redis_models.migrations.files.constraints_file import (
     tightened_since,
     write_constraints,
 )
-from redis_models.migrations.files.demands import demands_of
 from redis_models.migrations.files.makemigrations import Place
 from redis_models.migrations.files.next_migration import NewMigration
 from redis_models.migrations.maintenance.sample_check import unreadable_in

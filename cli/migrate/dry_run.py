@@ -11,14 +11,13 @@ from redis_models.migrations.executor.progress import Progress
 from redis_models.migrations.maintenance.dry_run import Rehearsal, refused_by, rehearse
 from redis_models.migrations.planner.loosened_constraints import left_alone
 from redis_models.migrations.planner.segments import Journey, step_of, whole_plan
-from redis_models.migrations.rewriter.leaving import first_unreadable
+from redis_models.migrations.rewriter.outdated_records import first_unreadable
 from redis_models.migrations.state.quarantine import Quarantine
-from redis_models.printable import printable
 from redis_models.project.apps import App
+from redis_models.redaction import printable
 
 from ..console.context import CliContext
-from ..console.counting import counted
-from ..console.formatting import record_document, record_lines
+from ..console.formatting import counted, record_document, record_lines
 from ..console.progress import shown_progress
 
 __all__ = ["refuse_failing", "refuse_left_alone", "rehearse_all"]

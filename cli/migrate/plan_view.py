@@ -8,7 +8,7 @@ from redis_models.migrations.planner.passes import Work
 from redis_models.migrations.planner.plan import IN_CLIENT_RATE, IN_SERVER_RATE, Plan
 from redis_models.migrations.planner.segments import Journey, step_of
 
-from ..console.counting import counted
+from ..console.formatting import counted
 
 __all__ = ["journey_document", "journey_lines"]
 

@@ -21,8 +21,7 @@ from redis_models.migrations.state.store import Shelf
 from redis_models.project.apps import App
 
 from ..console.context import CliContext
-from ..console.contradictions import refuse_contradictions
-from ..console.parameters import Amount
+from ..console.parameters import Amount, refuse_contradictions
 
 __all__ = ["Steering", "in_quarantine", "quarantine_problem", "steer", "steering_options"]
 

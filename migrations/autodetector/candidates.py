@@ -1,4 +1,4 @@
-"""Candidates: what fields and models that are gone may be called now, the likeliest first. Pure."""
+"""Candidates: names that a missing field or model may have now, values that may replace a missing one. Pure."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -6,9 +6,12 @@ from difflib import SequenceMatcher
 from types import MappingProxyType
 from typing import Final
 
-from ..schema.snapshot import FieldSchema, ModelSchema
+from redis_models.errors import SchemaError
 
-__all__ = ["Candidate", "field_candidates", "model_candidates"]
+from ..schema.snapshot import FieldSchema, Literal, ModelSchema
+from .answers import Answer
+
+__all__ = ["Candidate", "chosen_value", "field_candidates", "has_value", "likeliest", "model_candidates"]
 
 _OPTIONAL: Final = " | None"
 _OF_POSITION: Final = 0.25  # beside 1/2 each for the type and the name
@@ -76,3 +79,23 @@ def model_candidates(gone: ModelSchema, new: Sequence[ModelSchema]) -> tuple[Can
 def _shared(one: ModelSchema, other: ModelSchema) -> float:
     mine, theirs = set(one.fields), set(other.fields)
     return round(len(mine & theirs) / len(mine | theirs), 2)
+
+
+def has_value(values: Sequence[Literal], one: Literal) -> bool:
+    """Whether a value is among others, in which 1 is not True."""
+    return any(type(one) is type(other) and one == other for other in values)
+
+
+def chosen_value(answer: Answer, text: str, choices: Sequence[Literal]) -> Literal:
+    """Give the value that an answer names as text; ``SchemaError`` if there is none such."""
+    for one in choices:
+        if str(one) == text:
+            return one
+    raise SchemaError(f"{answer.flag()}: {text!r} is none of the values now: {', '.join(map(str, choices))}")
+
+
+def likeliest(values: Iterable[Literal], gone: Literal) -> tuple[str, ...]:
+    """Give values as text, those first that look most like the one that is gone."""
+    name = str(gone).lower()
+    matcher = [(SequenceMatcher(None, str(one).lower(), name, autojunk=False).ratio(), str(one)) for one in values]
+    return tuple(text for _, text in sorted(matcher, key=lambda pair: -pair[0]))

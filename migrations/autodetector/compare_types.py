@@ -15,13 +15,21 @@ from ..edits.enum_mapping import enum_places
 from ..operations import AddField, AlterField, Operation, RemoveField, RenameField
 from ..operations.function_stubs import ToWrite, function_name
 from ..schema.snapshot import REQUIRED, FieldSchema, Literal, ModelSchema, Snapshot, _Required
-from ..schema.type_compatibility import gets_zone, is_note, is_widening, members_of, without_none
+from ..schema.type_compatibility import (
+    gets_zone,
+    is_note,
+    is_widening,
+    members_of,
+    plain_value,
+    tag_of,
+    variants_of,
+    without_none,
+)
 from ..schema.type_edit import with_renamed_key
 from ..schema.type_tree import NONE, Container, Key, LiteralTree, Object, Tree, choice_of, parse, stored_values
-from ..schema.variants import plain_value, tag_of, variants_of
 from .answer_tracker import Given
 from .answers import ComputeAnswer, DropAnswer, FillAnswer, MapAnswer, RenameAnswer, ZoneAnswer
-from .candidates import Candidate, field_candidates
+from .candidates import Candidate, chosen_value, field_candidates, has_value, likeliest
 from .questions import (
     ComputeQuestion,
     FillQuestion,
@@ -31,7 +39,6 @@ from .questions import (
     RenameQuestion,
     ZoneQuestion,
 )
-from .value_choices import chosen_value, has_value, likeliest
 
 __all__ = ["Retyping", "retype"]
 

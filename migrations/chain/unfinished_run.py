@@ -1,12 +1,18 @@
-"""Begun: what a run that is not finished leads through, as its files said it when it began. Pure.
+"""What a run that is not finished leads through, as its files said it when it began. Pure.
 
 The journal keeps it, without functions, so that a run can be given up although its files were edited since: what was
 rewritten is taken back as it was rewritten. What lies in Redis is input: it counts only where it gives the fingerprint
 that the journal has, and it holds names and literals, never code.
+
+A digest of an operation leaves out what may be mended while a run is stopped: what functions do, and what says how
+single values are converted. A record that is at the target already does not meet it any more. It may be given, too,
+where there was nothing.
 """
 
+import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import fields, is_dataclass, replace
 from typing import Final, cast
 
@@ -15,12 +21,64 @@ from redis_models.errors import MigrationFileError, RecordError, SchemaError
 from .. import operations
 from ..edits import converters
 from ..edits.converters import Converter
-from ..operations import Operation
+from ..operations import AddField, AlterField, Operation
+from ..schema.snapshot import Snapshot
 from .chain import Chain
-from .digest import digest_of
 from .link import Link
 
-__all__ = ["as_begun", "said_of"]
+__all__ = ["as_begun", "digest_of", "said_of"]
+
+
+_MENDABLE: Final = frozenset(["back", "convert", "merge", "split"])
+
+
+def digest_of(links: Iterable[Link], snapshots: Iterable[Snapshot]) -> str:
+    """Give the digest of a part of a chain: ids, schemas, and what each operation says.
+
+    Args:
+        links: Migrations.
+        snapshots: Schemas after each of them.
+    """
+    passed = [
+        f"{link.id} {snapshot.fingerprint} {_spelled([one for one in link.operations if not _is_way_back_only(one)])}"
+        for link, snapshot in zip(links, snapshots, strict=True)
+    ]
+    return hashlib.sha256("\n".join(passed).encode()).hexdigest()[:16]
+
+
+def _is_way_back_only(operation: Operation) -> bool:
+    return isinstance(operation, AlterField) and operation.is_way_back_only
+
+
+def _spelled(value: object) -> str:
+    """Spell a value; alike in every process, so that neither the order of sets nor an address is in it."""
+    if callable(value):
+        return "a function"
+    if is_dataclass(value):
+        if isinstance(value, AddField) and value.extra == "take" and not callable(value.fill):
+            # A function may take the place of both: it sees extra fields, and makes of them what it likes.
+            value = replace(value, fill=_nothing, extra=None)
+        told = [
+            f"{one.name}={_spelled(getattr(value, one.name))}" for one in fields(value) if one.name not in _MENDABLE
+        ]
+        if isinstance(value, AlterField):
+            # Records that are done keep aside what the steps say, by their places; a widening has none.
+            told.append(f"is_widening={value.is_widening}")
+        return f"{type(value).__name__}({', '.join(told)})"
+    if isinstance(value, Mapping):
+        pairs = cast("Mapping[object, object]", value).items()
+        return f"{{{', '.join(sorted(f'{_spelled(name)}: {_spelled(one)}' for name, one in pairs))}}}"
+    if isinstance(value, AbstractSet):
+        return f"{{{', '.join(sorted(map(_spelled, cast('AbstractSet[object]', value))))}}}"
+    if isinstance(value, (list, tuple)):
+        return f"[{', '.join(map(_spelled, cast('Iterable[object]', value)))}]"
+    return type(value).__name__ if type(value).__repr__ is object.__repr__ else repr(value)
+
+
+def _nothing(old: object) -> object:
+    """Stand for a function of which nothing is said."""
+    return None
+
 
 _OPERATIONS: Final = {
     name: cast("type[Operation]", getattr(operations, name))

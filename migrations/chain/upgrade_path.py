@@ -15,8 +15,8 @@ from redis_models.mapping.stored_field import STAMP, stored_version
 from ..constraints.earlier_code import Earlier
 from ..edits.record_edit import Draft
 from ..edits.steps import Aside, Expire, Step
+from ..edits.typed_steps import Widen
 from ..edits.undo_fields import entries_of, field_of, kept_name
-from ..edits.widen import Widen
 from ..operations import AlterField, Operation
 from ..schema.snapshot import ModelSchema, Snapshot
 from ..schema.type_compatibility import is_note

@@ -10,16 +10,41 @@ from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from typing import Final
 
+from pydantic import ValidationError
+
 from redis_models.encoding.limits import UNREADABLE
+from redis_models.encoding.secrets import NOT_A_MEMBER, complaints
 from redis_models.errors import RecordError
 
 from ..edits.record_edit import Draft
 from ..schema.snapshot import REQUIRED, FieldSchema, ModelSchema
 from .bounds import allows, is_checkable, values_at
 from .history import DEFAULT, STORED_AS, is_stricter
-from .members import stranger_in
 
-__all__ = ["Earlier", "Rule", "loosened"]
+__all__ = ["Earlier", "Rule", "loosened", "stranger_in"]
+
+
+_QUOTED: Final = re.compile(r"'(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\"")
+
+_NUMBERED: Final = re.compile(r"\bEnum\(|\bLiteral\[")
+
+
+def stranger_in(field: FieldSchema) -> Callable[[bytes], str | None] | None:
+    """Give what says of bytes which value in them is no member, and of what; None where a type has no such place."""
+    if not _NUMBERED.search(_QUOTED.sub("", field.type)):
+        return None
+
+    def stranger(raw: bytes) -> str | None:
+        try:
+            field.codec.decode(raw)
+        except ValidationError as exc:
+            return next((one.text for one in complaints(exc) if one.kind in NOT_A_MEMBER), None)
+        except (*UNREADABLE, ValueError):
+            pass  # nothing that was written as it
+        return None
+
+    return stranger
+
 
 _REMEMBERED: Final = 10_000  # values a field; a few MB at most
 _SHORT: Final = 80  # characters of a type that an error spells

@@ -13,9 +13,9 @@ from redis_models.errors import SchemaError
 
 from ..schema.historical_values import HistoricalObject, document_of
 from ..schema.snapshot import Literal
+from ..schema.type_edit import numbered
 from ..schema.type_resolver import codec_of
 from ..schema.type_tree import NONE, Choice, Container, Object, Tree, choice_of, parse, stored_values
-from ..schema.typelabels import numbered
 from .nested_paths import as_key, plain
 
 __all__ = ["EnumPlace", "enum_places", "mapped_between"]

@@ -1,18 +1,26 @@
-"""What can be said of stored bytes beforehand: all that a type stores, and what is certainly no None. Pure.
+"""What can be said of stored bytes by their types: all values of a type, None or not, readable for older code. Pure.
 
-By it the server converts values by itself: it is told what becomes of each, and what stays.
+By it the server converts values by itself: it is told what becomes of each, and what stays. The way back over a widened
+type leaves bytes as they are, so each value is looked at: code of the older version must read what the newer one wrote,
+not merely read something.
 """
 
-from collections.abc import Sequence
+import enum
+from collections import deque
+from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
-from typing import Final
+from typing import Final, cast
 
-from ..schema.snapshot import Literal
+from redis_models.errors import SchemaError
+
+from ..schema.historical_values import HistoricalAlias, HistoricalObject, document_of
+from ..schema.snapshot import FieldSchema, Literal
+from ..schema.type_compatibility import is_widening
 from ..schema.type_resolver import codec_of
 from ..schema.type_tree import Atom, Choice, EnumTree, LiteralTree, Tree, parse
 from .converters import FillNone
 
-__all__ = ["NONES", "changes_none_only", "may_be_none", "stored_bytes"]
+__all__ = ["NONES", "changes_none_only", "is_equal", "is_proven", "is_readable", "may_be_none", "stored_bytes"]
 
 _MOST: Final = 1000  # values of a type; they travel with every call of the script
 NONES: Final = (b"None", b"null")  # both are read, whichever is written
@@ -72,3 +80,81 @@ def _values(tree: Tree) -> tuple[Literal, ...] | None:
             return sum(known, ()) if len(known) == len(parts) else None
         case _:
             return None
+
+
+_SETS = (set, frozenset)
+
+
+def is_proven(old: str, new: str, raw: bytes) -> bool:
+    """Whether the bytes of a value of ``new`` need no look: ``new`` is ``old`` or None, and they are no None."""
+    return new == f"{old} | None" and not may_be_none(raw)
+
+
+def is_readable(old: FieldSchema, new: FieldSchema, raw: bytes) -> bool:
+    """Whether ``old`` reads bytes that were stored as ``new``, and as the same value."""
+    try:
+        before = old.codec.decode(raw)
+    except ValueError:
+        return False
+    try:
+        now = new.codec.decode(raw)
+    except ValueError:
+        return True  # what only the older type reads was there before the newer one came
+    return is_equal(before, now)
+
+
+def is_equal(before: object, now: object) -> bool:
+    """Whether an older type's reading of a value is what the newer type stored.
+
+    Python takes True for 1, and an object of one variant for another with the same keys; these are not equal here. Keys
+    that only the newer object declares are no matter: code of the older version does not look at them.
+    """
+    before, now = _plain(before), _plain(now)
+    if isinstance(before, HistoricalObject) and isinstance(now, HistoricalObject):
+        return _is_equal_object(before, now)
+    if isinstance(before, dict) and isinstance(now, dict):
+        return _is_equal_dict(cast("Mapping[object, object]", before), cast("Mapping[object, object]", now))
+    if isinstance(before, (list, tuple, deque)) and isinstance(now, (list, tuple, deque)):
+        one, other = list(cast("Iterable[object]", before)), list(cast("Iterable[object]", now))
+        return len(one) == len(other) and all(map(is_equal, one, other))
+    if isinstance(before, _SETS) and isinstance(now, _SETS):
+        return _is_equal_set(cast("Iterable[object]", before), cast("Iterable[object]", now))
+    return isinstance(before, bool) == isinstance(now, bool) and (before == now or (before != before and now != now))
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, HistoricalAlias):
+        return value.root
+    return cast(object, value.value) if isinstance(value, enum.Enum) and not isinstance(value, enum.Flag) else value
+
+
+def _is_equal_object(before: HistoricalObject, now: HistoricalObject) -> bool:
+    if not _is_variant(before.__type_text__, now.__type_text__):
+        return False  # another variant of a union, which only looks like this one
+    held, known, kind = document_of(before), document_of(now), type(before)
+    declared = (kind.__stored_names__.get(name, name) for name in kind.model_fields)
+    return all(is_equal(held[name], known.get(name)) for name in declared if name in held)
+
+
+def _is_variant(old: str, new: str) -> bool:
+    try:
+        return old == new or is_widening(old, new)
+    except SchemaError:
+        return True  # it contains itself, and only the whole type says what; its keys are compared all the same
+
+
+def _is_equal_dict(before: Mapping[object, object], now: Mapping[object, object]) -> bool:
+    if len(before) != len(now):
+        return False
+    pairs = zip(before.items(), now.items(), strict=True)  # both are of the same JSON, hence in the same order
+    return all(is_equal(key, other) and is_equal(one, value) for (key, one), (other, value) in pairs)
+
+
+def _is_equal_set(before: Iterable[object], now: Iterable[object]) -> bool:
+    one, rest = list(before), list(now)
+    for item in one:
+        place = next((number for number, other in enumerate(rest) if is_equal(item, other)), None)
+        if place is None:
+            return False
+        rest.pop(place)
+    return not rest

@@ -1,7 +1,13 @@
-"""TakeExtra: the step that makes a declared field of an extra one that records hold under its name. Pure."""
+"""Steps that know the types of fields: take an extra field, widen a type, make some fields of others. Pure.
+
+Widening changes no byte forwards, so the server does it by writing the stamp. Backwards each value is looked at: what
+the older type does not read as the same value is converted, or refused by name.
+"""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from typing import Final
 
 from redis_models.encoding.limits import UNREADABLE
 from redis_models.errors import RecordError
@@ -10,10 +16,10 @@ from ..schema.snapshot import FieldSchema
 from .conversion import convert_value
 from .extra_fields import extra_codec, extra_value, stored_extra
 from .record_edit import Draft
-from .steps import Aside, Step
+from .steps import Aside, Compute, Step, restore
 from .views import complaint
 
-__all__ = ["TakeExtra"]
+__all__ = ["Regroup", "TakeExtra", "Widen"]
 
 
 @dataclass(frozen=True)
@@ -82,3 +88,77 @@ class TakeExtra(Step):
     def _refusal(self, raw: bytes, reason: str, said: str) -> RecordError:
         error = RecordError(self.field.name, raw, reason, (said,))
         return error.without_values() if self.field.codec.holds_secret else error
+
+
+_REMEMBERED: Final = 10_000  # values a field; a few MB at most
+
+
+@dataclass(frozen=True)
+class Widen(Step):
+    """Let a field's type accept more. It keeps nothing for the way back, hence takes no place among numbered steps.
+
+    Args:
+        name: The field.
+        is_proven: Whether bytes certainly read as the older type, so that they need no look.
+        narrow: Gives the bytes of the older type; raises RecordError where the value is none of it.
+        check: Raises RecordError where the newer type does not read bytes that the older one does: of nested objects
+            that hold an undeclared key which is declared by now. A run does not ask; a trial in memory does.
+    """
+
+    name: str
+    is_proven: Callable[[bytes], bool]
+    narrow: Callable[[bytes], bytes]
+    check: Callable[[bytes], object]
+
+    @property
+    def names(self) -> frozenset[str]:
+        return frozenset((self.name,))
+
+    @property
+    def is_static(self) -> bool:
+        return True
+
+    def forward(self, draft: Draft) -> Aside:
+        return {}
+
+    def backward(self, draft: Draft, aside: Mapping[str, bytes | None]) -> None:
+        now = draft.fields.get(self.name)
+        if now is None or self.is_proven(now):
+            return
+        raw = self._narrowed(now)
+        if raw != now:
+            draft.set(self.name, raw)
+
+    @cached_property
+    def _narrowed(self) -> Callable[[bytes], bytes]:
+        return lru_cache(maxsize=_REMEMBERED)(self.narrow)
+
+
+@dataclass(frozen=True)
+class Regroup(Compute):
+    """Make some fields of some others.
+
+    Args:
+        old, new: Fields on both sides; a field may be on both.
+        rebuild: Takes back a record that was changed since or that never was older, told what was kept aside.
+    """
+
+    old: frozenset[str] = frozenset()
+    new: frozenset[str] = frozenset()
+    rebuild: Callable[[Draft, Mapping[str, bytes | None]], None] = lambda draft, aside: None
+
+    @property
+    def names(self) -> frozenset[str]:
+        return self.old | self.new
+
+    def backward(self, draft: Draft, aside: Mapping[str, bytes | None]) -> None:
+        if aside and self._is_untouched(draft, aside):
+            restore(draft, aside)
+            return
+        self.rebuild(draft, aside)
+        for name, raw in aside.items():
+            now = draft.get(name)
+            # A field of the new names that was there before stood outside of the schema; it comes back as it was.
+            is_stray = now is None and name not in self.old
+            if raw is not None and (is_stray or (now is not None and self.is_same(name, raw, now))):
+                draft.set(name, raw)

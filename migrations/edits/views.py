@@ -10,8 +10,8 @@ from functools import partial
 
 from pydantic import ValidationError
 
-from redis_models.encoding.complaints import first_complaint
 from redis_models.encoding.limits import UNREADABLE
+from redis_models.encoding.secrets import first_complaint
 from redis_models.errors import RecordError
 
 from ..schema.snapshot import FieldSchema, ModelSchema

@@ -9,20 +9,44 @@ import threading
 import time
 from collections import deque
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from types import TracebackType
 from typing import Final, Self, cast
 
 from redis_models.client.client import SyncClient
-from redis_models.client.commands import Batches, check
+from redis_models.client.commands import Batches, Command, Reply, check
 from redis_models.client.drivers import Changing, Driver, run
 from redis_models.errors import DriftError, ServerError
 
 from ..state.control import Control, read_control
 from .throttle import Limits, Pace, Sighting, added_latency, next_pace, own_latency
-from .timing import LATEST, Timed
 
-__all__ = ["Probe", "sighting_of"]
+__all__ = ["LATEST", "Probe", "Timed", "sighting_of"]
+
+
+LATEST: Final = 100  # batches; older ones say nothing of the moment
+
+
+@dataclass(frozen=True)
+class Timed:
+    """A driver that takes down how long the latest batches took; pauses do not count.
+
+    Attributes:
+        driver: What exchanges them.
+        taken_ms: What they took, in milliseconds; grows at the end, and may be emptied by another thread.
+    """
+
+    driver: Driver
+    taken_ms: deque[float] = field(default_factory=lambda: deque[float](maxlen=LATEST))
+
+    def exchange(self, commands: Sequence[Command]) -> list[Reply]:
+        """Do what the driver does."""
+        began = time.perf_counter()
+        replies = self.driver.exchange(commands)
+        if commands:
+            self.taken_ms.append((time.perf_counter() - began) * 1000)
+        return replies
+
 
 _EVERY_S: Final = 0.02
 _WINDOW: Final = 25  # probes that one decision is made of: half a second

@@ -1,25 +1,40 @@
-"""Collisions: keys that records are to have and cannot, looked for before a run writes anything. Only reads."""
+"""Before a run writes: keys that records cannot get, and commands that the access list denies. Changes nothing.
 
+A script is not rolled back where the access list denies one of its commands: what was written before stays, and what is
+behind it never happens, because the record has its new stamp by then.
+"""
+
+import re
 from array import array
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from hashlib import blake2b
 from itertools import pairwise
 from typing import Final, cast
 
-from redis_models.client.commands import Batches, check, hash_of
-from redis_models.errors import DecodeError, RecordError, UnsafeError
-from redis_models.mapping.keys import KeySpace
+from redis_models.client.commands import Batches, check, hash_of, load_script
+from redis_models.errors import DecodeError, LockedError, RecordError, ServerRefusedError, UnsafeError
+from redis_models.mapping.keys import KeySpace, bookkeeping_key
 from redis_models.mapping.stored_field import STAMP, stored_version
 
+from ..chain.upgrade_path import Route
+from ..edits.steps import Expire
 from ..keyspace.results import is_another_type
 from ..keyspace.scan import scan
 from ..planner.passes import Move
 from ..rewriter.rename_keys import refuse_foreign_index
+from ..state.lease import Lease
 from ..state.quarantine import Intake
 
-__all__ = ["Collisions", "look_for_collisions", "refuse_collisions"]
+__all__ = [
+    "OF_THE_END",
+    "Collisions",
+    "commands_of",
+    "look_for_collisions",
+    "refuse_collisions",
+    "refuse_missing_rights",
+]
 
 _SHOWN: Final = 10
 
@@ -201,3 +216,84 @@ def _targets_on_paper(move: Move, keys: Sequence[bytes], collisions: Collisions)
 
 def _text(key: bytes) -> str:
     return key.decode("utf-8", "surrogateescape")
+
+
+_SCRIPT: Final = load_script("redis_models.migrations", "rights", is_repeatable=True)
+
+# In the order in which the scripts call them; what is called before the first write of a record and may not be needed
+# is left out, because it refuses the record whole.
+_OF_A_REWRITE: Final = ("HMGET", "EXISTS", "HSET", "HPEXPIREAT", "HDEL")
+
+_OF_A_LIFE_SPAN: Final = ("TIME", "PERSIST", "PEXPIREAT")
+
+_OF_A_MOVE: Final = ("ZCARD", "TYPE", "HGET", "EXISTS", "ZADD", "RENAME", "ZREM")
+
+OF_THE_END: Final = ("LINDEX", "HLEN", "RPUSH", "SET", "HSET", "HDEL", "DEL")
+
+_MAY_BE_MISSING: Final = frozenset(["HPEXPIREAT"])  # servers without it have no life spans of hash fields
+
+_DENIED: Final = re.compile(r"NOPERM|ACL failure|permission|can't run this command", re.IGNORECASE)
+
+_UNKNOWN: Final = re.compile(r"unknown( redis)? command", re.IGNORECASE)
+
+
+def commands_of(routes: Iterable[Route], moves: Iterable[Move]) -> tuple[str, ...]:
+    """Give the commands that the scripts call which change records.
+
+    Args:
+        routes: Of the records that are rewritten.
+        moves: What moves them.
+    """
+    routes = list(routes)
+    found = list(_OF_A_REWRITE if routes else ())
+    if any(isinstance(step, Expire) for route in routes for stage in route.stages for step in stage.steps):
+        found += _OF_A_LIFE_SPAN
+    if any(True for _ in moves):
+        found += _OF_A_MOVE
+    return tuple(dict.fromkeys(found))
+
+
+def refuse_missing_rights(lease: Lease, namespace: str, commands: Sequence[str]) -> Batches[None]:
+    """Try commands, and tell which of them this user may not call.
+
+    Args:
+        lease: Held by this process.
+        namespace: ``NAMESPACE`` of the settings.
+        commands: Of ``commands_of``.
+
+    Raises:
+        ServerRefusedError: The access list denies some, or the server has them under other names; it names them all.
+        LockedError: The lease is somebody else's by now.
+
+    Keys:
+        The lease, and ``redis_models:{namespace}:rights``, which never exists.
+
+    Cost:
+        One round trip, whether the server has the script or not.
+    """
+    keys = [lease.key, bookkeeping_key(namespace, "rights")]
+    loaded, reply = yield [("SCRIPT", "LOAD", _SCRIPT.source), _SCRIPT.command(keys, [lease.epoch, *commands])]
+    if isinstance(reply, Exception):
+        check([loaded, reply])
+    if reply == b"FENCED":
+        raise LockedError.lost()
+    said = [text.decode() for text in cast("list[bytes]", reply)]
+    missing = {name: text for name, text in zip(said[::2], said[1::2], strict=True) if _is_missing(name, text)}
+    if missing:
+        raise ServerRefusedError(_permission_refusal(missing))
+
+
+def _is_missing(name: str, said: str) -> bool:
+    if _UNKNOWN.search(said):
+        return name not in _MAY_BE_MISSING
+    return _DENIED.search(said) is not None
+
+
+def _permission_refusal(missing: dict[str, str]) -> str:
+    names = ", ".join(missing)
+    grants = " ".join(f"+{name.lower()}" for name in missing)
+    return (
+        f"the server's access list denies {names} to this user, without which a script would stop in the middle of a"
+        f" record; nothing was written. Grant it with 'ACL SETUSER NAME {grants}' and run again"
+        f" (the server says: {next(iter(missing.values()))})"
+    )

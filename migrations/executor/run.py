@@ -15,10 +15,9 @@ from ..planner.segments import Journey, step_of
 from ..state.entries import State
 from ..state.lease import Lease
 from ..state.store import Shelf
-from .freesteps import call_step
+from .preflight import OF_THE_END, commands_of, refuse_missing_rights
 from .progress import Policy, Progress
-from .rights import OF_THE_END, commands_of, refuse_missing_rights
-from .segment import Result, run_plan
+from .segment import Result, call_step, run_plan
 
 __all__ = ["run_journey"]
 

@@ -32,8 +32,8 @@ from ..keyspace.batch_size import Stride
 from ..keyspace.results import Begun, Fence, Outcome
 from ..planner.loosened_constraints import route_looking_back
 from ..rewriter.compare_and_set import rewrite_here
+from .latency_probe import Timed
 from .throttle import Pace
-from .timing import Timed
 
 __all__ = ["Crew", "Task", "new_pool", "processors"]
 

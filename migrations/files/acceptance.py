@@ -2,7 +2,7 @@
 
 No migration comes of it, because it stores nothing differently; but a record that was readable may be so no longer. It
 is told by what annotations and classes say, not by what pydantic makes of them, so that it is the same under every
-Python and every pydantic; docstrings and comments are no part of it. Pure, but it reads sources of functions.
+Python and every pydantic; docstrings and comments are no part of it. ``constraints.json`` notes it of each model.
 """
 
 import dataclasses
@@ -23,9 +23,12 @@ from typing_extensions import is_typeddict
 from redis_models.encoding.annotations import Storage
 from redis_models.model import Model
 
+from ..constraints.history import DEFAULT, STORED_AS
+from ..schema.from_models import snapshot_of
+from ..schema.snapshot import Snapshot
 from .function_digest import OURS, source_digest, told_alike
 
-__all__ = ["Acceptance", "acceptance_of", "digest_of_acceptance"]
+__all__ = ["Acceptance", "acceptance_of", "demands_of", "digest_of_acceptance"]
 
 # What is demanded, by the path of a field, "" for the whole: ``{"name": {"max_length": "5"}}``.
 Acceptance = Mapping[str, Mapping[str, str]]
@@ -216,3 +219,21 @@ def _has_source(function: Any) -> bool:
     except (OSError, TypeError):
         return False
     return True
+
+
+def demands_of(model: type[Model], reached: Snapshot) -> Acceptance:
+    """Give what a model demands of what it reads, and of each field what the migrations do not tell.
+
+    Args:
+        model: The class.
+        reached: The schemas that the migrations lead to.
+    """
+    found = {path: dict(rules) for path, rules in acceptance_of(model).items()}
+    known = reached.by_name.get(model.__name__)
+    for field in snapshot_of([model]).model(model.__name__).fields:
+        if not model.model_fields[field.name].is_required():
+            found.setdefault(field.name, {})[DEFAULT] = "yes"
+        before = None if known is None else known.by_name.get(field.name)
+        if before is not None and before.type != field.type:  # an enum got a member, for one
+            found.setdefault(field.name, {})[STORED_AS] = field.type
+    return {path: dict(sorted(rules.items())) for path, rules in sorted(found.items())}

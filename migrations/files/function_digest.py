@@ -17,7 +17,7 @@ from enum import Enum
 from types import FunctionType
 from typing import Any, Final, cast
 
-from .outline import outline
+from .source_edit import outline
 
 __all__ = ["OURS", "source_digest", "told_alike"]
 

@@ -22,8 +22,7 @@ from ..chain.migration import Migration
 from ..chain.replaces import Replaced, read_replaced
 from ..operations import Operation
 from .lint import CODES, complaints_of
-from .outline import outline
-from .waybacksource import nodes_of_way_back, star_imports
+from .source_edit import nodes_of_way_back, outline, star_imports
 
 __all__ = [
     "HEAD",

@@ -7,13 +7,12 @@ from redis_models.project.apps import App
 
 from ..autodetector.answers import Answers
 from ..autodetector.diff import Diff, diff
-from ..autodetector.moves import Moves
+from ..autodetector.match_models import Moves
 from ..chain.chain import Chain, origins
 from ..chain.optimizer import creation_of
 from ..planner.safety_check import Finding, findings_of, hooks_of
 from ..schema.snapshot import ModelSchema, Snapshot
-from .amending import amend
-from .next_migration import NewMigration, next_migration
+from .next_migration import NewMigration, amend, next_migration
 
 __all__ = ["Place", "Task", "emptied", "make_all", "owners_of", "tasks_from_redis", "tasks_of"]
 

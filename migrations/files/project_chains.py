@@ -1,22 +1,61 @@
-"""Loading: the migrations of a project's apps, as the commands and ``setup()`` go by them."""
+"""The chains of all apps of a project, with the histories of models that moved from one app to another.
 
-from collections.abc import Iterable, Sequence
+Each app has a chain of its own. Where one leaves records behind, and another creates a model on their keys at the
+version that they have, older records are still met: code that was deployed before writes them. So the receiving chain
+is told the way that they came.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from functools import cache
 from typing import TYPE_CHECKING
 
 from ..chain.chain import Chain
 from ..chain.hidden_fields import Hidden, HiddenFields, hidden_by
+from ..chain.lineage import lineages_of
+from ..chain.upgrade_path import Route
 from ..constraints.history import Demands
+from .acceptance import demands_of
 from .constraints_file import read_history
-from .demands import demands_of
-from .handover import with_histories
 from .loader import load_chain
 
 if TYPE_CHECKING:
     from redis_models.project.apps import App
 
-__all__ = ["hidden_fields_of", "load_alone", "load_chains"]
+__all__ = ["hidden_fields_of", "load_alone", "load_chains", "with_histories"]
+
+
+def with_histories(chains: Sequence[Chain]) -> list[Chain]:
+    """Tell each chain the ways of the records that others left to it, over however many apps they came.
+
+    Raises:
+        MigrationFileError: As ``lineages_of``.
+    """
+    known = list(chains)
+    for _ in chains:  # each round brings them one app further
+        left = {chain.app: list(_left_by(chain)) for chain in known}
+        given = [
+            _told(chain, (one for app, some in left.items() if app != chain.app for one in some)) for chain in known
+        ]
+        if given == known:
+            break
+        known = given
+    return known
+
+
+def _left_by(chain: Chain) -> Iterator[tuple[str, Route]]:
+    for lineage in lineages_of(chain):
+        if max(lineage.schemas) < chain.head_position:
+            yield lineage.latest.keys.start, lineage.route
+
+
+def _told(chain: Chain, left: Iterable[tuple[str, Route]]) -> Chain:
+    begun = {
+        (model.keys.start, model.version) for model in (one.schemas[min(one.schemas)] for one in lineages_of(chain))
+    }
+    known = {(start, route.versions[-1]): route for start, route in left}
+    inherited = {key: route for key, route in known.items() if key in begun}
+    return chain if inherited == chain.inherited else replace(chain, inherited=inherited)
 
 
 def load_chains(apps: "Sequence[App]") -> list[Chain]:

@@ -1,6 +1,13 @@
-"""Shares: records that are rewritten at a time, and how many these are where that takes nobody knows how long. Pure."""
+"""How many records are rewritten, or read, at a time. Pure.
 
-__all__ = ["Stride"]
+What Python rewrites may take unknown time, and what is read may be large: both sizes follow what was met so far.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+__all__ = ["Portions", "Stride"]
 
 _SHORT_S, _LONG_S = 0.05, 0.25  # what may be longer, and what must be shorter
 
@@ -25,3 +32,32 @@ class Stride:
             self._size = max(1, int(count * _SHORT_S / took_s))
         elif took_s < _SHORT_S and count >= self._size:
             self._size = 2 * count
+
+
+_FIRST: Final = 20  # records, while nobody knows how large they are
+
+_MOST: Final = 200
+
+_BYTES: Final = 4_000_000  # of values that a round trip may bring, about
+
+
+@dataclass
+class Portions:
+    """Cuts keys into portions; grows and shrinks with what they brought. Used by one walk.
+
+    Attributes:
+        size: Records of the next portion.
+    """
+
+    size: int = _FIRST
+
+    def of(self, keys: Sequence[bytes]) -> Iterator[Sequence[bytes]]:
+        """Give the keys, portion by portion."""
+        while keys:
+            some, keys = keys[: self.size], keys[self.size :]
+            yield some
+
+    def met(self, records: Sequence[Mapping[str, bytes]]) -> None:
+        """Choose the size of the next portion by what the last one brought."""
+        size = sum(len(name) + len(raw) for record in records for name, raw in record.items())
+        self.size = max(1, min(_MOST, _BYTES * max(1, len(records)) // max(1, size)))

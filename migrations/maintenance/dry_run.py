@@ -14,7 +14,7 @@ from redis_models.mapping.stored_field import STAMP
 
 from ..executor.preflight import refuse_collisions
 from ..executor.progress import Progress
-from ..keyspace.portions import Portions
+from ..keyspace.batch_size import Portions
 from ..keyspace.results import Failure, is_another_type
 from ..keyspace.sampling import sample
 from ..keyspace.scan import index_size, scan

@@ -14,9 +14,9 @@ from redis_models.errors import IncompleteError, LockedError, MigrationError
 
 from ..chain.chain import Chain
 from ..chain.lineage import lineages_of
+from ..executor.preflight import OF_THE_END, refuse_missing_rights
 from ..executor.progress import Progress
 from ..executor.recorder import event_of
-from ..executor.rights import OF_THE_END, refuse_missing_rights
 from ..executor.throttle import Pace
 from ..keyspace.scan import index_size, scan
 from ..planner.passes import Work

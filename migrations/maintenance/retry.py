@@ -9,7 +9,7 @@ from redis_models.mapping.keys import KeySpace
 
 from ..chain.chain import Chain
 from ..chain.lineage import Lineage, lineages_of
-from ..executor.rights import commands_of, refuse_missing_rights
+from ..executor.preflight import commands_of, refuse_missing_rights
 from ..keyspace.results import Fence, Outcome
 from ..planner.passes import Move
 from ..planner.plan import as_squashed

@@ -29,7 +29,7 @@ from ..chain.chain import Chain
 from ..chain.lineage import lineages_of
 from ..executor.progress import Progress
 from ..files.acceptance import digest_of_acceptance
-from ..keyspace.portions import Portions
+from ..keyspace.batch_size import Portions
 from ..keyspace.results import is_another_type
 from ..keyspace.sampling import sample
 from ..keyspace.scan import index_size
@@ -40,8 +40,7 @@ from ..state.quarantine import Quarantine
 from ..state.receipts import Checkpoint, Desk, Receipt, Scope
 from ..state.store import Shelf
 from ..state.tally import Kind, Tally, Verdict
-from .record_check import judge
-from .torn import torn_records
+from .record_check import judge, torn_records
 
 __all__ = [
     "Subject",

@@ -8,14 +8,13 @@ from typing import Final
 from redis_models.encoding.limits import UNREADABLE
 from redis_models.errors import RecordError, SchemaError
 
-from ..edits.compatibility import is_equal, is_proven, is_readable
 from ..edits.conversion import keeps_bytes
 from ..edits.converters import Converter
 from ..edits.nested_paths import is_path, split_path
 from ..edits.steps import Convert, Step
-from ..edits.stored_values import NONES, changes_none_only, stored_bytes
+from ..edits.stored_values import NONES, changes_none_only, is_equal, is_proven, is_readable, stored_bytes
+from ..edits.typed_steps import Widen
 from ..edits.values import Function, converted, decoded, narrowed, read_wider, stored, unconfirmed
-from ..edits.widen import Widen
 from ..schema.snapshot import FieldSchema, ModelSchema, Snapshot
 from ..schema.type_edit import with_retyped_key
 from ..schema.type_tree import NONE, choice_of, parse_key

@@ -10,11 +10,11 @@ from functools import lru_cache, partial
 
 from redis_models.errors import RecordError
 
-from ..edits.compatibility import is_readable
 from ..edits.converters import FillNone
 from ..edits.nested_paths import ABSENT, Document, Edit, changed, changed_back, plain
 from ..edits.steps import Patch
-from ..edits.stored_values import may_be_none
+from ..edits.stored_values import is_readable, may_be_none
+from ..edits.typed_steps import Widen
 from ..edits.values import (
     Function,
     called,
@@ -29,11 +29,9 @@ from ..edits.values import (
     validated,
 )
 from ..edits.views import OldObject
-from ..edits.widen import Widen
 from ..schema.snapshot import FieldSchema, Literal
-from ..schema.type_edit import objects_at
+from ..schema.type_edit import numbered, objects_at
 from ..schema.type_tree import NONE, Choice, Key, parse, parse_key
-from ..schema.typelabels import numbered
 
 __all__ = [
     "AddKey",

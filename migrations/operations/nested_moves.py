@@ -10,12 +10,11 @@ from redis_models.errors import RecordError, SchemaError
 
 from ..edits.nested_paths import ABSENT, Document, parent_of, plain, split_path
 from ..edits.record_edit import Draft
-from ..edits.regroup import Regroup
+from ..edits.typed_steps import Regroup
 from ..edits.values import read, stored
 from ..schema.snapshot import FieldSchema, ModelSchema, _Required
-from ..schema.type_edit import with_key, without_key
+from ..schema.type_edit import numbered, with_key, without_key
 from ..schema.type_tree import NONE, Atom, Choice, Key, Object, Tree, choice_of, parse
-from ..schema.typelabels import numbered
 
 __all__ = ["nested_tree", "relocated", "relocation", "single_object"]
 

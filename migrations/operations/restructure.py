@@ -12,12 +12,12 @@ from redis_models.errors import RecordError, SchemaError
 
 from ..edits.nested_paths import ABSENT, Document, plain
 from ..edits.record_edit import Draft
-from ..edits.regroup import Regroup
 from ..edits.steps import Step
+from ..edits.typed_steps import Regroup
 from ..edits.values import called, decoded, read, stored
 from ..schema.snapshot import FieldSchema, ModelSchema, Snapshot, _Required
+from ..schema.type_edit import numbered
 from ..schema.type_tree import NONE, Key, Object, choice_of, parse
-from ..schema.typelabels import numbered
 from .base import Operation, Risk
 from .nested_moves import nested_tree, single_object
 

@@ -8,7 +8,7 @@ from redis_models.errors import DataError, RecordError
 from redis_models.mapping.mapper import Shape
 from redis_models.mapping.overrides import HookedShape
 from redis_models.mapping.stored_field import STAMP
-from redis_models.printable import printable
+from redis_models.redaction import printable
 
 from ..chain.chain import Chain
 from ..chain.lineage import Lineage, lineages_of

@@ -12,11 +12,10 @@ from typing import Final
 from redis_models.errors import DriftError, UnsafeError
 
 from ..chain.chain import Chain
-from ..chain.digest import digest_of
 from ..chain.lineage import Lineage, lineages_of
 from ..chain.link import Link
 from ..chain.replaces import Replaced
-from ..chain.unfinished_run import as_begun, said_of
+from ..chain.unfinished_run import as_begun, digest_of, said_of
 from ..schema.snapshot import Snapshot
 from ..state.entries import Entry, Journal, State
 from .loosened_constraints import looking_back

@@ -37,9 +37,8 @@ from ..operations import (
 from ..schema.examples import Sample
 from ..schema.snapshot import Snapshot, _Required
 from ..schema.type_tree import Tree, parse_key
-from .hidden_extras import hidden_extras
 from .safety_rules import RULES, Level, Rule
-from .unreadable_values import hidden_keys
+from .unreadable_values import hidden_extras, hidden_keys
 
 __all__ = ["Finding", "findings_of", "hooks_of"]
 

@@ -1,24 +1,28 @@
-"""Outdated records: whether a model has any that a run would change; without them nobody need consent to anything.
+"""Outdated records: whether a model has any that a run would change, and any that earlier code could not read.
 
 A look at the index is enough where its first members show one. Else the keyspace is scanned, as records may be missing
-from the index.
+from the index. What a way back leaves as it is, is looked at in the same manner.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Final, cast
 
-from redis_models.client.commands import Batches, Command, check
-from redis_models.errors import UnsafeError
+from redis_models.client.commands import Batches, Command, check, hash_of
+from redis_models.errors import RecordError, UnsafeError
 from redis_models.mapping.keys import KeySpace
+from redis_models.mapping.stored_field import STAMP
 
 from ..chain.chain import Chain
 from ..chain.lineage import Lineage, lineages_of
-from ..keyspace.results import Outcome, is_another_type, text_of
+from ..constraints.earlier_code import Earlier
+from ..edits.record_edit import Draft
+from ..keyspace.batch_size import Portions
+from ..keyspace.results import Failure, Outcome, is_another_type, text_of
 from ..keyspace.scan import scan
 from ..planner.passes import Move, Work
 
-__all__ = ["Place", "first_outdated", "places_of", "refuse_outdated"]
+__all__ = ["Place", "first_outdated", "first_unreadable", "places_of", "refuse_outdated"]
 
 _FIRST: Final = 100  # members of an index; where a run has work to do, most records are of the older version
 
@@ -131,3 +135,33 @@ def _version(stamp: bytes | None) -> int:
     """Give the version that a stamp says; 0 for one that says none, which a run stops at."""
     text = b"1" if stamp is None else stamp
     return int(text) if text.isdigit() and len(text) < 10 else 0
+
+
+def first_unreadable(
+    keys: KeySpace, earlier: Earlier, without_secrets: Callable[[RecordError], RecordError]
+) -> Batches[Failure | None]:
+    """Look at all records of a model; give the first that code of before could not read, or None.
+
+    Args:
+        keys: Where they lie.
+        earlier: What that code could read.
+        without_secrets: Gives an error as it may be told.
+
+    Cost:
+        A SCAN of the database, and a round trip for each 200 records, or for 4 MB.
+    """
+    cursor, portions, stamp = "", Portions(), b"%d" % earlier.schema.version
+    while cursor != "0":
+        cursor, page = yield from scan(cursor or "0", keys)
+        for some in portions.of(page):
+            replies = yield [("HGETALL", key) for key in some]
+            records = [{} if is_another_type(reply) else hash_of(reply) for reply in replies]
+            for key, record in zip(some, records, strict=True):
+                if record.get(STAMP, b"1") != stamp:
+                    continue
+                try:
+                    earlier.check(Draft(record))
+                except RecordError as exc:
+                    return Failure(key.decode("utf-8", "surrogateescape"), str(without_secrets(exc)))
+            portions.met([one for one in records if one])
+    return None

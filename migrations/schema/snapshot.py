@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Final, TypeVar
+from typing import Final, NoReturn, TypeVar
 
 from redis_models.encoding.codec import FieldCodec
 from redis_models.encoding.fast_paths import reader_of
@@ -17,10 +17,33 @@ from redis_models.encoding.limits import refuse_endless
 from redis_models.errors import SchemaError
 from redis_models.mapping.keys import KeySpace
 
-from .bounded_json import read_json
 from .type_resolver import codec_of, resolve
 
-__all__ = ["CODEC", "REQUIRED", "FieldSchema", "Literal", "ModelSchema", "Snapshot"]
+__all__ = ["CODEC", "REQUIRED", "FieldSchema", "Literal", "ModelSchema", "Snapshot", "read_json"]
+
+
+_PARTS: Final = 1_000_000  # of a document; each takes up to a hundred times its bytes once it is read
+
+
+def read_json(raw: bytes | str) -> object:
+    """Read JSON of bounded size and depth.
+
+    Raises:
+        ValueError: It is none, or more than what the engine writes; the text is one line.
+    """
+    text = raw.encode("utf-8", "surrogatepass") if isinstance(raw, str) else raw
+    parts = sum(map(text.count, (b",", b"[", b"{")))
+    if parts > _PARTS:
+        raise ValueError(f"it has {parts} parts, and no more than {_PARTS} are read")
+    try:
+        return json.loads(text, parse_constant=_refuse_constant)
+    except RecursionError as exc:
+        raise ValueError("it nests too deeply") from exc
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is no number")
+
 
 Literal = str | int | float | bool | list["Literal"] | dict[str, "Literal"] | None
 _FORMAT: Final = 1  # of the JSON

@@ -34,10 +34,31 @@ from pydantic_core import MultiHostUrl, PydanticSerializationError, Url
 from redis_models.encoding.codec import codec_for
 from redis_models.errors import ModelDeclarationError
 
-from .type_members import Key, Scope, bind, items_of_named_tuple, keys_of_dataclass, keys_of_model, keys_of_typed_dict
-from .type_spelling import ALIASES, KINDS, QUALIFIERS, SPELLINGS, looked_up, with_unit
-from .typeconstants import IndescribableError, enum_text, keywords, literal_texts
-from .typeserializers import custom, has_own_schema, serializer_of, told_by
+from .type_members import (
+    Key,
+    Scope,
+    bind,
+    custom,
+    has_own_schema,
+    items_of_named_tuple,
+    keys_of_dataclass,
+    keys_of_model,
+    keys_of_typed_dict,
+    serializer_of,
+    told_by,
+)
+from .type_spelling import (
+    ALIASES,
+    KINDS,
+    QUALIFIERS,
+    SPELLINGS,
+    IndescribableError,
+    enum_text,
+    keywords,
+    literal_texts,
+    looked_up,
+    with_unit,
+)
 
 __all__ = ["describe"]
 

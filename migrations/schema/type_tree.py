@@ -12,8 +12,7 @@ from typing import Final
 from .snapshot import Literal
 from .type_parser import CallNode, ConstantNode, Node, SubscriptNode, UnionNode, is_ellipsis, parse_text
 from .type_resolver import resolve
-from .type_spelling import CONTAINERS
-from .typeconstants import keywords, literal_texts, quoted
+from .type_spelling import CONTAINERS, keywords, literal_texts, quoted
 
 __all__ = [
     "NONE",

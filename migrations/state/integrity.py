@@ -15,7 +15,7 @@ from redis.exceptions import NoPermissionError, ResponseError
 from redis_models.client.commands import Batches, Reply, check
 from redis_models.errors import DriftError
 
-from ..schema.bounded_json import read_json
+from ..schema.snapshot import read_json
 
 __all__ = ["Kept", "cursor_of", "read_as", "refuse_unsound", "refuse_wrong_kind"]
 

@@ -25,9 +25,8 @@ from redis.retry import Retry
 
 from ..embedded.server import EmbeddedServer
 from . import wire
-from .abandoned import ASKING, Abandoned, ending
+from .abandoned import ASKING, Abandoned, AsyncEnding, SyncEnding, ending
 from .connection import Line
-from .endings import AsyncEnding, SyncEnding
 
 __all__ = ["AsyncPool", "SyncPool"]
 

@@ -21,13 +21,12 @@ from pydantic_core import to_jsonable_python
 
 from . import tagged_json
 from .annotations import repeatable
-from .complaints import first_complaint
 from .equality import is_same, plain
 from .json_documents import adapter_of, mended, opened, text_of, write
 from .limits import DIGITS, UNREADABLE, Limits
 from .round_trip import is_exact, is_open, is_plain, is_regular, needs_mending
 from .scalars import HALF, WRITERS
-from .secrets import MASK, holds_secret
+from .secrets import MASK, first_complaint, holds_secret
 
 __all__ = ["FieldCodec", "Hooks", "codec_for"]
 

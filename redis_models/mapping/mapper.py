@@ -11,11 +11,10 @@ from pydantic import BaseModel, ValidationError
 
 from ..encoding.annotations import annotated, is_validated
 from ..encoding.codec import FieldCodec
-from ..encoding.complaints import first_complaint
 from ..encoding.equality import is_same
 from ..encoding.fast_paths import reader_of, writer_of
 from ..encoding.limits import UNREADABLE
-from ..encoding.secrets import is_tagged_secret, reason_of, spoken
+from ..encoding.secrets import first_complaint, is_tagged_secret, reason_of, spoken
 from ..errors import DecodeError, EncodeError, InvalidPrimaryKeyError, ModelDeclarationError
 from .keys import KeySpace
 from .stored_field import RESERVED, StoredField, _decode_extra, _is_secret, is_plain, is_text

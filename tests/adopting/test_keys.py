@@ -11,7 +11,7 @@ import pytest
 
 from redis_models import Model
 from redis_models.migrations.maintenance.adopt import Takeover
-from redis_models.migrations.maintenance.seedkeys import judge
+from redis_models.migrations.maintenance.legacy_table import judge
 
 TakeOver = Callable[..., Takeover]
 

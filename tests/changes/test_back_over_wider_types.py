@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from redis_models.errors import RecordError
 from redis_models.migrations.chain.upgrade_path import Route, stage_of
-from redis_models.migrations.edits.compatibility import is_equal
+from redis_models.migrations.edits.stored_values import is_equal
 from redis_models.migrations.operations import AlterField, CreateModel
 from redis_models.migrations.schema.snapshot import FieldSchema, Snapshot
 from redis_models.migrations.schema.type_compatibility import is_widening

@@ -11,7 +11,7 @@ from typing import Any, Final
 import pytest
 
 from redis_models import AutoModel, Field, Model, Store
-from redis_models.client import endings
+from redis_models.client import abandoned
 from redis_models.errors import ServerUnreachableError
 
 NewBox = Callable[[str], Any]
@@ -39,7 +39,7 @@ def _store_at(url: str, timeout_s: float = 60) -> Store:
 @pytest.fixture(autouse=True)
 def on_a_busy_machine(monkeypatch: pytest.MonkeyPatch) -> None:
     """The machine of the tests may take longer than a second to come round to it."""
-    monkeypatch.setattr(endings, "WAIT_S", 20.0)
+    monkeypatch.setattr(abandoned, "WAIT_S", 20.0)
 
 
 @pytest.fixture
@@ -237,7 +237,7 @@ def _stalled(server: Any) -> Generator[None]:
 async def test_a_server_that_stalls_ends_it_as_soon_as_it_goes_on_though_nobody_asks(
     new_server: Callable[..., Any], new_box: NewBox, is_async: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(endings, "WAIT_S", 0.5)
+    monkeypatch.setattr(abandoned, "WAIT_S", 0.5)
     server = new_server()
     box = new_box(server.socket_path)
     store = _store_at(box.url, PATIENCE_S)

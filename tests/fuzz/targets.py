@@ -23,10 +23,10 @@ from redis_models.migrations.autodetector.answers import OPTIONS
 from redis_models.migrations.edits.record_edit import Draft
 from redis_models.migrations.operations import AlterField
 from redis_models.migrations.schema.snapshot import FieldSchema, ModelSchema, Snapshot
+from redis_models.migrations.schema.type_edit import numbered
 from redis_models.migrations.schema.type_resolver import codec_of
 from redis_models.migrations.schema.type_spelling import NAMES
 from redis_models.migrations.schema.type_tree import parse
-from redis_models.migrations.schema.typelabels import numbered
 from redis_models.migrations.state.entries import Entry
 from redis_models.migrations.state.history import Event
 from redis_models.migrations.state.integrity import read_as

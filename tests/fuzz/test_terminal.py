@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from redis_models.cli.console.context import CliContext
-from redis_models.printable import printable
+from redis_models.redaction import printable
 
 from .documents import HONEST, KEY
 

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from redis_models.errors import SchemaError
+from redis_models.migrations.schema.type_edit import numbered
 from redis_models.migrations.schema.type_parser import (
     CallNode,
     ConstantNode,
@@ -18,7 +19,6 @@ from redis_models.migrations.schema.type_parser import (
 )
 from redis_models.migrations.schema.type_resolver import codec_of, resolve
 from redis_models.migrations.schema.type_tree import parse
-from redis_models.migrations.schema.typelabels import numbered
 
 from .bounded import outcome
 from .texts import mutated, type_text

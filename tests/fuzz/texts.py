@@ -2,8 +2,7 @@
 
 import random
 
-from redis_models.migrations.schema.type_spelling import CONTAINERS, NAMES, OPAQUE
-from redis_models.migrations.schema.typeconstants import keywords, quoted
+from redis_models.migrations.schema.type_spelling import CONTAINERS, NAMES, OPAQUE, keywords, quoted
 
 __all__ = ["mutated", "type_text"]
 

@@ -10,7 +10,7 @@ from redis_models.migrations import CreateModel
 from redis_models.migrations.chain.chain import Chain
 from redis_models.migrations.chain.lineage import lineages_of
 from redis_models.migrations.chain.link import Link
-from redis_models.migrations.files.handover import with_histories
+from redis_models.migrations.files.project_chains import with_histories
 from redis_models.migrations.operations import AddField, MoveModel, Operation
 from redis_models.migrations.upgrade_on_read import install
 from redis_models.project.apps import bind, load_apps

@@ -10,7 +10,7 @@ from redis_models.client.drivers import run
 from redis_models.errors import ServerRefusedError
 from redis_models.migrations import AlterKeys, AlterTTL, CreateModel, RenameField
 from redis_models.migrations.chain.chain import Chain
-from redis_models.migrations.executor.rights import OF_THE_END, commands_of, refuse_missing_rights
+from redis_models.migrations.executor.preflight import OF_THE_END, commands_of, refuse_missing_rights
 from redis_models.migrations.keyspace.results import Fence
 from redis_models.migrations.maintenance.retry import retry_records
 from redis_models.migrations.operations import Operation

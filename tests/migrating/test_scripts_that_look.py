@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from redis_models.migrations.executor import rights
+from redis_models.migrations.executor import preflight
 from redis_models.migrations.keyspace import scan
 
 _LEASE, _NOTHING = "the-lease", "nothing"
@@ -49,7 +49,7 @@ def test_what_the_caller_may_not_do_is_told_and_nothing_is_changed(client: Any, 
     client.hset(_LEASE, mapping={"epoch": 7, "holder": "bob"})
     before = _state(client)
 
-    told = bob.eval(rights._SCRIPT.source, 2, _LEASE, _NOTHING, 7, *_TRIED)
+    told = bob.eval(preflight._SCRIPT.source, 2, _LEASE, _NOTHING, 7, *_TRIED)
 
     said = dict(zip(told[::2], map(str, told[1::2]), strict=True))
     denied = {name for name, words in said.items() if "WRONGTYPE" not in words and "no such key" not in words}
@@ -63,5 +63,5 @@ def test_under_another_epoch_nothing_is_tried(client: Any, held: dict[str, Any])
         client.hset(_LEASE, mapping=held)
     before = _state(client)
 
-    assert client.eval(rights._SCRIPT.source, 2, _LEASE, _NOTHING, 7, *_TRIED) == b"FENCED"
+    assert client.eval(preflight._SCRIPT.source, 2, _LEASE, _NOTHING, 7, *_TRIED) == b"FENCED"
     assert _state(client) == before

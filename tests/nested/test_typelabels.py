@@ -8,8 +8,8 @@ from pydantic import BaseModel, create_model
 
 from redis_models.migrations import AddField, AlterField, FlattenField, NestFields, RemoveField, RenameField
 from redis_models.migrations.operations import Operation
+from redis_models.migrations.schema.type_edit import numbered
 from redis_models.migrations.schema.type_text import describe
-from redis_models.migrations.schema.typelabels import numbered
 
 if TYPE_CHECKING:
     from .conftest import OneModel  # pytest imports conftest by itself, under another name

@@ -8,7 +8,7 @@ from typing import Any, Final
 import pytest
 from hypothesis import strategies as st
 
-from redis_models.migrations.executor import freesteps, run
+from redis_models.migrations.executor import run, segment
 from redis_models.migrations.files.loader import load_chain
 from redis_models.migrations.planner import segments
 from redis_models.migrations.state import store
@@ -39,7 +39,7 @@ MUTANTS: Final[Mapping[str, Mutant]] = {
     ),
     "what failed is recorded": Mutant(
         # The first handler of a fitting class is the one.
-        recoded(freesteps, "_call", "except (Exc", "except ValueError: pass\n        except (Exc"),
+        recoded(segment, "_call", "except (Exc", "except ValueError: pass\n        except (Exc"),
         "",
         "which has not ended",
     ),

@@ -15,7 +15,7 @@ from typing import Any, Final
 
 from redis_models.client.client import SyncClient
 from redis_models.client.commands import Command, Once, Reply, Script
-from redis_models.migrations.executor import rights
+from redis_models.migrations.executor import preflight
 from redis_models.migrations.keyspace import scan as keyspace
 from redis_models.migrations.maintenance import purge
 from redis_models.migrations.rewriter import compare_and_set, rename_keys, server_side
@@ -231,7 +231,7 @@ def _seen(reply: Any, tables: Sequence[str]) -> Seen:
     )
 
 
-_NAMES: Final = {lease: "lease", purge: "purge", quarantine: "quarantine", rights: "rights"}  # modules of one script
+_NAMES: Final = {lease: "lease", purge: "purge", quarantine: "quarantine", preflight: "rights"}  # modules of one script
 
 
 def known_scripts() -> list[tuple[str, Script]]:
@@ -249,7 +249,7 @@ def known_scripts() -> list[tuple[str, Script]]:
             quarantine,
             compare_and_set,
             server_side,
-            rights,
+            preflight,
         )
         for name, one in vars(module).items()
         if isinstance(one, Script)

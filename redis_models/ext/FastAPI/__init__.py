@@ -7,7 +7,7 @@ if find_spec("fastapi") is None:
         "redis_models.ext.FastAPI needs FastAPI; run pip install 'redis-models-orm[fastapi]'", name="fastapi"
     )
 
-from .handlers import install_error_handlers
+from .http_errors import install_error_handlers
 from .model import FastAPIModel
 from .router import CRUDRouter, PydanticAioredisCRUDRouter
 

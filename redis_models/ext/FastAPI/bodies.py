@@ -19,10 +19,9 @@ from ...encoding.annotations import Storage
 from ...encoding.limits import UNREADABLE
 from ...model.model import Model
 from ...records.tracking import remembered
-from .body_parts import alias_words, is_named
+from .body_parts import alias_words, check_masks, is_named
 from .hidden_fields import HiddenFields
 from .http_errors import invalid, unprocessable
-from .masks import check_masks
 from .merge import MISSING, merged_fields
 
 __all__ = ["creation_annotation", "key_annotation", "new_record", "put_anew", "replaced", "replacement_annotation"]

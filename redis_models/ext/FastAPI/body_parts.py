@@ -1,15 +1,31 @@
-"""What values are made of, as bodies and answers say it: objects with named fields, and items. Pure."""
+"""What values are made of, as bodies and answers say it: objects with named fields, items, masked secrets. Pure."""
 
 import dataclasses
 import functools
 from collections import deque
-from collections.abc import Hashable, Iterable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final, NamedTuple, cast, get_type_hints
 
 from pydantic import AliasChoices, AliasPath, BaseModel
 from pydantic.fields import FieldInfo
 
-__all__ = ["ITEMS", "alias_words", "fields_of", "inner_parts", "is_named", "parts_of", "shown_name", "words_of"]
+from ...encoding.equality import is_same
+from ...encoding.secrets import SECRETS
+from .http_errors import Place, invalid_places
+
+__all__ = [
+    "ITEMS",
+    "alias_words",
+    "check_masks",
+    "fields_of",
+    "inner_parts",
+    "is_mask",
+    "is_masked",
+    "is_named",
+    "parts_of",
+    "shown_name",
+    "words_of",
+]
 
 ITEMS: Final = (list, tuple, set, frozenset, deque)
 
@@ -104,3 +120,41 @@ def _fields_of_dataclass(kind: Hashable) -> Mapping[str, FieldInfo]:
         else FieldInfo.from_annotated_attribute(hints[one.name], one.default)
         for one in dataclasses.fields(cls)
     }
+
+
+def is_mask(secret: Any) -> bool:
+    """Whether a secret is only what answers show of it."""
+    value: object = secret.get_secret_value()
+    text = value.decode("latin-1") if isinstance(value, bytes) else value
+    return bool(text) and text == str(secret)
+
+
+def is_masked(made: BaseModel) -> bool:
+    """Whether there is such a secret in what a body made."""
+    return next(_masked(made, ()), None) is not None
+
+
+def check_masks(made: BaseModel, stored: BaseModel | None = None) -> None:
+    """Refuse a record with secrets that are only what answers show in their place, such as ten asterisks.
+
+    Args:
+        made: What a body made.
+        stored: The record that it replaces, whose own secrets may be anything.
+
+    Raises:
+        RequestValidationError: 422, with each place.
+    """
+    for name, value in made.__dict__.items():
+        if stored is None or not is_same(value, stored.__dict__.get(name)):
+            places = list(_masked(value, ("body", name)))
+            if places:
+                raise invalid_places(places, "is what answers show in the place of a secret; give the secret itself")
+
+
+def _masked(made: object, place: Place) -> Iterator[Place]:
+    if isinstance(made, SECRETS):
+        if is_mask(made):
+            yield place
+        return
+    for name, value, _ in inner_parts(made):
+        yield from _masked(value, (*place, name))

@@ -1,13 +1,18 @@
-"""What a request is answered when the library refuses: status codes for our errors, and words without secrets."""
+"""What a request is answered when the library refuses: status codes for our errors, and words without secrets.
+
+The router answers its own routes; ``install_error_handlers`` does it for all routes of an application.
+"""
 
 import logging
-from collections.abc import Generator, Sequence
+from collections.abc import Awaitable, Callable, Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, cast
 
-from fastapi import HTTPException
+from fastapi import FastAPI, HTTPException, Request
+from fastapi.encoders import jsonable_encoder
 from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse, Response
 from pydantic import ValidationError
 
 from ...errors import (
@@ -31,6 +36,7 @@ __all__ = [
     "Told",
     "answered",
     "conflict",
+    "install_error_handlers",
     "invalid",
     "invalid_places",
     "not_found",
@@ -170,3 +176,35 @@ def _of_body(mistake: dict[str, Any], body: object) -> dict[str, Any]:
 
 def _mistake(place: Place, reason: str) -> dict[str, Any]:
     return {"type": "value_error", "loc": place, "msg": reason}
+
+
+Handler = Callable[[Request, Exception], Awaitable[Response]]
+
+
+def install_error_handlers(app: FastAPI) -> None:
+    """Let an application answer our errors in its own handlers by a status, where it would answer 500.
+
+    ========================================================  ======  =================================================
+    ``NotFoundError``                                         404
+    ``ConflictError``                                         409     exists already, or was changed meanwhile
+    ``DecodeError``, ``WrongKeyTypeError``                    409     cannot be read as it is stored; logged
+    ``InvalidPrimaryKeyError``, ``EncodeError``               422     in the form of FastAPI
+    ``RecordTooNewError``, ``RecordTooOldError``              503     ``Retry-After``; logged
+    ``ServerError``: unreachable, refused, busy, out of       503     ``Retry-After``, unless the outcome of a write is
+    memory                                                            not known; logged
+    ========================================================  ======  =================================================
+
+    The answers name no key, no value and no address; these are in the log. Mistakes of the application stay 500:
+    ``ConfigurationError`` and its subclasses. Handlers that the application has already, for these classes or for
+    narrower ones, stay; so it may add its own before or after.
+
+    Args:
+        app: The application. Routes of ``CRUDRouter`` answer alike without this.
+    """
+    for kind in MAPPED:
+        app.exception_handlers.setdefault(kind, cast(Handler, _answer))
+
+
+async def _answer(request: Request, exc: RedisModelsError) -> Response:
+    told = told_of(exc)
+    return JSONResponse({"detail": jsonable_encoder(told.detail)}, told.status, told.headers)

@@ -21,9 +21,8 @@ from ...encoding.codec import codec_for
 from ...encoding.equality import is_same
 from ...encoding.limits import UNREADABLE
 from ...encoding.secrets import SECRETS
-from .body_parts import ITEMS, fields_of, inner_parts, is_named, parts_of, shown_name, words_of
+from .body_parts import ITEMS, fields_of, inner_parts, is_mask, is_named, parts_of, shown_name, words_of
 from .http_errors import Place, unprocessable
-from .masks import is_mask
 
 __all__ = ["MISSING", "merged_fields"]
 

@@ -1,23 +1,29 @@
-"""What an answer can carry: JSON in UTF-8, without NaN and infinity; and mistakes told so that they can be carried."""
+"""What an answer can carry: JSON in UTF-8, without NaN and infinity; and whether it shows all of a model.
+
+A client that sends such an answer back has said all of the record.
+"""
 
 import inspect
 import json
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Final, cast
+from types import NoneType, UnionType
+from typing import Any, Final, TypeGuard, Union, cast, get_args, get_origin
 
 from fastapi import Request
 from fastapi.datastructures import DefaultPlaceholder
 from fastapi.encoders import jsonable_encoder
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import serialize_response
-from pydantic import TypeAdapter
+from pydantic import BaseModel, RootModel, TypeAdapter
+from pydantic.fields import FieldInfo
 from starlette.responses import Response
 
+from ...encoding.round_trip import is_exact
 from ...model.model import Model
 from .http_errors import Place, unprocessable
 from .merge import MISSING
 
-__all__ = ["AnswerCheck", "carried", "check_key"]
+__all__ = ["AnswerCheck", "carried", "check_key", "shows_all_of"]
 
 _MOST_KEY: Final = 4096  # bytes of a primary key; servers and proxies refuse paths of more than 8 KB, escapes included
 # Newer releases of FastAPI let pydantic write the JSON, unless the application chose a class of answers.
@@ -118,3 +124,44 @@ def _writing(request: Request, allows_nan: bool) -> Callable[[object], object]:
 
 def _write(content: object, allows_nan: bool = False) -> bytes:
     return json.dumps(content, ensure_ascii=False, allow_nan=allows_nan).encode()
+
+
+_CONTAINERS: Final[tuple[object, ...]] = (dict, frozenset, list, set, tuple)
+
+
+def shows_all_of(model: type[BaseModel], inside: tuple[object, ...] = ()) -> bool:
+    """Whether every value of a model is the same again when it is made of what an answer shows; not sure is False.
+
+    Args:
+        model: The model.
+        inside: The models that it is a part of.
+    """
+    told = model.__pydantic_decorators__
+    is_its_own = told.field_serializers or told.model_serializers or model.model_config.get("extra") == "allow"
+    if is_its_own or any(name.startswith("ser_json") for name in model.model_config):
+        return False
+    return all(_is_shown(info, (*inside, model)) for info in model.model_fields.values())
+
+
+def _is_shown(info: FieldInfo, inside: tuple[object, ...]) -> bool:
+    if info.exclude or getattr(info, "exclude_if", None) or info.serialization_alias != info.validation_alias:
+        return False
+    if any(hasattr(one, "__get_pydantic_core_schema__") for one in info.metadata):
+        return False
+    return _is_type_shown(info.annotation, inside)
+
+
+def _is_type_shown(annotation: object, inside: tuple[object, ...]) -> bool:
+    origin, arguments = get_origin(annotation), get_args(annotation)
+    if origin in (Union, UnionType):
+        members = [one for one in arguments if one is not NoneType]
+        return len(members) == 1 and _is_type_shown(members[0], inside)
+    if origin in _CONTAINERS:
+        return all(one is ... or _is_type_shown(one, inside) for one in arguments)
+    if _is_model(annotation):
+        return annotation in inside or shows_all_of(annotation, inside)
+    return is_exact(annotation)
+
+
+def _is_model(annotation: object) -> TypeGuard[type[BaseModel]]:
+    return isinstance(annotation, type) and issubclass(annotation, BaseModel) and not issubclass(annotation, RootModel)

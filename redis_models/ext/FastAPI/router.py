@@ -28,12 +28,11 @@ from .bodies import (
     replaced,
     replacement_annotation,
 )
-from .faithful import shows_all_of
+from .body_parts import check_masks, is_masked
 from .hidden_fields import HiddenFields
 from .http_errors import Place, answered, conflict, not_found, one_line
-from .masks import check_masks, is_masked
 from .pages import PageSizes, link_after
-from .responses import AnswerCheck, check_key
+from .responses import AnswerCheck, check_key, shows_all_of
 from .routes import CarryingRoute, EmptyKeyRoute, KeyRoute
 
 __all__ = ["CRUDRouter", "PydanticAioredisCRUDRouter"]
