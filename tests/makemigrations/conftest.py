@@ -79,7 +79,7 @@ def forget_modules() -> None:
 
 
 @pytest.fixture
-def project(
+def shop_project(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], impatient: None
 ) -> Iterator[Project]:
     """A project with one app, whose first migration is written."""
@@ -96,16 +96,16 @@ def project(
 
 
 @pytest.fixture
-def verified(project: Any, server: Any) -> Iterator[Any]:
+def verified(shop_project: Any, server: Any) -> Iterator[Any]:
     """A hundred records that moved from client: to customer:, where their model is at version 2."""
-    for path in (project.root / "shop/redis_migrations").glob("*"):
+    for path in (shop_project.root / "shop/redis_migrations").glob("*"):
         path.unlink()
-    project.settings("shop", url=server.url)
+    shop_project.settings("shop", url=server.url)
     for version, table in ((1, "client"), (2, "customer")):
-        project.models(MODEL.format(version=version, table=table))
-        assert project.run(options=("--no-input",)) == 0, project.err
-    assert project.command("migrate", "--allow-destructive") == 0, project.err
+        shop_project.models(MODEL.format(version=version, table=table))
+        assert shop_project.run(options=("--no-input",)) == 0, shop_project.err
+    assert shop_project.command("migrate", "--allow-destructive") == 0, shop_project.err
     with server.client() as client:
         for number in range(100):
             put(client, f"customer:c{number}")
-    yield project
+    yield shop_project

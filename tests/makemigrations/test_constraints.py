@@ -37,12 +37,12 @@ _NOTED = {name: {"default": "yes"} for name in ("name", "room", "tags")}
 
 
 @pytest.fixture
-def hotel(project: Any, server: Any) -> Any:
+def hotel(shop_project: Any, server: Any) -> Any:
     """A model whose records are verified, some of which are larger than others."""
-    project.settings("crm", url=server.url)
-    project.models(_MODEL, "crm")
-    assert project.run() == 0, project.err
-    assert project.command("migrate") == 0, project.err
+    shop_project.settings("crm", url=server.url)
+    shop_project.models(_MODEL, "crm")
+    assert shop_project.run() == 0, shop_project.err
+    assert shop_project.command("migrate") == 0, shop_project.err
     with server.client() as client:
         for number in range(12):
             client.hset(
@@ -56,9 +56,9 @@ def hotel(project: Any, server: Any) -> Any:
                 },
             )
             client.zadd("guest:__index", {f"guest:g{number}": 0})
-    assert project.command("verify") == 0, project.out
-    assert project.command("migrate", "--check", "--verified") == 0, project.out
-    return project
+    assert shop_project.command("verify") == 0, shop_project.out
+    assert shop_project.command("migrate", "--check", "--verified") == 0, shop_project.out
+    return shop_project
 
 
 @pytest.mark.parametrize("change", _STRICTER.values(), ids=list(_STRICTER))

@@ -19,22 +19,22 @@ _NEXT = _PAST.replace("name", "full_name").replace("age: str", "age: int").repla
 
 
 @pytest.fixture
-def shop(project: Any, server: Any) -> Any:
+def shop(shop_project: Any, server: Any) -> Any:
     """A hundred records, of which the pending migration cannot rewrite two."""
-    for path in (project.root / "shop/redis_migrations").glob("*"):
+    for path in (shop_project.root / "shop/redis_migrations").glob("*"):
         path.unlink()
-    project.settings("shop", url=server.url)
-    project.models(_PAST)
-    assert project.run(options=("--no-input",)) == 0, project.err
-    assert project.command("migrate") == 0, project.err
+    shop_project.settings("shop", url=server.url)
+    shop_project.models(_PAST)
+    assert shop_project.run(options=("--no-input",)) == 0, shop_project.err
+    assert shop_project.command("migrate") == 0, shop_project.err
     with server.client() as client:
         for number in range(100):
             age = "old" if number in (3, 4) else str(number)
             client.hset(f"customer:{number}", mapping={"id": number, "name": f"n{number}", "age": age, "_v": 1})
             client.zadd("customer:__index", {f"customer:{number}": 0})
-    project.models(_NEXT)
-    assert project.run("--rename", "Customer.name=full_name", options=("--no-input",)) == 0, project.err
-    return project
+    shop_project.models(_NEXT)
+    assert shop_project.run("--rename", "Customer.name=full_name", options=("--no-input",)) == 0, shop_project.err
+    return shop_project
 
 
 def _all(server: Any) -> dict[bytes, Any]:
@@ -43,9 +43,9 @@ def _all(server: Any) -> dict[bytes, Any]:
         return {key: client.dump(key) for key in keys}
 
 
-def _rehearsed(project: Any, *options: str, code: int) -> dict[str, Any]:
-    assert project.command("migrate", "--dry-run", *options, options=("--json",)) == code, project.err
-    return dict(json.loads(project.out.splitlines()[-1])["apps"]["shop"])
+def _rehearsed(shop_project: Any, *options: str, code: int) -> dict[str, Any]:
+    assert shop_project.command("migrate", "--dry-run", *options, options=("--json",)) == code, shop_project.err
+    return dict(json.loads(shop_project.out.splitlines()[-1])["apps"]["shop"])
 
 
 def test_what_fails_is_told_beforehand_and_nothing_is_written(shop: Any, server: Any) -> None:

@@ -38,8 +38,8 @@ class C(Model):
 """
 
 
-def _migration(project: Any, app: str, number: int, operation: str, **versions: int) -> None:
-    folder = project.root / app / "redis_migrations"
+def _migration(shop_project: Any, app: str, number: int, operation: str, **versions: int) -> None:
+    folder = shop_project.root / app / "redis_migrations"
     folder.mkdir(exist_ok=True)
     (folder / "HEAD").unlink(missing_ok=True)
     previous = f"{app}{number - 1}" if number > 1 else None
@@ -48,26 +48,28 @@ def _migration(project: Any, app: str, number: int, operation: str, **versions: 
 
 
 @pytest.fixture
-def moved(project: Any, server: Any) -> Iterator[Any]:
+def moved(shop_project: Any, server: Any) -> Iterator[Any]:
     """Two records of version 1; then the model got a field, moved from shop to crm, and got another one there."""
-    for path in (project.root / "shop/redis_migrations").glob("0*"):
+    for path in (shop_project.root / "shop/redis_migrations").glob("0*"):
         path.unlink()
-    _migration(project, "shop", 1, _CREATE.format(_FIELDS), C=1)
-    project.models('class C(Model):\n    id: str = Field(primary_key=True)\n    class Meta:\n        table = "c"\n')
-    project.models("", "crm")
-    project.settings("shop", "crm", url=server.url)
-    assert project.command("migrate") == 0, project.err
+    _migration(shop_project, "shop", 1, _CREATE.format(_FIELDS), C=1)
+    shop_project.models(
+        'class C(Model):\n    id: str = Field(primary_key=True)\n    class Meta:\n        table = "c"\n'
+    )
+    shop_project.models("", "crm")
+    shop_project.settings("shop", "crm", url=server.url)
+    assert shop_project.command("migrate") == 0, shop_project.err
     with server.client() as client:
         for number in "12":
             client.hset(f"c:{number}", mapping={"id": number, "_v": 1})
             client.zadd("c:__index", {f"c:{number}": 0})
-        _migration(project, "shop", 2, "AddField('C', 'x', 'str', fill='0')", C=2)
-        _migration(project, "shop", 3, "MoveModel('C', 'crm')")
-        _migration(project, "crm", 1, _CREATE.format({**_FIELDS, "x": "str"}), C=2)
-        _migration(project, "crm", 2, "AddField('C', 'y', 'str', fill='0')", C=3)
-        project.models("")
-        project.models(_CODE, "crm")
-        yield project
+        _migration(shop_project, "shop", 2, "AddField('C', 'x', 'str', fill='0')", C=2)
+        _migration(shop_project, "shop", 3, "MoveModel('C', 'crm')")
+        _migration(shop_project, "crm", 1, _CREATE.format({**_FIELDS, "x": "str"}), C=2)
+        _migration(shop_project, "crm", 2, "AddField('C', 'y', 'str', fill='0')", C=3)
+        shop_project.models("")
+        shop_project.models(_CODE, "crm")
+        yield shop_project
 
 
 def _versions(server: Any) -> dict[bytes, bytes | None]:
@@ -75,8 +77,8 @@ def _versions(server: Any) -> dict[bytes, bytes | None]:
         return {key: client.hget(key, "_v") for key in sorted(client.scan_iter("c:*")) if key != b"c:__index"}
 
 
-def _model(project: Any) -> Any:
-    project.command("check")  # with modules that are fresh
+def _model(shop_project: Any) -> Any:
+    shop_project.command("check")  # with modules that are fresh
     settings = load_settings("conf")
     apps = load_apps(settings)
     install(bind(settings, apps), apps, settings)

@@ -6,20 +6,20 @@ from typing import Any
 import pytest
 
 
-def _events(project: Any) -> list[tuple[str, str]]:
-    assert project.command("history", options=("--json",)) == 0
-    return [(one["what"], one["name"]) for one in json.loads(project.out)["events"]]
+def _events(shop_project: Any) -> list[tuple[str, str]]:
+    assert shop_project.command("history", options=("--json",)) == 0
+    return [(one["what"], one["name"]) for one in json.loads(shop_project.out)["events"]]
 
 
 @pytest.fixture
-def shop(project: Any, server: Any) -> Any:
+def shop(shop_project: Any, server: Any) -> Any:
     """The project on a real server, with two migrations."""
-    project.settings("shop", url=server.url)
-    project.models(
-        project.required.replace("currency: str", "currency: str = 'EUR'").replace("version = 1", "version = 2")
+    shop_project.settings("shop", url=server.url)
+    shop_project.models(
+        shop_project.required.replace("currency: str", "currency: str = 'EUR'").replace("version = 1", "version = 2")
     )
-    assert project.run() == 0
-    return project
+    assert shop_project.run() == 0
+    return shop_project
 
 
 def test_history_tells_what_was_applied_taken_back_faked_and_stamped(shop: Any) -> None:

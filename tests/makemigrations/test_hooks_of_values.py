@@ -36,20 +36,20 @@ def models(
 
 
 @pytest.fixture
-def shop(project: Any, server: Any) -> Any:
+def shop(shop_project: Any, server: Any) -> Any:
     """A project with a record that went through the hooks."""
-    folder = project.root / "shop" / "redis_migrations"
+    folder = shop_project.root / "shop" / "redis_migrations"
     for path in folder.glob("*"):
         if path.is_file():
             path.unlink()
-    project.models(models())
-    project.settings("shop", url=server.url)
-    assert project.command("makemigrations") == 0, project.err
-    assert project.command("migrate") == 0, project.err
+    shop_project.models(models())
+    shop_project.settings("shop", url=server.url)
+    assert shop_project.command("makemigrations") == 0, shop_project.err
+    assert shop_project.command("migrate") == 0, shop_project.err
     with server.client() as client:
         client.hset("customer:c1", mapping={"_v": "1", "id": "c1", "name": "321", "note": "n"})
         client.zadd("customer:__index", {"customer:c1": 0})
-    return project
+    return shop_project
 
 
 def test_a_conversion_is_refused_by_name_with_what_to_use_instead(shop: Any, client: Any) -> None:

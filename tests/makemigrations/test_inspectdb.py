@@ -40,13 +40,13 @@ def _fill(client: Any) -> None:
     client.expire("plain:1", 1000)
 
 
-def test_the_draft_reads_what_it_was_drafted_from(project: Any, server: Any) -> None:
-    project.settings("shop", url=server.url)
+def test_the_draft_reads_what_it_was_drafted_from(shop_project: Any, server: Any) -> None:
+    shop_project.settings("shop", url=server.url)
     with server.client() as client:
         _fill(client)
-    file = project.root / "drafted.py"
+    file = shop_project.root / "drafted.py"
 
-    assert project.command("inspectdb", "--write", str(file)) == 0, project.err
+    assert shop_project.command("inspectdb", "--write", str(file)) == 0, shop_project.err
 
     text = file.read_text()
     for line in (
@@ -95,50 +95,50 @@ def _loaded(text: str) -> Any:
     return module
 
 
-def test_a_pattern_a_sample_and_declared_tables(project: Any, server: Any) -> None:
-    project.settings("shop", url=server.url)
+def test_a_pattern_a_sample_and_declared_tables(shop_project: Any, server: Any) -> None:
+    shop_project.settings("shop", url=server.url)
     with server.client() as client:
         _fill(client)
 
-    assert project.command("inspectdb", "--sample", "3", "shop:*", options=("--json",)) == 0
-    found = json.loads(project.out)
+    assert shop_project.command("inspectdb", "--sample", "3", "shop:*", options=("--json",)) == 0
+    found = json.loads(shop_project.out)
     assert [one["name"] for one in found["models"]] == ["Order"]
     assert "of which 3 were looked at" in found["text"]
-    assert project.command("inspectdb", "--all", "customer:*") == 0
-    assert "class Customer(Model):" in project.out
+    assert shop_project.command("inspectdb", "--all", "customer:*") == 0
+    assert "class Customer(Model):" in shop_project.out
 
 
-def test_values_of_any_bytes_and_an_empty_database_are_no_trouble(project: Any, server: Any) -> None:
-    project.settings("shop", url=server.url)
-    assert project.command("inspectdb") == 0
+def test_values_of_any_bytes_and_an_empty_database_are_no_trouble(shop_project: Any, server: Any) -> None:
+    shop_project.settings("shop", url=server.url)
+    assert shop_project.command("inspectdb") == 0
     with server.client() as client:
         client.hset(b"x:\xff", mapping={b"\xff": b"\xfe", b"raw": b"\xfe\xff"})
 
-    assert project.command("inspectdb") == 0, project.err
-    assert "raw: bytes" in project.out
+    assert shop_project.command("inspectdb") == 0, shop_project.err
+    assert "raw: bytes" in shop_project.out
 
 
 @pytest.mark.parametrize("file", ["conf.py"])
-def test_a_file_that_is_there_is_not_overwritten(project: Any, server: Any, file: str) -> None:
-    project.settings("shop", url=server.url)
-    before = (project.root / file).read_text()
+def test_a_file_that_is_there_is_not_overwritten(shop_project: Any, server: Any, file: str) -> None:
+    shop_project.settings("shop", url=server.url)
+    before = (shop_project.root / file).read_text()
 
-    assert project.command("inspectdb", "--write", file) == 2
-    assert "there is such a file already" in project.err
-    assert (project.root / file).read_text() == before
+    assert shop_project.command("inspectdb", "--write", file) == 2
+    assert "there is such a file already" in shop_project.err
+    assert (shop_project.root / file).read_text() == before
 
 
-def test_names_that_the_draft_needs_itself_get_in_nobodys_way(project: Any, server: Any) -> None:
-    project.settings("shop", url=server.url)
+def test_names_that_the_draft_needs_itself_get_in_nobodys_way(shop_project: Any, server: Any) -> None:
+    shop_project.settings("shop", url=server.url)
     with server.client() as client:
         days = {"date": '"2020-01-02"', "datetime": '"2020-01-02T03:04:05"', "since": '"2020-01-03"', "int": "1"}
         client.hset("order:o1", mapping={"class": "o1", "id": "o1", "str": "x", "Field": "y", "UUID": _UUID, **days})
         client.hset("model:m1", mapping={"id": "m1"})
         client.hset("kind:k1", mapping={"class": "k1"})
 
-    assert project.command("inspectdb") == 0, project.err
+    assert shop_project.command("inspectdb") == 0, shop_project.err
 
-    text = project.out
+    text = shop_project.out
     assert "class Model_(Model):" in text
     for name in ("Field", "UUID", "class", "int", "str"):
         assert f"# The stored field '{name}' cannot be called that in a class, and is left out." in text

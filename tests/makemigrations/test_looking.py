@@ -27,107 +27,112 @@ def _record(client: Any, number: int = 1, **fields: str) -> None:
     client.zadd("customer:__index", {key: 0})
 
 
-def _write(project: Any, operations: str, before: str = "", versions: str = _CUSTOMER) -> None:
-    folder = project.root / "shop" / "redis_migrations"
+def _write(shop_project: Any, operations: str, before: str = "", versions: str = _CUSTOMER) -> None:
+    folder = shop_project.root / "shop" / "redis_migrations"
     previous = (folder / "HEAD").read_text().strip()
     text = _HEAD + before + _CLASS.format(previous=previous, versions=versions, operations=operations)
     (folder / "0002_it.py").write_text(text)
     (folder / "HEAD").write_text("bbbb0002\n")
 
 
-def test_explain_shows_a_stored_record_before_and_after(project: Any, server: Any) -> None:
-    project.settings("shop", url=server.url)
+def test_explain_shows_a_stored_record_before_and_after(shop_project: Any, server: Any) -> None:
+    shop_project.settings("shop", url=server.url)
     _write(
-        project, 'migrations.RenameField("Customer", "name", "full_name"), migrations.RemoveField("Customer", "note")'
+        shop_project,
+        'migrations.RenameField("Customer", "name", "full_name"), migrations.RemoveField("Customer", "note")',
     )
     with server.client() as client:
         _record(client)
         before = client.hgetall("customer:c1")
 
-        assert project.command("explain", "shop", "2", "--key", "customer:c1") == 0, project.err
+        assert shop_project.command("explain", "shop", "2", "--key", "customer:c1") == 0, shop_project.err
 
         assert client.hgetall("customer:c1") == before
-    assert "  records of Customer: version 1 → 2, in the server\n" in project.out
-    assert "Remove field note from Customer   (hides values)\n      back: the bytes of note come back" in project.out
+    assert "  records of Customer: version 1 → 2, in the server\n" in shop_project.out
+    assert (
+        "Remove field note from Customer   (hides values)\n      back: the bytes of note come back" in shop_project.out
+    )
     for line in ("+ full_name", "- name", "- note", "  id ", "+ _v"):
-        assert f"\n  {line}" in project.out
+        assert f"\n  {line}" in shop_project.out
 
 
-def test_explain_brings_a_record_of_a_later_version_back_first(project: Any, server: Any) -> None:
-    project.settings("shop", url=server.url)
-    _write(project, 'migrations.AlterField("Customer", "name", "str", "int", back=str)')
+def test_explain_brings_a_record_of_a_later_version_back_first(shop_project: Any, server: Any) -> None:
+    shop_project.settings("shop", url=server.url)
+    _write(shop_project, 'migrations.AlterField("Customer", "name", "str", "int", back=str)')
     with server.client() as client:
         _record(client, _v="2", name="7")
 
-        assert project.command("explain", "shop", "0002", "--backwards", options=("--json",)) == 0, project.err
-    [record] = json.loads(project.out)["records"]
+        assert shop_project.command("explain", "shop", "0002", "--backwards", options=("--json",)) == 0, (
+            shop_project.err
+        )
+    [record] = json.loads(shop_project.out)["records"]
     assert (record["key"], record["made_up"]) == ("customer:c1", False)
     assert record["fields"]["_v"] == {"before": "2", "after": "1"}
 
 
-def test_explain_makes_a_record_up_where_there_is_no_server(project: Any) -> None:
-    _write(project, 'migrations.AddField("Customer", "n", "int", fill=7)')
+def test_explain_makes_a_record_up_where_there_is_no_server(shop_project: Any) -> None:
+    _write(shop_project, 'migrations.AddField("Customer", "n", "int", fill=7)')
 
-    assert project.command("explain", "shop", "it") == 0, project.err
-    assert "customer:example   (made up)" in project.out
-    assert "  + n     7\n" in project.out
+    assert shop_project.command("explain", "shop", "it") == 0, shop_project.err
+    assert "customer:example   (made up)" in shop_project.out
+    assert "  + n     7\n" in shop_project.out
 
 
-def test_explain_tells_what_cannot_be_converted(project: Any, server: Any) -> None:
-    project.settings("shop", url=server.url)
-    _write(project, 'migrations.AlterField("Customer", "name", "str", "int")')
+def test_explain_tells_what_cannot_be_converted(shop_project: Any, server: Any) -> None:
+    shop_project.settings("shop", url=server.url)
+    _write(shop_project, 'migrations.AlterField("Customer", "name", "str", "int")')
     with server.client() as client:
         _record(client)
 
-    assert project.command("explain", "shop", "2") == 1
-    assert "customer:c1: cannot be brought there:" in project.out
+    assert shop_project.command("explain", "shop", "2") == 1
+    assert "customer:c1: cannot be brought there:" in shop_project.out
 
 
-def test_explain_refuses_a_key_that_is_no_record(project: Any, server: Any) -> None:
-    project.settings("shop", url=server.url)
-    _write(project, 'migrations.AddField("Customer", "n", "int", fill=7)')
+def test_explain_refuses_a_key_that_is_no_record(shop_project: Any, server: Any) -> None:
+    shop_project.settings("shop", url=server.url)
+    _write(shop_project, 'migrations.AddField("Customer", "n", "int", fill=7)')
 
-    assert project.command("explain", "shop", "2", "--key", "customer:nobody") == 2
-    assert "there is no such record" in project.err
-    assert project.command("explain", "shop", "2", "--key", "order:1") == 2
-    assert "is no record of a model that 0002_it rewrites" in project.err
-
-
-def test_diff_compares_what_redis_has_with_the_code(project: Any, server: Any) -> None:
-    project.settings("shop", url=server.url)
-    assert project.command("diff") == 0
-    assert "+ Create model Customer" in project.out
-    assert "1 migration is not applied yet" in project.out
-    assert project.command("migrate") == 0
-    assert project.command("diff", "--check") == 0
-    project.models(project.renamed.replace("version = 1", "version = 2"))
-
-    assert project.command("diff", "--check") == 1
-    assert "? Customer.name → ?  candidates: full_name (0.62)  use --rename Customer.name=full_name" in project.out
+    assert shop_project.command("explain", "shop", "2", "--key", "customer:nobody") == 2
+    assert "there is no such record" in shop_project.err
+    assert shop_project.command("explain", "shop", "2", "--key", "order:1") == 2
+    assert "is no record of a model that 0002_it rewrites" in shop_project.err
 
 
-def test_check_finds_nothing_wrong_with_what_is_right(project: Any) -> None:
-    assert project.command("check") == 0
-    assert project.out == "No problems found.\n"
+def test_diff_compares_what_redis_has_with_the_code(shop_project: Any, server: Any) -> None:
+    shop_project.settings("shop", url=server.url)
+    assert shop_project.command("diff") == 0
+    assert "+ Create model Customer" in shop_project.out
+    assert "1 migration is not applied yet" in shop_project.out
+    assert shop_project.command("migrate") == 0
+    assert shop_project.command("diff", "--check") == 0
+    shop_project.models(shop_project.renamed.replace("version = 1", "version = 2"))
+
+    assert shop_project.command("diff", "--check") == 1
+    assert "? Customer.name → ?  candidates: full_name (0.62)  use --rename Customer.name=full_name" in shop_project.out
 
 
-def test_check_names_unmade_changes_and_broken_files(project: Any) -> None:
-    project.models(project.renamed)
-    assert project.command("check") == 1
-    assert "the models have changes that no migration file has; run 'makemigrations'" in project.out
-    (project.root / "shop" / "redis_migrations" / "0001_initial.py").write_text("import nothing_there\n")
-
-    assert project.command("check", options=("--json",)) == 1
-    assert "nothing_there" in json.loads(project.out)["problems"][0]
+def test_check_finds_nothing_wrong_with_what_is_right(shop_project: Any) -> None:
+    assert shop_project.command("check") == 0
+    assert shop_project.out == "No problems found.\n"
 
 
-def test_check_of_the_database_tells_what_is_not_applied(project: Any, server: Any) -> None:
-    project.settings("shop", url=server.url)
-    assert project.command("check", "--database") == 1
-    assert "0001_initial" in project.out
-    assert project.command("migrate") == 0
+def test_check_names_unmade_changes_and_broken_files(shop_project: Any) -> None:
+    shop_project.models(shop_project.renamed)
+    assert shop_project.command("check") == 1
+    assert "the models have changes that no migration file has; run 'makemigrations'" in shop_project.out
+    (shop_project.root / "shop" / "redis_migrations" / "0001_initial.py").write_text("import nothing_there\n")
 
-    assert project.command("check", "--database") == 0, project.out
+    assert shop_project.command("check", options=("--json",)) == 1
+    assert "nothing_there" in json.loads(shop_project.out)["problems"][0]
+
+
+def test_check_of_the_database_tells_what_is_not_applied(shop_project: Any, server: Any) -> None:
+    shop_project.settings("shop", url=server.url)
+    assert shop_project.command("check", "--database") == 1
+    assert "0001_initial" in shop_project.out
+    assert shop_project.command("migrate") == 0
+
+    assert shop_project.command("check", "--database") == 0, shop_project.out
 
 
 def _function(body: str, imports: str = "") -> str:
@@ -200,68 +205,70 @@ FIXTURES: Mapping[str, tuple[tuple[str, str, str], tuple[str, str, str]]] = {
 
 
 @pytest.mark.parametrize("code", FIXTURES)
-def test_a_rule_finds_the_bad_one_and_leaves_the_good_one_alone(project: Any, code: str) -> None:
+def test_a_rule_finds_the_bad_one_and_leaves_the_good_one_alone(shop_project: Any, code: str) -> None:
     bad, good = FIXTURES[code]
 
-    _write(project, *bad)
-    project.command("check", options=("--json",))
-    found = {one["rule"]: one["level"] for one in json.loads(project.out)["findings"]}
-    folder = project.root / "shop" / "redis_migrations"
+    _write(shop_project, *bad)
+    shop_project.command("check", options=("--json",))
+    found = {one["rule"]: one["level"] for one in json.loads(shop_project.out)["findings"]}
+    folder = shop_project.root / "shop" / "redis_migrations"
     (folder / "HEAD").write_text((folder / "0001_initial.py").read_text().partition('id = "')[2][:8])
     (folder / "0002_it.py").unlink()
-    _write(project, *good)
-    project.command("check", options=("--json",))
+    _write(shop_project, *good)
+    shop_project.command("check", options=("--json",))
 
     assert found[code] == RULES[code].level
-    assert code not in {one["rule"] for one in json.loads(project.out)["findings"]}
+    assert code not in {one["rule"] for one in json.loads(shop_project.out)["findings"]}
 
 
-def test_what_needs_a_consent_is_refused_until_the_file_or_the_command_line_gives_it(project: Any, server: Any) -> None:
-    project.settings("shop", url=server.url)
-    _write(project, *FIXTURES["RM112"][0])
+def test_what_needs_a_consent_is_refused_until_the_file_or_the_command_line_gives_it(
+    shop_project: Any, server: Any
+) -> None:
+    shop_project.settings("shop", url=server.url)
+    _write(shop_project, *FIXTURES["RM112"][0])
     with server.client() as client:
         client.hset("customer:c1", mapping={"id": "c1", "name": "Ada"})
 
-    assert project.command("migrate") == 5
-    assert "RM112 shop.0002_it: Alter keys of Customer: table 'client'" in project.err
-    assert 'allow = {"RM112": "why"}' in project.err
-    assert project.command("migrate", "--plan") == 0
-    assert "! RM112" in project.out
-    path = project.root / "shop" / "redis_migrations" / "0002_it.py"
+    assert shop_project.command("migrate") == 5
+    assert "RM112 shop.0002_it: Alter keys of Customer: table 'client'" in shop_project.err
+    assert 'allow = {"RM112": "why"}' in shop_project.err
+    assert shop_project.command("migrate", "--plan") == 0
+    assert "! RM112" in shop_project.out
+    path = shop_project.root / "shop" / "redis_migrations" / "0002_it.py"
     path.write_text(path.read_text().replace("    versions", '    allow = {"RM112": "at night"}\n    versions'))
-    assert project.command("migrate") == 0, project.err
+    assert shop_project.command("migrate") == 0, shop_project.err
 
 
-def test_a_consent_of_the_command_line_is_in_the_history(project: Any, server: Any) -> None:
-    project.settings("shop", url=server.url)
-    _write(project, *FIXTURES["RM112"][0])
+def test_a_consent_of_the_command_line_is_in_the_history(shop_project: Any, server: Any) -> None:
+    shop_project.settings("shop", url=server.url)
+    _write(shop_project, *FIXTURES["RM112"][0])
     with server.client() as client:
         client.hset("customer:c1", mapping={"id": "c1", "name": "Ada"})
 
-    assert project.command("migrate", "--allow-destructive") == 0, project.err
-    assert project.command("history") == 0
-    assert "consents to RM112" in project.out
+    assert shop_project.command("migrate", "--allow-destructive") == 0, shop_project.err
+    assert shop_project.command("history") == 0
+    assert "consents to RM112" in shop_project.out
 
 
 @pytest.mark.parametrize("allow", ['{"RM999": "x"}', '{"RM112": " "}', "['RM112']"])
-def test_a_consent_to_nothing_is_refused(project: Any, allow: str) -> None:
-    _write(project, *FIXTURES["RM112"][0])
-    path = project.root / "shop" / "redis_migrations" / "0002_it.py"
+def test_a_consent_to_nothing_is_refused(shop_project: Any, allow: str) -> None:
+    _write(shop_project, *FIXTURES["RM112"][0])
+    path = shop_project.root / "shop" / "redis_migrations" / "0002_it.py"
     path.write_text(path.read_text().replace("    versions", f"    allow = {allow}\n    versions"))
 
-    assert project.command("check") == 1
-    assert "write a reason by the code of a rule" in project.out
+    assert shop_project.command("check") == 1
+    assert "write a reason by the code of a rule" in shop_project.out
 
 
-def test_rules_look_at_records(project: Any, server: Any) -> None:
-    project.settings("shop", url=server.url)
-    _write(project, *FIXTURES["RM104"][0])
+def test_rules_look_at_records(shop_project: Any, server: Any) -> None:
+    shop_project.settings("shop", url=server.url)
+    _write(shop_project, *FIXTURES["RM104"][0])
     with server.client() as client:
         for number in range(5):
             _record(client, number, name=str(number) if number else "nobody")
 
-    assert project.command("migrate", "--plan") == 0
-    assert "1 of 5 sampled records of Customer cannot be converted, e.g. customer:c0:" in project.out
+    assert shop_project.command("migrate", "--plan") == 0
+    assert "1 of 5 sampled records of Customer cannot be converted, e.g. customer:c0:" in shop_project.out
 
 
 def test_every_rule_has_one_code() -> None:

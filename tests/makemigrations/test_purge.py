@@ -22,22 +22,22 @@ _SHAPES = ["    name: str\n    age: str\n", "    name: str\n    age: int\n", "  
 
 
 @pytest.fixture
-def shop(project: Any, server: Any) -> Any:
+def shop(shop_project: Any, server: Any) -> Any:
     """Fifty records at version 3: age was converted, name removed; both are kept aside."""
-    for path in (project.root / "shop/redis_migrations").glob("*"):
+    for path in (shop_project.root / "shop/redis_migrations").glob("*"):
         path.unlink()
-    project.settings("shop", url=server.url)
+    shop_project.settings("shop", url=server.url)
     for version, fields in enumerate(_SHAPES, start=1):
-        project.models(_MODEL.format(fields=fields, version=version))
-        assert project.run(options=("--no-input",)) == 0, project.err
+        shop_project.models(_MODEL.format(fields=fields, version=version))
+        assert shop_project.run(options=("--no-input",)) == 0, shop_project.err
     with server.client() as client:
         for number in range(50):
             held = {"id": f"c{number}", "name": f"n{number}", "age": f"0{number}", "_v": "1"}
             client.hset(f"customer:c{number}", mapping=held)
             client.pexpire(f"customer:c{number}", 100_000_000)
             client.zadd("customer:__index", {f"customer:c{number}": 0})
-    assert project.command("migrate", "--allow-destructive") == 0, project.err
-    return project
+    assert shop_project.command("migrate", "--allow-destructive") == 0, shop_project.err
+    return shop_project
 
 
 def _records(server: Any) -> dict[bytes, Any]:
@@ -46,9 +46,9 @@ def _records(server: Any) -> dict[bytes, Any]:
         return {key: (client.hgetall(key), client.pexpiretime(key)) for key in keys}
 
 
-def _purged(project: Any, *options: str) -> dict[str, Any]:
-    assert project.command("purge", *options, "--unverified", "--yes", options=("--json",)) == 0, project.err
-    return dict(json.loads(project.out.splitlines()[-1])["apps"]["shop"])
+def _purged(shop_project: Any, *options: str) -> dict[str, Any]:
+    assert shop_project.command("purge", *options, "--unverified", "--yes", options=("--json",)) == 0, shop_project.err
+    return dict(json.loads(shop_project.out.splitlines()[-1])["apps"]["shop"])
 
 
 def test_what_is_kept_goes_and_the_records_stay(shop: Any, server: Any) -> None:

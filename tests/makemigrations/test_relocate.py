@@ -36,26 +36,26 @@ def _dump(client: Any) -> dict[bytes, Any]:
     return {key: (client.hgetall(key), client.pexpiretime(key)) for key in client.scan_iter("customer:c*")}
 
 
-def test_a_project_moves_with_its_records_life_spans_and_migrations(project: Any, server: Any, other: Any) -> None:
-    project.settings("shop", url=server.url)
-    assert project.command("migrate") == 0
+def test_a_project_moves_with_its_records_life_spans_and_migrations(shop_project: Any, server: Any, other: Any) -> None:
+    shop_project.settings("shop", url=server.url)
+    assert shop_project.command("migrate") == 0
     with server.client() as source, other.client() as target:
         _fill(source)
-        project.settings("shop", url=other.url)
+        shop_project.settings("shop", url=other.url)
 
-        assert project.command("relocate", "--from", server.url, "--dry-run") == 0, project.err
+        assert shop_project.command("relocate", "--from", server.url, "--dry-run") == 0, shop_project.err
         assert target.dbsize() <= 1  # its lease
-        assert project.command("relocate", "--from", server.url) == 0, project.err
+        assert shop_project.command("relocate", "--from", server.url) == 0, shop_project.err
 
-        assert "300 records, 303 keys copied now" in project.out
+        assert "300 records, 303 keys copied now" in shop_project.out
         assert _dump(target) == _dump(source)
         assert target.zcard("customer:__index") == 300
         assert not target.exists("stranger:1")
-    assert project.command("migrate", "--check") == 0
-    assert project.command("history") == 0
-    assert "applied" in project.out
-    assert project.command("relocate", "--from", server.url) == 0
-    assert "300 records, 0 keys copied now" in project.out
+    assert shop_project.command("migrate", "--check") == 0
+    assert shop_project.command("history") == 0
+    assert "applied" in shop_project.out
+    assert shop_project.command("relocate", "--from", server.url) == 0
+    assert "300 records, 0 keys copied now" in shop_project.out
 
 
 def test_what_lies_in_the_way_is_told_before_anything_is_written(server: Any, other: Any) -> None:
@@ -106,11 +106,11 @@ def test_killed_at_any_page_it_is_finished_by_the_next_run(server: Any, other: A
             assert _dump(target) == _dump(source)
 
 
-def test_a_database_is_not_copied_onto_itself(project: Any, server: Any) -> None:
-    project.settings("shop", url=server.url)
+def test_a_database_is_not_copied_onto_itself(shop_project: Any, server: Any) -> None:
+    shop_project.settings("shop", url=server.url)
 
-    assert project.command("relocate", "--from", server.url) == 2
-    assert "is the database of the settings itself" in project.err
+    assert shop_project.command("relocate", "--from", server.url) == 2
+    assert "is the database of the settings itself" in shop_project.err
 
 
 def test_a_record_that_expires_while_it_is_read_does_not_come_to_life_again(server: Any, other: Any) -> None:
@@ -164,20 +164,20 @@ def test_a_record_that_only_the_target_has_is_in_the_way(server: Any, other: Any
 
 
 def test_a_project_with_a_move_that_is_pending_takes_the_records_from_where_they_are(
-    project: Any, server: Any, other: Any
+    shop_project: Any, server: Any, other: Any
 ) -> None:
-    project.settings("shop", url=server.url)
-    assert project.command("migrate") == 0
+    shop_project.settings("shop", url=server.url)
+    assert shop_project.command("migrate") == 0
     with server.client() as source, other.client() as target:
         _fill(source, 20)
-        project.models(project.initial.replace("version = 1", 'version = 2\n        table = "client"'))
-        assert project.run(options=("--no-input",)) == 0, project.err
-        project.settings("shop", url=other.url)
+        shop_project.models(shop_project.initial.replace("version = 1", 'version = 2\n        table = "client"'))
+        assert shop_project.run(options=("--no-input",)) == 0, shop_project.err
+        shop_project.settings("shop", url=other.url)
 
-        assert project.command("relocate", "--from", server.url) == 0, project.err
-        assert "20 records" in project.out
+        assert shop_project.command("relocate", "--from", server.url) == 0, shop_project.err
+        assert "20 records" in shop_project.out
         assert _dump(target) == _dump(source)
-        assert project.command("migrate", "--allow-destructive") == 0, project.err
+        assert shop_project.command("migrate", "--allow-destructive") == 0, shop_project.err
         assert len(target.keys("client:c*")) == 20
 
 
@@ -199,24 +199,24 @@ def test_bookkeeping_that_another_server_spells_otherwise_is_not_in_the_way(serv
 
 
 def test_a_url_comes_out_of_the_environment_too_and_a_password_on_the_command_line_is_warned_of(
-    project: Any, server: Any, other: Any, monkeypatch: pytest.MonkeyPatch
+    shop_project: Any, server: Any, other: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    project.settings("shop", url=server.url)
-    assert project.command("migrate") == 0
+    shop_project.settings("shop", url=server.url)
+    assert shop_project.command("migrate") == 0
     with server.client() as source:
         _fill(source, 3)
-    project.settings("shop", url=other.url)
+    shop_project.settings("shop", url=other.url)
     monkeypatch.setenv("OLD_URL", server.url)
 
-    assert project.command("relocate", "--from-env", "OLD_URL") == 0, project.err
-    assert "3 records" in project.out
-    assert "warning" not in project.err
-    assert project.command("relocate", "--from-env", "NO_URL") == 2
-    assert "--from-env NO_URL: there is no such environment variable" in project.err
-    assert project.command("relocate") == 2
-    assert "give one of --from URL and --from-env NAME" in project.err
+    assert shop_project.command("relocate", "--from-env", "OLD_URL") == 0, shop_project.err
+    assert "3 records" in shop_project.out
+    assert "warning" not in shop_project.err
+    assert shop_project.command("relocate", "--from-env", "NO_URL") == 2
+    assert "--from-env NO_URL: there is no such environment variable" in shop_project.err
+    assert shop_project.command("relocate") == 2
+    assert "give one of --from URL and --from-env NAME" in shop_project.err
 
-    project.command("relocate", "--from", f"unix://bob:s3cret@{server.socket_path}")
+    shop_project.command("relocate", "--from", f"unix://bob:s3cret@{server.socket_path}")
 
-    assert "put the URL into an environment variable" in project.err
-    assert "s3cret" not in project.out + project.err
+    assert "put the URL into an environment variable" in shop_project.err
+    assert "s3cret" not in shop_project.out + shop_project.err

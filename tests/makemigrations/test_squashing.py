@@ -17,42 +17,44 @@ class A(Model):
 """
 
 
-def _folder(project: Any) -> Path:
-    return Path(project.root / "shop" / "redis_migrations")
+def _folder(shop_project: Any) -> Path:
+    return Path(shop_project.root / "shop" / "redis_migrations")
 
 
-def _migration(project: Any, number: int, *operations: str, id: str = "", previous: str = "", version: int = 0) -> Path:
+def _migration(
+    shop_project: Any, number: int, *operations: str, id: str = "", previous: str = "", version: int = 0
+) -> Path:
     before = repr(previous or f"id{number - 1}") if number > 1 else None
-    path = _folder(project) / f"{number:04d}_m.py"
+    path = _folder(shop_project) / f"{number:04d}_m.py"
     path.write_text(
         "from redis_models import migrations\n\n\nclass Migration(migrations.Migration):\n"
         f"    id = {id or f'id{number}'!r}\n    previous = {before}\n    versions = {{'A': {version or number}}}\n"
         f"    operations = [{', '.join(f'migrations.{one}' for one in operations)}]\n"
     )
-    (_folder(project) / "HEAD").unlink(missing_ok=True)
+    (_folder(shop_project) / "HEAD").unlink(missing_ok=True)
     return path
 
 
 @pytest.fixture
-def long_life(project: Any, server: Any) -> Any:
+def long_life(shop_project: Any, server: Any) -> Any:
     """Four migrations, the second of which keeps a value aside, and a record of before."""
-    for path in _folder(project).glob("0*"):
+    for path in _folder(shop_project).glob("0*"):
         path.unlink()
-    _migration(project, 1, _CREATED)
-    _migration(project, 2, 'AddField("A", "a", "str", fill="0")')
-    _migration(project, 3, _REMOVED)
-    _migration(project, 4, 'AddField("A", "c", "str", fill="0")')
-    project.models(_MODEL.format(fields="    a: str\n    c: str\n", version=4))
-    project.settings("shop", url=server.url)
+    _migration(shop_project, 1, _CREATED)
+    _migration(shop_project, 2, 'AddField("A", "a", "str", fill="0")')
+    _migration(shop_project, 3, _REMOVED)
+    _migration(shop_project, 4, 'AddField("A", "c", "str", fill="0")')
+    shop_project.models(_MODEL.format(fields="    a: str\n    c: str\n", version=4))
+    shop_project.settings("shop", url=server.url)
     with server.client() as client:
         client.hset("t:1", mapping={"id": "1", "ref": "precious", "_v": "1"})
         client.zadd("t:__index", {"t:1": 0})
-    return project
+    return shop_project
 
 
-def _ok(project: Any, *arguments: str) -> str:
-    assert project.command(*arguments) == 0, project.err
-    return str(project.out)
+def _ok(shop_project: Any, *arguments: str) -> str:
+    assert shop_project.command(*arguments) == 0, shop_project.err
+    return str(shop_project.out)
 
 
 def _record(server: Any) -> dict[bytes, bytes]:
@@ -60,16 +62,16 @@ def _record(server: Any) -> dict[bytes, bytes]:
         return dict(client.hgetall("t:1"))
 
 
-def _saved(project: Any) -> dict[Path, str]:
-    return {path: path.read_text() for path in _folder(project).glob("0*.py")}
+def _saved(shop_project: Any) -> dict[Path, str]:
+    return {path: path.read_text() for path in _folder(shop_project).glob("0*.py")}
 
 
-def _restore(project: Any, files: dict[Path, str]) -> None:
-    for path in _folder(project).glob("0*.py"):
+def _restore(shop_project: Any, files: dict[Path, str]) -> None:
+    for path in _folder(shop_project).glob("0*.py"):
         path.unlink()
     for path, text in files.items():
         path.write_text(text)
-    (_folder(project) / "HEAD").unlink(missing_ok=True)
+    (_folder(shop_project) / "HEAD").unlink(missing_ok=True)
 
 
 def test_what_is_behind_a_squashed_migration_is_not_edited(long_life: Any, server: Any) -> None:
@@ -186,39 +188,39 @@ def test_update_leaves_a_squashed_migration_alone_whose_originals_are_applied(lo
     assert "is applied already; make a migration of its own" in long_life.err
 
 
-def test_a_creation_that_takes_records_over_is_not_squashed_with_what_changes_them(project: Any) -> None:
-    for path in _folder(project).glob("0*.py"):
+def test_a_creation_that_takes_records_over_is_not_squashed_with_what_changes_them(shop_project: Any) -> None:
+    for path in _folder(shop_project).glob("0*.py"):
         path.unlink()
-    _migration(project, 1, _CREATED)
-    _migration(project, 2, 'DeleteModel("A")')
-    _migration(project, 3, _CREATED.replace('"A"', '"B"'))
-    _migration(project, 4, 'AddField("B", "x", "str", fill="0")')
+    _migration(shop_project, 1, _CREATED)
+    _migration(shop_project, 2, 'DeleteModel("A")')
+    _migration(shop_project, 3, _CREATED.replace('"A"', '"B"'))
+    _migration(shop_project, 4, 'AddField("B", "x", "str", fill="0")')
     for number, versions in ((2, "{}"), (3, "{'B': 1}"), (4, "{'B': 2}")):
-        path = _folder(project) / f"{number:04d}_m.py"
+        path = _folder(shop_project) / f"{number:04d}_m.py"
         path.write_text(path.read_text().replace(f"{{'A': {number}}}", versions))
-    before = _saved(project)
+    before = _saved(shop_project)
 
-    assert project.command("squashmigrations", "shop", "3", "4") == 1
-    assert "0003_m to 0004_m cannot be one migration: that creates B at version 2 on the keys t:*" in project.err
-    assert _saved(project) == before
+    assert shop_project.command("squashmigrations", "shop", "3", "4") == 1
+    assert "0003_m to 0004_m cannot be one migration: that creates B at version 2 on the keys t:*" in shop_project.err
+    assert _saved(shop_project) == before
 
 
 def test_a_rebased_migration_that_is_applied_already_is_not_to_be_accepted_over_one_that_is_not(
-    project: Any, server: Any
+    shop_project: Any, server: Any
 ) -> None:
-    for path in _folder(project).glob("0*.py"):
+    for path in _folder(shop_project).glob("0*.py"):
         path.unlink()
-    _migration(project, 1, _CREATED)
-    _migration(project, 2, 'AddField("A", "a", "str", fill="0")')
-    project.models(_MODEL.format(fields="    ref: str\n    a: str\n", version=2))
-    project.settings("shop", url=server.url)
-    _ok(project, "migrate")
-    mine = _folder(project) / "0002_m.py"
+    _migration(shop_project, 1, _CREATED)
+    _migration(shop_project, 2, 'AddField("A", "a", "str", fill="0")')
+    shop_project.models(_MODEL.format(fields="    ref: str\n    a: str\n", version=2))
+    shop_project.settings("shop", url=server.url)
+    _ok(shop_project, "migrate")
+    mine = _folder(shop_project) / "0002_m.py"
     mine = mine.rename(mine.with_name("0002_mine.py"))
-    _migration(project, 2, 'AddField("A", "b", "str", fill="0")', id="theirs", previous="id1")
-    _ok(project, "rebase", "shop", "--onto", "theirs")
+    _migration(shop_project, 2, 'AddField("A", "b", "str", fill="0")', id="theirs", previous="id1")
+    _ok(shop_project, "rebase", "shop", "--onto", "theirs")
 
-    assert project.command("migrate") == 8
-    assert "A rebase put it behind 0002_m, which is not applied here" in project.err
-    assert "take it back with 'migrate shop 1'" in project.err
-    assert "--fake" not in project.err
+    assert shop_project.command("migrate") == 8
+    assert "A rebase put it behind 0002_m, which is not applied here" in shop_project.err
+    assert "take it back with 'migrate shop 1'" in shop_project.err
+    assert "--fake" not in shop_project.err

@@ -289,22 +289,22 @@ def test_a_verification_is_not_resumed_on_other_data(verified: Any, server: Any)
     assert verified.command("verify") == 0
 
 
-def test_an_app_without_files_is_verified_against_what_its_last_run_left(project: Any, server: Any) -> None:
-    for path in (project.root / "shop/redis_migrations").glob("*"):
+def test_an_app_without_files_is_verified_against_what_its_last_run_left(shop_project: Any, server: Any) -> None:
+    for path in (shop_project.root / "shop/redis_migrations").glob("*"):
         path.unlink()
-    project.settings("shop", url=server.url)
-    project.models(MODEL.format(version=1, table="customer"))
-    assert project.command("migrate", "--auto") == 0, project.err
+    shop_project.settings("shop", url=server.url)
+    shop_project.models(MODEL.format(version=1, table="customer"))
+    assert shop_project.command("migrate", "--auto") == 0, shop_project.err
     with server.client() as client:
         put(client, "customer:c1", _v="1")
 
-    assert project.command("verify") == 0, project.err
-    assert project.command("migrate", "--auto", "--check", "--verified") == 0, project.out
-    project.models(MODEL.format(version=2, table="customer") + "\n\nclass Other(Customer):\n    x: int = 0\n")
-    assert project.command("verify") == 1
-    assert "the models have changes that no run has; run 'migrate --auto' first" in project.err
-    assert project.command("purge", "--dry-run") == 8
-    assert "there are no migration files, and 'migrate --auto' brought the database where it is" in project.err
+    assert shop_project.command("verify") == 0, shop_project.err
+    assert shop_project.command("migrate", "--auto", "--check", "--verified") == 0, shop_project.out
+    shop_project.models(MODEL.format(version=2, table="customer") + "\n\nclass Other(Customer):\n    x: int = 0\n")
+    assert shop_project.command("verify") == 1
+    assert "the models have changes that no run has; run 'migrate --auto' first" in shop_project.err
+    assert shop_project.command("purge", "--dry-run") == 8
+    assert "there are no migration files, and 'migrate --auto' brought the database where it is" in shop_project.err
 
 
 @pytest.mark.parametrize("trouble", ["replica", "full", "denied"])

@@ -33,9 +33,9 @@ _ALL = ("--yes", "--allow-destructive")
 class Life:
     """A project whose model has one field, and a server with one record of it."""
 
-    def __init__(self, project: Any, server: Any) -> None:
-        self.project, self.client = project, server.client()
-        project.settings("shop", url=server.url)
+    def __init__(self, shop_project: Any, server: Any) -> None:
+        self.project, self.client = shop_project, server.client()
+        shop_project.settings("shop", url=server.url)
 
     def declare(self, field: str, before: str = "", version: int = 1) -> None:
         self.project.models(_MODEL.format(field=field, before=before, version=version))
@@ -69,8 +69,8 @@ class Life:
 
 
 @pytest.fixture
-def life(project: Any, server: Any) -> Life:
-    return Life(project, server)
+def life(shop_project: Any, server: Any) -> Life:
+    return Life(shop_project, server)
 
 
 _ADDRESS = "class Address(BaseModel):\n    zip: str\n    floor: int = 0"

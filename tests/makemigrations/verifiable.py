@@ -23,6 +23,6 @@ def put(client: Any, key: str, **others: str | bytes) -> None:
     client.zadd("customer:__index", {key: 0})
 
 
-def found_of(project: Any, *options: str, code: int = 1) -> dict[str, Any]:
-    assert project.command("verify", *options, options=("--json",)) == code, project.err
-    return dict(json.loads(project.out)["apps"]["shop"]["models"]["Customer"])
+def found_of(shop_project: Any, *options: str, code: int = 1) -> dict[str, Any]:
+    assert shop_project.command("verify", *options, options=("--json",)) == code, shop_project.err
+    return dict(json.loads(shop_project.out)["apps"]["shop"]["models"]["Customer"])
