@@ -21,15 +21,23 @@ from redis_models import Store
 from redis_models.client import retry
 from redis_models.embedded.executable import VARIABLE, server_binary
 
-from .middlebox import Middlebox
-from .projects import Project
+from .support.middlebox import Middlebox
+from .support.projects import Project
+
+pytest_plugins = [  # fixtures that tests of several packages use
+    "tests.support.chain_fixtures",
+    "tests.support.makemigrations_fixtures",
+    "tests.support.nested_fixtures",
+]
 
 _TESTS = Path(__file__).parent
 # What is run again on every engine: the tests of redis_models itself and of what it does in the server.
 RUNTIME = (
-    "adopting", "client", "contract", "engines", "ext", "faults", "guard", "model", "types", "verbs",
-    "test_conversions_in_server.py", "test_lease.py", "test_life_spans.py", "test_pydantic1.py",
-    "test_rewriting.py", "test_rights_of_scripts.py", "test_store.py", "test_upgrade.py",
+    "compatibility/", "migrations/maintenance/adopt/", "runtime/client/", "runtime/encoding/", "runtime/ext/",
+    "runtime/mapping/", "runtime/model/", "runtime/records/", "servers/test_tls.py",
+    "migrations/operations/test_alter_ttl.py", "migrations/rewriter/test_rewriter.py",
+    "migrations/rewriter/test_script_permissions.py", "migrations/rewriter/test_value_tables.py",
+    "migrations/state/test_lease.py", "migrations/test_upgrade_on_read.py",
 )  # fmt: skip
 
 _START_S = 20.0
@@ -67,7 +75,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
-        if item.path.is_relative_to(_TESTS) and item.path.relative_to(_TESTS).parts[0] in RUNTIME:
+        if item.path.is_relative_to(_TESTS) and item.path.relative_to(_TESTS).as_posix().startswith(RUNTIME):
             item.add_marker(pytest.mark.runtime)
 
 

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from ..conftest import Server
-from ..projects import Project
+from ..support.projects import Project
 from .bench import Bench
 from .served import Indexes, bookkeeping, records
 from .targets import TARGETS

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from ..conftest import Server
-from ..projects import Project
+from ..support.projects import Project
 from .database import dump, records, write
 
 __all__ = ["COMMANDS", "FAST", "ask", "end_runs"]

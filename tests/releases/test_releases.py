@@ -12,7 +12,7 @@ import pytest
 import redis
 
 from ..conftest import Server
-from ..projects import Project
+from ..support.projects import Project
 from .database import load, read, records
 from .record import ask, end_runs
 

@@ -1,0 +1,74 @@
+"""Schedules: who goes next is drawn, round trip by round trip, and everything on a real server is compared each time.
+
+The proof that the protocol of rewriting loses nothing, whoever comes between. Run ``make test-schedules``; a part of it
+runs with all tests.
+
+=============  ========================================================================================================
+``replay``     a schedule: goals (positions in the chain to migrate to) and choices; how one is printed and read back
+``drawing``    how hypothesis draws schedules: by weights ("zombies": runners whose lease ends again and again) or in
+               scenes ("races": a runner goes up to a write, somebody writes, it goes on); it shrinks one that fails
+``world``      the scheduler: lets an actor exchange one batch, or a part of one, and has everything compared
+``actors``     actors of the application: code of the newest and of the first version, readers; through the verbs
+``runners``    processes that migrate, with the engine's own parts
+``wire``       the server: a real one, but its time, its restarts and the order of SCAN are the schedule's
+``truth``      the model of what was acknowledged, and what is compared with it after every step
+``effects``    what each verb does to a record, as the oracle has it
+``shop``       the chain of migrations, and what each of them means, said a second time
+``stage``      what lies on the server at the beginning
+``parcels``, ``depot``, ``drawing_moves``, ``mutants_of_moves``
+               likewise a second world, in which records get other keys: its chain, its scheduler with its own oracle
+               (each record is there once, whole, under a key that belongs to it), its scenes and its mutants
+``members``, ``workshop``, ``drawing_crews``, ``mutants_of_crews``
+               the shop with runs that have workers, each of them an actor, and with people who retry the quarantine
+``steps``      a third, small world: free steps, blocking code as an actor
+``mutants``    the protocol with one thing taken out, the scene in which that shows, and what the violation says
+=============  ========================================================================================================
+
+To add an actor: give it a method that is a generator of batches (see ``redis_models.client.commands``), say in
+``effects`` what
+it may do, name it in ``World.actors``, and give its name a weight in ``drawing``. To add a deed that befalls others
+(``kill``, ``lapse``): do it in ``World._befalls``, and give it a weight. To add a mutant: say in ``mutants`` which text
+of which script becomes what, or patch the Python, and find the bias that shows it soon. It must be caught for what it
+is.
+
+A violation ends with what was done, and with a line for FOUND in ``test_found``: put it there, mend, and let it stay.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from redis_models.migrations.files.loader import load_chain
+
+from .initial_state import Code
+from .replay import Choice
+from .shop import write_migrations
+from .world import World
+
+Follow = Callable[[Sequence[int], Sequence[Choice]], World]
+
+
+@pytest.fixture(scope="session")
+def chain_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The files of the chain."""
+    folder = tmp_path_factory.mktemp("redis_migrations")
+    write_migrations(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def follow(shared_server: "object", chain_folder: Path) -> Iterator[Follow]:
+    """Follow a schedule, from an empty server on; give the world as it is then."""
+    server: Any = shared_server
+    code = Code(server.url, load_chain("shop", chain_folder), chain_folder)
+    with server.client(socket_timeout=60) as client:  # a busy machine may stand still for seconds
+
+        def follow(goals: Sequence[int], schedule: Sequence[Choice]) -> World:
+            world = World(client, code, goals)
+            world.follow(schedule)
+            return world
+
+        yield follow
+    code.close()

@@ -1,0 +1,449 @@
+"""The depot: a schedule in which records get other keys, while code of each version and plain clients write them.
+
+After every step each record is still there, once, with its fields and its life span; only the actor whose step it was
+changed anything, and only what it may: a runner brings records to the version of its plan, where they lie, or moves
+them to the key that belongs to it, whole.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Final, cast
+
+from redis_models import Store
+from redis_models.client.commands import Batches, Command, Pause
+from redis_models.client.drivers import run
+from redis_models.errors import (
+    ConflictError,
+    DataError,
+    IncompleteError,
+    NotFoundError,
+    RecordTooNewError,
+    RedisModelsError,
+    ServerUnreachableError,
+    UnsafeError,
+)
+from redis_models.migrations.chain.chain import Chain
+from redis_models.migrations.upgrade_on_read import ChainUpgrader
+from redis_models.project.apps import App
+from redis_models.records.repository import Verbs, verbs_of
+
+from .actors import Actor
+from .oracle import Violation
+from .parcels import NEWEST, TABLES, Parcel, key_at, parcel_code, parcels_of
+from .replay import Choice
+from .runners import LIFE_S, Retrier, RunnerProcess, Wish
+from .scheduler import Scheduler
+from .server import Seen, Wire, scan_of
+
+_COUNT: Final = 14  # records that there are at the beginning
+_HOUR_MS: Final = 3_600_000
+_MOST_STEPS: Final = 2500
+_STEP_S: Final = 0.5
+# What a runner may come to: how the trace tells a command.
+POINTS: Final = ("move", "HMGET pack", "rewrite", "replace", "finish", "SCAN 0", "quarantine")
+
+
+class Depots:
+    """Code of all versions, and the chain; made once, on one server."""
+
+    def __init__(self, url: str, chain: Chain, migrations: Path) -> None:
+        self.chain = chain
+        self._stores = list[Store]()
+        self.verbs = dict[int, Verbs[Any]]()
+        for version, model in parcel_code().items():
+            model.__name__ = "Parcel"
+            store = Store.from_url(url)
+            store.upgrader = ChainUpgrader([App("depot", "depot", (), migrations, (model,))], writes_back=False)
+            store.register_model(model)
+            self._stores.append(store)
+            self.verbs[version] = verbs_of(model)
+
+    def close(self) -> None:
+        """Close the stores."""
+        for store in self._stores:
+            store.close()
+
+
+@dataclass
+class Deed:
+    """What a clerk does to the record at a key; changed by the depot alone.
+
+    Attributes:
+        after: What it may make of what lies there, or of nothing: None for nothing.
+        is_seen: Whether that was seen to happen.
+        is_open: Whether something of it may have been executed without its knowledge.
+    """
+
+    label: str
+    key: str
+    after: Callable[[Parcel | None], Parcel | None] | None
+    is_seen: bool = False
+    is_open: bool = False
+
+
+class Clerk(Actor):
+    """Creates, changes, deletes and reads records by the verbs of one version's code."""
+
+    def __init__(self, name: str, depot: "Depot", version: int) -> None:
+        super().__init__(name, cast(Any, depot))
+        self._depot, self.version = depot, version
+        self._count = 0
+        self.deed: Deed | None = None
+
+    def begin(self, step: int, which: int, near: Sequence[str]) -> str:
+        self._count += 1
+        verbs, number = self._depot.code.verbs[self.version], (which * 5 + self._count * 3) % (_COUNT + 6)
+        thing = ("patch", "create", "patch", "delete", "get", "patch")[(which + self._count) % 6]
+        id = f"{'c' if self.version == NEWEST else 'i'}{number}"
+        if near and which % 2:
+            id = near[self._count % len(near)].partition(":")[2]
+        key = f"{'parcel' if self.version == 1 else 'pack'}:{id}"
+        self._doing, self.deed = getattr(self, f"_{thing}")(verbs, key, id)
+        return f"{thing} {key}"
+
+    def dies(self) -> None:
+        super().dies()
+        self.deed = None
+
+    def _create(self, verbs: Verbs[Any], key: str, id: str) -> tuple[Batches[Any], Deed]:
+        text = f"{self.name[:2]}{self._count}"
+        is_clash = self._count % 3 == 0  # of a key that a record is to have which is not moved yet
+        own = id if is_clash else f"{'c' if self.version == NEWEST else 'i'}{text}"
+        other = f"{'i' if self.version == NEWEST else 'c'}{text}"
+        names = {"id": other, "code": own} if self.version == NEWEST else {"id": own, "code": other}
+        made = verbs.shape.model(**names, **{"note" if self.version == 1 else "remark": text}, uid=f"u{text}")
+        fields = {name: str(value).encode() for name, value in made.model_dump().items()}
+        at = key_at(self.version, fields)
+        assert at is not None
+        whole = Parcel(at, self.version, fields)
+        return verbs.insert(made, only="new"), Deed("create", at, lambda old: whole if old is None else old)
+
+    def _patch(self, verbs: Verbs[Any], key: str, id: str) -> tuple[Batches[Any], Deed]:
+        number = 100 + self._count * 10 + self.version
+
+        def after(old: Parcel | None) -> Parcel | None:
+            return None if old is None else replace(old, fields={**old.fields, "n": b"%d" % number})
+
+        return verbs.patch(id, {"n": number}), Deed("patch", key, after)
+
+    def _delete(self, verbs: Verbs[Any], key: str, id: str) -> tuple[Batches[Any], Deed]:
+        return verbs.delete(id), Deed("delete", key, lambda old: None)
+
+    def _get(self, verbs: Verbs[Any], key: str, id: str) -> tuple[Batches[Any], Deed]:
+        return verbs.get(id), Deed("get", key, None)
+
+    def _ended(self, result: object) -> str:
+        deed, self.deed, self._doing, self.pending = self.deed, None, None, None
+        assert deed is not None
+        if deed.label in ("create", "patch") and not deed.is_seen:
+            raise Violation(
+                f"{self.name}: {deed.label} of {deed.key} is acknowledged, and was never seen on the server"
+            )
+        return "done"
+
+    def _failed(self, exc: RedisModelsError) -> str:
+        deed, self.deed, self._doing, self.pending = self.deed, None, None, None
+        assert deed is not None
+        if not isinstance(exc, (NotFoundError, ConflictError, RecordTooNewError, ServerUnreachableError, DataError)):
+            raise Violation(f"{self.name}: {deed.label} of {deed.key} fails without a reason: {exc!r}") from exc
+        if deed.is_seen and not deed.is_open and not isinstance(exc, ServerUnreachableError):
+            raise Violation(f"{self.name}: {deed.label} of {deed.key} is refused ({exc!r}), and was done") from exc
+        return type(exc).__name__
+
+
+class Mover(RunnerProcess):
+    """A process that runs ``migrate``."""
+
+    def __init__(self, name: str, depot: "Depot", wish: Wish) -> None:
+        super().__init__(name, cast(Any, depot), depot.wire, depot.code.chain, wish)
+        self._depot = depot
+        self.walk_began: dict[str, int] = {}  # by table, the step at which it began to meet all records last
+
+    def begin(self, step: int, which: int, near: Sequence[str]) -> str:
+        self.walk_began = {}
+        return super().begin(step, which, near)
+
+    def versions_at(self, goal: int) -> dict[str, int]:
+        return {"Parcel": goal}
+
+    def has_reason(self, exc: RedisModelsError) -> bool:
+        if isinstance(exc, IncompleteError) and "has no code" in str(exc):
+            return self._depot.was_spoilt
+        is_collision = isinstance(exc, UnsafeError) and "keys collide" in str(exc)
+        is_collision |= isinstance(exc, IncompleteError) and "is taken" in str(exc)
+        return is_collision and (self._depot.has_clashed or self._depot.was_spoilt)
+
+
+class DepotRetrier(Retrier, Mover):
+    """A process that runs ``quarantine retry``."""
+
+
+class Depot(Scheduler):
+    """What a schedule does to parcels, which are moved.
+
+    Args:
+        client: A plain client of the server.
+        code: Of all versions, and the chain.
+        goals: Positions that are asked for, one after the other.
+    """
+
+    longest_run = 250
+
+    def __init__(self, client: Any, code: Depots, goals: Sequence[int]) -> None:
+        super().__init__(Wire(client, "pa*", TABLES, "depot"), code.chain, goals)
+        self.code = code
+        self.has_clashed = self.was_spoilt = False
+        self._marks = 0
+        # By mark, the step at which somebody else than a runner made a record, or made it one of another version.
+        self._touched: dict[str, int] = {}
+        self.movers = [Mover("runner A", self, self.wish), Mover("runner B", self, self.wish)]
+        self.actors: dict[str, Actor] = {
+            "new": Clerk("new", self, 3),
+            "mid": Clerk("mid", self, 2),
+            "old": Clerk("old", self, 1),
+            **{one.name: one for one in self.movers},
+            "retrier": DepotRetrier("retrier", self, self.wish),
+        }
+        run(self.wire.exchange, Mover("first", self, Wish((1,))).migrates())
+        self._store_first_records(client)
+        self.parcels = self._read()
+
+    def _store_first_records(self, client: Any) -> None:
+        pipeline = client.pipeline(transaction=False)
+        for number in range(_COUNT):
+            fields = {"id": f"i{number}", "code": f"c{number}", "note": f"t{number}", "n": number, "uid": f"u{number}"}
+            pipeline.hset(f"parcel:i{number}", mapping=fields if number % 3 else {**fields, "_v": 1})
+            pipeline.zadd("parcel:__index", {f"parcel:i{number}": 0})
+            if number % 4 == 0:
+                pipeline.pexpire(f"parcel:i{number}", (number + 100) * _HOUR_MS)
+        pipeline.execute()
+        self.wire.look()
+
+    def _do(self, choice: Choice) -> None:
+        deed, which = choice.deed, choice.which
+        if deed in self.actors:
+            self._goes_often(choice)
+        elif deed == "up to":
+            self._goes_up_to(self.movers[which // len(POINTS) % 2], POINTS[which % len(POINTS)], which)
+        elif deed == "cut":
+            self._cuts(self.movers[which % 2], which)
+        elif deed == "kill":
+            victim = [*self.movers, *self.actors.values()][which % (2 + len(self.actors))]
+            self._tell(victim.name, "is killed")
+            victim.dies()
+        elif deed in ("recode", "spoil", "mend", "bare"):
+            self._writes_plainly(deed, which)
+        elif deed != "rest":
+            self._befalls(deed)
+
+    def _befalls(self, deed: str) -> None:
+        self._tell("fate", deed)
+        if deed == "turn":
+            self.wish.turn()
+        elif deed == "flush":
+            self.wire.flush()
+        elif deed == "restart":
+            self.wire.restarts()
+        else:
+            self.wire.passes(LIFE_S * 1.1)  # "lapse"
+
+    def _writes_plainly(self, deed: str, which: int) -> None:
+        """Let a plain client write a record that is not at the newest keys yet; best one that is about to be moved."""
+        some = [one for [one] in self.parcels.values() if not one.key.startswith("pack:c")]
+        close = set(self._close())
+        some = [one for one in some if one.key in close] or some
+        some = [one for one in some if ("code" in one.fields) is (deed != "mend")]
+        if not some:
+            return
+        one = sorted(some, key=lambda each: each.key)[which * 5 % len(some)]
+        self._marks += 1
+        self._tell("somebody", f"{deed} {one.key}")
+        if deed == "spoil":
+            self.was_spoilt = True
+            self.wire.client.hdel(one.key, "code")
+        elif deed == "bare":  # deletes it, and code of the first version makes another of its key
+            pipeline = self.wire.client.pipeline(transaction=True)
+            pipeline.delete(one.key)
+            mark = f"b{self._marks}"
+            fields = {"id": one.key.partition(":")[2], "code": f"c{mark}", "note": "x", "n": 1, "uid": f"u{mark}"}
+            pipeline.hset(one.key, mapping=fields)
+            pipeline.execute()
+        else:
+            self.wire.client.hset(one.key, "code", f"cx{self._marks}")
+        self.wire.look()
+        self.parcels = self._read()
+        for mark, [each] in self.parcels.items():
+            if each.key == one.key and deed == "bare":
+                self._touched[mark] = self._step
+
+    def _close(self) -> list[str]:
+        """Give the records that a runner is about to write, or to move."""
+        arguments = {one for mover in self.movers for command in mover.pending or () for one in command}
+        found = {one.key for [one] in self.parcels.values() if one.key.encode() in arguments}
+        # And the keys that they are to have.
+        found |= {str(one, "utf-8") for one in arguments if isinstance(one, bytes) and one.startswith(b"pack:c")}
+        return sorted(found)
+
+    def _begins(self, actor: Actor, which: int) -> bool:
+        if actor.is_busy:
+            return True
+        if isinstance(actor, Retrier):
+            if not self.wire.seen.quarantine:
+                return False
+        elif isinstance(actor, Mover) and self._is_reached():
+            return False
+        self._tell(actor.name, f"begins to {actor.begin(self._step, which, self._close())}")
+        if isinstance(actor, Clerk) and actor.deed is not None and actor.deed.label == "create":
+            self.has_clashed = True
+        self._hears(actor, None)
+        return True
+
+    def _is_reached(self) -> bool:
+        if not self._is_at_goal():
+            return False
+        if not self.wish.is_last:
+            self._befalls("turn")
+            return False
+        return True
+
+    def _cuts(self, mover: Mover, which: int) -> None:
+        """Break the connection of a runner behind its batch: what may be sent again is sent again."""
+        if self._begins(mover, which) and mover.pending and not isinstance(mover.pending, Pause):
+            self._tell(mover.name, "hears no answer")
+            self._execute(mover)
+            self._hears_nothing(mover)
+
+    def _execute(self, actor: Actor) -> list[Any]:
+        self._step += 1
+        if self._step % 4 == 0:
+            self.wire.passes(_STEP_S)
+        before = self.wire.seen
+        for command in actor.pending or ():
+            scan = scan_of(command)
+            if isinstance(actor, Mover) and scan is not None and str(scan[1]) == "0":
+                actor.walk_began[str(scan[3]).partition(":")[0]] = self._step
+        is_in_charge = isinstance(actor, Mover) and str(actor.epoch) == before.lease.get("epoch")
+        replies = self.wire.send(cast("Sequence[Command]", actor.pending))
+        was, self.parcels = self.parcels, self._read()
+        for mark in was.keys() | self.parcels.keys():
+            if was.get(mark) != self.parcels.get(mark):
+                self._check_change(actor, mark, was.get(mark), self.parcels.get(mark))
+        if isinstance(actor, Mover):
+            self._check_bookkeeping(actor, before, is_in_charge=is_in_charge)
+        return replies
+
+    def _read(self) -> dict[str, list[Parcel]]:
+        """Take what the server holds; each record must be there once, and in the index of its place."""
+        seen = self.wire.seen
+        parcels = parcels_of(seen.records)
+        for mark, some in parcels.items():
+            if len(some) != 1:
+                raise Violation(f"{mark} is there twice: {some}")
+            table = some[0].key.partition(":")[0]
+            if some[0].key not in seen.indexes[table]:
+                raise Violation(f"{some[0].key} is not in the index")
+        return parcels
+
+    def _at(self, key: str) -> Parcel | None:
+        return next((one for [one] in self.parcels.values() if one.key == key), None)
+
+    def _check_change(self, actor: Actor, mark: str, was: list[Parcel] | None, now: list[Parcel] | None) -> None:
+        before, after = was[0] if was else None, now[0] if now else None
+        if isinstance(actor, Mover) and before is not None:
+            goal = actor.versions.get("Parcel")
+            allowed = [before.at_version(goal), before.moved() if before.version == goal else None] if goal else []
+            if actor.leaves_newer and before.version > (goal or 0):
+                allowed.append(before.moved())
+            if after is not None and after in allowed:
+                return
+        elif isinstance(actor, Clerk) and actor.deed is not None:
+            key = actor.deed.key
+            is_about = (before is None or before.key == key) and (after is None or after.key == key)
+            starts = [before]
+            if before is not None and before.version < actor.version:
+                starts.append(before.at_version(actor.version))  # code brings up what it writes
+            is_done = actor.deed.after is not None and after in map(actor.deed.after, starts)
+            if is_about and (is_done or after in starts):
+                if before is None or after is None or before.version != after.version:
+                    self._touched[mark] = self._step
+                actor.deed.is_seen |= is_done
+                return
+        raise Violation(f"{actor.name}: the record {mark} is {after}\n  it was {before}")
+
+    def _check_bookkeeping(self, mover: Mover, before: Seen, *, is_in_charge: bool) -> None:
+        seen = self.wire.seen
+        is_recorded = (seen.ledger, seen.snapshot) != (before.ledger, before.snapshot)
+        is_other = seen.records != before.records or seen.journal != before.journal
+        if not is_in_charge and (is_recorded or is_other or seen.quarantine != before.quarantine):
+            what = "records" if seen.records != before.records else "the bookkeeping"
+            raise Violation(f"{mover.name}, without a lease, changed {what}")
+        if is_recorded:
+            applied = frozenset(link.id for link in self.code.chain.links[: mover.goal])
+            if seen.ledger != applied or seen.journal:
+                raise Violation(f"{mover.name} is at {mover.goal}, but recorded {seen.ledger}, {seen.journal}")
+            if behind := self._behind(mover.goal, mover):
+                raise Violation(f"{mover.name} says that all is at {mover.goal}, but these are not: {behind}")
+        gone = before.quarantine - seen.quarantine
+        for key in sorted(gone):
+            one = self._at(key)
+            if one is not None and one != self._settled(one, mover.versions.get("Parcel", 0)):
+                raise Violation(f"{mover.name} let {key} out of quarantine, which is {one}")
+
+    def _settled(self, one: Parcel, goal: int) -> Parcel | None:
+        return one if one.version > goal else one.at_version(goal).moved()
+
+    def _behind(self, goal: int, mover: Mover) -> list[str]:
+        """Give the records that are not where and what they are to be, though the last walk must have met them so.
+
+        What older code wrote behind an earlier run, under keys that the plan has no more to do with, is not met.
+        """
+        return [
+            one.key
+            for mark, [one] in sorted(self.parcels.items())
+            if self._must_be_met(mark, one.key.partition(":")[0], mover)
+            if one.key not in self.wire.seen.quarantine and not (mover.leaves_newer and one.version > goal)
+            if one != one.at_version(goal).moved()
+        ]
+
+    def _must_be_met(self, mark: str, table: str, mover: Mover) -> bool:
+        if mark not in self._touched:
+            return True
+        return f"{table}:" in mover.places and self._touched[mark] < mover.walk_began.get(table, -1)
+
+    def _rest(self) -> None:
+        """Let everybody end, mend and make way, and migrate to every goal left: then all is where it is to be."""
+        self._tell("everybody", "ends what is under way")
+        for actor in self.actors.values():
+            while actor.is_busy:
+                self._goes(actor, 0)
+        self.wire.passes(LIFE_S * 1.1)
+        for which in range(len(self.parcels)):
+            self._writes_plainly("mend", which)
+        mover = self.movers[0]
+        while not self._is_reached() or self.wire.seen.quarantine:
+            if self._step > _MOST_STEPS:
+                raise Violation("it does not come to its end")
+            if not mover.is_busy and self._is_reached():
+                self._goes(self.actors["retrier"], 0)
+                self._makes_way()
+                continue
+            self._goes(mover, 0)
+            if not mover.is_busy:
+                self._makes_way()
+        if left := self._behind(self.wish.goal, Mover("nobody", self, self.wish)):
+            raise Violation(f"all is at rest, but these are not at {self.wish.goal}: {left}")
+
+    def _makes_way(self) -> None:
+        """Delete all but one of the records that are to have the same key."""
+        wanted: dict[str, Parcel] = {}
+        for _, [one] in sorted(self.parcels.items()):
+            for target in {one.key, *(key for goal in (1, 2, 3) if (key := key_at(goal, one.fields)) is not None)}:
+                if wanted.setdefault(target, one) is not one:
+                    self._tell("somebody", f"deletes {one.key}")
+                    self.wire.client.delete(one.key)
+                    self.wire.client.zrem(f"{one.key.partition(':')[0]}:__index", one.key)
+                    self.wire.look()
+                    self.parcels = self._read()
+                    return self._makes_way()
+        return None
