@@ -69,7 +69,7 @@ fuzz: $(VENV)/.ready
 	  $(if $(INPUTS),,--page=docs/explanation/proof.md)
 
 # Takes each guard and each write of the Lua scripts away in turn, and tells which of them no test needs; an hour or more.
-# Some scripts: make test-guards SCRIPTS=migrations/lua/move.lua
+# Some scripts: make test-guards SCRIPTS=migrations/lua/rename_key.lua
 test-guards: $(VENV)/.ready
 	$(BIN)/python -m tests.repository.sweep_scripts $(SCRIPTS)
 

@@ -218,7 +218,7 @@ def _text(key: bytes) -> str:
     return key.decode("utf-8", "surrogateescape")
 
 
-_SCRIPT: Final = load_script("redis_models.migrations", "rights", is_repeatable=True)
+_SCRIPT: Final = load_script("redis_models.migrations", "check_permissions", is_repeatable=True)
 
 # In the order in which the scripts call them; what is called before the first write of a record and may not be needed
 # is left out, because it refuses the record whole.

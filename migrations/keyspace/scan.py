@@ -11,7 +11,7 @@ __all__ = ["index_size", "scan", "scan_rest", "scanned", "scanning"]
 
 _COUNT: Final = 1000  # keys that SCAN looks at in one step; measured: a tenth of the calls' cost, under a millisecond
 
-_REST: Final = load_script("redis_models.migrations", "rest", is_repeatable=True)
+_REST: Final = load_script("redis_models.migrations", "not_at_version", is_repeatable=True)
 
 
 def index_size(keys: KeySpace) -> Batches[int]:

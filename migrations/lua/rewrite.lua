@@ -1,4 +1,4 @@
--- Bring records of one model up to a version, by programs that are known beforehand. Behind lives.lua; what the programs
+-- Bring records of one model up to a version, by programs that are known beforehand. Behind ttl.lua; what the programs
 -- are is written in its place by written.py.
 -- KEYS    1 the lease; 2.. records (at most 100)
 -- ARGV    1 epoch of the caller's lease; 2 the version to reach

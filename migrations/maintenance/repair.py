@@ -22,7 +22,7 @@ from .retry import place_of, record_of
 
 __all__ = ["Mending", "mending_of", "refuse_unreadable", "schema_at", "write_mending"]
 
-_MEND: Final = load_script("redis_models.migrations", "permissions", "mend")
+_MEND: Final = load_script("redis_models.migrations", "permissions", "repair")
 
 
 @dataclass(frozen=True)

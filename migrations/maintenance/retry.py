@@ -21,7 +21,7 @@ from ..state.store import Shelf
 
 __all__ = ["drop_record", "record_of", "retry_records", "secrecy_of"]
 
-_DROP: Final = load_script("redis_models.migrations", "permissions", "drop", is_repeatable=True)
+_DROP: Final = load_script("redis_models.migrations", "permissions", "drop_quarantined", is_repeatable=True)
 _AT_ONCE: Final = 1
 _TRIES: Final = 8  # of a record that somebody writes between our read and its end
 _STRAY: Final = (

@@ -52,7 +52,7 @@ __all__ = [
     "verify",
 ]
 
-_INDEX: Final = load_script("redis_models.migrations", "permissions", "once", "index", is_repeatable=True)
+_INDEX: Final = load_script("redis_models.migrations", "permissions", "once", "check_index", is_repeatable=True)
 _PAGE: Final = 1000  # keys that SCAN looks at in one step
 _AT_ONCE: Final = 200  # keys a round trip
 _CHECKED: Final = 100  # entries of an index that one script looks at

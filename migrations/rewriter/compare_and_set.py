@@ -28,7 +28,9 @@ from ..keyspace.results import Failure, Fence, Outcome, is_another_type, letters
 __all__ = ["replace", "rewrite_here"]
 
 _TRIES: Final = 8  # of a record that somebody else writes between our read and our write
-_REPLACE: Final = load_script("redis_models.migrations", "permissions", "once", "lives", "replace", is_repeatable=True)
+_REPLACE: Final = load_script(
+    "redis_models.migrations", "permissions", "once", "ttl", "compare_and_set", is_repeatable=True
+)
 
 
 def rewrite_here(
@@ -154,7 +156,7 @@ class _Shape(NamedTuple):
 
     @property
     def arguments(self) -> list[Argument]:
-        """What all the records share, as ``lua/replace.lua`` reads it."""
+        """What all the records share, as ``lua/compare_and_set.lua`` reads it."""
         arguments: list[Argument] = [len(self.reads)]
         for name, was_present in zip(self.reads, self.present, strict=True):
             arguments += [_raw(name), int(was_present)]

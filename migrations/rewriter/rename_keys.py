@@ -18,7 +18,7 @@ from ..planner.passes import Move
 
 __all__ = ["move_records", "refuse_foreign_index"]
 
-_MOVE: Final = load_script("redis_models.migrations", "permissions", "once", "stamp", "move", is_repeatable=True)
+_MOVE: Final = load_script("redis_models.migrations", "permissions", "once", "stamp", "rename_key", is_repeatable=True)
 _AT_ONCE: Final = 45  # records a script: two keys each, and three more
 _TRIES: Final = 8
 

@@ -29,7 +29,7 @@ from .integrity import Kept, cursor_of, read_as, refuse_unsound
 __all__ = ["Shelf"]
 
 _CHECKPOINT: Final = load_script("redis_models.migrations", "checkpoint", is_repeatable=True)
-_FINISH: Final = load_script("redis_models.migrations", "permissions", "finish", is_repeatable=True)
+_FINISH: Final = load_script("redis_models.migrations", "permissions", "record_run", is_repeatable=True)
 _NEWEST: Final = 16  # events that are read at first
 # What is read of each: a hundred times what the largest of them should ever be.
 _MOST: Final[Mapping[str, tuple[Literal["hash", "list", "string"], int]]] = {

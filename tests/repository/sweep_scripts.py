@@ -48,19 +48,19 @@ _OTHERS: Final = (
 )
 _TESTS: Final = {
     "redis_models": _VERBS,
-    "lives": (
+    "ttl": (
         "tests/migrations/rewriter/test_ttl_script.py"
         " tests/migrations/operations/test_alter_ttl.py"
         " tests/migrations/rewriter/test_script_permissions.py"
     ),
-    "replace": _REWRITING,
+    "compare_and_set": _REWRITING,
     "rewrite": _REWRITING,
     "lua_codegen": _REWRITING,
     "adopt": f"tests/migrations/maintenance/adopt/test_scripts.py {_OTHERS}",
     "adopt_fill": f"tests/migrations/maintenance/adopt/test_scripts.py {_OTHERS}",
     "adopt_swap": f"tests/migrations/maintenance/adopt/test_scripts.py {_OTHERS}",
-    "rest": "tests/migrations/keyspace/test_read_only_scripts.py",
-    "rights": "tests/migrations/keyspace/test_read_only_scripts.py",
+    "not_at_version": "tests/migrations/keyspace/test_read_only_scripts.py",
+    "check_permissions": "tests/migrations/keyspace/test_read_only_scripts.py",
 }
 _DEFAULT: Final = _OTHERS
 _WRITER: Final = "migrations/rewriter/lua_codegen.py"
@@ -74,7 +74,7 @@ _ENCODED: Final = "if {}pcall('OBJECT', 'ENCODING', key) == 'listpack' then retu
 # Changes that no test can notice, each with the reason: the line, and what it is without.
 _EQUIVALENT: Final = {
     (
-        "lives.lua",
+        "ttl.lua",
         "if old and at == tonumber(set) then",
         "if true and at == tonumber(set) then",
     ): "what is no pair has no second number either",
@@ -118,29 +118,29 @@ _EQUIVALENT: Final = {
     ("lua_codegen.py", "if self._run.lives:", "if True:"): "without a change of it nothing comes of that",
     ("once.lua", "if demanded[name] then return end", "if false then return end"): "asked once, for time only",
     ("rewrite.lua", _ENCODED.format("redis."), "if false then return nil end"): "what has none says so, only slower",
-    ("replace.lua", _ENCODED.format(""), "if false then return nil end"): "likewise",
+    ("compare_and_set.lua", _ENCODED.format(""), "if false then return nil end"): "likewise",
     (
         "rewrite.lua",
         "if not stamp and redis.call('EXISTS', key) == 0 then return 'G' end",
         "if true and redis.call('EXISTS', key) == 0 then return 'G' end",
     ): "what has a stamp exists",
     (
-        "replace.lua",
+        "compare_and_set.lua",
         "elseif not values[1] and call('EXISTS', key) == 0 then",
         "elseif true and call('EXISTS', key) == 0 then",
     ): "likewise",
     (
-        "replace.lua",
+        "compare_and_set.lua",
         "if #sources == 0 or not has_lives(lives) then return nil end",
         "if false or not has_lives(lives) then return nil end",
     ): "of no sources none is asked for",
     (
-        "replace.lua",
+        "compare_and_set.lua",
         "if #changes > 0 or noted_count > 0 then ending, kept = ending_of(key, at + #sets) end",
         "if true then ending, kept = ending_of(key, at + #sets) end",
     ): "without a change nothing comes of that",
     (
-        "replace.lua",
+        "compare_and_set.lua",
         "if #removals > 0 and not may_delete then",
         "if #removals > 0 and true then",
     ): "the right is asked for once, for time only",

@@ -1,4 +1,5 @@
-"""``rest.lua`` and ``rights.lua``, called by themselves: what each answers, and that neither changes anything."""
+"""``not_at_version.lua`` and ``check_permissions.lua``, called by themselves: what each answers, and that neither
+changes anything."""
 
 from typing import Any
 

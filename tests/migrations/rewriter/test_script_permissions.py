@@ -33,7 +33,7 @@ _MOMENT: Final = re.compile(rb"_b\d+\.\d+\.$")  # keeps when a record ended, whi
 
 def commands(client: Any) -> list[str]:
     """Give all commands of this server that scripts of migrations call."""
-    texts = [path.read_text() for path in _SCRIPTS.glob("*.lua") if path.stem != "rights"]
+    texts = [path.read_text() for path in _SCRIPTS.glob("*.lua") if path.stem != "check_permissions"]
     found = {name for text in texts for pair in _CALLED.findall(text) for name in pair if name}
     return sorted(found & {name.upper() for name in client.command()})
 

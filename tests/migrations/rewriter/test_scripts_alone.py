@@ -43,7 +43,7 @@ def _move(scripts: Scripts, *pairs: str, versions: tuple[Any, ...] = (2,), least
 
 
 class TestMove:
-    """``move.lua``."""
+    """``rename_key.lua``."""
 
     def test_each_record_gets_its_letter_and_only_what_may_be_moved_is(self, scripts: Scripts) -> None:
         scripts.put("m:a", _v=2, id="a", code="x")
@@ -137,7 +137,7 @@ def _finish(scripts: Scripts, *, epoch: int = 7, held: Any = 1, witness: str = "
 
 
 class TestFinish:
-    """``finish.lua``."""
+    """``record_run.lua``."""
 
     @pytest.fixture
     def books(self, scripts: Scripts) -> Scripts:
@@ -189,7 +189,7 @@ def _drop(scripts: Scripts, *seen: Any, epoch: int = 7) -> Any:
 
 
 class TestDrop:
-    """``drop.lua``."""
+    """``drop_quarantined.lua``."""
 
     @pytest.fixture
     def noted(self, scripts: Scripts) -> Scripts:
@@ -262,7 +262,7 @@ def _mend(scripts: Scripts, expected: tuple[Any, ...], *values: Any, epoch: int 
 
 
 class TestMend:
-    """``mend.lua``."""
+    """``repair.lua``."""
 
     @pytest.fixture
     def noted(self, scripts: Scripts) -> Scripts:
@@ -336,7 +336,7 @@ class TestPurge:
 
 
 class TestIndex:
-    """``index.lua``."""
+    """``check_index.lua``."""
 
     @pytest.fixture
     def spoilt(self, scripts: Scripts) -> Scripts:
@@ -433,7 +433,7 @@ def _replace(scripts: Scripts, *records: tuple[str, tuple[Any, ...]], epoch: Any
 
 
 class TestReplace:
-    """``replace.lua``."""
+    """``compare_and_set.lua``."""
 
     def test_each_record_gets_its_letter_and_only_what_is_as_it_was_read_is_written(self, scripts: Scripts) -> None:
         scripts.put("m:a", _v=1, name="Ann")

@@ -1,4 +1,4 @@
-"""``lives.lua``, function by function, at a moment that is said: when records end, and what is kept of it."""
+"""``ttl.lua``, function by function, at a moment that is said: when records end, and what is kept of it."""
 
 from typing import Any, Final
 
@@ -6,7 +6,7 @@ import pytest
 
 from redis_models.client.commands import load_script
 
-_LIVES: Final = load_script("redis_models.migrations", "permissions", "once", "lives")
+_LIVES: Final = load_script("redis_models.migrations", "permissions", "once", "ttl")
 _NOW: Final = 1_000_000
 _NEVER: Final = -1
 # In front of the script, in place of what a server says: the clock's milliseconds, one after the other.

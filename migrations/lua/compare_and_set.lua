@@ -1,5 +1,5 @@
 -- Write records that the client has rewritten, each only if what it was made of is still there: compare-and-set.
--- All records of one call were made of the same fields, and are changed in the same fields. Behind lives.lua.
+-- All records of one call were made of the same fields, and are changed in the same fields. Behind ttl.lua.
 -- KEYS    1 the lease, or any for a caller that needs none; 2.. records (at most 100)
 -- ARGV    1 epoch of the caller's lease, or '' for such a caller; 2 the version that they are to have
 --         3 '1' if this server has life spans of hash fields, '' if not, '?' if nobody asked
