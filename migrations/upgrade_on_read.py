@@ -10,12 +10,12 @@ from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Final
 
-from redis_models.client.commands import Batches
+from redis_models.client.commands import RoundTrips
 from redis_models.errors import ConflictError, RecordError, RecordTooOldError, RedisModelsError
 from redis_models.mapping.stored_field import STAMP, stored_version
 
 from .chain.lineage import routes_of
-from .chain.upgrade_path import Route
+from .chain.upgrade_path import UpgradePath
 from .files.project_chains import load_chains
 from .keyspace.results import Fence, Outcome
 from .rewriter.compare_and_set import rewrite_here
@@ -67,7 +67,7 @@ class ChainUpgrader:
             told = exc.without_values()
         raise ConflictError(key, f"cannot be brought up to version {version}: {told}")
 
-    def rewrite(self, model: "type[Model]", key: str) -> Batches[None]:
+    def rewrite(self, model: "type[Model]", key: str) -> RoundTrips[None]:
         """Bring the stored record up, under compare-and-set, unless somebody else does it first."""
         route, version = self._way(model, key, None)
         raw = key.encode("utf-8", "surrogateescape")
@@ -75,7 +75,7 @@ class ChainUpgrader:
         if outcome.failures:
             raise ConflictError(key, f"cannot be brought up to version {version}: {outcome.failures[0].reason}")
 
-    def write_back(self, model: "type[Model]", keys: Sequence[str]) -> Batches[None]:
+    def write_back(self, model: "type[Model]", keys: Sequence[str]) -> RoundTrips[None]:
         """Bring stored records up that were just read, if that is wanted.
 
         Each is compared once more and written whole, or left for the next time: where others write it, memory is full,
@@ -92,8 +92,8 @@ class ChainUpgrader:
             _log.info("older records were read, and not written back: %s", exc)
 
     @cached_property
-    def _routes(self) -> Mapping[object, Route]:
-        routes: dict[object, Route] = {}
+    def _routes(self) -> Mapping[object, UpgradePath]:
+        routes: dict[object, UpgradePath] = {}
         chains = load_chains(self._apps)
         for app, chain in zip(self._apps, chains, strict=True):
             known = routes_of(chain)
@@ -104,7 +104,7 @@ class ChainUpgrader:
             )
         return routes
 
-    def _way(self, model: "type[Model]", key: str, stored: int | None) -> tuple[Route, int]:
+    def _way(self, model: "type[Model]", key: str, stored: int | None) -> tuple[UpgradePath, int]:
         version = model.__shape__.version
         route = self._routes.get(model)
         if route is None or version not in route.versions or (stored is not None and stored not in route.versions):

@@ -7,8 +7,8 @@ import redis
 import redis.asyncio
 
 from .client.client import SyncClient
-from .client.commands import Batches
-from .client.connector import Link
+from .client.commands import RoundTrips
+from .client.connector import Connector
 from .client.coroutines import is_blocking
 from .client.drivers import run, run_async
 from .config import RedisConfig
@@ -28,11 +28,11 @@ class Upgrader(Protocol):
         """Give a record as the newest version would store it; writes nothing."""
         ...
 
-    def rewrite(self, model: type[Any], key: str) -> Batches[None]:
+    def rewrite(self, model: type[Any], key: str) -> RoundTrips[None]:
         """Bring the stored record to the newest version, unless somebody else does it first."""
         ...
 
-    def write_back(self, model: type[Any], keys: Sequence[str]) -> Batches[None]:
+    def write_back(self, model: type[Any], keys: Sequence[str]) -> RoundTrips[None]:
         """Do that for records that were just read, if it is wanted; what stands in the way is no error."""
         ...
 
@@ -81,7 +81,7 @@ class Store:
         self._registered: dict[str, type[StoredModel]] = {}
         self.upgrader: Upgrader | None = None
         encoding = self.redis_config.encoding
-        self._link = Link(url or self.redis_config.redis_url, timeout_s, encoding, resends=resend_writes)
+        self._link = Connector(url or self.redis_config.redis_url, timeout_s, encoding, resends=resend_writes)
         self.redis_store = redis_store
 
     @classmethod
@@ -177,11 +177,11 @@ class Store:
         except KeyError:
             raise KeyError(name) from None
 
-    def run(self, batches: Batches[Result]) -> Result:
+    def run(self, batches: RoundTrips[Result]) -> Result:
         """Run an operation to its end, blocking."""
         return run(self._link.sync_client(), batches)
 
-    async def run_async(self, batches: Batches[Result]) -> Result:
+    async def run_async(self, batches: RoundTrips[Result]) -> Result:
         """Run an operation to its end, in the running loop."""
         if is_blocking():
             return self.run(batches)

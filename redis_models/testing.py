@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, cast
 
-from .client.commands import Batches, check
+from .client.commands import RoundTrips, check
 from .embedded.server import EmbeddedServer
 from .errors import RedisModelsError, SettingsError
 from .model.model import Model
@@ -63,7 +63,7 @@ class FixtureRecords:
         return {key: one for key, one in merged.items() if one is not None}
 
 
-def content() -> Batches[Content]:
+def content() -> RoundTrips[Content]:
     """Read everything.
 
     Cost: two round trips; one where there is nothing.
@@ -76,7 +76,7 @@ def content() -> Batches[Content]:
     return {key: (raw, max(ttl_ms, 0)) for key, raw, ttl_ms in pairs if raw is not None}
 
 
-def restored(kept: Content) -> Batches[None]:
+def restored(kept: Content) -> RoundTrips[None]:
     """Leave what is to be kept, and nothing else.
 
     Cost: one round trip.

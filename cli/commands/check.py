@@ -17,7 +17,7 @@ from redis_models.migrations.planner.safety_check import Finding, findings_of, h
 from redis_models.migrations.planner.safety_rules import Level
 from redis_models.migrations.schema.from_models import snapshot_of
 from redis_models.migrations.state.quarantine import Quarantine
-from redis_models.migrations.state.store import Shelf
+from redis_models.migrations.state.store import StateStore
 from redis_models.project.apps import App
 
 from ..console.consent import RECORDS, allow_line, finding_document, samples_of, with_idle
@@ -83,7 +83,7 @@ def _check(context: CliContext, app: App, with_database: bool) -> tuple[list[str
         return problems, findings_of(chain, positions, hooks=hooks)
     try:
         client = context.client
-        state = run(client, Shelf(context.settings.namespace, app.label).read())
+        state = run(client, StateStore(context.settings.namespace, app.label).read())
         plan = make_plan(chain, state, chain.head_position)
     except RedisModelsError as exc:
         return [*problems, str(exc)], []

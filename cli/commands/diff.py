@@ -10,7 +10,7 @@ from redis_models.migrations.files.loader import load_chain
 from redis_models.migrations.planner.plan import as_squashed
 from redis_models.migrations.schema.from_models import snapshot_of
 from redis_models.migrations.schema.snapshot import Snapshot
-from redis_models.migrations.state.store import Shelf
+from redis_models.migrations.state.store import StateStore
 from redis_models.project.apps import App
 
 from ..console.context import CliContext
@@ -32,7 +32,7 @@ def command(context: CliContext, labels: Sequence[str], check: bool) -> int:
     results: dict[str, object] = {}
     is_same = True
     for app in chosen_by_label(context, labels):
-        state = run(context.client, Shelf(context.settings.namespace, app.label).read())
+        state = run(context.client, StateStore(context.settings.namespace, app.label).read())
         chain = load_chain(app.label, app.migrations_path)
         found = diff(state.snapshot or Snapshot(), snapshot_of(app.models))
         is_same = is_same and found.is_empty

@@ -6,13 +6,13 @@ from typing import Any
 import click
 from redis.exceptions import ResponseError
 
-from redis_models.client.commands import Batches, check, hash_of
+from redis_models.client.commands import RoundTrips, check, hash_of
 from redis_models.client.drivers import run
 from redis_models.errors import RecordError, RedisModelsError
-from redis_models.mapping.mapper import Shape
+from redis_models.mapping.mapper import Mapper
 from redis_models.migrations.chain.chain import Chain
 from redis_models.migrations.chain.lineage import Lineage
-from redis_models.migrations.chain.link import Link
+from redis_models.migrations.chain.link import LoadedMigration
 from redis_models.migrations.keyspace.sampling import sample
 from redis_models.migrations.operations import Risk
 from redis_models.migrations.planner.explain import Explained, explain, explained_models, made_up
@@ -84,7 +84,7 @@ def command(context: CliContext, app: str, migration: str, key: str | None, back
     return Exit.DONE if is_ok else Exit.FAILED
 
 
-def _tell_operations(context: CliContext, chain: Chain, link: Link, position: int, backwards: bool) -> None:
+def _tell_operations(context: CliContext, chain: Chain, link: LoadedMigration, position: int, backwards: bool) -> None:
     verb = "take back " if backwards else ""
     context.out(f"{verb}{chain.app}.{link.name}   id {link.id}")
     for one in reversed(link.operations) if backwards else link.operations:
@@ -118,12 +118,12 @@ def _shown(context: CliContext, lineage: Lineage, before: ModelSchema, key: str 
     return _Shown(*made_up(before), is_real=False)
 
 
-def _shapes(app: App, shown: _Shown) -> list[Shape[Any]]:
+def _shapes(app: App, shown: _Shown) -> list[Mapper[Any]]:
     """Give what records of the code are read by; no hook has made what is made up."""
     return [model.__shape__ for model in app.models] if shown.is_real else []
 
 
-def _read(key: str) -> Batches[dict[str, bytes]]:
+def _read(key: str) -> RoundTrips[dict[str, bytes]]:
     [reply] = yield [("HGETALL", key)]
     if isinstance(reply, ResponseError) and str(reply).startswith("WRONGTYPE"):
         return {}

@@ -7,7 +7,7 @@ import click
 
 from redis_models.client.drivers import run
 from redis_models.migrations.state.history import Event
-from redis_models.migrations.state.store import Shelf
+from redis_models.migrations.state.store import StateStore
 
 from ..console.context import CliContext
 from ..console.parameters import MOST
@@ -24,7 +24,9 @@ def command(context: CliContext, app: str | None, most: int) -> None:
     """Show what was done to the database of APP, or of all apps, newest first."""
     apps = apps_named(context, app)
     client, namespace = context.client, context.settings.namespace
-    events = [(one.label, event) for one in apps for event in run(client, Shelf(namespace, one.label).history(most))]
+    events = [
+        (one.label, event) for one in apps for event in run(client, StateStore(namespace, one.label).history(most))
+    ]
     # Sorting is stable, so that what was done in one second stays in its order.
     newest = sorted(events, key=lambda pair: pair[1].at, reverse=True)[:most]
     for line in _table(newest):

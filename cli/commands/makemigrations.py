@@ -32,7 +32,7 @@ from redis_models.migrations.files.makemigrations import (
 from redis_models.migrations.files.next_migration import NewMigration, with_reason
 from redis_models.migrations.schema.from_models import snapshot_of
 from redis_models.migrations.schema.snapshot import Snapshot
-from redis_models.migrations.state.store import Shelf
+from redis_models.migrations.state.store import StateStore
 from redis_models.project.apps import App
 from redis_models.project.imports import shown_path
 
@@ -235,7 +235,7 @@ def _tasks(
 
 def _stored(context: CliContext, place: Place) -> Snapshot | None:
     """Give the schemas that Redis has of an app without files; None where the files lead there."""
-    state = run(context.client, Shelf(context.settings.namespace, place.app.label).read())
+    state = run(context.client, StateStore(context.settings.namespace, place.app.label).read())
     if state.snapshot is None or not place.chain.links:
         return state.snapshot
     if state.snapshot.fingerprint != place.chain.snapshots[-1].fingerprint:
@@ -252,7 +252,7 @@ def _refuse_applied(context: CliContext, place: Place) -> None:
         return
     last = place.chain.links[-1]
     try:
-        applied = run(context.client, Shelf(context.settings.namespace, place.app.label).applied_ids())
+        applied = run(context.client, StateStore(context.settings.namespace, place.app.label).applied_ids())
     except ServerError as exc:
         context.err(f"whether {last.name} is applied cannot be seen: {exc}", verbosity=1)
         return

@@ -10,20 +10,20 @@ from redis_models.client.drivers import run
 from redis_models.errors import MigrationError, SchemaError, UnansweredError
 from redis_models.migrations.autodetector.diff import Diff, diff
 from redis_models.migrations.chain.chain import Chain
-from redis_models.migrations.executor.throttle import Limits
+from redis_models.migrations.executor.throttle import ThrottleLimits
 from redis_models.migrations.keyspace.scan import index_size
 from redis_models.migrations.maintenance.verify import unverified
 from redis_models.migrations.operations import MoveModel
 from redis_models.migrations.planner.loosened_constraints import unlooked_at
 from redis_models.migrations.planner.plan import as_squashed
 from redis_models.migrations.planner.safety_check import hooks_of
-from redis_models.migrations.planner.segments import Journey, accepting_unreadable, make_journey
+from redis_models.migrations.planner.segments import RunPlan, accepting_unreadable, make_run_plan
 from redis_models.migrations.planner.without_files import automatic_chain, automatic_plan
 from redis_models.migrations.schema.from_models import snapshot_of
 from redis_models.migrations.schema.snapshot import Snapshot
 from redis_models.migrations.state.entries import State
 from redis_models.migrations.state.quarantine import Quarantine
-from redis_models.migrations.state.store import Shelf
+from redis_models.migrations.state.store import StateStore
 from redis_models.project.apps import App
 
 from ..console.consent import finding_document, is_consented, pending_findings, unasked_keys
@@ -178,7 +178,7 @@ def command(
         refuse_left_alone(context, client, [(task.app, task.journey) for task in tasks])
     if not ignore_sample and on_error == "stop":
         refuse_failing(context, client, [(task.app, task.journey) for task in tasks])
-    limits = Limits(max_latency_ms, batch or context.settings.batch_size, patience_s)
+    limits = ThrottleLimits(max_latency_ms, batch or context.settings.batch_size, patience_s)
     most_errors = max_errors if on_error == "quarantine" else 0
     is_whole = run_tasks(context, client, tasks, Options(wait_s, limits, most_errors, run_again, workers))
     return Exit.DONE if is_whole else Exit.FAILED
@@ -187,7 +187,7 @@ def command(
 def _task(
     context: CliContext, client: SyncClient, app: App, target: str | None, is_auto: bool, meets_all: bool
 ) -> Task:
-    shelf = Shelf(context.settings.namespace, app.label)
+    shelf = StateStore(context.settings.namespace, app.label)
     state = run(client, shelf.read())
     chain = context.chains[app.label]
     code = snapshot_of(app.models)
@@ -196,7 +196,7 @@ def _task(
         return Task(
             app,
             shelf,
-            Journey(chain, (automatic_plan(chain, state, found),)),
+            RunPlan(chain, (automatic_plan(chain, state, found),)),
             lambda now: _automatic(app, chain, code, now),
             False,
             automatic_chain(chain, state, found),
@@ -205,8 +205,8 @@ def _task(
     return Task(
         app,
         shelf,
-        make_journey(chain, state, position, meets_all=meets_all),
-        lambda now: make_journey(chain, now, position, meets_all=meets_all),
+        make_run_plan(chain, state, position, meets_all=meets_all),
+        lambda now: make_run_plan(chain, now, position, meets_all=meets_all),
         _has_unmade_changes(chain, code),
         chain,
     )
@@ -232,8 +232,8 @@ def _has_unmade_changes(chain: Chain, code: Snapshot) -> bool:
         return True  # a change that no operation makes; makemigrations says which
 
 
-def _automatic(app: App, chain: Chain, code: Snapshot, state: State) -> Journey:
-    return Journey(chain, (automatic_plan(chain, state, _automatic_diff(app, chain, code, state)),))
+def _automatic(app: App, chain: Chain, code: Snapshot, state: State) -> RunPlan:
+    return RunPlan(chain, (automatic_plan(chain, state, _automatic_diff(app, chain, code, state)),))
 
 
 def _automatic_diff(app: App, chain: Chain, code: Snapshot, state: State) -> Diff:

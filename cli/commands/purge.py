@@ -7,13 +7,13 @@ import click
 from redis_models.client.drivers import run
 from redis_models.errors import IncompleteError, MigrationError, UnsafeError
 from redis_models.migrations.executor.latency_probe import Probe
-from redis_models.migrations.executor.throttle import Limits
+from redis_models.migrations.executor.throttle import ThrottleLimits
 from redis_models.migrations.maintenance.purge import Purged, position_to_purge, purge
 from redis_models.migrations.maintenance.verify import unverified
 from redis_models.migrations.planner.plan import as_squashed
 from redis_models.migrations.state.control import clear_control
 from redis_models.migrations.state.lease import hold_lease
-from redis_models.migrations.state.store import Shelf
+from redis_models.migrations.state.store import StateStore
 from redis_models.project.apps import App
 
 from ..console.context import CliContext
@@ -74,7 +74,7 @@ def _position(context: CliContext, app: App, target: str | None, is_unverified: 
     client, chain, shelf = (
         context.client,
         context.chains[app.label],
-        Shelf(context.settings.namespace, app.label),
+        StateStore(context.settings.namespace, app.label),
     )
     state = run(client, shelf.read())
     wanted = None if target is None else chain.target(target, len(as_squashed(chain, state.ledger)))
@@ -98,8 +98,8 @@ def _named(context: CliContext, apps: list[App], positions: dict[str, int]) -> s
 
 def _purge(context: CliContext, app: App, position: int, dry_run: bool, wait_s: float, max_latency_ms: float) -> Purged:
     client, settings = context.client, context.settings
-    limits = Limits(max_latency_ms, settings.batch_size, 0)
-    shelf, chain = Shelf(settings.namespace, app.label), context.chains[app.label]
+    limits = ThrottleLimits(max_latency_ms, settings.batch_size, 0)
+    shelf, chain = StateStore(settings.namespace, app.label), context.chains[app.label]
     try:
         with ExitStack() as stack:
             lease = None

@@ -18,8 +18,8 @@ from redis_models.migrations.maintenance.retry import drop_record, record_of, re
 from redis_models.migrations.planner.explain import Line
 from redis_models.migrations.planner.plan import as_squashed
 from redis_models.migrations.state.lease import hold_lease
-from redis_models.migrations.state.quarantine import Quarantine, Quarantined
-from redis_models.migrations.state.store import Shelf
+from redis_models.migrations.state.quarantine import Quarantine, QuarantinedRecord
+from redis_models.migrations.state.store import StateStore
 from redis_models.project.apps import App
 from redis_models.redaction import printable
 
@@ -133,7 +133,7 @@ def set_command(context: CliContext, key: str, assignments: Sequence[str], dry_r
     mending = run(client, mending_of(chain, entry, assignments))
     for line in record_lines(_set_lines(mending)):
         context.out(line)
-    state = run(client, Shelf(settings.namespace, app.label).read())
+    state = run(client, StateStore(settings.namespace, app.label).read())
     position = len(as_squashed(chain, state.ledger))
     refuse_unreadable(mending, position, [model.__shape__ for model in app.models])
     reason: str | None = mending.objection(position) or ""
@@ -205,7 +205,7 @@ def drop_command(context: CliContext, keys: Sequence[str], yes: bool, wait_s: fl
     _json(context, "drop", list(documents.values()))
 
 
-def _entries(context: CliContext, app: str | None = None) -> Iterator[tuple[App, Quarantined]]:
+def _entries(context: CliContext, app: str | None = None) -> Iterator[tuple[App, QuarantinedRecord]]:
     apps = apps_named(context, app)
     client: SyncClient = context.client
     for one in apps:
@@ -213,12 +213,12 @@ def _entries(context: CliContext, app: str | None = None) -> Iterator[tuple[App,
             yield one, entry
 
 
-def _entry(context: CliContext, key: str) -> tuple[App, Quarantined]:
+def _entry(context: CliContext, key: str) -> tuple[App, QuarantinedRecord]:
     [found] = _chosen(context, [key])
     return found
 
 
-def _chosen(context: CliContext, keys: Sequence[str]) -> list[tuple[App, Quarantined]]:
+def _chosen(context: CliContext, keys: Sequence[str]) -> list[tuple[App, QuarantinedRecord]]:
     """Give the entries of some keys, of all where none is named.
 
     Raises:
@@ -235,7 +235,7 @@ def _chosen(context: CliContext, keys: Sequence[str]) -> list[tuple[App, Quarant
     return list({by_key[key][1].key: by_key[key] for key in keys}.values())
 
 
-def _by_app(chosen: Sequence[tuple[App, Quarantined]]) -> Iterator[tuple[App, list[Quarantined]]]:
+def _by_app(chosen: Sequence[tuple[App, QuarantinedRecord]]) -> Iterator[tuple[App, list[QuarantinedRecord]]]:
     for app in dict.fromkeys(app for app, _ in chosen):
         yield app, [entry for one, entry in chosen if one is app]
 

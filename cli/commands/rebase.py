@@ -8,7 +8,7 @@ from redis_models.client.drivers import run
 from redis_models.errors import RedisModelsError, UnansweredError
 from redis_models.migrations.files.loader import exchange_migrations, load_links
 from redis_models.migrations.files.rebase import Branch, Fork, Moved, fork_of, rebase
-from redis_models.migrations.state.store import Shelf
+from redis_models.migrations.state.store import StateStore
 from redis_models.project.apps import App
 from redis_models.project.imports import shown_path
 
@@ -72,7 +72,7 @@ def _staying(context: CliContext, app: App, fork: Fork, onto: str | None) -> Bra
 
 def _applied(context: CliContext, app: App) -> Sequence[str]:
     try:
-        return run(context.client, Shelf(context.settings.namespace, app.label).applied_ids())
+        return run(context.client, StateStore(context.settings.namespace, app.label).applied_ids())
     except RedisModelsError:
         return ()  # it works without a server, too
 

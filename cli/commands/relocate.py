@@ -12,7 +12,7 @@ from redis_models.migrations.keyspace.server_facts import refuse_cluster
 from redis_models.migrations.maintenance.copy_database import Relocation, relocate
 from redis_models.migrations.state.lease import hold_lease
 from redis_models.migrations.state.quarantine import Quarantine
-from redis_models.migrations.state.store import Shelf
+from redis_models.migrations.state.store import StateStore
 from redis_models.redaction import has_password
 from redis_models.store import Store
 
@@ -89,7 +89,7 @@ def _spaces(context: CliContext, source: SyncClient) -> list[KeySpace]:
     """Where records are: as the code has them, and where it is ahead of the source's migrations, as these left them."""
     spaces = [model.__shape__.keys for app in context.apps for model in app.models]
     for app in context.apps:
-        snapshot = run(source, Shelf(context.settings.namespace, app.label).read()).snapshot
+        snapshot = run(source, StateStore(context.settings.namespace, app.label).read()).snapshot
         spaces += [model.keys for model in snapshot.models] if snapshot is not None else []
     return list({space.start: space for space in spaces}.values())
 
@@ -98,5 +98,5 @@ def _refuse_unfinished(context: CliContext, job: Relocation) -> None:
     for client in (job.source, job.target):
         for app in job.apps:
             run(client, Quarantine(context.settings.namespace, app).read())  # what cannot be read is not copied
-            if run(client, Shelf(context.settings.namespace, app).read()).journal is not None:
+            if run(client, StateStore(context.settings.namespace, app).read()).journal is not None:
                 raise IncompleteError(f"{app}: a run of migrate stopped half-way there; finish it first")

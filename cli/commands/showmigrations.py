@@ -8,12 +8,12 @@ import click
 
 from redis_models.client.drivers import run
 from redis_models.migrations.chain.chain import Chain
-from redis_models.migrations.chain.link import Link
+from redis_models.migrations.chain.link import LoadedMigration
 from redis_models.migrations.files.loader import load_chain
 from redis_models.migrations.planner.plan import SQUASHED, as_squashed
-from redis_models.migrations.state.entries import Entry, State
+from redis_models.migrations.state.entries import AppliedMigration, State
 from redis_models.migrations.state.quarantine import Quarantine
-from redis_models.migrations.state.store import Shelf
+from redis_models.migrations.state.store import StateStore
 from redis_models.project.apps import App
 
 from ..console.context import CliContext
@@ -37,7 +37,7 @@ def command(context: CliContext, app: str | None) -> None:
     quarantined: dict[str, int] = {}
     for one in apps:
         chain = load_chain(one.label, one.migrations_path)
-        state = run(context.client, Shelf(context.settings.namespace, one.label).read())
+        state = run(context.client, StateStore(context.settings.namespace, one.label).read())
         state = replace(state, ledger=as_squashed(chain, state.ledger))
         rows = [_row(chain, place, link, state) for place, link in enumerate(chain.links, 1)] + _strangers(chain, state)
         shown[one.label] = rows
@@ -60,7 +60,7 @@ def _print(context: CliContext, app: App, rows: list[dict[str, object]]) -> None
         context.out(" (no migrations)")
 
 
-def _row(chain: Chain, place: int, link: Link, state: State) -> dict[str, object]:
+def _row(chain: Chain, place: int, link: LoadedMigration, state: State) -> dict[str, object]:
     entry = state.ledger.get(link.id)
     mark = " " if entry is None else "F" if entry.is_faked else "X"
     journal = state.journal
@@ -78,7 +78,7 @@ def _row(chain: Chain, place: int, link: Link, state: State) -> dict[str, object
     }
 
 
-def _doing(entry: Entry | None) -> dict[str, object]:
+def _doing(entry: AppliedMigration | None) -> dict[str, object]:
     return {"seconds": None if entry is None else entry.seconds, "by": None if entry is None else entry.by}
 
 

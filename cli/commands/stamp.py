@@ -6,7 +6,7 @@ from redis_models.client.drivers import run
 from redis_models.migrations.executor.recorder import Stamped, stamp
 from redis_models.migrations.files.loader import load_chain
 from redis_models.migrations.state.lease import hold_lease
-from redis_models.migrations.state.store import Shelf
+from redis_models.migrations.state.store import StateStore
 from redis_models.project.apps import App
 
 from ..console.context import CliContext
@@ -29,7 +29,7 @@ def command(context: CliContext, app: str, target: str | None, wait_s: float) ->
     """
     [one], place = _meant(context, app, target)
     client, settings = context.client, context.settings
-    chain, shelf = load_chain(one.label, one.migrations_path), Shelf(settings.namespace, one.label)
+    chain, shelf = load_chain(one.label, one.migrations_path), StateStore(settings.namespace, one.label)
     ids = set(run(client, shelf.applied_ids()))
     position = chain.target(place, sum(not ids.isdisjoint(link.ids) for link in chain.links))
     with hold_lease(client, settings.namespace, life_s=settings.lease_seconds, wait_s=wait_s) as lease:

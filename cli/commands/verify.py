@@ -16,8 +16,8 @@ from redis_models.migrations.maintenance.verify import (
     verify,
 )
 from redis_models.migrations.schema.from_models import snapshot_of
-from redis_models.migrations.state.receipts import Checkpoint, Desk, Receipt, Scope
-from redis_models.migrations.state.store import Shelf
+from redis_models.migrations.state.receipts import Checkpoint, ReceiptStore, Scope, VerificationReceipt
+from redis_models.migrations.state.store import StateStore
 from redis_models.migrations.state.tally import Tally
 from redis_models.model import Model
 from redis_models.project.apps import App
@@ -85,9 +85,9 @@ def _chosen(context: CliContext, names: Sequence[str]) -> dict[App, list[type[Mo
 
 def _verify(
     context: CliContext, app: App, chosen: Sequence[type[Model]], limit: int | None, repair: bool, resume: bool
-) -> tuple[dict[str, Tally], Receipt | None]:
+) -> tuple[dict[str, Tally], VerificationReceipt | None]:
     client, namespace, chain = context.client, context.settings.namespace, context.chains[app.label]
-    shelf, desk = Shelf(namespace, app.label), Desk(namespace, app.label)
+    shelf, desk = StateStore(namespace, app.label), ReceiptStore(namespace, app.label)
     known = chain.snapshots[-1] if chain.links else run(client, shelf.read()).snapshot
     if known is not None and not diff(known, snapshot_of(app.models)).is_empty:
         what, how = ("migration file", "makemigrations' and 'migrate") if chain.links else ("run", "migrate --auto")

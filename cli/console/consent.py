@@ -10,9 +10,9 @@ from redis_models.client.drivers import run
 from redis_models.errors import UnsafeError
 from redis_models.migrations.chain.chain import Chain
 from redis_models.migrations.keyspace.sampling import sample
-from redis_models.migrations.planner.passes import Work
+from redis_models.migrations.planner.passes import RewritePass
 from redis_models.migrations.planner.safety_check import Finding, findings_of
-from redis_models.migrations.planner.segments import Journey
+from redis_models.migrations.planner.segments import RunPlan
 from redis_models.migrations.rewriter.outdated_records import Place, first_outdated, places_of
 from redis_models.migrations.schema.examples import Sample
 
@@ -31,7 +31,7 @@ __all__ = [
 RECORDS = 200  # of a model; enough to see what is frequent, and read in a moment
 
 
-def pending_findings(client: SyncClient, chain: Chain, journey: Journey, hooks: Mapping[str, str]) -> list[Finding]:
+def pending_findings(client: SyncClient, chain: Chain, journey: RunPlan, hooks: Mapping[str, str]) -> list[Finding]:
     """Judge the migrations that a run would apply, with some records of each model that they touch.
 
     Args:
@@ -48,7 +48,7 @@ def pending_findings(client: SyncClient, chain: Chain, journey: Journey, hooks: 
 
 
 def with_idle(
-    client: SyncClient, chain: Chain, findings: Sequence[Finding], target: int, works: Sequence[Work] = ()
+    client: SyncClient, chain: Chain, findings: Sequence[Finding], target: int, works: Sequence[RewritePass] = ()
 ) -> list[Finding]:
     """Mark what would be refused, but concerns no record: nothing can break, so nobody needs to consent."""
     known: dict[tuple[str, ...], bool] = {}
@@ -64,7 +64,7 @@ def with_idle(
     return marked
 
 
-def unasked_keys(chain: Chain, journey: Journey, findings: Sequence[Finding]) -> frozenset[str]:
+def unasked_keys(chain: Chain, journey: RunPlan, findings: Sequence[Finding]) -> frozenset[str]:
     """Give what keys begin with that no run may change now: a consent would have been asked for, had there been any."""
     return frozenset(
         place.keys.start
@@ -126,11 +126,11 @@ _KEPT = "The values stay in the records, aside, and 'migrate' with an earlier ta
 _AUTOMATIC = "With --auto there is no way back; write migration files to have one."
 
 
-def _places(chain: Chain, finding: Finding, target: int, works: Iterable[Work]) -> list[Place]:
+def _places(chain: Chain, finding: Finding, target: int, works: Iterable[RewritePass]) -> list[Place]:
     return list(_each_place(chain, finding, target, list(works)))
 
 
-def _each_place(chain: Chain, finding: Finding, target: int, works: Sequence[Work]) -> Iterator[Place]:
+def _each_place(chain: Chain, finding: Finding, target: int, works: Sequence[RewritePass]) -> Iterator[Place]:
     for model in finding.models:
         yield from places_of(chain, finding.position, model, target, works)
 

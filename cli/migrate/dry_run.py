@@ -10,7 +10,7 @@ from redis_models.migrations.chain.lineage import routes_of
 from redis_models.migrations.executor.progress import Progress
 from redis_models.migrations.maintenance.dry_run import Rehearsal, refused_by, rehearse
 from redis_models.migrations.planner.loosened_constraints import left_alone
-from redis_models.migrations.planner.segments import Journey, step_of, whole_plan
+from redis_models.migrations.planner.segments import RunPlan, step_of, whole_plan
 from redis_models.migrations.rewriter.outdated_records import first_unreadable
 from redis_models.migrations.state.quarantine import Quarantine
 from redis_models.project.apps import App
@@ -25,7 +25,7 @@ __all__ = ["refuse_failing", "refuse_left_alone", "rehearse_all"]
 _SAMPLE: Final = 200  # records of each pass
 
 
-def rehearse_all(context: CliContext, journeys: Sequence[tuple[App, Journey]], limit: int | None) -> bool:
+def rehearse_all(context: CliContext, journeys: Sequence[tuple[App, RunPlan]], limit: int | None) -> bool:
     """Rehearse the journeys of some apps, and tell what they would come to; give whether all would go through."""
     is_ok, documents = True, dict[str, object]()
     for app, journey in journeys:
@@ -47,7 +47,7 @@ def rehearse_all(context: CliContext, journeys: Sequence[tuple[App, Journey]], l
     return is_ok
 
 
-def refuse_failing(context: CliContext, client: SyncClient, journeys: Sequence[tuple[App, Journey]]) -> None:
+def refuse_failing(context: CliContext, client: SyncClient, journeys: Sequence[tuple[App, RunPlan]]) -> None:
     """Refuse to begin runs of which a sample says that records fail: nobody is left with half of them rewritten.
 
     A run that stopped half-way goes on without it. What comes after a free step is not tried, because the step may
@@ -69,7 +69,7 @@ def refuse_failing(context: CliContext, client: SyncClient, journeys: Sequence[t
                 raise IncompleteError(_not_begun(app, one, failures[0].key, failures[0].reason))
 
 
-def refuse_left_alone(context: CliContext, client: SyncClient, journeys: Sequence[tuple[App, Journey]]) -> None:
+def refuse_left_alone(context: CliContext, client: SyncClient, journeys: Sequence[tuple[App, RunPlan]]) -> None:
     """Refuse a way back that leaves records as they are which code of before could not read.
 
     Raises:

@@ -7,7 +7,7 @@ from redis_models.client.drivers import run
 from redis_models.migrations.executor.recorder import fake
 from redis_models.migrations.planner.plan import as_squashed
 from redis_models.migrations.state.lease import hold_lease
-from redis_models.migrations.state.store import Shelf
+from redis_models.migrations.state.store import StateStore
 from redis_models.project.apps import App
 
 from ..console.context import CliContext
@@ -19,7 +19,7 @@ def fake_all(context: CliContext, client: SyncClient, apps: Sequence[App], targe
     """Record apps as at a target, or at their newest migrations, without touching a record."""
     for app in apps:
         chain = context.chains[app.label]
-        shelf = Shelf(context.settings.namespace, app.label)
+        shelf = StateStore(context.settings.namespace, app.label)
         state = run(client, shelf.read())
         position = (
             chain.head_position if target is None else chain.target(target, len(as_squashed(chain, state.ledger)))

@@ -4,16 +4,16 @@ from collections.abc import Callable, Mapping, Sequence
 
 from redis_models.migrations.operations import Operation, Risk, Run
 from redis_models.migrations.operations.run import function_name
-from redis_models.migrations.planner.passes import Work
+from redis_models.migrations.planner.passes import RewritePass
 from redis_models.migrations.planner.plan import IN_CLIENT_RATE, IN_SERVER_RATE, Plan
-from redis_models.migrations.planner.segments import Journey, step_of
+from redis_models.migrations.planner.segments import RunPlan, step_of
 
 from ..console.formatting import counted
 
 __all__ = ["journey_document", "journey_lines"]
 
 
-def journey_lines(journey: Journey, address: str, counts: Mapping[str, int], *, is_full: bool = False) -> list[str]:
+def journey_lines(journey: RunPlan, address: str, counts: Mapping[str, int], *, is_full: bool = False) -> list[str]:
     """Give what a run would do as lines.
 
     Args:
@@ -34,7 +34,7 @@ def journey_lines(journey: Journey, address: str, counts: Mapping[str, int], *, 
     return lines
 
 
-def journey_document(journey: Journey, counts: Mapping[str, int], objections: Sequence[str]) -> dict[str, object]:
+def journey_document(journey: RunPlan, counts: Mapping[str, int], objections: Sequence[str]) -> dict[str, object]:
     """Give what a run would do as JSON-like data."""
     return {
         "app": journey.app,
@@ -61,7 +61,7 @@ def _leg_document(leg: Plan, counts: Mapping[str, int]) -> dict[str, object]:
     }
 
 
-def _pass_document(work: Work, counts: Mapping[str, int]) -> dict[str, object]:
+def _pass_document(work: RewritePass, counts: Mapping[str, int]) -> dict[str, object]:
     return {
         "model": work.route.model,
         "to_version": work.target,
@@ -103,14 +103,14 @@ def _repetition(step: Run) -> str:
     return "it may run twice" if step.may_run_twice else "if it stops half-way it is not called again unasked"
 
 
-def _pass_line(work: Work, count: int, leg: Plan) -> str:
+def _pass_line(work: RewritePass, count: int, leg: Plan) -> str:
     where = "in the server" if work.is_in_server else "by Python, under compare-and-set"
     is_alone = sum(one.route is work.route for one in leg.works) == 1
     name = work.route.model if is_alone else work.label
     return f"  pass over {name} to version {work.target}: about {count:,} records, {where}, {_duration(work, count)}"
 
 
-def _headline(journey: Journey) -> str:
+def _headline(journey: RunPlan) -> str:
     if journey.is_empty:
         return "nothing to do"
     verb = "take back" if journey.unapplied else "apply"
@@ -122,7 +122,7 @@ def _headline(journey: Journey) -> str:
     return f"{migrations}, {counted(passes, 'pass', 'passes')}{resumed}"
 
 
-def _duration(work: Work, count: int) -> str:
+def _duration(work: RewritePass, count: int) -> str:
     seconds = count / (IN_SERVER_RATE if work.is_in_server else IN_CLIENT_RATE)
     return "under a second" if seconds < 1 else f"about {seconds:.0f} s"
 

@@ -17,7 +17,7 @@ from redis_models.migrations.state.control import abort, change_control, read_co
 from redis_models.migrations.state.entries import Journal
 from redis_models.migrations.state.lease import Holder, holder_of, this_person
 from redis_models.migrations.state.quarantine import Quarantine
-from redis_models.migrations.state.store import Shelf
+from redis_models.migrations.state.store import StateStore
 from redis_models.project.apps import App
 
 from ..console.context import CliContext
@@ -100,7 +100,7 @@ def steer(context: CliContext, client: SyncClient, apps: Sequence[App], steering
         run(client, change_control(namespace, {"paused": None}))
         context.out("It goes on.")
     elif steering.word == "abort":
-        shelves = {app.label: Shelf(namespace, app.label) for app in context.apps}
+        shelves = {app.label: StateStore(namespace, app.label) for app in context.apps}
         holder = run(client, abort(client, shelves, namespace, by))
         context.out(
             f"Ended the run of {holder.who}; every record is whole. 'migrate' goes on with it, 'migrate APP TARGET'"
@@ -120,7 +120,7 @@ def _show(context: CliContext, client: SyncClient, apps: Sequence[App], *, is_wh
     documents: dict[str, object] = {}
     for app in apps:
         chain = load_chain(app.label, app.migrations_path)
-        journal = run(client, Shelf(namespace, app.label).read()).journal
+        journal = run(client, StateStore(namespace, app.label).read()).journal
         quarantined = len(run(client, Quarantine(namespace, app.label).waiting()))
         documents[app.label] = {**_document(chain, journal), "quarantined": quarantined}
         if is_whole:

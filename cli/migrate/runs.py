@@ -11,18 +11,18 @@ from redis_models.errors import IncompleteError
 from redis_models.migrations.chain.chain import Chain
 from redis_models.migrations.executor.latency_probe import Probe
 from redis_models.migrations.executor.progress import Policy
-from redis_models.migrations.executor.run import run_journey
+from redis_models.migrations.executor.run import execute_run
 from redis_models.migrations.executor.segment import Result, sum_of
-from redis_models.migrations.executor.throttle import Limits
-from redis_models.migrations.executor.worker_pool import Crew, new_pool, processors
+from redis_models.migrations.executor.throttle import ThrottleLimits
+from redis_models.migrations.executor.worker_pool import WorkerPool, new_pool, processors
 from redis_models.migrations.planner.plan import Plan
 from redis_models.migrations.planner.safety_check import Finding
-from redis_models.migrations.planner.segments import Journey
+from redis_models.migrations.planner.segments import RunPlan
 from redis_models.migrations.state.control import clear_control
 from redis_models.migrations.state.entries import State
 from redis_models.migrations.state.lease import Lease, hold_lease
 from redis_models.migrations.state.quarantine import Quarantine
-from redis_models.migrations.state.store import Shelf
+from redis_models.migrations.state.store import StateStore
 from redis_models.project.apps import App
 
 from ..console.context import CliContext
@@ -51,9 +51,9 @@ class Task:
     """
 
     app: App
-    shelf: Shelf
-    journey: Journey
-    again: Callable[[State], Journey]
+    shelf: StateStore
+    journey: RunPlan
+    again: Callable[[State], RunPlan]
     has_unmade_changes: bool
     followed: Chain
     findings: Sequence[Finding] = ()
@@ -74,7 +74,7 @@ class Options:
     """
 
     wait_s: float
-    limits: Limits
+    limits: ThrottleLimits
     most_errors: int
     run_again: bool
     workers: int | None = None
@@ -87,7 +87,7 @@ def run_tasks(context: CliContext, client: SyncClient, tasks: Sequence[Task], op
         Whether they put no record into quarantine.
 
     Raises:
-        MigrationError: As ``run_journey``.
+        MigrationError: As ``execute_run``.
     """
     pending = [task for task in tasks if not task.journey.is_empty]
     results: dict[str, Result] = {}
@@ -140,7 +140,7 @@ def _run_one(
         policy = replace(policy, crew=None)  # it would do what the files say, which is something else
     try:
         with shown_progress(context) as report:
-            for one in run_journey(
+            for one in execute_run(
                 client,
                 lease,
                 task.shelf,
@@ -183,10 +183,10 @@ def _summary(result: Result) -> str:
     return f"{total:,} records changed in {result.seconds:.1f} s{rate}{moved}"
 
 
-def _crew(context: CliContext, workers: int | None, probe: Probe) -> AbstractContextManager[Crew | None]:
+def _crew(context: CliContext, workers: int | None, probe: Probe) -> AbstractContextManager[WorkerPool | None]:
     size = workers or processors()
     if size == 1:
         return nullcontext()
     settings = context.settings
     least = _WORTH if workers is None else 0
-    return Crew(size - 1, settings.module, context.chains, least, settings.executor or new_pool, probe.note)
+    return WorkerPool(size - 1, settings.module, context.chains, least, settings.executor or new_pool, probe.note)

@@ -17,14 +17,14 @@ from .answers import (
     ZoneAnswer,
 )
 
-__all__ = ["Given"]
+__all__ = ["AnswerTracker"]
 
 OfField = RenameAnswer | DropAnswer | FillAnswer | ComputeAnswer | MapAnswer | ZoneAnswer | ExtraAnswer
 A = TypeVar("A", RenameAnswer, DropAnswer, FillAnswer, ComputeAnswer, MapAnswer, ZoneAnswer, ExtraAnswer)
 
 
 @dataclass
-class Given:
+class AnswerTracker:
     """The answers about one model. Notes those that were used; belongs to one diff.
 
     Args:

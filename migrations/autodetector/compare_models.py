@@ -20,12 +20,12 @@ from ..operations import (
     RenameField,
     RenameModel,
 )
-from ..operations.function_stubs import ToWrite, function_name
+from ..operations.function_stubs import FunctionStub, function_name
 from ..schema.snapshot import FieldSchema, Literal, ModelSchema, Snapshot, _Required
-from ..schema.type_compatibility import is_note
-from .answer_tracker import Given
+from ..schema.type_compatibility import is_storage_neutral
+from .answer_tracker import AnswerTracker
 from .answers import Answers, ComputeAnswer, ExtraAnswer, FillAnswer, TTLAnswer
-from .compare_types import retype
+from .compare_types import compare_types
 from .match_fields import Match, match_fields, order_moves
 from .match_nested import move_levels
 from .questions import POLICIES, ExtraQuestion, FillQuestion, Question, RenameQuestion, SwapQuestion, TTLQuestion
@@ -48,7 +48,7 @@ class Comparison:
 
     schema: ModelSchema
     new: ModelSchema
-    given: Given
+    given: AnswerTracker
     operations: list[Operation] = field(default_factory=list[Operation])
     questions: list[Question] = field(default_factory=list[Question])
     notes: list[str] = field(default_factory=list[str])
@@ -72,7 +72,7 @@ def compare(old: ModelSchema, new: ModelSchema, answers: Answers) -> Comparison:
     Raises:
         SchemaError: An answer matches nothing, or contradicts another.
     """
-    found = Comparison(old, new, Given(answers, new.name))
+    found = Comparison(old, new, AnswerTracker(answers, new.name))
     if old.name != new.name:
         found.do(RenameModel(old.name, new.name))
     levels = move_levels(found.schema, new, found.given)
@@ -137,7 +137,7 @@ def _add(found: Comparison, one: FieldSchema) -> None:
     if extra is not None:
         extra.check()
     if found.given.take(ComputeAnswer, one.name):
-        function = ToWrite(function_name(model, one.name))
+        function = FunctionStub(function_name(model, one.name))
         found.do(AddField(model, one.name, one.type, function))
     elif fill is not None and is_key:
         raise SchemaError(f"{fill.flag()}: it is the primary key, and all records would get the same; compute it")
@@ -168,10 +168,10 @@ def _retype(found: Comparison, one: FieldSchema, added: Sequence[FieldSchema]) -
     old = found.schema.field(one.name).type
     if old == one.type:
         return
-    if is_note(old, one.type):
+    if is_storage_neutral(old, one.type):
         found.notes.append(one.name)
         return
-    retyping = retype(found.schema, one.name, one, found.given, added)
+    retyping = compare_types(found.schema, one.name, one, found.given, added)
     found.questions += retyping.questions
     if not retyping.questions:
         found.do(*retyping.operations)

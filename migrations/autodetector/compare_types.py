@@ -13,11 +13,11 @@ from redis_models.errors import SchemaError
 from ..edits.converters import AttachTimezone, FillNone, MapValues
 from ..edits.enum_mapping import enum_places
 from ..operations import AddField, AlterField, Operation, RemoveField, RenameField
-from ..operations.function_stubs import ToWrite, function_name
+from ..operations.function_stubs import FunctionStub, function_name
 from ..schema.snapshot import REQUIRED, FieldSchema, Literal, ModelSchema, Snapshot, _Required
 from ..schema.type_compatibility import (
     gets_zone,
-    is_note,
+    is_storage_neutral,
     is_widening,
     members_of,
     plain_value,
@@ -27,7 +27,7 @@ from ..schema.type_compatibility import (
 )
 from ..schema.type_edit import with_renamed_key
 from ..schema.type_tree import NONE, Container, Key, LiteralTree, Object, Tree, choice_of, parse, stored_values
-from .answer_tracker import Given
+from .answer_tracker import AnswerTracker
 from .answers import ComputeAnswer, DropAnswer, FillAnswer, MapAnswer, RenameAnswer, ZoneAnswer
 from .candidates import Candidate, chosen_value, field_candidates, has_value, likeliest
 from .questions import (
@@ -40,7 +40,7 @@ from .questions import (
     ZoneQuestion,
 )
 
-__all__ = ["Retyping", "retype"]
+__all__ = ["Retyping", "compare_types"]
 
 _Mapping = dict[str | int | float | bool | None, Literal]
 
@@ -59,7 +59,7 @@ class Retyping:
     """
 
     model: str
-    given: Given
+    given: AnswerTracker
     operations: list[Operation] = field(default_factory=list[Operation])
     questions: list[Question] = field(default_factory=list[Question])
     not_required: set[str] = field(default_factory=set[str])
@@ -72,8 +72,8 @@ class Retyping:
         self.operations.append(AlterField(self.model, path, old, new, convert=convert))
 
 
-def retype(
-    schema: ModelSchema, name: str, new: FieldSchema, given: Given, outside: Sequence[FieldSchema] = ()
+def compare_types(
+    schema: ModelSchema, name: str, new: FieldSchema, given: AnswerTracker, outside: Sequence[FieldSchema] = ()
 ) -> Retyping:
     """Compare a field with what it is to be.
 
@@ -107,7 +107,7 @@ def retype(
 
 
 def _computed(found: Retyping, path: str, old: str, new: str) -> None:
-    found.alter(path, old, new, ToWrite(function_name(found.model, path)))
+    found.alter(path, old, new, FunctionStub(function_name(found.model, path)))
     found.given.use_inside(path)
 
 
@@ -124,7 +124,7 @@ def _reached(schema: ModelSchema, name: str, operations: Sequence[Operation]) ->
 
 def _change(found: Retyping, path: str, old: Tree, new: Tree, default: "Literal | _Required" = REQUIRED) -> None:
     """Note what leads from one type to another at a path."""
-    if old == new or is_note(str(old), str(new)):
+    if old == new or is_storage_neutral(str(old), str(new)):
         return
     if found.given.take(ComputeAnswer, path):
         _computed(found, path, str(old), str(new))
@@ -149,7 +149,7 @@ def _with_none(members: Sequence[Tree], is_optional: bool) -> Tree:
 
 def _retype(found: Retyping, path: str, old: Tree, new: Tree) -> None:
     """Note what leads from one type to another, both of which may be None, or neither."""
-    if is_note(str(old), str(new)):
+    if is_storage_neutral(str(old), str(new)):
         return
     if stored_values(old) is not None and stored_values(new) is not None:
         _map_values(found, path, old, new)
@@ -313,13 +313,13 @@ def _change_keys(found: Retyping, path: str, old: Object, new: Object) -> None:
 def _require(found: Retyping, place: str, tree: Tree) -> None:
     """Fill a key that reading could do without, where it is absent, with an answer."""
     last = found.operations[-1] if found.operations else None
-    if isinstance(last, AlterField) and last.name == place and isinstance(last.convert, (FillNone, ToWrite)):
+    if isinstance(last, AlterField) and last.name == place and isinstance(last.convert, (FillNone, FunctionStub)):
         found.operations[-1] = replace(last, new=str(tree))
     elif fill := found.given.take(FillAnswer, place):
         fill.check(str(tree))
         found.operations.append(AlterField(found.model, place, f"NotRequired[{tree}]", str(tree), FillNone(fill.value)))
     elif found.given.take(ComputeAnswer, place):
-        function = ToWrite(function_name(found.model, place))
+        function = FunctionStub(function_name(found.model, place))
         found.operations.append(AlterField(found.model, place, f"NotRequired[{tree}]", str(tree), function))
     else:
         found.questions.append(FillQuestion(found.model, place, str(tree)))
@@ -351,7 +351,7 @@ def _add_keys(found: Retyping, path: str, come: Sequence[Key]) -> None:
             fill.check(str(one.tree))
             found.operations.append(AddField(found.model, place, type, fill.value))
         elif found.given.take(ComputeAnswer, place):
-            function = ToWrite(function_name(found.model, place))
+            function = FunctionStub(function_name(found.model, place))
             found.operations.append(AddField(found.model, place, type, function))
         elif one.is_required:
             found.questions.append(FillQuestion(found.model, place, type))

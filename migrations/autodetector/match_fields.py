@@ -8,7 +8,7 @@ from redis_models.errors import SchemaError
 from ..schema.snapshot import FieldSchema, ModelSchema
 from ..schema.type_compatibility import is_widening, without_none
 from ..schema.type_tree import parse
-from .answer_tracker import Given
+from .answer_tracker import AnswerTracker
 from .answers import ComputeAnswer, DropAnswer, RenameAnswer
 from .candidates import field_candidates
 from .match_nested import insides
@@ -55,7 +55,7 @@ class Match:
         return [one for one in self.new.fields if one.name not in taken]
 
 
-def match_fields(old: ModelSchema, new: ModelSchema, given: Given) -> Match:
+def match_fields(old: ModelSchema, new: ModelSchema, given: AnswerTracker) -> Match:
     """Match the fields of one model; what moves into nested objects or out of them is done already.
 
     Args:
@@ -150,7 +150,7 @@ def _ask(match: Match) -> None:
             match.dropped.add(one.name)
 
 
-def _ask_about_swaps(match: Match, given: Given) -> None:
+def _ask_about_swaps(match: Match, given: AnswerTracker) -> None:
     """Ask about fields whose types went around among them: the values may have gone with the types, or not.
 
     A field that others may have taken the place of is the only one that may have taken the place of another.
@@ -192,7 +192,7 @@ def _in_circles(goes_to: Mapping[str, Sequence[str]]) -> set[str]:
     return found
 
 
-def _refuse_needless_stay(match: Match, given: Given) -> None:
+def _refuse_needless_stay(match: Match, given: AnswerTracker) -> None:
     """Refuse answers that say what nobody asks: that a field stays whose type no other one has."""
     for name in match.staying:
         one, other = match.old.field(name), match.new.by_name.get(name)

@@ -13,7 +13,7 @@ from ..operations import FlattenField, NestFields, Operation, RenameField
 from ..schema.snapshot import FieldSchema, ModelSchema
 from ..schema.type_compatibility import without_none
 from ..schema.type_tree import Object, parse
-from .answer_tracker import Given
+from .answer_tracker import AnswerTracker
 from .answers import DropAnswer, RenameAnswer
 from .candidates import field_candidates
 from .questions import Question, RenameQuestion
@@ -46,7 +46,7 @@ def insides(one: FieldSchema) -> list[FieldSchema]:
     return [FieldSchema(f"{one.name}.{key.name}", str(key.tree)) for key in _object_of(one).keys]
 
 
-def move_levels(old: ModelSchema, new: ModelSchema, given: Given) -> Levels:
+def move_levels(old: ModelSchema, new: ModelSchema, given: AnswerTracker) -> Levels:
     """Give what answers say about moves between levels, and ask about objects that may have been taken apart.
 
     Raises:
@@ -74,7 +74,7 @@ def move_levels(old: ModelSchema, new: ModelSchema, given: Given) -> Levels:
 
 
 def _flatten(
-    found: Levels, one: FieldSchema, new: ModelSchema, into: Mapping[str, str], old: ModelSchema, given: Given
+    found: Levels, one: FieldSchema, new: ModelSchema, into: Mapping[str, str], old: ModelSchema, given: AnswerTracker
 ) -> None:
     """Take an object apart, once it is known what becomes of each of its keys."""
     come = [other for other in new.fields if other.name not in old.by_name and other.name not in into.values()]

@@ -17,9 +17,9 @@ from ..operations.run import check_stands_alone
 from ..schema.snapshot import ModelSchema, Snapshot
 from ..schema.type_resolver import resolve
 from .hidden_fields import HiddenFields
-from .link import Link
+from .link import LoadedMigration
 from .replaces import Replaced
-from .upgrade_path import Route
+from .upgrade_path import UpgradePath
 
 __all__ = ["Chain", "origins", "true_ids"]
 _LONG: Final = 10  # digits: no chain has so many migrations
@@ -42,8 +42,8 @@ class Chain:
     """
 
     app: str
-    links: tuple[Link, ...] = ()
-    inherited: Mapping[tuple[str, int], Route] = field(default_factory=dict[tuple[str, int], Route])
+    links: tuple[LoadedMigration, ...] = ()
+    inherited: Mapping[tuple[str, int], UpgradePath] = field(default_factory=dict[tuple[str, int], UpgradePath])
     hidden: HiddenFields = field(default=HiddenFields({}, {}), compare=False)
     constraints: ConstraintHistory = field(default=ConstraintHistory({}), compare=False)
 
@@ -119,15 +119,15 @@ class Chain:
         return f"it has {names}" if names else "it has none; run 'redis-models makemigrations' first"
 
 
-def _begins(link: Link, text: str) -> bool:
+def _begins(link: LoadedMigration, text: str) -> bool:
     return any(whole.startswith(text) for whole in (link.name, link.name.partition("_")[2], link.id))
 
 
-def _refuse_twins(app: str, links: Sequence[Link]) -> None:
+def _refuse_twins(app: str, links: Sequence[LoadedMigration]) -> None:
     """Refuse two links of one id, then of one link before, then of one number; branches share the last two."""
-    ids: dict[str, Link] = {}
-    previous: dict[str | None, Link] = {}
-    numbers: dict[int, Link] = {}
+    ids: dict[str, LoadedMigration] = {}
+    previous: dict[str | None, LoadedMigration] = {}
+    numbers: dict[int, LoadedMigration] = {}
     for link in links:
         other = ids.setdefault(link.id, link)
         if other is not link:
@@ -150,7 +150,7 @@ def _refuse_twins(app: str, links: Sequence[Link]) -> None:
             raise MigrationFileError(link.path, f"has the number of {other.name}; rename the later of the two")
 
 
-def _fork(app: str, one: Link, other: Link, ids: Mapping[str, Link]) -> str:
+def _fork(app: str, one: LoadedMigration, other: LoadedMigration, ids: Mapping[str, LoadedMigration]) -> str:
     if one.previous is None:
         before = "are both the first (previous = None)"
     else:
@@ -163,7 +163,7 @@ def _fork(app: str, one: Link, other: Link, ids: Mapping[str, Link]) -> str:
     )
 
 
-def _refuse_gaps(links: Sequence[Link]) -> None:
+def _refuse_gaps(links: Sequence[LoadedMigration]) -> None:
     known = true_ids(links)
     expected: str | None = None
     for link in links:
@@ -174,7 +174,7 @@ def _refuse_gaps(links: Sequence[Link]) -> None:
         expected = link.id
 
 
-def _misplaced(link: Link, links: Sequence[Link], expected: str | None) -> str:
+def _misplaced(link: LoadedMigration, links: Sequence[LoadedMigration], expected: str | None) -> str:
     if link.previous is None or any(link.previous == one.id for one in links):
         return f"its number puts it behind the migration {expected!r}, but it says previous = {link.previous!r}"
     within = next((one.name for one in links if link.previous in one.ids), None)
@@ -186,7 +186,7 @@ def _misplaced(link: Link, links: Sequence[Link], expected: str | None) -> str:
     )
 
 
-def true_ids(links: Iterable[Link]) -> Mapping[str, str]:
+def true_ids(links: Iterable[LoadedMigration]) -> Mapping[str, str]:
     """Give, for every id at which a link ends, the link's own.
 
     A file behind one that was squashed says ``previous`` as it did: databases have applied it so, and its checksum must
@@ -202,7 +202,7 @@ def _true_id(previous: str | None, known: Mapping[str, str]) -> str | None:
     return None if previous is None else known.get(previous, previous)
 
 
-def _replay(link: Link, before: Snapshot) -> Snapshot:
+def _replay(link: LoadedMigration, before: Snapshot) -> Snapshot:
     """Give the schemas after a link."""
     snapshot = before
     _refuse_crowd(link)
@@ -216,7 +216,7 @@ def _replay(link: Link, before: Snapshot) -> Snapshot:
     return _with_versions(link, before, snapshot)
 
 
-def _refuse_crowd(link: Link) -> None:
+def _refuse_crowd(link: LoadedMigration) -> None:
     try:
         check_stands_alone(link.operations, link.versions)
     except SchemaError as exc:
@@ -244,7 +244,7 @@ def _refuse_shared_keys(model: ModelSchema, snapshot: Snapshot) -> None:
             raise SchemaError(f"{other.name} has the same keys ({shared}*); give one of them another table")
 
 
-def _with_versions(link: Link, before: Snapshot, after: Snapshot) -> Snapshot:
+def _with_versions(link: LoadedMigration, before: Snapshot, after: Snapshot) -> Snapshot:
     names = origins(before, link.operations)
     for name in _rewritten(link.operations):
         if name in after.by_name and name not in link.versions:

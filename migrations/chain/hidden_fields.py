@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from redis_models.mapping.mapper import Shape
+from redis_models.mapping.mapper import Mapper
 from redis_models.mapping.stored_field import STAMP
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ class HiddenFields:
         return found
 
 
-def hidden_by(shape: Shape[Any]) -> Hidden:
+def hidden_by(shape: Mapper[Any]) -> Hidden:
     """Give what a model of the code hides."""
     if shape.model.model_config.get("hide_input_in_errors"):
         return Hidden(told=frozenset())

@@ -15,9 +15,9 @@ from ..edits.undo_fields import field_of
 from ..operations import AlterField, Operation, RenameField
 from ..schema.snapshot import ModelSchema, Snapshot
 from .chain import Chain, origins
-from .link import Link
+from .link import LoadedMigration
 from .replaces import Replaced
-from .upgrade_path import Route, stage_of
+from .upgrade_path import UpgradePath, stage_of
 
 __all__ = ["Lineage", "demanded", "lineages_of", "noted_types", "routes_of"]
 
@@ -32,12 +32,12 @@ class Lineage:
         remade: Positions at which keys are made of a field anew: the primary key became another, or was converted.
     """
 
-    route: Route
+    route: UpgradePath
     schemas: dict[int, ModelSchema] = field(default_factory=dict[int, ModelSchema])
     remade: set[int] = field(default_factory=set[int])
 
     def conceals(self, name: str, raw: bytes | None = None) -> bool:
-        """Whether the value of a stored field must not be shown; as ``Route.conceals``, also without any stage."""
+        """Whether the value of a stored field must not be shown; as ``UpgradePath.conceals``; also without steps."""
         return self.route.conceals(name, raw) or (field_of(name) in self._secrets if name else bool(self._secrets))
 
     @property
@@ -98,7 +98,7 @@ def lineages_of(chain: Chain) -> list[Lineage]:
     return found
 
 
-def routes_of(chain: Chain) -> Mapping[str, Route]:
+def routes_of(chain: Chain) -> Mapping[str, UpgradePath]:
     """Give the way through the versions of the records under every key space that the chain has ever had.
 
     Returns:
@@ -111,13 +111,13 @@ def routes_of(chain: Chain) -> Mapping[str, Route]:
 
 
 def _go_on(
-    lineage: Lineage, link: Link, before: Snapshot, origin: str, model: ModelSchema, noted: Mapping[str, str]
+    lineage: Lineage, link: LoadedMigration, before: Snapshot, origin: str, model: ModelSchema, noted: Mapping[str, str]
 ) -> None:
     known = lineage.route
     stages = known.stages
     if known.versions[-1] != model.version:
         stages = (*stages, stage_of(origin, before, link.operations, model.version, noted))
-    lineage.route = Route(model.name, stages, known.first)
+    lineage.route = UpgradePath(model.name, stages, known.first)
 
 
 def noted_types(chain: Chain, position: int, model: str) -> Mapping[str, str]:
@@ -160,22 +160,24 @@ def _remakes_keys(before: Snapshot, operations: Sequence[Operation], name: str) 
     return False
 
 
-def _begun(chain: Chain, owners: Mapping[str, _Owner], found: list[Lineage], link: Link, model: ModelSchema) -> Lineage:
+def _begun(
+    chain: Chain, owners: Mapping[str, _Owner], found: list[Lineage], link: LoadedMigration, model: ModelSchema
+) -> Lineage:
     if model.keys.start not in owners:
         before = chain.inherited.get((model.keys.start, model.version))
         first, stages = (model.version, ()) if before is None else (before.first, before.stages)
-        found.append(Lineage(Route(model.name, stages, first)))
+        found.append(Lineage(UpgradePath(model.name, stages, first)))
         return found[-1]
     _, known = owners[model.keys.start]
     if known.latest.keys.start != model.keys.start:
         raise MigrationFileError(link.path, _vacated(model, known))
     if known.route.versions[-1] != model.version:
         raise MigrationFileError(link.path, _overlap(model, known.route))
-    known.route = Route(model.name, known.route.stages, known.route.first)
+    known.route = UpgradePath(model.name, known.route.stages, known.route.first)
     return known
 
 
-def _settle(owners: dict[str, _Owner], lineage: Lineage, link: Link, model: ModelSchema) -> None:
+def _settle(owners: dict[str, _Owner], lineage: Lineage, link: LoadedMigration, model: ModelSchema) -> None:
     """Refuse keys that could be those of other records, or that these could have had: a move would mix them up."""
     if model.keys.start in owners:
         known, other = owners[model.keys.start]
@@ -200,7 +202,7 @@ def _vacated(model: ModelSchema, known: Lineage) -> str:
     )
 
 
-def _overlap(model: ModelSchema, known: Route) -> str:
+def _overlap(model: ModelSchema, known: UpgradePath) -> str:
     last = known.versions[-1]
     return (
         f"creates {model.name} at version {model.version} on the keys {model.keys.start}*, where the records of"

@@ -6,11 +6,11 @@ from dataclasses import dataclass, field
 from ..operations import Operation
 from .replaces import Replaced
 
-__all__ = ["Link"]
+__all__ = ["LoadedMigration"]
 
 
 @dataclass(frozen=True)
-class Link:
+class LoadedMigration:
     """One migration of a chain.
 
     Attributes:

@@ -25,12 +25,12 @@ from ..operations import (
 )
 from ..schema.snapshot import ModelSchema, Snapshot
 
-__all__ = ["creation_of", "fold"]
+__all__ = ["creation_of", "optimize"]
 
 _OF_FIELDS = (AddField, RemoveField, RenameField, AlterField)
 
 
-def fold(operations: Sequence[Operation]) -> list[Operation]:
+def optimize(operations: Sequence[Operation]) -> list[Operation]:
     """Give operations that lead to the same schemas, and bring records to the same declared fields.
 
     What they keep aside for the way back may differ.

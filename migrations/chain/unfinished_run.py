@@ -24,7 +24,7 @@ from ..edits.converters import Converter
 from ..operations import AddField, AlterField, Operation
 from ..schema.snapshot import Snapshot
 from .chain import Chain
-from .link import Link
+from .link import LoadedMigration
 
 __all__ = ["as_begun", "digest_of", "said_of"]
 
@@ -32,7 +32,7 @@ __all__ = ["as_begun", "digest_of", "said_of"]
 _MENDABLE: Final = frozenset(["back", "convert", "merge", "split"])
 
 
-def digest_of(links: Iterable[Link], snapshots: Iterable[Snapshot]) -> str:
+def digest_of(links: Iterable[LoadedMigration], snapshots: Iterable[Snapshot]) -> str:
     """Give the digest of a part of a chain: ids, schemas, and what each operation says.
 
     Args:
@@ -91,7 +91,7 @@ _CONVERTERS: Final = {
 _LONGEST: Final = 1_000_000  # characters; more is none of ours
 
 
-def said_of(links: Iterable[Link]) -> str:
+def said_of(links: Iterable[LoadedMigration]) -> str:
     """Give what some migrations say, to be kept; "" where it cannot be said without code."""
     try:
         text = json.dumps([_link_said(link) for link in links])
@@ -121,7 +121,7 @@ def as_begun(chain: Chain, said: str, fingerprint: str, reach: int) -> Chain | N
     return begun if same == fingerprint else None
 
 
-def _link_said(link: Link) -> dict[str, object]:
+def _link_said(link: LoadedMigration) -> dict[str, object]:
     head = {name: getattr(link, name) for name in ("number", "name", "path", "id", "previous", "checksum")}
     return {**head, "versions": dict(link.versions), "operations": [_said(one) for one in link.operations]}
 
@@ -143,14 +143,14 @@ def _said(value: object) -> object:
     raise TypeError(f"{value!r} cannot be said")
 
 
-def _link_of(told: Mapping[str, object], chain: Chain) -> Link:
+def _link_of(told: Mapping[str, object], chain: Chain) -> LoadedMigration:
     id = str(told["id"])
     file = next((link for link in chain.links if link.id == id), None)
     functions = _Functions(() if file is None else file.operations)
     made = tuple(cast(Operation, functions.value_of(one, None)) for one in cast("list[object]", told["operations"]))
     versions = {str(name): int(str(one)) for name, one in cast("Mapping[str, object]", told["versions"]).items()}
     previous = told["previous"]
-    link = Link(
+    link = LoadedMigration(
         int(str(told["number"])),
         str(told["name"]),
         str(told["path"]),

@@ -13,16 +13,16 @@ from redis_models.errors import DecodeError, RecordError
 from redis_models.mapping.stored_field import STAMP, stored_version
 
 from ..constraints.earlier_code import Earlier
-from ..edits.record_edit import Draft
+from ..edits.record_edit import RecordEdit
 from ..edits.steps import Aside, Expire, Step
 from ..edits.typed_steps import Widen
 from ..edits.undo_fields import entries_of, field_of, kept_name
 from ..operations import AlterField, Operation
 from ..schema.snapshot import ModelSchema, Snapshot
-from ..schema.type_compatibility import is_note
+from ..schema.type_compatibility import is_storage_neutral
 from .hidden_fields import NOTHING_HIDDEN, Hidden
 
-__all__ = ["Route", "Stage", "stage_of"]
+__all__ = ["UpgradePath", "VersionStep", "stage_of"]
 
 _NOTHING: Final[Aside] = {}
 _ALL_TOLD: Final[Mapping[str, str]] = {}
@@ -46,7 +46,7 @@ class _Names(dict[tuple[int, str], str]):
 
 
 @dataclass(frozen=True)
-class Stage:
+class VersionStep:
     """What one migration does to the records of one model.
 
     Attributes:
@@ -67,7 +67,7 @@ class Stage:
         """Whether the server can do it by itself."""
         return all(step.is_static for step in self.steps)
 
-    def forward(self, draft: Draft) -> None:
+    def forward(self, draft: RecordEdit) -> None:
         """Bring a draft of the older version to the newer one."""
         for place, forward, displaces, life in self._forwards:
             origin = None if displaces is None else draft.origin(displaces)
@@ -95,7 +95,9 @@ class Stage:
         return b"%d" % self.newer
 
     @cached_property
-    def _forwards(self) -> tuple[tuple[int, Callable[[Draft], Aside], str | None, tuple[str, int, str] | None], ...]:
+    def _forwards(
+        self,
+    ) -> tuple[tuple[int, Callable[[RecordEdit], Aside], str | None, tuple[str, int, str] | None], ...]:
         """What each step does and displaces, and the change of the record's life span that it is; asked only once."""
         return tuple(
             (
@@ -109,7 +111,7 @@ class Stage:
             for place, step in enumerate(self.steps)
         )
 
-    def backward(self, draft: Draft) -> None:
+    def backward(self, draft: RecordEdit) -> None:
         """Bring a draft of the newer version back to the older one."""
         kept: dict[int, Aside] = {}
         lives: dict[tuple[int, str], str] = {}
@@ -134,7 +136,7 @@ class Stage:
 
 
 @dataclass(frozen=True)
-class Route:
+class UpgradePath:
     """The way through the versions of one model.
 
     Attributes:
@@ -147,7 +149,7 @@ class Route:
     """
 
     model: str
-    stages: tuple[Stage, ...]
+    stages: tuple[VersionStep, ...]
     first: int
     leaves_newer: bool = False
     hidden: Hidden = NOTHING_HIDDEN
@@ -158,7 +160,7 @@ class Route:
         """Every version that a record can be brought from, and to."""
         return (self.first, *(stage.newer for stage in self.stages))
 
-    def stages_between(self, old: int, new: int) -> Sequence[Stage]:
+    def stages_between(self, old: int, new: int) -> Sequence[VersionStep]:
         """Give the stages between two versions, from the older to the newer one."""
         low, high = min(old, new), max(old, new)
         return [stage for stage in self.stages if stage.older >= low and stage.newer <= high]
@@ -171,7 +173,7 @@ class Route:
         """Whether the server can bring a record from ``old`` to ``new`` by itself; the way back needs what was kept."""
         return old <= new and all(stage.is_static for stage in self.stages_between(old, new))
 
-    def rewrite(self, record: Mapping[str, bytes], target: int) -> Draft:
+    def rewrite(self, record: Mapping[str, bytes], target: int) -> RecordEdit:
         """Bring a record to version ``target``; the record itself stays as it is.
 
         Args:
@@ -181,7 +183,7 @@ class Route:
         Raises:
             RecordError: Its stamp is unknown here, or a step cannot do it.
         """
-        draft = Draft(record)
+        draft = RecordEdit(record)
         version = self.version_of(record.get(STAMP))
         stages, names = self._way(version, target)
         draft.touched |= names
@@ -252,7 +254,7 @@ class Route:
                     raise
             raise error  # as above
 
-    def _way(self, version: int, target: int) -> tuple[Sequence[Stage], frozenset[str]]:
+    def _way(self, version: int, target: int) -> tuple[Sequence[VersionStep], frozenset[str]]:
         """Give the stages in the order in which they run, and the fields that they name beforehand."""
         way = self._ways.get((version, target))
         if way is None:
@@ -271,7 +273,7 @@ class Route:
         return (STAMP, *sorted({name for stage in self.stages for step in stage.steps for name in step.names}))
 
     @cached_property
-    def _ways(self) -> dict[tuple[int, int], tuple[Sequence[Stage], frozenset[str]]]:
+    def _ways(self) -> dict[tuple[int, int], tuple[Sequence[VersionStep], frozenset[str]]]:
         return {}
 
     def version_of(self, raw: bytes | None) -> int:
@@ -304,7 +306,7 @@ class Route:
 
 def stage_of(
     model: str, before: Snapshot, operations: Sequence[Operation], newer: int, noted: Mapping[str, str] = _ALL_TOLD
-) -> Stage:
+) -> VersionStep:
     """Make the stage of one migration for one model.
 
     Args:
@@ -331,14 +333,14 @@ def stage_of(
                     steps.append(step)
         state, name = after, new_name
         secrets |= _secrets(after, new_name)
-    return Stage(before.model(model).version, newer, tuple(steps), tuple(widenings), _spread(secrets, steps))
+    return VersionStep(before.model(model).version, newer, tuple(steps), tuple(widenings), _spread(secrets, steps))
 
 
 def _as_noted(schema: ModelSchema, operation: Operation, noted: Mapping[str, str]) -> ModelSchema:
     """Give the schema that an operation meets, with the type that the code had of a field that it changes."""
     known = schema.by_name.get(operation.name) if isinstance(operation, AlterField) else None
     type = None if known is None else noted.get(known.name)
-    if known is None or type is None or not is_note(known.type, type):
+    if known is None or type is None or not is_storage_neutral(known.type, type):
         return schema
     return schema.with_type(known.name, type)
 

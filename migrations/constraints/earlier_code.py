@@ -16,7 +16,7 @@ from redis_models.encoding.limits import UNREADABLE
 from redis_models.encoding.secrets import NOT_A_MEMBER, complaints
 from redis_models.errors import RecordError
 
-from ..edits.record_edit import Draft
+from ..edits.record_edit import RecordEdit
 from ..schema.snapshot import REQUIRED, FieldSchema, ModelSchema
 from .bounds import allows, is_checkable, values_at
 from .history import DEFAULT, STORED_AS, is_stricter
@@ -109,7 +109,7 @@ class Earlier:
     demands: Mapping[str, Mapping[str, str]] = field(default_factory=dict[str, Mapping[str, str]])
     is_known: bool = False
 
-    def check(self, draft: Draft) -> None:
+    def check(self, draft: RecordEdit) -> None:
         """Refuse a record of which code of that time could not read a field.
 
         Args:
@@ -128,7 +128,7 @@ class Earlier:
         """Rules that take the code of that time."""
         return tuple(one for one in self.rules if not is_checkable(one.name, one.value))
 
-    def _refuse_lacking(self, draft: Draft, name: str) -> None:
+    def _refuse_lacking(self, draft: RecordEdit, name: str) -> None:
         known = self.schema.by_name.get(name)
         if known is None or name in draft.fields or known.default is not REQUIRED:
             return

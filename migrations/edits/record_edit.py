@@ -8,11 +8,11 @@ from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 
-__all__ = ["Draft"]
+__all__ = ["RecordEdit"]
 
 
 @dataclass(slots=True)
-class Draft:
+class RecordEdit:
     """A record under rewriting. Changed by one thread, for one record.
 
     Attributes:

@@ -15,7 +15,7 @@ from typing import Final
 from redis_models.errors import RecordError
 from redis_models.mapping.stored_field import STAMP
 
-from .record_edit import Draft
+from .record_edit import RecordEdit
 from .stored_values import may_be_none
 
 __all__ = ["Aside", "Compute", "Convert", "Drop", "Expire", "Fill", "Move", "Patch", "Put", "Step", "restore"]
@@ -45,11 +45,11 @@ class Step(ABC):
         return None
 
     @abstractmethod
-    def forward(self, draft: Draft) -> Aside:
+    def forward(self, draft: RecordEdit) -> Aside:
         """Change the draft; give what must be kept aside to take that back."""
 
     @abstractmethod
-    def backward(self, draft: Draft, aside: Mapping[str, bytes | None]) -> None:
+    def backward(self, draft: RecordEdit, aside: Mapping[str, bytes | None]) -> None:
         """Take the change back, with what was kept aside; it is empty for a record that never was older."""
 
 
@@ -72,11 +72,11 @@ class Move(Step):
     def displaces(self) -> str:
         return self.new
 
-    def forward(self, draft: Draft) -> Aside:
+    def forward(self, draft: RecordEdit) -> Aside:
         displaced = draft.move(self.old, self.new)
         return {} if displaced is None else {self.new: displaced}
 
-    def backward(self, draft: Draft, aside: Mapping[str, bytes | None]) -> None:
+    def backward(self, draft: RecordEdit, aside: Mapping[str, bytes | None]) -> None:
         draft.move(self.new, self.old)
         restore(draft, aside)
 
@@ -96,11 +96,11 @@ class Put(Step):
     def is_static(self) -> bool:
         return True
 
-    def forward(self, draft: Draft) -> Aside:
+    def forward(self, draft: RecordEdit) -> Aside:
         before = draft.set(self.name, self.raw)
         return {} if before is None else {self.name: before}
 
-    def backward(self, draft: Draft, aside: Mapping[str, bytes | None]) -> None:
+    def backward(self, draft: RecordEdit, aside: Mapping[str, bytes | None]) -> None:
         if self.name in aside:
             restore(draft, aside)  # it keeps the life span that it has
         else:
@@ -132,12 +132,12 @@ class Drop(Step):
     def displaces(self) -> str:
         return self.name
 
-    def forward(self, draft: Draft) -> Aside:
+    def forward(self, draft: RecordEdit) -> Aside:
         before = draft.remove(self.name)
         # That it was absent is kept too: a record that never had it comes back without it, and one made since does not.
         return {self.name: before}
 
-    def backward(self, draft: Draft, aside: Mapping[str, bytes | None]) -> None:
+    def backward(self, draft: RecordEdit, aside: Mapping[str, bytes | None]) -> None:
         if aside:
             restore(draft, aside)
         elif self.back is not None:
@@ -194,7 +194,7 @@ class Convert(Step):
     def _leaves(self, raw: bytes) -> bool:
         return self.leaves_others and not may_be_none(raw)
 
-    def forward(self, draft: Draft) -> Aside:
+    def forward(self, draft: RecordEdit) -> Aside:
         before = draft.fields.get(self.name)
         if before is None:
             return _NOTHING
@@ -204,7 +204,7 @@ class Convert(Step):
         # Unchanged bytes may need it too, where the way back would make others of them.
         return _NOTHING if comes_back else {self.name: before}
 
-    def backward(self, draft: Draft, aside: Mapping[str, bytes | None]) -> None:
+    def backward(self, draft: RecordEdit, aside: Mapping[str, bytes | None]) -> None:
         now, before = draft.fields.get(self.name), aside.get(self.name)
         if now is None:
             return
@@ -257,7 +257,7 @@ class Patch(Convert):
 
     rebuild: Callable[[bytes, bytes], bytes]
 
-    def backward(self, draft: Draft, aside: Mapping[str, bytes | None]) -> None:
+    def backward(self, draft: RecordEdit, aside: Mapping[str, bytes | None]) -> None:
         now, before = draft.fields.get(self.name), aside.get(self.name)
         if now is None or before is None:
             super().backward(draft, aside)
@@ -282,12 +282,12 @@ class Compute(Step):
     """
 
     name: str
-    function: Callable[[Draft], None]
-    back: Callable[[Draft], None] | None
+    function: Callable[[RecordEdit], None]
+    back: Callable[[RecordEdit], None] | None
     is_same: Callable[[str, bytes, bytes], bool]
     may_do_nothing: bool = False
 
-    def forward(self, draft: Draft) -> Aside:
+    def forward(self, draft: RecordEdit) -> Aside:
         before, written = dict(draft.fields), draft.written
         draft.written = set()
         self.function(draft)
@@ -295,7 +295,7 @@ class Compute(Step):
         draft.written |= written
         return {name: before.get(name) for name in changed}
 
-    def backward(self, draft: Draft, aside: Mapping[str, bytes | None]) -> None:
+    def backward(self, draft: RecordEdit, aside: Mapping[str, bytes | None]) -> None:
         if aside and self._is_untouched(draft, aside):
             restore(draft, aside)
             return
@@ -311,9 +311,9 @@ class Compute(Step):
             if raw is not None and now is not None and self.is_same(name, raw, now):
                 draft.set(name, raw)
 
-    def _is_untouched(self, draft: Draft, aside: Mapping[str, bytes | None]) -> bool:
+    def _is_untouched(self, draft: RecordEdit, aside: Mapping[str, bytes | None]) -> bool:
         """Whether the record still holds what the function makes of the fields kept aside, or would write again."""
-        again = Draft(draft.fields)
+        again = RecordEdit(draft.fields)
         restore(again, aside)
         try:
             self.function(again)
@@ -334,14 +334,14 @@ class Fill(Compute):
     """
 
     target: str = ""
-    make: Callable[[Draft], bytes] = lambda draft: b""
+    make: Callable[[RecordEdit], bytes] = lambda draft: b""
 
-    def forward(self, draft: Draft) -> Aside:
+    def forward(self, draft: RecordEdit) -> Aside:
         raw = self.make(draft)
         before = draft.set(self.target, raw)
         return _NOTHING if before == raw else {self.target: before}
 
-    def backward(self, draft: Draft, aside: Mapping[str, bytes | None]) -> None:
+    def backward(self, draft: RecordEdit, aside: Mapping[str, bytes | None]) -> None:
         """Take the field away, whoever wrote it since; what it held, against the schema, comes back."""
         restore(draft, aside or {self.target: None})
 
@@ -367,16 +367,16 @@ class Expire(Step):
     def is_static(self) -> bool:
         return True
 
-    def forward(self, draft: Draft) -> Aside:
+    def forward(self, draft: RecordEdit) -> Aside:
         return _NOTHING
 
-    def backward(self, draft: Draft, aside: Mapping[str, bytes | None]) -> None:
+    def backward(self, draft: RecordEdit, aside: Mapping[str, bytes | None]) -> None:
         ends = aside.get("")
         if ends is not None:
             draft.ends += (ends,)
 
 
-def restore(draft: Draft, aside: Mapping[str, bytes | None]) -> None:
+def restore(draft: RecordEdit, aside: Mapping[str, bytes | None]) -> None:
     """Put fields back as they were."""
     for name, raw in aside.items():
         if raw is None:

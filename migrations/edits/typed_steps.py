@@ -15,7 +15,7 @@ from redis_models.errors import RecordError
 from ..schema.snapshot import FieldSchema
 from .conversion import convert_value
 from .extra_fields import extra_codec, extra_value, stored_extra
-from .record_edit import Draft
+from .record_edit import RecordEdit
 from .steps import Aside, Compute, Step, restore
 from .views import complaint
 
@@ -32,9 +32,9 @@ class TakeExtra(Step):
     """
 
     field: FieldSchema
-    fill: Callable[[Draft], bytes]
+    fill: Callable[[RecordEdit], bytes]
 
-    def forward(self, draft: Draft) -> Aside:
+    def forward(self, draft: RecordEdit) -> Aside:
         name = self.field.name
         before = draft.get(name)
         if before is None:
@@ -45,7 +45,7 @@ class TakeExtra(Step):
             draft.set(name, after)
         return {name: before}
 
-    def backward(self, draft: Draft, aside: Mapping[str, bytes | None]) -> None:
+    def backward(self, draft: RecordEdit, aside: Mapping[str, bytes | None]) -> None:
         """Take it back; what was written since stays, as an extra field, because nothing else holds it."""
         name = self.field.name
         now = draft.get(name)
@@ -60,7 +60,7 @@ class TakeExtra(Step):
             return
         draft.set(name, self._given_back(now))
 
-    def _is_untouched(self, draft: Draft, before: bytes | None, now: bytes) -> bool:
+    def _is_untouched(self, draft: RecordEdit, before: bytes | None, now: bytes) -> bool:
         try:
             return now == (self.fill(draft) if before is None else self._taken(before))
         except RecordError:
@@ -118,10 +118,10 @@ class Widen(Step):
     def is_static(self) -> bool:
         return True
 
-    def forward(self, draft: Draft) -> Aside:
+    def forward(self, draft: RecordEdit) -> Aside:
         return {}
 
-    def backward(self, draft: Draft, aside: Mapping[str, bytes | None]) -> None:
+    def backward(self, draft: RecordEdit, aside: Mapping[str, bytes | None]) -> None:
         now = draft.fields.get(self.name)
         if now is None or self.is_proven(now):
             return
@@ -145,13 +145,13 @@ class Regroup(Compute):
 
     old: frozenset[str] = frozenset()
     new: frozenset[str] = frozenset()
-    rebuild: Callable[[Draft, Mapping[str, bytes | None]], None] = lambda draft, aside: None
+    rebuild: Callable[[RecordEdit, Mapping[str, bytes | None]], None] = lambda draft, aside: None
 
     @property
     def names(self) -> frozenset[str]:
         return self.old | self.new
 
-    def backward(self, draft: Draft, aside: Mapping[str, bytes | None]) -> None:
+    def backward(self, draft: RecordEdit, aside: Mapping[str, bytes | None]) -> None:
         if aside and self._is_untouched(draft, aside):
             restore(draft, aside)
             return

@@ -10,7 +10,7 @@ from ..schema.snapshot import FieldSchema, Literal
 from ..schema.type_resolver import codec_of
 from .conversion import accepted, convert_value
 from .converters import Converter, MapValues
-from .record_edit import Draft
+from .record_edit import RecordEdit
 from .views import complaint
 
 __all__ = [
@@ -42,7 +42,7 @@ def decoded(field: FieldSchema, raw: bytes) -> object:
         raise RecordError(field.name, raw, reason, (said,)) from exc
 
 
-def read(draft: Draft, field: FieldSchema, absent: object) -> object:
+def read(draft: RecordEdit, field: FieldSchema, absent: object) -> object:
     """Give the value that a record has in a field, or ``absent``."""
     raw = draft.get(field.name)
     return absent if raw is None else decoded(field, raw)

@@ -17,7 +17,7 @@ from redis_models.errors import RecordError
 from ..schema.snapshot import FieldSchema, ModelSchema
 from .conversion import accepted
 from .extra_fields import extra_value, is_extra, stored_extra
-from .record_edit import Draft
+from .record_edit import RecordEdit
 
 __all__ = ["NewRecord", "OldObject", "OldRecord", "complaint", "old_record_of"]
 
@@ -31,7 +31,7 @@ class OldRecord:
 
     __slots__ = ("_parts",)
 
-    def __init__(self, draft: Draft, schema: ModelSchema, *, is_alone: bool = False) -> None:
+    def __init__(self, draft: RecordEdit, schema: ModelSchema, *, is_alone: bool = False) -> None:
         fields, moved = draft.fields, draft.moved
         if not is_alone:  # copies: what the new view writes must not show here
             fields, moved = dict(fields), dict(moved)
@@ -92,10 +92,10 @@ class NewRecord:
     """
 
     __slots__ = ("_draft", "_schema")
-    _draft: Draft
+    _draft: RecordEdit
     _schema: ModelSchema
 
-    def __init__(self, draft: Draft, schema: ModelSchema) -> None:
+    def __init__(self, draft: RecordEdit, schema: ModelSchema) -> None:
         object.__setattr__(self, "_draft", draft)
         object.__setattr__(self, "_schema", schema)
 

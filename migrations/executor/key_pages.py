@@ -6,12 +6,12 @@ A page can be asked for before the records of the one before are rewritten; the 
 from collections.abc import Sequence
 from typing import Final, NamedTuple
 
-from redis_models.client.commands import Ahead, Batches, Reply, check
+from redis_models.client.commands import Pipelined, Reply, RoundTrips, check
 
 from ..keyspace.scan import scan, scan_rest, scanned, scanning
-from ..planner.passes import Move, Work
-from .strategies import Hands
-from .throttle import Pace
+from ..planner.passes import RenameKeysPass, RewritePass
+from .strategies import RewriteStrategy
+from .throttle import ThrottleState
 
 __all__ = ["Page", "Pages"]
 
@@ -45,16 +45,16 @@ class Pages:
         is_over: Whether the last one was given.
     """
 
-    def __init__(self, work: Work | Move, hands: Hands, cursor: str) -> None:
+    def __init__(self, work: RewritePass | RenameKeysPass, hands: RewriteStrategy, cursor: str) -> None:
         self.is_over = False
         self._work, self._hands, self._cursor = work, hands, cursor
         self._ahead: list[Reply] | None = None
 
-    def next(self, pace: Pace) -> Batches[Page]:
+    def next(self, pace: ThrottleState) -> RoundTrips[Page]:
         """Give the next page; one that was not asked for is as large as the pace has it."""
         if self._ahead is not None:
             page = yield from self._arrived(self._ahead)
-        elif isinstance(self._work, Work) and not self._hands.is_first:
+        elif isinstance(self._work, RewritePass) and not self._hands.is_first:
             page = yield from self._looked_through(self._work, pace)
         else:
             page = yield from self._scanned(self._hands.page if pace.is_free or not self._hands.takes_freedom else 1)
@@ -62,24 +62,24 @@ class Pages:
         self._cursor, self.is_over = page.following, page.following == "0"
         return page
 
-    def ask(self, pace: Pace) -> Batches[None]:
+    def ask(self, pace: ThrottleState) -> RoundTrips[None]:
         """Ask for the next page, if there is one, nobody minds how large it is, and most of its records are needed."""
         if self._ahead is None and not self.is_over and self._hands.is_first and pace.is_free:
-            self._ahead = yield Ahead([scanning(self._cursor, self._work.keys, self._hands.page)])
+            self._ahead = yield Pipelined([scanning(self._cursor, self._work.keys, self._hands.page)])
 
-    def _arrived(self, ahead: list[Reply]) -> Batches[Page]:
+    def _arrived(self, ahead: list[Reply]) -> RoundTrips[Page]:
         if not ahead:
             yield ()
         cursor, keys = scanned(check(ahead)[0], self._work.keys)
         return Page(keys, 0, cursor)
 
-    def _looked_through(self, work: Work, pace: Pace) -> Batches[Page]:
+    def _looked_through(self, work: RewritePass, pace: ThrottleState) -> RoundTrips[Page]:
         # A look at a stamp takes a fifth of what it takes to rewrite a record.
         most = 5 * pace.batch_size * (1 + pace.is_free)
         cursor, keys, passed = yield from scan_rest(self._cursor, work.keys, work.target, most)
         return Page(keys, passed, cursor)
 
-    def _scanned(self, least: int) -> Batches[Page]:
+    def _scanned(self, least: int) -> RoundTrips[Page]:
         cursor, keys = yield from scan(self._cursor, self._work.keys)
         for _ in range(_MOST_SCANS):
             if len(keys) >= least or cursor == "0":

@@ -14,12 +14,12 @@ from types import TracebackType
 from typing import Final, Self, cast
 
 from redis_models.client.client import SyncClient
-from redis_models.client.commands import Batches, Command, Reply, check
+from redis_models.client.commands import Command, Reply, RoundTrips, check
 from redis_models.client.drivers import Changing, Driver, run
 from redis_models.errors import DriftError, ServerError
 
 from ..state.control import Control, read_control
-from .throttle import Limits, Pace, Sighting, added_latency, next_pace, own_latency
+from .throttle import ServerMeasurement, ThrottleLimits, ThrottleState, added_latency, next_throttle, own_latency
 
 __all__ = ["LATEST", "Probe", "Timed", "sighting_of"]
 
@@ -65,11 +65,11 @@ class Probe:
         limits: What the run must keep to.
     """
 
-    def __init__(self, client: SyncClient, namespace: str, limits: Limits) -> None:
+    def __init__(self, client: SyncClient, namespace: str, limits: ThrottleLimits) -> None:
         self._client, self._namespace, self._limits = client, namespace, limits
         self._taken_ms = deque[float](maxlen=LATEST)
-        self._pace = Pace(limits.batch_size, is_free=limits.is_free)
-        self._seen = Sighting()
+        self._pace = ThrottleState(limits.batch_size, is_free=limits.is_free)
+        self._seen = ServerMeasurement()
         self._usual_ms = 0.0
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._watch, name="redis_models probe", daemon=True)
@@ -88,7 +88,7 @@ class Probe:
         self._thread.join(timeout=1.0)  # one that waits for a server that is gone ends by itself
         sys.setswitchinterval(self._switch_s)
 
-    def pace(self) -> Pace:
+    def pace(self) -> ThrottleState:
         """Give the pace as it is now."""
         return self._pace
 
@@ -102,7 +102,7 @@ class Probe:
         self._taken_ms.extend(batches_ms)
 
     @property
-    def limits(self) -> Limits:
+    def limits(self) -> ThrottleLimits:
         """What the run must keep to, as people have it now."""
         return self._limits
 
@@ -125,7 +125,7 @@ class Probe:
             added = added_latency(waits, self._usual_ms) if waits else None
             own = own_latency(self._taken(), waits)
             self._seen = replace(self._seen, added_ms=added, own_ms=own, trouble=trouble, paused=paused)
-            self._pace = next_pace(self._pace, self._seen, self._limits)
+            self._pace = next_throttle(self._pace, self._seen, self._limits)
             window += 1
 
     def _taken(self) -> list[float]:
@@ -138,7 +138,7 @@ class Probe:
         return (time.perf_counter() - began) * 1000
 
 
-def _limits_by(usual: Limits, said: Control) -> Limits:
+def _limits_by(usual: ThrottleLimits, said: Control) -> ThrottleLimits:
     return replace(
         usual,
         max_latency_ms=usual.max_latency_ms if said.max_latency_ms is None else said.max_latency_ms,
@@ -146,7 +146,7 @@ def _limits_by(usual: Limits, said: Control) -> Limits:
     )
 
 
-def _server_state() -> Batches[Mapping[str, str]]:
+def _server_state() -> RoundTrips[Mapping[str, str]]:
     """Read what INFO says; nothing where this user may not ask, so that the pace goes by the probes alone."""
     replies = yield [("INFO", section) for section in ("memory", "replication", "persistence")]
     told: dict[str, str] = {}
@@ -157,12 +157,12 @@ def _server_state() -> Batches[Mapping[str, str]]:
     return told
 
 
-def sighting_of(told: Mapping[str, str]) -> Sighting:
+def sighting_of(told: Mapping[str, str]) -> ServerMeasurement:
     """Read what matters out of INFO's sections memory, replication and persistence."""
     limit = int(told.get("maxmemory", "0"))
     # With another policy memory is always full, and writes evict.
     is_strict = limit > 0 and told.get("maxmemory_policy") == "noeviction"
-    return Sighting(
+    return ServerMeasurement(
         memory=int(told.get("used_memory", "0")) / limit if is_strict else None,
         behind=_behind(told),
         is_saving=any(told.get(name) == "1" for name in ("rdb_bgsave_in_progress", "aof_rewrite_in_progress")),

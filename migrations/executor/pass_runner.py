@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Final, TypeVar
 
-from redis_models.client.commands import Batches, Pause
+from redis_models.client.commands import RoundTrips, Sleep
 from redis_models.errors import (
     IncompleteError,
     ServerBusyError,
@@ -28,17 +28,17 @@ from redis_models.errors import (
 from ..keyspace.results import Fence, Outcome
 from ..keyspace.scan import index_size
 from ..keyspace.server_facts import has_field_lives, server_run_id
-from ..planner.passes import Move, Work
+from ..planner.passes import RenameKeysPass, RewritePass
 from ..rewriter.outdated_records import refuse_outdated
 from ..rewriter.rename_keys import move_records
 from ..state.entries import Journal
 from ..state.lease import Lease
-from ..state.quarantine import Intake
-from ..state.store import Shelf
+from ..state.quarantine import QuarantinePolicy
+from ..state.store import StateStore
 from .key_pages import Page, Pages
 from .progress import Policy, Progress
-from .strategies import Hands, Share, crew_hands, helping, own_hands
-from .throttle import Pace
+from .strategies import InFlightBatch, RewriteStrategy, local_strategy, pool_if_worthwhile, pool_strategy
+from .throttle import ThrottleState
 
 __all__ = ["Runner"]
 
@@ -76,10 +76,10 @@ class Runner:
     """
 
     lease: Lease
-    shelf: Shelf
+    shelf: StateStore
     journal: Journal
     policy: Policy
-    intake: Intake
+    intake: QuarantinePolicy
     report: Callable[[Progress], None]
     witnesses: dict[str, str] = field(default_factory=dict[str, str])
     rewriting_s: float = 0.0
@@ -92,7 +92,7 @@ class Runner:
     def __post_init__(self) -> None:
         self._saved_at = self._rested_at = self.lease.clock()
 
-    def run_pass(self, work: Work) -> Batches[Outcome]:
+    def run_pass(self, work: RewritePass) -> RoundTrips[Outcome]:
         """Bring every record of a model that lies in one place to a version.
 
         Raises:
@@ -103,16 +103,24 @@ class Runner:
         """
         self._model = work.route.model
         if work.keys.start in self.policy.unasked:
-            return (yield from self._until_clean(work, lambda _: Hands(lambda keys, _: refuse_outdated(work, keys))))
-        fence = Fence(self.lease.key, self.lease.epoch, (yield from self.patiently(has_field_lives)))
-        crew = yield from self.patiently(lambda: helping(self.policy.crew, self.shelf.app, work))
+            return (
+                yield from self._repeat_until_stable(
+                    work, lambda _: RewriteStrategy(lambda keys, _: refuse_outdated(work, keys))
+                )
+            )
+        fence = Fence(self.lease.key, self.lease.epoch, (yield from self.retry_until_available(has_field_lives)))
+        crew = yield from self.retry_until_available(lambda: pool_if_worthwhile(self.policy.crew, self.shelf.app, work))
         if crew is None:
             clock = self.lease.clock
-            return (yield from self._until_clean(work, lambda is_first: own_hands(work, fence, is_first, clock)))
+            return (
+                yield from self._repeat_until_stable(
+                    work, lambda is_first: local_strategy(work, fence, is_first, clock)
+                )
+            )
         given = crew, self.shelf.app, work, self.lease, fence
-        return (yield from self._until_clean(work, lambda is_first: crew_hands(*given, is_first)))
+        return (yield from self._repeat_until_stable(work, lambda is_first: pool_strategy(*given, is_first)))
 
-    def run_move(self, move: Move) -> Batches[Outcome]:
+    def run_move(self, move: RenameKeysPass) -> RoundTrips[Outcome]:
         """Give every record that lies in one place its new key.
 
         Raises:
@@ -120,12 +128,16 @@ class Runner:
         """
         self._model = move.route.model
         if move.keys.start in self.policy.unasked:
-            return (yield from self._until_clean(move, lambda _: Hands(lambda keys, _: refuse_outdated(move, keys))))
+            return (
+                yield from self._repeat_until_stable(
+                    move, lambda _: RewriteStrategy(lambda keys, _: refuse_outdated(move, keys))
+                )
+            )
         fence = Fence(self.lease.key, self.lease.epoch, None)
-        hands = Hands(lambda keys, _: self._move(fence, move, keys))
-        return (yield from self._until_clean(move, lambda _: hands))
+        hands = RewriteStrategy(lambda keys, _: self._move(fence, move, keys))
+        return (yield from self._repeat_until_stable(move, lambda _: hands))
 
-    def _move(self, fence: Fence, move: Move, keys: Sequence[bytes]) -> Batches[Outcome]:
+    def _move(self, fence: Fence, move: RenameKeysPass, keys: Sequence[bytes]) -> RoundTrips[Outcome]:
         """Move records, but for those in quarantine, which the pass before could not bring to their version."""
         held = self.intake.among(keys)
         known = {one.key for one in held}
@@ -134,13 +146,13 @@ class Runner:
         outcome.failures += held
         return outcome
 
-    def testify(self, label: str) -> Batches[None]:
+    def write_marker(self, label: str) -> RoundTrips[None]:
         """Store the journal, with a new witness of what was written until now; raises as ``run_pass``."""
         one = {f"witness {label}": secrets.token_hex(8)}
         yield from self.shelf.checkpoint(self.lease.key, self.lease.epoch, self.journal, one)
         self.witnesses.update(one)
 
-    def patiently(self, operation: Callable[[], Batches[Result]]) -> Batches[Result]:
+    def retry_until_available(self, operation: Callable[[], RoundTrips[Result]]) -> RoundTrips[Result]:
         """Do something that may be done again, as soon as the server can do it.
 
         Raises:
@@ -150,9 +162,11 @@ class Runner:
             try:
                 return (yield from operation())
             except _PASSING as exc:
-                yield from self._outlast(exc)
+                yield from self._wait_for_server(exc)
 
-    def _until_clean(self, work: Work | Move, hands: Callable[[bool], Hands]) -> Batches[Outcome]:
+    def _repeat_until_stable(
+        self, work: RewritePass | RenameKeysPass, hands: Callable[[bool], RewriteStrategy]
+    ) -> RoundTrips[Outcome]:
         """Walk until a whole walk on one run of the server finds nothing.
 
         Records may have been written at an older version behind an earlier walk, and after a restart a cursor skips
@@ -168,7 +182,7 @@ class Runner:
                 cursor, seen = self._resumed(work.label, run_id)
                 is_first = cursor == "0" and done.changed == 0
                 if cursor == "0":
-                    yield from self.testify(work.label)
+                    yield from self.write_marker(work.label)
                 began = self.lease.clock()
                 walk = yield from self._walk(work, hands(is_first), run_id, cursor, seen, done.changed)
                 if walk.changed:
@@ -184,24 +198,24 @@ class Runner:
                     yield from self._save(self.journal, force=True)
                 raise
             except _PASSING as exc:
-                yield from self._outlast(exc)
+                yield from self._wait_for_server(exc)
                 done.changed = self.journal.changed if self.journal.model == work.label else done.changed
-        raise IncompleteError(_restless(work.label, walk))
+        raise IncompleteError(_unstable_message(work.label, walk))
 
     def _walk(
         self,
-        work: Work | Move,
-        hands: Hands,
+        work: RewritePass | RenameKeysPass,
+        hands: RewriteStrategy,
         run_id: str,
         cursor: str,
         seen: int,
         changed_before: int,
-    ) -> Batches[Outcome]:
+    ) -> RoundTrips[Outcome]:
         self._total = yield from index_size(work.keys)
         self.journal = replace(
             self.journal, model=work.label, cursor=cursor, run_id=run_id, seen=seen, changed=changed_before
         )
-        walk, dealt = Outcome(), deque[Share]()
+        walk, dealt = Outcome(), deque[InFlightBatch]()
         pages, page, place = Pages(work, hands, cursor), Page((), 0, cursor), 0
         while True:
             yield from self.lease.kept()
@@ -211,7 +225,7 @@ class Runner:
                 continue
             if is_over:
                 return walk
-            pace, at = (yield from self._go_ahead()), self.lease.clock()
+            pace, at = (yield from self._wait_for_throttle()), self.lease.clock()
             if place >= len(page.keys):
                 page, place = (yield from pages.next(pace)), 0
                 yield from self._open(page, pace, at, walk, dealt)
@@ -222,15 +236,17 @@ class Runner:
                 is_fit = not pace.rest and (pace.is_free or not hands.takes_freedom)
                 if hands.deal is not None and len(dealt) < hands.dealt and is_fit:
                     begun = yield from hands.deal(some, pace)
-                    dealt.append(Share(len(some), at, _told(pace), begun.outcome, begun.is_done, following))
+                    dealt.append(InFlightBatch(len(some), at, _told(pace), begun.outcome, begun.is_done, following))
                     yield from pages.ask(pace)
                     continue
                 if dealt and following is not None:  # those that were dealt are of this page, too, or of one before
                     dealt[-1].following, following = following, None
-                share = Share(len(some), at, _told(pace), hands.rewrite(some, pace), lambda: True, following)
+                share = InFlightBatch(len(some), at, _told(pace), hands.rewrite(some, pace), lambda: True, following)
                 yield from self._settle(work, share, walk)
 
-    def _open(self, page: Page, pace: Pace, at: float, walk: Outcome, dealt: Sequence[Share]) -> Batches[None]:
+    def _open(
+        self, page: Page, pace: ThrottleState, at: float, walk: Outcome, dealt: Sequence[InFlightBatch]
+    ) -> RoundTrips[None]:
         """Take in a page, and what the server found to be done already; ``at`` is when it was asked to look."""
         walk.skipped += page.passed
         self.journal = replace(self.journal, seen=self.journal.seen + page.passed, pace=_told(pace))
@@ -242,7 +258,7 @@ class Runner:
         elif not page.keys:
             yield from self._turn(page.following)
 
-    def _settle(self, work: Work | Move, share: Share, walk: Outcome) -> Batches[None]:
+    def _settle(self, work: RewritePass | RenameKeysPass, share: InFlightBatch, walk: Outcome) -> RoundTrips[None]:
         """Take in what came of a share, when all before it are settled; waits for it if need be."""
         some = yield from share.doing
         walk.add(some)
@@ -260,12 +276,12 @@ class Runner:
         if share.following is not None:
             yield from self._turn(share.following)
 
-    def _turn(self, following: str) -> Batches[None]:
+    def _turn(self, following: str) -> RoundTrips[None]:
         """Note that all the records before a cursor are done."""
         self._stuck_since = None
         yield from self._save(replace(self.journal, cursor=following), force=following == "0")
 
-    def _go_ahead(self) -> Batches[Pace]:
+    def _wait_for_throttle(self) -> RoundTrips[ThrottleState]:
         """Wait until the pace allows the next script; give the pace.
 
         Raises:
@@ -284,11 +300,11 @@ class Runner:
                 told = str(pace)
                 self._tell(told)
             yield from self._save(replace(self.journal, pace=str(pace)), force=False)
-            yield Pause(_LOOK_S)
+            yield Sleep(_LOOK_S)
             yield from self.lease.kept()
             self._rested_at = self.lease.clock()
 
-    def _rest(self, since: float) -> Batches[None]:
+    def _rest(self, since: float) -> RoundTrips[None]:
         """Rest as the pace says; in pieces, so that the lease is kept, and what people say is heard.
 
         Args:
@@ -302,22 +318,22 @@ class Runner:
             left = pace.rest * worked_s - (self.lease.clock() - began)
             if pace.hold or left <= 0:
                 break
-            yield Pause(min(left, _LOOK_S))
+            yield Sleep(min(left, _LOOK_S))
             yield from self.lease.kept()
             left -= _LOOK_S  # the last piece ends it, whatever the clock says by then
         self._rested_at = self.lease.clock()
 
-    def _outlast(self, exc: ServerError) -> Batches[None]:
+    def _wait_for_server(self, exc: ServerError) -> RoundTrips[None]:
         """Wait until the server answers again; raise what it said if that takes too long."""
         while not self._is_out_of_patience():
             self._tell(f"waits: {exc}")
-            yield Pause(_LOOK_S * 10)
+            yield Sleep(_LOOK_S * 10)
             try:
                 return (yield from self.lease.renewed())
             except _PASSING as again:
                 exc = again
         label = self.journal.model or self.shelf.app
-        raise type(exc)(_impatient(label, self.policy.patience_s, str(exc))) from exc
+        raise type(exc)(_timeout_message(label, self.policy.patience_s, str(exc))) from exc
 
     def _tell(self, pace: str) -> None:
         seen, changed = self.journal.seen, self.journal.changed
@@ -335,7 +351,7 @@ class Runner:
             return self.journal.cursor, self.journal.seen if self.journal.cursor != "0" else 0
         return "0", 0
 
-    def _save(self, journal: Journal, *, force: bool) -> Batches[None]:
+    def _save(self, journal: Journal, *, force: bool) -> RoundTrips[None]:
         self.journal = journal
         now = self.lease.clock()
         if force or now - self._saved_at >= _CHECKPOINT_S:
@@ -344,12 +360,12 @@ class Runner:
             self._saved_at = now
 
 
-def _told(pace: Pace) -> str:
+def _told(pace: ThrottleState) -> str:
     """Give the pace for people, where something holds it back."""
     return str(pace) if pace.reason else ""
 
 
-def _restless(model: str, last: Outcome) -> str:
+def _unstable_message(model: str, last: Outcome) -> str:
     if last.contested:
         noun = "record is" if last.contested == 1 else "records are"
         return (
@@ -364,6 +380,6 @@ def _restless(model: str, last: Outcome) -> str:
     return f"{model}: the server was restarted in each of {_ROUNDS} walks; run 'migrate' again when it stays up"
 
 
-def _impatient(label: str, patience_s: float, hold: str) -> str:
+def _timeout_message(label: str, patience_s: float, hold: str) -> str:
     waited = f" after {patience_s:g} s of waiting (--patience)" if patience_s else ""
     return f"{label}: stopped{waited}, because {hold}; every record is consistent. Run 'migrate' again to go on"

@@ -13,19 +13,19 @@ from hashlib import blake2b
 from itertools import pairwise
 from typing import Final, cast
 
-from redis_models.client.commands import Batches, check, hash_of, load_script
+from redis_models.client.commands import RoundTrips, check, hash_of, load_script
 from redis_models.errors import DecodeError, LockedError, RecordError, ServerRefusedError, UnsafeError
 from redis_models.mapping.keys import KeySpace, bookkeeping_key
 from redis_models.mapping.stored_field import STAMP, stored_version
 
-from ..chain.upgrade_path import Route
+from ..chain.upgrade_path import UpgradePath
 from ..edits.steps import Expire
 from ..keyspace.results import is_another_type
 from ..keyspace.scan import scan
-from ..planner.passes import Move
+from ..planner.passes import RenameKeysPass
 from ..rewriter.rename_keys import refuse_foreign_index
 from ..state.lease import Lease
-from ..state.quarantine import Intake
+from ..state.quarantine import QuarantinePolicy
 
 __all__ = [
     "OF_THE_END",
@@ -75,7 +75,9 @@ class Collisions:
             self.found.append(what)
 
 
-def refuse_collisions(kept: Callable[[], Batches[None]], moves: Sequence[Move], intake: Intake) -> Batches[None]:
+def refuse_collisions(
+    kept: Callable[[], RoundTrips[None]], moves: Sequence[RenameKeysPass], intake: QuarantinePolicy
+) -> RoundTrips[None]:
     """Look whether every record can have its new key, before anything is written.
 
     Args:
@@ -119,8 +121,8 @@ def _refusal(model: str, collisions: Collisions) -> str:
 
 
 def _walk(
-    kept: Callable[[], Batches[None]], keys: KeySpace, look: Callable[[Sequence[bytes]], Batches[None]]
-) -> Batches[None]:
+    kept: Callable[[], RoundTrips[None]], keys: KeySpace, look: Callable[[Sequence[bytes]], RoundTrips[None]]
+) -> RoundTrips[None]:
     cursor = ""
     while cursor != "0":
         cursor, page = yield from scan(cursor or "0", keys)
@@ -128,7 +130,9 @@ def _walk(
         yield from kept()
 
 
-def _look_for_strangers(move: Move, collisions: Collisions, intake: Intake, keys: Sequence[bytes]) -> Batches[None]:
+def _look_for_strangers(
+    move: RenameKeysPass, collisions: Collisions, intake: QuarantinePolicy, keys: Sequence[bytes]
+) -> RoundTrips[None]:
     """Note hashes under new keys that no migration brought there, and no code that knows these keys.
 
     They would be rewritten as if they were records, and taken along on the way back.
@@ -154,8 +158,8 @@ def _is_at_least(stamp: bytes | None, version: int) -> bool:
 
 
 def look_for_collisions(
-    move: Move, keys: Sequence[bytes], collisions: Collisions, rivals: Sequence[KeySpace] = ()
-) -> Batches[None]:
+    move: RenameKeysPass, keys: Sequence[bytes], collisions: Collisions, rivals: Sequence[KeySpace] = ()
+) -> RoundTrips[None]:
     """Note which of some records cannot have their new keys; nothing is written.
 
     Args:
@@ -182,13 +186,15 @@ def look_for_collisions(
             collisions.note(f"{_text(key)} and {_text(twin)} would become one, {_text(targets[key])}")
 
 
-def _taken(pairs: Sequence[tuple[bytes, bytes]]) -> Batches[list[tuple[bytes, bytes]]]:
+def _taken(pairs: Sequence[tuple[bytes, bytes]]) -> RoundTrips[list[tuple[bytes, bytes]]]:
     """Give the pairs where something lies at the second of the keys."""
     replies = check((yield [("EXISTS", other) for _, other in pairs]))
     return [pair for pair, reply in zip(pairs, replies, strict=True) if reply]
 
 
-def _targets_on_paper(move: Move, keys: Sequence[bytes], collisions: Collisions) -> Batches[dict[bytes, bytes]]:
+def _targets_on_paper(
+    move: RenameKeysPass, keys: Sequence[bytes], collisions: Collisions
+) -> RoundTrips[dict[bytes, bytes]]:
     """Give the keys that records would have, were they at their version."""
     if not move.follows_field:
         return {key: target for key in keys if (target := move.key_by_key(key)) is not None}
@@ -237,7 +243,7 @@ _DENIED: Final = re.compile(r"NOPERM|ACL failure|permission|can't run this comma
 _UNKNOWN: Final = re.compile(r"unknown( redis)? command", re.IGNORECASE)
 
 
-def commands_of(routes: Iterable[Route], moves: Iterable[Move]) -> tuple[str, ...]:
+def commands_of(routes: Iterable[UpgradePath], moves: Iterable[RenameKeysPass]) -> tuple[str, ...]:
     """Give the commands that the scripts call which change records.
 
     Args:
@@ -253,7 +259,7 @@ def commands_of(routes: Iterable[Route], moves: Iterable[Move]) -> tuple[str, ..
     return tuple(dict.fromkeys(found))
 
 
-def refuse_missing_rights(lease: Lease, namespace: str, commands: Sequence[str]) -> Batches[None]:
+def refuse_missing_rights(lease: Lease, namespace: str, commands: Sequence[str]) -> RoundTrips[None]:
     """Try commands, and tell which of them this user may not call.
 
     Args:

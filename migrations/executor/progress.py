@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 from redis_models.client.drivers import Driver
 
-from .throttle import Pace
-from .worker_pool import Crew
+from .throttle import ThrottleState
+from .worker_pool import WorkerPool
 
 __all__ = ["Policy", "Progress"]
 
@@ -44,9 +44,9 @@ class Policy:
             was asked for a consent; none is changed.
     """
 
-    pace: Callable[[], Pace]
+    pace: Callable[[], ThrottleState]
     patience_s: float = 0.0
     most_errors: int = 0
     watch: Callable[[Driver], Driver] = lambda driver: driver
-    crew: Crew | None = None
+    crew: WorkerPool | None = None
     unasked: Collection[str] = ()

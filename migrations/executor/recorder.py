@@ -14,12 +14,12 @@ from redis_models.client.drivers import run
 from redis_models.errors import DriftError, MigrationError, UnsafeError
 
 from ..chain.chain import Chain
-from ..chain.link import Link
+from ..chain.link import LoadedMigration
 from ..planner.plan import SQUASHED, Plan, as_squashed, is_automatic
-from ..state.entries import Entry, State
-from ..state.history import Deed, Event
+from ..state.entries import AppliedMigration, State
+from ..state.history import Event, EventKind
 from ..state.lease import Lease, this_person, this_process
-from ..state.store import Shelf
+from ..state.store import StateStore
 
 __all__ = ["Stamped", "entry_of", "event_of", "events_of", "fake", "now", "stamp"]
 
@@ -70,9 +70,9 @@ def now() -> str:
     return datetime.now(UTC).isoformat(timespec="seconds")
 
 
-def entry_of(link: Link, seconds: float, records: int, *, is_faked: bool = False) -> Entry:
+def entry_of(link: LoadedMigration, seconds: float, records: int, *, is_faked: bool = False) -> AppliedMigration:
     """Give what the ledger says of a migration that is applied now."""
-    return Entry(
+    return AppliedMigration(
         id=link.id,
         number=link.number,
         name=link.name,
@@ -88,14 +88,14 @@ def entry_of(link: Link, seconds: float, records: int, *, is_faked: bool = False
 def events_of(plan: Plan, seconds: float, records: int, epoch: int) -> list[Event]:
     """Give what the history says of a run that did a plan."""
     if not plan.is_recorded:
-        return [event_of(Deed.APPLIED, _Place(_AUTOMATIC), epoch, seconds, records)]
-    applied = (event_of(Deed.APPLIED, link, epoch, seconds, records) for link in plan.applied)
+        return [event_of(EventKind.APPLIED, _Place(_AUTOMATIC), epoch, seconds, records)]
+    applied = (event_of(EventKind.APPLIED, link, epoch, seconds, records) for link in plan.applied)
     done = [replace(one, consents=plan.consents) for one in applied]
-    done += [event_of(Deed.UNAPPLIED, link, epoch, seconds, records) for link in plan.unapplied]
-    return done or [event_of(Deed.SETTLED, _Place(f"at {plan.target}"), epoch, seconds, records)]
+    done += [event_of(EventKind.UNAPPLIED, link, epoch, seconds, records) for link in plan.unapplied]
+    return done or [event_of(EventKind.SETTLED, _Place(f"at {plan.target}"), epoch, seconds, records)]
 
 
-def fake(client: SyncClient, lease: Lease, shelf: Shelf, chain: Chain, target: int) -> None:
+def fake(client: SyncClient, lease: Lease, shelf: StateStore, chain: Chain, target: int) -> None:
     """Record migrations as applied up to a target, as the files are now, without touching a record.
 
     What was applied from the same files stays in the ledger as it is: it tells who did what when. So does what a
@@ -119,15 +119,15 @@ def fake(client: SyncClient, lease: Lease, shelf: Shelf, chain: Chain, target: i
     for one in (state.ledger[id] for id in removed):
         if one.is_purged:
             raise UnsafeError(_lost(shelf.app, one, links[-1].number if links else "zero"))
-    events = [event_of(Deed.FAKED, link, lease.epoch) for link in added]
-    events += [event_of(Deed.UNFAKED, state.ledger[id], lease.epoch) for id in removed]
+    events = [event_of(EventKind.FAKED, link, lease.epoch) for link in added]
+    events += [event_of(EventKind.UNFAKED, state.ledger[id], lease.epoch) for id in removed]
     if state.journal is not None and not events:  # what is forgotten of a run is told at least
-        events = [event_of(Deed.FAKED, _Place(f"at {target}"), lease.epoch)]
+        events = [event_of(EventKind.FAKED, _Place(f"at {target}"), lease.epoch)]
     applied = [_faked(link, state.ledger) for link in added]
     run(client, shelf.finish(lease.key, lease.epoch, applied, removed, chain.snapshots[target], events))
 
 
-def stamp(client: SyncClient, lease: Lease, shelf: Shelf, chain: Chain, target: int) -> Stamped:
+def stamp(client: SyncClient, lease: Lease, shelf: StateStore, chain: Chain, target: int) -> Stamped:
     """Record that the database is at a target, whatever the bookkeeping says, without touching a record.
 
     Raises:
@@ -146,20 +146,20 @@ def stamp(client: SyncClient, lease: Lease, shelf: Shelf, chain: Chain, target: 
     added = [link for link in links if not _is_noted(link, ledger)]
     removed = _left_over(links, run(client, shelf.applied_ids()))
     applied = [_faked(link, state.ledger) for link in added]
-    events = [event_of(Deed.STAMPED, links[-1] if links else _Place("zero"), lease.epoch)]
+    events = [event_of(EventKind.STAMPED, links[-1] if links else _Place("zero"), lease.epoch)]
     run(client, shelf.finish(lease.key, lease.epoch, applied, removed, chain.snapshots[target], events))
     names = tuple(link.name for link in added)
     purged = tuple(one.name for id, one in state.ledger.items() if id in removed and one.is_purged)
     return Stamped(names, tuple(removed), purged, state.journal is not None, unreadable)
 
 
-def _faked(link: Link, ledger: Mapping[str, Entry]) -> Entry:
+def _faked(link: LoadedMigration, ledger: Mapping[str, AppliedMigration]) -> AppliedMigration:
     """Give the entry of a migration that is recorded without running; what was purged stays purged for all that."""
     is_purged = any(ledger[id].is_purged for id in link.ids if id in ledger)
     return replace(entry_of(link, 0.0, 0, is_faked=True), is_purged=is_purged)
 
 
-def _lost(app: str, one: Entry, target: int | str) -> str:
+def _lost(app: str, one: AppliedMigration, target: int | str) -> str:
     return (
         f"{app}: {one.name} stays recorded as applied, because what it kept aside was purged, and only the ledger tells"
         " so; nothing was recorded. Make a migration that leads on to the shape that you want. If all records are as"
@@ -167,16 +167,16 @@ def _lost(app: str, one: Entry, target: int | str) -> str:
     )
 
 
-def _left_over(links: Sequence[Link], ids: Iterable[str]) -> list[str]:
+def _left_over(links: Sequence[LoadedMigration], ids: Iterable[str]) -> list[str]:
     kept = {id for link in links for id in link.ids}
     return [id for id in ids if id not in kept]
 
 
-def _is_noted(link: Link, ledger: Mapping[str, Entry]) -> bool:
+def _is_noted(link: LoadedMigration, ledger: Mapping[str, AppliedMigration]) -> bool:
     entry = ledger.get(link.id)
     return entry is not None and (entry.checksum == SQUASHED or link.is_unchanged_since(entry.checksum))
 
 
-def event_of(what: Deed, of: _Named, epoch: int, seconds: float = 0.0, records: int = 0) -> Event:
+def event_of(what: EventKind, of: _Named, epoch: int, seconds: float = 0.0, records: int = 0) -> Event:
     """Give what the history says of a deed; ``of`` is what it was done to."""
     return Event(what, of.id, of.number, of.name, now(), seconds, records, this_person(), epoch)

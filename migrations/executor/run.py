@@ -11,23 +11,23 @@ from redis_models.client.drivers import run
 from redis_models.errors import LockedError
 
 from ..planner.plan import Plan
-from ..planner.segments import Journey, step_of
+from ..planner.segments import RunPlan, step_of
 from ..state.entries import State
 from ..state.lease import Lease
-from ..state.store import Shelf
+from ..state.store import StateStore
 from .preflight import OF_THE_END, commands_of, refuse_missing_rights
 from .progress import Policy, Progress
 from .segment import Result, call_step, run_plan
 
-__all__ = ["run_journey"]
+__all__ = ["execute_run"]
 
 
-def run_journey(
+def execute_run(
     client: SyncClient,
     lease: Lease,
-    shelf: Shelf,
-    journey: Journey,
-    again: Callable[[State], Journey],
+    shelf: StateStore,
+    journey: RunPlan,
+    again: Callable[[State], RunPlan],
     *,
     policy: Policy,
     report: Callable[[Progress], None],
@@ -75,7 +75,7 @@ def run_journey(
 def _run_leg(
     client: SyncClient,
     lease: Lease,
-    shelf: Shelf,
+    shelf: StateStore,
     leg: Plan,
     policy: Policy,
     report: Callable[[Progress], None],

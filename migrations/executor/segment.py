@@ -12,17 +12,17 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from redis_models.client.client import SyncClient
-from redis_models.client.commands import Batches
+from redis_models.client.commands import RoundTrips
 from redis_models.client.drivers import run
 from redis_models.errors import IncompleteError, LockedError
 
-from ..chain.link import Link
+from ..chain.link import LoadedMigration
 from ..operations.run import Function, Run, RunContext, function_name
 from ..planner.plan import Plan
 from ..state.entries import Journal, State
 from ..state.lease import Lease, kept_alive
-from ..state.quarantine import Intake, Quarantine
-from ..state.store import Shelf
+from ..state.quarantine import Quarantine, QuarantinePolicy
+from ..state.store import StateStore
 from .pass_runner import Runner
 from .preflight import refuse_collisions
 from .progress import Policy, Progress
@@ -67,12 +67,12 @@ def sum_of(results: Sequence[Result]) -> Result:
 
 def run_plan(
     lease: Lease,
-    shelf: Shelf,
+    shelf: StateStore,
     plan: Plan,
     *,
     policy: Policy,
     report: Callable[[Progress], None],
-) -> Batches[Result]:
+) -> RoundTrips[Result]:
     """Bring the database to the target of a plan.
 
     Args:
@@ -92,12 +92,12 @@ def run_plan(
     began = lease.clock()
     state = yield from shelf.read()
     journal, held = _journal(plan, state), held_by(shelf, state, plan)
-    intake = Intake(Quarantine(shelf.namespace, shelf.app), policy.most_errors)
+    intake = QuarantinePolicy(Quarantine(shelf.namespace, shelf.app), policy.most_errors)
     yield from intake.begin()
     runner = Runner(lease, shelf, journal, policy, intake, report)
     if plan.moves:
         yield from refuse_collisions(lease.kept, plan.moves, intake)
-    yield from runner.testify("")  # that the legs before this one are still recorded
+    yield from runner.write_marker("")  # that the legs before this one are still recorded
     changed = Counter[str]()
     for work in plan.works:
         changed[work.route.model] += (yield from runner.run_pass(work)).changed
@@ -110,14 +110,14 @@ def run_plan(
     applied = [entry_of(link, seconds, records) for link in recorded]
     unapplied = [link.id for link in plan.unapplied]
     events = events_of(plan, seconds, records, lease.epoch)
-    yield from runner.patiently(
+    yield from runner.retry_until_available(
         lambda: shelf.finish(lease.key, lease.epoch, applied, unapplied, plan.snapshot, events, runner.witnesses, held)
     )
     newly = intake.size if plan.is_resumed else min(intake.added, intake.size)
     return Result(dict(changed), seconds, round(runner.rewriting_s, 3), moved, intake.size, newly)
 
 
-def held_by(shelf: Shelf, state: State, plan: Plan) -> int:
+def held_by(shelf: StateStore, state: State, plan: Plan) -> int:
     """Count the migrations that the ledger has, and must still have when a plan is done.
 
     Raises:
@@ -140,7 +140,7 @@ def _journal(plan: Plan, state: State) -> Journal:
 def call_step(
     client: SyncClient,
     lease: Lease,
-    shelf: Shelf,
+    shelf: StateStore,
     leg: Plan,
     step: Run,
     report: Callable[[Progress], None],
@@ -182,7 +182,7 @@ def call_step(
 
 
 @contextmanager
-def _telling(app: str, link: Link, function: Function) -> Generator[None]:
+def _telling(app: str, link: LoadedMigration, function: Function) -> Generator[None]:
     try:
         yield
     except LockedError as exc:
@@ -193,7 +193,12 @@ def _telling(app: str, link: Link, function: Function) -> Generator[None]:
 
 
 def _call(
-    client: SyncClient, leg: Plan, link: Link, step: Run, function: Function, report: Callable[[Progress], None]
+    client: SyncClient,
+    leg: Plan,
+    link: LoadedMigration,
+    step: Run,
+    function: Function,
+    report: Callable[[Progress], None],
 ) -> None:
     def tell(done: int, total: int) -> None:
         report(Progress(link.name, done, 0, max(done, total)))
@@ -214,7 +219,7 @@ def _drop(awaitable: object) -> None:
         awaitable.close()  # or Python complains about it on stderr
 
 
-def _failed(app: str, link: Link, step: Run, function: Function, exc: BaseException) -> str:
+def _failed(app: str, link: LoadedMigration, step: Run, function: Function, exc: BaseException) -> str:
     quoted = f"{type(exc).__name__}: {' '.join(str(exc).split())}".rstrip(": ")
     cure = (
         "Mend the function or what it met, and run 'migrate' again, which calls it again"

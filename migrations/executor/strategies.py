@@ -6,20 +6,20 @@ from dataclasses import dataclass
 from operator import attrgetter
 from typing import Final
 
-from redis_models.client.commands import Batches
+from redis_models.client.commands import RoundTrips
 
-from ..keyspace.batch_size import Stride
-from ..keyspace.results import Begun, Fence, Outcome
+from ..keyspace.batch_size import AdaptiveBatchSize
+from ..keyspace.results import Fence, Outcome, PendingResult
 from ..keyspace.scan import index_size
-from ..planner.passes import Work
+from ..planner.passes import RewritePass
 from ..rewriter.compare_and_set import rewrite_here
 from ..rewriter.program import compile_program
 from ..rewriter.server_side import begin_in_server, rewrite_in_server
 from ..state.lease import Lease
-from .throttle import Pace
-from .worker_pool import Crew
+from .throttle import ThrottleState
+from .worker_pool import WorkerPool
 
-__all__ = ["Hands", "Share", "crew_hands", "helping", "own_hands"]
+__all__ = ["InFlightBatch", "RewriteStrategy", "local_strategy", "pool_if_worthwhile", "pool_strategy"]
 
 _SCRIPTS_A_SHARE: Final = 4  # of a member of a crew
 _EACH: Final = 2  # shares that a member has; while it does one, the next is there already
@@ -31,11 +31,11 @@ _AHEAD: Final = 5000  # keys
 _BETWEEN: Final = 2000  # keys; such a SCAN takes the server about as long as one script, and others wait for it
 
 # Takes keys, and the pace.
-Rewriter = Callable[[Sequence[bytes], Pace], Batches[Outcome]]
+Rewriter = Callable[[Sequence[bytes], ThrottleState], RoundTrips[Outcome]]
 
 
 @dataclass(frozen=True)
-class Hands:
+class RewriteStrategy:
     """Who rewrites the records of a pass.
 
     Attributes:
@@ -50,14 +50,16 @@ class Hands:
 
     rewrite: Rewriter
     is_first: bool = True
-    size: Callable[[Pace], int] = attrgetter("batch_size")
+    size: Callable[[ThrottleState], int] = attrgetter("batch_size")
     page: int = 1
-    deal: Callable[[Sequence[bytes], Pace], Batches[Begun]] | None = None
+    deal: Callable[[Sequence[bytes], ThrottleState], RoundTrips[PendingResult]] | None = None
     dealt: int = 0
     takes_freedom: bool = False
 
 
-def own_hands(work: Work, fence: Fence, is_first: bool, clock: Callable[[], float] = time.monotonic) -> Hands:
+def local_strategy(
+    work: RewritePass, fence: Fence, is_first: bool, clock: Callable[[], float] = time.monotonic
+) -> RewriteStrategy:
     """Let the server do it where it can, else this process.
 
     Args:
@@ -71,53 +73,55 @@ def own_hands(work: Work, fence: Fence, is_first: bool, clock: Callable[[], floa
         return _own_python(work, fence, is_first, clock)
     program = compile_program(route, target)
 
-    def rewrite(keys: Sequence[bytes], pace: Pace) -> Batches[Outcome]:
+    def rewrite(keys: Sequence[bytes], pace: ThrottleState) -> RoundTrips[Outcome]:
         return (yield from rewrite_in_server(fence, program, target, keys, pace.batch_size))
 
-    def begin(keys: Sequence[bytes], pace: Pace) -> Batches[Begun]:
+    def begin(keys: Sequence[bytes], pace: ThrottleState) -> RoundTrips[PendingResult]:
         return (yield from begin_in_server(fence, program, target, keys, pace.batch_size))
 
-    def size(pace: Pace) -> int:
+    def size(pace: ThrottleState) -> int:
         return pace.batch_size * (_FREE_SCRIPTS if pace.is_free else 1)
 
     # One that the server is at, and one that lies there already.
-    return Hands(rewrite, is_first, size, page=_BETWEEN, deal=begin, dealt=2, takes_freedom=True)
+    return RewriteStrategy(rewrite, is_first, size, page=_BETWEEN, deal=begin, dealt=2, takes_freedom=True)
 
 
-def _own_python(work: Work, fence: Fence, is_first: bool, clock: Callable[[], float]) -> Hands:
-    stride = Stride()
+def _own_python(work: RewritePass, fence: Fence, is_first: bool, clock: Callable[[], float]) -> RewriteStrategy:
+    stride = AdaptiveBatchSize()
 
-    def size(pace: Pace) -> int:
+    def size(pace: ThrottleState) -> int:
         return stride.of(pace.batch_size * (_LONGEST if pace.is_free else 1))
 
-    return Hands(_by_python(work, fence, stride, clock), is_first, size, page=_AHEAD, takes_freedom=True)
+    return RewriteStrategy(_by_python(work, fence, stride, clock), is_first, size, page=_AHEAD, takes_freedom=True)
 
 
-def crew_hands(crew: Crew, app: str, work: Work, lease: Lease, fence: Fence, is_first: bool) -> Hands:
-    """Do it with a crew; arguments as for ``own_hands``, the label of the app, and the lease to keep meanwhile."""
-    stride = Stride()
+def pool_strategy(
+    crew: WorkerPool, app: str, work: RewritePass, lease: Lease, fence: Fence, is_first: bool
+) -> RewriteStrategy:
+    """Do it with a crew; arguments as for ``local_strategy``, the label of the app, and the lease to keep meanwhile."""
+    stride = AdaptiveBatchSize()
 
-    def size(pace: Pace) -> int:
+    def size(pace: ThrottleState) -> int:
         return stride.of(pace.batch_size * _SCRIPTS_A_SHARE)
 
-    def deal(keys: Sequence[bytes], pace: Pace) -> Batches[Begun]:
+    def deal(keys: Sequence[bytes], pace: ThrottleState) -> RoundTrips[PendingResult]:
         yield from ()  # it is no batch that begins it
         place = (app, work.keys.start, work.route)
         return crew.deal(*place, fence, work.target, keys, pace, stride, lease.kept)
 
     rewrite = _by_python(work, fence, stride, lease.clock)
-    return Hands(rewrite, is_first, size, page=_AHEAD, deal=deal, dealt=_EACH * crew.size)
+    return RewriteStrategy(rewrite, is_first, size, page=_AHEAD, deal=deal, dealt=_EACH * crew.size)
 
 
-def helping(crew: Crew | None, app: str, work: Work) -> Batches[Crew | None]:
+def pool_if_worthwhile(crew: WorkerPool | None, app: str, work: RewritePass) -> RoundTrips[WorkerPool | None]:
     """Give the crew if it is of use for some work: Python does it, and there are records enough."""
     if crew is None or work.is_in_server or not crew.knows(app, work.keys.start, work.route):
         return None
     return crew if (yield from index_size(work.keys)) >= crew.least else None
 
 
-def _by_python(work: Work, fence: Fence, stride: Stride, clock: Callable[[], float]) -> Rewriter:
-    def rewrite(keys: Sequence[bytes], pace: Pace) -> Batches[Outcome]:
+def _by_python(work: RewritePass, fence: Fence, stride: AdaptiveBatchSize, clock: Callable[[], float]) -> Rewriter:
+    def rewrite(keys: Sequence[bytes], pace: ThrottleState) -> RoundTrips[Outcome]:
         began = clock()
         outcome = yield from rewrite_here(fence, work.route, work.target, keys, pace.batch_size, is_free=pace.is_free)
         stride.note(len(keys), clock() - began)
@@ -127,7 +131,7 @@ def _by_python(work: Work, fence: Fence, stride: Stride, clock: Callable[[], flo
 
 
 @dataclass
-class Share:
+class InFlightBatch:
     """Records that are being rewritten.
 
     Attributes:
@@ -143,6 +147,6 @@ class Share:
     count: int
     began: float
     pace: str
-    doing: Batches[Outcome]
+    doing: RoundTrips[Outcome]
     is_done: Callable[[], bool]
     following: str | None = None

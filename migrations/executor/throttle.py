@@ -11,7 +11,15 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
-__all__ = ["Limits", "Pace", "Sighting", "added_latency", "fixed_pace", "next_pace", "own_latency"]
+__all__ = [
+    "ServerMeasurement",
+    "ThrottleLimits",
+    "ThrottleState",
+    "added_latency",
+    "fixed_throttle",
+    "next_throttle",
+    "own_latency",
+]
 
 _SMALLEST: Final = 5  # records a script; fewer would not make the others' wait shorter
 _MOST_REST: Final = 9.0  # a tenth of the time is left for the run
@@ -25,7 +33,7 @@ _OWN_PART: Final = 0.1
 
 
 @dataclass(frozen=True)
-class Limits:
+class ThrottleLimits:
     """What a run must keep to.
 
     Attributes:
@@ -45,7 +53,7 @@ class Limits:
 
 
 @dataclass(frozen=True)
-class Sighting:
+class ServerMeasurement:
     """What a probe saw.
 
     Attributes:
@@ -68,7 +76,7 @@ class Sighting:
 
 
 @dataclass(frozen=True)
-class Pace:
+class ThrottleState:
     """How fast to go.
 
     Attributes:
@@ -94,13 +102,13 @@ class Pace:
         return f"{self.batch_size} records a script{resting}" + (f": {self.reason}" if self.reason else "")
 
 
-def fixed_pace(batch_size: int) -> Callable[[], Pace]:
+def fixed_throttle(batch_size: int) -> Callable[[], ThrottleState]:
     """Give the pace of a run that nobody watches: always the same."""
-    pace = Pace(batch_size)
+    pace = ThrottleState(batch_size)
     return lambda: pace
 
 
-def next_pace(pace: Pace, seen: Sighting, limits: Limits) -> Pace:
+def next_throttle(pace: ThrottleState, seen: ServerMeasurement, limits: ThrottleLimits) -> ThrottleState:
     """Give the pace after a sighting."""
     hold = seen.paused or _obstacle(seen)
     if hold:
@@ -109,12 +117,14 @@ def next_pace(pace: Pace, seen: Sighting, limits: Limits) -> Pace:
     if _makes_wait(seen, limits.max_latency_ms):
         reason = f"others wait {seen.added_ms:.1f} ms longer, and {limits.max_latency_ms:g} ms are allowed"
         size = max(min(_SMALLEST, limits.batch_size), min(pace.batch_size, limits.batch_size) // 2)
-        return Pace(size, min(_MOST_REST, max(0.25, pace.rest * 2)), reason=reason)
+        return ThrottleState(size, min(_MOST_REST, max(0.25, pace.rest * 2)), reason=reason)
     size = min(limits.batch_size, pace.batch_size + max(1, pace.batch_size // 5))
     rest = max(0.0, pace.rest * 0.75 - 0.05)
     if seen.is_saving:
-        return Pace(size, max(rest, _SAVING_REST), reason="the server is writing its data to disk")
-    return Pace(size, rest, reason=pace.reason if rest or size < limits.batch_size else "", is_free=limits.is_free)
+        return ThrottleState(size, max(rest, _SAVING_REST), reason="the server is writing its data to disk")
+    return ThrottleState(
+        size, rest, reason=pace.reason if rest or size < limits.batch_size else "", is_free=limits.is_free
+    )
 
 
 def added_latency(waits_ms: Sequence[float], usual_ms: float) -> float:
@@ -137,12 +147,12 @@ def _quarter(ms: Sequence[float]) -> float:
     return sorted(ms)[len(ms) // 4]
 
 
-def _makes_wait(seen: Sighting, most_ms: float) -> bool:
+def _makes_wait(seen: ServerMeasurement, most_ms: float) -> bool:
     is_late = most_ms > 0 and seen.added_ms is not None and seen.added_ms > most_ms
     return is_late and (seen.own_ms is None or seen.own_ms > most_ms * _OWN_PART)
 
 
-def _obstacle(seen: Sighting) -> str:
+def _obstacle(seen: ServerMeasurement) -> str:
     if seen.trouble:
         return f"the server does not answer a probe ({seen.trouble})"
     if seen.memory is not None and seen.memory > _FULL:

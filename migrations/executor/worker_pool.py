@@ -21,27 +21,27 @@ from types import ModuleType, TracebackType
 from typing import Any, Final, Self, cast
 
 from redis_models.client.client import SyncClient
-from redis_models.client.commands import Batches, Pause
+from redis_models.client.commands import RoundTrips, Sleep
 from redis_models.client.drivers import run
 from redis_models.errors import DriftError, IncompleteError
 
 from ..chain.chain import Chain
 from ..chain.lineage import routes_of
-from ..chain.upgrade_path import Route
-from ..keyspace.batch_size import Stride
-from ..keyspace.results import Begun, Fence, Outcome
+from ..chain.upgrade_path import UpgradePath
+from ..keyspace.batch_size import AdaptiveBatchSize
+from ..keyspace.results import Fence, Outcome, PendingResult
 from ..planner.loosened_constraints import route_looking_back
 from ..rewriter.compare_and_set import rewrite_here
 from .latency_probe import Timed
-from .throttle import Pace
+from .throttle import ThrottleState
 
-__all__ = ["Crew", "Task", "new_pool", "processors"]
+__all__ = ["WorkerPool", "WorkerTask", "new_pool", "processors"]
 
 _LOOK_S: Final = 0.004  # between two looks at whether a share is done; one takes tens, and another waits behind it
 
 
 @dataclass(frozen=True)
-class Task:
+class WorkerTask:
     """Some records for a member to bring to a version.
 
     Attributes:
@@ -49,7 +49,7 @@ class Task:
         app: Label of their app.
         checksums: Of the app's migration files, which must be the member's as well.
         start: What their keys begin with; tells the route.
-        leaves_newer: As in ``Route``.
+        leaves_newer: As in ``UpgradePath``.
         looks_back_to: Position to which records are taken back; None where nobody looks at them.
         fence: Of the run's lease.
         target: Version to reach.
@@ -72,7 +72,7 @@ class Task:
 
 
 @dataclass(frozen=True)
-class Done:
+class WorkerResult:
     """What a member did.
 
     Attributes:
@@ -86,7 +86,7 @@ class Done:
     batches_ms: tuple[float, ...]
 
 
-class Crew:
+class WorkerPool:
     """Deals shares out to an executor, which it makes when there is the first, and ends with the ``with`` block.
 
     Args:
@@ -110,7 +110,7 @@ class Crew:
         self.size, self.least = size, least
         self._settings, self._chains, self._make, self._note = settings, chains, make, note
         self._executor: Executor | None = None
-        self._pending = set[Future[Done]]()
+        self._pending = set[Future[WorkerResult]]()
 
     def __enter__(self) -> Self:
         return self
@@ -124,7 +124,7 @@ class Crew:
             # What a member does meanwhile is whole; its lease is over soon, and then it changes nothing.
             self._executor.shutdown(wait=kind is None)
 
-    def recalled(self, meanwhile: Callable[[], Batches[None]]) -> Batches[None]:
+    def recalled(self, meanwhile: Callable[[], RoundTrips[None]]) -> RoundTrips[None]:
         """Take back what no member has begun, and wait for the rest; ``meanwhile`` as for ``deal``.
 
         What is left of a walk that broke off would have the run's own fence, and could undo what its next leg does.
@@ -132,11 +132,11 @@ class Crew:
         for future in self._pending:
             future.cancel()
         while not all(future.done() for future in self._pending):
-            yield Pause(_LOOK_S)
+            yield Sleep(_LOOK_S)
             yield from meanwhile()
         self._pending.clear()
 
-    def knows(self, app: str, start: str, route: Route) -> bool:
+    def knows(self, app: str, start: str, route: UpgradePath) -> bool:
         """Whether a member finds the same route in the project's files; it has none for a plan without files."""
         known = routes_of(self._chains[app]).get(start)
         return known is not None and (known.versions, known.model) == (route.versions, route.model)
@@ -145,14 +145,14 @@ class Crew:
         self,
         app: str,
         start: str,
-        route: Route,
+        route: UpgradePath,
         fence: Fence,
         target: int,
         keys: Sequence[bytes],
-        pace: Pace,
-        stride: Stride,
-        meanwhile: Callable[[], Batches[None]],
-    ) -> Begun:
+        pace: ThrottleState,
+        stride: AdaptiveBatchSize,
+        meanwhile: Callable[[], RoundTrips[None]],
+    ) -> PendingResult:
         """Give some records to a member, at once.
 
         Args:
@@ -165,7 +165,7 @@ class Crew:
         """
         if self._executor is None:
             self._executor = self._make(self.size)
-        task = Task(
+        task = WorkerTask(
             self._settings,
             app,
             _checksums(self._chains[app]),
@@ -183,13 +183,17 @@ class Crew:
         except BrokenExecutor as exc:
             raise _ended(exc) from exc
         self._pending.add(future)
-        return Begun(self._awaited(future, len(keys), stride, meanwhile), future.done)
+        return PendingResult(self._awaited(future, len(keys), stride, meanwhile), future.done)
 
     def _awaited(
-        self, future: Future[Done], count: int, stride: Stride, meanwhile: Callable[[], Batches[None]]
-    ) -> Batches[Outcome]:
+        self,
+        future: Future[WorkerResult],
+        count: int,
+        stride: AdaptiveBatchSize,
+        meanwhile: Callable[[], RoundTrips[None]],
+    ) -> RoundTrips[Outcome]:
         while not future.done():
-            yield Pause(_LOOK_S)
+            yield Sleep(_LOOK_S)
             yield from meanwhile()
         self._pending.discard(future)
         try:
@@ -208,7 +212,7 @@ def _ended(exc: BaseException) -> IncompleteError:
     )
 
 
-def rewrite_task(task: Task) -> Done:
+def rewrite_task(task: WorkerTask) -> WorkerResult:
     """Bring the records of a task to its version. Runs in a member.
 
     Raises:
@@ -225,7 +229,7 @@ def rewrite_task(task: Task) -> Done:
     timed, began = Timed(driver), time.monotonic()
     rewriting = rewrite_here(task.fence, route, task.target, task.keys, task.at_once, is_free=task.is_free)
     outcome = run(driver if task.is_free else timed, rewriting)
-    return Done(outcome, time.monotonic() - began, tuple(timed.taken_ms))
+    return WorkerResult(outcome, time.monotonic() - began, tuple(timed.taken_ms))
 
 
 def processors() -> int:
@@ -288,7 +292,7 @@ def _project(settings: str) -> tuple[SyncClient, Mapping[str, Chain]]:
 
 
 @cache
-def _route(settings: str, app: str, start: str, leaves_newer: bool, looks_back_to: int | None) -> Route:
+def _route(settings: str, app: str, start: str, leaves_newer: bool, looks_back_to: int | None) -> UpgradePath:
     """Make a route in a member, once: what its steps are made of, validators above all, is made with it."""
     _, chains = _project(settings)
     return replace(route_looking_back(chains[app], start, looks_back_to), leaves_newer=leaves_newer)

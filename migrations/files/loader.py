@@ -17,7 +17,7 @@ from redis_models.errors import MigrationFileError
 from redis_models.project.imports import shown_path
 
 from ..chain.chain import Chain
-from ..chain.link import Link
+from ..chain.link import LoadedMigration
 from ..chain.migration import Migration
 from ..chain.replaces import Replaced, read_replaced
 from ..operations import Operation
@@ -55,7 +55,7 @@ def load_chain(label: str, directory: Path) -> Chain:
     return chain
 
 
-def load_links(label: str, directory: Path) -> list[Link]:
+def load_links(label: str, directory: Path) -> list[LoadedMigration]:
     """Read all migrations of an app, even if they form no line.
 
     Raises:
@@ -64,7 +64,7 @@ def load_links(label: str, directory: Path) -> list[Link]:
     return [link_of(label, path, _read(path)) for path in _files_in(directory)] if directory.exists() else []
 
 
-def link_of(label: str, path: Path, source: bytes) -> Link:
+def link_of(label: str, path: Path, source: bytes) -> LoadedMigration:
     """Make a link of the text of a file, which need not be on the disk yet.
 
     Raises:
@@ -78,7 +78,7 @@ def link_of(label: str, path: Path, source: bytes) -> Link:
         )
     tree = _parsed(shown, source)
     migration = _migration_of(shown, _run(f"_redis_migrations.{label}.{path.stem}", path, tree))
-    return Link(
+    return LoadedMigration(
         number=int(found[1]),
         name=path.stem,
         path=shown,

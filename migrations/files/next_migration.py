@@ -9,10 +9,10 @@ from redis_models.errors import MigrationError
 from ..autodetector.diff import Diff
 from ..chain.chain import Chain
 from ..chain.lineage import lineages_of
-from ..chain.link import Link
-from ..chain.optimizer import fold
+from ..chain.link import LoadedMigration
+from ..chain.optimizer import optimize
 from ..edits.converters import Converter
-from ..operations.function_stubs import ToWrite
+from ..operations.function_stubs import FunctionStub
 from ..planner.safety_check import Finding
 from ..schema.snapshot import Snapshot
 from .loader import link_of
@@ -36,7 +36,7 @@ class NewMigration:
 
     path: Path
     text: str
-    link: Link
+    link: LoadedMigration
     before: Snapshot
     refused: tuple[Finding, ...] = ()
 
@@ -136,12 +136,12 @@ def amend(chain: Chain, directory: Path, found: Diff, code: Snapshot) -> NewMigr
     has_functions = any(_is_function(value) for one in last.operations for value in vars(one).values())
     if has_functions or source != render(last.id, last.previous, last.versions, last.operations):
         if has_functions and any(
-            isinstance(value, ToWrite) for one in found.operations for value in vars(one).values()
+            isinstance(value, FunctionStub) for one in found.operations for value in vars(one).values()
         ):
             raise MigrationError(f"{last.path} was edited; make a migration of its own for what needs a function")
         text = appended(last.path, source, render_operations(found.operations), versions)
     else:
-        operations = fold([*last.operations, *found.operations])
+        operations = optimize([*last.operations, *found.operations])
         id = stable_id(before, render("", last.previous, versions, operations))
         text = render(id, last.previous, versions, operations)
     link = link_of(chain.app, path, text.encode())

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from ..chain.chain import Chain
 from ..chain.hidden_fields import Hidden, HiddenFields, hidden_by
 from ..chain.lineage import lineages_of
-from ..chain.upgrade_path import Route
+from ..chain.upgrade_path import UpgradePath
 from ..constraints.history import Demands
 from .acceptance import demands_of
 from .constraints_file import read_history
@@ -43,13 +43,13 @@ def with_histories(chains: Sequence[Chain]) -> list[Chain]:
     return known
 
 
-def _left_by(chain: Chain) -> Iterator[tuple[str, Route]]:
+def _left_by(chain: Chain) -> Iterator[tuple[str, UpgradePath]]:
     for lineage in lineages_of(chain):
         if max(lineage.schemas) < chain.head_position:
             yield lineage.latest.keys.start, lineage.route
 
 
-def _told(chain: Chain, left: Iterable[tuple[str, Route]]) -> Chain:
+def _told(chain: Chain, left: Iterable[tuple[str, UpgradePath]]) -> Chain:
     begun = {
         (model.keys.start, model.version) for model in (one.schemas[min(one.schemas)] for one in lineages_of(chain))
     }

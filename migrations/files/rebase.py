@@ -13,7 +13,7 @@ from redis_models.errors import MigrationError, MigrationFileError
 
 from ..chain.chain import Chain, true_ids
 from ..chain.lineage import lineages_of
-from ..chain.link import Link
+from ..chain.link import LoadedMigration
 from .loader import link_of
 from .source_edit import with_attribute
 
@@ -28,10 +28,10 @@ class Branch:
         links: In their order.
     """
 
-    links: tuple[Link, ...]
+    links: tuple[LoadedMigration, ...]
 
     @property
-    def tip(self) -> Link:
+    def tip(self) -> LoadedMigration:
         """The last."""
         return self.links[-1]
 
@@ -54,7 +54,7 @@ class Fork:
     """
 
     app: str
-    trunk: tuple[Link, ...]
+    trunk: tuple[LoadedMigration, ...]
     branches: tuple[Branch, Branch]
 
 
@@ -72,21 +72,21 @@ class Moved:
     old: Path
     new: Path
     text: str
-    link: Link
+    link: LoadedMigration
     raised: Mapping[str, tuple[int, int]]
 
 
-def fork_of(app: str, links: Sequence[Link]) -> Fork | None:
+def fork_of(app: str, links: Sequence[LoadedMigration]) -> Fork | None:
     """Find where links are no line; None where they are one.
 
     Raises:
         MigrationError: There are more than two branches, or a link follows nothing that is there.
     """
-    following: dict[str | None, list[Link]] = {}
+    following: dict[str | None, list[LoadedMigration]] = {}
     known = true_ids(links)
     for link in links:
         following.setdefault(known.get(link.previous or "", link.previous), []).append(link)
-    trunk: list[Link] = []
+    trunk: list[LoadedMigration] = []
     here: str | None = None
     while len(following.get(here, ())) == 1:
         [link] = following[here]
@@ -105,14 +105,14 @@ def fork_of(app: str, links: Sequence[Link]) -> Fork | None:
     return Fork(app, tuple(trunk), (one, other))
 
 
-def _line(start: Link, following: Mapping[str | None, Sequence[Link]]) -> list[Link]:
+def _line(start: LoadedMigration, following: Mapping[str | None, Sequence[LoadedMigration]]) -> list[LoadedMigration]:
     line = [start]
     while len(following.get(line[-1].id, ())) == 1:
         line += following[line[-1].id]
     return line
 
 
-def _story(links: Sequence[Link]) -> str:
+def _story(links: Sequence[LoadedMigration]) -> str:
     return ", ".join(f"{link.name} follows {link.previous}" for link in links)
 
 
@@ -147,7 +147,7 @@ def rebase(fork: Fork, stays: Branch, directory: Path) -> tuple[list[Moved], Cha
     return moved, base
 
 
-def _moved(app: str, base: Chain, link: Link, directory: Path) -> Moved:
+def _moved(app: str, base: Chain, link: LoadedMigration, directory: Path) -> Moved:
     last, old = base.links[-1], directory / f"{link.name}.py"
     text = old.read_text("utf-8")
     reached = {model.name: model.version for model in base.snapshots[-1].models}

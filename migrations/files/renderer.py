@@ -31,7 +31,7 @@ from ..operations import (
     RenameModel,
     SplitField,
 )
-from ..operations.function_stubs import ToWrite, stub_of
+from ..operations.function_stubs import FunctionStub, stub_of
 
 __all__ = ["render", "render_operations", "render_reasons", "suggest_name"]
 
@@ -174,7 +174,7 @@ def _functions(operations: Sequence[Operation]) -> dict[str, dict[str, str]]:
     for operation in operations:
         for one in fields(operation):
             value: object = getattr(operation, one.name)
-            if isinstance(value, ToWrite):
+            if isinstance(value, FunctionStub):
                 found.setdefault(value.name, _function(operation, one.name, value.name))
     return found
 
@@ -199,7 +199,7 @@ def _call_of(operation: Operation, known: Container[str]) -> _Call:
         value: object = getattr(operation, one.name)
         if one.default is not MISSING and value == one.default:
             continue
-        if isinstance(value, ToWrite):
+        if isinstance(value, FunctionStub):
             value = _Code(value.name)
         elif isinstance(value, Converter):
             value = _converter(value)

@@ -14,10 +14,10 @@ from redis_models.errors import MigrationError, MigrationFileError, RecordError
 
 from ..chain.chain import Chain
 from ..chain.lineage import lineages_of
-from ..chain.link import Link
-from ..chain.optimizer import fold
+from ..chain.link import LoadedMigration
+from ..chain.optimizer import optimize
 from ..chain.replaces import Replaced
-from ..chain.upgrade_path import Route, Stage, stage_of
+from ..chain.upgrade_path import UpgradePath, VersionStep, stage_of
 from ..operations import Operation, Run
 from ..schema.examples import example_records
 from ..schema.snapshot import Snapshot
@@ -40,7 +40,7 @@ class Squashed:
     """
 
     new: NewMigration
-    replaced: tuple[Link, ...]
+    replaced: tuple[LoadedMigration, ...]
     chain: Chain
     folded: tuple[int, int]
 
@@ -70,7 +70,7 @@ def squash(chain: Chain, directory: Path, start: int, end: int, name: str | None
     replaces = [Replaced(link.id, link.replaces) for link in links]
     before = Chain(chain.app, chain.links[:start])
     allow = {code: reason for link in links for code, reason in link.allow.items()}
-    for operations in (fold(whole), whole):
+    for operations in (optimize(whole), whole):
         write = partial(
             render,
             previous=links[0].previous,
@@ -97,7 +97,7 @@ def squash(chain: Chain, directory: Path, start: int, end: int, name: str | None
     )
 
 
-def _refuse_mixed_up(longer: Chain, links: Sequence[Link]) -> None:
+def _refuse_mixed_up(longer: Chain, links: Sequence[LoadedMigration]) -> None:
     """Refuse what could not be read again: a model that takes over records, and is changed, in one migration."""
     try:
         lineages_of(longer)
@@ -109,7 +109,7 @@ def _refuse_mixed_up(longer: Chain, links: Sequence[Link]) -> None:
         ) from exc
 
 
-def _refuse_steps(chain: Chain, links: Sequence[Link]) -> None:
+def _refuse_steps(chain: Chain, links: Sequence[LoadedMigration]) -> None:
     for link in links:
         if any(isinstance(one, Run) for one in link.operations):
             raise MigrationError(
@@ -129,10 +129,10 @@ def _versions(chain: Chain, start: int, end: int) -> dict[str, int]:
     }
 
 
-def _preamble(links: Sequence[Link], sources: dict[str, str]) -> tuple[str, set[str]]:
+def _preamble(links: Sequence[LoadedMigration], sources: dict[str, str]) -> tuple[str, set[str]]:
     """Give what the files have before their classes, each piece once, and the names that it defines."""
     pieces: dict[str, str] = {}
-    names: dict[str, tuple[str, Link]] = {}
+    names: dict[str, tuple[str, LoadedMigration]] = {}
     for link in links:
         for node in ast.parse(sources[link.id]).body:
             text = ast.get_source_segment(sources[link.id], node) or ""
@@ -166,8 +166,8 @@ def _is_same(chain: Chain, start: int, end: int, longer: Chain, position: int) -
 def _is_same_for(
     chain: Chain, start: int, end: int, squashed: Sequence[Operation], before: Snapshot, name: str
 ) -> bool:
-    routes: list[Route] = []
-    stages, known = list[Stage](), name
+    routes: list[UpgradePath] = []
+    stages, known = list[VersionStep](), name
     for position in range(start, end):
         link, state = chain.links[position], chain.snapshots[position]
         if known not in state.by_name:
@@ -176,8 +176,8 @@ def _is_same_for(
         for operation in link.operations:
             known = operation.name_after(known)
     versions = range(1, len(stages) + 1)
-    routes.append(Route(name, tuple(_numbered(one, n) for one, n in zip(stages, versions, strict=True)), 1))
-    routes.append(Route(name, (_numbered(stage_of(name, before, squashed, 2), 1),), 1))
+    routes.append(UpgradePath(name, tuple(_numbered(one, n) for one, n in zip(stages, versions, strict=True)), 1))
+    routes.append(UpgradePath(name, (_numbered(stage_of(name, before, squashed, 2), 1),), 1))
     if known not in chain.snapshots[end].by_name:
         return True
     declared = set(chain.snapshots[end].model(known).by_name)
@@ -187,11 +187,11 @@ def _is_same_for(
     )
 
 
-def _numbered(stage: Stage, number: int) -> Stage:
-    return Stage(number, number + 1, stage.steps, stage.widenings)
+def _numbered(stage: VersionStep, number: int) -> VersionStep:
+    return VersionStep(number, number + 1, stage.steps, stage.widenings)
 
 
-def _outcome(route: Route, record: Mapping[str, bytes], declared: set[str]) -> object:
+def _outcome(route: UpgradePath, record: Mapping[str, bytes], declared: set[str]) -> object:
     try:
         there = route.rewrite({**record, "_v": b"1"}, route.versions[-1]).fields
     except RecordError:

@@ -7,12 +7,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-__all__ = ["Portions", "Stride"]
+__all__ = ["AdaptiveBatchSize", "ReadSize"]
 
 _SHORT_S, _LONG_S = 0.05, 0.25  # what may be longer, and what must be shorter
 
 
-class Stride:
+class AdaptiveBatchSize:
     """How many records a share has that Python rewrites.
 
     Between two of them the lease is kept, and a pause is heard. A function may take a microsecond a record, or ask
@@ -42,7 +42,7 @@ _BYTES: Final = 4_000_000  # of values that a round trip may bring, about
 
 
 @dataclass
-class Portions:
+class ReadSize:
     """Cuts keys into portions; grows and shrinks with what they brought. Used by one walk.
 
     Attributes:

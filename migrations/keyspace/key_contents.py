@@ -9,7 +9,7 @@ from typing import Final, cast
 
 from redis.exceptions import ResponseError
 
-from redis_models.client.commands import Argument, Batches, Reply, check, hash_of
+from redis_models.client.commands import Argument, Reply, RoundTrips, check, hash_of
 
 from .results import is_another_type
 
@@ -63,13 +63,13 @@ class Content:
         return not clock.has_instants and 0 <= self.end <= _SLACK_MS
 
 
-def clock_of(key: str) -> Batches[Clock]:
+def clock_of(key: str) -> RoundTrips[Clock]:
     """Ask what a server can tell of ends, with a key that need not be there."""
     one, other = yield [("PEXPIRETIME", key), ("HPEXPIRETIME", key, "FIELDS", 1, "_v")]
     return Clock(not _is_unknown(one), not _is_unknown(other))
 
 
-def contents_of(keys: Sequence[bytes], clock: Clock) -> Batches[list[Content | None]]:
+def contents_of(keys: Sequence[bytes], clock: Clock) -> RoundTrips[list[Content | None]]:
     """Give what keys hold, None for those that are not there; two round trips, and two more for each that is no hash.
 
     Raises:
@@ -88,7 +88,7 @@ def contents_of(keys: Sequence[bytes], clock: Clock) -> Batches[list[Content | N
     ]
 
 
-def _other(key: bytes) -> Batches[object]:
+def _other(key: bytes) -> RoundTrips[object]:
     """Give what a key holds that is no hash."""
     [reply] = check((yield [("TYPE", key)]))
     type = cast(bytes, reply).decode()
@@ -99,7 +99,7 @@ def _other(key: bytes) -> Batches[object]:
     return value
 
 
-def _field_ends(keys: Sequence[bytes], values: Sequence[object]) -> Batches[Mapping[bytes, Mapping[str, int]]]:
+def _field_ends(keys: Sequence[bytes], values: Sequence[object]) -> RoundTrips[Mapping[bytes, Mapping[str, int]]]:
     pairs = zip(keys, values, strict=True)
     names = {key: list(cast("dict[str, bytes]", one)) for key, one in pairs if one and isinstance(one, dict)}
     if not names:

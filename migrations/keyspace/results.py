@@ -4,10 +4,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple, cast
 
-from redis_models.client.commands import Batches, Reply, check
+from redis_models.client.commands import Reply, RoundTrips, check
 from redis_models.errors import LockedError, RedisModelsError
 
-__all__ = ["KEYS_A_SCRIPT", "Begun", "Failure", "Fence", "Outcome", "is_another_type", "letters_of", "text_of"]
+__all__ = ["KEYS_A_SCRIPT", "Failure", "Fence", "Outcome", "PendingResult", "is_another_type", "letters_of", "text_of"]
 
 
 @dataclass(frozen=True)
@@ -103,7 +103,7 @@ class Outcome:
             self.failures.append(Failure(text_of(key), _NO_HASH))
 
 
-class Begun(NamedTuple):
+class PendingResult(NamedTuple):
     """Work that somebody else was given: the server, or a member of a crew.
 
     Attributes:
@@ -113,7 +113,7 @@ class Begun(NamedTuple):
         is_done: Whether that would not wait any more.
     """
 
-    outcome: Batches[Outcome]
+    outcome: RoundTrips[Outcome]
     is_done: Callable[[], bool]
 
 

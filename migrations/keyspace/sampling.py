@@ -5,7 +5,7 @@ from typing import Final, cast
 
 from redis.exceptions import ResponseError
 
-from redis_models.client.commands import Batches, check, hash_of
+from redis_models.client.commands import RoundTrips, check, hash_of
 from redis_models.mapping.keys import KeySpace
 
 from ..schema.examples import Sample
@@ -18,7 +18,7 @@ _AT_ONCE: Final = 20  # records a round trip, which may be large
 _BYTES: Final = 16_000_000  # of values, after which it is enough
 
 
-def sample(keys: KeySpace, limit: int) -> Batches[Sample]:
+def sample(keys: KeySpace, limit: int) -> RoundTrips[Sample]:
     """Read at most ``limit`` records of a model, whole: drawn from its index, or met by a walk where it has none.
 
     Where records are large it stops early, after some megabytes.
@@ -45,7 +45,7 @@ def sample(keys: KeySpace, limit: int) -> Batches[Sample]:
     return Sample(records, total - (read - len(records)))
 
 
-def _drawn(keys: KeySpace, limit: int) -> Batches[tuple[int, Sequence[bytes]]]:
+def _drawn(keys: KeySpace, limit: int) -> RoundTrips[tuple[int, Sequence[bytes]]]:
     count, members = yield [("ZCARD", keys.index), ("ZRANDMEMBER", keys.index, limit)]
     for reply in (count, members):
         if isinstance(reply, ResponseError) and str(reply).startswith("WRONGTYPE"):
@@ -56,7 +56,7 @@ def _drawn(keys: KeySpace, limit: int) -> Batches[tuple[int, Sequence[bytes]]]:
     return cast(int, count) - (len(drawn) - len(own)), own
 
 
-def _met(keys: KeySpace, limit: int) -> Batches[tuple[int, Sequence[bytes]]]:
+def _met(keys: KeySpace, limit: int) -> RoundTrips[tuple[int, Sequence[bytes]]]:
     cursor, found = "0", dict[bytes, None]()
     for _ in range(_PAGES):
         [reply] = check((yield [("SCAN", cursor, "MATCH", keys.pattern, "COUNT", _PAGE)]))

@@ -4,7 +4,7 @@ from typing import Final, cast
 
 from redis.exceptions import ResponseError
 
-from redis_models.client.commands import Batches, Command, Reply, call, check, load_script
+from redis_models.client.commands import Command, Reply, RoundTrips, call, check, load_script
 from redis_models.mapping.keys import KeySpace
 
 __all__ = ["index_size", "scan", "scan_rest", "scanned", "scanning"]
@@ -14,7 +14,7 @@ _COUNT: Final = 1000  # keys that SCAN looks at in one step; measured: a tenth o
 _REST: Final = load_script("redis_models.migrations", "not_at_version", is_repeatable=True)
 
 
-def index_size(keys: KeySpace) -> Batches[int]:
+def index_size(keys: KeySpace) -> RoundTrips[int]:
     """Count the members of a model's index: about as many as it has records; 0 where something else lies there.
 
     A pass does not need the index, so that a foreign one, as of pydantic-aioredis, is no reason to refuse it.
@@ -25,7 +25,7 @@ def index_size(keys: KeySpace) -> Batches[int]:
     return cast(int, check([reply])[0])
 
 
-def scan_rest(cursor: str, keys: KeySpace, version: int, most: int) -> Batches[tuple[str, list[bytes], int]]:
+def scan_rest(cursor: str, keys: KeySpace, version: int, most: int) -> RoundTrips[tuple[str, list[bytes], int]]:
     """Do what ``scan`` does, but leave out records that are of a version; say how many these are.
 
     Args:
@@ -40,7 +40,7 @@ def scan_rest(cursor: str, keys: KeySpace, version: int, most: int) -> Batches[t
     return following.decode(), keys.owned(found), met - len(found)
 
 
-def scan(cursor: str, keys: KeySpace) -> Batches[tuple[str, list[bytes]]]:
+def scan(cursor: str, keys: KeySpace) -> RoundTrips[tuple[str, list[bytes]]]:
     """Give the cursor of the next step, "0" after the last, and the keys of records that this one met."""
     [reply] = check((yield [scanning(cursor, keys)]))
     return scanned(reply, keys)

@@ -2,13 +2,13 @@
 
 from typing import cast
 
-from redis_models.client.commands import Batches, hash_of
+from redis_models.client.commands import RoundTrips, hash_of
 from redis_models.errors import ServerRefusedError
 
 __all__ = ["has_field_lives", "refuse_cluster", "server_run_id"]
 
 
-def refuse_cluster(address: str) -> Batches[None]:
+def refuse_cluster(address: str) -> RoundTrips[None]:
     """Refuse a server that is a node of a cluster, be it the only one: its slots may be given away at any time.
 
     Args:
@@ -31,7 +31,7 @@ def refuse_cluster(address: str) -> Batches[None]:
         )
 
 
-def server_run_id() -> Batches[str]:
+def server_run_id() -> RoundTrips[str]:
     """Name this run of the server; "" where the user may not ask, and then no cursor is ever used again."""
     [reply] = yield [("INFO", "server")]
     if isinstance(reply, Exception):
@@ -40,7 +40,7 @@ def server_run_id() -> Batches[str]:
     return next((line.partition(":")[2] for line in lines if line.startswith("run_id:")), "")
 
 
-def has_field_lives() -> Batches[bool]:
+def has_field_lives() -> RoundTrips[bool]:
     """Ask for the command, not for a version: both engines have it, under different numbers."""
     [reply] = yield [("COMMAND", "INFO", "HPEXPIRETIME")]
     if isinstance(reply, Exception):

@@ -21,7 +21,7 @@ from redis_models.client.commands import Argument, Reply, Script, call, check, l
 from redis_models.client.drivers import run
 from redis_models.errors import ConflictError, IncompleteError, LockedError
 from redis_models.mapping.keys import KeySpace
-from redis_models.mapping.mapper import Shape
+from redis_models.mapping.mapper import Mapper
 from redis_models.records.read import no_index
 
 from ..chain.lineage import routes_of
@@ -30,7 +30,7 @@ from ..files.loader import load_chain
 from ..keyspace.results import Failure
 from ..keyspace.server_facts import server_run_id
 from ..state.lease import Lease
-from .legacy_table import Met, look, pages, size_of_index, state_of_index, text_of
+from .legacy_table import KeyFinding, look, pages, size_of_index, state_of_index, text_of
 
 if TYPE_CHECKING:
     from redis_models.model import Model
@@ -84,7 +84,7 @@ class Takeover:
         return not any(figures) and not self.is_converted and not self.is_freed
 
 
-def adopt(client: SyncClient, lease: Lease, shape: Shape[Any], *, batch_size: int, report: Report) -> Takeover:
+def adopt(client: SyncClient, lease: Lease, shape: Mapper[Any], *, batch_size: int, report: Report) -> Takeover:
     """Take over the table of a model.
 
     Args:
@@ -113,7 +113,7 @@ def adopt(client: SyncClient, lease: Lease, shape: Shape[Any], *, batch_size: in
     return _Adopter(client, lease, shape, batch_size, report).adopt()
 
 
-def survey(client: SyncClient, shape: Shape[Any], report: Report) -> Takeover:
+def survey(client: SyncClient, shape: Mapper[Any], report: Report) -> Takeover:
     """Tell what ``adopt`` would do, and write nothing.
 
     Raises:
@@ -164,7 +164,7 @@ class _Tally:
         self.changed = self.contested = self.taken = self.problem_count = 0
         self.problems = []
 
-    def note(self, met: Met) -> None:
+    def note(self, met: KeyFinding) -> None:
         """Count what would be done about a key."""
         if met.problem is not None:
             self.refuse(met.key, met.problem)
@@ -173,7 +173,7 @@ class _Tally:
             self.renamed += met.target != met.key
             self.found += not met.is_listed
 
-    def count(self, met: Met, deed: _Deed, code: int) -> None:
+    def count(self, met: KeyFinding, deed: _Deed, code: int) -> None:
         """Count what was done about a key."""
         if code >= 0:
             self.changed += code > 0
@@ -193,7 +193,7 @@ class _Tally:
         if len(self.problems) < _SHOWN:
             self.problems.append(Failure(key, reason))
 
-    def takeover(self, shape: Shape[Any], records: int, *, is_converted: bool, is_freed: bool) -> Takeover:
+    def takeover(self, shape: Mapper[Any], records: int, *, is_converted: bool, is_freed: bool) -> Takeover:
         """Give the result."""
         return Takeover(
             model=shape.model.__name__,
@@ -215,7 +215,7 @@ class _Adopter:
 
     client: SyncClient
     lease: Lease
-    shape: Shape[Any]
+    shape: Mapper[Any]
     batch_size: int
     report: Report
     tally: _Tally = field(default_factory=_Tally)
@@ -307,14 +307,14 @@ class _Adopter:
             self._tell(seen, total)
         return seen - self.tally.taken
 
-    def _take(self, met: Sequence[Met]) -> list[Met]:
+    def _take(self, met: Sequence[KeyFinding]) -> list[KeyFinding]:
         """Do what is to be done; give those whose new key is taken."""
-        jobs: list[tuple[Met, _Deed]] = []
+        jobs: list[tuple[KeyFinding, _Deed]] = []
         for one in met:
             deed = _deed_for(one, self.shape.keys)
             if deed is not None:
                 jobs.append((one, deed))
-        taken: list[Met] = []
+        taken: list[KeyFinding] = []
         for start in range(0, len(jobs), self.batch_size):
             chunk = jobs[start : start + self.batch_size]
             # One script a round trip, so that other clients have their turn between two.
@@ -325,7 +325,7 @@ class _Adopter:
                     taken.append(one)
         return taken
 
-    def _arguments(self, chunk: Sequence[tuple[Met, _Deed]]) -> tuple[list[str | bytes], list[Argument]]:
+    def _arguments(self, chunk: Sequence[tuple[KeyFinding, _Deed]]) -> tuple[list[str | bytes], list[Argument]]:
         keys: list[str | bytes] = [self.lease.key, self.shape.keys.index, self.shape.keys.beside("left")]
         arguments: list[Argument] = [self.lease.epoch, self.shape.primary_key]
         for one, deed in chunk:
@@ -346,7 +346,7 @@ class _Adopter:
         return reply
 
 
-def _deed_for(met: Met, keys: KeySpace) -> _Deed | None:
+def _deed_for(met: KeyFinding, keys: KeySpace) -> _Deed | None:
     if met.is_gone:
         return "drop" if met.is_left else None
     if met.target is not None:

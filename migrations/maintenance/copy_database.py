@@ -13,7 +13,7 @@ from typing import Final, cast
 from redis.exceptions import ResponseError
 
 from redis_models.client.client import SyncClient
-from redis_models.client.commands import Argument, Batches, check
+from redis_models.client.commands import Argument, RoundTrips, check
 from redis_models.client.drivers import run
 from redis_models.errors import IncompleteError, ServerRefusedError, UnsafeError
 from redis_models.mapping.keys import KeySpace, bookkeeping_key
@@ -115,14 +115,14 @@ def _walk(
             keep()
 
 
-def _page(cursor: str, space: KeySpace) -> Batches[tuple[str, list[bytes]]]:
+def _page(cursor: str, space: KeySpace) -> RoundTrips[tuple[str, list[bytes]]]:
     [reply] = check((yield [("SCAN", cursor, "MATCH", space.pattern, "COUNT", _PAGE)]))
     following, page = cast("tuple[bytes, list[bytes]]", reply)
     owned = [key for key in dict.fromkeys(page) if space.owns(key.decode("utf-8", "surrogateescape"))]
     return following.decode(), owned
 
 
-def _is_there(key: bytes) -> Batches[bool]:
+def _is_there(key: bytes) -> RoundTrips[bool]:
     [reply] = check((yield [("EXISTS", key)]))
     return bool(reply)
 
@@ -153,14 +153,14 @@ def _copy(job: Relocation, keys: Sequence[bytes]) -> None:
     job.copied += run(job.target, _restored([(key, dump) for key, dump in zip(keys, dumps, strict=True) if dump]))
 
 
-def _index(space: KeySpace, keys: Sequence[bytes]) -> Batches[None]:
+def _index(space: KeySpace, keys: Sequence[bytes]) -> RoundTrips[None]:
     pairs: list[Argument] = []
     for key in keys:
         pairs += [0, key]
     check((yield [("ZADD", space.index, *pairs)]))
 
 
-def _dumps(keys: Sequence[bytes]) -> Batches[list[tuple[bytes, int, bool] | None]]:
+def _dumps(keys: Sequence[bytes]) -> RoundTrips[list[tuple[bytes, int, bool] | None]]:
     """Give payload, end and whether the end is an instant, of each key that is there.
 
     A record may end between the two questions; without its end it would be restored for ever.
@@ -177,7 +177,7 @@ def _dumps(keys: Sequence[bytes]) -> Batches[list[tuple[bytes, int, bool] | None
     ]
 
 
-def _restored(pairs: Sequence[tuple[bytes, tuple[bytes, int, bool]]]) -> Batches[int]:
+def _restored(pairs: Sequence[tuple[bytes, tuple[bytes, int, bool]]]) -> RoundTrips[int]:
     """Restore what is not there; give how many were not."""
     if not pairs:
         return 0

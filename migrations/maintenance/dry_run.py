@@ -7,21 +7,21 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from redis_models.client.commands import Batches, check, hash_of
+from redis_models.client.commands import RoundTrips, check, hash_of
 from redis_models.errors import RecordError, UnsafeError
-from redis_models.mapping.mapper import Shape
+from redis_models.mapping.mapper import Mapper
 from redis_models.mapping.stored_field import STAMP
 
 from ..executor.preflight import refuse_collisions
 from ..executor.progress import Progress
-from ..keyspace.batch_size import Portions
+from ..keyspace.batch_size import ReadSize
 from ..keyspace.results import Failure, is_another_type
 from ..keyspace.sampling import sample
 from ..keyspace.scan import index_size, scan
 from ..planner.explain import Line, lines_of
-from ..planner.passes import Work
+from ..planner.passes import RewritePass
 from ..planner.plan import Plan
-from ..state.quarantine import Intake, Quarantine
+from ..state.quarantine import Quarantine, QuarantinePolicy
 from ..state.tally import Kind
 from .record_check import judge
 
@@ -29,7 +29,7 @@ __all__ = ["Example", "Rehearsal", "refused_by", "rehearse"]
 
 _SHOWN: Final = 10  # failures that are kept to be shown; all are counted
 _EXAMPLES: Final = 3
-Refuses = Callable[[Work, str, Mapping[str, bytes]], "str | None"]
+Refuses = Callable[[RewritePass, str, Mapping[str, bytes]], "str | None"]
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ class Rehearsal:
         refused: The first of these, with the reasons.
     """
 
-    work: Work
+    work: RewritePass
     refuses: Refuses
     records: int = 0
     changed: int = 0
@@ -103,16 +103,16 @@ class Rehearsal:
             self.failures.append(Failure(key, reason))
 
 
-def refuses_nothing(work: Work, key: str, record: Mapping[str, bytes]) -> str | None:
+def refuses_nothing(work: RewritePass, key: str, record: Mapping[str, bytes]) -> str | None:
     """Read no record by code."""
     return None
 
 
-def refused_by(shapes: Iterable[Shape[Any]]) -> Refuses:
+def refused_by(shapes: Iterable[Mapper[Any]]) -> Refuses:
     """Give what says why the models of the code would not read a record."""
     known = {(shape.model.__name__, shape.version): shape for shape in shapes}
 
-    def refuses(work: Work, key: str, record: Mapping[str, bytes]) -> str | None:
+    def refuses(work: RewritePass, key: str, record: Mapping[str, bytes]) -> str | None:
         shape = known.get((work.route.model, work.target))
         if shape is None or record.get(STAMP, b"1") != shape.stamp:
             return None
@@ -127,7 +127,7 @@ def rehearse(
     limit: int | None,
     report: Callable[[Progress], None],
     refuses: Refuses = refuses_nothing,
-) -> Batches[tuple[list[Rehearsal], str | None]]:
+) -> RoundTrips[tuple[list[Rehearsal], str | None]]:
     """Do in memory what a plan would do.
 
     Args:
@@ -157,7 +157,7 @@ def rehearse(
                 one.meet(key, record)
     if limit is not None or not plan.moves:
         return passes, None
-    intake = Intake(quarantine)
+    intake = QuarantinePolicy(quarantine)
     yield from intake.begin()
     try:
         yield from refuse_collisions(_nothing, plan.moves, intake)
@@ -166,13 +166,13 @@ def rehearse(
     return passes, None
 
 
-def _nothing() -> Batches[None]:
+def _nothing() -> RoundTrips[None]:
     """Keep no lease: nothing is written."""
     yield from ()
 
 
-def _meet_all(one: Rehearsal, report: Callable[[Progress], None]) -> Batches[None]:
-    total, cursor, portions = (yield from index_size(one.work.keys)), "", Portions()
+def _meet_all(one: Rehearsal, report: Callable[[Progress], None]) -> RoundTrips[None]:
+    total, cursor, portions = (yield from index_size(one.work.keys)), "", ReadSize()
     while cursor != "0":
         cursor, page = yield from scan(cursor or "0", one.work.keys)
         for keys in portions.of(page):

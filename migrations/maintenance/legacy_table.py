@@ -12,14 +12,14 @@ from enum import Enum
 from typing import Any, Final, cast
 
 from redis_models.client.client import SyncClient
-from redis_models.client.commands import Batches, Reply, check, send
+from redis_models.client.commands import Reply, RoundTrips, check, send
 from redis_models.client.drivers import run
 from redis_models.errors import ConflictError, DecodeError, InvalidPrimaryKeyError
-from redis_models.mapping.mapper import Shape
+from redis_models.mapping.mapper import Mapper
 from redis_models.mapping.stored_field import STAMP
 from redis_models.records.read import no_index
 
-__all__ = ["COUNT", "Met", "Verdict", "judge", "look", "pages", "size_of_index", "state_of_index", "text_of"]
+__all__ = ["COUNT", "KeyFinding", "Verdict", "judge", "look", "pages", "size_of_index", "state_of_index", "text_of"]
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class Verdict:
     problem: str | None = None
 
 
-def judge(shape: Shape[Any], key: str, raw: bytes | None, *, is_listed: bool) -> Verdict | None:
+def judge(shape: Mapper[Any], key: str, raw: bytes | None, *, is_listed: bool) -> Verdict | None:
     """Say what a hash needs to become a record of a model.
 
     Args:
@@ -73,7 +73,7 @@ def judge(shape: Shape[Any], key: str, raw: bytes | None, *, is_listed: bool) ->
     return Verdict(problem=problem) if spelled or is_listed or shape.keys.owns(key) else None
 
 
-def _says_itself(shape: Shape[Any], key: str) -> bool:
+def _says_itself(shape: Mapper[Any], key: str) -> bool:
     """Whether a key says the primary key as this library spells it; one that is to be renamed may mean another's."""
     try:
         return shape.key_of(shape.primary_key_in(key)) == key
@@ -81,7 +81,7 @@ def _says_itself(shape: Shape[Any], key: str) -> bool:
         return False
 
 
-def _spells(shape: Shape[Any], key: str, texts: Iterable[str]) -> bool:
+def _spells(shape: Mapper[Any], key: str, texts: Iterable[str]) -> bool:
     return key in (shape.keys.start + text for text in texts)
 
 
@@ -108,7 +108,7 @@ _NO_HASH: Final = "the key holds no hash; move it out of the model's prefix, or 
 
 
 @dataclass(frozen=True)
-class Met:
+class KeyFinding:
     """A key that was met, and what is to be done about it.
 
     Attributes:
@@ -149,7 +149,7 @@ class Met:
         return None if self.verdict is None else self.verdict.problem
 
 
-def look(shape: Shape[Any], kind: str, keys: Sequence[bytes]) -> Batches[list[Met]]:
+def look(shape: Mapper[Any], kind: str, keys: Sequence[bytes]) -> RoundTrips[list[KeyFinding]]:
     """Find out what is to be done about keys of a model whose index is of the type ``kind``.
 
     Cost:
@@ -176,19 +176,19 @@ def look(shape: Shape[Any], kind: str, keys: Sequence[bytes]) -> Batches[list[Me
     ]
 
 
-def _met(shape: Shape[Any], key: str, reply: Reply, is_indexed: bool, is_left: bool, is_gone: bool) -> Met:
+def _met(shape: Mapper[Any], key: str, reply: Reply, is_indexed: bool, is_left: bool, is_gone: bool) -> KeyFinding:
     is_listed = is_indexed or is_left
     if isinstance(reply, Exception):
         if not str(reply).startswith("WRONGTYPE"):
             check([reply])
         verdict = Verdict(problem=_NO_HASH) if is_listed or shape.keys.owns(key) else None
-        return Met(key, None, False, is_indexed, is_left, is_gone=False, is_hash=False, verdict=verdict)
+        return KeyFinding(key, None, False, is_indexed, is_left, is_gone=False, is_hash=False, verdict=verdict)
     stamp, raw = cast("list[bytes | None]", reply)
     verdict = None if is_gone else judge(shape, key, raw, is_listed=is_listed)
-    return Met(key, raw, stamp is not None, is_indexed, is_left, is_gone, is_hash=not is_gone, verdict=verdict)
+    return KeyFinding(key, raw, stamp is not None, is_indexed, is_left, is_gone, is_hash=not is_gone, verdict=verdict)
 
 
-def state_of_index(shape: Shape[Any]) -> Batches[tuple[str, int]]:
+def state_of_index(shape: Mapper[Any]) -> RoundTrips[tuple[str, int]]:
     """Give the type of what lies at the index, none, set or zset, and its life span in ms, negative without one.
 
     Raises:
@@ -223,7 +223,7 @@ def pages(client: SyncClient, command: tuple[str, ...], options: tuple[str, ...]
             return
 
 
-def size_of_index(client: SyncClient, shape: Shape[Any], kind: str) -> int:
+def size_of_index(client: SyncClient, shape: Mapper[Any], kind: str) -> int:
     """Count the members of an index of that type; 0 where there is none."""
     [size] = run(client, send([("SCARD" if kind == "set" else "ZCARD", shape.keys.index)]))
     return cast(int, size)

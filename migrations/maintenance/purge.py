@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Final, cast
 
-from redis_models.client.commands import Batches, Pause, call, check, load_script
+from redis_models.client.commands import RoundTrips, Sleep, call, check, load_script
 from redis_models.errors import IncompleteError, LockedError, MigrationError
 
 from ..chain.chain import Chain
@@ -17,14 +17,14 @@ from ..chain.lineage import lineages_of
 from ..executor.preflight import OF_THE_END, refuse_missing_rights
 from ..executor.progress import Progress
 from ..executor.recorder import event_of
-from ..executor.throttle import Pace
+from ..executor.throttle import ThrottleState
 from ..keyspace.scan import index_size, scan
-from ..planner.passes import Work
+from ..planner.passes import RewritePass
 from ..planner.plan import make_plan
 from ..state.entries import State
-from ..state.history import Deed
+from ..state.history import EventKind
 from ..state.lease import Lease
-from ..state.store import Shelf
+from ..state.store import StateStore
 
 __all__ = ["Purged", "position_to_purge", "purge"]
 
@@ -72,13 +72,13 @@ def position_to_purge(chain: Chain, state: State, target: int | None) -> int:
 
 def purge(
     lease: Lease | None,
-    shelf: Shelf,
+    shelf: StateStore,
     chain: Chain,
     target: int | None,
     *,
-    pace: Callable[[], Pace],
+    pace: Callable[[], ThrottleState],
     report: Callable[[Progress], None],
-) -> Batches[Purged]:
+) -> RoundTrips[Purged]:
     """Take out of every record what migrations up to a position keep aside.
 
     Args:
@@ -112,26 +112,26 @@ def purge(
         version = lineage.at(position).version
         spaces = {model.keys.start: model.keys for model in lineage.schemas.values()}
         for keys in spaces.values():
-            yield from _walk(lease, Work(lineage.route, keys, version, version), purged, pace, report)
+            yield from _walk(lease, RewritePass(lineage.route, keys, version, version), purged, pace, report)
     return purged
 
 
-def _mark(lease: Lease, shelf: Shelf, chain: Chain, state: State, position: int) -> Batches[None]:
+def _mark(lease: Lease, shelf: StateStore, chain: Chain, state: State, position: int) -> RoundTrips[None]:
     ids = {id for link in chain.links[:position] for id in link.ids}
     marked = [replace(one, is_purged=True) for id, one in state.ledger.items() if id in ids and not one.is_purged]
     if marked:
-        events = [event_of(Deed.PURGED, one, lease.epoch) for one in marked]
+        events = [event_of(EventKind.PURGED, one, lease.epoch) for one in marked]
         snapshot = state.snapshot or chain.snapshots[make_plan(chain, state, chain.head_position).start]
         yield from shelf.finish(lease.key, lease.epoch, marked, (), snapshot, events)
 
 
 def _walk(
     lease: Lease | None,
-    work: Work,
+    work: RewritePass,
     purged: Purged,
-    pace: Callable[[], Pace],
+    pace: Callable[[], ThrottleState],
     report: Callable[[Progress], None],
-) -> Batches[None]:
+) -> RoundTrips[None]:
     total, seen, cursor = (yield from index_size(work.keys)), 0, ""
     while cursor != "0":
         cursor, keys = yield from scan(cursor or "0", work.keys)
@@ -142,26 +142,26 @@ def _walk(
             yield from _purge_some(lease, work.target, some, purged)
             seen += len(some)
             report(Progress(work.label, seen, purged.records, max(total, seen), str(now) if now.reason else ""))
-            yield Pause(min(now.rest * (time.monotonic() - began), 1.0))
+            yield Sleep(min(now.rest * (time.monotonic() - began), 1.0))
             yield from _kept(lease)
 
 
-def _kept(lease: Lease | None) -> Batches[None]:
+def _kept(lease: Lease | None) -> RoundTrips[None]:
     if lease is not None:
         yield from lease.kept()
 
 
-def _allowed(lease: Lease | None, pace: Callable[[], Pace]) -> Batches[Pace]:
+def _allowed(lease: Lease | None, pace: Callable[[], ThrottleState]) -> RoundTrips[ThrottleState]:
     """Wait while somebody paused the run; a full memory is no reason to wait for what frees some."""
     now = pace()
     while lease is not None and now.is_paused:
-        yield Pause(_LOOK_S)
+        yield Sleep(_LOOK_S)
         yield from lease.kept()
         now = pace()
     return now
 
 
-def _purge_some(lease: Lease | None, version: int, keys: Sequence[bytes], purged: Purged) -> Batches[None]:
+def _purge_some(lease: Lease | None, version: int, keys: Sequence[bytes], purged: Purged) -> RoundTrips[None]:
     key, epoch = (keys[0], "") if lease is None else (lease.key, lease.epoch)
     command = _SCRIPT.command([key, *keys], [epoch, version])
     [reply] = check((yield from call(_SCRIPT, [command])))

@@ -8,10 +8,10 @@ import re
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any, Final, cast
 
-from redis_models.client.commands import Batches, Command
+from redis_models.client.commands import Command, RoundTrips
 from redis_models.encoding.secrets import reason_of
 from redis_models.errors import DecodeError, InvalidPrimaryKeyError
-from redis_models.mapping.mapper import Shape
+from redis_models.mapping.mapper import Mapper
 from redis_models.mapping.stored_field import RESERVED, STAMP, stored_version
 from redis_models.redaction import printable
 
@@ -24,7 +24,7 @@ _KEPT: Final = re.compile(r"_b([1-9][0-9]{0,14})[.-]")
 
 
 def judge(
-    shape: Shape[Any], key: str, record: Mapping[str, bytes], life_ms: int, others: Collection[str] = ()
+    shape: Mapper[Any], key: str, record: Mapping[str, bytes], life_ms: int, others: Collection[str] = ()
 ) -> Iterator[Verdict]:
     """Judge one record: its stamp, whether its model reads it, its key, and what else is in it.
 
@@ -59,7 +59,7 @@ def judge(
         yield Verdict(Kind.ENDLESS, key, f"lives for ever; new ones live {shape.ttl} seconds")
 
 
-def _fields(shape: Shape[Any], key: str, record: Mapping[str, bytes], others: Collection[str]) -> Iterator[Verdict]:
+def _fields(shape: Mapper[Any], key: str, record: Mapping[str, bytes], others: Collection[str]) -> Iterator[Verdict]:
     for name in record:
         if name in others:
             continue
@@ -70,11 +70,11 @@ def _fields(shape: Shape[Any], key: str, record: Mapping[str, bytes], others: Co
             yield Verdict(Kind.UNDECLARED, key, f"field {name!r} is none of its model's, so nobody reads it")
 
 
-def _is_extra(shape: Shape[Any], name: str) -> bool:
+def _is_extra(shape: Mapper[Any], name: str) -> bool:
     return shape.reads_whole and not name.startswith(RESERVED)
 
 
-def _complaint(shape: Shape[Any], key: str, record: Mapping[str, bytes]) -> Verdict | None:
+def _complaint(shape: Mapper[Any], key: str, record: Mapping[str, bytes]) -> Verdict | None:
     """Read the record through its model."""
     try:
         instance = shape.decode(key, record)
@@ -93,7 +93,7 @@ def _said(exc: DecodeError) -> str:
     return str(exc).removeprefix(f"{printable(exc.key)}: ")
 
 
-def torn_fields(shape: Shape[Any], record: Mapping[str, bytes], others: Collection[str]) -> Iterator[str]:
+def torn_fields(shape: Mapper[Any], record: Mapping[str, bytes], others: Collection[str]) -> Iterator[str]:
     """Name the fields of a record that its model has at other versions only.
 
     Args:
@@ -114,8 +114,8 @@ def torn_fields(shape: Shape[Any], record: Mapping[str, bytes], others: Collecti
 
 
 def torn_records(
-    shape: Shape[Any], records: Mapping[str, Mapping[str, bytes]], others: Collection[str]
-) -> Batches[list[Verdict]]:
+    shape: Mapper[Any], records: Mapping[str, Mapping[str, bytes]], others: Collection[str]
+) -> RoundTrips[list[Verdict]]:
     """Judge which of some records are torn, and which life spans of fields their new fields may have lost.
 
     Args:
@@ -137,7 +137,7 @@ def torn_records(
     ]
 
 
-def _reason(shape: Shape[Any], key: str, name: str, reply: object) -> str:
+def _reason(shape: Mapper[Any], key: str, name: str, reply: object) -> str:
     ends = cast("list[int]", reply)[0] if isinstance(reply, list) else -1  # a server without life spans of fields
     lost = f", which ends at {ends} ms since 1970, as what was made of it may have to" if ends > 0 else ""
     return (

@@ -5,17 +5,17 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from redis_models.client.commands import Argument, Batches, call, check, load_script
+from redis_models.client.commands import Argument, RoundTrips, call, check, load_script
 from redis_models.encoding.secrets import MASK, reason_of
 from redis_models.errors import ConflictError, DecodeError, LockedError, MigrationError, RecordError, WrongKeyTypeError
-from redis_models.mapping.mapper import Shape
+from redis_models.mapping.mapper import Mapper
 from redis_models.mapping.stored_field import STAMP, stored_version
 
 from ..chain.chain import Chain
 from ..chain.lineage import Lineage
 from ..schema.snapshot import ModelSchema
 from ..state.lease import Lease
-from ..state.quarantine import Quarantine, Quarantined
+from ..state.quarantine import Quarantine, QuarantinedRecord
 from ..state.tally import Kind
 from .record_check import judge
 from .retry import place_of, record_of
@@ -36,7 +36,7 @@ class Mending:
         lineage: The way of its model's records.
     """
 
-    entry: Quarantined
+    entry: QuarantinedRecord
     before: Mapping[str, bytes]
     values: Mapping[str, bytes]
     lineage: Lineage
@@ -63,7 +63,7 @@ def schema_at(chain: Chain, key: str, stamp: bytes | None) -> ModelSchema | None
     return _schema_of(found[0], version)
 
 
-def refuse_unreadable(mending: Mending, position: int, shapes: Iterable[Shape[Any]]) -> None:
+def refuse_unreadable(mending: Mending, position: int, shapes: Iterable[Mapper[Any]]) -> None:
     """Refuse what a run would take, but the code would not read afterwards.
 
     Args:
@@ -89,7 +89,7 @@ def refuse_unreadable(mending: Mending, position: int, shapes: Iterable[Shape[An
                 )
 
 
-def mending_of(chain: Chain, entry: Quarantined, assignments: Sequence[str]) -> Batches[Mending]:
+def mending_of(chain: Chain, entry: QuarantinedRecord, assignments: Sequence[str]) -> RoundTrips[Mending]:
     """Read a record, and what people want to be set in it. Writes nothing.
 
     Args:
@@ -123,7 +123,7 @@ def mending_of(chain: Chain, entry: Quarantined, assignments: Sequence[str]) -> 
     return Mending(entry, record, values, lineage)
 
 
-def write_mending(lease: Lease, namespace: str, chain: Chain, mending: Mending) -> Batches[None]:
+def write_mending(lease: Lease, namespace: str, chain: Chain, mending: Mending) -> RoundTrips[None]:
     """Set the fields, all or none, if they and the stamp are as they were read.
 
     Raises:

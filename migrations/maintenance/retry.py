@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
-from redis_models.client.commands import Argument, Batches, call, check, hash_of, load_script
+from redis_models.client.commands import Argument, RoundTrips, call, check, hash_of, load_script
 from redis_models.errors import ConflictError, IncompleteError, LockedError, MigrationError, WrongKeyTypeError
 from redis_models.mapping.keys import KeySpace
 
@@ -11,13 +11,13 @@ from ..chain.chain import Chain
 from ..chain.lineage import Lineage, lineages_of
 from ..executor.preflight import commands_of, refuse_missing_rights
 from ..keyspace.results import Fence, Outcome
-from ..planner.passes import Move
+from ..planner.passes import RenameKeysPass
 from ..planner.plan import as_squashed
 from ..rewriter.compare_and_set import rewrite_here
 from ..rewriter.rename_keys import move_records
 from ..state.lease import Lease
-from ..state.quarantine import Quarantine, Quarantined
-from ..state.store import Shelf
+from ..state.quarantine import Quarantine, QuarantinedRecord
+from ..state.store import StateStore
 
 __all__ = ["drop_record", "record_of", "retry_records", "secrecy_of"]
 
@@ -30,8 +30,8 @@ _STRAY: Final = (
 
 
 def retry_records(
-    lease: Lease, namespace: str, chain: Chain, entries: Sequence[Quarantined]
-) -> Batches[dict[str, str | None]]:
+    lease: Lease, namespace: str, chain: Chain, entries: Sequence[QuarantinedRecord]
+) -> RoundTrips[dict[str, str | None]]:
     """Try records again; those that are through, or gone, leave the quarantine, each at once.
 
     Args:
@@ -48,7 +48,7 @@ def retry_records(
         LockedError: The lease is somebody else's by now.
         ServerRefusedError: This user may not call a command that a script needs; nothing was written.
     """
-    state = yield from Shelf(namespace, chain.app).read()
+    state = yield from StateStore(namespace, chain.app).read()
     if state.journal is not None:
         raise IncompleteError(f"{chain.app}: a run stopped half-way; finish it with 'migrate' first")
     position = len(as_squashed(chain, state.ledger))
@@ -68,8 +68,8 @@ def retry_records(
 
 
 def drop_record(
-    lease: Lease, namespace: str, chain: Chain, entry: Quarantined, tell: Callable[[Mapping[str, bytes]], None]
-) -> Batches[bool]:
+    lease: Lease, namespace: str, chain: Chain, entry: QuarantinedRecord, tell: Callable[[Mapping[str, bytes]], None]
+) -> RoundTrips[bool]:
     """Delete a record, its place in the index, and its entry.
 
     Args:
@@ -118,7 +118,7 @@ def drop_record(
     )
 
 
-def record_of(key: str) -> Batches[dict[str, bytes]]:
+def record_of(key: str) -> RoundTrips[dict[str, bytes]]:
     """Read what a record holds; nothing where it is gone.
 
     Raises:
@@ -146,13 +146,13 @@ def place_of(chain: Chain, key: str) -> tuple[Lineage, KeySpace] | None:
     return None
 
 
-def _move_of(lineage: Lineage, keys: KeySpace, position: int) -> Move | None:
+def _move_of(lineage: Lineage, keys: KeySpace, position: int) -> RenameKeysPass | None:
     """Give what brings a record under the keys that it is to have at a position; None where it has them."""
     after, is_remade = lineage.at(position), bool(lineage.remade)
-    return Move(lineage.route, keys, after, is_remade) if is_remade or keys != after.keys else None
+    return RenameKeysPass(lineage.route, keys, after, is_remade) if is_remade or keys != after.keys else None
 
 
-def _retry(lease: Lease, lineage: Lineage, keys: KeySpace, position: int, key: str) -> Batches[str | None]:
+def _retry(lease: Lease, lineage: Lineage, keys: KeySpace, position: int, key: str) -> RoundTrips[str | None]:
     fence, after = Fence(lease.key, lease.epoch, None), lineage.at(position)
     raw = key.encode("utf-8", "surrogateescape")
     outcome: Outcome = yield from rewrite_here(fence, lineage.route, after.version, [raw], _AT_ONCE)

@@ -4,13 +4,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from redis_models.client.commands import Batches
+from redis_models.client.commands import RoundTrips
 from redis_models.errors import DecodeError, RecordError
 from redis_models.mapping.stored_field import STAMP, stored_version
 
 from ..chain.chain import Chain
 from ..chain.lineage import routes_of
-from ..chain.upgrade_path import Route
+from ..chain.upgrade_path import UpgradePath
 from ..keyspace.sampling import sample
 from ..state.tally import Kind
 from .record_check import judge
@@ -45,7 +45,7 @@ class Unreadable:
         return f"{of} {noun} of {self.model} cannot be read by the code, e.g. {self.example}"
 
 
-def unreadable_in(chain: Chain, subject: Subject, limit: int) -> Batches[Unreadable | None]:
+def unreadable_in(chain: Chain, subject: Subject, limit: int) -> RoundTrips[Unreadable | None]:
     """Read some records of a model through it, as the migrations would leave them; None where all are accepted.
 
     Args:
@@ -75,7 +75,9 @@ def unreadable_in(chain: Chain, subject: Subject, limit: int) -> Batches[Unreada
     return Unreadable(subject.name, failed, tried, is_whole, examples[0]) if failed else None
 
 
-def _brought(route: Route | None, version: int, key: str, record: Mapping[str, bytes]) -> Mapping[str, bytes] | None:
+def _brought(
+    route: UpgradePath | None, version: int, key: str, record: Mapping[str, bytes]
+) -> Mapping[str, bytes] | None:
     """Give a record at the version of the code; None where it cannot be brought there."""
     try:
         stamp = stored_version(key, record.get(STAMP))

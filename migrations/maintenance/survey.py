@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final, cast
 
-from redis_models.client.commands import Batches, check, hash_of
+from redis_models.client.commands import RoundTrips, check, hash_of
 from redis_models.mapping.keys import INDEX
 
 from .model_drafts import Table
@@ -34,7 +34,7 @@ class Survey:
     others: int = 0
 
 
-def survey(found: Survey, pattern: str, cursor: str) -> Batches[str]:
+def survey(found: Survey, pattern: str, cursor: str) -> RoundTrips[str]:
     """Meet one page of keys; give where the next one begins, ``0`` at the end.
 
     Keys in which no separator is belong to no table. Memory does not grow with the number of keys.
@@ -65,7 +65,7 @@ def _table_of(found: Survey, key: str) -> Table | None:
     return found.tables.setdefault(start, Table(start, separator))
 
 
-def _keep(wanted: Sequence[tuple[Table, bytes]]) -> Batches[None]:
+def _keep(wanted: Sequence[tuple[Table, bytes]]) -> RoundTrips[None]:
     if not wanted:
         return
     records = yield [("HGETALL", key) for _, key in wanted]

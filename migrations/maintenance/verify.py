@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Final, cast
 
-from redis_models.client.commands import Argument, Batches, call, check, hash_of, load_script
+from redis_models.client.commands import Argument, RoundTrips, call, check, hash_of, load_script
 from redis_models.errors import (
     IncompleteError,
     MigrationError,
@@ -21,7 +21,7 @@ from redis_models.errors import (
     ServerRefusedError,
 )
 from redis_models.mapping.keys import KeySpace
-from redis_models.mapping.mapper import Shape
+from redis_models.mapping.mapper import Mapper
 from redis_models.model import Model
 from redis_models.records.read import no_index
 
@@ -29,7 +29,7 @@ from ..chain.chain import Chain
 from ..chain.lineage import lineages_of
 from ..executor.progress import Progress
 from ..files.acceptance import digest_of_acceptance
-from ..keyspace.batch_size import Portions
+from ..keyspace.batch_size import ReadSize
 from ..keyspace.results import is_another_type
 from ..keyspace.sampling import sample
 from ..keyspace.scan import index_size
@@ -37,8 +37,8 @@ from ..keyspace.server_facts import server_run_id
 from ..planner.plan import is_automatic, make_plan
 from ..schema.snapshot import Snapshot
 from ..state.quarantine import Quarantine
-from ..state.receipts import Checkpoint, Desk, Receipt, Scope
-from ..state.store import Shelf
+from ..state.receipts import Checkpoint, ReceiptStore, Scope, VerificationReceipt
+from ..state.store import StateStore
 from ..state.tally import Kind, Tally, Verdict
 from .record_check import judge, torn_records
 
@@ -72,7 +72,7 @@ class Subject:
         others: Fields that it has at other versions only.
     """
 
-    shape: Shape[Any]
+    shape: Mapper[Any]
     former: tuple[KeySpace, ...] = ()
     others: frozenset[str] = frozenset()
 
@@ -108,7 +108,7 @@ class Verification:
         total: How many records the model under way has, by its index.
     """
 
-    desk: Desk
+    desk: ReceiptStore
     scope: Scope
     subjects: Sequence[Subject]
     report: Callable[[Progress], None]
@@ -120,7 +120,7 @@ class Verification:
     _saved_at: float = field(default=0.0, init=False)
     total: int = field(default=0, init=False)
 
-    def saved(self, model: str, walk: int, cursor: str) -> Batches[None]:
+    def saved(self, model: str, walk: int, cursor: str) -> RoundTrips[None]:
         """Note how far it is, if the last note is some seconds old."""
         tally = self.tallies[model]
         self.report(Progress(model, tally.records, sum(tally.problems.values()), max(self.total, tally.records)))
@@ -133,7 +133,7 @@ class Verification:
                     yield from self.desk.forget()
 
 
-def subjects_of(chain: Chain, shapes: Sequence[Shape[Any]]) -> list[Subject]:
+def subjects_of(chain: Chain, shapes: Sequence[Mapper[Any]]) -> list[Subject]:
     """Give what is to be read of some models of an app."""
     former, named = dict[str, tuple[KeySpace, ...]](), dict[str, set[str]]()
     for lineage in lineages_of(chain):
@@ -148,7 +148,7 @@ def subjects_of(chain: Chain, shapes: Sequence[Shape[Any]]) -> list[Subject]:
     ]
 
 
-def scope_of(shelf: Shelf, chain: Chain, models: Iterable[type[Model]]) -> Batches[Scope]:
+def scope_of(shelf: StateStore, chain: Chain, models: Iterable[type[Model]]) -> RoundTrips[Scope]:
     """Give what a verification now would be of.
 
     Args:
@@ -175,19 +175,19 @@ def scope_of(shelf: Shelf, chain: Chain, models: Iterable[type[Model]]) -> Batch
     return Scope(plan.start, chain.snapshots[plan.start].fingerprint, newest, run_id, accepts)
 
 
-def unverified(shelf: Shelf, chain: Chain, models: Iterable[type[Model]]) -> Batches[str | None]:
+def unverified(shelf: StateStore, chain: Chain, models: Iterable[type[Model]]) -> RoundTrips[str | None]:
     """Say why no receipt proves that the records of an app are in order now; None where one does.
 
     Raises:
         As ``scope_of``.
     """
-    receipt = yield from Desk(shelf.namespace, shelf.app).receipt()
+    receipt = yield from ReceiptStore(shelf.namespace, shelf.app).receipt()
     if receipt is None:
         return "its records were never verified"
     return receipt.objection((yield from scope_of(shelf, chain, models)), datetime.now(UTC))
 
 
-def verify(job: Verification, start: Checkpoint | None = None) -> Batches[Receipt]:
+def verify(job: Verification, start: Checkpoint | None = None) -> RoundTrips[VerificationReceipt]:
     """Read all records, and give what came of it.
 
     Args:
@@ -196,7 +196,7 @@ def verify(job: Verification, start: Checkpoint | None = None) -> Batches[Receip
 
     Keys:
         Reads records and indexes of the models; writes ``verification`` of the app if all are read, and indexes if they
-        are to be put right. The receipt is for ``Desk.settle``, once ``scope_of`` is seen to be what it was.
+        are to be put right. The receipt is for ``ReceiptStore.settle``, once ``scope_of`` is seen to be what it was.
 
     Cost:
         For each model a SCAN of the database and one of its index; two round trips for each 200 records, or for 4 MB.
@@ -230,7 +230,7 @@ def verify(job: Verification, start: Checkpoint | None = None) -> Batches[Receip
     return _receipt(job)
 
 
-def look_at_some(desk: Desk, subject: Subject, limit: int) -> Batches[Tally]:
+def look_at_some(desk: ReceiptStore, subject: Subject, limit: int) -> RoundTrips[Tally]:
     """Judge some records of a model, drawn by chance, and count those in quarantine; the index is not looked at.
 
     Cost:
@@ -250,18 +250,20 @@ def look_at_some(desk: Desk, subject: Subject, limit: int) -> Batches[Tally]:
     return tally
 
 
-def _receipt(job: Verification) -> Receipt:
+def _receipt(job: Verification) -> VerificationReceipt:
     problems, notes = dict[str, int](), dict[str, int]()
     for tally in job.tallies.values():
         for found, sums in ((tally.problems, problems), (tally.notes, notes)):
             for kind, count in found.items():
                 sums[kind] = sums.get(kind, 0) + count
     records = {name: tally.records for name, tally in job.tallies.items()}
-    return Receipt(job.scope, job.began_at, datetime.now(UTC).isoformat(timespec="seconds"), records, problems, notes)
+    return VerificationReceipt(
+        job.scope, job.began_at, datetime.now(UTC).isoformat(timespec="seconds"), records, problems, notes
+    )
 
 
-def _walk(job: Verification, subject: Subject, number: int, cursor: str) -> Batches[None]:
-    keys, tally, portions = subject.shape.keys, job.tallies[subject.name], Portions()
+def _walk(job: Verification, subject: Subject, number: int, cursor: str) -> RoundTrips[None]:
+    keys, tally, portions = subject.shape.keys, job.tallies[subject.name], ReadSize()
     is_first = True
     while is_first or cursor != "0":
         is_first = False
@@ -287,7 +289,7 @@ def _walk(job: Verification, subject: Subject, number: int, cursor: str) -> Batc
 
 def _judge(
     job: Verification, subject: Subject, tally: Tally, page: Sequence[bytes]
-) -> Batches[list[Mapping[str, bytes]]]:
+) -> RoundTrips[list[Mapping[str, bytes]]]:
     """Judge some records, and give those that are there."""
     shape = subject.shape
     keys = [key for key in page if shape.keys.owns(_text(key))]
@@ -317,7 +319,7 @@ def _judge(
     return list(found.values())
 
 
-def _check_members(job: Verification, subject: Subject, tally: Tally, members: Sequence[bytes]) -> Batches[None]:
+def _check_members(job: Verification, subject: Subject, tally: Tally, members: Sequence[bytes]) -> RoundTrips[None]:
     """Look for members of an index behind which there is no record."""
     keys = subject.shape.keys
     strangers = [one for one in members if not keys.owns(_text(one))]
@@ -335,7 +337,7 @@ def _check_members(job: Verification, subject: Subject, tally: Tally, members: S
         )
 
 
-def _settle(job: Verification, subject: Subject, tally: Tally, suspects: Sequence[bytes]) -> Batches[None]:
+def _settle(job: Verification, subject: Subject, tally: Tally, suspects: Sequence[bytes]) -> RoundTrips[None]:
     """Look at suspects at one instant, because records come and go; put them right if asked."""
     keys = subject.shape.keys
     # A record that ends leaves its key in the index, which is no harm: reading passes over it, and sweeps it.
@@ -362,7 +364,7 @@ def _note_or_repaired(job: Verification, tally: Tally, verdict: Verdict) -> None
         tally.note(verdict)
 
 
-def _find_left(space: KeySpace, tally: Tally, page: Sequence[bytes]) -> Batches[None]:
+def _find_left(space: KeySpace, tally: Tally, page: Sequence[bytes]) -> RoundTrips[None]:
     keys = [key for key in page if space.owns(_text(key))]
     if not keys:
         return
@@ -372,7 +374,9 @@ def _find_left(space: KeySpace, tally: Tally, page: Sequence[bytes]) -> Batches[
             tally.note(Verdict(Kind.LEFT, _text(key), said))
 
 
-def _note_quarantined(desk: Desk, subject: Subject, tally: Tally, others: Sequence[Subject] = ()) -> Batches[None]:
+def _note_quarantined(
+    desk: ReceiptStore, subject: Subject, tally: Tally, others: Sequence[Subject] = ()
+) -> RoundTrips[None]:
     """Count the records of a model that are in quarantine; where ``others`` are given, also those of none of them."""
     held = yield from Quarantine(desk.namespace, desk.app).waiting()
     for key, one in held.items():
@@ -380,7 +384,7 @@ def _note_quarantined(desk: Desk, subject: Subject, tally: Tally, others: Sequen
             tally.note(Verdict(Kind.QUARANTINE, key, one.reason))
 
 
-def _complaint(shape: Shape[Any]) -> Batches[Verdict | None]:
+def _complaint(shape: Mapper[Any]) -> RoundTrips[Verdict | None]:
     """Say what lies at an index if that is none."""
     [reply] = check((yield [("TYPE", shape.keys.index)]))
     if reply in (b"zset", b"none"):

@@ -8,7 +8,7 @@ from redis_models.errors import SchemaError
 
 from ..edits.extra_fields import EXTRAS
 from ..edits.nested_paths import is_path, split_path
-from ..edits.record_edit import Draft
+from ..edits.record_edit import RecordEdit
 from ..edits.steps import Drop, Fill, Move, Put, Step
 from ..edits.typed_steps import TakeExtra
 from ..edits.values import Function, called, encoded, literal, stored
@@ -77,16 +77,16 @@ class AddField(Operation):
         function, codec, name, type = cast(Function, self.fill), field.codec, self.name, self.type
         what, old_of = self.describe(), old_record_of(before)
 
-        def make(draft: Draft) -> bytes:
+        def make(draft: RecordEdit) -> bytes:
             return stored(codec, name, type, called(function, "", what, old_of(draft, is_alone=True)))
 
         if self.extra == "take":
             return [TakeExtra(field, make)]
 
-        def fill(draft: Draft) -> None:
+        def fill(draft: RecordEdit) -> None:
             draft.set(name, make(draft))
 
-        def unfill(draft: Draft) -> None:
+        def unfill(draft: RecordEdit) -> None:
             draft.remove(name)
 
         return [Fill(what, fill, unfill, _never_same, target=name, make=make)]

@@ -13,7 +13,7 @@ from .fields import AddField
 from .restructure import MergeFields, SplitField
 from .transform import Transform
 
-__all__ = ["Stub", "ToWrite", "function_name", "stub_of"]
+__all__ = ["FunctionStub", "Stub", "function_name", "stub_of"]
 
 _SHOWN: Final = 48  # characters of a type
 _OLD, _NEW, _OBJECT = "old: migrations.OldRecord", "new: migrations.NewRecord", "old: migrations.OldObject"
@@ -21,7 +21,7 @@ _VALUE, _VALUES, _DICT = "value: object", "values: dict[str, object]", "dict[str
 
 
 @dataclass(frozen=True)
-class ToWrite:
+class FunctionStub:
     """A function that is still to be written, in any place of an operation that takes one.
 
     Attributes:

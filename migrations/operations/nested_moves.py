@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from redis_models.errors import RecordError, SchemaError
 
 from ..edits.nested_paths import ABSENT, Document, parent_of, plain, split_path
-from ..edits.record_edit import Draft
+from ..edits.record_edit import RecordEdit
 from ..edits.typed_steps import Regroup
 from ..edits.values import read, stored
 from ..schema.snapshot import FieldSchema, ModelSchema, _Required
@@ -47,10 +47,10 @@ def relocated(model: ModelSchema, old: str, new: str) -> ModelSchema:
 def relocation(what: str, before: ModelSchema, after: ModelSchema, old: str, new: str) -> Regroup:
     """Make the step that moves a value; ``what`` is the operation, for errors."""
 
-    def forward(draft: Draft) -> None:
+    def forward(draft: RecordEdit) -> None:
         _move(draft, before, after, old, new)
 
-    def rebuild(draft: Draft, aside: Mapping[str, bytes | None]) -> None:
+    def rebuild(draft: RecordEdit, aside: Mapping[str, bytes | None]) -> None:
         _move(draft, after, before, new, old)
 
     def is_same(name: str, one: bytes, other: bytes) -> bool:
@@ -107,7 +107,7 @@ def _taken(type: str, path: str, keys: Sequence[str]) -> Key:
     return Key(key.name, choice_of([key.tree, NONE]) if is_missing else key.tree, key.is_required)
 
 
-def _move(draft: Draft, before: ModelSchema, after: ModelSchema, old: str, new: str) -> None:
+def _move(draft: RecordEdit, before: ModelSchema, after: ModelSchema, old: str, new: str) -> None:
     """Move a value in a record of the schema ``before``, which becomes one of ``after``."""
     (name, keys), (new_name, new_keys) = split_path(old), split_path(new)
     documents: dict[str, object] = dict.fromkeys((name, new_name), ABSENT)

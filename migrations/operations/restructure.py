@@ -11,7 +11,7 @@ from typing import Final, cast
 from redis_models.errors import RecordError, SchemaError
 
 from ..edits.nested_paths import ABSENT, Document, plain
-from ..edits.record_edit import Draft
+from ..edits.record_edit import RecordEdit
 from ..edits.steps import Step
 from ..edits.typed_steps import Regroup
 from ..edits.values import called, decoded, read, stored
@@ -25,7 +25,7 @@ __all__ = ["FlattenField", "MergeFields", "NestFields", "SplitField"]
 
 Split = Callable[..., Mapping[str, object]]
 Merge = Callable[[dict[str, object]], object]
-_Rebuild = Callable[[Draft, Mapping[str, bytes | None]], None]
+_Rebuild = Callable[[RecordEdit, Mapping[str, bytes | None]], None]
 _REBUILT: Final = "untouched records come back byte for byte; those changed or made since"
 
 
@@ -60,10 +60,10 @@ class SplitField(Operation):
     def steps(self, before: ModelSchema, after: ModelSchema) -> Sequence[Step]:
         one, parts = before.field(self.name), [after.field(name) for name in self.into]
 
-        def forward(draft: Draft) -> None:
+        def forward(draft: RecordEdit) -> None:
             _spread(draft, one, parts, self.split, self.describe())
 
-        def rebuild(draft: Draft, aside: Mapping[str, bytes | None]) -> None:
+        def rebuild(draft: RecordEdit, aside: Mapping[str, bytes | None]) -> None:
             _gather(draft, parts, one, self.merge, f"{self.describe()}: merge")
 
         return [_regroup(self.describe(), before, {self.name}, set(self.into), forward, rebuild)]
@@ -108,10 +108,10 @@ class MergeFields(Operation):
     def steps(self, before: ModelSchema, after: ModelSchema) -> Sequence[Step]:
         parts, one = [before.field(name) for name in self.names], after.field(self.into)
 
-        def forward(draft: Draft) -> None:
+        def forward(draft: RecordEdit) -> None:
             _gather(draft, parts, one, self.merge, self.describe())
 
-        def rebuild(draft: Draft, aside: Mapping[str, bytes | None]) -> None:
+        def rebuild(draft: RecordEdit, aside: Mapping[str, bytes | None]) -> None:
             _spread(draft, one, parts, self.split, f"{self.describe()}: split")
 
         return [_regroup(self.describe(), before, set(self.names), {self.into}, forward, rebuild)]
@@ -155,10 +155,10 @@ class FlattenField(Operation):
         one = before.field(self.name)
         places = {key: after.field(name) for key, name in self.into.items() if name is not None}
 
-        def forward(draft: Draft) -> None:
+        def forward(draft: RecordEdit) -> None:
             _flatten(draft, one, places)
 
-        def rebuild(draft: Draft, aside: Mapping[str, bytes | None]) -> None:
+        def rebuild(draft: RecordEdit, aside: Mapping[str, bytes | None]) -> None:
             _nest(draft, places, one, aside.get(self.name))
 
         names = {field.name for field in places.values()}
@@ -212,10 +212,10 @@ class NestFields(Operation):
         places = {key: before.field(name) for name, key in self.fields.items()}
         one = after.field(self.into)
 
-        def forward(draft: Draft) -> None:
+        def forward(draft: RecordEdit) -> None:
             _nest(draft, places, one, None)
 
-        def rebuild(draft: Draft, aside: Mapping[str, bytes | None]) -> None:
+        def rebuild(draft: RecordEdit, aside: Mapping[str, bytes | None]) -> None:
             _flatten(draft, one, places)
 
         return [_regroup(self.describe(), before, set(self.fields), {self.into}, forward, rebuild)]
@@ -228,7 +228,12 @@ class NestFields(Operation):
 
 
 def _regroup(
-    what: str, before: ModelSchema, old: set[str], new: set[str], forward: Callable[[Draft], None], rebuild: _Rebuild
+    what: str,
+    before: ModelSchema,
+    old: set[str],
+    new: set[str],
+    forward: Callable[[RecordEdit], None],
+    rebuild: _Rebuild,
 ) -> Regroup:
     def is_same(name: str, one: bytes, other: bytes) -> bool:
         field = before.by_name.get(name)
@@ -237,7 +242,7 @@ def _regroup(
     return Regroup(what, forward, None, is_same, old=frozenset(old), new=frozenset(new), rebuild=rebuild)
 
 
-def _spread(draft: Draft, one: FieldSchema, parts: Sequence[FieldSchema], split: Split | None, what: str) -> None:
+def _spread(draft: RecordEdit, one: FieldSchema, parts: Sequence[FieldSchema], split: Split | None, what: str) -> None:
     """Put the value of one field into several."""
     value = read(draft, one, ABSENT)
     if value is ABSENT:
@@ -254,7 +259,7 @@ def _spread(draft: Draft, one: FieldSchema, parts: Sequence[FieldSchema], split:
     _replace(draft, [one], {part: values[part.name] for part in parts})
 
 
-def _gather(draft: Draft, parts: Sequence[FieldSchema], one: FieldSchema, merge: Merge | None, what: str) -> None:
+def _gather(draft: RecordEdit, parts: Sequence[FieldSchema], one: FieldSchema, merge: Merge | None, what: str) -> None:
     """Make one field of several; where there is none of them, nothing."""
     read_values = {part.name: read(draft, part, ABSENT) for part in parts}
     values = {name: value for name, value in read_values.items() if value is not ABSENT}
@@ -266,7 +271,7 @@ def _gather(draft: Draft, parts: Sequence[FieldSchema], one: FieldSchema, merge:
     _replace(draft, parts, {one: called(merge, one.name, what, values)})
 
 
-def _flatten(draft: Draft, one: FieldSchema, places: Mapping[str, FieldSchema]) -> None:
+def _flatten(draft: RecordEdit, one: FieldSchema, places: Mapping[str, FieldSchema]) -> None:
     """Make fields of the keys of an object."""
     document = plain(read(draft, one, ABSENT))
     if document is ABSENT:
@@ -275,7 +280,7 @@ def _flatten(draft: Draft, one: FieldSchema, places: Mapping[str, FieldSchema]) 
     _replace(draft, [one], {field: held[key] for key, field in places.items() if key in held})
 
 
-def _nest(draft: Draft, places: Mapping[str, FieldSchema], one: FieldSchema, kept: bytes | None) -> None:
+def _nest(draft: RecordEdit, places: Mapping[str, FieldSchema], one: FieldSchema, kept: bytes | None) -> None:
     """Make an object of fields; ``kept`` is what it was once, with keys that are no fields."""
     values = {key: _plain_or_default(draft, field) for key, field in places.items()}
     held = {key: value for key, value in values.items() if value is not ABSENT}
@@ -289,12 +294,12 @@ def _nest(draft: Draft, places: Mapping[str, FieldSchema], one: FieldSchema, kep
     _replace(draft, list(places.values()), {one: None if is_none else document})
 
 
-def _plain_or_default(draft: Draft, field: FieldSchema) -> object:
+def _plain_or_default(draft: RecordEdit, field: FieldSchema) -> object:
     value = plain(read(draft, field, ABSENT))
     return field.default if value is ABSENT and not isinstance(field.default, _Required) else value
 
 
-def _replace(draft: Draft, gone: Sequence[FieldSchema], made: Mapping[FieldSchema, object]) -> None:
+def _replace(draft: RecordEdit, gone: Sequence[FieldSchema], made: Mapping[FieldSchema, object]) -> None:
     raws = {field.name: stored(field.codec, field.name, field.type, value) for field, value in made.items()}
     for field in gone:
         if field.name not in raws:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from redis_models.errors import RecordError
 
-from ..edits.record_edit import Draft
+from ..edits.record_edit import RecordEdit
 from ..edits.steps import Compute, Step
 from ..edits.views import NewRecord, OldRecord, complaint, old_record_of
 from ..schema.snapshot import ModelSchema, Snapshot
@@ -54,10 +54,10 @@ class Transform(Operation):
     def risk(self) -> Risk:
         return Risk.CONVERTS
 
-    def _bound(self, function: Function, schema: ModelSchema) -> Callable[[Draft], None]:
+    def _bound(self, function: Function, schema: ModelSchema) -> Callable[[RecordEdit], None]:
         old_of = old_record_of(schema)
 
-        def run(draft: Draft) -> None:
+        def run(draft: RecordEdit) -> None:
             try:
                 function(old_of(draft), NewRecord(draft, schema))
             except RecordError:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from redis_models.errors import DataError, RecordError
-from redis_models.mapping.mapper import Shape
+from redis_models.mapping.mapper import Mapper
 from redis_models.mapping.overrides import HookedShape
 from redis_models.mapping.stored_field import STAMP
 from redis_models.redaction import printable
@@ -101,7 +101,7 @@ def explain(
     record: Mapping[str, bytes],
     *,
     is_backwards: bool = False,
-    shapes: Iterable[Shape[Any]] = (),
+    shapes: Iterable[Mapper[Any]] = (),
 ) -> Explained:
     """Bring a record to one side of a migration, and then to the other.
 
@@ -150,7 +150,7 @@ def lines_of(
     return tuple(lines)
 
 
-def _hooked(lineage: Lineage, shapes: Iterable[Shape[Any]]) -> "HookedShape[Any] | None":
+def _hooked(lineage: Lineage, shapes: Iterable[Mapper[Any]]) -> "HookedShape[Any] | None":
     """Give the shape of a lineage's model if what it stores is read through a hook."""
     starts = {schema.keys.start for schema in lineage.schemas.values()}
     for shape in shapes:

@@ -7,18 +7,18 @@ from redis_models.mapping.keys import KeySpace
 
 from ..chain.chain import Chain
 from ..chain.lineage import Lineage, demanded, lineages_of
-from ..chain.link import Link
-from ..chain.upgrade_path import Route
+from ..chain.link import LoadedMigration
+from ..chain.upgrade_path import UpgradePath
 from ..constraints.earlier_code import Earlier, Rule, loosened
 from ..constraints.history import STORED_AS, Demands
 from ..operations import RemoveField, RenameField, RenameModel
 from ..schema.snapshot import ModelSchema
-from .passes import Work
+from .passes import RewritePass
 
 __all__ = ["earlier_of", "left_alone", "looking_back", "route_looking_back", "unlooked_at"]
 
 
-def route_looking_back(chain: Chain, start: str, position: int | None) -> Route:
+def route_looking_back(chain: Chain, start: str, position: int | None) -> UpgradePath:
     """Give the route of the records under some keys, which looks at those that it takes back to a position.
 
     Args:
@@ -30,7 +30,7 @@ def route_looking_back(chain: Chain, start: str, position: int | None) -> Route:
     return found[-1].route if position is None else looking_back(chain, found[-1], position)
 
 
-def looking_back(chain: Chain, lineage: Lineage, position: int) -> Route:
+def looking_back(chain: Chain, lineage: Lineage, position: int) -> UpgradePath:
     """Give the route of a lineage, which looks at records that it takes back to a position."""
     return replace(lineage.route, earlier=earlier_of(chain, lineage, position))
 
@@ -101,7 +101,7 @@ def _later_types(chain: Chain, schema: ModelSchema, position: int) -> dict[str, 
     return {name: tuple(types) for name, types in found.items()}
 
 
-def _renamed(link: Link, model: str, fields: Mapping[str, str]) -> tuple[str, dict[str, str]]:
+def _renamed(link: LoadedMigration, model: str, fields: Mapping[str, str]) -> tuple[str, dict[str, str]]:
     """Give the names of a model and its fields behind a migration."""
     found = dict(fields)
     for one in link.operations:
@@ -126,7 +126,7 @@ def _with_field(path: str, names: Mapping[str, str]) -> str:
     return names.get(first, first) + path[len(first) :]
 
 
-def left_alone(chain: Chain, works: Sequence[Work], start: int, target: int) -> list[tuple[KeySpace, Earlier]]:
+def left_alone(chain: Chain, works: Sequence[RewritePass], start: int, target: int) -> list[tuple[KeySpace, Earlier]]:
     """Give what code of a position could read of records that the way back to it does not rewrite.
 
     Args:
@@ -147,7 +147,7 @@ def left_alone(chain: Chain, works: Sequence[Work], start: int, target: int) -> 
     return found
 
 
-def unlooked_at(chain: Chain, works: Sequence[Work], start: int, target: int) -> list[str]:
+def unlooked_at(chain: Chain, works: Sequence[RewritePass], start: int, target: int) -> list[str]:
     """Give what nobody looks at on the way back, in lines: what takes the older code, or is not known of it.
 
     Args:
@@ -185,11 +185,11 @@ def _taken_back(chain: Chain, start: int, target: int) -> list[Lineage]:
     return [one for one in lineages_of(chain) if start in one.schemas and target in one.schemas]
 
 
-def _is_met(works: Sequence[Work], lineage: Lineage, target: int) -> bool:
+def _is_met(works: Sequence[RewritePass], lineage: Lineage, target: int) -> bool:
     return any(_is_of(work, lineage, target) for work in works)
 
 
-def _is_of(work: Work, lineage: Lineage, target: int) -> bool:
+def _is_of(work: RewritePass, lineage: Lineage, target: int) -> bool:
     return (work.route.model, work.target) == (lineage.route.model, lineage.at(target).version)
 
 

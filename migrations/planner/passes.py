@@ -10,14 +10,14 @@ from redis_models.encoding.secrets import MASK
 from redis_models.mapping.keys import KeySpace
 from redis_models.mapping.stored_field import is_plain
 
-from ..chain.upgrade_path import Route
+from ..chain.upgrade_path import UpgradePath
 from ..schema.snapshot import ModelSchema
 
-__all__ = ["Move", "Work"]
+__all__ = ["RenameKeysPass", "RewritePass"]
 
 
 @dataclass(frozen=True)
-class Work:
+class RewritePass:
     """What a pass has to do.
 
     Attributes:
@@ -27,7 +27,7 @@ class Work:
         source: Version that most records are expected to have.
     """
 
-    route: Route
+    route: UpgradePath
     keys: KeySpace
     target: int
     source: int
@@ -44,7 +44,7 @@ class Work:
 
 
 @dataclass(frozen=True)
-class Move:
+class RenameKeysPass:
     """What a moving pass has to do.
 
     Attributes:
@@ -57,7 +57,7 @@ class Move:
         later: What the primary key is called at later versions, as long as keys stay made of it.
     """
 
-    route: Route
+    route: UpgradePath
     keys: KeySpace
     after: ModelSchema
     follows_field: bool

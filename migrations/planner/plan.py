@@ -13,13 +13,13 @@ from redis_models.errors import DriftError, UnsafeError
 
 from ..chain.chain import Chain
 from ..chain.lineage import Lineage, lineages_of
-from ..chain.link import Link
+from ..chain.link import LoadedMigration
 from ..chain.replaces import Replaced
 from ..chain.unfinished_run import as_begun, digest_of, said_of
 from ..schema.snapshot import Snapshot
-from ..state.entries import Entry, Journal, State
+from ..state.entries import AppliedMigration, Journal, State
 from .loosened_constraints import looking_back
-from .passes import Move, Work
+from .passes import RenameKeysPass, RewritePass
 
 __all__ = [
     "IN_CLIENT_RATE",
@@ -66,10 +66,10 @@ class Plan:
     target: int
     reach: int
     depth: int
-    applied: tuple[Link, ...]
-    unapplied: tuple[Link, ...]
-    works: tuple[Work, ...]
-    moves: tuple[Move, ...]
+    applied: tuple[LoadedMigration, ...]
+    unapplied: tuple[LoadedMigration, ...]
+    works: tuple[RewritePass, ...]
+    moves: tuple[RenameKeysPass, ...]
     snapshot: Snapshot
     fingerprint: str
     is_resumed: bool
@@ -213,7 +213,7 @@ def plan_between(chain: Chain, start: int, target: int, journal: Journal | None,
 
 def _passes(
     chain: Chain, positions: range, source: int, target: int, known: int
-) -> tuple[tuple[Work, ...], tuple[Move, ...]]:
+) -> tuple[tuple[RewritePass, ...], tuple[RenameKeysPass, ...]]:
     """Give the passes that rewrite records where they lie, and those that move them afterwards.
 
     Args:
@@ -222,8 +222,8 @@ def _passes(
         source, target: Where most of them are, and are to be.
         known: The highest position that a run has led any of them to.
     """
-    works: list[Work] = []
-    moves: list[Move] = []
+    works: list[RewritePass] = []
+    moves: list[RenameKeysPass] = []
     reach = positions[-1]
     for lineage in sorted(lineages_of(chain), key=lambda one: one.latest.keys.start):
         models = lineage.within(positions)
@@ -241,10 +241,10 @@ def _passes(
         if target > max(lineage.schemas) or (source <= target and known <= target < len(chain.links)):
             route = replace(route, leaves_newer=True)
         is_remade = any(place in lineage.remade for place in positions[1:])
-        works += [Work(route, keys, after.version, before.version) for keys in places]
+        works += [RewritePass(route, keys, after.version, before.version) for keys in places]
         vacant, later = _vacant_below(lineage, source, target, known), _names_after(lineage, target)
         leaving = [keys for keys in places if is_remade or keys is not after.keys]
-        moves += [Move(route, keys, after, is_remade, vacant, later) for keys in leaving]
+        moves += [RenameKeysPass(route, keys, after, is_remade, vacant, later) for keys in leaving]
     return tuple(works), tuple(moves)
 
 
@@ -293,7 +293,9 @@ def _position(chain: Chain, state: State) -> int:
     return position
 
 
-def _edited(chain: Chain, link: Link, entry: Entry, ledger: Mapping[str, Entry]) -> str:
+def _edited(
+    chain: Chain, link: LoadedMigration, entry: AppliedMigration, ledger: Mapping[str, AppliedMigration]
+) -> str:
     position = chain.position_of(link.id)
     said = (
         f"{link.path}: {entry.name} ({link.id}) was edited after it was applied at {entry.applied_at}; restore the file"
@@ -322,7 +324,7 @@ def is_automatic(chain: Chain, state: State) -> bool:
     return not chain.links and not state.ledger and state.snapshot is not None
 
 
-def as_squashed(chain: Chain, ledger: Mapping[str, Entry]) -> Mapping[str, Entry]:
+def as_squashed(chain: Chain, ledger: Mapping[str, AppliedMigration]) -> Mapping[str, AppliedMigration]:
     """Give a ledger in which a squashed migration stands in the place of all those that it stands for.
 
     Where it is noted itself beside some of these, as ``stamp`` may have it, it stands for them, too.

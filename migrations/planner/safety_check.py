@@ -14,8 +14,8 @@ from redis_models.mapping.stored_model import StoredModel
 from ..chain.chain import Chain
 from ..chain.hidden_fields import NOTHING_HIDDEN, Hidden
 from ..chain.lineage import lineages_of, noted_types
-from ..chain.link import Link
-from ..chain.upgrade_path import Route, stage_of
+from ..chain.link import LoadedMigration
+from ..chain.upgrade_path import UpgradePath, stage_of
 from ..edits.conversion import keeps_bytes
 from ..edits.converters import Converter, MapValues
 from ..operations import (
@@ -159,7 +159,7 @@ def _hooked(chain: Chain, hooks: Mapping[str, str]) -> dict[tuple[int, str], str
 
 
 def _against_hooks(
-    link: Link, before: Snapshot, hooked: Mapping[str, str]
+    link: LoadedMigration, before: Snapshot, hooked: Mapping[str, str]
 ) -> Iterator[tuple[str, str, tuple[str, ...]]]:
     """Find operations that look into values which a method of the model makes, or make such."""
     state, names = before, dict(hooked)
@@ -184,14 +184,14 @@ def _looks_into_values(operation: Operation) -> bool:
     return isinstance(operation, (Transform, SplitField, MergeFields, FlattenField, NestFields))
 
 
-def _models_of(link: Link) -> tuple[str, ...]:
+def _models_of(link: LoadedMigration) -> tuple[str, ...]:
     """Give the models whose records what a file does is about; none where it calls a function without any record."""
     if any(isinstance(one, Run) for one in link.operations):
         return ()
     return tuple(dict.fromkeys(one.model for one in link.operations))
 
 
-def _static(link: Link, before: Snapshot) -> Iterator[tuple[str, str, tuple[str, ...]]]:
+def _static(link: LoadedMigration, before: Snapshot) -> Iterator[tuple[str, str, tuple[str, ...]]]:
     """Judge operations by what they are."""
     state = before
     for operation in link.operations:
@@ -293,13 +293,13 @@ def _sampled(
             stage = stage_of(name, before, link.operations, before.model(name).version + 1, noted)
         except SchemaError:
             continue
-        route = Route(name, (stage,), stage.older, hidden=hidden.get(name, NOTHING_HIDDEN))
+        route = UpgradePath(name, (stage,), stage.older, hidden=hidden.get(name, NOTHING_HIDDEN))
         records = {key: record for key, record in one.records.items() if record.get("_v", b"1") == b"%d" % stage.older}
         yield from ((code, what, (name,)) for code, what in _tried(name, route, records))
         yield from (("RM103", what, ()) for what in hidden_extras(name, before, link.operations, records))
 
 
-def _tried(name: str, route: Route, records: Mapping[str, Mapping[str, bytes]]) -> Iterator[tuple[str, str]]:
+def _tried(name: str, route: UpgradePath, records: Mapping[str, Mapping[str, bytes]]) -> Iterator[tuple[str, str]]:
     failed, large, respelled = list[str](), list[str](), list[str]()
     target = route.versions[-1]
     for key, record in records.items():
@@ -324,7 +324,7 @@ def _tried(name: str, route: Route, records: Mapping[str, Mapping[str, bytes]]) 
         )
 
 
-def _is_dropped(stored_as: str, route: Route) -> bool:
+def _is_dropped(stored_as: str, route: UpgradePath) -> bool:
     """Whether a value that is kept aside is that of a field that goes, which has no other way back."""
     [stage] = route.stages
     step = stored_as.partition(".")[2].partition(".")[0]

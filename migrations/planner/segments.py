@@ -12,18 +12,18 @@ from itertools import pairwise
 from redis_models.errors import IncompleteError, MigrationError, UnsafeError
 
 from ..chain.chain import Chain
-from ..chain.link import Link
-from ..chain.upgrade_path import Route
+from ..chain.link import LoadedMigration
+from ..chain.upgrade_path import UpgradePath
 from ..operations.run import Run, function_name
 from ..state.entries import Journal, State
-from .passes import Move, Work
+from .passes import RenameKeysPass, RewritePass
 from .plan import Plan, chain_to_give_up, make_plan, plan_between
 
-__all__ = ["Journey", "accepting_unreadable", "make_journey", "step_of", "whole_plan"]
+__all__ = ["RunPlan", "accepting_unreadable", "make_run_plan", "step_of", "whole_plan"]
 
 
 @dataclass(frozen=True)
-class Journey:
+class RunPlan:
     """What a run has to do, leg by leg.
 
     Attributes:
@@ -35,7 +35,7 @@ class Journey:
 
     chain: Chain
     legs: tuple[Plan, ...]
-    begun: Link | None = None
+    begun: LoadedMigration | None = None
     journal: Journal | None = None
 
     @property
@@ -69,22 +69,22 @@ class Journey:
         return self.legs[-1].target
 
     @cached_property
-    def applied(self) -> tuple[Link, ...]:
+    def applied(self) -> tuple[LoadedMigration, ...]:
         """Migrations that it applies, in order."""
         return tuple(link for leg in self.legs for link in leg.applied)
 
     @cached_property
-    def unapplied(self) -> tuple[Link, ...]:
+    def unapplied(self) -> tuple[LoadedMigration, ...]:
         """Migrations that it takes back, last first."""
         return tuple(link for leg in self.legs for link in leg.unapplied)
 
     @cached_property
-    def works(self) -> tuple[Work, ...]:
+    def works(self) -> tuple[RewritePass, ...]:
         """All its passes."""
         return tuple(work for leg in self.legs for work in leg.works)
 
     @cached_property
-    def moves(self) -> tuple[Move, ...]:
+    def moves(self) -> tuple[RenameKeysPass, ...]:
         """All that give records other keys."""
         return tuple(move for leg in self.legs for move in leg.moves)
 
@@ -123,7 +123,7 @@ def step_of(leg: Plan) -> Run | None:
     return _step_in(links[0]) if len(links) == 1 else None
 
 
-def make_journey(chain: Chain, state: State, target: int, *, meets_all: bool = False) -> Journey:
+def make_run_plan(chain: Chain, state: State, target: int, *, meets_all: bool = False) -> RunPlan:
     """Compare the files with the database, and cut what is to be done at the free steps.
 
     Args:
@@ -141,15 +141,15 @@ def make_journey(chain: Chain, state: State, target: int, *, meets_all: bool = F
     begun = next((link for link in chain.links if journal is not None and link.id == journal.step), None)
     stops = _stops(chain, whole, journal)
     if len(stops) < 3:
-        return Journey(chain, (whole,), begun, journal)
+        return RunPlan(chain, (whole,), begun, journal)
     legs = [
         plan_between(chain, start, end, journal if place == 0 else None, meets_all=meets_all)
         for place, (start, end) in enumerate(pairwise(stops))
     ]
-    return Journey(chain, (*map(_on_the_way, legs[:-1]), legs[-1]), begun, journal)
+    return RunPlan(chain, (*map(_on_the_way, legs[:-1]), legs[-1]), begun, journal)
 
 
-def whole_plan(journey: Journey) -> Plan:
+def whole_plan(journey: RunPlan) -> Plan:
     """Give one plan over all legs, as if no free step were between them."""
     if len(journey.legs) == 1:
         return journey.legs[0]
@@ -182,31 +182,31 @@ def _on_the_way(leg: Plan) -> Plan:
     """
     leaves_newer = leg.target > leg.start
 
-    def on_the_way(route: Route) -> Route:
+    def on_the_way(route: UpgradePath) -> UpgradePath:
         return replace(route, leaves_newer=leaves_newer or route.leaves_newer, earlier=None)
 
     return _with_routes(leg, on_the_way)
 
 
-def accepting_unreadable(journey: Journey) -> Journey:
+def accepting_unreadable(journey: RunPlan) -> RunPlan:
     """Give the journey which takes records back whatever the code could read that they are taken back to."""
     return replace(
         journey, legs=tuple(_with_routes(leg, lambda route: replace(route, earlier=None)) for leg in journey.legs)
     )
 
 
-def _with_routes(leg: Plan, change: Callable[[Route], Route]) -> Plan:
+def _with_routes(leg: Plan, change: Callable[[UpgradePath], UpgradePath]) -> Plan:
     works = tuple(replace(work, route=change(work.route)) for work in leg.works)
     moves = tuple(replace(move, route=change(move.route)) for move in leg.moves)
     return replace(leg, works=works, moves=moves)
 
 
-def _step_in(link: Link) -> Run | None:
+def _step_in(link: LoadedMigration) -> Run | None:
     first = link.operations[0] if len(link.operations) == 1 else None
     return first if isinstance(first, Run) else None
 
 
-def _unfinished(chain: Chain, link: Link, journal: Journal) -> str:
+def _unfinished(chain: Chain, link: LoadedMigration, journal: Journal) -> str:
     return (
         f"{chain.app}: the function of {link.name} was called at {journal.began_at} and did not end; finish that first"
         f" with 'migrate {_at(chain, journal.target)}', or look at what it did and record where the database is with"
@@ -214,7 +214,7 @@ def _unfinished(chain: Chain, link: Link, journal: Journal) -> str:
     )
 
 
-def _open_outcome(chain: Chain, link: Link, journal: Journal, start: int) -> str:
+def _open_outcome(chain: Chain, link: LoadedMigration, journal: Journal, start: int) -> str:
     return (
         f"{chain.app}: the function of {link.name} was called at {journal.began_at} and did not end: it may have run"
         " partly, and it may not run twice. Look at what it did. If it did all, record that with"

@@ -10,7 +10,7 @@ from redis_models.errors import DriftError, MigrationError
 
 from ..autodetector.diff import Diff
 from ..chain.chain import Chain
-from ..chain.link import Link
+from ..chain.link import LoadedMigration
 from ..chain.optimizer import creation_of
 from ..operations import Operation
 from ..schema.snapshot import Snapshot
@@ -49,8 +49,10 @@ def automatic_plan(files: Chain, state: State, found: Diff) -> Plan:
 def automatic_chain(files: Chain, state: State, found: Diff) -> Chain:
     """Give the chain that such a run follows: to what is stored, and from there to the code."""
     stored = state.snapshot or Snapshot()
-    base = Link(1, "stored", "the stored snapshot", "stored", None, _versions(stored), _creations(stored), "")
-    wish = Link(2, "code", "the code", "code", "stored", found.versions, found.operations, "")
+    base = LoadedMigration(
+        1, "stored", "the stored snapshot", "stored", None, _versions(stored), _creations(stored), ""
+    )
+    wish = LoadedMigration(2, "code", "the code", "code", "stored", found.versions, found.operations, "")
     return Chain(files.app, (base, wish), hidden=files.hidden)
 
 

@@ -8,11 +8,11 @@ from collections.abc import Mapping, Sequence
 from typing import Final, NamedTuple, cast
 
 from redis_models.client.commands import (
-    Ahead,
     Argument,
-    Batches,
     Command,
+    Pipelined,
     Reply,
+    RoundTrips,
     call_again,
     check,
     hash_of,
@@ -21,8 +21,8 @@ from redis_models.client.commands import (
 from redis_models.errors import RecordError
 from redis_models.mapping.stored_field import STAMP
 
-from ..chain.upgrade_path import Route
-from ..edits.record_edit import Draft
+from ..chain.upgrade_path import UpgradePath
+from ..edits.record_edit import RecordEdit
 from ..keyspace.results import Failure, Fence, Outcome, is_another_type, letters_of, text_of
 
 __all__ = ["replace", "rewrite_here"]
@@ -34,8 +34,8 @@ _REPLACE: Final = load_script(
 
 
 def rewrite_here(
-    fence: Fence, route: Route, target: int, keys: Sequence[bytes], at_once: int, *, is_free: bool = False
-) -> Batches[Outcome]:
+    fence: Fence, route: UpgradePath, target: int, keys: Sequence[bytes], at_once: int, *, is_free: bool = False
+) -> RoundTrips[Outcome]:
     """Bring records to a version by Python, each under compare-and-set.
 
     A record that somebody writes between our read and our write is read again and computed anew, at most eight times.
@@ -66,8 +66,8 @@ def rewrite_here(
 
 
 def _rewrite_ahead(
-    fence: Fence, route: Route, target: int, keys: Sequence[bytes], at_once: int, outcome: Outcome
-) -> Batches[list[bytes]]:
+    fence: Fence, route: UpgradePath, target: int, keys: Sequence[bytes], at_once: int, outcome: Outcome
+) -> RoundTrips[list[bytes]]:
     """Try each record once; give the keys of those that somebody else has written meanwhile.
 
     What is sent while some records are computed writes those before them, and reads those after them.
@@ -76,10 +76,10 @@ def _rewrite_ahead(
     contested: list[bytes] = []
     computed: list[_Write] = []
     sent: list[_Write] = []
-    replies = yield Ahead(_asking(route, target, chunks[0]))
+    replies = yield Pipelined(_asking(route, target, chunks[0]))
     for chunk, following in zip(chunks, [*chunks[1:], ()], strict=True):
         # The replies to what was sent before are there from here on.
-        later = yield Ahead([*(one.command for one in computed), *_asking(route, target, following)])
+        later = yield Pipelined([*(one.command for one in computed), *_asking(route, target, following)])
         contested += yield from _written(sent, replies[: len(sent)], outcome)
         drafts = yield from _drafts(route, target, chunk, replies[len(sent) :], outcome)
         sent, computed, replies = computed, _writes(fence, target, drafts, at_once), later
@@ -90,8 +90,8 @@ def _rewrite_ahead(
 
 
 def replace(
-    fence: Fence, target: int, drafts: Mapping[bytes, Draft], at_once: int, outcome: Outcome
-) -> Batches[list[bytes]]:
+    fence: Fence, target: int, drafts: Mapping[bytes, RecordEdit], at_once: int, outcome: Outcome
+) -> RoundTrips[list[bytes]]:
     """Write drafts, each only if what it was made of is still there; give the keys of those where it is not."""
     contested: list[bytes] = []
     for one in _writes(fence, target, drafts, at_once):
@@ -106,7 +106,7 @@ class _Write(NamedTuple):
     command: Command
 
 
-def _writes(fence: Fence, target: int, drafts: Mapping[bytes, Draft], at_once: int) -> list[_Write]:
+def _writes(fence: Fence, target: int, drafts: Mapping[bytes, RecordEdit], at_once: int) -> list[_Write]:
     groups: dict[_Shape, list[bytes]] = {}
     last, group = None, list[bytes]()
     for key, draft in drafts.items():
@@ -126,7 +126,7 @@ def _writes(fence: Fence, target: int, drafts: Mapping[bytes, Draft], at_once: i
     return writes
 
 
-def _written(writes: Sequence[_Write], replies: list[Reply], outcome: Outcome) -> Batches[list[bytes]]:
+def _written(writes: Sequence[_Write], replies: list[Reply], outcome: Outcome) -> RoundTrips[list[bytes]]:
     """Count what calls came to; give the keys of the records that somebody else has written."""
     contested: list[bytes] = []
     yield from call_again(_REPLACE, [one.command for one in writes], replies)
@@ -170,7 +170,7 @@ class _Shape(NamedTuple):
         arguments.append(self.ends)
         return arguments
 
-    def values(self, draft: Draft) -> list[bytes]:
+    def values(self, draft: RecordEdit) -> list[bytes]:
         """Bytes of one record: what was read and present, in order, then what is set, then what its life span was."""
         original, fields = draft.original, draft.fields
         found = [original[name] for name in self.reads if name in original]
@@ -186,11 +186,11 @@ class _Latest:
         sets: Fields that are written.
     """
 
-    def __init__(self, draft: Draft, sets: Sequence[str]) -> None:
+    def __init__(self, draft: RecordEdit, sets: Sequence[str]) -> None:
         self._draft, self._sets, self._order = draft, list(sets), list(draft.written)
         self._is_plain = not (draft.lives or draft.ends or draft.unkept)
 
-    def is_of(self, draft: Draft) -> bool:
+    def is_of(self, draft: RecordEdit) -> bool:
         """Whether another draft has that very shape; False where that is not plain to see."""
         mine, original, fields, moved = self._draft, draft.original, draft.fields, draft.moved
         return (
@@ -210,7 +210,7 @@ class _Latest:
         )
 
 
-def _shape_of(draft: Draft, has_field_lives: bool) -> _Shape:
+def _shape_of(draft: RecordEdit, has_field_lives: bool) -> _Shape:
     original, reads, sets = draft.original, tuple(draft.reads), draft.sets
     carried: list[tuple[str, str]] = []
     if has_field_lives:
@@ -220,17 +220,17 @@ def _shape_of(draft: Draft, has_field_lives: bool) -> _Shape:
     return _Shape(reads, present, tuple(sets), tuple(draft.removes), tuple(carried), draft.lives, len(draft.ends))
 
 
-def _asking(route: Route, target: int, keys: Sequence[bytes]) -> list[Command]:
+def _asking(route: UpgradePath, target: int, keys: Sequence[bytes]) -> list[Command]:
     """Give what reads the fields of records that the way needs, or all of them."""
     names = route.names_before(target)
     return [("HGETALL", key) if names is None else ("HMGET", key, *names) for key in keys]
 
 
 def _drafts(
-    route: Route, target: int, keys: Sequence[bytes], replies: Sequence[Reply], outcome: Outcome
-) -> Batches[dict[bytes, Draft]]:
+    route: UpgradePath, target: int, keys: Sequence[bytes], replies: Sequence[Reply], outcome: Outcome
+) -> RoundTrips[dict[bytes, RecordEdit]]:
     """Rewrite records in memory; those that need nothing, or cannot be, go into ``outcome`` at once."""
-    drafts: dict[bytes, Draft] = {}
+    drafts: dict[bytes, RecordEdit] = {}
     for key, record in (yield from _records(route.names_before(target), keys, replies, outcome)):
         try:
             if route.is_done(route.version_of(record.get(STAMP)), target):
@@ -244,7 +244,7 @@ def _drafts(
 
 def _records(
     names: Sequence[str] | None, keys: Sequence[bytes], replies: Sequence[Reply], outcome: Outcome
-) -> Batches[list[tuple[bytes, dict[str, bytes]]]]:
+) -> RoundTrips[list[tuple[bytes, dict[str, bytes]]]]:
     """Give the named fields of records, or all of them; those that are no records go into ``outcome``."""
     records: list[tuple[bytes, dict[str, bytes]]] = []
     unclear: list[bytes] = []

@@ -10,9 +10,9 @@ from typing import Final
 from redis_models.client.commands import Script, load_script
 
 from .symbolic import Cell, Keep, Run
-from .value_tables import SAME, Images, Kept
+from .value_tables import SAME, Kept, ValueTable
 
-__all__ = ["script_of"]
+__all__ = ["lua_of"]
 
 _FRAME: Final = load_script("redis_models.migrations", "permissions", "once", "ttl", "rewrite")
 _PLACE: Final = "--[[ what the programs are ]]\n"
@@ -20,7 +20,7 @@ _ASKED: Final = "unpack(asked)"
 _MOST_ARGUMENTS: Final = 150  # of one call that are written out; Lua has registers for 250
 
 
-def script_of(runs: Mapping[int, Run]) -> Script:
+def lua_of(runs: Mapping[int, Run]) -> Script:
     """Write the script that does to records of each version what its run says; see ``lua/rewrite.lua``."""
     sources = sorted({name for run in runs.values() for name in run.names})
     tables = _Tables()
@@ -41,9 +41,9 @@ class _Tables:
     def __init__(self) -> None:
         self._places: dict[tuple[bool, tuple[tuple[bytes, bytes], ...]], int] = {}
 
-    def name(self, images: Images | Kept) -> str:
+    def name(self, images: ValueTable | Kept) -> str:
         """Give the Lua expression for a table."""
-        leaves_others = isinstance(images, Images) and images.leaves_others
+        leaves_others = isinstance(images, ValueTable) and images.leaves_others
         told = (leaves_others, tuple(images.table.items()))
         return f"tables[{self._places.setdefault(told, len(self._places) + 1)}]"
 

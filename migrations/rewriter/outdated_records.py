@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Final, cast
 
-from redis_models.client.commands import Batches, Command, check, hash_of
+from redis_models.client.commands import Command, RoundTrips, check, hash_of
 from redis_models.errors import RecordError, UnsafeError
 from redis_models.mapping.keys import KeySpace
 from redis_models.mapping.stored_field import STAMP
@@ -16,11 +16,11 @@ from redis_models.mapping.stored_field import STAMP
 from ..chain.chain import Chain
 from ..chain.lineage import Lineage, lineages_of
 from ..constraints.earlier_code import Earlier
-from ..edits.record_edit import Draft
-from ..keyspace.batch_size import Portions
+from ..edits.record_edit import RecordEdit
+from ..keyspace.batch_size import ReadSize
 from ..keyspace.results import Failure, Outcome, is_another_type, text_of
 from ..keyspace.scan import scan
-from ..planner.passes import Move, Work
+from ..planner.passes import RenameKeysPass, RewritePass
 
 __all__ = ["Place", "first_outdated", "first_unreadable", "places_of", "refuse_outdated"]
 
@@ -46,7 +46,7 @@ class Place:
         return self.target is None or version < self.target or (version > self.target and not self.leaves_newer)
 
 
-def places_of(chain: Chain, position: int, model: str, target: int, works: Iterable[Work] = ()) -> list[Place]:
+def places_of(chain: Chain, position: int, model: str, target: int, works: Iterable[RewritePass] = ()) -> list[Place]:
     """Give where records may lie that the operations of one migration on a model are about.
 
     Args:
@@ -64,7 +64,7 @@ def places_of(chain: Chain, position: int, model: str, target: int, works: Itera
     return [replace(place, leaves_newer=place.keys.start not in back) for place in found]
 
 
-def first_outdated(places: Sequence[Place]) -> Batches[str | None]:
+def first_outdated(places: Sequence[Place]) -> RoundTrips[str | None]:
     """Give the key of a record that a run would change, or None where there is none.
 
     Cost:
@@ -86,13 +86,13 @@ def first_outdated(places: Sequence[Place]) -> Batches[str | None]:
     return None
 
 
-def refuse_outdated(work: Work | Move, keys: Sequence[bytes]) -> Batches[Outcome]:
+def refuse_outdated(work: RewritePass | RenameKeysPass, keys: Sequence[bytes]) -> RoundTrips[Outcome]:
     """Pass over records of a model that had none to change when nobody was asked for a consent; change none.
 
     Raises:
         UnsafeError: One was written since; it is as it was.
     """
-    is_left = isinstance(work, Move) and work.keys.start != work.after.keys.start
+    is_left = isinstance(work, RenameKeysPass) and work.keys.start != work.after.keys.start
     place = Place(work.keys, None if is_left else work.target, work.route.leaves_newer)
     found = yield from _outdated_in(place, keys)
     if found is not None:
@@ -118,7 +118,7 @@ def _owned(place: Place, members: Sequence[bytes]) -> list[bytes]:
     return [key for key in members if place.keys.owns(text_of(key))]
 
 
-def _outdated_in(place: Place, keys: Sequence[bytes]) -> Batches[str | None]:
+def _outdated_in(place: Place, keys: Sequence[bytes]) -> RoundTrips[str | None]:
     if not keys:
         return None
     commands: list[Command] = [command for key in keys for command in (("HGET", key, "_v"), ("EXISTS", key))]
@@ -139,7 +139,7 @@ def _version(stamp: bytes | None) -> int:
 
 def first_unreadable(
     keys: KeySpace, earlier: Earlier, without_secrets: Callable[[RecordError], RecordError]
-) -> Batches[Failure | None]:
+) -> RoundTrips[Failure | None]:
     """Look at all records of a model; give the first that code of before could not read, or None.
 
     Args:
@@ -150,7 +150,7 @@ def first_unreadable(
     Cost:
         A SCAN of the database, and a round trip for each 200 records, or for 4 MB.
     """
-    cursor, portions, stamp = "", Portions(), b"%d" % earlier.schema.version
+    cursor, portions, stamp = "", ReadSize(), b"%d" % earlier.schema.version
     while cursor != "0":
         cursor, page = yield from scan(cursor or "0", keys)
         for some in portions.of(page):
@@ -160,7 +160,7 @@ def first_unreadable(
                 if record.get(STAMP, b"1") != stamp:
                     continue
                 try:
-                    earlier.check(Draft(record))
+                    earlier.check(RecordEdit(record))
                 except RecordError as exc:
                     return Failure(key.decode("utf-8", "surrogateescape"), str(without_secrets(exc)))
             portions.met([one for one in records if one])

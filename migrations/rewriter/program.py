@@ -10,8 +10,8 @@ from typing import Final
 
 from redis_models.client.commands import Script
 
-from ..chain.upgrade_path import Route
-from .lua_codegen import script_of
+from ..chain.upgrade_path import UpgradePath
+from .lua_codegen import lua_of
 from .symbolic import NeedsPythonError, Run, run_of
 
 __all__ = ["Program", "compile_program"]
@@ -29,12 +29,12 @@ class Program:
         script: The script.
     """
 
-    route: Route
+    route: UpgradePath
     versions: tuple[int, ...]
     script: Script
 
 
-def compile_program(route: Route, target: int) -> Program:
+def compile_program(route: UpgradePath, target: int) -> Program:
     """Compile the way up to ``target`` from every older version from which all stages are static.
 
     Records in which more is read or written than one call takes are left to Python, which makes several.
@@ -48,4 +48,4 @@ def compile_program(route: Route, target: int) -> Program:
                 if max(len(names | run.names), run.most_arguments) <= _MOST_AT_ONCE:
                     runs[version] = run
                     names |= run.names
-    return Program(route, tuple(runs), script_of(runs))
+    return Program(route, tuple(runs), lua_of(runs))

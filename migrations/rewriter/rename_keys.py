@@ -8,13 +8,13 @@ finds only what is left, and no key is ever made of one that was made already.
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Final, NamedTuple, cast
 
-from redis_models.client.commands import Argument, Batches, call, check, load_script
+from redis_models.client.commands import Argument, RoundTrips, call, check, load_script
 from redis_models.errors import ConflictError, LockedError, RecordError
 from redis_models.mapping.keys import KeySpace
 from redis_models.mapping.stored_field import STAMP
 
 from ..keyspace.results import Failure, Fence, Outcome, is_another_type
-from ..planner.passes import Move
+from ..planner.passes import RenameKeysPass
 
 __all__ = ["move_records", "refuse_foreign_index"]
 
@@ -23,7 +23,7 @@ _AT_ONCE: Final = 45  # records a script: two keys each, and three more
 _TRIES: Final = 8
 
 
-def move_records(fence: Fence, move: Move, keys: Sequence[bytes]) -> Batches[Outcome]:
+def move_records(fence: Fence, move: RenameKeysPass, keys: Sequence[bytes]) -> RoundTrips[Outcome]:
     """Move some records, those that are at their version; the others are for a pass to bring there first.
 
     Where newer records are left as they are, they are moved too, with what they hold.
@@ -42,7 +42,7 @@ def move_records(fence: Fence, move: Move, keys: Sequence[bytes]) -> Batches[Out
     return outcome
 
 
-def refuse_foreign_index(move: Move) -> Batches[None]:
+def refuse_foreign_index(move: RenameKeysPass) -> RoundTrips[None]:
     """Look at both indexes of a move, before anything is written.
 
     Raises:
@@ -54,7 +54,7 @@ def refuse_foreign_index(move: Move) -> Batches[None]:
             raise _no_index(keys)
 
 
-def _move_once(fence: Fence, move: Move, keys: Sequence[bytes], outcome: Outcome) -> Batches[list[bytes]]:
+def _move_once(fence: Fence, move: RenameKeysPass, keys: Sequence[bytes], outcome: Outcome) -> RoundTrips[list[bytes]]:
     """Move records; give those whose primary key was changed in between."""
     held: Mapping[bytes, _Held] = dict.fromkeys(keys, _BY_KEY)
     if move.follows_field:
@@ -88,7 +88,7 @@ class _Held(NamedTuple):
 _BY_KEY: Final = _Held("", b"")
 
 
-def _held(move: Move, keys: Sequence[bytes], outcome: Outcome) -> Batches[dict[bytes, _Held]]:
+def _held(move: RenameKeysPass, keys: Sequence[bytes], outcome: Outcome) -> RoundTrips[dict[bytes, _Held]]:
     names = list(dict.fromkeys(move.fields.values()))
     replies = yield [("HMGET", key, STAMP, *names) for key in keys]
     there = check((yield [("EXISTS", key) for key in keys]))
@@ -115,7 +115,7 @@ def _held(move: Move, keys: Sequence[bytes], outcome: Outcome) -> Batches[dict[b
     return held
 
 
-def _version_of(move: Move, stamp: bytes | None) -> int:
+def _version_of(move: RenameKeysPass, stamp: bytes | None) -> int:
     """Give the version of a stamp; one that no record can have where the files know none."""
     try:
         return move.route.version_of(stamp)
@@ -123,7 +123,7 @@ def _version_of(move: Move, stamp: bytes | None) -> int:
         return -1
 
 
-def _pairs(move: Move, held: Mapping[bytes, _Held], outcome: Outcome) -> Iterator[tuple[bytes, bytes]]:
+def _pairs(move: RenameKeysPass, held: Mapping[bytes, _Held], outcome: Outcome) -> Iterator[tuple[bytes, bytes]]:
     for key, (name, raw) in held.items():
         if not name:
             target = move.key_by_key(key)
@@ -148,7 +148,7 @@ def _chunks(pairs: Sequence[tuple[bytes, bytes]]) -> Iterator[Sequence[tuple[byt
         yield pairs[start : start + _AT_ONCE]
 
 
-def _letters(move: Move, reply: object) -> str:
+def _letters(move: RenameKeysPass, reply: object) -> str:
     letters = cast(bytes, reply).decode()
     if letters == "FENCED":
         raise LockedError.lost()

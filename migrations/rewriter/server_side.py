@@ -8,9 +8,9 @@ from collections.abc import Sequence
 
 from redis.exceptions import ResponseError
 
-from redis_models.client.commands import Ahead, Batches, Command, Reply, call_again, refused
+from redis_models.client.commands import Command, Pipelined, Reply, RoundTrips, call_again, refused
 
-from ..keyspace.results import KEYS_A_SCRIPT, Begun, Fence, Outcome, letters_of
+from ..keyspace.results import KEYS_A_SCRIPT, Fence, Outcome, PendingResult, letters_of
 from .compare_and_set import rewrite_here
 from .program import Program
 
@@ -19,7 +19,7 @@ __all__ = ["begin_in_server", "rewrite_in_server"]
 
 def rewrite_in_server(
     fence: Fence, program: Program, target: int, keys: Sequence[bytes], at_once: int
-) -> Batches[Outcome]:
+) -> RoundTrips[Outcome]:
     """Let the server bring records up by itself.
 
     Args:
@@ -37,13 +37,15 @@ def rewrite_in_server(
     return (yield from begun.outcome)
 
 
-def begin_in_server(fence: Fence, program: Program, target: int, keys: Sequence[bytes], at_once: int) -> Batches[Begun]:
+def begin_in_server(
+    fence: Fence, program: Program, target: int, keys: Sequence[bytes], at_once: int
+) -> RoundTrips[PendingResult]:
     """Give the server scripts to do, and do not wait for them; arguments as for ``rewrite_in_server``."""
     chunks = [keys[start : start + at_once] for start in range(0, len(keys), at_once)]
     fixed = [fence.epoch, target, fence.flag]
     commands = [program.script.command([fence.lease_key, *chunk], fixed) for chunk in chunks]
-    replies = yield Ahead(commands)
-    return Begun(_rewritten(fence, program, target, chunks, commands, replies), lambda: bool(replies))
+    replies = yield Pipelined(commands)
+    return PendingResult(_rewritten(fence, program, target, chunks, commands, replies), lambda: bool(replies))
 
 
 def _rewritten(
@@ -53,7 +55,7 @@ def _rewritten(
     chunks: Sequence[Sequence[bytes]],
     commands: Sequence[Command],
     replies: list[Reply],
-) -> Batches[Outcome]:
+) -> RoundTrips[Outcome]:
     if not replies:
         yield ()
     yield from call_again(program.script, commands, replies)

@@ -9,10 +9,10 @@ from typing import Final
 
 from redis_models.mapping.stored_field import STAMP
 
-from ..chain.upgrade_path import Stage
+from ..chain.upgrade_path import VersionStep
 from ..edits.steps import Convert, Drop, Expire, Move, Put, Step
 from ..edits.undo_fields import kept_name
-from .value_tables import SAME, Images, Kept
+from .value_tables import SAME, Kept, ValueTable
 
 __all__ = ["NOTHING", "Cell", "Keep", "NeedsPythonError", "Run", "run_of"]
 
@@ -31,7 +31,7 @@ class Cell:
     source: str | None = None
     constant: bytes | None = None
     life: str | None = None
-    images: Images | Kept = SAME
+    images: ValueTable | Kept = SAME
 
 
 class NeedsPythonError(Exception):
@@ -69,7 +69,7 @@ class _Symbols:
     """
 
     cells: dict[str, Cell] = field(default_factory=dict)
-    guards: dict[str, Images] = field(default_factory=dict)
+    guards: dict[str, ValueTable] = field(default_factory=dict)
     lives: list[tuple[str, int, str]] = field(default_factory=list)
     overwritten: set[str] = field(default_factory=set)
 
@@ -132,7 +132,7 @@ class Run:
     fields: dict[str, Cell]
     keeps: list[Keep]
     unstamped_as: str
-    guards: dict[str, Images]
+    guards: dict[str, ValueTable]
     lives: list[tuple[str, int, str]]
     overwritten: set[str]
 
@@ -148,7 +148,7 @@ class Run:
         return 2 * (len(self.fields) + len(self.keeps) + len(self.lives) + 2)
 
 
-def run_of(stages: Sequence[Stage]) -> Run:
+def run_of(stages: Sequence[VersionStep]) -> Run:
     """Run all steps of some stages.
 
     Raises:

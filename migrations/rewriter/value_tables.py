@@ -10,11 +10,11 @@ from typing import Final
 from ..edits.steps import Convert
 from ..edits.stored_values import may_be_none
 
-__all__ = ["SAME", "Images", "Kept"]
+__all__ = ["SAME", "Kept", "ValueTable"]
 
 
 @dataclass(frozen=True)
-class Images:
+class ValueTable:
     """What becomes of bytes.
 
     Attributes:
@@ -32,7 +32,7 @@ class Images:
             return self.table[raw]
         return raw if self.leaves_others and not may_be_none(raw) else None
 
-    def then(self, step: Convert) -> "tuple[Images, Kept]":
+    def then(self, step: Convert) -> "tuple[ValueTable, Kept]":
         """Give the images after one more conversion, and what it keeps aside."""
         table: dict[bytes, bytes] = {}
         kept: dict[bytes, bytes] = {}
@@ -43,7 +43,7 @@ class Images:
                 table[raw] = known[0]
                 if not known[1]:
                     kept[raw] = before
-        return Images(table, self.leaves_others and step.leaves_others), Kept(kept)
+        return ValueTable(table, self.leaves_others and step.leaves_others), Kept(kept)
 
 
 @dataclass(frozen=True)
@@ -54,11 +54,11 @@ class Kept:
 
 
 @dataclass(frozen=True)
-class _Same(Images):
+class _Same(ValueTable):
     """The images before any conversion: everything is its own."""
 
     def of(self, raw: bytes) -> bytes | None:
         return raw
 
 
-SAME: Final[Images] = _Same({}, leaves_others=True)
+SAME: Final[ValueTable] = _Same({}, leaves_others=True)

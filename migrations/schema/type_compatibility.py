@@ -21,13 +21,22 @@ from .snapshot import Literal
 from .type_resolver import codec_of
 from .type_tree import NONE, Atom, Choice, Container, EnumTree, LiteralTree, Object, Tree, parse, stored_values
 
-__all__ = ["gets_zone", "is_note", "is_widening", "members_of", "plain_value", "tag_of", "variants_of", "without_none"]
+__all__ = [
+    "gets_zone",
+    "is_storage_neutral",
+    "is_widening",
+    "members_of",
+    "plain_value",
+    "tag_of",
+    "variants_of",
+    "without_none",
+]
 
 _NAIVE: Final = ("datetime", "datetime[naive]")
 
 
 @lru_cache(maxsize=4096)
-def is_note(old: str, new: str) -> bool:
+def is_storage_neutral(old: str, new: str) -> bool:
     """Whether the change from ``old`` to ``new`` is worth no migration."""
     return _is_stored_alike(old, new) and _reads(parse(old), parse(new), _is_noted)
 

@@ -11,14 +11,14 @@ from dataclasses import dataclass, replace
 from typing import Final, cast
 
 from redis_models.client.client import SyncClient
-from redis_models.client.commands import Argument, Batches, check
+from redis_models.client.commands import Argument, RoundTrips, check
 from redis_models.errors import MigrationError
 from redis_models.mapping.keys import bookkeeping_key
 
 from ..keyspace.results import KEYS_A_SCRIPT
 from .integrity import Kept, refuse_unsound
 from .lease import Holder, break_lease, holder_of
-from .store import Shelf
+from .store import StateStore
 
 __all__ = ["Control", "abort", "change_control", "clear_control", "read_control", "refuse_without_run"]
 
@@ -40,7 +40,7 @@ class Control:
     batch_size: int | None = None
 
 
-def read_control(namespace: str) -> Batches[Control]:
+def read_control(namespace: str) -> RoundTrips[Control]:
     """Read what was said.
 
     Raises:
@@ -66,7 +66,7 @@ def read_control(namespace: str) -> Batches[Control]:
         raise kept.unreadable(exc) from exc
 
 
-def change_control(namespace: str, changes: Mapping[str, str | int | float | None]) -> Batches[None]:
+def change_control(namespace: str, changes: Mapping[str, str | int | float | None]) -> RoundTrips[None]:
     """Say something to the run that is under way.
 
     Args:
@@ -90,12 +90,12 @@ def change_control(namespace: str, changes: Mapping[str, str | int | float | Non
         check((yield [("HDEL", _key(namespace), *gone)]))
 
 
-def clear_control(namespace: str) -> Batches[None]:
+def clear_control(namespace: str) -> RoundTrips[None]:
     """Forget what was said; a run begins with that."""
     check((yield [("DEL", _key(namespace))]))
 
 
-def refuse_without_run(namespace: str) -> Batches[Holder]:
+def refuse_without_run(namespace: str) -> RoundTrips[Holder]:
     """Give who runs.
 
     Raises:
@@ -107,7 +107,7 @@ def refuse_without_run(namespace: str) -> Batches[Holder]:
     return holder
 
 
-def abort(client: SyncClient, shelves: Mapping[str, Shelf], namespace: str, by: str) -> Batches[Holder]:
+def abort(client: SyncClient, shelves: Mapping[str, StateStore], namespace: str, by: str) -> RoundTrips[Holder]:
     """End the run that is under way: take its lease away, so that nothing it sends is executed any more.
 
     Args:

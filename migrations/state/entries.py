@@ -5,11 +5,11 @@ from dataclasses import dataclass
 
 from ..schema.snapshot import Snapshot
 
-__all__ = ["Entry", "Journal", "State"]
+__all__ = ["AppliedMigration", "Journal", "State"]
 
 
 @dataclass(frozen=True)
-class Entry:
+class AppliedMigration:
     """One applied migration.
 
     Attributes:
@@ -81,6 +81,6 @@ class State:
         journal: The run that is not finished, or None.
     """
 
-    ledger: Mapping[str, Entry]
+    ledger: Mapping[str, AppliedMigration]
     snapshot: Snapshot | None
     journal: Journal | None

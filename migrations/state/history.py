@@ -10,10 +10,10 @@ from enum import StrEnum
 
 from .integrity import read_as
 
-__all__ = ["Deed", "Event"]
+__all__ = ["Event", "EventKind"]
 
 
-class Deed(StrEnum):
+class EventKind(StrEnum):
     """What was done."""
 
     APPLIED = "applied"

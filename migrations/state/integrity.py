@@ -12,7 +12,7 @@ from typing import Any, Final, Literal, TypeVar, cast, get_args, get_origin, get
 
 from redis.exceptions import NoPermissionError, ResponseError
 
-from redis_models.client.commands import Batches, Reply, check
+from redis_models.client.commands import Reply, RoundTrips, check
 from redis_models.errors import DriftError
 
 from ..schema.snapshot import read_json
@@ -57,7 +57,7 @@ class Kept:
         return replace(self, cure=cure).unreadable(reason)
 
 
-def refuse_unsound(kept: Sequence[Kept]) -> Batches[None]:
+def refuse_unsound(kept: Sequence[Kept]) -> RoundTrips[None]:
     """Look at types and sizes, before anything is read.
 
     Raises:

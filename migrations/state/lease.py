@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Final, cast
 
 from redis_models.client.client import SyncClient
-from redis_models.client.commands import Batches, call, check, load_script
+from redis_models.client.commands import RoundTrips, call, check, load_script
 from redis_models.client.drivers import run
 from redis_models.errors import IncompleteError, LockedError, ServerError
 from redis_models.mapping.keys import bookkeeping_key
@@ -71,7 +71,7 @@ class Lease:
         """Do what ``kept`` does, blocking."""
         run(self.client, self.kept())
 
-    def kept(self) -> Batches[None]:
+    def kept(self) -> RoundTrips[None]:
         """Renew the lease when a third of its life has passed; goes between batches.
 
         Raises:
@@ -84,7 +84,7 @@ class Lease:
         """Do what ``renewed`` does, blocking."""
         run(self.client, self.renewed())
 
-    def renewed(self) -> Batches[None]:
+    def renewed(self) -> RoundTrips[None]:
         """Renew the lease now.
 
         Raises:
@@ -100,7 +100,7 @@ class Lease:
         """Give the lease back; somebody else's is left alone."""
         run(self.client, self.released())
 
-    def released(self) -> Batches[None]:
+    def released(self) -> RoundTrips[None]:
         """Give the lease back; somebody else's is left alone."""
         yield from _lease_call(self.key, "release", self.epoch)
 
@@ -202,7 +202,7 @@ def this_person() -> str:
 
 def take_lease(
     client: SyncClient, key: str, life_s: float, clock: Callable[[], float] = time.monotonic
-) -> Batches[Lease]:
+) -> RoundTrips[Lease]:
     """Take the lease, if it is free or its holder is dead.
 
     Args:
@@ -225,7 +225,7 @@ def take_lease(
     return Lease(client, key, cast(int, answer[1]), life_s, clock)
 
 
-def holder_of(key: str) -> Batches[Holder | None]:
+def holder_of(key: str) -> RoundTrips[Holder | None]:
     """Say who holds a lease; None where nobody does."""
     yield from refuse_unsound([_kept(key)])
     reply, clock = yield [("HMGET", key, "epoch", "holder", "until"), ("TIME",)]
@@ -240,7 +240,7 @@ def holder_of(key: str) -> Batches[Holder | None]:
     return Holder(_who(holder), int(epoch), left_ms) if left_ms > 0 and not _is_dead(holder) else None
 
 
-def break_lease(client: SyncClient, key: str, holder: Holder) -> Batches[Lease]:
+def break_lease(client: SyncClient, key: str, holder: Holder) -> RoundTrips[Lease]:
     """Take a lease away from its holder, whose scripts change nothing from then on.
 
     Raises:
@@ -253,7 +253,7 @@ def break_lease(client: SyncClient, key: str, holder: Holder) -> Batches[Lease]:
     return Lease(client, key, cast(int, answer[1]), 5.0)
 
 
-def _lease_call(key: str, *arguments: str | int | bytes) -> Batches[list[object]]:
+def _lease_call(key: str, *arguments: str | int | bytes) -> RoundTrips[list[object]]:
     [reply] = yield from call(_SCRIPT, [_SCRIPT.command([key], arguments)])
     refuse_wrong_kind(_kept(key), reply)
     [answer] = check([reply])
@@ -266,7 +266,7 @@ def _kept(key: str) -> Kept:
     return Kept("the lease", key, "hash", _FIELDS, "make sure that nobody runs migrations, and delete that key")
 
 
-def _is_forgotten(key: str) -> Batches[bool]:
+def _is_forgotten(key: str) -> RoundTrips[bool]:
     """Whether the epoch is gone, which neither a release nor another runner takes away."""
     [reply] = yield [("HGET", key, "epoch")]
     return reply is None

@@ -12,17 +12,17 @@ from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Final, Protocol, cast
 
-from redis_models.client.commands import Argument, Batches, call, check, hash_of, load_script
+from redis_models.client.commands import Argument, RoundTrips, call, check, hash_of, load_script
 from redis_models.errors import IncompleteError, LockedError
 from redis_models.mapping.keys import KeySpace, bookkeeping_key
 from redis_models.mapping.stored_field import STAMP
 
-from ..chain.upgrade_path import Route
+from ..chain.upgrade_path import UpgradePath
 from ..keyspace.results import Failure
 from .integrity import Kept, read_as, refuse_unsound, refuse_wrong_kind
 from .lease import Lease
 
-__all__ = ["Intake", "Quarantine", "Quarantined"]
+__all__ = ["Quarantine", "QuarantinePolicy", "QuarantinedRecord"]
 
 _SCRIPT: Final = load_script("redis_models.migrations", "permissions", "quarantine", is_repeatable=True)
 _AT_ONCE: Final = 500
@@ -30,7 +30,7 @@ _MOST: Final = 1_000_000  # that are read
 
 
 @dataclass(frozen=True)
-class Quarantined:
+class QuarantinedRecord:
     """A record that a run could not rewrite.
 
     Attributes:
@@ -72,7 +72,7 @@ class Quarantine:
         """Where it lies."""
         return bookkeeping_key(self.namespace, f"quarantine:{self.app}")
 
-    def read(self) -> Batches[dict[str, Quarantined]]:
+    def read(self) -> RoundTrips[dict[str, QuarantinedRecord]]:
         """Give all that are in it, by key of the record.
 
         Raises:
@@ -85,7 +85,7 @@ class Quarantine:
         except ValueError as exc:
             raise self._kept.unreadable(exc) from exc
 
-    def waiting(self) -> Batches[dict[str, Quarantined]]:
+    def waiting(self) -> RoundTrips[dict[str, QuarantinedRecord]]:
         """Give those that still need somebody: not what an application deleted, or put a whole record in its place.
 
         Raises:
@@ -94,7 +94,7 @@ class Quarantine:
         if not (yield from self.size()):
             return {}
         entries = yield from self.read()
-        left, keys = dict[str, Quarantined](), list(entries)
+        left, keys = dict[str, QuarantinedRecord](), list(entries)
         for start in range(0, len(keys), _AT_ONCE):
             some = keys[start : start + _AT_ONCE]
             replies = yield [one for key in some for one in (("EXISTS", _raw(key)), ("HGET", _raw(key), STAMP))]
@@ -108,15 +108,15 @@ class Quarantine:
         cure = "delete that key, and run 'migrate --stragglers --on-error quarantine', which finds the records again"
         return Kept(f"the quarantine of {self.app}", self.key, "hash", _MOST, cure)
 
-    def size(self) -> Batches[int]:
+    def size(self) -> RoundTrips[int]:
         """Count them."""
         [reply] = yield [("HLEN", self.key)]
         refuse_wrong_kind(self._kept, reply)
         return cast(int, check([reply])[0])
 
     def change(
-        self, lease_key: str, epoch: int, noted: Sequence[Quarantined], forgotten: Iterable[str]
-    ) -> Batches[int]:
+        self, lease_key: str, epoch: int, noted: Sequence[QuarantinedRecord], forgotten: Iterable[str]
+    ) -> RoundTrips[int]:
         """Note some and forget others; give how many there are then.
 
         Raises:
@@ -136,23 +136,23 @@ class Quarantine:
         return size
 
 
-def _is_through(entry: Quarantined, stamp: object) -> bool:
+def _is_through(entry: QuarantinedRecord, stamp: object) -> bool:
     return stamp == b"%d" % entry.target and not entry.is_of_move
 
 
-class Passing(Protocol):
+class PassInfo(Protocol):
     """What a record could not be rewritten by: a pass."""
 
     @property
     def label(self) -> str: ...
     @property
-    def route(self) -> Route: ...
+    def route(self) -> UpgradePath: ...
     @property
     def target(self) -> int: ...
 
 
 @dataclass
-class Intake:
+class QuarantinePolicy:
     """Decides what becomes of records that a run cannot rewrite. Grows with the quarantine.
 
     Args:
@@ -162,11 +162,11 @@ class Intake:
 
     quarantine: Quarantine
     most_errors: int = 0
-    _known: dict[str, Quarantined] = field(default_factory=dict[str, Quarantined])
+    _known: dict[str, QuarantinedRecord] = field(default_factory=dict[str, QuarantinedRecord])
     _earlier: frozenset[str] = frozenset()
     _new: int = 0
 
-    def begin(self) -> Batches[None]:
+    def begin(self) -> RoundTrips[None]:
         """Read what is in quarantine: such records are tried again, and stop nothing."""
         self._known = yield from self.quarantine.read()
         self._earlier = frozenset(self._known)
@@ -181,7 +181,7 @@ class Intake:
         """How many records this run put there that were not there when it began."""
         return self._new
 
-    def take(self, lease: Lease, by: Passing, failures: Sequence[Failure], changed: int) -> Batches[None]:
+    def take(self, lease: Lease, by: PassInfo, failures: Sequence[Failure], changed: int) -> RoundTrips[None]:
         """Put records into quarantine, as many as may go there; stop the run at the next.
 
         Raises:
@@ -193,7 +193,7 @@ class Intake:
         self._new += len(fresh) - len(refused)
         now = datetime.now(UTC).isoformat(timespec="seconds")
         noted = [
-            Quarantined(one.key, by.label, by.route.model, by.target, one.reason, now)
+            QuarantinedRecord(one.key, by.label, by.route.model, by.target, one.reason, now)
             for one in failures
             if one not in refused
         ]
@@ -208,7 +208,7 @@ class Intake:
         texts = [key.decode("utf-8", "surrogateescape") for key in keys]
         return [Failure(text, self._known[text].reason) for text in texts if text in self._known]
 
-    def release(self, lease: Lease, keys: KeySpace, failing: Container[str]) -> Batches[None]:
+    def release(self, lease: Lease, keys: KeySpace, failing: Container[str]) -> RoundTrips[None]:
         """Let records out of quarantine that a whole walk could rewrite, or did not meet any more.
 
         Args:
@@ -241,8 +241,8 @@ def _stopped(failures: Sequence[Failure], changed: int, most: int) -> str:
     )
 
 
-def _entry(key: str, raw: bytes) -> Quarantined:
-    return replace(read_as(Quarantined, raw), key=key)
+def _entry(key: str, raw: bytes) -> QuarantinedRecord:
+    return replace(read_as(QuarantinedRecord, raw), key=key)
 
 
 def _raw(key: str) -> bytes:

@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Final, TypeVar, cast
 
-from redis_models.client.commands import Batches, Repeatable, check
+from redis_models.client.commands import Repeatable, RoundTrips, check
 from redis_models.errors import DriftError, IncompleteError
 from redis_models.mapping.keys import bookkeeping_key
 
@@ -18,7 +18,7 @@ from ..keyspace.server_facts import server_run_id
 from .integrity import Kept, cursor_of, read_as, refuse_unsound
 from .tally import Tally
 
-__all__ = ["Checkpoint", "Desk", "Receipt", "Scope"]
+__all__ = ["Checkpoint", "ReceiptStore", "Scope", "VerificationReceipt"]
 
 _FRESH: Final = timedelta(days=1)  # then it is about records of yesterday
 _MOST: Final = 16 * 1024 * 1024  # bytes that are read
@@ -48,7 +48,7 @@ class Scope:
 
 
 @dataclass(frozen=True)
-class Receipt:
+class VerificationReceipt:
     """A verification of all records of an app.
 
     Attributes:
@@ -121,7 +121,7 @@ class Checkpoint:
 
 
 @dataclass(frozen=True)
-class Desk:
+class ReceiptStore:
     """Where the receipt of one app lies, and the checkpoint of a verification of it.
 
     Args:
@@ -132,23 +132,23 @@ class Desk:
     namespace: str
     app: str
 
-    def receipt(self) -> Batches[Receipt | None]:
+    def receipt(self) -> RoundTrips[VerificationReceipt | None]:
         """Give the latest receipt; None where there is none, or none that can be read."""
-        return (yield from self._read("receipt", Receipt))
+        return (yield from self._read("receipt", VerificationReceipt))
 
-    def checkpoint(self) -> Batches[Checkpoint | None]:
+    def checkpoint(self) -> RoundTrips[Checkpoint | None]:
         """Give how far a verification is that did not end, likewise."""
         return (yield from self._read("verification", Checkpoint))
 
-    def save(self, checkpoint: Checkpoint) -> Batches[None]:
+    def save(self, checkpoint: Checkpoint) -> RoundTrips[None]:
         """Note how far a verification is."""
         check((yield Repeatable([("SET", self._key("verification"), json.dumps(asdict(checkpoint)))])))
 
-    def forget(self) -> Batches[None]:
+    def forget(self) -> RoundTrips[None]:
         """Forget how far a verification is."""
         check((yield Repeatable([("DEL", self._key("verification"))])))
 
-    def settle(self, receipt: Receipt) -> Batches[None]:
+    def settle(self, receipt: VerificationReceipt) -> RoundTrips[None]:
         """Put a receipt in the place of the one before, and of the checkpoint.
 
         Raises:
@@ -168,7 +168,7 @@ class Desk:
     def _key(self, name: str) -> str:
         return bookkeeping_key(self.namespace, f"{name}:{self.app}")
 
-    def _read(self, name: str, kind: type[T]) -> Batches[T | None]:
+    def _read(self, name: str, kind: type[T]) -> RoundTrips[T | None]:
         kept = Kept(name, self._key(name), "string", _MOST, "verify again")
         try:
             yield from refuse_unsound([kept])

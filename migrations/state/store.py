@@ -17,16 +17,16 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from typing import Final, Literal, cast
 
-from redis_models.client.commands import Argument, Batches, Command, call, check, hash_of, load_script, send
+from redis_models.client.commands import Argument, Command, RoundTrips, call, check, hash_of, load_script, send
 from redis_models.errors import IncompleteError, LockedError, SchemaError
 from redis_models.mapping.keys import bookkeeping_key
 
 from ..schema.snapshot import Snapshot
-from .entries import Entry, Journal, State
-from .history import Deed, Event
+from .entries import AppliedMigration, Journal, State
+from .history import Event, EventKind
 from .integrity import Kept, cursor_of, read_as, refuse_unsound
 
-__all__ = ["Shelf"]
+__all__ = ["StateStore"]
 
 _CHECKPOINT: Final = load_script("redis_models.migrations", "checkpoint", is_repeatable=True)
 _FINISH: Final = load_script("redis_models.migrations", "permissions", "record_run", is_repeatable=True)
@@ -43,7 +43,7 @@ _COUNT: Final = re.compile(r"-?[0-9]{1,15}")
 
 
 @dataclass(frozen=True)
-class Shelf:
+class StateStore:
     """The bookkeeping of one app: reads it, and changes it under a lease.
 
     Args:
@@ -54,7 +54,7 @@ class Shelf:
     namespace: str
     app: str
 
-    def read(self) -> Batches[State]:
+    def read(self) -> RoundTrips[State]:
         """Read where the app is, in one round trip and at one instant.
 
         Raises:
@@ -97,7 +97,7 @@ class Shelf:
 
     def checkpoint(
         self, lease_key: str, epoch: int, journal: Journal, witnesses: Mapping[str, str] | None = None
-    ) -> Batches[None]:
+    ) -> RoundTrips[None]:
         """Store the journal.
 
         Args:
@@ -117,13 +117,13 @@ class Shelf:
         self,
         lease_key: str,
         epoch: int,
-        applied: Sequence[Entry],
+        applied: Sequence[AppliedMigration],
         unapplied: Sequence[str],
         snapshot: Snapshot,
         events: Sequence[Event],
         witnesses: Mapping[str, str] | None = None,
         held: int | None = None,
-    ) -> Batches[None]:
+    ) -> RoundTrips[None]:
         """Record what a run came to, and end its journal, in one step.
 
         A server that forgets what it acknowledged, as after a failover, forgets the latest first. So what was written
@@ -162,13 +162,13 @@ class Shelf:
             " which does it again"
         )
 
-    def applied_ids(self) -> Batches[list[str]]:
+    def applied_ids(self) -> RoundTrips[list[str]]:
         """Give the ids that the ledger has, even where what it says of them cannot be read."""
         yield from refuse_unsound([self._kept("ledger")])
         [reply] = check((yield [("HKEYS", self._key("ledger"))]))
         return [id.decode("utf-8", "surrogateescape") for id in cast("list[bytes]", reply)]
 
-    def history(self, most: int) -> Batches[list[Event]]:
+    def history(self, most: int) -> RoundTrips[list[Event]]:
         """Read the newest events, newest first.
 
         Raises:
@@ -182,7 +182,7 @@ class Shelf:
         except ValueError as exc:
             raise kept.unreadable(exc) from exc
 
-    def newest_run(self) -> Batches[str]:
+    def newest_run(self) -> RoundTrips[str]:
         """Name the newest event that may have changed records, or what is said of them: all but purges; "" for none.
 
         Raises:
@@ -191,7 +191,7 @@ class Shelf:
         most = _NEWEST
         while True:
             events = yield from self.history(most)
-            found = next((one for one in events if one.what != Deed.PURGED), None)
+            found = next((one for one in events if one.what != EventKind.PURGED), None)
             if found is not None:
                 return hashlib.sha256(found.to_json().encode()).hexdigest()[:16]
             if len(events) < most:
@@ -202,15 +202,15 @@ class Shelf:
         return bookkeeping_key(self.namespace, f"{name}:{self.app}")
 
 
-def _fenced(replies: Batches[list[object]]) -> Batches[object]:
+def _fenced(replies: RoundTrips[list[object]]) -> RoundTrips[object]:
     [reply] = check((yield from replies))
     if reply == b"FENCED":
         raise LockedError.lost()
     return reply
 
 
-def _entry_of(id: str, raw: bytes) -> Entry:
-    entry = read_as(Entry, raw)
+def _entry_of(id: str, raw: bytes) -> AppliedMigration:
+    entry = read_as(AppliedMigration, raw)
     if entry.id != id:
         raise ValueError(f"the entry of {id!r:.60} is about {entry.id!r:.60}")
     return entry

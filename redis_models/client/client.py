@@ -17,10 +17,10 @@ import redis.asyncio
 
 from . import wire
 from .abandoned import Abandoned
-from .commands import Command, Pause, Reply, changes_nothing
+from .commands import Command, Reply, Sleep, changes_nothing
 from .connection import Line
 from .pools import AsyncPool, SyncPool
-from .retry import BROKEN, Trial
+from .retry import BROKEN, RetryState
 
 __all__ = ["AsyncClient", "SyncClient"]
 
@@ -31,11 +31,11 @@ class _Client:
     def __init__(self, address: str, timeout_s: float | None, resends: bool) -> None:
         self.address, self.timeout_s, self.resends = address, timeout_s, resends
 
-    def new_trial(self, commands: Sequence[Command]) -> Trial:
+    def new_trial(self, commands: Sequence[Command]) -> RetryState:
         """Begin the tries of a batch."""
-        return Trial(commands, self.address, resends=self.resends)
+        return RetryState(commands, self.address, resends=self.resends)
 
-    def _broken(self, trial: Trial | None, commands: Sequence[Command], *, is_sent: bool) -> Trial:
+    def _broken(self, trial: RetryState | None, commands: Sequence[Command], *, is_sent: bool) -> RetryState:
         """Give the tries of a batch whose connection broke; there are none where nothing went wrong before."""
         trial = trial or self.new_trial(commands)
         trial.is_sent = is_sent
@@ -79,7 +79,7 @@ class SyncClient(_Client):
             ServerRefusedError: The server does not let us in.
         """
         if not commands:
-            if isinstance(commands, Pause):
+            if isinstance(commands, Sleep):
                 time.sleep(commands.seconds)  # a pause is what the operation asked for
             return []
         trial = None
@@ -161,7 +161,7 @@ class AsyncClient(_Client):
             ServerRefusedError: The server does not let us in.
         """
         if not commands:
-            if isinstance(commands, Pause):
+            if isinstance(commands, Sleep):
                 await asyncio.sleep(commands.seconds)
             return []
         trial = None

@@ -7,8 +7,8 @@ what one refused command means for the others only the operation knows.
 A batch of which something may have been executed is not sent again after a broken connection, unless it is repeatable:
 all its commands only read, or call scripts that say so of themselves. Not even what writes the same twice is repeatable
 as such: somebody else may have written in between. A store can ask for it all the same; a batch whose second execution
-would say or do something else than its first forbids that, as ``Once``. One whose replies can wait says so, as
-``Ahead``, and the operation goes on while the server works.
+would say or do something else than its first forbids that, as ``AtMostOnce``. One whose replies can wait says so, as
+``Pipelined``, and the operation goes on while the server works.
 """
 
 import re
@@ -42,15 +42,15 @@ from ..errors import (
 )
 
 __all__ = [
-    "Ahead",
     "Argument",
-    "Batches",
+    "AtMostOnce",
     "Command",
-    "Once",
-    "Pause",
+    "Pipelined",
     "Repeatable",
     "Reply",
+    "RoundTrips",
     "Script",
+    "Sleep",
     "call",
     "call_again",
     "changes_nothing",
@@ -69,7 +69,7 @@ Command = tuple[Argument, ...]
 Reply = object
 Result = TypeVar("Result")
 _ALL_NAMES: Final = 4096  # stored field names repeat in every record; decoding them once is half of reading a hash
-Batches = Generator[Sequence[Command], list[Reply], Result]
+RoundTrips = Generator[Sequence[Command], list[Reply], Result]
 
 
 # Commands that change nothing but what is loaded beside the data.
@@ -85,7 +85,7 @@ _READS: Final = frozenset({
 _REPEATABLE: Final = set[str]()  # digests of scripts
 
 
-class Once(tuple[Command, ...]):
+class AtMostOnce(tuple[Command, ...]):
     """A batch whose commands must not be executed twice, not even in a store that sends writes again.
 
     Sent again only where none of it can have been executed: nothing was sent, or the server turned it away whole.
@@ -101,7 +101,7 @@ class Repeatable(tuple[Command, ...]):
     __slots__ = ()
 
 
-class Ahead(tuple[Command, ...]):
+class Pipelined(tuple[Command, ...]):
     """A batch whose replies the operation does not wait for: it goes on while the server executes them.
 
     It gets an empty list, which has the replies when the *next* batch has been yielded, of whatever kind; one without
@@ -113,12 +113,12 @@ class Ahead(tuple[Command, ...]):
     __slots__ = ()
 
 
-class Pause(tuple[Command, ...]):
+class Sleep(tuple[Command, ...]):
     """No batch, but a rest before the next one, of ``seconds``; it has no replies."""
 
     seconds: float
 
-    def __new__(cls, seconds: float) -> "Pause":
+    def __new__(cls, seconds: float) -> "Sleep":
         """Make one without commands."""
         pause = super().__new__(cls)
         pause.seconds = seconds
@@ -167,7 +167,9 @@ def _script_file(package: str, name: str) -> Traversable:
 
 def is_repeatable(commands: Sequence[Command]) -> bool:
     """Whether a batch may be executed twice, whatever others write in between."""
-    return isinstance(commands, Repeatable) or (not isinstance(commands, Once) and all(map(is_harmless, commands)))
+    return isinstance(commands, Repeatable) or (
+        not isinstance(commands, AtMostOnce) and all(map(is_harmless, commands))
+    )
 
 
 def is_harmless(command: Command) -> bool:
@@ -184,12 +186,12 @@ def changes_nothing(commands: Sequence[Command]) -> bool:
     return all(command[0] in _READS for command in commands)
 
 
-def send(commands: Sequence[Command]) -> Batches[list[Reply]]:
+def send(commands: Sequence[Command]) -> RoundTrips[list[Reply]]:
     """Send ``commands``; raise the first error among the replies, translated."""
     return check((yield commands))
 
 
-def call(script: Script, commands: Sequence[Command], *, once: bool = False) -> Batches[list[Reply]]:
+def call(script: Script, commands: Sequence[Command], *, once: bool = False) -> RoundTrips[list[Reply]]:
     """Send calls of one script, loading it first where the server does not have it.
 
     Args:
@@ -203,14 +205,14 @@ def call(script: Script, commands: Sequence[Command], *, once: bool = False) -> 
     Cost:
         One round trip; two more after a restart of the server or SCRIPT FLUSH.
     """
-    replies = yield Once(commands) if once else commands
+    replies = yield AtMostOnce(commands) if once else commands
     yield from call_again(script, commands, replies, once=once)
     return replies
 
 
 def call_again(
     script: Script, commands: Sequence[Command], replies: list[Reply], *, once: bool = False
-) -> Batches[None]:
+) -> RoundTrips[None]:
     """Call a script again where the server did not have it; the new replies take their places among the first.
 
     Args:
@@ -224,12 +226,12 @@ def call_again(
         return
     load: Command = ("SCRIPT", "LOAD", script.source)
     rest = [load, *(commands[place] for place in missing)]
-    again = yield Once(rest) if once else rest
+    again = yield AtMostOnce(rest) if once else rest
     check(again[:1])
     for place, reply in zip(missing, again[1:], strict=True):
         if isinstance(reply, NoScriptError):  # somebody flushed them between the two; an EVAL brings its own
             last: list[Command] = [("EVAL", script.source, *commands[place][2:])]
-            [reply] = yield Once(last) if once else last
+            [reply] = yield AtMostOnce(last) if once else last
         replies[place] = reply
 
 

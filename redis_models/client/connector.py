@@ -20,7 +20,7 @@ from .abandoned import Abandoned
 from .client import AsyncClient, SyncClient
 from .urls import address_of, async_class, options_of_pool, options_of_url
 
-__all__ = ["Link"]
+__all__ = ["Connector"]
 
 # RESP2: no answer of ours gains by RESP3, whose push messages redis-py mixes into the stream.
 _DEFAULTS: Final = {"protocol": 2}
@@ -30,7 +30,7 @@ Given = redis.asyncio.Redis | None
 _STALE: Final = object()  # what clients were made after, where they lead elsewhere by now
 
 
-class Link:
+class Connector:
     """The clients of a store. Making one does no I/O.
 
     May be shared by threads and by event loops, each of which gets connections of its own.

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from typing import Protocol, TypeVar, cast
 
 from .client import AsyncClient, SyncClient
-from .commands import Ahead, Batches, Command, Reply
+from .commands import Command, Pipelined, Reply, RoundTrips
 from .pipeline import AsyncFlights, SyncFlights
 
 __all__ = ["AsyncDriver", "Changing", "Driver", "run", "run_async"]
@@ -40,7 +40,7 @@ class AsyncDriver(Protocol):
     async def exchange(self, commands: Sequence[Command]) -> list[Reply]: ...
 
 
-def run(driver: Driver, batches: Batches[Result]) -> Result:
+def run(driver: Driver, batches: RoundTrips[Result]) -> Result:
     """Move an operation to its end, blocking."""
     flights: SyncFlights | None = None
     try:
@@ -48,7 +48,7 @@ def run(driver: Driver, batches: Batches[Result]) -> Result:
         while True:
             try:
                 now = driver.current() if isinstance(driver, Changing) else driver
-                if isinstance(commands, Ahead) and isinstance(now, SyncClient):
+                if isinstance(commands, Pipelined) and isinstance(now, SyncClient):
                     flights = flights or SyncFlights(now)
                     replies = flights.send(commands)
                 else:
@@ -66,14 +66,14 @@ def run(driver: Driver, batches: Batches[Result]) -> Result:
             flights.end()
 
 
-async def run_async(driver: AsyncDriver, batches: Batches[Result]) -> Result:
+async def run_async(driver: AsyncDriver, batches: RoundTrips[Result]) -> Result:
     """Move an operation to its end, in the running loop."""
     flights: AsyncFlights | None = None
     try:
         commands = next(batches)
         while True:
             try:
-                if isinstance(commands, Ahead) and isinstance(driver, AsyncClient):
+                if isinstance(commands, Pipelined) and isinstance(driver, AsyncClient):
                     flights = flights or AsyncFlights(driver)
                     replies = await flights.send(commands)
                 else:

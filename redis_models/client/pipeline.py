@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from ..errors import RedisModelsError
 from . import wire
-from .commands import Ahead, Command, Reply, changes_nothing
+from .commands import Command, Pipelined, Reply, changes_nothing
 from .connection import Line
 from .retry import BROKEN, is_turned_away
 
@@ -36,9 +36,9 @@ class SyncFlights:
     def __init__(self, client: "SyncClient") -> None:
         self._client = client
         self._line: Line | None = None
-        self._open = deque[tuple[Ahead, list[Reply]]]()
+        self._open = deque[tuple[Pipelined, list[Reply]]]()
 
-    def send(self, commands: Ahead) -> list[Reply]:
+    def send(self, commands: Pipelined) -> list[Reply]:
         """Send a batch, then read the replies of those before it; give the list that its own will be in.
 
         Raises:
@@ -85,7 +85,7 @@ class SyncFlights:
             self.land()
 
     def _read(self, line: Line, left: int) -> None:
-        refused: list[tuple[Ahead, list[Reply]]] = []
+        refused: list[tuple[Pipelined, list[Reply]]] = []
         # Of a server that is not the one to ask, all replies are read, before another one is looked for.
         while len(self._open) > (0 if line.is_elsewhere else left):
             commands, replies = self._open[0]
@@ -132,9 +132,9 @@ class AsyncFlights:
     def __init__(self, client: "AsyncClient") -> None:
         self._client = client
         self._line: Line | None = None
-        self._open = deque[tuple[Ahead, list[Reply]]]()
+        self._open = deque[tuple[Pipelined, list[Reply]]]()
 
-    async def send(self, commands: Ahead) -> list[Reply]:
+    async def send(self, commands: Pipelined) -> list[Reply]:
         """Do what ``SyncFlights.send`` does."""
         replies: list[Reply] = []
         self._open.append((commands, replies))
@@ -172,7 +172,7 @@ class AsyncFlights:
             await self.land()
 
     async def _read(self, line: Line, left: int) -> None:
-        refused: list[tuple[Ahead, list[Reply]]] = []
+        refused: list[tuple[Pipelined, list[Reply]]] = []
         while len(self._open) > (0 if line.is_elsewhere else left):
             commands, replies = self._open[0]
             async with asyncio.timeout(self._client.timeout_s):
@@ -208,5 +208,5 @@ class AsyncFlights:
             await self._client.pool.drop(line, is_abandoned=is_abandoned)
 
 
-def _all_of(flights: Iterable[tuple[Ahead, list[Reply]]]) -> list[Command]:
+def _all_of(flights: Iterable[tuple[Pipelined, list[Reply]]]) -> list[Command]:
     return [command for commands, _ in flights for command in commands]

@@ -14,9 +14,9 @@ from redis.exceptions import (
 )
 
 from ..errors import RedisModelsError, ServerRefusedError, ServerUnreachableError
-from .commands import Command, Once, Reply, changes_nothing, is_elsewhere, is_harmless, is_repeatable
+from .commands import AtMostOnce, Command, Reply, changes_nothing, is_elsewhere, is_harmless, is_repeatable
 
-__all__ = ["BROKEN", "Trial", "is_turned_away"]
+__all__ = ["BROKEN", "RetryState", "is_turned_away"]
 
 BROKEN: Final = (OSError, RedisError)
 _PAUSES: Final = (0.02, 0.1, 0.4)  # seconds before each new try after a broken connection
@@ -24,7 +24,7 @@ _UNSENT: Final = "nothing was sent"
 _OPEN: Final = "what was sent may have been executed; look before you repeat it"
 
 
-class Trial:
+class RetryState:
     """The tries of one batch: what may have become of it, and whether there is another one.
 
     Args:
@@ -63,7 +63,7 @@ class Trial:
         return next(self._pauses, None) if is_turned_away(self._commands, replies) else None
 
     def _may_run_twice(self) -> bool:
-        return is_repeatable(self._commands) or (self._resends and not isinstance(self._commands, Once))
+        return is_repeatable(self._commands) or (self._resends and not isinstance(self._commands, AtMostOnce))
 
 
 def is_turned_away(commands: Sequence[Command], replies: Sequence[Reply]) -> bool:

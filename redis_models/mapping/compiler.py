@@ -12,7 +12,7 @@ from ..encoding.codec import FieldCodec, Hooks, codec_for
 from ..errors import ModelDeclarationError
 from .core_schema import reads_once
 from .keys import KeySpace, complaint_about
-from .mapper import Shape
+from .mapper import Mapper
 from .options import Options
 from .stored_field import RESERVED, StoredField
 
@@ -21,7 +21,7 @@ __all__ = ["compile_shape"]
 M = TypeVar("M", bound=BaseModel)
 
 
-def compile_shape(model: type[M], options: Options) -> Shape[M]:
+def compile_shape(model: type[M], options: Options) -> Mapper[M]:
     """Compile the shape of a class.
 
     Raises:
@@ -35,7 +35,7 @@ def compile_shape(model: type[M], options: Options) -> Shape[M]:
         raise ModelDeclarationError(model.__name__, complaint)
     hooks = _hooks_of(model)
     fields = tuple(_stored(model, name, info, hooks) for name, info in model.model_fields.items())
-    return Shape(
+    return Mapper(
         model=model,
         keys=KeySpace(options.prefix, options.separator, options.table),
         primary_key=options.primary_key,

@@ -17,15 +17,15 @@ from ..encoding.limits import UNREADABLE
 from ..encoding.secrets import first_complaint, is_tagged_secret, reason_of, spoken
 from ..errors import DecodeError, EncodeError, InvalidPrimaryKeyError, ModelDeclarationError
 from .keys import KeySpace
-from .stored_field import RESERVED, StoredField, _decode_extra, _is_secret, is_plain, is_text
+from .stored_field import RESERVED, StoredField, decode_extra, holds_secret, is_plain, is_text
 
-__all__ = ["Shape"]
+__all__ = ["Mapper"]
 
 M = TypeVar("M", bound=BaseModel)
 
 
 @dataclass(frozen=True)
-class Shape(Generic[M]):
+class Mapper(Generic[M]):
     """What reading and writing records of one model needs to know.
 
     Attributes:
@@ -283,7 +283,7 @@ class Shape(Generic[M]):
             return True
         if raw is not None and is_tagged_secret(raw):
             return True
-        return any(_is_secret(field) for field in self.fields if name in (field.name, "")) or (
+        return any(holds_secret(field) for field in self.fields if name in (field.name, "")) or (
             name not in (*self.names, "") and self.extras is not None and self.extras.holds_secret
         )
 
@@ -372,7 +372,7 @@ class Shape(Generic[M]):
 
     def _decode_extras(self, codec: FieldCodec, stored: Mapping[str, bytes]) -> dict[str, object]:
         return {
-            name: _decode_extra(codec, raw)
+            name: decode_extra(codec, raw)
             for name, raw in stored.items()
             if name not in self.names and not name.startswith(RESERVED) and is_text(name)
         }

@@ -15,7 +15,7 @@ from ..encoding.equality import is_same
 from ..errors import DecodeError, EncodeError
 from . import partial
 from .keys import KeySpace
-from .mapper import Shape
+from .mapper import Mapper
 from .stored_field import RESERVED, StoredField
 
 __all__ = ["HookedShape", "ModelHooks", "RecordHook", "with_hooks"]
@@ -39,7 +39,7 @@ class ModelHooks(NamedTuple):
     keys: Callable[[], KeySpace] | None
 
 
-def with_hooks(shape: Shape[M], hooks: ModelHooks) -> Shape[M]:
+def with_hooks(shape: Mapper[M], hooks: ModelHooks) -> Mapper[M]:
     """Give a shape that heeds what a model overrides; the same one where it overrides nothing."""
     if hooks == (None, None, None):
         return shape
@@ -47,14 +47,14 @@ def with_hooks(shape: Shape[M], hooks: ModelHooks) -> Shape[M]:
     if hooks.keys is not None:
         told |= {"keys": hooks.keys(), "is_movable": True}
     if hooks.serialize is None and hooks.deserialize is None:
-        return Shape(**told)
+        return Mapper(**told)
     both = (("serialize_partially", hooks.serialize), ("deserialize_partially", hooks.deserialize))
     told["hooks"] = tuple(name for name, hook in both if hook is not None)
     return HookedShape(**told, serialize=hooks.serialize, deserialize=hooks.deserialize)
 
 
 @dataclass(frozen=True)
-class HookedShape(Shape[M], Generic[M]):
+class HookedShape(Mapper[M], Generic[M]):
     """A shape whose records go through hooks of the model.
 
     Attributes:

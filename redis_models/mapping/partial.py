@@ -21,7 +21,7 @@ from pydantic import AnyUrl, BaseModel
 
 from ..encoding.codec import FieldCodec, codec_for
 from ..encoding.tagged_json import MARK
-from .mapper import Shape
+from .mapper import Mapper
 
 __all__ = ["deserialize", "serialize"]
 
@@ -30,7 +30,7 @@ _NONE: Final = "None"
 
 
 def serialize(
-    shape: Shape[Any], data: Mapping[str, object], default: Callable[[Any], object] | None = None
+    shape: Mapper[Any], data: Mapping[str, object], default: Callable[[Any], object] | None = None
 ) -> dict[str, object]:
     """Give fields as the seed's clients take them; names that are no stored fields pass through.
 
@@ -60,7 +60,7 @@ def serialize(
 
 
 def deserialize(
-    shape: Shape[Any],
+    shape: Mapper[Any],
     data: Mapping[str, object],
     object_hook: Callable[[dict[str, Any]], object] | None = None,
     *,

@@ -11,7 +11,7 @@ from pydantic import BaseModel, Secret, SecretBytes, SecretStr
 from ..encoding.codec import FieldCodec
 from ..errors import DecodeError
 
-__all__ = ["RESERVED", "STAMP", "StoredField", "is_plain", "stored_version"]
+__all__ = ["RESERVED", "STAMP", "StoredField", "decode_extra", "holds_secret", "is_plain", "is_text", "stored_version"]
 
 
 STAMP: Final = "_v"
@@ -107,12 +107,12 @@ def is_text(name: str) -> bool:
     return True
 
 
-def _decode_extra(codec: FieldCodec, raw: bytes) -> object:
+def decode_extra(codec: FieldCodec, raw: bytes) -> object:
     try:
         return codec.decode(raw)
     except ValueError:
         return raw.decode("utf-8", "surrogateescape")  # as the seed stored it
 
 
-def _is_secret(field: StoredField) -> bool:
+def holds_secret(field: StoredField) -> bool:
     return field.codec.holds_secret or (field.source is not None and field.source.holds_secret)

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from pydantic import BaseModel
 
 if TYPE_CHECKING:
-    from .mapper import Shape
+    from .mapper import Mapper
     from .options import Options
 
 __all__ = ["StoredModel"]
@@ -18,7 +18,7 @@ class StoredModel(BaseModel):
     """
 
     if TYPE_CHECKING:
-        __shape__: ClassVar[Shape[Any]]
+        __shape__: ClassVar[Mapper[Any]]
         __options__: ClassVar[Options]
         __overrides__: ClassVar[frozenset[str]]  # verbs that it has of its own
         _store: ClassVar[Any]  # a Store, which lies above

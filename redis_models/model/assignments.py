@@ -9,7 +9,7 @@ from typing import Any, Final, cast
 
 from ..mapping.stored_model import StoredModel
 
-__all__ = ["NOTHING", "UNSET", "Blocks", "gathering", "put_back", "restored_on_failure", "state_of", "turn_of"]
+__all__ = ["NOTHING", "UNSET", "UpdateBlocks", "gathering", "put_back", "restored_on_failure", "state_of", "turn_of"]
 
 NOTHING: Final = nullcontext()  # may be entered again and again
 UNSET: Final = (None, None)  # auto_save and auto_sync of an instance that says nothing: the class decides
@@ -17,7 +17,7 @@ State = dict[str, Any]
 _CONTAINERS: Final = (list, dict, set, deque, bytearray)
 
 
-class Blocks:
+class UpdateBlocks:
     """The ``update()`` blocks of one instance that are open now.
 
     Attributes:
@@ -38,9 +38,9 @@ class Blocks:
 
 
 @contextmanager
-def gathering(instance: StoredModel) -> Generator[Blocks]:
+def gathering(instance: StoredModel) -> Generator[UpdateBlocks]:
     """Hold back the writes of assignments; the block ends with one. Blocks may overlap, or be nested."""
-    blocks: Blocks = getattr(instance, "__blocks__", None) or Blocks(getattr(instance, "__auto__", UNSET))
+    blocks: UpdateBlocks = getattr(instance, "__blocks__", None) or UpdateBlocks(getattr(instance, "__auto__", UNSET))
     object.__setattr__(instance, "__blocks__", blocks)
     blocks.open += 1
     before, saved = _with_own_containers(state_of(instance)), blocks.saved

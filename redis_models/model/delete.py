@@ -6,7 +6,7 @@ The seed's was a class method whose ids could be left out: ``book.delete()`` emp
 from typing import TYPE_CHECKING, Generic, TypeVar, overload
 
 from ..mapping.stored_model import StoredModel
-from ..records.repository import own_ids_async, store_of, verbs_of
+from ..records.repository import own_ids_async, repository_of, store_of
 
 __all__ = ["DeleteAccess", "DeleteRecord", "DeleteRecords"]
 
@@ -57,7 +57,7 @@ class DeleteRecords(Generic[M]):
                 verb = f"{self._model.__name__}.delete"
                 raise TypeError(f"{verb} needs primary keys: {verb}(ids); {verb}_all() deletes all")
             ids = await own_ids_async(self._model, ids)
-            return await store_of(self._model).run_async(verbs_of(self._model).delete(ids))
+            return await store_of(self._model).run_async(repository_of(self._model).delete(ids))
 
 
 class DeleteRecord(Generic[M]):
@@ -77,4 +77,4 @@ class DeleteRecord(Generic[M]):
         Keys: deletes the record, and its member of the index.
         """
         model = type(self._instance)
-        return await store_of(model).run_async(verbs_of(model).delete_instance(self._instance))
+        return await store_of(model).run_async(repository_of(model).delete_instance(self._instance))

@@ -19,7 +19,7 @@ from ..mapping.compiler import compile_shape
 from ..mapping.core_schema import let_post_init_assign
 from ..mapping.fields import Field, storage_of
 from ..mapping.keys import KeySpace
-from ..mapping.mapper import Shape
+from ..mapping.mapper import Mapper
 from ..mapping.options import ATTRIBUTES, Options, read_options, take_options
 from ..mapping.overrides import ModelHooks, with_hooks
 from ..mapping.stored_model import StoredModel
@@ -99,7 +99,7 @@ class ModelMeta(ModelMetaclass):
         return read_options(cls)
 
     @property
-    def __shape__(cls) -> "Shape[Any]":
+    def __shape__(cls) -> "Mapper[Any]":
         """The model's shape, compiled at first use and again after an option changed."""
         compiled = cls.__dict__.get("_compiled")
         if compiled is None:
@@ -110,7 +110,7 @@ class ModelMeta(ModelMetaclass):
                 return _shape_at(model, hooks)
             compiled = with_hooks(compile_shape(model, read_options(cls)), hooks)
             type.__setattr__(cls, "_compiled", compiled)
-        return cast("Shape[Any]", compiled)
+        return cast("Mapper[Any]", compiled)
 
     if not TYPE_CHECKING:  # checkers take the constructor's signature from the fields
 
@@ -135,10 +135,10 @@ def is_live(instance: StoredModel) -> bool:
     return getattr(instance, "__auto__", None) is not None or getattr(instance, "__record__", None) is not None
 
 
-def _shape_at(model: type[StoredModel], hooks: ModelHooks) -> "Shape[Any]":
+def _shape_at(model: type[StoredModel], hooks: ModelHooks) -> "Mapper[Any]":
     """Give the shape of a model whose methods say where its records live now: one for each such place."""
     assert hooks.keys is not None
-    shapes: dict[KeySpace, Shape[Any]] | None = model.__dict__.get("_shapes")
+    shapes: dict[KeySpace, Mapper[Any]] | None = model.__dict__.get("_shapes")
     if shapes is None:
         shapes = {}
         type.__setattr__(model, "_shapes", shapes)

@@ -8,7 +8,7 @@ from ..client.coroutines import is_being_saved
 from ..errors import DataError
 from ..mapping.core_schema import is_in_validator, put
 from ..mapping.ttl import KEEP, LifeSpan
-from ..records.repository import is_bound, own_ids_async, store_of, verbs_of
+from ..records.repository import is_bound, own_ids_async, repository_of, store_of
 from ..records.tracking import remembered
 from ..records.write import Only
 from .assignments import (
@@ -61,7 +61,7 @@ class Model(_AbstractModel):
         Keys: reads the record.
         Cost: one round trip; two for a record of an older version, or for none.
         """
-        return await store_of(cls).run_async(verbs_of(cls).get(id))
+        return await store_of(cls).run_async(repository_of(cls).get(id))
 
     @classmethod
     async def get_many(cls, ids: Iterable[object], *, bad_records: list[DataError] | None = None) -> list[Self | None]:
@@ -74,12 +74,12 @@ class Model(_AbstractModel):
 
         Cost: one round trip for every 500; one more where some are of an older version, or not there.
         """
-        return await store_of(cls).run_async(verbs_of(cls).get_many(ids, bad_records))
+        return await store_of(cls).run_async(repository_of(cls).get_many(ids, bad_records))
 
     @classmethod
     async def exists(cls, id: object) -> bool:
         """Tell whether there is a record of that primary key."""
-        return await store_of(cls).run_async(verbs_of(cls).exists(id))
+        return await store_of(cls).run_async(repository_of(cls).exists(id))
 
     @classmethod
     async def count(cls) -> int:
@@ -87,7 +87,7 @@ class Model(_AbstractModel):
 
         Cost: two round trips for every 1,000 records.
         """
-        return await store_of(cls).run_async(verbs_of(cls).count())
+        return await store_of(cls).run_async(repository_of(cls).count())
 
     @classmethod
     async def iterate(cls, batch_size: int = 500, *, bad_records: list[DataError] | None = None) -> AsyncIterator[Self]:
@@ -102,7 +102,7 @@ class Model(_AbstractModel):
         """
         after: str | None = None
         while True:
-            found, after = await store_of(cls).run_async(verbs_of(cls).page_after(after, batch_size, bad_records))
+            found, after = await store_of(cls).run_async(repository_of(cls).page_after(after, batch_size, bad_records))
             for one in found:
                 yield one
             if after is None:
@@ -158,7 +158,7 @@ class Model(_AbstractModel):
         Keys: reads the index and the records; takes members out of the index whose record is gone.
         Cost: O(log n + page); one round trip for every 500 records.
         """
-        verbs, store = verbs_of(cls), store_of(cls)
+        verbs, store = repository_of(cls), store_of(cls)
         if cls.__overrides__:
             ids = await own_ids_async(cls, ids)
         if columns is None:
@@ -183,7 +183,7 @@ class Model(_AbstractModel):
         Keys: reads the index and the records; takes members out of the index whose record is gone.
         Cost: O(log n + limit), wherever the page lies.
         """
-        return await store_of(cls).run_async(verbs_of(cls).page(limit, after, bad_records))
+        return await store_of(cls).run_async(repository_of(cls).page(limit, after, bad_records))
 
     @classmethod
     async def insert(
@@ -219,7 +219,7 @@ class Model(_AbstractModel):
         """
         if "insert" in cls.__overrides__ and (save := pending.get()) is not None and save.is_of(data):
             return await insert_pending(save, life_span_seconds, only)
-        return await store_of(cls).run_async(verbs_of(cls).insert(data, life_span_seconds, only=only))
+        return await store_of(cls).run_async(repository_of(cls).insert(data, life_span_seconds, only=only))
 
     async def save(
         self,
@@ -247,7 +247,7 @@ class Model(_AbstractModel):
         if "insert" in type(self).__overrides__ and not is_pending(self):
             await save_by_insert(PendingSave(self, life_span_seconds, only, if_unchanged))
             return
-        verbs, store = verbs_of(type(self)), store_of(type(self))
+        verbs, store = repository_of(type(self)), store_of(type(self))
         async with turn_of(self):  # two at once go by two connections, where the later may come first
             await store.run_async(verbs.save(self, life_span_seconds, only=only, if_unchanged=if_unchanged))
 
@@ -270,7 +270,7 @@ class Model(_AbstractModel):
         Keys: writes the record.
         Cost: one round trip.
         """
-        return await store_of(cls).run_async(verbs_of(cls).increment(id, field, by))
+        return await store_of(cls).run_async(repository_of(cls).increment(id, field, by))
 
     @classmethod
     async def patch(cls, id: object, /, **changes: object) -> None:
@@ -284,22 +284,22 @@ class Model(_AbstractModel):
             NotFoundError: There is no such record.
             EncodeError: A value is not what its field accepts.
         """
-        await store_of(cls).run_async(verbs_of(cls).patch(id, changes))
+        await store_of(cls).run_async(repository_of(cls).patch(id, changes))
 
     @classmethod
     async def delete_all(cls) -> int:
         """Delete every record of the index, in bounded steps; give how many existed."""
-        return await store_of(cls).run_async(verbs_of(cls).delete_all())
+        return await store_of(cls).run_async(repository_of(cls).delete_all())
 
     @classmethod
     async def expire(cls, id: object, seconds: LifeSpan) -> None:
         """Give a record a life span from now; ``NotFoundError`` if there is none."""
-        await store_of(cls).run_async(verbs_of(cls).expire(id, seconds))
+        await store_of(cls).run_async(repository_of(cls).expire(id, seconds))
 
     @classmethod
     async def persist(cls, id: object) -> None:
         """Take a record's life span away; ``NotFoundError`` if there is no record."""
-        await store_of(cls).run_async(verbs_of(cls).persist(id))
+        await store_of(cls).run_async(repository_of(cls).persist(id))
 
     @classmethod
     async def ttl(cls, id: object) -> float | None:
@@ -308,7 +308,7 @@ class Model(_AbstractModel):
         Raises:
             NotFoundError: There is no such record.
         """
-        return await store_of(cls).run_async(verbs_of(cls).ttl(id))
+        return await store_of(cls).run_async(repository_of(cls).ttl(id))
 
     @asynccontextmanager
     async def update(self) -> AsyncGenerator[Self]:
@@ -326,7 +326,7 @@ class Model(_AbstractModel):
     @classmethod
     async def _ids_to_primary_keys(cls, ids: object = None) -> tuple[list[str], str]:
         """Record keys and the index's, as subclasses of the seed ask for them."""
-        return await store_of(cls).run_async(verbs_of(cls).keys(ids)), cls.get_table_index_key()
+        return await store_of(cls).run_async(repository_of(cls).keys(ids)), cls.get_table_index_key()
 
     if TYPE_CHECKING:  # fields for checkers, so that the constructor takes them
         auto_save: bool = False

@@ -8,7 +8,7 @@ from typing import Any, cast
 from ..client.coroutines import being_saved
 from ..mapping.stored_model import StoredModel
 from ..mapping.ttl import LifeSpan
-from ..records.repository import store_of, verbs_of
+from ..records.repository import repository_of, store_of
 from ..records.write import Only
 from .assignments import turn_of
 
@@ -60,6 +60,6 @@ async def insert_pending(save: PendingSave, life_span: LifeSpan | None, only: On
     """Write what changed of the instance, unless the override asks for something else."""
     model = type(save.instance)
     life = save.life_span if life_span is None else life_span
-    saving = verbs_of(model).save(save.instance, life, only=only or save.only, if_unchanged=save.if_unchanged)
+    saving = repository_of(model).save(save.instance, life, only=only or save.only, if_unchanged=save.if_unchanged)
     async with turn_of(save.instance):
         return await store_of(model).run_async(saving)

@@ -8,10 +8,10 @@ from typing import Any, Generic, TypeVar, cast, overload
 
 from ..client.coroutines import being_saved, is_within, run_to_end, within
 from ..errors import DataError
-from ..mapping.mapper import Shape
+from ..mapping.mapper import Mapper
 from ..mapping.stored_model import StoredModel
 from ..mapping.ttl import KEEP, LifeSpan
-from ..records.repository import NAMING, is_bound, keys_told, store_of, verbs_of
+from ..records.repository import NAMING, is_bound, keys_told, repository_of, store_of
 from ..records.tracking import lock_of, remembered
 from ..records.write import Only, save_command
 from .assignments import gathering, restored_on_failure
@@ -44,25 +44,27 @@ class SyncTable(Generic[M]):
 
     def get(self, id: object) -> M:
         """Read one record; see ``Model.get``."""
-        return store_of(self._model).run(verbs_of(self._model).get(id))
+        return store_of(self._model).run(repository_of(self._model).get(id))
 
     def get_many(self, ids: Iterable[object], *, bad_records: list[DataError] | None = None) -> list[M | None]:
         """Read several records; see ``Model.get_many``."""
-        return store_of(self._model).run(verbs_of(self._model).get_many(ids, bad_records))
+        return store_of(self._model).run(repository_of(self._model).get_many(ids, bad_records))
 
     def exists(self, id: object) -> bool:
         """Tell whether a record exists; see ``Model.exists``."""
-        return store_of(self._model).run(verbs_of(self._model).exists(id))
+        return store_of(self._model).run(repository_of(self._model).exists(id))
 
     def count(self) -> int:
         """Count the records; see ``Model.count``."""
-        return store_of(self._model).run(verbs_of(self._model).count())
+        return store_of(self._model).run(repository_of(self._model).count())
 
     def iterate(self, batch_size: int = 500, *, bad_records: list[DataError] | None = None) -> Iterator[M]:
         """Go through all records; see ``Model.iterate``."""
         after: str | None = None
         while True:
-            found, after = store_of(self._model).run(verbs_of(self._model).page_after(after, batch_size, bad_records))
+            found, after = store_of(self._model).run(
+                repository_of(self._model).page_after(after, batch_size, bad_records)
+            )
             yield from found
             if after is None:
                 return
@@ -98,48 +100,48 @@ class SyncTable(Generic[M]):
     ) -> list[M] | list[dict[str, object]] | None:
         """Read many records; see ``Model.select``."""
         ids = own_ids(self._model, ids)
-        verbs, store = verbs_of(self._model), store_of(self._model)
+        verbs, store = repository_of(self._model), store_of(self._model)
         if columns is None:
             return store.run(verbs.select(ids, skip, limit, bad_records))
         return store.run(verbs.select_columns(columns, ids, skip, limit, bad_records))
 
     def page(self, limit: int, after: object = None, *, bad_records: list[DataError] | None = None) -> list[M]:
         """Read the records that follow a primary key; see ``Model.page``."""
-        return store_of(self._model).run(verbs_of(self._model).page(limit, after, bad_records))
+        return store_of(self._model).run(repository_of(self._model).page(limit, after, bad_records))
 
     def insert(
         self, data: M | Iterable[M], life_span_seconds: LifeSpan | None = None, *, only: Only = None
     ) -> list[int]:
         """Write whole records; see ``Model.insert``."""
-        return store_of(self._model).run(verbs_of(self._model).insert(data, life_span_seconds, only=only))
+        return store_of(self._model).run(repository_of(self._model).insert(data, life_span_seconds, only=only))
 
     def patch(self, id: object, /, **changes: object) -> None:
         """Write some fields of a record; see ``Model.patch``."""
-        store_of(self._model).run(verbs_of(self._model).patch(id, changes))
+        store_of(self._model).run(repository_of(self._model).patch(id, changes))
 
     def increment(self, id: object, field: str, by: float = 1) -> int | float:
         """Add to a number in a record; see ``Model.increment``."""
-        return store_of(self._model).run(verbs_of(self._model).increment(id, field, by))
+        return store_of(self._model).run(repository_of(self._model).increment(id, field, by))
 
     def delete(self, ids: object = None) -> list[int] | None:
         """Delete records; see ``Model.delete``."""
-        return store_of(self._model).run(verbs_of(self._model).delete(own_ids(self._model, ids)))
+        return store_of(self._model).run(repository_of(self._model).delete(own_ids(self._model, ids)))
 
     def delete_all(self) -> int:
         """Delete every record; see ``Model.delete_all``."""
-        return store_of(self._model).run(verbs_of(self._model).delete_all())
+        return store_of(self._model).run(repository_of(self._model).delete_all())
 
     def expire(self, id: object, seconds: LifeSpan) -> None:
         """Give a record a life span; see ``Model.expire``."""
-        store_of(self._model).run(verbs_of(self._model).expire(id, seconds))
+        store_of(self._model).run(repository_of(self._model).expire(id, seconds))
 
     def persist(self, id: object) -> None:
         """Take a record's life span away; see ``Model.persist``."""
-        store_of(self._model).run(verbs_of(self._model).persist(id))
+        store_of(self._model).run(repository_of(self._model).persist(id))
 
     def ttl(self, id: object) -> float | None:
         """Seconds that a record has left; see ``Model.ttl``."""
-        return store_of(self._model).run(verbs_of(self._model).ttl(id))
+        return store_of(self._model).run(repository_of(self._model).ttl(id))
 
 
 class SyncRecord(Generic[M]):
@@ -160,7 +162,7 @@ class SyncRecord(Generic[M]):
                 if lock_of(self._instance) is not lock:
                     continue  # another thread has just saved it for the first time
                 if not is_plain or not self._write_new():
-                    saving = verbs_of(model).save(
+                    saving = repository_of(model).save(
                         self._instance, life_span_seconds, only=only, if_unchanged=if_unchanged
                     )
                     store_of(model).run(saving)
@@ -171,7 +173,7 @@ class SyncRecord(Generic[M]):
         if remembered(self._instance) is not None:
             return False
         model = type(self._instance)
-        put, store = verbs_of(model).put(self._instance), store_of(model)
+        put, store = repository_of(model).put(self._instance), store_of(model)
         return put is not None and put.is_settled_by(store.sync_client.exchange((put.command,))[0])
 
     def _write_assigned(self, name: str) -> None:
@@ -182,7 +184,7 @@ class SyncRecord(Generic[M]):
         model, known = type(self._instance), remembered(self._instance)
         store = store_of(model)
         if known is not None:
-            shape: Shape[M] = model.__shape__
+            shape: Mapper[M] = model.__shape__
             key, change = known.key_for(shape, self._instance), known.change(shape, self._instance, name)
             try:
                 [reply] = store.sync_client.exchange([save_command(shape, key, change)]) if change else [0]
@@ -192,12 +194,12 @@ class SyncRecord(Generic[M]):
             if type(reply) is int:
                 known.changed(change)
                 return
-        store.run(verbs_of(model).sync(self._instance, name))
+        store.run(repository_of(model).sync(self._instance, name))
 
     def delete(self) -> list[int] | None:
         """Delete the record of this instance."""
         model = type(self._instance)
-        return store_of(model).run(verbs_of(model).delete_instance(self._instance))
+        return store_of(model).run(repository_of(model).delete_instance(self._instance))
 
     @contextmanager
     def update(self) -> Generator[M]:
@@ -263,7 +265,7 @@ class OverriddenRecord(SyncRecord[M]):
             super().save(life_span_seconds, only=only, if_unchanged=if_unchanged)
         elif is_within(("save", id(self._instance))):
             # Without the lock: who called the override holds it, perhaps in another thread.
-            verbs, store = verbs_of(type(self._instance)), store_of(type(self._instance))
+            verbs, store = repository_of(type(self._instance)), store_of(type(self._instance))
             store.run(verbs.save(self._instance, life_span_seconds, only=only, if_unchanged=if_unchanged))
         else:
             self._run_save(told)

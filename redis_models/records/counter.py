@@ -11,7 +11,7 @@ from pydantic.fields import FieldInfo
 
 from ..encoding.secrets import MASK, spoken
 from ..errors import DecodeError, EncodeError, InvalidPrimaryKeyError
-from ..mapping.mapper import Shape
+from ..mapping.mapper import Mapper
 
 __all__ = ["NO_SUM", "OUT_OF_RANGE", "Counter", "Increment", "counter_of"]
 
@@ -107,7 +107,7 @@ class Counter:
         return repr(total) if self.low <= total <= self.high else OUT_OF_RANGE
 
 
-def counter_of(shape: Shape[Any], name: str, by: object) -> Counter:
+def counter_of(shape: Mapper[Any], name: str, by: object) -> Counter:
     """Give the field ``name`` as a counter.
 
     Raises:
@@ -159,7 +159,7 @@ def _checks(told: object) -> bool:
     return isinstance(told, BaseMetadata) or hasattr(told, "__get_pydantic_core_schema__")
 
 
-def _has_validators(shape: Shape[Any], name: str) -> bool:
+def _has_validators(shape: Mapper[Any], name: str) -> bool:
     found = shape.model.__pydantic_decorators__
     fields = {
         field for one in (*found.field_validators.values(), *found.validators.values()) for field in one.info.fields

@@ -8,9 +8,19 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final, Generic, TypeVar, cast
 
-from ..client.commands import Ahead, Argument, Batches, Command, Once, Reply, call_again, check, load_script
+from ..client.commands import (
+    Argument,
+    AtMostOnce,
+    Command,
+    Pipelined,
+    Reply,
+    RoundTrips,
+    call_again,
+    check,
+    load_script,
+)
 from ..errors import ConflictError, DataError
-from ..mapping.mapper import Shape
+from ..mapping.mapper import Mapper
 from ..mapping.stored_model import StoredModel
 from ..mapping.ttl import LifeArgument
 from ..store import Upgrader
@@ -29,8 +39,8 @@ _PUT: Final = load_script("redis_models", "permissions", "stamp", "whole", "put"
 
 
 def insert(
-    shape: Shape[M], upgrader: Upgrader | None, instances: Sequence[M], life: LifeArgument, only: Only = None
-) -> Batches[list[int]]:
+    shape: Mapper[M], upgrader: Upgrader | None, instances: Sequence[M], life: LifeArgument, only: Only = None
+) -> RoundTrips[list[int]]:
     """Write whole records; fields that the model does not declare stay.
 
     Args:
@@ -60,7 +70,7 @@ def insert(
             _check_unique(shape, keys)
         # What is given twice must be written in that order, whatever happens on the way.
         is_ahead = not once and len(set(keys)) == len(keys)
-    kind = Once if once else Ahead if is_ahead else list[Command]
+    kind = AtMostOnce if once else Pipelined if is_ahead else list[Command]
     figures: list[int] = []
     sent = deque[tuple[_Parcel[M], list[Reply]]]()
     parcels, refused = _parcels(shape, instances, life, only), None
@@ -95,8 +105,8 @@ def insert(
 
 
 def _insert_one(
-    shape: Shape[M], upgrader: Upgrader | None, instance: M, life: LifeArgument, only: Only
-) -> Batches[list[int]]:
+    shape: Mapper[M], upgrader: Upgrader | None, instance: M, life: LifeArgument, only: Only
+) -> RoundTrips[list[int]]:
     put = Put(shape, instance, life, only)
     key, fields = put.key, put.fields
     if len(fields) > MOST_NAMES:
@@ -105,7 +115,7 @@ def _insert_one(
         one = Try(_PUT, (key,), put.command, once=only == "new", writes_whole=True)
     commands = (one.command,)
     try:
-        replies = yield Once(commands) if one.once else commands
+        replies = yield AtMostOnce(commands) if one.once else commands
         yield from call_again(one.script, commands, replies, once=one.once)
         figures = yield from settled(shape, upgrader, one, check(replies)[0])
     except BaseException as exc:
@@ -133,7 +143,7 @@ class Put(Generic[M]):
 
     __slots__ = ("_instance", "_shape", "_values", "command", "fields", "key")
 
-    def __init__(self, shape: Shape[M], instance: M, life: LifeArgument, only: Only = None) -> None:
+    def __init__(self, shape: Mapper[M], instance: M, life: LifeArgument, only: Only = None) -> None:
         self._shape, self._instance = shape, instance
         self._values = values_of(instance)  # first: what is assigned behind it looks changed
         self.key = shape.key_of(self._values[shape.primary_key])
@@ -166,7 +176,7 @@ class _Parcel(Generic[M]):
     tries: Sequence[Try]
 
 
-def _parcels(shape: Shape[M], instances: Sequence[M], life: LifeArgument, only: Only) -> Iterator[_Parcel[M]]:
+def _parcels(shape: Mapper[M], instances: Sequence[M], life: LifeArgument, only: Only) -> Iterator[_Parcel[M]]:
     """Encode records when their turn comes."""
     for start in range(0, len(instances), _ENCODED_AT_ONCE):
         some = instances[start : start + _ENCODED_AT_ONCE]
@@ -198,8 +208,8 @@ def _in_batches(tries: Iterable[Try]) -> Iterator[list[Try]]:
 
 
 def _delivered(
-    shape: Shape[M], upgrader: Upgrader | None, parcel: _Parcel[M], replies: list[Reply], once: bool
-) -> Batches[list[int]]:
+    shape: Mapper[M], upgrader: Upgrader | None, parcel: _Parcel[M], replies: list[Reply], once: bool
+) -> RoundTrips[list[int]]:
     """Settle what became of a parcel, and have its instances remember it; give the figures of its records."""
     yield from call_again(_WRITE, [one.command for one in parcel.tries], replies, once=once)
     figures: list[int] = []
@@ -212,7 +222,7 @@ def _delivered(
 
 
 def _whole(
-    shape: Shape[M], keys: Sequence[str], records: Sequence[dict[str, bytes]], life: LifeArgument, only: Only
+    shape: Mapper[M], keys: Sequence[str], records: Sequence[dict[str, bytes]], life: LifeArgument, only: Only
 ) -> Try:
     """Make the call that writes whole records."""
     arguments: list[Argument] = [only or "any", shape.version, life]
@@ -229,7 +239,7 @@ def _whole(
     return Try(_WRITE, keys, command, once=only == "new", weight=sum(map(len, raws)), writes_whole=True)
 
 
-def _check_unique(shape: Shape[M], keys: Sequence[str]) -> None:
+def _check_unique(shape: Mapper[M], keys: Sequence[str]) -> None:
     if len(set(keys)) < len(keys):
         twice = next(key for key, times in Counter(keys).items() if times > 1)
         raise ConflictError(twice, f"is inserted twice, but only new records of {shape.model.__name__} are wanted")

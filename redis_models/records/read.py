@@ -5,7 +5,7 @@ from typing import Final, TypeVar, cast
 
 from redis.exceptions import NoPermissionError, ResponseError
 
-from ..client.commands import Batches, Command, Reply, call, check, hash_of, load_script, refused
+from ..client.commands import Command, Reply, RoundTrips, call, check, hash_of, load_script, refused
 from ..errors import (
     ConflictError,
     DataError,
@@ -15,7 +15,7 @@ from ..errors import (
     RedisModelsError,
     WrongKeyTypeError,
 )
-from ..mapping.mapper import Shape
+from ..mapping.mapper import Mapper
 from ..mapping.stored_field import RESERVED, STAMP, stored_version
 from ..mapping.stored_model import StoredModel
 from ..store import Upgrader
@@ -55,7 +55,7 @@ _SWEEP: Final = load_script("redis_models", "permissions", "sweep", is_repeatabl
 Found = dict[str, bytes] | DataError | None
 
 
-def read(shape: Shape[M], upgrader: Upgrader | None, key: str) -> Batches[M]:
+def read(shape: Mapper[M], upgrader: Upgrader | None, key: str) -> RoundTrips[M]:
     """Read one record.
 
     Raises:
@@ -75,8 +75,8 @@ def read(shape: Shape[M], upgrader: Upgrader | None, key: str) -> Batches[M]:
 
 
 def fetch(
-    shape: Shape[M], upgrader: Upgrader | None, keys: Sequence[str], names: Sequence[str] | None = None
-) -> Batches[list[Found]]:
+    shape: Mapper[M], upgrader: Upgrader | None, keys: Sequence[str], names: Sequence[str] | None = None
+) -> RoundTrips[list[Found]]:
     """Read the stored fields of records, at the model's version.
 
     Args:
@@ -99,7 +99,7 @@ def fetch(
     return found
 
 
-def asking(shape: Shape[M], names: Sequence[str] | None, keys: Sequence[str]) -> list[Command]:
+def asking(shape: Mapper[M], names: Sequence[str] | None, keys: Sequence[str]) -> list[Command]:
     """Give what asks for the fields of some records."""
     if names is None and shape.reads_whole:
         return [("HGETALL", key) for key in keys]
@@ -108,12 +108,12 @@ def asking(shape: Shape[M], names: Sequence[str] | None, keys: Sequence[str]) ->
 
 
 def settled(
-    shape: Shape[M],
+    shape: Mapper[M],
     upgrader: Upgrader | None,
     names: Sequence[str] | None,
     keys: Sequence[str],
     replies: Sequence[Reply],
-) -> Batches[list[Found]]:
+) -> RoundTrips[list[Found]]:
     """Give what the replies to ``asking`` say of records; where they do not say enough, ask again."""
     if names is None and shape.reads_whole:
         whole = [_opened_whole(shape, upgrader, None, key, one) for key, one in zip(keys, replies, strict=True)]
@@ -131,7 +131,7 @@ def settled(
     return records
 
 
-def exists(key: str) -> Batches[bool]:
+def exists(key: str) -> RoundTrips[bool]:
     """Tell whether there is a record.
 
     Raises:
@@ -143,7 +143,7 @@ def exists(key: str) -> Batches[bool]:
     return fields != 0
 
 
-def ttl(shape: Shape[M], key: str) -> Batches[float | None]:
+def ttl(shape: Mapper[M], key: str) -> RoundTrips[float | None]:
     """Give the seconds that a record still has, to the millisecond; None if it has no life span.
 
     Raises:
@@ -159,7 +159,7 @@ def ttl(shape: Shape[M], key: str) -> Batches[float | None]:
     return None if left_ms == -1 else cast(int, left_ms) / 1000
 
 
-def count(shape: Shape[M]) -> Batches[int]:
+def count(shape: Mapper[M]) -> RoundTrips[int]:
     """Count the records that exist now; members of the index whose record is gone are swept.
 
     A record is what the index names, lies under a key of the model, and is a hash; all else that somebody put into the
@@ -177,7 +177,7 @@ def count(shape: Shape[M]) -> Batches[int]:
         after = page[-1]
 
 
-def index_after(shape: Shape[M], after: str | None, limit: int) -> Batches[list[str]]:
+def index_after(shape: Mapper[M], after: str | None, limit: int) -> RoundTrips[list[str]]:
     """Give the next ``limit`` record keys of the index after ``after``, or the first: stable while others write.
 
     Only keys that the model owns, whatever else somebody put into its index; fewer than ``limit`` at the end only.
@@ -185,7 +185,7 @@ def index_after(shape: Shape[M], after: str | None, limit: int) -> Batches[list[
     return (yield from own_keys(shape, (yield asking_index(shape, after, limit)), after, limit))
 
 
-def asking_index(shape: Shape[M], after: str | None, limit: int) -> list[Command]:
+def asking_index(shape: Mapper[M], after: str | None, limit: int) -> list[Command]:
     """Give what asks for the next keys of the index: ``ASKED`` commands, the scores of its ends among them."""
     index = shape.keys.index
     return [
@@ -195,7 +195,7 @@ def asking_index(shape: Shape[M], after: str | None, limit: int) -> list[Command
     ]
 
 
-def own_keys(shape: Shape[M], replies: Sequence[Reply], after: str | None, limit: int) -> Batches[list[str]]:
+def own_keys(shape: Mapper[M], replies: Sequence[Reply], after: str | None, limit: int) -> RoundTrips[list[str]]:
     """Give the keys of ``index_after`` out of the replies to ``asking_index``.
 
     Cost:
@@ -215,7 +215,7 @@ def own_keys(shape: Shape[M], replies: Sequence[Reply], after: str | None, limit
     return (yield from keys_from(shape, 0, limit, last))
 
 
-def keys_from(shape: Shape[M], place: int, limit: int, after: bytes | None = None) -> Batches[list[str]]:
+def keys_from(shape: Mapper[M], place: int, limit: int, after: bytes | None = None) -> RoundTrips[list[str]]:
     """Give the next ``limit`` record keys of the index from a position on, and only those behind ``after``."""
     own: list[bytes] = []
     count = limit
@@ -229,7 +229,7 @@ def keys_from(shape: Shape[M], place: int, limit: int, after: bytes | None = Non
     return [raw.decode("utf-8", "surrogateescape") for raw in own[:limit]]
 
 
-def loaded(shape: Shape[M], key: str, record: Found) -> M:
+def loaded(shape: Mapper[M], key: str, record: Found) -> M:
     """Make an instance of stored fields that remembers them, so that a save writes what changed.
 
     Raises:
@@ -245,7 +245,7 @@ def loaded(shape: Shape[M], key: str, record: Found) -> M:
     return instance
 
 
-def no_index(shape: Shape[M]) -> DataError:
+def no_index(shape: Mapper[M]) -> DataError:
     """Say that something else lies where the index should be."""
     key = shape.keys.index
     return ConflictError(
@@ -255,7 +255,7 @@ def no_index(shape: Shape[M]) -> DataError:
     )
 
 
-def _opened(shape: Shape[M], names: Sequence[str], key: str, reply: Reply) -> Found:
+def _opened(shape: Mapper[M], names: Sequence[str], key: str, reply: Reply) -> Found:
     """Give what the reply of HMGET says of a record: RecordTooOldError, or None, where more must be read."""
     if isinstance(reply, ResponseError):
         return _refused(key, reply)
@@ -272,7 +272,7 @@ def _opened(shape: Shape[M], names: Sequence[str], key: str, reply: Reply) -> Fo
 
 
 def _opened_whole(
-    shape: Shape[M], upgrader: Upgrader | None, names: Sequence[str] | None, key: str, reply: Reply
+    shape: Mapper[M], upgrader: Upgrader | None, names: Sequence[str] | None, key: str, reply: Reply
 ) -> Found:
     """Give what the reply of HGETALL says of a record, brought up in memory if it is of an older version."""
     if isinstance(reply, ResponseError):
@@ -294,8 +294,8 @@ def _opened_whole(
 
 
 def _write_back(
-    shape: Shape[M], upgrader: Upgrader | None, keys: Sequence[str], replies: Sequence[Reply]
-) -> Batches[None]:
+    shape: Mapper[M], upgrader: Upgrader | None, keys: Sequence[str], replies: Sequence[Reply]
+) -> RoundTrips[None]:
     """Let the upgrader bring up in Redis what it brought up in memory."""
     if upgrader is None:
         return
@@ -311,7 +311,7 @@ def _write_back(
         yield from upgrader.write_back(shape.model, older)
 
 
-def _version_error(shape: Shape[M], key: str, stamp: bytes | None) -> DataError | None:
+def _version_error(shape: Mapper[M], key: str, stamp: bytes | None) -> DataError | None:
     try:
         version = stored_version(key, stamp)
     except DataError as exc:
@@ -329,7 +329,7 @@ def _refused(key: str, error: ResponseError) -> DataError:
     raise translated from error
 
 
-def sweep(shape: Shape[M], keys: Sequence[str]) -> Batches[int]:
+def sweep(shape: Mapper[M], keys: Sequence[str]) -> RoundTrips[int]:
     """Take members out of the index whose record is gone; give how many of ``keys`` are alive."""
     replies = yield from call(_SWEEP, [_SWEEP.command([shape.keys.index, *keys], ())])
     if isinstance(replies[0], NoPermissionError):  # who may only read may read all the same
@@ -346,7 +346,7 @@ def _is_scored(reply: Reply) -> bool:
     return float(cast(bytes, cast("list[object]", last)[-1] if isinstance(last, list) else last)) != 0
 
 
-def members(shape: Shape[M], reply: Reply) -> list[bytes]:
+def members(shape: Mapper[M], reply: Reply) -> list[bytes]:
     """Give what an index answers, or raise what it refuses."""
     if isinstance(reply, ResponseError):
         raise no_index(shape) if str(reply).startswith("WRONGTYPE") else refused(reply)

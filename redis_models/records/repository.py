@@ -9,11 +9,11 @@ from typing import Any, Final, Generic, TypeVar, cast
 
 from pydantic import BaseModel, ValidationError
 
-from ..client.commands import Batches
+from ..client.commands import RoundTrips
 from ..client.coroutines import is_within, within
 from ..encoding.secrets import spoken
 from ..errors import DataError, EncodeError, UnboundModelError
-from ..mapping.mapper import Shape
+from ..mapping.mapper import Mapper
 from ..mapping.stored_model import StoredModel
 from ..mapping.ttl import FOREVER, KEEP, LifeArgument, LifeSpan, life_argument, life_of_new
 from ..store import Store, Upgrader
@@ -23,7 +23,7 @@ from . import select as selecting
 from .tracking import remembered
 from .write import Only
 
-__all__ = ["NAMING", "Keys", "Verbs", "is_bound", "keys_told", "own_ids_async", "store_of", "verbs_of"]
+__all__ = ["NAMING", "Keys", "Repository", "is_bound", "keys_told", "own_ids_async", "repository_of", "store_of"]
 
 M = TypeVar("M", bound=StoredModel)
 _MOST_SKIPPED = 2**62  # more than any index has, and room for a page behind it in a server's 64 bits
@@ -65,14 +65,14 @@ def store_of(model: type[StoredModel]) -> Store:
     return store
 
 
-def verbs_of(model: type[M]) -> "Verbs[M]":
+def repository_of(model: type[M]) -> "Repository[M]":
     """Give the verbs of a model that is bound to a store."""
     store = store_of(model)
-    return Verbs(model.__shape__, store.upgrader, store.life_span_in_seconds)
+    return Repository(model.__shape__, store.upgrader, store.life_span_in_seconds)
 
 
 @dataclass(slots=True)
-class Verbs(Generic[M]):
+class Repository(Generic[M]):
     """The verbs of one model.
 
     Args:
@@ -81,14 +81,14 @@ class Verbs(Generic[M]):
         life_span_s: The store's life span of records, in seconds, or None.
     """
 
-    shape: Shape[M]
+    shape: Mapper[M]
     upgrader: Upgrader | None
     life_span_s: float | None
 
-    def get(self, id: object) -> Batches[M]:
+    def get(self, id: object) -> RoundTrips[M]:
         return (yield from read.read(self.shape, self.upgrader, self.shape.key_of(id)))
 
-    def get_many(self, ids: Iterable[object], bad: list[DataError] | None = None) -> Batches[list[M | None]]:
+    def get_many(self, ids: Iterable[object], bad: list[DataError] | None = None) -> RoundTrips[list[M | None]]:
         if isinstance(ids, (str, bytes)):
             raise TypeError(f"{self.shape.model.__name__}.get_many: ids must be a list of primary keys: [{ids!r}]")
         keys = [self.shape.key_of(one) for one in ids]
@@ -107,18 +107,18 @@ class Verbs(Generic[M]):
             bad.append(exc)
             return None
 
-    def exists(self, id: object) -> Batches[bool]:
+    def exists(self, id: object) -> RoundTrips[bool]:
         return (yield from read.exists(self.shape.key_of(id)))
 
-    def count(self) -> Batches[int]:
+    def count(self) -> RoundTrips[int]:
         return (yield from read.count(self.shape))
 
-    def ttl(self, id: object) -> Batches[float | None]:
+    def ttl(self, id: object) -> RoundTrips[float | None]:
         return (yield from read.ttl(self.shape, self.shape.key_of(id)))
 
     def page_after(
         self, after: str | None, size: int, bad: list[DataError] | None = None
-    ) -> Batches[tuple[list[M], str | None]]:
+    ) -> RoundTrips[tuple[list[M], str | None]]:
         """Read the next records of the index; and the last key seen, or None at the end."""
         _check_count(self.shape, "iterate", "batch_size", size, 1)
         keys = yield from read.index_after(self.shape, after, size)
@@ -126,7 +126,7 @@ class Verbs(Generic[M]):
         found = [self._readable(key, record, bad) for key, record in zip(keys, records, strict=True)]
         return [one for one in found if one is not None], keys[-1] if len(keys) == size else None
 
-    def page(self, limit: int, after: object = None, bad: list[DataError] | None = None) -> Batches[list[M]]:
+    def page(self, limit: int, after: object = None, bad: list[DataError] | None = None) -> RoundTrips[list[M]]:
         _check_count(self.shape, "page", "limit", limit, 1)
         last = None if after is None else self.shape.key_of(after)
         if bad is None:
@@ -143,7 +143,7 @@ class Verbs(Generic[M]):
 
     def select(
         self, ids: object, skip: int | None, limit: int | None, bad_records: list[DataError] | None
-    ) -> Batches[list[M] | None]:
+    ) -> RoundTrips[list[M] | None]:
         selection = self._selection(ids, skip, limit)
         return (yield from selecting.select(self.shape, self.upgrader, selection, bad_records)) or None
 
@@ -154,7 +154,7 @@ class Verbs(Generic[M]):
         skip: int | None,
         limit: int | None,
         bad_records: list[DataError] | None = None,
-    ) -> Batches[list[dict[str, object]] | None]:
+    ) -> RoundTrips[list[dict[str, object]] | None]:
         name = self.shape.model.__name__
         if isinstance(columns, (str, bytes)):
             raise TypeError(f"{name}.select: columns must be a list of fields: [{columns!r}]")
@@ -166,7 +166,7 @@ class Verbs(Generic[M]):
 
     def insert(
         self, instances: M | Iterable[M], life_span: LifeSpan | None = None, *, only: Only = None
-    ) -> Batches[list[int]]:
+    ) -> RoundTrips[list[int]]:
         name, given = self.shape.model.__name__, cast(object, instances)
         is_one = isinstance(given, (BaseModel, str, bytes, dict)) or not isinstance(given, Iterable)
         some = [cast(M, given)] if is_one else list(cast("Iterable[M]", given))
@@ -183,7 +183,7 @@ class Verbs(Generic[M]):
 
     def save(
         self, instance: M, life_span: LifeSpan | None = KEEP, *, only: Only = None, if_unchanged: bool = False
-    ) -> Batches[list[int]]:
+    ) -> RoundTrips[list[int]]:
         """Save an instance, and give the figures of ``insert``."""
         known = remembered(instance)
         if known is not None and only is None:
@@ -206,7 +206,7 @@ class Verbs(Generic[M]):
         life = "" if self.shape.ttl is self.life_span_s is None else life_of_new(self._life(None))
         return inserting.Put(self.shape, instance, life) if len(self.shape.names) <= inserting.MOST_NAMES else None
 
-    def sync(self, instance: M, assigned: str) -> Batches[None]:
+    def sync(self, instance: M, assigned: str) -> RoundTrips[None]:
         """Write a field that was assigned, and what else changed."""
         known = remembered(instance)
         if known is None:
@@ -214,13 +214,13 @@ class Verbs(Generic[M]):
             return
         yield from write.save(self.shape, self.upgrader, instance, known, "", assigned=assigned)
 
-    def patch(self, id: object, changes: dict[str, object]) -> Batches[None]:
+    def patch(self, id: object, changes: dict[str, object]) -> RoundTrips[None]:
         yield from write.patch(self.shape, self.upgrader, self.shape.key_of(id), self._validated(changes))
 
-    def increment(self, id: object, field: str, by: float = 1) -> Batches[int | float]:
+    def increment(self, id: object, field: str, by: float = 1) -> RoundTrips[int | float]:
         return (yield from write.increment(self.shape, self.upgrader, self.shape.key_of(id), field, by))
 
-    def delete(self, ids: object = None) -> Batches[list[int] | None]:
+    def delete(self, ids: object = None) -> RoundTrips[list[int] | None]:
         if ids is None:
             name = self.shape.model.__name__
             raise TypeError(f"{name}.delete needs primary keys: {name}.delete(ids); {name}.delete_all() deletes all")
@@ -229,7 +229,7 @@ class Verbs(Generic[M]):
             return None
         return list((yield from write.delete(self.shape, keys)))
 
-    def delete_instance(self, instance: M) -> Batches[list[int] | None]:
+    def delete_instance(self, instance: M) -> RoundTrips[list[int] | None]:
         known = remembered(instance)
         is_elsewhere = known is not None and self.shape.is_movable
         key = (
@@ -240,13 +240,13 @@ class Verbs(Generic[M]):
             known.forget()
         return list(counts)
 
-    def delete_all(self) -> Batches[int]:
+    def delete_all(self) -> RoundTrips[int]:
         return (yield from write.delete_all(self.shape))
 
-    def expire(self, id: object, seconds: LifeSpan) -> Batches[None]:
+    def expire(self, id: object, seconds: LifeSpan) -> RoundTrips[None]:
         yield from write.expire(self.shape, self.shape.key_of(id), life_argument(self.shape.model, seconds))
 
-    def persist(self, id: object) -> Batches[None]:
+    def persist(self, id: object) -> RoundTrips[None]:
         yield from write.expire(self.shape, self.shape.key_of(id), life_argument(self.shape.model, FOREVER))
 
     def _pk_of(self, instance: M) -> object:
@@ -258,7 +258,7 @@ class Verbs(Generic[M]):
                 _check_count(self.shape, "select", name, value, 0)
         return selecting.Selection(None if ids is None else self._keys(ids), min(skip or 0, _MOST_SKIPPED), limit)
 
-    def keys(self, ids: object) -> Batches[list[str]]:
+    def keys(self, ids: object) -> RoundTrips[list[str]]:
         """Give the record keys of one id or of several, or of the whole index."""
         if ids is not None:
             return self._keys(ids)
@@ -317,7 +317,7 @@ class Verbs(Generic[M]):
         return valid
 
 
-def _check_count(shape: Shape[Any], verb: str, name: str, value: object, least: int) -> None:
+def _check_count(shape: Mapper[Any], verb: str, name: str, value: object, least: int) -> None:
     if isinstance(value, bool) or not isinstance(value, int):
         raise TypeError(f"{shape.model.__name__}.{verb}: {name} must be a whole number, not {value!r}")
     if value < least:

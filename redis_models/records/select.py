@@ -5,10 +5,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TypeVar, cast
 
-from ..client.commands import Ahead, Batches, check, send
+from ..client.commands import Pipelined, RoundTrips, check, send
 from ..errors import DataError
 from ..mapping import partial
-from ..mapping.mapper import Shape
+from ..mapping.mapper import Mapper
 from ..mapping.overrides import HookedShape
 from ..mapping.stored_field import RESERVED
 from ..mapping.stored_model import StoredModel
@@ -57,8 +57,8 @@ class Selection:
 
 
 def select(
-    shape: Shape[M], upgrader: Upgrader | None, selection: Selection, bad: list[DataError] | None
-) -> Batches[list[M]]:
+    shape: Mapper[M], upgrader: Upgrader | None, selection: Selection, bad: list[DataError] | None
+) -> RoundTrips[list[M]]:
     """Read many records as instances.
 
     Args:
@@ -71,12 +71,12 @@ def select(
 
 
 def select_columns(
-    shape: Shape[M],
+    shape: Mapper[M],
     upgrader: Upgrader | None,
     selection: Selection,
     columns: Sequence[str],
     bad: list[DataError] | None = None,
-) -> Batches[list[dict[str, object]]]:
+) -> RoundTrips[list[dict[str, object]]]:
     """Read some fields of many records, as the seed gives them.
 
     Returns:
@@ -89,13 +89,13 @@ def select_columns(
 
 
 def _gather(
-    shape: Shape[M],
+    shape: Mapper[M],
     upgrader: Upgrader | None,
     selection: Selection,
     names: Sequence[str] | None,
     make: Callable[[str, Found], Made],
     bad: list[DataError] | None,
-) -> Batches[list[Made]]:
+) -> RoundTrips[list[Made]]:
     """Read page after page until enough records are met; those that are gone do not count, and leave the index.
 
     While the server reads one page, the records of the page before are made.
@@ -125,7 +125,7 @@ def _gather(
         commands = asking(shape, names, page)
         if more and selection.keys is None:
             commands += asking_index(shape, page[-1], more)
-        replies = yield Ahead(commands)
+        replies = yield Pipelined(commands)
         make_all(*former)
         yield ()
         found = yield from settled(shape, upgrader, names, page, replies[: len(page)])
@@ -149,7 +149,7 @@ def _gather(
     return made
 
 
-def _place_after(keys: Sequence[str], skip: int) -> Batches[int]:
+def _place_after(keys: Sequence[str], skip: int) -> RoundTrips[int]:
     """Give the place in ``keys`` after the first ``skip`` of them that exist: those that do not are on no page."""
     place = 0
     while skip and place < len(keys):
@@ -161,7 +161,9 @@ def _place_after(keys: Sequence[str], skip: int) -> Batches[int]:
     return place
 
 
-def _page(shape: Shape[M], selection: Selection, passed: int, last: str | None, size: int) -> Batches[Sequence[str]]:
+def _page(
+    shape: Mapper[M], selection: Selection, passed: int, last: str | None, size: int
+) -> RoundTrips[Sequence[str]]:
     """Give the keys of the next records: of those wanted, without the first ``passed``, or of the index."""
     if size <= 0:
         return ()
@@ -181,7 +183,7 @@ def _page(shape: Shape[M], selection: Selection, passed: int, last: str | None, 
     return (yield from keys_from(shape, passed + cast(int, check([foreign])[0]), size))
 
 
-def _values(shape: Shape[M], columns: Sequence[str], key: str, record: Found) -> dict[str, object]:
+def _values(shape: Mapper[M], columns: Sequence[str], key: str, record: Found) -> dict[str, object]:
     if isinstance(record, DataError):
         raise record
     stored = record or {}

@@ -11,12 +11,12 @@ from typing import Any, Final, TypeVar, cast
 from uuid import UUID
 
 from ..errors import DataError, InvalidPrimaryKeyError, RedisModelsError, ServerUnreachableError
-from ..mapping.mapper import Shape
+from ..mapping.mapper import Mapper
 from ..mapping.stored_field import StoredField, is_text
 from ..mapping.stored_model import StoredModel
 from .change import Change, PlainChange
 
-__all__ = ["Remembered", "lock_of", "remember", "remembered", "saved", "values_of"]
+__all__ = ["TrackedState", "lock_of", "remember", "remembered", "saved", "values_of"]
 
 M = TypeVar("M", bound=StoredModel)
 _MAKING: Final = Lock()  # of locks
@@ -30,7 +30,7 @@ _Made = tuple[str, object, dict[str, bytes], dict[str, object], dict[str, bytes]
 _ATOMS: Final = frozenset({NoneType, bool, int, float, str, bytes, date, datetime, time, timedelta, Decimal, UUID})
 
 
-class Remembered:
+class TrackedState:
     """The record of an instance as it was last read or written. Belongs to that instance.
 
     Attributes:
@@ -64,7 +64,7 @@ class Remembered:
                 self._lock = self._lock or RLock()
         return self._lock
 
-    def key_for(self, shape: Shape[Any], instance: StoredModel) -> str:
+    def key_for(self, shape: Mapper[Any], instance: StoredModel) -> str:
         """Give the key of the record.
 
         Raises:
@@ -81,7 +81,7 @@ class Remembered:
             raise InvalidPrimaryKeyError(name, pk, reason)
         return self.key
 
-    def change(self, shape: Shape[Any], instance: StoredModel, assigned: str | None = None) -> Change:
+    def change(self, shape: Mapper[Any], instance: StoredModel, assigned: str | None = None) -> Change:
         """Give what differs between ``instance`` and the record.
 
         What is only spelled differently, as the seed did, is left alone: another writer may have changed it since.
@@ -153,7 +153,7 @@ class Remembered:
         before = self._values
         return [name for name, one in values.items() if type(one) not in _ATOMS or one is not before.get(name, before)]
 
-    def _compare_extras(self, shape: Shape[Any], instance: StoredModel, change: Change) -> None:
+    def _compare_extras(self, shape: Mapper[Any], instance: StoredModel, change: Change) -> None:
         extras = instance.__pydantic_extra__ or {}
         for name, raw in shape.encode(instance).items():
             if name not in extras:
@@ -166,14 +166,14 @@ class Remembered:
             name for name in self.stored if name not in extras and name not in shape.names and is_text(name)
         ]
 
-    def _is_spelling_of(self, shape: Shape[Any], field: StoredField, known: bytes, raw: bytes) -> bool:
+    def _is_spelling_of(self, shape: Mapper[Any], field: StoredField, known: bytes, raw: bytes) -> bool:
         try:
             return shape.encode_field(field, shape.decode_field(self.key, field, known)) == raw
         except DataError:
             return False
 
 
-class RememberedThroughHooks(Remembered):
+class RememberedThroughHooks(TrackedState):
     """What an instance of a model with hooks remembers: what is stored does not tell what it was made of.
 
     A hook that encrypts gives other bytes each time, so whether a field changed is told by its value.
@@ -183,7 +183,7 @@ class RememberedThroughHooks(Remembered):
 
     def __init__(
         self,
-        shape: Shape[Any],
+        shape: Mapper[Any],
         instance: StoredModel,
         key: str,
         stored: dict[str, bytes],
@@ -194,7 +194,7 @@ class RememberedThroughHooks(Remembered):
         super().__init__(key, self.pk, stored, values, _NOTHING, True)
         self._plain = _plain(shape, values)
 
-    def change(self, shape: Shape[Any], instance: StoredModel, assigned: str | None = None) -> Change:
+    def change(self, shape: Mapper[Any], instance: StoredModel, assigned: str | None = None) -> Change:
         values = values_of(instance)
         plain = _plain(shape, values)
         asked = self._doubted | ({assigned} if assigned is not None else frozenset[str]())
@@ -220,7 +220,7 @@ class RememberedThroughHooks(Remembered):
         self._plain = {}
 
     def _derived(
-        self, shape: Shape[Any], instance: StoredModel, told: dict[str, bytes], done: AbstractSet[str]
+        self, shape: Mapper[Any], instance: StoredModel, told: dict[str, bytes], done: AbstractSet[str]
     ) -> dict[str, bytes]:
         """Give what the hook makes of the values that changed, under other names than theirs.
 
@@ -237,7 +237,7 @@ class RememberedThroughHooks(Remembered):
             and (raw == again.get(name) or name not in shape.names)
         }
 
-    def _told_before(self, shape: Shape[Any]) -> Mapping[str, bytes]:
+    def _told_before(self, shape: Mapper[Any]) -> Mapping[str, bytes]:
         """Give what the hook makes of the values as they were; what is stored, where these changed inside."""
         values = {name: self._values[name] for name in self._plain if name in self._values}
         if _plain(shape, values) != self._plain:
@@ -248,7 +248,7 @@ class RememberedThroughHooks(Remembered):
             return self.stored
 
 
-def _plain(shape: Shape[Any], values: Mapping[str, object]) -> dict[str, object]:
+def _plain(shape: Mapper[Any], values: Mapping[str, object]) -> dict[str, object]:
     """Give values as they would be stored without hooks, to compare them; what could not be, as it is."""
     plain: dict[str, object] = {}
     for name, value in values.items():
@@ -262,14 +262,14 @@ def _plain(shape: Shape[Any], values: Mapping[str, object]) -> dict[str, object]
     return plain
 
 
-def remembered(instance: StoredModel) -> Remembered | None:
+def remembered(instance: StoredModel) -> TrackedState | None:
     """Give what ``instance`` remembers; None if it was neither read nor written."""
     try:
         # Not by getattr: pydantic's way of looking for what is not there takes several times longer.
         found = _GET(instance, "__record__")
     except AttributeError:
         return None
-    return _unfolded(instance) if type(found) is tuple else cast("Remembered | None", found)
+    return _unfolded(instance) if type(found) is tuple else cast("TrackedState | None", found)
 
 
 def lock_of(instance: StoredModel) -> RLock:
@@ -286,7 +286,7 @@ def lock_of(instance: StoredModel) -> RLock:
             return lock
 
 
-def remember(shape: Shape[M], instance: M, key: str, stored: dict[str, bytes]) -> object:
+def remember(shape: Mapper[M], instance: M, key: str, stored: dict[str, bytes]) -> object:
     """Have ``instance`` remember the record that it was read from; give its primary key."""
     if shape.hooks:
         known = RememberedThroughHooks(shape, instance, key, stored)
@@ -309,7 +309,7 @@ def remember(shape: Shape[M], instance: M, key: str, stored: dict[str, bytes]) -
     return pk
 
 
-def saved(shape: Shape[M], instance: M, key: str, stored: dict[str, bytes], values: dict[str, object]) -> None:
+def saved(shape: Mapper[M], instance: M, key: str, stored: dict[str, bytes], values: dict[str, object]) -> None:
     """Have ``instance`` remember the whole record that it was written to, and the ``values`` that it was made of."""
     if shape.hooks:
         _SET(instance, "__record__", RememberedThroughHooks(shape, instance, key, stored, values))
@@ -319,12 +319,12 @@ def saved(shape: Shape[M], instance: M, key: str, stored: dict[str, bytes], valu
         _SET(instance, "__record__", folded)
 
 
-def _unfolded(instance: StoredModel) -> Remembered:
+def _unfolded(instance: StoredModel) -> TrackedState:
     with _MAKING:
-        found: Remembered | _Made = cast(Any, instance).__record__
-        if isinstance(found, Remembered):  # another thread was faster
+        found: TrackedState | _Made = cast(Any, instance).__record__
+        if isinstance(found, TrackedState):  # another thread was faster
             return found
-        known = Remembered(*found)
+        known = TrackedState(*found)
         if getattr(instance, "__auto__", None) is None:
             # Says nothing of its own; but looking for it where it is not set costs more than the assignment that asks.
             _SET(instance, "__auto__", (None, None))
@@ -332,7 +332,7 @@ def _unfolded(instance: StoredModel) -> Remembered:
         return known
 
 
-def _write_anyway(shape: Shape[Any], instance: StoredModel, change: Change, names: Iterable[str]) -> None:
+def _write_anyway(shape: Mapper[Any], instance: StoredModel, change: Change, names: Iterable[str]) -> None:
     """Have ``change`` write these fields too, or remove them where the instance has them no more."""
     stored: dict[str, bytes] | None = None
     for name in names:

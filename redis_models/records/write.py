@@ -12,7 +12,7 @@ from typing import Any, Final, Literal, TypeVar, cast
 
 from redis.exceptions import NoScriptError
 
-from ..client.commands import Argument, Batches, Command, Once, Reply, Script, call, check, load_script
+from ..client.commands import Argument, AtMostOnce, Command, Reply, RoundTrips, Script, call, check, load_script
 from ..errors import (
     ConflictError,
     DataError,
@@ -21,7 +21,7 @@ from ..errors import (
     RecordTooOldError,
     WrongKeyTypeError,
 )
-from ..mapping.mapper import Shape
+from ..mapping.mapper import Mapper
 from ..mapping.stored_field import STAMP, stored_version
 from ..mapping.stored_model import StoredModel
 from ..mapping.ttl import LifeArgument
@@ -29,7 +29,7 @@ from ..store import Upgrader
 from .change import Change
 from .counter import counter_of
 from .read import index_after, no_index
-from .tracking import Remembered
+from .tracking import TrackedState
 
 __all__ = [
     "WRITE_CHUNK",
@@ -57,16 +57,16 @@ _INCREMENT: Final = load_script("redis_models", "permissions", "stamp", "guard",
 
 
 def save(
-    shape: Shape[M],
+    shape: Mapper[M],
     upgrader: Upgrader | None,
     instance: M,
-    known: Remembered,
+    known: TrackedState,
     life: LifeArgument,
     if_unchanged: bool = False,
     assigned: str | None = None,
     *,
     always: bool = False,
-) -> Batches[None]:
+) -> RoundTrips[None]:
     """Write what changed since the instance was loaded or saved.
 
     Args:
@@ -92,7 +92,7 @@ def save(
     try:
         command = save_command(shape, key, change, life, known.stored if if_unchanged else None)
         # Its own success would look like somebody else's change to a second try.
-        [reply] = yield Once([command]) if if_unchanged else [command]
+        [reply] = yield AtMostOnce([command]) if if_unchanged else [command]
         if type(reply) is not int:  # nearly never; the shortest way for an assignment
             if isinstance(reply, NoScriptError):
                 [reply] = yield from call(_SAVE, [command], once=if_unchanged)
@@ -103,7 +103,7 @@ def save(
     known.changed(change)
 
 
-def patch(shape: Shape[M], upgrader: Upgrader | None, key: str, changes: Mapping[str, object]) -> Batches[None]:
+def patch(shape: Mapper[M], upgrader: Upgrader | None, key: str, changes: Mapping[str, object]) -> RoundTrips[None]:
     """Write some fields of an existing record.
 
     Args:
@@ -121,7 +121,7 @@ def patch(shape: Shape[M], upgrader: Upgrader | None, key: str, changes: Mapping
     yield from settled(shape, upgrader, Try(_SAVE, [key], command), reply)
 
 
-def increment(shape: Shape[M], upgrader: Upgrader | None, key: str, name: str, by: object) -> Batches[int | float]:
+def increment(shape: Mapper[M], upgrader: Upgrader | None, key: str, name: str, by: object) -> RoundTrips[int | float]:
     """Add to a number in an existing record, never twice, and give the sum.
 
     Raises:
@@ -144,7 +144,7 @@ def increment(shape: Shape[M], upgrader: Upgrader | None, key: str, name: str, b
     return int(cast(bytes, total)) if counter.is_int else float(cast(bytes, total))
 
 
-def delete(shape: Shape[M], keys: Sequence[str], *, only_hashes: bool = False) -> Batches[tuple[int, int]]:
+def delete(shape: Mapper[M], keys: Sequence[str], *, only_hashes: bool = False) -> RoundTrips[tuple[int, int]]:
     """Delete records, of whatever version.
 
     Args:
@@ -176,7 +176,7 @@ def delete(shape: Shape[M], keys: Sequence[str], *, only_hashes: bool = False) -
     return records, members
 
 
-def delete_all(shape: Shape[M]) -> Batches[int]:
+def delete_all(shape: Mapper[M]) -> RoundTrips[int]:
     """Delete every record of the index, in bounded steps; give how many existed.
 
     What somebody put into the index that is no record of the model's stays, there and where it lies.
@@ -193,7 +193,7 @@ def delete_all(shape: Shape[M]) -> Batches[int]:
             after = page[-1]
 
 
-def expire(shape: Shape[M], key: str, life: LifeArgument) -> Batches[None]:
+def expire(shape: Mapper[M], key: str, life: LifeArgument) -> RoundTrips[None]:
     """Change the life span of a record, from now.
 
     Args:
@@ -240,7 +240,7 @@ class Try:
 
 
 def save_command(
-    shape: Shape[M],
+    shape: Mapper[M],
     key: str,
     change: Change,
     life: LifeArgument = "",
@@ -262,7 +262,7 @@ def flat(fields: Mapping[str, bytes]) -> list[Argument]:
     return [one for pair in fields.items() for one in pair]
 
 
-def settled(shape: Shape[M], upgrader: Upgrader | None, one: Try, reply: Reply) -> Batches[Reply]:
+def settled(shape: Mapper[M], upgrader: Upgrader | None, one: Try, reply: Reply) -> RoundTrips[Reply]:
     """Give the answer of an applied script; bring older records up and try again; raise what refuses it.
 
     Whole records take the place of those that no migration can bring up: in the same step as all that the script
@@ -287,7 +287,7 @@ def settled(shape: Shape[M], upgrader: Upgrader | None, one: Try, reply: Reply) 
     )
 
 
-def _is_brought_up(shape: Shape[M], upgrader: Upgrader, one: Try, place: int) -> Batches[bool]:
+def _is_brought_up(shape: Mapper[M], upgrader: Upgrader, one: Try, place: int) -> RoundTrips[bool]:
     try:
         yield from upgrader.rewrite(shape.model, one.keys[place - 1])
     except RecordTooOldError:
@@ -300,7 +300,7 @@ def _is_brought_up(shape: Shape[M], upgrader: Upgrader, one: Try, place: int) ->
 
 
 def _refusal(
-    shape: Shape[Any], keys: Sequence[str], reply: Reply, meanings: Meanings | None = None
+    shape: Mapper[Any], keys: Sequence[str], reply: Reply, meanings: Meanings | None = None
 ) -> DataError | None:
     """Give the error that a script's refusal of the first record in it means; None if it was applied."""
     if not isinstance(reply, list) or not reply or reply[0] != b"REFUSED":
@@ -321,19 +321,19 @@ def _refusal(
     return kind(key, version, shape.version)
 
 
-def _type(shape: Shape[Any], key: str, fields: Sequence[str]) -> DataError:
+def _type(shape: Mapper[Any], key: str, fields: Sequence[str]) -> DataError:
     return WrongKeyTypeError(key)
 
 
-def _gone(shape: Shape[Any], key: str, fields: Sequence[str]) -> DataError:
+def _gone(shape: Mapper[Any], key: str, fields: Sequence[str]) -> DataError:
     return NotFoundError(shape.model.__name__, key)
 
 
-def _exists(shape: Shape[Any], key: str, fields: Sequence[str]) -> DataError:
+def _exists(shape: Mapper[Any], key: str, fields: Sequence[str]) -> DataError:
     return ConflictError(key, f"exists already, but only new records of {shape.model.__name__} are wanted")
 
 
-def _changed(shape: Shape[Any], key: str, fields: Sequence[str]) -> DataError:
+def _changed(shape: Mapper[Any], key: str, fields: Sequence[str]) -> DataError:
     return ConflictError(
         key,
         f"somebody else changed {', '.join(fields)} since this {shape.model.__name__} was loaded or saved; nothing was"

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from redis_models.migrations.chain.upgrade_path import Route, Stage
+from redis_models.migrations.chain.upgrade_path import UpgradePath, VersionStep
 from redis_models.migrations.edits.steps import Expire
 from redis_models.migrations.executor.preflight import OF_THE_END, commands_of
 
@@ -99,7 +99,7 @@ def test_with_the_optional_rights_nothing_is_refused(servant: Servant, who: str,
 
 
 def test_what_a_run_tries_before_it_begins_is_documented() -> None:
-    route = Route("Customer", (Stage(1, 2, (Expire("all", 0),)),), 1)
+    route = UpgradePath("Customer", (VersionStep(1, 2, (Expire("all", 0),)),), 1)
     any_move: list[Any] = [None]
     tried = {*commands_of([route], any_move), *OF_THE_END}
 

@@ -13,7 +13,7 @@ from redis_models.migrations.executor import pass_runner
 from redis_models.migrations.keyspace import scan
 from redis_models.migrations.keyspace.scan import _REST
 from redis_models.migrations.state.entries import Journal
-from redis_models.migrations.state.store import Shelf
+from redis_models.migrations.state.store import StateStore
 
 _COUNT: Final = 40
 _A: Final = CreateModel("A", {"id": "str", "x": "str"}, "id", "a")
@@ -41,7 +41,7 @@ class Runs:
 
     @property
     def journal(self) -> Journal | None:
-        found: Journal | None = run(self.database.exchange, Shelf("default", "shop").read()).journal
+        found: Journal | None = run(self.database.exchange, StateStore("default", "shop").read()).journal
         return found
 
     def go(

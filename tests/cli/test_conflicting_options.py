@@ -49,4 +49,4 @@ def test_nobody_waits_for_what_is_no_time(project: Any, command: str) -> None:
     refused = project.run(*command.split(), "--wait", "nan")
 
     assert refused.code == 2
-    assert "'nan' is no amount; say 0 or more" in refused.err
+    assert "'nan' is no amount; say a number from 0 to 2147483647" in refused.err

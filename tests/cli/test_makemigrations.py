@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from redis_models.errors import RecordError
-from redis_models.migrations.edits.record_edit import Draft
+from redis_models.migrations.edits.record_edit import RecordEdit
 from redis_models.migrations.files.loader import load_chain
 
 
@@ -203,7 +203,7 @@ def test_a_function_that_nobody_wrote_is_told_with_the_record(shop_project: Any)
     (step,) = chain.links[1].operations[0].steps(before, after)
 
     with pytest.raises(RecordError, match=r"NotImplementedError: write customer_currency\(\) first"):
-        step.forward(Draft({}))
+        step.forward(RecordEdit({}))
 
 
 def test_an_empty_migration_waits_for_operations(shop_project: Any) -> None:

@@ -20,18 +20,18 @@ from redis_models.encoding.codec import FieldCodec
 from redis_models.encoding.fast_paths import reader_of
 from redis_models.errors import RecordError, RedisModelsError, SchemaError
 from redis_models.migrations.autodetector.answers import OPTIONS
-from redis_models.migrations.edits.record_edit import Draft
+from redis_models.migrations.edits.record_edit import RecordEdit
 from redis_models.migrations.operations import AlterField
 from redis_models.migrations.schema.snapshot import FieldSchema, ModelSchema, Snapshot
 from redis_models.migrations.schema.type_edit import numbered
 from redis_models.migrations.schema.type_resolver import codec_of
 from redis_models.migrations.schema.type_spelling import NAMES
 from redis_models.migrations.schema.type_tree import parse
-from redis_models.migrations.state.entries import Entry
+from redis_models.migrations.state.entries import AppliedMigration
 from redis_models.migrations.state.history import Event
 from redis_models.migrations.state.integrity import read_as
-from redis_models.migrations.state.quarantine import Quarantined
-from redis_models.migrations.state.receipts import Checkpoint, Receipt
+from redis_models.migrations.state.quarantine import QuarantinedRecord
+from redis_models.migrations.state.receipts import Checkpoint, VerificationReceipt
 from redis_models.migrations.state.store import _journal_of
 from redis_models.project.settings import load_settings
 
@@ -81,10 +81,10 @@ _TYPES: Final = (
 _SCRATCH: Final = Path(tempfile.gettempdir())
 _OUR_ERRORS: Final = (RedisModelsError,)
 _KINDS: Final[Mapping[str, type[Any]]] = {
-    "ledger:shop": Entry,
+    "ledger:shop": AppliedMigration,
     "history:shop": Event,
-    "quarantine:shop": Quarantined,
-    "receipt:shop": Receipt,
+    "quarantine:shop": QuarantinedRecord,
+    "receipt:shop": VerificationReceipt,
     "verification:shop": Checkpoint,
 }
 _CODECS: Final[dict[str, FieldCodec]] = {}
@@ -114,7 +114,7 @@ def conversions(rng: random.Random) -> None:
     before = ModelSchema("M", 1, "id", "", ":", "m", (FieldSchema("id", "str"), FieldSchema("x", old)))
     operation = AlterField("M", "x", old=old, new=new)
     after = operation.apply(Snapshot((before,))).model("M")
-    draft = Draft({"id": b"1", "x": stored_value(rng)})
+    draft = RecordEdit({"id": b"1", "x": stored_value(rng)})
     try:
         for step in operation.steps(before, after):
             step.backward(draft, step.forward(draft))

@@ -20,7 +20,7 @@ from redis_models.encoding.codec import codec_for
 from redis_models.encoding.equality import is_same
 from redis_models.encoding.fast_paths import reader_of
 from redis_models.errors import DataError, DecodeError, RecordError
-from redis_models.migrations.edits.record_edit import Draft
+from redis_models.migrations.edits.record_edit import RecordEdit
 from redis_models.migrations.edits.views import OldRecord, old_record_of
 from redis_models.migrations.operations import AlterField
 from redis_models.migrations.schema.snapshot import FieldSchema, ModelSchema, Snapshot
@@ -243,7 +243,7 @@ def test_a_conversion_of_a_hostile_value_is_refused_at_once(old: str, new: str, 
 
     def refused() -> bool:
         with pytest.raises(RecordError, match="total"):
-            step.forward(Draft({"id": b"1", "total": raw}))
+            step.forward(RecordEdit({"id": b"1", "total": raw}))
         return True
 
     assert outcome(refused) == "True"
@@ -254,7 +254,7 @@ def test_a_network_becomes_its_text_and_no_list_of_addresses() -> None:
         operation = AlterField("Order", "total", old="IPv4Network", new=new)
         before = _schema("IPv4Network")
         [step] = operation.steps(before, operation.apply(Snapshot((before,))).model("Order"))
-        draft = Draft({"id": b"1", "total": b'"10.0.0.0/8"'})
+        draft = RecordEdit({"id": b"1", "total": b'"10.0.0.0/8"'})
         step.forward(draft)
         return draft.fields["total"]
 
@@ -264,7 +264,7 @@ def test_a_network_becomes_its_text_and_no_list_of_addresses() -> None:
 
 def test_a_function_of_a_migration_is_given_no_number_without_end() -> None:
     for make in (OldRecord, old_record_of(_schema("Decimal"))):
-        record = make(Draft({"total": b'"3e8888888"'}), schema=_schema("Decimal"))
+        record = make(RecordEdit({"total": b'"3e8888888"'}), schema=_schema("Decimal"))
 
         with pytest.raises(RecordError, match="exponent"):
             _ = record.total
@@ -296,7 +296,7 @@ def test_half_a_surrogate_pair_is_refused_in_words(kind: str) -> None:
     [step] = operation.steps(before, operation.apply(Snapshot((before,))).model("Order"))
 
     with pytest.raises(RecordError):
-        step.forward(Draft({"id": b"1", "total": raw}))
+        step.forward(RecordEdit({"id": b"1", "total": raw}))
 
 
 def test_a_number_that_cannot_be_printed_is_not_made() -> None:

@@ -245,7 +245,7 @@ def _giver(source: str) -> Callable[[str], None]:
 def _give_writer(source: str) -> None:
     module = importlib.import_module("redis_models.migrations.rewriter.lua_codegen")
     exec(compile(source, str(_ROOT / _WRITER), "exec"), vars(module))
-    vars(importlib.import_module("redis_models.migrations.rewriter.program"))["script_of"] = vars(module)["script_of"]
+    vars(importlib.import_module("redis_models.migrations.rewriter.program"))["lua_of"] = vars(module)["lua_of"]
 
 
 def _is_green(tests: list[str]) -> bool:

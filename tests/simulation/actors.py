@@ -4,7 +4,7 @@ from collections.abc import Callable, Generator, Mapping, Sequence
 from functools import partial
 from typing import Any, Final
 
-from redis_models.client.commands import Batches, Command
+from redis_models.client.commands import Command, RoundTrips
 from redis_models.errors import (
     ConflictError,
     NotFoundError,
@@ -13,7 +13,7 @@ from redis_models.errors import (
     ServerOutOfMemoryError,
     ServerUnreachableError,
 )
-from redis_models.records.repository import Verbs
+from redis_models.records.repository import Repository
 from redis_models.records.tracking import remembered
 
 from . import oracle_effects
@@ -106,7 +106,7 @@ class Application(Actor):
         self,
         name: str,
         truth: Truth,
-        verbs: Mapping[str, Verbs[Any]],
+        verbs: Mapping[str, Repository[Any]],
         is_new: bool,
         things: Sequence[str],
         writes_back: bool = False,
@@ -134,7 +134,7 @@ class Application(Actor):
             table, _, id = near[self._count % len(near)].partition(":")
             kind, number = next(one for one in KINDS if one.table == table), int(id)
         self.operation = Operation(thing, f"{kind.table}:{number}", step, writes_back=self._writes_back)
-        doing: Callable[[Kind, Operation, str], Batches[Any]] = getattr(self, f"_{thing}")
+        doing: Callable[[Kind, Operation, str], RoundTrips[Any]] = getattr(self, f"_{thing}")
         self._doing = doing(kind, self.operation, str(number))
         return f"{thing} {self.operation.key}"
 
@@ -163,12 +163,12 @@ class Application(Actor):
         instance = self._verbs[kind.name].shape.model(**values)
         return instance, {name: str(value).encode() for name, value in values.items()}
 
-    def _create(self, kind: Kind, operation: Operation, id: str) -> Batches[Any]:
+    def _create(self, kind: Kind, operation: Operation, id: str) -> RoundTrips[Any]:
         instance, raw = self._whole(kind, id)
         operation.effect = oracle_effects.created(self._version(kind), raw)
         return (yield from self._verbs[kind.name].insert(instance, only="new"))
 
-    def _put(self, kind: Kind, operation: Operation, id: str) -> Batches[Any]:
+    def _put(self, kind: Kind, operation: Operation, id: str) -> RoundTrips[Any]:
         instance, raw = self._whole(kind, id)
         version = self._version(kind)
         met_stuck = partial(self.truth.has_met_stuck, kind, version, operation.began, operation.key)
@@ -179,13 +179,13 @@ class Application(Actor):
         names = sorted(kind.fields[self._version(kind)] - {"id", "visits"})
         return names[self._count % len(names)]
 
-    def _patch(self, kind: Kind, operation: Operation, id: str) -> Batches[Any]:
+    def _patch(self, kind: Kind, operation: Operation, id: str) -> RoundTrips[Any]:
         name = self._field(kind)
         value = self._value(name)
         operation.effect = oracle_effects.patched(self._version(kind), {name: str(value).encode()}, {})
         return (yield from self._verbs[kind.name].patch(id, {name: value}))
 
-    def _save(self, kind: Kind, operation: Operation, id: str, if_unchanged: bool = False) -> Batches[Any]:
+    def _save(self, kind: Kind, operation: Operation, id: str, if_unchanged: bool = False) -> RoundTrips[Any]:
         verbs = self._verbs[kind.name]
         instance = yield from verbs.get(id)
         known = remembered(instance)
@@ -201,35 +201,35 @@ class Application(Actor):
             operation.effect = oracle_effects.unless_changed(dict(stored), operation.effect)
         return (yield from verbs.save(instance, if_unchanged=if_unchanged))
 
-    def _careful(self, kind: Kind, operation: Operation, id: str) -> Batches[Any]:
+    def _careful(self, kind: Kind, operation: Operation, id: str) -> RoundTrips[Any]:
         return (yield from self._save(kind, operation, id, if_unchanged=True))
 
-    def _increment(self, kind: Kind, operation: Operation, id: str) -> Batches[Any]:
+    def _increment(self, kind: Kind, operation: Operation, id: str) -> RoundTrips[Any]:
         if kind is not CUSTOMER:
             return (yield from self._patch(kind, operation, id))
         operation.effect = oracle_effects.added(self._version(kind), "visits", 1)
         return (yield from self._verbs[kind.name].increment(id, "visits"))
 
-    def _delete(self, kind: Kind, operation: Operation, id: str) -> Batches[Any]:
+    def _delete(self, kind: Kind, operation: Operation, id: str) -> RoundTrips[Any]:
         operation.effect = oracle_effects.deleted()
         return (yield from self._verbs[kind.name].delete(id))
 
-    def _expire(self, kind: Kind, operation: Operation, id: str) -> Batches[Any]:
+    def _expire(self, kind: Kind, operation: Operation, id: str) -> RoundTrips[Any]:
         # Never the same twice, as in _value: two that end a record in the same ms would look like one.
         seconds = 100_000 + 10 * self._count + ord(self.name[-1]) % 10
         operation.effect = oracle_effects.expiring(1000 * seconds)
         return (yield from self._verbs[kind.name].expire(id, seconds))
 
-    def _persist(self, kind: Kind, operation: Operation, id: str) -> Batches[Any]:
+    def _persist(self, kind: Kind, operation: Operation, id: str) -> RoundTrips[Any]:
         operation.effect = oracle_effects.expiring(0)
         return (yield from self._verbs[kind.name].persist(id))
 
-    def _get(self, kind: Kind, operation: Operation, id: str) -> Batches[Any]:
+    def _get(self, kind: Kind, operation: Operation, id: str) -> RoundTrips[Any]:
         [found] = yield from self._verbs[kind.name].get_many([id])
         self._check_read(kind, operation, f"{kind.table}:{id}", found)
         return found
 
-    def _select(self, kind: Kind, operation: Operation, id: str) -> Batches[Any]:
+    def _select(self, kind: Kind, operation: Operation, id: str) -> RoundTrips[Any]:
         found = yield from self._verbs[kind.name].select(None, None, None, None)
         by_key = {f"{kind.table}:{one.id}": one for one in found or []}
         for key in sorted(self.truth.history):

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Final, cast
 
 from redis_models import Store
-from redis_models.client.commands import Batches, Command, Pause
+from redis_models.client.commands import Command, RoundTrips, Sleep
 from redis_models.client.drivers import run
 from redis_models.errors import (
     ConflictError,
@@ -26,7 +26,7 @@ from redis_models.errors import (
 from redis_models.migrations.chain.chain import Chain
 from redis_models.migrations.upgrade_on_read import ChainUpgrader
 from redis_models.project.apps import App
-from redis_models.records.repository import Verbs, verbs_of
+from redis_models.records.repository import Repository, repository_of
 
 from .actors import Actor
 from .oracle import Violation
@@ -50,14 +50,14 @@ class Depots:
     def __init__(self, url: str, chain: Chain, migrations: Path) -> None:
         self.chain = chain
         self._stores = list[Store]()
-        self.verbs = dict[int, Verbs[Any]]()
+        self.verbs = dict[int, Repository[Any]]()
         for version, model in parcel_code().items():
             model.__name__ = "Parcel"
             store = Store.from_url(url)
             store.upgrader = ChainUpgrader([App("depot", "depot", (), migrations, (model,))], writes_back=False)
             store.register_model(model)
             self._stores.append(store)
-            self.verbs[version] = verbs_of(model)
+            self.verbs[version] = repository_of(model)
 
     def close(self) -> None:
         """Close the stores."""
@@ -106,7 +106,7 @@ class Clerk(Actor):
         super().dies()
         self.deed = None
 
-    def _create(self, verbs: Verbs[Any], key: str, id: str) -> tuple[Batches[Any], Deed]:
+    def _create(self, verbs: Repository[Any], key: str, id: str) -> tuple[RoundTrips[Any], Deed]:
         text = f"{self.name[:2]}{self._count}"
         is_clash = self._count % 3 == 0  # of a key that a record is to have which is not moved yet
         own = id if is_clash else f"{'c' if self.version == NEWEST else 'i'}{text}"
@@ -119,7 +119,7 @@ class Clerk(Actor):
         whole = Parcel(at, self.version, fields)
         return verbs.insert(made, only="new"), Deed("create", at, lambda old: whole if old is None else old)
 
-    def _patch(self, verbs: Verbs[Any], key: str, id: str) -> tuple[Batches[Any], Deed]:
+    def _patch(self, verbs: Repository[Any], key: str, id: str) -> tuple[RoundTrips[Any], Deed]:
         number = 100 + self._count * 10 + self.version
 
         def after(old: Parcel | None) -> Parcel | None:
@@ -127,10 +127,10 @@ class Clerk(Actor):
 
         return verbs.patch(id, {"n": number}), Deed("patch", key, after)
 
-    def _delete(self, verbs: Verbs[Any], key: str, id: str) -> tuple[Batches[Any], Deed]:
+    def _delete(self, verbs: Repository[Any], key: str, id: str) -> tuple[RoundTrips[Any], Deed]:
         return verbs.delete(id), Deed("delete", key, lambda old: None)
 
-    def _get(self, verbs: Verbs[Any], key: str, id: str) -> tuple[Batches[Any], Deed]:
+    def _get(self, verbs: Repository[Any], key: str, id: str) -> tuple[RoundTrips[Any], Deed]:
         return verbs.get(id), Deed("get", key, None)
 
     def _ended(self, result: object) -> str:
@@ -309,7 +309,7 @@ class Depot(Scheduler):
 
     def _cuts(self, mover: Mover, which: int) -> None:
         """Break the connection of a runner behind its batch: what may be sent again is sent again."""
-        if self._begins(mover, which) and mover.pending and not isinstance(mover.pending, Pause):
+        if self._begins(mover, which) and mover.pending and not isinstance(mover.pending, Sleep):
             self._tell(mover.name, "hears no answer")
             self._execute(mover)
             self._hears_nothing(mover)

@@ -8,7 +8,7 @@ from redis_models import Store
 from redis_models.migrations.chain.chain import Chain
 from redis_models.migrations.upgrade_on_read import ChainUpgrader
 from redis_models.project.apps import App
-from redis_models.records.repository import Verbs, verbs_of
+from redis_models.records.repository import Repository, repository_of
 
 from .oracle import now_ms
 from .shop import CUSTOMER, KINDS, State, new_code, old_code
@@ -41,10 +41,10 @@ class Code:
             store.close()
 
 
-def _bound(store: Store, models: list[Any]) -> dict[str, Verbs[Any]]:
+def _bound(store: Store, models: list[Any]) -> dict[str, Repository[Any]]:
     for model in models:
         store.register_model(model)
-    return {model.__name__: verbs_of(model) for model in models}
+    return {model.__name__: repository_of(model) for model in models}
 
 
 def store_first_records(client: Any) -> dict[str, State]:

@@ -12,7 +12,7 @@ from redis.exceptions import OutOfMemoryError
 from redis_models.client import commands as batches
 from redis_models.client import retry
 from redis_models.client.abandoned import Abandoned
-from redis_models.client.commands import Batches, Command, Reply, Script, call
+from redis_models.client.commands import Command, Reply, RoundTrips, Script, call
 from redis_models.errors import ServerOutOfMemoryError
 from redis_models.migrations.executor import key_pages, pass_runner
 from redis_models.migrations.executor import strategies as hands
@@ -25,7 +25,7 @@ from redis_models.migrations.state import lease, quarantine, store
 from redis_models.records import insert, write
 
 Breaks = Callable[[pytest.MonkeyPatch], None]
-Passing = Callable[..., Batches[Any]]
+Passing = Callable[..., RoundTrips[Any]]
 
 
 @dataclass(frozen=True)
@@ -84,13 +84,13 @@ def _checkpoint_before_data(patch: pytest.MonkeyPatch) -> None:
     walk: Passing = pass_runner.Runner._walk
     latest = ["0"]
 
-    def scanned(*arguments: Any) -> Batches[Any]:
+    def scanned(*arguments: Any) -> RoundTrips[Any]:
         cursor, keys = yield from scan(*arguments)
         latest[0] = cursor
         return cursor, keys
 
-    def walked(self: Any, work: Any, hands: Any, run_id: str, *rest: Any) -> Batches[Any]:
-        def too_early(*arguments: Any) -> Batches[Any]:
+    def walked(self: Any, work: Any, hands: Any, run_id: str, *rest: Any) -> RoundTrips[Any]:
+        def too_early(*arguments: Any) -> RoundTrips[Any]:
             ahead = replace(self.journal, model=work.label, cursor=latest[0], run_id=run_id)
             yield from self.shelf.checkpoint(self.lease.key, self.lease.epoch, ahead)
             rewrite: Passing = hands.rewrite
@@ -103,7 +103,7 @@ def _checkpoint_before_data(patch: pytest.MonkeyPatch) -> None:
 
 
 def _stale_cursor(patch: pytest.MonkeyPatch) -> None:
-    def always_the_same() -> Batches[str]:
+    def always_the_same() -> RoundTrips[str]:
         yield [("INFO", "server")]
         return "run1"
 
@@ -111,19 +111,19 @@ def _stale_cursor(patch: pytest.MonkeyPatch) -> None:
 
 
 def _no_clean_walk(patch: pytest.MonkeyPatch) -> None:
-    def once(self: Any, work: Any, hands: Any) -> Batches[Any]:
+    def once(self: Any, work: Any, hands: Any) -> RoundTrips[Any]:
         run_id = yield from server_facts.server_run_id()
         cursor, seen = self._resumed(work.label, run_id)
         walk: Passing = self._walk
         return (yield from walk(work, hands(cursor == "0"), run_id, cursor, seen, 0))
 
-    patch.setattr(pass_runner.Runner, "_until_clean", once)
+    patch.setattr(pass_runner.Runner, "_repeat_until_stable", once)
 
 
 def _bookkeeping_read_once(patch: pytest.MonkeyPatch) -> None:
-    read: Passing = store.Shelf.read
+    read: Passing = store.StateStore.read
 
-    def read_once(self: Any) -> Batches[Any]:
+    def read_once(self: Any) -> RoundTrips[Any]:
         reading = read(self)
         sizes = yield next(reading)
         batch = reading.send(sizes)
@@ -133,7 +133,7 @@ def _bookkeeping_read_once(patch: pytest.MonkeyPatch) -> None:
         except StopIteration as end:
             return end.value
 
-    patch.setattr(store.Shelf, "read", read_once)
+    patch.setattr(store.StateStore, "read", read_once)
 
 
 def _sent_again(is_so: Callable[[Command], bool]) -> Breaks:
@@ -164,13 +164,13 @@ def _nothing_abandoned(patch: pytest.MonkeyPatch) -> None:
 
 def _refusals_passed_over(patch: pytest.MonkeyPatch) -> None:
     """A runner takes records that the server had no room for as done."""
-    own_hands: Callable[..., Any] = hands.own_hands
+    own_hands: Callable[..., Any] = hands.local_strategy
 
     def careless(*arguments: Any) -> Any:
         own = own_hands(*arguments)
         rewrite: Passing = own.rewrite
 
-        def rewritten(*some: Any) -> Batches[Any]:
+        def rewritten(*some: Any) -> RoundTrips[Any]:
             try:
                 return (yield from rewrite(*some))
             except ServerOutOfMemoryError:
@@ -178,13 +178,13 @@ def _refusals_passed_over(patch: pytest.MonkeyPatch) -> None:
 
         return replace(own, rewrite=rewritten)
 
-    patch.setattr(pass_runner, "own_hands", careless)
+    patch.setattr(pass_runner, "local_strategy", careless)
 
 
 def _refusals_acknowledged(patch: pytest.MonkeyPatch) -> None:
     """A write that the server had no room for is told as done."""
 
-    def careless(script: Script, commands: Sequence[Command], *, once: bool = False) -> Batches[list[Reply]]:
+    def careless(script: Script, commands: Sequence[Command], *, once: bool = False) -> RoundTrips[list[Reply]]:
         replies = yield from call(script, commands, once=once)
         is_save = script is write._SAVE
         return [0 if is_save and isinstance(one, OutOfMemoryError) else one for one in replies]
@@ -204,21 +204,21 @@ def _nothing_kept_aside(patch: pytest.MonkeyPatch) -> None:
 
 def _stale_fields_left(patch: pytest.MonkeyPatch) -> None:
     """The server's scripts leave the fields there that they should remove."""
-    script_of: Callable[..., Script] = lua_codegen.script_of
+    script_of: Callable[..., Script] = lua_codegen.lua_of
 
     def careless(runs: Any) -> Script:
         return Script(script_of(runs).source.replace("redis.call('HDEL', key", "type(key"), is_repeatable=True)
 
-    patch.setattr(program, "script_of", careless)
+    patch.setattr(program, "lua_of", careless)
 
 
 def _bad_records_not_noted(patch: pytest.MonkeyPatch) -> None:
     """A runner passes over records that it cannot rewrite, and tells nobody."""
 
-    def taken(*_: Any) -> Batches[None]:
+    def taken(*_: Any) -> RoundTrips[None]:
         yield from ()
 
-    patch.setattr(quarantine.Intake, "take", taken)
+    patch.setattr(quarantine.QuarantinePolicy, "take", taken)
 
 
 _FENCE: Final = ("if redis.call('HGET', KEYS[1], 'epoch') ~= ARGV[1] then return 'FENCED' end", "")
@@ -297,20 +297,20 @@ MUTANTS: Final[Mapping[str, Mutant]] = {
     ),
     "nothing kept aside": Mutant(_nothing_kept_aside, "rollback", _RECORD),
     "a walk that was gone on with counts as a whole one": Mutant(
-        recoded(pass_runner.Runner, "_until_clean", 'is_whole = cursor == "0" and ', "is_whole = "),
+        recoded(pass_runner.Runner, "_repeat_until_stable", 'is_whole = cursor == "0" and ', "is_whole = "),
         "late deaths",
         _NOT_THERE,
     ),
     "a restart within a walk is not noticed": Mutant(
-        recoded(pass_runner.Runner, "_until_clean", " and run_id == (yield from server_run_id())", ""),
+        recoded(pass_runner.Runner, "_repeat_until_stable", " and run_id == (yield from server_run_id())", ""),
         "restarts",
         _NOT_THERE,
     ),
     "records are refused, and the run goes on": Mutant(
-        recoded(quarantine.Intake, "take", "    if refused:", "    if False:"), "bad records", _NOT_THERE
+        recoded(quarantine.QuarantinePolicy, "take", "    if refused:", "    if False:"), "bad records", _NOT_THERE
     ),
     "what fails is let out of quarantine": Mutant(
-        recoded(quarantine.Intake, "release", "key not in failing and ", ""), "bad records", _NOT_THERE
+        recoded(quarantine.QuarantinePolicy, "release", "key not in failing and ", ""), "bad records", _NOT_THERE
     ),
     "checkpoint before data": Mutant(_checkpoint_before_data, "plain", "the journal is at"),
     "stale cursor": Mutant(_stale_cursor, "restarts", _NOT_THERE),

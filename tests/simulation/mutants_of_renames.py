@@ -5,7 +5,7 @@ from typing import Any, Final
 
 import pytest
 
-from redis_models.client.commands import Batches
+from redis_models.client.commands import RoundTrips
 from redis_models.migrations.executor import pass_runner
 from redis_models.migrations.keyspace.results import Outcome
 from redis_models.migrations.maintenance import retry
@@ -38,12 +38,12 @@ def _retried_without_a_move(patch: pytest.MonkeyPatch) -> None:
 
 def _all_let_out(patch: pytest.MonkeyPatch) -> None:
     """A whole walk lets out of quarantine what it could not rewrite, too."""
-    release: Callable[..., Batches[None]] = quarantine.Intake.release
+    release: Callable[..., RoundTrips[None]] = quarantine.QuarantinePolicy.release
 
-    def careless(self: Any, lease: Any, keys: Any, failing: object) -> Batches[None]:
+    def careless(self: Any, lease: Any, keys: Any, failing: object) -> RoundTrips[None]:
         return release(self, lease, keys, ())
 
-    patch.setattr(quarantine.Intake, "release", careless)
+    patch.setattr(quarantine.QuarantinePolicy, "release", careless)
 
 
 MUTANTS: Final[Mapping[str, Mutant]] = {
@@ -82,7 +82,7 @@ MUTANTS: Final[Mapping[str, Mutant]] = {
         _put_elsewhere_is_done, "made anew in between", "says that all is at"
     ),
     "contested moves are taken as done": Mutant(
-        recoded(pass_runner.Runner, "_until_clean", " and walk.contested == 0", ""),
+        recoded(pass_runner.Runner, "_repeat_until_stable", " and walk.contested == 0", ""),
         "made anew in between",
         "says that all is at",
     ),

@@ -11,7 +11,7 @@ from .mutants import _FENCE_IF_ANY, Mutant, _edited, recoded
 
 MUTANTS: Final[Mapping[str, Mutant]] = {
     "a member that ended is passed over": Mutant(
-        recoded(worker_pool.Crew, "_awaited", "raise _ended(exc) from exc", "return Outcome()"),
+        recoded(worker_pool.WorkerPool, "_awaited", "raise _ended(exc) from exc", "return Outcome()"),
         "dead members",
         "the journal is at|says that all is at",
     ),

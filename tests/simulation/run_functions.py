@@ -11,15 +11,15 @@ from queue import SimpleQueue
 from threading import Thread
 from typing import Any, Final, Self, cast
 
-from redis_models.client.commands import Batches, Command, Once
+from redis_models.client.commands import AtMostOnce, Command, RoundTrips
 from redis_models.client.drivers import run
 from redis_models.errors import IncompleteError, LockedError, RedisModelsError
 from redis_models.migrations.chain.chain import Chain
 from redis_models.migrations.executor.progress import Policy
-from redis_models.migrations.executor.run import run_journey
-from redis_models.migrations.planner.segments import make_journey
+from redis_models.migrations.executor.run import execute_run
+from redis_models.migrations.planner.segments import make_run_plan
 from redis_models.migrations.state.lease import take_lease
-from redis_models.migrations.state.store import Shelf
+from redis_models.migrations.state.store import StateStore
 
 from .actors import Actor
 from .oracle import Violation
@@ -94,7 +94,7 @@ class Relay:
 
     def execute_command(self, *words: str) -> Any:
         """Do what a plain client does."""
-        return self.exchange(Once([words]))[0]
+        return self.exchange(AtMostOnce([words]))[0]
 
     def new_plain(self) -> Self:
         """Be the plain client of the function, too."""
@@ -107,7 +107,7 @@ class Relay:
         """Stay open."""
 
 
-def as_batches(work: Callable[[Any], int]) -> Batches[int]:
+def as_batches(work: Callable[[Any], int]) -> RoundTrips[int]:
     """Make a generator of batches of blocking code, which is given its driver."""
     relay = Relay()
 
@@ -152,15 +152,15 @@ class StepRunner(Actor):
         return "migrate --run-again" if runs_again else "migrate"
 
     def _migrates(self, relay: Any, runs_again: bool) -> int:
-        world, shelf = self._world, Shelf("default", "steps")
+        world, shelf = self._world, StateStore("default", "steps")
         lease = run(relay, take_lease(relay, LEASE, LIFE_S, world.wire.clock))
         self.epoch = lease.epoch
         try:
             state = run(relay, shelf.read())
             world.consents += runs_again and state.journal is not None and bool(state.journal.step)
-            legs = run_journey(
-                relay, lease, shelf, make_journey(world.chain, state, _GOAL),
-                lambda now: make_journey(world.chain, now, _GOAL), policy=Policy(lambda: PACE), report=lambda _: None,
+            legs = execute_run(
+                relay, lease, shelf, make_run_plan(world.chain, state, _GOAL),
+                lambda now: make_run_plan(world.chain, now, _GOAL), policy=Policy(lambda: PACE), report=lambda _: None,
                 run_again=runs_again,
             )  # fmt: skip
             return sum(1 for _ in legs)

@@ -4,18 +4,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from redis_models.client.commands import Batches
+from redis_models.client.commands import RoundTrips
 from redis_models.errors import IncompleteError, LockedError, RedisModelsError, ServerOutOfMemoryError
 from redis_models.migrations.chain.chain import Chain
 from redis_models.migrations.executor.progress import Policy
 from redis_models.migrations.executor.segment import run_plan
-from redis_models.migrations.executor.throttle import Pace
+from redis_models.migrations.executor.throttle import ThrottleState
 from redis_models.migrations.maintenance.purge import purge
 from redis_models.migrations.maintenance.retry import retry_records
-from redis_models.migrations.planner.segments import make_journey
+from redis_models.migrations.planner.segments import make_run_plan
 from redis_models.migrations.state.lease import Lease, take_lease
 from redis_models.migrations.state.quarantine import Quarantine
-from redis_models.migrations.state.store import Shelf
+from redis_models.migrations.state.store import StateStore
 
 from .actors import Actor
 from .oracle import Truth, Violation
@@ -23,9 +23,9 @@ from .server import LEASE, Wire
 from .shop import CUSTOMER, KINDS
 
 LIFE_S: Final = 1000.0  # of a lease, in the schedule's seconds; so long that the real ones do not count
-PACE: Final = Pace(3)
-FREE: Final = Pace(3, is_free=True)  # what is sent is not waited for
-PAUSED: Final = Pace(3, hold="somebody paused it", is_paused=True, reason="somebody paused it")
+PACE: Final = ThrottleState(3)
+FREE: Final = ThrottleState(3, is_free=True)  # what is sent is not waited for
+PAUSED: Final = ThrottleState(3, hold="somebody paused it", is_paused=True, reason="somebody paused it")
 _RESTLESS: Final = ("written by others", "still being written", "was restarted")  # why a run may end early
 
 
@@ -41,7 +41,7 @@ class Wish:
 
     goals: Sequence[int]
     place: int = 0
-    pace: Pace = PACE
+    pace: ThrottleState = PACE
 
     @property
     def goal(self) -> int:
@@ -84,15 +84,15 @@ class RunnerProcess(Actor):
         self._doing = self.migrates(most_errors)
         return f"migrate to {self._wish.goal}{', with a quarantine' if most_errors else ''}"
 
-    def migrates(self, most_errors: int = 0) -> Batches[int]:
+    def migrates(self, most_errors: int = 0) -> RoundTrips[int]:
         """Do what ``migrate`` does, with the engine's own parts."""
         self.goal = self._wish.goal
-        shelf, policy = Shelf("default", self._chain.app), self.policy(most_errors)
+        shelf, policy = StateStore("default", self._chain.app), self.policy(most_errors)
         lease: Lease = yield from take_lease(self._wire.exchange, LEASE, LIFE_S, self._wire.clock)
         self.epoch = lease.epoch
         changed = 0
         try:
-            journey = make_journey(self._chain, (yield from shelf.read()), self.goal)
+            journey = make_run_plan(self._chain, (yield from shelf.read()), self.goal)
             self.versions = self.versions_at(self.goal)
             for leg in () if journey.is_empty else journey.legs:
                 self.walks = frozenset(work.route.model for work in leg.works)
@@ -144,10 +144,10 @@ class Purger(RunnerProcess):
         self._doing = self._purges()
         return "purge"
 
-    def _purges(self) -> Batches[int]:
+    def _purges(self) -> RoundTrips[int]:
         lease: Lease = yield from take_lease(self._wire.exchange, LEASE, LIFE_S, self._wire.clock)
         self.epoch = lease.epoch
-        shelf = Shelf("default", self._chain.app)
+        shelf = StateStore("default", self._chain.app)
         try:
             done = yield from purge(lease, shelf, self._chain, None, pace=lambda: PACE, report=lambda _: None)
         except RedisModelsError:
@@ -165,7 +165,7 @@ class Retrier(RunnerProcess):
         self._doing = self._retries()
         return "retry what is in quarantine"
 
-    def _retries(self) -> Batches[int]:
+    def _retries(self) -> RoundTrips[int]:
         entries = list((yield from Quarantine("default", self._chain.app).read()).values())
         lease: Lease = yield from take_lease(self._wire.exchange, LEASE, LIFE_S, self._wire.clock)
         self.epoch = lease.epoch
@@ -193,8 +193,8 @@ class Watcher(Actor):
         self._doing = self._look()
         return "look where it is"
 
-    def _look(self) -> Batches[None]:
-        state = yield from Shelf("default", self._chain.app).read()
+    def _look(self) -> RoundTrips[None]:
+        state = yield from StateStore("default", self._chain.app).read()
         applied = frozenset(link.id for link in self._chain.links[: len(state.ledger)])
         if frozenset(state.ledger) != applied or state.snapshot != self._chain.snapshots[len(applied)]:
             raise Violation(f"{self.name} sees {sorted(state.ledger)} applied, but the schemas of another position")

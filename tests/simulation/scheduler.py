@@ -5,8 +5,8 @@ from typing import Any, ClassVar
 
 from redis.exceptions import ConnectionError
 
-from redis_models.client.commands import Pause
-from redis_models.client.retry import Trial
+from redis_models.client.commands import Sleep
+from redis_models.client.retry import RetryState
 from redis_models.errors import ServerUnreachableError
 from redis_models.migrations.chain.chain import Chain
 
@@ -77,7 +77,7 @@ class Scheduler:
             return False
         if not actor.is_busy:
             return True
-        if isinstance(actor.pending, Pause):
+        if isinstance(actor.pending, Sleep):
             self.wire.passes(_PAUSE_S)
             self._hears(actor, [])
             return False
@@ -113,7 +113,7 @@ class Scheduler:
 
     def _hears_nothing(self, actor: Actor) -> None:
         """Break the connection of an actor behind its batch: its driver sends that again, or it ends in an error."""
-        trial = Trial(actor.pending or (), "the server")
+        trial = RetryState(actor.pending or (), "the server")
         trial.is_sent = True
         try:
             trial.pause_after(ConnectionError("the connection broke"))

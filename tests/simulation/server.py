@@ -14,7 +14,7 @@ from hashlib import sha1
 from typing import Any, Final
 
 from redis_models.client.client import SyncClient
-from redis_models.client.commands import Command, Once, Reply, Script
+from redis_models.client.commands import AtMostOnce, Command, Reply, Script
 from redis_models.migrations.executor import preflight
 from redis_models.migrations.keyspace import scan as keyspace
 from redis_models.migrations.maintenance import purge
@@ -140,7 +140,7 @@ class Wire:
         ages: list[Command] = [("HINCRBY", LEASE, "until", -self._passed_ms)] if "until" in self.seen.lease else []
         full, room = (_limited(1), _limited(0)) if self.is_full else ([], [])
         before = len(ages) + len(full)
-        answers = self.exchange.exchange(Once([*ages, *full, *sent, *room, self._dump.command([], [])]))
+        answers = self.exchange.exchange(AtMostOnce([*ages, *full, *sent, *room, self._dump.command([], [])]))
         replies, dump = answers[before : before + len(sent)], answers[-1]
         self.seen, self._passed_ms = _seen(dump, self._tables), 0
         for place, command in enumerate(commands):

@@ -33,7 +33,7 @@ MUTANTS: Final[Mapping[str, Mutant]] = {
     "no fence of the note": Mutant(_edited(store, "_CHECKPOINT", _FENCE), "", "without a lease"),
     "no fence of the record": Mutant(_edited(store, "_FINISH", _FENCE), "", "without a lease"),
     "what was begun is begun again": Mutant(
-        recoded(segments.Journey, "objections", "not step.may_run_twice and not run_again", "False"),
+        recoded(segments.RunPlan, "objections", "not step.may_run_twice and not run_again", "False"),
         "",
         "was called 2 times",
     ),

@@ -6,11 +6,11 @@ from concurrent.futures import BrokenExecutor, Executor, Future
 from dataclasses import replace
 from typing import Any
 
-from redis_models.client.commands import Batches
+from redis_models.client.commands import RoundTrips
 from redis_models.errors import IncompleteError, RedisModelsError
 from redis_models.migrations.chain.lineage import routes_of
 from redis_models.migrations.executor.progress import Policy
-from redis_models.migrations.executor.worker_pool import Crew, Done, Task
+from redis_models.migrations.executor.worker_pool import WorkerPool, WorkerResult, WorkerTask
 from redis_models.migrations.rewriter.compare_and_set import rewrite_here
 
 from .runners import RunnerProcess
@@ -23,7 +23,7 @@ class Pool(Executor):
     """An executor whose members are actors: what is submitted waits until one of them is let go."""
 
     def __init__(self) -> None:
-        self.waiting = deque[tuple[Task, Future[Done]]]()
+        self.waiting = deque[tuple[WorkerTask, Future[WorkerResult]]]()
         self.is_broken = False
 
     def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
@@ -38,7 +38,7 @@ class Pool(Executor):
         """Take no more; members go on with what they have."""
         self.waiting.clear()
 
-    def next_task(self) -> "tuple[Task, Future[Done]] | None":
+    def next_task(self) -> "tuple[WorkerTask, Future[WorkerResult]] | None":
         """Give the next task that is still wanted."""
         while self.waiting:
             task, future = self.waiting.popleft()
@@ -59,11 +59,11 @@ class CrewRunner(RunnerProcess):
     """A process that runs ``migrate --workers``."""
 
     pool: Pool | None = None
-    _crew: Crew | None = None
+    _crew: WorkerPool | None = None
 
-    def migrates(self, most_errors: int = 0) -> Batches[int]:
+    def migrates(self, most_errors: int = 0) -> RoundTrips[int]:
         self.pool = Pool()
-        with Crew(2, "shop", {"shop": self._chain}, 0, self._made, lambda _: None) as self._crew:
+        with WorkerPool(2, "shop", {"shop": self._chain}, 0, self._made, lambda _: None) as self._crew:
             return (yield from super().migrates(most_errors))
 
     def policy(self, most_errors: int) -> Policy:
@@ -81,7 +81,7 @@ class CrewRunner(RunnerProcess):
 class Member(RunnerProcess):
     """A process of a crew."""
 
-    _future: Future[Done] | None = None
+    _future: Future[WorkerResult] | None = None
     _pool: Pool | None = None
 
     def takes(self, pool: Pool | None) -> bool:
@@ -113,7 +113,7 @@ class Member(RunnerProcess):
         self._stop()
         future, self._future = self._future, None
         assert future is not None
-        future.set_result(Done(result, 0.0, ()))
+        future.set_result(WorkerResult(result, 0.0, ()))
         return "done"
 
     def _failed(self, exc: RedisModelsError) -> str:

@@ -10,25 +10,27 @@ import redis
 from redis_models.client.client import SyncClient
 from redis_models.client.drivers import run
 from redis_models.migrations.chain.chain import Chain
-from redis_models.migrations.chain.link import Link
+from redis_models.migrations.chain.link import LoadedMigration
 from redis_models.migrations.executor.progress import Policy
-from redis_models.migrations.executor.run import run_journey
-from redis_models.migrations.executor.throttle import fixed_pace
+from redis_models.migrations.executor.run import execute_run
+from redis_models.migrations.executor.throttle import fixed_throttle
 from redis_models.migrations.operations import Operation
-from redis_models.migrations.planner.segments import make_journey
+from redis_models.migrations.planner.segments import make_run_plan
 from redis_models.migrations.state.lease import hold_lease
-from redis_models.migrations.state.store import Shelf
+from redis_models.migrations.state.store import StateStore
 
 Step = tuple[Mapping[str, int], Sequence[Operation]]
 
 
 def chain_of(*steps: Step, app: str = "shop") -> Chain:
     """Make a chain; each step is the versions afterwards, and the operations."""
-    links: list[Link] = []
+    links: list[LoadedMigration] = []
     for number, (versions, operations) in enumerate(steps, start=1):
         previous = links[-1].id if links else None
         name = f"{number:04d}_step"
-        links.append(Link(number, name, f"{name}.py", f"{app}{number}", previous, versions, tuple(operations), name))
+        links.append(
+            LoadedMigration(number, name, f"{name}.py", f"{app}{number}", previous, versions, tuple(operations), name)
+        )
     return Chain(app, tuple(links))
 
 
@@ -50,17 +52,17 @@ class Database:
     ) -> int:
         """Bring the database to a position of the chain; give how many records were moved."""
         exchange = exchange or self.exchange
-        shelf = Shelf("default", chain.app)
+        shelf = StateStore("default", chain.app)
         position = chain.head_position if target is None else target
         with hold_lease(exchange, "default", life_s=10) as lease:
-            journey = make_journey(chain, run(exchange, shelf.read()), position, meets_all=meets_all)
-            legs = run_journey(
+            journey = make_run_plan(chain, run(exchange, shelf.read()), position, meets_all=meets_all)
+            legs = execute_run(
                 exchange,
                 lease,
                 shelf,
                 journey,
-                lambda state: make_journey(chain, state, position, meets_all=meets_all),
-                policy=Policy(fixed_pace(10), **policy),
+                lambda state: make_run_plan(chain, state, position, meets_all=meets_all),
+                policy=Policy(fixed_throttle(10), **policy),
                 report=lambda _: None,
             )
             return sum(result.moved for _, result in legs)

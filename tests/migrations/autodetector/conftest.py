@@ -13,7 +13,7 @@ from redis_models import Model
 from redis_models.migrations.autodetector.answers import Answers, parse_answer
 from redis_models.migrations.autodetector.diff import Diff, diff
 from redis_models.migrations.chain.chain import Chain
-from redis_models.migrations.chain.link import Link
+from redis_models.migrations.chain.link import LoadedMigration
 from redis_models.migrations.operations import Operation
 from redis_models.migrations.schema.from_models import snapshot_of
 from redis_models.migrations.schema.snapshot import Snapshot
@@ -98,10 +98,10 @@ def compare(old: str, new: str, *flags: str) -> Case:
 def _check(before: Snapshot, after: Snapshot, answers: Answers, found: Diff) -> None:
     """Replay the operations as a file would; afterwards nothing is left to be found."""
     versions = {name: version for name, version in found.versions.items() if version > 1 or name not in before.by_name}
-    first = Link(
+    first = LoadedMigration(
         1, "0001_a", "a", "a", None, {one.name: one.version for one in before.models}, (_creations(before)), ""
     )
-    second = Link(2, "0002_b", "b", "b", "a", versions, found.operations, "")
+    second = LoadedMigration(2, "0002_b", "b", "b", "a", versions, found.operations, "")
     reached = Chain("shop", (first, second)).snapshots[-1]
     again = diff(reached, after)
     assert not again.operations, [one.describe() for one in again.operations]

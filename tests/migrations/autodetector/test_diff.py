@@ -30,7 +30,7 @@ from redis_models.migrations.autodetector.answers import (
 from redis_models.migrations.autodetector.diff import Diff, LowVersion, diff
 from redis_models.migrations.autodetector.questions import FillQuestion, Question, RenameQuestion, SwapQuestion
 from redis_models.migrations.operations import Operation
-from redis_models.migrations.operations.function_stubs import ToWrite
+from redis_models.migrations.operations.function_stubs import FunctionStub
 from redis_models.migrations.schema.snapshot import REQUIRED, FieldSchema, Literal, ModelSchema, Snapshot
 
 Field = str | tuple[str, object] | FieldSchema
@@ -75,7 +75,7 @@ CERTAIN: Mapping[str, tuple[ModelSchema | None, ModelSchema | None, Sequence[Ans
         model(),
         model(x="int"),
         [ComputeAnswer("A", "x")],
-        [AddField("A", "x", "int", ToWrite("a_x"))],
+        [AddField("A", "x", "int", FunctionStub("a_x"))],
     ),
     "an answer beats a default": (
         model(),

@@ -11,7 +11,7 @@ import pytest
 from redis_models import Model
 from redis_models.errors import MigrationFileError, ModelDeclarationError
 from redis_models.migrations.chain.chain import Chain
-from redis_models.migrations.chain.link import Link
+from redis_models.migrations.chain.link import LoadedMigration
 from redis_models.migrations.files.renderer import suggest_name
 from redis_models.migrations.operations import AddField, CreateModel, Operation, RemoveField
 
@@ -360,14 +360,14 @@ def test_A_auto_a_version_that_rises_alone_names_the_file() -> None:
 
 
 def test_A_parse_number_and_arrange_for_graph_the_chain_goes_by_numbers() -> None:
-    first = Link(9, "0009_b", "", "b", None, {"A": 1}, (_CREATE,), "")
-    second = Link(10, "0010_a", "", "a", "b", {"A": 2}, (_ADD,), "")
+    first = LoadedMigration(9, "0009_b", "", "b", None, {"A": 1}, (_CREATE,), "")
+    second = LoadedMigration(10, "0010_a", "", "a", "b", {"A": 2}, (_ADD,), "")
 
     assert [link.id for link in Chain("shop", (second, first)).links] == ["b", "a"]
 
 
 def test_A_arrange_for_graph_with_multiple_initial_is_refused_because_there_is_one_line() -> None:
-    one, other = (Link(1, f"0001_{id}", "", id, None, {"A": 1}, (_CREATE,), "") for id in "ab")
+    one, other = (LoadedMigration(1, f"0001_{id}", "", id, None, {"A": 1}, (_CREATE,), "") for id in "ab")
 
     with pytest.raises(MigrationFileError, match="both the first"):
         Chain("shop", (one, other))

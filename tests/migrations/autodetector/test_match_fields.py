@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from redis_models.migrations.autodetector.answer_tracker import Given
+from redis_models.migrations.autodetector.answer_tracker import AnswerTracker
 from redis_models.migrations.autodetector.answers import Answers
 from redis_models.migrations.autodetector.match_fields import match_fields, order_moves
 from redis_models.migrations.autodetector.questions import RenameQuestion
@@ -33,7 +33,7 @@ def _asked(before: str, after: str) -> dict[str, list[str]]:
         CreateModel("A", dict.fromkeys(names.split(), "str"), "id", "a").apply(Snapshot()).model("A")
         for names in (before, after)
     )
-    questions = match_fields(old, new, Given(Answers(), "A")).questions
+    questions = match_fields(old, new, AnswerTracker(Answers(), "A")).questions
     return {one.field: [each.name for each in one.candidates] for one in questions if isinstance(one, RenameQuestion)}
 
 

@@ -5,23 +5,23 @@ import pytest
 from redis_models.errors import MigrationError
 from redis_models.migrations import CreateModel
 from redis_models.migrations.chain.chain import Chain
-from redis_models.migrations.chain.link import Link
+from redis_models.migrations.chain.link import LoadedMigration
 from redis_models.migrations.operations import Operation
 
 CREATED = CreateModel("A", {"id": "str", "x": "int"}, "id", "a")
 
 
-def link(number: int, id: str, previous: str | None, *operations: Operation, **versions: int) -> Link:
+def link(number: int, id: str, previous: str | None, *operations: Operation, **versions: int) -> LoadedMigration:
     name = f"{number:04d}_{id}"
-    return Link(number, name, f"{name}.py", id, previous, versions, operations, "")
+    return LoadedMigration(number, name, f"{name}.py", id, previous, versions, operations, "")
 
 
 CHAIN = Chain(
     "shop",
     (
-        Link(1, "0001_initial", "", "1c0be772", None, {}, (), ""),
-        Link(2, "0002_rename_name", "", "51d09a3c", "1c0be772", {}, (), ""),
-        Link(4, "0004_rename_city", "", "00000004", "51d09a3c", {}, (), ""),
+        LoadedMigration(1, "0001_initial", "", "1c0be772", None, {}, (), ""),
+        LoadedMigration(2, "0002_rename_name", "", "51d09a3c", "1c0be772", {}, (), ""),
+        LoadedMigration(4, "0004_rename_city", "", "00000004", "51d09a3c", {}, (), ""),
     ),
 )
 

@@ -9,7 +9,7 @@ import pytest
 from redis_models.migrations import CreateModel
 from redis_models.migrations.chain.chain import Chain
 from redis_models.migrations.chain.lineage import lineages_of
-from redis_models.migrations.chain.link import Link
+from redis_models.migrations.chain.link import LoadedMigration
 from redis_models.migrations.files.project_chains import with_histories
 from redis_models.migrations.operations import AddField, MoveModel, Operation
 from redis_models.migrations.upgrade_on_read import install
@@ -122,7 +122,7 @@ def test_the_first_app_does_not_go_back_below_records_of_the_second(moved: Any, 
 
 def _chain(app: str, *steps: tuple[dict[str, int], Operation]) -> Chain:
     links = [
-        Link(
+        LoadedMigration(
             n,
             f"{n:04d}_m",
             f"{n:04d}_m.py",

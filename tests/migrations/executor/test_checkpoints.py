@@ -9,19 +9,19 @@ from unittest.mock import patch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from redis_models.client.commands import Batches, Pause
+from redis_models.client.commands import RoundTrips, Sleep
 from redis_models.client.drivers import run
 from redis_models.migrations.executor import pass_runner
 from redis_models.migrations.executor.key_pages import Page
 from redis_models.migrations.executor.pass_runner import Runner
 from redis_models.migrations.executor.progress import Policy
-from redis_models.migrations.executor.strategies import Hands
-from redis_models.migrations.executor.throttle import Pace
-from redis_models.migrations.keyspace.results import Begun, Outcome
+from redis_models.migrations.executor.strategies import RewriteStrategy
+from redis_models.migrations.executor.throttle import ThrottleState
+from redis_models.migrations.keyspace.results import Outcome, PendingResult
 from redis_models.migrations.state.entries import Journal
 
 _paces: Final = st.builds(
-    Pace,
+    ThrottleState,
     st.integers(1, 3),
     rest=st.sampled_from([0.0, 0.0, 0.5]),
     hold=st.sampled_from(["", "", "full"]),
@@ -53,16 +53,16 @@ class Stage:
     keys: Any = None
 
     def exchange(self, commands: Any) -> list[Any]:
-        self.now += commands.seconds if isinstance(commands, Pause) else 0.001
+        self.now += commands.seconds if isinstance(commands, Sleep) else 0.001
         return []
 
     def clock(self) -> float:
         return self.now
 
-    def kept(self) -> Batches[None]:
+    def kept(self) -> RoundTrips[None]:
         yield ()
 
-    def checkpoint(self, _: str, __: int, journal: Journal, ___: Any = None) -> Batches[None]:
+    def checkpoint(self, _: str, __: int, journal: Journal, ___: Any = None) -> RoundTrips[None]:
         yield ()
         if journal.cursor != "begin":
             before = sum(self.sizes[: int(journal.cursor) or None])
@@ -77,36 +77,36 @@ class Stage:
         class Pages:
             is_over = False
 
-            def next(self, _: Pace) -> Batches[Page]:
+            def next(self, _: ThrottleState) -> RoundTrips[Page]:
                 yield ()
                 start, end, following = next(left)
                 self.is_over = following == "0"
                 return Page([b"%d" % number for number in range(start, end)], stage.draw(st.integers(0, 1)), following)
 
-            def ask(self, _: Pace) -> Batches[None]:
+            def ask(self, _: ThrottleState) -> RoundTrips[None]:
                 yield ()
 
         return Pages()
 
-    def rewrite(self, keys: Sequence[bytes], _: Pace) -> Batches[Outcome]:
+    def rewrite(self, keys: Sequence[bytes], _: ThrottleState) -> RoundTrips[Outcome]:
         yield ()
         assert not self.done & set(keys)
         self.done |= set(keys)
         return Outcome(changed=len(keys))
 
-    def deal(self, keys: Sequence[bytes], pace: Pace) -> Batches[Begun]:
+    def deal(self, keys: Sequence[bytes], pace: ThrottleState) -> RoundTrips[PendingResult]:
         yield ()
         ends = self.now + self.draw(st.sampled_from([0.0, 0.01, 0.1, 1.0]))
 
-        def work() -> Batches[Outcome]:
+        def work() -> RoundTrips[Outcome]:
             while self.now < ends:
-                yield Pause(0.05)
+                yield Sleep(0.05)
             return (yield from self.rewrite(keys, pace))
 
-        return Begun(work(), lambda: self.now >= ends)
+        return PendingResult(work(), lambda: self.now >= ends)
 
 
-def _no_size(_: Any) -> Batches[int]:
+def _no_size(_: Any) -> RoundTrips[int]:
     yield ()
     return 0
 
@@ -118,7 +118,7 @@ def test_no_cursor_is_stored_before_all_records_behind_it_are_done(
 ) -> None:
     stage: Any = Stage(sizes, drawn.draw)
     deal, freedom = stage.deal if dealt else None, drawn.draw(st.booleans())
-    hands = Hands(stage.rewrite, deal=deal, dealt=dealt, takes_freedom=freedom)
+    hands = RewriteStrategy(stage.rewrite, deal=deal, dealt=dealt, takes_freedom=freedom)
     policy = Policy(lambda: drawn.draw(_paces), patience_s=1e9)
     begun = Journal(1, 1, 1, "")
     with patch.multiple(pass_runner, Pages=stage.pages, index_size=_no_size, _CHECKPOINT_S=0.0):

@@ -7,16 +7,16 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from redis_models.client.client import SyncClient
-from redis_models.client.commands import Batches
+from redis_models.client.commands import RoundTrips
 from redis_models.client.drivers import run
 from redis_models.mapping.keys import KeySpace
-from redis_models.migrations.chain.upgrade_path import Route, Stage
+from redis_models.migrations.chain.upgrade_path import UpgradePath, VersionStep
 from redis_models.migrations.executor import key_pages
-from redis_models.migrations.executor.strategies import own_hands
-from redis_models.migrations.executor.throttle import Pace
+from redis_models.migrations.executor.strategies import local_strategy
+from redis_models.migrations.executor.throttle import ThrottleState
 from redis_models.migrations.keyspace.results import Fence
 from redis_models.migrations.keyspace.scan import scan, scan_rest
-from redis_models.migrations.planner.passes import Work
+from redis_models.migrations.planner.passes import RewritePass
 
 _SPACE: Final = KeySpace("", ":", "it*m[")
 _KEYS: Final = [
@@ -96,7 +96,7 @@ def test_where_there_are_no_records_the_run_looks_up_between_the_keys_of_others(
     """The lease is kept between two pages; what reads ahead must not read through a thousand million other keys."""
     steps = 0
 
-    def endless(cursor: str, keys: KeySpace) -> Batches[tuple[str, list[bytes]]]:
+    def endless(cursor: str, keys: KeySpace) -> RoundTrips[tuple[str, list[bytes]]]:
         nonlocal steps
         steps += 1
         assert steps < 1000
@@ -104,10 +104,10 @@ def test_where_there_are_no_records_the_run_looks_up_between_the_keys_of_others(
         return "1", []
 
     monkeypatch.setattr(key_pages, "scan", endless)
-    work = Work(Route("M", (Stage(1, 2, ()),), 1), _SPACE, 2, 1)
-    hands = own_hands(work, Fence("", "", False), is_first=True)
+    work = RewritePass(UpgradePath("M", (VersionStep(1, 2, ()),), 1), _SPACE, 2, 1)
+    hands = local_strategy(work, Fence("", "", False), is_first=True)
 
-    page = run(SyncClient(client, "test"), key_pages.Pages(work, hands, "0").next(Pace(100, is_free=True)))
+    page = run(SyncClient(client, "test"), key_pages.Pages(work, hands, "0").next(ThrottleState(100, is_free=True)))
 
     assert page == ([], 0, "1")
 

@@ -9,13 +9,13 @@ import pytest
 import redis
 
 from redis_models.client.client import SyncClient
-from redis_models.client.commands import Ahead, Batches, Reply
+from redis_models.client.commands import Pipelined, Reply, RoundTrips
 from redis_models.client.drivers import Driver, run
 from redis_models.migrations.executor import latency_probe
 from redis_models.migrations.executor.latency_probe import Probe
-from redis_models.migrations.executor.throttle import Limits, Pace, Sighting, next_pace
+from redis_models.migrations.executor.throttle import ServerMeasurement, ThrottleLimits, ThrottleState, next_throttle
 
-_LIMITS = Limits(max_latency_ms=5.0, batch_size=100, patience_s=30.0)
+_LIMITS = ThrottleLimits(max_latency_ms=5.0, batch_size=100, patience_s=30.0)
 _BUSY_S = 0.02
 _DECISIONS = 10
 
@@ -63,15 +63,15 @@ def others(script: Script) -> Iterator[threading.Thread]:
 
 
 @pytest.fixture
-def seen(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Sighting, Pace]]:
+def seen(monkeypatch: pytest.MonkeyPatch) -> list[tuple[ServerMeasurement, ThrottleState]]:
     """Collect what the probe sees, and the pace it makes of that; it decides four times as often."""
-    found: list[tuple[Sighting, Pace]] = []
+    found: list[tuple[ServerMeasurement, ThrottleState]] = []
 
-    def noted(pace: Pace, sighting: Sighting, limits: Limits) -> Pace:
-        found.append((sighting, next_pace(pace, sighting, limits)))
+    def noted(pace: ThrottleState, sighting: ServerMeasurement, limits: ThrottleLimits) -> ThrottleState:
+        found.append((sighting, next_throttle(pace, sighting, limits)))
         return found[-1][1]
 
-    monkeypatch.setattr(latency_probe, "next_pace", noted)
+    monkeypatch.setattr(latency_probe, "next_throttle", noted)
     monkeypatch.setattr(latency_probe, "_EVERY_S", 0.005)
     return found
 
@@ -96,7 +96,7 @@ def _run_beside(
 
 
 def test_a_run_whose_scripts_make_others_wait_makes_them_shorter_and_rests(
-    client: redis.Redis, script: Script, seen: list[tuple[Sighting, Pace]], until: Until
+    client: redis.Redis, script: Script, seen: list[tuple[ServerMeasurement, ThrottleState]], until: Until
 ) -> None:
     _run_beside(client, script, 1.0, until, lambda: any(pace.batch_size <= 25 and pace.rest for _, pace in seen))
 
@@ -105,7 +105,7 @@ def test_a_run_whose_scripts_are_short_is_not_slowed_by_what_others_do(
     client: redis.Redis,
     script: Script,
     others: threading.Thread,
-    seen: list[tuple[Sighting, Pace]],
+    seen: list[tuple[ServerMeasurement, ThrottleState]],
     until: Until,
 ) -> None:
     def is_enough() -> bool:
@@ -121,7 +121,7 @@ def test_a_run_whose_scripts_are_short_is_not_slowed_by_what_others_do(
 
 
 def test_a_run_that_is_limited_under_way_is_told_from_others_from_then_on(
-    client: redis.Redis, script: Script, seen: list[tuple[Sighting, Pace]], until: Until
+    client: redis.Redis, script: Script, seen: list[tuple[ServerMeasurement, ThrottleState]], until: Until
 ) -> None:
     """Free, its batches follow each other without a wait, and nobody asks how long they take."""
     own = SyncClient(client, "the tests' server")
@@ -148,9 +148,9 @@ def test_a_run_that_is_limited_under_way_is_told_from_others_from_then_on(
     own.close()
 
 
-def _sent_ahead() -> Batches[list[list[Reply]]]:
+def _sent_ahead() -> RoundTrips[list[list[Reply]]]:
     """Give what there is of the reply to a batch at once, and behind another batch."""
-    replies = yield Ahead([("PING",)])
+    replies = yield Pipelined([("PING",)])
     at_once = list(replies)
     yield ()
     return [at_once, replies]

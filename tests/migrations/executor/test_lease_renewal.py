@@ -8,24 +8,24 @@ from typing import Any, Final, cast
 import pytest
 
 from redis_models.client.client import SyncClient
-from redis_models.client.commands import Pause
+from redis_models.client.commands import Sleep
 from redis_models.client.drivers import run
 from redis_models.migrations import AddField, AlterField, AlterKeys, CreateModel, RemoveField
 from redis_models.migrations.chain.chain import Chain
 from redis_models.migrations.executor.progress import Policy
-from redis_models.migrations.executor.run import run_journey
-from redis_models.migrations.executor.throttle import Pace, fixed_pace
+from redis_models.migrations.executor.run import execute_run
+from redis_models.migrations.executor.throttle import ThrottleState, fixed_throttle
 from redis_models.migrations.keyspace import scan
 from redis_models.migrations.maintenance.purge import purge
 from redis_models.migrations.maintenance.retry import drop_record, retry_records
-from redis_models.migrations.planner.segments import make_journey
+from redis_models.migrations.planner.segments import make_run_plan
 from redis_models.migrations.state.lease import Lease, hold_lease
 from redis_models.migrations.state.quarantine import Quarantine
-from redis_models.migrations.state.store import Shelf
+from redis_models.migrations.state.store import StateStore
 
 _COUNT: Final = 60
 _LIFE_S: Final = 30.0
-_SHELF: Final = Shelf("default", "shop")
+_SHELF: Final = StateStore("default", "shop")
 _CREATED: Final = ({"A": 1}, [CreateModel("A", {"id": "str", "x": "str"}, "id", "a")])
 _FILLED: Final = ({"A": 2}, [AddField("A", "y", "str", fill="0")])
 _REMOVED: Final = ({"A": 2}, [RemoveField("A", "x")])
@@ -41,7 +41,7 @@ class Slow:
         self.now, self.renewed, self.works_s = 0.0, [0.0], 1.0
 
     def exchange(self, commands: Sequence[Any]) -> Any:
-        if isinstance(commands, Pause):
+        if isinstance(commands, Sleep):
             self.now += commands.seconds
             return []
         self.now += self.works_s
@@ -57,15 +57,15 @@ class Slow:
             yield lease
         self.renewed.append(self.now)
 
-    def migrate(self, chain: Chain, pace: Callable[[], Pace]) -> None:
+    def migrate(self, chain: Chain, pace: Callable[[], ThrottleState]) -> None:
         with self.lease() as lease:
-            journey = make_journey(chain, run(self._exchange, _SHELF.read()), chain.head_position)
-            legs = run_journey(
+            journey = make_run_plan(chain, run(self._exchange, _SHELF.read()), chain.head_position)
+            legs = execute_run(
                 cast(SyncClient, self),
                 lease,
                 _SHELF,
                 journey,
-                lambda state: make_journey(chain, state, chain.head_position),
+                lambda state: make_run_plan(chain, state, chain.head_position),
                 policy=Policy(pace, most_errors=_COUNT),
                 report=lambda _: None,
             )
@@ -88,7 +88,7 @@ def slow(database: Any) -> Slow:
 
 @pytest.mark.parametrize("step", [_FILLED, _CONVERTED, _MOVED], ids=["in the server", "by Python", "to other keys"])
 def test_while_records_of_one_page_are_rewritten(slow: Slow, chain: Callable[..., Chain], step: Any) -> None:
-    slow.migrate(chain(_CREATED, step), fixed_pace(1))
+    slow.migrate(chain(_CREATED, step), fixed_throttle(1))
 
     slow.assert_renewed_in_time()
 
@@ -101,7 +101,7 @@ def test_while_only_keys_of_others_are_met(
     monkeypatch.setattr(scan, "_COUNT", 1)
     slow.works_s = 0.1  # many are met before a walk comes round
 
-    slow.migrate(chain(_CREATED, _FILLED), fixed_pace(100))
+    slow.migrate(chain(_CREATED, _FILLED), fixed_throttle(100))
 
     slow.assert_renewed_in_time()
 
@@ -114,14 +114,14 @@ def test_while_keys_that_would_collide_are_looked_for(
         slow.client.hset(f"a:{number}", mapping={"_v": 1, "id": number, "x": number})
     slow.works_s = 0.1  # many are met before a walk comes round
 
-    slow.migrate(chain(_CREATED, _MOVED), fixed_pace(100))
+    slow.migrate(chain(_CREATED, _MOVED), fixed_throttle(100))
 
     slow.assert_renewed_in_time()
 
 
 def test_while_somebody_has_paused_the_run(slow: Slow, chain: Callable[..., Chain]) -> None:
-    def pace() -> Pace:
-        return Pace(100, hold="somebody paused it", is_paused=True) if slow.now < 100 else Pace(100)
+    def pace() -> ThrottleState:
+        return ThrottleState(100, hold="somebody paused it", is_paused=True) if slow.now < 100 else ThrottleState(100)
 
     slow.migrate(chain(_CREATED, _FILLED), pace)
 
@@ -133,11 +133,11 @@ def test_while_what_records_keep_aside_is_purged_or_that_is_paused(
     slow: Slow, chain: Callable[..., Chain], paused_s: int
 ) -> None:
     links = chain(_CREATED, _REMOVED)
-    slow.migrate(links, fixed_pace(100))
+    slow.migrate(links, fixed_throttle(100))
     slow.now, slow.renewed = 0.0, [0.0]
 
-    def pace() -> Pace:
-        return Pace(1, hold="somebody paused it", is_paused=True) if slow.now < paused_s else Pace(1)
+    def pace() -> ThrottleState:
+        return ThrottleState(1, hold="somebody paused it", is_paused=True) if slow.now < paused_s else ThrottleState(1)
 
     with slow.lease() as lease:
         purged = slow.run(purge(lease, _SHELF, links, None, pace=pace, report=lambda _: None))
@@ -151,7 +151,7 @@ def test_while_records_are_let_out_of_quarantine(slow: Slow, chain: Callable[...
     links = chain(_CREATED, _CONVERTED)
     for number in range(_COUNT):
         slow.client.hset(f"a:{number}", "x", "odd")
-    slow.migrate(links, fixed_pace(100))
+    slow.migrate(links, fixed_throttle(100))
     slow.now, slow.renewed = 0.0, [0.0]
     entries = list(run(slow._exchange, Quarantine("default", "shop").read()).values())
     assert len(entries) == _COUNT

@@ -8,24 +8,24 @@ import pytest
 from redis.exceptions import OutOfMemoryError
 
 from redis_models.client.client import SyncClient
-from redis_models.client.commands import Batches, Pause
+from redis_models.client.commands import RoundTrips, Sleep
 from redis_models.client.drivers import run
 from redis_models.errors import IncompleteError, ServerBusyError, ServerOutOfMemoryError
 from redis_models.migrations import AddField, CreateModel
 from redis_models.migrations.chain.chain import Chain
 from redis_models.migrations.executor import pass_runner, strategies
 from redis_models.migrations.executor.progress import Policy, Progress
-from redis_models.migrations.executor.run import run_journey
-from redis_models.migrations.executor.strategies import Hands
-from redis_models.migrations.executor.throttle import Pace
-from redis_models.migrations.keyspace.results import Begun, Outcome
-from redis_models.migrations.planner.segments import make_journey
+from redis_models.migrations.executor.run import execute_run
+from redis_models.migrations.executor.strategies import RewriteStrategy
+from redis_models.migrations.executor.throttle import ThrottleState
+from redis_models.migrations.keyspace.results import Outcome, PendingResult
+from redis_models.migrations.planner.segments import make_run_plan
 from redis_models.migrations.state import store
 from redis_models.migrations.state.lease import hold_lease
-from redis_models.migrations.state.store import Shelf
+from redis_models.migrations.state.store import StateStore
 
 _COUNT = 30
-_FREE = Pace(10, is_free=True)
+_FREE = ThrottleState(10, is_free=True)
 
 
 class Shop:
@@ -41,7 +41,7 @@ class Shop:
             database.put(f"a:{number}", _v="1", id=str(number), x="1")
 
     def exchange(self, commands: Sequence[Any]) -> list[Any]:
-        if isinstance(commands, Pause):
+        if isinstance(commands, Sleep):
             self.now += commands.seconds
             return []
         refused = [self.refuses(one) for one in commands]
@@ -50,16 +50,16 @@ class Shop:
 
     def migrate(self, policy: Policy) -> int:
         """Bring the database to the end of the chain; give how many records were changed."""
-        shelf, target = Shelf("default", self.links.app), self.links.head_position
+        shelf, target = StateStore("default", self.links.app), self.links.head_position
         with hold_lease(self._exchange, "default", life_s=15) as lease:
             lease.clock, lease._renewed_at = lambda: self.now, self.now
-            journey = make_journey(self.links, run(self._exchange, shelf.read()), target)
-            legs = run_journey(
+            journey = make_run_plan(self.links, run(self._exchange, shelf.read()), target)
+            legs = execute_run(
                 cast(SyncClient, self),
                 lease,
                 shelf,
                 journey,
-                lambda state: make_journey(self.links, state, target),
+                lambda state: make_run_plan(self.links, state, target),
                 policy=policy,
                 report=self.told.append,
             )
@@ -110,14 +110,14 @@ def test_who_resumes_a_run_that_stopped_at_records_goes_on_counting(shop: Shop) 
         with pytest.raises(
             IncompleteError, match=rf"\(and 1 more in the same batch\). Stopped; {_COUNT - 2} records are"
         ):
-            shop.migrate(Policy(lambda: Pace(_COUNT)))
+            shop.migrate(Policy(lambda: ThrottleState(_COUNT)))
     shop.client.delete("a:7", "a:8")
 
-    assert shop.migrate(Policy(lambda: Pace(_COUNT))) == _COUNT - 2
+    assert shop.migrate(Policy(lambda: ThrottleState(_COUNT))) == _COUNT - 2
 
 
 def test_each_walk_begins_to_count_what_it_has_seen_anew(shop: Shop) -> None:
-    shop.migrate(Policy(lambda: Pace(10)))
+    shop.migrate(Policy(lambda: ThrottleState(10)))
 
     assert max(told.seen for told in shop.told) == _COUNT
     assert [told.seen for told in shop.told].count(_COUNT) == 2  # the last walk proves that nothing is left
@@ -137,13 +137,13 @@ def test_a_run_that_stops_at_a_record_says_so_also_where_its_count_cannot_be_sto
     shop.refuses = refuses
 
     with pytest.raises(IncompleteError, match="a:7: the key holds no hash"):
-        shop.migrate(Policy(lambda: Pace(_COUNT)))
+        shop.migrate(Policy(lambda: ThrottleState(_COUNT)))
     assert refused
 
 
 def test_a_run_that_waited_long_enough_for_its_pace_says_so_once(shop: Shop) -> None:
     with pytest.raises(ServerBusyError) as stopped:
-        shop.migrate(Policy(lambda: Pace(10, hold="memory is full"), patience_s=5))
+        shop.migrate(Policy(lambda: ThrottleState(10, hold="memory is full"), patience_s=5))
 
     assert str(stopped.value) == (
         "A at a:*: stopped after 5 s of waiting (--patience), because memory is full; every record is consistent. Run"
@@ -156,10 +156,10 @@ def test_a_run_that_goes_on_does_not_say_that_it_waits(shop: Shop, monkeypatch: 
     monkeypatch.setattr(pass_runner, "_CHECKPOINT_S", 0.0)
     paces = [b""]
 
-    def pace() -> Pace:
+    def pace() -> ThrottleState:
         is_first = shop.told == [] or shop.told[-1].changed < _COUNT
         is_over = is_first or b"waits: somebody paused it" in paces
-        return Pace(10) if is_over else Pace(10, hold="somebody paused it", is_paused=True)
+        return ThrottleState(10) if is_over else ThrottleState(10, hold="somebody paused it", is_paused=True)
 
     def look(_: Any) -> bool:
         raw = shop.client.hget("redis_models:{default}:journal:shop", "pace")
@@ -178,24 +178,24 @@ def test_shares_that_were_under_way_together_are_not_rested_for_one_by_one(
 ) -> None:
     """Others began to wait when they were dealt; what each waits for the rest of those before is no work."""
 
-    def own_hands(*given: Any) -> Hands:
-        own = strategies.own_hands(*given)
+    def own_hands(*given: Any) -> RewriteStrategy:
+        own = strategies.local_strategy(*given)
 
-        def deal(keys: Sequence[bytes], pace: Pace) -> Batches[Begun]:
+        def deal(keys: Sequence[bytes], pace: ThrottleState) -> RoundTrips[PendingResult]:
             yield from ()
             ends = shop.now + 1.0
 
-            def work() -> Batches[Outcome]:
+            def work() -> RoundTrips[Outcome]:
                 while shop.now < ends:
-                    yield Pause(0.1)
+                    yield Sleep(0.1)
                 return (yield from own.rewrite(keys, pace))
 
-            return Begun(work(), lambda: shop.now >= ends)
+            return PendingResult(work(), lambda: shop.now >= ends)
 
         return replace(own, deal=deal, dealt=3, takes_freedom=False)
 
-    monkeypatch.setattr(pass_runner, "own_hands", own_hands)
+    monkeypatch.setattr(pass_runner, "local_strategy", own_hands)
 
-    shop.migrate(Policy(lambda: Pace(10, rest=1.0, reason="others wait") if shop.now else Pace(10)))
+    shop.migrate(Policy(lambda: ThrottleState(10, rest=1.0, reason="others wait") if shop.now else ThrottleState(10)))
 
     assert 2.0 <= shop.now < 2.5

@@ -13,7 +13,7 @@ from redis_models.migrations.chain.chain import Chain
 from redis_models.migrations.executor.preflight import Collisions, look_for_collisions
 from redis_models.migrations.keyspace.results import Fence
 from redis_models.migrations.operations import Operation
-from redis_models.migrations.planner.passes import Move
+from redis_models.migrations.planner.passes import RenameKeysPass
 from redis_models.migrations.planner.plan import make_plan
 from redis_models.migrations.rewriter.rename_keys import move_records
 from redis_models.migrations.state.entries import State
@@ -24,7 +24,7 @@ _CREATE: Step = ({"Customer": 1}, [CreateModel("Customer", _FIELDS, "id", "custo
 _BY_NAME: Step = ({"Customer": 2}, [AlterKeys("Customer", primary_key="name")])
 
 
-def _move_of(links: Chain) -> Move:
+def _move_of(links: Chain) -> RenameKeysPass:
     """Give the only move of a chain that a database of none of its migrations has before it."""
     [move] = make_plan(links, State({}, None, None), links.head_position).moves
     return move

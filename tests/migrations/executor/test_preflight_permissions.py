@@ -20,7 +20,7 @@ from redis_models.migrations.rewriter.program import compile_program
 from redis_models.migrations.rewriter.server_side import rewrite_in_server
 from redis_models.migrations.state.entries import State
 from redis_models.migrations.state.lease import hold_lease
-from redis_models.migrations.state.quarantine import Quarantined
+from redis_models.migrations.state.quarantine import QuarantinedRecord
 
 _OPERATIONS: dict[str, Operation] = {
     "rename a field": RenameField("Customer", "name", "full_name"),
@@ -141,7 +141,7 @@ def test_a_record_is_not_tried_again_by_who_lacks_a_right(
     database.migrate(links("rename a field"))
     _fill(database)
     before, bob = database.dump(), without("hdel")
-    entry = Quarantined("customer:1", "Customer", "Customer", 2, "it could not be rewritten", "")
+    entry = QuarantinedRecord("customer:1", "Customer", "Customer", 2, "it could not be rewritten", "")
 
     with (
         hold_lease(database.exchange, "default", life_s=10) as lease,

@@ -12,25 +12,25 @@ from redis_models.client.drivers import run
 from redis_models.errors import IncompleteError, LockedError, MigrationFileError, UnsafeError
 from redis_models.migrations import AddField, CreateModel, Run, RunContext
 from redis_models.migrations.chain.chain import Chain
-from redis_models.migrations.chain.link import Link
+from redis_models.migrations.chain.link import LoadedMigration
 from redis_models.migrations.executor.progress import Policy, Progress
 from redis_models.migrations.executor.recorder import fake, stamp
-from redis_models.migrations.executor.run import run_journey
-from redis_models.migrations.executor.throttle import fixed_pace
+from redis_models.migrations.executor.run import execute_run
+from redis_models.migrations.executor.throttle import fixed_throttle
 from redis_models.migrations.operations import Operation
-from redis_models.migrations.planner.segments import Journey, make_journey
+from redis_models.migrations.planner.segments import RunPlan, make_run_plan
 from redis_models.migrations.state.lease import hold_lease
-from redis_models.migrations.state.store import Shelf
+from redis_models.migrations.state.store import StateStore
 
 _CREATED = CreateModel("Customer", {"id": "str", "name": "str"}, "id", "customer")
 _CITY = AddField("Customer", "city", "str", fill="Wien")
 _ZIP = AddField("Customer", "zip", "str", fill="1010")
 
 
-def _link(number: int, *operations: Operation, **versions: int) -> Link:
+def _link(number: int, *operations: Operation, **versions: int) -> LoadedMigration:
     previous = f"id{number - 1}" if number > 1 else None
     name = f"{number:04d}_step"
-    return Link(number, name, f"{name}.py", f"id{number}", previous, versions, operations, f"sum{number}")
+    return LoadedMigration(number, name, f"{name}.py", f"id{number}", previous, versions, operations, f"sum{number}")
 
 
 @dataclass
@@ -50,7 +50,7 @@ class Shop:
 
     def __post_init__(self) -> None:
         self.exchange = SyncClient(self.client, "test")
-        self.shelf = Shelf("default", "shop")
+        self.shelf = StateStore("default", "shop")
         self.client.hset("customer:1", mapping={"_v": 1, "id": "1", "name": "Ada"})
 
     @property
@@ -75,20 +75,20 @@ class Shop:
         if self.during is not None:
             self.during(context)
 
-    def journey(self, target: int) -> Journey:
-        return make_journey(self.chain, run(self.exchange, self.shelf.read()), target)
+    def journey(self, target: int) -> RunPlan:
+        return make_run_plan(self.chain, run(self.exchange, self.shelf.read()), target)
 
     def migrate(self, target: int, *, run_again: bool = False, legs: int = 99, life_s: float = 30.0) -> list[int]:
         """Go to a target, at most so many legs; give the position after each."""
         reached: list[int] = []
         with hold_lease(self.exchange, "default", life_s=life_s) as lease:
-            done = run_journey(
+            done = execute_run(
                 self.exchange,
                 lease,
                 self.shelf,
                 self.journey(target),
-                lambda state: make_journey(self.chain, state, target),
-                policy=Policy(fixed_pace(100)),
+                lambda state: make_run_plan(self.chain, state, target),
+                policy=Policy(fixed_throttle(100)),
                 report=self.progress.append,
                 run_again=run_again,
             )
@@ -353,15 +353,15 @@ def test_a_function_that_gives_something_to_await_is_no_success(shop: Shop) -> N
         hold_lease(shop.exchange, "default", life_s=30) as lease,
     ):
         state = run(shop.exchange, shop.shelf.read())
-        journey = make_journey(chain, state, 3)
+        journey = make_run_plan(chain, state, 3)
         list(
-            run_journey(
+            execute_run(
                 shop.exchange,
                 lease,
                 shop.shelf,
                 journey,
                 lambda _: journey,
-                policy=Policy(fixed_pace(9)),
+                policy=Policy(fixed_throttle(9)),
                 report=lambda _: None,
             )
         )

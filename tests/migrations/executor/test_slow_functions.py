@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from redis_models.client.commands import Batches, Pause
-from redis_models.migrations.executor.worker_pool import Crew, Done
-from redis_models.migrations.keyspace.batch_size import Stride
+from redis_models.client.commands import RoundTrips, Sleep
+from redis_models.migrations.executor.worker_pool import WorkerPool, WorkerResult
+from redis_models.migrations.keyspace.batch_size import AdaptiveBatchSize
 from redis_models.migrations.keyspace.results import Outcome
 
 from .slow import CONSENT, SlowShop
@@ -50,19 +50,19 @@ def test_a_script_may_have_more_records_than_a_lease_has_time_for(
 def test_what_holds_the_lease_keeps_it_while_a_member_works() -> None:
     kept, over = 0, threading.Event()
 
-    def keep() -> Batches[None]:
+    def keep() -> RoundTrips[None]:
         nonlocal kept
         kept += 1
         yield from ()
 
-    def work() -> Done:
+    def work() -> WorkerResult:
         over.wait()
-        return Done(Outcome(changed=3), 0.01, ())
+        return WorkerResult(Outcome(changed=3), 0.01, ())
 
     with ThreadPoolExecutor(1) as executor:
-        crew, stride = Crew(1, "shop.settings", {}, 0, lambda _: executor, lambda _: None), Stride()
+        crew, stride = WorkerPool(1, "shop.settings", {}, 0, lambda _: executor, lambda _: None), AdaptiveBatchSize()
         awaited = crew._awaited(executor.submit(work), 3, stride, keep)
-        assert all(isinstance(next(awaited), Pause) for _ in range(5))
+        assert all(isinstance(next(awaited), Sleep) for _ in range(5))
         assert kept == 4
         over.set()
         with pytest.raises(StopIteration) as ended:
@@ -79,7 +79,7 @@ def test_what_holds_the_lease_keeps_it_while_a_member_works() -> None:
     shares=st.integers(1, 40),
 )
 def test_shares_are_as_large_as_they_may_be_and_none_takes_long(per_record_s: float, most: int, shares: int) -> None:
-    stride = Stride()
+    stride = AdaptiveBatchSize()
     sizes = list[int]()
     for _ in range(shares):
         sizes.append(stride.of(most))
@@ -93,7 +93,7 @@ def test_shares_are_as_large_as_they_may_be_and_none_takes_long(per_record_s: fl
 
 def test_a_share_that_took_long_is_followed_by_a_small_one() -> None:
     """As where somebody who is asked for each record answers slowly by now."""
-    stride = Stride()
+    stride = AdaptiveBatchSize()
     for _ in range(12):
         stride.note(stride.of(4000), 0.001)
     assert stride.of(4000) == 4000

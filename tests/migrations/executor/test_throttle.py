@@ -7,31 +7,31 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from redis_models.client.commands import Pause
+from redis_models.client.commands import Sleep
 from redis_models.migrations.executor.latency_probe import sighting_of
 from redis_models.migrations.executor.throttle import (
-    Limits,
-    Pace,
-    Sighting,
+    ServerMeasurement,
+    ThrottleLimits,
+    ThrottleState,
     added_latency,
-    fixed_pace,
-    next_pace,
+    fixed_throttle,
+    next_throttle,
     own_latency,
 )
 
-_LIMITS = Limits(max_latency_ms=5.0, batch_size=100, patience_s=30.0)
-_CALM = Sighting(added_ms=0.0)
-_SLOW = Sighting(added_ms=12.0)
+_LIMITS = ThrottleLimits(max_latency_ms=5.0, batch_size=100, patience_s=30.0)
+_CALM = ServerMeasurement(added_ms=0.0)
+_SLOW = ServerMeasurement(added_ms=12.0)
 _MIB = 1024**2
 
 _limits = st.builds(
-    Limits,
+    ThrottleLimits,
     max_latency_ms=st.sampled_from([0.0, 0.5, 5.0, 100.0]),
     batch_size=st.integers(1, 100),
     patience_s=st.just(30.0),
 )
 _sightings = st.builds(
-    Sighting,
+    ServerMeasurement,
     added_ms=st.none() | st.floats(0, 1000),
     own_ms=st.none() | st.floats(0, 1000),
     memory=st.none() | st.floats(0, 1.2),
@@ -42,20 +42,22 @@ _sightings = st.builds(
 )
 
 
-def _pace_after(*seen: Sighting, start: Pace | None = None, limits: Limits = _LIMITS) -> Pace:
-    pace = start or Pace(limits.batch_size)
+def _pace_after(
+    *seen: ServerMeasurement, start: ThrottleState | None = None, limits: ThrottleLimits = _LIMITS
+) -> ThrottleState:
+    pace = start or ThrottleState(limits.batch_size)
     for one in seen:
-        pace = next_pace(pace, one, limits)
+        pace = next_throttle(pace, one, limits)
     return pace
 
 
 @given(_limits, st.lists(_sightings, max_size=12))
 def test_whatever_is_seen_it_never_outgrows_what_was_set_nor_stands_still_for_good(
-    limits: Limits, seen: list[Sighting]
+    limits: ThrottleLimits, seen: list[ServerMeasurement]
 ) -> None:
-    pace = Pace(limits.batch_size)
+    pace = ThrottleState(limits.batch_size)
     for one in seen:
-        pace = next_pace(pace, one, limits)
+        pace = next_throttle(pace, one, limits)
 
         assert 1 <= pace.batch_size <= limits.batch_size
         assert 0.0 <= pace.rest <= 9.0
@@ -64,35 +66,39 @@ def test_whatever_is_seen_it_never_outgrows_what_was_set_nor_stands_still_for_go
 
 @given(_limits, _limits, st.lists(_sightings, max_size=6))
 def test_a_smaller_batch_that_was_set_counts_from_the_next_step_on(
-    before: Limits, after: Limits, seen: list[Sighting]
+    before: ThrottleLimits, after: ThrottleLimits, seen: list[ServerMeasurement]
 ) -> None:
     pace = _pace_after(*seen, limits=before)
 
-    pace = next_pace(pace, _CALM, after)
+    pace = next_throttle(pace, _CALM, after)
 
     assert pace.batch_size <= after.batch_size
 
 
 @given(_limits, st.lists(_sightings, max_size=12))
-def test_after_whatever_it_recovers_to_full_speed_and_has_nothing_to_say(limits: Limits, seen: list[Sighting]) -> None:
+def test_after_whatever_it_recovers_to_full_speed_and_has_nothing_to_say(
+    limits: ThrottleLimits, seen: list[ServerMeasurement]
+) -> None:
     pace = _pace_after(*seen, limits=limits)
 
     pace = _pace_after(*[_CALM] * 40, start=pace, limits=limits)
 
-    assert pace == Pace(limits.batch_size, is_free=limits.is_free)
+    assert pace == ThrottleState(limits.batch_size, is_free=limits.is_free)
 
 
 @given(_limits, st.lists(_sightings, max_size=6), _sightings)
-def test_what_is_not_full_speed_says_why(limits: Limits, seen: list[Sighting], last: Sighting) -> None:
+def test_what_is_not_full_speed_says_why(
+    limits: ThrottleLimits, seen: list[ServerMeasurement], last: ServerMeasurement
+) -> None:
     pace = _pace_after(*seen, last, limits=limits)
 
-    is_full = pace == Pace(limits.batch_size, reason=pace.reason, is_free=limits.is_free)
+    is_full = pace == ThrottleState(limits.batch_size, reason=pace.reason, is_free=limits.is_free)
     assert is_full or pace.hold or pace.reason
 
 
 @given(st.floats(5.01, 1000), st.integers(5, 100), st.floats(0, 9))
 def test_others_that_wait_too_long_make_it_smaller_and_let_it_rest(added: float, size: int, rest: float) -> None:
-    pace = next_pace(Pace(size, rest), Sighting(added_ms=added), _LIMITS)
+    pace = next_throttle(ThrottleState(size, rest), ServerMeasurement(added_ms=added), _LIMITS)
 
     assert pace.batch_size == max(5, size // 2)
     assert pace.rest == min(9.0, max(0.25, 2 * rest))
@@ -100,13 +106,15 @@ def test_others_that_wait_too_long_make_it_smaller_and_let_it_rest(added: float,
 
 
 def test_a_limit_of_zero_is_no_limit() -> None:
-    assert next_pace(Pace(100), _SLOW, replace(_LIMITS, max_latency_ms=0.0)) == Pace(100, is_free=True)
+    assert next_throttle(ThrottleState(100), _SLOW, replace(_LIMITS, max_latency_ms=0.0)) == ThrottleState(
+        100, is_free=True
+    )
 
 
 def test_a_limit_that_is_raised_under_way_lets_it_grow() -> None:
     slowed = _pace_after(_SLOW, _SLOW)
 
-    grown = next_pace(slowed, _SLOW, replace(_LIMITS, max_latency_ms=20.0))
+    grown = next_throttle(slowed, _SLOW, replace(_LIMITS, max_latency_ms=20.0))
 
     assert grown.batch_size > slowed.batch_size
     assert grown.rest < slowed.rest
@@ -115,15 +123,15 @@ def test_a_limit_that_is_raised_under_way_lets_it_grow() -> None:
 @pytest.mark.parametrize(
     ("seen", "says"),
     [
-        (Sighting(trouble="BUSY"), "does not answer a probe (BUSY)"),
-        (Sighting(memory=0.97), "memory is full, 97% of maxmemory. Raise maxmemory or free some"),
-        (Sighting(behind=40 * _MIB), "a replica is 40 MiB behind"),
-        (Sighting(paused="paused by me"), "paused by me"),
-        (Sighting(paused="paused by me", trouble="BUSY", memory=1.0), "paused by me"),
+        (ServerMeasurement(trouble="BUSY"), "does not answer a probe (BUSY)"),
+        (ServerMeasurement(memory=0.97), "memory is full, 97% of maxmemory. Raise maxmemory or free some"),
+        (ServerMeasurement(behind=40 * _MIB), "a replica is 40 MiB behind"),
+        (ServerMeasurement(paused="paused by me"), "paused by me"),
+        (ServerMeasurement(paused="paused by me", trouble="BUSY", memory=1.0), "paused by me"),
     ],
 )
-def test_what_is_no_condition_to_work_in_holds_it_at_once(seen: Sighting, says: str) -> None:
-    pace = next_pace(Pace(40), seen, _LIMITS)
+def test_what_is_no_condition_to_work_in_holds_it_at_once(seen: ServerMeasurement, says: str) -> None:
+    pace = next_throttle(ThrottleState(40), seen, _LIMITS)
 
     assert says in pace.hold
     assert pace.is_paused == bool(seen.paused)
@@ -132,21 +140,30 @@ def test_what_is_no_condition_to_work_in_holds_it_at_once(seen: Sighting, says: 
 
 
 @pytest.mark.parametrize(
-    "seen", [Sighting(memory=0.95), Sighting(behind=32 * _MIB), Sighting(added_ms=5.0), Sighting(added_ms=None)]
+    "seen",
+    [
+        ServerMeasurement(memory=0.95),
+        ServerMeasurement(behind=32 * _MIB),
+        ServerMeasurement(added_ms=5.0),
+        ServerMeasurement(added_ms=None),
+    ],
 )
-def test_what_is_just_within_the_limits_holds_nothing(seen: Sighting) -> None:
-    assert next_pace(Pace(100), seen, _LIMITS) == Pace(100)
+def test_what_is_just_within_the_limits_holds_nothing(seen: ServerMeasurement) -> None:
+    assert next_throttle(ThrottleState(100), seen, _LIMITS) == ThrottleState(100)
 
 
 def test_a_server_that_saves_gets_half_of_the_time() -> None:
-    pace = next_pace(Pace(100), replace(_CALM, is_saving=True), _LIMITS)
+    pace = next_throttle(ThrottleState(100), replace(_CALM, is_saving=True), _LIMITS)
 
     assert (pace.batch_size, pace.rest) == (100, 1.0)
     assert str(pace) == "100 records a script, rests 50% of the time: the server is writing its data to disk"
 
 
-@pytest.mark.parametrize("held", [Sighting(paused="paused by me"), Sighting(trouble="BUSY"), Sighting(memory=0.99)])
-def test_what_held_it_is_no_reason_any_more_once_it_is_over(held: Sighting) -> None:
+@pytest.mark.parametrize(
+    "held",
+    [ServerMeasurement(paused="paused by me"), ServerMeasurement(trouble="BUSY"), ServerMeasurement(memory=0.99)],
+)
+def test_what_held_it_is_no_reason_any_more_once_it_is_over(held: ServerMeasurement) -> None:
     slowed = _pace_after(_SLOW, _SLOW, _SLOW)
 
     after = _pace_after(held, _CALM, start=slowed)
@@ -165,7 +182,7 @@ def test_of_a_window_of_probes_one_may_be_late() -> None:
 
 @pytest.mark.parametrize(("own_ms", "is_slowed"), [(None, True), (0.51, True), (0.5, False), (0.0, False)])
 def test_a_run_whose_scripts_are_short_is_not_why_others_wait(own_ms: float | None, is_slowed: bool) -> None:
-    pace = next_pace(Pace(100), replace(_SLOW, own_ms=own_ms), _LIMITS)
+    pace = next_throttle(ThrottleState(100), replace(_SLOW, own_ms=own_ms), _LIMITS)
 
     assert (pace.batch_size < 100) == is_slowed
 
@@ -211,11 +228,11 @@ def test_what_the_server_says_of_itself_is_read(told: dict[str, str], seen: dict
 
 
 def test_a_server_that_says_nothing_of_itself_is_judged_by_the_probes_alone() -> None:
-    assert sighting_of({}) == Sighting()
+    assert sighting_of({}) == ServerMeasurement()
 
 
 def test_a_run_that_nobody_watches_keeps_one_pace() -> None:
-    pace = fixed_pace(10)
+    pace = fixed_throttle(10)
 
-    assert pace() == pace() == Pace(10)
-    assert Pause(1.0) == ()  # a rest is no batch of commands
+    assert pace() == pace() == ThrottleState(10)
+    assert Sleep(1.0) == ()  # a rest is no batch of commands

@@ -15,17 +15,17 @@ import redis
 from redis.exceptions import MasterDownError
 
 from redis_models.client.client import SyncClient
-from redis_models.client.commands import Pause
+from redis_models.client.commands import Sleep
 from redis_models.client.drivers import run
 from redis_models.errors import ServerUnreachableError
 from redis_models.migrations import AddField, CreateModel
 from redis_models.migrations.chain.chain import Chain
 from redis_models.migrations.executor.progress import Policy, Progress
-from redis_models.migrations.executor.run import run_journey
-from redis_models.migrations.executor.throttle import Pace, fixed_pace
-from redis_models.migrations.planner.segments import make_journey
+from redis_models.migrations.executor.run import execute_run
+from redis_models.migrations.executor.throttle import ThrottleState, fixed_throttle
+from redis_models.migrations.planner.segments import make_run_plan
 from redis_models.migrations.state.lease import hold_lease
-from redis_models.migrations.state.store import Shelf
+from redis_models.migrations.state.store import StateStore
 
 from .slow import SlowShop, await_told
 
@@ -223,7 +223,7 @@ class Flaky:
         self.works_s = 0.0
 
     def exchange(self, commands: Sequence[Any]) -> Any:
-        if isinstance(commands, Pause):
+        if isinstance(commands, Sleep):
             self.rests.append(commands.seconds)
             self.now += commands.seconds
             return []
@@ -238,16 +238,16 @@ class Flaky:
 
     def migrate(self, links: Chain, policy: Policy, life_s: float = 15) -> int:
         """Bring the database to the end of a chain; give how many records were changed."""
-        shelf, target = Shelf("default", links.app), links.head_position
+        shelf, target = StateStore("default", links.app), links.head_position
         with hold_lease(self._exchange, "default", life_s=life_s) as lease:
             lease.clock, lease._renewed_at = lambda: self.now, self.now
-            journey = make_journey(links, run(self._exchange, shelf.read()), target)
-            legs = run_journey(
+            journey = make_run_plan(links, run(self._exchange, shelf.read()), target)
+            legs = execute_run(
                 cast(SyncClient, self),
                 lease,
                 shelf,
                 journey,
-                lambda state: make_journey(links, state, target),
+                lambda state: make_run_plan(links, state, target),
                 policy=policy,
                 report=self.told.append,
             )
@@ -279,7 +279,7 @@ def _has(word: str) -> Callable[[Sequence[Any]], bool]:
 def test_a_long_rest_is_taken_in_pieces_so_that_the_lease_lasts(flaky: Flaky, links: Chain) -> None:
     flaky.works_s = 0.2  # and nine times as long to rest: more than the lease lasts
 
-    changed = flaky.migrate(links, Policy(lambda: Pace(10, rest=9.0, reason="others wait")), life_s=1.6)
+    changed = flaky.migrate(links, Policy(lambda: ThrottleState(10, rest=9.0, reason="others wait")), life_s=1.6)
 
     assert changed == 30
     assert len(flaky.rests) > 30
@@ -288,7 +288,7 @@ def test_a_long_rest_is_taken_in_pieces_so_that_the_lease_lasts(flaky: Flaky, li
 
 def test_a_rest_ends_when_there_is_no_reason_for_it_any_more(flaky: Flaky, links: Chain) -> None:
     flaky.works_s = 10.0
-    policy = Policy(lambda: Pace(10) if flaky.rests else Pace(10, rest=9.0, reason="others wait"))
+    policy = Policy(lambda: ThrottleState(10) if flaky.rests else ThrottleState(10, rest=9.0, reason="others wait"))
 
     flaky.migrate(links, policy)
 
@@ -302,7 +302,7 @@ def test_what_was_done_before_the_server_failed_is_no_progress_that_patience_beg
     flaky.fails = lambda commands: any(command[0] == "EVALSHA" and bad in command for command in commands)
 
     with pytest.raises(ServerUnreachableError, match="stopped after 5 s of waiting"):
-        flaky.migrate(links, Policy(fixed_pace(10), patience_s=5))
+        flaky.migrate(links, Policy(fixed_throttle(10), patience_s=5))
 
     assert 5 <= flaky.now <= 7
 
@@ -329,7 +329,7 @@ def test_whatever_is_asked_for_when_the_server_fails_is_asked_for_again(
 
     flaky.fails = fails
 
-    flaky.migrate(links, Policy(fixed_pace(10), patience_s=60))
+    flaky.migrate(links, Policy(fixed_throttle(10), patience_s=60))
 
     assert {database.client.hget(f"a:{number}", "_v") for number in range(30)} == {b"2"}
     assert not database.client.exists("redis_models:{default}:journal:shop")

@@ -11,13 +11,13 @@ from typing import Any
 
 import pytest
 
-from redis_models.client.commands import Batches, Pause
+from redis_models.client.commands import RoundTrips, Sleep
 from redis_models.errors import DriftError, IncompleteError
 from redis_models.migrations.chain.chain import Chain
-from redis_models.migrations.chain.upgrade_path import Route
-from redis_models.migrations.executor.throttle import Pace
-from redis_models.migrations.executor.worker_pool import Crew, Task, rewrite_task
-from redis_models.migrations.keyspace.batch_size import Stride
+from redis_models.migrations.chain.upgrade_path import UpgradePath
+from redis_models.migrations.executor.throttle import ThrottleState
+from redis_models.migrations.executor.worker_pool import WorkerPool, WorkerTask, rewrite_task
+from redis_models.migrations.keyspace.batch_size import AdaptiveBatchSize
 from redis_models.migrations.keyspace.results import Fence
 
 _COUNT = 900
@@ -206,23 +206,23 @@ def test_before_a_walk_begins_anew_nothing_of_the_one_before_is_under_way() -> N
     """Meanwhile the lease is kept: a member may be at a function that takes its time."""
     kept = 0
 
-    def keep() -> Batches[None]:
+    def keep() -> RoundTrips[None]:
         nonlocal kept
         kept += 1
         yield from ()
 
     with ThreadPoolExecutor(1) as executor:
-        crew, over = Crew(1, "shop.settings", {}, 0, lambda _: executor, lambda _: None), threading.Event()
+        crew, over = WorkerPool(1, "shop.settings", {}, 0, lambda _: executor, lambda _: None), threading.Event()
         pending: Any = crew._pending
         pending |= {executor.submit(over.wait), executor.submit(over.wait)}
         recalled = crew.recalled(keep)
 
-        waits = [isinstance(next(recalled), Pause) for _ in range(3)]
+        waits = [isinstance(next(recalled), Sleep) for _ in range(3)]
         over.set()
 
         assert waits == [True, True, True]
         assert kept == 2
-        assert all(isinstance(one, Pause) for one in recalled)  # until the one that was begun has ended
+        assert all(isinstance(one, Sleep) for one in recalled)  # until the one that was begun has ended
         assert not pending
 
 
@@ -233,14 +233,14 @@ def test_a_share_that_no_member_can_be_given_any_more_ends_the_run_as_one_that_i
         def submit(self, *_: Any, **__: Any) -> Any:
             raise BrokenExecutor("a child process ended")
 
-    def nothing() -> Batches[None]:
+    def nothing() -> RoundTrips[None]:
         yield from ()
 
-    crew = Crew(1, "shop.settings", {"shop": chain()}, 0, Broken, lambda _: None)
-    route, fence = Route("Customer", (), 1), Fence("lease", 1, has_field_lives=None)
+    crew = WorkerPool(1, "shop.settings", {"shop": chain()}, 0, Broken, lambda _: None)
+    route, fence = UpgradePath("Customer", (), 1), Fence("lease", 1, has_field_lives=None)
 
     with pytest.raises(IncompleteError, match=r"ended \(a child process ended\); .* Run 'migrate' again"):
-        crew.deal("shop", "customer:", route, fence, 2, [b"customer:1"], Pace(5), Stride(), nothing)
+        crew.deal("shop", "customer:", route, fence, 2, [b"customer:1"], ThrottleState(5), AdaptiveBatchSize(), nothing)
 
 
 def test_members_do_not_run_the_script_that_is_run(shop: Shop) -> None:
@@ -281,7 +281,9 @@ def test_an_executor_of_the_settings_does_the_work(shop: Shop) -> None:
 def test_a_member_with_other_migration_files_refuses_to_work(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "path", [str(shop.project.root), *sys.path])
     fence = Fence("nobody's", 1, has_field_lives=None)
-    task = Task("shop.settings", "shop", ("0" * 8,), "customer:", False, None, fence, 3, [b"customer:1"], 5, False)
+    task = WorkerTask(
+        "shop.settings", "shop", ("0" * 8,), "customer:", False, None, fence, 3, [b"customer:1"], 5, False
+    )
 
     with pytest.raises(DriftError, match=r"shop: a process .* has other migration files than the run; .* Deploy"):
         rewrite_task(task)

@@ -27,7 +27,7 @@ from redis_models.migrations.edits.converters import Converter
 from redis_models.migrations.files.loader import link_of
 from redis_models.migrations.files.renderer import render, suggest_name
 from redis_models.migrations.operations import Operation
-from redis_models.migrations.operations.function_stubs import ToWrite
+from redis_models.migrations.operations.function_stubs import FunctionStub
 
 CREATED = CreateModel("A", {"id": "str", "x": "int"}, "id", "a")
 MANY: Sequence[Operation] = (
@@ -46,20 +46,20 @@ MANY: Sequence[Operation] = (
         "A", "nested", "dict[str, list[float]]", {"a_long_key_in_here": [1.5, -2.0, 1e300], "another_long_key": []}
     ),
     AddField("A", "big", "list[list[int]]", [[1000000 + number for number in range(12)], [], [True, None]]),
-    AddField("A", "made", "int", ToWrite("a_made")),
+    AddField("A", "made", "int", FunctionStub("a_made")),
     AlterField("A", "y", "int", "Enum(" + ", ".join(f"MEMBER_{number}='{number}'" for number in range(9)) + ")"),
     RemoveField("A", "y", back="gone"),
-    AddField("A", "address.zip", "NotRequired[str]", ToWrite("a_address_zip")),
+    AddField("A", "address.zip", "NotRequired[str]", FunctionStub("a_address_zip")),
     AlterField("A", "y", "Enum(OLD='old')", "Enum(NEW='new')", MapValues({"old": "new"})),
     AlterField("A", "y", "str", "str", MapValues({f"an_old_value_{n}": f"new_{n}" for n in range(4)}, {"new_0": 1})),
     AlterField("A", "y", "int | None", "int", FillNone(0)),
     AlterField("A", "at", "datetime[naive]", "datetime[aware]", AttachTimezone("Europe/Berlin")),
-    AlterField("A", "y", "str", "int", ToWrite("a_y_converted"), ToWrite("a_y_converted_back")),
-    SplitField("A", "name", {"first": "str", "last": "str"}, ToWrite("a_split"), ToWrite("a_joined")),
-    MergeFields("A", ["first", "last"], "name", "str", ToWrite("a_merged"), ToWrite("a_parted")),
+    AlterField("A", "y", "str", "int", FunctionStub("a_y_converted"), FunctionStub("a_y_converted_back")),
+    SplitField("A", "name", {"first": "str", "last": "str"}, FunctionStub("a_split"), FunctionStub("a_joined")),
+    MergeFields("A", ["first", "last"], "name", "str", FunctionStub("a_merged"), FunctionStub("a_parted")),
     FlattenField("A", "address", {"zip": "address_zip", "city": None}),
     NestFields("A", {"address_zip": "zip"}, "address"),
-    Transform("A", ToWrite("a_function_whose_name_is_long_enough_to_fill_a_line"), ToWrite("back")),
+    Transform("A", FunctionStub("a_function_whose_name_is_long_enough_to_fill_a_line"), FunctionStub("back")),
 )
 FUNCTIONS = ("fill", "convert", "back", "split", "merge", "function")
 

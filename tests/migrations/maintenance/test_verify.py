@@ -12,8 +12,8 @@ from redis_models.migrations.files.loader import load_chain
 from redis_models.migrations.maintenance import verify as verifying
 from redis_models.migrations.maintenance.record_check import judge
 from redis_models.migrations.maintenance.verify import Verification, scope_of, subjects_of, verify
-from redis_models.migrations.state.receipts import Checkpoint, Desk, Scope
-from redis_models.migrations.state.store import Shelf
+from redis_models.migrations.state.receipts import Checkpoint, ReceiptStore, Scope
+from redis_models.migrations.state.store import StateStore
 from redis_models.migrations.state.tally import Tally
 from redis_models.project.apps import load_apps
 from redis_models.project.settings import load_settings
@@ -244,8 +244,8 @@ def test_a_verification_that_stopped_at_any_page_goes_on_to_the_same_result(veri
         client.zadd("customer:__index", {f"customer:gone{number}": 0 for number in range(30)})
         exchange = SyncClient(client, "test")
         [app] = load_apps(load_settings("conf"))
-        chain, desk = load_chain("shop", app.migrations_path), Desk("default", "shop")
-        scope = run(exchange, scope_of(Shelf("default", "shop"), chain, app.models))
+        chain, desk = load_chain("shop", app.migrations_path), ReceiptStore("default", "shop")
+        scope = run(exchange, scope_of(StateStore("default", "shop"), chain, app.models))
         subjects = subjects_of(chain, [model.__shape__ for model in app.models])
         stops = 0
         for page in range(1, 9):
@@ -281,7 +281,7 @@ def test_a_verification_is_not_resumed_on_other_data(verified: Any, server: Any)
     with server.client() as client:
         run(
             SyncClient(client, "test"),
-            Desk("default", "shop").save(Checkpoint(Scope(2, "f", "n", "r"), "", "Customer")),
+            ReceiptStore("default", "shop").save(Checkpoint(Scope(2, "f", "n", "r"), "", "Customer")),
         )
 
     assert verified.command("verify", "--resume") == 1
@@ -346,11 +346,13 @@ def test_a_verification_goes_on_after_a_restart_with_the_models_that_were_not_do
     with server.client() as client:
         exchange = SyncClient(client, "test")
         [app] = load_apps(load_settings("conf"))
-        scope = run(exchange, scope_of(Shelf("default", "shop"), load_chain("shop", app.migrations_path), app.models))
+        scope = run(
+            exchange, scope_of(StateStore("default", "shop"), load_chain("shop", app.migrations_path), app.models)
+        )
         half = Tally(records=7).document
         known = {"Customer": Tally(records=100).document, "Other": half}
         last = replace(scope, run_id="of another run")
-        run(exchange, Desk("default", "shop").save(Checkpoint(last, "", "Other", 0, "77", known)))
+        run(exchange, ReceiptStore("default", "shop").save(Checkpoint(last, "", "Other", 0, "77", known)))
         put(client, "other:c1", _v="1")
         client.zadd("other:__index", {"other:c1": 0})
         client.hset("customer:c7", "age", "old")  # which was read before

@@ -10,8 +10,8 @@ from redis_models.client.client import SyncClient
 from redis_models.client.drivers import run
 from redis_models.errors import SchemaError
 from redis_models.migrations import AlterTTL
-from redis_models.migrations.chain.upgrade_path import Route, Stage, stage_of
-from redis_models.migrations.edits.record_edit import Draft
+from redis_models.migrations.chain.upgrade_path import UpgradePath, VersionStep, stage_of
+from redis_models.migrations.edits.record_edit import RecordEdit
 from redis_models.migrations.edits.steps import Compute
 from redis_models.migrations.files.renderer import render, suggest_name
 from redis_models.migrations.keyspace.results import Fence
@@ -31,21 +31,21 @@ def _snapshot(ttl: int | None) -> Snapshot:
     return Snapshot((ModelSchema("M", 1, "id", "", ":", "m", (FieldSchema("id", "str"),), ttl),))
 
 
-def _route(*operations: AlterTTL) -> Route:
+def _route(*operations: AlterTTL) -> UpgradePath:
     """A way on which each operation is a migration of its own."""
-    before, stages = _snapshot(operations[0].old), list[Stage]()
+    before, stages = _snapshot(operations[0].old), list[VersionStep]()
     for version, operation in enumerate(operations, 2):
         stages.append(stage_of("M", before, [operation], version))
         after = operation.apply(before).model("M")
         before = Snapshot((ModelSchema("M", version, "id", "", ":", "m", after.fields, after.ttl),))
-    return Route("M", tuple(stages), 1)
+    return UpgradePath("M", tuple(stages), 1)
 
 
-def _by_python(route: Route) -> Route:
+def _by_python(route: UpgradePath) -> UpgradePath:
     """The same way, with a step that needs Python."""
     marked = Compute("mark", lambda draft: None, None, lambda name, one, other: False, may_do_nothing=True)
-    stages = (Stage(one.older, one.newer, (*one.steps, marked)) for one in route.stages)
-    return Route("M", tuple(stages), 1)
+    stages = (VersionStep(one.older, one.newer, (*one.steps, marked)) for one in route.stages)
+    return UpgradePath("M", tuple(stages), 1)
 
 
 class Table:
@@ -62,7 +62,7 @@ class Table:
         if ends_ms != _NEVER:
             self.client.pexpireat(key, ends_ms)
 
-    def up(self, route: Route, *keys: str) -> None:
+    def up(self, route: UpgradePath, *keys: str) -> None:
         target, raw = route.versions[-1], [key.encode() for key in keys]
         if self.is_in_server:
             done = run(self.exchange, rewrite_in_server(_FENCE, compile_program(route, target), target, raw, 100))
@@ -70,7 +70,7 @@ class Table:
             done = run(self.exchange, rewrite_here(_FENCE, _by_python(route), target, raw, 100))
         assert (done.changed, done.failures) == (len(keys), [])
 
-    def down(self, route: Route, *keys: str) -> None:
+    def down(self, route: UpgradePath, *keys: str) -> None:
         way = route if self.is_in_server else _by_python(route)
         run(self.exchange, rewrite_here(_FENCE, way, 1, [key.encode() for key in keys], 100))
 
@@ -228,17 +228,20 @@ def test_running_again_changes_no_life_span(table: Table) -> None:
 def test_a_life_span_set_between_read_and_write_is_what_comes_back(client: redis.Redis) -> None:
     table, mine = Table(client, is_in_server=False), _now_ms() + 3 * _DAY_MS
 
-    def expire(draft: Draft) -> None:
+    def expire(draft: RecordEdit) -> None:
         client.pexpireat("m:1", mine)
 
     [stage] = _route(AlterTTL("M", None, 3600, "all")).stages
     late = Compute("late", expire, None, lambda name, one, other: False, may_do_nothing=True)
     table.add("m:1", _NEVER)
 
-    run(table.exchange, rewrite_here(_FENCE, Route("M", (Stage(1, 2, (*stage.steps, late)),), 1), 2, [b"m:1"], 100))
+    run(
+        table.exchange,
+        rewrite_here(_FENCE, UpgradePath("M", (VersionStep(1, 2, (*stage.steps, late)),), 1), 2, [b"m:1"], 100),
+    )
 
     assert _is_about(table.ends("m:1"), _HOUR_MS)
-    table.down(Route("M", (stage,), 1), "m:1")
+    table.down(UpgradePath("M", (stage,), 1), "m:1")
     assert table.ends("m:1") == mine
 
 

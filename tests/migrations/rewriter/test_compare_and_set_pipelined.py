@@ -9,11 +9,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from redis_models import Store
-from redis_models.client.commands import Batches
+from redis_models.client.commands import RoundTrips
 from redis_models.client.drivers import run
 from redis_models.errors import LockedError
-from redis_models.migrations.chain.upgrade_path import Route, Stage
-from redis_models.migrations.edits.record_edit import Draft
+from redis_models.migrations.chain.upgrade_path import UpgradePath, VersionStep
+from redis_models.migrations.edits.record_edit import RecordEdit
 from redis_models.migrations.edits.steps import Compute, Move, Put
 from redis_models.migrations.keyspace.results import Fence, Outcome
 from redis_models.migrations.rewriter.compare_and_set import rewrite_here
@@ -33,12 +33,14 @@ return 1
 """
 
 
-def _double(draft: Draft) -> None:
+def _double(draft: RecordEdit) -> None:
     draft.set("b", (draft.get("a") or b"") * 2)
 
 
-_BY_PYTHON: Final = Route("M", (Stage(1, 2, (Compute("b", _double, None, lambda name, one, other: False),)),), 1)
-_BY_SERVER: Final = Route("M", (Stage(1, 2, (Move("a", "b"), Put("c", b"new"))),), 1)
+_BY_PYTHON: Final = UpgradePath(
+    "M", (VersionStep(1, 2, (Compute("b", _double, None, lambda name, one, other: False),)),), 1
+)
+_BY_SERVER: Final = UpgradePath("M", (VersionStep(1, 2, (Move("a", "b"), Put("c", b"new"))),), 1)
 
 
 @pytest.fixture(params=["", "?max_connections=1"])
@@ -48,7 +50,7 @@ def driver(server: Any, client: Any, request: pytest.FixtureRequest) -> Iterator
     store.close()
 
 
-def _disturbed(batches: Batches[Result], act: Callable[[], object]) -> Batches[Result]:
+def _disturbed(batches: RoundTrips[Result], act: Callable[[], object]) -> RoundTrips[Result]:
     try:
         commands = next(batches)
         while True:
@@ -146,7 +148,7 @@ def test_two_shares_under_way_in_the_server_come_to_what_one_script_does(
     written: dict[int, bytes] = {}
     deleted: set[int] = set()
 
-    def deal() -> Batches[Outcome]:
+    def deal() -> RoundTrips[Outcome]:
         total = Outcome()
         shares = [_KEYS[start : start + cut] for start in range(0, _COUNT, cut)]
         begun = yield from begin_in_server(_FENCE, program, 2, shares[0], at_once)

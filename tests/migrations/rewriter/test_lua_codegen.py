@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from redis_models.client.client import SyncClient
 from redis_models.client.drivers import run
 from redis_models.errors import RecordError, ServerRefusedError
-from redis_models.migrations.chain.upgrade_path import Route, Stage
+from redis_models.migrations.chain.upgrade_path import UpgradePath, VersionStep
 from redis_models.migrations.edits.steps import Convert, Drop, Move, Put, Step
 from redis_models.migrations.keyspace.results import Fence, Outcome
 from redis_models.migrations.rewriter.program import compile_program
@@ -32,11 +32,11 @@ _bytes: Final = st.sampled_from(_STRANGE).map(lambda one: one.encode("utf-8", "s
 )
 
 
-def _route(*steps: Step) -> Route:
-    return Route("M", (Stage(1, 2, steps),), 1)
+def _route(*steps: Step) -> UpgradePath:
+    return UpgradePath("M", (VersionStep(1, 2, steps),), 1)
 
 
-def _rewritten(driver: SyncClient, route: Route, *, has_field_lives: bool = False) -> Outcome:
+def _rewritten(driver: SyncClient, route: UpgradePath, *, has_field_lives: bool = False) -> Outcome:
     fence = Fence(_LEASE, 7, has_field_lives)
     return run(driver, rewrite_in_server(fence, compile_program(route, 2), 2, [_KEY], 100))
 

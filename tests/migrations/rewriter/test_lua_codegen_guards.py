@@ -11,7 +11,7 @@ import pytest
 from redis_models.client.client import SyncClient
 from redis_models.client.drivers import run
 from redis_models.errors import RecordError
-from redis_models.migrations.chain.upgrade_path import Route, Stage
+from redis_models.migrations.chain.upgrade_path import UpgradePath, VersionStep
 from redis_models.migrations.edits.steps import Convert, Drop, Expire, Move, Put, Step
 from redis_models.migrations.keyspace.results import Fence
 from redis_models.migrations.rewriter.compare_and_set import rewrite_here
@@ -152,7 +152,7 @@ def world(request: pytest.FixtureRequest, client: Any) -> World:
 @pytest.mark.parametrize("name", ROUTES)
 def test_the_server_does_what_python_does_and_leaves_to_it_what_no_table_knows(world: World, name: str) -> None:
     steps = ROUTES[name]
-    route = Route("M", (Stage(1, 2, tuple(steps)),), 1)
+    route = UpgradePath("M", (VersionStep(1, 2, tuple(steps)),), 1)
     script = compile_program(route, 2).script
     world.fill()
     before, began = world.state(0), world.now_ms()
@@ -175,7 +175,7 @@ def test_the_server_does_what_python_does_and_leaves_to_it_what_no_table_knows(w
 
 @pytest.mark.parametrize("epoch", [6, ""])
 def test_nothing_is_written_under_another_epoch(world: World, epoch: Any) -> None:
-    script = compile_program(Route("M", (Stage(1, 2, (Put("a", b"new"),)),), 1), 2).script
+    script = compile_program(UpgradePath("M", (VersionStep(1, 2, (Put("a", b"new"),)),), 1), 2).script
     world.fill()
     before = {key: world.client.dump(key) for key in world.records}
 
@@ -184,7 +184,7 @@ def test_nothing_is_written_under_another_epoch(world: World, epoch: Any) -> Non
 
 
 def test_what_is_gone_or_no_hash_has_its_letter_among_others(client: Any) -> None:
-    script = compile_program(Route("M", (Stage(1, 2, (Put("a", b"new"),)),), 1), 2).script
+    script = compile_program(UpgradePath("M", (VersionStep(1, 2, (Put("a", b"new"),)),), 1), 2).script
     client.hset(_LEASE, "epoch", 7)
     client.hset("m:1", mapping={"_v": 1, "a": "x"})
     client.hset("m:2", mapping={"a": "x"})
@@ -196,7 +196,7 @@ def test_what_is_gone_or_no_hash_has_its_letter_among_others(client: Any) -> Non
 
 
 def test_what_has_no_stamp_is_left_to_python_where_no_program_is_for_the_first_version(client: Any) -> None:
-    script = compile_program(Route("M", (Stage(2, 3, (Put("a", b"new"),)),), 2), 3).script
+    script = compile_program(UpgradePath("M", (VersionStep(2, 3, (Put("a", b"new"),)),), 2), 3).script
     client.hset(_LEASE, "epoch", 7)
     client.hset("m:1", mapping={"a": "x"})
     client.hset("m:2", mapping={"_v": 2, "a": "x"})

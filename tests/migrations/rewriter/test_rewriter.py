@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from redis_models.client.client import SyncClient
 from redis_models.client.drivers import run
 from redis_models.errors import LockedError, RecordError
-from redis_models.migrations.chain.upgrade_path import Route, Stage
-from redis_models.migrations.edits.record_edit import Draft
+from redis_models.migrations.chain.upgrade_path import UpgradePath, VersionStep
+from redis_models.migrations.edits.record_edit import RecordEdit
 from redis_models.migrations.edits.steps import Compute, Convert, Drop, Expire, Move, Put, Step
 from redis_models.migrations.keyspace.results import Fence, Outcome
 from redis_models.migrations.rewriter.compare_and_set import rewrite_here
@@ -58,11 +58,11 @@ _FENCE = Fence(_LEASE, 7, False)
 _KEY = b"m:1"
 
 
-def _route(*stages: list[Step]) -> Route:
-    return Route("M", tuple(Stage(n, n + 1, tuple(steps)) for n, steps in enumerate(stages, 1)), 1)
+def _route(*stages: list[Step]) -> UpgradePath:
+    return UpgradePath("M", tuple(VersionStep(n, n + 1, tuple(steps)) for n, steps in enumerate(stages, 1)), 1)
 
 
-def _on_paper(route: Route, record: Mapping[str, bytes], target: int) -> dict[str, bytes] | None:
+def _on_paper(route: UpgradePath, record: Mapping[str, bytes], target: int) -> dict[str, bytes] | None:
     try:
         return route.rewrite(record, target).fields
     except RecordError:
@@ -81,7 +81,7 @@ def _stored(client: redis.Redis, key: bytes = _KEY) -> dict[str, bytes]:
 
 def _without_python(program: Program) -> Program:
     """Give the program with a way on which Python fails at every record that the server leaves to it."""
-    return dataclasses.replace(program, route=Route("M", (), 99))
+    return dataclasses.replace(program, route=UpgradePath("M", (), 99))
 
 
 @pytest.fixture
@@ -282,7 +282,7 @@ def test_a_record_written_between_read_and_write_is_computed_anew(leased: tuple[
     client, exchange = leased
     writes = itertools.count()
 
-    def double(draft: Draft) -> None:
+    def double(draft: RecordEdit) -> None:
         if next(writes) < 2:
             client.hincrby("m:1", "n", 1)  # somebody else, just in time
         draft.set("n", b"%d" % (2 * int(draft.get("n") or b"0")))
@@ -299,7 +299,7 @@ def test_a_write_to_a_field_that_a_function_does_not_look_at_is_no_conflict(
 ) -> None:
     client, exchange = leased
 
-    def mark(draft: Draft) -> None:
+    def mark(draft: RecordEdit) -> None:
         client.hincrby("m:1", "hits", 1)
         draft.set("n", (draft.get("n") or b"") + b"!")
 
@@ -414,5 +414,5 @@ def _lives(client: redis.Redis, key: bytes) -> dict[str, int]:
     return dict(zip(names, cast("list[int]", ends), strict=True))
 
 
-def _set_c(draft: Draft) -> None:
+def _set_c(draft: RecordEdit) -> None:
     draft.set("c", b"new")

@@ -13,7 +13,7 @@ from redis_models.client.client import SyncClient
 from redis_models.client.commands import Script, refused
 from redis_models.client.drivers import run
 from redis_models.errors import RecordError, ServerRefusedError
-from redis_models.migrations.chain.upgrade_path import Route, Stage
+from redis_models.migrations.chain.upgrade_path import UpgradePath, VersionStep
 from redis_models.migrations.edits.steps import Convert, Drop, Expire, Move, Put, Step
 from redis_models.migrations.keyspace.results import Fence
 from redis_models.migrations.maintenance import adopt, purge, repair, retry, verify
@@ -122,8 +122,8 @@ def world(server: Any, client: Any) -> Iterator[World]:
     client.execute_command("ACL", "DELUSER", "bob")
 
 
-def _route(*steps: Step) -> Route:
-    return Route("M", (Stage(1, 2, steps),), 1)
+def _route(*steps: Step) -> UpgradePath:
+    return UpgradePath("M", (VersionStep(1, 2, steps),), 1)
 
 
 def _shout(raw: bytes) -> bytes:
@@ -169,7 +169,7 @@ def _fill_records(kind: str, stamp: int = 1) -> Callable[[World], None]:
     return fill
 
 
-def _rewrite(route: Route, target: int, *, is_in_server: bool) -> Callable[[World], object]:
+def _rewrite(route: UpgradePath, target: int, *, is_in_server: bool) -> Callable[[World], object]:
     def act(world: World) -> None:
         fence, keys = Fence(_LEASE, 7, world.has_field_lives), [b"m:0", b"m:1", b"m:2"]
         driver = SyncClient(world.bob, "test")

@@ -11,10 +11,10 @@ from redis_models.client.drivers import run
 from redis_models.errors import RecordError
 from redis_models.mapping.keys import KeySpace
 from redis_models.migrations import AlterField, FillNone, MapValues
-from redis_models.migrations.chain.upgrade_path import Route, stage_of
+from redis_models.migrations.chain.upgrade_path import UpgradePath, stage_of
 from redis_models.migrations.edits.stored_values import changes_none_only, may_be_none, stored_bytes
 from redis_models.migrations.keyspace.results import Fence
-from redis_models.migrations.planner.passes import Work
+from redis_models.migrations.planner.passes import RewritePass
 from redis_models.migrations.rewriter.compare_and_set import rewrite_here
 from redis_models.migrations.rewriter.program import compile_program
 from redis_models.migrations.rewriter.server_side import rewrite_in_server
@@ -27,10 +27,10 @@ _ODD = [b"true", b"True", b"1", b"null", b"None", b' "new"', b'"\\u006eew"', b"g
 
 def _alter(
     old: str, new: str, convert: Callable[..., object] | None = None, back: Callable[..., object] | None = None
-) -> Route:
+) -> UpgradePath:
     fields = (FieldSchema("f", old), FieldSchema("id", "str"))
     before = Snapshot((ModelSchema("M", 1, "id", "", ":", "m", fields),))
-    return Route("M", (stage_of("M", before, [AlterField("M", "f", old, new, convert, back)], 2),), 1)
+    return UpgradePath("M", (stage_of("M", before, [AlterField("M", "f", old, new, convert, back)], 2),), 1)
 
 
 def _not(value: object) -> object:
@@ -115,7 +115,7 @@ def test_what_the_library_stores_needs_no_python(
     raws: list[bytes],
 ) -> None:
     route = _alter(old, new, convert)
-    without_python = dataclasses.replace(compile_program(route, 2), route=Route("M", (), 99))
+    without_python = dataclasses.replace(compile_program(route, 2), route=UpgradePath("M", (), 99))
     keys = [b"m:%d" % number for number in range(len(raws))]
     for key, raw in zip(keys, raws, strict=True):
         client.hset(key, mapping={"f": raw, "_v": "1"})
@@ -123,7 +123,7 @@ def test_what_the_library_stores_needs_no_python(
     outcome = run(leased, rewrite_in_server(Fence("the-lease", 7, False), without_python, 2, keys, 100))
 
     assert (outcome.changed, outcome.failures) == (len(raws), [])
-    assert Work(route, KeySpace("", ":", "m"), 2, 1).is_in_server
+    assert RewritePass(route, KeySpace("", ":", "m"), 2, 1).is_in_server
 
 
 @pytest.mark.parametrize(
@@ -155,7 +155,7 @@ def test_what_could_be_read_as_none_is_never_left_alone() -> None:
     assert not changes_none_only("int | None", "int", FillNone(0), _not)
 
 
-def _on_paper(route: Route, raw: bytes) -> dict[bytes, bytes]:
+def _on_paper(route: UpgradePath, raw: bytes) -> dict[bytes, bytes]:
     try:
         fields = route.rewrite({"f": raw, "_v": b"1"}, 2).fields
     except RecordError:

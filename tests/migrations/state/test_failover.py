@@ -15,7 +15,7 @@ from redis_models.migrations import AddField, AlterKeys, CreateModel, RenameFiel
 from redis_models.migrations.chain.chain import Chain
 from redis_models.migrations.keyspace import scan
 from redis_models.migrations.operations import Operation
-from redis_models.migrations.state.store import Shelf
+from redis_models.migrations.state.store import StateStore
 
 Step = tuple[Mapping[str, int], Sequence[Operation]]
 Saved = list[tuple[bytes, int, bytes]]
@@ -118,7 +118,7 @@ def test_what_a_failover_takes_back_is_done_again_before_anything_is_called_appl
             assert rewound.is_rewound
         if not rewound.is_rewound:
             break
-        state = run(database.exchange, Shelf("default", "shop").read())
+        state = run(database.exchange, StateStore("default", "shop").read())
         if len(state.ledger) == 2 and database.dump() != wanted:
             too_early.append(at)
         database.client.hdel("redis_models:{default}:lease", "holder", "until")

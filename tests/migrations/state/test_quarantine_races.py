@@ -5,14 +5,14 @@ from typing import Any
 
 import pytest
 
-from redis_models.client.commands import Batches
+from redis_models.client.commands import RoundTrips
 from redis_models.client.drivers import run
 from redis_models.errors import ConflictError, DriftError, IncompleteError, LockedError, MigrationError
 from redis_models.migrations import AlterField, AlterKeys, CreateModel, MapValues, RenameField
 from redis_models.migrations.chain.chain import Chain
 from redis_models.migrations.maintenance.retry import drop_record, retry_records
 from redis_models.migrations.state.lease import hold_lease
-from redis_models.migrations.state.quarantine import Quarantine, Quarantined
+from redis_models.migrations.state.quarantine import Quarantine, QuarantinedRecord
 
 _QUARANTINE = Quarantine("default", "shop")
 _STATUS = "Enum(NEW='new', OLD='old')"
@@ -29,8 +29,8 @@ def filled(database: Any) -> Any:
     return database
 
 
-def _held(database: Any) -> dict[str, Quarantined]:
-    found: dict[str, Quarantined] = run(database.exchange, _QUARANTINE.read())
+def _held(database: Any) -> dict[str, QuarantinedRecord]:
+    found: dict[str, QuarantinedRecord] = run(database.exchange, _QUARANTINE.read())
     return found
 
 
@@ -167,7 +167,7 @@ def aside(filled: Any, chain: Callable[..., Chain]) -> tuple[Any, Chain]:
     return filled, links
 
 
-def _drop(database: Any, links: Chain, tell: Callable[[Mapping[str, bytes]], None], entry: Quarantined) -> None:
+def _drop(database: Any, links: Chain, tell: Callable[[Mapping[str, bytes]], None], entry: QuarantinedRecord) -> None:
     with hold_lease(database.exchange, "default", life_s=10) as lease:
         run(database.exchange, drop_record(lease, "default", links, entry, tell))
 
@@ -237,7 +237,7 @@ def test_who_lost_the_lease_changes_nothing_in_quarantine(aside: tuple[Any, Chai
     before = database.dump()
     with hold_lease(database.exchange, "default", life_s=10) as lease:
         database.client.hset(lease.key, "epoch", lease.epoch + 1)
-        calls: dict[str, Callable[[], Batches[object]]] = {
+        calls: dict[str, Callable[[], RoundTrips[object]]] = {
             "retry": lambda: retry_records(lease, "default", links, [entry]),
             "drop": lambda: drop_record(lease, "default", links, entry, lambda _: None),
             "note": lambda: _QUARANTINE.change(lease.key, lease.epoch, [entry], ["a:7"]),

@@ -12,13 +12,13 @@ from redis_models.client.client import SyncClient
 from redis_models.client.drivers import run
 from redis_models.errors import IncompleteError
 from redis_models.migrations.maintenance.verify import Verification, verify
-from redis_models.migrations.state.receipts import Desk, Receipt, Scope
+from redis_models.migrations.state.receipts import ReceiptStore, Scope, VerificationReceipt
 from redis_models.migrations.state.tally import Tally
 
 from ..maintenance.verifiable import MODEL
 
 _SCOPE = Scope(2, "f", "n", "r")
-_RECEIPT = Receipt(
+_RECEIPT = VerificationReceipt(
     _SCOPE, "2026-01-01T00:00:00+00:00", "2026-01-01T00:01:00+00:00", {"Customer": 3}, {}, {"endless": 1}
 )
 
@@ -48,10 +48,15 @@ def test_a_receipt_is_what_a_check_asks_for(verified: Any, server: Any) -> None:
         (_RECEIPT, Scope(2, "f", "n", ""), 0.5, None),
         (_RECEIPT, Scope(2, "f", "n", "s"), 0.5, None),
         (replace(_RECEIPT, scope=Scope(2, "f", "n", "")), Scope(2, "f", "n", ""), 0.5, "access list denies INFO"),
-        (Receipt(_SCOPE, "", "2026-01-01T00:01:00+00:00", {}, {"older": 2}, {}), _SCOPE, 0.5, "problems (2 older)"),
+        (
+            VerificationReceipt(_SCOPE, "", "2026-01-01T00:01:00+00:00", {}, {"older": 2}, {}),
+            _SCOPE,
+            0.5,
+            "problems (2 older)",
+        ),
     ],
 )
-def test_a_receipt_goes_stale(receipt: Receipt, scope: Scope, days: float, reason: str | None) -> None:
+def test_a_receipt_goes_stale(receipt: VerificationReceipt, scope: Scope, days: float, reason: str | None) -> None:
     objection = receipt.objection(scope, datetime(2026, 1, 1, tzinfo=UTC) + timedelta(days=days))
 
     assert objection is None if reason is None else reason in str(objection)
@@ -130,7 +135,7 @@ def test_how_far_a_verification_is_is_not_left_on_another_server(server: Any, is
     with server.client() as client:
         client.delete("redis_models:{default}:verification:shop")
         run_id = "another" if is_another else client.info("server")["run_id"]
-        job = Verification(Desk("default", "shop"), Scope(2, "f", "n", run_id), (), lambda _: None)
+        job = Verification(ReceiptStore("default", "shop"), Scope(2, "f", "n", run_id), (), lambda _: None)
         job.tallies["Customer"] = Tally()
 
         run(SyncClient(client, "test"), job.saved("Customer", 0, "7"))
@@ -140,7 +145,7 @@ def test_how_far_a_verification_is_is_not_left_on_another_server(server: Any, is
 
 def test_a_receipt_is_not_kept_by_another_server_than_was_read(verified: Any, server: Any) -> None:
     with server.client() as client:
-        exchange, desk = SyncClient(client, "test"), Desk("default", "shop")
+        exchange, desk = SyncClient(client, "test"), ReceiptStore("default", "shop")
 
         with pytest.raises(IncompleteError, match="the server was restarted meanwhile"):
             run(exchange, desk.settle(_RECEIPT))

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from redis_models import AutoModel, Field, Model, Store
-from redis_models.client.commands import Batches, send
+from redis_models.client.commands import RoundTrips, send
 from redis_models.embedded.server import server_binary
 from redis_models.errors import EmbeddedServerError
 
@@ -29,7 +29,7 @@ def _models(store: Store) -> tuple[type[Any], type[Any]]:
     return Item, Live
 
 
-def _echo(text: str) -> Batches[object]:
+def _echo(text: str) -> RoundTrips[object]:
     [reply] = yield from send([("ECHO", text)])
     return reply
 
@@ -41,7 +41,7 @@ def models_of() -> Callable[[Store], tuple[type[Any], type[Any]]]:
 
 
 @pytest.fixture
-def echo() -> Callable[[str], Batches[object]]:
+def echo() -> Callable[[str], RoundTrips[object]]:
     """Ask the server to say something: ``store.run(echo("x")) == b"x"``."""
     return _echo
 

@@ -5,12 +5,12 @@ from collections.abc import Callable, Sequence
 from typing import Any, Final, TypeVar
 
 from redis_models import Field, Model, Store
-from redis_models.client.commands import Batches
+from redis_models.client.commands import RoundTrips
 
 Result = TypeVar("Result")
 Act = Callable[[int], object]  # given how many batches there were before
-Ways = tuple[Callable[[Batches[Any]], Any], ...]
-Echo = Callable[[str], Batches[object]]
+Ways = tuple[Callable[[RoundTrips[Any]], Any], ...]
+Echo = Callable[[str], RoundTrips[object]]
 MANY: Final = 3000  # three flights of an insertion
 
 
@@ -27,13 +27,13 @@ class OurError(Exception):
 def ways_of(store: Store) -> Ways:
     """Run an operation blocking, in a thread, and in the loop."""
 
-    def run_in_thread(batches: Batches[Any]) -> Any:
+    def run_in_thread(batches: RoundTrips[Any]) -> Any:
         return asyncio.to_thread(store.run, batches)
 
     return run_in_thread, store.run_async
 
 
-def disturbed(batches: Batches[Result], act: Act) -> Batches[Result]:
+def disturbed(batches: RoundTrips[Result], act: Act) -> RoundTrips[Result]:
     """Do something before each batch of an operation is sent, as code of the operation itself would."""
     number = 0
     commands = next(batches)

@@ -9,7 +9,7 @@ import pytest
 
 from redis_models import Store
 from redis_models.errors import EncodeError, RecordTooNewError, ServerUnreachableError
-from redis_models.records.repository import verbs_of
+from redis_models.records.repository import repository_of
 
 from .pipelines import MANY, Echo, Item, OurError, assert_all_whole, assert_stored, disturbed, items_of, ways_of
 
@@ -40,13 +40,13 @@ async def test_a_bulk_insert_that_is_disturbed_before_each_flight_is_all_there(
         client.flushall()
         items = items_of()
 
-        made = await run_it(disturbed(verbs_of(Item).insert(items), lambda number: disturb(store, client, number)))
+        made = await run_it(disturbed(repository_of(Item).insert(items), lambda number: disturb(store, client, number)))
 
         assert_stored(client, items)
         assert len(made) == 2 * MANY
         for one in items:
             one.size = 1
-        await run_it(verbs_of(Item).insert(items))
+        await run_it(repository_of(Item).insert(items))
         assert_stored(client, items, size=1)
     await store.aclose()
 
@@ -62,11 +62,11 @@ async def test_a_bulk_insert_that_is_cut_anywhere_is_all_there(
             items = items_of()
             proxy.cut(mark, passed=passed)
 
-            await run_it(verbs_of(Item).insert(items))
+            await run_it(repository_of(Item).insert(items))
 
             assert_stored(client, items)
             items[1500].text = "changed"
-            await run_it(verbs_of(Item).save(items[1500]))
+            await run_it(repository_of(Item).save(items[1500]))
             assert client.hget("item:01500", "text") == b"changed"
 
 
@@ -78,17 +78,17 @@ async def test_a_bulk_insert_that_is_cut_anywhere_is_not_sent_again_unasked(
     for run_it in ways_of(cut_off):
         for passed in (None, 700, 5000):
             client.flushall()
-            await run_it(verbs_of(Item).insert(items_of(2)))  # the script is known
+            await run_it(repository_of(Item).insert(items_of(2)))  # the script is known
             items = items_of()
             proxy.cut(mark, passed=passed)
 
             with pytest.raises(ServerUnreachableError, match="may have been executed") as caught:
-                await run_it(verbs_of(Item).insert(items))
+                await run_it(repository_of(Item).insert(items))
 
             assert caught.value.is_left_open
             there = assert_all_whole(client)
             assert {one.id for one in items[: len(there)]} == there
-            await run_it(verbs_of(Item).insert(items))
+            await run_it(repository_of(Item).insert(items))
             assert_stored(client, items)
 
 
@@ -107,7 +107,7 @@ async def test_a_bulk_insert_that_fails_leaves_whole_records_and_nothing_to_come
     for is_async in (False, True):
         client.flushall()
         items = items_of()
-        operation = disturbed(verbs_of(Item).insert(items), fail)
+        operation = disturbed(repository_of(Item).insert(items), fail)
         with pytest.raises(error):
             # Not in a thread, where an interrupt is nobody's.
             _ = await narrow.run_async(operation) if is_async else narrow.run(operation)
@@ -128,7 +128,7 @@ async def test_known_instances_whose_insert_failed_are_written_again(cut_off: St
     for run_it in ways_of(cut_off):
         client.flushall()
         items = items_of(2500)
-        await run_it(verbs_of(Item).insert(items))
+        await run_it(repository_of(Item).insert(items))
         for one in items:
             one.size = 5
 
@@ -137,12 +137,12 @@ async def test_known_instances_whose_insert_failed_are_written_again(cut_off: St
                 raise OurError
 
         with pytest.raises(OurError):
-            await run_it(disturbed(verbs_of(Item).insert(items), fail))
+            await run_it(disturbed(repository_of(Item).insert(items), fail))
         # What is as it was before it may have been written as it was meanwhile.
         for one in items:
             one.size = 0
         for one in items[::50]:
-            await run_it(verbs_of(Item).save(one))
+            await run_it(repository_of(Item).save(one))
 
         assert {client.hget(f"item:{one.id}", "size") for one in items[::50]} == {b"0"}
 
@@ -151,12 +151,12 @@ async def test_a_value_that_cannot_be_stored_leaves_the_thousands_before_it(narr
     narrow.register_model(Item)
     for run_it in ways_of(narrow):
         # Where the server does not know the script yet, the second thousand is not written either.
-        await run_it(verbs_of(Item).insert(items_of(2)))
+        await run_it(repository_of(Item).insert(items_of(2)))
         client.flushall()
         items = items_of()
         items[2500] = Item.model_construct(id="02500", size=object())
         with pytest.raises(EncodeError):
-            await run_it(verbs_of(Item).insert(items))
+            await run_it(repository_of(Item).insert(items))
 
         assert assert_all_whole(client) == {one.id for one in items[:2000]}
 
@@ -168,7 +168,7 @@ async def test_a_refused_record_leaves_its_hundred_alone_and_all_others_whole(na
         client.hset("item:00950", mapping={"id": "00950", "text": "", "size": 3, "_v": 9})
         client.zadd("item:__index", {"item:00950": 0})
         with pytest.raises(RecordTooNewError):
-            await run_it(verbs_of(Item).insert(items_of()))
+            await run_it(repository_of(Item).insert(items_of()))
 
         there = assert_all_whole(client)
         assert not there & {f"{number:05}" for number in (*range(900, 950), *range(951, 1000))}
@@ -183,7 +183,7 @@ async def test_what_is_given_twice_is_written_in_its_order(resending: Store, pro
             client.flushall()
             proxy.cut(mark, passed=3000)
 
-            await run_it(verbs_of(Item).insert([*items_of(2200), Item(id="00010", text="again")]))
+            await run_it(repository_of(Item).insert([*items_of(2200), Item(id="00010", text="again")]))
 
             assert client.hget("item:00010", "text") == b"again"
             assert len(assert_all_whole(client)) == 2200

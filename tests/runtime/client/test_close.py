@@ -12,9 +12,9 @@ from typing import Any, cast
 import pytest
 
 from redis_models import Store
-from redis_models.client.commands import Batches, send
+from redis_models.client.commands import RoundTrips, send
 
-Echo = Callable[[str], Batches[object]]
+Echo = Callable[[str], RoundTrips[object]]
 
 
 async def _wait_for(client: Any, count: int) -> None:

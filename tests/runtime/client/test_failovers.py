@@ -8,7 +8,7 @@ import pytest
 import redis.asyncio
 
 from redis_models import AutoModel, Field, Model, Store
-from redis_models.client.commands import Batches, send
+from redis_models.client.commands import RoundTrips, send
 from redis_models.errors import ServerBusyError, ServerReadOnlyError
 
 NewServer = Callable[..., Any]
@@ -191,10 +191,10 @@ async def test_a_client_of_sentinel_is_asked_again_where_the_primary_is(
 
 
 async def test_of_a_batch_that_was_executed_in_part_nothing_is_sent_again(pair: Pair) -> None:
-    async def in_thread(batches: Batches[Any]) -> Any:
+    async def in_thread(batches: RoundTrips[Any]) -> Any:
         return await asyncio.to_thread(pair.store.run, batches)
 
-    ways: list[Callable[[Batches[Any]], Awaitable[Any]]] = [pair.store.run_async, in_thread]
+    ways: list[Callable[[RoundTrips[Any]], Awaitable[Any]]] = [pair.store.run_async, in_thread]
     for run in ways:
         with pair.old.client() as old:
             old.execute_command("REPLICAOF", "NO", "ONE")

@@ -7,9 +7,9 @@ import pytest
 
 from redis_models import Field, Model, Store
 from redis_models.client.client import SyncClient
-from redis_models.client.commands import Batches, Command, Reply
+from redis_models.client.commands import Command, Reply, RoundTrips
 from redis_models.client.drivers import run
-from redis_models.records.repository import Verbs, verbs_of
+from redis_models.records.repository import Repository, repository_of
 
 
 class Item(Model):
@@ -41,13 +41,13 @@ def flushing(store: Store, client: Any) -> Iterator[Flushing]:
     Item._store = None
 
 
-def _changed() -> Batches[list[int]]:
+def _changed() -> RoundTrips[list[int]]:
     item = Item.sync.get("a")
     item.size = 5
-    return verbs_of(Item).save(item)
+    return repository_of(Item).save(item)
 
 
-_Start = Callable[[Verbs[Item]], Batches[object]]
+_Start = Callable[[Repository[Item]], RoundTrips[object]]
 # What is done, beside the records that there are in the end.
 _DEEDS: Final[dict[str, tuple[_Start, dict[str, int]]]] = {
     "insert": (lambda verbs: verbs.insert([Item(id="c", size=2)]), {"a": 1, "b": 1, "c": 2}),
@@ -66,13 +66,13 @@ _DEEDS: Final[dict[str, tuple[_Start, dict[str, int]]]] = {
 def test_a_script_that_is_forgotten_as_soon_as_it_is_loaded_runs_all_the_same(flushing: Flushing, deed: str) -> None:
     start, records = _DEEDS[deed]
 
-    run(flushing, start(verbs_of(Item)))
+    run(flushing, start(repository_of(Item)))
 
     assert {one.id: one.size for one in Item.sync.select() or []} == records
 
 
 def test_of_many_calls_each_that_finds_no_script_runs_once(flushing: Flushing) -> None:
-    made = run(flushing, verbs_of(Item).insert([Item(id=f"{number:03}") for number in range(250)]))
+    made = run(flushing, repository_of(Item).insert([Item(id=f"{number:03}") for number in range(250)]))
 
     assert made == [2, 1] * 250
     assert Item.sync.count() == 252

@@ -13,19 +13,19 @@ import redis.asyncio
 
 from redis_models import Store
 from redis_models.client.client import AsyncClient, SyncClient
-from redis_models.client.commands import Batches, send
+from redis_models.client.commands import RoundTrips, send
 from redis_models.client.drivers import run, run_async
 
 NewServer = Callable[..., Any]
 ModelsOf = Callable[[Store], tuple[type[Any], type[Any]]]
-Echo = Callable[[str], Batches[object]]
+Echo = Callable[[str], RoundTrips[object]]
 
 
 def _blocked(client: Any) -> bool:
     return bool(client.info("clients")["blocked_clients"])
 
 
-def _wait() -> Batches[object]:
+def _wait() -> RoundTrips[object]:
     """Ask for what comes late: half a second after the next question was sent."""
     [reply] = yield from send([("BLPOP", "nothing", 0.5)])
     return reply

@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 
 from redis_models import Store
-from redis_models.client.commands import Batches
+from redis_models.client.commands import RoundTrips
 
 ModelsOf = Callable[[Store], tuple[type[Any], type[Any]]]
-Echo = Callable[[str], Batches[object]]
+Echo = Callable[[str], RoundTrips[object]]
 
 
 def _in_threads(count: int, work: Callable[[int], object]) -> list[object]:

@@ -13,13 +13,13 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from redis_models import RedisConfig, Store
-from redis_models.client.commands import Batches
+from redis_models.client.commands import RoundTrips
 from redis_models.config import RedisConfig as ItsHome
 from redis_models.errors import RedisModelsError, ServerRefusedError, SettingsError
 from redis_models.redaction import masked, redact
 from redis_models.store import RedisConfig as ItsOldHome
 
-Echo = Callable[[str], Batches[object]]
+Echo = Callable[[str], RoundTrips[object]]
 
 SECRETS = [
     "redis://:s3cret@h:1/0",
@@ -221,7 +221,7 @@ async def test_options_of_a_url_are_obeyed(server: Any, echo: Echo) -> None:
         assert await store.run_async(_who_am_i()) == store.run(_who_am_i()) == ("bob", "1")
 
 
-def _who_am_i() -> Batches[tuple[str, str]]:
+def _who_am_i() -> RoundTrips[tuple[str, str]]:
     [told] = yield [("CLIENT", "INFO")]
     assert isinstance(told, bytes)
     told_parts = dict(part.split("=", 1) for part in told.decode().split() if "=" in part)

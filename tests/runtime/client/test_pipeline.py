@@ -13,10 +13,10 @@ from pydantic import field_validator
 
 from redis_models import Field, Model, Store
 from redis_models.client.client import SyncClient
-from redis_models.client.commands import Ahead, Batches, Command, Once, Pause, Reply
+from redis_models.client.commands import AtMostOnce, Command, Pipelined, Reply, RoundTrips, Sleep
 from redis_models.client.drivers import run, run_async
 from redis_models.errors import ServerUnreachableError
-from redis_models.records.repository import verbs_of
+from redis_models.records.repository import repository_of
 
 from .pipelines import (
     Echo,
@@ -36,11 +36,13 @@ def _unbound() -> Iterator[None]:
     Item._store = None
 
 
-def _numbered(count: int) -> Batches[list[list[Reply]]]:
+def _numbered(count: int) -> RoundTrips[list[list[Reply]]]:
     """Send flights that note their order, and give their replies."""
     lists: list[list[Reply]] = []
     for number in range(count):
-        lists.append((yield Ahead([("ECHO", f"mark {number}."), ("RPUSH", "log", number), ("SET", "last", number)])))
+        lists.append(
+            (yield Pipelined([("ECHO", f"mark {number}."), ("RPUSH", "log", number), ("SET", "last", number)]))
+        )
     yield ()
     return lists
 
@@ -49,13 +51,13 @@ async def test_replies_are_there_after_the_next_batch_of_whatever_kind(narrow: S
     nexts: list[Sequence[Command]] = [
         (),
         [("ECHO", "b")],
-        Once([("ECHO", "b")]),
-        Pause(0.001),
-        Ahead([("ECHO", "b")]),
+        AtMostOnce([("ECHO", "b")]),
+        Sleep(0.001),
+        Pipelined([("ECHO", "b")]),
     ]
 
-    def ask(following: Sequence[Command]) -> Batches[tuple[list[Reply], list[Reply]]]:
-        replies = yield Ahead([("ECHO", "a"), ("NO-SUCH-COMMAND",), ("ECHO", "c")])
+    def ask(following: Sequence[Command]) -> RoundTrips[tuple[list[Reply], list[Reply]]]:
+        replies = yield Pipelined([("ECHO", "a"), ("NO-SUCH-COMMAND",), ("ECHO", "c")])
         others = yield following
         first: list[object] = [one if isinstance(one, bytes) else type(one) for one in replies]
         yield ()
@@ -81,11 +83,11 @@ async def test_flights_are_executed_in_their_order(narrow: Store, client: Any) -
 
 
 async def test_a_flight_whose_replies_are_large_does_not_stand_in_the_way_of_the_next(narrow: Store) -> None:
-    def ask() -> Batches[list[list[Reply]]]:
+    def ask() -> RoundTrips[list[list[Reply]]]:
         yield [("SET", "large", b"x" * 4_000_000)]
         lists: list[list[Reply]] = []
         for _ in range(3):
-            lists.append((yield Ahead([("GET", "large"), ("SET", "other", b"y" * 4_000_000)])))
+            lists.append((yield Pipelined([("GET", "large"), ("SET", "other", b"y" * 4_000_000)])))
         yield ()
         return lists
 
@@ -131,9 +133,9 @@ async def test_flights_that_must_not_run_twice_do_not(
 async def test_a_batch_that_must_not_run_twice_does_not_with_a_flight_before_it(
     cut_off: Store, proxy: Any, client: Any
 ) -> None:
-    def add() -> Batches[None]:
-        yield Ahead([("RPUSH", "log", "flight")])
-        yield Once([("INCR", "once")])
+    def add() -> RoundTrips[None]:
+        yield Pipelined([("RPUSH", "log", "flight")])
+        yield AtMostOnce([("INCR", "once")])
 
     for number, run_it in enumerate(ways_of(cut_off), 1):
         proxy.cut(b"INCR")
@@ -146,9 +148,9 @@ async def test_a_batch_that_must_not_run_twice_does_not_with_a_flight_before_it(
 async def test_an_error_of_the_operation_waits_for_what_is_under_way(server: Any, client: Any, echo: Echo) -> None:
     store = Store("s", url=f"{server.url}?max_connections=2", timeout_s=5)
 
-    def fail() -> Batches[None]:
-        yield Ahead([("BLPOP", "nothing", 0.1), ("INCR", "done")])
-        yield Ahead([("BLPOP", "nothing", 0.1), ("INCR", "done")])
+    def fail() -> RoundTrips[None]:
+        yield Pipelined([("BLPOP", "nothing", 0.1), ("INCR", "done")])
+        yield Pipelined([("BLPOP", "nothing", 0.1), ("INCR", "done")])
         raise OurError
 
     for number, run_it in enumerate(ways_of(store), 1):
@@ -161,8 +163,8 @@ async def test_an_error_of_the_operation_waits_for_what_is_under_way(server: Any
 
 
 async def test_an_operation_that_ends_before_its_flights_waits_for_them(narrow: Store, client: Any) -> None:
-    def leave() -> Batches[str]:
-        yield Ahead([("BLPOP", "nothing", 0.1), ("INCR", "done")])
+    def leave() -> RoundTrips[str]:
+        yield Pipelined([("BLPOP", "nothing", 0.1), ("INCR", "done")])
         return "left"
 
     for number, run_it in enumerate(ways_of(narrow), 1):
@@ -173,12 +175,12 @@ async def test_an_operation_that_ends_before_its_flights_waits_for_them(narrow: 
 async def test_an_operation_may_outlive_an_error_of_its_flights(cut_off: Store, proxy: Any, echo: Echo) -> None:
     """One that catches what was thrown into it may go on, and gets its own replies."""
 
-    def go_on() -> Batches[list[Reply]]:
+    def go_on() -> RoundTrips[list[Reply]]:
         try:
-            yield Ahead([("ECHO", "lost")])
-            yield Once([("ECHO", "once")])
+            yield Pipelined([("ECHO", "lost")])
+            yield AtMostOnce([("ECHO", "once")])
         except ServerUnreachableError:
-            found = yield Ahead([("ECHO", "a")])
+            found = yield Pipelined([("ECHO", "a")])
             found = [*found, *(yield [("ECHO", "b")])] if found else (yield [("ECHO", "b")])
             return found
         return []
@@ -213,9 +215,9 @@ def test_an_interrupt_at_the_keyboard_leaves_no_answers_behind(
     request.addfinalizer(lambda: signal.signal(signal.SIGINT, before))
     store = Store("s", url=f"{server.url}?max_connections=2", timeout_s=5)
 
-    def wait() -> Batches[None]:
-        yield Ahead([("ECHO", "of nobody")])
-        yield Ahead([("BLPOP", "nothing", 0.5)])
+    def wait() -> RoundTrips[None]:
+        yield Pipelined([("ECHO", "of nobody")])
+        yield Pipelined([("BLPOP", "nothing", 0.5)])
         yield ()
 
     def interrupt() -> None:
@@ -235,9 +237,9 @@ def test_an_interrupt_at_the_keyboard_leaves_no_answers_behind(
 
 
 async def test_a_flight_that_takes_too_long_is_an_error_and_its_answer_nobodys(server: Any, echo: Echo) -> None:
-    def wait() -> Batches[None]:
-        yield Ahead([("ECHO", "in time"), ("BLPOP", "nothing", 0.5)])
-        yield Ahead([("ECHO", "behind it")])
+    def wait() -> RoundTrips[None]:
+        yield Pipelined([("ECHO", "in time"), ("BLPOP", "nothing", 0.5)])
+        yield Pipelined([("ECHO", "behind it")])
 
     for most in (1, 2):
         store = Store("s", url=f"{server.url}?max_connections={most}", timeout_s=0.2)
@@ -323,10 +325,10 @@ async def test_a_driver_that_only_exchanges_comes_to_the_same(store: Store, clie
     for run_it in ways:
         client.flushall()
         client.script_flush()
-        made = run_it(verbs_of(Item).insert(items))
-        again = run_it(verbs_of(Item).insert(items_of(2300)))
+        made = run_it(repository_of(Item).insert(items))
+        again = run_it(repository_of(Item).insert(items_of(2300)))
         client.delete("item:00007", "item:01200")
-        found = run_it(verbs_of(Item).select(None, 5, 1800, None))
+        found = run_it(repository_of(Item).select(None, 5, 1800, None))
         results.append((made, again, found, run_it(_numbered(5)), client.zcard("item:__index")))
     client.delete("log")
     lists = await run_async(_NaiveAsync(store.sync_client), _numbered(5))

@@ -17,12 +17,12 @@ from redis.asyncio.sentinel import SentinelManagedConnection
 from redis.backoff import NoBackoff
 
 from redis_models import RedisConfig, Store
-from redis_models.client.commands import Batches
+from redis_models.client.commands import RoundTrips
 from redis_models.errors import ServerUnreachableError, SettingsError
 
 NewServer = Callable[..., Any]
 ModelsOf = Callable[[Store], tuple[type[Any], type[Any]]]
-Echo = Callable[[str], Batches[object]]
+Echo = Callable[[str], RoundTrips[object]]
 Own: Any = redis.asyncio.Redis  # redis-py leaves much of it untyped
 
 
@@ -207,7 +207,7 @@ async def test_a_client_that_speaks_tls_has_a_blocking_twin(
             store.run(_nothing())
 
 
-def _nothing() -> Batches[object]:
+def _nothing() -> RoundTrips[object]:
     return (yield [("PING",)])
 
 

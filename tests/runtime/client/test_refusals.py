@@ -10,7 +10,7 @@ import pytest
 import redis
 
 from redis_models import RedisModelsError, Store
-from redis_models.client.commands import Batches
+from redis_models.client.commands import RoundTrips
 from redis_models.errors import (
     ServerBusyError,
     ServerOutOfMemoryError,
@@ -20,7 +20,7 @@ from redis_models.errors import (
 
 NewServer = Callable[..., Any]
 ModelsOf = Callable[[Store], tuple[type[Any], type[Any]]]
-Echo = Callable[[str], Batches[object]]
+Echo = Callable[[str], RoundTrips[object]]
 
 
 async def _refusals(models_of: ModelsOf, store: Store) -> list[RedisModelsError]:

@@ -10,14 +10,14 @@ import pytest
 import redis.asyncio
 
 from redis_models import Store
-from redis_models.client.commands import Batches, Once, send
+from redis_models.client.commands import AtMostOnce, RoundTrips, send
 from redis_models.errors import (
     ServerUnreachableError,
 )
 
 NewServer = Callable[..., Any]
 ModelsOf = Callable[[Store], tuple[type[Any], type[Any]]]
-Echo = Callable[[str], Batches[object]]
+Echo = Callable[[str], RoundTrips[object]]
 
 
 async def test_forgotten_scripts_are_loaded_again(store: Store, client: Any, models_of: ModelsOf) -> None:
@@ -146,8 +146,8 @@ async def test_who_waits_for_a_free_connection_too_long_has_sent_nothing(server:
     await store.aclose()
 
 
-def _run_in_thread(store: Store) -> Callable[[Batches[Any]], Any]:
-    async def run(batches: Batches[Any]) -> Any:
+def _run_in_thread(store: Store) -> Callable[[RoundTrips[Any]], Any]:
+    async def run(batches: RoundTrips[Any]) -> Any:
         return await asyncio.to_thread(store.run, batches)
 
     return run
@@ -157,7 +157,7 @@ async def test_connections_that_broke_do_not_count_among_those_there_may_be(serv
     store = Store.from_url(f"{server.url}?max_connections=2")
     for _ in range(5):
         for run in (store.run_async, _run_in_thread(store)):
-            busy = asyncio.create_task(run(send(Once([("BLPOP", "queue", 0)]))))
+            busy = asyncio.create_task(run(send(AtMostOnce([("BLPOP", "queue", 0)]))))
             while not client.info("clients")["blocked_clients"]:
                 await asyncio.sleep(0)
             client.client_kill_filter(_type="normal", skipme=True)

@@ -14,14 +14,14 @@ import redis
 
 import redis_models
 from redis_models import Store
-from redis_models.client.commands import _READS, Batches, Once, Script, call, send
+from redis_models.client.commands import _READS, AtMostOnce, RoundTrips, Script, call, send
 from redis_models.errors import ServerUnreachableError
 from redis_models.project.apps import bind
 from redis_models.project.settings import Settings
 
 ADD = ("HINCRBY", "h", "n", 1)
 MAYBE = "what was sent may have been executed"
-Ways = tuple[Callable[[Batches[Any]], Any], ...]
+Ways = tuple[Callable[[RoundTrips[Any]], Any], ...]
 
 
 @pytest.fixture
@@ -33,7 +33,7 @@ async def ways(proxy: Any) -> Any:
 
 
 def _ways_of(store: Store) -> Ways:
-    def run_in_thread(batches: Batches[Any]) -> Any:
+    def run_in_thread(batches: RoundTrips[Any]) -> Any:
         return asyncio.to_thread(store.run, batches)
 
     return run_in_thread, store.run_async
@@ -52,7 +52,7 @@ async def test_a_batch_that_broke_off_anywhere_is_executed_at_most_once(ways: Wa
             proxy.cut(b"HINCRBY", passed=passed)
 
             with pytest.raises(ServerUnreachableError, match=MAYBE):
-                await run(send(Once([ADD])))
+                await run(send(AtMostOnce([ADD])))
 
             assert await run(send([("PING",)])) == [b"PONG"]  # the server has seen the end of what it got
             assert _count(client) - before == (passed == length)
@@ -63,7 +63,7 @@ async def test_a_batch_whose_answer_was_lost_is_executed_once(ways: Ways, proxy:
         proxy.cut(b"HINCRBY")
 
         with pytest.raises(ServerUnreachableError, match=MAYBE):
-            await run(send(Once([ADD])))
+            await run(send(AtMostOnce([ADD])))
 
         assert _count(client) == number
 
@@ -91,7 +91,7 @@ async def test_a_store_that_resends_repeats_writes_but_not_what_forbids_it(proxy
 
         proxy.cut(b"HINCRBY")
         with pytest.raises(ServerUnreachableError, match=MAYBE):
-            await run(send(Once([ADD])))
+            await run(send(AtMostOnce([ADD])))
         assert _count(client) == 5
     await store.aclose()
 
@@ -163,7 +163,7 @@ async def test_a_server_that_is_loading_has_executed_nothing(ways: Ways, proxy: 
     for number, run in enumerate(ways, 1):
         proxy.cut(b"HINCRBY", answer=b"-LOADING the dataset is being read\r\n")
 
-        await run(send(Once([ADD])))
+        await run(send(AtMostOnce([ADD])))
 
         assert _count(client) == number
 
@@ -173,7 +173,7 @@ async def test_of_several_commands_the_last_may_have_found_it_loaded(ways: Ways,
         proxy.cut(b"HINCRBY", answer=b"-LOADING the dataset is being read\r\n:1\r\n")
 
         with pytest.raises(ServerUnreachableError, match=MAYBE):
-            await run(send(Once([ADD, ADD])))
+            await run(send(AtMostOnce([ADD, ADD])))
 
     assert _count(client) == 0
 
@@ -210,11 +210,11 @@ async def test_a_server_that_started_again_while_nobody_asked_is_found(new_serve
     ways = _ways_of(store)
     for number in range(1, 6):
         for run in ways:
-            await run(send(Once([ADD])))
+            await run(send(AtMostOnce([ADD])))
         server.kill()
         server.start()
-        await store.run_async(send(Once([ADD])))  # first, before the loop has heard that the server ended
-        await asyncio.to_thread(store.run, send(Once([ADD])))
+        await store.run_async(send(AtMostOnce([ADD])))  # first, before the loop has heard that the server ended
+        await asyncio.to_thread(store.run, send(AtMostOnce([ADD])))
         with server.client() as client:
             assert _count(client) == 4 * number
     await store.aclose()
@@ -227,7 +227,9 @@ async def test_a_server_that_comes_up_within_the_retries_gets_it_once(new_server
     starting = threading.Thread(target=server.start)
     starting.start()
 
-    await asyncio.gather(store.run_async(send(Once([ADD]))), asyncio.to_thread(store.run, send(Once([ADD]))))
+    await asyncio.gather(
+        store.run_async(send(AtMostOnce([ADD]))), asyncio.to_thread(store.run, send(AtMostOnce([ADD])))
+    )
     starting.join()
 
     with server.client() as client:

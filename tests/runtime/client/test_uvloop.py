@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from redis_models import Store
-from redis_models.client.commands import Once, send
+from redis_models.client.commands import AtMostOnce, send
 
 uvloop: Any = pytest.importorskip("uvloop")
 ModelsOf = Callable[[Store], tuple[type[Any], type[Any]]]
@@ -38,10 +38,10 @@ def test_a_server_that_started_again_while_nobody_asked_is_found(new_server: Cal
     store = Store.from_url(server.url)
 
     async def work() -> object:
-        await store.run_async(send(Once([("PING",)])))
+        await store.run_async(send(AtMostOnce([("PING",)])))
         server.kill()
         server.start()
-        return await store.run_async(send(Once([("PING",)])))
+        return await store.run_async(send(AtMostOnce([("PING",)])))
 
     assert uvloop.run(work()) == [b"PONG"]
 

@@ -8,7 +8,7 @@ from redis_models import Field, Model, Store
 from redis_models.client.client import SyncClient
 from redis_models.client.commands import Command, Reply
 from redis_models.client.drivers import run
-from redis_models.records.repository import verbs_of
+from redis_models.records.repository import repository_of
 
 
 class Item(Model):
@@ -39,14 +39,14 @@ def weighing(store: Store) -> Iterator[Weighing]:
 def test_large_records_go_in_several_exchanges_and_come_back(weighing: Weighing) -> None:
     items = [Item(id=f"{number:03}", text=f"{number:03}" * 20_000) for number in range(1, 301)]  # 60 kB each
 
-    run(weighing, verbs_of(Item).insert(items))
+    run(weighing, repository_of(Item).insert(items))
 
     assert len([size for size in weighing.sizes if size]) == 3  # of 6 MB each: two would be more than 8
     assert Item.sync.get_many([one.id for one in items]) == items
 
 
 def test_small_records_go_a_thousand_at_a_time(weighing: Weighing) -> None:
-    run(weighing, verbs_of(Item).insert([Item(id=str(number)) for number in range(2001)]))
+    run(weighing, repository_of(Item).insert([Item(id=str(number)) for number in range(2001)]))
 
     assert len([size for size in weighing.sizes if size]) == 3
 
@@ -54,6 +54,6 @@ def test_small_records_go_a_thousand_at_a_time(weighing: Weighing) -> None:
 def test_forty_records_of_a_megabyte_come_back(weighing: Weighing) -> None:
     items = [Item(id=f"{number:03}", text=f"{number:03}" * 350_000) for number in range(1, 41)]
 
-    run(weighing, verbs_of(Item).insert(items))
+    run(weighing, repository_of(Item).insert(items))
 
     assert Item.sync.get_many([one.id for one in items]) == items

@@ -6,10 +6,10 @@ from typing import Any, Final
 import pytest
 
 from redis_models import Field, Model, Store
-from redis_models.client.commands import Batches
+from redis_models.client.commands import RoundTrips
 from redis_models.client.drivers import run
 from redis_models.errors import ConflictError, NotFoundError, RecordTooNewError
-from redis_models.records.repository import verbs_of
+from redis_models.records.repository import repository_of
 
 _OLD: Final = {"_v": 1, "id": "b", "pieces": "many", "_b1.0.x": "kept"}
 
@@ -28,11 +28,11 @@ class Unfit:
     def upgrade(self, model: type[Model], key: str, record: Mapping[str, bytes]) -> dict[str, bytes]:
         raise ConflictError(key, "no way up")
 
-    def rewrite(self, model: type[Model], key: str) -> Batches[None]:
+    def rewrite(self, model: type[Model], key: str) -> RoundTrips[None]:
         raise ConflictError(key, "cannot be brought up to version 2: no way up")
         yield ()
 
-    def write_back(self, model: type[Model], keys: Sequence[str]) -> Batches[None]:
+    def write_back(self, model: type[Model], keys: Sequence[str]) -> RoundTrips[None]:
         yield from ()
 
 
@@ -78,7 +78,7 @@ def test_what_another_client_does_to_the_new_record_is_not_undone(
             added += 10
 
     between: Any = Between(store.sync_client, increment)
-    run(between, verbs_of(Cask).insert([Cask(id=id, pieces=7) for id in ids]))
+    run(between, repository_of(Cask).insert([Cask(id=id, pieces=7) for id in ids]))
 
     assert client.hgetall("cask:b") == {b"_v": b"2", b"id": b"b", b"pieces": b"%d" % (7 + added)}
     assert added
@@ -100,7 +100,7 @@ def test_where_another_of_them_is_refused_the_old_record_stays(
     before: dict[bytes, bytes] = {}
 
     class Spoiling(Unfit):
-        def rewrite(self, model: type[Model], key: str) -> Batches[None]:
+        def rewrite(self, model: type[Model], key: str) -> RoundTrips[None]:
             spoil(client)
             before.update(_state(client))
             return super().rewrite(model, key)

@@ -11,7 +11,7 @@ from pydantic import ConfigDict
 
 import redis_models
 from redis_models import FOREVER, Field, Model, Store
-from redis_models.client.commands import Batches
+from redis_models.client.commands import RoundTrips
 from redis_models.errors import ConflictError, ServerRefusedError
 
 _SCRIPTS = Path(redis_models.__file__).parent / "lua"
@@ -188,11 +188,11 @@ class Unfit:
     def upgrade(self, model: type[Model], key: str, record: Mapping[str, bytes]) -> dict[str, bytes]:
         raise ConflictError(key, "cannot be brought up to version 2: no way up")
 
-    def rewrite(self, model: type[Model], key: str) -> Batches[None]:
+    def rewrite(self, model: type[Model], key: str) -> RoundTrips[None]:
         raise ConflictError(key, "cannot be brought up to version 2: no way up")
         yield ()
 
-    def write_back(self, model: type[Model], keys: Sequence[str]) -> Batches[None]:
+    def write_back(self, model: type[Model], keys: Sequence[str]) -> RoundTrips[None]:
         yield from ()
 
 

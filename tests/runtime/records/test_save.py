@@ -9,10 +9,10 @@ import pytest
 from pydantic import BaseModel, field_validator
 
 from redis_models import AutoModel, Field, Model, Store
-from redis_models.client.commands import Batches
+from redis_models.client.commands import RoundTrips
 from redis_models.errors import EncodeError, NotFoundError
 from redis_models.mapping.ttl import KEEP
-from redis_models.records.repository import verbs_of
+from redis_models.records.repository import repository_of
 
 from .conftest import Call
 
@@ -242,9 +242,9 @@ def test_what_is_assigned_while_a_save_is_under_way_is_written_by_the_next(clien
     book = Book(title="A")
     tags = book.tags
 
-    works: list[Callable[[], Batches[object]]] = [
-        lambda: verbs_of(Book).insert(book),
-        lambda: verbs_of(Book).save(book),
+    works: list[Callable[[], RoundTrips[object]]] = [
+        lambda: repository_of(Book).insert(book),
+        lambda: repository_of(Book).save(book),
     ]
     for work in works:
         book.pages += 1

@@ -11,11 +11,11 @@ from pydantic import ConfigDict
 
 from redis_models import Field, Model, Store
 from redis_models.client.client import SyncClient
-from redis_models.client.commands import Batches, Command, Reply, send
+from redis_models.client.commands import Command, Reply, RoundTrips, send
 from redis_models.client.drivers import run
 from redis_models.errors import DataError
 from redis_models.records import read, select
-from redis_models.records.repository import verbs_of
+from redis_models.records.repository import repository_of
 
 INDEX: Final = "item:__index"
 GOOD, GONE, BAD, OLDER, OTHER_TYPE = "good", "gone", "bad", "older", "other type"
@@ -47,10 +47,10 @@ class Upgrading:
     def upgrade(self, model: type[Model], key: str, record: Mapping[str, bytes]) -> dict[str, bytes]:
         return {**record, "size": b"7", "_v": b"10"}
 
-    def rewrite(self, model: type[Model], key: str) -> Batches[None]:
+    def rewrite(self, model: type[Model], key: str) -> RoundTrips[None]:
         yield from send([("HSET", key, "_v", 10, "size", 7)])
 
-    def write_back(self, model: type[Model], keys: Sequence[str]) -> Batches[None]:
+    def write_back(self, model: type[Model], keys: Sequence[str]) -> RoundTrips[None]:
         yield from send([("HSET", key, "_v", 10, "size", 7) for key in keys])
 
 
@@ -134,7 +134,7 @@ def test_select_gives_what_is_there_in_order(
     store.upgrader = Upgrading()
     _prepare(client, kinds)
     bad: list[DataError] = []
-    operation = verbs_of(model).select(ids, skip, limit, None if is_strict else bad)
+    operation = repository_of(model).select(ids, skip, limit, None if is_strict else bad)
 
     error = None
     found: Any = None
@@ -198,7 +198,7 @@ def test_what_comes_and_goes_between_pages_neither_doubles_nor_hides_others(
         _prepare(client, {pk: GOOD for pk in IDS if pk != IDS[inserted]})
         number = 0
 
-        def disturbed(batches: Batches[Any]) -> Batches[Any]:
+        def disturbed(batches: RoundTrips[Any]) -> RoundTrips[Any]:
             nonlocal number
             commands = next(batches)
             while True:
@@ -212,7 +212,7 @@ def test_what_comes_and_goes_between_pages_neither_doubles_nor_hides_others(
                 except StopIteration as end:
                     return end.value
 
-        operation = disturbed(verbs_of(Plain).select(None, None, None, None))
+        operation = disturbed(repository_of(Plain).select(None, None, None, None))
         found = store.run(operation) if way == "sync" else asyncio.run(store.run_async(operation))
 
         given = [one.id for one in found]

@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from redis_models import FOREVER, KEEP, Field, Model, Store
-from redis_models.client.commands import Batches, send
+from redis_models.client.commands import RoundTrips, send
 from redis_models.errors import (
     ConflictError,
     DecodeError,
@@ -20,7 +20,7 @@ from redis_models.errors import (
     RedisModelsError,
     WrongKeyTypeError,
 )
-from redis_models.records.repository import verbs_of
+from redis_models.records.repository import repository_of
 
 INDEX: Final = "item:__index"
 ONE: Final = "item:one"
@@ -55,10 +55,10 @@ class Upgrading:
     def upgrade(self, model: type[Model], key: str, record: Mapping[str, bytes]) -> dict[str, bytes]:
         return {**record, "_v": b"10"}
 
-    def rewrite(self, model: type[Model], key: str) -> Batches[None]:
+    def rewrite(self, model: type[Model], key: str) -> RoundTrips[None]:
         yield from send([("HSET", key, "_v", 10, "brought", "up")])
 
-    def write_back(self, model: type[Model], keys: Sequence[str]) -> Batches[None]:
+    def write_back(self, model: type[Model], keys: Sequence[str]) -> RoundTrips[None]:
         yield from ()
 
 
@@ -219,7 +219,7 @@ def test_one_record_is_inserted_as_two_are_and_as_is_said(
             client.script_flush()
         before = _state(client)
         some = [model(id="one", text="\0]]'", size=3), model(id="other")][:count]
-        operation = verbs_of(model).insert(some, span, only=only)
+        operation = repository_of(model).insert(some, span, only=only)
 
         result: Any = _outcome(lambda: asyncio.run(beside.run_async(operation)) if is_async else beside.run(operation))  # noqa: B023
 

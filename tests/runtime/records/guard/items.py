@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from redis_models import AutoModel, Field, Model
-from redis_models.client.commands import Batches, send
+from redis_models.client.commands import RoundTrips, send
 from redis_models.errors import DecodeError
 
 
@@ -49,10 +49,10 @@ class Upgrade:
             raise DecodeError(key, "title", b"unfit", "no way up")
         return {"name": record.get("title", b""), **{name: raw for name, raw in record.items() if name != "title"}}
 
-    def write_back(self, model: type[Model], keys: Sequence[str]) -> Batches[None]:
+    def write_back(self, model: type[Model], keys: Sequence[str]) -> RoundTrips[None]:
         yield from ()
 
-    def rewrite(self, model: type[Model], key: str) -> Batches[None]:
+    def rewrite(self, model: type[Model], key: str) -> RoundTrips[None]:
         self.rewritten.append(key)
         [title] = yield from send([("HGET", key, "title")])
         name = title if isinstance(title, bytes) else b""

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from redis_models import Model, Store
-from redis_models.client.commands import Batches, send
+from redis_models.client.commands import RoundTrips, send
 from redis_models.errors import (
     ConflictError,
     DataError,
@@ -23,7 +23,7 @@ from .items import Brand, Item, Live, Upgrade
 class Strict(Upgrade):
     """Finds no way up for some records."""
 
-    def rewrite(self, model: type[Model], key: str) -> Batches[None]:
+    def rewrite(self, model: type[Model], key: str) -> RoundTrips[None]:
         [title] = yield from send([("HGET", key, "title")])
         if title == b"unfit":
             raise ConflictError(key, "cannot be brought up to version 3: no way up")
@@ -139,7 +139,7 @@ def test_what_is_not_whole_or_wants_a_new_record_is_still_refused(write: Callabl
 
 def test_a_newer_record_and_one_of_an_unknown_version_are_not_replaced(store: Store, client: Any) -> None:
     class Ignorant(Upgrade):
-        def rewrite(self, model: type[Model], key: str) -> Batches[None]:
+        def rewrite(self, model: type[Model], key: str) -> RoundTrips[None]:
             yield from ()
             raise RecordTooOldError(key, 2, 3)
 
@@ -159,7 +159,7 @@ def test_a_newer_record_and_one_of_an_unknown_version_are_not_replaced(store: St
 
 def test_one_that_somebody_mends_in_between_is_written_as_any_other(store: Store, client: Any) -> None:
     class Mended(Upgrade):
-        def rewrite(self, model: type[Model], key: str) -> Batches[None]:
+        def rewrite(self, model: type[Model], key: str) -> RoundTrips[None]:
             yield from send([("HSET", key, "_v", "3", "name", "mended", "other", "kept")])
             raise ConflictError(key, "it was bad a moment ago")
 
@@ -172,7 +172,7 @@ def test_one_that_somebody_mends_in_between_is_written_as_any_other(store: Store
 @pytest.mark.parametrize("kind", ["gone", "string"])
 def test_one_that_is_gone_or_no_hash_by_then_is_not_brought_back(kind: str, store: Store, client: Any) -> None:
     class Gone(Upgrade):
-        def rewrite(self, model: type[Model], key: str) -> Batches[None]:
+        def rewrite(self, model: type[Model], key: str) -> RoundTrips[None]:
             yield from send([("DEL", key), *([("SET", key, "x")] if kind == "string" else [])])
             raise ConflictError(key, "it was bad a moment ago")
 
