@@ -111,7 +111,7 @@ def _unmade(app: App) -> str:
 
 
 def _pending(app: App, chain: Chain, start: int) -> Iterator[str]:
-    for link in chain.links[start:]:
+    for link in chain.migrations[start:]:
         yield f"{app.label}: {link.name} ({link.id}) is not applied; run 'migrate'"
 
 

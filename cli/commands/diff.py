@@ -36,7 +36,7 @@ def command(context: CliContext, labels: Sequence[str], check: bool) -> int:
         chain = load_chain(app.label, app.migrations_path)
         found = diff(state.snapshot or Snapshot(), snapshot_of(app.models))
         is_same = is_same and found.is_empty
-        waiting = len(chain.links) - len(as_squashed(chain, state.ledger))
+        waiting = len(chain.migrations) - len(as_squashed(chain, state.ledger))
         _tell(context, app, found, waiting)
         results[app.label] = _document(found, waiting)
     code = Exit.FAILED if check and not is_same else Exit.DONE

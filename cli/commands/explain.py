@@ -57,7 +57,7 @@ def command(context: CliContext, app: str, migration: str, key: str | None, back
     [one] = apps_named(context, app)
     chain = context.chains[one.label]
     position = chain.target(migration, 0)
-    link = chain.links[position - 1]
+    link = chain.migrations[position - 1]
     _tell_operations(context, chain, link, position, backwards)
     results: list[dict[str, object]] = []
     is_ok = True

@@ -236,7 +236,7 @@ def _tasks(
 def _stored(context: CliContext, place: Place) -> Snapshot | None:
     """Give the schemas that Redis has of an app without files; None where the files lead there."""
     state = run(context.client, StateStore(context.settings.namespace, place.app.label).read())
-    if state.snapshot is None or not place.chain.links:
+    if state.snapshot is None or not place.chain.migrations:
         return state.snapshot
     if state.snapshot.fingerprint != place.chain.snapshots[-1].fingerprint:
         raise DriftError(
@@ -248,9 +248,9 @@ def _stored(context: CliContext, place: Place) -> Snapshot | None:
 
 def _refuse_applied(context: CliContext, place: Place) -> None:
     """Refuse to change a migration that this database has; others must be asked by those who know them."""
-    if not place.chain.links:
+    if not place.chain.migrations:
         return
-    last = place.chain.links[-1]
+    last = place.chain.migrations[-1]
     try:
         applied = run(context.client, StateStore(context.settings.namespace, place.app.label).applied_ids())
     except ServerError as exc:
@@ -288,7 +288,7 @@ def _flags(tasks: Sequence[Task], task: Task) -> list[str]:
 
 def _headline(task: Task) -> str:
     chain, count = task.place.chain, len(task.found.questions)
-    last = f"{chain.links[-1].number:04d}" if chain.links else "none"
+    last = f"{chain.migrations[-1].number:04d}" if chain.migrations else "none"
     return f"{task.place.app.label}: {count} question{'s' if count > 1 else ''}   (files {last} → code)"
 
 

@@ -237,7 +237,7 @@ def _automatic(app: App, chain: Chain, code: Snapshot, state: State) -> RunPlan:
 
 
 def _automatic_diff(app: App, chain: Chain, code: Snapshot, state: State) -> Diff:
-    if chain.links:
+    if chain.migrations:
         raise MigrationError(f"{app.label} has migration files; --auto is for apps without them. Use 'makemigrations'")
     found = diff(state.snapshot or Snapshot(), code)
     for low in found.low_versions:
@@ -311,7 +311,7 @@ def _consented(
         for objection in task.journey.objections(run_again=run_again):
             raise objection
     for task in tasks:
-        is_auto = not task.journey.chain.links
+        is_auto = not task.journey.chain.migrations
         is_consented(context, task.findings, is_allowed=allow_destructive, yes=yes, is_auto=is_auto)
     if context.is_interactive and not yes:
         _confirm(tasks)

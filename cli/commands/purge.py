@@ -91,7 +91,9 @@ def _position(context: CliContext, app: App, target: str | None, is_unverified: 
 
 def _named(context: CliContext, apps: list[App], positions: dict[str, int]) -> str:
     links = [
-        f"{one.label}.{link.name}" for one in apps for link in context.chains[one.label].links[: positions[one.label]]
+        f"{one.label}.{link.name}"
+        for one in apps
+        for link in context.chains[one.label].migrations[: positions[one.label]]
     ]
     return ", ".join(links) if len(links) < 4 else f"{links[0]}, ... {links[-1]} ({len(links)} migrations)"
 

@@ -41,7 +41,7 @@ def command(context: CliContext, app: str | None, onto: str | None, dry_run: boo
     moved, chain = rebase(fork, _staying(context, one, fork, onto), one.migrations_path)
     if not dry_run:
         texts = {each.new.stem: each.text for each in moved}
-        exchange_migrations(one.migrations_path, texts, [each.old.stem for each in moved], chain.links[-1].id)
+        exchange_migrations(one.migrations_path, texts, [each.old.stem for each in moved], chain.migrations[-1].id)
     for each in moved:
         _tell(context, each)
     context.json(
@@ -52,7 +52,9 @@ def command(context: CliContext, app: str | None, onto: str | None, dry_run: boo
 def _staying(context: CliContext, app: App, fork: Fork, onto: str | None) -> Branch:
     if onto is not None:
         found = [
-            one for one in fork.branches if any(link.id.startswith(onto) or link.name == onto for link in one.links)
+            one
+            for one in fork.branches
+            if any(link.id.startswith(onto) or link.name == onto for link in one.migrations)
         ]
         if len(found) != 1:
             raise click.UsageError(f"--onto {onto!r} is in {len(found)} of the branches; they are {_both(fork)}")

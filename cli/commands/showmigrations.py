@@ -39,7 +39,9 @@ def command(context: CliContext, app: str | None) -> None:
         chain = load_chain(one.label, one.migrations_path)
         state = run(context.client, StateStore(context.settings.namespace, one.label).read())
         state = replace(state, ledger=as_squashed(chain, state.ledger))
-        rows = [_row(chain, place, link, state) for place, link in enumerate(chain.links, 1)] + _strangers(chain, state)
+        rows = [_row(chain, place, link, state) for place, link in enumerate(chain.migrations, 1)] + _strangers(
+            chain, state
+        )
         shown[one.label] = rows
         quarantined[one.label] = len(run(context.client, Quarantine(context.settings.namespace, one.label).waiting()))
         _print(context, one, rows)
@@ -91,7 +93,7 @@ def _detail(row: Mapping[str, object]) -> str:
 
 
 def _strangers(chain: Chain, state: State) -> list[dict[str, object]]:
-    here = {link.id for link in chain.links}
+    here = {link.id for link in chain.migrations}
     return [
         {
             "mark": "?",

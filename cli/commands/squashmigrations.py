@@ -53,7 +53,7 @@ def command(
             click.confirm(f"Put {made.new.link.name} in the place of {names}?", abort=True, err=True)
         gone = [link.name for link in made.replaced]
         texts = {made.new.link.name: made.new.text}
-        exchange_migrations(one.migrations_path, texts, gone, made.chain.links[-1].id)
+        exchange_migrations(one.migrations_path, texts, gone, made.chain.migrations[-1].id)
     _tell(context, made, dry_run)
 
 

@@ -31,7 +31,7 @@ def command(context: CliContext, app: str, target: str | None, wait_s: float) ->
     client, settings = context.client, context.settings
     chain, shelf = load_chain(one.label, one.migrations_path), StateStore(settings.namespace, one.label)
     ids = set(run(client, shelf.applied_ids()))
-    position = chain.target(place, sum(not ids.isdisjoint(link.ids) for link in chain.links))
+    position = chain.target(place, sum(not ids.isdisjoint(link.ids) for link in chain.migrations))
     with hold_lease(client, settings.namespace, life_s=settings.lease_seconds, wait_s=wait_s) as lease:
         done = stamp(client, lease, shelf, chain, position)
     _warn(context, one.label, done)

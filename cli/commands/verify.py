@@ -88,9 +88,11 @@ def _verify(
 ) -> tuple[dict[str, Tally], VerificationReceipt | None]:
     client, namespace, chain = context.client, context.settings.namespace, context.chains[app.label]
     shelf, desk = StateStore(namespace, app.label), ReceiptStore(namespace, app.label)
-    known = chain.snapshots[-1] if chain.links else run(client, shelf.read()).snapshot
+    known = chain.snapshots[-1] if chain.migrations else run(client, shelf.read()).snapshot
     if known is not None and not diff(known, snapshot_of(app.models)).is_empty:
-        what, how = ("migration file", "makemigrations' and 'migrate") if chain.links else ("run", "migrate --auto")
+        what, how = (
+            ("migration file", "makemigrations' and 'migrate") if chain.migrations else ("run", "migrate --auto")
+        )
         raise MigrationError(f"{app.label}: the models have changes that no {what} has; run '{how}' first")
     scope = run(client, scope_of(shelf, chain, app.models))
     subjects = subjects_of(chain, [model.__shape__ for model in chosen])

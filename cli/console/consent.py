@@ -103,7 +103,7 @@ def samples_of(client: SyncClient, chain: Chain, positions: range) -> dict[str, 
     """Read some records of each model that some migrations touch, where it lies before the first that does."""
     found: dict[str, Sample] = {}
     for position in positions:
-        link, before = chain.links[position - 1], chain.snapshots[position - 1]
+        link, before = chain.migrations[position - 1], chain.snapshots[position - 1]
         for name in dict.fromkeys(one.model for one in link.operations):
             if name in before.by_name and name not in found:
                 found[name] = run(client, sample(before.model(name).keys, RECORDS))

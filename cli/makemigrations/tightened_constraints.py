@@ -87,11 +87,11 @@ def keep_constraints(
         is_update: Whether it took the place of the last migration.
     """
     for place in places:
-        directory, links = place.app.migrations_path, place.chain.links[: -1 if is_update else None]
+        directory, links = place.app.migrations_path, place.chain.migrations[: -1 if is_update else None]
         new = [one.link for one in made if one.path.parent == directory]
-        reached = Chain(place.app.label, (*(links if new else place.chain.links), *new)).snapshots[-1]
+        reached = Chain(place.app.label, (*(links if new else place.chain.migrations), *new)).snapshots[-1]
         told = {model.__name__: demands_of(model, reached) for model in place.app.models if model.__options__.managed}
-        ids = [one.id for one in (links if new else place.chain.links)]
+        ids = [one.id for one in (links if new else place.chain.migrations)]
         history = read_history(directory).after(told, ids, [one.id for one in new])
         try:
             write_constraints(directory, history)

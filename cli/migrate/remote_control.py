@@ -184,9 +184,15 @@ def in_quarantine(count: int) -> str:
 
 
 def _name(chain: Chain, position: int) -> str:
-    if not chain.links:
+    if not chain.migrations:
         return "what the code declares"  # --auto
-    return chain.links[position - 1].name if 0 < position <= len(chain.links) else "zero" if position == 0 else "?"
+    return (
+        chain.migrations[position - 1].name
+        if 0 < position <= len(chain.migrations)
+        else "zero"
+        if position == 0
+        else "?"
+    )
 
 
 def _runner_line(holder: Holder | None) -> str:

@@ -21,7 +21,7 @@ from .link import LoadedMigration
 from .replaces import Replaced
 from .upgrade_path import UpgradePath
 
-__all__ = ["Chain", "origins", "true_ids"]
+__all__ = ["Chain", "canonical_ids", "previous_names"]
 _LONG: Final = 10  # digits: no chain has so many migrations
 
 
@@ -31,7 +31,7 @@ class Chain:
 
     Args:
         app: Label of the app.
-        links: In the order of their numbers.
+        migrations: In the order of their numbers.
         inherited: The ways that records came which other apps left, by the beginning of their keys and the version
             that they were left at; see ``project_chains``.
         hidden: What the models of the code hide; it changes nothing but what is shown.
@@ -42,29 +42,29 @@ class Chain:
     """
 
     app: str
-    links: tuple[LoadedMigration, ...] = ()
+    migrations: tuple[LoadedMigration, ...] = ()
     inherited: Mapping[tuple[str, int], UpgradePath] = field(default_factory=dict[tuple[str, int], UpgradePath])
     hidden: HiddenFields = field(default=HiddenFields({}, {}), compare=False)
     constraints: ConstraintHistory = field(default=ConstraintHistory({}), compare=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "links", tuple(sorted(self.links, key=lambda one: (one.number, one.name))))
-        _refuse_twins(self.app, self.links)
-        _refuse_gaps(self.links)
+        object.__setattr__(self, "migrations", tuple(sorted(self.migrations, key=lambda one: (one.number, one.name))))
+        _refuse_twins(self.app, self.migrations)
+        _refuse_gaps(self.migrations)
         _ = self.snapshots
 
     @cached_property
     def snapshots(self) -> tuple[Snapshot, ...]:
         """The schemas at every position; the first is empty."""
         found = [Snapshot()]
-        for link in self.links:
+        for link in self.migrations:
             found.append(_replay(link, found[-1]))
         return tuple(found)
 
     @property
     def head_position(self) -> int:
         """The position after the last link."""
-        return len(self.links)
+        return len(self.migrations)
 
     def position_of(self, id: str) -> int:
         """Give the position after the link with this id.
@@ -72,7 +72,7 @@ class Chain:
         Raises:
             MigrationError: There is no such link.
         """
-        for position, link in enumerate(self.links, start=1):
+        for position, link in enumerate(self.migrations, start=1):
             if link.id == id:
                 return position
         raise MigrationError(f"{self.app} has no migration with the id {id!r}; {self._known()}")
@@ -103,19 +103,19 @@ class Chain:
 
     def _found(self, text: str) -> int:
         for matches in (
-            [link for link in self.links if text in (link.id, link.name)],
-            [link for link in self.links if _is_number(text) and link.number == int(text)],
-            [link for link in self.links if text and _begins(link, text)],
+            [link for link in self.migrations if text in (link.id, link.name)],
+            [link for link in self.migrations if _is_number(text) and link.number == int(text)],
+            [link for link in self.migrations if text and _begins(link, text)],
         ):
             if len(matches) > 1:
                 names = ", ".join(f"{link.name} ({link.id})" for link in matches)
                 raise MigrationError(f"{self.app}: {text!r} may be any of {names}; write more of it")
             if matches:
-                return self.links.index(matches[0]) + 1
+                return self.migrations.index(matches[0]) + 1
         raise MigrationError(f"{self.app} has no migration {text!r:.100}; {self._known()}")
 
     def _known(self) -> str:
-        names = ", ".join(f"{link.name} ({link.id})" for link in self.links)
+        names = ", ".join(f"{link.name} ({link.id})" for link in self.migrations)
         return f"it has {names}" if names else "it has none; run 'redis-models makemigrations' first"
 
 
@@ -140,9 +140,9 @@ def _refuse_twins(app: str, links: Sequence[LoadedMigration]) -> None:
         left = next((ids[id].name for id in link.ids[:-1] if id in ids), None)
         if left is not None:
             raise MigrationFileError(link.path, f"stands for {left}, whose file is here still; delete it")
-    known = true_ids(links)
+    known = canonical_ids(links)
     for link in links:
-        other = previous.setdefault(_true_id(link.previous, known), link)
+        other = previous.setdefault(_canonical_id(link.previous, known), link)
         if other is not link:
             raise MigrationFileError(link.path, _fork(app, other, link, ids))
         other = numbers.setdefault(link.number, link)
@@ -164,10 +164,10 @@ def _fork(app: str, one: LoadedMigration, other: LoadedMigration, ids: Mapping[s
 
 
 def _refuse_gaps(links: Sequence[LoadedMigration]) -> None:
-    known = true_ids(links)
+    known = canonical_ids(links)
     expected: str | None = None
     for link in links:
-        if _true_id(link.previous, known) != expected:
+        if _canonical_id(link.previous, known) != expected:
             raise MigrationFileError(
                 link.path, f"{_misplaced(link, links, expected)}, or write previous = {expected!r}"
             )
@@ -186,7 +186,7 @@ def _misplaced(link: LoadedMigration, links: Sequence[LoadedMigration], expected
     )
 
 
-def true_ids(links: Iterable[LoadedMigration]) -> Mapping[str, str]:
+def canonical_ids(links: Iterable[LoadedMigration]) -> Mapping[str, str]:
     """Give, for every id at which a link ends, the link's own.
 
     A file behind one that was squashed says ``previous`` as it did: databases have applied it so, and its checksum must
@@ -198,7 +198,7 @@ def true_ids(links: Iterable[LoadedMigration]) -> Mapping[str, str]:
     return found
 
 
-def _true_id(previous: str | None, known: Mapping[str, str]) -> str | None:
+def _canonical_id(previous: str | None, known: Mapping[str, str]) -> str | None:
     return None if previous is None else known.get(previous, previous)
 
 
@@ -245,7 +245,7 @@ def _refuse_shared_keys(model: ModelSchema, snapshot: Snapshot) -> None:
 
 
 def _with_versions(link: LoadedMigration, before: Snapshot, after: Snapshot) -> Snapshot:
-    names = origins(before, link.operations)
+    names = previous_names(before, link.operations)
     for name in _rewritten(link.operations):
         if name in after.by_name and name not in link.versions:
             least = _least(name, before, names)
@@ -276,7 +276,7 @@ def _least(name: str, before: Snapshot, names: Mapping[str, str]) -> int:
     return before.model(names[name]).version + 1 if name in names else 1
 
 
-def origins(before: Snapshot, operations: Sequence[Operation]) -> Mapping[str, str]:
+def previous_names(before: Snapshot, operations: Sequence[Operation]) -> Mapping[str, str]:
     """Give, for the models after some operations that were there before, the name that each had."""
     names, state = {name: name for name in before.by_name}, before
     for operation in operations:

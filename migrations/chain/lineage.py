@@ -14,7 +14,7 @@ from ..constraints.history import STORED_AS, Demands
 from ..edits.undo_fields import field_of
 from ..operations import AlterField, Operation, RenameField
 from ..schema.snapshot import ModelSchema, Snapshot
-from .chain import Chain, origins
+from .chain import Chain, previous_names
 from .link import LoadedMigration
 from .replaces import Replaced
 from .upgrade_path import UpgradePath, stage_of
@@ -77,9 +77,9 @@ def lineages_of(chain: Chain) -> list[Lineage]:
     found: list[Lineage] = []
     by_name: dict[str, Lineage] = {}
     owners: dict[str, _Owner] = {}
-    triples = zip(chain.links, chain.snapshots, chain.snapshots[1:], strict=False)
+    triples = zip(chain.migrations, chain.snapshots, chain.snapshots[1:], strict=False)
     for position, (link, before, after) in enumerate(triples, start=1):
-        names, present = origins(before, link.operations), dict[str, Lineage]()
+        names, present = previous_names(before, link.operations), dict[str, Lineage]()
         for model in after.models:
             origin = names.get(model.name)
             if origin is not None:
@@ -130,11 +130,11 @@ def noted_types(chain: Chain, position: int, model: str) -> Mapping[str, str]:
 
 def demanded(chain: Chain, position: int, model: str) -> Demands | None:
     """Give what a model demanded at a position, by its name there; None where that is not known."""
-    if not chain.constraints.is_known([id for one in chain.links[:position] for id in one.ids]):
+    if not chain.constraints.is_known([id for one in chain.migrations[:position] for id in one.ids]):
         return None
-    last = chain.links[position - 1]
+    last = chain.migrations[position - 1]
     ends = Replaced(last.id, last.replaces).ends
-    return chain.constraints.at(model, [*sorted(ends), *(id for one in chain.links[position:] for id in one.ids)])
+    return chain.constraints.at(model, [*sorted(ends), *(id for one in chain.migrations[position:] for id in one.ids)])
 
 
 def _hide(chain: Chain, lineage: Lineage) -> None:

@@ -114,8 +114,8 @@ def as_begun(chain: Chain, said: str, fingerprint: str, reach: int) -> Chain | N
     try:
         told = [_link_of(one, chain) for one in cast("list[dict[str, object]]", json.loads(said))]
         known = {link.id for link in told}
-        begun = replace(chain, links=(*(link for link in chain.links if link.id not in known), *told))
-        same = digest_of(begun.links[:reach], begun.snapshots[1 : reach + 1])
+        begun = replace(chain, migrations=(*(link for link in chain.migrations if link.id not in known), *told))
+        same = digest_of(begun.migrations[:reach], begun.snapshots[1 : reach + 1])
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError, SchemaError, MigrationFileError):
         return None
     return begun if same == fingerprint else None
@@ -145,7 +145,7 @@ def _said(value: object) -> object:
 
 def _link_of(told: Mapping[str, object], chain: Chain) -> LoadedMigration:
     id = str(told["id"])
-    file = next((link for link in chain.links if link.id == id), None)
+    file = next((link for link in chain.migrations if link.id == id), None)
     functions = _Functions(() if file is None else file.operations)
     made = tuple(cast(Operation, functions.value_of(one, None)) for one in cast("list[object]", told["operations"]))
     versions = {str(name): int(str(one)) for name, one in cast("Mapping[str, object]", told["versions"]).items()}

@@ -108,7 +108,7 @@ def fake(client: SyncClient, lease: Lease, shelf: StateStore, chain: Chain, targ
         UnsafeError: One of those that would leave the ledger is purged; the ledger is all that tells so.
     """
     state = run(client, shelf.read())
-    links = chain.links[:target]
+    links = chain.migrations[:target]
     if is_automatic(chain, state):
         raise MigrationError(
             f"{shelf.app} has no migration files, so there is nothing to record; it is where 'migrate --auto' led"
@@ -138,7 +138,7 @@ def stamp(client: SyncClient, lease: Lease, shelf: StateStore, chain: Chain, tar
         state = run(client, shelf.read())
     except DriftError as exc:
         unreadable = str(exc)
-    links = chain.links[:target]
+    links = chain.migrations[:target]
     try:
         ledger = as_squashed(chain, state.ledger)
     except DriftError:

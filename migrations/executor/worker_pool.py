@@ -262,7 +262,7 @@ class _Context(SpawnContext):
 
 
 def _checksums(chain: Chain) -> tuple[str, ...]:
-    return tuple(link.whole_checksum for link in chain.links)
+    return tuple(link.whole_checksum for link in chain.migrations)
 
 
 def _begin() -> None:

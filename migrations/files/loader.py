@@ -350,7 +350,7 @@ def _check_head(directory: Path, chain: Chain) -> None:
     if not path.exists():
         return
     head = _read(path).decode("utf-8", "replace").strip()
-    last = chain.links[-1].id if chain.links else ""
+    last = chain.migrations[-1].id if chain.migrations else ""
     if head == last:
         return
     raise MigrationFileError(shown_path(path), _complaint(head, last, chain))
@@ -363,7 +363,7 @@ def _complaint(head: str, last: str, chain: Chain) -> str:
             f" 'redis-models rebase {chain.app}',"
             f" then write {last!r} here, the id of the last"
         )
-    for link in chain.links:
+    for link in chain.migrations:
         if link.id == head:
             return f"names {head!r} ({link.name}), but the last migration is {last!r}; write that here"
     cure = f"or write {last!r} here, the id of the last" if last else "or empty HEAD"

@@ -8,7 +8,7 @@ from redis_models.project.apps import App
 from ..autodetector.answers import Answers
 from ..autodetector.diff import Diff, diff
 from ..autodetector.match_models import Moves
-from ..chain.chain import Chain, origins
+from ..chain.chain import Chain, previous_names
 from ..chain.optimizer import creation_of
 from ..planner.safety_check import Finding, findings_of, hooks_of
 from ..schema.snapshot import ModelSchema, Snapshot
@@ -92,10 +92,10 @@ def tasks_of(places: Iterable[Place], given: Mapping[str, Answers], *, is_update
 
 def _unraised(chain: Chain) -> Snapshot:
     """Give the schemas at the end, with the versions from before the last migration."""
-    if not chain.links:
+    if not chain.migrations:
         return chain.snapshots[-1]
-    last, before, after = chain.links[-1], chain.snapshots[-2], chain.snapshots[-1]
-    names = origins(before, last.operations)
+    last, before, after = chain.migrations[-1], chain.snapshots[-2], chain.snapshots[-1]
+    names = previous_names(before, last.operations)
     for name, version in last.versions.items():
         known = before.model(names[name]).version if name in names else version - 1
         after = after.with_model(replace(after.model(name), version=known))
@@ -155,12 +155,12 @@ def make_all(
         app = task.place.app
         chain = chains.get(app.label, task.place.chain)
         code = None if is_empty else task.found.target
-        if is_update and chain.links:
+        if is_update and chain.migrations:
             new = amend(chain, app.migrations_path, task.found, task.found.target)
-            chains[app.label] = Chain(app.label, (*chain.links[:-1], new.link))
+            chains[app.label] = Chain(app.label, (*chain.migrations[:-1], new.link))
         else:
             new = next_migration(chain, app.migrations_path, task.found, code=code, name=task.name or name)
-            chains[app.label] = Chain(app.label, (*chain.links, new.link))
+            chains[app.label] = Chain(app.label, (*chain.migrations, new.link))
         made.append(replace(new, refused=_refused(chains[app.label], app)))
     return made
 

@@ -56,14 +56,14 @@ def next_migration(
     Raises:
         MigrationFileError: The name is none, or the operations do not fit.
     """
-    last = chain.links[-1] if chain.links else None
+    last = chain.migrations[-1] if chain.migrations else None
     previous = last.id if last else None
     stem = name or suggest_name(found.operations, found.versions, is_first=last is None)
     id = stable_id(chain, render("", previous, found.versions, found.operations), "" if found.is_written else stem)
     text = render(id, previous, found.versions, found.operations)
     path = directory / f"{last.number + 1 if last else 1:04d}_{stem}.py"
     link = link_of(chain.app, path, text.encode())
-    longer = Chain(chain.app, (*chain.links, link))
+    longer = Chain(chain.app, (*chain.migrations, link))
     lineages_of(longer)  # what the keys do not allow is better refused before there is a file
     if code is not None and longer.snapshots[-1].fingerprint != _expected(code, found).fingerprint:
         raise MigrationError(f"{path.name} would not lead to what the code says; please report this as a bug: {text}")
@@ -99,7 +99,7 @@ def stable_id(chain: Chain, text: str, name: str = "") -> str:
         text: The file, without an id.
         name: Of the file, where its text says nothing.
     """
-    taken, tries = {link.id for link in chain.links}, 0
+    taken, tries = {link.id for link in chain.migrations}, 0
     while True:
         whole = "\0".join((chain.app, name, str(tries), text))
         id = hashlib.sha256(whole.encode("utf-8", "surrogatepass")).hexdigest()[:8]
@@ -129,7 +129,7 @@ def amend(chain: Chain, directory: Path, found: Diff, code: Snapshot) -> NewMigr
         MigrationFileError: The operations do not fit.
         MigrationError: New functions are to be written, but the file has some already.
     """
-    last, before = chain.links[-1], Chain(chain.app, chain.links[:-1])
+    last, before = chain.migrations[-1], Chain(chain.app, chain.migrations[:-1])
     path = directory / f"{last.name}.py"
     versions = {**last.versions, **found.versions}
     source = path.read_text("utf-8")
@@ -145,7 +145,7 @@ def amend(chain: Chain, directory: Path, found: Diff, code: Snapshot) -> NewMigr
         id = stable_id(before, render("", last.previous, versions, operations))
         text = render(id, last.previous, versions, operations)
     link = link_of(chain.app, path, text.encode())
-    amended = Chain(chain.app, (*before.links, link))
+    amended = Chain(chain.app, (*before.migrations, link))
     lineages_of(amended)
     reached = amended.snapshots[-1]
     expected = code

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from redis_models.errors import MigrationError, MigrationFileError
 
-from ..chain.chain import Chain, true_ids
+from ..chain.chain import Chain, canonical_ids
 from ..chain.lineage import lineages_of
 from ..chain.link import LoadedMigration
 from .loader import link_of
@@ -25,22 +25,22 @@ class Branch:
     """One of two lines of migrations that begin at the same one.
 
     Attributes:
-        links: In their order.
+        migrations: In their order.
     """
 
-    links: tuple[LoadedMigration, ...]
+    migrations: tuple[LoadedMigration, ...]
 
     @property
     def tip(self) -> LoadedMigration:
         """The last."""
-        return self.links[-1]
+        return self.migrations[-1]
 
     def has(self, id: str) -> bool:
         """Whether a migration is in it."""
-        return any(id in link.ids for link in self.links)
+        return any(id in link.ids for link in self.migrations)
 
     def __str__(self) -> str:
-        return ", ".join(f"{link.name} ({link.id})" for link in self.links)
+        return ", ".join(f"{link.name} ({link.id})" for link in self.migrations)
 
 
 @dataclass(frozen=True)
@@ -83,7 +83,7 @@ def fork_of(app: str, links: Sequence[LoadedMigration]) -> Fork | None:
         MigrationError: There are more than two branches, or a link follows nothing that is there.
     """
     following: dict[str | None, list[LoadedMigration]] = {}
-    known = true_ids(links)
+    known = canonical_ids(links)
     for link in links:
         following.setdefault(known.get(link.previous or "", link.previous), []).append(link)
     trunk: list[LoadedMigration] = []
@@ -98,7 +98,7 @@ def fork_of(app: str, links: Sequence[LoadedMigration]) -> Fork | None:
     if len(starts) != 2:
         raise MigrationError(f"{app}: the migrations form no two branches; {_story(links)}; mend previous = by hand")
     one, other = (Branch(tuple(_line(start, following))) for start in starts)
-    if len(trunk) + len(one.links) + len(other.links) != len(links):
+    if len(trunk) + len(one.migrations) + len(other.migrations) != len(links):
         raise MigrationError(
             f"{app}: the migrations form more than two branches; {_story(links)}; rebase two at a time"
         )
@@ -131,12 +131,12 @@ def rebase(fork: Fork, stays: Branch, directory: Path) -> tuple[list[Moved], Cha
         MigrationError: The operations of both do not fit together; it says which.
     """
     [moves] = [one for one in fork.branches if one is not stays]
-    base = Chain(fork.app, (*fork.trunk, *stays.links))
+    base = Chain(fork.app, (*fork.trunk, *stays.migrations))
     moved: list[Moved] = []
-    for link in moves.links:
+    for link in moves.migrations:
         try:
             one = _moved(fork.app, base, link, directory)
-            base = Chain(fork.app, (*base.links, one.link))
+            base = Chain(fork.app, (*base.migrations, one.link))
             lineages_of(base)
         except MigrationFileError as exc:
             raise MigrationError(
@@ -148,7 +148,7 @@ def rebase(fork: Fork, stays: Branch, directory: Path) -> tuple[list[Moved], Cha
 
 
 def _moved(app: str, base: Chain, link: LoadedMigration, directory: Path) -> Moved:
-    last, old = base.links[-1], directory / f"{link.name}.py"
+    last, old = base.migrations[-1], directory / f"{link.name}.py"
     text = old.read_text("utf-8")
     reached = {model.name: model.version for model in base.snapshots[-1].models}
     versions = {name: max(version, reached.get(name, 0) + 1) for name, version in link.versions.items()}

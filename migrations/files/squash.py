@@ -59,7 +59,7 @@ def squash(chain: Chain, directory: Path, start: int, end: int, name: str | None
         MigrationError: They cannot be put together; it says why.
         MigrationFileError: A function stands twice under one name.
     """
-    links = chain.links[start:end]
+    links = chain.migrations[start:end]
     if len(links) < 2:
         raise MigrationError(f"{chain.app}: there are fewer than two migrations to squash there")
     _refuse_steps(chain, links)
@@ -68,7 +68,7 @@ def squash(chain: Chain, directory: Path, start: int, end: int, name: str | None
     whole = [operation for link in links for operation in link.operations]
     versions = _versions(chain, start, end)
     replaces = [Replaced(link.id, link.replaces) for link in links]
-    before = Chain(chain.app, chain.links[:start])
+    before = Chain(chain.app, chain.migrations[:start])
     allow = {code: reason for link in links for code, reason in link.allow.items()}
     for operations in (optimize(whole), whole):
         write = partial(
@@ -86,9 +86,9 @@ def squash(chain: Chain, directory: Path, start: int, end: int, name: str | None
         stem = name or f"squashed_{suggest_name(operations, versions, is_first=start == 0)}"[:52]
         path = directory / f"{links[0].number:04d}_{stem}.py"
         link = link_of(chain.app, path, text.encode())
-        longer = Chain(chain.app, (*before.links, link, *chain.links[end:]))
+        longer = Chain(chain.app, (*before.migrations, link, *chain.migrations[end:]))
         _refuse_mixed_up(longer, links)
-        if _is_same(chain, start, end, longer, len(before.links) + 1):
+        if _is_same(chain, start, end, longer, len(before.migrations) + 1):
             new = NewMigration(path, text, link, chain.snapshots[start])
             return Squashed(new, links, longer, (len(operations), len(whole)))
     raise MigrationError(
@@ -120,7 +120,7 @@ def _refuse_steps(chain: Chain, links: Sequence[LoadedMigration]) -> None:
 
 def _versions(chain: Chain, start: int, end: int) -> dict[str, int]:
     before, after = chain.snapshots[start], chain.snapshots[end]
-    touched = {name for link in chain.links[start:end] for name in link.versions}
+    touched = {name for link in chain.migrations[start:end] for name in link.versions}
     known = {model.name: model.version for model in before.models}
     return {
         model.name: model.version
@@ -159,7 +159,7 @@ def _is_same(chain: Chain, start: int, end: int, longer: Chain, position: int) -
     before, after = chain.snapshots[start], chain.snapshots[end]
     if longer.snapshots[position].fingerprint != after.fingerprint:
         return False
-    squashed = longer.links[position - 1].operations
+    squashed = longer.migrations[position - 1].operations
     return all(_is_same_for(chain, start, end, squashed, before, model.name) for model in before.models)
 
 
@@ -169,7 +169,7 @@ def _is_same_for(
     routes: list[UpgradePath] = []
     stages, known = list[VersionStep](), name
     for position in range(start, end):
-        link, state = chain.links[position], chain.snapshots[position]
+        link, state = chain.migrations[position], chain.snapshots[position]
         if known not in state.by_name:
             return True  # it is deleted on the way: its records stay as they are
         stages.append(stage_of(known, state, link.operations, state.model(known).version + 1))

@@ -65,7 +65,7 @@ def position_to_purge(chain: Chain, state: State, target: int | None) -> int:
         raise IncompleteError(f"{chain.app}: a run of migrate is under way, or stopped half-way; finish it first")
     start = make_plan(chain, state, chain.head_position).start
     if target is not None and target > start:
-        link = chain.links[target - 1]
+        link = chain.migrations[target - 1]
         raise MigrationError(f"{chain.app}: {link.name} is not applied, so it keeps nothing; purge up to another one")
     return start if target is None else target
 
@@ -117,7 +117,7 @@ def purge(
 
 
 def _mark(lease: Lease, shelf: StateStore, chain: Chain, state: State, position: int) -> RoundTrips[None]:
-    ids = {id for link in chain.links[:position] for id in link.ids}
+    ids = {id for link in chain.migrations[:position] for id in link.ids}
     marked = [replace(one, is_purged=True) for id, one in state.ledger.items() if id in ids and not one.is_purged]
     if marked:
         events = [event_of(EventKind.PURGED, one, lease.epoch) for one in marked]

@@ -42,14 +42,14 @@ def earlier_of(chain: Chain, lineage: Lineage, position: int) -> Earlier:
     is_there = place == position or position in lineage.schemas
     position = position if is_there else place
     schema = lineage.schemas[place]
-    link = chain.links[position - 1]
+    link = chain.migrations[position - 1]
     following = [one for one in sorted(lineage.schemas) if one > position]
     rewriting = [one for one in following if lineage.schemas[one].version != schema.version]
-    first = chain.links[rewriting[0] - 1].name if rewriting else ""
+    first = chain.migrations[rewriting[0] - 1].name if rewriting else ""
     removals = {
-        one.name: chain.links[number - 1].name
+        one.name: chain.migrations[number - 1].name
         for number in reversed(rewriting)
-        for one in chain.links[number - 1].operations
+        for one in chain.migrations[number - 1].operations
         if isinstance(one, RemoveField)
     }
     before = Earlier(schema, position, link.name, first, removals, _later_types(chain, schema, position))
@@ -77,8 +77,8 @@ def _later(
         Its name by then, the names of its fields by those at the position, its schema, and what it demanded.
     """
     fields: dict[str, str] = {}
-    for place in range(position, len(chain.links)):
-        model, fields = _renamed(chain.links[place], model, fields)
+    for place in range(position, len(chain.migrations)):
+        model, fields = _renamed(chain.migrations[place], model, fields)
         schema = chain.snapshots[place + 1].by_name.get(model)
         if schema is None:
             return
@@ -172,8 +172,8 @@ def unlooked_at(chain: Chain, works: Sequence[RewritePass], start: int, target: 
             )
     if unknown:
         lines.append(
-            f"{chain.app}: what {', '.join(unknown)} demanded at {chain.links[target - 1].name} is not known, but for"
-            " the types: constraints were not noted yet. Whether that code reads all, its 'check --database' says"
+            f"{chain.app}: what {', '.join(unknown)} demanded at {chain.migrations[target - 1].name} is not known, but"
+            " for the types: constraints were not noted yet. Whether that code reads all, its 'check --database' says"
         )
     return lines
 

@@ -123,7 +123,7 @@ def make_plan(chain: Chain, state: State, target: int, *, meets_all: bool = Fals
 
 def is_other_than_begun(chain: Chain, journal: Journal) -> bool:
     """Whether the files say something else than when a run began that is not finished."""
-    return journal.reach > len(chain.links) or journal.fingerprint != _digest(chain, journal.reach)
+    return journal.reach > len(chain.migrations) or journal.fingerprint != _digest(chain, journal.reach)
 
 
 def chain_to_give_up(chain: Chain, state: State, target: int) -> Chain:
@@ -142,8 +142,8 @@ def chain_to_give_up(chain: Chain, state: State, target: int) -> Chain:
 
 def _edited_under_way(chain: Chain, journal: Journal, start: int) -> str:
     missing = ""
-    if journal.reach > len(chain.links):
-        missing = f", of which there were {journal.reach}, and are {len(chain.links)}"
+    if journal.reach > len(chain.migrations):
+        missing = f", of which there were {journal.reach}, and are {len(chain.migrations)}"
     return (
         f"{chain.app}: the migration files{missing} say something else than when a run that is not finished began;"
         " restore them as they were (functions, convert= and back= may be mended), and finish it with 'migrate', or"
@@ -152,7 +152,7 @@ def _edited_under_way(chain: Chain, journal: Journal, start: int) -> str:
 
 
 def _name_at(chain: Chain, position: int) -> str:
-    return f"{chain.links[position - 1].number:04d}" if position else "zero"
+    return f"{chain.migrations[position - 1].number:04d}" if position else "zero"
 
 
 def _refuse_back_through_squashed(chain: Chain, state: State, start: int, target: int) -> None:
@@ -160,7 +160,7 @@ def _refuse_back_through_squashed(chain: Chain, state: State, start: int, target
 
     What these kept aside is theirs: only they know how to put it back.
     """
-    for link in chain.links[target:start]:
+    for link in chain.migrations[target:start]:
         held = [id for id in link.ids[:-1] if id in state.ledger]
         if held:
             raise DriftError(
@@ -172,7 +172,7 @@ def _refuse_back_through_squashed(chain: Chain, state: State, start: int, target
 
 def _refuse_back_through_purged(chain: Chain, state: State, start: int, target: int) -> None:
     """Refuse the way back through what is purged; of a squashed migration a part of it may be left, for its files."""
-    for link in chain.links[target:start]:
+    for link in chain.migrations[target:start]:
         held = [state.ledger[id] for id in link.ids if id in state.ledger]
         if held and all(one.is_purged for one in held):
             raise UnsafeError(
@@ -200,14 +200,14 @@ def plan_between(chain: Chain, start: int, target: int, journal: Journal | None,
         target=target,
         reach=reach,
         depth=depth,
-        applied=chain.links[start:target],
-        unapplied=tuple(reversed(chain.links[target:start])),
+        applied=chain.migrations[start:target],
+        unapplied=tuple(reversed(chain.migrations[target:start])),
         works=works,
         moves=moves,
         snapshot=chain.snapshots[target],
         fingerprint=_digest(chain, reach),
         is_resumed=journal is not None,
-        said=said_of(chain.links[depth:reach]),
+        said=said_of(chain.migrations[depth:reach]),
     )
 
 
@@ -238,7 +238,7 @@ def _passes(
         route = looking_back(chain, lineage, target) if target < reach else lineage.route
         # Whoever has the records by then may have brought them further already; and so may newer code, if no run did:
         # taken back for a while, they would lose what the older shape cannot hold.
-        if target > max(lineage.schemas) or (source <= target and known <= target < len(chain.links)):
+        if target > max(lineage.schemas) or (source <= target and known <= target < len(chain.migrations)):
             route = replace(route, leaves_newer=True)
         is_remade = any(place in lineage.remade for place in positions[1:])
         works += [RewritePass(route, keys, after.version, before.version) for keys in places]
@@ -272,7 +272,7 @@ def _vacant_below(lineage: Lineage, source: int, target: int, known: int) -> int
 
 def _position(chain: Chain, state: State) -> int:
     """Give how far the ledger is in the chain: the number of its first migrations that are applied."""
-    known = {link.id: link for link in chain.links}
+    known = {link.id: link for link in chain.migrations}
     ledger = as_squashed(chain, state.ledger)
     for id, entry in ledger.items():
         if id not in known:
@@ -283,7 +283,7 @@ def _position(chain: Chain, state: State) -> int:
         if entry.checksum != SQUASHED and not known[id].is_unchanged_since(entry.checksum):
             raise DriftError(_edited(chain, known[id], entry, ledger))
     position = len(ledger)
-    for link in chain.links[:position]:
+    for link in chain.migrations[:position]:
         if link.id not in ledger:
             raise DriftError(
                 f"{chain.app}: {link.name} ({link.id}) is not applied, but a later migration is; restore the"
@@ -305,14 +305,14 @@ def _edited(
             f" (its 'from {link.star_imports[0]} import *' is part of it, because what that brings may be used by"
             " anything; import by name what only back= needs)"
         )
-    before = next((one for one in chain.links[:position] if one.id not in ledger), None)
+    before = next((one for one in chain.migrations[:position] if one.id not in ledger), None)
     if before is None:
         # To where the database is: to the edited one would take back what is noted of all behind it.
-        applied = list(takewhile(lambda one: one.id in ledger, chain.links))
+        applied = list(takewhile(lambda one: one.id in ledger, chain.migrations))
         return f"{said}, or accept it as it is with 'migrate {chain.app} {applied[-1].number} --fake'"
     # To accept it would record what is before it, whose records nobody would rewrite then.
-    reached = next(place for place, one in enumerate(chain.links) if one is before)
-    back = chain.links[reached - 1].number if reached else "zero"
+    reached = next(place for place, one in enumerate(chain.migrations) if one is before)
+    back = chain.migrations[reached - 1].number if reached else "zero"
     return (
         f"{said}. A rebase put it behind {before.name}, which is not applied here: with the files as they were before"
         f" that, take it back with 'migrate {chain.app} {back}'; then 'migrate' applies both"
@@ -321,7 +321,7 @@ def _edited(
 
 def is_automatic(chain: Chain, state: State) -> bool:
     """Whether a database is where ``migrate --auto`` brought it, of an app without files."""
-    return not chain.links and not state.ledger and state.snapshot is not None
+    return not chain.migrations and not state.ledger and state.snapshot is not None
 
 
 def as_squashed(chain: Chain, ledger: Mapping[str, AppliedMigration]) -> Mapping[str, AppliedMigration]:
@@ -333,7 +333,7 @@ def as_squashed(chain: Chain, ledger: Mapping[str, AppliedMigration]) -> Mapping
         DriftError: Some of these are applied, and some are not.
     """
     found = dict(ledger)
-    for link in chain.links:
+    for link in chain.migrations:
         held = [id for id in link.ids[:-1] if id in found]
         if not held:
             continue
@@ -367,4 +367,4 @@ def _check_snapshot(chain: Chain, state: State, position: int) -> None:
 
 def _digest(chain: Chain, position: int) -> str:
     """Digest of what a run leads through: functions may be mended while it is stopped, all else must stay."""
-    return digest_of(chain.links[:position], chain.snapshots[1 : position + 1])
+    return digest_of(chain.migrations[:position], chain.snapshots[1 : position + 1])

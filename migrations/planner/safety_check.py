@@ -121,7 +121,7 @@ def findings_of(
     hooked = _hooked(chain, hooks) if hooks else {}
     hidden = _hidden(chain) if samples else {}
     for position in positions:
-        link, before = chain.links[position - 1], chain.snapshots[position - 1]
+        link, before = chain.migrations[position - 1], chain.snapshots[position - 1]
         place = f"{chain.app}.{link.name}"
         said = [*_static(link, before), *_sampled(chain, position, samples or {}, _at(hidden, position - 1))]
         said += _against_hooks(link, before, _at(hooked, position - 1))
@@ -284,7 +284,7 @@ def _sampled(
     chain: Chain, position: int, samples: Mapping[str, Sample], hidden: Mapping[str, Hidden]
 ) -> Iterator[tuple[str, str, tuple[str, ...]]]:
     """Try a migration on records, in memory."""
-    link, before = chain.links[position - 1], chain.snapshots[position - 1]
+    link, before = chain.migrations[position - 1], chain.snapshots[position - 1]
     for name, one in samples.items():
         if name not in before.by_name or not any(operation.model == name for operation in link.operations):
             continue

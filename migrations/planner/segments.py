@@ -138,7 +138,7 @@ def make_run_plan(chain: Chain, state: State, target: int, *, meets_all: bool = 
     chain = chain_to_give_up(chain, state, target)
     whole = make_plan(chain, state, target, meets_all=meets_all)
     journal = state.journal
-    begun = next((link for link in chain.links if journal is not None and link.id == journal.step), None)
+    begun = next((link for link in chain.migrations if journal is not None and link.id == journal.step), None)
     stops = _stops(chain, whole, journal)
     if len(stops) < 3:
         return RunPlan(chain, (whole,), begun, journal)
@@ -164,7 +164,7 @@ def _stops(chain: Chain, whole: Plan, journal: Journal | None) -> list[int]:
     passed = range(whole.start, whole.target) if whole.target > whole.start else range(whole.start, whole.target, -1)
     for position in passed:
         after = position + passed.step
-        if _step_in(chain.links[min(position, after)]) is None:
+        if _step_in(chain.migrations[min(position, after)]) is None:
             continue
         if position != stops[-1] or (len(stops) == 1 and is_to_settle):
             stops.append(position)
@@ -234,4 +234,4 @@ def _one_way(chain: Chain, leg: Plan, step: Run) -> str:
 
 def _at(chain: Chain, position: int) -> str:
     """Name a position as a command takes it."""
-    return f"{chain.app} {chain.links[position - 1].number if position else 'zero'}"
+    return f"{chain.app} {chain.migrations[position - 1].number if position else 'zero'}"

@@ -230,7 +230,7 @@ def test_a_ledger_whose_checksum_has_the_reasons_is_as_good(project: Any, client
     assert shop.run("migrate", "--yes").code == 0
     ledger = "redis_models:{default}:ledger:shop"
     entry = json.loads(client.hget(ledger, "bbbb0002"))
-    link = load_chain("shop", project.root / "shop/redis_migrations").links[1]
+    link = load_chain("shop", project.root / "shop/redis_migrations").migrations[1]
     client.hset(ledger, "bbbb0002", json.dumps({**entry, "checksum": link.whole_checksum}))
 
     assert link.whole_checksum != link.checksum

@@ -200,7 +200,7 @@ def test_a_function_that_nobody_wrote_is_told_with_the_record(shop_project: Any)
     shop_project.run("--compute", "Customer.currency")
     chain = load_chain("shop", shop_project.root / "shop" / "redis_migrations")
     before, after = (one.model("Customer") for one in chain.snapshots[1:])
-    (step,) = chain.links[1].operations[0].steps(before, after)
+    (step,) = chain.migrations[1].operations[0].steps(before, after)
 
     with pytest.raises(RecordError, match=r"NotImplementedError: write customer_currency\(\) first"):
         step.forward(RecordEdit({}))

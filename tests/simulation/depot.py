@@ -379,7 +379,7 @@ class Depot(Scheduler):
             what = "records" if seen.records != before.records else "the bookkeeping"
             raise Violation(f"{mover.name}, without a lease, changed {what}")
         if is_recorded:
-            applied = frozenset(link.id for link in self.code.chain.links[: mover.goal])
+            applied = frozenset(link.id for link in self.code.chain.migrations[: mover.goal])
             if seen.ledger != applied or seen.journal:
                 raise Violation(f"{mover.name} is at {mover.goal}, but recorded {seen.ledger}, {seen.journal}")
             if behind := self._behind(mover.goal, mover):

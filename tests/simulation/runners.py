@@ -195,7 +195,7 @@ class Watcher(Actor):
 
     def _look(self) -> RoundTrips[None]:
         state = yield from StateStore("default", self._chain.app).read()
-        applied = frozenset(link.id for link in self._chain.links[: len(state.ledger)])
+        applied = frozenset(link.id for link in self._chain.migrations[: len(state.ledger)])
         if frozenset(state.ledger) != applied or state.snapshot != self._chain.snapshots[len(applied)]:
             raise Violation(f"{self.name} sees {sorted(state.ledger)} applied, but the schemas of another position")
 

@@ -101,7 +101,9 @@ class Scheduler:
 
     def _is_at_goal(self) -> bool:
         seen = self.wire.seen
-        return not seen.journal and seen.ledger == frozenset(link.id for link in self.chain.links[: self.wish.goal])
+        return not seen.journal and seen.ledger == frozenset(
+            link.id for link in self.chain.migrations[: self.wish.goal]
+        )
 
     def _told(self, actor: Actor) -> str:
         return " | ".join(map(self.wire.told, (actor.pending or ())[len(actor.answered) :])) or "nothing"

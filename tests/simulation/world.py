@@ -328,7 +328,7 @@ class World(Scheduler):
     def _check_applied(self, runner: RunnerProcess) -> None:
         """What is recorded is so: all are at the goal, but those written elsewhere behind the last whole walk."""
         seen, chain = self.truth.seen, self._code.chain
-        applied = frozenset(link.id for link in chain.links[: runner.goal])
+        applied = frozenset(link.id for link in chain.migrations[: runner.goal])
         if seen.ledger != applied or seen.snapshot != chain.snapshots[runner.goal].to_json() or seen.journal:
             raise Violation(f"{runner.name} is at {runner.goal}, but recorded {seen.ledger}, {seen.journal}")
         for kind in KINDS:

@@ -67,7 +67,7 @@ def test_a_target_that_is_none_or_several_names_the_candidates(text: str, messag
 
 
 def test_a_position_is_found_by_id() -> None:
-    assert [CHAIN.position_of(one.id) for one in CHAIN.links] == [1, 2, 3]
+    assert [CHAIN.position_of(one.id) for one in CHAIN.migrations] == [1, 2, 3]
     with pytest.raises(MigrationError, match="has no migration with the id 'nope'"):
         CHAIN.position_of("nope")
 

@@ -347,7 +347,7 @@ def test_a_function_that_does_nothing_when_it_is_called_is_refused(function: Any
 
 def test_a_function_that_gives_something_to_await_is_no_success(shop: Shop) -> None:
     step = Run(lambda context: _later(context), may_run_twice=True)
-    chain = Chain("shop", (*shop.chain.links[:2], _link(3, step)))
+    chain = Chain("shop", (*shop.chain.migrations[:2], _link(3, step)))
     with (
         pytest.raises(IncompleteError, match=r"asyncio\.run"),
         hold_lease(shop.exchange, "default", life_s=30) as lease,

@@ -52,7 +52,7 @@ def refusal(directory: Path) -> str:
 def test_a_missing_folder_is_an_empty_chain(tmp_path: Path) -> None:
     chain = load_chain("shop", tmp_path / "none")
 
-    assert (chain.links, chain.head_position, len(chain.snapshots)) == ((), 0, 1)
+    assert (chain.migrations, chain.head_position, len(chain.snapshots)) == ((), 0, 1)
 
 
 def test_a_chain_is_read_in_the_order_of_its_numbers(first: Path, write: Write) -> None:
@@ -63,7 +63,7 @@ def test_a_chain_is_read_in_the_order_of_its_numbers(first: Path, write: Write) 
 
     chain = load_chain("shop", first)
 
-    assert [one.id for one in chain.links] == ["aaaa", "bbbb", "cccc"]
+    assert [one.id for one in chain.migrations] == ["aaaa", "bbbb", "cccc"]
     assert [list(one.model("A").by_name) for one in chain.snapshots[1:]] == [["id", "x"], ["id", "y"], ["id", "z"]]
     assert [one.model("A").version for one in chain.snapshots[1:]] == [1, 2, 3]
 
@@ -192,7 +192,7 @@ def test_a_file_changed_twice_in_a_moment_is_read_anew(first: Path, write: Write
     times = path.stat()
     os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
 
-    assert [before.links[0].id, load_chain("shop", first).links[0].id] == ["aaaa", "bbbb"]
+    assert [before.migrations[0].id, load_chain("shop", first).migrations[0].id] == ["aaaa", "bbbb"]
     assert not (first / "__pycache__").exists()
 
 
@@ -217,7 +217,7 @@ def test_a_function_in_a_file_can_be_an_operation(first: Path, write: Write) -> 
     function = "\n\ndef double(old, new):\n    new.x = old.x * 2\n"
     write("0002_double.py", text_of("bbbb", "aaaa", "migrations.Transform('A', double)", "{'A': 2}", function))
 
-    (operation,) = load_chain("shop", first).links[1].operations
+    (operation,) = load_chain("shop", first).migrations[1].operations
 
     assert isinstance(operation, Transform)
     assert operation.describe() == "Transform A with double"
@@ -230,7 +230,7 @@ def test_a_written_file_reads_back_and_is_the_head(tmp_path: Path) -> None:
     path = write_migration(directory, "0001_initial", text, "aaaa")
 
     chain = load_chain("shop", directory)
-    assert chain.links[0].operations == (CREATED,)
+    assert chain.migrations[0].operations == (CREATED,)
     assert path.read_text("utf-8") == text
     assert sorted(one.name for one in directory.iterdir()) == ["0001_initial.py", "HEAD", "__init__.py"]
     assert (directory / "HEAD").read_text("utf-8") == "aaaa\n"
