@@ -25,13 +25,18 @@ _LONG = {
 # Words of our own that once named modules; what each is called now stands in CONTRIBUTING.md or ADR 12.
 _COINED = frozenset(
     [
-        "aside", "batches", "begun", "bookkeeping", "complaints", "crew", "desk", "draft",
-        "endings", "exactness", "flights", "given", "hands", "handover", "hooked", "journeys",
-        "legs", "levels", "lines", "mending", "oldtable", "pace", "passing", "portions",
-        "seedkeys", "shares", "shelf", "soundness", "torn", "towrite", "trial", "verbs",
-        "verdicts", "witnesses", "work", "written",
+        "ahead", "aside", "batches", "begun", "bookkeeping", "complaints", "crew", "crews", "deed", "deeds", "desk",
+        "draft", "endings", "enumerable", "exactness", "flights", "folding", "gathering", "given", "handover",
+        "hands", "hiding", "hooked", "images", "intake", "journey", "journeys", "kept", "leg", "legs", "levels",
+        "life", "lines", "lives", "mending", "moving", "oldtable", "once", "pace", "pairing", "passing", "pause",
+        "portion", "portions", "rehearsing", "remembered", "retyping", "rights", "route", "seed", "seedkeys",
+        "shape", "shapes", "share", "shares", "shelf", "shelves", "sighting", "soundness", "stage", "stages",
+        "stride", "symbols", "torn", "towrite", "trial", "turn", "turns", "typechange", "verb", "verbs", "verdicts",
+        "walk", "walks", "witness", "witnesses", "work", "written",
     ]
 )  # fmt: skip
+# Ordinary words in the name of a test or of a script: what happens at most once, a torn record, the data set of flights.
+_ORDINARY = frozenset(["bookkeeping", "flights", "given", "kept", "once", "rights", "torn", "verbs"])
 # Nouns and adjectives all the same.
 _GERUNDS = {"encoding", "formatting", "mapping", "pending", "sampling", "spelling", "testing", "tracking", "typing"}
 
@@ -99,6 +104,13 @@ def test_contracts_name_every_pure_package() -> None:
 
     dotted = [re.sub(r"^(?!redis_models)", "redis_models/", package).replace("/", ".") for package in said]
     assert [name for name in dotted if f'    "{name}",\n' not in text] == []
+
+
+def test_names_of_lua_files_and_of_tests_are_words_of_the_field() -> None:
+    files = [*_ROOT.glob("*/lua/*.lua"), *(_ROOT / "tests").rglob("*.py")]
+    names = {path.relative_to(_ROOT).as_posix() for path in files}
+
+    assert sorted(name for name in names if set(Path(name).stem.split("_")) & (_COINED - _ORDINARY)) == []
 
 
 def _first_line(package: str) -> str:
