@@ -35,7 +35,7 @@ _COINED = frozenset(
         "walk", "walks", "witness", "witnesses", "work", "written",
     ]
 )  # fmt: skip
-# Ordinary words in the name of a test or of a script: what happens at most once, a torn record, the data set of flights.
+# Ordinary words in the name of a test or a script: at most once, a torn record, the data set of flights.
 _ORDINARY = frozenset(["bookkeeping", "flights", "given", "kept", "once", "rights", "torn", "verbs"])
 # Nouns and adjectives all the same.
 _GERUNDS = {"encoding", "formatting", "mapping", "pending", "sampling", "spelling", "testing", "tracking", "typing"}
