@@ -11,25 +11,13 @@ from typing import Any, Final
 import pytest
 import redis
 
-from redis_models import AutoModel, Field, Model, Store
+from redis_models import Store
 from redis_models.client.commands import send
 from redis_models.errors import ServerBusyError, ServerUnreachableError
 
-NewBox = Callable[[str], Any]
+from .parcels import LARGE, LiveParcel, NewBox, Parcel, give_up
+
 PATIENCE_S: Final = 1.5  # longer than a busy machine stands still
-LARGE: Final = "x" * 30_000_000  # more than all buffers on the way hold
-
-
-class Parcel(Model):
-    id: str = Field(primary_key=True)
-    content: str = ""
-    note: str = ""
-    weight: int = 0
-
-
-class LiveParcel(AutoModel):
-    id: str = Field(primary_key=True)
-    content: str = ""
 
 
 @pytest.fixture
@@ -53,16 +41,6 @@ def _box(store: Store) -> Any:
     return store.box  # type: ignore[attr-defined]
 
 
-async def _give_up(box: Any, write: Any) -> None:
-    """Begin a write, cancel it when it is half-way on a link that has stalled."""
-    box.stall(b"parcel:a")
-    task = asyncio.create_task(write)
-    assert await asyncio.to_thread(box.is_held.wait, 20)
-    task.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await task
-
-
 WRITES: Final[dict[str, Callable[[], Any]]] = {
     "save": lambda: Parcel(id="a", content=LARGE).save(),
     "insert": lambda: Parcel.insert(Parcel(id="a", content=LARGE)),
@@ -77,7 +55,7 @@ async def test_a_cancelled_write_on_a_slow_link_does_not_undo_what_follows(
     store: Store, client: Any, write: str, is_delete: bool
 ) -> None:
     box = _box(store)
-    await _give_up(box, WRITES[write]())
+    await give_up(box, WRITES[write]())
 
     await (Parcel.delete("a") if is_delete else Parcel.patch("a", content="newer"))
     await asyncio.to_thread(box.flow)
@@ -93,7 +71,7 @@ async def test_what_is_cancelled_is_not_sent_any_more_even_where_connections_can
     store = Store("s", url=box.url.replace("//", "//app:pw@"), timeout_s=60)
     store.register_model(Parcel)
     await Parcel.insert(Parcel(id="a"))
-    await _give_up(box, Parcel.patch("a", content=LARGE))
+    await give_up(box, Parcel.patch("a", content=LARGE))
 
     await Parcel.patch("a", content="newer")
     await asyncio.to_thread(box.flow)
@@ -392,41 +370,3 @@ def _in_thread(verb: Callable[..., object]) -> Callable[..., Any]:
         return await asyncio.to_thread(verb, *arguments, **options)
 
     return call
-
-
-def test_it_is_the_same_in_a_loop_of_another_make(server: Any, client: Any, new_box: NewBox) -> None:
-    uvloop = pytest.importorskip("uvloop")
-    box = new_box(server.socket_path)
-    store = Store("s", url=box.url, timeout_s=60)
-    store.register_model(Parcel)
-
-    async def cancel_and_go_on() -> None:
-        await Parcel.insert(Parcel(id="a"))
-        await _give_up(box, Parcel.insert(Parcel(id="a", content=LARGE)))
-        await Parcel.delete("a")
-        await asyncio.to_thread(box.flow)
-
-    uvloop.run(cancel_and_go_on())
-
-    assert not client.exists("parcel:a")
-
-
-def test_a_transport_that_is_thrown_away_sends_nothing_more_in_a_loop_of_another_make(
-    server: Any, client: Any, new_box: NewBox
-) -> None:
-    uvloop = pytest.importorskip("uvloop")
-    client.execute_command("ACL", "SETUSER", "app", "on", ">pw", "~*", "+@all", "-client", "-info")
-    box = new_box(server.socket_path)
-    store = Store("s", url=box.url.replace("//", "//app:pw@"), timeout_s=60)
-    store.register_model(Parcel)
-
-    async def cancel_and_go_on() -> None:
-        await Parcel.insert(Parcel(id="a"))
-        await _give_up(box, Parcel.insert(Parcel(id="a", content=LARGE)))
-        await Parcel.delete("a")
-        await asyncio.to_thread(box.flow)
-
-    uvloop.run(cancel_and_go_on())
-
-    assert not client.exists("parcel:a")
-    client.execute_command("ACL", "DELUSER", "app")

@@ -1,206 +1,40 @@
 """What a client cannot send back, because no answer shows it or shows it otherwise, is not lost by what it sends."""
 
-import dataclasses
-from collections import deque
 from collections.abc import Awaitable, Callable, Iterator
-from datetime import date, datetime, timedelta, timezone
-from decimal import Decimal
-from enum import Enum
-from pathlib import Path
-from typing import Annotated, Any, Literal
-from uuid import UUID
+from typing import Any
 
 import httpx
 import pytest
 import redis
 from pydantic import (
-    AliasGenerator,
-    AliasPath,
-    Base64Bytes,
     BaseModel,
-    ByteSize,
-    ConfigDict,
-    Json,
-    PlainSerializer,
-    RootModel,
-    Secret,
-    SecretBytes,
     SecretStr,
-    computed_field,
-    field_serializer,
-    model_serializer,
-    model_validator,
 )
-from pydantic.dataclasses import dataclass as pydantic_dataclass
 
 from redis_models import Field, Model, Store
 from redis_models.ext.FastAPI import CRUDRouter
 
+from .hidden_parts import (
+    MODELS,
+    Badge,
+    Bolt,
+    Bounds,
+    Box,
+    Cabinet,
+    Door,
+    Hinge,
+    Hook,
+    Lock,
+    Locks,
+    Safe,
+    Sealed,
+    Wall,
+    full_cabinet,
+    full_door,
+    lock_at,
+)
+
 Serve = Callable[..., Awaitable[httpx.AsyncClient]]
-
-
-class Lock(BaseModel):
-    """A part with something that no answer shows."""
-
-    place: str
-    code: str = Field(default="0000", exclude=True)
-    serial: int = Field(default=0, exclude=True)
-
-
-class Safe(BaseModel):
-    kind: Literal["safe"] = "safe"
-    size: int
-    pin: str = Field(default="", exclude=True)
-
-
-class Box(BaseModel):
-    kind: Literal["box"] = "box"
-    size: int
-
-
-class Plain(BaseModel):
-    width: int
-
-
-class Deep(BaseModel):
-    width: int
-    grain: str = Field(default="", exclude=True)
-
-
-@dataclasses.dataclass
-class Hinge:
-    side: str
-    maker: Annotated[str, Field(exclude=True)] = "none"
-
-
-@pydantic_dataclass
-class Bolt:
-    length: int
-    alloy: str = Field(default="steel", exclude=True)
-    blob: Base64Bytes = Field(default=b"", exclude=True)
-
-
-class Locks(RootModel[list[Lock]]):
-    pass
-
-
-class Badge(BaseModel):
-    holder: str
-    token: SecretStr = SecretStr("")
-
-
-class Door(Model):
-    """Holds parts in every way."""
-
-    id: str = Field(primary_key=True)
-    lock: Lock | None = None
-    locks: list[Lock] = Field(default_factory=list[Lock])
-    by_floor: dict[str, Lock] = Field(default_factory=dict[str, Lock])
-    pair: tuple[Lock, int] | None = None
-    all_of_them: Locks = Locks([])
-    content: Annotated[Safe | Box, Field(discriminator="kind")] | None = None
-    either: Plain | Deep | None = None
-    hinge: Hinge | None = None
-    bolt: Bolt | None = None
-    badges: list[Badge] = Field(default_factory=list[Badge])
-    secrets: list[SecretStr] = Field(default_factory=list[SecretStr])
-
-
-def _lock(place: str, code: str = "0000") -> Lock:
-    return Lock(place=place, code=code, serial=len(code))
-
-
-class Hook(BaseModel):
-    place: str
-    serial: int = Field(exclude=True)  # no body makes one without it
-
-
-class Wall(Model):
-    id: str = Field(primary_key=True)
-    hook: Hook
-    hooks: list[Hook] = Field(default_factory=list[Hook])
-    limits: "Bounds | None" = None
-
-
-class Shade(Enum):
-    DARK = "d"
-
-
-class Upper(BaseModel):
-    model_config = ConfigDict(alias_generator=AliasGenerator(serialization_alias=str.upper))
-
-    depth: int = 0
-    note: str | None = "none"
-
-    @model_serializer(mode="wrap")
-    def _without_none(self, handler: Callable[[Any], dict[str, Any]]) -> dict[str, Any]:
-        return {name: value for name, value in handler(self).items() if value is not None}
-
-
-class Cabinet(Model):
-    """Every kind of field whose answer does not make it again."""
-
-    model_config = ConfigDict(extra="allow")
-
-    id: str = Field(primary_key=True)
-    password: SecretStr = SecretStr("")
-    raw: SecretBytes = SecretBytes(b"")
-    number: Secret[int] = Secret(0)
-    card: str = ""
-    cost: float = Field(default=0.0, exclude=True)
-    inner: str = Field(default="i", serialization_alias="outer")
-    first: int = Field(default=0, validation_alias=AliasPath("numbers", 0))
-    document: Json[list[int]] = Field(default_factory=list[int])
-    blob: Base64Bytes = b""
-    moment: date | str = ""
-    anything: Any = None
-    path: Path | str = ""
-    size: ByteSize = ByteSize(0)
-    rounded: Annotated[Decimal, PlainSerializer(lambda value: f"{value:.1f}")] = Decimal(0)
-    shade: Shade | None = None
-    upper: Upper = Upper()
-    last: deque[int] = Field(default_factory=lambda: deque[int](maxlen=2))
-    ids: set[UUID] = Field(default_factory=set[UUID])
-    when: datetime | None = None
-    wait: timedelta = timedelta()
-    badge: Badge | None = None
-
-    @computed_field
-    def label(self) -> str:
-        return f"{self.id}!"
-
-    @field_serializer("card")
-    def _stars(self, card: str) -> str:
-        return f"...{card[-4:]}"
-
-
-class Sealed(Model):
-    """Takes nothing that it does not know, not even what it says of itself."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    id: str = Field(primary_key=True)
-    width: int = 1
-    height: int = Field(default=1, serialization_alias="tall")
-
-    @computed_field
-    def area(self) -> int:
-        return self.width * self.height
-
-
-class Bounds(BaseModel):
-    low: int
-    high: int = Field(default=100, exclude=True)
-
-    @model_validator(mode="after")
-    def _in_order(self) -> "Bounds":
-        if self.low > self.high:
-            raise ValueError("low must not be above high")
-        return self
-
-
-Wall.model_rebuild()
-MODELS: list[type[Model]] = [Door, Cabinet, Sealed, Wall]
 
 
 @pytest.fixture(autouse=True)
@@ -210,58 +44,12 @@ def _unbound_after() -> Iterator[None]:
         model._store = None
 
 
-def _full_cabinet() -> Cabinet:
-    made = Cabinet(
-        id="a",
-        password=SecretStr("secret"),
-        raw=SecretBytes(b"secret"),
-        number=Secret(7),
-        card="4111-2222",
-        cost=3.5,
-        inner="other",
-        document="[1, 2]",  # type: ignore[arg-type]  # a Json is made of text
-        blob=b"YWJj",
-        moment=date(2020, 1, 2),
-        anything=(date(2021, 1, 1), {1, 2}),
-        path=Path("/x"),
-        size=ByteSize(3000),
-        rounded=Decimal("1.2345"),
-        shade=Shade.DARK,
-        upper=Upper(depth=3, note=None),
-        last=deque([1, 2], maxlen=2),
-        ids={UUID(int=1), UUID(int=2)},
-        when=datetime(2020, 1, 1, tzinfo=timezone(timedelta(hours=2))),
-        wait=timedelta(seconds=90),
-        badge=Badge(holder="h", token=SecretStr("t")),
-        extra=date(2022, 2, 2),  # type: ignore[call-arg]
-    )
-    made.first = 5
-    return made
-
-
-def _full_door(**changed: Any) -> Door:
-    return Door(
-        id="a",
-        lock=_lock("in", "1"),
-        locks=[_lock("up", "22"), _lock("down", "333")],
-        by_floor={"1": _lock("one", "4444"), "2": _lock("two", "55555")},
-        pair=(_lock("p", "6"), 3),
-        all_of_them=Locks([_lock("r", "77")]),
-        content=Safe(size=1, pin="88"),
-        either=Deep(width=1, grain="fine"),
-        hinge=Hinge(side="left", maker="me"),
-        bolt=Bolt(length=1, alloy="brass", blob=b"YWJj"),
-        badges=[Badge(holder="x", token=SecretStr("tx")), Badge(holder="y", token=SecretStr("ty"))],
-        secrets=[SecretStr("s1"), SecretStr("s2")],
-    ).model_copy(update=changed)
-
-
 @pytest.mark.parametrize(
     ("make", "method"),
     [
-        (_full_cabinet, "PUT"),
-        (_full_door, "PUT"),
-        (_full_door, "POST"),
+        (full_cabinet, "PUT"),
+        (full_door, "PUT"),
+        (full_door, "POST"),
         (lambda: Sealed(id="a", width=3, height=4), "PUT"),
     ],
     ids=["cabinet", "door", "door posted", "sealed"],
@@ -283,25 +71,30 @@ async def test_what_was_got_and_is_sent_back_changes_nothing(
 
 
 _EDITS: list[tuple[str, Any, Callable[[Door], object], object]] = [
-    ("lock", {"place": "out"}, lambda door: door.lock, _lock("out", "1")),
+    ("lock", {"place": "out"}, lambda door: door.lock, lock_at("out", "1")),
     (
         "locks",
         [{"place": "up"}, {"place": "cellar"}],
         lambda door: door.locks,
-        [_lock("up", "22"), _lock("cellar", "333")],
+        [lock_at("up", "22"), lock_at("cellar", "333")],
     ),
-    ("locks", [{"place": "down"}], lambda door: door.locks, [_lock("down", "333")]),
-    ("locks", [{"place": "down"}, {"place": "up"}], lambda door: door.locks, [_lock("down", "333"), _lock("up", "22")]),
+    ("locks", [{"place": "down"}], lambda door: door.locks, [lock_at("down", "333")]),
+    (
+        "locks",
+        [{"place": "down"}, {"place": "up"}],
+        lambda door: door.locks,
+        [lock_at("down", "333"), lock_at("up", "22")],
+    ),
     ("locks", [], lambda door: door.locks, []),
     ("lock", None, lambda door: door.lock, None),
     (
         "by_floor",
         {"2": {"place": "zwei"}},
         lambda door: door.by_floor,
-        {"2": _lock("zwei", "55555")},
+        {"2": lock_at("zwei", "55555")},
     ),
-    ("pair", [{"place": "q"}, 4], lambda door: door.pair, (_lock("q", "6"), 4)),
-    ("all_of_them", [{"place": "s"}], lambda door: door.all_of_them, Locks([_lock("s", "77")])),
+    ("pair", [{"place": "q"}, 4], lambda door: door.pair, (lock_at("q", "6"), 4)),
+    ("all_of_them", [{"place": "s"}], lambda door: door.all_of_them, Locks([lock_at("s", "77")])),
     ("content", {"kind": "safe", "size": 2}, lambda door: door.content, Safe(size=2, pin="88")),
     ("content", {"kind": "box", "size": 2}, lambda door: door.content, Box(size=2)),
     ("hinge", {"side": "right"}, lambda door: door.hinge, Hinge(side="right", maker="me")),
@@ -328,7 +121,7 @@ async def test_what_is_not_shown_stays_with_what_it_belongs_to(
     store: Store, serve: Serve, field: str, value: object, of: Callable[[Door], object], expected: object, method: str
 ) -> None:
     http = await serve(CRUDRouter(Door, store))
-    await Door.insert(_full_door())
+    await Door.insert(full_door())
     shown = (await http.get("/door/a")).json()
 
     answer = await http.request(method, "/door/a" if method == "PUT" else "/door", json={**shown, field: value})
@@ -336,7 +129,7 @@ async def test_what_is_not_shown_stays_with_what_it_belongs_to(
     found = await Door.get("a")
     assert answer.status_code == 200, answer.text
     assert of(found) == expected
-    assert found == _full_door(**{field: getattr(found, field)})
+    assert found == full_door(**{field: getattr(found, field)})
 
 
 @pytest.mark.parametrize(
@@ -356,7 +149,7 @@ async def test_where_it_cannot_be_told_what_it_belongs_to_the_request_is_refused
     store: Store, client: redis.Redis, serve: Serve, field: str, value: object, place: list[object], method: str
 ) -> None:
     http = await serve(CRUDRouter(Door, store))
-    await Door.insert(_full_door())
+    await Door.insert(full_door())
     before = client.hgetall("door:a")
     shown = (await http.get("/door/a")).json()
 
@@ -419,9 +212,9 @@ class DoorUpdate(BaseModel):
 @pytest.mark.parametrize(
     ("field", "value", "expected"),
     [
-        ("lock", {"place": "out"}, _lock("out", "1")),
-        ("locks", [{"place": "up"}, {"place": "b"}], [_lock("up", "22"), _lock("b", "333")]),
-        ("locks", [{"place": "up", "code": "9"}, {"place": "down"}], [_lock("up", "9"), _lock("down", "333")]),
+        ("lock", {"place": "out"}, lock_at("out", "1")),
+        ("locks", [{"place": "up"}, {"place": "b"}], [lock_at("up", "22"), lock_at("b", "333")]),
+        ("locks", [{"place": "up", "code": "9"}, {"place": "down"}], [lock_at("up", "9"), lock_at("down", "333")]),
         ("bolt", {"length": 2}, Bolt(length=2, alloy="brass", blob=b"YWJj")),
         ("secrets", ["**********", "x"], [SecretStr("s1"), SecretStr("x")]),
         ("badges", [{"holder": "y", "token": "**********"}], [Badge(holder="y", token=SecretStr("ty"))]),
@@ -431,13 +224,13 @@ async def test_a_body_of_ones_own_class_loses_nothing_either(
     store: Store, serve: Serve, field: str, value: object, expected: object
 ) -> None:
     http = await serve(CRUDRouter(Door, store, update_schema=DoorUpdate))
-    await Door.insert(_full_door())
+    await Door.insert(full_door())
 
     answer = await http.put("/door/a", json={field: value})
 
     assert answer.status_code == 200, answer.text
     found = await Door.get("a")
-    assert found.model_copy(update={field: None}) == _full_door(**{field: None})
+    assert found.model_copy(update={field: None}) == full_door(**{field: None})
     if field == "locks" and "code" in str(value):
         assert [lock.code for lock in found.locks] == ["9", "333"]
     else:
@@ -446,7 +239,7 @@ async def test_a_body_of_ones_own_class_loses_nothing_either(
 
 async def test_long_lists_are_compared_in_the_time_of_their_length(store: Store, serve: Serve) -> None:
     http = await serve(CRUDRouter(Door, store))
-    many = [_lock(str(number), str(number)) for number in range(2_000)]
+    many = [lock_at(str(number), str(number)) for number in range(2_000)]
     await Door.insert(Door(id="a", locks=many))
     shown = [{"place": lock.place} for lock in many]
 

@@ -1,40 +1,11 @@
-"""The plugin for pytest, and the block for other runners: whatever tests do, the settings' server stays as it is."""
+"""The plugin for pytest: whatever tests do, the server of the settings stays as it is."""
 
-import os
-import socket
-import subprocess
-import sys
 import textwrap
-from collections.abc import Callable
-from pathlib import Path
-from typing import Any
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[2]
-_MODELS = """
-from redis_models import AutoModel, Field, Model
+from .conftest import ROOT, Box
 
-class Ticket(Model):
-    id: str = Field(primary_key=True)
-    seats: int = 1
-
-class Visit(AutoModel):
-    id: str = Field(primary_key=True)
-    n: int = 0
-"""
-_APP = """
-import atexit
-
-import redis_models
-
-redis_models.setup()
-
-from .models import Ticket
-
-Ticket.sync.insert(Ticket(id="at-import"))
-atexit.register(lambda: Ticket.sync.insert(Ticket(id="at-exit")))
-"""
 _TESTS = {
     "a module that calls setup": """
         from box.models import Ticket
@@ -148,59 +119,6 @@ _TESTS = {
 }
 
 
-class Box:
-    """A project whose settings name a real server."""
-
-    def __init__(self, root: Path, server: Any, port: int) -> None:
-        self.root, self.server, self.port = root, server, port
-        self.url = f"redis://127.0.0.1:{port}/0"
-        self.write("box/__init__.py", "")
-        self.write("box/models.py", _MODELS)
-        self.write("box/app.py", _APP)
-        self.write("box/settings.py", f"REDIS_URL = {self.url!r}\nAPPS = ['box']\n")
-        self.write(
-            "pyproject.toml",
-            '[tool.redis_models]\nsettings = "box.settings"\n\n[tool.pytest.ini_options]\nasyncio_mode = "auto"\n'
-            'asyncio_default_fixture_loop_scope = "function"\nfilterwarnings = ["error"]\n',
-        )
-        self.write("conftest.py", 'pytest_plugins = ["redis_models.testing"]\n')
-
-    def write(self, path: str, text: str) -> None:
-        """Write a file."""
-        (self.root / path).parent.mkdir(parents=True, exist_ok=True)
-        (self.root / path).write_text(textwrap.dedent(text))
-
-    def run(self, *arguments: str, **others: str) -> "subprocess.CompletedProcess[str]":
-        """Run Python in the project."""
-        environment = {name: value for name, value in os.environ.items() if not name.startswith(("REDIS_M", "PYTEST"))}
-        return subprocess.run(
-            [sys.executable, *arguments],
-            cwd=self.root,
-            env={**environment, "PYTHONPATH": f"{ROOT}{os.pathsep}{self.root}", **others},
-            text=True,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            timeout=120,
-        )
-
-    def pytest(self, *arguments: str) -> "subprocess.CompletedProcess[str]":
-        """Run its tests."""
-        return self.run("-m", "pytest", "-q", "-p", "no:cacheprovider", *arguments)
-
-    def contents(self) -> dict[str, int]:
-        """Count the keys of each database of the server of the settings."""
-        with self.server.client() as client:
-            return {name: one["keys"] for name, one in client.info("keyspace").items()}
-
-
-@pytest.fixture
-def box(tmp_path: Path, new_server: Callable[..., Any]) -> Box:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    return Box(tmp_path, new_server("--bind", "127.0.0.1", "--port", str(port)), port)
-
-
 @pytest.mark.parametrize("tests", _TESTS.values(), ids=list(_TESTS))
 def test_no_test_reaches_the_server_of_the_settings(box: Box, tests: str) -> None:
     box.write("test_it.py", textwrap.dedent(tests).replace("PLACE", str(box.port)))
@@ -260,62 +178,6 @@ def test_it_needs_no_pytest_elsewhere(box: Box) -> None:
     ran = box.run("-c", "import sys, redis_models.testing\nprint('pytest' in sys.modules)")
 
     assert ran.stdout == "False\n"
-
-
-_UNITTEST = """
-import unittest
-
-from redis_models import Field, Model
-from redis_models.testing import throwaway_server
-
-class Apart(Model):
-    id: str = Field(primary_key=True)
-
-class Whole(unittest.TestCase):
-    @classmethod
-    def setUpClass(cls):
-        cls.server = cls.enterClassContext(throwaway_server(models=[Apart]))
-
-    def setUp(self):
-        self.server.clear()
-
-    def test_first(self):
-        from box.models import Ticket
-        Ticket.sync.insert(Ticket(id="t"))
-        Apart.sync.insert(Apart(id="a"))
-        self.assertEqual((Ticket.sync.count(), Apart.sync.count()), (1, 1))
-
-    def test_second(self):
-        from box.models import Ticket
-        self.assertEqual((Ticket.sync.count(), Apart.sync.count()), (0, 0))
-
-class WithLoop(unittest.IsolatedAsyncioTestCase):
-    def setUp(self):
-        self.enterContext(throwaway_server())
-
-    async def test_it(self):
-        from box.models import Ticket
-        await Ticket.insert(Ticket(id="t"))
-        self.assertEqual(await Ticket.count(), 1)
-
-class Zuletzt(unittest.TestCase):
-    def test_everything_is_as_before(self):
-        import os
-        from box import settings
-        from box.models import Ticket
-        self.assertNotIn("REDIS_MODELS_TEST_URL", os.environ)
-        self.assertTrue(settings.REDIS_URL.endswith(Ticket._store.address.partition("//")[2]))
-"""
-
-
-def test_unittest_has_a_block(box: Box) -> None:
-    box.write("test_box.py", _UNITTEST)
-
-    ran = box.run("-W", "error", "-m", "unittest", "-v", "test_box")
-
-    assert ran.returncode == 0, ran.stdout
-    assert "Ran 4 tests" in ran.stdout
-    assert box.contents() == {}
 
 
 def test_a_project_without_settings_names_its_servers(box: Box) -> None:
