@@ -17,7 +17,7 @@ from ..schema.snapshot import ModelSchema, Snapshot
 from .chain import Chain, previous_names
 from .link import LoadedMigration
 from .replaces import Replaced
-from .upgrade_path import UpgradePath, stage_of
+from .upgrade_path import UpgradePath, make_version_step
 
 __all__ = ["Lineage", "demanded", "lineages_of", "noted_types", "routes_of"]
 
@@ -114,9 +114,9 @@ def _go_on(
     lineage: Lineage, link: LoadedMigration, before: Snapshot, origin: str, model: ModelSchema, noted: Mapping[str, str]
 ) -> None:
     known = lineage.route
-    stages = known.stages
+    stages = known.version_steps
     if known.versions[-1] != model.version:
-        stages = (*stages, stage_of(origin, before, link.operations, model.version, noted))
+        stages = (*stages, make_version_step(origin, before, link.operations, model.version, noted))
     lineage.route = UpgradePath(model.name, stages, known.first)
 
 
@@ -165,7 +165,7 @@ def _begun(
 ) -> Lineage:
     if model.keys.start not in owners:
         before = chain.inherited.get((model.keys.start, model.version))
-        first, stages = (model.version, ()) if before is None else (before.first, before.stages)
+        first, stages = (model.version, ()) if before is None else (before.first, before.version_steps)
         found.append(Lineage(UpgradePath(model.name, stages, first)))
         return found[-1]
     _, known = owners[model.keys.start]
@@ -173,7 +173,7 @@ def _begun(
         raise MigrationFileError(link.path, _vacated(model, known))
     if known.route.versions[-1] != model.version:
         raise MigrationFileError(link.path, _overlap(model, known.route))
-    known.route = UpgradePath(model.name, known.route.stages, known.route.first)
+    known.route = UpgradePath(model.name, known.route.version_steps, known.route.first)
     return known
 
 

@@ -1,6 +1,6 @@
 """Routes: the way of a model's records from any version to any other, through the migrations of its app. Pure.
 
-All stages on the way are run on one draft, so that a record is rewritten once, however many migrations are pending.
+All stages on the way are run on one edit, so that a record is rewritten once, however many migrations are pending.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -14,22 +14,22 @@ from redis_models.mapping.stored_field import STAMP, stored_version
 
 from ..constraints.earlier_code import Earlier
 from ..edits.record_edit import RecordEdit
-from ..edits.steps import Aside, Expire, Step
+from ..edits.steps import Expire, Step, UndoValues
 from ..edits.typed_steps import Widen
-from ..edits.undo_fields import entries_of, field_of, kept_name
+from ..edits.undo_fields import field_of, undo_fields_of, undo_name
 from ..operations import AlterField, Operation
 from ..schema.snapshot import ModelSchema, Snapshot
 from ..schema.type_compatibility import is_storage_neutral
 from .hidden_fields import NOTHING_HIDDEN, Hidden
 
-__all__ = ["UpgradePath", "VersionStep", "stage_of"]
+__all__ = ["UpgradePath", "VersionStep", "make_version_step"]
 
-_NOTHING: Final[Aside] = {}
+_NOTHING: Final[UndoValues] = {}
 _ALL_TOLD: Final[Mapping[str, str]] = {}
 
 
-class _Names(dict[tuple[int, str], str]):
-    """Names of the stored fields that keep something aside, by step and field: those of ``kept_name``, made once.
+class _UndoNames(dict[tuple[int, str], str]):
+    """Names of the stored fields that keep something aside, by step and field: those of ``undo_name``, made once.
 
     Args:
         version: That the migration leads to.
@@ -41,7 +41,7 @@ class _Names(dict[tuple[int, str], str]):
         self._version, self._was_absent = version, was_absent
 
     def __missing__(self, place: tuple[int, str]) -> str:
-        name = self[place] = kept_name(self._version, *place, was_absent=self._was_absent)
+        name = self[place] = undo_name(self._version, *place, was_absent=self._was_absent)
         return name
 
 
@@ -67,28 +67,28 @@ class VersionStep:
         """Whether the server can do it by itself."""
         return all(step.is_static for step in self.steps)
 
-    def forward(self, draft: RecordEdit) -> None:
+    def forward(self, edit: RecordEdit) -> None:
         """Bring a draft of the older version to the newer one."""
         for place, forward, displaces, life in self._forwards:
-            origin = None if displaces is None else draft.origin(displaces)
-            for name, raw in forward(draft).items():
+            origin = None if displaces is None else edit.origin(displaces)
+            for name, raw in forward(edit).items():
                 if raw is None:
-                    draft.keep(self._noted[place, name], b"")
+                    edit.store_undo(self._absent_names[place, name], b"")
                 else:
-                    draft.keep(self._kept[place, name], raw, origin)
+                    edit.store_undo(self._undo_names[place, name], raw, origin)
             if life is not None:
-                draft.lives += (life,)
-        if STAMP not in draft.fields:
-            draft.keep(kept_name(self.newer, len(self.steps), STAMP, was_absent=True), b"")
-        draft.set(STAMP, self._stamp)
+                edit.ttl_changes += (life,)
+        if STAMP not in edit.fields:
+            edit.store_undo(undo_name(self.newer, len(self.steps), STAMP, was_absent=True), b"")
+        edit.set(STAMP, self._stamp)
 
     @cached_property
-    def _kept(self) -> "_Names":
-        return _Names(self.newer, was_absent=False)
+    def _undo_names(self) -> "_UndoNames":
+        return _UndoNames(self.newer, was_absent=False)
 
     @cached_property
-    def _noted(self) -> "_Names":
-        return _Names(self.newer, was_absent=True)
+    def _absent_names(self) -> "_UndoNames":
+        return _UndoNames(self.newer, was_absent=True)
 
     @cached_property
     def _stamp(self) -> bytes:
@@ -97,26 +97,26 @@ class VersionStep:
     @cached_property
     def _forwards(
         self,
-    ) -> tuple[tuple[int, Callable[[RecordEdit], Aside], str | None, tuple[str, int, str] | None], ...]:
+    ) -> tuple[tuple[int, Callable[[RecordEdit], UndoValues], str | None, tuple[str, int, str] | None], ...]:
         """What each step does and displaces, and the change of the record's life span that it is; asked only once."""
         return tuple(
             (
                 place,
                 step.forward,
                 step.displaces,
-                (step.policy, step.ms, kept_name(self.newer, place, "", was_absent=False))
+                (step.policy, step.ms, undo_name(self.newer, place, "", was_absent=False))
                 if isinstance(step, Expire)
                 else None,
             )
             for place, step in enumerate(self.steps)
         )
 
-    def backward(self, draft: RecordEdit) -> None:
+    def backward(self, edit: RecordEdit) -> None:
         """Bring a draft of the newer version back to the older one."""
-        kept: dict[int, Aside] = {}
+        kept: dict[int, UndoValues] = {}
         lives: dict[tuple[int, str], str] = {}
-        for entry in entries_of(self.newer, draft.fields):
-            raw = draft.unkeep(entry.stored_as)
+        for entry in undo_fields_of(self.newer, edit.fields):
+            raw = edit.pop_undo(entry.stored_as)
             kept.setdefault(entry.step, {})[entry.name] = None if entry.was_absent else raw
             if not entry.was_absent:
                 lives[entry.step, entry.name] = entry.stored_as
@@ -124,15 +124,15 @@ class VersionStep:
         for place in range(len(self.steps), -1, -1):
             if place < len(self.steps):
                 step = self.steps[place]
-                step.backward(draft, kept.get(place, _NOTHING))
+                step.backward(edit, kept.get(place, _NOTHING))
                 if step.displaces is not None and (place, step.displaces) in lives:
-                    draft.moved[step.displaces] = lives[place, step.displaces]
+                    edit.moved[step.displaces] = lives[place, step.displaces]
             while widenings and widenings[-1][0] == place:
-                widenings.pop()[1].backward(draft, _NOTHING)
+                widenings.pop()[1].backward(edit, _NOTHING)
         if STAMP in kept.get(len(self.steps), {}):
-            draft.remove(STAMP)
+            edit.remove(STAMP)
         else:
-            draft.set(STAMP, b"%d" % self.older)
+            edit.set(STAMP, b"%d" % self.older)
 
 
 @dataclass(frozen=True)
@@ -141,7 +141,7 @@ class UpgradePath:
 
     Attributes:
         model: Name of the model.
-        stages: From the oldest version to the newest, without a gap.
+        version_steps: From the oldest version to the newest, without a gap.
         first: The oldest version; the only one where there are no stages.
         leaves_newer: Whether records that are further than a target stay as they are, even those of unknown versions.
         hidden: What the model of the code hides.
@@ -149,7 +149,7 @@ class UpgradePath:
     """
 
     model: str
-    stages: tuple[VersionStep, ...]
+    version_steps: tuple[VersionStep, ...]
     first: int
     leaves_newer: bool = False
     hidden: Hidden = NOTHING_HIDDEN
@@ -158,12 +158,12 @@ class UpgradePath:
     @cached_property
     def versions(self) -> tuple[int, ...]:
         """Every version that a record can be brought from, and to."""
-        return (self.first, *(stage.newer for stage in self.stages))
+        return (self.first, *(stage.newer for stage in self.version_steps))
 
-    def stages_between(self, old: int, new: int) -> Sequence[VersionStep]:
+    def version_steps_between(self, old: int, new: int) -> Sequence[VersionStep]:
         """Give the stages between two versions, from the older to the newer one."""
         low, high = min(old, new), max(old, new)
-        return [stage for stage in self.stages if stage.older >= low and stage.newer <= high]
+        return [stage for stage in self.version_steps if stage.older >= low and stage.newer <= high]
 
     def is_done(self, version: int, target: int) -> bool:
         """Whether a record of some version needs nothing to be at a target."""
@@ -171,7 +171,7 @@ class UpgradePath:
 
     def is_static(self, old: int, new: int) -> bool:
         """Whether the server can bring a record from ``old`` to ``new`` by itself; the way back needs what was kept."""
-        return old <= new and all(stage.is_static for stage in self.stages_between(old, new))
+        return old <= new and all(stage.is_static for stage in self.version_steps_between(old, new))
 
     def rewrite(self, record: Mapping[str, bytes], target: int) -> RecordEdit:
         """Bring a record to version ``target``; the record itself stays as it is.
@@ -183,24 +183,24 @@ class UpgradePath:
         Raises:
             RecordError: Its stamp is unknown here, or a step cannot do it.
         """
-        draft = RecordEdit(record)
+        edit = RecordEdit(record)
         version = self.version_of(record.get(STAMP))
-        stages, names = self._way(version, target)
-        draft.touched |= names
+        stages, names = self._path(version, target)
+        edit.touched |= names
         try:
             for stage in stages:
                 if version < target:
-                    stage.forward(draft)
+                    stage.forward(edit)
                 else:
-                    stage.backward(draft)
+                    stage.backward(edit)
             if self.earlier is not None and version > target:
-                self.earlier.check(draft)
+                self.earlier.check(edit)
         except RecordError as exc:
             error = self.without_secrets(exc)
             if error is exc:
                 raise
         else:
-            return draft
+            return edit
         raise error  # behind the clause, so that what it was made of is not its context
 
     def without_secrets(self, exc: RecordError) -> RecordError:
@@ -225,9 +225,9 @@ class UpgradePath:
     @cached_property
     def _secrets(self) -> frozenset[str]:
         """The fields that hold a secret at any version that the migrations lead to or from, by all their names."""
-        secrets = self.hidden.names.union(*(stage.secrets for stage in self.stages))
+        secrets = self.hidden.names.union(*(stage.secrets for stage in self.version_steps))
         if self.hidden.names:
-            secrets = _spread(secrets, [step for stage in self.stages for step in stage.steps])
+            secrets = _spread(secrets, [step for stage in self.version_steps for step in stage.steps])
         return secrets
 
     def check_widened(self, record: Mapping[str, bytes], fields: Mapping[str, bytes], target: int) -> None:
@@ -242,7 +242,7 @@ class UpgradePath:
             RecordError: The newest type of a field does not read it.
         """
         version = self.version_of(record.get(STAMP))
-        stages = self.stages_between(version, target) if version < target else ()
+        stages = self.version_steps_between(version, target) if version < target else ()
         same = [one for stage in stages for _, one in stage.widenings if fields.get(one.name) == record.get(one.name)]
         for widen, raw in ((one, record[one.name]) for one in same if one.name in record):
             try:
@@ -254,26 +254,26 @@ class UpgradePath:
                     raise
             raise error  # as above
 
-    def _way(self, version: int, target: int) -> tuple[Sequence[VersionStep], frozenset[str]]:
+    def _path(self, version: int, target: int) -> tuple[Sequence[VersionStep], frozenset[str]]:
         """Give the stages in the order in which they run, and the fields that they name beforehand."""
-        way = self._ways.get((version, target))
-        if way is None:
-            stages = self.stages_between(version, target)
+        path = self._paths.get((version, target))
+        if path is None:
+            stages = self.version_steps_between(version, target)
             steps: list[Step] = [step for stage in stages for step in stage.steps]
             if version > target:  # forwards nobody looks at these
                 steps += [step for stage in stages for _, step in stage.widenings]
             names = frozenset((STAMP,)).union(*(step.names for step in steps))
-            way = self._ways[version, target] = (stages if version < target else stages[::-1], names)
-        return way
+            path = self._paths[version, target] = (stages if version < target else stages[::-1], names)
+        return path
 
     def names_before(self, target: int) -> tuple[str, ...] | None:
         """Give the fields that bringing records up to ``target`` looks at; None where that is not known beforehand."""
-        if target != self.versions[-1] or any(not step.names for stage in self.stages for step in stage.steps):
+        if target != self.versions[-1] or any(not step.names for stage in self.version_steps for step in stage.steps):
             return None
-        return (STAMP, *sorted({name for stage in self.stages for step in stage.steps for name in step.names}))
+        return (STAMP, *sorted({name for stage in self.version_steps for step in stage.steps for name in step.names}))
 
     @cached_property
-    def _ways(self) -> dict[tuple[int, int], tuple[Sequence[VersionStep], frozenset[str]]]:
+    def _paths(self) -> dict[tuple[int, int], tuple[Sequence[VersionStep], frozenset[str]]]:
         return {}
 
     def version_of(self, raw: bytes | None) -> int:
@@ -304,7 +304,7 @@ class UpgradePath:
         return {}
 
 
-def stage_of(
+def make_version_step(
     model: str, before: Snapshot, operations: Sequence[Operation], newer: int, noted: Mapping[str, str] = _ALL_TOLD
 ) -> VersionStep:
     """Make the stage of one migration for one model.

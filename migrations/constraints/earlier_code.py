@@ -109,28 +109,28 @@ class Earlier:
     demands: Mapping[str, Mapping[str, str]] = field(default_factory=dict[str, Mapping[str, str]])
     is_known: bool = False
 
-    def check(self, draft: RecordEdit) -> None:
+    def check(self, edit: RecordEdit) -> None:
         """Refuse a record of which code of that time could not read a field.
 
         Args:
-            draft: It, as it is to be.
+            edit: It, as it is to be.
 
         Raises:
             RecordError: Likewise; it names the value and what to do.
         """
-        for name in sorted(draft.lacking):
-            self._refuse_lacking(draft, name)
+        for name in sorted(edit.lacking):
+            self._refuse_lacking(edit, name)
         for look in self._looks:
-            look(draft.fields)
+            look(edit.fields)
 
     @property
     def unchecked(self) -> tuple[Rule, ...]:
         """Rules that take the code of that time."""
         return tuple(one for one in self.rules if not is_checkable(one.name, one.value))
 
-    def _refuse_lacking(self, draft: RecordEdit, name: str) -> None:
+    def _refuse_lacking(self, edit: RecordEdit, name: str) -> None:
         known = self.schema.by_name.get(name)
-        if known is None or name in draft.fields or known.default is not REQUIRED:
+        if known is None or name in edit.fields or known.default is not REQUIRED:
             return
         if DEFAULT in self.demands.get(name, {}):
             return  # the class said a default, which no migration tells

@@ -1,6 +1,6 @@
 """Steps: what an operation does to one record, forwards and backwards. Pure.
 
-A step changes a draft and gives what must be kept aside, so that the step can be taken back byte for byte; backwards it
+A step changes an edit and gives what must be kept aside, so that the step can be taken back byte for byte; backwards it
 gets that again. ``Move``, ``Put``, ``Drop`` and ``Expire`` look at no value, so the server can do them by itself; so it
 can ``Convert`` where it is told what becomes of all values. Else that runs Python, as ``Patch`` and ``Compute`` do.
 """
@@ -18,11 +18,11 @@ from redis_models.mapping.stored_field import STAMP
 from .record_edit import RecordEdit
 from .stored_values import may_be_none
 
-__all__ = ["Aside", "Compute", "Convert", "Drop", "Expire", "Fill", "Move", "Patch", "Put", "Step", "restore"]
+__all__ = ["Compute", "Convert", "Drop", "Expire", "Fill", "Move", "Patch", "Put", "Step", "UndoValues", "restore"]
 
 # Fields as they were before a step changed them; None for one that was absent.
-Aside = dict[str, bytes | None]
-_NOTHING: Final[Aside] = {}
+UndoValues = dict[str, bytes | None]
+_NOTHING: Final[UndoValues] = {}
 _REMEMBERED: Final = 10_000  # conversions a field; a few MB at most
 
 
@@ -31,7 +31,7 @@ class Step(ABC):
 
     @property
     def names(self) -> frozenset[str]:
-        """Fields that it may look at or change, as far as that is known beforehand; others are noted by the draft."""
+        """Fields that it may look at or change, as far as that is known beforehand; others are noted by the edit."""
         return frozenset()
 
     @property
@@ -45,11 +45,11 @@ class Step(ABC):
         return None
 
     @abstractmethod
-    def forward(self, draft: RecordEdit) -> Aside:
+    def forward(self, edit: RecordEdit) -> UndoValues:
         """Change the draft; give what must be kept aside to take that back."""
 
     @abstractmethod
-    def backward(self, draft: RecordEdit, aside: Mapping[str, bytes | None]) -> None:
+    def backward(self, edit: RecordEdit, undo: Mapping[str, bytes | None]) -> None:
         """Take the change back, with what was kept aside; it is empty for a record that never was older."""
 
 
@@ -72,13 +72,13 @@ class Move(Step):
     def displaces(self) -> str:
         return self.new
 
-    def forward(self, draft: RecordEdit) -> Aside:
-        displaced = draft.move(self.old, self.new)
+    def forward(self, edit: RecordEdit) -> UndoValues:
+        displaced = edit.move(self.old, self.new)
         return {} if displaced is None else {self.new: displaced}
 
-    def backward(self, draft: RecordEdit, aside: Mapping[str, bytes | None]) -> None:
-        draft.move(self.new, self.old)
-        restore(draft, aside)
+    def backward(self, edit: RecordEdit, undo: Mapping[str, bytes | None]) -> None:
+        edit.move(self.new, self.old)
+        restore(edit, undo)
 
 
 @dataclass(frozen=True)
@@ -96,15 +96,15 @@ class Put(Step):
     def is_static(self) -> bool:
         return True
 
-    def forward(self, draft: RecordEdit) -> Aside:
-        before = draft.set(self.name, self.raw)
+    def forward(self, edit: RecordEdit) -> UndoValues:
+        before = edit.set(self.name, self.raw)
         return {} if before is None else {self.name: before}
 
-    def backward(self, draft: RecordEdit, aside: Mapping[str, bytes | None]) -> None:
-        if self.name in aside:
-            restore(draft, aside)  # it keeps the life span that it has
+    def backward(self, edit: RecordEdit, undo: Mapping[str, bytes | None]) -> None:
+        if self.name in undo:
+            restore(edit, undo)  # it keeps the life span that it has
         else:
-            draft.remove(self.name)
+            edit.remove(self.name)
 
 
 @dataclass(frozen=True)
@@ -132,18 +132,18 @@ class Drop(Step):
     def displaces(self) -> str:
         return self.name
 
-    def forward(self, draft: RecordEdit) -> Aside:
-        before = draft.remove(self.name)
+    def forward(self, edit: RecordEdit) -> UndoValues:
+        before = edit.remove(self.name)
         # That it was absent is kept too: a record that never had it comes back without it, and one made since does not.
         return {self.name: before}
 
-    def backward(self, draft: RecordEdit, aside: Mapping[str, bytes | None]) -> None:
-        if aside:
-            restore(draft, aside)
+    def backward(self, edit: RecordEdit, undo: Mapping[str, bytes | None]) -> None:
+        if undo:
+            restore(edit, undo)
         elif self.back is not None:
-            draft.set(self.name, self.back)
+            edit.set(self.name, self.back)
         else:
-            draft.lacking.add(self.name)
+            edit.lacking.add(self.name)
 
 
 @dataclass(frozen=True)
@@ -194,28 +194,28 @@ class Convert(Step):
     def _leaves(self, raw: bytes) -> bool:
         return self.leaves_others and not may_be_none(raw)
 
-    def forward(self, draft: RecordEdit) -> Aside:
-        before = draft.fields.get(self.name)
+    def forward(self, edit: RecordEdit) -> UndoValues:
+        before = edit.fields.get(self.name)
         if before is None:
             return _NOTHING
         after, comes_back = self._there(before)
         if after != before:
-            draft.set(self.name, after)
+            edit.set(self.name, after)
         # Unchanged bytes may need it too, where the way back would make others of them.
         return _NOTHING if comes_back else {self.name: before}
 
-    def backward(self, draft: RecordEdit, aside: Mapping[str, bytes | None]) -> None:
-        now, before = draft.fields.get(self.name), aside.get(self.name)
+    def backward(self, edit: RecordEdit, undo: Mapping[str, bytes | None]) -> None:
+        now, before = edit.fields.get(self.name), undo.get(self.name)
         if now is None:
             return
         if before is not None and self._becomes(before, now):
-            draft.set(self.name, before)
+            edit.set(self.name, before)
             return
         raw = self._back(now)
         if before is not None and self.is_same(before, raw):
             raw = before
         if raw != now:
-            draft.set(self.name, raw)
+            edit.set(self.name, raw)
 
     def _becomes(self, before: bytes, now: bytes) -> bool:
         """Whether a value is what was made of another one, now or before the function was mended."""
@@ -257,15 +257,15 @@ class Patch(Convert):
 
     rebuild: Callable[[bytes, bytes], bytes]
 
-    def backward(self, draft: RecordEdit, aside: Mapping[str, bytes | None]) -> None:
-        now, before = draft.fields.get(self.name), aside.get(self.name)
+    def backward(self, edit: RecordEdit, undo: Mapping[str, bytes | None]) -> None:
+        now, before = edit.fields.get(self.name), undo.get(self.name)
         if now is None or before is None:
-            super().backward(draft, aside)
+            super().backward(edit, undo)
         elif self._becomes(before, now):
-            draft.set(self.name, before)
+            edit.set(self.name, before)
         else:
             raw = self.rebuild(now, before)
-            draft.set(self.name, before if self.is_same(before, raw) else raw)
+            edit.set(self.name, before if self.is_same(before, raw) else raw)
 
 
 @dataclass(frozen=True)
@@ -287,41 +287,41 @@ class Compute(Step):
     is_same: Callable[[str, bytes, bytes], bool]
     may_do_nothing: bool = False
 
-    def forward(self, draft: RecordEdit) -> Aside:
-        before, written = dict(draft.fields), draft.written
-        draft.written = set()
-        self.function(draft)
-        changed = [name for name in sorted(draft.written) if before.get(name) != draft.fields.get(name)]
-        draft.written |= written
+    def forward(self, edit: RecordEdit) -> UndoValues:
+        before, written = dict(edit.fields), edit.written
+        edit.written = set()
+        self.function(edit)
+        changed = [name for name in sorted(edit.written) if before.get(name) != edit.fields.get(name)]
+        edit.written |= written
         return {name: before.get(name) for name in changed}
 
-    def backward(self, draft: RecordEdit, aside: Mapping[str, bytes | None]) -> None:
-        if aside and self._is_untouched(draft, aside):
-            restore(draft, aside)
+    def backward(self, edit: RecordEdit, undo: Mapping[str, bytes | None]) -> None:
+        if undo and self._is_untouched(edit, undo):
+            restore(edit, undo)
             return
-        if not aside and self.may_do_nothing and self._is_untouched(draft, aside):
+        if not undo and self.may_do_nothing and self._is_untouched(edit, undo):
             return
         if self.back is None:
             raise RecordError(
                 "", None, f"{self.name} has no way back for a record that was changed after it; give back="
             )
-        self.back(draft)
-        for name, raw in aside.items():
-            now = draft.get(name)
+        self.back(edit)
+        for name, raw in undo.items():
+            now = edit.get(name)
             if raw is not None and now is not None and self.is_same(name, raw, now):
-                draft.set(name, raw)
+                edit.set(name, raw)
 
-    def _is_untouched(self, draft: RecordEdit, aside: Mapping[str, bytes | None]) -> bool:
+    def _is_untouched(self, edit: RecordEdit, undo: Mapping[str, bytes | None]) -> bool:
         """Whether the record still holds what the function makes of the fields kept aside, or would write again."""
-        again = RecordEdit(draft.fields)
-        restore(again, aside)
+        again = RecordEdit(edit.fields)
+        restore(again, undo)
         try:
             self.function(again)
         except RecordError:
             return False  # of what it is now nothing can be made: it was changed since
         finally:
-            draft.touched.update(draft.origin(name) or name for name in again.reads | aside.keys())
-        return all(again.fields.get(name) == draft.fields.get(name) for name in aside.keys() or again.written)
+            edit.touched.update(edit.origin(name) or name for name in again.reads | undo.keys())
+        return all(again.fields.get(name) == edit.fields.get(name) for name in undo.keys() or again.written)
 
 
 @dataclass(frozen=True)
@@ -334,21 +334,21 @@ class Fill(Compute):
     """
 
     target: str = ""
-    make: Callable[[RecordEdit], bytes] = lambda draft: b""
+    make: Callable[[RecordEdit], bytes] = lambda edit: b""
 
-    def forward(self, draft: RecordEdit) -> Aside:
-        raw = self.make(draft)
-        before = draft.set(self.target, raw)
+    def forward(self, edit: RecordEdit) -> UndoValues:
+        raw = self.make(edit)
+        before = edit.set(self.target, raw)
         return _NOTHING if before == raw else {self.target: before}
 
-    def backward(self, draft: RecordEdit, aside: Mapping[str, bytes | None]) -> None:
+    def backward(self, edit: RecordEdit, undo: Mapping[str, bytes | None]) -> None:
         """Take the field away, whoever wrote it since; what it held, against the schema, comes back."""
-        restore(draft, aside or {self.target: None})
+        restore(edit, undo or {self.target: None})
 
 
 @dataclass(frozen=True)
 class Expire(Step):
-    """Give the record another life span. Only the script that writes it knows the one that it has, and keeps it aside.
+    """Give the record another life span. Only the script that writes it knows the one that it has, and keeps it as an undo field.
 
     Args:
         policy: ``all`` sets it, counted from now; ``jitter`` likewise, between half of it and the whole, by a digest of
@@ -367,19 +367,19 @@ class Expire(Step):
     def is_static(self) -> bool:
         return True
 
-    def forward(self, draft: RecordEdit) -> Aside:
+    def forward(self, edit: RecordEdit) -> UndoValues:
         return _NOTHING
 
-    def backward(self, draft: RecordEdit, aside: Mapping[str, bytes | None]) -> None:
-        ends = aside.get("")
+    def backward(self, edit: RecordEdit, undo: Mapping[str, bytes | None]) -> None:
+        ends = undo.get("")
         if ends is not None:
-            draft.ends += (ends,)
+            edit.ttl_restores += (ends,)
 
 
-def restore(draft: RecordEdit, aside: Mapping[str, bytes | None]) -> None:
+def restore(edit: RecordEdit, undo: Mapping[str, bytes | None]) -> None:
     """Put fields back as they were."""
-    for name, raw in aside.items():
+    for name, raw in undo.items():
         if raw is None:
-            draft.remove(name)
+            edit.remove(name)
         else:
-            draft.set(name, raw)
+            edit.set(name, raw)

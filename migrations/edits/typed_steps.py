@@ -16,7 +16,7 @@ from ..schema.snapshot import FieldSchema
 from .conversion import convert_value
 from .extra_fields import extra_codec, extra_value, stored_extra
 from .record_edit import RecordEdit
-from .steps import Aside, Compute, Step, restore
+from .steps import Compute, Step, UndoValues, restore
 from .views import complaint
 
 __all__ = ["Regroup", "TakeExtra", "Widen"]
@@ -34,35 +34,35 @@ class TakeExtra(Step):
     field: FieldSchema
     fill: Callable[[RecordEdit], bytes]
 
-    def forward(self, draft: RecordEdit) -> Aside:
+    def forward(self, edit: RecordEdit) -> UndoValues:
         name = self.field.name
-        before = draft.get(name)
+        before = edit.get(name)
         if before is None:
-            draft.set(name, self.fill(draft))
+            edit.set(name, self.fill(edit))
             return {name: None}
         after = self._taken(before)
         if after != before:
-            draft.set(name, after)
+            edit.set(name, after)
         return {name: before}
 
-    def backward(self, draft: RecordEdit, aside: Mapping[str, bytes | None]) -> None:
+    def backward(self, edit: RecordEdit, undo: Mapping[str, bytes | None]) -> None:
         """Take it back; what was written since stays, as an extra field, because nothing else holds it."""
         name = self.field.name
-        now = draft.get(name)
+        now = edit.get(name)
         if now is None:
             return
-        if name in aside and self._is_untouched(draft, aside[name], now):
-            before = aside[name]
+        if name in undo and self._is_untouched(edit, undo[name], now):
+            before = undo[name]
             if before is None:
-                draft.remove(name)
+                edit.remove(name)
             elif before != now:
-                draft.set(name, before)
+                edit.set(name, before)
             return
-        draft.set(name, self._given_back(now))
+        edit.set(name, self._given_back(now))
 
-    def _is_untouched(self, draft: RecordEdit, before: bytes | None, now: bytes) -> bool:
+    def _is_untouched(self, edit: RecordEdit, before: bytes | None, now: bytes) -> bool:
         try:
-            return now == (self.fill(draft) if before is None else self._taken(before))
+            return now == (self.fill(edit) if before is None else self._taken(before))
         except RecordError:
             return False
 
@@ -118,16 +118,16 @@ class Widen(Step):
     def is_static(self) -> bool:
         return True
 
-    def forward(self, draft: RecordEdit) -> Aside:
+    def forward(self, edit: RecordEdit) -> UndoValues:
         return {}
 
-    def backward(self, draft: RecordEdit, aside: Mapping[str, bytes | None]) -> None:
-        now = draft.fields.get(self.name)
+    def backward(self, edit: RecordEdit, undo: Mapping[str, bytes | None]) -> None:
+        now = edit.fields.get(self.name)
         if now is None or self.is_proven(now):
             return
         raw = self._narrowed(now)
         if raw != now:
-            draft.set(self.name, raw)
+            edit.set(self.name, raw)
 
     @cached_property
     def _narrowed(self) -> Callable[[bytes], bytes]:
@@ -145,20 +145,20 @@ class Regroup(Compute):
 
     old: frozenset[str] = frozenset()
     new: frozenset[str] = frozenset()
-    rebuild: Callable[[RecordEdit, Mapping[str, bytes | None]], None] = lambda draft, aside: None
+    rebuild: Callable[[RecordEdit, Mapping[str, bytes | None]], None] = lambda edit, undo: None
 
     @property
     def names(self) -> frozenset[str]:
         return self.old | self.new
 
-    def backward(self, draft: RecordEdit, aside: Mapping[str, bytes | None]) -> None:
-        if aside and self._is_untouched(draft, aside):
-            restore(draft, aside)
+    def backward(self, edit: RecordEdit, undo: Mapping[str, bytes | None]) -> None:
+        if undo and self._is_untouched(edit, undo):
+            restore(edit, undo)
             return
-        self.rebuild(draft, aside)
-        for name, raw in aside.items():
-            now = draft.get(name)
+        self.rebuild(edit, undo)
+        for name, raw in undo.items():
+            now = edit.get(name)
             # A field of the new names that was there before stood outside of the schema; it comes back as it was.
             is_stray = now is None and name not in self.old
             if raw is not None and (is_stray or (now is not None and self.is_same(name, raw, now))):
-                draft.set(name, raw)
+                edit.set(name, raw)

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
 
-__all__ = ["Entry", "entries_of", "field_of", "kept_name"]
+__all__ = ["UndoField", "field_of", "undo_fields_of", "undo_name"]
 
 _PRESENT, _ABSENT = ".", "-"
 _STEP: Final = re.compile(r"[0-9]{1,9}")
@@ -22,7 +22,7 @@ _KEPT: Final = re.compile(r"_b[0-9]+[.-][0-9]+\.")
 
 
 @dataclass(frozen=True)
-class Entry:
+class UndoField:
     """A field as it was before a step.
 
     Attributes:
@@ -38,18 +38,18 @@ class Entry:
     was_absent: bool
 
 
-def kept_name(version: int, step: int, name: str, *, was_absent: bool) -> str:
+def undo_name(version: int, step: int, name: str, *, was_absent: bool) -> str:
     """Name the stored field that keeps ``name`` as it was before a step of the migration to ``version``."""
     return f"_b{version}{_ABSENT if was_absent else _PRESENT}{step}.{name}"
 
 
-def entries_of(version: int, stored: Iterable[str]) -> list[Entry]:
+def undo_fields_of(version: int, stored: Iterable[str]) -> list[UndoField]:
     """Find what the migration to ``version`` kept among the stored fields of a record."""
     start = f"_b{version}"
-    found: list[Entry] = []
+    found: list[UndoField] = []
     for name in stored:
         if name.startswith(start):
-            entry = _entry(version, name)
+            entry = _undo_field(version, name)
             if entry is not None:
                 found.append(entry)
     return found
@@ -62,9 +62,9 @@ def field_of(stored_as: str) -> str:
 
 
 @lru_cache(maxsize=_ALL_NAMES)
-def _entry(version: int, stored_as: str) -> Entry | None:
+def _undo_field(version: int, stored_as: str) -> UndoField | None:
     rest = stored_as[len(f"_b{version}") :]
     step, dot, name = rest[1:].partition(".")
     if rest[:1] not in (_PRESENT, _ABSENT) or not dot or _STEP.fullmatch(step) is None:
         return None  # of version 12 where 1 was asked for, or somebody else's
-    return Entry(stored_as, int(step), name, rest[0] == _ABSENT)
+    return UndoField(stored_as, int(step), name, rest[0] == _ABSENT)

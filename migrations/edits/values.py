@@ -42,9 +42,9 @@ def decoded(field: FieldSchema, raw: bytes) -> object:
         raise RecordError(field.name, raw, reason, (said,)) from exc
 
 
-def read(draft: RecordEdit, field: FieldSchema, absent: object) -> object:
+def read(edit: RecordEdit, field: FieldSchema, absent: object) -> object:
     """Give the value that a record has in a field, or ``absent``."""
-    raw = draft.get(field.name)
+    raw = edit.get(field.name)
     return absent if raw is None else decoded(field, raw)
 
 

@@ -31,12 +31,12 @@ class OldRecord:
 
     __slots__ = ("_parts",)
 
-    def __init__(self, draft: RecordEdit, schema: ModelSchema, *, is_alone: bool = False) -> None:
-        fields, moved = draft.fields, draft.moved
+    def __init__(self, edit: RecordEdit, schema: ModelSchema, *, is_alone: bool = False) -> None:
+        fields, moved = edit.fields, edit.moved
         if not is_alone:  # copies: what the new view writes must not show here
             fields, moved = dict(fields), dict(moved)
         # Together, because every look at an attribute of a class with ``__getattr__`` takes long.
-        self._parts = schema, draft.touched, fields, moved
+        self._parts = schema, edit.touched, fields, moved
 
     def __getattr__(self, name: str) -> object:
         field, raw = self._field(name)
@@ -91,16 +91,16 @@ class NewRecord:
     Reading gives what the field is at this moment, like ``OldRecord``.
     """
 
-    __slots__ = ("_draft", "_schema")
-    _draft: RecordEdit
+    __slots__ = ("_edit", "_schema")
+    _edit: RecordEdit
     _schema: ModelSchema
 
-    def __init__(self, draft: RecordEdit, schema: ModelSchema) -> None:
-        object.__setattr__(self, "_draft", draft)
+    def __init__(self, edit: RecordEdit, schema: ModelSchema) -> None:
+        object.__setattr__(self, "_edit", edit)
         object.__setattr__(self, "_schema", schema)
 
     def __getattr__(self, name: str) -> object:
-        field, raw = _declared(self._schema, name), self._draft.get(name)
+        field, raw = _declared(self._schema, name), self._edit.get(name)
         if raw is None:
             raise AttributeError(f"the record has no field {name!r}")
         return _decoded(field, raw)
@@ -116,11 +116,11 @@ class NewRecord:
             kind = "no value that can be stored" if field is None else f"no {field.type}"
             reason = f"{shown} is {kind}: {said}"
             raise RecordError(name, None, reason, (said, shown), is_told=True) from exc
-        self._draft.set(name, raw)
+        self._edit.set(name, raw)
 
     def __delattr__(self, name: str) -> None:
         _declared(self._schema, name)
-        self._draft.remove(name)
+        self._edit.remove(name)
 
 
 class OldObject:

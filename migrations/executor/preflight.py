@@ -252,7 +252,7 @@ def commands_of(routes: Iterable[UpgradePath], moves: Iterable[RenameKeysPass]) 
     """
     routes = list(routes)
     found = list(_OF_A_REWRITE if routes else ())
-    if any(isinstance(step, Expire) for route in routes for stage in route.stages for step in stage.steps):
+    if any(isinstance(step, Expire) for route in routes for stage in route.version_steps for step in stage.steps):
         found += _OF_A_LIFE_SPAN
     if any(True for _ in moves):
         found += _OF_A_MOVE

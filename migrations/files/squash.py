@@ -17,7 +17,7 @@ from ..chain.lineage import lineages_of
 from ..chain.link import LoadedMigration
 from ..chain.optimizer import optimize
 from ..chain.replaces import Replaced
-from ..chain.upgrade_path import UpgradePath, VersionStep, stage_of
+from ..chain.upgrade_path import UpgradePath, VersionStep, make_version_step
 from ..operations import Operation, Run
 from ..schema.examples import example_records
 from ..schema.snapshot import Snapshot
@@ -172,12 +172,12 @@ def _is_same_for(
         link, state = chain.migrations[position], chain.snapshots[position]
         if known not in state.by_name:
             return True  # it is deleted on the way: its records stay as they are
-        stages.append(stage_of(known, state, link.operations, state.model(known).version + 1))
+        stages.append(make_version_step(known, state, link.operations, state.model(known).version + 1))
         for operation in link.operations:
             known = operation.name_after(known)
     versions = range(1, len(stages) + 1)
     routes.append(UpgradePath(name, tuple(_numbered(one, n) for one, n in zip(stages, versions, strict=True)), 1))
-    routes.append(UpgradePath(name, (_numbered(stage_of(name, before, squashed, 2), 1),), 1))
+    routes.append(UpgradePath(name, (_numbered(make_version_step(name, before, squashed, 2), 1),), 1))
     if known not in chain.snapshots[end].by_name:
         return True
     declared = set(chain.snapshots[end].model(known).by_name)

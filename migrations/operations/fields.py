@@ -73,21 +73,21 @@ class AddField(Operation):
         field = after.field(self.name)
         if not callable(self.fill):
             raw = encoded(field, self.fill, f"{self.describe()}: fill")
-            return [TakeExtra(field, lambda draft: raw) if self.extra == "take" else Put(self.name, raw)]
+            return [TakeExtra(field, lambda edit: raw) if self.extra == "take" else Put(self.name, raw)]
         function, codec, name, type = cast(Function, self.fill), field.codec, self.name, self.type
         what, old_of = self.describe(), old_record_of(before)
 
-        def make(draft: RecordEdit) -> bytes:
-            return stored(codec, name, type, called(function, "", what, old_of(draft, is_alone=True)))
+        def make(edit: RecordEdit) -> bytes:
+            return stored(codec, name, type, called(function, "", what, old_of(edit, is_alone=True)))
 
         if self.extra == "take":
             return [TakeExtra(field, make)]
 
-        def fill(draft: RecordEdit) -> None:
-            draft.set(name, make(draft))
+        def fill(edit: RecordEdit) -> None:
+            edit.set(name, make(edit))
 
-        def unfill(draft: RecordEdit) -> None:
-            draft.remove(name)
+        def unfill(edit: RecordEdit) -> None:
+            edit.remove(name)
 
         return [Fill(what, fill, unfill, _never_same, target=name, make=make)]
 

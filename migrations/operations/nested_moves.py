@@ -47,11 +47,11 @@ def relocated(model: ModelSchema, old: str, new: str) -> ModelSchema:
 def relocation(what: str, before: ModelSchema, after: ModelSchema, old: str, new: str) -> Regroup:
     """Make the step that moves a value; ``what`` is the operation, for errors."""
 
-    def forward(draft: RecordEdit) -> None:
-        _move(draft, before, after, old, new)
+    def forward(edit: RecordEdit) -> None:
+        _move(edit, before, after, old, new)
 
-    def rebuild(draft: RecordEdit, aside: Mapping[str, bytes | None]) -> None:
-        _move(draft, after, before, new, old)
+    def rebuild(edit: RecordEdit, aside: Mapping[str, bytes | None]) -> None:
+        _move(edit, after, before, new, old)
 
     def is_same(name: str, one: bytes, other: bytes) -> bool:
         field = before.by_name.get(name)
@@ -107,21 +107,21 @@ def _taken(type: str, path: str, keys: Sequence[str]) -> Key:
     return Key(key.name, choice_of([key.tree, NONE]) if is_missing else key.tree, key.is_required)
 
 
-def _move(draft: RecordEdit, before: ModelSchema, after: ModelSchema, old: str, new: str) -> None:
+def _move(edit: RecordEdit, before: ModelSchema, after: ModelSchema, old: str, new: str) -> None:
     """Move a value in a record of the schema ``before``, which becomes one of ``after``."""
     (name, keys), (new_name, new_keys) = split_path(old), split_path(new)
     documents: dict[str, object] = dict.fromkeys((name, new_name), ABSENT)
     for one in documents:
         if one in before.by_name:
-            documents[one] = plain(read(draft, before.field(one), ABSENT))
+            documents[one] = plain(read(edit, before.field(one), ABSENT))
     value = _take(documents, name, keys, before.field(name))
     _put(documents, new_name, new_keys, new, value)
     for one, document in documents.items():
         if one not in after.by_name or document is ABSENT:
-            draft.remove(one)
+            edit.remove(one)
         else:
             field = after.field(one)
-            draft.set(one, stored(field.codec, one, field.type, document))
+            edit.set(one, stored(field.codec, one, field.type, document))
 
 
 def _take(documents: Document, name: str, keys: Sequence[str], field: FieldSchema) -> object:

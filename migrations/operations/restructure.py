@@ -60,11 +60,11 @@ class SplitField(Operation):
     def steps(self, before: ModelSchema, after: ModelSchema) -> Sequence[Step]:
         one, parts = before.field(self.name), [after.field(name) for name in self.into]
 
-        def forward(draft: RecordEdit) -> None:
-            _spread(draft, one, parts, self.split, self.describe())
+        def forward(edit: RecordEdit) -> None:
+            _spread(edit, one, parts, self.split, self.describe())
 
-        def rebuild(draft: RecordEdit, aside: Mapping[str, bytes | None]) -> None:
-            _gather(draft, parts, one, self.merge, f"{self.describe()}: merge")
+        def rebuild(edit: RecordEdit, aside: Mapping[str, bytes | None]) -> None:
+            _gather(edit, parts, one, self.merge, f"{self.describe()}: merge")
 
         return [_regroup(self.describe(), before, {self.name}, set(self.into), forward, rebuild)]
 
@@ -108,11 +108,11 @@ class MergeFields(Operation):
     def steps(self, before: ModelSchema, after: ModelSchema) -> Sequence[Step]:
         parts, one = [before.field(name) for name in self.names], after.field(self.into)
 
-        def forward(draft: RecordEdit) -> None:
-            _gather(draft, parts, one, self.merge, self.describe())
+        def forward(edit: RecordEdit) -> None:
+            _gather(edit, parts, one, self.merge, self.describe())
 
-        def rebuild(draft: RecordEdit, aside: Mapping[str, bytes | None]) -> None:
-            _spread(draft, one, parts, self.split, f"{self.describe()}: split")
+        def rebuild(edit: RecordEdit, aside: Mapping[str, bytes | None]) -> None:
+            _spread(edit, one, parts, self.split, f"{self.describe()}: split")
 
         return [_regroup(self.describe(), before, set(self.names), {self.into}, forward, rebuild)]
 
@@ -155,11 +155,11 @@ class FlattenField(Operation):
         one = before.field(self.name)
         places = {key: after.field(name) for key, name in self.into.items() if name is not None}
 
-        def forward(draft: RecordEdit) -> None:
-            _flatten(draft, one, places)
+        def forward(edit: RecordEdit) -> None:
+            _flatten(edit, one, places)
 
-        def rebuild(draft: RecordEdit, aside: Mapping[str, bytes | None]) -> None:
-            _nest(draft, places, one, aside.get(self.name))
+        def rebuild(edit: RecordEdit, aside: Mapping[str, bytes | None]) -> None:
+            _nest(edit, places, one, aside.get(self.name))
 
         names = {field.name for field in places.values()}
         return [_regroup(self.describe(), before, {self.name}, names, forward, rebuild)]
@@ -212,11 +212,11 @@ class NestFields(Operation):
         places = {key: before.field(name) for name, key in self.fields.items()}
         one = after.field(self.into)
 
-        def forward(draft: RecordEdit) -> None:
-            _nest(draft, places, one, None)
+        def forward(edit: RecordEdit) -> None:
+            _nest(edit, places, one, None)
 
-        def rebuild(draft: RecordEdit, aside: Mapping[str, bytes | None]) -> None:
-            _flatten(draft, one, places)
+        def rebuild(edit: RecordEdit, aside: Mapping[str, bytes | None]) -> None:
+            _flatten(edit, one, places)
 
         return [_regroup(self.describe(), before, set(self.fields), {self.into}, forward, rebuild)]
 
@@ -242,9 +242,9 @@ def _regroup(
     return Regroup(what, forward, None, is_same, old=frozenset(old), new=frozenset(new), rebuild=rebuild)
 
 
-def _spread(draft: RecordEdit, one: FieldSchema, parts: Sequence[FieldSchema], split: Split | None, what: str) -> None:
+def _spread(edit: RecordEdit, one: FieldSchema, parts: Sequence[FieldSchema], split: Split | None, what: str) -> None:
     """Put the value of one field into several."""
-    value = read(draft, one, ABSENT)
+    value = read(edit, one, ABSENT)
     if value is ABSENT:
         return
     if split is None:
@@ -256,33 +256,33 @@ def _spread(draft: RecordEdit, one: FieldSchema, parts: Sequence[FieldSchema], s
         reason = f"{what}: its function gave {shown}, not a mapping of {keys}"
         raise RecordError(one.name, None, reason, (shown,), is_told=True)
     values = cast("Mapping[str, object]", found)
-    _replace(draft, [one], {part: values[part.name] for part in parts})
+    _replace(edit, [one], {part: values[part.name] for part in parts})
 
 
-def _gather(draft: RecordEdit, parts: Sequence[FieldSchema], one: FieldSchema, merge: Merge | None, what: str) -> None:
+def _gather(edit: RecordEdit, parts: Sequence[FieldSchema], one: FieldSchema, merge: Merge | None, what: str) -> None:
     """Make one field of several; where there is none of them, nothing."""
-    read_values = {part.name: read(draft, part, ABSENT) for part in parts}
+    read_values = {part.name: read(edit, part, ABSENT) for part in parts}
     values = {name: value for name, value in read_values.items() if value is not ABSENT}
     if not values:
         return
     if merge is None:
         names = ", ".join(values)
         raise RecordError(one.name, None, f"{names} were changed or made since; {what}= is needed for that, give it")
-    _replace(draft, parts, {one: called(merge, one.name, what, values)})
+    _replace(edit, parts, {one: called(merge, one.name, what, values)})
 
 
-def _flatten(draft: RecordEdit, one: FieldSchema, places: Mapping[str, FieldSchema]) -> None:
+def _flatten(edit: RecordEdit, one: FieldSchema, places: Mapping[str, FieldSchema]) -> None:
     """Make fields of the keys of an object."""
-    document = plain(read(draft, one, ABSENT))
+    document = plain(read(edit, one, ABSENT))
     if document is ABSENT:
         return
     held = cast(Document, document) if isinstance(document, dict) else dict.fromkeys(places)
-    _replace(draft, [one], {field: held[key] for key, field in places.items() if key in held})
+    _replace(edit, [one], {field: held[key] for key, field in places.items() if key in held})
 
 
-def _nest(draft: RecordEdit, places: Mapping[str, FieldSchema], one: FieldSchema, kept: bytes | None) -> None:
+def _nest(edit: RecordEdit, places: Mapping[str, FieldSchema], one: FieldSchema, kept: bytes | None) -> None:
     """Make an object of fields; ``kept`` is what it was once, with keys that are no fields."""
-    values = {key: _plain_or_default(draft, field) for key, field in places.items()}
+    values = {key: _plain_or_default(edit, field) for key, field in places.items()}
     held = {key: value for key, value in values.items() if value is not ABSENT}
     before = None if kept is None else plain(decoded(one, kept))
     rest = cast(Document, before) if isinstance(before, dict) else {}
@@ -291,18 +291,18 @@ def _nest(draft: RecordEdit, places: Mapping[str, FieldSchema], one: FieldSchema
     is_none = one.codec.is_optional and not rest and all(value is None for value in held.values())
     # In the order that it had; a field that is gone takes its key along.
     document = {key: held.get(key, value) for key, value in rest.items() if key not in places or key in held} | held
-    _replace(draft, list(places.values()), {one: None if is_none else document})
+    _replace(edit, list(places.values()), {one: None if is_none else document})
 
 
-def _plain_or_default(draft: RecordEdit, field: FieldSchema) -> object:
-    value = plain(read(draft, field, ABSENT))
+def _plain_or_default(edit: RecordEdit, field: FieldSchema) -> object:
+    value = plain(read(edit, field, ABSENT))
     return field.default if value is ABSENT and not isinstance(field.default, _Required) else value
 
 
-def _replace(draft: RecordEdit, gone: Sequence[FieldSchema], made: Mapping[FieldSchema, object]) -> None:
+def _replace(edit: RecordEdit, gone: Sequence[FieldSchema], made: Mapping[FieldSchema, object]) -> None:
     raws = {field.name: stored(field.codec, field.name, field.type, value) for field, value in made.items()}
     for field in gone:
         if field.name not in raws:
-            draft.remove(field.name)
+            edit.remove(field.name)
     for name, raw in raws.items():
-        draft.set(name, raw)
+        edit.set(name, raw)

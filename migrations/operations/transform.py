@@ -57,9 +57,9 @@ class Transform(Operation):
     def _bound(self, function: Function, schema: ModelSchema) -> Callable[[RecordEdit], None]:
         old_of = old_record_of(schema)
 
-        def run(draft: RecordEdit) -> None:
+        def run(edit: RecordEdit) -> None:
             try:
-                function(old_of(draft), NewRecord(draft, schema))
+                function(old_of(edit), NewRecord(edit, schema))
             except RecordError:
                 raise
             except Exception as exc:  # the function is the user's: whatever it raises is a fact about this record

@@ -15,7 +15,7 @@ from ..chain.chain import Chain
 from ..chain.hidden_fields import NOTHING_HIDDEN, Hidden
 from ..chain.lineage import lineages_of, noted_types
 from ..chain.link import LoadedMigration
-from ..chain.upgrade_path import UpgradePath, stage_of
+from ..chain.upgrade_path import UpgradePath, make_version_step
 from ..edits.conversion import keeps_bytes
 from ..edits.converters import Converter, MapValues
 from ..operations import (
@@ -290,7 +290,7 @@ def _sampled(
             continue
         try:
             noted = noted_types(chain, position - 1, name)
-            stage = stage_of(name, before, link.operations, before.model(name).version + 1, noted)
+            stage = make_version_step(name, before, link.operations, before.model(name).version + 1, noted)
         except SchemaError:
             continue
         route = UpgradePath(name, (stage,), stage.older, hidden=hidden.get(name, NOTHING_HIDDEN))
@@ -326,6 +326,6 @@ def _tried(name: str, route: UpgradePath, records: Mapping[str, Mapping[str, byt
 
 def _is_dropped(stored_as: str, route: UpgradePath) -> bool:
     """Whether a value that is kept aside is that of a field that goes, which has no other way back."""
-    [stage] = route.stages
+    [stage] = route.version_steps
     step = stored_as.partition(".")[2].partition(".")[0]
     return not step.isdecimal() or int(step) >= len(stage.steps) or type(stage.steps[int(step)]).__name__ == "Drop"

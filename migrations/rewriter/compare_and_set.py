@@ -175,7 +175,7 @@ class _Shape(NamedTuple):
         original, fields = draft.original, draft.fields
         found = [original[name] for name in self.reads if name in original]
         found += [fields[name] for name in self.sets]
-        return [*found, *draft.ends] if draft.ends else found
+        return [*found, *draft.ttl_restores] if draft.ttl_restores else found
 
 
 class _Latest:
@@ -188,17 +188,17 @@ class _Latest:
 
     def __init__(self, draft: RecordEdit, sets: Sequence[str]) -> None:
         self._draft, self._sets, self._order = draft, list(sets), list(draft.written)
-        self._is_plain = not (draft.lives or draft.ends or draft.unkept)
+        self._is_plain = not (draft.ttl_changes or draft.ttl_restores or draft.popped_undo)
 
     def is_of(self, draft: RecordEdit) -> bool:
         """Whether another draft has that very shape; False where that is not plain to see."""
         mine, original, fields, moved = self._draft, draft.original, draft.fields, draft.moved
         return (
             self._is_plain
-            and not (draft.lives or draft.ends or draft.unkept)
+            and not (draft.ttl_changes or draft.ttl_restores or draft.popped_undo)
             and draft.touched == mine.touched
             and draft.written == mine.written
-            and draft.kept == mine.kept
+            and draft.stored_undo == mine.stored_undo
             and moved == mine.moved
             and original.keys() == mine.original.keys()
             and fields.keys() == mine.fields.keys()
@@ -206,7 +206,7 @@ class _Latest:
             == [
                 name for name in self._order if name in fields and (name in moved or original.get(name) != fields[name])
             ]
-            + [name for name in mine.kept if name in fields]
+            + [name for name in mine.stored_undo if name in fields]
         )
 
 
@@ -217,7 +217,8 @@ def _shape_of(draft: RecordEdit, has_field_lives: bool) -> _Shape:
         origin = draft.moved.get
         carried = [(name, source) for name in sets if (source := origin(name, name)) in original]
     present = tuple([name in original for name in reads])
-    return _Shape(reads, present, tuple(sets), tuple(draft.removes), tuple(carried), draft.lives, len(draft.ends))
+    removes, restores = tuple(draft.removes), len(draft.ttl_restores)
+    return _Shape(reads, present, tuple(sets), removes, tuple(carried), draft.ttl_changes, restores)
 
 
 def _asking(route: UpgradePath, target: int, keys: Sequence[bytes]) -> list[Command]:

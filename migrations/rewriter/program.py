@@ -44,7 +44,7 @@ def compile_program(route: UpgradePath, target: int) -> Program:
     for version in route.versions:
         if version < target and route.is_static(version, target):
             with suppress(NeedsPythonError):
-                run = run_of(route.stages_between(version, target))
+                run = run_of(route.version_steps_between(version, target))
                 if max(len(names | run.names), run.most_arguments) <= _MOST_AT_ONCE:
                     runs[version] = run
                     names |= run.names

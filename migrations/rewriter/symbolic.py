@@ -11,7 +11,7 @@ from redis_models.mapping.stored_field import STAMP
 
 from ..chain.upgrade_path import VersionStep
 from ..edits.steps import Convert, Drop, Expire, Move, Put, Step
-from ..edits.undo_fields import kept_name
+from ..edits.undo_fields import undo_name
 from .value_tables import SAME, Kept, ValueTable
 
 __all__ = ["NOTHING", "Cell", "Keep", "NeedsPythonError", "Run", "run_of"]
@@ -80,9 +80,9 @@ class _Symbols:
         """Run one step of the migration to ``version``; give what it displaces."""
         if isinstance(step, Convert):
             kept = replace(self._convert(step), life=None)
-            return [] if kept == NOTHING else [Keep(kept, kept_name(version, place, step.name, was_absent=False), "")]
+            return [] if kept == NOTHING else [Keep(kept, undo_name(version, place, step.name, was_absent=False), "")]
         if isinstance(step, Expire):
-            self.lives.append((step.policy, step.ms, kept_name(version, place, "", was_absent=False)))
+            self.lives.append((step.policy, step.ms, undo_name(version, place, "", was_absent=False)))
             return []
         name = step.new if isinstance(step, Move) else step.name if isinstance(step, (Put, Drop)) else ""
         before = self.take(name)
@@ -97,9 +97,9 @@ class _Symbols:
         marks = isinstance(step, Drop)
         if before == NOTHING and not marks:
             return []
-        absent_as = kept_name(version, place, name, was_absent=True) if marks else ""
+        absent_as = undo_name(version, place, name, was_absent=True) if marks else ""
         kept = before if step.displaces == name else replace(before, life=None)
-        return [Keep(kept, kept_name(version, place, name, was_absent=False), absent_as)]
+        return [Keep(kept, undo_name(version, place, name, was_absent=False), absent_as)]
 
     def _convert(self, step: Convert) -> Cell:
         """Convert a field; give what is kept aside of it."""
@@ -163,5 +163,5 @@ def run_of(stages: Sequence[VersionStep]) -> Run:
     ]
     fields = {name: cell for name, cell in symbols.cells.items() if cell.source != name or cell.images is not SAME}
     first = stages[0]
-    unstamped_as = kept_name(first.newer, len(first.steps), STAMP, was_absent=True)
+    unstamped_as = undo_name(first.newer, len(first.steps), STAMP, was_absent=True)
     return Run(fields, keeps, unstamped_as, symbols.guards, symbols.lives, symbols.overwritten)

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 
 import pytest
 
-from redis_models.migrations.chain.upgrade_path import UpgradePath, stage_of
+from redis_models.migrations.chain.upgrade_path import UpgradePath, make_version_step
 from redis_models.migrations.operations import CreateModel, Operation
 from redis_models.migrations.schema.snapshot import Snapshot
 
@@ -19,7 +19,7 @@ class OneModel:
         self.after = self.before
         for one in operations:
             self.after = one.apply(self.after)
-        self.route = UpgradePath("Order", (stage_of("Order", self.before, operations, 2),), 1)
+        self.route = UpgradePath("Order", (make_version_step("Order", self.before, operations, 2),), 1)
 
     @property
     def types(self) -> dict[str, str]:

@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from redis_models.errors import RecordError
-from redis_models.migrations.chain.upgrade_path import UpgradePath, stage_of
+from redis_models.migrations.chain.upgrade_path import UpgradePath, make_version_step
 from redis_models.migrations.edits.stored_values import is_equal
 from redis_models.migrations.operations import AlterField, CreateModel
 from redis_models.migrations.schema.snapshot import FieldSchema, Snapshot
@@ -237,7 +237,7 @@ def test_what_comes_back_is_what_the_older_type_reads_as_the_same_value(drawn: _
     value = new.codec.validate_jsonable(drawn.value)
     raw = new.codec.encode(value)
     before = CreateModel("M", {"id": "str", "x": drawn.old}, "id", "m").apply(Snapshot())
-    route = UpgradePath("M", (stage_of("M", before, [AlterField("M", "x", drawn.old, drawn.new)], 2),), 1)
+    route = UpgradePath("M", (make_version_step("M", before, [AlterField("M", "x", drawn.old, drawn.new)], 2),), 1)
     record = {"_v": b"2", "id": b"1", "x": raw}
 
     try:

@@ -10,7 +10,7 @@ from redis_models.client.client import SyncClient
 from redis_models.client.drivers import run
 from redis_models.errors import SchemaError
 from redis_models.migrations import AlterTTL
-from redis_models.migrations.chain.upgrade_path import UpgradePath, VersionStep, stage_of
+from redis_models.migrations.chain.upgrade_path import UpgradePath, VersionStep, make_version_step
 from redis_models.migrations.edits.record_edit import RecordEdit
 from redis_models.migrations.edits.steps import Compute
 from redis_models.migrations.files.renderer import render, suggest_name
@@ -35,7 +35,7 @@ def _route(*operations: AlterTTL) -> UpgradePath:
     """A way on which each operation is a migration of its own."""
     before, stages = _snapshot(operations[0].old), list[VersionStep]()
     for version, operation in enumerate(operations, 2):
-        stages.append(stage_of("M", before, [operation], version))
+        stages.append(make_version_step("M", before, [operation], version))
         after = operation.apply(before).model("M")
         before = Snapshot((ModelSchema("M", version, "id", "", ":", "m", after.fields, after.ttl),))
     return UpgradePath("M", tuple(stages), 1)
@@ -44,7 +44,7 @@ def _route(*operations: AlterTTL) -> UpgradePath:
 def _by_python(route: UpgradePath) -> UpgradePath:
     """The same way, with a step that needs Python."""
     marked = Compute("mark", lambda draft: None, None, lambda name, one, other: False, may_do_nothing=True)
-    stages = (VersionStep(one.older, one.newer, (*one.steps, marked)) for one in route.stages)
+    stages = (VersionStep(one.older, one.newer, (*one.steps, marked)) for one in route.version_steps)
     return UpgradePath("M", tuple(stages), 1)
 
 
@@ -231,7 +231,7 @@ def test_a_life_span_set_between_read_and_write_is_what_comes_back(client: redis
     def expire(draft: RecordEdit) -> None:
         client.pexpireat("m:1", mine)
 
-    [stage] = _route(AlterTTL("M", None, 3600, "all")).stages
+    [stage] = _route(AlterTTL("M", None, 3600, "all")).version_steps
     late = Compute("late", expire, None, lambda name, one, other: False, may_do_nothing=True)
     table.add("m:1", _NEVER)
 

@@ -117,7 +117,7 @@ def test_a_key_gets_another_type(order: Make) -> None:
 def test_a_key_that_becomes_optional_touches_no_record(order: Make) -> None:
     lines = order({"lines": LINES}, AlterField("Order", "lines.name", "str", "NotRequired[str | None]"))
 
-    assert lines.route.stages[0].steps == ()
+    assert lines.route.version_steps[0].steps == ()
 
 
 def test_a_key_is_converted_by_functions_both_ways(order: Make) -> None:

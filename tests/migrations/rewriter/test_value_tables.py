@@ -11,7 +11,7 @@ from redis_models.client.drivers import run
 from redis_models.errors import RecordError
 from redis_models.mapping.keys import KeySpace
 from redis_models.migrations import AlterField, FillNone, MapValues
-from redis_models.migrations.chain.upgrade_path import UpgradePath, stage_of
+from redis_models.migrations.chain.upgrade_path import UpgradePath, make_version_step
 from redis_models.migrations.edits.stored_values import changes_none_only, may_be_none, stored_bytes
 from redis_models.migrations.keyspace.results import Fence
 from redis_models.migrations.planner.passes import RewritePass
@@ -30,7 +30,7 @@ def _alter(
 ) -> UpgradePath:
     fields = (FieldSchema("f", old), FieldSchema("id", "str"))
     before = Snapshot((ModelSchema("M", 1, "id", "", ":", "m", fields),))
-    return UpgradePath("M", (stage_of("M", before, [AlterField("M", "f", old, new, convert, back)], 2),), 1)
+    return UpgradePath("M", (make_version_step("M", before, [AlterField("M", "f", old, new, convert, back)], 2),), 1)
 
 
 def _not(value: object) -> object:
