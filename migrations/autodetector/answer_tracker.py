@@ -56,27 +56,27 @@ class AnswerTracker:
             if other != one:
                 raise SchemaError(f"{one.flag()} contradicts {other.flag()}; give one of them")
 
-    def take(self, kind: type[A], name: str) -> A | None:
+    def consume(self, kind: type[A], name: str) -> A | None:
         """Give the answer of a kind about a field, or None; it is used by that."""
         found = self.all(kind, name)
         if found:
-            self.use(found[0])
+            self.mark_used(found[0])
         return found[0] if found else None
 
     def all(self, kind: type[A], name: str) -> list[A]:
         """Give the answers of a kind about a field."""
         return [one for one in self.answers.of(kind, self.model) if _field_of(one) == name]
 
-    def use(self, answer: Answer) -> None:
+    def mark_used(self, answer: Answer) -> None:
         """Note that an answer was used."""
         self._used.append(answer)
 
-    def use_inside(self, path: str) -> None:
+    def mark_used_inside(self, path: str) -> None:
         """Note that the answers about parts of a field are of use, if only because it is converted as a whole."""
         for one in self.answers.given:
             place = one.old if isinstance(one, RenameAnswer) else getattr(one, "field", None)
             if one.model == self.model and isinstance(place, str) and place.startswith(f"{path}."):
-                self.use(one)
+                self.mark_used(one)
 
     def refuse_unused(self) -> None:
         """Refuse answers that were of no use.

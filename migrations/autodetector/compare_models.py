@@ -40,7 +40,7 @@ class Comparison:
     Attributes:
         schema: The model as the operations so far leave it.
         new: What it is to be.
-        given: The answers about it.
+        tracker: The answers about it.
         operations: In the order in which they apply.
         questions: What must be answered first.
         notes: Fields whose type differs in nothing that is stored.
@@ -48,7 +48,7 @@ class Comparison:
 
     schema: ModelSchema
     new: ModelSchema
-    given: AnswerTracker
+    tracker: AnswerTracker
     operations: list[Operation] = field(default_factory=list[Operation])
     questions: list[Question] = field(default_factory=list[Question])
     notes: list[str] = field(default_factory=list[str])
@@ -75,17 +75,17 @@ def compare(old: ModelSchema, new: ModelSchema, answers: Answers) -> Comparison:
     found = Comparison(old, new, AnswerTracker(answers, new.name))
     if old.name != new.name:
         found.do(RenameModel(old.name, new.name))
-    levels = move_levels(found.schema, new, found.given)
+    levels = move_levels(found.schema, new, found.tracker)
     found.do(*levels.operations)
     found.questions += levels.questions
-    match = match_fields(found.schema, new, found.given)
+    match = match_fields(found.schema, new, found.tracker)
     found.questions += [one for one in match.questions if getattr(one, "field", None) not in levels.asked]
     if not any(isinstance(one, (RenameQuestion, SwapQuestion)) for one in found.questions):
         _compare_matched(found, match)
     _compare_ttl(found)
     found.questions = _in_turn(found.questions)
     if not found.questions:
-        found.given.refuse_unused()
+        found.tracker.refuse_unused()
         if found.is_changed or new.version > old.version:
             found.do(*_notes(found))
             found.notes.clear()
@@ -132,11 +132,11 @@ def _refuse_lost_key(match: Match, overtaken: Iterable[str]) -> None:
 
 def _add(found: Comparison, one: FieldSchema) -> None:
     model, is_key = found.new.name, one.name == found.new.primary_key
-    fill = found.given.take(FillAnswer, one.name)
-    extra = found.given.take(ExtraAnswer, one.name) if _takes_extras(found) and not is_key else None
+    fill = found.tracker.consume(FillAnswer, one.name)
+    extra = found.tracker.consume(ExtraAnswer, one.name) if _takes_extras(found) and not is_key else None
     if extra is not None:
         extra.check()
-    if found.given.take(ComputeAnswer, one.name):
+    if found.tracker.consume(ComputeAnswer, one.name):
         function = FunctionStub(function_name(model, one.name))
         found.do(AddField(model, one.name, one.type, function))
     elif fill is not None and is_key:
@@ -171,7 +171,7 @@ def _retype(found: Comparison, one: FieldSchema, added: Sequence[FieldSchema]) -
     if is_storage_neutral(old, one.type):
         found.notes.append(one.name)
         return
-    retyping = compare_types(found.schema, one.name, one, found.given, added)
+    retyping = compare_types(found.schema, one.name, one, found.tracker, added)
     found.questions += retyping.questions
     if not retyping.questions:
         found.do(*retyping.operations)
@@ -191,7 +191,7 @@ def _compare_keys(found: Comparison) -> None:
 
 def _compare_ttl(found: Comparison) -> None:
     old, new = found.schema.ttl, found.new.ttl
-    answers = found.given.answers.of(TTLAnswer, found.new.name)
+    answers = found.tracker.answers.of(TTLAnswer, found.new.name)
     if old == new:
         if answers:
             raise SchemaError(f"{answers[0].flag()} matches nothing: the ttl of {found.new.name} is what it was")

@@ -51,7 +51,7 @@ class Retyping:
 
     Attributes:
         model: Name of the model.
-        given: The answers about it.
+        tracker: The answers about it.
         operations: In the order in which they apply.
         questions: What must be answered first.
         not_required: Paths of keys that reading can do without.
@@ -59,7 +59,7 @@ class Retyping:
     """
 
     model: str
-    given: AnswerTracker
+    tracker: AnswerTracker
     operations: list[Operation] = field(default_factory=list[Operation])
     questions: list[Question] = field(default_factory=list[Question])
     not_required: set[str] = field(default_factory=set[str])
@@ -73,7 +73,7 @@ class Retyping:
 
 
 def compare_types(
-    schema: ModelSchema, name: str, new: FieldSchema, given: AnswerTracker, outside: Sequence[FieldSchema] = ()
+    schema: ModelSchema, name: str, new: FieldSchema, tracker: AnswerTracker, outside: Sequence[FieldSchema] = ()
 ) -> Retyping:
     """Compare a field with what it is to be.
 
@@ -81,14 +81,14 @@ def compare_types(
         schema: The model as it stands before, with the field under its new name already.
         name: The field.
         new: What it is to be.
-        given: Answers about the model; those that are used are noted.
+        tracker: Answers about the model; those that are used are noted.
         outside: New fields of the model, to which a key of an object may have moved.
 
     Raises:
         SchemaError: An answer fits no value or type.
     """
     old = schema.field(name).type
-    found = Retyping(schema.name, given, outside=outside)
+    found = Retyping(schema.name, tracker, outside=outside)
     if old == new.type:
         return found
     _change(found, name, parse(old), parse(new.type), new.default)
@@ -101,14 +101,14 @@ def compare_types(
         found.operations.append(AlterField(schema.name, name, reached, new.type))
         return found
     if all(isinstance(one, AlterField) and one.convert is None for one in found.operations):
-        return Retyping(schema.name, given, [AlterField(schema.name, name, old, new.type)])
+        return Retyping(schema.name, tracker, [AlterField(schema.name, name, old, new.type)])
     # As a whole it would stop at the first record: what the answers say about its parts would be lost.
-    return Retyping(schema.name, given, questions=[ComputeQuestion(schema.name, name)])
+    return Retyping(schema.name, tracker, questions=[ComputeQuestion(schema.name, name)])
 
 
 def _computed(found: Retyping, path: str, old: str, new: str) -> None:
     found.alter(path, old, new, FunctionStub(function_name(found.model, path)))
-    found.given.use_inside(path)
+    found.tracker.mark_used_inside(path)
 
 
 def _reached(schema: ModelSchema, name: str, operations: Sequence[Operation]) -> str | None:
@@ -126,7 +126,7 @@ def _change(found: Retyping, path: str, old: Tree, new: Tree, default: "Literal 
     """Note what leads from one type to another at a path."""
     if old == new or is_storage_neutral(str(old), str(new)):
         return
-    if found.given.take(ComputeAnswer, path):
+    if found.tracker.consume(ComputeAnswer, path):
         _computed(found, path, str(old), str(new))
         return
     was_optional, is_optional = NONE in members_of(old), NONE in members_of(new)
@@ -209,7 +209,7 @@ def _holds_objects(tree: Tree) -> bool:
 
 def _forbid_none(found: Retyping, path: str, old: Tree, new: Tree, default: "Literal | _Required") -> None:
     """Fill what holds None with an answer, or with the default."""
-    fill = found.given.take(FillAnswer, path)
+    fill = found.tracker.consume(FillAnswer, path)
     if fill is not None:
         fill.check(str(new))
         value = fill.value
@@ -243,11 +243,11 @@ def _map_values(
 
 def _ask_or_map(found: Retyping, path: str, value: Literal, known: Sequence[Literal], mapping: _Mapping) -> None:
     """Note what a value that is gone becomes, or ask for it."""
-    answer = next((one for one in found.given.all(MapAnswer, path) if one.old == str(value)), None)
+    answer = next((one for one in found.tracker.all(MapAnswer, path) if one.old == str(value)), None)
     if answer is None:
         found.questions.append(MapQuestion(found.model, path, str(value), likeliest(known, value), path))
     else:
-        found.given.use(answer)
+        found.tracker.mark_used(answer)
         mapping[plain_value(value)] = chosen_value(answer, answer.new, known)
 
 
@@ -264,7 +264,7 @@ def _map_inside(found: Retyping, path: str, old: Tree, new: Tree) -> None:
 
 
 def _attach_zone(found: Retyping, path: str, old: Tree, new: Tree) -> None:
-    answer = found.given.take(ZoneAnswer, path)
+    answer = found.tracker.consume(ZoneAnswer, path)
     if answer is not None:
         answer.check()
         found.alter(path, str(old), str(new), AttachTimezone(answer.zone))
@@ -280,7 +280,7 @@ def _change_keys(found: Retyping, path: str, old: Object, new: Object) -> None:
     renamed: list[tuple[Key, Key]] = []
     for one in gone:
         place = f"{path}.{one.name}"
-        answer = found.given.take(RenameAnswer, place)
+        answer = found.tracker.consume(RenameAnswer, place)
         target = None if answer is None else come.pop(answer.new.removeprefix(f"{path}."), None)
         if answer is not None and target is None:
             raise SchemaError(
@@ -288,7 +288,7 @@ def _change_keys(found: Retyping, path: str, old: Object, new: Object) -> None:
             )
         if target is not None:
             renamed.append((one, target))
-        elif found.given.take(DropAnswer, place):
+        elif found.tracker.consume(DropAnswer, place):
             removed.append(place)
         else:
             question = _rename_question(found, path, one, come.values())
@@ -315,10 +315,10 @@ def _require(found: Retyping, place: str, tree: Tree) -> None:
     last = found.operations[-1] if found.operations else None
     if isinstance(last, AlterField) and last.name == place and isinstance(last.convert, (FillNone, FunctionStub)):
         found.operations[-1] = replace(last, new=str(tree))
-    elif fill := found.given.take(FillAnswer, place):
+    elif fill := found.tracker.consume(FillAnswer, place):
         fill.check(str(tree))
         found.operations.append(AlterField(found.model, place, f"NotRequired[{tree}]", str(tree), FillNone(fill.value)))
-    elif found.given.take(ComputeAnswer, place):
+    elif found.tracker.consume(ComputeAnswer, place):
         function = FunctionStub(function_name(found.model, place))
         found.operations.append(AlterField(found.model, place, f"NotRequired[{tree}]", str(tree), function))
     else:
@@ -346,11 +346,11 @@ def _rename_question(found: Retyping, path: str, gone: Key, come: Iterable[Key])
 def _add_keys(found: Retyping, path: str, come: Sequence[Key]) -> None:
     for one in come:
         place, type = f"{path}.{one.name}", one.text
-        fill = found.given.take(FillAnswer, place)
+        fill = found.tracker.consume(FillAnswer, place)
         if fill is not None:
             fill.check(str(one.tree))
             found.operations.append(AddField(found.model, place, type, fill.value))
-        elif found.given.take(ComputeAnswer, place):
+        elif found.tracker.consume(ComputeAnswer, place):
             function = FunctionStub(function_name(found.model, place))
             found.operations.append(AddField(found.model, place, type, function))
         elif one.is_required:
@@ -375,7 +375,7 @@ def _change_variants(found: Retyping, path: str, tag: str, old: Sequence[Tree], 
 def _with_tag(found: Retyping, path: str, old: Tree, tag: str, new_tag: str) -> tuple[Tree, ...]:
     """Give the variants with the other name that the key has by which they are told apart, once somebody said so."""
     place, name = f"{path}.{tag}", f"{path}.{new_tag}"
-    answer = found.given.take(RenameAnswer, place)
+    answer = found.tracker.consume(RenameAnswer, place)
     if answer is None:
         candidate = Candidate(name, "", 0.0)
         found.questions.append(RenameQuestion(found.model, place, "its tag", (candidate,), is_primary_key=True))
@@ -389,13 +389,13 @@ def _with_tag(found: Retyping, path: str, old: Tree, tag: str, new_tag: str) -> 
 def _new_tag(
     found: Retyping, place: str, value: str | float | None, come: Sequence[Literal]
 ) -> str | int | float | None:
-    answer = next((one for one in found.given.all(MapAnswer, place) if one.old == str(value)), None)
+    answer = next((one for one in found.tracker.all(MapAnswer, place) if one.old == str(value)), None)
     if answer is None:
         found.questions.append(
             MapQuestion(found.model, place, str(value), likeliest(come, value), place.rpartition(".")[0])
         )
         return None
-    found.given.use(answer)
+    found.tracker.mark_used(answer)
     if answer.new not in map(str, come):
         # What was there already has other keys, which nobody could fill.
         new, whole = ", ".join(map(str, come)) or "none", ComputeAnswer(found.model, place.rpartition(".")[0])

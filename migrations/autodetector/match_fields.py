@@ -55,28 +55,28 @@ class Match:
         return [one for one in self.new.fields if one.name not in taken]
 
 
-def match_fields(old: ModelSchema, new: ModelSchema, given: AnswerTracker) -> Match:
+def match_fields(old: ModelSchema, new: ModelSchema, tracker: AnswerTracker) -> Match:
     """Match the fields of one model; what moves into nested objects or out of them is done already.
 
     Args:
         old: The schema before, under the name that the model has now.
         new: What the code says.
-        given: Answers about the model; paths are passed over.
+        tracker: Answers about the model; paths are passed over.
 
     Raises:
         SchemaError: An answer matches nothing, or contradicts another.
     """
     match = Match(old, new)
-    for answer in given.answers.of(RenameAnswer, old.name):
+    for answer in tracker.answers.of(RenameAnswer, old.name):
         if "." not in answer.old + answer.new:
             _take_rename(match, answer)
-    drops = {one.field: one for one in given.answers.of(DropAnswer, old.name) if one.field and "." not in one.field}
+    drops = {one.field: one for one in tracker.answers.of(DropAnswer, old.name) if one.field and "." not in one.field}
     _take_hints(match, drops)
     _take_drops(match, drops)
     _ask(match)
     if not match.questions:
-        _ask_about_swaps(match, given)
-    _refuse_needless_stay(match, given)
+        _ask_about_swaps(match, tracker)
+    _refuse_needless_stay(match, tracker)
     return match
 
 
@@ -150,13 +150,13 @@ def _ask(match: Match) -> None:
             match.dropped.add(one.name)
 
 
-def _ask_about_swaps(match: Match, given: AnswerTracker) -> None:
+def _ask_about_swaps(match: Match, tracker: AnswerTracker) -> None:
     """Ask about fields whose types went around among them: the values may have gone with the types, or not.
 
     A field that others may have taken the place of is the only one that may have taken the place of another.
     """
     old, new = match.old, match.new
-    settled = match.staying | {one.field for one in given.answers.of(ComputeAnswer, old.name)}
+    settled = match.staying | {one.field for one in tracker.answers.of(ComputeAnswer, old.name)}
     changed = [name for name in match.kept if name != old.primary_key and _is_another(old.field(name), new.field(name))]
     goes_to = {
         name: [
@@ -192,13 +192,13 @@ def _in_circles(goes_to: Mapping[str, Sequence[str]]) -> set[str]:
     return found
 
 
-def _refuse_needless_stay(match: Match, given: AnswerTracker) -> None:
+def _refuse_needless_stay(match: Match, tracker: AnswerTracker) -> None:
     """Refuse answers that say what nobody asks: that a field stays whose type no other one has."""
     for name in match.staying:
         one, other = match.old.field(name), match.new.by_name.get(name)
         has_rival = any(_is_alike(one, new) for new in match.new.fields if new.name != name)
         if other is None or not _is_another(one, other) or not has_rival:
-            raise SchemaError(f"{RenameAnswer(given.model, name, name).flag()}: both names are the same")
+            raise SchemaError(f"{RenameAnswer(tracker.model, name, name).flag()}: both names are the same")
 
 
 def _new_inside(match: Match) -> list[FieldSchema]:

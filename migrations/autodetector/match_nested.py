@@ -46,18 +46,18 @@ def insides(one: FieldSchema) -> list[FieldSchema]:
     return [FieldSchema(f"{one.name}.{key.name}", str(key.tree)) for key in _object_of(one).keys]
 
 
-def move_levels(old: ModelSchema, new: ModelSchema, given: AnswerTracker) -> Levels:
+def move_levels(old: ModelSchema, new: ModelSchema, tracker: AnswerTracker) -> Levels:
     """Give what answers say about moves between levels, and ask about objects that may have been taken apart.
 
     Raises:
         SchemaError: An answer names what is not there.
     """
     found, nested, flat = Levels(), dict[str, dict[str, str]](), dict[str, dict[str, str]]()
-    for answer in given.answers.of(RenameAnswer, new.name):
+    for answer in tracker.answers.of(RenameAnswer, new.name):
         if not is_between_levels(answer):
             continue
         _refuse_stranger(old, new, answer)
-        given.use(answer)
+        tracker.mark_used(answer)
         source, target = answer.old.split("."), answer.new.split(".")
         if len(source) == 1 and len(target) == 2 and target[0] not in old.by_name:
             nested.setdefault(target[0], {})[source[0]] = target[1]
@@ -69,22 +69,22 @@ def move_levels(old: ModelSchema, new: ModelSchema, given: AnswerTracker) -> Lev
         found.operations.append(NestFields(new.name, dict(sorted(fields.items())), name))
     for one in old.fields:
         if one.name not in new.by_name and _object_of(one).keys:
-            _flatten(found, one, new, flat.get(one.name, {}), old, given)
+            _flatten(found, one, new, flat.get(one.name, {}), old, tracker)
     return found
 
 
 def _flatten(
-    found: Levels, one: FieldSchema, new: ModelSchema, into: Mapping[str, str], old: ModelSchema, given: AnswerTracker
+    found: Levels, one: FieldSchema, new: ModelSchema, into: Mapping[str, str], old: ModelSchema, tracker: AnswerTracker
 ) -> None:
     """Take an object apart, once it is known what becomes of each of its keys."""
     come = [other for other in new.fields if other.name not in old.by_name and other.name not in into.values()]
     keys = [key for key in insides(one) if key.name.rpartition(".")[2] not in into]
     if not into and not any(_is_likely(one, key, other) for key in keys for other in come):
         return
-    is_whole_told = any(answer.old == one.name for answer in given.answers.of(RenameAnswer, new.name))
-    if not into and (is_whole_told or given.all(DropAnswer, one.name)):
+    is_whole_told = any(answer.old == one.name for answer in tracker.answers.of(RenameAnswer, new.name))
+    if not into and (is_whole_told or tracker.all(DropAnswer, one.name)):
         return
-    left = [key for key in keys if given.take(DropAnswer, key.name) is None]
+    left = [key for key in keys if tracker.consume(DropAnswer, key.name) is None]
     if not left and into:
         dropped: dict[str, str | None] = {key.name.rpartition(".")[2]: None for key in keys}
         found.operations.append(FlattenField(new.name, one.name, dict(sorted({**dropped, **into}.items()))))

@@ -348,7 +348,7 @@ class Fill(Compute):
 
 @dataclass(frozen=True)
 class Expire(Step):
-    """Give the record another life span. Only the script that writes it knows the one that it has, and keeps it as an undo field.
+    """Change the TTL of the record. The script that writes it reads the TTL before, and stores it as an undo field.
 
     Args:
         policy: ``all`` sets it, counted from now; ``jitter`` likewise, between half of it and the whole, by a digest of
