@@ -171,10 +171,10 @@ def _retype(found: Comparison, one: FieldSchema, added: Sequence[FieldSchema]) -
     if is_storage_neutral(old, one.type):
         found.notes.append(one.name)
         return
-    retyping = compare_types(found.schema, one.name, one, found.tracker, added)
-    found.questions += retyping.questions
-    if not retyping.questions:
-        found.do(*retyping.operations)
+    comparison = compare_types(found.schema, one.name, one, found.tracker, added)
+    found.questions += comparison.questions
+    if not comparison.questions:
+        found.do(*comparison.operations)
 
 
 def _compare_keys(found: Comparison) -> None:

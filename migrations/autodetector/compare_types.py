@@ -1,17 +1,16 @@
-"""Retyping: from two types of one field to the operations between them, or to questions. Pure.
+"""The comparison of two types of one field: the operations between them, or questions. Pure.
 
-What changed inside of a nested object becomes operations with paths, so that the plan can name it; what cannot be told
-apart that way is one conversion of the whole field. The operations are tried on the schema: unless they lead exactly to
+A change inside a nested object becomes operations with paths, so that the plan can name it. What no such operation
+expresses becomes one conversion of the whole field. The operations are tried on the schema: unless they lead exactly to
 the new type, the whole field is converted instead.
 """
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 from redis_models.errors import SchemaError
 
-from ..edits.converters import AttachTimezone, FillNone, MapValues
-from ..edits.enum_mapping import enum_places
+from ..edits.converters import MapValues
 from ..operations import AddField, AlterField, Operation, RemoveField, RenameField
 from ..operations.function_stubs import FunctionStub, function_name
 from ..schema.snapshot import REQUIRED, FieldSchema, Literal, ModelSchema, Snapshot, _Required
@@ -28,53 +27,25 @@ from ..schema.type_compatibility import (
 from ..schema.type_edit import with_renamed_key
 from ..schema.type_tree import NONE, Container, Key, LiteralTree, Object, Tree, choice_of, parse, stored_values
 from .answer_tracker import AnswerTracker
-from .answers import ComputeAnswer, DropAnswer, FillAnswer, MapAnswer, RenameAnswer, ZoneAnswer
-from .candidates import Candidate, chosen_value, field_candidates, has_value, likeliest
-from .questions import (
-    ComputeQuestion,
-    FillQuestion,
-    MapQuestion,
-    NoneQuestion,
-    Question,
-    RenameQuestion,
-    ZoneQuestion,
+from .answers import ComputeAnswer, DropAnswer, FillAnswer, MapAnswer, RenameAnswer
+from .candidates import Candidate, chosen_value, field_candidates, likeliest
+from .questions import ComputeQuestion, FillQuestion, MapQuestion, RenameQuestion
+from .value_conversions import (
+    TypeComparison,
+    attach_zone,
+    compute,
+    forbid_none,
+    map_nested_values,
+    map_values,
+    require_key,
 )
 
-__all__ = ["Retyping", "compare_types"]
-
-_Mapping = dict[str | int | float | bool | None, Literal]
-
-
-@dataclass
-class Retyping:
-    """What lies between two types of one field. Grows while it is made, then is only read.
-
-    Attributes:
-        model: Name of the model.
-        tracker: The answers about it.
-        operations: In the order in which they apply.
-        questions: What must be answered first.
-        not_required: Paths of keys that reading can do without.
-        outside: New fields of the model, to which a key may have moved; none where there may be several objects.
-    """
-
-    model: str
-    tracker: AnswerTracker
-    operations: list[Operation] = field(default_factory=list[Operation])
-    questions: list[Question] = field(default_factory=list[Question])
-    not_required: set[str] = field(default_factory=set[str])
-    outside: Sequence[FieldSchema] = ()
-
-    def alter(self, path: str, old: str, new: str, convert: Callable[..., object] | None = None) -> None:
-        """Note a conversion; the type of a key says, too, whether reading can do without it."""
-        if path in self.not_required:
-            old, new = f"NotRequired[{old}]", f"NotRequired[{new}]"
-        self.operations.append(AlterField(self.model, path, old, new, convert=convert))
+__all__ = ["compare_types"]
 
 
 def compare_types(
     schema: ModelSchema, name: str, new: FieldSchema, tracker: AnswerTracker, outside: Sequence[FieldSchema] = ()
-) -> Retyping:
+) -> TypeComparison:
     """Compare a field with what it is to be.
 
     Args:
@@ -88,27 +59,22 @@ def compare_types(
         SchemaError: An answer fits no value or type.
     """
     old = schema.field(name).type
-    found = Retyping(schema.name, tracker, outside=outside)
+    comparison = TypeComparison(schema.name, tracker, outside=outside)
     if old == new.type:
-        return found
-    _change(found, name, parse(old), parse(new.type), new.default)
-    if found.questions:
-        return found
-    reached = _reached(schema, name, found.operations)
+        return comparison
+    _change(comparison, name, parse(old), parse(new.type), new.default)
+    if comparison.questions:
+        return comparison
+    reached = _reached(schema, name, comparison.operations)
     if reached == new.type:
-        return found
+        return comparison
     if reached is not None and is_widening(reached, new.type):
-        found.operations.append(AlterField(schema.name, name, reached, new.type))
-        return found
-    if all(isinstance(one, AlterField) and one.convert is None for one in found.operations):
-        return Retyping(schema.name, tracker, [AlterField(schema.name, name, old, new.type)])
+        comparison.operations.append(AlterField(schema.name, name, reached, new.type))
+        return comparison
+    if all(isinstance(one, AlterField) and one.convert is None for one in comparison.operations):
+        return TypeComparison(schema.name, tracker, [AlterField(schema.name, name, old, new.type)])
     # As a whole it would stop at the first record: what the answers say about its parts would be lost.
-    return Retyping(schema.name, tracker, questions=[ComputeQuestion(schema.name, name)])
-
-
-def _computed(found: Retyping, path: str, old: str, new: str) -> None:
-    found.alter(path, old, new, FunctionStub(function_name(found.model, path)))
-    found.tracker.mark_used_inside(path)
+    return TypeComparison(schema.name, tracker, questions=[ComputeQuestion(schema.name, name)])
 
 
 def _reached(schema: ModelSchema, name: str, operations: Sequence[Operation]) -> str | None:
@@ -122,57 +88,59 @@ def _reached(schema: ModelSchema, name: str, operations: Sequence[Operation]) ->
     return snapshot.model(schema.name).field(name).type
 
 
-def _change(found: Retyping, path: str, old: Tree, new: Tree, default: "Literal | _Required" = REQUIRED) -> None:
+def _change(
+    comparison: TypeComparison, path: str, old: Tree, new: Tree, default: "Literal | _Required" = REQUIRED
+) -> None:
     """Note what leads from one type to another at a path."""
     if old == new or is_storage_neutral(str(old), str(new)):
         return
-    if found.tracker.consume(ComputeAnswer, path):
-        _computed(found, path, str(old), str(new))
+    if comparison.tracker.consume(ComputeAnswer, path):
+        compute(comparison, path, str(old), str(new))
         return
     was_optional, is_optional = NONE in members_of(old), NONE in members_of(new)
     before, after = without_none(old), without_none(new)
     if before and after and before != after:
         # What may be None afterwards may become None: "NA" of a text, for one, by a function.
         target = _with_none(after, was_optional or is_optional)
-        _retype(found, path, _with_none(before, was_optional), target)
-        is_reached = bool(found.operations) and getattr(found.operations[-1], "name", None) == path
+        _change_members(comparison, path, _with_none(before, was_optional), target)
+        is_reached = bool(comparison.operations) and getattr(comparison.operations[-1], "name", None) == path
         old = target if is_reached else _with_none(after, was_optional)
-    if was_optional and not is_optional and not found.questions:
-        _forbid_none(found, path, old, new, default)
+    if was_optional and not is_optional and not comparison.questions:
+        forbid_none(comparison, path, old, new, default)
     elif old != new and is_optional and not was_optional and before:
-        found.alter(path, str(old), str(new))
+        comparison.alter(path, str(old), str(new))
 
 
 def _with_none(members: Sequence[Tree], is_optional: bool) -> Tree:
     return choice_of([*members, NONE] if is_optional else members)
 
 
-def _retype(found: Retyping, path: str, old: Tree, new: Tree) -> None:
+def _change_members(comparison: TypeComparison, path: str, old: Tree, new: Tree) -> None:
     """Note what leads from one type to another, both of which may be None, or neither."""
     if is_storage_neutral(str(old), str(new)):
         return
     if stored_values(old) is not None and stored_values(new) is not None:
-        _map_values(found, path, old, new)
+        map_values(comparison, path, old, new)
         return
     (before, *rest), (after, *others) = without_none(old), without_none(new)
     match before, after:
         case Object(), Object() if not rest and not others:
-            _change_keys(found, path, before, after)
+            _change_keys(comparison, path, before, after)
         case _ if gets_zone(old, new):
-            _attach_zone(found, path, old, new)
+            attach_zone(comparison, path, old, new)
         case Container(), Container() if not rest and not others and _is_alike(before, after):
-            _change_items(found, path, old, new, before, after)
+            _change_items(comparison, path, old, new, before, after)
         case Container(), Container() if not rest and not others and _is_regrouped(before, after):
             middle = replace(before, items=after.items)
             between = _with_none([middle], NONE in members_of(old))
-            _change_items(found, path, old, between, before, middle)
-            if not found.questions:
-                found.alter(path, str(between), str(new))
+            _change_items(comparison, path, old, between, before, middle)
+            if not comparison.questions:
+                comparison.alter(path, str(between), str(new))
         case _ if (tag := tag_of(without_none(old))) and (new_tag := tag_of(without_none(new))):
-            variants = without_none(old) if tag == new_tag else _with_tag(found, path, old, tag, new_tag)
-            _change_variants(found, path, new_tag, variants, without_none(new))
+            variants = without_none(old) if tag == new_tag else _with_tag(comparison, path, old, tag, new_tag)
+            _change_variants(comparison, path, new_tag, variants, without_none(new))
         case _:
-            _map_inside(found, path, old, new)
+            map_nested_values(comparison, path, old, new)
 
 
 def _is_alike(old: Container, new: Container) -> bool:
@@ -185,19 +153,21 @@ def _is_regrouped(old: Container, new: Container) -> bool:
     return is_array and old.items != new.items and all(map(_holds_objects, (*old.items, *new.items)))
 
 
-def _change_items(found: Retyping, path: str, old: Tree, new: Tree, before: Container, after: Container) -> None:
+def _change_items(
+    comparison: TypeComparison, path: str, old: Tree, new: Tree, before: Container, after: Container
+) -> None:
     """Look into a container for objects, or values of enums; paths pass through it."""
     differing = [(one, other) for one, other in zip(before.items, after.items, strict=True) if one != other]
     one, other = differing[0]
     is_first = before.items[0] == one and before.kind == "dict"
     if len(differing) == 1 and not is_first and _holds_objects(one) and _holds_objects(other):
-        outside, found.outside = found.outside, ()
-        _change(found, path, one, other)
-        found.outside = outside
+        outside, comparison.outside = comparison.outside, ()
+        _change(comparison, path, one, other)
+        comparison.outside = outside
     elif len(differing) == 1 and not is_first and stored_values(one) is not None and stored_values(other) is not None:
-        _map_values(found, path, one, other, str(old), str(new))
+        map_values(comparison, path, one, other, str(old), str(new))
     else:
-        _map_inside(found, path, old, new)
+        map_nested_values(comparison, path, old, new)
 
 
 def _holds_objects(tree: Tree) -> bool:
@@ -207,72 +177,7 @@ def _holds_objects(tree: Tree) -> bool:
     )
 
 
-def _forbid_none(found: Retyping, path: str, old: Tree, new: Tree, default: "Literal | _Required") -> None:
-    """Fill what holds None with an answer, or with the default."""
-    fill = found.tracker.consume(FillAnswer, path)
-    if fill is not None:
-        fill.check(str(new))
-        value = fill.value
-    elif isinstance(default, _Required) or default is None:
-        found.questions.append(NoneQuestion(found.model, path, str(new)))
-        return
-    else:
-        value = default
-    found.alter(path, str(old), str(new), FillNone(value))
-
-
-def _map_values(
-    found: Retyping, path: str, old: Tree, new: Tree, old_type: str | None = None, new_type: str | None = None
-) -> None:
-    """Ask for each value that is gone what takes its place.
-
-    Args:
-        found: Where to note it.
-        path: The field.
-        old, new: What its values are, or those in a container.
-        old_type, new_type: Its own types, where these are containers.
-    """
-    held, known = stored_values(old) or (), stored_values(new) or ()
-    gone = [one for one in held if not has_value(known, one)]
-    mapping: _Mapping = {}
-    for value in gone:
-        _ask_or_map(found, path, value, known, mapping)
-    if not found.questions:
-        found.alter(path, old_type or str(old), new_type or str(new), MapValues(mapping) if mapping else None)
-
-
-def _ask_or_map(found: Retyping, path: str, value: Literal, known: Sequence[Literal], mapping: _Mapping) -> None:
-    """Note what a value that is gone becomes, or ask for it."""
-    answer = next((one for one in found.tracker.all(MapAnswer, path) if one.old == str(value)), None)
-    if answer is None:
-        found.questions.append(MapQuestion(found.model, path, str(value), likeliest(known, value), path))
-    else:
-        found.tracker.mark_used(answer)
-        mapping[plain_value(value)] = chosen_value(answer, answer.new, known)
-
-
-def _map_inside(found: Retyping, path: str, old: Tree, new: Tree) -> None:
-    """Ask likewise for values that enums lost somewhere in a type, and convert the rest as pydantic does."""
-    places = [place for place in enum_places(old, new) if place.lost]
-    mapping: _Mapping = {}
-    for value in {repr(value): value for place in places for value in place.lost}.values():
-        choices = [[*place.known] for place in places if place.loses(value)]
-        known = [one for one in choices[0] if all(has_value(some, one) for some in choices)]
-        _ask_or_map(found, path, value, known, mapping)
-    if not found.questions:
-        found.alter(path, str(old), str(new), MapValues(mapping) if mapping else None)
-
-
-def _attach_zone(found: Retyping, path: str, old: Tree, new: Tree) -> None:
-    answer = found.tracker.consume(ZoneAnswer, path)
-    if answer is not None:
-        answer.check()
-        found.alter(path, str(old), str(new), AttachTimezone(answer.zone))
-    else:
-        found.questions.append(ZoneQuestion(found.model, path))
-
-
-def _change_keys(found: Retyping, path: str, old: Object, new: Object) -> None:
+def _change_keys(comparison: TypeComparison, path: str, old: Object, new: Object) -> None:
     """Match the keys of two objects as the fields of a model are matched."""
     gone = [one for one in old.keys if one.name not in _names(new)]
     come = {one.name: one for one in new.keys if one.name not in _names(old)}
@@ -280,7 +185,7 @@ def _change_keys(found: Retyping, path: str, old: Object, new: Object) -> None:
     renamed: list[tuple[Key, Key]] = []
     for one in gone:
         place = f"{path}.{one.name}"
-        answer = found.tracker.consume(RenameAnswer, place)
+        answer = comparison.tracker.consume(RenameAnswer, place)
         target = None if answer is None else come.pop(answer.new.removeprefix(f"{path}."), None)
         if answer is not None and target is None:
             raise SchemaError(
@@ -288,41 +193,26 @@ def _change_keys(found: Retyping, path: str, old: Object, new: Object) -> None:
             )
         if target is not None:
             renamed.append((one, target))
-        elif found.tracker.consume(DropAnswer, place):
+        elif comparison.tracker.consume(DropAnswer, place):
             removed.append(place)
         else:
-            question = _rename_question(found, path, one, come.values())
+            question = _rename_question(comparison, path, one, come.values())
             if question.candidates:
-                found.questions.append(question)
+                comparison.questions.append(question)
             else:
                 removed.append(place)
-    if any(isinstance(one, RenameQuestion) for one in found.questions):
+    if any(isinstance(one, RenameQuestion) for one in comparison.questions):
         return
     for one, other in renamed:
-        found.operations.append(RenameField(found.model, f"{path}.{one.name}", f"{path}.{other.name}"))
-    _add_keys(found, path, list(come.values()))
+        comparison.operations.append(RenameField(comparison.model, f"{path}.{one.name}", f"{path}.{other.name}"))
+    _add_keys(comparison, path, list(come.values()))
     for one, other in [*renamed, *_kept(old, new)]:
         if not one.is_required:
-            found.not_required.add(f"{path}.{other.name}")
-        _change(found, f"{path}.{other.name}", one.tree, other.tree)
-        if other.is_required and not one.is_required and not found.questions:
-            _require(found, f"{path}.{other.name}", other.tree)
-    found.operations += [RemoveField(found.model, place) for place in removed]
-
-
-def _require(found: Retyping, place: str, tree: Tree) -> None:
-    """Fill a key that reading could do without, where it is absent, with an answer."""
-    last = found.operations[-1] if found.operations else None
-    if isinstance(last, AlterField) and last.name == place and isinstance(last.convert, (FillNone, FunctionStub)):
-        found.operations[-1] = replace(last, new=str(tree))
-    elif fill := found.tracker.consume(FillAnswer, place):
-        fill.check(str(tree))
-        found.operations.append(AlterField(found.model, place, f"NotRequired[{tree}]", str(tree), FillNone(fill.value)))
-    elif found.tracker.consume(ComputeAnswer, place):
-        function = FunctionStub(function_name(found.model, place))
-        found.operations.append(AlterField(found.model, place, f"NotRequired[{tree}]", str(tree), function))
-    else:
-        found.questions.append(FillQuestion(found.model, place, str(tree)))
+            comparison.not_required.add(f"{path}.{other.name}")
+        _change(comparison, f"{path}.{other.name}", one.tree, other.tree)
+        if other.is_required and not one.is_required and not comparison.questions:
+            require_key(comparison, f"{path}.{other.name}", other.tree)
+    comparison.operations += [RemoveField(comparison.model, place) for place in removed]
 
 
 def _names(tree: Object) -> set[str]:
@@ -334,70 +224,72 @@ def _kept(old: Object, new: Object) -> list[tuple[Key, Key]]:
     return [(known[one.name], one) for one in new.keys if one.name in known]
 
 
-def _rename_question(found: Retyping, path: str, gone: Key, come: Iterable[Key]) -> RenameQuestion:
+def _rename_question(comparison: TypeComparison, path: str, gone: Key, come: Iterable[Key]) -> RenameQuestion:
     """Ask what became of a key: another one of its object, or a field of the model that is of its type."""
     new = [FieldSchema(f"{path}.{one.name}", str(one.tree)) for one in come]
     kind = without_none(gone.tree)
-    new += [one for one in found.outside if without_none(parse(one.type)) == kind]
+    new += [one for one in comparison.outside if without_none(parse(one.type)) == kind]
     field = FieldSchema(f"{path}.{gone.name}", str(gone.tree))
-    return RenameQuestion(found.model, field.name, field.type, field_candidates(field, new))
+    return RenameQuestion(comparison.model, field.name, field.type, field_candidates(field, new))
 
 
-def _add_keys(found: Retyping, path: str, come: Sequence[Key]) -> None:
+def _add_keys(comparison: TypeComparison, path: str, come: Sequence[Key]) -> None:
     for one in come:
         place, type = f"{path}.{one.name}", one.text
-        fill = found.tracker.consume(FillAnswer, place)
+        fill = comparison.tracker.consume(FillAnswer, place)
         if fill is not None:
             fill.check(str(one.tree))
-            found.operations.append(AddField(found.model, place, type, fill.value))
-        elif found.tracker.consume(ComputeAnswer, place):
-            function = FunctionStub(function_name(found.model, place))
-            found.operations.append(AddField(found.model, place, type, function))
+            comparison.operations.append(AddField(comparison.model, place, type, fill.value))
+        elif comparison.tracker.consume(ComputeAnswer, place):
+            function = FunctionStub(function_name(comparison.model, place))
+            comparison.operations.append(AddField(comparison.model, place, type, function))
         elif one.is_required:
-            found.questions.append(FillQuestion(found.model, place, type))
+            comparison.questions.append(FillQuestion(comparison.model, place, type))
 
 
-def _change_variants(found: Retyping, path: str, tag: str, old: Sequence[Tree], new: Sequence[Tree]) -> None:
+def _change_variants(comparison: TypeComparison, path: str, tag: str, old: Sequence[Tree], new: Sequence[Tree]) -> None:
     """Compare the objects of a union, each with the one that has its tag, or the tag that an answer gives it."""
     before, after = variants_of(tag, old), variants_of(tag, new)
     come = [one for one in after if one not in before]
     for value, variant in before.items():
-        target = value if value in after else _new_tag(found, f"{path}.{tag}", value, come)
+        target = value if value in after else _new_tag(comparison, f"{path}.{tag}", value, come)
         if target is None:
             continue
         if target != value:
             types = str(LiteralTree((value,))), str(LiteralTree((target,)))
-            found.alter(f"{path}.{tag}", *types, MapValues({plain_value(value): target}))
+            comparison.alter(f"{path}.{tag}", *types, MapValues({plain_value(value): target}))
         keys = tuple(replace(one, tree=LiteralTree((target,))) if one.name == tag else one for one in variant.keys)
-        _change_keys(found, path, replace(variant, keys=keys), after[target])
+        _change_keys(comparison, path, replace(variant, keys=keys), after[target])
 
 
-def _with_tag(found: Retyping, path: str, old: Tree, tag: str, new_tag: str) -> tuple[Tree, ...]:
+def _with_tag(comparison: TypeComparison, path: str, old: Tree, tag: str, new_tag: str) -> tuple[Tree, ...]:
     """Give the variants with the other name that the key has by which they are told apart, once somebody said so."""
     place, name = f"{path}.{tag}", f"{path}.{new_tag}"
-    answer = found.tracker.consume(RenameAnswer, place)
+    answer = comparison.tracker.consume(RenameAnswer, place)
     if answer is None:
         candidate = Candidate(name, "", 0.0)
-        found.questions.append(RenameQuestion(found.model, place, "its tag", (candidate,), is_primary_key=True))
+        comparison.questions.append(
+            RenameQuestion(comparison.model, place, "its tag", (candidate,), is_primary_key=True)
+        )
         return ()
     if answer.new not in (name, new_tag):
         raise SchemaError(f"{answer.flag()}: objects in {path} are told apart by {new_tag!r} now; write {name}")
-    found.operations.append(RenameField(found.model, place, name))
+    comparison.operations.append(RenameField(comparison.model, place, name))
     return without_none(parse(with_renamed_key(str(old), (tag,), new_tag)))
 
 
 def _new_tag(
-    found: Retyping, place: str, value: str | float | None, come: Sequence[Literal]
+    comparison: TypeComparison, place: str, value: str | float | None, come: Sequence[Literal]
 ) -> str | int | float | None:
-    answer = next((one for one in found.tracker.all(MapAnswer, place) if one.old == str(value)), None)
+    answer = next((one for one in comparison.tracker.all(MapAnswer, place) if one.old == str(value)), None)
     if answer is None:
-        found.questions.append(
-            MapQuestion(found.model, place, str(value), likeliest(come, value), place.rpartition(".")[0])
+        comparison.questions.append(
+            MapQuestion(comparison.model, place, str(value), likeliest(come, value), place.rpartition(".")[0])
         )
         return None
-    found.tracker.mark_used(answer)
+    comparison.tracker.mark_used(answer)
     if answer.new not in map(str, come):
         # What was there already has other keys, which nobody could fill.
-        new, whole = ", ".join(map(str, come)) or "none", ComputeAnswer(found.model, place.rpartition(".")[0])
+        new, whole = ", ".join(map(str, come)) or "none", ComputeAnswer(comparison.model, place.rpartition(".")[0])
         raise SchemaError(f"{answer.flag()}: {answer.new!r} is no new value; new are: {new}; use {whole.flag()}")
     return plain_value(chosen_value(answer, answer.new, come))
