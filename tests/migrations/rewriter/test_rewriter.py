@@ -2,9 +2,7 @@
 
 import dataclasses
 import itertools
-import operator
-from collections.abc import Callable, Mapping
-from typing import cast
+from collections.abc import Mapping
 
 import pytest
 import redis
@@ -13,70 +11,31 @@ from hypothesis import strategies as st
 
 from redis_models.client.client import SyncClient
 from redis_models.client.drivers import run
-from redis_models.errors import LockedError, RecordError
-from redis_models.migrations.chain.upgrade_path import UpgradePath, VersionStep
+from redis_models.errors import LockedError
+from redis_models.migrations.chain.upgrade_path import UpgradePath
 from redis_models.migrations.edits.record_edit import RecordEdit
-from redis_models.migrations.edits.steps import Compute, Convert, Drop, Expire, Move, Put, Step
+from redis_models.migrations.edits.steps import Compute, Move, Put, Step
 from redis_models.migrations.keyspace.results import Fence, Outcome
 from redis_models.migrations.rewriter.compare_and_set import rewrite_here
 from redis_models.migrations.rewriter.program import Program, compile_program
 from redis_models.migrations.rewriter.server_side import rewrite_in_server
 
-Record = dict[bytes, bytes]
-_FIELDS = ("a", "b", "c", "d")
-_names = st.sampled_from(_FIELDS)
-_POOL = (b"a", b"b", b"c", b"None", b"null", b"\\None", b"\\")
-_values = st.sampled_from(_POOL) | st.binary(max_size=6)
-_tables = st.dictionaries(st.sampled_from(_POOL), st.sampled_from(_POOL), max_size=len(_POOL))
-_pairs = st.permutations(_FIELDS).map(lambda names: names[:2])
-
-
-def _looked_up(table: Mapping[bytes, bytes]) -> Callable[[bytes], bytes]:
-    def function(raw: bytes) -> bytes:
-        if raw not in table:
-            raise RecordError("", raw, "cannot be converted")
-        return table[raw]
-
-    return function
-
-
-def _conversion(
-    name: str, there: Mapping[bytes, bytes], back: Mapping[bytes, bytes], inputs: list[bytes], leaves_others: bool
-) -> Convert:
-    return Convert(name, _looked_up(there), _looked_up(back), operator.eq, inputs=inputs, leaves_others=leaves_others)
-
-
-_steps = st.one_of(
-    st.builds(_conversion, _names, _tables, _tables, st.lists(st.sampled_from(_POOL), min_size=1), st.booleans()),
-    _pairs.map(lambda pair: Move(pair[0], pair[1])),
-    st.builds(Put, _names, _values),
-    st.builds(Drop, _names, st.none() | _values),
+from .rewriting import (
+    FENCE,
+    KEY,
+    LEASE,
+    POOL,
+    conversion,
+    drawn_records,
+    drawn_steps,
+    drawn_tables,
+    on_paper,
+    put,
+    route_of,
+    stored,
 )
-_records = st.dictionaries(_names, _values)
-_LEASE = "the-lease"
-_FENCE = Fence(_LEASE, 7, False)
-_KEY = b"m:1"
 
-
-def _route(*stages: list[Step]) -> UpgradePath:
-    return UpgradePath("M", tuple(VersionStep(n, n + 1, tuple(steps)) for n, steps in enumerate(stages, 1)), 1)
-
-
-def _on_paper(route: UpgradePath, record: Mapping[str, bytes], target: int) -> dict[str, bytes] | None:
-    try:
-        return route.rewrite(record, target).fields
-    except RecordError:
-        return None
-
-
-def _put(client: redis.Redis, record: Mapping[str, bytes], key: bytes = _KEY) -> None:
-    client.delete(key)
-    client.hset(key, mapping=dict(record))  # type: ignore[arg-type]
-
-
-def _stored(client: redis.Redis, key: bytes = _KEY) -> dict[str, bytes]:
-    found: dict[bytes, bytes] = client.hgetall(key)  # type: ignore[assignment]
-    return {name.decode(): raw for name, raw in found.items()}
+Record = dict[bytes, bytes]
 
 
 def _without_python(program: Program) -> Program:
@@ -84,40 +43,38 @@ def _without_python(program: Program) -> Program:
     return dataclasses.replace(program, route=UpgradePath("M", (), 99))
 
 
-@pytest.fixture
-def leased(client: redis.Redis) -> tuple[redis.Redis, SyncClient]:
-    client.hset(_LEASE, "epoch", 7)
-    return client, SyncClient(client, "test")
-
-
-@given(stages=st.lists(st.lists(_steps, max_size=4), min_size=1, max_size=3), record=_records, is_stamped=st.booleans())
+@given(
+    stages=st.lists(st.lists(drawn_steps, max_size=4), min_size=1, max_size=3),
+    record=drawn_records,
+    is_stamped=st.booleans(),
+)
 @settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_the_script_does_what_the_steps_say_and_the_way_back_restores_the_bytes(
     leased: tuple[redis.Redis, SyncClient], stages: list[list[Step]], record: dict[str, bytes], is_stamped: bool
 ) -> None:
     client, exchange = leased
     before = {**record, "other": b"x", **({"_v": b"1"} if is_stamped else {})}
-    route = _route(*stages)
+    route = route_of(*stages)
     target = len(stages) + 1
-    expected = _on_paper(route, before, target)
-    _put(client, before)
+    expected = on_paper(route, before, target)
+    put(client, before)
 
-    outcome = run(exchange, rewrite_in_server(_FENCE, compile_program(route, target), target, [_KEY], 100))
+    outcome = run(exchange, rewrite_in_server(FENCE, compile_program(route, target), target, [KEY], 100))
 
     if expected is None:
-        assert (outcome.changed, len(outcome.failures), _stored(client)) == (0, 1, before)
+        assert (outcome.changed, len(outcome.failures), stored(client)) == (0, 1, before)
         return
     assert outcome == Outcome(changed=1)
-    assert _stored(client) == expected
-    assert run(exchange, rewrite_here(_FENCE, route, 1, [_KEY], 100)) == Outcome(changed=1)
-    assert _stored(client) == before
+    assert stored(client) == expected
+    assert run(exchange, rewrite_here(FENCE, route, 1, [KEY], 100)) == Outcome(changed=1)
+    assert stored(client) == before
 
 
-_dense = st.lists(st.sampled_from(_POOL), min_size=len(_POOL), max_size=len(_POOL)).map(
-    lambda images: dict(zip(_POOL, images, strict=True))
+_dense = st.lists(st.sampled_from(POOL), min_size=len(POOL), max_size=len(POOL)).map(
+    lambda images: dict(zip(POOL, images, strict=True))
 )
 _conversions = st.builds(
-    _conversion, st.just("a"), _dense | _tables, _dense, st.just(list(_POOL)) | st.just([b"None"]), st.booleans()
+    conversion, st.just("a"), _dense | drawn_tables, _dense, st.just(list(POOL)) | st.just([b"None"]), st.booleans()
 )
 
 
@@ -127,31 +84,31 @@ def test_conversions_in_the_server_keep_aside_what_python_would(
     leased: tuple[redis.Redis, SyncClient], stages: list[list[Step]]
 ) -> None:
     client, exchange = leased
-    route = _route(*stages)
+    route = route_of(*stages)
     target = len(stages) + 1
-    keys = [b"m:%d" % number for number in range(len(_POOL))]
-    records = {key: {"a": raw, "_v": b"1"} for key, raw in zip(keys, _POOL, strict=True)}
+    keys = [b"m:%d" % number for number in range(len(POOL))]
+    records = {key: {"a": raw, "_v": b"1"} for key, raw in zip(keys, POOL, strict=True)}
     for key, record in records.items():
-        _put(client, record, key)
+        put(client, record, key)
 
-    run(exchange, rewrite_in_server(_FENCE, compile_program(route, target), target, keys, 100))
+    run(exchange, rewrite_in_server(FENCE, compile_program(route, target), target, keys, 100))
 
-    assert {key: _stored(client, key) for key in keys} == {
-        key: _on_paper(route, record, target) or record for key, record in records.items()
+    assert {key: stored(client, key) for key in keys} == {
+        key: on_paper(route, record, target) or record for key, record in records.items()
     }
-    run(exchange, rewrite_here(_FENCE, route, 1, keys, 100))
-    assert {key: _stored(client, key) for key in keys} == records
+    run(exchange, rewrite_here(FENCE, route, 1, keys, 100))
+    assert {key: stored(client, key) for key in keys} == records
 
 
 def test_composed_tables_know_what_one_alone_would_leave_to_python(leased: tuple[redis.Redis, SyncClient]) -> None:
     client, exchange = leased
-    fill = _conversion("a", {b"None": b"0"}, {}, [b"None"], leaves_others=True)
-    invert = _conversion("b", {b"0": b"1", b"1": b"0"}, {b"0": b"1", b"1": b"0"}, [b"0", b"1"], leaves_others=False)
-    program = compile_program(_route([fill, Move("a", "b")], [invert]), 3)
+    fill = conversion("a", {b"None": b"0"}, {}, [b"None"], leaves_others=True)
+    invert = conversion("b", {b"0": b"1", b"1": b"0"}, {b"0": b"1", b"1": b"0"}, [b"0", b"1"], leaves_others=False)
+    program = compile_program(route_of([fill, Move("a", "b")], [invert]), 3)
     for key, raw in (("m:1", "None"), ("m:2", "1"), ("m:3", "2"), ("m:4", "null")):
         client.hset(key, mapping={"a": raw, "_v": "1"})
 
-    outcome = run(exchange, rewrite_in_server(_FENCE, _without_python(program), 3, [b"m:1", b"m:2", b"m:3", b"m:4"], 9))
+    outcome = run(exchange, rewrite_in_server(FENCE, _without_python(program), 3, [b"m:1", b"m:2", b"m:3", b"m:4"], 9))
 
     assert (outcome.changed, [one.key for one in outcome.failures]) == (2, ["m:3", "m:4"])
     assert client.hgetall("m:1") == {b"b": b"1", b"_v": b"3", b"_b2.0.a": b"None"}
@@ -161,7 +118,7 @@ def test_composed_tables_know_what_one_alone_would_leave_to_python(leased: tuple
 
 def test_each_record_fares_as_its_stamp_says(leased: tuple[redis.Redis, SyncClient]) -> None:
     client, exchange = leased
-    program = compile_program(_route([Move("a", "b")]), 2)
+    program = compile_program(route_of([Move("a", "b")]), 2)
     stamps = {"m:there": "2", "m:older": "1", "m:newer": "9", "m:strange": "x"}
     for key, stamp in stamps.items():
         client.hset(key, mapping={"a": "x", "_v": stamp})
@@ -169,7 +126,7 @@ def test_each_record_fares_as_its_stamp_says(leased: tuple[redis.Redis, SyncClie
     client.set("m:text", "x")
     keys = [name.encode() for name in (*stamps, "m:unstamped", "m:text", "m:gone")]
 
-    outcome = run(exchange, rewrite_in_server(_FENCE, program, 2, keys, 100))
+    outcome = run(exchange, rewrite_in_server(FENCE, program, 2, keys, 100))
 
     assert (outcome.changed, outcome.skipped, outcome.gone) == (2, 1, 1)
     assert sorted(one.key for one in outcome.failures) == ["m:newer", "m:strange", "m:text"]
@@ -181,13 +138,13 @@ def test_a_constant_that_cannot_be_converted_leaves_the_records_to_python(
     leased: tuple[redis.Redis, SyncClient],
 ) -> None:
     client, exchange = leased
-    convert = _conversion("a", {b"x": b"y", b"z": b"z"}, {}, [b"x"], leaves_others=False)
-    route = _route([Put("a", b"x"), convert], [Put("a", b"z"), convert])
+    convert = conversion("a", {b"x": b"y", b"z": b"z"}, {}, [b"x"], leaves_others=False)
+    route = route_of([Put("a", b"x"), convert], [Put("a", b"z"), convert])
     client.hset("m:1", mapping={"_v": "1"})
     client.hset("m:2", mapping={"_v": "2"})
 
     program = compile_program(route, 3)
-    outcome = run(exchange, rewrite_in_server(_FENCE, program, 3, [b"m:1", b"m:2"], 100))
+    outcome = run(exchange, rewrite_in_server(FENCE, program, 3, [b"m:1", b"m:2"], 100))
 
     assert (compile_program(route, 2).versions, program.versions) == ((1,), ())
     assert outcome == Outcome(changed=2)
@@ -196,31 +153,31 @@ def test_a_constant_that_cannot_be_converted_leaves_the_records_to_python(
     }  # fmt: skip
 
 
-@given(stages=st.lists(st.lists(_steps, max_size=4), min_size=1, max_size=3), record=_records)
+@given(stages=st.lists(st.lists(drawn_steps, max_size=4), min_size=1, max_size=3), record=drawn_records)
 @settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_compare_and_set_does_what_the_steps_say(
     leased: tuple[redis.Redis, SyncClient], stages: list[list[Step]], record: dict[str, bytes]
 ) -> None:
     client, exchange = leased
     before = {**record, "other": b"x", "_v": b"1"}
-    route = _route(*stages)
+    route = route_of(*stages)
     target = len(stages) + 1
-    expected = _on_paper(route, before, target)
+    expected = on_paper(route, before, target)
     assume(expected is not None)
-    _put(client, before)
+    put(client, before)
 
-    assert run(exchange, rewrite_here(_FENCE, route, target, [_KEY], 100)) == Outcome(changed=1)
-    assert _stored(client) == expected
-    assert run(exchange, rewrite_here(_FENCE, route, target, [_KEY], 100)) == Outcome(skipped=1)
+    assert run(exchange, rewrite_here(FENCE, route, target, [KEY], 100)) == Outcome(changed=1)
+    assert stored(client) == expected
+    assert run(exchange, rewrite_here(FENCE, route, target, [KEY], 100)) == Outcome(skipped=1)
 
 
-@given(stages=st.lists(st.lists(_steps, max_size=3), min_size=2, max_size=3), record=_records)
+@given(stages=st.lists(st.lists(drawn_steps, max_size=3), min_size=2, max_size=3), record=drawn_records)
 @settings(max_examples=200, deadline=None)
 def test_one_pass_over_several_versions_equals_one_pass_for_each(
     stages: list[list[Step]], record: dict[str, bytes]
 ) -> None:
-    route = _route(*stages)
-    fused = _on_paper(route, record, len(stages) + 1)
+    route = route_of(*stages)
+    fused = on_paper(route, record, len(stages) + 1)
     assume(fused is not None)
 
     one_by_one: Mapping[str, bytes] = record
@@ -232,13 +189,13 @@ def test_one_pass_over_several_versions_equals_one_pass_for_each(
 
 def test_records_of_several_versions_are_brought_up_in_one_script(leased: tuple[redis.Redis, SyncClient]) -> None:
     client, exchange = leased
-    route = _route([Move("a", "b")], [Put("c", b"new")])
+    route = route_of([Move("a", "b")], [Put("c", b"new")])
     client.hset("m:old", "a", "1")
     client.hset("m:mid", mapping={"b": "2", "_v": "2"})
     client.hset("m:done", mapping={"b": "3", "c": "mine", "_v": "3"})
     keys = [b"m:old", b"m:mid", b"m:done", b"m:none"]
 
-    outcome = run(exchange, rewrite_in_server(_FENCE, compile_program(route, 3), 3, keys, 100))
+    outcome = run(exchange, rewrite_in_server(FENCE, compile_program(route, 3), 3, keys, 100))
 
     assert outcome == Outcome(changed=2, skipped=1, gone=1)
     assert client.hgetall("m:old") == {b"b": b"1", b"c": b"new", b"_v": b"3", b"_b2-1._v": b""}
@@ -248,14 +205,14 @@ def test_records_of_several_versions_are_brought_up_in_one_script(leased: tuple[
 
 def test_a_runner_whose_epoch_is_over_changes_nothing(leased: tuple[redis.Redis, SyncClient]) -> None:
     client, exchange = leased
-    route = _route([Put("a", b"new")])
+    route = route_of([Put("a", b"new")])
     client.hset("m:1", "a", "old")
-    client.hset(_LEASE, "epoch", 8)
+    client.hset(LEASE, "epoch", 8)
 
     with pytest.raises(LockedError):
-        run(exchange, rewrite_in_server(_FENCE, compile_program(route, 2), 2, [b"m:1"], 100))
+        run(exchange, rewrite_in_server(FENCE, compile_program(route, 2), 2, [b"m:1"], 100))
     with pytest.raises(LockedError):
-        run(exchange, rewrite_here(_FENCE, route, 2, [b"m:1"], 100))
+        run(exchange, rewrite_here(FENCE, route, 2, [b"m:1"], 100))
 
     assert client.hgetall("m:1") == {b"a": b"old"}
 
@@ -264,14 +221,14 @@ def test_keys_that_hold_no_hash_and_unknown_stamps_are_reported_and_left_alone(
     leased: tuple[redis.Redis, SyncClient],
 ) -> None:
     client, exchange = leased
-    route = _route([Put("a", b"new")])
+    route = route_of([Put("a", b"new")])
     client.set("m:text", "x")
     client.hset("m:future", mapping={"a": "1", "_v": "9"})
     client.hset("m:ok", "a", "1")
     keys = [b"m:text", b"m:future", b"m:ok"]
 
-    by_server = run(exchange, rewrite_in_server(_FENCE, compile_program(route, 2), 2, keys, 100))
-    by_python = run(exchange, rewrite_here(_FENCE, route, 2, keys, 100))
+    by_server = run(exchange, rewrite_in_server(FENCE, compile_program(route, 2), 2, keys, 100))
+    by_python = run(exchange, rewrite_here(FENCE, route, 2, keys, 100))
 
     assert [one.key for one in by_server.failures] == ["m:text", "m:future"] == [one.key for one in by_python.failures]
     assert (by_server.changed, by_python.skipped) == (1, 1)
@@ -287,10 +244,10 @@ def test_a_record_written_between_read_and_write_is_computed_anew(leased: tuple[
             client.hincrby("m:1", "n", 1)  # somebody else, just in time
         draft.set("n", b"%d" % (2 * int(draft.get("n") or b"0")))
 
-    route = _route([Compute("double", double, None, lambda name, one, other: False)])
+    route = route_of([Compute("double", double, None, lambda name, one, other: False)])
     client.hset("m:1", mapping={"n": 5, "free": 0})
 
-    assert run(exchange, rewrite_here(_FENCE, route, 2, [b"m:1"], 100)) == Outcome(changed=1)
+    assert run(exchange, rewrite_here(FENCE, route, 2, [b"m:1"], 100)) == Outcome(changed=1)
     assert client.hget("m:1", "n") == b"14"
 
 
@@ -303,19 +260,19 @@ def test_a_write_to_a_field_that_a_function_does_not_look_at_is_no_conflict(
         client.hincrby("m:1", "hits", 1)
         draft.set("n", (draft.get("n") or b"") + b"!")
 
-    route = _route([Compute("mark", mark, None, lambda name, one, other: False)])
+    route = route_of([Compute("mark", mark, None, lambda name, one, other: False)])
     client.hset("m:1", mapping={"n": 5, "hits": 0})
 
-    assert run(exchange, rewrite_here(_FENCE, route, 2, [b"m:1"], 100)) == Outcome(changed=1)
+    assert run(exchange, rewrite_here(FENCE, route, 2, [b"m:1"], 100)) == Outcome(changed=1)
     assert client.hmget("m:1", "n", "hits") == [b"5!", b"1"]
 
 
 @pytest.mark.needs_command("HPEXPIRETIME")
 def test_life_spans_of_keys_and_fields_go_along(leased: tuple[redis.Redis, SyncClient]) -> None:
     client, exchange = leased
-    fence = Fence(_LEASE, 7, True)
-    by_server = _route([Move("a", "b"), Put("c", b"new")])
-    by_python = _route([Move("a", "b"), Compute("c", _set_c, None, lambda name, one, other: False)])
+    fence = Fence(LEASE, 7, True)
+    by_server = route_of([Move("a", "b"), Put("c", b"new")])
+    by_python = route_of([Move("a", "b"), Compute("c", set_c, None, lambda name, one, other: False)])
     for key, route in (("m:1", by_server), ("m:2", by_python)):
         client.hset(key, mapping={"a": "1", "c": "2", "d": "3"})
         exchange.exchange(
@@ -336,83 +293,5 @@ def test_life_spans_of_keys_and_fields_go_along(leased: tuple[redis.Redis, SyncC
         assert client.hmget(key, "b", "c", "a") == [b"1", b"new", None]
 
 
-@pytest.mark.needs_command("HPEXPIRETIME")
-def test_a_converted_field_keeps_its_life_span_and_a_renamed_one_takes_over_none(
-    leased: tuple[redis.Redis, SyncClient],
-) -> None:
-    client, exchange = leased
-    twist = _conversion("a", {b"x": b"y", b"z": b"z"}, {}, [b"x", b"z"], leaves_others=False)
-    route = _route([twist, Move("b", "c"), Expire("shorten", 10**12)])
-    for key, raw in ((b"m:1", "x"), (b"m:2", "z")):
-        client.hset(key, mapping={"a": raw, "b": "same", "c": "same", "_v": "1"})
-        exchange.exchange([("HPEXPIREAT", key, 3_000_000_000_001, "FIELDS", 1, name) for name in ("a", "c")])
-        exchange.exchange([("PEXPIREAT", key, 2_500_000_000_000)])
-
-        run(exchange, rewrite_in_server(Fence(_LEASE, 7, True), compile_program(route, 2), 2, [key], 100))
-
-        ends = exchange.exchange([("HPEXPIRETIME", key, "FIELDS", 3, "a", "c", "_v"), ("PEXPIRETIME", key)])
-        assert ends == [[3_000_000_000_001, -1, -1], 2_500_000_000_000]
-    assert client.hmget("m:1", "a", "c", "_b2.0.a") == [b"y", b"same", b"x"]
-
-
-@pytest.mark.needs_command("HPEXPIRETIME")
-@pytest.mark.parametrize("is_in_server", [True, False])
-def test_what_is_put_aside_keeps_its_life_span_and_comes_back_with_it(
-    leased: tuple[redis.Redis, SyncClient], is_in_server: bool
-) -> None:
-    client, exchange = leased
-    fence = Fence(_LEASE, 7, True)
-    route = _route([Drop("a", b"back"), Move("b", "c")], [Drop("c"), Put("a", b"new")])
-    client.hset("m:1", mapping={"a": "1", "b": "2", "c": "3", "d": "4", "_v": "1"})
-    names = ("a", "b", "c", "d")
-    lives = [3_000_000_000_001, 3_000_000_000_002, 3_000_000_000_003, -1]
-    exchange.exchange(
-        [("HPEXPIREAT", "m:1", ms, "FIELDS", 1, name) for name, ms in zip(names, lives[:3], strict=False)]
-    )
-
-    if is_in_server:
-        run(exchange, rewrite_in_server(fence, compile_program(route, 3), 3, [_KEY], 100))
-    else:
-        run(exchange, rewrite_here(fence, route, 3, [_KEY], 100))
-
-    aside = ("_b2.0.a", "_b2.1.c", "_b3.0.c", "a")
-    assert exchange.exchange([("HPEXPIRETIME", _KEY, "FIELDS", 4, *aside)]) == [
-        [3_000_000_000_001, 3_000_000_000_003, 3_000_000_000_002, -1]
-    ]
-    run(exchange, rewrite_here(fence, route, 1, [_KEY], 100))
-    assert exchange.exchange([("HPEXPIRETIME", _KEY, "FIELDS", 4, *names)]) == [lives]
-    assert _stored(client) == {"a": b"1", "b": b"2", "c": b"3", "d": b"4", "_v": b"1"}
-
-
-@pytest.mark.needs_command("HPEXPIRETIME")
-@given(stages=st.lists(st.lists(_steps, max_size=4), min_size=1, max_size=3), record=_records)
-@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-def test_life_spans_of_fields_are_the_same_by_either_way_and_come_back(
-    leased: tuple[redis.Redis, SyncClient], stages: list[list[Step]], record: dict[str, bytes]
-) -> None:
-    client, exchange = leased
-    fence, route, target = Fence(_LEASE, 7, True), _route(*stages), len(stages) + 1
-    before = {**record, "_v": b"1"}
-    assume(record and _on_paper(route, before, target) is not None)
-    for key in (b"m:1", b"m:2"):
-        _put(client, before, key)
-        for number, name in enumerate(record):
-            exchange.exchange([("HPEXPIREAT", key, 3_000_000_000_000 + number, "FIELDS", 1, name)])
-    lives = _lives(client, b"m:1")
-
-    run(exchange, rewrite_in_server(fence, compile_program(route, target), target, [b"m:1"], 100))
-    run(exchange, rewrite_here(fence, route, target, [b"m:2"], 100))
-
-    assert _lives(client, b"m:1") == _lives(client, b"m:2")
-    run(exchange, rewrite_here(fence, route, 1, [b"m:1", b"m:2"], 100))
-    assert _lives(client, b"m:1") == lives == _lives(client, b"m:2")
-
-
-def _lives(client: redis.Redis, key: bytes) -> dict[str, int]:
-    names = sorted(_stored(client, key))
-    [ends] = SyncClient(client, "test").exchange([("HPEXPIRETIME", key, "FIELDS", len(names), *names)])
-    return dict(zip(names, cast("list[int]", ends), strict=True))
-
-
-def _set_c(draft: RecordEdit) -> None:
+def set_c(draft: RecordEdit) -> None:
     draft.set("c", b"new")

@@ -1,16 +1,12 @@
 """Each command taken away in turn from who calls a script of migrations: it changes a record whole, or not at all."""
 
-import re
-from collections.abc import Callable, Iterator, Mapping
-from pathlib import Path
-from typing import Any, Final
+from collections.abc import Callable
+from typing import Final
 
 import pytest
-import redis
 
-import redis_models.migrations
 from redis_models.client.client import SyncClient
-from redis_models.client.commands import Script, refused
+from redis_models.client.commands import Script
 from redis_models.client.drivers import run
 from redis_models.errors import RecordError, ServerRefusedError
 from redis_models.migrations.chain.upgrade_path import UpgradePath, VersionStep
@@ -23,103 +19,7 @@ from redis_models.migrations.rewriter.program import compile_program
 from redis_models.migrations.rewriter.server_side import rewrite_in_server
 from redis_models.migrations.state import lease, quarantine, store
 
-_SCRIPTS: Final = Path(redis_models.migrations.__file__).parent / "lua"
-_CALLED: Final = re.compile(
-    r"(?:call|pcall|demand|demand_once)\(\s*'([A-Z]+)'|'(Z[A-Z]+|HPEXPIREAT|PEXPIREAT|PERSIST)'"
-)
-_LEASE: Final = "redis_models:{default}:lease"
-_MOMENT: Final = re.compile(rb"_b\d+\.\d+\.$")  # keeps when a record ended, which no second run has again
-
-
-def commands(client: Any) -> list[str]:
-    """Give all commands of this server that scripts of migrations call."""
-    texts = [path.read_text() for path in _SCRIPTS.glob("*.lua") if path.stem != "check_permissions"]
-    found = {name for text in texts for pair in _CALLED.findall(text) for name in pair if name}
-    return sorted(found & {name.upper() for name in client.command()})
-
-
-class World:
-    """Who fills and looks; and bob, who calls scripts and lacks rights."""
-
-    def __init__(self, client: redis.Redis, bob: redis.Redis, has_field_lives: bool) -> None:
-        self.client: Any = client
-        self.bob: Any = bob
-        self.has_field_lives = has_field_lives
-
-    def allow(self, *rights: str) -> None:
-        self.client.execute_command("ACL", "SETUSER", "bob", "reset", "on", ">pw", "~*", "+@all", *rights)
-
-    def put(self, key: str, fields: Mapping[str, str | int], *ending: str) -> None:
-        self.client.hset(key, mapping=dict(fields))
-        self.client.pexpire(key, 5_000_000)
-        if ending and self.has_field_lives:
-            self.client.execute_command("HPEXPIRE", key, 4_000_000, "FIELDS", len(ending), *ending)
-
-    def state(self) -> dict[bytes, object]:
-        """Give all bytes; of what ends, roughly in how many minutes, so that two runs can be compared."""
-        return {key: self._held(key, self.client.type(key)) for key in self.client.keys("*")}
-
-    def _held(self, key: bytes, kind: bytes) -> object:
-        left = [self.client.pttl(key)]
-        held: object
-        if kind == b"zset":
-            held = self.client.zrange(key, 0, -1, withscores=True)
-        elif kind == b"set":
-            held = self.client.smembers(key)
-        elif kind == b"list":
-            held = self.client.lrange(key, 0, -1)
-        elif kind == b"string":
-            held = self.client.get(key)
-        elif key == _LEASE.encode():
-            held = self.client.hget(key, "holder")
-        else:
-            fields = self.client.hgetall(key)
-            held = {name: b"" if _MOMENT.match(name) else raw for name, raw in fields.items()}
-            if self.has_field_lives:
-                left += self.client.execute_command("HPTTL", key, "FIELDS", len(fields), *sorted(fields))
-        return held, [-1 if ms < 0 else round(ms / 60_000) for ms in left]
-
-    def call(self, script: Script, keys: list[str], arguments: list[Any]) -> object:
-        """Let bob call a script; raise what the library raises."""
-        try:
-            return self.bob.eval(script.source, len(keys), *keys, *arguments)
-        except redis.ResponseError as exc:
-            raise refused(exc) from exc
-
-    def try_without(self, fill: Callable[["World"], None], act: Callable[["World"], object]) -> list[str]:
-        """Do something without each command in turn; give those without which it was refused."""
-
-        def begin(*rights: str) -> dict[bytes, object]:
-            self.client.flushall()
-            self.client.hset(_LEASE, mapping={"epoch": 7, "holder": "bob"})
-            fill(self)
-            self.allow(*rights)
-            return self.state()
-
-        before = begin()
-        act(self)
-        after, missed = self.state(), list[str]()
-        assert after != before
-        for command in commands(self.client):
-            begin(f"-{command.lower()}")
-            try:
-                act(self)
-            except ServerRefusedError as exc:
-                missed.append(command)
-                assert self.state() == before, f"without {command}, a part was done"
-                assert "nothing of it was executed; grant it" in str(exc)
-            else:
-                assert self.state() == after, f"without {command}, not all of it was done, and nobody was told"
-        return missed
-
-
-@pytest.fixture
-def world(server: Any, client: Any) -> Iterator[World]:
-    has_field_lives = "hpttl" in client.command()
-    client.execute_command("ACL", "SETUSER", "bob", "reset", "on", ">pw", "~*", "+@all")
-    with server.client(username="bob", password="pw") as bob:
-        yield World(client, bob, has_field_lives)
-    client.execute_command("ACL", "DELUSER", "bob")
+from .permission_world import LEASE_KEY, World
 
 
 def _route(*steps: Step) -> UpgradePath:
@@ -171,7 +71,7 @@ def _fill_records(kind: str, stamp: int = 1) -> Callable[[World], None]:
 
 def _rewrite(route: UpgradePath, target: int, *, is_in_server: bool) -> Callable[[World], object]:
     def act(world: World) -> None:
-        fence, keys = Fence(_LEASE, 7, world.has_field_lives), [b"m:0", b"m:1", b"m:2"]
+        fence, keys = Fence(LEASE_KEY, 7, world.has_field_lives), [b"m:0", b"m:1", b"m:2"]
         driver = SyncClient(world.bob, "test")
         if is_in_server:
             outcome = run(driver, rewrite_in_server(fence, compile_program(route, target), target, keys, 100))
@@ -262,21 +162,23 @@ def _script(module: object, name: str) -> Script:
     return found
 
 
-_BOOKS: Final = [_LEASE, "ledger", "snapshot", "journal", "history"]
+_BOOKS: Final = [LEASE_KEY, "ledger", "snapshot", "journal", "history"]
 _SEEN: Final = ["id", 0, "name", "ann", "size", 5, "_v", 1]
 _OTHERS: Final[dict[str, tuple[Callable[[World], None], Callable[[World], object]]]] = {
     "move": (
         _fill_index,
         lambda world: world.call(
             _script(rename_keys, "_MOVE"),
-            [_LEASE, _INDEX, _NEW_INDEX, "m:0", "n:0", "m:1", "n:1"],
+            [LEASE_KEY, _INDEX, _NEW_INDEX, "m:0", "n:0", "m:1", "n:1"],
             [7, "", 1, 1, ""],
         ),
     ),
     "forget what is gone": (
         _fill_index_to_mend,
         lambda world: world.call(
-            _script(rename_keys, "_MOVE"), [_LEASE, _INDEX, _NEW_INDEX, "m:gone", "n:gone"], [7, "", 1, 1, ""]
+            _script(rename_keys, "_MOVE"),
+            [LEASE_KEY, _INDEX, _NEW_INDEX, "m:gone", "n:gone"],
+            [7, "", 1, 1, ""],
         ),
     ),
     "mend an index": (
@@ -286,34 +188,34 @@ _OTHERS: Final[dict[str, tuple[Callable[[World], None], Callable[[World], object
     "adopt": (
         _fill_old_table,
         lambda world: world.call(
-            _script(adopt, "_ADOPT"), [_LEASE, _INDEX, "left", "m:0", "m:new"], [7, "id", "take", "0"]
+            _script(adopt, "_ADOPT"), [LEASE_KEY, _INDEX, "left", "m:0", "m:new"], [7, "id", "take", "0"]
         ),
     ),
     "adopt one that keeps its key": (
         _fill_old_table,
         lambda world: world.call(
-            _script(adopt, "_ADOPT"), [_LEASE, _INDEX, "left", "m:1", "m:1"], [7, "id", "take", "1"]
+            _script(adopt, "_ADOPT"), [LEASE_KEY, _INDEX, "left", "m:1", "m:1"], [7, "id", "take", "1"]
         ),
     ),
     "adopt a member": (
         _fill_old_table,
         lambda world: world.call(
-            _script(adopt, "_ADOPT"), [_LEASE, _INDEX, "left", "m:1", "m:1"], [7, "id", "index", "1"]
+            _script(adopt, "_ADOPT"), [LEASE_KEY, _INDEX, "left", "m:1", "m:1"], [7, "id", "index", "1"]
         ),
     ),
     "adopt what is gone": (
         _fill_old_table,
         lambda world: world.call(
-            _script(adopt, "_ADOPT"), [_LEASE, _INDEX, "left", "m:gone", "m:gone"], [7, "id", "drop", ""]
+            _script(adopt, "_ADOPT"), [LEASE_KEY, _INDEX, "left", "m:gone", "m:gone"], [7, "id", "drop", ""]
         ),
     ),
     "fill anew": (
         _fill_set,
-        lambda world: world.call(_script(adopt, "_FILL"), [_LEASE, "filling"], [7, "1", "m:1", "m:2"]),
+        lambda world: world.call(_script(adopt, "_FILL"), [LEASE_KEY, "filling"], [7, "1", "m:1", "m:2"]),
     ),
     "swap": (
         _fill_set,
-        lambda world: world.call(_script(adopt, "_SWAP"), [_LEASE, _INDEX, "filling", "left"], [7]),
+        lambda world: world.call(_script(adopt, "_SWAP"), [LEASE_KEY, _INDEX, "filling", "left"], [7]),
     ),
     "finish": (
         _fill_books,
@@ -328,7 +230,9 @@ _OTHERS: Final[dict[str, tuple[Callable[[World], None], Callable[[World], object
     "mend what does not end": (
         _fill_quarantine,
         lambda world: world.call(
-            _script(repair, "_MEND"), [_LEASE, "quarantine", "m:0"], [7, 1, "name", "1", "ann", "name", "bob"]
+            _script(repair, "_MEND"),
+            [LEASE_KEY, "quarantine", "m:0"],
+            [7, 1, "name", "1", "ann", "name", "bob"],
         ),
     ),
     "mend an index that lacks one": (
@@ -337,41 +241,43 @@ _OTHERS: Final[dict[str, tuple[Callable[[World], None], Callable[[World], object
     ),
     "checkpoint": (
         _fill_books,
-        lambda world: world.call(_script(store, "_CHECKPOINT"), [_LEASE, "journal"], [7, "target", "3"]),
+        lambda world: world.call(_script(store, "_CHECKPOINT"), [LEASE_KEY, "journal"], [7, "target", "3"]),
     ),
     "note and forget": (
         _fill_books,
         lambda world: world.call(
-            _script(quarantine, "_SCRIPT"), [_LEASE, "quarantine"], [7, 2, "m:2", "why", "m:3", "why", "m:0", "m:1"]
+            _script(quarantine, "_SCRIPT"),
+            [LEASE_KEY, "quarantine"],
+            [7, 2, "m:2", "why", "m:3", "why", "m:0", "m:1"],
         ),
     ),
     "note": (
         _fill_books,
-        lambda world: world.call(_script(quarantine, "_SCRIPT"), [_LEASE, "quarantine"], [7, 1, "m:2", "why"]),
+        lambda world: world.call(_script(quarantine, "_SCRIPT"), [LEASE_KEY, "quarantine"], [7, 1, "m:2", "why"]),
     ),
     "forget": (
         _fill_books,
-        lambda world: world.call(_script(quarantine, "_SCRIPT"), [_LEASE, "quarantine"], [7, 0, "m:0"]),
+        lambda world: world.call(_script(quarantine, "_SCRIPT"), [LEASE_KEY, "quarantine"], [7, 0, "m:0"]),
     ),
     "drop": (
         _fill_quarantine,
-        lambda world: world.call(_script(retry, "_DROP"), [_LEASE, "quarantine", "m:0", _INDEX], [7, *_SEEN]),
+        lambda world: world.call(_script(retry, "_DROP"), [LEASE_KEY, "quarantine", "m:0", _INDEX], [7, *_SEEN]),
     ),
     "mend": (
         _fill_mendable,
         lambda world: world.call(
             _script(repair, "_MEND"),
-            [_LEASE, "quarantine", "m:0"],
+            [LEASE_KEY, "quarantine", "m:0"],
             [7, 1, "name", "1", "ann", "name", "bob", "size", 7],
         ),
     ),
     "purge": (
         _fill_kept,
-        lambda world: world.call(_script(purge, "_SCRIPT"), [_LEASE, "m:0", "m:1", "m:2"], [7, 2]),
+        lambda world: world.call(_script(purge, "_SCRIPT"), [LEASE_KEY, "m:0", "m:1", "m:2"], [7, 2]),
     ),
     "give the lease back": (
         _fill_books,
-        lambda world: world.call(_script(lease, "_SCRIPT"), [_LEASE], ["release", 7]),
+        lambda world: world.call(_script(lease, "_SCRIPT"), [LEASE_KEY], ["release", 7]),
     ),
 }
 
@@ -420,7 +326,7 @@ def test_nor_by_a_script_that_rewrites_records(
 def test_a_script_that_was_refused_goes_on_when_the_right_is_there(world: World) -> None:
     act = _rewrite(_route(Move("name", "full_name")), 2, is_in_server=True)
     _fill_records("fields end")(world)
-    world.client.hset(_LEASE, "epoch", 7)
+    world.client.hset(LEASE_KEY, "epoch", 7)
     world.allow("-hdel")
     with pytest.raises(ServerRefusedError, match=r"denies HDEL, .*'ACL SETUSER NAME \+hdel'"):
         act(world)

@@ -4,130 +4,13 @@ from typing import Any
 
 import pytest
 
-from redis_models.client.commands import Script
 from redis_models.migrations.maintenance import purge, repair, retry, verify
-from redis_models.migrations.rewriter import compare_and_set, rename_keys
+from redis_models.migrations.rewriter import compare_and_set
 from redis_models.migrations.state import lease, quarantine, store
 
-_LEASE, _INDEX, _NEW_INDEX = "the-lease", "m:__index", "n:__index"
+from .scripts import INDEX, LEASE, Scripts
 
-
-class Scripts:
-    """Calls scripts, and compares the database before and after."""
-
-    def __init__(self, client: Any) -> None:
-        self.client = client
-        client.hset(_LEASE, "epoch", 7)
-
-    def call(self, module: object, name: str, keys: list[str], arguments: list[Any]) -> Any:
-        script: Script = getattr(module, name)
-        return self.client.eval(script.source, len(keys), *keys, *arguments)
-
-    def put(self, key: str, **fields: Any) -> None:
-        self.client.hset(key, mapping=fields)
-        self.client.zadd(_INDEX, {key: 0})
-
-    def state(self) -> dict[bytes, bytes]:
-        return {key: self.client.dump(key) for key in self.client.keys("*")}
-
-
-@pytest.fixture
-def scripts(client: Any) -> Scripts:
-    return Scripts(client)
-
-
-def _move(scripts: Scripts, *pairs: str, versions: tuple[Any, ...] = (2,), least: Any = "", field: str = "",
-          held: tuple[str, ...] = (), epoch: int = 7) -> Any:  # fmt: skip
-    arguments = [epoch, least, len(versions), *versions, field, *held]
-    return scripts.call(rename_keys, "_MOVE", [_LEASE, _INDEX, _NEW_INDEX, *pairs], arguments)
-
-
-class TestMove:
-    """``rename_key.lua``."""
-
-    def test_each_record_gets_its_letter_and_only_what_may_be_moved_is(self, scripts: Scripts) -> None:
-        scripts.put("m:a", _v=2, id="a", code="x")
-        scripts.put("m:old", _v=1, id="old", code="x")
-        scripts.put("m:other", _v=2, id="other", code="changed")
-        scripts.put("m:taken", _v=2, id="taken", code="x")
-        scripts.client.hset("n:taken", "id", "somebody")
-        scripts.client.set("m:text", "text")
-        scripts.client.zadd(_INDEX, {"m:gone": 0, "m:text": 0})
-        names = ("a", "old", "other", "taken", "text", "gone")
-        pairs = [one for name in names for one in (f"m:{name}", f"n:{name}")]
-        left = {key: scripts.client.dump(key) for key in ("m:old", "m:other", "m:taken", "m:text", "n:taken")}
-
-        assert _move(scripts, *pairs, field="code", held=("x",) * 6) == b"AVCXTG"
-
-        assert {key: scripts.client.dump(key) for key in left} == left
-        assert scripts.client.hgetall("n:a") == {b"_v": b"2", b"id": b"a", b"code": b"x"}
-        assert scripts.client.zrange(_NEW_INDEX, 0, -1) == [b"n:a"]
-        assert scripts.client.zrange(_INDEX, 0, -1) == [b"m:old", b"m:other", b"m:taken", b"m:text"]
-
-    @pytest.mark.parametrize("held", ["", "y", "X", "x "])
-    def test_a_field_that_was_changed_keeps_the_record_where_it_is(self, scripts: Scripts, held: str) -> None:
-        scripts.put("m:a", _v=2, code=held)
-        before = scripts.state()
-
-        assert _move(scripts, "m:a", "n:a", field="code", held=("x",)) == b"C"
-        assert scripts.state() == before
-
-    def test_a_field_that_is_gone_was_changed(self, scripts: Scripts) -> None:
-        scripts.put("m:a", _v=2, id="a")
-        before = scripts.state()
-
-        assert _move(scripts, "m:a", "n:a", field="code", held=("x",)) == b"C"
-        assert scripts.state() == before
-
-    def test_without_a_field_nothing_is_compared(self, scripts: Scripts) -> None:
-        scripts.put("m:a", _v=2, code="y")
-
-        assert _move(scripts, "m:a", "n:a") == b"A"
-
-    @pytest.mark.parametrize(
-        ("stamp", "versions", "least", "letter"),
-        [
-            (None, (1,), "", b"A"), (None, (2,), "", b"V"), ("2", (2, 3), "", b"A"), ("3", (2, 3), "", b"A"),
-            ("4", (2, 3), "", b"V"), ("4", (2,), 4, b"A"), ("5", (2,), 4, b"A"), ("3", (2,), 4, b"V"),
-            ("04", (2,), 4, b"V"), ("4e0", (2,), 4, b"V"), ("", (2,), 4, b"V"), ("9" * 5000, (2,), 4, b"V"),
-        ],
-    )  # fmt: skip
-    def test_its_version_decides(
-        self, scripts: Scripts, stamp: str | None, versions: tuple[int, ...], least: Any, letter: bytes
-    ) -> None:
-        scripts.put("m:a", id="a", **({} if stamp is None else {"_v": stamp}))
-        before = scripts.state()
-
-        assert _move(scripts, "m:a", "n:a", versions=versions, least=least) == letter
-        assert (scripts.state() == before) == (letter == b"V")
-
-    def test_nothing_is_moved_under_another_epoch(self, scripts: Scripts) -> None:
-        scripts.put("m:a", _v=2)
-        before = scripts.state()
-
-        assert _move(scripts, "m:a", "n:a", epoch=6) == b"FENCED"
-        assert scripts.state() == before
-
-    @pytest.mark.parametrize(("index", "says"), [(_INDEX, b"INDEX 2"), (_NEW_INDEX, b"INDEX 3")])
-    def test_what_is_no_index_is_named(self, scripts: Scripts, index: str, says: bytes) -> None:
-        scripts.put("m:a", _v=2)
-        scripts.client.delete(index)
-        scripts.client.sadd(index, "m:a")
-        before = scripts.state()
-
-        assert _move(scripts, "m:a", "n:a") == says
-        assert scripts.state() == before
-
-    def test_a_record_moves_with_its_life_span(self, scripts: Scripts) -> None:
-        scripts.put("m:a", _v=2)
-        scripts.client.pexpireat("m:a", 4_000_000_000_000)
-
-        _move(scripts, "m:a", "n:a")
-
-        assert scripts.client.pttl("n:a") > 1_000_000_000
-
-
-_BOOKS = [_LEASE, "ledger", "snapshot", "journal", "history"]
+_BOOKS = [LEASE, "ledger", "snapshot", "journal", "history"]
 
 
 def _finish(scripts: Scripts, *, epoch: int = 7, held: Any = 1, witness: str = "w", events: tuple[str, ...] = ("new",),
@@ -185,7 +68,7 @@ class TestFinish:
 
 
 def _drop(scripts: Scripts, *seen: Any, epoch: int = 7) -> Any:
-    return scripts.call(retry, "_DROP", [_LEASE, "quarantine", "m:a", _INDEX], [epoch, *seen])
+    return scripts.call(retry, "_DROP", [LEASE, "quarantine", "m:a", INDEX], [epoch, *seen])
 
 
 class TestDrop:
@@ -199,7 +82,7 @@ class TestDrop:
 
     def test_record_member_and_entry_go(self, noted: Scripts) -> None:
         assert _drop(noted, "_v", 1, "id", "a") == b"OK"
-        assert not noted.client.exists("m:a") and not noted.client.exists(_INDEX)
+        assert not noted.client.exists("m:a") and not noted.client.exists(INDEX)
         assert noted.client.hkeys("quarantine") == [b"m:b"]
 
     def test_sent_again_it_is_done(self, noted: Scripts) -> None:
@@ -237,7 +120,7 @@ class TestNotes:
     def test_some_are_noted_and_others_forgotten(self, scripts: Scripts) -> None:
         scripts.client.hset("quarantine", mapping={"m:a": "old", "m:b": "old"})
 
-        told = scripts.call(quarantine, "_SCRIPT", [_LEASE, "quarantine"], [7, 2, "m:a", "new", "m:c", "new", "m:b"])
+        told = scripts.call(quarantine, "_SCRIPT", [LEASE, "quarantine"], [7, 2, "m:a", "new", "m:c", "new", "m:b"])
 
         assert told == 2
         assert scripts.client.hgetall("quarantine") == {b"m:a": b"new", b"m:c": b"new"}
@@ -246,18 +129,18 @@ class TestNotes:
     def test_either_alone(self, scripts: Scripts, arguments: list[Any], left: int) -> None:
         scripts.client.hset("quarantine", "m:a", "old")
 
-        assert scripts.call(quarantine, "_SCRIPT", [_LEASE, "quarantine"], arguments) == left
+        assert scripts.call(quarantine, "_SCRIPT", [LEASE, "quarantine"], arguments) == left
 
     def test_nothing_under_another_epoch(self, scripts: Scripts) -> None:
         before = scripts.state()
 
-        assert scripts.call(quarantine, "_SCRIPT", [_LEASE, "q"], [6, 1, "m:a", "new"]) == b"FENCED"
-        assert scripts.call(store, "_CHECKPOINT", [_LEASE, "journal"], [6, "target", 2]) == b"FENCED"
+        assert scripts.call(quarantine, "_SCRIPT", [LEASE, "q"], [6, 1, "m:a", "new"]) == b"FENCED"
+        assert scripts.call(store, "_CHECKPOINT", [LEASE, "journal"], [6, "target", 2]) == b"FENCED"
         assert scripts.state() == before
 
 
 def _mend(scripts: Scripts, expected: tuple[Any, ...], *values: Any, epoch: int = 7) -> Any:
-    keys = [_LEASE, "quarantine", "m:a"]
+    keys = [LEASE, "quarantine", "m:a"]
     return scripts.call(repair, "_MEND", keys, [epoch, len(expected) // 3, *expected, *values])
 
 
@@ -306,7 +189,7 @@ class TestPurge:
     """``purge.lua``."""
 
     def _purge(self, scripts: Scripts, epoch: Any = 7, version: int = 3) -> Any:
-        return scripts.call(purge, "_SCRIPT", [_LEASE, "m:a", "m:b", "m:text"], [epoch, version])
+        return scripts.call(purge, "_SCRIPT", [LEASE, "m:a", "m:b", "m:text"], [epoch, version])
 
     @pytest.fixture
     def kept(self, scripts: Scripts) -> Scripts:
@@ -342,16 +225,16 @@ class TestIndex:
     def spoilt(self, scripts: Scripts) -> Scripts:
         for name in ("right", "lacking", "misplaced"):
             scripts.put(f"m:{name}", _v=1)
-        scripts.client.zrem(_INDEX, "m:lacking")
+        scripts.client.zrem(INDEX, "m:lacking")
         scripts.client.set("m:text", "text")
         scripts.client.set("m:outside", "text")
-        scripts.client.zadd(_INDEX, {"m:misplaced": 4, "m:gone": 0, "m:text": 0, "m:gone and misplaced": 7})
+        scripts.client.zadd(INDEX, {"m:misplaced": 4, "m:gone": 0, "m:text": 0, "m:gone and misplaced": 7})
         return scripts
 
     _NAMES = ("right", "lacking", "misplaced", "gone", "text", "outside", "nothing", "gone and misplaced")
 
     def _look(self, scripts: Scripts, repairs: str) -> Any:
-        return scripts.call(verify, "_INDEX", [_INDEX, *(f"m:{name}" for name in self._NAMES)], [repairs])
+        return scripts.call(verify, "_INDEX", [INDEX, *(f"m:{name}" for name in self._NAMES)], [repairs])
 
     def test_it_tells_and_changes_nothing(self, spoilt: Scripts) -> None:
         before = spoilt.state()
@@ -361,7 +244,7 @@ class TestIndex:
 
     def test_it_puts_right_what_it_told(self, spoilt: Scripts) -> None:
         assert self._look(spoilt, "1") == [0, 1, 3, 2, 4, 0, 0, 2]
-        assert spoilt.client.zrange(_INDEX, 0, -1, withscores=True) == [
+        assert spoilt.client.zrange(INDEX, 0, -1, withscores=True) == [
             (b"m:lacking", 0.0), (b"m:misplaced", 0.0), (b"m:right", 0.0),
         ]  # fmt: skip
         assert self._look(spoilt, "1") == [0] * 8
@@ -371,7 +254,7 @@ class TestLease:
     """``lease.lua``."""
 
     def _call(self, scripts: Scripts, *arguments: Any) -> Any:
-        return scripts.call(lease, "_SCRIPT", [_LEASE], list(arguments))
+        return scripts.call(lease, "_SCRIPT", [LEASE], list(arguments))
 
     def test_it_is_held_until_its_end_is_renewed_and_given_back(self, scripts: Scripts) -> None:
         [word, epoch] = self._call(scripts, "take", "me", 60_000, "")
@@ -409,8 +292,8 @@ class TestLease:
         ids=str,
     )  # fmt: skip
     def test_what_is_no_lease_is_called_strange_and_left_alone(self, scripts: Scripts, held: dict[str, Any]) -> None:
-        scripts.client.delete(_LEASE)
-        scripts.client.hset(_LEASE, mapping=held)
+        scripts.client.delete(LEASE)
+        scripts.client.hset(LEASE, mapping=held)
         before = scripts.state()
 
         assert self._call(scripts, "take", "you", 60_000, "") == [b"STRANGE"]
@@ -418,12 +301,12 @@ class TestLease:
 
     def test_the_epoch_rises_over_a_clock_that_is_behind(self, scripts: Scripts) -> None:
         ahead = 9 * 10**15
-        scripts.client.hset(_LEASE, mapping={"epoch": ahead, "holder": "me", "until": 1})
+        scripts.client.hset(LEASE, mapping={"epoch": ahead, "holder": "me", "until": 1})
 
         assert self._call(scripts, "take", "you", 60_000, "") == [b"TAKEN", ahead + 1]
 
 
-def _replace(scripts: Scripts, *records: tuple[str, tuple[Any, ...]], epoch: Any = 7, keys: str = _LEASE) -> Any:
+def _replace(scripts: Scripts, *records: tuple[str, tuple[Any, ...]], epoch: Any = 7, keys: str = LEASE) -> Any:
     """Have records get ``full`` for ``name``, if they have that ``name`` and no ``full`` yet."""
     given = [raw for _, (name, full) in records for raw in (name, full, 2)]
     plan = [2, "name", "1", "full", "0", 2, "full", "_v", 1, "name", 0, 0, 0]
