@@ -9,7 +9,8 @@ import pytest
 
 from redis_models.migrations.files.loader import load_chain
 
-from .depot import Depot, Depots
+from .depot import Depot
+from .depot_actors import Depots
 from .mutants_of_renames import MUTANTS
 from .oracle import Violation
 from .parcels import write_parcel_migrations
