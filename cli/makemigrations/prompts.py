@@ -115,7 +115,7 @@ def _story_and_choices(question: Question) -> tuple[str, list[Choice]]:
             choices: list[Choice] = [(f"put {one.new!r} in its place", _giving(one)) for one in maps]
             return f"{model}.{field}: the value {value!r} is gone.", [*choices, _computing(model, whole)]
         case ComputeQuestion(model, field):
-            story = f"{model}.{field}: some of its objects change otherwise than others."
+            story = f"{model}.{field}: its objects do not all change in the same way."
             return story, [_computing(model, field)]
         case ZoneQuestion(model, field):
             story = f"{model}.{field}: stored instants have no time zone, and are to have one."
@@ -158,7 +158,7 @@ def _computing(model: str, field: str) -> Choice:
 def _rename_story(question: RenameQuestion) -> str:
     place = f"{question.model}.{question.field}"
     if not question.candidates:
-        why = "its object is taken apart" if "." in question.field else "another field takes its name over"
+        why = "its object is split up" if "." in question.field else "another field takes over its name"
         return f"{place} is gone, and {why}."
     one, *others = question.candidates
     if others:

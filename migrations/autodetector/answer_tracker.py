@@ -1,4 +1,4 @@
-"""Given answers about one model, as the diff takes them: each once, and it tells which fitted nothing. Pure."""
+"""The tracker of answers about one model: it knows which ones the diff used, and refuses the others. Pure."""
 
 from dataclasses import dataclass, field
 from typing import TypeVar
@@ -25,11 +25,11 @@ A = TypeVar("A", RenameAnswer, DropAnswer, FillAnswer, ComputeAnswer, MapAnswer,
 
 @dataclass
 class AnswerTracker:
-    """The answers about one model. Notes those that were used; belongs to one diff.
+    """The answers about one model, and which of them were used. One diff uses it.
 
     Args:
-        answers: All that were given.
-        model: Name of the model, as the code has it.
+        answers: All answers about the app.
+        model: Name of the model in the code.
 
     Raises:
         SchemaError: Two of them contradict each other.
@@ -41,48 +41,48 @@ class AnswerTracker:
 
     def __post_init__(self) -> None:
         seen: dict[tuple[str, str], Answer] = {}
-        for one in self.answers.given:
-            if one.model != self.model:
+        for answer in self.answers.given:
+            if answer.model != self.model:
                 continue
-            if isinstance(one, (FillAnswer, ComputeAnswer)):
-                place = (one.field, "")
-            elif isinstance(one, ExtraAnswer):
-                place = (one.field, "extra of")
-            elif isinstance(one, MapAnswer):
-                place = (one.field, one.old)
+            if isinstance(answer, (FillAnswer, ComputeAnswer)):
+                place = (answer.field, "")
+            elif isinstance(answer, ExtraAnswer):
+                place = (answer.field, "extra of")
+            elif isinstance(answer, MapAnswer):
+                place = (answer.field, answer.old)
             else:
                 continue
-            other = seen.setdefault(place, one)
-            if other != one:
-                raise SchemaError(f"{one.flag()} contradicts {other.flag()}; give one of them")
+            other = seen.setdefault(place, answer)
+            if other != answer:
+                raise SchemaError(f"{answer.flag()} contradicts {other.flag()}; give one of them")
 
     def consume(self, kind: type[A], name: str) -> A | None:
-        """Give the answer of a kind about a field, or None; it is used by that."""
+        """Return the answer of a kind about a field and mark it as used; None if there is none."""
         found = self.all(kind, name)
         if found:
             self.mark_used(found[0])
         return found[0] if found else None
 
     def all(self, kind: type[A], name: str) -> list[A]:
-        """Give the answers of a kind about a field."""
-        return [one for one in self.answers.of(kind, self.model) if _field_of(one) == name]
+        """Return the answers of a kind about a field."""
+        return [answer for answer in self.answers.of(kind, self.model) if _field_of(answer) == name]
 
     def mark_used(self, answer: Answer) -> None:
-        """Note that an answer was used."""
+        """Mark an answer as used."""
         self._used.append(answer)
 
     def mark_used_inside(self, path: str) -> None:
-        """Note that the answers about parts of a field are of use, if only because it is converted as a whole."""
-        for one in self.answers.given:
-            place = one.old if isinstance(one, RenameAnswer) else getattr(one, "field", None)
-            if one.model == self.model and isinstance(place, str) and place.startswith(f"{path}."):
-                self.mark_used(one)
+        """Mark the answers about parts of a field as used, because the whole field is converted."""
+        for answer in self.answers.given:
+            place = answer.old if isinstance(answer, RenameAnswer) else getattr(answer, "field", None)
+            if answer.model == self.model and isinstance(place, str) and place.startswith(f"{path}."):
+                self.mark_used(answer)
 
     def refuse_unused(self) -> None:
-        """Refuse answers that were of no use.
+        """Refuse answers that were not used.
 
         Raises:
-            SchemaError: There is one; it names the flag.
+            SchemaError: An answer was not used; the message names its flag.
         """
         for kind, why in _WHY.items():
             for one in self.answers.of(kind, self.model):
@@ -93,17 +93,17 @@ class AnswerTracker:
                 continue
             place = _field_of(part) or ""
             if "." in place:  # whole fields are matched, and refused, as a whole
-                raise SchemaError(f"{part.flag()} matches nothing: {self.model}.{place} is not gone")
+                raise SchemaError(f"{part.flag()} matches nothing: {self.model}.{place} still exists")
 
 
 _WHY: dict[type[FillAnswer] | type[ComputeAnswer] | type[MapAnswer] | type[ZoneAnswer] | type[ExtraAnswer], str] = {
-    FillAnswer: "{field!r} is no new field of {model}, and may be None as before",
-    ComputeAnswer: "{field!r} is neither new nor of another type in {model}",
-    MapAnswer: "{model}.{field} lost no such value",
-    ZoneAnswer: "{model}.{field} got no time zone",
-    ExtraAnswer: "{field!r} is no new field of {model} with one value for all, or the model takes no extra fields",
+    FillAnswer: "{field!r} is not a new field of {model}, and may be None as before",
+    ComputeAnswer: "{field!r} is not new in {model}, and has the same type as before",
+    MapAnswer: "{model}.{field} did not lose that value",
+    ZoneAnswer: "{model}.{field} did not get a time zone",
+    ExtraAnswer: "{field!r} is not a new field of {model} with one value, or {model} does not have extra fields",
 }
 
 
-def _field_of(one: OfField) -> str | None:
-    return one.old if isinstance(one, RenameAnswer) else one.field
+def _field_of(answer: OfField) -> str | None:
+    return answer.old if isinstance(answer, RenameAnswer) else answer.field

@@ -1,4 +1,4 @@
-"""Answers: what people say about changes that a diff cannot know, and the flags that say it. Pure."""
+"""Answers to the questions of a diff, and the flags that give them. Pure."""
 
 import ast
 import math
@@ -39,69 +39,69 @@ _BARE_WORD: Final = re.compile(r"[\w .:/+-]+")
 
 @dataclass(frozen=True)
 class RenameAnswer:
-    """The values of ``old`` move to ``new``."""
+    """The field ``old`` was renamed to ``new``; its values move."""
 
     model: str
     old: str
     new: str
 
     def flag(self, prefix: str = "") -> str:
-        """Give the option that says this; ``prefix`` is the app's label with a dot, where that is needed."""
+        """Return the option that gives this answer; ``prefix`` is the label of the app and a dot, if needed."""
         return f"--rename {prefix}{self.model}.{self.old}={self.new}"
 
 
 @dataclass(frozen=True)
 class RenameModelAnswer:
-    """The class ``model`` is called ``new`` now; its records go along."""
+    """The model was renamed to ``new``; its records follow."""
 
     model: str
     new: str
 
     def flag(self, prefix: str = "") -> str:
-        """Give the option that says this."""
+        """Return the option that gives this answer."""
         return f"--rename {prefix}{self.model}={self.new}"
 
 
 @dataclass(frozen=True)
 class DropAnswer:
-    """The values of a field go; or, with no field, a model is tracked no longer."""
+    """The values of a field are dropped; without a field, the model is no longer tracked."""
 
     model: str
     field: str | None = None
 
     def flag(self, prefix: str = "") -> str:
-        """Give the option that says this."""
+        """Return the option that gives this answer."""
         return f"--drop {prefix}{self.model}" + (f".{self.field}" if self.field else "")
 
 
 @dataclass(frozen=True)
 class FillAnswer:
-    """Every record gets the same JSON-like value."""
+    """Every record gets this value, as JSON has it."""
 
     model: str
     field: str
     value: Literal
 
     def flag(self, prefix: str = "") -> str:
-        """Give the option that says this, quoted for a shell."""
+        """Return the option that gives this answer, quoted for a shell."""
         return f"--default {_quoted(f'{prefix}{self.model}.{self.field}={self.value!r}')}"
 
     def check(self, type: str) -> None:
-        """Refuse a value that is none of ``type``.
+        """Refuse a value that is not of ``type``.
 
         Raises:
-            SchemaError: It is none.
+            SchemaError: The value does not have that type.
         """
         codec = codec_of(type)
         try:
             codec.encode(codec.validate_jsonable(self.value))
         except (ValueError, TypeError) as exc:
-            raise SchemaError(f"{self.flag()}: {self.value!r} is no {type}: {complaint(exc)}") from exc
+            raise SchemaError(f"{self.flag()}: {self.value!r} is not a valid {type}: {complaint(exc)}") from exc
 
 
 @dataclass(frozen=True)
 class MapAnswer:
-    """Where a field holds the value ``old``, it is to hold ``new``; both are written as text, without quotes."""
+    """The value ``old`` of a field is replaced by ``new``; both are text without quotes."""
 
     model: str
     field: str
@@ -109,79 +109,79 @@ class MapAnswer:
     new: str
 
     def flag(self, prefix: str = "") -> str:
-        """Give the option that says this, quoted for a shell."""
+        """Return the option that gives this answer, quoted for a shell."""
         return f"--map {_quoted(f'{prefix}{self.model}.{self.field}:{self.old}={self.new}')}"
 
 
 @dataclass(frozen=True)
 class ZoneAnswer:
-    """Instants without a time zone were meant in this one."""
+    """Stored datetimes without a time zone are in this zone."""
 
     model: str
     field: str
     zone: str
 
     def flag(self, prefix: str = "") -> str:
-        """Give the option that says this."""
+        """Return the option that gives this answer."""
         return f"--zone {prefix}{self.model}.{self.field}={self.zone}"
 
     def check(self) -> None:
-        """Refuse a zone that is not known here.
+        """Refuse an unknown time zone.
 
         Raises:
-            SchemaError: It is none.
+            SchemaError: The zone is unknown.
         """
         try:
             ZoneInfo(self.zone)
         except (ValueError, OSError, KeyError) as exc:  # not found is a KeyError; "Europe" is a folder
-            reason = f"there is no time zone {self.zone!r}; write one like Europe/Berlin"
+            reason = f"unknown time zone {self.zone!r}; write one like Europe/Berlin"
             raise SchemaError(f"{self.flag()}: {reason}") from exc
 
 
 @dataclass(frozen=True)
 class TTLAnswer:
-    """What a changed life span means for records that are there."""
+    """What a changed TTL means for existing records."""
 
     model: str
     policy: str
 
     def flag(self, prefix: str = "") -> str:
-        """Give the option that says this."""
+        """Return the option that gives this answer."""
         return f"--ttl {prefix}{self.model}={self.policy}"
 
 
 @dataclass(frozen=True)
 class ComputeAnswer:
-    """A function computes the value for each record; somebody writes it into the file."""
+    """A function, which the user writes into the file, computes the value of each record."""
 
     model: str
     field: str
 
     def flag(self, prefix: str = "") -> str:
-        """Give the option that says this."""
+        """Return the option that gives this answer."""
         return f"--compute {prefix}{self.model}.{self.field}"
 
 
 @dataclass(frozen=True)
 class ExtraAnswer:
-    """What becomes of extra fields that have the name of a field that is new; see ``AddField``."""
+    """What happens to extra fields that have the name of a new field; see ``AddField``."""
 
     model: str
     field: str
     policy: str
 
     def flag(self, prefix: str = "") -> str:
-        """Give the option that says this."""
+        """Return the option that gives this answer."""
         return f"--extra {prefix}{self.model}.{self.field}={self.policy}"
 
     def check(self) -> None:
-        """Refuse a policy that there is none of.
+        """Refuse an unknown policy.
 
         Raises:
-            SchemaError: It is none.
+            SchemaError: The policy is unknown.
         """
         if self.policy not in EXTRAS:
-            raise SchemaError(f"{self.flag()}: there is no such policy here; write one of {', '.join(EXTRAS)}")
+            raise SchemaError(f"{self.flag()}: unknown policy; write one of {', '.join(EXTRAS)}")
 
 
 Answer = (
@@ -200,29 +200,29 @@ A = TypeVar("A", bound=Answer)
 
 @dataclass(frozen=True)
 class Answers:
-    """All answers about one app.
+    """The answers about one app.
 
     Args:
-        given: In any order; two that contradict each other are refused by the diff.
+        given: In any order. The diff refuses answers that contradict each other.
     """
 
     given: tuple[Answer, ...] = ()
 
     def having(self, *more: Answer) -> "Answers":
-        """Give these answers and some more."""
+        """Return these answers with more appended."""
         return Answers((*self.given, *more))
 
     def of(self, kind: type[A], model: str) -> list[A]:
-        """Give the answers of one kind about one model, each once, in their order."""
+        """Return the answers of one kind about one model, in order and without duplicates."""
         found: list[A] = []
-        for one in self.given:
-            if isinstance(one, kind) and one.model == model and one not in found:
-                found.append(one)
+        for answer in self.given:
+            if isinstance(answer, kind) and answer.model == model and answer not in found:
+                found.append(answer)
         return found
 
 
 def parse_answer(option: str, text: str, models: Mapping[str, Collection[str]]) -> tuple[str, Answer]:
-    """Read what a flag says.
+    """Parse the value of an answer flag.
 
     Args:
         option: One of ``OPTIONS``.
@@ -234,7 +234,7 @@ def parse_answer(option: str, text: str, models: Mapping[str, Collection[str]]) 
         The label of the app, and the answer.
 
     Raises:
-        SchemaError: The text is none of that, or names no model, or one of several.
+        SchemaError: The text has another form, or its model is unknown or ambiguous.
     """
     flag = f"{option} {_quoted(text)}"
     path, equals, value = text.partition("=")
@@ -267,7 +267,7 @@ def parse_answer(option: str, text: str, models: Mapping[str, Collection[str]]) 
 
 
 def _rename(model: str, field: str, value: str) -> Answer:
-    """Read what a field or a model is called now; the model may be named once more: ``Customer.name=Customer.nick``."""
+    """Parse the new name of a field or model; it may repeat the model, as in ``Customer.name=Customer.nick``."""
     if not field:
         return RenameModelAnswer(model, value)
     return RenameAnswer(model, field, value.removeprefix(f"{model}."))
@@ -289,7 +289,7 @@ def parse_literal(flag: str, path: str, text: str) -> Literal:
     """Read a Python literal made of text, numbers, True, False, None, lists and dicts.
 
     Raises:
-        SchemaError: It is none; the text says how to write it.
+        SchemaError: It is not such a literal; the message says how to write it.
     """
     try:
         value: object = ast.literal_eval(text.strip())
@@ -299,7 +299,7 @@ def parse_literal(flag: str, path: str, text: str) -> Literal:
             cure = f"text needs quotes: {text.strip()!r}" + (
                 f", as in --default {_literal(path, text)}" if path else ""
             )
-        raise SchemaError(f"{flag}: {text.strip()} is no Python literal; {cure}") from exc
+        raise SchemaError(f"{flag}: {text.strip()} is not a Python literal; {cure}") from exc
     return _jsonable(flag, value)
 
 
@@ -314,10 +314,12 @@ def _jsonable(flag: str, value: object) -> Literal:
         pairs = cast("dict[object, object]", value)
         if all(isinstance(key, str) for key in pairs):
             return {str(key): _jsonable(flag, one) for key, one in pairs.items()}
-        raise SchemaError(f"{flag}: the keys of {value!r} must be text, as JSON's are")
+        raise SchemaError(f"{flag}: the keys of {value!r} must be text, as in JSON")
     if value is None or isinstance(value, (str, bool, int)) or (isinstance(value, float) and math.isfinite(value)):
         return value
-    raise SchemaError(f"{flag}: {value!r} has no JSON form; write text, a number, True, False, None, a list or a dict")
+    raise SchemaError(
+        f"{flag}: {value!r} cannot be stored as JSON; write text, a number, True, False, None, a list or a dict"
+    )
 
 
 def _place(flag: str, path: str, models: Mapping[str, Collection[str]]) -> tuple[str, str, str]:
@@ -330,18 +332,18 @@ def _place(flag: str, path: str, models: Mapping[str, Collection[str]]) -> tuple
         not is_labelled
         and len(parts) > 2
         and parts[0] in models
-        and not any(parts[0] in one for one in models.values())
+        and not any(parts[0] in names for names in models.values())
     ):
-        is_labelled = True  # of a model that is not there, which the error below says
+        is_labelled = True  # the app has no such model: see the error below
     label = parts.pop(0) if is_labelled else None
     model, field = parts[0], ".".join(parts[1:])
-    owners = [one for one in models if label in (None, one) and model in models[one]]
+    owners = [app for app in models if label in (None, app) and model in models[app]]
     if len(owners) == 1:
         return owners[0], model, field
     if owners:
-        choices = " or ".join(f"{one}.{path}" for one in owners)
-        raise SchemaError(f"{flag}: there is a {model} in several apps; write {choices}")
-    known = ", ".join(f"{one}.{name}" for one in models for name in models[one] if label in (None, one))
+        choices = " or ".join(f"{app}.{path}" for app in owners)
+        raise SchemaError(f"{flag}: several apps have a model {model}; write {choices}")
+    known = ", ".join(f"{app}.{name}" for app in models for name in models[app] if label in (None, app))
     raise SchemaError(f"{flag}: there is no model {model!r}; there are {known or 'none'}")
 
 

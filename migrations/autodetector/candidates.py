@@ -1,4 +1,4 @@
-"""Candidates: names that a missing field or model may have now, values that may replace a missing one. Pure."""
+"""Candidates for a removed field, model or value, sorted by likelihood. Pure."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,17 +14,17 @@ from .answers import Answer
 __all__ = ["Candidate", "chosen_value", "field_candidates", "has_value", "likeliest", "model_candidates"]
 
 _OPTIONAL: Final = " | None"
-_OF_POSITION: Final = 0.25  # beside 1/2 each for the type and the name
+_OF_POSITION: Final = 0.25  # besides 1/2 each for type and name
 
 
 @dataclass(frozen=True)
 class Candidate:
-    """What a field or model that is gone may be called now.
+    """A possible new name of a removed field or model.
 
     Attributes:
         name: The new name.
         type: Canonical text of a field's type; "" for a model.
-        similarity: 0 to 1; of the names of fields, of the stored fields of models.
+        similarity: 0 to 1: of the names of fields, or of the stored fields of models.
     """
 
     name: str
@@ -38,12 +38,12 @@ class Candidate:
 def field_candidates(
     gone: FieldSchema, new: Iterable[FieldSchema], nearness: Mapping[str, float] = MappingProxyType({})
 ) -> tuple[Candidate, ...]:
-    """Sort new fields by how likely each is a renamed ``gone``: a hint, then the type and the name, then the position.
+    """Sort new fields by how likely each is the renamed field ``gone``: by hint, type and name, then position.
 
     Args:
-        gone: The field that is not there any more.
-        new: Those that might be it. Paths compare by their last part: ``zip`` is likely to be ``address.zip`` now.
-        nearness: How near each is to where ``gone`` was, 0 to 1, by name; settles what type and name leave open.
+        gone: The removed field.
+        new: The candidates. Paths compare by their last part: ``zip`` may be ``address.zip`` now.
+        nearness: How near each is to the place of ``gone``, 0 to 1, by name. It decides between similar candidates.
     """
     scored = [
         (
@@ -70,7 +70,7 @@ def _alike(one: str, other: str) -> float:
 
 
 def model_candidates(gone: ModelSchema, new: Sequence[ModelSchema]) -> tuple[Candidate, ...]:
-    """Sort new models by how likely each is a renamed ``gone``: by the fields that both have, then by the name."""
+    """Sort new models by how likely each is the renamed model ``gone``: by shared fields, then by name."""
     scored = [(_shared(gone, one), _alike(gone.name, one.name), one.name) for one in new]
     scored.sort(key=lambda one: (-one[0], -one[1], one[2]))
     return tuple(Candidate(name, "", max(shared, alike)) for shared, alike, name in scored)
@@ -82,20 +82,20 @@ def _shared(one: ModelSchema, other: ModelSchema) -> float:
 
 
 def has_value(values: Sequence[Literal], one: Literal) -> bool:
-    """Whether a value is among others, in which 1 is not True."""
+    """Whether a value is among others; 1 does not equal True."""
     return any(type(one) is type(other) and one == other for other in values)
 
 
 def chosen_value(answer: Answer, text: str, choices: Sequence[Literal]) -> Literal:
-    """Give the value that an answer names as text; ``SchemaError`` if there is none such."""
+    """Return the value that an answer names as text; ``SchemaError`` if there is no such value."""
     for one in choices:
         if str(one) == text:
             return one
-    raise SchemaError(f"{answer.flag()}: {text!r} is none of the values now: {', '.join(map(str, choices))}")
+    raise SchemaError(f"{answer.flag()}: {text!r} is not one of the values now: {', '.join(map(str, choices))}")
 
 
 def likeliest(values: Iterable[Literal], gone: Literal) -> tuple[str, ...]:
-    """Give values as text, those first that look most like the one that is gone."""
+    """Return values as text, most similar to the removed value first."""
     name = str(gone).lower()
     matcher = [(SequenceMatcher(None, str(one).lower(), name, autojunk=False).ratio(), str(one)) for one in values]
     return tuple(text for _, text in sorted(matcher, key=lambda pair: -pair[0]))

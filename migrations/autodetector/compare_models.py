@@ -1,7 +1,7 @@
-"""Comparing: what lies between two schemas of one model. Pure.
+"""The comparison of two schemas of one model: the operations between them, or questions. Pure.
 
-Operations are tried on the schema as they are found, so that each meets what it will meet in the chain: names first,
-then new fields, types, keys, and what goes last, because a function may still want to look at it.
+Each operation is applied to the schema as soon as it is found, so that the next one sees the schema that it will see in
+the chain. Renames come first, then new fields, types and keys. Removed fields come last: a function may need them.
 """
 
 from collections.abc import Iterable, Sequence
@@ -35,15 +35,15 @@ __all__ = ["Comparison", "compare"]
 
 @dataclass
 class Comparison:
-    """What lies between two schemas of a model. Grows while it is made, then is only read.
+    """The difference between two schemas of a model. It grows during the comparison, and is only read afterwards.
 
     Attributes:
-        schema: The model as the operations so far leave it.
-        new: What it is to be.
+        schema: The model after the operations so far.
+        new: The model as the code has it.
         tracker: The answers about it.
         operations: In the order in which they apply.
         questions: What must be answered first.
-        notes: Fields whose type differs in nothing that is stored.
+        notes: Fields whose types differ, while their stored bytes do not.
     """
 
     schema: ModelSchema
@@ -54,14 +54,14 @@ class Comparison:
     notes: list[str] = field(default_factory=list[str])
 
     def do(self, *operations: Operation) -> None:
-        """Add operations, and bring the schema on."""
-        for one in operations:
-            self.schema = one.apply(Snapshot((self.schema,))).model(self.new.name)
-            self.operations.append(one)
+        """Add operations, and apply them to the schema."""
+        for operation in operations:
+            self.schema = operation.apply(Snapshot((self.schema,))).model(self.new.name)
+            self.operations.append(operation)
 
     @property
     def is_changed(self) -> bool:
-        """Whether records change, or may have to, so that the version must rise."""
+        """Whether records change, or may change once questions are answered, so that the version must rise."""
         asked = any(not isinstance(one, TTLQuestion) for one in self.questions)
         return asked or any(not one.is_state_only or isinstance(one, AlterField) for one in self.operations)
 
@@ -83,7 +83,7 @@ def compare(old: ModelSchema, new: ModelSchema, answers: Answers) -> Comparison:
     if not any(isinstance(one, (RenameQuestion, SwapQuestion)) for one in found.questions):
         _compare_matched(found, match)
     _compare_ttl(found)
-    found.questions = _in_turn(found.questions)
+    found.questions = _sorted_questions(found.questions)
     if not found.questions:
         found.tracker.refuse_unused()
         if found.is_changed or new.version > old.version:
@@ -94,8 +94,8 @@ def compare(old: ModelSchema, new: ModelSchema, answers: Answers) -> Comparison:
     return found
 
 
-def _in_turn(questions: Sequence[Question]) -> list[Question]:
-    """Put what became of fields first; whether a field is new at all depends on that."""
+def _sorted_questions(questions: Sequence[Question]) -> list[Question]:
+    """Sort the questions: renames first, because whether a field is new depends on them."""
     renames = [one for one in questions if isinstance(one, RenameQuestion)]
     claimed = {candidate.name for one in renames for candidate in one.candidates}
     others = [one for one in questions if not isinstance(one, (RenameQuestion, FillQuestion, ExtraQuestion))]
@@ -105,7 +105,7 @@ def _in_turn(questions: Sequence[Question]) -> list[Question]:
 
 
 def _compare_matched(found: Comparison, match: Match) -> None:
-    """Compare fields of which it is known what became of each."""
+    """Compare the fields after all of them are matched."""
     model, taken = found.new.name, set(match.moves.values())
     overtaken = sorted(match.dropped & taken)
     _refuse_lost_key(match, overtaken)
@@ -125,8 +125,8 @@ def _refuse_lost_key(match: Match, overtaken: Iterable[str]) -> None:
     key = match.old.primary_key
     if key in overtaken:
         raise SchemaError(
-            f"{match.new.name}: the primary key {key!r} cannot be dropped in the migration in which another field takes"
-            " its name over; make two migrations"
+            f"{match.new.name}: the primary key {key!r} cannot be dropped in a migration in which another field takes"
+            " over its name; make two migrations"
         )
 
 
@@ -140,7 +140,7 @@ def _add(found: Comparison, one: FieldSchema) -> None:
         function = FunctionStub(function_name(model, one.name))
         found.do(AddField(model, one.name, one.type, function))
     elif fill is not None and is_key:
-        raise SchemaError(f"{fill.flag()}: it is the primary key, and all records would get the same; compute it")
+        raise SchemaError(f"{fill.flag()}: all records would get the same primary key; use --compute")
     elif fill is not None:
         fill.check(one.type)
         _add_filled(found, one, fill.value, extra)
@@ -151,12 +151,12 @@ def _add(found: Comparison, one: FieldSchema) -> None:
 
 
 def _takes_extras(found: Comparison) -> bool:
-    """Whether records may hold extra fields: what the files do not know of the older class, the newer one tells."""
+    """Whether records may hold extra fields. Files may not know that of the older class, so the newer counts too."""
     return found.schema.extras or found.new.extras
 
 
 def _add_filled(found: Comparison, one: FieldSchema, value: Literal, extra: ExtraAnswer | None) -> None:
-    """Add a field with one value for all records, but for those that hold an extra field of its name."""
+    """Add a field with one value for all records, except those with an extra field of its name."""
     model, is_key = found.new.name, one.name == found.new.primary_key
     if extra is None and not is_key and _takes_extras(found):
         found.questions.append(ExtraQuestion(model, one.name, one.type))
@@ -178,7 +178,7 @@ def _retype(found: Comparison, one: FieldSchema, added: Sequence[FieldSchema]) -
 
 
 def _compare_keys(found: Comparison) -> None:
-    """Move the records where their keys are others now; keys are lower-cased, except for the table."""
+    """Rename the keys of the records if the options for keys changed. Only the table keeps upper case in keys."""
     old, new = found.schema, found.new
     changed: dict[str, str] = {}
     for part in ("prefix", "separator", "table", "primary_key"):
@@ -194,7 +194,7 @@ def _compare_ttl(found: Comparison) -> None:
     answers = found.tracker.answers.of(TTLAnswer, found.new.name)
     if old == new:
         if answers:
-            raise SchemaError(f"{answers[0].flag()} matches nothing: the ttl of {found.new.name} is what it was")
+            raise SchemaError(f"{answers[0].flag()} matches nothing: the ttl of {found.new.name} did not change")
         return
     question = TTLQuestion(found.new.name, old, new)
     if not answers:
@@ -204,36 +204,36 @@ def _compare_ttl(found: Comparison) -> None:
         raise SchemaError(f"{answers[1].flag()} contradicts {answers[0].flag()}; give one of them")
     if answers[0].policy not in question.policies:
         known = ", ".join(one for one in POLICIES if one in question.policies)
-        raise SchemaError(f"{answers[0].flag()}: there is no such policy here; write one of {known}")
+        raise SchemaError(f"{answers[0].flag()}: unknown policy; write one of {known}")
     if not found.questions:
         found.do(AlterTTL(found.new.name, old, new, answers[0].policy))
 
 
 def _compare_extras(found: Comparison, took: bool) -> None:
-    """Note whether extra fields are taken; that they are is worth no migration of its own, and comes first in one.
+    """Add whether the model has extra fields. To allow them alone does not need a migration; it comes first in one.
 
     Args:
-        found: What was found, without open questions.
-        took: Whether the files say that they were.
+        found: The comparison, without open questions.
+        took: Whether the model had extra fields, as the files say.
     """
     model, takes = found.new.name, found.new.extras
     if took and not takes:
         found.do(AlterExtras(model, False))
     elif takes and not took and (found.is_changed or found.new.version > found.schema.version):
-        # Functions may look at them, and what the class was before nobody knows.
+        # Functions may read them, and the files do not know what the class was before.
         place = sum(isinstance(one, RenameModel) for one in found.operations)
         found.operations.insert(place, AlterExtras(model, True))
         found.schema = replace(found.schema, extras=True)
 
 
 def _notes(found: Comparison) -> list[Operation]:
-    """Bring the types along that differ in nothing that is stored, since there is a migration anyway."""
+    """Update types that are stored with the same bytes, because there is a migration anyway."""
     model = found.new.name
     return [AlterField(model, one, found.schema.field(one).type, found.new.field(one).type) for one in found.notes]
 
 
 def _refuse_another_end(found: Comparison) -> None:
-    """Refuse operations that lead elsewhere than to the code: our own fault, better found before they are written."""
+    """Refuse operations that do not lead to the code: a bug of this library, found before a file is written."""
     types = {name: found.schema.field(name).type for name in found.notes}
     expected = replace(
         found.new, fields=tuple(replace(one, type=types.get(one.name, one.type)) for one in found.new.fields)

@@ -46,17 +46,17 @@ __all__ = ["compare_types"]
 def compare_types(
     schema: ModelSchema, name: str, new: FieldSchema, tracker: AnswerTracker, outside: Sequence[FieldSchema] = ()
 ) -> TypeComparison:
-    """Compare a field with what it is to be.
+    """Compare the types of a field before and after.
 
     Args:
-        schema: The model as it stands before, with the field under its new name already.
+        schema: The model before, in which the field already has its new name.
         name: The field.
-        new: What it is to be.
-        tracker: Answers about the model; those that are used are noted.
+        new: The field afterwards.
+        tracker: Answers about the model; it learns which ones are used.
         outside: New fields of the model, to which a key of an object may have moved.
 
     Raises:
-        SchemaError: An answer fits no value or type.
+        SchemaError: An answer does not fit the values or the type.
     """
     old = schema.field(name).type
     comparison = TypeComparison(schema.name, tracker, outside=outside)
@@ -71,18 +71,18 @@ def compare_types(
     if reached is not None and is_widening(reached, new.type):
         comparison.operations.append(AlterField(schema.name, name, reached, new.type))
         return comparison
-    if all(isinstance(one, AlterField) and one.convert is None for one in comparison.operations):
+    if all(isinstance(change, AlterField) and change.convert is None for change in comparison.operations):
         return TypeComparison(schema.name, tracker, [AlterField(schema.name, name, old, new.type)])
-    # As a whole it would stop at the first record: what the answers say about its parts would be lost.
+    # Pydantic could not convert it as a whole: what the answers say about its parts would be lost.
     return TypeComparison(schema.name, tracker, questions=[ComputeQuestion(schema.name, name)])
 
 
 def _reached(schema: ModelSchema, name: str, operations: Sequence[Operation]) -> str | None:
-    """Give the type that some operations lead to, or None where they do not fit."""
+    """Return the type that operations lead to; None if they do not fit."""
     snapshot = Snapshot((schema,))
     try:
-        for one in operations:
-            snapshot = one.apply(snapshot)
+        for operation in operations:
+            snapshot = operation.apply(snapshot)
     except SchemaError:
         return None
     return snapshot.model(schema.name).field(name).type
@@ -91,7 +91,7 @@ def _reached(schema: ModelSchema, name: str, operations: Sequence[Operation]) ->
 def _change(
     comparison: TypeComparison, path: str, old: Tree, new: Tree, default: "Literal | _Required" = REQUIRED
 ) -> None:
-    """Note what leads from one type to another at a path."""
+    """Add the operations or questions between two types at a path."""
     if old == new or is_storage_neutral(str(old), str(new)):
         return
     if comparison.tracker.consume(ComputeAnswer, path):
@@ -100,7 +100,7 @@ def _change(
     was_optional, is_optional = NONE in members_of(old), NONE in members_of(new)
     before, after = without_none(old), without_none(new)
     if before and after and before != after:
-        # What may be None afterwards may become None: "NA" of a text, for one, by a function.
+        # If the new type may be None, a function may make None of other values, such as "NA".
         target = _with_none(after, was_optional or is_optional)
         _change_members(comparison, path, _with_none(before, was_optional), target)
         is_reached = bool(comparison.operations) and getattr(comparison.operations[-1], "name", None) == path
@@ -116,7 +116,7 @@ def _with_none(members: Sequence[Tree], is_optional: bool) -> Tree:
 
 
 def _change_members(comparison: TypeComparison, path: str, old: Tree, new: Tree) -> None:
-    """Note what leads from one type to another, both of which may be None, or neither."""
+    """Add the operations or questions between two types that may both be None, or neither."""
     if is_storage_neutral(str(old), str(new)):
         return
     if stored_values(old) is not None and stored_values(new) is not None:
@@ -148,7 +148,7 @@ def _is_alike(old: Container, new: Container) -> bool:
 
 
 def _is_regrouped(old: Container, new: Container) -> bool:
-    """Whether objects that change are in a container of another kind, too: a list that becomes a tuple."""
+    """Whether the container changes too: a list of objects that becomes a tuple of others."""
     is_array = "dict" not in (old.kind, new.kind) and len(old.items) == len(new.items) == 1
     return is_array and old.items != new.items and all(map(_holds_objects, (*old.items, *new.items)))
 
@@ -156,7 +156,7 @@ def _is_regrouped(old: Container, new: Container) -> bool:
 def _change_items(
     comparison: TypeComparison, path: str, old: Tree, new: Tree, before: Container, after: Container
 ) -> None:
-    """Look into a container for objects, or values of enums; paths pass through it."""
+    """Compare objects, or values of enums, inside a container. Paths ignore the container."""
     differing = [(one, other) for one, other in zip(before.items, after.items, strict=True) if one != other]
     one, other = differing[0]
     is_first = before.items[0] == one and before.kind == "dict"
@@ -173,84 +173,86 @@ def _change_items(
 def _holds_objects(tree: Tree) -> bool:
     members = without_none(tree)
     return any(
-        isinstance(one, Object) or (isinstance(one, Container) and _holds_objects(one.items[-1])) for one in members
+        isinstance(member, Object) or (isinstance(member, Container) and _holds_objects(member.items[-1]))
+        for member in members
     )
 
 
 def _change_keys(comparison: TypeComparison, path: str, old: Object, new: Object) -> None:
-    """Match the keys of two objects as the fields of a model are matched."""
-    gone = [one for one in old.keys if one.name not in _names(new)]
-    come = {one.name: one for one in new.keys if one.name not in _names(old)}
+    """Match the keys of two objects, as fields of models are matched."""
+    gone = [key for key in old.keys if key.name not in _names(new)]
+    come = {key.name: key for key in new.keys if key.name not in _names(old)}
     removed: list[str] = []
     renamed: list[tuple[Key, Key]] = []
-    for one in gone:
-        place = f"{path}.{one.name}"
+    for key in gone:
+        place = f"{path}.{key.name}"
         answer = comparison.tracker.consume(RenameAnswer, place)
         target = None if answer is None else come.pop(answer.new.removeprefix(f"{path}."), None)
         if answer is not None and target is None:
             raise SchemaError(
-                f"{answer.flag()}: {path} has no new key {answer.new!r}; new are {', '.join(come) or 'none'}"
+                f"{answer.flag()}: {path} has no new key {answer.new!r}; new keys: {', '.join(come) or 'none'}"
             )
         if target is not None:
-            renamed.append((one, target))
+            renamed.append((key, target))
         elif comparison.tracker.consume(DropAnswer, place):
             removed.append(place)
         else:
-            question = _rename_question(comparison, path, one, come.values())
+            question = _rename_question(comparison, path, key, come.values())
             if question.candidates:
                 comparison.questions.append(question)
             else:
                 removed.append(place)
-    if any(isinstance(one, RenameQuestion) for one in comparison.questions):
+    if any(isinstance(question, RenameQuestion) for question in comparison.questions):
         return
-    for one, other in renamed:
-        comparison.operations.append(RenameField(comparison.model, f"{path}.{one.name}", f"{path}.{other.name}"))
+    for before, after in renamed:
+        operation = RenameField(comparison.model, f"{path}.{before.name}", f"{path}.{after.name}")
+        comparison.operations.append(operation)
     _add_keys(comparison, path, list(come.values()))
-    for one, other in [*renamed, *_kept(old, new)]:
-        if not one.is_required:
-            comparison.not_required.add(f"{path}.{other.name}")
-        _change(comparison, f"{path}.{other.name}", one.tree, other.tree)
-        if other.is_required and not one.is_required and not comparison.questions:
-            require_key(comparison, f"{path}.{other.name}", other.tree)
+    for before, after in [*renamed, *_kept(old, new)]:
+        if not before.is_required:
+            comparison.not_required.add(f"{path}.{after.name}")
+        _change(comparison, f"{path}.{after.name}", before.tree, after.tree)
+        if after.is_required and not before.is_required and not comparison.questions:
+            require_key(comparison, f"{path}.{after.name}", after.tree)
     comparison.operations += [RemoveField(comparison.model, place) for place in removed]
 
 
 def _names(tree: Object) -> set[str]:
-    return {one.name for one in tree.keys}
+    return {key.name for key in tree.keys}
 
 
 def _kept(old: Object, new: Object) -> list[tuple[Key, Key]]:
-    known = {one.name: one for one in old.keys}
-    return [(known[one.name], one) for one in new.keys if one.name in known]
+    known = {key.name: key for key in old.keys}
+    return [(known[key.name], key) for key in new.keys if key.name in known]
 
 
 def _rename_question(comparison: TypeComparison, path: str, gone: Key, come: Iterable[Key]) -> RenameQuestion:
-    """Ask what became of a key: another one of its object, or a field of the model that is of its type."""
-    new = [FieldSchema(f"{path}.{one.name}", str(one.tree)) for one in come]
+    """Ask whether a key was renamed: to a key of its object, or to a field of the model with its type."""
+    new = [FieldSchema(f"{path}.{key.name}", str(key.tree)) for key in come]
     kind = without_none(gone.tree)
-    new += [one for one in comparison.outside if without_none(parse(one.type)) == kind]
+    new += [outer for outer in comparison.outside if without_none(parse(outer.type)) == kind]
     field = FieldSchema(f"{path}.{gone.name}", str(gone.tree))
     return RenameQuestion(comparison.model, field.name, field.type, field_candidates(field, new))
 
 
 def _add_keys(comparison: TypeComparison, path: str, come: Sequence[Key]) -> None:
-    for one in come:
-        place, type = f"{path}.{one.name}", one.text
+    for key in come:
+        place, type = f"{path}.{key.name}", key.text
         fill = comparison.tracker.consume(FillAnswer, place)
         if fill is not None:
-            fill.check(str(one.tree))
+            fill.check(str(key.tree))
             comparison.operations.append(AddField(comparison.model, place, type, fill.value))
         elif comparison.tracker.consume(ComputeAnswer, place):
             function = FunctionStub(function_name(comparison.model, place))
             comparison.operations.append(AddField(comparison.model, place, type, function))
-        elif one.is_required:
+        elif key.is_required:
             comparison.questions.append(FillQuestion(comparison.model, place, type))
 
 
 def _change_variants(comparison: TypeComparison, path: str, tag: str, old: Sequence[Tree], new: Sequence[Tree]) -> None:
-    """Compare the objects of a union, each with the one that has its tag, or the tag that an answer gives it."""
+    """Compare the objects of a tagged union, each with the one that has its tag, or the tag that an answer names."""
     before, after = variants_of(tag, old), variants_of(tag, new)
-    come = [one for one in after if one not in before]
+    come = [tag_value for tag_value in after if tag_value not in before]
     for value, variant in before.items():
         target = value if value in after else _new_tag(comparison, f"{path}.{tag}", value, come)
         if target is None:
@@ -258,12 +260,12 @@ def _change_variants(comparison: TypeComparison, path: str, tag: str, old: Seque
         if target != value:
             types = str(LiteralTree((value,))), str(LiteralTree((target,)))
             comparison.alter(f"{path}.{tag}", *types, MapValues({plain_value(value): target}))
-        keys = tuple(replace(one, tree=LiteralTree((target,))) if one.name == tag else one for one in variant.keys)
+        keys = tuple(replace(key, tree=LiteralTree((target,))) if key.name == tag else key for key in variant.keys)
         _change_keys(comparison, path, replace(variant, keys=keys), after[target])
 
 
 def _with_tag(comparison: TypeComparison, path: str, old: Tree, tag: str, new_tag: str) -> tuple[Tree, ...]:
-    """Give the variants with the other name that the key has by which they are told apart, once somebody said so."""
+    """Rename the key that holds the tag, if an answer says so, and return the variants with the new name."""
     place, name = f"{path}.{tag}", f"{path}.{new_tag}"
     answer = comparison.tracker.consume(RenameAnswer, place)
     if answer is None:
@@ -273,7 +275,7 @@ def _with_tag(comparison: TypeComparison, path: str, old: Tree, tag: str, new_ta
         )
         return ()
     if answer.new not in (name, new_tag):
-        raise SchemaError(f"{answer.flag()}: objects in {path} are told apart by {new_tag!r} now; write {name}")
+        raise SchemaError(f"{answer.flag()}: the tag of the objects in {path} is {new_tag!r} now; write {name}")
     comparison.operations.append(RenameField(comparison.model, place, name))
     return without_none(parse(with_renamed_key(str(old), (tag,), new_tag)))
 
@@ -281,7 +283,7 @@ def _with_tag(comparison: TypeComparison, path: str, old: Tree, tag: str, new_ta
 def _new_tag(
     comparison: TypeComparison, place: str, value: str | float | None, come: Sequence[Literal]
 ) -> str | int | float | None:
-    answer = next((one for one in comparison.tracker.all(MapAnswer, place) if one.old == str(value)), None)
+    answer = next((found for found in comparison.tracker.all(MapAnswer, place) if found.old == str(value)), None)
     if answer is None:
         comparison.questions.append(
             MapQuestion(comparison.model, place, str(value), likeliest(come, value), place.rpartition(".")[0])
@@ -289,7 +291,7 @@ def _new_tag(
         return None
     comparison.tracker.mark_used(answer)
     if answer.new not in map(str, come):
-        # What was there already has other keys, which nobody could fill.
+        # An existing variant has other keys, which could not be filled.
         new, whole = ", ".join(map(str, come)) or "none", ComputeAnswer(comparison.model, place.rpartition(".")[0])
-        raise SchemaError(f"{answer.flag()}: {answer.new!r} is no new value; new are: {new}; use {whole.flag()}")
+        raise SchemaError(f"{answer.flag()}: {answer.new!r} is not a new value (new: {new}); use {whole.flag()}")
     return plain_value(chosen_value(answer, answer.new, come))

@@ -1,10 +1,9 @@
-"""The diff: from two snapshots and the answers given to operations, or to questions. Pure; it never prompts or prints.
+"""The diff of two snapshots: operations, as answers say, or questions. Pure: it does not prompt or print.
 
-- A version that rises while the shape stays makes a migration without operations: records of the older stamp must have
-  a known way to the newer one, or no process could read them.
-- What stores the same bytes makes no migration; see ``type_compatibility``.
-- Operations come by model: models that go, models that come, then for each other model, by name, what lies between its
-  two schemas; see ``compare_models``.
+- A version that rises without a change makes a migration without operations: without it, processes could not read
+  records with the older stamp.
+- A change that stores the same bytes does not make a migration; see ``type_compatibility``.
+- Operations are sorted by model: removed models, new models, then each other model by name; see ``compare_models``.
 """
 
 from collections.abc import Mapping, Sequence
@@ -22,20 +21,20 @@ from .questions import Question
 
 __all__ = ["Diff", "LowVersion", "diff"]
 
-_NOBODY: Mapping[str, str] = {}
-_NOTHING: Mapping[str, ModelSchema] = {}
+_NO_MODELS: Mapping[str, str] = {}
+_NO_SCHEMAS: Mapping[str, ModelSchema] = {}
 
 
 @dataclass(frozen=True)
 class LowVersion:
-    """A model whose class must say a higher version.
+    """A model whose class must declare a higher version.
 
     Attributes:
-        model: Its name.
-        stored: The version that the files have.
-        declared: The version that the class says.
-        needed: The version that it must say.
-        is_changed: Whether the shape changed; otherwise the version was lowered.
+        model: Name of the model.
+        stored: The version in the files.
+        declared: The version of the class.
+        needed: The lowest version that it may declare.
+        is_changed: Whether the model changed; otherwise its version was lowered.
     """
 
     model: str
@@ -47,15 +46,16 @@ class LowVersion:
 
 @dataclass(frozen=True)
 class Diff:
-    """What leads from one snapshot to another.
+    """The difference between two snapshots.
 
     Attributes:
-        operations: In the order in which they apply; the certain ones only, while there are questions.
+        operations: In the order in which they apply. While there are questions, only those that do not depend on them.
         questions: What must be answered first.
-        versions: The version that each changed model has afterwards, as if no version were low.
-        low_versions: Models whose class must say another version before this may be written.
-        target: The schemas that the operations lead to, versions aside: the code's, but for what is worth no migration.
-        is_partial: Whether another migration must follow: a model that came from another app changed, too.
+        versions: The version of each changed model afterwards, with low versions corrected.
+        low_versions: Models whose class must declare another version before a file can be written.
+        target: The schemas after the operations: those of the code, except for versions and for changes that need no
+            migration.
+        is_partial: Whether another migration must follow, because a model that came from another app changed too.
     """
 
     operations: tuple[Operation, ...] = ()
@@ -67,7 +67,7 @@ class Diff:
 
     @property
     def is_written(self) -> bool:
-        """Whether there is anything for a migration to do."""
+        """Whether there is something for a migration to do."""
         return bool(self.operations or self.versions)
 
     @property
@@ -81,25 +81,25 @@ def diff(
     new: Snapshot,
     answers: Answers | None = None,
     *,
-    leaving: Mapping[str, str] = _NOBODY,
-    arriving: Mapping[str, ModelSchema] = _NOTHING,
+    leaving: Mapping[str, str] = _NO_MODELS,
+    arriving: Mapping[str, ModelSchema] = _NO_SCHEMAS,
 ) -> Diff:
     """Compare two snapshots.
 
     Args:
-        old: Where the files, or the database, are.
-        new: What the code says.
+        old: Of the files or the database.
+        new: Of the code.
         answers: To the questions of an earlier diff, or given in advance.
-        leaving: Label of the app that a model goes to, by its name in ``old``.
-        arriving: What a model of ``new`` is in the app that it comes from, by its name in ``new``.
+        leaving: Label of the app to which a model moves, by its name in ``old``.
+        arriving: Schema of a model in the app from which it moves, by its name in ``new``.
 
     Raises:
         SchemaError: An answer matches nothing, or two contradict each other.
     """
-    given = Answers() if answers is None else answers
-    pairing = pair_models(old, new, given, leaving)
-    _refuse_strangers(pairing, given)
-    found = [compare(one, other, given) for one, other in pairing.pairs]
+    answers = Answers() if answers is None else answers
+    pairing = pair_models(old, new, answers, leaving)
+    _refuse_unknown_models(pairing, answers)
+    found = [compare(before, after, answers) for before, after in pairing.pairs]
     parts = [_of_models(pairing, arriving), *map(_of_pair, pairing.pairs, found)]
     return Diff(
         operations=tuple(operation for part in parts for operation in part.operations),
@@ -111,8 +111,8 @@ def diff(
     )
 
 
-def _refuse_strangers(pairing: Pairing, answers: Answers) -> None:
-    """Refuse answers about models that have nothing to answer."""
+def _refuse_unknown_models(pairing: Pairing, answers: Answers) -> None:
+    """Refuse answers about models that have no questions."""
     known = {new.name for _, new in pairing.pairs}
     for answer in answers.given:
         is_whole = isinstance(answer, RenameModelAnswer) or (isinstance(answer, DropAnswer) and answer.field is None)
@@ -122,15 +122,15 @@ def _refuse_strangers(pairing: Pairing, answers: Answers) -> None:
 
 def _why_no_fields(pairing: Pairing, model: str) -> str:
     if model in pairing.renamed:
-        return f"the model is called {pairing.renamed[model]} now"
+        return f"the model was renamed to {pairing.renamed[model]}"
     if model in pairing.old.by_name:
-        return "the model is gone as a whole"
+        return "the model was removed"
     is_new = model in pairing.new.by_name
-    return "the model is new, and has no records yet" if is_new else "there is no such model"
+    return "the model is new and has no records yet" if is_new else "there is no such model"
 
 
 def _of_models(pairing: Pairing, arriving: Mapping[str, ModelSchema]) -> Diff:
-    """Compare the names of the models."""
+    """Return the operations that create, delete or move whole models."""
     operations: list[Operation] = [MoveModel(name, app) for name, app in sorted(pairing.leaving.items())]
     operations += [DeleteModel(name) for name in sorted(pairing.dropped)]
     come = [arriving.get(one.name, one) for one in pairing.come]
@@ -142,7 +142,7 @@ def _of_models(pairing: Pairing, arriving: Mapping[str, ModelSchema]) -> Diff:
 
 
 def _of_pair(pair: tuple[ModelSchema, ModelSchema], found: Comparison) -> Diff:
-    """Add to a comparison what it means for the version."""
+    """Return the diff of one model, with the version that it needs."""
     old, new = pair
     least = old.version + 1 if found.is_changed else old.version
     is_named = found.is_changed or new.version > old.version
@@ -154,9 +154,9 @@ def _of_pair(pair: tuple[ModelSchema, ModelSchema], found: Comparison) -> Diff:
 def _target(
     new: Snapshot, found: Sequence[Comparison], pairing: Pairing, arriving: Mapping[str, ModelSchema]
 ) -> Snapshot:
-    for one in found:
-        if not one.questions:
-            new = new.with_model(replace(one.schema, version=one.new.version))
+    for comparison in found:
+        if not comparison.questions:
+            new = new.with_model(replace(comparison.schema, version=comparison.new.version))
     for model in pairing.come:
         new = new.with_model(arriving.get(model.name, model))
     return new

@@ -1,4 +1,4 @@
-"""Evidence: what stored records say about a question of the diff. Pure; the records come from ``sampling``."""
+"""Evidence for a question of the diff, from a sample of stored records. Pure; ``keyspace/sampling`` reads them."""
 
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -20,12 +20,12 @@ __all__ = ["as_stored", "evidence_for"]
 
 
 def as_stored(question: Question, operations: Iterable[Operation], answers: Answers) -> Question:
-    """Give a question with the names that model and field have in the records, which are not rewritten yet.
+    """Return a question with the names that model and field have in the records, which are not rewritten yet.
 
     Args:
-        question: What is asked, in the names of the code.
-        operations: What is certain already: renames, for one.
-        answers: To earlier questions; those about keys are no operations before the last question is answered.
+        question: In the names of the code.
+        operations: Those that are certain, such as renames.
+        answers: To earlier questions. Those about keys become operations only after the last question.
     """
     model, place = question.model, getattr(question, "field", "")
     for one in answers.of(RenameAnswer, model):
@@ -45,49 +45,48 @@ def _moved(place: str, new: str, old: str) -> str:
 
 
 def evidence_for(question: Question, schema: ModelSchema, sample: Sample) -> str:
-    """Say how many records a question is about.
+    """Tell how many records a question concerns.
 
     Args:
-        question: What is asked.
-        schema: The model as the records have it; records of another version are not looked at, and only counted.
+        question: In the names of the records.
+        schema: The model as the records have it. Records of other versions are only counted.
         sample: Records of the model.
 
     Returns:
-        Something like ``412 records hold 'PENDING'``, or ``412 of 5,000 sampled records ...``; "" where records say
-        nothing about it.
+        A text such as ``412 records hold 'PENDING'`` or ``412 of 5,000 sampled records ...``.
     """
     records = [record for record in sample.records.values() if _version(record) == schema.version]
     match question:
         case MapQuestion(_, path, value):
             count = sum(any(str(one) == value for one in _leaves(schema, path, record)) for record in records)
-            return _told(count, len(records), sample, f"{_hold(count)} {value!r}")
+            return _counted(count, len(records), sample, f"{_hold(count)} {value!r}")
         case NoneQuestion(_, path):
             count = sum(None in _values(schema, path, one) for one in records)
-            return _told(count, len(records), sample, f"{_hold(count)} None")
+            return _counted(count, len(records), sample, f"{_hold(count)} None")
         case ExtraQuestion(_, path):
             count = sum(path in one for one in records)
-            return _told(count, len(records), sample, f"{_hold(count)} one")
+            return _counted(count, len(records), sample, f"{_hold(count)} one")
         case RenameQuestion(_, path) if "." not in path:
             count = sum(path in one for one in records)
-            return _told(count, len(records), sample, f"{_hold(count)} it")
+            return _counted(count, len(records), sample, f"{_hold(count)} it")
         case _:
-            return _told(sample.total, len(records), sample, "") if sample.total else "there are no records"
+            return _counted(sample.total, len(records), sample, "") if sample.total else "there are no records"
 
 
 def _hold(count: int) -> str:
     return "holds" if count == 1 else "hold"
 
 
-def _told(count: int, of: int, sample: Sample, what: str) -> str:
+def _counted(count: int, of: int, sample: Sample, what: str) -> str:
     noun = "record" if count == 1 else "records"
     if not what:
         return f"{count:,} {noun}"
-    told = f"{count:,} {noun} {what}" if sample.is_whole else f"{count:,} of {of:,} sampled records {what}"
+    counted = f"{count:,} {noun} {what}" if sample.is_whole else f"{count:,} of {of:,} sampled records {what}"
     others = len(sample.records) - of
     if not others:
-        return told
-    are = "is at another version, and was" if others == 1 else "are at other versions, and were"
-    return f"{told}; {others:,} {are} not looked at"
+        return counted
+    are = "is at another version and was" if others == 1 else "are at other versions and were"
+    return f"{counted}; {others:,} {are} not examined"
 
 
 def _version(record: Mapping[str, bytes]) -> int:
@@ -98,7 +97,7 @@ def _version(record: Mapping[str, bytes]) -> int:
 
 
 def _leaves(schema: ModelSchema, path: str, record: Mapping[str, bytes]) -> list[object]:
-    """Give all that stands at a path, or in what stands there: in keys too, which are containers, perhaps."""
+    """Return all values at a path, with those inside of containers and of keys."""
     name, *rest = path.split(".")
     raw = record.get(name)
     if raw is None or name not in schema.by_name:
@@ -127,7 +126,7 @@ def _leaves_of(value: object, path: Sequence[str]) -> Iterator[object]:
 
 
 def _values(schema: ModelSchema, path: str, record: Mapping[str, bytes]) -> list[object]:
-    """Give what is stored at a path, as JSON-like values; nothing where it does not read back."""
+    """Return the values at a path, as JSON has them; none if the field cannot be read."""
     name, *rest = path.split(".")
     raw = record.get(name)
     if raw is None or name not in schema.by_name:

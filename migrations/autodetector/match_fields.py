@@ -1,4 +1,4 @@
-"""Matching: which stored field of a model's old schema is which of its new one, as far as that is certain. Pure."""
+"""Matches the stored fields of a model's old schema with those of its new one, as far as that is certain. Pure."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -19,14 +19,14 @@ __all__ = ["Match", "match_fields", "order_moves"]
 
 @dataclass
 class Match:
-    """What became of the fields of one model. Grows while it is made, then is only read.
+    """What happens to the fields of one model. It grows during the match, and is only read afterwards.
 
     Attributes:
         old, new: The schemas.
-        moves: New name by old name; the values go along.
-        dropped: Old names whose values go.
-        questions: What is not certain; the fields concerned are in neither of the above.
-        staying: Names of which somebody said that the values stay, although another field has their type.
+        moves: New name by old name; the values move along.
+        dropped: Old names whose values are dropped.
+        questions: About the fields that are in neither of the above.
+        staying: Names whose values stay, as an answer says, although another field now has their type.
     """
 
     old: ModelSchema
@@ -38,30 +38,30 @@ class Match:
 
     @property
     def kept(self) -> list[str]:
-        """Names whose values stay where they are."""
+        """Names of fields that stay where they are."""
         moved = {*self.moves, *self.moves.values()}
         return [name for name in self.old.by_name if name in self.new.by_name and name not in moved]
 
     @property
     def gone(self) -> list[FieldSchema]:
-        """Old fields that have no place in the new schema: removed, or overtaken by another field."""
+        """Old fields that are not in the new schema, or whose name another field takes over."""
         kept = set(self.kept)
         return [one for one in self.old.fields if one.name not in self.moves and one.name not in kept]
 
     @property
     def added(self) -> list[FieldSchema]:
-        """New fields that no old one moves to."""
+        """New fields to which no old field moves."""
         taken = {*self.kept, *self.moves.values()}
         return [one for one in self.new.fields if one.name not in taken]
 
 
 def match_fields(old: ModelSchema, new: ModelSchema, tracker: AnswerTracker) -> Match:
-    """Match the fields of one model; what moves into nested objects or out of them is done already.
+    """Match the fields of one model. Moves into nested objects and out of them come before; see ``match_nested``.
 
     Args:
-        old: The schema before, under the name that the model has now.
-        new: What the code says.
-        tracker: Answers about the model; paths are passed over.
+        old: The schema before, under the new name of the model.
+        new: The schema of the code.
+        tracker: Answers about the model; those about paths are ignored.
 
     Raises:
         SchemaError: An answer matches nothing, or contradicts another.
@@ -96,7 +96,7 @@ def _take_rename(match: Match, answer: RenameAnswer) -> None:
 
 
 def _take_hints(match: Match, drops: Mapping[str, DropAnswer]) -> None:
-    """Follow ``renamed_from`` where it is no relic of a rename long done: the old name is gone, the new one is new."""
+    """Follow ``renamed_from`` if the rename is not done yet: the old name was removed, the new one was added."""
     gone, added = {one.name for one in match.gone}, match.added
     hints = [one for one in added if one.renamed_from in gone and one.name not in match.old.by_name]
     for one in hints:
@@ -108,7 +108,7 @@ def _take_hints(match: Match, drops: Mapping[str, DropAnswer]) -> None:
 
 
 def _doubtful_hints(match: Match) -> list[list[tuple[str, str]]]:
-    """Hints about names in use still: a copy beside the original; names that change places, if the version rises."""
+    """Find hints whose old name is still in use: a copy of a field, or two names exchanged while the version rises."""
     kept = set(match.kept)
     hints = {
         one.renamed_from: one.name
@@ -128,13 +128,13 @@ def _take_drops(match: Match, drops: Mapping[str, DropAnswer]) -> None:
             rename = RenameAnswer(answer.model, name, match.moves[name]).flag()
             raise SchemaError(f"{answer.flag()} contradicts {rename}; give one of them")
         if name not in gone:
-            where = "it is in the code still" if name in match.new.by_name else "the files have no such field"
+            where = "it is still in the code" if name in match.new.by_name else "the files have no such field"
             raise SchemaError(f"{answer.flag()} matches nothing: {where}")
         match.dropped.add(name)
 
 
 def _ask(match: Match) -> None:
-    """Ask about every field that is gone where one is new; without a new one it can only be removed."""
+    """Ask about every removed field for which there are candidates; drop the others."""
     overtaken, inside = set(match.moves.values()), _new_inside(match)
     kept, added = set(match.kept), match.added
     for one in match.gone:
@@ -151,9 +151,9 @@ def _ask(match: Match) -> None:
 
 
 def _ask_about_swaps(match: Match, tracker: AnswerTracker) -> None:
-    """Ask about fields whose types went around among them: the values may have gone with the types, or not.
+    """Ask about fields that exchanged their types: their values may have moved with the types, or not.
 
-    A field that others may have taken the place of is the only one that may have taken the place of another.
+    Only a field whose own type moved to another one is a candidate.
     """
     old, new = match.old, match.new
     settled = match.staying | {one.field for one in tracker.answers.of(ComputeAnswer, old.name)}
@@ -167,18 +167,18 @@ def _ask_about_swaps(match: Match, tracker: AnswerTracker) -> None:
         for name in changed
         if name not in settled
     }
-    around = _in_circles(goes_to)
-    for name in sorted(around)[:1]:  # once it is answered, the others are questions of renames
+    around = _in_cycles(goes_to)
+    for name in sorted(around)[:1]:  # its answer turns the others into questions about renames
         match.questions.append(SwapQuestion(old.name, name, old.field(name).type, tuple(goes_to[name])))
 
 
 def _is_another(one: FieldSchema, other: FieldSchema) -> bool:
-    """Whether the type is another one, and the values cannot simply stay as they are."""
+    """Whether the type changed so that values must be converted."""
     return not _is_alike(one, other) and not is_widening(one.type, other.type)
 
 
-def _in_circles(goes_to: Mapping[str, Sequence[str]]) -> set[str]:
-    """Give the names from which some way leads back to themselves."""
+def _in_cycles(goes_to: Mapping[str, Sequence[str]]) -> set[str]:
+    """Return the names that are part of a cycle."""
     found: set[str] = set()
     for name in goes_to:
         reached, pending = set[str](), list(goes_to[name])
@@ -193,7 +193,7 @@ def _in_circles(goes_to: Mapping[str, Sequence[str]]) -> set[str]:
 
 
 def _refuse_needless_stay(match: Match, tracker: AnswerTracker) -> None:
-    """Refuse answers that say what nobody asks: that a field stays whose type no other one has."""
+    """Refuse an answer that a field stays if no other field has its type."""
     for name in match.staying:
         one, other = match.old.field(name), match.new.by_name.get(name)
         has_rival = any(_is_alike(one, new) for new in match.new.fields if new.name != name)
@@ -202,13 +202,13 @@ def _refuse_needless_stay(match: Match, tracker: AnswerTracker) -> None:
 
 
 def _new_inside(match: Match) -> list[FieldSchema]:
-    """Give the keys, as paths, that objects have now and did not have: a field may have moved there."""
+    """Return new keys of objects, as paths: a field may have moved there."""
     known = {key.name for one in match.old.fields for key in insides(one)}
     return [key for one in match.new.fields for key in insides(one) if key.name not in known]
 
 
 def _nearness(match: Match, gone: str) -> dict[str, float]:
-    """Give how near new fields are to where one was: 1 at the same distance from a field that stayed, 1/2 beside it."""
+    """Return how near new fields are to a removed one: 1 at the same distance from a field that stayed, else 1/2."""
     homes = {**{name: name for name in match.kept}, **match.moves}
     before, after = match.old.in_order, match.new.in_order
     if gone not in before:
@@ -224,7 +224,7 @@ def _nearness(match: Match, gone: str) -> dict[str, float]:
 
 
 def _distances(names: Sequence[str], homes: Mapping[str, str]) -> dict[str, tuple[str, int]]:
-    """Give, for each field that did not stay, the one that stayed before it, and how far that is."""
+    """Return, for each field that did not stay, the last one before it that stayed, and the distance to it."""
     found: dict[str, tuple[str, int]] = {}
     anchor, distance = "", 0
     for name in names:
@@ -237,12 +237,12 @@ def _distances(names: Sequence[str], homes: Mapping[str, str]) -> dict[str, tupl
 
 
 def _is_alike(one: FieldSchema, other: FieldSchema) -> bool:
-    """Whether a field and a key of an object are of one type, None aside; others are no likely candidates."""
+    """Whether two fields or keys have the same type, ignoring None. Others are unlikely candidates."""
     return without_none(parse(one.type)) == without_none(parse(other.type))
 
 
 def order_moves(moves: Mapping[str, str], occupied: Sequence[str]) -> list[tuple[str, str]]:
-    """Put renames in an order in which each new name is free; a circle is broken with a name of its own.
+    """Sort renames so that each new name is free. A cycle is broken with a temporary name.
 
     Args:
         moves: New name by old name.

@@ -1,4 +1,4 @@
-"""Matching models: which one of the old schemas is which of the new ones, in one app and across apps. Pure."""
+"""Matches the models of two snapshots, in one app and across apps. Pure."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -15,14 +15,14 @@ __all__ = ["Moves", "Pairing", "find_moves", "pair_models"]
 
 @dataclass
 class Pairing:
-    """What became of the models. Grows while it is made, then is only read.
+    """What happens to the models of one app. It grows during the match, and is only read afterwards.
 
     Attributes:
         old, new: The schemas.
         renamed: New name by old name.
-        dropped: Names of models that are tracked no longer.
-        leaving: Label of the app that a model goes to, by its name.
-        questions: What is not certain.
+        dropped: Names of models that are no longer tracked.
+        leaving: Label of the app to which a model moves, by its name.
+        questions: About the models that are in none of the above.
     """
 
     old: Snapshot
@@ -34,7 +34,7 @@ class Pairing:
 
     @property
     def pairs(self) -> list[tuple[ModelSchema, ModelSchema]]:
-        """Models that are there before and after, by their new names."""
+        """Models that exist before and after, sorted by their new names."""
         kept = {name: name for name in self.old.by_name if name in self.new.by_name and name not in self.leaving}
         names = {**{name: name for name in kept if name not in self.renamed}, **self.renamed}
         pairs = [(self.old.model(one), self.new.model(other)) for one, other in names.items()]
@@ -42,13 +42,13 @@ class Pairing:
 
     @property
     def gone(self) -> list[ModelSchema]:
-        """Old models that have no new name yet."""
+        """Old models that are not in the new snapshot, as far as is known."""
         away = {*self.renamed, *self.leaving}
         return [one for one in self.old.models if one.name not in self.new.by_name and one.name not in away]
 
     @property
     def come(self) -> list[ModelSchema]:
-        """New models that no old one became."""
+        """New models that are not renamed old ones."""
         taken = {*self.renamed.values(), *(name for name in self.old.by_name if name not in self.renamed)}
         return [one for one in self.new.models if one.name not in taken or one.name in self.leaving]
 
@@ -56,13 +56,13 @@ class Pairing:
 def pair_models(old: Snapshot, new: Snapshot, answers: Answers, leaving: Mapping[str, str]) -> Pairing:
     """Match the models of two snapshots.
 
-    A model that is gone and one that is new under the same keys are one: its records can be nobody else's.
+    A removed model and a new one with the same keys are the same model, because they have the same records.
 
     Args:
-        old: Where the files, or the database, are.
-        new: What the code says.
-        answers: About models as a whole.
-        leaving: Label of the app that a model goes to, by its name, where that is known.
+        old: Of the files or the database.
+        new: Of the code.
+        answers: Those about whole models are used.
+        leaving: Label of the app to which a model moves, by its name.
 
     Raises:
         SchemaError: An answer matches nothing, or contradicts another.
@@ -94,15 +94,15 @@ def _question(one: ModelSchema, pairing: Pairing) -> Question:
 def _take_rename(pairing: Pairing, answer: RenameModelAnswer) -> None:
     flag = answer.flag()
     if answer.model not in pairing.old.by_name:
-        raise SchemaError(f"{flag}: there was no model {answer.model!r}; there were {_names(pairing.old)}")
+        raise SchemaError(f"{flag}: the files have no model {answer.model!r}; they have {_names(pairing.old)}")
     if answer.new not in pairing.new.by_name:
         raise SchemaError(f"{flag}: the code has no model {answer.new!r}; it has {_names(pairing.new)}")
     if answer.model in pairing.new.by_name:
         raise SchemaError(
-            f"{flag}: {answer.model} is in the code still; give the new class other fields, or the old its own name"
+            f"{flag}: {answer.model} is still in the code; give the new class other fields, or the old its own name"
         )
     if answer.new in pairing.old.by_name:
-        raise SchemaError(f"{flag}: {answer.new} is no new model")
+        raise SchemaError(f"{flag}: the files already have a model {answer.new!r}")
     for one, other in pairing.renamed.items():
         if (one == answer.model) != (other == answer.new):
             raise SchemaError(f"{flag} contradicts {RenameModelAnswer(one, other).flag()}; give one of them")
@@ -113,9 +113,9 @@ def _take_drop(pairing: Pairing, answer: DropAnswer) -> None:
     name = answer.model
     if name in pairing.renamed:
         heir = pairing.renamed[name]
-        why = f"its records at {pairing.old.model(name).keys.start}* are those of {heir} now"
+        why = f"its records at {pairing.old.model(name).keys.start}* belong to {heir} now"
     elif name in pairing.new.by_name:
-        why = "the model is in the code still"
+        why = "the model is still in the code"
     elif name in pairing.leaving:
         why = f"the model is in app {pairing.leaving[name]} now"
     elif name not in pairing.old.by_name:
@@ -132,11 +132,11 @@ def _names(snapshot: Snapshot) -> str:
 
 @dataclass(frozen=True)
 class Moves:
-    """What moves from and to one app.
+    """The models that move from and to one app.
 
     Attributes:
-        leaving: Label of the app that a model goes to, by its name here.
-        arriving: What a model is in the app that it comes from, by its name here.
+        leaving: Label of the app to which a model moves, by its name here.
+        arriving: Schema of a model in the app from which it moves, by its name here.
     """
 
     leaving: dict[str, str] = field(default_factory=dict[str, str])
@@ -144,10 +144,10 @@ class Moves:
 
 
 def find_moves(apps: Mapping[str, tuple[Snapshot, Snapshot]]) -> Mapping[str, Moves]:
-    """Find models that are gone in one app and new in another, under the same keys: the records can be no other's.
+    """Find models that were removed from one app and added to another with the same keys.
 
     Args:
-        apps: Where the files are, and what the code says, by the label of the app.
+        apps: Snapshots of the files and of the code, by the label of the app.
     """
     moves = {label: Moves() for label in apps}
     for label, (old, new) in apps.items():

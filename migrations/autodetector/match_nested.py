@@ -1,7 +1,7 @@
-"""Levels: fields that move into a nested object or out of one, as answers say. Pure.
+"""Fields that move into a nested object or out of one, as answers say. Pure.
 
-A field ``zip`` that is ``address.zip`` now keeps its values, as any renamed field does. Where the object is new, its
-fields are nested together; where it is gone, it is flattened.
+A field ``zip`` that becomes ``address.zip`` keeps its values, like any renamed field. A new object is made by
+``NestFields``; a removed one is split up by ``FlattenField``.
 """
 
 from collections.abc import Iterable, Mapping
@@ -23,12 +23,12 @@ __all__ = ["Levels", "insides", "is_between_levels", "move_levels"]
 
 @dataclass
 class Levels:
-    """What moves between levels.
+    """The moves between levels.
 
     Attributes:
         operations: In the order in which they apply.
-        questions: Keys of objects that are taken apart, of which nobody said what becomes.
-        asked: Fields whose keys are asked about, so that they themselves need not be.
+        questions: About keys of removed objects without an answer.
+        asked: Fields about whose keys there are questions, so that there is none about the fields.
     """
 
     operations: list[Operation] = field(default_factory=list[Operation])
@@ -37,26 +37,26 @@ class Levels:
 
 
 def is_between_levels(answer: RenameAnswer) -> bool:
-    """Whether a rename leads from one object into another, or out of one."""
+    """Whether a rename moves a value into an object or out of one."""
     return answer.old.rpartition(".")[0] != answer.new.rpartition(".")[0]
 
 
 def insides(one: FieldSchema) -> list[FieldSchema]:
-    """Give the keys of a field that holds one object, as fields with paths."""
+    """Return the keys of a field that holds an object, as fields with paths."""
     return [FieldSchema(f"{one.name}.{key.name}", str(key.tree)) for key in _object_of(one).keys]
 
 
 def move_levels(old: ModelSchema, new: ModelSchema, tracker: AnswerTracker) -> Levels:
-    """Give what answers say about moves between levels, and ask about objects that may have been taken apart.
+    """Return the moves between levels that answers name, and questions about objects that may have been split up.
 
     Raises:
-        SchemaError: An answer names what is not there.
+        SchemaError: An answer names an unknown field.
     """
     found, nested, flat = Levels(), dict[str, dict[str, str]](), dict[str, dict[str, str]]()
     for answer in tracker.answers.of(RenameAnswer, new.name):
         if not is_between_levels(answer):
             continue
-        _refuse_stranger(old, new, answer)
+        _refuse_unknown_path(old, new, answer)
         tracker.mark_used(answer)
         source, target = answer.old.split("."), answer.new.split(".")
         if len(source) == 1 and len(target) == 2 and target[0] not in old.by_name:
@@ -76,13 +76,13 @@ def move_levels(old: ModelSchema, new: ModelSchema, tracker: AnswerTracker) -> L
 def _flatten(
     found: Levels, one: FieldSchema, new: ModelSchema, into: Mapping[str, str], old: ModelSchema, tracker: AnswerTracker
 ) -> None:
-    """Take an object apart, once it is known what becomes of each of its keys."""
+    """Split an object up if answers say what happens to each of its keys; otherwise ask."""
     come = [other for other in new.fields if other.name not in old.by_name and other.name not in into.values()]
     keys = [key for key in insides(one) if key.name.rpartition(".")[2] not in into]
     if not into and not any(_is_likely(one, key, other) for key in keys for other in come):
         return
-    is_whole_told = any(answer.old == one.name for answer in tracker.answers.of(RenameAnswer, new.name))
-    if not into and (is_whole_told or tracker.all(DropAnswer, one.name)):
+    is_whole_answered = any(answer.old == one.name for answer in tracker.answers.of(RenameAnswer, new.name))
+    if not into and (is_whole_answered or tracker.all(DropAnswer, one.name)):
         return
     left = [key for key in keys if tracker.consume(DropAnswer, key.name) is None]
     if not left and into:
@@ -95,13 +95,13 @@ def _flatten(
 
 
 def _is_likely(parent: FieldSchema, key: FieldSchema, other: FieldSchema) -> bool:
-    """Whether a new field may be a key of an object that is gone: of its type, called ``zip`` or ``address_zip``."""
+    """Whether a new field is a likely key of a removed object: it has its type, and is ``zip`` or ``address_zip``."""
     name = key.name.rpartition(".")[2]
     is_named = other.name in (name, f"{parent.name}_{name}") or other.renamed_from == key.name
     return is_named and without_none(parse(key.type)) == without_none(parse(other.type))
 
 
-def _refuse_stranger(old: ModelSchema, new: ModelSchema, answer: RenameAnswer) -> None:
+def _refuse_unknown_path(old: ModelSchema, new: ModelSchema, answer: RenameAnswer) -> None:
     for schema, path, where in ((old, answer.old, "the files have"), (new, answer.new, "the code has")):
         top, *rest = path.split(".")
         known = schema.by_name.get(top)
@@ -120,11 +120,11 @@ def _reaches(one: FieldSchema, rest: list[str]) -> bool:
 
 
 def _paths(fields: Iterable[FieldSchema]) -> str:
-    return "there are " + ", ".join(path for one in fields for path in [one.name, *(key.name for key in insides(one))])
+    return "known: " + ", ".join(path for one in fields for path in [one.name, *(key.name for key in insides(one))])
 
 
 def _object_of(one: FieldSchema) -> Object:
-    """Give the one object that a field may hold; one without keys where it holds anything else."""
+    """Return the object type of a field; one without keys if the field holds anything else."""
     members = without_none(parse(one.type))
     match members:
         case (Object() as found,):

@@ -1,4 +1,4 @@
-"""Questions: what a diff cannot know, each with the flags that answer it. Pure; nobody is asked here."""
+"""Questions that a diff cannot decide, each with the flags that answer it. Pure: this module does not prompt."""
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
@@ -36,12 +36,12 @@ __all__ = [
     "ZoneQuestion",
 ]
 
-# What a changed life span may mean for records that are there; see ``AlterTTL``.
+# What a changed TTL can mean for existing records; see ``AlterTTL``.
 POLICIES: Final = {
-    "new-only": "records that are there keep their life spans",
-    "all": "every record gets the new one, from the moment when it is rewritten",
-    "shorten": "records that would live longer get the new one",
-    "jitter": "every record gets between half of the new one and all of it, so that they do not end together",
+    "new-only": "existing records keep their TTL",
+    "all": "every record gets the new TTL, counted from its rewrite",
+    "shorten": "records that would live longer get the new TTL",
+    "jitter": "every record gets between half of the new TTL and all of it, so that they do not expire together",
 }
 
 _OPTIONAL: Final = " | None"
@@ -49,11 +49,11 @@ _OPTIONAL: Final = " | None"
 
 @dataclass(frozen=True)
 class Question(ABC):
-    """One thing to be decided.
+    """A question about one model.
 
     Attributes:
-        model: Name of the model that it is about, as the code has it.
-        evidence: What the stored records say about it, or "" where nobody looked.
+        model: Name of the model in the code.
+        evidence: How many stored records it concerns; "" if they were not read.
     """
 
     model: str
@@ -62,27 +62,27 @@ class Question(ABC):
     @property
     @abstractmethod
     def summary(self) -> str:
-        """What is asked, beginning with the model, in one line."""
+        """The question in one line, which begins with the model."""
 
     @abstractmethod
     def cure(self, prefix: str = "") -> str:
-        """Give the flags that answer it; ``prefix`` is the app's label with a dot, where that is needed."""
+        """Return the flags that answer it; ``prefix`` is the label of the app and a dot, if needed."""
 
     def line(self, prefix: str = "") -> str:
-        """Give both in one line."""
+        """Return question, evidence and flags in one line."""
         evidence = f"  ({self.evidence})" if self.evidence else ""
         return f"{prefix}{self.summary}{evidence}  use {self.cure(prefix)}"
 
 
 @dataclass(frozen=True)
 class RenameQuestion(Question):
-    """A field is gone, and fields are new: was it renamed?
+    """A field was removed and others were added: was it renamed?
 
     Attributes:
-        field: The field that is gone.
+        field: The removed field.
         type: Canonical text of its type.
-        candidates: The new fields, the likeliest first; empty where another field takes the name over.
-        is_primary_key: Then dropping is no answer.
+        candidates: The new fields, most likely first; empty if another field takes over the name.
+        is_primary_key: Whether it is the primary key, which cannot be dropped.
     """
 
     field: str
@@ -92,12 +92,12 @@ class RenameQuestion(Question):
 
     @property
     def summary(self) -> str:
-        nobody = "none: its object is taken apart" if "." in self.field else "none: another field takes its name over"
-        among = ", ".join(map(str, self.candidates)) or nobody
+        none = "none: its object is split up" if "." in self.field else "none: another field takes over its name"
+        among = ", ".join(map(str, self.candidates)) or none
         return f"{self.model}.{self.field} → ?  candidates: {among}"
 
     def cure(self, prefix: str = "") -> str:
-        flags = [RenameAnswer(self.model, self.field, one.name).flag(prefix) for one in self.candidates[:1]]
+        flags = [RenameAnswer(self.model, self.field, new.name).flag(prefix) for new in self.candidates[:1]]
         if not self.is_primary_key:
             flags.append(DropAnswer(self.model, self.field).flag(prefix))
         return " or ".join(flags)
@@ -105,11 +105,11 @@ class RenameQuestion(Question):
 
 @dataclass(frozen=True)
 class SwapQuestion(Question):
-    """A field has the type that another one had, and so on around: did the values go along?
+    """Fields exchanged their types: did their values move too?
 
     Attributes:
         field: The first of them.
-        type: Canonical text of the type that it had.
+        type: Canonical text of its type before.
         others: Fields that have this type now.
     """
 
@@ -123,17 +123,17 @@ class SwapQuestion(Question):
 
     @property
     def story(self) -> str:
-        """What happened, as far as it can be seen."""
-        return f"it was {self.type}, as {' and '.join(self.others)} is now; its values may have changed places, or stay"
+        """What the schemas show."""
+        return f"it was {self.type}, as {' and '.join(self.others)} is now; its values may have moved there, or stayed"
 
     def cure(self, prefix: str = "") -> str:
-        answers = [RenameAnswer(self.model, self.field, one) for one in (*self.others, self.field)]
-        return " or ".join(one.flag(prefix) for one in answers)
+        answers = [RenameAnswer(self.model, self.field, name) for name in (*self.others, self.field)]
+        return " or ".join(answer.flag(prefix) for answer in answers)
 
 
 @dataclass(frozen=True)
 class FillQuestion(Question):
-    """A field is new, required and without a default: what do existing records get?
+    """A required field without a default was added: which value do existing records get?
 
     Attributes:
         field: The field.
@@ -154,7 +154,7 @@ class FillQuestion(Question):
 
 @dataclass(frozen=True)
 class ExtraQuestion(Question):
-    """A field is new in a model that takes extra fields: what becomes of those that have its name already?
+    """A field was added to a model with extra fields: what happens to an extra field of the same name?
 
     Attributes:
         field: The field.
@@ -169,13 +169,13 @@ class ExtraQuestion(Question):
         return f"{self.model}.{self.field} → {self.type}, new, and records may hold an extra field of this name"
 
     def cure(self, prefix: str = "") -> str:
-        flags = [ExtraAnswer(self.model, self.field, one).flag(prefix) for one in EXTRAS]
+        flags = [ExtraAnswer(self.model, self.field, policy).flag(prefix) for policy in EXTRAS]
         return " or ".join([*flags, ComputeAnswer(self.model, self.field).flag(prefix)])
 
 
 @dataclass(frozen=True)
 class NoneQuestion(Question):
-    """A field may no longer be None, and has no default: what do records get that hold None?
+    """A field may no longer be None and has no default: what replaces None in existing records?
 
     Attributes:
         field: The field, or a path.
@@ -196,13 +196,13 @@ class NoneQuestion(Question):
 
 @dataclass(frozen=True)
 class MapQuestion(Question):
-    """A value that a field could hold is gone: what do records get that hold it?
+    """A field lost one of its values: what replaces it in existing records?
 
     Attributes:
         field: The field, or a path.
-        value: The value as it is stored, as text.
-        choices: Values that the field can hold now, as text; the likeliest first.
-        whole: What a function would convert: the field itself, or the object that it tells apart from others.
+        value: The stored value, as text.
+        choices: Values of the field now, as text, most likely first.
+        whole: The path that a function would convert: the field, or the object whose tag it is.
     """
 
     field: str
@@ -216,13 +216,13 @@ class MapQuestion(Question):
         return f"{self.model}.{self.field} → {self.value!r} is gone; values now: {choices}"
 
     def cure(self, prefix: str = "") -> str:
-        flags = [MapAnswer(self.model, self.field, self.value, one).flag(prefix) for one in self.choices[:1]]
+        flags = [MapAnswer(self.model, self.field, self.value, choice).flag(prefix) for choice in self.choices[:1]]
         return " or ".join([*flags, ComputeAnswer(self.model, self.whole).flag(prefix)])
 
 
 @dataclass(frozen=True)
 class ComputeQuestion(Question):
-    """A field changed in a way that no operation on a part of it says: a function must convert it.
+    """A field changed in a way that no operation expresses: a function must convert it.
 
     Attributes:
         field: The field.
@@ -232,9 +232,7 @@ class ComputeQuestion(Question):
 
     @property
     def summary(self) -> str:
-        return (
-            f"{self.model}.{self.field} → some of its objects change otherwise than others; a function must convert it"
-        )
+        return f"{self.model}.{self.field} → its objects do not all change in the same way; a function must convert it"
 
     def cure(self, prefix: str = "") -> str:
         return ComputeAnswer(self.model, self.field).flag(prefix)
@@ -242,7 +240,7 @@ class ComputeQuestion(Question):
 
 @dataclass(frozen=True)
 class ZoneQuestion(Question):
-    """Instants get a time zone: which one were they meant in?
+    """A datetime gets a time zone: in which one are the stored values?
 
     Attributes:
         field: The field, or a path.
@@ -252,7 +250,7 @@ class ZoneQuestion(Question):
 
     @property
     def summary(self) -> str:
-        return f"{self.model}.{self.field} → datetime with a time zone; the stored ones have none"
+        return f"{self.model}.{self.field} → datetime with a time zone; stored values have none"
 
     def cure(self, prefix: str = "") -> str:
         zone, compute = ZoneAnswer(self.model, self.field, "UTC"), ComputeAnswer(self.model, self.field)
@@ -261,10 +259,10 @@ class ZoneQuestion(Question):
 
 @dataclass(frozen=True)
 class TTLQuestion(Question):
-    """The life span of a model's records changed: what about those that are there?
+    """The TTL of a model changed: what happens to existing records?
 
     Attributes:
-        old, new: Seconds, or None for ever.
+        old, new: Seconds; None if records do not expire.
     """
 
     old: int | None
@@ -272,26 +270,26 @@ class TTLQuestion(Question):
 
     @property
     def policies(self) -> tuple[str, ...]:
-        """Answers that there are."""
+        """The possible answers."""
         return ("new-only", "all") if self.new is None else tuple(POLICIES)
 
     @property
     def summary(self) -> str:
         return (
-            f"{self.model} → ttl was {_seconds(self.old)}, is {_seconds(self.new)}; what about the records there are?"
+            f"{self.model} → ttl was {_seconds(self.old)}, is {_seconds(self.new)}; what happens to existing records?"
         )
 
     def cure(self, prefix: str = "") -> str:
-        return " or ".join(TTLAnswer(self.model, one).flag(prefix) for one in self.policies)
+        return " or ".join(TTLAnswer(self.model, policy).flag(prefix) for policy in self.policies)
 
 
 @dataclass(frozen=True)
 class RenameModelQuestion(Question):
-    """A model is gone, and models are new: was it renamed?
+    """A model was removed and others were added: was it renamed?
 
     Attributes:
-        keys: What its records' keys begin with.
-        candidates: New models, the likeliest first.
+        keys: Beginning of the keys of its records.
+        candidates: New models, most likely first.
     """
 
     keys: str
@@ -308,10 +306,10 @@ class RenameModelQuestion(Question):
 
 @dataclass(frozen=True)
 class DropModelQuestion(Question):
-    """A model is gone, and none is new: is it to be tracked no longer?
+    """A model was removed and none was added: should it no longer be tracked?
 
     Attributes:
-        keys: What its records' keys begin with; the records stay.
+        keys: Beginning of the keys of its records, which stay.
     """
 
     keys: str
@@ -325,13 +323,13 @@ class DropModelQuestion(Question):
 
     @property
     def story(self) -> str:
-        """What happened, as far as it can be seen."""
-        return f"the model is gone, or no longer managed; its records stay in Redis at {self.keys}*"
+        """What the schemas show."""
+        return f"the model was removed or is not managed any more; its records stay in Redis at {self.keys}*"
 
 
 @dataclass(frozen=True)
 class HintQuestion(Question):
-    """``renamed_from`` says something that may be long done: do the values move now?
+    """``renamed_from`` may describe a rename that was done long ago: do the values move now?
 
     Attributes:
         moves: Old and new names.
@@ -345,11 +343,11 @@ class HintQuestion(Question):
 
     def cure(self, prefix: str = "") -> str:
         flags = " ".join(RenameAnswer(self.model, old, new).flag(prefix) for old, new in self.moves)
-        return f"{flags}, or take renamed_from out of the code"
+        return f"{flags}, or remove renamed_from from the code"
 
     @property
     def story(self) -> str:
-        """What is doubtful."""
+        """What the code says."""
         moves = ", ".join(f"{old} → {new}" for old, new in self.moves)
         return f"renamed_from says {moves}, but the code still has {' and '.join(old for old, _ in self.moves)}"
 

@@ -305,7 +305,7 @@ def test_a_tag_that_is_mapped_to_one_that_was_there_before_is_told_what_to_do(li
     life.begin('by: Annotated[Cash | Card, Field(discriminator="kind")]', '{"kind": "card", "number": "1"}', kinds)
 
     assert life.change("by: Cash", kinds, "--map", "Customer.by.kind:card=cash") == 1
-    assert "'cash' is no new value; new are: none; use --compute Customer.by" in life.project.err
+    assert "'cash' is not a new value (new: none); use --compute Customer.by" in life.project.err
 
 
 def test_records_that_earlier_migrations_have_not_met_are_told_apart_from_none(life: Life) -> None:
@@ -314,7 +314,7 @@ def test_records_that_earlier_migrations_have_not_met_are_told_apart_from_none(l
     life.declare('state: Literal["b", "c"] | None = None', version=3)
 
     assert life.project.run() == 3
-    assert "(0 records hold 'a'; 1 is at another version, and was not looked at)" in life.project.err
+    assert "(0 records hold 'a'; 1 is at another version and was not examined)" in life.project.err
 
 
 _SEEDED = """

@@ -299,7 +299,7 @@ def test_wrong_usage_exits_with_2_and_the_cure(shop_project: Any, arguments: lis
 
 def test_an_answer_that_matches_nothing_is_refused_by_its_flag(shop_project: Any) -> None:
     assert shop_project.run("--drop", "Customer.note") == 1
-    assert "--drop Customer.note matches nothing: it is in the code still" in shop_project.err
+    assert "--drop Customer.note matches nothing: it is still in the code" in shop_project.err
 
 
 def test_two_apps_with_one_model_name_need_the_label(shop_project: Any) -> None:

@@ -55,8 +55,8 @@ def test_a_person_is_asked_until_the_answer_is_one(shop_project: Any, type_in: C
     assert shop_project.err.count("Please type a number from 1 to 4.") == 2
     assert shop_project.err.count("Please type a number from 1 to 3.") == 1
     assert "Customer.age: int is required and has no default; existing records lack it." in shop_project.err
-    assert "Customer.age: EUR is no Python literal; text needs quotes: 'EUR'" in shop_project.err
-    assert "'EUR' is no int" in shop_project.err
+    assert "Customer.age: EUR is not a Python literal; text needs quotes: 'EUR'" in shop_project.err
+    assert "'EUR' is not a valid int" in shop_project.err
     assert "Answers can be replayed: --rename Customer.name=full_name --default Customer.age=30\n" in shop_project.err
     assert "~ rename field  Customer.name → full_name" in shop_project.out
     assert "?" not in shop_project.out
@@ -159,8 +159,8 @@ def test_every_kind_of_question_is_asked_and_its_answers_can_be_replayed(
     assert "? Sale.note: str may no longer be None and has no default; records may hold None." in shop_project.err
     assert "? Sale.status: the value 'old' is gone." in shop_project.err
     assert "  1) put 'done' in its place" in shop_project.err
-    assert "there is no time zone 'Nowhere/Land'" in shop_project.err
-    assert "  4) jitter: every record gets between half of the new one and all of it" in shop_project.err
+    assert "unknown time zone 'Nowhere/Land'" in shop_project.err
+    assert "  4) jitter: every record gets between half of the new TTL and all of it" in shop_project.err
     flags = shop_project.err.partition("Answers can be replayed: ")[2].splitlines()[0]
     text = shop_project.out
     type_in()
@@ -215,7 +215,7 @@ def test_a_person_says_where_values_are_whose_types_changed_places(
 
     assert shop_project.run() == 0, shop_project.err
 
-    assert "Customer.age: it was int, as name is now; its values may have changed places, or stay." in shop_project.err
+    assert "Customer.age: it was int, as name is now; its values may have moved there, or stayed." in shop_project.err
     assert "  1) its values are in name now\n" in shop_project.err
     assert "  2) they stay in age, and are converted\n" in shop_project.err
     assert "Answers can be replayed: --rename Customer.age=name --rename Customer.name=age\n" in shop_project.err

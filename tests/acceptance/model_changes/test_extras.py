@@ -193,8 +193,8 @@ def test_answers_about_extras_that_fit_nothing_are_refused(shop: Any) -> None:
     shop.declare(_ALLOW + _CITY, version=2)
 
     for answers, reason in {
-        ("Item.city=keep",): "there is no such policy here; write one of take, replace",
-        ("Item.city=take", "Item.name=take"): "'name' is no new field of Item",
+        ("Item.city=keep",): "unknown policy; write one of take, replace",
+        ("Item.city=take", "Item.name=take"): "'name' is not a new field of Item",
         ("Item.city",): "write it like --extra Order.city=take",
     }.items():
         flags = [part for one in answers for part in ("--extra", one)]

@@ -6,7 +6,7 @@ import pytest
 
 _OLD = "age: int = 0\nnick: str = ''"
 _NEW = "age: str = ''\nnick: int = 0"
-_STORY = "it was int, as nick is now; its values may have changed places, or stay"
+_STORY = "it was int, as nick is now; its values may have moved there, or stayed"
 
 
 def test_two_fields_that_swap_names_and_types_are_asked_about(shop: Any) -> None:
@@ -86,7 +86,7 @@ def test_a_function_that_converts_one_of_them_in_its_place_answers_it(shop: Any)
 
     assert shop.run("makemigrations", "--compute", "Item.age") in (0, 1), shop.err
 
-    assert "may have changed places" not in shop.err
+    assert "may have moved there" not in shop.err
 
 
 def test_that_a_field_stays_is_no_answer_where_nobody_asks(shop: Any) -> None:

@@ -35,12 +35,12 @@ ASKED: dict[str, tuple[str, str, Sequence[str]]] = {
     "naive to aware datetime": (
         "x: datetime",
         "x: AwareDatetime",
-        ["A.x → datetime with a time zone; the stored ones have none  use --zone A.x=UTC (any zone) or --compute A.x"],
+        ["A.x → datetime with a time zone; stored values have none  use --zone A.x=UTC (any zone) or --compute A.x"],
     ),
     "ttl added": (
         "pass",
         META.format("ttl = 60"),
-        ["A → ttl was none, is 60 s; what about the records there are?  use --ttl A=new-only or --ttl A=all"],
+        ["A → ttl was none, is 60 s; what happens to existing records?  use --ttl A=new-only or --ttl A=all"],
     ),
     "ttl changed": (
         "class A(Model):\n    id: str = Field(primary_key=True)\n    class Meta:\n        ttl = 9",

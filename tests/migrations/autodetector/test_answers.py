@@ -44,13 +44,13 @@ def test_a_flag_is_read_as_the_answer_that_it_is(option: str, text: str, label: 
         ("--ttl", "Order.a=all", "write it like --ttl Order=new-only"),
         ("--drop", "Order.a=b", "write it like"),
         ("--drop", "Nope.a", "there is no model 'Nope'; there are shop.Customer, shop.Order, crm.Customer, crm.Lead"),
-        ("--drop", "Customer.a", "in several apps; write shop.Customer.a or crm.Customer.a"),
+        ("--drop", "Customer.a", "several apps have a model Customer; write shop.Customer.a or crm.Customer.a"),
         ("--drop", "a..d", "write Model.field, or app.Model.field"),
         ("--default", "Order.a=EUR", "text needs quotes: 'EUR', as in --default \"Order.a='EUR'\""),
-        ("--default", "Order.a=f(", "is no Python literal"),
-        ("--default", "Order.a={1: 2}", "must be text, as JSON's are"),
-        ("--default", "Order.a=b'x'", "has no JSON form"),
-        ("--default", "Order.a=1e999", "has no JSON form"),
+        ("--default", "Order.a=f(", "is not a Python literal"),
+        ("--default", "Order.a={1: 2}", "must be text, as in JSON"),
+        ("--default", "Order.a=b'x'", "cannot be stored as JSON"),
+        ("--default", "Order.a=1e999", "cannot be stored as JSON"),
     ],
 )
 def test_a_flag_that_says_nothing_usable_is_refused_with_its_name(option: str, text: str, message: str) -> None:

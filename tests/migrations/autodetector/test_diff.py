@@ -209,7 +209,7 @@ REFUSED: Mapping[str, tuple[ModelSchema, ModelSchema | None, Sequence[Answer], s
         model(x="int"),
         model(x="int"),
         [DropAnswer("A", "x")],
-        "--drop A.x matches nothing: it is in the code still",
+        "--drop A.x matches nothing: it is still in the code",
     ),
     "a drop of a model that is there": (model(), model(), [DropAnswer("A")], "--drop A matches nothing"),
     "a drop of no field": (model(), model(), [DropAnswer("A", "q")], "the files have no such field"),
@@ -217,13 +217,13 @@ REFUSED: Mapping[str, tuple[ModelSchema, ModelSchema | None, Sequence[Answer], s
         model(x="int"),
         model(x="int"),
         [FillAnswer("A", "x", 1)],
-        "--default A.x=1 matches nothing: 'x' is no new field of A, and may be None as before",
+        "--default A.x=1 matches nothing: 'x' is not a new field of A, and may be None as before",
     ),
     "a default of another type": (
         model(),
         model(x="int"),
         [FillAnswer("A", "x", "one")],
-        "'one' is no int: Input should be a valid integer",
+        "'one' is not a valid int: Input should be a valid integer",
     ),
     "a default and a function": (
         model(),
@@ -237,7 +237,7 @@ REFUSED: Mapping[str, tuple[ModelSchema, ModelSchema | None, Sequence[Answer], s
         [DropAnswer("B", "x")],
         "--drop B.x matches nothing: there is no such",
     ),
-    "a field of a model that is gone": (model(), None, [DropAnswer("A", "id")], "the model is gone as a whole"),
+    "a field of a model that is gone": (model(), None, [DropAnswer("A", "id")], "the model was removed"),
 }
 
 

@@ -286,7 +286,7 @@ ASKED: dict[str, tuple[str, str, str]] = {
     "B old_model, nobody said so": (
         _CUSTOMER.format("pass") + _CLIENT.format("pass"),
         _CLIENT.format("pass"),
-        "Customer → ?  the model is gone, or no longer managed; its records stay in Redis at customer:*",
+        "Customer → ?  the model was removed or is not managed any more; its records stay in Redis at customer:*",
     ),
     "C add_field, required": (
         "pass",

@@ -346,7 +346,7 @@ def test_a_flattened_object_waits_until_every_key_has_a_place(compare: Callable[
     whole = compare(old, new, "--rename A.address.zip=address_zip", "--drop A.address.city")
 
     assert [one.partition("  use")[0] for one in half.questions] == [
-        "A.address.city → ?  candidates: none: its object is taken apart"
+        "A.address.city → ?  candidates: none: its object is split up"
     ]
     assert whole.operations == ["Flatten field address of A into address_zip"]
 

@@ -63,7 +63,7 @@ OPEN: Mapping[str, tuple[ModelSchema, ModelSchema | None, Sequence[Answer], type
         model(y="int"),
         [RenameAnswer("A", "x", "y")],
         RenameQuestion,
-        "A.y → ?  candidates: none: another field takes its name over  use --drop A.y",
+        "A.y → ?  candidates: none: another field takes over its name  use --drop A.y",
     ),
     "a hint onto a name that was in use": (
         model(x="int", y="int"),
@@ -98,7 +98,7 @@ OPEN: Mapping[str, tuple[ModelSchema, ModelSchema | None, Sequence[Answer], type
         None,
         [],
         DropModelQuestion,
-        "A → ?  the model is gone, or no longer managed; its records stay in Redis at shop:a:*  use --drop A",
+        "A → ?  the model was removed or is not managed any more; its records stay in Redis at shop:a:*  use --drop A",
     ),
     "hints that swap": (
         model(x="int", y="int"),
@@ -106,7 +106,7 @@ OPEN: Mapping[str, tuple[ModelSchema, ModelSchema | None, Sequence[Answer], type
         [],
         HintQuestion,
         "A → ?  renamed_from says x → y, y → x, but the code still has x and y"
-        "  use --rename A.x=y --rename A.y=x, or take renamed_from out of the code",
+        "  use --rename A.x=y --rename A.y=x, or remove renamed_from from the code",
     ),
     "a hint beside the original": (
         model(x="int"),
@@ -114,7 +114,7 @@ OPEN: Mapping[str, tuple[ModelSchema, ModelSchema | None, Sequence[Answer], type
         [],
         HintQuestion,
         "A → ?  renamed_from says x → y, but the code still has x"
-        "  use --rename A.x=y, or take renamed_from out of the code",
+        "  use --rename A.x=y, or remove renamed_from from the code",
     ),
 }
 
