@@ -11,7 +11,7 @@
         DecodeError                 (ValueError)
         WrongKeyTypeError           the key holds no hash
         NotFoundError               (LookupError)
-        ConflictError               somebody else wrote in between
+        ConflictError               another client wrote in between
         RecordTooNewError           written by a newer version of the code
         RecordTooOldError           written by an older version, and no way up is known
       ServerError                   the server cannot do it now
@@ -26,11 +26,11 @@
         MigrationFileError          a file cannot be read, or breaks the chain
         SchemaError                 an operation does not fit the schema it meets
         RecordError                 a record cannot be rewritten
-        UnansweredError             the diff has questions that nobody answered
+        UnansweredError             the diff has questions without an answer
         LockedError                 another runner holds the lease
         UnsafeError                 destructive or irreversible, and not allowed
-        IncompleteError             stopped half-way; run again to resume
-        DriftError                  what lies in Redis is not what the files say
+        IncompleteError             stopped before it was complete; run again to resume
+        DriftError                  Redis does not hold what the files say
 
 Catch the narrowest class that you can cure::
 
@@ -137,7 +137,7 @@ class ModelDeclarationError(ConfigurationError):
 class UnboundModelError(ModelDeclarationError, AttributeError):
     """A verb of a model was used that is bound to no store; what its parent class is bound to does not count.
 
-    An AttributeError too, because that is what it was in the seed.
+    An AttributeError too, because that is what pydantic-aioredis raised.
     """
 
     def __init__(self, model: str) -> None:
@@ -177,7 +177,7 @@ class EncodeError(DataError, TypeError):
 
     Attributes:
         model: Name of the model.
-        field: Name of the field; "insert" where the value is no instance of the model.
+        field: Name of the field; "insert" where the value is not an instance of the model.
         value: The value.
         reason: What pydantic says about it.
     """
@@ -212,7 +212,7 @@ class DecodeError(DataError, ValueError):
 
 
 class WrongKeyTypeError(DataError):
-    """The key of a record holds something that is no hash.
+    """The key of a record holds a value of another type than hash.
 
     Attributes:
         key: The Redis key.
@@ -243,12 +243,12 @@ class NotFoundError(DataError, LookupError):
 
 
 class ConflictError(DataError):
-    """Somebody else wrote the record in between, or it exists already.
+    """Another client wrote the record in between, or it exists already.
 
     Attributes:
         key: The Redis key.
-        reason: What was met and what to do.
-        fields: Names of the fields that somebody else changed, where that is known.
+        reason: What was found and what to do.
+        fields: Names of the fields that another client changed, where that is known.
     """
 
     def __init__(self, key: str, reason: str, fields: Sequence[str] = ()) -> None:
@@ -332,7 +332,7 @@ class ServerReadOnlyError(ServerRefusedError):
 
 
 class ServerBusyError(ServerError):
-    """The server can do nothing now, but will later: somebody's script runs, replicas are missing, a slot moves."""
+    """The server can do nothing now, but will later: a script runs, replicas are missing, a slot moves."""
 
 
 class ServerOutOfMemoryError(ServerError):
@@ -416,7 +416,7 @@ class RecordError(MigrationError):
 
 
 class UnansweredError(MigrationError):
-    """The diff has questions that nobody answered; nothing was written.
+    """The diff has questions without an answer; nothing was written.
 
     Attributes:
         questions: One line a question, with the flags that answer it.
@@ -449,10 +449,10 @@ class UnsafeError(MigrationError):
 
 
 class IncompleteError(MigrationError):
-    """Stopped half-way; every record is consistent, and the same command resumes."""
+    """Stopped before it was complete; every record is consistent, and the same command resumes."""
 
 
 class DriftError(MigrationError):
-    """What lies in Redis is not what the migration files say."""
+    """Redis does not hold what the migration files say."""
 
     _is_one_line = True

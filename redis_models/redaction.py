@@ -49,7 +49,7 @@ def masked(url: str) -> str:
 
 
 def is_server(folder: str) -> bool:
-    """Whether what stands behind ``embedded:`` is no folder, but the URL of a server, whole or without its slashes."""
+    """Whether the text after ``embedded:`` is the URL of a server and not a folder, with or without its slashes."""
     scheme, colon, rest = folder.removeprefix("//").partition(":")
     return bool(colon) and (rest.startswith("//") or "://" in rest or "@" in rest or scheme.lower() in _SCHEMES)
 

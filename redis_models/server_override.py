@@ -68,7 +68,7 @@ def _reset() -> None:
 
 
 def _place_of(url: str) -> str | None:
-    """Say where the server of a URL is, in one spelling; None for a throw-away one, which is nobody else's."""
+    """Say where the server of a URL is, in one spelling; None for a throw-away one, which is never shared."""
     scheme, _, rest = url.partition(":")
     path = rest.removeprefix("//")
     if scheme == "embedded":
@@ -80,6 +80,6 @@ def _place_of(url: str) -> str | None:
     try:
         parts = urlsplit(url)
         host, port = (parts.hostname or "").lower(), parts.port or _PORT
-    except ValueError:  # several hosts, or a password that nobody encoded
+    except ValueError:  # several hosts, or a password that is not percent-encoded
         return f"//{path.rpartition('@')[2].partition('/')[0].lower()}"
     return f"{'localhost' if host in _LOCAL else host}:{port}"

@@ -29,11 +29,11 @@ class Upgrader(Protocol):
         ...
 
     def rewrite(self, model: type[Any], key: str) -> RoundTrips[None]:
-        """Bring the stored record to the newest version, unless somebody else does it first."""
+        """Upgrade the stored record to the newest version, unless another client does it first."""
         ...
 
     def write_back(self, model: type[Any], keys: Sequence[str]) -> RoundTrips[None]:
-        """Do that for records that were just read, if it is wanted; what stands in the way is no error."""
+        """Do that for records that were just read, if WRITE_BACK is on; a failure is not an error."""
         ...
 
 
@@ -47,7 +47,7 @@ class Store:
         name: For people.
         redis_config: Where the server is.
         redis_store: An asyncio client to whose server everything goes instead.
-        life_span_in_seconds: Life span of records whose model has no ttl of its own, or None.
+        life_span_in_seconds: TTL of records whose model has none of its own, or None.
         url: ``redis:// rediss:// valkey:// unix://`` or ``embedded:DIR``; wins over ``redis_config``.
         timeout_s: How long one exchange with the server may take, in seconds.
         resend_writes: Whether a write whose connection broke is sent again, although it may have been executed: what
@@ -123,7 +123,7 @@ class Store:
         Made when it is asked for, one for each event loop, and closed with the store or the loop. Setting it sends
         everything to the server of another client, blocking verbs too, from the next verb on; None takes that back.
         Only where that client connects to is taken from it, so it may belong to any event loop, may answer text or
-        bytes, and is closed by whoever made it. One of fakeredis serves too, if its ``lua`` extra is installed.
+        bytes, and the application closes it. One of fakeredis serves too, if its ``lua`` extra is installed.
         """
         return self._link.client
 
@@ -138,7 +138,7 @@ class Store:
         """Bind a model class to this store, and to no other any more.
 
         Raises:
-            AttributeError: It names no primary key, as in the seed.
+            AttributeError: It names no primary key, as in pydantic-aioredis.
             NotImplementedError: Its primary key is not named by text, likewise.
             ModelDeclarationError: It cannot be stored as it is declared, or another model has its keys.
         """

@@ -1,7 +1,7 @@
 """Testing: a throw-away server in the place of that of the settings, for pytest, unittest and Django.
 
 With pytest, name this module as a plugin, in ``conftest.py`` (``pytest_plugins = ["redis_models.testing"]``) or with
-``-p redis_models.testing``. It is none that pytest finds by itself: whoever merely has this library installed gets
+``-p redis_models.testing``. pytest does not find it by itself: a project that merely has this library installed gets
 neither its import nor its fixtures. Elsewhere use ``throwaway_server``. Only the fixtures need pytest. Records that
 fixtures of classes, modules and sessions make are there when their tests begin.
 """
@@ -284,13 +284,13 @@ def pytest_sessionfinish() -> None:
         _current.close()
 
 
-if "pytest" in sys.modules:  # who uses the plugin has it already; nobody else pays for its import
+if "pytest" in sys.modules:  # a user of the plugin has it already; no one else pays for its import
     import pytest
 
     @pytest.fixture(scope="session")
     def redis_models_server() -> ThrowawayServer:
         """The empty server that stands in for that of the settings, one for each process of pytest."""
-        assert _current is not None, "redis_models.testing is no plugin here"
+        assert _current is not None, "redis_models.testing is not loaded as a pytest plugin here"
         return _current
 
     @pytest.fixture(autouse=True)

@@ -117,7 +117,7 @@ def _is_final(error: ResponseError) -> bool:
 
 
 # A new connection, with TLS, a password and a number of a database, and the two exchanges on it are about eight round
-# trips: enough for those of 100 ms. Where nobody listens it is over at once.
+# trips: enough for those of 100 ms. Where no server listens, it fails at once.
 WAIT_S: Final = 1.0
 
 
@@ -159,7 +159,7 @@ class SyncEnding:
 
 
 class AsyncEnding:
-    """The one attempt at a time of a pool of one event loop: a task that belongs to nobody who may be cancelled.
+    """The one attempt at a time of a pool of one event loop: a task of its own, which no caller's cancellation ends.
 
     Attributes:
         is_due: Whether something was abandoned since the last attempt that was not cut short.

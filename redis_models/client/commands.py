@@ -6,7 +6,7 @@ what one refused command means for the others only the operation knows.
 
 A batch of which something may have been executed is not sent again after a broken connection, unless it is repeatable:
 all its commands only read, or call scripts that say so of themselves. Not even what writes the same twice is repeatable
-as such: somebody else may have written in between. A store can ask for it all the same; a batch whose second execution
+as such: another client may have written in between. A store can ask for it all the same; a batch whose second execution
 would say or do something else than its first forbids that, as ``AtMostOnce``. One whose replies can wait says so, as
 ``Pipelined``, and the operation goes on while the server works.
 """
@@ -229,7 +229,7 @@ def call_again(
     again = yield AtMostOnce(rest) if once else rest
     check(again[:1])
     for place, reply in zip(missing, again[1:], strict=True):
-        if isinstance(reply, NoScriptError):  # somebody flushed them between the two; an EVAL brings its own
+        if isinstance(reply, NoScriptError):  # a SCRIPT FLUSH came between the two; EVAL brings its own
             last: list[Command] = [("EVAL", script.source, *commands[place][2:])]
             [reply] = yield AtMostOnce(last) if once else last
         replies[place] = reply
@@ -238,7 +238,7 @@ def call_again(
 def hash_of(reply: Reply) -> dict[str, bytes]:
     """Give the reply of HGETALL as a dict, under either version of the protocol.
 
-    Names that are no UTF-8 come through, and go back as they were.
+    Names that are not UTF-8 are read too, and are written back unchanged.
     """
     if type(reply) is not list and isinstance(reply, Mapping):
         return {_NAMES[name]: raw for name, raw in cast("Mapping[bytes, bytes]", reply).items()}

@@ -27,7 +27,7 @@ _is_fake: Final[Callable[[Any], bool]] = cache(is_fake)
 
 
 class Line:
-    """An open connection, blocking or of asyncio. Whoever opens the connection again makes another one.
+    """An open connection, blocking or of asyncio. A connection that is opened again gets a new one.
 
     Args:
         connection: Of redis-py, greeted.

@@ -42,7 +42,7 @@ class Connector:
         resends: Whether writes are sent again after a broken connection.
 
     Attributes:
-        given: A client of somebody else's, to whose server everything goes instead; may be changed at any time.
+        given: A client of the application, whose server is used instead; may be changed at any time.
     """
 
     def __init__(self, url: str, timeout_s: float, encoding: str | None, *, resends: bool = False) -> None:
@@ -190,7 +190,7 @@ class Connector:
         return redis.asyncio.Redis.from_pool(pool)
 
     def _patience_s(self, options: Mapping[str, Any]) -> float:
-        """How long to wait for the server: the store's time, or that of a client or URL of somebody less patient."""
+        """How long to wait for the server: the store's time, or a shorter socket timeout of the client or URL."""
         return min(self._timeout_s, options.get("socket_timeout") or self._timeout_s)
 
     def _options(self) -> tuple[type[AbstractConnection], dict[str, Any]]:

@@ -80,7 +80,7 @@ class SyncFlights:
         self._give_back()
 
     def end(self) -> None:
-        """Wait for what is under way where nobody asks for it any more, so that nothing is executed later."""
+        """Wait for batches whose replies are no longer needed, so that none is executed later."""
         with suppress(RedisModelsError):
             self.land()
 

@@ -1,6 +1,6 @@
 """Connections kept ready between exchanges: a pool for all threads, and one for each event loop.
 
-redis-py's own pools count and measure what nobody here asks for, which takes a third of the time of a short exchange;
+redis-py's own pools count and measure what is not used here, which takes a third of the time of a short exchange;
 its asyncio pools serve one event loop only. These take nothing of a pool but how its connections are made.
 
 As soon as a connection was abandoned, the server is told to end it over a new one (see ``abandoned``); what could not
@@ -74,7 +74,7 @@ class SyncPool:
         """Do what ``take`` does where that leaves one for others, without waiting for it; give None elsewhere.
 
         For who keeps a connection while other code runs in the same thread, which may want one too. Where all but the
-        last are kept so, nobody who keeps one can be waiting for another for ever.
+        last are kept so, no caller that keeps one can wait for another for ever.
 
         Raises:
             As ``take``.
@@ -174,7 +174,7 @@ class SyncPool:
 
     def _end_now(self) -> None:
         # By a new connection, for whatever befell the one may have befallen the idle ones; and it counts for nothing.
-        with suppress(Exception):  # whoever asks next is told, whatever a provider of passwords may raise
+        with suppress(Exception):  # the next caller gets the error, whatever a provider of passwords may raise
             line = self._new(_GOES_ON_S)
             try:
                 self._ask(line)
@@ -289,7 +289,7 @@ class AsyncPool:
         self._free.release()
 
     async def drop(self, line: Line | None, *, is_abandoned: bool = False) -> None:
-        """Do what ``SyncPool.drop`` does, but wait for nothing: whoever is cancelled must not wait (see ``settle``)."""
+        """Do what ``SyncPool.drop`` does, but wait for nothing: a cancelled task must not wait (see ``settle``)."""
         try:
             if line is not None:
                 if is_abandoned and line.session is not None:

@@ -48,7 +48,7 @@ def options_of_url(url: str) -> tuple[type[AbstractConnection], dict[str, Any]]:
     """Give the class of blocking connections and their options; connects to nothing.
 
     Raises:
-        SettingsError: It is no URL of a server.
+        SettingsError: It is not the URL of a server.
     """
     scheme, _, rest = url.partition(":")
     parse: Callable[[str], dict[str, Any]] = cast(Any, connection).parse_url
@@ -60,7 +60,7 @@ def options_of_url(url: str) -> tuple[type[AbstractConnection], dict[str, Any]]:
         # Without what redis-py says: it may hold half a password that was not percent-encoded.
         raise SettingsError(
             None,
-            f"{masked(url)!r} is no URL of a server; write redis://USER:PASSWORD@HOST:PORT/DB, rediss://, unix://PATH"
+            f"{masked(url)!r} is not the URL of a server; write redis://USER:PASSWORD@HOST:PORT/DB, rediss://, unix://PATH"
             " or embedded:DIR, with / ? # @ : in a password percent-encoded",
         )
     kind: type[Any] = options.pop("connection_class", redis.Connection)

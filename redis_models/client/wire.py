@@ -70,7 +70,7 @@ async def send_async(line: Line, commands: Sequence[Command]) -> None:
 
 
 async def receive_async(line: Line, count: int) -> list[Reply]:
-    """Do what ``receive`` does, in the running loop, until somebody gives it up."""
+    """Do what ``receive`` does, in the running loop, without a deadline of its own."""
     replies: list[Reply] = []
     reader = line.reader
     while len(replies) < count:
@@ -131,7 +131,7 @@ def _pieces(commands: Sequence[Command]) -> Iterator[bytes]:
 def _packed(command: Command) -> bytes:
     try:
         return _PACK(command)
-    except UnicodeEncodeError:  # names that are no UTF-8 were read from the server, and go back as they came
+    except UnicodeEncodeError:  # names that are not UTF-8 were read from the server, and go back unchanged
         return _PACK(tuple(map(_as_read, command)))
 
 

@@ -29,7 +29,7 @@ class EmbeddedConnection(redis.UnixDomainSocketConnection):
         self.path, self._embedded, self._looked_at = embedded.socket_path, embedded, 0.0
 
     def send_packed_command(self, command: object, check_health: bool = True) -> None:
-        """Send, unless the server's directory is gone: it would acknowledge what nobody will find again."""
+        """Send, unless the server's directory is gone: it would acknowledge writes that are lost when it stops."""
         if (now := time.monotonic()) - self._looked_at > _LOOK_S:
             self._looked_at = now
             self._embedded.check_in_place()

@@ -68,7 +68,7 @@ def _candidates() -> Iterator[str]:
     if named := os.environ.get(VARIABLE):
         if (found := shutil.which(named)) is None:
             raise EmbeddedServerError(
-                f"{VARIABLE}={named!r} is no executable file;"
+                f"{VARIABLE}={named!r} is not an executable file;"
                 " set it to the path of a valkey-server or redis-server, or unset it"
             )
         yield found
@@ -87,7 +87,7 @@ def _inspect(path: str) -> ServerProgram:
         raise EmbeddedServerError(f"{path} cannot be run ({exc})") from exc
     match = re.match(r"(\w+) server v=((\d+)\.(\d+)[\d.]*)", said.stdout)
     if match is None:
-        raise EmbeddedServerError(f"{path} is no Valkey or Redis server ('--version' says {said.stdout[:40]!r})")
+        raise EmbeddedServerError(f"{path} is not a Valkey or Redis server ('--version' says {said.stdout[:40]!r})")
     if (int(match[3]), int(match[4])) < _OLDEST:
         raise EmbeddedServerError(f"{path} is {match[1].lower()} {match[2]}, older than 7.0")
     return ServerProgram(path, match[1].lower(), match[2])

@@ -41,11 +41,11 @@ def check_private(path: Path) -> None:
         path: Absolute, without symbolic links.
 
     Raises:
-        EmbeddedServerError: It belongs to somebody else, others may write into it, or may put another in its place.
+        EmbeddedServerError: It belongs to another user, others may write into it, or may put another in its place.
     """
     status = path.lstat()
     if not stat.S_ISDIR(status.st_mode):
-        raise EmbeddedServerError(f"{path}: is no directory any more; look who changed it, and start again")
+        raise EmbeddedServerError(f"{path}: is not a directory any more; find out what replaced it, then start again")
     me = os.geteuid()
     if status.st_uid != me:
         raise EmbeddedServerError(

@@ -5,8 +5,8 @@ How its users find it and each other, with nothing but the kernel to trust, so t
 * ``users.fifo``: every user keeps the writing end open. ``cat`` in the launcher reads; it ends when the last writer is
   gone, however that one died, and the launcher then stops the server. A forked child inherits the end, so it is a user.
 * ``server.out``: what the server prints before its log opens, and its life: it holds a ``flock`` on the file. Who gets
-  that lock knows that no server runs on the directory; who does not must never start a second one.
-* ``start.lock``: whoever looks and then starts holds it, so that of many only one does.
+  that lock knows that no server runs on the directory; a process without it must never start a second one.
+* ``start.lock``: a process holds it while it looks for a server and starts one, so that of many only one does.
 * ``db.sock``: where the server listens, or a link to that place if the path is too long for a socket.
 """
 
@@ -51,8 +51,8 @@ _SHUTDOWN: Final = b"*2\r\n$8\r\nSHUTDOWN\r\n$6\r\nNOSAVE\r\n"
 _ALLOCATOR: Final = "glibc.malloc.tcache_count=20000:glibc.malloc.mxfast=0"
 
 # $0 server, $1 its configuration, $2 the directory if it is a throw-away one. All of it is one process group, so that
-# "kill 0" reaches the server without remembering a pid, which might be somebody else's by then. The outer shell ends
-# at once: the launcher is nobody's child, and nobody has to wait for it.
+# "kill 0" reaches the server without remembering a pid, which another process might have by then. The outer shell ends
+# at once: the launcher has no parent that would have to wait for it.
 _LAUNCHER: Final = """
 umask 077
 exec 3<&0
@@ -162,7 +162,7 @@ class EmbeddedServer:
             )
 
     def release(self) -> None:
-        """Stop being a user; the last one's going stops the server. Nothing happens if this is no user."""
+        """Stop being a user; the last one's going stops the server. Does nothing if this process does not use it."""
         with _REGISTERING:
             self._is_lost = False
             if self._use is None:
@@ -181,7 +181,7 @@ class EmbeddedServer:
     def _prepare(self) -> None:
         if self._directory.exists() and not self._directory.is_dir():
             raise EmbeddedServerError(
-                f"{self.directory}: is no directory, but the embedded server needs one for its data;"
+                f"{self.directory}: is not a directory, but the embedded server needs one for its data;"
                 " move the file away, or name another directory"
             )
         make_private(self._directory)
@@ -258,7 +258,7 @@ class EmbeddedServer:
         except OSError as exc:
             if exc.errno != errno.ENXIO:
                 raise
-            # Nobody reads, so the server is stopping, or its launcher was killed and it would never stop.
+            # The FIFO has no reader, so the server is stopping, or its launcher was killed and it would never stop.
             _ask(self.socket_path, _SHUTDOWN)
             return
         if use.is_watched(self._at("users.fifo")):
@@ -363,7 +363,7 @@ class EmbeddedServer:
 
 
 def _ask(path: str, request: bytes) -> bytes:
-    """Return the first line of the answer, or nothing if nobody listens or the answer takes over a second."""
+    """Return the first line of the answer, or nothing if no server listens or the answer takes over a second."""
     try:
         with socket.socket(socket.AF_UNIX) as connection:
             connection.settimeout(1)

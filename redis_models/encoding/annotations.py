@@ -14,7 +14,7 @@ __all__ = ["Storage", "annotated", "is_made_of_something_else", "is_validated", 
 # Validators and serializers of the application: the first have their say when an instance is made, the second speak to
 # other readers than this library.
 _CHECKING: Final = ("pydantic.functional_validators", "pydantic.functional_serializers")
-# What pydantic reads lazily: the value is gone once it was looked at, by whoever looked first.
+# What pydantic reads lazily: the value is gone once it was read, by its first reader.
 _READ_ONCE: Final[tuple[object, ...]] = (abc.Iterable, abc.Generator)
 
 

@@ -2,9 +2,9 @@
 
 A field annotated ``str``, ``int`` or ``float`` is stored as plain text, so that HINCRBY, redis-cli and scripts can use
 it; everything else is one JSON document. ``None`` is the text ``None``, or ``null`` in JSON; the string ``"None"`` gets
-a backslash before it, so that the two are never confused. These are the encodings of the seed, without its ambiguities;
-its JSON within JSON is read too. What plain JSON would not bring back the same is written as tagged JSON (see
-``tagged_json``), and what that would not bring back either is not written.
+a backslash before it, so that the two are never confused. These are pydantic-aioredis' encodings without its
+ambiguities; its JSON within JSON is read too. A value that plain JSON would not bring back equal is written as tagged
+JSON (see ``tagged_json``); one that this would not bring back either is refused.
 """
 
 import functools
@@ -171,7 +171,7 @@ class FieldCodec:
             return  # pydantic says why
         self._limits.check(document, frozenset())
         if isinstance(document, str):
-            self._refuse_costly(document)  # the seed's JSON within JSON
+            self._refuse_costly(document)  # JSON within JSON, as pydantic-aioredis wrote it
 
     def as_input(self, value: object) -> object:
         """Give what the annotation would be made ``value`` from: the text of a Json, the base64 of a Base64Bytes."""
@@ -321,7 +321,7 @@ class FieldCodec:
             return self.validate(document)  # halves of surrogate pairs, and what nests too deeply for pydantic's reader
         if not isinstance(document, str):
             raise error
-        # The seed wrote list[bool] and the like as JSON within a JSON string.
+        # pydantic-aioredis wrote list[bool] and the like as JSON within a JSON string.
         inner = document.encode("utf-8", "surrogatepass")
         if self.is_optional and inner in _NULLS:
             return None

@@ -1,7 +1,7 @@
 """The JSON document of a value: what pydantic leaves out of it or hides, and its text. Pure.
 
 pydantic's own documents are for other readers than this library. They lack fields with ``exclude``, hold asterisks in
-place of secrets, and end moments of UTC with Z where the seed has +00:00.
+place of secrets, and end moments of UTC with Z where pydantic-aioredis has +00:00.
 """
 
 import dataclasses
@@ -38,7 +38,7 @@ def adapter_of(annotation: object, config: ConfigDict) -> TypeAdapter[object]:
 
 
 def text_of(value: object) -> str:
-    """Give the text that the seed wrote for a value that JSON does not know.
+    """Give the text that pydantic-aioredis wrote for a value that JSON does not know.
 
     Raises:
         TypeError: It wrote none.
@@ -51,7 +51,7 @@ def text_of(value: object) -> str:
 
 
 def has_odd_offset(value: datetime) -> bool:
-    """Whether a moment's offset from UTC is no whole number of minutes, and hence not in its JSON."""
+    """Whether a moment's offset from UTC has seconds, which its JSON cannot hold."""
     offset = value.utcoffset()
     return offset is not None and bool(offset % _MINUTE)
 
@@ -210,5 +210,5 @@ def _writer() -> Callable[[object], bytes]:
     return lambda document: "".join(chunks(document, 0)).encode()
 
 
-write: Final = _writer()  # gives the text of a document, spaced as the seed's
+write: Final = _writer()  # gives the text of a document, spaced as by pydantic-aioredis
 _BASES: Final[tuple[type[Any], ...]] = (dict, list, tuple, set, frozenset, str, int, float)

@@ -109,7 +109,7 @@ class Limits:
 def bounded_decimal(text: object) -> Decimal:
     """Make a number of its text; ``ValueError`` for one of more digits, before or behind the point, than are read."""
     if not isinstance(text, str) or len(text) > 2 * DIGITS:
-        raise ValueError(f"it is no number of up to {DIGITS} digits")
+        raise ValueError(f"it is not a number of up to {DIGITS} digits")
     return bounded(Decimal(text))
 
 
@@ -125,7 +125,7 @@ def bounded(number: Decimal) -> Decimal:
 def bounded_fraction(text: object) -> Fraction:
     """Make a fraction of its text, which has no exponent."""
     if not isinstance(text, str) or len(text) > 2 * DIGITS + 2 or not _FRACTION.fullmatch(text):
-        raise ValueError("it is no fraction")
+        raise ValueError("it is not a fraction")
     return Fraction(text)
 
 
@@ -292,7 +292,7 @@ def _scalars(values: Iterable[object]) -> _Place:
 
 
 def _fields_of(cls: type[object]) -> Mapping[str, object] | None:
-    """Give the types of an object's fields, by the names that they are stored under; None where it is no object."""
+    """Give the types of an object's fields, by the names that they are stored under; None where it is not an object."""
     if issubclass(cls, BaseModel):
         stored: Mapping[str, str] = getattr(cls, "__stored_names__", {})
         return {stored.get(name, name): _whole(one) for name, one in cls.model_fields.items()}

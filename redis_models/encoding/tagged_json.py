@@ -36,7 +36,7 @@ def dump(value: object, open: _Open) -> bytes:
     """Write a value.
 
     Args:
-        value: Made of the types that have a tag here, and those of JSON; subclasses of them are no such types.
+        value: Made of the types that have a tag here, and those of JSON; subclasses of them do not count.
         open: Gives what to write in place of a value of any other type, or raises ``TypeError``.
 
     Raises:
@@ -57,7 +57,7 @@ def load(raw: bytes, limits: Limits | None = None) -> object:
         limits: What the type that it is to be is not written with; None for any type.
 
     Raises:
-        ValueError: It is no tagged JSON, a tag in it is unknown or beyond the limits, or a number is too long.
+        ValueError: It is not tagged JSON, a tag in it is unknown or beyond the limits, or a number is too long.
     """
     if not raw.startswith(MARK):
         raise ValueError(f"tagged JSON begins with {MARK!r}")
@@ -66,7 +66,7 @@ def load(raw: bytes, limits: Limits | None = None) -> object:
             limits.check(json.loads(raw[1:]), _NAMES)  # before a tag in it is made a value
         return cast(object, json.loads(raw[1:], object_hook=_untagged))
     except UNREADABLE as exc:
-        raise ValueError(f"it is no tagged JSON: {exc}") from exc
+        raise ValueError(f"it is not tagged JSON: {exc}") from exc
 
 
 def in_order(members: Iterable[object]) -> list[object]:
@@ -123,9 +123,9 @@ def _untagged(tree: dict[str, object]) -> object:
         return tree
     [(name, inner)] = tree.items()
     if name not in _READERS:
-        raise ValueError(f"it is no tagged JSON: unknown tag {name!r}")
+        raise ValueError(f"it is not tagged JSON: unknown tag {name!r}")
     if isinstance(inner, (IPv4Network, IPv6Network)):  # of which a container would be made of all addresses
-        raise ValueError(f"it is no tagged JSON: a {name} of a network")
+        raise ValueError(f"it is not tagged JSON: a {name} of a network")
     return _READERS[name](inner)
 
 
@@ -143,9 +143,9 @@ def _read_time(inner: str | list[str]) -> time:
 
 
 def _list_of(inner: object) -> list[Any]:
-    """Give the JSON list that a collection is made of: of a network, which is no list, it would take each address."""
+    """Give the JSON list that a collection is made of. A network is refused: iterating it would give each address."""
     if not isinstance(inner, list):
-        raise ValueError(f"it is no tagged JSON: a list is wanted, not {type(inner).__name__}")
+        raise ValueError(f"it is not tagged JSON: a list is wanted, not {type(inner).__name__}")
     return cast("list[Any]", cast(object, inner))
 
 

@@ -1,13 +1,13 @@
 -- Delete records of one model, and their members of its index. After permissions.lua.
 -- KEYS    1 index; 2.. records (at most 100), all under keys that the model owns
--- ARGV    1 '1' to pass over what is no hash, '' to refuse it
+-- ARGV    1 '1' to pass over keys that do not hold a hash, '' to refuse them
 -- returns {records that existed, members that were removed}
 --         or, nothing deleted, {'REFUSED', reason, place of a record from 1, ''}; reason: INDEX, TYPE
 local size = redis.pcall('ZCARD', KEYS[1])
 if type(size) == 'table' then return is_of_another_type(size) and {'REFUSED', 'INDEX', 0, ''} or size end
 local strange = {}
 for i = 2, #KEYS do
-  -- What is no hash is nobody's record here.
+  -- A key that does not hold a hash is not a record.
   local fields = redis.pcall('HLEN', KEYS[i])
   if type(fields) == 'table' then
     if not is_of_another_type(fields) then return fields end

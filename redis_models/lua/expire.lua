@@ -1,6 +1,6 @@
--- Change the life span of one record, of whatever version. After permissions.lua.
+-- Change the TTL of one record, of whatever version. After permissions.lua.
 -- KEYS    1 index; 2 record
--- ARGV    1 life span: '' leaves it as it is, '0' removes it, else milliseconds
+-- ARGV    1 TTL: '' leaves it as it is, '0' removes it, else milliseconds
 -- returns 1, or, nothing changed, {'REFUSED', reason, 1, ''}; reason: INDEX, TYPE, GONE
 local size = redis.pcall('ZCARD', KEYS[1])
 if type(size) == 'table' then return is_of_another_type(size) and {'REFUSED', 'INDEX', 0, ''} or size end

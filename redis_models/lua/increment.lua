@@ -7,7 +7,7 @@
 --         greatest sum; both included
 -- returns the sum, as text
 --         or, nothing written, {'REFUSED', reason, 1, stored number}
---         reason: VALUE (it is no number), RANGE, INDEX, guard.lua's
+--         reason: VALUE (it is not a number), RANGE, INDEX, guard.lua's
 local held = redis.call('HGET', KEYS[2], ARGV[2])
 local sum
 -- Whole numbers are compared as text: Lua's own are exact to 2^53 only.
@@ -41,7 +41,7 @@ if not sum then
   redis.call('HINCRBY', KEYS[2], ARGV[2], ARGV[3])
   return redis.call('HGET', KEYS[2], ARGV[2])  -- not its reply, which Lua rounds
 end
--- HSET clears the life span of a field. Servers before 7.4 know none, and say so.
+-- HSET clears the TTL of a field. Servers before 7.4 have no such TTL, and answer with an error.
 local ends = held and redis.pcall('HPEXPIRETIME', KEYS[2], 'FIELDS', 1, ARGV[2]) or {}
 if ends.err and not string.find(tostring(ends.err), 'nknown', 1, true) then return ends end
 local is_ending = (tonumber(ends[1]) or -1) > 0

@@ -45,6 +45,6 @@ else
   end
 end
 
--- Whether a reply says that a key holds another type; anything else that the server refuses is no fact about the key.
+-- Whether a reply says that a key holds another type; another refusal of the server tells nothing about the key.
 -- As text: fakeredis has something else there.
 local function is_of_another_type(reply) return string.find(tostring(reply.err), 'WRONGTYPE', 1, true) end

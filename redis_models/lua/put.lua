@@ -4,7 +4,7 @@
 -- ARGV    1 mode: any, new (no record may exist), existing (it must); ' 1:' and a stamp behind it: replaces one of that
 --         older version as it is
 --         2 version of the model in this process
---         3 life span: '' leaves it as it is, '0' removes it, else milliseconds; '+' before them: of a new record only
+--         3 TTL: '' leaves it as it is, '0' removes it, else milliseconds; '+' before them: of a new record only
 --         4.. field, value, ... (fewer than 7,000)
 -- returns the number of fields that were new, and 1 if the index did not have it, else 0
 --         or, nothing written, {'REFUSED', reason, 1, stored version}; reason: INDEX, TYPE, EXISTS, GONE, NEWER, OLDER
@@ -33,7 +33,7 @@ if life == '0' then
 elseif life ~= '' and not (exists and string.sub(life, 1, 1) == '+') then
   ending = 'PEXPIRE'
 end
--- Applications of the seed give the index the life span of a record; with it, all others would go out of sight.
+-- pydantic-aioredis gives the index the TTL of a record; when the index expired, all records would be out of sight.
 local is_ending = call('PTTL', index) >= 0
 demand('HSET', key)
 if ending then demand(ending, key) end

@@ -1,5 +1,5 @@
 -- Write what changed of one record. After guard.lua.
--- ARGV    2 life span: '' leaves it as it is, '0' removes it, else milliseconds
+-- ARGV    2 TTL: '' leaves it as it is, '0' removes it, else milliseconds
 --         3 how many arguments follow for what is to be written: field, value, ...
 --         then, or nothing more, likewise, each after its number:
 --             what is to be written where it is not there: field, value, ...; what is to be removed: fields;

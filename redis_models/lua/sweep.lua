@@ -1,7 +1,7 @@
--- Take members out of an index whose records are gone: expired, or deleted by somebody who does not know of the index.
+-- Take members out of an index whose records are gone: expired, or deleted by a client that does not know of the index.
 -- After permissions.lua.
 -- KEYS    1 index; 2.. records (at most 1000), all under keys that the model owns
--- returns how many of the records exist; what is no hash is none, and stays in the index: verify names it
+-- returns how many of the records exist; a key that does not hold a hash does not count, and stays in the index: verify names it
 local alive = 0
 for i = 2, #KEYS do
   local fields = redis.pcall('HLEN', KEYS[i])

@@ -4,14 +4,14 @@
 -- ARGV    1 mode: any, new (no record may exist), existing (all must); behind it, for each record of an older version
 --         that is replaced as it is: ' ', its place from 1, ':', its stamp
 --         2 version of the model in this process
---         3 life span: '' leaves it as it is, '0' removes it, else milliseconds; '+' before them: of new records only
+--         3 TTL: '' leaves it as it is, '0' removes it, else milliseconds; '+' before them: of new records only
 --         4 how many fields each record has (at most 3000), then their names, then for each record its values;
 --           or '' where they differ, then for each record: how many arguments follow, and these: field, value, ...
 -- returns for each record the number of fields that were new, then 1 if the index did not have it, else 0
 --         or, nothing written, {'REFUSED', reason, place of a record from 1, stored version, ...}
 --         reason: INDEX, TYPE, EXISTS, GONE, NEWER (one record), OLDER (all that are)
 local mode, version, life = ARGV[1], ARGV[2], ARGV[3]
--- A write that fails half-way stays half-done, so whatever could fail is asked before the first one.
+-- Redis does not roll back a script that fails, so everything that could fail is asked before the first write.
 local scores = redis.pcall('ZMSCORE', KEYS[1], unpack(KEYS, 2))
 if scores.err then
   if is_of_another_type(scores) then return {'REFUSED', 'INDEX', 0, ''} end
@@ -41,7 +41,7 @@ if must_exist or redis.call('EXISTS', unpack(KEYS, 2)) > 0 then
 end
 if older[3] then return older end
 local of_new_only, milliseconds = life:sub(1, 1) == '+', life:gsub('%+', '')
--- Applications of the seed give the index the life span of a record; with it, all others would go out of sight.
+-- pydantic-aioredis gives the index the TTL of a record; when the index expired, all records would be out of sight.
 local is_index_ending = redis.call('PTTL', KEYS[1]) >= 0
 demand('HSET', KEYS[2])
 if life == '0' then
@@ -55,7 +55,7 @@ elseif life ~= '' then
   end
 end
 if is_index_ending then demand('PERSIST', KEYS[1]) end
--- First, so that nobody who may not write the index leaves a record outside of it; a member without one is harmless.
+-- First, so that a user who may not write the index leaves no record outside of it; a member without one is harmless.
 local members, added = {}, {}
 for i = 2, #KEYS do
   if scores[i - 1] or added[KEYS[i]] then

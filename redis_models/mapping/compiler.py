@@ -93,4 +93,4 @@ def _hooks_of(model: type[BaseModel]) -> Hooks:
 def _no_primary_key(declared: str | None, fields: Sequence[str]) -> str:
     if declared is None:
         return "has no primary key; write Field(primary_key=True) on one field, or _primary_key_field = '...'"
-    return f"primary key {declared!r} is no field of the model; it has {', '.join(fields)}"
+    return f"primary key {declared!r} is not a field of the model; it has {', '.join(fields)}"

@@ -26,8 +26,8 @@ class KeySpace:
     """Where one model's records and index live.
 
     Args:
-        prefix: First part of every key, or "" for none. Lower-cased, as the seed does.
-        separator: Stands between the parts; not empty. Lower-cased, as the seed does.
+        prefix: First part of every key, or "" for none. Lower-cased, as by pydantic-aioredis.
+        separator: Stands between the parts; not empty. Lower-cased, as by pydantic-aioredis.
         table: Second part, used as it is.
         index_key: Key of the index, where a model names it itself; None for the usual one.
     """
@@ -108,8 +108,8 @@ class KeySpace:
     def are_next(self, members: list[bytes], after: bytes | None) -> bool:
         """Whether members of an index are all the model's, in lexicographic order, and behind ``after``.
 
-        Anybody can put anything into an index, with any score, so neither is believed. Where nobody did, a page is
-        looked at as a whole: the first and the last tell how all between them begin.
+        Any client can put any member into an index, with any score, so neither is trusted. In the usual case a page is
+        checked as a whole: its first and last member tell how all between them begin.
         """
         if not members:
             return True

@@ -33,7 +33,7 @@ class Mapper(Generic[M]):
         keys: Where its records live.
         primary_key: Name of the primary key's field.
         version: The version that this code writes.
-        ttl: Life span in seconds of a new record, or None.
+        ttl: TTL of a new record in seconds, or None.
         fields: Stored fields, in the order of their declaration.
         names: Their names, likewise.
         extras: Codec of the values of extra fields (``extra="allow"``), each a stored field of its own; None where the
@@ -74,14 +74,14 @@ class Mapper(Generic[M]):
         if isinstance(pk, Enum):
             pk = cast(object, pk.value)
         if not is_plain(pk):
-            raise self._no_key(pk, "is no plain value; use text, a number, a UUID")
+            raise self._no_key(pk, "cannot be used as a primary key; use str, int or UUID")
         text = str(pk)
         if not text:
             raise self._no_key(pk, "is empty; give every record a name of its own")
         try:
             text.encode()
         except UnicodeEncodeError as exc:
-            raise self._no_key(pk, "is no text: half a surrogate pair is in it") from exc
+            raise self._no_key(pk, "contains an unpaired surrogate; use valid Unicode text") from exc
         return self.keys.record(text)
 
     def primary_key_in(self, key: str) -> object:
@@ -108,7 +108,7 @@ class Mapper(Generic[M]):
             DecodeError: It does.
         """
         meant = self.key_of(pk)
-        if meant != key and is_text(key):  # what is no text has no other key
+        if meant != key and is_text(key):  # bytes that are not text have no other key
             name, reason = self.primary_key, f"belongs under {meant!r}; correct the field, or rename the key"
             raise DecodeError(key, "", None, f"its {name} {pk!r:.60} {reason}")
 
@@ -395,7 +395,9 @@ def _complaint_about_extra(name: str, declared: Sequence[str]) -> str | None:
         return f"the name of an extra field begins with one of {RESERVED}: these are reserved"
     if name in declared:
         return "an extra field has the name of a declared one"
-    return None if is_text(name) else "the name of an extra field is no text: half a surrogate pair is in it"
+    return (
+        None if is_text(name) else "the name of an extra field contains an unpaired surrogate; use valid Unicode text"
+    )
 
 
 def _first_place(exc: ValidationError) -> str:

@@ -1,4 +1,4 @@
-"""Options of a model, in their two spellings: underscore class attributes (the seed's) and ``class Meta``. Pure.
+"""Options of a model, in two spellings: ``class Meta``, and the class attributes of pydantic-aioredis. Pure.
 
 The class attributes are the truth; ``Meta`` is read once, when the class is made, and becomes them. So both can be read
 and set on the class later, and mean the same.
@@ -42,7 +42,7 @@ class Options:
         prefix: First part of its keys, or "".
         separator: Between the parts of its keys.
         version: Version of the stored shape, from 1.
-        ttl: Life span of a record in seconds, or None.
+        ttl: TTL of a record in seconds, or None.
         auto_save, auto_sync: What a new instance does.
         app: Label of the app it belongs to, or None for the app of its module.
         abstract: It only serves as a base class and is never stored.
@@ -66,7 +66,7 @@ def take_options(model: str, namespace: dict[str, object]) -> dict[str, object]:
     """Take the options out of a class body; give the class attributes that they are, defaults of its own included.
 
     Raises:
-        ModelDeclarationError: ``Meta`` has a name that is no option, or says other than the class attribute beside it.
+        ModelDeclarationError: ``Meta`` has a name that is not an option, or contradicts the class attribute beside it.
     """
     meta = namespace.pop("Meta", None)  # pydantic would take one that is made elsewhere for a field without a type
     told = _attributes_of_meta(model, meta) if isinstance(meta, type) else {}
@@ -117,7 +117,7 @@ def _attributes_of_meta(model: str, meta: type) -> dict[str, object]:
             if name.startswith("__"):
                 continue
             if name not in _SPELLINGS:
-                raise ModelDeclarationError(model, f"Meta.{name} is no option{_suggestion(name)}")
+                raise ModelDeclarationError(model, f"Meta.{name} is not an option{_suggestion(name)}")
             if base is meta or _SPELLINGS[name] not in _OWN:
                 found[_SPELLINGS[name]] = value
     return found

@@ -1,7 +1,7 @@
 """Shapes of models that override ``serialize_partially`` or ``deserialize_partially``: records go through these. Pure.
 
-The hooks speak in the seed's terms: they are handed plain values and give what Redis is handed, and the reverse. What a
-hook leaves as it was is written and read as without it, exactly; only what it makes of its own is taken at its word.
+The hooks have pydantic-aioredis' contract: they get plain values and return what Redis gets, and the reverse. A value
+that a hook returns unchanged is written and read exactly as without it; only a value that it changed is used as it is.
 """
 
 from collections import deque
@@ -26,7 +26,7 @@ _NOTHING: Final = object()
 
 
 class ModelHooks(NamedTuple):
-    """What a model overrides of the seed's methods that decide how and where records are stored.
+    """What a model overrides of pydantic-aioredis' methods that decide how and where records are stored.
 
     Attributes:
         serialize: Its ``serialize_partially``, or None where that is the library's.

@@ -1,7 +1,7 @@
-"""Some fields of a record as an application or the wire has them, and back, without a record: the seed's way. Pure.
+"""Some fields of a record to JSON values and back, without an instance, as in pydantic-aioredis. Pure.
 
-Columns and partial writes speak in values that JSON knows: ``str``, ``int`` and ``float`` fields are text as they are
-stored, a date is its ISO text, a model a dict. Types that the seed could not store come as values of their own.
+Columns and partial writes use values that JSON knows: ``str``, ``int`` and ``float`` fields are text as they are
+stored, a date is its ISO text, a model a dict. Types that pydantic-aioredis could not store come as Python values.
 """
 
 import datetime
@@ -32,7 +32,7 @@ _NONE: Final = "None"
 def serialize(
     shape: Mapper[Any], data: Mapping[str, object], default: Callable[[Any], object] | None = None
 ) -> dict[str, object]:
-    """Give fields as the seed's clients take them; names that are no stored fields pass through.
+    """Give fields as pydantic-aioredis' clients take them; names of other fields pass through.
 
     Args:
         shape: The model.
@@ -45,7 +45,7 @@ def serialize(
         ``None``, and everything else is JSON text.
 
     Raises:
-        EncodeError: A value cannot be written; it is a ``TypeError``, as in the seed.
+        EncodeError: A value cannot be written; it is a ``TypeError``, as in pydantic-aioredis.
     """
     codecs = shape.codecs
     values: dict[str, object] = {}
@@ -66,7 +66,7 @@ def deserialize(
     *,
     key: str | None = None,
 ) -> dict[str, object]:
-    """Give stored fields as the seed's columns have them; names that are no stored fields pass through.
+    """Give stored fields as pydantic-aioredis' columns have them; names of other fields pass through.
 
     Args:
         shape: The model.
@@ -98,7 +98,7 @@ def deserialize(
 
 def _serialized(codec: FieldCodec, value: object, default: Callable[[Any], object] | None) -> object:
     if codec.kind == "str" and isinstance(value, str):
-        return codec.encode(value).decode("utf-8", "surrogatepass")  # the text "None" is no None
+        return codec.encode(value).decode("utf-8", "surrogatepass")  # the text "None" differs from None
     if codec.kind != "json":
         return _NONE if value is None and codec.is_optional else value
     try:
@@ -127,7 +127,7 @@ def _deserialized(
         return text
     document: object = json.loads(text, object_hook=object_hook)
     if way == "container" and isinstance(document, str):
-        document = json.loads(document, object_hook=object_hook)  # the seed's JSON within JSON
+        document = json.loads(document, object_hook=object_hook)  # JSON within JSON, as pydantic-aioredis wrote it
     return document
 
 
@@ -135,31 +135,33 @@ def _deserialized(
 def _way(codec: FieldCodec) -> _Way:
     if codec.kind != "json":
         return "text"
-    if codec.annotation in _TRUTHS or not _is_of_the_seed(codec.annotation, ()):
+    if codec.annotation in _TRUTHS or not _is_known_to_aioredis(codec.annotation, ()):
         return "value"
     return "container" if _is_container(codec.annotation) else "document"
 
 
-def _is_of_the_seed(annotation: object, inside: tuple[object, ...]) -> bool:
-    """Whether the seed could store values of ``annotation``; ``inside`` are the models that it is a part of."""
+def _is_known_to_aioredis(annotation: object, inside: tuple[object, ...]) -> bool:
+    """Whether pydantic-aioredis could store values of ``annotation``; ``inside``: the models that it is a part of."""
     origin, arguments = get_origin(annotation), get_args(annotation)
     if origin is Annotated:
-        return codec_for(annotation).kind == codec_for(arguments[0]).kind and _is_of_the_seed(arguments[0], inside)
+        return codec_for(annotation).kind == codec_for(arguments[0]).kind and _is_known_to_aioredis(
+            arguments[0], inside
+        )
     if origin is Literal or annotation in (*inside, *_ANYTHING):
         return True
     if origin in (Union, types.UnionType) or origin in _CONTAINERS:
-        return all(one is ... or _is_of_the_seed(one, inside) for one in arguments)
+        return all(one is ... or _is_known_to_aioredis(one, inside) for one in arguments)
     return isinstance(annotation, type) and _is_class_of_the_seed(annotation, inside)
 
 
 def _is_class_of_the_seed(cls: type[object], inside: tuple[object, ...]) -> bool:
     if issubclass(cls, BaseModel):
-        return all(_is_of_the_seed(info.annotation, (*inside, cls)) for info in cls.model_fields.values())
+        return all(_is_known_to_aioredis(info.annotation, (*inside, cls)) for info in cls.model_fields.values())
     if issubclass(cls, enum.Enum):
         return issubclass(cls, (str, int))
     if typing_extensions.is_typeddict(cls) or (issubclass(cls, tuple) and hasattr(cast(object, cls), "_fields")):
         hints = typing_extensions.get_type_hints(cls)
-        return all(_is_of_the_seed(one, (*inside, cast(object, cls))) for one in hints.values())
+        return all(_is_known_to_aioredis(one, (*inside, cast(object, cls))) for one in hints.values())
     return cls in _CONTAINERS or issubclass(cls, _SCALARS)
 
 

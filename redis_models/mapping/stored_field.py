@@ -23,7 +23,7 @@ _STAMP: Final = re.compile(rb"[1-9][0-9]{0,14}")  # no 0 in front: two stamps of
 _NO_STAMP: Final = "the stamp must be a whole number from 1, of at most 15 digits; look what wrote it, and set it right"
 
 
-# Stored fields that belong to the library: the stamp, and what migration n keeps aside (_b1, _b2, ...).
+# Stored fields that belong to the library: the stamp, and the undo fields of migration n (_b1, _b2, ...).
 RESERVED: Final = ("_v", "_b")
 
 
@@ -99,7 +99,7 @@ def stored_version(key: str, raw: bytes | None) -> int:
 
 
 def is_text(name: str) -> bool:
-    """Whether a name can be an attribute's: one that is no UTF-8 is somebody else's, and stays as it is."""
+    """Whether a name can be an attribute's: one that is not UTF-8 is another program's, and stays."""
     try:
         name.encode()
     except UnicodeEncodeError:
@@ -111,7 +111,7 @@ def decode_extra(codec: FieldCodec, raw: bytes) -> object:
     try:
         return codec.decode(raw)
     except ValueError:
-        return raw.decode("utf-8", "surrogateescape")  # as the seed stored it
+        return raw.decode("utf-8", "surrogateescape")  # as pydantic-aioredis stored it
 
 
 def holds_secret(field: StoredField) -> bool:

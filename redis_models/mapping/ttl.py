@@ -1,4 +1,4 @@
-"""Life spans of records: as callers say them, and as the scripts take them. Pure."""
+"""TTL of records: as callers give it, and as the scripts take it. Pure."""
 
 from datetime import timedelta
 from enum import Enum
@@ -10,7 +10,7 @@ _LONGEST_MS: Final = 10**15  # 31,000 years; Redis refuses what overflows only a
 
 
 class LifeSpanWord(Enum):
-    """A life span that is no length of time."""
+    """A TTL that is not a length of time."""
 
     KEEP = "keep"
     FOREVER = "forever"
@@ -19,14 +19,14 @@ class LifeSpanWord(Enum):
         return self.name
 
 
-KEEP: Final = LifeSpanWord.KEEP  # leaves the life span of a record as it is
-FOREVER: Final = LifeSpanWord.FOREVER  # takes it away
+KEEP: Final = LifeSpanWord.KEEP  # leaves the TTL of a record unchanged
+FOREVER: Final = LifeSpanWord.FOREVER  # removes it
 LifeSpan = float | timedelta | LifeSpanWord  # seconds, unless it says otherwise
 LifeArgument = str | int  # as the scripts take it: "" leaves it as it is, 0 removes it, else milliseconds
 
 
 def life_argument(model: type, life_span: object) -> LifeArgument:
-    """Give a life span as the scripts take it.
+    """Give a TTL as the scripts take it.
 
     Args:
         model: For the error only.
@@ -40,7 +40,7 @@ def life_argument(model: type, life_span: object) -> LifeArgument:
     seconds = life_span.total_seconds() if isinstance(life_span, timedelta) else life_span
     if isinstance(seconds, bool) or not isinstance(seconds, (int, float)) or not 0 < seconds < _LONGEST_MS / 1000:
         raise ValueError(
-            f"{model.__name__}: a life span must be a number of seconds above 0, a timedelta, KEEP or FOREVER,"
+            f"{model.__name__}: a TTL must be a number of seconds above 0, a timedelta, KEEP or FOREVER,"
             f" not {life_span!r}"
         )
     return max(1, round(seconds * 1000))  # 0 would remove it

@@ -49,7 +49,7 @@ def _told(model: "type[_AbstractModel]", name: str) -> str:
 
 
 class _AbstractModel(Pydantic1Model, StoredModel, metaclass=ModelMeta):
-    """Base of ``Model``; the seed gave it this name, and its applications import it."""
+    """Base of ``Model``; pydantic-aioredis gave it this name, and its applications import it."""
 
     model_config = ConfigDict(arbitrary_types_allowed=True, validate_assignment=True)
 
@@ -107,7 +107,7 @@ class _AbstractModel(Pydantic1Model, StoredModel, metaclass=ModelMeta):
         if complaint := complaint_about(separator, table, prefix):
             raise ModelDeclarationError(cls.__name__, complaint)
         keys = KeySpace(prefix, separator, table)
-        if keys.first != first:  # it is no prefix as others are; keys begin with it all the same
+        if keys.first != first:  # it does not end with the separator; keys begin with it all the same
             keys = KeySpace("", separator, first + table)
         if index.startswith(keys.start) and "%" in index[len(keys.start) :]:
             raise ModelDeclarationError(cls.__name__, f"get_table_index_key() gave {index!r}; leave out the %")
@@ -144,7 +144,7 @@ class _AbstractModel(Pydantic1Model, StoredModel, metaclass=ModelMeta):
         """Give some fields as they are handed to Redis, in a new dict.
 
         Text and numbers stay as they are; all else becomes JSON text. Values are not validated: what its field could
-        not hold is written as ``json_default`` has it. Names that are no stored fields pass through.
+        not hold is written as ``json_default`` has it. Names of other fields pass through.
 
         Raises:
             TypeError: A value cannot be stored.
@@ -155,7 +155,7 @@ class _AbstractModel(Pydantic1Model, StoredModel, metaclass=ModelMeta):
     def deserialize_partially(cls, data: Mapping[Any, Any]) -> Fields:
         """Give some stored fields as the constructor takes them, in a new dict.
 
-        Text and numbers stay text; JSON is read, not validated. Names that are no stored fields pass through.
+        Text and numbers stay text; JSON is read, not validated. Names of other fields pass through.
 
         Raises:
             DecodeError: A field does not read back.

@@ -1,6 +1,6 @@
 """``Model.delete`` and ``instance.delete``: one word, two meanings, so that neither can be taken for the other.
 
-The seed's was a class method whose ids could be left out: ``book.delete()`` emptied the table of books.
+pydantic-aioredis' was a class method whose ids could be left out: ``book.delete()`` emptied the table of books.
 """
 
 from typing import TYPE_CHECKING, Generic, TypeVar, overload

@@ -129,8 +129,8 @@ class ModelMeta(ModelMetaclass):
 def is_live(instance: StoredModel) -> bool:
     """Whether ``instance`` stands for a record: its constructor has returned, or it was loaded or saved.
 
-    What a validator or ``model_post_init`` assigns while an instance is being made or loaded is no assignment to a
-    record; nor is one to a copy, or to a web framework's parsed body, before that is saved.
+    Assignments of a validator or ``model_post_init`` while an instance is being made or loaded do not write a record;
+    nor do those to a copy, or to a web framework's parsed body, before that is saved.
     """
     return getattr(instance, "__auto__", None) is not None or getattr(instance, "__record__", None) is not None
 

@@ -150,7 +150,7 @@ class Model(_AbstractModel):
             bad_records: A list that takes the errors of records that cannot be read; without it the first is raised.
 
         Returns:
-            Instances or dicts; None, as in the seed, where there is nothing.
+            Instances or dicts; None, as in pydantic-aioredis, where there is nothing.
 
         Raises:
             DataError: A record cannot be read; it names the key and the field.
@@ -209,7 +209,7 @@ class Model(_AbstractModel):
             NotFoundError: Only existing ones were wanted and one does not; none of its 100 is written.
             RecordTooNewError: Newer code wrote one of these records; none of its 100 is written.
             EncodeError: A value cannot be stored; none of its 1,000 is written.
-            ValueError: The life span is none; nothing is written.
+            ValueError: The TTL is not one; nothing is written.
 
         Of more than 1,000, others may have been written by the time of an error: the server works on one thousand
         while the next is encoded.
@@ -231,14 +231,14 @@ class Model(_AbstractModel):
         """Write what changed since this instance was loaded or saved; a new instance is written whole.
 
         Args:
-            life_span_seconds: As in ``insert``; a save leaves the life span of a stored record as it is, unless told.
+            life_span_seconds: As in ``insert``; by default a save keeps the TTL of a stored record.
             only: As in ``insert``.
-            if_unchanged: Write only if nobody else changed the record since this instance was loaded or saved; if it
-                was neither, only if there is no record.
+            if_unchanged: Write only if no other client changed the record since this instance was loaded or saved. If
+                it was neither, write only if there is no record.
 
         Raises:
             NotFoundError: The record was deleted meanwhile; it is not created again.
-            ConflictError: Somebody else changed it meanwhile, and ``if_unchanged`` minds; nothing is written.
+            ConflictError: Another client changed it meanwhile, and ``if_unchanged`` is set; nothing is written.
             RecordTooNewError: Newer code has written it meanwhile.
 
         Keys: writes the record and, where it is missing there, the index.
@@ -293,17 +293,17 @@ class Model(_AbstractModel):
 
     @classmethod
     async def expire(cls, id: object, seconds: LifeSpan) -> None:
-        """Give a record a life span from now; ``NotFoundError`` if there is none."""
+        """Set the TTL of a record, from now; ``NotFoundError`` if there is no record."""
         await store_of(cls).run_async(repository_of(cls).expire(id, seconds))
 
     @classmethod
     async def persist(cls, id: object) -> None:
-        """Take a record's life span away; ``NotFoundError`` if there is no record."""
+        """Remove the TTL of a record; ``NotFoundError`` if there is no record."""
         await store_of(cls).run_async(repository_of(cls).persist(id))
 
     @classmethod
     async def ttl(cls, id: object) -> float | None:
-        """Seconds that a record has left, to the millisecond; None if it has no life span.
+        """Seconds that a record has left, to the millisecond; None if it has no TTL.
 
         Raises:
             NotFoundError: There is no such record.
@@ -325,7 +325,7 @@ class Model(_AbstractModel):
 
     @classmethod
     async def _ids_to_primary_keys(cls, ids: object = None) -> tuple[list[str], str]:
-        """Record keys and the index's, as subclasses of the seed ask for them."""
+        """Record keys and the index's, as subclasses written for pydantic-aioredis use them."""
         return await store_of(cls).run_async(repository_of(cls).keys(ids)), cls.get_table_index_key()
 
     if TYPE_CHECKING:  # fields for checkers, so that the constructor takes them
@@ -361,7 +361,7 @@ class Model(_AbstractModel):
         """Set whether assigning to a field of this instance writes it."""
         object.__setattr__(self, "__auto__", (getattr(self, "__auto__", UNSET)[0], auto_sync))
 
-    if not TYPE_CHECKING:  # checkers must go on refusing names that are no fields
+    if not TYPE_CHECKING:  # checkers must go on refusing names of unknown fields
 
         def __setattr__(self, name, value):
             model = type(self)

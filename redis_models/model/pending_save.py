@@ -1,4 +1,4 @@
-"""Saves that go by way of an overridden ``insert``, as every save of the seed did."""
+"""Saves that call an overridden ``insert``, as every save of pydantic-aioredis did."""
 
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ __all__ = ["PendingSave", "insert_pending", "is_pending", "pending", "save_by_in
 
 @dataclass(frozen=True)
 class PendingSave:
-    """A save that goes by way of an overridden ``insert``, which is the seed's way.
+    """A save that calls an overridden ``insert``, as in pydantic-aioredis.
 
     Attributes:
         instance: What is saved.

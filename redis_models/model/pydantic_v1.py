@@ -163,7 +163,7 @@ class Pydantic1Model(BaseModel):
         """Make an instance of JSON text, by the constructor.
 
         Raises:
-            ValidationError: It is no JSON, or not what the model accepts.
+            ValidationError: It is not JSON, or not what the model accepts.
             TypeError: It is said to be a pickle, which can run any code: load it yourself, and use ``parse_obj``.
         """
         if proto not in (None, "json") or allow_pickle or (content_type is not None and "json" not in content_type):

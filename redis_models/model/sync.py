@@ -132,11 +132,11 @@ class SyncTable(Generic[M]):
         return store_of(self._model).run(repository_of(self._model).delete_all())
 
     def expire(self, id: object, seconds: LifeSpan) -> None:
-        """Give a record a life span; see ``Model.expire``."""
+        """Set the TTL of a record; see ``Model.expire``."""
         store_of(self._model).run(repository_of(self._model).expire(id, seconds))
 
     def persist(self, id: object) -> None:
-        """Take a record's life span away; see ``Model.persist``."""
+        """Remove the TTL of a record; see ``Model.persist``."""
         store_of(self._model).run(repository_of(self._model).persist(id))
 
     def ttl(self, id: object) -> float | None:

@@ -184,7 +184,7 @@ def _app(package: str, module: str) -> App:
 
 
 def _merge(found: Iterable[App], settings: Settings) -> list[App]:
-    """Join entries of one package into one app; refuse two apps that nobody could tell apart."""
+    """Join entries of one package into one app; refuse two apps of one label."""
     apps: dict[str, App] = {}
     for app in found:
         twin = apps.get(app.package)
@@ -276,7 +276,7 @@ def _label(model: type[Model], declared: Iterable[str]) -> str | None:
     if label is not None and label not in declared:
         known = ", ".join(sorted(declared))
         raise ModelDeclarationError(
-            model.__name__, f"Meta.app = {label!r} is no app of this project; those are {known}"
+            model.__name__, f"Meta.app = {label!r} is not an app of this project; its apps are {known}"
         )
     return label
 

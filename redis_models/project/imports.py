@@ -18,7 +18,7 @@ from ..redaction import redact
 
 __all__ = ["has_module", "import_named", "is_module_name", "shown_path"]
 
-_MESSAGE_SHOWN = 300  # characters of somebody else's exception that an error quotes
+_MESSAGE_SHOWN = 300  # characters of an application's exception that an error quotes
 _LIBRARIES = tuple({sysconfig.get_path(name) + os.sep for name in ("stdlib", "platstdlib", "purelib", "platlib")})
 
 
@@ -62,7 +62,9 @@ def import_named(name: str, *, subject: str, cure: str, settings: str | None) ->
         SettingsError: The module does not exist, or importing it failed.
     """
     if not is_module_name(name):
-        raise SettingsError(settings, f"{subject} is no dotted module name; write it like 'shop.settings', without .py")
+        raise SettingsError(
+            settings, f"{subject} is not a dotted module name; write it like 'shop.settings', without .py"
+        )
     parts = name.split(".")
     for depth in range(1, len(parts) + 1):
         step = ".".join(parts[:depth])
@@ -108,5 +110,5 @@ def _location(exc: BaseException) -> str:
 
 
 def _is_library(filename: str) -> bool:
-    """Whether a frame is nobody's to mend: Python, an installed package, or this one."""
+    """Whether a frame is not the application's: of Python, an installed package, or this one."""
     return filename.startswith((*_LIBRARIES, str(Path(__file__).parents[1]) + os.sep))

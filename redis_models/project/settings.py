@@ -206,7 +206,7 @@ def _extend_path(found: SettingsSource) -> list[str]:
     if found.is_project:
         sys.path[:0] = added
     else:
-        sys.path += added  # nobody says that this directory is a project: it may not hide an installed module
+        sys.path += added  # it may not be a project: it must not hide an installed module
     return directories
 
 
@@ -239,7 +239,7 @@ def _refuse_typo(name: str, values: Mapping[str, object], module: str) -> None:
     if not name.isupper() or name in _NAMES:
         return
     for meant in difflib.get_close_matches(name, _NAMES, n=1, cutoff=_CLOSE):
-        if meant not in values:  # REDIS_URL_2 beside REDIS_URL is somebody's own
+        if meant not in values:  # REDIS_URL_2 beside REDIS_URL is the application's own
             raise SettingsError(module, f"{module}: there is no setting {name}; did you mean {meant}?")
 
 
@@ -288,7 +288,7 @@ def _refuse_unreadable(url: str) -> None:
     # Several hosts with ports, as a cluster or a Sentinel has them, are for the client to read.
     if not is_readable and "," not in url:
         raise _WrongError(
-            f"is {masked(url)!r}, whose port is no number from 1 to 65535;"
+            f"is {masked(url)!r}, whose port is not a number from 1 to 65535;"
             " percent-encode the password if it holds / ? # @ or : (urllib.parse.quote(password, safe=''))"
         )
 

@@ -11,9 +11,9 @@ class Change:
 
     Attributes:
         written: Stored fields with their new bytes.
-        filled: Stored fields that the record did not have and nobody assigned: their defaults, for where they still
-            are not there.
-        removed: Names of stored fields that the instance has no more.
+        filled: Stored fields that the record did not have and that were not assigned, with their defaults; written
+            only where the field is still missing.
+        removed: Names of stored fields that the instance no longer has.
         values: Field values that went into it; the instance may have others by the time it is written.
     """
 

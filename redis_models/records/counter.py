@@ -51,7 +51,7 @@ class Counter:
         is_int: Whether it holds whole numbers; else floats.
         low: Least value, included.
         high: Greatest value, included.
-        default: What the model takes where the field is not stored; None if that is no number, or made anew each time.
+        default: Value where the field is not stored; None if that is not a number, or made anew each time.
         is_hidden: Whether the model says that errors show no value.
     """
 
@@ -67,7 +67,7 @@ class Counter:
         """Make an addition.
 
         Raises:
-            EncodeError: ``by`` is no number, no whole one for a whole field, or too great.
+            EncodeError: ``by`` is not a number, not a whole one for an int field, or too great.
         """
         if isinstance(by, bool) or not isinstance(by, int if self.is_int else (int, float)):
             raise self._error(by, f"increment adds {self._numbers}s to this field")
@@ -146,7 +146,7 @@ def counter_of(shape: Mapper[Any], name: str, by: object) -> Counter:
 def _within(annotation: object) -> Iterator[object]:
     """Give what Annotated says of the members of a union; pydantic keeps only what stands outside of it."""
     if get_origin(annotation) is Annotated:
-        for one in annotation.__metadata__:  # type: ignore[attr-defined]  # of Annotated, which is no type for checkers
+        for one in annotation.__metadata__:  # type: ignore[attr-defined]  # of Annotated, which checkers do not take for a type
             yield from (
                 one.metadata if isinstance(one, FieldInfo) else one if isinstance(one, GroupedMetadata) else [one]
             )

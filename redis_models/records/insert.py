@@ -48,7 +48,7 @@ def insert(
         upgrader: What brings up older records that are overwritten.
         instances: What to write, at most 100 of them atomically; more go in several scripts. Up to 1,000 are encoded
             before any is sent.
-        life: Life span, as the script takes it.
+        life: TTL, as the script takes it.
         only: Which records may be written.
 
     Returns:
@@ -62,7 +62,7 @@ def insert(
     """
     if len(instances) == 1:
         return (yield from _insert_one(shape, upgrader, instances[0], life, only))
-    # A record that its first try has made would look like somebody else's to a second one.
+    # A record that its first try has made would look like another client's to a second one.
     once, is_ahead = only == "new", False
     if once or len(instances) > _ENCODED_AT_ONCE:
         keys = [shape.key_of(getattr(one, shape.primary_key)) for one in instances]
@@ -132,7 +132,7 @@ class Put(Generic[M]):
     Args:
         shape: The model.
         instance: What to write.
-        life: Life span, as the script takes it.
+        life: TTL, as the script takes it.
         only: Which records may be written.
 
     Attributes:

@@ -46,7 +46,7 @@ __all__ = [
 
 M = TypeVar("M", bound=StoredModel)
 READ_CHUNK: Final = 500  # records asked for in one batch: large enough to hide the round trip, a few MB at most
-NO_INDEX: Final = "is no sorted set"
+NO_INDEX: Final = "is not a sorted set"
 ASKED: Final = 3  # commands of ``asking_index``
 SWEPT: Final = 1000  # members of the index that one script looks at
 _SWEEP: Final = load_script("redis_models", "permissions", "sweep", is_repeatable=True)
@@ -144,7 +144,7 @@ def exists(key: str) -> RoundTrips[bool]:
 
 
 def ttl(shape: Mapper[M], key: str) -> RoundTrips[float | None]:
-    """Give the seconds that a record still has, to the millisecond; None if it has no life span.
+    """Give the seconds that a record still has, to the millisecond; None if it has no TTL.
 
     Raises:
         NotFoundError: There is no such record.
@@ -162,7 +162,7 @@ def ttl(shape: Mapper[M], key: str) -> RoundTrips[float | None]:
 def count(shape: Mapper[M]) -> RoundTrips[int]:
     """Count the records that exist now; members of the index whose record is gone are swept.
 
-    A record is what the index names, lies under a key of the model, and is a hash; all else that somebody put into the
+    A record is what the index names, lies under a key of the model, and is a hash; anything else in the
     index is passed over, and stays for ``verify``, which names it.
 
     Cost:
@@ -180,7 +180,7 @@ def count(shape: Mapper[M]) -> RoundTrips[int]:
 def index_after(shape: Mapper[M], after: str | None, limit: int) -> RoundTrips[list[str]]:
     """Give the next ``limit`` record keys of the index after ``after``, or the first: stable while others write.
 
-    Only keys that the model owns, whatever else somebody put into its index; fewer than ``limit`` at the end only.
+    Only keys that the model owns, whatever else is in its index; fewer than ``limit`` at the end only.
     """
     return (yield from own_keys(shape, (yield asking_index(shape, after, limit)), after, limit))
 

@@ -78,7 +78,7 @@ class Repository(Generic[M]):
     Args:
         shape: The model.
         upgrader: What brings older records up, or None.
-        life_span_s: The store's life span of records, in seconds, or None.
+        life_span_s: The store's TTL of records, in seconds, or None.
     """
 
     shape: Mapper[M]
@@ -173,7 +173,7 @@ class Repository(Generic[M]):
         for one in some:
             if not isinstance(one, self.shape.model):
                 given = spoken(one, self.shape.conceals(""))
-                raise EncodeError(name, "insert", given, f"it is no {name}; give one, or a list of them")
+                raise EncodeError(name, "insert", given, f"it is not a {name}; give one, or a list of them")
             if type(one) is not self.shape.model and set(type(one).__pydantic_fields__) - set(self.shape.names):
                 kind = type(one).__name__
                 reason = f"it is a {kind}, of whose fields this table has not all; use {kind}.insert"

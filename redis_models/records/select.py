@@ -77,7 +77,7 @@ def select_columns(
     columns: Sequence[str],
     bad: list[DataError] | None = None,
 ) -> RoundTrips[list[dict[str, object]]]:
-    """Read some fields of many records, as the seed gives them.
+    """Read some fields of many records, as pydantic-aioredis gives them.
 
     Returns:
         A dict a record, in the order of ``columns``; a field that is not stored is None.

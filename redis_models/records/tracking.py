@@ -84,7 +84,8 @@ class TrackedState:
     def change(self, shape: Mapper[Any], instance: StoredModel, assigned: str | None = None) -> Change:
         """Give what differs between ``instance`` and the record.
 
-        What is only spelled differently, as the seed did, is left alone: another writer may have changed it since.
+        A value that is only spelled differently, as by pydantic-aioredis, is not written: another writer may have
+        changed it since.
 
         Args:
             shape: The model.
@@ -161,7 +162,7 @@ class TrackedState:
             is_untouched = extras[name] is self._values.get(name, self) and type(extras[name]) in _ATOMS
             if raw != self.stored.get(name) and not is_untouched:
                 change.written[name] = raw
-        # A name that is no text was never among the extra fields: it is somebody else's.
+        # A name that is not text was never among the extra fields: another program wrote it.
         change.removed += [
             name for name in self.stored if name not in extras and name not in shape.names and is_text(name)
         ]
@@ -224,7 +225,7 @@ class RememberedThroughHooks(TrackedState):
     ) -> dict[str, bytes]:
         """Give what the hook makes of the values that changed, under other names than theirs.
 
-        A field that comes out differently each time is written only with its value: somebody else may have changed it.
+        A field that comes out differently each time is written only with its value: another client may have changed it.
         """
         before = self._told_before(shape)
         again = shape.encode(instance)

@@ -1,8 +1,8 @@
 """Write records: each verb once, as a generator of command batches (see ``commands``).
 
 Every write goes through a script that first looks at the stamp of each record: it refuses to touch a record of a newer
-version, and one of an older version is brought up before it is written. Deleting, and changing a life span, need to
-know nothing of a record's fields, and take records of any version.
+version, and one of an older version is upgraded before it is written. Deleting a record, or changing its TTL, needs no
+knowledge of its fields, and is done whatever its version.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -49,7 +49,7 @@ Meanings = Mapping[bytes, Callable[[bytes], DataError]]  # errors that reasons o
 WRITE_CHUNK: Final = 100  # records a script: its longest stop of the server stays under a millisecond or two
 _SCRIPTS_A_BATCH: Final = 20
 _MOST_ARGUMENTS: Final = 7000  # that a script can hand on to one command
-_TRIES: Final = 8  # of writing records that somebody else puts back to an older version each time
+_TRIES: Final = 8  # of writing records that another client puts back to an older version each time
 _DELETE: Final = load_script("redis_models", "permissions", "delete")
 _EXPIRE: Final = load_script("redis_models", "permissions", "expire")
 _SAVE: Final = load_script("redis_models", "permissions", "stamp", "guard", "save")
@@ -74,14 +74,14 @@ def save(
         upgrader: What brings an older record up first.
         instance: What to write.
         known: What it remembers.
-        life: Life span, as the script takes it.
+        life: TTL, as the script takes it.
         if_unchanged: Whether another writer's change since then is an error.
         assigned: A field to write, changed or not.
         always: Whether to ask for the record even if nothing changed.
 
     Raises:
         NotFoundError: The record was deleted meanwhile; it is not created again.
-        ConflictError: Somebody else changed it, and ``if_unchanged`` minds.
+        ConflictError: Another client changed it, and ``if_unchanged`` is set.
         InvalidPrimaryKeyError: The primary key of a stored instance was changed.
     """
     key = known.key_for(shape, instance)
@@ -91,7 +91,7 @@ def save(
         return
     try:
         command = save_command(shape, key, change, life, known.stored if if_unchanged else None)
-        # Its own success would look like somebody else's change to a second try.
+        # Its own success would look like another client's change to a second try.
         [reply] = yield AtMostOnce([command]) if if_unchanged else [command]
         if type(reply) is not int:  # nearly never; the shortest way for an assignment
             if isinstance(reply, NoScriptError):
@@ -126,13 +126,13 @@ def increment(shape: Mapper[M], upgrader: Upgrader | None, key: str, name: str, 
 
     Raises:
         NotFoundError: There is no such record.
-        EncodeError: The field cannot be added to, ``by`` is no such number, or the sum would leave the field's range.
+        EncodeError: The field is not a number, ``by`` does not fit its type, or the sum would leave its range.
         DecodeError: The field holds no such number.
     """
     counter = counter_of(shape, name, by)
     adding = counter.increment(by)
     kind = "int" if counter.is_int else "float"
-    # As text that reads back the same, whoever packs it.
+    # As text that reads back the same, whichever client packs it.
     number, low, high = repr(adding.by), repr(adding.low), repr(adding.high)
     command = _INCREMENT.command([shape.keys.index, key], [shape.version, name, number, adding.start, kind, low, high])
     meanings: Meanings = {
@@ -150,7 +150,7 @@ def delete(shape: Mapper[M], keys: Sequence[str], *, only_hashes: bool = False) 
     Args:
         shape: The model.
         keys: Where they lie.
-        only_hashes: Pass over what is no hash, hence no record.
+        only_hashes: Pass over keys that do not hold a hash, hence no record.
 
     Returns:
         How many records existed, and how many members the index lost.
@@ -179,7 +179,7 @@ def delete(shape: Mapper[M], keys: Sequence[str], *, only_hashes: bool = False) 
 def delete_all(shape: Mapper[M]) -> RoundTrips[int]:
     """Delete every record of the index, in bounded steps; give how many existed.
 
-    What somebody put into the index that is no record of the model's stays, there and where it lies.
+    Members of the index that are not records of the model stay, in the index and at their keys.
     """
     total, after = 0, None
     while True:
@@ -194,12 +194,12 @@ def delete_all(shape: Mapper[M]) -> RoundTrips[int]:
 
 
 def expire(shape: Mapper[M], key: str, life: LifeArgument) -> RoundTrips[None]:
-    """Change the life span of a record, from now.
+    """Change the TTL of a record, from now.
 
     Args:
         shape: The model.
         key: Where it lies.
-        life: Life span, as the script takes it.
+        life: TTL, as the script takes it.
 
     Raises:
         NotFoundError: There is no such record.
@@ -283,7 +283,8 @@ def settled(shape: Mapper[M], upgrader: Upgrader | None, one: Try, reply: Reply)
         [reply] = check((yield from call(one.script, [command], once=one.once)))
     raise ConflictError(
         one.keys[0],
-        f"not written, because somebody puts it or one of the {len(one.keys)} beside it back to an older version",
+        f"not written: older code keeps writing this record, or one of the {len(one.keys)} of its batch, at an older"
+        " version; stop that code, then try again",
     )
 
 
@@ -291,7 +292,7 @@ def _is_brought_up(shape: Mapper[M], upgrader: Upgrader, one: Try, place: int) -
     try:
         yield from upgrader.rewrite(shape.model, one.keys[place - 1])
     except RecordTooOldError:
-        raise  # of a version that is not known here, so that nobody knows what would be lost
+        raise  # of a version that is not known here, nor what would be lost
     except DataError:
         if not one.writes_whole:
             raise
@@ -336,8 +337,8 @@ def _exists(shape: Mapper[Any], key: str, fields: Sequence[str]) -> DataError:
 def _changed(shape: Mapper[Any], key: str, fields: Sequence[str]) -> DataError:
     return ConflictError(
         key,
-        f"somebody else changed {', '.join(fields)} since this {shape.model.__name__} was loaded or saved; nothing was"
-        " written. Get the record again, assign and save that",
+        f"another client changed {', '.join(fields)} since this {shape.model.__name__} was loaded or saved; nothing was"
+        " written. Get the record again, assign, and save that instance",
         fields,
     )
 

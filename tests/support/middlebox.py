@@ -51,7 +51,7 @@ class Middlebox:
 
     @contextlib.contextmanager
     def unreachable(self) -> Generator[None]:
-        """Hang up on whoever connects meanwhile; the connections that are there stay."""
+        """Hang up on clients that connect meanwhile; the connections that are there stay."""
         upstream, self.upstream = self.upstream, "/nowhere"
         try:
             yield

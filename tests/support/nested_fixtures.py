@@ -27,7 +27,7 @@ class OneModel:
         return {one.name: one.type for one in self.after.model("Order").fields if one.name != "id"}
 
     def up(self, **fields: bytes) -> dict[str, bytes]:
-        """Bring a record of these fields up; what is kept aside is part of it."""
+        """Upgrade a record of these fields; its undo fields are part of it."""
         return self.route.rewrite({"id": b"1", "_v": b"1", **fields}, 2).fields
 
     def down(self, record: Record) -> dict[str, bytes]:

@@ -17,7 +17,7 @@ class Deed:
     """Something that a user does.
 
     Attributes:
-        prepare: Makes the database ready, as somebody who may do everything.
+        prepare: Makes the database ready, as a user who may do everything.
         act: What is done.
         code: What the command exits with.
     """
@@ -232,7 +232,7 @@ def worn(project: Project) -> None:
 
 
 def unclean(project: Project) -> None:
-    """Give an index with dead members and one that is no key of the model, so that it is read by position."""
+    """Give an index with dead members and one that is not a key of the model, so that it is read by position."""
     dead_member(project)
     with plain(project) as client:
         client.zadd("customer:__index", {"customer": 0, "customs": 0})

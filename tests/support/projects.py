@@ -109,7 +109,7 @@ class Project:
     """A project on the disk, and its commands.
 
     Attributes:
-        keyboard: What commands that run in this process read; None, and nobody is there to answer.
+        keyboard: What commands that run in this process read; None where no user is there to answer.
     """
 
     keyboard: io.TextIOBase | None = None

@@ -67,7 +67,7 @@ class Told:
 
 
 def told_of(exc: RedisModelsError, *, model: str = "", key_place: Place = ("path",)) -> Told:
-    """Give the answer to one of our errors; its own text goes to the log where somebody must look at it.
+    """Give the answer to one of our errors; its own text goes to the log where an operator must look at it.
 
     Args:
         exc: One of the classes in ``MAPPED``.
@@ -82,7 +82,7 @@ def told_of(exc: RedisModelsError, *, model: str = "", key_place: Place = ("path
     if isinstance(exc, InvalidPrimaryKeyError):
         return Told(422, [_mistake(key_place, f"the primary key {exc.reason}")])
     if isinstance(exc, ConflictError) and NO_INDEX not in exc.reason:
-        return Told(409, f"{name} exists already, or was changed by somebody else meanwhile; read it and try again")
+        return Told(409, f"{name} exists already, or was changed by another client meanwhile; read it and try again")
     _LOG.error("%s: %s", name, one_line(str(exc)))
     return _told_of_trouble(exc, name)
 
@@ -154,7 +154,7 @@ def invalid_places(places: Sequence[Place], reason: str) -> RequestValidationErr
 def invalid(error: ValidationError, body: object) -> RequestValidationError:
     """Give the answer that FastAPI itself would give to a body with these mistakes.
 
-    What is repeated in it is taken from the body: what was validated may hold stored values that nobody is shown.
+    Values that it repeats are taken from the body: what was validated may hold stored values that no client may see.
     """
     found = [_of_body(dict(one), body) for one in error.errors(include_url=False)]
     return RequestValidationError(found, body=body)

@@ -26,7 +26,7 @@ from .http_errors import Place, unprocessable
 
 __all__ = ["MISSING", "merged_fields"]
 
-MISSING: Final = object()  # in the place of what nobody was shown, or nothing was made of
+MISSING: Final = object()  # in place of a value that no client was shown, or that could not be made
 _NOT_TOLD: Final = (
     "the stored value holds fields that no request sees, and it cannot be told what they belong to now; take the old"
     " value away in a request of its own, or change one thing at a time"

@@ -60,14 +60,14 @@ class FastAPIModel(Model):
             custom_exception: What to raise instead.
             skip: As in ``select``.
             limit: As in ``select``.
-            bad_records: As in ``select``; what is there and cannot be read is no reason for a 404.
+            bad_records: As in ``select``; a record that exists and cannot be read does not count as missing.
 
         Raises:
             HTTPException: 404, where there is nothing and no ``custom_exception``.
         """
         found: list[Self] | list[dict[str, object]] | None
         bad = list[DataError]()
-        # Not handed on where nobody asks, so that a select of the model's own need not know it.
+        # Passed on only if given, so that a ``select`` of the application's own need not accept it.
         told: dict[str, Any] = {} if bad_records is None else {"bad_records": bad}
         if columns is None:
             found = await cls.select(None, ids, skip, limit, **told)

@@ -37,8 +37,8 @@ class PageSizes:
         most = usual if max_limit is None else max_limit
         if usual < 1 or most < usual:
             raise ConfigurationError(
-                f"CRUDRouter: paginate={paginate} and max_limit={max_limit} are no sizes of pages; both must be 1 or"
-                " more, and max_limit not below paginate"
+                f"CRUDRouter: paginate={paginate} and max_limit={max_limit} cannot be page sizes; both must be 1 or"
+                " more, and max_limit must not be below paginate"
             )
         return cls(usual, most)
 
@@ -64,6 +64,6 @@ def link_after(skip: int, limit: int) -> str:
 
 
 def _page_error(name: str, complaint: str) -> HTTPException:
-    """Give the seed's answer to a wrong page, nested as it is there."""
+    """Give pydantic-aioredis' answer to a wrong page, nested as it is there."""
     mistake = {"loc": ["query", name], "msg": f"{name} query parameter {complaint}", "type": "type_error.integer"}
     return HTTPException(422, {"detail": [mistake]})

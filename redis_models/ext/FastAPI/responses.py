@@ -106,7 +106,7 @@ def _complaint(writes: Callable[[], object]) -> str | None:
     except RecursionError:
         return "is nested too deeply for an answer"
     except UnicodeError:
-        return "is no text that an answer can carry: half a surrogate pair, or bytes that are no UTF-8"
+        return "cannot be put into an answer: it contains an unpaired surrogate, or bytes that are not UTF-8"
     except Exception as exc:  # serializers are the application's: whatever they raise is a fact about this record
         return f"cannot be put into an answer: {type(exc).__name__}"
     return None

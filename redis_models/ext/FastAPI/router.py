@@ -74,8 +74,7 @@ class CRUDRouter(APIRouter):
         tags: In the documentation, the name of the class if None.
         paginate: Records that GET gives by default, and at most unless ``max_limit`` says otherwise; None is 1,000.
         get_all_route: Whether there is this route; or what it depends on. The other five are alike.
-        delete_all_route: Likewise, but only where it is asked for; under the seed's name it is there unless it is not
-            wanted.
+        delete_all_route: Likewise, but off by default; on by default under pydantic-aioredis' name of the class.
         overwrite: Whether POST may overwrite a record.
         max_limit: Records that a request for a list may ask for at most.
         settable: Fields with ``exclude=True`` that requests may set all the same; nested ones with dots.
@@ -334,7 +333,7 @@ class CRUDRouter(APIRouter):
 
 
 class PydanticAioredisCRUDRouter(CRUDRouter):
-    """``CRUDRouter`` by the seed's name, with the seed's default: DELETE of the whole table is routed."""
+    """``CRUDRouter`` by pydantic-aioredis' name and with its default: DELETE of the whole table is routed."""
 
     _routes_delete_all = True
 
@@ -405,6 +404,6 @@ def _reported(schema: type[Model], bad: Sequence[tuple[str, str]]) -> str:
 
 def _bytes_of(pk: str) -> bytes:
     try:
-        return pk.encode("utf-8", "surrogateescape")  # bytes of a key that are no text
+        return pk.encode("utf-8", "surrogateescape")  # bytes of a key that are not text
     except UnicodeEncodeError:
         return pk.encode("utf-8", "surrogatepass")

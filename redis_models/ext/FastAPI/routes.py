@@ -35,8 +35,8 @@ class CarryingRoute(APIRoute):
 class KeyRoute(CarryingRoute):
     """A route with a primary key in its path, in which ``%2F`` is a part of the key.
 
-    Servers hand on paths that are decoded already, where ``a%2Fb`` and ``a/b`` are the same, and so is whatever is no
-    UTF-8; the raw path tells.
+    Servers pass on paths that are decoded already, where ``a%2Fb`` and ``a/b`` are the same, and bytes that are not
+    UTF-8 are lost; the raw path tells them apart.
     """
 
     def matches(self, scope: Scope) -> tuple[Match, Scope]:
@@ -64,7 +64,7 @@ class EmptyKeyRoute(CarryingRoute):
 def _veiled(scope: Scope) -> tuple[Scope, str]:
     """Give the scope with each escaped slash behind a character that the path does not have; and that, or "".
 
-    Bytes that are no UTF-8 become halves of surrogate pairs, so that no two keys are taken for the same.
+    Bytes that are not UTF-8 become unpaired surrogates, so that no two keys are taken for the same.
     """
     path, raw = str(scope.get("path", "")), scope.get("raw_path")
     if not isinstance(raw, bytes) or unquote(escaped := raw.decode("latin-1")) != path:

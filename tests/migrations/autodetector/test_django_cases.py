@@ -377,7 +377,7 @@ def test_A_arrange_for_graph_with_multiple_initial_is_refused_because_there_is_o
 def test_J_there_are_no_secondary_indexes_so_an_option_for_them_is_refused_by_name(option: str) -> None:
     meta = type("Meta", (), {option: [["x"]]})
 
-    with pytest.raises(ModelDeclarationError, match=rf"Meta\.{option} is no option"):
+    with pytest.raises(ModelDeclarationError, match=rf"Meta\.{option} is not an option"):
         type("A", (Model,), {"__module__": __name__, "Meta": meta})
 
 

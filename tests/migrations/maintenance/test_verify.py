@@ -183,7 +183,7 @@ def test_what_is_no_index_is_named_and_hides_nothing_else(verified: Any, server:
 
     assert (found["records"], found["problems"]) == (100, {"index": 1, "unreadable": 1})
     assert found["shown"][0]["key"] == "customer:__index"
-    assert "is no sorted set, hence no index; if pydantic-aioredis wrote this table" in found["shown"][0]["reason"]
+    assert "is not a sorted set, hence no index; if pydantic-aioredis wrote this table" in found["shown"][0]["reason"]
     with server.client() as client:
         assert client.smembers("customer:__index") == {b"customer:c1"}
 

@@ -30,7 +30,7 @@ class Shelf:
 
     Attributes:
         jar, live: Stored as ``a``, 5 grams.
-        raw: Somebody else's client.
+        raw: Another client.
     """
 
     def __init__(self, store: Store, box: Any, raw: Any, *, is_async: bool) -> None:

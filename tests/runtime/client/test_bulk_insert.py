@@ -109,7 +109,7 @@ async def test_a_bulk_insert_that_fails_leaves_whole_records_and_nothing_to_come
         items = items_of()
         operation = disturbed(repository_of(Item).insert(items), fail)
         with pytest.raises(error):
-            # Not in a thread, where an interrupt is nobody's.
+            # Not in a thread, which an interrupt does not reach.
             _ = await narrow.run_async(operation) if is_async else narrow.run(operation)
 
         there = assert_all_whole(client)

@@ -1,4 +1,4 @@
-"""Writes that are given up while something holds them: they do not begin after what others write, whom nobody tells."""
+"""Writes that are given up while something holds them: they do not begin after a later write of another client."""
 
 import asyncio
 import gc
@@ -136,7 +136,7 @@ async def test_what_others_write_behind_a_cancellation_stays(
     else:
         with pytest.raises(TimeoutError):
             await asyncio.wait_for(_called(call, box), PATIENCE_S)
-    await asyncio.to_thread(box.await_end)  # nobody asks for it
+    await asyncio.to_thread(box.await_end)  # no later call needs it
 
     then = _write_anew(client, key)
 
@@ -249,7 +249,7 @@ async def test_a_server_that_stalls_ends_it_as_soon_as_it_goes_on_though_nobody_
     assert await asyncio.to_thread(box.is_held.wait, 20)
     with _stalled(server), pytest.raises(ServerUnreachableError, match="in time; what was sent may have been"):
         await task
-    if is_async:  # a thread needs nobody; a task needs its loop
+    if is_async:  # a thread goes on by itself; a task needs its loop
         await asyncio.to_thread(box.await_end)
     else:
         box.await_end()

@@ -1,4 +1,4 @@
-"""Failovers that keep connections open: the old primary answers, as a replica, until somebody connects anew."""
+"""Failovers that keep connections open: the old primary answers, as a replica, until a client connects anew."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -47,7 +47,7 @@ class Pair:
         return live
 
     def fail_over(self) -> None:
-        """Give the second the data, make the first a replica of nobody who is there, and lead the name elsewhere."""
+        """Give the second the data, make the first a replica of a missing server, and point the name elsewhere."""
         with self.old.client() as old, self.new.client() as new:
             for key in old.keys("*"):
                 new.restore(key, 0, old.dump(key))
@@ -146,7 +146,7 @@ async def test_a_replica_that_the_name_still_leads_to_is_named(pair: Pair) -> No
         old.config_set("replica-serve-stale-data", "no")
     with pytest.raises(ServerBusyError, match=f"^{where} can do nothing now: Link with MASTER is down"):
         await Post.get("00")
-    with pair.old.client() as old:  # it becomes the primary again, and nobody has to start anew
+    with pair.old.client() as old:  # it becomes the primary again, and no client has to restart
         old.execute_command("REPLICAOF", "NO", "ONE")
     await Post.insert(Post(id="x"))
 

@@ -1,4 +1,4 @@
-"""SCRIPT FLUSH by somebody else at any moment: scripts are sent again, and what must not run twice does not."""
+"""SCRIPT FLUSH by another client at any moment: scripts are sent again, and what must not run twice does not."""
 
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Final

@@ -80,7 +80,7 @@ def test_a_url_without_a_password_is_shown_as_it_is(url: str) -> None:
     assert masked(url) == url
 
 
-# Where a password ends up that somebody did not quote, or put in the wrong place; by their schemes, or without one.
+# Where a password ends up that was not quoted, or that is in the wrong place; by their schemes, or without one.
 _PLACES = [
     "redis://:{}@127.0.0.1:1/0", "redis://bob:{}@127.0.0.1:1", "redis://{}@127.0.0.1:1/0", "redis://{}:@127.0.0.1:1",
     "redis://127.0.0.1:1/0?password={}", "redis://127.0.0.1:1/0?db=1&password={}&protocol=3", "rediss://h?username={}",
@@ -166,7 +166,7 @@ def test_a_wrong_configuration_does_not_show_its_password() -> None:
 
 @pytest.mark.parametrize("url", ["http://h", "h:6379", "redis://h:x/0", "redis://h?socket_timeout=soon"])
 def test_a_url_that_is_none_is_refused_with_the_forms_there_are(url: str, echo: Echo) -> None:
-    with pytest.raises(SettingsError, match=r"is no URL of a server; write redis://USER:PASSWORD@HOST:PORT/DB"):
+    with pytest.raises(SettingsError, match=r"is not the URL of a server; write redis://USER:PASSWORD@HOST:PORT/DB"):
         Store.from_url(url).run(echo("x"))
 
 

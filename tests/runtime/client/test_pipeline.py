@@ -216,7 +216,7 @@ def test_an_interrupt_at_the_keyboard_leaves_no_answers_behind(
     store = Store("s", url=f"{server.url}?max_connections=2", timeout_s=5)
 
     def wait() -> RoundTrips[None]:
-        yield Pipelined([("ECHO", "of nobody")])
+        yield Pipelined([("ECHO", "unread")])
         yield Pipelined([("BLPOP", "nothing", 0.5)])
         yield ()
 

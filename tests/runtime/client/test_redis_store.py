@@ -212,7 +212,7 @@ def _nothing() -> RoundTrips[object]:
 
 
 async def test_an_error_of_a_client_of_ones_own_names_its_server(tmp_path: Path, echo: Echo) -> None:
-    path = str(tmp_path / "nobody")
+    path = str(tmp_path / "nothing")
     own = Own(unix_socket_path=path, password="secret", retry=Retry(NoBackoff(), 0))
     store = Store("s", redis_store=own)
 
@@ -221,7 +221,7 @@ async def test_an_error_of_a_client_of_ones_own_names_its_server(tmp_path: Path,
         lambda: asyncio.to_thread(store.run, echo("x")),
     ]
     for one in runs:
-        with pytest.raises(ServerUnreachableError, match=f"unix://{tmp_path}/nobody cannot be reached") as caught:
+        with pytest.raises(ServerUnreachableError, match=f"unix://{tmp_path}/nothing cannot be reached") as caught:
             await one()
         assert "secret" not in str(caught.value)
     await own.aclose()

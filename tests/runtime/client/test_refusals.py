@@ -41,7 +41,7 @@ async def _refusals(models_of: ModelsOf, store: Store) -> list[RedisModelsError]
 
 @pytest.mark.usefixtures("impatient")
 async def test_a_server_that_is_not_there_is_named_with_the_cure(tmp_path: Any, models_of: ModelsOf) -> None:
-    url = f"unix://{tmp_path}/nobody"
+    url = f"unix://{tmp_path}/nothing"
 
     for error in await _refusals(models_of, Store.from_url(url)):
         assert isinstance(error, ServerUnreachableError)
@@ -83,7 +83,7 @@ async def test_a_replica_reads_and_refuses_writes(new_server: NewServer, models_
     await item.insert([item(id="a"), item(id="b")])
     with replica.client() as admin:
         admin.pexpireat("item:b", 1)
-        # Of nobody: what it holds stays, and is read only from now on.
+        # Of no server: what it holds stays, and is read only from now on.
         admin.execute_command("REPLICAOF", "127.0.0.1", "1")
         before = admin.dump("item:a")
 

@@ -98,7 +98,7 @@ async def test_a_server_that_stalls_is_reported_in_time_and_nothing_is_repeated(
     finally:
         server.process.send_signal(signal.SIGCONT)
 
-    # Answers that come late are nobody's, and the INCR was executed before its connection was ended, or never.
+    # Late answers are dropped, and the INCR was executed before its connection was ended, or never.
     assert (await store.run_async(echo("y")), store.run(echo("z"))) == (b"y", b"z")
     assert store.run(send([("GET", "n")])) in ([b"1"], [None])
     await store.aclose()

@@ -1,4 +1,4 @@
-"""Users of an embedded server, in this process and in others, and witnesses that see whether it lives."""
+"""Users of an embedded server, in this process and in others, and observers that see whether it runs."""
 
 # redis-py leaves the keyword arguments of its commands untyped.
 # pyright: reportUnknownMemberType=false
@@ -56,7 +56,7 @@ class User:
 
 
 class Witness:
-    """A connection that is nobody's use, but sees whether the server lives."""
+    """A connection that does not count as a use, and sees whether the server runs."""
 
     def __init__(self, path: str) -> None:
         self._connection = socket.socket(socket.AF_UNIX)
@@ -100,7 +100,7 @@ def server(directory: str) -> Iterator[EmbeddedServer]:
 
 @pytest.fixture
 def watch(stack: ExitStack) -> Callable[[str], Witness]:
-    """Put a witness at a socket: ``watch(path)``."""
+    """Put an observer at a socket: ``watch(path)``."""
 
     def watch(path: str) -> Witness:
         witness = Witness(path)

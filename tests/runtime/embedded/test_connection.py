@@ -166,7 +166,7 @@ async def test_asyncio_clients_see_the_reason_itself(
     (tmp_path / "data").write_text("precious")
 
     async with connect_async(EmbeddedServer(tmp_path / "data")) as client:
-        with pytest.raises(EmbeddedServerError, match="is no directory"):
+        with pytest.raises(EmbeddedServerError, match="is not a directory"):
             await client.ping()
 
 

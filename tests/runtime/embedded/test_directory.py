@@ -1,4 +1,4 @@
-"""The directory of an embedded server: any will do, nobody else gets in, and a bad one is refused with the cure."""
+"""The directory of an embedded server: any will do, no other user gets in, and a bad one is refused with the cure."""
 
 # redis-py leaves the keyword arguments of its commands untyped.
 # pyright: reportUnknownMemberType=false
@@ -69,7 +69,7 @@ def test_a_copy_of_a_directory_is_another_database(
     copy = tmp_path / "copy"
     copy.mkdir(mode=0o700)
     for name in ("users.fifo", "db.sock"):
-        (copy / name).write_text("")  # as some archivers copy what is no plain file
+        (copy / name).write_text("")  # as some archivers copy special files
     Path(server.directory, "appendonlydir").rename(copy / "appendonlydir")
     second = EmbeddedServer(copy)
 
@@ -141,7 +141,7 @@ def test_a_file_in_the_way_is_named_with_the_cure(tmp_path: Path, error_of: Call
     (tmp_path / "data").write_text("precious")
 
     assert error_of(EmbeddedServer(tmp_path / "data")) == (
-        f"{tmp_path / 'data'}: is no directory, but the embedded server needs one for its data;"
+        f"{tmp_path / 'data'}: is not a directory, but the embedded server needs one for its data;"
         " move the file away, or name another directory"
     )
     assert error_of(EmbeddedServer(tmp_path / "data" / "below")).startswith(f"{tmp_path / 'data' / 'below'}: cannot")
@@ -206,6 +206,6 @@ async def test_who_goes_on_in_a_removed_directory_is_refused_and_others_begin_an
         with redis.Redis(unix_socket_path=other.socket_path, decode_responses=True) as client:
             assert client.keys("*") == []
             client.set("key", "value")
-        with pytest.raises(EmbeddedServerError):  # this process stays out of it, so that nobody mixes the two up
+        with pytest.raises(EmbeddedServerError):  # this process stays out of it, so that the two are not mixed up
             await Note.count()
     Note._store = None

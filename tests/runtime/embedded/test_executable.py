@@ -72,7 +72,7 @@ def test_the_environment_chooses_the_server(tmp_path: Path, monkeypatch: pytest.
     ("says", "complaint"),
     [
         ("Redis server v=6.2.14 sha=0", "is redis 6.2.14, older than 7.0;"),
-        ("hello", "is no Valkey or Redis server ('--version' says 'hello\\n');"),
+        ("hello", "is not a Valkey or Redis server ('--version' says 'hello\\n');"),
     ],
 )
 def test_an_unusable_choice_in_the_environment_is_explained(
@@ -93,7 +93,7 @@ def test_a_missing_choice_in_the_environment_is_explained(
 ) -> None:
     monkeypatch.setenv("REDIS_MODELS_SERVER", "/nowhere/valkey-server")
 
-    assert error_of(server).startswith("REDIS_MODELS_SERVER='/nowhere/valkey-server' is no executable file;")
+    assert error_of(server).startswith("REDIS_MODELS_SERVER='/nowhere/valkey-server' is not an executable file;")
 
 
 @pytest.fixture

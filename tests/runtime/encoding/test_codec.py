@@ -1,4 +1,4 @@
-"""The bytes of one stored field: what the seed wrote where it was right, and back again without loss."""
+"""The bytes of one stored field: what pydantic-aioredis wrote where it was right, and back again without loss."""
 
 import datetime as dt
 import enum
@@ -31,7 +31,7 @@ class Colour(enum.Enum):
     ONE = 1
 
 
-class Shade(str, enum.Enum):  # noqa: UP042  # as in the seed's days
+class Shade(str, enum.Enum):  # noqa: UP042  # as in the days of pydantic-aioredis
     DARK = "dark"
 
 
@@ -76,7 +76,7 @@ class Point:
 
 
 UTC = dt.UTC
-# annotation, value, bytes: those of contract 2.2 where the seed was not double-encoding.
+# annotation, value, bytes: those of contract 2.2 where pydantic-aioredis was not double-encoding.
 SCALARS: list[tuple[object, object, bytes]] = [
     (str, 'h\u00e9"\n', b'h\xc3\xa9"\n'),
     (str, "", b""),
@@ -110,7 +110,7 @@ SCALARS: list[tuple[object, object, bytes]] = [
     (int | None, 5, b"5"),
     (str | None, "v", b"v"),
 ]
-# What the seed refused, doubled or lost.
+# What pydantic-aioredis refused, doubled or lost.
 OTHERS: list[tuple[object, object]] = [
     (list[bool], [True]),
     (list[dt.date], [dt.date(2020, 1, 1)]),

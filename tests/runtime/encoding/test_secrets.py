@@ -66,7 +66,7 @@ PLAIN: list[Any] = [str, int, list[int], dict[str, str], str | None, Annotated[s
 
 
 def shown(error: BaseException) -> Iterator[str]:
-    """Everything that somebody who logs, sends or keeps an error would have of it and of what it comes from."""
+    """Everything that a log or a report of an error would show of it and of its causes."""
     left: list[BaseException | None] = [error]
     seen: list[BaseException] = []
     while left:

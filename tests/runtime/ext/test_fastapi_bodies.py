@@ -87,7 +87,7 @@ class Closed(Model):
 
 
 class Watched(Model):
-    """Lets somebody else act while a new state of it is validated: between reading and writing."""
+    """Lets another client act while a new state of it is validated: between reading and writing."""
 
     id: str = Field(primary_key=True)
     size: int = 0

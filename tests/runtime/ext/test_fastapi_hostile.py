@@ -44,7 +44,7 @@ class Wild(Model):
     @model_validator(mode="after")
     def _whole(self) -> "Wild":
         if self.name == "never":
-            raise ValueError(f"{self.name} is no name")
+            raise ValueError(f"{self.name} is not a name")
         return self
 
 
@@ -121,7 +121,7 @@ _STORED: Final = st.binary(max_size=8) | st.sampled_from(
 
 
 class Requests:
-    """Clients of an application, and somebody who writes into its Redis. Used by one test alone."""
+    """Clients of an application, and another client that writes into its Redis. Used by one test alone."""
 
     def __init__(self, store: Store, client: Any) -> None:
         self.client, self.has_newer = client, False

@@ -240,7 +240,7 @@ async def test_how_long_a_page_is_can_be_said(store: Store, serve: Serve) -> Non
 
 @pytest.mark.parametrize("sizes", [{"paginate": 0}, {"max_limit": 0}, {"paginate": 5, "max_limit": 4}])
 def test_sizes_that_are_none_are_refused(store: Store, sizes: dict[str, int]) -> None:
-    with pytest.raises(ConfigurationError, match="are no sizes of pages"):
+    with pytest.raises(ConfigurationError, match="cannot be page sizes"):
         CRUDRouter(Reading, store, **sizes)  # type: ignore[arg-type]
 
 
@@ -307,7 +307,7 @@ async def test_a_key_of_another_type_is_told_by_every_route_and_left_alone(
 async def test_the_whole_table_is_deleted_only_by_routers_that_were_told_so(store: Store, serve: Serve) -> None:
     app = FastAPI()
     app.include_router(CRUDRouter(Reading, store, delete_all_route=True), prefix="/told")
-    app.include_router(PydanticAioredisCRUDRouter(Scale, store), prefix="/seed")  # whose default is the seed's
+    app.include_router(PydanticAioredisCRUDRouter(Scale, store), prefix="/seed")  # whose default is pydantic-aioredis'
     http = await serve(CRUDRouter(Reading, store), app=app)
     await Reading.insert(Reading(id="a"))
 

@@ -102,7 +102,7 @@ class NewItem(BaseModel):
     id: Annotated[str, PydanticField(default_factory=lambda: "made")]
     amount: int = 42
     address: Address | None = None
-    stranger: str = "is no field"
+    stranger: str = "is not a field"
 
 
 class Changes(BaseModel):

@@ -1,4 +1,4 @@
-"""The generated routes, each as the contract of the seed has it, on a real server."""
+"""The generated routes, each as the contract of pydantic-aioredis has it, on a real server."""
 
 import asyncio
 from collections.abc import Awaitable, Callable

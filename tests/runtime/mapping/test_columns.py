@@ -1,4 +1,4 @@
-"""Some fields of a record the seed's way: what columns hold, and what a partial write makes of raw values."""
+"""Some fields of a record as in pydantic-aioredis: what columns hold, and what a partial write makes of raw values."""
 
 import datetime as dt
 import enum
@@ -18,7 +18,7 @@ from redis_models.errors import DecodeError, EncodeError
 from redis_models.mapping.partial import deserialize, serialize
 
 
-class Kind(str, enum.Enum):  # noqa: UP042  # as in the seed's days
+class Kind(str, enum.Enum):  # noqa: UP042  # as in the days of pydantic-aioredis
     A = "a"
 
 

@@ -118,7 +118,7 @@ def test_two_primary_keys_are_refused() -> None:
 
 
 def test_an_option_that_does_not_exist_is_refused_with_the_one_that_was_meant() -> None:
-    with pytest.raises(ModelDeclarationError, match=r"Meta.verison is no option; did you mean 'version'\?"):
+    with pytest.raises(ModelDeclarationError, match=r"Meta.verison is not an option; did you mean 'version'\?"):
 
         class Typo(Model):  # pyright: ignore[reportUnusedClass]
             class Meta:
@@ -173,7 +173,7 @@ def _declared(**body: Any) -> type[Model]:
     ("body", "complaint"),
     [
         ({}, "has no primary key; write Field"),
-        ({"_primary_key_field": "x"}, "primary key 'x' is no field of the model; it has id"),
+        ({"_primary_key_field": "x"}, "primary key 'x' is not a field of the model; it has id"),
         ({"_primary_key_field": "id", "_redis_separator": "%5"}, "separator '%5'"),
         ({"_primary_key_field": "id", "annotations": {"id": str, "f": "Nowhere"}}, "Nowhere"),
     ],

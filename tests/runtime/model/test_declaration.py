@@ -115,7 +115,7 @@ async def test_an_index_that_the_seed_wrote_is_named_and_nothing_is_written(tabl
 
     for verb in (("insert", Book(title="A", pages=5)), ("patch", "A"), ("select",), ("delete", "A"), ("count",)):
         options = {"pages": 5} if verb[0] == "patch" else {}
-        with pytest.raises(ConflictError, match="book:__index: is no sorted set, hence no index"):
+        with pytest.raises(ConflictError, match="book:__index: is not a sorted set, hence no index"):
             await table(*verb, **options)
 
     assert client.hgetall("book:A") == before

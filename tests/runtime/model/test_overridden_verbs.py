@@ -96,7 +96,7 @@ class Mixed(SaveMixin, AutoModel):
 
 
 class Plain(AutoModel):
-    """Its save is no coroutine function, but gives one's result."""
+    """Its save is not a coroutine function, but gives one's result."""
 
     id: str = Field(primary_key=True)
     text: str = ""

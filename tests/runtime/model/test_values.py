@@ -1,4 +1,4 @@
-"""Life spans, primary keys, and values of every kind that a model makes."""
+"""TTL, primary keys, and values of every kind that a model makes."""
 
 import datetime as dt
 from typing import Any, Generic
@@ -36,7 +36,7 @@ async def test_a_life_span_is_given_and_taken(table: Any, client: Any) -> None:
 async def test_a_life_span_that_is_none_is_refused_before_anything_is_written(
     table: Any, client: Any, life_span: object
 ) -> None:
-    with pytest.raises(ValueError, match="Book: a life span must be a number of seconds above 0"):
+    with pytest.raises(ValueError, match="Book: a TTL must be a number of seconds above 0"):
         await table("insert", Book(title="A"), life_span_seconds=life_span)
 
     assert client.dbsize() == 0

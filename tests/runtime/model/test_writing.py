@@ -61,7 +61,7 @@ async def test_insert_leaves_fields_that_the_model_does_not_know(table: Any, cli
 
 @pytest.mark.parametrize("wrong", [None, 5, {"title": "A"}, "A", Note.model_construct(id="a"), [Book(title="A"), 5]])
 async def test_insert_of_anything_else_names_it_and_writes_nothing(table: Any, client: Any, wrong: object) -> None:
-    with pytest.raises(EncodeError, match="it is no Book"):
+    with pytest.raises(EncodeError, match="it is not a Book"):
         await table("insert", wrong)
 
     assert client.dbsize() == 0

@@ -1,4 +1,4 @@
-"""``select(columns=...)``: dicts in the order asked for, spelled as the seed does."""
+"""``select(columns=...)``: dicts in the order asked for, spelled as by pydantic-aioredis."""
 
 import datetime as dt
 from collections.abc import Iterator

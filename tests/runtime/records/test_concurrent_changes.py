@@ -40,7 +40,7 @@ async def test_if_unchanged_minds_an_extra_field_that_somebody_else_added(call: 
     before = client.dump("open:a")
 
     mine.color, mine.size = "blue", 1
-    with pytest.raises(ConflictError, match="somebody else changed color since") as caught:
+    with pytest.raises(ConflictError, match="another client changed color since") as caught:
         await call(mine, "save", if_unchanged=True)
 
     assert caught.value.fields == ("color",)
@@ -50,7 +50,7 @@ async def test_if_unchanged_minds_an_extra_field_that_somebody_else_added(call: 
 async def test_if_unchanged_minds_another_extra_field_than_its_own(call: Call, client: Any) -> None:
     await Open.insert(Open.model_validate({"id": "a", "color": "red"}))
     mine = await call(Open, "get", "a")
-    client.hset("open:a", mapping={"_b2": "kept aside", "weight": 5})
+    client.hset("open:a", mapping={"_b2": "undo", "weight": 5})
 
     mine.color = "blue"
     with pytest.raises(ConflictError) as caught:
@@ -62,12 +62,12 @@ async def test_if_unchanged_minds_another_extra_field_than_its_own(call: Call, c
 async def test_if_unchanged_does_not_mind_what_a_migration_keeps_aside(call: Call, client: Any) -> None:
     await Open.insert(Open.model_validate({"id": "a", "color": "red"}))
     mine = await call(Open, "get", "a")
-    client.hset("open:a", "_b2", "kept aside")
+    client.hset("open:a", "_b2", "undo")
 
     mine.color = "blue"
     await call(mine, "save", if_unchanged=True)
 
-    assert client.hmget("open:a", "color", "_b2") == [b'"blue"', b"kept aside"]
+    assert client.hmget("open:a", "color", "_b2") == [b'"blue"', b"undo"]
 
 
 async def test_only_existing_finds_out_that_the_record_of_an_unchanged_instance_is_gone(

@@ -1,4 +1,4 @@
-"""Writes with a condition: of new records only, of existing ones only, of those that nobody else changed."""
+"""Writes with a condition: of new records only, of existing ones only, of those that no other client changed."""
 
 import threading
 from collections.abc import Iterator
@@ -155,7 +155,7 @@ async def test_if_unchanged_names_what_somebody_else_changed_and_writes_nothing(
 
     item.price = 5
     with pytest.raises(
-        ConflictError, match=r"item:a: somebody else changed name, tags since .* Get the record"
+        ConflictError, match=r"item:a: another client changed name, tags since .* Get the record"
     ) as caught:
         await call(item, "save", if_unchanged=True)
 

@@ -52,7 +52,7 @@ async def test_what_a_server_refuses_is_refused_there(call: Call, fake: Any) -> 
     await fake.hset("item:b", "_v", "9")
     await fake.set("item:text", "x")
 
-    with pytest.raises(ConflictError, match="somebody else changed name"):
+    with pytest.raises(ConflictError, match="another client changed name"):
         await call(item, "save", if_unchanged=True)
     with pytest.raises(ConflictError, match="exists already"):
         await call(Item, "insert", Item(id="a"), only="new")

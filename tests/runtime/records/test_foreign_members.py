@@ -1,4 +1,4 @@
-"""What somebody else put into an index: no verb reads it, writes it, sweeps it or deletes it, and none stops at it."""
+"""Members of other programs in an index: no verb reads, writes, sweeps or deletes them, or fails because of them."""
 
 import itertools
 from collections.abc import Callable, Iterator

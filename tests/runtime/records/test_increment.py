@@ -238,7 +238,7 @@ async def test_what_is_no_record_or_no_index_is_named(call: Call, client: Any) -
 
     with pytest.raises(WrongKeyTypeError, match="item:a"):
         await call(Item, "increment", "a", "stock")
-    with pytest.raises(ConflictError, match="item:__index: is no sorted set"):
+    with pytest.raises(ConflictError, match="item:__index: is not a sorted set"):
         await call(Item, "increment", "b", "stock")
 
     assert client.hgetall("item:b") == {b"id": b"b"}

@@ -1,4 +1,4 @@
-"""Names that are no UTF-8, in the index and in records: others wrote them, and they stop nothing."""
+"""Names that are not UTF-8, in the index and in records: others wrote them, and they stop nothing."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -36,7 +36,7 @@ def _bound(store: Store) -> Iterator[None]:
 
 @pytest.fixture(params=["dead", "alive"])
 async def strange(request: pytest.FixtureRequest, client: Any) -> list[str]:
-    """Three records and a member of the index that is no UTF-8; gives the primary keys that are to be found."""
+    """Three records and a member of the index that is not UTF-8; gives the primary keys that are to be found."""
     await Item.insert([Item(id=one) for one in "abc"])
     client.zadd("item:__index", {_KEY: 0})
     if request.param == "dead":

@@ -1,4 +1,4 @@
-"""The verbs at bad moments: a record that goes in between, a full memory, a model that nobody bound."""
+"""The verbs at bad moments: a record that goes in between, a full memory, an unbound model."""
 
 import pickle
 from collections.abc import Callable, Iterator
@@ -72,7 +72,7 @@ def _everything(client: Any) -> dict[bytes, tuple[bytes, int]]:
 # Each way to write a record that is there; none may make a new one of what it has.
 UPDATES: dict[str, tuple[str, tuple[Any, ...], dict[str, Any]]] = {
     "save": ("save", (), {}),
-    "save with a life span": ("save", (60,), {}),
+    "save with a TTL": ("save", (60,), {}),
     "save of an existing one": ("save", (), {"only": "existing"}),
     "save if unchanged": ("save", (), {"if_unchanged": True}),
     "patch": ("patch", ("a",), {"name": "new"}),

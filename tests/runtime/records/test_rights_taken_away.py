@@ -177,7 +177,7 @@ def test_a_write_without_a_right_is_whole_or_not_at_all(world: World, act: str, 
             assert world.state() == before, f"without {command}: a half was written"
             assert "nothing of it was executed; grant it" in str(exc)
         else:
-            assert world.state() == after, f"without {command}: not all of it was written, and nobody was told"
+            assert world.state() == after, f"without {command}: not all of it was written, and no error was raised"
     assert after != before
     assert refused, "no right was needed"
 

@@ -129,7 +129,7 @@ def test_nothing_of_what_must_exist_is_made_where_it_does_not(table: Any, client
 
 @contextmanager
 def _without(right: str, client: Any, server: Any) -> Generator[Any]:
-    """Give a client of somebody who may do everything but this."""
+    """Give a client of a user who may do everything but this."""
     client.execute_command("ACL", "SETUSER", "bob", "reset", "on", ">pw", "~*", "+@all", f"-{right}")
     with server.client(username="bob", password="pw") as bob:
         yield bob

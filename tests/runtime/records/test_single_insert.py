@@ -68,9 +68,9 @@ class Stored:
 
     Attributes:
         record: Fields of the record; None where there is none, "" where the key holds another type.
-        ends_in_s: Its life span.
+        ends_in_s: Its TTL.
         index: What lies where the index should be: the scores of members, or a text.
-        index_ends_in_s: Its life span.
+        index_ends_in_s: Its TTL.
     """
 
     record: dict[str, bytes] | str | None

@@ -1,4 +1,4 @@
-"""Life spans: given, kept, taken away, asked for; refused before anything is sent."""
+"""TTL: given, kept, taken away, asked for; refused before anything is sent."""
 
 import datetime as dt
 from collections.abc import Iterator
@@ -97,7 +97,7 @@ async def test_a_life_span_that_is_none_is_refused_before_anything_is_written(
         (kept, "save", [life_span]),
         (Item, "expire", ["kept", life_span]),
     ):
-        with pytest.raises(ValueError, match="Item: a life span must be a number of seconds above 0"):
+        with pytest.raises(ValueError, match="Item: a TTL must be a number of seconds above 0"):
             await call(owner, verb, *arguments)
 
     assert "cmdstat_evalsha" not in client.info("commandstats")
@@ -107,7 +107,7 @@ async def test_a_life_span_that_is_none_is_refused_before_anything_is_written(
 async def test_the_stores_own_life_span_is_looked_at_likewise(call: Call, client: Any, store: Store) -> None:
     store.life_span_in_seconds = 0
 
-    with pytest.raises(ValueError, match="a life span must be"):
+    with pytest.raises(ValueError, match="a TTL must be"):
         await call(Item, "insert", Item(id="a"))
 
     assert client.dbsize() == 0
@@ -207,7 +207,7 @@ async def test_life_spans_are_left_alone_where_the_index_is_none(
     client.delete("item:__index")
     client.set("item:__index", "x")
 
-    with pytest.raises(ConflictError, match="item:__index: is no sorted set"):
+    with pytest.raises(ConflictError, match="item:__index: is not a sorted set"):
         await call(Item, *verb)
 
     assert _seconds(client, "item:a") == 1000

@@ -1,4 +1,4 @@
-"""A write of which nobody knows whether it was executed is written again: what was taken back since must not stay."""
+"""A write that may have been executed is written again: what was undone since must not stay."""
 
 import asyncio
 import socket
@@ -54,7 +54,7 @@ class Held(Wire):
 
     @contextmanager
     def cut(self, word: bytes) -> Generator[None]:
-        """Have the server execute the next message that holds ``word``, and nobody hear of it, nor of another one."""
+        """Have the server execute the next message that holds ``word``, but lose its answer, and all later ones."""
         self._cut_at, self.lost = word, 0
         with pytest.raises(ServerUnreachableError, match="may have been executed"):
             yield

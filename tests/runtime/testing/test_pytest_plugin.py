@@ -60,7 +60,7 @@ _TESTS = {
             lambda: EARLY,
             lambda: Store.from_url(settings.REDIS_URL),
             lambda: Store.from_url(f"redis://LOCALHOST:{PORT}/3"),
-            lambda: Store.from_url(f"valkey://somebody:secret@127.0.0.1:{PORT}/0?socket_timeout=3"),
+            lambda: Store.from_url(f"valkey://bob:secret@127.0.0.1:{PORT}/0?socket_timeout=3"),
             lambda: Store("x", RedisConfig(host="127.0.0.1", port=PORT, db=2)),
             lambda: Store("x", redis_store=redis.asyncio.Redis(host="localhost", port=PORT)),
         ])

@@ -1,4 +1,4 @@
-"""Older records, where the way up is known: they are brought up before they are written, whoever comes between."""
+"""Older records with a known upgrade: they are upgraded before they are written, whichever client writes meanwhile."""
 
 from collections.abc import Callable
 from typing import Any
@@ -116,7 +116,7 @@ def test_a_record_that_is_put_back_again_and_again_ends_in_an_error(store: Store
     store.upgrader = Upgrade(lambda key: client.hset(key, "_v", 2))
     Brand.sync.insert(Brand(id="a", title="t"))
 
-    with pytest.raises(ConflictError, match="item:a: not written, because somebody puts it"):
+    with pytest.raises(ConflictError, match="item:a: not written: older code keeps writing this record"):
         Item.sync.patch("a", price=9)
 
     assert client.hget("item:a", "price") is None
