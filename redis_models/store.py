@@ -9,9 +9,9 @@ import redis.asyncio
 from .client.client import SyncClient
 from .client.commands import RoundTrips
 from .client.connector import Connector
-from .client.coroutines import is_blocking
 from .client.drivers import run, run_async
 from .config import RedisConfig
+from .coroutines import is_blocking
 from .errors import ModelDeclarationError
 from .mapping.stored_model import StoredModel
 

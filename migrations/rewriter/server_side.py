@@ -8,7 +8,8 @@ from collections.abc import Sequence
 
 from redis.exceptions import ResponseError
 
-from redis_models.client.commands import Command, Pipelined, Reply, RoundTrips, call_again, refused
+from redis_models.client.commands import Command, Pipelined, Reply, RoundTrips, call_again
+from redis_models.client.errors import translate
 
 from ..keyspace.results import KEYS_A_SCRIPT, Fence, Outcome, PendingResult, letters_of
 from .compare_and_set import rewrite_here
@@ -62,7 +63,7 @@ def _rewritten(
     outcome, others = Outcome(), list[bytes]()
     for keys, reply in zip(chunks, replies, strict=True):
         if isinstance(reply, ResponseError):  # of one script; those beside it may have done their part
-            outcome.refusal = outcome.refusal or refused(reply)
+            outcome.refusal = outcome.refusal or translate(reply)
             continue
         others += outcome.count_all(keys, letters_of(reply), but="V")
     if outcome.refusal is None:

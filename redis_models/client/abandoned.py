@@ -15,7 +15,8 @@ from typing import Any, Final, NamedTuple, cast
 from redis.exceptions import ResponseError
 
 from ..errors import ServerBusyError
-from .commands import Command, Reply, refused
+from .commands import Command, Reply
+from .errors import translate
 
 __all__ = ["ASKING", "Abandoned", "AsyncEnding", "Session", "SyncEnding", "ending"]
 
@@ -96,7 +97,7 @@ class Abandoned:
         for reply in replies:
             if isinstance(reply, ResponseError):
                 if not _is_final(reply):
-                    raise refused(reply)
+                    raise translate(reply)
                 self.is_barred = True
         with self._lock:
             left = self.open.get(session.run, {})
@@ -113,7 +114,7 @@ def ending(ids: Iterable[int]) -> list[Command]:
 
 def _is_final(error: ResponseError) -> bool:
     """Whether a server would refuse the same again: this user may not, or it knows no such command."""
-    return not isinstance(refused(error), ServerBusyError)
+    return not isinstance(translate(error), ServerBusyError)
 
 
 # A new connection, with TLS, a password and a number of a database, and the two exchanges on it are about eight round

@@ -31,15 +31,15 @@ class _Client:
     def __init__(self, address: str, timeout_s: float | None, resends: bool) -> None:
         self.address, self.timeout_s, self.resends = address, timeout_s, resends
 
-    def new_trial(self, commands: Sequence[Command]) -> RetryState:
+    def new_retry(self, commands: Sequence[Command]) -> RetryState:
         """Begin the tries of a batch."""
         return RetryState(commands, self.address, resends=self.resends)
 
-    def _broken(self, trial: RetryState | None, commands: Sequence[Command], *, is_sent: bool) -> RetryState:
+    def _broken(self, retry: RetryState | None, commands: Sequence[Command], *, is_sent: bool) -> RetryState:
         """Give the tries of a batch whose connection broke; there are none where nothing went wrong before."""
-        trial = trial or self.new_trial(commands)
-        trial.is_sent = is_sent
-        return trial
+        retry = retry or self.new_retry(commands)
+        retry.is_sent = is_sent
+        return retry
 
 
 class SyncClient(_Client):
@@ -82,7 +82,7 @@ class SyncClient(_Client):
             if isinstance(commands, Sleep):
                 time.sleep(commands.seconds)  # a pause is what the operation asked for
             return []
-        trial = None
+        retry = None
         while True:
             is_sent = False
             try:
@@ -90,13 +90,13 @@ class SyncClient(_Client):
                 is_sent = True
                 replies = self._speak(line, commands)
             except BROKEN as exc:
-                trial = self._broken(trial, commands, is_sent=is_sent)
-                pause = trial.pause_after(exc)
+                retry = self._broken(retry, commands, is_sent=is_sent)
+                pause = retry.pause_after(exc)
             else:
                 if not line.is_elsewhere:
                     return replies
-                trial = trial or self.new_trial(commands)
-                if (refused := trial.pause_after_refusal(replies)) is None:
+                retry = retry or self.new_retry(commands)
+                if (refused := retry.pause_after_refusal(replies)) is None:
                     return replies
                 pause = refused
             time.sleep(pause)  # else all clients would come back at one moment
@@ -164,7 +164,7 @@ class AsyncClient(_Client):
             if isinstance(commands, Sleep):
                 await asyncio.sleep(commands.seconds)
             return []
-        trial = None
+        retry = None
         while True:
             is_sent = False
             try:
@@ -177,13 +177,13 @@ class AsyncClient(_Client):
                 if not is_sent and await self.pool.is_loading():
                     continue  # it went after it had answered, and came back
                 await self.pool.settle()
-                trial = self._broken(trial, commands, is_sent=is_sent)
-                pause = trial.pause_after(exc)
+                retry = self._broken(retry, commands, is_sent=is_sent)
+                pause = retry.pause_after(exc)
             else:
                 if not line.is_elsewhere:
                     return replies
-                trial = trial or self.new_trial(commands)
-                if (refused := trial.pause_after_refusal(replies)) is None:
+                retry = retry or self.new_retry(commands)
+                if (refused := retry.pause_after_refusal(replies)) is None:
                     return replies
                 pause = refused
             await asyncio.sleep(pause)

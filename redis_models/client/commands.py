@@ -7,44 +7,26 @@ what one refused command means for the others only the operation knows.
 A batch of which something may have been executed is not sent again after a broken connection, unless it is repeatable:
 all its commands only read, or call scripts that say so of themselves. Not even what writes the same twice is repeatable
 as such: another client may have written in between. A store can ask for it all the same; a batch whose second execution
-would say or do something else than its first forbids that, as ``AtMostOnce``. One whose replies can wait says so, as
-``Pipelined``, and the operation goes on while the server works.
+would answer or do something else than its first forbids that, as ``AtMostOnce``. An operation that can continue before
+its replies are there sends the batch by ``pipelined``.
 """
 
-import re
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha1
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 from typing import Final, TypeVar, cast
 
-from redis.exceptions import (
-    AskError,
-    ClusterDownError,
-    MasterDownError,
-    NoPermissionError,
-    NoScriptError,
-    OutOfMemoryError,
-    ReadOnlyError,
-    ResponseError,
-    TryAgainError,
-)
+from redis.exceptions import NoScriptError, ResponseError
 
-from ..errors import (
-    RedisModelsError,
-    ServerBusyError,
-    ServerDiskError,
-    ServerError,
-    ServerOutOfMemoryError,
-    ServerReadOnlyError,
-    ServerRefusedError,
-)
+from .errors import translate
 
 __all__ = [
     "Argument",
     "AtMostOnce",
     "Command",
+    "PendingReplies",
     "Pipelined",
     "Repeatable",
     "Reply",
@@ -56,11 +38,10 @@ __all__ = [
     "changes_nothing",
     "check",
     "hash_of",
-    "is_elsewhere",
     "is_harmless",
     "is_repeatable",
     "load_script",
-    "refused",
+    "pipelined",
     "send",
 ]
 
@@ -102,15 +83,40 @@ class Repeatable(tuple[Command, ...]):
 
 
 class Pipelined(tuple[Command, ...]):
-    """A batch whose replies the operation does not wait for: it goes on while the server executes them.
+    """A batch whose replies the operation does not wait for: it continues while the server executes the commands.
 
-    It gets an empty list, which has the replies when the *next* batch has been yielded, of whatever kind; one without
-    commands will do. All such batches of an operation are executed in their order, also where they are sent again after
-    a broken connection. A driver that cannot do so may exchange them as any other: then the list has the replies at
-    once.
+    The driver answers with ``PendingReplies``, which are filled when the *next* batch has been yielded, of whatever
+    kind; an empty one will do. All such batches of an operation are executed in their order, also where they are sent
+    again after a broken connection. A driver that cannot pipeline exchanges them as any other batch, and answers with
+    their replies. ``pipelined`` sends one, and hides that difference.
     """
 
     __slots__ = ()
+
+
+class PendingReplies(list[Reply]):
+    """The replies of a ``Pipelined`` batch: empty until they are read.
+
+    Attributes:
+        is_ready: Whether they are there.
+    """
+
+    __slots__ = ("is_ready",)
+
+    def __init__(self, replies: Iterable[Reply] | None = None) -> None:
+        super().__init__(replies or ())
+        self.is_ready = replies is not None
+
+    def fill(self, replies: Iterable[Reply]) -> None:
+        """Store the replies; for drivers."""
+        self[:] = replies
+        self.is_ready = True
+
+    def wait(self) -> "RoundTrips[PendingReplies]":
+        """Wait until the replies are there, and give them."""
+        if not self.is_ready:
+            yield ()
+        return self
 
 
 class Sleep(tuple[Command, ...]):
@@ -184,6 +190,12 @@ def is_harmless(command: Command) -> bool:
 def changes_nothing(commands: Sequence[Command]) -> bool:
     """Whether all commands of a batch only read."""
     return all(command[0] in _READS for command in commands)
+
+
+def pipelined(commands: Iterable[Command]) -> RoundTrips[PendingReplies]:
+    """Send ``commands`` without waiting for their replies; see ``Pipelined``."""
+    replies = yield Pipelined(commands)
+    return replies if isinstance(replies, PendingReplies) else PendingReplies(replies)
 
 
 def send(commands: Sequence[Command]) -> RoundTrips[list[Reply]]:
@@ -263,99 +275,5 @@ def check(replies: list[Reply]) -> list[Reply]:
     """Give ``replies`` back, or raise the first error among them in our own class."""
     for reply in replies:
         if isinstance(reply, ResponseError):
-            raise refused(reply) from reply
+            raise translate(reply) from reply
     return replies
-
-
-def is_elsewhere(error: ResponseError) -> bool:
-    """Whether a server says that it is not the one to ask: it is a replica now, or has lost its primary or cluster."""
-    found = _IN_A_SCRIPT.search(str(error))
-    return isinstance(error, _ELSEWHERE) or (found is not None and found[1] in ("READONLY", "MASTERDOWN"))
-
-
-def refused(error: ResponseError) -> RedisModelsError:
-    """Translate what the server refused into our own error, with the cure."""
-    found = _IN_A_SCRIPT.search(str(error))
-    for kind, (code, build) in _REFUSALS.items():
-        if isinstance(error, kind) or (found and found[1] == code):
-            return build(error)
-    if _DENIED_IN_A_SCRIPT.search(str(error)) or _DENIED_COMMAND.search(str(error)):
-        return _no_permission(error)
-    if str(error).startswith(_NO_DISK) or (found and found[1] == _NO_DISK):
-        return _no_disk(error)
-    if str(error).startswith(_PASSING) or (found and found[1].startswith(_PASSING)):
-        return _busy(error)
-    if "same slot" in str(error):
-        return ServerRefusedError(
-            f"the server is part of a cluster, where a record and its index must share a slot ({error}); give the model"
-            ' a prefix in braces, _redis_prefix = "{shop}". Migrations are not for clusters'
-        )
-    if isinstance(error, AskError):  # MOVED is a kind of it
-        return ServerRefusedError(
-            f"the key lies on another node of the cluster (slot and node {error}); nothing was executed. Only clusters"
-            " of one node can be used: name that node, or a server without cluster-enabled"
-        )
-    return ServerRefusedError(f"the server refused a command: {error}")
-
-
-def _out_of_memory(error: ResponseError) -> ServerError:
-    return ServerOutOfMemoryError(
-        f"the server's memory is full ({error}); nothing of the refused write was applied. Raise maxmemory or free some"
-    )
-
-
-def _no_disk(error: ResponseError) -> ServerError:
-    """Say what ends it: the append-only file is tried again each second, a snapshot only when its time comes."""
-    is_snapshot = "RDB" in str(error)
-    cure = "make room there, or see its log; then call BGSAVE" if is_snapshot else "make room there, or see its log"
-    return ServerDiskError(
-        f"{_who(error)} cannot write to its disk, and takes no writes until it can: {cure}. Nothing of the refused"
-        f" write was applied ({error})"
-    )
-
-
-def _read_only(error: ResponseError) -> ServerError:
-    return ServerReadOnlyError(
-        f"{_who(error)} is a read-only replica ({error}); name the primary in REDIS_URL, nothing was written"
-    )
-
-
-def _no_permission(error: ResponseError) -> ServerError:
-    command, key = _DENIED_COMMAND.search(str(error)), _DENIED_KEY.search(str(error))
-    if command is not None:
-        name = command[1].split("|")[0]
-        what, cure = name.upper(), f" with 'ACL SETUSER NAME +{name}'"
-    else:
-        what = "a command" if key is None else "access to a key"
-        cure = "" if key is None else " with 'ACL SETUSER NAME ~PATTERN'"
-    return ServerRefusedError(
-        f"the server's access list denies {what}, nothing of it was executed; grant it to this user{cure} ({error})"
-    )
-
-
-def _busy(error: ResponseError) -> ServerError:
-    return ServerBusyError(f"{_who(error)} can do nothing now: {error}; nothing of it was executed, try again later")
-
-
-def _who(error: ResponseError) -> str:
-    """Name the server that said so, where that is of interest."""
-    return getattr(error, "answered_by", "") or "the server"
-
-
-_REFUSALS: Final = {
-    ClusterDownError: ("CLUSTERDOWN", _busy),
-    MasterDownError: ("MASTERDOWN", _busy),
-    TryAgainError: ("TRYAGAIN", _busy),
-    OutOfMemoryError: ("OOM", _out_of_memory),
-    ReadOnlyError: ("READONLY", _read_only),
-    NoPermissionError: ("NOPERM", _no_permission),
-}
-_ELSEWHERE: Final = (ReadOnlyError, MasterDownError, ClusterDownError)
-_NO_DISK: Final = "MISCONF"
-_PASSING: Final = ("BUSY ", "NOREPLICAS")  # for which redis-py has no classes
-# What Redis 7 and Valkey say of a command that a script called and this user may not call, and what Redis 6 does.
-_DENIED_IN_A_SCRIPT: Final = re.compile(r"ACL failure in script|user executing the script can't run")
-_DENIED_COMMAND: Final = re.compile(r"permissions? to run the '([\w|-]+)' command")
-_DENIED_KEY: Final = re.compile(r"permissions? to access |can't access at least one of the keys")
-# Before Redis 7 the error of a command that a script called stands inside one of the script.
-_IN_A_SCRIPT: Final = re.compile(r"@user_script: ?\d+: -([A-Z]+) ")

@@ -1,11 +1,11 @@
-"""Drivers: move an operation to its end, blocking or in an event loop, batch by batch."""
+"""Drivers: run an operation to its end, batch by batch, blocking or in an event loop."""
 
 from collections.abc import Callable, Sequence
 from typing import Protocol, TypeVar, cast
 
 from .client import AsyncClient, SyncClient
 from .commands import Command, Pipelined, Reply, RoundTrips
-from .pipeline import AsyncFlights, SyncFlights
+from .pipeline import AsyncPipeline, SyncPipeline
 
 __all__ = ["AsyncDriver", "Changing", "Driver", "run", "run_async"]
 
@@ -14,78 +14,80 @@ Result = TypeVar("Result")
 
 
 class Driver(Protocol):
-    """What exchanges a batch for its replies, blocking."""
+    """Exchanges a batch for its replies, blocking."""
 
     def exchange(self, commands: Sequence[Command]) -> list[Reply]: ...
 
 
 class Changing:
-    """A driver that may be another one from batch to batch.
+    """A driver that may change from batch to batch.
 
     Args:
-        current: Gives the one of the moment.
+        current: Gives the current one.
     """
 
     def __init__(self, current: Callable[[], Driver]) -> None:
         self.current = current
 
     def exchange(self, commands: Sequence[Command]) -> list[Reply]:
-        """Do what the one of the moment does."""
+        """Exchange by the current driver."""
         return self.current().exchange(commands)
 
 
 class AsyncDriver(Protocol):
-    """What exchanges a batch for its replies, in asyncio."""
+    """Exchanges a batch for its replies, in asyncio."""
 
     async def exchange(self, commands: Sequence[Command]) -> list[Reply]: ...
 
 
 def run(driver: Driver, batches: RoundTrips[Result]) -> Result:
-    """Move an operation to its end, blocking."""
-    flights: SyncFlights | None = None
+    """Run an operation to its end, blocking."""
+    pipeline: SyncPipeline | None = None
+    replies: list[Reply]
     try:
         commands = next(batches)
         while True:
             try:
                 now = driver.current() if isinstance(driver, Changing) else driver
                 if isinstance(commands, Pipelined) and isinstance(now, SyncClient):
-                    flights = flights or SyncFlights(now)
-                    replies = flights.send(commands)
+                    pipeline = pipeline or SyncPipeline(now)
+                    replies = pipeline.send(commands)
                 else:
-                    if flights is not None:
-                        flights.land()
+                    if pipeline is not None:
+                        pipeline.drain()
                     replies = now.exchange(commands)
-            except BaseException as exc:  # a cancellation too: the operation must know that its outcome is open
+            except BaseException as exc:  # a cancellation too: the operation must know that its outcome is unknown
                 commands = batches.throw(exc)
             else:
                 commands = batches.send(replies)
     except StopIteration as end:
         return cast(Result, end.value)
     finally:
-        if flights is not None:
-            flights.end()
+        if pipeline is not None:
+            pipeline.end()
 
 
 async def run_async(driver: AsyncDriver, batches: RoundTrips[Result]) -> Result:
-    """Move an operation to its end, in the running loop."""
-    flights: AsyncFlights | None = None
+    """Run an operation to its end, in the running loop."""
+    pipeline: AsyncPipeline | None = None
+    replies: list[Reply]
     try:
         commands = next(batches)
         while True:
             try:
                 if isinstance(commands, Pipelined) and isinstance(driver, AsyncClient):
-                    flights = flights or AsyncFlights(driver)
-                    replies = await flights.send(commands)
+                    pipeline = pipeline or AsyncPipeline(driver)
+                    replies = await pipeline.send(commands)
                 else:
-                    if flights is not None:
-                        await flights.land()
+                    if pipeline is not None:
+                        await pipeline.drain()
                     replies = await driver.exchange(commands)
-            except BaseException as exc:  # a cancellation too: the operation must know that its outcome is open
+            except BaseException as exc:  # a cancellation too: the operation must know that its outcome is unknown
                 commands = batches.throw(exc)
             else:
                 commands = batches.send(replies)
     except StopIteration as end:
         return cast(Result, end.value)
     finally:
-        if flights is not None:
-            await flights.end()
+        if pipeline is not None:
+            await pipeline.end()

@@ -1,7 +1,7 @@
-"""Flights: batches of one operation under way on one connection, while the operation goes on (see ``commands.Ahead``).
+"""Pipelines: batches of one operation in flight on one connection, while the operation continues.
 
-What breaks their connection leaves open which of them were executed. Where all of them may be executed twice, they are
-exchanged again, in their order; else that is an error, and none is.
+See ``commands.Pipelined``. When the connection breaks, it is unknown which of them were executed. They are exchanged
+again, in their order, if all of them may be executed twice; otherwise that is an error, and none is sent again.
 """
 
 import asyncio
@@ -13,39 +13,42 @@ from typing import TYPE_CHECKING
 
 from ..errors import RedisModelsError
 from . import wire
-from .commands import Command, Pipelined, Reply, changes_nothing
+from .commands import Command, PendingReplies, Pipelined, changes_nothing
 from .connection import Line
 from .retry import BROKEN, is_turned_away
 
 if TYPE_CHECKING:
     from .client import AsyncClient, SyncClient
 
-__all__ = ["AsyncFlights", "SyncFlights"]
+__all__ = ["AsyncPipeline", "SyncPipeline"]
 
 
-class SyncFlights:
-    """Those of one blocking operation.
+class SyncPipeline:
+    """The pipelined batches of one blocking operation.
 
-    What the operation does meanwhile may be code of others, as a validator, that asks the server for something itself:
-    there is a connection left for it, or the batch is exchanged as any other.
+    Meanwhile the operation may run code of the application, as a validator, that sends commands itself. A connection is
+    left for it, or the batch is exchanged as any other.
 
     Args:
-        client: Whose connections they take.
+        client: Its connections are used.
     """
 
     def __init__(self, client: "SyncClient") -> None:
         self._client = client
         self._line: Line | None = None
-        self._open = deque[tuple[Pipelined, list[Reply]]]()
+        self._in_flight = deque[tuple[Pipelined, PendingReplies]]()
 
-    def send(self, commands: Pipelined) -> list[Reply]:
-        """Send a batch, then read the replies of those before it; give the list that its own will be in.
+    def send(self, commands: Pipelined) -> PendingReplies:
+        """Send a batch, then read the replies of those before it.
+
+        Returns:
+            The replies of this batch, which are filled by a later call.
 
         Raises:
             As ``SyncClient.exchange``.
         """
-        replies: list[Reply] = []
-        self._open.append((commands, replies))
+        replies = PendingReplies()
+        self._in_flight.append((commands, replies))
         try:
             if self._line is None:
                 self._line = self._client.pool.take_spare()
@@ -59,11 +62,12 @@ class SyncFlights:
         except BaseException:
             self._drop()
             raise
-        self._open.clear()
-        return self._client.exchange(commands)
+        self._in_flight.clear()
+        replies.fill(self._client.exchange(commands))
+        return replies
 
-    def land(self) -> None:
-        """Read the replies of all that are under way.
+    def drain(self) -> None:
+        """Read the replies of all batches in flight.
 
         Raises:
             As ``SyncClient.exchange``.
@@ -82,62 +86,62 @@ class SyncFlights:
     def end(self) -> None:
         """Wait for batches whose replies are no longer needed, so that none is executed later."""
         with suppress(RedisModelsError):
-            self.land()
+            self.drain()
 
     def _read(self, line: Line, left: int) -> None:
-        refused: list[tuple[Pipelined, list[Reply]]] = []
-        # Of a server that is not the one to ask, all replies are read, before another one is looked for.
-        while len(self._open) > (0 if line.is_elsewhere else left):
-            commands, replies = self._open[0]
-            replies[:] = wire.receive(line, len(commands), self._client.until())
-            self._open.popleft()
+        turned_away: list[tuple[Pipelined, PendingReplies]] = []
+        # If another server must be asked, all replies of this one are read first.
+        while len(self._in_flight) > (0 if line.is_elsewhere else left):
+            commands, replies = self._in_flight[0]
+            replies.fill(wire.receive(line, len(commands), self._client.until()))
+            self._in_flight.popleft()
             if line.is_elsewhere and is_turned_away(commands, replies):
-                refused.append((commands, replies))
+                turned_away.append((commands, replies))
         if line.is_elsewhere:
             self._give_back()
-            for commands, replies in refused:
-                replies[:] = self._client.exchange(commands)
+            for commands, replies in turned_away:
+                replies.fill(self._client.exchange(commands))
 
     def _give_back(self) -> None:
         if self._line is not None:
-            # Let go of first: an interrupt in between may lose a connection, but must never give one back twice.
+            # Cleared first: an interrupt in between may lose a connection, but must never give one back twice.
             line, self._line = self._line, None
             self._client.pool.give(line)
 
     def _exchange_again(self, exc: Exception) -> None:
-        again, is_sent = list(self._open), self._line is not None
+        again, is_sent = list(self._in_flight), self._line is not None
         self._drop()
         # As one batch: if one of them must not be executed twice, none is.
-        trial = self._client.new_trial(_all_of(again))
-        trial.is_sent = is_sent
-        time.sleep(trial.pause_after(exc))
+        retry = self._client.new_retry(_commands_of(again))
+        retry.is_sent = is_sent
+        time.sleep(retry.pause_after(exc))
         for commands, replies in again:
-            replies[:] = self._client.exchange(commands)
+            replies.fill(self._client.exchange(commands))
 
     def _drop(self) -> None:
-        is_abandoned = not changes_nothing(_all_of(self._open))
-        self._open.clear()
+        is_abandoned = not changes_nothing(_commands_of(self._in_flight))
+        self._in_flight.clear()
         if self._line is not None:
             line, self._line = self._line, None
             self._client.pool.drop(line, is_abandoned=is_abandoned)
 
 
-class AsyncFlights:
-    """Those of one operation in asyncio.
+class AsyncPipeline:
+    """The pipelined batches of one operation in asyncio.
 
     Args:
-        client: Whose connections they take.
+        client: Its connections are used.
     """
 
     def __init__(self, client: "AsyncClient") -> None:
         self._client = client
         self._line: Line | None = None
-        self._open = deque[tuple[Pipelined, list[Reply]]]()
+        self._in_flight = deque[tuple[Pipelined, PendingReplies]]()
 
-    async def send(self, commands: Pipelined) -> list[Reply]:
-        """Do what ``SyncFlights.send`` does."""
-        replies: list[Reply] = []
-        self._open.append((commands, replies))
+    async def send(self, commands: Pipelined) -> PendingReplies:
+        """Do what ``SyncPipeline.send`` does."""
+        replies = PendingReplies()
+        self._in_flight.append((commands, replies))
         try:
             if self._line is None:
                 await self._client.pool.await_server()
@@ -153,8 +157,8 @@ class AsyncFlights:
             raise
         return replies
 
-    async def land(self) -> None:
-        """Do what ``SyncFlights.land`` does."""
+    async def drain(self) -> None:
+        """Do what ``SyncPipeline.drain`` does."""
         if self._line is None:
             return
         try:
@@ -167,23 +171,23 @@ class AsyncFlights:
         await self._give_back()
 
     async def end(self) -> None:
-        """Do what ``SyncFlights.end`` does."""
+        """Do what ``SyncPipeline.end`` does."""
         with suppress(RedisModelsError):
-            await self.land()
+            await self.drain()
 
     async def _read(self, line: Line, left: int) -> None:
-        refused: list[tuple[Pipelined, list[Reply]]] = []
-        while len(self._open) > (0 if line.is_elsewhere else left):
-            commands, replies = self._open[0]
+        turned_away: list[tuple[Pipelined, PendingReplies]] = []
+        while len(self._in_flight) > (0 if line.is_elsewhere else left):
+            commands, replies = self._in_flight[0]
             async with asyncio.timeout(self._client.timeout_s):
-                replies[:] = await wire.receive_async(line, len(commands))
-            self._open.popleft()
+                replies.fill(await wire.receive_async(line, len(commands)))
+            self._in_flight.popleft()
             if line.is_elsewhere and is_turned_away(commands, replies):
-                refused.append((commands, replies))
+                turned_away.append((commands, replies))
         if line.is_elsewhere:
             await self._give_back()
-            for commands, replies in refused:
-                replies[:] = await self._client.exchange(commands)
+            for commands, replies in turned_away:
+                replies.fill(await self._client.exchange(commands))
 
     async def _give_back(self) -> None:
         if self._line is not None:
@@ -191,22 +195,22 @@ class AsyncFlights:
             await self._client.pool.give(line)
 
     async def _exchange_again(self, exc: Exception) -> None:
-        again, is_sent = list(self._open), self._line is not None
+        again, is_sent = list(self._in_flight), self._line is not None
         await self._drop()
         await self._client.pool.settle()
-        trial = self._client.new_trial(_all_of(again))
-        trial.is_sent = is_sent
-        await asyncio.sleep(trial.pause_after(exc))
+        retry = self._client.new_retry(_commands_of(again))
+        retry.is_sent = is_sent
+        await asyncio.sleep(retry.pause_after(exc))
         for commands, replies in again:
-            replies[:] = await self._client.exchange(commands)
+            replies.fill(await self._client.exchange(commands))
 
     async def _drop(self) -> None:
-        is_abandoned = not changes_nothing(_all_of(self._open))
-        self._open.clear()
+        is_abandoned = not changes_nothing(_commands_of(self._in_flight))
+        self._in_flight.clear()
         if self._line is not None:
             line, self._line = self._line, None
             await self._client.pool.drop(line, is_abandoned=is_abandoned)
 
 
-def _all_of(flights: Iterable[tuple[Pipelined, list[Reply]]]) -> list[Command]:
-    return [command for commands, _ in flights for command in commands]
+def _commands_of(batches: Iterable[tuple[Pipelined, PendingReplies]]) -> list[Command]:
+    return [command for commands, _ in batches for command in commands]

@@ -1,4 +1,4 @@
-"""Trials: what may have become of a batch when its connection broke, and whether it is sent again."""
+"""Retries: what may have happened to a batch whose connection broke, and whether it is sent again."""
 
 import builtins
 from collections.abc import Sequence
@@ -14,7 +14,8 @@ from redis.exceptions import (
 )
 
 from ..errors import RedisModelsError, ServerRefusedError, ServerUnreachableError
-from .commands import AtMostOnce, Command, Reply, changes_nothing, is_elsewhere, is_harmless, is_repeatable
+from .commands import AtMostOnce, Command, Reply, changes_nothing, is_harmless, is_repeatable
+from .errors import is_elsewhere
 
 __all__ = ["BROKEN", "RetryState", "is_turned_away"]
 
@@ -25,7 +26,7 @@ _OPEN: Final = "what was sent may have been executed; look before you repeat it"
 
 
 class RetryState:
-    """The tries of one batch: what may have become of it, and whether there is another one.
+    """The tries of one batch: whether it may have been executed, and whether it is tried again.
 
     Args:
         commands: The batch.
@@ -56,9 +57,9 @@ class RetryState:
         return pause
 
     def pause_after_refusal(self, replies: Sequence[Reply]) -> float | None:
-        """Give the seconds to wait before another server is asked, for the first says that it is not the one.
+        """Give the seconds to wait before another server is asked, because the first one refers to another.
 
-        None where the replies are final: the time is over, or not all that must not run twice was refused.
+        None where the replies are final: there are no tries left, or a command that must not run twice was executed.
         """
         return next(self._pauses, None) if is_turned_away(self._commands, replies) else None
 
@@ -68,8 +69,10 @@ class RetryState:
 
 def is_turned_away(commands: Sequence[Command], replies: Sequence[Reply]) -> bool:
     """Whether another server may be asked for a batch: the first refused all of it that must not run twice."""
-    told = zip(commands, replies, strict=True)
-    return all((isinstance(one, ResponseError) and is_elsewhere(one)) or is_harmless(command) for command, one in told)
+    return all(
+        (isinstance(reply, ResponseError) and is_elsewhere(reply)) or is_harmless(command)
+        for command, reply in zip(commands, replies, strict=True)
+    )
 
 
 def _unwrapped(exc: Exception) -> BaseException:

@@ -8,8 +8,9 @@ import hiredis
 from redis._parsers import hiredis as parser
 from redis.exceptions import AuthenticationError, ConnectionError, ReadOnlyError, ResponseError, TimeoutError
 
-from .commands import Argument, Command, Reply, is_elsewhere
+from .commands import Argument, Command, Reply
 from .connection import Line
+from .errors import is_elsewhere
 from .urls import is_fake
 
 __all__ = ["receive", "receive_async", "send", "send_async"]

@@ -13,7 +13,7 @@ import pydantic
 from pydantic import BaseModel, PrivateAttr
 from pydantic.errors import PydanticUndefinedAnnotation
 
-from ..client.coroutines import being_saved
+from ..coroutines import being_saved
 from ..errors import ModelDeclarationError
 from ..mapping.compiler import compile_shape
 from ..mapping.core_schema import let_post_init_assign

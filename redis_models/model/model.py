@@ -4,7 +4,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, ClassVar, Self, overload
 
-from ..client.coroutines import is_being_saved
+from ..coroutines import is_being_saved
 from ..errors import DataError
 from ..mapping.core_schema import is_in_validator, put
 from ..mapping.ttl import KEEP, LifeSpan

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from inspect import isawaitable
 from typing import Any, cast
 
-from ..client.coroutines import being_saved
+from ..coroutines import being_saved
 from ..mapping.stored_model import StoredModel
 from ..mapping.ttl import LifeSpan
 from ..records.repository import repository_of, store_of

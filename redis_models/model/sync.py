@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from functools import partial
 from typing import Any, Generic, TypeVar, cast, overload
 
-from ..client.coroutines import being_saved, is_within, run_to_end, within
+from ..coroutines import being_saved, is_within, run_to_end, within
 from ..errors import DataError
 from ..mapping.mapper import Mapper
 from ..mapping.stored_model import StoredModel

@@ -11,13 +11,13 @@ from typing import Final, Generic, TypeVar, cast
 from ..client.commands import (
     Argument,
     AtMostOnce,
-    Command,
-    Pipelined,
+    PendingReplies,
     Reply,
     RoundTrips,
     call_again,
     check,
     load_script,
+    pipelined,
 )
 from ..errors import ConflictError, DataError
 from ..mapping.mapper import Mapper
@@ -70,9 +70,8 @@ def insert(
             _check_unique(shape, keys)
         # What is given twice must be written in that order, whatever happens on the way.
         is_ahead = not once and len(set(keys)) == len(keys)
-    kind = AtMostOnce if once else Pipelined if is_ahead else list[Command]
     figures: list[int] = []
-    sent = deque[tuple[_Parcel[M], list[Reply]]]()
+    sent = deque[tuple[_Parcel[M], PendingReplies]]()
     parcels, refused = _parcels(shape, instances, life, only), None
     try:
         while True:
@@ -83,13 +82,17 @@ def insert(
             except DataError as exc:
                 refused = exc  # what was sent before is settled first
                 break
-            sent.append((parcel, []))
-            sent[-1] = parcel, (yield kind(one.command for one in parcel.tries))
+            sent.append((parcel, PendingReplies()))
+            commands = [attempt.command for attempt in parcel.tries]
+            if is_ahead:
+                sent[-1] = parcel, (yield from pipelined(commands))
+            else:
+                sent[-1] = parcel, PendingReplies((yield AtMostOnce(commands) if once else commands))
             if len(sent) > is_ahead:
                 figures += yield from _delivered(shape, upgrader, *sent[0], once)
                 sent.popleft()
         if sent:
-            yield ()
+            yield from sent[0][1].wait()
             figures += yield from _delivered(shape, upgrader, *sent[0], once)
             sent.popleft()
         if refused is not None:

@@ -5,7 +5,8 @@ from typing import Final, TypeVar, cast
 
 from redis.exceptions import NoPermissionError, ResponseError
 
-from ..client.commands import Command, Reply, RoundTrips, call, check, hash_of, load_script, refused
+from ..client.commands import Command, Reply, RoundTrips, call, check, hash_of, load_script
+from ..client.errors import translate
 from ..errors import (
     ConflictError,
     DataError,
@@ -323,10 +324,10 @@ def _version_error(shape: Mapper[M], key: str, stamp: bytes | None) -> DataError
 
 
 def _refused(key: str, error: ResponseError) -> DataError:
-    translated: RedisModelsError = WrongKeyTypeError(key) if str(error).startswith("WRONGTYPE") else refused(error)
-    if isinstance(translated, DataError):
-        return translated
-    raise translated from error
+    ours: RedisModelsError = WrongKeyTypeError(key) if str(error).startswith("WRONGTYPE") else translate(error)
+    if isinstance(ours, DataError):
+        return ours
+    raise ours from error
 
 
 def sweep(shape: Mapper[M], keys: Sequence[str]) -> RoundTrips[int]:
@@ -349,5 +350,5 @@ def _is_scored(reply: Reply) -> bool:
 def members(shape: Mapper[M], reply: Reply) -> list[bytes]:
     """Give what an index answers, or raise what it refuses."""
     if isinstance(reply, ResponseError):
-        raise no_index(shape) if str(reply).startswith("WRONGTYPE") else refused(reply)
+        raise no_index(shape) if str(reply).startswith("WRONGTYPE") else translate(reply)
     return cast("list[bytes]", reply)

@@ -10,7 +10,7 @@ from typing import Any, Final, Generic, TypeVar, cast
 from pydantic import BaseModel, ValidationError
 
 from ..client.commands import RoundTrips
-from ..client.coroutines import is_within, within
+from ..coroutines import is_within, within
 from ..encoding.secrets import spoken
 from ..errors import DataError, EncodeError, UnboundModelError
 from ..mapping.mapper import Mapper

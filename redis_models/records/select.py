@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TypeVar, cast
 
-from ..client.commands import Pipelined, RoundTrips, check, send
+from ..client.commands import RoundTrips, check, pipelined, send
 from ..errors import DataError
 from ..mapping import partial
 from ..mapping.mapper import Mapper
@@ -125,9 +125,9 @@ def _gather(
         commands = asking(shape, names, page)
         if more and selection.keys is None:
             commands += asking_index(shape, page[-1], more)
-        replies = yield Pipelined(commands)
+        replies = yield from pipelined(commands)
         make_all(*former)
-        yield ()
+        yield from replies.wait()
         found = yield from settled(shape, upgrader, names, page, replies[: len(page)])
         former = page, found
         gone = [key for key, record in zip(page, found, strict=True) if record is None]

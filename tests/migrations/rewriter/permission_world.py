@@ -8,7 +8,8 @@ from typing import Any, Final
 import redis
 
 import redis_models.migrations
-from redis_models.client.commands import Script, refused
+from redis_models.client.commands import Script
+from redis_models.client.errors import translate
 from redis_models.errors import ServerRefusedError
 
 LEASE_KEY: Final = "redis_models:{default}:lease"
@@ -76,7 +77,7 @@ class World:
         try:
             return self.bob.eval(script.source, len(keys), *keys, *arguments)
         except redis.ResponseError as exc:
-            raise refused(exc) from exc
+            raise translate(exc) from exc
 
     def try_without(self, fill: Callable[["World"], None], act: Callable[["World"], object]) -> list[str]:
         """Do something without each command in turn; give those without which it was refused."""

@@ -27,7 +27,7 @@ class LiveParcel(AutoModel):
 
 
 async def give_up(box: Any, write: Any) -> None:
-    """Begin a write, cancel it when it is half-way on a link that has stalled."""
+    """Begin a write, cancel it while it is on a link that has stalled."""
     box.stall(b"parcel:a")
     task = asyncio.create_task(write)
     assert await asyncio.to_thread(box.is_held.wait, 20)

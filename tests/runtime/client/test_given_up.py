@@ -1,4 +1,4 @@
-"""Writes that are given up half-way, over slow links and stalled servers: they do not begin after a later write."""
+"""Writes that are given up unfinished, over slow links and stalled servers: they do not begin after a later write."""
 
 import asyncio
 import os

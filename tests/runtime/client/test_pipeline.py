@@ -1,4 +1,4 @@
-"""Flights: batches whose replies the operation does not wait for, whatever becomes of them on the way."""
+"""Pipelined batches: the operation does not wait for their replies, whatever happens to them on the way."""
 
 import asyncio
 import os
@@ -13,7 +13,7 @@ from pydantic import field_validator
 
 from redis_models import Field, Model, Store
 from redis_models.client.client import SyncClient
-from redis_models.client.commands import AtMostOnce, Command, Pipelined, Reply, RoundTrips, Sleep
+from redis_models.client.commands import AtMostOnce, Command, Pipelined, Reply, RoundTrips, Sleep, pipelined
 from redis_models.client.drivers import run, run_async
 from redis_models.errors import ServerUnreachableError
 from redis_models.records.repository import repository_of
@@ -336,3 +336,28 @@ async def test_a_driver_that_only_exchanges_comes_to_the_same(store: Store, clie
     assert results[0][:2] == ([3, 1] * 2300, [0, 0] * 2300)
     assert results[0] == results[1]
     assert lists == results[0][3]
+
+
+async def test_pending_replies_are_ready_after_the_next_batch(narrow: Store) -> None:
+    def ask() -> RoundTrips[list[bool]]:
+        replies = yield from pipelined([("ECHO", "a")])
+        yield [("ECHO", "b")]
+        seen = [replies.is_ready]
+        assert (yield from replies.wait()) == [b"a"]
+        later = yield from pipelined([("ECHO", "c")])
+        assert (yield from later.wait()) == [b"c"]
+        return [*seen, later.is_ready]
+
+    for run_it in ways_of(narrow):
+        assert await run_it(ask()) == [True, True]
+
+
+def test_replies_of_a_driver_that_does_not_pipeline_are_ready_at_once() -> None:
+    operation = pipelined([("ECHO", "a")])
+    next(operation)
+
+    with pytest.raises(StopIteration) as end:
+        operation.send([b"a"])
+
+    assert end.value.value.is_ready
+    assert end.value.value == [b"a"]

@@ -130,7 +130,7 @@ def test_meta_app_moves_a_model_to_another_app(write: Write) -> None:
         (
             {"b7/models.py": MODEL.format(prefix="") + '        app = "nope"\n'},
             "APPS = ['b7']",
-            "Customer: Meta.app = 'nope' is no app of this project; those are b7",
+            "Customer: Meta.app = 'nope' is not an app of this project; its apps are b7",
         ),
         (
             {"b8/x.py": MODEL.format(prefix="x"), "b8/y.py": MODEL.format(prefix="y")},

@@ -132,7 +132,7 @@ def test_broken_settings_quote_the_error_and_the_user_s_own_line(write: Write, c
         ("REDIS_URL = 6379", "REDIS_URL must be a text"),
         ("REDIS_URL = 'reddis://h'", "did you mean redis:// ?"),
         ("REDIS_URL = 'localhost:6379'", "it must begin with embedded: or one of redis://"),
-        ("REDIS_URL = 'redis://h:http/0'", "port is no number"),
+        ("REDIS_URL = 'redis://h:http/0'", "port is not a number"),
         ("APPS = 'shop'", "APPS must be a list; write APPS = ['shop']"),
         ("APPS = ['a', 1]", "APPS holds 1"),
         ("APPS = ['a', 'a']", "APPS holds 'a' twice"),
