@@ -28,7 +28,7 @@ def _rights() -> dict[str, tuple[list[str], list[str], list[str]]]:
         if len(cells) == 4 and not cells[0].startswith(("who |", "---")) and cells[0] != "who":
             keys, commands, optional = (cell.replace("\\|", "|").split() for cell in cells[1:])
             found[cells[0]] = keys, commands, optional
-    [everybody] = re.findall(r"Everybody works without `(.*?)`", table)
+    [everybody] = re.findall(r"All users except .* work without `(.*?)`", table)
     return {who: (keys, needed, [*optional, *everybody.split()]) for who, (keys, needed, optional) in found.items()}
 
 
