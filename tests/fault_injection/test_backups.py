@@ -15,7 +15,7 @@ _COUNT = 6_000
 # receipt that is in the backup is of the records in it.
 _MOMENTS = {
     "before the run": ({b"1"}, "is not applied", 1, 1),
-    "half-way": ({b"1", b"3"}, "a run stopped half-way", 1, 6),
+    "during the run": ({b"1", b"3"}, "a run stopped half-way", 1, 6),
     "after all": ({b"3"}, "", 0, 0),
 }
 
@@ -35,7 +35,7 @@ def test_an_old_backup_is_brought_to_the_target_again_and_has_lost_only_what_it_
     if moment == "before the run":
         back_up()
     run = shop.start("--batch", "10")
-    if moment == "half-way":
+    if moment == "during the run":
         run.await_changed(_COUNT // 3)
         back_up()
     assert run.end() == 0

@@ -11,7 +11,7 @@ from .bench import Bench
 
 __all__ = ["latency"]
 
-_DEFAULT: Final = "while migrating, at the default pace"
+_DEFAULT: Final = "while migrating, with the default throttle"
 _FLAT_OUT: Final = "while migrating, flat out"
 _REST: Final = "at rest"
 _PACES: Final = {_DEFAULT: (), _FLAT_OUT: ("--max-latency-ms", "0")}

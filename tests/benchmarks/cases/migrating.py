@@ -19,7 +19,7 @@ REWRITING: Final = "redis_models, the rewriting"
 PROVED: Final = "redis_models, the rewriting and its proof"
 COMMAND: Final = "redis_models, the whole command"
 GIANT: Final = "one giant script"
-GIANT_KEEPING: Final = "one giant script that looks and keeps, too"
+GIANT_KEEPING: Final = "one giant script with checks and undo fields"
 PIPELINE: Final = "client pipeline"
 _PROMISED: Final = 3  # operations: rename, add and remove
 
@@ -27,13 +27,13 @@ _PROMISED: Final = 3  # operations: rename, add and remove
 def migrate_server(bench: Bench) -> list[Group]:
     """Rewrite by what the server can do by itself."""
     notes = (
-        "Flat out (--max-latency-ms 0). The rewriting is what the command says of itself: the walk that changes the"
-        " records, with the fence, the journal, and what was there before kept aside. Its proof is a second walk, which"
-        " finds that no record is left. The whole command is a process from its start to its end.",
-        "One giant script stops the server for everybody until it is done; it is the server's own limit. One looks at"
-        " the version of each record and keeps aside what it overwrites and removes, as redis_models does; the other"
-        " does neither, and must not be run twice. The client pipeline reads and writes 500 records at a time, loses"
-        " writes of others meanwhile, and keeps nothing.",
+        "With --max-latency-ms 0. The rewriting is what the command reports: the scan that changes the records,"
+        " with the fence, the journal, and undo fields. Its proof is a second scan, which finds that no record is"
+        " left. The whole command is a process from its start to its end.",
+        "One giant script stops the server for all clients until it is done; it is the server's own limit. One"
+        " compares the version of each record and stores undo fields, as redis_models does; the other does neither,"
+        " and must not be run twice. The client pipeline reads and writes 500 records at a time, loses writes of"
+        " other clients meanwhile, and stores no undo fields.",
     )
     return [_in_server(bench, count, notes if count == bench.scale.steps[0] else ()) for count in bench.scale.steps]
 
