@@ -42,15 +42,7 @@ from ..state.store import StateStore
 from ..state.tally import Kind, Tally, Verdict
 from .record_check import judge, torn_records
 
-__all__ = [
-    "Subject",
-    "Verification",
-    "look_at_some",
-    "scope_of",
-    "subjects_of",
-    "unverified",
-    "verify",
-]
+__all__ = ["Subject", "Verification", "look_at_some", "scope_of", "subjects_of", "unverified", "verify"]
 
 _INDEX: Final = load_script("redis_models.migrations", "permissions", "once", "check_index", is_repeatable=True)
 _PAGE: Final = 1000  # keys that SCAN looks at in one step

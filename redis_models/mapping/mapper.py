@@ -1,6 +1,6 @@
 """A model's shape in this process: its keys and the codec of each stored field; see ``compiler``. Pure."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from enum import Enum
@@ -17,7 +17,7 @@ from ..encoding.limits import UNREADABLE
 from ..encoding.secrets import first_complaint, is_tagged_secret, reason_of, spoken
 from ..errors import DecodeError, EncodeError, InvalidPrimaryKeyError, ModelDeclarationError
 from .keys import KeySpace
-from .stored_field import RESERVED, StoredField, decode_extra, holds_secret, is_plain, is_text
+from .stored_field import RESERVED, StoredField, complaint_about_extra, decode_extra, holds_secret, is_plain, is_text
 
 __all__ = ["Mapper"]
 
@@ -364,7 +364,7 @@ class Mapper(Generic[M]):
     def _encode_extras(self, codec: FieldCodec, values: Mapping[str, object]) -> dict[str, bytes]:
         stored: dict[str, bytes] = {}
         for name, value in values.items():
-            complaint = _complaint_about_extra(name, self.names)
+            complaint = complaint_about_extra(name, self.names)
             if complaint is not None:
                 raise EncodeError(self.model.__name__, name, value, complaint)
             stored[name] = self.encode_field(StoredField(name, codec), value)
@@ -388,16 +388,6 @@ class Mapper(Generic[M]):
                 self.model.__name__, f"has no stored field {name!r}; it has {', '.join(self.names)}"
             )
         return self.fields[self.names.index(name)]
-
-
-def _complaint_about_extra(name: str, declared: Sequence[str]) -> str | None:
-    if name.startswith(RESERVED):
-        return f"the name of an extra field begins with one of {RESERVED}: these are reserved"
-    if name in declared:
-        return "an extra field has the name of a declared one"
-    return (
-        None if is_text(name) else "the name of an extra field contains an unpaired surrogate; use valid Unicode text"
-    )
 
 
 def _first_place(exc: ValidationError) -> str:

@@ -2,7 +2,7 @@
 
 import re
 from collections import deque
-from collections.abc import ItemsView, Iterator, KeysView, ValuesView
+from collections.abc import ItemsView, Iterator, KeysView, Sequence, ValuesView
 from dataclasses import dataclass
 from typing import Final
 
@@ -11,7 +11,17 @@ from pydantic import BaseModel, Secret, SecretBytes, SecretStr
 from ..encoding.codec import FieldCodec
 from ..errors import DecodeError
 
-__all__ = ["RESERVED", "STAMP", "StoredField", "decode_extra", "holds_secret", "is_plain", "is_text", "stored_version"]
+__all__ = [
+    "RESERVED",
+    "STAMP",
+    "StoredField",
+    "complaint_about_extra",
+    "decode_extra",
+    "holds_secret",
+    "is_plain",
+    "is_text",
+    "stored_version",
+]
 
 
 STAMP: Final = "_v"
@@ -105,6 +115,17 @@ def is_text(name: str) -> bool:
     except UnicodeEncodeError:
         return False
     return True
+
+
+def complaint_about_extra(name: str, declared: Sequence[str]) -> str | None:
+    """Say why an extra field cannot have this name; None if it can."""
+    if name.startswith(RESERVED):
+        return f"the name of an extra field begins with one of {RESERVED}: these are reserved"
+    if name in declared:
+        return "an extra field has the name of a declared one"
+    return (
+        None if is_text(name) else "the name of an extra field contains an unpaired surrogate; use valid Unicode text"
+    )
 
 
 def decode_extra(codec: FieldCodec, raw: bytes) -> object:

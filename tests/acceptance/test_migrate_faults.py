@@ -23,13 +23,13 @@ _PLACES = {"server": 2, "python": 3}  # version whose migrations are done there
 _ACCIDENT = """
 import os, signal, sys
 from redis_models.cli.main import main
-from redis_models.migrations.state import store as bookkeeping
-from redis_models.migrations.executor import strategies as hands, pass_runner as passes
-from redis_models.migrations.keyspace import scan as keyspace
+from redis_models.migrations.executor import pass_runner, strategies
+from redis_models.migrations.keyspace import scan
+from redis_models.migrations.state.store import StateStore
 
 moment, place, nth, sent = sys.argv[1], sys.argv[2], int(sys.argv[3]), getattr(signal, sys.argv[4])
-keyspace._COUNT, passes._CHECKPOINT_S = 200, 0.0
-hands._FREE_SCRIPTS, hands._LONGEST, hands._AHEAD, hands._BETWEEN = 1, 1, 1, 200
+scan._COUNT, pass_runner._CHECKPOINT_S = 200, 0.0
+strategies._FREE_SCRIPTS, strategies._LONGEST, strategies._AHEAD, strategies._BETWEEN = 1, 1, 1, 200
 calls = 0
 
 def accident(owner, name):
@@ -48,9 +48,9 @@ def accident(owner, name):
 
 if place == "rewrite":
     for name in ("begin_in_server", "rewrite_here"):
-        accident(hands, name)
+        accident(strategies, name)
 else:
-    accident(bookkeeping.Shelf, place)
+    accident(StateStore, place)
 sys.exit(main(["migrate", *sys.argv[5:], "--max-latency-ms", "0", "--yes", "--allow-destructive"], "redis-models"))
 """
 

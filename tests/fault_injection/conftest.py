@@ -3,12 +3,12 @@
 Run ``make test-faults``; the tests of every push leave this folder out. Each test is a row of the table in
 docs/reference/faults.md: what was done to whom, how often, what was acknowledged beside it, and what of that was lost.
 
-==========  ===========================================================================================================
-``lane``    runs the tests and writes the table
-``shop``    the project whose records migrate, its live writers, and what is counted in the end
-``wire``    a proxy that cuts connections at a random byte, is slow, or follows the primary
-``group``   a primary, its replica, and three Sentinels
-==========  ===========================================================================================================
+==================  ===================================================================================================
+``lane``            runs the tests and writes the table
+``shop``            the project whose records migrate, its live writers, and what is counted in the end
+``proxy``           cuts connections at a random byte, is slow, or follows the primary
+``sentinel_group``  a primary, its replica, and three Sentinels
+==================  ===================================================================================================
 """
 
 import json

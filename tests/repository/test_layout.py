@@ -18,7 +18,6 @@ _LONG = {
     "redis_models/encoding/codec.py",
     "redis_models/errors.py",
     "redis_models/ext/FastAPI/router.py",
-    "redis_models/mapping/mapper.py",
     "redis_models/model/model.py",
 }
 # Words of our own that once named modules; what each is called now stands in CONTRIBUTING.md or ADR 12.

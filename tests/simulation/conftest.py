@@ -3,35 +3,41 @@
 The proof that the protocol of rewriting loses nothing, whoever comes between. Run ``make test-schedules``; a part of it
 runs with all tests.
 
-=============  ========================================================================================================
-``replay``     a schedule: goals (positions in the chain to migrate to) and choices; how one is printed and read back
-``drawing``    how hypothesis draws schedules: by weights ("zombies": runners whose lease ends again and again) or in
-               scenes ("races": a runner goes up to a write, somebody writes, it goes on); it shrinks one that fails
-``world``      the scheduler: lets an actor exchange one batch, or a part of one, and has everything compared
-``actors``     actors of the application: code of the newest and of the first version, readers; through the verbs
-``runners``    processes that migrate, with the engine's own parts
-``wire``       the server: a real one, but its time, its restarts and the order of SCAN are the schedule's
-``truth``      the model of what was acknowledged, and what is compared with it after every step
-``effects``    what each verb does to a record, as the oracle has it
-``shop``       the chain of migrations, and what each of them means, said a second time
-``stage``      what lies on the server at the beginning
-``parcels``, ``depot``, ``drawing_moves``, ``mutants_of_moves``
-               likewise a second world, in which records get other keys: its chain, its scheduler with its own oracle
-               (each record is there once, whole, under a key that belongs to it), its scenes and its mutants
-``members``, ``workshop``, ``drawing_crews``, ``mutants_of_crews``
-               the shop with runs that have workers, each of them an actor, and with people who retry the quarantine
-``steps``      a third, small world: free steps, blocking code as an actor
-``mutants``    the protocol with one thing taken out, the scene in which that shows, and what the violation says
-=============  ========================================================================================================
+``replay``
+    A schedule: goals (positions in the chain to migrate to) and choices; how one is printed and read back.
+``strategies``
+    How hypothesis draws schedules: by weights ("zombies": runners whose lease ends again and again) or in scenes
+    ("races": a runner goes up to a write, somebody writes, it goes on). It shrinks one that fails.
+``scheduler``, ``world``
+    Let an actor exchange one batch, or a part of one, and compare everything after it.
+``actors``
+    Actors of the application: code of the newest and of the first version, readers; through the verbs.
+``runners``
+    Processes that migrate, with the engine's own parts.
+``server``
+    A real server, but its time, its restarts and the order of SCAN are the schedule's.
+``oracle``, ``oracle_effects``
+    The model of what was acknowledged, what each verb does to a record, and what is compared after every step.
+``shop``, ``initial_state``
+    The chain of migrations, what each of them means, said a second time, and what lies on the server at the beginning.
+``parcels``, ``depot``, ``depot_actors``, ``strategies_of_renames``, ``mutants_of_renames``
+    A second world, in which records get other keys. Its oracle: each record is there once, whole, under a key that
+    belongs to it.
+``workers``, ``workshop``, ``strategies_of_workers``, ``mutants_of_workers``
+    The shop with runs that have workers, each of them an actor, and with people who retry the quarantine.
+``run_functions``
+    A third, small world: functions that a migration calls once, blocking code as an actor.
+``mutants``
+    The protocol with one thing taken out, the scene in which that shows, and what the violation says.
 
 To add an actor: give it a method that is a generator of batches (see ``redis_models.client.commands``), say in
-``effects`` what
-it may do, name it in ``World.actors``, and give its name a weight in ``drawing``. To add a deed that befalls others
-(``kill``, ``lapse``): do it in ``World._befalls``, and give it a weight. To add a mutant: say in ``mutants`` which text
-of which script becomes what, or patch the Python, and find the bias that shows it soon. It must be caught for what it
-is.
+``oracle_effects`` what it may do, name it in ``World.actors``, and give its name a weight in ``strategies``. To add a
+deed that befalls others (``kill``, ``lapse``): do it in ``World._befalls``, and give it a weight. To add a mutant: say
+in ``mutants`` which text of which script becomes what, or patch the Python, and find the bias that shows it soon. It
+must be caught for what it is.
 
-A violation ends with what was done, and with a line for FOUND in ``test_found``: put it there, mend, and let it stay.
+A violation ends with what was done, and with a line for FOUND in ``test_regressions``: put it there, mend, and let
+it stay.
 """
 
 from collections.abc import Callable, Iterator, Sequence
