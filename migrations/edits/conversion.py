@@ -1,4 +1,4 @@
-"""Convert values between types when a field's type changes and nobody said how. Pure."""
+"""The default conversion of values when the type of a field changes without a function. Pure."""
 
 import json
 from typing import get_args
@@ -20,18 +20,18 @@ _TEXT = TypeAdapter[str](str, config=ConfigDict(coerce_numbers_to_str=True))
 
 
 def keeps_bytes(old: str, new: str) -> bool:
-    """Whether every value of ``old`` is stored with the same bytes as the equal value of ``new``, and reads as it.
+    """Whether ``new`` reads all bytes of ``old`` as equal values, and stores them as the same bytes.
 
-    Only what is certain; see ``type_compatibility``.
+    True only if that is certain; see ``type_compatibility``.
     """
     return is_widening(old, new)
 
 
 def convert_value(value: object, old: FieldCodec, new: FieldCodec) -> object:
-    """Give ``value`` as the new type, as pydantic's lax mode converts; text is what the value looks like in JSON.
+    """Convert ``value`` to the new type as pydantic's lax mode does. Text becomes what the value is in JSON.
 
     Raises:
-        ValueError: It cannot be converted without a function that says how.
+        ValueError: The value cannot be converted without a function.
     """
     try:
         if holds_network(value):
@@ -45,10 +45,10 @@ def convert_value(value: object, old: FieldCodec, new: FieldCodec) -> object:
 
 
 def accepted(codec: FieldCodec, value: object) -> object:
-    """Make a value of a type of what a function gave: of objects, too, that it was given, in other containers.
+    """Validate the result of a function. It may hold objects that the function got, in other containers.
 
     Raises:
-        ValueError: It is none; so are what ``UNREADABLE`` names.
+        ValueError: The result does not have the type. Errors in ``UNREADABLE`` mean the same.
     """
     try:
         return codec.validate(value)
@@ -61,7 +61,7 @@ def _is_text(codec: FieldCodec) -> bool:
 
 
 def _shown(value: object, codec: FieldCodec) -> object:
-    """Give ``value`` as JSON; secrets as they are stored, because pydantic masks them."""
+    """Return ``value`` as JSON, with secrets as they are stored, because pydantic masks them."""
     jsonable = codec.jsonable(value)
     if codec.kind != "json" or MASK not in repr(jsonable):
         return jsonable

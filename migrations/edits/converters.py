@@ -1,4 +1,4 @@
-"""Converters: functions for ``AlterField(convert=...)`` that a migration file can write as literals. Pure."""
+"""Converters: functions for ``AlterField(convert=...)`` that can be written as literals in a migration file. Pure."""
 
 import zoneinfo
 from abc import ABC, abstractmethod
@@ -22,7 +22,7 @@ _CONTAINERS = (list, tuple, set, frozenset, deque)
 
 
 class Converter(ABC):
-    """A conversion that is a value itself. What it gives back as it is, the usual conversion takes on from there."""
+    """A conversion that is a value. What it returns unchanged is converted as if there were no converter."""
 
     @abstractmethod
     def __call__(self, value: object) -> object:
@@ -30,21 +30,21 @@ class Converter(ABC):
 
     @abstractmethod
     def inverse(self, old: str) -> "Converter | None":
-        """Give the way back to the type ``old``, or None where the usual conversion serves."""
+        """Return the reverse conversion to the type ``old``, or None if the default conversion is enough."""
 
 
 @dataclass(frozen=True)
 class MapValues(Converter):
-    """Put other values in the place of some: of members of an enum that go, for one.
+    """Replace some values by others, such as removed members of an enum.
 
-    It sees values as they are stored (an enum's member is its stored value), also those in lists, sets, tuples, dicts
-    and their keys, unions and nested objects. A value that it does not name stays; so does one that some enum lost,
-    where another one has it still.
+    Values are compared as they are stored: a member of an enum is its stored value. Values inside of lists, sets,
+    tuples, dicts and their keys, unions and nested objects are replaced too. All other values stay. So does a value
+    that one enum lost, at a place where another enum still has it.
 
     Args:
-        mapping: New value by old value, JSON-like.
-        back: Likewise the way back. Without it, each new value that only one old value became goes back to that one,
-            unless it was possible before as well.
+        mapping: New value by old value, as in JSON.
+        back: The reverse mapping. Without it, a new value goes back to its old value if that is the only one, and if
+            the new value was not possible before.
     """
 
     mapping: Mapping[str | int | float | bool | None, Literal]
@@ -66,47 +66,47 @@ class MapValues(Converter):
         )
 
     def between(self, old: str, new: str) -> Callable[[object], object]:
-        """Give what converts values of one type into those of another."""
-        if (old, new) not in self._ways:
-            self._ways[old, new] = mapped_between(old, new, self._by_kind) or self
-        return self._ways[old, new]
+        """Return the function that converts values of one type to another."""
+        if (old, new) not in self._functions:
+            self._functions[old, new] = mapped_between(old, new, self._by_kind) or self
+        return self._functions[old, new]
 
     def inverse(self, old: str) -> "MapValues | None":
-        """Give the way back; see ``back``."""
+        """Return the reverse mapping; see ``back``."""
         if self.back is not None:
             return MapValues(self.back)
         possible = [value for value in _all_values(old) if value not in self.mapping]
         images = list(self.mapping.values())
         back = {
-            image: one
-            for one, image in self.mapping.items()
+            image: value
+            for value, image in self.mapping.items()
             if not isinstance(image, (list, dict)) and images.count(image) == 1 and image not in possible
         }
         return MapValues(back) if back else None
 
     @cached_property
-    def _ways(self) -> dict[tuple[str, str], Callable[[object], object]]:
+    def _functions(self) -> dict[tuple[str, str], Callable[[object], object]]:
         return {}
 
     @cached_property
     def _by_kind(self) -> Mapping[tuple[type, object], Literal]:
-        """The mapping, in which 1 is not True."""
-        return {(type(one), one): new for one, new in self.mapping.items()}
+        """The mapping with the types of old values, because 1 equals True."""
+        return {(type(old), old): new for old, new in self.mapping.items()}
 
 
 @lru_cache(maxsize=1024)
 def _all_values(type: str) -> tuple[Literal, ...]:
-    """Give the values of all enums and literals in a type."""
+    """Return the values of all enums and literals in a type."""
     tree = parse(type)
     return tuple(value for place in enum_places(tree, tree) for value in place.held)
 
 
 @dataclass(frozen=True)
 class FillNone(Converter):
-    """Put a value in the place of None. The way back leaves values as they are.
+    """Replace None by a value. The reverse leaves values unchanged.
 
     Args:
-        value: JSON-like.
+        value: As in JSON.
     """
 
     value: Literal
@@ -116,21 +116,21 @@ class FillNone(Converter):
         return self.value if value is None else value
 
     def inverse(self, old: str) -> None:
-        """Give None: what may be None may be a value."""
+        """Return None: the older type allows all values."""
 
 
 @dataclass(frozen=True)
 class AttachTimezone(Converter):
-    """Say in which time zone naive moments were meant; aware ones stay as they are.
+    """Attach a time zone to naive datetimes; aware ones stay unchanged.
 
-    Where clocks are put back, an hour comes twice, and the first is meant (``fold=0``); where they are put forward, a
-    time that no clock showed counts by the offset from before.
+    An hour that occurs twice, when clocks are put back, is the first one (``fold=0``). A time that does not exist, when
+    clocks are put forward, has the offset from before.
 
     Args:
         zone: Name in the tz database: ``UTC``, ``Europe/Berlin``.
 
     Raises:
-        SchemaError: There is no such zone here.
+        SchemaError: The time zone is unknown.
     """
 
     zone: str
@@ -141,7 +141,7 @@ class AttachTimezone(Converter):
             object.__setattr__(self, "_zone", zoneinfo.ZoneInfo(self.zone))
         except (ValueError, OSError, zoneinfo.ZoneInfoNotFoundError) as exc:
             raise SchemaError(
-                f"there is no time zone {self.zone!r} here; correct the name, or install the package tzdata"
+                f"unknown time zone {self.zone!r}; correct the name, or install the package tzdata"
             ) from exc
 
     def __call__(self, value: object) -> object:
@@ -152,7 +152,7 @@ class AttachTimezone(Converter):
         return value.replace(tzinfo=self._zone) if value.tzinfo is None else value
 
     def inverse(self, old: str) -> "Converter":
-        """Give what tells the time that a clock in the zone shows."""
+        """Return the conversion to naive datetimes in the zone."""
         return _DetachTimezone(self._zone)
 
 
@@ -167,11 +167,11 @@ class _DetachTimezone(Converter):
         return value if value.tzinfo is None else value.astimezone(self.zone).replace(tzinfo=None, fold=0)
 
     def inverse(self, old: str) -> None:
-        """Give None: nobody goes back twice."""
+        """Return None: it is a reverse itself."""
 
 
 def _each(value: object, convert: Callable[[datetime], datetime]) -> object:
-    """Convert instants, also those in containers; give the value itself where there is none to convert."""
+    """Convert a datetime, and those inside of containers; return other values unchanged."""
     if isinstance(value, datetime):
         return convert(value)
     if isinstance(value, dict):

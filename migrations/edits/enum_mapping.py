@@ -1,7 +1,7 @@
-"""Mapping: other values in the place of those of enums and literals, wherever these stand in a type. Pure.
+"""Replaces values of enums and literals at all their places in a type. Pure.
 
-Types before and afterwards are laid side by side, so that a value is mapped where its enum lost it, and stays where
-another one still has it.
+The types before and afterwards are compared place by place, so that a value is replaced where its enum lost it, and
+stays where another enum still has it.
 """
 
 from collections import deque
@@ -27,12 +27,12 @@ _Mapping = Mapping[tuple[type, object], Literal]
 
 @dataclass(frozen=True)
 class EnumPlace:
-    """One place in a type where values of enums or literals stand.
+    """A place in a type that holds values of enums or literals.
 
     Attributes:
-        held: Those that stood there.
-        known: Those that may stand there now.
-        others: What else may stand there now; None for nothing.
+        held: Values that it allowed.
+        known: Values that it allows now.
+        others: Other types that it allows now; None if there are none.
     """
 
     held: tuple[Literal, ...]
@@ -40,12 +40,12 @@ class EnumPlace:
     others: Tree | None
 
     def loses(self, value: Literal) -> bool:
-        """Whether a value that stood there can no longer."""
+        """Whether a value is no longer allowed."""
         return _has(self.held, value) and not _has(self.known, value) and not self._reads(value)
 
     @property
     def lost(self) -> list[Literal]:
-        """Values that stood there and can no longer."""
+        """Values that are no longer allowed."""
         return [value for value in self.held if self.loses(value)]
 
     def _reads(self, value: Literal) -> bool:
@@ -59,7 +59,7 @@ class EnumPlace:
 
 
 def enum_places(old: Tree, new: Tree) -> Iterator[EnumPlace]:
-    """Give the places of a type where values of enums stand, also in containers, their keys, and objects."""
+    """Return the places of enums in a type, also in containers, keys and objects."""
     place = _place_of(old, new)
     if place.held:
         yield place
@@ -69,7 +69,7 @@ def enum_places(old: Tree, new: Tree) -> Iterator[EnumPlace]:
 
 
 def mapped_between(old: str, new: str, mapping: _Mapping) -> Callable[[object], object] | None:
-    """Give what maps values of one type into those of another; None where no enum in it holds any that is mapped.
+    """Return the function that maps values of one type to another; None if no enum in it has a mapped value.
 
     Args:
         old, new: Canonical texts.
@@ -102,7 +102,7 @@ def _place_of(old: Tree, new: Tree) -> EnumPlace:
 
 
 def _pairs_of(old: Tree, new: Tree) -> Iterator[tuple[Container | Object, Container | Object]]:
-    """Lay what has parts side by side, member by member."""
+    """Pair containers and objects of two types, member by member."""
     for one in _members(old):
         partner = _partner(one, _members(new))
         if isinstance(one, (Container, Object)) and partner is not None:
@@ -139,11 +139,11 @@ def _parts(one: Container | Object, other: Container | Object) -> Iterator[tuple
 
 @dataclass(frozen=True)
 class _Walk:
-    """The way through values of one type.
+    """A traversal of values of one type.
 
     Attributes:
         mapping: New value by kind and old value.
-        lost: Values that some enum lost: where another has one still, it stays.
+        lost: Values that an enum lost; one stays where another enum still has it.
     """
 
     mapping: _Mapping
@@ -153,7 +153,7 @@ class _Walk:
         return lambda value: self._mapped(old, new, value)
 
     def _mapped(self, old: Tree, new: Tree, value: object) -> object:
-        """Give a value with others in it; itself where there is none such."""
+        """Return a value with replaced values in it, or the value itself if there are none."""
         if isinstance(value, dict):
             return self._mapped_dict(old, new, cast("Mapping[object, object]", value))
         if isinstance(value, (list, tuple, deque, *_SETS)):
@@ -180,7 +180,7 @@ class _Walk:
                     return value
                 made = dict(zip(map(as_key, keys), map(plain, items), strict=True))
                 if len(made) < len(value):
-                    raise ValueError("two of its keys become the same one")
+                    raise ValueError("two of its keys become the same key")
                 return made
         return value
 
@@ -225,4 +225,4 @@ def _is_of(tree: Tree, value: HistoricalObject) -> bool:
     try:
         return numbered(str(parse(value.__type_text__))) == numbered(str(tree))
     except SchemaError:
-        return False  # it contains itself
+        return False  # a recursive type

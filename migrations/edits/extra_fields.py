@@ -1,6 +1,6 @@
-"""Extra fields: stored fields that no schema declares, of models that take some (``extra="allow"``). Pure.
+"""Extra fields: undeclared stored fields of models with ``extra="allow"``. Pure.
 
-Each is JSON of its own.
+Each one holds JSON.
 """
 
 from collections.abc import Iterable
@@ -16,31 +16,31 @@ from .nested_paths import plain
 __all__ = ["EXTRAS", "extra_codec", "extra_value", "extras_of", "is_extra", "stored_extra"]
 
 
-# What may become of an extra field that has the name of a new one; see ``AddField``.
+# What can happen to an extra field that has the name of a new field; see ``AddField``.
 EXTRAS: Final = {
-    "take": "its value becomes that of the field; records without one are filled",
-    "replace": "it is kept aside, out of sight; every record is filled",
+    "take": "its value becomes the value of the field; other records are filled",
+    "replace": "it becomes an undo field, which the application does not see; every record is filled",
 }
 
 
 def is_extra(schema: ModelSchema, name: str) -> bool:
-    """Whether a stored field is none that a schema declares, and none of the library's own."""
+    """Whether a stored field is neither declared by the schema nor reserved by this library."""
     return name not in schema.by_name and not name.startswith(RESERVED)
 
 
 def extras_of(schema: ModelSchema, record: Iterable[str]) -> list[str]:
-    """Give the names of the extra fields among those that a record has."""
+    """Return the names of the extra fields of a record."""
     return [name for name in record if is_extra(schema, name)]
 
 
 @lru_cache(maxsize=1)
 def extra_codec() -> FieldCodec:
-    """Give the codec of extra fields: JSON of any kind."""
+    """Return the codec of extra fields: any JSON."""
     return FieldCodec(object, is_json=True)
 
 
 def extra_value(raw: bytes) -> object:
-    """Give what an extra field holds: JSON, or text as pydantic-aioredis stored it."""
+    """Return the value of an extra field: JSON, or text as pydantic-aioredis stored it."""
     try:
         return extra_codec().decode(raw)
     except ValueError:
@@ -48,5 +48,5 @@ def extra_value(raw: bytes) -> object:
 
 
 def stored_extra(value: object) -> bytes:
-    """Give the bytes of an extra field; ``ValueError`` or ``TypeError`` where it cannot be stored."""
+    """Return the bytes of an extra field; ``ValueError`` or ``TypeError`` if it cannot be stored."""
     return extra_codec().encode(plain(value))

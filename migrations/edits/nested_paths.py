@@ -1,8 +1,8 @@
-"""Paths: one key changed in every object that a path leads to inside of a decoded value. Pure.
+"""Paths into decoded values: change one key in every object to which a path leads. Pure.
 
-The values are those of ``type_resolver.resolve``. A path passes through containers and recognises objects by the class
-that reading gave them, so that it never enters what only looks like one (an ``Any``), and knows which variant of a
-union an object is. Going back, each object is paired with what it was, so that its own value returns, not a stand-in.
+The values come from ``type_resolver.resolve``. A path passes through containers and recognises objects by their class,
+so that it does not enter dicts of the type ``Any``, and knows the variant of a union. Going back, each object is paired
+with its older value, so that this value is restored.
 """
 
 import enum
@@ -33,7 +33,7 @@ _SETS: Final = (set, frozenset)
 
 
 class _Absent:
-    """What a key holds that is not there; its own class, because None is a value."""
+    """The value of an absent key; a class of its own, because None is a value."""
 
     def __repr__(self) -> str:
         return "ABSENT"
@@ -51,7 +51,7 @@ class Edit(ABC):
 
     @abstractmethod
     def backward(self, document: Document, type: str, before: Mapping[str, object] | None) -> None:
-        """Take that back; ``before`` is what the object was, as far as that is known."""
+        """Undo it; ``before`` is the older object, if it is known."""
 
 
 def is_path(name: str) -> bool:
@@ -60,48 +60,48 @@ def is_path(name: str) -> bool:
 
 
 def split_path(name: str) -> tuple[str, tuple[str, ...]]:
-    """Give the field that a path begins with, and the keys that follow."""
+    """Split a path into its field and the keys that follow."""
     field, *keys = name.split(".")
     return field, tuple(keys)
 
 
 def plain(value: object) -> object:
-    """Give ``value`` without classes of the past, so that any type can be made of it: objects become dicts."""
+    """Return ``value`` without historical classes, so that any type can validate it: objects become dicts."""
     return _Walk(None).walk(value, (), ABSENT)
 
 
 def as_key(value: object) -> object:
-    """Give ``value`` as ``plain`` does, as the key of a dict: what was a tuple is one still, and not a list."""
+    """Return ``value`` as ``plain`` does, for the key of a dict: a tuple stays a tuple."""
     made = plain(value)
     return tuple(map(as_key, cast("list[object]", made))) if isinstance(made, list) else made
 
 
 def changed(value: object, path: Sequence[str], edit: Edit) -> object:
-    """Give ``value`` as ``plain`` does, changed by ``edit`` in every object that ``path`` leads to.
+    """Return ``value`` as ``plain`` does, with ``edit`` applied to every object to which ``path`` leads.
 
     Args:
-        value: As it was decoded; it stays as it is.
-        path: Keys; the last is the one that ``edit`` is about.
+        value: The decoded value, which is not changed.
+        path: Keys; ``edit`` changes the last one.
         edit: The change.
     """
     return _Walk(edit).walk(value, tuple(path), ABSENT)
 
 
 def changed_back(value: object, path: Sequence[str], edit: Edit, old: object, usual: Edit | None = None) -> object:
-    """Give ``value`` as ``plain`` does, with ``edit`` taken back.
+    """Return ``value`` as ``plain`` does, with ``edit`` undone.
 
     Args:
-        value: As it was decoded; it stays as it is.
-        path: Keys; the last is the one that ``edit`` is about.
+        value: The decoded value, which is not changed.
+        path: Keys; ``edit`` changes the last one.
         edit: The change.
-        old: What the value was before, or ABSENT.
-        usual: What the change was while its operation had no function, which may have been given since.
+        old: The older value, or ABSENT.
+        usual: The change without the function of its operation, which may have been added later.
     """
     return _WalkBack(edit, usual).walk(value, tuple(path), old)
 
 
 class _Walk:
-    """The way through one value. Holds no state."""
+    """A traversal of one value. It has no state."""
 
     def __init__(self, edit: Edit | None) -> None:
         self._edit = edit
@@ -110,7 +110,7 @@ class _Walk:
         if isinstance(value, HistoricalObject):
             return self._object(value, path, old)
         if isinstance(value, HistoricalAlias):
-            return self.walk(value.root, (), ABSENT)  # no path leads into what recurs
+            return self.walk(value.root, (), ABSENT)  # no path leads into a recursive type
         if isinstance(value, enum.Enum) and not isinstance(value, enum.Flag):
             return cast(object, value.value)
         if isinstance(value, dict):
@@ -147,7 +147,7 @@ class _Walk:
         if isinstance(value, deque):
             return deque(made, maxlen=value.maxlen)
         if isinstance(value, _SETS) and any(isinstance(one, (dict, list)) for one in made):
-            return made  # has no hash; the set's own type makes a set of a list too
+            return made  # not hashable; the type of the set accepts a list too
         return type(value)(made)  # type: ignore[call-arg]  # list, tuple, set or frozenset, which take items
 
     def _paired(self, items: Sequence[object], old: object, path: tuple[str, ...]) -> list[object]:
@@ -155,7 +155,7 @@ class _Walk:
 
 
 class _WalkBack(_Walk):
-    """Likewise on the way back, beside the value that it was."""
+    """The reverse traversal, together with the older value."""
 
     def __init__(self, edit: Edit, usual: Edit | None) -> None:
         super().__init__(edit)
@@ -166,7 +166,7 @@ class _WalkBack(_Walk):
         edit.backward(document, type, known)
 
     def _paired(self, items: Sequence[object], old: object, path: tuple[str, ...]) -> list[object]:
-        """Find what each item was: the first one that becomes the very same. One that was changed since has none."""
+        """Find the older value of each item: the first one that becomes this item. An item that changed has none."""
         olds = list(cast("Iterable[object]", old)) if isinstance(old, (list, tuple, deque, *_SETS)) else []
         become = [[self._forward(edit, one, path) for edit in self._edits] for one in olds]
         found: list[object] = []
@@ -181,11 +181,11 @@ class _WalkBack(_Walk):
         try:
             return _Walk(edit).walk(old, path, ABSENT)
         except RecordError:
-            return ABSENT  # nothing became of it, so it is none of those that are there now
+            return ABSENT  # it could not be converted, so it is not among the present items
 
 
 def parent_of(document: object, keys: Sequence[str]) -> Document | None:
-    """Give the object that ``keys`` lead to in a plain document of objects; None where one on the way is missing."""
+    """Return the object to which ``keys`` lead in a plain document; None if one of them is missing."""
     for key in keys:
         if not isinstance(document, dict):
             return None

@@ -1,8 +1,8 @@
 """Steps: what an operation does to one record, forwards and backwards. Pure.
 
-A step changes an edit and gives what must be kept aside, so that the step can be taken back byte for byte; backwards it
-gets that again. ``Move``, ``Put``, ``Drop`` and ``Expire`` look at no value, so the server can do them by itself; so it
-can ``Convert`` where it is told what becomes of all values. Else that runs Python, as ``Patch`` and ``Compute`` do.
+Forwards, a step changes an edit and returns the values to store as undo fields; backwards it gets them again, so that
+the record returns byte for byte. The server executes ``Move``, ``Put``, ``Drop`` and ``Expire``, which read no values,
+and ``Convert`` if it has a table of all values. All other steps run in Python.
 """
 
 from abc import ABC, abstractmethod
@@ -20,42 +20,42 @@ from .stored_values import may_be_none
 
 __all__ = ["Compute", "Convert", "Drop", "Expire", "Fill", "Move", "Patch", "Put", "Step", "UndoValues", "restore"]
 
-# Fields as they were before a step changed them; None for one that was absent.
+# Values of fields before a step changed them; None for an absent field.
 UndoValues = dict[str, bytes | None]
 _NOTHING: Final[UndoValues] = {}
-_REMEMBERED: Final = 10_000  # conversions a field; a few MB at most
+_REMEMBERED: Final = 10_000  # conversions per field; a few MB at most
 
 
 class Step(ABC):
-    """One change of one record. Immutable; deterministic, so that it may be computed again at any time."""
+    """One change of one record. Immutable, and deterministic: it may be computed again at any time."""
 
     @property
     def names(self) -> frozenset[str]:
-        """Fields that it may look at or change, as far as that is known beforehand; others are noted by the edit."""
+        """Fields that it may read or change, as far as that is known in advance; the edit records all others."""
         return frozenset()
 
     @property
     def is_static(self) -> bool:
-        """Whether the server can take the step forward by itself."""
+        """Whether the server can execute the step forwards, without Python."""
         return False
 
     @property
     def displaces(self) -> str | None:
-        """The field whose value goes aside as a whole, and its life span with it; None where there is none such."""
+        """The field whose whole value becomes an undo field, with its TTL; None if there is none."""
         return None
 
     @abstractmethod
     def forward(self, edit: RecordEdit) -> UndoValues:
-        """Change the draft; give what must be kept aside to take that back."""
+        """Change the edit; return the values to store as undo fields."""
 
     @abstractmethod
     def backward(self, edit: RecordEdit, undo: Mapping[str, bytes | None]) -> None:
-        """Take the change back, with what was kept aside; it is empty for a record that never was older."""
+        """Undo the change; ``undo`` is empty for a record that was created after the migration."""
 
 
 @dataclass(frozen=True)
 class Move(Step):
-    """Give a field another name. What the new name held, against the schema, is kept aside."""
+    """Rename a field. A value under the new name, which the schema does not allow, becomes an undo field."""
 
     old: str
     new: str
@@ -83,7 +83,7 @@ class Move(Step):
 
 @dataclass(frozen=True)
 class Put(Step):
-    """Give a field the same bytes in every record. What it held, against the schema, is kept aside."""
+    """Set a field to the same bytes in every record. A value that the schema does not allow becomes an undo field."""
 
     name: str
     raw: bytes
@@ -102,19 +102,19 @@ class Put(Step):
 
     def backward(self, edit: RecordEdit, undo: Mapping[str, bytes | None]) -> None:
         if self.name in undo:
-            restore(edit, undo)  # it keeps the life span that it has
+            restore(edit, undo)  # it keeps its TTL
         else:
             edit.remove(self.name)
 
 
 @dataclass(frozen=True)
 class Drop(Step):
-    """Take a field away; its bytes are kept aside.
+    """Remove a field; its bytes become an undo field.
 
     Args:
         name: The field.
-        back: Bytes for records that were made without it and are taken back; None leaves them without it, which is
-            noted, because code of before may need it.
+        back: Bytes for records that were created without the field, when they go back; None leaves them without it, and
+            the edit records that, because older code may need the field.
     """
 
     name: str
@@ -134,7 +134,7 @@ class Drop(Step):
 
     def forward(self, edit: RecordEdit) -> UndoValues:
         before = edit.remove(self.name)
-        # That it was absent is kept too: a record that never had it comes back without it, and one made since does not.
+        # Absence is stored too: a record that never had the field goes back without it; one created since gets back=.
         return {self.name: before}
 
     def backward(self, edit: RecordEdit, undo: Mapping[str, bytes | None]) -> None:
@@ -148,18 +148,18 @@ class Drop(Step):
 
 @dataclass(frozen=True)
 class Convert(Step):
-    """Give a field other bytes that depend on nothing but its own; an absent field stays absent.
+    """Convert the bytes of a field, independently of all other fields; an absent field stays absent.
 
-    Conversions are pure and stored values repeat, so most of them are looked up instead of computed.
+    Conversions are pure and stored values repeat, so results are cached.
 
     Args:
         name: The field.
-        function: From the bytes before to the bytes afterwards; raises RecordError where it cannot.
-        back: Likewise the other way, for values that were changed since.
-        is_same: Whether two values from before mean the same, so that the kept bytes are the better ones.
-        inputs: What the server is told to convert by itself: all that the type before stores, if that has an end.
-        leaves_others: Whether both ways leave bytes as they are in which there is no trace of a None.
-        usual: What ``function`` was while the operation had none: it may be given while a run is stopped.
+        function: From the bytes before to the bytes afterwards; raises RecordError if it cannot convert them.
+        back: The reverse, for values that were changed since.
+        is_same: Whether two older values are equal, so that the bytes of the undo field can be restored.
+        inputs: All bytes that the older type stores, if they can be listed. The server converts these.
+        leaves_others: Whether both directions leave all bytes unchanged that cannot mean None.
+        usual: What ``function`` is without the one that the operation names, which may be added while a run is stopped.
     """
 
     name: str
@@ -180,15 +180,15 @@ class Convert(Step):
 
     @cached_property
     def table(self) -> Mapping[bytes, tuple[bytes, bool]]:
-        """What becomes of each input, and whether the way back gives its very bytes; without those that are refused."""
+        """The result for each input, and whether ``back`` restores its bytes; without inputs that are refused."""
         found: dict[bytes, tuple[bytes, bool]] = {}
         for raw in self.inputs:
             with suppress(RecordError):
-                found[raw] = self._there(raw)
+                found[raw] = self._convert(raw)
         return found
 
     def known(self, raw: bytes) -> tuple[bytes, bool] | None:
-        """Give what the server makes of some bytes, likewise; None where Python must look at them."""
+        """Return the server's result for some bytes, as in ``table``; None if Python must convert them."""
         return (raw, True) if self._leaves(raw) else self.table.get(raw)
 
     def _leaves(self, raw: bytes) -> bool:
@@ -198,11 +198,11 @@ class Convert(Step):
         before = edit.fields.get(self.name)
         if before is None:
             return _NOTHING
-        after, comes_back = self._there(before)
+        after, is_reversible = self._convert(before)
         if after != before:
             edit.set(self.name, after)
-        # Unchanged bytes may need it too, where the way back would make others of them.
-        return _NOTHING if comes_back else {self.name: before}
+        # Unchanged bytes may need an undo field too, if ``back`` would change them.
+        return _NOTHING if is_reversible else {self.name: before}
 
     def backward(self, edit: RecordEdit, undo: Mapping[str, bytes | None]) -> None:
         now, before = edit.fields.get(self.name), undo.get(self.name)
@@ -218,20 +218,20 @@ class Convert(Step):
             edit.set(self.name, raw)
 
     def _becomes(self, before: bytes, now: bytes) -> bool:
-        """Whether a value is what was made of another one, now or before the function was mended."""
+        """Whether ``now`` is the result for ``before``, also with the function that was used before a correction."""
         with suppress(RecordError):
-            if self._there(before)[0] == now:
+            if self._convert(before)[0] == now:
                 return True
         with suppress(RecordError):
             return self.usual is not None and self.usual(before) == now
         return False
 
     @cached_property
-    def _there(self) -> Callable[[bytes], tuple[bytes, bool]]:
-        """Convert a value; tell whether the way back gives its very bytes: "517" does, "0517" must be kept."""
+    def _convert(self) -> Callable[[bytes], tuple[bytes, bool]]:
+        """Convert a value, and tell whether ``back`` restores its bytes: those of "517", but not of "0517"."""
 
         @lru_cache(maxsize=_REMEMBERED)
-        def there(before: bytes) -> tuple[bytes, bool]:
+        def convert(before: bytes) -> tuple[bytes, bool]:
             if self._leaves(before):
                 return before, True
             after = self.function(before)
@@ -240,7 +240,7 @@ class Convert(Step):
             except RecordError:
                 return after, False
 
-        return there
+        return convert
 
     @cached_property
     def _back(self) -> Callable[[bytes], bytes]:
@@ -249,10 +249,10 @@ class Convert(Step):
 
 @dataclass(frozen=True)
 class Patch(Convert):
-    """Change parts of a document: what was changed elsewhere in it since does not cost the parts that come back.
+    """Change parts of a document. When it goes back, changes that were made elsewhere in it since survive.
 
     Args:
-        rebuild: Likewise ``back``, but told the bytes from before too.
+        rebuild: Like ``back``, but it also gets the bytes before.
     """
 
     rebuild: Callable[[bytes, bytes], bytes]
@@ -270,15 +270,15 @@ class Patch(Convert):
 
 @dataclass(frozen=True)
 class Compute(Step):
-    """Run Python on a record.
+    """Run a Python function on a record.
 
     Args:
-        name: What it is, for errors.
-        function: Changes the draft; pure and deterministic.
-        back: Takes back a record whose fields were changed since; None if that cannot be done.
-        is_same: Whether two stored values of a field mean the same, so that the kept bytes are the better ones.
-        may_do_nothing: Whether the function leaves some records as they are: nothing is kept aside for these, and
-            ``back`` must not change them.
+        name: Name of the step, for errors.
+        function: Changes the edit; pure and deterministic.
+        back: Reverts a record whose fields were changed since; None if that is not possible.
+        is_same: Whether two stored values of a field are equal, so that the bytes of the undo field can be restored.
+        may_do_nothing: Whether the function leaves some records unchanged. They have no undo fields, and ``back`` must
+            not change them.
     """
 
     name: str
@@ -303,7 +303,7 @@ class Compute(Step):
             return
         if self.back is None:
             raise RecordError(
-                "", None, f"{self.name} has no way back for a record that was changed after it; give back="
+                "", None, f"{self.name} cannot be undone for a record that was changed since; give back= a function"
             )
         self.back(edit)
         for name, raw in undo.items():
@@ -312,13 +312,13 @@ class Compute(Step):
                 edit.set(name, raw)
 
     def _is_untouched(self, edit: RecordEdit, undo: Mapping[str, bytes | None]) -> bool:
-        """Whether the record still holds what the function makes of the fields kept aside, or would write again."""
+        """Whether the record still holds the result of the function for the undo fields."""
         again = RecordEdit(edit.fields)
         restore(again, undo)
         try:
             self.function(again)
         except RecordError:
-            return False  # of what it is now nothing can be made: it was changed since
+            return False  # the function refuses the present values, so they were changed since
         finally:
             edit.touched.update(edit.origin(name) or name for name in again.reads | undo.keys())
         return all(again.fields.get(name) == edit.fields.get(name) for name in undo.keys() or again.written)
@@ -326,11 +326,11 @@ class Compute(Step):
 
 @dataclass(frozen=True)
 class Fill(Compute):
-    """Make one field of whatever a function looks at.
+    """Set one field to the result of a function of the record.
 
     Args:
         target: The field.
-        make: Gives its bytes, which ``function`` sets, and nothing else.
+        make: Returns its bytes; ``function`` sets them and changes nothing else.
     """
 
     target: str = ""
@@ -342,18 +342,18 @@ class Fill(Compute):
         return _NOTHING if before == raw else {self.target: before}
 
     def backward(self, edit: RecordEdit, undo: Mapping[str, bytes | None]) -> None:
-        """Take the field away, whoever wrote it since; what it held, against the schema, comes back."""
+        """Remove the field, even if it was written since; a value that the schema did not allow is restored."""
         restore(edit, undo or {self.target: None})
 
 
 @dataclass(frozen=True)
 class Expire(Step):
-    """Change the TTL of the record. The script that writes it reads the TTL before, and stores it as an undo field.
+    """Change the TTL of the record. The script that writes it stores the TTL before as an undo field.
 
     Args:
-        policy: ``all`` sets it, counted from now; ``jitter`` likewise, between half of it and the whole, by a digest of
-            the key; ``shorten`` where the record would live longer.
-        ms: Milliseconds; 0 for ever.
+        policy: ``all`` sets it for every record; ``jitter`` sets between half of it and all of it, by a digest of the
+            key; ``shorten`` sets it for records that would live longer.
+        ms: Milliseconds from now; 0 removes the TTL.
     """
 
     policy: str
@@ -371,13 +371,13 @@ class Expire(Step):
         return _NOTHING
 
     def backward(self, edit: RecordEdit, undo: Mapping[str, bytes | None]) -> None:
-        ends = undo.get("")
-        if ends is not None:
-            edit.ttl_restores += (ends,)
+        ttl = undo.get("")
+        if ttl is not None:
+            edit.ttl_restores += (ttl,)
 
 
 def restore(edit: RecordEdit, undo: Mapping[str, bytes | None]) -> None:
-    """Put fields back as they were."""
+    """Restore fields from undo values."""
     for name, raw in undo.items():
         if raw is None:
             edit.remove(name)

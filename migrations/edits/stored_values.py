@@ -1,8 +1,7 @@
-"""What can be said of stored bytes by their types: all values of a type, None or not, readable for older code. Pure.
+"""Facts about stored bytes from their types: all values of a type, None or not, readable for older code. Pure.
 
-By it the server converts values by itself: it is told what becomes of each, and what stays. The way back over a widened
-type leaves bytes as they are, so each value is looked at: code of the older version must read what the newer one wrote,
-not merely read something.
+The server converts values by a table of them. Going back over a widened type leaves bytes unchanged, so each value is
+checked: code of the older version must read it as the same value.
 """
 
 import enum
@@ -22,16 +21,16 @@ from .converters import FillNone
 
 __all__ = ["NONES", "changes_none_only", "is_equal", "is_proven", "is_readable", "may_be_none", "stored_bytes"]
 
-_MOST: Final = 1000  # values of a type; they travel with every call of the script
+_MOST: Final = 1000  # values of a type; every call of the script sends them
 NONES: Final = (b"None", b"null")  # both are read, whichever is written
 _TRACES: Final = (b"None", b"null", b"\\")  # the last begins an escape, in JSON and of the text "None"
 
 
 @lru_cache(maxsize=1024)
 def stored_bytes(type: str) -> Sequence[bytes] | None:
-    """Give all that the library stores of a type: of enums, literals, bool and None; nothing where that has no end.
+    """Return all bytes that this library stores for a type of enums, literals, bool and None; None for other types.
 
-    Other spellings that are read too, such as those of the seed, are not among them.
+    Other spellings that can be read, such as those of pydantic-aioredis, are not included.
     """
     values = _values(parse(type))
     if values is None or len(values) > _MOST:
@@ -41,14 +40,14 @@ def stored_bytes(type: str) -> Sequence[bytes] | None:
     try:
         found.update(dict.fromkeys(codec.encode(codec.validate_jsonable(value)) for value in values))
     except (ValueError, TypeError):
-        return None  # two members of a union that are stored alike, for one
+        return None  # such as two members of a union that are stored alike
     return tuple(found)
 
 
 def changes_none_only(old: str, new: str, convert: object, back: object) -> bool:
-    """Whether a conversion leaves the bytes of every value as they are that is not None, nor text that looks like it.
+    """Whether a conversion changes only None, and text that looks like it.
 
-    That is one between a type and itself made optional, by no function but ``FillNone``.
+    That is true between a type and its optional form, without a function or with ``FillNone``.
     """
     if back is not None or not (convert is None or isinstance(convert, FillNone)):
         return False
@@ -57,9 +56,9 @@ def changes_none_only(old: str, new: str, convert: object, back: object) -> bool
 
 
 def may_be_none(raw: bytes) -> bool:
-    """Whether bytes could be read as None, or look like it, in any spelling; if not, they certainly are another value.
+    """Whether bytes may mean None, or look like it, in any spelling; if not, they are certainly another value.
 
-    Too cautious by intent: it must be no more than a search for a few bytes, which ``lua/rewrite.lua`` does alike.
+    It is cautious: only a search for a few bytes, so that Lua can do the same.
     """
     return any(trace in raw for trace in _TRACES)
 
@@ -86,12 +85,12 @@ _SETS = (set, frozenset)
 
 
 def is_proven(old: str, new: str, raw: bytes) -> bool:
-    """Whether the bytes of a value of ``new`` need no look: ``new`` is ``old`` or None, and they are no None."""
+    """Whether bytes of ``new`` need no check: ``new`` is ``old`` or None, and they do not mean None."""
     return new == f"{old} | None" and not may_be_none(raw)
 
 
 def is_readable(old: FieldSchema, new: FieldSchema, raw: bytes) -> bool:
-    """Whether ``old`` reads bytes that were stored as ``new``, and as the same value."""
+    """Whether ``old`` reads bytes that were stored as ``new`` as the same value."""
     try:
         before = old.codec.decode(raw)
     except ValueError:
@@ -99,15 +98,15 @@ def is_readable(old: FieldSchema, new: FieldSchema, raw: bytes) -> bool:
     try:
         now = new.codec.decode(raw)
     except ValueError:
-        return True  # what only the older type reads was there before the newer one came
+        return True  # only the older type reads it, so it was written before
     return is_equal(before, now)
 
 
 def is_equal(before: object, now: object) -> bool:
-    """Whether an older type's reading of a value is what the newer type stored.
+    """Whether the older type reads the value that the newer type stored.
 
-    Python takes True for 1, and an object of one variant for another with the same keys; these are not equal here. Keys
-    that only the newer object declares are no matter: code of the older version does not look at them.
+    Unlike in Python, True does not equal 1, nor an object of one variant another one with the same keys. Keys that only
+    the newer object declares do not matter, because older code does not read them.
     """
     before, now = _plain(before), _plain(now)
     if isinstance(before, HistoricalObject) and isinstance(now, HistoricalObject):
@@ -130,7 +129,7 @@ def _plain(value: object) -> object:
 
 def _is_equal_object(before: HistoricalObject, now: HistoricalObject) -> bool:
     if not _is_variant(before.__type_text__, now.__type_text__):
-        return False  # another variant of a union, which only looks like this one
+        return False  # another variant of a union with the same keys
     held, known, kind = document_of(before), document_of(now), type(before)
     declared = (kind.__stored_names__.get(name, name) for name in kind.model_fields)
     return all(is_equal(held[name], known.get(name)) for name in declared if name in held)
@@ -140,13 +139,13 @@ def _is_variant(old: str, new: str) -> bool:
     try:
         return old == new or is_widening(old, new)
     except SchemaError:
-        return True  # it contains itself, and only the whole type says what; its keys are compared all the same
+        return True  # a recursive type, which only the whole type resolves; its keys are compared anyway
 
 
 def _is_equal_dict(before: Mapping[object, object], now: Mapping[object, object]) -> bool:
     if len(before) != len(now):
         return False
-    pairs = zip(before.items(), now.items(), strict=True)  # both are of the same JSON, hence in the same order
+    pairs = zip(before.items(), now.items(), strict=True)  # both come from the same JSON, so the order is the same
     return all(is_equal(key, other) and is_equal(one, value) for (key, one), (other, value) in pairs)
 
 

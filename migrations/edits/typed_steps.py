@@ -1,7 +1,7 @@
-"""Steps that know the types of fields: take an extra field, widen a type, make some fields of others. Pure.
+"""Steps that know the types of fields: declare an extra field, widen a type, combine or split fields. Pure.
 
-Widening changes no byte forwards, so the server does it by writing the stamp. Backwards each value is looked at: what
-the older type does not read as the same value is converted, or refused by name.
+Widening does not change bytes forwards, so the server only writes the stamp. Backwards each value is checked: if the
+older type does not read it as the same value, it is converted or refused.
 """
 
 from collections.abc import Callable, Mapping
@@ -24,11 +24,11 @@ __all__ = ["Regroup", "TakeExtra", "Widen"]
 
 @dataclass(frozen=True)
 class TakeExtra(Step):
-    """Make a declared field of the extra one of its name; records without one are filled.
+    """Turn an extra field into the declared field of its name; fill records without one.
 
     Args:
         field: The declared field.
-        fill: Gives the bytes for a record that has no such extra field.
+        fill: Returns the bytes for a record without that extra field.
     """
 
     field: FieldSchema
@@ -40,13 +40,13 @@ class TakeExtra(Step):
         if before is None:
             edit.set(name, self.fill(edit))
             return {name: None}
-        after = self._taken(before)
+        after = self._declared(before)
         if after != before:
             edit.set(name, after)
         return {name: before}
 
     def backward(self, edit: RecordEdit, undo: Mapping[str, bytes | None]) -> None:
-        """Take it back; what was written since stays, as an extra field, because nothing else holds it."""
+        """Undo it; a value that was written since stays as an extra field."""
         name = self.field.name
         now = edit.get(name)
         if now is None:
@@ -58,51 +58,51 @@ class TakeExtra(Step):
             elif before != now:
                 edit.set(name, before)
             return
-        edit.set(name, self._given_back(now))
+        edit.set(name, self._as_extra(now))
 
     def _is_untouched(self, edit: RecordEdit, before: bytes | None, now: bytes) -> bool:
         try:
-            return now == (self.fill(edit) if before is None else self._taken(before))
+            return now == (self.fill(edit) if before is None else self._declared(before))
         except RecordError:
             return False
 
-    def _taken(self, raw: bytes) -> bytes:
+    def _declared(self, raw: bytes) -> bytes:
         field, value = self.field, extra_value(raw)
         try:
             return field.codec.encode(convert_value(value, extra_codec(), field.codec))
         except (*UNREADABLE, ValueError) as exc:
             said = complaint(exc)
             reason = (
-                f"is an extra field, and cannot become {field.type} ({said}); give fill= a function in the place of"
-                f" extra=, which sees it as old.get({field.name!r}), or mend the record"
+                f"is an extra field and cannot become {field.type} ({said}); replace extra= by a function fill=,"
+                f" which sees it as old.get({field.name!r}), or repair the record"
             )
             raise self._refusal(raw, reason, said) from exc
 
-    def _given_back(self, raw: bytes) -> bytes:
+    def _as_extra(self, raw: bytes) -> bytes:
         try:
             return stored_extra(self.field.codec.decode(raw))
         except (*UNREADABLE, ValueError) as exc:
             said = complaint(exc)
-            raise self._refusal(raw, f"cannot become an extra field ({said}); mend the record", said) from exc
+            raise self._refusal(raw, f"cannot become an extra field ({said}); repair the record", said) from exc
 
     def _refusal(self, raw: bytes, reason: str, said: str) -> RecordError:
         error = RecordError(self.field.name, raw, reason, (said,))
         return error.without_values() if self.field.codec.holds_secret else error
 
 
-_REMEMBERED: Final = 10_000  # values a field; a few MB at most
+_REMEMBERED: Final = 10_000  # values per field; a few MB at most
 
 
 @dataclass(frozen=True)
 class Widen(Step):
-    """Let a field's type accept more. It keeps nothing for the way back, hence takes no place among numbered steps.
+    """Widen the type of a field. It has no undo fields, so it is not among the numbered steps.
 
     Args:
         name: The field.
-        is_proven: Whether bytes certainly read as the older type, so that they need no look.
-        narrow: Gives the bytes of the older type; raises RecordError where the value is none of it.
-        check: Raises RecordError where the newer type does not read bytes that the older one does: of nested objects
-            that hold an undeclared key which is declared by now. A run does not ask; a trial in memory does.
+        is_proven: Whether the older type certainly reads the bytes, so that they need no check.
+        narrow: Returns bytes of the older type; raises RecordError if the value does not fit it.
+        check: Raises RecordError if the newer type does not read bytes of the older one: a nested object may hold an
+            undeclared key that is declared now. A dry run calls it, a real run does not.
     """
 
     name: str
@@ -136,11 +136,11 @@ class Widen(Step):
 
 @dataclass(frozen=True)
 class Regroup(Compute):
-    """Make some fields of some others.
+    """Replace some fields by others.
 
     Args:
         old, new: Fields on both sides; a field may be on both.
-        rebuild: Takes back a record that was changed since or that never was older, told what was kept aside.
+        rebuild: Reverts a record that was changed or created since, with the values of its undo fields.
     """
 
     old: frozenset[str] = frozenset()
@@ -158,7 +158,7 @@ class Regroup(Compute):
         self.rebuild(edit, undo)
         for name, raw in undo.items():
             now = edit.get(name)
-            # A field of the new names that was there before stood outside of the schema; it comes back as it was.
+            # A value under a new name that the schema did not allow before is restored.
             is_stray = now is None and name not in self.old
             if raw is not None and (is_stray or (now is not None and self.is_same(name, raw, now))):
                 edit.set(name, raw)

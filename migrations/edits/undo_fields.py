@@ -1,10 +1,10 @@
-"""What a migration keeps aside in a record, so that it can be taken back byte for byte: how it is named. Pure.
+"""Names of undo fields: stored fields with which a record can be taken back byte for byte. Pure.
 
-Each value that a migration to version n removed or changed stays in the hash, as the stored field
-``_b{n}.{step}.{field}``; a field that was absent leaves ``_b{n}-{step}.{field}``, empty. A record that got another life
-span keeps in ``_b{n}.{step}.``, which is of no field, when it ended and when it ends now: milliseconds since 1970, -1
-never. One stored field a value, because Redis keeps a hash of short fields in a quarter of the memory of one that has a
-single long field.
+A migration to version n stores each value that it removes or changes in the undo field ``_b{n}.{step}.{field}``. For a
+field that was absent there is an empty undo field ``_b{n}-{step}.{field}``. If the TTL of the record changes, the undo
+field ``_b{n}.{step}.``, without the name of a field, has the times of expiry before and afterwards, in milliseconds
+since 1970, or -1 for never. Each value has its own undo field, because a hash of short fields takes a quarter of the
+memory of one with a long field.
 """
 
 import re
@@ -23,12 +23,12 @@ _KEPT: Final = re.compile(r"_b[0-9]+[.-][0-9]+\.")
 
 @dataclass(frozen=True)
 class UndoField:
-    """A field as it was before a step.
+    """An undo field: the value of a field before a step.
 
     Attributes:
-        stored_as: Name of the stored field that keeps it.
-        step: Place of the step in its migration; one past the last is the stamp's own entry.
-        name: The field; "" for the life span of the record.
+        stored_as: Its own name in the record.
+        step: Index of the step in its migration; the number of steps for the stamp.
+        name: The field; "" for the TTL of the record.
         was_absent: Whether the record had no such field.
     """
 
@@ -39,12 +39,12 @@ class UndoField:
 
 
 def undo_name(version: int, step: int, name: str, *, was_absent: bool) -> str:
-    """Name the stored field that keeps ``name`` as it was before a step of the migration to ``version``."""
+    """Return the name of the undo field of ``name`` for a step of the migration to ``version``."""
     return f"_b{version}{_ABSENT if was_absent else _PRESENT}{step}.{name}"
 
 
 def undo_fields_of(version: int, stored: Iterable[str]) -> list[UndoField]:
-    """Find what the migration to ``version`` kept among the stored fields of a record."""
+    """Return the undo fields of the migration to ``version`` among the stored fields of a record."""
     start = f"_b{version}"
     found: list[UndoField] = []
     for name in stored:
@@ -56,7 +56,7 @@ def undo_fields_of(version: int, stored: Iterable[str]) -> list[UndoField]:
 
 
 def field_of(stored_as: str) -> str:
-    """Give the field that a stored field keeps as it was before a step; any other is its own."""
+    """Return the field to which an undo field belongs; for any other stored field its own name."""
     kept = _KEPT.match(stored_as)
     return stored_as if kept is None else stored_as[kept.end() :]
 
@@ -66,5 +66,5 @@ def _undo_field(version: int, stored_as: str) -> UndoField | None:
     rest = stored_as[len(f"_b{version}") :]
     step, dot, name = rest[1:].partition(".")
     if rest[:1] not in (_PRESENT, _ABSENT) or not dot or _STEP.fullmatch(step) is None:
-        return None  # of version 12 where 1 was asked for, or somebody else's
+        return None  # of version 12 instead of 1, or a field of another application
     return UndoField(stored_as, int(step), name, rest[0] == _ABSENT)

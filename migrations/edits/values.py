@@ -1,4 +1,4 @@
-"""Values in and out of records for operations: decoded, converted, encoded, with errors that name the field. Pure."""
+"""Decoding, conversion and encoding of values for operations, with errors that name the field. Pure."""
 
 from collections.abc import Callable
 
@@ -38,23 +38,23 @@ def decoded(field: FieldSchema, raw: bytes) -> object:
         return field.codec.decode(raw)
     except ValueError as exc:
         said = complaint(exc)
-        reason = f"does not read back as {field.type}: {said}; mend the record"
+        reason = f"does not read back as {field.type}: {said}; repair the record"
         raise RecordError(field.name, raw, reason, (said,)) from exc
 
 
 def read(edit: RecordEdit, field: FieldSchema, absent: object) -> object:
-    """Give the value that a record has in a field, or ``absent``."""
+    """Return the value of a field of a record, or ``absent``."""
     raw = edit.get(field.name)
     return absent if raw is None else decoded(field, raw)
 
 
 def validated(codec: FieldCodec, name: str, type: str, value: object) -> object:
-    """Make a value of ``type`` of what a function gave, or raise ``RecordError``."""
+    """Validate the result of a function as ``type``, or raise ``RecordError``."""
     try:
         return accepted(codec, value)
     except (*UNREADABLE, ValueError) as exc:
         shown, said = f"{value!r:.60}", complaint(exc)
-        raise RecordError(name, None, f"{shown} is no {type}: {said}", (said, shown), is_told=True) from exc
+        raise RecordError(name, None, f"{shown} is not a valid {type}: {said}", (said, shown), is_told=True) from exc
 
 
 def stored(codec: FieldCodec, name: str, type: str, value: object) -> bytes:
@@ -63,17 +63,17 @@ def stored(codec: FieldCodec, name: str, type: str, value: object) -> bytes:
         return codec.encode(accepted(codec, value))
     except (*UNREADABLE, ValueError) as exc:
         shown, said = f"{value!r:.60}", complaint(exc)
-        raise RecordError(name, None, f"{shown} is no {type}: {said}", (said, shown), is_told=True) from exc
+        raise RecordError(name, None, f"{shown} is not a valid {type}: {said}", (said, shown), is_told=True) from exc
 
 
 def literal(type: str, value: Literal, what: str) -> object:
-    """Give the value of ``type`` that a literal in a migration file stands for, or raise ``SchemaError``."""
+    """Return the value of ``type`` for a literal in a migration file, or raise ``SchemaError``."""
     try:
         return codec_of(type).validate_jsonable(value)
     except (ValueError, TypeError) as exc:
         if codec_of(type).holds_secret:
-            raise SchemaError(f"{what} is no {type}") from None
-        raise SchemaError(f"{what} {value!r} is no {type}: {complaint(exc)}") from exc
+            raise SchemaError(f"{what} is not a valid {type}") from None
+        raise SchemaError(f"{what} {value!r} is not a valid {type}: {complaint(exc)}") from exc
 
 
 def encoded(field: FieldSchema, value: Literal, what: str) -> bytes:
@@ -82,21 +82,21 @@ def encoded(field: FieldSchema, value: Literal, what: str) -> bytes:
 
 
 def called(function: Function, name: str, what: str, *arguments: object) -> object:
-    """Call a function of a migration file; whatever it raises is a fact about this record.
+    """Call a function of a migration file; any exception becomes a ``RecordError``.
 
     Args:
-        function: The user's.
-        name: Of the field, for errors; "" where it is about the whole record.
-        what: What calls it, for errors.
-        arguments: What it is called with.
+        function: From the migration file.
+        name: The field, for errors; "" for the whole record.
+        what: The operation, for errors.
+        arguments: Arguments of the function.
     """
     try:
         return function(*arguments)
     except RecordError:
         raise
-    except Exception as exc:  # the function is the user's: whatever it raises is a fact about this record
+    except Exception as exc:  # the function is the user's: any exception is a fact about this record
         said = complaint(exc)
-        reason = f"{what}: its function raised {type(exc).__name__}: {said}; correct it, or mend the record"
+        reason = f"{what}: its function raised {type(exc).__name__}: {said}; correct it, or repair the record"
         raise RecordError(name, None, reason, (said,), is_told=True) from exc
 
 
@@ -109,15 +109,15 @@ def converted(
     *,
     option: str = "convert",
 ) -> object:
-    """Turn a value of one type into what should be one of another; ``validated`` or ``stored`` comes next.
+    """Convert a value to another type; the result is not validated yet (see ``validated`` and ``stored``).
 
     Args:
-        field: Name and type of it as it is; the name may be a path.
-        value: As decoded.
-        new: Likewise as it is to be.
-        function: How; None for pydantic's lax conversion, which also serves for what a converter leaves alone.
+        field: Name and type before; the name may be a path.
+        value: The decoded value.
+        new: Name and type afterwards.
+        function: Converts it; None for pydantic's lax conversion, which also converts what a converter leaves alone.
         raw: The bytes, for errors.
-        option: Of the operation, which gives the function; for errors.
+        option: Argument of the operation that has the function, for errors.
     """
     try:
         refuse_endless(value)
@@ -125,12 +125,12 @@ def converted(
         result = value if call is None else call(value)
         is_left_alone = function is None or (isinstance(function, Converter) and result is value)
         return convert_value(value, field.codec, new.codec) if is_left_alone else result
-    except Exception as exc:  # the function is the user's: whatever it raises is a fact about this record
+    except Exception as exc:  # the function is the user's: any exception is a fact about this record
         cure = f"correct the function of {option}="
         if function is None:
             cure = f"give {option}= a function that makes {new.type} of it"
         said, shown = complaint(exc), f"{value!r:.60}"
-        reason = f"cannot become {new.type} ({said}); {cure}, or mend the record"
+        reason = f"cannot become {new.type} ({said}); {cure}, or repair the record"
         reason = reason if raw is not None else f"{shown} {reason}"
         raise RecordError(field.name, raw, reason, (said, shown)) from exc
 
@@ -138,13 +138,13 @@ def converted(
 def narrowed(
     new: FieldSchema, value: object, old: FieldSchema, function: Function | None, raw: bytes | None = None
 ) -> object:
-    """Turn a value that only a wider type has into what should be one of the older type, on the way back.
+    """Convert a value that only a wider type allows back to the older type; the result is not validated yet.
 
     Args:
         new: Name and wider type; the name may be a path.
-        value: As decoded.
-        old: Likewise with the older type.
-        function: The ``back`` of the operation; None, and there is no such way.
+        value: The decoded value.
+        old: Name and older type.
+        function: ``back`` of the operation; without it, the value is refused.
         raw: The bytes, for errors.
     """
     if function is not None:
@@ -153,37 +153,37 @@ def narrowed(
     held = "" if raw is not None else f"{shown} "
     reason = (
         f"{held}cannot become {old.type}, which the older version needs; give back= a function that makes {old.type} of"
-        " it, or mend the record"
+        " it, or repair the record"
     )
     raise RecordError(new.name, raw, reason, (shown,))
 
 
 def unconfirmed(name: str, type: str, raw: bytes | None, made: object) -> RecordError:
-    """Make the error of a value for which pydantic has a way back that the function forwards does not confirm.
+    """Return the error for a value that pydantic converts back to one from which ``convert`` makes another value.
 
     Args:
-        name: Of the field; it may be a path.
-        type: Of the older version.
+        name: The field, or a path.
+        type: The older type.
         raw: The bytes, for the error.
-        made: What pydantic makes of the value.
+        made: The result of pydantic's conversion.
     """
     shown = f"{made!r:.60}"
     reason = (
-        f"was changed or made since, and cannot become {type}: pydantic makes {shown} of it, of which convert= makes"
-        f" something else; give back= a function that makes {type} of it, or mend the record"
+        f"was changed or created since and cannot become {type}: pydantic converts it to {shown}, from which convert="
+        f" makes another value; give back= a function that makes {type} of it, or repair the record"
     )
     return RecordError(name, raw, reason, (shown,))
 
 
 def read_wider(old: FieldSchema, new: FieldSchema, raw: bytes) -> None:
-    """Refuse bytes that the older type reads, and the wider one does not."""
+    """Refuse bytes that the older type reads and the wider one does not."""
     try:
         new.codec.decode(raw)
     except ValueError as exc:
         decoded(old, raw)
         said = complaint(exc)
         reason = (
-            f"holds an undeclared key that is declared by now, and is none of its type ({said}); give convert= a"
-            f" function that makes {new.type} of it, or mend the record"
+            f"holds an undeclared key that is declared now, with another type ({said}); give convert= a"
+            f" function that makes {new.type} of it, or repair the record"
         )
         raise RecordError(old.name, raw, reason, (said,)) from exc

@@ -1,8 +1,7 @@
-"""Views: the typed old and new record that a function in a migration works on. Pure.
+"""Views: the typed old and new record that a function in a migration gets. Pure.
 
-A view decodes a field when it is asked for, and encodes one when it is assigned, by the schema of that point of the
-chain: no application class is needed. What was asked for is what the result depends on, and nothing else is compared
-when the result is written.
+A view decodes a field when it is read and encodes it when it is assigned, by the schema at that point of the chain, so
+that no application class is needed. The fields that were read are compared when the result is written.
 """
 
 from collections.abc import Callable, Mapping
@@ -25,8 +24,8 @@ __all__ = ["NewRecord", "OldObject", "OldRecord", "complaint", "old_record_of"]
 class OldRecord:
     """A record as it was before a step: ``old.total`` is the typed value of the stored field ``total``.
 
-    An absent field raises ``AttributeError``; ``old.get("total")`` gives None instead, ``"total" in old`` tells. Of a
-    model that takes extra fields these are there as well, as the JSON that they are.
+    An absent field raises ``AttributeError``; ``old.get("total")`` returns None instead; ``"total" in old`` tests it.
+    Extra fields can be read too, if the model has them; their values are JSON.
     """
 
     __slots__ = ("_parts",)
@@ -35,7 +34,7 @@ class OldRecord:
         fields, moved = edit.fields, edit.moved
         if not is_alone:  # copies: what the new view writes must not show here
             fields, moved = dict(fields), dict(moved)
-        # Together, because every look at an attribute of a class with ``__getattr__`` takes long.
+        # One attribute, because access to attributes is slow in a class with ``__getattr__``.
         self._parts = schema, edit.touched, fields, moved
 
     def __getattr__(self, name: str) -> object:
@@ -50,7 +49,7 @@ class OldRecord:
         return self._field(name)[1] is not None
 
     def get(self, name: str, default: object = None) -> object:
-        """Give the typed value of a field, or ``default`` where it is absent."""
+        """Return the typed value of a field, or ``default`` if it is absent."""
         field, raw = self._field(name)
         return default if raw is None else _decoded(field, raw)
 
@@ -62,7 +61,7 @@ class OldRecord:
 
 
 def old_record_of(schema: ModelSchema) -> Callable[..., OldRecord]:
-    """Give a kind of ``OldRecord`` whose fields Python finds at once; by ``__getattr__`` that takes twice as long."""
+    """Return a subclass of ``OldRecord`` with properties for fields; ``__getattr__`` takes twice as long."""
     found = {name: property(_looking(field)) for name, field in schema.by_name.items() if not hasattr(OldRecord, name)}
     kind = type("OldRecord", (OldRecord,), {"__slots__": (), "__module__": OldRecord.__module__, **found})
     return partial(kind, schema=schema)
@@ -76,7 +75,7 @@ def _looking(field: FieldSchema) -> Callable[[OldRecord], object]:
         touched.add(moved.get(name, name))
         raw = fields.get(name)
         if raw is None:
-            raise AttributeError(name)  # for which __getattr__ is asked, and says more
+            raise AttributeError(name)  # Python then calls __getattr__, whose message says more
         try:
             return field.read(raw)
         except (*UNREADABLE, ValueError):
@@ -86,9 +85,9 @@ def _looking(field: FieldSchema) -> Callable[[OldRecord], object]:
 
 
 class NewRecord:
-    """A record as it is to be: assign typed values; what is not assigned stays as it is; ``del`` takes a field away.
+    """The new record: assign typed values, or ``del`` a field; all other fields stay unchanged.
 
-    Reading gives what the field is at this moment, like ``OldRecord``.
+    Reading a field returns its present value, as in ``OldRecord``.
     """
 
     __slots__ = ("_edit", "_schema")
@@ -113,8 +112,8 @@ class NewRecord:
             raw = stored_extra(value) if field is None else field.codec.encode(accepted(field.codec, value))
         except (*UNREADABLE, ValueError) as exc:
             shown, said = f"{value!r:.60}", complaint(exc)
-            kind = "no value that can be stored" if field is None else f"no {field.type}"
-            reason = f"{shown} is {kind}: {said}"
+            problem = "cannot be stored" if field is None else f"is not a valid {field.type}"
+            reason = f"{shown} {problem}: {said}"
             raise RecordError(name, None, reason, (said, shown), is_told=True) from exc
         self._edit.set(name, raw)
 
@@ -124,9 +123,9 @@ class NewRecord:
 
 
 class OldObject:
-    """A nested object as it is before a key is added to it: ``old.city`` is the value of its key ``city``.
+    """A nested object before a key is added to it: ``old.city`` is the value of its key ``city``.
 
-    An absent key raises ``AttributeError``; ``old.get("city")`` gives None instead, ``"city" in old`` tells.
+    An absent key raises ``AttributeError``; ``old.get("city")`` returns None instead, and ``"city" in old`` tests it.
     """
 
     __slots__ = ("_document",)
@@ -143,19 +142,19 @@ class OldObject:
         return name in self._document
 
     def get(self, name: str, default: object = None) -> object:
-        """Give the value of a key, or ``default`` where it is absent."""
+        """Return the value of a key, or ``default`` if it is absent."""
         return self._document.get(name, default)
 
 
 def complaint(exc: Exception) -> str:
-    """Give the one line of an error that matters."""
+    """Return the most useful line of an error."""
     if isinstance(exc, ValidationError):
         return first_complaint(exc).text
     return str(exc) or type(exc).__name__
 
 
 def _declared(schema: ModelSchema, name: str) -> FieldSchema | None:
-    """Give a field, or None for an extra one of a model that takes some; ``SchemaError`` if it takes none."""
+    """Return a field, or None for an extra field; ``SchemaError`` if the model does not have extra fields."""
     return None if schema.extras and is_extra(schema, name) else schema.field(name)
 
 
@@ -165,7 +164,7 @@ def _decoded(field: FieldSchema | None, raw: bytes) -> object:
     try:
         return field.read(raw)
     except (*UNREADABLE, ValueError):
-        pass  # the codec knows more than the shortcut
+        pass  # the codec accepts more than this shortcut
     try:
         return field.decode(raw)
     except ValueError as exc:

@@ -1,4 +1,4 @@
-"""The operation that gives a field another type. Pure."""
+"""The operation that changes the type of a field. Pure."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -29,20 +29,20 @@ _TYPE_WIDTH: Final = 48  # characters
 
 @dataclass(frozen=True)
 class AlterField(Operation):
-    """Change the type of a stored field, and convert its value in every record.
+    """Change the type of a stored field and convert its value in every record.
 
     Args:
         model: Name of the model.
-        name: The field; or the path of a key in nested objects: in a union of objects, of those whose key has the type
+        name: The field, or the path of a key in nested objects; in a union, of the objects whose key has the type
             ``old``.
-        old: Canonical text of the type before, so that the file can be read alone; that of a key as it stands in the
-            object, with ``NotRequired[...]`` if it has that.
-        new: Canonical text of the type afterwards, likewise.
+        old: Canonical text of the type before, so that the file is readable on its own; for a key with
+            ``NotRequired[...]`` if it may be absent.
+        new: Canonical text of the type afterwards.
         convert: Pure function from a value of the old type to one of the new, or a converter (``MapValues``,
-            ``FillNone``, ``AttachTimezone``); without it pydantic's lax conversion.
-        back: Likewise from new to old; needed only for values that were changed after the migration. Where the new
-            type reads all that the old one stored, no byte changes forwards; backwards, values that the old type does
-            not read as the same go through it, and stop the run without it. With the same type twice, all values do.
+            ``FillNone``, ``AttachTimezone``); without it, pydantic's lax conversion.
+        back: The reverse; needed only for values that were changed after the migration. If the new type reads all bytes
+            of the old one, nothing changes forwards. Backwards, ``back`` converts values that the old type does not
+            read as the same; without ``back``, they stop the run. If both types are equal, it converts all values.
     """
 
     name: str
@@ -84,7 +84,7 @@ class AlterField(Operation):
             return codec.decode(one) == codec.decode(other)
 
         inputs = stored_bytes(self.old)
-        asked = None if is_made_optional else self.back  # which is asked for None alone there
+        asked = None if is_made_optional else self.back  # it is called for None only
         leaves_others = inputs is None and changes_none_only(self.old, self.new, self.convert, asked)
         known = NONES if leaves_others else inputs or ()
         kept = Convert(self.name, forward, backward, is_same, inputs=known, leaves_others=leaves_others, usual=usual)
@@ -104,7 +104,7 @@ class AlterField(Operation):
 
     @property
     def is_widening(self) -> bool:
-        """Whether every stored value stays as it is, because the new type reads it alike."""
+        """Whether no stored value changes, because the new type reads them all as equal values."""
         if self.convert is not None:
             return False
         if not is_path(self.name):
@@ -114,12 +114,12 @@ class AlterField(Operation):
 
     @property
     def is_way_back_only(self) -> bool:
-        """Whether it only says what ``back`` makes of each value: a bound was loosened, which no type tells."""
+        """Whether only ``back`` does something: a constraint was loosened, which is not part of the type."""
         return self.convert is None and self.old == self.new
 
     @property
     def is_narrowed_back(self) -> bool:
-        """Whether the way back must look at each value, because only the new type may read it."""
+        """Whether undoing it must check each value, because only the new type may read it."""
         one, other = (str(parse_key(self.name, text).tree) for text in (self.old, self.new))
         return self.is_widening and not keeps_bytes(other, one)
 
@@ -136,15 +136,15 @@ class AlterField(Operation):
         if self.is_way_back_only and self.back is not None:
             return "each value goes through back="
         if self.is_widening and not self.is_narrowed_back:
-            return "values stay as they are"
+            return "values stay unchanged"
         if self.is_widening:
-            others = "stop the run, for want of back=" if self.back is None else "are converted by back="
-            return f"values stay where {_short(self.old)} reads them as the same; others {others}"
+            others = "stop the run, because there is no back=" if self.back is None else "are converted by back="
+            return f"values that {_short(self.old)} reads as the same stay; others {others}"
         how = "by pydantic's conversion, or stop the run" if self.back is None else "by back="
         if self.convert is not None and self.back is None and self._way_back is None:
-            how = "by pydantic's conversion where convert= makes the same of it again, or stop the run"
-        how = f"by {self.convert!r} the other way" if self.back is None and self._way_back is not None else how
-        return f"values as they were before come back byte for byte; those changed since are converted {how}"
+            how = "by pydantic's conversion if convert= makes the same value of it again, or stop the run"
+        how = f"by the reverse of {self.convert!r}" if self.back is None and self._way_back is not None else how
+        return f"unchanged values return byte for byte; those changed since are converted {how}"
 
     @property
     def risk(self) -> Risk:
@@ -152,12 +152,12 @@ class AlterField(Operation):
 
 
 def _for_none(back: Function) -> Function:
-    """Ask a function for None alone: whatever else the newer type holds, the older one holds as well."""
+    """Call a function for None only: the older type accepts all other values."""
     return lambda value: back(None) if value is None else value
 
 
 def _widened(old: FieldSchema, new: FieldSchema, back: Function | None) -> Sequence[Step]:
-    """Give the step of a field whose type accepts more; none where the old one reads all of it as well."""
+    """Return the step of a field whose type widens; none if the old type reads all values of the new one too."""
     if keeps_bytes(new.type, old.type):
         return []
 
@@ -171,14 +171,14 @@ def _widened(old: FieldSchema, new: FieldSchema, back: Function | None) -> Seque
 
 
 def _taken_back(field: FieldSchema, back: Function | None) -> Sequence[Step]:
-    """Give the step of a field whose type stays, and whose values ``back`` fits to what older code demands."""
+    """Return the step of a field whose type stays, and whose values ``back`` converts for older code."""
     if back is None:
         return []
 
     def narrow(raw: bytes) -> bytes:
         try:
             value = field.codec.decode(raw)
-        except (*UNREADABLE, ValueError):  # newer code has members of which no migration tells
+        except (*UNREADABLE, ValueError):  # newer code has members of an enum that migrations do not know
             value = decoded(replace(field, type="Any"), raw)
         made = stored(field.codec, field.name, field.type, converted(field, value, field, back, raw, option="back"))
         return raw if is_equal(value, decoded(field, made)) else made
@@ -189,7 +189,7 @@ def _taken_back(field: FieldSchema, back: Function | None) -> Sequence[Step]:
 def _conversion(
     name: str, old: FieldSchema, new: FieldSchema, function: Callable[..., object] | None, option: str
 ) -> Callable[[bytes], bytes]:
-    """Give what turns the bytes of one type into those of another."""
+    """Return the function that converts bytes of one type to bytes of another."""
 
     def convert(raw: bytes) -> bytes:
         result = converted(old, decoded(old, raw), new, function, raw, option=option)
@@ -201,9 +201,9 @@ def _conversion(
 def _confirmed(
     old: FieldSchema, new: FieldSchema, forward: Callable[[bytes], bytes], backward: Callable[[bytes], bytes]
 ) -> Callable[[bytes], bytes]:
-    """Give a way back by pydantic's conversion, where a function led forwards: what that makes of it must be the value.
+    """Return the reverse by pydantic's conversion, which must agree with the function forwards.
 
-    Of 199 cents pydantic makes 199.0, of which the function would make 19,900 again.
+    Pydantic converts 199 cents to 199.0, from which the function would make 19,900.
     """
 
     def convert(raw: bytes) -> bytes:
@@ -220,7 +220,7 @@ def _confirmed(
 
 
 def _retyped(model: ModelSchema, name: str, change: Callable[[str], str]) -> ModelSchema:
-    """Give the schema with a change in the type of a field; errors say which field."""
+    """Return the schema with a change in the type of a field; errors name the field."""
     try:
         return model.with_type(name, change(model.field(name).type))
     except SchemaError as exc:
@@ -228,7 +228,7 @@ def _retyped(model: ModelSchema, name: str, change: Callable[[str], str]) -> Mod
 
 
 def _short(type: str) -> str:
-    """Give a type as it fits into a line: an Enum of fifty members does not."""
+    """Shorten the text of a type to fit into a line."""
     return type if len(type) <= _TYPE_WIDTH else f"{type[: _TYPE_WIDTH - 3]}..."
 
 

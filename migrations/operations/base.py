@@ -1,4 +1,4 @@
-"""What an operation is: one change of a model, with a half for the schema and a half for each record. Pure."""
+"""The base class of operations: one change of a model, in its schema and in each record. Pure."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
@@ -12,14 +12,14 @@ __all__ = ["Operation", "Risk"]
 
 
 class Risk(StrEnum):
-    """What may go wrong with an operation, at the worst."""
+    """The worst effect that an operation may have."""
 
-    NONE = "none"  # every value stays as it is, or is new
+    NONE = "none"  # values stay unchanged, or are new
     CONVERTS = "converts values"  # a value that cannot be converted stops the run; its record is unchanged
-    HIDES = "hides values"  # the application no longer sees some values; they stay in the records, aside
-    MOVES = "moves keys"  # code of the older version no longer finds the records
-    EXPIRES = "ends records"  # records get another life span
-    RUNS = "runs code"  # a function does what it likes, outside of every promise
+    HIDES = "hides values"  # the application no longer sees some values; they become undo fields
+    MOVES = "moves keys"  # older code no longer finds the records
+    EXPIRES = "ends records"  # the TTL of records changes
+    RUNS = "runs code"  # a function may do anything
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class Operation(ABC):
 
     @property
     def risk(self) -> Risk:
-        """What may go wrong, at the worst."""
+        """The worst effect that it may have."""
         return Risk.NONE
 
     @property
@@ -44,16 +44,16 @@ class Operation(ABC):
 
     @property
     def is_state_only(self) -> bool:
-        """Whether records stay as they are whatever they hold, so that the model's version need not rise."""
+        """Whether no record can change, so that the version of the model need not rise."""
         return False
 
     def name_after(self, name: str) -> str:
-        """Give the name that the model ``name`` has after the operation."""
+        """Return the name of the model ``name`` after the operation."""
         return name
 
     @abstractmethod
     def apply(self, snapshot: Snapshot) -> Snapshot:
-        """Give the schemas afterwards.
+        """Return the schemas afterwards.
 
         Raises:
             SchemaError: The operation does not fit ``snapshot``.
@@ -61,12 +61,12 @@ class Operation(ABC):
 
     @abstractmethod
     def steps(self, before: ModelSchema, after: ModelSchema) -> Sequence[Step]:
-        """Give what happens to each record, between the model's schemas on both sides of this operation."""
+        """Return the steps for each record, between the schemas before and after this operation."""
 
     @abstractmethod
     def describe(self) -> str:
-        """Say it in a line, imperative, without a full stop."""
+        """Describe the operation in one line, imperative, without a full stop."""
 
     @abstractmethod
     def way_back(self) -> str:
-        """Say in a line what taking it back does to a record, without a full stop."""
+        """Describe in one line what undoing it does to a record, without a full stop."""

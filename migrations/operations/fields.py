@@ -1,4 +1,4 @@
-"""Operations on fields: add, remove, rename, alter. Pure."""
+"""Operations on fields: add, remove, rename. Pure."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -26,17 +26,17 @@ __all__ = ["AddField", "RemoveField", "RenameField"]
 
 @dataclass(frozen=True)
 class AddField(Operation):
-    """Add a stored field, and fill it in every record.
+    """Add a stored field and fill it in every record.
 
     Args:
         model: Name of the model.
-        name: The new field; or the path of a new key in nested objects, ``address.zip``.
+        name: The new field, or the path of a new key in nested objects, such as ``address.zip``.
         type: Canonical text of its type; that of a key may be ``NotRequired[...]``.
-        fill: JSON-like value for every record, or a pure function that gives a value for an ``OldRecord``; for a key,
-            of an ``OldObject``, and it is called with each object.
-        extra: What becomes of an extra field of this name that a record holds (``extra="allow"``): ``take`` makes the
-            value of it, and fills records without one; ``replace`` keeps it aside, out of the application's sight, and
-            fills every record; None where no record should hold one, and ``replace`` for one that does.
+        fill: A value as in JSON for every record, or a pure function that returns a value for an ``OldRecord``. For a
+            key, the function is called with each ``OldObject``.
+        extra: What happens to an extra field of this name (``extra="allow"``). ``take`` uses its value and fills
+            records without one; ``replace`` makes it an undo field and fills every record. None, for models without
+            extra fields, does the same as ``replace``.
     """
 
     name: str
@@ -97,18 +97,18 @@ class AddField(Operation):
 
     def way_back(self) -> str:
         if self.extra == "take":
-            return f"{self.name} is an extra field again, byte for byte where nobody wrote it since"
-        return f"{self.name} goes, with what was written there since"
+            return f"{self.name} is an extra field again, byte for byte unless it was written since"
+        return f"{self.name} is removed, with values that were written to it since"
 
 
 @dataclass(frozen=True)
 class RemoveField(Operation):
-    """Remove a stored field; its bytes stay in the record, out of the application's sight, for the way back.
+    """Remove a stored field. Its bytes become an undo field, which the application does not see.
 
     Args:
         model: Name of the model.
-        name: The field; or the path of a key in nested objects.
-        back: JSON-like value, on the way back, for records, or nested objects, that were made without it.
+        name: The field, or the path of a key in nested objects.
+        back: A value as in JSON for records, or nested objects, that were created without the field, when they go back.
     """
 
     name: str
@@ -139,8 +139,8 @@ class RemoveField(Operation):
         return f"Remove field {self.name} from {self.model}"
 
     def way_back(self) -> str:
-        since = "stop the run where older code needs it" if self.back is None else f"come back with {self.back!r}"
-        return f"the bytes of {self.name} come back; records made since {since}"
+        since = "stop the run if older code needs it" if self.back is None else f"get {self.back!r}"
+        return f"the bytes of {self.name} are restored; records created since {since}"
 
 
 @dataclass(frozen=True)
@@ -149,8 +149,8 @@ class RenameField(Operation):
 
     Args:
         model: Name of the model.
-        old: Stored field to rename; or the path of a key in nested objects.
-        new: Its name afterwards; or its path, which may lead into another object, or out of it.
+        old: The field, or the path of a key in nested objects.
+        new: Its new name or path, which may lead into another object or out of one.
     """
 
     old: str
@@ -176,7 +176,7 @@ class RenameField(Operation):
 
     @property
     def _is_moved(self) -> bool:
-        """Whether it goes to another object."""
+        """Whether it moves to another object."""
         return self.old.rpartition(".")[0] != self.new.rpartition(".")[0]
 
     @property
@@ -187,4 +187,4 @@ class RenameField(Operation):
         return f"{'Move' if self._is_moved else 'Rename'} field {self.old} to {self.new} on {self.model}"
 
     def way_back(self) -> str:
-        return f"{self.new} moves back to {self.old}" if self._is_moved else f"{self.new} is called {self.old} again"
+        return f"{self.new} moves back to {self.old}" if self._is_moved else f"{self.new} is named {self.old} again"

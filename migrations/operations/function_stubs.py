@@ -1,4 +1,4 @@
-"""Functions of a migration file that somebody has still to write: what stands for them, and their stubs. Pure."""
+"""Stubs of functions that the user must still write in a migration file. Pure."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -22,10 +22,10 @@ _VALUE, _VALUES, _DICT = "value: object", "values: dict[str, object]", "dict[str
 
 @dataclass(frozen=True)
 class FunctionStub:
-    """A function that is still to be written, in any place of an operation that takes one.
+    """The argument of an operation whose function must still be written.
 
     Attributes:
-        name: Of the function.
+        name: Name of the function.
     """
 
     name: str
@@ -35,24 +35,23 @@ class FunctionStub:
         return self.name
 
     def __call__(self, *arguments: object) -> NoReturn:
-        """Refuse to do anything."""
-        # It stands for a function that only the file's author can write: a plan can do without, a run cannot.
+        """Raise NotImplementedError: a plan does not need the function, a run does."""
         raise NotImplementedError(f"write {self.name}() in the migration file first")
 
 
 def function_name(model: str, path: str) -> str:
-    """Name the function that computes a field of a model."""
+    """Return the name of the function that computes a field of a model."""
     return f"{model}_{path.replace('.', '_')}".lower()
 
 
 @dataclass(frozen=True)
 class Stub:
-    """What the file has of the function until it is written.
+    """The text of a function in the file until it is written.
 
     Attributes:
         parameters: With their annotations.
         returns: Annotation of the result.
-        task: What it is to do, in a line without a full stop.
+        task: What it must do, in a line without a full stop.
     """
 
     parameters: tuple[str, ...]
@@ -61,58 +60,64 @@ class Stub:
 
 
 def stub_of(operation: Operation, argument: str) -> Stub:
-    """Give the stub of the function that ``operation`` takes as ``argument``.
+    """Return the stub of the function that ``operation`` takes as ``argument``.
 
     Raises:
-        MigrationError: It takes none.
+        MigrationError: The argument is not a function.
     """
     for kind, arguments in _STUBS.items():
         if isinstance(operation, kind) and argument in arguments:
             return arguments[argument](operation)
-    raise MigrationError(f"{type(operation).__name__} takes no function as {argument}=")
+    raise MigrationError(f"{type(operation).__name__} does not take a function as {argument}=")
 
 
-def _fill(one: AddField) -> Stub:
-    if is_path(one.name):
-        return Stub((_OBJECT,), "object", f"Give the {one.type} that {one.model}.{one.name} gets in an object")
-    return Stub((_OLD,), "object", f"Give the {one.type} that {one.model}.{one.name} gets in a record")
+def _fill(operation: AddField) -> Stub:
+    if is_path(operation.name):
+        return Stub(
+            (_OBJECT,), "object", f"Return the {operation.type} of {operation.model}.{operation.name} for an object"
+        )
+    return Stub((_OLD,), "object", f"Return the {operation.type} of {operation.model}.{operation.name} for a record")
 
 
-def _convert(one: AlterField) -> Stub:
-    return Stub((_VALUE,), "object", _conversion(one, one.old, one.new))
+def _convert(operation: AlterField) -> Stub:
+    return Stub((_VALUE,), "object", _conversion(operation, operation.old, operation.new))
 
 
-def _convert_back(one: AlterField) -> Stub:
-    return Stub((_VALUE,), "object", _conversion(one, one.new, one.old))
+def _convert_back(operation: AlterField) -> Stub:
+    return Stub((_VALUE,), "object", _conversion(operation, operation.new, operation.old))
 
 
-def _conversion(one: AlterField, old: str, new: str) -> str:
+def _conversion(operation: AlterField, old: str, new: str) -> str:
     short = [text if len(text) <= _SHOWN else f"{text[: _SHOWN - 3]}..." for text in (old, new)]
-    return f"Turn a value of {one.model}.{one.name} from {short[0]} into {short[1]}"
+    return f"Convert a value of {operation.model}.{operation.name} from {short[0]} to {short[1]}"
 
 
-def _split(one: SplitField) -> Stub:
-    return Stub((_VALUE,), _DICT, f"Give {', '.join(one.into)} of what {one.model}.{one.name} holds")
+def _split(operation: SplitField) -> Stub:
+    return Stub(
+        (_VALUE,), _DICT, f"Return {', '.join(operation.into)}, given the value of {operation.model}.{operation.name}"
+    )
 
 
-def _split_back(one: SplitField) -> Stub:
-    return Stub((_VALUES,), "object", f"Give {one.model}.{one.name} of {', '.join(one.into)}")
+def _split_back(operation: SplitField) -> Stub:
+    return Stub((_VALUES,), "object", f"Return {operation.model}.{operation.name}, given {', '.join(operation.into)}")
 
 
-def _merge(one: MergeFields) -> Stub:
-    return Stub((_VALUES,), "object", f"Give {one.model}.{one.into} of {', '.join(one.names)}")
+def _merge(operation: MergeFields) -> Stub:
+    return Stub((_VALUES,), "object", f"Return {operation.model}.{operation.into}, given {', '.join(operation.names)}")
 
 
-def _merge_back(one: MergeFields) -> Stub:
-    return Stub((_VALUE,), _DICT, f"Give {', '.join(one.names)} of what {one.model}.{one.into} holds")
+def _merge_back(operation: MergeFields) -> Stub:
+    return Stub(
+        (_VALUE,), _DICT, f"Return {', '.join(operation.names)}, given the value of {operation.model}.{operation.into}"
+    )
 
 
-def _transform(one: Transform) -> Stub:
-    return Stub((_OLD, _NEW), "None", f"Assign to the new {one.model} what changes in it")
+def _transform(operation: Transform) -> Stub:
+    return Stub((_OLD, _NEW), "None", f"Assign the fields of the new {operation.model} that change")
 
 
-def _transform_back(one: Transform) -> Stub:
-    return Stub((_OLD, _NEW), "None", f"Assign to the older {one.model} what it was")
+def _transform_back(operation: Transform) -> Stub:
+    return Stub((_OLD, _NEW), "None", f"Assign the fields of the older {operation.model} that change")
 
 
 _STUBS: Final[Mapping[type[Operation], Mapping[str, Callable[..., Stub]]]] = {

@@ -1,4 +1,4 @@
-"""The operation that gives the records of a model other keys. Pure; ``rename_keys`` does it."""
+"""The operation that renames the keys of a model's records. Pure; ``rewriter/rename_keys`` executes it."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -15,10 +15,10 @@ __all__ = ["AlterKeys"]
 
 @dataclass(frozen=True)
 class AlterKeys(Operation):
-    """Give the records of a model other keys; what is None stays as it is.
+    """Rename the keys of a model's records; parts that are None stay unchanged.
 
-    Records are brought to their version where they lie, and then moved, each whole, with its life spans. While that
-    runs, code of either version finds by key only the records on its own side.
+    Records are first rewritten under their old keys, and then renamed together with their TTLs. Until the end, code of
+    either version finds only the records under its own keys.
 
     Args:
         model: Name of the model.
@@ -51,7 +51,7 @@ class AlterKeys(Operation):
         if complaint is not None:
             raise SchemaError(f"{self.describe()}: {complaint}")
         if after == before:
-            raise SchemaError(f"{self.describe()}: the keys are these already")
+            raise SchemaError(f"{self.describe()}: the model has these keys already")
         _refuse_one_in_the_other(before, after)
         return snapshot.with_model(after)
 
@@ -60,7 +60,7 @@ class AlterKeys(Operation):
 
     @property
     def changes(self) -> str:
-        """What becomes what, in a few words."""
+        """The changed parts, in a few words."""
         parts = {
             "prefix": self.prefix,
             "separator": self.separator,
@@ -73,14 +73,14 @@ class AlterKeys(Operation):
         return f"Alter keys of {self.model}: {self.changes}"
 
     def way_back(self) -> str:
-        return "the records move back to the keys that they had"
+        return "the records return to their old keys"
 
 
 def _refuse_one_in_the_other(before: ModelSchema, after: ModelSchema) -> None:
-    """Refuse keys of which it cannot be told whether they are old or new ones: records would be moved twice."""
-    one, other = before.keys, after.keys
-    shared = one.shared_with(other)
-    if shared is not None and not one.is_as(other):
+    """Refuse keys that could be both old and new ones: records would be renamed twice."""
+    old, new = before.keys, after.keys
+    shared = old.shared_with(new)
+    if shared is not None and not old.is_as(new):
         raise SchemaError(
             f"{after.name}: keys like {shared}1 could be both old and new ones; choose another table or separator"
         )

@@ -1,4 +1,4 @@
-"""Operations on whole models. They touch no record: records of a deleted model stay until they are flushed. Pure."""
+"""Operations on whole models. They do not change records: those of a deleted model stay in Redis. Pure."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -14,7 +14,7 @@ __all__ = ["AlterExtras", "CreateModel", "DeleteModel", "MoveModel", "RenameMode
 
 @dataclass(frozen=True)
 class CreateModel(Operation):
-    """Begin to track a model; its version is the one that the migration names.
+    """Start to track a model; the migration names its version.
 
     Args:
         model: Name of the class.
@@ -23,7 +23,7 @@ class CreateModel(Operation):
         table: Second part of its keys.
         prefix: First part of its keys, or "".
         separator: Between the parts.
-        ttl: Life span in seconds of a new record, or None.
+        ttl: TTL of a new record in seconds, or None.
         extras: Whether records may have fields that are not declared (``extra="allow"``).
     """
 
@@ -37,11 +37,11 @@ class CreateModel(Operation):
 
     def apply(self, snapshot: Snapshot) -> Snapshot:
         if self.model in snapshot.by_name:
-            raise SchemaError(f"there is a model {self.model!r} already")
+            raise SchemaError(f"a model {self.model!r} exists already")
         if self.primary_key not in self.fields:
-            raise SchemaError(f"{self.model}: primary key {self.primary_key!r} is none of its fields")
+            raise SchemaError(f"{self.model}: primary key {self.primary_key!r} is not one of its fields")
         declared = [FieldSchema(name, type, place=place) for place, (name, type) in enumerate(self.fields.items())]
-        fields = tuple(sorted(declared, key=lambda one: one.name))
+        fields = tuple(sorted(declared, key=lambda field: field.name))
         prefix, separator = self.prefix.lower(), self.separator.lower()
         model = ModelSchema(self.model, 1, self.primary_key, prefix, separator, self.table, fields, self.ttl)
         return snapshot.with_model(replace(model, extras=self.extras))
@@ -53,12 +53,12 @@ class CreateModel(Operation):
         return f"Create model {self.model}"
 
     def way_back(self) -> str:
-        return "the model is tracked no longer; its records stay"
+        return "the model is no longer tracked; its records stay"
 
 
 @dataclass(frozen=True)
 class DeleteModel(Operation):
-    """Stop tracking a model. Its records stay in Redis, so that the way back needs nothing."""
+    """Stop tracking a model. Its records stay in Redis, so that this can be undone."""
 
     @property
     def risk(self) -> Risk:
@@ -79,7 +79,7 @@ class DeleteModel(Operation):
 
 @dataclass(frozen=True)
 class RenameModel(Operation):
-    """Give a model another name, as its class has one. Its keys stay as the schema has them; see ``AlterKeys``.
+    """Rename a model, as its class was renamed. Its keys do not change; see ``AlterKeys``.
 
     Args:
         model: Name of the class before.
@@ -94,7 +94,7 @@ class RenameModel(Operation):
 
     def apply(self, snapshot: Snapshot) -> Snapshot:
         if self.new in snapshot.by_name:
-            raise SchemaError(f"there is a model {self.new!r} already")
+            raise SchemaError(f"a model {self.new!r} exists already")
         return snapshot.without_model(self.model).with_model(replace(snapshot.model(self.model), name=self.new))
 
     def steps(self, before: ModelSchema, after: ModelSchema) -> Sequence[Step]:
@@ -107,18 +107,18 @@ class RenameModel(Operation):
         return f"Rename model {self.model} to {self.new}"
 
     def way_back(self) -> str:
-        return f"the model is called {self.model} again"
+        return f"the model is named {self.model} again"
 
 
 @dataclass(frozen=True)
 class AlterExtras(Operation):
-    """Note that a model takes fields that it does not declare (``extra="allow"``) from now on, or no longer.
+    """Allow or forbid extra fields (``extra="allow"``).
 
-    No record changes: the application does not see the extra fields that are there, until it takes some again.
+    Records do not change. While extra fields are forbidden, the application does not see those that exist.
 
     Args:
         model: Name of the model.
-        allowed: Whether it takes them.
+        allowed: Whether the model may have extra fields.
     """
 
     allowed: bool
@@ -134,19 +134,19 @@ class AlterExtras(Operation):
         return ()
 
     def describe(self) -> str:
-        return f"{'Take' if self.allowed else 'No longer take'} extra fields on {self.model}"
+        return f"{'Allow' if self.allowed else 'Forbid'} extra fields on {self.model}"
 
     def way_back(self) -> str:
-        return "the fields that stayed in the records are " + ("out of sight again" if self.allowed else "seen again")
+        return "extra fields in the records are " + ("hidden again" if self.allowed else "visible again")
 
 
 @dataclass(frozen=True)
 class MoveModel(Operation):
-    """Leave a model to another app of the project. Its records stay; the other app creates it at the same version.
+    """Move a model to another app of the project, which creates it at the same version. Its records stay.
 
     Args:
         model: Name of the model.
-        app: Label of the app that it goes to.
+        app: Label of the other app.
     """
 
     app: str

@@ -1,6 +1,6 @@
-"""Edits of one key in nested objects: what operations on fields do where they are given a path. Pure.
+"""Changes of one key in nested objects, for operations on fields that have a path. Pure.
 
-The schema half changes the text of the whole field's type; the record half is one step on the whole field's bytes.
+In the schema, the text of the type of the whole field changes. In a record, one step converts the whole field.
 """
 
 from collections.abc import Iterable, Mapping
@@ -52,9 +52,9 @@ class AddKey(Edit):
     """Add a key.
 
     Args:
-        path: Where, for errors.
+        path: Path of the key, for errors.
         key: Its name and type.
-        fill: JSON-like, or a function of the object as it is.
+        fill: A value as in JSON, or a function of the object before.
         what: The operation, for errors.
     """
 
@@ -81,9 +81,9 @@ class RemoveKey(Edit):
     """Remove a key.
 
     Args:
-        path: Where, for errors.
-        keys: Its name and type, in each object of a union that has it, by the text of what the object becomes.
-        back: JSON-like, for objects that were made without it; None for none.
+        path: Path of the key, for errors.
+        keys: Its name and type in each object of a union that has it, by the text of the new type of the object.
+        back: A value as in JSON for objects that were created without the key; None if there is none.
     """
 
     path: str
@@ -100,12 +100,14 @@ class RemoveKey(Edit):
         elif self.back is not None or (key.is_required and _is_optional(key)):
             document[name] = plain(literal(str(key.tree), self.back, "back"))
         elif key.is_required:
-            raise RecordError(self.path, None, "an object was made without it since; give back= a value for these")
+            raise RecordError(
+                self.path, None, "an object was created without it since; give back= a value for such objects"
+            )
 
 
 @dataclass(frozen=True)
 class RenameKey(Edit):
-    """Give a key another name, in its place."""
+    """Rename a key and keep its place."""
 
     old: str
     new: str
@@ -125,10 +127,10 @@ class AlterKey(Edit):
     Args:
         old, new: Path and type on both sides.
         name: The key.
-        there: Texts of the objects whose key changes.
-        here: Likewise of what they become.
-        convert, back: As given to the operation.
-        is_filled: Whether the key becomes required, so that ``convert`` is asked with None where it is absent.
+        there: Texts of the types of objects whose key changes.
+        here: Texts of their types afterwards.
+        convert, back: Those of the operation.
+        is_filled: Whether the key becomes required, so that ``convert`` is called with None if it is absent.
     """
 
     old: FieldSchema
@@ -176,7 +178,7 @@ class AlterKey(Edit):
         return plain(validated(other.codec, other.name, other.type, result))
 
     def _becomes(self, before: object, now: object, functions: Iterable[Function | None] = ()) -> bool:
-        for function in functions or dict.fromkeys((self.convert, None)):  # which may have been given since
+        for function in functions or dict.fromkeys((self.convert, None)):  # a function may have been added since
             with suppress(RecordError):
                 if self._convert(before, self.old, self.new, function, "convert") == now:
                     return True
@@ -185,13 +187,13 @@ class AlterKey(Edit):
 
 @dataclass(frozen=True)
 class WidenKey(Edit):
-    """Let a key's type accept more.
+    """Widen the type of a key.
 
     Args:
         old, new: Path and type on both sides.
         name: The key.
-        here: Texts of the objects whose key it is, as they are afterwards.
-        back: As given to the operation.
+        here: Texts of the types of the objects afterwards.
+        back: That of the operation.
     """
 
     old: FieldSchema
@@ -201,12 +203,12 @@ class WidenKey(Edit):
     back: Function | None
 
     def forward(self, document: Document, type: str) -> None:
-        pass  # the older value is one of the newer type
+        pass  # the newer type accepts the older value
 
     def backward(self, document: Document, type: str, before: Mapping[str, object] | None) -> None:
         if self.name not in document or _canonical(type) not in self.here:
             return
-        # In a list, because a key is JSON even where a field of its type would be plain text.
+        # In a list, because a key is JSON even if a field of its type would be plain text.
         old, new = (FieldSchema(one.name, f"list[{one.type}]") for one in (self.old, self.new))
         typed = self.new.codec.validate(document[self.name])
         if self.old.type == self.new.type or not is_readable(old, new, new.codec.encode([typed])):
@@ -215,13 +217,13 @@ class WidenKey(Edit):
 
 
 def remove_key(type: str, path: str, keys: tuple[str, ...], back: Literal) -> RemoveKey:
-    """Make the edit that removes a key.
+    """Return the change that removes a key.
 
     Args:
-        type: Of the whole field, before.
+        type: Type of the whole field before.
         path: Name of the field and keys, for errors.
         keys: The path in the field.
-        back: JSON-like, for objects that were made without it.
+        back: A value as in JSON for objects that were created without the key.
     """
     become: dict[str, Key] = {}
     for one in objects_at(type, keys[:-1]):
@@ -235,14 +237,14 @@ def remove_key(type: str, path: str, keys: tuple[str, ...], back: Literal) -> Re
 def alter_key(
     type: str, path: str, keys: tuple[str, ...], old: str, new: str, convert: Function | None, back: Function | None
 ) -> AlterKey:
-    """Make the edit that converts the value of a key.
+    """Return the change that converts the value of a key.
 
     Args:
-        type: Of the whole field, before.
+        type: Type of the whole field before.
         path: Name of the field and keys, for errors.
         keys: The path in the field.
-        old, new: Types of the key, in ``NotRequired[...]`` or not.
-        convert, back: As given to the operation.
+        old, new: Types of the key, with or without ``NotRequired[...]``.
+        convert, back: Those of the operation.
     """
     name = keys[-1]
     one, other = parse_key(name, old), parse_key(name, new)
@@ -260,15 +262,15 @@ def alter_key(
 
 
 def widen_key(type: str, path: str, keys: tuple[str, ...], old: str, new: str, back: Function | None) -> WidenKey:
-    """Make the edit that lets a key's type accept more; arguments as for ``alter_key``."""
+    """Return the change that widens the type of a key; arguments as for ``alter_key``."""
     edit = alter_key(type, path, keys, old, new, None, back)
     return WidenKey(edit.old, edit.new, edit.name, edit.here, back)
 
 
 def widened(field: FieldSchema, after: FieldSchema, keys: tuple[str, ...], edit: Edit) -> Widen:
-    """Make the step of a field in whose documents a key's type accepts more; arguments as for ``patch``."""
+    """Return the step that widens the type of a key in a field; arguments as for ``patch``."""
 
-    is_alike = field.type == after.type  # nothing but back= tells what becomes of a value
+    is_alike = field.type == after.type  # only back= converts values
 
     def narrow(raw: bytes) -> bytes:
         if not is_alike and is_readable(field, after, raw):
@@ -284,13 +286,13 @@ def widened(field: FieldSchema, after: FieldSchema, keys: tuple[str, ...], edit:
 def patch(
     field: FieldSchema, after: FieldSchema, keys: tuple[str, ...], edit: Edit, usual: Edit | None = None
 ) -> Patch:
-    """Make the step that changes a key in the documents of a field.
+    """Return the step that changes a key in a field.
 
     Args:
         field, after: The whole field on both sides.
         keys: The path in it.
         edit: The change.
-        usual: What it was while the operation had no function; None where that never was.
+        usual: The change without the function of the operation; None if there is no function.
     """
 
     def forward_by(edit: Edit, raw: bytes) -> bytes:
@@ -319,7 +321,7 @@ def _is_optional(key: Key) -> bool:
 
 
 def _rename(document: Document, old: str, new: str) -> None:
-    """Rename a key in its place; what the new name held, against the schema, goes."""
+    """Rename a key in its place; a value under the new name, which the schema does not allow, is removed."""
     if old not in document:
         document.pop(new, None)
         return

@@ -1,7 +1,7 @@
-"""Relocation: a value goes from a field into a nested object, out of it, or from one object to another. Pure.
+"""Moves of a value from a field into a nested object, out of one, or between objects. Pure.
 
-Both places must be single: a field, or a key that is reached through objects alone, which may be None. What is nested
-writes text and numbers as JSON, so a field of the type ``JSON[str]`` is the key of the type ``str``.
+Both places must be unique: a field, or a key that is reached through objects only, which may be None. Nested objects
+store text and numbers as JSON, so a field of the type ``JSON[str]`` becomes a key of the type ``str``.
 """
 
 from collections.abc import Mapping, Sequence
@@ -20,15 +20,15 @@ __all__ = ["nested_tree", "relocated", "relocation", "single_object"]
 
 
 def relocated(model: ModelSchema, old: str, new: str) -> ModelSchema:
-    """Give the schema with a value in another place.
+    """Return the schema with a value in another place.
 
     Args:
         model: The schema before.
-        old: Field or path of a key.
-        new: Likewise, in another object.
+        old: Field, or path of a key.
+        new: Field, or path of a key in another object.
 
     Raises:
-        SchemaError: There is no such place, it is not single, or it is taken.
+        SchemaError: A place does not exist, is not unique, or is occupied.
     """
     (name, keys), (new_name, new_keys) = split_path(old), split_path(new)
     if not keys:
@@ -45,12 +45,12 @@ def relocated(model: ModelSchema, old: str, new: str) -> ModelSchema:
 
 
 def relocation(what: str, before: ModelSchema, after: ModelSchema, old: str, new: str) -> Regroup:
-    """Make the step that moves a value; ``what`` is the operation, for errors."""
+    """Return the step that moves a value; ``what`` is the operation, for errors."""
 
     def forward(edit: RecordEdit) -> None:
         _move(edit, before, after, old, new)
 
-    def rebuild(edit: RecordEdit, aside: Mapping[str, bytes | None]) -> None:
+    def rebuild(edit: RecordEdit, undo: Mapping[str, bytes | None]) -> None:
         _move(edit, after, before, new, old)
 
     def is_same(name: str, one: bytes, other: bytes) -> bool:
@@ -63,7 +63,7 @@ def relocation(what: str, before: ModelSchema, after: ModelSchema, old: str, new
 
 
 def nested_tree(tree: Tree) -> Tree:
-    """Give the type of a field as it is within an object."""
+    """Return the type of a field as a key of an object has it."""
     match tree:
         case Atom("JSON[str]" | "JSON[int]" | "JSON[float]"):
             return Atom(tree.text[len("JSON[") : -1])
@@ -74,7 +74,7 @@ def nested_tree(tree: Tree) -> Tree:
 
 
 def single_object(tree: Tree, path: str) -> tuple[Object, bool]:
-    """Give the object that a type consists of, and whether it may be None instead."""
+    """Return the object type of a type, and whether it may also be None."""
     match tree:
         case Object(label=None):
             return tree, False
@@ -82,18 +82,18 @@ def single_object(tree: Tree, path: str) -> tuple[Object, bool]:
             return one, True
         case _:
             raise SchemaError(
-                f"{path}: {tree} is no single object, so it is not known which one is meant;"
+                f"{path}: {tree} is not a single object, so the place is not unique;"
                 " use Transform(), or AlterField(..., convert=...)"
             )
 
 
 def _walk(type: str, path: str, keys: Sequence[str]) -> tuple[Object, bool]:
-    """Give the object that holds the last of ``keys``, and whether it may be missing."""
+    """Return the object type with the last of ``keys``, and whether it may be missing."""
     one, is_missing = single_object(parse(type), path)
     for name in keys[:-1]:
         key = one.key(name)
         if key is None:
-            raise SchemaError(f"{path}: there is no key {name!r} in {one}")
+            raise SchemaError(f"{path}: {one} does not have a key {name!r}")
         one, may_be_none = single_object(key.tree, path)
         is_missing = is_missing or may_be_none or not key.is_required
     return one, is_missing
@@ -103,12 +103,12 @@ def _taken(type: str, path: str, keys: Sequence[str]) -> Key:
     one, is_missing = _walk(type, path, keys)
     key = one.key(keys[-1])
     if key is None:
-        raise SchemaError(f"{path}: there is no such key in {one}")
+        raise SchemaError(f"{path}: {one} does not have this key")
     return Key(key.name, choice_of([key.tree, NONE]) if is_missing else key.tree, key.is_required)
 
 
 def _move(edit: RecordEdit, before: ModelSchema, after: ModelSchema, old: str, new: str) -> None:
-    """Move a value in a record of the schema ``before``, which becomes one of ``after``."""
+    """Move a value in a record from the schema ``before`` to the schema ``after``."""
     (name, keys), (new_name, new_keys) = split_path(old), split_path(new)
     documents: dict[str, object] = dict.fromkeys((name, new_name), ABSENT)
     for one in documents:
@@ -143,5 +143,5 @@ def _put(documents: Document, name: str, keys: Sequence[str], path: str, value: 
     elif parent is None and value is not None and value is not ABSENT:
         where = path.rpartition(".")[0]
         shown = f"{value!r:.60}"
-        reason = f"{where} is None, so there is no place for {shown}; give the record one with Transform()"
+        reason = f"{where} is None, so {shown} cannot be stored in it; create the object with Transform()"
         raise RecordError(path, None, reason, (shown,))

@@ -1,7 +1,7 @@
-"""Operations that store the same in other fields: split, merge, flatten, nest. Pure.
+"""Operations that store the same values in other fields: split, merge, flatten, nest. Pure.
 
-Each is one step on a few fields. All of them are kept aside as they were, so a record that is still the same comes back
-byte for byte; one that was changed or made since goes the other way by its values.
+Each is one step on a few fields, all of which become undo fields. An unchanged record returns byte for byte; a record
+that was changed or created since is converted back by its values.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -26,19 +26,20 @@ __all__ = ["FlattenField", "MergeFields", "NestFields", "SplitField"]
 Split = Callable[..., Mapping[str, object]]
 Merge = Callable[[dict[str, object]], object]
 _Rebuild = Callable[[RecordEdit, Mapping[str, bytes | None]], None]
-_REBUILT: Final = "untouched records come back byte for byte; those changed or made since"
+_REBUILT: Final = "unchanged records return byte for byte; those changed or created since"
 
 
 @dataclass(frozen=True)
 class SplitField(Operation):
-    """Put one field's value into several fields.
+    """Split the value of one field into several fields.
 
     Args:
         model: Name of the model.
-        name: The field; it goes, unless ``into`` has it too.
-        into: Canonical type text by new field.
-        split: Pure function from the value to a mapping that has a value for each new field.
-        merge: Pure function from a dict of their values to the one value, for records that were changed or made since.
+        name: The field; it is removed, unless ``into`` has it too.
+        into: Canonical text of the type, by new field.
+        split: Pure function from the value to a mapping with a value for each new field.
+        merge: Pure function from a dict of these values to the one value, for records that were changed or created
+            since.
     """
 
     name: str
@@ -63,7 +64,7 @@ class SplitField(Operation):
         def forward(edit: RecordEdit) -> None:
             _spread(edit, one, parts, self.split, self.describe())
 
-        def rebuild(edit: RecordEdit, aside: Mapping[str, bytes | None]) -> None:
+        def rebuild(edit: RecordEdit, undo: Mapping[str, bytes | None]) -> None:
             _gather(edit, parts, one, self.merge, f"{self.describe()}: merge")
 
         return [_regroup(self.describe(), before, {self.name}, set(self.into), forward, rebuild)]
@@ -77,15 +78,15 @@ class SplitField(Operation):
 
 @dataclass(frozen=True)
 class MergeFields(Operation):
-    """Make one field of several.
+    """Merge several fields into one.
 
     Args:
         model: Name of the model.
-        names: The fields; they go, except for one that is ``into``.
-        into: The field that they become.
+        names: The fields; they are removed, except for one that is ``into``.
+        into: The resulting field.
         type: Canonical text of its type.
-        merge: Pure function from a dict of their values to the one value; a field that a record lacks is not in it.
-        split: Pure function from that value to a mapping of the values, for records that were changed or made since.
+        merge: Pure function from a dict of their values to the one value; absent fields are not in the dict.
+        split: Pure function from that value to a mapping of the values, for records that were changed or created since.
     """
 
     names: Sequence[str]
@@ -111,7 +112,7 @@ class MergeFields(Operation):
         def forward(edit: RecordEdit) -> None:
             _gather(edit, parts, one, self.merge, self.describe())
 
-        def rebuild(edit: RecordEdit, aside: Mapping[str, bytes | None]) -> None:
+        def rebuild(edit: RecordEdit, undo: Mapping[str, bytes | None]) -> None:
             _spread(edit, one, parts, self.split, f"{self.describe()}: split")
 
         return [_regroup(self.describe(), before, set(self.names), {self.into}, forward, rebuild)]
@@ -125,12 +126,12 @@ class MergeFields(Operation):
 
 @dataclass(frozen=True)
 class FlattenField(Operation):
-    """Make fields of the keys of a nested object; where it is None, all of them are None.
+    """Turn the keys of a nested object into fields; if the object is None, all of them are None.
 
     Args:
         model: Name of the model.
-        name: The field that holds the object; it goes.
-        into: New field by key, for every key; None leaves a key out, so that the application no longer sees it.
+        name: The field of the object; it is removed.
+        into: New field for every key; None omits a key, so that the application no longer sees it.
     """
 
     name: str
@@ -158,8 +159,8 @@ class FlattenField(Operation):
         def forward(edit: RecordEdit) -> None:
             _flatten(edit, one, places)
 
-        def rebuild(edit: RecordEdit, aside: Mapping[str, bytes | None]) -> None:
-            _nest(edit, places, one, aside.get(self.name))
+        def rebuild(edit: RecordEdit, undo: Mapping[str, bytes | None]) -> None:
+            _nest(edit, places, one, undo.get(self.name))
 
         names = {field.name for field in places.values()}
         return [_regroup(self.describe(), before, {self.name}, names, forward, rebuild)]
@@ -169,27 +170,25 @@ class FlattenField(Operation):
         return f"Flatten field {self.name} of {self.model} into {names}"
 
     def way_back(self) -> str:
-        return f"{_REBUILT} become {self.name} again, with the keys that it kept aside"
+        return f"{_REBUILT} become {self.name} again, with the omitted keys"
 
     def _refuse_other_keys(self, one: Object) -> None:
         missing = [key.name for key in one.keys if key.name not in self.into]
         strange = [name for name in self.into if one.key(name) is None]
         if missing:
-            raise SchemaError(
-                f"{self.describe()}: into= lacks {', '.join(missing)}; give a field, or None to leave it out"
-            )
+            raise SchemaError(f"{self.describe()}: into= lacks {', '.join(missing)}; give a field, or None to omit it")
         if strange:
             raise SchemaError(f"{self.describe()}: {one} has no key {', '.join(strange)}")
 
 
 @dataclass(frozen=True)
 class NestFields(Operation):
-    """Make a nested object of fields.
+    """Turn fields into a nested object.
 
     Args:
         model: Name of the model.
-        fields: Key by field; the fields go, except for one that is ``into``.
-        into: The field that holds the object.
+        fields: Key by field; the fields are removed, except for one that is ``into``.
+        into: The field of the object.
     """
 
     fields: Mapping[str, str]
@@ -215,7 +214,7 @@ class NestFields(Operation):
         def forward(edit: RecordEdit) -> None:
             _nest(edit, places, one, None)
 
-        def rebuild(edit: RecordEdit, aside: Mapping[str, bytes | None]) -> None:
+        def rebuild(edit: RecordEdit, undo: Mapping[str, bytes | None]) -> None:
             _flatten(edit, one, places)
 
         return [_regroup(self.describe(), before, set(self.fields), {self.into}, forward, rebuild)]
@@ -243,36 +242,38 @@ def _regroup(
 
 
 def _spread(edit: RecordEdit, one: FieldSchema, parts: Sequence[FieldSchema], split: Split | None, what: str) -> None:
-    """Put the value of one field into several."""
+    """Split the value of one field into several."""
     value = read(edit, one, ABSENT)
     if value is ABSENT:
         return
     if split is None:
-        raise RecordError(one.name, None, f"was changed or made since; {what}= is needed for that, give it")
+        raise RecordError(one.name, None, f"was changed or created since; {what}= is needed; give it a function")
     found = called(split, one.name, what, value)
     names = {part.name for part in parts}
     if not isinstance(found, Mapping) or set(cast("Mapping[object, object]", found)) != names:
         shown, keys = f"{found!r:.60}", ", ".join(sorted(names))
-        reason = f"{what}: its function gave {shown}, not a mapping of {keys}"
+        reason = f"{what}: its function returned {shown}, not a mapping with {keys}"
         raise RecordError(one.name, None, reason, (shown,), is_told=True)
     values = cast("Mapping[str, object]", found)
     _replace(edit, [one], {part: values[part.name] for part in parts})
 
 
 def _gather(edit: RecordEdit, parts: Sequence[FieldSchema], one: FieldSchema, merge: Merge | None, what: str) -> None:
-    """Make one field of several; where there is none of them, nothing."""
+    """Merge several fields into one; if all are absent, do nothing."""
     read_values = {part.name: read(edit, part, ABSENT) for part in parts}
     values = {name: value for name, value in read_values.items() if value is not ABSENT}
     if not values:
         return
     if merge is None:
         names = ", ".join(values)
-        raise RecordError(one.name, None, f"{names} were changed or made since; {what}= is needed for that, give it")
+        raise RecordError(
+            one.name, None, f"{names} were changed or created since; {what}= is needed; give it a function"
+        )
     _replace(edit, parts, {one: called(merge, one.name, what, values)})
 
 
 def _flatten(edit: RecordEdit, one: FieldSchema, places: Mapping[str, FieldSchema]) -> None:
-    """Make fields of the keys of an object."""
+    """Turn the keys of an object into fields."""
     document = plain(read(edit, one, ABSENT))
     if document is ABSENT:
         return
@@ -281,7 +282,7 @@ def _flatten(edit: RecordEdit, one: FieldSchema, places: Mapping[str, FieldSchem
 
 
 def _nest(edit: RecordEdit, places: Mapping[str, FieldSchema], one: FieldSchema, kept: bytes | None) -> None:
-    """Make an object of fields; ``kept`` is what it was once, with keys that are no fields."""
+    """Turn fields into an object; ``kept`` is the older object, which may have keys without a field."""
     values = {key: _plain_or_default(edit, field) for key, field in places.items()}
     held = {key: value for key, value in values.items() if value is not ABSENT}
     before = None if kept is None else plain(decoded(one, kept))
@@ -289,7 +290,7 @@ def _nest(edit: RecordEdit, places: Mapping[str, FieldSchema], one: FieldSchema,
     if not held and not rest:
         return
     is_none = one.codec.is_optional and not rest and all(value is None for value in held.values())
-    # In the order that it had; a field that is gone takes its key along.
+    # In the older order; the key of a removed field is removed too.
     document = {key: held.get(key, value) for key, value in rest.items() if key not in places or key in held} | held
     _replace(edit, list(places.values()), {one: None if is_none else document})
 

@@ -1,7 +1,7 @@
-"""Free steps: a function of the user's that is called once in a run, whatever it does. Pure.
+"""The operation that calls a function of the user once in a run. Pure.
 
-It is outside of every promise: it touches what it likes. So a run is cut there (see ``segments``), and what was before
-it is recorded before it is called.
+The function may do anything, so this library promises nothing about it. A run is divided there (see
+``planner/segments``): all migrations before it are recorded before it is called.
 """
 
 import inspect
@@ -23,13 +23,12 @@ __all__ = ["Run", "RunContext", "check_stands_alone", "function_name"]
 
 @dataclass(frozen=True)
 class RunContext:
-    """What the function of a free step is given.
+    """The argument of the function of ``Run``.
 
     Attributes:
-        redis: A plain client of the server that is migrated, which answers bytes; nothing is sent twice behind your
-            back. It is closed after the call.
+        redis: A plain client of the server, which returns bytes and does not retry. It is closed after the call.
         snapshot: Schemas of the app's models at this point of its chain.
-        report: Called with how much is done and how much there is, it moves the progress bar.
+        report: Call it with the amount that is done and the total, to move the progress bar.
     """
 
     redis: "Redis"
@@ -37,20 +36,20 @@ class RunContext:
     report: Callable[[int, int], None]
 
 
-# What it gives is ignored, unless it is something to await.
+# The result is ignored; an awaitable is refused.
 Function = Callable[[RunContext], object]
 
 
 @dataclass(frozen=True)
 class Run(Operation):
-    """Call a function once in a run, not once a record; it stands alone in its migration.
+    """Call a function once in a run, not once per record. It must be the only operation of its migration.
 
     Args:
         function: Called with a ``RunContext``.
-        back: Likewise for the way back; without it there is none.
-        may_run_twice: Whether the function, and ``back``, give the same when they are called again after they ran
-            partly or wholly. If not, one that began and did not end is called again by ``migrate --run-again`` only.
-        model: Empty: no model is meant.
+        back: The reverse; without it, the migration cannot be undone.
+        may_run_twice: Whether ``function`` and ``back`` have the same result if they run again after a complete or
+            partial run. If not, only ``migrate --run-again`` calls one again that did not end.
+        model: Empty: it does not belong to a model.
     """
 
     model: str = field(default="", init=False)
@@ -83,35 +82,35 @@ class Run(Operation):
 
 
 def function_name(function: Callable[..., object]) -> str:
-    """Give what a function is called in a plan."""
+    """Return the name of a function for a plan."""
     return str(getattr(function, "__name__", repr(function)))
 
 
 def check_stands_alone(operations: Sequence[Operation], versions: Mapping[str, int]) -> None:
-    """Refuse a migration that has a free step and something else: its record would say more than what is done.
+    """Refuse a migration with ``Run`` and other operations or versions.
 
     Raises:
-        SchemaError: It has one.
+        SchemaError: It has both.
     """
-    found = next((one for one in operations if isinstance(one, Run)), None)
+    found = next((operation for operation in operations if isinstance(operation, Run)), None)
     if found is None:
         return
     if len(operations) > 1:
         raise SchemaError(
-            f"{found.describe()} must be the only operation of its migration, because a run is cut there; put the"
+            f"{found.describe()} must be the only operation of its migration, because a run is divided there; put the"
             " others into migrations before and after it ('makemigrations --empty' writes one)"
         )
     if versions:
         raise SchemaError(
-            f"{found.describe()} touches no model, but versions names {', '.join(versions)}; write versions = {{}}, and"
-            " raise versions in another migration"
+            f"{found.describe()} does not change models, but versions names {', '.join(versions)}; write"
+            " versions = {}, and raise versions in another migration"
         )
 
 
 def _refuse_what_returns_at_once(function: Callable[..., object]) -> None:
     if not callable(function):
-        raise SchemaError(f"{function!r:.60} is no function; give one that takes a RunContext")
+        raise SchemaError(f"{function!r:.60} is not a function; give one that takes a RunContext")
     if inspect.iscoroutinefunction(function):
-        raise SchemaError(f"{function_name(function)} is async, and nothing awaits it; write a plain function")
+        raise SchemaError(f"{function_name(function)} is async and would not be awaited; write a plain function")
     if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
-        raise SchemaError(f"{function_name(function)} has a yield, so that calling it does nothing; take that out")
+        raise SchemaError(f"{function_name(function)} has a yield, so that calling it does nothing; remove the yield")

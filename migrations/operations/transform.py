@@ -1,4 +1,4 @@
-"""Operations on records alone: the schema stays. Pure."""
+"""The operation that runs a function on every record and leaves the schema unchanged. Pure."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -22,10 +22,10 @@ class Transform(Operation):
 
     Args:
         model: Name of the model.
-        function: Called with the old and the new record; assigns to the new one. Pure and deterministic: no clock, no
-            random numbers, no I/O, because it may run again for the same record, and must give the same.
-        back: Likewise for the way back, with the present record as the old one; needed only for records that were
-            changed after the migration.
+        function: Called with the old and the new record; assigns to the new one. It may run twice for a record, so it
+            must be pure and deterministic: no clock, no random numbers, no I/O.
+        back: The reverse, with the present record as the old one; needed only for records that were changed after the
+            migration.
     """
 
     function: Function
@@ -48,7 +48,7 @@ class Transform(Operation):
 
     def way_back(self) -> str:
         since = "are refused" if self.back is None else "go through back="
-        return f"untouched records come back byte for byte; those changed since {since}"
+        return f"unchanged records return byte for byte; those changed since {since}"
 
     @property
     def risk(self) -> Risk:
@@ -62,9 +62,9 @@ class Transform(Operation):
                 function(old_of(edit), NewRecord(edit, schema))
             except RecordError:
                 raise
-            except Exception as exc:  # the function is the user's: whatever it raises is a fact about this record
+            except Exception as exc:  # the function is the user's: any exception is a fact about this record
                 said = complaint(exc)
-                reason = f"{self.describe()} raised {type(exc).__name__}: {said}; correct it, or mend the record"
+                reason = f"{self.describe()} raised {type(exc).__name__}: {said}; correct it, or repair the record"
                 raise RecordError("", None, reason, (said,), is_told=True) from exc
 
         return run

@@ -1,4 +1,4 @@
-"""Operations on the life spans of records. Pure."""
+"""The operation that changes the TTL of records. Pure."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -19,15 +19,15 @@ _POLICIES: Final = ("new-only", "all", "shorten", "jitter")
 
 @dataclass(frozen=True)
 class AlterTTL(Operation):
-    """Change the life span that records of a model get, and, as far as the policy says, that of those that exist.
+    """Change the TTL of new records of a model, and that of existing records if the policy says so.
 
     Args:
         model: Name of the model.
-        old: Seconds before, or None for ever, so that the file can be read alone.
-        new: Likewise afterwards.
-        policy: What happens to records that exist. ``new-only``: nothing. ``all``: each has ``new`` seconds left from
-            the moment at which it is rewritten. ``shorten``: likewise, but only those that would live longer.
-            ``jitter``: likewise all, but each between half of that and the whole, so that they do not end at once.
+        old: Seconds before; None if records did not expire. It makes the file readable on its own.
+        new: Seconds afterwards; None if records do not expire.
+        policy: What happens to existing records. ``new-only``: nothing. ``all``: each gets ``new`` seconds from its
+            rewrite. ``shorten``: only those that would live longer. ``jitter``: each gets between half of ``new``
+            and all of it, so that they do not expire together.
     """
 
     old: int | None
@@ -47,7 +47,7 @@ class AlterTTL(Operation):
         self._check()
         if model.ttl != self.old:
             raise SchemaError(
-                f"{self.describe()}: the life span is {_told(model.ttl)} here, not {_told(self.old)}; correct the file"
+                f"{self.describe()}: the TTL is {_seconds(model.ttl)} here, not {_seconds(self.old)}; correct the file"
             )
         return snapshot.with_model(replace(model, ttl=self.new))
 
@@ -55,7 +55,7 @@ class AlterTTL(Operation):
         return [] if self.is_state_only else [Expire(self.policy, (self.new or 0) * _PER_SECOND_MS)]
 
     def describe(self) -> str:
-        change = f"life span of {self.model} from {_told(self.old)} to {_told(self.new)}"
+        change = f"TTL of {self.model} from {_seconds(self.old)} to {_seconds(self.new)}"
         records = {
             "new-only": "new records only",
             "all": "all records, from now",
@@ -66,8 +66,8 @@ class AlterTTL(Operation):
 
     def way_back(self) -> str:
         if self.is_state_only:
-            return "new records live as long as before; no record changes"
-        return "records end again when they did before, unless that is over, or another life span was set since"
+            return "new records get the TTL of before; existing records do not change"
+        return "records expire when they did before, unless that time is past or their TTL was changed since"
 
     def _check(self) -> None:
         if self.policy not in _POLICIES:
@@ -79,8 +79,7 @@ class AlterTTL(Operation):
             )
         if self.new is None and self.policy in ("shorten", "jitter"):
             raise SchemaError(
-                f"{self.describe()}: policy {self.policy!r} needs a life span; for records that are to live for ever"
-                " write 'all'"
+                f"{self.describe()}: policy {self.policy!r} needs a TTL; if records should not expire, write 'all'"
             )
 
 
@@ -88,5 +87,5 @@ def _is_span(seconds: object) -> bool:
     return isinstance(seconds, int) and not isinstance(seconds, bool) and 1 <= seconds <= _LONGEST_S
 
 
-def _told(seconds: int | None) -> str:
-    return "for ever" if seconds is None else f"{seconds} s"
+def _seconds(seconds: int | None) -> str:
+    return "none" if seconds is None else f"{seconds} s"

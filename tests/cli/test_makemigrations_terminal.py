@@ -199,7 +199,7 @@ def test_a_person_says_what_becomes_of_extra_fields_and_of_types_that_changed_pl
     assert shop_project.run("--dry-run") == 0, shop_project.err
 
     assert "Customer.city: str is new, and records may hold an extra field of this name." in shop_project.err
-    assert "  1) take: its value becomes that of the field; records without one are filled\n" in shop_project.err
+    assert "  1) take: its value becomes the value of the field; other records are filled\n" in shop_project.err
     assert "Answers can be replayed: --extra Customer.city=replace\n" in shop_project.err
 
 

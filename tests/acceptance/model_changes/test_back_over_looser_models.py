@@ -259,7 +259,7 @@ def test_a_function_without_a_way_back_refuses_records_made_since(shop: Any) -> 
     shop.put("new", cents="700")
 
     assert shop.migrate("shop", "1") == 6
-    assert "item:new: Transform Item with to_cents has no way back for a record that was" in shop.err
+    assert "item:new: Transform Item with to_cents cannot be undone for a record that was" in shop.err
     assert json.loads(shop.records()["new"]["cents"]) == 700
 
 
@@ -328,7 +328,9 @@ def test_pydantics_way_back_is_taken_only_where_the_function_confirms_it(shop: A
     else:
         assert code == 6, shop.out + shop.err
         assert f"item:new: field '{path}'" in shop.err
-        assert "pydantic makes 199.0 of it, of which convert= makes something else; give back= a function" in shop.err
+        assert (
+            "pydantic converts it to 199.0, from which convert= makes another value; give back= a function" in shop.err
+        )
 
 
 def test_pydantics_way_back_is_taken_where_the_function_makes_the_same_again(shop: Any) -> None:

@@ -168,7 +168,7 @@ def test_the_way_back_is_told_of_before(shop: Any) -> None:
     shop.run("explain", "shop", "2")
 
     for text in (without, plan):
-        assert "back: values stay where int reads them as the same; others stop the run, for want of back=" in text
+        assert "back: values that int reads as the same stay; others stop the run, because there is no back=" in text
     assert "others are converted by back=" in shop.out
 
 

@@ -111,7 +111,7 @@ def test_keys_that_become_the_same_one_stop_the_run(shop: Any) -> None:
 
     assert shop.migrate() == 6
 
-    assert "two of its keys become the same one" in shop.err
+    assert "two of its keys become the same key" in shop.err
     assert shop.records() == before
 
 

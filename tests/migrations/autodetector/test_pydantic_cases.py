@@ -215,7 +215,7 @@ FOUND: dict[str, tuple[str, str, Sequence[str], Sequence[str]]] = {
         "pass",
         META.format("ttl = 60"),
         ["--ttl A=new-only"],
-        ["Alter life span of A from for ever to 60 s (new records"],
+        ["Alter TTL of A from none to 60 s (new records"],
     ),
     "rename and retype": (
         "x: int",

@@ -100,7 +100,7 @@ BROKEN: Mapping[str, tuple[str, str]] = {
     ),
     "a fill of another type": (
         text_of("b", "aaaa", "migrations.AddField('A', 'y', 'int', fill='z')", "{'A': 2}"),
-        "fill 'z' is no int",
+        "fill 'z' is not a valid int",
     ),
     "a reserved name": (
         text_of("b", "aaaa", "migrations.AddField('A', '_b1', 'int', fill=1)", "{'A': 2}"),

@@ -265,18 +265,18 @@ def test_life_spans_of_records_are_a_risk_that_the_plan_names() -> None:
     operation = AlterTTL("M", 60, 3600, "jitter")
 
     assert (operation.is_state_only, operation.risk, operation.is_destructive) == (False, Risk.EXPIRES, False)
-    assert operation.describe() == "Alter life span of M from 60 s to 3600 s (all records, spread)"
+    assert operation.describe() == "Alter TTL of M from 60 s to 3600 s (all records, spread)"
     assert "unless" in operation.way_back()
 
 
 @pytest.mark.parametrize(
     ("operation", "complaint"),
     [
-        (AlterTTL("M", 60, 3600), "is for ever here, not 60 s; correct the file"),
+        (AlterTTL("M", 60, 3600), "is none here, not 60 s; correct the file"),
         (AlterTTL("M", None, 0), "new is 0; it is a whole number of seconds from 1"),
         (AlterTTL("M", None, 10**13), "new is 10000000000000"),
         (AlterTTL("M", None, True), "new is True"),
-        (AlterTTL("M", None, None, "shorten"), "policy 'shorten' needs a life span"),
+        (AlterTTL("M", None, None, "shorten"), "policy 'shorten' needs a TTL"),
         (AlterTTL("M", None, 60, "later"), "policy is 'later'; it is one of new-only, all, shorten, jitter"),
     ],
 )

@@ -71,10 +71,10 @@ def test_a_function_that_does_not_fit_is_named(order: Make) -> None:
         raise LookupError("no name")
 
     with pytest.raises(
-        RecordError, match=r"field 'name': Split field name .*gave {'first': 'Ada'}, not a mapping of f"
+        RecordError, match=r"field 'name': Split field name .*returned {'first': 'Ada'}, not a mapping with f"
     ):
         order({"name": "str"}, SplitField("Order", "name", PARTS, half)).up(name=b"Ada")
-    with pytest.raises(RecordError, match="its function raised LookupError: no name; correct it, or mend the record"):
+    with pytest.raises(RecordError, match="its function raised LookupError: no name; correct it, or repair the record"):
         order({"name": "str"}, SplitField("Order", "name", PARTS, fail)).up(name=b"Ada")
 
 
@@ -83,9 +83,11 @@ def test_without_a_way_back_only_untouched_records_go_back(order: Make) -> None:
     merged = order(PARTS, MergeFields("Order", ["first", "last"], "name", "str", whole))
 
     assert split.there(name=b"Ada King") == {"first": b"Ada", "last": b"King"}
-    with pytest.raises(RecordError, match=r"field 'name': first, last were changed or made since; .*merge= is needed"):
+    with pytest.raises(
+        RecordError, match=r"field 'name': first, last were changed or created since; .*merge= is needed"
+    ):
         split.down({**NEW, "first": b"Bob", "last": b"None"})
-    with pytest.raises(RecordError, match=r"field 'name': was changed or made since; .*split= is needed"):
+    with pytest.raises(RecordError, match=r"field 'name': was changed or created since; .*split= is needed"):
         merged.down({**merged.up(first=b"Ada", last=b"King"), "name": b"Bob"})
 
 
@@ -114,11 +116,11 @@ def test_an_object_is_flattened_and_its_other_keys_come_back(order: Make) -> Non
 
 
 def test_flattening_says_what_it_leaves_out(order: Make) -> None:
-    with pytest.raises(SchemaError, match="into= lacks note, zip; give a field, or None to leave it out"):
+    with pytest.raises(SchemaError, match="into= lacks note, zip; give a field, or None to omit it"):
         order({"address": ADDRESS}, FlattenField("Order", "address", {"city": "city"}))
     with pytest.raises(SchemaError, match="has no key street"):
         order({"address": ADDRESS}, FlattenField("Order", "address", {**INTO, "street": "street"}))
-    with pytest.raises(SchemaError, match="is no single object"):
+    with pytest.raises(SchemaError, match="is not a single object"):
         order({"address": f"list[{ADDRESS}]"}, FlattenField("Order", "address", INTO))
 
     assert FlattenField("Order", "address", INTO).risk is Risk.HIDES
@@ -161,6 +163,6 @@ def test_descriptions_and_ways_back() -> None:
         "Split field name of Order into first, last",
         "Merge fields first, last of Order into name",
     ]
-    assert SPLIT.way_back().endswith("those changed or made since go through merge=")
+    assert SPLIT.way_back().endswith("those changed or created since go through merge=")
     assert FlattenField("Order", "address", INTO).describe().endswith("address of Order into address_city, address_zip")
     assert NestFields("Order", {"a": "x"}, "b").way_back().endswith("become fields again")

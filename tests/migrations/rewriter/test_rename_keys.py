@@ -332,7 +332,7 @@ REFUSED: dict[str, tuple[Step, Step, str]] = {
     "the keys that there are": (
         ({"Customer": 2}, [AlterKeys("Customer", table="customer")]),
         ({}, []),
-        "the keys are these already",
+        "the model has these keys already",
     ),
     "a primary key that is no field": (
         ({"Customer": 2}, [AlterKeys("Customer", primary_key="code")]),
