@@ -30,12 +30,12 @@ def run_to_end(call: Callable[..., Any], *arguments: object, **options: object) 
 
     def run() -> Any:
         _blocking.set(True)
-        told: object = call(*arguments, **options)
-        if not inspect.isawaitable(told):
-            return told
+        result: object = call(*arguments, **options)
+        if not inspect.isawaitable(result):
+            return result
         # Not asyncio.run: it takes away the event loop that the application may have set for this thread.
         with asyncio.Runner(loop_factory=asyncio.new_event_loop) as runner:
-            return runner.run(_awaited(told))
+            return runner.run(_awaited(result))
 
     context = copy_context()
     try:

@@ -207,8 +207,8 @@ class DecodeError(DataError, ValueError):
     def _text(self) -> str:
         if not self.field:
             return f"{self.key}: {self.reason}"
-        held = "is missing" if self.raw is None else f"holds {self.raw[:_SHOWN]!r}"
-        return f"{self.key}: field {self.field!r} {held}: {self.reason}"
+        found = "is missing" if self.raw is None else f"holds {self.raw[:_SHOWN]!r}"
+        return f"{self.key}: field {self.field!r} {found}: {self.reason}"
 
 
 class WrongKeyTypeError(DataError):
@@ -411,8 +411,8 @@ class RecordError(MigrationError):
         return RecordError(self.field, self.raw if keeps_raw or self.raw is None else _MASK.encode(), reason)
 
     def _text(self) -> str:
-        held = "" if self.raw is None else f" holds {self.raw[:_SHOWN]!r}"
-        return f"field {self.field!r}{held}: {self.reason}" if self.field else self.reason
+        found = "" if self.raw is None else f" holds {self.raw[:_SHOWN]!r}"
+        return f"field {self.field!r}{found}: {self.reason}" if self.field else self.reason
 
 
 class UnansweredError(MigrationError):

@@ -90,7 +90,9 @@ def _shown(scheme: str, rest: str) -> str | None:
     if scheme == "unix":
         if host or not _FILE.fullmatch(path):
             return None
-    elif not all(_HOST.fullmatch(one) for one in host.split(",")) or not (path == "" or _NUMBER.fullmatch(path)):
+    elif not all(_HOST.fullmatch(host_name) for host_name in host.split(",")) or not (
+        path == "" or _NUMBER.fullmatch(path)
+    ):
         return None
     return f"{f'{MASK}@' if at else ''}{where}{_query(sign, tail)}"
 

@@ -57,14 +57,14 @@ def redirected(url: str) -> str:
     return _targets.get(_place_of(url) or "", url)
 
 
-def watch(one: Redirected) -> None:
+def watch(watcher: Redirected) -> None:
     """Tell an object, for as long as there is one, that connections lead elsewhere."""
-    _watching.add(one)
+    _watching.add(watcher)
 
 
 def _reset() -> None:
-    for one in list(_watching):
-        one.reset()
+    for watcher in list(_watching):
+        watcher.reset()
 
 
 def _place_of(url: str) -> str | None:

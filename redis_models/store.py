@@ -169,7 +169,7 @@ class Store:
         """
         if name in self._registered:
             return self._registered[name]
-        meant = [full for full, one in self._registered.items() if one.__name__.lower() == name.lower()]
+        meant = [full for full, model in self._registered.items() if model.__name__.lower() == name.lower()]
         if len(meant) > 1:
             raise KeyError(f"{name} may be {' or '.join(meant)}; name one in full")
         try:
@@ -210,7 +210,7 @@ class Store:
         """Let go of a model that another store takes."""
         self._registered.pop(_full_name(model), None)
         short = model.__name__.lower()
-        left = [one for one in self._registered.values() if one.__name__.lower() == short]
+        left = [other for other in self._registered.values() if other.__name__.lower() == short]
         if self.models.get(short) is model:
             del self.models[short]
             if left:

@@ -60,7 +60,7 @@ class FixtureRecords:
         merged: dict[bytes, tuple[bytes, int] | None] = {}
         for change in self._changes.values():
             merged |= change
-        return {key: one for key, one in merged.items() if one is not None}
+        return {key: content for key, content in merged.items() if content is not None}
 
 
 def content() -> RoundTrips[Content]:
@@ -81,7 +81,7 @@ def restored(kept: Content) -> RoundTrips[None]:
 
     Cost: one round trip.
     """
-    records = [("RESTORE", key, one[1], one[0]) for key, one in kept.items() if one is not None]
+    records = [("RESTORE", key, content[1], content[0]) for key, content in kept.items() if content is not None]
     check((yield [("FLUSHALL",), *records]))
 
 

@@ -59,10 +59,10 @@ class Abandoned:
         Returns:
             Whether it would say the same again, and the session; None where it does not say enough.
         """
-        number, told = replies
-        errors = [one for one in replies if isinstance(one, ResponseError)]
+        number, info = replies
+        errors = [reply for reply in replies if isinstance(reply, ResponseError)]
         self.is_barred |= any(map(_is_final, errors))
-        found = _RUN.search(told) if isinstance(told, bytes) else None
+        found = _RUN.search(info) if isinstance(info, bytes) else None
         session = Session(found[1], number) if found is not None and isinstance(number, int) else None
         return all(map(_is_final, errors)), session
 
@@ -101,15 +101,15 @@ class Abandoned:
                 self.is_barred = True
         with self._lock:
             left = self.open.get(session.run, {})
-            for one in ids:
-                left.pop(one, None)
+            for number in ids:
+                left.pop(number, None)
             if not left:
                 self.open.pop(session.run, None)
 
 
 def ending(ids: Iterable[int]) -> list[Command]:
     """Give the commands that end connections."""
-    return [("CLIENT", "KILL", "ID", one) for one in ids]
+    return [("CLIENT", "KILL", "ID", number) for number in ids]
 
 
 def _is_final(error: ResponseError) -> bool:

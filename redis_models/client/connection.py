@@ -22,7 +22,7 @@ __all__ = ["Line"]
 _ONLY_REPLIES: Final = (2, "2") if hasattr(parser, "NOT_ENOUGH_DATA") else ()
 _THROW_AWAY: Final = struct.pack("ii", 1, 0)  # for SO_LINGER: what was not sent by the end never is
 _NEWS: Final = getattr(select, "POLLIN", 0) | getattr(select, "POLLRDHUP", 0)
-_PLAIN_SENDERS: Final = tuple(cast(Any, one).send_packed_command for one in (AbstractConnection, AsyncConnection))
+_PLAIN_SENDERS: Final = tuple(cast(Any, kind).send_packed_command for kind in (AbstractConnection, AsyncConnection))
 _is_fake: Final[Callable[[Any], bool]] = cache(is_fake)
 
 
@@ -92,11 +92,11 @@ class Line:
     def peer(self) -> str:
         """Say which server is at the other end: the address that was connected to, wherever its name leads by now."""
         with suppress(AttributeError, OSError, TypeError, ValueError):
-            told: object = self._end().getpeername()
-            if isinstance(told, tuple):
-                host, port = cast("tuple[str, int]", told)[:2]
+            address: object = self._end().getpeername()
+            if isinstance(address, tuple):
+                host, port = cast("tuple[str, int]", address)[:2]
                 return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-            return str(told) if told else ""
+            return str(address) if address else ""
         return ""
 
     def _end(self) -> Any:

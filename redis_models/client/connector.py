@@ -151,7 +151,7 @@ class Connector:
 
     def _of(self, loop: asyncio.AbstractEventLoop) -> "_OfLoop":
         with self._lock:
-            for ended in [one for one in self._loops if one.is_closed()]:
+            for ended in [loop for loop in self._loops if loop.is_closed()]:
                 del self._loops[ended]  # its connections refer to it, so that it would stay for ever
             mine = self._loops.get(loop)
             if mine is None:

@@ -368,8 +368,8 @@ async def _is_quiet_async(connection: Any) -> bool:
 
 def _is_hung_up(connection: Any) -> bool:
     """Whether the server has gone; the event loop may not have come round to hear of it."""
-    told = getattr(getattr(connection, "_writer", None), "get_extra_info", None)
-    socket = told and told("socket")
+    get_extra_info = getattr(getattr(connection, "_writer", None), "get_extra_info", None)
+    socket = get_extra_info and get_extra_info("socket")
     if not socket or not hasattr(select, "poll"):
         return False
     poll = select.poll()

@@ -31,7 +31,7 @@ _BLOCKING: Final[Mapping[type[Any], type[Any]]] = {
     redis.asyncio.SSLConnection: redis.SSLConnection,
     redis.asyncio.Connection: redis.Connection,
 }
-_ASYNC: Final = {blocking: one for one, blocking in _BLOCKING.items()}
+_ASYNC: Final = {blocking: asynchronous for asynchronous, blocking in _BLOCKING.items()}
 # A class that says one of these itself may lead elsewhere than its options, as those of a Sentinel do.
 _LEADS: Final = frozenset(["_connect", "_connection_arguments", "connect", "connect_check_health"])
 
@@ -77,7 +77,9 @@ def options_of_url(url: str) -> tuple[type[AbstractConnection], dict[str, Any]]:
 
 def _meant(kind: type[object], name: str) -> str:
     """Say which option may be meant. Not what was written: it may be the rest of a password with a ? or & in it."""
-    known = {one for base in kind.__mro__ for one in inspect.signature(base).parameters} if name else set[str]()
+    known = (
+        {parameter for base in kind.__mro__ for parameter in inspect.signature(base).parameters} if name else set[str]()
+    )
     known |= {"db", "max_connections"} if name else set[str]()
     close = difflib.get_close_matches(name, sorted(known), n=1, cutoff=_CLOSE)
     meant = f", perhaps {close[0]} is meant" if close else ""
@@ -100,13 +102,13 @@ def options_of_pool(pool: redis.asyncio.ConnectionPool) -> tuple[type[AbstractCo
     Raises:
         SettingsError: Its connections are of a kind that has no blocking twin.
     """
-    told = pool.connection_kwargs.items()
-    kept = {name: value for name, value in told if name in _WHERE or name.startswith(_ON_THE_WAY)}
+    options = pool.connection_kwargs.items()
+    kept = {name: value for name, value in options if name in _WHERE or name.startswith(_ON_THE_WAY)}
     if is_fake(pool.connection_class):
         # The server is a Python object among the options, or is found by the host's name.
         fakeredis: Any = sys.modules["fakeredis"]
         kind = fakeredis.FakeRedis().connection_pool.connection_class
-        return kind, {**kept, **{name: value for name, value in told if name in _FAKE}}
+        return kind, {**kept, **{name: value for name, value in options if name in _FAKE}}
     for ancestor in pool.connection_class.__mro__:
         if ancestor in _BLOCKING:
             return _BLOCKING[ancestor], kept

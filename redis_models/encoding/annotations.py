@@ -37,13 +37,13 @@ def _without_validators(annotation: object) -> object:
     origin, arguments = get_origin(annotation), get_args(annotation)
     if origin is Annotated:
         inner = _without_validators(arguments[0])
-        told = tuple(one for one in arguments[1:] if type(one).__module__ != _CHECKING[0])
-        if len(told) == len(arguments) - 1 and inner is arguments[0]:
+        metadata = tuple(item for item in arguments[1:] if type(item).__module__ != _CHECKING[0])
+        if len(metadata) == len(arguments) - 1 and inner is arguments[0]:
             return annotation
-        return Annotated[inner, *told] if told else inner
+        return Annotated[inner, *metadata] if metadata else inner
     if origin is None or origin is Literal or origin is Callable or not arguments:
         return annotation
-    inside = tuple(_without_validators(one) for one in arguments)
+    inside = tuple(_without_validators(argument) for argument in arguments)
     return _made_of(annotation, origin, arguments, inside)
 
 
@@ -65,7 +65,7 @@ def repeatable(annotation: object) -> object:
 
 def _made_of(annotation: object, origin: Any, arguments: tuple[object, ...], inside: tuple[object, ...]) -> object:
     """Give an annotation with other arguments."""
-    if all(one is other for one, other in zip(inside, arguments, strict=True)):
+    if all(member is other for member, other in zip(inside, arguments, strict=True)):
         return annotation  # the very same, which a codec is found by
     if origin in (Union, UnionType):
         return Union[inside]  # noqa: UP007
@@ -73,12 +73,12 @@ def _made_of(annotation: object, origin: Any, arguments: tuple[object, ...], ins
 
 
 def _is_one_of(annotations: tuple[object, ...], annotation: object) -> bool:
-    return any(annotation is one for one in annotations)
+    return any(annotation is candidate for candidate in annotations)
 
 
 def annotated(info: FieldInfo) -> object:
-    told = tuple(item for item in info.metadata if not isinstance(item, Storage))
-    return Annotated[info.annotation, *told] if told else info.annotation
+    metadata = tuple(item for item in info.metadata if not isinstance(item, Storage))
+    return Annotated[info.annotation, *metadata] if metadata else info.annotation
 
 
 def _is_shaped_inside(annotation: object) -> bool:
@@ -101,10 +101,10 @@ def is_made_of_something_else(info: FieldInfo) -> bool:
 
 def is_validated(annotation: object) -> bool:
     """Whether a validator or serializer of the application is in an annotation, at any depth."""
-    told = get_args(annotation)
-    if get_origin(annotation) is Annotated and any(type(one).__module__ in _CHECKING for one in told[1:]):
+    arguments = get_args(annotation)
+    if get_origin(annotation) is Annotated and any(type(item).__module__ in _CHECKING for item in arguments[1:]):
         return True
-    return any(map(is_validated, told))
+    return any(map(is_validated, arguments))
 
 
 @dataclass(frozen=True)

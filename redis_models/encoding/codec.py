@@ -203,7 +203,7 @@ class FieldCodec:
         for attempt in tried:
             with suppress(ValueError, TypeError, ArithmeticError):
                 value = self.validate(attempt())
-                if not any(is_same(value, one) for one in found):
+                if not any(is_same(value, accepted) for accepted in found):
                     found.append(value)
         return found
 
@@ -258,16 +258,16 @@ class FieldCodec:
     def _encode_hooked(self, value: object, default: Callable[[Any], object]) -> bytes:
         is_heeded = False
 
-        def replaced(one: object) -> object:
+        def replaced(member: object) -> object:
             nonlocal is_heeded
-            if isinstance(one, BaseModel):
-                return opened(one)
+            if isinstance(member, BaseModel):
+                return opened(member)
             try:
-                told = default(one)
+                replacement = default(member)
             except TypeError:
-                return to_jsonable_python(one, by_alias=False)
-            is_heeded = is_heeded or not _is_usual(one, told)
-            return told
+                return to_jsonable_python(member, by_alias=False)
+            is_heeded = is_heeded or not _is_usual(member, replacement)
+            return replacement
 
         try:
             raw = json.dumps(value, default=replaced).encode()
@@ -335,11 +335,11 @@ class FieldCodec:
     def _decode_hooked(self, raw: bytes, object_hook: Callable[[dict[str, Any]], object]) -> object:
         is_changed = False
 
-        def watched(one: dict[str, Any]) -> object:
+        def watched(document: dict[str, Any]) -> object:
             nonlocal is_changed
-            before = dict(one)
-            made = object_hook(one)
-            is_changed = is_changed or made is not one or one != before
+            before = dict(document)
+            made = object_hook(document)
+            is_changed = is_changed or made is not document or document != before
             return made
 
         document: object = json.loads(raw, object_hook=watched)
@@ -390,14 +390,14 @@ class _Key:
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, _Key):
             return NotImplemented
-        one, two = self.annotation, other.annotation
-        return one is two or (one == two and repr(one) == repr(two))
+        mine, theirs = self.annotation, other.annotation
+        return mine is theirs or (mine == theirs and repr(mine) == repr(theirs))
 
 
-def _is_usual(value: object, told: object) -> bool:
+def _is_usual(value: object, replacement: object) -> bool:
     """Whether an override says of a value what would be said without it."""
     try:
-        return text_of(value) == told
+        return text_of(value) == replacement
     except TypeError:
         return False
 

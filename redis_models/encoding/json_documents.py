@@ -95,7 +95,7 @@ def opened(value: object) -> object:
     if isinstance(value, Secret):
         return cast("Secret[object]", value).get_secret_value()
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {one.name: getattr(value, one.name) for one in dataclasses.fields(value) if one.init}
+        return {field.name: getattr(value, field.name) for field in dataclasses.fields(value) if field.init}
     for base in _BASES:
         if isinstance(value, base):
             return base(cast(Any, value))
@@ -128,38 +128,38 @@ def _mended_object(value: object, document: dict[str, object]) -> object:
     if isinstance(value, Mapping):
         return _mended_mapping(cast("Mapping[object, object]", value), document)
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        names = [one.name for one in dataclasses.fields(value)]
+        names = [field.name for field in dataclasses.fields(value)]
         return _mended_fields(type(value), {name: getattr(value, name) for name in names}, document)
     return document
 
 
 def _mended_mapping(value: Mapping[object, object], document: dict[str, object]) -> dict[str, object]:
     if all(type(key) is str for key in value):
-        return {key: mended(value[key], one) if key in value else one for key, one in document.items()}
+        return {key: mended(value[key], part) if key in value else part for key, part in document.items()}
     if len(value) != len(document):
         return document
-    return {key: mended(one, part) for one, (key, part) in zip(value.values(), document.items(), strict=True)}
+    return {key: mended(member, part) for member, (key, part) in zip(value.values(), document.items(), strict=True)}
 
 
 def _mended_model(value: BaseModel, document: dict[str, object]) -> dict[str, object]:
     cls = type(value)
-    held = {
+    values = {
         **{name: vars(value)[name] for name in cls.model_fields if name in vars(value)},
         **(value.model_extra or {}),
     }
     stored_names = _stored_names(cls)
     if stored_names is not None:
-        renamed = {stored_names.get(name, name): one for name, one in held.items()}
-        return {key: mended(renamed[key], one) if key in renamed else one for key, one in document.items()}
-    return document if _has_serializer(cls) else _mended_fields(cls, held, document)
+        renamed = {stored_names.get(name, name): value for name, value in values.items()}
+        return {key: mended(renamed[key], part) if key in renamed else part for key, part in document.items()}
+    return document if _has_serializer(cls) else _mended_fields(cls, values, document)
 
 
-def _mended_fields(cls: type[object], held: Mapping[str, object], document: dict[str, object]) -> dict[str, object]:
-    whole = {key: mended(held[key], one) if key in held else one for key, one in document.items()}
-    for name in held:
+def _mended_fields(cls: type[object], values: Mapping[str, object], document: dict[str, object]) -> dict[str, object]:
+    whole = {key: mended(values[key], part) if key in values else part for key, part in document.items()}
+    for name in values:
         adapter = None if name in document else _adapter_of_field(cast(Any, cls), name)
         if adapter is not None:  # it has exclude
-            whole[name] = mended(held[name], adapter.dump_python(held[name], mode="json", by_alias=False))
+            whole[name] = mended(values[name], adapter.dump_python(values[name], mode="json", by_alias=False))
     return whole
 
 

@@ -135,29 +135,29 @@ def refuse_endless(value: object) -> None:
     Raises:
         ValueError: There is such a number in it.
     """
-    for one in _parts(value):
-        if isinstance(one, Decimal):
-            bounded(one)
+    for part in _parts(value):
+        if isinstance(part, Decimal):
+            bounded(part)
 
 
 def holds_network(value: object) -> bool:
     """Whether there is a network in a value that pydantic could take for the list of all its addresses."""
-    return any(isinstance(one, (IPv4Network, IPv6Network)) and one.num_addresses > PATTERN for one in _parts(value))
+    return any(isinstance(part, (IPv4Network, IPv6Network)) and part.num_addresses > PATTERN for part in _parts(value))
 
 
 def _parts(value: object) -> Iterator[object]:
     """Give a value and all that is in it, however deep."""
     left = [value]
     while left:
-        one = left.pop()
-        yield one
-        if isinstance(one, Mapping):
-            mapping = cast("Mapping[object, object]", one)
+        part = left.pop()
+        yield part
+        if isinstance(part, Mapping):
+            mapping = cast("Mapping[object, object]", part)
             left += [*mapping.keys(), *mapping.values()]
-        elif isinstance(one, (list, tuple, set, frozenset, deque)):
-            left += cast("Iterable[object]", one)
-        elif isinstance(one, BaseModel):
-            left += [*vars(one).values(), one.model_extra]
+        elif isinstance(part, (list, tuple, set, frozenset, deque)):
+            left += cast("Iterable[object]", part)
+        elif isinstance(part, BaseModel):
+            left += [*vars(part).values(), part.model_extra]
 
 
 def _check(tree: object, annotations: tuple[object, ...], tags: frozenset[str]) -> None:
@@ -169,8 +169,8 @@ def _check(tree: object, annotations: tuple[object, ...], tags: frozenset[str]) 
     if isinstance(tree, str):
         _check_text(tree, place)
     elif isinstance(tree, list):
-        for one in cast("list[object]", tree):
-            _check(one, place.items, tags)
+        for item in cast("list[object]", tree):
+            _check(item, place.items, tags)
     else:
         document = cast("dict[str, object]", tree)
         name = next(iter(document)) if len(document) == 1 else ""
@@ -188,13 +188,13 @@ def _check_text(text: str, place: _Place) -> None:
 
 
 def _check_object(document: Mapping[str, object], place: _Place, tags: frozenset[str]) -> None:
-    for key, one in document.items():
+    for key, member in document.items():
         if place.keys:
             _check(key, place.keys, tags)
         if key in place.fields:
-            _check(one, (place.fields[key],), tags)
+            _check(member, (place.fields[key],), tags)
         elif place.items:
-            _check(one, place.items, tags)
+            _check(member, place.items, tags)
 
 
 def _check_tagged(name: str, inner: object, place: _Place, tags: frozenset[str]) -> None:
@@ -202,14 +202,14 @@ def _check_tagged(name: str, inner: object, place: _Place, tags: frozenset[str])
         raise ValueError(f"a {name} is none of its values")
     if name in _MAPPINGS:
         for pair in _items_of(inner):
-            key, one = _pair_of(pair, name)
+            key, inner = _pair_of(pair, name)
             _check(key, place.keys, tags)
             named = place.fields.get(key) if isinstance(key, str) else None
-            _check(one, place.items if named is None else (named,), tags)
+            _check(inner, place.items if named is None else (named,), tags)
     elif name in _CONTAINERS:
         items = _items_of(inner)
-        for one in _items_of(items[0]) if name == "deque" and items else items:  # a deque's, and its greatest length
-            _check(one, place.items, tags)
+        for item in _items_of(items[0]) if name == "deque" and items else items:  # a deque's, and its greatest length
+            _check(item, place.items, tags)
 
 
 def _items_of(tree: object) -> list[object]:
@@ -233,10 +233,10 @@ def _place(annotations: tuple[object, ...]) -> _Place:
 
 @lru_cache(maxsize=4096)
 def _merged(annotations: tuple[object, ...]) -> _Place:
-    places = [_place_of(one) for one in annotations]
+    places = [_place_of(annotation) for annotation in annotations]
     fields: dict[str, object] = {}
-    for name, one in (pair for place in places for pair in place.fields.items()):
-        fields[name] = Union[fields[name], one] if name in fields else one  # noqa: UP007  # of values
+    for name, annotation in (pair for place in places for pair in place.fields.items()):
+        fields[name] = Union[fields[name], annotation] if name in fields else annotation  # noqa: UP007  # of values
     tags = [place.tags for place in places if place.tags is not None]
     return _Place(
         frozenset[str]().union(*tags) if tags and len(tags) == len(places) else None,
@@ -259,7 +259,7 @@ def _place_of(annotation: object) -> _Place:
         return _scalars(arguments)
     kind = origin or annotation
     if kind in _ITEMS or kind is tuple:
-        return _Place(_CONTAINERS, items=tuple(one for one in arguments if one is not ...) or (Any,))
+        return _Place(_CONTAINERS, items=tuple(argument for argument in arguments if argument is not ...) or (Any,))
     if kind in (dict, OrderedDict):
         keys, values = arguments or (Any, Any)
         return _Place(_CONTAINERS, items=(values,), keys=(keys,))
@@ -277,7 +277,7 @@ def _place_of(annotation: object) -> _Place:
 
 def _place_of_class(cls: type[object]) -> _Place:
     if issubclass(cls, enum.Enum):
-        return _scalars([one.value for one in cls])
+        return _scalars([member.value for member in cls])
     if issubclass(cls, RootModel):
         return _place_of(_whole(cast("type[RootModel[object]]", cls).model_fields["root"]))._replace(tags=None)
     fields = _fields_of(cls)
@@ -287,7 +287,7 @@ def _place_of_class(cls: type[object]) -> _Place:
 
 
 def _scalars(values: Iterable[object]) -> _Place:
-    is_known = all(isinstance(one, (str, int, float, types.NoneType)) for one in values)
+    is_known = all(isinstance(value, (str, int, float, types.NoneType)) for value in values)
     return _Place(frozenset({"float", "str"})) if is_known else _ANYTHING
 
 
@@ -295,7 +295,7 @@ def _fields_of(cls: type[object]) -> Mapping[str, object] | None:
     """Give the types of an object's fields, by the names that they are stored under; None where it is not an object."""
     if issubclass(cls, BaseModel):
         stored: Mapping[str, str] = getattr(cls, "__stored_names__", {})
-        return {stored.get(name, name): _whole(one) for name, one in cls.model_fields.items()}
+        return {stored.get(name, name): _whole(field) for name, field in cls.model_fields.items()}
     if not (dataclasses.is_dataclass(cls) or is_typeddict(cls)):
         return None
     try:
@@ -331,7 +331,9 @@ def _holds_costly(annotation: object, inside: tuple[object, ...]) -> bool:
     if kind is Fraction or kind is re.Pattern:
         return True
     if origin is not None and origin is not Literal:
-        return any(_holds_costly(one, inside) for one in (arguments[:1] if origin is Annotated else arguments))
+        return any(
+            _holds_costly(argument, inside) for argument in (arguments[:1] if origin is Annotated else arguments)
+        )
     if not isinstance(kind, type) or kind in inside:
         return False
-    return any(_holds_costly(one, (*inside, kind)) for one in (_fields_of(kind) or {}).values())
+    return any(_holds_costly(annotation, (*inside, kind)) for annotation in (_fields_of(kind) or {}).values())

@@ -48,16 +48,16 @@ def is_exact(annotation: object) -> bool:
     """
     origin, arguments = get_origin(annotation), get_args(annotation)
     if origin in _UNIONS:
-        members = [one for one in arguments if one is not types.NoneType]
+        members = [argument for argument in arguments if argument is not types.NoneType]
         return len(members) == 1 and is_exact(members[0])
     if origin is Literal:
-        return all(type(one) in (str, int, bool, types.NoneType) for one in arguments)
+        return all(type(argument) in (str, int, bool, types.NoneType) for argument in arguments)
     if origin is dict:
         return arguments[0] in _KEYS and is_exact(arguments[1])
     if origin in _COLLECTIONS:
-        return all(one is ... or is_exact(one) for one in arguments)
+        return all(argument is ... or is_exact(argument) for argument in arguments)
     if origin is None and isinstance(annotation, type) and issubclass(annotation, enum.Enum):
-        return all(type(one.value) in (str, int) for one in annotation)
+        return all(type(member.value) in (str, int) for member in annotation)
     return annotation in _SCALARS
 
 
@@ -65,7 +65,7 @@ def is_open(annotation: object) -> bool:
     """Whether a value of ``annotation`` reads back as itself from its JSON form if it is plain, see ``is_plain``."""
     origin, arguments = get_origin(annotation), get_args(annotation)
     if origin in _UNIONS:
-        members = [one for one in arguments if one is not types.NoneType]
+        members = [argument for argument in arguments if argument is not types.NoneType]
         return len(members) == 1 and is_open(members[0])
     if origin is list:
         return is_open(arguments[0])
@@ -78,10 +78,10 @@ def is_plain(value: object, depth: int = _DEPTH) -> bool:
     """Whether a value is made of JSON's own types all through, dicts having text for keys, and nests within reason."""
     kind = type(value)
     if kind is list:
-        return depth > 0 and all(is_plain(one, depth - 1) for one in cast("list[object]", value))
+        return depth > 0 and all(is_plain(item, depth - 1) for item in cast("list[object]", value))
     if kind is dict:
         members = cast("dict[object, object]", value)
-        return depth > 0 and all(type(key) is str and is_plain(one, depth - 1) for key, one in members.items())
+        return depth > 0 and all(type(key) is str and is_plain(member, depth - 1) for key, member in members.items())
     return kind in _PLAIN
 
 
@@ -94,12 +94,12 @@ def is_regular(annotation: object, inside: tuple[object, ...] = ()) -> bool:
     """
     origin, arguments = get_origin(annotation), get_args(annotation)
     if origin in _UNIONS:
-        members = [one for one in arguments if one is not types.NoneType]
+        members = [argument for argument in arguments if argument is not types.NoneType]
         return len(members) == 1 and is_regular(members[0], inside)
     if origin is dict:
         return arguments[0] in _KEYS and is_regular(arguments[1], inside)
     if origin in _COLLECTIONS:
-        return all(one is ... or is_regular(one, inside) for one in arguments)
+        return all(argument is ... or is_regular(argument, inside) for argument in arguments)
     if (model := _model_of(annotation)) is not None:
         if model.__eq__ is not BaseModel.__eq__ or model.model_config.get("extra") == "allow":
             return False
@@ -116,7 +116,7 @@ def needs_mending(annotation: object, inside: tuple[object, ...] = ()) -> bool:
     """
     origin, arguments = get_origin(annotation), get_args(annotation)
     if origin in (*_UNIONS, list, dict, tuple):
-        return any(one is not ... and needs_mending(one, inside) for one in arguments)
+        return any(argument is not ... and needs_mending(argument, inside) for argument in arguments)
     if (model := _model_of(annotation)) is not None:
         hides = any(info.exclude or getattr(info, "exclude_if", None) for info in model.model_fields.values())
         if hides or model.model_config.get("extra") == "allow" or issubclass(model, RootModel):
@@ -134,9 +134,9 @@ def _needs_none(annotation: object, inside: tuple[object, ...]) -> bool:
 
 
 def _is_true_of_fields(
-    told: Callable[[object, tuple[object, ...]], bool], model: type[BaseModel], inside: tuple[object, ...]
+    predicate: Callable[[object, tuple[object, ...]], bool], model: type[BaseModel], inside: tuple[object, ...]
 ) -> bool:
-    return all(told(info.annotation, (*inside, model)) for info in model.model_fields.values())
+    return all(predicate(info.annotation, (*inside, model)) for info in model.model_fields.values())
 
 
 def _is_one_of(annotations: tuple[object, ...], annotation: object) -> bool:

@@ -57,10 +57,10 @@ def complaints(exc: ValidationError) -> Iterator[Complaint]:
     except UnicodeError:
         yield Complaint((), "Input contains half a surrogate pair", "string_unicode")
         return
-    for one in found:
-        expected = one.get("ctx", {}).get("expected") if one["type"] in NOT_A_MEMBER else None
-        text = one["msg"] if expected is None else f"{one['input']!r:.60} is none of {_shortened(expected)}"
-        yield Complaint(one["loc"], text, one["type"])
+    for error in found:
+        expected = error.get("ctx", {}).get("expected") if error["type"] in NOT_A_MEMBER else None
+        text = error["msg"] if expected is None else f"{error['input']!r:.60} is none of {_shortened(expected)}"
+        yield Complaint(error["loc"], text, error["type"])
 
 
 def _shortened(members: str) -> str:
@@ -83,7 +83,7 @@ def holds_secret(schema: object) -> bool:
     Args:
         schema: Pydantic's core schema of the type.
     """
-    return any(_is_secret(one) for one in schema_nodes(schema))
+    return any(_is_secret(node) for node in schema_nodes(schema))
 
 
 def is_tagged_secret(raw: bytes) -> bool:
@@ -118,7 +118,7 @@ def _is_secret(node: Mapping[str, Any]) -> bool:
     cls, function = node.get("cls"), node.get("function")
     if isinstance(function, Mapping):
         function = cast("Mapping[str, object]", function).get("function")
-    if any(isinstance(one, type) and issubclass(one, SECRETS) for one in (cls, function)):
+    if any(isinstance(part, type) and issubclass(part, SECRETS) for part in (cls, function)):
         return True
     # Of a Secret[T] its class is not there, but functions of pydantic's that serialize and make it are.
     is_pydantics = getattr(function, "__module__", "") == Secret.__module__
@@ -132,12 +132,12 @@ def schema_nodes(schema: object) -> Iterator[Mapping[str, Any]]:
     """Give every dict in a core schema once; a type that holds itself is a name in it."""
     left, seen = [schema], set[int]()
     while left:
-        one = left.pop()
-        if id(one) in seen:
+        node = left.pop()
+        if id(node) in seen:
             continue
-        seen.add(id(one))
-        if isinstance(one, dict):
-            yield cast("dict[str, Any]", one)
-            left += cast("dict[str, object]", one).values()
-        elif isinstance(one, (list, tuple)):
-            left += cast("list[object]", one)
+        seen.add(id(node))
+        if isinstance(node, dict):
+            yield cast("dict[str, Any]", node)
+            left += cast("dict[str, object]", node).values()
+        elif isinstance(node, (list, tuple)):
+            left += cast("list[object]", node)

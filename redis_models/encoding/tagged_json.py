@@ -72,7 +72,7 @@ def load(raw: bytes, limits: Limits | None = None) -> object:
 def in_order(members: Iterable[object]) -> list[object]:
     """Give the JSON of a set's members in an order of their own, so that equal sets have equal bytes."""
     listed = list(members)
-    kinds = {type(one) for one in listed}
+    kinds = {type(item) for item in listed}
     return sorted(cast("list[Any]", listed), key=None if kinds <= {int} or kinds <= {str} else json.dumps)
 
 
@@ -85,7 +85,7 @@ def _tree(value: object, open: _Open) -> object:
     if kind is float:
         return value if math.isfinite(cast(float, value)) else {"float": repr(value)}
     if kind is list:
-        return [_tree(one, open) for one in cast("list[object]", value)]
+        return [_tree(item, open) for item in cast("list[object]", value)]
     if kind is dict:
         return _mapping(cast("dict[object, object]", value), open)
     if kind in _COLLECTIONS:
@@ -102,16 +102,16 @@ def _text(text: str) -> object:
 
 def _mapping(value: Mapping[object, object], open: _Open) -> object:
     if len(value) != 1 and all(type(key) is str and type(_text(key)) is str for key in value):
-        return {key: _tree(one, open) for key, one in value.items()}
+        return {key: _tree(member, open) for key, member in value.items()}
     return {"dict": _pairs(value, open)}
 
 
 def _pairs(value: Mapping[object, object], open: _Open) -> object:
-    return [[_tree(key, open), _tree(one, open)] for key, one in value.items()]
+    return [[_tree(key, open), _tree(member, open)] for key, member in value.items()]
 
 
 def _items(value: Iterable[object], open: _Open) -> list[object]:
-    return [_tree(one, open) for one in value]
+    return [_tree(item, open) for item in value]
 
 
 def _members(value: Iterable[object], open: _Open) -> object:

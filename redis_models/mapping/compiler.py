@@ -77,9 +77,9 @@ def _extras_of(model: type[BaseModel], hooks: Hooks) -> FieldCodec | None:
 def _annotation_of_extras(model: type[BaseModel]) -> object:
     """Give what ``__pydantic_extra__: dict[str, ...]`` says, alone: names beside it may be there for checkers only."""
     for cls in model.__mro__:
-        told: object = inspect.get_annotations(cls).get("__pydantic_extra__")
-        if told is not None:
-            alone = type("alone", (), {"__annotations__": {"it": told}, "__module__": cls.__module__})
+        annotation: object = inspect.get_annotations(cls).get("__pydantic_extra__")
+        if annotation is not None:
+            alone = type("alone", (), {"__annotations__": {"it": annotation}, "__module__": cls.__module__})
             return get_args(get_type_hints(alone, include_extras=True)["it"])[1]
     return Any
 

@@ -40,7 +40,7 @@ def is_in_validator(instance: BaseModel) -> bool:
 @contextmanager
 def within_validator(*instances: object) -> Generator[None]:
     """Make assignments to ``instances`` plain ones."""
-    marks = [(get_ident(), id(one)) for one in instances]
+    marks = [(get_ident(), id(instance)) for instance in instances]
     for mark in marks:
         _open[mark] = _open.get(mark, 0) + 1
     try:

@@ -103,7 +103,7 @@ class KeySpace:
     def owned_members(self, members: Iterable[bytes]) -> list[bytes]:
         """Do what ``owned`` does for members of an index, which can be anything."""
         start = self.start.encode()
-        return self.owned(one for one in members if one.startswith(start))
+        return self.owned(member for member in members if member.startswith(start))
 
     def are_next(self, members: list[bytes], after: bytes | None) -> bool:
         """Whether members of an index are all the model's, in lexicographic order, and behind ``after``.
@@ -134,10 +134,10 @@ class KeySpace:
         Two spaces may share one start, or one lies within the other where that one's separator does not set it apart:
         ``user_`` (separator ``_``) holds no ``user_profile_1``, but every ``user_profile:1``.
         """
-        for one, two in ((self, other), (other, self)):
-            if one.index_key is not None and (one.index == two.index or two.owns(one.index)):
-                return one.index
-        outer, inner = sorted((self, other), key=lambda one: len(one.start))
+        for first, second in ((self, other), (other, self)):
+            if first.index_key is not None and (first.index == second.index or second.owns(first.index)):
+                return first.index
+        outer, inner = sorted((self, other), key=lambda space: len(space.start))
         if not inner.start.startswith(outer.start):
             return None
         return None if _reaches_out(inner.start[len(outer.start) :], outer.separator.lower()) else inner.start

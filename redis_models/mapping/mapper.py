@@ -155,7 +155,7 @@ class Mapper(Generic[M]):
         except (KeyError, ValueError, TypeError):
             stored = None
         if stored is None:  # behind the clause: what was raised in it may quote a secret
-            for name in [one for one in self.names if one not in values]:
+            for name in [field_name for field_name in self.names if field_name not in values]:
                 raise EncodeError(self.model.__name__, name, None, "this instance has no such value")
             stored = {field.name: self.encode_field(field, values[field.name]) for field in self.fields}
         return stored if self.extras is None else stored | self._encode_extras(self.extras, instance.model_extra or {})
@@ -313,22 +313,22 @@ class Mapper(Generic[M]):
         }
 
     def _settle(self, instance: M, values: Mapping[str, object], kept: Mapping[str, object]) -> None:
-        """Take back what a validator made of a stored value if it would go on making another of it at every load.
+        """Restore a stored value that a validator changed, if the validator would change its result at the next load.
 
-        One that mends old values is heeded; one that hashes a password had its say when the value was made.
+        The result of a validator that repairs old values stays; one that hashes a password has already done so.
         """
-        given = {field.name: field for field in self.fields if field.name in kept}
-        held: dict[str, object] = vars(instance)
-        made = {name: held[name] for name in kept if not is_same(held[name], kept[name])}
+        declared = {field.name: field for field in self.fields if field.name in kept}
+        attributes: dict[str, object] = vars(instance)
+        made = {name: attributes[name] for name in kept if not is_same(attributes[name], kept[name])}
         if made:
             try:
-                inputs = {name: given[name].as_input(value) for name, value in made.items()}
-                again = vars(self.model.model_validate({**values, **inputs}, by_alias=False, by_name=True))
+                inputs = {name: declared[name].as_input(value) for name, value in made.items()}
+                reloaded = vars(self.model.model_validate({**values, **inputs}, by_alias=False, by_name=True))
             except ValueError:
-                again = {}
+                reloaded = {}
             for name, value in made.items():
-                if name not in again or not is_same(again[name], value):
-                    held[name] = kept[name]
+                if name not in reloaded or not is_same(reloaded[name], value):
+                    attributes[name] = kept[name]
 
     @cached_property
     def _has_validators(self) -> bool:
@@ -346,11 +346,15 @@ class Mapper(Generic[M]):
 
     @cached_property
     def _writers(self) -> tuple[tuple[str, Callable[[object], bytes]], ...]:
-        return tuple((one.name, writer_of(one.codec) if one.source is None else one.encode) for one in self.fields)
+        return tuple(
+            (field.name, writer_of(field.codec) if field.source is None else field.encode) for field in self.fields
+        )
 
     @cached_property
     def _readers(self) -> tuple[tuple[str, Callable[[bytes], object]], ...]:
-        return tuple((one.name, reader_of(one.codec) if one.source is None else one.decode) for one in self.fields)
+        return tuple(
+            (field.name, reader_of(field.codec) if field.source is None else field.decode) for field in self.fields
+        )
 
     def _decoded(self, key: str, stored: Mapping[str, bytes]) -> dict[str, object]:
         """Read field by field, so that an error names the one that does not read back."""

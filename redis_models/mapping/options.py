@@ -69,19 +69,19 @@ def take_options(model: str, namespace: dict[str, object]) -> dict[str, object]:
         ModelDeclarationError: ``Meta`` has a name that is not an option, or contradicts the class attribute beside it.
     """
     meta = namespace.pop("Meta", None)  # pydantic would take one that is made elsewhere for a field without a type
-    told = _attributes_of_meta(model, meta) if isinstance(meta, type) else {}
+    options = _attributes_of_meta(model, meta) if isinstance(meta, type) else {}
     for attribute in ATTRIBUTES & namespace.keys():
         value = namespace.pop(attribute)
-        if told.setdefault(attribute, value) != value:
+        if options.setdefault(attribute, value) != value:
             raise ModelDeclarationError(
                 model,
-                f"{attribute} = {value!r}, but Meta says {told[attribute]!r} for the same option; keep one of them",
+                f"{attribute} = {value!r}, but Meta says {options[attribute]!r} for the same option; keep one of them",
             )
     annotations = namespace.get("__annotations__")
     if isinstance(annotations, dict):
         for attribute in ATTRIBUTES:
             cast("dict[str, object]", annotations).pop(attribute, None)
-    return {**_OWN, **told, "Meta": meta} if isinstance(meta, type) else {**_OWN, **told}
+    return {**_OWN, **options, "Meta": meta} if isinstance(meta, type) else {**_OWN, **options}
 
 
 def read_options(model: type) -> Options:

@@ -43,14 +43,14 @@ def with_hooks(shape: Mapper[M], hooks: ModelHooks) -> Mapper[M]:
     """Give a shape that heeds what a model overrides; the same one where it overrides nothing."""
     if hooks == (None, None, None):
         return shape
-    told = {one.name: getattr(shape, one.name) for one in fields(shape)}
+    attributes = {field.name: getattr(shape, field.name) for field in fields(shape)}
     if hooks.keys is not None:
-        told |= {"keys": hooks.keys(), "is_movable": True}
+        attributes |= {"keys": hooks.keys(), "is_movable": True}
     if hooks.serialize is None and hooks.deserialize is None:
-        return Mapper(**told)
+        return Mapper(**attributes)
     both = (("serialize_partially", hooks.serialize), ("deserialize_partially", hooks.deserialize))
-    told["hooks"] = tuple(name for name, hook in both if hook is not None)
-    return HookedShape(**told, serialize=hooks.serialize, deserialize=hooks.deserialize)
+    attributes["hooks"] = tuple(name for name, hook in both if hook is not None)
+    return HookedShape(**attributes, serialize=hooks.serialize, deserialize=hooks.deserialize)
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,7 @@ class HookedShape(Mapper[M], Generic[M]):
     def encode(self, instance: M) -> dict[str, bytes]:
         if self.serialize is None:
             return super().encode(instance)
-        for name in [one for one in self.names if one not in instance.__dict__]:
+        for name in [field_name for field_name in self.names if field_name not in instance.__dict__]:
             raise EncodeError(self.model.__name__, name, None, "this instance has no such value")
         values = {name: instance.__dict__[name] for name in self.names}
         return self.encode_some({**values, **(instance.model_extra or {})} if self.extras is not None else values)
@@ -89,27 +89,27 @@ class HookedShape(Mapper[M], Generic[M]):
             hint = "" if is_whole else ". It was handed these fields alone; get the record, assign and save it instead"
             return _HookError(self.model.__name__, "serialize_partially", None, f"{reason}{hint}")
 
-        told = self._told("serialize_partially", hook, shown, complaint)
-        usual = self._usual({name: values[name] for name in values if name in told and name in self.codecs})
-        return {name: self._raw(name, one, values, usual) for name, one in told.items()}
+        written = self._told("serialize_partially", hook, shown, complaint)
+        usual = self._usual({name: values[name] for name in values if name in written and name in self.codecs})
+        return {name: self._raw(name, value, values, usual) for name, value in written.items()}
 
     def decode(self, key: str, stored: Mapping[str, bytes]) -> M:
         if self.deserialize is None:
             return super().decode(key, stored)
         stored = {name: raw for name, raw in stored.items() if not name.startswith(RESERVED)}
         shown = self._shown(stored)
-        told = self._read(key, shown, self.deserialize)
-        usual = self._usual_back({name: shown[name] for name in shown if name in told and name in self.codecs})
+        read = self._read(key, shown, self.deserialize)
+        usual = self._usual_back({name: shown[name] for name in shown if name in read and name in self.codecs})
         kept: dict[str, object] = {}
         values: dict[str, object] = {}
-        for name, one in told.items():
+        for name, value in read.items():
             if name in self.codecs:
                 field = self.field(name)
-                kept[name] = self._value(key, field, one, usual.get(name, _NOTHING), stored.get(name))
+                kept[name] = self._value(key, field, value, usual.get(name, _NOTHING), stored.get(name))
                 values[name] = field.as_input(kept[name]) if field.source is not None else kept[name]
             elif self.extras is not None:
-                is_left = name in shown and one is shown[name]
-                values |= self._decode_extras(self.extras, {name: stored[name]}) if is_left else {name: one}
+                is_left = name in shown and value is shown[name]
+                values |= self._decode_extras(self.extras, {name: stored[name]}) if is_left else {name: value}
         return self.made(key, values, stored, kept)
 
     def opened(self, key: str, stored: Mapping[str, bytes]) -> dict[str, bytes]:
@@ -129,24 +129,24 @@ class HookedShape(Mapper[M], Generic[M]):
         if self.deserialize is None:
             return None
         shown = self._shown(stored)
-        told = self._read(key, {name: shown.get(name) for name in names}, self.deserialize)
-        return {name: told.get(name) for name in names}
+        read = self._read(key, {name: shown.get(name) for name in names}, self.deserialize)
+        return {name: read.get(name) for name in names}
 
     def decode_one(self, key: str, name: str, raw: bytes) -> object:
         if self.deserialize is None:
             return super().decode_one(key, name, raw)
         shown = self._shown({name: raw})
-        told = self._read(key, shown, self.deserialize)
-        return self._value(key, self.field(name), told.get(name), self._usual_back(shown)[name], raw)
+        read = self._read(key, shown, self.deserialize)
+        return self._value(key, self.field(name), read.get(name), self._usual_back(shown)[name], raw)
 
     def _told(
         self, name: str, hook: RecordHook, given: dict[str, Any], complaint: Callable[[str], Exception]
     ) -> Mapping[str, object]:
         """Call a hook, whose errors are those of the record that it was called for."""
         error: Exception | None = None
-        told: object = None
+        result: object = None
         try:
-            told = hook(given)
+            result = hook(given)
         except Exception as exc:  # whatever the application raises; it is the cause of ours, unless it may tell secrets
             is_secret = self.conceals("")
             text = "" if is_secret else f": {exc!s:.200}"
@@ -154,9 +154,9 @@ class HookedShape(Mapper[M], Generic[M]):
             error.__cause__ = None if is_secret else exc
         if error is not None:  # behind the clause, so that it has no context either
             raise error
-        if not isinstance(told, Mapping):
-            raise complaint(f"{self.model.__name__}.{name} gave {type(told).__name__}; it must return the dict")
-        return cast("Mapping[str, object]", told)
+        if not isinstance(result, Mapping):
+            raise complaint(f"{self.model.__name__}.{name} gave {type(result).__name__}; it must return the dict")
+        return cast("Mapping[str, object]", result)
 
     def _read(self, key: str, shown: dict[str, Any], hook: RecordHook) -> Mapping[str, object]:
         def complaint(reason: str) -> DecodeError:
@@ -164,48 +164,48 @@ class HookedShape(Mapper[M], Generic[M]):
 
         return self._told("deserialize_partially", hook, dict(shown), complaint)
 
-    def _raw(self, name: str, told: object, values: Mapping[str, object], usual: Mapping[str, object]) -> bytes:
+    def _raw(self, name: str, written: object, values: Mapping[str, object], usual: Mapping[str, object]) -> bytes:
         """Give the bytes of what the hook gave for one name."""
         if name.startswith(RESERVED):
             raise EncodeError(self.model.__name__, name, None, f"names that begin with one of {RESERVED} are reserved")
         if name in values:
             if name not in self.names:
-                if self.extras is not None and _is_as(told, _as_dict(values[name])):
+                if self.extras is not None and _is_as(written, _as_dict(values[name])):
                     return self._encode_extras(self.extras, {name: values[name]})[name]
-            elif _is_as(told, usual[name]):
+            elif _is_as(written, usual[name]):
                 return self.encode_field(self.field(name), values[name])
-        if isinstance(told, bytes):
-            return told
-        if isinstance(told, str):
-            return told.encode("utf-8", "surrogatepass")
-        if isinstance(told, (int, float)) and not isinstance(told, bool):
-            return (repr(told) if isinstance(told, float) else str(told)).encode()
-        reason = f"serialize_partially gave a {type(told).__name__} for it; Redis takes text, bytes and numbers"
+        if isinstance(written, bytes):
+            return written
+        if isinstance(written, str):
+            return written.encode("utf-8", "surrogatepass")
+        if isinstance(written, (int, float)) and not isinstance(written, bool):
+            return (repr(written) if isinstance(written, float) else str(written)).encode()
+        reason = f"serialize_partially gave a {type(written).__name__} for it; Redis takes text, bytes and numbers"
         raise EncodeError(self.model.__name__, name, None, reason)
 
     def _usual(self, values: Mapping[str, object]) -> dict[str, object]:
         """Give what the library's own hook makes of values; for one that it refuses, what nothing equals."""
         shown = {name: _as_dict(value) for name, value in values.items()}
-        return _each(shown, lambda some: partial.serialize(self, some, _default_of(self.model)))
+        return _each(shown, lambda group: partial.serialize(self, group, _default_of(self.model)))
 
     def _usual_back(self, shown: Mapping[str, object]) -> dict[str, object]:
         """Give what the library's own hook makes of stored text, likewise."""
-        return _each(shown, lambda some: partial.deserialize(self, some, _object_hook_of(self.model)))
+        return _each(shown, lambda group: partial.deserialize(self, group, _object_hook_of(self.model)))
 
     def _shown(self, stored: Mapping[str, bytes]) -> dict[str, Any]:
         return {name: _text(raw) for name, raw in stored.items()}
 
-    def _value(self, key: str, field: StoredField, told: object, usual: object, raw: bytes | None) -> object:
+    def _value(self, key: str, field: StoredField, read_value: object, usual: object, raw: bytes | None) -> object:
         """Give the value that the hook means for a field."""
-        if raw is not None and _is_as(told, usual):
+        if raw is not None and _is_as(read_value, usual):
             return self.decode_field(key, field, raw)
         codec = field.codec
         for read in (codec.validate_jsonable, codec.validate) if codec.kind == "json" else (codec.validate,):
             try:
-                return read(told)
+                return read(read_value)
             except (ValueError, TypeError):
                 continue
-        return told  # for the model's own validators to say what it is
+        return read_value  # for the model's own validators to say what it is
 
 
 class _HookError(EncodeError):
@@ -215,21 +215,21 @@ class _HookError(EncodeError):
         return f"{self.model}: the record cannot be stored: {self.reason}"
 
 
-def _each(some: Mapping[str, object], make: Callable[[Mapping[str, object]], dict[str, object]]) -> dict[str, object]:
+def _each(values: Mapping[str, object], make: Callable[[Mapping[str, object]], dict[str, object]]) -> dict[str, object]:
     """Make something of all at once, or, where one of them is refused, of each that is not."""
     try:
-        return make(some)
+        return make(values)
     except (TypeError, ValueError):
-        if len(some) == 1:
-            return dict.fromkeys(some, _NOTHING)
-        return {name: _each({name: one}, make)[name] for name, one in some.items()}
+        if len(values) == 1:
+            return dict.fromkeys(values, _NOTHING)
+        return {name: _each({name: value}, make)[name] for name, value in values.items()}
 
 
-def _is_as(told: object, usual: object) -> bool:
-    if told is usual:
+def _is_as(value: object, usual: object) -> bool:
+    if value is usual:
         return True
-    kind = cast(object, type(told))
-    return kind is type(usual) and (told == usual if kind in (str, int, bytes) else is_same(told, usual))
+    kind = cast(object, type(value))
+    return kind is type(usual) and (value == usual if kind in (str, int, bytes) else is_same(value, usual))
 
 
 def _text(raw: bytes) -> str | bytes:
@@ -243,9 +243,11 @@ def _text(raw: bytes) -> str | bytes:
 def _as_dict(value: object) -> object:
     """Give a value with dicts in the place of models, as ``dict()`` of pydantic 1 did; its containers are new ones."""
     if isinstance(value, BaseModel):
-        return {name: _as_dict(one) for name, one in (*value.__dict__.items(), *(value.model_extra or {}).items())}
+        return {
+            name: _as_dict(member) for name, member in (*value.__dict__.items(), *(value.model_extra or {}).items())
+        }
     if isinstance(value, dict):
-        return {name: _as_dict(one) for name, one in cast("dict[object, object]", value).items()}
+        return {name: _as_dict(member) for name, member in cast("dict[object, object]", value).items()}
     if type(value) in (list, tuple, deque):
         return type(cast(Any, value))(map(_as_dict, cast("list[object]", value)))
     return set(cast("set[object]", value)) if type(value) is set else value

@@ -150,7 +150,7 @@ def _is_known_to_aioredis(annotation: object, inside: tuple[object, ...]) -> boo
     if origin is Literal or annotation in (*inside, *_ANYTHING):
         return True
     if origin in (Union, types.UnionType) or origin in _CONTAINERS:
-        return all(one is ... or _is_known_to_aioredis(one, inside) for one in arguments)
+        return all(argument is ... or _is_known_to_aioredis(argument, inside) for argument in arguments)
     return isinstance(annotation, type) and _is_class_of_the_seed(annotation, inside)
 
 
@@ -161,7 +161,7 @@ def _is_class_of_the_seed(cls: type[object], inside: tuple[object, ...]) -> bool
         return issubclass(cls, (str, int))
     if typing_extensions.is_typeddict(cls) or (issubclass(cls, tuple) and hasattr(cast(object, cls), "_fields")):
         hints = typing_extensions.get_type_hints(cls)
-        return all(_is_known_to_aioredis(one, (*inside, cast(object, cls))) for one in hints.values())
+        return all(_is_known_to_aioredis(annotation, (*inside, cast(object, cls))) for annotation in hints.values())
     return cls in _CONTAINERS or issubclass(cls, _SCALARS)
 
 
@@ -170,7 +170,7 @@ def _is_container(annotation: object) -> bool:
     while get_origin(plain) is Annotated:
         plain = get_args(plain)[0]
     if get_origin(plain) in (Union, types.UnionType):
-        return all(one is types.NoneType or _is_container(one) for one in get_args(plain))
+        return all(argument is types.NoneType or _is_container(argument) for argument in get_args(plain))
     cls = get_origin(plain) or plain
     return isinstance(cls, type) and (
         issubclass(cls, BaseModel) or cls in _CONTAINERS or issubclass(cls, (dict, tuple))

@@ -105,4 +105,4 @@ def _with_own_containers(state: State) -> State:
 
 
 def _copied(state: State) -> State:
-    return {name: one if one is None else one.copy() for name, one in state.items()}
+    return {name: part if part is None else part.copy() for name, part in state.items()}

@@ -240,7 +240,9 @@ def _fields_named_like_verbs(name: str, bases: tuple[type, ...], namespace: dict
                 name, f"field {field!r} is a word of the constructor; name it otherwise, and use alias={field!r}"
             )
     inherited = {field: info for base in reversed(bases) for field, info in getattr(base, "model_fields", {}).items()}
-    for field in [one for one in inherited if one in verbs - annotations.keys() - namespace.keys()]:
+    for field in [
+        field_name for field_name in inherited if field_name in verbs - annotations.keys() - namespace.keys()
+    ]:
         annotations[field], namespace[field] = inherited[field].annotation, copy.copy(inherited[field])
         namespace["__annotations__"] = annotations
     for field in verbs & annotations.keys() - namespace.keys():

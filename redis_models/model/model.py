@@ -103,8 +103,8 @@ class Model(_AbstractModel):
         after: str | None = None
         while True:
             found, after = await store_of(cls).run_async(repository_of(cls).page_after(after, batch_size, bad_records))
-            for one in found:
-                yield one
+            for instance in found:
+                yield instance
             if after is None:
                 return
 

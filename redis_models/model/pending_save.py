@@ -31,8 +31,8 @@ class PendingSave:
 
     def is_of(self, data: object) -> bool:
         """Whether what is inserted is what is to be saved."""
-        some = cast("list[object]", data) if isinstance(data, (list, tuple)) else [data]
-        return len(some) == 1 and some[0] is self.instance
+        instances = cast("list[object]", data) if isinstance(data, (list, tuple)) else [data]
+        return len(instances) == 1 and instances[0] is self.instance
 
 
 pending: ContextVar[PendingSave | None] = ContextVar("redis_models_pending", default=None)
@@ -49,9 +49,9 @@ async def save_by_insert(save: PendingSave) -> None:
     token = pending.set(save)
     try:
         with being_saved(save.instance):
-            told: object = cast(Any, type(save.instance)).insert(save.instance)
-            if isawaitable(told):
-                await told
+            result: object = cast(Any, type(save.instance)).insert(save.instance)
+            if isawaitable(result):
+                await result
     finally:
         pending.reset(token)
 

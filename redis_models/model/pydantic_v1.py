@@ -45,11 +45,11 @@ def config_of(model: str, config: type) -> ConfigDict:
     Raises:
         ModelDeclarationError: It has a name that means nothing to pydantic 2.
     """
-    told: dict[str, object] = {}
+    options: dict[str, object] = {}
     for base in reversed(config.__mro__[:-1]):
-        told |= {name: value for name, value in vars(base).items() if not name.startswith("__")}
+        options |= {name: value for name, value in vars(base).items() if not name.startswith("__")}
     found: dict[str, object] = {}
-    for name, value in told.items():
+    for name, value in options.items():
         if name == "allow_mutation":
             found["frozen"] = not value
         elif name in _RENAMED:

@@ -245,7 +245,7 @@ def _iterated(model: type[StoredModel], name: str, *arguments: object, **options
     """Go through what an overridden ``iterate`` gives; it is run to its end first."""
 
     async def everything() -> list[object]:
-        return [one async for one in getattr(model, name)(*arguments, **options)]
+        return [instance async for instance in getattr(model, name)(*arguments, **options)]
 
     yield from run_to_end(everything)
 
@@ -256,11 +256,11 @@ class OverriddenRecord(SyncRecord[M]):
     __slots__ = ()
 
     def save(self, life_span_seconds: LifeSpan | None = KEEP, *, only: Only = None, if_unchanged: bool = False) -> None:
-        told: dict[str, object] = {} if life_span_seconds is KEEP else {"life_span_seconds": life_span_seconds}
+        options: dict[str, object] = {} if life_span_seconds is KEEP else {"life_span_seconds": life_span_seconds}
         if only is not None:
-            told["only"] = only
+            options["only"] = only
         if if_unchanged:
-            told["if_unchanged"] = True
+            options["if_unchanged"] = True
         if self._is_ours():
             super().save(life_span_seconds, only=only, if_unchanged=if_unchanged)
         elif is_within(("save", id(self._instance))):
@@ -268,7 +268,7 @@ class OverriddenRecord(SyncRecord[M]):
             verbs, store = repository_of(type(self._instance)), store_of(type(self._instance))
             store.run(verbs.save(self._instance, life_span_seconds, only=only, if_unchanged=if_unchanged))
         else:
-            self._run_save(told)
+            self._run_save(options)
 
     def _write_assigned(self, name: str) -> None:
         if self._is_ours():
@@ -281,10 +281,10 @@ class OverriddenRecord(SyncRecord[M]):
     def _is_ours(self) -> bool:
         return not type(self._instance).__overrides__ & {"save", "insert"}
 
-    def _run_save(self, told: dict[str, object]) -> None:
+    def _run_save(self, options: dict[str, object]) -> None:
         instance = self._instance
         with within(("save", id(instance))), being_saved(instance), restored_on_failure(instance):
-            run_to_end(cast(Any, instance).save, **told)
+            run_to_end(cast(Any, instance).save, **options)
 
     def delete(self) -> list[int] | None:
         model = type(self._instance)

@@ -82,8 +82,8 @@ class Counter:
 
     def out_of_range(self, by: object, raw: bytes) -> EncodeError:
         """Say that a sum is not what the field may hold."""
-        held = f"{self.default!r}, the default," if raw == b"" else MASK if self.is_hidden else raw.decode()
-        reason = f"added to {held} it would leave {self.low!r} to {self.high!r}; nothing was changed"
+        current = f"{self.default!r}, the default," if raw == b"" else MASK if self.is_hidden else raw.decode()
+        reason = f"added to {current} it would leave {self.low!r} to {self.high!r}; nothing was changed"
         return self._error(by, reason)
 
     def no_number(self, key: str, raw: bytes) -> DecodeError:
@@ -131,7 +131,7 @@ def counter_of(shape: Mapper[Any], name: str, by: object) -> Counter:
     if info.frozen or model.model_config.get("frozen"):
         raise EncodeError(model.__name__, name, by, "the field is frozen")
     limits = [*info.metadata, *_within(info.annotation)]
-    if _has_validators(shape, name) or any(_checks(one) and not isinstance(one, _KNOWN) for one in limits):
+    if _has_validators(shape, name) or any(_checks(limit) and not isinstance(limit, _KNOWN) for limit in limits):
         reason = (
             "the field has a validator that the server cannot run; get the record, assign and save(if_unchanged=True)"
         )
@@ -146,38 +146,42 @@ def counter_of(shape: Mapper[Any], name: str, by: object) -> Counter:
 def _within(annotation: object) -> Iterator[object]:
     """Give what Annotated says of the members of a union; pydantic keeps only what stands outside of it."""
     if get_origin(annotation) is Annotated:
-        for one in annotation.__metadata__:  # type: ignore[attr-defined]  # of Annotated, which checkers do not take for a type
+        for item in annotation.__metadata__:  # type: ignore[attr-defined]  # of Annotated, which checkers do not take for a type
             yield from (
-                one.metadata if isinstance(one, FieldInfo) else one if isinstance(one, GroupedMetadata) else [one]
+                item.metadata if isinstance(item, FieldInfo) else item if isinstance(item, GroupedMetadata) else [item]
             )
     for member in get_args(annotation):
         yield from _within(member)
 
 
-def _checks(told: object) -> bool:
+def _checks(item: object) -> bool:
     """Whether something in Annotated has a say in what a value may be, as far as pydantic is concerned."""
-    return isinstance(told, BaseMetadata) or hasattr(told, "__get_pydantic_core_schema__")
+    return isinstance(item, BaseMetadata) or hasattr(item, "__get_pydantic_core_schema__")
 
 
 def _has_validators(shape: Mapper[Any], name: str) -> bool:
     found = shape.model.__pydantic_decorators__
     fields = {
-        field for one in (*found.field_validators.values(), *found.validators.values()) for field in one.info.fields
+        field
+        for validator in (*found.field_validators.values(), *found.validators.values())
+        for field in validator.info.fields
     }
-    return bool({name, "*"} & fields) or any(one.info.mode in _WHOLE for one in found.model_validators.values())
+    return bool({name, "*"} & fields) or any(
+        validator.info.mode in _WHOLE for validator in found.model_validators.values()
+    )
 
 
 def _range(limits: list[object], is_int: bool) -> tuple[int | float, int | float]:
     low, high = (_INT_MIN, _INT_MAX) if is_int else (-_FLOAT_MAX, _FLOAT_MAX)
-    for one in limits:
-        bound: Any = next((getattr(one, word) for word in ("ge", "gt", "le", "lt") if hasattr(one, word)), None)
+    for limit in limits:
+        bound: Any = next((getattr(limit, word) for word in ("ge", "gt", "le", "lt") if hasattr(limit, word)), None)
         if bound is None:
             continue
-        is_least = isinstance(one, (Ge, Gt))
+        is_least = isinstance(limit, (Ge, Gt))
         if is_int:
             bound = math.ceil(bound) if is_least else math.floor(bound)
-            bound += (isinstance(one, Gt) and bound == one.gt) - (isinstance(one, Lt) and bound == one.lt)
-        elif isinstance(one, (Gt, Lt)):
+            bound += (isinstance(limit, Gt) and bound == limit.gt) - (isinstance(limit, Lt) and bound == limit.lt)
+        elif isinstance(limit, (Gt, Lt)):
             bound = math.nextafter(bound, math.inf if is_least else -math.inf)
         low, high = (max(low, bound), high) if is_least else (low, min(high, bound))
     return low, high

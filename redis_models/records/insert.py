@@ -65,7 +65,7 @@ def insert(
     # A record that its first try has made would look like another client's to a second one.
     once, is_ahead = only == "new", False
     if once or len(instances) > _ENCODED_AT_ONCE:
-        keys = [shape.key_of(getattr(one, shape.primary_key)) for one in instances]
+        keys = [shape.key_of(getattr(instance, shape.primary_key)) for instance in instances]
         if once:
             _check_unique(shape, keys)
         # What is given twice must be written in that order, whatever happens on the way.
@@ -113,14 +113,14 @@ def _insert_one(
     put = Put(shape, instance, life, only)
     key, fields = put.key, put.fields
     if len(fields) > MOST_NAMES:
-        one = _whole(shape, [key], [fields], life, only)
+        attempt = _whole(shape, [key], [fields], life, only)
     else:
-        one = Try(_PUT, (key,), put.command, once=only == "new", writes_whole=True)
-    commands = (one.command,)
+        attempt = Try(_PUT, (key,), put.command, once=only == "new", writes_whole=True)
+    commands = (attempt.command,)
     try:
-        replies = yield AtMostOnce(commands) if one.once else commands
-        yield from call_again(one.script, commands, replies, once=one.once)
-        figures = yield from settled(shape, upgrader, one, check(replies)[0])
+        replies = yield AtMostOnce(commands) if attempt.once else commands
+        yield from call_again(attempt.script, commands, replies, once=attempt.once)
+        figures = yield from settled(shape, upgrader, attempt, check(replies)[0])
     except BaseException as exc:
         if (known := remembered(instance)) is not None:
             known.doubt(Change(fields, {}, [], {}), exc)
@@ -182,30 +182,30 @@ class _Parcel(Generic[M]):
 def _parcels(shape: Mapper[M], instances: Sequence[M], life: LifeArgument, only: Only) -> Iterator[_Parcel[M]]:
     """Encode records when their turn comes."""
     for start in range(0, len(instances), _ENCODED_AT_ONCE):
-        some = instances[start : start + _ENCODED_AT_ONCE]
-        keys = [shape.key_of(getattr(one, shape.primary_key)) for one in some]
-        values = [values_of(one) for one in some]  # first: what is assigned behind it looks changed
-        fields = [shape.encode(one) for one in some]
+        chunk = instances[start : start + _ENCODED_AT_ONCE]
+        keys = [shape.key_of(getattr(instance, shape.primary_key)) for instance in chunk]
+        values = [values_of(instance) for instance in chunk]  # first: what is assigned behind it looks changed
+        fields = [shape.encode(instance) for instance in chunk]
         tries = [
             _whole(shape, keys[at : at + WRITE_CHUNK], fields[at : at + WRITE_CHUNK], life, only)
-            for at in range(0, len(some), WRITE_CHUNK)
+            for at in range(0, len(chunk), WRITE_CHUNK)
         ]
         at = 0
         for batch in _in_batches(tries):
             end = at + WRITE_CHUNK * len(batch)
-            yield _Parcel(some[at:end], fields[at:end], values[at:end], batch)
+            yield _Parcel(chunk[at:end], fields[at:end], values[at:end], batch)
             at = end
 
 
 def _in_batches(tries: Iterable[Try]) -> Iterator[list[Try]]:
     batch: list[Try] = []
     size = 0
-    for one in tries:
-        if batch and size + one.weight > _BYTES_A_BATCH:
+    for attempt in tries:
+        if batch and size + attempt.weight > _BYTES_A_BATCH:
             yield batch
             batch, size = [], 0
-        batch.append(one)
-        size += one.weight
+        batch.append(attempt)
+        size += attempt.weight
     if batch:
         yield batch
 
@@ -214,11 +214,11 @@ def _delivered(
     shape: Mapper[M], upgrader: Upgrader | None, parcel: _Parcel[M], replies: list[Reply], once: bool
 ) -> RoundTrips[list[int]]:
     """Settle what became of a parcel, and have its instances remember it; give the figures of its records."""
-    yield from call_again(_WRITE, [one.command for one in parcel.tries], replies, once=once)
+    yield from call_again(_WRITE, [attempt.command for attempt in parcel.tries], replies, once=once)
     figures: list[int] = []
-    for one, reply in zip(parcel.tries, check(replies), strict=True):
-        figures.extend(cast("list[int]", (yield from settled(shape, upgrader, one, reply))))
-    keys = (key for one in parcel.tries for key in one.keys)
+    for attempt, reply in zip(parcel.tries, check(replies), strict=True):
+        figures.extend(cast("list[int]", (yield from settled(shape, upgrader, attempt, reply))))
+    keys = (key for attempt in parcel.tries for key in attempt.keys)
     for instance, key, fields, written in zip(parcel.instances, keys, parcel.fields, parcel.values, strict=True):
         saved(shape, instance, key, fields, written)
     return figures

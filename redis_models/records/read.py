@@ -117,12 +117,14 @@ def settled(
 ) -> RoundTrips[list[Found]]:
     """Give what the replies to ``asking`` say of records; where they do not say enough, ask again."""
     if names is None and shape.reads_whole:
-        whole = [_opened_whole(shape, upgrader, None, key, one) for key, one in zip(keys, replies, strict=True)]
+        whole = [_opened_whole(shape, upgrader, None, key, reply) for key, reply in zip(keys, replies, strict=True)]
         yield from _write_back(shape, upgrader, keys, replies)
         return whole
     names = shape.names if names is None else names
     records = [_opened(shape, names, key, reply) for key, reply in zip(keys, replies, strict=True)]
-    unsettled = [place for place, one in enumerate(records) if one is None or isinstance(one, RecordTooOldError)]
+    unsettled = [
+        place for place, record in enumerate(records) if record is None or isinstance(record, RecordTooOldError)
+    ]
     if unsettled:
         # Whole: an upgrade needs the fields of old, and a record may have none of those that were asked for.
         again = yield [("HGETALL", keys[place]) for place in unsettled]
@@ -223,7 +225,7 @@ def keys_from(shape: Mapper[M], place: int, limit: int, after: bytes | None = No
     while len(own) < limit:
         [reply] = yield [("ZRANGE", shape.keys.index, place, place + count - 1)]
         found = members(shape, reply)
-        own += [one for one in shape.keys.owned_members(found) if after is None or one > after]
+        own += [key for key in shape.keys.owned_members(found) if after is None or key > after]
         if len(found) < count:
             break
         place, count = place + count, SWEPT
@@ -301,7 +303,9 @@ def _write_back(
     if upgrader is None:
         return
     whole = {
-        key: hash_of(one) for key, one in zip(keys, replies, strict=True) if one and not isinstance(one, Exception)
+        key: hash_of(reply)
+        for key, reply in zip(keys, replies, strict=True)
+        if reply and not isinstance(reply, Exception)
     }
     older = [
         key

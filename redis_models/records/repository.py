@@ -34,9 +34,9 @@ class Keys(list[str]):
     """Record keys, where primary keys are asked for: a model that says itself which they are has said so."""
 
 
-def keys_told(told: object) -> Keys:
+def keys_told(answer: object) -> Keys:
     """Take the keys out of what ``_ids_to_primary_keys`` gives: the keys of records, and that of the index."""
-    keys, _ = cast("tuple[Iterable[str], str]", told)
+    keys, _ = cast("tuple[Iterable[str], str]", answer)
     return Keys(keys)
 
 
@@ -91,7 +91,7 @@ class Repository(Generic[M]):
     def get_many(self, ids: Iterable[object], bad: list[DataError] | None = None) -> RoundTrips[list[M | None]]:
         if isinstance(ids, (str, bytes)):
             raise TypeError(f"{self.shape.model.__name__}.get_many: ids must be a list of primary keys: [{ids!r}]")
-        keys = [self.shape.key_of(one) for one in ids]
+        keys = [self.shape.key_of(pk) for pk in ids]
         found = yield from read.fetch(self.shape, self.upgrader, keys)
         return [self._readable(key, record, bad) for key, record in zip(keys, found, strict=True)]
 
@@ -124,7 +124,7 @@ class Repository(Generic[M]):
         keys = yield from read.index_after(self.shape, after, size)
         records = yield from read.fetch(self.shape, self.upgrader, keys)
         found = [self._readable(key, record, bad) for key, record in zip(keys, records, strict=True)]
-        return [one for one in found if one is not None], keys[-1] if len(keys) == size else None
+        return [record for record in found if record is not None], keys[-1] if len(keys) == size else None
 
     def page(self, limit: int, after: object = None, bad: list[DataError] | None = None) -> RoundTrips[list[M]]:
         _check_count(self.shape, "page", "limit", limit, 1)
@@ -169,17 +169,19 @@ class Repository(Generic[M]):
     ) -> RoundTrips[list[int]]:
         name, given = self.shape.model.__name__, cast(object, instances)
         is_one = isinstance(given, (BaseModel, str, bytes, dict)) or not isinstance(given, Iterable)
-        some = [cast(M, given)] if is_one else list(cast("Iterable[M]", given))
-        for one in some:
-            if not isinstance(one, self.shape.model):
-                given = spoken(one, self.shape.conceals(""))
+        instances = [cast(M, given)] if is_one else list(cast("Iterable[M]", given))
+        for instance in instances:
+            if not isinstance(instance, self.shape.model):
+                given = spoken(instance, self.shape.conceals(""))
                 raise EncodeError(name, "insert", given, f"it is not a {name}; give one, or a list of them")
-            if type(one) is not self.shape.model and set(type(one).__pydantic_fields__) - set(self.shape.names):
-                kind = type(one).__name__
+            if type(instance) is not self.shape.model and set(type(instance).__pydantic_fields__) - set(
+                self.shape.names
+            ):
+                kind = type(instance).__name__
                 reason = f"it is a {kind}, of whose fields this table has not all; use {kind}.insert"
-                raise EncodeError(name, "insert", spoken(one, self.shape.conceals("")), reason)
+                raise EncodeError(name, "insert", spoken(instance, self.shape.conceals("")), reason)
         life = self._life(life_span)
-        return (yield from inserting.insert(self.shape, self.upgrader, some, life, _checked(name, only)))
+        return (yield from inserting.insert(self.shape, self.upgrader, instances, life, _checked(name, only)))
 
     def save(
         self, instance: M, life_span: LifeSpan | None = KEEP, *, only: Only = None, if_unchanged: bool = False
@@ -271,21 +273,21 @@ class Repository(Generic[M]):
         """Keys of one id or of several; a set has no order of its own, hence that of the keys."""
         if isinstance(ids, Keys):
             return ids
-        some = cast("Iterable[object]", ids) if isinstance(ids, (list, tuple, set, frozenset)) else [ids]
-        keys = [self.shape.key_of(one) for one in some]
+        wanted = cast("Iterable[object]", ids) if isinstance(ids, (list, tuple, set, frozenset)) else [ids]
+        keys = [self.shape.key_of(pk) for pk in wanted]
         return sorted(keys) if isinstance(ids, (set, frozenset)) else keys
 
     def _life(self, asked: LifeSpan | None) -> LifeArgument:
-        for one in (asked, self.shape.ttl, self.life_span_s):
-            if one is not None:
-                return life_argument(self.shape.model, one)
+        for life_span in (asked, self.shape.ttl, self.life_span_s):
+            if life_span is not None:
+                return life_argument(self.shape.model, life_span)
         return life_argument(self.shape.model, KEEP)
 
     def _validated(self, changes: dict[str, object]) -> dict[str, object]:
         """Check each value as an assignment would; the others of the record are not known here."""
         if any(
-            one.info.mode in ("after", "wrap")
-            for one in self.shape.model.__pydantic_decorators__.model_validators.values()
+            validator.info.mode in ("after", "wrap")
+            for validator in self.shape.model.__pydantic_decorators__.model_validators.values()
         ):
             reason = (
                 "a validator of the model needs the other fields; get the record, assign and save(if_unchanged=True)"

@@ -154,10 +154,10 @@ def _place_after(keys: Sequence[str], skip: int) -> RoundTrips[int]:
     place = 0
     while skip and place < len(keys):
         there = yield from send([("EXISTS", key) for key in keys[place : place + READ_CHUNK]])
-        for one in there:
+        for exists in there:
             if skip == 0:
                 break
-            place, skip = place + 1, skip - cast(int, one)
+            place, skip = place + 1, skip - cast(int, exists)
     return place
 
 

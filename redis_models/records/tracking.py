@@ -152,7 +152,9 @@ class TrackedState:
     def _suspects(self, values: dict[str, object]) -> list[str]:
         """Give the fields that may have changed: those with another value, and those whose value may, inside."""
         before = self._values
-        return [name for name, one in values.items() if type(one) not in _ATOMS or one is not before.get(name, before)]
+        return [
+            name for name, value in values.items() if type(value) not in _ATOMS or value is not before.get(name, before)
+        ]
 
     def _compare_extras(self, shape: Mapper[Any], instance: StoredModel, change: Change) -> None:
         extras = instance.__pydantic_extra__ or {}
@@ -204,11 +206,11 @@ class RememberedThroughHooks(TrackedState):
         unstored = [name for name in plain if name not in self.stored and name not in changed]
         if not (changed or left or unstored or asked):
             return PlainChange({}, {}, [], values, plain)
-        told = shape.encode(instance)
-        filled = {name: told[name] for name in unstored if name in told}
-        written = {name: told[name] for name in told if name in changed or name in asked}
+        encoded = shape.encode(instance)
+        filled = {name: encoded[name] for name in unstored if name in encoded}
+        written = {name: encoded[name] for name in encoded if name in changed or name in asked}
         if written or left:
-            written |= self._derived(shape, instance, told, written.keys() | filled.keys())
+            written |= self._derived(shape, instance, encoded, written.keys() | filled.keys())
         return PlainChange(written, filled, left, values, plain)
 
     def changed(self, change: Change) -> None:
@@ -221,7 +223,7 @@ class RememberedThroughHooks(TrackedState):
         self._plain = {}
 
     def _derived(
-        self, shape: Mapper[Any], instance: StoredModel, told: dict[str, bytes], done: AbstractSet[str]
+        self, shape: Mapper[Any], instance: StoredModel, encoded: dict[str, bytes], done: AbstractSet[str]
     ) -> dict[str, bytes]:
         """Give what the hook makes of the values that changed, under other names than theirs.
 
@@ -231,7 +233,7 @@ class RememberedThroughHooks(TrackedState):
         again = shape.encode(instance)
         return {
             name: raw
-            for name, raw in told.items()
+            for name, raw in encoded.items()
             if name not in done
             and raw != before.get(name)
             and raw != self.stored.get(name)
@@ -358,19 +360,19 @@ def values_of(instance: StoredModel) -> dict[str, object]:
 
 def _inside(value: object) -> tuple[object, ...] | None:
     """Give what a plain container holds, if that cannot change inside: comparing it costs a tenth of encoding."""
-    held: tuple[object, ...]
+    members: tuple[object, ...]
     if isinstance(value, (list, set, frozenset)):
-        held = tuple(cast("Iterable[object]", value))
+        members = tuple(cast("Iterable[object]", value))
     elif isinstance(value, dict):
-        told = cast("dict[object, object]", value)
-        held = (*told, *told.values())
+        mapping = cast("dict[object, object]", value)
+        members = (*mapping, *mapping.values())
     else:
         return None
-    return held if _ATOMS.issuperset(map(type, held)) else None
+    return members if _ATOMS.issuperset(map(type, members)) else None
 
 
-def _is_inside(value: object, held: tuple[object, ...]) -> bool:
+def _is_inside(value: object, members: tuple[object, ...]) -> bool:
     """Whether a container holds the very objects of ``held`` still; equal ones will not do: 1 is not True."""
-    told = cast("dict[object, object]", value)
-    now = (*told, *told.values()) if isinstance(value, dict) else told
-    return len(now) == len(held) and all(map(is_, now, held))
+    container = cast("dict[object, object]", value)
+    now = (*container, *container.values()) if isinstance(value, dict) else container
+    return len(now) == len(members) and all(map(is_, now, members))

@@ -164,11 +164,11 @@ def delete(shape: Mapper[M], keys: Sequence[str], *, only_hashes: bool = False) 
     chunks = [keys[start : start + WRITE_CHUNK] for start in range(0, len(keys), WRITE_CHUNK)]
     records = members = 0
     for start in range(0, len(chunks), _SCRIPTS_A_BATCH):
-        some = chunks[start : start + _SCRIPTS_A_BATCH]
-        commands = [_DELETE.command([shape.keys.index, *chunk], ("1" if only_hashes else "",)) for chunk in some]
+        group = chunks[start : start + _SCRIPTS_A_BATCH]
+        commands = [_DELETE.command([shape.keys.index, *chunk], ("1" if only_hashes else "",)) for chunk in group]
         # What its own first execution has deleted, a second one would not count.
         replies = check((yield from call(_DELETE, commands, once=True)))
-        for chunk, reply in zip(some, replies, strict=True):
+        for chunk, reply in zip(group, replies, strict=True):
             if error := _refusal(shape, chunk, reply):
                 raise error
             gone, removed = cast("list[int]", reply)
@@ -235,7 +235,9 @@ class Try:
     def replacing(self, stamps: Mapping[int, bytes]) -> Command:
         """Give the call that replaces older records as they are, by their places and the stamps that they have."""
         place = 3 + 1 + len(self.keys)  # EVALSHA, digest, count, index, records; then the mode
-        mode = b"".join([str(self.command[place]).encode(), *(b" %d:%b" % one for one in stamps.items())])
+        mode = b"".join(
+            [str(self.command[place]).encode(), *(b" %d:%b" % place_and_stamp for place_and_stamp in stamps.items())]
+        )
         return (*self.command[:place], mode, *self.command[place + 1 :])
 
 
@@ -249,8 +251,8 @@ def save_command(
     """Make the call that writes what changed, if the record still has what is ``expected``; its reply is a number."""
     arguments: list[Argument] = [shape.version, life, 2 * len(change.written), *flat(change.written)]
     if change.filled or change.removed or expected is not None:
-        for one in (flat(change.filled), change.removed, flat(expected or {})):
-            arguments += [len(one), *one]
+        for part in (flat(change.filled), change.removed, flat(expected or {})):
+            arguments += [len(part), *part]
     if expected is not None and shape.takes_extras:
         arguments.append(STAMP)
     elif expected is not None:
@@ -259,10 +261,10 @@ def save_command(
 
 
 def flat(fields: Mapping[str, bytes]) -> list[Argument]:
-    return [one for pair in fields.items() for one in pair]
+    return [part for pair in fields.items() for part in pair]
 
 
-def settled(shape: Mapper[M], upgrader: Upgrader | None, one: Try, reply: Reply) -> RoundTrips[Reply]:
+def settled(shape: Mapper[M], upgrader: Upgrader | None, attempt: Try, reply: Reply) -> RoundTrips[Reply]:
     """Give the answer of an applied script; bring older records up and try again; raise what refuses it.
 
     Whole records take the place of those that no migration can bring up: in the same step as all that the script
@@ -270,31 +272,31 @@ def settled(shape: Mapper[M], upgrader: Upgrader | None, one: Try, reply: Reply)
     """
     replaced: dict[int, bytes] = {}
     for _ in range(_TRIES):
-        error = _refusal(shape, one.keys, reply, one.meanings)
+        error = _refusal(shape, attempt.keys, reply, attempt.meanings)
         if error is None:
             return reply
         if not isinstance(error, RecordTooOldError) or upgrader is None:
             raise error
         older = cast("list[Any]", reply)[2:]
         for place, stamp in zip(older[::2], older[1::2], strict=True):
-            if not (yield from _is_brought_up(shape, upgrader, one, place)):
+            if not (yield from _is_brought_up(shape, upgrader, attempt, place)):
                 replaced[place] = stamp
-        command = one.replacing(replaced) if replaced else one.command
-        [reply] = check((yield from call(one.script, [command], once=one.once)))
+        command = attempt.replacing(replaced) if replaced else attempt.command
+        [reply] = check((yield from call(attempt.script, [command], once=attempt.once)))
     raise ConflictError(
-        one.keys[0],
-        f"not written: older code keeps writing this record, or one of the {len(one.keys)} of its batch, at an older"
-        " version; stop that code, then try again",
+        attempt.keys[0],
+        f"not written: older code keeps writing this record, or one of the {len(attempt.keys)} of its batch, at"
+        " an older version; stop that code, then try again",
     )
 
 
-def _is_brought_up(shape: Mapper[M], upgrader: Upgrader, one: Try, place: int) -> RoundTrips[bool]:
+def _is_brought_up(shape: Mapper[M], upgrader: Upgrader, attempt: Try, place: int) -> RoundTrips[bool]:
     try:
-        yield from upgrader.rewrite(shape.model, one.keys[place - 1])
+        yield from upgrader.rewrite(shape.model, attempt.keys[place - 1])
     except RecordTooOldError:
         raise  # of a version that is not known here, nor what would be lost
     except DataError:
-        if not one.writes_whole:
+        if not attempt.writes_whole:
             raise
         return False
     return True

@@ -33,8 +33,8 @@ def key_annotation(schema: type[Model]) -> Any:
     """Give the type of primary keys in paths: that of the field, with its constraints."""
     info = schema.model_fields[schema.get_primary_key_field()]
     # A path has only text, which strictness would refuse for every other type.
-    told = [item for item in info.metadata if not isinstance(item, Storage) and not isinstance(item, Strict)]
-    return Annotated[info.annotation, *told] if told else info.annotation
+    metadata = [item for item in info.metadata if not isinstance(item, Storage) and not isinstance(item, Strict)]
+    return Annotated[info.annotation, *metadata] if metadata else info.annotation
 
 
 def replacement_annotation(schema: type[Model], hidden: HiddenFields) -> Any:
@@ -161,7 +161,9 @@ def _without(shown: dict[str, Any], hidden: HiddenFields) -> dict[str, Any]:
     """Leave the fields that are not for requests out of what the documentation says."""
     fields = hidden.schema.model_fields
     words = {word for name in hidden.names for word in alias_words(name, fields[name])}
-    shown["properties"] = {name: one for name, one in shown.get("properties", {}).items() if name not in words}
+    shown["properties"] = {
+        name: property_schema for name, property_schema in shown.get("properties", {}).items() if name not in words
+    }
     return shown
 
 

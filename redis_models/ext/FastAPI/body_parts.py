@@ -52,9 +52,9 @@ def inner_parts(value: object) -> Iterable[tuple[int | str, object, FieldInfo | 
         return parts_of(value)
     if isinstance(value, Mapping):
         members = cast("Mapping[object, object]", value)
-        return ((str(name), one, None) for name, one in members.items())
+        return ((str(name), member, None) for name, member in members.items())
     if isinstance(value, ITEMS):
-        return ((number, one, None) for number, one in enumerate(cast("Iterable[object]", value)))
+        return ((number, member, None) for number, member in enumerate(cast("Iterable[object]", value)))
     return ()
 
 
@@ -66,24 +66,26 @@ def shown_name(name: str, info: FieldInfo | None) -> str:
 def words_of(name: str, info: FieldInfo | None) -> list[str]:
     """Give the words that name a field in a body, the first that counts first; none where a path of words may do so."""
     choices: Sequence[str | AliasPath | None] = () if info is None else _choices(info)
-    if any(isinstance(one, AliasPath) for one in choices):
+    if any(isinstance(choice, AliasPath) for choice in choices):
         return []
-    return [one for one in choices if isinstance(one, str) and one != name] + [name]
+    return [choice for choice in choices if isinstance(choice, str) and choice != name] + [name]
 
 
 def is_named(name: str, info: FieldInfo, given: Mapping[str, Any]) -> bool:
     """Whether a body says something of a field, by its name or by any alias."""
     given = given if isinstance(given, dict) else dict(given)
     missing = object()
-    paths = [one for one in _choices(info) if isinstance(one, AliasPath)]
-    words = {name, *(one for one in _choices(info) if isinstance(one, str))}
-    return any(word in given for word in words) or any(_at(given, one.path, missing) is not missing for one in paths)
+    paths = [choice for choice in _choices(info) if isinstance(choice, AliasPath)]
+    words = {name, *(choice for choice in _choices(info) if isinstance(choice, str))}
+    return any(word in given for word in words) or any(
+        _at(given, alias.path, missing) is not missing for alias in paths
+    )
 
 
 def alias_words(name: str, info: FieldInfo) -> set[str]:
     """Give the words at the top of a body that may speak of a field."""
-    firsts = [one.path[0] if isinstance(one, AliasPath) else one for one in _choices(info)]
-    return {name, *(one for one in firsts if isinstance(one, str))}
+    firsts = [choice.path[0] if isinstance(choice, AliasPath) else choice for choice in _choices(info)]
+    return {name, *(choice for choice in firsts if isinstance(choice, str))}
 
 
 def _choices(info: FieldInfo) -> Sequence[str | AliasPath | None]:
@@ -115,10 +117,10 @@ def _fields_of_dataclass(kind: Hashable) -> Mapping[str, FieldInfo]:
     cls = cast("type[Any]", kind)
     hints, missing = get_type_hints(cls, include_extras=True), dataclasses.MISSING
     return {
-        one.name: FieldInfo.from_annotation(hints[one.name])
-        if one.default is missing
-        else FieldInfo.from_annotated_attribute(hints[one.name], one.default)
-        for one in dataclasses.fields(cls)
+        field.name: FieldInfo.from_annotation(hints[field.name])
+        if field.default is missing
+        else FieldInfo.from_annotated_attribute(hints[field.name], field.default)
+        for field in dataclasses.fields(cls)
     }
 
 

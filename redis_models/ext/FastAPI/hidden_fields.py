@@ -50,7 +50,7 @@ class HiddenFields:
     @cached_property
     def hides(self) -> bool:
         """Whether there is a field, nested ones included, that answers may not show."""
-        return any(any(node.get(one) for one in _EXCLUDED) for node in schema_nodes(self._core_schema))
+        return any(any(node.get(option) for option in _EXCLUDED) for node in schema_nodes(self._core_schema))
 
     @cached_property
     def holds_secret(self) -> bool:
@@ -98,13 +98,13 @@ class HiddenFields:
             pairs = zip(
                 cast("Mapping[Any, object]", given).items(), cast("Mapping[Any, object]", made).values(), strict=False
             )
-            for (key, one), value in pairs:
-                yield from self._named(one, value, (*place, str(key)), path)
+            for (key, part), value in pairs:
+                yield from self._named(part, value, (*place, str(key)), path)
         elif isinstance(given, _SEQUENCES) and isinstance(made, Sequence) and not isinstance(made, (str, bytes)):
-            for number, (one, value) in enumerate(
+            for number, (part, value) in enumerate(
                 zip(cast("list[object]", given), cast("Sequence[object]", made), strict=False)
             ):
-                yield from self._named(one, value, (*place, number), path)
+                yield from self._named(part, value, (*place, number), path)
 
     def _named_field(
         self, given: Mapping[str, object], made: object, name: str, info: FieldInfo, place: Place, path: str

@@ -118,10 +118,10 @@ def answered(schema: type[Model], key_place: Place) -> Generator[None]:
     try:
         yield
     except MAPPED as exc:
-        told = told_of(exc, model=schema.__name__, key_place=key_place)
-        if isinstance(told.detail, list):
-            raise RequestValidationError(told.detail) from exc
-        raise HTTPException(told.status, told.detail, told.headers or None) from exc
+        answer = told_of(exc, model=schema.__name__, key_place=key_place)
+        if isinstance(answer.detail, list):
+            raise RequestValidationError(answer.detail) from exc
+        raise HTTPException(answer.status, answer.detail, answer.headers or None) from exc
     except RecursionError as exc:
         raise unprocessable(("body",), "is nested too deeply") from exc
 
@@ -156,7 +156,7 @@ def invalid(error: ValidationError, body: object) -> RequestValidationError:
 
     Values that it repeats are taken from the body: what was validated may hold stored values that no client may see.
     """
-    found = [_of_body(dict(one), body) for one in error.errors(include_url=False)]
+    found = [_of_body(dict(mistake), body) for mistake in error.errors(include_url=False)]
     return RequestValidationError(found, body=body)
 
 
@@ -206,5 +206,5 @@ def install_error_handlers(app: FastAPI) -> None:
 
 
 async def _answer(request: Request, exc: RedisModelsError) -> Response:
-    told = told_of(exc)
-    return JSONResponse({"detail": jsonable_encoder(told.detail)}, told.status, told.headers)
+    answer = told_of(exc)
+    return JSONResponse({"detail": jsonable_encoder(answer.detail)}, answer.status, answer.headers)

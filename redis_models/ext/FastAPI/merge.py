@@ -215,17 +215,17 @@ def _merged_items(given: list[object], shown: object, stored: list[object], made
 
 def _pairs(given: list[object], answers: list[object], stored: list[object], place: Place) -> dict[int, int]:
     """Find which stored item each given one is, by the numbers of both."""
-    said, told = list(map(_looks, given)), list(map(_looks, answers))
-    is_as_long, pairs = len(said) == len(told), dict[int, int]()
+    sent, shown = list(map(_looks, given)), list(map(_looks, answers))
+    is_as_long, pairs = len(sent) == len(shown), dict[int, int]()
     if is_as_long:
-        pairs = {number: number for number, look in enumerate(said) if look == told[number]}
-    free = dict.fromkeys(number for number in range(len(told)) if number not in pairs)
+        pairs = {number: number for number, look in enumerate(sent) if look == shown[number]}
+    free = dict.fromkeys(number for number in range(len(shown)) if number not in pairs)
     alike = dict[object, list[int]]()
     for number in reversed(free):
-        alike.setdefault(told[number], []).append(number)
+        alike.setdefault(shown[number], []).append(number)
     if not is_as_long:
-        _refuse_confusion(said, alike, stored, place)
-    for number, look in enumerate(said):
+        _refuse_confusion(sent, alike, stored, place)
+    for number, look in enumerate(sent):
         if number not in pairs and alike.get(look):
             pairs[number] = alike[look].pop()
             del free[pairs[number]]
@@ -238,7 +238,7 @@ def _refuse_confusion(
     """Refuse a list with more or fewer of the items that are shown alike, and are not: which of them are left?"""
     for look, count in Counter(said).items():
         first, *others = [stored[number] for number in alike.get(look, [])] or [None]
-        if others and count != len(others) + 1 and not all(is_same(first, one) for one in others):
+        if others and count != len(others) + 1 and not all(is_same(first, other) for other in others):
             raise unprocessable((*place, said.index(look)), _NOT_TOLD)
 
 
@@ -248,7 +248,7 @@ def _looks(value: object) -> object:
         return object()
     if isinstance(value, Mapping):
         members = cast("Mapping[object, object]", value)
-        return dict, frozenset((key, _looks(one)) for key, one in members.items())
+        return dict, frozenset((key, _looks(member)) for key, member in members.items())
     if isinstance(value, list):
         return list, tuple(map(_looks, cast("list[object]", value)))
     if value is None or isinstance(value, (bool, str, int, float)):

@@ -68,11 +68,11 @@ class FastAPIModel(Model):
         found: list[Self] | list[dict[str, object]] | None
         bad = list[DataError]()
         # Passed on only if given, so that a ``select`` of the application's own need not accept it.
-        told: dict[str, Any] = {} if bad_records is None else {"bad_records": bad}
+        options: dict[str, Any] = {} if bad_records is None else {"bad_records": bad}
         if columns is None:
-            found = await cls.select(None, ids, skip, limit, **told)
+            found = await cls.select(None, ids, skip, limit, **options)
         else:
-            found = await cls.select(columns, ids, skip, limit, **told)
+            found = await cls.select(columns, ids, skip, limit, **options)
         if bad_records is not None:
             bad_records += bad
         if found is None and not bad:

@@ -60,9 +60,9 @@ class AnswerCheck:
             return
         writes = _writing(request, self._allows_nan)
         for name, info in type(made).model_fields.items():
-            one = _complaint(lambda name=name: writes(made.model_dump(mode="json", include={name})))  # type: ignore[misc]
-            if one is not None:
-                raise unprocessable(("body", info.alias or name), one)
+            complaint = _complaint(lambda name=name: writes(made.model_dump(mode="json", include={name})))  # type: ignore[misc]
+            if complaint is not None:
+                raise unprocessable(("body", info.alias or name), complaint)
         raise unprocessable(("body",), reason)
 
     def _content(self, record: Model) -> object:
@@ -84,9 +84,9 @@ def check_key(schema: type[Model], pk: object, place: Place) -> None:
 
 def carried(error: RequestValidationError) -> RequestValidationError:
     """Give an error whose mistakes an answer can carry: FastAPI repeats what was wrong, which may be no JSON."""
-    told = cast("Sequence[dict[str, Any]]", error.errors())
-    made = RequestValidationError([_carried(one) for one in told], body=error.body)
-    return error if made.errors() == told else made
+    mistakes = cast("Sequence[dict[str, Any]]", error.errors())
+    made = RequestValidationError([_carried(mistake) for mistake in mistakes], body=error.body)
+    return error if made.errors() == mistakes else made
 
 
 def _carried(mistake: Mapping[str, Any]) -> dict[str, Any]:
@@ -136,8 +136,10 @@ def shows_all_of(model: type[BaseModel], inside: tuple[object, ...] = ()) -> boo
         model: The model.
         inside: The models that it is a part of.
     """
-    told = model.__pydantic_decorators__
-    is_its_own = told.field_serializers or told.model_serializers or model.model_config.get("extra") == "allow"
+    decorators = model.__pydantic_decorators__
+    is_its_own = (
+        decorators.field_serializers or decorators.model_serializers or model.model_config.get("extra") == "allow"
+    )
     if is_its_own or any(name.startswith("ser_json") for name in model.model_config):
         return False
     return all(_is_shown(info, (*inside, model)) for info in model.model_fields.values())
@@ -146,7 +148,7 @@ def shows_all_of(model: type[BaseModel], inside: tuple[object, ...] = ()) -> boo
 def _is_shown(info: FieldInfo, inside: tuple[object, ...]) -> bool:
     if info.exclude or getattr(info, "exclude_if", None) or info.serialization_alias != info.validation_alias:
         return False
-    if any(hasattr(one, "__get_pydantic_core_schema__") for one in info.metadata):
+    if any(hasattr(item, "__get_pydantic_core_schema__") for item in info.metadata):
         return False
     return _is_type_shown(info.annotation, inside)
 
@@ -154,10 +156,10 @@ def _is_shown(info: FieldInfo, inside: tuple[object, ...]) -> bool:
 def _is_type_shown(annotation: object, inside: tuple[object, ...]) -> bool:
     origin, arguments = get_origin(annotation), get_args(annotation)
     if origin in (Union, UnionType):
-        members = [one for one in arguments if one is not NoneType]
+        members = [argument for argument in arguments if argument is not NoneType]
         return len(members) == 1 and _is_type_shown(members[0], inside)
     if origin in _CONTAINERS:
-        return all(one is ... or _is_type_shown(one, inside) for one in arguments)
+        return all(argument is ... or _is_type_shown(argument, inside) for argument in arguments)
     if _is_model(annotation):
         return annotation in inside or shows_all_of(annotation, inside)
     return is_exact(annotation)

@@ -120,14 +120,14 @@ class CRUDRouter(APIRouter):
         sizes = PageSizes.of(paginate, max_limit)
         if create_route is not False and create_schema in (None, schema):
             self._hidden.check_creatable()
-        everything, one = "" if path else "/", f"/{{{_KEY}}}"
+        everything, single = "" if path else "/", f"/{{{_KEY}}}"
         many = GenericAlias(list, (schema,))
         self._generate(get_all_route, "GET", everything, self._get_all(sizes, leaves_newer), many)
         self._generate(create_route, "POST", everything, self._create(create_schema, overwrite), schema)
         self._generate(delete_all_route, "DELETE", everything, self._delete_all(), many)
-        self._generate(get_one_route, "GET", one, self._get_one(), schema, KeyRoute)
-        self._generate(update_route, "PUT", one, self._update(update_schema), schema, KeyRoute)
-        self._generate(delete_one_route, "DELETE", one, self._delete_one(), schema, KeyRoute)
+        self._generate(get_one_route, "GET", single, self._get_one(), schema, KeyRoute)
+        self._generate(update_route, "PUT", single, self._update(update_schema), schema, KeyRoute)
+        self._generate(delete_one_route, "DELETE", single, self._delete_one(), schema, KeyRoute)
         if path:
             offer = delete_one_route if delete_all_route is False else delete_all_route
             self._generate(offer, "DELETE", EmptyKeyRoute.PATH, self._no_key(), None, EmptyKeyRoute)
@@ -135,7 +135,7 @@ class CRUDRouter(APIRouter):
     def add_api_route(self, path: str, endpoint: Endpoint, **options: Any) -> None:
         """Add a route of the application's own; it replaces a generated one of the same path and method."""
         methods = {method.upper() for method in options.get("methods") or ["GET"]}
-        for route in [one for one in self._generated if _answers(one, self.prefix + path, methods)]:
+        for route in [generated for generated in self._generated if _answers(generated, self.prefix + path, methods)]:
             self._generated.remove(route)
             self.routes.remove(route)
         super().add_api_route(path, endpoint, **options)
@@ -175,14 +175,16 @@ class CRUDRouter(APIRouter):
                 found = await schema.select(skip=skip, limit=limit, bad_records=bad) or []
                 if not leaves_newer:
                     _check_versions(bad)
-            complaints = [answers.complaint(request, one) for one in found]
-            left_out = [(str(getattr(one, "key", "")), str(one)) for one in bad]
-            left_out += [(_key_of(one), why) for one, why in zip(found, complaints, strict=True) if why is not None]
+            complaints = [answers.complaint(request, record) for record in found]
+            left_out = [(str(getattr(error, "key", "")), str(error)) for error in bad]
+            left_out += [
+                (_key_of(record), why) for record, why in zip(found, complaints, strict=True) if why is not None
+            ]
             if left_out:
                 response.headers[_UNREADABLE] = _reported(schema, left_out)
             if len(found) + len(bad) == limit:
                 response.headers["Link"] = link_after(skip, limit)
-            return [one for one, why in zip(found, complaints, strict=True) if why is None]
+            return [record for record, why in zip(found, complaints, strict=True) if why is None]
 
         return get_all
 
@@ -354,7 +356,7 @@ def _key_of(record: Model) -> str:
 def _takes(verb: Callable[..., object], name: str) -> bool:
     """Whether a verb, which the application may have overridden, takes an argument of this name."""
     parameters = inspect.signature(verb).parameters.values()
-    return any(one.name == name or one.kind is inspect.Parameter.VAR_KEYWORD for one in parameters)
+    return any(parameter.name == name or parameter.kind is inspect.Parameter.VAR_KEYWORD for parameter in parameters)
 
 
 async def _is_inserted(schema: type[Model], made: Model) -> bool:
@@ -395,8 +397,8 @@ def _answers(route: BaseRoute, path: str, methods: set[str]) -> bool:
 def _reported(schema: type[Model], bad: Sequence[tuple[str, str]]) -> str:
     """Log why records are not shown, and give their primary keys for a header: escaped, with commas between."""
     for key, reason in bad:
-        told = reason if reason.startswith(key) else f"{key}: {reason}"
-        _LOG.error("%s: left out of a list: %s", schema.__name__, one_line(told))
+        message = reason if reason.startswith(key) else f"{key}: {reason}"
+        _LOG.error("%s: left out of a list: %s", schema.__name__, one_line(message))
     owned = [schema.__shape__.keys.primary_key(key) for key, _ in bad if schema.__shape__.keys.owns(key)]
     header = ",".join(quote(_bytes_of(pk), safe="") for pk in owned)
     return header if len(header) <= _HEADER_SIZE else header[: header.rfind(",", 0, _HEADER_SIZE - 4) + 1] + "..."
