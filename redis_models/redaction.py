@@ -84,7 +84,7 @@ def _shown(scheme: str, rest: str) -> str | None:
     if "@" in tail or (sign == "#" and tail):
         return None  # the sign may have been one of a password
     is_file = scheme == "unix" and rest.startswith("/")
-    _, at, where = ("", "", head) if is_file else head.rpartition("@")  # a user may be the beginning of a password
+    _, at_sign, where = ("", "", head) if is_file else head.rpartition("@")  # a user may be the beginning of a password
     place = re.match(r"([^/]*)(.*)", where, re.DOTALL)
     host, path = (place[1], place[2]) if place else ("", "")
     if scheme == "unix":
@@ -94,7 +94,7 @@ def _shown(scheme: str, rest: str) -> str | None:
         path == "" or _NUMBER.fullmatch(path)
     ):
         return None
-    return f"{f'{MASK}@' if at else ''}{where}{_query(sign, tail)}"
+    return f"{f'{MASK}@' if at_sign else ''}{where}{_query(sign, tail)}"
 
 
 def _cut(rest: str) -> tuple[str, str, str]:

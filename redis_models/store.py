@@ -129,9 +129,9 @@ class Store:
 
     @redis_store.setter
     def redis_store(self, client: redis.asyncio.Redis | None) -> None:
-        given = cast(object, client)
-        if given is not None and (isinstance(given, redis.Redis) or not hasattr(given, "connection_pool")):
-            raise TypeError(f"redis_store must be a client of redis.asyncio, not a {_kind_of(given)}")
+        candidate = cast(object, client)
+        if candidate is not None and (isinstance(candidate, redis.Redis) or not hasattr(candidate, "connection_pool")):
+            raise TypeError(f"redis_store must be a client of redis.asyncio, not a {_kind_of(candidate)}")
         self._link.given = client
 
     def register_model(self, model: type[StoredModel]) -> None:

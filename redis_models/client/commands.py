@@ -238,9 +238,9 @@ def call_again(
         return
     load: Command = ("SCRIPT", "LOAD", script.source)
     rest = [load, *(commands[place] for place in missing)]
-    again = yield AtMostOnce(rest) if once else rest
-    check(again[:1])
-    for place, reply in zip(missing, again[1:], strict=True):
+    second = yield AtMostOnce(rest) if once else rest
+    check(second[:1])
+    for place, reply in zip(missing, second[1:], strict=True):
         if isinstance(reply, NoScriptError):  # a SCRIPT FLUSH came between the two; EVAL brings its own
             last: list[Command] = [("EVAL", script.source, *commands[place][2:])]
             [reply] = yield AtMostOnce(last) if once else last

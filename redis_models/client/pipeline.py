@@ -109,13 +109,13 @@ class SyncPipeline:
             self._client.pool.give(line)
 
     def _exchange_again(self, exc: Exception) -> None:
-        again, is_sent = list(self._in_flight), self._line is not None
+        unanswered, is_sent = list(self._in_flight), self._line is not None
         self._drop()
         # As one batch: if one of them must not be executed twice, none is.
-        retry = self._client.new_retry(_commands_of(again))
+        retry = self._client.new_retry(_commands_of(unanswered))
         retry.is_sent = is_sent
         time.sleep(retry.pause_after(exc))
-        for commands, replies in again:
+        for commands, replies in unanswered:
             replies.fill(self._client.exchange(commands))
 
     def _drop(self) -> None:
@@ -195,13 +195,13 @@ class AsyncPipeline:
             await self._client.pool.give(line)
 
     async def _exchange_again(self, exc: Exception) -> None:
-        again, is_sent = list(self._in_flight), self._line is not None
+        unanswered, is_sent = list(self._in_flight), self._line is not None
         await self._drop()
         await self._client.pool.settle()
-        retry = self._client.new_retry(_commands_of(again))
+        retry = self._client.new_retry(_commands_of(unanswered))
         retry.is_sent = is_sent
         await asyncio.sleep(retry.pause_after(exc))
-        for commands, replies in again:
+        for commands, replies in unanswered:
             replies.fill(await self._client.exchange(commands))
 
     async def _drop(self) -> None:

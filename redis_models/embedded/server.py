@@ -219,8 +219,8 @@ class EmbeddedServer:
 
     def _register_or_start(self, started: ServerProgram | None) -> ServerProgram | None:
         _lay_fifo(self._at("users.fifo"))
-        life = self._take_life()
-        if life is None:
+        log_lock = self._take_life()
+        if log_lock is None:
             if not self._is_user():
                 self._register()
             return started
@@ -228,13 +228,13 @@ class EmbeddedServer:
             if started is not None:
                 raise EmbeddedServerError(self._failure(started))
             engine = choose_program()
-            self._start(engine, life)
+            self._start(engine, log_lock)
             return engine
         except BaseException:
             self._abandon()
             raise
         finally:
-            os.close(life)
+            os.close(log_lock)
 
     def _abandon(self) -> None:
         self._use = None
@@ -244,13 +244,13 @@ class EmbeddedServer:
 
     def _take_life(self) -> int | None:
         """Return ``server.out``, locked, if no server holds it."""
-        life = open_private(self._at("server.out"), os.O_RDWR | os.O_CREAT)
+        log_lock = open_private(self._at("server.out"), os.O_RDWR | os.O_CREAT)
         try:
-            fcntl.flock(life, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(log_lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            os.close(life)
+            os.close(log_lock)
             return None
-        return life
+        return log_lock
 
     def _register(self) -> None:
         try:
@@ -264,8 +264,8 @@ class EmbeddedServer:
         if use.is_watched(self._at("users.fifo")):
             self._use = use
 
-    def _start(self, engine: ServerProgram, life: int) -> None:
-        os.ftruncate(life, 0)
+    def _start(self, engine: ServerProgram, log_lock: int) -> None:
+        os.ftruncate(log_lock, 0)
         self._lay_link()
         self._rotate_log()
         self._write("server.conf", self._configuration())
@@ -278,8 +278,8 @@ class EmbeddedServer:
             subprocess.run(
                 ["/bin/sh", "-c", _LAUNCHER, *arguments],
                 stdin=watch,
-                stdout=life,
-                stderr=life,
+                stdout=log_lock,
+                stderr=log_lock,
                 cwd="/",
                 # A locale that is not installed keeps newer servers from starting.
                 env={

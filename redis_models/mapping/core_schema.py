@@ -135,8 +135,8 @@ def _marking_results(function: Callable[..., object]) -> Callable[..., object]:
         with ExitStack() as marks:
             marks.enter_context(within_validator(value))
 
-            def inner(*given: object) -> object:
-                made = handler(*given)
+            def inner(*inputs: object) -> object:
+                made = handler(*inputs)
                 marks.enter_context(within_validator(made))
                 return made
 

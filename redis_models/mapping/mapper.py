@@ -306,10 +306,10 @@ class Mapper(Generic[M]):
 
     def _kept(self, values: Mapping[str, object], stored: Mapping[str, bytes]) -> dict[str, object]:
         """Give values as they were when they were written; ``values`` has what a Json, for one, is made of."""
-        given = {field.name: field for field in self.fields if field.name in values and field.name in stored}
+        declared = {field.name: field for field in self.fields if field.name in values and field.name in stored}
         return {
             name: values[name] if field.source is None else field.codec.decode(stored[name])
-            for name, field in given.items()
+            for name, field in declared.items()
         }
 
     def _settle(self, instance: M, values: Mapping[str, object], kept: Mapping[str, object]) -> None:

@@ -121,8 +121,8 @@ class HookedShape(Mapper[M], Generic[M]):
         """
         instance = self.decode(key, stored)
         plain = {name: instance.__dict__[name] for name in self.names} | (instance.model_extra or {})
-        given = {*stored, *instance.model_fields_set}
-        return super().encode_some({name: value for name, value in plain.items() if name in given})
+        known = {*stored, *instance.model_fields_set}
+        return super().encode_some({name: value for name, value in plain.items() if name in known})
 
     def columns(self, key: str, names: Sequence[str], stored: Mapping[str, bytes]) -> dict[str, object] | None:
         """Give some fields as the hook gives them; None where it is the library's."""
@@ -140,13 +140,13 @@ class HookedShape(Mapper[M], Generic[M]):
         return self._value(key, self.field(name), read.get(name), self._usual_back(shown)[name], raw)
 
     def _told(
-        self, name: str, hook: RecordHook, given: dict[str, Any], complaint: Callable[[str], Exception]
+        self, name: str, hook: RecordHook, values: dict[str, Any], complaint: Callable[[str], Exception]
     ) -> Mapping[str, object]:
         """Call a hook, whose errors are those of the record that it was called for."""
         error: Exception | None = None
         result: object = None
         try:
-            result = hook(given)
+            result = hook(values)
         except Exception as exc:  # whatever the application raises; it is the cause of ours, unless it may tell secrets
             is_secret = self.conceals("")
             text = "" if is_secret else f": {exc!s:.200}"

@@ -4,7 +4,7 @@ from datetime import timedelta
 from enum import Enum
 from typing import Final
 
-__all__ = ["FOREVER", "KEEP", "LifeArgument", "LifeSpan", "LifeSpanWord", "life_argument", "life_of_new"]
+__all__ = ["FOREVER", "KEEP", "LifeSpan", "LifeSpanWord", "TtlArgument", "ttl_argument", "ttl_of_new"]
 
 _LONGEST_MS: Final = 10**15  # 31,000 years; Redis refuses what overflows only after the record is written
 
@@ -22,10 +22,10 @@ class LifeSpanWord(Enum):
 KEEP: Final = LifeSpanWord.KEEP  # leaves the TTL of a record unchanged
 FOREVER: Final = LifeSpanWord.FOREVER  # removes it
 LifeSpan = float | timedelta | LifeSpanWord  # seconds, unless it says otherwise
-LifeArgument = str | int  # as the scripts take it: "" leaves it as it is, 0 removes it, else milliseconds
+TtlArgument = str | int  # as the scripts take it: "" leaves it as it is, 0 removes it, else milliseconds
 
 
-def life_argument(model: type, life_span: object) -> LifeArgument:
+def ttl_argument(model: type, life_span: object) -> TtlArgument:
     """Give a TTL as the scripts take it.
 
     Args:
@@ -46,6 +46,6 @@ def life_argument(model: type, life_span: object) -> LifeArgument:
     return max(1, round(seconds * 1000))  # 0 would remove it
 
 
-def life_of_new(argument: LifeArgument) -> LifeArgument:
+def ttl_of_new(argument: TtlArgument) -> TtlArgument:
     """Give the argument that has the scripts do to new records only what ``argument`` does to all."""
     return f"+{argument}" if argument else ""

@@ -9,7 +9,16 @@ from typing import Any, Final, cast
 
 from ..mapping.stored_model import StoredModel
 
-__all__ = ["NOTHING", "UNSET", "UpdateBlocks", "gathering", "put_back", "restored_on_failure", "state_of", "turn_of"]
+__all__ = [
+    "NOTHING",
+    "UNSET",
+    "UpdateBlocks",
+    "batched_assignments",
+    "put_back",
+    "restored_on_failure",
+    "save_lock",
+    "state_of",
+]
 
 NOTHING: Final = nullcontext()  # may be entered again and again
 UNSET: Final = (None, None)  # auto_save and auto_sync of an instance that says nothing: the class decides
@@ -38,7 +47,7 @@ class UpdateBlocks:
 
 
 @contextmanager
-def gathering(instance: StoredModel) -> Generator[UpdateBlocks]:
+def batched_assignments(instance: StoredModel) -> Generator[UpdateBlocks]:
     """Hold back the writes of assignments; the block ends with one. Blocks may overlap, or be nested."""
     blocks: UpdateBlocks = getattr(instance, "__blocks__", None) or UpdateBlocks(getattr(instance, "__auto__", UNSET))
     object.__setattr__(instance, "__blocks__", blocks)
@@ -69,12 +78,12 @@ def restored_on_failure(instance: StoredModel) -> Generator[None]:
         raise
 
 
-def turn_of(instance: StoredModel) -> asyncio.Lock:
+def save_lock(instance: StoredModel) -> asyncio.Lock:
     """Give what lets one save of this instance after the other, within the running loop."""
-    loop, lock = getattr(instance, "__turn__", (None, None))
+    loop, lock = getattr(instance, "__save_lock__", (None, None))
     if lock is None or loop is not asyncio.get_running_loop():
         lock = asyncio.Lock()
-        object.__setattr__(instance, "__turn__", (asyncio.get_running_loop(), lock))
+        object.__setattr__(instance, "__save_lock__", (asyncio.get_running_loop(), lock))
     return lock
 
 

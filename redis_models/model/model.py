@@ -14,11 +14,11 @@ from ..records.write import Only
 from .assignments import (
     NOTHING,  # pyright: ignore[reportUnusedImport]  # used where checkers do not look
     UNSET,
-    gathering,
+    batched_assignments,
     put_back,
     restored_on_failure,
+    save_lock,
     state_of,
-    turn_of,
 )
 from .base import _AbstractModel
 from .delete import DeleteAccess
@@ -42,7 +42,7 @@ class Model(_AbstractModel):
     written by making, loading or assigning; see ``AutoModel`` for that.
     """
 
-    __slots__ = ("__auto__", "__blocks__", "__first__", "__record__", "__turn__")
+    __slots__ = ("__auto__", "__blocks__", "__first__", "__record__", "__save_lock__")
 
     if TYPE_CHECKING:
         sync: ClassVar[SyncAccess] = SyncAccess()
@@ -248,7 +248,7 @@ class Model(_AbstractModel):
             await save_by_insert(PendingSave(self, life_span_seconds, only, if_unchanged))
             return
         verbs, store = repository_of(type(self)), store_of(type(self))
-        async with turn_of(self):  # two at once go by two connections, where the later may come first
+        async with save_lock(self):  # two at once go by two connections, where the later may come first
             await store.run_async(verbs.save(self, life_span_seconds, only=only, if_unchanged=if_unchanged))
 
     @classmethod
@@ -317,7 +317,7 @@ class Model(_AbstractModel):
         An exception in the block writes nothing. After that, or after a failed write, the instance is as it was before
         the block.
         """
-        with gathering(self) as blocks:
+        with batched_assignments(self) as blocks:
             yield self
             if is_bound(type(self)):
                 await self.save()

@@ -10,7 +10,7 @@ from ..mapping.stored_model import StoredModel
 from ..mapping.ttl import LifeSpan
 from ..records.repository import repository_of, store_of
 from ..records.write import Only
-from .assignments import turn_of
+from .assignments import save_lock
 
 __all__ = ["PendingSave", "insert_pending", "is_pending", "pending", "save_by_insert"]
 
@@ -59,7 +59,7 @@ async def save_by_insert(save: PendingSave) -> None:
 async def insert_pending(save: PendingSave, life_span: LifeSpan | None, only: Only) -> list[int]:
     """Write what changed of the instance, unless the override asks for something else."""
     model = type(save.instance)
-    life = save.life_span if life_span is None else life_span
-    saving = repository_of(model).save(save.instance, life, only=only or save.only, if_unchanged=save.if_unchanged)
-    async with turn_of(save.instance):
+    ttl = save.life_span if life_span is None else life_span
+    saving = repository_of(model).save(save.instance, ttl, only=only or save.only, if_unchanged=save.if_unchanged)
+    async with save_lock(save.instance):
         return await store_of(model).run_async(saving)

@@ -8,13 +8,12 @@ from typing import Any, Generic, TypeVar, cast, overload
 
 from ..coroutines import being_saved, is_within, run_to_end, within
 from ..errors import DataError
-from ..mapping.mapper import Mapper
 from ..mapping.stored_model import StoredModel
 from ..mapping.ttl import KEEP, LifeSpan
 from ..records.repository import NAMING, is_bound, keys_told, repository_of, store_of
 from ..records.tracking import lock_of, remembered
-from ..records.write import Only, save_command
-from .assignments import gathering, restored_on_failure
+from ..records.write import Only, save_at_once
+from .assignments import batched_assignments, restored_on_failure
 
 __all__ = ["SyncAccess", "SyncRecord", "SyncTable", "record_of"]
 
@@ -169,32 +168,18 @@ class SyncRecord(Generic[M]):
                 return
 
     def _write_new(self) -> bool:
-        """Write a new instance the shortest way; tell whether that settled it, as it nearly always does."""
+        """Write a new instance in one exchange; tell whether it is written, as it nearly always is."""
         if remembered(self._instance) is not None:
             return False
         model = type(self._instance)
-        put, store = repository_of(model).put(self._instance), store_of(model)
-        return put is not None and put.is_settled_by(store.sync_client.exchange((put.command,))[0])
+        return repository_of(model).insert_at_once(self._instance, store_of(model).sync_client)
 
     def _write_assigned(self, name: str) -> None:
-        """Write a field that was assigned, as an AutoModel does; and what else changed.
-
-        In one exchange, the shortest way; only what that cannot settle goes the way of every verb.
-        """
+        """Write a field that was assigned, as an AutoModel does, and other changed fields."""
         model, known = type(self._instance), remembered(self._instance)
         store = store_of(model)
-        if known is not None:
-            shape: Mapper[M] = model.__shape__
-            key, change = known.key_for(shape, self._instance), known.change(shape, self._instance, name)
-            try:
-                [reply] = store.sync_client.exchange([save_command(shape, key, change)]) if change else [0]
-            except BaseException as exc:
-                known.doubt(change, exc)
-                raise
-            if type(reply) is int:
-                known.changed(change)
-                return
-        store.run(repository_of(model).sync(self._instance, name))
+        if known is None or not save_at_once(model.__shape__, store.sync_client, self._instance, known, name):
+            store.run(repository_of(model).sync(self._instance, name))
 
     def delete(self) -> list[int] | None:
         """Delete the record of this instance."""
@@ -204,7 +189,7 @@ class SyncRecord(Generic[M]):
     @contextmanager
     def update(self) -> Generator[M]:
         """Gather assignments into one write; see ``Model.update``."""
-        with gathering(self._instance) as blocks:
+        with batched_assignments(self._instance) as blocks:
             yield self._instance
             if is_bound(type(self._instance)):
                 self.save()
@@ -275,7 +260,7 @@ class OverriddenRecord(SyncRecord[M]):
             super()._write_assigned(name)
             return
         if (known := remembered(self._instance)) is not None:
-            known.ask_for(name)
+            known.mark_assigned(name)
         self._run_save({})
 
     def _is_ours(self) -> bool:

@@ -22,7 +22,7 @@ from ..client.commands import (
 from ..errors import ConflictError, DataError
 from ..mapping.mapper import Mapper
 from ..mapping.stored_model import StoredModel
-from ..mapping.ttl import LifeArgument
+from ..mapping.ttl import TtlArgument
 from ..store import Upgrader
 from .change import Change
 from .tracking import remembered, saved, values_of
@@ -39,7 +39,7 @@ _PUT: Final = load_script("redis_models", "permissions", "stamp", "whole", "put"
 
 
 def insert(
-    shape: Mapper[M], upgrader: Upgrader | None, instances: Sequence[M], life: LifeArgument, only: Only = None
+    shape: Mapper[M], upgrader: Upgrader | None, instances: Sequence[M], ttl: TtlArgument, only: Only = None
 ) -> RoundTrips[list[int]]:
     """Write whole records; fields that the model does not declare stay.
 
@@ -48,7 +48,7 @@ def insert(
         upgrader: What brings up older records that are overwritten.
         instances: What to write, at most 100 of them atomically; more go in several scripts. Up to 1,000 are encoded
             before any is sent.
-        life: TTL, as the script takes it.
+        ttl: As the script takes it.
         only: Which records may be written.
 
     Returns:
@@ -61,7 +61,7 @@ def insert(
         EncodeError: A value cannot be written; of its 1,000 nothing was sent.
     """
     if len(instances) == 1:
-        return (yield from _insert_one(shape, upgrader, instances[0], life, only))
+        return (yield from _insert_one(shape, upgrader, instances[0], ttl, only))
     # A record that its first try has made would look like another client's to a second one.
     once, is_ahead = only == "new", False
     if once or len(instances) > _ENCODED_AT_ONCE:
@@ -72,7 +72,7 @@ def insert(
         is_ahead = not once and len(set(keys)) == len(keys)
     figures: list[int] = []
     sent = deque[tuple[_Parcel[M], PendingReplies]]()
-    parcels, refused = _parcels(shape, instances, life, only), None
+    parcels, refused = _parcels(shape, instances, ttl, only), None
     try:
         while True:
             try:
@@ -102,18 +102,20 @@ def insert(
             for instance, fields in zip(parcel.instances, parcel.fields, strict=True):
                 if (known := remembered(instance)) is not None:
                     # Of several scripts some may have been applied before another was refused.
-                    known.doubt(Change(fields, {}, [], {}), exc if len(instances) <= WRITE_CHUNK else BaseException())
+                    known.mark_unknown(
+                        Change(fields, {}, [], {}), exc if len(instances) <= WRITE_CHUNK else BaseException()
+                    )
         raise
     return figures
 
 
 def _insert_one(
-    shape: Mapper[M], upgrader: Upgrader | None, instance: M, life: LifeArgument, only: Only
+    shape: Mapper[M], upgrader: Upgrader | None, instance: M, ttl: TtlArgument, only: Only
 ) -> RoundTrips[list[int]]:
-    put = Put(shape, instance, life, only)
+    put = Put(shape, instance, ttl, only)
     key, fields = put.key, put.fields
     if len(fields) > MOST_NAMES:
-        attempt = _whole(shape, [key], [fields], life, only)
+        attempt = _whole(shape, [key], [fields], ttl, only)
     else:
         attempt = Try(_PUT, (key,), put.command, once=only == "new", writes_whole=True)
     commands = (attempt.command,)
@@ -123,19 +125,19 @@ def _insert_one(
         figures = yield from settled(shape, upgrader, attempt, check(replies)[0])
     except BaseException as exc:
         if (known := remembered(instance)) is not None:
-            known.doubt(Change(fields, {}, [], {}), exc)
+            known.mark_unknown(Change(fields, {}, [], {}), exc)
         raise
     put.is_settled_by(figures)
     return cast("list[int]", figures)
 
 
 class Put(Generic[M]):
-    """A call that writes one whole record; for who wants to exchange it by the shortest way.
+    """A call that writes one whole record.
 
     Args:
         shape: The model.
         instance: What to write.
-        life: TTL, as the script takes it.
+        ttl: As the script takes it.
         only: Which records may be written.
 
     Attributes:
@@ -146,12 +148,12 @@ class Put(Generic[M]):
 
     __slots__ = ("_instance", "_shape", "_values", "command", "fields", "key")
 
-    def __init__(self, shape: Mapper[M], instance: M, life: LifeArgument, only: Only = None) -> None:
+    def __init__(self, shape: Mapper[M], instance: M, ttl: TtlArgument, only: Only = None) -> None:
         self._shape, self._instance = shape, instance
         self._values = values_of(instance)  # first: what is assigned behind it looks changed
         self.key = shape.key_of(self._values[shape.primary_key])
         self.fields = shape.encode(instance)
-        arguments = (only or "any", shape.version, life, *flat(self.fields))
+        arguments = (only or "any", shape.version, ttl, *flat(self.fields))
         self.command = _PUT.command((shape.keys.index, self.key), arguments)
 
     def is_settled_by(self, reply: Reply) -> bool:
@@ -179,7 +181,7 @@ class _Parcel(Generic[M]):
     tries: Sequence[Try]
 
 
-def _parcels(shape: Mapper[M], instances: Sequence[M], life: LifeArgument, only: Only) -> Iterator[_Parcel[M]]:
+def _parcels(shape: Mapper[M], instances: Sequence[M], ttl: TtlArgument, only: Only) -> Iterator[_Parcel[M]]:
     """Encode records when their turn comes."""
     for start in range(0, len(instances), _ENCODED_AT_ONCE):
         chunk = instances[start : start + _ENCODED_AT_ONCE]
@@ -187,14 +189,20 @@ def _parcels(shape: Mapper[M], instances: Sequence[M], life: LifeArgument, only:
         values = [values_of(instance) for instance in chunk]  # first: what is assigned behind it looks changed
         fields = [shape.encode(instance) for instance in chunk]
         tries = [
-            _whole(shape, keys[at : at + WRITE_CHUNK], fields[at : at + WRITE_CHUNK], life, only)
-            for at in range(0, len(chunk), WRITE_CHUNK)
+            _whole(
+                shape,
+                keys[first : first + WRITE_CHUNK],
+                fields[first : first + WRITE_CHUNK],
+                ttl,
+                only,
+            )
+            for first in range(0, len(chunk), WRITE_CHUNK)
         ]
-        at = 0
+        first = 0
         for batch in _in_batches(tries):
-            end = at + WRITE_CHUNK * len(batch)
-            yield _Parcel(chunk[at:end], fields[at:end], values[at:end], batch)
-            at = end
+            end = first + WRITE_CHUNK * len(batch)
+            yield _Parcel(chunk[first:end], fields[first:end], values[first:end], batch)
+            first = end
 
 
 def _in_batches(tries: Iterable[Try]) -> Iterator[list[Try]]:
@@ -225,10 +233,10 @@ def _delivered(
 
 
 def _whole(
-    shape: Mapper[M], keys: Sequence[str], records: Sequence[dict[str, bytes]], life: LifeArgument, only: Only
+    shape: Mapper[M], keys: Sequence[str], records: Sequence[dict[str, bytes]], ttl: TtlArgument, only: Only
 ) -> Try:
     """Make the call that writes whole records."""
-    arguments: list[Argument] = [only or "any", shape.version, life]
+    arguments: list[Argument] = [only or "any", shape.version, ttl]
     raws: list[bytes] = []
     for fields in records:
         raws += fields.values()

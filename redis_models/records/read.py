@@ -127,10 +127,10 @@ def settled(
     ]
     if unsettled:
         # Whole: an upgrade needs the fields of old, and a record may have none of those that were asked for.
-        again = yield [("HGETALL", keys[place]) for place in unsettled]
-        for place, reply in zip(unsettled, again, strict=True):
+        second = yield [("HGETALL", keys[place]) for place in unsettled]
+        for place, reply in zip(unsettled, second, strict=True):
             records[place] = _opened_whole(shape, upgrader, names, keys[place], reply)
-        yield from _write_back(shape, upgrader, [keys[place] for place in unsettled], again)
+        yield from _write_back(shape, upgrader, [keys[place] for place in unsettled], second)
     return records
 
 

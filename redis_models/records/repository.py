@@ -10,12 +10,13 @@ from typing import Any, Final, Generic, TypeVar, cast
 from pydantic import BaseModel, ValidationError
 
 from ..client.commands import RoundTrips
+from ..client.drivers import Driver
 from ..coroutines import is_within, within
 from ..encoding.secrets import spoken
 from ..errors import DataError, EncodeError, UnboundModelError
 from ..mapping.mapper import Mapper
 from ..mapping.stored_model import StoredModel
-from ..mapping.ttl import FOREVER, KEEP, LifeArgument, LifeSpan, life_argument, life_of_new
+from ..mapping.ttl import FOREVER, KEEP, LifeSpan, TtlArgument, ttl_argument, ttl_of_new
 from ..store import Store, Upgrader
 from . import insert as inserting
 from . import read, write
@@ -167,21 +168,21 @@ class Repository(Generic[M]):
     def insert(
         self, instances: M | Iterable[M], life_span: LifeSpan | None = None, *, only: Only = None
     ) -> RoundTrips[list[int]]:
-        name, given = self.shape.model.__name__, cast(object, instances)
-        is_one = isinstance(given, (BaseModel, str, bytes, dict)) or not isinstance(given, Iterable)
-        instances = [cast(M, given)] if is_one else list(cast("Iterable[M]", given))
+        name, data = self.shape.model.__name__, cast(object, instances)
+        is_one = isinstance(data, (BaseModel, str, bytes, dict)) or not isinstance(data, Iterable)
+        instances = [cast(M, data)] if is_one else list(cast("Iterable[M]", data))
         for instance in instances:
             if not isinstance(instance, self.shape.model):
-                given = spoken(instance, self.shape.conceals(""))
-                raise EncodeError(name, "insert", given, f"it is not a {name}; give one, or a list of them")
+                shown = spoken(instance, self.shape.conceals(""))
+                raise EncodeError(name, "insert", shown, f"it is not a {name}; give one, or a list of them")
             if type(instance) is not self.shape.model and set(type(instance).__pydantic_fields__) - set(
                 self.shape.names
             ):
                 kind = type(instance).__name__
                 reason = f"it is a {kind}, of whose fields this table has not all; use {kind}.insert"
                 raise EncodeError(name, "insert", spoken(instance, self.shape.conceals("")), reason)
-        life = self._life(life_span)
-        return (yield from inserting.insert(self.shape, self.upgrader, instances, life, _checked(name, only)))
+        ttl = self._ttl(life_span)
+        return (yield from inserting.insert(self.shape, self.upgrader, instances, ttl, _checked(name, only)))
 
     def save(
         self, instance: M, life_span: LifeSpan | None = KEEP, *, only: Only = None, if_unchanged: bool = False
@@ -189,24 +190,33 @@ class Repository(Generic[M]):
         """Save an instance, and give the figures of ``insert``."""
         known = remembered(instance)
         if known is not None and only is None:
-            life = "" if life_span is KEEP else self._life(life_span)
-            yield from write.save(self.shape, self.upgrader, instance, known, life, if_unchanged)
+            ttl = "" if life_span is KEEP else self._ttl(life_span)
+            yield from write.save(self.shape, self.upgrader, instance, known, ttl, if_unchanged)
             return [0, 0]
-        name, life = self.shape.model.__name__, self._life(life_span)
+        name, ttl = self.shape.model.__name__, self._ttl(life_span)
         if _checked(name, only) == "existing" and known is not None:
-            yield from write.save(self.shape, self.upgrader, instance, known, life, if_unchanged, always=True)
+            yield from write.save(self.shape, self.upgrader, instance, known, ttl, if_unchanged, always=True)
             return [0, 0]
         if if_unchanged and (known is not None or only == "existing"):
             raise ValueError(f"{name}.save: if_unchanged and only={only!r} contradict each other; give one of them")
         if life_span is KEEP:  # there is nothing to keep where there is no record
-            life = life_of_new(self._life(None))
+            ttl = ttl_of_new(self._ttl(None))
         wanted = "new" if if_unchanged else only
-        return (yield from inserting.insert(self.shape, self.upgrader, [instance], life, wanted))
+        return (yield from inserting.insert(self.shape, self.upgrader, [instance], ttl, wanted))
 
-    def put(self, instance: M) -> "inserting.Put[M] | None":
-        """Give the call that saves an instance that was neither read nor written; None if that takes more than one."""
-        life = "" if self.shape.ttl is self.life_span_s is None else life_of_new(self._life(None))
-        return inserting.Put(self.shape, instance, life) if len(self.shape.names) <= inserting.MOST_NAMES else None
+    def insert_at_once(self, instance: M, driver: Driver) -> bool:
+        """Save an instance that was neither read nor written, in one exchange and without a generator.
+
+        Blocking callers try this first: it takes a fifth less time than ``save``.
+
+        Returns:
+            Whether it is written; if not, nothing was, and ``save`` must do it.
+        """
+        if len(self.shape.names) > inserting.MOST_NAMES:
+            return False
+        ttl = "" if self.shape.ttl is self.life_span_s is None else ttl_of_new(self._ttl(None))
+        put = inserting.Put(self.shape, instance, ttl)
+        return put.is_settled_by(driver.exchange((put.command,))[0])
 
     def sync(self, instance: M, assigned: str) -> RoundTrips[None]:
         """Write a field that was assigned, and what else changed."""
@@ -239,17 +249,17 @@ class Repository(Generic[M]):
         )
         counts = yield from write.delete(self.shape, [key])
         if known is not None:
-            known.forget()
+            known.mark_deleted()
         return list(counts)
 
     def delete_all(self) -> RoundTrips[int]:
         return (yield from write.delete_all(self.shape))
 
     def expire(self, id: object, seconds: LifeSpan) -> RoundTrips[None]:
-        yield from write.expire(self.shape, self.shape.key_of(id), life_argument(self.shape.model, seconds))
+        yield from write.expire(self.shape, self.shape.key_of(id), ttl_argument(self.shape.model, seconds))
 
     def persist(self, id: object) -> RoundTrips[None]:
-        yield from write.expire(self.shape, self.shape.key_of(id), life_argument(self.shape.model, FOREVER))
+        yield from write.expire(self.shape, self.shape.key_of(id), ttl_argument(self.shape.model, FOREVER))
 
     def _pk_of(self, instance: M) -> object:
         return getattr(instance, self.shape.primary_key)
@@ -277,11 +287,11 @@ class Repository(Generic[M]):
         keys = [self.shape.key_of(pk) for pk in wanted]
         return sorted(keys) if isinstance(ids, (set, frozenset)) else keys
 
-    def _life(self, asked: LifeSpan | None) -> LifeArgument:
+    def _ttl(self, asked: LifeSpan | None) -> TtlArgument:
         for life_span in (asked, self.shape.ttl, self.life_span_s):
             if life_span is not None:
-                return life_argument(self.shape.model, life_span)
-        return life_argument(self.shape.model, KEEP)
+                return ttl_argument(self.shape.model, life_span)
+        return ttl_argument(self.shape.model, KEEP)
 
     def _validated(self, changes: dict[str, object]) -> dict[str, object]:
         """Check each value as an assignment would; the others of the record are not known here."""

@@ -38,7 +38,7 @@ class TrackedState:
         stored: Its stored fields, as bytes.
     """
 
-    __slots__ = ("_doubted", "_insides", "_is_checked", "_lock", "_pk", "_unstored", "_values", "key", "stored")
+    __slots__ = ("_insides", "_is_checked", "_lock", "_pk", "_unknown", "_unstored", "_values", "key", "stored")
 
     def __init__(
         self,
@@ -52,7 +52,7 @@ class TrackedState:
         self.key, self.stored, self._pk, self._values, self._unstored = key, stored, pk, values, unstored
         self._is_checked = is_checked  # whether ``_values`` are known to be what ``stored`` stands for
         # Made when they are needed: thousands of instances are loaded for one that is changed.
-        self._doubted: frozenset[str] = frozenset()  # stored fields of which a write may have been executed, or not
+        self._unknown: frozenset[str] = frozenset()  # stored fields of which a write may have been executed, or not
         self._insides: dict[str, tuple[object, ...]] | None = None  # of containers, as they were when they were stored
         self._lock: RLock | None = None
 
@@ -118,25 +118,25 @@ class TrackedState:
                 change.written[name] = raw
         if shape.takes_extras:
             self._compare_extras(shape, instance, change)
-        if asked := self._doubted | ({assigned} if assigned in shape.names else frozenset[str]()):
+        if asked := self._unknown | ({assigned} if assigned in shape.names else frozenset[str]()):
             _write_anyway(shape, instance, change, asked)
         return change
 
-    def doubt(self, change: Change, exc: BaseException) -> None:
+    def mark_unknown(self, change: Change, exc: BaseException) -> None:
         """Remember that ``change`` may have been written: the next save writes its fields again, whatever they are."""
         is_settled = isinstance(exc, RedisModelsError) and not isinstance(exc, ServerUnreachableError)
         if not is_settled and getattr(exc, "is_left_open", True):
-            self._doubted = self._doubted.union(change.written, change.filled, change.removed)
+            self._unknown = self._unknown.union(change.written, change.filled, change.removed)
 
-    def ask_for(self, name: str) -> None:
+    def mark_assigned(self, name: str) -> None:
         """Have the next save write a field, changed or not: another writer may have changed it."""
-        self._doubted |= {name}
+        self._unknown |= {name}
 
-    def forget(self) -> None:
+    def mark_deleted(self) -> None:
         """Take note that the record was deleted: the next save writes the instance, and finds that there is none."""
         self.stored, self._is_checked = {}, False
 
-    def changed(self, change: Change) -> None:
+    def mark_saved(self, change: Change) -> None:
         """Remember that ``change`` has been written."""
         if change:
             self.stored.update(change.filled)
@@ -147,7 +147,7 @@ class TrackedState:
                 for name in change.written:
                     self._insides.pop(name, None)
         self._values, self._is_checked = change.values, True
-        self._doubted = frozenset()
+        self._unknown = frozenset()
 
     def _suspects(self, values: dict[str, object]) -> list[str]:
         """Give the fields that may have changed: those with another value, and those whose value may, inside."""
@@ -176,7 +176,7 @@ class TrackedState:
             return False
 
 
-class RememberedThroughHooks(TrackedState):
+class HookedState(TrackedState):
     """What an instance of a model with hooks remembers: what is stored does not tell what it was made of.
 
     A hook that encrypts gives other bytes each time, so whether a field changed is told by its value.
@@ -200,7 +200,7 @@ class RememberedThroughHooks(TrackedState):
     def change(self, shape: Mapper[Any], instance: StoredModel, assigned: str | None = None) -> Change:
         values = values_of(instance)
         plain = _plain(shape, values)
-        asked = self._doubted | ({assigned} if assigned is not None else frozenset[str]())
+        asked = self._unknown | ({assigned} if assigned is not None else frozenset[str]())
         changed = {name for name, raw in plain.items() if name in asked or raw != self._plain.get(name, plain)}
         left = [name for name in self._plain if name not in plain and name in self.stored]
         unstored = [name for name in plain if name not in self.stored and name not in changed]
@@ -213,13 +213,13 @@ class RememberedThroughHooks(TrackedState):
             written |= self._derived(shape, instance, encoded, written.keys() | filled.keys())
         return PlainChange(written, filled, left, values, plain)
 
-    def changed(self, change: Change) -> None:
-        super().changed(change)
+    def mark_saved(self, change: Change) -> None:
+        super().mark_saved(change)
         if isinstance(change, PlainChange):
             self._plain = change.plain
 
-    def forget(self) -> None:
-        super().forget()
+    def mark_deleted(self) -> None:
+        super().mark_deleted()
         self._plain = {}
 
     def _derived(
@@ -230,14 +230,14 @@ class RememberedThroughHooks(TrackedState):
         A field that comes out differently each time is written only with its value: another client may have changed it.
         """
         before = self._told_before(shape)
-        again = shape.encode(instance)
+        second = shape.encode(instance)
         return {
             name: raw
             for name, raw in encoded.items()
             if name not in done
             and raw != before.get(name)
             and raw != self.stored.get(name)
-            and (raw == again.get(name) or name not in shape.names)
+            and (raw == second.get(name) or name not in shape.names)
         }
 
     def _told_before(self, shape: Mapper[Any]) -> Mapping[str, bytes]:
@@ -292,7 +292,7 @@ def lock_of(instance: StoredModel) -> RLock:
 def remember(shape: Mapper[M], instance: M, key: str, stored: dict[str, bytes]) -> object:
     """Have ``instance`` remember the record that it was read from; give its primary key."""
     if shape.hooks:
-        known = RememberedThroughHooks(shape, instance, key, stored)
+        known = HookedState(shape, instance, key, stored)
         _SET(instance, "__record__", known)
         return known.pk
     unstored = _NOTHING
@@ -315,7 +315,7 @@ def remember(shape: Mapper[M], instance: M, key: str, stored: dict[str, bytes]) 
 def saved(shape: Mapper[M], instance: M, key: str, stored: dict[str, bytes], values: dict[str, object]) -> None:
     """Have ``instance`` remember the whole record that it was written to, and the ``values`` that it was made of."""
     if shape.hooks:
-        _SET(instance, "__record__", RememberedThroughHooks(shape, instance, key, stored, values))
+        _SET(instance, "__record__", HookedState(shape, instance, key, stored, values))
         return
     folded: _Made = (key, values[shape.primary_key], stored, values, _NOTHING, True)
     with _MAKING:  # another thread may be about to put what was remembered before in its place

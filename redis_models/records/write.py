@@ -13,6 +13,7 @@ from typing import Any, Final, Literal, TypeVar, cast
 from redis.exceptions import NoScriptError
 
 from ..client.commands import Argument, AtMostOnce, Command, Reply, RoundTrips, Script, call, check, load_script
+from ..client.drivers import Driver
 from ..errors import (
     ConflictError,
     DataError,
@@ -24,7 +25,7 @@ from ..errors import (
 from ..mapping.mapper import Mapper
 from ..mapping.stored_field import STAMP, stored_version
 from ..mapping.stored_model import StoredModel
-from ..mapping.ttl import LifeArgument
+from ..mapping.ttl import TtlArgument
 from ..store import Upgrader
 from .change import Change
 from .counter import counter_of
@@ -61,7 +62,7 @@ def save(
     upgrader: Upgrader | None,
     instance: M,
     known: TrackedState,
-    life: LifeArgument,
+    ttl: TtlArgument,
     if_unchanged: bool = False,
     assigned: str | None = None,
     *,
@@ -74,7 +75,7 @@ def save(
         upgrader: What brings an older record up first.
         instance: What to write.
         known: What it remembers.
-        life: TTL, as the script takes it.
+        ttl: As the script takes it.
         if_unchanged: Whether another writer's change since then is an error.
         assigned: A field to write, changed or not.
         always: Whether to ask for the record even if nothing changed.
@@ -86,21 +87,39 @@ def save(
     """
     key = known.key_for(shape, instance)
     change = known.change(shape, instance, assigned)
-    if not change and not if_unchanged and not always and life == "":
-        known.changed(change)
+    if not change and not if_unchanged and not always and ttl == "":
+        known.mark_saved(change)
         return
     try:
-        command = save_command(shape, key, change, life, known.stored if if_unchanged else None)
+        command = save_command(shape, key, change, ttl, known.stored if if_unchanged else None)
         # Its own success would look like another client's change to a second try.
         [reply] = yield AtMostOnce([command]) if if_unchanged else [command]
-        if type(reply) is not int:  # nearly never; the shortest way for an assignment
+        if type(reply) is not int:  # nearly never
             if isinstance(reply, NoScriptError):
                 [reply] = yield from call(_SAVE, [command], once=if_unchanged)
             yield from settled(shape, upgrader, Try(_SAVE, [key], command, if_unchanged), check([reply])[0])
     except BaseException as exc:
-        known.doubt(change, exc)
+        known.mark_unknown(change, exc)
         raise
-    known.changed(change)
+    known.mark_saved(change)
+
+
+def save_at_once(shape: Mapper[M], driver: Driver, instance: M, known: TrackedState, assigned: str) -> bool:
+    """Do what ``save`` does for an assignment, in one exchange and without a generator, which takes a tenth less time.
+
+    Returns:
+        Whether it is written; if not, nothing was, and ``save`` must do it.
+    """
+    key, change = known.key_for(shape, instance), known.change(shape, instance, assigned)
+    try:
+        [reply] = driver.exchange((save_command(shape, key, change),)) if change else [0]
+    except BaseException as exc:
+        known.mark_unknown(change, exc)
+        raise
+    if type(reply) is not int:
+        return False
+    known.mark_saved(change)
+    return True
 
 
 def patch(shape: Mapper[M], upgrader: Upgrader | None, key: str, changes: Mapping[str, object]) -> RoundTrips[None]:
@@ -193,19 +212,19 @@ def delete_all(shape: Mapper[M]) -> RoundTrips[int]:
             after = page[-1]
 
 
-def expire(shape: Mapper[M], key: str, life: LifeArgument) -> RoundTrips[None]:
+def expire(shape: Mapper[M], key: str, ttl: TtlArgument) -> RoundTrips[None]:
     """Change the TTL of a record, from now.
 
     Args:
         shape: The model.
         key: Where it lies.
-        life: TTL, as the script takes it.
+        ttl: As the script takes it.
 
     Raises:
         NotFoundError: There is no such record.
         WrongKeyTypeError: The key holds no hash.
     """
-    [reply] = check((yield from call(_EXPIRE, [_EXPIRE.command([shape.keys.index, key], [life])])))
+    [reply] = check((yield from call(_EXPIRE, [_EXPIRE.command([shape.keys.index, key], [ttl])])))
     if error := _refusal(shape, [key], reply):
         raise error
 
@@ -245,11 +264,11 @@ def save_command(
     shape: Mapper[M],
     key: str,
     change: Change,
-    life: LifeArgument = "",
+    ttl: TtlArgument = "",
     expected: Mapping[str, bytes] | None = None,
 ) -> Command:
     """Make the call that writes what changed, if the record still has what is ``expected``; its reply is a number."""
-    arguments: list[Argument] = [shape.version, life, 2 * len(change.written), *flat(change.written)]
+    arguments: list[Argument] = [shape.version, ttl, 2 * len(change.written), *flat(change.written)]
     if change.filled or change.removed or expected is not None:
         for part in (flat(change.filled), change.removed, flat(expected or {})):
             arguments += [len(part), *part]

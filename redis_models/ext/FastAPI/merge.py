@@ -131,8 +131,8 @@ def _said_again(
         word, alike = _word_of(name, info, said), shown_name(name, info)
         answer = answers.get(alike, MISSING)
         if word is not None:
-            again = getattr(made, name, MISSING)
-            result[word] = _merged_field(said[word], answer, value, again, info, (*place, word))
+            made_value = getattr(made, name, MISSING)
+            result[word] = _merged_field(said[word], answer, value, made_value, info, (*place, word))
         elif info is None or is_named(name, info, said):
             continue
         elif alike in said and _is_shown_alike(said[alike], answer):  # a name that it has in answers only
@@ -181,12 +181,12 @@ def _merged_mapping(
         values = dict(zip(answers, stored.values(), strict=True))
     else:  # a TypedDict of which not all is shown
         values = {key: value for key, value in stored.items() if isinstance(key, str)}
-    again = cast("Mapping[object, object]", made) if isinstance(made, Mapping) else dict[object, object]()
+    remade = cast("Mapping[object, object]", made) if isinstance(made, Mapping) else dict[object, object]()
     result = dict(said)
     for key in said:
         if key in values:
             answer = answers.get(key, MISSING)
-            result[key] = _merged(said[key], answer, values[key], again.get(key, MISSING), (*place, str(key)))
+            result[key] = _merged(said[key], answer, values[key], remade.get(key, MISSING), (*place, str(key)))
     if isinstance(shown, Mapping) and values.keys() > answers.keys():
         result |= {key: value for key, value in values.items() if key not in answers and key not in said}
     return result
@@ -196,20 +196,20 @@ def _merged_items(given: list[object], shown: object, stored: list[object], made
     answers: list[object] = list(repeat(MISSING, len(stored)))
     if isinstance(shown, list) and len(cast("list[object]", shown)) == len(stored):
         answers = cast("list[object]", shown)
-    again = list(cast("Sequence[object]", made)) if isinstance(made, (list, tuple, deque)) else []
-    if len(again) != len(given):
-        again = list(repeat(MISSING, len(given)))
+    remade = list(cast("Sequence[object]", made)) if isinstance(made, (list, tuple, deque)) else []
+    if len(remade) != len(given):
+        remade = list(repeat(MISSING, len(given)))
     pairs = _pairs(given, answers, stored, place)
     left = set(range(len(stored))).difference(pairs.values())
     is_anything_lost = len(pairs) < len(given) and any(_holds_hidden(stored[number]) for number in left)
     result = list(given)
     for number, item in enumerate(given):
-        at = (*place, number)
+        item_place = (*place, number)
         if number in pairs:
             found = pairs[number]
-            result[number] = _merged(item, answers[found], stored[found], again[number], at)
+            result[number] = _merged(item, answers[found], stored[found], remade[number], item_place)
         elif is_anything_lost:
-            raise unprocessable(at, _NOT_TOLD)
+            raise unprocessable(item_place, _NOT_TOLD)
     return result
 
 

@@ -230,12 +230,12 @@ class CRUDRouter(APIRouter):
     async def _overwrite(self, request: Request, made: Model) -> Model:
         """Write what a POST makes; of a record that is there, what no answer shows is kept."""
         schema, pk = self.schema, getattr(made, self.schema.get_primary_key_field())
-        life: dict[str, Any] = {"life_span_seconds": None} if _takes(schema.save, "life_span_seconds") else {}
+        options: dict[str, Any] = {"life_span_seconds": None} if _takes(schema.save, "life_span_seconds") else {}
         for _ in range(_TRIES):
             if not is_masked(made) and await _is_inserted(schema, made):
                 return made
             try:
-                return await self._replace(request, await schema.get(pk), await request.json(), life)
+                return await self._replace(request, await schema.get(pk), await request.json(), options)
             except NotFoundError:  # or deleted meanwhile
                 check_masks(made)
         raise _contended(schema)
