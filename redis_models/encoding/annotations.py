@@ -3,13 +3,22 @@
 from collections import abc
 from collections.abc import Callable
 from dataclasses import dataclass
-from types import UnionType
+from types import NoneType, UnionType
 from typing import Annotated, Any, Final, Literal, Union, cast, get_args, get_origin
 
 from pydantic import Json, PydanticSchemaGenerationError, TypeAdapter
 from pydantic.fields import FieldInfo
 
-__all__ = ["Storage", "annotated", "is_made_of_something_else", "is_validated", "repeatable", "stored_annotation"]
+__all__ = [
+    "AnnotationKey",
+    "Storage",
+    "annotated",
+    "is_made_of_something_else",
+    "is_validated",
+    "repeatable",
+    "stored_annotation",
+    "without_none",
+]
 
 # Validators and serializers of the application: the first have their say when an instance is made, the second speak to
 # other readers than this library.
@@ -118,3 +127,34 @@ class Storage:
 
     primary_key: bool = False
     renamed_from: str | None = None
+
+
+class AnnotationKey:
+    """An annotation that is unequal to those whose unions have another order, which decides what they read."""
+
+    __slots__ = ("annotation",)
+
+    def __init__(self, annotation: object) -> None:
+        self.annotation = annotation
+
+    def __hash__(self) -> int:
+        return hash(self.annotation)
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, AnnotationKey):
+            return NotImplemented
+        mine, theirs = self.annotation, other.annotation
+        return mine is theirs or (mine == theirs and repr(mine) == repr(theirs))
+
+
+def without_none(annotation: object) -> tuple[object, bool]:
+    """Strip Annotated and ``| None``: constraints are validation, not storage."""
+    while get_origin(annotation) is Annotated:
+        annotation = get_args(annotation)[0]
+    if get_origin(annotation) in (Union, UnionType):
+        members = [member for member in get_args(annotation) if member is not NoneType]
+        is_optional = len(members) < len(get_args(annotation))
+        if len(members) == 1:
+            return without_none(members[0])[0], is_optional
+        return annotation, is_optional
+    return annotation, annotation is None or annotation is NoneType

@@ -10,21 +10,20 @@ JSON (see ``tagged_json``); one that this would not bring back either is refused
 import functools
 import json
 import re
-import types
 from collections import deque
 from collections.abc import Callable, Collection, Iterator
 from contextlib import suppress
-from typing import Annotated, Any, Final, Literal, NamedTuple, Union, cast, get_args, get_origin
+from typing import Any, Final, Literal, NamedTuple, cast
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic_core import to_jsonable_python
 
 from . import tagged_json
-from .annotations import repeatable
+from .annotations import AnnotationKey, repeatable, without_none
 from .equality import is_same, plain
 from .json_documents import adapter_of, mended, opened, text_of, write
 from .limits import DIGITS, UNREADABLE, Limits
-from .round_trip import is_exact, is_open, is_plain, is_regular, needs_mending
+from .round_trip import Care, care_for, is_plain, is_regular, needs_mending
 from .scalars import HALF, WRITERS
 from .secrets import MASK, first_complaint, holds_secret
 
@@ -42,8 +41,6 @@ _CONFIG: Final = ConfigDict(
 
 _ITERABLES: Final = (tuple, set, frozenset, range, deque)
 _Kind = Literal["str", "int", "float", "json"]
-# What it takes to know that a value comes back from plain JSON: nothing, a look at its types, or reading it back.
-_Care = Literal["none", "look", "check"]
 
 
 class Hooks(NamedTuple):
@@ -98,7 +95,7 @@ class FieldCodec:
         """
         declared, annotation = annotation, repeatable(annotation)
         self._takes_iterables = annotation is not declared
-        plain, self.is_optional = _without_none(annotation)
+        plain, self.is_optional = without_none(annotation)
         self.annotation = annotation
         self._plain = plain if isinstance(plain, type) else None
         self.kind: _Kind = "json" if is_json or self._plain is None else _KINDS.get(self._plain, "json")
@@ -109,7 +106,7 @@ class FieldCodec:
             self._write = WRITERS.get(_CLASSES[self.kind])
         elif self._plain in _KINDS:
             self._write = None
-        self._care: _Care = "check" if hooks.object_hook else _care_for(annotation)
+        self._care: Care = "check" if hooks.object_hook else care_for(annotation)
         self._limits = Limits(annotation)
         self._needs_mending, self._is_regular = needs_mending(annotation), is_regular(annotation)
 
@@ -376,24 +373,6 @@ class FieldCodec:
         return raw.decode("utf-8", "surrogatepass")
 
 
-class _Key:
-    """An annotation that is unequal to those whose unions have another order, which decides what they read."""
-
-    __slots__ = ("annotation",)
-
-    def __init__(self, annotation: object) -> None:
-        self.annotation = annotation
-
-    def __hash__(self) -> int:
-        return hash(self.annotation)
-
-    def __eq__(self, other: object) -> bool:
-        if not isinstance(other, _Key):
-            return NotImplemented
-        mine, theirs = self.annotation, other.annotation
-        return mine is theirs or (mine == theirs and repr(mine) == repr(theirs))
-
-
 def _is_usual(value: object, replacement: object) -> bool:
     """Whether an override says of a value what would be said without it."""
     try:
@@ -405,33 +384,14 @@ def _is_usual(value: object, replacement: object) -> bool:
 def codec_for(annotation: object) -> FieldCodec:
     """Give the codec of ``annotation``; the same object for the same annotation where that can be hashed."""
     try:
-        return _cached_codec(_Key(annotation))
+        return _cached_codec(AnnotationKey(annotation))
     except TypeError:  # unhashable: Annotated[int, Some([1])]
         return FieldCodec(annotation)
 
 
 @functools.lru_cache(maxsize=4096)
-def _cached_codec(key: _Key) -> FieldCodec:
+def _cached_codec(key: AnnotationKey) -> FieldCodec:
     return FieldCodec(key.annotation)
-
-
-def _without_none(annotation: object) -> tuple[object, bool]:
-    """Strip Annotated and ``| None``: constraints are validation, not storage."""
-    while get_origin(annotation) is Annotated:
-        annotation = get_args(annotation)[0]
-    if get_origin(annotation) in (Union, types.UnionType):
-        members = [member for member in get_args(annotation) if member is not types.NoneType]
-        is_optional = len(members) < len(get_args(annotation))
-        if len(members) == 1:
-            return _without_none(members[0])[0], is_optional
-        return annotation, is_optional
-    return annotation, annotation is None or annotation is types.NoneType
-
-
-def _care_for(annotation: object) -> _Care:
-    if is_exact(annotation):
-        return "none"
-    return "look" if is_open(annotation) else "check"
 
 
 _KINDS: Final[dict[type, _Kind]] = {str: "str", int: "int", float: "float"}

@@ -12,7 +12,7 @@ from typing import Any, Final, Literal, Union, cast, get_args, get_origin
 
 from pydantic import BaseModel, RootModel
 
-__all__ = ["is_exact", "is_open", "is_plain", "is_regular", "needs_mending"]
+__all__ = ["Care", "care_for", "is_exact", "is_plain", "is_regular", "needs_mending"]
 
 _KEYS: Final[tuple[object, ...]] = (str, int, bool, date, uuid.UUID)
 # Tuples, because an annotation may have no hash: Annotated[int, Some([1])].
@@ -37,6 +37,8 @@ _OPEN: Final[tuple[object, ...]] = (*_ANYTHING, dict, list)
 _REGULAR: Final[tuple[object, ...]] = (Decimal, bytes, time)
 _UNIONS: Final[tuple[object, ...]] = (Union, types.UnionType)
 _PLAIN: Final = frozenset([bool, float, int, str, types.NoneType])
+# What it takes to know that a value comes back from plain JSON: nothing, a look at its types, or reading it back.
+Care = Literal["none", "look", "check"]
 _DEPTH: Final = 100  # pydantic's JSON reader goes down 200 levels
 
 
@@ -141,3 +143,10 @@ def _is_true_of_fields(
 
 def _is_one_of(annotations: tuple[object, ...], annotation: object) -> bool:
     return annotation in annotations
+
+
+def care_for(annotation: object) -> Care:
+    """Give what it takes to know that values of ``annotation`` come back from plain JSON."""
+    if is_exact(annotation):
+        return "none"
+    return "look" if is_open(annotation) else "check"

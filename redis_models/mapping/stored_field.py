@@ -123,9 +123,9 @@ def complaint_about_extra(name: str, declared: Sequence[str]) -> str | None:
         return f"the name of an extra field begins with one of {RESERVED}: these are reserved"
     if name in declared:
         return "an extra field has the name of a declared one"
-    return (
-        None if is_text(name) else "the name of an extra field contains an unpaired surrogate; use valid Unicode text"
-    )
+    if not is_text(name):
+        return "the name of an extra field contains an unpaired surrogate; use valid Unicode text"
+    return None
 
 
 def decode_extra(codec: FieldCodec, raw: bytes) -> object:

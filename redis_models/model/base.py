@@ -14,6 +14,7 @@ from ..mapping.core_schema import let_validators_assign, make_repeatable
 from ..mapping.keys import INDEX, KeySpace, complaint_about
 from ..mapping.overrides import ModelHooks
 from ..mapping.stored_model import StoredModel
+from .assignments import UNSET
 from .metaclass import ModelMeta
 from .pydantic_v1 import Fields, Pydantic1Model
 
@@ -61,6 +62,39 @@ class _AbstractModel(Pydantic1Model, StoredModel, metaclass=ModelMeta):
         _managed = True
         _abstract = True
     _store: ClassVar["Store | None"] = None
+
+    if TYPE_CHECKING:  # fields for checkers, so that the constructor takes them
+        auto_save: bool = False
+        auto_sync: bool = False
+    else:
+
+        @property
+        def auto_save(self):
+            """Whether making this instance saved it."""
+            own = getattr(self, "__auto__", UNSET)[0]
+            return self._auto_save if own is None else own
+
+        @auto_save.setter
+        def auto_save(self, value):
+            self.set_auto_save(value)
+
+        @property
+        def auto_sync(self):
+            """Whether assigning to a field of this instance writes it."""
+            own = getattr(self, "__auto__", UNSET)[1]
+            return self._auto_sync if own is None else own
+
+        @auto_sync.setter
+        def auto_sync(self, value):
+            self.set_auto_sync(value)
+
+    def set_auto_save(self, auto_save: bool = True) -> None:
+        """Set what ``auto_save`` says of this instance."""
+        object.__setattr__(self, "__auto__", (auto_save, getattr(self, "__auto__", UNSET)[1]))
+
+    def set_auto_sync(self, auto_sync: bool = True) -> None:
+        """Set whether assigning to a field of this instance writes it."""
+        object.__setattr__(self, "__auto__", (getattr(self, "__auto__", UNSET)[0], auto_sync))
 
     @classmethod
     def get_primary_key_field(cls) -> str:

@@ -13,7 +13,6 @@ from ..records.tracking import remembered
 from ..records.write import Only
 from .assignments import (
     NOTHING,  # pyright: ignore[reportUnusedImport]  # used where checkers do not look
-    UNSET,
     batched_assignments,
     put_back,
     restored_on_failure,
@@ -327,39 +326,6 @@ class Model(_AbstractModel):
     async def _ids_to_primary_keys(cls, ids: object = None) -> tuple[list[str], str]:
         """Record keys and the index's, as subclasses written for pydantic-aioredis use them."""
         return await store_of(cls).run_async(repository_of(cls).keys(ids)), cls.get_table_index_key()
-
-    if TYPE_CHECKING:  # fields for checkers, so that the constructor takes them
-        auto_save: bool = False
-        auto_sync: bool = False
-    else:
-
-        @property
-        def auto_save(self):
-            """Whether making this instance saved it."""
-            own = getattr(self, "__auto__", UNSET)[0]
-            return self._auto_save if own is None else own
-
-        @auto_save.setter
-        def auto_save(self, value):
-            self.set_auto_save(value)
-
-        @property
-        def auto_sync(self):
-            """Whether assigning to a field of this instance writes it."""
-            own = getattr(self, "__auto__", UNSET)[1]
-            return self._auto_sync if own is None else own
-
-        @auto_sync.setter
-        def auto_sync(self, value):
-            self.set_auto_sync(value)
-
-    def set_auto_save(self, auto_save: bool = True) -> None:
-        """Set what ``auto_save`` says of this instance."""
-        object.__setattr__(self, "__auto__", (auto_save, getattr(self, "__auto__", UNSET)[1]))
-
-    def set_auto_sync(self, auto_sync: bool = True) -> None:
-        """Set whether assigning to a field of this instance writes it."""
-        object.__setattr__(self, "__auto__", (getattr(self, "__auto__", UNSET)[0], auto_sync))
 
     if not TYPE_CHECKING:  # checkers must go on refusing names of unknown fields
 

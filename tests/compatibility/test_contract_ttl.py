@@ -65,7 +65,7 @@ async def test_nothing_is_no_life_span(client: Any, life_span: int) -> None:
     # Fault 16: it deleted the record and the index.
     await Item.insert(Item(k="a"), life_span_seconds=FOREVER)
 
-    with pytest.raises(ValueError, match="life span"):
+    with pytest.raises(ValueError, match="a TTL must be"):
         await Item.insert(Item(k="a", v=1), life_span_seconds=life_span)
 
     assert (client.hget("item:a", "v"), client.ttl("item:a")) == (b"0", -1)

@@ -1,16 +1,22 @@
-"""Pages of a list: how much of it a request may ask for, and where the next page begins."""
+"""Pages of a list: how much of it a request may ask for, what was left out, where the next one begins."""
 
+import logging
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 
 from fastapi import HTTPException
 
 from ...errors import ConfigurationError
+from ...model.model import Model
+from .http_errors import one_line
 
-__all__ = ["PageSizes", "link_after"]
+__all__ = ["PageSizes", "link_after", "reported"]
 
 _DEFAULT: Final = 1000  # records; a page of them is answered in some tens of milliseconds
+_HEADER_SIZE: Final = 2000  # characters; servers and proxies take 4 to 8 KB for all headers
+_LOG: Final = logging.getLogger(f"{__package__}.router")  # the name that applications configure
 _MOST_SKIPPED: Final = 2**63 - 1  # what a server takes for a position
 
 
@@ -67,3 +73,20 @@ def _page_error(name: str, complaint: str) -> HTTPException:
     """Give pydantic-aioredis' answer to a wrong page, nested as it is there."""
     mistake = {"loc": ["query", name], "msg": f"{name} query parameter {complaint}", "type": "type_error.integer"}
     return HTTPException(422, {"detail": [mistake]})
+
+
+def reported(schema: type[Model], bad: Sequence[tuple[str, str]]) -> str:
+    """Log why records are not shown, and give their primary keys for a header: escaped, with commas between."""
+    for key, reason in bad:
+        message = reason if reason.startswith(key) else f"{key}: {reason}"
+        _LOG.error("%s: left out of a list: %s", schema.__name__, one_line(message))
+    owned = [schema.__shape__.keys.primary_key(key) for key, _ in bad if schema.__shape__.keys.owns(key)]
+    header = ",".join(quote(_bytes_of(pk), safe="") for pk in owned)
+    return header if len(header) <= _HEADER_SIZE else header[: header.rfind(",", 0, _HEADER_SIZE - 4) + 1] + "..."
+
+
+def _bytes_of(pk: str) -> bytes:
+    try:
+        return pk.encode("utf-8", "surrogateescape")  # bytes of a key that are not text
+    except UnicodeEncodeError:
+        return pk.encode("utf-8", "surrogatepass")

@@ -2,12 +2,10 @@
 
 import inspect
 import logging
-import re
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from types import GenericAlias
 from typing import Any, ClassVar, Final
-from urllib.parse import quote
 
 from fastapi import APIRouter, HTTPException, Request, Response
 from fastapi.params import Depends
@@ -31,9 +29,9 @@ from .bodies import (
 from .body_parts import check_masks, is_masked
 from .hidden_fields import HiddenFields
 from .http_errors import Place, answered, conflict, not_found, one_line
-from .pages import PageSizes, link_after
+from .pages import PageSizes, link_after, reported
 from .responses import AnswerCheck, check_key, shows_all_of
-from .routes import CarryingRoute, EmptyKeyRoute, KeyRoute
+from .routes import CarryingRoute, EmptyKeyRoute, KeyRoute, has_path
 
 __all__ = ["CRUDRouter", "PydanticAioredisCRUDRouter"]
 
@@ -42,9 +40,7 @@ Offer = bool | Sequence[Depends]  # whether there is a route, or what it depends
 _KEY: Final = "item_id"
 _KEY_PLACE: Final[Place] = ("path", _KEY)
 _UNREADABLE: Final = "X-Unreadable-Records"
-_HEADER_SIZE: Final = 2000  # characters; servers and proxies take 4 to 8 KB for all headers
 _TRIES: Final = 8  # of replacing a record that others write at the same time
-_PARAMETER: Final = re.compile(r"\{[^}]*\}")
 _LOG: Final = logging.getLogger(__name__)
 
 
@@ -135,7 +131,7 @@ class CRUDRouter(APIRouter):
     def add_api_route(self, path: str, endpoint: Endpoint, **options: Any) -> None:
         """Add a route of the application's own; it replaces a generated one of the same path and method."""
         methods = {method.upper() for method in options.get("methods") or ["GET"]}
-        for route in [generated for generated in self._generated if _answers(generated, self.prefix + path, methods)]:
+        for route in [generated for generated in self._generated if has_path(generated, self.prefix + path, methods)]:
             self._generated.remove(route)
             self.routes.remove(route)
         super().add_api_route(path, endpoint, **options)
@@ -181,7 +177,7 @@ class CRUDRouter(APIRouter):
                 (_key_of(record), why) for record, why in zip(found, complaints, strict=True) if why is not None
             ]
             if left_out:
-                response.headers[_UNREADABLE] = _reported(schema, left_out)
+                response.headers[_UNREADABLE] = reported(schema, left_out)
             if len(found) + len(bad) == limit:
                 response.headers["Link"] = link_after(skip, limit)
             return [record for record, why in zip(found, complaints, strict=True) if why is None]
@@ -383,29 +379,3 @@ def _annotated(endpoint: Endpoint, **types: Any) -> Endpoint:
     """Give the parameters of an endpoint types that are known only now, where FastAPI looks for them."""
     endpoint.__annotations__ = {**endpoint.__annotations__, **types}
     return endpoint
-
-
-def _answers(route: BaseRoute, path: str, methods: set[str]) -> bool:
-    """Whether a route has this path, whatever its parameters are called, and one of these methods."""
-    if not isinstance(route, APIRoute) or not route.include_in_schema:
-        return False
-    return bool(methods.intersection(route.methods or ())) and _PARAMETER.sub("{}", route.path) == _PARAMETER.sub(
-        "{}", path
-    )
-
-
-def _reported(schema: type[Model], bad: Sequence[tuple[str, str]]) -> str:
-    """Log why records are not shown, and give their primary keys for a header: escaped, with commas between."""
-    for key, reason in bad:
-        message = reason if reason.startswith(key) else f"{key}: {reason}"
-        _LOG.error("%s: left out of a list: %s", schema.__name__, one_line(message))
-    owned = [schema.__shape__.keys.primary_key(key) for key, _ in bad if schema.__shape__.keys.owns(key)]
-    header = ",".join(quote(_bytes_of(pk), safe="") for pk in owned)
-    return header if len(header) <= _HEADER_SIZE else header[: header.rfind(",", 0, _HEADER_SIZE - 4) + 1] + "..."
-
-
-def _bytes_of(pk: str) -> bytes:
-    try:
-        return pk.encode("utf-8", "surrogateescape")  # bytes of a key that are not text
-    except UnicodeEncodeError:
-        return pk.encode("utf-8", "surrogatepass")

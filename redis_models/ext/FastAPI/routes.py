@@ -1,5 +1,6 @@
 """Paths of single records: any text may be a primary key, and no path of one record is ever the path of all."""
 
+import re
 from collections.abc import Callable, Coroutine
 from typing import Any, ClassVar, Final
 from urllib.parse import unquote
@@ -7,13 +8,14 @@ from urllib.parse import unquote
 from fastapi import Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
-from starlette.routing import Match
+from starlette.routing import BaseRoute, Match
 from starlette.types import Scope
 
 from .responses import carried
 
-__all__ = ["CarryingRoute", "EmptyKeyRoute", "KeyRoute"]
+__all__ = ["CarryingRoute", "EmptyKeyRoute", "KeyRoute", "has_path"]
 
+_PARAMETER: Final = re.compile(r"\{[^}]*\}")
 _SLASH: Final = "%2f"
 
 
@@ -79,3 +81,12 @@ def _veiled(scope: Scope) -> tuple[Scope, str]:
 
 def _unveiled(value: object, veil: str) -> object:
     return value.replace(veil, "/") if isinstance(value, str) else value
+
+
+def has_path(route: BaseRoute, path: str, methods: set[str]) -> bool:
+    """Whether a route has this path, whatever its parameters are called, and one of these methods."""
+    if not isinstance(route, APIRoute) or not route.include_in_schema:
+        return False
+    return bool(methods.intersection(route.methods or ())) and _PARAMETER.sub("{}", route.path) == _PARAMETER.sub(
+        "{}", path
+    )
