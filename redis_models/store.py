@@ -81,7 +81,7 @@ class Store:
         self._registered: dict[str, type[StoredModel]] = {}
         self.upgrader: Upgrader | None = None
         encoding = self.redis_config.encoding
-        self._link = Connector(url or self.redis_config.redis_url, timeout_s, encoding, resends=resend_writes)
+        self._connector = Connector(url or self.redis_config.redis_url, timeout_s, encoding, resends=resend_writes)
         self.redis_store = redis_store
 
     @classmethod
@@ -114,7 +114,7 @@ class Store:
     @property
     def address(self) -> str:
         """Where everything goes, as a URL without its password."""
-        return self._link.address
+        return self._connector.address
 
     @property
     def redis_store(self) -> redis.asyncio.Redis:
@@ -125,14 +125,14 @@ class Store:
         Only where that client connects to is taken from it, so it may belong to any event loop, may answer text or
         bytes, and the application closes it. One of fakeredis serves too, if its ``lua`` extra is installed.
         """
-        return self._link.client
+        return self._connector.client
 
     @redis_store.setter
     def redis_store(self, client: redis.asyncio.Redis | None) -> None:
         candidate = cast(object, client)
         if candidate is not None and (isinstance(candidate, redis.Redis) or not hasattr(candidate, "connection_pool")):
             raise TypeError(f"redis_store must be a client of redis.asyncio, not a {_kind_of(candidate)}")
-        self._link.given = client
+        self._connector.given = client
 
     def register_model(self, model: type[StoredModel]) -> None:
         """Bind a model class to this store, and to no other any more.
@@ -179,32 +179,32 @@ class Store:
 
     def run(self, batches: RoundTrips[Result]) -> Result:
         """Run an operation to its end, blocking."""
-        return run(self._link.sync_client(), batches)
+        return run(self._connector.sync_client(), batches)
 
     async def run_async(self, batches: RoundTrips[Result]) -> Result:
         """Run an operation to its end, in the running loop."""
         if is_blocking():
             return self.run(batches)
-        return await run_async(await self._link.async_client(), batches)
+        return await run_async(await self._connector.async_client(), batches)
 
     @property
     def sync_client(self) -> SyncClient:
         """What exchanges command batches, blocking."""
-        return self._link.sync_client()
+        return self._connector.sync_client()
 
     def close(self) -> None:
         """Close the blocking connections; may be called again. Those of event loops end with ``aclose`` or their loop.
 
         A connection in use is closed when it has its replies. An embedded server stops with its last user.
         """
-        self._link.close()
+        self._connector.close()
 
     async def aclose(self) -> None:
         """Close the connections of the running loop, and the blocking ones; may be called again.
 
         Those of other loops end with their loop.
         """
-        await self._link.aclose()
+        await self._connector.aclose()
 
     def _forget(self, model: type[StoredModel]) -> None:
         """Let go of a model that another store takes."""

@@ -1,8 +1,8 @@
-"""Connections that were given up while the server, or something on the way to it, may still have had a message of ours.
+"""Abandoned connections: closed while the server, or a proxy on the way to it, may still have held a write.
 
-A message that is given up must not begin later, over something that was written since. So the server is told to end
-such a connection: at once, beside the caller that gave it up, because others may write; and where that failed, before
-anything else is sent. What it carried was executed by then, or never will be.
+Such a write must not begin later, over a newer one. So the server is told to end the connection: at once and in the
+background, because other callers may write; and if that failed, before anything else is sent. By then the write was
+executed, or never will be.
 """
 
 import asyncio
@@ -27,10 +27,10 @@ _RUN: Final = re.compile(rb"run_id:(\w+)")
 
 
 class Session(NamedTuple):
-    """A connection as its server calls it.
+    """A connection as its server names it.
 
     Attributes:
-        run: Of the server, which never repeats; numbers do, on another server or after a restart.
+        run: Id of the run of the server, which is unique; numbers repeat on another server or after a restart.
         id: The number of the connection in that run.
     """
 
@@ -39,11 +39,11 @@ class Session(NamedTuple):
 
 
 class Abandoned:
-    """What one store has abandoned, over whatever connections. May be shared by threads and event loops.
+    """The abandoned connections of one store. May be shared by threads and event loops.
 
     Attributes:
-        open: Numbers of connections that have to be ended, by run of their server. Looked at before every exchange.
-        is_barred: Whether the server told this user that it may not ask for connections, or not end them.
+        open: Numbers of connections to end, by run of their server. Read before every exchange.
+        is_barred: Whether the server does not allow this user to list connections, or to end them.
     """
 
     __slots__ = ("_lock", "is_barred", "open")
@@ -54,10 +54,10 @@ class Abandoned:
         self.is_barred = False
 
     def session_of(self, replies: Sequence[Reply]) -> tuple[bool, Session | None]:
-        """Read what a server says to ``ASKING``.
+        """Read a server's replies to ``ASKING``.
 
         Returns:
-            Whether it would say the same again, and the session; None where it does not say enough.
+            Whether asking again would give the same, and the session; None if the replies do not tell it.
         """
         number, info = replies
         errors = [reply for reply in replies if isinstance(reply, ResponseError)]
@@ -76,11 +76,11 @@ class Abandoned:
                 ids[session.id] = None
 
     def waits_for(self, session: Session | None) -> bool:
-        """Whether there is something to end over a connection to the same run of a server."""
+        """Whether there are connections to end in the run of the server that this session belongs to."""
         return session is not None and session.run in self.open
 
     def can_end(self, session: Session) -> bool:
-        """Whether it is worth to ask the server, as far as is known, to end this one."""
+        """Whether this connection is still to be ended, and the server may be asked to."""
         return not self.is_barred and session.id in self.open.get(session.run, ())
 
     def ids_of(self, session: Session) -> list[int]:
@@ -89,10 +89,10 @@ class Abandoned:
             return list(self.open.get(session.run, ()))
 
     def ended(self, session: Session, ids: Iterable[int], replies: Sequence[Reply]) -> None:
-        """Take note of what the server answered; also of a refusal that it would only repeat.
+        """Note that connections are ended, by the server's replies; a permanent refusal is noted too.
 
         Raises:
-            ServerBusyError: It can do nothing now. Nothing may be sent before the connections are ended.
+            ServerBusyError: The server cannot end them now. Nothing may be sent before they are ended.
         """
         for reply in replies:
             if isinstance(reply, ResponseError):
@@ -113,7 +113,7 @@ def ending(ids: Iterable[int]) -> list[Command]:
 
 
 def _is_final(error: ResponseError) -> bool:
-    """Whether a server would refuse the same again: this user may not, or it knows no such command."""
+    """Whether a refusal is permanent: this user may not, or the server does not have the command."""
     return not isinstance(translate(error), ServerBusyError)
 
 
@@ -123,10 +123,10 @@ WAIT_S: Final = 1.0
 
 
 class SyncEnding:
-    """The one attempt at a time of a pool for blocking callers. May be shared by threads.
+    """Ends the abandoned connections of a blocking pool, one attempt at a time. May be shared by threads.
 
-    It has a thread of its own, as nothing else bounds the time that looking up a name takes; and a server that has
-    stalled ends what was abandoned when it goes on, though its caller has left.
+    It runs in a thread, because nothing else limits the time of a name lookup, and so that a stalled server still ends
+    them when it continues, after the caller has left.
     """
 
     def __init__(self) -> None:
@@ -134,12 +134,12 @@ class SyncEnding:
         self._thread: threading.Thread | None = None
 
     def wait(self, end: Callable[[], None], is_open: Callable[[], bool], patience_s: float | None) -> None:
-        """Have something ended, and wait for it, but not for long.
+        """End the connections, and wait for that, but not for long.
 
         Args:
-            end: Ends all there is; raises nothing.
-            is_open: Whether there is something left.
-            patience_s: How long the caller has waited in vain already; it does not wait for longer than that again.
+            end: Ends all of them; does not raise.
+            is_open: Whether some are left.
+            patience_s: The timeout after which the caller gave up; it does not wait longer than that again.
         """
         until = time.monotonic() + min(WAIT_S, WAIT_S if patience_s is None else patience_s)
         for _ in range(2):  # an attempt that was under way may have looked too early
@@ -160,10 +160,10 @@ class SyncEnding:
 
 
 class AsyncEnding:
-    """The one attempt at a time of a pool of one event loop: a task of its own, which no caller's cancellation ends.
+    """Ends the abandoned connections of an asyncio pool, one attempt at a time, in a task that callers cannot cancel.
 
     Attributes:
-        is_due: Whether something was abandoned since the last attempt that was not cut short.
+        is_due: Whether a connection was abandoned since the last completed attempt.
     """
 
     def __init__(self) -> None:
@@ -171,28 +171,28 @@ class AsyncEnding:
         self._task: asyncio.Task[None] | None = None
 
     def begin(self, end: Callable[[], Coroutine[Any, Any, None]]) -> None:
-        """Have something ended in the background.
+        """End the connections in the background.
 
         Args:
-            end: Ends all there is; raises nothing but a cancellation.
+            end: Ends all of them; raises only a cancellation.
         """
         self.is_due = True
         if self._task is None or self._task.done():
             try:
                 loop = asyncio.get_running_loop()
-            except RuntimeError:  # a coroutine that is thrown away behind the end of its loop
+            except RuntimeError:  # a coroutine that is closed after its loop
                 return
             self._task = loop.create_task(self._run(end), name="redis-models-ending")
-            # Who closes a loop without an end to its tasks is not to read of one that is not theirs.
+            # An application that closes its loop with tasks left should not be warned of one that is not its own.
             cast(Any, self._task)._log_destroy_pending = False  # as asyncio.gather does
 
     async def wait(self, patience_s: float | None) -> None:
-        """Wait for what is under way, but not for long; it goes on if the caller is cancelled."""
+        """Wait for the running attempt, but not for long; it continues if the caller is cancelled."""
         if self._task is not None and not self._task.done():
             await asyncio.wait({self._task}, timeout=min(WAIT_S, WAIT_S if patience_s is None else patience_s))
 
     async def close(self, end: Callable[[], Coroutine[Any, Any, None]]) -> None:
-        """Come to an end: asyncio.run has cancelled all tasks before it closes what they used."""
+        """Make a last attempt: asyncio.run cancels all tasks before it closes what they used."""
         if self.is_due and (self._task is None or self._task.done()):
             self.begin(end)
         await self.wait(None)

@@ -1,10 +1,10 @@
 """Drive command batches over redis-py connections: one blocking driver, one for asyncio.
 
-Both speak on redis-py's connections directly: a batch is packed once, sent once, and its replies are read as bytes
-whatever the client decodes. redis-py's own retries stay off, because they repeat writes without asking. Ours repeat a
-batch that nothing can have been executed of: its connection broke before, or the server turned it away; and one that is
-repeatable (see ``commands``). Whatever else breaks off is an error at once, which says that its outcome is open, and
-does not begin later (see ``abandoned``).
+Both use redis-py's connections directly: a batch is packed once, sent once, and its replies are read as bytes, whatever
+the client decodes. redis-py's own retries stay off, because they repeat writes without asking. Ours repeat a batch of
+which nothing was executed (its connection broke before, or the server refused all of it), and a repeatable one (see
+``commands``). Any other broken exchange is an error at once, which says that the outcome is unknown; its commands do
+not begin later (see ``abandoned``).
 """
 
 import asyncio
@@ -26,7 +26,7 @@ __all__ = ["AsyncClient", "SyncClient"]
 
 
 class _Client:
-    """What both clients are told, and how they go on where a batch was not answered; sending is theirs."""
+    """Arguments of both clients, and how they continue when a batch was not answered."""
 
     def __init__(self, address: str, timeout_s: float | None, resends: bool) -> None:
         self.address, self.timeout_s, self.resends = address, timeout_s, resends
@@ -36,7 +36,7 @@ class _Client:
         return RetryState(commands, self.address, resends=self.resends)
 
     def _broken(self, retry: RetryState | None, commands: Sequence[Command], *, is_sent: bool) -> RetryState:
-        """Give the tries of a batch whose connection broke; there are none where nothing went wrong before."""
+        """Give the retries of a batch whose connection broke, new ones if this is its first failure."""
         retry = retry or self.new_retry(commands)
         retry.is_sent = is_sent
         return retry
@@ -46,11 +46,11 @@ class SyncClient(_Client):
     """Exchanges batches for blocking callers. May be shared by threads.
 
     Args:
-        client: Where its pool connects to, this does; nothing else of it is used.
-        address: What errors call the server, without a password.
+        client: Its pool says where to connect to; nothing else of it is used.
+        address: Name of the server in errors, without a password.
         timeout_s: How long to wait for a free connection, and how long one batch may take, in seconds; a server that
             sends nothing is given up after the ``socket_timeout`` of ``client``.
-        abandoned: Of its store; None for its own.
+        abandoned: Connections that its store has abandoned; None for its own.
         resends: Whether writes are sent again after a broken connection, whatever others wrote meanwhile.
 
     Attributes:
@@ -71,7 +71,7 @@ class SyncClient(_Client):
         super().__init__(address, timeout_s, resends)
 
     def exchange(self, commands: Sequence[Command]) -> list[Reply]:
-        """Send ``commands`` in one piece and read all their replies, errors in their places.
+        """Send ``commands`` together and read all their replies, with errors in their places.
 
         Raises:
             ServerUnreachableError: No connection, or it broke again and again; the text says whether what was sent may
@@ -80,7 +80,7 @@ class SyncClient(_Client):
         """
         if not commands:
             if isinstance(commands, Sleep):
-                time.sleep(commands.seconds)  # a pause is what the operation asked for
+                time.sleep(commands.seconds)  # as the operation asked
             return []
         retry = None
         while True:
@@ -99,14 +99,14 @@ class SyncClient(_Client):
                 if (refused := retry.pause_after_refusal(replies)) is None:
                     return replies
                 pause = refused
-            time.sleep(pause)  # else all clients would come back at one moment
+            time.sleep(pause)
 
     def until(self) -> float | None:
-        """When a batch that begins now must be over, by ``time.monotonic``."""
+        """The deadline of a batch that begins now, by ``time.monotonic``."""
         return None if self.timeout_s is None else time.monotonic() + self.timeout_s
 
     def new_plain(self) -> redis.Redis:
-        """Make a client of redis-py for the same server, that answers bytes and sends nothing twice; yours to close."""
+        """Make a client of redis-py for the same server, which answers bytes and does not retry; close it yourself."""
         return redis.Redis.from_pool(self.pool.new_plain())
 
     def close(self) -> None:
@@ -119,7 +119,7 @@ class SyncClient(_Client):
             wire.send(line, commands)
             replies = wire.receive(line, len(commands), until)
         except BaseException:
-            # Unread replies would answer the next batch on this connection.
+            # The next batch on this connection would read the replies of this one.
             self.pool.drop(line, is_abandoned=not changes_nothing(commands))
             raise
         self.pool.give(line)
@@ -130,8 +130,8 @@ class AsyncClient(_Client):
     """Exchanges batches in asyncio. Belongs to one event loop.
 
     Args:
-        client: Where its pool connects to, this does; nothing else of it is used, so it may belong to any loop.
-        address: What errors call the server, without a password.
+        client: Its pool says where to connect to; nothing else of it is used, so it may belong to any loop.
+        address: Name of the server in errors, without a password.
         timeout_s: How long one batch may take, in seconds, waiting for a free connection included; None for ever.
         abandoned, resends: As for ``SyncClient``.
 
@@ -153,7 +153,7 @@ class AsyncClient(_Client):
         super().__init__(address, timeout_s, resends)
 
     async def exchange(self, commands: Sequence[Command]) -> list[Reply]:
-        """Send ``commands`` in one piece and read all their replies, errors in their places.
+        """Send ``commands`` together and read all their replies, with errors in their places.
 
         Raises:
             ServerUnreachableError: No connection, or it broke again and again; the text says whether what was sent may
@@ -175,7 +175,7 @@ class AsyncClient(_Client):
                     replies = await self._speak(line, commands)
             except BROKEN as exc:
                 if not is_sent and await self.pool.is_loading():
-                    continue  # it went after it had answered, and came back
+                    continue  # it stopped after it had answered, and is starting again
                 await self.pool.settle()
                 retry = self._broken(retry, commands, is_sent=is_sent)
                 pause = retry.pause_after(exc)

@@ -1,4 +1,4 @@
-"""Lines: connections of redis-py that are open, each with what is known of it, and how one is let go of for good."""
+"""Lines: open connections of redis-py, with what is known of each, and how one is aborted."""
 
 import select
 import socket
@@ -18,9 +18,9 @@ from .urls import is_fake
 
 __all__ = ["Line"]
 
-# RESP3 mixes messages into them; and without that nothing tells that a reply has not come yet.
+# RESP3 mixes push messages into the replies; without NOT_ENOUGH_DATA an incomplete reply cannot be recognized.
 _ONLY_REPLIES: Final = (2, "2") if hasattr(parser, "NOT_ENOUGH_DATA") else ()
-_THROW_AWAY: Final = struct.pack("ii", 1, 0)  # for SO_LINGER: what was not sent by the end never is
+_THROW_AWAY: Final = struct.pack("ii", 1, 0)  # for SO_LINGER: unsent bytes are discarded on close
 _NEWS: Final = getattr(select, "POLLIN", 0) | getattr(select, "POLLRDHUP", 0)
 _PLAIN_SENDERS: Final = tuple(cast(Any, kind).send_packed_command for kind in (AbstractConnection, AsyncConnection))
 _is_fake: Final[Callable[[Any], bool]] = cache(is_fake)
@@ -30,18 +30,18 @@ class Line:
     """An open connection, blocking or of asyncio. A connection that is opened again gets a new one.
 
     Args:
-        connection: Of redis-py, greeted.
+        connection: A connection of redis-py, after its handshake.
 
     Attributes:
         connection: As given.
-        session: What its server calls it, where that is known.
-        is_asked: Whether the server was asked for that, and has said all that it will.
+        session: Its session on the server, if known.
+        is_asked: Whether the server was asked for the session, and need not be asked again.
         given: When it was given back, by ``time.monotonic``.
-        is_elsewhere: Whether its server said that another one is to be asked.
-        socket: What blocking callers send on; None where redis-py must be asked.
+        is_elsewhere: Whether its server said that another one must be asked.
+        socket: The socket on which blocking callers send; None if redis-py must send.
         writer: Likewise, in asyncio.
-        reader: Of hiredis; None where redis-py must be asked for each reply, which takes longer than parsing does.
-        wait: What feeds the reader.
+        reader: The reader of hiredis; None if redis-py must read each reply, which takes longer than parsing does.
+        wait: Feeds the reader.
     """
 
     __slots__ = (
@@ -68,21 +68,21 @@ class Line:
             self.writer = getattr(connection, "_writer", None)
         if connection.protocol in _ONLY_REPLIES:
             self._find_reader()
-        with suppress(AttributeError, OSError, TypeError, ValueError):  # where there is no poll, or nothing to poll
+        with suppress(AttributeError, OSError, TypeError, ValueError):  # without poll, or without a socket
             poll = select.poll()
             poll.register(self._end(), _NEWS)
             self._poll = poll
 
     def is_still(self) -> bool:
-        """Whether nothing has come, not even its end, as far as that can be told at once: False may be a mistake."""
+        """Whether nothing has arrived, not even the end of the connection. False may be wrong."""
         if self._poll is None or (self.writer is not None and self.writer.transport.is_closing()):
             return False
         return not self._poll.poll(0)
 
     def abort(self) -> None:
-        """Throw away what was not sent yet, and close it as far as that takes no waiting.
+        """Discard unsent bytes, and close as far as that does not wait.
 
-        A transport of asyncio that is closed goes on sending what it holds.
+        Closing a transport of asyncio alone would still send its buffer.
         """
         with suppress(AttributeError, OSError, TypeError, ValueError):
             self._end().setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _THROW_AWAY)
@@ -90,7 +90,7 @@ class Line:
             self.writer.transport.abort()
 
     def peer(self) -> str:
-        """Say which server is at the other end: the address that was connected to, wherever its name leads by now."""
+        """Give the address of the server at the other end, whatever its name resolves to by now."""
         with suppress(AttributeError, OSError, TypeError, ValueError):
             address: object = self._end().getpeername()
             if isinstance(address, tuple):

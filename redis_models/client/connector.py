@@ -1,4 +1,4 @@
-"""A store's link to its server: one client for all blocking callers, and one for each event loop."""
+"""The connector of a store: one client for all blocking callers, and one for each event loop."""
 
 import asyncio
 import threading
@@ -22,12 +22,12 @@ from .urls import address_of, async_class, options_of_pool, options_of_url
 
 __all__ = ["Connector"]
 
-# RESP2: no answer of ours gains by RESP3, whose push messages redis-py mixes into the stream.
+# RESP2: RESP3 has no advantage here, and redis-py mixes its push messages into the stream.
 _DEFAULTS: Final = {"protocol": 2}
 Given = redis.asyncio.Redis | None
 
 
-_STALE: Final = object()  # what clients were made after, where they lead elsewhere by now
+_STALE: Final = object()  # marks clients that lead to another server by now
 
 
 class Connector:
@@ -36,9 +36,9 @@ class Connector:
     May be shared by threads and by event loops, each of which gets connections of its own.
 
     Args:
-        url: Of the store's own server.
+        url: URL of the store's own server.
         timeout_s: How long one exchange may take, in seconds.
-        encoding: Of the texts that ``client`` gives.
+        encoding: Encoding of the texts that ``client`` gives.
         resends: Whether writes are sent again after a broken connection.
 
     Attributes:
@@ -48,7 +48,7 @@ class Connector:
     def __init__(self, url: str, timeout_s: float, encoding: str | None, *, resends: bool = False) -> None:
         self.given: Given = None
         self._declared, self._timeout_s, self._encoding = url, timeout_s, encoding
-        # What one client of the store has abandoned must not begin after what another one writes.
+        # A write that one client of the store abandoned must not begin after a write of another one.
         self._shared: dict[str, Any] = {"abandoned": Abandoned(), "resends": resends}
         self._embedded: EmbeddedServer | None = None
         self._sync: tuple[Given, SyncClient] | None = None

@@ -1,10 +1,10 @@
-"""Connections kept ready between exchanges: a pool for all threads, and one for each event loop.
+"""Connection pools: one for all threads, and one for each event loop.
 
-redis-py's own pools count and measure what is not used here, which takes a third of the time of a short exchange;
-its asyncio pools serve one event loop only. These take nothing of a pool but how its connections are made.
+redis-py's own pools keep statistics that are not used here, which takes a third of the time of a short exchange; its
+asyncio pools serve one event loop only. From such a pool, these take only the way its connections are made.
 
-As soon as a connection was abandoned, the server is told to end it over a new one (see ``abandoned``); what could not
-be ended then is ended before a connection is given away (see ``abandoned``).
+When a connection is abandoned, the server is asked over a new one to end it (see ``abandoned``). If that fails, it is
+ended before the next connection is handed out.
 """
 
 import asyncio
@@ -31,20 +31,20 @@ from .connection import Line
 __all__ = ["AsyncPool", "SyncPool"]
 
 MOST: Final = 100  # connections, as redis-py 8; more callers wait for a free one
-_FRESH_S: Final = 0.02  # after which an idle connection is looked at closely
-_UP_S: Final = 1.0  # for which an embedded server that answered is taken to be there
-_GOES_ON_S: Final = 10.0  # in the background, with what a stalled server could not end at once
+_FRESH_S: Final = 0.02  # after which an idle connection is checked before use
+_UP_S: Final = 1.0  # for which an embedded server that answered counts as running
+_GOES_ON_S: Final = 10.0  # to end connections in the background, where a stalled server did not at once
 _BROKEN: Final = (ConnectionError, TimeoutError, OSError)
-_HUNG_UP: Final = getattr(select, "POLLRDHUP", 0)  # without it POLLHUP, which comes unasked, has to do
+_HUNG_UP: Final = getattr(select, "POLLRDHUP", 0)  # without it POLLHUP, which is always reported, must do
 
 
 class SyncPool:
     """Connections of one kind for blocking callers; may be shared by threads, and survives ``os.fork``.
 
     Args:
-        source: Says how connections are made, and how many there may be at a time.
+        source: How connections are made, and how many there may be at a time.
         patience_s: How long to wait for a free one, in seconds.
-        abandoned: What the server has to end first.
+        abandoned: Connections that the server must end first.
     """
 
     def __init__(self, source: redis.ConnectionPool, patience_s: float | None, abandoned: Abandoned) -> None:
@@ -53,17 +53,17 @@ class SyncPool:
         self._can_end = _may_be_on_the_way(source)
         self._idle: list[Line] = []
         self._open()
-        # A socket and its connection may be found to be rubbish together, and the socket would complain.
+        # A socket may be garbage collected before its connection closed it, and would warn.
         weakref.finalize(self, _disconnect, self._idle)
 
     def take(self) -> Line:
-        """Give a line that was greeted, is open, and has nothing to read; it goes back by ``give`` or ``drop``.
+        """Give an open connection with nothing left to read; return it by ``give`` or ``drop``.
 
         Raises:
             ConnectionError, TimeoutError, OSError: There is none. Nothing was sent.
         """
         if self._process != os.getpid():
-            self._open()  # those of the parent would answer both
+            self._open()  # the parent's connections are shared with it
         try:
             self._free.get(timeout=self._patience_s)
         except queue.Empty:
@@ -71,10 +71,10 @@ class SyncPool:
         return self._ready()
 
     def take_spare(self) -> Line | None:
-        """Do what ``take`` does where that leaves one for others, without waiting for it; give None elsewhere.
+        """Do what ``take`` does if another connection stays free, without waiting; otherwise give None.
 
-        For who keeps a connection while other code runs in the same thread, which may want one too. Where all but the
-        last are kept so, no caller that keeps one can wait for another for ever.
+        For a caller that keeps a connection while other code of the same thread may need one. As one always stays free,
+        no caller that keeps one can wait for another for ever.
 
         Raises:
             As ``take``.
@@ -94,7 +94,7 @@ class SyncPool:
         return self._ready()
 
     def _ready(self) -> Line:
-        """Give a line to who has leave to use one."""
+        """Give a connection to a caller that has taken a permit."""
         line: Line | None = None
         try:
             try:
@@ -143,10 +143,10 @@ class SyncPool:
         return None if self._patience_s is None else time.monotonic() + self._patience_s
 
     def give(self, line: Line) -> None:
-        """Take back a line whose replies were all read."""
+        """Take back a connection whose replies were all read."""
         if self._is_closed or line.is_elsewhere:
             if line.is_elsewhere:
-                _disconnect(self._idle)  # where they lead to has changed, and a new one may lead elsewhere
+                _disconnect(self._idle)  # a new connection may lead to another server
             self.drop(line)
             return
         line.given = time.monotonic()
@@ -154,10 +154,10 @@ class SyncPool:
         self._free.put(None)
 
     def drop(self, line: Line | None, *, is_abandoned: bool = False) -> None:
-        """Close a line that may have something left to read, or was not greeted to the end; what was not sent is lost.
+        """Close a connection that may have replies left to read, or failed to open; unsent bytes are discarded.
 
         Args:
-            line: Which; None where leave to use one was got for nothing.
+            line: The connection; None if only its permit is returned.
             is_abandoned: Whether something was sent on it that must not be executed later.
         """
         session = line.session if line is not None and is_abandoned else None
@@ -173,7 +173,7 @@ class SyncPool:
             self._ending.wait(self._end_now, lambda: self._abandoned.can_end(session), self._patience_s)
 
     def _end_now(self) -> None:
-        # By a new connection, for whatever befell the one may have befallen the idle ones; and it counts for nothing.
+        # By a new connection: the idle ones may be broken too. It needs no permit.
         with suppress(Exception):  # the next caller gets the error, whatever a provider of passwords may raise
             line = self._new(_GOES_ON_S)
             try:
@@ -183,20 +183,20 @@ class SyncPool:
                 line.connection.disconnect()
 
     def new_plain(self) -> redis.ConnectionPool:
-        """Make a pool of redis-py's own with such connections, whose answers are bytes and whose retries are off."""
+        """Make a pool of redis-py with such connections, which answer bytes and do not retry."""
         source: Any = self._source
         kept: dict[str, Any] = source.connection_kwargs
         options: dict[str, Any] = {**kept, "decode_responses": False, "retry": Retry(NoBackoff(), 0)}
         return redis.ConnectionPool(source.connection_class, **options)
 
     def close(self) -> None:
-        """Close what is idle now, and what is in use when it comes back."""
+        """Close the idle connections now, and those in use when they come back."""
         self._is_closed = True
         _disconnect(self._idle)
 
     def _open(self) -> None:
         self._idle.clear()
-        self._free: queue.SimpleQueue[None] = queue.SimpleQueue()  # leave to use one; a semaphore costs five times more
+        self._free: queue.SimpleQueue[None] = queue.SimpleQueue()  # permits; a semaphore costs five times more
         for _ in range(self._size):
             self._free.put(None)
         self._ending = SyncEnding()
@@ -207,9 +207,9 @@ class AsyncPool:
     """Connections of one kind for one event loop.
 
     Args:
-        source: Says how connections are made, and how many there may be at a time.
+        source: How connections are made, and how many there may be at a time.
         patience_s: How long callers wait for the server, in seconds.
-        abandoned: What the server has to end first.
+        abandoned: Connections that the server must end first.
     """
 
     def __init__(self, source: redis.asyncio.ConnectionPool, patience_s: float | None, abandoned: Abandoned) -> None:
@@ -223,13 +223,13 @@ class AsyncPool:
         self._is_closed = False
 
     async def await_server(self) -> None:
-        """Wait until an embedded server has loaded its data, however long that takes, before any time runs."""
+        """Wait until an embedded server has loaded its data; this does not count as time of the exchange."""
         if self._embedded is None or self._idle or time.monotonic() - self._answered < _UP_S:
             return
         await asyncio.to_thread(self._embedded.ensure)
 
     async def is_loading(self) -> bool:
-        """Whether this is an embedded server that loads its data, or starts, so that there was no time to greet it."""
+        """Whether this is an embedded server that is starting or loading its data."""
         return self._embedded is not None and not await asyncio.to_thread(self._embedded.is_ready)
 
     async def take(self) -> Line:
@@ -257,7 +257,7 @@ class AsyncPool:
 
     async def _new(self) -> Line:
         connection = _new(self._source, AsyncRetry(NoBackoff(), 0))
-        connection.socket_timeout = None  # a timer for each reply; the deadline of the whole batch will do
+        connection.socket_timeout = None  # not a timer for each reply: the batch has a deadline
         try:
             await connection.connect()
         except BaseException:
@@ -278,7 +278,7 @@ class AsyncPool:
             self._abandoned.ended(line.session, ids, await wire.receive_async(line, len(ids)))
 
     async def give(self, line: Line) -> None:
-        """Take back a line whose replies were all read."""
+        """Take back a connection whose replies were all read."""
         if self._is_closed or line.is_elsewhere:
             if line.is_elsewhere:
                 await self._close_idle()
@@ -302,7 +302,7 @@ class AsyncPool:
             self._free.release()
 
     async def settle(self) -> None:
-        """Wait until what was abandoned is ended, but not for long."""
+        """Wait until abandoned connections are ended, but not for long."""
         await self._ending.wait(self._patience_s)
 
     async def _end_now(self) -> None:
@@ -317,7 +317,7 @@ class AsyncPool:
                     await line.connection.disconnect(nowait=True)
 
     async def aclose(self) -> None:
-        """Close what is idle now, and what is in use when it comes back."""
+        """Close the idle connections now, and those in use when they come back."""
         self._is_closed = True
         await self._close_idle()
         await self._ending.close(self._end_now)
@@ -333,7 +333,7 @@ def _disconnect(lines: list[Line]) -> None:
 
 
 def _may_be_on_the_way(source: Any) -> bool:
-    """Whether there may be something between us and the server, or one that is not ours; to end may not start one."""
+    """Whether a proxy may be on the way; an embedded server has none, and must not be started to end a connection."""
     return "embedded" not in source.connection_kwargs
 
 
@@ -342,11 +342,11 @@ def _size_of(source: Any) -> int:
 
 
 def _new(source: Any, retry: object) -> Any:
-    """Make a connection that leaves all retries to the client, which knows what was sent, and answers bytes."""
-    # Not by make_connection: the blocking pool counts those that it makes, and never those that were dropped.
+    """Make a connection that answers bytes and does not retry: the client retries, as it knows what was sent."""
+    # Not by make_connection: the blocking pool counts the connections that it makes, and never forgets dropped ones.
     connection = source.connection_class(**source.connection_kwargs)
     connection.retry = retry
-    connection.encoder.decode_responses = False  # fakeredis 2.26 decodes what it is asked not to
+    connection.encoder.decode_responses = False  # fakeredis 2.26 ignores the option
     return connection
 
 
@@ -367,7 +367,7 @@ async def _is_quiet_async(connection: Any) -> bool:
 
 
 def _is_hung_up(connection: Any) -> bool:
-    """Whether the server has gone; the event loop may not have come round to hear of it."""
+    """Whether the server has hung up, which the event loop may not have noticed yet."""
     get_extra_info = getattr(getattr(connection, "_writer", None), "get_extra_info", None)
     socket = get_extra_info and get_extra_info("socket")
     if not socket or not hasattr(select, "poll"):

@@ -51,7 +51,7 @@ async def test_a_store_closes_with_its_block(server: Any, client: Any, echo: Ech
 
 async def test_closing_lets_those_who_wait_for_an_answer_have_it(store: Store, client: Any) -> None:
     others = len(client.client_list())
-    held = store.sync_client, await store._link.async_client()  # else they would end as rubbish
+    held = store.sync_client, await store._connector.async_client()  # else they would end as rubbish
     wait = [("BLPOP", "queue", 30)]
     tasks = [
         asyncio.create_task(store.run_async(send(wait))),

@@ -134,7 +134,7 @@ async def test_answers_that_drip_are_given_up_when_the_time_of_the_batch_is_over
 
 async def test_who_waits_for_a_free_connection_too_long_has_sent_nothing(server: Any, echo: Echo) -> None:
     store = Store("s", url=f"{server.url}?max_connections=1", timeout_s=0.1)
-    blocking, asynchronous = store.sync_client.pool, (await store._link.async_client()).pool
+    blocking, asynchronous = store.sync_client.pool, (await store._connector.async_client()).pool
     taken = blocking.take(), await asynchronous.take()
 
     for run in (store.run_async, _run_in_thread(store)):

@@ -173,7 +173,7 @@ async def test_asyncio_clients_see_the_reason_itself(
 def test_clients_see_the_reason_itself(tmp_path: Path, connect: Callable[..., redis.Redis]) -> None:
     (tmp_path / "data").write_text("precious")
 
-    with connect(EmbeddedServer(tmp_path / "data")) as client, pytest.raises(EmbeddedServerError, match="no directory"):
+    with connect(EmbeddedServer(tmp_path / "data")) as client, pytest.raises(EmbeddedServerError, match="not a directory"):
         client.ping()
 
 
