@@ -216,9 +216,9 @@ def test_until_then_reading_and_writing_name_what_is_in_the_way(old: Any, bound:
     old.insert(START, "1", {"id": "1", "name": "Ann"})
     bound.register_model(Customer)
 
-    with pytest.raises(ConflictError, match="no sorted set"):
+    with pytest.raises(ConflictError, match="not a sorted set"):
         Customer.sync.select()
-    with pytest.raises(ConflictError, match="no sorted set"):
+    with pytest.raises(ConflictError, match="not a sorted set"):
         Customer(id="2", name="Bob").sync.save()
 
 
@@ -323,7 +323,7 @@ def test_a_key_that_holds_no_hash_is_reported(old: Any, client: Any, take_over: 
 def test_what_is_neither_set_nor_sorted_set_is_no_index(client: Any, take_over: TakeOver) -> None:
     client.rpush(INDEX, "x")
 
-    with pytest.raises(ConflictError, match="no sorted set"):
+    with pytest.raises(ConflictError, match="not a sorted set"):
         take_over(Customer)
 
 
