@@ -173,9 +173,11 @@ async def test_asyncio_clients_see_the_reason_itself(
 def test_clients_see_the_reason_itself(tmp_path: Path, connect: Callable[..., redis.Redis]) -> None:
     (tmp_path / "data").write_text("precious")
 
-    with connect(EmbeddedServer(tmp_path / "data")) as client:
-        with pytest.raises(EmbeddedServerError, match="is not a directory"):
-            client.ping()
+    with (
+        connect(EmbeddedServer(tmp_path / "data")) as client,
+        pytest.raises(EmbeddedServerError, match="is not a directory"),
+    ):
+        client.ping()
 
 
 _SLOW = """#!/bin/sh
