@@ -1,4 +1,4 @@
-"""After the way back to version 1: compare every byte with what was there before, and look for keys of nobody."""
+"""After the way back to version 1: compare every byte with what was there before, and look for foreign keys."""
 
 from collections.abc import Iterable, Mapping
 from typing import Final

@@ -124,20 +124,20 @@ class Demo:
     def _check_bytes(self, project: Project, before: dict[str, raw.Print]) -> None:
         after = raw.prints_of(project.socket, self.count)
         _refuse(differences_to(before, after, self.count, self.acknowledged))
-        _refuse([f"{key} belongs to nobody" for key in raw.strangers(project.connect())])
+        _refuse([f"{key} belongs to no model" for key in raw.strangers(project.connect())])
         edited = len(self.acknowledged.edits)
-        print(f"  {len(after) - edited:,} records hold the bytes they had; only the counters went on")
+        print(f"  {len(after) - edited:,} records have the bytes they had; only the counters went on")
         print(f"  {edited:,} records that a live client edited hold its values, as version 1 writes them")
         print("  no stray key: only flights, their index, and redis_models:{default}:*")
 
     def _show_one(self, project: Project) -> None:
-        """Print the first flight as it lies in Redis; of what migrations keep aside, only that it is there."""
+        """Print the first flight as it is stored in Redis, without its undo fields, which are only counted."""
         key = raw.key_of(record_id(1))
         print(f"\n  $ redis-cli HGETALL {key}")
         record = raw.text_of(project.connect(), key)
         shown = "   ".join(f"{name} {value}" for name, value in sorted(record.items()) if not name.startswith("_b"))
         kept = sum(name.startswith("_b") for name in record)
-        more = f"   and {kept} kept aside (_b...)" if kept else ""
+        more = f"   and {kept} undo fields (_b...)" if kept else ""
         print(textwrap.fill(shown + more, _WIDTH, initial_indent="    ", subsequent_indent="    "), flush=True)
 
     @contextmanager

@@ -67,7 +67,7 @@ def reader(count: int, socket: str) -> Callable[[Report], None]:
         with report.timed():
             flight = Flight.sync.get(id)
         wanted = wanted_of(rows[id])
-        del wanted["views"]  # somebody is counting
+        del wanted["views"]  # another client increments it
         report.faults += differences(flight, wanted)
 
     return turn

@@ -65,7 +65,7 @@ class Project:
         return ran.stdout
 
     def client(self, name: str, *arguments: str) -> subprocess.Popen[str]:
-        """Start a script that goes on beside us, with its input and output in our hands."""
+        """Start a script that runs beside this process, with pipes for its input and output."""
         arguments = (sys.executable, str(HERE / name), *arguments)
         pipe = subprocess.PIPE
         return subprocess.Popen(arguments, cwd=self.root, env=self._environment(), stdin=pipe, stdout=pipe, text=True)
@@ -108,5 +108,5 @@ def run_shown(command: list[str], folder: Path, expect: int) -> None:
 
 
 def clean_environment() -> Mapping[str, str]:
-    """Give the environment without settings of somebody else's project."""
+    """Give the environment without the settings of another project."""
     return {name: value for name, value in os.environ.items() if name != "REDIS_MODELS_SETTINGS_MODULE"}

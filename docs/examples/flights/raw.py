@@ -1,4 +1,4 @@
-"""Look at the database without any model: the bytes of every record, and keys that belong to nobody."""
+"""Look at the database without any model: the bytes of every record, and keys that belong to no model."""
 
 import hashlib
 from collections.abc import Iterable, Mapping
