@@ -11,6 +11,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Final
 
 from redis_models.client.commands import RoundTrips
+from redis_models.encoding.raw_text import bytes_of
 from redis_models.errors import ConflictError, RecordError, RecordTooOldError, RedisModelsError
 from redis_models.mapping.stored_field import STAMP, stored_version
 
@@ -70,7 +71,7 @@ class ChainUpgrader:
     def rewrite(self, model: "type[Model]", key: str) -> RoundTrips[None]:
         """Bring the stored record up, under compare-and-set, unless somebody else does it first."""
         route, version = self._way(model, key, None)
-        raw = key.encode("utf-8", "surrogateescape")
+        raw = bytes_of(key)
         outcome: Outcome = yield from rewrite_here(_NO_FENCE, route, version, [raw], 1)
         if outcome.failures:
             raise ConflictError(key, f"cannot be brought up to version {version}: {outcome.failures[0].reason}")
@@ -83,7 +84,7 @@ class ChainUpgrader:
         """
         if not self._writes_back:
             return
-        raws = [key.encode("utf-8", "surrogateescape") for key in keys]
+        raws = [bytes_of(key) for key in keys]
         try:
             route, version = self._way(model, keys[0], None)
             for start in range(0, len(raws), _WRITTEN_AT_ONCE):

@@ -10,6 +10,7 @@ import click
 
 from redis_models.client.client import SyncClient
 from redis_models.client.drivers import run
+from redis_models.encoding.raw_text import text_of
 from redis_models.encoding.secrets import MASK
 from redis_models.errors import MigrationError, WrongKeyTypeError
 from redis_models.mapping.stored_field import STAMP
@@ -246,4 +247,4 @@ def _json(context: CliContext, word: str, records: Sequence[object], *, is_ok: b
 
 def _texts(record: Mapping[str, bytes]) -> dict[str, str]:
     """Give values as JSON can have them; bytes that are no UTF-8 as ``surrogateescape`` has them: none is lost."""
-    return {name: raw.decode("utf-8", "surrogateescape") for name, raw in record.items()}
+    return {name: text_of(raw) for name, raw in record.items()}

@@ -137,7 +137,7 @@ def _run_one(
     """Make the journey of one app; tell the legs that are done, even if the next one fails."""
     done = list[tuple[Plan, Result]]()
     if task.journey.chain is not context.chains.get(task.app.label):
-        policy = replace(policy, crew=None)  # it would do what the files say, which is something else
+        policy = replace(policy, worker_pool=None)  # it would do what the files say, which is something else
     try:
         with shown_progress(context) as report:
             for one in execute_run(

@@ -8,6 +8,7 @@ from functools import lru_cache
 from typing import Final
 
 from redis_models.encoding.codec import FieldCodec
+from redis_models.encoding.raw_text import text_of
 from redis_models.mapping.stored_field import RESERVED
 
 from ..schema.snapshot import ModelSchema
@@ -44,7 +45,7 @@ def extra_value(raw: bytes) -> object:
     try:
         return extra_codec().decode(raw)
     except ValueError:
-        return raw.decode("utf-8", "surrogateescape")
+        return text_of(raw)
 
 
 def stored_extra(value: object) -> bytes:

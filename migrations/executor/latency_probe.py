@@ -68,7 +68,7 @@ class Probe:
     def __init__(self, client: SyncClient, namespace: str, limits: ThrottleLimits) -> None:
         self._client, self._namespace, self._limits = client, namespace, limits
         self._taken_ms = deque[float](maxlen=LATEST)
-        self._pace = ThrottleState(limits.batch_size, is_free=limits.is_free)
+        self._pace = ThrottleState(limits.batch_size, is_unthrottled=limits.is_unthrottled)
         self._seen = ServerMeasurement()
         self._usual_ms = 0.0
         self._ended = threading.Event()
@@ -95,7 +95,7 @@ class Probe:
     def watch(self, driver: Driver) -> Driver:
         """Give what the run is to speak to the server with, so that its batches are timed while anybody minds."""
         timed = Timed(driver, self._taken_ms)
-        return Changing(lambda: driver if self._limits.is_free else timed)
+        return Changing(lambda: driver if self._limits.is_unthrottled else timed)
 
     def note(self, batches_ms: Sequence[float]) -> None:
         """Take in how long batches of the run took that others sent for it."""

@@ -1,9 +1,8 @@
-"""A pass: meet every record of one model and bring it to a version, batch by batch, resumable at any point.
+"""A pass: visit every record of one model and bring it to a version, batch by batch; resumable at any point.
 
-The keyspace is walked with SCAN, so that records which are missing from the index are met too. Where it is, is stored
-in the journal after the records of a batch are written, never before. A cursor is used only on the run of the server
-that gave it; after a restart the walk begins anew, which is cheap, because records at the target are skipped. Between
-two scripts the run rests as long as its pace says, and waits for a server that cannot do it now.
+SCAN reads the keyspace, so that records which are missing from the index are found, too. The journal stores the cursor
+after the records of a batch are written, never before. A cursor is used only on the run of the server that gave it.
+After a restart of the server the scan begins again, which is cheap: records at the target version are skipped.
 """
 
 import secrets
@@ -12,200 +11,186 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from typing import Final, TypeVar
+from typing import Final
 
-from redis_models.client.commands import RoundTrips, Sleep
-from redis_models.errors import (
-    IncompleteError,
-    ServerBusyError,
-    ServerDiskError,
-    ServerError,
-    ServerOutOfMemoryError,
-    ServerReadOnlyError,
-    ServerUnreachableError,
-)
+from redis_models.client.commands import RoundTrips
+from redis_models.errors import IncompleteError
 
-from ..keyspace.results import Fence, Outcome
+from ..keyspace.results import Fence, Outcome, PendingResult
 from ..keyspace.scan import index_size
 from ..keyspace.server_facts import has_field_lives, server_run_id
 from ..planner.passes import RenameKeysPass, RewritePass
-from ..rewriter.outdated_records import refuse_outdated
-from ..rewriter.rename_keys import move_records
 from ..state.entries import Journal
 from ..state.lease import Lease
 from ..state.quarantine import QuarantinePolicy
 from ..state.store import StateStore
 from .key_pages import Page, Pages
 from .progress import Policy, Progress
-from .strategies import InFlightBatch, RewriteStrategy, local_strategy, pool_if_worthwhile, pool_strategy
+from .strategies import (
+    RefuseOutdatedStrategy,
+    RenameKeysStrategy,
+    RewriteStrategy,
+    WorkerPoolStrategy,
+    local_strategy,
+    pool_if_worthwhile,
+)
 from .throttle import ThrottleState
+from .waiting import TEMPORARY, Waiting
 
-__all__ = ["Runner"]
-
-Result = TypeVar("Result")
+__all__ = ["PassRunner"]
 
 _CHECKPOINT_S: Final = 2.0
-_ROUNDS: Final = 10  # walks of one pass; the last finds nothing to do
-_LOOK_S: Final = 0.1  # between two looks at whether a run that waits may go on
-# After a failover a client may meet the old primary for a while, which answers as a replica.
-_PASSING: Final = (
-    ServerUnreachableError,
-    ServerOutOfMemoryError,
-    ServerDiskError,
-    ServerBusyError,
-    ServerReadOnlyError,
-)
+_MOST_SCANS: Final = 10  # of one pass; the last one finds nothing to do
+
+# Takes whether most records are expected to be below the target version.
+StrategyFactory = Callable[[bool], RewriteStrategy]
 
 
 @dataclass
-class Runner:
+class InFlightBatch:
+    """A batch that was started.
+
+    Attributes:
+        count: Number of its records.
+        began: When it was started, by the clock of the lease, in seconds.
+        throttle: At what throttle, for people; "" without one.
+        pending: Its result.
+        following: The cursor of the next page, where all records before that cursor are in this batch or were in
+            another; else None.
+    """
+
+    count: int
+    began: float
+    throttle: str
+    pending: PendingResult
+    following: str | None = None
+
+
+@dataclass
+class PassRunner:
     """Runs passes under a lease.
 
     Args:
         lease: Held by this process.
-        shelf: Bookkeeping of the app.
+        store: Bookkeeping of the app.
         journal: Where the run is; changes as it goes.
         policy: How fast it goes, and what stops it.
-        intake: What becomes of records that cannot be rewritten.
+        quarantine: What happens to records that cannot be rewritten.
         report: Called after every batch.
 
     Attributes:
-        witnesses: What the journal must still have when the run is recorded: where it is, all that was written before
-            it is. Each pass has the one of its last walk, which changed nothing.
-        rewriting_s: Seconds that were spent on walks that changed records.
+        markers: What the journal must still contain when the run is recorded. If a marker is there, everything that
+            was written before it is there, too. Each pass has the marker of its last scan, which changed nothing.
+        rewriting_s: Seconds that were spent on scans that changed records.
+        waiting: Waits for the throttle and for the server.
     """
 
     lease: Lease
-    shelf: StateStore
+    store: StateStore
     journal: Journal
     policy: Policy
-    intake: QuarantinePolicy
+    quarantine: QuarantinePolicy
     report: Callable[[Progress], None]
-    witnesses: dict[str, str] = field(default_factory=dict[str, str])
+    markers: dict[str, str] = field(default_factory=dict[str, str])
     rewriting_s: float = 0.0
+    waiting: Waiting = field(init=False)
     _saved_at: float = field(init=False)
-    _rested_at: float = field(init=False)
-    _stuck_since: float | None = None
     _model: str = ""
     _total: int = 0
 
     def __post_init__(self) -> None:
-        self._saved_at = self._rested_at = self.lease.clock()
+        self._saved_at = self.lease.clock()
+        self.waiting = Waiting(
+            self.lease, self.policy, lambda: self.journal.model or self.store.app, self._report, self._note_hold
+        )
 
     def run_pass(self, work: RewritePass) -> RoundTrips[Outcome]:
-        """Bring every record of a model that lies in one place to a version.
+        """Bring every record of a model that has one prefix of keys to a version.
 
         Raises:
-            IncompleteError: A record cannot be rewritten, or others write all the time; every record is consistent.
-            LockedError: The lease is somebody else's by now.
+            IncompleteError: A record cannot be rewritten, or other clients write all the time; every record is
+                consistent.
+            LockedError: Another runner holds the lease now.
             ServerError: The server cannot do it now.
-            UnsafeError: A record needs a consent that nobody was asked for; it is unchanged.
+            UnsafeError: A record needs a consent that was not asked for; it is unchanged.
         """
         self._model = work.route.model
-        if work.keys.start in self.policy.unasked:
-            return (
-                yield from self._repeat_until_stable(
-                    work, lambda _: RewriteStrategy(lambda keys, _: refuse_outdated(work, keys))
-                )
-            )
-        fence = Fence(self.lease.key, self.lease.epoch, (yield from self.retry_until_available(has_field_lives)))
-        crew = yield from self.retry_until_available(lambda: pool_if_worthwhile(self.policy.crew, self.shelf.app, work))
-        if crew is None:
-            clock = self.lease.clock
-            return (
-                yield from self._repeat_until_stable(
-                    work, lambda is_first: local_strategy(work, fence, is_first, clock)
-                )
-            )
-        given = crew, self.shelf.app, work, self.lease, fence
-        return (yield from self._repeat_until_stable(work, lambda is_first: pool_strategy(*given, is_first)))
+        return (yield from self._repeat_until_stable(work, (yield from self._strategies_of(work))))
 
-    def run_move(self, move: RenameKeysPass) -> RoundTrips[Outcome]:
-        """Give every record that lies in one place its new key.
+    def run_move(self, work: RenameKeysPass) -> RoundTrips[Outcome]:
+        """Give every record that has one prefix of keys its new key.
 
         Raises:
             As ``run_pass``.
         """
-        self._model = move.route.model
-        if move.keys.start in self.policy.unasked:
-            return (
-                yield from self._repeat_until_stable(
-                    move, lambda _: RewriteStrategy(lambda keys, _: refuse_outdated(move, keys))
-                )
-            )
-        fence = Fence(self.lease.key, self.lease.epoch, None)
-        hands = RewriteStrategy(lambda keys, _: self._move(fence, move, keys))
-        return (yield from self._repeat_until_stable(move, lambda _: hands))
+        self._model = work.route.model
+        strategy: RewriteStrategy
+        if work.keys.start in self.policy.unasked:
+            strategy = RefuseOutdatedStrategy(work)
+        else:
+            fence = Fence(self.lease.key, self.lease.epoch, None)
+            strategy = RenameKeysStrategy(work, fence, self.quarantine)
+        return (yield from self._repeat_until_stable(work, lambda _: strategy))
 
-    def _move(self, fence: Fence, move: RenameKeysPass, keys: Sequence[bytes]) -> RoundTrips[Outcome]:
-        """Move records, but for those in quarantine, which the pass before could not bring to their version."""
-        held = self.intake.among(keys)
-        known = {one.key for one in held}
-        rest = [key for key in keys if key.decode("utf-8", "surrogateescape") not in known]
-        outcome = yield from move_records(fence, move, rest)
-        outcome.failures += held
-        return outcome
+    def _strategies_of(self, work: RewritePass) -> RoundTrips[StrategyFactory]:
+        if work.keys.start in self.policy.unasked:
+            return lambda _: RefuseOutdatedStrategy(work)
+        retry, lease, app = self.waiting.retry_until_available, self.lease, self.store.app
+        fence = Fence(lease.key, lease.epoch, (yield from retry(has_field_lives)))
+        pool = yield from retry(lambda: pool_if_worthwhile(self.policy.worker_pool, app, work))
+        if pool is None:
+            return lambda expected: local_strategy(work, fence, expects_outdated=expected, clock=lease.clock)
+        return lambda expected: WorkerPoolStrategy(pool, app, work, lease, fence, expects_outdated=expected)
 
     def write_marker(self, label: str) -> RoundTrips[None]:
-        """Store the journal, with a new witness of what was written until now; raises as ``run_pass``."""
-        one = {f"witness {label}": secrets.token_hex(8)}
-        yield from self.shelf.checkpoint(self.lease.key, self.lease.epoch, self.journal, one)
-        self.witnesses.update(one)
-
-    def retry_until_available(self, operation: Callable[[], RoundTrips[Result]]) -> RoundTrips[Result]:
-        """Do something that may be done again, as soon as the server can do it.
-
-        Raises:
-            As ``run_pass``.
-        """
-        while True:
-            try:
-                return (yield from operation())
-            except _PASSING as exc:
-                yield from self._wait_for_server(exc)
+        """Save the journal with a marker that proves that earlier writes survived; raises as ``run_pass``."""
+        marker = {f"witness {label}": secrets.token_hex(8)}
+        yield from self.store.checkpoint(self.lease.key, self.lease.epoch, self.journal, marker)
+        self.markers.update(marker)
 
     def _repeat_until_stable(
-        self, work: RewritePass | RenameKeysPass, hands: Callable[[bool], RewriteStrategy]
+        self, work: RewritePass | RenameKeysPass, strategy_for: StrategyFactory
     ) -> RoundTrips[Outcome]:
-        """Walk until a whole walk on one run of the server finds nothing.
+        """Scan until a complete scan on one run of the server finds nothing to do.
 
-        Records may have been written at an older version behind an earlier walk, and after a restart a cursor skips
-        some. A walk that the server breaks off is begun again when it can go on, as the server's run allows.
+        Old code may have written records behind the cursor of an earlier scan, and after a restart of the server a
+        cursor skips some. A scan that the server interrupts is continued, or begun again on another run of the server.
         """
-        done, walk, rounds = Outcome(), Outcome(), 0
+        done, scan, scans = Outcome(), Outcome(), 0
         done.changed = self.journal.changed if self.journal.model == work.label else 0
-        while rounds < _ROUNDS:
+        while scans < _MOST_SCANS:
             try:
-                if self.policy.crew is not None:
-                    yield from self.policy.crew.recalled(self.lease.kept)
+                if self.policy.worker_pool is not None:
+                    yield from self.policy.worker_pool.cancel_pending(self.lease.kept)
                 run_id = yield from server_run_id()
                 cursor, seen = self._resumed(work.label, run_id)
-                is_first = cursor == "0" and done.changed == 0
+                strategy = strategy_for(cursor == "0" and done.changed == 0)
                 if cursor == "0":
                     yield from self.write_marker(work.label)
                 began = self.lease.clock()
-                walk = yield from self._walk(work, hands(is_first), run_id, cursor, seen, done.changed)
-                if walk.changed:
+                scan = yield from self._scan(work, strategy, run_id, cursor, seen, done.changed)
+                if scan.changed:
                     self.rewriting_s += self.lease.clock() - began
                 is_whole = cursor == "0" and run_id == (yield from server_run_id())
-                rounds += 1
-                done.add(walk)
-                if is_whole and walk.changed == 0 and walk.contested == 0:
-                    yield from self.intake.release(self.lease, work.keys, {one.key for one in walk.failures})
+                scans += 1
+                done.add(scan)
+                if is_whole and scan.changed == 0 and scan.contested == 0:
+                    failing = {failure.key for failure in scan.failures}
+                    yield from self.quarantine.release(self.lease, work.keys, failing)
                     return done
             except IncompleteError:
-                with suppress(*_PASSING):  # what stopped the run matters more than the count of who resumes
+                with suppress(*TEMPORARY):  # what stopped the run matters more than the count of the run that resumes
                     yield from self._save(self.journal, force=True)
                 raise
-            except _PASSING as exc:
-                yield from self._wait_for_server(exc)
+            except TEMPORARY as exc:
+                yield from self.waiting.wait_for_server(exc)
                 done.changed = self.journal.changed if self.journal.model == work.label else done.changed
-        raise IncompleteError(_unstable_message(work.label, walk))
+        raise IncompleteError(_unstable_message(work.label, scan))
 
-    def _walk(
+    def _scan(
         self,
         work: RewritePass | RenameKeysPass,
-        hands: RewriteStrategy,
+        strategy: RewriteStrategy,
         run_id: str,
         cursor: str,
         seen: int,
@@ -215,136 +200,78 @@ class Runner:
         self.journal = replace(
             self.journal, model=work.label, cursor=cursor, run_id=run_id, seen=seen, changed=changed_before
         )
-        walk, dealt = Outcome(), deque[InFlightBatch]()
-        pages, page, place = Pages(work, hands, cursor), Page((), 0, cursor), 0
+        scan, in_flight = Outcome(), deque[InFlightBatch]()
+        pages, page, place = Pages(work, strategy, cursor), Page((), 0, cursor), 0
         while True:
             yield from self.lease.kept()
             is_over = place >= len(page.keys) and pages.is_over
-            if dealt and (is_over or dealt[0].is_done()):
-                yield from self._settle(work, dealt.popleft(), walk)
+            is_full = len(in_flight) >= strategy.max_in_flight
+            if in_flight and (is_over or is_full or in_flight[0].pending.is_done()):
+                yield from self._settle(work, in_flight.popleft(), scan)
                 continue
             if is_over:
-                return walk
-            pace, at = (yield from self._wait_for_throttle()), self.lease.clock()
+                return scan
+            throttle, now = (yield from self.waiting.wait_for_throttle()), self.lease.clock()
             if place >= len(page.keys):
-                page, place = (yield from pages.next(pace)), 0
-                yield from self._open(page, pace, at, walk, dealt)
-            else:
-                some = page.keys[place : place + hands.size(pace)]
-                place += len(some)
-                following = page.following if place >= len(page.keys) else None
-                is_fit = not pace.rest and (pace.is_free or not hands.takes_freedom)
-                if hands.deal is not None and len(dealt) < hands.dealt and is_fit:
-                    begun = yield from hands.deal(some, pace)
-                    dealt.append(InFlightBatch(len(some), at, _told(pace), begun.outcome, begun.is_done, following))
-                    yield from pages.ask(pace)
-                    continue
-                if dealt and following is not None:  # those that were dealt are of this page, too, or of one before
-                    dealt[-1].following, following = following, None
-                share = InFlightBatch(len(some), at, _told(pace), hands.rewrite(some, pace), lambda: True, following)
-                yield from self._settle(work, share, walk)
+                page, place = (yield from pages.next(throttle)), 0
+                yield from self._open(page, throttle, now, scan, in_flight)
+                continue
+            keys = page.keys[place : place + strategy.batch_size(throttle)]
+            place += len(keys)
+            following = page.following if place >= len(page.keys) else None
+            pending = yield from strategy.start(keys, throttle)
+            batch = InFlightBatch(len(keys), now, _shown(throttle), pending, following)
+            yield from pages.ask(throttle)
+            if not pending.is_done():
+                in_flight.append(batch)
+                continue
+            if in_flight and following is not None:  # batches in flight are of this page, too, or of one before
+                in_flight[-1].following, batch.following = following, None
+            yield from self._settle(work, batch, scan)
 
     def _open(
-        self, page: Page, pace: ThrottleState, at: float, walk: Outcome, dealt: Sequence[InFlightBatch]
+        self, page: Page, throttle: ThrottleState, began: float, scan: Outcome, in_flight: Sequence[InFlightBatch]
     ) -> RoundTrips[None]:
-        """Take in a page, and what the server found to be done already; ``at`` is when it was asked to look."""
-        walk.skipped += page.passed
-        self.journal = replace(self.journal, seen=self.journal.seen + page.passed, pace=_told(pace))
+        """Count the records of a page that the server found to be done already; it was asked for at ``began``."""
+        scan.skipped += page.passed
+        self.journal = replace(self.journal, seen=self.journal.seen + page.passed, pace=_shown(throttle))
         if page.passed:
-            self._tell(_told(pace))
-            yield from self._rest(at)
-        if not page.keys and dealt:
-            dealt[-1].following = page.following
+            self._report(_shown(throttle))
+            yield from self.waiting.sleep_after(began)
+        if not page.keys and in_flight:
+            in_flight[-1].following = page.following
         elif not page.keys:
-            yield from self._turn(page.following)
+            yield from self._advance_cursor(page.following)
 
-    def _settle(self, work: RewritePass | RenameKeysPass, share: InFlightBatch, walk: Outcome) -> RoundTrips[None]:
-        """Take in what came of a share, when all before it are settled; waits for it if need be."""
-        some = yield from share.doing
-        walk.add(some)
-        if some.changed:  # what was done before a server failed is met again, and is no progress
-            self._stuck_since = None
+    def _settle(self, work: RewritePass | RenameKeysPass, batch: InFlightBatch, scan: Outcome) -> RoundTrips[None]:
+        """Wait for the result of a batch, count it, and sleep as the throttle demands."""
+        outcome = yield from batch.pending.wait()
+        scan.add(outcome)
+        if outcome.changed:  # what was done before a server failed is visited again, and is no progress
+            self.waiting.note_progress()
         # The cursor is still that of the page. What was changed is known even if the next script fails.
-        seen, changed = self.journal.seen + share.count, self.journal.changed + some.changed
-        self.journal = replace(self.journal, seen=seen, changed=changed, pace=share.pace)
-        self._tell(share.pace)
-        if some.failures:
-            yield from self.intake.take(self.lease, work, some.failures, changed)
-        if some.refusal is not None:
-            raise some.refusal
-        yield from self._rest(share.began)
-        if share.following is not None:
-            yield from self._turn(share.following)
+        seen, changed = self.journal.seen + batch.count, self.journal.changed + outcome.changed
+        self.journal = replace(self.journal, seen=seen, changed=changed, pace=batch.throttle)
+        self._report(batch.throttle)
+        if outcome.failures:
+            yield from self.quarantine.take(self.lease, work, outcome.failures, changed)
+        if outcome.refusal is not None:
+            raise outcome.refusal
+        yield from self.waiting.sleep_after(batch.began)
+        if batch.following is not None:
+            yield from self._advance_cursor(batch.following)
 
-    def _turn(self, following: str) -> RoundTrips[None]:
-        """Note that all the records before a cursor are done."""
-        self._stuck_since = None
+    def _advance_cursor(self, following: str) -> RoundTrips[None]:
+        """Note that all records before a cursor are done."""
+        self.waiting.note_progress()
         yield from self._save(replace(self.journal, cursor=following), force=following == "0")
 
-    def _wait_for_throttle(self) -> RoundTrips[ThrottleState]:
-        """Wait until the pace allows the next script; give the pace.
+    def _note_hold(self, throttle: ThrottleState) -> RoundTrips[None]:
+        return self._save(replace(self.journal, pace=str(throttle)), force=False)
 
-        Raises:
-            ServerBusyError: The server was not fit for it in time; says only why.
-        """
-        told = ""
-        while True:
-            pace = self.policy.pace()
-            if not pace.hold:
-                return pace
-            if pace.is_paused:
-                self._stuck_since = None
-            elif self._is_out_of_patience():
-                raise ServerBusyError(pace.hold)
-            if str(pace) != told:
-                told = str(pace)
-                self._tell(told)
-            yield from self._save(replace(self.journal, pace=str(pace)), force=False)
-            yield Sleep(_LOOK_S)
-            yield from self.lease.kept()
-            self._rested_at = self.lease.clock()
-
-    def _rest(self, since: float) -> RoundTrips[None]:
-        """Rest as the pace says; in pieces, so that the lease is kept, and what people say is heard.
-
-        Args:
-            since: When was begun what it rests for. The time before the last rest ended does not count again: a share
-                that is under way meanwhile would make the next rest as long as all before it together.
-        """
-        began, left = self.lease.clock(), 1.0
-        worked_s = began - max(since, self._rested_at)
-        while left > 0:
-            pace = self.policy.pace()
-            left = pace.rest * worked_s - (self.lease.clock() - began)
-            if pace.hold or left <= 0:
-                break
-            yield Sleep(min(left, _LOOK_S))
-            yield from self.lease.kept()
-            left -= _LOOK_S  # the last piece ends it, whatever the clock says by then
-        self._rested_at = self.lease.clock()
-
-    def _wait_for_server(self, exc: ServerError) -> RoundTrips[None]:
-        """Wait until the server answers again; raise what it said if that takes too long."""
-        while not self._is_out_of_patience():
-            self._tell(f"waits: {exc}")
-            yield Sleep(_LOOK_S * 10)
-            try:
-                return (yield from self.lease.renewed())
-            except _PASSING as again:
-                exc = again
-        label = self.journal.model or self.shelf.app
-        raise type(exc)(_timeout_message(label, self.policy.patience_s, str(exc))) from exc
-
-    def _tell(self, pace: str) -> None:
+    def _report(self, throttle: str) -> None:
         seen, changed = self.journal.seen, self.journal.changed
-        self.report(Progress(self._model or self.shelf.app, seen, changed, max(self._total, seen), pace))
-
-    def _is_out_of_patience(self) -> bool:
-        """Whether nothing could be done for as long as the policy waits; the clock starts with the first question."""
-        now = self.lease.clock()
-        if self._stuck_since is None:
-            self._stuck_since = now
-        return now - self._stuck_since >= self.policy.patience_s
+        self.report(Progress(self._model or self.store.app, seen, changed, max(self._total, seen), throttle))
 
     def _resumed(self, model: str, run_id: str) -> tuple[str, int]:
         if run_id and (self.journal.model, self.journal.run_id) == (model, run_id):
@@ -356,30 +283,26 @@ class Runner:
         now = self.lease.clock()
         if force or now - self._saved_at >= _CHECKPOINT_S:
             stamped = replace(journal, updated_at=datetime.now(UTC).isoformat(timespec="seconds"))
-            yield from self.shelf.checkpoint(self.lease.key, self.lease.epoch, stamped)
+            yield from self.store.checkpoint(self.lease.key, self.lease.epoch, stamped)
             self._saved_at = now
 
 
-def _told(pace: ThrottleState) -> str:
-    """Give the pace for people, where something holds it back."""
-    return str(pace) if pace.reason else ""
+def _shown(throttle: ThrottleState) -> str:
+    """Give the throttle for people; "" where nothing slows the run down."""
+    return str(throttle) if throttle.reason else ""
 
 
-def _unstable_message(model: str, last: Outcome) -> str:
+def _unstable_message(label: str, last: Outcome) -> str:
     if last.contested:
-        noun = "record is" if last.contested == 1 else "records are"
+        records = "1 record" if last.contested == 1 else f"{last.contested} records"
         return (
-            f"{model}: {last.contested} {noun} written by others faster than can be rewritten; run again when it is"
-            " calmer"
+            f"{label}: other clients change {records} faster than the migration can. Run 'migrate' again when there"
+            " are fewer writes"
         )
     if last.changed:
+        records = "1 record" if last.changed == 1 else f"{last.changed} records"
         return (
-            f"{model}: records of an older version are still being written, {last.changed} in the last of {_ROUNDS}"
-            " walks; end what runs the old code, and run 'migrate' again"
+            f"{label}: old code is still writing ({records} in the last of {_MOST_SCANS} scans). Stop it, then run"
+            " 'migrate' again"
         )
-    return f"{model}: the server was restarted in each of {_ROUNDS} walks; run 'migrate' again when it stays up"
-
-
-def _timeout_message(label: str, patience_s: float, hold: str) -> str:
-    waited = f" after {patience_s:g} s of waiting (--patience)" if patience_s else ""
-    return f"{label}: stopped{waited}, because {hold}; every record is consistent. Run 'migrate' again to go on"
+    return f"{label}: the server was restarted during each of {_MOST_SCANS} scans. Run 'migrate' again when it stays up"

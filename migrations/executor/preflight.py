@@ -14,13 +14,14 @@ from itertools import pairwise
 from typing import Final, cast
 
 from redis_models.client.commands import RoundTrips, check, hash_of, load_script
-from redis_models.errors import DecodeError, LockedError, RecordError, ServerRefusedError, UnsafeError
+from redis_models.encoding.raw_text import text_of
+from redis_models.errors import DecodeError, RecordError, ServerRefusedError, UnsafeError
 from redis_models.mapping.keys import KeySpace, bookkeeping_key
 from redis_models.mapping.stored_field import STAMP, stored_version
 
 from ..chain.upgrade_path import UpgradePath
 from ..edits.steps import Expire
-from ..keyspace.results import is_another_type
+from ..keyspace.results import is_another_type, unfenced
 from ..keyspace.scan import scan
 from ..planner.passes import RenameKeysPass
 from ..rewriter.rename_keys import refuse_foreign_index
@@ -67,7 +68,7 @@ class Collisions:
         """Note the keys that are to become one, after the second walk."""
         for keys in self.suspects.values():
             if len(keys) > 1:
-                self.note(f"{' and '.join(sorted(map(_text, keys)))} would become one")
+                self.note(f"{' and '.join(sorted(map(text_of, keys)))} would become one")
 
     def note(self, what: str) -> None:
         """Note a collision, if it is one of the first."""
@@ -140,11 +141,11 @@ def _look_for_strangers(
     resting = {one.key for one in intake.among(keys)}
     replies = yield [("HGET", key, STAMP) for key in keys]
     for key, reply in zip(keys, replies, strict=True):
-        if is_another_type(reply) or _text(key) in resting:
+        if is_another_type(reply) or text_of(key) in resting:
             continue  # the pass will tell the one, and has told the other
         if not _is_at_least(cast("bytes | None", reply), move.vacant_below):
             collisions.note(
-                f"{_text(key)} lies under the new keys {move.after.keys.start}* already and is no record of"
+                f"{text_of(key)} lies under the new keys {move.after.keys.start}* already and is no record of"
                 f" {move.route.model} at version {move.vacant_below} or later"
             )
             collisions.has_strangers = True
@@ -168,11 +169,11 @@ def look_for_collisions(
         collisions: Takes what is found.
         rivals: Other places from which records come under the same new keys.
     """
-    left = [key for key in keys if not move.is_there(_text(key))]
+    left = [key for key in keys if not move.is_there(text_of(key))]
     targets = yield from _targets_on_paper(move, left, collisions)
     pairs = [(key, target) for key, target in targets.items() if target != key]
     for key, target in (yield from _taken(pairs)):
-        collisions.note(f"{_text(key)} → {_text(target)}, where something lies already")
+        collisions.note(f"{text_of(key)} → {text_of(target)}, where something lies already")
     if move.follows_field:
         for key, target in targets.items():
             digest = int.from_bytes(blake2b(target, digest_size=8).digest())
@@ -183,7 +184,7 @@ def look_for_collisions(
     else:  # the key itself tells where a twin would be, and nothing has to be remembered
         twins = [(key, twin) for key in targets for twin in move.twins(key, rivals)]
         for key, twin in (yield from _taken(twins)):
-            collisions.note(f"{_text(key)} and {_text(twin)} would become one, {_text(targets[key])}")
+            collisions.note(f"{text_of(key)} and {text_of(twin)} would become one, {text_of(targets[key])}")
 
 
 def _taken(pairs: Sequence[tuple[bytes, bytes]]) -> RoundTrips[list[tuple[bytes, bytes]]]:
@@ -216,12 +217,8 @@ def _targets_on_paper(
         except RecordError:
             continue  # the pass will stop there
         except ValueError as exc:
-            collisions.note(f"{_text(key)}: {exc}")
+            collisions.note(f"{text_of(key)}: {exc}")
     return targets
-
-
-def _text(key: bytes) -> str:
-    return key.decode("utf-8", "surrogateescape")
 
 
 _SCRIPT: Final = load_script("redis_models.migrations", "check_permissions", is_repeatable=True)
@@ -281,9 +278,7 @@ def refuse_missing_rights(lease: Lease, namespace: str, commands: Sequence[str])
     loaded, reply = yield [("SCRIPT", "LOAD", _SCRIPT.source), _SCRIPT.command(keys, [lease.epoch, *commands])]
     if isinstance(reply, Exception):
         check([loaded, reply])
-    if reply == b"FENCED":
-        raise LockedError.lost()
-    said = [text.decode() for text in cast("list[bytes]", reply)]
+    said = [text.decode() for text in cast("list[bytes]", unfenced(reply))]
     missing = {name: text for name, text in zip(said[::2], said[1::2], strict=True) if _is_missing(name, text)}
     if missing:
         raise ServerRefusedError(_permission_refusal(missing))

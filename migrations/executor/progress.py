@@ -13,14 +13,14 @@ __all__ = ["Policy", "Progress"]
 
 @dataclass(frozen=True)
 class Progress:
-    """How far a pass is.
+    """The progress of a pass.
 
     Attributes:
         model: Name of the model.
-        seen: Records met in this walk.
+        seen: Records visited in this scan.
         changed: Records rewritten in this pass.
         total: How many the index has, as an estimate.
-        pace: How fast it goes, and why not faster; "" while nothing holds it back.
+        pace: The throttle, and its reason; "" while nothing slows the run down.
     """
 
     model: str
@@ -35,18 +35,18 @@ class Policy:
     """How a run goes on where it could stop, and how fast.
 
     Attributes:
-        pace: Gives the pace of the moment.
+        throttle: Gives the throttle of the moment.
         patience_s: How long to wait for a server that cannot do it now; 0 to stop at once.
         most_errors: How many records may go to quarantine before the run stops; 0 to stop at the first.
-        watch: Given what the run speaks to the server with, gives what it is to use instead.
-        crew: Processes that help where Python does the work; None to do it alone.
-        unasked: What keys begin with under which no record was to be changed when the run was planned, so that nobody
-            was asked for a consent; none is changed.
+        watch: Takes the driver of the run, and gives the one to use instead.
+        worker_pool: Worker processes that help where Python rewrites; None to use this process only.
+        unasked: Prefixes of keys with no record to change when the run was planned. So no consent was asked for, and
+            none of these records is changed.
     """
 
-    pace: Callable[[], ThrottleState]
+    throttle: Callable[[], ThrottleState]
     patience_s: float = 0.0
     most_errors: int = 0
     watch: Callable[[Driver], Driver] = lambda driver: driver
-    crew: WorkerPool | None = None
+    worker_pool: WorkerPool | None = None
     unasked: Collection[str] = ()

@@ -23,7 +23,7 @@ from ..state.entries import Journal, State
 from ..state.lease import Lease, kept_alive
 from ..state.quarantine import Quarantine, QuarantinePolicy
 from ..state.store import StateStore
-from .pass_runner import Runner
+from .pass_runner import PassRunner
 from .preflight import refuse_collisions
 from .progress import Policy, Progress
 from .recorder import entry_of, events_of, now
@@ -94,7 +94,7 @@ def run_plan(
     journal, held = _journal(plan, state), held_by(shelf, state, plan)
     intake = QuarantinePolicy(Quarantine(shelf.namespace, shelf.app), policy.most_errors)
     yield from intake.begin()
-    runner = Runner(lease, shelf, journal, policy, intake, report)
+    runner = PassRunner(lease, shelf, journal, policy, intake, report)
     if plan.moves:
         yield from refuse_collisions(lease.kept, plan.moves, intake)
     yield from runner.write_marker("")  # that the legs before this one are still recorded
@@ -110,8 +110,8 @@ def run_plan(
     applied = [entry_of(link, seconds, records) for link in recorded]
     unapplied = [link.id for link in plan.unapplied]
     events = events_of(plan, seconds, records, lease.epoch)
-    yield from runner.retry_until_available(
-        lambda: shelf.finish(lease.key, lease.epoch, applied, unapplied, plan.snapshot, events, runner.witnesses, held)
+    yield from runner.waiting.retry_until_available(
+        lambda: shelf.finish(lease.key, lease.epoch, applied, unapplied, plan.snapshot, events, runner.markers, held)
     )
     newly = intake.size if plan.is_resumed else min(intake.added, intake.size)
     return Result(dict(changed), seconds, round(runner.rewriting_s, 3), moved, intake.size, newly)

@@ -1,152 +1,226 @@
-"""Hands: who rewrites the records of a pass, and how many of them at a time. The server, this process, or a crew."""
+"""Rewrite strategies: who rewrites a batch of a pass (the server, this process, a worker pool), and how large it is."""
 
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from operator import attrgetter
+from concurrent.futures import Future
 from typing import Final
 
 from redis_models.client.commands import RoundTrips
+from redis_models.encoding.raw_text import text_of
 
 from ..keyspace.batch_size import AdaptiveBatchSize
 from ..keyspace.results import Fence, Outcome, PendingResult
 from ..keyspace.scan import index_size
-from ..planner.passes import RewritePass
+from ..planner.passes import RenameKeysPass, RewritePass
 from ..rewriter.compare_and_set import rewrite_here
+from ..rewriter.outdated_records import refuse_outdated
 from ..rewriter.program import compile_program
-from ..rewriter.server_side import begin_in_server, rewrite_in_server
+from ..rewriter.rename_keys import move_records
+from ..rewriter.server_side import start_in_server
 from ..state.lease import Lease
+from ..state.quarantine import QuarantinePolicy
 from .throttle import ThrottleState
-from .worker_pool import WorkerPool
+from .worker_pool import WorkerPool, WorkerResult
 
-__all__ = ["InFlightBatch", "RewriteStrategy", "local_strategy", "pool_if_worthwhile", "pool_strategy"]
+__all__ = [
+    "LocalStrategy",
+    "RefuseOutdatedStrategy",
+    "RenameKeysStrategy",
+    "RewriteStrategy",
+    "ServerStrategy",
+    "WorkerPoolStrategy",
+    "local_strategy",
+    "pool_if_worthwhile",
+]
 
-_SCRIPTS_A_SHARE: Final = 4  # of a member of a crew
-_EACH: Final = 2  # shares that a member has; while it does one, the next is there already
-_LONGEST: Final = 40  # scripts of a share by Python, at whose end the server waits for it to compute what is next
-# That the server is given in one piece, where others may wait as long as they have to: three milliseconds. To send one
-# and to ask who else is there costs a tenth of what it takes.
-_FREE_SCRIPTS: Final = 3
+_SCRIPTS_A_TASK: Final = 4  # of a worker
+# Scripts of a batch that this process rewrites without a throttle. After each batch the server waits until Python has
+# computed the next.
+_LOCAL_SCRIPTS: Final = 40
+# Scripts that the server gets at once without a throttle: three milliseconds of work. To send one script and to ask for
+# the throttle costs a tenth of what the script takes.
+_SERVER_SCRIPTS: Final = 3
+_SERVER_IN_FLIGHT: Final = 3  # one that the server executes, one that waits there, and one that is being sent
 _AHEAD: Final = 5000  # keys
-_BETWEEN: Final = 2000  # keys; such a SCAN takes the server about as long as one script, and others wait for it
-
-# Takes keys, and the pace.
-Rewriter = Callable[[Sequence[bytes], ThrottleState], RoundTrips[Outcome]]
+_BETWEEN: Final = 2000  # keys; the server needs about as long for such a SCAN as for one script, and others wait for it
 
 
-@dataclass(frozen=True)
-class RewriteStrategy:
-    """Who rewrites the records of a pass.
+class RewriteStrategy(ABC):
+    """Rewrites the batches of one pass.
+
+    Args:
+        expects_outdated: Whether most records are expected to be below the target version. Else the server first looks
+            for the records that are.
 
     Attributes:
-        rewrite: Brings some of them to the target.
-        is_first: Whether most records are expected to be behind the target; else the server looks first which are.
-        size: How many records make a share, which is rewritten at a time.
-        page: How many keys to read ahead at least, where the pace is free or a crew waits for them.
-        deal: Has a share begun by somebody else, a crew or the server; None where nobody does.
-        dealt: How many shares may be begun at a time.
-        takes_freedom: Whether that, and reading ahead, needs a pace that is free.
+        needs_unthrottled: Whether this strategy reads ahead only in a run without a throttle.
+        page_size: Least number of keys to read at a time when it reads ahead.
+        max_in_flight: Most batches that may be started and not settled.
     """
 
-    rewrite: Rewriter
-    is_first: bool = True
-    size: Callable[[ThrottleState], int] = attrgetter("batch_size")
-    page: int = 1
-    deal: Callable[[Sequence[bytes], ThrottleState], RoundTrips[PendingResult]] | None = None
-    dealt: int = 0
-    takes_freedom: bool = False
+    needs_unthrottled: bool = False
+    page_size: int = 1
+    max_in_flight: int = 1
+
+    def __init__(self, *, expects_outdated: bool = True) -> None:
+        self.expects_outdated = expects_outdated
+
+    def batch_size(self, throttle: ThrottleState) -> int:
+        """Give the number of records for the next batch."""
+        return throttle.batch_size
+
+    @abstractmethod
+    def start(self, keys: Sequence[bytes], throttle: ThrottleState) -> RoundTrips[PendingResult]:
+        """Start to rewrite a batch; the result may be there at once.
+
+        Raises:
+            LockedError: Another runner holds the lease now.
+            IncompleteError: A worker process ended.
+            ServerError: The server cannot do it now.
+        """
+
+
+class ServerStrategy(RewriteStrategy):
+    """Lets the server rewrite records with a Lua script that was written for this migration.
+
+    Without a throttle, scripts are sent before the earlier ones are answered.
+    """
+
+    needs_unthrottled = True
+    page_size = _BETWEEN
+    max_in_flight = _SERVER_IN_FLIGHT
+
+    def __init__(self, work: RewritePass, fence: Fence, *, expects_outdated: bool) -> None:
+        super().__init__(expects_outdated=expects_outdated)
+        self._fence, self._target = fence, work.target
+        self._program = compile_program(work.route, work.target)
+
+    def batch_size(self, throttle: ThrottleState) -> int:
+        """Give the number of records for the next batch: those of several scripts without a throttle."""
+        return throttle.batch_size * (_SERVER_SCRIPTS if throttle.is_unthrottled else 1)
+
+    def start(self, keys: Sequence[bytes], throttle: ThrottleState) -> RoundTrips[PendingResult]:
+        """Send the scripts; wait for them only if the run has a throttle."""
+        pending = yield from start_in_server(self._fence, self._program, self._target, keys, throttle.batch_size)
+        if throttle.is_unthrottled and not throttle.rest:
+            return pending
+        return PendingResult.completed((yield from pending.wait()))
+
+
+class LocalStrategy(RewriteStrategy):
+    """Rewrites records with Python in this process, under compare-and-set; each batch is done at once."""
+
+    needs_unthrottled = True
+    page_size = _AHEAD
+
+    def __init__(
+        self,
+        work: RewritePass,
+        fence: Fence,
+        *,
+        expects_outdated: bool,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        super().__init__(expects_outdated=expects_outdated)
+        self._work, self._fence, self._clock = work, fence, clock
+        self._size = AdaptiveBatchSize()
+
+    def batch_size(self, throttle: ThrottleState) -> int:
+        """Give the number of records for the next batch, by how long the latest ones took."""
+        return self._size.of(throttle.batch_size * (_LOCAL_SCRIPTS if throttle.is_unthrottled else 1))
+
+    def start(self, keys: Sequence[bytes], throttle: ThrottleState) -> RoundTrips[PendingResult]:
+        """Rewrite the batch."""
+        began, work = self._clock(), self._work
+        is_unthrottled = throttle.is_unthrottled
+        outcome = yield from rewrite_here(
+            self._fence, work.route, work.target, keys, throttle.batch_size, is_unthrottled=is_unthrottled
+        )
+        self._size.note(len(keys), self._clock() - began)
+        return PendingResult.completed(outcome)
+
+
+class WorkerPoolStrategy(LocalStrategy):
+    """Rewrites records with Python in worker processes, and in this process while each of them has enough to do."""
+
+    needs_unthrottled = False
+
+    def __init__(
+        self, pool: WorkerPool, app: str, work: RewritePass, lease: Lease, fence: Fence, *, expects_outdated: bool
+    ) -> None:
+        super().__init__(work, fence, expects_outdated=expects_outdated, clock=lease.clock)
+        self._pool, self._app, self._lease = pool, app, lease
+        self.max_in_flight = pool.max_pending + 1
+
+    def batch_size(self, throttle: ThrottleState) -> int:
+        """Give the number of records for the next batch, by how long the latest ones took."""
+        return self._size.of(throttle.batch_size * _SCRIPTS_A_TASK)
+
+    def start(self, keys: Sequence[bytes], throttle: ThrottleState) -> RoundTrips[PendingResult]:
+        """Submit the batch to a worker; rewrite it here if all have enough to do, or if the run must rest after it."""
+        if throttle.rest or self._pool.is_full:
+            return (yield from super().start(keys, throttle))
+        future = self._pool.submit(self._app, self._work, self._fence, keys, throttle)
+        return PendingResult(future.done, self._result_of(future, len(keys)))
+
+    def _result_of(self, future: Future[WorkerResult], count: int) -> RoundTrips[Outcome]:
+        result = yield from self._pool.wait(future, self._lease.kept)
+        self._size.note(count, result.took_s)
+        return result.outcome
+
+
+class RenameKeysStrategy(RewriteStrategy):
+    """Gives records their new keys; each batch is done at once."""
+
+    def __init__(self, work: RenameKeysPass, fence: Fence, quarantine: QuarantinePolicy) -> None:
+        super().__init__()
+        self._work, self._fence, self._quarantine = work, fence, quarantine
+
+    def start(self, keys: Sequence[bytes], throttle: ThrottleState) -> RoundTrips[PendingResult]:
+        """Rename the keys, except of quarantined records: the pass before could not bring these to their version."""
+        failures = self._quarantine.among(keys)
+        quarantined = {failure.key for failure in failures}
+        movable = [key for key in keys if text_of(key) not in quarantined]
+        outcome = yield from move_records(self._fence, self._work, movable)
+        outcome.failures += failures
+        return PendingResult.completed(outcome)
+
+
+class RefuseOutdatedStrategy(RewriteStrategy):
+    """Changes nothing: the plan had no record to change here, so that no consent was asked for."""
+
+    def __init__(self, work: RewritePass | RenameKeysPass) -> None:
+        super().__init__()
+        self._work = work
+
+    def start(self, keys: Sequence[bytes], throttle: ThrottleState) -> RoundTrips[PendingResult]:
+        """Look at the batch.
+
+        Raises:
+            UnsafeError: A record would have to be changed.
+        """
+        return PendingResult.completed((yield from refuse_outdated(self._work, keys)))
 
 
 def local_strategy(
-    work: RewritePass, fence: Fence, is_first: bool, clock: Callable[[], float] = time.monotonic
+    work: RewritePass, fence: Fence, *, expects_outdated: bool, clock: Callable[[], float] = time.monotonic
 ) -> RewriteStrategy:
-    """Let the server do it where it can, else this process.
+    """Give the strategy without workers: in the server where it is able to, else in this process.
 
     Args:
         work: What is to be done.
         fence: Of the run's lease.
-        is_first: Whether most records are expected to be behind the target.
+        expects_outdated: As in ``RewriteStrategy``.
         clock: Of the lease; gives seconds, of any origin.
     """
-    route, target = work.route, work.target
-    if not work.is_in_server:
-        return _own_python(work, fence, is_first, clock)
-    program = compile_program(route, target)
-
-    def rewrite(keys: Sequence[bytes], pace: ThrottleState) -> RoundTrips[Outcome]:
-        return (yield from rewrite_in_server(fence, program, target, keys, pace.batch_size))
-
-    def begin(keys: Sequence[bytes], pace: ThrottleState) -> RoundTrips[PendingResult]:
-        return (yield from begin_in_server(fence, program, target, keys, pace.batch_size))
-
-    def size(pace: ThrottleState) -> int:
-        return pace.batch_size * (_FREE_SCRIPTS if pace.is_free else 1)
-
-    # One that the server is at, and one that lies there already.
-    return RewriteStrategy(rewrite, is_first, size, page=_BETWEEN, deal=begin, dealt=2, takes_freedom=True)
+    if work.is_in_server:
+        return ServerStrategy(work, fence, expects_outdated=expects_outdated)
+    return LocalStrategy(work, fence, expects_outdated=expects_outdated, clock=clock)
 
 
-def _own_python(work: RewritePass, fence: Fence, is_first: bool, clock: Callable[[], float]) -> RewriteStrategy:
-    stride = AdaptiveBatchSize()
-
-    def size(pace: ThrottleState) -> int:
-        return stride.of(pace.batch_size * (_LONGEST if pace.is_free else 1))
-
-    return RewriteStrategy(_by_python(work, fence, stride, clock), is_first, size, page=_AHEAD, takes_freedom=True)
-
-
-def pool_strategy(
-    crew: WorkerPool, app: str, work: RewritePass, lease: Lease, fence: Fence, is_first: bool
-) -> RewriteStrategy:
-    """Do it with a crew; arguments as for ``local_strategy``, the label of the app, and the lease to keep meanwhile."""
-    stride = AdaptiveBatchSize()
-
-    def size(pace: ThrottleState) -> int:
-        return stride.of(pace.batch_size * _SCRIPTS_A_SHARE)
-
-    def deal(keys: Sequence[bytes], pace: ThrottleState) -> RoundTrips[PendingResult]:
-        yield from ()  # it is no batch that begins it
-        place = (app, work.keys.start, work.route)
-        return crew.deal(*place, fence, work.target, keys, pace, stride, lease.kept)
-
-    rewrite = _by_python(work, fence, stride, lease.clock)
-    return RewriteStrategy(rewrite, is_first, size, page=_AHEAD, deal=deal, dealt=_EACH * crew.size)
-
-
-def pool_if_worthwhile(crew: WorkerPool | None, app: str, work: RewritePass) -> RoundTrips[WorkerPool | None]:
-    """Give the crew if it is of use for some work: Python does it, and there are records enough."""
-    if crew is None or work.is_in_server or not crew.knows(app, work.keys.start, work.route):
+def pool_if_worthwhile(pool: WorkerPool | None, app: str, work: RewritePass) -> RoundTrips[WorkerPool | None]:
+    """Give the worker pool if it is useful for a pass: Python rewrites, and there are enough records."""
+    if pool is None or work.is_in_server or not pool.has_path(app, work):
         return None
-    return crew if (yield from index_size(work.keys)) >= crew.least else None
-
-
-def _by_python(work: RewritePass, fence: Fence, stride: AdaptiveBatchSize, clock: Callable[[], float]) -> Rewriter:
-    def rewrite(keys: Sequence[bytes], pace: ThrottleState) -> RoundTrips[Outcome]:
-        began = clock()
-        outcome = yield from rewrite_here(fence, work.route, work.target, keys, pace.batch_size, is_free=pace.is_free)
-        stride.note(len(keys), clock() - began)
-        return outcome
-
-    return rewrite
-
-
-@dataclass
-class InFlightBatch:
-    """Records that are being rewritten.
-
-    Attributes:
-        count: How many.
-        began: When they were begun, by the clock of the lease, in seconds.
-        pace: At what pace, for people.
-        doing: Gives what came of them.
-        is_done: Whether that would not wait any more.
-        following: The cursor of the next page, where all the records before it are in this share or were in another;
-            else None.
-    """
-
-    count: int
-    began: float
-    pace: str
-    doing: RoundTrips[Outcome]
-    is_done: Callable[[], bool]
-    following: str | None = None
+    return pool if (yield from index_size(work.keys)) >= pool.min_records else None

@@ -47,7 +47,7 @@ class ThrottleLimits:
     patience_s: float
 
     @property
-    def is_free(self) -> bool:
+    def is_unthrottled(self) -> bool:
         """Whether others may wait as long as they have to."""
         return self.max_latency_ms == 0
 
@@ -85,7 +85,8 @@ class ThrottleState:
         hold: Why nothing may be done at all now, or "".
         is_paused: Whether somebody said so; that is waited for without end.
         reason: Why it is not faster where nothing holds it, or "".
-        is_free: Whether nobody minds how long others wait, so that the next script may be sent before one is answered.
+        is_unthrottled: Whether the run has no limit of latency, so that scripts may be sent before earlier ones are
+            answered.
     """
 
     batch_size: int
@@ -93,7 +94,7 @@ class ThrottleState:
     hold: str = ""
     is_paused: bool = False
     reason: str = ""
-    is_free: bool = False
+    is_unthrottled: bool = False
 
     def __str__(self) -> str:
         if self.hold:
@@ -123,7 +124,7 @@ def next_throttle(pace: ThrottleState, seen: ServerMeasurement, limits: Throttle
     if seen.is_saving:
         return ThrottleState(size, max(rest, _SAVING_REST), reason="the server is writing its data to disk")
     return ThrottleState(
-        size, rest, reason=pace.reason if rest or size < limits.batch_size else "", is_free=limits.is_free
+        size, rest, reason=pace.reason if rest or size < limits.batch_size else "", is_unthrottled=limits.is_unthrottled
     )
 
 

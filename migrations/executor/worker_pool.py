@@ -1,8 +1,8 @@
-"""A crew: processes that rewrite records by Python beside the run, which deals out their keys.
+"""Worker pool: processes that rewrite records with Python beside the run, which submits batches of keys to them.
 
-One Python process uses one processor. So each member reads, computes and writes by itself, under the fence of the run's
-lease; keys go out and counts come back, records do not travel. A member finds the project by the name of its settings
-module, so that any executor of ``concurrent.futures`` serves, also one whose members are on other machines.
+One Python process uses one processor. So each worker reads, computes and writes by itself, under the fence of the run's
+lease: keys go out and counts come back; records do not travel. A worker finds the project by the name of its settings
+module, so that any executor of ``concurrent.futures`` will do, also one with workers on other machines.
 """
 
 import multiprocessing
@@ -15,6 +15,7 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import BrokenExecutor, CancelledError, Executor, Future, ProcessPoolExecutor
 from dataclasses import dataclass, replace
 from functools import cache
+from importlib.metadata import PackageNotFoundError, version
 from multiprocessing.context import SpawnContext, SpawnProcess
 from multiprocessing.process import BaseProcess
 from types import ModuleType, TracebackType
@@ -28,34 +29,37 @@ from redis_models.errors import DriftError, IncompleteError
 from ..chain.chain import Chain
 from ..chain.lineage import routes_of
 from ..chain.upgrade_path import UpgradePath
-from ..keyspace.batch_size import AdaptiveBatchSize
-from ..keyspace.results import Fence, Outcome, PendingResult
+from ..keyspace.results import Fence, Outcome
 from ..planner.loosened_constraints import route_looking_back
+from ..planner.passes import RewritePass
 from ..rewriter.compare_and_set import rewrite_here
 from .latency_probe import Timed
 from .throttle import ThrottleState
 
 __all__ = ["WorkerPool", "WorkerTask", "new_pool", "processors"]
 
-_LOOK_S: Final = 0.004  # between two looks at whether a share is done; one takes tens, and another waits behind it
+_PACKAGE: Final = "redis-models-orm"
+_POLL_S: Final = 0.004  # between two looks at whether a batch is done; it takes tens, and another waits behind it
+_PENDING_EACH: Final = 2  # batches of a worker; while it rewrites one, the next waits there already
 
 
 @dataclass(frozen=True)
 class WorkerTask:
-    """Some records for a member to bring to a version.
+    """A batch for a worker.
 
     Attributes:
         settings: Dotted name of the project's settings module.
-        app: Label of their app.
-        checksums: Of the app's migration files, which must be the member's as well.
-        start: What their keys begin with; tells the route.
+        app: Label of the app.
+        checksums: Of the app's migration files; the worker must have the same.
+        start: Prefix of the keys; tells the upgrade path.
         leaves_newer: As in ``UpgradePath``.
-        looks_back_to: Position to which records are taken back; None where nobody looks at them.
+        looks_back_to: Position to which records are taken back; None where that is not checked.
         fence: Of the run's lease.
         target: Version to reach.
         keys: The records.
-        at_once: How many of them a script takes.
-        is_free: Whether the pace is.
+        at_once: Most records that a script takes.
+        is_unthrottled: Whether the run has no throttle.
+        library_version: Of the run; the worker must have the same.
     """
 
     settings: str
@@ -68,17 +72,18 @@ class WorkerTask:
     target: int
     keys: Sequence[bytes]
     at_once: int
-    is_free: bool
+    is_unthrottled: bool
+    library_version: str = ""
 
 
 @dataclass(frozen=True)
 class WorkerResult:
-    """What a member did.
+    """What a worker did.
 
     Attributes:
-        outcome: What came of the records.
-        took_s: How long that took it, in seconds.
-        batches_ms: How long each of its batches took.
+        outcome: What happened to the records.
+        took_s: How long that took, in seconds.
+        batches_ms: How long each exchange with the server took.
     """
 
     outcome: Outcome
@@ -87,15 +92,15 @@ class WorkerResult:
 
 
 class WorkerPool:
-    """Deals shares out to an executor, which it makes when there is the first, and ends with the ``with`` block.
+    """Submits batches to an executor, which it makes for the first batch and shuts down with the ``with`` block.
 
     Args:
-        size: How many members there are, beside the run.
+        size: Number of workers, beside the run.
         settings: Dotted name of the project's settings module.
         chains: The project's migrations, by the label of the app.
-        least: How many records a pass must have for them to be worth their start.
+        min_records: Least number of records of a pass that is worth the start of workers.
         make: Makes the executor, of its size.
-        note: Is told how long batches of members took, in milliseconds.
+        on_batch_times: Called with the times that a worker's exchanges with the server took, in milliseconds.
     """
 
     def __init__(
@@ -103,12 +108,13 @@ class WorkerPool:
         size: int,
         settings: str,
         chains: Mapping[str, Chain],
-        least: int,
+        min_records: int,
         make: Callable[[int], Executor],
-        note: Callable[[Sequence[float]], None],
+        on_batch_times: Callable[[Sequence[float]], None],
     ) -> None:
-        self.size, self.least = size, least
-        self._settings, self._chains, self._make, self._note = settings, chains, make, note
+        self.min_records, self.max_pending = min_records, _PENDING_EACH * size
+        self._size, self._settings, self._chains = size, settings, chains
+        self._make, self._on_batch_times = make, on_batch_times
         self._executor: Executor | None = None
         self._pending = set[Future[WorkerResult]]()
 
@@ -121,114 +127,125 @@ class WorkerPool:
         if self._executor is not None:
             for future in self._pending:
                 future.cancel()
-            # What a member does meanwhile is whole; its lease is over soon, and then it changes nothing.
+            # Each batch that a worker still finishes is consistent. Once the lease ends, the worker writes nothing.
             self._executor.shutdown(wait=kind is None)
 
-    def recalled(self, meanwhile: Callable[[], RoundTrips[None]]) -> RoundTrips[None]:
-        """Take back what no member has begun, and wait for the rest; ``meanwhile`` as for ``deal``.
+    @property
+    def is_full(self) -> bool:
+        """Whether each worker has enough to do for now."""
+        return len(self._pending) >= self.max_pending
 
-        What is left of a walk that broke off would have the run's own fence, and could undo what its next leg does.
+    def cancel_pending(self, on_idle: Callable[[], RoundTrips[None]]) -> RoundTrips[None]:
+        """Cancel what no worker has begun, and wait for the rest; ``on_idle`` as for ``wait``.
+
+        Batches of an interrupted scan have the run's own fence, and could undo what its next segment does.
         """
         for future in self._pending:
             future.cancel()
         while not all(future.done() for future in self._pending):
-            yield Sleep(_LOOK_S)
-            yield from meanwhile()
+            yield Sleep(_POLL_S)
+            yield from on_idle()
         self._pending.clear()
 
-    def knows(self, app: str, start: str, route: UpgradePath) -> bool:
-        """Whether a member finds the same route in the project's files; it has none for a plan without files."""
-        known = routes_of(self._chains[app]).get(start)
-        return known is not None and (known.versions, known.model) == (route.versions, route.model)
+    def has_path(self, app: str, work: RewritePass) -> bool:
+        """Whether a worker finds the same upgrade path in the project's files; it has none for a plan without files."""
+        path = routes_of(self._chains[app]).get(work.keys.start)
+        return path is not None and (path.versions, path.model) == (work.route.versions, work.route.model)
 
-    def deal(
-        self,
-        app: str,
-        start: str,
-        route: UpgradePath,
-        fence: Fence,
-        target: int,
-        keys: Sequence[bytes],
-        pace: ThrottleState,
-        stride: AdaptiveBatchSize,
-        meanwhile: Callable[[], RoundTrips[None]],
-    ) -> PendingResult:
-        """Give some records to a member, at once.
+    def submit(
+        self, app: str, work: RewritePass, fence: Fence, keys: Sequence[bytes], throttle: ThrottleState
+    ) -> Future[WorkerResult]:
+        """Submit a batch to a worker.
 
         Args:
-            app, start, route, fence, target, keys, pace: What a task has of them.
-            stride: Is told how long that took.
-            meanwhile: Done again and again while it is waited for.
+            app: Label of the app.
+            work: The pass.
+            fence: Of the run's lease.
+            keys: The records.
+            throttle: Of the moment.
 
         Raises:
-            IncompleteError: A member ended since the last task was given.
+            IncompleteError: A worker ended since the last batch was submitted.
         """
         if self._executor is None:
-            self._executor = self._make(self.size)
+            self._executor = self._make(self._size)
+        path = work.route
         task = WorkerTask(
-            self._settings,
-            app,
-            _checksums(self._chains[app]),
-            start,
-            route.leaves_newer,
-            None if route.earlier is None else route.earlier.position,
-            fence,
-            target,
-            tuple(keys),
-            pace.batch_size,
-            pace.is_free,
+            settings=self._settings,
+            app=app,
+            checksums=_checksums(self._chains[app]),
+            start=work.keys.start,
+            leaves_newer=path.leaves_newer,
+            looks_back_to=None if path.earlier is None else path.earlier.position,
+            fence=fence,
+            target=work.target,
+            keys=tuple(keys),
+            at_once=throttle.batch_size,
+            is_unthrottled=throttle.is_unthrottled,
+            library_version=_library_version(),
         )
         try:
             future = self._executor.submit(rewrite_task, task)
         except BrokenExecutor as exc:
             raise _ended(exc) from exc
         self._pending.add(future)
-        return PendingResult(self._awaited(future, len(keys), stride, meanwhile), future.done)
+        return future
 
-    def _awaited(
-        self,
-        future: Future[WorkerResult],
-        count: int,
-        stride: AdaptiveBatchSize,
-        meanwhile: Callable[[], RoundTrips[None]],
-    ) -> RoundTrips[Outcome]:
+    def wait(self, future: Future[WorkerResult], on_idle: Callable[[], RoundTrips[None]]) -> RoundTrips[WorkerResult]:
+        """Wait for the result of a batch.
+
+        Args:
+            future: What ``submit`` gave.
+            on_idle: Called again and again meanwhile.
+
+        Raises:
+            IncompleteError: A worker ended.
+            DriftError: It has other migration files, or another version of the library.
+            RedisModelsError: What else it raised.
+        """
         while not future.done():
-            yield Sleep(_LOOK_S)
-            yield from meanwhile()
+            yield Sleep(_POLL_S)
+            yield from on_idle()
         self._pending.discard(future)
         try:
-            done = future.result()
+            result = future.result()
         except (BrokenExecutor, CancelledError) as exc:
             raise _ended(exc) from exc
-        self._note(done.batches_ms)
-        stride.note(count, done.took_s)
-        return done.outcome
+        self._on_batch_times(result.batches_ms)
+        return result
 
 
 def _ended(exc: BaseException) -> IncompleteError:
     return IncompleteError(
-        f"a process that rewrites records ended ({exc or type(exc).__name__}); every record is consistent. Run"
-        " 'migrate' again to go on, with --workers 1 if it happens again"
+        f"a worker process ended ({exc or type(exc).__name__}). Every record is consistent; run 'migrate' again to go"
+        " on, with --workers 1 if it happens again"
     )
 
 
 def rewrite_task(task: WorkerTask) -> WorkerResult:
-    """Bring the records of a task to its version. Runs in a member.
+    """Bring the records of a task to its version. Runs in a worker.
 
     Raises:
-        DriftError: This member has other migration files than the run.
+        DriftError: This worker has another version of the library than the run, or other migration files.
     """
+    if task.library_version != _library_version():
+        raise DriftError(
+            f"{task.app}: a worker has {_PACKAGE} {_library_version()}, the run has"
+            f" {task.library_version or 'an older one'}. Every record is consistent. Install the same version wherever"
+            " the executor of the settings starts workers, and run 'migrate' again"
+        )
     driver, chains = _project(task.settings)
     chain = chains.get(task.app)
     if chain is None or _checksums(chain) != task.checksums:
         raise DriftError(
-            f"{task.app}: a process that rewrites records has other migration files than the run; every record is"
-            " consistent. Deploy the same files wherever the executor of the settings leads, and run 'migrate' again"
+            f"{task.app}: a worker has other migration files than the run. Every record is consistent. Deploy the same"
+            " files wherever the executor of the settings starts workers, and run 'migrate' again"
         )
-    route = _route(task.settings, task.app, task.start, task.leaves_newer, task.looks_back_to)
+    path = _path(task.settings, task.app, task.start, task.leaves_newer, task.looks_back_to)
     timed, began = Timed(driver), time.monotonic()
-    rewriting = rewrite_here(task.fence, route, task.target, task.keys, task.at_once, is_free=task.is_free)
-    outcome = run(driver if task.is_free else timed, rewriting)
+    is_unthrottled = task.is_unthrottled
+    rewriting = rewrite_here(task.fence, path, task.target, task.keys, task.at_once, is_unthrottled=is_unthrottled)
+    outcome = run(driver if is_unthrottled else timed, rewriting)
     return WorkerResult(outcome, time.monotonic() - began, tuple(timed.taken_ms))
 
 
@@ -238,12 +255,12 @@ def processors() -> int:
 
 
 def new_pool(size: int) -> Executor:
-    """Make processes of this machine. They end with this one, also where it is killed, and leave Ctrl-C to it."""
+    """Make workers on this machine. They end with this process, even if it is killed, and leave Ctrl-C to it."""
     return ProcessPoolExecutor(size, _Context(), _begin)
 
 
-class _Member(SpawnProcess):
-    """A process that does not import the script that is run, which may begin a run where it stands."""
+class _Worker(SpawnProcess):
+    """A process that does not import the main script, which may start a run when it is imported."""
 
     @staticmethod
     def _Popen(process_obj: BaseProcess) -> Any:
@@ -256,13 +273,21 @@ class _Member(SpawnProcess):
 
 
 class _Context(SpawnContext):
-    """How members are started. Forked, they would have the locks of this process's threads, for ever."""
+    """Starts workers. A forked one would inherit locks of this process's threads, which are never released there."""
 
-    Process = _Member
+    Process = _Worker
 
 
 def _checksums(chain: Chain) -> tuple[str, ...]:
     return tuple(link.whole_checksum for link in chain.migrations)
+
+
+@cache
+def _library_version() -> str:
+    try:
+        return version(_PACKAGE)
+    except PackageNotFoundError:
+        return "of an unknown version"  # a checkout that was not installed
 
 
 def _begin() -> None:
@@ -279,7 +304,7 @@ def _end_with_parent() -> None:
 
 @cache
 def _project(settings: str) -> tuple[SyncClient, Mapping[str, Chain]]:
-    """Load a project in a member, once."""
+    """Load a project in a worker, once."""
     from redis_models.project.apps import load_apps
     from redis_models.project.settings import load_settings
     from redis_models.store import Store
@@ -292,7 +317,7 @@ def _project(settings: str) -> tuple[SyncClient, Mapping[str, Chain]]:
 
 
 @cache
-def _route(settings: str, app: str, start: str, leaves_newer: bool, looks_back_to: int | None) -> UpgradePath:
-    """Make a route in a member, once: what its steps are made of, validators above all, is made with it."""
+def _path(settings: str, app: str, start: str, leaves_newer: bool, looks_back_to: int | None) -> UpgradePath:
+    """Make an upgrade path in a worker, once: it takes time to build the validators of its steps."""
     _, chains = _project(settings)
     return replace(route_looking_back(chains[app], start, looks_back_to), leaves_newer=leaves_newer)

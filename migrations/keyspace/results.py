@@ -1,23 +1,50 @@
-"""Outcomes: what came of records that scripts rewrote, and the fence that those scripts stand behind."""
+"""Results of scripts that rewrite records, and the fence that those scripts check."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Final, NamedTuple, cast
+from enum import StrEnum
+from typing import Final, TypeVar, cast
 
 from redis_models.client.commands import Reply, RoundTrips, check
-from redis_models.errors import LockedError, RedisModelsError
+from redis_models.encoding.raw_text import bytes_of, text_of
+from redis_models.errors import LockedError, RedisModelsError, ServerError
 
-__all__ = ["KEYS_A_SCRIPT", "Failure", "Fence", "Outcome", "PendingResult", "is_another_type", "letters_of", "text_of"]
+__all__ = [
+    "KEYS_A_SCRIPT",
+    "NOT_A_HASH",
+    "Failure",
+    "Fence",
+    "Outcome",
+    "PendingResult",
+    "RewriteResult",
+    "is_another_type",
+    "letters_of",
+    "unfenced",
+    "unknown_result",
+]
+
+Result = TypeVar("Result")
+
+
+class RewriteResult(StrEnum):
+    """What a script did with a record; the script gives the letter."""
+
+    APPLIED = "A"
+    SKIPPED = "S"  # it has the target version already
+    GONE = "G"  # deleted or expired meanwhile
+    WRONG_TYPE = "T"  # not a hash
+    CONFLICT = "C"  # another client changed it after it was read
+    NEEDS_PYTHON = "V"  # the script has no program for its version, or no entry for its bytes
 
 
 @dataclass(frozen=True)
 class Fence:
-    """What makes a script refuse a caller whose lease is over, and what the script must know of the server.
+    """What a script compares to refuse a caller without the lease, and what it must know of the server.
 
     Attributes:
-        lease_key: Key of the lease, or "" for a caller that needs none.
+        lease_key: Key of the lease, or "" for a caller that does not need one.
         epoch: Epoch of the caller's lease, or "" likewise.
-        has_field_lives: Whether hash fields have life spans on this server; None where nobody asked it, and then the
+        has_field_lives: Whether hash fields may have a TTL on this server; None where that is unknown, and then the
             script finds out.
     """
 
@@ -36,7 +63,7 @@ class Failure:
     """A record that could not be rewritten, and is unchanged.
 
     Attributes:
-        key: Where it lies.
+        key: Its key.
         reason: Why, and what to do.
     """
 
@@ -46,21 +73,21 @@ class Failure:
     @property
     def shown(self) -> str:
         """The key, as it can be printed."""
-        return self.key.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+        return bytes_of(self.key).decode("utf-8", "backslashreplace")
 
 
 @dataclass
 class Outcome:
-    """What came of some records.
+    """What happened to some records.
 
     Attributes:
         changed: Rewritten now.
-        skipped: At the target already.
+        skipped: At the target version already.
         gone: Deleted or expired meanwhile.
-        contested: Still written by others after all tries; to be met again in another pass.
+        contested: Changed by other clients in each try; the next scan visits them again.
         failures: Those that could not be rewritten.
-        refusal: What the server said of the others, where some were changed before; who counts these raises it then.
-            Where none was changed, it was raised at once.
+        refusal: Why the server refused the rest, where some records were changed before; raised once these are
+            counted. Where none was changed, it was raised at once.
     """
 
     changed: int = 0
@@ -71,77 +98,121 @@ class Outcome:
     refusal: RedisModelsError | None = None
 
     def add(self, other: "Outcome") -> None:
-        """Add another outcome to this one, but for a refusal."""
+        """Add another outcome to this one, except its refusal."""
         self.changed += other.changed
         self.skipped += other.skipped
         self.gone += other.gone
         self.contested += other.contested
         self.failures += other.failures
 
-    def count_all(self, keys: Sequence[bytes], letters: str, but: str) -> list[bytes]:
-        """Add what a script said of records, a letter each; give those of the letter ``but``, which are not counted."""
-        if letters == "A" * len(keys):
+    def count_all(self, keys: Sequence[bytes], letters: str, *, retried: "RewriteResult") -> list[bytes]:
+        """Add the results that a script gave, a letter for each record.
+
+        Args:
+            keys: The records.
+            letters: Their results, in the same order.
+            retried: Result of records that are not counted.
+
+        Returns:
+            The keys of the records that have the result ``retried``.
+
+        Raises:
+            ServerError: A letter is not a result that this version of the library knows.
+        """
+        if letters == RewriteResult.APPLIED * len(keys):
             self.changed += len(keys)
             return []
         rest: list[bytes] = []
         for key, letter in zip(keys, letters, strict=True):
-            if letter == but:
+            if letter == retried:
                 rest.append(key)
             else:
                 self.count(key, letter)
         return rest
 
     def count(self, key: bytes, letter: str) -> None:
-        """Add what a script said of a record: A applied, S at the target already, G gone, T no hash."""
-        if letter == "A":
-            self.changed += 1
-        elif letter == "S":
-            self.skipped += 1
-        elif letter == "G":
-            self.gone += 1
-        else:
-            self.failures.append(Failure(text_of(key), _NO_HASH))
+        """Add the result of one record; raises as ``count_all``."""
+        match letter:
+            case RewriteResult.APPLIED:
+                self.changed += 1
+            case RewriteResult.SKIPPED:
+                self.skipped += 1
+            case RewriteResult.GONE:
+                self.gone += 1
+            case RewriteResult.WRONG_TYPE:
+                self.failures.append(Failure(text_of(key), NOT_A_HASH))
+            case _:
+                raise unknown_result(key, letter)
 
 
-class PendingResult(NamedTuple):
-    """Work that somebody else was given: the server, or a member of a crew.
+@dataclass
+class PendingResult:
+    """The result of a batch that was started in the server, in this process, or in a worker process.
 
-    Attributes:
-        outcome: Gives what came of it, and waits for that if need be. Raises IncompleteError where a member ended,
-            DriftError where it has other migration files, LockedError where the lease is somebody else's by now, and
-            ServerError.
-        is_done: Whether that would not wait any more.
+    Args:
+        is_done: Whether ``wait`` would return at once.
+        waiting: Waits for the outcome; None where ``outcome`` is given.
+        outcome: The outcome, where it is known.
     """
 
-    outcome: RoundTrips[Outcome]
     is_done: Callable[[], bool]
+    waiting: RoundTrips[Outcome] | None
+    outcome: Outcome | None = None
+
+    @classmethod
+    def completed(cls, outcome: Outcome) -> "PendingResult":
+        """Make the result of a batch that is done."""
+        return cls(lambda: True, None, outcome)
+
+    def wait(self) -> RoundTrips[Outcome]:
+        """Give the outcome; wait for it if need be.
+
+        Raises:
+            IncompleteError: A worker process ended.
+            DriftError: It has other migration files, or another version of the library.
+            LockedError: Another runner holds the lease now.
+            ServerError: The server cannot do it now.
+        """
+        if self.waiting is not None:
+            self.outcome, self.waiting = (yield from self.waiting), None
+        assert self.outcome is not None, "a batch without a result"
+        return self.outcome
 
 
 def is_another_type(reply: Reply) -> bool:
-    """Whether a key holds another type than a command is for; any other refusal is no fact about it, and is raised."""
+    """Whether a key holds another type than a command is for; any other refusal is raised."""
     if isinstance(reply, Exception) and not str(reply).startswith("WRONGTYPE"):
         check([reply])
     return isinstance(reply, Exception)
 
 
 def letters_of(reply: object) -> str:
-    """Give what a script said of its records, a letter each.
+    """Give the results that a script gave for its records, a letter each; see ``RewriteResult``.
 
     Raises:
-        LockedError: The lease is somebody else's by now.
+        LockedError: Another runner holds the lease now.
     """
-    letters = cast(bytes, reply).decode()
-    if letters == "FENCED":
+    return cast(bytes, unfenced(reply)).decode()
+
+
+def unfenced(reply: Result) -> Result:
+    """Give the reply of a script that checks the epoch of the lease.
+
+    Raises:
+        LockedError: Another runner holds the lease now; the script wrote nothing.
+    """
+    if reply == b"FENCED":
         raise LockedError.lost()
-    return letters
+    return reply
 
 
-_NO_HASH: Final = "the key holds no hash; move it out of the model's prefix, or delete it"
+def unknown_result(key: bytes, letter: str) -> ServerError:
+    """Make the error of a script whose result for a record is unknown."""
+    return ServerError(
+        f"{text_of(key)}: a script gave the unknown result {letter!r}. Its text does not fit this version of the"
+        " library: install the same version everywhere, look at what stands between it and the server, and run again"
+    )
 
 
-def text_of(key: bytes) -> str:
-    """Give a key as a text that goes back as it came."""
-    return key.decode("utf-8", "surrogateescape")
-
-
+NOT_A_HASH: Final = "the key holds no hash; move it out of the model's prefix, or delete it"
 KEYS_A_SCRIPT: Final = 100

@@ -6,6 +6,7 @@ from typing import Final, cast
 from redis.exceptions import ResponseError
 
 from redis_models.client.commands import RoundTrips, check, hash_of
+from redis_models.encoding.raw_text import text_of
 from redis_models.mapping.keys import KeySpace
 
 from ..schema.examples import Sample
@@ -61,7 +62,7 @@ def _met(keys: KeySpace, limit: int) -> RoundTrips[tuple[int, Sequence[bytes]]]:
     for _ in range(_PAGES):
         [reply] = check((yield [("SCAN", cursor, "MATCH", keys.pattern, "COUNT", _PAGE)]))
         following, page = cast("tuple[bytes, list[bytes]]", reply)
-        found.update(dict.fromkeys(key for key in page if keys.owns(key.decode("utf-8", "surrogateescape"))))
+        found.update(dict.fromkeys(key for key in page if keys.owns(text_of(key))))
         cursor = following.decode()
         if cursor == "0" or len(found) >= limit:
             break

@@ -19,7 +19,8 @@ from typing import TYPE_CHECKING, Any, Final, Literal, cast
 from redis_models.client.client import SyncClient
 from redis_models.client.commands import Argument, Reply, Script, call, check, load_script, send
 from redis_models.client.drivers import run
-from redis_models.errors import ConflictError, IncompleteError, LockedError
+from redis_models.encoding.raw_text import bytes_of, text_of
+from redis_models.errors import ConflictError, IncompleteError
 from redis_models.mapping.keys import KeySpace
 from redis_models.mapping.mapper import Mapper
 from redis_models.records.read import no_index
@@ -27,10 +28,10 @@ from redis_models.records.read import no_index
 from ..chain.lineage import routes_of
 from ..executor.progress import Progress
 from ..files.loader import load_chain
-from ..keyspace.results import Failure
+from ..keyspace.results import Failure, unfenced
 from ..keyspace.server_facts import server_run_id
 from ..state.lease import Lease
-from .legacy_table import KeyFinding, look, pages, size_of_index, state_of_index, text_of
+from .legacy_table import KeyFinding, look, pages, size_of_index, state_of_index
 
 if TYPE_CHECKING:
     from redis_models.model import Model
@@ -329,7 +330,7 @@ class _Adopter:
         keys: list[str | bytes] = [self.lease.key, self.shape.keys.index, self.shape.keys.beside("left")]
         arguments: list[Argument] = [self.lease.epoch, self.shape.primary_key]
         for one, deed in chunk:
-            keys += [_raw(one.key), _raw(one.target or one.key)]
+            keys += [bytes_of(one.key), bytes_of(one.target or one.key)]
             arguments += [deed, one.raw or b""]
         return keys, arguments
 
@@ -339,9 +340,7 @@ class _Adopter:
 
     def _fenced(self, script: Script, keys: Sequence[str | bytes], arguments: Sequence[Argument]) -> Reply:
         [reply] = check(run(self.client, call(script, [script.command(keys, arguments)])))
-        if reply == b"FENCED":
-            raise LockedError.lost()
-        if reply == b"INDEX":
+        if unfenced(reply) == b"INDEX":
             raise no_index(self.shape)
         return reply
 
@@ -354,7 +353,3 @@ def _deed_for(met: KeyFinding, keys: KeySpace) -> _Deed | None:
         return None if is_done else "take"
     # A bad record stays where it is, and in sight, but only under a key that no other model's record can have.
     return "index" if met.is_left and met.is_hash and keys.owns(met.key) else None
-
-
-def _raw(key: str) -> bytes:
-    return key.encode("utf-8", "surrogateescape")

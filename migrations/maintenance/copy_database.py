@@ -15,6 +15,7 @@ from redis.exceptions import ResponseError
 from redis_models.client.client import SyncClient
 from redis_models.client.commands import Argument, RoundTrips, check
 from redis_models.client.drivers import run
+from redis_models.encoding.raw_text import text_of
 from redis_models.errors import IncompleteError, ServerRefusedError, UnsafeError
 from redis_models.mapping.keys import KeySpace, bookkeeping_key
 
@@ -118,7 +119,7 @@ def _walk(
 def _page(cursor: str, space: KeySpace) -> RoundTrips[tuple[str, list[bytes]]]:
     [reply] = check((yield [("SCAN", cursor, "MATCH", space.pattern, "COUNT", _PAGE)]))
     following, page = cast("tuple[bytes, list[bytes]]", reply)
-    owned = [key for key in dict.fromkeys(page) if space.owns(key.decode("utf-8", "surrogateescape"))]
+    owned = [key for key in dict.fromkeys(page) if space.owns(text_of(key))]
     return following.decode(), owned
 
 
@@ -140,14 +141,14 @@ def _compare(job: Relocation, keys: Sequence[bytes], *, clock: Clock) -> None:
         else:
             is_same = one.is_as(other, clock)
         if not is_same:
-            job.in_the_way[_text(key)] = None
+            job.in_the_way[text_of(key)] = None
 
 
 def _copy(job: Relocation, keys: Sequence[bytes]) -> None:
     """Copy what is not there yet: the index first, because a member without a record is harmless."""
     dumps = run(job.source, _dumps(keys))
     for space in job.spaces:
-        owned = [key for key, dump in zip(keys, dumps, strict=True) if dump and space.owns(_text(key))]
+        owned = [key for key, dump in zip(keys, dumps, strict=True) if dump and space.owns(text_of(key))]
         if owned:
             run(job.target, _index(space, owned))
     job.copied += run(job.target, _restored([(key, dump) for key, dump in zip(keys, dumps, strict=True) if dump]))
@@ -197,7 +198,3 @@ def _restored(pairs: Sequence[tuple[bytes, tuple[bytes, int, bool]]]) -> RoundTr
         check([reply])
         count += 1
     return count
-
-
-def _text(key: bytes) -> str:
-    return key.decode("utf-8", "surrogateescape")

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from redis_models.client.commands import RoundTrips, check, hash_of
+from redis_models.encoding.raw_text import text_of
 from redis_models.errors import RecordError, UnsafeError
 from redis_models.mapping.mapper import Mapper
 from redis_models.mapping.stored_field import STAMP
@@ -178,7 +179,7 @@ def _meet_all(one: Rehearsal, report: Callable[[Progress], None]) -> RoundTrips[
         for keys in portions.of(page):
             records: list[Mapping[str, bytes]] = []
             for key, reply in zip(keys, (yield [("HGETALL", key) for key in keys]), strict=True):
-                text = key.decode("utf-8", "surrogateescape")
+                text = text_of(key)
                 if is_another_type(reply):
                     one.records += 1
                     one.fail(text, "the key holds no hash; move it out of the model's prefix, or delete it")

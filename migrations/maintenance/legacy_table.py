@@ -14,12 +14,13 @@ from typing import Any, Final, cast
 from redis_models.client.client import SyncClient
 from redis_models.client.commands import Reply, RoundTrips, check, send
 from redis_models.client.drivers import run
+from redis_models.encoding.raw_text import text_of
 from redis_models.errors import ConflictError, DecodeError, InvalidPrimaryKeyError
 from redis_models.mapping.mapper import Mapper
 from redis_models.mapping.stored_field import STAMP
 from redis_models.records.read import no_index
 
-__all__ = ["COUNT", "KeyFinding", "Verdict", "judge", "look", "pages", "size_of_index", "state_of_index", "text_of"]
+__all__ = ["COUNT", "KeyFinding", "Verdict", "judge", "look", "pages", "size_of_index", "state_of_index"]
 
 
 @dataclass(frozen=True)
@@ -227,8 +228,3 @@ def size_of_index(client: SyncClient, shape: Mapper[Any], kind: str) -> int:
     """Count the members of an index of that type; 0 where there is none."""
     [size] = run(client, send([("SCARD" if kind == "set" else "ZCARD", shape.keys.index)]))
     return cast(int, size)
-
-
-def text_of(key: bytes) -> str:
-    """Give a key as text that goes back as it was."""
-    return key.decode("utf-8", "surrogateescape")

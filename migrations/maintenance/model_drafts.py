@@ -17,6 +17,7 @@ from uuid import UUID
 import jinja2
 
 from redis_models.encoding.codec import codec_for
+from redis_models.encoding.raw_text import bytes_of
 from redis_models.errors import DecodeError
 from redis_models.mapping.stored_field import RESERVED, STAMP, stored_version
 from redis_models.model import Model
@@ -184,7 +185,7 @@ def _is_name(field: str) -> bool:
 
 
 def _last_part(table: Table, key: str) -> bytes:
-    return key[len(table.start) :].encode("utf-8", "surrogateescape")
+    return bytes_of(key[len(table.start) :])
 
 
 def _type_and_default(values: Sequence[bytes], count: int) -> tuple[str, str]:

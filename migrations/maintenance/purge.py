@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Final, cast
 
 from redis_models.client.commands import RoundTrips, Sleep, call, check, load_script
-from redis_models.errors import IncompleteError, LockedError, MigrationError
+from redis_models.errors import IncompleteError, MigrationError
 
 from ..chain.chain import Chain
 from ..chain.lineage import lineages_of
@@ -18,6 +18,7 @@ from ..executor.preflight import OF_THE_END, refuse_missing_rights
 from ..executor.progress import Progress
 from ..executor.recorder import event_of
 from ..executor.throttle import ThrottleState
+from ..keyspace.results import unfenced
 from ..keyspace.scan import index_size, scan
 from ..planner.passes import RewritePass
 from ..planner.plan import make_plan
@@ -165,9 +166,7 @@ def _purge_some(lease: Lease | None, version: int, keys: Sequence[bytes], purged
     key, epoch = (keys[0], "") if lease is None else (lease.key, lease.epoch)
     command = _SCRIPT.command([key, *keys], [epoch, version])
     [reply] = check((yield from call(_SCRIPT, [command])))
-    if reply == b"FENCED":
-        raise LockedError.lost()
-    records, fields, size = cast("list[int]", reply)
+    records, fields, size = cast("list[int]", unfenced(reply))
     purged.records += records
     purged.fields += fields
     purged.bytes += size

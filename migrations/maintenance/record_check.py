@@ -9,6 +9,7 @@ from collections.abc import Collection, Iterator, Mapping
 from typing import Any, Final, cast
 
 from redis_models.client.commands import Command, RoundTrips
+from redis_models.encoding.raw_text import bytes_of
 from redis_models.encoding.secrets import reason_of
 from redis_models.errors import DecodeError, InvalidPrimaryKeyError
 from redis_models.mapping.mapper import Mapper
@@ -129,7 +130,7 @@ def torn_records(
     found = [(key, name) for key, record in records.items() for name in torn_fields(shape, record, others)]
     if not found:
         return []
-    commands: list[Command] = [("HPEXPIRETIME", _raw(key), "FIELDS", 1, _raw(name)) for key, name in found]
+    commands: list[Command] = [("HPEXPIRETIME", bytes_of(key), "FIELDS", 1, bytes_of(name)) for key, name in found]
     replies = yield commands
     return [
         Verdict(Kind.TORN, key, _reason(shape, key, name, reply))
@@ -144,7 +145,3 @@ def _reason(shape: Mapper[Any], key: str, name: str, reply: object) -> str:
         f"has field {name!r} of another version{lost}, beside the stamp of {shape.version}: a rewrite was refused"
         f" half-way, or a client wrote it. Compare it with the other fields, then 'HDEL {key} {name}'"
     )
-
-
-def _raw(text: str) -> bytes:
-    return text.encode("utf-8", "surrogateescape")

@@ -6,13 +6,15 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from redis_models.client.commands import Argument, RoundTrips, call, check, load_script
+from redis_models.encoding.raw_text import bytes_of
 from redis_models.encoding.secrets import MASK, reason_of
-from redis_models.errors import ConflictError, DecodeError, LockedError, MigrationError, RecordError, WrongKeyTypeError
+from redis_models.errors import ConflictError, DecodeError, MigrationError, RecordError, WrongKeyTypeError
 from redis_models.mapping.mapper import Mapper
 from redis_models.mapping.stored_field import STAMP, stored_version
 
 from ..chain.chain import Chain
 from ..chain.lineage import Lineage
+from ..keyspace.results import unfenced
 from ..schema.snapshot import ModelSchema
 from ..state.lease import Lease
 from ..state.quarantine import Quarantine, QuarantinedRecord
@@ -138,11 +140,10 @@ def write_mending(lease: Lease, namespace: str, chain: Chain, mending: Mending) 
         held = mending.before.get(name)
         seen += [name, "0" if held is None else "1", held or b""]
     sets: list[Argument] = [one for pair in mending.values.items() for one in pair]
-    raw = key.encode("utf-8", "surrogateescape")
+    raw = bytes_of(key)
     command = _MEND.command([lease.key, quarantine.key, raw], [lease.epoch, len(seen) // 3, *seen, *sets])
     [reply] = check((yield from call(_MEND, [command])))
-    if reply == b"FENCED":
-        raise LockedError.lost()
+    unfenced(reply)
     if reply == b"TYPE":
         raise WrongKeyTypeError(key)
     if reply == b"CHANGED":

@@ -4,13 +4,14 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 from redis_models.client.commands import Argument, RoundTrips, call, check, hash_of, load_script
-from redis_models.errors import ConflictError, IncompleteError, LockedError, MigrationError, WrongKeyTypeError
+from redis_models.encoding.raw_text import bytes_of
+from redis_models.errors import ConflictError, IncompleteError, MigrationError, WrongKeyTypeError
 from redis_models.mapping.keys import KeySpace
 
 from ..chain.chain import Chain
 from ..chain.lineage import Lineage, lineages_of
 from ..executor.preflight import commands_of, refuse_missing_rights
-from ..keyspace.results import Fence, Outcome
+from ..keyspace.results import Fence, Outcome, unfenced
 from ..planner.passes import RenameKeysPass
 from ..planner.plan import as_squashed
 from ..rewriter.compare_and_set import rewrite_here
@@ -94,7 +95,7 @@ def drop_record(
     if found is None:
         yield from quarantine.change(lease.key, lease.epoch, (), [entry.key])
         return False
-    index, raw = found[1].index, entry.key.encode("utf-8", "surrogateescape")
+    index, raw = found[1].index, bytes_of(entry.key)
     for _ in range(_TRIES):
         [is_in] = check((yield [("HEXISTS", quarantine.key, raw)]))
         if not is_in:
@@ -106,8 +107,7 @@ def drop_record(
         tell(record)
         command = _DROP.command([lease.key, quarantine.key, raw, index], [lease.epoch, *pairs])
         [reply] = check((yield from call(_DROP, [command])))
-        if reply == b"FENCED":
-            raise LockedError.lost()
+        unfenced(reply)
         if reply == b"TYPE":
             raise WrongKeyTypeError(entry.key)
         yield from lease.kept()
@@ -124,7 +124,7 @@ def record_of(key: str) -> RoundTrips[dict[str, bytes]]:
     Raises:
         WrongKeyTypeError: It is no hash.
     """
-    [reply] = yield [("HGETALL", key.encode("utf-8", "surrogateescape"))]
+    [reply] = yield [("HGETALL", bytes_of(key))]
     if isinstance(reply, Exception) and str(reply).startswith("WRONGTYPE"):
         raise WrongKeyTypeError(key)
     return hash_of(check([reply])[0])
@@ -154,7 +154,7 @@ def _move_of(lineage: Lineage, keys: KeySpace, position: int) -> RenameKeysPass 
 
 def _retry(lease: Lease, lineage: Lineage, keys: KeySpace, position: int, key: str) -> RoundTrips[str | None]:
     fence, after = Fence(lease.key, lease.epoch, None), lineage.at(position)
-    raw = key.encode("utf-8", "surrogateescape")
+    raw = bytes_of(key)
     outcome: Outcome = yield from rewrite_here(fence, lineage.route, after.version, [raw], _AT_ONCE)
     move = _move_of(lineage, keys, position)
     if not outcome.failures and not outcome.contested and not outcome.gone and move is not None:

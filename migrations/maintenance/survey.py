@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Final, cast
 
 from redis_models.client.commands import RoundTrips, check, hash_of
+from redis_models.encoding.raw_text import text_of
 from redis_models.mapping.keys import INDEX
 
 from .model_drafts import Table
@@ -45,7 +46,7 @@ def survey(found: Survey, pattern: str, cursor: str) -> RoundTrips[str]:
     kinds = check((yield [("TYPE", key) for key in keys])) if keys else []
     wanted: list[tuple[Table, bytes]] = []
     for key, kind in zip(keys, kinds, strict=True):
-        text = key.decode("utf-8", "surrogateescape")
+        text = text_of(key)
         table = _table_of(found, text)
         if kind != b"hash" or table is None:
             found.others += kind != b"hash" and not text.endswith(INDEX)
@@ -73,6 +74,6 @@ def _keep(wanted: Sequence[tuple[Table, bytes]]) -> RoundTrips[None]:
     for (table, key), record, life in zip(wanted, records, lives, strict=True):
         fields = {} if isinstance(record, Exception) else hash_of(record)
         if fields:
-            table.records[key.decode("utf-8", "surrogateescape")] = fields
+            table.records[text_of(key)] = fields
             seconds = cast(int, life)
             table.lives.append(seconds if seconds >= 0 else None)

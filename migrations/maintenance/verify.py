@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from typing import Any, Final, cast
 
 from redis_models.client.commands import Argument, RoundTrips, call, check, hash_of, load_script
+from redis_models.encoding.raw_text import text_of
 from redis_models.errors import (
     IncompleteError,
     MigrationError,
@@ -284,7 +285,7 @@ def _judge(
 ) -> RoundTrips[list[Mapping[str, bytes]]]:
     """Judge some records, and give those that are there."""
     shape = subject.shape
-    keys = [key for key in page if shape.keys.owns(_text(key))]
+    keys = [key for key in page if shape.keys.owns(text_of(key))]
     if not keys:
         return []
     commands = [(("HGETALL", key), ("PTTL", key), ("ZSCORE", shape.keys.index, key)) for key in keys]
@@ -292,7 +293,7 @@ def _judge(
     found, suspects = dict[str, Mapping[str, bytes]](), list[bytes]()
     for key, held, life, score in zip(keys, replies[::3], replies[1::3], replies[2::3], strict=True):
         if is_another_type(held):
-            tally.note(Verdict(Kind.TYPE, _text(key), "holds no hash"))
+            tally.note(Verdict(Kind.TYPE, text_of(key), "holds no hash"))
             continue
         record = hash_of(check([held])[0])
         if not record:
@@ -300,10 +301,10 @@ def _judge(
         life_ms = cast(int, check([life])[0])
         tally.records += 1
         tally.ending += life_ms != -1
-        found[_text(key)] = record
+        found[text_of(key)] = record
         if not is_another_type(score) and (score is None or float(cast(bytes, score)) != 0):
             suspects.append(key)
-        for verdict in judge(shape, _text(key), record, life_ms, subject.others):
+        for verdict in judge(shape, text_of(key), record, life_ms, subject.others):
             tally.note(verdict)
     for verdict in (yield from torn_records(shape, found, subject.others)):
         tally.note(verdict)
@@ -314,14 +315,14 @@ def _judge(
 def _check_members(job: Verification, subject: Subject, tally: Tally, members: Sequence[bytes]) -> RoundTrips[None]:
     """Look for members of an index behind which there is no record."""
     keys = subject.shape.keys
-    strangers = [one for one in members if not keys.owns(_text(one))]
+    strangers = [one for one in members if not keys.owns(text_of(one))]
     for one in strangers:
         _note_or_repaired(
-            job, tally, Verdict(Kind.FOREIGN, _text(one), f"is in {keys.index}, but is no key of its model{_CURE}")
+            job, tally, Verdict(Kind.FOREIGN, text_of(one), f"is in {keys.index}, but is no key of its model{_CURE}")
         )
     if strangers and job.is_repairing:
         check((yield [("ZREM", keys.index, *strangers)]))
-    own = [one for one in members if keys.owns(_text(one))]
+    own = [one for one in members if keys.owns(text_of(one))]
     if own:
         replies = check((yield [("TYPE", one) for one in own]))
         yield from _settle(
@@ -346,7 +347,7 @@ def _settle(job: Verification, subject: Subject, tally: Tally, suspects: Sequenc
         [reply] = check((yield from call(_INDEX, [command])))
         for key, found in zip(some, cast("list[int]", reply), strict=True):
             if found:
-                _note_or_repaired(job, tally, Verdict(kinds[found], _text(key), reasons[found]))
+                _note_or_repaired(job, tally, Verdict(kinds[found], text_of(key), reasons[found]))
 
 
 def _note_or_repaired(job: Verification, tally: Tally, verdict: Verdict) -> None:
@@ -357,13 +358,13 @@ def _note_or_repaired(job: Verification, tally: Tally, verdict: Verdict) -> None
 
 
 def _find_left(space: KeySpace, tally: Tally, page: Sequence[bytes]) -> RoundTrips[None]:
-    keys = [key for key in page if space.owns(_text(key))]
+    keys = [key for key in page if space.owns(text_of(key))]
     if not keys:
         return
     for key, reply in zip(keys, check((yield [("TYPE", key) for key in keys])), strict=True):
         if reply == b"hash":
             said = f"lies at {space.start}*, which its model left; run 'migrate --stragglers'"
-            tally.note(Verdict(Kind.LEFT, _text(key), said))
+            tally.note(Verdict(Kind.LEFT, text_of(key), said))
 
 
 def _note_quarantined(
@@ -387,7 +388,3 @@ def _complaint(shape: Mapper[Any]) -> RoundTrips[Verdict | None]:
 def _chunks(keys: Sequence[bytes], size: int) -> Iterator[Sequence[bytes]]:
     for start in range(0, len(keys), size):
         yield keys[start : start + size]
-
-
-def _text(key: bytes) -> str:
-    return key.decode("utf-8", "surrogateescape")

@@ -6,6 +6,7 @@ from enum import Enum
 from functools import cached_property
 from typing import cast
 
+from redis_models.encoding.raw_text import bytes_of, text_of
 from redis_models.encoding.secrets import MASK
 from redis_models.mapping.keys import KeySpace
 from redis_models.mapping.stored_field import is_plain
@@ -97,11 +98,11 @@ class RenameKeysPass:
 
     def key_by_key(self, key: bytes) -> bytes | None:
         """Make a new key of the old one; None for one that would not come back the same."""
-        text = key.decode("utf-8", "surrogateescape")
+        text = text_of(key)
         primary_key = self.keys.primary_key(text)
         if self.keys.record(primary_key) != text:
             return None
-        return self.after.keys.record(primary_key).encode("utf-8", "surrogateescape")
+        return bytes_of(self.after.keys.record(primary_key))
 
     def key_by_field(self, raw: bytes | None) -> bytes:
         """Make a new key of what a record holds as its primary key.
@@ -125,10 +126,10 @@ class RenameKeysPass:
         text = str(value)
         if not text:
             raise ValueError(f"its {name} is empty, and its key is made of that")
-        return self.after.keys.record(text).encode("utf-8", "surrogateescape")
+        return bytes_of(self.after.keys.record(text))
 
     def twins(self, key: bytes, rivals: Sequence[KeySpace]) -> Iterator[bytes]:
         """Give the keys in other places of which the same new key would be made as of this one."""
-        primary_key = self.keys.primary_key(key.decode("utf-8", "surrogateescape"))
+        primary_key = self.keys.primary_key(text_of(key))
         for keys in rivals:
-            yield keys.record(primary_key).encode("utf-8", "surrogateescape")
+            yield bytes_of(keys.record(primary_key))

@@ -18,12 +18,13 @@ from redis_models.client.commands import (
     hash_of,
     load_script,
 )
+from redis_models.encoding.raw_text import bytes_of, text_of
 from redis_models.errors import RecordError
 from redis_models.mapping.stored_field import STAMP
 
 from ..chain.upgrade_path import UpgradePath
 from ..edits.record_edit import RecordEdit
-from ..keyspace.results import Failure, Fence, Outcome, is_another_type, letters_of, text_of
+from ..keyspace.results import Failure, Fence, Outcome, RewriteResult, is_another_type, letters_of
 
 __all__ = ["replace", "rewrite_here"]
 
@@ -34,7 +35,7 @@ _REPLACE: Final = load_script(
 
 
 def rewrite_here(
-    fence: Fence, route: UpgradePath, target: int, keys: Sequence[bytes], at_once: int, *, is_free: bool = False
+    fence: Fence, route: UpgradePath, target: int, keys: Sequence[bytes], at_once: int, *, is_unthrottled: bool = False
 ) -> RoundTrips[Outcome]:
     """Bring records to a version by Python, each under compare-and-set.
 
@@ -46,14 +47,14 @@ def rewrite_here(
         target: Version to reach.
         keys: The records.
         at_once: How many records a script takes, at most 100.
-        is_free: Whether the server may be kept busy all the time: it writes some records and reads others while the
-            next are computed.
+        is_unthrottled: Whether to keep the server busy all the time: it writes some records and reads others while
+            the next are computed.
 
     Raises:
         LockedError: The lease is somebody else's by now; no record was changed by the script that found out.
     """
     outcome, left = Outcome(), keys
-    if is_free and len(keys) > at_once:
+    if is_unthrottled and len(keys) > at_once:
         left = yield from _rewrite_ahead(fence, route, target, keys, at_once, outcome)
     for _ in range(_TRIES):
         if not left:
@@ -131,7 +132,7 @@ def _written(writes: Sequence[_Write], replies: list[Reply], outcome: Outcome) -
     contested: list[bytes] = []
     yield from call_again(_REPLACE, [one.command for one in writes], replies)
     for (keys, _), reply in zip(writes, check(replies), strict=True):
-        contested += outcome.count_all(keys, letters_of(reply), but="C")
+        contested += outcome.count_all(keys, letters_of(reply), retried=RewriteResult.CONFLICT)
     return contested
 
 
@@ -159,11 +160,11 @@ class _Shape(NamedTuple):
         """What all the records share, as ``lua/compare_and_set.lua`` reads it."""
         arguments: list[Argument] = [len(self.reads)]
         for name, was_present in zip(self.reads, self.present, strict=True):
-            arguments += [_raw(name), int(was_present)]
-        arguments += [len(self.sets), *map(_raw, self.sets), len(self.removes), *map(_raw, self.removes)]
+            arguments += [bytes_of(name), int(was_present)]
+        arguments += [len(self.sets), *map(bytes_of, self.sets), len(self.removes), *map(bytes_of, self.removes)]
         arguments.append(len(self.carried))
         for target, source in self.carried:
-            arguments += [_raw(target), _raw(source)]
+            arguments += [bytes_of(target), bytes_of(source)]
         arguments.append(len(self.lives))
         for life in self.lives:
             arguments += life
@@ -251,7 +252,7 @@ def _records(
     unclear: list[bytes] = []
     for key, reply in zip(keys, replies, strict=True):
         if is_another_type(reply):
-            outcome.count(key, "T")
+            outcome.count(key, RewriteResult.WRONG_TYPE)
         elif names is None:
             record = hash_of(reply)
             if record:
@@ -269,7 +270,3 @@ def _records(
         again = yield [("HGETALL", key) for key in unclear]
         records += yield from _records(None, unclear, again, outcome)
     return records
-
-
-def _raw(name: str) -> bytes:
-    return name.encode("utf-8", "surrogateescape")

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
 from redis_models.client.commands import Script, load_script
+from redis_models.encoding.raw_text import bytes_of
 
 from .symbolic import Cell, Keep, Run
 from .value_tables import SAME, Kept, ValueTable
@@ -196,6 +197,6 @@ def _has_content(cell: Cell) -> bool:
 
 def _quoted(text: str | bytes) -> str:
     """Write a Lua string; bytes that are no plain characters by their numbers."""
-    raw = text.encode("utf-8", "surrogateescape") if isinstance(text, str) else text
+    raw = bytes_of(text) if isinstance(text, str) else text
     plain = (chr(one) if 32 <= one < 127 and one not in b"'\\" else f"\\{one:03}" for one in raw)
     return f"'{''.join(plain)}'"

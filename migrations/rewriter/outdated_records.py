@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Final, cast
 
 from redis_models.client.commands import Command, RoundTrips, check, hash_of
+from redis_models.encoding.raw_text import text_of
 from redis_models.errors import RecordError, UnsafeError
 from redis_models.mapping.keys import KeySpace
 from redis_models.mapping.stored_field import STAMP
@@ -18,7 +19,7 @@ from ..chain.lineage import Lineage, lineages_of
 from ..constraints.earlier_code import Earlier
 from ..edits.record_edit import RecordEdit
 from ..keyspace.batch_size import ReadSize
-from ..keyspace.results import Failure, Outcome, is_another_type, text_of
+from ..keyspace.results import Failure, Outcome, is_another_type
 from ..keyspace.scan import scan
 from ..planner.passes import RenameKeysPass, RewritePass
 
@@ -162,6 +163,6 @@ def first_unreadable(
                 try:
                     earlier.check(RecordEdit(record))
                 except RecordError as exc:
-                    return Failure(key.decode("utf-8", "surrogateescape"), str(without_secrets(exc)))
+                    return Failure(text_of(key), str(without_secrets(exc)))
             portions.met([one for one in records if one])
     return None

@@ -1,4 +1,4 @@
-"""Moving: give records other keys, once each of them has the version that these keys belong to.
+"""Rename keys: give records other keys, once each of them has the version that these keys belong to.
 
 The old key tells the new one, unless the primary key itself is another: then its field does. A record is moved by one
 script, whole, with its life spans, and only where nothing lies yet. So every message may be sent again, a second walk
@@ -6,19 +6,34 @@ finds only what is left, and no key is ever made of one that was made already.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+from enum import StrEnum
 from typing import Final, NamedTuple, cast
 
 from redis_models.client.commands import Argument, RoundTrips, call, check, load_script
-from redis_models.errors import ConflictError, LockedError, RecordError
+from redis_models.encoding.raw_text import text_of
+from redis_models.errors import ConflictError, RecordError
 from redis_models.mapping.keys import KeySpace
 from redis_models.mapping.stored_field import STAMP
 
-from ..keyspace.results import Failure, Fence, Outcome, is_another_type
+from ..keyspace.results import NOT_A_HASH, Failure, Fence, Outcome, is_another_type, unfenced, unknown_result
 from ..planner.passes import RenameKeysPass
 
 __all__ = ["move_records", "refuse_foreign_index"]
 
 _MOVE: Final = load_script("redis_models.migrations", "permissions", "once", "stamp", "rename_key", is_repeatable=True)
+
+
+class RenameResult(StrEnum):
+    """What the script did with a record; it gives the letter."""
+
+    RENAMED = "A"
+    GONE = "G"  # deleted or expired meanwhile
+    WRONG_TYPE = "T"  # not a hash
+    KEY_TAKEN = "X"  # another record has the new key
+    OTHER_VERSION = "V"
+    CONFLICT = "C"  # the field of which the new key is made was changed after it was read
+
+
 _AT_ONCE: Final = 45  # records a script: two keys each, and three more
 _TRIES: Final = 8
 
@@ -33,7 +48,7 @@ def move_records(fence: Fence, move: RenameKeysPass, keys: Sequence[bytes]) -> R
         ConflictError: What lies at an index is no sorted set.
     """
     outcome = Outcome()
-    left: Sequence[bytes] = [key for key in keys if not move.is_there(_text(key))]
+    left: Sequence[bytes] = [key for key in keys if not move.is_there(text_of(key))]
     for _ in range(_TRIES):
         if not left:
             return outcome
@@ -51,7 +66,7 @@ def refuse_foreign_index(move: RenameKeysPass) -> RoundTrips[None]:
     places = (move.keys, move.after.keys)
     for keys, reply in zip(places, (yield [("ZCARD", keys.index) for keys in places]), strict=True):
         if is_another_type(reply):
-            raise _no_index(keys)
+            raise _not_an_index(keys)
 
 
 def _move_once(fence: Fence, move: RenameKeysPass, keys: Sequence[bytes], outcome: Outcome) -> RoundTrips[list[bytes]]:
@@ -71,7 +86,7 @@ def _move_once(fence: Fence, move: RenameKeysPass, keys: Sequence[bytes], outcom
             command = _MOVE.command([fence.lease_key, move.keys.index, move.after.keys.index, *places], arguments)
             [reply] = check((yield from call(_MOVE, [command])))
             for (key, target), letter in zip(chunk, _letters(move, reply), strict=True):
-                if letter == "C":
+                if letter == RenameResult.CONFLICT:
                     contested.append(key)
                 else:
                     _count(outcome, key, target, letter)
@@ -95,7 +110,7 @@ def _held(move: RenameKeysPass, keys: Sequence[bytes], outcome: Outcome) -> Roun
     held: dict[bytes, _Held] = {}
     for key, reply, is_there in zip(keys, replies, there, strict=True):
         if is_another_type(reply):
-            _count(outcome, key, b"", "T")
+            _count(outcome, key, b"", RenameResult.WRONG_TYPE)
             continue
         stamp, *values = cast("list[bytes | None]", reply)
         version = _version_of(move, stamp)
@@ -104,7 +119,7 @@ def _held(move: RenameKeysPass, keys: Sequence[bytes], outcome: Outcome) -> Roun
         elif move.is_left(version):
             outcome.skipped += 1
         elif version not in move.fields:
-            _count(outcome, key, b"", "V")
+            _count(outcome, key, b"", RenameResult.OTHER_VERSION)
         else:
             name = move.fields[version]
             raw = values[names.index(name)]
@@ -148,16 +163,14 @@ def _chunks(pairs: Sequence[tuple[bytes, bytes]]) -> Iterator[Sequence[tuple[byt
         yield pairs[start : start + _AT_ONCE]
 
 
-def _letters(move: RenameKeysPass, reply: object) -> str:
-    letters = cast(bytes, reply).decode()
-    if letters == "FENCED":
-        raise LockedError.lost()
+def _letters(work: RenameKeysPass, reply: object) -> str:
+    letters = cast(bytes, unfenced(reply)).decode()
     if letters.startswith("INDEX"):
-        raise _no_index(move.keys if letters == "INDEX 2" else move.after.keys)
+        raise _not_an_index(work.keys if letters == "INDEX 2" else work.after.keys)
     return letters
 
 
-def _no_index(keys: KeySpace) -> ConflictError:
+def _not_an_index(keys: KeySpace) -> ConflictError:
     return ConflictError(
         keys.index,
         f"the index of the keys {keys.start}* is no sorted set; if pydantic-aioredis wrote it, run 'adopt' with the"
@@ -166,21 +179,20 @@ def _no_index(keys: KeySpace) -> ConflictError:
 
 
 def _count(outcome: Outcome, key: bytes, target: bytes, letter: str) -> None:
-    if letter == "A":
-        outcome.changed += 1
-    elif letter == "G":
-        outcome.gone += 1
-    elif letter == "X":
-        _fail(outcome, key, f"its new key {_text(target)} is taken; move one of the two out of the way")
-    elif letter == "T":
-        _fail(outcome, key, "the key holds no hash; move it out of the model's prefix, or delete it")
-    else:
-        outcome.contested += 1  # somebody wrote it at another version after the pass that rewrote it
+    match letter:
+        case RenameResult.RENAMED:
+            outcome.changed += 1
+        case RenameResult.GONE:
+            outcome.gone += 1
+        case RenameResult.KEY_TAKEN:
+            _fail(outcome, key, f"its new key {text_of(target)} is taken; rename or delete one of the two records")
+        case RenameResult.WRONG_TYPE:
+            _fail(outcome, key, NOT_A_HASH)
+        case RenameResult.OTHER_VERSION:  # written at another version after the pass that rewrote it
+            outcome.contested += 1
+        case _:
+            raise unknown_result(key, letter)
 
 
 def _fail(outcome: Outcome, key: bytes, reason: str) -> None:
-    outcome.failures.append(Failure(_text(key), reason))
-
-
-def _text(key: bytes) -> str:
-    return key.decode("utf-8", "surrogateescape")
+    outcome.failures.append(Failure(text_of(key), reason))

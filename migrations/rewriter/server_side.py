@@ -8,14 +8,14 @@ from collections.abc import Sequence
 
 from redis.exceptions import ResponseError
 
-from redis_models.client.commands import Command, Pipelined, Reply, RoundTrips, call_again
+from redis_models.client.commands import Command, PendingReplies, RoundTrips, call_again, pipelined
 from redis_models.client.errors import translate
 
-from ..keyspace.results import KEYS_A_SCRIPT, Fence, Outcome, PendingResult, letters_of
+from ..keyspace.results import KEYS_A_SCRIPT, Fence, Outcome, PendingResult, RewriteResult, letters_of
 from .compare_and_set import rewrite_here
 from .program import Program
 
-__all__ = ["begin_in_server", "rewrite_in_server"]
+__all__ = ["rewrite_in_server", "start_in_server"]
 
 
 def rewrite_in_server(
@@ -34,38 +34,37 @@ def rewrite_in_server(
         LockedError: The lease is somebody else's by now; no record was changed by the script that found out.
         RedisModelsError: What the server refused; where some records were changed, it is in the outcome instead.
     """
-    begun = yield from begin_in_server(fence, program, target, keys, at_once)
-    return (yield from begun.outcome)
+    pending = yield from start_in_server(fence, program, target, keys, at_once)
+    return (yield from pending.wait())
 
 
-def begin_in_server(
+def start_in_server(
     fence: Fence, program: Program, target: int, keys: Sequence[bytes], at_once: int
 ) -> RoundTrips[PendingResult]:
     """Give the server scripts to do, and do not wait for them; arguments as for ``rewrite_in_server``."""
     chunks = [keys[start : start + at_once] for start in range(0, len(keys), at_once)]
     fixed = [fence.epoch, target, fence.flag]
     commands = [program.script.command([fence.lease_key, *chunk], fixed) for chunk in chunks]
-    replies = yield Pipelined(commands)
-    return PendingResult(_rewritten(fence, program, target, chunks, commands, replies), lambda: bool(replies))
+    replies = yield from pipelined(commands)
+    return PendingResult(lambda: replies.is_ready, _outcome_of(fence, program, target, chunks, commands, replies))
 
 
-def _rewritten(
+def _outcome_of(
     fence: Fence,
     program: Program,
     target: int,
     chunks: Sequence[Sequence[bytes]],
     commands: Sequence[Command],
-    replies: list[Reply],
+    replies: PendingReplies,
 ) -> RoundTrips[Outcome]:
-    if not replies:
-        yield ()
+    yield from replies.wait()
     yield from call_again(program.script, commands, replies)
     outcome, others = Outcome(), list[bytes]()
     for keys, reply in zip(chunks, replies, strict=True):
         if isinstance(reply, ResponseError):  # of one script; those beside it may have done their part
             outcome.refusal = outcome.refusal or translate(reply)
             continue
-        others += outcome.count_all(keys, letters_of(reply), but="V")
+        others += outcome.count_all(keys, letters_of(reply), retried=RewriteResult.NEEDS_PYTHON)
     if outcome.refusal is None:
         outcome.add((yield from rewrite_here(fence, program.route, target, others, KEYS_A_SCRIPT)))
     elif not outcome.changed:

@@ -13,12 +13,13 @@ from datetime import UTC, datetime
 from typing import Final, Protocol, cast
 
 from redis_models.client.commands import Argument, RoundTrips, call, check, hash_of, load_script
-from redis_models.errors import IncompleteError, LockedError
+from redis_models.encoding.raw_text import bytes_of, text_of
+from redis_models.errors import IncompleteError
 from redis_models.mapping.keys import KeySpace, bookkeeping_key
 from redis_models.mapping.stored_field import STAMP
 
 from ..chain.upgrade_path import UpgradePath
-from ..keyspace.results import Failure
+from ..keyspace.results import Failure, unfenced
 from .integrity import Kept, read_as, refuse_unsound, refuse_wrong_kind
 from .lease import Lease
 
@@ -97,7 +98,7 @@ class Quarantine:
         left, keys = dict[str, QuarantinedRecord](), list(entries)
         for start in range(0, len(keys), _AT_ONCE):
             some = keys[start : start + _AT_ONCE]
-            replies = yield [one for key in some for one in (("EXISTS", _raw(key)), ("HGET", _raw(key), STAMP))]
+            replies = yield [one for key in some for one in (("EXISTS", bytes_of(key)), ("HGET", bytes_of(key), STAMP))]
             for key, is_there, stamp in zip(some, replies[::2], replies[1::2], strict=True):
                 if is_there != 0 and not _is_through(entries[key], stamp):
                     left[key] = entries[key]
@@ -127,12 +128,10 @@ class Quarantine:
             some = noted[start : start + _AT_ONCE]
             arguments: list[Argument] = [epoch, len(some)]
             for one in some:
-                arguments += [_raw(one.key), json.dumps(asdict(one))]
-            arguments += map(_raw, left[start : start + _AT_ONCE])
+                arguments += [bytes_of(one.key), json.dumps(asdict(one))]
+            arguments += map(bytes_of, left[start : start + _AT_ONCE])
             [reply] = check((yield from call(_SCRIPT, [_SCRIPT.command([lease_key, self.key], arguments)])))
-            if reply == b"FENCED":
-                raise LockedError.lost()
-            size = cast(int, reply)
+            size = cast(int, unfenced(reply))
         return size
 
 
@@ -205,7 +204,7 @@ class QuarantinePolicy:
 
     def among(self, keys: Iterable[bytes]) -> list[Failure]:
         """Give which of some records are in quarantine, and why."""
-        texts = [key.decode("utf-8", "surrogateescape") for key in keys]
+        texts = [text_of(key) for key in keys]
         return [Failure(text, self._known[text].reason) for text in texts if text in self._known]
 
     def release(self, lease: Lease, keys: KeySpace, failing: Container[str]) -> RoundTrips[None]:
@@ -243,7 +242,3 @@ def _stopped(failures: Sequence[Failure], changed: int, most: int) -> str:
 
 def _entry(key: str, raw: bytes) -> QuarantinedRecord:
     return replace(read_as(QuarantinedRecord, raw), key=key)
-
-
-def _raw(key: str) -> bytes:
-    return key.encode("utf-8", "surrogateescape")

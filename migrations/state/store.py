@@ -18,9 +18,11 @@ from dataclasses import asdict, dataclass
 from typing import Final, Literal, cast
 
 from redis_models.client.commands import Argument, Command, RoundTrips, call, check, hash_of, load_script, send
-from redis_models.errors import IncompleteError, LockedError, SchemaError
+from redis_models.encoding.raw_text import text_of
+from redis_models.errors import IncompleteError, SchemaError
 from redis_models.mapping.keys import bookkeeping_key
 
+from ..keyspace.results import unfenced
 from ..schema.snapshot import Snapshot
 from .entries import AppliedMigration, Journal, State
 from .history import Event, EventKind
@@ -166,7 +168,7 @@ class StateStore:
         """Give the ids that the ledger has, even where what it says of them cannot be read."""
         yield from refuse_unsound([self._kept("ledger")])
         [reply] = check((yield [("HKEYS", self._key("ledger"))]))
-        return [id.decode("utf-8", "surrogateescape") for id in cast("list[bytes]", reply)]
+        return [text_of(id) for id in cast("list[bytes]", reply)]
 
     def history(self, most: int) -> RoundTrips[list[Event]]:
         """Read the newest events, newest first.
@@ -204,9 +206,7 @@ class StateStore:
 
 def _fenced(replies: RoundTrips[list[object]]) -> RoundTrips[object]:
     [reply] = check((yield from replies))
-    if reply == b"FENCED":
-        raise LockedError.lost()
-    return reply
+    return unfenced(reply)
 
 
 def _entry_of(id: str, raw: bytes) -> AppliedMigration:

@@ -20,6 +20,7 @@ from typing import Final, TypeVar, cast
 
 from redis.exceptions import NoScriptError, ResponseError
 
+from ..encoding.raw_text import text_of
 from .errors import translate
 
 __all__ = [
@@ -262,7 +263,7 @@ class _Names(dict[bytes, str]):
     """Names of fields by their bytes, as many as there is room for."""
 
     def __missing__(self, raw: bytes) -> str:
-        name = raw.decode("utf-8", "surrogateescape")
+        name = text_of(raw)
         if len(self) < _ALL_NAMES:
             self[raw] = name
         return name

@@ -13,6 +13,8 @@ from functools import cached_property
 from typing import Final
 from urllib.parse import unquote
 
+from ..encoding.raw_text import text_of
+
 __all__ = ["INDEX", "KeySpace", "bookkeeping_key", "complaint_about"]
 
 INDEX: Final = "__index"
@@ -94,7 +96,7 @@ class KeySpace:
         for name in self._indexes:
             found.pop(name, None)
         if len(separator) > 1 or self._may_meet_bookkeeping:
-            return [key for key in found if self.owns(key.decode("utf-8", "surrogateescape"))]
+            return [key for key in found if self.owns(text_of(key))]
         if b"".join(found).count(separator) == len(found) * start.count(separator):
             return list(found)
         size = len(start)

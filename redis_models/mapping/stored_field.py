@@ -9,6 +9,7 @@ from typing import Final
 from pydantic import BaseModel, Secret, SecretBytes, SecretStr
 
 from ..encoding.codec import FieldCodec
+from ..encoding.raw_text import text_of
 from ..errors import DecodeError
 
 __all__ = [
@@ -132,7 +133,7 @@ def decode_extra(codec: FieldCodec, raw: bytes) -> object:
     try:
         return codec.decode(raw)
     except ValueError:
-        return raw.decode("utf-8", "surrogateescape")  # as pydantic-aioredis stored it
+        return text_of(raw)  # as pydantic-aioredis stored it
 
 
 def holds_secret(field: StoredField) -> bool:

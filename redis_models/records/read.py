@@ -7,6 +7,7 @@ from redis.exceptions import NoPermissionError, ResponseError
 
 from ..client.commands import Command, Reply, RoundTrips, call, check, hash_of, load_script
 from ..client.errors import translate
+from ..encoding.raw_text import bytes_of, text_of
 from ..errors import (
     ConflictError,
     DataError,
@@ -206,10 +207,10 @@ def own_keys(shape: Mapper[M], replies: Sequence[Reply], after: str | None, limi
     """
     reply, *ends = replies
     found = members(shape, reply)
-    last = None if after is None else after.encode("utf-8", "surrogateescape")
+    last = None if after is None else bytes_of(after)
     # Members with other scores than 0 make a range by name end too early, or begin anew for ever.
     if shape.keys.are_next(found, last) and not any(map(_is_scored, ends)):
-        return [raw.decode("utf-8", "surrogateescape") for raw in found]
+        return [text_of(raw) for raw in found]
     if last is None:
         return (yield from keys_from(shape, 0, limit))
     [place] = check((yield [("ZRANK", shape.keys.index, last)]))
@@ -229,7 +230,7 @@ def keys_from(shape: Mapper[M], place: int, limit: int, after: bytes | None = No
         if len(found) < count:
             break
         place, count = place + count, SWEPT
-    return [raw.decode("utf-8", "surrogateescape") for raw in own[:limit]]
+    return [text_of(raw) for raw in own[:limit]]
 
 
 def loaded(shape: Mapper[M], key: str, record: Found) -> M:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TypeVar, cast
 
 from ..client.commands import RoundTrips, check, pipelined, send
+from ..encoding.raw_text import text_of
 from ..errors import DataError
 from ..mapping import partial
 from ..mapping.mapper import Mapper
@@ -179,7 +180,7 @@ def _page(
     foreign, reply = yield [("ZLEXCOUNT", index, "-", before), ("ZRANGE", index, passed, passed + size - 1)]
     found = members(shape, reply)
     if not foreign and shape.keys.are_next(found, None):
-        return [raw.decode("utf-8", "surrogateescape") for raw in found]
+        return [text_of(raw) for raw in found]
     return (yield from keys_from(shape, passed + cast(int, check([foreign])[0]), size))
 
 

@@ -14,6 +14,7 @@ from redis.exceptions import NoScriptError
 
 from ..client.commands import Argument, AtMostOnce, Command, Reply, RoundTrips, Script, call, check, load_script
 from ..client.drivers import Driver
+from ..encoding.raw_text import text_of
 from ..errors import (
     ConflictError,
     DataError,
@@ -334,7 +335,7 @@ def _refusal(
     if meanings and reason in meanings:
         return meanings[reason](stored)
     if reason in _REFUSALS:
-        return _REFUSALS[reason](shape, key, [name.decode("utf-8", "surrogateescape") for name in fields])
+        return _REFUSALS[reason](shape, key, [text_of(name) for name in fields])
     try:
         version = stored_version(key, stored)
     except DataError as exc:

@@ -29,7 +29,8 @@ from redis_models.migrations.state.store import StateStore
 
 moment, place, nth, sent = sys.argv[1], sys.argv[2], int(sys.argv[3]), getattr(signal, sys.argv[4])
 scan._COUNT, pass_runner._CHECKPOINT_S = 200, 0.0
-strategies._FREE_SCRIPTS, strategies._LONGEST, strategies._AHEAD, strategies._BETWEEN = 1, 1, 1, 200
+strategies._SERVER_SCRIPTS, strategies._LOCAL_SCRIPTS = 1, 1
+strategies.LocalStrategy.page_size, strategies.ServerStrategy.page_size = 1, 200
 calls = 0
 
 def accident(owner, name):
@@ -47,7 +48,7 @@ def accident(owner, name):
     setattr(owner, name, wrapped)
 
 if place == "rewrite":
-    for name in ("begin_in_server", "rewrite_here"):
+    for name in ("start_in_server", "rewrite_here"):
         accident(strategies, name)
 else:
     accident(StateStore, place)

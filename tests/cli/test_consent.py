@@ -135,14 +135,14 @@ def test_members_of_the_index_without_records_are_none(shop: Shop, client: Any) 
 def test_a_record_that_comes_between_the_plan_and_the_run_is_not_changed_unasked(
     shop: Shop, client: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    begin = pass_runner.Runner.__post_init__
+    begin = pass_runner.PassRunner.__post_init__
 
     def overtaken(self: Any) -> None:
         _put(client)
         begin(self)
 
     with monkeypatch.context() as patch:
-        patch.setattr(pass_runner.Runner, "__post_init__", overtaken)
+        patch.setattr(pass_runner.PassRunner, "__post_init__", overtaken)
         refused = shop.run("migrate", "--yes")
     asked = shop.run("migrate", "--yes")
 

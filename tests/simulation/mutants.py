@@ -14,11 +14,10 @@ from redis_models.client import retry
 from redis_models.client.abandoned import Abandoned
 from redis_models.client.commands import Command, Reply, RoundTrips, Script, call
 from redis_models.errors import ServerOutOfMemoryError
-from redis_models.migrations.executor import key_pages, pass_runner
-from redis_models.migrations.executor import strategies as hands
+from redis_models.migrations.executor import key_pages, pass_runner, strategies
 from redis_models.migrations.keyspace import scan as keyspace
 from redis_models.migrations.keyspace import server_facts
-from redis_models.migrations.keyspace.results import Outcome
+from redis_models.migrations.keyspace.results import Outcome, PendingResult
 from redis_models.migrations.maintenance import purge
 from redis_models.migrations.rewriter import compare_and_set, lua_codegen, program, symbolic
 from redis_models.migrations.state import lease, quarantine, store
@@ -81,7 +80,7 @@ def _all_of(*parts: Breaks) -> Breaks:
 
 def _checkpoint_before_data(patch: pytest.MonkeyPatch) -> None:
     scan: Passing = keyspace.scan
-    walk: Passing = pass_runner.Runner._walk
+    scan_all: Passing = pass_runner.PassRunner._scan
     latest = ["0"]
 
     def scanned(*arguments: Any) -> RoundTrips[Any]:
@@ -89,17 +88,19 @@ def _checkpoint_before_data(patch: pytest.MonkeyPatch) -> None:
         latest[0] = cursor
         return cursor, keys
 
-    def walked(self: Any, work: Any, hands: Any, run_id: str, *rest: Any) -> RoundTrips[Any]:
+    def scanned_all(self: Any, work: Any, strategy: Any, run_id: str, *rest: Any) -> RoundTrips[Any]:
+        start: Passing = strategy.start
+
         def too_early(*arguments: Any) -> RoundTrips[Any]:
             ahead = replace(self.journal, model=work.label, cursor=latest[0], run_id=run_id)
-            yield from self.shelf.checkpoint(self.lease.key, self.lease.epoch, ahead)
-            rewrite: Passing = hands.rewrite
-            return (yield from rewrite(*arguments))
+            yield from self.store.checkpoint(self.lease.key, self.lease.epoch, ahead)
+            return (yield from start(*arguments))
 
-        return (yield from walk(self, work, replace(hands, rewrite=too_early), run_id, *rest))
+        strategy.start = too_early
+        return (yield from scan_all(self, work, strategy, run_id, *rest))
 
     patch.setattr(key_pages, "scan", scanned)
-    patch.setattr(pass_runner.Runner, "_walk", walked)
+    patch.setattr(pass_runner.PassRunner, "_scan", scanned_all)
 
 
 def _stale_cursor(patch: pytest.MonkeyPatch) -> None:
@@ -111,13 +112,13 @@ def _stale_cursor(patch: pytest.MonkeyPatch) -> None:
 
 
 def _no_clean_walk(patch: pytest.MonkeyPatch) -> None:
-    def once(self: Any, work: Any, hands: Any) -> RoundTrips[Any]:
+    def once(self: Any, work: Any, strategy_for: Any) -> RoundTrips[Any]:
         run_id = yield from server_facts.server_run_id()
         cursor, seen = self._resumed(work.label, run_id)
-        walk: Passing = self._walk
-        return (yield from walk(work, hands(cursor == "0"), run_id, cursor, seen, 0))
+        scan: Passing = self._scan
+        return (yield from scan(work, strategy_for(cursor == "0"), run_id, cursor, seen, 0))
 
-    patch.setattr(pass_runner.Runner, "_repeat_until_stable", once)
+    patch.setattr(pass_runner.PassRunner, "_repeat_until_stable", once)
 
 
 def _bookkeeping_read_once(patch: pytest.MonkeyPatch) -> None:
@@ -164,19 +165,21 @@ def _nothing_abandoned(patch: pytest.MonkeyPatch) -> None:
 
 def _refusals_passed_over(patch: pytest.MonkeyPatch) -> None:
     """A runner takes records that the server had no room for as done."""
-    own_hands: Callable[..., Any] = hands.local_strategy
+    local_strategy: Callable[..., Any] = strategies.local_strategy
 
-    def careless(*arguments: Any) -> Any:
-        own = own_hands(*arguments)
-        rewrite: Passing = own.rewrite
+    def careless(*arguments: Any, **options: Any) -> Any:
+        strategy = local_strategy(*arguments, **options)
+        start: Passing = strategy.start
 
-        def rewritten(*some: Any) -> RoundTrips[Any]:
+        def started(*batch: Any) -> RoundTrips[PendingResult]:
             try:
-                return (yield from rewrite(*some))
+                pending: PendingResult = yield from start(*batch)
+                return PendingResult.completed((yield from pending.wait()))
             except ServerOutOfMemoryError:
-                return Outcome()
+                return PendingResult.completed(Outcome())
 
-        return replace(own, rewrite=rewritten)
+        strategy.start = started
+        return strategy
 
     patch.setattr(pass_runner, "local_strategy", careless)
 
@@ -297,12 +300,12 @@ MUTANTS: Final[Mapping[str, Mutant]] = {
     ),
     "nothing kept aside": Mutant(_nothing_kept_aside, "rollback", _RECORD),
     "a walk that was gone on with counts as a whole one": Mutant(
-        recoded(pass_runner.Runner, "_repeat_until_stable", 'is_whole = cursor == "0" and ', "is_whole = "),
+        recoded(pass_runner.PassRunner, "_repeat_until_stable", 'is_whole = cursor == "0" and ', "is_whole = "),
         "late deaths",
         _NOT_THERE,
     ),
     "a restart within a walk is not noticed": Mutant(
-        recoded(pass_runner.Runner, "_repeat_until_stable", " and run_id == (yield from server_run_id())", ""),
+        recoded(pass_runner.PassRunner, "_repeat_until_stable", " and run_id == (yield from server_run_id())", ""),
         "restarts",
         _NOT_THERE,
     ),

@@ -22,7 +22,7 @@ def _put_elsewhere_is_done(patch: pytest.MonkeyPatch) -> None:
     count: Callable[..., None] = rename_keys._count
 
     def careless(outcome: Outcome, key: bytes, target: bytes, letter: str) -> None:
-        count(outcome, key, target, "G" if letter == "V" else letter)
+        count(outcome, key, target, "G" if letter == rename_keys.RenameResult.OTHER_VERSION else letter)
 
     patch.setattr(rename_keys, "_count", careless)
 
@@ -82,7 +82,7 @@ MUTANTS: Final[Mapping[str, Mutant]] = {
         _put_elsewhere_is_done, "made anew in between", "says that all is at"
     ),
     "contested moves are taken as done": Mutant(
-        recoded(pass_runner.Runner, "_repeat_until_stable", " and walk.contested == 0", ""),
+        recoded(pass_runner.PassRunner, "_repeat_until_stable", " and scan.contested == 0", ""),
         "made anew in between",
         "says that all is at",
     ),

@@ -11,15 +11,17 @@ from .mutants import _FENCE_IF_ANY, Mutant, _edited, recoded
 
 MUTANTS: Final[Mapping[str, Mutant]] = {
     "a member that ended is passed over": Mutant(
-        recoded(worker_pool.WorkerPool, "_awaited", "raise _ended(exc) from exc", "return Outcome()"),
+        recoded(
+            worker_pool.WorkerPool, "wait", "raise _ended(exc) from exc", "return WorkerResult(Outcome(), 0.0, ())"
+        ),
         "dead members",
         "the journal is at|says that all is at",
     ),
     "pages are turned before their shares": Mutant(
         recoded(
-            pass_runner.Runner,
-            "_walk",
-            "if dealt and following is not None:",
+            pass_runner.PassRunner,
+            "_scan",
+            "if in_flight and following is not None:",
             "if False:",
         ),
         "slow members",

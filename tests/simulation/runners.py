@@ -24,9 +24,9 @@ from .shop import CUSTOMER, KINDS
 
 LIFE_S: Final = 1000.0  # of a lease, in the schedule's seconds; so long that the real ones do not count
 PACE: Final = ThrottleState(3)
-FREE: Final = ThrottleState(3, is_free=True)  # what is sent is not waited for
+FREE: Final = ThrottleState(3, is_unthrottled=True)  # what is sent is not waited for
 PAUSED: Final = ThrottleState(3, hold="somebody paused it", is_paused=True, reason="somebody paused it")
-_RESTLESS: Final = ("written by others", "still being written", "was restarted")  # why a run may end early
+_RESTLESS: Final = ("other clients change", "old code is still writing", "was restarted")  # why a run may end early
 
 
 @dataclass

@@ -29,7 +29,9 @@ def work(shared_server: Any, chain_folder: Path) -> Iterator[Callable[..., Works
     """Follow a schedule of the workshop, from an empty server on; give the workshop as it is then."""
     code = Code(shared_server.url, load_chain("shop", chain_folder), chain_folder)
     with shared_server.client(socket_timeout=60) as client, pytest.MonkeyPatch.context() as patch:
-        patch.setattr(strategies, "_AHEAD", 4)  # keys, so that the few records of the shop are several pages
+        patch.setattr(
+            strategies.LocalStrategy, "page_size", 4
+        )  # keys, so that the few records of the shop are several pages
 
         def follow(goals: Sequence[int], schedule: Sequence[Choice]) -> Workshop:
             workshop = Workshop(client, code, goals)

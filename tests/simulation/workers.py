@@ -16,7 +16,7 @@ from redis_models.migrations.rewriter.compare_and_set import rewrite_here
 from .runners import RunnerProcess
 from .shop import KINDS
 
-_ENDED = "a process that rewrites records ended"
+_ENDED = "a worker process ended"
 
 
 class Pool(Executor):
@@ -67,7 +67,7 @@ class CrewRunner(RunnerProcess):
             return (yield from super().migrates(most_errors))
 
     def policy(self, most_errors: int) -> Policy:
-        return replace(super().policy(most_errors), crew=self._crew)
+        return replace(super().policy(most_errors), worker_pool=self._crew)
 
     def has_reason(self, exc: RedisModelsError) -> bool:
         has_ended = isinstance(exc, IncompleteError) and _ENDED in str(exc)
@@ -95,7 +95,9 @@ class Member(RunnerProcess):
         kind = next(kind for kind in KINDS if task.start == f"{kind.table}:")
         self.versions = {kind.name: task.target}
         route = replace(routes_of(self._chain)[task.start], leaves_newer=task.leaves_newer)
-        self._doing = rewrite_here(task.fence, route, task.target, task.keys, task.at_once, is_free=task.is_free)
+        self._doing = rewrite_here(
+            task.fence, route, task.target, task.keys, task.at_once, is_unthrottled=task.is_unthrottled
+        )
         return True
 
     def begin(self, step: int, which: int, near: Sequence[str]) -> str:

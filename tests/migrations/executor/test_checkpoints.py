@@ -13,7 +13,7 @@ from redis_models.client.commands import RoundTrips, Sleep
 from redis_models.client.drivers import run
 from redis_models.migrations.executor import pass_runner
 from redis_models.migrations.executor.key_pages import Page
-from redis_models.migrations.executor.pass_runner import Runner
+from redis_models.migrations.executor.pass_runner import PassRunner
 from redis_models.migrations.executor.progress import Policy
 from redis_models.migrations.executor.strategies import RewriteStrategy
 from redis_models.migrations.executor.throttle import ThrottleState
@@ -25,7 +25,7 @@ _paces: Final = st.builds(
     st.integers(1, 3),
     rest=st.sampled_from([0.0, 0.0, 0.5]),
     hold=st.sampled_from(["", "", "full"]),
-    is_free=st.booleans(),
+    is_unthrottled=st.booleans(),
 )
 
 
@@ -88,22 +88,35 @@ class Stage:
 
         return Pages()
 
-    def rewrite(self, keys: Sequence[bytes], _: ThrottleState) -> RoundTrips[Outcome]:
+    def rewritten(self, keys: Sequence[bytes], _: ThrottleState) -> RoundTrips[Outcome]:
         yield ()
         assert not self.done & set(keys)
         self.done |= set(keys)
         return Outcome(changed=len(keys))
 
-    def deal(self, keys: Sequence[bytes], pace: ThrottleState) -> RoundTrips[PendingResult]:
+    def submitted(self, keys: Sequence[bytes], throttle: ThrottleState) -> RoundTrips[PendingResult]:
         yield ()
         ends = self.now + self.draw(st.sampled_from([0.0, 0.01, 0.1, 1.0]))
 
         def work() -> RoundTrips[Outcome]:
             while self.now < ends:
                 yield Sleep(0.05)
-            return (yield from self.rewrite(keys, pace))
+            return (yield from self.rewritten(keys, throttle))
 
-        return PendingResult(work(), lambda: self.now >= ends)
+        return PendingResult(lambda: self.now >= ends, work())
+
+
+class Mixed(RewriteStrategy):
+    """Begins some batches elsewhere, and does others at once."""
+
+    def __init__(self, stage: Stage, max_in_flight: int) -> None:
+        super().__init__()
+        self._stage, self.max_in_flight = stage, max_in_flight
+
+    def start(self, keys: Sequence[bytes], throttle: ThrottleState) -> RoundTrips[PendingResult]:
+        if self.max_in_flight == 1 or throttle.rest or self._stage.draw(st.booleans()):
+            return PendingResult.completed((yield from self._stage.rewritten(keys, throttle)))
+        return (yield from self._stage.submitted(keys, throttle))
 
 
 def _no_size(_: Any) -> RoundTrips[int]:
@@ -111,21 +124,20 @@ def _no_size(_: Any) -> RoundTrips[int]:
     return 0
 
 
-@given(sizes=st.lists(st.integers(0, 9), min_size=1, max_size=6), dealt=st.integers(0, 4), drawn=st.data())
+@given(sizes=st.lists(st.integers(0, 9), min_size=1, max_size=6), most=st.integers(1, 5), drawn=st.data())
 @settings(max_examples=300, deadline=None)
 def test_no_cursor_is_stored_before_all_records_behind_it_are_done(
-    sizes: list[int], dealt: int, drawn: st.DataObject
+    sizes: list[int], most: int, drawn: st.DataObject
 ) -> None:
     stage: Any = Stage(sizes, drawn.draw)
-    deal, freedom = stage.deal if dealt else None, drawn.draw(st.booleans())
-    hands = RewriteStrategy(stage.rewrite, deal=deal, dealt=dealt, takes_freedom=freedom)
+    strategy = Mixed(stage, most)
     policy = Policy(lambda: drawn.draw(_paces), patience_s=1e9)
     begun = Journal(1, 1, 1, "")
     with patch.multiple(pass_runner, Pages=stage.pages, index_size=_no_size, _CHECKPOINT_S=0.0):
-        runner = Runner(stage, stage, begun, policy, stage, lambda _: None)
-        walk = run(stage, runner._walk(stage, hands, "run", "begin", 0, 7))
+        runner = PassRunner(stage, stage, begun, policy, stage, lambda _: None)
+        scan = run(stage, runner._scan(stage, strategy, "run", "begin", 0, 7))
 
-    assert walk.changed == len(stage.done) == sum(sizes)
+    assert scan.changed == len(stage.done) == sum(sizes)
     assert stage.cursors[-1] == runner.journal.cursor == "0"
     assert runner.journal.changed == 7 + sum(sizes)
-    assert runner.journal.seen == walk.changed + walk.skipped
+    assert runner.journal.seen == scan.changed + scan.skipped

@@ -105,9 +105,11 @@ def test_where_there_are_no_records_the_run_looks_up_between_the_keys_of_others(
 
     monkeypatch.setattr(key_pages, "scan", endless)
     work = RewritePass(UpgradePath("M", (VersionStep(1, 2, ()),), 1), _SPACE, 2, 1)
-    hands = local_strategy(work, Fence("", "", False), is_first=True)
+    strategy = local_strategy(work, Fence("", "", False), expects_outdated=True)
 
-    page = run(SyncClient(client, "test"), key_pages.Pages(work, hands, "0").next(ThrottleState(100, is_free=True)))
+    page = run(
+        SyncClient(client, "test"), key_pages.Pages(work, strategy, "0").next(ThrottleState(100, is_unthrottled=True))
+    )
 
     assert page == ([], 0, "1")
 

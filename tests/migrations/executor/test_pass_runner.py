@@ -1,7 +1,6 @@
 """Walks: shares of records are under way while the next ones are met. What is told of them, and how long they rest."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from typing import Any, cast
 
 import pytest
@@ -16,7 +15,6 @@ from redis_models.migrations.chain.chain import Chain
 from redis_models.migrations.executor import pass_runner, strategies
 from redis_models.migrations.executor.progress import Policy, Progress
 from redis_models.migrations.executor.run import execute_run
-from redis_models.migrations.executor.strategies import RewriteStrategy
 from redis_models.migrations.executor.throttle import ThrottleState
 from redis_models.migrations.keyspace.results import Outcome, PendingResult
 from redis_models.migrations.planner.segments import make_run_plan
@@ -25,7 +23,7 @@ from redis_models.migrations.state.lease import hold_lease
 from redis_models.migrations.state.store import StateStore
 
 _COUNT = 30
-_FREE = ThrottleState(10, is_free=True)
+_FREE = ThrottleState(10, is_unthrottled=True)
 
 
 class Shop:
@@ -94,7 +92,7 @@ def test_what_was_changed_is_counted_also_where_the_next_script_of_the_same_batc
 def test_what_goes_on_behind_a_refusal_is_progress_once(shop: Shop) -> None:
     shop.refuses = _is_of_the_last(shop)
 
-    with pytest.raises(ServerOutOfMemoryError, match="stopped after 5 s of waiting"):
+    with pytest.raises(ServerOutOfMemoryError, match="timed out after 5 s"):
         shop.migrate(Policy(lambda: _FREE, patience_s=5))
 
     assert 5 <= shop.now <= 8
@@ -146,8 +144,8 @@ def test_a_run_that_waited_long_enough_for_its_pace_says_so_once(shop: Shop) -> 
         shop.migrate(Policy(lambda: ThrottleState(10, hold="memory is full"), patience_s=5))
 
     assert str(stopped.value) == (
-        "A at a:*: stopped after 5 s of waiting (--patience), because memory is full; every record is consistent. Run"
-        " 'migrate' again to go on"
+        "A at a:*: timed out after 5 s (--patience): memory is full. Every record is consistent; run 'migrate' again"
+        " to go on"
     )
 
 
@@ -178,23 +176,20 @@ def test_shares_that_were_under_way_together_are_not_rested_for_one_by_one(
 ) -> None:
     """Others began to wait when they were dealt; what each waits for the rest of those before is no work."""
 
-    def own_hands(*given: Any) -> RewriteStrategy:
-        own = strategies.local_strategy(*given)
-
-        def deal(keys: Sequence[bytes], pace: ThrottleState) -> RoundTrips[PendingResult]:
-            yield from ()
-            ends = shop.now + 1.0
+    class Slow(strategies.ServerStrategy):
+        def start(self, keys: Sequence[bytes], throttle: ThrottleState) -> RoundTrips[PendingResult]:
+            ends, start = shop.now + 1.0, super().start
+            yield ()
 
             def work() -> RoundTrips[Outcome]:
                 while shop.now < ends:
                     yield Sleep(0.1)
-                return (yield from own.rewrite(keys, pace))
+                pending = yield from start(keys, throttle)
+                return (yield from pending.wait())
 
-            return PendingResult(work(), lambda: shop.now >= ends)
+            return PendingResult(lambda: shop.now >= ends, work())
 
-        return replace(own, deal=deal, dealt=3, takes_freedom=False)
-
-    monkeypatch.setattr(pass_runner, "local_strategy", own_hands)
+    monkeypatch.setattr(strategies, "ServerStrategy", Slow)
 
     shop.migrate(Policy(lambda: ThrottleState(10, rest=1.0, reason="others wait") if shop.now else ThrottleState(10)))
 

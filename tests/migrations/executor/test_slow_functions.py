@@ -1,8 +1,10 @@
 """Functions that take their time: for a lease the run must come round to it, however many records a script may take."""
 
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -10,9 +12,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from redis_models.client.commands import RoundTrips, Sleep
+from redis_models.mapping.keys import KeySpace
+from redis_models.migrations.chain.upgrade_path import UpgradePath
+from redis_models.migrations.executor.strategies import WorkerPoolStrategy
+from redis_models.migrations.executor.throttle import ThrottleState
 from redis_models.migrations.executor.worker_pool import WorkerPool, WorkerResult
 from redis_models.migrations.keyspace.batch_size import AdaptiveBatchSize
-from redis_models.migrations.keyspace.results import Outcome
+from redis_models.migrations.keyspace.results import Fence, Outcome
+from redis_models.migrations.planner.passes import RewritePass
 
 from .slow import CONSENT, SlowShop
 
@@ -60,8 +67,11 @@ def test_what_holds_the_lease_keeps_it_while_a_member_works() -> None:
         return WorkerResult(Outcome(changed=3), 0.01, ())
 
     with ThreadPoolExecutor(1) as executor:
-        crew, stride = WorkerPool(1, "shop.settings", {}, 0, lambda _: executor, lambda _: None), AdaptiveBatchSize()
-        awaited = crew._awaited(executor.submit(work), 3, stride, keep)
+        pool = WorkerPool(1, "shop.settings", {}, 0, lambda _: executor, lambda _: None)
+        lease: Any = SimpleNamespace(clock=time.monotonic, kept=keep)
+        rewriting, fence = RewritePass(UpgradePath("A", (), 1), KeySpace("", ":", "a"), 2, 1), Fence("lease", 1, None)
+        strategy = WorkerPoolStrategy(pool, "shop", rewriting, lease, fence, expects_outdated=True)
+        awaited = strategy._result_of(executor.submit(work), 3)
         assert all(isinstance(next(awaited), Sleep) for _ in range(5))
         assert kept == 4
         over.set()
@@ -70,7 +80,7 @@ def test_what_holds_the_lease_keeps_it_while_a_member_works() -> None:
                 next(awaited)
 
     assert ended.value.value == Outcome(changed=3)
-    assert stride.of(100) == 6
+    assert strategy.batch_size(ThrottleState(100)) == 6
 
 
 @given(

@@ -83,7 +83,7 @@ def test_after_whatever_it_recovers_to_full_speed_and_has_nothing_to_say(
 
     pace = _pace_after(*[_CALM] * 40, start=pace, limits=limits)
 
-    assert pace == ThrottleState(limits.batch_size, is_free=limits.is_free)
+    assert pace == ThrottleState(limits.batch_size, is_unthrottled=limits.is_unthrottled)
 
 
 @given(_limits, st.lists(_sightings, max_size=6), _sightings)
@@ -92,7 +92,7 @@ def test_what_is_not_full_speed_says_why(
 ) -> None:
     pace = _pace_after(*seen, last, limits=limits)
 
-    is_full = pace == ThrottleState(limits.batch_size, reason=pace.reason, is_free=limits.is_free)
+    is_full = pace == ThrottleState(limits.batch_size, reason=pace.reason, is_unthrottled=limits.is_unthrottled)
     assert is_full or pace.hold or pace.reason
 
 
@@ -107,7 +107,7 @@ def test_others_that_wait_too_long_make_it_smaller_and_let_it_rest(added: float,
 
 def test_a_limit_of_zero_is_no_limit() -> None:
     assert next_throttle(ThrottleState(100), _SLOW, replace(_LIMITS, max_latency_ms=0.0)) == ThrottleState(
-        100, is_free=True
+        100, is_unthrottled=True
     )
 
 

@@ -5,7 +5,9 @@ import signal
 import sys
 import threading
 from collections.abc import Callable
-from concurrent.futures import BrokenExecutor, ThreadPoolExecutor
+from concurrent.futures import BrokenExecutor, Future, ThreadPoolExecutor
+from dataclasses import replace
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +15,14 @@ import pytest
 
 from redis_models.client.commands import RoundTrips, Sleep
 from redis_models.errors import DriftError, IncompleteError
+from redis_models.mapping.keys import KeySpace
 from redis_models.migrations.chain.chain import Chain
 from redis_models.migrations.chain.upgrade_path import UpgradePath
+from redis_models.migrations.executor import worker_pool
 from redis_models.migrations.executor.throttle import ThrottleState
 from redis_models.migrations.executor.worker_pool import WorkerPool, WorkerTask, rewrite_task
-from redis_models.migrations.keyspace.batch_size import AdaptiveBatchSize
 from redis_models.migrations.keyspace.results import Fence
+from redis_models.migrations.planner.passes import RewritePass
 
 _COUNT = 900
 _CREW = ("--workers", "3", "--batch", "5")  # two beside the run itself
@@ -143,7 +147,7 @@ def test_a_member_that_is_killed_ends_the_run_and_another_run_finishes(shop: Sho
 
     ran = shop.project.end(process)
     assert ran.code == 6, ran.err
-    assert "a process that rewrites records ended" in ran.err
+    assert "a worker process ended" in ran.err
     assert "--workers 1" in ran.err
     assert {one["_v"] for one in shop.project.records().values()} == {b"1", b"3"}
     shop.assert_finished()
@@ -215,7 +219,7 @@ def test_before_a_walk_begins_anew_nothing_of_the_one_before_is_under_way() -> N
         crew, over = WorkerPool(1, "shop.settings", {}, 0, lambda _: executor, lambda _: None), threading.Event()
         pending: Any = crew._pending
         pending |= {executor.submit(over.wait), executor.submit(over.wait)}
-        recalled = crew.recalled(keep)
+        recalled = crew.cancel_pending(keep)
 
         waits = [isinstance(next(recalled), Sleep) for _ in range(3)]
         over.set()
@@ -233,14 +237,12 @@ def test_a_share_that_no_member_can_be_given_any_more_ends_the_run_as_one_that_i
         def submit(self, *_: Any, **__: Any) -> Any:
             raise BrokenExecutor("a child process ended")
 
-    def nothing() -> RoundTrips[None]:
-        yield from ()
+    pool = WorkerPool(1, "shop.settings", {"shop": chain()}, 0, Broken, lambda _: None)
+    work = RewritePass(UpgradePath("Customer", (), 1), KeySpace("", ":", "customer"), 2, 1)
+    fence = Fence("lease", 1, has_field_lives=None)
 
-    crew = WorkerPool(1, "shop.settings", {"shop": chain()}, 0, Broken, lambda _: None)
-    route, fence = UpgradePath("Customer", (), 1), Fence("lease", 1, has_field_lives=None)
-
-    with pytest.raises(IncompleteError, match=r"ended \(a child process ended\); .* Run 'migrate' again"):
-        crew.deal("shop", "customer:", route, fence, 2, [b"customer:1"], ThrottleState(5), AdaptiveBatchSize(), nothing)
+    with pytest.raises(IncompleteError, match=r"ended \(a child process ended\)\. .* run 'migrate' again"):
+        pool.submit("shop", work, fence, [b"customer:1"], ThrottleState(5))
 
 
 def test_members_do_not_run_the_script_that_is_run(shop: Shop) -> None:
@@ -278,14 +280,44 @@ def test_an_executor_of_the_settings_does_the_work(shop: Shop) -> None:
     shop.assert_finished()
 
 
-def test_a_member_with_other_migration_files_refuses_to_work(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sys, "path", [str(shop.project.root), *sys.path])
-    fence = Fence("nobody's", 1, has_field_lives=None)
+def _task(**changes: Any) -> WorkerTask:
+    fence, version = Fence("nobody's", 1, has_field_lives=None), worker_pool._library_version()
     task = WorkerTask(
-        "shop.settings", "shop", ("0" * 8,), "customer:", False, None, fence, 3, [b"customer:1"], 5, False
+        "shop.settings", "shop", ("0" * 8,), "customer:", False, None, fence, 3, [b"customer:1"], 5, False, version
     )
+    return replace(task, **changes)
 
-    with pytest.raises(DriftError, match=r"shop: a process .* has other migration files than the run; .* Deploy"):
-        rewrite_task(task)
+
+def test_a_worker_with_other_migration_files_refuses_to_work(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "path", [str(shop.project.root), *sys.path])
+
+    with pytest.raises(DriftError, match=r"shop: a worker has other migration files than the run\. .* Deploy"):
+        rewrite_task(_task())
 
     assert shop.project.records() == shop.before
+
+
+@pytest.mark.parametrize(("version", "named"), [("0.0.7", "the run has 0.0.7"), ("", "the run has an older one")])
+def test_a_worker_with_another_version_of_the_library_refuses_to_work(version: str, named: str) -> None:
+    own = worker_pool._library_version()
+
+    with pytest.raises(DriftError) as refused:
+        rewrite_task(_task(library_version=version))
+
+    assert str(refused.value).startswith(f"shop: a worker has redis-models-orm {own}, {named}. Every record is")
+    assert "Install the same version" in str(refused.value)
+
+
+def test_a_task_has_the_version_of_the_library(chain: Callable[..., Chain]) -> None:
+    submitted: list[Any] = []
+
+    class Recording(ThreadPoolExecutor):
+        def submit(self, *call: Any, **_: Any) -> Any:
+            submitted.append(call[1])
+            return Future[Any]()
+
+    pool = WorkerPool(1, "shop.settings", {"shop": chain()}, 0, Recording, lambda _: None)
+    work = RewritePass(UpgradePath("Customer", (), 1), KeySpace("", ":", "customer"), 2, 1)
+    pool.submit("shop", work, Fence("lease", 1, None), [b"customer:1"], ThrottleState(5))
+
+    assert [task.library_version for task in submitted] == [version("redis-models-orm")]

@@ -18,7 +18,7 @@ from redis_models.migrations.edits.steps import Compute, Move, Put
 from redis_models.migrations.keyspace.results import Fence, Outcome
 from redis_models.migrations.rewriter.compare_and_set import rewrite_here
 from redis_models.migrations.rewriter.program import compile_program
-from redis_models.migrations.rewriter.server_side import begin_in_server
+from redis_models.migrations.rewriter.server_side import start_in_server
 
 Result = TypeVar("Result")
 _LEASE: Final = "the-lease"
@@ -124,7 +124,7 @@ def test_no_write_of_others_is_lost_to_what_was_computed_before_it(
     # SCAN may give a key twice.
     keys = [*_KEYS, *(_KEYS[place] for place in again)]
 
-    operation = rewrite_here(_FENCE, _BY_PYTHON, 2, keys, at_once, is_free=True)
+    operation = rewrite_here(_FENCE, _BY_PYTHON, 2, keys, at_once, is_unthrottled=True)
     outcome = run(driver, _disturbed(operation, _actor(client, acts, written, deleted)))
 
     for place, record in enumerate(_records(client)):
@@ -151,12 +151,12 @@ def test_two_shares_under_way_in_the_server_come_to_what_one_script_does(
     def deal() -> RoundTrips[Outcome]:
         total = Outcome()
         shares = [_KEYS[start : start + cut] for start in range(0, _COUNT, cut)]
-        begun = yield from begin_in_server(_FENCE, program, 2, shares[0], at_once)
+        begun = yield from start_in_server(_FENCE, program, 2, shares[0], at_once)
         for share in shares[1:]:
-            following = yield from begin_in_server(_FENCE, program, 2, share, at_once)
-            total.add((yield from begun.outcome))
+            following = yield from start_in_server(_FENCE, program, 2, share, at_once)
+            total.add((yield from begun.wait()))
             begun = following
-        total.add((yield from begun.outcome))
+        total.add((yield from begun.wait()))
         return total
 
     outcome = run(driver, _disturbed(deal(), _actor(client, acts, written, deleted)))
@@ -184,7 +184,7 @@ def test_a_lease_that_is_lost_between_flights_stops_all_that_follows(driver: Any
 
     frozen: list[dict[bytes, bytes]] = []
     with pytest.raises(LockedError):
-        run(driver, _disturbed(rewrite_here(_FENCE, _BY_PYTHON, 2, _KEYS, 10, is_free=True), lose))
+        run(driver, _disturbed(rewrite_here(_FENCE, _BY_PYTHON, 2, _KEYS, 10, is_unthrottled=True), lose))
 
     # What was sent before may have been executed after the look; what is sent later is not.
     changed = [one for one, other in zip(_records(client), frozen, strict=True) if one != other]
@@ -200,7 +200,7 @@ def test_a_write_between_any_two_batches_is_in_what_is_computed(driver: Any, cli
     written: dict[int, bytes] = {}
     acts = [("nothing", list[int]())] * at + [("write", list(range(_COUNT)))]
 
-    operation = rewrite_here(_FENCE, _BY_PYTHON, 2, _KEYS, 20, is_free=True)
+    operation = rewrite_here(_FENCE, _BY_PYTHON, 2, _KEYS, 20, is_unthrottled=True)
     outcome = run(driver, _disturbed(operation, _actor(client, acts, written, set())))
 
     assert outcome == Outcome(changed=_COUNT)
