@@ -24,6 +24,7 @@ from ..state.entries import Journal
 from ..state.lease import Lease
 from ..state.quarantine import QuarantinePolicy
 from ..state.store import StateStore
+from .backoff import TEMPORARY, Backoff
 from .key_pages import Page, Pages
 from .progress import Policy, Progress
 from .strategies import (
@@ -35,7 +36,6 @@ from .strategies import (
     pool_if_worthwhile,
 )
 from .throttle import ThrottleState
-from .waiting import TEMPORARY, Waiting
 
 __all__ = ["PassRunner"]
 
@@ -82,7 +82,7 @@ class PassRunner:
         markers: What the journal must still contain when the run is recorded. If a marker is there, everything that
             was written before it is there, too. Each pass has the marker of its last scan, which changed nothing.
         rewriting_s: Seconds that were spent on scans that changed records.
-        waiting: Waits for the throttle and for the server.
+        backoff: Waits for the throttle and for the server.
     """
 
     lease: Lease
@@ -93,14 +93,14 @@ class PassRunner:
     report: Callable[[Progress], None]
     markers: dict[str, str] = field(default_factory=dict[str, str])
     rewriting_s: float = 0.0
-    waiting: Waiting = field(init=False)
+    backoff: Backoff = field(init=False)
     _saved_at: float = field(init=False)
     _model: str = ""
     _total: int = 0
 
     def __post_init__(self) -> None:
         self._saved_at = self.lease.clock()
-        self.waiting = Waiting(
+        self.backoff = Backoff(
             self.lease, self.policy, lambda: self.journal.model or self.store.app, self._report, self._note_hold
         )
 
@@ -135,7 +135,7 @@ class PassRunner:
     def _strategies_of(self, work: RewritePass) -> RoundTrips[StrategyFactory]:
         if work.keys.start in self.policy.unasked:
             return lambda _: RefuseOutdatedStrategy(work)
-        retry, lease, app = self.waiting.retry_until_available, self.lease, self.store.app
+        retry, lease, app = self.backoff.retry_until_available, self.lease, self.store.app
         fence = Fence(lease.key, lease.epoch, (yield from retry(has_field_lives)))
         pool = yield from retry(lambda: pool_if_worthwhile(self.policy.worker_pool, app, work))
         if pool is None:
@@ -183,7 +183,7 @@ class PassRunner:
                     yield from self._save(self.journal, force=True)
                 raise
             except TEMPORARY as exc:
-                yield from self.waiting.wait_for_server(exc)
+                yield from self.backoff.wait_for_server(exc)
                 done.changed = self.journal.changed if self.journal.model == work.label else done.changed
         raise IncompleteError(_unstable_message(work.label, scan))
 
@@ -211,7 +211,7 @@ class PassRunner:
                 continue
             if is_over:
                 return scan
-            throttle, now = (yield from self.waiting.wait_for_throttle()), self.lease.clock()
+            throttle, now = (yield from self.backoff.wait_for_throttle()), self.lease.clock()
             if place >= len(page.keys):
                 page, place = (yield from pages.next(throttle)), 0
                 yield from self._open(page, throttle, now, scan, in_flight)
@@ -237,7 +237,7 @@ class PassRunner:
         self.journal = replace(self.journal, seen=self.journal.seen + page.passed, pace=_shown(throttle))
         if page.passed:
             self._report(_shown(throttle))
-            yield from self.waiting.sleep_after(began)
+            yield from self.backoff.sleep_after(began)
         if not page.keys and in_flight:
             in_flight[-1].following = page.following
         elif not page.keys:
@@ -248,7 +248,7 @@ class PassRunner:
         outcome = yield from batch.pending.wait()
         scan.add(outcome)
         if outcome.changed:  # what was done before a server failed is visited again, and is no progress
-            self.waiting.note_progress()
+            self.backoff.note_progress()
         # The cursor is still that of the page. What was changed is known even if the next script fails.
         seen, changed = self.journal.seen + batch.count, self.journal.changed + outcome.changed
         self.journal = replace(self.journal, seen=seen, changed=changed, pace=batch.throttle)
@@ -257,13 +257,13 @@ class PassRunner:
             yield from self.quarantine.take(self.lease, work, outcome.failures, changed)
         if outcome.refusal is not None:
             raise outcome.refusal
-        yield from self.waiting.sleep_after(batch.began)
+        yield from self.backoff.sleep_after(batch.began)
         if batch.following is not None:
             yield from self._advance_cursor(batch.following)
 
     def _advance_cursor(self, following: str) -> RoundTrips[None]:
         """Note that all records before a cursor are done."""
-        self.waiting.note_progress()
+        self.backoff.note_progress()
         yield from self._save(replace(self.journal, cursor=following), force=following == "0")
 
     def _note_hold(self, throttle: ThrottleState) -> RoundTrips[None]:

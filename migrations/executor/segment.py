@@ -110,7 +110,7 @@ def run_plan(
     applied = [entry_of(link, seconds, records) for link in recorded]
     unapplied = [link.id for link in plan.unapplied]
     events = events_of(plan, seconds, records, lease.epoch)
-    yield from runner.waiting.retry_until_available(
+    yield from runner.backoff.retry_until_available(
         lambda: shelf.finish(lease.key, lease.epoch, applied, unapplied, plan.snapshot, events, runner.markers, held)
     )
     newly = intake.size if plan.is_resumed else min(intake.added, intake.size)

@@ -254,7 +254,7 @@ def test_a_record_that_old_code_writes_behind_the_pass_is_not_moved_as_it_is(
             written = True
             database.client.hset("customer:late", mapping={"id": "late", "name": "Ann", "n": "9", "_v": "1"})
 
-    with pytest.raises(IncompleteError, match="written by others"):
+    with pytest.raises(IncompleteError, match="other clients change"):
         database.migrate(links, exchange=watched(write_older))
     assert not database.client.exists("client:late")
 

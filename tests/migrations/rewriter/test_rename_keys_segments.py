@@ -106,7 +106,7 @@ def test_a_record_that_old_code_writes_behind_the_pass_is_not_left_under_its_old
             written = True
             database.put("customer:9", id="9", code="nine", mail="m9", _v="1")
 
-    with pytest.raises(IncompleteError, match="written by others"):
+    with pytest.raises(IncompleteError, match="other clients change"):
         database.migrate(links, exchange=watched(write_older))
     database.migrate(links)
 

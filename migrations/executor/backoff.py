@@ -1,4 +1,4 @@
-"""Waiting: for a throttle that allows the next batch, for a server that is able to do it, and after each batch.
+"""Backoff: waits for a throttle that allows the next batch, for a server that is able to do it, and after each batch.
 
 While a run waits, it renews its lease, and reads the throttle again and again: so a pause is noticed at once.
 """
@@ -21,7 +21,7 @@ from ..state.lease import Lease
 from .progress import Policy
 from .throttle import ThrottleState
 
-__all__ = ["TEMPORARY", "Waiting"]
+__all__ = ["TEMPORARY", "Backoff"]
 
 Result = TypeVar("Result")
 
@@ -37,7 +37,7 @@ TEMPORARY: Final = (
 
 
 @dataclass
-class Waiting:
+class Backoff:
     """Waits under a lease. Used by one run.
 
     Args:
