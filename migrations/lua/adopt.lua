@@ -1,14 +1,14 @@
--- Take over records that pydantic-aioredis wrote: stamp, key and place in the index, each record whole or not at all.
+-- Adopt records that pydantic-aioredis wrote: stamp, key and index entry; each record completely or not at all.
 -- After permissions.lua and once.lua.
 -- KEYS    1 the lease; 2 the index; 3 what is left of the old index
---         4.. for each record (at most 100): its key, and the key that it is to have
+--         4.. for each record (at most 100): its key, and its new key
 -- ARGV    1 epoch of the caller's lease; 2 field of the primary key
---         then for each record: what to do, and what it held as its primary key ('' for nothing)
---           take   stamp it unless it has a stamp, rename it, put it into the index
---           index  only put it into the index
---           drop   it seemed to be gone: let the indexes forget it
--- returns 'FENCED', 'INDEX' (what lies there is no sorted set), or a number a record: the sum of 1 stamped, 2 renamed,
---         4 new in the index; or -1 gone, -2 changed meanwhile, -3 another record has the key that it is to have
+--         then for each record: what to do, and the value of its primary key ('' if absent)
+--           take   stamp it unless it has a stamp, rename it, add it to the index
+--           index  only add it to the index
+--           drop   the record did not exist: remove it from both indexes
+-- returns 'FENCED', 'INDEX' (the index is not a sorted set), or a number for each record: the sum of 1 stamped,
+--         2 renamed, 4 new in the index; or -1 gone, -2 changed meanwhile, -3 another record has the new key
 if redis.call('HGET', KEYS[1], 'epoch') ~= ARGV[1] then return 'FENCED' end
 local index, left, primary_key = KEYS[2], KEYS[3], ARGV[2]
 local size = redis.pcall('ZCARD', index)
@@ -23,7 +23,7 @@ local function adopt(source, target, deed, held)
   end
   if deed == 'drop' or redis.call('TYPE', source).ok ~= 'hash' then return -2 end
   if deed == 'index' then
-    if not is_allowed then demand_once('ZADD', index) end  -- else the first write is the question
+    if not is_allowed then demand_once('ZADD', index) end  -- else the first write itself is checked
     demand_once('SREM', left)
     local new = redis.call('ZADD', index, 0, source)
     redis.call('SREM', left, source)
@@ -37,7 +37,7 @@ local function adopt(source, target, deed, held)
     demand_once('RENAME', source, target)
     demand_once('ZREM', index)
   end
-  -- It grows before it shrinks, so that full memory refuses the record whole. Neither command touches a life span.
+  -- Grow the record before it shrinks, so that full memory refuses all of it. Neither command changes a TTL.
   local code = redis.call('HSETNX', source, '_v', '1')
   if source ~= target then
     redis.call('RENAME', source, target)

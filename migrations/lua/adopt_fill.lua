@@ -1,6 +1,6 @@
--- Add to the sorted set that is to take the place of an index that is a set. After permissions.lua.
+-- Add members to the sorted set that will replace an index that is a set. After permissions.lua.
 -- KEYS    1 the lease; 2 the sorted set
--- ARGV    1 epoch of the caller's lease; 2 '1' to begin anew; then members (at most 1000)
+-- ARGV    1 epoch of the caller's lease; 2 '1' to start with an empty set; then members (at most 1000)
 -- returns 'FENCED' or 'OK'
 if redis.call('HGET', KEYS[1], 'epoch') ~= ARGV[1] then return 'FENCED' end
 if ARGV[2] == '1' then

@@ -1,9 +1,9 @@
--- Look whether an index has what it should, and put it right if asked: the keys of records that are there, no others.
+-- Check that an index has exactly the keys of the records that exist, and repair it on request.
 -- After permissions.lua and once.lua.
--- KEYS    1 the index, a sorted set; then keys that the model owns
--- ARGV    1 '1' to put it right
--- returns a number a record: 0 if the index was right, 1 if it lacked the record, 2 if it had one that is gone, 3 if it
---         had it with another score than 0, hence out of order, 4 if it had a key that holds no hash
+-- KEYS    1 the index, a sorted set; then keys of the model
+-- ARGV    1 '1' to repair it
+-- returns a number for each key: 0 the index was right, 1 it lacked the record, 2 the record does not exist,
+--         3 its score was not 0, so that it was out of order, 4 the key does not hold a hash
 local found = {}
 for at = 2, #KEYS do
   local kind = redis.call('TYPE', KEYS[at]).ok
@@ -18,7 +18,7 @@ local repairs = {}
 for i, what in ipairs(found) do
   if what ~= 0 then repairs[i] = (what == 2 or what == 4) and 'ZREM' or 'ZADD' end
 end
--- What takes memory is asked for first: see permissions.lua.
+-- Check the commands that take memory first: see permissions.lua.
 for _, name in ipairs({'ZADD', 'ZREM'}) do
   for i in pairs(repairs) do
     if repairs[i] == name then demand_once(name, KEYS[1]) end

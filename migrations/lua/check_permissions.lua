@@ -1,8 +1,8 @@
--- Call commands so that they change nothing, to learn which of them the caller may not call.
--- KEYS    1 the lease; 2 a key at which nothing lies
+-- Call commands in a way that changes nothing, to find those that the caller may not use.
+-- KEYS    1 the lease; 2 a key that does not exist
 -- ARGV    1 epoch of the caller's lease; then names of commands
--- returns 'FENCED', or for each command that the server refused: its name, and what it said. What it says of a key that
---         is not there, of another type or of full memory is no matter here: the access list is asked before all that.
+-- returns 'FENCED', or for each command that the server refused: its name and the error. Errors about a missing key,
+--         its type or full memory do not matter here: the server checks the access list first.
 if redis.call('HGET', KEYS[1], 'epoch') ~= ARGV[1] then return 'FENCED' end
 local lease, nothing = KEYS[1], KEYS[2]
 local calls = {
@@ -15,12 +15,12 @@ local calls = {
   HMGET = {nothing, 'field'},
   HPEXPIREAT = {nothing, '1', 'FIELDS', '1', 'field'},
   HSTRLEN = {nothing, 'field'},
-  HSET = {lease, 'epoch', ARGV[1]}, -- what is there already
+  HSET = {lease, 'epoch', ARGV[1]}, -- the value that it has already
   LINDEX = {nothing, '0'},
   PERSIST = {nothing},
   PEXPIREAT = {nothing, '1'},
   RENAME = {nothing, nothing},
-  RPUSH = {lease, 'value'}, -- which is no list
+  RPUSH = {lease, 'value'}, -- which is not a list
   SET = {nothing, 'value', 'XX'},
   TIME = {},
   TYPE = {nothing},

@@ -1,19 +1,19 @@
--- Write records that the client has rewritten, each only if what it was made of is still there: compare-and-set.
--- All records of one call were made of the same fields, and are changed in the same fields. Behind ttl.lua.
--- KEYS    1 the lease, or any for a caller that needs none; 2.. records (at most 100)
--- ARGV    1 epoch of the caller's lease, or '' for such a caller; 2 the version that they are to have
---         3 '1' if this server has life spans of hash fields, '' if not, '?' if nobody asked
+-- Write records that the client has rewritten, each only if the fields that it read are unchanged: compare-and-set.
+-- All records of one call read the same fields and change the same fields. After ttl.lua.
+-- KEYS    1 the lease, or any key for a caller without a lease; 2.. records (at most 100)
+-- ARGV    1 epoch of the caller's lease, or '' for such a caller; 2 the version to reach
+--         3 '1' if this server has TTLs of hash fields, '' if not, '?' if that is not known
 --         4 how many fields were read, for each: name, '1', or '0' where it was absent
 --         then how many fields to set, and their names; how many to delete, and their names
---         how many life spans to carry, for each: target field, source field
---         how many changes of the records' life spans, for each: policy, ms, field that keeps the one before; how many
---         such changes are taken back
---         then for each record: the bytes of the read fields that were present, those of the fields to set, and what
---         the changes of its life span kept that are taken back
--- returns 'FENCED', or one letter a record: A applied, S is at that version already, C something changed meanwhile,
---         G gone, T no hash. Each record is written whole or not at all.
+--         how many TTLs of fields to copy, for each: target field, source field
+--         how many changes of the records' TTL, for each: policy, ms, undo field; how many such changes are taken
+--         back
+--         then for each record: the bytes of the read fields that were present, those of the fields to set, and the
+--         undo fields of the TTL changes that are taken back
+-- returns 'FENCED', or one letter for each record: A applied, S at that version already, C changed meanwhile, G gone,
+--         T not a hash. Each record is written completely or not at all.
 if ARGV[1] ~= '' and redis.call('HGET', KEYS[1], 'epoch') ~= ARGV[1] then return 'FENCED' end
--- Locals: what is global is looked up by name each time.
+-- Locals, because Lua looks up a global by name each time.
 local KEYS, ARGV, call, pcall, unpack = KEYS, ARGV, redis.call, redis.pcall, unpack
 local target, lives = ARGV[2], ARGV[3]
 local place = 4
@@ -27,7 +27,7 @@ local function list()
   return found
 end
 
--- Those that were present first: so their bytes stand one after the other.
+-- The fields that were present come first, so that their bytes are consecutive.
 local asked, absent, present_count = {'HMGET', '', '_v'}, {}, 0
 for _ = 1, tonumber(take()) do
   local name = take()
@@ -45,7 +45,7 @@ for i = 1, tonumber(take()) do targets[i], sources[i] = take(), take() end
 local changes = {}
 for i = 1, tonumber(take()) do changes[i] = {policy = take(), ms = tonumber(take()), stored = take()} end
 local noted_count = tonumber(take())
--- What is the same for all records stands there once. unpack takes fewer than 8,000 values at once.
+-- Built once, because it is the same for all records. unpack takes fewer than 8,000 values at once.
 local writes, removals = {}, {}
 for from = 1, #sets, 2000 do
   local one = {'HSET', ''}
@@ -56,7 +56,7 @@ for from = 1, #deletes, 4000 do
   removals[#removals + 1] = {'HDEL', '', unpack(deletes, from, math.min(from + 3999, #deletes))}
 end
 
--- Whether a record still holds what was read; ``at`` is the place before the bytes that were read.
+-- Whether a record still holds what was read; ``at`` is the position before those bytes.
 local function is_unchanged(values, at)
   for i = 1, present_count do
     if values[i + 1] ~= ARGV[at + i] then return false end
@@ -67,16 +67,16 @@ local function is_unchanged(values, at)
   return true
 end
 
--- When the life spans of the sources end, in their order; nil where this server has none.
+-- When the TTLs of the source fields end, in their order; nil if this server has none.
 local function ends_of(key)
   if #sources == 0 or not has_lives(lives) then return nil end
-  -- A hash of this encoding has none, on either engine; asking for each field costs several times more.
+  -- A hash of this encoding has no TTLs of fields, in Redis or Valkey. Asking for each field costs several times more.
   if pcall('OBJECT', 'ENCODING', key) == 'listpack' then return nil end
   local ends = {}
   for from = 1, #sources, 4000 do
     local last = math.min(from + 3999, #sources)
     local found = pcall('HPEXPIRETIME', key, 'FIELDS', last - from + 1, unpack(sources, from, last))
-    -- What a server does not know of, it does not have; nothing was written yet, so anything else may be raised.
+    -- A server without the command has no such TTLs. Nothing was written yet, so any other error may be raised.
     if found.err and lives == '?' and string.find(found.err, 'nknown') then return nil end
     if found.err then error(found.err) end
     for i, ms in ipairs(found) do ends[from + i - 1] = ms end
@@ -84,7 +84,7 @@ local function ends_of(key)
   return ends
 end
 
--- Decide when a record is to end, and what to keep for the way back; ``at`` is the place before what was kept then.
+-- Decide when a record expires, and which undo fields to store; ``at`` is the position before the stored undo values.
 local function ending_of(key, at)
   local noted, kept = {}, {}
   for i = 1, noted_count do noted[i] = ARGV[at + i] end
@@ -95,7 +95,7 @@ local function ending_of(key, at)
 end
 
 local may_delete  -- once it is known
--- Write a record; ``at`` is the place before the bytes of the fields to set.
+-- Write a record; ``at`` is the position before the bytes of the fields to set.
 local function write(key, at)
   local ends, ending, kept = ends_of(key), nil, nil
   if #changes > 0 or noted_count > 0 then ending, kept = ending_of(key, at + #sets) end
@@ -108,7 +108,7 @@ local function write(key, at)
     may_delete = true
   end
   demand_end(key, ending)
-  -- It grows before it shrinks.
+  -- Grow the record before it shrinks, so that full memory refuses all of it.
   for i = 1, #writes do
     local one = writes[i]
     local command, before = one.command, at + one.from - 1
@@ -133,7 +133,7 @@ for i = 2, #KEYS do
   asked[2] = key
   local values, letter = pcall(unpack(asked)), nil
   if values.err then
-    -- Only another type is a fact about the record; anything else that the server refuses is raised.
+    -- Only a wrong type is a result for the record; any other error is raised.
     if not string.find(values.err, 'WRONGTYPE', 1, true) then error(values.err) end
     letter = 'T'
   elseif not values[1] and call('EXISTS', key) == 0 then

@@ -1,11 +1,11 @@
--- Delete a record that is in quarantine, and forget it, if it holds nothing that the caller has not seen.
+-- Delete a quarantined record and its entry, if the caller has seen all that it holds.
 -- After permissions.lua.
--- KEYS    1 the lease; 2 the quarantine; 3 the record; 4 the index that has it
--- ARGV    1 epoch of the caller's lease; then field, value, ... of all that the caller saw; nothing if it was gone
--- returns 'FENCED', 'TYPE' if it is no hash, 'CHANGED' if it holds something else; it stays then. Else 'OK', also where
---         it is gone, so that the call may be sent again
+-- KEYS    1 the lease; 2 the quarantine; 3 the record; 4 its index
+-- ARGV    1 epoch of the caller's lease; then field, value, ... as the caller saw them; none if it was gone
+-- returns 'FENCED'; 'TYPE' if it is not a hash, or 'CHANGED' if it holds something else, and nothing is deleted; else
+--         'OK', also if the record was gone, so that the call can be repeated
 if redis.call('HGET', KEYS[1], 'epoch') ~= ARGV[1] then return 'FENCED' end
--- The same call, sent again: what is there now was made since.
+-- The call is repeated: what exists now was created later.
 if redis.call('HEXISTS', KEYS[2], KEYS[3]) == 0 then return 'OK' end
 local held = redis.pcall('HGETALL', KEYS[3])
 if held.err then return string.find(held.err, 'WRONGTYPE', 1, true) and 'TYPE' or held end

@@ -1,6 +1,6 @@
--- Take one step of SCAN, and look which of the records that it meets are not of a version; writes nothing.
--- ARGV    1 cursor; 2 pattern of keys; 3 how many keys to look at, about; 4 version
--- returns the cursor of the next step; how many keys there were; those that hold no hash of that version
+-- Do one SCAN step, and find the records that are not at a version. Writes nothing.
+-- ARGV    1 cursor; 2 pattern of keys; 3 COUNT; 4 version
+-- returns the next cursor; how many keys there were; the keys that do not hold a hash at that version
 local page, found = redis.call('SCAN', ARGV[1], 'MATCH', ARGV[2], 'COUNT', ARGV[3]), {}
 local keys, version = page[2], ARGV[4]
 for i = 1, #keys do

@@ -1,7 +1,7 @@
--- Take out of records what migrations up to a version kept aside; nothing else of them is touched.
--- KEYS    1 the lease, or any for a caller that only looks; 2.. records (at most 100)
--- ARGV    1 epoch of the caller's lease, or '' for such a caller; 2 the version
--- returns 'FENCED', or how many records had any, how many fields that is, and their bytes, names included
+-- Delete the undo fields that migrations up to a version stored in records. Nothing else is changed.
+-- KEYS    1 the lease, or any key to count only; 2.. records (at most 100)
+-- ARGV    1 epoch of the caller's lease, or '' to count only; 2 the version
+-- returns 'FENCED', or the number of records that had undo fields, of these fields, and of their bytes with names
 if ARGV[1] ~= '' and redis.call('HGET', KEYS[1], 'epoch') ~= ARGV[1] then return 'FENCED' end
 local highest, records, fields, bytes = tonumber(ARGV[2]), 0, 0, 0
 for at = 2, #KEYS do

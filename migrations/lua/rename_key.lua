@@ -1,12 +1,12 @@
--- Give records other keys: each whole, with all its life spans, or not at all. After permissions.lua, once.lua and stamp.lua.
+-- Give records other keys, each completely with its TTLs or not at all. After permissions.lua, once.lua and stamp.lua.
 -- KEYS    1 the lease; 2 the index of the keys before; 3 the index of the keys after
---         4.. for each record (at most 45): its key, and the key that it is to have
--- ARGV    1 epoch of the caller's lease; 2 the version from which on they may have any, or ''
---         3 how many versions they may have, then these
---         then the field that the new keys were made of, or '' where they were made of the old ones
---         then, unless that is '', for each record: what the field held
--- returns 'FENCED', 'INDEX 2' or 'INDEX 3' (what lies at that key is no sorted set), or one letter a record: A moved,
---         G gone, T no hash, X another record has the new key, V of another version, C the field was changed meanwhile
+--         4.. for each record (at most 45): its key, and its new key
+-- ARGV    1 epoch of the caller's lease; 2 the lowest version from which on every version is accepted, or ''
+--         3 how many other versions are accepted, then these
+--         then the field from which the new keys were made, or '' if they were made from the old keys
+--         then, unless that is '', for each record: the value of that field
+-- returns 'FENCED', 'INDEX 2' or 'INDEX 3' (that key is not a sorted set), or a letter for each record: A renamed,
+--         G gone, T not a hash, X another record has the new key, V another version, C the field was changed meanwhile
 if redis.call('HGET', KEYS[1], 'epoch') ~= ARGV[1] then return 'FENCED' end
 local least = tonumber(ARGV[2]) or math.huge
 local versions, last = {}, 3 + tonumber(ARGV[3])
@@ -33,8 +33,8 @@ local function move(source, target, held)
   if not is_allowed then demand_once('ZADD', KEYS[3]) end
   demand_once('RENAME', source, target)
   demand_once('ZREM', KEYS[2])
-  -- The index first: a member without a record is harmless, a record without one is not. Full memory refuses it, and
-  -- with it the whole record.
+  -- The index first: a member without a record is harmless, a record without a member is not. Full memory refuses this
+  -- write, and with it the whole record.
   redis.call('ZADD', KEYS[3], 0, target)
   redis.call('RENAME', source, target)
   redis.call('ZREM', KEYS[2], source)

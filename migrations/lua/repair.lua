@@ -1,9 +1,9 @@
--- Set fields of a record that is in quarantine, all or none, if it is as the caller saw it. After permissions.lua.
+-- Set fields of a quarantined record, all or none, if it is as the caller saw it. After permissions.lua.
 -- KEYS    1 the lease; 2 the quarantine; 3 the record
--- ARGV    1 epoch of the caller's lease; 2 how many fields must be as they were, then for each: name, '1' and its bytes, or
---         '0' and '' where it was absent; then name and bytes of each field to set
--- returns 'FENCED', 'OUT' if the record left the quarantine, 'GONE', 'TYPE' if it is no hash, 'CHANGED', or 'OK'.
---         Life spans of fields stay.
+-- ARGV    1 epoch of the caller's lease; 2 how many fields to compare, then for each: name, '1' and its bytes, or '0'
+--         and '' if it was absent; then name and bytes of each field to set
+-- returns 'FENCED', 'OUT' if the record left the quarantine, 'GONE', 'TYPE' if it is not a hash, 'CHANGED', or 'OK'.
+--         TTLs of fields stay.
 if redis.call('HGET', KEYS[1], 'epoch') ~= ARGV[1] then return 'FENCED' end
 if redis.call('HEXISTS', KEYS[2], KEYS[3]) == 0 then return 'OUT' end
 if redis.call('EXISTS', KEYS[3]) == 0 then return 'GONE' end
@@ -15,7 +15,7 @@ for at = 3, first - 1, 3 do
   end
   if ARGV[at + 1] == '1' and held ~= ARGV[at + 2] or ARGV[at + 1] == '0' and held then return 'CHANGED' end
 end
--- A life span ends with the write, and is set again. Servers before 7.4 know none, and say so.
+-- HSET removes the TTL of a field, so set it again. Servers before 7.4 have none, and reply with an error.
 local ends = {}
 for at = first, #ARGV, 2 do
   local told = redis.pcall('HPEXPIRETIME', KEYS[3], 'FIELDS', 1, ARGV[at])

@@ -1,6 +1,6 @@
--- Life spans of records and of their fields, for the scripts that rewrite them. Functions only; the script that follows
--- calls them. After permissions.lua and once.lua.
--- A moment is a whole number of milliseconds since 1970, NEVER one that does not come.
+-- TTLs of records and of their fields, for the scripts that rewrite them. Only functions, which the script that follows
+-- calls. After permissions.lua and once.lua.
+-- A time is a whole number of milliseconds since 1970; NEVER if a record does not expire.
 local NEVER = -1
 
 local function clock()
@@ -9,14 +9,14 @@ local function clock()
 end
 
 local now
--- When this script began, or nearly so: one look for all its records.
+-- When this script began, about: the clock is read once for all records.
 local function moment()
   now = now or clock()
   return now
 end
 
 local knows_moments = true
--- When a record ends; it must exist.
+-- When a record expires; it must exist.
 local function end_of(key)
   if knows_moments then
     local found = redis.pcall('PEXPIRETIME', key)
@@ -24,7 +24,7 @@ local function end_of(key)
     if not string.find(found.err, 'nknown') then error(found.err) end
     knows_moments = false
   end
-  -- Redis before 7: exact if the clock shows the same before and after, which it nearly always does.
+  -- Redis before 7: exact if the clock is the same before and after, which is nearly always so.
   local ends
   for _ = 1, 10 do
     local before, left, after = clock(), redis.call('PTTL', key), clock()
@@ -35,7 +35,7 @@ local function end_of(key)
   return ends
 end
 
--- When a record is to end that ends at ``ends``, by a change {policy, ms}.
+-- When a record that expires at ``ends`` expires after a change {policy, ms}.
 local function aim_of(change, key, ends)
   if change.ms == 0 then return NEVER end
   local now = moment()
@@ -45,8 +45,9 @@ local function aim_of(change, key, ends)
   return now + change.ms - math.floor(share * change.ms / 2)
 end
 
--- Decide on a record's life span before anything is written: ``changes`` in order, each noted by keep(stored, text),
--- or what was kept, ``noted``, to take such changes back. Gives when it is to end, nil where that stays.
+-- Compute when a record expires, before anything is written: after ``changes`` in order, for each of which
+-- keep(stored, text) stores an undo field, or after changes are taken back by the undo values ``noted``. Gives nil if
+-- that stays the same.
 local function end_to_set(key, changes, noted, keep)
   if #changes == 0 and #noted == 0 then return nil end
   local present = end_of(key)
@@ -56,32 +57,32 @@ local function end_to_set(key, changes, noted, keep)
     if aim ~= ends then keep(change.stored, string.format('%.0f %.0f', ends, aim)) end
     ends = aim
   end
-  local at = ends  -- where the record would be, were nothing over by now
+  local at = ends  -- when the record would expire if no TTL had ended by now
   for _, text in ipairs(noted) do
     local old, set = string.match(text, '^(-?%d+) (-?%d+)$')
     old = tonumber(old)
-    -- Another one was set since: then it stays.
+    -- If another TTL was set since, it stays.
     if old and at == tonumber(set) then
       at = old
-      -- One that is over by now is passed by, because no migration deletes a record; what was before it may not be over.
+      -- Skip a time that has passed, because no migration deletes a record. The time before it may not have passed.
       if old == NEVER or old > moment() then ends = old end
     end
   end
   return ends ~= present and ends or nil
 end
 
--- Ask for the right to do what ``set_end`` does.
+-- Check the right to do what ``set_end`` does.
 local function demand_end(key, ends)
   if ends then demand_once(ends == NEVER and 'PERSIST' or 'PEXPIREAT', key) end
 end
 
--- Ask for the right to write a record's fields, where asking is writing (see permissions.lua): for full memory, that must
--- be the first; everywhere else the write itself is the question.
+-- Check the right to write a record's fields where the check is a write (see permissions.lua): for full memory, this
+-- must be the first check. On other servers the write itself is checked.
 local function demand_to_write(key)
   if not is_allowed then demand_once('HSET', key) end
 end
 
--- Set when a record ends; nil leaves that as it is.
+-- Set when a record expires; nil changes nothing.
 local function set_end(key, ends)
   if ends == NEVER then
     redis.call('PERSIST', key)
@@ -90,14 +91,14 @@ local function set_end(key, ends)
   end
 end
 
--- Whether there may be a hash on this server whose fields have life spans; asked once for all records of a script.
--- ``known`` is '1' if this server has them, '' if not, '?' if nobody asked.
+-- Whether this server may have a hash whose fields have TTLs; asked once for all records of a script.
+-- ``known`` is '1' if this server has such TTLs, '' if not, '?' if that is not known.
 local may_have_lives
 local function has_lives(known)
   if may_have_lives == nil then
     local told = known ~= '' and redis.pcall('INFO', 'keyspace')
-    -- Valkey counts such hashes under the one name, Redis under the other. Who may not ask, or hears of neither, does
-    -- not know.
+    -- Valkey counts such hashes under the first name, Redis under the second. If INFO is denied, or has neither name,
+    -- there may be some.
     may_have_lives = known ~= '' and (type(told) == 'table'
       or string.find(told, 'keys_with_volatile_items=[1-9]') ~= nil or string.find(told, 'subexpiry=[1-9]') ~= nil
       or not string.find(told, 'keys_with_volatile_items=', 1, true) and not string.find(told, 'subexpiry=', 1, true))
