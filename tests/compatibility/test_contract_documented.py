@@ -11,7 +11,7 @@ import pytest
 import redis_models
 from redis_models import AutoModel, Model, RedisConfig, Store
 
-_PAGE = Path(__file__).resolve().parents[2] / "docs" / "reference" / "seed.md"
+_PAGE = Path(__file__).resolve().parents[2] / "docs" / "reference" / "pydantic-aioredis.md"
 _SPAN = re.compile(r"`([^`]+)`")
 
 _NAMES = """

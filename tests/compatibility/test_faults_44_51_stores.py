@@ -17,7 +17,10 @@ from redis_models import AutoModel, Field, Model, Store
 from redis_models.errors import ServerRefusedError
 
 _ROOT = Path(redis_models.__file__).parents[1]
-_PAGES = [_ROOT / "docs" / "reference" / "seed.md", _ROOT / "docs" / "how-to" / "from-pydantic-aioredis.md"]
+_PAGES = [
+    _ROOT / "docs" / "reference" / "pydantic-aioredis.md",
+    _ROOT / "docs" / "how-to" / "from-pydantic-aioredis.md",
+]
 _PYTHON = re.compile(r'^```python(?: title="(.*?)")?\n(.*?)^```$', re.MULTILINE | re.DOTALL)
 _END_S = 60.0  # of a script on a busy machine
 
