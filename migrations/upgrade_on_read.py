@@ -1,7 +1,7 @@
-"""Upgrade on read: bring records of an older version up in memory, by the same migrations that rewrite them.
+"""Upgrade on read: records of older versions are upgraded in memory by the migrations that rewrite them.
 
-``redis_models.setup()`` installs this into the store. Then new code may run before, while and after its migration runs:
-what is still of an older version is read as if it were new, and brought up before it is written.
+``redis_models.setup()`` installs this in the store, so that new code can run before, during and after its migration. A
+record of an older version is read as if it were new, and upgraded in Redis before it is written.
 """
 
 import logging
@@ -30,22 +30,22 @@ if TYPE_CHECKING:
 __all__ = ["ChainUpgrader", "install"]
 
 _NO_FENCE = Fence("", "", None)
-_WRITTEN_AT_ONCE: Final = 100  # records that are read once more in one round trip
+_WRITTEN_AT_ONCE: Final = 100  # records that are read again in one round trip
 _A_SCRIPT: Final = 20  # records that one script writes
 _log = logging.getLogger(__name__)
 
 
 def install(store: "Store", apps: "Sequence[App]", settings: "Settings") -> None:
-    """Give ``store`` the way up through the migrations of ``apps``, whose files are read when first needed."""
+    """Install an upgrader for ``apps`` in ``store``; it loads their migrations when they are first needed."""
     store.upgrader = ChainUpgrader(apps, writes_back=settings.write_back)
 
 
 class ChainUpgrader:
-    """Knows the way up of every model of some apps.
+    """Upgrades records of the models of some apps.
 
     Args:
-        apps: Whose migration files are read, when they are first needed.
-        writes_back: Whether records that are read are brought up in Redis, too.
+        apps: Their migration files are loaded when they are first needed.
+        writes_back: Whether records that were read are also upgraded in Redis.
     """
 
     def __init__(self, apps: "Sequence[App]", *, writes_back: bool = False) -> None:
@@ -53,40 +53,40 @@ class ChainUpgrader:
         self._writes_back = writes_back
 
     def upgrade(self, model: "type[Model]", key: str, record: Mapping[str, bytes]) -> dict[str, bytes]:
-        """Give a record as the newest version would store it.
+        """Return a record as the newest version stores it.
 
         Raises:
-            RecordTooOldError: No migration leads from its version to the model's.
-            DataError: A migration cannot bring it up.
+            RecordTooOldError: No migrations lead from its version to that of the model.
+            DataError: A migration cannot upgrade it.
         """
-        route, version = self._way(model, key, stored_version(key, record.get(STAMP)))
+        route, version = self._path(model, key, stored_version(key, record.get(STAMP)))
         try:
             return route.rewrite(record, version).fields
         except RecordError as exc:
             if not model.__shape__.conceals(""):
-                raise ConflictError(key, f"cannot be brought up to version {version}: {exc}") from exc
-            told = exc.without_values()
-        raise ConflictError(key, f"cannot be brought up to version {version}: {told}")
+                raise ConflictError(key, f"cannot be upgraded to version {version}: {exc}") from exc
+            shown = exc.without_values()
+        raise ConflictError(key, f"cannot be upgraded to version {version}: {shown}")
 
     def rewrite(self, model: "type[Model]", key: str) -> RoundTrips[None]:
-        """Bring the stored record up, under compare-and-set, unless somebody else does it first."""
-        route, version = self._way(model, key, None)
+        """Upgrade the stored record by compare-and-set, unless another client does it first."""
+        route, version = self._path(model, key, None)
         raw = bytes_of(key)
         outcome: Outcome = yield from rewrite_here(_NO_FENCE, route, version, [raw], 1)
         if outcome.failures:
-            raise ConflictError(key, f"cannot be brought up to version {version}: {outcome.failures[0].reason}")
+            raise ConflictError(key, f"cannot be upgraded to version {version}: {outcome.failures[0].reason}")
 
     def write_back(self, model: "type[Model]", keys: Sequence[str]) -> RoundTrips[None]:
-        """Bring stored records up that were just read, if that is wanted.
+        """Upgrade stored records that were just read, if ``writes_back`` is set.
 
-        Each is compared once more and written whole, or left for the next time: where others write it, memory is full,
-        or the server is a replica. Reading never fails for it.
+        Each is read again and written completely, or left for the next time: if another client writes it, memory is
+        full, or the server is a replica. Reading does not fail because of it.
         """
         if not self._writes_back:
             return
         raws = [bytes_of(key) for key in keys]
         try:
-            route, version = self._way(model, keys[0], None)
+            route, version = self._path(model, keys[0], None)
             for start in range(0, len(raws), _WRITTEN_AT_ONCE):
                 yield from rewrite_here(_NO_FENCE, route, version, raws[start : start + _WRITTEN_AT_ONCE], _A_SCRIPT)
         except RedisModelsError as exc:
@@ -99,13 +99,13 @@ class ChainUpgrader:
         for app, chain in zip(self._apps, chains, strict=True):
             known = routes_of(chain)
             starts = {model: model.__shape__.keys.start for model in app.models}
-            # Newer code may bring a record further between our read and our write: it stays there.
+            # Newer code may upgrade a record further between our read and our write; it stays at that version.
             routes.update(
                 {model: replace(known[start], leaves_newer=True) for model, start in starts.items() if start in known}
             )
         return routes
 
-    def _way(self, model: "type[Model]", key: str, stored: int | None) -> tuple[UpgradePath, int]:
+    def _path(self, model: "type[Model]", key: str, stored: int | None) -> tuple[UpgradePath, int]:
         version = model.__shape__.version
         route = self._routes.get(model)
         if route is None or version not in route.versions or (stored is not None and stored not in route.versions):

@@ -1,6 +1,7 @@
-"""The chain: an app's migrations in a line, checked, and the schemas at every point of it. Pure.
+"""The chain: the migrations of an app in order, checked, and the schemas at every position. Pure.
 
-A position counts links: 0 is before the first, ``i`` is after link ``i``. Numbers give the order only; gaps are fine.
+Position 0 is before the first migration, position ``i`` after the ``i``-th. Numbers of files define the order only;
+gaps are allowed.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -27,18 +28,18 @@ _LONG: Final = 10  # digits: no chain has so many migrations
 
 @dataclass(frozen=True)
 class Chain:
-    """All migrations of one app; checked when it is made.
+    """All migrations of one app, checked when it is created.
 
     Args:
         app: Label of the app.
-        migrations: In the order of their numbers.
-        inherited: The ways that records came which other apps left, by the beginning of their keys and the version
-            that they were left at; see ``project_chains``.
-        hidden: What the models of the code hide; it changes nothing but what is shown.
-        constraints: What the models demanded, and when; records that are taken back are looked at by it.
+        migrations: Sorted by number.
+        inherited: Upgrade paths of records that came from other apps, by the beginning of their keys and the version at
+            which they came; see ``files/project_chains``.
+        hidden: What the models of the code hide in messages.
+        constraints: Constraints of the models over time; records that go back are checked by them.
 
     Raises:
-        MigrationFileError: The links form no line, or an operation or version does not fit where it stands.
+        MigrationFileError: The migrations do not form one line, or an operation or version does not fit its place.
     """
 
     app: str
@@ -63,14 +64,14 @@ class Chain:
 
     @property
     def head_position(self) -> int:
-        """The position after the last link."""
+        """The position after the last migration."""
         return len(self.migrations)
 
     def position_of(self, id: str) -> int:
-        """Give the position after the link with this id.
+        """Return the position after the migration with this id.
 
         Raises:
-            MigrationError: There is no such link.
+            MigrationError: There is no such migration.
         """
         for position, link in enumerate(self.migrations, start=1):
             if link.id == id:
@@ -78,14 +79,14 @@ class Chain:
         raise MigrationError(f"{self.app} has no migration with the id {id!r}; {self._known()}")
 
     def target(self, text: str, current: int) -> int:
-        """Give the position that a user means.
+        """Return the position that a user names.
 
         Args:
             text: A number ("4", "0004"), a name, its beginning, an id or its beginning, ``zero``, ``+N`` or ``-N``.
             current: The position that ``+N`` and ``-N`` count from.
 
         Raises:
-            MigrationError: Nothing or several links match, or the steps lead out of the chain.
+            MigrationError: No migration or several match, or the steps lead out of the chain.
         """
         if text == "zero":
             return 0
@@ -124,7 +125,7 @@ def _begins(link: LoadedMigration, text: str) -> bool:
 
 
 def _refuse_twins(app: str, links: Sequence[LoadedMigration]) -> None:
-    """Refuse two links of one id, then of one link before, then of one number; branches share the last two."""
+    """Refuse two migrations with one id, one predecessor or one number; branches share the last two."""
     ids: dict[str, LoadedMigration] = {}
     previous: dict[str | None, LoadedMigration] = {}
     numbers: dict[int, LoadedMigration] = {}
@@ -133,13 +134,13 @@ def _refuse_twins(app: str, links: Sequence[LoadedMigration]) -> None:
         if other is not link:
             raise MigrationFileError(
                 link.path,
-                f"has the id {link.id!r} of {other.name}; if a rebase stopped half-way, delete {other.name}.py, else"
-                f" give the copy another id and previous = {link.id!r}",
+                f"has the id {link.id!r} of {other.name}; if a rebase was stopped before it was complete, delete"
+                f" {other.name}.py; otherwise give the copy another id and previous = {link.id!r}",
             )
     for link in links:
         left = next((ids[id].name for id in link.ids[:-1] if id in ids), None)
         if left is not None:
-            raise MigrationFileError(link.path, f"stands for {left}, whose file is here still; delete it")
+            raise MigrationFileError(link.path, f"replaces {left}, whose file still exists; delete that file")
     known = canonical_ids(links)
     for link in links:
         other = previous.setdefault(_canonical_id(link.previous, known), link)
@@ -157,8 +158,8 @@ def _fork(app: str, one: LoadedMigration, other: LoadedMigration, ids: Mapping[s
         name = next((link.name for link in ids.values() if one.previous in link.ids), one.previous)
         before = f"both follow {name} (previous = {one.previous!r})"
     return (
-        f"{one.name} and {other.name} {before}, as two branches made them; put one behind the other with"
-        f" 'redis-models rebase {app} --onto {one.id}' if that one is applied already, else with"
+        f"{one.name} and {other.name} {before}, because two branches created them; put one behind the other with"
+        f" 'redis-models rebase {app} --onto {one.id}' if that one is applied already, otherwise with"
         f" 'redis-models rebase {app} --onto {other.id}'"
     )
 
@@ -179,18 +180,17 @@ def _misplaced(link: LoadedMigration, links: Sequence[LoadedMigration], expected
         return f"its number puts it behind the migration {expected!r}, but it says previous = {link.previous!r}"
     within = next((one.name for one in links if link.previous in one.ids), None)
     if within is None:
-        return f"previous = {link.previous!r} is the id of no file here; restore that file"
+        return f"previous = {link.previous!r} is not the id of a file here; restore that file"
     return (
-        f"previous = {link.previous!r} is in the midst of those that {within} stands for, so that this one was made"
-        " without what comes after; restore the files of these, and squash again what is before it"
+        f"previous = {link.previous!r} is one of the migrations that {within} replaces, but not the last; restore"
+        " their files, and squash again only those before this one"
     )
 
 
 def canonical_ids(links: Iterable[LoadedMigration]) -> Mapping[str, str]:
-    """Give, for every id at which a link ends, the link's own.
+    """Return the id of each migration by all ids that may stand in ``previous`` for it.
 
-    A file behind one that was squashed says ``previous`` as it did: databases have applied it so, and its checksum must
-    not change.
+    A file that follows a squashed migration keeps its ``previous``, because its checksum must not change.
     """
     found: dict[str, str] = {}
     for link in links:
@@ -203,7 +203,7 @@ def _canonical_id(previous: str | None, known: Mapping[str, str]) -> str | None:
 
 
 def _replay(link: LoadedMigration, before: Snapshot) -> Snapshot:
-    """Give the schemas after a link."""
+    """Return the schemas after a migration."""
     snapshot = before
     _refuse_crowd(link)
     for number, operation in enumerate(link.operations, start=1):
@@ -224,14 +224,14 @@ def _refuse_crowd(link: LoadedMigration) -> None:
 
 
 def _check(operation: Operation, before: Snapshot, after: Snapshot) -> None:
-    """Refuse what would only come to light in the middle of a run."""
+    """Refuse problems that would only be found during a run."""
     model = after.by_name.get(operation.name_after(operation.model))
     if model is None:
         return
-    for one in model.fields:
-        if one.name.startswith(RESERVED):
-            raise SchemaError(f"field name {one.name!r} begins with one of {RESERVED}: these are reserved")
-        resolve(one.type)
+    for field_schema in model.fields:
+        if field_schema.name.startswith(RESERVED):
+            raise SchemaError(f"field name {field_schema.name!r} begins with one of {RESERVED}: these are reserved")
+        resolve(field_schema.type)
     _refuse_shared_keys(model, after)
     if operation.model in before.by_name:
         operation.steps(before.model(operation.model), model)
@@ -254,7 +254,7 @@ def _with_versions(link: LoadedMigration, before: Snapshot, after: Snapshot) -> 
             )
     for name, version in link.versions.items():
         if name not in after.by_name:
-            raise MigrationFileError(link.path, f"versions names {name!r}, which is no model here; take it out")
+            raise MigrationFileError(link.path, f"versions names {name!r}, which is not a model here; remove it")
         least = _least(name, before, names)
         if version < least:
             raise MigrationFileError(link.path, f"versions says {name} {version}, but it must be {least} or more here")
@@ -263,7 +263,7 @@ def _with_versions(link: LoadedMigration, before: Snapshot, after: Snapshot) -> 
 
 
 def _rewritten(operations: Sequence[Operation]) -> Iterable[str]:
-    """Give the models, by their last names, whose records may change, so that their versions must rise."""
+    """Return the models, by their last names, whose records may change, so that their versions must rise."""
     names: dict[str, None] = {}
     for operation in operations:
         names = {operation.name_after(name): None for name in names}
@@ -277,7 +277,7 @@ def _least(name: str, before: Snapshot, names: Mapping[str, str]) -> int:
 
 
 def previous_names(before: Snapshot, operations: Sequence[Operation]) -> Mapping[str, str]:
-    """Give, for the models after some operations that were there before, the name that each had."""
+    """Return the names before some operations, by the names afterwards."""
     names, state = {name: name for name in before.by_name}, before
     for operation in operations:
         state = operation.apply(state)

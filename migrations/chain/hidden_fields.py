@@ -1,8 +1,7 @@
-"""Hidden fields: what a model of the code does not let be shown, which no migration file says. Pure.
+"""Fields whose values must not be shown, as the models of the code say. Pure.
 
-Files know secrets by the texts of types. That a model, or one within a field, says ``hide_input_in_errors``, or that
-its extra fields are secret, only the classes know, so a chain is told by them when it is loaded. Nothing of it is
-stored, and no checksum has it.
+Migration files know secrets by the text of types. Only the classes know ``hide_input_in_errors`` and secret extra
+fields, so a chain gets these when it is loaded. They are not stored, and are not part of checksums.
 """
 
 from collections.abc import Iterable, Mapping
@@ -20,25 +19,28 @@ __all__ = ["NOTHING_HIDDEN", "Hidden", "HiddenFields", "hidden_by"]
 
 @dataclass(frozen=True)
 class Hidden:
-    """What of the records of one model must not be shown.
+    """The fields of one model whose values must not be shown.
 
     Attributes:
         names: Stored fields.
-        told: The only ones that may be; None where all others may.
+        visible: If not None, only these may be shown.
     """
 
     names: frozenset[str] = frozenset()
-    told: frozenset[str] | None = None
+    visible: frozenset[str] | None = None
 
     def __bool__(self) -> bool:
-        return bool(self.names) or self.told is not None
+        return bool(self.names) or self.visible is not None
 
     def __contains__(self, name: str) -> bool:
-        return name in self.names or (self.told is not None and name not in (*self.told, STAMP, ""))
+        return name in self.names or (self.visible is not None and name not in (*self.visible, STAMP, ""))
 
     def __or__(self, other: "Hidden") -> "Hidden":
-        told = self.told if other.told is None else other.told if self.told is None else self.told & other.told
-        return Hidden(self.names | other.names, told)
+        if self.visible is None or other.visible is None:
+            visible = other.visible if self.visible is None else self.visible
+        else:
+            visible = self.visible & other.visible
+        return Hidden(self.names | other.names, visible)
 
 
 NOTHING_HIDDEN: Final = Hidden()
@@ -46,21 +48,21 @@ NOTHING_HIDDEN: Final = Hidden()
 
 @dataclass(frozen=True)
 class HiddenFields:
-    """What the models of the code hide, as far as one app is concerned.
+    """The hidden fields that concern one app.
 
     Attributes:
         by_name: By the names of the app's models.
-        by_start: By the beginning of keys, of the models of all apps: records may be somebody else's by now.
+        by_start: By the beginning of keys, of the models of all apps, because records may belong to another app now.
     """
 
     by_name: Mapping[str, Hidden]
     by_start: Mapping[str, Hidden]
 
     def of(self, name: str | None, starts: Iterable[str]) -> Hidden:
-        """Give what is hidden of records.
+        """Return the hidden fields of records.
 
         Args:
-            name: Of their model where the files end; None where it is deleted there.
+            name: Their model at the end of the chain; None if it is deleted there.
             starts: The beginnings of all keys that they have or had.
         """
         found = NOTHING_HIDDEN if name is None else self.by_name.get(name, NOTHING_HIDDEN)
@@ -70,9 +72,9 @@ class HiddenFields:
 
 
 def hidden_by(shape: Mapper[Any]) -> Hidden:
-    """Give what a model of the code hides."""
+    """Return the hidden fields of a model of the code."""
     if shape.model.model_config.get("hide_input_in_errors"):
-        return Hidden(told=frozenset())
+        return Hidden(visible=frozenset())
     names = frozenset(name for name in shape.names if shape.conceals(name))
     has_secret_extras = shape.extras is not None and shape.extras.holds_secret
     return Hidden(names, frozenset(shape.names) - names if has_secret_extras else None)

@@ -1,7 +1,7 @@
-"""Lineages: which records are the same through a chain, whatever their model was called and wherever they lay. Pure.
+"""Lineages: records followed through a chain, across renames of their model and changes of their keys. Pure.
 
-A lineage begins where a model is created. It goes on through renames of the class, through other keys, and where a
-model that is created takes over the keys, hence the records, of one that was deleted or came from another app.
+A lineage begins where a model is created. It continues through renames of the class and of keys. It also continues when
+a new model takes over the keys, and so the records, of a deleted model or of one from another app.
 """
 
 from collections.abc import Mapping, Sequence
@@ -24,12 +24,12 @@ __all__ = ["Lineage", "demanded", "lineages_of", "noted_types", "routes_of"]
 
 @dataclass
 class Lineage:
-    """The records of one model through a chain. Grows while it is made, then is only read.
+    """The records of one model through a chain. It grows while it is built, and is only read afterwards.
 
     Attributes:
-        route: Their way through the versions, named after the latest model.
-        schemas: The model at each position where there is one.
-        remade: Positions at which keys are made of a field anew: the primary key became another, or was converted.
+        route: Their upgrade path, named after the latest model.
+        schemas: The model, by each position at which it exists.
+        remade: Positions at which keys change because the primary key became another field or was converted.
     """
 
     route: UpgradePath
@@ -37,7 +37,7 @@ class Lineage:
     remade: set[int] = field(default_factory=set[int])
 
     def conceals(self, name: str, raw: bytes | None = None) -> bool:
-        """Whether the value of a stored field must not be shown; as ``UpgradePath.conceals``; also without steps."""
+        """Whether the value of a stored field must not be shown; works without steps too, unlike ``UpgradePath``."""
         return self.route.conceals(name, raw) or (field_of(name) in self._secrets if name else bool(self._secrets))
 
     @property
@@ -46,33 +46,33 @@ class Lineage:
 
     @property
     def latest(self) -> ModelSchema:
-        """The model as the chain leaves it."""
+        """The model at the end of the chain."""
         return self.schemas[max(self.schemas)]
 
     def at(self, position: int) -> ModelSchema:
-        """Give the model whose records they are to be at a position.
+        """Return the model of the records at a position.
 
-        Where it is deleted there, the last one, so that whoever takes the records over finds them alike; where it is
-        not created yet, the first.
+        After its deletion it is the last model, so that a model that takes over the records finds them unchanged;
+        before its creation it is the first one.
         """
         known = [place for place in self.schemas if place <= position]
         return self.schemas[max(known) if known else min(self.schemas)]
 
     def within(self, positions: range) -> list[ModelSchema]:
-        """Give the models at some positions."""
+        """Return the models at some positions."""
         return [self.schemas[place] for place in positions if place in self.schemas]
 
 
-# Keys that records have or had, and whose.
+# Keys that records have or had, and their lineage.
 _Owner = tuple[KeySpace, Lineage]
 
 
 def lineages_of(chain: Chain) -> list[Lineage]:
-    """Give the lineages of a chain, in the order in which they began.
+    """Return the lineages of a chain, in the order in which they begin.
 
     Raises:
-        MigrationFileError: A model begins where records of another version stay, so that a stamp would mean two shapes;
-            or on keys that records were moved away from, or are moved to keys that are not free.
+        MigrationFileError: A model is created on keys where records of another version stay, so that a stamp would be
+            ambiguous; or on keys that records left; or records are moved to keys that are not free.
     """
     found: list[Lineage] = []
     by_name: dict[str, Lineage] = {}
@@ -99,10 +99,10 @@ def lineages_of(chain: Chain) -> list[Lineage]:
 
 
 def routes_of(chain: Chain) -> Mapping[str, UpgradePath]:
-    """Give the way through the versions of the records under every key space that the chain has ever had.
+    """Return the upgrade paths of the records under all keys that the chain ever had.
 
     Returns:
-        Routes by the beginning of the keys (``KeySpace.start``).
+        Upgrade paths by the beginning of the keys (``KeySpace.start``).
 
     Raises:
         MigrationFileError: As ``lineages_of``.
@@ -121,7 +121,7 @@ def _go_on(
 
 
 def noted_types(chain: Chain, position: int, model: str) -> Mapping[str, str]:
-    """Give the types that the code had of a model's fields at a position, where the migrations tell less."""
+    """Return types of a model's fields in the code at a position, where they differ from the migrations."""
     if not position or not chain.constraints.told:
         return {}
     demands = demanded(chain, position, model) or {}
@@ -129,7 +129,7 @@ def noted_types(chain: Chain, position: int, model: str) -> Mapping[str, str]:
 
 
 def demanded(chain: Chain, position: int, model: str) -> Demands | None:
-    """Give what a model demanded at a position, by its name there; None where that is not known."""
+    """Return the constraints of a model at a position, by its name there; None if they are not known."""
     if not chain.constraints.is_known([id for one in chain.migrations[:position] for id in one.ids]):
         return None
     last = chain.migrations[position - 1]
@@ -138,7 +138,7 @@ def demanded(chain: Chain, position: int, model: str) -> Demands | None:
 
 
 def _hide(chain: Chain, lineage: Lineage) -> None:
-    """Tell the route what the model of the code hides, which may lie elsewhere, or be another app's, by now."""
+    """Add the hidden fields of the code to the path; the model may have other keys or another app now."""
     name = lineage.latest.name if chain.head_position in lineage.schemas else None
     hidden = chain.hidden.of(name, (schema.keys.start for schema in lineage.schemas.values()))
     if hidden:
@@ -146,7 +146,7 @@ def _hide(chain: Chain, lineage: Lineage) -> None:
 
 
 def _remakes_keys(before: Snapshot, operations: Sequence[Operation], name: str) -> bool:
-    """Whether the primary key becomes another field, or its values are converted; another name of it is no matter."""
+    """Whether the primary key becomes another field or its values are converted; a rename does not matter."""
     state = before
     for operation in operations:
         old, name = state.by_name.get(name), operation.name_after(name)
@@ -178,7 +178,7 @@ def _begun(
 
 
 def _settle(owners: dict[str, _Owner], lineage: Lineage, link: LoadedMigration, model: ModelSchema) -> None:
-    """Refuse keys that could be those of other records, or that these could have had: a move would mix them up."""
+    """Refuse keys that other records, or these records, may have or have had: renames would mix them up."""
     if model.keys.start in owners:
         known, other = owners[model.keys.start]
         if other is lineage and known.is_as(model.keys):
@@ -187,7 +187,7 @@ def _settle(owners: dict[str, _Owner], lineage: Lineage, link: LoadedMigration, 
         shared = known.shared_with(model.keys)
         if shared is None:
             continue
-        whose = "these had such before" if other is lineage else f"records of {other.route.model} are or were"
+        whose = "they had such keys before" if other is lineage else f"records of {other.route.model} are or were"
         raise MigrationFileError(
             link.path,
             f"gives the records of {model.name} the keys {shared}*, where {whose}; choose another table or separator",
@@ -198,7 +198,7 @@ def _settle(owners: dict[str, _Owner], lineage: Lineage, link: LoadedMigration, 
 def _vacated(model: ModelSchema, known: Lineage) -> str:
     return (
         f"creates {model.name} on the keys {model.keys.start}*, which records of {known.latest.name} had before they"
-        " were moved away, and would have again if that were taken back; give it another table"
+        " were renamed, and would have again if that were undone; give it another table"
     )
 
 

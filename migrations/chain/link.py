@@ -1,4 +1,4 @@
-"""One migration of a chain, as its file says it. Pure."""
+"""A migration of a chain, as loaded from its file. Pure."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -11,22 +11,22 @@ __all__ = ["LoadedMigration"]
 
 @dataclass(frozen=True)
 class LoadedMigration:
-    """One migration of a chain.
+    """A migration of a chain, as loaded from its file.
 
     Attributes:
-        number: The digits that its file's name begins with.
-        name: The file's name without ``.py``: ``0004_rename_name``.
+        number: The digits at the beginning of the name of its file.
+        name: Name of the file without ``.py``, such as ``0004_rename_name``.
         path: The file, as errors show it.
-        id: What the migration is called in Redis.
-        previous: Id of the link before, or None.
-        versions: Versions that models have afterwards.
+        id: Its name in Redis.
+        previous: Id of the migration before, or None.
+        versions: Versions of models afterwards.
         operations: In the order in which they apply.
-        checksum: Digest of what the file does, without its comments, its formatting and its reasons (``allow``).
-        replaces: The migrations that it stands for.
-        allow: Reasons why what safety rules would refuse is right, by their codes.
-        complaints: What its source does that a migration had better not: a code, a line and what it is.
-        whole_checksum: With its reasons, as ledgers of before 0.2 have it.
-        star_imports: Modules of which it imports whatever they have, so that nobody can tell what for.
+        checksum: Digest of what the file does, without comments, formatting and reasons (``allow``).
+        replaces: The migrations that it replaces.
+        allow: Reasons to allow what safety rules would refuse, by their codes.
+        complaints: Findings of ``files/lint``: code of the rule, line and text.
+        whole_checksum: The digest with reasons, as in ledgers before 0.2.
+        star_imports: Modules from which it imports ``*``.
     """
 
     number: int
@@ -44,10 +44,10 @@ class LoadedMigration:
     star_imports: tuple[str, ...] = ()
 
     def is_unchanged_since(self, checksum: str) -> bool:
-        """Whether the file does what it did when a ledger noted this checksum of it."""
+        """Whether the file still does what it did when the ledger stored this checksum."""
         return checksum in (self.checksum, self.whole_checksum)
 
     @property
     def ids(self) -> tuple[str, ...]:
-        """Every id by which a ledger may know it, or a part of it; its own is the last."""
-        return (*(id for one in self.replaces for id in one.ids), self.id)
+        """All ids that a ledger may have for it or its parts; its own is the last."""
+        return (*(id for replaced in self.replaces for id in replaced.ids), self.id)

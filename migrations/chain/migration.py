@@ -1,4 +1,4 @@
-"""``Migration``: what a migration file declares, once, as class attributes. It holds no behaviour."""
+"""``Migration``: the class that a migration file declares. It has attributes only."""
 
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
@@ -10,17 +10,17 @@ __all__ = ["Migration"]
 
 
 class Migration:
-    """One step of an app's chain; a migration file subclasses it, under the same name.
+    """One migration of an app; each file declares a subclass of the same name.
 
     Attributes:
-        id: What the migration is called in Redis, for ever; the file's name and number may change.
+        id: Its permanent name in Redis; name and number of the file may change.
         previous: Id of the migration before it, or None for the first.
-        versions: The versions that models have afterwards: of every model that an operation touches, and of those whose
-            records only get a newer stamp.
+        versions: Versions of models afterwards: of each model that an operation changes, and of those whose records
+            only get a newer stamp.
         operations: In the order in which they apply.
-        replaces: Ids of the migrations that this one stands for, and by the id of one that was squashed itself those
-            that it stood for; ``squashmigrations`` writes it.
-        allow: Why what a safety rule would refuse is right here: a reason by the code of the rule.
+        replaces: Ids of the migrations that this one replaces. One that was squashed itself is a mapping of its id to
+            those that it replaced. ``squashmigrations`` writes it.
+        allow: Reasons to allow here what safety rules would refuse, by the code of the rule.
     """
 
     id: ClassVar[str] = ""

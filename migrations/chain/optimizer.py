@@ -1,7 +1,7 @@
-"""Folding: fewer operations that come to the same. Pure.
+"""The optimizer: replaces operations by fewer with the same result. Pure.
 
-An operation meets an earlier one where everything between the two could as well come after it. What runs a function
-that may look at the whole record stays where it is.
+Two operations are combined if all operations between them could come after both. An operation with a function that may
+read the whole record keeps its place.
 """
 
 from collections.abc import Sequence
@@ -31,33 +31,33 @@ _OF_FIELDS = (AddField, RemoveField, RenameField, AlterField)
 
 
 def optimize(operations: Sequence[Operation]) -> list[Operation]:
-    """Give operations that lead to the same schemas, and bring records to the same declared fields.
+    """Return operations that lead to the same schemas and the same declared fields of records.
 
-    What they keep aside for the way back may differ.
+    Their undo fields may differ.
     """
-    folded: list[Operation] = []
+    optimized: list[Operation] = []
     for operation in operations:
-        _add(folded, operation)
-    return folded
+        _add(optimized, operation)
+    return optimized
 
 
-def _add(folded: list[Operation], operation: Operation) -> None:
-    """Add one, together with the last that it can be made one with."""
-    for place in range(len(folded) - 1, -1, -1):
-        merged = _merged(folded[place], operation)
+def _add(optimized: list[Operation], operation: Operation) -> None:
+    """Append an operation, or combine it with the last one with which that is possible."""
+    for place in range(len(optimized) - 1, -1, -1):
+        merged = _merged(optimized[place], operation)
         if merged is not None:
-            rest = folded[place + 1 :]
-            del folded[place:]
-            for one in [*merged, *rest]:
-                _add(folded, one)
+            rest = optimized[place + 1 :]
+            del optimized[place:]
+            for following in [*merged, *rest]:
+                _add(optimized, following)
             return
-        if not _commute(folded[place], operation):
+        if not _commute(optimized[place], operation):
             break
-    folded.append(operation)
+    optimized.append(operation)
 
 
 def _merged(one: Operation, other: Operation) -> list[Operation] | None:
-    """Give what two operations come to, one right after the other; None if they stay two."""
+    """Return the operations that replace two adjacent ones; None if they cannot be combined."""
     match one, other:
         case CreateModel(), DeleteModel() if one.model == other.model:
             return []
@@ -92,13 +92,13 @@ def _created(one: CreateModel, other: Operation) -> list[Operation] | None:
 
 
 def creation_of(one: ModelSchema) -> CreateModel:
-    """Give the operation that begins to track a model as it is."""
+    """Return the operation that creates a model."""
     fields = {name: one.field(name).type for name in one.in_order or one.by_name}
     return CreateModel(one.name, fields, one.primary_key, one.table, one.prefix, one.separator, one.ttl, one.extras)
 
 
 def _commute(one: Operation, other: Operation) -> bool:
-    """Whether the order of two operations is no matter."""
+    """Whether two operations have the same result in either order."""
     if isinstance(one, RenameModel) or isinstance(other, RenameModel) or not one.model or not other.model:
         return False
     if one.model != other.model:
@@ -108,7 +108,7 @@ def _commute(one: Operation, other: Operation) -> bool:
 
 
 def _names(operation: Operation) -> set[str] | None:
-    """Give the stored fields that an operation is about; None where it may be about any."""
+    """Return the stored fields that an operation uses; None if it may use any field."""
     match operation:
         case AddField(_, name, _, fill) if not callable(fill):
             names = [name]

@@ -1,12 +1,11 @@
-"""What a run that is not finished leads through, as its files said it when it began. Pure.
+"""The migrations of an unfinished run, as their files were when it began. Pure.
 
-The journal keeps it, without functions, so that a run can be given up although its files were edited since: what was
-rewritten is taken back as it was rewritten. What lies in Redis is input: it counts only where it gives the fingerprint
-that the journal has, and it holds names and literals, never code.
+The journal stores them without functions, so that a run can be undone although its files were edited since. Data from
+Redis are input: they are used only if they have the fingerprint of the journal, and they hold names and literals, no
+code.
 
-A digest of an operation leaves out what may be mended while a run is stopped: what functions do, and what says how
-single values are converted. A record that is at the target already does not meet it any more. It may be given, too,
-where there was nothing.
+The digest of an operation omits what a user may correct while a run is stopped: functions, and arguments that say how
+single values are converted. Records that are at the target already are not converted again.
 """
 
 import hashlib
@@ -33,7 +32,7 @@ _MENDABLE: Final = frozenset(["back", "convert", "merge", "split"])
 
 
 def digest_of(links: Iterable[LoadedMigration], snapshots: Iterable[Snapshot]) -> str:
-    """Give the digest of a part of a chain: ids, schemas, and what each operation says.
+    """Return the digest of a part of a chain: ids, schemas and operations.
 
     Args:
         links: Migrations.
@@ -51,18 +50,18 @@ def _is_way_back_only(operation: Operation) -> bool:
 
 
 def _spelled(value: object) -> str:
-    """Spell a value; alike in every process, so that neither the order of sets nor an address is in it."""
+    """Spell a value in the same way in each process: without addresses, and with sets sorted."""
     if callable(value):
         return "a function"
     if is_dataclass(value):
         if isinstance(value, AddField) and value.extra == "take" and not callable(value.fill):
-            # A function may take the place of both: it sees extra fields, and makes of them what it likes.
+            # A function may replace both, because it can read extra fields.
             value = replace(value, fill=_nothing, extra=None)
         told = [
             f"{one.name}={_spelled(getattr(value, one.name))}" for one in fields(value) if one.name not in _MENDABLE
         ]
         if isinstance(value, AlterField):
-            # Records that are done keep aside what the steps say, by their places; a widening has none.
+            # Undo fields of finished records have the index of their step; a widening does not count as a step.
             told.append(f"is_widening={value.is_widening}")
         return f"{type(value).__name__}({', '.join(told)})"
     if isinstance(value, Mapping):
@@ -76,7 +75,7 @@ def _spelled(value: object) -> str:
 
 
 def _nothing(old: object) -> object:
-    """Stand for a function of which nothing is said."""
+    """Placeholder for a function that is not stored."""
     return None
 
 
@@ -88,11 +87,11 @@ _OPERATIONS: Final = {
 _CONVERTERS: Final = {
     name: cast("type[Converter]", getattr(converters, name)) for name in converters.__all__ if name != "Converter"
 }
-_LONGEST: Final = 1_000_000  # characters; more is none of ours
+_LONGEST: Final = 1_000_000  # characters; this library does not write more
 
 
 def said_of(links: Iterable[LoadedMigration]) -> str:
-    """Give what some migrations say, to be kept; "" where it cannot be said without code."""
+    """Return the text of migrations for the journal; "" if they cannot be stored without code."""
     try:
         text = json.dumps([_link_said(link) for link in links])
     except (TypeError, ValueError):
@@ -101,12 +100,12 @@ def said_of(links: Iterable[LoadedMigration]) -> str:
 
 
 def as_begun(chain: Chain, said: str, fingerprint: str, reach: int) -> Chain | None:
-    """Give the chain as it was when a run began; None where that is not known.
+    """Return the chain as it was when a run began; None if it is not known.
 
     Args:
-        chain: The files as they are; their functions are used where an operation has one in its place still.
-        said: What ``said_of`` gave of the migrations that differ, perhaps.
-        fingerprint: What the chain up to ``reach`` must come to.
+        chain: The present files, which provide the functions.
+        said: Text from ``said_of`` of migrations that may differ.
+        fingerprint: Expected digest of the chain up to ``reach``.
         reach: Position in the chain.
     """
     if not said or len(said) > _LONGEST:
@@ -140,7 +139,7 @@ def _said(value: object) -> object:
         return [_said(one) for one in cast("Sequence[object]", value)]
     if value is None or isinstance(value, (str, int, float)):
         return value
-    raise TypeError(f"{value!r} cannot be said")
+    raise TypeError(f"{value!r} cannot be stored")
 
 
 def _link_of(told: Mapping[str, object], chain: Chain) -> LoadedMigration:
@@ -164,17 +163,17 @@ def _link_of(told: Mapping[str, object], chain: Chain) -> LoadedMigration:
 
 
 class _Functions:
-    """Makes operations of what was said; takes functions from the file as it is now.
+    """Restores operations from the journal, with functions from the present file.
 
     Args:
-        file: The operations that the file has now.
+        file: The present operations of the file.
     """
 
     def __init__(self, file: Sequence[Operation]) -> None:
         self._file = file
 
     def value_of(self, told: object, function: object) -> object:
-        """Give a value; ``function`` is what stands in its place now, where it was a function."""
+        """Return a value; ``function`` is the present value of the argument, which is used if it was a function."""
         if isinstance(told, list):
             return [self.value_of(one, None) for one in cast("list[object]", told)]
         if not isinstance(told, dict):
@@ -191,10 +190,10 @@ class _Functions:
             return kind(**{name: self.value_of(one, None) for name, one in values.items()})
         operation = _OPERATIONS[str(document["operation"])]
         now = self._like(operation, values)
-        return operation(**{name: self.value_of(one, getattr(now, name, None)) for name, one in values.items()})  # type: ignore[arg-type]  # a wrong one is a TypeError, which is awaited
+        return operation(**{name: self.value_of(one, getattr(now, name, None)) for name, one in values.items()})  # type: ignore[arg-type]  # a wrong one is a TypeError, which the caller expects
 
     def _like(self, operation: type[Operation], values: Mapping[str, object]) -> Operation | None:
-        """Give the operation of the file that is the same one, whatever else it says by now."""
+        """Return the operation of the present file that corresponds to a stored one."""
         alike = [one for one in self._file if type(one) is operation and one.model == values.get("model")]
         for name in ("name", "old", "into"):
             same = [one for one in alike if getattr(one, name, None) == values.get(name)]

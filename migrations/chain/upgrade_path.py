@@ -1,6 +1,6 @@
-"""Routes: the way of a model's records from any version to any other, through the migrations of its app. Pure.
+"""Upgrade paths: the steps of a model's records from any version to any other. Pure.
 
-All stages on the way are run on one edit, so that a record is rewritten once, however many migrations are pending.
+All steps change one edit, so that a record is rewritten once, however many migrations are pending.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -25,15 +25,15 @@ from .hidden_fields import NOTHING_HIDDEN, Hidden
 __all__ = ["UpgradePath", "VersionStep", "make_version_step"]
 
 _NOTHING: Final[UndoValues] = {}
-_ALL_TOLD: Final[Mapping[str, str]] = {}
+_NO_TYPES: Final[Mapping[str, str]] = {}
 
 
 class _UndoNames(dict[tuple[int, str], str]):
-    """Names of the stored fields that keep something aside, by step and field: those of ``undo_name``, made once.
+    """A cache of the names of undo fields (``undo_name``), by step and field.
 
     Args:
-        version: That the migration leads to.
-        was_absent: Whether the record had no such field.
+        version: Version after the migration.
+        was_absent: Whether they are for absent fields.
     """
 
     def __init__(self, version: int, *, was_absent: bool) -> None:
@@ -47,13 +47,13 @@ class _UndoNames(dict[tuple[int, str], str]):
 
 @dataclass(frozen=True)
 class VersionStep:
-    """What one migration does to the records of one model.
+    """The changes of one migration to the records of one model.
 
     Attributes:
-        older, newer: Versions on both sides.
-        steps: In the order of the migration's operations; what they keep aside is named after their places.
-        widenings: Those that keep nothing aside, hence have no place: each with the number of steps before it.
-        secrets: Fields that hold a secret on either side, or are made of one.
+        older, newer: Versions before and afterwards.
+        steps: In the order of the operations; undo fields have the index of their step.
+        widenings: Steps without undo fields, each with the number of ``steps`` before it.
+        secrets: Fields that hold a secret before or afterwards, or are made from one.
     """
 
     older: int
@@ -64,11 +64,11 @@ class VersionStep:
 
     @cached_property
     def is_static(self) -> bool:
-        """Whether the server can do it by itself."""
+        """Whether the server can execute it without Python."""
         return all(step.is_static for step in self.steps)
 
     def forward(self, edit: RecordEdit) -> None:
-        """Bring a draft of the older version to the newer one."""
+        """Upgrade an edit from the older version to the newer one."""
         for place, forward, displaces, life in self._forwards:
             origin = None if displaces is None else edit.origin(displaces)
             for name, raw in forward(edit).items():
@@ -98,7 +98,7 @@ class VersionStep:
     def _forwards(
         self,
     ) -> tuple[tuple[int, Callable[[RecordEdit], UndoValues], str | None, tuple[str, int, str] | None], ...]:
-        """What each step does and displaces, and the change of the record's life span that it is; asked only once."""
+        """Index, function, displaced field and TTL change of each step, computed once."""
         return tuple(
             (
                 place,
@@ -112,24 +112,24 @@ class VersionStep:
         )
 
     def backward(self, edit: RecordEdit) -> None:
-        """Bring a draft of the newer version back to the older one."""
-        kept: dict[int, UndoValues] = {}
-        lives: dict[tuple[int, str], str] = {}
+        """Downgrade an edit from the newer version to the older one."""
+        undo: dict[int, UndoValues] = {}
+        stored_as: dict[tuple[int, str], str] = {}
         for entry in undo_fields_of(self.newer, edit.fields):
             raw = edit.pop_undo(entry.stored_as)
-            kept.setdefault(entry.step, {})[entry.name] = None if entry.was_absent else raw
+            undo.setdefault(entry.step, {})[entry.name] = None if entry.was_absent else raw
             if not entry.was_absent:
-                lives[entry.step, entry.name] = entry.stored_as
+                stored_as[entry.step, entry.name] = entry.stored_as
         widenings = list(self.widenings)
         for place in range(len(self.steps), -1, -1):
             if place < len(self.steps):
                 step = self.steps[place]
-                step.backward(edit, kept.get(place, _NOTHING))
-                if step.displaces is not None and (place, step.displaces) in lives:
-                    edit.moved[step.displaces] = lives[place, step.displaces]
+                step.backward(edit, undo.get(place, _NOTHING))
+                if step.displaces is not None and (place, step.displaces) in stored_as:
+                    edit.moved[step.displaces] = stored_as[place, step.displaces]
             while widenings and widenings[-1][0] == place:
                 widenings.pop()[1].backward(edit, _NOTHING)
-        if STAMP in kept.get(len(self.steps), {}):
+        if STAMP in undo.get(len(self.steps), {}):
             edit.remove(STAMP)
         else:
             edit.set(STAMP, b"%d" % self.older)
@@ -137,15 +137,15 @@ class VersionStep:
 
 @dataclass(frozen=True)
 class UpgradePath:
-    """The way through the versions of one model.
+    """The steps between all versions of one model.
 
     Attributes:
         model: Name of the model.
-        version_steps: From the oldest version to the newest, without a gap.
-        first: The oldest version; the only one where there are no stages.
-        leaves_newer: Whether records that are further than a target stay as they are, even those of unknown versions.
-        hidden: What the model of the code hides.
-        earlier: What the code could read to which records are taken back; None where nobody looks.
+        version_steps: From the oldest version to the newest, without gaps.
+        first: The oldest version.
+        leaves_newer: Whether records of versions beyond a target stay unchanged, even of unknown versions.
+        hidden: Hidden fields of the model in the code.
+        earlier: Checks of the older code to which records go back; None if they are not checked.
     """
 
     model: str
@@ -157,31 +157,31 @@ class UpgradePath:
 
     @cached_property
     def versions(self) -> tuple[int, ...]:
-        """Every version that a record can be brought from, and to."""
+        """All versions between which records can be converted."""
         return (self.first, *(stage.newer for stage in self.version_steps))
 
     def version_steps_between(self, old: int, new: int) -> Sequence[VersionStep]:
-        """Give the stages between two versions, from the older to the newer one."""
+        """Return the steps between two versions, from the older to the newer one."""
         low, high = min(old, new), max(old, new)
         return [stage for stage in self.version_steps if stage.older >= low and stage.newer <= high]
 
     def is_done(self, version: int, target: int) -> bool:
-        """Whether a record of some version needs nothing to be at a target."""
+        """Whether a record of this version needs no change to be at a target."""
         return version == target or (self.leaves_newer and version > target)
 
     def is_static(self, old: int, new: int) -> bool:
-        """Whether the server can bring a record from ``old`` to ``new`` by itself; the way back needs what was kept."""
+        """Whether the server can convert a record from ``old`` to ``new`` without Python; going back it cannot."""
         return old <= new and all(stage.is_static for stage in self.version_steps_between(old, new))
 
     def rewrite(self, record: Mapping[str, bytes], target: int) -> RecordEdit:
-        """Bring a record to version ``target``; the record itself stays as it is.
+        """Convert a record to version ``target``; ``record`` itself does not change.
 
         Args:
             record: All its stored fields.
             target: One of ``versions``.
 
         Raises:
-            RecordError: Its stamp is unknown here, or a step cannot do it.
+            RecordError: Its stamp is unknown, or a step cannot convert it.
         """
         edit = RecordEdit(record)
         version = self.version_of(record.get(STAMP))
@@ -201,21 +201,21 @@ class UpgradePath:
                 raise
         else:
             return edit
-        raise error  # behind the clause, so that what it was made of is not its context
+        raise error  # after the clause, so that the original error is not its context
 
     def without_secrets(self, exc: RecordError) -> RecordError:
-        """Give an error as it may be told, the same one where it has no secret."""
+        """Return an error without secrets; the same error if it has none."""
         is_secret = self.conceals(exc.field.partition(".")[0], exc.raw)
         if not is_secret and not (exc.is_told and self.conceals("")):
             return exc
         return exc.without_values(keeps_raw=not is_secret)
 
     def conceals(self, name: str, raw: bytes | None = None) -> bool:
-        """Whether the value of a stored field must not be shown: its type holds or held a secret, or its model says so.
+        """Whether the value of a stored field must not be shown: its type has or had a secret, or its model hides it.
 
         Args:
-            name: The field, or one that keeps such a field aside; "" for the record as a whole.
-            raw: Its bytes, if there are some: they may say so themselves.
+            name: The field or its undo field; "" for the whole record.
+            raw: Its bytes, if known; they may be marked as a secret.
         """
         if not name:
             return bool(self._secrets or self.hidden)
@@ -224,22 +224,22 @@ class UpgradePath:
 
     @cached_property
     def _secrets(self) -> frozenset[str]:
-        """The fields that hold a secret at any version that the migrations lead to or from, by all their names."""
+        """The fields that hold a secret at any version, by all their names."""
         secrets = self.hidden.names.union(*(stage.secrets for stage in self.version_steps))
         if self.hidden.names:
             secrets = _spread(secrets, [step for stage in self.version_steps for step in stage.steps])
         return secrets
 
     def check_widened(self, record: Mapping[str, bytes], fields: Mapping[str, bytes], target: int) -> None:
-        """Look at what a record became whose bytes stayed because newer types read them alike, as far as is known.
+        """Check fields whose bytes did not change because their type was only widened.
 
         Args:
             record: Its stored fields before.
-            fields: What ``rewrite`` made of them.
-            target: Version that they are of now.
+            fields: The result of ``rewrite``.
+            target: Version of ``fields``.
 
         Raises:
-            RecordError: The newest type of a field does not read it.
+            RecordError: The newest type of a field cannot read its bytes.
         """
         version = self.version_of(record.get(STAMP))
         stages = self.version_steps_between(version, target) if version < target else ()
@@ -255,19 +255,19 @@ class UpgradePath:
             raise error  # as above
 
     def _path(self, version: int, target: int) -> tuple[Sequence[VersionStep], frozenset[str]]:
-        """Give the stages in the order in which they run, and the fields that they name beforehand."""
+        """Return the steps in the order in which they run, and the fields that they name in advance."""
         path = self._paths.get((version, target))
         if path is None:
             stages = self.version_steps_between(version, target)
             steps: list[Step] = [step for stage in stages for step in stage.steps]
-            if version > target:  # forwards nobody looks at these
+            if version > target:  # forwards, these do not read values
                 steps += [step for stage in stages for _, step in stage.widenings]
             names = frozenset((STAMP,)).union(*(step.names for step in steps))
             path = self._paths[version, target] = (stages if version < target else stages[::-1], names)
         return path
 
     def names_before(self, target: int) -> tuple[str, ...] | None:
-        """Give the fields that bringing records up to ``target`` looks at; None where that is not known beforehand."""
+        """Return the fields that an upgrade to ``target`` reads; None if they are not known in advance."""
         if target != self.versions[-1] or any(not step.names for stage in self.version_steps for step in stage.steps):
             return None
         return (STAMP, *sorted({name for stage in self.version_steps for step in stage.steps for name in step.names}))
@@ -277,10 +277,10 @@ class UpgradePath:
         return {}
 
     def version_of(self, raw: bytes | None) -> int:
-        """Give the version that a stamp stands for.
+        """Return the version of a stamp.
 
         Raises:
-            RecordError: No migration that is known here leads to it.
+            RecordError: No known migration leads to that version.
         """
         if raw in self._known:
             return self._known[raw]
@@ -305,19 +305,19 @@ class UpgradePath:
 
 
 def make_version_step(
-    model: str, before: Snapshot, operations: Sequence[Operation], newer: int, noted: Mapping[str, str] = _ALL_TOLD
+    model: str, before: Snapshot, operations: Sequence[Operation], newer: int, noted: Mapping[str, str] = _NO_TYPES
 ) -> VersionStep:
-    """Make the stage of one migration for one model.
+    """Return the changes of one migration to the records of one model.
 
     Args:
         model: Name of the model, in ``before``.
         before: State before the migration.
-        operations: All of the migration; those on other models are passed over.
+        operations: All operations of the migration; those on other models are ignored.
         newer: Version afterwards.
-        noted: Types of fields that the code had before, where the migrations tell less: an enum had got a member.
+        noted: Types of fields in the code before, if they differ from the migrations: an enum may have got a member.
 
     Raises:
-        SchemaError: An operation does not fit the state it meets.
+        SchemaError: An operation does not fit its place.
     """
     steps: list[Step] = []
     widenings: list[tuple[int, Widen]] = []
@@ -337,7 +337,7 @@ def make_version_step(
 
 
 def _as_noted(schema: ModelSchema, operation: Operation, noted: Mapping[str, str]) -> ModelSchema:
-    """Give the schema that an operation meets, with the type that the code had of a field that it changes."""
+    """Return the schema before an operation, with the type that a changed field had in the code."""
     known = schema.by_name.get(operation.name) if isinstance(operation, AlterField) else None
     type = None if known is None else noted.get(known.name)
     if known is None or type is None or not is_storage_neutral(known.type, type):
@@ -346,7 +346,7 @@ def _as_noted(schema: ModelSchema, operation: Operation, noted: Mapping[str, str
 
 
 def _spread(secrets: frozenset[str], steps: Sequence[Step]) -> frozenset[str]:
-    """Give the fields that hold a secret by what steps do: what one was moved or merged into is one, too."""
+    """Return all secret fields: a field to which a secret is moved or merged is secret too."""
     for step in (*steps, *reversed(steps)):
         secrets |= step.names if step.names & secrets else frozenset()
     return secrets

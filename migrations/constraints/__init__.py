@@ -1,1 +1,1 @@
-"""What models of each version demanded beyond the types of their fields, and whether a value meets it. Pure."""
+"""Constraints of models at each version, beyond the types of their fields, and checks of values. Pure."""

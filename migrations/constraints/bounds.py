@@ -1,6 +1,6 @@
-"""Bounds: constraints as ``constraints.json`` tells them, applied to decoded values. Pure.
+"""Checks of decoded values by the constraints in ``constraints.json``. Pure.
 
-Each is what an annotation said, spelled out, so that it can be applied without the class that said it.
+Each constraint is the text of an annotation, so that it can be checked without the class.
 """
 
 import ast
@@ -38,17 +38,17 @@ _STEP: Final = re.compile(r"\[\]|\{\}|\|[^.\[{|]*|[^.\[{|]+")
 
 
 def is_checkable(name: str, text: str) -> bool:
-    """Whether a constraint can be applied without the code that said it."""
+    """Whether a constraint can be checked without the code of the model."""
     return _check_of(name, text) is not None
 
 
 def allows(name: str, text: str, value: object) -> bool:
-    """Whether a value meets a constraint; one that it cannot be about is met.
+    """Whether a value meets a constraint; True if the constraint does not apply to it.
 
     Args:
-        name: ``max_length``, for one.
-        text: What it says: ``"5"``.
-        value: As decoded.
+        name: Name of the constraint, such as ``max_length``.
+        text: Its argument, such as ``"5"``.
+        value: The decoded value.
     """
     check = _check_of(name, text)
     if value is None or check is None:
@@ -56,11 +56,11 @@ def allows(name: str, text: str, value: object) -> bool:
     try:
         return check(value)
     except (TypeError, ValueError, ArithmeticError, InvalidOperation):
-        return True  # it is about another member of a union, or another item of a tuple
+        return True  # it belongs to another member of a union or another item of a tuple
 
 
 def values_at(value: object, path: str) -> Iterator[object]:
-    """Give what is at a path of ``acceptance``: ``.key`` of objects, ``[]`` items, ``{}`` keys, ``|Member``."""
+    """Return the values at a path of ``files/acceptance``: ``.key``, ``[]`` for items, ``{}`` for keys, ``|Member``."""
     yield from _values(value, _STEP.findall(path))
 
 
@@ -73,11 +73,11 @@ def _values(value: object, steps: Sequence[str]) -> Iterator[object]:
     if step == "[]":
         items = value.values() if isinstance(value, dict) else value
         if isinstance(items, (list, tuple, set, frozenset)) or isinstance(value, dict) or hasattr(items, "maxlen"):
-            for one in cast("Sequence[object]", items):
-                yield from _values(one, rest)
+            for item in cast("Sequence[object]", items):
+                yield from _values(item, rest)
     elif step == "{}":
-        for one in value if isinstance(value, dict) else ():
-            yield from _values(cast(object, one), rest)
+        for key in value if isinstance(value, dict) else ():
+            yield from _values(cast(object, key), rest)
     elif step.startswith("|"):
         if isinstance(value, HistoricalObject) or type(value).__name__ == step[1:]:
             yield from _values(value, rest)
@@ -89,7 +89,7 @@ def _values(value: object, steps: Sequence[str]) -> Iterator[object]:
 
 @lru_cache(maxsize=1024)
 def _check_of(name: str, text: str) -> _Check | None:
-    """Give what applies a constraint; None where that takes the code."""
+    """Return the check of a constraint; None if only the code can check it."""
     if name in _OF_TEXT:
         inner = _check_of(_OF_TEXT[name], text)
         return None if inner is None else lambda value: not isinstance(value, str) or inner(value)
@@ -115,7 +115,7 @@ def _pattern(text: str) -> _Check | None:
     try:
         pattern: object = ast.literal_eval(text)
         found = SchemaValidator(core_schema.str_schema(pattern=str(pattern)))
-    except Exception:  # pydantic's engine knows no such pattern; the code may have had another one
+    except Exception:  # pydantic's engine refuses the pattern; the code may use another engine
         return None
 
     def check(value: object) -> bool:
@@ -128,7 +128,7 @@ def _pattern(text: str) -> _Check | None:
 
 
 def _bound(text: str) -> Any:
-    """Read a bound: a number, or a moment."""
+    """Parse a bound: a number, a date or a time."""
     decimal, moment = _DECIMAL.fullmatch(text), _MOMENT.fullmatch(text)
     try:
         if decimal is not None:

@@ -1,7 +1,7 @@
-"""Earlier code: what it could read, for a last look at each record that is taken back to its version. Pure.
+"""Checks that earlier code can read a record that goes back to its version. Pure.
 
-Types are not all that a model asks for. A bound that was loosened, a member that an enum got, a field that records made
-since do not have: code of before cannot read what newer code wrote, although no migration says so.
+Migrations only know types. Earlier code may also fail because a constraint was loosened since, an enum got a member, or
+records that were created since lack a field.
 """
 
 import re
@@ -30,7 +30,7 @@ _NUMBERED: Final = re.compile(r"\bEnum\(|\bLiteral\[")
 
 
 def stranger_in(field: FieldSchema) -> Callable[[bytes], str | None] | None:
-    """Give what says of bytes which value in them is no member, and of what; None where a type has no such place."""
+    """Return a function that finds a value in bytes that is not a member of its enum; None if the type has no enum."""
     if not _NUMBERED.search(_QUOTED.sub("", field.type)):
         return None
 
@@ -40,26 +40,26 @@ def stranger_in(field: FieldSchema) -> Callable[[bytes], str | None] | None:
         except ValidationError as exc:
             return next((one.text for one in complaints(exc) if one.kind in NOT_A_MEMBER), None)
         except (*UNREADABLE, ValueError):
-            pass  # nothing that was written as it
+            pass  # the bytes were not written with this type
         return None
 
     return stranger
 
 
-_REMEMBERED: Final = 10_000  # values a field; a few MB at most
-_SHORT: Final = 80  # characters of a type that an error spells
+_REMEMBERED: Final = 10_000  # values per field; a few MB at most
+_SHORT: Final = 80  # characters of a type in an error
 _CONSENT: Final = "--accept-unreadable"
-# What refuses no value that a type of the same name stored, or says nothing of values that are there.
+# These do not refuse stored values.
 _NEUTRAL: Final = frozenset(["extra", "strict"])
 
 
 @dataclass(frozen=True)
 class Rule:
-    """A constraint that code of before had, and newer code did not.
+    """A constraint that earlier code had and newer code does not have.
 
     Attributes:
-        path: Of the field; "" for the whole.
-        name, value: ``max_length``, ``5``.
+        path: The field; "" for the whole model.
+        name, value: Such as ``max_length`` and ``5``.
     """
 
     path: str
@@ -68,7 +68,7 @@ class Rule:
 
     @property
     def shown(self) -> str:
-        """What it is called: a validator by its name, else with its bound."""
+        """Its text: the name of a validator, or a constraint with its bound."""
         if " " in self.name:
             return self.name
         decimal = re.fullmatch(r"Decimal\('(.*)'\)", self.value)
@@ -76,7 +76,7 @@ class Rule:
 
     @property
     def field(self) -> str:
-        """The field that it is of; "" for the whole."""
+        """The stored field of its path; "" for the whole model."""
         name = self.path
         for mark in ".[{|":
             name = name.partition(mark)[0]
@@ -85,18 +85,18 @@ class Rule:
 
 @dataclass(frozen=True)
 class Earlier:
-    """What code of an older version could read of one model.
+    """The code of an older version of one model, and what it can read.
 
     Attributes:
-        schema: The model as it was.
-        position: Where that is in the chain.
-        name: The migration that was the last then.
-        following: The first one behind it that rewrites the records, which is taken back; "" where none does.
-        removals: Those that removed a field, by its name.
-        later: All types that each field had since: what none of them reads, nobody wrote as it.
+        schema: The model at that time.
+        position: Its position in the chain.
+        name: The last migration at that time.
+        following: The first migration after it that rewrites the records, and is undone; "" if there is none.
+        removals: Migrations that removed a field, by the field.
+        later: All types that each field had since.
         rules: Constraints that were loosened since.
-        demands: What it demanded, as far as that is known.
-        is_known: Whether it is known.
+        demands: Its constraints, as far as they are known.
+        is_known: Whether they are known.
     """
 
     schema: ModelSchema
@@ -110,13 +110,13 @@ class Earlier:
     is_known: bool = False
 
     def check(self, edit: RecordEdit) -> None:
-        """Refuse a record of which code of that time could not read a field.
+        """Refuse a record that the code of that time cannot read.
 
         Args:
-            edit: It, as it is to be.
+            edit: The record as it will be written.
 
         Raises:
-            RecordError: Likewise; it names the value and what to do.
+            RecordError: A field cannot be read; the error names the value and the cure.
         """
         for name in sorted(edit.lacking):
             self._refuse_lacking(edit, name)
@@ -125,20 +125,20 @@ class Earlier:
 
     @property
     def unchecked(self) -> tuple[Rule, ...]:
-        """Rules that take the code of that time."""
-        return tuple(one for one in self.rules if not is_checkable(one.name, one.value))
+        """Rules that only the code of that time can check."""
+        return tuple(rule for rule in self.rules if not is_checkable(rule.name, rule.value))
 
     def _refuse_lacking(self, edit: RecordEdit, name: str) -> None:
         known = self.schema.by_name.get(name)
         if known is None or name in edit.fields or known.default is not REQUIRED:
             return
         if DEFAULT in self.demands.get(name, {}):
-            return  # the class said a default, which no migration tells
+            return  # the class has a default, which is not in the migrations
         raise RecordError(
             name,
             None,
-            f"the record was made without it since, and the code of {self.name} needs it; give back= a value in"
-            f" {self.removals.get(name, self.following)}, or go on with {_CONSENT}",
+            f"the record was created without it, and the code of {self.name} needs it; give back= a value in"
+            f" {self.removals.get(name, self.following)}, or continue with {_CONSENT}",
         )
 
     @cached_property
@@ -154,7 +154,7 @@ class Earlier:
                 yield _remembered(one.name, self._member_check(one.name, stranger, later))
 
     def type_of(self, name: str) -> str:
-        """Give the type that a field had in that code, which may have been more than the migrations tell."""
+        """Return the type of a field in that code, which may differ from the migrations."""
         return self.demands.get(name, {}).get(STORED_AS, self.schema.field(name).type)
 
     def _member_check(
@@ -168,9 +168,9 @@ class Earlier:
         return check
 
     def _looks_at_bounds(self) -> Iterator[Callable[[Mapping[str, bytes]], None]]:
-        checked = [one for one in self.rules if is_checkable(one.name, one.value)]
+        checked = [rule for rule in self.rules if is_checkable(rule.name, rule.value)]
         for known in self.schema.fields:
-            rules = [one for one in checked if one.field in (known.name, "")]
+            rules = [rule for rule in checked if rule.field in (known.name, "")]
             if rules:
                 yield _remembered(known.name, self._bound_check(known, rules))
 
@@ -179,7 +179,7 @@ class Earlier:
             try:
                 value = known.codec.decode(raw)
             except (*UNREADABLE, ValueError):
-                return  # it was none before either
+                return  # it was not readable before either
             for rule in rules:
                 path = rule.path[len(known.name) :] if rule.path else ""
                 for one in values_at(value, path):
@@ -199,13 +199,13 @@ class Earlier:
             path,
             raw,
             f"{said}, so that the code of {self.name} cannot read it; write another value,"
-            f"{cure if self.following else ''} or go on with {_CONSENT}",
+            f"{cure if self.following else ''} or continue with {_CONSENT}",
             (shown,),
         )
 
 
 def loosened(old: Mapping[str, Mapping[str, str]], new: Mapping[str, Mapping[str, str]]) -> Iterator[Rule]:
-    """Give the constraints of older code that newer code did not have, or not as strictly."""
+    """Return the constraints of older code that newer code does not have, or has less strictly."""
     for path, rules in old.items():
         for name, value in rules.items():
             if name not in _NEUTRAL and is_stricter(name, new.get(path, {}).get(name), value):

@@ -1,4 +1,4 @@
-"""The history of constraints: what models demanded while each migration was the last; which is stricter. Pure."""
+"""The history of constraints: those of each model at each migration, and which are stricter. Pure."""
 
 import ast
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -7,21 +7,21 @@ from typing import Final, cast
 
 __all__ = ["DEFAULT", "NOTES", "STORED_AS", "ConstraintHistory", "Demands", "is_stricter", "what_is_stricter"]
 
-# What a model demands, by the path of a field, "" for the whole: ``{"name": {"max_length": "5"}}``.
+# Constraints of a model by the path of a field, "" for the whole: ``{"name": {"max_length": "5"}}``.
 Demands = Mapping[str, Mapping[str, str]]
 
-# What is noted of a field beside its constraints: the type that the code has, where the migrations do not tell all of
-# it, and whether reading can do without a value.
+# Facts about a field besides its constraints: its type in the code, if it differs from the migrations, and whether it
+# has a default.
 STORED_AS: Final = "stored_as"
 DEFAULT: Final = "default"
 NOTES: Final = frozenset([STORED_AS, DEFAULT])
 
-_AT: Final = " @ "  # between a model and the migration behind which it demanded something else than now
-_SINCE: Final = "@"  # has the first migration behind which it is known what models demanded
+_AT: Final = " @ "  # between a model and the last migration at which its constraints differed from those now
+_SINCE: Final = "@"  # its entry names the first migration with known constraints
 _NEW_APP: Final = "zero"
 _AT_MOST: Final = ("max_length", "le", "lt", "max_digits", "decimal_places", "str_max_length")
 _AT_LEAST: Final = ("min_length", "ge", "gt", "str_min_length")
-# What makes another value of one, and refuses none.
+# These change values and do not refuse any.
 _HARMLESS: Final = (
     "coerce_numbers_to_str", "encoder", "regex_engine", "str_strip_whitespace", "str_to_lower", "str_to_upper",
 )  # fmt: skip
@@ -30,11 +30,11 @@ _LOOSE: Final = {"allow_inf_nan": "True", "strict": "False"}
 
 @dataclass(frozen=True)
 class ConstraintHistory:
-    """What the models of an app demanded, and when.
+    """The constraints of an app's models over time.
 
     Attributes:
         told: The content of the file.
-        code: Gives what the models of the code demand, which may be more, or less, by now.
+        code: Returns the constraints of the models in the code, which may differ.
     """
 
     told: Mapping[str, Demands]
@@ -42,49 +42,49 @@ class ConstraintHistory:
 
     @property
     def now(self) -> Mapping[str, Demands]:
-        """What the models demand, by their names, as far as that is known."""
-        return {name: one for name, one in self.told.items() if _SINCE not in name}
+        """The latest constraints of the file, by model."""
+        return {name: demands for name, demands in self.told.items() if _SINCE not in name}
 
     def is_known(self, ids: Collection[str]) -> bool:
-        """Whether it was noted what models demanded while there were these migrations."""
+        """Whether the constraints are known for a chain of these migrations."""
         since = self.told.get(_SINCE, {}).get("", {}).get("since")
         return since == _NEW_APP or since in ids
 
     def at(self, model: str, ids: Sequence[str]) -> Demands | None:
-        """Give what a model demanded when the first of some migrations was the last; None where that is not known.
+        """Return the constraints of a model at a migration; None if they are not known.
 
         Args:
             model: Its name at that time.
-            ids: That migration, and all that came after it.
+            ids: That migration, and all after it.
         """
         changed = (self.told.get(f"{model}{_AT}{id}") for id in ids)
         return next((one for one in changed if one is not None), self.told.get(model))
 
     def after(self, told: Mapping[str, Demands], ids: Sequence[str], new: Sequence[str]) -> "ConstraintHistory":
-        """Give the history with what models demand now.
+        """Return the history with new constraints.
 
         Args:
-            told: That.
-            ids: The migrations before this, in order.
-            new: Those that are made now.
+            told: The constraints now, by model.
+            ids: The existing migrations, in order.
+            new: The migrations that are created now.
         """
         known, kept = self.now, {name: one for name, one in self.told.items() if _AT in name}
         head = [*ids, *new][-1:]
         first = ids[-1:] if known and ids else head if ids else []
         since = self.told.get(_SINCE) or {"": {"since": (first or [_NEW_APP])[0]}}
-        for before in ids[-1:] if new else ids[-2:-1]:  # up to there, what was demanded stays true
+        for before in ids[-1:] if new else ids[-2:-1]:  # up to there, the earlier constraints are valid
             changed = {f"{name}{_AT}{before}": one for name, one in known.items() if told.get(name) != one}
             kept = {**changed, **kept}
         return ConstraintHistory({_SINCE: since, **kept, **told})
 
 
 def is_stricter(name: str, old: str | None, new: str) -> bool:
-    """Whether a rule refuses what it did not before; ``old`` is None where there was none."""
+    """Whether a constraint refuses more than before; ``old`` is None if there was none."""
     return what_is_stricter(name, old, new) is not None
 
 
 def what_is_stricter(name: str, old: str | None, new: str) -> str | None:
-    """Say what is stricter, or None where nothing is."""
+    """Describe what is stricter; None if nothing is."""
     if (
         old == new
         or name in _HARMLESS
@@ -96,7 +96,7 @@ def what_is_stricter(name: str, old: str | None, new: str) -> str | None:
     if old is None:
         return f"the {name} is new" if is_named else f"{name}={_shown(new)} is new"
     if is_named:
-        return f"the {name} is another one"
+        return f"the {name} changed"
     one, other = _number(old), _number(new)
     if (
         one is not None

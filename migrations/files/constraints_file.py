@@ -1,4 +1,4 @@
-"""Constraints: what models demanded when ``makemigrations`` ran, in a file beside the migrations; what is stricter.
+"""The file ``constraints.json`` beside the migrations: constraints of the models when ``makemigrations`` ran.
 
 ``constraints.json`` tells what no migration tells, because it stores nothing differently: lengths, bounds, patterns,
 validators, members that an enum got, defaults. Without it nobody could tell a constraint that is new from one that all
@@ -28,17 +28,17 @@ __all__ = [
 ]
 
 _FILE: Final = "constraints.json"
-_MENDING: Final = ("before", "wrap", "plain")  # validators that may have made readable what was stored
+_MENDING: Final = ("before", "wrap", "plain")  # validators that may have converted stored values
 
 
 @dataclass(frozen=True)
 class Tightened:
-    """A demand that a model did not make before.
+    """A constraint that is stricter than before.
 
     Attributes:
         model: Name of the model.
-        path: Of the field; "" for the whole.
-        what: What it demands, and what it did.
+        path: The field; "" for the whole model.
+        what: Description of the constraint now and before.
     """
 
     model: str
@@ -52,24 +52,24 @@ class Tightened:
 
 
 def read_history(directory: Path) -> ConstraintHistory:
-    """Give what the models of an app demanded; nothing where that is not known."""
+    """Read the history of constraints of an app; empty if it is not known."""
     try:
         document: object = json.loads((directory / _FILE).read_text("utf-8"))
     except (OSError, ValueError, RecursionError):
-        document = {}  # none yet; or a conflict of two branches, which the next one to be written ends
+        document = {}  # no file yet, or a conflict of two branches, which the next write resolves
     return ConstraintHistory(cast("Mapping[str, Acceptance]", document) if _is_sound(document) else {})
 
 
 def read_constraints(directory: Path) -> Mapping[str, Acceptance]:
-    """Give what the models of an app demanded last, by their names; nothing where that is not known."""
+    """Read the latest constraints of an app's models, by name; empty if they are not known."""
     return read_history(directory).now
 
 
 def write_constraints(directory: Path, history: ConstraintHistory) -> None:
-    """Keep what the models of an app demand, if that is news.
+    """Write the constraints of an app's models if they changed.
 
     Raises:
-        MigrationFileError: The disk refuses.
+        MigrationFileError: The file cannot be written.
     """
     if not directory.is_dir() or read_history(directory) == history:
         return
@@ -81,23 +81,23 @@ def write_constraints(directory: Path, history: ConstraintHistory) -> None:
 
 
 def tightened_since(model: str, old: Acceptance, new: Acceptance) -> Iterator[Tightened]:
-    """Give what a model demands now, and did not before.
+    """Return the constraints of a model that are stricter than before.
 
     Args:
         model: Its name.
-        old, new: What it demanded, and demands, of fields that records have already.
+        old, new: Constraints of existing fields before and now.
     """
     for path, rules in new.items():
         known = old.get(path, {})
         for name, value in rules.items():
             what = what_is_stricter(name, known.get(name), value)
-            # Fields that a model does not declare are never asked for, so that it can refuse none.
+            # A model does not read fields that it does not declare, so it cannot refuse them.
             if what is not None and (name, path) != ("extra", ""):
                 yield Tightened(model, path, what)
     for path, rules in old.items():
         for name in rules:
             if name.split()[0] in _MENDING and name not in new.get(path, {}):
-                yield Tightened(model, path, f"the {name} is gone")
+                yield Tightened(model, path, f"the {name} was removed")
 
 
 def _is_sound(document: object) -> bool:

@@ -1,4 +1,4 @@
-"""Lint: what the source of a migration file does that a migration had better not. Pure; it looks at the syntax only.
+"""Lint: finds risky code in the source of a migration file. Pure: it only reads the syntax.
 
 What is called is told by the names that the file imports, so that ``from time import time`` is seen through.
 """
@@ -10,7 +10,7 @@ from typing import Final
 
 __all__ = ["CODES", "complaints_of"]
 
-# Codes of the safety rules; see ``safety_rules`` for what they mean.
+# Codes of the safety rules; ``planner/safety_rules`` explains them.
 CODES: Final = frozenset(
     f"RM{number}" for number in (101, 102, 103, 104, 105, 106, 107, 108, 109, 111, 112, 116, 117, 118, 119, 122, 131)
 )
@@ -30,10 +30,10 @@ _OURS: Final = frozenset(["redis_models", "typing", "typing_extensions", "collec
 
 
 def complaints_of(tree: ast.Module) -> Iterator[tuple[str, int, str]]:
-    """Give what a file does that it had better not, in the order of its lines: code, line, what.
+    """Return the findings in a file, in the order of its lines: code of the rule, line and text.
 
-    Functions that free steps call may look at clocks and talk to the server; in these only commands that stop the
-    server for all others, or lose life spans, count.
+    Functions of ``Run`` may read clocks and use the server. In them, only commands that block the server or lose TTLs
+    are findings.
     """
     names = _imported(tree)
     free = _free_functions(tree)
@@ -68,9 +68,9 @@ def _of_free(function: ast.AST) -> Iterator[tuple[str, int, str]]:
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
             name = node.func.attr
             if name in _BLOCKING:
-                yield "RM117", node.lineno, f"calls {name}(), which stops the server for everybody"
+                yield "RM117", node.lineno, f"calls {name}(), which blocks the server for all clients"
             elif name in _RAW:
-                yield "RM116", node.lineno, f"calls {name}(), which nothing checks, resumes or takes back"
+                yield "RM116", node.lineno, f"calls {name}(), which is not checked, resumed or undone"
 
 
 def _foreign_imports(tree: ast.Module) -> Iterator[tuple[str, int, str]]:
@@ -88,7 +88,7 @@ def _foreign_imports(tree: ast.Module) -> Iterator[tuple[str, int, str]]:
 
 
 def _imported(tree: ast.Module) -> Mapping[str, str]:
-    """Give the full names of what a file imports, by the names that it has there."""
+    """Return the full names of imports, by their names in the file."""
     found: dict[str, str] = {}
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
@@ -101,7 +101,7 @@ def _imported(tree: ast.Module) -> Mapping[str, str]:
 
 
 def _called(node: ast.expr, names: Mapping[str, str]) -> str:
-    """Give the full name of what is called; "" where it is no plain name."""
+    """Return the full name of the called function; "" if it is not a plain name."""
     parts: list[str] = []
     while isinstance(node, ast.Attribute):
         parts.append(node.attr)
@@ -112,7 +112,7 @@ def _called(node: ast.expr, names: Mapping[str, str]) -> str:
 
 
 def _free_functions(tree: ast.Module) -> set[str]:
-    """Give the names of functions that free steps call."""
+    """Return the names of functions of ``Run``."""
     found: set[str] = set()
     for node in ast.walk(tree):
         if isinstance(node, ast.Call) and _called(node.func, {}).rpartition(".")[2] == "Run":

@@ -1,4 +1,4 @@
-"""Migration files on the disk: read a folder into a chain, write one file more. Knows neither models nor Redis."""
+"""Migration files on disk: loads a folder as a chain, and writes files. It uses neither models nor Redis."""
 
 import ast
 import hashlib
@@ -43,8 +43,8 @@ def load_chain(label: str, directory: Path) -> Chain:
     """Read all migrations of an app.
 
     Args:
-        label: The app's.
-        directory: Its folder of migrations; a missing one is an empty chain.
+        label: Label of the app.
+        directory: Its folder of migrations; without it, the chain is empty.
 
     Raises:
         MigrationFileError: A file cannot be read or does not fit.
@@ -56,7 +56,7 @@ def load_chain(label: str, directory: Path) -> Chain:
 
 
 def load_links(label: str, directory: Path) -> list[LoadedMigration]:
-    """Read all migrations of an app, even if they form no line.
+    """Read all migrations of an app, even if they do not form one line.
 
     Raises:
         MigrationFileError: A file cannot be read.
@@ -65,16 +65,17 @@ def load_links(label: str, directory: Path) -> list[LoadedMigration]:
 
 
 def link_of(label: str, path: Path, source: bytes) -> LoadedMigration:
-    """Make a link of the text of a file, which need not be on the disk yet.
+    """Load the text of a file as a migration; the file need not exist yet.
 
     Raises:
-        MigrationFileError: The text is no Python, breaks when it runs, or declares no usable migration.
+        MigrationFileError: The text is not valid Python, raises an error, or does not declare a valid migration.
     """
     shown = shown_path(path)
     found = _NAME.fullmatch(path.stem)
     if found is None:
         raise MigrationFileError(
-            shown, "is no name of a migration; rename it like 0004_rename_name.py, or begin it with _ if it is none"
+            shown,
+            "is not a name of a migration; rename it like 0004_rename_name.py, or begin it with _ for other files",
         )
     tree = _parsed(shown, source)
     migration = _migration_of(shown, _run(f"_redis_migrations.{label}.{path.stem}", path, tree))
@@ -101,13 +102,13 @@ def write_migration(directory: Path, name: str, text: str, id: str) -> Path:
     A process that dies in between leaves a file that HEAD does not name yet; ``load_chain`` then says what to do.
 
     Args:
-        directory: The app's folder of migrations; made if it is missing.
-        name: The file's name without ``.py``.
+        directory: The folder of migrations; created if it is missing.
+        name: Name of the file without ``.py``.
         text: Its content.
-        id: The migration's.
+        id: Id of the migration.
 
     Raises:
-        MigrationFileError: There is such a file already, or the disk refuses.
+        MigrationFileError: The file exists already, or cannot be written.
     """
     path = directory / f"{name}.py"
     try:
@@ -121,26 +122,26 @@ def write_migration(directory: Path, name: str, text: str, id: str) -> Path:
             path.unlink()
             raise
     except FileExistsError as exc:
-        raise MigrationFileError(shown_path(path), "is there already; nothing was written") from exc
+        raise MigrationFileError(shown_path(path), "exists already; nothing was written") from exc
     except OSError as exc:
         raise MigrationFileError(shown_path(path), f"cannot be written: {exc.strerror}; nothing was written") from exc
     return path
 
 
 def exchange_migrations(directory: Path, texts: Mapping[str, str], gone: Sequence[str], head: str) -> None:
-    """Put files in the place of others: first what is new, then HEAD, then what goes.
+    """Replace files: write the new ones, then HEAD, then delete the old ones.
 
-    A process that dies in between leaves files of both kinds, which ``load_chain`` refuses by name; version control has
-    what was there before.
+    A process that dies in between leaves both old and new files, which ``load_chain`` refuses by name; version control
+    has the old state.
 
     Args:
-        directory: The app's folder of migrations.
-        texts: Content by the name of a file, without ``.py``.
-        gone: Names of the files that go.
+        directory: The folder of migrations.
+        texts: Content by the name of a file without ``.py``.
+        gone: Names of the files to delete.
         head: Id of the last migration afterwards.
 
     Raises:
-        MigrationFileError: The disk refuses.
+        MigrationFileError: A file cannot be written.
     """
     try:
         for name, text in texts.items():
@@ -156,13 +157,13 @@ def exchange_migrations(directory: Path, texts: Mapping[str, str], gone: Sequenc
 
 
 def _place(path: Path, text: str) -> None:
-    """Make a file appear whole; raises FileExistsError where one is."""
+    """Create a complete file; raises FileExistsError if it exists."""
     temporary = _temporary(path, text)
     try:
         os.link(temporary, path)
     except FileExistsError:
         raise
-    except OSError:  # a file system without links
+    except OSError:  # a file system without hard links
         if path.exists():
             raise FileExistsError(path) from None
         temporary.replace(path)
@@ -171,7 +172,7 @@ def _place(path: Path, text: str) -> None:
 
 
 def replace_file(path: Path, text: str) -> None:
-    """Write a file whole or not at all; raises OSError."""
+    """Write a file completely or not at all; raises OSError."""
     temporary = _temporary(path, text)
     try:
         temporary.replace(path)
@@ -186,7 +187,7 @@ def _temporary(path: Path, text: str) -> Path:
             stream.write(text)
             stream.flush()
             os.fsync(stream.fileno())
-        os.chmod(name, 0o666 & ~_umask())  # mkstemp's 0600 would keep the file from colleagues
+        os.chmod(name, 0o666 & ~_umask())  # mkstemp's 0600 would hide the file from other users
     except BaseException:
         os.unlink(name)
         raise
@@ -203,7 +204,7 @@ def _files_in(directory: Path) -> list[Path]:
     try:
         return sorted(path for path in directory.iterdir() if path.suffix == ".py" and path.name[0] not in "._")
     except OSError as exc:
-        raise MigrationFileError(shown_path(directory), f"is no folder that can be read: {exc.strerror}") from exc
+        raise MigrationFileError(shown_path(directory), f"is not a readable folder: {exc.strerror}") from exc
 
 
 def _read(path: Path) -> bytes:
@@ -218,15 +219,15 @@ def _parsed(shown: str, source: bytes) -> ast.Module:
         return ast.parse(source, shown)
     except SyntaxError as exc:
         raise MigrationFileError(shown, f"line {exc.lineno or 1}: {exc.msg}") from exc
-    except (ValueError, RecursionError) as exc:  # a zero byte; a nesting without end
-        raise MigrationFileError(shown, f"is no Python: {exc}") from exc
+    except (ValueError, RecursionError) as exc:  # a zero byte, or too deep nesting
+        raise MigrationFileError(shown, f"is not valid Python: {exc}") from exc
 
 
 def _run(name: str, path: Path, tree: ast.Module) -> ModuleType:
-    """Run a file as a module of its own.
+    """Run a file as a module.
 
-    Not through the import system's cache: what runs is the text that the checksum is of, and a file that was changed
-    twice in a second is not mistaken for the first.
+    It does not use the cache of the import system, so that the executed text is the one of the checksum, even if the
+    file changed twice in a second.
     """
     spec = importlib.util.spec_from_file_location(name, path)
     assert spec is not None
@@ -234,7 +235,7 @@ def _run(name: str, path: Path, tree: ast.Module) -> ModuleType:
     sys.modules[name] = module  # dataclasses and pydantic look up the names of an annotation there
     try:
         exec(compile(tree, str(path), "exec", dont_inherit=True), module.__dict__)
-    # A file runs the user's code, which may raise anything and even leave the process.
+    # A file runs code of the user, which may raise any exception, even SystemExit.
     except (Exception, SystemExit) as exc:
         del sys.modules[name]
         raise MigrationFileError(shown_path(path), f"raised {_quote(exc, path)}") from exc
@@ -253,13 +254,13 @@ def _migration_of(shown: str, module: ModuleType) -> type[Migration]:
         raise MigrationFileError(shown, "has no class Migration; write class Migration(migrations.Migration): ...")
     if not issubclass(migration, Migration):
         raise MigrationFileError(
-            shown, "its class Migration is none of ours; write class Migration(migrations.Migration): ..."
+            shown, "its class Migration has another base; write class Migration(migrations.Migration): ..."
         )
     return migration
 
 
 def _declared(migration: type[Migration], attribute: str) -> object:
-    """Give what a file really says; its class was never checked."""
+    """Return an attribute without its declared type, because the file was not type-checked."""
     return getattr(migration, attribute)
 
 
@@ -295,8 +296,8 @@ def _replaces(shown: str, migration: type[Migration]) -> tuple[Replaced, ...]:
     if found is None:
         raise MigrationFileError(
             shown,
-            f"has replaces = {replaces!r:.60}; write a list of ids, and for one that was squashed itself a mapping of"
-            " its id to the list that it had",
+            f"has replaces = {replaces!r:.60}; write a list of ids; for a squashed migration write a mapping of its id"
+            " to its list",
         )
     return found
 
@@ -308,7 +309,7 @@ def _allow(shown: str, migration: type[Migration]) -> Mapping[str, str]:
         if all(code in CODES and isinstance(reason, str) and reason.strip() for code, reason in pairs):
             return dict(cast("Mapping[str, str]", allow))
     raise MigrationFileError(
-        shown, f"has allow = {allow!r:.80}; write a reason by the code of a rule, like {{'RM102': 'nobody needs it'}}"
+        shown, f"has allow = {allow!r:.80}; write a reason by the code of a rule, like {{'RM102': 'not used any more'}}"
     )
 
 
@@ -319,7 +320,7 @@ def _operations(shown: str, migration: type[Migration]) -> tuple[Operation, ...]
     for number, one in enumerate(cast("Sequence[object]", operations), start=1):
         if not isinstance(one, Operation):
             raise MigrationFileError(
-                shown, f"operation {number} is {one!r:.60}; write one such as migrations.AddField(...)"
+                shown, f"operation {number} is {one!r:.60}; write an operation such as migrations.AddField(...)"
             )
     return tuple(cast("Sequence[Operation]", operations))
 
@@ -334,7 +335,7 @@ def _checksum(tree: ast.Module, left_out: Container[int]) -> str:
 
 
 def _reasons_in(tree: ast.Module) -> Iterator[ast.stmt]:
-    """Give the statements of the class ``Migration`` that set ``allow``."""
+    """Return the statements of the class ``Migration`` that set ``allow``."""
     for node in tree.body:
         for one in node.body if isinstance(node, ast.ClassDef) and node.name == "Migration" else ():
             targets = (
@@ -345,7 +346,7 @@ def _reasons_in(tree: ast.Module) -> Iterator[ast.stmt]:
 
 
 def _check_head(directory: Path, chain: Chain) -> None:
-    """Refuse a HEAD that names another migration than the last. A missing HEAD is no error: wheels leave it out."""
+    """Refuse a HEAD that does not name the last migration. It may be missing, because wheels omit it."""
     path = directory / HEAD
     if not path.exists():
         return
@@ -359,7 +360,7 @@ def _check_head(directory: Path, chain: Chain) -> None:
 def _complaint(head: str, last: str, chain: Chain) -> str:
     if "<<<<<<<" in head:
         return (
-            "holds git's conflict marks: two branches each made a migration; run"
+            "has conflict markers of git: two branches each created a migration; run"
             f" 'redis-models rebase {chain.app}',"
             f" then write {last!r} here, the id of the last"
         )
@@ -367,4 +368,4 @@ def _complaint(head: str, last: str, chain: Chain) -> str:
         if link.id == head:
             return f"names {head!r} ({link.name}), but the last migration is {last!r}; write that here"
     cure = f"or write {last!r} here, the id of the last" if last else "or empty HEAD"
-    return f"names {head!r}, but no file here has this id; restore its file, {cure}"
+    return f"names {head!r}, but no file here has this id; restore the file, {cure}"

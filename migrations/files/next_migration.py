@@ -1,4 +1,4 @@
-"""The next migration of a chain: put together, or written into the last one; proved, not written to disk."""
+"""The next migration of a chain, or an update of the last one. It is verified, but not written to disk."""
 
 import hashlib
 from dataclasses import dataclass, replace
@@ -24,14 +24,14 @@ __all__ = ["NewMigration", "amend", "next_migration", "stable_id", "with_reason"
 
 @dataclass(frozen=True)
 class NewMigration:
-    """A migration that is no file yet.
+    """A migration that is not written to a file yet.
 
     Attributes:
-        path: Where the file goes.
-        text: Its content.
-        link: What it will be in the chain.
-        before: The schemas that it starts from.
-        refused: What safety rules would refuse of it, where records are concerned.
+        path: Its file.
+        text: Content of the file.
+        link: The loaded migration.
+        before: The schemas before it.
+        refused: Findings of safety rules that would refuse it if there are records.
     """
 
     path: Path
@@ -44,17 +44,17 @@ class NewMigration:
 def next_migration(
     chain: Chain, directory: Path, found: Diff, *, code: Snapshot | None = None, name: str | None = None
 ) -> NewMigration:
-    """Make the migration that follows a chain.
+    """Build the next migration of a chain.
 
     Args:
-        chain: The app's.
+        chain: The chain of the app.
         directory: Its folder of migrations.
-        found: What the migration does; without questions.
-        code: The schemas that it must lead to, versions aside; None for a migration that is finished by hand.
-        name: What the file is called, without its number; None for a suggestion.
+        found: The changes, without open questions.
+        code: The schemas to which it must lead, ignoring versions; None for a migration that is completed by hand.
+        name: Name of the file without its number; None for a suggestion.
 
     Raises:
-        MigrationFileError: The name is none, or the operations do not fit.
+        MigrationFileError: The name is not valid, or the operations do not fit.
     """
     last = chain.migrations[-1] if chain.migrations else None
     previous = last.id if last else None
@@ -64,21 +64,23 @@ def next_migration(
     path = directory / f"{last.number + 1 if last else 1:04d}_{stem}.py"
     link = link_of(chain.app, path, text.encode())
     longer = Chain(chain.app, (*chain.migrations, link))
-    lineages_of(longer)  # what the keys do not allow is better refused before there is a file
+    lineages_of(longer)  # problems with keys are refused before the file is written
     if code is not None and longer.snapshots[-1].fingerprint != _expected(code, found).fingerprint:
-        raise MigrationError(f"{path.name} would not lead to what the code says; please report this as a bug: {text}")
+        raise MigrationError(
+            f"{path.name} would not lead to the models of the code; please report this as a bug: {text}"
+        )
     return NewMigration(path, text, link, chain.snapshots[-1])
 
 
 def with_reason(new: NewMigration, reason: str) -> NewMigration:
-    """Give a migration whose file says why what safety rules refuse of it is right; its id stays.
+    """Return a migration with a reason for each safety rule that would refuse it; its id does not change.
 
     Args:
         new: The migration.
-        reason: For every rule.
+        reason: The same for all rules.
 
     Raises:
-        MigrationFileError: Its text has no place for it.
+        MigrationFileError: The reason cannot be added to its text.
     """
     if not new.refused:
         return new
@@ -90,14 +92,15 @@ def with_reason(new: NewMigration, reason: str) -> NewMigration:
 
 
 def stable_id(chain: Chain, text: str, name: str = "") -> str:
-    """Give an id that only depends on what a migration does and where it stands.
+    """Return an id that depends only on the content of a migration and its place.
 
-    So a file that was thrown away comes again as it was, and two people who make the same migration make the same file.
+    So a deleted file is created again without a difference, and two people who create the same migration get the same
+    file.
 
     Args:
-        chain: What it is added to, whose ids are taken.
-        text: The file, without an id.
-        name: Of the file, where its text says nothing.
+        chain: The chain to which it is added, and whose ids are taken.
+        text: The file without an id.
+        name: Name of the file, if the text alone is not distinctive.
     """
     taken, tries = {link.id for link in chain.migrations}, 0
     while True:
@@ -115,19 +118,19 @@ def _expected(code: Snapshot, found: Diff) -> Snapshot:
 
 
 def amend(chain: Chain, directory: Path, found: Diff, code: Snapshot) -> NewMigration:
-    """Make the last migration of a chain anew, so that it leads on to the code.
+    """Rebuild the last migration of a chain, so that it leads to the code.
 
-    Whether it is applied anywhere is for the caller to know: a migration that is applied must not change.
+    The caller must make sure that it is not applied anywhere, because an applied migration must not change.
 
     Args:
-        chain: The app's; not empty.
+        chain: The chain of the app; not empty.
         directory: Its folder of migrations.
-        found: What the code has and the chain has not; without questions.
-        code: The schemas that it must lead to, versions aside.
+        found: The changes of the code since the chain, without open questions.
+        code: The schemas to which it must lead, ignoring versions.
 
     Raises:
         MigrationFileError: The operations do not fit.
-        MigrationError: New functions are to be written, but the file has some already.
+        MigrationError: New functions are needed, but the file has functions already.
     """
     last, before = chain.migrations[-1], Chain(chain.app, chain.migrations[:-1])
     path = directory / f"{last.name}.py"
@@ -138,7 +141,7 @@ def amend(chain: Chain, directory: Path, found: Diff, code: Snapshot) -> NewMigr
         if has_functions and any(
             isinstance(value, FunctionStub) for one in found.operations for value in vars(one).values()
         ):
-            raise MigrationError(f"{last.path} was edited; make a migration of its own for what needs a function")
+            raise MigrationError(f"{last.path} was edited; create another migration for changes that need a function")
         text = appended(last.path, source, render_operations(found.operations), versions)
     else:
         operations = optimize([*last.operations, *found.operations])
@@ -152,7 +155,9 @@ def amend(chain: Chain, directory: Path, found: Diff, code: Snapshot) -> NewMigr
     for model in code.models:
         expected = expected.with_model(replace(model, version=reached.model(model.name).version))
     if reached.fingerprint != expected.fingerprint:
-        raise MigrationError(f"{path.name} would not lead to what the code says; please report this as a bug: {text}")
+        raise MigrationError(
+            f"{path.name} would not lead to the models of the code; please report this as a bug: {text}"
+        )
     return NewMigration(path, text, link, before.snapshots[-1])
 
 

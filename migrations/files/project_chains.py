@@ -26,13 +26,13 @@ __all__ = ["hidden_fields_of", "load_alone", "load_chains", "with_histories"]
 
 
 def with_histories(chains: Sequence[Chain]) -> list[Chain]:
-    """Tell each chain the ways of the records that others left to it, over however many apps they came.
+    """Give each chain the upgrade paths of records that came from other apps, through any number of apps.
 
     Raises:
         MigrationFileError: As ``lineages_of``.
     """
     known = list(chains)
-    for _ in chains:  # each round brings them one app further
+    for _ in chains:  # each round passes them on by one app
         left = {chain.app: list(_left_by(chain)) for chain in known}
         given = [
             _told(chain, (one for app, some in left.items() if app != chain.app for one in some)) for chain in known
@@ -59,10 +59,10 @@ def _told(chain: Chain, left: Iterable[tuple[str, UpgradePath]]) -> Chain:
 
 
 def load_chains(apps: "Sequence[App]") -> list[Chain]:
-    """Load the chains of some apps, each with what others left to it, and what the models of the code hide.
+    """Load the chains of apps, with records that came from other apps and with hidden fields.
 
     Raises:
-        MigrationFileError: A file is broken, or does not fit where it stands.
+        MigrationFileError: A file is broken, or does not fit its place.
     """
     hidden = hidden_fields_of(apps)
     chains = [_chain_of(app) for app in apps]
@@ -70,11 +70,11 @@ def load_chains(apps: "Sequence[App]") -> list[Chain]:
 
 
 def load_alone(app: "App", apps: "Iterable[App]") -> Chain:
-    """Load the chain of one app, whatever may be wrong with those of others; likewise, without what these left to it.
+    """Load the chain of one app without those of others, which may be broken.
 
     Args:
-        app: Which.
-        apps: All of the project.
+        app: The app.
+        apps: All apps of the project.
     """
     return replace(_chain_of(app), hidden=hidden_fields_of(apps)[app.label])
 
@@ -91,7 +91,7 @@ def _chain_of(app: "App") -> Chain:
 
 
 def hidden_fields_of(apps: "Iterable[App]") -> dict[str, HiddenFields]:
-    """Give what the models of some apps hide, by the labels of these."""
+    """Return the hidden fields of apps, by their labels."""
     by_app: dict[str, dict[str, Hidden]] = {}
     by_start: dict[str, Hidden] = {}
     for app in apps:

@@ -1,4 +1,4 @@
-"""Rendering: from operations to the text of a migration file, laid out as ruff leaves it. Pure, and stable."""
+"""The renderer: writes operations as the text of a migration file, formatted as ruff does. Pure and deterministic."""
 
 import re
 from collections.abc import Container, Mapping, Sequence
@@ -35,11 +35,11 @@ from ..operations.function_stubs import FunctionStub, stub_of
 
 __all__ = ["render", "render_operations", "render_reasons", "suggest_name"]
 
-_WIDTH: Final = 88  # ruff's and black's own; wider settings leave it as it is
+_WIDTH: Final = 88  # the default of ruff and black; wider settings do not change the result
 _INDENT: Final = "    "
-_NAME_LENGTH: Final = 52  # as Django has it
+_NAME_LENGTH: Final = 52  # as in Django
 _MORE: Final = "_and_more"
-# Arguments that are written without their names; the others need them to be understood.
+# Arguments that are written without their names.
 _POSITIONAL: Final = ("model", "name", "old", "new", "type")
 _ENVIRONMENT: Final = jinja2.Environment(
     loader=jinja2.FileSystemLoader(Path(__file__).parents[1] / "templates"),
@@ -51,14 +51,14 @@ _ENVIRONMENT: Final = jinja2.Environment(
 
 @dataclass(frozen=True)
 class _Code:
-    """A piece of Python that stands for itself among literals."""
+    """A piece of Python code among literals."""
 
     text: str
 
 
 @dataclass(frozen=True)
 class _Call:
-    """A call with its arguments, which the layout may break into lines."""
+    """A call with its arguments, which may be broken into lines."""
 
     name: str
     arguments: tuple[tuple[str, object], ...]
@@ -75,20 +75,20 @@ def render(
     preamble: str = "",
     known: Container[str] = (),
 ) -> str:
-    """Give the text of a migration file.
+    """Return the text of a migration file.
 
     Args:
-        id: The migration's.
+        id: Id of the migration.
         previous: Id of the migration before, or None.
-        versions: Versions that models have afterwards.
-        operations: In the order in which they apply; a function may only be one that is still to be written, or known.
-        replaces: The migrations that it stands for.
-        allow: Reasons why what safety rules would refuse is right.
-        preamble: What the file has before its class.
+        versions: Versions of models afterwards.
+        operations: In the order in which they apply. Functions must be stubs or known.
+        replaces: The migrations that it replaces.
+        allow: Reasons to allow what safety rules would refuse.
+        preamble: Code before the class.
         known: Names of functions in ``preamble``.
 
     Raises:
-        MigrationError: An operation holds a function, which has no text.
+        MigrationError: An operation has another function, whose text is not known.
     """
     return _ENVIRONMENT.get_template("migration.py.j2").render(
         functions=list(_functions(operations).values()),
@@ -103,18 +103,18 @@ def render(
 
 
 def render_operations(operations: Sequence[Operation]) -> list[str]:
-    """Give the lines of some operations as they stand in the list of a file, each with its comma."""
+    """Return the lines of operations in the list of a file, with commas."""
     inner = _INDENT * 2
     return [f"{inner}{_laid_out(_call_of(one, ()), inner)}," for one in operations]
 
 
 def render_reasons(allow: Mapping[str, str]) -> str:
-    """Give the Python of the reasons of a file, as it stands behind ``allow =``."""
+    """Return the Python code of ``allow``."""
     return _laid_out(dict(sorted(allow.items())), _INDENT, "allow = ")
 
 
 def suggest_name(operations: Sequence[Operation], versions: Mapping[str, int], *, is_first: bool) -> str:
-    """Suggest the part of a file's name that follows its number: lower case, at most 52 characters."""
+    """Suggest the name of a file without its number: lower case, at most 52 characters."""
     if is_first and operations and all(isinstance(one, CreateModel) for one in operations):
         return "initial"
     parts = [_fragment(one) for one in operations]
@@ -169,7 +169,7 @@ def _fragment(operation: Operation) -> str:
 
 
 def _functions(operations: Sequence[Operation]) -> dict[str, dict[str, str]]:
-    """Give what the template writes of each function that is still to be written, by its name."""
+    """Return the arguments of the template for each stub, by the name of the function."""
     found: dict[str, dict[str, str]] = {}
     for operation in operations:
         for one in fields(operation):
@@ -185,7 +185,7 @@ def _function(operation: Operation, argument: str, name: str) -> dict[str, str]:
     opening, closing = f"def {name}(", f") -> {stub.returns}:"
     line = f"{opening}{', '.join(stub.parameters)}{closing}"
     heading = line if len(line) <= _WIDTH else _broken(opening, stub.parameters, closing, "")
-    # What is written into the file: a function that its author must fill in refuses to run until then.
+    # Written into the file: the function raises until the user has written it.
     refusal = f'raise NotImplementedError("write {name}() first")'
     if len(_INDENT) + len(refusal) > _WIDTH:
         refusal = 'raise NotImplementedError("write this function first")'
@@ -194,7 +194,7 @@ def _function(operation: Operation, argument: str, name: str) -> dict[str, str]:
 
 def _call_of(operation: Operation, known: Container[str]) -> _Call:
     arguments: list[tuple[str, object]] = []
-    is_named = False  # what follows a named argument is named too
+    is_named = False  # arguments after a named one are named too
     for one in fields(operation):
         value: object = getattr(operation, one.name)
         if one.default is not MISSING and value == one.default:
@@ -206,7 +206,9 @@ def _call_of(operation: Operation, known: Container[str]) -> _Call:
         elif callable(value) and getattr(value, "__name__", "") in known:
             value = _Code(str(getattr(value, "__name__", "")))
         elif callable(value):
-            raise MigrationError(f"{operation.describe()}: a function has no text; write this migration by hand")
+            raise MigrationError(
+                f"{operation.describe()}: a function cannot be written as text; write this migration by hand"
+            )
         is_named = is_named or one.name not in _POSITIONAL or not isinstance(value, str)
         arguments.append((one.name if is_named else "", value))
     return _Call(f"migrations.{type(operation).__name__}", tuple(arguments))
@@ -229,7 +231,7 @@ def _list_of(calls: Sequence[_Call]) -> str:
 
 
 def _laid_out(value: object, indent: str, before: str = "") -> str:
-    """Write a value; in one line if it fits behind ``before``, with a comma after it, otherwise an item a line."""
+    """Format a value: in one line if it fits after ``before`` with a comma, otherwise one item per line."""
     flat = _literal(value)
     if len(indent) + len(before) + len(flat) + 1 <= _WIDTH:
         return flat
@@ -259,7 +261,7 @@ def _paired(key: object, value: object, indent: str) -> str:
 
 
 def _literal(value: object) -> str:
-    """Write a value in one line."""
+    """Format a value in one line."""
     if isinstance(value, str):
         return _text(value)
     if isinstance(value, _Code):
@@ -276,7 +278,7 @@ def _literal(value: object) -> str:
 
 
 def _text(value: str) -> str:
-    """Write text in double quotes, unless single ones need fewer backslashes: ruff's and black's rule."""
+    """Format text in double quotes, unless single ones need fewer backslashes, as ruff and black do."""
     quote = "'" if value.count('"') > value.count("'") else '"'
     return quote + "".join(_escaped(char, quote) for char in value) + quote
 

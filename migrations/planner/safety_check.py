@@ -137,7 +137,7 @@ def _hidden(chain: Chain) -> dict[tuple[int, str], Hidden]:
     """Give what must not be shown by each position and the name that a model has there, by all names of its fields."""
     return {
         (position, model.name): Hidden(
-            frozenset(one.name for one in model.fields if lineage.conceals(one.name)), lineage.route.hidden.told
+            frozenset(one.name for one in model.fields if lineage.conceals(one.name)), lineage.route.hidden.visible
         )
         for lineage in lineages_of(chain)
         for position, model in lineage.schemas.items()

@@ -206,7 +206,7 @@ def test_a_record_that_old_code_reads_through_a_migration_tells_no_secret(
 
     told = shop.project.run_apart("read.py")
 
-    assert "cannot be brought up to version 2" in told.err
+    assert "cannot be upgraded to version 2" in told.err
     assert _WORD not in told.out + told.err
 
 

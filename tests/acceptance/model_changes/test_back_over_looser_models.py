@@ -225,7 +225,7 @@ def test_a_required_field_that_records_made_since_lack_stops_the_way_back(shop: 
     shop.put("new", n="2")
 
     assert shop.migrate("shop", "1") == 6
-    assert "item:new: field 'ref': the record was made without it since" in shop.err
+    assert "item:new: field 'ref': the record was created without it" in shop.err
     assert "give back= a value in 0002_" in shop.err
     assert shop.migrate("shop", "1", "--accept-unreadable") == 0, shop.err
     records = shop.records()

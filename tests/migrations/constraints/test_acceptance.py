@@ -200,10 +200,8 @@ def test_a_validator_that_does_something_else_is_another_one_its_words_are_not(d
     old = declare(_VALIDATED)
 
     assert _told(old, declare(_VALIDATED.replace("Mend.", "Mend it.").replace("# why", "# because"))) == []
-    assert _told(old, declare(_VALIDATED.replace('or "x"', 'or "y"'))) == [
-        "name: the before validator mend is another one"
-    ]
-    assert _told(old, declare(_BASE)) == ["name: the before validator mend is gone"]
+    assert _told(old, declare(_VALIDATED.replace('or "x"', 'or "y"'))) == ["name: the before validator mend changed"]
+    assert _told(old, declare(_BASE)) == ["name: the before validator mend was removed"]
 
 
 _MADE = {

@@ -79,7 +79,7 @@ BROKEN: Mapping[str, tuple[str, str]] = {
     "a missing module": ("import no_such_module\n", "raised ModuleNotFoundError: No module named 'no_such_module'"),
     "no class": ("x = 1\n", "has no class Migration; write class Migration(migrations.Migration): ..."),
     "the base class only": ("from redis_models.migrations import Migration\n", "has no class Migration"),
-    "another class": ("class Migration: pass\n", "its class Migration is none of ours"),
+    "another class": ("class Migration: pass\n", "its class Migration has another base"),
     "no id": (text_of("", "aaaa"), "has no id; write a text that no other migration has, such as id = '51d09a3c'"),
     "an id that is no text": (text_of("", "aaaa").replace("id = ''", "id = 7"), "has id = 7"),
     "a previous that is no id": (text_of("b", None).replace("None", "4"), "has previous = 4"),
@@ -118,8 +118,11 @@ BROKEN: Mapping[str, tuple[str, str]] = {
         text_of("b", "aaaa", "migrations.RemoveField('A', 'x')", "{'A': 1}"),
         "versions says A 1, but it must be 2 or more here",
     ),
-    "a version of no model": (text_of("b", "aaaa", versions="{'B': 2}"), "versions names 'B', which is no model here"),
-    "a previous of no file": (text_of("b", "zzzz"), "previous = 'zzzz' is the id of no file here"),
+    "a version of no model": (
+        text_of("b", "aaaa", versions="{'B': 2}"),
+        "versions names 'B', which is not a model here",
+    ),
+    "a previous of no file": (text_of("b", "zzzz"), "previous = 'zzzz' is not the id of a file here"),
     "the id of another": (text_of("aaaa", "aaaa"), "has the id 'aaaa' of 0001_initial"),
     "a second beginning": (text_of("b", None), "0001_initial and 0002_x are both the first"),
 }
@@ -141,9 +144,9 @@ def test_two_branches_are_named_with_the_way_out(first: Path, write: Write) -> N
     path = write("0002_zip.py", text_of("dddd", "aaaa"))
 
     assert refusal(first) == (
-        f"{path}: 0002_city and 0002_zip both follow 0001_initial (previous = 'aaaa'), as two branches made them; put"
-        " one behind the other with 'redis-models rebase shop --onto cccc' if that one is applied already, else with"
-        " 'redis-models rebase shop --onto dddd'"
+        f"{path}: 0002_city and 0002_zip both follow 0001_initial (previous = 'aaaa'), because two branches created"
+        " them; put one behind the other with 'redis-models rebase shop --onto cccc' if that one is applied already,"
+        " otherwise with 'redis-models rebase shop --onto dddd'"
     )
 
 
@@ -164,15 +167,15 @@ def test_a_number_against_the_line_of_ids_is_named(first: Path, write: Write) ->
 def test_a_file_whose_name_has_no_number_is_not_passed_over(first: Path, write: Write) -> None:
     write("2_x.py", text_of("bbbb", "aaaa"))
 
-    assert "2_x.py: is no name of a migration; rename it like 0004_rename_name.py" in refusal(first)
+    assert "2_x.py: is not a name of a migration; rename it like 0004_rename_name.py" in refusal(first)
 
 
 @pytest.mark.parametrize(
     ("head", "message"),
     [
-        ("bbbb", "names 'bbbb', but no file here has this id; restore its file, or write 'cccc' here"),
+        ("bbbb", "names 'bbbb', but no file here has this id; restore the file, or write 'cccc' here"),
         ("aaaa", "names 'aaaa' (0001_initial), but the last migration is 'cccc'; write that here"),
-        ("<<<<<<< one\naaaa\n=======\ncccc\n>>>>>>> two\n", "holds git's conflict marks"),
+        ("<<<<<<< one\naaaa\n=======\ncccc\n>>>>>>> two\n", "has conflict markers of git"),
     ],
 )
 def test_a_head_that_is_not_the_last_is_refused(head: str, message: str, first: Path, write: Write) -> None:
@@ -239,7 +242,7 @@ def test_a_written_file_reads_back_and_is_the_head(tmp_path: Path) -> None:
 def test_no_file_is_ever_overwritten(first: Path) -> None:
     before = (first / "0001_initial.py").read_text("utf-8")
 
-    with pytest.raises(MigrationFileError, match=r"0001_initial\.py: is there already; nothing was written"):
+    with pytest.raises(MigrationFileError, match=r"0001_initial\.py: exists already; nothing was written"):
         write_migration(first, "0001_initial", "x", "bbbb")
 
     assert (first / "0001_initial.py").read_text("utf-8") == before

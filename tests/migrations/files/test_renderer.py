@@ -95,7 +95,9 @@ def test_what_is_rendered_is_formatted_as_ruff_leaves_it(width: int, tmp_path: P
 
 
 def test_a_function_has_no_text() -> None:
-    with pytest.raises(MigrationError, match="Add field x to A: a function has no text; write this migration by hand"):
+    with pytest.raises(
+        MigrationError, match="Add field x to A: a function cannot be written as text; write this migration by hand"
+    ):
         render("a", None, {}, [AddField("A", "x", "int", lambda old: 1)])
 
 

@@ -251,7 +251,7 @@ def test_keys_that_records_were_moved_away_from_are_refused_before_a_file_is_wri
     before = shop_project.tree()
 
     assert shop_project.run() == 1
-    assert "which records of Client had before they were moved away" in shop_project.err
+    assert "which records of Client had before they were renamed" in shop_project.err
     assert shop_project.tree() == before
 
 
@@ -263,7 +263,7 @@ def test_a_squash_that_died_half_way_names_the_files_that_are_left(shop_project:
         (_folder(shop_project) / f"{name}.py").write_text(old[name])
 
     assert shop_project.run() == 1
-    assert "stands for 0002_n, whose file is here still; delete it" in shop_project.err
+    assert "replaces 0002_n, whose file still exists; delete that file" in shop_project.err
 
 
 def test_a_rebase_that_died_half_way_names_the_file_that_is_left(shop_project: Any) -> None:
@@ -273,4 +273,4 @@ def test_a_rebase_that_died_half_way_names_the_file_that_is_left(shop_project: A
 
     assert shop_project.run() == 1
     assert "0003_m" in shop_project.err
-    assert "if a rebase stopped half-way, delete 0002_m.py" in shop_project.err
+    assert "if a rebase was stopped before it was complete, delete 0002_m.py" in shop_project.err

@@ -307,7 +307,7 @@ REFUSED: dict[str, tuple[Step, Step, str]] = {
     "keys that were moved away from": (
         ({"Customer": 2}, [AlterKeys("Customer", table="client")]),
         ({"Lead": 2}, [CreateModel("Lead", _FIELDS, "id", "customer")]),
-        "which records of Customer had before they were moved away",
+        "which records of Customer had before they were renamed",
     ),
     "keys of a deleted model": (
         ({"Lead": 1}, [CreateModel("Lead", _FIELDS, "id", "lead"), DeleteModel("Customer")]),

@@ -302,7 +302,7 @@ def test_who_reads_or_writes_a_record_in_quarantine_is_told_why_it_cannot_be_had
     assert read.code == 0, read.err
     get, good, patch, select = read.out.splitlines()
     for told in (get, patch):
-        assert told.startswith("ConflictError: customer:7: cannot be brought up to version 3: field 'age' holds b'old'")
+        assert told.startswith("ConflictError: customer:7: cannot be upgraded to version 3: field 'age' holds b'old'")
     assert good == "9"
     assert "customer:" in select
     assert "holds" in select

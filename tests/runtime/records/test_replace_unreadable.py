@@ -29,7 +29,7 @@ class Unfit:
         raise ConflictError(key, "no way up")
 
     def rewrite(self, model: type[Model], key: str) -> RoundTrips[None]:
-        raise ConflictError(key, "cannot be brought up to version 2: no way up")
+        raise ConflictError(key, "cannot be upgraded to version 2: no way up")
         yield ()
 
     def write_back(self, model: type[Model], keys: Sequence[str]) -> RoundTrips[None]:

@@ -186,10 +186,10 @@ class Unfit:
     """Knows no way up for any record."""
 
     def upgrade(self, model: type[Model], key: str, record: Mapping[str, bytes]) -> dict[str, bytes]:
-        raise ConflictError(key, "cannot be brought up to version 2: no way up")
+        raise ConflictError(key, "cannot be upgraded to version 2: no way up")
 
     def rewrite(self, model: type[Model], key: str) -> RoundTrips[None]:
-        raise ConflictError(key, "cannot be brought up to version 2: no way up")
+        raise ConflictError(key, "cannot be upgraded to version 2: no way up")
         yield ()
 
     def write_back(self, model: type[Model], keys: Sequence[str]) -> RoundTrips[None]:

@@ -26,7 +26,7 @@ class Strict(Upgrade):
     def rewrite(self, model: type[Model], key: str) -> RoundTrips[None]:
         [title] = yield from send([("HGET", key, "title")])
         if title == b"unfit":
-            raise ConflictError(key, "cannot be brought up to version 3: no way up")
+            raise ConflictError(key, "cannot be upgraded to version 3: no way up")
         yield from super().rewrite(model, key)
 
 
