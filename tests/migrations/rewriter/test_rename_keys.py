@@ -317,7 +317,7 @@ REFUSED: dict[str, tuple[Step, Step, str]] = {
     "keys that could be those of long ago": (
         ({"Customer": 2}, [AlterKeys("Customer", table="third")]),
         ({"Customer": 3}, [AlterKeys("Customer", table="customer:b", separator="-")]),
-        r"gives the records of Customer the keys customer:b-\*, where these had such before",
+        r"gives the records of Customer the keys customer:b-\*, where they had such keys before",
     ),
     "keys that could be those of another model": (
         ({"Lead": 1}, [CreateModel("Lead", _FIELDS, "id", "lead")]),
