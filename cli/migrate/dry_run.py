@@ -57,7 +57,7 @@ def refuse_failing(context: CliContext, client: SyncClient, journeys: Sequence[t
         IncompleteError: A record of the sample cannot be rewritten, and is not in quarantine; nothing was changed.
     """
     for app, journey in journeys:
-        first = journey.legs[0]
+        first = journey.segments[0]
         if journey.is_resumed or step_of(first) is not None or not first.works:
             continue
         quarantine = Quarantine(context.settings.namespace, app.label)

@@ -23,9 +23,9 @@ def journey_lines(journey: RunPlan, address: str, counts: Mapping[str, int], *, 
         is_full: Tell of every operation how it is taken back, too.
     """
     lines = [f"Plan for {address}, app {journey.app}: {_headline(journey)}"]
-    for number, leg in enumerate(journey.legs, 1):
-        if len(journey.legs) > 1:
-            lines.append(f"  leg {number} of {len(journey.legs)}, recorded when it is done")
+    for number, leg in enumerate(journey.segments, 1):
+        if len(journey.segments) > 1:
+            lines.append(f"  leg {number} of {len(journey.segments)}, recorded when it is done")
         lines += _leg_lines(leg, counts, is_full)
     if journey.destructive:
         lines.append(
@@ -45,7 +45,7 @@ def journey_document(journey: RunPlan, counts: Mapping[str, int], objections: Se
         "unapply": [{"id": link.id, "name": link.name} for link in journey.unapplied],
         "destructive": list(journey.destructive),
         "passes": [_pass_document(work, counts) for work in journey.works],
-        "legs": [_leg_document(leg, counts) for leg in journey.legs],
+        "legs": [_leg_document(leg, counts) for leg in journey.segments],
         "objections": list(objections),
     }
 
@@ -118,7 +118,7 @@ def _headline(journey: RunPlan) -> str:
     if not journey.applied and not journey.unapplied:
         migrations = "bring records to where it is"
     resumed = ", resuming a run that stopped" if journey.is_resumed else ""
-    passes = sum(len(leg.works) + len(leg.moves) for leg in journey.legs)
+    passes = sum(len(leg.works) + len(leg.moves) for leg in journey.segments)
     return f"{migrations}, {counted(passes, 'pass', 'passes')}{resumed}"
 
 

@@ -40,6 +40,7 @@ from .throttle import ThrottleState
 __all__ = ["PassRunner"]
 
 _CHECKPOINT_S: Final = 2.0
+_MARKER: Final = "witness"  # how the fields of the journal that are markers begin; stored
 _MOST_SCANS: Final = 10  # of one pass; the last one finds nothing to do
 
 # Takes whether most records are expected to be below the target version.
@@ -144,7 +145,7 @@ class PassRunner:
 
     def write_marker(self, label: str) -> RoundTrips[None]:
         """Save the journal with a marker that proves that earlier writes survived; raises as ``run_pass``."""
-        marker = {f"witness {label}": secrets.token_hex(8)}
+        marker = {f"{_MARKER} {label}": secrets.token_hex(8)}
         yield from self.store.checkpoint(self.lease.key, self.lease.epoch, self.journal, marker)
         self.markers.update(marker)
 
@@ -247,7 +248,7 @@ class PassRunner:
         """Wait for the result of a batch, count it, and sleep as the throttle demands."""
         outcome = yield from batch.pending.wait()
         scan.add(outcome)
-        if outcome.changed:  # what was done before a server failed is visited again, and is no progress
+        if outcome.changed:  # what was done before a server failed is visited again, and does not count as progress
             self.backoff.note_progress()
         # The cursor is still that of the page. What was changed is known even if the next script fails.
         seen, changed = self.journal.seen + batch.count, self.journal.changed + outcome.changed

@@ -1,7 +1,7 @@
 """Before a run writes: keys that records cannot get, and commands that the access list denies. Changes nothing.
 
-A script is not rolled back where the access list denies one of its commands: what was written before stays, and what is
-behind it never happens, because the record has its new stamp by then.
+Redis does not roll a script back when the access list denies one of its commands: earlier writes stay, and later ones
+never happen, because the record has its new version by then.
 """
 
 import re
@@ -42,14 +42,14 @@ _SHOWN: Final = 10
 
 @dataclass
 class Collisions:
-    """Keys that more than one record would have. Grows while records are met.
+    """Keys that more than one record would have. Grows while records are visited.
 
     Attributes:
         found: The first of them, with what is wrong.
         digests: Of keys that were made of fields, to find two alike; eight bytes a record.
-        suspects: Digests that were met more than once, each with the keys that have it, found in a second walk; SCAN
+        suspects: Digests that were seen more than once, each with the keys that have it, found in a second scan; SCAN
             may give one key twice.
-        has_strangers: Whether some of what was found is no record of the model's.
+        has_strangers: Whether some of the keys found are not of records of the model.
     """
 
     found: list[str] = field(default_factory=list[str])
@@ -58,14 +58,14 @@ class Collisions:
     has_strangers: bool = False
 
     def suspect_twins(self) -> bool:
-        """Find digests that were met twice; tell whether there are any, so that a second walk is needed."""
+        """Find digests that were seen twice; tell whether there are any, so that a second scan is needed."""
         seen = sorted(self.digests)
         self.digests = array("Q")
         self.suspects = {one: set() for one, other in pairwise(seen) if one == other}
         return bool(self.suspects)
 
     def tell_twins(self) -> None:
-        """Note the keys that are to become one, after the second walk."""
+        """Note the keys that are to become one, after the second scan."""
         for keys in self.suspects.values():
             if len(keys) > 1:
                 self.note(f"{' and '.join(sorted(map(text_of, keys)))} would become one")
@@ -82,18 +82,18 @@ def refuse_collisions(
     """Look whether every record can have its new key, before anything is written.
 
     Args:
-        kept: Called after every page, to keep the lease of a run.
+        kept: Called after every page, to renew the lease of a run.
         moves: All of a run.
         intake: Knows which records are in quarantine; they may lie anywhere.
 
     Raises:
         UnsafeError: Some cannot; it names the first of them.
-        ConflictError: What lies at an index is no sorted set.
-        LockedError: The lease is somebody else's by now.
+        ConflictError: The key of an index holds another type than a sorted set.
+        LockedError: Another runner holds the lease now.
 
     Cost:
-        A walk over the keys for each move and each new place, with a question or two a record; a second one for each
-        move where keys that are made of fields seem to be alike.
+        A scan of the keys for each pass and each new prefix, with one or two commands a record; a second scan for each
+        pass where keys that are made of fields seem to be equal.
     """
     collisions = Collisions()
     for move in moves:
@@ -112,11 +112,11 @@ def refuse_collisions(
 
 
 def _refusal(model: str, collisions: Collisions) -> str:
-    cure = "Mend or move these records first"
+    cure = "Change or move these records first"
     if collisions.has_strangers:
         cure += (
-            ". What is no record of the model needs other keys, or the model another table; records that were moved by"
-            " hand are accepted with 'migrate --fake'"
+            ". Other data needs other keys, or the model another table. If records were renamed by hand, accept them"
+            " with 'migrate --fake'"
         )
     return f"{model}: nothing was moved, because keys collide: {'; '.join(collisions.found)}. {cure}"
 
@@ -145,7 +145,7 @@ def _look_for_strangers(
             continue  # the pass will tell the one, and has told the other
         if not _is_at_least(cast("bytes | None", reply), move.vacant_below):
             collisions.note(
-                f"{text_of(key)} lies under the new keys {move.after.keys.start}* already and is no record of"
+                f"{text_of(key)} lies under the new keys {move.after.keys.start}* already and is not a record of"
                 f" {move.route.model} at version {move.vacant_below} or later"
             )
             collisions.has_strangers = True
@@ -233,7 +233,7 @@ _OF_A_MOVE: Final = ("ZCARD", "TYPE", "HGET", "EXISTS", "ZADD", "RENAME", "ZREM"
 
 OF_THE_END: Final = ("LINDEX", "HLEN", "RPUSH", "SET", "HSET", "HDEL", "DEL")
 
-_MAY_BE_MISSING: Final = frozenset(["HPEXPIREAT"])  # servers without it have no life spans of hash fields
+_MAY_BE_MISSING: Final = frozenset(["HPEXPIREAT"])  # servers without it do not have a TTL for hash fields
 
 _DENIED: Final = re.compile(r"NOPERM|ACL failure|permission|can't run this command", re.IGNORECASE)
 
@@ -266,7 +266,7 @@ def refuse_missing_rights(lease: Lease, namespace: str, commands: Sequence[str])
 
     Raises:
         ServerRefusedError: The access list denies some, or the server has them under other names; it names them all.
-        LockedError: The lease is somebody else's by now.
+        LockedError: Another runner holds the lease now.
 
     Keys:
         The lease, and ``redis_models:{namespace}:rights``, which never exists.

@@ -1,7 +1,7 @@
 """Recording: what the ledger and the history get, from a run or without one.
 
 ``fake`` and ``stamp`` say where a database is and touch no record: ``fake`` when a project begins to use migrations, or
-accepts an edited file; ``stamp`` whatever the bookkeeping holds, even if nobody can read it.
+accepts an edited file; ``stamp`` works with any bookkeeping, even if it cannot be read.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -48,14 +48,14 @@ class _Place:
 
 @dataclass(frozen=True)
 class Stamped:
-    """What ``stamp`` left behind.
+    """What ``stamp`` changed.
 
     Attributes:
         added: Migrations that the ledger has now, and had not, or of another file.
         removed: Ids that it had.
         purged: Names of those among them that were purged.
-        forgot_run: A run that had stopped half-way is forgotten; its records may be of other versions.
-        was_unreadable: Why nobody could read what was there, or "".
+        forgot_run: The journal of a stopped run was deleted; its records may have other versions.
+        was_unreadable: Why the bookkeeping could not be read, or "".
     """
 
     added: tuple[str, ...]
@@ -71,7 +71,7 @@ def now() -> str:
 
 
 def entry_of(link: LoadedMigration, seconds: float, records: int, *, is_faked: bool = False) -> AppliedMigration:
-    """Give what the ledger says of a migration that is applied now."""
+    """Make the entry for the ledger of a migration that is applied now."""
     return AppliedMigration(
         id=link.id,
         number=link.number,
@@ -86,7 +86,7 @@ def entry_of(link: LoadedMigration, seconds: float, records: int, *, is_faked: b
 
 
 def events_of(plan: Plan, seconds: float, records: int, epoch: int) -> list[Event]:
-    """Give what the history says of a run that did a plan."""
+    """Make the events for the history of a run that executed a plan."""
     if not plan.is_recorded:
         return [event_of(EventKind.APPLIED, _Place(_AUTOMATIC), epoch, seconds, records)]
     applied = (event_of(EventKind.APPLIED, link, epoch, seconds, records) for link in plan.applied)
@@ -161,8 +161,8 @@ def _faked(link: LoadedMigration, ledger: Mapping[str, AppliedMigration]) -> App
 
 def _lost(app: str, one: AppliedMigration, target: int | str) -> str:
     return (
-        f"{app}: {one.name} stays recorded as applied, because what it kept aside was purged, and only the ledger tells"
-        " so; nothing was recorded. Make a migration that leads on to the shape that you want. If all records are as"
+        f"{app}: {one.name} stays recorded as applied, because its undo fields were purged, and only the ledger"
+        " tells so. Nothing was recorded. Make a new migration to the schema that you want. If all records are as"
         f" they were before it, say from a backup, record that with 'stamp {app} {target}'"
     )
 
@@ -178,5 +178,5 @@ def _is_noted(link: LoadedMigration, ledger: Mapping[str, AppliedMigration]) -> 
 
 
 def event_of(what: EventKind, of: _Named, epoch: int, seconds: float = 0.0, records: int = 0) -> Event:
-    """Give what the history says of a deed; ``of`` is what it was done to."""
+    """Make the event for the history; ``of`` is what it was done to."""
     return Event(what, of.id, of.number, of.name, now(), seconds, records, this_person(), epoch)

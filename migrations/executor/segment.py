@@ -1,7 +1,8 @@
 """A segment of a run: passes under a lease, or the call of one function, then the ledger.
 
-"Applied" means that every record was met and none failed. Before a function is called a note goes into the journal; a
-run that finds one knows that the function was called and may have run partly; ``segments`` says whether it may go on.
+"Applied" means that every record was visited and none failed. Before a function is called, the journal
+gets a note. A run that finds one knows that the function was called and may have run partly; ``planner/segments`` says
+whether it may go on.
 """
 
 import inspect
@@ -28,20 +29,20 @@ from .preflight import refuse_collisions
 from .progress import Policy, Progress
 from .recorder import entry_of, events_of, now
 
-__all__ = ["Result", "call_step", "held_by", "run_plan", "sum_of"]
+__all__ = ["Result", "call_step", "ledger_size", "run_plan", "sum_of"]
 
 
 @dataclass(frozen=True)
 class Result:
-    """What a run came to.
+    """The result of a run.
 
     Attributes:
         changed: Records rewritten, by model.
         seconds: How long it took.
-        rewriting_s: How much of that was spent on walks that changed records; the rest proves that none is left.
+        rewriting_s: How much of that was spent on scans that changed records; the other scans prove that none is left.
         moved: Records that got other keys.
-        quarantined: Records that are in quarantine, from this run or an earlier one.
-        newly: How many of these this run put there; all, where it went on with one that stopped.
+        quarantined: Records in quarantine, from this run or an earlier one.
+        newly: How many of these this run put there; all, where it resumed a stopped run.
     """
 
     changed: dict[str, int]
@@ -53,7 +54,7 @@ class Result:
 
 
 def sum_of(results: Sequence[Result]) -> Result:
-    """Give what several runs came to, one after the other."""
+    """Give the sum of several results."""
     changed = Counter[str]()
     for one in results:
         changed.update(one.changed)
@@ -67,7 +68,7 @@ def sum_of(results: Sequence[Result]) -> Result:
 
 def run_plan(
     lease: Lease,
-    shelf: StateStore,
+    store: StateStore,
     plan: Plan,
     *,
     policy: Policy,
@@ -77,27 +78,27 @@ def run_plan(
 
     Args:
         lease: Held by this process.
-        shelf: Bookkeeping of the app.
+        store: Bookkeeping of the app.
         plan: Made under the lease.
         policy: How fast it goes, and what stops it.
         report: Called after every batch.
 
     Raises:
-        IncompleteError: It stopped half-way, or the server forgot some of it; every record is consistent, and the same
+        IncompleteError: It stopped, or the server lost some of it; every record is consistent, and the same
             plan resumes.
-        LockedError: Another runner has taken over.
+        LockedError: Another runner holds the lease now.
         UnsafeError: Keys of records would collide; nothing was written.
-        ConflictError: An index of records that are to move is no sorted set; likewise.
+        ConflictError: The key of an index holds another type than a sorted set; nothing was written.
     """
     began = lease.clock()
-    state = yield from shelf.read()
-    journal, held = _journal(plan, state), held_by(shelf, state, plan)
-    intake = QuarantinePolicy(Quarantine(shelf.namespace, shelf.app), policy.most_errors)
-    yield from intake.begin()
-    runner = PassRunner(lease, shelf, journal, policy, intake, report)
+    state = yield from store.read()
+    journal, held = _journal(plan, state), ledger_size(store, state, plan)
+    quarantine = QuarantinePolicy(Quarantine(store.namespace, store.app), policy.most_errors)
+    yield from quarantine.begin()
+    runner = PassRunner(lease, store, journal, policy, quarantine, report)
     if plan.moves:
-        yield from refuse_collisions(lease.kept, plan.moves, intake)
-    yield from runner.write_marker("")  # that the legs before this one are still recorded
+        yield from refuse_collisions(lease.kept, plan.moves, quarantine)
+    yield from runner.write_marker("")  # that the segments before this one are still recorded
     changed = Counter[str]()
     for work in plan.works:
         changed[work.route.model] += (yield from runner.run_pass(work)).changed
@@ -111,20 +112,20 @@ def run_plan(
     unapplied = [link.id for link in plan.unapplied]
     events = events_of(plan, seconds, records, lease.epoch)
     yield from runner.backoff.retry_until_available(
-        lambda: shelf.finish(lease.key, lease.epoch, applied, unapplied, plan.snapshot, events, runner.markers, held)
+        lambda: store.finish(lease.key, lease.epoch, applied, unapplied, plan.snapshot, events, runner.markers, held)
     )
-    newly = intake.size if plan.is_resumed else min(intake.added, intake.size)
-    return Result(dict(changed), seconds, round(runner.rewriting_s, 3), moved, intake.size, newly)
+    newly = quarantine.size if plan.is_resumed else min(quarantine.added, quarantine.size)
+    return Result(dict(changed), seconds, round(runner.rewriting_s, 3), moved, quarantine.size, newly)
 
 
-def held_by(shelf: StateStore, state: State, plan: Plan) -> int:
+def ledger_size(store: StateStore, state: State, plan: Plan) -> int:
     """Count the migrations that the ledger has, and must still have when a plan is done.
 
     Raises:
-        IncompleteError: It has none any more, though the plan begins behind some.
+        IncompleteError: It has none now, though the plan begins after some.
     """
     if plan.is_recorded and plan.start and not state.ledger:
-        raise shelf.forgotten()
+        raise store.forgotten()
     return len(state.ledger)
 
 
@@ -140,8 +141,8 @@ def _journal(plan: Plan, state: State) -> Journal:
 def call_step(
     client: SyncClient,
     lease: Lease,
-    shelf: StateStore,
-    leg: Plan,
+    store: StateStore,
+    segment: Plan,
     step: Run,
     report: Callable[[Progress], None],
 ) -> Result:
@@ -152,33 +153,40 @@ def call_step(
     Args:
         client: Where the database is.
         lease: Held by this process.
-        shelf: Bookkeeping of the app.
-        leg: The step's.
-        step: What is called; its ``back`` where the leg takes it back.
+        store: Bookkeeping of the app.
+        segment: The one of the step.
+        step: What is called; its ``back`` where the segment takes it back.
         report: Called as often as the function reports.
 
     Raises:
         IncompleteError: The function raised something; it quotes that.
-        LockedError: Another runner has taken over; nothing is recorded.
+        LockedError: Another runner holds the lease now; nothing is recorded.
     """
     began = time.monotonic()
-    [link] = (*leg.applied, *leg.unapplied)
-    function = step.function if leg.applied else step.back
-    assert function is not None, "a leg that cannot be taken back was begun"
-    held = held_by(shelf, run(client, shelf.read()), leg)
+    [link] = (*segment.applied, *segment.unapplied)
+    function = step.function if segment.applied else step.back
+    assert function is not None, "a segment that cannot be taken back was begun"
+    held = ledger_size(store, run(client, store.read()), segment)
     note = Journal(
-        leg.target, leg.reach, leg.depth, leg.fingerprint, step=link.id, began_at=now(), updated_at=now(), said=leg.said
+        segment.target,
+        segment.reach,
+        segment.depth,
+        segment.fingerprint,
+        step=link.id,
+        began_at=now(),
+        updated_at=now(),
+        said=segment.said,
     )
-    run(client, shelf.checkpoint(lease.key, lease.epoch, note))
-    with _telling(shelf.app, link, function):
+    run(client, store.checkpoint(lease.key, lease.epoch, note))
+    with _telling(store.app, link, function):
         with kept_alive(lease):
-            _call(client, leg, link, step, function, report)
+            _call(client, segment, link, step, function, report)
         seconds = round(time.monotonic() - began, 3)
-        applied = [entry_of(one, seconds, 0) for one in leg.applied]
-        unapplied = [one.id for one in leg.unapplied]
-        events = events_of(leg, seconds, 0, lease.epoch)
-        run(client, shelf.finish(lease.key, lease.epoch, applied, unapplied, leg.snapshot, events, held=held))
-    return Result({}, seconds, quarantined=run(client, Quarantine(shelf.namespace, shelf.app).size()))
+        applied = [entry_of(one, seconds, 0) for one in segment.applied]
+        unapplied = [one.id for one in segment.unapplied]
+        events = events_of(segment, seconds, 0, lease.epoch)
+        run(client, store.finish(lease.key, lease.epoch, applied, unapplied, segment.snapshot, events, held=held))
+    return Result({}, seconds, quarantined=run(client, Quarantine(store.namespace, store.app).size()))
 
 
 @contextmanager
@@ -194,7 +202,7 @@ def _telling(app: str, link: LoadedMigration, function: Function) -> Generator[N
 
 def _call(
     client: SyncClient,
-    leg: Plan,
+    segment: Plan,
     link: LoadedMigration,
     step: Run,
     function: Function,
@@ -205,13 +213,13 @@ def _call(
 
     with client.new_plain() as redis:
         try:
-            result = function(RunContext(redis, leg.snapshot, tell))
+            result = function(RunContext(redis, segment.snapshot, tell))
             if inspect.isawaitable(result):
                 _drop(result)
-                raise TypeError("it gave something to await, which nothing does; call asyncio.run in it")
+                raise TypeError("it returned an awaitable, which is not awaited; call asyncio.run in it")
         # The function is the user's and may raise anything, and even leave the process.
         except (Exception, SystemExit) as exc:
-            raise IncompleteError(_failed(leg.app, link, step, function, exc)) from exc
+            raise IncompleteError(_failed(segment.app, link, step, function, exc)) from exc
 
 
 def _drop(awaitable: object) -> None:
@@ -222,7 +230,7 @@ def _drop(awaitable: object) -> None:
 def _failed(app: str, link: LoadedMigration, step: Run, function: Function, exc: BaseException) -> str:
     quoted = f"{type(exc).__name__}: {' '.join(str(exc).split())}".rstrip(": ")
     cure = (
-        "Mend the function or what it met, and run 'migrate' again, which calls it again"
+        "Correct the function or the data, and run 'migrate' again, which calls it again"
         if step.may_run_twice
         else "It may have run partly, and may not run twice: look at what it did; 'migrate' says how to go on"
     )

@@ -1,10 +1,12 @@
-"""Pace: how fast a run goes, from what a probe saw of the server. Pure.
+"""Throttle: how fast a run goes, from what a probe measured at the server. Pure.
 
-It grows by little and shrinks by half, as TCP does in congestion (RFC 5681). Whatever is worst decides: others wait too
-long, memory runs out, replicas fall behind, the server saves, nobody answers, or somebody said "pause".
+The batch size grows by a little and shrinks by half, as TCP does in congestion (RFC 5681). The worst of these decides:
+other clients wait too long, memory runs out, replicas fall behind, the server saves, it does not answer, or a user
+paused the run.
 
-That others wait says nothing of who makes them wait. A server does one thing at a time, so a run that sends one script
-after the other makes nobody wait longer than a script takes; where scripts are short by now, it is somebody else.
+High latency alone does not show that the migration causes it. A server does one thing at a time. So a run that sends
+one script after the other makes other clients wait for one script at most; where scripts are short, the cause is
+another client.
 """
 
 from collections.abc import Callable, Sequence
@@ -24,20 +26,20 @@ __all__ = [
 _SMALLEST: Final = 5  # records a script; fewer would not make the others' wait shorter
 _MOST_REST: Final = 9.0  # a tenth of the time is left for the run
 _SAVING_REST: Final = 1.0
-_FULL: Final = 0.95  # of maxmemory; what is kept aside for the way back needs some
-_FAR_BEHIND: Final = 32 * 1024 * 1024  # bytes; a replica that loses its backlog begins anew
+_FULL: Final = 0.95  # of maxmemory; undo fields need some
+_FAR_BEHIND: Final = 32 * 1024 * 1024  # bytes; a replica that loses its backlog copies everything again
 _OUTLIERS: Final = 25  # one of so many probes may be late for reasons of its own
-# Of what others may wait longer; scripts that take less are not why. Where others keep the server busy for nine tenths
+# Of the allowed latency; scripts that take less are not its cause. Where others keep the server busy for nine tenths
 # of the time, each millisecond more makes those behind wait for ten.
 _OWN_PART: Final = 0.1
 
 
 @dataclass(frozen=True)
 class ThrottleLimits:
-    """What a run must keep to.
+    """The limits of a run.
 
     Attributes:
-        max_latency_ms: How much longer others may wait for an answer than before it began; 0 for no limit at all.
+        max_latency_ms: Maximum latency added for other clients; 0 for no limit.
         batch_size: Most records a script takes.
         patience_s: How long to wait for a server that is full, busy, behind or gone.
     """
@@ -48,16 +50,16 @@ class ThrottleLimits:
 
     @property
     def is_unthrottled(self) -> bool:
-        """Whether others may wait as long as they have to."""
+        """Whether there is no limit of latency."""
         return self.max_latency_ms == 0
 
 
 @dataclass(frozen=True)
 class ServerMeasurement:
-    """What a probe saw.
+    """What a probe measured.
 
     Attributes:
-        added_ms: How much longer an answer takes than before the run; None before that is known.
+        added_ms: How much longer an answer takes than before the run; None until that is known.
         own_ms: How long the server is busy with one batch of the run; None where that is not known.
         memory: Used share of ``maxmemory``, where a full one refuses writes; None without.
         behind: Bytes that the slowest replica has not got yet.
@@ -77,14 +79,14 @@ class ServerMeasurement:
 
 @dataclass(frozen=True)
 class ThrottleState:
-    """How fast to go.
+    """How fast a run goes now.
 
     Attributes:
         batch_size: Records a script takes.
-        rest: Seconds to rest for each second of work.
-        hold: Why nothing may be done at all now, or "".
-        is_paused: Whether somebody said so; that is waited for without end.
-        reason: Why it is not faster where nothing holds it, or "".
+        rest: Seconds to sleep for each second of work.
+        hold: Why the run must wait, or "".
+        is_paused: Whether a user paused the run; it waits for that without a limit.
+        reason: Why it is not faster although it does not wait, or "".
         is_unthrottled: Whether the run has no limit of latency, so that scripts may be sent before earlier ones are
             answered.
     """
@@ -104,27 +106,30 @@ class ThrottleState:
 
 
 def fixed_throttle(batch_size: int) -> Callable[[], ThrottleState]:
-    """Give the pace of a run that nobody watches: always the same."""
-    pace = ThrottleState(batch_size)
-    return lambda: pace
+    """Give the throttle of a run without a probe: always the same."""
+    throttle = ThrottleState(batch_size)
+    return lambda: throttle
 
 
-def next_throttle(pace: ThrottleState, seen: ServerMeasurement, limits: ThrottleLimits) -> ThrottleState:
-    """Give the pace after a sighting."""
+def next_throttle(throttle: ThrottleState, seen: ServerMeasurement, limits: ThrottleLimits) -> ThrottleState:
+    """Give the throttle after a measurement."""
     hold = seen.paused or _obstacle(seen)
     if hold:
-        # The reason stays: it says why the run is not at full speed yet once nothing holds it any more.
-        return replace(pace, hold=hold, is_paused=bool(seen.paused))
+        # The reason stays: it says why the run is not at full speed yet after the hold.
+        return replace(throttle, hold=hold, is_paused=bool(seen.paused))
     if _makes_wait(seen, limits.max_latency_ms):
         reason = f"others wait {seen.added_ms:.1f} ms longer, and {limits.max_latency_ms:g} ms are allowed"
-        size = max(min(_SMALLEST, limits.batch_size), min(pace.batch_size, limits.batch_size) // 2)
-        return ThrottleState(size, min(_MOST_REST, max(0.25, pace.rest * 2)), reason=reason)
-    size = min(limits.batch_size, pace.batch_size + max(1, pace.batch_size // 5))
-    rest = max(0.0, pace.rest * 0.75 - 0.05)
+        size = max(min(_SMALLEST, limits.batch_size), min(throttle.batch_size, limits.batch_size) // 2)
+        return ThrottleState(size, min(_MOST_REST, max(0.25, throttle.rest * 2)), reason=reason)
+    size = min(limits.batch_size, throttle.batch_size + max(1, throttle.batch_size // 5))
+    rest = max(0.0, throttle.rest * 0.75 - 0.05)
     if seen.is_saving:
         return ThrottleState(size, max(rest, _SAVING_REST), reason="the server is writing its data to disk")
     return ThrottleState(
-        size, rest, reason=pace.reason if rest or size < limits.batch_size else "", is_unthrottled=limits.is_unthrottled
+        size,
+        rest,
+        reason=throttle.reason if rest or size < limits.batch_size else "",
+        is_unthrottled=limits.is_unthrottled,
     )
 
 

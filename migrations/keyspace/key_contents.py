@@ -1,4 +1,4 @@
-"""What keys hold, life spans included, in a form that two servers can be compared by.
+"""What keys hold, with TTL, in a form by which two servers can be compared.
 
 Not the payload of ``DUMP``: two servers, and even one at two times, spell the same value in different ways.
 """
@@ -16,7 +16,7 @@ from .results import is_another_type
 __all__ = ["Clock", "Content", "clock_of", "contents_of"]
 
 _GONE: Final = -2  # what PEXPIRETIME and PTTL say of a key that is not there
-_SLACK_MS: Final = 5_000  # what a remaining life span may differ by: it was read, and set again, a while later
+_SLACK_MS: Final = 5_000  # how much a remaining TTL may differ: it was read, and set again, a while later
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,8 @@ def clock_of(key: str) -> RoundTrips[Clock]:
 
 
 def contents_of(keys: Sequence[bytes], clock: Clock) -> RoundTrips[list[Content | None]]:
-    """Give what keys hold, None for those that are not there; two round trips, and two more for each that is no hash.
+    """Give what keys hold, None for those that do not exist; two round trips, and two more for each of another type
+    than a hash.
 
     Raises:
         ServerError: The server refuses to tell.
@@ -89,7 +90,7 @@ def contents_of(keys: Sequence[bytes], clock: Clock) -> RoundTrips[list[Content 
 
 
 def _other(key: bytes) -> RoundTrips[object]:
-    """Give what a key holds that is no hash."""
+    """Give what a key of another type than a hash holds."""
     [reply] = check((yield [("TYPE", key)]))
     type = cast(bytes, reply).decode()
     commands: dict[str, tuple[Argument, ...]] = {"string": ("GET", key), "list": ("LRANGE", key, 0, -1)}

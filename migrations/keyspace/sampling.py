@@ -42,7 +42,7 @@ def sample(keys: KeySpace, limit: int) -> RoundTrips[Sample]:
             if record:
                 records[key.decode("utf-8", "backslashreplace")] = record
                 size += sum(map(len, record.values()))
-    # Members of the index whose record is gone are no records.
+    # Members of the index whose record is gone do not count.
     return Sample(records, total - (read - len(records)))
 
 

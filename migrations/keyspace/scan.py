@@ -17,7 +17,7 @@ _REST: Final = load_script("redis_models.migrations", "not_at_version", is_repea
 def index_size(keys: KeySpace) -> RoundTrips[int]:
     """Count the members of a model's index: about as many as it has records; 0 where something else lies there.
 
-    A pass does not need the index, so that a foreign one, as of pydantic-aioredis, is no reason to refuse it.
+    A pass does not need the index, so that a foreign one, as of pydantic-aioredis, does not stop it.
     """
     [reply] = yield [("ZCARD", keys.index)]
     if isinstance(reply, ResponseError) and str(reply).startswith("WRONGTYPE"):

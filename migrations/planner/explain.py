@@ -45,7 +45,7 @@ class Line:
 
     @property
     def shown(self) -> tuple[bytes | None, bytes | None]:
-        """What people are to see of it, before and after, if it is no secret."""
+        """The values to show, before and after, unless they are secret."""
         before, after = self.read_before, self.read_after
         if self.before == self.after:  # the same bytes are the same value
             before, after = (after if before is None else before), (before if after is None else after)
@@ -66,7 +66,7 @@ class Explained:
     Attributes:
         model: The model before.
         key, new_key: Where it lies before and afterwards.
-        lines: Its fields; first those of the application, then what is kept aside.
+        lines: Its fields; first those of the application, then undo fields.
         notes: Why stored bytes are shown of a side, where hooks of the model make them.
     """
 
@@ -88,7 +88,7 @@ def explained_models(chain: Chain, position: int) -> list[tuple[Lineage, ModelSc
 
 
 def made_up(schema: ModelSchema) -> tuple[str, dict[str, bytes]]:
-    """Give a record that somebody could have stored, and its key."""
+    """Give a record that an application could have stored, and its key."""
     record = {**example_records(schema)[0], STAMP: b"%d" % schema.version}
     return schema.keys.record("example"), record
 
@@ -134,7 +134,7 @@ def explain(
 def lines_of(
     before: Mapping[str, bytes], after: Mapping[str, bytes], conceals: Conceals, reads: Reads = (_NOTHING, _NOTHING)
 ) -> tuple[Line, ...]:
-    """Compare a record with itself, field by field; last what is kept aside.
+    """Compare a record with itself, field by field; last the undo fields.
 
     Args:
         before, after: What is stored.

@@ -148,7 +148,7 @@ def left_alone(chain: Chain, works: Sequence[RewritePass], start: int, target: i
 
 
 def unlooked_at(chain: Chain, works: Sequence[RewritePass], start: int, target: int) -> list[str]:
-    """Give what nobody looks at on the way back, in lines: what takes the older code, or is not known of it.
+    """Give what is not checked on the way back, in lines: what the older code accepts, or where that is unknown.
 
     Args:
         chain: The files.
@@ -160,7 +160,7 @@ def unlooked_at(chain: Chain, works: Sequence[RewritePass], start: int, target: 
     for lineage in _taken_back(chain, start, target):
         passes = [work for work in works if _is_of(work, lineage, target)]
         if passes and all(work.route.earlier is None for work in passes):
-            continue  # somebody said that it does not matter
+            continue  # the file allows it
         earlier = earlier_of(chain, lineage, target)
         if passes and not earlier.is_known:
             unknown.append(earlier.schema.name)

@@ -1,4 +1,4 @@
-"""Work: what a pass has to do. Pure."""
+"""Passes: what is done to the records of one model under one prefix of keys. Pure."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -19,11 +19,11 @@ __all__ = ["RenameKeysPass", "RewritePass"]
 
 @dataclass(frozen=True)
 class RewritePass:
-    """What a pass has to do.
+    """A pass that rewrites records.
 
     Attributes:
-        route: The way of the model's records.
-        keys: Where they lie.
+        route: The upgrade path of the model's records.
+        keys: Their keys.
         target: Version to reach.
         source: Version that most records are expected to have.
     """
@@ -46,11 +46,11 @@ class RewritePass:
 
 @dataclass(frozen=True)
 class RenameKeysPass:
-    """What a moving pass has to do.
+    """A pass that gives records other keys.
 
     Attributes:
-        route: The way of the records.
-        keys: Where they lie, or some of them.
+        route: The upgrade path of the records.
+        keys: Their keys, or some of them.
         after: The model whose keys they are to have.
         follows_field: Whether new keys are made of a field, because the primary key is another, or of another type.
         vacant_below: Where no run can have brought records under the new keys yet, the version from which on newer code
@@ -89,7 +89,7 @@ class RenameKeysPass:
         return self.route.leaves_newer and not self.follows_field
 
     def is_left(self, version: int) -> bool:
-        """Whether a record of some version stays where it is: its key is made of a field that is no matter here yet."""
+        """Whether a record of a version keeps its key: it is made of a field that does not matter here yet."""
         return self.route.is_done(version, self.target) and version not in self.fields
 
     def is_there(self, key: str) -> bool:
@@ -118,11 +118,11 @@ class RenameKeysPass:
             value = one.codec.decode(raw)
         except ValueError as exc:
             held = MASK if self.route.conceals(name, raw) else repr(raw[:40])
-            raise ValueError(f"its {name} holds {held}, which is no {one.type}; mend it first") from exc
+            raise ValueError(f"its {name} holds {held}, which is not a valid {one.type}; correct it first") from exc
         value = cast(object, value.value) if isinstance(value, Enum) else value
         if not is_plain(value):
             shown = MASK if self.route.conceals(name, raw) else f"{value!r:.60}"
-            raise ValueError(f"its {name} is {shown}, of which no key can be made; give it text, a number or a UUID")
+            raise ValueError(f"its {name} is {shown}, which cannot be used as a primary key; use str, int or UUID")
         text = str(value)
         if not text:
             raise ValueError(f"its {name} is empty, and its key is made of that")

@@ -1,7 +1,7 @@
 """Plans: what a run has to do to bring an app's database from where it is to a target. Pure.
 
-The database is where its ledger says. A run that stopped half-way may have left records further on, up to the reach
-of its journal; a plan covers these too, whatever its own target is.
+The database is where its ledger says. A run that stopped may have left records at later versions, up to the reach of
+its journal; a plan covers these too, whatever its own target is.
 """
 
 from collections.abc import Mapping
@@ -56,7 +56,7 @@ class Plan:
         snapshot: Schemas afterwards.
         fingerprint: Of all migrations up to ``reach``.
         is_resumed: Whether it goes on with a run that stopped.
-        consents: Safety rules that somebody consented to, for the history.
+        consents: Safety rules that a user consented to, for the history.
         said: What the migrations between ``depth`` and ``reach`` say, for the journal; see ``unfinished_run``.
         is_recorded: Whether the ledger notes what was applied; without files there is nothing to note.
     """
@@ -158,7 +158,7 @@ def _name_at(chain: Chain, position: int) -> str:
 def _refuse_back_through_squashed(chain: Chain, state: State, start: int, target: int) -> None:
     """Refuse the way back through a squashed migration where those that it stands for were applied.
 
-    What these kept aside is theirs: only they know how to put it back.
+    Their undo fields are their own: only these migrations can restore them.
     """
     for link in chain.migrations[target:start]:
         held = [id for id in link.ids[:-1] if id in state.ledger]
@@ -176,8 +176,8 @@ def _refuse_back_through_purged(chain: Chain, state: State, start: int, target: 
         held = [state.ledger[id] for id in link.ids if id in state.ledger]
         if held and all(one.is_purged for one in held):
             raise UnsafeError(
-                f"{chain.app}: {link.name} cannot be taken back, because what it kept aside for that was purged; make a"
-                " migration that leads on to the shape that you want"
+                f"{chain.app}: {link.name} cannot be taken back, because its undo fields were purged. Make a new"
+                " migration to the schema that you want"
             )
 
 
@@ -236,8 +236,8 @@ def _passes(
         spaces.pop(after.keys.start, None)
         places = [after.keys, *(spaces[start] for start in sorted(spaces))]
         route = looking_back(chain, lineage, target) if target < reach else lineage.route
-        # Whoever has the records by then may have brought them further already; and so may newer code, if no run did:
-        # taken back for a while, they would lose what the older shape cannot hold.
+        # A later segment or newer code may have brought records to later versions already. Taken back for a while, they
+        # would lose what the older schema cannot hold.
         if target > max(lineage.schemas) or (source <= target and known <= target < len(chain.migrations)):
             route = replace(route, leaves_newer=True)
         is_remade = any(place in lineage.remade for place in positions[1:])
@@ -310,7 +310,7 @@ def _edited(
         # To where the database is: to the edited one would take back what is noted of all behind it.
         applied = list(takewhile(lambda one: one.id in ledger, chain.migrations))
         return f"{said}, or accept it as it is with 'migrate {chain.app} {applied[-1].number} --fake'"
-    # To accept it would record what is before it, whose records nobody would rewrite then.
+    # To accept it would record what is before it, whose records would not be rewritten then.
     reached = next(place for place, one in enumerate(chain.migrations) if one is before)
     back = chain.migrations[reached - 1].number if reached else "zero"
     return (

@@ -111,7 +111,7 @@ def findings_of(
         chain: The files.
         positions: Positions after the migrations: ``range(2, 4)`` for the second and the third.
         samples: Records by the name of their model; each migration is tried on those that are of the version before
-            it. None where nobody looked.
+            it. None where they were not read.
         hooks: What ``hooks_of`` says of the models of the code.
 
     Returns:
@@ -320,12 +320,12 @@ def _tried(name: str, route: UpgradePath, records: Mapping[str, Mapping[str, byt
     if respelled:
         yield (
             "RM109",
-            f"{len(respelled):,} of {count:,} sampled records of {name} keep bytes aside, e.g. {respelled[0]}",
+            f"{len(respelled):,} of {count:,} sampled records of {name} keep undo fields, e.g. {respelled[0]}",
         )
 
 
 def _is_dropped(stored_as: str, route: UpgradePath) -> bool:
-    """Whether a value that is kept aside is that of a field that goes, which has no other way back."""
+    """Whether an undo field is that of a removed field, which cannot be restored otherwise."""
     [stage] = route.version_steps
     step = stored_as.partition(".")[2].partition(".")[0]
     return not step.isdecimal() or int(step) >= len(stage.steps) or type(stage.steps[int(step)]).__name__ == "Drop"

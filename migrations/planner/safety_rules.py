@@ -39,7 +39,7 @@ _ALL: Final = (
         "RM101",
         Level.REFUSE,
         "The application can no longer see these values.",
-        "Code of the older version may still run, and read or write them; they stay in the records, aside.",
+        "Code of the older version may still run, and read or write them; they stay in the records, as undo fields.",
         "Stop using the field, deploy that, and remove it in a later migration.",
     ),
     Rule(
@@ -61,7 +61,7 @@ _ALL: Final = (
         Level.WARN,
         "Values that do not convert stop the run.",
         "The new type holds less than the old one.",
-        "Look at them with 'explain', give convert= a function that takes all of them, or mend the records first.",
+        "Look at them with 'explain', give convert= a function that takes all of them, or correct the records first.",
     ),
     Rule(
         "RM105",
@@ -95,7 +95,7 @@ _ALL: Final = (
         "RM109",
         Level.WARN,
         "A value that is changed afterwards comes back in another spelling.",
-        "The way back does not give the stored bytes of every record; these are kept aside as long as nobody writes.",
+        "The way back does not give the stored bytes of every record; undo fields hold them until the next write.",
         "Give back= a function that restores the old spelling, if it matters.",
     ),
     Rule(
@@ -110,7 +110,7 @@ _ALL: Final = (
         Level.REFUSE,
         "While the records move, no code finds all of them.",
         "Their keys change, and each version of the code makes only its own: it misses records, or writes them twice.",
-        "Stop what uses the model for that time, or make it bear records that are missing.",
+        "Stop what uses the model for that time, or make it tolerate missing records.",
     ),
     Rule(
         "RM116",
@@ -122,9 +122,9 @@ _ALL: Final = (
     Rule(
         "RM117",
         Level.REFUSE,
-        "The server answers nobody for that time, or loses everything.",
+        "The server answers no client for that time, or loses everything.",
         "The command looks at all keys at once, or deletes them.",
-        "Walk with scan_iter, and delete by name.",
+        "Scan with scan_iter, and delete by name.",
     ),
     Rule(
         "RM118",
@@ -137,7 +137,7 @@ _ALL: Final = (
         "RM119",
         Level.WARN,
         "Many records end at the same time, and the application misses them all at once.",
-        "Every record gets its life span in the moment when it is rewritten.",
+        "Every record gets its TTL in the moment when it is rewritten.",
         "Use the policy 'jitter', or 'new-only'.",
     ),
     Rule(

@@ -1,7 +1,7 @@
-"""Legs: a plan, cut at the free steps on its way. Pure.
+"""Segments: a plan, cut at the free steps on its way. Pure.
 
 A free step runs on records as they are at its place in the chain. So what is before it is finished and recorded, then
-its function is called, then the run goes on; each leg is a plan of its own.
+its function is called, then the run goes on; each segment is a plan of its own.
 """
 
 from collections.abc import Callable, Iterator
@@ -24,34 +24,34 @@ __all__ = ["RunPlan", "accepting_unreadable", "make_run_plan", "step_of", "whole
 
 @dataclass(frozen=True)
 class RunPlan:
-    """What a run has to do, leg by leg.
+    """What a run has to do, segment by segment.
 
     Attributes:
         chain: The files; without any where the code itself is the target.
-        legs: Plans, one after the other; at least one.
+        segments: Plans, one after the other; at least one.
         begun: The migration whose function was called by a run that did not end, or None.
-        journal: Of the run that stopped half-way, or None.
+        journal: Of the run that stopped, or None.
     """
 
     chain: Chain
-    legs: tuple[Plan, ...]
+    segments: tuple[Plan, ...]
     begun: LoadedMigration | None = None
     journal: Journal | None = None
 
     @property
     def identity(self) -> tuple[object, ...]:
-        """What makes two journeys the same one."""
-        return tuple(leg.identity for leg in self.legs)
+        """What makes two plans the same."""
+        return tuple(segment.identity for segment in self.segments)
 
     @property
     def is_empty(self) -> bool:
         """Whether there is nothing to do, not even to go on with."""
-        return all(leg.is_empty and not leg.is_resumed and not leg.works for leg in self.legs)
+        return all(segment.is_empty and not segment.is_resumed and not segment.works for segment in self.segments)
 
     @property
     def is_resumed(self) -> bool:
         """Whether it goes on with a run that stopped."""
-        return self.legs[0].is_resumed
+        return self.segments[0].is_resumed
 
     @property
     def app(self) -> str:
@@ -61,65 +61,65 @@ class RunPlan:
     @property
     def start(self) -> int:
         """Position of the ledger."""
-        return self.legs[0].start
+        return self.segments[0].start
 
     @property
     def target(self) -> int:
         """Position to reach."""
-        return self.legs[-1].target
+        return self.segments[-1].target
 
     @cached_property
     def applied(self) -> tuple[LoadedMigration, ...]:
         """Migrations that it applies, in order."""
-        return tuple(link for leg in self.legs for link in leg.applied)
+        return tuple(link for segment in self.segments for link in segment.applied)
 
     @cached_property
     def unapplied(self) -> tuple[LoadedMigration, ...]:
         """Migrations that it takes back, last first."""
-        return tuple(link for leg in self.legs for link in leg.unapplied)
+        return tuple(link for segment in self.segments for link in segment.unapplied)
 
     @cached_property
     def works(self) -> tuple[RewritePass, ...]:
         """All its passes."""
-        return tuple(work for leg in self.legs for work in leg.works)
+        return tuple(work for segment in self.segments for work in segment.works)
 
     @cached_property
     def moves(self) -> tuple[RenameKeysPass, ...]:
         """All that give records other keys."""
-        return tuple(move for leg in self.legs for move in leg.moves)
+        return tuple(move for segment in self.segments for move in segment.moves)
 
     @cached_property
     def destructive(self) -> tuple[str, ...]:
         """What the application can no longer see afterwards, a line each."""
-        return tuple(line for leg in self.legs for line in leg.destructive)
+        return tuple(line for segment in self.segments for line in segment.destructive)
 
     @property
     def has_steps(self) -> bool:
         """Whether a function of the user's is called."""
-        return any(step_of(leg) is not None for leg in self.legs)
+        return any(step_of(segment) is not None for segment in self.segments)
 
     def objections(self, *, run_again: bool = False) -> Iterator[MigrationError]:
         """Give why it cannot be begun, the first reason first.
 
         Args:
-            run_again: Somebody is sure that the function which was begun may be called again.
+            run_again: The user is sure that the function which was begun may be called again.
         """
         if self.begun is not None and self.journal is not None:
-            first = self.legs[0]
+            first = self.segments[0]
             step = step_of(first)
             if step is None or first.target != self.journal.target:
                 yield IncompleteError(_unfinished(self.chain, self.begun, self.journal))
             elif not step.may_run_twice and not run_again:
                 yield IncompleteError(_open_outcome(self.chain, self.begun, self.journal, first.start))
-        for leg in self.legs:
-            step = step_of(leg)
-            if step is not None and leg.unapplied and step.back is None:
-                yield UnsafeError(_one_way(self.chain, leg, step))
+        for segment in self.segments:
+            step = step_of(segment)
+            if step is not None and segment.unapplied and step.back is None:
+                yield UnsafeError(_one_way(self.chain, segment, step))
 
 
-def step_of(leg: Plan) -> Run | None:
-    """Give the free step that a leg consists of; None if it rewrites records."""
-    links = (*leg.applied, *leg.unapplied)
+def step_of(segment: Plan) -> Run | None:
+    """Give the free step that a segment consists of; None if it rewrites records."""
+    links = (*segment.applied, *segment.unapplied)
     return _step_in(links[0]) if len(links) == 1 else None
 
 
@@ -142,23 +142,23 @@ def make_run_plan(chain: Chain, state: State, target: int, *, meets_all: bool = 
     stops = _stops(chain, whole, journal)
     if len(stops) < 3:
         return RunPlan(chain, (whole,), begun, journal)
-    legs = [
+    segments = [
         plan_between(chain, start, end, journal if place == 0 else None, meets_all=meets_all)
         for place, (start, end) in enumerate(pairwise(stops))
     ]
-    return RunPlan(chain, (*map(_on_the_way, legs[:-1]), legs[-1]), begun, journal)
+    return RunPlan(chain, (*map(_on_the_way, segments[:-1]), segments[-1]), begun, journal)
 
 
-def whole_plan(journey: RunPlan) -> Plan:
-    """Give one plan over all legs, as if no free step were between them."""
-    if len(journey.legs) == 1:
-        return journey.legs[0]
-    meets_all = all(leg.depth == 0 for leg in journey.legs)
-    return plan_between(journey.chain, journey.start, journey.target, journey.journal, meets_all=meets_all)
+def whole_plan(plan: RunPlan) -> Plan:
+    """Give one plan for all segments, as if no free step were between them."""
+    if len(plan.segments) == 1:
+        return plan.segments[0]
+    meets_all = all(segment.depth == 0 for segment in plan.segments)
+    return plan_between(plan.chain, plan.start, plan.target, plan.journal, meets_all=meets_all)
 
 
 def _stops(chain: Chain, whole: Plan, journal: Journal | None) -> list[int]:
-    """Give the positions at which legs begin and end; one that begins where it ends settles what a run left."""
+    """Give the positions at which segments begin and end; one that begins where it ends finishes a stopped run."""
     stops = [whole.start]
     is_to_settle = journal is not None and not journal.step
     passed = range(whole.start, whole.target) if whole.target > whole.start else range(whole.start, whole.target, -1)
@@ -174,31 +174,32 @@ def _stops(chain: Chain, whole: Plan, journal: Journal | None) -> list[int]:
     return stops
 
 
-def _on_the_way(leg: Plan) -> Plan:
-    """Leave records alone that are further than a leg leads: new code wrote them, and a later leg leads there anyway.
+def _on_the_way(segment: Plan) -> Plan:
+    """Leave records alone that are newer than a segment's target: new code wrote them, and a later segment leads there.
 
-    Taken back for a while, they would lose what the older shape cannot hold. Under older keys they are moved as they
-    are, because no later leg looks there. A way back that goes on meets no code at its stops.
+    Taken back for a while, they would lose what the older schema cannot hold. Under older keys they are renamed as
+    they are, because later segments do not look there. No code runs at the stops of a way back that goes on.
     """
-    leaves_newer = leg.target > leg.start
+    leaves_newer = segment.target > segment.start
 
     def on_the_way(route: UpgradePath) -> UpgradePath:
         return replace(route, leaves_newer=leaves_newer or route.leaves_newer, earlier=None)
 
-    return _with_routes(leg, on_the_way)
+    return _with_routes(segment, on_the_way)
 
 
-def accepting_unreadable(journey: RunPlan) -> RunPlan:
-    """Give the journey which takes records back whatever the code could read that they are taken back to."""
+def accepting_unreadable(plan: RunPlan) -> RunPlan:
+    """Give the plan that takes records back without a check that the older code can read them."""
     return replace(
-        journey, legs=tuple(_with_routes(leg, lambda route: replace(route, earlier=None)) for leg in journey.legs)
+        plan,
+        segments=tuple(_with_routes(segment, lambda route: replace(route, earlier=None)) for segment in plan.segments),
     )
 
 
-def _with_routes(leg: Plan, change: Callable[[UpgradePath], UpgradePath]) -> Plan:
-    works = tuple(replace(work, route=change(work.route)) for work in leg.works)
-    moves = tuple(replace(move, route=change(move.route)) for move in leg.moves)
-    return replace(leg, works=works, moves=moves)
+def _with_routes(segment: Plan, change: Callable[[UpgradePath], UpgradePath]) -> Plan:
+    works = tuple(replace(work, route=change(work.route)) for work in segment.works)
+    moves = tuple(replace(move, route=change(move.route)) for move in segment.moves)
+    return replace(segment, works=works, moves=moves)
 
 
 def _step_in(link: LoadedMigration) -> Run | None:
@@ -223,12 +224,12 @@ def _open_outcome(chain: Chain, link: LoadedMigration, journal: Journal, start: 
     )
 
 
-def _one_way(chain: Chain, leg: Plan, step: Run) -> str:
-    [link] = leg.unapplied
+def _one_way(chain: Chain, segment: Plan, step: Run) -> str:
+    [link] = segment.unapplied
     return (
         f"{chain.app}: {link.name} cannot be taken back, because {function_name(step.function)} has no back=; nothing"
-        f" was changed. Go back as far as 'migrate {_at(chain, leg.start)}' leads; if you undo by hand what the"
-        f" function did, record that with 'stamp {_at(chain, leg.target)}'"
+        f" was changed. Go back as far as 'migrate {_at(chain, segment.start)}' leads; if you undo by hand what the"
+        f" function did, record that with 'stamp {_at(chain, segment.target)}'"
     )
 
 

@@ -1,6 +1,6 @@
 """Values that the application can no longer see after a migration: keys of stored objects, and extra fields. Pure.
 
-Keys stay in the document as long as nobody writes it, but the application does not see them, and drops them when it
+Keys stay in the document until it is next written, but the application does not see them, and drops them when it
 saves. What ``RemoveField`` takes away by name is not looked at here.
 """
 

@@ -1,6 +1,6 @@
 """Migrate without files: from the snapshot stored in Redis to the code, where nothing is ambiguous. Pure.
 
-The same diff in the same state gives the same operations, so that a run that stopped half-way goes on with the same
+The same diff in the same state gives the same operations, so that a stopped run goes on with the same
 command. There is no way back, because nothing keeps the operations.
 """
 

@@ -1,7 +1,7 @@
-"""Replace records: rewritten here, by Python, and written under compare-and-set.
+"""Rewrite records with Python in this process, and write them under compare-and-set.
 
-Every function is a generator of command batches. What came of records is told one by one; nothing is raised for a
-single record, so that one of them never hides the others.
+Every function is a generator of command batches. Results are given for each record; a single record
+raises nothing, so that it never hides the others.
 """
 
 from collections.abc import Mapping, Sequence
@@ -28,7 +28,7 @@ from ..keyspace.results import Failure, Fence, Outcome, RewriteResult, is_anothe
 
 __all__ = ["replace", "rewrite_here"]
 
-_TRIES: Final = 8  # of a record that somebody else writes between our read and our write
+_TRIES: Final = 8  # of a record that another client writes between our read and our write
 _REPLACE: Final = load_script(
     "redis_models.migrations", "permissions", "once", "ttl", "compare_and_set", is_repeatable=True
 )
@@ -37,13 +37,13 @@ _REPLACE: Final = load_script(
 def rewrite_here(
     fence: Fence, route: UpgradePath, target: int, keys: Sequence[bytes], at_once: int, *, is_unthrottled: bool = False
 ) -> RoundTrips[Outcome]:
-    """Bring records to a version by Python, each under compare-and-set.
+    """Bring records to a version with Python, each under compare-and-set.
 
-    A record that somebody writes between our read and our write is read again and computed anew, at most eight times.
+    A record that another client writes between our read and our write is read and computed again, at most eight times.
 
     Args:
         fence: Of the caller's lease.
-        route: The way.
+        route: The upgrade path.
         target: Version to reach.
         keys: The records.
         at_once: How many records a script takes, at most 100.
@@ -51,7 +51,7 @@ def rewrite_here(
             the next are computed.
 
     Raises:
-        LockedError: The lease is somebody else's by now; no record was changed by the script that found out.
+        LockedError: Another runner holds the lease now; no record was changed by the script that found out.
     """
     outcome, left = Outcome(), keys
     if is_unthrottled and len(keys) > at_once:
@@ -69,7 +69,7 @@ def rewrite_here(
 def _rewrite_ahead(
     fence: Fence, route: UpgradePath, target: int, keys: Sequence[bytes], at_once: int, outcome: Outcome
 ) -> RoundTrips[list[bytes]]:
-    """Try each record once; give the keys of those that somebody else has written meanwhile.
+    """Try each record once; give the keys of those that another client wrote meanwhile.
 
     What is sent while some records are computed writes those before them, and reads those after them.
     """
@@ -128,7 +128,7 @@ def _writes(fence: Fence, target: int, drafts: Mapping[bytes, RecordEdit], at_on
 
 
 def _written(writes: Sequence[_Write], replies: list[Reply], outcome: Outcome) -> RoundTrips[list[bytes]]:
-    """Count what calls came to; give the keys of the records that somebody else has written."""
+    """Count the results of calls; give the keys of the records that another client wrote."""
     contested: list[bytes] = []
     yield from call_again(_REPLACE, [one.command for one in writes], replies)
     for (keys, _), reply in zip(writes, check(replies), strict=True):
@@ -142,8 +142,8 @@ class _Shape(NamedTuple):
     Attributes:
         reads, present: Fields to compare, and whether each was present.
         sets, removes: Fields to write and to delete.
-        carried: Target and source of life spans to carry.
-        lives: Changes of the record's life span, as the draft has them.
+        carried: Target and source of each TTL of a field to carry.
+        lives: Changes of the record's TTL, as the edit has them.
         ends: How many such changes are taken back.
     """
 
@@ -172,7 +172,7 @@ class _Shape(NamedTuple):
         return arguments
 
     def values(self, draft: RecordEdit) -> list[bytes]:
-        """Bytes of one record: what was read and present, in order, then what is set, then what its life span was."""
+        """Bytes of one record: what was read and present, in order, then what is set, then what its TTL was."""
         original, fields = draft.original, draft.fields
         found = [original[name] for name in self.reads if name in original]
         found += [fields[name] for name in self.sets]
@@ -247,7 +247,7 @@ def _drafts(
 def _records(
     names: Sequence[str] | None, keys: Sequence[bytes], replies: Sequence[Reply], outcome: Outcome
 ) -> RoundTrips[list[tuple[bytes, dict[str, bytes]]]]:
-    """Give the named fields of records, or all of them; those that are no records go into ``outcome``."""
+    """Give the named fields of records, or all of them; other keys go into ``outcome``."""
     records: list[tuple[bytes, dict[str, bytes]]] = []
     unclear: list[bytes] = []
     for key, reply in zip(keys, replies, strict=True):

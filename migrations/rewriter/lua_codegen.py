@@ -83,7 +83,7 @@ class _Writer:
         yield "end"
 
     def _usual(self) -> Iterator[str]:
-        """Write the short path: a record that has what most have, and nothing with a life span of its own."""
+        """Write the short path: a record that has what most have, and no field with a TTL."""
         run, unusual = self._run, self._run.overwritten
         pairs = [("'_v'", "target")]
         for name, cell in run.fields.items():
@@ -118,7 +118,7 @@ class _Writer:
         yield "  local set, gone, raw = {'_v', target}, {}"
         for name, cell in run.fields.items():
             yield f"  raw = {self._content(cell)}"
-            # What would be written over itself would lose its life span.
+            # A field that is written again would lose its TTL.
             is_same = f" and raw ~= {self._was(name)}" if cell.life == name else ""
             yield f"  if raw{is_same} then"
             yield f"    add(set, {_quoted(name)}, raw)"
@@ -170,7 +170,7 @@ class _Writer:
 
     @property
     def carried(self) -> list[tuple[str, Cell]]:
-        """What is written with the life span of a field as it was; only what had one can keep it."""
+        """What is written with the TTL of a field as it was; only what had one can keep it."""
         fields = [*self._run.fields.items(), *((keep.stored_as, keep.cell) for keep in self._run.keeps)]
         return [(name, cell) for name, cell in fields if cell.life is not None and _has_content(cell)]
 
@@ -196,7 +196,7 @@ def _has_content(cell: Cell) -> bool:
 
 
 def _quoted(text: str | bytes) -> str:
-    """Write a Lua string; bytes that are no plain characters by their numbers."""
+    """Write a Lua string; bytes outside printable ASCII by their numbers."""
     raw = bytes_of(text) if isinstance(text, str) else text
     plain = (chr(one) if 32 <= one < 127 and one not in b"'\\" else f"\\{one:03}" for one in raw)
     return f"'{''.join(plain)}'"

@@ -88,7 +88,7 @@ def first_outdated(places: Sequence[Place]) -> RoundTrips[str | None]:
 
 
 def refuse_outdated(work: RewritePass | RenameKeysPass, keys: Sequence[bytes]) -> RoundTrips[Outcome]:
-    """Pass over records of a model that had none to change when nobody was asked for a consent; change none.
+    """Check that records need no change, because the plan had none to change and no consent was asked for.
 
     Raises:
         UnsafeError: One was written since; it is as it was.

@@ -1,7 +1,7 @@
 """Rename keys: give records other keys, once each of them has the version that these keys belong to.
 
 The old key tells the new one, unless the primary key itself is another: then its field does. A record is moved by one
-script, whole, with its life spans, and only where nothing lies yet. So every message may be sent again, a second walk
+script, whole, with each TTL, and only to a key that does not exist. So every message may be sent again, a second scan
 finds only what is left, and no key is ever made of one that was made already.
 """
 
@@ -44,8 +44,8 @@ def move_records(fence: Fence, move: RenameKeysPass, keys: Sequence[bytes]) -> R
     Where newer records are left as they are, they are moved too, with what they hold.
 
     Raises:
-        LockedError: The lease is somebody else's by now; nothing was moved by the script that found out.
-        ConflictError: What lies at an index is no sorted set.
+        LockedError: Another runner holds the lease now; nothing was moved by the script that found out.
+        ConflictError: The key of an index holds another type than a sorted set.
     """
     outcome = Outcome()
     left: Sequence[bytes] = [key for key in keys if not move.is_there(text_of(key))]
@@ -61,7 +61,7 @@ def refuse_foreign_index(move: RenameKeysPass) -> RoundTrips[None]:
     """Look at both indexes of a move, before anything is written.
 
     Raises:
-        ConflictError: One is no sorted set.
+        ConflictError: One holds another type than a sorted set.
     """
     places = (move.keys, move.after.keys)
     for keys, reply in zip(places, (yield [("ZCARD", keys.index) for keys in places]), strict=True):
@@ -173,7 +173,7 @@ def _letters(work: RenameKeysPass, reply: object) -> str:
 def _not_an_index(keys: KeySpace) -> ConflictError:
     return ConflictError(
         keys.index,
-        f"the index of the keys {keys.start}* is no sorted set; if pydantic-aioredis wrote it, run 'adopt' with the"
+        f"the index of the keys {keys.start}* is not a sorted set; if pydantic-aioredis wrote it, run 'adopt' with the"
         " code that has these keys, otherwise give what lies there another key",
     )
 

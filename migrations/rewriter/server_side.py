@@ -1,7 +1,7 @@
 """Rewrite records in the server: one batch of one model, by its program; what that leaves to Python is done here.
 
-Every function is a generator of command batches. What a batch came to is told record by record; nothing is raised for a
-single record, so that one of them never hides the others.
+Every function is a generator of command batches. Results are given for each record; a single record
+raises nothing, so that it never hides the others.
 """
 
 from collections.abc import Sequence
@@ -31,7 +31,7 @@ def rewrite_in_server(
         at_once: How many records a script takes, at most 100.
 
     Raises:
-        LockedError: The lease is somebody else's by now; no record was changed by the script that found out.
+        LockedError: Another runner holds the lease now; no record was changed by the script that found out.
         RedisModelsError: What the server refused; where some records were changed, it is in the outcome instead.
     """
     pending = yield from start_in_server(fence, program, target, keys, at_once)

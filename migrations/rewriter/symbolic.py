@@ -24,7 +24,7 @@ class Cell:
     Attributes:
         source: Original field whose bytes these are, or None.
         constant: Constant bytes, or None.
-        life: Original field whose life span goes along, or None.
+        life: Original field whose TTL is carried, or None.
         images: What becomes of the bytes of the source.
     """
 
@@ -43,7 +43,7 @@ NOTHING: Final = Cell()
 
 @dataclass(frozen=True)
 class Keep:
-    """One value to keep aside.
+    """One value to keep as an undo field.
 
     Attributes:
         cell: What is kept.
@@ -63,7 +63,7 @@ class _Symbols:
     Attributes:
         cells: By field; one that is not there is what it was.
         guards: What became of each original field that was converted, even if it was removed afterwards.
-        lives: Changes of the record's life span: policy, milliseconds, stored field that keeps the one before.
+        lives: Changes of the record's TTL: policy, milliseconds, stored field that keeps the one before.
         overwritten: Original fields that were written over before anything was done with them; as a rule no record has
             them.
     """
@@ -102,7 +102,7 @@ class _Symbols:
         return [Keep(kept, undo_name(version, place, name, was_absent=False), absent_as)]
 
     def _convert(self, step: Convert) -> Cell:
-        """Convert a field; give what is kept aside of it."""
+        """Convert a field; give its undo field."""
         before = self.take(step.name)
         if before.constant is not None:
             known = step.known(before.constant)
@@ -124,7 +124,7 @@ class Run:
 
     Attributes:
         fields: Contents at the end of each field that is not simply what it was.
-        keeps: What is kept aside.
+        keeps: The undo fields.
         unstamped_as: Stored field that notes that the record had no stamp: it must come back without one.
         guards, lives, overwritten: As the symbols have them.
     """

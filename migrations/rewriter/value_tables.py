@@ -33,7 +33,7 @@ class ValueTable:
         return raw if self.leaves_others and not may_be_none(raw) else None
 
     def then(self, step: Convert) -> "tuple[ValueTable, Kept]":
-        """Give the images after one more conversion, and what it keeps aside."""
+        """Give the images after one more conversion, and what it keeps as an undo field."""
         table: dict[bytes, bytes] = {}
         kept: dict[bytes, bytes] = {}
         for raw in [*self.table, *(step.table if self.leaves_others else ())]:
@@ -48,7 +48,7 @@ class ValueTable:
 
 @dataclass(frozen=True)
 class Kept:
-    """What is kept aside of a field, by the bytes in the record; nothing of others."""
+    """The undo field of a field, by the bytes in the record; none for others."""
 
     table: Mapping[bytes, bytes]
 

@@ -1,8 +1,8 @@
-"""Control: what people say to a run from another terminal, and what they see of it.
+"""Control: settings for a running migration, from another terminal.
 
 ``redis_models:{namespace}:control``   hash   ``paused`` (who, and when), ``max_latency_ms``, ``batch``
 
-What is said is for the run that is under way: the next one begins without.
+Settings apply to the current run only.
 """
 
 import math
@@ -27,11 +27,11 @@ _FIELDS: Final = 100  # that are looked at; it has three
 
 @dataclass(frozen=True)
 class Control:
-    """What was said to the run that is under way.
+    """The settings of the current run.
 
     Attributes:
         paused: Who paused it, and when; "" where it may go on.
-        max_latency_ms: As in ``throttle.Limits``; None where nothing was said.
+        max_latency_ms: As in ``ThrottleLimits``; None where it is not set.
         batch_size: Likewise.
     """
 
@@ -41,7 +41,7 @@ class Control:
 
 
 def read_control(namespace: str) -> RoundTrips[Control]:
-    """Read what was said.
+    """Read the settings.
 
     Raises:
         DriftError: What is stored is none of ours; it names the key.
@@ -49,8 +49,8 @@ def read_control(namespace: str) -> RoundTrips[Control]:
     kept = _kept(namespace)
     yield from refuse_unsound([kept])
     [reply] = yield [("HMGET", kept.key, "paused", "max_latency_ms", "batch")]
-    [said] = check([reply])
-    paused, latency, batch = cast("list[bytes | None]", said)
+    [fields] = check([reply])
+    paused, latency, batch = cast("list[bytes | None]", fields)
     try:
         control = Control(
             (paused or b"").decode(),
@@ -67,68 +67,68 @@ def read_control(namespace: str) -> RoundTrips[Control]:
 
 
 def change_control(namespace: str, changes: Mapping[str, str | int | float | None]) -> RoundTrips[None]:
-    """Say something to the run that is under way.
+    """Change settings of the current run.
 
     Args:
         namespace: ``NAMESPACE`` of the settings.
-        changes: Field and value; None takes back what was said.
+        changes: Field and value; None deletes the setting.
 
     Raises:
-        MigrationError: No run is under way.
+        MigrationError: No run is active.
         DriftError: What is stored is none of ours; it names the key.
     """
     yield from refuse_without_run(namespace)
     yield from refuse_unsound([_kept(namespace)])
-    said: list[Argument] = []
+    fields: list[Argument] = []
     for name, value in changes.items():
         if value is not None:
-            said += [name, value]
+            fields += [name, value]
     gone = [name for name, value in changes.items() if value is None]
-    if said:
-        check((yield [("HSET", _key(namespace), *said)]))
+    if fields:
+        check((yield [("HSET", _key(namespace), *fields)]))
     if gone:
         check((yield [("HDEL", _key(namespace), *gone)]))
 
 
 def clear_control(namespace: str) -> RoundTrips[None]:
-    """Forget what was said; a run begins with that."""
+    """Delete all settings, as a run does when it starts."""
     check((yield [("DEL", _key(namespace))]))
 
 
 def refuse_without_run(namespace: str) -> RoundTrips[Holder]:
-    """Give who runs.
+    """Give the runner.
 
     Raises:
-        MigrationError: Nobody does.
+        MigrationError: No run is active.
     """
     holder = yield from holder_of(bookkeeping_key(namespace, "lease"))
     if holder is None:
-        raise MigrationError("no run is under way; 'migrate --status' tells what stopped half-way")
+        raise MigrationError("no run is active; 'migrate --status' shows whether one stopped before it was complete")
     return holder
 
 
-def abort(client: SyncClient, shelves: Mapping[str, StateStore], namespace: str, by: str) -> RoundTrips[Holder]:
-    """End the run that is under way: take its lease away, so that nothing it sends is executed any more.
+def abort(client: SyncClient, stores: Mapping[str, StateStore], namespace: str, by: str) -> RoundTrips[Holder]:
+    """End the current run: take its lease away, so that its scripts write nothing any more.
 
     Args:
         client: Where the database is.
-        shelves: Bookkeeping of each app.
+        stores: Bookkeeping of each app.
         namespace: ``NAMESPACE`` of the settings.
-        by: Who says so, and when.
+        by: Who ends it, and when.
 
     Returns:
-        Whose run it was.
+        The runner.
 
     Raises:
-        MigrationError: Nobody runs.
+        MigrationError: No run is active.
     """
     holder = yield from refuse_without_run(namespace)
     lease = yield from break_lease(client, bookkeeping_key(namespace, "lease"), holder)
     try:
-        for shelf in shelves.values():
-            journal = (yield from shelf.read()).journal
+        for store in stores.values():
+            journal = (yield from store.read()).journal
             if journal is not None:
-                yield from shelf.checkpoint(lease.key, lease.epoch, replace(journal, pace=f"ended by {by}"))
+                yield from store.checkpoint(lease.key, lease.epoch, replace(journal, pace=f"ended by {by}"))
         yield from clear_control(namespace)
     finally:
         yield from lease.released()
@@ -136,7 +136,7 @@ def abort(client: SyncClient, shelves: Mapping[str, StateStore], namespace: str,
 
 
 def _kept(namespace: str) -> Kept:
-    return Kept("what is said to the run", _key(namespace), "hash", _FIELDS, "delete that key")
+    return Kept("the settings of the current run", _key(namespace), "hash", _FIELDS, "delete that key")
 
 
 def _key(namespace: str) -> str:

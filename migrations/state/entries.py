@@ -21,7 +21,7 @@ class AppliedMigration:
         records: How many records that run changed.
         by: Host and process.
         is_faked: Recorded without running.
-        is_purged: What it kept aside is, or may be, taken out of the records, so that it cannot be taken back.
+        is_purged: Its undo fields are, or may be, removed from the records, so that it cannot be taken back.
     """
 
     id: str
@@ -38,7 +38,7 @@ class AppliedMigration:
 
 @dataclass(frozen=True)
 class Journal:
-    """A run that is under way or stopped half-way.
+    """The journal: a run that is active, or stopped before it was complete.
 
     Attributes:
         target: Position in the chain that it leads to.

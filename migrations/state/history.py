@@ -1,6 +1,6 @@
 """History: what was done to a database by migrations, one event after the other, for people who ask later. Pure.
 
-It is told, never asked: what is applied is what the ledger says.
+No decision reads it: the ledger says what is applied.
 """
 
 import json
@@ -21,7 +21,7 @@ class EventKind(StrEnum):
     SETTLED = "settled"  # a run that had stopped was given up, or records that had come late were brought up
     FAKED = "faked"  # recorded as applied by migrate --fake, without touching a record
     UNFAKED = "unfaked"  # likewise as not applied
-    PURGED = "purged"  # what it kept aside for its way back was taken out of the records
+    PURGED = "purged"  # its undo fields were removed from the records
     STAMPED = "stamped"  # the position was recorded by stamp
 
 
@@ -36,7 +36,7 @@ class Event:
         seconds: How long it took, together with what was done in the same pass.
         records: How many records that changed.
         by: Host, process and user.
-        consents: Safety rules that somebody consented to on the command line.
+        consents: Safety rules that the user consented to on the command line.
         run: Epoch of the lease that it was done under: the same for all that one command did.
     """
 

@@ -92,13 +92,13 @@ def _refuse_too_large(kept: Kept, count: int, memory: Reply) -> None:
 def refuse_wrong_kind(kept: Kept, reply: Reply) -> None:
     """Raise ``DriftError`` if the server says that the key is of another type."""
     if isinstance(reply, ResponseError) and "WRONGTYPE" in str(reply):
-        raise kept.foreign(f"it is no {kept.kind}") from reply
+        raise kept.foreign(f"it is not a {kept.kind}") from reply
 
 
 def cursor_of(text: str) -> str:
     """Give a cursor of SCAN that was kept; ``ValueError`` if it is none."""
     if not _CURSOR.fullmatch(text) or int(text) > _LAST_CURSOR:
-        raise ValueError(f"{text!r:.60} is no cursor")
+        raise ValueError(f"{text!r:.60} is not a cursor")
     return text
 
 

@@ -1,7 +1,7 @@
-"""The lease: one runner at a time. It expires unless renewed, and carries an epoch that every script of a run checks.
+"""The lease: one runner at a time. It expires unless it is renewed, and has an epoch that every script of a run checks.
 
-A runner that was paused and wakes up finds a newer epoch in Redis, and changes nothing. A holder that is known to be
-dead, because it ran on this machine and its process is gone, is succeeded at once; any other is waited for.
+A paused runner that resumes sees a newer epoch and writes nothing. A holder that is known to be dead, because it ran on
+this machine and its process is gone, is replaced at once; for any other, the lease must expire.
 """
 
 import getpass
@@ -72,10 +72,10 @@ class Lease:
         run(self.client, self.kept())
 
     def kept(self) -> RoundTrips[None]:
-        """Renew the lease when a third of its life has passed; goes between batches.
+        """Renew the lease when a third of its time has passed; called between batches.
 
         Raises:
-            LockedError: It is somebody else's by now.
+            LockedError: Another runner holds it now.
         """
         if self.clock() - cast(float, self._renewed_at) >= self.life_s / 3:
             yield from self.renewed()
@@ -88,7 +88,7 @@ class Lease:
         """Renew the lease now.
 
         Raises:
-            LockedError: It is somebody else's by now.
+            LockedError: Another runner holds it now.
         """
         now = self.clock()
         [word, *_] = yield from _lease_call(self.key, "renew", self.epoch, round(self.life_s * 1000))
@@ -97,11 +97,11 @@ class Lease:
         self._renewed_at = now
 
     def release(self) -> None:
-        """Give the lease back; somebody else's is left alone."""
+        """Release the lease, unless another runner holds it."""
         run(self.client, self.released())
 
     def released(self) -> RoundTrips[None]:
-        """Give the lease back; somebody else's is left alone."""
+        """Release the lease, unless another runner holds it."""
         yield from _lease_call(self.key, "release", self.epoch)
 
 
@@ -131,8 +131,9 @@ def hold_lease(client: SyncClient, namespace: str, *, life_s: float, wait_s: flo
         wait_s: How long to wait for another holder, in seconds.
 
     Raises:
-        LockedError: Somebody else holds it; it says who, where and for how long. Or somebody took it over in the block.
-        IncompleteError: It was lost in the block with all that says whose it is.
+        LockedError: Another runner holds it; the text says who, where and for how long. Or another runner took it
+            during the block.
+        IncompleteError: It was lost during the block, with the record of its holder.
     """
     key = bookkeeping_key(namespace, "lease")
     until = time.monotonic() + wait_s
@@ -143,7 +144,7 @@ def hold_lease(client: SyncClient, namespace: str, *, life_s: float, wait_s: flo
         except LockedError:
             if time.monotonic() >= until:
                 raise
-            time.sleep(_POLL_S)  # nobody tells when a lease ends; the user said how long to wait
+            time.sleep(_POLL_S)  # the server does not announce the end of a lease; the user said how long to wait
     try:
         yield lease
     except LockedError as exc:
@@ -212,13 +213,13 @@ def take_lease(
         clock: As in ``Lease``.
 
     Raises:
-        LockedError: Somebody else holds it; it says who, where and for how long.
+        LockedError: Another runner holds it; the text says who, where and for how long.
     """
     me = json.dumps({**_identity(os.getpid()), "call": secrets.token_hex(4)})
     life_ms = round(life_s * 1000)
     answer = yield from _lease_call(key, "take", me, life_ms, "")
     if answer[0] == b"HELD" and _is_dead(cast(bytes, answer[2])):
-        # Only this dead holder's epoch: somebody else may have taken over meanwhile.
+        # Only this dead holder's epoch: another runner may have taken over meanwhile.
         answer = yield from _lease_call(key, "take", me, life_ms, cast(bytes, answer[1]))
     if answer[0] == b"HELD":
         raise LockedError(_held_by(cast(bytes, answer[2]), cast(int, answer[3])))
@@ -226,7 +227,7 @@ def take_lease(
 
 
 def holder_of(key: str) -> RoundTrips[Holder | None]:
-    """Say who holds a lease; None where nobody does."""
+    """Say who holds a lease; None where it is free."""
     yield from refuse_unsound([_kept(key)])
     reply, clock = yield [("HMGET", key, "epoch", "holder", "until"), ("TIME",)]
     refuse_wrong_kind(_kept(key), reply)
@@ -244,7 +245,7 @@ def break_lease(client: SyncClient, key: str, holder: Holder) -> RoundTrips[Leas
     """Take a lease away from its holder, whose scripts change nothing from then on.
 
     Raises:
-        LockedError: Somebody else has it by now.
+        LockedError: Another runner holds it now.
     """
     me = json.dumps({**_identity(os.getpid()), "call": secrets.token_hex(4)})
     answer = yield from _lease_call(key, "take", me, 5000, holder.epoch)
@@ -258,12 +259,12 @@ def _lease_call(key: str, *arguments: str | int | bytes) -> RoundTrips[list[obje
     refuse_wrong_kind(_kept(key), reply)
     [answer] = check([reply])
     if cast("list[object]", answer)[0] == b"STRANGE":
-        raise _kept(key).unreadable("its epoch or its end is no number")
+        raise _kept(key).unreadable("its epoch or its end is not a number")
     return cast("list[object]", answer)
 
 
 def _kept(key: str) -> Kept:
-    return Kept("the lease", key, "hash", _FIELDS, "make sure that nobody runs migrations, and delete that key")
+    return Kept("the lease", key, "hash", _FIELDS, "make sure that no migration is running, and delete that key")
 
 
 def _is_forgotten(key: str) -> RoundTrips[bool]:
@@ -274,9 +275,9 @@ def _is_forgotten(key: str) -> RoundTrips[bool]:
 
 def _forgotten(key: str) -> str:
     return (
-        f"the lease at {key} is gone: the server has forgotten what it held, as after FLUSHALL or a failover to a"
-        " replica that had nothing, or somebody deleted it; nothing was changed since. Look at what is left, restore a"
-        " backup if records are missing, and run the command again"
+        f"the lease at {key} is gone: the server lost its data, as after FLUSHALL or a failover to an empty replica, or"
+        " a client deleted the key. Nothing was changed since. Check the records, restore a backup if some are missing,"
+        " and run the command again"
     )
 
 

@@ -2,7 +2,7 @@
 
 ``redis_models:{namespace}:quarantine:{app}``   hash   key of the record -> JSON: model, version, target, reason, when
 
-Under ``migrate --on-error quarantine`` such a record does not stop a run; it is met again by each later run, and leaves
+Under ``migrate --on-error quarantine`` such a record does not stop a run; each later run visits it again, and leaves
 the quarantine once one of them can rewrite it, or once it is gone.
 """
 
@@ -35,8 +35,8 @@ class QuarantinedRecord:
     """A record that a run could not rewrite.
 
     Attributes:
-        key: Where it lies.
-        label: Of the pass that met it.
+        key: Its key.
+        label: Of the pass that visited it.
         model: Name of the model.
         target: Version that it was to reach.
         reason: Why it could not, and what to do.
@@ -70,7 +70,7 @@ class Quarantine:
 
     @property
     def key(self) -> str:
-        """Where it lies."""
+        """Its key."""
         return bookkeeping_key(self.namespace, f"quarantine:{self.app}")
 
     def read(self) -> RoundTrips[dict[str, QuarantinedRecord]]:
@@ -87,7 +87,7 @@ class Quarantine:
             raise self._kept.unreadable(exc) from exc
 
     def waiting(self) -> RoundTrips[dict[str, QuarantinedRecord]]:
-        """Give those that still need somebody: not what an application deleted, or put a whole record in its place.
+        """Give those that still need work: not records that an application deleted, or replaced by a valid one.
 
         Raises:
             As ``read``.
@@ -118,10 +118,10 @@ class Quarantine:
     def change(
         self, lease_key: str, epoch: int, noted: Sequence[QuarantinedRecord], forgotten: Iterable[str]
     ) -> RoundTrips[int]:
-        """Note some and forget others; give how many there are then.
+        """Add some records and remove others; give how many there are then.
 
         Raises:
-            LockedError: The lease is somebody else's by now.
+            LockedError: Another runner holds the lease now.
         """
         size, left = 0, list(forgotten)
         for start in range(0, max(len(noted), len(left), 1), _AT_ONCE):
@@ -140,7 +140,7 @@ def _is_through(entry: QuarantinedRecord, stamp: object) -> bool:
 
 
 class PassInfo(Protocol):
-    """What a record could not be rewritten by: a pass."""
+    """A pass that could not rewrite a record."""
 
     @property
     def label(self) -> str: ...
@@ -152,7 +152,7 @@ class PassInfo(Protocol):
 
 @dataclass
 class QuarantinePolicy:
-    """Decides what becomes of records that a run cannot rewrite. Grows with the quarantine.
+    """Decides what happens to records that a run cannot rewrite. Grows with the quarantine.
 
     Args:
         quarantine: Of the app.
@@ -185,7 +185,7 @@ class QuarantinePolicy:
 
         Raises:
             IncompleteError: One must not go there.
-            LockedError: The lease is somebody else's by now.
+            LockedError: Another runner holds the lease now.
         """
         fresh = [one for one in failures if one.key not in self._known and one.key not in self._earlier]
         refused = fresh[max(0, self.most_errors - self._new) :]
@@ -208,15 +208,15 @@ class QuarantinePolicy:
         return [Failure(text, self._known[text].reason) for text in texts if text in self._known]
 
     def release(self, lease: Lease, keys: KeySpace, failing: Container[str]) -> RoundTrips[None]:
-        """Let records out of quarantine that a whole walk could rewrite, or did not meet any more.
+        """Remove records from quarantine that a whole scan could rewrite, or did not find any more.
 
         Args:
             lease: Of the run.
-            keys: Where the walk was.
+            keys: What was scanned.
             failing: Records that it could not rewrite.
 
         Raises:
-            LockedError: The lease is somebody else's by now.
+            LockedError: Another runner holds the lease now.
         """
         free = [key for key in self._known if key not in failing and keys.owns(key)]
         if free:
@@ -230,14 +230,16 @@ def _stopped(failures: Sequence[Failure], changed: int, most: int) -> str:
     more = f" (and {len(failures) - 1} more in the same batch)" if len(failures) > 1 else ""
     limit = f", because no more than {most} may go to quarantine (--max-errors)" if most else ""
     cure = (
-        ", when you have looked at 'quarantine list'"
-        if most
-        else ", with --on-error quarantine to put such records aside"
+        ", when you have looked at 'quarantine list'" if most else ", with --on-error quarantine to skip such records"
     )
     return (
-        f"{first.shown}: {first.reason}{more}. Stopped{limit}; {changed} records are rewritten, every record is"
+        f"{first.shown}: {first.reason}{more}. Stopped{limit}; {_records(changed)} rewritten, every record is"
         f" consistent. Run 'migrate' again to go on{cure}"
     )
+
+
+def _records(count: int) -> str:
+    return "1 record is" if count == 1 else f"{count} records are"
 
 
 def _entry(key: str, raw: bytes) -> QuarantinedRecord:

@@ -1,4 +1,4 @@
-"""Receipts: what a verification of all records of an app came to, kept in Redis for whoever must rely on it.
+"""Receipts: the result of a verification of all records of an app, kept in Redis for commands that rely on it.
 
 ``redis_models:{namespace}:receipt:{app}``        string   JSON: the latest verification of all records
 ``redis_models:{namespace}:verification:{app}``   string   JSON: one that is under way or stopped, and how far it is
@@ -34,7 +34,7 @@ class Scope:
         position: How many migrations are applied.
         fingerprint: Of the schemas.
         newest: Of all runs; one that came later may have brought records there and back again.
-        run_id: Of the server's run, which may have gone back to older data if it is another one; "" if nobody may ask.
+        run_id: Of the server's run, which may have gone back to older data if it is another one; "" if unknown.
             It must stay the same until the receipt is kept, and no longer: a server that forgets what it acknowledged,
             as after a crash or a failover, forgets the latest first. So where a receipt is, what was read for it is.
         accepts: Digest of what the models demand of what they read; "" in a receipt of before that counted.
@@ -84,7 +84,7 @@ class VerificationReceipt:
             )
         if not self.scope.run_id:
             return (
-                f"nobody could tell whether the server was restarted during the verification of {self.ended_at},"
+                f"it is unknown whether the server was restarted during the verification of {self.ended_at},"
                 " because its access list denies INFO; grant it to the user who verifies"
             )
         if now - datetime.fromisoformat(self.ended_at) > _FRESH:
@@ -115,7 +115,7 @@ class Checkpoint:
     def __post_init__(self) -> None:
         cursor_of(self.cursor)
         if not 0 <= self.walk < _MOST_WALKS:
-            raise ValueError(f"{self.walk} is no walk")
+            raise ValueError(f"{self.walk} is not a number of records")
         for document in self.tallies.values():
             Tally.of(document)
 
@@ -175,4 +175,4 @@ class ReceiptStore:
             [raw] = check((yield [("GET", kept.key)]))
             return None if raw is None else read_as(kind, cast(bytes, raw))
         except (DriftError, ValueError):
-            return None  # of a newer version of this library, or of nobody: it proves nothing here
+            return None  # of a newer version of this library, or damaged: it proves nothing here

@@ -5,7 +5,7 @@ lease changes nothing.
 
 ``redis_models:{namespace}:ledger:{app}``     hash   what was applied: id of the migration -> JSON
 ``redis_models:{namespace}:snapshot:{app}``   string the schemas after the last applied migration, as JSON
-``redis_models:{namespace}:journal:{app}``    hash   the run that is under way, or that stopped half-way
+``redis_models:{namespace}:journal:{app}``    hash   the run that is active, or that stopped
 ``redis_models:{namespace}:history:{app}``    list   what was ever done, oldest first; see ``history``
 """
 
@@ -60,7 +60,7 @@ class StateStore:
         """Read where the app is, in one round trip and at one instant.
 
         Raises:
-            DriftError: What is stored is none of ours; it names the key.
+            DriftError: What is stored was not written by this library; it names the key.
         """
         yield from refuse_unsound([self._kept(name) for name in _MOST])
         commands: list[Command] = [
@@ -98,20 +98,20 @@ class StateStore:
         return Kept(f"the {name} of {self.app}", self._key(name), kind, most, cure)
 
     def checkpoint(
-        self, lease_key: str, epoch: int, journal: Journal, witnesses: Mapping[str, str] | None = None
+        self, lease_key: str, epoch: int, journal: Journal, markers: Mapping[str, str] | None = None
     ) -> RoundTrips[None]:
         """Store the journal.
 
         Args:
             lease_key, epoch: Of the caller's lease.
             journal: What is stored.
-            witnesses: Stored beside it, for ``finish`` to ask for.
+            markers: Stored beside it, for ``finish`` to ask for.
 
         Raises:
-            LockedError: The lease is somebody else's by now.
+            LockedError: Another runner holds the lease now.
         """
         pairs: list[Argument] = []
-        for name, value in {**asdict(journal), **(witnesses or {})}.items():
+        for name, value in {**asdict(journal), **(markers or {})}.items():
             pairs += [name, value]
         yield from _fenced(call(_CHECKPOINT, [_CHECKPOINT.command([lease_key, self._key("journal")], [epoch, *pairs])]))
 
@@ -123,13 +123,13 @@ class StateStore:
         unapplied: Sequence[str],
         snapshot: Snapshot,
         events: Sequence[Event],
-        witnesses: Mapping[str, str] | None = None,
+        markers: Mapping[str, str] | None = None,
         held: int | None = None,
     ) -> RoundTrips[None]:
         """Record what a run came to, and end its journal, in one step.
 
-        A server that forgets what it acknowledged, as after a failover, forgets the latest first. So what was written
-        before a witness is there if the witness is, and nothing is recorded where one is missing.
+        A server that loses acknowledged writes, as after a failover, loses the latest first. So if a marker is there,
+        everything that was written before it is there, too. Nothing is recorded where a marker is missing.
 
         Args:
             lease_key, epoch: Of the caller's lease.
@@ -137,16 +137,16 @@ class StateStore:
             unapplied: Ids that leave it.
             snapshot: Schemas afterwards.
             events: What the history gets.
-            witnesses: What the journal must still have.
+            markers: What the journal must still have.
             held: How many migrations the ledger must still have; None where it does not matter.
 
         Raises:
-            LockedError: The lease is somebody else's by now.
-            IncompleteError: A witness is missing, or some of the ledger; nothing was recorded.
+            LockedError: Another runner holds the lease now.
+            IncompleteError: A marker is missing, or some of the ledger; nothing was recorded.
         """
         known = "" if held is None else held
-        arguments: list[Argument] = [epoch, snapshot.to_json(), known, len(witnesses or {})]
-        for name, value in (witnesses or {}).items():
+        arguments: list[Argument] = [epoch, snapshot.to_json(), known, len(markers or {})]
+        for name, value in (markers or {}).items():
             arguments += [name, value]
         arguments.append(len(applied))
         for entry in applied:
@@ -159,9 +159,9 @@ class StateStore:
     def forgotten(self) -> IncompleteError:
         """Make the error of a run that finds out that some of the bookkeeping is gone."""
         return IncompleteError(
-            f"{self.app}: the server has forgotten some of what it acknowledged to this run, as after a failover or a"
-            " restart without an append-only file, or somebody deleted it; nothing is recorded. Run 'migrate' again,"
-            " which does it again"
+            f"{self.app}: the server lost writes of this run that it had acknowledged, as after a failover or a restart"
+            " without an append-only file, or a client deleted them. Nothing is recorded; run 'migrate' again, which"
+            " repeats them"
         )
 
     def applied_ids(self) -> RoundTrips[list[str]]:
@@ -174,7 +174,7 @@ class StateStore:
         """Read the newest events, newest first.
 
         Raises:
-            DriftError: What is stored is none of ours; it names the key.
+            DriftError: What is stored was not written by this library; it names the key.
         """
         kept = self._kept("history")
         yield from refuse_unsound([kept])
@@ -218,7 +218,7 @@ def _entry_of(id: str, raw: bytes) -> AppliedMigration:
 
 def _count_of(text: str) -> int:
     if not _COUNT.fullmatch(text):
-        raise ValueError(f"{text!r:.60} is no number")
+        raise ValueError(f"{text!r:.60} is not a number")
     return int(text)
 
 

@@ -14,14 +14,14 @@ _SHOWN: Final = 5  # verdicts of one kind that are kept to be shown; all are cou
 class Kind(Enum):
     """What may be found. Problems keep a record from being what its model says; notes may be meant."""
 
-    TYPE = "type"  # what lies under the key is no hash
+    TYPE = "type"  # the key holds another type than a hash
     OLDER = "older"  # its stamp is of an earlier version
     NEWER = "newer"  # its stamp is of a later version
-    STAMP = "stamp"  # its stamp is no version
+    STAMP = "stamp"  # its stamp is not a version
     UNREADABLE = "unreadable"  # its model refuses it
     KEY = "key"  # it lies under another key than its primary key says
     TORN = "torn"  # it has a field of another version than its stamp says
-    ASIDE = "aside"  # it keeps what a migration put aside that its stamp does not know of
+    ASIDE = "aside"  # it has undo fields that do not belong to its version
     INDEX = "index"  # what lies at the index is none
     UNINDEXED = "unindexed"  # the index lacks it
     MISPLACED = "misplaced"  # the index has it out of its order
@@ -31,7 +31,7 @@ class Kind(Enum):
     QUARANTINE = "quarantine"  # a migration could not rewrite it
     UNDECLARED = "undeclared"  # it has a field that the model does not have
     ABSENT = "absent"  # it lacks a field, and reads as if it had the default
-    ENDLESS = "endless"  # records of its model have a life span, and it has none
+    ENDLESS = "endless"  # records of its model have a TTL, and it has none
     ENDED = "ended"  # the index has a key where no record is any more, as where records end by themselves
 
     @property
@@ -64,7 +64,7 @@ class Tally:
 
     Attributes:
         records: How many were read; the few that SCAN gives twice count twice.
-        ending: How many of these have a life span.
+        ending: How many of these have a TTL.
         counts: How much was found, by kind.
         shown: The first verdicts of each kind.
         repaired: Entries of the index that were put right.
@@ -128,5 +128,5 @@ class Tally:
 
 def _count(value: object) -> int:
     if type(value) is not int or value < 0:
-        raise ValueError(f"{value!r:.60} is no count")
+        raise ValueError(f"{value!r:.60} is not a count")
     return value

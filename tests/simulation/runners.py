@@ -94,7 +94,7 @@ class RunnerProcess(Actor):
         try:
             journey = make_run_plan(self._chain, (yield from shelf.read()), self.goal)
             self.versions = self.versions_at(self.goal)
-            for leg in () if journey.is_empty else journey.legs:
+            for leg in () if journey.is_empty else journey.segments:
                 self.walks = frozenset(work.route.model for work in leg.works)
                 self.places = frozenset(
                     keys.start for keys in [*(w.keys for w in leg.works), *(m.keys for m in leg.moves)]

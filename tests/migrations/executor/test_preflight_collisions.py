@@ -161,7 +161,7 @@ def test_an_index_that_is_no_sorted_set_is_named_before_anything_is_written(
 ) -> None:
     database.client.hset("customer:1", mapping={"id": "1", "name": "Ann"})
     database.client.sadd(f"{place}:__index", "x")
-    index = f"{place}:__index: the index of the keys {place}:. is no sorted set"
+    index = f"{place}:__index: the index of the keys {place}:. is not a sorted set"
 
     with pytest.raises(ConflictError, match=index):
         database.migrate(chain(_CREATE, _TO_CLIENT))

@@ -124,7 +124,7 @@ def _fail(_: RunContext) -> None:
 def _stops(shop: Shop, start: int, target: int) -> Sequence[tuple[int, int]]:
     if start:
         shop.migrate(start)
-    return [(leg.start, leg.target) for leg in shop.journey(target).legs]
+    return [(leg.start, leg.target) for leg in shop.journey(target).segments]
 
 
 @pytest.mark.parametrize(

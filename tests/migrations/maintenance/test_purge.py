@@ -78,7 +78,7 @@ def test_what_is_purged_is_never_taken_back(shop: Any, server: Any) -> None:
     assert shop.command("migrate", "2") == 0, shop.err
     assert all(record[b"name"] for record, _ in _records(server).values())
     assert shop.command("migrate", "1") == 5
-    assert "0002_alter_age cannot be taken back, because what it kept aside for that was purged" in shop.err
+    assert "0002_alter_age cannot be taken back, because its undo fields were purged" in shop.err
     assert shop.command("migrate", "--allow-destructive") == 0, shop.err
     assert _records(server) == after
     assert shop.command("history") == 0
@@ -135,7 +135,7 @@ def test_what_is_purged_stays_so_when_an_edited_file_is_accepted(
 
     assert shop.command(*command) == 0, shop.err
     assert shop.command("migrate", "2") == 5
-    assert "what it kept aside for that was purged" in shop.err
+    assert "its undo fields were purged" in shop.err
     assert _records(server) == after
 
 
@@ -143,7 +143,7 @@ def test_a_purge_is_not_forgotten_by_fake_and_not_without_a_word_by_stamp(shop: 
     _purged(shop, "shop", "2")
 
     assert shop.command("migrate", "1", "--fake") == 5
-    assert "0002_alter_age stays recorded as applied, because what it kept aside was purged" in shop.err
+    assert "0002_alter_age stays recorded as applied, because its undo fields were purged" in shop.err
     assert "'stamp shop 1'" in shop.err
     assert shop.command("migrate", "2", "--fake") == 0, shop.err
     assert shop.command("migrate", "1") == 5
@@ -156,7 +156,7 @@ def test_the_way_back_through_what_was_purged_and_squashed_is_refused_for_the_pu
     assert shop.command("squashmigrations", "shop", "2", "3", "--yes") == 0, shop.err
 
     assert shop.command("migrate", "1") == 5
-    assert "what it kept aside for that was purged" in shop.err
+    assert "its undo fields were purged" in shop.err
 
 
 def test_a_look_writes_nothing_at_all_and_waits_for_nobody(shop: Any, server: Any) -> None:

@@ -183,7 +183,7 @@ def test_without_the_option_the_first_such_record_stops_the_run_and_none_is_put_
     stopped = shop.migrate("--ignore-sample")
 
     assert stopped.code == 6
-    assert "with --on-error quarantine to put such records aside" in stopped.err
+    assert "with --on-error quarantine to skip such records" in stopped.err
     assert shop.quarantine("list").out == "Nothing is in quarantine.\n"
 
 
