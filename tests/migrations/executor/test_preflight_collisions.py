@@ -175,7 +175,7 @@ def test_an_index_that_is_no_sorted_set_is_named_before_anything_is_written(
         ("str | None", "None", "None"),
         ("list[str]", '["a"]', r"\['a'\]"),
         ("bytes", '"YQ=="', "b'a'"),
-        ("int", "one", "b'one', which is no int"),
+        ("int", "one", "b'one', which is not a valid int"),
         ("str", "", "empty"),
     ],
 )
