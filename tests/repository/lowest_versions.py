@@ -1,4 +1,4 @@
-"""Print the lowest versions that pyproject.toml allows of what the product needs, as constraints for pip."""
+"""Print the lowest versions that pyproject.toml allows of its dependencies, as constraints for pip."""
 
 import re
 import tomllib
@@ -9,7 +9,7 @@ _NEED: Final = re.compile(r"([\w-]+)(?:\[\w+\])?>=([\d.]+)")
 
 
 def main() -> None:
-    """Print them, one a line."""
+    """Print a line for each."""
     project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())["project"]
     for need in project["dependencies"]:
         found = _NEED.match(need)

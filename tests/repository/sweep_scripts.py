@@ -1,8 +1,8 @@
-"""Takes away each guard and each write of the Lua scripts in turn, and tells which of them no test needs.
+"""Removes each guard and each write of the Lua scripts in turn, and reports which of them no test needs.
 
-``python -m tests.sweep_scripts [SCRIPT]...`` runs the tests that are named here for each script, in this process; it
-takes some seconds a change. It prints a line for each change that no test noticed, and exits with 1 if there is any.
-``migrations/rewriter/lua_codegen.py``, which writes scripts, is swept as well: what it writes, and when.
+``python -m tests.repository.sweep_scripts [SCRIPT]...`` runs the tests that are listed here for each script, in this
+process; that takes some seconds for each change. It prints a line for each change that no test noticed, and exits with
+1 if there is one. ``migrations/rewriter/lua_codegen.py``, which writes scripts, is changed in the same way.
 """
 
 import contextlib
@@ -66,18 +66,18 @@ _DEFAULT: Final = _OTHERS
 _WRITER: Final = "migrations/rewriter/lua_codegen.py"
 _CONDITION: Final = re.compile(r"\b((?:else)?if) (.*?) then\b")
 _WHOLE_LINE: Final = re.compile(r"^\s*(?:redis\.)?(?:call|pcall|demand|demand_once)\(.*\)$")
-# What other servers need, and this one does not: those before Redis 7, and 8.10, which counts what a question has.
+# Only other servers need these lines: those before Redis 7, and Redis 8.10, which counts the arguments of a check.
 _OLD_SERVERS: Final = re.compile(r"is_allowed|nknown|can't run|knows_moments|name == '[A-Z]|refused, word")
 _PYTHON_CONDITION: Final = re.compile(r"^ *((?:el)?if) (.*):$")
 _PYTHON_LINE: Final = re.compile(r"^ *(?:yield (?!\" *--).*|\w+\.append\(.*\))$")
 _ENCODED: Final = "if {}pcall('OBJECT', 'ENCODING', key) == 'listpack' then return nil end"
-# Changes that no test can notice, each with the reason: the line, and what it is without.
+# Changes that no test can notice, each with the reason: the line, and the line after the change.
 _EQUIVALENT: Final = {
     (
         "ttl.lua",
         "if old and at == tonumber(set) then",
         "if true and at == tonumber(set) then",
-    ): "what is no pair has no second number either",
+    ): "without a pair there is no second number either",
     (
         "lua_codegen.py",
         "if run.lives or 2 * len(pairs) + len(gone) > _MOST_ARGUMENTS:",
@@ -164,7 +164,7 @@ _EQUIVALENT: Final = {
 
 
 def changes(source: str) -> Iterator[tuple[int, str]]:
-    """Give scripts that lack something, each with the number of the line."""
+    """Yield changed scripts, each with the number of the changed line."""
     lines = source.splitlines()
     for number, line in enumerate(lines, 1):
         if line.lstrip().startswith("--") or _OLD_SERVERS.search(line):
@@ -189,7 +189,7 @@ def _changed(line: str) -> Iterator[str]:
 
 
 def changes_of_writer(source: str) -> Iterator[tuple[int, str]]:
-    """Give texts of the module that writes scripts: what it writes lacks a condition or a line, or it does not look."""
+    """Yield changed texts of the module that writes scripts, each with the number of the changed line."""
     lines = source.splitlines()
     for number, line in enumerate(lines, 1):
         for changed in _changed_of_writer(line):
@@ -211,7 +211,7 @@ def _changed_of_writer(line: str) -> Iterator[str]:
 
 
 def sweep(script: str) -> list[str]:
-    """Give a line for each change of a script that its tests do not notice."""
+    """Return a line for each change of a script that its tests do not notice."""
     path = _ROOT / script
     tests = _TESTS.get(path.stem, _TESTS.get(script.split("/")[0], _DEFAULT)).split()
     source, missed = path.read_text(), list[str]()
@@ -231,8 +231,8 @@ def sweep(script: str) -> list[str]:
 
 
 def _giver(source: str) -> Callable[[str], None]:
-    """Give what has every script of which this is a part, or all, use another text in its place."""
-    users = [(one, one.source) for one in gc.get_objects() if isinstance(one, Script) and source in one.source]
+    """Return a function that replaces this text in every script that contains it."""
+    users = [(user, user.source) for user in gc.get_objects() if isinstance(user, Script) and source in user.source]
 
     def give(changed: str) -> None:
         for script, whole in users:
@@ -250,12 +250,12 @@ def _give_writer(source: str) -> None:
 
 def _is_green(tests: list[str]) -> bool:
     with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
-        return pytest.main(["-q", "-x", "-p", "no:cacheprovider", *(f"{_ROOT}/{one}" for one in tests)]) == 0
+        return pytest.main(["-q", "-x", "-p", "no:cacheprovider", *(f"{_ROOT}/{test}" for test in tests)]) == 0
 
 
 def main(chosen: list[str]) -> int:
     missed: list[str] = []
-    for script in chosen or [*(str(one.relative_to(_ROOT)) for one in sorted(_ROOT.glob("*/lua/*.lua"))), _WRITER]:
+    for script in chosen or [*(str(path.relative_to(_ROOT)) for path in sorted(_ROOT.glob("*/lua/*.lua"))), _WRITER]:
         missed += sweep(script)
         print(f"{script}: done", file=sys.stderr, flush=True)
     print(f"{len(missed)} changes that no test notices")

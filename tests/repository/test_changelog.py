@@ -1,4 +1,4 @@
-"""The change log: what stands in a fragment stands in CHANGELOG.md, once "make changelog" was run."""
+"""The change log: CHANGELOG.md has all items of the fragments; "make changelog" writes it."""
 
 import re
 from pathlib import Path

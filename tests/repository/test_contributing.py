@@ -1,4 +1,4 @@
-"""CONTRIBUTING.md and ARCHITECTURE.md: the paths that they name exist, and the picture is the one of the imports."""
+"""CONTRIBUTING.md and ARCHITECTURE.md: the paths that they name exist, and the picture shows the imports."""
 
 import os
 import re
@@ -57,7 +57,7 @@ def test_targets_that_are_named_are_in_the_makefile() -> None:
     assert named <= set(re.findall(r"^([\w-]+):", (_TOP / "Makefile").read_text("utf-8"), flags=re.MULTILINE))
 
 
-def test_the_picture_is_the_one_of_the_imports() -> None:
+def test_the_picture_shows_the_imports() -> None:
     script = [sys.executable, str(_TOP / "docs" / "architecture.py"), "--check"]
 
     assert subprocess.run(script, check=False).returncode == 0, "run 'python docs/architecture.py'"

@@ -1,4 +1,4 @@
-"""Cures: whatever a text tells people to type can be typed, and what it tells in a situation leads on from there."""
+"""Commands that messages suggest: each of them exists, and works in the situation of the message."""
 
 import ast
 import contextlib
@@ -33,7 +33,7 @@ _QUOTED = re.compile(rf"'{_PROGRAM}((?:{'|'.join(_COMMANDS)})(?: [^'\n]*)?)'")
 
 
 def _texts(path: Path) -> Iterator[tuple[int, str]]:
-    """Give the texts of a module that people read: no docstrings; with something for each hole."""
+    """Return the messages of a module, without docstrings; placeholders are filled."""
     tree = ast.parse(path.read_text("utf-8"))
     skipped = {
         id(node.body[0].value)
@@ -80,7 +80,7 @@ def test_every_command_that_a_text_names_can_be_typed(place: str, typed: str) ->
 
     # Words in capitals stand for what people know; arguments that a text leaves out are told by it otherwise.
     flags = [word.partition("=")[0] for word in words if word.startswith("--")]
-    known = {option for one in command.params if isinstance(one, click.Option) for option in one.opts}
+    known = {flag for option in command.params if isinstance(option, click.Option) for flag in option.opts}
     assert set(flags) <= known, f"{place}: '{typed}' has an option that there is not"
     with contextlib.suppress(click.MissingParameter):
         command.make_context(name, words, parent=parent)
@@ -94,7 +94,7 @@ _FLAG = re.compile(r"(?<![\w-])(--[a-z][a-z-]+)")
 
 
 def _all_options(command: click.Command) -> Iterator[str]:
-    yield from (option for one in command.params if isinstance(one, click.Option) for option in one.opts)
+    yield from (flag for option in command.params if isinstance(option, click.Option) for flag in option.opts)
     if isinstance(command, click.Group):
         context = click.Context(command)
         for name in command.list_commands(context):

@@ -1,4 +1,4 @@
-"""The demo of docs/examples/flights on a small slice of its data; and that its checks can say no."""
+"""The demo of docs/examples/flights on a small slice of its data; and that its checks can fail."""
 
 import os
 import subprocess
@@ -45,14 +45,14 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def client(project: Path) -> Iterator[redis.Redis]:
     """A plain client of the project's server."""
     server = EmbeddedServer(project / "data")
-    with redis.Redis(unix_socket_path=server.ensure()) as one:
-        yield one
+    with redis.Redis(unix_socket_path=server.ensure()) as connected:
+        yield connected
     server.release()
 
 
 @pytest.fixture
 def back(monkeypatch: pytest.MonkeyPatch) -> Iterator[ModuleType]:
-    """The module that compares bytes; its name and those that it imports are in nobody's way afterwards."""
+    """The module that compares bytes; it and the modules that it imports are unloaded afterwards."""
     monkeypatch.syspath_prepend(str(_EXAMPLE))  # pyright: ignore[reportUnknownMemberType]  # not annotated there
     before = set(sys.modules)
     module = __import__("back")

@@ -1,4 +1,4 @@
-"""The documentation: it names everything that there is and nothing else, and what it shows is what happens."""
+"""The documentation: it names everything that exists and nothing else, and its examples run with the output shown."""
 
 import dataclasses
 import os
@@ -63,7 +63,7 @@ def commands() -> dict[str, click.Command]:
 def options_of(command: click.Command) -> set[str]:
     # As the program has it: click keeps the help option that it is first asked for.
     context = click.Context(command, help_option_names=["-h", "--help"])
-    return {name for one in command.get_params(context) if isinstance(one, click.Option) for name in one.opts}
+    return {name for option in command.get_params(context) if isinstance(option, click.Option) for name in option.opts}
 
 
 @pytest.mark.parametrize("name", commands())
@@ -165,14 +165,14 @@ def test_a_decision_takes_less_than_thirty_lines(page: Path) -> None:
 
 @dataclass
 class Reader:
-    """Somebody who does what a page says, in a folder. Used by one test."""
+    """Executes the blocks of a page in a folder. Used by one test."""
 
     folder: Path
     environment: dict[str, str]
     output: str = ""
 
     def follow(self, language: str, title: str, text: str) -> None:
-        """Do what one block says, or compare what it shows with what was printed last."""
+        """Execute a block, or compare the output that it shows with the last output."""
         if language == "diff":
             self._edit(self.folder / title, text)
         elif language == "python" and title:
@@ -217,7 +217,7 @@ def masked(text: str) -> str:
 
 
 def pattern_of(text: str) -> str:
-    """A line of three dots stands for any lines."""
+    """Return a pattern for the output; a line of three dots stands for any lines."""
     return re.escape(masked(text)).replace(r"\.\.\." + "\\\n", r"(?:.*\n)*?")
 
 

@@ -1,4 +1,4 @@
-"""The page that lists all faults names tests that there are."""
+"""The page that lists all faults names tests that exist."""
 
 import ast
 import re
@@ -23,6 +23,6 @@ def test_a_fault_has_tests_that_there_are(number: str, tests: str) -> None:
     assert named
     for file, name in named:
         functions = [
-            one for one in ast.walk(ast.parse((_TESTS / file).read_text("utf-8"))) if hasattr(one, "decorator_list")
+            node for node in ast.walk(ast.parse((_TESTS / file).read_text("utf-8"))) if hasattr(node, "decorator_list")
         ]
-        assert name in {getattr(one, "name", "") for one in functions}, f"row {number} names {file}::{name}"
+        assert name in {getattr(node, "name", "") for node in functions}, f"row {number} names {file}::{name}"

@@ -1,4 +1,4 @@
-"""What is installed: every package and data file of the three folders, under one name that collides with nobody's."""
+"""What is installed: every package and data file of the three folders, under one name, which no other package uses."""
 
 import ast
 import os
@@ -24,7 +24,7 @@ def setuptools_table() -> dict[str, object]:
 
 
 def files_below(folder: str) -> Iterator[Path]:
-    """Files of a folder as they lie in the repository, links and caches left out."""
+    """Return the files of a folder of the repository, without links and caches."""
     for top, folders, names in os.walk(ROOT / folder):
         folders[:] = [name for name in folders if name != "__pycache__" and not (Path(top) / name).is_symlink()]
         yield from (Path(top, name) for name in names)
@@ -35,7 +35,7 @@ def modules_of(folder: str) -> list[Path]:
 
 
 def shown_files() -> list[str]:
-    """Names of every file that an installation must have, as they are in a wheel."""
+    """Return the names of all files that an installation must have, as they are in a wheel."""
     found: list[str] = []
     for folder, package in FOLDERS.items():
         for path in files_below(folder):
@@ -44,7 +44,7 @@ def shown_files() -> list[str]:
 
 
 def imported_names(path: Path) -> Iterator[tuple[str, int]]:
-    """What a module imports absolutely, with the lines."""
+    """Yield the absolute imports of a module, with their lines."""
     for node in ast.walk(ast.parse(path.read_bytes())):
         if isinstance(node, ast.Import):
             yield from ((alias.name, node.lineno) for alias in node.names)
@@ -105,7 +105,7 @@ def test_nobody_imports_the_folders_by_their_bare_names(folder: str) -> None:
 
 @pytest.mark.parametrize("folder", FOLDERS)
 def test_a_folder_imports_itself_relatively(folder: str) -> None:
-    """By its own full name a module would be imported twice when it is opened by its root path."""
+    """With its own full name a module would be imported twice if it is opened by its root path."""
     inner = tuple(f"{package}." for package in FOLDERS.values() if package != "redis_models")
 
     absolute = [

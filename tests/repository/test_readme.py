@@ -1,4 +1,4 @@
-"""The README: its commands run as they stand, its code runs, and its links lead somewhere."""
+"""The README: its commands and its code run, and its links lead to files."""
 
 import re
 import subprocess
@@ -12,7 +12,7 @@ _README = (_TOP / "README.md").read_text("utf-8")
 
 
 def blocks(language: str) -> list[str]:
-    """Give the README's code blocks of one language."""
+    """Return the README's code blocks of one language."""
     return re.findall(rf"^```{language}\n(.*?)^```", _README, flags=re.MULTILINE | re.DOTALL)
 
 
@@ -32,7 +32,7 @@ def shell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def run(script: str, folder: Path) -> str:
-    """Run shell commands one after the other; the first that fails fails the test."""
+    """Run shell commands in order; if one fails, the test fails."""
     command = ["sh", "-e", "-c", script]
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL)
     assert done.returncode == 0, f"{done.stdout}{done.stderr}"

@@ -1,4 +1,4 @@
-"""Type checkers see the verbs, the fields and the constructor of a model, and find the mistakes in using them."""
+"""Type checkers see the verbs, the fields and the constructor of a model, and report wrong uses of them."""
 
 import json
 import re
@@ -52,4 +52,4 @@ def test_pyright_agrees_in_strict_mode_and_finds_the_mistakes(tmp_path: Path) ->
     )
 
     found = json.loads(ran.stdout)["generalDiagnostics"]
-    assert {one["range"]["start"]["line"] + 1 for one in found} == set(_expected()), ran.stdout
+    assert {error["range"]["start"]["line"] + 1 for error in found} == set(_expected()), ran.stdout
