@@ -1,8 +1,8 @@
-"""Acceptance: what models accept when they read, beyond the types of their fields: constraints, validators, settings.
+"""Collects what models accept beyond the types of their fields: constraints, validators, settings.
 
-No migration comes of it, because it stores nothing differently; but a record that was readable may be so no longer. It
-is told by what annotations and classes say, not by what pydantic makes of them, so that it is the same under every
-Python and every pydantic; docstrings and comments are no part of it. ``constraints.json`` notes it of each model.
+These do not change what is stored, so they do not need a migration, but a stricter model may refuse stored records. The
+text comes from annotations and classes, not from the schemas of pydantic, so that it does not depend on the versions of
+Python and pydantic. It does not contain docstrings and comments. ``constraints.json`` stores it for each model.
 """
 
 import dataclasses
@@ -30,7 +30,7 @@ from .function_digest import OURS, source_digest, told_alike
 
 __all__ = ["Acceptance", "acceptance_of", "demands_of", "digest_of_acceptance"]
 
-# What is demanded, by the path of a field, "" for the whole: ``{"name": {"max_length": "5"}}``.
+# Constraints by the path of a field, "" for the whole: ``{"name": {"max_length": "5"}}``.
 Acceptance = Mapping[str, Mapping[str, str]]
 _Found = dict[str, dict[str, str]]
 
@@ -39,7 +39,7 @@ _SETTINGS: Final = (
     "str_strip_whitespace", "str_to_lower", "str_to_upper", "strict", "val_json_bytes",
 )  # fmt: skip
 _USUAL: Final[Mapping[str, object]] = {"allow_inf_nan": True, "extra": "ignore", "regex_engine": "rust-regex"}
-# Methods of classes that have their say when a value is made.
+# Methods of classes that are called when a value is created.
 _HOOKS: Final = (
     "__get_pydantic_core_schema__", "__get_validators__", "__init__", "__new__", "__post_init__", "_missing_",
     "model_post_init", "model_validate",
@@ -48,20 +48,20 @@ _VALIDATORS: Final = "pydantic.functional_validators"
 
 
 def acceptance_of(model: type[Model]) -> Acceptance:
-    """Give what a model demands of what it reads."""
+    """Return the constraints of a model."""
     found: _Found = {}
     _Walk(found).of_class(model, "")
     return {path: dict(sorted(rules.items())) for path, rules in sorted(found.items()) if rules}
 
 
 def digest_of_acceptance(models: Iterable[type[Model]]) -> str:
-    """Give a digest of what some models demand; the same whatever their order."""
+    """Return a digest of the constraints of models, in any order."""
     told = {model.__name__: acceptance_of(model) for model in models}
     return hashlib.sha256(json.dumps(told, sort_keys=True).encode("utf-8", "surrogatepass")).hexdigest()[:16]
 
 
 class _Walk:
-    """Walks through annotations; notes what it finds, and goes into each class once on its way down."""
+    """Collects constraints from annotations; it enters each class once on a path."""
 
     def __init__(self, found: _Found) -> None:
         self._found, self._open = found, set[type]()
@@ -72,13 +72,13 @@ class _Walk:
             known[name] = value if name not in known or known[name] == value else f"{known[name]}, {value}"
 
     def of_class(self, cls: type[Any], path: str) -> None:
-        """Note what a class demands, and its fields."""
+        """Add the constraints of a class and of its fields."""
         if cls in self._open:
             return
         top = cls.__module__.partition(".")[0]
         is_model = issubclass(cls, BaseModel)
         if top == "pydantic" and not is_model:
-            self._note(path, [("type", cls.__name__)])  # such as PastDate, of which no metadata tell
+            self._note(path, [("type", cls.__name__)])  # such as PastDate, which has no metadata
         if top in sys.stdlib_module_names or top in OURS:
             return
         self._open.add(cls)
@@ -102,7 +102,7 @@ class _Walk:
             self._note(_inside(path, name), _rules_of(info.metadata))
 
     def of_annotation(self, annotation: object, path: str) -> None:
-        """Note what an annotation demands, at any depth."""
+        """Add the constraints of an annotation, at any depth."""
         annotation = _bare(annotation)
         origin, arguments = get_origin(annotation), get_args(annotation)
         if origin is Annotated:
@@ -125,7 +125,7 @@ class _Walk:
 
 
 def _bare(annotation: object) -> object:
-    """Look through names for types: ``NewType``, ``type X = ...``, a variable's bound."""
+    """Resolve names for types: ``NewType``, ``type X = ...``, the bound of a variable."""
     for attribute in ("__supertype__", "__value__"):
         inner: object = getattr(annotation, attribute, None)
         if inner is not None and not isinstance(annotation, (type, Enum)):
@@ -147,7 +147,7 @@ def _name_of(annotation: object) -> str:
 def _hints_of(cls: type) -> Mapping[str, object]:
     try:
         return get_type_hints(cls, include_extras=True)
-    except Exception:  # a name that only type checkers see: whatever the user's module raises
+    except Exception:  # a name that only type checkers know; the user's module may raise anything
         return inspect.get_annotations(cls)
 
 
@@ -160,7 +160,7 @@ def _settings_of(config: Mapping[str, object]) -> Iterator[tuple[str, str]]:
 
 
 def _decorators_of(cls: type[BaseModel]) -> Iterator[tuple[str, list[tuple[str, str]]]]:
-    """Give the validators of a class by the field that they are of, "" for those of the whole."""
+    """Return the validators of a class by field, "" for those of the whole."""
     found = cls.__pydantic_decorators__
     for kind in (found.validators, found.field_validators, found.root_validators, found.model_validators):
         for name, one in cast("Mapping[str, Any]", kind).items():
@@ -177,7 +177,7 @@ def _hooks_of(cls: type) -> Iterator[tuple[str, str]]:
         function: object = vars(owner)[name]
         function = getattr(function, "__func__", function)
         module = str(getattr(function, "__module__", "") or "")
-        # What pydantic and dataclasses write for a class has no source of its own.
+        # Methods that pydantic and dataclasses generate have no source.
         if inspect.isfunction(function) and module.partition(".")[0] not in OURS and _has_source(function):
             yield f"method {name}", source_digest(function)
 
@@ -197,7 +197,7 @@ def _rules_of(metadata: Iterable[object]) -> Iterator[tuple[str, str]]:
 
 
 def _facts_of(one: object) -> Iterator[tuple[str, str]]:
-    """Give what a constraint says; nothing of metadata that pydantic does not ask."""
+    """Return the constraints of a metadata object; none if pydantic ignores it."""
     top = type(one).__module__.partition(".")[0]
     if top in ("annotated_types", "pydantic"):
         values = {**getattr(one, "__dict__", {})}
@@ -209,7 +209,7 @@ def _facts_of(one: object) -> Iterator[tuple[str, str]]:
         )
     elif hasattr(one, "__get_pydantic_core_schema__"):
         cls = one if isinstance(one, type) else type(one)
-        # What it was made with counts; what a class of the application does with it, as far as its source tells.
+        # Its arguments count, and for a class of the application also its source.
         yield f"constraint {cls.__name__}", told_alike(vars(one)) if one is not cls and hasattr(one, "__dict__") else ""
 
 
@@ -222,11 +222,11 @@ def _has_source(function: Any) -> bool:
 
 
 def demands_of(model: type[Model], reached: Snapshot) -> Acceptance:
-    """Give what a model demands of what it reads, and of each field what the migrations do not tell.
+    """Return the constraints of a model, and facts about its fields that are not in the migrations.
 
     Args:
         model: The class.
-        reached: The schemas that the migrations lead to.
+        reached: The snapshot at the end of the migrations.
     """
     found = {path: dict(rules) for path, rules in acceptance_of(model).items()}
     known = reached.by_name.get(model.__name__)
@@ -234,6 +234,6 @@ def demands_of(model: type[Model], reached: Snapshot) -> Acceptance:
         if not model.model_fields[field.name].is_required():
             found.setdefault(field.name, {})[DEFAULT] = "yes"
         before = None if known is None else known.by_name.get(field.name)
-        if before is not None and before.type != field.type:  # an enum got a member, for one
+        if before is not None and before.type != field.type:  # such as an enum with a new member
             found.setdefault(field.name, {})[STORED_AS] = field.type
     return {path: dict(sorted(rules.items())) for path, rules in sorted(found.items())}

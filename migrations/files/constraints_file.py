@@ -1,9 +1,9 @@
 """The file ``constraints.json`` beside the migrations: constraints of the models when ``makemigrations`` ran.
 
-``constraints.json`` tells what no migration tells, because it stores nothing differently: lengths, bounds, patterns,
-validators, members that an enum got, defaults. Without it nobody could tell a constraint that is new from one that all
-records came through, nor whether code of before accepts what newer code wrote. What the models demand now stands by
-their names; what they demanded when a migration was the last, and no longer when the next was made, by name and id.
+It has what migrations do not have, because it does not change what is stored: lengths, bounds, patterns, validators,
+new members of enums, defaults. It shows which constraints are new, so that stored records may violate them, and which ones
+older code has. The present constraints are stored by the name of the model; earlier ones by its name and the id of the
+last migration at which they were valid.
 """
 
 import json

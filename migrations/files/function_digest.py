@@ -1,4 +1,4 @@
-"""Sources: digests of what functions do, and values spelt alike in every process. Reads the files of modules.
+"""Digests of functions by their source, and values spelled in the same way in each process. It reads files of modules.
 
 A function is more than its own lines: what it was made with (defaults, captured values, arguments of a ``partial``),
 and the constants and functions of its module that it names.
@@ -30,13 +30,13 @@ _DEEP: Final = 8  # values in values
 
 
 def source_digest(function: object) -> str:
-    """Give a digest of what a function does: no comments, no docstring; "" where its source is not there."""
+    """Return a digest of a function, without comments and docstring; "" if its source is not available."""
     told = [*_told(function, 0, set())]
     return hashlib.sha256(repr(told).encode("utf-8", "surrogatepass")).hexdigest()[:12] if any(told) else ""
 
 
 def told_alike(value: object, depth: int = 0) -> str:
-    """Spell a value alike in every process; what lies too deep, or holds itself, only down to some depth."""
+    """Spell a value in the same way in each process, down to some depth."""
     if depth > _DEEP:
         return "..."
     if isinstance(value, re.Pattern):
@@ -64,11 +64,11 @@ def _told(function: object, depth: int, seen: set[int]) -> Iterator[object]:
         yield from _told(made.func, depth, seen)
         return
     function = getattr(function, "__func__", function)
-    with suppress(ValueError):  # that wraps itself
+    with suppress(ValueError):  # it wraps itself
         function = inspect.unwrap(cast(Any, function))
     if not isinstance(function, FunctionType):
         call = inspect.getattr_static(type(function), "__call__", None)
-        if isinstance(call, FunctionType):  # an object that can be called: what it holds, and what it does then
+        if isinstance(call, FunctionType):  # a callable object: its state and its __call__
             yield told_alike(getattr(function, "__dict__", {}))
             yield from _told(call, depth, seen)
         return
@@ -81,10 +81,10 @@ def _told(function: object, depth: int, seen: set[int]) -> Iterator[object]:
 
 
 def _named(function: FunctionType, depth: int, seen: set[int]) -> Iterator[object]:
-    """Give what a function captured, and what it names of its module: constants, and functions of the same package."""
+    """Return captured values, and the constants and functions of its package that a function uses."""
     try:
         held = inspect.getclosurevars(function)
-    except ValueError:  # it names something that is not there yet
+    except ValueError:  # a captured variable has no value yet
         return
     package = function.__module__.partition(".")[0]
     for name, value in sorted([*held.nonlocals.items(), *held.globals.items()], key=lambda pair: pair[0]):
@@ -108,7 +108,7 @@ def _outline_of(function: FunctionType) -> object:
     try:
         tree = ast.parse(textwrap.dedent(inspect.getsource(function)))
     except (OSError, TypeError, SyntaxError, ValueError):
-        return ""  # of a shell; or a lambda in the midst of a line
-    if function.__name__ == "<lambda>":  # its line holds more than itself
+        return ""  # a shell, or a lambda within a line
+    if function.__name__ == "<lambda>":  # its line has other code too
         return [outline(one) for one in ast.walk(tree) if isinstance(one, ast.Lambda)]
     return outline(tree)

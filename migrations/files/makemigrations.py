@@ -1,4 +1,4 @@
-"""What ``makemigrations`` has to do, app by app: compare, ask, and put the next migrations together. Prints nothing."""
+"""The work of ``makemigrations``: compares each app, and builds its next migrations. It does not print."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -19,13 +19,13 @@ __all__ = ["Place", "Task", "emptied", "make_all", "owners_of", "tasks_from_redi
 
 @dataclass(frozen=True)
 class Place:
-    """Where the files of an app are, and what its code says.
+    """An app with its migrations and the models of its code.
 
     Attributes:
         app: The app.
         chain: Its migrations.
-        code: Schemas of its models.
-        moves: What comes from other apps, and goes there.
+        code: Snapshot of its models.
+        moves: Models that come from other apps or go there.
     """
 
     app: App
@@ -36,15 +36,15 @@ class Place:
 
 @dataclass(frozen=True)
 class Task:
-    """One comparison, of which at most one migration comes.
+    """A comparison, which leads to at most one migration.
 
     Attributes:
         place: The app.
-        old: The schemas that it begins with.
-        answers: Those that were given so far.
-        found: What lies between ``old`` and the code.
-        is_follow_up: It comes after another one of the same app, for models that came from other apps and changed.
-        name: What its file is called, whatever else is said; "" for a suggestion.
+        old: The snapshot before.
+        answers: Answers so far.
+        found: The differences between ``old`` and the code.
+        is_follow_up: Whether it follows another task of the app, for models that came from other apps and changed.
+        name: Name of its file; "" for a suggestion.
     """
 
     place: Place
@@ -56,12 +56,12 @@ class Task:
 
     @property
     def compare(self) -> Callable[[Answers], Diff]:
-        """Give what compares once more, with more answers."""
+        """Compare again with more answers."""
         moves = Moves() if self.is_follow_up else self.place.moves
         return lambda answers: diff(self.old, self.place.code, answers, leaving=moves.leaving, arriving=moves.arriving)
 
     def answered(self, answers: Answers) -> "Task":
-        """Give the task with more answers."""
+        """Return the task with more answers."""
         return replace(self, answers=answers, found=self.compare(answers))
 
 
@@ -71,7 +71,7 @@ def tasks_of(places: Iterable[Place], given: Mapping[str, Answers], *, is_update
     Args:
         places: The apps.
         given: Answers by the label of the app.
-        is_update: The last migration of each is to be written again, so that the versions that it raised suffice.
+        is_update: Whether the last migration of each app is rewritten, so that its raised versions are enough.
 
     Raises:
         SchemaError: An answer matches nothing.
@@ -86,12 +86,12 @@ def tasks_of(places: Iterable[Place], given: Mapping[str, Answers], *, is_update
         if task.found.is_partial:
             tasks.append(_follow_up(task, place.moves.arriving, Answers(tuple(late))))
         elif late:
-            Task(place, old, answers, Diff()).answered(answers)  # which refuses them in its own words
+            Task(place, old, answers, Diff()).answered(answers)  # for its error
     return tasks
 
 
 def _unraised(chain: Chain) -> Snapshot:
-    """Give the schemas at the end, with the versions from before the last migration."""
+    """Return the last snapshot, with the versions before the last migration."""
     if not chain.migrations:
         return chain.snapshots[-1]
     last, before, after = chain.migrations[-1], chain.snapshots[-2], chain.snapshots[-1]
@@ -103,7 +103,7 @@ def _unraised(chain: Chain) -> Snapshot:
 
 
 def tasks_from_redis(place: Place, stored: Snapshot, answers: Answers) -> list[Task]:
-    """Begin with what Redis has, for an app without files: a migration that tells it, and what leads on to the code.
+    """Return the tasks for an app without files: a migration for the snapshot in Redis, and one that leads to the code.
 
     Raises:
         SchemaError: An answer matches nothing.
@@ -118,12 +118,12 @@ def _follow_up(task: Task, arriving: Mapping[str, ModelSchema], answers: Answers
     old = task.found.target
     for one in task.place.code.models:
         if one.name not in arriving:
-            old = old.with_model(one)  # as the first task leaves it, or will, once it is answered
+            old = old.with_model(one)  # as after the first task, once it is answered
     return Task(task.place, old, answers, Diff(), is_follow_up=True).answered(answers)
 
 
 def emptied(task: Task) -> Task:
-    """Leave nothing but the versions of models whose shape stays: what changed is for the next migration."""
+    """Keep only versions of unchanged models; changes go into the next migration."""
     same = {
         one.name
         for one in task.place.code.models
@@ -136,13 +136,13 @@ def emptied(task: Task) -> Task:
 def make_all(
     tasks: Iterable[Task], *, name: str | None = None, is_empty: bool = False, is_update: bool = False
 ) -> list[NewMigration]:
-    """Put the next migration of each task together.
+    """Build the next migration of each task.
 
     Args:
-        tasks: Without questions.
-        name: What the files are called, without their numbers; None for a suggestion.
-        is_empty: Make those without operations, too, to be filled in by hand.
-        is_update: Write the last migration again, with what is new, where there is one.
+        tasks: Tasks without open questions.
+        name: Name of the files without numbers; None for a suggestion.
+        is_empty: Also build migrations without operations, to be completed by hand.
+        is_update: Rewrite the last migration, if there is one, with the new changes.
 
     Raises:
         MigrationFileError: The operations do not fit.
@@ -172,6 +172,6 @@ def _refused(chain: Chain, app: App) -> tuple[Finding, ...]:
 
 
 def owners_of(model: str, tasks: Sequence[Task]) -> list[str]:
-    """Give the labels of the apps that have a model of this name, or had one."""
+    """Return the labels of the apps that have or had a model of this name."""
     found = [task.place.app.label for task in tasks if model in task.old.by_name or model in task.place.code.by_name]
     return list(dict.fromkeys(found))

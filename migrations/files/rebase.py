@@ -1,4 +1,4 @@
-"""Rebasing: two branches that each made migrations are put into one line, one behind the other. Writes nothing itself.
+"""Rebases one of two branches of migrations onto the other. It does not write files.
 
 The files keep their ids, so that databases know them; their numbers, ``previous`` and, where both branches raised the
 same model, ``versions`` change, by edits of the source that leave everything else as it is.
@@ -22,21 +22,21 @@ __all__ = ["Branch", "Fork", "Moved", "fork_of", "rebase"]
 
 @dataclass(frozen=True)
 class Branch:
-    """One of two lines of migrations that begin at the same one.
+    """One of two branches that follow the same migration.
 
     Attributes:
-        migrations: In their order.
+        migrations: In order.
     """
 
     migrations: tuple[LoadedMigration, ...]
 
     @property
     def tip(self) -> LoadedMigration:
-        """The last."""
+        """The last migration."""
         return self.migrations[-1]
 
     def has(self, id: str) -> bool:
-        """Whether a migration is in it."""
+        """Whether a migration belongs to it."""
         return any(id in link.ids for link in self.migrations)
 
     def __str__(self) -> str:
@@ -45,12 +45,12 @@ class Branch:
 
 @dataclass(frozen=True)
 class Fork:
-    """Where a chain is two.
+    """A chain with two branches.
 
     Attributes:
         app: Label of the app.
-        trunk: What both branches follow.
-        branches: The two.
+        trunk: The migrations before both branches.
+        branches: The two branches.
     """
 
     app: str
@@ -60,13 +60,13 @@ class Fork:
 
 @dataclass(frozen=True)
 class Moved:
-    """A file of the branch that is moved.
+    """A file of the rebased branch.
 
     Attributes:
         old, new: Its path before and afterwards.
         text: Its content afterwards.
-        link: What it is then.
-        raised: Versions that are others than they were: before and afterwards, by model.
+        link: The migration afterwards.
+        raised: Changed versions, before and afterwards, by model.
     """
 
     old: Path
@@ -77,10 +77,10 @@ class Moved:
 
 
 def fork_of(app: str, links: Sequence[LoadedMigration]) -> Fork | None:
-    """Find where links are no line; None where they are one.
+    """Find the two branches of migrations; None if they form one line.
 
     Raises:
-        MigrationError: There are more than two branches, or a link follows nothing that is there.
+        MigrationError: There are more than two branches, or a migration follows an unknown one.
     """
     following: dict[str | None, list[LoadedMigration]] = {}
     known = canonical_ids(links)
@@ -96,7 +96,9 @@ def fork_of(app: str, links: Sequence[LoadedMigration]) -> Fork | None:
     if not starts and len(trunk) == len(links):
         return None
     if len(starts) != 2:
-        raise MigrationError(f"{app}: the migrations form no two branches; {_story(links)}; mend previous = by hand")
+        raise MigrationError(
+            f"{app}: the migrations do not form two branches; {_story(links)}; correct previous = by hand"
+        )
     one, other = (Branch(tuple(_line(start, following))) for start in starts)
     if len(trunk) + len(one.migrations) + len(other.migrations) != len(links):
         raise MigrationError(
@@ -117,18 +119,18 @@ def _story(links: Sequence[LoadedMigration]) -> str:
 
 
 def rebase(fork: Fork, stays: Branch, directory: Path) -> tuple[list[Moved], Chain]:
-    """Put one branch behind the other.
+    """Rebase one branch onto the other.
 
     Args:
-        fork: Where the chain is two.
-        stays: The branch that keeps its place.
-        directory: The app's folder of migrations.
+        fork: The chain with two branches.
+        stays: The branch that does not change.
+        directory: The folder of migrations.
 
     Returns:
-        The files of the other branch as they are to be, and the whole chain.
+        The new files of the other branch, and the whole chain.
 
     Raises:
-        MigrationError: The operations of both do not fit together; it says which.
+        MigrationError: The operations of the branches conflict; the message names the migration.
     """
     [moves] = [one for one in fork.branches if one is not stays]
     base = Chain(fork.app, (*fork.trunk, *stays.migrations))
@@ -140,8 +142,8 @@ def rebase(fork: Fork, stays: Branch, directory: Path) -> tuple[list[Moved], Cha
             lineages_of(base)
         except MigrationFileError as exc:
             raise MigrationError(
-                f"{fork.app}: {link.name} does not fit behind {stays.tip.name}: {exc}. Edit it, or write it anew with"
-                " 'makemigrations'; nothing was changed"
+                f"{fork.app}: {link.name} does not fit after {stays.tip.name}: {exc}. Edit it, or create it again"
+                " with 'makemigrations'; nothing was changed"
             ) from exc
         moved.append(one)
     return moved, base

@@ -1,4 +1,4 @@
-"""The source of a migration file: one attribute changed, what it does outlined, what only the way back uses. Pure.
+"""Edits and outlines of the source of a migration file. Pure.
 
 A way back that stops names a function to be given; its file was applied long ago, and what it did stays as it was.
 """
@@ -13,13 +13,13 @@ __all__ = ["appended", "nodes_of_way_back", "outline", "star_imports", "with_att
 
 
 def with_attribute(path: str, source: str, name: str, value: str) -> str:
-    """Give a file with another value of an attribute of its class ``Migration``.
+    """Return the source with another value of an attribute of the class ``Migration``.
 
     Args:
-        path: What errors call the file.
+        path: The file, for errors.
         source: Its text.
         name: The attribute.
-        value: Python for its value.
+        value: Python code of the value.
 
     Raises:
         MigrationFileError: The class does not assign it.
@@ -28,10 +28,10 @@ def with_attribute(path: str, source: str, name: str, value: str) -> str:
 
 
 def with_reasons(path: str, source: str, value: str) -> str:
-    """Give a file with other reasons (``allow``), behind its versions where it has none yet.
+    """Return the source with other reasons (``allow``), which follow the versions if there were none.
 
     Raises:
-        MigrationFileError: It has no line of versions.
+        MigrationFileError: It does not set versions.
     """
     try:
         return with_attribute(path, source, "allow", value)
@@ -42,15 +42,15 @@ def with_reasons(path: str, source: str, value: str) -> str:
 
 
 def appended(path: str, source: str, lines: Sequence[str], versions: Mapping[str, int]) -> str:
-    """Give a file with more operations at the end of its list, and other versions.
+    """Return the source with more operations at the end of its list, and other versions.
 
     Raises:
-        MigrationFileError: Its ``operations`` or ``versions`` are no literals.
+        MigrationFileError: Its ``operations`` or ``versions`` are not literals.
     """
     source = with_attribute(path, source, "versions", repr(dict(sorted(versions.items()))).replace("'", '"'))
     node = _value_of(path, source, "operations")
     if not isinstance(node, ast.List):
-        raise MigrationFileError(path, "its operations are no plain list; add the new ones by hand")
+        raise MigrationFileError(path, "its operations are not a plain list; add the new ones by hand")
     inner = "\n".join(lines)
     if not node.elts:
         return _replaced(source, node, f"[\n{inner}\n    ]")
@@ -69,7 +69,7 @@ def _value_of(path: str, source: str, name: str) -> ast.expr:
                 if any(isinstance(target, ast.Name) and target.id == name for target in targets):
                     assert isinstance(one, ast.Assign)
                     return one.value
-    raise MigrationFileError(path, f"its class Migration has no line '{name} = ...' that could be changed")
+    raise MigrationFileError(path, f"its class Migration does not have a line '{name} = ...' that can be changed")
 
 
 def _replaced(source: str, node: ast.expr, text: str) -> str:
@@ -79,23 +79,23 @@ def _replaced(source: str, node: ast.expr, text: str) -> str:
 
 
 def _offset(source: str, line: int, column: int) -> int:
-    """Give the place of a line (from 1) and a column in bytes, in characters."""
+    """Return the index in characters of a line (from 1) and a column in bytes."""
     lines = source.splitlines(keepends=True)
     return sum(map(len, lines[: line - 1])) + len(lines[line - 1].encode()[:column].decode())
 
 
-_TYPES: Final = (("old", 2), ("new", 3))  # of AlterField, with their places among its arguments
+_TYPES: Final = (("old", 2), ("new", 3))  # arguments of AlterField, with their indexes
 
 _CONVERT: Final = 5  # arguments of AlterField, of which the last is convert
 
-# Options by operation; any other operation has only the first.
+# Options by operation; all other operations have only the first.
 _USUAL: Final = frozenset(["back"])
 
 _OPTIONS: Final = {"SplitField": _USUAL | {"merge"}, "MergeFields": _USUAL | {"split"}}
 
 
 def nodes_of_way_back(tree: ast.Module) -> list[ast.AST]:
-    """Give the options of operations that only the way back uses, and what stands in the file for these alone."""
+    """Return the options of operations that only the reverse uses, and the code that only these options use."""
     calls = [call for node in tree.body for call in _calls_in(node)]
     whole = [call for call in calls if _is_way_back_only(call)]
     options = [*whole, *(keyword for call in calls for keyword in call.keywords if _is_one(call, keyword))]
@@ -112,8 +112,7 @@ def nodes_of_way_back(tree: ast.Module) -> list[ast.AST]:
 
 
 def star_imports(tree: ast.Module) -> Iterator[str]:
-    """Give the modules of ``from module import *``: what it brings may be used by anything, so that it is never left
-    out."""
+    """Return the modules of ``from module import *``; their names may be used anywhere, so they are never omitted."""
     for node in ast.walk(tree):
         if isinstance(node, ast.ImportFrom) and any(one.name == "*" for one in node.names):
             yield f"{'.' * node.level}{node.module or ''}"
@@ -125,7 +124,7 @@ def _calls_in(node: ast.stmt) -> Iterator[ast.Call]:
 
 
 def _is_way_back_only(call: ast.Call) -> bool:
-    """Whether a call is an ``AlterField`` between a type and itself, which only its ``back`` says something about."""
+    """Whether a call is an ``AlterField`` with equal types, where only ``back`` does something."""
     named = {keyword.arg: keyword.value for keyword in call.keywords}
     old, new = (named.get(name) or (call.args[place] if len(call.args) > place else None) for name, place in _TYPES)
     is_alike = isinstance(old, ast.Constant) and isinstance(new, ast.Constant) and old.value == new.value
@@ -141,7 +140,7 @@ def _is_one(call: ast.Call, keyword: ast.keyword) -> bool:
 
 
 def _is_for(node: ast.stmt, used: set[str], rest: Iterable[ast.stmt], known: set[int]) -> bool:
-    """Whether a statement binds names that what is left out uses, and nothing else does; or a function nobody uses."""
+    """Whether a statement binds names that only omitted code uses, or defines an unused function."""
     bound = set(_bound_by(node))
     others = [one for one in rest if one is not node]
     is_candidate = bool(bound) and (bound <= used or isinstance(node, ast.FunctionDef))
@@ -161,7 +160,7 @@ def _bound_by(node: ast.stmt) -> Iterator[str]:
 
 
 def _names_in(nodes: Iterable[ast.AST], left_out: Iterable[int]) -> Iterator[str]:
-    """Give the names that nodes use, without looking into those that are left out."""
+    """Return the names that nodes use, ignoring omitted ones."""
     skipped, pending = set(left_out), list(nodes)
     while pending:
         node = pending.pop()
@@ -176,13 +175,13 @@ _DOCUMENTED: Final = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFuncti
 
 
 def outline(node: object, left_out: Container[int] = ()) -> object:
-    """Give the outline of a tree, of which ``repr`` may be taken.
+    """Return the outline of a syntax tree, as values with a stable ``repr``.
 
     Args:
         node: The tree, or a part of it.
-        left_out: Parts that do not count, by ``id``.
+        left_out: Omitted parts, by ``id``.
     """
-    # Not ast.dump or ast.unparse: what they leave out, and how they quote, changes with Python.
+    # Not ast.dump or ast.unparse: their output depends on the version of Python.
     if isinstance(node, list):
         return [outline(one, left_out) for one in cast("list[object]", node) if id(one) not in left_out]
     if not isinstance(node, ast.AST):

@@ -1,4 +1,4 @@
-"""Squashing: one migration in the place of several. Writes nothing itself.
+"""Squashes several migrations into one. It does not write files.
 
 The old files go; git has them. A database that applied all of them counts as having applied the new one; one that
 applied some must first be brought on, or back, with the old files. See ADR 0007.
@@ -30,13 +30,13 @@ __all__ = ["Squashed", "squash"]
 
 @dataclass(frozen=True)
 class Squashed:
-    """A squashed migration that is no file yet.
+    """A squashed migration that is not written to a file yet.
 
     Attributes:
         new: The migration.
-        replaced: The links that it stands for.
+        replaced: The migrations that it replaces.
         chain: The chain with it.
-        folded: How many operations it has, of how many.
+        folded: Number of its operations, and of those that it replaces.
     """
 
     new: NewMigration
@@ -46,22 +46,22 @@ class Squashed:
 
 
 def squash(chain: Chain, directory: Path, start: int, end: int, name: str | None = None) -> Squashed:
-    """Make one migration of those between two positions, and prove that it comes to the same.
+    """Squash the migrations between two positions, and verify that the result is the same.
 
     Args:
-        chain: The app's.
+        chain: The chain of the app.
         directory: Its folder of migrations.
         start: Position before the first of them.
         end: Position after the last.
-        name: What the file is called, without its number.
+        name: Name of the file without its number.
 
     Raises:
-        MigrationError: They cannot be put together; it says why.
-        MigrationFileError: A function stands twice under one name.
+        MigrationError: They cannot be squashed; the message says why.
+        MigrationFileError: Two functions have the same name.
     """
     links = chain.migrations[start:end]
     if len(links) < 2:
-        raise MigrationError(f"{chain.app}: there are fewer than two migrations to squash there")
+        raise MigrationError(f"{chain.app}: there are fewer than two migrations to squash")
     _refuse_steps(chain, links)
     sources = {link.id: (directory / f"{link.name}.py").read_text("utf-8") for link in links}
     preamble, names = _preamble(links, sources)
@@ -92,20 +92,20 @@ def squash(chain: Chain, directory: Path, start: int, end: int, name: str | None
             new = NewMigration(path, text, link, chain.snapshots[start])
             return Squashed(new, links, longer, (len(operations), len(whole)))
     raise MigrationError(
-        f"{chain.app}: the squashed migration would not come to the same as {links[0].name} to {links[-1].name};"
+        f"{chain.app}: the squashed migration would not have the same result as {links[0].name} to {links[-1].name};"
         " please report this as a bug"
     )
 
 
 def _refuse_mixed_up(longer: Chain, links: Sequence[LoadedMigration]) -> None:
-    """Refuse what could not be read again: a model that takes over records, and is changed, in one migration."""
+    """Refuse a migration that could not be loaded: one that takes over records of a model and changes it."""
     try:
         lineages_of(longer)
     except MigrationFileError as exc:
         why, _, _ = exc.reason.partition(";")
         raise MigrationError(
-            f"{longer.app}: {links[0].name} to {links[-1].name} cannot be one migration: that {why}. Squash what is"
-            " before the creation, and what is after it"
+            f"{longer.app}: {links[0].name} to {links[-1].name} cannot be one migration: that {why}. Squash the"
+            " migrations before the creation, and those after it"
         ) from exc
 
 
@@ -113,8 +113,8 @@ def _refuse_steps(chain: Chain, links: Sequence[LoadedMigration]) -> None:
     for link in links:
         if any(isinstance(one, Run) for one in link.operations):
             raise MigrationError(
-                f"{chain.app}: {link.name} is a free step, which must stay alone; squash what is before it and what is"
-                " after it"
+                f"{chain.app}: {link.name} calls a function with Run(), so it must stay alone; squash the migrations"
+                " before it, and those after it"
             )
 
 
@@ -130,7 +130,7 @@ def _versions(chain: Chain, start: int, end: int) -> dict[str, int]:
 
 
 def _preamble(links: Sequence[LoadedMigration], sources: dict[str, str]) -> tuple[str, set[str]]:
-    """Give what the files have before their classes, each piece once, and the names that it defines."""
+    """Return the code before the classes of the files, without duplicates, and the names that it defines."""
     pieces: dict[str, str] = {}
     names: dict[str, tuple[str, LoadedMigration]] = {}
     for link in links:
@@ -144,7 +144,9 @@ def _preamble(links: Sequence[LoadedMigration], sources: dict[str, str]) -> tupl
                 other, owner = names.setdefault(node.name, (text, link))
                 if other != text:
                     raise MigrationFileError(
-                        link.path, f"has another {node.name}() than {owner.path}; rename one of them, and squash again"
+                        link.path,
+                        f"and {owner.path} have different functions {node.name}(); rename one of them, and"
+                        " squash again",
                     )
             pieces[text] = "\n\n" if isinstance(node, (ast.FunctionDef, ast.ClassDef)) else ""
     return "".join(f"{gap}\n{text}" if gap else text + "\n" for text, gap in pieces.items()), set(names)
@@ -155,7 +157,7 @@ def _is_docstring(node: ast.stmt) -> bool:
 
 
 def _is_same(chain: Chain, start: int, end: int, longer: Chain, position: int) -> bool:
-    """Replay both: the schemas afterwards, and example records of every model that is there before."""
+    """Compare the schemas afterwards, and example records of every model that exists before."""
     before, after = chain.snapshots[start], chain.snapshots[end]
     if longer.snapshots[position].fingerprint != after.fingerprint:
         return False
@@ -171,7 +173,7 @@ def _is_same_for(
     for position in range(start, end):
         link, state = chain.migrations[position], chain.snapshots[position]
         if known not in state.by_name:
-            return True  # it is deleted on the way: its records stay as they are
+            return True  # it is deleted in between: its records do not change
         stages.append(make_version_step(known, state, link.operations, state.model(known).version + 1))
         for operation in link.operations:
             known = operation.name_after(known)

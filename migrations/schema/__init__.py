@@ -1,1 +1,1 @@
-"""A stored shape as data: snapshots, and the canonical text of a type, made, parsed, compared, edited. Pure."""
+"""Snapshots of models as plain data, and the canonical text of types: written, parsed, compared and edited. Pure."""

@@ -1,4 +1,4 @@
-"""Examples: stored values of any type of the past, made up, for what must be tried before there is a record. Pure."""
+"""Made-up stored values of any type, to test a migration without records; and samples of real records. Pure."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -43,18 +43,18 @@ _PLENTY: Final = 3
 
 
 def examples_of(type: str) -> list[bytes]:
-    """Give some stored values of a type, at least one where it has any that can be made up; else none."""
+    """Return some stored values of a type; none if no value can be made up."""
     codec, found = codec_of(type), dict[bytes, None]()
     for value in _values(parse(type)):
         try:
             found[codec.encode(codec.validate_jsonable(value))] = None
         except (ValueError, TypeError):
-            continue  # as a custom serializer may want something of its own
+            continue  # such as values that a custom serializer refuses
     return list(found)
 
 
 def example_records(schema: ModelSchema, count: int = _PLENTY) -> list[dict[str, bytes]]:
-    """Give records of a model, whose fields together take every example; a field without any is left out."""
+    """Return records of a model that together have all examples of each field; fields without examples are omitted."""
     fields = {one.name: examples_of(one.type) for one in schema.fields}
     wanted = max([count, *map(len, fields.values())])
     columns = {name: list(islice(cycle(values), wanted)) for name, values in fields.items() if values}
@@ -96,7 +96,7 @@ def _contents(tree: Container) -> Iterator[Literal]:
 
 
 def _objects(tree: Object) -> Iterator[Literal]:
-    """Give an object with every key, for each of the examples of any; nothing for one that holds itself."""
+    """Return objects with every key that together have all examples of each key; none for a recursive type."""
     if tree.label is not None:
         return
     columns = {key.name: list(_values(key.tree)) for key in tree.keys}
@@ -111,8 +111,8 @@ class Sample:
     """Some records of one model.
 
     Attributes:
-        records: Stored fields by key; what is aside, too.
-        total: How many records there are, as far as is known.
+        records: Stored fields by key, with undo fields.
+        total: Number of records, as far as it is known.
     """
 
     records: Mapping[str, Mapping[str, bytes]]
@@ -120,5 +120,5 @@ class Sample:
 
     @property
     def is_whole(self) -> bool:
-        """Whether these are all records."""
+        """Whether the sample has all records."""
         return len(self.records) >= self.total

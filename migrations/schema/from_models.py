@@ -1,4 +1,4 @@
-"""Inspection: from model classes to the snapshot that the code wishes for. Touches no Redis and no disk.
+"""Builds the snapshot of model classes. It uses neither Redis nor the disk.
 
 A default counts only where it is the same for every record: a factory that looks at a clock, a counter or a random
 number is never called, and what it makes for existing records is a question.
@@ -34,17 +34,17 @@ _EMPTY_MAKERS: Final = (
 
 
 def snapshot_of(models: Iterable[type[StoredModel]]) -> Snapshot:
-    """Give the schemas of the models of one app; those that are abstract or not managed are left out.
+    """Return the snapshot of the models of one app, without abstract and unmanaged ones.
 
     Raises:
-        ModelDeclarationError: A class cannot be stored, or two have one name.
+        ModelDeclarationError: A class cannot be stored, or two classes have the same name.
     """
     snapshot = Snapshot()
     for model in models:
         if model.__options__.abstract or not model.__options__.managed:
             continue
         if model.__name__ in snapshot.by_name:
-            raise ModelDeclarationError(model.__name__, "there are two models of this name in one app; rename one")
+            raise ModelDeclarationError(model.__name__, "is the name of two models in one app; rename one of them")
         snapshot = snapshot.with_model(_schema_of(model))
     return snapshot
 
@@ -54,8 +54,8 @@ def _schema_of(model: type[StoredModel]) -> ModelSchema:
     if keys.index_key is not None:
         raise ModelDeclarationError(
             model.__name__,
-            "overrides get_table_index_key, and migrations look for the index beside the records; take the override"
-            " away, or say managed = False in class Meta",
+            "overrides get_table_index_key, but migrations need the default key of the index; remove the override, or"
+            " set managed = False in class Meta",
         )
     return ModelSchema(
         name=model.__name__,
@@ -83,7 +83,7 @@ def _field_of(model: type[StoredModel], name: str, place: int) -> FieldSchema:
 
 
 def _default_of(info: FieldInfo) -> "Literal | _Required":
-    """Give what a record gets that lacks the field, or REQUIRED where that is not certain."""
+    """Return the value of the field in a record without it, or REQUIRED if that is not certain."""
     default: object = info.default
     if info.default_factory is not None:
         if not _is_constant(info.default_factory):
@@ -93,19 +93,19 @@ def _default_of(info: FieldInfo) -> "Literal | _Required":
 
 
 def _literal(codec: FieldCodec, value: object) -> "Literal | _Required":
-    """Give a default as JSON-like data, if it comes back from there as it was."""
+    """Return a default as JSON, if it can be read back as the same value."""
     try:
         literal = codec.jsonable(value)
         is_same = codec.validate_jsonable(literal) == value
         if is_same:  # so that there is no secret in it
             literal = mended(value, literal)  # sets in order, whatever the hash seed is
-    except (ValueError, TypeError):  # a default that is none of its type, which pydantic does not check
+    except (ValueError, TypeError):  # a default that does not have the type of the field, which pydantic does not check
         return REQUIRED
     return cast("Literal", literal) if is_same and _is_finite(literal) else REQUIRED
 
 
 def _is_finite(literal: object) -> bool:
-    """Whether there is no infinity and no NaN in it: a migration file holds literals, and Python has none for these."""
+    """Whether a value has neither infinity nor NaN, for which Python has no literals."""
     try:
         json.dumps(literal, allow_nan=False)
     except ValueError:
@@ -114,7 +114,7 @@ def _is_finite(literal: object) -> bool:
 
 
 def _is_constant(factory: object) -> bool:
-    """Whether a factory gives the same whenever it is called, as far as that can be seen without calling it."""
+    """Whether a factory always returns the same value, as far as can be seen without a call."""
     if isinstance(factory, type):
         if not issubclass(factory, BaseModel):
             return factory in _EMPTY_MAKERS

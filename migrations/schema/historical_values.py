@@ -1,4 +1,4 @@
-"""Values of types of the past: enums and objects that stand for those of classes that may be gone. Pure."""
+"""Values of historical types: enums and objects whose classes may not exist any more. Pure."""
 
 import enum
 import typing
@@ -34,11 +34,11 @@ class _StoredValue(enum.Enum):
 
 
 class HistoricalObject(BaseModel):
-    """Base of the models that stand for objects in old JSON.
+    """Base class of models for objects in stored JSON.
 
     Attributes:
         __stored_names__: Stored key by field name, for keys that cannot be field names.
-        __type_text__: The text that it is made of.
+        __type_text__: The text of its type.
     """
 
     model_config = ConfigDict(
@@ -78,7 +78,7 @@ class HistoricalObject(BaseModel):
         return {self.__stored_names__.get(name, name): made[name] for name in names if name in made and name in kept}
 
     def __eq__(self, other: object) -> bool:
-        """Compare what is stored: neither the class nor the order of keys counts."""
+        """Compare the stored values, ignoring the class and the order of keys."""
         return isinstance(other, HistoricalObject) and self._stored() == other._stored()
 
     def __hash__(self) -> int:
@@ -91,11 +91,11 @@ class HistoricalObject(BaseModel):
 
 
 def document_of(one: HistoricalObject) -> dict[str, object]:
-    """Give what is stored of an object, by stored key, in its order; the values are not taken apart."""
+    """Return the stored values of an object by key, in order."""
     return one._in_order(vars(one) | (one.model_extra or {}))
 
 
 class HistoricalAlias(RootModel[object]):
-    """Base of the models that stand for recursive types without keys of their own."""
+    """Base class of models for recursive types that are not objects."""
 
     model_config = ConfigDict(ser_json_bytes="base64", ser_json_inf_nan="constants", val_json_bytes="base64")

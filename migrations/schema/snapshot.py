@@ -1,4 +1,4 @@
-"""Schemas: a model's stored shape as plain data, comparable, and readable without the class. Pure.
+"""Snapshots: how models are stored, as plain data that can be compared and read without the classes. Pure.
 
 A snapshot is the schemas of all models of one app at one point of its chain. Its JSON is what lies in Redis.
 """
@@ -29,12 +29,12 @@ def read_json(raw: bytes | str) -> object:
     """Read JSON of bounded size and depth.
 
     Raises:
-        ValueError: It is none, or more than what the engine writes; the text is one line.
+        ValueError: The text is not JSON, or is larger than what the engine writes.
     """
     text = raw.encode("utf-8", "surrogatepass") if isinstance(raw, str) else raw
     parts = sum(map(text.count, (b",", b"[", b"{")))
     if parts > _PARTS:
-        raise ValueError(f"it has {parts} parts, and no more than {_PARTS} are read")
+        raise ValueError(f"it has {parts} parts, more than the limit of {_PARTS}")
     try:
         return json.loads(text, parse_constant=_refuse_constant)
     except RecursionError as exc:
@@ -42,7 +42,7 @@ def read_json(raw: bytes | str) -> object:
 
 
 def _refuse_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is no number")
+    raise ValueError(f"{name} is not a valid number")
 
 
 Literal = str | int | float | bool | list["Literal"] | dict[str, "Literal"] | None
@@ -54,11 +54,11 @@ _MOST_MODELS: Final = 1000  # of one app, and
 _MOST_FIELDS: Final = 5000  # of one model; what compares them takes the square of that
 _TOO_LARGE: Final = 2**53
 T = TypeVar("T")
-CODEC: Final = 1  # raised when the same value of the same type is stored as other bytes
+CODEC: Final = 1  # raised when values of a type are stored as other bytes
 
 
 class _Required:
-    """The fill of a field that has none; its own class, because None is a fill."""
+    """The default of a field without one; a class of its own, because None is a default."""
 
     def __repr__(self) -> str:
         return "REQUIRED"
@@ -74,11 +74,9 @@ class FieldSchema:
     Attributes:
         name: Its name in the hash.
         type: Canonical text of its type; see ``type_text``.
-        default: What a record that lacks it gets, as JSON-like data, or REQUIRED. Not part of the shape: it does not
-            count in comparisons.
-        renamed_from: The name that the code says it had before; a hint for the diff only.
-        place: Which of its model's fields it is, as the class names them, or the file that created the model; None
-            where that is not known. A hint likewise.
+        default: Value for records without the field, as JSON, or REQUIRED. Comparisons ignore it.
+        renamed_from: Its name before, as the code says; a hint for the diff only.
+        place: Its index in the class, or in the file that created the model; None if it is not known. A hint too.
     """
 
     name: str
@@ -89,25 +87,24 @@ class FieldSchema:
 
     @cached_property
     def holds_secret(self) -> bool:
-        """Whether its values may hold a secret, as far as a text can tell: of a class that only the code knows it
-        cannot, so that all of these do."""
+        """Whether its values may hold a secret. Types that only the code knows count as secret."""
         return bool(_SECRET.search(_QUOTED.sub("", self.type)))
 
     @cached_property
     def codec(self) -> FieldCodec:
-        """How its values are stored."""
+        """The codec of its values."""
         return codec_of(self.type)
 
     @cached_property
     def read(self) -> Callable[[bytes], object]:
-        """A shortcut of ``decode``, as in ``fast_paths``."""
+        """A fast path of ``decode``; see ``fast_paths``."""
         return self.decode if self._may_be_endless else reader_of(self.codec)
 
     def decode(self, raw: bytes) -> object:
-        """Give a stored value to a function of a migration.
+        """Decode a stored value for a function of a migration.
 
         Raises:
-            ValueError: It does not read back, or a function could make something without end of it.
+            ValueError: The bytes cannot be read, or the value could make a function run without end.
         """
         value = self.codec.decode(raw)
         if self._may_be_endless:
@@ -125,14 +122,14 @@ class ModelSchema:
 
     Attributes:
         name: Name of the class.
-        version: Version of the shape, as its records are stamped.
+        version: Version, which is the stamp of its records.
         primary_key: Name of the field.
         prefix, separator, table: Parts of its keys.
         fields: Sorted by name, because their order is not stored.
-        ttl: Life span in seconds of a new record, or None.
-        extras: Whether records may have fields that are not declared (``extra="allow"``), as far as the files know. It
-            does not count in comparisons: what is declared is stored alike.
-        codec: Version of the way in which values become bytes; one that is not known here is refused.
+        ttl: TTL of a new record in seconds, or None.
+        extras: Whether records may have extra fields (``extra="allow"``), as far as the files know. Comparisons ignore
+            it, because declared fields are stored in the same way.
+        codec: Version of the encoding of values; an unknown one is refused.
     """
 
     name: str
@@ -148,7 +145,7 @@ class ModelSchema:
 
     @cached_property
     def keys(self) -> KeySpace:
-        """Where its records live."""
+        """The keys of its records."""
         return KeySpace(self.prefix, self.separator, self.table)
 
     @cached_property
@@ -158,49 +155,49 @@ class ModelSchema:
 
     @cached_property
     def in_order(self) -> tuple[str, ...]:
-        """Names of its fields as they were declared; nothing where that is not known of each."""
+        """Names of its fields in the order of their declaration; empty if it is not known."""
         places = {one.name: one.place for one in self.fields if one.place is not None}
         return tuple(sorted(places, key=places.__getitem__)) if len(places) == len(self.fields) else ()
 
     def field(self, name: str) -> FieldSchema:
-        """Give a field; ``SchemaError`` if there is none."""
+        """Return a field; ``SchemaError`` if it does not exist."""
         found = self.by_name.get(name)
         if found is None:
             raise SchemaError(f"{self.name} has no field {name!r}; it has {', '.join(self.by_name)}")
         return found
 
     def with_field(self, one: FieldSchema) -> "ModelSchema":
-        """Give the schema with a field more; ``SchemaError`` if the name is taken."""
+        """Return the schema with another field; ``SchemaError`` if the name is taken."""
         if one.name in self.by_name:
-            raise SchemaError(f"{self.name} has a field {one.name!r} already")
+            raise SchemaError(f"{self.name} already has a field {one.name!r}")
         places = [other.place for other in self.fields if other.place is not None]
         if len(places) == len(self.fields):
             one = replace(one, place=max(places, default=-1) + 1)
         return replace(self, fields=_sorted([*self.fields, one]))
 
     def without_field(self, name: str) -> "ModelSchema":
-        """Give the schema with a field less; ``SchemaError`` if there is no such field, or it is the primary key."""
+        """Return the schema without a field; ``SchemaError`` if it does not exist or is the primary key."""
         self.field(name)
         if name == self.primary_key:
             raise SchemaError(f"{self.name}.{name} is the primary key; it cannot be removed")
         return replace(self, fields=tuple(one for one in self.fields if one.name != name))
 
     def with_renamed(self, old: str, new: str) -> "ModelSchema":
-        """Give the schema with a field under another name; the primary key may be one."""
+        """Return the schema with a renamed field, which may be the primary key."""
         one = replace(self.field(old), name=new)
         if new in self.by_name:
-            raise SchemaError(f"{self.name} has a field {new!r} already")
+            raise SchemaError(f"{self.name} already has a field {new!r}")
         kept = [other for other in self.fields if other.name != old]
         key = new if self.primary_key == old else self.primary_key
         return replace(self, fields=_sorted([*kept, one]), primary_key=key)
 
     def with_type(self, name: str, type: str) -> "ModelSchema":
-        """Give the schema with another type of a field."""
+        """Return the schema with another type of a field."""
         one = replace(self.field(name), type=type)
         return replace(self, fields=_sorted([*(o for o in self.fields if o.name != name), one]))
 
     def has_shape_of(self, other: "ModelSchema") -> bool:
-        """Whether both store the same bytes under the same keys, whatever their versions say."""
+        """Whether both store the same bytes under the same keys, ignoring their versions."""
         return replace(self, version=other.version) == other
 
 
@@ -220,35 +217,35 @@ class Snapshot:
         return {one.name: one for one in self.models}
 
     def model(self, name: str) -> ModelSchema:
-        """Give a model; ``SchemaError`` if there is none."""
+        """Return a model; ``SchemaError`` if it does not exist."""
         if name not in self.by_name:
             raise SchemaError(f"there is no model {name!r}; there are {', '.join(self.by_name) or 'none'}")
         return self.by_name[name]
 
     def with_model(self, one: ModelSchema) -> "Snapshot":
-        """Give the snapshot with ``one`` in the place of the model of its name, or beside the others."""
+        """Return the snapshot with a model added, or replaced if its name exists."""
         return Snapshot(tuple(sorted([*(o for o in self.models if o.name != one.name), one], key=lambda o: o.name)))
 
     def without_model(self, name: str) -> "Snapshot":
-        """Give the snapshot without a model; ``SchemaError`` if there is none."""
+        """Return the snapshot without a model; ``SchemaError`` if it does not exist."""
         self.model(name)
         return Snapshot(tuple(one for one in self.models if one.name != name))
 
     @cached_property
     def fingerprint(self) -> str:
-        """Digest of the shapes and versions: equal for equal snapshots."""
+        """Digest of all models and versions; equal for equal snapshots."""
         return hashlib.sha256(self._json(with_defaults=False).encode()).hexdigest()[:16]
 
     def to_json(self) -> str:
-        """Give the text that is stored in Redis."""
+        """Return the text that is stored in Redis."""
         return self._json(with_defaults=True)
 
     @classmethod
     def from_json(cls, text: str | bytes) -> "Snapshot":
-        """Read what ``to_json`` wrote.
+        """Parse the text of ``to_json``.
 
         Raises:
-            SchemaError: It is no such text, or of a format that this version does not know.
+            SchemaError: The text is not valid, or its format is unknown to this version.
         """
         try:
             document = _as(dict, read_json(text), "it")
@@ -256,12 +253,14 @@ class Snapshot:
                 raise SchemaError(f"snapshot of format {document['format']!r:.40}; this version knows {_FORMAT}")
             models = _as(dict, document["models"], "it")
             if len(models) > _MOST_MODELS:
-                raise SchemaError(f"the text is no snapshot: it has {len(models)} models, more than {_MOST_MODELS}")
+                raise SchemaError(
+                    f"the text is not a valid snapshot: it has {len(models)} models, more than {_MOST_MODELS}"
+                )
             return cls(tuple(_model_of(name, one) for name, one in sorted(models.items())))
         except KeyError as exc:
-            raise SchemaError(f"the text is no snapshot: {exc} is missing") from exc
+            raise SchemaError(f"the text is not a valid snapshot: {exc} is missing") from exc
         except (TypeError, ValueError) as exc:
-            raise SchemaError(f"the text is no snapshot: {exc}") from exc
+            raise SchemaError(f"the text is not a valid snapshot: {exc}") from exc
 
     def _json(self, *, with_defaults: bool) -> str:
         models = {one.name: _document_of(one, with_defaults) for one in self.models}
@@ -286,7 +285,7 @@ def _document_of(model: ModelSchema, with_defaults: bool) -> dict[str, object]:
         "table": model.table,
         "fields": fields,
     }
-    # Absent where there is none, so that snapshots from before life spans were part of them keep their fingerprint.
+    # Absent without a TTL, so that snapshots from before TTLs were part of them keep their fingerprint.
     if with_defaults and model.extras:
         document["extras"] = True
     if model.ttl is not None:

@@ -1,4 +1,4 @@
-"""Type changes: whether what is stored as one type is stored alike as another. Pure.
+"""Compatibility of types: whether values of one type are stored in the same way as another. Pure.
 
 - A *note* changes nothing that is stored: an enum gets another member or renames one, an enum becomes a Literal of its
   values, a nested field gets a default, members of a union that look different in JSON change places. It makes no
@@ -37,28 +37,28 @@ _NAIVE: Final = ("datetime", "datetime[naive]")
 
 @lru_cache(maxsize=4096)
 def is_storage_neutral(old: str, new: str) -> bool:
-    """Whether the change from ``old`` to ``new`` is worth no migration."""
+    """Whether the change from ``old`` to ``new`` does not need a migration."""
     return _is_stored_alike(old, new) and _reads(parse(old), parse(new), _is_noted)
 
 
 @lru_cache(maxsize=4096)
 def is_widening(old: str, new: str) -> bool:
-    """Whether every stored value of ``old`` reads as ``new`` as it is, notes included."""
+    """Whether ``new`` reads every stored value of ``old`` unchanged, also if no migration is needed."""
     return _is_stored_alike(old, new) and _reads(parse(old), parse(new), _is_widened)
 
 
 def without_none(tree: Tree) -> tuple[Tree, ...]:
-    """Give the members of a type, without None; those of no union are one."""
+    """Return the members of a type without None; a type that is not a union is one member."""
     return tuple(one for one in members_of(tree) if one != NONE)
 
 
 def members_of(tree: Tree) -> tuple[Tree, ...]:
-    """Give the members of a union, or the one that a type is."""
+    """Return the members of a union; a type that is not a union is one member."""
     return tree.members if isinstance(tree, Choice) else (tree,)
 
 
 def gets_zone(old: Tree, new: Tree) -> bool:
-    """Whether nothing changes but that instants get a time zone, be it in containers."""
+    """Whether the only change is that datetimes get a time zone, also in containers."""
     one, other = without_none(old), without_none(new)
     if len(one) != 1 or len(other) != 1 or (NONE in members_of(old)) != (NONE in members_of(new)):
         return False
@@ -79,7 +79,7 @@ def _is_one_kind(old: Container, new: Container) -> bool:
 
 
 def _is_stored_alike(old: str, new: str) -> bool:
-    """Whether both are plain text, or both JSON; a plain text that may be None writes the word None otherwise."""
+    """Whether both are plain text, or both JSON; plain text that may be None stores the word None differently."""
     before, after = codec_of(old), codec_of(new)
     return before.kind == after.kind and (before.kind != "str" or before.is_optional == after.is_optional)
 
@@ -88,7 +88,7 @@ _Rule = Callable[[Tree, Tree], bool]
 
 
 def _reads(old: Tree, new: Tree, rule: _Rule) -> bool:
-    """Whether each member of one type has a place among those of another, by a rule for two that differ."""
+    """Whether each member of one type fits one of another type, by a rule for members that differ."""
     before, after = members_of(old), members_of(new)
     if rule is _is_noted and len(before) != len(after) and stored_values(old) is None:
         return False
@@ -100,7 +100,7 @@ def _reads(old: Tree, new: Tree, rule: _Rule) -> bool:
     return all(any(one == other or rule(one, other) for other in after) for one in before)
 
 
-# What the JSON of a type looks like; of a type that is not here it may look like anything.
+# The kind of JSON of each type; other types may have any kind.
 _LOOKS: Final[Mapping[str, str]] = {
     **{one: one for one in ("bool", "float", "int")},  # pydantic tells 5 from 5.0
     **dict.fromkeys(("Decimal", "Fraction", "Path", "SecretBytes", "SecretStr", "UUID", "ZoneInfo", "complex"), "text"),
@@ -195,10 +195,10 @@ def _is_inside(old: Tree, new: Tree, rule: _Rule) -> bool:
 
 
 def plain_value(value: Literal) -> str | int | float | None:
-    """Give a stored value of an enum or a Literal, which is never a list or an object where it can be named.
+    """Return a stored value of an enum or a Literal that can be mapped.
 
     Raises:
-        SchemaError: It is one all the same.
+        SchemaError: The value is a list or an object.
     """
     if isinstance(value, (list, dict)):
         raise SchemaError(f"{value!r}: a value that is a list or an object cannot be mapped; use --compute")
@@ -206,7 +206,7 @@ def plain_value(value: Literal) -> str | int | float | None:
 
 
 def tag_of(members: Sequence[Tree]) -> str | None:
-    """Name the key by whose value several objects of a union are told apart, if there is one."""
+    """Return the key that holds the tag of the objects of a union, if there is one."""
     objects = [one for one in members if isinstance(one, Object)]
     if len(objects) != len(members) or not objects:
         return None
@@ -218,7 +218,7 @@ def tag_of(members: Sequence[Tree]) -> str | None:
 
 
 def variants_of(tag: str, members: Sequence[Tree]) -> Mapping[str | int | float | None, Object]:
-    """Give the objects of a union by the value of the key that tells them apart."""
+    """Return the objects of a union by their tag."""
     return {plain_value(_tag(one, tag)): one for one in members if isinstance(one, Object)}
 
 

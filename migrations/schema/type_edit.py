@@ -1,4 +1,4 @@
-"""Type edits: one key changed in every object that a path leads to inside of a canonical type text. Pure.
+"""Edits of canonical type text: one key is changed in every object to which a path leads. Pure.
 
 A *path* is the keys that lead to a key of an object; it passes through optional values, unions, items of lists, sets
 and tuples, and values of dicts, without naming them: ``("price",)`` in ``list[Object(price=int)]``.
@@ -30,7 +30,7 @@ __all__ = [
 
 @dataclass
 class _Label:
-    """One thing that recurs: the places in the text that name it. Grows while the text is read."""
+    """A label of a recursive type and its places in the text. It grows while the text is read."""
 
     name: str
     number: int | None = None
@@ -38,7 +38,7 @@ class _Label:
 
 
 def numbered(text: str) -> str:
-    """Give ``text`` with its labels counted from ``T1``; each ``Ref`` goes on meaning what it meant."""
+    """Return ``text`` with its labels numbered from ``T1``; each ``Ref`` keeps its target."""
     places = [(place.start, place.end, one.number) for one in _labels_of(text) if one.number for place in one.places]
     parts, done = list[str](), 0
     for start, end, number in sorted(places):
@@ -48,7 +48,7 @@ def numbered(text: str) -> str:
 
 
 def renumbered(text: str, before: str) -> str:
-    """Give ``text``, counted anew if the change from ``before`` added, doubled or took away a label.
+    """Return ``text``, renumbered if the change from ``before`` added, duplicated or removed a label.
 
     Otherwise it stays: a generic class counts its arguments first, so the numbers need not begin at one.
     """
@@ -70,7 +70,7 @@ def _labels_of(text: str) -> list[_Label]:
 
 
 def _mentions(node: Node, known: Mapping[str, _Label]) -> Iterator[tuple[_Label, bool]]:
-    """Give what is labelled, and each reference to it, in the order of the text."""
+    """Return labels and references in the order of the text."""
     if not node.has_reference:
         return
     match node:
@@ -92,12 +92,12 @@ def _mentions_in(node: Node, known: Mapping[str, _Label]) -> Iterator[tuple[_Lab
 
 
 def key_at(type: str, path: Sequence[str]) -> list[Key]:
-    """Give the keys that a path leads to: several through a union of objects, none if there is no such key."""
+    """Return the keys to which a path leads: several in a union of objects, none if there is no such key."""
     return [key for one in objects_at(type, path[:-1]) if (key := one.key(path[-1])) is not None]
 
 
 def objects_at(type: str, path: Sequence[str]) -> list[Object]:
-    """Give the objects that a path leads to; the empty path to those that the type itself consists of."""
+    """Return the objects to which a path leads; the empty path leads to the objects of the type itself."""
     objects = list(_objects(parse(type)))
     for name in path:
         objects = [inner for one in objects if (key := one.key(name)) is not None for inner in _objects(key.tree)]
@@ -105,48 +105,48 @@ def objects_at(type: str, path: Sequence[str]) -> list[Object]:
 
 
 def with_key(type: str, path: Sequence[str], new_type: str, is_required: bool = True) -> str:
-    """Give ``type`` with a key more in every object that ``path[:-1]`` leads to.
+    """Return ``type`` with another key in every object to which ``path[:-1]`` leads.
 
     Args:
         type: Canonical text.
         path: Keys that lead to the new one; the last is its name.
         new_type: Its type, which may be ``NotRequired[...]``.
-        is_required: Likewise False for a key that reading can do without.
+        is_required: False also for a key that may be absent.
 
     Raises:
-        SchemaError: There is no object, it recurs, or it has the key already.
+        SchemaError: There is no object, it is recursive, or it has the key already.
     """
     key = parse_key(path[-1], new_type)
     key = replace(key, is_required=key.is_required and is_required)
 
     def add(one: Object) -> Object:
         if one.key(key.name) is not None:
-            raise SchemaError(f"{_shown(path)}: there is a key {key.name!r} in {one} already")
+            raise SchemaError(f"{_shown(path)}: {one} already has a key {key.name!r}")
         return replace(one, keys=(*one.keys, key))
 
     return _edited(type, path, add)
 
 
 def without_key(type: str, path: Sequence[str]) -> str:
-    """Give ``type`` with the key that ``path`` leads to taken out of every object that has it.
+    """Return ``type`` without the key to which ``path`` leads, in every object that has it.
 
     Raises:
-        SchemaError: There is no such key, or its object recurs.
+        SchemaError: There is no such key, or its object is recursive.
     """
     return _with_changed(type, path, lambda key: None)
 
 
 def with_renamed_key(type: str, path: Sequence[str], new_name: str) -> str:
-    """Give ``type`` with another name of the key that ``path`` leads to, in every object that has it.
+    """Return ``type`` with the key to which ``path`` leads renamed, in every object that has it.
 
     Raises:
-        SchemaError: There is no such key, its object recurs, or has a key of the new name.
+        SchemaError: There is no such key, its object is recursive, or it already has the new name.
     """
     return _with_changed(type, path, lambda key: replace(key, name=new_name))
 
 
 def with_retyped_key(type: str, path: Sequence[str], old_type: str, new_type: str) -> str:
-    """Give ``type`` with another type of the key that ``path`` leads to.
+    """Return ``type`` with another type of the key to which ``path`` leads.
 
     Args:
         type: Canonical text.
@@ -156,7 +156,7 @@ def with_retyped_key(type: str, path: Sequence[str], old_type: str, new_type: st
         new_type: What it is to be, likewise.
 
     Raises:
-        SchemaError: There is no such key of that type, or its object recurs.
+        SchemaError: There is no such key of that type, or its object is recursive.
     """
     new = parse_key(path[-1], new_type)
     changed = _with_changed(type, path, lambda key: new if key.text == old_type else key)
@@ -175,7 +175,7 @@ def _with_changed(type: str, path: Sequence[str], change: Callable[[Key], Key | 
         key = one.key(name)
         changed = None if key is None else change(key)
         if changed is not None and changed.name != name and one.key(changed.name) is not None:
-            raise SchemaError(f"{_shown(path)}: there is a key {changed.name!r} in {one} already")
+            raise SchemaError(f"{_shown(path)}: {one} already has a key {changed.name!r}")
         return one.with_key(name, changed)
 
     return _edited(type, path, edit)
@@ -186,7 +186,7 @@ def _edited(type: str, path: Sequence[str], edit: Callable[[Object], Object]) ->
     for name in reversed(path[:-1]):
         edit = functools.partial(_inside, name, edit)
     if not objects_at(type, path[:-1]):
-        raise SchemaError(f"{_shown(path)}: no object there in {type}")
+        raise SchemaError(f"{_shown(path)}: the path does not lead to an object in {type}")
     return renumbered(str(_mapped(tree, edit, path)), type)
 
 
@@ -203,7 +203,7 @@ def _mapped(tree: Tree, edit: Callable[[Object], Object], path: Sequence[str]) -
             return edit(tree)
         case Object():
             raise SchemaError(
-                f"{_shown(path)}: {tree.label} contains itself, so a path cannot say which level it means;"
+                f"{_shown(path)}: {tree.label} contains itself, so the path is ambiguous;"
                 " use AlterField(..., convert=...) on the whole field"
             )
         case Choice():

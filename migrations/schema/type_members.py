@@ -1,4 +1,4 @@
-"""What a class brings into its canonical text: stored keys, resolved hints, type variables, serializers. Pure.
+"""The parts of a class for its canonical text: stored keys, type hints, type variables, serializers. Pure.
 
 Serializers of metadata, of fields and of whole classes decide the text in place of the type.
 """
@@ -34,7 +34,7 @@ __all__ = [
 
 
 def told_by(metadata: object) -> str | None:
-    """Give the text that one piece of metadata decides, or None where it is validation only."""
+    """Return the text that a piece of metadata defines; None if it only validates."""
     match metadata:
         case TypeText(text):
             return text
@@ -56,28 +56,28 @@ def told_by(metadata: object) -> str | None:
 
 
 def serializer_of(cls: type[object]) -> object:
-    """Give the model serializer of a class, the last where there are several, or None."""
+    """Return the last model serializer of a class, or None."""
     decorators = getattr(cls, "__pydantic_decorators__", None)
     found = [] if decorators is None else list(decorators.model_serializers.values())
     return next((one.func for one in reversed(found)), None)
 
 
 def serializers_of(cls: type[object], name: str) -> tuple[object, ...]:
-    """Give the field serializers of one field, as metadata of its annotation."""
+    """Return the field serializers of a field, as metadata of its annotation."""
     decorators = getattr(cls, "__pydantic_decorators__", None)
     found = [] if decorators is None else list(decorators.field_serializers.values())
     return tuple(TypeText(custom(one.func)) for one in found if {name, "*"} & set(one.info.fields))
 
 
 def custom(source: object, arguments: str = "") -> str:
-    """Name code of the application; ``arguments`` is what a generic class is given, brackets included."""
+    """Return the text for code of the application; ``arguments`` are those of a generic class, with brackets."""
     name: str = getattr(source, "__qualname__", None) or type(source).__qualname__
     module: str = getattr(source, "__module__", None) or type(source).__module__
     return f"Custom({quoted(f'{module}.{name}{arguments}')})"
 
 
 def has_own_schema(cls: type[object]) -> bool:
-    """Tell whether a class makes its pydantic schema itself, so that its annotations say nothing."""
+    """Whether a class defines its pydantic schema itself, so that its annotations do not matter."""
     own = getattr(cls, "__get_pydantic_core_schema__", None)
     usual = getattr(BaseModel.__get_pydantic_core_schema__, "__func__", None)
     return own is not None and getattr(own, "__func__", own) is not usual
@@ -89,7 +89,7 @@ def _nothing_bound() -> "dict[object, tuple[object, Scope]]":
 
 @dataclass(frozen=True)
 class Scope:
-    """What names, type variables and settings mean at one place of an annotation."""
+    """The meaning of names, type variables and settings at one place of an annotation."""
 
     settings: Mapping[str, object]
     module: str = ""
@@ -108,7 +108,7 @@ class Key:
 
 
 def keys_of_model(cls: type[BaseModel], stored_names: Mapping[str, str]) -> Iterator[Key]:
-    """Give the keys of a stored model, computed ones last; ``stored_names`` maps fields to keys of another name."""
+    """Return the keys of a stored model, computed ones last; ``stored_names`` maps fields to keys."""
     for key in _keys_of_fields(cls, cls.model_fields):
         yield replace(key, name=stored_names.get(key.name, key.name))
     for name, one in cls.model_computed_fields.items():
@@ -116,7 +116,7 @@ def keys_of_model(cls: type[BaseModel], stored_names: Mapping[str, str]) -> Iter
 
 
 def keys_of_dataclass(cls: type[object]) -> Iterator[Key]:
-    """Give the keys of a stored dataclass, pydantic's or a plain one."""
+    """Return the keys of a stored dataclass, of pydantic or of the standard library."""
     names = [one.name for one in _declared(cls)]
     if is_pydantic_dataclass(cls):
         rebuild_dataclass(cls)
@@ -151,7 +151,7 @@ def _keys_of_fields(cls: type[object], fields: Mapping[str, FieldInfo]) -> Itera
 
 
 def keys_of_typed_dict(cls: type[object]) -> Iterator[Key]:
-    """Give the keys of a TypedDict, without their qualifiers."""
+    """Return the keys of a TypedDict, without their qualifiers."""
     required: frozenset[str] = getattr(cls, "__required_keys__", frozenset())
     for name, hint in _hints(cls).items():
         qualifiers, annotation = _unqualified(hint)
@@ -163,7 +163,7 @@ def keys_of_typed_dict(cls: type[object]) -> Iterator[Key]:
 
 
 def items_of_named_tuple(cls: type[object]) -> tuple[object, ...]:
-    """Give the annotations of a NamedTuple's items, in their order."""
+    """Return the annotations of a NamedTuple's items, in order."""
     hints = _hints(cls)
     names: tuple[str, ...] = getattr(cls, "_fields", ())
     return tuple(hints.get(name, typing.Any) for name in names)
@@ -178,7 +178,7 @@ def _unqualified(hint: object) -> tuple[list[object], object]:
 
 
 def bind(origin: object, arguments: tuple[object, ...], scope: Scope) -> Scope:
-    """Give the scope inside of a generic class or alias, with the arguments of its generic bases bound too."""
+    """Return the scope inside of a generic class or alias, with the arguments of its generic bases."""
     attribute = "__type_params__" if isinstance(origin, ALIASES) else "__parameters__"
     variables: tuple[object, ...] = getattr(origin, attribute, ())
     own = {variable: (one, scope) for variable, one in zip(variables, arguments, strict=False)}

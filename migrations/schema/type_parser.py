@@ -57,12 +57,12 @@ _WORDS: Final[dict[str, bool | None]] = {"False": False, "None": None, "True": T
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Node:
-    """A part of a text.
+    """A node of the syntax tree of a type.
 
     Attributes:
-        start, end: Where it stands, in characters.
-        has_choice: Whether a union whose order counts is in it: that of None does not.
-        has_reference: Whether a ``Ref`` is in it.
+        start, end: Its place in characters.
+        has_choice: Whether it has a union whose order matters; the place of None does not.
+        has_reference: Whether it has a ``Ref``.
     """
 
     start: int
@@ -110,29 +110,29 @@ class UnionNode(Node):
 
 
 def parse_text(text: str) -> Node:
-    """Take a text apart.
+    """Parse a text.
 
     Raises:
-        SchemaError: It is no type text, or nests too deeply, or is too large; it says where.
+        SchemaError: The text is not valid, nests too deeply, or is too large; the message names the place.
     """
     if not _is_whole(text):
-        raise SchemaError(f"{place_in(text, 0)}: half a surrogate pair is in it")
+        raise SchemaError(f"{place_in(text, 0)}: it has an unpaired surrogate")
     return _Parser(text).whole()
 
 
 def _is_whole(text: str) -> bool:
-    """Whether no half of a surrogate pair is in a text, of which nothing could be stored or made."""
+    """Whether a text has no unpaired surrogates, which cannot be stored."""
     return not _HALF.search(text)
 
 
 def place_in(text: str, start: int) -> str:
-    """Say where in a text something is, for errors."""
+    """Describe a place in a text, for errors."""
     shown = repr(text) if len(text) <= _SHOWN else f"{text[:_SHOWN]!r}..."
     return f"type {shown}, character {start + 1}"
 
 
 class _Parser:
-    """Goes through one text, token by token."""
+    """The parser of one text."""
 
     def __init__(self, text: str) -> None:
         self._text = text
@@ -173,7 +173,7 @@ class _Parser:
         self._advance()
 
     def _inside(self, opening: str, closing: str, one: Callable[[], None]) -> None:
-        """Read what stands between brackets, with commas between."""
+        """Parse the items between brackets."""
         place = self._start
         self._skip(opening)
         self._depth += 1
@@ -250,7 +250,7 @@ class _Parser:
         )
 
     def _tuple_or_group(self) -> Iterator[Node]:
-        """Read ``()``, or a type that begins with a parenthesis."""
+        """Parse ``()``, or a type that begins with a parenthesis."""
         after = _TOKEN.match(self._text, self._end)
         if after is not None and after["sign"] == ")":
             self._advance()
@@ -368,7 +368,7 @@ class _Parser:
         return self._whole_letters(_ESCAPE.sub(letter, token[1:-1]), start)
 
     def _whole_letters(self, text: str, start: int) -> str:
-        return text if _is_whole(text) else self._fail("half a surrogate pair", start)
+        return text if _is_whole(text) else self._fail("an unpaired surrogate", start)
 
 
 def _is_choice(members: list[Node]) -> bool:
@@ -381,7 +381,7 @@ def is_ellipsis(node: Node) -> bool:
 
 
 def parts_of(node: Node) -> tuple[Node, ...]:
-    """Give the nodes right inside of one."""
+    """Return the children of a node."""
     match node:
         case UnionNode(members=members):
             return members

@@ -1,4 +1,4 @@
-"""Types of the past: canonical type text, read back so that old records decode without their classes. Pure.
+"""Resolves canonical type text to annotations, so that records decode without the classes of their time. Pure.
 
 The values are plain Python where they can be. Enums become enums of the same names and values, equal to what is stored.
 Objects become pydantic models that keep what the text does not declare, the order of the keys and the absence of a
@@ -53,10 +53,10 @@ _BYTES: Final[Mapping[str, tuple[Callable[[str], bytes], Callable[[bytes], str]]
 
 @functools.lru_cache(maxsize=4096)
 def resolve(text: str) -> object:
-    """Give an annotation that reads and writes the JSON of the types that ``text`` describes.
+    """Return an annotation that reads and writes values of the type that ``text`` describes.
 
     Args:
-        text: Canonical text, as ``type_text.describe`` gives it or a person writes it into a migration.
+        text: Canonical text from ``type_text.describe``, or as written in a migration.
 
     Returns:
         An annotation for ``redis_models.encoding.codec.codec_for`` or pydantic's TypeAdapter; the same object for the
@@ -68,25 +68,25 @@ def resolve(text: str) -> object:
     try:
         return _Reader(text).whole(parse_text(text))
     except (RecursionError, MemoryError, ValueError) as exc:
-        raise SchemaError(f"type {text[:_SHOWN]!r}...: it nests too deeply, or is no text ({exc})") from exc
+        raise SchemaError(f"type {text[:_SHOWN]!r}...: it nests too deeply, or is not valid text ({exc})") from exc
 
 
 def codec_of(text: str) -> FieldCodec:
-    """Give the codec of the types that ``text`` describes.
+    """Return the codec of the type that ``text`` describes.
 
     Raises:
-        SchemaError: The text cannot be read, or pydantic can make nothing of what it describes.
+        SchemaError: The text cannot be parsed, or pydantic refuses the type.
     """
     annotation = resolve(text)
     try:
         return codec_for(annotation)
     except (PydanticUserError, PydanticSchemaError, NameError, *UNREADABLE, ValueError) as exc:
         reason = " ".join(f"{type(exc).__name__}: {exc}".split())
-        raise SchemaError(f"{place_in(text, 0)}: nothing can be made of it ({reason:.200})") from exc
+        raise SchemaError(f"{place_in(text, 0)}: pydantic refuses it ({reason:.200})") from exc
 
 
 class _Reader:
-    """Reads one text; holds the models made so far, and those that have a label."""
+    """The resolver of one text, with the models that it has built so far."""
 
     def __init__(self, text: str) -> None:
         self._text = text
@@ -105,14 +105,14 @@ class _Reader:
         return annotation
 
     def part(self, node: Node) -> object:
-        """Read one node, and keep the result unequal to all that differs from it."""
+        """Resolve a node; results of different texts are never equal."""
         annotation = self._type(node)
         if isinstance(annotation, type) or not node.has_choice:
             return annotation
         return Annotated[annotation, _Apart(self.source(node))]
 
     def inside(self, node: Node) -> object:
-        """Read what a container or an object holds: there, a reference to an alias around it is no endless one."""
+        """Resolve the items of a container or an object, which may refer to an alias around it."""
         bare, self._bare = self._bare, frozenset()
         try:
             return self.part(node)
@@ -120,7 +120,7 @@ class _Reader:
             self._bare = bare
 
     def aliased(self, label: str, node: Node) -> object:
-        """Read what an alias stands for."""
+        """Resolve the type of an alias."""
         bare, self._bare = self._bare, self._bare | {label}
         try:
             return self.part(node)
@@ -228,7 +228,7 @@ class _Reader:
         raise self.error(node, "expected a name in quotes")
 
     def source(self, node: Node) -> str:
-        """Give the text of one node."""
+        """Return the text of a node."""
         return self._text[node.start : node.end]
 
     def _forward_name(self, label: str) -> str:
@@ -260,9 +260,9 @@ def _made_enum(reader: _Reader, node: CallNode, base: Callable[..., object], mem
     try:
         made = base("Enum", members, module=__name__)
     except (AttributeError, KeyError, TypeError, ValueError) as exc:
-        raise reader.error(node, f"no enum can be made of it: {exc}") from exc
+        raise reader.error(node, f"it cannot become an enum: {exc}") from exc
     if len(members) < len(node.keywords) or getattr(made, "__members__", {}).keys() != members.keys():
-        raise reader.error(node, "no enum can be made of it: a name stands there twice, or is Python's own")
+        raise reader.error(node, "it cannot become an enum: a name occurs twice or is reserved by Python")
     return made
 
 
@@ -273,7 +273,7 @@ def _object(reader: _Reader, node: CallNode) -> object:
     known: set[str] = set()
     for key, value in node.keywords:
         if key in known:
-            raise reader.error(node, f"the key {key!r} stands there twice")
+            raise reader.error(node, f"the key {key!r} occurs twice")
         known.add(key)
         name = _field_name(key, fields)
         stored |= {name: key} if name != key else {}
@@ -318,7 +318,7 @@ def _make_model(name: str, base: type[M], fields: Mapping[str, tuple[object, obj
 
 
 def _field_name(key: str, taken: Container[str]) -> str:
-    """Give ``key``, or a name like it where a model cannot have a field of that name."""
+    """Return ``key``, or a similar name if a model cannot have a field of that name."""
     if key.isidentifier() and not key.startswith("_") and not hasattr(HistoricalObject, key) and key not in taken:
         return key
     name = (re.sub(r"\W", "_", key).strip("_") or "key") + "_"

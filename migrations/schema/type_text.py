@@ -70,17 +70,17 @@ _REFUSALS: Final = (
     ImportError,  # EmailStr without email-validator
     NameError,
     PydanticSerializationError,
-    SyntaxError,  # a forward reference that is no expression
+    SyntaxError,  # a forward reference that is not an expression
     pydantic.PydanticUserError,
 )
 
 
 def describe(annotation: object, *, owner: str = "") -> str:
-    """Give the canonical text of ``annotation``.
+    """Return the canonical text of ``annotation``.
 
     Args:
-        annotation: What a model's field is annotated with, metadata included.
-        owner: ``Model.field``, for the error only.
+        annotation: Annotation of a field, with metadata.
+        owner: ``Model.field``, for errors.
 
     Returns:
         A Python expression, the same on every run, Python and pydantic; equal for annotations that store equal values
@@ -93,7 +93,7 @@ def describe(annotation: object, *, owner: str = "") -> str:
         text = _joined(_Walk().parts(annotation, Scope(_settings_around(annotation))))
         codec = codec_for(annotation)
     except RecursionError as exc:
-        raise ModelDeclarationError(owner or "type", f"{annotation!r} contains itself without end") from exc
+        raise ModelDeclarationError(owner or "type", f"{annotation!r} is infinitely recursive") from exc
     except _REFUSALS as exc:
         reason = f"{annotation!r} cannot be described: {str(exc).splitlines()[0]}"
         raise ModelDeclarationError(owner or "type", reason) from exc
@@ -104,14 +104,14 @@ def describe(annotation: object, *, owner: str = "") -> str:
 
 
 class _Walk:
-    """Goes through one annotation; holds the classes that it is inside of, with the label of those that recur."""
+    """Writes the text of one annotation; knows the classes around it, with labels of recursive ones."""
 
     def __init__(self) -> None:
         self._open: dict[object, str | None] = {}
         self._count = itertools.count(1)
 
     def parts(self, annotation: object, scope: Scope) -> list[str]:
-        """Give the texts of the members of a union, or the one text of anything else."""
+        """Return the texts of the members of a union, or the one text of any other type."""
         if isinstance(annotation, (str, ForwardRef)):
             annotation = _evaluated(annotation, scope)
         if (spelled := looked_up(annotation, SPELLINGS)) is not None:
@@ -154,7 +154,7 @@ class _Walk:
             return ["Pattern[bytes]" if arguments == (bytes,) else "Pattern"]
         if _is_class(origin):
             return self._class(origin, arguments, scope)
-        raise IndescribableError("it is no type whose values have a JSON form")
+        raise IndescribableError("its values cannot be stored as JSON")
 
     def _class(self, cls: type[object], arguments: tuple[object, ...], scope: Scope) -> list[str]:
         if cls in SPELLINGS:
@@ -181,7 +181,7 @@ class _Walk:
         if _is_named_tuple(cls):
             return self._recursive(key, lambda: [self._tuple(cls, items_of_named_tuple(cls), inside)])
         raise IndescribableError(
-            f"{cls.__name__} has no JSON form; make it a pydantic model, or annotate it with a PlainSerializer"
+            f"{cls.__name__} cannot be stored as JSON; make it a pydantic model, or annotate it with a PlainSerializer"
         )
 
     def _model(self, cls: type[BaseModel], key: Hashable, scope: Scope) -> list[str]:
@@ -255,7 +255,7 @@ def _joined(parts: list[str]) -> str:
 
 
 def _settings_around(annotation: object) -> Mapping[str, object]:
-    """Give the settings that the codec passes; whole models, dataclasses and TypedDicts keep pydantic's own."""
+    """Return the settings that the codec passes; whole models, dataclasses and TypedDicts keep pydantic's own."""
     while get_origin(annotation) is Annotated:
         annotation = get_args(annotation)[0]
     if not _is_class(annotation):

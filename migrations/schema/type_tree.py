@@ -1,4 +1,4 @@
-"""Type trees: canonical type text taken apart, so that one key of a nested object can be changed in it. Pure.
+"""Type trees: parsed canonical type text, in which keys of nested objects can be changed. Pure.
 
 ``parse`` and ``str`` are inverses. What has no parts that a change could be about is an ``Atom``, and keeps its text.
 """
@@ -34,7 +34,7 @@ _NOT_REQUIRED: Final = "NotRequired["
 
 
 class _Node:
-    """Base of the trees. They are equal if their texts are: Python takes True for 1, and a list has no hash."""
+    """Base class of trees, which compare by their text, because True equals 1 and lists are not hashable."""
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, _Node) and str(self) == str(other)
@@ -45,7 +45,7 @@ class _Node:
 
 @dataclass(frozen=True, eq=False)
 class Atom(_Node):
-    """A type that is not taken apart: ``str``, ``datetime[aware]``, ``Custom('...')``, ``Alias(...)``."""
+    """A type without parts: ``str``, ``datetime[aware]``, ``Custom('...')``, ``Alias(...)``."""
 
     text: str
 
@@ -71,8 +71,8 @@ class Container(_Node):
     """A list, set, frozenset, deque, dict (keys, values) or tuple.
 
     Attributes:
-        kind: Which of them.
-        items: What it is given in brackets; none for the empty tuple.
+        kind: Its name.
+        items: Types in brackets; none for the empty tuple.
         is_variadic: Whether it is a tuple of any length.
     """
 
@@ -90,9 +90,9 @@ class Key:
     """A key of an object.
 
     Attributes:
-        name: As it is stored.
+        name: Its stored name.
         tree: Its type.
-        is_required: Whether reading needs it.
+        is_required: Whether it must be present.
     """
 
     name: str
@@ -101,17 +101,17 @@ class Key:
 
     @property
     def text(self) -> str:
-        """Its type as it stands in the object: in ``NotRequired[...]`` where reading can do without it."""
+        """Its type as in the object: in ``NotRequired[...]`` if it may be absent."""
         return str(self.tree) if self.is_required else f"{_NOT_REQUIRED}{self.tree}]"
 
 
 @dataclass(frozen=True, eq=False)
 class Object(_Node):
-    """An object with named keys, in whatever order; its text sorts them.
+    """An object with keys in any order; its text sorts them.
 
     Attributes:
         keys: Its keys.
-        label: What it is called inside of itself; None where it does not recur.
+        label: Its name for references inside of it; None if it is not recursive.
     """
 
     keys: tuple[Key, ...]
@@ -123,18 +123,18 @@ class Object(_Node):
         return f"Object({', '.join([*label, *([pairs] if pairs else [])])})"
 
     def key(self, name: str) -> Key | None:
-        """Give a key, or None where there is none of the name."""
+        """Return a key, or None if it does not exist."""
         return next((one for one in self.keys if one.name == name), None)
 
     def with_key(self, name: str, key: Key | None) -> "Object":
-        """Give the object with ``key`` in the place of the one called ``name``, or without it."""
+        """Return the object with the key ``name`` replaced by ``key``, or without it."""
         kept = tuple(one for one in self.keys if one.name != name)
         return replace(self, keys=kept if key is None else (*kept, key))
 
 
 @dataclass(frozen=True, eq=False)
 class EnumTree(_Node):
-    """An enum: names and stored values, as defined."""
+    """An enum: names and stored values in order."""
 
     members: tuple[tuple[str, Literal], ...]
 
@@ -144,7 +144,7 @@ class EnumTree(_Node):
 
 @dataclass(frozen=True, eq=False)
 class LiteralTree(_Node):
-    """A literal: its values, in whatever order; None is a member of the union around it."""
+    """A literal: its values in any order; None is a member of the union around it."""
 
     values: tuple[Literal, ...]
 
@@ -156,7 +156,7 @@ Tree = Atom | Choice | Container | Object | EnumTree | LiteralTree
 
 
 def choice_of(members: Iterable[Tree]) -> Tree:
-    """Give the union of ``members``: flat, each once, None last; a single one alone."""
+    """Return the union of ``members``: flat, without duplicates, None last; a single member is returned itself."""
     flat = (inner for one in members for inner in (one.members if isinstance(one, Choice) else (one,)))
     unique = list(dict.fromkeys(flat))
     ordered = tuple([one for one in unique if one != NONE] + [one for one in unique if one == NONE])
@@ -165,12 +165,12 @@ def choice_of(members: Iterable[Tree]) -> Tree:
 
 @functools.lru_cache(maxsize=4096)
 def parse(text: str) -> Tree:
-    """Take canonical text apart; ``str`` of the result is the text again.
+    """Parse canonical text; ``str`` of the result is the text again.
 
     Raises:
-        SchemaError: It is no type text; the error says where.
+        SchemaError: The text is not valid; the message names the place.
     """
-    resolve(text)  # for its errors, which know the place
+    resolve(text)  # for its errors, which name the place
     return _read(text)
 
 
@@ -179,14 +179,14 @@ def _read(text: str) -> Tree:
 
 
 def parse_key(name: str, text: str) -> Key:
-    """Make a key from its type, in ``NotRequired[...]`` or not."""
+    """Return a key from the text of its type, with or without ``NotRequired[...]``."""
     if text.startswith(_NOT_REQUIRED) and text.endswith("]"):
         return Key(name, parse(text[len(_NOT_REQUIRED) : -1]), is_required=False)
     return Key(name, parse(text))
 
 
 class _Reader:
-    """Makes the tree of one text, which is known to be good."""
+    """Builds the tree of a valid text."""
 
     def __init__(self, text: str) -> None:
         self._text = text
@@ -221,7 +221,7 @@ def _constant(node: Node) -> Literal:
 
 
 def stored_values(tree: Tree) -> tuple[Literal, ...] | None:
-    """Give every value that a tree of enums, literals and None can be, as stored; None where they are not numbered."""
+    """Return all stored values of a type of enums, literals and None; None for other types."""
     match tree:
         case EnumTree():
             return tuple(value for _, value in tree.members)

@@ -138,8 +138,8 @@ def test_branches_that_contradict_each_other_change_nothing(shop_project: Any) -
     before = shop_project.tree()
 
     assert shop_project.command("rebase", "shop", "--onto", _id(mine)) == 1
-    assert "0002_other does not fit behind 0002_n" in shop_project.err
-    assert "has a field 'n' already" in shop_project.err
+    assert "0002_other does not fit after 0002_n" in shop_project.err
+    assert "already has a field 'n'" in shop_project.err
     assert shop_project.tree() == before
 
 

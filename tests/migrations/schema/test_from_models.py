@@ -171,5 +171,5 @@ def test_two_models_of_one_name_are_refused() -> None:
     class Twin(Model):
         id: str = Field(primary_key=True)
 
-    with pytest.raises(ModelDeclarationError, match="Twin: there are two models of this name"):
+    with pytest.raises(ModelDeclarationError, match="Twin: is the name of two models"):
         snapshot_of([Twin, Twin])

@@ -134,7 +134,7 @@ def test_variants_that_become_equal_are_one() -> None:
 
 
 def test_a_change_that_does_not_fit_is_refused() -> None:
-    with pytest.raises(SchemaError, match=r"town.zip: no object there in Object\(city=str"):
+    with pytest.raises(SchemaError, match=r"town.zip: the path does not lead to an object in Object\(city=str"):
         with_key(ADDRESS, ["town", "zip"], "int")
     with pytest.raises(SchemaError, match=r"city.x: no object there"):
         with_key(ADDRESS, ["city", "x"], "int")
