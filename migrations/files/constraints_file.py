@@ -1,9 +1,9 @@
 """The file ``constraints.json`` beside the migrations: constraints of the models when ``makemigrations`` ran.
 
 It has what migrations do not have, because it does not change what is stored: lengths, bounds, patterns, validators,
-new members of enums, defaults. It shows which constraints are new, so that stored records may violate them, and which ones
-older code has. The present constraints are stored by the name of the model; earlier ones by its name and the id of the
-last migration at which they were valid.
+new members of enums, defaults. It shows which constraints are new, so that stored records may violate them, and which
+constraints older code has. Present constraints are stored by the name of the model; earlier ones by its name and the id
+of the last migration at which they were valid.
 """
 
 import json

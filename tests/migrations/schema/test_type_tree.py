@@ -136,11 +136,11 @@ def test_variants_that_become_equal_are_one() -> None:
 def test_a_change_that_does_not_fit_is_refused() -> None:
     with pytest.raises(SchemaError, match=r"town.zip: the path does not lead to an object in Object\(city=str"):
         with_key(ADDRESS, ["town", "zip"], "int")
-    with pytest.raises(SchemaError, match=r"city.x: no object there"):
+    with pytest.raises(SchemaError, match=r"city.x: the path does not lead to an object"):
         with_key(ADDRESS, ["city", "x"], "int")
-    with pytest.raises(SchemaError, match="zip: there is a key 'zip' in"):
+    with pytest.raises(SchemaError, match="zip: .* already has a key 'zip'"):
         with_key(ADDRESS, ["zip"], "int")
-    with pytest.raises(SchemaError, match="zip: there is a key 'city' in"):
+    with pytest.raises(SchemaError, match="zip: .* already has a key 'city'"):
         with_renamed_key(ADDRESS, ["zip"], "city")
     with pytest.raises(SchemaError, match="street: there is no such key in"):
         without_key(ADDRESS, ["street"])
