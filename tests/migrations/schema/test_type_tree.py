@@ -138,9 +138,9 @@ def test_a_change_that_does_not_fit_is_refused() -> None:
         with_key(ADDRESS, ["town", "zip"], "int")
     with pytest.raises(SchemaError, match=r"city.x: the path does not lead to an object"):
         with_key(ADDRESS, ["city", "x"], "int")
-    with pytest.raises(SchemaError, match="zip: .* already has a key 'zip'"):
+    with pytest.raises(SchemaError, match=r"zip: .* already has a key 'zip'"):
         with_key(ADDRESS, ["zip"], "int")
-    with pytest.raises(SchemaError, match="zip: .* already has a key 'city'"):
+    with pytest.raises(SchemaError, match=r"zip: .* already has a key 'city'"):
         with_renamed_key(ADDRESS, ["zip"], "city")
     with pytest.raises(SchemaError, match="street: there is no such key in"):
         without_key(ADDRESS, ["street"])
