@@ -185,7 +185,9 @@ def call_step(
         applied = [entry_of(one, seconds, 0) for one in segment.applied]
         unapplied = [one.id for one in segment.unapplied]
         events = events_of(segment, seconds, 0, lease.epoch)
-        run(client, store.finish(lease.key, lease.epoch, applied, unapplied, segment.snapshot, events, held=held))
+        run(
+            client, store.finish(lease.key, lease.epoch, applied, unapplied, segment.snapshot, events, ledger_size=held)
+        )
     return Result({}, seconds, quarantined=run(client, Quarantine(store.namespace, store.app).size()))
 
 

@@ -1,6 +1,6 @@
-"""Control: settings for a running migration, from another terminal.
+"""Control: settings that a user gives to the current run from another terminal.
 
-``redis_models:{namespace}:control``   hash   ``paused`` (who, and when), ``max_latency_ms``, ``batch``
+``redis_models:{namespace}:control``   hash   ``paused`` (by whom and when), ``max_latency_ms``, ``batch``
 
 Settings apply to the current run only.
 """
@@ -22,16 +22,16 @@ from .store import StateStore
 
 __all__ = ["Control", "abort", "change_control", "clear_control", "read_control", "refuse_without_run"]
 
-_FIELDS: Final = 100  # that are looked at; it has three
+_FIELDS: Final = 100  # the most that are read; the hash has three
 
 
 @dataclass(frozen=True)
 class Control:
-    """The settings of the current run.
+    """Settings of the current run.
 
     Attributes:
-        paused: Who paused it, and when; "" where it may go on.
-        max_latency_ms: As in ``ThrottleLimits``; None where it is not set.
+        paused: Who paused the run, and when; "" if it is not paused.
+        max_latency_ms: As in ``ThrottleLimits``; None if it was not set.
         batch_size: Likewise.
     """
 
@@ -41,16 +41,16 @@ class Control:
 
 
 def read_control(namespace: str) -> RoundTrips[Control]:
-    """Read the settings.
+    """Read the settings of the current run.
 
     Raises:
-        DriftError: What is stored is none of ours; it names the key.
+        DriftError: The key holds something that this library did not write; the error names the key.
     """
     kept = _kept(namespace)
     yield from refuse_unsound([kept])
     [reply] = yield [("HMGET", kept.key, "paused", "max_latency_ms", "batch")]
-    [fields] = check([reply])
-    paused, latency, batch = cast("list[bytes | None]", fields)
+    [values] = check([reply])
+    paused, latency, batch = cast("list[bytes | None]", values)
     try:
         control = Control(
             (paused or b"").decode(),
@@ -71,44 +71,44 @@ def change_control(namespace: str, changes: Mapping[str, str | int | float | Non
 
     Args:
         namespace: ``NAMESPACE`` of the settings.
-        changes: Field and value; None deletes the setting.
+        changes: Field and value; None removes the setting.
 
     Raises:
-        MigrationError: No run is active.
-        DriftError: What is stored is none of ours; it names the key.
+        MigrationError: No run is in progress.
+        DriftError: The key holds something that this library did not write; the error names the key.
     """
     yield from refuse_without_run(namespace)
     yield from refuse_unsound([_kept(namespace)])
-    fields: list[Argument] = []
+    pairs: list[Argument] = []
     for name, value in changes.items():
         if value is not None:
-            fields += [name, value]
-    gone = [name for name, value in changes.items() if value is None]
-    if fields:
-        check((yield [("HSET", _key(namespace), *fields)]))
-    if gone:
-        check((yield [("HDEL", _key(namespace), *gone)]))
+            pairs += [name, value]
+    removed = [name for name, value in changes.items() if value is None]
+    if pairs:
+        check((yield [("HSET", _key(namespace), *pairs)]))
+    if removed:
+        check((yield [("HDEL", _key(namespace), *removed)]))
 
 
 def clear_control(namespace: str) -> RoundTrips[None]:
-    """Delete all settings, as a run does when it starts."""
+    """Delete all settings; each run begins with this."""
     check((yield [("DEL", _key(namespace))]))
 
 
 def refuse_without_run(namespace: str) -> RoundTrips[Holder]:
-    """Give the runner.
+    """Give the runner that holds the lease.
 
     Raises:
-        MigrationError: No run is active.
+        MigrationError: No run is in progress.
     """
     holder = yield from holder_of(bookkeeping_key(namespace, "lease"))
     if holder is None:
-        raise MigrationError("no run is active; 'migrate --status' shows whether one stopped before it was complete")
+        raise MigrationError("no run is in progress; 'migrate --status' shows runs that stopped")
     return holder
 
 
 def abort(client: SyncClient, stores: Mapping[str, StateStore], namespace: str, by: str) -> RoundTrips[Holder]:
-    """End the current run: take its lease away, so that its scripts write nothing any more.
+    """End the current run: take its lease, so that the server refuses its writes.
 
     Args:
         client: Where the database is.
@@ -117,10 +117,10 @@ def abort(client: SyncClient, stores: Mapping[str, StateStore], namespace: str, 
         by: Who ends it, and when.
 
     Returns:
-        The runner.
+        The runner whose lease was taken.
 
     Raises:
-        MigrationError: No run is active.
+        MigrationError: No run is in progress.
     """
     holder = yield from refuse_without_run(namespace)
     lease = yield from break_lease(client, bookkeeping_key(namespace, "lease"), holder)
@@ -136,7 +136,7 @@ def abort(client: SyncClient, stores: Mapping[str, StateStore], namespace: str, 
 
 
 def _kept(namespace: str) -> Kept:
-    return Kept("the settings of the current run", _key(namespace), "hash", _FIELDS, "delete that key")
+    return Kept("the control hash of the run", _key(namespace), "hash", _FIELDS, "delete that key")
 
 
 def _key(namespace: str) -> str:

@@ -17,11 +17,11 @@ class AppliedMigration:
         number, name: Of its file when it was applied.
         checksum: Of its file likewise.
         applied_at: ISO instant, UTC.
-        seconds: How long its run took; runs are shared by the migrations that were pending together.
+        seconds: How long its run took; migrations that were pending together share a run.
         records: How many records that run changed.
         by: Host and process.
         is_faked: Recorded without running.
-        is_purged: Its undo fields are, or may be, removed from the records, so that it cannot be taken back.
+        is_purged: Whether its undo fields were deleted, at least from some records, so that it cannot be taken back.
     """
 
     id: str
@@ -38,21 +38,21 @@ class AppliedMigration:
 
 @dataclass(frozen=True)
 class Journal:
-    """The journal: a run that is active, or stopped before it was complete.
+    """A run that is in progress or was stopped.
 
     Attributes:
         target: Position in the chain that it leads to.
-        reach: The highest position that a record may be at, because some run, this or an earlier one, led there.
+        reach: The highest position that a record may have, because this run or an earlier one led there.
         depth: The lowest likewise: a run that took migrations back may have stopped.
         fingerprint: Of the migrations up to ``reach``; files must not change under a run.
-        model: Model of the pass under way.
-        cursor, run_id: Where SCAN goes on, on which run of the server; "0" from the start.
+        model: Model of the current pass.
+        cursor, run_id: Where SCAN goes on ("0" from the start), and the ``run_id`` of that server.
         seen, changed: Records so far in this pass.
         updated_at: ISO instant, UTC.
-        step: Id of the migration whose free step was begun, or ""; see ``segment``.
+        step: Id of the migration whose function was called, or ""; see ``segment``.
         began_at: When that was, ISO instant, UTC.
-        pace: How fast the run goes, and why not faster; or who ended it.
-        said: What the migrations between ``depth`` and ``reach`` say, without functions; see ``unfinished_run``.
+        pace: How fast the run goes and why not faster, or who ended it.
+        said: Operations of the migrations between ``depth`` and ``reach``, without functions: see ``unfinished_run``.
     """
 
     target: int
@@ -77,7 +77,7 @@ class State:
 
     Attributes:
         ledger: Applied migrations by id.
-        snapshot: Schemas after the last of them, or None where nothing was applied.
+        snapshot: Schemas after the last applied migration; None if none was applied.
         journal: The run that is not finished, or None.
     """
 

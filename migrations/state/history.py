@@ -1,6 +1,6 @@
-"""History: what was done to a database by migrations, one event after the other, for people who ask later. Pure.
+"""History: each event of a database's migrations, for people to read. Pure.
 
-No decision reads it: the ledger says what is applied.
+The engine does not decide by it: the ledger says which migrations are applied.
 """
 
 import json
@@ -18,26 +18,26 @@ class EventKind(StrEnum):
 
     APPLIED = "applied"
     UNAPPLIED = "unapplied"
-    SETTLED = "settled"  # a run that had stopped was given up, or records that had come late were brought up
+    SETTLED = "settled"  # a stopped run was given up, or records that older code wrote later were migrated
     FAKED = "faked"  # recorded as applied by migrate --fake, without touching a record
     UNFAKED = "unfaked"  # likewise as not applied
-    PURGED = "purged"  # its undo fields were removed from the records
+    PURGED = "purged"  # its undo fields were deleted
     STAMPED = "stamped"  # the position was recorded by stamp
 
 
 @dataclass(frozen=True)
 class Event:
-    """One thing that was done.
+    """One event.
 
     Attributes:
-        what: Which.
-        id, number, name: Of the migration; of the one that the position is behind where none was applied.
+        what: Its ``EventKind``.
+        id, number, name: Of the migration; if none was applied, of the last migration before the position.
         at: ISO instant, UTC.
-        seconds: How long it took, together with what was done in the same pass.
-        records: How many records that changed.
+        seconds: How long the run took.
+        records: How many records the run changed.
         by: Host, process and user.
         consents: Safety rules that the user consented to on the command line.
-        run: Epoch of the lease that it was done under: the same for all that one command did.
+        run: Epoch of the lease; the same for all events of one command.
     """
 
     what: str
@@ -57,5 +57,5 @@ class Event:
 
     @classmethod
     def from_json(cls, text: bytes) -> "Event":
-        """Read what ``to_json`` wrote; ValueError where it is something else."""
+        """Read what ``to_json`` wrote; raise ValueError for anything else."""
         return read_as(cls, text)

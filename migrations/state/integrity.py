@@ -1,6 +1,6 @@
-"""Soundness of the engine's own keys: whether what lies there is of the right kind, of bounded size, and reads back.
+"""Checks of the engine's own keys: their type, their size, and the form of their values.
 
-Another user of the database can write anything there. It ends in one ``DriftError`` that names the key and the cure.
+Another client can write anything there. Each fault raises a ``DriftError`` that names the key and the cure.
 """
 
 import dataclasses
@@ -23,22 +23,22 @@ T = TypeVar("T")
 _CURSOR: Final = re.compile(r"[0-9]{1,20}")
 _LAST_CURSOR: Final = 2**64 - 1
 _COUNTS: Final = {"hash": "HLEN", "list": "LLEN", "string": "STRLEN"}
-# Bytes of memory that a hash or a list of the engine may take, and as many more for each of its entries, of which most
-# take a third of that: one entry of hundreds of megabytes is none of ours.
+# Bytes of memory that a hash or a list of the engine may take, and that each of its entries adds. Most entries take a
+# third of that. The engine never writes an entry of hundreds of megabytes.
 _MEMORY: Final = 16 * 1024 * 1024
 _MEMORY_OF_AN_ENTRY: Final = 1024
 
 
 @dataclass(frozen=True)
 class Kept:
-    """Something that the engine keeps at a key of its own.
+    """A value that the engine stores at a key of its own.
 
     Attributes:
         what: What it is, for errors: "the ledger of shop".
-        key: Where it lies.
+        key: Its Redis key.
         kind: Type of the key.
-        most: How many fields, items or bytes of it are read; more are none of ours.
-        cure: What to do where it cannot be read.
+        most: How many fields, items or bytes are read; the engine never writes more.
+        cure: What to do if it cannot be read.
     """
 
     what: str
@@ -48,45 +48,45 @@ class Kept:
     cure: str
 
     def unreadable(self, reason: object) -> DriftError:
-        """Make the error of something that cannot be read."""
+        """Make the error for a value that cannot be read."""
         return DriftError(f"{self.what} at {self.key} cannot be read ({reason}); {self.cure}")
 
     def foreign(self, reason: object) -> DriftError:
-        """Make the error of what nothing of ours can lie beside."""
+        """Make the error for a key that the engine cannot have written, so that it must be deleted."""
         cure = self.cure if "delete that key" in self.cure else f"delete that key, and {self.cure}"
         return replace(self, cure=cure).unreadable(reason)
 
 
 def refuse_unsound(kept: Sequence[Kept]) -> RoundTrips[None]:
-    """Look at types and sizes, before anything is read.
+    """Check types and sizes before anything is read.
 
     Raises:
-        DriftError: One is of another type, or larger than what the engine writes.
+        DriftError: A key has another type, or is larger than the engine writes.
 
     Cost:
         One round trip.
     """
     replies = yield [
         command
-        for one in kept
-        for command in ((_COUNTS[one.kind], one.key), ("MEMORY", "USAGE", one.key, "SAMPLES", 0))
+        for entry in kept
+        for command in ((_COUNTS[entry.kind], entry.key), ("MEMORY", "USAGE", entry.key, "SAMPLES", 0))
     ]
-    for one, count, memory in zip(kept, replies[::2], replies[1::2], strict=True):
-        refuse_wrong_kind(one, count)
-        if isinstance(count, NoPermissionError):  # who may not count may read all the same
-            count = one.most
+    for entry, count, memory in zip(kept, replies[::2], replies[1::2], strict=True):
+        refuse_wrong_kind(entry, count)
+        if isinstance(count, NoPermissionError):  # a user who may not count may still read
+            count = entry.most
         check([count])
-        _refuse_too_large(one, cast(int, count), memory)
+        _refuse_too_large(entry, cast(int, count), memory)
 
 
 def _refuse_too_large(kept: Kept, count: int, memory: Reply) -> None:
     if count > kept.most:
         unit = "bytes" if kept.kind == "string" else "entries"
-        raise kept.foreign(f"it has {count} {unit}, and no more than {kept.most} are read")
+        raise kept.foreign(f"it has {count} {unit}; at most {kept.most} are read")
     most = _MEMORY + count * _MEMORY_OF_AN_ENTRY
-    # Where the server cannot tell, or not this user, it is read all the same.
+    # If the server does not give the size, or not to this user, the value is read anyway.
     if kept.kind != "string" and isinstance(memory, int) and memory > most:
-        raise kept.foreign(f"it takes {memory} bytes, and no more than {most} are read of {count} entries")
+        raise kept.foreign(f"it takes {memory} bytes; at most {most} are read for {count} entries")
 
 
 def refuse_wrong_kind(kept: Kept, reply: Reply) -> None:
@@ -96,51 +96,51 @@ def refuse_wrong_kind(kept: Kept, reply: Reply) -> None:
 
 
 def cursor_of(text: str) -> str:
-    """Give a cursor of SCAN that was kept; ``ValueError`` if it is none."""
+    """Give a stored cursor of SCAN; raise ``ValueError`` for anything else."""
     if not _CURSOR.fullmatch(text) or int(text) > _LAST_CURSOR:
         raise ValueError(f"{text!r:.60} is not a cursor")
     return text
 
 
 def read_as(kind: type[T], raw: bytes | str) -> T:
-    """Read JSON back as a dataclass, with every type checked.
+    """Read JSON as a dataclass, and check every type.
 
     Raises:
-        ValueError: It is something else; the text is one line.
+        ValueError: It is something else; the message is one line.
     """
     return cast(T, _made(kind, read_json(raw), ""))
 
 
 def _made(kind: object, value: object, place: str) -> object:
-    """Make what is annotated as ``kind`` of a part of a document."""
+    """Convert a part of a document to the annotation ``kind``."""
     origin, arguments = get_origin(kind), get_args(kind)
     if isinstance(kind, type) and dataclasses.is_dataclass(kind):
         return _made_dataclass(kind, value, place)
     if origin in (Mapping, dict) and isinstance(value, dict):
         members = cast("dict[str, object]", value).items()
-        return {name: _made(arguments[1], one, f"{place}.{name:.40}") for name, one in members}
+        return {name: _made(arguments[1], member, f"{place}.{name:.40}") for name, member in members}
     if origin is Sequence and isinstance(value, list):
-        return [_made(arguments[0], one, f"{place}[]") for one in cast("list[object]", value)]
+        return [_made(arguments[0], member, f"{place}[]") for member in cast("list[object]", value)]
     if kind is object or type(value) is kind:
         return value
     if kind is float and type(value) is int:
         return value
-    raise ValueError(f"{place or 'the whole'} is {_shown(value)}, no {getattr(kind, '__name__', kind)}")
+    raise ValueError(f"{place or 'the whole'} is {_shown(value)}, not {getattr(kind, '__name__', kind)}")
 
 
 def _made_dataclass(kind: type[object], value: object, place: str) -> object:
     if not isinstance(value, dict):
-        raise ValueError(f"{place or 'the whole'} is {_shown(value)}, no object")
+        raise ValueError(f"{place or 'the whole'} is {_shown(value)}, not an object")
     document = cast("dict[str, object]", value)
     hints = get_type_hints(kind)
-    fields = {one.name: one for one in dataclasses.fields(cast(Any, kind))}
-    for name, one in fields.items():
-        if name not in document and one.default is MISSING and one.default_factory is MISSING:
+    fields = {field.name: field for field in dataclasses.fields(cast(Any, kind))}
+    for name, field in fields.items():
+        if name not in document and field.default is MISSING and field.default_factory is MISSING:
             raise ValueError(f"{name} is missing")
     for name in document:
         if name not in fields:
-            raise ValueError(f"{name!r:.60} is not known here")
-    return kind(**{name: _made(hints[name], one, f"{place}.{name}".lstrip(".")) for name, one in document.items()})
+            raise ValueError(f"{name!r:.60} is an unknown field")
+    return kind(**{name: _made(hints[name], part, f"{place}.{name}".lstrip(".")) for name, part in document.items()})
 
 
 def _shown(value: object) -> str:

@@ -1,7 +1,7 @@
-"""The lease: one runner at a time. It expires unless it is renewed, and has an epoch that every script of a run checks.
+"""The lease: only one runner at a time. It expires unless renewed, and has an epoch that every script of a run checks.
 
-A paused runner that resumes sees a newer epoch and writes nothing. A holder that is known to be dead, because it ran on
-this machine and its process is gone, is replaced at once; for any other, the lease must expire.
+A paused runner that resumes sees a newer epoch and writes nothing. If the holder ran on this machine and its process is
+gone, the lease is taken at once. Otherwise a new runner waits until it expires.
 """
 
 import getpass
@@ -41,19 +41,19 @@ __all__ = [
 
 _SCRIPT: Final = load_script("redis_models.migrations", "lease", is_repeatable=True)
 _POLL_S: Final = 0.2
-_FIELDS: Final = 100  # that are looked at; it has three
+_FIELDS: Final = 100  # the most that are read; the hash has three
 _NUMBER: Final = re.compile(rb"[0-9]{1,16}")
 
 
 @dataclass
 class Lease:
-    """A lease that this process holds. Used by the thread that took it, or by that of ``kept_alive`` in its place.
+    """A lease that this process holds. Used by the thread that took it; in ``kept_alive``, by its thread instead.
 
     Attributes:
         key: Redis key of the lease.
-        epoch: What scripts compare.
+        epoch: Number that scripts compare.
         life_s: How long it lasts without being renewed, in seconds.
-        clock: Gives seconds, of any origin.
+        clock: Gives seconds since any time.
     """
 
     client: SyncClient
@@ -72,10 +72,10 @@ class Lease:
         run(self.client, self.kept())
 
     def kept(self) -> RoundTrips[None]:
-        """Renew the lease when a third of its time has passed; called between batches.
+        """Renew the lease if a third of its duration has passed. Called between batches.
 
         Raises:
-            LockedError: Another runner holds it now.
+            LockedError: Another runner has taken it.
         """
         if self.clock() - cast(float, self._renewed_at) >= self.life_s / 3:
             yield from self.renewed()
@@ -88,7 +88,7 @@ class Lease:
         """Renew the lease now.
 
         Raises:
-            LockedError: Another runner holds it now.
+            LockedError: Another runner has taken it.
         """
         now = self.clock()
         [word, *_] = yield from _lease_call(self.key, "renew", self.epoch, round(self.life_s * 1000))
@@ -97,11 +97,11 @@ class Lease:
         self._renewed_at = now
 
     def release(self) -> None:
-        """Release the lease, unless another runner holds it."""
+        """Release the lease, unless another runner has taken it."""
         run(self.client, self.released())
 
     def released(self) -> RoundTrips[None]:
-        """Release the lease, unless another runner holds it."""
+        """Release the lease, unless another runner has taken it."""
         yield from _lease_call(self.key, "release", self.epoch)
 
 
@@ -111,7 +111,7 @@ class Holder:
 
     Attributes:
         who: Host and process, for people.
-        epoch: Of the lease.
+        epoch: Epoch of the lease.
         left_ms: How long it lasts unless it is renewed.
     """
 
@@ -122,7 +122,7 @@ class Holder:
 
 @contextmanager
 def hold_lease(client: SyncClient, namespace: str, *, life_s: float, wait_s: float = 0.0) -> Generator[Lease]:
-    """Hold the lease of a namespace for the length of a block.
+    """Hold the lease of a namespace during a ``with`` block.
 
     Args:
         client: Where the database is.
@@ -131,9 +131,9 @@ def hold_lease(client: SyncClient, namespace: str, *, life_s: float, wait_s: flo
         wait_s: How long to wait for another holder, in seconds.
 
     Raises:
-        LockedError: Another runner holds it; the text says who, where and for how long. Or another runner took it
+        LockedError: Another runner holds it; the error says which, where and for how long. Or another runner took it
             during the block.
-        IncompleteError: It was lost during the block, with the record of its holder.
+        IncompleteError: The key of the lease was lost during the block.
     """
     key = bookkeeping_key(namespace, "lease")
     until = time.monotonic() + wait_s
@@ -144,7 +144,7 @@ def hold_lease(client: SyncClient, namespace: str, *, life_s: float, wait_s: flo
         except LockedError:
             if time.monotonic() >= until:
                 raise
-            time.sleep(_POLL_S)  # the server does not announce the end of a lease; the user said how long to wait
+            time.sleep(_POLL_S)  # no event tells when a lease ends; the user set how long to wait
     try:
         yield lease
     except LockedError as exc:
@@ -153,17 +153,17 @@ def hold_lease(client: SyncClient, namespace: str, *, life_s: float, wait_s: flo
                 raise IncompleteError(_forgotten(key)) from exc
         raise
     finally:
-        # It expires by itself, and what ended the block matters more.
+        # The lease expires by itself, and the error of the block matters more.
         with suppress(ServerError):
             lease.release()
 
 
 @contextmanager
 def kept_alive(lease: Lease) -> Generator[None]:
-    """Renew a lease from a thread of its own, for the length of a block that does not come round to ``keep``.
+    """Renew a lease from a thread during a ``with`` block that cannot call ``keep``.
 
     Raises:
-        LockedError: It was lost meanwhile; told when the block is through.
+        LockedError: The lease was lost; raised at the end of the block.
     """
     ended, lost = threading.Event(), list[LockedError]()
 
@@ -175,7 +175,7 @@ def kept_alive(lease: Lease) -> Generator[None]:
                 lost.append(exc)
                 return
             except ServerError:
-                continue  # a server that comes back in time still has the lease
+                continue  # the lease is still valid if the server is back in time
 
     thread = threading.Thread(target=renew, name="redis_models lease", daemon=True)
     thread.start()
@@ -189,12 +189,12 @@ def kept_alive(lease: Lease) -> Generator[None]:
 
 
 def this_process() -> str:
-    """Say who this is, in a few words, for the ledger."""
+    """Name this host and process, for the ledger."""
     return f"{socket.gethostname()} pid {os.getpid()}"
 
 
 def this_person() -> str:
-    """Say who this is and for whom it runs, for the history."""
+    """Name this host, process and user, for the history."""
     try:
         return f"{this_process()} user {getpass.getuser()}"
     except (KeyError, OSError):  # a container whose user has no name
@@ -207,19 +207,19 @@ def take_lease(
     """Take the lease, if it is free or its holder is dead.
 
     Args:
-        client: For who wants to keep it blocking.
+        client: For the blocking methods of the lease.
         key: Of the lease.
         life_s: How long it lasts without being renewed, in seconds.
         clock: As in ``Lease``.
 
     Raises:
-        LockedError: Another runner holds it; the text says who, where and for how long.
+        LockedError: Another runner holds it; the error says which, where and for how long.
     """
     me = json.dumps({**_identity(os.getpid()), "call": secrets.token_hex(4)})
     life_ms = round(life_s * 1000)
     answer = yield from _lease_call(key, "take", me, life_ms, "")
     if answer[0] == b"HELD" and _is_dead(cast(bytes, answer[2])):
-        # Only this dead holder's epoch: another runner may have taken over meanwhile.
+        # Only for the epoch of this dead holder: another runner may have taken the lease meanwhile.
         answer = yield from _lease_call(key, "take", me, life_ms, cast(bytes, answer[1]))
     if answer[0] == b"HELD":
         raise LockedError(_held_by(cast(bytes, answer[2]), cast(int, answer[3])))
@@ -227,7 +227,7 @@ def take_lease(
 
 
 def holder_of(key: str) -> RoundTrips[Holder | None]:
-    """Say who holds a lease; None where it is free."""
+    """Give the holder of a lease; None if it is free."""
     yield from refuse_unsound([_kept(key)])
     reply, clock = yield [("HMGET", key, "epoch", "holder", "until"), ("TIME",)]
     refuse_wrong_kind(_kept(key), reply)
@@ -242,10 +242,10 @@ def holder_of(key: str) -> RoundTrips[Holder | None]:
 
 
 def break_lease(client: SyncClient, key: str, holder: Holder) -> RoundTrips[Lease]:
-    """Take a lease away from its holder, whose scripts change nothing from then on.
+    """Take a lease from its holder, whose scripts write nothing from then on.
 
     Raises:
-        LockedError: Another runner holds it now.
+        LockedError: Another runner has taken it.
     """
     me = json.dumps({**_identity(os.getpid()), "call": secrets.token_hex(4)})
     answer = yield from _lease_call(key, "take", me, 5000, holder.epoch)
@@ -268,23 +268,23 @@ def _kept(key: str) -> Kept:
 
 
 def _is_forgotten(key: str) -> RoundTrips[bool]:
-    """Whether the epoch is gone, which neither a release nor another runner takes away."""
+    """Whether the epoch is gone; neither a release nor another runner deletes it."""
     [reply] = yield [("HGET", key, "epoch")]
     return reply is None
 
 
 def _forgotten(key: str) -> str:
     return (
-        f"the lease at {key} is gone: the server lost its data, as after FLUSHALL or a failover to an empty replica, or"
-        " a client deleted the key. Nothing was changed since. Check the records, restore a backup if some are missing,"
-        " and run the command again"
+        f"the lease at {key} is gone: the server lost its data, or another client deleted the key. Nothing was changed"
+        " since. It happens after FLUSHALL, or after a failover to an empty replica. Check which records are left,"
+        " restore a backup if some are missing, and run the command again"
     )
 
 
 def _held_by(holder: bytes, left_ms: int) -> str:
     return (
         f"migrations are being run by {_who(holder)}; nothing was changed. Wait for it with --wait SECONDS,"
-        f" or run again: if it is dead, its lease ends in {max(1, round(left_ms / 1000))} s"
+        f" or try again later: if it is dead, its lease expires in {max(1, round(left_ms / 1000))} s"
     )
 
 
@@ -297,7 +297,7 @@ def _who(holder: bytes) -> str:
 
 
 def _is_dead(holder: bytes) -> bool:
-    """Whether the holder ran on this machine and its process is gone; False where that cannot be known."""
+    """Whether the holder ran on this machine and its process is gone; False if that is not known."""
     try:
         known = json.loads(holder)
         mine = _identity(int(known["pid"]))
@@ -313,7 +313,7 @@ def _identity(pid: int) -> dict[str, object]:
 
 @cache
 def _machine() -> str:
-    """Name this boot of this machine and this space of process ids; "" where the system does not tell."""
+    """Identify this boot of this machine and its process namespace; "" if the system does not tell."""
     try:
         boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
         return f"{boot}/{os.readlink('/proc/self/ns/pid')}"
@@ -322,10 +322,10 @@ def _machine() -> str:
 
 
 def _started(pid: int) -> str:
-    """When a process began, in ticks since boot: tells it from a later one of the same number; "" if there is none."""
+    """Give when a process began, in ticks since boot, to tell it from a later one with its id; "" if it is gone."""
     try:
         after_name = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     except OSError:
         return ""
-    # A zombie has ended already: only its parent has not noticed.
+    # A zombie has ended; its parent has not read its exit code yet.
     return "" if after_name[0] == "Z" else after_name[19]

@@ -1,9 +1,9 @@
-"""Quarantine: records that could not be rewritten, each with the reason. They stay where they are, as they are.
+"""Quarantine: records that could not be rewritten, each with the reason. The records stay unchanged under their keys.
 
 ``redis_models:{namespace}:quarantine:{app}``   hash   key of the record -> JSON: model, version, target, reason, when
 
-Under ``migrate --on-error quarantine`` such a record does not stop a run; each later run visits it again, and leaves
-the quarantine once one of them can rewrite it, or once it is gone.
+With ``migrate --on-error quarantine`` such a record does not stop a run. Each later run tries it again. It leaves the
+quarantine when a run can rewrite it, or when it is deleted.
 """
 
 import json
@@ -27,7 +27,7 @@ __all__ = ["Quarantine", "QuarantinePolicy", "QuarantinedRecord"]
 
 _SCRIPT: Final = load_script("redis_models.migrations", "permissions", "quarantine", is_repeatable=True)
 _AT_ONCE: Final = 500
-_MOST: Final = 1_000_000  # that are read
+_MOST: Final = 1_000_000  # entries that are read
 
 
 @dataclass(frozen=True)
@@ -35,12 +35,12 @@ class QuarantinedRecord:
     """A record that a run could not rewrite.
 
     Attributes:
-        key: Its key.
-        label: Of the pass that visited it.
+        key: Of the record.
+        label: Of the pass that scanned it.
         model: Name of the model.
-        target: Version that it was to reach.
-        reason: Why it could not, and what to do.
-        at: ISO instant, UTC, of the latest try.
+        target: Version that it did not reach.
+        reason: Why, and what to do.
+        at: When it was tried last, ISO instant, UTC.
     """
 
     key: str
@@ -52,7 +52,7 @@ class QuarantinedRecord:
 
     @property
     def is_of_move(self) -> bool:
-        """Whether it has its version, and only could not get its new key."""
+        """Whether it reached its version, and only its key could not be renamed."""
         return not self.label.startswith(f"{self.model} at ")
 
 
@@ -70,14 +70,14 @@ class Quarantine:
 
     @property
     def key(self) -> str:
-        """Its key."""
+        """Its Redis key."""
         return bookkeeping_key(self.namespace, f"quarantine:{self.app}")
 
     def read(self) -> RoundTrips[dict[str, QuarantinedRecord]]:
-        """Give all that are in it, by key of the record.
+        """Give all quarantined records, by key.
 
         Raises:
-            DriftError: What is stored is none of ours; it names the key.
+            DriftError: The key holds something that this library did not write; the error names the key.
         """
         yield from refuse_unsound([self._kept])
         [reply] = check((yield [("HGETALL", self.key)]))
@@ -87,7 +87,7 @@ class Quarantine:
             raise self._kept.unreadable(exc) from exc
 
     def waiting(self) -> RoundTrips[dict[str, QuarantinedRecord]]:
-        """Give those that still need work: not records that an application deleted, or replaced by a valid one.
+        """Give the records that still cannot be migrated: not those that the application deleted or replaced.
 
         Raises:
             As ``read``.
@@ -97,9 +97,11 @@ class Quarantine:
         entries = yield from self.read()
         left, keys = dict[str, QuarantinedRecord](), list(entries)
         for start in range(0, len(keys), _AT_ONCE):
-            some = keys[start : start + _AT_ONCE]
-            replies = yield [one for key in some for one in (("EXISTS", bytes_of(key)), ("HGET", bytes_of(key), STAMP))]
-            for key, is_there, stamp in zip(some, replies[::2], replies[1::2], strict=True):
+            batch = keys[start : start + _AT_ONCE]
+            replies = yield [
+                command for key in batch for command in (("EXISTS", bytes_of(key)), ("HGET", bytes_of(key), STAMP))
+            ]
+            for key, is_there, stamp in zip(batch, replies[::2], replies[1::2], strict=True):
                 if is_there != 0 and not _is_through(entries[key], stamp):
                     left[key] = entries[key]
         return left
@@ -110,7 +112,7 @@ class Quarantine:
         return Kept(f"the quarantine of {self.app}", self.key, "hash", _MOST, cure)
 
     def size(self) -> RoundTrips[int]:
-        """Count them."""
+        """Count the quarantined records."""
         [reply] = yield [("HLEN", self.key)]
         refuse_wrong_kind(self._kept, reply)
         return cast(int, check([reply])[0])
@@ -121,14 +123,14 @@ class Quarantine:
         """Add some records and remove others; give how many there are then.
 
         Raises:
-            LockedError: Another runner holds the lease now.
+            LockedError: Another runner has taken the lease.
         """
         size, left = 0, list(forgotten)
         for start in range(0, max(len(noted), len(left), 1), _AT_ONCE):
-            some = noted[start : start + _AT_ONCE]
-            arguments: list[Argument] = [epoch, len(some)]
-            for one in some:
-                arguments += [bytes_of(one.key), json.dumps(asdict(one))]
+            batch = noted[start : start + _AT_ONCE]
+            arguments: list[Argument] = [epoch, len(batch)]
+            for record in batch:
+                arguments += [bytes_of(record.key), json.dumps(asdict(record))]
             arguments += map(bytes_of, left[start : start + _AT_ONCE])
             [reply] = check((yield from call(_SCRIPT, [_SCRIPT.command([lease_key, self.key], arguments)])))
             size = cast(int, unfenced(reply))
@@ -140,7 +142,7 @@ def _is_through(entry: QuarantinedRecord, stamp: object) -> bool:
 
 
 class PassInfo(Protocol):
-    """A pass that could not rewrite a record."""
+    """The pass that could not rewrite a record."""
 
     @property
     def label(self) -> str: ...
@@ -152,11 +154,11 @@ class PassInfo(Protocol):
 
 @dataclass
 class QuarantinePolicy:
-    """Decides what happens to records that a run cannot rewrite. Grows with the quarantine.
+    """Decides whether a record that cannot be rewritten is quarantined or stops the run. Grows with the quarantine.
 
     Args:
         quarantine: Of the app.
-        most_errors: How many records this run may put there; 0 to stop at the first.
+        most_errors: How many records this run may quarantine; 0 to stop at the first.
     """
 
     quarantine: Quarantine
@@ -166,7 +168,7 @@ class QuarantinePolicy:
     _new: int = 0
 
     def begin(self) -> RoundTrips[None]:
-        """Read what is in quarantine: such records are tried again, and stop nothing."""
+        """Read the quarantine. Its records are tried again, and do not stop the run."""
         self._known = yield from self.quarantine.read()
         self._earlier = frozenset(self._known)
 
@@ -177,46 +179,46 @@ class QuarantinePolicy:
 
     @property
     def added(self) -> int:
-        """How many records this run put there that were not there when it began."""
+        """How many records this run quarantined that were not there when it began."""
         return self._new
 
     def take(self, lease: Lease, by: PassInfo, failures: Sequence[Failure], changed: int) -> RoundTrips[None]:
-        """Put records into quarantine, as many as may go there; stop the run at the next.
+        """Quarantine records up to the limit; stop the run at the next.
 
         Raises:
-            IncompleteError: One must not go there.
-            LockedError: Another runner holds the lease now.
+            IncompleteError: The limit is reached.
+            LockedError: Another runner has taken the lease.
         """
-        fresh = [one for one in failures if one.key not in self._known and one.key not in self._earlier]
+        fresh = [failure for failure in failures if failure.key not in self._known and failure.key not in self._earlier]
         refused = fresh[max(0, self.most_errors - self._new) :]
         self._new += len(fresh) - len(refused)
         now = datetime.now(UTC).isoformat(timespec="seconds")
         noted = [
-            QuarantinedRecord(one.key, by.label, by.route.model, by.target, one.reason, now)
-            for one in failures
-            if one not in refused
+            QuarantinedRecord(failure.key, by.label, by.route.model, by.target, failure.reason, now)
+            for failure in failures
+            if failure not in refused
         ]
         if noted:
             yield from self.quarantine.change(lease.key, lease.epoch, noted, ())
-            self._known.update((one.key, one) for one in noted)
+            self._known.update((record.key, record) for record in noted)
         if refused:
             raise IncompleteError(_stopped(refused, changed, self.most_errors))
 
     def among(self, keys: Iterable[bytes]) -> list[Failure]:
-        """Give which of some records are in quarantine, and why."""
+        """Give those of ``keys`` that are in quarantine, and why."""
         texts = [text_of(key) for key in keys]
         return [Failure(text, self._known[text].reason) for text in texts if text in self._known]
 
     def release(self, lease: Lease, keys: KeySpace, failing: Container[str]) -> RoundTrips[None]:
-        """Remove records from quarantine that a whole scan could rewrite, or did not find any more.
+        """Remove records from quarantine that a complete scan rewrote, or did not find.
 
         Args:
             lease: Of the run.
-            keys: What was scanned.
-            failing: Records that it could not rewrite.
+            keys: That were scanned.
+            failing: Records that could not be rewritten.
 
         Raises:
-            LockedError: Another runner holds the lease now.
+            LockedError: Another runner has taken the lease.
         """
         free = [key for key in self._known if key not in failing and keys.owns(key)]
         if free:
@@ -227,19 +229,14 @@ class QuarantinePolicy:
 
 def _stopped(failures: Sequence[Failure], changed: int, most: int) -> str:
     first = failures[0]
+    noun = "record was" if changed == 1 else "records were"
     more = f" (and {len(failures) - 1} more in the same batch)" if len(failures) > 1 else ""
-    limit = f", because no more than {most} may go to quarantine (--max-errors)" if most else ""
-    cure = (
-        ", when you have looked at 'quarantine list'" if most else ", with --on-error quarantine to skip such records"
-    )
+    limit = f", because at most {most} may be quarantined (--max-errors)" if most else ""
+    cure = " after you have checked 'quarantine list'" if most else ", with --on-error quarantine to skip such records"
     return (
-        f"{first.shown}: {first.reason}{more}. Stopped{limit}; {_records(changed)} rewritten, every record is"
+        f"{first.shown}: {first.reason}{more}. Stopped{limit}; {changed:,} {noun} rewritten, every record is"
         f" consistent. Run 'migrate' again to go on{cure}"
     )
-
-
-def _records(count: int) -> str:
-    return "1 record is" if count == 1 else f"{count} records are"
 
 
 def _entry(key: str, raw: bytes) -> QuarantinedRecord:

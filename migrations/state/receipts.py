@@ -1,7 +1,7 @@
-"""Receipts: the result of a verification of all records of an app, kept in Redis for commands that rely on it.
+"""Receipts: the result of a verification of all records of an app, stored in Redis for later commands.
 
-``redis_models:{namespace}:receipt:{app}``        string   JSON: the latest verification of all records
-``redis_models:{namespace}:verification:{app}``   string   JSON: one that is under way or stopped, and how far it is
+``redis_models:{namespace}:receipt:{app}``        string   JSON: the latest complete verification
+``redis_models:{namespace}:verification:{app}``   string   JSON: how far an unfinished verification is
 """
 
 import json
@@ -20,24 +20,24 @@ from .tally import Tally
 
 __all__ = ["Checkpoint", "ReceiptStore", "Scope", "VerificationReceipt"]
 
-_FRESH: Final = timedelta(days=1)  # then it is about records of yesterday
+_FRESH: Final = timedelta(days=1)  # an older receipt proves nothing
 _MOST: Final = 16 * 1024 * 1024  # bytes that are read
-_MOST_WALKS: Final = 10_000  # two, and one for each place where records of a model were before
+_MOST_WALKS: Final = 10_000  # two scans, and one for each earlier key prefix of a model
 T = TypeVar("T")
 
 
 @dataclass(frozen=True)
 class Scope:
-    """What a verification is of; another one proves nothing about this.
+    """What a verification covers. A receipt is valid for its own scope only.
 
     Attributes:
         position: How many migrations are applied.
         fingerprint: Of the schemas.
-        newest: Of all runs; one that came later may have brought records there and back again.
-        run_id: Of the server's run, which may have gone back to older data if it is another one; "" if unknown.
-            It must stay the same until the receipt is kept, and no longer: a server that forgets what it acknowledged,
-            as after a crash or a failover, forgets the latest first. So where a receipt is, what was read for it is.
-        accepts: Digest of what the models demand of what they read; "" in a receipt of before that counted.
+        newest: The newest run; a later run may have changed records and changed them back.
+        run_id: ``run_id`` of the server; after a restart it may have older data. "" if the user may not ask. It
+            must not change until the receipt is stored. Later it may: a server that loses writes, as after a crash or a
+            failover, loses the latest first. So if the receipt exists, so do the records that were read for it.
+        accepts: Digest of the models' constraints; "" in a receipt of an earlier release that did not store it.
     """
 
     position: int
@@ -52,11 +52,11 @@ class VerificationReceipt:
     """A verification of all records of an app.
 
     Attributes:
-        scope: What it is of.
+        scope: What it covers.
         began_at, ended_at: ISO instants, UTC.
         records: How many were read, by model.
         problems: How many were found, by kind.
-        notes: Likewise of what may be meant.
+        notes: How many notes, by kind.
     """
 
     scope: Scope
@@ -68,10 +68,10 @@ class VerificationReceipt:
 
     def __post_init__(self) -> None:
         if datetime.fromisoformat(self.ended_at).tzinfo is None:
-            raise ValueError(f"{self.ended_at!r:.60} is in no time zone")
+            raise ValueError(f"{self.ended_at!r:.60} has no time zone")
 
     def objection(self, scope: Scope, now: datetime) -> str | None:
-        """Say why this does not prove that all records are as their models say; None where it does."""
+        """Say why this does not prove that all records match their models; None if it does."""
         if self.problems:
             found = ", ".join(f"{count:,} {kind}" for kind, count in sorted(self.problems.items()))
             return f"the verification of {self.ended_at} found problems ({found})"
@@ -80,12 +80,12 @@ class VerificationReceipt:
         if self.scope.accepts != scope.accepts:
             return (
                 f"the models have other constraints or validators than at the verification of {self.ended_at}, and may"
-                " refuse what they read then"
+                " refuse records that they accepted then"
             )
         if not self.scope.run_id:
             return (
-                f"it is unknown whether the server was restarted during the verification of {self.ended_at},"
-                " because its access list denies INFO; grant it to the user who verifies"
+                f"the server may have been restarted during the verification of {self.ended_at}: its access list denies"
+                " INFO; grant it to the user who runs 'verify'"
             )
         if now - datetime.fromisoformat(self.ended_at) > _FRESH:
             return f"the verification of {self.ended_at} is more than a day old"
@@ -97,12 +97,12 @@ class Checkpoint:
     """How far a verification is.
 
     Attributes:
-        scope: What it is of.
+        scope: What it covers.
         began_at: ISO instant, UTC.
-        model: Model under way; those before it are done.
-        walk: Which of its walks.
-        cursor: Where that goes on.
-        tallies: What was found so far, by model, as ``Tally`` is stored.
+        model: The current model; those before it are done.
+        walk: Number of its current scan.
+        cursor: Where the scan goes on.
+        tallies: What was found until now, by model, as ``Tally.document`` gives it.
     """
 
     scope: Scope
@@ -115,14 +115,14 @@ class Checkpoint:
     def __post_init__(self) -> None:
         cursor_of(self.cursor)
         if not 0 <= self.walk < _MOST_WALKS:
-            raise ValueError(f"{self.walk} is not a number of records")
+            raise ValueError(f"{self.walk} is not the number of a scan")
         for document in self.tallies.values():
             Tally.of(document)
 
 
 @dataclass(frozen=True)
 class ReceiptStore:
-    """Where the receipt of one app lies, and the checkpoint of a verification of it.
+    """Reads and stores the receipt of one app, and the checkpoint of its verification.
 
     Args:
         namespace: ``NAMESPACE`` of the settings.
@@ -133,15 +133,15 @@ class ReceiptStore:
     app: str
 
     def receipt(self) -> RoundTrips[VerificationReceipt | None]:
-        """Give the latest receipt; None where there is none, or none that can be read."""
+        """Give the latest receipt; None if it does not exist or cannot be read."""
         return (yield from self._read("receipt", VerificationReceipt))
 
     def checkpoint(self) -> RoundTrips[Checkpoint | None]:
-        """Give how far a verification is that did not end, likewise."""
+        """Give the checkpoint of an unfinished verification; None as for ``receipt``."""
         return (yield from self._read("verification", Checkpoint))
 
     def save(self, checkpoint: Checkpoint) -> RoundTrips[None]:
-        """Note how far a verification is."""
+        """Store how far a verification is."""
         check((yield Repeatable([("SET", self._key("verification"), json.dumps(asdict(checkpoint)))])))
 
     def forget(self) -> RoundTrips[None]:
@@ -149,12 +149,12 @@ class ReceiptStore:
         check((yield Repeatable([("DEL", self._key("verification"))])))
 
     def settle(self, receipt: VerificationReceipt) -> RoundTrips[None]:
-        """Put a receipt in the place of the one before, and of the checkpoint.
+        """Store a receipt in place of the earlier one, and delete the checkpoint.
 
         Raises:
-            IncompleteError: The server is another one than that whose records were read; none is kept.
-            ServerError: It cannot be kept; if it tells of problems, the one before is gone all the same, where that
-                can be.
+            IncompleteError: The server was restarted since the records were read; no receipt is stored.
+            ServerError: The receipt cannot be stored. If it has problems, the earlier one is deleted anyway, if that is
+                possible.
         """
         text = json.dumps(asdict(receipt))
         replies = yield Repeatable([("SET", self._key("receipt"), text), ("DEL", self._key("verification"))])
@@ -163,16 +163,16 @@ class ReceiptStore:
             yield Repeatable([("DEL", self._key("receipt"))])
         check(replies)
         if is_other:
-            raise IncompleteError(f"{self.app}: the server was restarted meanwhile; verify again")
+            raise IncompleteError(f"{self.app}: the server was restarted meanwhile; run 'verify' again")
 
     def _key(self, name: str) -> str:
         return bookkeeping_key(self.namespace, f"{name}:{self.app}")
 
     def _read(self, name: str, kind: type[T]) -> RoundTrips[T | None]:
-        kept = Kept(name, self._key(name), "string", _MOST, "verify again")
+        kept = Kept(name, self._key(name), "string", _MOST, "run 'verify' again")
         try:
             yield from refuse_unsound([kept])
             [raw] = check((yield [("GET", kept.key)]))
             return None if raw is None else read_as(kind, cast(bytes, raw))
         except (DriftError, ValueError):
-            return None  # of a newer version of this library, or damaged: it proves nothing here
+            return None  # written by a newer release or another client: it proves nothing here

@@ -1,12 +1,12 @@
-"""What the engine keeps in Redis beside the records: ledger, snapshot, journal and history of each app.
+"""The engine's state in Redis: ledger, snapshot, journal and history of each app.
 
-All of it is changed by scripts that first check the caller's epoch (see ``lease``), so that a runner that lost its
-lease changes nothing.
+Scripts that change it check the caller's epoch first (see ``lease``), so that a runner that lost its lease writes
+nothing.
 
-``redis_models:{namespace}:ledger:{app}``     hash   what was applied: id of the migration -> JSON
+``redis_models:{namespace}:ledger:{app}``     hash   applied migrations: id -> JSON
 ``redis_models:{namespace}:snapshot:{app}``   string the schemas after the last applied migration, as JSON
-``redis_models:{namespace}:journal:{app}``    hash   the run that is active, or that stopped
-``redis_models:{namespace}:history:{app}``    list   what was ever done, oldest first; see ``history``
+``redis_models:{namespace}:journal:{app}``    hash   the run that is in progress or was stopped
+``redis_models:{namespace}:history:{app}``    list   every event, oldest first; see ``history``
 """
 
 import hashlib
@@ -33,20 +33,20 @@ __all__ = ["StateStore"]
 _CHECKPOINT: Final = load_script("redis_models.migrations", "checkpoint", is_repeatable=True)
 _FINISH: Final = load_script("redis_models.migrations", "permissions", "record_run", is_repeatable=True)
 _NEWEST: Final = 16  # events that are read at first
-# What is read of each: a hundred times what the largest of them should ever be.
+# Type and most entries or bytes that are read: a hundred times the largest expected size.
 _MOST: Final[Mapping[str, tuple[Literal["hash", "list", "string"], int]]] = {
     "ledger": ("hash", 100_000),
     "snapshot": ("string", 64 * 1024 * 1024),
     "journal": ("hash", 10_000),
     "history": ("list", 1_000_000),
 }
-_CURE_OF_HISTORY: Final = "delete that key, on which nothing but the receipt of 'verify' depends"
+_CURE_OF_HISTORY: Final = "delete that key; only the receipt of 'verify' depends on it"
 _COUNT: Final = re.compile(r"-?[0-9]{1,15}")
 
 
 @dataclass(frozen=True)
 class StateStore:
-    """The bookkeeping of one app: reads it, and changes it under a lease.
+    """Reads the state of one app, and changes it under a lease.
 
     Args:
         namespace: ``NAMESPACE`` of the settings.
@@ -57,18 +57,18 @@ class StateStore:
     app: str
 
     def read(self) -> RoundTrips[State]:
-        """Read where the app is, in one round trip and at one instant.
+        """Read the state at one time, usually in two round trips.
 
         Raises:
-            DriftError: What is stored was not written by this library; it names the key.
+            DriftError: A key holds something that this library did not write; the error names the key.
         """
         yield from refuse_unsound([self._kept(name) for name in _MOST])
         commands: list[Command] = [
             ("HGETALL", self._key("ledger")), ("GET", self._key("snapshot")), ("HGETALL", self._key("journal")),
         ]  # fmt: skip
         first, second = list[object](), list[object]()
-        # A run that ended between two of them would look like drift. Read twice and found alike, all three were so when
-        # the second reading began. A script would do it too, but who may only read may not call one.
+        # A run that ended between two of the reads would look like drift. If all three are read twice and are equal,
+        # they were so when the second read began. A script would do it too, but a read-only user may not call one.
         while first != second or not first:
             replies = yield from send([*commands, *commands])
             first, second = replies[: len(commands)], replies[len(commands) :]
@@ -104,11 +104,11 @@ class StateStore:
 
         Args:
             lease_key, epoch: Of the caller's lease.
-            journal: What is stored.
-            markers: Stored beside it, for ``finish`` to ask for.
+            journal: The journal to store.
+            markers: Stored beside it; ``finish`` checks them.
 
         Raises:
-            LockedError: Another runner holds the lease now.
+            LockedError: Another runner has taken the lease.
         """
         pairs: list[Argument] = []
         for name, value in {**asdict(journal), **(markers or {})}.items():
@@ -124,27 +124,27 @@ class StateStore:
         snapshot: Snapshot,
         events: Sequence[Event],
         markers: Mapping[str, str] | None = None,
-        held: int | None = None,
+        ledger_size: int | None = None,
     ) -> RoundTrips[None]:
-        """Record what a run came to, and end its journal, in one step.
+        """Record the result of a run and delete its journal, in one step.
 
-        A server that loses acknowledged writes, as after a failover, loses the latest first. So if a marker is there,
-        everything that was written before it is there, too. Nothing is recorded where a marker is missing.
+        A server that loses acknowledged writes, as after a failover, loses the latest first. So if a marker exists,
+        earlier writes exist too. If a marker is missing, nothing is recorded.
 
         Args:
             lease_key, epoch: Of the caller's lease.
-            applied: What the ledger gets.
-            unapplied: Ids that leave it.
+            applied: Entries to add to the ledger.
+            unapplied: Ids to remove from it.
             snapshot: Schemas afterwards.
-            events: What the history gets.
-            markers: What the journal must still have.
-            held: How many migrations the ledger must still have; None where it does not matter.
+            events: Events to add to the history.
+            markers: Markers that the journal must have.
+            ledger_size: How many migrations the ledger must have; None for any number.
 
         Raises:
-            LockedError: Another runner holds the lease now.
-            IncompleteError: A marker is missing, or some of the ledger; nothing was recorded.
+            LockedError: Another runner has taken the lease.
+            IncompleteError: A marker or a part of the ledger is missing; nothing was recorded.
         """
-        known = "" if held is None else held
+        known = "" if ledger_size is None else ledger_size
         arguments: list[Argument] = [epoch, snapshot.to_json(), known, len(markers or {})]
         for name, value in (markers or {}).items():
             arguments += [name, value]
@@ -157,15 +157,15 @@ class StateStore:
             raise self.forgotten()
 
     def forgotten(self) -> IncompleteError:
-        """Make the error of a run that finds out that some of the bookkeeping is gone."""
+        """Make the error of a run whose bookkeeping was lost in part."""
         return IncompleteError(
-            f"{self.app}: the server lost writes of this run that it had acknowledged, as after a failover or a restart"
-            " without an append-only file, or a client deleted them. Nothing is recorded; run 'migrate' again, which"
-            " repeats them"
+            f"{self.app}: some of this run's bookkeeping was lost; nothing is recorded. Run 'migrate' again."
+            " It happens after a failover, after a restart without an append-only file, or when another client"
+            " deletes the keys"
         )
 
     def applied_ids(self) -> RoundTrips[list[str]]:
-        """Give the ids that the ledger has, even where what it says of them cannot be read."""
+        """Give the ids in the ledger, even if their entries cannot be read."""
         yield from refuse_unsound([self._kept("ledger")])
         [reply] = check((yield [("HKEYS", self._key("ledger"))]))
         return [text_of(id) for id in cast("list[bytes]", reply)]
@@ -174,7 +174,7 @@ class StateStore:
         """Read the newest events, newest first.
 
         Raises:
-            DriftError: What is stored was not written by this library; it names the key.
+            DriftError: The key holds something that this library did not write; the error names the key.
         """
         kept = self._kept("history")
         yield from refuse_unsound([kept])
@@ -185,7 +185,7 @@ class StateStore:
             raise kept.unreadable(exc) from exc
 
     def newest_run(self) -> RoundTrips[str]:
-        """Name the newest event that may have changed records, or what is said of them: all but purges; "" for none.
+        """Identify the newest event that may have changed records or their state, so not a purge; "" if there is none.
 
         Raises:
             DriftError: As ``history``.
@@ -193,7 +193,7 @@ class StateStore:
         most = _NEWEST
         while True:
             events = yield from self.history(most)
-            found = next((one for one in events if one.what != EventKind.PURGED), None)
+            found = next((event for event in events if event.what != EventKind.PURGED), None)
             if found is not None:
                 return hashlib.sha256(found.to_json().encode()).hexdigest()[:16]
             if len(events) < most:
@@ -226,7 +226,7 @@ def _journal_of(fields: Mapping[str, str]) -> Journal:
     return Journal(
         target=_count_of(fields["target"]),
         reach=_count_of(fields["reach"]),
-        depth=_count_of(fields.get("depth", fields["target"])),  # runs of earlier versions noted their target only
+        depth=_count_of(fields.get("depth", fields["target"])),  # earlier releases stored the target only
         fingerprint=fields["fingerprint"],
         model=fields["model"],
         cursor=cursor_of(fields["cursor"]),
@@ -234,7 +234,7 @@ def _journal_of(fields: Mapping[str, str]) -> Journal:
         seen=_count_of(fields["seen"]),
         changed=_count_of(fields["changed"]),
         updated_at=fields["updated_at"],
-        step=fields.get("step", ""),  # runs that stopped before there were free steps have none
+        step=fields.get("step", ""),  # journals of releases before Run steps have none
         began_at=fields.get("began_at", ""),
         pace=fields.get("pace", ""),
         said=fields.get("said", ""),

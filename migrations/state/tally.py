@@ -1,4 +1,4 @@
-"""Tally: what a verification found in the records of one model, as receipts store it. Pure."""
+"""Tally: what a verification found in the records of one model, in the form that receipts store. Pure."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -8,49 +8,49 @@ from typing import Any, Final
 __all__ = ["Kind", "Tally", "Verdict"]
 
 
-_SHOWN: Final = 5  # verdicts of one kind that are kept to be shown; all are counted
+_SHOWN: Final = 5  # verdicts of one kind that are stored to be shown; all are counted
 
 
 class Kind(Enum):
-    """What may be found. Problems keep a record from being what its model says; notes may be meant."""
+    """Kinds of findings. A problem contradicts the model; a note may be intended."""
 
-    TYPE = "type"  # the key holds another type than a hash
+    TYPE = "type"  # the key does not hold a hash
     OLDER = "older"  # its stamp is of an earlier version
     NEWER = "newer"  # its stamp is of a later version
     STAMP = "stamp"  # its stamp is not a version
-    UNREADABLE = "unreadable"  # its model refuses it
-    KEY = "key"  # it lies under another key than its primary key says
-    TORN = "torn"  # it has a field of another version than its stamp says
-    ASIDE = "aside"  # it has undo fields that do not belong to its version
-    INDEX = "index"  # what lies at the index is none
+    UNREADABLE = "unreadable"  # the model refuses it
+    KEY = "key"  # its key does not match its primary key
+    TORN = "torn"  # it has a field of another version than its stamp
+    ASIDE = "aside"  # it has an undo field of a migration that its stamp does not include
+    INDEX = "index"  # the key of the index holds something else
     UNINDEXED = "unindexed"  # the index lacks it
-    MISPLACED = "misplaced"  # the index has it out of its order
-    DANGLING = "dangling"  # the index has a key where no record is, though none of its model ends by itself
-    FOREIGN = "foreign"  # the index has a key that is none of its model's
-    LEFT = "left"  # it lies under a key that its model had before
+    MISPLACED = "misplaced"  # the index has it out of order
+    DANGLING = "dangling"  # the index has a key without a record, although records of the model do not expire
+    FOREIGN = "foreign"  # the index has a key of another model
+    LEFT = "left"  # it has a key of an earlier version of the model
     QUARANTINE = "quarantine"  # a migration could not rewrite it
     UNDECLARED = "undeclared"  # it has a field that the model does not have
-    ABSENT = "absent"  # it lacks a field, and reads as if it had the default
-    ENDLESS = "endless"  # records of its model have a TTL, and it has none
-    ENDED = "ended"  # the index has a key where no record is any more, as where records end by themselves
+    ABSENT = "absent"  # it lacks a field, and is read with the default
+    ENDLESS = "endless"  # records of the model have a TTL, and it has none
+    ENDED = "ended"  # the index has a key whose record expired
 
     @property
     def is_note(self) -> bool:
-        """Whether it may be meant."""
+        """Whether it may be intended."""
         return self in (Kind.UNDECLARED, Kind.ABSENT, Kind.ENDLESS, Kind.ENDED)
 
 
-_OF_QUARANTINE: Final = frozenset([Kind.OLDER, Kind.UNREADABLE, Kind.LEFT])  # what such records are, too
+_OF_QUARANTINE: Final = frozenset([Kind.OLDER, Kind.UNREADABLE, Kind.LEFT])  # quarantined records have these, too
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """Something that was found.
+    """One finding.
 
     Attributes:
-        kind: What.
-        key: Where.
-        reason: What exactly, for people.
+        kind: What was found.
+        key: Of the record.
+        reason: Details, for people.
     """
 
     kind: Kind
@@ -65,10 +65,10 @@ class Tally:
     Attributes:
         records: How many were read; the few that SCAN gives twice count twice.
         ending: How many of these have a TTL.
-        counts: How much was found, by kind.
+        counts: How many findings, by kind.
         shown: The first verdicts of each kind.
-        repaired: Entries of the index that were put right.
-        in_quarantine: Keys of records that are counted as being in quarantine, which is why they are as they are.
+        repaired: Entries of the index that were repaired.
+        in_quarantine: Keys of records that are in quarantine, which explains other findings about them.
     """
 
     records: int = 0
@@ -79,7 +79,7 @@ class Tally:
     in_quarantine: set[str] = field(default_factory=set[str])
 
     def note(self, verdict: Verdict) -> None:
-        """Count a verdict, and keep it if it is one of the first of its kind; not what quarantine is the reason of."""
+        """Count a verdict, and store the first of each kind; skip those that quarantine explains."""
         if verdict.kind is Kind.QUARANTINE:
             self.in_quarantine.add(verdict.key)
         elif verdict.kind in _OF_QUARANTINE and verdict.key in self.in_quarantine:
@@ -95,19 +95,21 @@ class Tally:
 
     @property
     def notes(self) -> dict[str, int]:
-        """How much there is that may be meant, by kind."""
+        """How many notes there are, by kind."""
         return {kind.value: count for kind, count in self.counts.items() if kind.is_note}
 
     @property
     def document(self) -> dict[str, object]:
-        """As JSON has it."""
+        """The tally as JSON."""
         return {
             "records": self.records,
             "ending": self.ending,
             "repaired": self.repaired,
             "problems": self.problems,
             "notes": self.notes,
-            "shown": [{"kind": one.kind.value, "key": one.key, "reason": one.reason} for one in self.shown],
+            "shown": [
+                {"kind": verdict.kind.value, "key": verdict.key, "reason": verdict.reason} for verdict in self.shown
+            ],
         }
 
     @classmethod
@@ -118,11 +120,12 @@ class Tally:
             ValueError: It is something else.
         """
         try:
-            counts = {Kind(kind): _count(one) for kind, one in {**document["problems"], **document["notes"]}.items()}
-            shown = [Verdict(Kind(one["kind"]), str(one["key"]), str(one["reason"])) for one in document["shown"]]
+            found = {**document["problems"], **document["notes"]}
+            counts = {Kind(kind): _count(count) for kind, count in found.items()}
+            shown = [Verdict(Kind(item["kind"]), str(item["key"]), str(item["reason"])) for item in document["shown"]]
             records, ending, repaired = (_count(document[name]) for name in ("records", "ending", "repaired"))
         except (AttributeError, KeyError, TypeError) as exc:
-            raise ValueError(f"no tally: {exc!r:.60}") from exc
+            raise ValueError(f"not a tally: {exc!r:.60}") from exc
         return cls(records, ending, counts, shown, repaired)
 
 

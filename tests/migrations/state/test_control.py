@@ -165,7 +165,7 @@ def test_a_run_that_is_aborted_writes_nothing_any_more(shop: Shop, is_stopped: b
     assert "'migrate --abort' ended this one" in ended.err
     assert "stopped on its way to 0003_retype" in shown.out
     assert "ended by" in shown.out
-    assert "no run is active" in again.err
+    assert "no run is in progress" in again.err
     assert _dump(shop.project) == dump
     assert shop.migrate().code == 0
     shop.assert_whole()
@@ -181,9 +181,7 @@ def test_where_nobody_runs_there_is_nobody_to_be_told(shop: Shop, said: list[str
     refused = shop.say(*said)
 
     assert refused.code == 1
-    assert (
-        refused.err == "error: no run is active; 'migrate --status' shows whether one stopped before it was complete\n"
-    )
+    assert refused.err == "error: no run is in progress; 'migrate --status' shows runs that stopped\n"
     assert shop.project.bookkeeping() == set()
 
 

@@ -172,7 +172,7 @@ def test_no_more_records_than_were_allowed_go_to_quarantine(shop: Shop) -> None:
     assert (stopped.code, more.code, plain.code) == (6, 1, 0)
     assert len(first) == 2
     assert first < shop.held() | {"customer:7", "customer:8", "customer:\udcff", "customer:list"}
-    assert "because no more than 2 may go to quarantine (--max-errors)" in stopped.err
+    assert "because at most 2 may be quarantined (--max-errors)" in stopped.err
     assert len(stopped.err.splitlines()) == 1
     assert retried.code == 6
     assert "a run stopped half-way; finish it with 'migrate' first" in retried.err
@@ -302,7 +302,7 @@ def test_who_reads_or_writes_a_record_in_quarantine_is_told_why_it_cannot_be_had
     assert read.code == 0, read.err
     get, good, patch, select = read.out.splitlines()
     for told in (get, patch):
-        assert told.startswith("ConflictError: customer:7: cannot be upgraded to version 3: field 'age' holds b'old'")
+        assert told.startswith("ConflictError: customer:7: cannot be brought up to version 3: field 'age' holds b'old'")
     assert good == "9"
     assert "customer:" in select
     assert "holds" in select
