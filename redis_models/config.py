@@ -16,10 +16,10 @@ class RedisConfig(BaseModel):
         port, db: As in a URL.
         username, password: Percent-encoded where they go into the URL; the password is never shown.
         ssl: Whether to speak TLS.
-        encoding: Of the texts that ``Store.redis_store`` gives; records are read and written as UTF-8.
+        encoding: Encoding of the texts that ``Store.redis_store`` gives; records are read and written as UTF-8.
     """
 
-    # An error would quote the password that was not a text.
+    # Otherwise an error would quote a password that is not text.
     model_config = ConfigDict(from_attributes=True, hide_input_in_errors=True)
 
     host: str = "localhost"
@@ -32,7 +32,7 @@ class RedisConfig(BaseModel):
 
     @property
     def redis_url(self) -> str:
-        """The URL that ``Store.from_url`` takes, password and all."""
+        """The URL that ``Store.from_url`` takes, with the password."""
         scheme = "rediss" if self.ssl else "redis"
         host = f"[{self.host}]" if ":" in self.host and not self.host.startswith("[") else self.host
         return f"{scheme}://{self._credentials()}{host}:{self.port}/{self.db}"

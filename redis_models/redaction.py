@@ -7,7 +7,7 @@ from typing import Final
 __all__ = ["MASK", "NO_FOLDER", "UNSEEN", "has_password", "is_cut_short", "is_server", "masked", "printable", "redact"]
 
 MASK: Final = "***"
-NO_FOLDER: Final = "a folder stands behind embedded:, not the URL of a server; take one of the two away"
+NO_FOLDER: Final = "embedded: takes a folder, not the URL of a server; remove one of the two"
 _SERVERS: Final = ("redis", "rediss", "valkey", "valkeys", "redis+cluster", "redis+sentinel", "rediss+cluster")
 _SCHEMES: Final = frozenset(
     [*_SERVERS, "rediss+sentinel", "valkey+cluster", "valkey+sentinel", "unix", "http", "https"]

@@ -1,7 +1,7 @@
-"""Redirection: servers in whose place another one is to be taken, so that tests cannot reach that of the settings.
+"""Redirection: another server is used in place of a given one, so that tests cannot reach the server of the settings.
 
-Every connection that a store makes asks here where it leads. Processes that a test starts are told by an environment
-variable; they learn the address of their settings when these are loaded.
+Every store asks here where to connect. Processes that a test starts read the target from an environment variable, and
+redirect the server of their settings when these are loaded.
 """
 
 import os
@@ -17,10 +17,10 @@ _PORT: Final = 6379
 
 
 class Redirected(Protocol):
-    """What holds connections."""
+    """An object that holds connections."""
 
     def reset(self) -> None:
-        """Forget every connection: the next ones go where they lead by then."""
+        """Forget all connections; the next ones lead to the new target."""
         ...
 
 
@@ -29,7 +29,7 @@ _watching: "weakref.WeakSet[Redirected]" = weakref.WeakSet()
 
 
 def redirect(url: str, target: str) -> None:
-    """Let everything that leads to the server of a URL, whatever its database, lead to another one."""
+    """Use another server in place of that of a URL, for all its databases."""
     place = _place_of(url)
     if place is not None and _targets.get(place) != target and place != _place_of(target):
         _targets[place] = target
@@ -37,28 +37,28 @@ def redirect(url: str, target: str) -> None:
 
 
 def restore() -> None:
-    """Let everything lead where it did."""
+    """End all redirections."""
     if _targets:
         _targets.clear()
         _reset()
 
 
 def end_redirection(target: str) -> None:
-    """Let everything that leads elsewhere lead to ``target``, where nothing is, until the process ends."""
+    """Redirect to ``target``, where no server is, everything that is redirected now, until the process ends."""
     for place in _targets:
         _targets[place] = target
     _reset()
 
 
 def redirected(url: str) -> str:
-    """Give where a URL leads now."""
+    """Give the URL to use in place of ``url``."""
     if not _targets:
         return url
     return _targets.get(_place_of(url) or "", url)
 
 
 def watch(watcher: Redirected) -> None:
-    """Tell an object, for as long as there is one, that connections lead elsewhere."""
+    """Reset an object, as long as it exists, whenever a redirection changes."""
     _watching.add(watcher)
 
 
@@ -76,7 +76,7 @@ def _place_of(url: str) -> str | None:
     if scheme == "unix":
         return f"unix:{os.path.realpath(path.rpartition('@')[2].partition('?')[0])}"
     if "://" not in url:
-        return None  # an imitation, which is in this process
+        return None  # fakeredis, which is in this process
     try:
         parts = urlsplit(url)
         host, port = (parts.hostname or "").lower(), parts.port or _PORT

@@ -22,7 +22,7 @@ _TIMEOUT_S: Final = 5.0  # one batch; a stalled server is reported, not waited f
 
 
 class Upgrader(Protocol):
-    """What knows the way from an older version of a model to the one in this process: the migration engine."""
+    """Upgrades records of older versions of a model to that of this process; the migration engine does it."""
 
     def upgrade(self, model: type[Any], key: str, record: Mapping[str, bytes]) -> dict[str, bytes]:
         """Give a record as the newest version would store it; writes nothing."""
@@ -46,19 +46,19 @@ class Store:
     Args:
         name: For people.
         redis_config: Where the server is.
-        redis_store: An asyncio client to whose server everything goes instead.
+        redis_store: An asyncio client whose server is used instead.
         life_span_in_seconds: TTL of records whose model has none of its own, or None.
         url: ``redis:// rediss:// valkey:// unix://`` or ``embedded:DIR``; wins over ``redis_config``.
         timeout_s: How long one exchange with the server may take, in seconds.
-        resend_writes: Whether a write whose connection broke is sent again, although it may have been executed: what
-            others wrote in between is overwritten then, and figures are those of the last execution. Never done for
-            ``increment``, ``delete``, ``only="new"`` and ``if_unchanged``, whose answers would be wrong.
+        resend_writes: Whether a write whose connection broke is sent again, although it may have been executed. It then
+            overwrites later writes of other clients, and its figures are those of the last execution. Never done for
+            ``increment``, ``delete``, ``only="new"`` and ``if_unchanged``, whose results would be wrong.
 
     Attributes:
-        models: The models of this store by their names in lower case; of two with one name the later.
+        models: The models of this store by their names in lower case; of two with one name, the later.
 
     Raises:
-        TypeError: Nothing says where the server is.
+        TypeError: None of redis_config, redis_store and url is given.
     """
 
     def __init__(
@@ -113,17 +113,17 @@ class Store:
 
     @property
     def address(self) -> str:
-        """Where everything goes, as a URL without its password."""
+        """The URL of the server in use, without its password."""
         return self._connector.address
 
     @property
     def redis_store(self) -> redis.asyncio.Redis:
         """An asyncio client of the store's server, for commands that no verb has; it answers text.
 
-        Made when it is asked for, one for each event loop, and closed with the store or the loop. Setting it sends
-        everything to the server of another client, blocking verbs too, from the next verb on; None takes that back.
-        Only where that client connects to is taken from it, so it may belong to any event loop, may answer text or
-        bytes, and the application closes it. One of fakeredis serves too, if its ``lua`` extra is installed.
+        Made on first use, one for each event loop, and closed with the store or the loop. Assign another client, and
+        the next verbs use its server, blocking ones too; assign None to end that. Only the address is taken from that
+        client, so it may belong to any event loop, may answer text or bytes, and the application closes it. A client of
+        fakeredis works too, if its ``lua`` extra is installed.
         """
         return self._connector.client
 
@@ -135,7 +135,7 @@ class Store:
         self._connector.given = client
 
     def register_model(self, model: type[StoredModel]) -> None:
-        """Bind a model class to this store, and to no other any more.
+        """Bind a model class to this store, and release it from any other.
 
         Raises:
             AttributeError: It names no primary key, as in pydantic-aioredis.
@@ -146,7 +146,7 @@ class Store:
             raise NotImplementedError(f"{model.__name__} should have a _primary_key_field")
         if model.__options__.abstract:
             raise ModelDeclarationError(
-                model.__name__, "is abstract, hence never stored; register what derives from it"
+                model.__name__, "is abstract, hence never stored; register the classes that derive from it"
             )
         keys, name = model.__shape__.keys, _full_name(model)
         for full, other in self._registered.items():
@@ -189,7 +189,7 @@ class Store:
 
     @property
     def sync_client(self) -> SyncClient:
-        """What exchanges command batches, blocking."""
+        """The client of blocking callers."""
         return self._connector.sync_client()
 
     def close(self) -> None:
@@ -207,7 +207,7 @@ class Store:
         await self._connector.aclose()
 
     def _forget(self, model: type[StoredModel]) -> None:
-        """Let go of a model that another store takes."""
+        """Release a model that another store has registered."""
         self._registered.pop(_full_name(model), None)
         short = model.__name__.lower()
         left = [other for other in self._registered.values() if other.__name__.lower() == short]

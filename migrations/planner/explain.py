@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from redis_models.errors import DataError, RecordError
 from redis_models.mapping.mapper import Mapper
-from redis_models.mapping.overrides import HookedShape
+from redis_models.mapping.overrides import HookedMapper
 from redis_models.mapping.stored_field import STAMP
 from redis_models.redaction import printable
 
@@ -150,18 +150,18 @@ def lines_of(
     return tuple(lines)
 
 
-def _hooked(lineage: Lineage, shapes: Iterable[Mapper[Any]]) -> "HookedShape[Any] | None":
+def _hooked(lineage: Lineage, shapes: Iterable[Mapper[Any]]) -> "HookedMapper[Any] | None":
     """Give the shape of a lineage's model if what it stores is read through a hook."""
     starts = {schema.keys.start for schema in lineage.schemas.values()}
     for shape in shapes:
         is_its = shape.model.__name__ == lineage.latest.name or shape.keys.start in starts
-        if is_its and isinstance(shape, HookedShape) and shape.deserialize is not None:
+        if is_its and isinstance(shape, HookedMapper) and shape.deserialize is not None:
             return shape
     return None
 
 
 def _read(
-    shape: "HookedShape[Any] | None", sides: Iterable[tuple[ModelSchema, str, Mapping[str, bytes]]]
+    shape: "HookedMapper[Any] | None", sides: Iterable[tuple[ModelSchema, str, Mapping[str, bytes]]]
 ) -> tuple[Reads, tuple[str, ...]]:
     """Read both sides through a hook, and say of each that is not why."""
     reads: list[Mapping[str, bytes]] = []
@@ -175,7 +175,7 @@ def _read(
 
 
 def _opened(
-    shape: "HookedShape[Any] | None", schema: ModelSchema, key: str, stored: Mapping[str, bytes]
+    shape: "HookedMapper[Any] | None", schema: ModelSchema, key: str, stored: Mapping[str, bytes]
 ) -> tuple[Mapping[str, bytes], str]:
     if shape is None:
         return _NOTHING, ""

@@ -1,9 +1,9 @@
--- Whole records in the place of older ones that no migration can bring up. A function only; the script that follows calls
--- it. After permissions.lua and stamp.lua.
+-- Replacement of older records that no migration can upgrade by whole ones. A function only; the script that follows
+-- calls it. After permissions.lua and stamp.lua.
 
--- Give what takes the rest of an older record away, behind its replacement, so that full memory refuses it whole: all that
--- the record held but for the names at every ``step`` of ARGV. Gives nil where the record is not to be replaced: ``mode``
--- names its place and the stamp that it has, as in 'any 3:1'. Asks all that can be refused, and writes nothing.
+-- Give a function that removes the other fields of an older record after its replacement: all but the names at every
+-- ``step`` of ARGV. It removes last, so that full memory refuses the whole script. Gives nil if the record must not be
+-- replaced: ``mode`` has its place and its stamp, as in 'any 3:1'. Checks all permissions, and writes nothing.
 local function replacement(key, mode, place, stored)
   if not string.find(mode .. ' ', ' ' .. place .. ':' .. stored .. ' ', 1, true) then return nil end
   if not is_allowed then demand('HSET', key) end

@@ -16,12 +16,12 @@ from .mapper import Mapper
 from .options import Options
 from .stored_field import RESERVED, StoredField
 
-__all__ = ["compile_shape"]
+__all__ = ["compile_mapper"]
 
 M = TypeVar("M", bound=BaseModel)
 
 
-def compile_shape(model: type[M], options: Options) -> Mapper[M]:
+def compile_mapper(model: type[M], options: Options) -> Mapper[M]:
     """Compile the shape of a class.
 
     Raises:

@@ -18,7 +18,7 @@ from .keys import KeySpace
 from .mapper import Mapper
 from .stored_field import RESERVED, StoredField
 
-__all__ = ["HookedShape", "ModelHooks", "RecordHook", "with_hooks"]
+__all__ = ["HookedMapper", "ModelHooks", "RecordHook", "with_hooks"]
 
 M = TypeVar("M", bound=BaseModel)
 RecordHook = Callable[[dict[str, Any]], object]
@@ -39,22 +39,22 @@ class ModelHooks(NamedTuple):
     keys: Callable[[], KeySpace] | None
 
 
-def with_hooks(shape: Mapper[M], hooks: ModelHooks) -> Mapper[M]:
+def with_hooks(mapper: Mapper[M], hooks: ModelHooks) -> Mapper[M]:
     """Give a shape that heeds what a model overrides; the same one where it overrides nothing."""
     if hooks == (None, None, None):
-        return shape
-    attributes = {field.name: getattr(shape, field.name) for field in fields(shape)}
+        return mapper
+    attributes = {field.name: getattr(mapper, field.name) for field in fields(mapper)}
     if hooks.keys is not None:
         attributes |= {"keys": hooks.keys(), "is_movable": True}
     if hooks.serialize is None and hooks.deserialize is None:
         return Mapper(**attributes)
     both = (("serialize_partially", hooks.serialize), ("deserialize_partially", hooks.deserialize))
     attributes["hooks"] = tuple(name for name, hook in both if hook is not None)
-    return HookedShape(**attributes, serialize=hooks.serialize, deserialize=hooks.deserialize)
+    return HookedMapper(**attributes, serialize=hooks.serialize, deserialize=hooks.deserialize)
 
 
 @dataclass(frozen=True)
-class HookedShape(Mapper[M], Generic[M]):
+class HookedMapper(Mapper[M], Generic[M]):
     """A shape whose records go through hooks of the model.
 
     Attributes:

@@ -30,12 +30,12 @@ _NONE: Final = "None"
 
 
 def serialize(
-    shape: Mapper[Any], data: Mapping[str, object], default: Callable[[Any], object] | None = None
+    mapper: Mapper[Any], data: Mapping[str, object], default: Callable[[Any], object] | None = None
 ) -> dict[str, object]:
     """Give fields as pydantic-aioredis' clients take them; names of other fields pass through.
 
     Args:
-        shape: The model.
+        mapper: The model.
         data: Values by field, not validated; it stays as it is.
         default: Gives what to write in place of a value that neither the field's type nor JSON knows, or raises
             ``TypeError``.
@@ -47,20 +47,20 @@ def serialize(
     Raises:
         EncodeError: A value cannot be written; it is a ``TypeError``, as in pydantic-aioredis.
     """
-    codecs = shape.codecs
+    codecs = mapper.codecs
     values: dict[str, object] = {}
     for name, value in data.items():
         try:
             values[name] = _serialized(codecs[name], value, default) if name in codecs else value
             continue
         except (ValueError, TypeError) as exc:
-            error = shape.encode_error(name, value, exc)
+            error = mapper.encode_error(name, value, exc)
         raise error  # behind the clause: what was raised in it may quote a secret
     return values
 
 
 def deserialize(
-    shape: Mapper[Any],
+    mapper: Mapper[Any],
     data: Mapping[str, object],
     object_hook: Callable[[dict[str, Any]], object] | None = None,
     *,
@@ -69,7 +69,7 @@ def deserialize(
     """Give stored fields as pydantic-aioredis' columns have them; names of other fields pass through.
 
     Args:
-        shape: The model.
+        mapper: The model.
         data: Stored text or bytes by field; anything else passes through. It stays as it is.
         object_hook: Gives what to put in the place of a JSON object.
         key: Where they lie, for errors.
@@ -80,7 +80,7 @@ def deserialize(
     Raises:
         DecodeError: A field does not read back.
     """
-    codecs = shape.codecs
+    codecs = mapper.codecs
     values: dict[str, object] = {}
     for name, raw in data.items():
         if name not in codecs or not isinstance(raw, (str, bytes)):
@@ -91,7 +91,7 @@ def deserialize(
             continue
         except ValueError as exc:
             stored = raw if isinstance(raw, bytes) else raw.encode("utf-8", "surrogatepass")
-            error = shape.decode_error(shape.keys.start if key is None else key, name, {name: stored}, exc)
+            error = mapper.decode_error(mapper.keys.start if key is None else key, name, {name: stored}, exc)
         raise error
     return values
 

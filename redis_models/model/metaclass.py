@@ -15,7 +15,7 @@ from pydantic.errors import PydanticUndefinedAnnotation
 
 from ..coroutines import being_saved
 from ..errors import ModelDeclarationError
-from ..mapping.compiler import compile_shape
+from ..mapping.compiler import compile_mapper
 from ..mapping.core_schema import let_post_init_assign
 from ..mapping.fields import Field, storage_of
 from ..mapping.keys import KeySpace
@@ -108,7 +108,7 @@ class ModelMeta(ModelMetaclass):
             hooks: ModelHooks = cast(Any, model).__hooks__()
             if hooks.keys is not None:  # which may answer otherwise the next time
                 return _shape_at(model, hooks)
-            compiled = with_hooks(compile_shape(model, read_options(cls)), hooks)
+            compiled = with_hooks(compile_mapper(model, read_options(cls)), hooks)
             type.__setattr__(cls, "_compiled", compiled)
         return cast("Mapper[Any]", compiled)
 
@@ -146,7 +146,7 @@ def _shape_at(model: type[StoredModel], hooks: ModelHooks) -> "Mapper[Any]":
     if keys not in shapes:
         if len(shapes) >= _MOST_PLACES:
             shapes.clear()
-        shapes[keys] = with_hooks(compile_shape(model, read_options(model)), hooks._replace(keys=lambda: keys))
+        shapes[keys] = with_hooks(compile_mapper(model, read_options(model)), hooks._replace(keys=lambda: keys))
     return shapes[keys]
 
 

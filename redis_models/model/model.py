@@ -192,7 +192,7 @@ class Model(_AbstractModel):
         *,
         only: Only = None,
     ) -> list[int]:
-        """Write one or more whole records, new or not; also in the place of one that no migration can bring up.
+        """Write one or more whole records, new or not; they may replace records that no migration can upgrade.
 
         Args:
             data: Instances of this model.

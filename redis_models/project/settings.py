@@ -6,7 +6,7 @@ A settings module is plain Python. It is named by ``--settings``, by the environ
     [tool.redis_models]
     settings = "shop.settings"
 
-These names mean something in it; every other name is the project's own:
+These names are settings; every other name in it is the project's own:
 
 REDIS_URL
     The server: ``redis://``, ``rediss://``, ``valkey://``, ``valkeys://``, ``unix://``, or ``embedded:DIR``, a server
@@ -17,18 +17,18 @@ APPS
     ``shop/redis_migrations``), or a module in such a package: ``"shop.entities"``. May be left out where the models
     stand in the settings module itself.
 NAMESPACE
-    Names what the migrations keep in Redis, for two projects that share one server. Default ``"default"``.
+    Part of the names of the migrations' own keys, for projects that share one server. Default ``"default"``.
 BATCH_SIZE
-    How many records one migration script touches at most, 1 to 100. Default 50.
+    How many records one migration script changes at most, 1 to 100. Default 100.
 LEASE_SECONDS
-    How long a migration runner that died keeps others out, 1 to 3600. Default 15.
+    Seconds for which a migration runner that died keeps others from running, 1 to 3600. Default 15.
 WRITE_BACK
-    Whether records of an older version that are read are brought up in Redis, too, and not in memory alone: True only
-    once no older code runs, which would refuse them. Default False.
+    Whether older records that are read are upgraded in Redis, too, and not only in memory. Set it to True only when no
+    older code runs any more, as that would refuse them. Default False.
 RESEND_WRITES
-    Whether a write is sent again where its connection broke before it was answered, although it may have been executed
-    and others may have written since: the last writer wins. Never done for ``increment``, ``delete``, ``only="new"``
-    and ``if_unchanged``. Default False: that is an error, whose ``is_left_open`` is true.
+    Whether a write is sent again if its connection broke before the reply, although it may have been executed and other
+    clients may have written since: the last writer wins. Never done for ``increment``, ``delete``, ``only="new"`` and
+    ``if_unchanged``. Default False: such a write raises an error, whose ``is_left_open`` is true.
 """
 
 import difflib
@@ -95,7 +95,7 @@ class Settings:
         namespace: Names the bookkeeping keys.
         batch_size: Records a script, 1 to 100.
         lease_seconds: Seconds after which a dead runner's lease is free.
-        write_back: Whether reading an older record brings it up in Redis.
+        write_back: Whether reading an older record upgrades it in Redis.
         resend_writes: Whether writes are sent again after a broken connection.
         executor: Makes an executor of so many workers; None for processes of this machine.
     """
@@ -187,7 +187,7 @@ def _named_in(path: Path) -> str | None:
     try:
         table: object = tomllib.loads(path.read_text("utf-8")).get("tool", {}).get("redis_models")
     except (OSError, ValueError, AttributeError) as exc:
-        raise SettingsError(None, f"{shown_path(path)} cannot be read: {exc}; mend it, or use --settings") from exc
+        raise SettingsError(None, f"{shown_path(path)} cannot be read: {exc}; correct it, or use --settings") from exc
     if table is None:
         return None
     module = table.get("settings") if isinstance(table, dict) else None  # pyright: ignore[reportUnknownVariableType, reportUnknownMemberType]

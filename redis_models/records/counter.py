@@ -107,7 +107,7 @@ class Counter:
         return repr(total) if self.low <= total <= self.high else OUT_OF_RANGE
 
 
-def counter_of(shape: Mapper[Any], name: str, by: object) -> Counter:
+def counter_of(mapper: Mapper[Any], name: str, by: object) -> Counter:
     """Give the field ``name`` as a counter.
 
     Raises:
@@ -115,23 +115,23 @@ def counter_of(shape: Mapper[Any], name: str, by: object) -> Counter:
         InvalidPrimaryKeyError: It is the primary key.
         EncodeError: It holds no plain numbers, or has a validator that only Python can run.
     """
-    if shape.hooks:
+    if mapper.hooks:
         reason = (
-            f"increment adds inside the server, where {shape.model.__name__}.{shape.hooks[0]} is not asked; get the"
+            f"increment adds inside the server, where {mapper.model.__name__}.{mapper.hooks[0]} is not asked; get the"
             " record, add, and save(if_unchanged=True)"
         )
-        raise EncodeError(shape.model.__name__, name, by, reason)
-    model, kind = shape.model, shape.field(name).codec.kind
-    if name == shape.primary_key:
+        raise EncodeError(mapper.model.__name__, name, by, reason)
+    model, kind = mapper.model, mapper.field(name).codec.kind
+    if name == mapper.primary_key:
         raise InvalidPrimaryKeyError(model.__name__, by, f"cannot be added to {name!r}; insert a new record")
     if kind not in ("int", "float"):
         reason = "increment adds to fields of type int and float only"
-        raise EncodeError(model.__name__, name, spoken(by, shape.conceals(name)), reason)
+        raise EncodeError(model.__name__, name, spoken(by, mapper.conceals(name)), reason)
     info = model.__pydantic_fields__[name]
     if info.frozen or model.model_config.get("frozen"):
         raise EncodeError(model.__name__, name, by, "the field is frozen")
     limits = [*info.metadata, *_within(info.annotation)]
-    if _has_validators(shape, name) or any(_checks(limit) and not isinstance(limit, _KNOWN) for limit in limits):
+    if _has_validators(mapper, name) or any(_checks(limit) and not isinstance(limit, _KNOWN) for limit in limits):
         reason = (
             "the field has a validator that the server cannot run; get the record, assign and save(if_unchanged=True)"
         )
@@ -159,8 +159,8 @@ def _checks(item: object) -> bool:
     return isinstance(item, BaseMetadata) or hasattr(item, "__get_pydantic_core_schema__")
 
 
-def _has_validators(shape: Mapper[Any], name: str) -> bool:
-    found = shape.model.__pydantic_decorators__
+def _has_validators(mapper: Mapper[Any], name: str) -> bool:
+    found = mapper.model.__pydantic_decorators__
     fields = {
         field
         for validator in (*found.field_validators.values(), *found.validators.values())

@@ -1,6 +1,6 @@
 """Insert records: whole ones, many at a time, as a generator of command batches (see ``commands``).
 
-A script writes a hundred of them, all or none. While the server writes some, the next are encoded and packed.
+A script writes up to a hundred, all or none. While the server writes one batch, the next is encoded and packed.
 """
 
 from collections import Counter, deque
@@ -31,7 +31,7 @@ from .write import WRITE_CHUNK, Only, Try, flat, settled
 __all__ = ["MOST_NAMES", "Put", "insert"]
 
 M = TypeVar("M", bound=StoredModel)
-_ENCODED_AT_ONCE: Final = 1000  # records; what cannot be encoded is found before any of these is sent
+_ENCODED_AT_ONCE: Final = 1000  # records; a value that cannot be encoded is found before any of these is sent
 _BYTES_A_BATCH: Final = 8 * 2**20  # of values; one exchange must end within the deadline of a store
 MOST_NAMES: Final = 3000  # fields that a script takes at once
 _WRITE: Final = load_script("redis_models", "permissions", "stamp", "whole", "write")
@@ -39,15 +39,14 @@ _PUT: Final = load_script("redis_models", "permissions", "stamp", "whole", "put"
 
 
 def insert(
-    shape: Mapper[M], upgrader: Upgrader | None, instances: Sequence[M], ttl: TtlArgument, only: Only = None
+    mapper: Mapper[M], upgrader: Upgrader | None, instances: Sequence[M], ttl: TtlArgument, only: Only = None
 ) -> RoundTrips[list[int]]:
     """Write whole records; fields that the model does not declare stay.
 
     Args:
-        shape: The model.
-        upgrader: What brings up older records that are overwritten.
-        instances: What to write, at most 100 of them atomically; more go in several scripts. Up to 1,000 are encoded
-            before any is sent.
+        mapper: The model.
+        upgrader: Upgrades older records before they are overwritten.
+        instances: The instances to write, each 100 of them atomically. Up to 1,000 are encoded before any is sent.
         ttl: As the script takes it.
         only: Which records may be written.
 
@@ -61,18 +60,18 @@ def insert(
         EncodeError: A value cannot be written; of its 1,000 nothing was sent.
     """
     if len(instances) == 1:
-        return (yield from _insert_one(shape, upgrader, instances[0], ttl, only))
+        return (yield from _insert_one(mapper, upgrader, instances[0], ttl, only))
     # A record that its first try has made would look like another client's to a second one.
     once, is_ahead = only == "new", False
     if once or len(instances) > _ENCODED_AT_ONCE:
-        keys = [shape.key_of(getattr(instance, shape.primary_key)) for instance in instances]
+        keys = [mapper.key_of(getattr(instance, mapper.primary_key)) for instance in instances]
         if once:
-            _check_unique(shape, keys)
-        # What is given twice must be written in that order, whatever happens on the way.
+            _check_unique(mapper, keys)
+        # A record that is given twice must be written in that order, so nothing is pipelined then.
         is_ahead = not once and len(set(keys)) == len(keys)
     figures: list[int] = []
     sent = deque[tuple[_Parcel[M], PendingReplies]]()
-    parcels, refused = _parcels(shape, instances, ttl, only), None
+    parcels, refused = _parcels(mapper, instances, ttl, only), None
     try:
         while True:
             try:
@@ -80,7 +79,7 @@ def insert(
             except StopIteration:
                 break
             except DataError as exc:
-                refused = exc  # what was sent before is settled first
+                refused = exc  # raised after the batches that were sent before
                 break
             sent.append((parcel, PendingReplies()))
             commands = [attempt.command for attempt in parcel.tries]
@@ -89,11 +88,11 @@ def insert(
             else:
                 sent[-1] = parcel, PendingReplies((yield AtMostOnce(commands) if once else commands))
             if len(sent) > is_ahead:
-                figures += yield from _delivered(shape, upgrader, *sent[0], once)
+                figures += yield from _delivered(mapper, upgrader, *sent[0], once)
                 sent.popleft()
         if sent:
             yield from sent[0][1].wait()
-            figures += yield from _delivered(shape, upgrader, *sent[0], once)
+            figures += yield from _delivered(mapper, upgrader, *sent[0], once)
             sent.popleft()
         if refused is not None:
             raise refused
@@ -101,7 +100,7 @@ def insert(
         for parcel, _ in sent:
             for instance, fields in zip(parcel.instances, parcel.fields, strict=True):
                 if (known := remembered(instance)) is not None:
-                    # Of several scripts some may have been applied before another was refused.
+                    # Some scripts of the batch may have been applied before another one was refused.
                     known.mark_unknown(
                         Change(fields, {}, [], {}), exc if len(instances) <= WRITE_CHUNK else BaseException()
                     )
@@ -110,19 +109,19 @@ def insert(
 
 
 def _insert_one(
-    shape: Mapper[M], upgrader: Upgrader | None, instance: M, ttl: TtlArgument, only: Only
+    mapper: Mapper[M], upgrader: Upgrader | None, instance: M, ttl: TtlArgument, only: Only
 ) -> RoundTrips[list[int]]:
-    put = Put(shape, instance, ttl, only)
+    put = Put(mapper, instance, ttl, only)
     key, fields = put.key, put.fields
     if len(fields) > MOST_NAMES:
-        attempt = _whole(shape, [key], [fields], ttl, only)
+        attempt = _whole(mapper, [key], [fields], ttl, only)
     else:
         attempt = Try(_PUT, (key,), put.command, once=only == "new", writes_whole=True)
     commands = (attempt.command,)
     try:
         replies = yield AtMostOnce(commands) if attempt.once else commands
         yield from call_again(attempt.script, commands, replies, once=attempt.once)
-        figures = yield from settled(shape, upgrader, attempt, check(replies)[0])
+        figures = yield from settled(mapper, upgrader, attempt, check(replies)[0])
     except BaseException as exc:
         if (known := remembered(instance)) is not None:
             known.mark_unknown(Change(fields, {}, [], {}), exc)
@@ -135,29 +134,29 @@ class Put(Generic[M]):
     """A call that writes one whole record.
 
     Args:
-        shape: The model.
-        instance: What to write.
+        mapper: The model.
+        instance: The instance to write.
         ttl: As the script takes it.
         only: Which records may be written.
 
     Attributes:
-        key: Where it lies.
-        fields: What it is stored as.
-        command: The call; the server may not know its script.
+        key: Key of the record.
+        fields: Its stored fields.
+        command: The call; the server may not have the script.
     """
 
     __slots__ = ("_instance", "_shape", "_values", "command", "fields", "key")
 
-    def __init__(self, shape: Mapper[M], instance: M, ttl: TtlArgument, only: Only = None) -> None:
-        self._shape, self._instance = shape, instance
-        self._values = values_of(instance)  # first: what is assigned behind it looks changed
-        self.key = shape.key_of(self._values[shape.primary_key])
-        self.fields = shape.encode(instance)
-        arguments = (only or "any", shape.version, ttl, *flat(self.fields))
-        self.command = _PUT.command((shape.keys.index, self.key), arguments)
+    def __init__(self, mapper: Mapper[M], instance: M, ttl: TtlArgument, only: Only = None) -> None:
+        self._shape, self._instance = mapper, instance
+        self._values = values_of(instance)  # first, so that later assignments count as changes
+        self.key = mapper.key_of(self._values[mapper.primary_key])
+        self.fields = mapper.encode(instance)
+        arguments = (only or "any", mapper.version, ttl, *flat(self.fields))
+        self.command = _PUT.command((mapper.keys.index, self.key), arguments)
 
     def is_settled_by(self, reply: Reply) -> bool:
-        """Tell whether a reply says that the record is written; then the instance remembers it."""
+        """Tell whether a reply says that the record is written; if so, the instance remembers it."""
         if not isinstance(reply, list) or type(cast("list[object]", reply)[0]) is not int:
             return False
         saved(self._shape, self._instance, self.key, self.fields, self._values)
@@ -169,10 +168,10 @@ class _Parcel(Generic[M]):
     """Whole records that are sent together.
 
     Attributes:
-        instances: What is written.
-        fields: What each is stored as.
-        values: What that was made of; the instances may be assigned to while it is under way.
-        tries: The scripts that write them.
+        instances: The instances to write.
+        fields: Stored fields of each.
+        values: Values of each, as they were encoded; the instances may change before the replies come.
+        tries: The script calls that write them.
     """
 
     instances: Sequence[M]
@@ -181,16 +180,16 @@ class _Parcel(Generic[M]):
     tries: Sequence[Try]
 
 
-def _parcels(shape: Mapper[M], instances: Sequence[M], ttl: TtlArgument, only: Only) -> Iterator[_Parcel[M]]:
-    """Encode records when their turn comes."""
+def _parcels(mapper: Mapper[M], instances: Sequence[M], ttl: TtlArgument, only: Only) -> Iterator[_Parcel[M]]:
+    """Encode records, up to 1,000 at a time."""
     for start in range(0, len(instances), _ENCODED_AT_ONCE):
         chunk = instances[start : start + _ENCODED_AT_ONCE]
-        keys = [shape.key_of(getattr(instance, shape.primary_key)) for instance in chunk]
-        values = [values_of(instance) for instance in chunk]  # first: what is assigned behind it looks changed
-        fields = [shape.encode(instance) for instance in chunk]
+        keys = [mapper.key_of(getattr(instance, mapper.primary_key)) for instance in chunk]
+        values = [values_of(instance) for instance in chunk]  # first, so that later assignments count as changes
+        fields = [mapper.encode(instance) for instance in chunk]
         tries = [
             _whole(
-                shape,
+                mapper,
                 keys[first : first + WRITE_CHUNK],
                 fields[first : first + WRITE_CHUNK],
                 ttl,
@@ -219,38 +218,38 @@ def _in_batches(tries: Iterable[Try]) -> Iterator[list[Try]]:
 
 
 def _delivered(
-    shape: Mapper[M], upgrader: Upgrader | None, parcel: _Parcel[M], replies: list[Reply], once: bool
+    mapper: Mapper[M], upgrader: Upgrader | None, parcel: _Parcel[M], replies: list[Reply], once: bool
 ) -> RoundTrips[list[int]]:
-    """Settle what became of a parcel, and have its instances remember it; give the figures of its records."""
+    """Handle the replies to a parcel, and have its instances remember their records; give the figures."""
     yield from call_again(_WRITE, [attempt.command for attempt in parcel.tries], replies, once=once)
     figures: list[int] = []
     for attempt, reply in zip(parcel.tries, check(replies), strict=True):
-        figures.extend(cast("list[int]", (yield from settled(shape, upgrader, attempt, reply))))
+        figures.extend(cast("list[int]", (yield from settled(mapper, upgrader, attempt, reply))))
     keys = (key for attempt in parcel.tries for key in attempt.keys)
     for instance, key, fields, written in zip(parcel.instances, keys, parcel.fields, parcel.values, strict=True):
-        saved(shape, instance, key, fields, written)
+        saved(mapper, instance, key, fields, written)
     return figures
 
 
 def _whole(
-    shape: Mapper[M], keys: Sequence[str], records: Sequence[dict[str, bytes]], ttl: TtlArgument, only: Only
+    mapper: Mapper[M], keys: Sequence[str], records: Sequence[dict[str, bytes]], ttl: TtlArgument, only: Only
 ) -> Try:
     """Make the call that writes whole records."""
-    arguments: list[Argument] = [only or "any", shape.version, ttl]
+    arguments: list[Argument] = [only or "any", mapper.version, ttl]
     raws: list[bytes] = []
     for fields in records:
         raws += fields.values()
-    if shape.reads_whole or len(shape.names) > MOST_NAMES:
+    if mapper.reads_whole or len(mapper.names) > MOST_NAMES:
         arguments.append("")
         for fields in records:
             arguments += [2 * len(fields), *flat(fields)]
     else:
-        arguments += [len(shape.names), *shape.names, *raws]
-    command = _WRITE.command([shape.keys.index, *keys], arguments)
+        arguments += [len(mapper.names), *mapper.names, *raws]
+    command = _WRITE.command([mapper.keys.index, *keys], arguments)
     return Try(_WRITE, keys, command, once=only == "new", weight=sum(map(len, raws)), writes_whole=True)
 
 
-def _check_unique(shape: Mapper[M], keys: Sequence[str]) -> None:
+def _check_unique(mapper: Mapper[M], keys: Sequence[str]) -> None:
     if len(set(keys)) < len(keys):
         twice = next(key for key, times in Counter(keys).items() if times > 1)
-        raise ConflictError(twice, f"is inserted twice, but only new records of {shape.model.__name__} are wanted")
+        raise ConflictError(twice, f"is inserted twice, but only new records of {mapper.model.__name__} are wanted")

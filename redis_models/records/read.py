@@ -47,17 +47,17 @@ __all__ = [
 ]
 
 M = TypeVar("M", bound=StoredModel)
-READ_CHUNK: Final = 500  # records asked for in one batch: large enough to hide the round trip, a few MB at most
+READ_CHUNK: Final = 500  # records read in one batch: large enough to hide the round trip, a few MB at most
 NO_INDEX: Final = "is not a sorted set"
 ASKED: Final = 3  # commands of ``asking_index``
-SWEPT: Final = 1000  # members of the index that one script looks at
+SWEPT: Final = 1000  # members of the index that one script checks
 _SWEEP: Final = load_script("redis_models", "permissions", "sweep", is_repeatable=True)
 
-# What is known of one record: its stored fields at the model's version, why they cannot be had, or that there is none.
+# One record: its stored fields at the model's version, the error why it cannot be read, or None if it does not exist.
 Found = dict[str, bytes] | DataError | None
 
 
-def read(shape: Mapper[M], upgrader: Upgrader | None, key: str) -> RoundTrips[M]:
+def read(mapper: Mapper[M], upgrader: Upgrader | None, key: str) -> RoundTrips[M]:
     """Read one record.
 
     Raises:
@@ -70,68 +70,67 @@ def read(shape: Mapper[M], upgrader: Upgrader | None, key: str) -> RoundTrips[M]
     Cost:
         One round trip; two for a record of an older version, or none at all.
     """
-    [record] = yield from fetch(shape, upgrader, [key])
+    [record] = yield from fetch(mapper, upgrader, [key])
     if record is None:
-        raise NotFoundError(shape.model.__name__, key)
-    return loaded(shape, key, record)
+        raise NotFoundError(mapper.model.__name__, key)
+    return loaded(mapper, key, record)
 
 
 def fetch(
-    shape: Mapper[M], upgrader: Upgrader | None, keys: Sequence[str], names: Sequence[str] | None = None
+    mapper: Mapper[M], upgrader: Upgrader | None, keys: Sequence[str], names: Sequence[str] | None = None
 ) -> RoundTrips[list[Found]]:
     """Read the stored fields of records, at the model's version.
 
     Args:
-        shape: The model.
-        upgrader: What brings older records up in memory; without one they are refused.
-        keys: Where they lie.
+        mapper: The model.
+        upgrader: Upgrades older records in memory; without one they are refused.
+        keys: Keys of the records.
         names: Stored fields to read; None means all that the model knows, extra ones included where it takes them.
 
     Returns:
         One entry a key, in order.
 
     Cost:
-        One round trip for every 500; one more for those of an older version and those that are not there; where these
-        are written back, two more.
+        One round trip for every 500; one more for older or missing records; two more if older ones are written back.
     """
     found: list[Found] = []
     for start in range(0, len(keys), READ_CHUNK):
         chunk = keys[start : start + READ_CHUNK]
-        found += yield from settled(shape, upgrader, names, chunk, (yield asking(shape, names, chunk)))
+        found += yield from settled(mapper, upgrader, names, chunk, (yield asking(mapper, names, chunk)))
     return found
 
 
-def asking(shape: Mapper[M], names: Sequence[str] | None, keys: Sequence[str]) -> list[Command]:
-    """Give what asks for the fields of some records."""
-    if names is None and shape.reads_whole:
+def asking(mapper: Mapper[M], names: Sequence[str] | None, keys: Sequence[str]) -> list[Command]:
+    """Give the commands that read the fields of records."""
+    if names is None and mapper.reads_whole:
         return [("HGETALL", key) for key in keys]
-    asked = (*(shape.names if names is None else names), STAMP)
+    asked = (*(mapper.names if names is None else names), STAMP)
     return [("HMGET", key, *asked) for key in keys]
 
 
 def settled(
-    shape: Mapper[M],
+    mapper: Mapper[M],
     upgrader: Upgrader | None,
     names: Sequence[str] | None,
     keys: Sequence[str],
     replies: Sequence[Reply],
 ) -> RoundTrips[list[Found]]:
-    """Give what the replies to ``asking`` say of records; where they do not say enough, ask again."""
-    if names is None and shape.reads_whole:
-        whole = [_opened_whole(shape, upgrader, None, key, reply) for key, reply in zip(keys, replies, strict=True)]
-        yield from _write_back(shape, upgrader, keys, replies)
+    """Give the records of the replies to ``asking``; read older ones and apparently missing ones again, whole."""
+    if names is None and mapper.reads_whole:
+        whole = [_opened_whole(mapper, upgrader, None, key, reply) for key, reply in zip(keys, replies, strict=True)]
+        yield from _write_back(mapper, upgrader, keys, replies)
         return whole
-    names = shape.names if names is None else names
-    records = [_opened(shape, names, key, reply) for key, reply in zip(keys, replies, strict=True)]
+    names = mapper.names if names is None else names
+    records = [_opened(mapper, names, key, reply) for key, reply in zip(keys, replies, strict=True)]
     unsettled = [
         place for place, record in enumerate(records) if record is None or isinstance(record, RecordTooOldError)
     ]
     if unsettled:
-        # Whole: an upgrade needs the fields of old, and a record may have none of those that were asked for.
+        # Whole: an upgrade needs the old fields, and a record may have none of the fields that were read.
         second = yield [("HGETALL", keys[place]) for place in unsettled]
         for place, reply in zip(unsettled, second, strict=True):
-            records[place] = _opened_whole(shape, upgrader, names, keys[place], reply)
-        yield from _write_back(shape, upgrader, [keys[place] for place in unsettled], second)
+            records[place] = _opened_whole(mapper, upgrader, names, keys[place], reply)
+        yield from _write_back(mapper, upgrader, [keys[place] for place in unsettled], second)
     return records
 
 
@@ -147,7 +146,7 @@ def exists(key: str) -> RoundTrips[bool]:
     return fields != 0
 
 
-def ttl(shape: Mapper[M], key: str) -> RoundTrips[float | None]:
+def ttl(mapper: Mapper[M], key: str) -> RoundTrips[float | None]:
     """Give the seconds that a record still has, to the millisecond; None if it has no TTL.
 
     Raises:
@@ -159,11 +158,11 @@ def ttl(shape: Mapper[M], key: str) -> RoundTrips[float | None]:
         raise _refused(key, fields)
     check([left_ms])
     if left_ms == -2:
-        raise NotFoundError(shape.model.__name__, key)
+        raise NotFoundError(mapper.model.__name__, key)
     return None if left_ms == -1 else cast(int, left_ms) / 1000
 
 
-def count(shape: Mapper[M]) -> RoundTrips[int]:
+def count(mapper: Mapper[M]) -> RoundTrips[int]:
     """Count the records that exist now; members of the index whose record is gone are swept.
 
     A record is what the index names, lies under a key of the model, and is a hash; anything else in the
@@ -174,24 +173,24 @@ def count(shape: Mapper[M]) -> RoundTrips[int]:
     """
     total, after = 0, None
     while True:
-        page = yield from index_after(shape, after, SWEPT)
+        page = yield from index_after(mapper, after, SWEPT)
         if not page:
             return total
-        total += yield from sweep(shape, page)
+        total += yield from sweep(mapper, page)
         after = page[-1]
 
 
-def index_after(shape: Mapper[M], after: str | None, limit: int) -> RoundTrips[list[str]]:
+def index_after(mapper: Mapper[M], after: str | None, limit: int) -> RoundTrips[list[str]]:
     """Give the next ``limit`` record keys of the index after ``after``, or the first: stable while others write.
 
-    Only keys that the model owns, whatever else is in its index; fewer than ``limit`` at the end only.
+    Gives only keys that the model owns, whatever else is in its index, and fewer than ``limit`` only at the end.
     """
-    return (yield from own_keys(shape, (yield asking_index(shape, after, limit)), after, limit))
+    return (yield from own_keys(mapper, (yield asking_index(mapper, after, limit)), after, limit))
 
 
-def asking_index(shape: Mapper[M], after: str | None, limit: int) -> list[Command]:
-    """Give what asks for the next keys of the index: ``ASKED`` commands, the scores of its ends among them."""
-    index = shape.keys.index
+def asking_index(mapper: Mapper[M], after: str | None, limit: int) -> list[Command]:
+    """Give the commands that read the next keys of the index, and the scores of its first and last member."""
+    index = mapper.keys.index
     return [
         ("ZRANGEBYLEX", index, "-" if after is None else f"({after}", "+", "LIMIT", 0, limit),
         ("ZRANGE", index, 0, 0, "WITHSCORES"),
@@ -199,42 +198,42 @@ def asking_index(shape: Mapper[M], after: str | None, limit: int) -> list[Comman
     ]
 
 
-def own_keys(shape: Mapper[M], replies: Sequence[Reply], after: str | None, limit: int) -> RoundTrips[list[str]]:
+def own_keys(mapper: Mapper[M], replies: Sequence[Reply], after: str | None, limit: int) -> RoundTrips[list[str]]:
     """Give the keys of ``index_after`` out of the replies to ``asking_index``.
 
     Cost:
-        No further round trip while all members are the model's, with score 0; else two, and one for 1,000 of others.
+        No further round trip if all members are the model's, with score 0; else two, and one for 1,000 foreign ones.
     """
     reply, *ends = replies
-    found = members(shape, reply)
+    found = members(mapper, reply)
     last = None if after is None else bytes_of(after)
-    # Members with other scores than 0 make a range by name end too early, or begin anew for ever.
-    if shape.keys.are_next(found, last) and not any(map(_is_scored, ends)):
+    # Members with other scores than 0 make a range by name end too early, or repeat for ever.
+    if mapper.keys.are_next(found, last) and not any(map(_is_scored, ends)):
         return [text_of(raw) for raw in found]
     if last is None:
-        return (yield from keys_from(shape, 0, limit))
-    [place] = check((yield [("ZRANK", shape.keys.index, last)]))
+        return (yield from keys_from(mapper, 0, limit))
+    [place] = check((yield [("ZRANK", mapper.keys.index, last)]))
     if place is not None:
-        return (yield from keys_from(shape, cast(int, place) + 1, limit))
-    return (yield from keys_from(shape, 0, limit, last))
+        return (yield from keys_from(mapper, cast(int, place) + 1, limit))
+    return (yield from keys_from(mapper, 0, limit, last))
 
 
-def keys_from(shape: Mapper[M], place: int, limit: int, after: bytes | None = None) -> RoundTrips[list[str]]:
-    """Give the next ``limit`` record keys of the index from a position on, and only those behind ``after``."""
+def keys_from(mapper: Mapper[M], place: int, limit: int, after: bytes | None = None) -> RoundTrips[list[str]]:
+    """Give the next ``limit`` record keys of the index from a position on, and only those after ``after``."""
     own: list[bytes] = []
     count = limit
     while len(own) < limit:
-        [reply] = yield [("ZRANGE", shape.keys.index, place, place + count - 1)]
-        found = members(shape, reply)
-        own += [key for key in shape.keys.owned_members(found) if after is None or key > after]
+        [reply] = yield [("ZRANGE", mapper.keys.index, place, place + count - 1)]
+        found = members(mapper, reply)
+        own += [key for key in mapper.keys.owned_members(found) if after is None or key > after]
         if len(found) < count:
             break
         place, count = place + count, SWEPT
     return [text_of(raw) for raw in own[:limit]]
 
 
-def loaded(shape: Mapper[M], key: str, record: Found) -> M:
-    """Make an instance of stored fields that remembers them, so that a save writes what changed.
+def loaded(mapper: Mapper[M], key: str, record: Found) -> M:
+    """Make an instance of stored fields; it remembers them, so that a save writes only changes.
 
     Raises:
         DataError: The record cannot be read.
@@ -242,52 +241,52 @@ def loaded(shape: Mapper[M], key: str, record: Found) -> M:
     if isinstance(record, DataError):
         raise record
     stored = record or {}
-    instance = shape.decode(key, stored)
-    pk = remember(shape, instance, key, stored)
-    if type(pk) is not str or shape.start + pk != key:  # nearly always they are equal
-        shape.check_key(key, pk)
+    instance = mapper.decode(key, stored)
+    pk = remember(mapper, instance, key, stored)
+    if type(pk) is not str or mapper.start + pk != key:  # they are nearly always equal
+        mapper.check_key(key, pk)
     return instance
 
 
-def no_index(shape: Mapper[M]) -> DataError:
-    """Say that something else lies where the index should be."""
-    key = shape.keys.index
+def no_index(mapper: Mapper[M]) -> DataError:
+    """Give the error of a key that should be the index and is not."""
+    key = mapper.keys.index
     return ConflictError(
         key,
         f"{NO_INDEX}, hence no index; if pydantic-aioredis wrote this table, run 'redis-models adopt', else look"
-        f" with 'TYPE {key}', and move it out of the way",
+        f" with 'TYPE {key}', and rename that key",
     )
 
 
-def _opened(shape: Mapper[M], names: Sequence[str], key: str, reply: Reply) -> Found:
-    """Give what the reply of HMGET says of a record: RecordTooOldError, or None, where more must be read."""
+def _opened(mapper: Mapper[M], names: Sequence[str], key: str, reply: Reply) -> Found:
+    """Give the record of a reply of HMGET; RecordTooOldError or None means that it must be read whole."""
     if isinstance(reply, ResponseError):
         return _refused(key, reply)
     raws = cast("list[bytes | None]", reply)
     stamp = raws[-1]
-    if stamp == shape.stamp and None not in raws:
+    if stamp == mapper.stamp and None not in raws:
         return dict(zip(names, cast("list[bytes]", raws), strict=False))  # the stamp comes last
     record = {name: raw for name, raw in zip(names, raws, strict=False) if raw is not None}
-    if stamp == shape.stamp:
+    if stamp == mapper.stamp:
         return record
     if stamp is None and not record:
         return None
-    return _version_error(shape, key, stamp) or record
+    return _version_error(mapper, key, stamp) or record
 
 
 def _opened_whole(
-    shape: Mapper[M], upgrader: Upgrader | None, names: Sequence[str] | None, key: str, reply: Reply
+    mapper: Mapper[M], upgrader: Upgrader | None, names: Sequence[str] | None, key: str, reply: Reply
 ) -> Found:
-    """Give what the reply of HGETALL says of a record, brought up in memory if it is of an older version."""
+    """Give the record of a reply of HGETALL, upgraded in memory if it is of an older version."""
     if isinstance(reply, ResponseError):
         return _refused(key, reply)
     record = hash_of(reply)
     if not record:
         return None
-    error = _version_error(shape, key, record.get(STAMP))
+    error = _version_error(mapper, key, record.get(STAMP))
     if isinstance(error, RecordTooOldError) and upgrader is not None:
         try:
-            record, error = upgrader.upgrade(shape.model, key, record), None
+            record, error = upgrader.upgrade(mapper.model, key, record), None
         except DataError as exc:
             error = exc
     if error is not None:
@@ -298,9 +297,9 @@ def _opened_whole(
 
 
 def _write_back(
-    shape: Mapper[M], upgrader: Upgrader | None, keys: Sequence[str], replies: Sequence[Reply]
+    mapper: Mapper[M], upgrader: Upgrader | None, keys: Sequence[str], replies: Sequence[Reply]
 ) -> RoundTrips[None]:
-    """Let the upgrader bring up in Redis what it brought up in memory."""
+    """Let the upgrader store the records that it upgraded in memory."""
     if upgrader is None:
         return
     whole = {
@@ -311,21 +310,21 @@ def _write_back(
     older = [
         key
         for key, record in whole.items()
-        if isinstance(_version_error(shape, key, record.get(STAMP)), RecordTooOldError)
+        if isinstance(_version_error(mapper, key, record.get(STAMP)), RecordTooOldError)
     ]
     if older:
-        yield from upgrader.write_back(shape.model, older)
+        yield from upgrader.write_back(mapper.model, older)
 
 
-def _version_error(shape: Mapper[M], key: str, stamp: bytes | None) -> DataError | None:
+def _version_error(mapper: Mapper[M], key: str, stamp: bytes | None) -> DataError | None:
     try:
         version = stored_version(key, stamp)
     except DataError as exc:
         return exc
-    if version == shape.version:
+    if version == mapper.version:
         return None
-    kind = RecordTooNewError if version > shape.version else RecordTooOldError
-    return kind(key, version, shape.version)
+    kind = RecordTooNewError if version > mapper.version else RecordTooOldError
+    return kind(key, version, mapper.version)
 
 
 def _refused(key: str, error: ResponseError) -> DataError:
@@ -335,25 +334,25 @@ def _refused(key: str, error: ResponseError) -> DataError:
     raise ours from error
 
 
-def sweep(shape: Mapper[M], keys: Sequence[str]) -> RoundTrips[int]:
-    """Take members out of the index whose record is gone; give how many of ``keys`` are alive."""
-    replies = yield from call(_SWEEP, [_SWEEP.command([shape.keys.index, *keys], ())])
-    if isinstance(replies[0], NoPermissionError):  # who may only read may read all the same
+def sweep(mapper: Mapper[M], keys: Sequence[str]) -> RoundTrips[int]:
+    """Remove members from the index whose record is gone; give how many of ``keys`` exist."""
+    replies = yield from call(_SWEEP, [_SWEEP.command([mapper.keys.index, *keys], ())])
+    if isinstance(replies[0], NoPermissionError):  # a user who may only read can still count
         sizes = yield [("HLEN", key) for key in keys]
         return sum(type(size) is int and size > 0 for size in sizes)
     return cast(int, check(replies)[0])
 
 
 def _is_scored(reply: Reply) -> bool:
-    """Whether a member of an index, which comes with its score, has another one than 0."""
+    """Whether a member of an index, given with its score, has another score than 0."""
     if not isinstance(reply, list) or not reply:
         return False
     last: object = cast("list[object]", reply)[-1]  # RESP3 has a pair in its place
     return float(cast(bytes, cast("list[object]", last)[-1] if isinstance(last, list) else last)) != 0
 
 
-def members(shape: Mapper[M], reply: Reply) -> list[bytes]:
+def members(mapper: Mapper[M], reply: Reply) -> list[bytes]:
     """Give what an index answers, or raise what it refuses."""
     if isinstance(reply, ResponseError):
-        raise no_index(shape) if str(reply).startswith("WRONGTYPE") else translate(reply)
+        raise no_index(mapper) if str(reply).startswith("WRONGTYPE") else translate(reply)
     return cast("list[bytes]", reply)

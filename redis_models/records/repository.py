@@ -1,6 +1,6 @@
-"""The verbs of a model, as generators of command batches: arguments made plain, then ``read`` and ``write``.
+"""The repository of a model: its verbs as generators of round trips. It checks arguments; ``read`` and ``write`` act.
 
-``Model`` runs them in the loop, ``sync`` runs the same ones blocking.
+``Model`` runs them in the event loop, ``sync`` runs the same ones blocking.
 """
 
 from collections.abc import Iterable, Sequence
@@ -32,17 +32,17 @@ NAMING: Final = "_ids_to_primary_keys"
 
 
 class Keys(list[str]):
-    """Record keys, where primary keys are asked for: a model that says itself which they are has said so."""
+    """Record keys in place of primary keys: the model's own ``_ids_to_primary_keys`` gave them."""
 
 
 def keys_told(answer: object) -> Keys:
-    """Take the keys out of what ``_ids_to_primary_keys`` gives: the keys of records, and that of the index."""
+    """Give the record keys of what ``_ids_to_primary_keys`` returned: these, and the key of the index."""
     keys, _ = cast("tuple[Iterable[str], str]", answer)
     return Keys(keys)
 
 
 async def own_ids_async(model: type[StoredModel], ids: object) -> object:
-    """Give the keys that an overridden ``_ids_to_primary_keys`` gives for some ids; else these."""
+    """Give the keys that an overridden ``_ids_to_primary_keys`` returns for ``ids``; otherwise ``ids``."""
     if NAMING not in model.__overrides__ or is_within((model, NAMING)):
         return ids
     with within((model, NAMING)):
@@ -50,7 +50,7 @@ async def own_ids_async(model: type[StoredModel], ids: object) -> object:
 
 
 def is_bound(model: type) -> bool:
-    """Whether a model is bound to a store itself; what its parent class is bound to is another table's."""
+    """Whether a model itself is bound to a store; its parent class has another table."""
     return model.__dict__.get("_store") is not None
 
 
@@ -58,7 +58,7 @@ def store_of(model: type[StoredModel]) -> Store:
     """Give the store that a model is bound to.
 
     Raises:
-        UnboundModelError: It is bound to none.
+        UnboundModelError: It is not bound to a store.
     """
     store: Store | None = model.__dict__.get("_store")
     if store is None:
@@ -67,7 +67,7 @@ def store_of(model: type[StoredModel]) -> Store:
 
 
 def repository_of(model: type[M]) -> "Repository[M]":
-    """Give the verbs of a model that is bound to a store."""
+    """Give the repository of a model that is bound to a store."""
     store = store_of(model)
     return Repository(model.__shape__, store.upgrader, store.life_span_in_seconds)
 
@@ -77,23 +77,23 @@ class Repository(Generic[M]):
     """The verbs of one model.
 
     Args:
-        shape: The model.
-        upgrader: What brings older records up, or None.
+        mapper: The model.
+        upgrader: Upgrades older records, or None.
         life_span_s: The store's TTL of records, in seconds, or None.
     """
 
-    shape: Mapper[M]
+    mapper: Mapper[M]
     upgrader: Upgrader | None
     life_span_s: float | None
 
     def get(self, id: object) -> RoundTrips[M]:
-        return (yield from read.read(self.shape, self.upgrader, self.shape.key_of(id)))
+        return (yield from read.read(self.mapper, self.upgrader, self.mapper.key_of(id)))
 
     def get_many(self, ids: Iterable[object], bad: list[DataError] | None = None) -> RoundTrips[list[M | None]]:
         if isinstance(ids, (str, bytes)):
-            raise TypeError(f"{self.shape.model.__name__}.get_many: ids must be a list of primary keys: [{ids!r}]")
-        keys = [self.shape.key_of(pk) for pk in ids]
-        found = yield from read.fetch(self.shape, self.upgrader, keys)
+            raise TypeError(f"{self.mapper.model.__name__}.get_many: ids must be a list of primary keys: [{ids!r}]")
+        keys = [self.mapper.key_of(pk) for pk in ids]
+        found = yield from read.fetch(self.mapper, self.upgrader, keys)
         return [self._readable(key, record, bad) for key, record in zip(keys, found, strict=True)]
 
     def _readable(self, key: str, record: read.Found, bad: list[DataError] | None) -> M | None:
@@ -101,7 +101,7 @@ class Repository(Generic[M]):
         if record is None:
             return None
         try:
-            return read.loaded(self.shape, key, record)
+            return read.loaded(self.mapper, key, record)
         except DataError as exc:
             if bad is None:
                 raise
@@ -109,30 +109,30 @@ class Repository(Generic[M]):
             return None
 
     def exists(self, id: object) -> RoundTrips[bool]:
-        return (yield from read.exists(self.shape.key_of(id)))
+        return (yield from read.exists(self.mapper.key_of(id)))
 
     def count(self) -> RoundTrips[int]:
-        return (yield from read.count(self.shape))
+        return (yield from read.count(self.mapper))
 
     def ttl(self, id: object) -> RoundTrips[float | None]:
-        return (yield from read.ttl(self.shape, self.shape.key_of(id)))
+        return (yield from read.ttl(self.mapper, self.mapper.key_of(id)))
 
     def page_after(
         self, after: str | None, size: int, bad: list[DataError] | None = None
     ) -> RoundTrips[tuple[list[M], str | None]]:
         """Read the next records of the index; and the last key seen, or None at the end."""
-        _check_count(self.shape, "iterate", "batch_size", size, 1)
-        keys = yield from read.index_after(self.shape, after, size)
-        records = yield from read.fetch(self.shape, self.upgrader, keys)
+        _check_count(self.mapper, "iterate", "batch_size", size, 1)
+        keys = yield from read.index_after(self.mapper, after, size)
+        records = yield from read.fetch(self.mapper, self.upgrader, keys)
         found = [self._readable(key, record, bad) for key, record in zip(keys, records, strict=True)]
         return [record for record in found if record is not None], keys[-1] if len(keys) == size else None
 
     def page(self, limit: int, after: object = None, bad: list[DataError] | None = None) -> RoundTrips[list[M]]:
-        _check_count(self.shape, "page", "limit", limit, 1)
-        last = None if after is None else self.shape.key_of(after)
+        _check_count(self.mapper, "page", "limit", limit, 1)
+        last = None if after is None else self.mapper.key_of(after)
         if bad is None:
             selection = selecting.Selection(limit=limit, after=last)
-            return (yield from selecting.select(self.shape, self.upgrader, selection, None))
+            return (yield from selecting.select(self.mapper, self.upgrader, selection, None))
         page: list[M] = []
         # Until it is full: a short page is the last one, and ``after`` can only name a record that was given.
         while len(page) < limit:
@@ -146,7 +146,7 @@ class Repository(Generic[M]):
         self, ids: object, skip: int | None, limit: int | None, bad_records: list[DataError] | None
     ) -> RoundTrips[list[M] | None]:
         selection = self._selection(ids, skip, limit)
-        return (yield from selecting.select(self.shape, self.upgrader, selection, bad_records)) or None
+        return (yield from selecting.select(self.mapper, self.upgrader, selection, bad_records)) or None
 
     def select_columns(
         self,
@@ -156,33 +156,33 @@ class Repository(Generic[M]):
         limit: int | None,
         bad_records: list[DataError] | None = None,
     ) -> RoundTrips[list[dict[str, object]] | None]:
-        name = self.shape.model.__name__
+        name = self.mapper.model.__name__
         if isinstance(columns, (str, bytes)):
             raise TypeError(f"{name}.select: columns must be a list of fields: [{columns!r}]")
         if not columns:
             raise ValueError(f"{name}.select: columns must name a field; leave it out to read whole records")
         selection = self._selection(ids, skip, limit)
-        found = yield from selecting.select_columns(self.shape, self.upgrader, selection, list(columns), bad_records)
+        found = yield from selecting.select_columns(self.mapper, self.upgrader, selection, list(columns), bad_records)
         return found or None
 
     def insert(
         self, instances: M | Iterable[M], life_span: LifeSpan | None = None, *, only: Only = None
     ) -> RoundTrips[list[int]]:
-        name, data = self.shape.model.__name__, cast(object, instances)
+        name, data = self.mapper.model.__name__, cast(object, instances)
         is_one = isinstance(data, (BaseModel, str, bytes, dict)) or not isinstance(data, Iterable)
         instances = [cast(M, data)] if is_one else list(cast("Iterable[M]", data))
         for instance in instances:
-            if not isinstance(instance, self.shape.model):
-                shown = spoken(instance, self.shape.conceals(""))
+            if not isinstance(instance, self.mapper.model):
+                shown = spoken(instance, self.mapper.conceals(""))
                 raise EncodeError(name, "insert", shown, f"it is not a {name}; give one, or a list of them")
-            if type(instance) is not self.shape.model and set(type(instance).__pydantic_fields__) - set(
-                self.shape.names
+            if type(instance) is not self.mapper.model and set(type(instance).__pydantic_fields__) - set(
+                self.mapper.names
             ):
                 kind = type(instance).__name__
-                reason = f"it is a {kind}, of whose fields this table has not all; use {kind}.insert"
-                raise EncodeError(name, "insert", spoken(instance, self.shape.conceals("")), reason)
+                reason = f"it is a {kind}, which has fields that this table does not store; use {kind}.insert"
+                raise EncodeError(name, "insert", spoken(instance, self.mapper.conceals("")), reason)
         ttl = self._ttl(life_span)
-        return (yield from inserting.insert(self.shape, self.upgrader, instances, ttl, _checked(name, only)))
+        return (yield from inserting.insert(self.mapper, self.upgrader, instances, ttl, _checked(name, only)))
 
     def save(
         self, instance: M, life_span: LifeSpan | None = KEEP, *, only: Only = None, if_unchanged: bool = False
@@ -191,18 +191,18 @@ class Repository(Generic[M]):
         known = remembered(instance)
         if known is not None and only is None:
             ttl = "" if life_span is KEEP else self._ttl(life_span)
-            yield from write.save(self.shape, self.upgrader, instance, known, ttl, if_unchanged)
+            yield from write.save(self.mapper, self.upgrader, instance, known, ttl, if_unchanged)
             return [0, 0]
-        name, ttl = self.shape.model.__name__, self._ttl(life_span)
+        name, ttl = self.mapper.model.__name__, self._ttl(life_span)
         if _checked(name, only) == "existing" and known is not None:
-            yield from write.save(self.shape, self.upgrader, instance, known, ttl, if_unchanged, always=True)
+            yield from write.save(self.mapper, self.upgrader, instance, known, ttl, if_unchanged, always=True)
             return [0, 0]
         if if_unchanged and (known is not None or only == "existing"):
             raise ValueError(f"{name}.save: if_unchanged and only={only!r} contradict each other; give one of them")
         if life_span is KEEP:  # there is nothing to keep where there is no record
             ttl = ttl_of_new(self._ttl(None))
         wanted = "new" if if_unchanged else only
-        return (yield from inserting.insert(self.shape, self.upgrader, [instance], ttl, wanted))
+        return (yield from inserting.insert(self.mapper, self.upgrader, [instance], ttl, wanted))
 
     def insert_at_once(self, instance: M, driver: Driver) -> bool:
         """Save an instance that was neither read nor written, in one exchange and without a generator.
@@ -212,10 +212,10 @@ class Repository(Generic[M]):
         Returns:
             Whether it is written; if not, nothing was, and ``save`` must do it.
         """
-        if len(self.shape.names) > inserting.MOST_NAMES:
+        if len(self.mapper.names) > inserting.MOST_NAMES:
             return False
-        ttl = "" if self.shape.ttl is self.life_span_s is None else ttl_of_new(self._ttl(None))
-        put = inserting.Put(self.shape, instance, ttl)
+        ttl = "" if self.mapper.ttl is self.life_span_s is None else ttl_of_new(self._ttl(None))
+        put = inserting.Put(self.mapper, instance, ttl)
         return put.is_settled_by(driver.exchange((put.command,))[0])
 
     def sync(self, instance: M, assigned: str) -> RoundTrips[None]:
@@ -224,50 +224,52 @@ class Repository(Generic[M]):
         if known is None:
             yield from self.save(instance)
             return
-        yield from write.save(self.shape, self.upgrader, instance, known, "", assigned=assigned)
+        yield from write.save(self.mapper, self.upgrader, instance, known, "", assigned=assigned)
 
     def patch(self, id: object, changes: dict[str, object]) -> RoundTrips[None]:
-        yield from write.patch(self.shape, self.upgrader, self.shape.key_of(id), self._validated(changes))
+        yield from write.patch(self.mapper, self.upgrader, self.mapper.key_of(id), self._validated(changes))
 
     def increment(self, id: object, field: str, by: float = 1) -> RoundTrips[int | float]:
-        return (yield from write.increment(self.shape, self.upgrader, self.shape.key_of(id), field, by))
+        return (yield from write.increment(self.mapper, self.upgrader, self.mapper.key_of(id), field, by))
 
     def delete(self, ids: object = None) -> RoundTrips[list[int] | None]:
         if ids is None:
-            name = self.shape.model.__name__
+            name = self.mapper.model.__name__
             raise TypeError(f"{name}.delete needs primary keys: {name}.delete(ids); {name}.delete_all() deletes all")
         keys = self._keys(ids)
         if not keys:
             return None
-        return list((yield from write.delete(self.shape, keys)))
+        return list((yield from write.delete(self.mapper, keys)))
 
     def delete_instance(self, instance: M) -> RoundTrips[list[int] | None]:
         known = remembered(instance)
-        is_elsewhere = known is not None and self.shape.is_movable
+        is_elsewhere = known is not None and self.mapper.is_movable
         key = (
-            known.key_for(self.shape, instance) if known and is_elsewhere else self.shape.key_of(self._pk_of(instance))
+            known.key_for(self.mapper, instance)
+            if known and is_elsewhere
+            else self.mapper.key_of(self._pk_of(instance))
         )
-        counts = yield from write.delete(self.shape, [key])
+        counts = yield from write.delete(self.mapper, [key])
         if known is not None:
             known.mark_deleted()
         return list(counts)
 
     def delete_all(self) -> RoundTrips[int]:
-        return (yield from write.delete_all(self.shape))
+        return (yield from write.delete_all(self.mapper))
 
     def expire(self, id: object, seconds: LifeSpan) -> RoundTrips[None]:
-        yield from write.expire(self.shape, self.shape.key_of(id), ttl_argument(self.shape.model, seconds))
+        yield from write.expire(self.mapper, self.mapper.key_of(id), ttl_argument(self.mapper.model, seconds))
 
     def persist(self, id: object) -> RoundTrips[None]:
-        yield from write.expire(self.shape, self.shape.key_of(id), ttl_argument(self.shape.model, FOREVER))
+        yield from write.expire(self.mapper, self.mapper.key_of(id), ttl_argument(self.mapper.model, FOREVER))
 
     def _pk_of(self, instance: M) -> object:
-        return getattr(instance, self.shape.primary_key)
+        return getattr(instance, self.mapper.primary_key)
 
     def _selection(self, ids: object, skip: int | None, limit: int | None) -> selecting.Selection:
         for name, value in (("skip", skip), ("limit", limit)):
             if value is not None:
-                _check_count(self.shape, "select", name, value, 0)
+                _check_count(self.mapper, "select", name, value, 0)
         return selecting.Selection(None if ids is None else self._keys(ids), min(skip or 0, _MOST_SKIPPED), limit)
 
     def keys(self, ids: object) -> RoundTrips[list[str]]:
@@ -275,7 +277,7 @@ class Repository(Generic[M]):
         if ids is not None:
             return self._keys(ids)
         keys: list[str] = []
-        while page := (yield from read.index_after(self.shape, keys[-1] if keys else None, read.READ_CHUNK)):
+        while page := (yield from read.index_after(self.mapper, keys[-1] if keys else None, read.READ_CHUNK)):
             keys += page
         return keys
 
@@ -284,44 +286,44 @@ class Repository(Generic[M]):
         if isinstance(ids, Keys):
             return ids
         wanted = cast("Iterable[object]", ids) if isinstance(ids, (list, tuple, set, frozenset)) else [ids]
-        keys = [self.shape.key_of(pk) for pk in wanted]
+        keys = [self.mapper.key_of(pk) for pk in wanted]
         return sorted(keys) if isinstance(ids, (set, frozenset)) else keys
 
     def _ttl(self, asked: LifeSpan | None) -> TtlArgument:
-        for life_span in (asked, self.shape.ttl, self.life_span_s):
+        for life_span in (asked, self.mapper.ttl, self.life_span_s):
             if life_span is not None:
-                return ttl_argument(self.shape.model, life_span)
-        return ttl_argument(self.shape.model, KEEP)
+                return ttl_argument(self.mapper.model, life_span)
+        return ttl_argument(self.mapper.model, KEEP)
 
     def _validated(self, changes: dict[str, object]) -> dict[str, object]:
         """Check each value as an assignment would; the others of the record are not known here."""
         if any(
             validator.info.mode in ("after", "wrap")
-            for validator in self.shape.model.__pydantic_decorators__.model_validators.values()
+            for validator in self.mapper.model.__pydantic_decorators__.model_validators.values()
         ):
             reason = (
                 "a validator of the model needs the other fields; get the record, assign and save(if_unchanged=True)"
             )
             for name, value in changes.items():
-                raise EncodeError(self.shape.model.__name__, name, spoken(value, self.shape.conceals(name)), reason)
-        blank = self.shape.model.model_construct()
+                raise EncodeError(self.mapper.model.__name__, name, spoken(value, self.mapper.conceals(name)), reason)
+        blank = self.mapper.model.model_construct()
         vars(blank).clear()  # a validator that looks at another field must not take its default for what is stored
-        validator = cast(Any, self.shape.model).__pydantic_validator__
+        validator = cast(Any, self.mapper.model).__pydantic_validator__
         valid: dict[str, object] = {}
         for name, value in changes.items():
-            is_extra = self.shape.takes_extras and name not in self.shape.names
+            is_extra = self.mapper.takes_extras and name not in self.mapper.names
             if not is_extra:
-                self.shape.field(name)
-            if name == self.shape.primary_key:
-                raise self.shape._no_key(value, "cannot be patched; insert a new record")
+                self.mapper.field(name)
+            if name == self.mapper.primary_key:
+                raise self.mapper._no_key(value, "cannot be patched; insert a new record")
             error: EncodeError | None = None
             try:
                 validator.validate_assignment(blank, name, value)
             except ValidationError as exc:
-                error = self.shape.encode_error(name, value, exc)
+                error = self.mapper.encode_error(name, value, exc)
             except (AttributeError, KeyError) as exc:
                 reason = f"a validator of the model needs the other fields ({exc}); get the record, assign and save it"
-                error = EncodeError(self.shape.model.__name__, name, spoken(value, self.shape.conceals(name)), reason)
+                error = EncodeError(self.mapper.model.__name__, name, spoken(value, self.mapper.conceals(name)), reason)
                 error.__cause__ = exc
             if error is not None:
                 raise error
@@ -329,11 +331,11 @@ class Repository(Generic[M]):
         return valid
 
 
-def _check_count(shape: Mapper[Any], verb: str, name: str, value: object, least: int) -> None:
+def _check_count(mapper: Mapper[Any], verb: str, name: str, value: object, least: int) -> None:
     if isinstance(value, bool) or not isinstance(value, int):
-        raise TypeError(f"{shape.model.__name__}.{verb}: {name} must be a whole number, not {value!r}")
+        raise TypeError(f"{mapper.model.__name__}.{verb}: {name} must be a whole number, not {value!r}")
     if value < least:
-        raise ValueError(f"{shape.model.__name__}.{verb}: {name} must be {least} or more, not {value}")
+        raise ValueError(f"{mapper.model.__name__}.{verb}: {name} must be {least} or more, not {value}")
 
 
 def _checked(model: str, only: Only) -> Only:

@@ -10,7 +10,7 @@ from ..encoding.raw_text import text_of
 from ..errors import DataError
 from ..mapping import partial
 from ..mapping.mapper import Mapper
-from ..mapping.overrides import HookedShape
+from ..mapping.overrides import HookedMapper
 from ..mapping.stored_field import RESERVED
 from ..mapping.stored_model import StoredModel
 from ..store import Upgrader
@@ -58,21 +58,21 @@ class Selection:
 
 
 def select(
-    shape: Mapper[M], upgrader: Upgrader | None, selection: Selection, bad: list[DataError] | None
+    mapper: Mapper[M], upgrader: Upgrader | None, selection: Selection, bad: list[DataError] | None
 ) -> RoundTrips[list[M]]:
     """Read many records as instances.
 
     Args:
-        shape: The model.
+        mapper: The model.
         upgrader: As in ``fetch``.
         selection: Which.
         bad: Takes the error of every record that cannot be read, which is then left out; else the first is raised.
     """
-    return (yield from _gather(shape, upgrader, selection, None, functools.partial(loaded, shape), bad))
+    return (yield from _gather(mapper, upgrader, selection, None, functools.partial(loaded, mapper), bad))
 
 
 def select_columns(
-    shape: Mapper[M],
+    mapper: Mapper[M],
     upgrader: Upgrader | None,
     selection: Selection,
     columns: Sequence[str],
@@ -84,13 +84,13 @@ def select_columns(
         A dict a record, in the order of ``columns``; a field that is not stored is None.
     """
     for name in columns:
-        if not shape.takes_extras or name.startswith(RESERVED):
-            shape.field(name)
-    return (yield from _gather(shape, upgrader, selection, columns, functools.partial(_values, shape, columns), bad))
+        if not mapper.takes_extras or name.startswith(RESERVED):
+            mapper.field(name)
+    return (yield from _gather(mapper, upgrader, selection, columns, functools.partial(_values, mapper, columns), bad))
 
 
 def _gather(
-    shape: Mapper[M],
+    mapper: Mapper[M],
     upgrader: Upgrader | None,
     selection: Selection,
     names: Sequence[str] | None,
@@ -117,19 +117,19 @@ def _gather(
     if selection.keys is not None:
         passed = yield from _place_after(selection.keys, selection.skip)
     size = selection.size_after(met)
-    page = yield from _page(shape, selection, passed, selection.after, size)
+    page = yield from _page(mapper, selection, passed, selection.after, size)
     former: tuple[Sequence[str], list[Found]] = (), []
     while page:
         passed += len(page)
         # How many more will be wanted if none of these is gone; the index is asked for them with these.
         more = selection.size_after(met + len(page)) if len(page) == size else 0
-        commands = asking(shape, names, page)
+        commands = asking(mapper, names, page)
         if more and selection.keys is None:
-            commands += asking_index(shape, page[-1], more)
+            commands += asking_index(mapper, page[-1], more)
         replies = yield from pipelined(commands)
         make_all(*former)
         yield from replies.wait()
-        found = yield from settled(shape, upgrader, names, page, replies[: len(page)])
+        found = yield from settled(mapper, upgrader, names, page, replies[: len(page)])
         former = page, found
         gone = [key for key, record in zip(page, found, strict=True) if record is None]
         following: Sequence[str] = ()
@@ -138,13 +138,13 @@ def _gather(
             size = selection.size_after(met)
             if gone and selection.keys is None and 0 < size < READ_CHUNK:
                 # Where some are gone more are; a page of one must not meet thousands of them one by one.
-                yield from sweep(shape, (yield from index_after(shape, page[-1], SWEPT)))
+                yield from sweep(mapper, (yield from index_after(mapper, page[-1], SWEPT)))
             if more and more == size and selection.keys is None:
-                following = yield from own_keys(shape, replies[-ASKED:], page[-1], more)
+                following = yield from own_keys(mapper, replies[-ASKED:], page[-1], more)
             else:
-                following = yield from _page(shape, selection, passed, page[-1], size)
+                following = yield from _page(mapper, selection, passed, page[-1], size)
         if gone and selection.keys is None:
-            yield from sweep(shape, gone)  # last: what left the index has no place there to go on behind
+            yield from sweep(mapper, gone)  # last: what left the index has no place there to go on behind
         page = following
     make_all(*former)
     return made
@@ -163,7 +163,7 @@ def _place_after(keys: Sequence[str], skip: int) -> RoundTrips[int]:
 
 
 def _page(
-    shape: Mapper[M], selection: Selection, passed: int, last: str | None, size: int
+    mapper: Mapper[M], selection: Selection, passed: int, last: str | None, size: int
 ) -> RoundTrips[Sequence[str]]:
     """Give the keys of the next records: of those wanted, without the first ``passed``, or of the index."""
     if size <= 0:
@@ -172,28 +172,28 @@ def _page(
         return selection.keys[passed : passed + size]
     if last is not None:
         # By name, not by position: positions move while others insert and delete.
-        return (yield from index_after(shape, last, size))
+        return (yield from index_after(mapper, last, size))
     if not passed:
-        return (yield from index_after(shape, None, size))
+        return (yield from index_after(mapper, None, size))
     # By position, and only once: a range by name takes as many steps as it leaves out.
-    index, before = shape.keys.index, shape.keys.before
+    index, before = mapper.keys.index, mapper.keys.before
     foreign, reply = yield [("ZLEXCOUNT", index, "-", before), ("ZRANGE", index, passed, passed + size - 1)]
-    found = members(shape, reply)
-    if not foreign and shape.keys.are_next(found, None):
+    found = members(mapper, reply)
+    if not foreign and mapper.keys.are_next(found, None):
         return [text_of(raw) for raw in found]
-    return (yield from keys_from(shape, passed + cast(int, check([foreign])[0]), size))
+    return (yield from keys_from(mapper, passed + cast(int, check([foreign])[0]), size))
 
 
-def _values(shape: Mapper[M], columns: Sequence[str], key: str, record: Found) -> dict[str, object]:
+def _values(mapper: Mapper[M], columns: Sequence[str], key: str, record: Found) -> dict[str, object]:
     if isinstance(record, DataError):
         raise record
     stored = record or {}
-    if shape.primary_key in columns and shape.primary_key not in stored:
-        stored = {**stored, **shape.encoded_key(key)}
+    if mapper.primary_key in columns and mapper.primary_key not in stored:
+        stored = {**stored, **mapper.encoded_key(key)}
     raws = {name: stored.get(name) for name in columns}
-    if isinstance(shape, HookedShape) and (hooked := shape.columns(key, columns, stored)) is not None:
+    if isinstance(mapper, HookedMapper) and (hooked := mapper.columns(key, columns, stored)) is not None:
         return hooked
-    values = partial.deserialize(shape, raws, getattr(shape.model, "json_object_hook", None), key=key)
-    if shape.extras is not None:
-        values |= shape._decode_extras(shape.extras, {name: raw for name, raw in stored.items() if name in raws})
+    values = partial.deserialize(mapper, raws, getattr(mapper.model, "json_object_hook", None), key=key)
+    if mapper.extras is not None:
+        values |= mapper._decode_extras(mapper.extras, {name: raw for name, raw in stored.items() if name in raws})
     return values

@@ -50,7 +50,7 @@ Only = Literal["new", "existing"] | None  # which records may be written; None m
 Meanings = Mapping[bytes, Callable[[bytes], DataError]]  # errors that reasons of a script stand for, by what is stored
 WRITE_CHUNK: Final = 100  # records a script: its longest stop of the server stays under a millisecond or two
 _SCRIPTS_A_BATCH: Final = 20
-_MOST_ARGUMENTS: Final = 7000  # that a script can hand on to one command
+_MOST_ARGUMENTS: Final = 7000  # that a script can pass to one command
 _TRIES: Final = 8  # of writing records that another client puts back to an older version each time
 _DELETE: Final = load_script("redis_models", "permissions", "delete")
 _EXPIRE: Final = load_script("redis_models", "permissions", "expire")
@@ -59,7 +59,7 @@ _INCREMENT: Final = load_script("redis_models", "permissions", "stamp", "guard",
 
 
 def save(
-    shape: Mapper[M],
+    mapper: Mapper[M],
     upgrader: Upgrader | None,
     instance: M,
     known: TrackedState,
@@ -72,10 +72,10 @@ def save(
     """Write what changed since the instance was loaded or saved.
 
     Args:
-        shape: The model.
-        upgrader: What brings an older record up first.
-        instance: What to write.
-        known: What it remembers.
+        mapper: The model.
+        upgrader: Upgrades an older record first.
+        instance: The instance to write.
+        known: Its tracked state.
         ttl: As the script takes it.
         if_unchanged: Whether another writer's change since then is an error.
         assigned: A field to write, changed or not.
@@ -86,34 +86,34 @@ def save(
         ConflictError: Another client changed it, and ``if_unchanged`` is set.
         InvalidPrimaryKeyError: The primary key of a stored instance was changed.
     """
-    key = known.key_for(shape, instance)
-    change = known.change(shape, instance, assigned)
+    key = known.key_for(mapper, instance)
+    change = known.change(mapper, instance, assigned)
     if not change and not if_unchanged and not always and ttl == "":
         known.mark_saved(change)
         return
     try:
-        command = save_command(shape, key, change, ttl, known.stored if if_unchanged else None)
+        command = save_command(mapper, key, change, ttl, known.stored if if_unchanged else None)
         # Its own success would look like another client's change to a second try.
         [reply] = yield AtMostOnce([command]) if if_unchanged else [command]
         if type(reply) is not int:  # nearly never
             if isinstance(reply, NoScriptError):
                 [reply] = yield from call(_SAVE, [command], once=if_unchanged)
-            yield from settled(shape, upgrader, Try(_SAVE, [key], command, if_unchanged), check([reply])[0])
+            yield from settled(mapper, upgrader, Try(_SAVE, [key], command, if_unchanged), check([reply])[0])
     except BaseException as exc:
         known.mark_unknown(change, exc)
         raise
     known.mark_saved(change)
 
 
-def save_at_once(shape: Mapper[M], driver: Driver, instance: M, known: TrackedState, assigned: str) -> bool:
+def save_at_once(mapper: Mapper[M], driver: Driver, instance: M, known: TrackedState, assigned: str) -> bool:
     """Do what ``save`` does for an assignment, in one exchange and without a generator, which takes a tenth less time.
 
     Returns:
         Whether it is written; if not, nothing was, and ``save`` must do it.
     """
-    key, change = known.key_for(shape, instance), known.change(shape, instance, assigned)
+    key, change = known.key_for(mapper, instance), known.change(mapper, instance, assigned)
     try:
-        [reply] = driver.exchange((save_command(shape, key, change),)) if change else [0]
+        [reply] = driver.exchange((save_command(mapper, key, change),)) if change else [0]
     except BaseException as exc:
         known.mark_unknown(change, exc)
         raise
@@ -123,25 +123,25 @@ def save_at_once(shape: Mapper[M], driver: Driver, instance: M, known: TrackedSt
     return True
 
 
-def patch(shape: Mapper[M], upgrader: Upgrader | None, key: str, changes: Mapping[str, object]) -> RoundTrips[None]:
+def patch(mapper: Mapper[M], upgrader: Upgrader | None, key: str, changes: Mapping[str, object]) -> RoundTrips[None]:
     """Write some fields of an existing record.
 
     Args:
-        shape: The model.
-        upgrader: What brings an older record up first.
-        key: Where it lies.
+        mapper: The model.
+        upgrader: Upgrades an older record first.
+        key: Its key.
         changes: Validated values by field.
 
     Raises:
         NotFoundError: There is no such record.
     """
-    encoded = shape.encode_some(changes)
-    command = save_command(shape, key, Change(encoded, {}, [], {}))
+    encoded = mapper.encode_some(changes)
+    command = save_command(mapper, key, Change(encoded, {}, [], {}))
     [reply] = check((yield from call(_SAVE, [command])))
-    yield from settled(shape, upgrader, Try(_SAVE, [key], command), reply)
+    yield from settled(mapper, upgrader, Try(_SAVE, [key], command), reply)
 
 
-def increment(shape: Mapper[M], upgrader: Upgrader | None, key: str, name: str, by: object) -> RoundTrips[int | float]:
+def increment(mapper: Mapper[M], upgrader: Upgrader | None, key: str, name: str, by: object) -> RoundTrips[int | float]:
     """Add to a number in an existing record, never twice, and give the sum.
 
     Raises:
@@ -149,27 +149,29 @@ def increment(shape: Mapper[M], upgrader: Upgrader | None, key: str, name: str, 
         EncodeError: The field is not a number, ``by`` does not fit its type, or the sum would leave its range.
         DecodeError: The field holds no such number.
     """
-    counter = counter_of(shape, name, by)
+    counter = counter_of(mapper, name, by)
     adding = counter.increment(by)
     kind = "int" if counter.is_int else "float"
     # As text that reads back the same, whichever client packs it.
     number, low, high = repr(adding.by), repr(adding.low), repr(adding.high)
-    command = _INCREMENT.command([shape.keys.index, key], [shape.version, name, number, adding.start, kind, low, high])
+    command = _INCREMENT.command(
+        [mapper.keys.index, key], [mapper.version, name, number, adding.start, kind, low, high]
+    )
     meanings: Meanings = {
         b"VALUE": partial(counter.no_number, key),
         b"RANGE": partial(counter.out_of_range, by),
     }
     [reply] = check((yield from call(_INCREMENT, [command], once=True)))
-    total = yield from settled(shape, upgrader, Try(_INCREMENT, [key], command, True, meanings), reply)
+    total = yield from settled(mapper, upgrader, Try(_INCREMENT, [key], command, True, meanings), reply)
     return int(cast(bytes, total)) if counter.is_int else float(cast(bytes, total))
 
 
-def delete(shape: Mapper[M], keys: Sequence[str], *, only_hashes: bool = False) -> RoundTrips[tuple[int, int]]:
+def delete(mapper: Mapper[M], keys: Sequence[str], *, only_hashes: bool = False) -> RoundTrips[tuple[int, int]]:
     """Delete records, of whatever version.
 
     Args:
-        shape: The model.
-        keys: Where they lie.
+        mapper: The model.
+        keys: Their keys.
         only_hashes: Pass over keys that do not hold a hash, hence no record.
 
     Returns:
@@ -185,63 +187,63 @@ def delete(shape: Mapper[M], keys: Sequence[str], *, only_hashes: bool = False) 
     records = members = 0
     for start in range(0, len(chunks), _SCRIPTS_A_BATCH):
         group = chunks[start : start + _SCRIPTS_A_BATCH]
-        commands = [_DELETE.command([shape.keys.index, *chunk], ("1" if only_hashes else "",)) for chunk in group]
-        # What its own first execution has deleted, a second one would not count.
+        commands = [_DELETE.command([mapper.keys.index, *chunk], ("1" if only_hashes else "",)) for chunk in group]
+        # A second execution would not count the records that the first one deleted.
         replies = check((yield from call(_DELETE, commands, once=True)))
         for chunk, reply in zip(group, replies, strict=True):
-            if error := _refusal(shape, chunk, reply):
+            if error := _refusal(mapper, chunk, reply):
                 raise error
             gone, removed = cast("list[int]", reply)
             records, members = records + gone, members + removed
     return records, members
 
 
-def delete_all(shape: Mapper[M]) -> RoundTrips[int]:
+def delete_all(mapper: Mapper[M]) -> RoundTrips[int]:
     """Delete every record of the index, in bounded steps; give how many existed.
 
     Members of the index that are not records of the model stay, in the index and at their keys.
     """
     total, after = 0, None
     while True:
-        # From the start as long as nothing stays: what is inserted meanwhile is met too.
-        page = yield from index_after(shape, after, WRITE_CHUNK * _SCRIPTS_A_BATCH)
+        # From the start while nothing stays behind, so that records inserted meanwhile are found too.
+        page = yield from index_after(mapper, after, WRITE_CHUNK * _SCRIPTS_A_BATCH)
         if not page:
             return total
-        records, members = yield from delete(shape, page, only_hashes=True)
+        records, members = yield from delete(mapper, page, only_hashes=True)
         total += records
         if members < len(page):
             after = page[-1]
 
 
-def expire(shape: Mapper[M], key: str, ttl: TtlArgument) -> RoundTrips[None]:
+def expire(mapper: Mapper[M], key: str, ttl: TtlArgument) -> RoundTrips[None]:
     """Change the TTL of a record, from now.
 
     Args:
-        shape: The model.
-        key: Where it lies.
+        mapper: The model.
+        key: Its key.
         ttl: As the script takes it.
 
     Raises:
         NotFoundError: There is no such record.
         WrongKeyTypeError: The key holds no hash.
     """
-    [reply] = check((yield from call(_EXPIRE, [_EXPIRE.command([shape.keys.index, key], [ttl])])))
-    if error := _refusal(shape, [key], reply):
+    [reply] = check((yield from call(_EXPIRE, [_EXPIRE.command([mapper.keys.index, key], [ttl])])))
+    if error := _refusal(mapper, [key], reply):
         raise error
 
 
 @dataclass(frozen=True)
 class Try:
-    """A script call that may be refused, and tried again when what stood in its way is cured.
+    """A script call that may be refused, and repeated after older records are upgraded.
 
     Attributes:
-        script: What is called.
-        keys: Where the records lie.
+        script: The script.
+        keys: Keys of the records.
         command: The call.
         once: Whether it must not be executed twice.
-        meanings: What reasons of the script's own mean, by what is stored.
+        meanings: Errors for the script's own reasons, made of the stored value.
         weight: Bytes of the values that it writes, where there may be many.
-        writes_whole: Whether it writes whole records, which may take the place of those that cannot be brought up.
+        writes_whole: Whether it writes whole records, which may replace older ones that cannot be upgraded.
     """
 
     script: Script
@@ -262,44 +264,44 @@ class Try:
 
 
 def save_command(
-    shape: Mapper[M],
+    mapper: Mapper[M],
     key: str,
     change: Change,
     ttl: TtlArgument = "",
     expected: Mapping[str, bytes] | None = None,
 ) -> Command:
     """Make the call that writes what changed, if the record still has what is ``expected``; its reply is a number."""
-    arguments: list[Argument] = [shape.version, ttl, 2 * len(change.written), *flat(change.written)]
+    arguments: list[Argument] = [mapper.version, ttl, 2 * len(change.written), *flat(change.written)]
     if change.filled or change.removed or expected is not None:
         for part in (flat(change.filled), change.removed, flat(expected or {})):
             arguments += [len(part), *part]
-    if expected is not None and shape.takes_extras:
+    if expected is not None and mapper.takes_extras:
         arguments.append(STAMP)
     elif expected is not None:
-        arguments += [name for name in shape.names if name not in expected]
-    return _SAVE.command((shape.keys.index, key), arguments)
+        arguments += [name for name in mapper.names if name not in expected]
+    return _SAVE.command((mapper.keys.index, key), arguments)
 
 
 def flat(fields: Mapping[str, bytes]) -> list[Argument]:
     return [part for pair in fields.items() for part in pair]
 
 
-def settled(shape: Mapper[M], upgrader: Upgrader | None, attempt: Try, reply: Reply) -> RoundTrips[Reply]:
-    """Give the answer of an applied script; bring older records up and try again; raise what refuses it.
+def settled(mapper: Mapper[M], upgrader: Upgrader | None, attempt: Try, reply: Reply) -> RoundTrips[Reply]:
+    """Give the reply of an applied script. Upgrade older records and call it again; raise the error of a refusal.
 
-    Whole records take the place of those that no migration can bring up: in the same step as all that the script
-    writes, so that it writes once, or not at all.
+    Whole records replace older ones that no migration can upgrade, in the same script as all other writes, so that it
+    writes once, or not at all.
     """
     replaced: dict[int, bytes] = {}
     for _ in range(_TRIES):
-        error = _refusal(shape, attempt.keys, reply, attempt.meanings)
+        error = _refusal(mapper, attempt.keys, reply, attempt.meanings)
         if error is None:
             return reply
         if not isinstance(error, RecordTooOldError) or upgrader is None:
             raise error
         older = cast("list[Any]", reply)[2:]
         for place, stamp in zip(older[::2], older[1::2], strict=True):
-            if not (yield from _is_brought_up(shape, upgrader, attempt, place)):
+            if not (yield from _is_brought_up(mapper, upgrader, attempt, place)):
                 replaced[place] = stamp
         command = attempt.replacing(replaced) if replaced else attempt.command
         [reply] = check((yield from call(attempt.script, [command], once=attempt.once)))
@@ -310,9 +312,9 @@ def settled(shape: Mapper[M], upgrader: Upgrader | None, attempt: Try, reply: Re
     )
 
 
-def _is_brought_up(shape: Mapper[M], upgrader: Upgrader, attempt: Try, place: int) -> RoundTrips[bool]:
+def _is_brought_up(mapper: Mapper[M], upgrader: Upgrader, attempt: Try, place: int) -> RoundTrips[bool]:
     try:
-        yield from upgrader.rewrite(shape.model, attempt.keys[place - 1])
+        yield from upgrader.rewrite(mapper.model, attempt.keys[place - 1])
     except RecordTooOldError:
         raise  # of a version that is not known here, nor what would be lost
     except DataError:
@@ -323,44 +325,44 @@ def _is_brought_up(shape: Mapper[M], upgrader: Upgrader, attempt: Try, place: in
 
 
 def _refusal(
-    shape: Mapper[Any], keys: Sequence[str], reply: Reply, meanings: Meanings | None = None
+    mapper: Mapper[Any], keys: Sequence[str], reply: Reply, meanings: Meanings | None = None
 ) -> DataError | None:
     """Give the error that a script's refusal of the first record in it means; None if it was applied."""
     if not isinstance(reply, list) or not reply or reply[0] != b"REFUSED":
         return None
     _, reason, place, stored, *fields = cast("tuple[Any, ...]", reply)
     if reason == b"INDEX":
-        return no_index(shape)
+        return no_index(mapper)
     key = keys[cast(int, place) - 1]
     if meanings and reason in meanings:
         return meanings[reason](stored)
     if reason in _REFUSALS:
-        return _REFUSALS[reason](shape, key, [text_of(name) for name in fields])
+        return _REFUSALS[reason](mapper, key, [text_of(name) for name in fields])
     try:
         version = stored_version(key, stored)
     except DataError as exc:
         return exc
     kind = RecordTooOldError if reason == b"OLDER" else RecordTooNewError
-    return kind(key, version, shape.version)
+    return kind(key, version, mapper.version)
 
 
-def _type(shape: Mapper[Any], key: str, fields: Sequence[str]) -> DataError:
+def _type(mapper: Mapper[Any], key: str, fields: Sequence[str]) -> DataError:
     return WrongKeyTypeError(key)
 
 
-def _gone(shape: Mapper[Any], key: str, fields: Sequence[str]) -> DataError:
-    return NotFoundError(shape.model.__name__, key)
+def _gone(mapper: Mapper[Any], key: str, fields: Sequence[str]) -> DataError:
+    return NotFoundError(mapper.model.__name__, key)
 
 
-def _exists(shape: Mapper[Any], key: str, fields: Sequence[str]) -> DataError:
-    return ConflictError(key, f"exists already, but only new records of {shape.model.__name__} are wanted")
+def _exists(mapper: Mapper[Any], key: str, fields: Sequence[str]) -> DataError:
+    return ConflictError(key, f"exists already, but only new records of {mapper.model.__name__} are wanted")
 
 
-def _changed(shape: Mapper[Any], key: str, fields: Sequence[str]) -> DataError:
+def _changed(mapper: Mapper[Any], key: str, fields: Sequence[str]) -> DataError:
     return ConflictError(
         key,
-        f"another client changed {', '.join(fields)} since this {shape.model.__name__} was loaded or saved; nothing was"
-        " written. Get the record again, assign, and save that instance",
+        f"another client changed {', '.join(fields)} since this {mapper.model.__name__} was loaded or saved; nothing"
+        " was written. Get the record again, assign, and save that instance",
         fields,
     )
 

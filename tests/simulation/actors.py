@@ -160,7 +160,7 @@ class Application(Actor):
     def _whole(self, kind: Kind, id: str) -> tuple[Any, dict[str, bytes]]:
         names = kind.fields[self._version(kind)]
         values = {name: id if name == "id" else self._value(name) for name in sorted(names)}
-        instance = self._verbs[kind.name].shape.model(**values)
+        instance = self._verbs[kind.name].mapper.model(**values)
         return instance, {name: str(value).encode() for name, value in values.items()}
 
     def _create(self, kind: Kind, operation: Operation, id: str) -> RoundTrips[Any]:

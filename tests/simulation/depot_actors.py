@@ -101,7 +101,7 @@ class Clerk(Actor):
         own = id if is_clash else f"{'c' if self.version == NEWEST else 'i'}{text}"
         other = f"{'i' if self.version == NEWEST else 'c'}{text}"
         names = {"id": other, "code": own} if self.version == NEWEST else {"id": own, "code": other}
-        made = verbs.shape.model(**names, **{"note" if self.version == 1 else "remark": text}, uid=f"u{text}")
+        made = verbs.mapper.model(**names, **{"note" if self.version == 1 else "remark": text}, uid=f"u{text}")
         fields = {name: str(value).encode() for name, value in made.model_dump().items()}
         at = key_at(self.version, fields)
         assert at is not None

@@ -182,8 +182,8 @@ def _given(schema: type[Model], body: BaseModel, names: set[str]) -> dict[str, A
 
 
 def _stored(record: Model, names: list[str]) -> dict[str, Any]:
-    shape = type(record).__shape__
-    fields = [shape.field(name) for name in names if name in shape.names]
+    mapper = type(record).__shape__
+    fields = [mapper.field(name) for name in names if name in mapper.names]
     return {field.name: field.as_input(record.__dict__[field.name]) for field in fields}
 
 

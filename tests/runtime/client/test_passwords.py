@@ -201,11 +201,11 @@ def test_the_url_of_a_server_is_no_folder_of_an_embedded_one(project: Any, url: 
     before = {path.name for path in project.root.iterdir()}
 
     ran = project.run("--traceback", "migrate", "--plan")
-    with pytest.raises(SettingsError, match="a folder stands behind embedded:, not the URL of a server") as caught:
+    with pytest.raises(SettingsError, match="embedded: takes a folder, not the URL of a server") as caught:
         assert Store.from_url(url).sync_client
 
     assert ran.code == 2
-    assert "a folder stands behind embedded:" in ran.err
+    assert "embedded: takes a folder" in ran.err
     assert not [text for text in (ran.out, ran.err, masked(url), *_held(caught.value)) if "secret" in text.lower()]
     assert {path.name for path in project.root.iterdir()} == before
 

@@ -94,7 +94,9 @@ async def test_secrets_frozensets_and_iterators_are_no_primary_keys_where_they_a
 async def test_a_child_with_more_fields_is_not_inserted_through_its_parent(client: Any) -> None:
     child = Child(id="a", name="n", more="x")
 
-    with pytest.raises(EncodeError, match=r"it is a Child, of whose fields this table has not all; use Child\.insert"):
+    with pytest.raises(
+        EncodeError, match=r"it is a Child, which has fields that this table does not store; use Child\.insert"
+    ):
         await Parent.insert(child)
     with pytest.raises(EncodeError, match=r"use Child\.insert"):
         Parent.sync.insert([Parent(id="b", name="n"), child])
