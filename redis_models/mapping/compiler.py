@@ -1,4 +1,4 @@
-"""Compile the shape of a model class: look at its fields once, and refuse what cannot be stored. Pure."""
+"""The compiler: makes the mapper of a model class, and refuses what cannot be stored. Pure."""
 
 import inspect
 from collections.abc import Callable, Sequence
@@ -22,7 +22,7 @@ M = TypeVar("M", bound=BaseModel)
 
 
 def compile_mapper(model: type[M], options: Options) -> Mapper[M]:
-    """Compile the shape of a class.
+    """Make the mapper of a class.
 
     Raises:
         ModelDeclarationError: It has no primary key, a reserved field name, a field of a type that cannot be stored, or

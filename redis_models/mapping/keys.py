@@ -1,4 +1,4 @@
-"""Names of Redis keys: the only module that knows separators and spellings. Pure.
+"""Names of Redis keys: the only module that handles separators and escapes. Pure.
 
 A record lives at ``{prefix}{sep}{table}{sep}{pk}``, the index of its model at ``{prefix}{sep}{table}{sep}__index``.
 The text of a primary key is escaped, so that it never contains the separator and never equals ``__index``: hence a key
@@ -20,7 +20,7 @@ __all__ = ["INDEX", "KeySpace", "bookkeeping_key", "complaint_about"]
 INDEX: Final = "__index"
 _ESCAPE: Final = "%"
 _OF_ESCAPES: Final = frozenset("%0123456789ABCDEF")
-_BOOKKEEPING: Final = "redis_models:{"  # what every key of ``bookkeeping_key`` begins with
+_BOOKKEEPING: Final = "redis_models:{"  # prefix of every key of ``bookkeeping_key``
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ class KeySpace:
 
     @cached_property
     def start(self) -> str:
-        """What every key of the model begins with, separator included."""
+        """The prefix of every key of the model, with its separator."""
         return f"{self.first}{self.table}{self.separator.lower()}"
 
     @cached_property
@@ -60,7 +60,7 @@ class KeySpace:
         return "".join(f"\\{char}" if char in "\\*?[]^-" else char for char in self.start) + "*"
 
     def beside(self, name: str) -> str:
-        """Key of what ``adopt`` keeps, in the index's slot of a cluster; no record of any model has such a key."""
+        """Key of a backup of ``adopt``, in the cluster slot of the index; no record of any model has such a key."""
         tag, closed, _ = self.index.partition("{")[2].partition("}")
         return f"{{{tag}}}{self.index}:{name}" if tag and closed else f"{{{self.index}}}:{name}"
 
@@ -88,8 +88,8 @@ class KeySpace:
         """Give those of some keys that ``owns`` accepts, each once.
 
         Args:
-            keys: What ``pattern`` matches, as the server has it. A walk meets every key of the database here, so most
-                of them are looked at as a whole: a separator more than their beginnings have must be in one of them.
+            keys: Keys that match ``pattern``, as bytes. A scan passes many keys, so they are usually checked together:
+                if they contain more separators than their prefixes do, one of them has another separator.
         """
         found, start, separator = dict.fromkeys(keys), self.start.encode(), self._lowered.encode()
         found.pop(start, None)
@@ -127,13 +127,13 @@ class KeySpace:
 
     @cached_property
     def before(self) -> bytes:
-        """The end of what the index can have before the model's own keys, as ZLEXCOUNT takes it."""
+        """The end of the index members before the model's own keys, as ZLEXCOUNT takes it."""
         return b"(" + self.start.encode()
 
     def shared_with(self, other: "KeySpace") -> str | None:
-        """Give the beginning of the keys that could be records of either, or None: whose they are cannot be told.
+        """Give the prefix of keys that could be records of either model, or None.
 
-        Two spaces may share one start, or one lies within the other where that one's separator does not set it apart:
+        Two key spaces may share a prefix, or one lies within the other if that one's separator does not separate them:
         ``user_`` (separator ``_``) holds no ``user_profile_1``, but every ``user_profile:1``.
         """
         for first, second in ((self, other), (other, self)):
@@ -166,14 +166,14 @@ class KeySpace:
 
     @cached_property
     def _may_meet_bookkeeping(self) -> bool:
-        """Whether what the migrations keep could pass for records: of a table that is called as they are."""
+        """Whether keys of the migrations could look like records, because the table has their name."""
         return self.start.startswith(_BOOKKEEPING) or (
             _BOOKKEEPING.startswith(self.start) and not _reaches_out(_BOOKKEEPING[len(self.start) :], self._lowered)
         )
 
     @cached_property
     def _taken(self) -> tuple[str, ...]:
-        """Texts that no primary key may have in its key: those of indexes, behind the start."""
+        """Texts after the prefix that are escaped in primary keys, because indexes have them."""
         own = self.index.removeprefix(self.start) if self.index.startswith(self.start) else INDEX
         return (INDEX,) if own == INDEX else (INDEX, own)
 
@@ -216,7 +216,7 @@ def _quote(char: str) -> str:
 
 
 def bookkeeping_key(namespace: str, name: str) -> str:
-    """Key of something that the migration engine keeps; all of a namespace share one hash tag, hence one slot.
+    """Key of the migration engine's own data; all of a namespace share one hash tag, hence one slot.
 
     Args:
         namespace: ``NAMESPACE`` of the settings module.

@@ -1,4 +1,4 @@
-"""A model's shape in this process: its keys and the codec of each stored field; see ``compiler``. Pure."""
+"""The mapper of a model: its keys and the codec of each stored field; see ``compiler``. Pure."""
 
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -26,7 +26,7 @@ M = TypeVar("M", bound=BaseModel)
 
 @dataclass(frozen=True)
 class Mapper(Generic[M]):
-    """What reading and writing records of one model needs to know.
+    """Maps instances of one model to records, and back.
 
     Attributes:
         model: The class.
@@ -67,7 +67,7 @@ class Mapper(Generic[M]):
         """Give the key of the record with primary key ``pk``: a value of the field's type, or its text.
 
         Raises:
-            InvalidPrimaryKeyError: It is None, empty, or no plain value.
+            InvalidPrimaryKeyError: It is None, empty, or of a type that cannot be a primary key.
         """
         if type(pk) is str and pk.isascii() and pk:  # nearly always
             return self.keys.record(pk)
@@ -77,7 +77,7 @@ class Mapper(Generic[M]):
             raise self._no_key(pk, "cannot be used as a primary key; use str, int or UUID")
         text = str(pk)
         if not text:
-            raise self._no_key(pk, "is empty; give every record a name of its own")
+            raise self._no_key(pk, "is empty; give every record a primary key of its own")
         try:
             text.encode()
         except UnicodeEncodeError as exc:
@@ -85,10 +85,10 @@ class Mapper(Generic[M]):
         return self.keys.record(text)
 
     def primary_key_in(self, key: str) -> object:
-        """Give the primary key that the key of a record says, for records that do not hold it.
+        """Give the primary key that is in the key of a record, for records that do not store it.
 
         Raises:
-            DecodeError: The key is none of this model's, or does not say it, or may mean several.
+            DecodeError: The key is not of this model, or its primary key is unreadable or ambiguous.
         """
         found: list[object] = []
         if self.keys.owns(key):
@@ -102,10 +102,10 @@ class Mapper(Generic[M]):
         raise DecodeError(key, self.primary_key, None, f"it is the primary key, and the key of the record {meant}")
 
     def check_key(self, key: str, pk: object) -> None:
-        """Refuse a record that lies under another key than its primary key says: a save would go astray.
+        """Refuse a record whose key is not that of its primary key: a save would write to another key.
 
         Raises:
-            DecodeError: It does.
+            DecodeError: The keys differ.
         """
         meant = self.key_of(pk)
         if meant != key and is_text(key):  # bytes that are not text have no other key
@@ -113,7 +113,7 @@ class Mapper(Generic[M]):
             raise DecodeError(key, "", None, f"its {name} {pk!r:.60} {reason}")
 
     def encoded_key(self, key: str) -> dict[str, bytes]:
-        """Give the primary key that a key says as it would be stored; nothing where it does not say it."""
+        """Give the primary key that is in a key, as it would be stored; nothing if it is unreadable."""
         try:
             return {self.primary_key: self._key_field.encode(self.primary_key_in(key))}
         except (ValueError, TypeError):
@@ -121,12 +121,12 @@ class Mapper(Generic[M]):
 
     @cached_property
     def start(self) -> str:
-        """What every key of the model begins with; asked for each record that is read."""
+        """The prefix of every key of the model, cached because each read needs it."""
         return self.keys.start
 
     @cached_property
     def codecs(self) -> Mapping[str, FieldCodec]:
-        """How the values of each stored field are written, by its name."""
+        """The codec of each stored field, by its name."""
         return {field.name: field.codec for field in self.fields}
 
     @cached_property
@@ -139,7 +139,7 @@ class Mapper(Generic[M]):
 
     @cached_property
     def stamp(self) -> bytes:
-        """What a record of this version carries as its stamp."""
+        """The stamp of records of this version."""
         return b"%d" % self.version
 
     def encode(self, instance: M) -> dict[str, bytes]:
@@ -154,7 +154,7 @@ class Mapper(Generic[M]):
             stored = {name: encode(values[name]) for name, encode in self._writers}
         except (KeyError, ValueError, TypeError):
             stored = None
-        if stored is None:  # behind the clause: what was raised in it may quote a secret
+        if stored is None:  # outside of the except clause, whose exception may quote a secret
             for name in [field_name for field_name in self.names if field_name not in values]:
                 raise EncodeError(self.model.__name__, name, None, "this instance has no such value")
             stored = {field.name: self.encode_field(field, values[field.name]) for field in self.fields}
@@ -187,8 +187,8 @@ class Mapper(Generic[M]):
         """Make an instance of a record; fields that are not stored take their defaults.
 
         Args:
-            key: Where it lies, for errors.
-            stored: Its declared stored fields; where the shape takes extras, all of them.
+            key: Its key, for errors.
+            stored: Its declared stored fields; all of them if the model takes extras.
 
         Raises:
             DecodeError: A field does not read back, or the whole is not what the model accepts.
@@ -196,9 +196,9 @@ class Mapper(Generic[M]):
         values: dict[str, object] | None
         try:
             values = {name: read(stored[name]) for name, read in self._readers}
-        except (*UNREADABLE, ValueError):  # a field is not stored, or its codec knows more than the shortcut
+        except (*UNREADABLE, ValueError):  # a field is not stored, or needs its whole codec
             values = None
-        if values is None:  # behind the clause: what was raised in it may quote a secret
+        if values is None:  # outside of the except clause, whose exception may quote a secret
             values = self._decoded(key, stored)
             if self.primary_key not in values:
                 values[self.primary_key] = self.key_input(key)
@@ -215,17 +215,17 @@ class Mapper(Generic[M]):
         raise error
 
     def key_input(self, key: str) -> object:
-        """Give what the model makes a primary key from, out of the key of a record."""
+        """Give the primary key that is in the key of a record, as input of the model."""
         return self._key_field.as_input(self.primary_key_in(key))
 
     def made(self, key: str, values: dict[str, object], stored: Mapping[str, bytes], kept: Mapping[str, object]) -> M:
-        """Make an instance of what is known of a record already.
+        """Make an instance of values that are decoded already.
 
         Args:
-            key: Where it lies.
-            values: What the model makes it from, by field.
+            key: Key of the record.
+            values: Input of the model, by field.
             stored: The record, for errors.
-            kept: The values of fields that ``stored`` stands for.
+            kept: The decoded values of ``stored``.
 
         Raises:
             DecodeError: It is not what the model accepts.
@@ -243,10 +243,10 @@ class Mapper(Generic[M]):
         raise error
 
     def _unmade(self, key: str, stored: Mapping[str, bytes], exc: Exception) -> DecodeError:
-        """Say why the model does not accept a record."""
+        """Make the error of a record that the model does not accept."""
         if isinstance(exc, ValidationError):
             return self.decode_error(key, _first_place(exc), stored, exc)
-        # Of a validator of the application, which had not thought of such values.
+        # A validator of the application raised it.
         is_secret = self.conceals("")
         error = DecodeError(key, "", None, type(exc).__name__ + ("" if is_secret else f": {exc}"))
         error.__cause__ = None if is_secret else exc
@@ -273,11 +273,11 @@ class Mapper(Generic[M]):
         raise error
 
     def conceals(self, name: str, raw: bytes | None = None) -> bool:
-        """Whether the value of a field must not be shown, as its type holds a secret, or the model hides all.
+        """Whether the value of a field must not be shown, because its type is secret or the model hides all values.
 
         Args:
-            name: The field; "" for the record as a whole, which is to be hidden where any of its fields is.
-            raw: Its bytes, if there are some: they may say so themselves.
+            name: The field; "" for the record as a whole, which is hidden if any of its fields is.
+            raw: Its stored bytes, if any: they may have the tag of a secret.
         """
         if self.model.model_config.get("hide_input_in_errors"):
             return True
@@ -300,12 +300,12 @@ class Mapper(Generic[M]):
         is_secret = self.conceals(name, raw)
         reason = reason_of(exc, is_secret=is_secret)
         error = DecodeError(key, name, cast("bytes | None", spoken(raw, is_secret)), reason)
-        # What a validator was given is quoted in its error, all of it.
+        # A validator's error quotes all its input.
         error.__cause__ = None if is_secret or self.conceals("") else exc
         return error
 
     def _kept(self, values: Mapping[str, object], stored: Mapping[str, bytes]) -> dict[str, object]:
-        """Give values as they were when they were written; ``values`` has what a Json, for one, is made of."""
+        """Give values as they were when they were written; ``values`` has the input of such types as Json."""
         declared = {field.name: field for field in self.fields if field.name in values and field.name in stored}
         return {
             name: values[name] if field.source is None else field.codec.decode(stored[name])
@@ -339,7 +339,7 @@ class Mapper(Generic[M]):
 
     @cached_property
     def _own_validation(self) -> Callable[..., M] | None:
-        """How the class makes instances, where it does so otherwise than pydantic."""
+        """The class's own ``model_validate``, if it overrides pydantic's."""
         method = self.model.model_validate
         is_own = getattr(method, "__func__", None) is not cast(Any, BaseModel.model_validate).__func__
         return method if is_own else None

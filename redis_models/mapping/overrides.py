@@ -86,7 +86,7 @@ class HookedMapper(Mapper[M], Generic[M]):
         is_whole = len(values) >= len(self.names)
 
         def complaint(reason: str) -> EncodeError:
-            hint = "" if is_whole else ". It was handed these fields alone; get the record, assign and save it instead"
+            hint = "" if is_whole else ". It got only these fields; get the record, assign and save it instead"
             return _HookError(self.model.__name__, "serialize_partially", None, f"{reason}{hint}")
 
         written = self._told("serialize_partially", hook, shown, complaint)
@@ -155,7 +155,7 @@ class HookedMapper(Mapper[M], Generic[M]):
         if error is not None:  # behind the clause, so that it has no context either
             raise error
         if not isinstance(result, Mapping):
-            raise complaint(f"{self.model.__name__}.{name} gave {type(result).__name__}; it must return the dict")
+            raise complaint(f"{self.model.__name__}.{name} returned {type(result).__name__}; it must return the dict")
         return cast("Mapping[str, object]", result)
 
     def _read(self, key: str, shown: dict[str, Any], hook: RecordHook) -> Mapping[str, object]:
@@ -180,7 +180,7 @@ class HookedMapper(Mapper[M], Generic[M]):
             return written.encode("utf-8", "surrogatepass")
         if isinstance(written, (int, float)) and not isinstance(written, bool):
             return (repr(written) if isinstance(written, float) else str(written)).encode()
-        reason = f"serialize_partially gave a {type(written).__name__} for it; Redis takes text, bytes and numbers"
+        reason = f"serialize_partially returned a {type(written).__name__} for it; Redis takes text, bytes and numbers"
         raise EncodeError(self.model.__name__, name, None, reason)
 
     def _usual(self, values: Mapping[str, object]) -> dict[str, object]:

@@ -31,7 +31,9 @@ STAMP: Final = "_v"
 _STAMP: Final = re.compile(rb"[1-9][0-9]{0,14}")  # no 0 in front: two stamps of one version are the same bytes
 
 
-_NO_STAMP: Final = "the stamp must be a whole number from 1, of at most 15 digits; look what wrote it, and set it right"
+_NO_STAMP: Final = (
+    "the stamp must be a whole number from 1, of at most 15 digits; correct it, and the code that wrote it"
+)
 
 
 # Stored fields that belong to the library: the stamp, and the undo fields of migration n (_b1, _b2, ...).
@@ -83,7 +85,9 @@ class StoredField:
         """Give the bytes of a value, if they would be read back; ``ValueError`` or ``TypeError`` otherwise."""
         raw = self.codec.encode(value)
         if self.source is not None and not self.source.makes_again(value):
-            raise ValueError("its type would not make it again of what it serializes to; leave out what exclude hides")
+            raise ValueError(
+                "its type cannot read back what it serializes to; set the fields with exclude=True to their defaults"
+            )
         return raw
 
     def decode(self, raw: bytes) -> object:
@@ -96,11 +100,11 @@ class StoredField:
 
 
 def stored_version(key: str, raw: bytes | None) -> int:
-    """Give the version that a record carries; records from before the stamp are of version 1.
+    """Give the version of a record's stamp; records without a stamp are of version 1.
 
     Raises:
-        DecodeError: The stamp is none: it must be what ``str`` makes of a whole number from 1 to ``MOST_VERSION``. The
-            scripts say the same, in ``lua/stamp.lua``.
+        DecodeError: It is not a stamp: ``str`` of a whole number from 1, of at most 15 digits. The scripts check the
+            same, in ``lua/stamp.lua``.
     """
     if raw is None:
         return 1

@@ -1,4 +1,4 @@
-"""What stores and records need to know of a model class: the base that ``Model`` derives from. Pure."""
+"""The base of ``Model``: the attributes of a model class that stores and records use. Pure."""
 
 from typing import TYPE_CHECKING, Any, ClassVar
 

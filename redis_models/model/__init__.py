@@ -1,4 +1,4 @@
-"""What an application sees of a model: ``Model``, ``AutoModel``, ``.sync``, assignments."""
+"""The models of an application: ``Model``, ``AutoModel``, ``.sync``, assignments."""
 
 from .model import AutoModel, Model
 

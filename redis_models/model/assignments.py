@@ -1,4 +1,4 @@
-"""Assignments to one instance, gathered into one write or taken back, and saves of it one after the other."""
+"""Assignments to one instance: batched into one write, or undone; and the lock that orders its saves."""
 
 import asyncio
 import copy
@@ -21,7 +21,7 @@ __all__ = [
 ]
 
 NOTHING: Final = nullcontext()  # may be entered again and again
-UNSET: Final = (None, None)  # auto_save and auto_sync of an instance that says nothing: the class decides
+UNSET: Final = (None, None)  # auto_save and auto_sync of an instance without its own: the class decides
 State = dict[str, Any]
 _CONTAINERS: Final = (list, dict, set, deque, bytearray)
 
@@ -42,13 +42,13 @@ class UpdateBlocks:
         self.saved: State | None = None
 
     def note(self, instance: StoredModel) -> None:
-        """Take note that ``instance`` is as its record."""
+        """Note that ``instance`` equals its record."""
         self.saved = state_of(instance)
 
 
 @contextmanager
 def batched_assignments(instance: StoredModel) -> Generator[UpdateBlocks]:
-    """Hold back the writes of assignments; the block ends with one. Blocks may overlap, or be nested."""
+    """Defer the writes of assignments; the block ends with one write. Blocks may overlap, or be nested."""
     blocks: UpdateBlocks = getattr(instance, "__blocks__", None) or UpdateBlocks(getattr(instance, "__auto__", UNSET))
     object.__setattr__(instance, "__blocks__", blocks)
     blocks.open += 1
@@ -57,7 +57,7 @@ def batched_assignments(instance: StoredModel) -> Generator[UpdateBlocks]:
     try:
         yield blocks
     except BaseException:
-        state = blocks.saved  # what another block has written meanwhile is the record's state now
+        state = blocks.saved  # the record has the state that another block has written meanwhile
         put_back(instance, before if state is None or state is saved else _copied(state))
         raise
     finally:
@@ -69,7 +69,7 @@ def batched_assignments(instance: StoredModel) -> Generator[UpdateBlocks]:
 
 @contextmanager
 def restored_on_failure(instance: StoredModel) -> Generator[None]:
-    """Put the fields back if a write did not happen, or is not known to have: the object must not claim it did."""
+    """Restore the fields if a write failed or its outcome is unknown, so that the instance shows only known writes."""
     before = state_of(instance)
     try:
         yield
@@ -79,7 +79,7 @@ def restored_on_failure(instance: StoredModel) -> Generator[None]:
 
 
 def save_lock(instance: StoredModel) -> asyncio.Lock:
-    """Give what lets one save of this instance after the other, within the running loop."""
+    """Give the lock that orders the saves of this instance within the running loop."""
     loop, lock = getattr(instance, "__save_lock__", (None, None))
     if lock is None or loop is not asyncio.get_running_loop():
         lock = asyncio.Lock()
@@ -88,7 +88,7 @@ def save_lock(instance: StoredModel) -> asyncio.Lock:
 
 
 def state_of(instance: StoredModel) -> State:
-    """Give the fields of an instance as they are now."""
+    """Give the current fields of an instance."""
     extra = instance.__pydantic_extra__
     return {
         "__dict__": instance.__dict__.copy(),
@@ -98,17 +98,17 @@ def state_of(instance: StoredModel) -> State:
 
 
 def put_back(instance: StoredModel, state: State) -> None:
-    """Make the fields of an instance what ``state_of`` gave."""
+    """Restore the fields of an instance to what ``state_of`` gave."""
     for name, value in state.items():
         object.__setattr__(instance, name, value)
 
 
 def _with_own_containers(state: State) -> State:
-    """Give a state whose lists, dicts and sets do not change when those of the instance do."""
+    """Give a state with copies of the instance's lists, dicts and sets."""
     values: dict[str, Any] = state["__dict__"]
     for name, value in values.items():
         if isinstance(value, _CONTAINERS):
-            with suppress(Exception):  # what holds something that cannot be copied stays shared
+            with suppress(Exception):  # a container of something that cannot be copied stays shared
                 values[name] = copy.deepcopy(cast(object, value))
     return state
 

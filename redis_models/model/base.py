@@ -1,4 +1,4 @@
-"""What a model class is without a server: its options, its keys, and how some of its fields are written and read."""
+"""The base of model classes, without a server: options, keys, and the hooks that write and read some fields."""
 
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, get_args
@@ -108,7 +108,7 @@ class _AbstractModel(Pydantic1Model, StoredModel, metaclass=ModelMeta):
 
     @classmethod
     def _get_prefix(cls) -> str:
-        """What keys begin with, separator included; a model may override it and the two that follow."""
+        """The prefix of keys, with its separator; a model may override it and the next two methods."""
         prefix = cls.__options__.prefix.lower()
         return f"{prefix}{cls._get_separator()}" if prefix else ""
 
@@ -122,7 +122,7 @@ class _AbstractModel(Pydantic1Model, StoredModel, metaclass=ModelMeta):
 
     @classmethod
     def __hooks__(cls) -> ModelHooks:
-        """What a subclass overrides that decides how and where its records are stored."""
+        """The methods that a subclass overrides and that decide how and where its records are stored."""
         ours, names = _AbstractModel, ("get_table_index_key", "_get_prefix", "_get_separator", "_get_tablename")
         has_keys = not all(_is_ours(getattr(cls, name), getattr(ours, name)) for name in names)
         serialize, deserialize = cls.serialize_partially, cls.deserialize_partially
@@ -134,7 +134,7 @@ class _AbstractModel(Pydantic1Model, StoredModel, metaclass=ModelMeta):
 
     @classmethod
     def __key_space__(cls) -> KeySpace:
-        """Where records live, as the overridden methods say it now."""
+        """The key space of the model, as its overridden methods return it now."""
         first, table = _told(cls, "_get_prefix"), _told(cls, "_get_tablename")
         separator, index = _told(cls, "_get_separator"), _told(cls, "get_table_index_key")
         prefix = first.removesuffix(separator)
@@ -149,19 +149,19 @@ class _AbstractModel(Pydantic1Model, StoredModel, metaclass=ModelMeta):
 
     @classmethod
     def json_default(cls, obj: Any) -> Any:
-        """Give something that JSON knows for a value that it does not; a model may override it.
+        """Give a JSON value for a value that JSON does not have; a model may override it.
 
-        What an override gives is written as it is, by ``serialize_partially`` too; reading it back is then the affair
-        of ``json_object_hook`` and the field's type.
+        The result of an override is written unchanged, by ``serialize_partially`` too. ``json_object_hook`` and the
+        field's type must then read it back.
 
         Raises:
-            TypeError: It is none of date, datetime, UUID and the IP types.
+            TypeError: It is not a date, a datetime, a UUID or of an IP type.
         """
         return text_of(obj)
 
     @classmethod
     def json_object_hook(cls, obj: Any) -> Any:
-        """Give what a JSON object of a stored field stands for, at any depth; a model may override it."""
+        """Give the value of a JSON object in a stored field, at any depth; a model may override it."""
         return obj
 
     @classmethod
@@ -175,10 +175,10 @@ class _AbstractModel(Pydantic1Model, StoredModel, metaclass=ModelMeta):
 
     @classmethod
     def serialize_partially(cls, data: Mapping[str, object]) -> Fields:
-        """Give some fields as they are handed to Redis, in a new dict.
+        """Give some fields as Redis gets them, in a new dict.
 
-        Text and numbers stay as they are; all else becomes JSON text. Values are not validated: what its field could
-        not hold is written as ``json_default`` has it. Names of other fields pass through.
+        Text and numbers stay unchanged; other values become JSON text. Values are not validated: one that does not fit
+        its field is written as ``json_default`` returns it. Names of other fields pass through.
 
         Raises:
             TypeError: A value cannot be stored.

@@ -1,4 +1,4 @@
-"""What happens when a model class is declared: options taken out, primary key found, verbs kept apart from fields."""
+"""The metaclass of models: it reads options, finds the primary key, and separates verbs from fields of their names."""
 
 import copy
 import functools
@@ -53,7 +53,7 @@ _HOOKS: Final = frozenset(
 
 @dataclass_transform(kw_only_default=True, field_specifiers=(Field, pydantic.Field, PrivateAttr))
 class ModelMeta(ModelMetaclass):
-    """Takes a model's options out of the class body before pydantic makes private attributes of them."""
+    """Removes a model's options from the class body before pydantic makes private attributes of them."""
 
     if TYPE_CHECKING:  # here, and not in the base class, so that a model may annotate its own or not, as it likes
         _primary_key_field: str
@@ -100,7 +100,7 @@ class ModelMeta(ModelMetaclass):
 
     @property
     def __shape__(cls) -> "Mapper[Any]":
-        """The model's shape, compiled at first use and again after an option changed."""
+        """The model's mapper, compiled at first use and again after an option changed."""
         compiled = cls.__dict__.get("_compiled")
         if compiled is None:
             model = cast(type[StoredModel], cls)
@@ -136,7 +136,7 @@ def is_live(instance: StoredModel) -> bool:
 
 
 def _shape_at(model: type[StoredModel], hooks: ModelHooks) -> "Mapper[Any]":
-    """Give the shape of a model whose methods say where its records live now: one for each such place."""
+    """Give the mapper of a model whose methods return its key space: one for each key space."""
     assert hooks.keys is not None
     shapes: dict[KeySpace, Mapper[Any]] | None = model.__dict__.get("_shapes")
     if shapes is None:
@@ -151,7 +151,7 @@ def _shape_at(model: type[StoredModel], hooks: ModelHooks) -> "Mapper[Any]":
 
 
 def _heed_overrides(cls: "ModelMeta") -> None:
-    """Note which verbs are not the library's, in a model, in what it derives from or in a mixin."""
+    """Note which verbs a model, one of its bases or a mixin overrides."""
     own: set[str] = set()
     for name in _VERBS:
         base = next((base for base in cls.__mro__ if name in vars(base)), None)
@@ -167,7 +167,7 @@ def _heed_overrides(cls: "ModelMeta") -> None:
 
 
 def _mark_saves(cls: "ModelMeta") -> None:
-    """Let an overridden ``save`` assign to its instance: one that syncs would save itself for each assignment."""
+    """Let an overridden ``save`` assign to its instance, which must not sync each assignment meanwhile."""
     save: Any = getattr(cls, "save")  # noqa: B009  # not declared by a metaclass
     if hasattr(save, _MARKED) or not isinstance(save, FunctionType):
         return
@@ -196,7 +196,7 @@ def _forget_shape(cls: "ModelMeta") -> None:
 
 
 def _take_config(name: str, bases: tuple[type, ...], namespace: dict[str, Any]) -> type:
-    """Take an inner ``class Config`` for ``model_config``, without pydantic's warning; give what becomes ``Config``."""
+    """Use an inner ``class Config`` as ``model_config``, without pydantic's warning; give the new ``Config``."""
     config: object = namespace.pop("Config", None)
     parent = next((vars(base)["Config"] for base in bases if "Config" in vars(base)), object)
     if not isinstance(config, type):
@@ -237,7 +237,8 @@ def _fields_named_like_verbs(name: str, bases: tuple[type, ...], namespace: dict
     for field in _TAKEN:
         if field in verbs & annotations.keys():
             raise ModelDeclarationError(
-                name, f"field {field!r} is a word of the constructor; name it otherwise, and use alias={field!r}"
+                name,
+                f"field {field!r} has the name of a constructor argument; rename it, and use alias={field!r}",
             )
     inherited = {field: info for base in reversed(bases) for field, info in getattr(base, "model_fields", {}).items()}
     for field in [

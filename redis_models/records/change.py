@@ -1,4 +1,4 @@
-"""What a save has to do to a record, as data. Pure."""
+"""The change that a save makes to a record, as data. Pure."""
 
 from dataclasses import dataclass
 
@@ -7,7 +7,7 @@ __all__ = ["Change"]
 
 @dataclass(slots=True)
 class Change:
-    """What a save has to do to a record.
+    """The change that a save makes to a record.
 
     Attributes:
         written: Stored fields with their new bytes.

@@ -1,4 +1,4 @@
-"""What a request is answered when the library refuses: status codes for our errors, and words without secrets.
+"""HTTP errors: the status and the text of the answer to each of our errors, without secrets.
 
 The router answers its own routes; ``install_error_handlers`` does it for all routes of an application.
 """
@@ -32,33 +32,33 @@ from ...records.read import NO_INDEX
 
 __all__ = [
     "MAPPED",
+    "ErrorAnswer",
     "Place",
-    "Told",
-    "answered",
     "conflict",
+    "error_answer",
     "install_error_handlers",
     "invalid",
     "invalid_places",
     "not_found",
     "one_line",
-    "told_of",
+    "translate_errors",
     "unprocessable",
 ]
 
-Place = tuple[int | str, ...]  # of what is wrong in a request, as FastAPI names it: ("path", "item_id")
-MAPPED: Final = (DataError, ServerError)  # what "told_of" has an answer to
+Place = tuple[int | str, ...]  # of a mistake in a request, as FastAPI names it: ("path", "item_id")
+MAPPED: Final = (DataError, ServerError)  # classes that "error_answer" takes
 _RETRY_S: Final = 5
 _LOG: Final = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class Told:
+class ErrorAnswer:
     """An answer to a request that the library refused.
 
     Attributes:
         status: 404, 409, 422 or 503.
-        detail: In one line, without keys, values and addresses; for 422 the mistakes, in FastAPI's form.
-        headers: ``Retry-After``, where the same request may do later.
+        detail: One line, without keys, values and addresses; for 422 the mistakes, in FastAPI's form.
+        headers: ``Retry-After`` if the same request may succeed later.
     """
 
     status: int
@@ -66,7 +66,7 @@ class Told:
     headers: dict[str, str] = field(default_factory=dict[str, str])
 
 
-def told_of(exc: RedisModelsError, *, model: str = "", key_place: Place = ("path",)) -> Told:
+def error_answer(exc: RedisModelsError, *, model: str = "", key_place: Place = ("path",)) -> ErrorAnswer:
     """Give the answer to one of our errors; its own text goes to the log where an operator must look at it.
 
     Args:
@@ -76,36 +76,41 @@ def told_of(exc: RedisModelsError, *, model: str = "", key_place: Place = ("path
     """
     name = model or getattr(exc, "model", "") or "The record"
     if isinstance(exc, NotFoundError):
-        return Told(404, f"{name} not found")
+        return ErrorAnswer(404, f"{name} not found")
     if isinstance(exc, EncodeError):
-        return Told(422, [_mistake(("body", exc.field), exc.reason)])
+        return ErrorAnswer(422, [_mistake(("body", exc.field), exc.reason)])
     if isinstance(exc, InvalidPrimaryKeyError):
-        return Told(422, [_mistake(key_place, f"the primary key {exc.reason}")])
+        return ErrorAnswer(422, [_mistake(key_place, f"the primary key {exc.reason}")])
     if isinstance(exc, ConflictError) and NO_INDEX not in exc.reason:
-        return Told(409, f"{name} exists already, or was changed by another client meanwhile; read it and try again")
+        return ErrorAnswer(
+            409, f"{name} exists already, or was changed by another client meanwhile; read it and try again"
+        )
     _LOG.error("%s: %s", name, one_line(str(exc)))
-    return _told_of_trouble(exc, name)
+    return _server_answer(exc, name)
 
 
-def _told_of_trouble(exc: RedisModelsError, name: str) -> Told:
-    """Give the answer to what no request is to blame for."""
+def _server_answer(exc: RedisModelsError, name: str) -> ErrorAnswer:
+    """Give the answer to an error that the request did not cause."""
     later = {"Retry-After": str(_RETRY_S)}
     if isinstance(exc, RecordTooNewError):
-        return Told(503, f"{name} is of a newer version of this application; try again later", later)
+        return ErrorAnswer(503, f"{name} is of a newer version of this application; try again later", later)
     if isinstance(exc, RecordTooOldError):
-        return Told(503, f"{name} is of an older version of this application; try again later", later)
+        return ErrorAnswer(503, f"{name} is of an older version of this application; try again later", later)
     if isinstance(exc, ConflictError):
-        return Told(503, f"{name} cannot be found or stored now, because its table is not as it should be")
+        return ErrorAnswer(503, f"{name} cannot be found or stored now, because the index of its table is damaged")
     if isinstance(exc, ServerUnreachableError) and exc.is_left_open:
-        return Told(503, "The database did not answer; whether it did what was asked is not known. Look first")
+        return ErrorAnswer(
+            503,
+            "The database did not answer; the change may have been made. Read the record, then try again",
+        )
     if isinstance(exc, ServerError):
-        return Told(503, "The database cannot answer now; try again later", later)
-    return Told(409, f"{name} cannot be read as it is stored")
+        return ErrorAnswer(503, "The database cannot answer now; try again later", later)
+    return ErrorAnswer(409, f"{name} cannot be read as it is stored")
 
 
 @contextmanager
-def answered(schema: type[Model], key_place: Place) -> Generator[None]:
-    """Answer what the verbs raise in the block.
+def translate_errors(schema: type[Model], key_place: Place) -> Generator[None]:
+    """Raise our errors in the block as errors of FastAPI.
 
     Args:
         schema: The model.
@@ -118,7 +123,7 @@ def answered(schema: type[Model], key_place: Place) -> Generator[None]:
     try:
         yield
     except MAPPED as exc:
-        answer = told_of(exc, model=schema.__name__, key_place=key_place)
+        answer = error_answer(exc, model=schema.__name__, key_place=key_place)
         if isinstance(answer.detail, list):
             raise RequestValidationError(answer.detail) from exc
         raise HTTPException(answer.status, answer.detail, answer.headers or None) from exc
@@ -127,17 +132,17 @@ def answered(schema: type[Model], key_place: Place) -> Generator[None]:
 
 
 def one_line(text: str) -> str:
-    """Give a text for the log, in one line and without control characters, whatever lies in Redis."""
+    """Give a text for the log: in one line, and without control characters, which may be in Redis."""
     return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in text)
 
 
 def not_found(schema: type[Model]) -> HTTPException:
-    """Give what is answered where there is no such record."""
+    """Give the answer if there is no such record."""
     return HTTPException(404, f"{schema.__name__} not found")
 
 
 def conflict(schema: type[Model], reason: str) -> HTTPException:
-    """Give what is answered where the record is not as the request takes it to be."""
+    """Give the answer if the record is not as the request expects."""
     return HTTPException(409, f"{schema.__name__} {reason}")
 
 
@@ -147,7 +152,7 @@ def unprocessable(place: Place, reason: str) -> RequestValidationError:
 
 
 def invalid_places(places: Sequence[Place], reason: str) -> RequestValidationError:
-    """Give the answer to a body that has something wrong in some places, for one reason."""
+    """Give the answer to a body with the same mistake in several places."""
     return RequestValidationError([_mistake(place, reason) for place in places])
 
 
@@ -182,7 +187,7 @@ Handler = Callable[[Request, Exception], Awaitable[Response]]
 
 
 def install_error_handlers(app: FastAPI) -> None:
-    """Let an application answer our errors in its own handlers by a status, where it would answer 500.
+    """Let the handlers of an application answer our errors by a status, in place of 500.
 
     ========================================================  ======  =================================================
     ``NotFoundError``                                         404
@@ -194,9 +199,9 @@ def install_error_handlers(app: FastAPI) -> None:
     memory                                                            not known; logged
     ========================================================  ======  =================================================
 
-    The answers name no key, no value and no address; these are in the log. Mistakes of the application stay 500:
-    ``ConfigurationError`` and its subclasses. Handlers that the application has already, for these classes or for
-    narrower ones, stay; so it may add its own before or after.
+    The answers contain no key, no value and no address; these are in the log. Mistakes of the application stay 500:
+    ``ConfigurationError`` and its subclasses. Handlers of the application for these classes or for subclasses stay, so
+    it may add them before or after.
 
     Args:
         app: The application. Routes of ``CRUDRouter`` answer alike without this.
@@ -206,5 +211,5 @@ def install_error_handlers(app: FastAPI) -> None:
 
 
 async def _answer(request: Request, exc: RedisModelsError) -> Response:
-    answer = told_of(exc)
+    answer = error_answer(exc)
     return JSONResponse({"detail": jsonable_encoder(answer.detail)}, answer.status, answer.headers)

@@ -1,9 +1,9 @@
-"""What a body cannot carry: values that no answer shows, or shows as something else, are taken from the stored record.
+"""Merge a body with the stored record: values that answers hide, or show in another form, stay as they are stored.
 
-A client can only send back what it was shown. Where it does, the stored value stays: that of a ``SecretStr`` behind its
-asterisks, a date that was shown as text, an object with fields that are excluded. Where the rest of an object changed,
-what it was not shown of it stays. Items of a list are found by what is shown of them, and then by their position in a
-list of the same length; where neither says which is which, nothing is guessed, and the request is refused.
+A client can only send back what it was shown. If it does, the stored value stays: the text of a ``SecretStr`` behind
+its asterisks, a date that was shown as text, an object with excluded fields. If the rest of an object changed, its
+hidden fields stay. Items of a list are matched by what is shown of them, then by their position in a list of the same
+length. If neither tells which is which, nothing is guessed, and the request is refused.
 """
 
 import functools
@@ -27,14 +27,14 @@ from .http_errors import Place, unprocessable
 __all__ = ["MISSING", "merged_fields"]
 
 MISSING: Final = object()  # in place of a value that no client was shown, or that could not be made
-_NOT_TOLD: Final = (
-    "the stored value holds fields that no request sees, and it cannot be told what they belong to now; take the old"
-    " value away in a request of its own, or change one thing at a time"
+_AMBIGUOUS: Final = (
+    "the stored value has hidden fields, and it is ambiguous what they belong to now; remove the old value in a request"
+    " of its own, or change one item at a time"
 )
 
 
 def merged_fields(given: Mapping[str, object], shown: object, record: BaseModel, made: object) -> dict[str, object]:
-    """Give what to validate in the place of a body that says what a record is to be; see ``_merged`` of one value.
+    """Give the values to validate in place of a body for a whole record; see ``_merged`` for one value.
 
     Args:
         given: The body.
@@ -45,19 +45,19 @@ def merged_fields(given: Mapping[str, object], shown: object, record: BaseModel,
     Raises:
         RequestValidationError: 422: what no answer shows of the record belongs to nothing that the body says.
     """
-    result, kept = _said_again(given, shown, record, made, ("body",))
+    result, kept = _merged_parts(given, shown, record, made, ("body",))
     return result | kept
 
 
 def _merged(given: Any, shown: object, stored: object, made: object, place: Place) -> object:
-    """Give what to validate in the place of what a body says, so that nothing is lost which it cannot say.
+    """Give the value to validate in place of that of a body, so that nothing is lost that answers hide.
 
     Args:
-        given: What it says.
-        shown: What an answer says of the stored value; ``MISSING`` where there was none.
+        given: The value in the body.
+        shown: The stored value as an answer shows it; ``MISSING`` if there was none.
         stored: The stored value.
-        made: What was made of the body alone, which tells apart the members of a union; ``MISSING`` if it is not valid.
-        place: Where the body says it.
+        made: The value made of the body alone, which tells the members of a union apart; ``MISSING`` if it is invalid.
+        place: Its place in the body.
 
     Raises:
         RequestValidationError: 422: what no answer shows of the stored value belongs to nothing that the body says.
@@ -66,17 +66,17 @@ def _merged(given: Any, shown: object, stored: object, made: object, place: Plac
         return given if isinstance(stored, (bytes, bytearray)) else stored  # Base64Bytes are made of their text
     if _is_root(stored):
         return _merged(given, shown, stored.root, made.root if _is_root(made) else MISSING, place)
-    if given is None:  # taken away, with all that is in it
+    if given is None:  # removed, with all its fields
         return given
-    said = _as_mapping(given, stored)
-    if said is not None and fields_of(stored) is not None:
-        return _merged_object(given, said, shown, stored, made, place)
-    if said is not None and _is_mapping(stored):
-        return _merged_mapping(said, shown, stored, made, place)
+    sent = _as_mapping(given, stored)
+    if sent is not None and fields_of(stored) is not None:
+        return _merged_object(given, sent, shown, stored, made, place)
+    if sent is not None and _is_mapping(stored):
+        return _merged_mapping(sent, shown, stored, made, place)
     if _is_items(stored) and _is_items(given):
         return _merged_items(list[object](given), shown, list(stored), made, place)
     if _holds_hidden(stored):
-        raise unprocessable(place, _NOT_TOLD)
+        raise unprocessable(place, _AMBIGUOUS)
     return given
 
 
@@ -93,7 +93,7 @@ def _is_items(value: object) -> TypeGuard[Iterable[object]]:
 
 
 def _is_shown_alike(given: object, shown: object) -> bool:
-    """Whether a body says what an answer says, whatever the order of members of objects."""
+    """Whether a value of a body equals what an answer shows, in any order of the members of objects."""
     return _looks(given) == _looks(shown)
 
 
@@ -110,32 +110,32 @@ def _stored_input(value: object, info: FieldInfo | None) -> object:
 
 
 def _merged_object(
-    given: object, said: Mapping[str, object], shown: object, stored: object, made: object, place: Place
+    given: object, sent: Mapping[str, object], shown: object, stored: object, made: object, place: Place
 ) -> object:
-    result, kept = _said_again(said, shown, stored, made, place)
-    if isinstance(given, BaseModel) and not isinstance(given, type(stored)):  # what its class has not, it cannot say
-        kept |= {name: _stored_input(value, info) for name, value, info in parts_of(stored) if name not in said}
+    result, kept = _merged_parts(sent, shown, stored, made, place)
+    if isinstance(given, BaseModel) and not isinstance(given, type(stored)):  # its class does not have these fields
+        kept |= {name: _stored_input(value, info) for name, value, info in parts_of(stored) if name not in sent}
     if kept:
-        return _of_the_stored_kind(given, said, result | kept, stored, made, place)
-    is_as_it_came = result.keys() == said.keys() and all(result[key] is said[key] for key in result)
+        return _of_the_stored_kind(given, sent, result | kept, stored, made, place)
+    is_as_it_came = result.keys() == sent.keys() and all(result[key] is sent[key] for key in result)
     return given if is_as_it_came else result
 
 
-def _said_again(
-    said: Mapping[str, object], shown: object, stored: object, made: object, place: Place
+def _merged_parts(
+    sent: Mapping[str, object], shown: object, stored: object, made: object, place: Place
 ) -> tuple[dict[str, object], dict[str, object]]:
     """Give the fields that a body says of an object, and those that are kept."""
-    result, kept = dict(said), dict[str, object]()
+    result, kept = dict(sent), dict[str, object]()
     answers = shown if _is_mapping(shown) else dict[object, object]()
     for name, value, info in parts_of(stored):
-        word, alike = _word_of(name, info, said), shown_name(name, info)
+        word, alike = _word_of(name, info, sent), shown_name(name, info)
         answer = answers.get(alike, MISSING)
         if word is not None:
             made_value = getattr(made, name, MISSING)
-            result[word] = _merged_field(said[word], answer, value, made_value, info, (*place, word))
-        elif info is None or is_named(name, info, said):
+            result[word] = _merged_field(sent[word], answer, value, made_value, info, (*place, word))
+        elif info is None or is_named(name, info, sent):
             continue
-        elif alike in said and _is_shown_alike(said[alike], answer):  # a name that it has in answers only
+        elif alike in sent and _is_shown_alike(sent[alike], answer):  # a name that it has in answers only
             kept[name] = _stored_input(value, info)
             del result[alike]
         elif _is_hidden(name, info, shown) and not _is_default(value, info):
@@ -153,28 +153,28 @@ def _merged_field(
     return _merged(given, shown, stored, made, place)
 
 
-def _word_of(name: str, info: FieldInfo | None, said: Mapping[str, object]) -> str | None:
+def _word_of(name: str, info: FieldInfo | None, sent: Mapping[str, object]) -> str | None:
     """Give the word by which a body names a field; None where it does not, or says it by a path of words."""
-    return next((word for word in words_of(name, info) if word in said), None)
+    return next((word for word in words_of(name, info) if word in sent), None)
 
 
 def _of_the_stored_kind(
-    given: Any, said: Mapping[str, object], result: dict[str, object], stored: object, made: object, place: Place
+    given: Any, sent: Mapping[str, object], result: dict[str, object], stored: object, made: object, place: Place
 ) -> object:
     """Give the object with what is kept of the stored one, if it is one of the same class still."""
     kind = type(stored)
     if made is MISSING:  # it lacks what no request sees, or is of a class that says so itself
-        return result if _accepts(kind, result) or _accepts(kind, said) else given
-    if type(made) is kind or given is not said:
+        return result if _accepts(kind, result) or _accepts(kind, sent) else given
+    if type(made) is kind or given is not sent:
         return result
     words = {word for name, _, info in parts_of(stored) for word in words_of(name, info)}
-    if words.issuperset(said) and _accepts(kind, said):
-        raise unprocessable(place, _NOT_TOLD)
+    if words.issuperset(sent) and _accepts(kind, sent):
+        raise unprocessable(place, _AMBIGUOUS)
     return given  # another member of a union in its place
 
 
 def _merged_mapping(
-    said: Mapping[str, object], shown: object, stored: Mapping[object, object], made: object, place: Place
+    sent: Mapping[str, object], shown: object, stored: Mapping[object, object], made: object, place: Place
 ) -> object:
     answers = cast("Mapping[str, object]", shown) if isinstance(shown, Mapping) else dict[str, object]()
     if len(answers) == len(stored):
@@ -182,13 +182,13 @@ def _merged_mapping(
     else:  # a TypedDict of which not all is shown
         values = {key: value for key, value in stored.items() if isinstance(key, str)}
     remade = cast("Mapping[object, object]", made) if isinstance(made, Mapping) else dict[object, object]()
-    result = dict(said)
-    for key in said:
+    result = dict(sent)
+    for key in sent:
         if key in values:
             answer = answers.get(key, MISSING)
-            result[key] = _merged(said[key], answer, values[key], remade.get(key, MISSING), (*place, str(key)))
+            result[key] = _merged(sent[key], answer, values[key], remade.get(key, MISSING), (*place, str(key)))
     if isinstance(shown, Mapping) and values.keys() > answers.keys():
-        result |= {key: value for key, value in values.items() if key not in answers and key not in said}
+        result |= {key: value for key, value in values.items() if key not in answers and key not in sent}
     return result
 
 
@@ -209,7 +209,7 @@ def _merged_items(given: list[object], shown: object, stored: list[object], made
             found = pairs[number]
             result[number] = _merged(item, answers[found], stored[found], remade[number], item_place)
         elif is_anything_lost:
-            raise unprocessable(item_place, _NOT_TOLD)
+            raise unprocessable(item_place, _AMBIGUOUS)
     return result
 
 
@@ -233,13 +233,13 @@ def _pairs(given: list[object], answers: list[object], stored: list[object], pla
 
 
 def _refuse_confusion(
-    said: list[object], alike: Mapping[object, list[int]], stored: list[object], place: Place
+    sent: list[object], alike: Mapping[object, list[int]], stored: list[object], place: Place
 ) -> None:
     """Refuse a list with more or fewer of the items that are shown alike, and are not: which of them are left?"""
-    for look, count in Counter(said).items():
+    for look, count in Counter(sent).items():
         first, *others = [stored[number] for number in alike.get(look, [])] or [None]
         if others and count != len(others) + 1 and not all(is_same(first, other) for other in others):
-            raise unprocessable((*place, said.index(look)), _NOT_TOLD)
+            raise unprocessable((*place, sent.index(look)), _AMBIGUOUS)
 
 
 def _looks(value: object) -> object:

@@ -28,7 +28,7 @@ from .bodies import (
 )
 from .body_parts import check_masks, is_masked
 from .hidden_fields import HiddenFields
-from .http_errors import Place, answered, conflict, not_found, one_line
+from .http_errors import Place, conflict, not_found, one_line, translate_errors
 from .pages import PageSizes, link_after, reported
 from .responses import AnswerCheck, check_key, shows_all_of
 from .routes import CarryingRoute, EmptyKeyRoute, KeyRoute, has_path
@@ -167,7 +167,7 @@ class CRUDRouter(APIRouter):
         async def get_all(request: Request, response: Response, skip: int = 0, limit: int = sizes.usual) -> list[Model]:
             sizes.check(skip, limit)
             bad = list[DataError]()
-            with answered(schema, _KEY_PLACE):
+            with translate_errors(schema, _KEY_PLACE):
                 found = await schema.select(skip=skip, limit=limit, bad_records=bad) or []
                 if not leaves_newer:
                     _check_versions(bad)
@@ -188,7 +188,7 @@ class CRUDRouter(APIRouter):
         schema, answers = self.schema, self._answers
 
         async def get_one(request: Request, item_id: object) -> Model:
-            with answered(schema, _KEY_PLACE):
+            with translate_errors(schema, _KEY_PLACE):
                 check_key(schema, item_id, _KEY_PLACE)
                 found = await schema.get(item_id)
             if (why := answers.complaint(request, found)) is not None:
@@ -215,7 +215,7 @@ class CRUDRouter(APIRouter):
             return made
 
         async def create(request: Request, item: BaseModel) -> Model:
-            with answered(schema, key_place):
+            with translate_errors(schema, key_place):
                 made = new_record(schema, item)
                 check_key(schema, getattr(made, schema.get_primary_key_field()), key_place)
                 answers.check(request, made)
@@ -260,7 +260,7 @@ class CRUDRouter(APIRouter):
             return made
 
         async def update(request: Request, item_id: object, item: Any) -> Model:
-            with answered(schema, _KEY_PLACE):
+            with translate_errors(schema, _KEY_PLACE):
                 check_key(schema, item_id, _KEY_PLACE)
                 return await replace(request, item_id, item)
 
@@ -297,7 +297,7 @@ class CRUDRouter(APIRouter):
 
         async def delete_one(request: Request, item_id: object) -> Any:
             found: Model | None = None
-            with answered(schema, _KEY_PLACE):
+            with translate_errors(schema, _KEY_PLACE):
                 check_key(schema, item_id, _KEY_PLACE)
                 # What cannot be read can be deleted all the same.
                 with suppress(DecodeError):
@@ -315,7 +315,7 @@ class CRUDRouter(APIRouter):
         schema = self.schema
 
         async def delete_all() -> list[Model]:
-            with answered(schema, _KEY_PLACE):
+            with translate_errors(schema, _KEY_PLACE):
                 await schema.delete_all()
             return []
 

@@ -72,7 +72,9 @@ def test_such_a_field_gives_no_warning_and_others_still_do() -> None:
 
 @pytest.mark.parametrize("name", ["auto_save", "auto_sync"])
 def test_a_field_named_like_a_word_of_the_constructor_is_refused(name: str) -> None:
-    with pytest.raises(ModelDeclarationError, match=f"field '{name}' is a word of the constructor; name it otherwise"):
+    with pytest.raises(
+        ModelDeclarationError, match=f"field '{name}' has the name of a constructor argument; rename it"
+    ):
         type("Wrong", (Model,), {"__annotations__": {"id": str, name: bool}, "__module__": __name__})
 
 
