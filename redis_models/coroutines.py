@@ -1,8 +1,7 @@
-"""Coroutines of the application run to their end by blocking callers, as where a model overrides ``save``.
+"""Coroutines of the application that a blocking caller runs to their end, as an overridden ``save``.
 
-While one runs this way, verbs of the library exchange with the server blocking, on the connections that blocking verbs
-have: no connection is made for a loop that ends at once. Where a loop is running already, which cannot run another
-coroutine to its end, a thread with a loop of its own does it, and the caller waits for that.
+Meanwhile the library's own verbs use the blocking connections, so that no connection is made for a short-lived loop. If
+a loop is running already, another thread runs the coroutine in a loop of its own, and the caller waits for it.
 """
 
 import asyncio
@@ -21,19 +20,19 @@ _within: ContextVar[frozenset[object]] = ContextVar("redis_models_within", defau
 
 
 def is_blocking() -> bool:
-    """Whether verbs that are awaited here shall block."""
+    """Whether verbs that are awaited in this context block."""
     return _blocking.get()
 
 
 def run_to_end(call: Callable[..., Any], *arguments: object, **options: object) -> Any:
-    """Call what may be a coroutine function, and give what it gives in the end."""
+    """Call a function, await its result if that is awaitable, and give the result."""
 
     def run() -> Any:
         _blocking.set(True)
         result: object = call(*arguments, **options)
         if not inspect.isawaitable(result):
             return result
-        # Not asyncio.run: it takes away the event loop that the application may have set for this thread.
+        # Not asyncio.run: it removes the event loop that the application may have set for this thread.
         with asyncio.Runner(loop_factory=asyncio.new_event_loop) as runner:
             return runner.run(_awaited(result))
 
@@ -52,7 +51,7 @@ async def _awaited(awaitable: Awaitable[object]) -> object:
 
 @contextmanager
 def being_saved(instance: object) -> Generator[None]:
-    """Let assignments to ``instance`` wait for the save that is under way, instead of beginning another each."""
+    """Let the running save write assignments to ``instance``, in place of a save for each."""
     token = _saved.set(_saved.get() | {id(instance)})
     try:
         yield
@@ -61,13 +60,13 @@ def being_saved(instance: object) -> Generator[None]:
 
 
 def is_being_saved(instance: object) -> bool:
-    """Whether that is so here."""
+    """Whether ``being_saved`` is active for ``instance`` in this context."""
     return id(instance) in _saved.get()
 
 
 @contextmanager
 def within(what: object) -> Generator[None]:
-    """Say that an override is at work, so that the library's own verb does not call it once more."""
+    """Mark that an override is running, so that the library's own verb does not call it again."""
     token = _within.set(_within.get() | {what})
     try:
         yield
@@ -76,5 +75,5 @@ def within(what: object) -> Generator[None]:
 
 
 def is_within(what: object) -> bool:
-    """Whether that is so here."""
+    """Whether ``within`` is active in this context."""
     return what in _within.get()

@@ -1,4 +1,4 @@
-"""Testing: a throw-away server in the place of that of the settings, for pytest, unittest and Django.
+"""Testing: a throw-away server in place of that of the settings, for pytest, unittest and Django.
 
 With pytest, name this module as a plugin, in ``conftest.py`` (``pytest_plugins = ["redis_models.testing"]``) or with
 ``-p redis_models.testing``. pytest does not find it by itself: a project that merely has this library installed gets
@@ -33,11 +33,11 @@ Content = Mapping[bytes, "tuple[bytes, int] | None"]  # of keys: what DUMP and P
 
 @dataclass
 class FixtureRecords:
-    """What each fixture that is set up changed, in the order in which they were. Belongs to the tests of a process.
+    """The changes of each active fixture, in their order. Belongs to the tests of one process.
 
     Attributes:
-        is_used: Whether a test was begun by this, and nothing has brought the server in order since.
-        is_in_test: Whether a test is under way.
+        is_used: Whether a test has run, and its records were not removed yet.
+        is_in_test: Whether a test is running.
     """
 
     is_used: bool = False
@@ -45,18 +45,18 @@ class FixtureRecords:
     _changes: dict[int, Content] = field(default_factory=dict[int, Content])
 
     def add(self, fixture: object, before: Content, after: Content) -> None:
-        """Remember what a fixture changed."""
+        """Remember the changes of a fixture."""
         self._changes[id(fixture)] = {
             key: after.get(key) for key in before.keys() | after.keys() if before.get(key) != after.get(key)
         }
 
     def forget(self, fixture: object) -> None:
-        """A fixture is torn down: the tests that come begin without what it made."""
+        """Forget a fixture that was torn down: later tests start without its records."""
         self._changes.pop(id(fixture), None)
 
     @property
     def kept(self) -> Content:
-        """What a test begins with."""
+        """The content at the start of a test."""
         merged: dict[bytes, tuple[bytes, int] | None] = {}
         for change in self._changes.values():
             merged |= change
@@ -77,7 +77,7 @@ def content() -> RoundTrips[Content]:
 
 
 def restored(kept: Content) -> RoundTrips[None]:
-    """Leave what is to be kept, and nothing else.
+    """Restore ``kept``, and delete everything else.
 
     Cost: one round trip.
     """
@@ -96,7 +96,7 @@ class ThrowawayServer:
     Attributes:
         url: Where it is; for clients of other libraries take ``socket_path``.
         store: A store on it, that the models of APPS are bound to which no other store has.
-        fixtures: What fixtures of pytest with a wider scope than a test have made.
+        fixtures: Records of pytest's fixtures with a wider scope than a test.
     """
 
     def __init__(self) -> None:
@@ -113,13 +113,13 @@ class ThrowawayServer:
         return self._socket_path
 
     def bind(self, *models: type[Model]) -> None:
-        """Bind models to the server; ``clear`` binds them again where a test bound them otherwise."""
+        """Bind models to the server; ``clear`` binds them again if a test bound them to another store."""
         for model in models:
             self.store.register_model(model)
             self._bound[model] = self.store
 
     def clear(self) -> None:
-        """Delete everything, the bookkeeping of migrations too, and bind models again that lead elsewhere.
+        """Delete everything, the bookkeeping of migrations too, and bind models again.
 
         Cost: one round trip.
         """
@@ -127,7 +127,7 @@ class ThrowawayServer:
         self.store.run(restored({}))
 
     def begin_test(self) -> None:
-        """Leave what fixtures of a wider scope than a test have made, and nothing else; bind models again.
+        """Keep only the records of fixtures with a wider scope than a test; bind models again.
 
         Cost: one round trip.
         """
@@ -136,7 +136,7 @@ class ThrowawayServer:
         self.fixtures.is_used = self.fixtures.is_in_test = True
 
     def begin_fixture(self) -> Content:
-        """Tell what there is before a fixture of a wider scope; what the test before left is not."""
+        """Give the content before a fixture of a wider scope, without what the test before left."""
         if self.fixtures.is_used and not self.fixtures.is_in_test:
             self._bind_again()
             self.store.run(restored(self.fixtures.kept))
@@ -144,7 +144,7 @@ class ThrowawayServer:
         return self.store.run(content())
 
     def end_fixture(self, fixture: object, before: Content) -> None:
-        """Keep what a fixture changed, until it is torn down."""
+        """Keep the changes of a fixture until it is torn down."""
         self.fixtures.add(fixture, before, self.store.run(content()))
 
     def _bind_again(self) -> None:
@@ -154,7 +154,7 @@ class ThrowawayServer:
                 store.register_model(model)
 
     def keep(self, models: Iterable[type[Model]]) -> None:
-        """Remember what models are bound to now; those that nothing binds are bound to this server."""
+        """Remember the stores of models; those without a store are bound to this server."""
         for model in models:
             bound: Store | None = model.__dict__.get("_store")
             if bound is None:
@@ -163,7 +163,7 @@ class ThrowawayServer:
                 self._bound[model] = bound
 
     def close(self) -> None:
-        """End it; its directory goes with it."""
+        """Stop the server, which removes its directory."""
         self.store.close()
         self._server.release()
 
@@ -175,16 +175,16 @@ _current: ThrowawayServer | None = None
 def throwaway_server(
     settings: str | None = None, *, models: Iterable[type[Model]] = (), urls: Iterable[str] = ()
 ) -> Generator[ThrowawayServer]:
-    """Let everything that leads to the server of the settings lead to an empty one, until the end of the block.
+    """Use an empty server in place of that of the settings, until the end of the block.
 
-    ``setup()`` is called, and may be called again inside. Every store of that server, made before or inside, under any
-    spelling or number of its URL, leads to the empty one, and so do processes that are started inside. Inside of
-    another such block the server is the same one, emptied.
+    ``setup()`` is called, and may be called again inside. Every store of that server, made before or inside, with any
+    spelling or database of its URL, uses the empty one, and so do processes that are started inside. A nested block
+    uses the same server, emptied.
 
     Args:
         settings: Dotted name of the settings module; None for the one that ``setup`` has or would find.
         models: More models to bind, which APPS does not name.
-        urls: More servers that nothing may reach; a project without settings names its own.
+        urls: URLs of more servers that must not be reached; needed in a project without settings.
 
     Raises:
         EmbeddedServerError: No server can be started.
@@ -206,14 +206,14 @@ def throwaway_server(
 
 
 def _begin(settings: str | None, urls: Iterable[str]) -> ThrowawayServer:
-    """Lead everything to a new server, before a model can be read or written."""
+    """Redirect to a new server, before a model can be read or written."""
     global _current
     before, server = os.environ.get(VARIABLE), ThrowawayServer()
     try:
         urls = list(urls)
         for url in urls:
             redirect(url, server.url)
-        # Before the models are imported: who knows what their modules do.
+        # Before the models are imported: their modules may read and write.
         loaded = settings_in_use() if settings is None else None
         if loaded is None and (settings is not None or not urls or _names_settings()):
             loaded = load_settings(settings, named_by="redis_models.testing")
@@ -277,7 +277,7 @@ def _begin_session(config: "pytest.Config") -> None:
 
 
 def pytest_sessionfinish() -> None:
-    """End the server; what comes after the tests, such as ``atexit``, reaches the server of the settings no more."""
+    """Stop the server; code after the tests, such as ``atexit``, does not reach the server of the settings either."""
     if _current is not None:
         end_redirection(_OVER)
         os.environ[VARIABLE] = _OVER
@@ -295,9 +295,9 @@ if "pytest" in sys.modules:  # a user of the plugin has it already; no one else 
 
     @pytest.fixture(autouse=True)
     def redis_models_empty(redis_models_server: ThrowawayServer) -> Iterator[None]:
-        """Begin every test with what fixtures of its class, module or session made, and nothing else.
+        """Start every test with the records of fixtures of its class, module or session, and nothing else.
 
-        A fixture of this name in a ``conftest.py`` decides otherwise.
+        Override it by a fixture of this name in a ``conftest.py``.
         """
         redis_models_server.begin_test()
         yield
@@ -305,7 +305,7 @@ if "pytest" in sys.modules:  # a user of the plugin has it already; no one else 
 
     @pytest.hookimpl(wrapper=True)
     def pytest_fixture_setup(fixturedef: "pytest.FixtureDef[object]") -> Generator[None, object, object]:
-        """Keep what a fixture with a wider scope than a test makes; ``setup_class`` and its like are fixtures, too."""
+        """Keep the records of fixtures with a wider scope than a test; ``setup_class`` is such a fixture too."""
         if _current is None or fixturedef.scope == "function":
             return (yield)
         server, before = _current, _current.begin_fixture()
@@ -314,6 +314,6 @@ if "pytest" in sys.modules:  # a user of the plugin has it already; no one else 
         return made
 
     def pytest_fixture_post_finalizer(fixturedef: "pytest.FixtureDef[object]") -> None:
-        """Forget what it made."""
+        """Forget its records."""
         if _current is not None:
             _current.fixtures.forget(fixturedef)

@@ -20,7 +20,7 @@ class EmbeddedConnection(redis.UnixDomainSocketConnection):
     """A redis-py connection that starts its server if need be, every time it connects.
 
     Args:
-        embedded: Whose server; instead of a path.
+        embedded: The server, in place of a path.
         options: As for any redis-py connection.
     """
 
@@ -51,7 +51,7 @@ class AsyncEmbeddedConnection(redis.asyncio.UnixDomainSocketConnection):
     """The same for asyncio; looking for the server and starting it happens in a thread.
 
     Args:
-        embedded: Whose server; instead of a path.
+        embedded: The server, in place of a path.
         options: As for any redis-py connection.
     """
 
@@ -60,7 +60,7 @@ class AsyncEmbeddedConnection(redis.asyncio.UnixDomainSocketConnection):
         self.path, self._embedded, self._looked_at = embedded.socket_path, embedded, 0.0
 
     async def send_packed_command(self, command: Any, check_health: bool = True) -> None:
-        """Do what the blocking one does."""
+        """Do what the blocking connection does."""
         if (now := time.monotonic()) - self._looked_at > _LOOK_S:
             self._looked_at = now
             self._embedded.check_in_place()

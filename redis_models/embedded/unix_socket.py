@@ -44,7 +44,7 @@ def ask(path: str, request: bytes) -> bytes:
 
 
 def await_end(path: str) -> None:
-    """End a server of a removed directory that still listens where ours is to: its end would take ours along."""
+    """Stop a server of a removed directory that still listens at our path: it would remove our socket when it ends."""
     until = time.monotonic() + PATIENCE
     while ask(path, SHUTDOWN) and time.monotonic() < until:
         time.sleep(POLL)
@@ -74,5 +74,5 @@ def claim(folder: Path) -> None:
     if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.geteuid() or status.st_mode & 0o077:
         raise EmbeddedServerError(
             f"{folder}: must be this user's directory, mode 0700, to hold the socket of a directory whose path is too"
-            " long for one; mend or remove it, or name a directory with a shorter path"
+            " long for one; correct or remove it, or name a directory with a shorter path"
         )

@@ -151,7 +151,7 @@ def test_a_file_in_the_way_is_named_with_the_cure(tmp_path: Path, error_of: Call
 def test_a_place_where_nothing_can_be_written_is_named_with_the_cure(error_of: Callable[[EmbeddedServer], str]) -> None:
     assert re.fullmatch(
         r"/proc/redis_models: cannot hold the embedded server's data \(.*: /proc/redis_models\);"
-        r" give this user room and right to write there, or name another directory",
+        r" free disk space and let this user write there, or name another directory",
         error_of(EmbeddedServer("/proc/redis_models")),
     )
 
@@ -195,7 +195,7 @@ async def test_who_goes_on_in_a_removed_directory_is_refused_and_others_begin_an
 
         shutil.rmtree(directory)
         for write in (lambda: Note.sync.insert(Note(id="c")), lambda: Note.sync.count()):
-            with pytest.raises(EmbeddedServerError, match="was removed or replaced under its running server") as caught:
+            with pytest.raises(EmbeddedServerError, match="was removed or replaced while its server ran") as caught:
                 write()
         with pytest.raises(EmbeddedServerError, match="restart this process"):
             await Note.insert(Note(id="d"))
