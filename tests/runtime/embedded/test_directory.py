@@ -31,7 +31,10 @@ def test_a_removed_directory_is_made_again(
         client.set("key", "value")
     Path(server.directory).rename(tmp_path / "elsewhere")
 
-    with connect(server) as client, pytest.raises(EmbeddedServerError, match="was removed or replaced under its"):
+    with (
+        connect(server) as client,
+        pytest.raises(EmbeddedServerError, match="was removed or replaced while its server ran"),
+    ):
         client.get("key")
     server.release()
     with connect(server) as client:

@@ -284,8 +284,8 @@ def test_what_a_hook_raises_may_be_hidden(store: Store) -> None:
     [
         (None, "returned NoneType; it must return the dict"),
         ({"id": None}, "returned a NoneType for it; Redis takes text, bytes and numbers"),
-        ({"id": True}, "gave a bool for it"),
-        ({"id": [1]}, "gave a list for it"),
+        ({"id": True}, "returned a bool for it"),
+        ({"id": [1]}, "returned a list for it"),
         ({"_v": "9"}, "are reserved"),
     ],
 )
