@@ -77,14 +77,14 @@ class Collisions:
 
 
 def refuse_collisions(
-    kept: Callable[[], RoundTrips[None]], moves: Sequence[RenameKeysPass], intake: QuarantinePolicy
+    kept: Callable[[], RoundTrips[None]], moves: Sequence[RenameKeysPass], quarantine: QuarantinePolicy
 ) -> RoundTrips[None]:
     """Look whether every record can have its new key, before anything is written.
 
     Args:
         kept: Called after every page, to renew the lease of a run.
         moves: All of a run.
-        intake: Knows which records are in quarantine; they may lie anywhere.
+        quarantine: Of the run; records in it may have any key.
 
     Raises:
         UnsafeError: Some cannot; it names the first of them.
@@ -99,11 +99,13 @@ def refuse_collisions(
     for move in moves:
         yield from refuse_foreign_index(move)
     for move in {move.after.keys.start: move for move in moves if move.vacant_below}.values():
-        yield from _walk(kept, move.after.keys, partial(_look_for_strangers, move, collisions, intake))
+        yield from _scan_all(kept, move.after.keys, partial(_look_for_strangers, move, collisions, quarantine))
     for _ in range(2):  # a second time only to tell which keys are alike
         for place, move in enumerate(moves):
-            rivals = [one.keys for one in moves[place + 1 :] if one.after.keys.start == move.after.keys.start]
-            yield from _walk(kept, move.keys, partial(look_for_collisions, move, collisions=collisions, rivals=rivals))
+            rivals = [other.keys for other in moves[place + 1 :] if other.after.keys.start == move.after.keys.start]
+            yield from _scan_all(
+                kept, move.keys, partial(look_for_collisions, move, collisions=collisions, rivals=rivals)
+            )
         collisions.tell_twins()
         if collisions.found or not collisions.suspect_twins():
             break
@@ -121,7 +123,7 @@ def _refusal(model: str, collisions: Collisions) -> str:
     return f"{model}: nothing was moved, because keys collide: {'; '.join(collisions.found)}. {cure}"
 
 
-def _walk(
+def _scan_all(
     kept: Callable[[], RoundTrips[None]], keys: KeySpace, look: Callable[[Sequence[bytes]], RoundTrips[None]]
 ) -> RoundTrips[None]:
     cursor = ""
@@ -132,20 +134,20 @@ def _walk(
 
 
 def _look_for_strangers(
-    move: RenameKeysPass, collisions: Collisions, intake: QuarantinePolicy, keys: Sequence[bytes]
+    move: RenameKeysPass, collisions: Collisions, quarantine: QuarantinePolicy, keys: Sequence[bytes]
 ) -> RoundTrips[None]:
-    """Note hashes under new keys that no migration brought there, and no code that knows these keys.
+    """Note hashes under new keys that neither a migration nor code with these keys wrote.
 
-    They would be rewritten as if they were records, and taken along on the way back.
+    They would be rewritten as if they were records, and renamed on the way back.
     """
-    resting = {one.key for one in intake.among(keys)}
+    quarantined = {failure.key for failure in quarantine.among(keys)}
     replies = yield [("HGET", key, STAMP) for key in keys]
     for key, reply in zip(keys, replies, strict=True):
-        if is_another_type(reply) or text_of(key) in resting:
-            continue  # the pass will tell the one, and has told the other
+        if is_another_type(reply) or text_of(key) in quarantined:
+            continue  # the pass will report the first, and has reported the second
         if not _is_at_least(cast("bytes | None", reply), move.vacant_below):
             collisions.note(
-                f"{text_of(key)} lies under the new keys {move.after.keys.start}* already and is not a record of"
+                f"{text_of(key)} has one of the new keys {move.after.keys.start}* already and is not a record of"
                 f" {move.route.model} at version {move.vacant_below} or later"
             )
             collisions.has_strangers = True
@@ -161,19 +163,19 @@ def _is_at_least(stamp: bytes | None, version: int) -> bool:
 def look_for_collisions(
     move: RenameKeysPass, keys: Sequence[bytes], collisions: Collisions, rivals: Sequence[KeySpace] = ()
 ) -> RoundTrips[None]:
-    """Note which of some records cannot have their new keys; nothing is written.
+    """Note the records that cannot have their new keys; nothing is written.
 
     Args:
-        move: What they are to go through.
-        keys: Where they are.
-        collisions: Takes what is found.
-        rivals: Other places from which records come under the same new keys.
+        move: The pass.
+        keys: Of the records.
+        collisions: Notes what is found.
+        rivals: Other keys from which records get the same new keys.
     """
     left = [key for key in keys if not move.is_there(text_of(key))]
-    targets = yield from _targets_on_paper(move, left, collisions)
+    targets = yield from _expected_targets(move, left, collisions)
     pairs = [(key, target) for key, target in targets.items() if target != key]
     for key, target in (yield from _taken(pairs)):
-        collisions.note(f"{text_of(key)} → {text_of(target)}, where something lies already")
+        collisions.note(f"{text_of(key)} → {text_of(target)}, which exists already")
     if move.follows_field:
         for key, target in targets.items():
             digest = int.from_bytes(blake2b(target, digest_size=8).digest())
@@ -188,25 +190,25 @@ def look_for_collisions(
 
 
 def _taken(pairs: Sequence[tuple[bytes, bytes]]) -> RoundTrips[list[tuple[bytes, bytes]]]:
-    """Give the pairs where something lies at the second of the keys."""
+    """Give the pairs whose second key exists."""
     replies = check((yield [("EXISTS", other) for _, other in pairs]))
     return [pair for pair, reply in zip(pairs, replies, strict=True) if reply]
 
 
-def _targets_on_paper(
+def _expected_targets(
     move: RenameKeysPass, keys: Sequence[bytes], collisions: Collisions
 ) -> RoundTrips[dict[bytes, bytes]]:
-    """Give the keys that records would have, were they at their version."""
+    """Give the keys that records would have at their target version."""
     if not move.follows_field:
         return {key: target for key in keys if (target := move.key_by_key(key)) is not None}
     replies = yield [("HGETALL", key) for key in keys]
     targets: dict[bytes, bytes] = {}
     for key, reply in zip(keys, replies, strict=True):
         if is_another_type(reply):
-            continue  # the pass will say so
+            continue  # the pass will report it
         found = hash_of(reply)
         if not found:
-            continue  # it ended or was deleted since the walk met it
+            continue  # it expired or was deleted since the scan found it
         try:
             version = move.route.version_of(found.get(STAMP))
             if move.is_left(version):
@@ -227,7 +229,7 @@ _SCRIPT: Final = load_script("redis_models.migrations", "check_permissions", is_
 # is left out, because it refuses the record whole.
 _OF_A_REWRITE: Final = ("HMGET", "EXISTS", "HSET", "HPEXPIREAT", "HDEL")
 
-_OF_A_LIFE_SPAN: Final = ("TIME", "PERSIST", "PEXPIREAT")
+_OF_A_TTL: Final = ("TIME", "PERSIST", "PEXPIREAT")
 
 _OF_A_MOVE: Final = ("ZCARD", "TYPE", "HGET", "EXISTS", "ZADD", "RENAME", "ZREM")
 
@@ -250,7 +252,7 @@ def commands_of(routes: Iterable[UpgradePath], moves: Iterable[RenameKeysPass]) 
     routes = list(routes)
     found = list(_OF_A_REWRITE if routes else ())
     if any(isinstance(step, Expire) for route in routes for stage in route.version_steps for step in stage.steps):
-        found += _OF_A_LIFE_SPAN
+        found += _OF_A_TTL
     if any(True for _ in moves):
         found += _OF_A_MOVE
     return tuple(dict.fromkeys(found))

@@ -1,4 +1,4 @@
-"""Sampling: some records of a model, drawn by chance, for what can only be judged by looking at some."""
+"""Samples: some records of a model, drawn at random, for decisions that need real values."""
 
 from collections.abc import Mapping, Sequence
 from typing import Final, cast
@@ -20,7 +20,7 @@ _BYTES: Final = 16_000_000  # of values, after which it is enough
 
 
 def sample(keys: KeySpace, limit: int) -> RoundTrips[Sample]:
-    """Read at most ``limit`` records of a model, whole: drawn from its index, or met by a walk where it has none.
+    """Read at most ``limit`` records of a model, whole: drawn from its index, or found by SCAN where it has none.
 
     Where records are large it stops early, after some megabytes.
 
@@ -28,14 +28,14 @@ def sample(keys: KeySpace, limit: int) -> RoundTrips[Sample]:
     """
     total, chosen = yield from _drawn(keys, limit)
     if not chosen:
-        total, chosen = yield from _met(keys, limit)
+        total, chosen = yield from _scanned(keys, limit)
     records: dict[str, Mapping[str, bytes]] = {}
     read = size = 0
     while read < len(chosen) and size < _BYTES:
-        some = chosen[read : read + _AT_ONCE]
-        replies = yield [("HGETALL", key) for key in some]
-        read += len(some)
-        for key, reply in zip(some, replies, strict=True):
+        batch = chosen[read : read + _AT_ONCE]
+        replies = yield [("HGETALL", key) for key in batch]
+        read += len(batch)
+        for key, reply in zip(batch, replies, strict=True):
             if isinstance(reply, ResponseError) and str(reply).startswith("WRONGTYPE"):
                 continue
             record = hash_of(check([reply])[0])
@@ -57,7 +57,7 @@ def _drawn(keys: KeySpace, limit: int) -> RoundTrips[tuple[int, Sequence[bytes]]
     return cast(int, count) - (len(drawn) - len(own)), own
 
 
-def _met(keys: KeySpace, limit: int) -> RoundTrips[tuple[int, Sequence[bytes]]]:
+def _scanned(keys: KeySpace, limit: int) -> RoundTrips[tuple[int, Sequence[bytes]]]:
     cursor, found = "0", dict[bytes, None]()
     for _ in range(_PAGES):
         [reply] = check((yield [("SCAN", cursor, "MATCH", keys.pattern, "COUNT", _PAGE)]))

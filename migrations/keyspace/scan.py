@@ -1,4 +1,4 @@
-"""The keyspace, as a walk meets it: which keys a model has, about how many, and whose run of the server that was."""
+"""SCAN: the keys of a model, one step at a time, and about how many there are."""
 
 from typing import Final, cast
 
@@ -15,7 +15,7 @@ _REST: Final = load_script("redis_models.migrations", "not_at_version", is_repea
 
 
 def index_size(keys: KeySpace) -> RoundTrips[int]:
-    """Count the members of a model's index: about as many as it has records; 0 where something else lies there.
+    """Count the members of a model's index: about as many as it has records; 0 where that key holds another type.
 
     A pass does not need the index, so that a foreign one, as of pydantic-aioredis, does not stop it.
     """
@@ -26,12 +26,12 @@ def index_size(keys: KeySpace) -> RoundTrips[int]:
 
 
 def scan_rest(cursor: str, keys: KeySpace, version: int, most: int) -> RoundTrips[tuple[str, list[bytes], int]]:
-    """Do what ``scan`` does, but leave out records that are of a version; say how many these are.
+    """Do what ``scan`` does, without the records that have a version; give the number of these, too.
 
     Args:
         cursor: Of this step.
         keys: Of the model.
-        version: What the server looks for, so that only the keys of others travel.
+        version: Records that have it are left out by the server, so that fewer keys travel.
         most: Keys to look at in one step; at most 1,000.
     """
     command = _REST.command((), (cursor, keys.pattern, min(most, _COUNT), version))
@@ -41,7 +41,7 @@ def scan_rest(cursor: str, keys: KeySpace, version: int, most: int) -> RoundTrip
 
 
 def scan(cursor: str, keys: KeySpace) -> RoundTrips[tuple[str, list[bytes]]]:
-    """Give the cursor of the next step, "0" after the last, and the keys of records that this one met."""
+    """Give the cursor of the next step, "0" after the last, and the keys of records that this step found."""
     [reply] = check((yield [scanning(cursor, keys)]))
     return scanned(reply, keys)
 
@@ -52,6 +52,6 @@ def scanning(cursor: str, keys: KeySpace, count: int | None = None) -> Command:
 
 
 def scanned(reply: Reply, keys: KeySpace) -> tuple[str, list[bytes]]:
-    """Give what ``scan`` gives, of the reply to ``scanning``."""
+    """Give what ``scan`` gives, from the reply to ``scanning``."""
     following, found = cast("tuple[bytes, list[bytes]]", reply)
     return following.decode(), keys.owned(found)

@@ -1,4 +1,4 @@
-"""Clusters: refused by name, before anything is read or written. A run walks the keys of one node only."""
+"""Facts about the server: whether it is a node of a cluster, its run, and whether hash fields may have a TTL."""
 
 from typing import cast
 
@@ -9,10 +9,10 @@ __all__ = ["has_field_lives", "refuse_cluster", "server_run_id"]
 
 
 def refuse_cluster(address: str) -> RoundTrips[None]:
-    """Refuse a server that is a node of a cluster, be it the only one: its slots may be given away at any time.
+    """Refuse a node of a cluster, even the only one: its slots may be moved at any time. A run scans one node only.
 
     Args:
-        address: What errors call the server.
+        address: Of the server, for errors.
 
     Raises:
         ServerRefusedError: It is one.
@@ -22,7 +22,7 @@ def refuse_cluster(address: str) -> RoundTrips[None]:
     """
     [reply] = yield [("HELLO",)]
     if isinstance(reply, Exception):
-        return  # a server that knows no HELLO, as fakeredis; what it refuses later is told then
+        return  # a server without HELLO, as fakeredis; what it refuses later is reported then
     if hash_of(reply).get("mode") == b"cluster":
         raise ServerRefusedError(
             f"{address} is a node of a cluster, which migrations and what goes with them do not support: SCAN meets the"
@@ -32,7 +32,7 @@ def refuse_cluster(address: str) -> RoundTrips[None]:
 
 
 def server_run_id() -> RoundTrips[str]:
-    """Name this run of the server; "" where the user may not ask, and then no cursor is ever used again."""
+    """Give the id of this run of the server; "" where the user may not ask, and then a stored cursor is not used."""
     [reply] = yield [("INFO", "server")]
     if isinstance(reply, Exception):
         return ""

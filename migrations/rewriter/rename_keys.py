@@ -39,12 +39,12 @@ _TRIES: Final = 8
 
 
 def move_records(fence: Fence, move: RenameKeysPass, keys: Sequence[bytes]) -> RoundTrips[Outcome]:
-    """Move some records, those that are at their version; the others are for a pass to bring there first.
+    """Give records their new keys, if they have the target version; a pass brings the others there first.
 
-    Where newer records are left as they are, they are moved too, with what they hold.
+    Where newer records stay as they are, they get new keys, too.
 
     Raises:
-        LockedError: Another runner holds the lease now; nothing was moved by the script that found out.
+        LockedError: Another runner holds the lease now; that script renamed nothing.
         ConflictError: The key of an index holds another type than a sorted set.
     """
     outcome = Outcome()
@@ -58,7 +58,7 @@ def move_records(fence: Fence, move: RenameKeysPass, keys: Sequence[bytes]) -> R
 
 
 def refuse_foreign_index(move: RenameKeysPass) -> RoundTrips[None]:
-    """Look at both indexes of a move, before anything is written.
+    """Look at both indexes of a pass, before anything is written.
 
     Raises:
         ConflictError: One holds another type than a sorted set.
@@ -70,7 +70,7 @@ def refuse_foreign_index(move: RenameKeysPass) -> RoundTrips[None]:
 
 
 def _move_once(fence: Fence, move: RenameKeysPass, keys: Sequence[bytes], outcome: Outcome) -> RoundTrips[list[bytes]]:
-    """Move records; give those whose primary key was changed in between."""
+    """Rename keys; give those of records whose primary key was changed in between."""
     held: Mapping[bytes, _Held] = dict.fromkeys(keys, _BY_KEY)
     if move.follows_field:
         held = yield from _held(move, keys, outcome)

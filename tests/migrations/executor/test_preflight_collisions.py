@@ -86,7 +86,7 @@ def test_a_hash_under_the_new_keys_that_is_no_record_is_told_and_stays(
     database.client.hset("client:session9", mapping={"name": "of another service", **stamp})
     before = database.dump()
 
-    with pytest.raises(UnsafeError, match=r"client:session9 lies under the new keys client:\* already"):
+    with pytest.raises(UnsafeError, match=r"client:session9 has one of the new keys client:\* already"):
         database.migrate(chain(_CREATE, _TO_CLIENT))
 
     assert database.dump() == before
@@ -100,7 +100,7 @@ def test_records_that_another_app_deleted_are_not_taken_over(database: Any, chai
     database.put("customer:1", id="1", name="Ann", _v="1")
     database.migrate(crm)
 
-    with pytest.raises(UnsafeError, match="client:9 lies under the new keys"):
+    with pytest.raises(UnsafeError, match="client:9 has one of the new keys"):
         database.migrate(chain(_CREATE, _TO_CLIENT))
 
     assert database.client.hget("client:9", "name") == b"of crm"

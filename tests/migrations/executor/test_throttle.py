@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from redis_models.client.commands import Sleep
-from redis_models.migrations.executor.latency_probe import sighting_of
+from redis_models.migrations.executor.latency_probe import measurement_of
 from redis_models.migrations.executor.throttle import (
     ServerMeasurement,
     ThrottleLimits,
@@ -222,13 +222,13 @@ _INFO = {
     ],
 )
 def test_what_the_server_says_of_itself_is_read(told: dict[str, str], seen: dict[str, Any]) -> None:
-    found = sighting_of({**_INFO, **told})
+    found = measurement_of({**_INFO, **told})
 
     assert {name: getattr(found, name) for name in seen} == seen
 
 
 def test_a_server_that_says_nothing_of_itself_is_judged_by_the_probes_alone() -> None:
-    assert sighting_of({}) == ServerMeasurement()
+    assert measurement_of({}) == ServerMeasurement()
 
 
 def test_a_run_that_nobody_watches_keeps_one_pace() -> None:

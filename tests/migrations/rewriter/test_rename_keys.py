@@ -203,7 +203,7 @@ def test_keys_that_collide_are_told_before_anything_is_written(database: Any, ch
     before = database.dump()
     links = chain(_CREATE, ({"Customer": 2}, [AlterKeys("Customer", table="client")]))
 
-    with pytest.raises(UnsafeError, match=r"customer:c7 → client:c7, where something lies already"):
+    with pytest.raises(UnsafeError, match=r"customer:c7 → client:c7, which exists already"):
         database.migrate(links)
 
     assert database.dump() == before
