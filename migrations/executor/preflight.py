@@ -61,7 +61,7 @@ class Collisions:
         """Find digests that were seen twice; tell whether there are any, so that a second scan is needed."""
         seen = sorted(self.digests)
         self.digests = array("Q")
-        self.suspects = {one: set() for one, other in pairwise(seen) if one == other}
+        self.suspects = {digest: set() for digest, following in pairwise(seen) if digest == following}
         return bool(self.suspects)
 
     def tell_twins(self) -> None:

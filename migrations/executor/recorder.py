@@ -90,7 +90,7 @@ def events_of(plan: Plan, seconds: float, records: int, epoch: int) -> list[Even
     if not plan.is_recorded:
         return [event_of(EventKind.APPLIED, _Place(_AUTOMATIC), epoch, seconds, records)]
     applied = (event_of(EventKind.APPLIED, link, epoch, seconds, records) for link in plan.applied)
-    done = [replace(one, consents=plan.consents) for one in applied]
+    done = [replace(event, consents=plan.consents) for event in applied]
     done += [event_of(EventKind.UNAPPLIED, link, epoch, seconds, records) for link in plan.unapplied]
     return done or [event_of(EventKind.SETTLED, _Place(f"at {plan.target}"), epoch, seconds, records)]
 
@@ -116,9 +116,9 @@ def fake(client: SyncClient, lease: Lease, shelf: StateStore, chain: Chain, targ
     ledger = as_squashed(chain, state.ledger)
     added = [link for link in links if not _is_noted(link, ledger)]
     removed = _left_over(links, state.ledger)
-    for one in (state.ledger[id] for id in removed):
-        if one.is_purged:
-            raise UnsafeError(_lost(shelf.app, one, links[-1].number if links else "zero"))
+    for entry in (state.ledger[id] for id in removed):
+        if entry.is_purged:
+            raise UnsafeError(_lost(shelf.app, entry, links[-1].number if links else "zero"))
     events = [event_of(EventKind.FAKED, link, lease.epoch) for link in added]
     events += [event_of(EventKind.UNFAKED, state.ledger[id], lease.epoch) for id in removed]
     if state.journal is not None and not events:  # what is forgotten of a run is told at least
@@ -149,7 +149,7 @@ def stamp(client: SyncClient, lease: Lease, shelf: StateStore, chain: Chain, tar
     events = [event_of(EventKind.STAMPED, links[-1] if links else _Place("zero"), lease.epoch)]
     run(client, shelf.finish(lease.key, lease.epoch, applied, removed, chain.snapshots[target], events))
     names = tuple(link.name for link in added)
-    purged = tuple(one.name for id, one in state.ledger.items() if id in removed and one.is_purged)
+    purged = tuple(entry.name for id, entry in state.ledger.items() if id in removed and entry.is_purged)
     return Stamped(names, tuple(removed), purged, state.journal is not None, unreadable)
 
 
@@ -159,9 +159,9 @@ def _faked(link: LoadedMigration, ledger: Mapping[str, AppliedMigration]) -> App
     return replace(entry_of(link, 0.0, 0, is_faked=True), is_purged=is_purged)
 
 
-def _lost(app: str, one: AppliedMigration, target: int | str) -> str:
+def _lost(app: str, entry: AppliedMigration, target: int | str) -> str:
     return (
-        f"{app}: {one.name} stays recorded as applied, because its undo fields were purged, and only the ledger"
+        f"{app}: {entry.name} stays recorded as applied, because its undo fields were purged, and only the ledger"
         " tells so. Nothing was recorded. Make a new migration to the schema that you want. If all records are as"
         f" they were before it, say from a backup, record that with 'stamp {app} {target}'"
     )

@@ -56,13 +56,13 @@ class Result:
 def sum_of(results: Sequence[Result]) -> Result:
     """Give the sum of several results."""
     changed = Counter[str]()
-    for one in results:
-        changed.update(one.changed)
-    seconds = round(sum(one.seconds for one in results), 3)
-    moved = sum(one.moved for one in results)
-    rewriting_s = round(sum(one.rewriting_s for one in results), 3)
+    for result in results:
+        changed.update(result.changed)
+    seconds = round(sum(result.seconds for result in results), 3)
+    moved = sum(result.moved for result in results)
+    rewriting_s = round(sum(result.rewriting_s for result in results), 3)
     quarantined = results[-1].quarantined if results else 0
-    newly = min(quarantined, sum(one.newly for one in results))
+    newly = min(quarantined, sum(result.newly for result in results))
     return Result(dict(changed), seconds, rewriting_s, moved, quarantined, newly)
 
 
@@ -182,8 +182,8 @@ def call_step(
         with kept_alive(lease):
             _call(client, segment, link, step, function, report)
         seconds = round(time.monotonic() - began, 3)
-        applied = [entry_of(one, seconds, 0) for one in segment.applied]
-        unapplied = [one.id for one in segment.unapplied]
+        applied = [entry_of(migration, seconds, 0) for migration in segment.applied]
+        unapplied = [migration.id for migration in segment.unapplied]
         events = events_of(segment, seconds, 0, lease.epoch)
         run(
             client, store.finish(lease.key, lease.epoch, applied, unapplied, segment.snapshot, events, ledger_size=held)

@@ -26,7 +26,9 @@ def route_looking_back(chain: Chain, start: str, position: int | None) -> Upgrad
         start: What the keys begin with.
         position: Where it leads; None for one that does not look.
     """
-    found = [one for one in lineages_of(chain) if any(each.keys.start == start for each in one.schemas.values())]
+    found = [
+        lineage for lineage in lineages_of(chain) if any(each.keys.start == start for each in lineage.schemas.values())
+    ]
     return found[-1].route if position is None else looking_back(chain, found[-1], position)
 
 
@@ -43,14 +45,14 @@ def earlier_of(chain: Chain, lineage: Lineage, position: int) -> Earlier:
     position = position if is_there else place
     schema = lineage.schemas[place]
     link = chain.migrations[position - 1]
-    following = [one for one in sorted(lineage.schemas) if one > position]
-    rewriting = [one for one in following if lineage.schemas[one].version != schema.version]
+    following = [later for later in sorted(lineage.schemas) if later > position]
+    rewriting = [later for later in following if lineage.schemas[later].version != schema.version]
     first = chain.migrations[rewriting[0] - 1].name if rewriting else ""
     removals = {
-        one.name: chain.migrations[number - 1].name
+        operation.name: chain.migrations[number - 1].name
         for number in reversed(rewriting)
-        for one in chain.migrations[number - 1].operations
-        if isinstance(one, RemoveField)
+        for operation in chain.migrations[number - 1].operations
+        if isinstance(operation, RemoveField)
     }
     before = Earlier(schema, position, link.name, first, removals, _later_types(chain, schema, position))
     demands = demanded(chain, position, schema.name)
@@ -93,23 +95,25 @@ def _later_types(chain: Chain, schema: ModelSchema, position: int) -> dict[str, 
     """Give all types that fields had behind a position, in the code too."""
     found: dict[str, dict[str, None]] = {}
     for _, fields, later, demands in _later(chain, schema.name, position):
-        for one in schema.fields:
-            known = None if later is None else later.by_name.get(fields.get(one.name, one.name))
+        for field in schema.fields:
+            known = None if later is None else later.by_name.get(fields.get(field.name, field.name))
             if known is not None:
                 type = (demands or {}).get(known.name, {}).get(STORED_AS, known.type)
-                found.setdefault(one.name, {})[type] = None
+                found.setdefault(field.name, {})[type] = None
     return {name: tuple(types) for name, types in found.items()}
 
 
 def _renamed(link: LoadedMigration, model: str, fields: Mapping[str, str]) -> tuple[str, dict[str, str]]:
     """Give the names of a model and its fields behind a migration."""
     found = dict(fields)
-    for one in link.operations:
-        if isinstance(one, RenameModel) and one.model == model:
-            model = one.new
-        elif isinstance(one, RenameField) and one.model == model and "." not in one.old + one.new:
-            origin = next((name for name, now in found.items() if now == one.old), one.old)
-            found[origin] = one.new
+    for operation in link.operations:
+        if isinstance(operation, RenameModel) and operation.model == model:
+            model = operation.new
+        elif (
+            isinstance(operation, RenameField) and operation.model == model and "." not in operation.old + operation.new
+        ):
+            origin = next((name for name, now in found.items() if now == operation.old), operation.old)
+            found[origin] = operation.new
     return model, found
 
 
@@ -182,7 +186,7 @@ def _taken_back(chain: Chain, start: int, target: int) -> list[Lineage]:
     """Give the lineages that are on both ends of a way back."""
     if target >= start:
         return []
-    return [one for one in lineages_of(chain) if start in one.schemas and target in one.schemas]
+    return [lineage for lineage in lineages_of(chain) if start in lineage.schemas and target in lineage.schemas]
 
 
 def _is_met(works: Sequence[RewritePass], lineage: Lineage, target: int) -> bool:

@@ -113,12 +113,12 @@ class RenameKeysPass:
         name = self.after.primary_key
         if raw is None:
             raise ValueError(f"it has no {name}, of which its key is made")
-        one = self.after.field(name)
+        field = self.after.field(name)
         try:
-            value = one.codec.decode(raw)
+            value = field.codec.decode(raw)
         except ValueError as exc:
             held = MASK if self.route.conceals(name, raw) else repr(raw[:40])
-            raise ValueError(f"its {name} holds {held}, which is not a valid {one.type}; correct it first") from exc
+            raise ValueError(f"its {name} holds {held}, which is not a valid {field.type}; correct it first") from exc
         value = cast(object, value.value) if isinstance(value, Enum) else value
         if not is_plain(value):
             shown = MASK if self.route.conceals(name, raw) else f"{value!r:.60}"

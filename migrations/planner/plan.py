@@ -174,7 +174,7 @@ def _refuse_back_through_purged(chain: Chain, state: State, start: int, target: 
     """Refuse the way back through what is purged; of a squashed migration a part of it may be left, for its files."""
     for link in chain.migrations[target:start]:
         held = [state.ledger[id] for id in link.ids if id in state.ledger]
-        if held and all(one.is_purged for one in held):
+        if held and all(entry.is_purged for entry in held):
             raise UnsafeError(
                 f"{chain.app}: {link.name} cannot be taken back, because its undo fields were purged. Make a new"
                 " migration to the schema that you want"
@@ -225,7 +225,7 @@ def _passes(
     works: list[RewritePass] = []
     moves: list[RenameKeysPass] = []
     reach = positions[-1]
-    for lineage in sorted(lineages_of(chain), key=lambda one: one.latest.keys.start):
+    for lineage in sorted(lineages_of(chain), key=lambda lineage: lineage.latest.keys.start):
         models = lineage.within(positions)
         if not models:
             continue
@@ -305,10 +305,10 @@ def _edited(
             f" (its 'from {link.star_imports[0]} import *' is part of it, because what that brings may be used by"
             " anything; import by name what only back= needs)"
         )
-    before = next((one for one in chain.migrations[:position] if one.id not in ledger), None)
+    before = next((link for link in chain.migrations[:position] if link.id not in ledger), None)
     if before is None:
         # To where the database is: to the edited one would take back what is noted of all behind it.
-        applied = list(takewhile(lambda one: one.id in ledger, chain.migrations))
+        applied = list(takewhile(lambda link: link.id in ledger, chain.migrations))
         return f"{said}, or accept it as it is with 'migrate {chain.app} {applied[-1].number} --fake'"
     # To accept it would record what is before it, whose records would not be rewritten then.
     reached = next(place for place, one in enumerate(chain.migrations) if one is before)

@@ -137,7 +137,8 @@ def _hidden(chain: Chain) -> dict[tuple[int, str], Hidden]:
     """Give what must not be shown by each position and the name that a model has there, by all names of its fields."""
     return {
         (position, model.name): Hidden(
-            frozenset(one.name for one in model.fields if lineage.conceals(one.name)), lineage.route.hidden.visible
+            frozenset(field.name for field in model.fields if lineage.conceals(field.name)),
+            lineage.route.hidden.visible,
         )
         for lineage in lineages_of(chain)
         for position, model in lineage.schemas.items()
@@ -186,9 +187,9 @@ def _looks_into_values(operation: Operation) -> bool:
 
 def _models_of(link: LoadedMigration) -> tuple[str, ...]:
     """Give the models whose records what a file does is about; none where it calls a function without any record."""
-    if any(isinstance(one, Run) for one in link.operations):
+    if any(isinstance(operation, Run) for operation in link.operations):
         return ()
-    return tuple(dict.fromkeys(one.model for one in link.operations))
+    return tuple(dict.fromkeys(operation.model for operation in link.operations))
 
 
 def _static(link: LoadedMigration, before: Snapshot) -> Iterator[tuple[str, str, tuple[str, ...]]]:

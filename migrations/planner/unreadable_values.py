@@ -29,7 +29,7 @@ def hidden_keys(old: Tree, new: Tree) -> tuple[str, ...]:
 
 
 def _hidden(old: Sequence[Tree], new: Sequence[Tree]) -> Iterable[str]:
-    if any(isinstance(one, Atom) and not _is_plain(one) for one in new):
+    if any(isinstance(member, Atom) and not _is_plain(member) for member in new):
         return  # Any, or a type of the application: it may hold whatever there is
     yield from _of_objects(old, new)
     for kinds in (_ARRAYS, ("dict",)):
@@ -42,29 +42,29 @@ def _of_objects(old: Sequence[Tree], new: Sequence[Tree]) -> Iterable[str]:
     before, after = _objects(old), _objects(new)
     if not after or _items(new, ("dict",)):
         return  # nothing that takes an object for another, or something that takes them all
-    known = {key.name for one in after for key in one.keys}
-    yield from (key.name for one in before for key in one.keys if key.name not in known)
+    known = {key.name for shape in after for key in shape.keys}
+    yield from (key.name for shape in before for key in shape.keys if key.name not in known)
     if _items(old, ("dict",)):
         yield ANY_OTHER
     for name in known:
-        was = [key.tree for one in before for key in one.keys if key.name == name]
-        becomes = [key.tree for one in after for key in one.keys if key.name == name]
+        was = [key.tree for shape in before for key in shape.keys if key.name == name]
+        becomes = [key.tree for shape in after for key in shape.keys if key.name == name]
         if was:
             yield from _hidden(members_of(choice_of(was)), members_of(choice_of(becomes)))
 
 
 def _objects(members: Sequence[Tree]) -> list[Object]:
-    return [one for one in members if isinstance(one, Object)]
+    return [member for member in members if isinstance(member, Object)]
 
 
 def _items(members: Sequence[Tree], kinds: Sequence[str]) -> list[Tree]:
     """Give what the containers of some kinds hold: the values of dicts."""
-    found = [one for one in members if isinstance(one, Container) and one.kind in kinds]
-    return [item for one in found for item in (one.items[1:] if one.kind == "dict" else one.items)]
+    found = [member for member in members if isinstance(member, Container) and member.kind in kinds]
+    return [item for member in found for item in (member.items[1:] if member.kind == "dict" else member.items)]
 
 
-def _is_plain(one: Atom) -> bool:
-    return not one.text.startswith(("Alias(", "Any", "Custom(", "Json", "Ref("))
+def _is_plain(atom: Atom) -> bool:
+    return not atom.text.startswith(("Alias(", "Any", "Custom(", "Json", "Ref("))
 
 
 Records = Mapping[str, Mapping[str, bytes]]
@@ -92,7 +92,10 @@ def hidden_extras(name: str, before: Snapshot, operations: Sequence[Operation], 
             yield _told(
                 len(holders), len(records), name, f"extra field {new!r}, whose name {operation.describe()!r} takes"
             )
-    if any(isinstance(one, AlterExtras) and not one.allowed and one.model == name for one in operations):
+    if any(
+        isinstance(operation, AlterExtras) and not operation.allowed and operation.model == name
+        for operation in operations
+    ):
         holders = [key for key, extras in known.items() if set(extras) - taken]
         if holders:
             names = sorted({extra for extras in known.values() for extra in extras if extra not in taken})

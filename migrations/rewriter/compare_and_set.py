@@ -80,13 +80,13 @@ def _rewrite_ahead(
     replies = yield Pipelined(_asking(route, target, chunks[0]))
     for chunk, following in zip(chunks, [*chunks[1:], ()], strict=True):
         # The replies to what was sent before are there from here on.
-        later = yield Pipelined([*(one.command for one in computed), *_asking(route, target, following)])
+        later = yield Pipelined([*(write.command for write in computed), *_asking(route, target, following)])
         contested += yield from _written(sent, replies[: len(sent)], outcome)
         drafts = yield from _drafts(route, target, chunk, replies[len(sent) :], outcome)
         sent, computed, replies = computed, _writes(fence, target, drafts, at_once), later
     yield ()
     contested += yield from _written(sent, replies, outcome)
-    last = yield [one.command for one in computed]
+    last = yield [write.command for write in computed]
     return contested + (yield from _written(computed, last, outcome))
 
 
@@ -95,8 +95,8 @@ def replace(
 ) -> RoundTrips[list[bytes]]:
     """Write drafts, each only if what it was made of is still there; give the keys of those where it is not."""
     contested: list[bytes] = []
-    for one in _writes(fence, target, drafts, at_once):
-        contested += yield from _written([one], (yield [one.command]), outcome)
+    for write in _writes(fence, target, drafts, at_once):
+        contested += yield from _written([write], (yield [write.command]), outcome)
     return contested
 
 
@@ -130,7 +130,7 @@ def _writes(fence: Fence, target: int, drafts: Mapping[bytes, RecordEdit], at_on
 def _written(writes: Sequence[_Write], replies: list[Reply], outcome: Outcome) -> RoundTrips[list[bytes]]:
     """Count the results of calls; give the keys of the records that another client wrote."""
     contested: list[bytes] = []
-    yield from call_again(_REPLACE, [one.command for one in writes], replies)
+    yield from call_again(_REPLACE, [write.command for write in writes], replies)
     for (keys, _), reply in zip(writes, check(replies), strict=True):
         contested += outcome.count_all(keys, letters_of(reply), retried=RewriteResult.CONFLICT)
     return contested

@@ -26,8 +26,8 @@ def lua_of(runs: Mapping[int, Run]) -> Script:
     sources = sorted({name for run in runs.values() for name in run.names})
     tables = _Tables()
     writers = {version: _Writer(run, sources, tables) for version, run in runs.items()}
-    programs = [line for version, one in writers.items() for line in one.program(version)]
-    lives = ["local has_any = has_lives(ARGV[3])"] if any(one.carried for one in writers.values()) else []
+    programs = [line for version, writer in writers.items() for line in writer.program(version)]
+    lives = ["local has_any = has_lives(ARGV[3])"] if any(writer.carried for writer in writers.values()) else []
     names = ["local sources = {", *(f"  {_quoted(name)}," for name in sources), "}"]
     text = "\n".join([*names, *tables.lines(), *lives, *programs, ""])
     before, after = _FRAME.source.split(_PLACE)
@@ -45,8 +45,8 @@ class _Tables:
     def name(self, images: ValueTable | Kept) -> str:
         """Give the Lua expression for a table."""
         leaves_others = isinstance(images, ValueTable) and images.leaves_others
-        told = (leaves_others, tuple(images.table.items()))
-        return f"tables[{self._places.setdefault(told, len(self._places) + 1)}]"
+        entry = (leaves_others, tuple(images.table.items()))
+        return f"tables[{self._places.setdefault(entry, len(self._places) + 1)}]"
 
     def lines(self) -> Iterator[str]:
         """Write them."""
@@ -198,5 +198,5 @@ def _has_content(cell: Cell) -> bool:
 def _quoted(text: str | bytes) -> str:
     """Write a Lua string; bytes outside printable ASCII by their numbers."""
     raw = bytes_of(text) if isinstance(text, str) else text
-    plain = (chr(one) if 32 <= one < 127 and one not in b"'\\" else f"\\{one:03}" for one in raw)
+    plain = (chr(byte) if 32 <= byte < 127 and byte not in b"'\\" else f"\\{byte:03}" for byte in raw)
     return f"'{''.join(plain)}'"

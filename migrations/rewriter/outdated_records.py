@@ -61,7 +61,9 @@ def places_of(chain: Chain, position: int, model: str, target: int, works: Itera
         Every place that these records have or had; none where no migration before says that the model exists.
     """
     back = {work.keys.start for work in works if not work.route.leaves_newer}
-    found = [place for one in lineages_of(chain) if _has(one, position, model) for place in _of(one, target)]
+    found = [
+        place for lineage in lineages_of(chain) if _has(lineage, position, model) for place in _of(lineage, target)
+    ]
     return [replace(place, leaves_newer=place.keys.start not in back) for place in found]
 
 
@@ -105,13 +107,13 @@ def refuse_outdated(work: RewritePass | RenameKeysPass, keys: Sequence[bytes]) -
 
 
 def _has(lineage: Lineage, position: int, model: str) -> bool:
-    return any(one.name == model for one in lineage.within(range(position - 1, position + 1)))
+    return any(schema.name == model for schema in lineage.within(range(position - 1, position + 1)))
 
 
 def _of(lineage: Lineage, target: int) -> Iterator[Place]:
     is_there = target in lineage.schemas
     after = lineage.at(target)
-    for keys in {one.keys.start: one.keys for one in lineage.schemas.values()}.values():
+    for keys in {schema.keys.start: schema.keys for schema in lineage.schemas.values()}.values():
         yield Place(keys, after.version if is_there and keys.start == after.keys.start else None)
 
 
