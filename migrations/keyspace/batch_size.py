@@ -55,8 +55,8 @@ class ReadSize:
     def of(self, keys: Sequence[bytes]) -> Iterator[Sequence[bytes]]:
         """Give the keys, batch by batch."""
         while keys:
-            some, keys = keys[: self.size], keys[self.size :]
-            yield some
+            batch, keys = keys[: self.size], keys[self.size :]
+            yield batch
 
     def met(self, records: Sequence[Mapping[str, bytes]]) -> None:
         """Choose the size of the next batch by the records of the last one."""

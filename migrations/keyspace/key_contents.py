@@ -59,14 +59,14 @@ class Content:
         return abs(self.end - other.end) <= _SLACK_MS
 
     def is_about_to_end(self, clock: Clock) -> bool:
-        """Whether one who was restored a while later may be gone already."""
+        """Whether a key that is restored a while later may have expired by then."""
         return not clock.has_instants and 0 <= self.end <= _SLACK_MS
 
 
 def clock_of(key: str) -> RoundTrips[Clock]:
     """Ask what a server can tell of ends, with a key that need not be there."""
-    one, other = yield [("PEXPIRETIME", key), ("HPEXPIRETIME", key, "FIELDS", 1, "_v")]
-    return Clock(not _is_unknown(one), not _is_unknown(other))
+    times, field_times = yield [("PEXPIRETIME", key), ("HPEXPIRETIME", key, "FIELDS", 1, "_v")]
+    return Clock(not _is_unknown(times), not _is_unknown(field_times))
 
 
 def contents_of(keys: Sequence[bytes], clock: Clock) -> RoundTrips[list[Content | None]]:
@@ -102,13 +102,13 @@ def _other(key: bytes) -> RoundTrips[object]:
 
 def _field_ends(keys: Sequence[bytes], values: Sequence[object]) -> RoundTrips[Mapping[bytes, Mapping[str, int]]]:
     pairs = zip(keys, values, strict=True)
-    names = {key: list(cast("dict[str, bytes]", one)) for key, one in pairs if one and isinstance(one, dict)}
+    names = {key: list(cast("dict[str, bytes]", value)) for key, value in pairs if value and isinstance(value, dict)}
     if not names:
         return {}
-    replies = check((yield [("HPEXPIRETIME", key, "FIELDS", len(some), *some) for key, some in names.items()]))
+    replies = check((yield [("HPEXPIRETIME", key, "FIELDS", len(fields), *fields) for key, fields in names.items()]))
     found: dict[bytes, Mapping[str, int]] = {}
-    for (key, some), ends in zip(names.items(), cast("list[list[int]]", replies), strict=True):
-        found[key] = {name: end for name, end in zip(some, ends or [], strict=False) if end >= 0}
+    for (key, fields), ends in zip(names.items(), cast("list[list[int]]", replies), strict=True):
+        found[key] = {name: end for name, end in zip(fields, ends or [], strict=False) if end >= 0}
     return found
 
 

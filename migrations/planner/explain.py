@@ -1,4 +1,4 @@
-"""Explaining: what a migration does to one record, computed in memory. Pure."""
+"""Explain what a migration does to one record, computed in memory. Pure."""
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -19,21 +19,21 @@ __all__ = ["Explained", "Line", "explain", "explained_models", "lines_of", "made
 
 # Whether the bytes of a stored field must not be shown.
 Conceals = Callable[[str, bytes | None], bool]
-# What was read of a record through hooks, before and after.
+# The fields that hooks read from a record, before and after.
 Reads = tuple[Mapping[str, bytes], Mapping[str, bytes]]
 _NOTHING: Final[Mapping[str, bytes]] = {}
 
 
 @dataclass(frozen=True)
 class Line:
-    """One stored field, before and after; None where it is absent.
+    """One stored field, before and after; None if it is absent.
 
     Attributes:
         name: The field.
         before, after: Its bytes.
         is_secret: Whether they must not be shown.
-        read_before, read_after: What hooks of the model read of them, as it would be stored without such; None where
-            nothing was read through them.
+        read_before, read_after: What hooks of the model read from these bytes, as stored without hooks; None if
+            nothing was read through hooks.
     """
 
     name: str
@@ -53,7 +53,7 @@ class Line:
 
     @property
     def sign(self) -> str:
-        """What happens: + comes, - goes, ~ changes, nothing."""
+        """What happens: + is added, - is removed, ~ changes, a space if it stays."""
         if self.before == self.after:
             return " "
         return "+" if self.before is None else "-" if self.after is None else "~"
@@ -65,9 +65,9 @@ class Explained:
 
     Attributes:
         model: The model before.
-        key, new_key: Where it lies before and afterwards.
+        key, new_key: Its key before and afterwards.
         lines: Its fields; first those of the application, then undo fields.
-        notes: Why stored bytes are shown of a side, where hooks of the model make them.
+        notes: Why stored bytes are shown instead of what hooks of the model read from them.
     """
 
     model: str
@@ -106,29 +106,29 @@ def explain(
     """Bring a record to one side of a migration, and then to the other.
 
     Args:
-        lineage: Whose record it is.
+        lineage: Of the model.
         before, after: The model on both sides.
-        key: Where it lies.
+        key: Of the record.
         record: Its stored fields, of any version that the chain knows.
         is_backwards: Show what taking the migration back does.
-        shapes: Of the models of the code; what hooks of the record's own make is read through them.
+        shapes: Mappers of the code's models; a record of a model with hooks is read through its mapper.
 
     Raises:
-        RecordError: It cannot be brought there; its field and value are named.
+        RecordError: It cannot be migrated; the error names its field and value.
     """
     if is_backwards:
         before, after = after, before
-    one = lineage.route.rewrite(record, before.version).fields
-    other = lineage.route.rewrite(one, after.version).fields
+    old = lineage.route.rewrite(record, before.version).fields
+    new = lineage.route.rewrite(old, after.version).fields
     try:
-        moved = _moved(before, after, key, other)
+        moved = _moved(before, after, key, new)
     except RecordError as exc:
         error = lineage.route.without_secrets(exc)
     else:
-        sides = ((before, key, one), (after, moved, other))
+        sides = ((before, key, old), (after, moved, new))
         reads, notes = _read(_hooked(lineage, shapes), sides)
-        return Explained(before.name, key, moved, lines_of(one, other, lineage.conceals, reads), notes)
-    raise error  # behind the clause, so that what it was made of is not its context
+        return Explained(before.name, key, moved, lines_of(old, new, lineage.conceals, reads), notes)
+    raise error  # outside the except clause, so that the original error, which may show secrets, is not its context
 
 
 def lines_of(
@@ -151,7 +151,7 @@ def lines_of(
 
 
 def _hooked(lineage: Lineage, shapes: Iterable[Mapper[Any]]) -> "HookedMapper[Any] | None":
-    """Give the shape of a lineage's model if what it stores is read through a hook."""
+    """Give the mapper of a lineage's model if its records are read through a hook."""
     starts = {schema.keys.start for schema in lineage.schemas.values()}
     for shape in shapes:
         is_its = shape.model.__name__ == lineage.latest.name or shape.keys.start in starts
@@ -163,7 +163,7 @@ def _hooked(lineage: Lineage, shapes: Iterable[Mapper[Any]]) -> "HookedMapper[An
 def _read(
     shape: "HookedMapper[Any] | None", sides: Iterable[tuple[ModelSchema, str, Mapping[str, bytes]]]
 ) -> tuple[Reads, tuple[str, ...]]:
-    """Read both sides through a hook, and say of each that is not why."""
+    """Read both sides through a hook, and say why if a side cannot be read."""
     reads: list[Mapping[str, bytes]] = []
     notes: list[str] = []
     for schema, key, stored in sides:

@@ -1,4 +1,4 @@
-"""Loosening: which demands of older code newer code dropped, from the history of constraints. Pure."""
+"""Loosened constraints: which constraints of older code newer code dropped, from their history. Pure."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -19,34 +19,36 @@ __all__ = ["earlier_of", "left_alone", "looking_back", "route_looking_back", "un
 
 
 def route_looking_back(chain: Chain, start: str, position: int | None) -> UpgradePath:
-    """Give the route of the records under some keys, which looks at those that it takes back to a position.
+    """Give the upgrade path of records by their keys; it checks records that it takes back to a position.
 
     Args:
         chain: The files.
         start: What the keys begin with.
-        position: Where it leads; None for one that does not look.
+        position: Where it leads; None for a path that does not check.
     """
     found = [
-        lineage for lineage in lineages_of(chain) if any(each.keys.start == start for each in lineage.schemas.values())
+        lineage
+        for lineage in lineages_of(chain)
+        if any(schema.keys.start == start for schema in lineage.schemas.values())
     ]
     return found[-1].route if position is None else looking_back(chain, found[-1], position)
 
 
 def looking_back(chain: Chain, lineage: Lineage, position: int) -> UpgradePath:
-    """Give the route of a lineage, which looks at records that it takes back to a position."""
+    """Give the upgrade path of a lineage; it checks records that it takes back to a position."""
     return replace(lineage.route, earlier=earlier_of(chain, lineage, position))
 
 
 def earlier_of(chain: Chain, lineage: Lineage, position: int) -> Earlier:
-    """Give what code of a position could read of a lineage; where there was no such model yet, of the first one."""
+    """Give what the code at a position could read of a lineage; if the model did not exist yet, of the first one."""
     places = [place for place in lineage.schemas if place <= position]
     place = max(place for place in places) if places else min(lineage.schemas)
     is_there = place == position or position in lineage.schemas
     position = position if is_there else place
     schema = lineage.schemas[place]
     link = chain.migrations[position - 1]
-    following = [later for later in sorted(lineage.schemas) if later > position]
-    rewriting = [later for later in following if lineage.schemas[later].version != schema.version]
+    following = [place for place in sorted(lineage.schemas) if place > position]
+    rewriting = [place for place in following if lineage.schemas[place].version != schema.version]
     first = chain.migrations[rewriting[0] - 1].name if rewriting else ""
     removals = {
         operation.name: chain.migrations[number - 1].name
@@ -63,7 +65,7 @@ def earlier_of(chain: Chain, lineage: Lineage, position: int) -> Earlier:
 
 
 def _loosened_since(chain: Chain, model: str, demands: Demands, position: int) -> Iterator[Rule]:
-    """Compare with all that was demanded later, by the names that model and fields had by then."""
+    """Compare with all later constraints, by the names that the model and its fields had then."""
     for _, fields, schema, later in _later(chain, model, position):
         for rule in () if later is None else loosened(_by_names(demands, fields), later):
             if schema is None or rule.field in schema.by_name or not rule.field:
@@ -73,10 +75,10 @@ def _loosened_since(chain: Chain, model: str, demands: Demands, position: int) -
 def _later(
     chain: Chain, model: str, position: int
 ) -> Iterator[tuple[str, Mapping[str, str], ModelSchema | None, Demands | None]]:
-    """Give what a model was and demanded behind a position, as far as that is known; last as the code has it.
+    """Give the schema and constraints of a model at each later position, where they are known; last those of the code.
 
     Yields:
-        Its name by then, the names of its fields by those at the position, its schema, and what it demanded.
+        Its name then, the names of its fields by those at the position, its schema, and its constraints.
     """
     fields: dict[str, str] = {}
     for place in range(position, len(chain.migrations)):
@@ -92,7 +94,7 @@ def _later(
 
 
 def _later_types(chain: Chain, schema: ModelSchema, position: int) -> dict[str, tuple[str, ...]]:
-    """Give all types that fields had behind a position, in the code too."""
+    """Give all types that fields had after a position, also in the code."""
     found: dict[str, dict[str, None]] = {}
     for _, fields, later, demands in _later(chain, schema.name, position):
         for field in schema.fields:
@@ -104,16 +106,16 @@ def _later_types(chain: Chain, schema: ModelSchema, position: int) -> dict[str, 
 
 
 def _renamed(link: LoadedMigration, model: str, fields: Mapping[str, str]) -> tuple[str, dict[str, str]]:
-    """Give the names of a model and its fields behind a migration."""
+    """Give the names of a model and its fields after a migration."""
     found = dict(fields)
     for operation in link.operations:
-        if isinstance(operation, RenameModel) and operation.model == model:
-            model = operation.new
-        elif (
-            isinstance(operation, RenameField) and operation.model == model and "." not in operation.old + operation.new
-        ):
-            origin = next((name for name, now in found.items() if now == operation.old), operation.old)
-            found[origin] = operation.new
+        match operation:
+            case RenameModel() if operation.model == model:
+                model = operation.new
+            case RenameField(owner, old, new) if owner == model and "." not in old + new:
+                found[next((name for name, now in found.items() if now == old), old)] = new
+            case _:
+                pass
     return model, found
 
 
@@ -131,7 +133,7 @@ def _with_field(path: str, names: Mapping[str, str]) -> str:
 
 
 def left_alone(chain: Chain, works: Sequence[RewritePass], start: int, target: int) -> list[tuple[KeySpace, Earlier]]:
-    """Give what code of a position could read of records that the way back to it does not rewrite.
+    """Give what the code at a position could read of records that the way back to it does not rewrite.
 
     Args:
         chain: The files.
@@ -139,7 +141,7 @@ def left_alone(chain: Chain, works: Sequence[RewritePass], start: int, target: i
         start, target: Positions.
 
     Returns:
-        Where such records lie, of models that demanded more then, or whose enums had fewer members.
+        The keys of such records, for models that had more constraints then, or whose enums had fewer members.
     """
     found: list[tuple[KeySpace, Earlier]] = []
     for lineage in _taken_back(chain, start, target):
@@ -156,7 +158,7 @@ def unlooked_at(chain: Chain, works: Sequence[RewritePass], start: int, target: 
 
     Args:
         chain: The files.
-        works: The passes of the way; those that look at nothing are passed over.
+        works: The passes of the way; those that do not check are skipped.
         start, target: Positions.
     """
     lines: list[str] = []
@@ -168,11 +170,11 @@ def unlooked_at(chain: Chain, works: Sequence[RewritePass], start: int, target: 
         earlier = earlier_of(chain, lineage, target)
         if passes and not earlier.is_known:
             unknown.append(earlier.schema.name)
-        told = ", ".join(f"{rule.path or 'the whole'}: {rule.shown}" for rule in earlier.unchecked)
-        if told:
+        rules = ", ".join(f"{rule.path or 'the whole'}: {rule.shown}" for rule in earlier.unchecked)
+        if rules:
             lines.append(
                 f"{chain.app}.{earlier.schema.name}: the code of {earlier.name} demanded what newer code does not"
-                f" ({told}), and it takes that code to look whether records meet it: 'check --database'"
+                f" ({rules}), and it takes that code to look whether records meet it: 'check --database'"
             )
     if unknown:
         lines.append(
@@ -183,7 +185,7 @@ def unlooked_at(chain: Chain, works: Sequence[RewritePass], start: int, target: 
 
 
 def _taken_back(chain: Chain, start: int, target: int) -> list[Lineage]:
-    """Give the lineages that are on both ends of a way back."""
+    """Give the lineages that exist at both ends of a way back."""
     if target >= start:
         return []
     return [lineage for lineage in lineages_of(chain) if start in lineage.schemas and target in lineage.schemas]
@@ -198,5 +200,5 @@ def _is_of(work: RewritePass, lineage: Lineage, target: int) -> bool:
 
 
 def _got_members(earlier: Earlier) -> bool:
-    """Whether a field's type is another by now, although no migration rewrites the records."""
+    """Whether a field has another type now, although no migration rewrites the records."""
     return any(types[-1] != earlier.type_of(name) for name, types in earlier.later.items())

@@ -35,12 +35,12 @@ class RewritePass:
 
     @property
     def label(self) -> str:
-        """What the pass is called: a model may have records in several places."""
+        """The name of the pass. It has the keys, because a model may have several passes."""
         return f"{self.route.model} at {self.keys.start}*"
 
     @property
     def is_in_server(self) -> bool:
-        """Whether the server does most records by itself: each step up is static."""
+        """Whether the server rewrites most records by itself, because each step up is static."""
         return self.source < self.target and self.route.is_static(self.source, self.target)
 
 
@@ -51,11 +51,11 @@ class RenameKeysPass:
     Attributes:
         route: The upgrade path of the records.
         keys: Their keys, or some of them.
-        after: The model whose keys they are to have.
-        follows_field: Whether new keys are made of a field, because the primary key is another, or of another type.
-        vacant_below: Where no run can have brought records under the new keys yet, the version from which on newer code
-            writes them there; else 0.
-        later: What the primary key is called at later versions, as long as keys stay made of it.
+        after: The model that gives the new keys.
+        follows_field: Whether new keys are made from a field, because the primary key is another field or type.
+        vacant_below: If no run can have renamed records to the new keys yet, the version from which on newer
+            code writes them there; else 0.
+        later: The name of the primary key at later versions, as long as keys are made from it.
     """
 
     route: UpgradePath
@@ -67,17 +67,17 @@ class RenameKeysPass:
 
     @property
     def target(self) -> int:
-        """The version that they must have by then."""
+        """The version that records must have before."""
         return self.after.version
 
     @property
     def label(self) -> str:
-        """What the pass is called."""
+        """The name of the pass."""
         return f"{self.route.model} from {self.keys.start}* to {self.after.keys.start}*"
 
     @cached_property
     def fields(self) -> Mapping[int, str]:
-        """By the versions of records that are moved, the fields that new keys are made of; "" where old keys do."""
+        """The fields from which new keys are made, by the version of records; "" if made from the old keys."""
         if not self.follows_field:
             return {self.target: ""}
         own = {self.target: self.after.primary_key}
@@ -85,7 +85,7 @@ class RenameKeysPass:
 
     @property
     def takes_all_newer(self) -> bool:
-        """Whether a record of any later version is moved too, even of one not known here: its key tells where."""
+        """Whether a record of any later version is renamed too, even of an unknown one: its key is enough."""
         return self.route.leaves_newer and not self.follows_field
 
     def is_left(self, version: int) -> bool:
@@ -93,11 +93,11 @@ class RenameKeysPass:
         return self.route.is_done(version, self.target) and version not in self.fields
 
     def is_there(self, key: str) -> bool:
-        """Whether a key is one that records are to have, so that it is left alone."""
+        """Whether a key is a new key already, so that it stays."""
         return self.keys.start != self.after.keys.start and self.after.keys.owns(key)
 
     def key_by_key(self, key: bytes) -> bytes | None:
-        """Make a new key of the old one; None for one that would not come back the same."""
+        """Make a new key from the old one; None if the old key could not be made from it again."""
         text = text_of(key)
         primary_key = self.keys.primary_key(text)
         if self.keys.record(primary_key) != text:
@@ -105,31 +105,31 @@ class RenameKeysPass:
         return bytes_of(self.after.keys.record(primary_key))
 
     def key_by_field(self, raw: bytes | None) -> bytes:
-        """Make a new key of what a record holds as its primary key.
+        """Make a new key from the value of a record's primary key.
 
         Raises:
-            ValueError: No key can be made of it.
+            ValueError: No key can be made from it.
         """
         name = self.after.primary_key
         if raw is None:
-            raise ValueError(f"it has no {name}, of which its key is made")
+            raise ValueError(f"it has no {name}, from which its key is made")
         field = self.after.field(name)
         try:
             value = field.codec.decode(raw)
         except ValueError as exc:
-            held = MASK if self.route.conceals(name, raw) else repr(raw[:40])
-            raise ValueError(f"its {name} holds {held}, which is not a valid {field.type}; correct it first") from exc
+            shown = MASK if self.route.conceals(name, raw) else repr(raw[:40])
+            raise ValueError(f"its {name} holds {shown}, which is not a valid {field.type}; correct it first") from exc
         value = cast(object, value.value) if isinstance(value, Enum) else value
         if not is_plain(value):
             shown = MASK if self.route.conceals(name, raw) else f"{value!r:.60}"
             raise ValueError(f"its {name} is {shown}, which cannot be used as a primary key; use str, int or UUID")
         text = str(value)
         if not text:
-            raise ValueError(f"its {name} is empty, and its key is made of that")
+            raise ValueError(f"its {name} is empty, and its key is made from that")
         return bytes_of(self.after.keys.record(text))
 
     def twins(self, key: bytes, rivals: Sequence[KeySpace]) -> Iterator[bytes]:
-        """Give the keys in other places of which the same new key would be made as of this one."""
+        """Give the keys of other models' records that would get the same new key as this one."""
         primary_key = self.keys.primary_key(text_of(key))
         for keys in rivals:
             yield bytes_of(keys.record(primary_key))

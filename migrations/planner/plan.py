@@ -58,7 +58,7 @@ class Plan:
         is_resumed: Whether it goes on with a run that stopped.
         consents: Safety rules that a user consented to, for the history.
         said: What the migrations between ``depth`` and ``reach`` say, for the journal; see ``unfinished_run``.
-        is_recorded: Whether the ledger notes what was applied; without files there is nothing to note.
+        is_recorded: Whether the ledger records what was applied; without files there is nothing to record.
     """
 
     app: str
@@ -79,7 +79,7 @@ class Plan:
 
     @property
     def identity(self) -> tuple[object, ...]:
-        """What makes two plans the same one: where they lead from and to, through which migrations."""
+        """What makes two plans the same: start, target, and the migrations between them."""
         applied = tuple(link.id for link in self.applied)
         return (self.app, self.start, self.target, self.reach, applied, self.fingerprint)
 
@@ -90,7 +90,7 @@ class Plan:
 
     @property
     def destructive(self) -> tuple[str, ...]:
-        """What the application can no longer see afterwards, a line each."""
+        """What the application can no longer see afterwards, one line each."""
         return tuple(
             f"{link.name}: {operation.describe()}"
             for link in self.applied
@@ -109,8 +109,8 @@ def make_plan(chain: Chain, state: State, target: int, *, meets_all: bool = Fals
         meets_all: As ``plan_between`` takes it.
 
     Raises:
-        DriftError: The database holds what the files do not say; it names the cure.
-        UnsafeError: The way back is purged.
+        DriftError: The database does not match the files; the error says what to do.
+        UnsafeError: The undo fields for the way back were purged.
     """
     start = _position(chain, state)
     journal = state.journal
@@ -161,11 +161,11 @@ def _refuse_back_through_squashed(chain: Chain, state: State, start: int, target
     Their undo fields are their own: only these migrations can restore them.
     """
     for link in chain.migrations[target:start]:
-        held = [id for id in link.ids[:-1] if id in state.ledger]
-        if held:
+        recorded = [id for id in link.ids[:-1] if id in state.ledger]
+        if recorded:
             raise DriftError(
                 f"{chain.app}: {link.name} was applied here as the migrations that it stands for"
-                f" ({', '.join(held)}), and only these can take it back: take back what is behind it with 'migrate"
+                f" ({', '.join(recorded)}), and only these can take it back: take back what is behind it with 'migrate"
                 f" {chain.app} {link.number}', then put their files in its place, from version control, and go on"
             )
 
@@ -173,8 +173,8 @@ def _refuse_back_through_squashed(chain: Chain, state: State, start: int, target
 def _refuse_back_through_purged(chain: Chain, state: State, start: int, target: int) -> None:
     """Refuse the way back through what is purged; of a squashed migration a part of it may be left, for its files."""
     for link in chain.migrations[target:start]:
-        held = [state.ledger[id] for id in link.ids if id in state.ledger]
-        if held and all(entry.is_purged for entry in held):
+        entries = [state.ledger[id] for id in link.ids if id in state.ledger]
+        if entries and all(entry.is_purged for entry in entries):
             raise UnsafeError(
                 f"{chain.app}: {link.name} cannot be taken back, because its undo fields were purged. Make a new"
                 " migration to the schema that you want"
@@ -271,7 +271,7 @@ def _vacant_below(lineage: Lineage, source: int, target: int, known: int) -> int
 
 
 def _position(chain: Chain, state: State) -> int:
-    """Give how far the ledger is in the chain: the number of its first migrations that are applied."""
+    """Give the position of the ledger: how many of the chain's first migrations are applied."""
     known = {link.id: link for link in chain.migrations}
     ledger = as_squashed(chain, state.ledger)
     for id, entry in ledger.items():
@@ -311,7 +311,7 @@ def _edited(
         applied = list(takewhile(lambda link: link.id in ledger, chain.migrations))
         return f"{said}, or accept it as it is with 'migrate {chain.app} {applied[-1].number} --fake'"
     # To accept it would record what is before it, whose records would not be rewritten then.
-    reached = next(place for place, one in enumerate(chain.migrations) if one is before)
+    reached = next(place for place, link in enumerate(chain.migrations) if link is before)
     back = chain.migrations[reached - 1].number if reached else "zero"
     return (
         f"{said}. A rebase put it behind {before.name}, which is not applied here: with the files as they were before"
@@ -320,7 +320,7 @@ def _edited(
 
 
 def is_automatic(chain: Chain, state: State) -> bool:
-    """Whether a database is where ``migrate --auto`` brought it, of an app without files."""
+    """Whether an app has no files and ``migrate --auto`` changed its database."""
     return not chain.migrations and not state.ledger and state.snapshot is not None
 
 
@@ -334,8 +334,8 @@ def as_squashed(chain: Chain, ledger: Mapping[str, AppliedMigration]) -> Mapping
     """
     found = dict(ledger)
     for link in chain.migrations:
-        held = [id for id in link.ids[:-1] if id in found]
-        if not held:
+        replaced = [id for id in link.ids[:-1] if id in found]
+        if not replaced:
             continue
         missing = Replaced(link.id, link.replaces).missing(found)
         if missing:
@@ -343,8 +343,8 @@ def as_squashed(chain: Chain, ledger: Mapping[str, AppliedMigration]) -> Mapping
                 f"{chain.app}: {link.name} stands for migrations of which some are applied here and some are not"
                 f" ({', '.join(missing)}); restore their files from version control, run 'migrate', and come back"
             )
-        last = found[held[-1]]
-        for id in held:
+        last = found[replaced[-1]]
+        for id in replaced:
             del found[id]
         if link.id not in found:
             found[link.id] = replace(last, id=link.id, name=link.name, number=link.number, checksum=SQUASHED)

@@ -60,8 +60,8 @@ class Finding:
         position: In the chain, after the migration.
         path: Its file.
         allow: The reasons that the file has, by rule.
-        models: Models whose records it is about; none where it is about more than records.
-        is_idle: These have no record that the run would change, so that nothing can break.
+        models: Models whose records it concerns; none if it concerns more than records.
+        is_idle: Whether these have no record that the run would change, so that nothing can break.
     """
 
     rule: Rule
@@ -81,12 +81,12 @@ class Finding:
 
     @property
     def line(self) -> str:
-        """What was found, in a line; ``check`` tells why, and what to do."""
+        """What was found, in one line; ``check`` says why, and what to do."""
         return f"{self.rule.code} {self.rule.level}  {self.what}{self._pardon}"
 
     @property
     def _pardon(self) -> str:
-        """Why it stops nothing although it would."""
+        """Why it does not stop the run."""
         idle = " (no record is concerned)" if self.is_idle else ""
         return f" (allowed: {self.reason})" if self.reason else idle
 
@@ -145,8 +145,8 @@ def _hidden(chain: Chain) -> dict[tuple[int, str], Hidden]:
     }
 
 
-def _at(told: Mapping[tuple[int, str], T], position: int) -> dict[str, T]:
-    return {name: one for (at, name), one in told.items() if at == position}
+def _at(values: Mapping[tuple[int, str], T], position: int) -> dict[str, T]:
+    return {name: value for (place, name), value in values.items() if place == position}
 
 
 def _hooked(chain: Chain, hooks: Mapping[str, str]) -> dict[tuple[int, str], str]:
@@ -162,14 +162,14 @@ def _hooked(chain: Chain, hooks: Mapping[str, str]) -> dict[tuple[int, str], str
 def _against_hooks(
     link: LoadedMigration, before: Snapshot, hooked: Mapping[str, str]
 ) -> Iterator[tuple[str, str, tuple[str, ...]]]:
-    """Find operations that look into values which a method of the model makes, or make such."""
+    """Find operations that read or write values which a method of the model makes."""
     state, names = before, dict(hooked)
     for operation in link.operations:
-        told = names.get(operation.model)
-        if told is not None and _looks_into_values(operation):
-            yield "RM118", f"{operation.describe()}: its values go through {told}", (operation.model,)
-        if told is not None and isinstance(operation, RenameModel):
-            names[operation.new] = told
+        hook = names.get(operation.model)
+        if hook is not None and _looks_into_values(operation):
+            yield "RM118", f"{operation.describe()}: its values go through {hook}", (operation.model,)
+        if hook is not None and isinstance(operation, RenameModel):
+            names[operation.new] = hook
         state = operation.apply(state)
 
 
@@ -186,7 +186,7 @@ def _looks_into_values(operation: Operation) -> bool:
 
 
 def _models_of(link: LoadedMigration) -> tuple[str, ...]:
-    """Give the models whose records what a file does is about; none where it calls a function without any record."""
+    """Give the models whose records a file changes; none if it calls a function for no record."""
     if any(isinstance(operation, Run) for operation in link.operations):
         return ()
     return tuple(dict.fromkeys(operation.model for operation in link.operations))
@@ -262,7 +262,7 @@ def _trees(operation: AlterField) -> tuple[Tree, Tree]:
 
 def _is_filled(operation: AlterField) -> bool:
     """Whether no object lacks it: a key that becomes required may be absent in some."""
-    was, is_now = (parse_key(operation.name, one).is_required for one in (operation.old, operation.new))
+    was, is_now = (parse_key(operation.name, type).is_required for type in (operation.old, operation.new))
     return was >= is_now
 
 
@@ -271,14 +271,14 @@ def _keeps(operation: AlterField) -> bool:
     return _is_filled(operation) and keeps_bytes(*map(str, _trees(operation)))
 
 
-# What every value of the one becomes in the other, without a function.
-_LOSSLESS: Final = frozenset([("int", "float"), ("bool", "int")])  # and whatever becomes text
+# Types whose every value converts to the other type without a function.
+_LOSSLESS: Final = frozenset([("int", "float"), ("bool", "int")])  # and every type to text
 
 
 def _is_lossless(old: str, new: str) -> bool:
-    one, other = old.removesuffix(" | None"), new.removesuffix(" | None")
+    before, after = old.removesuffix(" | None"), new.removesuffix(" | None")
     is_kept = new.endswith(" | None") >= old.endswith(" | None")
-    return is_kept and (one == other or (one, other) in _LOSSLESS or other in ("JSON[str]", "str"))
+    return is_kept and (before == after or (before, after) in _LOSSLESS or after in ("JSON[str]", "str"))
 
 
 def _sampled(
@@ -286,7 +286,7 @@ def _sampled(
 ) -> Iterator[tuple[str, str, tuple[str, ...]]]:
     """Try a migration on records, in memory."""
     link, before = chain.migrations[position - 1], chain.snapshots[position - 1]
-    for name, one in samples.items():
+    for name, sample in samples.items():
         if name not in before.by_name or not any(operation.model == name for operation in link.operations):
             continue
         try:
@@ -295,7 +295,9 @@ def _sampled(
         except SchemaError:
             continue
         route = UpgradePath(name, (stage,), stage.older, hidden=hidden.get(name, NOTHING_HIDDEN))
-        records = {key: record for key, record in one.records.items() if record.get("_v", b"1") == b"%d" % stage.older}
+        records = {
+            key: record for key, record in sample.records.items() if record.get("_v", b"1") == b"%d" % stage.older
+        }
         yield from ((code, what, (name,)) for code, what in _tried(name, route, records))
         yield from (("RM103", what, ()) for what in hidden_extras(name, before, link.operations, records))
 

@@ -30,7 +30,7 @@ def hidden_keys(old: Tree, new: Tree) -> tuple[str, ...]:
 
 def _hidden(old: Sequence[Tree], new: Sequence[Tree]) -> Iterable[str]:
     if any(isinstance(member, Atom) and not _is_plain(member) for member in new):
-        return  # Any, or a type of the application: it may hold whatever there is
+        return  # Any, or a type of the application: it may hold every key
     yield from _of_objects(old, new)
     for kinds in (_ARRAYS, ("dict",)):
         before, after = _items(old, kinds), _items(new, kinds)
@@ -41,14 +41,14 @@ def _hidden(old: Sequence[Tree], new: Sequence[Tree]) -> Iterable[str]:
 def _of_objects(old: Sequence[Tree], new: Sequence[Tree]) -> Iterable[str]:
     before, after = _objects(old), _objects(new)
     if not after or _items(new, ("dict",)):
-        return  # nothing that takes an object for another, or something that takes them all
-    known = {key.name for shape in after for key in shape.keys}
-    yield from (key.name for shape in before for key in shape.keys if key.name not in known)
+        return  # no object in the new type, or a dict that accepts all keys
+    known = {key.name for object in after for key in object.keys}
+    yield from (key.name for object in before for key in object.keys if key.name not in known)
     if _items(old, ("dict",)):
         yield ANY_OTHER
     for name in known:
-        was = [key.tree for shape in before for key in shape.keys if key.name == name]
-        becomes = [key.tree for shape in after for key in shape.keys if key.name == name]
+        was = [key.tree for object in before for key in object.keys if key.name == name]
+        becomes = [key.tree for object in after for key in object.keys if key.name == name]
         if was:
             yield from _hidden(members_of(choice_of(was)), members_of(choice_of(becomes)))
 
@@ -59,8 +59,8 @@ def _objects(members: Sequence[Tree]) -> list[Object]:
 
 def _items(members: Sequence[Tree], kinds: Sequence[str]) -> list[Tree]:
     """Give what the containers of some kinds hold: the values of dicts."""
-    found = [member for member in members if isinstance(member, Container) and member.kind in kinds]
-    return [item for member in found for item in (member.items[1:] if member.kind == "dict" else member.items)]
+    containers = [member for member in members if isinstance(member, Container) and member.kind in kinds]
+    return [item for found in containers for item in (found.items[1:] if found.kind == "dict" else found.items)]
 
 
 def _is_plain(atom: Atom) -> bool:
@@ -71,7 +71,7 @@ Records = Mapping[str, Mapping[str, bytes]]
 
 
 def hidden_extras(name: str, before: Snapshot, operations: Sequence[Operation], records: Records) -> Iterator[str]:
-    """Say what would be hidden without anybody having said so, a line for each kind.
+    """Say which values would be hidden without consent, a line for each kind.
 
     Args:
         name: Name of the model, in ``before``.
@@ -89,17 +89,14 @@ def hidden_extras(name: str, before: Snapshot, operations: Sequence[Operation], 
         holders = [key for key, extras in known.items() if new in extras]
         is_said = isinstance(operation, AddField) and (operation.extra is not None or callable(operation.fill))
         if holders and not is_said:
-            yield _told(
+            yield _line(
                 len(holders), len(records), name, f"extra field {new!r}, whose name {operation.describe()!r} takes"
             )
-    if any(
-        isinstance(operation, AlterExtras) and not operation.allowed and operation.model == name
-        for operation in operations
-    ):
+    if any(isinstance(step, AlterExtras) and not step.allowed and step.model == name for step in operations):
         holders = [key for key, extras in known.items() if set(extras) - taken]
         if holders:
             names = sorted({extra for extras in known.values() for extra in extras if extra not in taken})
-            yield _told(len(holders), len(records), name, f"extra fields ({', '.join(names[:5])})")
+            yield _line(len(holders), len(records), name, f"extra fields ({', '.join(names[:5])})")
 
 
 def _new_name(operation: Operation, model: str) -> str | None:
@@ -110,6 +107,6 @@ def _new_name(operation: Operation, model: str) -> str | None:
             return None
 
 
-def _told(count: int, of: int, model: str, what: str) -> str:
+def _line(count: int, of: int, model: str, what: str) -> str:
     hold = "holds" if count == 1 else "hold"
     return f"{count:,} of {of:,} sampled records of {model} {hold} the {what}"
