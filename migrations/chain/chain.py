@@ -58,8 +58,8 @@ class Chain:
     def snapshots(self) -> tuple[Snapshot, ...]:
         """The schemas at every position; the first is empty."""
         found = [Snapshot()]
-        for link in self.migrations:
-            found.append(_replay(link, found[-1]))
+        for migration in self.migrations:
+            found.append(_replay(migration, found[-1]))
         return tuple(found)
 
     @property
@@ -73,8 +73,8 @@ class Chain:
         Raises:
             MigrationError: There is no such migration.
         """
-        for position, link in enumerate(self.migrations, start=1):
-            if link.id == id:
+        for position, migration in enumerate(self.migrations, start=1):
+            if migration.id == id:
                 return position
         raise MigrationError(f"{self.app} has no migration with the id {id!r}; {self._known()}")
 
@@ -104,58 +104,58 @@ class Chain:
 
     def _found(self, text: str) -> int:
         for matches in (
-            [link for link in self.migrations if text in (link.id, link.name)],
-            [link for link in self.migrations if _is_number(text) and link.number == int(text)],
-            [link for link in self.migrations if text and _begins(link, text)],
+            [migration for migration in self.migrations if text in (migration.id, migration.name)],
+            [migration for migration in self.migrations if _is_number(text) and migration.number == int(text)],
+            [migration for migration in self.migrations if text and _begins(migration, text)],
         ):
             if len(matches) > 1:
-                names = ", ".join(f"{link.name} ({link.id})" for link in matches)
+                names = ", ".join(f"{migration.name} ({migration.id})" for migration in matches)
                 raise MigrationError(f"{self.app}: {text!r} may be any of {names}; write more of it")
             if matches:
                 return self.migrations.index(matches[0]) + 1
         raise MigrationError(f"{self.app} has no migration {text!r:.100}; {self._known()}")
 
     def _known(self) -> str:
-        names = ", ".join(f"{link.name} ({link.id})" for link in self.migrations)
+        names = ", ".join(f"{migration.name} ({migration.id})" for migration in self.migrations)
         return f"it has {names}" if names else "it has none; run 'redis-models makemigrations' first"
 
 
-def _begins(link: LoadedMigration, text: str) -> bool:
-    return any(whole.startswith(text) for whole in (link.name, link.name.partition("_")[2], link.id))
+def _begins(migration: LoadedMigration, text: str) -> bool:
+    return any(whole.startswith(text) for whole in (migration.name, migration.name.partition("_")[2], migration.id))
 
 
-def _refuse_twins(app: str, links: Sequence[LoadedMigration]) -> None:
+def _refuse_twins(app: str, migrations: Sequence[LoadedMigration]) -> None:
     """Refuse two migrations with one id, one predecessor or one number; branches share the last two."""
     ids: dict[str, LoadedMigration] = {}
     previous: dict[str | None, LoadedMigration] = {}
     numbers: dict[int, LoadedMigration] = {}
-    for link in links:
-        other = ids.setdefault(link.id, link)
-        if other is not link:
+    for migration in migrations:
+        other = ids.setdefault(migration.id, migration)
+        if other is not migration:
             raise MigrationFileError(
-                link.path,
-                f"has the id {link.id!r} of {other.name}; if a rebase was stopped before it was complete, delete"
-                f" {other.name}.py; otherwise give the copy another id and previous = {link.id!r}",
+                migration.path,
+                f"has the id {migration.id!r} of {other.name}; if a rebase was stopped before it was complete, delete"
+                f" {other.name}.py; otherwise give the copy another id and previous = {migration.id!r}",
             )
-    for link in links:
-        left = next((ids[id].name for id in link.ids[:-1] if id in ids), None)
+    for migration in migrations:
+        left = next((ids[id].name for id in migration.ids[:-1] if id in ids), None)
         if left is not None:
-            raise MigrationFileError(link.path, f"replaces {left}, whose file still exists; delete that file")
-    known = canonical_ids(links)
-    for link in links:
-        other = previous.setdefault(_canonical_id(link.previous, known), link)
-        if other is not link:
-            raise MigrationFileError(link.path, _fork(app, other, link, ids))
-        other = numbers.setdefault(link.number, link)
-        if other is not link:
-            raise MigrationFileError(link.path, f"has the number of {other.name}; rename the later of the two")
+            raise MigrationFileError(migration.path, f"replaces {left}, whose file still exists; delete that file")
+    known = canonical_ids(migrations)
+    for migration in migrations:
+        other = previous.setdefault(_canonical_id(migration.previous, known), migration)
+        if other is not migration:
+            raise MigrationFileError(migration.path, _fork(app, other, migration, ids))
+        other = numbers.setdefault(migration.number, migration)
+        if other is not migration:
+            raise MigrationFileError(migration.path, f"has the number of {other.name}; rename the later of the two")
 
 
 def _fork(app: str, one: LoadedMigration, other: LoadedMigration, ids: Mapping[str, LoadedMigration]) -> str:
     if one.previous is None:
         before = "are both the first (previous = None)"
     else:
-        name = next((link.name for link in ids.values() if one.previous in link.ids), one.previous)
+        name = next((migration.name for migration in ids.values() if one.previous in migration.ids), one.previous)
         before = f"both follow {name} (previous = {one.previous!r})"
     return (
         f"{one.name} and {other.name} {before}, because two branches created them; put one behind the other with"
@@ -164,37 +164,37 @@ def _fork(app: str, one: LoadedMigration, other: LoadedMigration, ids: Mapping[s
     )
 
 
-def _refuse_gaps(links: Sequence[LoadedMigration]) -> None:
-    known = canonical_ids(links)
+def _refuse_gaps(migrations: Sequence[LoadedMigration]) -> None:
+    known = canonical_ids(migrations)
     expected: str | None = None
-    for link in links:
-        if _canonical_id(link.previous, known) != expected:
+    for migration in migrations:
+        if _canonical_id(migration.previous, known) != expected:
             raise MigrationFileError(
-                link.path, f"{_misplaced(link, links, expected)}, or write previous = {expected!r}"
+                migration.path, f"{_misplaced(migration, migrations, expected)}, or write previous = {expected!r}"
             )
-        expected = link.id
+        expected = migration.id
 
 
-def _misplaced(link: LoadedMigration, links: Sequence[LoadedMigration], expected: str | None) -> str:
-    if link.previous is None or any(link.previous == one.id for one in links):
-        return f"its number puts it behind the migration {expected!r}, but it says previous = {link.previous!r}"
-    within = next((one.name for one in links if link.previous in one.ids), None)
+def _misplaced(migration: LoadedMigration, migrations: Sequence[LoadedMigration], expected: str | None) -> str:
+    if migration.previous is None or any(migration.previous == one.id for one in migrations):
+        return f"its number puts it behind the migration {expected!r}, but it says previous = {migration.previous!r}"
+    within = next((one.name for one in migrations if migration.previous in one.ids), None)
     if within is None:
-        return f"previous = {link.previous!r} is not the id of a file here; restore that file"
+        return f"previous = {migration.previous!r} is not the id of a file here; restore that file"
     return (
-        f"previous = {link.previous!r} is one of the migrations that {within} replaces, but not the last; restore"
+        f"previous = {migration.previous!r} is one of the migrations that {within} replaces, but not the last; restore"
         " their files, and squash again only those before this one"
     )
 
 
-def canonical_ids(links: Iterable[LoadedMigration]) -> Mapping[str, str]:
+def canonical_ids(migrations: Iterable[LoadedMigration]) -> Mapping[str, str]:
     """Return the id of each migration by all ids that may stand in ``previous`` for it.
 
     A file that follows a squashed migration keeps its ``previous``, because its checksum must not change.
     """
     found: dict[str, str] = {}
-    for link in links:
-        found.update(dict.fromkeys(Replaced(link.id, link.replaces).ends, link.id))
+    for migration in migrations:
+        found.update(dict.fromkeys(Replaced(migration.id, migration.replaces).ends, migration.id))
     return found
 
 
@@ -202,25 +202,25 @@ def _canonical_id(previous: str | None, known: Mapping[str, str]) -> str | None:
     return None if previous is None else known.get(previous, previous)
 
 
-def _replay(link: LoadedMigration, before: Snapshot) -> Snapshot:
+def _replay(migration: LoadedMigration, before: Snapshot) -> Snapshot:
     """Return the schemas after a migration."""
     snapshot = before
-    _refuse_crowd(link)
-    for number, operation in enumerate(link.operations, start=1):
+    _refuse_crowd(migration)
+    for number, operation in enumerate(migration.operations, start=1):
         try:
             after = operation.apply(snapshot)
             _check(operation, snapshot, after)
         except SchemaError as exc:
-            raise MigrationFileError(link.path, f"operation {number} ({operation.describe()}): {exc}") from exc
+            raise MigrationFileError(migration.path, f"operation {number} ({operation.describe()}): {exc}") from exc
         snapshot = after
-    return _with_versions(link, before, snapshot)
+    return _with_versions(migration, before, snapshot)
 
 
-def _refuse_crowd(link: LoadedMigration) -> None:
+def _refuse_crowd(migration: LoadedMigration) -> None:
     try:
-        check_stands_alone(link.operations, link.versions)
+        check_stands_alone(migration.operations, migration.versions)
     except SchemaError as exc:
-        raise MigrationFileError(link.path, str(exc)) from exc
+        raise MigrationFileError(migration.path, str(exc)) from exc
 
 
 def _check(operation: Operation, before: Snapshot, after: Snapshot) -> None:
@@ -244,20 +244,22 @@ def _refuse_shared_keys(model: ModelSchema, snapshot: Snapshot) -> None:
             raise SchemaError(f"{other.name} has the same keys ({shared}*); give one of them another table")
 
 
-def _with_versions(link: LoadedMigration, before: Snapshot, after: Snapshot) -> Snapshot:
-    names = previous_names(before, link.operations)
-    for name in _rewritten(link.operations):
-        if name in after.by_name and name not in link.versions:
+def _with_versions(migration: LoadedMigration, before: Snapshot, after: Snapshot) -> Snapshot:
+    names = previous_names(before, migration.operations)
+    for name in _rewritten(migration.operations):
+        if name in after.by_name and name not in migration.versions:
             least = _least(name, before, names)
             raise MigrationFileError(
-                link.path, f"its operations touch {name}, but versions does not name it; add {{{name!r}: {least}}}"
+                migration.path, f"its operations touch {name}, but versions does not name it; add {{{name!r}: {least}}}"
             )
-    for name, version in link.versions.items():
+    for name, version in migration.versions.items():
         if name not in after.by_name:
-            raise MigrationFileError(link.path, f"versions names {name!r}, which is not a model here; remove it")
+            raise MigrationFileError(migration.path, f"versions names {name!r}, which is not a model here; remove it")
         least = _least(name, before, names)
         if version < least:
-            raise MigrationFileError(link.path, f"versions says {name} {version}, but it must be {least} or more here")
+            raise MigrationFileError(
+                migration.path, f"versions says {name} {version}, but it must be {least} or more here"
+            )
         after = after.with_model(replace(after.model(name), version=version))
     return after
 

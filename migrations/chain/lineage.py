@@ -78,18 +78,18 @@ def lineages_of(chain: Chain) -> list[Lineage]:
     by_name: dict[str, Lineage] = {}
     owners: dict[str, _Owner] = {}
     triples = zip(chain.migrations, chain.snapshots, chain.snapshots[1:], strict=False)
-    for position, (link, before, after) in enumerate(triples, start=1):
-        names, present = previous_names(before, link.operations), dict[str, Lineage]()
+    for position, (migration, before, after) in enumerate(triples, start=1):
+        names, present = previous_names(before, migration.operations), dict[str, Lineage]()
         for model in after.models:
             origin = names.get(model.name)
             if origin is not None:
                 lineage = by_name[origin]
-                _go_on(lineage, link, before, origin, model, noted_types(chain, position - 1, origin))
-                if _remakes_keys(before, link.operations, origin):
+                _go_on(lineage, migration, before, origin, model, noted_types(chain, position - 1, origin))
+                if _remakes_keys(before, migration.operations, origin):
                     lineage.remade.add(position)
             else:
-                lineage = _begun(chain, owners, found, link, model)
-            _settle(owners, lineage, link, model)
+                lineage = _begun(chain, owners, found, migration, model)
+            _settle(owners, lineage, migration, model)
             lineage.schemas[position] = model
             present[model.name] = lineage
         by_name = present
@@ -111,12 +111,17 @@ def routes_of(chain: Chain) -> Mapping[str, UpgradePath]:
 
 
 def _go_on(
-    lineage: Lineage, link: LoadedMigration, before: Snapshot, origin: str, model: ModelSchema, noted: Mapping[str, str]
+    lineage: Lineage,
+    migration: LoadedMigration,
+    before: Snapshot,
+    origin: str,
+    model: ModelSchema,
+    noted: Mapping[str, str],
 ) -> None:
     known = lineage.route
     stages = known.version_steps
     if known.versions[-1] != model.version:
-        stages = (*stages, make_version_step(origin, before, link.operations, model.version, noted))
+        stages = (*stages, make_version_step(origin, before, migration.operations, model.version, noted))
     lineage.route = UpgradePath(model.name, stages, known.first)
 
 
@@ -161,7 +166,7 @@ def _remakes_keys(before: Snapshot, operations: Sequence[Operation], name: str) 
 
 
 def _begun(
-    chain: Chain, owners: Mapping[str, _Owner], found: list[Lineage], link: LoadedMigration, model: ModelSchema
+    chain: Chain, owners: Mapping[str, _Owner], found: list[Lineage], migration: LoadedMigration, model: ModelSchema
 ) -> Lineage:
     if model.keys.start not in owners:
         before = chain.inherited.get((model.keys.start, model.version))
@@ -170,14 +175,14 @@ def _begun(
         return found[-1]
     _, known = owners[model.keys.start]
     if known.latest.keys.start != model.keys.start:
-        raise MigrationFileError(link.path, _vacated(model, known))
+        raise MigrationFileError(migration.path, _vacated(model, known))
     if known.route.versions[-1] != model.version:
-        raise MigrationFileError(link.path, _overlap(model, known.route))
+        raise MigrationFileError(migration.path, _overlap(model, known.route))
     known.route = UpgradePath(model.name, known.route.version_steps, known.route.first)
     return known
 
 
-def _settle(owners: dict[str, _Owner], lineage: Lineage, link: LoadedMigration, model: ModelSchema) -> None:
+def _settle(owners: dict[str, _Owner], lineage: Lineage, migration: LoadedMigration, model: ModelSchema) -> None:
     """Refuse keys that other records, or these records, may have or have had: renames would mix them up."""
     if model.keys.start in owners:
         known, other = owners[model.keys.start]
@@ -189,7 +194,7 @@ def _settle(owners: dict[str, _Owner], lineage: Lineage, link: LoadedMigration, 
             continue
         whose = "they had such keys before" if other is lineage else f"records of {other.route.model} are or were"
         raise MigrationFileError(
-            link.path,
+            migration.path,
             f"gives the records of {model.name} the keys {shared}*, where {whose}; choose another table or separator",
         )
     owners[model.keys.start] = (model.keys, lineage)
