@@ -62,17 +62,17 @@ def test_every_command_that_looks_at_a_server_is_tried() -> None:
 def test_a_cluster_is_refused_by_its_name_before_anything_is_written(
     node: Any, new_project: Callable[..., Any], server: Any
 ) -> None:
-    bobs = node.url.replace("unix://", "unix://bob:pw@")  # who may do next to nothing, and is told all the same
+    bobs = node.url.replace("unix://", "unix://bob:pw@")  # who may do next to nothing, and gets the message anyway
     project = new_project(node, bobs)
     project.deploy(3)
-    told = {line: project.run(*line.split()) for line in _COMMANDS}
+    refused = {line: project.run(*line.split()) for line in _COMMANDS}
     project.settings(REDIS_URL=server.url, APPS=["shop"])
     source = project.run("relocate", "--from", bobs)
 
-    for line, one in {**told, "relocate from it": source}.items():
+    for line, ran in {**refused, "relocate from it": source}.items():
         is_listed = line.startswith("check")  # among other problems
-        assert one.code == (1 if is_listed else 7), (line, one)
-        said = one.out if is_listed else one.err
+        assert ran.code == (1 if is_listed else 7), (line, ran)
+        said = ran.out if is_listed else ran.err
         assert (
             f"{node.socket_path} is a node of a cluster, which migrations and what goes with them do not support"
             in said

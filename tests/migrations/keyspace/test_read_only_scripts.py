@@ -33,7 +33,7 @@ def test_what_holds_no_hash_of_the_version_is_found(client: Any) -> None:
 
 @pytest.fixture
 def bob(server: Any, client: Any) -> Any:
-    """Somebody who may not call some commands."""
+    """A user who may not call some commands."""
     client.execute_command("ACL", "SETUSER", "bob", "reset", "on", ">pw", "~*", "+@all", "-hdel", "-rename", "-rpush")
     with server.client(username="bob", password="pw") as found:
         yield found
@@ -50,18 +50,18 @@ def test_what_the_caller_may_not_do_is_told_and_nothing_is_changed(client: Any, 
     client.hset(_LEASE, mapping={"epoch": 7, "holder": "bob"})
     before = _state(client)
 
-    told = bob.eval(preflight._SCRIPT.source, 2, _LEASE, _NOTHING, 7, *_TRIED)
+    replies = bob.eval(preflight._SCRIPT.source, 2, _LEASE, _NOTHING, 7, *_TRIED)
 
-    said = dict(zip(told[::2], map(str, told[1::2]), strict=True))
+    said = dict(zip(replies[::2], map(str, replies[1::2]), strict=True))
     denied = {name for name, words in said.items() if "WRONGTYPE" not in words and "no such key" not in words}
     assert denied == {b"HDEL", b"RENAME", b"RPUSH"}
     assert _state(client) == before
 
 
-@pytest.mark.parametrize("held", [{"epoch": 8}, {}], ids=["another's", "nobody's"])
-def test_under_another_epoch_nothing_is_tried(client: Any, held: dict[str, Any]) -> None:
-    if held:
-        client.hset(_LEASE, mapping=held)
+@pytest.mark.parametrize("lease", [{"epoch": 8}, {}], ids=["another's", "free"])
+def test_under_another_epoch_nothing_is_tried(client: Any, lease: dict[str, Any]) -> None:
+    if lease:
+        client.hset(_LEASE, mapping=lease)
     before = _state(client)
 
     assert client.eval(preflight._SCRIPT.source, 2, _LEASE, _NOTHING, 7, *_TRIED) == b"FENCED"

@@ -64,9 +64,9 @@ def hotel(project: Any) -> Any:
 
 def _explain(hotel: Any, field: str, version: int, *options: str, config: str = "pass") -> str:
     hotel.write("shop/models.py", _MODEL.format(field=field, version=version, config=config))
-    told = hotel.run(*options[:1], "explain", "shop", "2", "--key", "guest:a", *options[1:])
-    assert told.code == 0, told.err
-    return str(told.out)
+    ran = hotel.run(*options[:1], "explain", "shop", "2", "--key", "guest:a", *options[1:])
+    assert ran.code == 0, ran.err
+    return str(ran.out)
 
 
 def test_what_the_code_can_read_is_shown_as_its_hook_reads_it(hotel: Any) -> None:
@@ -139,7 +139,7 @@ def test_a_made_up_record_is_plain_as_no_hook_has_made_it(hotel: Any) -> None:
         client.delete("guest:a", "guest:__index")
     hotel.write("shop/models.py", _MODEL.format(field=_LATER, version=2, config="pass"))
 
-    told = hotel.run("explain", "shop", "2")
+    ran = hotel.run("explain", "shop", "2")
 
-    assert "(made up)" in told.out
-    assert "is shown as it is stored" not in told.out
+    assert "(made up)" in ran.out
+    assert "is shown as it is stored" not in ran.out

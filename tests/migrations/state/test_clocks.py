@@ -43,7 +43,7 @@ def test_a_clients_date_may_jump_to_and_fro(database: Any, links: Chain, monkeyp
             return cls(2001 if len(jumps) % 2 else 2061, 1, 1, tzinfo=tz)
 
     def asked() -> float:
-        raise AssertionError("somebody asks for this machine's date")
+        raise AssertionError("a test asks for this machine's date")
 
     for module in (pass_runner, receipts, recorder):
         monkeypatch.setattr(module, "datetime", Jumping)

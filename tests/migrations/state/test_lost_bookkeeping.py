@@ -80,7 +80,7 @@ def test_bookkeeping_that_somebody_deletes_in_the_midst_costs_no_record(
 def test_nothing_comes_back_after_everything_was_flushed_in_the_midst(
     database: Any, watched: Callable[..., Any], chain: Callable[..., Chain]
 ) -> None:
-    links, points, told = chain(_CREATE, *_STEPS), 0, list[str]()
+    links, points, refusals = chain(_CREATE, *_STEPS), 0, list[str]()
     while True:
         _fill(database, links)
         deed, said = _Deed(points + 1, database.client.flushall), ""
@@ -93,11 +93,11 @@ def test_nothing_comes_back_after_everything_was_flushed_in_the_midst(
         # Neither a record nor a word about one: what is recorded would be recorded over nothing.
         assert not database.client.keys("*:shop") and database.dump() == {}
         assert said.startswith("the lease at redis_models:{default}:lease is gone") or not database.client.keys("*")
-        told.append(said)
+        refusals.append(said)
         points += 1
 
     assert points > 10
-    assert told.count("") <= 2  # when all was recorded already
+    assert refusals.count("") <= 2  # when all was recorded already
 
 
 def test_a_ledger_that_is_deleted_in_the_midst_is_not_begun_anew_with_what_the_run_did(
@@ -106,13 +106,13 @@ def test_a_ledger_that_is_deleted_in_the_midst_is_not_begun_anew_with_what_the_r
     links, points, ended, ledger = chain(_CREATE, *_STEPS), 0, 0, "redis_models:{default}:ledger:shop"
     while True:
         _fill(database, links)
-        held = database.client.hgetall(ledger)
+        entries = database.client.hgetall(ledger)
         deed = _Deed(points + 1, lambda: database.client.delete(ledger))
         try:
             database.migrate(links, exchange=watched(deed))
             ended += deed.is_done
         except RedisModelsError:
-            database.client.hset(ledger, mapping=held)  # as from a backup
+            database.client.hset(ledger, mapping=entries)  # as from a backup
             database.migrate(links)
             assert database.client.hlen(ledger) == 3
         else:
@@ -138,8 +138,8 @@ def test_a_server_that_does_not_answer_in_time_is_waited_for_and_asked_again(
     )
     assert '"changed"' in running.stderr.readline()
     server.process.send_signal(signal.SIGSTOP)
-    while "did not answer in time" not in (told := running.stderr.readline()):
-        assert told, "the run ended"
+    while "did not answer in time" not in (line := running.stderr.readline()):
+        assert line, "the run ended"
     server.process.send_signal(signal.SIGCONT)
 
     done = project.end(running)
@@ -161,7 +161,7 @@ def test_a_run_writes_no_file(project: Any) -> None:
     assert {path: path.stat().st_mtime_ns for path in project.root.rglob("*")} == before
 
 
-# Every write to a file fails, as on a full disk or where nothing may be written; nobody sees what is told on stderr.
+# Every write to a file fails, as on a full disk or where nothing may be written; stderr is not seen.
 _WITHOUT_A_DISK = """
 import os, resource, signal, sys
 from redis_models.cli.main import main

@@ -1,4 +1,4 @@
-"""Quarantine: what cannot be rewritten is put aside as it is, shown with its reason, tried again, and never lost."""
+"""Quarantine: what cannot be rewritten stays as it is, is shown with its reason, tried again, and never lost."""
 
 import io
 import json
@@ -179,7 +179,7 @@ def test_no_more_records_than_were_allowed_go_to_quarantine(shop: Shop) -> None:
     assert "2 records are in quarantine" in status.out
 
 
-def test_without_the_option_the_first_such_record_stops_the_run_and_none_is_put_aside(shop: Shop) -> None:
+def test_without_the_option_the_first_such_record_stops_the_run_and_none_is_quarantined(shop: Shop) -> None:
     stopped = shop.migrate("--ignore-sample")
 
     assert stopped.code == 6
@@ -214,7 +214,7 @@ def test_dropped_records_are_printed_whole_before_they_are_gone(shop: Shop) -> N
 
 
 class Typed(io.StringIO):
-    """What somebody types at a terminal."""
+    """What a user types at a terminal."""
 
     def isatty(self) -> bool:
         return True

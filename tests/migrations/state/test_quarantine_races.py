@@ -52,13 +52,15 @@ def test_what_the_server_cannot_convert_goes_to_quarantine_beside_what_it_can(
 
     filled.migrate(links, most_errors=3)
 
-    held = _held(filled)
-    assert held.keys() == {"a:7", "a:8", "a:text"}
-    assert "field 'status' holds b'\"odd\"'" in held["a:7"].reason
-    assert "pull the newer files" in held["a:8"].reason
-    assert "holds no hash" in held["a:text"].reason
+    quarantined = _held(filled)
+    assert quarantined.keys() == {"a:7", "a:8", "a:text"}
+    assert "field 'status' holds b'\"odd\"'" in quarantined["a:7"].reason
+    assert "pull the newer files" in quarantined["a:8"].reason
+    assert "holds no hash" in quarantined["a:text"].reason
     after = filled.dump()
-    assert {key: after[key] for key in held if key != "a:text"} == {key: before[key] for key in held if key != "a:text"}
+    assert {key: after[key] for key in quarantined if key != "a:text"} == {
+        key: before[key] for key in quarantined if key != "a:text"
+    }
     assert after["a:9"][0].items() >= {b"_v": b"2", b"y": b"9"}.items()
 
 
@@ -110,14 +112,14 @@ def test_a_record_whose_new_key_was_taken_is_put_aside_and_stops_no_later_run(
             filled.client.hsetnx("b:3", "other", "1")
 
     moved = filled.migrate(links, 2, watched(take), most_errors=1)
-    held = _held(filled)
+    quarantined = _held(filled)
     filled.migrate(links)  # allows none
     filled.client.rename("b:3", "elsewhere")
     through = _retry(filled, links, "a:3")
 
     assert moved == 19
-    assert held.keys() == {"a:3"}
-    assert "its new key b:3 is taken" in held["a:3"].reason
+    assert quarantined.keys() == {"a:3"}
+    assert "its new key b:3 is taken" in quarantined["a:3"].reason
     assert through == {"a:3": ""}
     assert filled.client.hmget("b:3", "_v", "y") == [b"3", b"3"]
 
@@ -130,14 +132,14 @@ def test_a_record_that_cannot_be_moved_is_tried_by_the_next_run_and_stops_it_not
         filled.put(key, _v="1", id="1", x="1", status='"new"')
     with pytest.raises(IncompleteError, match="run 'adopt' first"):
         filled.migrate(links, most_errors=1)
-    [held] = _held(filled)
-    [other] = {"a:%41", "a:%42"} - {held}
+    [quarantined] = _held(filled)
+    [other] = {"a:%41", "a:%42"} - {quarantined}
     filled.client.delete(other)
 
     filled.migrate(links)  # allows none, but this one is there already
 
-    assert _held(filled).keys() == {held}
-    assert {key for key in filled.dump() if key.startswith("a:")} == {held, "a:__index"}
+    assert _held(filled).keys() == {quarantined}
+    assert {key for key in filled.dump() if key.startswith("a:")} == {quarantined, "a:__index"}
 
 
 @pytest.mark.parametrize("allowed", [0, 1, 2])
@@ -177,27 +179,27 @@ def test_a_record_that_left_the_quarantine_is_not_dropped_any_more(aside: tuple[
     entry = _held(database)["a:7"]  # as 'quarantine drop' sees it, before it waits for the lease
     database.client.hset("a:7", "x", "7")
     _retry(database, links, "a:7")
-    before, told = database.dump(), list[Mapping[str, bytes]]()
+    before, printed = database.dump(), list[Mapping[str, bytes]]()
 
     with pytest.raises(MigrationError, match="left the quarantine meanwhile"):
-        _drop(database, links, told.append, entry)
+        _drop(database, links, printed.append, entry)
 
     assert database.dump() == before
-    assert told == []
+    assert printed == []
 
 
 def test_what_is_written_between_the_print_and_the_end_is_printed_too(aside: tuple[Any, Chain]) -> None:
     database, links = aside
-    told = list[Mapping[str, bytes]]()
+    printed = list[Mapping[str, bytes]]()
 
     def tell(fields: Mapping[str, bytes]) -> None:
-        told.append(fields)
-        if len(told) <= 2:
-            database.client.hset("a:7", mapping={"x": f"{len(told)}"} if len(told) == 1 else {"new": "1"})
+        printed.append(fields)
+        if len(printed) <= 2:
+            database.client.hset("a:7", mapping={"x": f"{len(printed)}"} if len(printed) == 1 else {"new": "1"})
 
     _drop(database, links, tell, _held(database)["a:7"])
 
-    assert [(one["x"], one.get("new")) for one in told] == [(b"seven", None), (b"1", None), (b"1", b"1")]
+    assert [(one["x"], one.get("new")) for one in printed] == [(b"seven", None), (b"1", None), (b"1", b"1")]
     assert "a:7" not in database.dump()
     assert b"a:7" not in database.dump()["a:__index"]
     assert _held(database) == {}
