@@ -21,7 +21,7 @@ __all__ = ["main", "program"]
 
 _LINE = 1000  # characters of a line of an error
 _ARGUMENT = 60  # characters of an argument in one
-_DISTRIBUTION = "redis-models-orm"  # "redis-models" on the package index is somebody else's
+_DISTRIBUTION = "redis-models-orm"  # "redis-models" on the package index belongs to another project
 
 
 def main(argv: Sequence[str] | None = None, prog_name: str | None = None) -> int:
@@ -47,7 +47,9 @@ def main(argv: Sequence[str] | None = None, prog_name: str | None = None) -> int
         return _fail(context, exc, line, Exit(exc.exit_code))
     except RedisModelsError as exc:
         return _fail(context, exc, str(exc), exit_for(exc))
-    except Exception as exc:  # the edge: whatever else is raised is our bug or the user's, and is told in one line too
+    except (
+        Exception
+    ) as exc:  # the edge: whatever else is raised is our bug or the user's, and is reported in one line too
         text = " ".join(f"{type(exc).__name__}: {exc}".split())
         return _fail(context, exc, f"{text} (run again with --traceback to see where)", Exit.FAILED)
     finally:
@@ -56,7 +58,7 @@ def main(argv: Sequence[str] | None = None, prog_name: str | None = None) -> int
 
 
 def _fail(context: CliContext, exc: Exception, text: str, code: Exit) -> Exit:
-    """Tell an error; never with the password of a URL, wherever it comes from."""
+    """Print an error, without the password of any URL."""
     if context.is_traceback:
         context.err_lines(redact("".join(traceback.format_exception(exc))))
     message = _shortened(redact(text))
@@ -66,18 +68,18 @@ def _fail(context: CliContext, exc: Exception, text: str, code: Exit) -> Exit:
 
 
 def _refuse_unusable(arguments: Sequence[str]) -> None:
-    """Refuse what no path, key or name of anything can be: NUL, and halves of surrogate pairs that are no bytes."""
+    """Refuse arguments with NUL characters, or with unpaired surrogates, which cannot be encoded."""
     for argument in arguments:
         if "\0" in argument:
-            raise click.UsageError(f"{argument[:60]!r} contains a NUL character; leave it out")
+            raise click.UsageError(f"{argument[:60]!r} contains a NUL character; remove it")
         try:
             os.fsencode(argument)
         except UnicodeEncodeError as exc:
-            raise click.UsageError(f"{argument[:60]!r} contains half a surrogate pair; leave it out") from exc
+            raise click.UsageError(f"{argument[:60]!r} contains an unpaired surrogate; remove it") from exc
 
 
 def _with_short_arguments(text: str, arguments: Sequence[str]) -> str:
-    """Cut arguments short that an error quotes, so that the cure behind them is seen."""
+    """Shorten arguments that an error quotes, so that the advice after them is visible."""
     for argument in sorted(arguments, key=len, reverse=True):
         for part in (argument, argument.partition("=")[2]):
             if len(part) > _ARGUMENT:
@@ -86,9 +88,11 @@ def _with_short_arguments(text: str, arguments: Sequence[str]) -> str:
 
 
 def _shortened(text: str) -> str:
-    """Cut the middle out of lines that quote something without end; their cure is at their end."""
+    """Cut the middle out of very long lines; what to type is at their end."""
     lines = text.split("\n")
-    return "\n".join(one if len(one) <= _LINE else f"{one[: _LINE // 2]} [...] {one[-_LINE // 2 :]}" for one in lines)
+    return "\n".join(
+        line if len(line) <= _LINE else f"{line[: _LINE // 2]} [...] {line[-_LINE // 2 :]}" for line in lines
+    )
 
 
 def _usage_line(exc: click.ClickException) -> str:
@@ -108,7 +112,7 @@ def _global_names() -> set[str]:
 
 
 def _remember(ctx: click.Context, param: click.Parameter, value: object) -> None:
-    """Keep an option's value at once: an error in the rest of the command line must be told as it asks."""
+    """Keep an option's value at once: an error in the rest of the command line must be printed accordingly."""
     ctx.ensure_object(CliContext).remember(str(param.name), value)
 
 
@@ -130,14 +134,14 @@ _option = partial(click.option, expose_value=False, callback=_remember)
     cls=CommandFolder,
     invoke_without_command=True,
     context_settings={"help_option_names": ["-h", "--help"]},
-    epilog="'COMMAND --help' tells about one command.",
+    epilog="'COMMAND --help' describes a command.",
 )
 @_option("--settings", metavar="MODULE", help="Settings module, such as shop.settings.")
-@_option("--no-input", is_flag=True, help="Ask nothing; an open question ends the command with exit code 3.")
+@_option("--no-input", is_flag=True, help="Do not ask; end with exit code 3 if a question is open.")
 @_option("--json", is_flag=True, is_eager=True, help="Print the result as one JSON object.")
 @_option("--no-color", is_flag=True, help="Print without colours.")
 @_option("-q", "--quiet", is_flag=True, help="Print results and errors only.")
-@_option("-v", "--verbose", count=True, help="Print more; -vv still more.")
+@_option("-v", "--verbose", count=True, help="Print more; -vv prints even more.")
 @_option("--traceback", is_flag=True, is_eager=True, help="Show where an error was raised.")
 @click.option(
     "--version", is_flag=True, help="Print the version.", expose_value=False, is_eager=True, callback=_version

@@ -1,4 +1,4 @@
-"""New files of a project: rendered from templates, checked all together, and only then written. Overwrites nothing."""
+"""New files of a project: rendered from templates, checked together, then written. Overwrites nothing."""
 
 import errno
 import importlib.util
@@ -21,7 +21,7 @@ __all__ = ["NewFile", "check_name", "render", "with_gitignore", "with_pyproject"
 _TEMPLATES: Final = Path(__file__).parent / "templates"
 _PACKAGE: Final = "NAME"  # stands for the package's name in the paths of templates
 _RESERVED: Final = ("data", "src")  # the embedded server's folder; the folder that is searched for packages
-_NAME: Final = 100  # letters; a file's name has 255 bytes
+_NAME: Final = 100  # characters; a file's name has 255 bytes
 _NO_PATH: Final = (errno.ENAMETOOLONG, errno.EILSEQ, errno.EINVAL)
 
 
@@ -50,18 +50,18 @@ def check_name(name: str, what: str) -> None:
         what: "a project" or "an app".
 
     Raises:
-        click.UsageError: It is no identifier, a keyword, taken by a module, or taken by what a project contains.
+        click.UsageError: It is not an identifier, is a keyword, or is the name of a module or of a folder of projects.
 
     Source: ``django.core.management.templates.TemplateCommand.validate_name``; keywords are refused here as well.
     """
     if len(name) > _NAME:
-        reason = f"is longer than {_NAME} letters; try a shorter name"
+        reason = f"is longer than {_NAME} characters; try a shorter name"
     elif not name.isidentifier():
-        reason = "is no identifier; use letters, digits and underscores, no digit first"
+        reason = "is not an identifier; use letters, digits and underscores, and do not start with a digit"
     elif keyword.iskeyword(name):
-        reason = "is a keyword of Python; try another name"
+        reason = "is a Python keyword; try another name"
     elif name in _RESERVED:
-        reason = "is the name of a folder that projects have already; try another name"
+        reason = "is a folder that every project has; try another name"
     elif _is_taken(name):
         reason = "is the name of an existing Python module; try another name"
     else:
@@ -75,11 +75,11 @@ def check_path(path: Path) -> None:
         path.lstat()
     except OSError as exc:
         if exc.errno in _NO_PATH:
-            raise click.UsageError(f"{shown_path(path)} can be no path: {exc.strerror}") from exc
+            raise click.UsageError(f"{shown_path(path)} is not a valid path: {exc.strerror}") from exc
 
 
 def _is_taken(name: str) -> bool:
-    """Whether a module has the name; a folder without ``__init__.py`` has no claim to it."""
+    """Whether a module has the name; a folder without ``__init__.py`` does not count."""
     try:
         spec = importlib.util.find_spec(name)
     except ValueError:  # __main__
@@ -112,7 +112,7 @@ def render(template: str, directory: Path, values: Mapping[str, str]) -> list[Ne
 
 
 def with_pyproject(files: Sequence[NewFile]) -> list[NewFile]:
-    """Add the table to a pyproject.toml that is there already.
+    """Extend an existing pyproject.toml with the table.
 
     Raises:
         click.ClickException: It has the table, or cannot be added to.
@@ -127,16 +127,18 @@ def _pyproject(file: NewFile) -> NewFile:
     try:
         old = file.path.read_text("utf-8")
         if "redis_models" in tomllib.loads(old).get("tool", {}):
-            raise click.ClickException(f"{shown} has a table [tool.redis_models] already; nothing was written")
+            raise click.ClickException(f"{shown} already has a table [tool.redis_models]; nothing was written")
         text = f"\n{file.text}" if old.endswith("\n") or not old else f"\n\n{file.text}"
         tomllib.loads(old + text)
     except (OSError, ValueError) as exc:
-        raise click.ClickException(f"{shown} cannot be added to ({exc}); nothing was written. Mend it first") from exc
+        raise click.ClickException(
+            f"{shown} cannot be extended ({exc}); nothing was written. Correct it first"
+        ) from exc
     return replace(file, text=text, is_addition=True)
 
 
 def with_gitignore(files: Sequence[NewFile]) -> list[NewFile]:
-    """Add the lines to a .gitignore that is there already, or leave the file out if it has them."""
+    """Extend an existing .gitignore with the lines, or leave it out if it has them."""
     kept: list[NewFile] = []
     for file in files:
         if file.path.name != ".gitignore" or not file.path.is_file():
@@ -151,22 +153,22 @@ def with_gitignore(files: Sequence[NewFile]) -> list[NewFile]:
 
 
 def write(files: Sequence[NewFile]) -> None:
-    """Write all files, or none if one of them is in the way.
+    """Write all files, or none if one of them exists.
 
     Raises:
-        click.ClickException: A file exists, or the disk refuses; then what was written before is named.
+        click.ClickException: A file exists, or cannot be written; then it lists what was written before.
     """
     in_the_way = [shown_path(file.path) for file in files if not file.is_addition and os.path.lexists(file.path)]
     if in_the_way:
         verb = "exists" if len(in_the_way) == 1 else "exist"
-        raise click.ClickException(f"{', '.join(in_the_way)} {verb} already; nothing was written")
+        raise click.ClickException(f"{', '.join(in_the_way)} already {verb}; nothing was written")
     written: list[str] = []
     for file in files:
         try:
             _write(file)
         except OSError as exc:
             if exc.errno in _NO_PATH and not written:
-                raise click.UsageError(f"{shown_path(file.path)} can be no path: {exc.strerror}") from exc
+                raise click.UsageError(f"{shown_path(file.path)} is not a valid path: {exc.strerror}") from exc
             before = f" after {', '.join(written)} was written" if written else "; nothing was written"
             raise click.ClickException(f"{shown_path(file.path)} cannot be written: {exc.strerror}{before}") from exc
         written.append(shown_path(file.path))

@@ -1,10 +1,21 @@
-"""Text as people may see it: passwords of URLs hidden, control characters spelled. Pure."""
+"""Text as people see it: passwords of URLs hidden, control characters spelled, nouns that agree with counts. Pure."""
 
 import re
 from collections.abc import Mapping
 from typing import Final
 
-__all__ = ["MASK", "NO_FOLDER", "UNSEEN", "has_password", "is_cut_short", "is_server", "masked", "printable", "redact"]
+__all__ = [
+    "MASK",
+    "NO_FOLDER",
+    "UNSEEN",
+    "counted",
+    "has_password",
+    "is_cut_short",
+    "is_server",
+    "masked",
+    "printable",
+    "redact",
+]
 
 MASK: Final = "***"
 NO_FOLDER: Final = "embedded: takes a folder, not the URL of a server; remove one of the two"
@@ -139,3 +150,8 @@ def _spelled(found: re.Match[str]) -> str:
     if 0xDC80 <= code <= 0xDCFF:  # a byte, as surrogateescape has it
         code -= 0xDC00
     return _SHORT.get(letter) or (f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}")
+
+
+def counted(count: int, one: str, more: str = "") -> str:
+    """Give a count and its noun: ``1 record``, ``2,000 records``."""
+    return f"{count:,} {one if count == 1 else more or one + 's'}"

@@ -31,18 +31,18 @@ __all__ = ["command"]
 
 @click.command("check")
 @click.argument("labels", metavar="[APP]...", nargs=-1)
-@click.option("--database", is_flag=True, help="Look at the database too: drift, edited files, samples of records.")
+@click.option("--database", is_flag=True, help="Check the database too: drift, edited files, samples of records.")
 @click.option(
     "--fail-level",
     type=click.Choice([str(one) for one in Level]),
     default=str(Level.REFUSE),
-    help="Exit 1 from this level on; refuse otherwise.",
+    help="Exit 1 from this level on (default: refuse).",
 )
 @click.pass_obj
 def command(context: CliContext, labels: Sequence[str], database: bool, fail_level: str) -> int:
     """Check the models, the migration files and the safety rules of APP, or of all apps.
 
-    Without --database all migrations are judged, and no server is needed; with it, those that are not applied yet.
+    Without --database it checks all migrations and needs no server; with it, those that are not applied yet.
     """
     problems: list[str] = []
     findings: list[Finding] = []
@@ -50,27 +50,29 @@ def command(context: CliContext, labels: Sequence[str], database: bool, fail_lev
         for line in app.left_out:
             context.err(f"{app.label}: {line}")
         try:
-            some, found = _check(context, app, database)
+            app_problems, app_findings = _check(context, app, database)
         except (MigrationFileError, SchemaError) as exc:
             problems.append(f"{app.label}: {exc}")
             continue
-        problems += some
-        findings += found
+        problems += app_problems
+        findings += app_findings
     _show(context, problems, findings)
-    counted = [
-        one for one in findings if not (one.reason or one.is_idle) and (fail_level == Level.WARN or one.is_refused)
-    ]
-    is_ok = not problems and not counted
+    failures = [finding for finding in findings if _is_failure(finding, fail_level)]
+    is_ok = not problems and not failures
     context.json(
         {
             "command": "check",
             "ok": is_ok,
             "exit": int(Exit.DONE if is_ok else Exit.FAILED),
             "problems": problems,
-            "findings": [finding_document(one) for one in findings],
+            "findings": [finding_document(finding) for finding in findings],
         }
     )
     return Exit.DONE if is_ok else Exit.FAILED
+
+
+def _is_failure(finding: Finding, fail_level: str) -> bool:
+    return not (finding.reason or finding.is_idle) and (fail_level == Level.WARN or finding.is_refused)
 
 
 def _check(context: CliContext, app: App, with_database: bool) -> tuple[list[str], list[Finding]]:
@@ -87,8 +89,8 @@ def _check(context: CliContext, app: App, with_database: bool) -> tuple[list[str
         plan = make_plan(chain, state, chain.head_position)
     except RedisModelsError as exc:
         return [*problems, str(exc)], []
-    held = len(run(client, Quarantine(context.settings.namespace, app.label).waiting()))
-    problems += [quarantine_problem(app.label, held)] if held else []
+    quarantined = len(run(client, Quarantine(context.settings.namespace, app.label).waiting()))
+    problems += [quarantine_problem(app.label, quarantined)] if quarantined else []
     # What the code has and the files have not is one problem; what it then refuses would be told of a hundred records.
     problems += [*_pending(app, chain, plan.start), *([] if is_unmade else _unreadable(context, app, chain))]
     positions = range(plan.start + 1, chain.head_position + 1)
@@ -97,17 +99,17 @@ def _check(context: CliContext, app: App, with_database: bool) -> tuple[list[str
 
 
 def _unreadable(context: CliContext, app: App, chain: Chain) -> list[str]:
-    """Tell of records that the models of the code refuse, as the migrations leave them."""
+    """Find records that the models of the code cannot read, as the migrations will leave them."""
     problems: list[str] = []
     for subject in subjects_of(chain, [model.__shape__ for model in app.models]):
         found = run(context.client, unreadable_in(chain, subject, RECORDS))
         if found is not None:
-            problems.append(f"{app.label}: {found}; 'verify' names all, once migrations are applied")
+            problems.append(f"{app.label}: {found}; after 'migrate', 'verify' lists all of them")
     return problems
 
 
 def _unmade(app: App) -> str:
-    return f"{app.label}: the models have changes that no migration file has; run 'makemigrations'"
+    return f"{app.label}: the models have changes without a migration; run 'makemigrations'"
 
 
 def _pending(app: App, chain: Chain, start: int) -> Iterator[str]:
@@ -119,16 +121,16 @@ def _show(context: CliContext, problems: Sequence[str], findings: Sequence[Findi
     for line in problems:
         context.out(line)
     refused: dict[str, list[Finding]] = {}
-    for one in findings:
-        if one.is_refused:
-            refused.setdefault(one.path, []).append(one)
-    for one in findings:
-        mark = "allowed" if one.reason else "no record" if one.is_idle else str(one.rule.level)
-        context.out(f"{one.rule.code} {mark}  {one.place}: {one.what}")
-        context.out(f"    {one.rule.breaks} {one.rule.why}")
-        context.out(f"    {one.reason or one.rule.recipe}")
-        if one.is_refused:
-            line = allow_line(refused[one.path])
-            context.out(f"    If it is right here, write {line} in {one.path}; also once it is applied.")
+    for finding in findings:
+        if finding.is_refused:
+            refused.setdefault(finding.path, []).append(finding)
+    for finding in findings:
+        mark = "allowed" if finding.reason else "no record" if finding.is_idle else str(finding.rule.level)
+        context.out(f"{finding.rule.code} {mark}  {finding.place}: {finding.what}")
+        context.out(f"    {finding.rule.breaks} {finding.rule.why}")
+        context.out(f"    {finding.reason or finding.rule.recipe}")
+        if finding.is_refused:
+            line = allow_line(refused[finding.path])
+            context.out(f"    To consent, write {line} in {finding.path}; this is allowed after it was applied, too.")
     if not problems and not findings:
         context.out("No problems found.")

@@ -1,4 +1,4 @@
-"""``diff [APP...]``: what lies between the schemas stored in Redis and the code."""
+"""``diff [APP...]``: compare the schema stored in Redis with the models."""
 
 from collections.abc import Sequence
 
@@ -12,6 +12,7 @@ from redis_models.migrations.schema.from_models import snapshot_of
 from redis_models.migrations.schema.snapshot import Snapshot
 from redis_models.migrations.state.store import StateStore
 from redis_models.project.apps import App
+from redis_models.redaction import counted
 
 from ..console.context import CliContext
 from ..console.exit_codes import Exit
@@ -25,9 +26,9 @@ __all__ = ["command"]
 @click.option("--check", is_flag=True, help="Exit 1 if there is a difference.")
 @click.pass_obj
 def command(context: CliContext, labels: Sequence[str], check: bool) -> int:
-    """Show what lies between the schemas that are stored in Redis and the models of APP, or of all apps.
+    """Compare the schema stored in Redis with the models of APP, or of all apps.
 
-    What cannot be known is shown as a question, with the options of makemigrations that answer it.
+    Changes that are ambiguous are shown as questions, with the options of 'makemigrations' that answer them.
     """
     results: dict[str, object] = {}
     is_same = True
@@ -37,38 +38,38 @@ def command(context: CliContext, labels: Sequence[str], check: bool) -> int:
         found = diff(state.snapshot or Snapshot(), snapshot_of(app.models))
         is_same = is_same and found.is_empty
         waiting = len(chain.migrations) - len(as_squashed(chain, state.ledger))
-        _tell(context, app, found, waiting)
+        _print(context, app, found, waiting)
         results[app.label] = _document(found, waiting)
     code = Exit.FAILED if check and not is_same else Exit.DONE
     context.json({"command": "diff", "ok": code == Exit.DONE, "exit": int(code), "apps": results})
     return code
 
 
-def _tell(context: CliContext, app: App, found: Diff, waiting: int) -> None:
+def _print(context: CliContext, app: App, found: Diff, waiting: int) -> None:
     if found.is_empty:
-        context.out(f"{app.label}: Redis and the code have the same schemas.")
+        context.out(f"{app.label}: Redis and the code have the same schema.")
         return
-    context.out(f"{app.label}: from Redis to the code")
+    context.out(f"{app.label}: changes from Redis to the code")
     for operation in found.operations:
         context.out(f"  {'-' if operation.is_destructive else '+'} {operation.describe()}")
     for question in found.questions:
         context.out(f"  ? {question.line()}")
-    touched = {one.name_after(one.model) for one in found.operations}
+    touched = {operation.name_after(operation.model) for operation in found.operations}
     for model, version in found.versions.items():
         if model not in touched:
             context.out(f"  ~ {model} gets version {version}")
     for low in found.low_versions:
         context.out(f"  ! {low.model} must have version {low.needed}; the code says {low.declared}")
     if waiting > 0:
-        noun = "migration is" if waiting == 1 else "migrations are"
-        context.out(f"  {waiting} {noun} not applied yet; run 'migrate'")
+        pending = counted(waiting, "migration is", "migrations are")
+        context.out(f"  {pending} not applied yet; run 'migrate'")
 
 
 def _document(found: Diff, waiting: int) -> dict[str, object]:
     return {
-        "operations": [one.describe() for one in found.operations],
-        "questions": [one.line() for one in found.questions],
+        "operations": [operation.describe() for operation in found.operations],
+        "questions": [question.line() for question in found.questions],
         "versions": dict(found.versions),
-        "low_versions": {one.model: one.needed for one in found.low_versions},
+        "low_versions": {low.model: low.needed for low in found.low_versions},
         "not_applied": waiting,
     }

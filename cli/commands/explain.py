@@ -46,19 +46,19 @@ class _Shown:
 @click.argument("app")
 @click.argument("migration")
 @click.option("--key", metavar="KEY", help="Explain what happens to this record.")
-@click.option("--backwards", is_flag=True, help="Explain how the migration is taken back.")
+@click.option("--backwards", is_flag=True, help="Explain what happens when the migration is taken back.")
 @click.pass_obj
 def command(context: CliContext, app: str, migration: str, key: str | None, backwards: bool) -> int:
     """Show what MIGRATION of APP does to one record: before and after. Nothing is written.
 
-    Without --key it is a record of each model that the migration rewrites, or a made-up one where there is none, or no
-    server. A record of another version is brought to the one before the migration first, in memory.
+    Without --key it takes one record of each model that the migration rewrites, or makes one up if there is no record
+    or no server. A record of another version is first brought, in memory, to the version before the migration.
     """
-    [one] = apps_named(context, app)
-    chain = context.chains[one.label]
+    [chosen] = apps_named(context, app)
+    chain = context.chains[chosen.label]
     position = chain.target(migration, 0)
     link = chain.migrations[position - 1]
-    _tell_operations(context, chain, link, position, backwards)
+    _print_operations(context, chain, link, position, backwards)
     results: list[dict[str, object]] = []
     is_ok = True
     for lineage, before, after in explained_models(chain, position):
@@ -67,36 +67,36 @@ def command(context: CliContext, app: str, migration: str, key: str | None, back
             continue
         try:
             found = explain(
-                lineage, before, after, shown.key, shown.record, is_backwards=backwards, shapes=_shapes(one, shown)
+                lineage, before, after, shown.key, shown.record, is_backwards=backwards, shapes=_shapes(chosen, shown)
             )
         except RecordError as exc:
             context.out()
-            context.out(f"{shown.key}: cannot be brought there: {exc}")
+            context.out(f"{shown.key}: cannot be rewritten: {exc}")
             results.append({"key": shown.key, "error": str(exc)})
             is_ok = False
             continue
-        _tell(context, found, shown)
+        _print(context, found, shown)
         results.append(_document(found, shown))
     if key is not None and not results:
-        raise click.UsageError(f"--key {key!r} is no record of a model that {link.name} rewrites")
-    operations = [one.describe() for one in link.operations]
+        raise click.UsageError(f"--key {key!r} is not a record of a model that {link.name} rewrites")
+    operations = [operation.describe() for operation in link.operations]
     context.json({"command": "explain", "ok": is_ok, "id": link.id, "operations": operations, "records": results})
     return Exit.DONE if is_ok else Exit.FAILED
 
 
-def _tell_operations(context: CliContext, chain: Chain, link: LoadedMigration, position: int, backwards: bool) -> None:
+def _print_operations(context: CliContext, chain: Chain, link: LoadedMigration, position: int, backwards: bool) -> None:
     verb = "take back " if backwards else ""
     context.out(f"{verb}{chain.app}.{link.name}   id {link.id}")
-    for one in reversed(link.operations) if backwards else link.operations:
-        risk = "" if one.risk is Risk.NONE else f"   ({one.risk})"
-        context.out(f"  {one.describe()}{risk}")
-        context.out(f"      back: {one.way_back()}")
+    for operation in reversed(link.operations) if backwards else link.operations:
+        risk = "" if operation.risk is Risk.NONE else f"   ({operation.risk})"
+        context.out(f"  {operation.describe()}{risk}")
+        context.out(f"      back: {operation.way_back()}")
     for lineage, before, after in explained_models(chain, position):
         is_static = not backwards and lineage.route.is_static(before.version, after.version)
-        where = "in the server" if is_static else "by Python, under compare-and-set"
+        where = "in the server" if is_static else "in Python, with compare-and-set"
         context.out(f"  records of {after.name}: version {before.version} → {after.version}, {where}")
-    if not any(one.risk is Risk.EXPIRES for one in link.operations):
-        context.out("  life spans stay")
+    if not any(operation.risk is Risk.EXPIRES for operation in link.operations):
+        context.out("  TTLs stay")
 
 
 def _shown(context: CliContext, lineage: Lineage, before: ModelSchema, key: str | None) -> _Shown | None:
@@ -107,7 +107,7 @@ def _shown(context: CliContext, lineage: Lineage, before: ModelSchema, key: str 
             return None
         record = run(context.client, _read(key))
         if not record:
-            raise click.UsageError(f"--key {key!r}: there is no such record")
+            raise click.UsageError(f"--key {key!r}: record not found")
         return _Shown(key, record, is_real=True)
     try:
         for keys in spaces.values():
@@ -130,7 +130,7 @@ def _read(key: str) -> RoundTrips[dict[str, bytes]]:
     return hash_of(check([reply])[0])
 
 
-def _tell(context: CliContext, found: Explained, shown: _Shown) -> None:
+def _print(context: CliContext, found: Explained, shown: _Shown) -> None:
     moved = f" → {found.new_key}" if found.new_key != found.key else ""
     context.out()
     context.out(f"{found.key}{moved}" + ("" if shown.is_real else "   (made up)"))

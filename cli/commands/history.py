@@ -8,6 +8,7 @@ import click
 from redis_models.client.drivers import run
 from redis_models.migrations.state.history import Event
 from redis_models.migrations.state.store import StateStore
+from redis_models.redaction import counted
 
 from ..console.context import CliContext
 from ..console.parameters import MOST
@@ -18,22 +19,26 @@ __all__ = ["command"]
 
 @click.command("history")
 @click.argument("app", required=False)
-@click.option("-n", "--number", "most", type=click.IntRange(1, MOST), default=20, help="Show so many; 20 otherwise.")
+@click.option(
+    "-n", "--number", "most", type=click.IntRange(1, MOST), default=20, help="Number of events to show (default: 20)."
+)
 @click.pass_obj
 def command(context: CliContext, app: str | None, most: int) -> None:
-    """Show what was done to the database of APP, or of all apps, newest first."""
+    """Show which migrations ran on the database of APP, or of all apps, when, and by whom; newest first."""
     apps = apps_named(context, app)
     client, namespace = context.client, context.settings.namespace
     events = [
-        (one.label, event) for one in apps for event in run(client, StateStore(namespace, one.label).history(most))
+        (each.label, event) for each in apps for event in run(client, StateStore(namespace, each.label).history(most))
     ]
-    # Sorting is stable, so that what was done in one second stays in its order.
+    # Sorting is stable, so that events of the same second keep their order.
     newest = sorted(events, key=lambda pair: pair[1].at, reverse=True)[:most]
     for line in _table(newest):
         context.out(line)
     if not newest:
-        context.out("Nothing was done here yet.")
-    context.json({"command": "history", "ok": True, "events": [{"app": label, **asdict(one)} for label, one in newest]})
+        context.out("No migration was run here yet.")
+    context.json(
+        {"command": "history", "ok": True, "events": [{"app": label, **asdict(event)} for label, event in newest]}
+    )
 
 
 def _table(events: Sequence[tuple[str, Event]]) -> list[str]:
@@ -42,7 +47,7 @@ def _table(events: Sequence[tuple[str, Event]]) -> list[str]:
             event.at,
             event.what,
             f"{label}.{event.name}",
-            f"{event.records:,} records",
+            counted(event.records, "record"),
             f"{event.seconds:.1f} s",
             event.by + (f"  consents to {', '.join(event.consents)}" if event.consents else ""),
         )

@@ -1,4 +1,4 @@
-"""``makemigrations [APP...]``: write the migration that leads from the files to the code. Needs no Redis."""
+"""``makemigrations [APP...]``: write migrations for changes in the models. Needs no Redis."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -35,12 +35,13 @@ from redis_models.migrations.schema.snapshot import Snapshot
 from redis_models.migrations.state.store import StateStore
 from redis_models.project.apps import App
 from redis_models.project.imports import shown_path
+from redis_models.redaction import counted
 
 from ..console.context import CliContext
 from ..console.exit_codes import Exit
 from ..console.parameters import MOST_OF_A_NAME
 from ..console.targets import chosen_by_label
-from ..makemigrations.answer_files import given_answers, save_answers
+from ..makemigrations.answer_files import read_answers, save_answers
 from ..makemigrations.bump import advice, bump
 from ..makemigrations.evidence import with_evidence
 from ..makemigrations.prompts import ask_reason, settle
@@ -68,42 +69,34 @@ class _Wish:
 @click.command("makemigrations")
 @click.argument("labels", metavar="[APP]...", nargs=-1)
 @click.option("--name", "-n", metavar="NAME", help="Name of the file, without its number.")
-@click.option("--check", is_flag=True, help="Write nothing; exit with 1 if something would be written or asked.")
-@click.option("--dry-run", is_flag=True, help="Ask the same questions, print the file, write nothing.")
-@click.option("--rename", multiple=True, metavar="A.b=c", help="Field b of model A is called c now; A=B for a model.")
-@click.option(
-    "--drop", multiple=True, metavar="A.b", help="The values of field b go; or all of model A is tracked no longer."
-)
-@click.option(
-    "--default", multiple=True, metavar="A.b=LITERAL", help="Existing records get this value in the new field b."
-)
-@click.option(
-    "--compute", multiple=True, metavar="A.b", help="A function, to be written in the file, gives that value."
-)
-@click.option("--map", "mapping", multiple=True, metavar="A.b:OLD=NEW", help="Where field b holds OLD, it gets NEW.")
-@click.option("--zone", multiple=True, metavar="A.b=ZONE", help="Instants in field b were meant in this time zone.")
-@click.option("--ttl", multiple=True, metavar="A=POLICY", help="What a changed ttl means for records that are there.")
+@click.option("--check", is_flag=True, help="Write nothing; exit 1 if a migration is missing.")
+@click.option("--dry-run", is_flag=True, help="Ask the same questions and print the file; write nothing.")
+@click.option("--rename", multiple=True, metavar="A.b=c", help="Field b of model A was renamed to c; A=B for a model.")
+@click.option("--drop", multiple=True, metavar="A.b", help="Remove field b from the records; or stop tracking model A.")
+@click.option("--default", multiple=True, metavar="A.b=LITERAL", help="Value of the new field b in existing records.")
+@click.option("--compute", multiple=True, metavar="A.b", help="A function that you write in the file computes field b.")
+@click.option("--map", "mapping", multiple=True, metavar="A.b:OLD=NEW", help="Replace the value OLD of field b by NEW.")
+@click.option("--zone", multiple=True, metavar="A.b=ZONE", help="Time zone of the stored values of field b.")
+@click.option("--ttl", multiple=True, metavar="A=POLICY", help="How a changed ttl applies to existing records.")
 @click.option(
     "--extra",
     multiple=True,
     metavar="A.b=POLICY",
-    help="What becomes of extra fields of the name of new field b.",
+    help="What happens to extra fields with the name of the new field b.",
 )
-@click.option("--answers", type=_PATH, metavar="FILE", help="More such options, one a line.")
+@click.option("--answers", type=_PATH, metavar="FILE", help="File with more answers, one option a line.")
 @click.option(
-    "--save-answers", "save_to", type=_PATH, metavar="FILE", help="Write all answers to a file, for --answers."
-)
-@click.option(
-    "--reason", metavar="TEXT", help="Why what safety rules refuse is right here; kept in the file, as its allow."
+    "--save-answers", "save_to", type=_PATH, metavar="FILE", help="Write all answers to a file for --answers."
 )
 @click.option(
-    "--bump", "is_bump", is_flag=True, help="Raise the versions that must rise, in the source files of the models."
+    "--reason", metavar="TEXT", help="Why it is safe to do what safety rules refuse; written to the file as allow."
 )
+@click.option("--bump", "is_bump", is_flag=True, help="Raise the versions in the source files of the models.")
 @click.option(
-    "--update", "is_update", is_flag=True, help="Add what changed to the last migration, if it is not applied."
+    "--update", "is_update", is_flag=True, help="Add the changes to the last migration, if it is not applied."
 )
-@click.option("--from-redis", is_flag=True, help="Begin with the schemas that are stored in Redis.")
-@click.option("--empty", is_flag=True, help="Write a migration without operations, to be filled in by hand.")
+@click.option("--from-redis", is_flag=True, help="Compare with the schema stored in Redis.")
+@click.option("--empty", is_flag=True, help="Write a migration without operations, to fill in by hand.")
 @click.pass_obj
 def command(
     context: CliContext,
@@ -127,21 +120,21 @@ def command(
     from_redis: bool,
     empty: bool,
 ) -> int:
-    """Write the migration that leads from the migration files to the models as they are in the code.
+    """Write migrations for what changed in the models since the last migration file. Needs no Redis.
 
-    APP is the label of an app; all apps without it. What cannot be known is asked, or answered by --rename, --drop,
-    --default, --compute, --map, --zone, --ttl and --extra; app.A.b names the app too. Without a terminal an open
-    question ends with exit code 3.
+    APP is the label of an app (default: all apps). Ambiguous changes are asked about, or answered by --rename, --drop,
+    --default, --compute, --map, --zone, --ttl and --extra; write app.A.b to name the app. Without a terminal, an
+    unanswered question ends the command with exit code 3.
     """
     wish = _Wish(name, check, dry_run, is_bump, empty, is_update)
     if sum((is_update, from_redis, empty)) > 1:
-        raise click.UsageError("--update, --from-redis and --empty exclude each other")
+        raise click.UsageError("--update, --from-redis and --empty cannot be combined; use one of them")
     apps = _apps(context, labels, wish)
     flags = dict(zip(OPTIONS, (rename, drop, default, compute, mapping, zone, ttl, extra), strict=True))
     tasks = _tasks(context, apps, flags, answers, from_redis, is_update)
     tasks = [emptied(task) for task in tasks] if empty else tasks
     if reason is not None and check:
-        raise click.UsageError("--reason is for the file, and --check writes none; leave one of them out")
+        raise click.UsageError("--reason cannot be combined with --check, which writes no file; remove one of them")
     places = list({task.place.app.label: task.place for task in tasks}.values())
     if check:
         return _check(context, tasks, wish, places)
@@ -161,14 +154,14 @@ def command(
 
 
 def _with_reason(context: CliContext, made: Sequence[NewMigration], reason: str | None) -> list[NewMigration]:
-    """Put the reason into the files that need one; on a terminal ask for it."""
-    refused = [one for new in made for one in new.refused]
+    """Write the reason into the files that need one; ask for it on a terminal."""
+    refused = [finding for new in made for finding in new.refused]
     if reason is None and refused and context.is_interactive:
         reason = ask_reason(refused)
     elif reason is not None and not refused:
-        raise click.UsageError("--reason: no safety rule refuses anything of what is made; leave it out")
+        raise click.UsageError("--reason is not needed: no safety rule refuses this migration; remove it")
     elif reason is not None and not reason.strip():
-        raise click.UsageError("--reason is empty; say why it is right, or leave it out")
+        raise click.UsageError("--reason is empty; write why this is safe, or remove it")
     return [with_reason(new, reason.strip()) if reason else new for new in made]
 
 
@@ -181,7 +174,7 @@ def _write(context: CliContext, made: Sequence[NewMigration], is_update: bool) -
             write_migration(new.path.parent, new.link.name, new.text, new.link.id)
         except MigrationFileError:
             for earlier in made[:number]:
-                context.err(f"{shown_path(earlier.path)} was written before")
+                context.err(f"{shown_path(earlier.path)} was already written")
             raise
 
 
@@ -191,10 +184,10 @@ def _apps(context: CliContext, labels: Sequence[str], wish: _Wish) -> list[App]:
         for line in app.left_out:
             context.err(f"{app.label}: {line}")
     if wish.is_empty and len(apps) != 1:
-        raise click.UsageError(f"--empty needs one app; name one of {', '.join(sorted(app.label for app in apps))}")
+        raise click.UsageError(f"--empty needs one app; give one of {', '.join(sorted(app.label for app in apps))}")
     if wish.name is not None and len(wish.name) > MOST_OF_A_NAME:
         raise click.UsageError(
-            f"--name {wish.name[:MOST_OF_A_NAME]!r}... is longer than {MOST_OF_A_NAME} letters; give a shorter one"
+            f"--name {wish.name[:MOST_OF_A_NAME]!r}... is longer than {MOST_OF_A_NAME} characters; use a shorter one"
         )
     if wish.name is not None and not wish.name.isidentifier() and not wish.name.replace("_", "a").isalnum():
         raise click.UsageError(f"--name {wish.name!r} cannot be part of a file name; use letters, digits and _")
@@ -214,50 +207,52 @@ def _tasks(
     codes = {app.label: snapshot_of(app.models) for app in context.apps}
     moves = find_moves({label: (chains[label].snapshots[-1], codes[label]) for label in chains})
     chosen = [Place(app, chains[app.label], codes[app.label], moves[app.label]) for app in apps]
-    stored = {one.app.label: _stored(context, one) if from_redis else None for one in chosen}
+    stored = {place.app.label: _stored(context, place) if from_redis else None for place in chosen}
     models = {
-        one.app.label: sorted({*(stored[one.app.label] or one.chain.snapshots[-1]).by_name, *one.code.by_name})
-        for one in chosen
+        place.app.label: sorted({*(stored[place.app.label] or place.chain.snapshots[-1]).by_name, *place.code.by_name})
+        for place in chosen
     }
-    given = given_answers(flags, file, models)
+    answers = read_answers(flags, file, models)
     if is_update:
-        for one in chosen:
-            _refuse_applied(context, one)
+        for place in chosen:
+            _refuse_applied(context, place)
     tasks: list[Task] = []
-    for one in chosen:
-        base = stored[one.app.label]
+    for place in chosen:
+        base = stored[place.app.label]
         if base is None:
-            tasks += tasks_of([one], given, is_update=is_update)
+            tasks += tasks_of([place], answers, is_update=is_update)
         else:
-            tasks += tasks_from_redis(one, base, given[one.app.label])
+            tasks += tasks_from_redis(place, base, answers[place.app.label])
     return tasks
 
 
 def _stored(context: CliContext, place: Place) -> Snapshot | None:
-    """Give the schemas that Redis has of an app without files; None where the files lead there."""
+    """Give the schema that Redis has of an app without files; None if the files lead there."""
     state = run(context.client, StateStore(context.settings.namespace, place.app.label).read())
     if state.snapshot is None or not place.chain.migrations:
         return state.snapshot
     if state.snapshot.fingerprint != place.chain.snapshots[-1].fingerprint:
         raise DriftError(
-            f"{place.app.label}: Redis is not where the migration files end; run 'migrate' first, or take the files"
-            " away to begin with what Redis has"
+            f"{place.app.label}: the schema in Redis differs from the last migration file; run 'migrate' first, or"
+            " remove the files to start from the schema in Redis"
         )
     return None
 
 
 def _refuse_applied(context: CliContext, place: Place) -> None:
-    """Refuse to change a migration that this database has; others must be asked by those who know them."""
+    """Refuse to change a migration that this database has applied; other databases are not checked."""
     if not place.chain.migrations:
         return
     last = place.chain.migrations[-1]
     try:
         applied = run(context.client, StateStore(context.settings.namespace, place.app.label).applied_ids())
     except ServerError as exc:
-        context.err(f"whether {last.name} is applied cannot be seen: {exc}", verbosity=1)
+        context.err(f"cannot check whether {last.name} is applied: {exc}", verbosity=1)
         return
     if not set(last.ids).isdisjoint(applied):
-        raise MigrationError(f"{place.app.label}: {last.name} is applied already; make a migration of its own")
+        raise MigrationError(
+            f"{place.app.label}: {last.name} is applied already; run 'makemigrations' without --update"
+        )
 
 
 def _settled(context: CliContext, tasks: Sequence[Task]) -> list[Task]:
@@ -273,7 +268,7 @@ def _settled(context: CliContext, tasks: Sequence[Task]) -> list[Task]:
             context.err(_headline(task), verbosity=1)
             prefix_of = partial(_prefix, tasks, task)
             task = settle(task, prefix_of, partial(with_evidence, context))
-            context.err(f"Answers can be replayed: {' '.join(_flags(tasks, task))}", verbosity=1)
+            context.err(f"To give the same answers again: {' '.join(_flags(tasks, task))}", verbosity=1)
         settled.append(task)
     return settled
 
@@ -283,36 +278,36 @@ def _flags_of(tasks: Sequence[Task]) -> list[str]:
 
 
 def _flags(tasks: Sequence[Task], task: Task) -> list[str]:
-    return [one.flag(_prefix(tasks, task, one.model)) for one in task.answers.given]
+    return [answer.flag(_prefix(tasks, task, answer.model)) for answer in task.answers.given]
 
 
 def _headline(task: Task) -> str:
     chain, count = task.place.chain, len(task.found.questions)
     last = f"{chain.migrations[-1].number:04d}" if chain.migrations else "none"
-    return f"{task.place.app.label}: {count} question{'s' if count > 1 else ''}   (files {last} → code)"
+    return f"{task.place.app.label}: {counted(count, 'question')}   (files {last} → code)"
 
 
 def _question_lines(tasks: Sequence[Task], task: Task) -> list[str]:
-    return [one.line(_prefix(tasks, task, one.model)) for one in task.found.questions]
+    return [question.line(_prefix(tasks, task, question.model)) for question in task.found.questions]
 
 
 def _prefix(tasks: Sequence[Task], task: Task, model: str) -> str:
-    """Give the label that flags need where two apps have a model of one name."""
+    """Give the label that flags need if two apps have a model of the same name."""
     return f"{task.place.app.label}." if len(owners_of(model, tasks)) > 1 else ""
 
 
 def _refuse_low_versions(context: CliContext, tasks: Iterable[Task], wish: _Wish) -> None:
-    low = [(task.place.app, one) for task in tasks for one in task.found.low_versions]
-    if not low:
+    found = [(task.place.app, low) for task in tasks for low in task.found.low_versions]
+    if not found:
         return
     if not wish.is_bump:
-        first, *others = [(one.model, _advice(app, one)) for app, one in low]
+        first, *others = [(low.model, _advice(app, low)) for app, low in found]
         raise ModelDeclarationError(first[0], "; ".join([first[1], *(f"{model}: {text}" for model, text in others)]))
-    for app, one in low:
-        model = next(model for model in app.models if model.__name__ == one.model)
+    for app, low in found:
+        model = next(model for model in app.models if model.__name__ == low.model)
         if not wish.is_dry_run:
-            line = bump(model, one)
-            context.out(f"  {shown_path(line.path)}:{line.line}   {line.spelling} = {one.needed}")
+            line = bump(model, low)
+            context.out(f"  {shown_path(line.path)}:{line.line}   {line.spelling} = {low.needed}")
 
 
 def _advice(app: App, low: LowVersion) -> str:
@@ -320,12 +315,12 @@ def _advice(app: App, low: LowVersion) -> str:
 
 
 def _check(context: CliContext, tasks: Sequence[Task], wish: _Wish, places: Sequence[Place]) -> int:
-    """Tell what would be written or asked."""
+    """Print what would be written or asked."""
     questions = [line for task in tasks for line in _question_lines(tasks, task)]
-    low = [f"{one.model}: {_advice(task.place.app, one)}" for task in tasks for one in task.found.low_versions]
+    versions = [f"{low.model}: {_advice(task.place.app, low)}" for task in tasks for low in task.found.low_versions]
     made = make_all([task for task in tasks if not task.found.questions], name=wish.name)
-    is_ok = not (questions or low or made)
-    _show(context, made, wish, warnings_of(context, places, made), is_ok=is_ok, problems=[*questions, *low])
+    is_ok = not (questions or versions or made)
+    _show(context, made, wish, warnings_of(context, places, made), is_ok=is_ok, problems=[*questions, *versions])
     return Exit.DONE if is_ok else Exit.FAILED
 
 
@@ -346,7 +341,7 @@ def _show(
         "written": is_written and bool(made),
         "problems": list(problems),
         "migrations": [_document(new) for new in made],
-        "tightened": [document for one in warned for document in one.documents],
+        "tightened": [document for warning in warned for document in warning.documents],
     })  # fmt: skip
     for line in problems:
         context.out(line)
@@ -358,11 +353,11 @@ def _show(
             context.out_lines(f"\n{new.text}")
         for line in [*functions_of(new), *consents_of(new)]:
             context.err(line)
-    for one in warned:
-        for line in one.lines:
+    for warning in warned:
+        for line in warning.lines:
             context.err(line)
     if not made and not problems:
-        context.out("No changes detected")
+        context.out("No changes detected.")
 
 
 def _document(new: NewMigration) -> dict[str, object]:
@@ -372,7 +367,7 @@ def _document(new: NewMigration) -> dict[str, object]:
         "id": new.link.id,
         "previous": new.link.previous,
         "versions": dict(new.link.versions),
-        "operations": [one.describe() for one in new.link.operations],
-        "destructive": any(one.is_destructive for one in new.link.operations),
+        "operations": [operation.describe() for operation in new.link.operations],
+        "destructive": any(operation.is_destructive for operation in new.link.operations),
         "text": new.text,
     }

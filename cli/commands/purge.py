@@ -1,4 +1,4 @@
-"""``purge [APP] [TARGET]``: take out of the records what migrations kept aside for their way back."""
+"""``purge [APP] [TARGET]``: delete the undo fields that migrations keep in records."""
 
 from contextlib import ExitStack
 
@@ -15,6 +15,7 @@ from redis_models.migrations.state.control import clear_control
 from redis_models.migrations.state.lease import hold_lease
 from redis_models.migrations.state.store import StateStore
 from redis_models.project.apps import App
+from redis_models.redaction import counted
 
 from ..console.context import CliContext
 from ..console.parameters import Amount
@@ -27,16 +28,16 @@ __all__ = ["command"]
 @click.command("purge", cls=WithSteps)
 @click.argument("app", required=False)
 @click.argument("target", required=False)
-@click.option("--dry-run", is_flag=True, help="Show how much that is, and write nothing.")
-@click.option("--unverified", "is_unverified", is_flag=True, help="Do not ask for a receipt of 'verify'.")
-@click.option("--yes", is_flag=True, help="Do not ask for a confirmation.")
+@click.option("--dry-run", is_flag=True, help="Show how much would be deleted, and write nothing.")
+@click.option("--unverified", "is_unverified", is_flag=True, help="Purge although 'verify' did not pass before.")
+@click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
 @click.option("--wait", "wait_s", type=Amount(), default=0, help="Seconds to wait for another runner.")
 @click.option(
     "--max-latency-ms",
     type=Amount(),
     default=5,
     show_default=True,
-    help="How much longer others may wait for the server.",
+    help="Maximum latency added for other clients, in ms.",
 )
 @click.pass_obj
 def command(
@@ -49,51 +50,55 @@ def command(
     wait_s: float,
     max_latency_ms: float,
 ) -> None:
-    """Take out of the records what migrations up to TARGET kept aside, of APP or of all apps.
+    """Delete the undo fields of migrations up to TARGET from the records of APP, or of all apps.
 
-    They cannot be taken back then. TARGET is as for 'migrate'; the newest that is applied if it is not given.
+    These migrations can then never be taken back. TARGET is as for 'migrate' (default: the newest that is applied).
     """
     apps, target = chosen_apps(context, app, target)
-    positions = {one.label: _position(context, one, target, is_unverified or dry_run) for one in apps}
+    positions = {each.label: _position(context, each, target, is_unverified or dry_run) for each in apps}
     if not dry_run and not yes:
         if not context.is_interactive:
-            raise MigrationError("these migrations could never be taken back; say --yes if that is meant")
-        click.confirm(f"Take the way back from {_named(context, apps, positions)} for good?", abort=True, err=True)
-    found = {one.label: _purge(context, one, positions[one.label], dry_run, wait_s, max_latency_ms) for one in apps}
+            raise MigrationError("these migrations could never be taken back; use --yes to confirm")
+        click.confirm(f"Delete the undo fields of {_named(context, apps, positions)} for good?", abort=True, err=True)
+    found = {each.label: _purge(context, each, positions[each.label], dry_run, wait_s, max_latency_ms) for each in apps}
     for label, purged in found.items():
-        verb = "would be freed" if dry_run else "freed"
-        context.out(f"{label}: {purged.bytes:,} bytes in {purged.fields:,} fields of {purged.records:,} records {verb}")
+        context.out(f"{label}: {_amount(purged)} {'would be deleted' if dry_run else 'deleted'}")
     documents = {
-        label: {"records": one.records, "fields": one.fields, "bytes": one.bytes, "position": positions[label]}
-        for label, one in found.items()
+        label: {"records": each.records, "fields": each.fields, "bytes": each.bytes, "position": positions[label]}
+        for label, each in found.items()
     }
     context.json({"command": "purge", "ok": True, "written": not dry_run, "apps": documents})
 
 
+def _amount(purged: Purged) -> str:
+    fields = counted(purged.fields, "undo field")
+    return f"{fields} of {counted(purged.records, 'record')} ({counted(purged.bytes, 'byte')})"
+
+
 def _position(context: CliContext, app: App, target: str | None, is_unverified: bool) -> int:
-    client, chain, shelf = (
+    client, chain, store = (
         context.client,
         context.chains[app.label],
         StateStore(context.settings.namespace, app.label),
     )
-    state = run(client, shelf.read())
+    state = run(client, store.read())
     wanted = None if target is None else chain.target(target, len(as_squashed(chain, state.ledger)))
     position = position_to_purge(chain, state, wanted)
     if not is_unverified and position:
-        reason = run(client, unverified(shelf, chain, app.models))
+        reason = run(client, unverified(store, chain, app.models))
         if reason is not None:
             raise UnsafeError(
-                f"{app.label}: nothing was purged, because {reason}; run 'verify' first, while there is a way back, or"
-                " say --unverified"
+                f"{app.label}: nothing was purged, because {reason}; run 'verify' first, while migrations can still be"
+                " taken back, or use --unverified"
             )
     return position
 
 
 def _named(context: CliContext, apps: list[App], positions: dict[str, int]) -> str:
     links = [
-        f"{one.label}.{link.name}"
-        for one in apps
-        for link in context.chains[one.label].migrations[: positions[one.label]]
+        f"{each.label}.{link.name}"
+        for each in apps
+        for link in context.chains[each.label].migrations[: positions[each.label]]
     ]
     return ", ".join(links) if len(links) < 4 else f"{links[0]}, ... {links[-1]} ({len(links)} migrations)"
 
@@ -101,19 +106,19 @@ def _named(context: CliContext, apps: list[App], positions: dict[str, int]) -> s
 def _purge(context: CliContext, app: App, position: int, dry_run: bool, wait_s: float, max_latency_ms: float) -> Purged:
     client, settings = context.client, context.settings
     limits = ThrottleLimits(max_latency_ms, settings.batch_size, 0)
-    shelf, chain = StateStore(settings.namespace, app.label), context.chains[app.label]
+    store, chain = StateStore(settings.namespace, app.label), context.chains[app.label]
     try:
         with ExitStack() as stack:
             lease = None
             if not dry_run:
-                held = hold_lease(client, settings.namespace, life_s=settings.lease_seconds, wait_s=wait_s)
-                lease = stack.enter_context(held)
+                holding = hold_lease(client, settings.namespace, life_s=settings.lease_seconds, wait_s=wait_s)
+                lease = stack.enter_context(holding)
                 run(client, clear_control(settings.namespace))  # before the probe could hear what another run was told
             probe = stack.enter_context(Probe(client, settings.namespace, limits))
             report = stack.enter_context(shown_progress(context))
-            work = purge(lease, shelf, chain, position, pace=probe.pace, report=report)
+            work = purge(lease, store, chain, position, pace=probe.pace, report=report)
             return run(probe.watch(client), work)
     except KeyboardInterrupt:
         raise IncompleteError(
-            f"{app.label}: stopped before all records were done; run 'purge' again to go on"
+            f"{app.label}: interrupted before all records were purged; run 'purge' again to resume"
         ) from None

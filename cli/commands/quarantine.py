@@ -1,4 +1,4 @@
-"""``quarantine``: records that a run could not rewrite, and put aside so that it could go on."""
+"""``quarantine``: list, correct, retry and delete records that a run could not rewrite."""
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
@@ -14,7 +14,7 @@ from redis_models.encoding.raw_text import text_of
 from redis_models.encoding.secrets import MASK
 from redis_models.errors import MigrationError, WrongKeyTypeError
 from redis_models.mapping.stored_field import STAMP
-from redis_models.migrations.maintenance.repair import Mending, mending_of, refuse_unreadable, schema_at, write_mending
+from redis_models.migrations.maintenance.repair import Repair, read_repair, refuse_unreadable, schema_at, write_repair
 from redis_models.migrations.maintenance.retry import drop_record, record_of, retry_records, secrecy_of
 from redis_models.migrations.planner.explain import Line
 from redis_models.migrations.planner.plan import as_squashed
@@ -22,7 +22,7 @@ from redis_models.migrations.state.lease import hold_lease
 from redis_models.migrations.state.quarantine import Quarantine, QuarantinedRecord
 from redis_models.migrations.state.store import StateStore
 from redis_models.project.apps import App
-from redis_models.redaction import printable
+from redis_models.redaction import counted, printable
 
 from ..console.context import CliContext
 from ..console.exit_codes import Exit
@@ -35,10 +35,10 @@ __all__ = ["command"]
 
 @click.group("quarantine")
 def command() -> None:
-    """Look at records that a run could not rewrite, mend them, try them again, or delete them.
+    """Manage quarantined records: list, correct, retry or delete them.
 
-    'migrate --on-error quarantine' puts them there. They stay where they are, as they are; every later run tries them
-    again.
+    'migrate --on-error quarantine' quarantines records that it cannot rewrite. They keep their keys and values, and
+    every later run tries them again.
     """
 
 
@@ -46,33 +46,33 @@ def command() -> None:
 @click.argument("app", required=False)
 @click.pass_obj
 def list_command(context: CliContext, app: str | None) -> None:
-    """List the records in quarantine of APP, or of all apps, with the reasons."""
-    found = [(one, entry) for one, entry in _entries(context, app)]
-    for one, entry in found:
-        context.out(f"{one.label}: {entry.key}: {entry.reason}")
-        context.out(f"  {entry.model}, on its way to version {entry.target}; last tried {entry.at}")
+    """List the quarantined records of APP, or of all apps, with the reasons."""
+    found = list(_entries(context, app))
+    for owner, entry in found:
+        context.out(f"{owner.label}: {entry.key}: {entry.reason}")
+        context.out(f"  {entry.model}, to be rewritten to version {entry.target}; last tried {entry.at}")
     if not found:
-        context.out("Nothing is in quarantine.")
+        context.out("The quarantine is empty.")
     else:
         context.err(
-            "Look at one with 'quarantine show KEY', mend it with 'quarantine set KEY FIELD=VALUE',", verbosity=1
+            "Show one with 'quarantine show KEY', correct it with 'quarantine set KEY FIELD=VALUE',", verbosity=1
         )
-        context.err("try all again with 'quarantine retry', or delete with 'quarantine drop KEY'.", verbosity=1)
-    _json(context, "list", [{"app": one.label, **asdict(entry)} for one, entry in found])
+        context.err("retry all with 'quarantine retry', or delete one with 'quarantine drop KEY'.", verbosity=1)
+    _json(context, "list", [{"app": owner.label, **asdict(entry)} for owner, entry in found])
 
 
 @command.command("show")
 @click.argument("key")
 @click.pass_obj
 def show_command(context: CliContext, key: str) -> None:
-    """Show the record in quarantine at KEY: why it is there, and what it holds."""
+    """Show the quarantined record at KEY: the reason, its fields and their types."""
     app, entry = _entry(context, key)
     context.out(f"{app.label}: {entry.key}: {entry.reason}")
-    context.out(f"  {entry.model}, on its way to version {entry.target}; last tried {entry.at}")
+    context.out(f"  {entry.model}, to be rewritten to version {entry.target}; last tried {entry.at}")
     record: dict[str, bytes] | None = None
     conceals = secrecy_of(context.chains[app.label], entry.key)
     if conceals is None:
-        context.out("  No model owns this key; 'quarantine drop' forgets it, and leaves what lies there alone.")
+        context.out("  No model has this key; 'quarantine drop' removes the entry and leaves the key as it is.")
         _json(context, "show", [{"app": app.label, **asdict(entry), "fields": None}])
         return
     with suppress(WrongKeyTypeError):
@@ -80,16 +80,16 @@ def show_command(context: CliContext, key: str) -> None:
     if record is not None:
         record = {name: MASK.encode() if conceals(name, raw) else raw for name, raw in record.items()}
     if record is None:
-        context.out("  It is no hash.")
+        context.out("  The key does not hold a hash.")
     elif not record:
-        context.out("  It is gone; 'quarantine retry' forgets it.")
+        context.out("  The record no longer exists; 'quarantine retry' removes the entry.")
     for name, raw in sorted((record or {}).items()):
         context.out(f"  {name} = {raw!r}")
     schema = schema_at(context.chains[app.label], entry.key, record.get(STAMP)) if record else None
-    types = {} if schema is None else {one.name: one.type for one in schema.fields}
+    types = {} if schema is None else {field.name: field.type for field in schema.fields}
     if schema is not None:
         fields = ", ".join(f"{name}: {type}" for name, type in types.items())
-        context.out(f"  At version {schema.version} it has {fields}; 'quarantine set' takes values of these types.")
+        context.out(f"  Fields at version {schema.version}: {fields}. 'quarantine set' takes values of these types.")
     shown = {"app": app.label, **asdict(entry), "fields": _texts(record or {}) or None, "types": types or None}
     _json(context, "show", [shown])
 
@@ -99,7 +99,7 @@ def show_command(context: CliContext, key: str) -> None:
 @click.option("--wait", "wait_s", type=Amount(), default=0, help="Seconds to wait for another runner.")
 @click.pass_obj
 def retry_command(context: CliContext, keys: Sequence[str], wait_s: float) -> int:
-    """Try the records at KEYS again, or all of them; those that can be rewritten leave the quarantine."""
+    """Retry the records at KEYS, or all of them; those that can be rewritten leave the quarantine."""
     client, settings, documents, left = context.client, context.settings, list[object](), 0
     chosen = _chosen(context, keys)
     for app, entries in _by_app(chosen):
@@ -107,70 +107,72 @@ def retry_command(context: CliContext, keys: Sequence[str], wait_s: float) -> in
         with hold_lease(client, settings.namespace, life_s=settings.lease_seconds, wait_s=wait_s) as lease:
             done = run(client, retry_records(lease, settings.namespace, chain, entries))
         for key, reason in done.items():
-            context.out(f"{app.label}: {key}: {reason or ('is gone' if reason is None else 'is rewritten')}")
+            context.out(f"{app.label}: {key}: {reason or ('no longer exists' if reason is None else 'rewritten')}")
             documents.append({"app": app.label, "key": key, "reason": reason})
         left += sum(bool(reason) for reason in done.values())
     if not chosen:
-        context.out("Nothing is in quarantine.")
+        context.out("The quarantine is empty.")
     _json(context, "retry", documents, is_ok=not left)
-    return 1 if left else 0
+    return Exit.FAILED if left else Exit.DONE
 
 
 @command.command("set")
 @click.argument("key")
 @click.argument("assignments", metavar="FIELD=VALUE...", nargs=-1, required=True)
-@click.option("--dry-run", is_flag=True, help="Show what would be set, and whether the record could be rewritten then.")
+@click.option(
+    "--dry-run", is_flag=True, help="Show the change, and whether the record could then be rewritten; write nothing."
+)
 @click.option("--wait", "wait_s", type=Amount(), default=0, help="Seconds to wait for another runner.")
 @click.pass_obj
 def set_command(context: CliContext, key: str, assignments: Sequence[str], dry_run: bool, wait_s: float) -> int:
-    """Set fields of the record in quarantine at KEY, all or none, and try it again.
+    """Set fields of the quarantined record at KEY, all or none, and retry it.
 
-    Values are of the types that the record's own version has: the text of a field of text, JSON for any other, as in
-    age=7 or tags='["a"]'. FIELD:=JSON is JSON for a field of text, too: note:=null. Other fields stay as they are.
+    Values have the types of the record's own version: plain text for a str field, JSON for any other, as in age=7 or
+    tags='["a"]'. FIELD:=JSON is JSON for a str field, too: note:=null. Other fields stay as they are.
     """
     client, settings = context.client, context.settings
     app, entry = _entry(context, key)
     chain = context.chains[app.label]
-    mending = run(client, mending_of(chain, entry, assignments))
-    for line in record_lines(_set_lines(mending)):
+    repair = run(client, read_repair(chain, entry, assignments))
+    for line in record_lines(_set_lines(repair)):
         context.out(line)
     state = run(client, StateStore(settings.namespace, app.label).read())
     position = len(as_squashed(chain, state.ledger))
-    refuse_unreadable(mending, position, [model.__shape__ for model in app.models])
-    reason: str | None = mending.objection(position) or ""
+    refuse_unreadable(repair, position, [model.__shape__ for model in app.models])
+    reason: str | None = repair.objection(position) or ""
     if not dry_run:
         with hold_lease(client, settings.namespace, life_s=settings.lease_seconds, wait_s=wait_s) as lease:
-            run(client, write_mending(lease, settings.namespace, chain, mending))
+            run(client, write_repair(lease, settings.namespace, chain, repair))
             if state.journal is None:
                 reason = run(client, retry_records(lease, settings.namespace, chain, [entry]))[entry.key]
-    context.out(f"{app.label}: {entry.key}: {_came_to(reason, dry_run, state.journal is not None)}")
+    context.out(f"{app.label}: {entry.key}: {_outcome(reason, dry_run, state.journal is not None)}")
     _json(
         context,
         "set",
-        [{"app": app.label, "key": entry.key, "written": not dry_run, "set": sorted(mending.values), "reason": reason}],
+        [{"app": app.label, "key": entry.key, "written": not dry_run, "set": sorted(repair.values), "reason": reason}],
         is_ok=not reason,
     )
     return Exit.FAILED if reason else Exit.DONE
 
 
-def _set_lines(mending: Mending) -> list[Line]:
-    """Give the fields that are set, before and after; what is secret as stars."""
+def _set_lines(repair: Repair) -> list[Line]:
+    """Give the fields that are set, before and after; secrets are masked."""
     lines: list[Line] = []
-    for name, raw in mending.values.items():
-        before = mending.before.get(name)
-        lines.append(Line(name, before, raw, mending.lineage.conceals(name, before)))
+    for name, raw in repair.values.items():
+        before = repair.before.get(name)
+        lines.append(Line(name, before, raw, repair.lineage.conceals(name, before)))
     return lines
 
 
-def _came_to(reason: str | None, dry_run: bool, is_stopped: bool) -> str:
-    """Say what comes of a record whose fields are, or would be, set."""
+def _outcome(reason: str | None, dry_run: bool, is_stopped: bool) -> str:
+    """Say whether a record can be rewritten, now that its fields are set, or if they were set."""
     if reason:
         return f"still cannot be rewritten: {reason}"
     if dry_run:
-        return "could be rewritten then; nothing was written"
+        return "could then be rewritten; nothing was written"
     if is_stopped:
-        return "is set; a run stopped half-way, finish it with 'migrate', which rewrites this record, too"
-    return "is gone" if reason is None else "is rewritten"
+        return "set; run 'migrate' to finish the unfinished run, which rewrites this record, too"
+    return "no longer exists" if reason is None else "set and rewritten"
 
 
 @command.command("drop")
@@ -179,19 +181,18 @@ def _came_to(reason: str | None, dry_run: bool, is_stopped: bool) -> str:
 @click.option("--wait", "wait_s", type=Amount(), default=0, help="Seconds to wait for another runner.")
 @click.pass_obj
 def drop_command(context: CliContext, keys: Sequence[str], yes: bool, wait_s: float) -> None:
-    """Print what the records at KEYS hold, a line of JSON each, and delete them for good."""
+    """Print the records at KEYS, a line of JSON each, and delete them for good."""
     client, settings = context.client, context.settings
     chosen = _chosen(context, keys)
     if not yes:
         if not context.is_interactive:
-            raise MigrationError("these records would be deleted for good; say --yes if that is meant")
-        noun = "this record" if len(chosen) == 1 else f"these {len(chosen)} records"
-        click.confirm(f"Delete {noun} for good?", abort=True, err=True)
+            raise MigrationError("these records would be deleted for good; use --yes to confirm")
+        click.confirm(f"Delete {counted(len(chosen), 'record')} for good?", abort=True, err=True)
     documents: dict[str, dict[str, object]] = {}
 
-    def tell(app: App, key: str, fields: Mapping[str, bytes]) -> None:
+    def print_record(app: App, key: str, fields: Mapping[str, bytes]) -> None:
         documents[key] = {"app": app.label, "key": key, "fields": _texts(fields)}
-        # At once, under --json too: what is deleted must be somewhere even if this process dies.
+        # At once, also under --json: what is deleted must be printed even if this process dies.
         context.out(json.dumps(documents[key]))
         if context.is_json:
             context.err(json.dumps({"t": "drop", **documents[key]}))
@@ -200,18 +201,20 @@ def drop_command(context: CliContext, keys: Sequence[str], yes: bool, wait_s: fl
         chain = context.chains[app.label]
         with hold_lease(client, settings.namespace, life_s=settings.lease_seconds, wait_s=wait_s) as lease:
             for entry in entries:
-                dropping = drop_record(lease, settings.namespace, chain, entry, partial(tell, app, entry.key))
+                dropping = drop_record(lease, settings.namespace, chain, entry, partial(print_record, app, entry.key))
                 if not run(client, dropping):
-                    context.err(f"{entry.key}: forgotten; no model owns this key, so what lies there stays as it is")
+                    context.err(
+                        f"{entry.key}: removed from the quarantine; no model has this key, so the key stays as it is"
+                    )
     _json(context, "drop", list(documents.values()))
 
 
 def _entries(context: CliContext, app: str | None = None) -> Iterator[tuple[App, QuarantinedRecord]]:
     apps = apps_named(context, app)
     client: SyncClient = context.client
-    for one in apps:
-        for entry in run(client, Quarantine(context.settings.namespace, one.label).read()).values():
-            yield one, entry
+    for each in apps:
+        for entry in run(client, Quarantine(context.settings.namespace, each.label).read()).values():
+            yield each, entry
 
 
 def _entry(context: CliContext, key: str) -> tuple[App, QuarantinedRecord]:
@@ -220,10 +223,10 @@ def _entry(context: CliContext, key: str) -> tuple[App, QuarantinedRecord]:
 
 
 def _chosen(context: CliContext, keys: Sequence[str]) -> list[tuple[App, QuarantinedRecord]]:
-    """Give the entries of some keys, of all where none is named.
+    """Give the entries of some keys; all entries without keys.
 
     Raises:
-        MigrationError: One is not in quarantine.
+        MigrationError: A key is not in quarantine.
     """
     found = list(_entries(context))
     if not keys:
@@ -232,13 +235,13 @@ def _chosen(context: CliContext, keys: Sequence[str]) -> list[tuple[App, Quarant
     by_key |= {entry.key: (app, entry) for app, entry in found}
     for key in keys:
         if key not in by_key:
-            raise MigrationError(f"{key} is not in quarantine; 'quarantine list' shows what is")
+            raise MigrationError(f"{key} is not in quarantine; 'quarantine list' shows the keys that are")
     return list({by_key[key][1].key: by_key[key] for key in keys}.values())
 
 
 def _by_app(chosen: Sequence[tuple[App, QuarantinedRecord]]) -> Iterator[tuple[App, list[QuarantinedRecord]]]:
     for app in dict.fromkeys(app for app, _ in chosen):
-        yield app, [entry for one, entry in chosen if one is app]
+        yield app, [entry for owner, entry in chosen if owner is app]
 
 
 def _json(context: CliContext, word: str, records: Sequence[object], *, is_ok: bool = True) -> None:
@@ -246,5 +249,5 @@ def _json(context: CliContext, word: str, records: Sequence[object], *, is_ok: b
 
 
 def _texts(record: Mapping[str, bytes]) -> dict[str, str]:
-    """Give values as JSON can have them; bytes that are no UTF-8 as ``surrogateescape`` has them: none is lost."""
+    """Give values as text for JSON; ``surrogateescape`` keeps bytes that are not UTF-8."""
     return {name: text_of(raw) for name, raw in record.items()}

@@ -1,4 +1,4 @@
-"""``rebase APP``: put the migrations of two branches into one line."""
+"""``rebase APP``: put the migrations of two branches in one order."""
 
 from collections.abc import Sequence
 
@@ -11,6 +11,7 @@ from redis_models.migrations.files.rebase import Branch, Fork, Moved, fork_of, r
 from redis_models.migrations.state.store import StateStore
 from redis_models.project.apps import App
 from redis_models.project.imports import shown_path
+from redis_models.redaction import counted
 
 from ..console.context import CliContext
 from ..console.targets import apps_named
@@ -20,30 +21,30 @@ __all__ = ["command"]
 
 @click.command("rebase")
 @click.argument("app", required=False)
-@click.option("--onto", metavar="ID", help="A migration of the branch that keeps its place.")
+@click.option("--onto", metavar="ID", help="A migration of the branch that stays first.")
 @click.option("--dry-run", is_flag=True, help="Show what would be done, and write nothing.")
 @click.pass_obj
 def command(context: CliContext, app: str | None, onto: str | None, dry_run: bool) -> None:
-    """Put the migrations of APP that two branches made into one line, one branch behind the other.
+    """Put the migrations that two branches of APP made in one order: one branch after the other.
 
-    The branch that databases have applied keeps its place: the one that --onto names, or else the one that this
-    database has applied. Files of the other get new numbers, and higher versions where both raised one model.
+    The branch that databases have applied stays first: the one of --onto, or else the one that this database has
+    applied. The files of the other branch get new numbers, and higher versions if both branches raised a model.
     """
     apps = apps_named(context, app)
     if len(apps) != 1:
-        raise click.UsageError(f"rebase needs one app; name one of {', '.join(one.label for one in apps)}")
-    [one] = apps
-    fork = fork_of(one.label, load_links(one.label, one.migrations_path))
+        raise click.UsageError(f"rebase needs one app; give one of {', '.join(each.label for each in apps)}")
+    [chosen] = apps
+    fork = fork_of(chosen.label, load_links(chosen.label, chosen.migrations_path))
     if fork is None:
-        context.out(f"{one.label}: the migrations are in one line.")
+        context.out(f"{chosen.label}: the migrations are already in one order.")
         context.json({"command": "rebase", "ok": True, "moved": []})
         return
-    moved, chain = rebase(fork, _staying(context, one, fork, onto), one.migrations_path)
+    moved, chain = rebase(fork, _staying(context, chosen, fork, onto), chosen.migrations_path)
     if not dry_run:
         texts = {each.new.stem: each.text for each in moved}
-        exchange_migrations(one.migrations_path, texts, [each.old.stem for each in moved], chain.migrations[-1].id)
+        exchange_migrations(chosen.migrations_path, texts, [each.old.stem for each in moved], chain.migrations[-1].id)
     for each in moved:
-        _tell(context, each)
+        _print(context, each)
     context.json(
         {"command": "rebase", "ok": True, "written": not dry_run, "moved": [_document(each) for each in moved]}
     )
@@ -52,22 +53,24 @@ def command(context: CliContext, app: str | None, onto: str | None, dry_run: boo
 def _staying(context: CliContext, app: App, fork: Fork, onto: str | None) -> Branch:
     if onto is not None:
         found = [
-            one
-            for one in fork.branches
-            if any(link.id.startswith(onto) or link.name == onto for link in one.migrations)
+            branch
+            for branch in fork.branches
+            if any(link.id.startswith(onto) or link.name == onto for link in branch.migrations)
         ]
         if len(found) != 1:
-            raise click.UsageError(f"--onto {onto!r} is in {len(found)} of the branches; they are {_both(fork)}")
+            raise click.UsageError(
+                f"--onto {onto!r} matches {counted(len(found), 'branch', 'branches')}; they are {_both(fork)}"
+            )
         return found[0]
     applied = _applied(context, app)
-    known = [one for one in fork.branches if any(one.has(id) for id in applied)]
+    known = [branch for branch in fork.branches if any(branch.has(id) for id in applied)]
     if len(known) == 1:
-        context.err(f"{app.label}: {known[0].tip.name} is applied here, so its branch keeps its place", verbosity=1)
+        context.err(f"{app.label}: {known[0].tip.name} is applied here, so its branch stays first", verbosity=1)
         return known[0]
     raise UnansweredError(
         [
-            f"{app.label} → does {one} keep its place?  use rebase {app.label} --onto {one.tip.id}"
-            for one in fork.branches
+            f"{app.label} → does {branch} stay first?  use rebase {app.label} --onto {branch.tip.id}"
+            for branch in fork.branches
         ]
     )
 
@@ -76,26 +79,26 @@ def _applied(context: CliContext, app: App) -> Sequence[str]:
     try:
         return run(context.client, StateStore(context.settings.namespace, app.label).applied_ids())
     except RedisModelsError:
-        return ()  # it works without a server, too
+        return ()  # no server is needed
 
 
 def _both(fork: Fork) -> str:
     return " and ".join(map(str, fork.branches))
 
 
-def _tell(context: CliContext, one: Moved) -> None:
-    context.out(f"  {shown_path(one.old)} → {one.new.name}   id {one.link.id} behind {one.link.previous}")
-    for model, (before, after) in sorted(one.raised.items()):
+def _print(context: CliContext, moved: Moved) -> None:
+    context.out(f"  {shown_path(moved.old)} → {moved.new.name}   id {moved.link.id} after {moved.link.previous}")
+    for model, (before, after) in sorted(moved.raised.items()):
         context.out(f"    {model} v{before} → v{after}")
         context.err(f"Write version = {after} in class Meta of {model}.")
 
 
-def _document(one: Moved) -> dict[str, object]:
-    raised = {model: {"before": before, "after": after} for model, (before, after) in one.raised.items()}
+def _document(moved: Moved) -> dict[str, object]:
+    raised = {model: {"before": before, "after": after} for model, (before, after) in moved.raised.items()}
     return {
-        "old": one.old.stem,
-        "new": one.new.stem,
-        "id": one.link.id,
-        "previous": one.link.previous,
+        "old": moved.old.stem,
+        "new": moved.new.stem,
+        "id": moved.link.id,
+        "previous": moved.link.previous,
         "raised": raised,
     }

@@ -13,7 +13,7 @@ from redis_models.migrations.maintenance.copy_database import Relocation, reloca
 from redis_models.migrations.state.lease import hold_lease
 from redis_models.migrations.state.quarantine import Quarantine
 from redis_models.migrations.state.store import StateStore
-from redis_models.redaction import has_password
+from redis_models.redaction import counted, has_password
 from redis_models.store import Store
 
 from ..console.context import CliContext
@@ -24,21 +24,21 @@ __all__ = ["command"]
 
 @click.command("relocate")
 @click.option("--from", "url", metavar="URL", help="The database where the records are.")
-@click.option("--from-env", "variable", metavar="NAME", help="The same, out of an environment variable.")
-@click.option("--dry-run", is_flag=True, help="Look for what lies in the way, and write nothing.")
+@click.option("--from-env", "variable", metavar="NAME", help="Environment variable that holds the URL.")
+@click.option("--dry-run", is_flag=True, help="Look for conflicting keys, and write nothing.")
 @click.option("--wait", "wait_s", type=Amount(), default=0, help="Seconds to wait for another runner.")
 @click.pass_obj
 def command(context: CliContext, url: str | None, variable: str | None, dry_run: bool, wait_s: float) -> None:
-    """Copy the records of all models, with what migrations keep beside them, from URL to the database of the settings.
+    """Copy the records of all models, and their bookkeeping, from URL to the database of the settings.
 
-    Stop what writes to URL first. Nothing is overwritten, nothing is deleted there; it may be run again at any time. A
-    URL with a password belongs into --from-env: every user of this machine can read command lines.
+    Stop what writes to URL first. Nothing is overwritten, and nothing is deleted at URL. You can run it again at any
+    time. Use --from-env for a URL with a password: every user of this machine can read command lines.
     """
     url = _source(context, url, variable)
     settings = context.settings
     with Store("source", url=url) as source:
         if source.address == context.store.address:
-            raise click.UsageError(f"--from {source.address} is the database of the settings itself")
+            raise click.UsageError(f"--from {source.address} is the database of the settings; give another one")
         target = context.client
         run(source.sync_client, refuse_cluster(source.address))
         job = Relocation(
@@ -49,38 +49,40 @@ def command(context: CliContext, url: str | None, variable: str | None, dry_run:
             [app.label for app in context.apps],
         )
         with (
-            hold_lease(job.source, settings.namespace, life_s=settings.lease_seconds, wait_s=wait_s) as one,
-            hold_lease(job.target, settings.namespace, life_s=settings.lease_seconds, wait_s=wait_s) as other,
+            hold_lease(job.source, settings.namespace, life_s=settings.lease_seconds, wait_s=wait_s) as source_lease,
+            hold_lease(job.target, settings.namespace, life_s=settings.lease_seconds, wait_s=wait_s) as target_lease,
         ):
             _refuse_unfinished(context, job)
 
             def keep() -> None:
-                one.keep()
-                other.keep()
+                source_lease.keep()
+                target_lease.keep()
 
             relocate(job, keep, is_dry=dry_run)
     verb = (
-        f"{job.seen:,} records would be copied" if dry_run else f"{job.seen:,} records, {job.copied:,} keys copied now"
+        f"{counted(job.seen, 'record')} would be copied"
+        if dry_run
+        else f"{counted(job.seen, 'record')}, {counted(job.copied, 'key')} copied now"
     )
-    context.out(f"{source.address} → {context.store.address}: {verb}, nothing in the way")
+    context.out(f"{source.address} → {context.store.address}: {verb}, no conflicts")
     context.json({"command": "relocate", "ok": True, "written": not dry_run, "records": job.seen, "copied": job.copied})
 
 
 def _source(context: CliContext, url: str | None, variable: str | None) -> str:
     """Give the URL that is meant."""
     if (url is None) == (variable is None):
-        raise click.UsageError("give one of --from URL and --from-env NAME")
+        raise click.UsageError("give either --from URL or --from-env NAME")
     if variable is not None:
         found = os.environ.get(variable)
         if not found:
-            raise click.UsageError(f"--from-env {variable}: there is no such environment variable; set it to a URL")
+            raise click.UsageError(f"--from-env {variable}: this environment variable is not set; set it to a URL")
         return found
     if not url:
         raise click.UsageError("--from is empty; give the URL of the other server")
-    if has_password(url):  # read by others by now: to refuse would not undo it
+    if has_password(url):  # other users may have read it by now; refusing would not help
         context.err(
-            "warning: a password in --from can be read by every user of this machine while the command runs; put the"
-            " URL into an environment variable, and name that with --from-env"
+            "warning: every user of this machine can read a password in --from while the command runs; put the URL into"
+            " an environment variable, and use --from-env"
         )
     return url
 
@@ -99,4 +101,6 @@ def _refuse_unfinished(context: CliContext, job: Relocation) -> None:
         for app in job.apps:
             run(client, Quarantine(context.settings.namespace, app).read())  # what cannot be read is not copied
             if run(client, StateStore(context.settings.namespace, app).read()).journal is not None:
-                raise IncompleteError(f"{app}: a run of migrate stopped half-way there; finish it first")
+                raise IncompleteError(
+                    f"{app}: a run of 'migrate' on {client.address} is not finished; run 'migrate' there first"
+                )

@@ -15,6 +15,7 @@ from redis_models.migrations.state.entries import AppliedMigration, State
 from redis_models.migrations.state.quarantine import Quarantine
 from redis_models.migrations.state.store import StateStore
 from redis_models.project.apps import App
+from redis_models.redaction import counted
 
 from ..console.context import CliContext
 from ..console.targets import apps_named
@@ -27,34 +28,34 @@ __all__ = ["command"]
 @click.argument("app", required=False)
 @click.pass_obj
 def command(context: CliContext, app: str | None) -> None:
-    """Show the migrations of APP, or of all apps, and whether they are applied.
+    """List the migrations of APP, or of all apps, and whether they are applied.
 
-    [X] applied, [F] recorded without running, [>] a run towards it is not finished, [ ] not applied,
-    [?] applied, but its file is not here.
+    [X] applied, [F] recorded by --fake or stamp, [>] a run of it is not finished, [ ] not applied,
+    [?] applied, but its file is missing.
     """
     apps = apps_named(context, app)
     shown: dict[str, object] = {}
     quarantined: dict[str, int] = {}
-    for one in apps:
-        chain = load_chain(one.label, one.migrations_path)
-        state = run(context.client, StateStore(context.settings.namespace, one.label).read())
+    for each in apps:
+        chain = load_chain(each.label, each.migrations_path)
+        state = run(context.client, StateStore(context.settings.namespace, each.label).read())
         state = replace(state, ledger=as_squashed(chain, state.ledger))
         rows = [_row(chain, place, link, state) for place, link in enumerate(chain.migrations, 1)] + _strangers(
             chain, state
         )
-        shown[one.label] = rows
-        quarantined[one.label] = len(run(context.client, Quarantine(context.settings.namespace, one.label).waiting()))
-        _print(context, one, rows)
-        if quarantined[one.label]:
-            context.out(f" {in_quarantine(quarantined[one.label])}; see 'quarantine list'")
+        shown[each.label] = rows
+        quarantined[each.label] = len(run(context.client, Quarantine(context.settings.namespace, each.label).waiting()))
+        _print(context, each, rows)
+        if quarantined[each.label]:
+            context.out(f" {in_quarantine(quarantined[each.label])}; see 'quarantine list'")
     context.json({"command": "showmigrations", "ok": True, "apps": shown, "quarantined": quarantined})
 
 
 def _print(context: CliContext, app: App, rows: list[dict[str, object]]) -> None:
     context.out(app.label)
     for row in rows:
-        when = f"  {row['applied_at']}  {row['records']:,} records" if row["applied_at"] else ""
-        edited = "  edited after applying!" if row["is_edited"] else ""
+        when = f"  {row['applied_at']}  {counted(cast(int, row['records']), 'record')}" if row["applied_at"] else ""
+        edited = "  edited after it was applied!" if row["is_edited"] else ""
         context.out(f" [{row['mark']}] {row['name']}  {row['id']}{when}{edited}")
         if context.verbosity > 1:
             context.out(f"     {_detail(row)}")
@@ -76,16 +77,16 @@ def _row(chain: Chain, place: int, link: LoadedMigration, state: State) -> dict[
         "records": 0 if entry is None else entry.records,
         "is_edited": entry is not None and entry.checksum != SQUASHED and not link.is_unchanged_since(entry.checksum),
         "versions": dict(link.versions),
-        **_doing(entry),
+        **_run_document(entry),
     }
 
 
-def _doing(entry: AppliedMigration | None) -> dict[str, object]:
+def _run_document(entry: AppliedMigration | None) -> dict[str, object]:
     return {"seconds": None if entry is None else entry.seconds, "by": None if entry is None else entry.by}
 
 
 def _detail(row: Mapping[str, object]) -> str:
-    """Say how long it took, who did it, and the versions afterwards."""
+    """Say how long it took, who ran it, and which versions it leads to."""
     versions = cast("Mapping[str, int]", row["versions"])
     parts = [f"{row['seconds']:.1f} s by {row['by']}"] if row["by"] else []
     parts += [f"{model} {version}" for model, version in sorted(versions.items())]
@@ -103,7 +104,7 @@ def _strangers(chain: Chain, state: State) -> list[dict[str, object]]:
             "records": entry.records,
             "is_edited": False,
             "versions": {},
-            **_doing(entry),
+            **_run_document(entry),
         }
         for id, entry in state.ledger.items()
         if id not in here

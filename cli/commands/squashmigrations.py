@@ -1,4 +1,4 @@
-"""``squashmigrations APP [FROM] TO``: one migration in the place of several."""
+"""``squashmigrations APP [FROM] TO``: replace several migrations by one."""
 
 import click
 
@@ -6,6 +6,7 @@ from redis_models.errors import MigrationError
 from redis_models.migrations.files.loader import exchange_migrations, load_chain
 from redis_models.migrations.files.squash import Squashed, squash
 from redis_models.project.imports import shown_path
+from redis_models.redaction import counted
 
 from ..console.context import CliContext
 from ..console.parameters import MOST_OF_A_NAME
@@ -20,48 +21,49 @@ __all__ = ["command"]
 @click.argument("last", metavar="TO", required=False)
 @click.option("--name", "-n", metavar="NAME", help="Name of the file, without its number.")
 @click.option("--dry-run", is_flag=True, help="Print the file, and write nothing.")
-@click.option("--yes", is_flag=True, help="Do not ask for a confirmation.")
+@click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
 @click.pass_obj
 def command(
     context: CliContext, app: str, first: str | None, last: str | None, name: str | None, dry_run: bool, yes: bool
 ) -> None:
-    """Put one migration in the place of those of APP from FROM, or the first, up to TO.
+    """Replace the migrations of APP from FROM (default: the first) up to TO by one migration.
 
-    It is replayed beside the old ones, and only written if it comes to the same. The old files go. Squash only what
+    It is only written if it leads to the same schema as the old ones. The old files are deleted. Squash only what
     every database has applied.
     """
     if last is None:
         first, last = None, first
-    [one] = apps_named(context, app)
+    [chosen] = apps_named(context, app)
     if last is None:
-        raise click.UsageError("squashmigrations needs a TO: the last migration to squash")
+        raise click.UsageError("TO is missing: give the last migration to squash")
     if name is not None and len(name) > MOST_OF_A_NAME:
         raise click.UsageError(
-            f"--name {name[:MOST_OF_A_NAME]!r}... is longer than {MOST_OF_A_NAME} letters; give a shorter one"
+            f"--name {name[:MOST_OF_A_NAME]!r}... is longer than {MOST_OF_A_NAME} characters; use a shorter one"
         )
     if name is not None and not name.replace("_", "a").isalnum():
         raise click.UsageError(f"--name {name!r} cannot be part of a file name; use letters, digits and _")
-    chain = load_chain(one.label, one.migrations_path)
+    chain = load_chain(chosen.label, chosen.migrations_path)
     start = 0 if first is None else chain.target(first, 0) - 1
     end = chain.target(last, 0)
     if end <= start:
-        raise MigrationError(f"{one.label}: {last} is not behind {first}")
-    made = squash(chain, one.migrations_path, start, end, name)
+        raise MigrationError(f"{chosen.label}: {last} does not come after {first}")
+    made = squash(chain, chosen.migrations_path, start, end, name)
     if not dry_run:
         if context.is_interactive and not yes:
             names = ", ".join(link.name for link in made.replaced)
-            click.confirm(f"Put {made.new.link.name} in the place of {names}?", abort=True, err=True)
+            click.confirm(f"Replace {names} by {made.new.link.name}?", abort=True, err=True)
         gone = [link.name for link in made.replaced]
         texts = {made.new.link.name: made.new.text}
-        exchange_migrations(one.migrations_path, texts, gone, made.chain.migrations[-1].id)
-    _tell(context, made, dry_run)
+        exchange_migrations(chosen.migrations_path, texts, gone, made.chain.migrations[-1].id)
+    _print(context, made, dry_run)
 
 
-def _tell(context: CliContext, made: Squashed, dry_run: bool) -> None:
+def _print(context: CliContext, made: Squashed, dry_run: bool) -> None:
     now, before = made.folded
     context.out(f"  {shown_path(made.new.path)}   id {made.new.link.id}")
     context.out(
-        f"    {now} operations of {before}, in the place of {len(made.replaced)} migrations; replayed: the same"
+        f"    {now} of {counted(before, 'operation')} left; replaces {counted(len(made.replaced), 'migration')},"
+        " with the same result"
     )
     if dry_run:
         context.out_lines(f"\n{made.new.text}")
@@ -72,7 +74,7 @@ def _tell(context: CliContext, made: Squashed, dry_run: bool) -> None:
             "written": not dry_run,
             "id": made.new.link.id,
             "path": str(made.new.path),
-            "replaces": [one.written for one in made.new.link.replaces],
+            "replaces": [replaced.written for replaced in made.new.link.replaces],
             "operations": now,
             "operations_before": before,
             "text": made.new.text,

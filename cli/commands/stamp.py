@@ -1,4 +1,4 @@
-"""``stamp [APP] TARGET``: record where a database is, whatever its bookkeeping says, and touch no record."""
+"""``stamp [APP] TARGET``: record where a database is, whatever its bookkeeping says; change no record."""
 
 import click
 
@@ -8,6 +8,7 @@ from redis_models.migrations.files.loader import load_chain
 from redis_models.migrations.state.lease import hold_lease
 from redis_models.migrations.state.store import StateStore
 from redis_models.project.apps import App
+from redis_models.redaction import counted
 
 from ..console.context import CliContext
 from ..console.parameters import Amount
@@ -22,25 +23,28 @@ __all__ = ["command"]
 @click.option("--wait", "wait_s", type=Amount(), default=0, help="Seconds to wait for another runner.")
 @click.pass_obj
 def command(context: CliContext, app: str, target: str | None, wait_s: float) -> None:
-    """Record that the database of APP is at TARGET; touch no record and check nothing.
+    """Record that the database of APP is at TARGET; change no record and check nothing.
 
-    It is the last resort, where migrate refuses: the ledger has unknown migrations or edited ones, the stored snapshot
-    is of other models, or nobody can read them. What it says must be true; migrate believes it.
+    Use it as a last resort, when 'migrate' refuses to run: the ledger has unknown or edited migrations, or the stored
+    snapshot belongs to other models or cannot be read. TARGET must be true, because 'migrate' relies on it.
     """
-    [one], place = _meant(context, app, target)
+    [chosen], target = _chosen(context, app, target)
     client, settings = context.client, context.settings
-    chain, shelf = load_chain(one.label, one.migrations_path), StateStore(settings.namespace, one.label)
-    ids = set(run(client, shelf.applied_ids()))
-    position = chain.target(place, sum(not ids.isdisjoint(link.ids) for link in chain.migrations))
+    chain, store = load_chain(chosen.label, chosen.migrations_path), StateStore(settings.namespace, chosen.label)
+    ids = set(run(client, store.applied_ids()))
+    position = chain.target(target, sum(not ids.isdisjoint(link.ids) for link in chain.migrations))
     with hold_lease(client, settings.namespace, life_s=settings.lease_seconds, wait_s=wait_s) as lease:
-        done = stamp(client, lease, shelf, chain, position)
-    _warn(context, one.label, done)
-    context.out(f"{one.label}: recorded as at {position} of {chain.head_position} migrations; no record was touched")
+        done = stamp(client, lease, store, chain, position)
+    _warn(context, chosen.label, done)
+    context.out(
+        f"{chosen.label}: recorded {position} of {counted(chain.head_position, 'migration')} as applied;"
+        " no record was changed"
+    )
     context.json(
         {
             "command": "stamp",
             "ok": True,
-            "app": one.label,
+            "app": chosen.label,
             "position": position,
             "added": done.added,
             "removed": done.removed,
@@ -49,7 +53,7 @@ def command(context: CliContext, app: str, target: str | None, wait_s: float) ->
     )
 
 
-def _meant(context: CliContext, app: str, target: str | None) -> tuple[list[App], str]:
+def _chosen(context: CliContext, app: str, target: str | None) -> tuple[list[App], str]:
     apps, place = chosen_apps(context, app, target)
     if place is None:
         raise click.UsageError(f"stamp needs a target: 'stamp {app} 0003' or 'stamp {app} zero'.")
@@ -58,15 +62,15 @@ def _meant(context: CliContext, app: str, target: str | None) -> tuple[list[App]
 
 def _warn(context: CliContext, label: str, done: Stamped) -> None:
     if done.was_unreadable:
-        context.err(f"{label}: {done.was_unreadable}; it is replaced")
+        context.err(f"{label}: {done.was_unreadable}; it was replaced")
     if done.forgot_run:
-        context.err(f"{label}: a run that stopped half-way is forgotten; its records may be of other versions")
+        context.err(f"{label}: the unfinished run is forgotten; some of its records may have another version")
     for id in done.removed:
-        context.err(f"{label}: {id} is recorded as applied no longer")
+        context.err(f"{label}: {id} is no longer recorded as applied")
     for name in done.purged:
         context.err(
-            f"{label}: {name} was purged, which nothing tells any more: records that it rewrote cannot have back what"
-            " they had before"
+            f"{label}: {name} was purged; the ledger no longer says so. Records that it rewrote cannot get their old"
+            " values back"
         )
     for name in done.added:
         context.err(f"{label}: {name} is recorded as applied")

@@ -19,7 +19,7 @@ __all__ = ["command"]
 def command(context: CliContext, name: str, directory: Path | None) -> None:
     """Add an app: a package NAME with a models module.
 
-    DIRECTORY gets the folder NAME; the working directory if it is not given.
+    The folder NAME is created in DIRECTORY (default: the current directory).
     """
     top = (directory or Path()).absolute()
     check_name(name, "an app")

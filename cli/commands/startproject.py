@@ -1,4 +1,4 @@
-"""``startproject NAME [DIR]``: begin a project that runs at once, with a server of its own."""
+"""``startproject NAME [DIR]``: create a project that runs at once, with its own server."""
 
 from operator import attrgetter
 from pathlib import Path
@@ -18,10 +18,10 @@ __all__ = ["command"]
 @click.argument("directory", required=False, type=click.Path(file_okay=False, path_type=Path))
 @click.pass_obj
 def command(context: CliContext, name: str, directory: Path | None) -> None:
-    """Begin a project: manage.py, settings, an example model.
+    """Create a project: manage.py, settings, an example model.
 
-    NAME is the project's package. DIRECTORY gets manage.py; a new folder NAME if it is not given.
-    A pyproject.toml and a .gitignore that are there already are added to; no other file may be in the way.
+    NAME is the project's package. manage.py is created in DIRECTORY (default: a new folder NAME). An existing
+    pyproject.toml or .gitignore is extended; any other existing file is an error.
     """
     top = (directory or Path(name)).absolute()
     check_name(name, "a project")
@@ -35,5 +35,5 @@ def command(context: CliContext, name: str, directory: Path | None) -> None:
         following.insert(0, f"cd {shown_path(top)}")
     context.json({"ok": True, "written": [str(file.path) for file in files], "next": following})
     for file in files:
-        context.out(f"  {shown_path(file.path)}{' (added to)' if file.is_addition else ''}")
+        context.out(f"  {shown_path(file.path)}{' (extended)' if file.is_addition else ''}")
     context.out_lines("\nNext:\n" + "\n".join(f"  {line}" for line in following))

@@ -1,4 +1,4 @@
-"""What every command is given: the global options, and the project that they lead to.
+"""The context of every command: the global options, and the project that they select.
 
 Results go to stdout, everything else to stderr, so that a command's output can be piped while its progress is watched.
 Settings, models and the server are reached only when a command asks for them: ``--help`` needs none of them.
@@ -32,7 +32,7 @@ class CliContext:
     """One run of the program. Made by ``main``, filled by the global options, then only read.
 
     Attributes:
-        settings_option: What ``--settings`` says, or None.
+        settings_option: Value of ``--settings``, or None.
         is_interactive: Questions may be asked: there is a terminal, and no ``--no-input``.
         is_json: The result is one JSON object.
         is_colored: Colours are wanted, where the terminal has them.
@@ -86,7 +86,7 @@ class CliContext:
 
     @cached_property
     def chains(self) -> "Mapping[str, Chain]":
-        """The migrations of every app, by its label, each with what others left to it; raises MigrationFileError."""
+        """The migrations of every app, by label, with models that other apps moved to it; raises MigrationFileError."""
         from redis_models.migrations.files.project_chains import load_chains  # as above
 
         return {chain.app: chain for chain in load_chains(self.apps)}
@@ -100,7 +100,7 @@ class CliContext:
 
     @cached_property
     def client(self) -> "SyncClient":
-        """What exchanges batches with the server of the settings; raises ServerRefusedError if it is of a cluster."""
+        """A client of the server of the settings; raises ServerRefusedError if it is a node of a cluster."""
         from redis_models.client.drivers import run  # as above
         from redis_models.migrations.keyspace.server_facts import refuse_cluster
 
@@ -133,7 +133,7 @@ class CliContext:
     def err(self, text: str = "", *, verbosity: int = 0) -> None:
         """Print a line beside the result, on stderr, unless the run is to be quieter than ``verbosity``.
 
-        Where it cannot be printed, as on a full disk, nobody reads it: no reason to stop what it tells of.
+        If it cannot be printed, for example because the disk is full, the command goes on without it.
         """
         if self.verbosity >= verbosity:
             with suppress(OSError):
@@ -151,7 +151,7 @@ class CliContext:
 
 
 def has_terminal() -> bool:
-    """Whether somebody could answer a question; stdin may be closed or missing altogether."""
+    """Whether a user can answer a question; stdin may be closed or missing."""
     try:
         return sys.stdin is not None and sys.stdin.isatty()
     except ValueError:

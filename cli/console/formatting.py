@@ -1,11 +1,11 @@
-"""How a record looks before and after, and how counts are told, to people and to programs."""
+"""A record before and after a migration: as lines of text, and as JSON-like data."""
 
 from collections.abc import Iterator, Sequence
 
 from redis_models.encoding.secrets import MASK
 from redis_models.migrations.planner.explain import Line
 
-__all__ = ["counted", "record_document", "record_lines"]
+__all__ = ["record_document", "record_lines"]
 
 _WIDTH = 40  # characters of a value
 
@@ -48,8 +48,3 @@ def _short(raw: bytes | None) -> str:
 
 def _text(raw: bytes | None) -> str | None:
     return None if raw is None else raw.decode("utf-8", "backslashreplace")
-
-
-def counted(count: int, one: str, more: str = "") -> str:
-    """Give a count and its noun: ``1 record``, ``2,000 records``."""
-    return f"{count:,} {one if count == 1 else more or one + 's'}"

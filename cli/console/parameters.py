@@ -8,12 +8,12 @@ import click
 
 __all__ = ["MOST", "MOST_OF_A_NAME", "Amount", "refuse_contradictions"]
 
-MOST: Final = 2**31 - 1  # of whatever a command counts
+MOST: Final = 2**31 - 1  # of anything that a command counts
 MOST_OF_A_NAME: Final = 100  # letters of --name
 
 
 class Amount(click.FloatRange):
-    """A number of zero to ``MOST``; not ``nan``, which no clock ever reaches."""
+    """A number from 0 to ``MOST``; not ``nan``."""
 
     name = "number"
 
@@ -21,22 +21,22 @@ class Amount(click.FloatRange):
         super().__init__(min=0)
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        """Read it; click fails where it is none."""  # click takes any value here
+        """Read the number; fail with click's error otherwise."""  # click takes any value here
         number = float(super().convert(value, param, ctx))
         if math.isnan(number) or number > MOST:
-            self.fail(f"{value!r:.60} is no amount; say a number from 0 to {MOST}", param, ctx)
+            self.fail(f"{value!r:.60} is not a valid amount; use a number from 0 to {MOST}", param, ctx)
         return number
 
 
-def refuse_contradictions(said: Mapping[str, bool]) -> None:
-    """Refuse two things said at once that each want something else.
+def refuse_contradictions(options: Mapping[str, bool]) -> None:
+    """Refuse two options that contradict each other.
 
     Args:
-        said: Whether it is said, by option; what has no name is passed over.
+        options: Whether each option was given, by its name; one without a name is ignored.
 
     Raises:
-        click.UsageError: Two of them are.
+        click.UsageError: Two of them were given.
     """
-    found = [name for name, is_said in said.items() if is_said and name]
+    found = [name for name, is_given in options.items() if is_given and name]
     if len(found) > 1:
-        raise click.UsageError(f"{found[0]} and {found[1]} contradict each other; say one of them")
+        raise click.UsageError(f"{found[0]} and {found[1]} cannot be combined; use one of them")

@@ -1,4 +1,4 @@
-"""Which apps, and which target, the words after a command mean."""
+"""Apps, models and targets that the arguments of a command name."""
 
 import difflib
 import re
@@ -22,24 +22,24 @@ class WithSteps(click.Command):
     """Takes ``-1`` for a target, where click would look for an option."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        options = [one for one in self.params if isinstance(one, click.Option) and not one.is_flag]
-        before_values = {name for one in options for name in one.opts}
+        options = [param for param in self.params if isinstance(param, click.Option) and not param.is_flag]
+        before_values = {name for option in options for name in option.opts}
         pairs = zip(["", *args], args, strict=False)
         return super().parse_args(
-            ctx, [one if last in before_values else re.sub(r"^-(?=\d+$)", _MINUS, one) for last, one in pairs]
+            ctx, [word if last in before_values else re.sub(r"^-(?=\d+$)", _MINUS, word) for last, word in pairs]
         )
 
 
 def chosen_apps(context: CliContext, app: str | None, target: str | None = None) -> tuple[list[App], str | None]:
-    """Give the apps that are meant, and the target.
+    """Give the chosen apps and the target.
 
-    A project of one app need not name it: ``migrate zero`` means the app's zero.
+    A project with one app need not name it: ``migrate zero`` is the zero of that app.
 
     Raises:
-        click.UsageError: There is no such app, or a target stands without one among several apps.
+        click.UsageError: There is no such app, or several apps and a target without an app.
     """
     app, target = _minus(app), _minus(target)
-    known = {one.label: one for one in context.apps}
+    known = {each.label: each for each in context.apps}
     if app is None:
         return list(known.values()), None
     if app in known:
@@ -47,24 +47,24 @@ def chosen_apps(context: CliContext, app: str | None, target: str | None = None)
     if target is None and len(known) == 1 and _looks_like_a_target(app):
         return list(known.values()), app
     near = difflib.get_close_matches(app, known, n=1)
-    hint = f"Did you mean {near[0]!r}?" if near else f"There is {', '.join(known) or 'none'}."
-    raise click.UsageError(f"No app named {app!r}. {hint}")
+    hint = f"did you mean {near[0]!r}?" if near else f"the apps are {', '.join(known) or 'none'}"
+    raise click.UsageError(f"no app named {app!r}; {hint}")
 
 
 def apps_named(context: CliContext, app: str | None) -> list[App]:
-    """Give the apps that are meant, for a command that takes no target; all without a name.
+    """Give the chosen apps, for a command without a target; all apps without a name.
 
     Raises:
-        click.UsageError: There is no such app; a target in its place is none.
+        click.UsageError: There is no such app.
     """
-    known = {one.label for one in context.apps}
+    known = {each.label for each in context.apps}
     if app is not None and app not in known and len(known) == 1 and _looks_like_a_target(app):
-        raise click.UsageError(f"No app named {app!r}. There is {', '.join(known)}.")
+        raise click.UsageError(f"no app named {app!r}; the app is {', '.join(known)}")
     return chosen_apps(context, app)[0]
 
 
 def chosen_models(context: CliContext, names: Sequence[str]) -> list[tuple[App, type[Model]]]:
-    """Give the models that are meant by ``APP`` or ``APP.MODEL``, each once, with their apps; all without any.
+    """Give the models that ``APP`` or ``APP.MODEL`` names, each once, with their apps; all models without names.
 
     Raises:
         click.UsageError: There is no such model or app.
@@ -76,14 +76,14 @@ def chosen_models(context: CliContext, names: Sequence[str]) -> list[tuple[App, 
         if not meant:
             others = [*known, *(app.label for app in context.apps)]
             near = difflib.get_close_matches(name, others, n=1)
-            hint = f"Did you mean {near[0]!r}?" if near else f"There is {', '.join(known) or 'none'}."
-            raise click.UsageError(f"No model or app named {name!r}. {hint}")
+            hint = f"did you mean {near[0]!r}?" if near else f"the models are {', '.join(known) or 'none'}"
+            raise click.UsageError(f"no model or app named {name!r}; {hint}")
         chosen |= meant
     return list(chosen.values())
 
 
 def chosen_by_label(context: CliContext, labels: Sequence[str]) -> list[App]:
-    """Give the apps of these labels, each once; all without any.
+    """Give the apps of these labels, each once; all apps without labels.
 
     Raises:
         click.UsageError: There is no such app.
@@ -92,8 +92,8 @@ def chosen_by_label(context: CliContext, labels: Sequence[str]) -> list[App]:
     for label in labels:
         if label not in known:
             near = difflib.get_close_matches(label, known, n=1)
-            cure = f"did you mean {near[0]!r}?" if near else f"the apps are {', '.join(sorted(known))}"
-            raise click.UsageError(f"there is no app {label!r}; {cure}")
+            hint = f"did you mean {near[0]!r}?" if near else f"the apps are {', '.join(sorted(known))}"
+            raise click.UsageError(f"no app named {label!r}; {hint}")
     return [known[label] for label in dict.fromkeys(labels or known)]
 
 

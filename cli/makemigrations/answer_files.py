@@ -1,4 +1,4 @@
-"""Answers on the command line: flags, and files of flags that can be saved and replayed."""
+"""Answers to questions of ``makemigrations``: options, and files of options that can be saved and replayed."""
 
 import shlex
 from collections.abc import Iterable, Mapping, Sequence
@@ -10,26 +10,26 @@ from redis_models.errors import SchemaError
 from redis_models.migrations.autodetector.answers import OPTIONS, Answers, parse_answer
 from redis_models.project.imports import shown_path
 
-__all__ = ["given_answers", "save_answers"]
+__all__ = ["read_answers", "save_answers"]
 
 _HEAD = "# Answers to the questions of makemigrations, one a line; replay them with --answers.\n"
 
 
-def given_answers(
+def read_answers(
     flags: Mapping[str, Sequence[str]], file: Path | None, models: Mapping[str, Sequence[str]]
 ) -> dict[str, Answers]:
-    """Read the answers that a command was given.
+    """Read the answers from the options and the file of a command.
 
     Args:
-        flags: What stands behind each option.
-        file: A file with more of the same, or None.
+        flags: Values by option.
+        file: A file with more options, or None.
         models: Names of the models that an answer may be about, by the label of their app.
 
     Returns:
         The answers by the label of their app.
 
     Raises:
-        click.UsageError: One is none, or names no model.
+        click.UsageError: An answer is malformed, or names an unknown model.
     """
     pairs = [(option, text, "") for option, texts in flags.items() for text in texts]
     pairs += [] if file is None else _read(file)
@@ -63,7 +63,7 @@ def _read(file: Path) -> list[tuple[str, str, str]]:
     except OSError as exc:
         raise click.UsageError(f"--answers {shown_path(file)}: cannot be read: {exc.strerror}") from exc
     except UnicodeDecodeError as exc:
-        raise click.UsageError(f"--answers {shown_path(file)}: is no text") from exc
+        raise click.UsageError(f"--answers {shown_path(file)}: not a text file") from exc
     found: list[tuple[str, str, str]] = []
     for number, line in enumerate(lines, start=1):
         place = f"{shown_path(file)}:{number}: "
@@ -76,7 +76,9 @@ def _read(file: Path) -> list[tuple[str, str, str]]:
         if len(words) == 1 and "=" in words[0]:
             words = list(words[0].partition("=")[::2])
         if len(words) != 2 or words[0] not in OPTIONS:
-            raise click.UsageError(f"{place}{line.strip()!r} is no answer; write one option a line, like {_examples()}")
+            raise click.UsageError(
+                f"{place}{line.strip()!r} is not an answer; write one option a line, like {_examples()}"
+            )
         found.append((words[0], words[1], place))
     return found
 

@@ -1,4 +1,4 @@
-"""Bump: find and edit the line of a class that says the version of its stored shape."""
+"""``makemigrations --bump``: find and edit the line of a class that declares its version."""
 
 import ast
 import inspect
@@ -19,14 +19,14 @@ __all__ = ["VersionLine", "advice", "bump", "find_version"]
 
 @dataclass(frozen=True)
 class VersionLine:
-    """Where a class says its version.
+    """Where a class declares its version.
 
     Attributes:
         path: The source file.
         line: From 1.
         start, end: The number's place in the file, in bytes.
         spelling: ``version`` (in class Meta) or ``_version``.
-        text: What is put there, around the number.
+        text: What is written there, around the number.
     """
 
     path: Path
@@ -38,14 +38,14 @@ class VersionLine:
 
 
 def bump(model: type[Model], low: LowVersion) -> VersionLine:
-    """Write the version that a class needs into its source file, whole or not at all.
+    """Write the version that a class needs into its source file, atomically.
 
     Raises:
         ModelDeclarationError: The line cannot be found, or the file cannot be written.
     """
     found = find_version(model) or _place_for_version(model)
     if found is None:
-        raise ModelDeclarationError(model.__name__, f"--bump finds no line to edit; {_cure(model, low)}")
+        raise ModelDeclarationError(model.__name__, f"--bump found no line to edit; {_cure(model, low)}")
     source = found.path.read_bytes()
     try:
         number = found.text.encode() % low.needed
@@ -58,7 +58,7 @@ def bump(model: type[Model], low: LowVersion) -> VersionLine:
 
 
 def advice(model: type[Model], low: LowVersion) -> str:
-    """Say why the version is too low, and the line to write."""
+    """Say why the version is too low, and which line to write."""
     if low.is_changed:
         verb = "is still" if low.declared == low.stored else "is"
         known = "" if low.declared == low.stored else f", and the migration files have {low.stored}"
@@ -98,14 +98,16 @@ def _source_of(model: type[Model]) -> tuple[Path, bytes, Sequence[ast.stmt]] | N
 
 
 def _place_for_version(model: type[Model]) -> VersionLine | None:
-    """Find the end of a class that says no version, or of its Meta; None where a line cannot simply be added."""
+    """Find the end of a class without a version, or of its Meta; None if a line cannot simply be added there."""
     found = _source_of(model)
     if found is None or not found[2] or any(_assigns("_version", node) for node in found[2]):
         return None
     path, source, body = found
     lines = source.splitlines(keepends=True)
     inner = _body_of("Meta", body)
-    if any(_assigns("version", node) for node in inner) or (not inner and any(_assigns("Meta", one) for one in body)):
+    if any(_assigns("version", node) for node in inner) or (
+        not inner and any(_assigns("Meta", statement) for statement in body)
+    ):
         return None
     first, last = (inner or body)[0], (inner or body)[-1]
     indent = lines[first.lineno - 1][: first.col_offset]
@@ -125,12 +127,12 @@ def _place_for_version(model: type[Model]) -> VersionLine | None:
 
 
 def _assigns(name: str, node: ast.stmt) -> bool:
-    """Whether a statement makes something of a name, in whatever way, or may do so deeper down."""
+    """Whether a statement defines a name, or may do so in its body."""
     if isinstance(node, ast.ClassDef):
         return node.name == name and not isinstance(node.body[0], ast.Pass)
     if isinstance(node, (ast.If, ast.Try, ast.With, ast.For, ast.While)):
         return True
-    return any(isinstance(one, ast.Name) and one.id == name for one in ast.walk(node))
+    return any(isinstance(child, ast.Name) and child.id == name for child in ast.walk(node))
 
 
 def _cure(model: type[Model], low: LowVersion) -> str:
@@ -154,7 +156,7 @@ def _file_of(model: type[Model]) -> str:
 
 
 def _body_of(name: str, body: Sequence[ast.stmt]) -> Sequence[ast.stmt]:
-    """Give the body of the one class of a name; nothing where there are several, of which one cannot be told."""
+    """Give the body of the class of a name; nothing if there are several."""
     found = [node for node in body if isinstance(node, ast.ClassDef) and node.name == name]
     return found[0].body if len(found) == 1 else ()
 

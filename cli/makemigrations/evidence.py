@@ -1,4 +1,4 @@
-"""Evidence on the command line: what the stored records say about open questions, where the server can be reached."""
+"""Evidence for questions: what the stored records say, if the server can be reached."""
 
 from collections.abc import Generator
 from contextlib import contextmanager
@@ -19,20 +19,20 @@ from ..console.context import CliContext
 __all__ = ["asked_store", "with_evidence"]
 
 _RECORDS = 5_000
-_TIMEOUT_S = 2.0  # of each exchange: a question is worth no long wait
+_TIMEOUT_S = 2.0  # of each exchange: do not delay a question for longer
 
 
 @contextmanager
 def asked_store(context: CliContext) -> Generator[Store | None]:
-    """Give a store that does not wait long for its server; None where there is none to be asked."""
+    """Give a store with a short timeout; None if there is no server to ask."""
     url = context.settings.redis_url
     kind, _, folder = url.partition(":")
     if kind == "embedded" and not (folder and Path(folder).is_dir()):
-        yield None  # it would be made by a command that needs no server
+        yield None  # do not create it for a command that needs no server
         return
     with Store("questions", url=url, timeout_s=_TIMEOUT_S) as store:
         try:
-            run(store.sync_client, refuse_cluster(store.address))  # of which only a part would be seen
+            run(store.sync_client, refuse_cluster(store.address))  # of which only a part of the records would be seen
         except RedisModelsError:
             yield None
             return
@@ -40,18 +40,18 @@ def asked_store(context: CliContext) -> Generator[Store | None]:
 
 
 def with_evidence(context: CliContext, task: Task) -> Task:
-    """Add to each question what the records say about it; nothing where the server cannot be reached."""
+    """Add to each question what the records say about it, if the server can be reached."""
     with asked_store(context) as store:
         if store is None:
             return task
         try:
-            questions = tuple(_told(store, task, one) for one in task.found.questions)
+            questions = tuple(_with_evidence(store, task, question) for question in task.found.questions)
         except RedisModelsError:
             return task
     return replace(task, found=replace(task.found, questions=questions))
 
 
-def _told(store: Store, task: Task, question: Question) -> Question:
+def _with_evidence(store: Store, task: Task, question: Question) -> Question:
     stored = as_stored(question, task.found.operations, task.answers)
     schema = task.old.by_name.get(stored.model)
     if schema is None:

@@ -1,4 +1,4 @@
-"""Questions on a terminal: ask what the diff cannot know. They go to stderr, so that stdout stays the result."""
+"""Questions on a terminal about ambiguous changes. They go to stderr, so that stdout has only the result."""
 
 import sys
 from collections.abc import Callable, Sequence
@@ -68,17 +68,19 @@ def settle(task: Task, prefix_of: Callable[[str], str], with_evidence: Callable[
             answers = _ask(task.found.questions[0])
         except (_QuitError, EOFError) as exc:
             click.echo(err=True)
-            raise UnansweredError([one.line(prefix_of(one.model)) for one in task.found.questions]) from exc
+            raise UnansweredError(
+                [question.line(prefix_of(question.model)) for question in task.found.questions]
+            ) from exc
         task = with_evidence(task.answered(task.answers.having(*answers)))
     return task
 
 
 def ask_reason(refused: Sequence[Finding]) -> str:
-    """Ask why what safety rules refuse is right; "" where nobody says."""
-    for one in refused:
-        click.echo(printable(f"! {one.rule.code} {one.what}: {one.rule.breaks}"), err=True)
+    """Ask why it is safe to do what safety rules refuse; "" if the user gives no reason."""
+    for finding in refused:
+        click.echo(printable(f"! {finding.rule.code} {finding.what}: {finding.rule.breaks}"), err=True)
     try:
-        return _read("Why is that right? (kept in the file; Enter to let 'migrate' ask): ")
+        return _read("Why is this safe? (written to the file; Enter to let 'migrate' ask): ")
     except EOFError:
         click.echo(err=True)
         return ""
@@ -96,39 +98,40 @@ def _story_and_choices(question: Question) -> tuple[str, list[Choice]]:
             return _rename_story(question), _rename_choices(question)
         case SwapQuestion(model, field, _, names):
             swaps: list[Choice] = [
-                (f"its values are in {one} now", _giving(RenameAnswer(model, field, one))) for one in names
+                (f"its values are now in {name}", _giving(RenameAnswer(model, field, name))) for name in names
             ]
-            stay: Choice = (f"they stay in {field}, and are converted", _giving(RenameAnswer(model, field, field)))
+            stay: Choice = (f"its values stay in {field} and are converted", _giving(RenameAnswer(model, field, field)))
             return f"{model}.{field}: {question.story}.", [*swaps, stay]
         case FillQuestion(model, field, type):
-            story = f"{model}.{field}: {type} is required and has no default; existing records lack it."
+            story = f"{model}.{field}: {type} is required and has no default; existing records do not have it."
             return story, _fill_choices(question)
         case ExtraQuestion(model, field, type):
-            told = [(f"{one}: {text}", _giving(ExtraAnswer(model, field, one))) for one, text in EXTRAS.items()]
-            story = f"{model}.{field}: {type} is new, and records may hold an extra field of this name."
-            return story, [*told, _computing(model, field)]
+            policies = [(f"{name}: {text}", _giving(ExtraAnswer(model, field, name))) for name, text in EXTRAS.items()]
+            story = f"{model}.{field}: {type} is new, and records may already have an extra field of this name."
+            return story, [*policies, _computing(model, field)]
         case NoneQuestion(model, field, type):
-            story = f"{model}.{field}: {type} may no longer be None and has no default; records may hold None."
+            story = f"{model}.{field}: {type} can no longer be None and has no default; records may contain None."
             return story, _fill_choices(question)
         case MapQuestion(model, field, value, values, whole):
-            maps = [MapAnswer(model, field, value, one) for one in values]
-            choices: list[Choice] = [(f"put {one.new!r} in its place", _giving(one)) for one in maps]
+            maps = [MapAnswer(model, field, value, new) for new in values]
+            choices: list[Choice] = [(f"replace it by {answer.new!r}", _giving(answer)) for answer in maps]
             return f"{model}.{field}: the value {value!r} is gone.", [*choices, _computing(model, whole)]
         case ComputeQuestion(model, field):
             story = f"{model}.{field}: its objects do not all change in the same way."
             return story, [_computing(model, field)]
         case ZoneQuestion(model, field):
-            story = f"{model}.{field}: stored instants have no time zone, and are to have one."
-            zone: Choice = ("they were meant in one time zone", lambda: [_read_zone(question)])
+            story = f"{model}.{field}: stored values have no time zone; the new type has one."
+            zone: Choice = ("all of them are in one time zone", lambda: [_read_zone(question)])
             return story, [zone, _computing(model, field)]
         case TTLQuestion(model):
-            policies = {one: POLICIES[one] for one in question.policies}
-            told = [(f"{one}: {text}", _giving(TTLAnswer(model, one))) for one, text in policies.items()]
-            return f"{question.summary}", told
+            ttls: list[Choice] = [
+                (f"{name}: {POLICIES[name]}", _giving(TTLAnswer(model, name))) for name in question.policies
+            ]
+            return f"{question.summary}", ttls
         case RenameModelQuestion():
             return _rename_model_story(question), _rename_model_choices(question)
         case DropModelQuestion(model):
-            return f"{model}: {question.story}.", [(f"track {model} no longer", _giving(DropAnswer(model)))]
+            return f"{model}: {question.story}.", [(f"stop tracking {model}", _giving(DropAnswer(model)))]
         case HintQuestion(model, moves):
             renames = [RenameAnswer(model, old, new) for old, new in moves]
             return f"{model}: {question.story}.", [("move the values now", _giving(*renames))]
@@ -137,22 +140,22 @@ def _story_and_choices(question: Question) -> tuple[str, list[Choice]]:
 
 
 def _rename_model_story(question: RenameModelQuestion) -> str:
-    names = ", ".join(one.name for one in question.candidates)
-    return f"{question.model} is gone; new: {names}. Its records lie at {question.keys}*."
+    names = ", ".join(candidate.name for candidate in question.candidates)
+    return f"{question.model} is gone; new: {names}. Its records are at {question.keys}*."
 
 
 def _rename_model_choices(question: RenameModelQuestion) -> list[Choice]:
     choices: list[Choice] = []
-    for one in question.candidates:
-        rename = RenameModelAnswer(question.model, one.name)
-        text = f"rename {question.model} → {one.name} (its records go along, similarity {one.similarity:.2f})"
+    for candidate in question.candidates:
+        rename = RenameModelAnswer(question.model, candidate.name)
+        text = f"rename {question.model} → {candidate.name} (keeps its records, similarity {candidate.similarity:.2f})"
         choices.append((text, _giving(rename)))
     drop = DropAnswer(question.model)
-    return [*choices, (f"track {question.model} no longer (its records stay)", _giving(drop))]
+    return [*choices, (f"stop tracking {question.model} (its records stay)", _giving(drop))]
 
 
 def _computing(model: str, field: str) -> Choice:
-    return "compute it (a function for you to write in the file)", _giving(ComputeAnswer(model, field))
+    return "compute it (you write a function in the file)", _giving(ComputeAnswer(model, field))
 
 
 def _rename_story(question: RenameQuestion) -> str:
@@ -160,20 +163,20 @@ def _rename_story(question: RenameQuestion) -> str:
     if not question.candidates:
         why = "its object is split up" if "." in question.field else "another field takes over its name"
         return f"{place} is gone, and {why}."
-    one, *others = question.candidates
+    candidate, *others = question.candidates
     if others:
         return f"{place} ({question.type}) is gone; new: {', '.join(each.name for each in question.candidates)}."
-    types = f"{question.type} → {one.type}, similarity {one.similarity:.2f}"
-    return f"{place} is gone and {question.model}.{one.name} is new.   [{types}]"
+    types = f"{question.type} → {candidate.type}, similarity {candidate.similarity:.2f}"
+    return f"{place} is gone and {question.model}.{candidate.name} is new.   [{types}]"
 
 
 def _rename_choices(question: RenameQuestion) -> list[Choice]:
     choices: list[Choice] = []
-    for one in question.candidates:
-        rename = RenameAnswer(question.model, question.field, one.name)
-        details = "keeps the values" if one.type == question.type else f"converts the values to {one.type}"
-        similarity = f", similarity {one.similarity:.2f}" if len(question.candidates) > 1 else ""
-        choices.append((f"rename {question.field} → {one.name} ({details}{similarity})", _giving(rename)))
+    for candidate in question.candidates:
+        rename = RenameAnswer(question.model, question.field, candidate.name)
+        details = "keeps the values" if candidate.type == question.type else f"converts the values to {candidate.type}"
+        similarity = f", similarity {candidate.similarity:.2f}" if len(question.candidates) > 1 else ""
+        choices.append((f"rename {question.field} → {candidate.name} ({details}{similarity})", _giving(rename)))
     if not question.is_primary_key:
         drop = DropAnswer(question.model, question.field)
         choices.append((f"drop {question.field}", _giving(drop)))
@@ -183,8 +186,8 @@ def _rename_choices(question: RenameQuestion) -> list[Choice]:
 def _fill_choices(question: FillQuestion | NoneQuestion) -> list[Choice]:
     compute = ComputeAnswer(question.model, question.field)
     return [
-        ("one value for all", lambda: [_read_value(question)]),
-        ("compute it for each record (a function for you to write in the file)", _giving(compute)),
+        ("use one value for all records", lambda: [_read_value(question)]),
+        ("compute it for each record (you write a function in the file)", _giving(compute)),
     ]
 
 
@@ -196,7 +199,7 @@ def _quit() -> Sequence[Answer]:
     raise _QuitError
 
 
-_QUIT: Choice = ("quit, and change the code", _quit)
+_QUIT: Choice = ("quit and change the code", _quit)
 
 
 def _choose(story: str, choices: Sequence[Choice]) -> Sequence[Answer]:
@@ -204,18 +207,18 @@ def _choose(story: str, choices: Sequence[Choice]) -> Sequence[Answer]:
     for number, (text, _) in enumerate(choices, start=1):
         click.echo(printable(f"  {number}) {text}"), err=True)
     while True:
-        said = _read("> ")
-        if said.isdecimal() and 1 <= int(said) <= len(choices):
-            return choices[int(said) - 1][1]()
+        line = _read("> ")
+        if line.isdecimal() and 1 <= int(line) <= len(choices):
+            return choices[int(line) - 1][1]()
         click.echo(f"Please type a number from 1 to {len(choices)}.", err=True)
 
 
 def _read_value(question: FillQuestion | NoneQuestion) -> FillAnswer:
     place = f"{question.model}.{question.field}"
     while True:
-        said = _read("value (Python literal): ")
+        literal = _read("value (Python literal): ")
         try:
-            answer = FillAnswer(question.model, question.field, parse_literal(place, "", said))
+            answer = FillAnswer(question.model, question.field, parse_literal(place, "", literal))
             answer.check(question.type)
         except SchemaError as exc:
             click.echo(printable(str(exc)), err=True)

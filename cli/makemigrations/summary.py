@@ -1,4 +1,4 @@
-"""Listing: a new migration in lines for people."""
+"""A new migration, described in lines of text."""
 
 from dataclasses import fields
 from types import FunctionType
@@ -24,39 +24,41 @@ __all__ = ["changes_of", "consents_of", "tasks_of", "title_of"]
 
 
 def title_of(new: NewMigration) -> str:
-    """Give the line that names the file, its id, and the versions that rise."""
+    """Give the line with the file, its id, and the raised versions."""
     versions = ", ".join(_version(new, model, version) for model, version in sorted(new.link.versions.items()))
     return f"  {shown_path(new.path)}   id {new.link.id}" + (f"   {versions}" if versions else "")
 
 
 def changes_of(new: NewMigration) -> list[str]:
     """Give a line for every change: + adds, ~ changes, - removes."""
-    lines = [_change(one) for one in new.link.operations]
-    touched = {one.model for one in new.link.operations}
+    lines = [_change(operation) for operation in new.link.operations]
+    touched = {operation.model for operation in new.link.operations}
     lines += [
-        f"~ raise version {model} (the shape stays)" for model in sorted(new.link.versions) if model not in touched
+        f"~ raise version {model} (its fields stay the same)"
+        for model in sorted(new.link.versions)
+        if model not in touched
     ]
-    return lines or ["  no operations: fill them in, and name the models that they touch in versions"]
+    return lines or ["  no operations: add them, and list the models that they change in versions"]
 
 
 def tasks_of(new: NewMigration) -> list[str]:
-    """Give a line for every function that somebody has still to write."""
-    names = [name for one in new.link.operations for name in _functions(one)]
+    """Give a line for every function that the user has to write."""
+    names = [name for operation in new.link.operations for name in _functions(operation)]
     return [f"Write {name}() in {shown_path(new.path)} before you run 'migrate'." for name in dict.fromkeys(names)]
 
 
 def consents_of(new: NewMigration) -> list[str]:
-    """Give the line that tells what 'migrate' will ask for; nothing where the file has a reason."""
+    """Say that 'migrate' will ask for consent; nothing if the file has a reason."""
     if not new.refused:
         return []
     return [
-        f"{new.path.name}: 'migrate' wants a consent where records are concerned; to give it in the file, write"
-        f" {allow_line(new.refused)}, or make it with --reason."
+        f"{new.path.name}: 'migrate' will ask for consent if there are records. To consent in the file, write"
+        f" {allow_line(new.refused)}, or use --reason."
     ]
 
 
 def _functions(operation: Operation) -> list[str]:
-    values: list[object] = [getattr(operation, one.name) for one in fields(operation)]
+    values: list[object] = [getattr(operation, field.name) for field in fields(operation)]
     return [value.__name__ for value in values if isinstance(value, FunctionType)]
 
 
@@ -77,8 +79,8 @@ def _change(operation: Operation) -> str:
                 if callable(operation.fill)
                 else repr(operation.fill)
             )
-            taken = "   takes the extra field of its name" if operation.extra == "take" else ""
-            return f"+ add field     {model}.{name}: {type} = {value}{taken}"
+            extra = "   takes the values of the extra field" if operation.extra == "take" else ""
+            return f"+ add field     {model}.{name}: {type} = {value}{extra}"
         case RemoveField(model, name):
             return f"- remove field  {model}.{name}   destructive"
         case RenameField(model, old, new):

@@ -1,4 +1,4 @@
-"""Tightening: what ``makemigrations`` says of constraints that are stricter than when it ran before; it makes none."""
+"""Tightened constraints: warn if models have become stricter since ``makemigrations`` last ran."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -37,9 +37,8 @@ class Warned:
 
     Attributes:
         app: The app.
-        tightened: What its models demand, and did not.
-        refused: What the records say of that, a line for each model of which some are refused; None where the
-            database could not be asked.
+        tightened: Demands of its models that are new.
+        refused: A line for each model with records that it refuses; None if the database could not be reached.
     """
 
     app: App
@@ -48,28 +47,28 @@ class Warned:
 
     @property
     def documents(self) -> list[dict[str, str]]:
-        """What to tell programs."""
-        return [{"app": self.app.label, "place": one.place, "what": one.what} for one in self.tightened]
+        """The warnings as JSON-like data."""
+        return [{"app": self.app.label, "place": each.place, "what": each.what} for each in self.tightened]
 
     @property
     def lines(self) -> Iterator[str]:
-        """What to tell people."""
-        for one in self.tightened:
-            yield f"! {self.app.label}.{one.place}: {one.what}; records that do not meet it can no longer be read."
+        """The warnings in lines of text."""
+        for each in self.tightened:
+            yield f"! {self.app.label}.{each.place}: {each.what}; records that violate it can no longer be read."
         if self.refused is None:
-            yield "  Run 'check --database' where the records are, before this code goes there."
-        yield from (f"  {line}; mend them before this code goes there." for line in self.refused or ())
+            yield "  Run 'check --database' where the records are, before you deploy this code there."
+        yield from (f"  {line}; correct them before you deploy this code there." for line in self.refused or ())
 
 
 def warnings_of(context: CliContext, places: Sequence[Place], made: Sequence[NewMigration]) -> list[Warned]:
-    """Compare what models demand with what they did; ask the database only where something is stricter."""
+    """Compare what models demand with what they demanded before; read records only of models that are stricter."""
     found: list[Warned] = []
     for place in places:
         known = read_constraints(place.app.migrations_path)
-        new = [one for one in made if one.path.parent == place.app.migrations_path]
-        tightened = tuple(one for model in place.app.models for one in _tightened(place.chain, new, known, model))
+        new = [migration for migration in made if migration.path.parent == place.app.migrations_path]
+        tightened = tuple(each for model in place.app.models for each in _tightened(place.chain, new, known, model))
         if tightened:
-            models = {one.model for one in tightened}
+            models = {each.model for each in tightened}
             chosen = [model for model in place.app.models if model.__name__ in models]
             found.append(Warned(place.app, tightened, _refused(context, place.chain, chosen)))
     return found
@@ -78,7 +77,7 @@ def warnings_of(context: CliContext, places: Sequence[Place], made: Sequence[New
 def keep_constraints(
     context: CliContext, places: Sequence[Place], made: Sequence[NewMigration], *, is_update: bool
 ) -> None:
-    """Write down what the models demand now; where the disk refuses, say so: the migrations are what matters.
+    """Save what the models demand now; if the file cannot be written, only warn: the migrations matter more.
 
     Args:
         context: Of the command.
@@ -88,23 +87,25 @@ def keep_constraints(
     """
     for place in places:
         directory, links = place.app.migrations_path, place.chain.migrations[: -1 if is_update else None]
-        new = [one.link for one in made if one.path.parent == directory]
+        new = [migration.link for migration in made if migration.path.parent == directory]
         reached = Chain(place.app.label, (*(links if new else place.chain.migrations), *new)).snapshots[-1]
-        told = {model.__name__: demands_of(model, reached) for model in place.app.models if model.__options__.managed}
-        ids = [one.id for one in (links if new else place.chain.migrations)]
-        history = read_history(directory).after(told, ids, [one.id for one in new])
+        demands = {
+            model.__name__: demands_of(model, reached) for model in place.app.models if model.__options__.managed
+        }
+        ids = [link.id for link in (links if new else place.chain.migrations)]
+        history = read_history(directory).after(demands, ids, [link.id for link in new])
         try:
             write_constraints(directory, history)
         except MigrationFileError as exc:
-            context.err(f"{exc}; what is stricter next time will be told of again")
+            context.err(f"{exc}; the same warnings will be printed next time")
 
 
 def _tightened(
     chain: Chain, made: Sequence[NewMigration], known: Mapping[str, Acceptance], model: type[Model]
 ) -> list[Tightened]:
     """Compare one model with what is known of it, by the names that it and its fields had; no record has new fields."""
-    name, fields = model.__name__, {one: one for one in model.model_fields}
-    for operation in reversed([one for new in made for one in new.link.operations]):
+    name, fields = model.__name__, {name: name for name in model.model_fields}
+    for operation in reversed([operation for new in made for operation in new.link.operations]):
         if isinstance(operation, RenameModel) and operation.new == name:
             name = operation.model
         elif isinstance(operation, RenameField) and operation.model == name:
@@ -137,7 +138,7 @@ def _refused(context: CliContext, chain: Chain, models: Sequence[type[Model]]) -
         if store is None:
             return None
         try:
-            found = [run(store.sync_client, unreadable_in(chain, one, _RECORDS)) for one in subjects]
+            found = [run(store.sync_client, unreadable_in(chain, subject, _RECORDS)) for subject in subjects]
         except RedisModelsError:
             return None
-    return tuple(str(one) for one in found if one is not None)
+    return tuple(str(unreadable) for unreadable in found if unreadable is not None)

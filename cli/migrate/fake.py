@@ -1,4 +1,4 @@
-"""``migrate --fake``: record where a database is, told to people and to programs."""
+"""``migrate --fake``: record migrations as applied, without changing a record."""
 
 from collections.abc import Sequence
 
@@ -9,6 +9,7 @@ from redis_models.migrations.planner.plan import as_squashed
 from redis_models.migrations.state.lease import hold_lease
 from redis_models.migrations.state.store import StateStore
 from redis_models.project.apps import App
+from redis_models.redaction import counted
 
 from ..console.context import CliContext
 
@@ -16,21 +17,22 @@ __all__ = ["fake_all"]
 
 
 def fake_all(context: CliContext, client: SyncClient, apps: Sequence[App], target: str | None, wait_s: float) -> None:
-    """Record apps as at a target, or at their newest migrations, without touching a record."""
+    """Record apps as being at a target, or at their newest migrations; change no record."""
     for app in apps:
         chain = context.chains[app.label]
-        shelf = StateStore(context.settings.namespace, app.label)
-        state = run(client, shelf.read())
+        store = StateStore(context.settings.namespace, app.label)
+        state = run(client, store.read())
         position = (
             chain.head_position if target is None else chain.target(target, len(as_squashed(chain, state.ledger)))
         )
         with hold_lease(
             client, context.settings.namespace, life_s=context.settings.lease_seconds, wait_s=wait_s
         ) as lease:
-            fake(client, lease, shelf, chain, position)
+            fake(client, lease, store, chain, position)
         if state.journal is not None:
-            context.err(f"{app.label}: a run that stopped half-way is forgotten; its records may be of other versions")
+            context.err(f"{app.label}: the unfinished run is forgotten; some of its records may have another version")
         context.out(
-            f"{app.label}: recorded as at {position} of {chain.head_position} migrations; no record was touched"
+            f"{app.label}: recorded {position} of {counted(chain.head_position, 'migration')} as applied;"
+            " no record was changed"
         )
     context.json({"command": "migrate", "ok": True, "faked": [app.label for app in apps]})

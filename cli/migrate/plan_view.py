@@ -1,4 +1,4 @@
-"""How a plan looks to people and to programs."""
+"""The plan of a run: as lines of text, and as JSON-like data."""
 
 from collections.abc import Callable, Mapping, Sequence
 
@@ -7,57 +7,54 @@ from redis_models.migrations.operations.run import function_name
 from redis_models.migrations.planner.passes import RewritePass
 from redis_models.migrations.planner.plan import IN_CLIENT_RATE, IN_SERVER_RATE, Plan
 from redis_models.migrations.planner.segments import RunPlan, step_of
+from redis_models.redaction import counted
 
-from ..console.formatting import counted
-
-__all__ = ["journey_document", "journey_lines"]
+__all__ = ["plan_document", "plan_lines"]
 
 
-def journey_lines(journey: RunPlan, address: str, counts: Mapping[str, int], *, is_full: bool = False) -> list[str]:
-    """Give what a run would do as lines.
+def plan_lines(run_plan: RunPlan, address: str, counts: Mapping[str, int], *, is_full: bool = False) -> list[str]:
+    """Describe a run in lines of text.
 
     Args:
-        journey: What it would do.
-        address: What the server is called, without a password.
-        counts: Records by model, as their indexes say.
-        is_full: Tell of every operation how it is taken back, too.
+        run_plan: The run.
+        address: Of the server, without a password.
+        counts: Records by pass, as the indexes say.
+        is_full: Say how each operation is taken back, too.
     """
-    lines = [f"Plan for {address}, app {journey.app}: {_headline(journey)}"]
-    for number, leg in enumerate(journey.segments, 1):
-        if len(journey.segments) > 1:
-            lines.append(f"  leg {number} of {len(journey.segments)}, recorded when it is done")
-        lines += _leg_lines(leg, counts, is_full)
-    if journey.destructive:
-        lines.append(
-            "  ! removes what the application can see; the values stay in the records, aside, for the way back"
-        )
+    lines = [f"Plan for {address}, app {run_plan.app}: {_headline(run_plan)}"]
+    for number, segment in enumerate(run_plan.segments, 1):
+        if len(run_plan.segments) > 1:
+            lines.append(f"  segment {number} of {len(run_plan.segments)}, recorded when it is complete")
+        lines += _segment_lines(segment, counts, is_full)
+    if run_plan.destructive:
+        lines.append("  ! fields disappear for the application; their values stay in the records as undo fields")
     return lines
 
 
-def journey_document(journey: RunPlan, counts: Mapping[str, int], objections: Sequence[str]) -> dict[str, object]:
-    """Give what a run would do as JSON-like data."""
+def plan_document(run_plan: RunPlan, counts: Mapping[str, int], objections: Sequence[str]) -> dict[str, object]:
+    """Describe a run as JSON-like data."""
     return {
-        "app": journey.app,
-        "from": journey.start,
-        "to": journey.target,
-        "resumes": journey.is_resumed,
-        "apply": [{"id": link.id, "name": link.name} for link in journey.applied],
-        "unapply": [{"id": link.id, "name": link.name} for link in journey.unapplied],
-        "destructive": list(journey.destructive),
-        "passes": [_pass_document(work, counts) for work in journey.works],
-        "legs": [_leg_document(leg, counts) for leg in journey.segments],
+        "app": run_plan.app,
+        "from": run_plan.start,
+        "to": run_plan.target,
+        "resumes": run_plan.is_resumed,
+        "apply": [{"id": link.id, "name": link.name} for link in run_plan.applied],
+        "unapply": [{"id": link.id, "name": link.name} for link in run_plan.unapplied],
+        "destructive": list(run_plan.destructive),
+        "passes": [_pass_document(work, counts) for work in run_plan.works],
+        "legs": [_segment_document(segment, counts) for segment in run_plan.segments],
         "objections": list(objections),
     }
 
 
-def _leg_document(leg: Plan, counts: Mapping[str, int]) -> dict[str, object]:
-    step = step_of(leg)
+def _segment_document(segment: Plan, counts: Mapping[str, int]) -> dict[str, object]:
+    step = step_of(segment)
     return {
-        "from": leg.start,
-        "to": leg.target,
-        "calls": None if step is None else function_name(_called(leg, step)),
-        "passes": [_pass_document(work, counts) for work in leg.works],
-        "moves": [{"from": one.keys.start, "to": one.after.keys.start} for one in leg.moves],
+        "from": segment.start,
+        "to": segment.target,
+        "calls": None if step is None else function_name(_called(segment, step)),
+        "passes": [_pass_document(work, counts) for work in segment.works],
+        "moves": [{"from": move.keys.start, "to": move.after.keys.start} for move in segment.moves],
     }
 
 
@@ -70,21 +67,22 @@ def _pass_document(work: RewritePass, counts: Mapping[str, int]) -> dict[str, ob
     }
 
 
-def _leg_lines(leg: Plan, counts: Mapping[str, int], is_full: bool) -> list[str]:
+def _segment_lines(segment: Plan, counts: Mapping[str, int], is_full: bool) -> list[str]:
     lines: list[str] = []
-    for link in leg.applied:
+    for link in segment.applied:
         lines.append(f"  {link.name}  {link.id}")
-        for one in link.operations:
-            lines += _operation_lines(_sign(one.is_destructive), one, is_full)
-    for link in leg.unapplied:
+        for operation in link.operations:
+            lines += _operation_lines(_sign(operation.is_destructive), operation, is_full)
+    for link in segment.unapplied:
         lines.append(f"  take back {link.name}  {link.id}")
-        for one in reversed(link.operations):
-            lines += _operation_lines("<", one, is_full)
-    step = step_of(leg)
+        for operation in reversed(link.operations):
+            lines += _operation_lines("<", operation, is_full)
+    step = step_of(segment)
     if step is not None:
-        lines.append(f"  calls {function_name(_called(leg, step))} once; {_repetition(step)}")
-    lines += [_pass_line(work, counts.get(work.label, 0), leg) for work in leg.works]
-    return lines + [f"  move {one.label}, each record whole; no other code finds it meanwhile" for one in leg.moves]
+        lines.append(f"  calls {function_name(_called(segment, step))} once; {_repetition(step)}")
+    lines += [_pass_line(work, counts.get(work.label, 0), segment) for work in segment.works]
+    lines += [f"  rename keys {move.label}; other code does not find a record while it moves" for move in segment.moves]
+    return lines
 
 
 def _operation_lines(sign: str, operation: Operation, is_full: bool) -> list[str]:
@@ -95,30 +93,31 @@ def _operation_lines(sign: str, operation: Operation, is_full: bool) -> list[str
     return [line + risk, f"        back: {operation.way_back()}"]
 
 
-def _called(leg: Plan, step: Run) -> Callable[..., object]:
-    return step.function if leg.applied or step.back is None else step.back
+def _called(segment: Plan, step: Run) -> Callable[..., object]:
+    return step.function if segment.applied or step.back is None else step.back
 
 
 def _repetition(step: Run) -> str:
-    return "it may run twice" if step.may_run_twice else "if it stops half-way it is not called again unasked"
+    return "it may run twice" if step.may_run_twice else "if it is interrupted, --run-again is needed to call it again"
 
 
-def _pass_line(work: RewritePass, count: int, leg: Plan) -> str:
-    where = "in the server" if work.is_in_server else "by Python, under compare-and-set"
-    is_alone = sum(one.route is work.route for one in leg.works) == 1
+def _pass_line(work: RewritePass, count: int, segment: Plan) -> str:
+    where = "in the server" if work.is_in_server else "in Python, with compare-and-set"
+    is_alone = sum(other.route is work.route for other in segment.works) == 1
     name = work.route.model if is_alone else work.label
-    return f"  pass over {name} to version {work.target}: about {count:,} records, {where}, {_duration(work, count)}"
+    records = f"about {counted(count, 'record')}"
+    return f"  pass over {name} to version {work.target}: {records}, {where}, {_duration(work, count)}"
 
 
-def _headline(journey: RunPlan) -> str:
-    if journey.is_empty:
+def _headline(run_plan: RunPlan) -> str:
+    if run_plan.is_empty:
         return "nothing to do"
-    verb = "take back" if journey.unapplied else "apply"
-    migrations = f"{verb} {counted(len(journey.applied) + len(journey.unapplied), 'migration')}"
-    if not journey.applied and not journey.unapplied:
-        migrations = "bring records to where it is"
-    resumed = ", resuming a run that stopped" if journey.is_resumed else ""
-    passes = sum(len(leg.works) + len(leg.moves) for leg in journey.segments)
+    verb = "take back" if run_plan.unapplied else "apply"
+    migrations = f"{verb} {counted(len(run_plan.applied) + len(run_plan.unapplied), 'migration')}"
+    if not run_plan.applied and not run_plan.unapplied:
+        migrations = "bring records to the current version"
+    resumed = ", resuming an unfinished run" if run_plan.is_resumed else ""
+    passes = sum(len(segment.works) + len(segment.moves) for segment in run_plan.segments)
     return f"{migrations}, {counted(passes, 'pass', 'passes')}{resumed}"
 
 

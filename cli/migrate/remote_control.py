@@ -1,4 +1,4 @@
-"""Steering a run from another terminal: ``migrate --status``, ``--pause``, ``--resume``, ``--abort``, ``--set``."""
+"""Control a run from another terminal: ``migrate --status``, ``--pause``, ``--resume``, ``--abort``, ``--set``."""
 
 import functools
 from collections.abc import Callable, Sequence
@@ -19,6 +19,7 @@ from redis_models.migrations.state.lease import Holder, holder_of, this_person
 from redis_models.migrations.state.quarantine import Quarantine
 from redis_models.migrations.state.store import StateStore
 from redis_models.project.apps import App
+from redis_models.redaction import counted
 
 from ..console.context import CliContext
 from ..console.parameters import Amount, refuse_contradictions
@@ -27,18 +28,18 @@ __all__ = ["Steering", "in_quarantine", "quarantine_problem", "steer", "steering
 
 # By name: the field of the control, what reads a value, and what that may be.
 _SETTABLE: Final[dict[str, tuple[str, Callable[[str], float | int], str]]] = {
-    "max-latency-ms": ("max_latency_ms", lambda text: Amount()(text), "milliseconds; 0 is no limit"),
+    "max-latency-ms": ("max_latency_ms", lambda text: Amount()(text), "milliseconds; 0 disables throttling"),
     "batch": ("batch", lambda text: click.IntRange(1, 100)(text), "a whole number from 1 to 100"),
 }
 
 
 @dataclass(frozen=True)
 class Steering:
-    """What is said to the run that is under way.
+    """What to do with the current run.
 
     Attributes:
         word: "status", "pause", "resume", "abort" or "".
-        values: What ``--set`` says, checked, by the names that people use.
+        values: Of ``--set``, checked, by the names that users write.
     """
 
     word: str = ""
@@ -46,24 +47,28 @@ class Steering:
 
     @property
     def is_asked(self) -> bool:
-        """Whether anything is said."""
+        """Whether any of the options was given."""
         return bool(self.word or self.values)
 
     @property
     def option(self) -> str:
-        """The option that says it, or one of them; "" if nothing is said."""
+        """The option that was given, or one of them; "" if none was."""
         return f"--{self.word}" if self.word else "--set" if self.values else ""
 
 
 def steering_options(function: Callable[..., Any]) -> Callable[..., Any]:
     """Give a command the options, as one argument ``steering``."""
 
-    @click.option("--status", is_flag=True, help="Show the run that is under way, or stopped, and its pace.")
-    @click.option("--pause", is_flag=True, help="Let the run that is under way wait.")
-    @click.option("--resume", is_flag=True, help="Let a run that was paused go on.")
-    @click.option("--abort", is_flag=True, help="End the run that is under way, even if it hangs.")
+    @click.option("--status", is_flag=True, help="Show the current or unfinished run, and its speed.")
+    @click.option("--pause", is_flag=True, help="Pause the current run.")
+    @click.option("--resume", is_flag=True, help="Resume a paused run.")
+    @click.option("--abort", is_flag=True, help="End the current run, even if it hangs.")
     @click.option(
-        "--set", "settings", multiple=True, metavar="NAME=VALUE", help="Change max-latency-ms or batch of that run."
+        "--set",
+        "settings",
+        multiple=True,
+        metavar="NAME=VALUE",
+        help="Change max-latency-ms or batch of the current run.",
     )
     @functools.wraps(function)
     def with_steering(
@@ -77,7 +82,7 @@ def steering_options(function: Callable[..., Any]) -> Callable[..., Any]:
     ) -> Any:
         words = {"status": status, "pause": pause, "resume": resume, "abort": abort}
         refuse_contradictions({f"--{word}": is_said for word, is_said in words.items()})
-        word = next((word for word, is_said in words.items() if is_said), "")
+        word = next((word for word, is_given in words.items() if is_given), "")
         steering = Steering(word, tuple(map(_setting, settings)))
         return function(*arguments, steering=steering, **options)
 
@@ -85,31 +90,31 @@ def steering_options(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def steer(context: CliContext, client: SyncClient, apps: Sequence[App], steering: Steering) -> None:
-    """Say something to the run that is under way, and show where it is.
+    """Control the current run, and show its progress.
 
     Raises:
-        MigrationError: No run is under way.
+        MigrationError: No run is active.
     """
     namespace, by = context.settings.namespace, f"{this_person()} at {now()}"
     for name, value in steering.values:
         run(client, change_control(namespace, {_SETTABLE[name][0]: value}))
     if steering.word == "pause":
         run(client, change_control(namespace, {"paused": f"paused by {by}"}))
-        context.out("Paused; 'migrate --resume' lets it go on.")
+        context.out("The run is paused; 'migrate --resume' resumes it.")
     elif steering.word == "resume":
         run(client, change_control(namespace, {"paused": None}))
-        context.out("It goes on.")
+        context.out("The run is resumed.")
     elif steering.word == "abort":
-        shelves = {app.label: StateStore(namespace, app.label) for app in context.apps}
-        holder = run(client, abort(client, shelves, namespace, by))
+        stores = {app.label: StateStore(namespace, app.label) for app in context.apps}
+        holder = run(client, abort(client, stores, namespace, by))
         context.out(
-            f"Ended the run of {holder.who}; every record is whole. 'migrate' goes on with it, 'migrate APP TARGET'"
-            " takes back what it did"
+            f"Ended the run of {holder.who}. Every record is complete. Run 'migrate' to resume it, or"
+            " 'migrate APP TARGET' to take back what it did."
         )
         context.json({"command": "migrate", "ok": True, "ended": holder.who})
         return
     elif steering.values:
-        context.out("Said: " + ", ".join(f"{name} = {value:g}" for name, value in steering.values))
+        context.out("Set for the current run: " + ", ".join(f"{name} = {value:g}" for name, value in steering.values))
     _show(context, client, apps, is_whole=steering.word == "status")
 
 
@@ -129,7 +134,7 @@ def _show(context: CliContext, client: SyncClient, apps: Sequence[App], *, is_wh
     if is_whole:
         context.out(_runner_line(holder))
         if control is not None and control.paused:
-            context.out(f"  {control.paused}; 'migrate --resume' lets it go on")
+            context.out(f"  {control.paused}; 'migrate --resume' resumes it")
     context.json(
         {
             "command": "migrate",
@@ -159,28 +164,28 @@ def _document(chain: Chain, journal: Journal | None) -> dict[str, object]:
 
 def _lines(chain: Chain, journal: Journal | None, quarantined: int, holder: Holder | None) -> list[str]:
     if journal is None:
-        lines = [f"{chain.app}: no run is unfinished"]
+        lines = [f"{chain.app}: no unfinished run"]
     else:
-        state = "on its way" if holder else "stopped on its way"
-        lines = [f"{chain.app}: {state} to {_name(chain, journal.target)}"]
+        state = "running" if holder else "stopped before it was complete"
+        lines = [f"{chain.app}: {state}, target {_name(chain, journal.target)}"]
         if journal.model:
-            lines.append(f"  {journal.model}: {journal.seen:,} records met, {journal.changed:,} rewritten")
+            lines.append(f"  {journal.model}: {counted(journal.seen, 'record')} scanned, {journal.changed:,} rewritten")
         if journal.pace:
             lines.append(f"  {journal.pace}")
-        lines.append(f"  last noted {journal.updated_at or 'never'}")
+        lines.append(f"  progress last saved {journal.updated_at or 'never'}")
     if quarantined:
         lines.append(f"  {in_quarantine(quarantined)}; see 'quarantine list'")
     return lines
 
 
 def quarantine_problem(label: str, count: int) -> str:
-    """Say that records of an app are in quarantine, and what to do."""
-    return f"{label}: {in_quarantine(count)}, not rewritten, and may be unreadable; see 'quarantine list'"
+    """Say how many records of an app are in quarantine, and what to type."""
+    return f"{label}: {in_quarantine(count)}; the application may not be able to read them. See 'quarantine list'"
 
 
 def in_quarantine(count: int) -> str:
     """Say how many records are in quarantine."""
-    return "1 record is in quarantine" if count == 1 else f"{count:,} records are in quarantine"
+    return counted(count, "record is in quarantine", "records are in quarantine")
 
 
 def _name(chain: Chain, position: int) -> str:
@@ -197,14 +202,14 @@ def _name(chain: Chain, position: int) -> str:
 
 def _runner_line(holder: Holder | None) -> str:
     if holder is None:
-        return "Nobody runs migrations."
-    return f"Run by {holder.who}; its lease ends in {max(1, round(holder.left_ms / 1000))} s unless it is renewed."
+        return "No run is active."
+    return f"Runner: {holder.who}; its lease expires in {max(1, round(holder.left_ms / 1000))} s unless it renews it."
 
 
 def _setting(text: str) -> tuple[str, float | int]:
     name, equals, value = text.partition("=")
     if name not in _SETTABLE or not equals:
-        raise click.UsageError(f"--set {text}: say NAME=VALUE, where NAME is {' or '.join(_SETTABLE)}")
+        raise click.UsageError(f"--set {text}: write NAME=VALUE, where NAME is {' or '.join(_SETTABLE)}")
     _, read, allowed = _SETTABLE[name]
     try:
         return name, read(value)

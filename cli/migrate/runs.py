@@ -24,6 +24,7 @@ from redis_models.migrations.state.lease import Lease, hold_lease
 from redis_models.migrations.state.quarantine import Quarantine
 from redis_models.migrations.state.store import StateStore
 from redis_models.project.apps import App
+from redis_models.redaction import counted
 
 from ..console.context import CliContext
 from ..console.exit_codes import Exit
@@ -41,9 +42,9 @@ class Task:
 
     Attributes:
         app: The app.
-        shelf: Its bookkeeping.
-        journey: What its files, or its code, and the database come to.
-        again: Makes the journey again of the database as it is then.
+        store: Its bookkeeping.
+        run_plan: What its files, or its code, and the database come to.
+        replan: Makes the plan again, for the database as it is by then.
         has_unmade_changes: Whether the code is ahead of the files.
         followed: The migrations that the run follows: the files, or what ``--auto`` makes.
         findings: What safety rules say of these.
@@ -51,9 +52,9 @@ class Task:
     """
 
     app: App
-    shelf: StateStore
-    journey: RunPlan
-    again: Callable[[State], RunPlan]
+    store: StateStore
+    run_plan: RunPlan
+    replan: Callable[[State], RunPlan]
     has_unmade_changes: bool
     followed: Chain
     findings: Sequence[Finding] = ()
@@ -89,7 +90,7 @@ def run_tasks(context: CliContext, client: SyncClient, tasks: Sequence[Task], op
     Raises:
         MigrationError: As ``execute_run``.
     """
-    pending = [task for task in tasks if not task.journey.is_empty]
+    pending = [task for task in tasks if not task.run_plan.is_empty]
     results: dict[str, Result] = {}
     if pending:
         settings = context.settings
@@ -107,9 +108,9 @@ def run_tasks(context: CliContext, client: SyncClient, tasks: Sequence[Task], op
     else:
         context.out("No migrations to apply.")
         for task in tasks:
-            held = len(run(client, Quarantine(context.settings.namespace, task.app.label).waiting()))
-            if held:
-                context.err(f"{task.app.label}: {in_quarantine(held)}; see 'quarantine list'")
+            quarantined = len(run(client, Quarantine(context.settings.namespace, task.app.label).waiting()))
+            if quarantined:
+                context.err(f"{task.app.label}: {in_quarantine(quarantined)}; see 'quarantine list'")
     is_whole = not any(one.newly for one in results.values())
     context.json(
         {
@@ -134,18 +135,18 @@ def run_tasks(context: CliContext, client: SyncClient, tasks: Sequence[Task], op
 def _run_one(
     context: CliContext, client: SyncClient, lease: Lease, task: Task, policy: Policy, *, run_again: bool
 ) -> Result:
-    """Make the journey of one app; tell the legs that are done, even if the next one fails."""
+    """Make the run_plan of one app; tell the legs that are done, even if the next one fails."""
     done = list[tuple[Plan, Result]]()
-    if task.journey.chain is not context.chains.get(task.app.label):
+    if task.run_plan.chain is not context.chains.get(task.app.label):
         policy = replace(policy, worker_pool=None)  # it would do what the files say, which is something else
     try:
         with shown_progress(context) as report:
             for one in execute_run(
                 client,
                 lease,
-                task.shelf,
-                task.journey,
-                task.again,
+                task.store,
+                task.run_plan,
+                task.replan,
                 policy=replace(policy, unasked=task.unasked),
                 report=report,
                 run_again=run_again,
@@ -154,13 +155,13 @@ def _run_one(
                 done.append(one)
     except KeyboardInterrupt:
         raise IncompleteError(
-            f"{task.app.label}: paused; every record that was rewritten is whole. Run 'migrate' again to go on"
+            f"{task.app.label}: interrupted; every record is complete. Run 'migrate' again to resume"
         ) from None
     finally:
-        for leg, _ in done:
-            _tell(context, task.app, leg)
+        for segment, _ in done:
+            _print(context, task.app, segment)
     if not done:
-        context.out(f"{task.app.label}: another runner did it meanwhile.")
+        context.out(f"{task.app.label}: another runner applied this in the meantime.")
         return Result({}, 0.0)
     result = sum_of([one for _, one in done])
     context.out(_summary(result))
@@ -169,18 +170,18 @@ def _run_one(
     return result
 
 
-def _tell(context: CliContext, app: App, leg: Plan) -> None:
-    for link in leg.applied:
+def _print(context: CliContext, app: App, segment: Plan) -> None:
+    for link in segment.applied:
         context.out(f"Applied {app.label}.{link.name}")
-    for link in leg.unapplied:
+    for link in segment.unapplied:
         context.out(f"Took back {app.label}.{link.name}")
 
 
 def _summary(result: Result) -> str:
     total = sum(result.changed.values())
-    rate = f", {total / result.seconds:,.0f}/s" if total and result.seconds else ""
-    moved = f", {result.moved:,} moved to other keys" if result.moved else ""
-    return f"{total:,} records changed in {result.seconds:.1f} s{rate}{moved}"
+    rate = f", {total / result.seconds:,.0f}/s" if total and result.seconds >= 1 else ""
+    moved = f", {counted(result.moved, 'key')} renamed" if result.moved else ""
+    return f"{counted(total, 'record')} changed in {result.seconds:.1f} s{rate}{moved}"
 
 
 def _crew(context: CliContext, workers: int | None, probe: Probe) -> AbstractContextManager[WorkerPool | None]:

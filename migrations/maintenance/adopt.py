@@ -1,15 +1,15 @@
-"""Adopting: take over a table that pydantic-aioredis wrote, in place, without losing a record or a life span.
+"""Adopt: take over a table that pydantic-aioredis wrote, in place, without losing a record or a TTL.
 
-That library kept its index in a set, which expired with whatever record was written last, wrote primary keys into keys
-as they are (see ``legacy_table``), and stamped nothing. In this order, under the lease that ``migrate`` takes too:
+That library kept its index in a set, which expired with the record that was written last, wrote primary keys into keys
+unescaped (see ``legacy_table``), and wrote no version stamp. In this order, under the lease that ``migrate`` takes too:
 
-1. Members of the set are copied into a sorted set beside it, step by step. Nobody sees that.
-2. One short script puts the sorted set in the place of the set, and the set aside. From here on this library reads and
-   writes the table, and the other one's inserts fail: its SADD meets a sorted set.
-3. What lies aside is settled record by record, so that a member which was added while the set was copied is not lost.
-4. The keyspace is walked for records that no index has, because the set that had them expired.
+1. Copy the members of the set into a sorted set under another key, in batches. No client sees it.
+2. One short script renames the set to ``{INDEX}:left``, and the sorted set to the index. From here on this library
+   reads and writes the table, and inserts of pydantic-aioredis fail, because its SADD finds a sorted set.
+3. Take over the members of ``{INDEX}:left`` one by one, so that members added during the copy are not lost.
+4. Scan for records that no index has, because the set that had them expired.
 
-Killed at any point, the same is run again: the copy begins anew, and of the rest it finds what is still to do.
+If it is killed, run it again: the copy starts anew, and the other steps find what is left to do.
 """
 
 from collections.abc import Callable, Sequence
@@ -39,9 +39,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Takeover", "adopt", "survey", "way_up_missing"]
 
-_FILLS: Final = 3  # copies of the set; what is added after the last one is found when the set lies aside
+_FILLS: Final = 3  # copies of the set; what is added after the last one is found in {INDEX}:left
 _ROUNDS: Final = 10
-_SHOWN: Final = 100  # problems that are told one by one; the client's memory must not grow with the table
+_SHOWN: Final = 100  # problems that are listed; memory must not grow with the table
 _ADOPT: Final = load_script("redis_models.migrations", "permissions", "once", "adopt", is_repeatable=True)
 _FILL: Final = load_script("redis_models.migrations", "permissions", "adopt_fill", is_repeatable=True)
 _SWAP: Final = load_script("redis_models.migrations", "permissions", "adopt_swap", is_repeatable=True)
@@ -52,17 +52,17 @@ Report = Callable[[Progress], None]
 
 @dataclass(frozen=True)
 class Takeover:
-    """What taking over one table came to, or would.
+    """Result of taking over one table, or of a survey of it.
 
     Attributes:
         model: Name of the model.
         records: How many records it has now.
-        stamped: Records that got a stamp.
+        stamped: Records that got a version stamp.
         renamed: Records that got another key, because this library escapes primary keys.
         found: Records that no index had.
         dropped: Members of the old index whose record is gone.
         is_converted: The index was a set.
-        is_freed: The index had a life span.
+        is_freed: The index had a TTL.
         problems: The first records that cannot be taken over; they are unchanged.
         problem_count: How many there are.
     """
@@ -80,7 +80,7 @@ class Takeover:
 
     @property
     def is_nothing(self) -> bool:
-        """Whether nothing was to be done: the table was this library's already, but for its problems."""
+        """Whether nothing had to be changed, except for problems."""
         figures = (self.stamped, self.renamed, self.found, self.dropped)
         return not any(figures) and not self.is_converted and not self.is_freed
 
@@ -96,17 +96,17 @@ def adopt(client: SyncClient, lease: Lease, shape: Mapper[Any], *, batch_size: i
         report: Called after every step.
 
     Returns:
-        What was done. Records that cannot be taken over are among its problems; nothing is raised for them.
+        What was done. Records that cannot be taken over are listed as problems; no error is raised for them.
 
     Raises:
-        ConflictError: Neither a set nor a sorted set lies where the index should be.
-        IncompleteError: Others write all the time; run again.
-        LockedError: The lease is somebody else's by now.
-        ServerError: The server cannot do it now.
+        ConflictError: The key of the index holds neither a set nor a sorted set.
+        IncompleteError: Other clients change records all the time; run it again.
+        LockedError: Another runner has taken over the lease.
+        ServerError: The server is not available.
 
     Keys:
-        The records and the index of the model; ``{INDEX}:filling`` and ``{INDEX}:left`` beside the index, gone in the
-        end, unless a member of the old index cannot be settled.
+        The records and the index of the model; ``{INDEX}:filling`` and ``{INDEX}:left`` beside the index; both are
+        deleted at the end, unless a member of the old index cannot be taken over.
 
     Cost:
         Two round trips for every 1,000 members of the set, and for every 1,000 keys of the database.
@@ -115,27 +115,27 @@ def adopt(client: SyncClient, lease: Lease, shape: Mapper[Any], *, batch_size: i
 
 
 def survey(client: SyncClient, shape: Mapper[Any], report: Report) -> Takeover:
-    """Tell what ``adopt`` would do, and write nothing.
+    """Find out what ``adopt`` would do, and write nothing.
 
     Raises:
         ConflictError: As ``adopt``.
     """
-    kind, life_ms = run(client, state_of_index(shape))
+    kind, ttl_ms = run(client, state_of_index(shape))
     tally = _Tally()
     for old in (shape.keys.index, shape.keys.beside("left")) if kind == "set" else (shape.keys.beside("left"),):
         for members in pages(client, ("SSCAN", old), ()):
-            tally.dropped += run(client, send([("EXISTS", one) for one in members])).count(0)
+            tally.dropped += run(client, send([("EXISTS", member) for member in members])).count(0)
     total, records = size_of_index(client, shape, kind), 0
     for keys in pages(client, ("SCAN",), ("MATCH", shape.keys.pattern)):
-        for met in run(client, look(shape, kind, keys)):
-            records += met.is_record
-            tally.note(met)
+        for finding in run(client, look(shape, kind, keys)):
+            records += finding.is_record
+            tally.note(finding)
         report(Progress(shape.model.__name__, records, 0, max(total, records)))
-    return tally.takeover(shape, records, is_converted=kind == "set", is_freed=life_ms > 0)
+    return tally.takeover(shape, records, is_converted=kind == "set", is_freed=ttl_ms > 0)
 
 
 def way_up_missing(app: "App", model: "type[Model]") -> bool:
-    """Whether a model is past version 1, where adopted records begin, and no migration file leads up from there."""
+    """Whether a model is past version 1, the version of adopted records, and no migration leads from there to it."""
     version = model.__shape__.version
     if version == 1:
         return False
@@ -143,12 +143,12 @@ def way_up_missing(app: "App", model: "type[Model]") -> bool:
     return route is None or not {1, version} <= set(route.versions)
 
 
-_Deed = Literal["take", "index", "drop"]
+_Action = Literal["take", "index", "drop"]
 
 
 @dataclass
 class _Tally:
-    """What is counted on the way. Used by one run."""
+    """Counters of one run."""
 
     stamped: int = 0
     renamed: int = 0
@@ -161,28 +161,28 @@ class _Tally:
     problem_count: int = 0
 
     def begin_round(self) -> None:
-        """Forget what only the last round decides."""
+        """Reset the counters of a round."""
         self.changed = self.contested = self.taken = self.problem_count = 0
         self.problems = []
 
-    def note(self, met: KeyFinding) -> None:
-        """Count what would be done about a key."""
-        if met.problem is not None:
-            self.refuse(met.key, met.problem)
-        elif met.target is not None:
-            self.stamped += not met.is_stamped
-            self.renamed += met.target != met.key
-            self.found += not met.is_listed
+    def note(self, finding: KeyFinding) -> None:
+        """Count what would be done with a key."""
+        if finding.problem is not None:
+            self.refuse(finding.key, finding.problem)
+        elif finding.target is not None:
+            self.stamped += not finding.is_stamped
+            self.renamed += finding.target != finding.key
+            self.found += not finding.is_listed
 
-    def count(self, met: KeyFinding, deed: _Deed, code: int) -> None:
-        """Count what was done about a key."""
+    def count(self, finding: KeyFinding, action: _Action, code: int) -> None:
+        """Count what was done with a key."""
         if code >= 0:
             self.changed += code > 0
             self.stamped += code & 1
             self.renamed += code >> 1 & 1
-            self.found += deed == "take" and not met.is_listed
+            self.found += action == "take" and not finding.is_listed
         elif code == _GONE:
-            self.dropped += met.is_left
+            self.dropped += finding.is_left
         elif code == _CHANGED:
             self.contested += 1
         else:
@@ -223,49 +223,54 @@ class _Adopter:
 
     def adopt(self) -> Takeover:
         index, client, tally = self.shape.keys.index, self.client, self.tally
-        kind, life_ms = run(client, state_of_index(self.shape))
+        kind, ttl_ms = run(client, state_of_index(self.shape))
         if kind == "set":
             self._fill()
-        is_converted, is_freed = self._swap(), life_ms > 0
+        is_converted, is_freed = self._swap(), ttl_ms > 0
         largest = 0
         for round_ in range(_ROUNDS):
             tally.begin_round()
             run_id = run(client, server_run_id())
             self._settle()
-            met = self._walk()
-            # The old library's EXPIRE of its index succeeds where its SADD fails, if it was still running: the index
-            # may have ended under the walk, with all that was in it.
+            records = self._scan()
+            # If pydantic-aioredis still runs, its SADD fails but its EXPIRE of the index succeeds: the index may have
+            # expired during the scan, with all its members.
             [freed, size] = run(client, send([("PERSIST", index), ("ZCARD", index)]))
             is_freed |= freed == 1
-            # A key that another record held may be free now; what changed meanwhile is looked at again; and after a
-            # restart of the server a cursor skips some.
-            # SCAN may tell of a record twice, and old writers make new ones, so a few missing mean nothing in the end;
-            # but an index does not shrink, and does not lack a tenth.
-            held = cast(int, size)
-            is_short = held < met and (round_ < _FILLS or held < max(largest, met * 0.9))
-            largest = max(largest, held)
-            again = tally.contested or (tally.taken and tally.changed) or is_short
-            if not again and run_id == run(client, server_run_id()):
+            # Repeat if a key that was taken may be free now, if records changed in the meantime, or if the server was
+            # restarted, because its cursors may skip keys then.
+            # SCAN may return a record twice, and old writers insert new ones, so a few missing members do not matter in
+            # the end; but an index does not shrink, and does not lack a tenth of the records.
+            indexed = cast(int, size)
+            is_short = indexed < records and (round_ < _FILLS or indexed < max(largest, records * 0.9))
+            largest = max(largest, indexed)
+            is_unsettled = tally.contested or (tally.taken and tally.changed) or is_short
+            if not is_unsettled and run_id == run(client, server_run_id()):
                 break
         else:
-            raise IncompleteError(f"{self.shape.model.__name__}: records are written all the time; run 'adopt' again")
+            raise IncompleteError(
+                f"{self.shape.model.__name__}: other clients change records all the time;"
+                " stop pydantic-aioredis, then run 'adopt' again"
+            )
         return tally.takeover(self.shape, cast(int, size), is_converted=is_converted, is_freed=is_freed)
 
     def _fill(self) -> None:
-        """Copy the set into a sorted set: records that exist, and whose keys are as this library spells them."""
+        """Copy the set into a sorted set: records that exist, and whose keys need no escaping."""
         keys, is_first, seen = self.shape.keys, True, 0
         for _ in range(_FILLS):
             before = size_of_index(self.client, self.shape, "set")
             for members in pages(self.client, ("SSCAN", keys.index), ()):
-                kinds = run(self.client, send([("TYPE", one) for one in members]))
+                kinds = run(self.client, send([("TYPE", member) for member in members]))
                 alive = [
-                    one for one, kind in zip(members, kinds, strict=True) if kind == b"hash" and keys.owns(text_of(one))
+                    member
+                    for member, kind in zip(members, kinds, strict=True)
+                    if kind == b"hash" and keys.owns(text_of(member))
                 ]
                 arguments = [self.lease.epoch, "1" if is_first else "", *alive]
                 self._fenced(_FILL, [self.lease.key, keys.beside("filling")], arguments)
                 is_first = False
                 seen += len(members)
-                self._tell(seen, before)
+                self._report(seen, before)
             if size_of_index(self.client, self.shape, "set") <= before:
                 return
 
@@ -277,64 +282,65 @@ class _Adopter:
             left = keys.beside("left")
             raise ConflictError(
                 left,
-                f"is left of an earlier adoption, and {keys.index} is a set again; join them with"
+                f"is left from an earlier adoption, and {keys.index} is a set again; merge them with"
                 f" 'SUNIONSTORE {keys.index} {keys.index} {left}' and 'DEL {left}', then run 'adopt' again",
             )
         return answer == b"SWAPPED"
 
     def _settle(self) -> None:
-        """Take over the members of the old index, and drop those whose record is gone."""
+        """Take over the members of the old index, and remove those without a record."""
         left, seen = self.shape.keys.beside("left"), 0
         [total] = run(self.client, send([("SCARD", left)]))
         start = self.shape.keys.start.encode()
         for members in pages(self.client, ("SSCAN", left), ()):
-            # Whatever else somebody put into the set is not even looked at; it stays there, where it can be seen.
-            own = [one for one in members if one.startswith(start)]
+            # Members that are not keys of the model are skipped; they stay in the set.
+            own = [member for member in members if member.startswith(start)]
             self._take(run(self.client, look(self.shape, "zset", own)))
             seen += len(members)
-            self._tell(seen, cast(int, total))
+            self._report(seen, cast(int, total))
 
-    def _walk(self) -> int:
-        """Take over the records that no index had; tell what cannot be taken over; give how many records are in it."""
+    def _scan(self) -> int:
+        """Take over the records that no index had; note problems; give the number of records."""
         seen, total = 0, size_of_index(self.client, self.shape, "zset")
         for keys in pages(self.client, ("SCAN",), ("MATCH", self.shape.keys.pattern)):
-            met = run(self.client, look(self.shape, "zset", keys))
-            for one in met:
-                if one.problem is not None:
-                    self.tally.refuse(one.key, one.problem)
-            for one in self._take(met):
-                self.tally.refuse(one.key, f"is to be {one.target}, which exists already; compare both, and delete one")
-            seen += sum(one.is_record for one in met)
-            self._tell(seen, total)
+            findings = run(self.client, look(self.shape, "zset", keys))
+            for finding in findings:
+                if finding.problem is not None:
+                    self.tally.refuse(finding.key, finding.problem)
+            for finding in self._take(findings):
+                reason = f"must be renamed to {finding.target}, which already exists; compare them and delete one"
+                self.tally.refuse(finding.key, reason)
+            seen += sum(finding.is_record for finding in findings)
+            self._report(seen, total)
         return seen - self.tally.taken
 
-    def _take(self, met: Sequence[KeyFinding]) -> list[KeyFinding]:
-        """Do what is to be done; give those whose new key is taken."""
-        jobs: list[tuple[KeyFinding, _Deed]] = []
-        for one in met:
-            deed = _deed_for(one, self.shape.keys)
-            if deed is not None:
-                jobs.append((one, deed))
+    def _take(self, findings: Sequence[KeyFinding]) -> list[KeyFinding]:
+        """Take over records; give those whose new key is taken."""
+        jobs: list[tuple[KeyFinding, _Action]] = []
+        for finding in findings:
+            action = _action_for(finding, self.shape.keys)
+            if action is not None:
+                jobs.append((finding, action))
         taken: list[KeyFinding] = []
         for start in range(0, len(jobs), self.batch_size):
             chunk = jobs[start : start + self.batch_size]
-            # One script a round trip, so that other clients have their turn between two.
+            # One script a round trip, so that other clients are served in between.
             codes = self._fenced(_ADOPT, *self._arguments(chunk))
-            for (one, deed), code in zip(chunk, cast("list[int]", codes), strict=True):
-                self.tally.count(one, deed, code)
+            for (finding, action), code in zip(chunk, cast("list[int]", codes), strict=True):
+                self.tally.count(finding, action, code)
                 if code == _TAKEN:
-                    taken.append(one)
+                    taken.append(finding)
         return taken
 
-    def _arguments(self, chunk: Sequence[tuple[KeyFinding, _Deed]]) -> tuple[list[str | bytes], list[Argument]]:
+    def _arguments(self, chunk: Sequence[tuple[KeyFinding, _Action]]) -> tuple[list[str | bytes], list[Argument]]:
         keys: list[str | bytes] = [self.lease.key, self.shape.keys.index, self.shape.keys.beside("left")]
         arguments: list[Argument] = [self.lease.epoch, self.shape.primary_key]
-        for one, deed in chunk:
-            keys += [bytes_of(one.key), bytes_of(one.target or one.key)]
-            arguments += [deed, one.raw or b""]
+        for finding, action in chunk:
+            keys += [bytes_of(finding.key), bytes_of(finding.target or finding.key)]
+            arguments += [action, finding.raw or b""]
         return keys, arguments
 
-    def _tell(self, seen: int, total: int) -> None:
+    def _report(self, seen: int, total: int) -> None:
         self.report(Progress(self.shape.model.__name__, seen, self.tally.stamped, max(total, seen)))
         self.lease.keep()
 
@@ -345,11 +351,11 @@ class _Adopter:
         return reply
 
 
-def _deed_for(met: KeyFinding, keys: KeySpace) -> _Deed | None:
-    if met.is_gone:
-        return "drop" if met.is_left else None
-    if met.target is not None:
-        is_done = met.target == met.key and met.is_stamped and met.is_indexed and not met.is_left
+def _action_for(finding: KeyFinding, keys: KeySpace) -> _Action | None:
+    if finding.is_gone:
+        return "drop" if finding.is_left else None
+    if finding.target is not None:
+        is_done = finding.target == finding.key and finding.is_stamped and finding.is_indexed and not finding.is_left
         return None if is_done else "take"
-    # A bad record stays where it is, and in sight, but only under a key that no other model's record can have.
-    return "index" if met.is_left and met.is_hash and keys.owns(met.key) else None
+    # A bad record stays in the index, but only under a key that no other model can have.
+    return "index" if finding.is_left and finding.is_hash and keys.owns(finding.key) else None

@@ -1,8 +1,8 @@
-"""Relocating: copy the records of a project to another database, and its bookkeeping last, when all of it is there.
+"""Copy the records of a project to another database, and its bookkeeping last, when all records are there.
 
-Nothing is overwritten and nothing is deleted: what lies in the way is told before anything is written, and the source
-stays as it is. A copy that was made already is left alone, so the same call goes on after a kill. What is written to
-the source, deleted there, or given another end meanwhile is found by the comparison at the end, of both with either.
+Nothing is overwritten or deleted: conflicting keys are reported before anything is written, and the source is not
+changed. Keys that were copied before are skipped, so the same call resumes after a kill. Records that are written,
+deleted or get another TTL in the source in the meantime are found by a comparison at the end, in both directions.
 """
 
 from collections.abc import Callable, Sequence
@@ -18,6 +18,7 @@ from redis_models.client.drivers import run
 from redis_models.encoding.raw_text import text_of
 from redis_models.errors import IncompleteError, ServerRefusedError, UnsafeError
 from redis_models.mapping.keys import KeySpace, bookkeeping_key
+from redis_models.redaction import counted
 
 from ..keyspace.key_contents import Clock, clock_of, contents_of
 
@@ -31,15 +32,15 @@ _KEPT: Final = ("ledger", "snapshot", "history", "quarantine")
 
 @dataclass
 class Relocation:
-    """What is copied, and what came of it. Used by one thread.
+    """What to copy, and the result. Used by one thread.
 
     Attributes:
         source, target: The databases.
-        spaces: Where the records are: as the code has them, and as the source's snapshots do.
-        namespace, apps: Whose bookkeeping goes along.
+        spaces: Key spaces of the models of the code, and of the snapshots in the source.
+        namespace, apps: Of the bookkeeping to copy.
         seen: Records that the source has.
         copied: Records that were copied now.
-        in_the_way: Keys of the target that hold something else.
+        conflicts: Keys that differ in the target.
     """
 
     source: SyncClient
@@ -49,7 +50,7 @@ class Relocation:
     apps: Sequence[str]
     seen: int = 0
     copied: int = 0
-    in_the_way: dict[str, None] = field(default_factory=dict[str, None])
+    conflicts: dict[str, None] = field(default_factory=dict[str, None])
 
     @property
     def kept(self) -> list[bytes]:
@@ -58,33 +59,33 @@ class Relocation:
 
 
 def relocate(job: Relocation, keep: Callable[[], None], *, is_dry: bool = False) -> None:
-    """Copy everything, and compare it.
+    """Copy everything, then compare both databases.
 
     Args:
-        job: What is to be copied; its figures are filled in.
-        keep: Called after each page, to keep the leases of both databases.
-        is_dry: Only look.
+        job: What to copy; its counters are filled in.
+        keep: Called after each page, to renew the leases of both databases.
+        is_dry: Only look for conflicts.
 
     Raises:
-        UnsafeError: Something else lies in the way in the target; nothing was written.
-        IncompleteError: Records were written in the source meanwhile.
-        ServerRefusedError: The target cannot read what the source gives: it is older.
+        UnsafeError: Keys of the target hold other values; nothing was written.
+        IncompleteError: Records changed in the source during the copy.
+        ServerRefusedError: The target is older and cannot read the format of the source.
     """
     lease = bookkeeping_key(job.namespace, "lease")
     clock = run(job.source, clock_of(lease)) & run(job.target, clock_of(lease))
     compare = partial(_compare, clock=clock)
-    _walk(job, job.source, keep, _count)
-    _walk(job, job.target, keep, compare)
+    _scan(job, job.source, keep, _count)
+    _scan(job, job.target, keep, compare)
     _refuse_collisions(job, [key for key in job.kept if run(job.target, _is_there(key))], clock)
     if is_dry:
         return
-    _walk(job, job.source, keep, _copy)
-    _walk(job, job.source, keep, compare)
-    _walk(job, job.target, keep, compare)
-    if job.in_the_way:
+    _scan(job, job.source, keep, _copy)
+    _scan(job, job.source, keep, compare)
+    _scan(job, job.target, keep, compare)
+    if job.conflicts:
         raise IncompleteError(
-            f"{len(job.in_the_way):,} records changed in the source while they were copied: {_shown(job)}. Stop what"
-            " writes there, delete these in the target, and run again; the bookkeeping was not copied yet"
+            f"{counted(len(job.conflicts), 'record')} changed in the source during the copy: {_shown(job)}. Stop what"
+            " writes there, delete these keys in the target, and run 'relocate' again; the bookkeeping was not copied"
         )
     for key in job.kept:
         _copy(job, [key])
@@ -93,18 +94,19 @@ def relocate(job: Relocation, keep: Callable[[], None], *, is_dry: bool = False)
 def _refuse_collisions(job: Relocation, kept: Sequence[bytes], clock: Clock) -> None:
     if kept:
         _compare(job, kept, clock=clock)
-    if job.in_the_way:
+    if job.conflicts:
+        differing = counted(len(job.conflicts), "key of the target differs", "keys of the target differ")
         raise UnsafeError(
-            f"nothing was written, because {len(job.in_the_way):,} keys of the target hold something else:"
-            f" {_shown(job)}. Move or delete them, or choose another database"
+            f"nothing was written, because {differing}:"
+            f" {_shown(job)}. Rename or delete them, or choose another database"
         )
 
 
 def _shown(job: Relocation) -> str:
-    return ", ".join(list(job.in_the_way)[:_SHOWN])
+    return ", ".join(list(job.conflicts)[:_SHOWN])
 
 
-def _walk(
+def _scan(
     job: Relocation, client: SyncClient, keep: Callable[[], None], act: Callable[[Relocation, Sequence[bytes]], None]
 ) -> None:
     for space in job.spaces:
@@ -133,19 +135,19 @@ def _count(job: Relocation, keys: Sequence[bytes]) -> None:
 
 
 def _compare(job: Relocation, keys: Sequence[bytes], *, clock: Clock) -> None:
-    """Note what is not the same on both sides."""
-    wanted, held = run(job.source, contents_of(keys, clock)), run(job.target, contents_of(keys, clock))
-    for key, one, other in zip(keys, wanted, held, strict=True):
-        if one is None or other is None:
-            is_same = all(it is None or it.is_about_to_end(clock) for it in (one, other))
+    """Note keys that differ."""
+    sources, targets = run(job.source, contents_of(keys, clock)), run(job.target, contents_of(keys, clock))
+    for key, source, target in zip(keys, sources, targets, strict=True):
+        if source is None or target is None:
+            is_same = all(side is None or side.is_about_to_end(clock) for side in (source, target))
         else:
-            is_same = one.is_as(other, clock)
+            is_same = source.is_as(target, clock)
         if not is_same:
-            job.in_the_way[text_of(key)] = None
+            job.conflicts[text_of(key)] = None
 
 
 def _copy(job: Relocation, keys: Sequence[bytes]) -> None:
-    """Copy what is not there yet: the index first, because a member without a record is harmless."""
+    """Copy records that the target lacks: the index first, because a member without a record is harmless."""
     dumps = run(job.source, _dumps(keys))
     for space in job.spaces:
         owned = [key for key, dump in zip(keys, dumps, strict=True) if dump and space.owns(text_of(key))]
@@ -164,7 +166,7 @@ def _index(space: KeySpace, keys: Sequence[bytes]) -> RoundTrips[None]:
 def _dumps(keys: Sequence[bytes]) -> RoundTrips[list[tuple[bytes, int, bool] | None]]:
     """Give payload, end and whether the end is an instant, of each key that is there.
 
-    A record may end between the two questions; without its end it would be restored for ever.
+    A record may expire between the two commands; without its TTL it would be restored as permanent.
     """
     payloads = check((yield [("DUMP", key) for key in keys]))
     ends = yield [("PEXPIRETIME", key) for key in keys]
@@ -179,7 +181,7 @@ def _dumps(keys: Sequence[bytes]) -> RoundTrips[list[tuple[bytes, int, bool] | N
 
 
 def _restored(pairs: Sequence[tuple[bytes, tuple[bytes, int, bool]]]) -> RoundTrips[int]:
-    """Restore what is not there; give how many were not."""
+    """Restore keys that do not exist; give how many were restored."""
     if not pairs:
         return 0
     commands: list[tuple[Argument, ...]] = [
@@ -192,8 +194,8 @@ def _restored(pairs: Sequence[tuple[bytes, tuple[bytes, int, bool]]]) -> RoundTr
             continue
         if isinstance(reply, ResponseError) and "payload version" in str(reply):
             raise ServerRefusedError(
-                "the target cannot read what the source gives, because it is an older server; choose one that is at"
-                " least as new"
+                "the target server is older than the source and cannot read its records; use a target that is at least"
+                " as new"
             )
         check([reply])
         count += 1

@@ -1,6 +1,6 @@
-"""Rehearsing: bring real records to where a run would bring them, in memory, and write nothing.
+"""Dry run: rewrite real records in memory as a run would, and write nothing.
 
-Every stage runs in Python here, also those that the server would do by itself; both give the same bytes.
+Every version step runs in Python here, also those that the server would execute; both give the same bytes.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -28,7 +28,7 @@ from .record_check import judge
 
 __all__ = ["Example", "Rehearsal", "refused_by", "rehearse"]
 
-_SHOWN: Final = 10  # failures that are kept to be shown; all are counted
+_SHOWN: Final = 10  # failures that are listed; all are counted
 _EXAMPLES: Final = 3
 Refuses = Callable[[RewritePass, str, Mapping[str, bytes]], "str | None"]
 
@@ -38,7 +38,7 @@ class Example:
     """One record, before and after.
 
     Attributes:
-        key: Where it lies.
+        key: Of the record.
         lines: Its fields.
     """
 
@@ -48,17 +48,17 @@ class Example:
 
 @dataclass
 class Rehearsal:
-    """What one pass would come to. Grows while records are met.
+    """Result of a dry run of one pass. Filled while records are read.
 
     Attributes:
         work: The pass.
-        records: How many were looked at; the few that SCAN gives twice count twice.
+        records: How many were read; the few that SCAN returns twice count twice.
         changed: How many would be rewritten.
-        failed: How many cannot be.
+        failed: How many cannot be rewritten.
         failures: The first of these, with the reasons.
         examples: The first that would be rewritten.
-        refuses: Says why the code would not read a record afterwards; None where it would, or is of another version.
-        unreadable: How many records it would not read.
+        refuses: Says why the code could not read a record afterwards; None if it could, or has another version.
+        unreadable: How many records the code could not read.
         refused: The first of these, with the reasons.
     """
 
@@ -73,7 +73,7 @@ class Rehearsal:
     refused: list[Failure] = field(default_factory=list[Failure])
 
     def meet(self, key: str, record: Mapping[str, bytes]) -> None:
-        """Bring a record to the version of the pass."""
+        """Rewrite a record, in memory, to the version of the pass."""
         route, target = self.work.route, self.work.target
         self.records += 1
         try:
@@ -105,19 +105,19 @@ class Rehearsal:
 
 
 def refuses_nothing(work: RewritePass, key: str, record: Mapping[str, bytes]) -> str | None:
-    """Read no record by code."""
+    """Do not check whether the code can read a record."""
     return None
 
 
 def refused_by(shapes: Iterable[Mapper[Any]]) -> Refuses:
-    """Give what says why the models of the code would not read a record."""
+    """Give a function that says why the models of the code could not read a record."""
     known = {(shape.model.__name__, shape.version): shape for shape in shapes}
 
     def refuses(work: RewritePass, key: str, record: Mapping[str, bytes]) -> str | None:
         shape = known.get((work.route.model, work.target))
         if shape is None or record.get(STAMP, b"1") != shape.stamp:
             return None
-        return next((one.reason for one in judge(shape, key, record, 0) if one.kind is Kind.UNREADABLE), None)
+        return next((found.reason for found in judge(shape, key, record, 0) if found.kind is Kind.UNREADABLE), None)
 
     return refuses
 
@@ -129,33 +129,33 @@ def rehearse(
     report: Callable[[Progress], None],
     refuses: Refuses = refuses_nothing,
 ) -> RoundTrips[tuple[list[Rehearsal], str | None]]:
-    """Do in memory what a plan would do.
+    """Execute a plan in memory.
 
     Args:
-        plan: What would be done.
+        plan: The plan.
         quarantine: Of the app.
-        limit: How many records of each pass, drawn by chance; None for all.
+        limit: How many random records of each pass; None for all.
         report: Called after every page.
         refuses: Of ``refused_by``.
 
     Returns:
-        What each pass would come to; and why records could not be moved, which is looked for only where all are met.
+        The result of each pass; and why keys could not be renamed, which is only checked if all records are read.
 
     Raises:
-        ConflictError: What lies at an index is no sorted set.
+        ConflictError: The key of an index does not hold a sorted set.
 
     Cost:
-        For each pass a SCAN of the database, and a round trip for each 200 records, or for 4 MB; for moves as a run's
-        own look.
+        For each pass a SCAN of the database, and a round trip for each 200 records, or for 4 MB; for renamed keys the
+        same check as in a run.
     """
     passes = [Rehearsal(work, refuses) for work in plan.works]
-    for one in passes:
+    for rehearsal in passes:
         if limit is None:
-            yield from _meet_all(one, report)
+            yield from _read_all(rehearsal, report)
         else:
-            found = yield from sample(one.work.keys, limit)
+            found = yield from sample(rehearsal.work.keys, limit)
             for key, record in found.records.items():
-                one.meet(key, record)
+                rehearsal.meet(key, record)
     if limit is not None or not plan.moves:
         return passes, None
     intake = QuarantinePolicy(quarantine)
@@ -168,23 +168,23 @@ def rehearse(
 
 
 def _nothing() -> RoundTrips[None]:
-    """Keep no lease: nothing is written."""
+    """Renew no lease: nothing is written."""
     yield from ()
 
 
-def _meet_all(one: Rehearsal, report: Callable[[Progress], None]) -> RoundTrips[None]:
-    total, cursor, portions = (yield from index_size(one.work.keys)), "", ReadSize()
+def _read_all(rehearsal: Rehearsal, report: Callable[[Progress], None]) -> RoundTrips[None]:
+    total, cursor, read_size = (yield from index_size(rehearsal.work.keys)), "", ReadSize()
     while cursor != "0":
-        cursor, page = yield from scan(cursor or "0", one.work.keys)
-        for keys in portions.of(page):
+        cursor, page = yield from scan(cursor or "0", rehearsal.work.keys)
+        for keys in read_size.of(page):
             records: list[Mapping[str, bytes]] = []
             for key, reply in zip(keys, (yield [("HGETALL", key) for key in keys]), strict=True):
                 text = text_of(key)
                 if is_another_type(reply):
-                    one.records += 1
-                    one.fail(text, "the key holds no hash; move it out of the model's prefix, or delete it")
+                    rehearsal.records += 1
+                    rehearsal.fail(text, "the key does not hold a hash; rename it to another prefix, or delete it")
                 elif record := hash_of(check([reply])[0]):
-                    one.meet(text, record)
+                    rehearsal.meet(text, record)
                     records.append(record)
-            portions.met(records)
-        report(Progress(one.work.label, one.records, one.changed, max(total, one.records)))
+            read_size.met(records)
+        report(Progress(rehearsal.work.label, rehearsal.records, rehearsal.changed, max(total, rehearsal.records)))

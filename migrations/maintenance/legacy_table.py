@@ -1,7 +1,7 @@
-"""A table that pydantic-aioredis wrote, as it is found: its index, its keys, and what they need. Writes nothing.
+"""A table that pydantic-aioredis wrote: its index, its keys, and what must be changed. Writes nothing.
 
-That library put the text of a primary key into the key as it is, so that the same key may be a record of two models,
-``shop:order:7`` of ``shop`` and of ``shop:order``. What decides is the primary key that the record itself holds.
+That library wrote the text of a primary key into the key unescaped, so that the same key may be a record of two models,
+``shop:order:7`` of ``shop`` and of ``shop:order``. The primary key that is stored in the record decides.
 """
 
 import json
@@ -28,8 +28,8 @@ class Verdict:
     """What a record of a model needs.
 
     Attributes:
-        target: The key that it is to have; None where it must stay as it is.
-        problem: Why it must, and what to do; None where it need not.
+        target: The key that it must have; None if it cannot be taken over.
+        problem: Why it cannot be taken over, and what to do; None if it can.
     """
 
     target: str | None = None
@@ -37,23 +37,25 @@ class Verdict:
 
 
 def judge(shape: Mapper[Any], key: str, raw: bytes | None, *, is_listed: bool) -> Verdict | None:
-    """Say what a hash needs to become a record of a model.
+    """Decide what a hash needs to become a record of a model.
 
     Args:
         shape: The model.
-        key: Where the hash lies.
-        raw: What it holds as the model's primary key, or None.
+        key: Of the hash.
+        raw: Its value of the model's primary key, or None.
         is_listed: Whether the model's index has the key.
 
     Returns:
-        None for a hash that seems to be none of this model's.
+        None for a hash that does not seem to belong to this model.
     """
     target, problem, spelled = None, None, False
     if raw is None:
         if _says_itself(shape, key):
             return Verdict(key)
         name = shape.primary_key
-        problem = f"has no field {name!r}, the primary key, and its key does not say it; add it, or delete the hash"
+        problem = (
+            f"has no field {name!r}, the primary key, and its key does not tell it; add the field, or delete the hash"
+        )
     else:
         try:
             value = shape.decode_one(key, shape.primary_key, raw)
@@ -69,13 +71,14 @@ def judge(shape: Mapper[Any], key: str, raw: bytes | None, *, is_listed: bool) -
         if target is not None and spelled:
             return Verdict(target)
         problem = (
-            problem or f"holds the primary key {raw!r}, which belongs under {target!r}; correct it, or rename the key"
+            problem
+            or f"holds the primary key {raw!r}, which belongs to the key {target!r}; correct it, or rename the key"
         )
     return Verdict(problem=problem) if spelled or is_listed or shape.keys.owns(key) else None
 
 
 def _says_itself(shape: Mapper[Any], key: str) -> bool:
-    """Whether a key says the primary key as this library spells it; one that is to be renamed may mean another's."""
+    """Whether a key contains the primary key as this library writes it; a key that must be renamed may be ambiguous."""
     try:
         return shape.key_of(shape.primary_key_in(key)) == key
     except (DecodeError, InvalidPrimaryKeyError):
@@ -87,7 +90,7 @@ def _spells(shape: Mapper[Any], key: str, texts: Iterable[str]) -> bool:
 
 
 def _texts(raw: bytes) -> Iterator[str]:
-    """How a key could spell what is stored, whatever its type: as it is, or without the quotes of JSON."""
+    """How a key may contain a stored value of any type: unchanged, or without the quotes of JSON."""
     with suppress(ValueError):
         text = raw.decode()
         yield text
@@ -97,7 +100,7 @@ def _texts(raw: bytes) -> Iterator[str]:
 
 
 def _spellings(value: object) -> Iterator[str]:
-    """How that library spelled a value in a key; for enums it depended on the version of Python."""
+    """How pydantic-aioredis wrote a value into a key; for enums it depended on the version of Python."""
     yield str(value)
     if isinstance(value, Enum):
         yield f"{type(value).__name__}.{value.name}"
@@ -105,19 +108,19 @@ def _spellings(value: object) -> Iterator[str]:
 
 
 COUNT: Final = 1000  # keys or members of one step, as in passes
-_NO_HASH: Final = "the key holds no hash; move it out of the model's prefix, or delete it"
+_NO_HASH: Final = "the key does not hold a hash; rename it to another prefix, or delete it"
 
 
 @dataclass(frozen=True)
 class KeyFinding:
-    """A key that was met, and what is to be done about it.
+    """A key that was found, and what to do with it.
 
     Attributes:
         key: The key.
-        raw: What it holds as the primary key.
-        is_stamped, is_indexed, is_left: Whether it has a stamp, is in the index, and in what is left of the old one.
-        is_gone, is_hash: Whether nothing lies there, and whether a hash does.
-        verdict: What it needs; None where it is no record of the model's.
+        raw: Its value of the primary key.
+        is_stamped, is_indexed, is_left: Whether it has a stamp, is in the index, and is in the rest of the old index.
+        is_gone, is_hash: Whether the key does not exist, and whether it holds a hash.
+        verdict: What it needs; None if it does not belong to the model.
     """
 
     key: str
@@ -131,7 +134,7 @@ class KeyFinding:
 
     @property
     def is_record(self) -> bool:
-        """Whether it is a record that can be taken over, or is already."""
+        """Whether it can be taken over, or was taken over already."""
         return self.target is not None
 
     @property
@@ -141,7 +144,7 @@ class KeyFinding:
 
     @property
     def target(self) -> str | None:
-        """The key that it is to have."""
+        """The key that it must have."""
         return None if self.verdict is None else self.verdict.target
 
     @property
@@ -151,10 +154,10 @@ class KeyFinding:
 
 
 def look(shape: Mapper[Any], kind: str, keys: Sequence[bytes]) -> RoundTrips[list[KeyFinding]]:
-    """Find out what is to be done about keys of a model whose index is of the type ``kind``.
+    """Find out what to do with keys of a model whose index has the type ``kind``.
 
     Cost:
-        One round trip; one more where a key has gone.
+        One round trip; one more if a key does not exist.
     """
     if not keys:
         return []
@@ -167,17 +170,17 @@ def look(shape: Mapper[Any], kind: str, keys: Sequence[bytes]) -> RoundTrips[lis
     if isinstance(indexed, Exception) and str(indexed).startswith("WRONGTYPE"):
         raise no_index(shape)
     indexed, left = cast("list[list[bytes | int | None]]", check([indexed, left]))
-    # What has neither field may be a hash all the same.
+    # A key without either field may still hold a hash.
     empty = [place for place, reply in enumerate(records) if reply == [None, None]]
     alive = yield from send([("EXISTS", keys[place]) for place in empty])
     gone = {place for place, reply in zip(empty, alive, strict=True) if reply == 0}
     return [
-        _met(shape, text_of(key), records[place], indexed[place] not in (None, 0), left[place] == 1, place in gone)
+        _finding(shape, text_of(key), records[place], indexed[place] not in (None, 0), left[place] == 1, place in gone)
         for place, key in enumerate(keys)
     ]
 
 
-def _met(shape: Mapper[Any], key: str, reply: Reply, is_indexed: bool, is_left: bool, is_gone: bool) -> KeyFinding:
+def _finding(shape: Mapper[Any], key: str, reply: Reply, is_indexed: bool, is_left: bool, is_gone: bool) -> KeyFinding:
     is_listed = is_indexed or is_left
     if isinstance(reply, Exception):
         if not str(reply).startswith("WRONGTYPE"):
@@ -190,33 +193,33 @@ def _met(shape: Mapper[Any], key: str, reply: Reply, is_indexed: bool, is_left: 
 
 
 def state_of_index(shape: Mapper[Any]) -> RoundTrips[tuple[str, int]]:
-    """Give the type of what lies at the index, none, set or zset, and its life span in ms, negative without one.
+    """Give the type of the index (none, set or zset), and its TTL in ms, negative if it has none.
 
     Raises:
-        ConflictError: Something else lies there.
+        ConflictError: It has another type.
     """
     key = shape.keys.index
-    [kind, life_ms] = yield from send([("TYPE", key), ("PTTL", key)])
+    [kind, ttl_ms] = yield from send([("TYPE", key), ("PTTL", key)])
     text = cast(bytes, kind).decode()
     if text == "hash":
         raise ConflictError(
             key,
-            "holds a hash, a record whose primary key is the name of the index; move it with"
+            "holds a hash, a record whose primary key is the name of the index; rename it with"
             f" 'RENAME {key} {shape.key_of('__index')}', and run 'adopt' again",
         )
     if text not in ("none", "set", "zset"):
         raise no_index(shape)
-    return text, cast(int, life_ms)
+    return text, cast(int, ttl_ms)
 
 
 def pages(client: SyncClient, command: tuple[str, ...], options: tuple[str, ...]) -> Generator[list[bytes]]:
-    """Give what SCAN or SSCAN finds, page by page."""
+    """Give the results of SCAN or SSCAN, page by page."""
     cursor = "0"
     while True:
         [reply] = run(client, send([(*command, cursor, *options, "COUNT", COUNT)]))
-        following, met = cast("tuple[bytes, list[bytes]]", reply)
-        found = list(dict.fromkeys(met))
-        # A small set comes whole, however large its server lets it become.
+        following, members = cast("tuple[bytes, list[bytes]]", reply)
+        found = list(dict.fromkeys(members))
+        # A set with a compact encoding comes in one page, which may be large.
         for start in range(0, len(found), COUNT):
             yield found[start : start + COUNT]
         cursor = following.decode()
@@ -225,6 +228,6 @@ def pages(client: SyncClient, command: tuple[str, ...], options: tuple[str, ...]
 
 
 def size_of_index(client: SyncClient, shape: Mapper[Any], kind: str) -> int:
-    """Count the members of an index of that type; 0 where there is none."""
+    """Count the members of an index of that type; 0 if it does not exist."""
     [size] = run(client, send([("SCARD" if kind == "set" else "ZCARD", shape.keys.index)]))
     return cast(int, size)

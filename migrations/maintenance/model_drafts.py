@@ -1,6 +1,6 @@
-"""Drafting: from hashes that nobody declared to the source of models that read them. Pure; ``survey`` reads them.
+"""Model drafts: source of models for hashes that have none. Pure; ``survey`` reads the hashes.
 
-A type is only told where every value seen has its canonical spelling: ``007`` is text, not a number.
+A type is only chosen if every value that was read has its canonical spelling: ``007`` is text, not a number.
 """
 
 import json
@@ -21,12 +21,13 @@ from redis_models.encoding.raw_text import bytes_of
 from redis_models.errors import DecodeError
 from redis_models.mapping.stored_field import RESERVED, STAMP, stored_version
 from redis_models.model import Model
+from redis_models.redaction import counted
 
 __all__ = ["Draft", "DraftedField", "Table", "draft", "render_models"]
 
 _NONE: Final = frozenset((b"None", b"null"))
 _NAMES_OF_MODELS: Final = frozenset(dir(Model))
-# What the source says itself: a field of such a name would take its place in the rest of the class.
+# Names that the source uses: a field of that name would hide them in the rest of the class.
 _NAMES_OF_TYPES: Final = frozenset(["bool", "bytes", "dict", "float", "int", "list", "object", "str", "UUID"])
 _NAMES_OF_CLASSES: Final = frozenset(["Field", "Model", "UUID"])
 _ENVIRONMENT: Final = jinja2.Environment(
@@ -40,21 +41,21 @@ _ENVIRONMENT: Final = jinja2.Environment(
 
 @dataclass
 class Table:
-    """Hashes whose keys begin alike. Grows while they are met, then is only read.
+    """Hashes whose keys have the same prefix. Filled by a scan, then only read.
 
     Attributes:
-        start: What their keys begin with, the separator included.
+        start: Prefix of their keys, with the separator.
         separator: Between the parts of their keys.
         count: How many there are.
         records: Some of them, by key.
-        lives: How long those live, in seconds; None for ever.
+        ttls: TTLs of those, in seconds; None without one.
     """
 
     start: str
     separator: str
     count: int = 0
     records: dict[str, Mapping[str, bytes]] = field(default_factory=dict[str, Mapping[str, bytes]])
-    lives: list[int | None] = field(default_factory=list[int | None])
+    ttls: list[int | None] = field(default_factory=list[int | None])
 
 
 @dataclass(frozen=True)
@@ -87,7 +88,7 @@ class Draft:
     Attributes:
         name: Of the class.
         fields: The primary key first.
-        comments: What somebody must look at.
+        comments: What the user must check.
         options: Lines of its Meta.
     """
 
@@ -104,27 +105,31 @@ def draft(table: Table, taken: Iterable[str]) -> Draft:
         table: With at least one record.
         taken: Names that other classes have.
     """
+    verb = "was" if len(table.records) == 1 else "were"
     *first, name = table.start[: -len(table.separator)].split(table.separator)
-    comments = [f"{table.count:,} records at {table.start}*, of which {len(table.records):,} were looked at."]
+    comments = [f"{counted(table.count, 'record')} at {table.start}*; {len(table.records):,} of them {verb} read."]
     columns = _columns(table.records)
     key = _key_field(table, columns)
     if key is None:
-        comments.append("No field holds the last part of the key, so there is no primary key; add one to the records.")
+        comments.append(
+            "No field contains the last part of the key, so the model has no primary key; add such a field"
+            " to the records."
+        )
     fields = [DraftedField(key, _type_of(columns[key]), True, "")] if key else []
     for column, values in sorted(columns.items()):
         if column == key or column.startswith(RESERVED):
             continue
         if not _is_name(column):
-            comments.append(f"The stored field {column!r} cannot be called that in a class, and is left out.")
+            comments.append(f"The stored field {column!r} is left out: it is not a valid field name of a class.")
             continue
         type, default = _type_and_default(values, len(table.records))
         fields.append(DraftedField(column, type, False, default))
-    comments += _about_lives(table.lives)
+    comments += _about_ttls(table.ttls)
     options = [f"table = {_quoted(name)}"]
     options += [f"prefix = {_quoted(table.separator.join(first))}"] if first else []
     options += [f"separator = {_quoted(table.separator)}"] if table.separator != ":" else []
     options += _version(table.records)
-    options.append("managed = False  # take this out to let migrations rewrite the records")
+    options.append("managed = False  # remove this to let migrations rewrite the records")
     return Draft(_class_name(name, taken), tuple(fields), tuple(comments), tuple(options))
 
 
@@ -133,7 +138,7 @@ def render_models(drafts: Sequence[Draft], others: int) -> str:
 
     Args:
         drafts: Its models.
-        others: How many keys hold no hash.
+        others: How many keys do not hold a hash.
     """
     names = {one.name for each in drafts for one in each.fields}
     drafts = [_with_free_types(one, names) for one in drafts]
@@ -154,7 +159,7 @@ def _says(text: str, name: str, alias: str) -> bool:
 
 
 def _with_free_types(one: Draft, names: Iterable[str]) -> Draft:
-    """Give the draft with another name of each type that a field is called like: ``date: date | None = None``."""
+    """Give the draft with an alias for each type that a field has the name of: ``date: date | None = None``."""
     taken = "|".join(name for name in _DATES if name in names)
     if not taken:
         return one
@@ -171,7 +176,7 @@ def _columns(records: Mapping[str, Mapping[str, bytes]]) -> dict[str, list[bytes
 
 
 def _key_field(table: Table, columns: Mapping[str, Sequence[bytes]]) -> str | None:
-    """Find the field that holds the last part of the key in every record; ``id`` before others."""
+    """Find the field that contains the last part of the key in every record; ``id`` before others."""
     for name in sorted(columns, key=lambda one: (one != "id", one)):
         if _is_name(name) and all(record.get(name) == _last_part(table, key) for key, record in table.records.items()):
             return name
@@ -179,7 +184,7 @@ def _key_field(table: Table, columns: Mapping[str, Sequence[bytes]]) -> str | No
 
 
 def _is_name(field: str) -> bool:
-    """Whether a field of a class can be called that."""
+    """Whether this is a valid field name of a class."""
     is_free = field not in _NAMES_OF_MODELS | _NAMES_OF_TYPES | _NAMES_OF_CLASSES
     return field.isidentifier() and not keyword.iskeyword(field) and is_free and field[:1] != "_"
 
@@ -195,7 +200,7 @@ def _type_and_default(values: Sequence[bytes], count: int) -> tuple[str, str]:
 
 
 def _type_of(values: Sequence[bytes]) -> str:
-    """Tell the narrowest type that writes every value as it is."""
+    """Give the narrowest type that writes every value with the same bytes."""
     if not values:
         return "str"
     for name, kind in _KINDS.items():
@@ -249,13 +254,13 @@ def _is_text(raw: bytes) -> bool:
     return True
 
 
-def _about_lives(lives: Sequence[int | None]) -> list[str]:
-    known = [one for one in lives if one is not None]
+def _about_ttls(ttls: Sequence[int | None]) -> list[str]:
+    known = [ttl for ttl in ttls if ttl is not None]
     if not known:
         return []
-    if len(known) == len(lives):
-        return [f"All of them end by themselves, the last in {max(known):,} s; give new ones a ttl in Meta."]
-    return [f"{len(known):,} of them end by themselves."]
+    if len(known) == len(ttls):
+        return [f"All of them have a TTL, of at most {max(known):,} s; to give new records one, set ttl in Meta."]
+    return [f"{len(known):,} of them {'has' if len(known) == 1 else 'have'} a TTL."]
 
 
 def _version(records: Mapping[str, Mapping[str, bytes]]) -> list[str]:

@@ -1,7 +1,7 @@
-"""Purging: take out of the records what migrations kept aside for their way back, when that is not wanted any more.
+"""Purge: delete the undo fields of migrations from the records, when they are no longer needed.
 
-The ledger says so before the first record is touched, so that no run ever takes back what it could not restore. A purge
-that was killed is finished by the same call.
+The ledger is marked before the first record is changed, so that no run takes back what it cannot restore. A purge that
+was killed is finished by calling it again.
 """
 
 import time
@@ -31,16 +31,16 @@ __all__ = ["Purged", "position_to_purge", "purge"]
 
 _SCRIPT: Final = load_script("redis_models.migrations", "purge", is_repeatable=True)
 _COMMANDS: Final = ("HKEYS", "HSTRLEN", "HDEL")  # of the script
-_LOOK_S: Final = 0.1  # how often the pace is asked while it holds
+_LOOK_S: Final = 0.1  # between two looks at the throttle while the run is paused
 
 
 @dataclass
 class Purged:
-    """What was taken out, or would be.
+    """What was deleted, or would be.
 
     Attributes:
-        records: How many records had any of it.
-        fields: How many stored fields that is.
+        records: How many records had undo fields.
+        fields: How many undo fields.
         bytes: Of their names and values.
     """
 
@@ -50,12 +50,12 @@ class Purged:
 
 
 def position_to_purge(chain: Chain, state: State, target: int | None) -> int:
-    """Give the position up to which migrations lose their way back.
+    """Give the position up to which migrations lose their undo fields.
 
     Args:
         chain: The files.
         state: The database.
-        target: The position that is meant; None for that of the database.
+        target: The wanted position; None for that of the database.
 
     Raises:
         DriftError: The database holds what the files do not say.
@@ -63,49 +63,51 @@ def position_to_purge(chain: Chain, state: State, target: int | None) -> int:
         MigrationError: Some of these migrations are not applied.
     """
     if state.journal is not None:
-        raise IncompleteError(f"{chain.app}: a run of migrate is under way, or stopped half-way; finish it first")
+        raise IncompleteError(f"{chain.app}: a run is active or unfinished; run 'migrate' to finish it first")
     start = make_plan(chain, state, chain.head_position).start
     if target is not None and target > start:
         link = chain.migrations[target - 1]
-        raise MigrationError(f"{chain.app}: {link.name} is not applied, so it keeps nothing; purge up to another one")
+        raise MigrationError(
+            f"{chain.app}: {link.name} is not applied, so it has no undo fields; give an applied migration"
+        )
     return start if target is None else target
 
 
 def purge(
     lease: Lease | None,
-    shelf: StateStore,
+    store: StateStore,
     chain: Chain,
     target: int | None,
     *,
     pace: Callable[[], ThrottleState],
     report: Callable[[Progress], None],
 ) -> RoundTrips[Purged]:
-    """Take out of every record what migrations up to a position keep aside.
+    """Delete the undo fields of migrations up to a position from every record.
 
     Args:
         lease: Held by this process; None only to look, and write nothing.
-        shelf: Bookkeeping of the app.
+        store: Bookkeeping of the app.
         chain: The files.
-        target: The last position that loses its way back; None for that of the database.
-        pace: Gives the pace of the moment.
+        target: The last position that loses its undo fields; None for that of the database.
+        pace: Gives the current throttle.
         report: Called after every script.
 
     Keys:
         Marks entries of the ledger, adds to the history, and deletes the fields ``_b1.…`` to ``_bN.…`` of records.
 
     Cost:
-        For each place where a model's records are or were a SCAN of the database, and a script for each batch.
+        A SCAN of the database for each key space that a model has or had, and a script for each batch.
 
     Raises:
-        LockedError: The lease is somebody else's by now.
+        LockedError: Another runner has taken over the lease.
         MigrationError: As ``position_to_purge``.
         ServerRefusedError: This user may not call a command that the scripts need; nothing was written.
     """
-    state = yield from shelf.read()
+    state = yield from store.read()
     position = position_to_purge(chain, state, target)
     if lease is not None:
-        yield from refuse_missing_rights(lease, shelf.namespace, (*_COMMANDS, *OF_THE_END))
-        yield from _mark(lease, shelf, chain, state, position)
+        yield from refuse_missing_rights(lease, store.namespace, (*_COMMANDS, *OF_THE_END))
+        yield from _mark(lease, store, chain, state, position)
     purged = Purged()
     for lineage in lineages_of(chain):
         if min(lineage.schemas) > position:
@@ -113,20 +115,20 @@ def purge(
         version = lineage.at(position).version
         spaces = {model.keys.start: model.keys for model in lineage.schemas.values()}
         for keys in spaces.values():
-            yield from _walk(lease, RewritePass(lineage.route, keys, version, version), purged, pace, report)
+            yield from _scan(lease, RewritePass(lineage.route, keys, version, version), purged, pace, report)
     return purged
 
 
-def _mark(lease: Lease, shelf: StateStore, chain: Chain, state: State, position: int) -> RoundTrips[None]:
+def _mark(lease: Lease, store: StateStore, chain: Chain, state: State, position: int) -> RoundTrips[None]:
     ids = {id for link in chain.migrations[:position] for id in link.ids}
-    marked = [replace(one, is_purged=True) for id, one in state.ledger.items() if id in ids and not one.is_purged]
+    marked = [replace(entry, is_purged=True) for id, entry in state.ledger.items() if id in ids and not entry.is_purged]
     if marked:
-        events = [event_of(EventKind.PURGED, one, lease.epoch) for one in marked]
+        events = [event_of(EventKind.PURGED, entry, lease.epoch) for entry in marked]
         snapshot = state.snapshot or chain.snapshots[make_plan(chain, state, chain.head_position).start]
-        yield from shelf.finish(lease.key, lease.epoch, marked, (), snapshot, events)
+        yield from store.finish(lease.key, lease.epoch, marked, (), snapshot, events)
 
 
-def _walk(
+def _scan(
     lease: Lease | None,
     work: RewritePass,
     purged: Purged,
@@ -138,10 +140,10 @@ def _walk(
         cursor, keys = yield from scan(cursor or "0", work.keys)
         while keys:
             now = yield from _allowed(lease, pace)
-            some, keys = keys[: now.batch_size], keys[now.batch_size :]
+            batch, keys = keys[: now.batch_size], keys[now.batch_size :]
             began = time.monotonic()
-            yield from _purge_some(lease, work.target, some, purged)
-            seen += len(some)
+            yield from _purge_batch(lease, work.target, batch, purged)
+            seen += len(batch)
             report(Progress(work.label, seen, purged.records, max(total, seen), str(now) if now.reason else ""))
             yield Sleep(min(now.rest * (time.monotonic() - began), 1.0))
             yield from _kept(lease)
@@ -153,7 +155,7 @@ def _kept(lease: Lease | None) -> RoundTrips[None]:
 
 
 def _allowed(lease: Lease | None, pace: Callable[[], ThrottleState]) -> RoundTrips[ThrottleState]:
-    """Wait while somebody paused the run; a full memory is no reason to wait for what frees some."""
+    """Wait while the run is paused; do not wait because memory is full: purging frees memory."""
     now = pace()
     while lease is not None and now.is_paused:
         yield Sleep(_LOOK_S)
@@ -162,7 +164,7 @@ def _allowed(lease: Lease | None, pace: Callable[[], ThrottleState]) -> RoundTri
     return now
 
 
-def _purge_some(lease: Lease | None, version: int, keys: Sequence[bytes], purged: Purged) -> RoundTrips[None]:
+def _purge_batch(lease: Lease | None, version: int, keys: Sequence[bytes], purged: Purged) -> RoundTrips[None]:
     key, epoch = (keys[0], "") if lease is None else (lease.key, lease.epoch)
     command = _SCRIPT.command([key, *keys], [epoch, version])
     [reply] = check((yield from call(_SCRIPT, [command])))

@@ -1,7 +1,7 @@
-"""What is wrong with a stored record: unreadable for its model, or of the stamp of one version with fields of another.
+"""Faults of a stored record: its model cannot read it, or it has the stamp of one version and fields of another.
 
-Releases before this one could leave the second kind, where the access list refused a script in the middle; so does a
-client that writes a field under the name that it had at another version.
+Earlier releases could leave the second kind if the access list stopped a script in the middle; so does a client that
+writes a field under the name that it had at another version.
 """
 
 import re
@@ -14,61 +14,61 @@ from redis_models.encoding.secrets import reason_of
 from redis_models.errors import DecodeError, InvalidPrimaryKeyError
 from redis_models.mapping.mapper import Mapper
 from redis_models.mapping.stored_field import RESERVED, STAMP, stored_version
-from redis_models.redaction import printable
+from redis_models.redaction import counted, printable
 
 from ..edits.undo_fields import field_of
 from ..state.tally import Kind, Verdict
 
 __all__ = ["judge", "torn_fields", "torn_records"]
 
-_KEPT: Final = re.compile(r"_b([1-9][0-9]{0,14})[.-]")
+_UNDO: Final = re.compile(r"_b([1-9][0-9]{0,14})[.-]")
 
 
 def judge(
-    shape: Mapper[Any], key: str, record: Mapping[str, bytes], life_ms: int, others: Collection[str] = ()
+    shape: Mapper[Any], key: str, record: Mapping[str, bytes], ttl_ms: int, others: Collection[str] = ()
 ) -> Iterator[Verdict]:
     """Judge one record: its stamp, whether its model reads it, its key, and what else is in it.
 
     Args:
         shape: Of its model.
-        key: Where it lies.
+        key: Of the record.
         record: All its stored fields.
-        life_ms: What remains of its life; -1 for ever, -2 if it ended since the record was read.
+        ttl_ms: As PTTL has it: -1 without a TTL, -2 if the record expired since it was read.
         others: Fields of other versions, which ``torn_records`` judges.
     """
     try:
         version = stored_version(key, record.get(STAMP))
     except DecodeError as exc:
-        yield Verdict(Kind.STAMP, key, _said(exc))
+        yield Verdict(Kind.STAMP, key, _reason_of(exc))
         return
     if version != shape.version:
         is_older = version < shape.version
         cure = "run 'migrate --stragglers'" if is_older else "deploy the newer code"
-        said = f"is of version {version}, its model of version {shape.version}; {cure}"
-        yield Verdict(Kind.OLDER if is_older else Kind.NEWER, key, said)
+        reason = f"has version {version}, its model has version {shape.version}; {cure}"
+        yield Verdict(Kind.OLDER if is_older else Kind.NEWER, key, reason)
         return
     yield from _fields(shape, key, record, others)
     complaint = _complaint(shape, key, record)
     if complaint is not None:
         yield complaint
     else:
-        for name in () if shape.hooks else shape.names:  # what a hook does not store, it has its own way to
+        for name in () if shape.hooks else shape.names:  # a hook may leave fields out and fill them in when it reads
             if name not in record:
-                source = "the key says" if name == shape.primary_key else "its default"
-                yield Verdict(Kind.ABSENT, key, f"field {name!r} is absent, and reads as {source}")
-    if shape.ttl is not None and life_ms == -1:
-        yield Verdict(Kind.ENDLESS, key, f"lives for ever; new ones live {shape.ttl} seconds")
+                source = "the key" if name == shape.primary_key else "its default"
+                yield Verdict(Kind.ABSENT, key, f"field {name!r} is not stored; its value comes from {source}")
+    if shape.ttl is not None and ttl_ms == -1:
+        yield Verdict(Kind.ENDLESS, key, f"has no TTL; new records get {counted(shape.ttl, 'second')}")
 
 
 def _fields(shape: Mapper[Any], key: str, record: Mapping[str, bytes], others: Collection[str]) -> Iterator[Verdict]:
     for name in record:
         if name in others:
             continue
-        kept = _KEPT.match(name)
-        if kept is not None and int(kept[1]) > shape.version:
-            yield Verdict(Kind.ASIDE, key, f"keeps {name!r} aside, though it is of version {shape.version}")
-        elif kept is None and name != STAMP and name not in shape.names and not _is_extra(shape, name):
-            yield Verdict(Kind.UNDECLARED, key, f"field {name!r} is none of its model's, so nobody reads it")
+        undo = _UNDO.match(name)
+        if undo is not None and int(undo[1]) > shape.version:
+            yield Verdict(Kind.ASIDE, key, f"has the undo field {name!r}, which version {shape.version} does not have")
+        elif undo is None and name != STAMP and name not in shape.names and not _is_extra(shape, name):
+            yield Verdict(Kind.UNDECLARED, key, f"field {name!r} is not declared by its model, so it is never read")
 
 
 def _is_extra(shape: Mapper[Any], name: str) -> bool:
@@ -81,25 +81,25 @@ def _complaint(shape: Mapper[Any], key: str, record: Mapping[str, bytes]) -> Ver
         instance = shape.decode(key, record)
         meant = shape.key_of(getattr(instance, shape.primary_key))
     except DecodeError as exc:
-        return Verdict(Kind.UNREADABLE, key, _said(exc))
+        return Verdict(Kind.UNREADABLE, key, _reason_of(exc))
     except InvalidPrimaryKeyError as exc:
         return Verdict(Kind.KEY, key, str(exc))
-    except Exception as exc:  # validators are the user's: whatever they raise is a fact about this record
-        said = reason_of(exc, is_secret=shape.conceals(""))
-        return Verdict(Kind.UNREADABLE, key, f"a validator raised {type(exc).__name__}: {said}")
-    return None if meant == key else Verdict(Kind.KEY, key, f"its {shape.primary_key} belongs under {meant}")
+    except Exception as exc:  # validators of the application may raise anything; it is a fact about this record
+        reason = reason_of(exc, is_secret=shape.conceals(""))
+        return Verdict(Kind.UNREADABLE, key, f"a validator raised {type(exc).__name__}: {reason}")
+    return None if meant == key else Verdict(Kind.KEY, key, f"its {shape.primary_key} belongs to the key {meant}")
 
 
-def _said(exc: DecodeError) -> str:
+def _reason_of(exc: DecodeError) -> str:
     return str(exc).removeprefix(f"{printable(exc.key)}: ")
 
 
 def torn_fields(shape: Mapper[Any], record: Mapping[str, bytes], others: Collection[str]) -> Iterator[str]:
-    """Name the fields of a record that its model has at other versions only.
+    """Name the fields of a record that its model only has at other versions.
 
     Args:
         shape: Of its model.
-        record: All its stored fields; what is of another version than the model is passed over.
+        record: All its stored fields; a record of another version is skipped.
         others: The names that the model has, or had, at other versions.
     """
     try:
@@ -107,17 +107,17 @@ def torn_fields(shape: Mapper[Any], record: Mapping[str, bytes], others: Collect
             return
     except DecodeError:
         return
-    kept = {(field_of(name), raw) for name, raw in record.items() if field_of(name) != name}
+    undo_fields = {(field_of(name), raw) for name, raw in record.items() if field_of(name) != name}
     for name in record:
-        # With extra fields allowed, one of that name may be meant; not so if it is what a migration kept aside.
-        if name in others and (not shape.reads_whole or (name, record[name]) in kept):
+        # With extra fields allowed, this may be one, unless it equals an undo field of a migration.
+        if name in others and (not shape.reads_whole or (name, record[name]) in undo_fields):
             yield name
 
 
 def torn_records(
     shape: Mapper[Any], records: Mapping[str, Mapping[str, bytes]], others: Collection[str]
 ) -> RoundTrips[list[Verdict]]:
-    """Judge which of some records are torn, and which life spans of fields their new fields may have lost.
+    """Judge which records are torn, and which TTLs of fields their new fields may have lost.
 
     Args:
         shape: Of their model.
@@ -125,7 +125,7 @@ def torn_records(
         others: As for ``torn_fields``.
 
     Cost:
-        None where none is torn, else one round trip.
+        One round trip if any is torn, otherwise none.
     """
     found = [(key, name) for key, record in records.items() for name in torn_fields(shape, record, others)]
     if not found:
@@ -139,9 +139,9 @@ def torn_records(
 
 
 def _reason(shape: Mapper[Any], key: str, name: str, reply: object) -> str:
-    ends = cast("list[int]", reply)[0] if isinstance(reply, list) else -1  # a server without life spans of fields
-    lost = f", which ends at {ends} ms since 1970, as what was made of it may have to" if ends > 0 else ""
+    ends = cast("list[int]", reply)[0] if isinstance(reply, list) else -1  # a server without TTLs of fields
+    expires = f", which expires at {ends} ms since 1970; its new field may need the same TTL" if ends > 0 else ""
     return (
-        f"has field {name!r} of another version{lost}, beside the stamp of {shape.version}: a rewrite was refused"
-        f" half-way, or a client wrote it. Compare it with the other fields, then 'HDEL {key} {name}'"
+        f"has the stamp of version {shape.version} and field {name!r} of another version{expires}: a rewrite was"
+        f" interrupted, or a client wrote it. Compare it with the other fields, then run 'HDEL {key} {name}'"
     )

@@ -1,4 +1,4 @@
-"""Mending: set fields of a record in quarantine, as the schema of its version has them, so that it can be rewritten."""
+"""Repair: set fields of a quarantined record, with the types of its own version, so that it can be rewritten."""
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
@@ -22,20 +22,20 @@ from ..state.tally import Kind
 from .record_check import judge
 from .retry import place_of, record_of
 
-__all__ = ["Mending", "mending_of", "refuse_unreadable", "schema_at", "write_mending"]
+__all__ = ["Repair", "read_repair", "refuse_unreadable", "schema_at", "write_repair"]
 
-_MEND: Final = load_script("redis_models.migrations", "permissions", "repair")
+_REPAIR: Final = load_script("redis_models.migrations", "permissions", "repair")
 
 
 @dataclass(frozen=True)
-class Mending:
-    """What is to be set in one record.
+class Repair:
+    """Fields to set in one record.
 
     Attributes:
         entry: The record.
-        before: What it holds.
-        values: Bytes by stored field.
-        lineage: The way of its model's records.
+        before: Its stored fields.
+        values: New bytes by stored field.
+        lineage: Of its model.
     """
 
     entry: QuarantinedRecord
@@ -44,7 +44,7 @@ class Mending:
     lineage: Lineage
 
     def objection(self, position: int) -> str | None:
-        """Say why it could still not be brought where the database is; None where it could."""
+        """Say why the record could still not be rewritten; None if it could."""
         record = {**self.before, **self.values}
         try:
             self.lineage.route.rewrite(record, self.lineage.at(position).version)
@@ -54,7 +54,7 @@ class Mending:
 
 
 def schema_at(chain: Chain, key: str, stamp: bytes | None) -> ModelSchema | None:
-    """Give the schema by which a record is to be read; None where no migration file knows it."""
+    """Give the schema of the version of a record; None if no migration file has it."""
     found = place_of(chain, key)
     if found is None:
         return None
@@ -65,34 +65,35 @@ def schema_at(chain: Chain, key: str, stamp: bytes | None) -> ModelSchema | None
     return _schema_of(found[0], version)
 
 
-def refuse_unreadable(mending: Mending, position: int, shapes: Iterable[Mapper[Any]]) -> None:
-    """Refuse what a run would take, but the code would not read afterwards.
+def refuse_unreadable(repair: Repair, position: int, shapes: Iterable[Mapper[Any]]) -> None:
+    """Refuse values that a run would accept, but that the code could not read afterwards.
 
     Args:
-        mending: What is to be set.
+        repair: The fields to set.
         position: Where the database is.
         shapes: Of the models of the app.
 
     Raises:
         MigrationError: The model refuses the record; nothing was written.
     """
-    after = mending.lineage.at(position)
+    after = repair.lineage.at(position)
     for shape in shapes:
         if shape.keys.start != after.keys.start or shape.version != after.version:
             continue
         try:
-            there = mending.lineage.route.rewrite({**mending.before, **mending.values}, after.version).fields
+            there = repair.lineage.route.rewrite({**repair.before, **repair.values}, after.version).fields
         except RecordError:
-            return  # which is told otherwise
-        for found in judge(shape, mending.entry.key, there, 0):
+            return  # reported by objection()
+        for found in judge(shape, repair.entry.key, there, 0):
             if found.kind is Kind.UNREADABLE:
                 raise MigrationError(
-                    f"{mending.entry.key}: would be rewritten, but not be read then: {found.reason}; nothing was set"
+                    f"{repair.entry.key}: could be rewritten, but not be read afterwards: {found.reason};"
+                    " nothing was set"
                 )
 
 
-def mending_of(chain: Chain, entry: QuarantinedRecord, assignments: Sequence[str]) -> RoundTrips[Mending]:
-    """Read a record, and what people want to be set in it. Writes nothing.
+def read_repair(chain: Chain, entry: QuarantinedRecord, assignments: Sequence[str]) -> RoundTrips[Repair]:
+    """Read a record, and the assignments to it. Writes nothing.
 
     Args:
         chain: Of the app.
@@ -101,67 +102,72 @@ def mending_of(chain: Chain, entry: QuarantinedRecord, assignments: Sequence[str
             ``FIELD:=JSON`` is JSON for a field of text, too.
 
     Raises:
-        MigrationError: One of them is none, names a field that its version does not have, or is not of its type.
-        WrongKeyTypeError: It is no hash.
+        MigrationError: An assignment is malformed, names a field that the version does not have, or has a wrong type.
+        WrongKeyTypeError: The key does not hold a hash.
     """
     found = place_of(chain, entry.key)
     if found is None:
-        raise MigrationError(f"{entry.key}: no model of the migration files has this key; move or delete the record")
+        raise MigrationError(f"{entry.key}: no model of the migration files has this key; rename or delete the key")
     record = yield from record_of(entry.key)
     if not record:
-        raise MigrationError(f"{entry.key} is gone, so there is nothing to set; 'quarantine retry' forgets it")
+        raise MigrationError(
+            f"{entry.key} no longer exists, so nothing can be set; 'quarantine retry' removes the entry"
+        )
     lineage, _ = found
-    told = _told(assignments)
-    versions = [one.version for one in lineage.schemas.values()]
-    stamp = told.pop(STAMP, None)
+    assigned = _parsed(assignments)
+    versions = [model.version for model in lineage.schemas.values()]
+    stamp = assigned.pop(STAMP, None)
     version = _version(entry.key, record.get(STAMP) if stamp is None else stamp[1].encode(), versions)
     schema = _schema_of(lineage, version)
     assert schema is not None, "it is one of these versions"
     values = {
-        name: _encoded(schema, entry.key, name, *what, is_secret=lineage.conceals(name)) for name, what in told.items()
+        name: _encoded(schema, entry.key, name, *what, is_secret=lineage.conceals(name))
+        for name, what in assigned.items()
     }
     if stamp is not None:
         values[STAMP] = b"%d" % version
-    return Mending(entry, record, values, lineage)
+    return Repair(entry, record, values, lineage)
 
 
-def write_mending(lease: Lease, namespace: str, chain: Chain, mending: Mending) -> RoundTrips[None]:
+def write_repair(lease: Lease, namespace: str, chain: Chain, repair: Repair) -> RoundTrips[None]:
     """Set the fields, all or none, if they and the stamp are as they were read.
 
     Raises:
-        ConflictError: Somebody changed one of them meanwhile; nothing was written.
-        LockedError: The lease is somebody else's by now; likewise.
-        MigrationError: The record left the quarantine, or is gone; likewise.
-        WrongKeyTypeError: It is no hash any more.
+        ConflictError: Another client changed one of them; nothing was written.
+        LockedError: Another runner has taken over the lease; nothing was written.
+        MigrationError: The record left the quarantine, or no longer exists; nothing was written.
+        WrongKeyTypeError: The key no longer holds a hash.
     """
-    quarantine, key = Quarantine(namespace, chain.app), mending.entry.key
+    quarantine, key = Quarantine(namespace, chain.app), repair.entry.key
     seen: list[Argument] = []
-    for name in {STAMP: b"", **mending.values}:
-        held = mending.before.get(name)
-        seen += [name, "0" if held is None else "1", held or b""]
-    sets: list[Argument] = [one for pair in mending.values.items() for one in pair]
-    raw = bytes_of(key)
-    command = _MEND.command([lease.key, quarantine.key, raw], [lease.epoch, len(seen) // 3, *seen, *sets])
-    [reply] = check((yield from call(_MEND, [command])))
+    for name in {STAMP: b"", **repair.values}:
+        raw = repair.before.get(name)
+        seen += [name, "0" if raw is None else "1", raw or b""]
+    sets: list[Argument] = [part for pair in repair.values.items() for part in pair]
+    record_key = bytes_of(key)
+    command = _REPAIR.command([lease.key, quarantine.key, record_key], [lease.epoch, len(seen) // 3, *seen, *sets])
+    [reply] = check((yield from call(_REPAIR, [command])))
     unfenced(reply)
     if reply == b"TYPE":
         raise WrongKeyTypeError(key)
     if reply == b"CHANGED":
-        raise ConflictError(key, "was changed by somebody meanwhile; nothing was set, look at it and try again")
+        raise ConflictError(
+            key, "was changed by another client in the meantime; nothing was set. Look at it and try again"
+        )
     if reply != b"OK":
-        left = "left the quarantine meanwhile" if reply == b"OUT" else "is gone"
+        left = "left the quarantine in the meantime" if reply == b"OUT" else "no longer exists"
         raise MigrationError(f"{key} {left}; nothing was set")
 
 
-def _told(assignments: Sequence[str]) -> dict[str, tuple[bool, str]]:
-    """Take assignments apart: by field, whether JSON is said, and the text."""
+def _parsed(assignments: Sequence[str]) -> dict[str, tuple[bool, str]]:
+    """Parse assignments: by field, whether the text is JSON (``:=``), and the text."""
     found: dict[str, tuple[bool, str]] = {}
-    for one in assignments:
-        name, equals, text = one.partition("=")
+    for assignment in assignments:
+        name, equals, text = assignment.partition("=")
         is_json = name.endswith(":")
         name = name.removesuffix(":")
         if not equals or not name:
-            raise MigrationError(f"{one!r} sets nothing; write FIELD=VALUE, or FIELD:=JSON")
+            raise MigrationError(f"{assignment!r} is not an assignment; write FIELD=VALUE or FIELD:=JSON")
         if name in found:
             raise MigrationError(f"field {name!r} is set twice; write it once")
         found[name] = is_json, text
@@ -181,17 +187,17 @@ def _version(key: str, stamp: bytes | None, versions: Sequence[int]) -> int:
         version = -1
     if version not in versions:
         raise MigrationError(
-            f"{key}: its stamp {stamp!r} is no version that the migration files know ({known}); set the right one, too,"
-            f" with {STAMP}=N"
+            f"{key}: its version stamp {stamp!r} is unknown; the migration files have {known}. Set it, too, with"
+            f" {STAMP}=N"
         )
     return version
 
 
 def _encoded(schema: ModelSchema, key: str, name: str, is_json: bool, text: str, *, is_secret: bool) -> bytes:
     if name not in schema.by_name:
-        fields = ", ".join(one.name for one in schema.fields)
+        fields = ", ".join(field.name for field in schema.fields)
         raise MigrationError(
-            f"{schema.name} has no field {name!r} at version {schema.version}, as {key} is; it has {fields}"
+            f"{schema.name} has no field {name!r} at version {schema.version}, the version of {key}; it has {fields}"
         )
     field = schema.field(name)
     shown = f"{name}={MASK if is_secret else text}"
@@ -202,15 +208,17 @@ def _encoded(schema: ModelSchema, key: str, name: str, is_json: bool, text: str,
         field.codec.decode(raw)
     except json.JSONDecodeError as exc:
         raise MigrationError(
-            f"{shown}: {field.type} is written as JSON, and this is none ({exc.msg}); quote it for the shell, as in"
+            f"{shown}: a value of type {field.type} must be JSON ({exc.msg}); quote it for the shell, as in"
             f" {name}='...'"
         ) from (None if is_secret else exc)
     except (ValueError, TypeError, RecursionError) as exc:
         said = reason_of(exc, is_secret=is_secret)
         cause = None if is_secret else exc
-        raise MigrationError(f"{shown}: is no {field.type}, which {schema.name} has there: {said}") from cause
+        raise MigrationError(
+            f"{shown}: not a valid {field.type}, the type of this field in {schema.name}: {said}"
+        ) from cause
     if name == schema.primary_key and _key_of(schema, value) != key:
-        raise MigrationError(f"{shown}: is the primary key, and the key {key} says another one")
+        raise MigrationError(f"{shown}: does not match the key {key}; the primary key cannot be changed")
     return raw
 
 

@@ -1,4 +1,4 @@
-"""Retrying: records in quarantine, one by one: bring them where the database is, or delete them."""
+"""Quarantined records, one by one: rewrite them to the version of the database, or delete them."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final
@@ -24,34 +24,34 @@ __all__ = ["drop_record", "record_of", "retry_records", "secrecy_of"]
 
 _DROP: Final = load_script("redis_models.migrations", "permissions", "drop_quarantined", is_repeatable=True)
 _AT_ONCE: Final = 1
-_TRIES: Final = 8  # of a record that somebody writes between our read and its end
+_TRIES: Final = 8  # of a record that other clients change between reading and deleting it
 _STRAY: Final = (
-    "no model of the migration files has such a key; 'quarantine drop' forgets it, and leaves what lies there alone"
+    "no model of the migration files has this key; 'quarantine drop' removes the entry and leaves the key as it is"
 )
 
 
 def retry_records(
     lease: Lease, namespace: str, chain: Chain, entries: Sequence[QuarantinedRecord]
 ) -> RoundTrips[dict[str, str | None]]:
-    """Try records again; those that are through, or gone, leave the quarantine, each at once.
+    """Retry records; those that were rewritten, or no longer exist, leave the quarantine, each at once.
 
     Args:
         lease: Held by this process.
         namespace: ``NAMESPACE`` of the settings.
         chain: Of the app.
-        entries: Which.
+        entries: The records.
 
     Returns:
-        By key, why a record still cannot be rewritten; "" where it is through, None where it is gone.
+        By key, why a record still cannot be rewritten; "" if it was rewritten, None if it no longer exists.
 
     Raises:
-        IncompleteError: A run of this app stopped half-way; it has to be finished first.
-        LockedError: The lease is somebody else's by now.
+        IncompleteError: A run of this app is unfinished.
+        LockedError: Another runner has taken over the lease.
         ServerRefusedError: This user may not call a command that a script needs; nothing was written.
     """
     state = yield from StateStore(namespace, chain.app).read()
     if state.journal is not None:
-        raise IncompleteError(f"{chain.app}: a run stopped half-way; finish it with 'migrate' first")
+        raise IncompleteError(f"{chain.app}: a run is unfinished; finish it with 'migrate' first")
     position = len(as_squashed(chain, state.ledger))
     places = [(entry.key, place_of(chain, entry.key)) for entry in entries]
     known = [found for _, found in places if found is not None]
@@ -77,19 +77,19 @@ def drop_record(
         lease: Held by this process.
         namespace: ``NAMESPACE`` of the settings.
         chain: Of the app.
-        entry: Which.
-        tell: Called with all that the record holds, before it is deleted, so that whoever dies in between lost nothing;
-            once more if somebody changed it meanwhile.
+        entry: The record.
+        tell: Called with the fields of the record before it is deleted, so that nothing is lost if the process dies;
+            called again if another client changed the record in the meantime.
 
     Returns:
-        Whether a record was to be deleted. What an entry names that no model has ever owned is none: anybody can write
-        an entry, with the key of a ledger in it. Only the entry goes.
+        Whether a record was deleted. If no model has, or had, such a key, only the entry is removed: any client can
+        write an entry, even one with the key of a ledger.
 
     Raises:
-        ConflictError: Others write it all the time; it is left alone.
-        LockedError: The lease is somebody else's by now.
-        MigrationError: It left the quarantine meanwhile; it is left alone.
-        WrongKeyTypeError: What lies at the key is no hash; it is left alone.
+        ConflictError: Other clients keep changing the record; it was not deleted.
+        LockedError: Another runner has taken over the lease.
+        MigrationError: It left the quarantine in the meantime; it was not deleted.
+        WrongKeyTypeError: The key does not hold a hash; it was not deleted.
     """
     quarantine, found = Quarantine(namespace, chain.app), place_of(chain, entry.key)
     if found is None:
@@ -100,10 +100,10 @@ def drop_record(
         [is_in] = check((yield [("HEXISTS", quarantine.key, raw)]))
         if not is_in:
             raise MigrationError(
-                f"{entry.key} left the quarantine meanwhile, so it is whole; nothing of it was deleted"
+                f"{entry.key} left the quarantine in the meantime, because it was rewritten; nothing was deleted"
             )
         record = yield from record_of(entry.key)
-        pairs: list[Argument] = [one for pair in record.items() for one in pair]
+        pairs: list[Argument] = [part for pair in record.items() for part in pair]
         tell(record)
         command = _DROP.command([lease.key, quarantine.key, raw, index], [lease.epoch, *pairs])
         [reply] = check((yield from call(_DROP, [command])))
@@ -113,16 +113,14 @@ def drop_record(
         yield from lease.kept()
         if reply == b"OK":
             return True
-    raise ConflictError(
-        entry.key, "is written by others all the time; nothing was deleted, try again when it is calmer"
-    )
+    raise ConflictError(entry.key, "is changed by other clients all the time; nothing was deleted, try again later")
 
 
 def record_of(key: str) -> RoundTrips[dict[str, bytes]]:
-    """Read what a record holds; nothing where it is gone.
+    """Read the fields of a record; empty if it does not exist.
 
     Raises:
-        WrongKeyTypeError: It is no hash.
+        WrongKeyTypeError: The key does not hold a hash.
     """
     [reply] = yield [("HGETALL", bytes_of(key))]
     if isinstance(reply, Exception) and str(reply).startswith("WRONGTYPE"):
@@ -131,14 +129,13 @@ def record_of(key: str) -> RoundTrips[dict[str, bytes]]:
 
 
 def secrecy_of(chain: Chain, key: str) -> Callable[[str, bytes], bool] | None:
-    """Give what says which stored fields of a record must not be shown; None where no model of the files has, or had,
-    such a key."""
+    """Give a function that says which stored fields are secret; None if no model of the files has, or had, the key."""
     found = place_of(chain, key)
     return None if found is None else found[0].conceals
 
 
 def place_of(chain: Chain, key: str) -> tuple[Lineage, KeySpace] | None:
-    """Give whose record a key is, and where it lies; None where no model of the files has, or had, such keys."""
+    """Give the lineage and the key space of a key; None if no model of the files has, or had, such keys."""
     for lineage in lineages_of(chain):
         for model in lineage.schemas.values():
             if model.keys.owns(key):
@@ -147,7 +144,7 @@ def place_of(chain: Chain, key: str) -> tuple[Lineage, KeySpace] | None:
 
 
 def _move_of(lineage: Lineage, keys: KeySpace, position: int) -> RenameKeysPass | None:
-    """Give what brings a record under the keys that it is to have at a position; None where it has them."""
+    """Give the pass that renames the key of a record as a position requires; None if it has the right key."""
     after, is_remade = lineage.at(position), bool(lineage.remade)
     return RenameKeysPass(lineage.route, keys, after, is_remade) if is_remade or keys != after.keys else None
 
@@ -162,5 +159,5 @@ def _retry(lease: Lease, lineage: Lineage, keys: KeySpace, position: int, key: s
     if outcome.failures:
         return outcome.failures[0].reason
     if outcome.contested:
-        return "it is written by others all the time; try again when it is calmer"
+        return "other clients change it all the time; try again later"
     return None if outcome.gone else ""

@@ -1,4 +1,4 @@
-"""Readable: whether the models of the code accept what is stored, seen at a sample of records. Writes nothing."""
+"""Check with a sample of records whether the models of the code can read what is stored. Writes nothing."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -7,6 +7,7 @@ from typing import Final
 from redis_models.client.commands import RoundTrips
 from redis_models.errors import DecodeError, RecordError
 from redis_models.mapping.stored_field import STAMP, stored_version
+from redis_models.redaction import counted
 
 from ..chain.chain import Chain
 from ..chain.lineage import routes_of
@@ -23,7 +24,7 @@ _REFUSED: Final = (Kind.UNREADABLE, Kind.STAMP)
 
 @dataclass(frozen=True)
 class Unreadable:
-    """Records that a model refuses.
+    """Records that a model cannot read.
 
     Attributes:
         model: Its name.
@@ -40,36 +41,35 @@ class Unreadable:
     example: str
 
     def __str__(self) -> str:
-        of = f"{self.failed:,} of {self.sampled:,}" + ("" if self.is_whole else " sampled")
-        noun = "record" if self.sampled == 1 else "records"
-        return f"{of} {noun} of {self.model} cannot be read by the code, e.g. {self.example}"
+        records = counted(self.sampled, "record" if self.is_whole else "sampled record")
+        return f"the code cannot read {self.failed:,} of {records} of {self.model}, e.g. {self.example}"
 
 
 def unreadable_in(chain: Chain, subject: Subject, limit: int) -> RoundTrips[Unreadable | None]:
-    """Read some records of a model through it, as the migrations would leave them; None where all are accepted.
+    """Read some records of a model through it, as the migrations would leave them; None if it can read all.
 
     Args:
         chain: The files.
         subject: The model.
-        limit: How many records to read at most, in each place where they lie.
+        limit: Maximum number of records to read, for each key space of the model.
 
     Returns:
-        What is refused. Records that cannot be converted, or are of a later version, are not counted: other checks tell
-        of these.
+        What cannot be read. Records that cannot be rewritten, or have a later version, are not counted: other checks
+        report them.
 
     Cost:
         Two round trips for each 20 records.
     """
     routes, failed, tried, examples, is_whole = routes_of(chain), 0, 0, list[str](), True
     for keys in subject.spaces:
-        found = yield from sample(keys, limit)
-        is_whole = is_whole and found.is_whole
-        for key, record in found.records.items():
+        sampled = yield from sample(keys, limit)
+        is_whole = is_whole and sampled.is_whole
+        for key, record in sampled.records.items():
             there = _brought(routes.get(keys.start), subject.shape.version, key, record)
             if there is None:
                 continue
             tried += 1
-            reasons = [one.reason for one in judge(subject.shape, key, there, 0) if one.kind in _REFUSED]
+            reasons = [verdict.reason for verdict in judge(subject.shape, key, there, 0) if verdict.kind in _REFUSED]
             failed += bool(reasons)
             examples += [f"{key}: {reasons[0]}"] if reasons else []
     return Unreadable(subject.name, failed, tried, is_whole, examples[0]) if failed else None
@@ -78,7 +78,7 @@ def unreadable_in(chain: Chain, subject: Subject, limit: int) -> RoundTrips[Unre
 def _brought(
     route: UpgradePath | None, version: int, key: str, record: Mapping[str, bytes]
 ) -> Mapping[str, bytes] | None:
-    """Give a record at the version of the code; None where it cannot be brought there."""
+    """Give a record at the version of the code; None if it cannot be rewritten to it."""
     try:
         stamp = stored_version(key, record.get(STAMP))
     except DecodeError:

@@ -1,4 +1,4 @@
-"""Surveying: meet the hashes of a database, page by page, and keep some of each table, for ``model_drafts``."""
+"""Survey: scan the hashes of a database, and keep some of each table for ``model_drafts``."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -18,14 +18,14 @@ _OURS: Final = "redis_models:"
 
 @dataclass
 class Survey:
-    """What was met.
+    """What was found.
 
     Attributes:
         separator: Between the parts of keys.
         most: Records to keep of each table.
-        owned: Beginnings of the keys of tables that models declare, which are passed over.
-        tables: By the beginning of their keys.
-        others: Keys that hold no hash.
+        owned: Prefixes of the keys of tables that have a model; they are skipped.
+        tables: By the prefix of their keys.
+        others: Keys that do not hold a hash.
     """
 
     separator: str
@@ -76,4 +76,4 @@ def _keep(wanted: Sequence[tuple[Table, bytes]]) -> RoundTrips[None]:
         if fields:
             table.records[text_of(key)] = fields
             seconds = cast(int, life)
-            table.lives.append(seconds if seconds >= 0 else None)
+            table.ttls.append(seconds if seconds >= 0 else None)

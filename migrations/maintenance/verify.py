@@ -1,7 +1,7 @@
-"""Verifying: read every record of an app back through its model, and its index against the records.
+"""Verify: read every record of an app through its model, and compare its index with the records.
 
-Writes nothing into records. A verification that stopped goes on at its checkpoint, as long as it is the same run of the
-server, under the same migrations; one of all models leaves a receipt.
+Does not change records. An interrupted verification resumes at its checkpoint, if the server was not restarted and the
+migrations are the same. A verification of all models stores a receipt.
 """
 
 import time
@@ -50,9 +50,9 @@ _PAGE: Final = 1000  # keys that SCAN looks at in one step
 _AT_ONCE: Final = 200  # keys a round trip
 _CHECKED: Final = 100  # entries of an index that one script looks at
 _CHECKPOINT_S: Final = 2.0
-_CURE: Final = "; 'verify --repair-index' takes it out, and leaves what lies there alone"
+_CURE: Final = "; 'verify --repair-index' removes it from the index and leaves the key as it is"
 _NO_WRITING: Final = (ServerDiskError, ServerOutOfMemoryError, ServerReadOnlyError, ServerRefusedError)
-_RECORDS, _MEMBERS, _FORMER = 0, 1, 2  # the walks of a model; one more for each place that its records had before
+_RECORDS, _MEMBERS, _FORMER = 0, 1, 2  # scans of a model; one more for each key space that it had before
 
 
 @dataclass(frozen=True)
@@ -61,8 +61,8 @@ class Subject:
 
     Attributes:
         shape: Of the model.
-        former: Where its records were before.
-        others: Fields that it has at other versions only.
+        former: Key spaces that it had before.
+        others: Fields that it only has at other versions.
     """
 
     shape: Mapper[Any]
@@ -89,19 +89,19 @@ class Verification:
     """One verification. Used by one task.
 
     Args:
-        desk: Where its receipt is put.
-        scope: What it is of.
+        receipts: Where its receipt is stored.
+        scope: What it covers.
         subjects: All models of the app, or some.
         report: Called after every page.
         is_whole: These are all models, so that it leaves a receipt.
-        is_repairing: Put the index right.
+        is_repairing: Repair the index.
         clock: Seconds, for checkpoints.
         began_at: ISO instant, UTC.
         tallies: What was found, by model.
-        total: How many records the model under way has, by its index.
+        total: How many records the current model has, by its index.
     """
 
-    desk: ReceiptStore
+    receipts: ReceiptStore
     scope: Scope
     subjects: Sequence[Subject]
     report: Callable[[Progress], None]
@@ -114,26 +114,26 @@ class Verification:
     total: int = field(default=0, init=False)
 
     def saved(self, model: str, walk: int, cursor: str) -> RoundTrips[None]:
-        """Note how far it is, if the last note is some seconds old."""
+        """Store a checkpoint, if the last one is some seconds old."""
         tally = self.tallies[model]
         self.report(Progress(model, tally.records, sum(tally.problems.values()), max(self.total, tally.records)))
         if self.is_whole and self.clock() - self._saved_at >= _CHECKPOINT_S:
             documents = {name: tally.document for name, tally in self.tallies.items()}
             self._saved_at = self.clock()
-            with suppress(*_NO_WRITING):  # reading needs no writing
-                yield from self.desk.save(Checkpoint(self.scope, self.began_at, model, walk, cursor, documents))
+            with suppress(*_NO_WRITING):  # a verification works without the right to write
+                yield from self.receipts.save(Checkpoint(self.scope, self.began_at, model, walk, cursor, documents))
                 if (yield from server_run_id()) != self.scope.run_id:  # another server than it reads
-                    yield from self.desk.forget()
+                    yield from self.receipts.forget()
 
 
 def subjects_of(chain: Chain, shapes: Sequence[Mapper[Any]]) -> list[Subject]:
-    """Give what is to be read of some models of an app."""
+    """Give the subjects of a verification of some models of an app."""
     former, named = dict[str, tuple[KeySpace, ...]](), dict[str, set[str]]()
     for lineage in lineages_of(chain):
         spaces = {model.keys.start: model.keys for model in lineage.schemas.values()}
         spaces.pop(lineage.latest.keys.start, None)
         former[lineage.latest.keys.start] = tuple(spaces.values())
-        named[lineage.latest.keys.start] = {one.name for model in lineage.schemas.values() for one in model.fields}
+        named[lineage.latest.keys.start] = {field.name for model in lineage.schemas.values() for field in model.fields}
     return [
         Subject(shape, former.get(start, ()), frozenset(named.get(start, ())) - set(shape.names))
         for shape in shapes
@@ -141,11 +141,11 @@ def subjects_of(chain: Chain, shapes: Sequence[Mapper[Any]]) -> list[Subject]:
     ]
 
 
-def scope_of(shelf: StateStore, chain: Chain, models: Iterable[type[Model]]) -> RoundTrips[Scope]:
-    """Give what a verification now would be of.
+def scope_of(store: StateStore, chain: Chain, models: Iterable[type[Model]]) -> RoundTrips[Scope]:
+    """Give what a verification would cover now.
 
     Args:
-        shelf: Bookkeeping of the app.
+        store: Bookkeeping of the app.
         chain: Its files.
         models: All its models.
 
@@ -154,42 +154,42 @@ def scope_of(shelf: StateStore, chain: Chain, models: Iterable[type[Model]]) -> 
         IncompleteError: A run of ``migrate`` did not end.
         MigrationError: Migrations are not applied.
     """
-    state = yield from shelf.read()
+    state = yield from store.read()
     if state.journal is not None:
-        raise IncompleteError(f"{chain.app}: a run of migrate is under way, or stopped half-way; finish it first")
-    newest, run_id = (yield from shelf.newest_run()), (yield from server_run_id())
+        raise IncompleteError(f"{chain.app}: a run is active or unfinished; run 'migrate' to finish it first")
+    newest, run_id = (yield from store.newest_run()), (yield from server_run_id())
     accepts = digest_of_acceptance(models)
     if is_automatic(chain, state):
         return Scope(0, cast(Snapshot, state.snapshot).fingerprint, newest, run_id, accepts)
     plan = make_plan(chain, state, chain.head_position)
     if plan.start != plan.target:
-        pending = ", ".join(link.name for link in plan.applied)
-        raise MigrationError(f"{chain.app}: {pending} not applied yet; run 'migrate' first")
+        pending, verb = ", ".join(link.name for link in plan.applied), "is" if len(plan.applied) == 1 else "are"
+        raise MigrationError(f"{chain.app}: {pending} {verb} not applied yet; run 'migrate' first")
     return Scope(plan.start, chain.snapshots[plan.start].fingerprint, newest, run_id, accepts)
 
 
-def unverified(shelf: StateStore, chain: Chain, models: Iterable[type[Model]]) -> RoundTrips[str | None]:
-    """Say why no receipt proves that the records of an app are in order now; None where one does.
+def unverified(store: StateStore, chain: Chain, models: Iterable[type[Model]]) -> RoundTrips[str | None]:
+    """Say why no receipt shows that the records of an app are valid now; None if one does.
 
     Raises:
         As ``scope_of``.
     """
-    receipt = yield from ReceiptStore(shelf.namespace, shelf.app).receipt()
+    receipt = yield from ReceiptStore(store.namespace, store.app).receipt()
     if receipt is None:
         return "its records were never verified"
-    return receipt.objection((yield from scope_of(shelf, chain, models)), datetime.now(UTC))
+    return receipt.objection((yield from scope_of(store, chain, models)), datetime.now(UTC))
 
 
 def verify(job: Verification, start: Checkpoint | None = None) -> RoundTrips[VerificationReceipt]:
-    """Read all records, and give what came of it.
+    """Read all records, and give a receipt.
 
     Args:
-        job: What is to be read; its tallies are filled in.
-        start: Where to go on.
+        job: What to read; its tallies are filled in.
+        start: Where to resume.
 
     Keys:
-        Reads records and indexes of the models; writes ``verification`` of the app if all are read, and indexes if they
-        are to be put right. The receipt is for ``ReceiptStore.settle``, once ``scope_of`` is seen to be what it was.
+        Reads records and indexes of the models; writes ``verification`` of the app if all are read, and indexes if
+        they are repaired. Store the receipt with ``ReceiptStore.settle`` if ``scope_of`` has not changed.
 
     Cost:
         For each model a SCAN of the database and one of its index; two round trips for each 200 records, or for 4 MB.
@@ -210,33 +210,33 @@ def verify(job: Verification, start: Checkpoint | None = None) -> RoundTrips[Ver
                 tally.note(complaint)
             is_first = job.is_whole and subject is job.subjects[0]
             strangers = job.subjects if is_first else ()
-            yield from _note_quarantined(job.desk, subject, tally, strangers)
+            yield from _note_quarantined(job.receipts, subject, tally, strangers)
         else:  # they are counted already
-            held = yield from Quarantine(job.desk.namespace, job.desk.app).waiting()
-            job.tallies[subject.name].in_quarantine.update(held)
+            quarantined = yield from Quarantine(job.receipts.namespace, job.receipts.app).waiting()
+            job.tallies[subject.name].in_quarantine.update(quarantined)
         job.total = yield from index_size(subject.shape.keys)
         for number in range(walk, _FORMER + len(subject.former)):
             if number != _MEMBERS or complaint is None:
-                yield from _walk(job, subject, number, cursor)
+                yield from _scan(job, subject, number, cursor)
             cursor = "0"
         walk = _RECORDS
     return _receipt(job)
 
 
-def look_at_some(desk: ReceiptStore, subject: Subject, limit: int) -> RoundTrips[Tally]:
-    """Judge some records of a model, drawn by chance, and count those in quarantine; the index is not looked at.
+def look_at_some(receipts: ReceiptStore, subject: Subject, limit: int) -> RoundTrips[Tally]:
+    """Judge some random records of a model, and count those in quarantine; the index is not checked.
 
     Cost:
         Two round trips for each 20 records.
     """
     tally = Tally()
-    yield from _note_quarantined(desk, subject, tally)
+    yield from _note_quarantined(receipts, subject, tally)
     found = yield from sample(subject.shape.keys, limit)
     keys = list(found.records)
-    lives = check((yield [("PTTL", key) for key in keys])) if keys else []
-    for key, life in zip(keys, lives, strict=True):
+    ttls = check((yield [("PTTL", key) for key in keys])) if keys else []
+    for key, ttl_ms in zip(keys, ttls, strict=True):
         tally.records += 1
-        for verdict in judge(subject.shape, key, found.records[key], cast(int, life), subject.others):
+        for verdict in judge(subject.shape, key, found.records[key], cast(int, ttl_ms), subject.others):
             tally.note(verdict)
     for verdict in (yield from torn_records(subject.shape, found.records, subject.others)):
         tally.note(verdict)
@@ -255,8 +255,8 @@ def _receipt(job: Verification) -> VerificationReceipt:
     )
 
 
-def _walk(job: Verification, subject: Subject, number: int, cursor: str) -> RoundTrips[None]:
-    keys, tally, portions = subject.shape.keys, job.tallies[subject.name], ReadSize()
+def _scan(job: Verification, subject: Subject, number: int, cursor: str) -> RoundTrips[None]:
+    keys, tally, read_size = subject.shape.keys, job.tallies[subject.name], ReadSize()
     is_first = True
     while is_first or cursor != "0":
         is_first = False
@@ -269,13 +269,13 @@ def _walk(job: Verification, subject: Subject, number: int, cursor: str) -> Roun
         [reply] = check((yield [command]))
         following, found = cast("tuple[bytes, list[bytes]]", reply)
         page = list(dict.fromkeys(found[::2] if number == _MEMBERS else found))
-        for some in portions.of(page) if number == _RECORDS else _chunks(page, _AT_ONCE):
+        for batch in read_size.of(page) if number == _RECORDS else _chunks(page, _AT_ONCE):
             if number == _RECORDS:
-                portions.met((yield from _judge(job, subject, tally, some)))
+                read_size.met((yield from _judge(job, subject, tally, batch)))
             elif number == _MEMBERS:
-                yield from _check_members(job, subject, tally, some)
+                yield from _check_members(job, subject, tally, batch)
             else:
-                yield from _find_left(subject.former[number - _FORMER], tally, some)
+                yield from _find_left(subject.former[number - _FORMER], tally, batch)
         cursor = following.decode()
         yield from job.saved(subject.name, number + (cursor == "0"), cursor)
 
@@ -283,7 +283,7 @@ def _walk(job: Verification, subject: Subject, number: int, cursor: str) -> Roun
 def _judge(
     job: Verification, subject: Subject, tally: Tally, page: Sequence[bytes]
 ) -> RoundTrips[list[Mapping[str, bytes]]]:
-    """Judge some records, and give those that are there."""
+    """Judge some records, and give those that exist."""
     shape = subject.shape
     keys = [key for key in page if shape.keys.owns(text_of(key))]
     if not keys:
@@ -291,20 +291,20 @@ def _judge(
     commands = [(("HGETALL", key), ("PTTL", key), ("ZSCORE", shape.keys.index, key)) for key in keys]
     replies = yield [command for three in commands for command in three]
     found, suspects = dict[str, Mapping[str, bytes]](), list[bytes]()
-    for key, held, life, score in zip(keys, replies[::3], replies[1::3], replies[2::3], strict=True):
-        if is_another_type(held):
-            tally.note(Verdict(Kind.TYPE, text_of(key), "holds no hash"))
+    for key, fields, ttl, score in zip(keys, replies[::3], replies[1::3], replies[2::3], strict=True):
+        if is_another_type(fields):
+            tally.note(Verdict(Kind.TYPE, text_of(key), "does not hold a hash"))
             continue
-        record = hash_of(check([held])[0])
+        record = hash_of(check([fields])[0])
         if not record:
-            continue  # deleted, or over, since it was met
-        life_ms = cast(int, check([life])[0])
+            continue  # deleted or expired since SCAN found it
+        ttl_ms = cast(int, check([ttl])[0])
         tally.records += 1
-        tally.ending += life_ms != -1
+        tally.ending += ttl_ms != -1
         found[text_of(key)] = record
         if not is_another_type(score) and (score is None or float(cast(bytes, score)) != 0):
             suspects.append(key)
-        for verdict in judge(shape, text_of(key), record, life_ms, subject.others):
+        for verdict in judge(shape, text_of(key), record, ttl_ms, subject.others):
             tally.note(verdict)
     for verdict in (yield from torn_records(shape, found, subject.others)):
         tally.note(verdict)
@@ -313,39 +313,41 @@ def _judge(
 
 
 def _check_members(job: Verification, subject: Subject, tally: Tally, members: Sequence[bytes]) -> RoundTrips[None]:
-    """Look for members of an index behind which there is no record."""
+    """Look for members of an index that have no record."""
     keys = subject.shape.keys
-    strangers = [one for one in members if not keys.owns(text_of(one))]
-    for one in strangers:
+    strangers = [member for member in members if not keys.owns(text_of(member))]
+    for member in strangers:
         _note_or_repaired(
-            job, tally, Verdict(Kind.FOREIGN, text_of(one), f"is in {keys.index}, but is no key of its model{_CURE}")
+            job,
+            tally,
+            Verdict(Kind.FOREIGN, text_of(member), f"is in {keys.index}, but is not a key of its model{_CURE}"),
         )
     if strangers and job.is_repairing:
         check((yield [("ZREM", keys.index, *strangers)]))
-    own = [one for one in members if keys.owns(text_of(one))]
+    own = [member for member in members if keys.owns(text_of(member))]
     if own:
-        replies = check((yield [("TYPE", one) for one in own]))
+        replies = check((yield [("TYPE", member) for member in own]))
         yield from _settle(
-            job, subject, tally, [one for one, kind in zip(own, replies, strict=True) if kind != b"hash"]
+            job, subject, tally, [member for member, kind in zip(own, replies, strict=True) if kind != b"hash"]
         )
 
 
 def _settle(job: Verification, subject: Subject, tally: Tally, suspects: Sequence[bytes]) -> RoundTrips[None]:
-    """Look at suspects at one instant, because records come and go; put them right if asked."""
+    """Check suspects in one script, because records come and go; repair the index if asked."""
     keys = subject.shape.keys
-    # A record that ends leaves its key in the index, which is no harm: reading passes over it, and sweeps it.
+    # An expired record leaves its key in the index, which is harmless: reads skip it and remove it.
     gone = Kind.ENDED if subject.shape.ttl is not None or tally.ending else Kind.DANGLING
     kinds = {1: Kind.UNINDEXED, 2: gone, 3: Kind.MISPLACED, 4: Kind.FOREIGN}
     reasons = {
-        1: f"is not in {keys.index}, so that select does not find it",
-        2: f"is in {keys.index}, but there is no such record",
-        3: f"is in {keys.index} with another score than 0, so that pages may miss it",
-        4: f"is in {keys.index}, but holds no hash, hence no record{_CURE}",
+        1: f"is not in {keys.index}, so select() does not find it",
+        2: f"is in {keys.index}, but the record does not exist",
+        3: f"is in {keys.index} with a score other than 0, so pages may miss it",
+        4: f"is in {keys.index}, but does not hold a hash{_CURE}",
     }
-    for some in _chunks(suspects, _CHECKED):
-        command = _INDEX.command([keys.index, *some], ["1" if job.is_repairing else "0"])
+    for batch in _chunks(suspects, _CHECKED):
+        command = _INDEX.command([keys.index, *batch], ["1" if job.is_repairing else "0"])
         [reply] = check((yield from call(_INDEX, [command])))
-        for key, found in zip(some, cast("list[int]", reply), strict=True):
+        for key, found in zip(batch, cast("list[int]", reply), strict=True):
             if found:
                 _note_or_repaired(job, tally, Verdict(kinds[found], text_of(key), reasons[found]))
 
@@ -363,22 +365,22 @@ def _find_left(space: KeySpace, tally: Tally, page: Sequence[bytes]) -> RoundTri
         return
     for key, reply in zip(keys, check((yield [("TYPE", key) for key in keys])), strict=True):
         if reply == b"hash":
-            said = f"lies at {space.start}*, which its model left; run 'migrate --stragglers'"
-            tally.note(Verdict(Kind.LEFT, text_of(key), said))
+            reason = f"has the old prefix {space.start} of its model; run 'migrate --stragglers'"
+            tally.note(Verdict(Kind.LEFT, text_of(key), reason))
 
 
 def _note_quarantined(
-    desk: ReceiptStore, subject: Subject, tally: Tally, others: Sequence[Subject] = ()
+    receipts: ReceiptStore, subject: Subject, tally: Tally, others: Sequence[Subject] = ()
 ) -> RoundTrips[None]:
-    """Count the records of a model that are in quarantine; where ``others`` are given, also those of none of them."""
-    held = yield from Quarantine(desk.namespace, desk.app).waiting()
-    for key, one in held.items():
+    """Count the quarantined records of a model; with ``others``, also those that belong to none of them."""
+    quarantined = yield from Quarantine(receipts.namespace, receipts.app).waiting()
+    for key, entry in quarantined.items():
         if subject.owns(key) or (others and not any(other.owns(key) for other in others)):
-            tally.note(Verdict(Kind.QUARANTINE, key, one.reason))
+            tally.note(Verdict(Kind.QUARANTINE, key, entry.reason))
 
 
 def _complaint(shape: Mapper[Any]) -> RoundTrips[Verdict | None]:
-    """Say what lies at an index if that is none."""
+    """Say that the key of an index does not hold a sorted set; None if it does, or does not exist."""
     [reply] = check((yield [("TYPE", shape.keys.index)]))
     if reply in (b"zset", b"none"):
         return None

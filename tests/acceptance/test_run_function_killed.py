@@ -59,10 +59,10 @@ def test_the_plan_shows_every_leg_and_what_cannot_be_taken_back(project: Any) ->
     back = project.run("migrate", "shop", "zero", "--plan")
     refused = project.migrate("shop", "zero")
 
-    assert "leg 1 of 2" in plan.out
+    assert "segment 1 of 2" in plan.out
     assert "+ Run count  (runs code)\n        back: cannot be taken back\n" in plan.out
     assert "- Remove field legacy_ref from Customer  (hides values)" in plan.out
-    assert "calls count once; if it stops half-way it is not called again unasked" in plan.out
+    assert "calls count once; if it is interrupted, --run-again is needed to call it again" in plan.out
     assert back.code == 0
-    assert "! would be refused: shop: 0004_count cannot be taken back" in back.out
+    assert "! will be refused: shop: 0004_count cannot be taken back" in back.out
     assert refused.code == 5

@@ -250,7 +250,7 @@ def test_a_run_without_files_asks_where_records_are(project: Any, client: Any) -
     done = project.run("migrate", "--auto", "--yes")
 
     assert refused.code == 5
-    assert "no way back" in refused.err
+    assert "cannot be undone" in refused.err
     assert "RM101 refuse" in plan.out
     assert done.code == 0, done.err
 

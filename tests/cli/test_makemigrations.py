@@ -20,7 +20,7 @@ def test_nothing_changed_says_so(shop_project: Any) -> None:
     before = shop_project.tree()
 
     assert shop_project.run() == 0
-    assert shop_project.out == "No changes detected\n"
+    assert shop_project.out == "No changes detected.\n"
     assert shop_project.run("--check") == 0
     assert shop_project.tree() == before
 
@@ -67,7 +67,7 @@ def test_flags_answer_and_bump_raises_the_version(shop_project: Any) -> None:
     assert "    + add field     Customer.currency: str = 'EUR'\n" in shop_project.out
     assert "    - remove field  Customer.note   destructive\n" in shop_project.out
     assert shop_project.run() == 0
-    assert shop_project.out == "No changes detected\n"
+    assert shop_project.out == "No changes detected.\n"
 
 
 def test_questions_come_before_a_version_that_is_too_low(shop_project: Any) -> None:
@@ -118,7 +118,7 @@ def test_a_class_that_says_no_version_gets_one_by_bump(shop_project: Any, kind: 
     assert shop_project.run(*answers, "--bump") == 0, shop_project.err
     assert (shop_project.root / "shop" / "models.py").read_text("utf-8").endswith(after)
     assert shop_project.run() == 0
-    assert shop_project.out == "No changes detected\n"
+    assert shop_project.out == "No changes detected.\n"
 
 
 def test_a_version_that_is_nowhere_is_not_bumped_but_told(shop_project: Any) -> None:
@@ -128,7 +128,7 @@ def test_a_version_that_is_nowhere_is_not_bumped_but_told(shop_project: Any) -> 
 
     assert shop_project.run("--drop", "Customer.name", "--drop", "Customer.note", "--bump") == 2
     assert (
-        "--bump finds no line to edit; write version = 2 in class Meta of Customer (shop/models.py)" in shop_project.err
+        "--bump found no line to edit; write version = 2 in class Meta of Customer (shop/models.py)" in shop_project.err
     )
     assert shop_project.tree() == before
 
@@ -136,7 +136,7 @@ def test_a_version_that_is_nowhere_is_not_bumped_but_told(shop_project: Any) -> 
 def test_a_lowered_version_is_refused(shop_project: Any) -> None:
     shop_project.models(shop_project.initial.replace("version = 1", "version = 3"))
     assert shop_project.run() == 0
-    assert "~ raise version Customer (the shape stays)" in shop_project.out
+    assert "~ raise version Customer (its fields stay the same)" in shop_project.out
     shop_project.models(shop_project.initial)
 
     assert shop_project.run() == 2
@@ -256,7 +256,7 @@ def test_answers_are_saved_and_replayed(shop_project: Any) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("--rename", "answers.txt:1: '--rename' is no answer; write one option a line"),
+        ("--rename", "answers.txt:1: '--rename' is not an answer; write one option a line"),
         ("\n--drop 'x", "answers.txt:2: No closing quotation"),
         ("--drop Nope", "answers.txt:1: --drop Nope: there is no model 'Nope'"),
     ],
@@ -286,7 +286,7 @@ def test_a_model_that_went_to_another_app_needs_no_answer(shop_project: Any) -> 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["shopp"], "there is no app 'shopp'; did you mean 'shop'?"),
+        (["shopp"], "no app named 'shopp'; did you mean 'shop'?"),
         (["--default", "Customer.x=EUR"], "text needs quotes: 'EUR', as in --default \"Customer.x='EUR'\""),
         (["--drop", "Nope"], "there is no model 'Nope'"),
         (["--name", "../x"], "--name '../x' cannot be part of a file name"),
@@ -322,7 +322,7 @@ def test_only_the_named_app_is_looked_at(shop_project: Any) -> None:
     shop_project.models(shop_project.initial.replace("Customer", "Lead"), "crm")
 
     assert shop_project.run("shop") == 0
-    assert shop_project.out == "No changes detected\n"
+    assert shop_project.out == "No changes detected.\n"
     assert shop_project.files("crm") == []
 
 
@@ -352,7 +352,7 @@ def test_a_reason_is_kept_in_the_file_and_needs_no_other_consent(shop_project: A
     shop_project.models(shop_project.initial.replace(_DROPPED, "name: str").replace("= 1", "= 2"))
 
     assert shop_project.run("--dry-run") == 0
-    assert "make it with --reason" in shop_project.err
+    assert "or use --reason" in shop_project.err
     assert shop_project.run("--reason", "nobody reads 'note'; it is in the \"ledger\"") == 0, shop_project.err
 
     assert 'allow = {"RM101":' in shop_project.text(shop_project.files()[-1])
@@ -379,7 +379,7 @@ def test_a_reason_changes_no_id_and_goes_into_a_file_that_is_written_again(shop_
 
 @pytest.mark.parametrize(
     ("arguments", "said"),
-    [(("--reason", "so"), "leave it out"), (("--reason", " "), "is empty"), (("--reason", "so", "--check"), "--check")],
+    [(("--reason", "so"), "remove it"), (("--reason", " "), "is empty"), (("--reason", "so", "--check"), "--check")],
 )
 def test_a_reason_for_nothing_is_refused(shop_project: Any, arguments: tuple[str, ...], said: str) -> None:
     fields = "name: str" if said == "is empty" else f"{_DROPPED}\n    more: int = 0"

@@ -219,7 +219,7 @@ def test_fake_records_migrations_without_touching_a_record(project: Any) -> None
     faked = project.run("migrate", "shop", "2", "--fake")
 
     assert faked.code == 0
-    assert "recorded as at 2 of 3 migrations" in faked.out
+    assert "recorded 2 of 3 migrations as applied" in faked.out
     assert project.records() == before
     assert _marks(project) == "FF "
 
@@ -244,7 +244,7 @@ def test_fake_says_that_it_forgets_a_run_that_stopped_half_way(project: Any) -> 
     faked = project.run("migrate", "shop", "1", "--fake")
 
     assert faked.code == 0
-    assert "a run that stopped half-way is forgotten" in faked.err
+    assert "the unfinished run is forgotten" in faked.err
     assert _marks(project) == "F  "
 
 

@@ -50,7 +50,8 @@ def test_explain_shows_a_stored_record_before_and_after(shop_project: Any, serve
         assert client.hgetall("customer:c1") == before
     assert "  records of Customer: version 1 → 2, in the server\n" in shop_project.out
     assert (
-        "Remove field note from Customer   (hides values)\n      back: the bytes of note come back" in shop_project.out
+        "Remove field note from Customer   (hides values)\n      back: the bytes of note are restored"
+        in shop_project.out
     )
     for line in ("+ full_name", "- name", "- note", "  id ", "+ _v"):
         assert f"\n  {line}" in shop_project.out
@@ -85,7 +86,7 @@ def test_explain_tells_what_cannot_be_converted(shop_project: Any, server: Any) 
         _record(client)
 
     assert shop_project.command("explain", "shop", "2") == 1
-    assert "customer:c1: cannot be brought there:" in shop_project.out
+    assert "customer:c1: cannot be rewritten:" in shop_project.out
 
 
 def test_explain_refuses_a_key_that_is_no_record(shop_project: Any, server: Any) -> None:
@@ -93,9 +94,9 @@ def test_explain_refuses_a_key_that_is_no_record(shop_project: Any, server: Any)
     _write(shop_project, 'migrations.AddField("Customer", "n", "int", fill=7)')
 
     assert shop_project.command("explain", "shop", "2", "--key", "customer:nobody") == 2
-    assert "there is no such record" in shop_project.err
+    assert "record not found" in shop_project.err
     assert shop_project.command("explain", "shop", "2", "--key", "order:1") == 2
-    assert "is no record of a model that 0002_it rewrites" in shop_project.err
+    assert "is not a record of a model that 0002_it rewrites" in shop_project.err
 
 
 def test_diff_compares_what_redis_has_with_the_code(shop_project: Any, server: Any) -> None:
@@ -119,7 +120,7 @@ def test_check_finds_nothing_wrong_with_what_is_right(shop_project: Any) -> None
 def test_check_names_unmade_changes_and_broken_files(shop_project: Any) -> None:
     shop_project.models(shop_project.renamed)
     assert shop_project.command("check") == 1
-    assert "the models have changes that no migration file has; run 'makemigrations'" in shop_project.out
+    assert "the models have changes without a migration; run 'makemigrations'" in shop_project.out
     (shop_project.root / "shop" / "redis_migrations" / "0001_initial.py").write_text("import nothing_there\n")
 
     assert shop_project.command("check", options=("--json",)) == 1

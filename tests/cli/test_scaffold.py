@@ -121,7 +121,7 @@ def test_a_file_in_the_way_stops_everything(
 
     assert files_below(empty_directory) == [name]
     assert path.read_text() == "mine"
-    assert capsys.readouterr().err == f"error: {name} exists already; nothing was written\n"
+    assert capsys.readouterr().err == f"error: {name} already exists; nothing was written\n"
 
 
 def test_a_dangling_link_is_in_the_way(empty_directory: Path) -> None:
@@ -134,9 +134,9 @@ def test_a_dangling_link_is_in_the_way(empty_directory: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "told"),
     [
-        ('[tool.redis_models]\nsettings = "x"\n', "has a table [tool.redis_models] already"),
-        ("[broken", "cannot be added to"),
-        ("tool = {x = 1}\n", "cannot be added to"),
+        ('[tool.redis_models]\nsettings = "x"\n', "already has a table [tool.redis_models]"),
+        ("[broken", "cannot be extended"),
+        ("tool = {x = 1}\n", "cannot be extended"),
     ],
 )
 def test_a_pyproject_that_cannot_take_the_table_stops_everything(
@@ -155,15 +155,15 @@ def test_a_pyproject_that_cannot_take_the_table_stops_everything(
 @pytest.mark.parametrize(
     ("name", "told"),
     [
-        ("1bad", "it is no identifier"),
-        ("my-shop", "it is no identifier"),
-        ("", "it is no identifier"),
-        ("../shop", "it is no identifier"),
-        ("class", "it is a keyword of Python"),
+        ("1bad", "it is not an identifier"),
+        ("my-shop", "it is not an identifier"),
+        ("", "it is not an identifier"),
+        ("../shop", "it is not an identifier"),
+        ("class", "it is a Python keyword"),
         ("os", "it is the name of an existing Python module"),
         ("redis_models", "it is the name of an existing Python module"),
         ("__main__", "it is the name of an existing Python module"),
-        ("data", "it is the name of a folder that projects have already"),
+        ("data", "it is a folder that every project has"),
     ],
 )
 def test_a_name_that_cannot_be_a_package_is_refused(

@@ -15,7 +15,7 @@ from typing import Any, Final
 import click
 
 from redis_models.cli.main import main
-from redis_models.cli.makemigrations.answer_files import given_answers
+from redis_models.cli.makemigrations.answer_files import read_answers
 from redis_models.encoding.codec import FieldCodec
 from redis_models.encoding.fast_paths import reader_of
 from redis_models.errors import RecordError, RedisModelsError, SchemaError
@@ -206,7 +206,7 @@ def answer_files(rng: random.Random, directory: Path = _SCRATCH) -> None:
     file.write_bytes(raw)
     flags = {rng.choice(sorted(OPTIONS)): [rng.choice(_ANSWERS)]} if rng.random() < 0.5 else {}
     try:
-        given_answers(flags, file, {"shop": ["Customer", "Order"]})
+        read_answers(flags, file, {"shop": ["Customer", "Order"]})
     except (click.UsageError, *_OUR_ERRORS):
         return
     finally:

@@ -85,7 +85,7 @@ def test_back_of_an_operation_that_changes_nothing_is_given_to_an_applied_file(s
     shop.release("age: int = Field(le=200)\nmore: int = 0", version=2)
     shop.put("new", age="150", more="1")
     assert shop.migrate("shop", "1", *(("--ignore-sample", "--batch", "1") if is_begun else ())) == 6
-    assert ("not begun" in shop.err) is not is_begun
+    assert ("not started" in shop.err) is not is_begun
     shop.edit(
         "operations = [", 'operations = [\n        migrations.AlterField("Item", "age", "int", "int", back=at_most),'
     )
@@ -294,7 +294,7 @@ def test_records_that_no_migration_rewrites_are_looked_at_too(shop: Any, old: st
     assert shop.migrate("shop", "2") == 0, shop.err
     assert shop.migrate("shop", "1") == 6, shop.err
     assert f"error: item:new: field '{name}' holds" in shop.err
-    assert "shop: not begun, and nothing was changed" in shop.err
+    assert "shop: not started, nothing was changed" in shop.err
     assert shop.migrate("shop", "1", "--accept-unreadable") == 0, shop.err
 
 

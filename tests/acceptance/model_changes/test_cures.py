@@ -102,7 +102,7 @@ def test_back_may_be_given_to_a_migration_that_is_applied(shop: Any, is_begun: b
     shop.put("none", name="?")
     assert shop.migrate("shop", "1", *(("--ignore-sample", "--batch", "1") if is_begun else ())) == 6
     assert "give back= a function that makes int of it" in shop.err
-    assert ("not begun" in shop.err) is not is_begun
+    assert ("not started" in shop.err) is not is_begun
     _with_back(shop)
 
     assert shop.migrate("shop", "1") == 0, shop.err
@@ -194,7 +194,7 @@ def test_a_run_does_not_begin_when_its_own_sample_says_that_records_fail(shop: A
     assert shop.migrate() == 6
 
     assert shop.err.startswith("error: item:bad: field 'name' holds b'x7': cannot become int")
-    assert "shop: not begun, and nothing was changed, because 1 of 31 sampled records of Item cannot be" in shop.err
+    assert "shop: not started, nothing was changed: 1 of 31 sampled records of Item cannot be" in shop.err
     assert "--ignore-sample" in shop.err
     assert shop.records() == before
     assert shop.run("migrate", "--plan") == 0

@@ -122,7 +122,7 @@ def test_a_stamp_counts_steps_in_links_and_not_in_what_they_stand_for(long_life:
     _ok(long_life, "migrate", "--allow-destructive")
     _ok(long_life, "squashmigrations", "shop", "2", "3")
 
-    assert "recorded as at 2 of 3 migrations" in _ok(long_life, "stamp", "shop", "-1")
+    assert "recorded 2 of 3 migrations as applied" in _ok(long_life, "stamp", "shop", "-1")
 
 
 def test_a_squash_of_a_squash_serves_databases_of_either_kind(long_life: Any, server: Any) -> None:
@@ -185,7 +185,7 @@ def test_update_leaves_a_squashed_migration_alone_whose_originals_are_applied(lo
     _ok(long_life, "squashmigrations", "shop", "2", "3")
 
     assert long_life.run("--update") == 1
-    assert "is applied already; make a migration of its own" in long_life.err
+    assert "is applied already; run 'makemigrations' without --update" in long_life.err
 
 
 def test_a_creation_that_takes_records_over_is_not_squashed_with_what_changes_them(shop_project: Any) -> None:

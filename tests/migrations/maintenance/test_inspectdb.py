@@ -51,7 +51,7 @@ def test_the_draft_reads_what_it_was_drafted_from(shop_project: Any, server: Any
     text = file.read_text()
     for line in (
         "class Order(Model):",
-        "# 30 records at shop:order:*, of which 30 were looked at.",
+        "# 30 records at shop:order:*; 30 of them were read.",
         "id: str = Field(primary_key=True)",
         "number: int",
         "padded: str",
@@ -64,13 +64,13 @@ def test_the_draft_reads_what_it_was_drafted_from(shop_project: Any, server: Any
         "counts: dict[str, int]",
         "note: str | None = None",
         "maybe: int | None = None",
-        "# The stored field 'class' cannot be called that in a class, and is left out.",
-        "# The stored field 'model_dump' cannot be called that in a class, and is left out.",
+        "# The stored field 'class' is left out: it is not a valid field name of a class.",
+        "# The stored field 'model_dump' is left out: it is not a valid field name of a class.",
         'table = "order"',
         'prefix = "shop"',
         "managed = False",
-        "# No field holds the last part of the key",
-        "# All of them end by themselves",
+        "# No field contains the last part of the key",
+        "# All of them have a TTL",
         "# Omitted: 1 key that is not a hash.",
     ):
         assert line in text
@@ -103,7 +103,7 @@ def test_a_pattern_a_sample_and_declared_tables(shop_project: Any, server: Any) 
     assert shop_project.command("inspectdb", "--sample", "3", "shop:*", options=("--json",)) == 0
     found = json.loads(shop_project.out)
     assert [one["name"] for one in found["models"]] == ["Order"]
-    assert "of which 3 were looked at" in found["text"]
+    assert "3 of them were read" in found["text"]
     assert shop_project.command("inspectdb", "--all", "customer:*") == 0
     assert "class Customer(Model):" in shop_project.out
 
@@ -124,7 +124,7 @@ def test_a_file_that_is_there_is_not_overwritten(shop_project: Any, server: Any,
     before = (shop_project.root / file).read_text()
 
     assert shop_project.command("inspectdb", "--write", file) == 2
-    assert "there is such a file already" in shop_project.err
+    assert "this file exists already; give a new one" in shop_project.err
     assert (shop_project.root / file).read_text() == before
 
 
@@ -141,7 +141,7 @@ def test_names_that_the_draft_needs_itself_get_in_nobodys_way(shop_project: Any,
     text = shop_project.out
     assert "class Model_(Model):" in text
     for name in ("Field", "UUID", "class", "int", "str"):
-        assert f"# The stored field '{name}' cannot be called that in a class, and is left out." in text
+        assert f"# The stored field '{name}' is left out: it is not a valid field name of a class." in text
     module = _loaded(text.replace("class Kind(Model):", "class Kind(Model):\n    id: str = Field(primary_key=True)"))
     with Store.from_url(server.url) as store:
         store.register_model(module.Order)

@@ -94,7 +94,7 @@ def test_the_refusal_is_there_before_the_first_record_is_touched(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(purge, "_purge_some", die)
+        patch.setattr(purge, "_purge_batch", die)
         assert shop.command("purge", "--unverified", "--yes") == 6
     assert "run 'purge' again" in shop.err
 
@@ -109,18 +109,18 @@ def test_a_purge_wants_a_receipt_and_a_confirmation(shop: Any, server: Any) -> N
     assert shop.command("purge", "--yes") == 5
     assert "nothing was purged, because its records were never verified; run 'verify' first" in shop.err
     assert shop.command("purge", "--unverified") == 1
-    assert "could never be taken back; say --yes" in shop.err
+    assert "could never be taken back; use --yes" in shop.err
     assert _records(server) == before
     assert shop.command("verify") == 0, shop.out
     assert shop.command("purge", "--yes") == 0, shop.err
-    assert "fields of 50 records freed" in shop.out
+    assert "undo fields of 50 records" in shop.out
 
 
 def test_what_is_not_applied_is_not_purged(shop: Any) -> None:
     assert shop.command("migrate", "2") == 0, shop.err
 
     assert shop.command("purge", "shop", "3", "--unverified", "--yes") == 1
-    assert "is not applied, so it keeps nothing" in shop.err
+    assert "is not applied, so it has no undo fields" in shop.err
 
 
 @pytest.mark.parametrize("command", [("migrate", "shop", "3", "--fake"), ("stamp", "shop", "3")])
@@ -148,7 +148,7 @@ def test_a_purge_is_not_forgotten_by_fake_and_not_without_a_word_by_stamp(shop: 
     assert shop.command("migrate", "2", "--fake") == 0, shop.err
     assert shop.command("migrate", "1") == 5
     assert shop.command("stamp", "shop", "1") == 0
-    assert "0002_alter_age was purged, which nothing tells any more" in shop.err
+    assert "0002_alter_age was purged; the ledger no longer says so" in shop.err
 
 
 def test_the_way_back_through_what_was_purged_and_squashed_is_refused_for_the_purge(shop: Any) -> None:
@@ -165,7 +165,7 @@ def test_a_look_writes_nothing_at_all_and_waits_for_nobody(shop: Any, server: An
         with hold_lease(SyncClient(client, "test"), "default", life_s=60):
             before = client.execute_command("DEBUG", "DIGEST")
             assert shop.command("purge", "--dry-run") == 0, shop.err
-            assert "fields of 50 records would be freed" in shop.out
+            assert "undo fields of 50 records" in shop.out
             assert client.execute_command("DEBUG", "DIGEST") == before
             assert shop.command("purge", "--unverified", "--yes") == 4
 

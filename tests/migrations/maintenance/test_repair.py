@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from redis_models.cli.commands import quarantine as command_of_quarantine
-from redis_models.migrations.maintenance.repair import write_mending
+from redis_models.migrations.maintenance.repair import write_repair
 
 _CONSENT = ("--yes", "--allow-destructive")
 _HELD = "redis_models:{default}:quarantine:shop"
@@ -124,9 +124,9 @@ def test_a_record_is_shown_with_the_types_that_its_version_has(lab: Lab) -> None
     [document] = json.loads(lab.project.run("--json", "quarantine", "show", "probe:4").out)["records"]
     broken = lab.say("show", "probe:5")
 
-    assert "At version 1 it has depth: str, id: int, label: str | None" in shown.out
+    assert "Fields at version 1: depth: str, id: int, label: str | None" in shown.out
     assert document["types"]["tags"] == "list[str]"
-    assert "At version" not in broken.out
+    assert "Fields at version" not in broken.out
 
 
 @pytest.mark.parametrize(
@@ -146,7 +146,7 @@ def test_values_are_of_the_types_of_the_records_own_version(
     ran = lab.say("set", "probe:4", *assignments)
 
     assert ran.code == 0, ran.out + ran.err
-    assert "probe:4: is rewritten" in ran.out
+    assert "probe:4: set and rewritten" in ran.out
     record = lab.client.hgetall("probe:4")
     assert {name: record[name] for name in stored} == stored
     assert record[b"_v"] == b"2"
@@ -159,12 +159,12 @@ def test_values_are_of_the_types_of_the_records_own_version(
         (["=1"], "write FIELD=VALUE"),
         (["depth=1", "depth=2"], "is set twice"),
         (["deep=1"], "has no field 'deep' at version 1"),
-        (["depth=1", "tags=u"], "is written as JSON"),
-        (["depth=1", "tags=[1]"], "is no list[str]"),
-        (["depth=1", "spot={}"], "is no Object"),
-        (["depth=1", "pin=[7]"], "pin=**********: is no Secret"),
-        (["depth=1", "id=77"], "the key probe:4 says another one"),
-        (["depth=1", "_v=9"], "is no version that the migration files know (1, 2)"),
+        (["depth=1", "tags=u"], "must be JSON"),
+        (["depth=1", "tags=[1]"], "not a valid list[str]"),
+        (["depth=1", "spot={}"], "not a valid Object"),
+        (["depth=1", "pin=[7]"], "pin=**********: not a valid Secret"),
+        (["depth=1", "id=77"], "the key probe:4; the primary key cannot be changed"),
+        (["depth=1", "_v=9"], "is unknown; the migration files have 1, 2"),
         (["depth=1", "tags=" + "[" * 100_000], "tags=["),
     ],
 )
@@ -198,7 +198,7 @@ def test_what_the_code_would_not_read_afterwards_is_refused(lab: Lab, options: t
     ran = lab.say("set", "probe:4", "depth=5000", *options)
 
     assert ran.code == 1
-    assert "would be rewritten, but not be read then: field 'depth'" in ran.err
+    assert "could be rewritten, but not be read afterwards: field 'depth'" in ran.err
     assert "nothing was set" in ran.err
     assert lab.client.hgetall("probe:4") == before
 
@@ -211,7 +211,7 @@ def test_a_dry_run_writes_nothing_and_says_what_would_come(lab: Lab) -> None:
     assert ran.code == 0
     assert "~ depth  deep → 8" in ran.out
     assert "0000" not in ran.out
-    assert "could be rewritten then; nothing was written" in ran.out
+    assert "could then be rewritten; nothing was written" in ran.out
     assert lab.client.hgetall("probe:4") == before
     assert "probe:4" in lab.held()
 
@@ -219,23 +219,23 @@ def test_a_dry_run_writes_nothing_and_says_what_would_come(lab: Lab) -> None:
 def test_what_somebody_changed_meanwhile_is_not_overwritten(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
     def overtaken(*arguments: Any) -> Any:
         lab.client.hset("probe:4", "depth", "99")
-        return write_mending(*arguments)
+        return write_repair(*arguments)
 
     with monkeypatch.context() as patch:
-        patch.setattr(command_of_quarantine, "write_mending", overtaken)
+        patch.setattr(command_of_quarantine, "write_repair", overtaken)
         ran = lab.say("set", "probe:4", "label=b", "depth=8")
 
     assert ran.code == 1
-    assert "was changed by somebody meanwhile" in ran.err
+    assert "was changed by another client" in ran.err
     assert lab.client.hmget("probe:4", "depth", "label") == [b"99", b"a"]
 
 
 _MEANWHILE: dict[str, tuple[Callable[[Any], object], int, str]] = {
-    "it left the quarantine": (lambda client: client.hdel(_HELD, "probe:4"), 1, "left the quarantine meanwhile"),
-    "it is gone": (lambda client: client.delete("probe:4"), 1, "is gone; nothing was set"),
+    "it left the quarantine": (lambda client: client.hdel(_HELD, "probe:4"), 1, "left the quarantine in the meantime"),
+    "it is gone": (lambda client: client.delete("probe:4"), 1, "no longer exists; nothing was set"),
     "it is no hash": (lambda client: (client.delete("probe:4"), client.set("probe:4", "x")), 1, "probe:4"),
-    "it has another stamp": (lambda client: client.hset("probe:4", "_v", "2"), 1, "was changed by somebody meanwhile"),
-    "a field came": (lambda client: client.hdel("probe:4", "label"), 1, "was changed by somebody meanwhile"),
+    "it has another stamp": (lambda client: client.hset("probe:4", "_v", "2"), 1, "was changed by another client"),
+    "a field came": (lambda client: client.hdel("probe:4", "label"), 1, "was changed by another client"),
     "the lease is another one's": (lambda client: client.hincrby(_LEASE, "epoch", 1), 4, "lease"),
 }
 
@@ -249,10 +249,10 @@ def test_what_happens_in_between_is_seen_by_the_script(
     def overtaken(*arguments: Any) -> Any:
         happens(lab.client)
         held.append(lab.client.dump("probe:4"))
-        return write_mending(*arguments)
+        return write_repair(*arguments)
 
     with monkeypatch.context() as patch:
-        patch.setattr(command_of_quarantine, "write_mending", overtaken)
+        patch.setattr(command_of_quarantine, "write_repair", overtaken)
         ran = lab.say("set", "probe:4", "label=b", "depth=8")
 
     assert ran.code == code, ran.err
@@ -269,7 +269,7 @@ def test_a_record_that_is_gone_or_out_or_no_hash_is_not_made(lab: Lab) -> None:
     other = lab.say("set", "probe:5", "depth=8")
 
     assert (gone.code, out.code, other.code) == (1, 1, 1)
-    assert "'quarantine retry' forgets it" in gone.err
+    assert "'quarantine retry' removes the entry" in gone.err
     assert "probe:1 is not in quarantine" in out.err
     assert not lab.client.exists("probe:4")
     assert lab.client.get("probe:5") == b"text"
@@ -296,7 +296,7 @@ def test_under_a_run_that_stopped_the_field_is_set_and_the_next_run_rewrites_it(
     ran = lab.say("set", "probe:4", "depth=8")
 
     assert ran.code == 0, ran.err
-    assert "finish it with 'migrate'" in ran.out
+    assert "run 'migrate' to finish the unfinished run" in ran.out
     assert lab.client.hmget("probe:4", "depth", "_v") == [b"8", b"1"]
 
 

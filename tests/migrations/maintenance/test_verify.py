@@ -23,30 +23,30 @@ from .verifiable import MODEL, found_of, put
 
 def test_records_in_order_are_told_so(verified: Any) -> None:
     assert verified.command("verify") == 0
-    assert verified.out == "shop.Customer: 100 records read, no problem\n"
+    assert verified.out == "shop.Customer: 100 records read, no problems\n"
 
 
 DAMAGE: dict[str, tuple[Callable[[Any], object], str, str]] = {
-    "type": (lambda c: c.set("customer:x", 1), "customer:x", "holds no hash"),
-    "older": (lambda c: c.hset("customer:c7", "_v", 1), "customer:c7", "is of version 1, its model of version 2"),
-    "newer": (lambda c: c.hset("customer:c7", "_v", 3), "customer:c7", "is of version 3, its model of version 2"),
+    "type": (lambda c: c.set("customer:x", 1), "customer:x", "does not hold a hash"),
+    "older": (lambda c: c.hset("customer:c7", "_v", 1), "customer:c7", "has version 1, its model has version 2"),
+    "newer": (lambda c: c.hset("customer:c7", "_v", 3), "customer:c7", "has version 3, its model has version 2"),
     "stamp": (lambda c: c.hset("customer:c7", "_v", "x"), "customer:c7", "field '_v' holds b'x'"),
     "unreadable": (lambda c: c.hset("customer:c7", "age", "old"), "customer:c7", "field 'age' holds b'old'"),
-    "key": (lambda c: c.hset("customer:c7", "id", "c8"), "customer:c7", "its id belongs under customer:c8"),
-    "aside": (lambda c: c.hset("customer:c7", "_b3.0.age", "x"), "customer:c7", "keeps '_b3.0.age' aside"),
+    "key": (lambda c: c.hset("customer:c7", "id", "c8"), "customer:c7", "its id belongs to the key customer:c8"),
+    "aside": (lambda c: c.hset("customer:c7", "_b3.0.age", "x"), "customer:c7", "has the undo field '_b3.0.age'"),
     "unindexed": (lambda c: c.zrem("customer:__index", "customer:c7"), "customer:c7", "is not in customer:__index"),
     "misplaced": (
         lambda c: c.zadd("customer:__index", {"customer:c7": 1}),
         "customer:c7",
-        "is in customer:__index with another score than 0",
+        "is in customer:__index with a score other than 0",
     ),
     "foreign": (
         lambda c: c.zadd("customer:__index", {"client:c7": 0}),
         "client:c7",
-        "is in customer:__index, but is no key of its",
+        "is in customer:__index, but is not a key of its",
     ),
-    "ended": (lambda c: c.delete("customer:c7"), "customer:c7", "there is no such record"),
-    "left": (lambda c: c.hset("client:late", "id", "late"), "client:late", "lies at client:*, which its model left"),
+    "ended": (lambda c: c.delete("customer:c7"), "customer:c7", "the record does not exist"),
+    "left": (lambda c: c.hset("client:late", "id", "late"), "client:late", "has the old prefix client: of its model"),
     "quarantine": (
         lambda c: c.hset(
             "redis_models:{default}:quarantine:shop",
@@ -56,10 +56,18 @@ DAMAGE: dict[str, tuple[Callable[[Any], object], str, str]] = {
         "customer:c7",
         "bad",
     ),
-    "undeclared": (lambda c: c.hset("customer:c7", "shoe", "42"), "customer:c7", "field 'shoe' is none of its model's"),
-    "undeclared-": (lambda c: c.hset("customer:c7", "_bx", "1"), "customer:c7", "field '_bx' is none of its model's"),
-    "absent": (lambda c: c.hdel("customer:c7", "note"), "customer:c7", "field 'note' is absent"),
-    "endless": (lambda c: c.persist("customer:c7"), "customer:c7", "lives for ever; new ones live 1000 seconds"),
+    "undeclared": (
+        lambda c: c.hset("customer:c7", "shoe", "42"),
+        "customer:c7",
+        "field 'shoe' is not declared by its model",
+    ),
+    "undeclared-": (
+        lambda c: c.hset("customer:c7", "_bx", "1"),
+        "customer:c7",
+        "field '_bx' is not declared by its model",
+    ),
+    "absent": (lambda c: c.hdel("customer:c7", "note"), "customer:c7", "field 'note' is not stored"),
+    "endless": (lambda c: c.persist("customer:c7"), "customer:c7", "has no TTL; new records get 1,000 seconds"),
 }
 
 
@@ -107,7 +115,7 @@ def test_a_checkpoint_with_a_tally_that_is_none_is_no_checkpoint(tally: Any) -> 
     "changes", [{"cursor": "99999999999999999999"}, {"cursor": "-1"}, {"walk": -5}, {"walk": 10**9}]
 )
 def test_a_checkpoint_at_a_place_where_no_walk_is_is_none(changes: dict[str, Any]) -> None:
-    with pytest.raises(ValueError, match=r"is no (cursor|walk)"):
+    with pytest.raises(ValueError, match=r"is not (a cursor|the number of a scan)"):
         Checkpoint(Scope(1, "f", "n", "r"), "now", "Customer", **changes)
 
 
@@ -226,13 +234,13 @@ def test_a_sample_reads_some_and_leaves_no_receipt(verified: Any, server: Any) -
 def test_what_is_not_migrated_is_not_verified(verified: Any) -> None:
     verified.models(MODEL.format(version=3, table="customer").replace("age: int", "years: int"))
     assert verified.command("verify") == 1
-    assert "the models have changes that no migration file has" in verified.err
+    assert "the models have changes that are not migrated" in verified.err
 
     assert verified.run("--rename", "Customer.age=years", options=("--no-input",)) == 0, verified.err
     assert verified.command("verify") == 1
     assert "not applied yet; run 'migrate' first" in verified.err
     assert verified.command("verify", "shop.Custome") == 2
-    assert "Did you mean 'shop.Customer'?" in verified.err
+    assert "did you mean 'shop.Customer'?" in verified.err
 
 
 def test_a_verification_that_stopped_at_any_page_goes_on_to_the_same_result(verified: Any, server: Any) -> None:
@@ -285,7 +293,7 @@ def test_a_verification_is_not_resumed_on_other_data(verified: Any, server: Any)
         )
 
     assert verified.command("verify", "--resume") == 1
-    assert "since that verification stopped; start anew, without --resume" in verified.err
+    assert "since that verification; run 'verify' again without --resume" in verified.err
     assert verified.command("verify") == 0
 
 
@@ -302,7 +310,7 @@ def test_an_app_without_files_is_verified_against_what_its_last_run_left(shop_pr
     assert shop_project.command("migrate", "--auto", "--check", "--verified") == 0, shop_project.out
     shop_project.models(MODEL.format(version=2, table="customer") + "\n\nclass Other(Customer):\n    x: int = 0\n")
     assert shop_project.command("verify") == 1
-    assert "the models have changes that no run has; run 'migrate --auto' first" in shop_project.err
+    assert "the models have changes that are not migrated; run 'migrate --auto' first" in shop_project.err
     assert shop_project.command("purge", "--dry-run") == 8
     assert "there are no migration files, and 'migrate --auto' brought the database where it is" in shop_project.err
 
@@ -331,7 +339,7 @@ def test_who_may_not_write_is_told_what_is_wrong_all_the_same(
             verified.settings("shop", url=server.url)
 
     assert found["problems"] == {"unreadable": 1}
-    assert "shop: no receipt is kept: " in verified.err
+    assert "shop: no receipt was stored: " in verified.err
     if trouble != "replica":
         assert verified.command("migrate", "--check", "--verified") == 1
         assert "its records were never verified" in verified.out
@@ -376,7 +384,7 @@ def test_what_others_put_into_an_index_is_named_and_taken_out_on_repair_and_lies
         found = found_of(verified)
         assert found["problems"] == {"foreign": len(foreign), "type": 1}
         named = {one["key"]: one["reason"] for one in found["shown"] if one["kind"] == "foreign"}
-        assert all("'verify --repair-index' takes it out" in reason for reason in named.values())
+        assert all("'verify --repair-index' removes it" in reason for reason in named.values())
         found_of(verified, "--repair-index")  # the text is still under a record's key
 
         assert found_of(verified)["problems"] == {"type": 1}

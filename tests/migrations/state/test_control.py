@@ -74,10 +74,10 @@ def test_a_run_is_shown_paused_and_let_go_on_from_another_process(shop: Shop, un
 
     assert (nobody["runner"], nobody["apps"]["shop"]) == (None, {"run": None, "quarantined": 0})
     assert (paused.code, resumed.code, done.code) == (0, 0, 0)
-    assert f"Run by {os.uname().nodename} (process {running.pid}); its lease ends in" in shown.out
-    assert "shop: on its way to 0003_retype" in shown.out
-    assert "'migrate --resume' lets it go on" in paused.out
-    assert "'migrate --resume' lets it go on" in shown_paused.out
+    assert f"Runner: {os.uname().nodename} (process {running.pid}); its lease expires in" in shown.out
+    assert "shop: running, target 0003_retype" in shown.out
+    assert "'migrate --resume' resumes it" in paused.out
+    assert "'migrate --resume' resumes it" in shown_paused.out
     assert f"pid {os.getpid()} user" in told_paused["paused"]  # who paused it
     run = told_paused["apps"]["shop"]["run"]
     assert (run["name"], run["target"]) == ("0003_retype", 3)
@@ -98,8 +98,8 @@ def test_limits_that_are_set_from_another_process_count_at_once(shop: Shop, unti
     done = shop.project.end(running)
 
     assert (smaller.code, slower.code, done.code) == (0, 0, 0)
-    assert smaller.out == "Said: batch = 2\n"
-    assert slower.out == "Said: max-latency-ms = 0.0001, batch = 40\n"
+    assert smaller.out == "Set for the current run: batch = 2\n"
+    assert slower.out == "Set for the current run: max-latency-ms = 0.0001, batch = 40\n"
     assert "ms longer, and 0.0001 ms are allowed" in slowed["pace"]
     shop.assert_whole()
 
@@ -117,8 +117,8 @@ def test_a_run_that_was_paused_and_killed_is_finished_by_a_plain_migrate(
     nobody = shop.say("--resume")
     done = shop.migrate()
 
-    assert "shop: stopped on its way to 0003_retype" in stopped.out
-    assert "Nobody runs migrations." in stopped.out
+    assert "shop: stopped before it was complete, target 0003_retype" in stopped.out
+    assert "No run is active." in stopped.out
     assert nobody.code == 1
     assert done.code == 0
     shop.assert_whole()
@@ -137,7 +137,7 @@ def test_ctrl_c_is_a_pause(shop: Shop, is_paused: bool) -> None:
     done = shop.migrate()
 
     assert ended.code == 6
-    assert "paused; every record that was rewritten is whole. Run 'migrate' again to go on" in ended.err
+    assert "interrupted; every record is complete. Run 'migrate' again to resume" in ended.err
     assert "Traceback" not in ended.err
     assert status["runner"] is None
     assert done.code == 0
@@ -161,9 +161,9 @@ def test_a_run_that_is_aborted_writes_nothing_any_more(shop: Shop, is_stopped: b
 
     assert (aborted.code, again.code, ended.code) == (0, 1, 4)
     assert f"Ended the run of {os.uname().nodename} (process {running.pid})" in aborted.out
-    assert "'migrate' goes on with it" in aborted.out
+    assert "Run 'migrate' to resume it" in aborted.out
     assert "'migrate --abort' ended this one" in ended.err
-    assert "stopped on its way to 0003_retype" in shown.out
+    assert "stopped before it was complete, target 0003_retype" in shown.out
     assert "ended by" in shown.out
     assert "no run is in progress" in again.err
     assert _dump(shop.project) == dump
@@ -191,14 +191,14 @@ def test_where_nobody_runs_there_is_nobody_to_be_told(shop: Shop, said: list[str
         (["--set", "batch=0"], "--set batch=0: batch takes a whole number from 1 to 100"),
         (["--set", "batch=101"], "--set batch=101: batch takes a whole number from 1 to 100"),
         (["--set", "batch="], "--set batch=: batch takes a whole number from 1 to 100"),
-        (["--set", "batch"], "--set batch: say NAME=VALUE, where NAME is max-latency-ms or batch"),
-        (["--set", "patience=3"], "--set patience=3: say NAME=VALUE, where NAME is max-latency-ms or batch"),
-        (["--set", "max-latency-ms=-1"], "max-latency-ms takes milliseconds; 0 is no limit"),
-        (["--set", "max-latency-ms=nan"], "max-latency-ms takes milliseconds; 0 is no limit"),
-        (["--max-latency-ms", "nan"], "'nan' is no amount; say a number from 0 to 2147483647"),
-        (["--patience", "nan"], "'nan' is no amount; say a number from 0 to 2147483647"),
-        (["--wait", "nan"], "'nan' is no amount; say a number from 0 to 2147483647"),
-        (["--pause", "--resume"], "--pause and --resume contradict each other; say one of them"),
+        (["--set", "batch"], "--set batch: write NAME=VALUE, where NAME is max-latency-ms or batch"),
+        (["--set", "patience=3"], "--set patience=3: write NAME=VALUE, where NAME is max-latency-ms or batch"),
+        (["--set", "max-latency-ms=-1"], "max-latency-ms takes milliseconds; 0 disables throttling"),
+        (["--set", "max-latency-ms=nan"], "max-latency-ms takes milliseconds; 0 disables throttling"),
+        (["--max-latency-ms", "nan"], "'nan' is not a valid amount; use a number from 0 to 2147483647"),
+        (["--patience", "nan"], "'nan' is not a valid amount; use a number from 0 to 2147483647"),
+        (["--wait", "nan"], "'nan' is not a valid amount; use a number from 0 to 2147483647"),
+        (["--pause", "--resume"], "--pause and --resume cannot be combined; use one of them"),
     ],
 )
 def test_what_makes_no_sense_is_refused_by_its_name(shop: Shop, said: list[str], says: str) -> None:

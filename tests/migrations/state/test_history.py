@@ -24,7 +24,7 @@ def shop(shop_project: Any, server: Any) -> Any:
 
 def test_history_tells_what_was_applied_taken_back_faked_and_stamped(shop: Any) -> None:
     assert shop.command("history") == 0
-    assert shop.out == "Nothing was done here yet.\n"
+    assert shop.out == "No migration was run here yet.\n"
     assert shop.command("migrate") == 0
     assert shop.command("migrate", "1") == 0
     assert shop.command("migrate", "--fake") == 0
@@ -48,8 +48,8 @@ def test_stamp_records_a_position_whatever_the_ledger_holds(shop: Any, server: A
         assert shop.command("migrate") == 8
 
         assert shop.command("stamp", "shop", "0001") == 0, shop.err
-        assert "recorded as at 1 of 2 migrations; no record was touched" in shop.out
-        assert "unknown1 is recorded as applied no longer" in shop.err
+        assert "recorded 1 of 2 migrations as applied; no record was changed" in shop.out
+        assert "unknown1 is no longer recorded as applied" in shop.err
         assert shop.command("migrate") == 0, shop.err
         assert client.hlen("redis_models:{default}:ledger:shop") == 2
 

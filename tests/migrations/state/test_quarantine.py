@@ -82,7 +82,7 @@ def test_a_run_goes_on_past_records_that_it_cannot_rewrite_and_leaves_them_as_th
     again = shop.migrate()
 
     assert (done.code, listed.code, shown.code, again.code) == (1, 0, 0, 0)
-    assert "shop: 4 records are in quarantine, not rewritten" in done.err
+    assert "shop: 4 records are in quarantine; the application may not be able to read them" in done.err
     assert shop.bad() == {key: raw for key, raw in shop.before.items() if key in shop.bad()}
     assert len(shop.bad()) == 4
     for says in (
@@ -90,7 +90,7 @@ def test_a_run_goes_on_past_records_that_it_cannot_rewrite_and_leaves_them_as_th
         "shop: customer:8: field 'age' holds b'\\xfe\\xff': does not read back as str",
         "shop: customer:\\xff: field 'age' holds b'?'",
         "shop: customer:list: the key holds no hash; move it out of the model's prefix",
-        "Customer, on its way to version 3; last tried 20",
+        "Customer, to be rewritten to version 3; last tried 20",
     ):
         assert says in listed.out
     assert "  age = b'old'\n  id = b'7'\n" in shown.out
@@ -113,7 +113,7 @@ def test_what_programs_are_told_has_every_byte(shop: Shop) -> None:
     raw = {name.encode(errors="surrogateescape"): text for name, text in odd["fields"].items()}
     assert {name: text.encode(errors="surrogateescape") for name, text in raw.items()} == _BAD[b"customer:\xff"]
     assert no_hash["fields"] is None
-    assert "It is no hash." in shop.quarantine("show", "customer:list").out
+    assert "The key does not hold a hash." in shop.quarantine("show", "customer:list").out
 
 
 def test_records_that_were_mended_by_hand_are_through_and_the_others_stay(shop: Shop) -> None:
@@ -127,10 +127,10 @@ def test_records_that_were_mended_by_hand_are_through_and_the_others_stay(shop: 
 
     assert (one["key"], one["reason"]) == ("customer:8", "")
     assert (left.code, again.code, unknown.code) == (1, 1, 1)
-    assert "shop: customer:\\xff: is rewritten" in left.out
-    assert "shop: customer:list: is gone" in left.out
+    assert "shop: customer:\\xff: rewritten" in left.out
+    assert "shop: customer:list: no longer exists" in left.out
     assert "shop: customer:7: field 'age' holds b'old'" in left.out
-    assert "customer:8 is not in quarantine; 'quarantine list' shows what is" in unknown.err
+    assert "customer:8 is not in quarantine; 'quarantine list' shows the keys that are" in unknown.err
     assert shop.held() == {"customer:7"}
     with shop.project.server.client() as client:
         assert client.hmget("customer:8", "_v", "age", "_b3.0.age") == [b"3", b"8", None]
@@ -139,8 +139,8 @@ def test_records_that_were_mended_by_hand_are_through_and_the_others_stay(shop: 
     with shop.project.server.client() as client:
         client.hset("customer:7", "age", "7")
     assert shop.quarantine("retry").code == 0
-    assert shop.quarantine("list").out == "Nothing is in quarantine.\n"
-    assert shop.quarantine("retry").out == "Nothing is in quarantine.\n"
+    assert shop.quarantine("list").out == "The quarantine is empty.\n"
+    assert shop.quarantine("retry").out == "The quarantine is empty.\n"
 
 
 def test_the_way_back_takes_records_in_quarantine_with_it_byte_for_byte(shop: Shop) -> None:
@@ -175,7 +175,7 @@ def test_no_more_records_than_were_allowed_go_to_quarantine(shop: Shop) -> None:
     assert "because at most 2 may be quarantined (--max-errors)" in stopped.err
     assert len(stopped.err.splitlines()) == 1
     assert retried.code == 6
-    assert "a run stopped half-way; finish it with 'migrate' first" in retried.err
+    assert "a run is unfinished; finish it with 'migrate' first" in retried.err
     assert "2 records are in quarantine" in status.out
 
 
@@ -184,7 +184,7 @@ def test_without_the_option_the_first_such_record_stops_the_run_and_none_is_quar
 
     assert stopped.code == 6
     assert "with --on-error quarantine to skip such records" in stopped.err
-    assert shop.quarantine("list").out == "Nothing is in quarantine.\n"
+    assert shop.quarantine("list").out == "The quarantine is empty.\n"
 
 
 def test_dropped_records_are_printed_whole_before_they_are_gone(shop: Shop) -> None:
@@ -197,7 +197,7 @@ def test_dropped_records_are_printed_whole_before_they_are_gone(shop: Shop) -> N
     [last] = shop.told("drop", "customer:8", "--yes")
 
     assert (unasked.code, dropped.code, no_hash.code) == (1, 0, 1)
-    assert "say --yes if that is meant" in unasked.err
+    assert "use --yes to confirm" in unasked.err
     assert len(kept) == 4
     for line in dropped.out.splitlines():
         told = json.loads(line)
@@ -230,7 +230,7 @@ def test_drop_asks_on_a_terminal_and_takes_no_for_an_answer(shop: Shop) -> None:
     dropped = shop.quarantine("drop", "customer:7")
 
     assert (declined.code, dropped.code) == (1, 0)
-    assert "Delete this record for good? [y/N]" in declined.out + declined.err
+    assert "Delete 1 record for good? [y/N]" in declined.out + declined.err
     assert "Cancelled." in declined.err
     assert kept == before
     assert shop.dump().keys() == before.keys() - {b"customer:7"}
@@ -302,7 +302,7 @@ def test_who_reads_or_writes_a_record_in_quarantine_is_told_why_it_cannot_be_had
     assert read.code == 0, read.err
     get, good, patch, select = read.out.splitlines()
     for told in (get, patch):
-        assert told.startswith("ConflictError: customer:7: cannot be brought up to version 3: field 'age' holds b'old'")
+        assert told.startswith("ConflictError: customer:7: cannot be upgraded to version 3: field 'age' holds b'old'")
     assert good == "9"
     assert "customer:" in select
     assert "holds" in select
@@ -375,13 +375,13 @@ def test_an_entry_that_names_what_no_model_owns_leads_to_nothing_but_its_own_end
 
         for key in foreign:
             shown = shop.quarantine("show", key)
-            assert "No model owns this key" in shown.out
+            assert "No model has this key" in shown.out
             assert "xyzzy" not in shown.out + shown.err
         told = shop.quarantine("retry")
-        assert told.out.count("no model of the migration files has such a key") == len(foreign)
+        assert told.out.count("no model of the migration files has this key") == len(foreign)
         dropped = shop.quarantine("drop", *foreign, "--yes")
 
         assert dropped.code == 0
-        assert dropped.err.count("no model owns this key, so what lies there stays as it is") == len(foreign)
+        assert dropped.err.count("no model has this key, so the key stays as it is") == len(foreign)
         assert {key: client.dump(key) for key in before} == before
         assert client.exists(quarantine) == 0

@@ -181,7 +181,7 @@ def test_a_record_that_left_the_quarantine_is_not_dropped_any_more(aside: tuple[
     _retry(database, links, "a:7")
     before, printed = database.dump(), list[Mapping[str, bytes]]()
 
-    with pytest.raises(MigrationError, match="left the quarantine meanwhile"):
+    with pytest.raises(MigrationError, match="left the quarantine in the meantime"):
         _drop(database, links, printed.append, entry)
 
     assert database.dump() == before
@@ -208,7 +208,7 @@ def test_what_is_written_between_the_print_and_the_end_is_printed_too(aside: tup
 def test_a_record_that_is_written_all_the_time_is_not_dropped(aside: tuple[Any, Chain]) -> None:
     database, links = aside
 
-    with pytest.raises(ConflictError, match="a:7: is written by others all the time"):
+    with pytest.raises(ConflictError, match="a:7: is changed by other clients all the time"):
         _drop(database, links, lambda _: database.client.hincrby("a:7", "n", 1), _held(database)["a:7"])
 
     assert database.client.hget("a:7", "x") == b"seven"

@@ -129,5 +129,5 @@ async def test_verify_notes_that_the_field_is_absent_and_names_another_key_as_a_
     absent = [(one.kind.value, one.reason) for one in judge(shape, "item:7", {"_v": b"1", "note": b"n"}, -1)]
     other = [one.kind.value for one in judge(shape, "item:7", {"_v": b"1", "note": b"n", "pk": b"8"}, -1)]
 
-    assert absent == [("absent", "field 'pk' is absent, and reads as the key says")]
+    assert absent == [("absent", "field 'pk' is not stored; its value comes from the key")]
     assert other == ["key"]

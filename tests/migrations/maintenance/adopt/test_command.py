@@ -50,9 +50,9 @@ def test_it_takes_over_every_table_and_says_what_it_did(shop: Any) -> None:
 
     assert (done.code, done.err) == (0, "")
     assert done.out.splitlines() == [
-        "Customer: 2 records; done: set index made a sorted set, life span taken off the index, 2 stamped,"
-        " 1 key renamed, 1 dead member dropped",
-        "Order: 1 record; done: set index made a sorted set, 1 stamped",
+        "Customer: 2 records; changed: set index converted to a sorted set, TTL removed from the index,"
+        " 2 records stamped, 1 key renamed, 1 dead member removed from the index",
+        "Order: 1 record; changed: set index converted to a sorted set, 1 record stamped",
     ]
     assert _read(shop, "Customer.sync.get('a:b').name") == "na:b"
     assert _read(shop, "Order.sync.select()") == "[Order(number=7, lines=[True, False])]"
@@ -76,7 +76,7 @@ def test_a_dry_run_shows_the_same_and_writes_nothing(shop: Any, contents: Callab
 
     assert foretold.code == 0
     assert contents() == before
-    assert foretold.out.replace("would be done", "done") == shop.run("adopt").out
+    assert foretold.out.replace("would be changed", "changed") == shop.run("adopt").out
 
 
 @pytest.mark.parametrize("name", ["shop.Order", "shop"])
@@ -91,7 +91,7 @@ def test_a_name_that_is_none_is_answered_with_the_one_that_was_meant(shop: Any, 
     done = shop.run("adopt", "shop.Ordr")
 
     assert done.code == 2
-    assert "Did you mean 'shop.Order'?" in done.err
+    assert "did you mean 'shop.Order'?" in done.err
     assert client.type("shop:order:__index") == b"set"
 
 
@@ -102,10 +102,10 @@ def test_records_that_stay_behind_are_named_and_make_it_incomplete(shop: Any, cl
 
     assert done.code == 6
     assert (
-        "  ! shop:order:eight: has no field 'number', the primary key, and its key does not say it; add it, or"
+        "  ! shop:order:eight: has no field 'number', the primary key, and its key does not tell it; add the field, or"
         in done.out
     )
-    assert "1 record is not taken over" in done.err
+    assert "1 record was not taken over" in done.err
     client.delete("shop:order:eight")
     assert shop.run("adopt").code == 0
 
@@ -136,7 +136,7 @@ def test_a_model_whose_migrations_do_not_begin_at_version_1_is_warned_of(shop: A
     done = shop.run("adopt")
 
     assert done.code == 0
-    assert "shop.Customer: its records are of version 1, and no migration leads from there to version 3" in done.err
+    assert "shop.Customer: its records have version 1, but no migration leads from version 1 to 3" in done.err
     assert "shop.Order" not in done.err
 
 

@@ -275,7 +275,7 @@ def test_a_record_that_cannot_be_read_is_reported_and_stays_in_sight(
     done, bad = take_over(Customer), list[DataError]()
 
     assert [problem.key for problem in done.problems] == [f"{START}2"]
-    assert "which belongs under 'shop:customer:3'" in done.problems[0].reason
+    assert "which belongs to the key 'shop:customer:3'" in done.problems[0].reason
     assert client.dump(f"{START}2") == before
     assert Customer.sync.select(bad_records=bad) == [Customer(id="1", name="Ann")]
     assert len(bad) == 1
