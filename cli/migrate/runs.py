@@ -1,4 +1,4 @@
-"""Runs of ``migrate``: the journeys of all apps, under one lease, at the pace of one probe, with one crew."""
+"""Runs of ``migrate``: the journeys of all apps, under one lease, with one latency probe and one worker pool."""
 
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
@@ -135,7 +135,7 @@ def run_tasks(context: CliContext, client: SyncClient, tasks: Sequence[Task], op
 def _run_one(
     context: CliContext, client: SyncClient, lease: Lease, task: Task, policy: Policy, *, run_again: bool
 ) -> Result:
-    """Make the run_plan of one app; tell the legs that are done, even if the next one fails."""
+    """Run the plan of one app; print the segments that are complete, even if the next one fails."""
     done = list[tuple[Plan, Result]]()
     if task.run_plan.chain is not context.chains.get(task.app.label):
         policy = replace(policy, worker_pool=None)  # it would do what the files say, which is something else
