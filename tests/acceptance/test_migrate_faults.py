@@ -240,10 +240,10 @@ def test_ctrl_c_pauses_with_6_and_the_same_command_goes_on(shop: Any) -> None:
     done = shop.migrate()
 
     assert (paused.code, check.code, done.code) == (6, 1, 0)
-    assert "Run 'migrate' again to go on" in paused.err
+    assert "Run 'migrate' again to resume" in paused.err
     assert "a run was stopped before it was complete" in check.out
     assert "[>] 0003_retype" in shown.out
-    assert "resuming a run that stopped" in done.out
+    assert "resuming an unfinished run" in done.out
     _assert_all(shop, 20_000, 3)
 
 

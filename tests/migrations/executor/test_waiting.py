@@ -202,7 +202,7 @@ def test_a_run_that_waited_long_enough_ends_with_7_and_says_for_what(
     assert message.startswith("Customer at customer:*: stopped: ")
     assert says in message
     assert message.endswith(". Every record is consistent; run 'migrate' again to go on")
-    assert "resuming a run that stopped" in done.out
+    assert "resuming an unfinished run" in done.out
     after = shop.project.records()
     assert all(torn[key] in (shop.before[key], after[key]) for key in shop.before)
     assert 0 < sum(torn[key] == after[key] for key in torn) < _COUNT
