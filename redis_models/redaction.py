@@ -38,14 +38,14 @@ _OPTIONS: Final[Mapping[str, re.Pattern[str]]] = {
     ),
 }
 _SECRET_OPTION: Final = re.compile(r"pass|user|auth|token|secret|key", re.IGNORECASE)
-_URL_IN_TEXT: Final = re.compile(r"[A-Za-z+]*://[^\s'\"]*")
+_TOKEN: Final = re.compile(r"([(\[{<,;]*)([^\s'\"]+)")
 _CLOSING: Final = re.compile(r"[)\]}>,;:.!*]*\Z")
-_IN_QUERY: Final = re.compile(r"(\w*(?:password|username)=)[^\s&#'\"]+", re.IGNORECASE)
+_IN_QUERY: Final = re.compile(r"((?:password|username)=)[^\s&#'\"]+", re.IGNORECASE)
 
 
 def redact(text: str) -> str:
     """Hide the passwords of all URLs in ``text``; each ends at the next blank or quote."""
-    return _IN_QUERY.sub(rf"\1{MASK}", _URL_IN_TEXT.sub(_masked_token, text))
+    return _IN_QUERY.sub(rf"\1{MASK}", _TOKEN.sub(_masked_token, text))
 
 
 def masked(url: str) -> str:
@@ -121,7 +121,9 @@ def _query(sign: str, tail: str) -> str:
 
 
 def _masked_token(match: re.Match[str]) -> str:
-    token = match[0]
+    opening, token = match[1], match[2]
+    if "://" not in token:
+        return match[0]
     closing = _CLOSING.search(token)
     end = closing.start() if closing else len(token)
     url, rest = token[:end], token[end:]
@@ -129,8 +131,9 @@ def _masked_token(match: re.Match[str]) -> str:
     if scheme.lower() in ("http", "https") or scheme.lower() not in _SCHEMES:
         # Pages, and other people's databases: only who signs in is hidden.
         shown = scheme if scheme.lower() in _FOREIGN else MASK  # a password may have :// in it, too
-        return re.sub(r".*://.*@", f"{shown}://{MASK}@", url) + rest if "@" in behind else token
-    return masked(url) + rest
+        token = re.sub(r".*://.*@", f"{shown}://{MASK}@", url) + rest if "@" in behind else token
+        return opening + token
+    return opening + masked(url) + rest
 
 
 # What a terminal obeys instead of showing it, and what cannot be printed at all: C0, DEL and C1, marks that turn the

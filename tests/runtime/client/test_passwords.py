@@ -8,7 +8,7 @@ from typing import Any, cast
 
 import pytest
 import redis.asyncio
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
@@ -92,6 +92,8 @@ _SIGNS = st.text("@/?#:&=%+,; abc1", max_size=6)
 
 
 @given(place=st.sampled_from(_PLACES), before=_SIGNS, after=_SIGNS)
+@example(place="{}@h:1/0", before="", after="1://")
+@example(place="bob:{}@h:6379", before="1", after="=redis://")
 @settings(max_examples=400, deadline=None)
 def test_a_password_that_is_not_quoted_is_shown_nowhere(place: str, before: str, after: str) -> None:
     url = place.format(f"{before}SeCrEt{after}")
@@ -226,3 +228,8 @@ def _who_am_i() -> RoundTrips[tuple[str, str]]:
     assert isinstance(told, bytes)
     told_parts = dict(part.split("=", 1) for part in told.decode().split() if "=" in part)
     return told_parts["name"], told_parts["db"]
+
+
+@pytest.mark.parametrize("text", ["a" * 1_000_000, "(" * 1_000_000, "a://" * 250_000, "password" * 125_000])
+def test_long_texts_are_read_in_the_time_of_their_length(text: str) -> None:
+    assert len(redact(text)) <= len(text)
