@@ -1,5 +1,6 @@
 """Bad luck in the middle of ``migrate``: killed, paused, doubled, raced by live clients, its server killed."""
 
+import contextlib
 import json
 import os
 import random
@@ -220,9 +221,7 @@ def test_a_cursor_of_the_server_before_its_restart_is_not_used(new_server: Any, 
     server.kill()
     server.start()
 
-    done = project.end(_start(project))
-
-    assert done.code == 0
+    assert project.end(_start(project)).code == 0
     assert json.loads(done.err.splitlines()[0])["seen"] < _SOME / 2  # it began anew
     _assert_all(project, _SOME, 2)
 
@@ -370,8 +369,7 @@ class _Embedded:
 
     def kill(self) -> None:
         with self.client() as client:
-            pid = client.info("server")["process_id"]
-        os.kill(pid, signal.SIGKILL)
+            os.kill(client.info("server")["process_id"], signal.SIGKILL)
 
     def close(self) -> None:
         self._server.release()
@@ -380,9 +378,8 @@ class _Embedded:
 @pytest.fixture
 def embedded(tmp_path: Path) -> Iterator[_Embedded]:
     """An embedded server that lives until the test ends."""
-    one = _Embedded(tmp_path / "data")
-    yield one
-    one.close()
+    with contextlib.closing(_Embedded(tmp_path / "data")) as server:
+        yield server
 
 
 @pytest.mark.parametrize("way", _PLACES)
@@ -398,6 +395,5 @@ def test_an_embedded_server_that_is_killed_comes_back_and_the_run_ends_well(
 
     running.send_signal(signal.SIGCONT)
 
-    done = project.end(running)
-    assert done.code == 0, done.err
+    assert project.end(running).code == 0
     _assert_all(project, _FEW, _PLACES[way])
