@@ -221,7 +221,8 @@ def test_a_cursor_of_the_server_before_its_restart_is_not_used(new_server: Any, 
     server.kill()
     server.start()
 
-    assert project.end(_start(project)).code == 0
+    done = project.end(_start(project))
+    assert done.code == 0
     assert json.loads(done.err.splitlines()[0])["seen"] < _SOME / 2  # it began anew
     _assert_all(project, _SOME, 2)
 
