@@ -179,7 +179,7 @@ class Retrier(RunnerProcess):
         return sum(reason == "" for reason in done.values())
 
     def has_reason(self, exc: RedisModelsError) -> bool:
-        return isinstance(exc, IncompleteError) and "stopped half-way" in str(exc)
+        return isinstance(exc, IncompleteError) and "a run is unfinished" in str(exc)
 
 
 class Watcher(Actor):

@@ -106,7 +106,7 @@ def test_who_resumes_a_run_that_stopped_at_records_goes_on_counting(shop: Shop) 
 
     for _ in range(2):
         with pytest.raises(
-            IncompleteError, match=rf"\(and 1 more in the same batch\). Stopped; {_COUNT - 2} records are"
+            IncompleteError, match=rf"\(and 1 more in the same batch\). Stopped; {_COUNT - 2} records were"
         ):
             shop.migrate(Policy(lambda: ThrottleState(_COUNT)))
     shop.client.delete("a:7", "a:8")

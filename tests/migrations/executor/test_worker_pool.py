@@ -185,7 +185,7 @@ def test_ctrl_c_is_a_pause_that_says_so_once(shop: Shop, until: Until) -> None:
 
     ran = shop.project.end(process)
     assert ran.code == 6
-    assert "shop: paused" in ran.err
+    assert "shop: interrupted" in ran.err
     assert "Traceback" not in ran.err
     assert all(map(_is_gone, workers))
     shop.assert_finished()

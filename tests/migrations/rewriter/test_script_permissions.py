@@ -230,7 +230,7 @@ _OTHERS: Final[dict[str, tuple[Callable[[World], None], Callable[[World], object
     "mend what does not end": (
         _fill_quarantine,
         lambda world: world.call(
-            _script(repair, "_MEND"),
+            _script(repair, "_REPAIR"),
             [LEASE_KEY, "quarantine", "m:0"],
             [7, 1, "name", "1", "ann", "name", "bob"],
         ),
@@ -266,7 +266,7 @@ _OTHERS: Final[dict[str, tuple[Callable[[World], None], Callable[[World], object
     "mend": (
         _fill_mendable,
         lambda world: world.call(
-            _script(repair, "_MEND"),
+            _script(repair, "_REPAIR"),
             [LEASE_KEY, "quarantine", "m:0"],
             [7, 1, "name", "1", "ann", "name", "bob", "size", 7],
         ),

@@ -141,7 +141,7 @@ class TestNotes:
 
 def _mend(scripts: Scripts, expected: tuple[Any, ...], *values: Any, epoch: int = 7) -> Any:
     keys = [LEASE, "quarantine", "m:a"]
-    return scripts.call(repair, "_MEND", keys, [epoch, len(expected) // 3, *expected, *values])
+    return scripts.call(repair, "_REPAIR", keys, [epoch, len(expected) // 3, *expected, *values])
 
 
 class TestMend:
