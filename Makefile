@@ -66,7 +66,7 @@ test-faults: $(VENV)/.ready
 # members of indexes, settings, flags, answer files. Writes the table of counts. Less: make fuzz INPUTS=10000 SEED=7
 fuzz: $(VENV)/.ready
 	$(BIN)/python -m tests.fuzz --seconds=600 $(if $(INPUTS),--inputs=$(INPUTS)) $(if $(SEED),--seed=$(SEED)) \
-	  $(if $(INPUTS),,--page=docs/explanation/proof.md) < /dev/null
+	  $(if $(INPUTS),,--page=docs/explanation/proof.md)
 
 # Takes each guard and each write of the Lua scripts away in turn, and tells which of them no test needs; an hour or more.
 # Some scripts: make test-guards SCRIPTS=migrations/lua/rename_key.lua

@@ -44,11 +44,16 @@ _POWER: Final = re.compile(r"[eE][-+]?[\d_]{4,}\s*$")
 _CONTAINERS: Final = frozenset({"Counter", "OrderedDict", "deque", "dict", "frozenset", "set", "tuple"})
 _MAPPINGS: Final = frozenset({"Counter", "OrderedDict", "dict"})
 _PATHS: Final = frozenset({"Path", "PurePosixPath", "PureWindowsPath"})
+_NETWORKS: Final[Mapping[str, type[IPv4Network] | type[IPv6Network]]] = {
+    "IPv4Network": IPv4Network,
+    "IPv6Network": IPv6Network,
+}
 _ITEMS: Final = (list, set, frozenset, deque)
 # The tags that values of a type are written with; a type that is not here is written with any.
 _TAGS: Final[Mapping[object, frozenset[str]]] = {
     **dict.fromkeys((*_ITEMS, tuple, dict, Counter, OrderedDict), _CONTAINERS),
     **{kind: frozenset({kind.__name__}) for kind in (Decimal, Fraction, UUID, complex, float, str, time, timedelta)},
+    **{kind: frozenset({name}) for name, kind in _NETWORKS.items()},
     **dict.fromkeys((date, datetime), frozenset({"date", "datetime"})),
     **dict.fromkeys((bool, int, types.NoneType), frozenset[str]()),
     bytes: frozenset({"bytearray", "bytes"}),
@@ -65,6 +70,8 @@ class _Place(NamedTuple):
         items: Types of the items of a list, or of the values of a mapping.
         keys: Types of a mapping's keys.
         fields: Types of an object's fields, by the names that they are stored under.
+        may_iterate: Whether pydantic may make a container of all items of a value there; False for containers whose
+            ``tags`` are known, as no other value gets so far.
     """
 
     tags: frozenset[str] | None
@@ -73,9 +80,11 @@ class _Place(NamedTuple):
     items: tuple[object, ...] = ()
     keys: tuple[object, ...] = ()
     fields: Mapping[str, object] = types.MappingProxyType({})
+    may_iterate: bool = False
 
 
 _ANYTHING: Final = _Place(None)
+_UNKNOWN: Final = _Place(None, may_iterate=True)
 
 
 class Limits:
@@ -90,7 +99,8 @@ class Limits:
 
     def __init__(self, annotation: object) -> None:
         self._annotation = annotation
-        self.is_open = _place((annotation,)).tags is None
+        place = _place((annotation,))
+        self.is_open = place.tags is None and not place.may_iterate and not place.items
         self.is_plain_safe = not _holds_costly(annotation, ())
 
     def check(self, tree: object, tags: frozenset[str]) -> None:
@@ -165,6 +175,8 @@ def _check(tree: object, annotations: tuple[object, ...], tags: frozenset[str]) 
         return
     place = _place(annotations)
     if tags and place.tags is None:
+        if place.may_iterate or place.items:
+            _refuse_networks(tree, tags)
         return
     if isinstance(tree, str):
         _check_text(tree, place)
@@ -178,6 +190,29 @@ def _check(tree: object, annotations: tuple[object, ...], tags: frozenset[str]) 
             _check_tagged(name, document[name], place, tags)
         else:
             _check_object(document, place, tags)
+
+
+def _refuse_networks(tree: object, tags: frozenset[str]) -> None:
+    """Refuse large networks, of which a container would take all addresses."""
+    left = [tree]
+    while left:
+        part = left.pop()
+        if isinstance(part, list):
+            left += cast("list[object]", part)
+        elif isinstance(part, dict):
+            document = cast("dict[str, object]", part)
+            for name, inner in document.items():
+                left.append(inner)
+                if len(document) == 1 and name in tags and _is_large(name, inner):
+                    raise ValueError(f"the {name} {inner!r:.50} has more than {PATTERN} addresses")
+
+
+def _is_large(name: str, text: object) -> bool:
+    try:
+        make = _NETWORKS.get(name)
+        return make is not None and isinstance(text, str) and make(text, strict=False).num_addresses > PATTERN
+    except ValueError:
+        return False  # refused as what it is not, when it is made
 
 
 def _check_text(text: str, place: _Place) -> None:
@@ -228,7 +263,7 @@ def _place(annotations: tuple[object, ...]) -> _Place:
     try:
         return _merged(annotations)
     except TypeError:  # an annotation without a hash
-        return _ANYTHING
+        return _UNKNOWN
 
 
 @lru_cache(maxsize=4096)
@@ -245,6 +280,7 @@ def _merged(annotations: tuple[object, ...]) -> _Place:
         tuple(dict.fromkeys(item for place in places for item in place.items)),
         tuple(dict.fromkeys(key for place in places for key in place.keys)),
         fields,
+        any(place.may_iterate for place in places),
     )
 
 
@@ -272,7 +308,9 @@ def _place_of(annotation: object) -> _Place:
     if isinstance(kind, type):
         return _place_of_class(kind)
     inner = getattr(kind, "__value__", None) or getattr(kind, "__supertype__", None)  # an alias, or a NewType
-    return _ANYTHING if inner is None else _place_of(inner)
+    if inner is not None:
+        return _place_of(inner)
+    return _ANYTHING if kind is Any else _UNKNOWN  # a name that only pydantic resolves, a variable of a generic class
 
 
 def _place_of_class(cls: type[object]) -> _Place:

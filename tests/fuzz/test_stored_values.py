@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from fractions import Fraction
-from ipaddress import IPv4Network
+from ipaddress import IPv4Network, IPv6Network
 from typing import Annotated, Any
 from zoneinfo import ZoneInfo
 
 import pytest
-from pydantic import AllowInfNan, BaseModel, field_validator
-from typing_extensions import TypedDict
+from pydantic import AfterValidator, AllowInfNan, BaseModel, RootModel, field_validator
+from typing_extensions import TypeAliasType, TypedDict
 
 from redis_models import Field, Model, Store
 from redis_models.encoding.codec import codec_for
@@ -47,7 +47,20 @@ class Row(TypedDict):
     count: int
 
 
+class Numbers(RootModel[list[int]]):
+    pass
+
+
+Nested = TypeAliasType("Nested", "list[Nested] | int")  # named by text, which only pydantic resolves
+
 HOSTILE: dict[str, tuple[Any, bytes]] = {
+    "a network for a list that is named": (Nested, b'~{"IPv6Network": "::/0"}'),
+    "a network in a list that is named": (Nested, b'~[{"IPv4Network": "0.0.0.0/0"}]'),
+    "a network for a root model": (dict[str, Numbers], b'~{"a": {"IPv6Network": "::/0"}}'),
+    "a network for a set that a validator looks at": (
+        Annotated[set[str], AfterValidator(set)],
+        b'~{"IPv4Network": "0.0.0.0/0"}',
+    ),
     "a fraction with an exponent": (list[int], b'~[{"Fraction": "7e8888888"}]'),
     "a decimal for a whole number": (list[int], b'~[{"Decimal": "3e8888888"}]'),
     "a decimal of digits and exponent": (set[int], b'~{"set": [{"Decimal": [0, [7], 8888888]}]}'),
@@ -134,6 +147,7 @@ HONEST: list[tuple[Any, Any]] = [
     (Decimal, Decimal("1E+9999999")),
     (IPv4Network, IPv4Network("10.0.0.0/8")),
     (list[Any], [IPv4Network("10.0.0.0/8"), Fraction(1, 3)]),
+    (IPv6Network | list[int], IPv6Network("::/0")),
     (dict[int | str, float], {1: float("inf"), "1": 0.5}),
     (dict[Annotated[Decimal, AllowInfNan()], int], {Decimal("Infinity"): 3}),
     (Part, Part(count=1, share=Fraction(3, 5), rule=re.compile("a{3}"))),

@@ -30,7 +30,7 @@ _SHOWN: Final = 10  # differences
 _FEWEST: Final = 200  # flights; with fewer, the live clients would delete them all
 _MEASURED: Final = 8_000  # flights that are stored first, to see how fast this machine is
 _LENGTH_S: Final = 100  # how long all acts may take together
-_ACTS: Final = 9  # as many times as long as storing the flights takes all of it
+_ACTS: Final = 11  # as many times as long as storing the flights takes all of it
 _WIDTH: Final = 110
 
 
