@@ -206,7 +206,7 @@ class Mapper(Generic[M]):
             values |= self._decode_extras(self.extras, stored)
         try:
             make = self._own_validation or self.model.__pydantic_validator__.validate_python
-            instance = cast(M, make(values, by_alias=False, by_name=True))
+            instance: M = make(values, by_alias=False, by_name=True)
             if self._has_validators:
                 self._settle(instance, values, self._kept(values, stored))
             return instance
@@ -234,7 +234,7 @@ class Mapper(Generic[M]):
             values[self.primary_key] = self.key_input(key)
         try:
             make = self._own_validation or self.model.__pydantic_validator__.validate_python
-            instance = cast(M, make(values, by_alias=False, by_name=True))
+            instance: M = make(values, by_alias=False, by_name=True)
             if self._has_validators:
                 self._settle(instance, values, kept)
             return instance
