@@ -59,6 +59,23 @@ class KeySpace:
         """Glob for SCAN MATCH that every record key matches; others may match too, so ask ``owns``."""
         return "".join(f"\\{char}" if char in "\\*?[]^-" else char for char in self.start) + "*"
 
+    @cached_property
+    def definitions(self) -> str:
+        """Key of the definitions of the model's indexes of fields: a hash; absent where there are none."""
+        return self._beside_index("_definitions")
+
+    @cached_property
+    def others(self) -> str:
+        """Key of the sorted set of records that have a value without an entry, so that each query looks at them."""
+        return self._beside_index("_others")
+
+    def field_index(self, name: str) -> str:
+        """Key of an index of fields: a sorted set. No record has such a key: a separator follows the start."""
+        return self._beside_index(name)
+
+    def _beside_index(self, name: str) -> str:
+        return f"{self.index}{self._lowered}{name}"
+
     def beside(self, name: str) -> str:
         """Key of a backup of ``adopt``, in the cluster slot of the index; no record of any model has such a key."""
         tag, closed, _ = self.index.partition("{")[2].partition("}")
@@ -195,6 +212,8 @@ def complaint_about(separator: str, table: str, prefix: str = "") -> str | None:
         return f"separator {separator!r} is part of {INDEX!r}, the name of the index; use ':' or another sign"
     if not separator.strip("_") and table.endswith("_"):
         return f"table {table!r} ends as its separator {separator!r} begins; rename one of them"
+    if table == INDEX or (prefix and INDEX in f"{separator}{prefix}{separator}".lower().split(separator)):
+        return f"{INDEX!r} is where another table keeps its indexes; use another table or prefix"
     if KeySpace(prefix, separator, table)._may_meet_bookkeeping:
         return f"table {table!r} has the keys {_BOOKKEEPING}...}}, which the migrations use; give it another prefix"
     return None
