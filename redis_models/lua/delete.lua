@@ -1,26 +1,34 @@
--- Delete records of one model, and their members of its index. After permissions.lua.
--- KEYS    1 index; 2.. records (at most 100), all under keys that the model owns
+-- Delete records of one model, and their members of its indexes. After permissions.lua and fence.lua.
+-- KEYS    as fence.lua has them; at most 100 records, all under keys that the model owns
 -- ARGV    1 '1' to pass over keys that do not hold a hash, '' to refuse them
 -- returns {records that existed, members that were removed}
---         or, nothing deleted, {'REFUSED', reason, place of a record from 1, ''}; reason: INDEX, TYPE
+--         or, nothing deleted, {'REFUSED', reason, place of a record from 1, ''}; reason: INDEXES, INDEX, TYPE
+if has_other_indexes() then return {'REFUSED', 'INDEXES', 0, ''} end
 local size = redis.pcall('ZCARD', KEYS[1])
 if type(size) == 'table' then return is_of_another_type(size) and {'REFUSED', 'INDEX', 0, ''} or size end
 local strange = {}
-for i = 2, #KEYS do
+for i = first, #KEYS do
   -- A key that does not hold a hash is not a record.
   local fields = redis.pcall('HLEN', KEYS[i])
   if type(fields) == 'table' then
     if not is_of_another_type(fields) then return fields end
-    if ARGV[1] ~= '1' then return {'REFUSED', 'TYPE', i - 1, ''} end
+    if ARGV[1] ~= '1' then return {'REFUSED', 'TYPE', i - first + 1, ''} end
     strange[i] = true
   end
 end
+if indexes then
+  for i = first, #KEYS do
+    if not strange[i] then indexes.change(KEYS[i], indexes.values_of(KEYS[i]), nil) end
+  end
+  indexes.prepare()
+end
 demand('ZREM', KEYS[1])
 local records, members = 0, 0
-for i = 2, #KEYS do
+for i = first, #KEYS do
   if not strange[i] then
     records = records + redis.call('UNLINK', KEYS[i])
     members = members + redis.call('ZREM', KEYS[1], KEYS[i])
   end
 end
+if indexes then indexes.remove() end
 return {records, members}

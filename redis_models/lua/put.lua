@@ -1,16 +1,23 @@
--- Write one whole record: what write.lua does to many, in as few steps as it takes. After permissions.lua, stamp.lua
--- and whole.lua.
--- KEYS    1 index; 2 record
+-- Write one whole record: what write.lua does to many, in as few steps as it takes. After permissions.lua, stamp.lua,
+-- whole.lua and fence.lua.
+-- KEYS    as fence.lua has them; one record
 -- ARGV    1 mode: any, new (no record may exist), existing (it must); ' 1:' and a stamp behind it: replaces one of that
 --         older version as it is
 --         2 version of the model in this process
 --         3 TTL: '' leaves it as it is, '0' removes it, else milliseconds; '+' before them: of a new record only
 --         4.. field, value, ... (fewer than 7,000)
 -- returns the number of fields that were new, and 1 if the index did not have it, else 0
---         or, nothing written, {'REFUSED', reason, 1, stored version}; reason: INDEX, TYPE, EXISTS, GONE, NEWER, OLDER
-local call, pcall, index, key = redis.call, redis.pcall, KEYS[1], KEYS[2]
+--         or, nothing written, {'REFUSED', reason, 1, stored version}; reason: INDEXES, INDEX, TYPE, EXISTS, GONE, NEWER,
+--         OLDER, those of indexes.lua
+local call, pcall, index, key = redis.call, redis.pcall, KEYS[1], KEYS[first]
 local mode, version, life = ARGV[1], ARGV[2], ARGV[3]
-local exists, stamp, remove_rest = call('EXISTS', key) == 1, nil, nil
+if indexes and has_other_indexes() then return {'REFUSED', 'INDEXES', 0, ''} end
+-- One question settles most often that there is neither a record nor an index of fields.
+local exists, stamp, remove_rest = call('EXISTS', key, KEYS[2]) > 0, nil, nil
+if exists then
+  if not indexes and has_other_indexes() then return {'REFUSED', 'INDEXES', 0, ''} end
+  exists = not indexes or call('EXISTS', key) == 1
+end
 if exists then
   stamp = pcall('HGET', key, '_v')
   if type(stamp) == 'table' then
@@ -38,6 +45,17 @@ local is_ending = call('PTTL', index) >= 0
 demand('HSET', key)
 if ending then demand(ending, key) end
 if is_ending then demand('PERSIST', index) end
+if indexes then
+  local before = exists and indexes.values_of(key)
+  local after = indexes.overlay(not remove_rest and before, version)
+  for i = 4, #ARGV, 2 do
+    local place = indexes.place_of(ARGV[i])
+    if place then after[place] = ARGV[i + 1] end
+  end
+  indexes.change(key, before, after)
+  local refused = indexes.prepare(function() return 1 end) or indexes.add()
+  if refused then return refused end
+end
 -- First, because it is all that can still fail; and a member without a record is harmless.
 local added = pcall('ZADD', index, 0, key)
 if type(added) == 'table' then
@@ -53,4 +71,5 @@ elseif ending then
   call('PEXPIRE', key, (string.gsub(life, '%+', '')))
 end
 if is_ending then call('PERSIST', index) end
+if indexes then indexes.remove() end
 return {new, added}

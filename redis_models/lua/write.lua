@@ -1,6 +1,6 @@
 -- Write records of one model, all or none: the guard that every write of the library passes. After permissions.lua,
--- stamp.lua and whole.lua.
--- KEYS    1 index; 2.. records (at most 100)
+-- stamp.lua, whole.lua and fence.lua.
+-- KEYS    as fence.lua has them; at most 100 records
 -- ARGV    1 mode: any, new (no record may exist), existing (all must); behind it, for each record of an older version
 --         that is replaced as it is: ' ', its place from 1, ':', its stamp
 --         2 version of the model in this process
@@ -9,33 +9,35 @@
 --           or '' where they differ, then for each record: how many arguments follow, and these: field, value, ...
 -- returns for each record the number of fields that were new, then 1 if the index did not have it, else 0
 --         or, nothing written, {'REFUSED', reason, place of a record from 1, stored version, ...}
---         reason: INDEX, TYPE, EXISTS, GONE, NEWER (one record), OLDER (all that are)
+--         reason: INDEXES, INDEX, TYPE, EXISTS, GONE, NEWER (one record), OLDER (all that are), those of indexes.lua
 local mode, version, life = ARGV[1], ARGV[2], ARGV[3]
 -- Redis does not roll back a script that fails, so everything that could fail is asked before the first write.
-local scores = redis.pcall('ZMSCORE', KEYS[1], unpack(KEYS, 2))
+local scores = redis.pcall('ZMSCORE', KEYS[1], unpack(KEYS, first))
 if scores.err then
   if is_of_another_type(scores) then return {'REFUSED', 'INDEX', 0, ''} end
   return scores
 end
 local stamps, existed, remove_rest, older = {}, {}, {}, {'REFUSED', 'OLDER'}
 local must_exist = string.sub(mode, 1, 8) == 'existing'
--- One question for all of them settles what is new; most often all are.
+if indexes and has_other_indexes() then return {'REFUSED', 'INDEXES', 0, ''} end
+-- One question for all of them, and for definitions of indexes, settles what is new; most often all are.
 if must_exist or redis.call('EXISTS', unpack(KEYS, 2)) > 0 then
-  for i = 2, #KEYS do
+  if not indexes and has_other_indexes() then return {'REFUSED', 'INDEXES', 0, ''} end
+  for i = first, #KEYS do
     local stored = redis.pcall('HGET', KEYS[i], '_v')
     if type(stored) == 'table' then
-      if is_of_another_type(stored) then return {'REFUSED', 'TYPE', i - 1, ''} end
+      if is_of_another_type(stored) then return {'REFUSED', 'TYPE', i - first + 1, ''} end
       return stored
     end
     stamps[KEYS[i]] = stored
     if not stored and redis.call('EXISTS', KEYS[i]) == 1 then stored = '1' end
     existed[KEYS[i]] = stored and true
-    if stored and mode == 'new' then return {'REFUSED', 'EXISTS', i - 1, ''} end
-    if not stored and must_exist then return {'REFUSED', 'GONE', i - 1, ''} end
+    if stored and mode == 'new' then return {'REFUSED', 'EXISTS', i - first + 1, ''} end
+    if not stored and must_exist then return {'REFUSED', 'GONE', i - first + 1, ''} end
     if stored and stored ~= version then
-      if (version_of(stored) or math.huge) >= tonumber(version) then return {'REFUSED', 'NEWER', i - 1, stored} end
-      remove_rest[KEYS[i]] = replacement(KEYS[i], mode, i - 1, stored)
-      if not remove_rest[KEYS[i]] then older[#older + 1], older[#older + 2] = i - 1, stored end
+      if (version_of(stored) or math.huge) >= tonumber(version) then return {'REFUSED', 'NEWER', i - first + 1, stored} end
+      remove_rest[KEYS[i]] = replacement(KEYS[i], mode, i - first + 1, stored)
+      if not remove_rest[KEYS[i]] then older[#older + 1], older[#older + 2] = i - first + 1, stored end
     end
   end
 end
@@ -43,11 +45,11 @@ if older[3] then return older end
 local of_new_only, milliseconds = life:sub(1, 1) == '+', life:gsub('%+', '')
 -- pydantic-aioredis gives the index the TTL of a record; when the index expired, all records would be out of sight.
 local is_index_ending = redis.call('PTTL', KEYS[1]) >= 0
-demand('HSET', KEYS[2])
+demand('HSET', KEYS[first])
 if life == '0' then
-  demand('PERSIST', KEYS[2])
+  demand('PERSIST', KEYS[first])
 elseif life ~= '' then
-  for i = 2, #KEYS do
+  for i = first, #KEYS do
     if not (of_new_only and existed[KEYS[i]]) then
       demand('PEXPIRE', KEYS[i])
       break
@@ -55,12 +57,32 @@ elseif life ~= '' then
   end
 end
 if is_index_ending then demand('PERSIST', KEYS[1]) end
+local count = tonumber(ARGV[4])
+if indexes then
+  local at, place_of = 5 + (count or 0), {}
+  for i = first, #KEYS do
+    local key = KEYS[i]
+    place_of[key] = i - first + 1
+    local before = existed[key] and indexes.values_of(key)
+    local after = indexes.overlay(not remove_rest[key] and before, version)
+    local last, step = at + (count or tonumber(ARGV[at])), count and 1 or 2
+    for j = count and at or at + 1, count and last - 1 or last, step do
+      local place = indexes.place_of(count and ARGV[5 + j - at] or ARGV[j])
+      if place then after[place] = ARGV[count and j or j + 1] end
+    end
+    at = count and last or last + 1
+    indexes.change(key, before, after)
+    existed[key] = true
+  end
+  local refused = indexes.prepare(function(key) return place_of[key] end) or indexes.add()
+  if refused then return refused end
+end
 -- First, so that a user who may not write the index leaves no record outside of it; a member without one is harmless.
 local members, added = {}, {}
-for i = 2, #KEYS do
-  if scores[i - 1] or added[KEYS[i]] then
+for i = first, #KEYS do
+  if scores[i - first + 1] or added[KEYS[i]] then
     -- It is there, or will be.
-  elseif #KEYS == 2 then
+  elseif #KEYS == first then
     added[KEYS[i]] = redis.call('ZADD', KEYS[1], 0, KEYS[i])
   else
     added[KEYS[i]] = 1
@@ -68,12 +90,12 @@ for i = 2, #KEYS do
   end
 end
 if members[1] then redis.call('ZADD', KEYS[1], unpack(members)) end
-local result, place, count = {}, 5, tonumber(ARGV[4])
+local result, place = {}, 5
 -- What is the same for all records stands there once; the stamp goes with the fields.
 local fields = {'HSET', '', '_v', version}
 for j = 1, count or 0 do fields[2 * j + 3] = ARGV[4 + j] end
 if count then place = place + count end
-for i = 2, #KEYS do
+for i = first, #KEYS do
   local key = KEYS[i]
   local new = stamps[key] and 0 or -1
   stamps[key] = version
@@ -99,8 +121,9 @@ for i = 2, #KEYS do
   elseif life ~= '' and not (of_new_only and existed[key]) then
     redis.call('PEXPIRE', key, milliseconds)
   end
-  result[2 * i - 3], result[2 * i - 2] = new, added[key] or 0
+  result[#result + 1], result[#result + 2] = new, added[key] or 0
   added[key] = nil
 end
 if is_index_ending then redis.call('PERSIST', KEYS[1]) end
+if indexes then indexes.remove() end
 return result

@@ -1,0 +1,10 @@
+-- Begins the scripts that write records of a table without indexes of fields; indexes.lua takes its place where there are
+-- some. After permissions.lua.
+-- KEYS    1 index of the records; 2 definitions of the indexes of fields; 3.. records
+
+-- Where the records begin among the keys, and what maintains the indexes of fields.
+local first, indexes = 3, nil
+
+-- Whether the table has other indexes than this script knows; then nothing may be written.
+local function has_other_indexes() return redis.call('EXISTS', KEYS[2]) == 1 end
+--[[ end of the fence ]]
