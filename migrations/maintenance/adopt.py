@@ -136,10 +136,10 @@ def survey(client: SyncClient, shape: Mapper[Any], report: Report) -> Takeover:
 
 def way_up_missing(app: "App", model: "type[Model]") -> bool:
     """Whether a model is past version 1, the version of adopted records, and no migration leads from there to it."""
-    version = model.__shape__.version
+    version = model.__mapper__.version
     if version == 1:
         return False
-    route = routes_of(load_chain(app.label, app.migrations_path)).get(model.__shape__.keys.start)
+    route = routes_of(load_chain(app.label, app.migrations_path)).get(model.__mapper__.keys.start)
     return route is None or not {1, version} <= set(route.versions)
 
 

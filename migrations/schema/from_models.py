@@ -50,7 +50,7 @@ def snapshot_of(models: Iterable[type[StoredModel]]) -> Snapshot:
 
 
 def _schema_of(model: type[StoredModel]) -> ModelSchema:
-    shape, keys = model.__shape__, model.__shape__.keys
+    shape, keys = model.__mapper__, model.__mapper__.keys
     if keys.index_key is not None:
         raise ModelDeclarationError(
             model.__name__,

@@ -183,7 +183,7 @@ class _AbstractModel(Pydantic1Model, StoredModel, metaclass=ModelMeta):
         Raises:
             TypeError: A value cannot be stored.
         """
-        return partial.serialize(cls.__shape__, data, cls.json_default)
+        return partial.serialize(cls.__mapper__, data, cls.json_default)
 
     @classmethod
     def deserialize_partially(cls, data: Mapping[Any, Any]) -> Fields:
@@ -194,7 +194,7 @@ class _AbstractModel(Pydantic1Model, StoredModel, metaclass=ModelMeta):
         Raises:
             DecodeError: A field does not read back.
         """
-        return partial.deserialize(cls.__shape__, data, cls.json_object_hook)
+        return partial.deserialize(cls.__mapper__, data, cls.json_object_hook)
 
     @classmethod
     def __get_pydantic_core_schema__(cls, source: type, handler: GetCoreSchemaHandler, /) -> CoreSchema:

@@ -99,7 +99,7 @@ class ModelMeta(ModelMetaclass):
         return read_options(cls)
 
     @property
-    def __shape__(cls) -> "Mapper[Any]":
+    def __mapper__(cls) -> "Mapper[Any]":
         """The model's mapper, compiled at first use and again after an option changed."""
         compiled = cls.__dict__.get("_compiled")
         if compiled is None:

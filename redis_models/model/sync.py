@@ -178,7 +178,7 @@ class SyncRecord(Generic[M]):
         """Write a field that was assigned, as an AutoModel does, and other changed fields."""
         model, known = type(self._instance), remembered(self._instance)
         store = store_of(model)
-        if known is None or not save_at_once(model.__shape__, store.sync_client, self._instance, known, name):
+        if known is None or not save_at_once(model.__mapper__, store.sync_client, self._instance, known, name):
             store.run(repository_of(model).sync(self._instance, name))
 
     def delete(self) -> list[int] | None:

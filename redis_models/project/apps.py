@@ -284,9 +284,9 @@ def _label(model: type[Model], declared: Iterable[str]) -> str | None:
 def _refuse_one_key_space(models: Iterable[type[Model]]) -> None:
     known: list[type[Model]] = []
     for model in models:
-        keys = model.__shape__.keys  # also of a lone model: what cannot be stored is refused here
+        keys = model.__mapper__.keys  # also of a lone model: what cannot be stored is refused here
         for other in known:
-            shared = other.__shape__.keys.shared_with(keys)
+            shared = other.__mapper__.keys.shared_with(keys)
             if shared is not None:
                 raise ModelDeclarationError(
                     model.__name__,

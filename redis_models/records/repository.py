@@ -69,7 +69,7 @@ def store_of(model: type[StoredModel]) -> Store:
 def repository_of(model: type[M]) -> "Repository[M]":
     """Give the repository of a model that is bound to a store."""
     store = store_of(model)
-    return Repository(model.__shape__, store.upgrader, store.life_span_in_seconds)
+    return Repository(model.__mapper__, store.upgrader, store.life_span_in_seconds)
 
 
 @dataclass(slots=True)

@@ -247,14 +247,14 @@ def _loaded(source: str) -> tuple[Any, dict[str, Any]]:
 def _chain(old: type[Model], new: type[Model], flags: Sequence[str], folder: Any) -> Chain:
     """Make both migrations as makemigrations does, through the text of their files."""
     first = next_migration(Chain("shop"), folder, diff(Chain("shop").snapshots[0], snapshot_of([old])))
-    chain = Chain("shop", (first.link,))
+    chain = Chain("shop", (first.migration,))
     before, after = chain.snapshots[-1], snapshot_of([new])
     models = {"shop": sorted({*before.by_name, *after.by_name})}
     given_answers: list[Answer] = [_answer(flag, models) for flag in flags]
     found = diff(before, after, Answers(tuple(given_answers)))
     assert not found.questions, [one.line() for one in found.questions]
     second = next_migration(chain, folder, found, code=found.target)
-    return Chain("shop", (first.link, second.link))
+    return Chain("shop", (first.migration, second.migration))
 
 
 def _answer(flag: str, models: dict[str, list[str]]) -> Answer:

@@ -112,7 +112,7 @@ def put_anew(schema: type[M], pk: object, body: dict[str, Any], hidden: HiddenFi
 
 
 def _check_same_key(made: Model, pk: object) -> None:
-    name, key_of = made.get_primary_key_field(), type(made).__shape__.key_of
+    name, key_of = made.get_primary_key_field(), type(made).__mapper__.key_of
     if key_of(getattr(made, name)) != key_of(pk):
         raise unprocessable(("body", name), "must be the primary key in the path, or be left out")
 
@@ -182,7 +182,7 @@ def _given(schema: type[Model], body: BaseModel, names: set[str]) -> dict[str, A
 
 
 def _stored(record: Model, names: list[str]) -> dict[str, Any]:
-    mapper = type(record).__shape__
+    mapper = type(record).__mapper__
     fields = [mapper.field(name) for name in names if name in mapper.names]
     return {field.name: field.as_input(record.__dict__[field.name]) for field in fields}
 

@@ -80,7 +80,7 @@ def reported(schema: type[Model], bad: Sequence[tuple[str, str]]) -> str:
     for key, reason in bad:
         message = reason if reason.startswith(key) else f"{key}: {reason}"
         _LOG.error("%s: left out of a list: %s", schema.__name__, one_line(message))
-    owned = [schema.__shape__.keys.primary_key(key) for key, _ in bad if schema.__shape__.keys.owns(key)]
+    owned = [schema.__mapper__.keys.primary_key(key) for key, _ in bad if schema.__mapper__.keys.owns(key)]
     header = ",".join(quote(_bytes_of(pk), safe="") for pk in owned)
     return header if len(header) <= _HEADER_SIZE else header[: header.rfind(",", 0, _HEADER_SIZE - 4) + 1] + "..."
 

@@ -77,7 +77,7 @@ def check_key(schema: type[Model], pk: object, place: Place) -> None:
         InvalidPrimaryKeyError: It cannot be one.
         RequestValidationError: It is too long for a path.
     """
-    size = len(schema.__shape__.key_of(pk).encode("utf-8", "surrogatepass"))
+    size = len(schema.__mapper__.key_of(pk).encode("utf-8", "surrogatepass"))
     if size > _MOST_KEY:
         raise unprocessable(place, f"the primary key is too long; its Redis key may have {_MOST_KEY} bytes")
 

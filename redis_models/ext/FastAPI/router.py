@@ -241,7 +241,7 @@ class CRUDRouter(APIRouter):
         whole = body is None or body is schema
         # A save of its own is called wherever something is saved; those of pydantic-aioredis take no conditions.
         inserts = whole and "save" not in schema.__overrides__ and _takes(schema.insert, "only")
-        is_mending = inserts and not hidden.hides and not schema.__shape__.takes_extras
+        is_mending = inserts and not hidden.hides and not schema.__mapper__.takes_extras
         shows_all = inserts and shows_all_of(schema)
 
         async def replace(request: Request, item_id: object, item: Any) -> Model:

@@ -13,7 +13,7 @@ from redis_models import Model
 from redis_models.migrations.autodetector.answers import Answers, parse_answer
 from redis_models.migrations.autodetector.diff import Diff, diff
 from redis_models.migrations.chain.chain import Chain
-from redis_models.migrations.chain.link import LoadedMigration
+from redis_models.migrations.chain.loaded_migration import LoadedMigration
 from redis_models.migrations.operations import Operation
 from redis_models.migrations.schema.from_models import snapshot_of
 from redis_models.migrations.schema.snapshot import Snapshot

@@ -5,7 +5,7 @@ import pytest
 from redis_models.errors import MigrationError
 from redis_models.migrations import CreateModel
 from redis_models.migrations.chain.chain import Chain
-from redis_models.migrations.chain.link import LoadedMigration
+from redis_models.migrations.chain.loaded_migration import LoadedMigration
 from redis_models.migrations.operations import Operation
 
 CREATED = CreateModel("A", {"id": "str", "x": "int"}, "id", "a")

@@ -9,7 +9,7 @@ import pytest
 from redis_models.migrations import CreateModel
 from redis_models.migrations.chain.chain import Chain
 from redis_models.migrations.chain.lineage import lineages_of
-from redis_models.migrations.chain.link import LoadedMigration
+from redis_models.migrations.chain.loaded_migration import LoadedMigration
 from redis_models.migrations.files.project_chains import with_histories
 from redis_models.migrations.operations import AddField, MoveModel, Operation
 from redis_models.migrations.upgrade_on_read import install

@@ -8,7 +8,7 @@ import pytest
 
 from redis_models.errors import MigrationFileError
 from redis_models.migrations import CreateModel, Transform
-from redis_models.migrations.files.loader import link_of, load_chain, write_migration
+from redis_models.migrations.files.loader import load_chain, migration_from_text, write_migration
 from redis_models.migrations.files.renderer import render
 
 CREATE = "migrations.CreateModel('A', {'id': 'str', 'x': 'int'}, 'id', 'a')"
@@ -201,7 +201,7 @@ def test_a_file_changed_twice_in_a_moment_is_read_anew(first: Path, write: Write
 
 def test_a_checksum_is_of_what_a_file_does() -> None:
     def checksum(text: str) -> str:
-        return link_of("shop", Path("0001_a.py"), text.encode()).checksum
+        return migration_from_text("shop", Path("0001_a.py"), text.encode()).checksum
 
     def text(id: str, function: str) -> str:
         return text_of(id, None, "migrations.Transform('A', f)", before=function)

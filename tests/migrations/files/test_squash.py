@@ -221,6 +221,6 @@ def test_a_rebased_migration_that_is_applied_already_is_not_to_be_accepted_over_
     _ok(shop_project, "rebase", "shop", "--onto", "theirs")
 
     assert shop_project.command("migrate") == 8
-    assert "A rebase put it behind 0002_m, which is not applied here" in shop_project.err
+    assert "A rebase put it after 0002_m, which is not applied here" in shop_project.err
     assert "take it back with 'migrate shop 1'" in shop_project.err
     assert "--fake" not in shop_project.err

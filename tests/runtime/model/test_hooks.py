@@ -370,9 +370,9 @@ def test_verify_reads_through_the_hooks(client: Any) -> None:
     record = held(client, "patient:a")
     spoilt = {**record, "illness": b"no base64!"}
 
-    assert list(judge(Patient.__shape__, "patient:a", record, -1)) == []
-    assert list(judge(Sluggish.__shape__, "sluggish:a", held(client, "sluggish:a"), -1)) == []
-    [found] = judge(Patient.__shape__, "patient:a", spoilt, -1)
+    assert list(judge(Patient.__mapper__, "patient:a", record, -1)) == []
+    assert list(judge(Sluggish.__mapper__, "sluggish:a", held(client, "sluggish:a"), -1)) == []
+    [found] = judge(Patient.__mapper__, "patient:a", spoilt, -1)
     assert (found.kind.value, "deserialize_partially" in found.reason) == ("unreadable", True)
 
 
@@ -385,6 +385,6 @@ def test_models_without_overrides_have_the_plain_shape() -> None:
         def json_default(cls, obj: Any) -> Any:
             return str(obj)
 
-    assert [model.__shape__.hooks for model in (Plain, Worded)] == [(), ()]
+    assert [model.__mapper__.hooks for model in (Plain, Worded)] == [(), ()]
     assert [model.__overrides__ for model in (Plain, Worded)] == [frozenset(), frozenset()]
-    assert Patient.__shape__.hooks == ("serialize_partially", "deserialize_partially")
+    assert Patient.__mapper__.hooks == ("serialize_partially", "deserialize_partially")

@@ -124,7 +124,7 @@ async def test_a_key_that_is_no_value_of_the_type_is_an_error(store: Store, clie
 
 
 async def test_verify_notes_that_the_field_is_absent_and_names_another_key_as_a_problem(store: Store) -> None:
-    shape = declared(int, store).__shape__
+    shape = declared(int, store).__mapper__
 
     absent = [(one.kind.value, one.reason) for one in judge(shape, "item:7", {"_v": b"1", "note": b"n"}, -1)]
     other = [one.kind.value for one in judge(shape, "item:7", {"_v": b"1", "note": b"n", "pk": b"8"}, -1)]

@@ -83,7 +83,7 @@ _MEMBERS = st.dictionaries(
 
 def _contents(client: Any) -> dict[bytes, object]:
     """Everything that is there but the indexes, byte for byte, and whether it ends."""
-    indexes = {model.__shape__.keys.index.encode() for model in MODELS}
+    indexes = {model.__mapper__.keys.index.encode() for model in MODELS}
     return {key: (client.dump(key), client.pttl(key) > 0) for key in client.keys("*") if key not in indexes}
 
 
@@ -102,7 +102,7 @@ def test_no_verb_touches_what_a_foreign_member_names(
     canaries = _contents(client)
     for model in cast("tuple[Any, ...]", MODELS):
         model.sync.insert([model(id=f"{number:03}") for number in range(count)])
-    keys = place.__shape__.keys
+    keys = place.__mapper__.keys
     own = [f"{number:03}" for number in range(count)]
     foreign = {one: score for one, score in members.items() if not keys.owns(one.decode("utf-8", "surrogateescape"))}
     strange = [one for one in members if one in STRANGE and one not in foreign]
@@ -186,7 +186,7 @@ def test_a_table_among_the_keys_of_the_migrations_is_refused(prefix: str, table:
             _redis_prefix, _table_name, _redis_separator = prefix, table, separator
             id: str = Field(primary_key=True)
 
-        Ledger.__shape__  # noqa: B018 (some classes are compiled when they are first used)
+        Ledger.__mapper__  # noqa: B018 (some classes are compiled when they are first used)
 
 
 @pytest.mark.parametrize("score", [7, -7])
@@ -199,9 +199,9 @@ def test_members_with_other_scores_neither_stop_a_walk_nor_make_it_endless(
         store.register_model(model)
     place: Any = MODELS[0]
     place.sync.insert([place(id=f"{number:03}") for number in range(6)])
-    start = place.__shape__.keys.start
+    start = place.__mapper__.keys.start
     strange = ["", "zz", start, *(f"{start}{name}" for name in ("!", "%31", "000x", "003x", "zzz"))]
-    client.zadd(place.__shape__.keys.index, {**dict.fromkeys(strange, score), f"{start}004": score})
+    client.zadd(place.__mapper__.keys.index, {**dict.fromkeys(strange, score), f"{start}004": score})
     wanted = [f"{number:03}" for number in range(6)]
 
     walked = [one.id for one in itertools.islice(place.sync.iterate(batch_size=size), 20)]

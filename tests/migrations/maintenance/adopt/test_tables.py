@@ -72,7 +72,7 @@ def test_the_life_span_of_a_record_stays_to_the_millisecond(
 
     take_over(Customer)
 
-    assert client.pexpiretime(Customer.__shape__.key_of(pk)) == 4_000_000_000_123
+    assert client.pexpiretime(Customer.__mapper__.key_of(pk)) == 4_000_000_000_123
 
 
 @pytest.mark.needs_command("HPEXPIRETIME")
@@ -83,7 +83,7 @@ def test_the_life_span_of_a_field_stays_to_the_millisecond(old: Any, client: Any
 
     take_over(Customer)
 
-    assert client.hpexpiretime(Customer.__shape__.key_of(pk), "name") == [4_000_000_000_123]
+    assert client.hpexpiretime(Customer.__mapper__.key_of(pk), "name") == [4_000_000_000_123]
 
 
 def test_the_index_does_not_expire_any_more(old: Any, client: Any, take_over: TakeOver) -> None:
