@@ -383,7 +383,7 @@ def test_what_others_put_into_an_index_is_named_and_taken_out_on_repair_and_lies
 
         found = found_of(verified)
         assert found["problems"] == {"foreign": len(foreign), "type": 1}
-        named = {one["key"]: one["reason"] for one in found["shown"] if one["kind"] == "foreign"}
+        named = {finding["key"]: finding["reason"] for finding in found["shown"] if finding["kind"] == "foreign"}
         assert all("'verify --repair-index' removes it" in reason for reason in named.values())
         found_of(verified, "--repair-index")  # the text is still under a record's key
 

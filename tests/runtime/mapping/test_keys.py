@@ -144,13 +144,13 @@ def test_a_page_is_taken_whole_only_where_each_member_alone_would_be(
     space: KeySpace, members: list[bytes], after: bytes | None, own: list[str]
 ) -> None:
     mine = sorted(space.record(pk).encode() for pk in own)
-    page = sorted({*mine, *(space.start.encode() + one for one in members[::2]), *members[1::2]})
+    page = sorted({*mine, *(space.start.encode() + member for member in members[::2]), *members[1::2]})
     behind = space.start.encode() + after if after is not None else None
 
     def is_own(one: bytes) -> bool:
         return space.owns(one.decode("utf-8", "surrogateescape"))
 
-    assert space.owned_members(page) == [one for one in page if is_own(one)]
-    assert space.are_next(page, behind) == all(is_own(one) and (behind is None or one > behind) for one in page)
+    assert space.owned_members(page) == [item for item in page if is_own(item)]
+    assert space.are_next(page, behind) == all(is_own(item) and (behind is None or item > behind) for item in page)
     assert space.are_next(mine, None)
     assert len(mine) < 2 or not space.are_next(mine[::-1], None)

@@ -58,7 +58,8 @@ class Patient(Model):
     def deserialize_partially(cls, data: Any) -> Any:
         told = super().deserialize_partially(data)
         return {
-            name: unlock(one) if name in ("illness", "note") and one is not None else one for name, one in told.items()
+            name: unlock(message) if name in ("illness", "note") and message is not None else message
+            for name, message in told.items()
         }
 
 
@@ -251,8 +252,8 @@ async def test_a_record_that_a_hook_cannot_read_is_one_bad_record(client: Any) -
 
     # A model that holds a secret somewhere tells no text, which may quote it.
     assert (raised.value.__cause__, raised.value.__context__) == (None, None)
-    assert [one.id for one in found or []] == ["a", "c"]
-    assert [getattr(one, "key", "") for one in bad] == ["patient:b"]
+    assert [record.id for record in found or []] == ["a", "c"]
+    assert [getattr(error, "key", "") for error in bad] == ["patient:b"]
 
 
 async def test_what_a_hook_raises_is_the_cause_of_the_error(client: Any) -> None:

@@ -70,7 +70,7 @@ def test_a_record_is_found_by_its_primary_key(
 
     assert done.problems == ()
     assert model.sync.get(value) == model(id=value, name="Ann")
-    assert [one.id for one in model.sync.select()] == [value]
+    assert [record.id for record in model.sync.select()] == [value]
     assert client.zcard("thing:__index") == 1
     assert take_over(model).is_nothing
 
@@ -168,7 +168,7 @@ def test_names_are_cased_and_separated_as_that_library_did(
     done = take_over(model)
 
     assert (done.records, done.problems) == (3, ())
-    assert {one.id for one in model.sync.select()} == {"1", f"a{separator.lower()}b", "c:d"}
+    assert {record.id for record in model.sync.select()} == {"1", f"a{separator.lower()}b", "c:d"}
 
 
 @pytest.mark.parametrize(
