@@ -147,7 +147,8 @@ def _load(settings: Settings) -> tuple[App, ...]:
     apps = _merge(found, settings)
     declared = {app.label: _collect(app, apps) for app in apps}
     filled = [
-        replace(app, models=_models_of(app, declared), left_out=tuple(_left_out(app, apps, declared))) for app in apps
+        replace(app, models=_models_of(app, declared), left_out=tuple(_left_out_lines(app, apps, declared)))
+        for app in apps
     ]
     _refuse_one_key_space(model for app in filled for model in app.models)
     return tuple(filled)
@@ -241,7 +242,7 @@ def _owner_of(model: type[Model], apps: Iterable[App]) -> App | None:
     return max(around, key=lambda app: len(app.package), default=None)
 
 
-def _left_out(app: App, apps: Sequence[App], declared: Mapping[str, Iterable[type[Model]]]) -> Iterator[str]:
+def _left_out_lines(app: App, apps: Sequence[App], declared: Mapping[str, Iterable[type[Model]]]) -> Iterator[str]:
     known = {model for models in declared.values() for model in models}
     for name in app.modules:
         for alias, model in _models_named_in(sys.modules[name]).items():

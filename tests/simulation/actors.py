@@ -14,7 +14,7 @@ from redis_models.errors import (
     ServerUnreachableError,
 )
 from redis_models.records.repository import Repository
-from redis_models.records.tracking import remembered
+from redis_models.records.tracking import tracked_state
 
 from . import oracle_effects
 from .initial_state import KNOWN
@@ -188,7 +188,7 @@ class Application(Actor):
     def _save(self, kind: Kind, operation: Operation, id: str, if_unchanged: bool = False) -> RoundTrips[Any]:
         verbs = self._verbs[kind.name]
         instance = yield from verbs.get(id)
-        known = remembered(instance)
+        known = tracked_state(instance)
         assert known is not None
         stored = known.stored
         name = self._field(kind)

@@ -24,7 +24,7 @@ from typing_extensions import TypedDict
 
 import redis_models
 from redis_models import Model, Store
-from redis_models.encoding.equality import plain
+from redis_models.encoding.equality import to_plain
 from redis_models.errors import EncodeError
 
 X = TypeVar("X")
@@ -145,9 +145,9 @@ def texts(draw: st.DrawFn) -> str:
 
 @st.composite
 def scalars(draw: st.DrawFn) -> Any:
-    plain = st.none() | st.booleans() | st.integers() | st.floats() | texts() | st.decimals(allow_nan=False)
+    simple = st.none() | st.booleans() | st.integers() | st.floats() | texts() | st.decimals(allow_nan=False)
     moments = st.dates() | st.datetimes(timezones=OFFSETS) | st.timedeltas()
-    return draw(plain | moments | st.binary(max_size=3) | st.uuids())
+    return draw(simple | moments | st.binary(max_size=3) | st.uuids())
 
 
 @st.composite
@@ -328,7 +328,7 @@ def _shown(value: object) -> object:
 
 def _has_come_back(back: t.Any, made: t.Any, annotation: object) -> bool:
     # Where a union leaves it open, a StrEnum may come back as its text, which it equals.
-    return _shown(back) == _shown(made) or (_is_hard(annotation) and _shown(back.value) == _shown(plain(made.value)))
+    return _shown(back) == _shown(made) or (_is_hard(annotation) and _shown(back.value) == _shown(to_plain(made.value)))
 
 
 @settings(deadline=None, max_examples=600, suppress_health_check=QUIET)

@@ -68,7 +68,7 @@ class Naive:
 def _small_pages(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     for module in (read, select):
         monkeypatch.setattr(module, "READ_CHUNK", 5)
-        monkeypatch.setattr(module, "SWEPT", 8)
+        monkeypatch.setattr(module, "SWEEP_CHUNK", 8)
     yield
     Plain._store = Extra._store = None
 
