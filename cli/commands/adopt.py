@@ -68,7 +68,7 @@ def command(context: CliContext, tables: tuple[str, ...], dry_run: bool, wait_s:
         results[f"{app.label}.{takeover.model}"] = takeover
         _print(context, takeover, dry_run)
         if takeover.stamped and way_up_missing(app, model):
-            context.err(_no_upgrade_path(f"{app.label}.{takeover.model}", model.__shape__.version))
+            context.err(_no_upgrade_path(f"{app.label}.{takeover.model}", model.__mapper__.version))
     return _end(context, results, dry_run)
 
 
@@ -103,7 +103,7 @@ def _documents(takeover: Takeover) -> list[dict[str, str]]:
 
 def _survey(context: CliContext, model: type[Model]) -> Takeover:
     with shown_progress(context) as report:
-        return survey(context.client, model.__shape__, report)
+        return survey(context.client, model.__mapper__, report)
 
 
 def _adopt(context: CliContext, model: type[Model], wait_s: float) -> Takeover:
@@ -113,7 +113,7 @@ def _adopt(context: CliContext, model: type[Model], wait_s: float) -> Takeover:
             hold_lease(client, settings.namespace, life_s=settings.lease_seconds, wait_s=wait_s) as lease,
             shown_progress(context) as report,
         ):
-            return adopt(client, lease, model.__shape__, batch_size=settings.batch_size, report=report)
+            return adopt(client, lease, model.__mapper__, batch_size=settings.batch_size, report=report)
     except KeyboardInterrupt:
         raise IncompleteError(
             f"{model.__name__}: interrupted; every record is complete. Run 'adopt' again to resume"

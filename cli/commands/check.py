@@ -101,7 +101,7 @@ def _check(context: CliContext, app: App, with_database: bool) -> tuple[list[str
 def _unreadable(context: CliContext, app: App, chain: Chain) -> list[str]:
     """Find records that the models of the code cannot read, as the migrations will leave them."""
     problems: list[str] = []
-    for subject in subjects_of(chain, [model.__shape__ for model in app.models]):
+    for subject in subjects_of(chain, [model.__mapper__ for model in app.models]):
         found = run(context.client, unreadable_in(chain, subject, RECORDS))
         if found is not None:
             problems.append(f"{app.label}: {found}; after 'migrate', 'verify' lists all of them")

@@ -12,7 +12,7 @@ from redis_models.errors import RecordError, RedisModelsError
 from redis_models.mapping.mapper import Mapper
 from redis_models.migrations.chain.chain import Chain
 from redis_models.migrations.chain.lineage import Lineage
-from redis_models.migrations.chain.link import LoadedMigration
+from redis_models.migrations.chain.loaded_migration import LoadedMigration
 from redis_models.migrations.keyspace.sampling import sample
 from redis_models.migrations.operations import Risk
 from redis_models.migrations.planner.explain import Explained, explain, explained_models, made_up
@@ -120,7 +120,7 @@ def _shown(context: CliContext, lineage: Lineage, before: ModelSchema, key: str 
 
 def _shapes(app: App, shown: _Shown) -> list[Mapper[Any]]:
     """Give what records of the code are read by; no hook has made what is made up."""
-    return [model.__shape__ for model in app.models] if shown.is_real else []
+    return [model.__mapper__ for model in app.models] if shown.is_real else []
 
 
 def _read(key: str) -> RoundTrips[dict[str, bytes]]:

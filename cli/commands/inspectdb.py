@@ -36,7 +36,9 @@ def command(
     if not separator:
         raise click.UsageError("--sep must not be empty; use ':' or another character")
     owned = (
-        frozenset() if is_all else frozenset(model.__shape__.keys.start for app in context.apps for model in app.models)
+        frozenset()
+        if is_all
+        else frozenset(model.__mapper__.keys.start for app in context.apps for model in app.models)
     )
     found = Survey(separator, sample, owned)
     for pattern in patterns or ("*",):

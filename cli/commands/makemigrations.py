@@ -169,9 +169,9 @@ def _write(context: CliContext, made: Sequence[NewMigration], is_update: bool) -
     for number, new in enumerate(made):
         try:
             if is_update and new.path.exists():
-                exchange_migrations(new.path.parent, {new.link.name: new.text}, (), new.link.id)
+                exchange_migrations(new.path.parent, {new.migration.name: new.text}, (), new.migration.id)
                 continue
-            write_migration(new.path.parent, new.link.name, new.text, new.link.id)
+            write_migration(new.path.parent, new.migration.name, new.text, new.migration.id)
         except MigrationFileError:
             for earlier in made[:number]:
                 context.err(f"{shown_path(earlier.path)} was already written")
@@ -363,11 +363,11 @@ def _show(
 def _document(new: NewMigration) -> dict[str, object]:
     return {
         "path": str(new.path),
-        "name": new.link.name,
-        "id": new.link.id,
-        "previous": new.link.previous,
-        "versions": dict(new.link.versions),
-        "operations": [operation.describe() for operation in new.link.operations],
-        "destructive": any(operation.is_destructive for operation in new.link.operations),
+        "name": new.migration.name,
+        "id": new.migration.id,
+        "previous": new.migration.previous,
+        "versions": dict(new.migration.versions),
+        "operations": [operation.describe() for operation in new.migration.operations],
+        "destructive": any(operation.is_destructive for operation in new.migration.operations),
         "text": new.text,
     }

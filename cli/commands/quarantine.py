@@ -138,7 +138,7 @@ def set_command(context: CliContext, key: str, assignments: Sequence[str], dry_r
         context.out(line)
     state = run(client, StateStore(settings.namespace, app.label).read())
     position = len(as_squashed(chain, state.ledger))
-    refuse_unreadable(repair, position, [model.__shape__ for model in app.models])
+    refuse_unreadable(repair, position, [model.__mapper__ for model in app.models])
     reason: str | None = repair.objection(position) or ""
     if not dry_run:
         with hold_lease(client, settings.namespace, life_s=settings.lease_seconds, wait_s=wait_s) as lease:

@@ -6,7 +6,7 @@ import click
 
 from redis_models.client.drivers import run
 from redis_models.errors import RedisModelsError, UnansweredError
-from redis_models.migrations.files.loader import exchange_migrations, load_links
+from redis_models.migrations.files.loader import exchange_migrations, load_migrations
 from redis_models.migrations.files.rebase import Branch, Fork, Moved, fork_of, rebase
 from redis_models.migrations.state.store import StateStore
 from redis_models.project.apps import App
@@ -34,7 +34,7 @@ def command(context: CliContext, app: str | None, onto: str | None, dry_run: boo
     if len(apps) != 1:
         raise click.UsageError(f"rebase needs one app; give one of {', '.join(each.label for each in apps)}")
     [chosen] = apps
-    fork = fork_of(chosen.label, load_links(chosen.label, chosen.migrations_path))
+    fork = fork_of(chosen.label, load_migrations(chosen.label, chosen.migrations_path))
     if fork is None:
         context.out(f"{chosen.label}: the migrations are already in one order.")
         context.json({"command": "rebase", "ok": True, "moved": []})
@@ -87,7 +87,9 @@ def _both(fork: Fork) -> str:
 
 
 def _print(context: CliContext, moved: Moved) -> None:
-    context.out(f"  {shown_path(moved.old)} → {moved.new.name}   id {moved.link.id} after {moved.link.previous}")
+    context.out(
+        f"  {shown_path(moved.old)} → {moved.new.name}   id {moved.migration.id} after {moved.migration.previous}"
+    )
     for model, (before, after) in sorted(moved.raised.items()):
         context.out(f"    {model} v{before} → v{after}")
         context.err(f"Write version = {after} in class Meta of {model}.")
@@ -98,7 +100,7 @@ def _document(moved: Moved) -> dict[str, object]:
     return {
         "old": moved.old.stem,
         "new": moved.new.stem,
-        "id": moved.link.id,
-        "previous": moved.link.previous,
+        "id": moved.migration.id,
+        "previous": moved.migration.previous,
         "raised": raised,
     }

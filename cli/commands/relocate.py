@@ -89,7 +89,7 @@ def _source(context: CliContext, url: str | None, variable: str | None) -> str:
 
 def _spaces(context: CliContext, source: SyncClient) -> list[KeySpace]:
     """Where records are: as the code has them, and where it is ahead of the source's migrations, as these left them."""
-    spaces = [model.__shape__.keys for app in context.apps for model in app.models]
+    spaces = [model.__mapper__.keys for app in context.apps for model in app.models]
     for app in context.apps:
         snapshot = run(source, StateStore(context.settings.namespace, app.label).read()).snapshot
         spaces += [model.keys for model in snapshot.models] if snapshot is not None else []

@@ -8,7 +8,7 @@ import click
 
 from redis_models.client.drivers import run
 from redis_models.migrations.chain.chain import Chain
-from redis_models.migrations.chain.link import LoadedMigration
+from redis_models.migrations.chain.loaded_migration import LoadedMigration
 from redis_models.migrations.files.loader import load_chain
 from redis_models.migrations.planner.plan import SQUASHED, as_squashed
 from redis_models.migrations.state.entries import AppliedMigration, State

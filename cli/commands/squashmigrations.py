@@ -51,16 +51,16 @@ def command(
     if not dry_run:
         if context.is_interactive and not yes:
             names = ", ".join(link.name for link in made.replaced)
-            click.confirm(f"Replace {names} by {made.new.link.name}?", abort=True, err=True)
+            click.confirm(f"Replace {names} by {made.new.migration.name}?", abort=True, err=True)
         gone = [link.name for link in made.replaced]
-        texts = {made.new.link.name: made.new.text}
+        texts = {made.new.migration.name: made.new.text}
         exchange_migrations(chosen.migrations_path, texts, gone, made.chain.migrations[-1].id)
     _print(context, made, dry_run)
 
 
 def _print(context: CliContext, made: Squashed, dry_run: bool) -> None:
     now, before = made.folded
-    context.out(f"  {shown_path(made.new.path)}   id {made.new.link.id}")
+    context.out(f"  {shown_path(made.new.path)}   id {made.new.migration.id}")
     context.out(
         f"    {now} of {counted(before, 'operation')} left; replaces {counted(len(made.replaced), 'migration')},"
         " with the same result"
@@ -72,9 +72,9 @@ def _print(context: CliContext, made: Squashed, dry_run: bool) -> None:
             "command": "squashmigrations",
             "ok": True,
             "written": not dry_run,
-            "id": made.new.link.id,
+            "id": made.new.migration.id,
             "path": str(made.new.path),
-            "replaces": [replaced.written for replaced in made.new.link.replaces],
+            "replaces": [replaced.written for replaced in made.new.migration.replaces],
             "operations": now,
             "operations_before": before,
             "text": made.new.text,

@@ -96,7 +96,7 @@ def _verify(
         commands = "'makemigrations' and 'migrate'" if chain.migrations else "'migrate --auto'"
         raise MigrationError(f"{app.label}: the models have changes that are not migrated; run {commands} first")
     scope = run(client, scope_of(store, chain, app.models))
-    subjects = subjects_of(chain, [model.__shape__ for model in chosen])
+    subjects = subjects_of(chain, [model.__mapper__ for model in chosen])
     if limit is not None:
         return {subject.name: run(client, look_at_some(receipts, subject, limit)) for subject in subjects}, None
     is_whole = len(chosen) == len(app.models)

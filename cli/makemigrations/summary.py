@@ -25,17 +25,17 @@ __all__ = ["changes_of", "consents_of", "tasks_of", "title_of"]
 
 def title_of(new: NewMigration) -> str:
     """Give the line with the file, its id, and the raised versions."""
-    versions = ", ".join(_version(new, model, version) for model, version in sorted(new.link.versions.items()))
-    return f"  {shown_path(new.path)}   id {new.link.id}" + (f"   {versions}" if versions else "")
+    versions = ", ".join(_version(new, model, version) for model, version in sorted(new.migration.versions.items()))
+    return f"  {shown_path(new.path)}   id {new.migration.id}" + (f"   {versions}" if versions else "")
 
 
 def changes_of(new: NewMigration) -> list[str]:
     """Give a line for every change: + adds, ~ changes, - removes."""
-    lines = [_change(operation) for operation in new.link.operations]
-    touched = {operation.model for operation in new.link.operations}
+    lines = [_change(operation) for operation in new.migration.operations]
+    touched = {operation.model for operation in new.migration.operations}
     lines += [
         f"~ raise version {model} (its fields stay the same)"
-        for model in sorted(new.link.versions)
+        for model in sorted(new.migration.versions)
         if model not in touched
     ]
     return lines or ["  no operations: add them, and list the models that they change in versions"]
@@ -43,7 +43,7 @@ def changes_of(new: NewMigration) -> list[str]:
 
 def tasks_of(new: NewMigration) -> list[str]:
     """Give a line for every function that the user has to write."""
-    names = [name for operation in new.link.operations for name in _functions(operation)]
+    names = [name for operation in new.migration.operations for name in _functions(operation)]
     return [f"Write {name}() in {shown_path(new.path)} before you run 'migrate'." for name in dict.fromkeys(names)]
 
 

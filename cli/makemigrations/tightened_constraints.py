@@ -87,7 +87,7 @@ def keep_constraints(
     """
     for place in places:
         directory, links = place.app.migrations_path, place.chain.migrations[: -1 if is_update else None]
-        new = [migration.link for migration in made if migration.path.parent == directory]
+        new = [migration.migration for migration in made if migration.path.parent == directory]
         reached = Chain(place.app.label, (*(links if new else place.chain.migrations), *new)).snapshots[-1]
         demands = {
             model.__name__: demands_of(model, reached) for model in place.app.models if model.__options__.managed
@@ -105,7 +105,7 @@ def _tightened(
 ) -> list[Tightened]:
     """Compare one model with what is known of it, by the names that it and its fields had; no record has new fields."""
     name, fields = model.__name__, {name: name for name in model.model_fields}
-    for operation in reversed([operation for new in made for operation in new.link.operations]):
+    for operation in reversed([operation for new in made for operation in new.migration.operations]):
         if isinstance(operation, RenameModel) and operation.new == name:
             name = operation.model
         elif isinstance(operation, RenameField) and operation.model == name:
@@ -132,7 +132,7 @@ def _renamed(path: str, names: Mapping[str, str]) -> str:
 
 
 def _refused(context: CliContext, chain: Chain, models: Sequence[type[Model]]) -> tuple[str, ...] | None:
-    subjects = subjects_of(chain, [model.__shape__ for model in models])
+    subjects = subjects_of(chain, [model.__mapper__ for model in models])
     store: Store | None
     with asked_store(context) as store:
         if store is None:

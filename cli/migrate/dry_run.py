@@ -32,7 +32,7 @@ def rehearse_all(context: CliContext, runs: Sequence[tuple[App, RunPlan]], limit
         plan = whole_plan(run_plan)
         quarantine = Quarantine(context.settings.namespace, app.label)
         with shown_progress(context) as report:
-            refuses = refused_by([model.__shape__ for model in app.models])
+            refuses = refused_by([model.__mapper__ for model in app.models])
             passes, collision = run(context.client, rehearse(plan, quarantine, limit, report, refuses))
         for rehearsal in passes:
             _print(context, rehearsal, limit)

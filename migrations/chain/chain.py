@@ -18,7 +18,7 @@ from ..operations.run import check_stands_alone
 from ..schema.snapshot import ModelSchema, Snapshot
 from ..schema.type_resolver import resolve
 from .hidden_fields import HiddenFields
-from .link import LoadedMigration
+from .loaded_migration import LoadedMigration
 from .replaces import Replaced
 from .upgrade_path import UpgradePath
 

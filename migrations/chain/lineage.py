@@ -15,7 +15,7 @@ from ..edits.undo_fields import field_of
 from ..operations import AlterField, Operation, RenameField
 from ..schema.snapshot import ModelSchema, Snapshot
 from .chain import Chain, previous_names
-from .link import LoadedMigration
+from .loaded_migration import LoadedMigration
 from .replaces import Replaced
 from .upgrade_path import UpgradePath, make_version_step
 

@@ -23,7 +23,7 @@ from ..edits.converters import Converter
 from ..operations import AddField, AlterField, Operation
 from ..schema.snapshot import Snapshot
 from .chain import Chain
-from .link import LoadedMigration
+from .loaded_migration import LoadedMigration
 
 __all__ = ["as_begun", "digest_of", "said_of"]
 
@@ -31,18 +31,18 @@ __all__ = ["as_begun", "digest_of", "said_of"]
 _MENDABLE: Final = frozenset(["back", "convert", "merge", "split"])
 
 
-def digest_of(links: Iterable[LoadedMigration], snapshots: Iterable[Snapshot]) -> str:
+def digest_of(migrations: Iterable[LoadedMigration], snapshots: Iterable[Snapshot]) -> str:
     """Return the digest of a part of a chain: ids, schemas and operations.
 
     Args:
-        links: Migrations.
+        migrations: Migrations.
         snapshots: Schemas after each of them.
     """
-    passed = [
-        f"{link.id} {snapshot.fingerprint} {_spelled([one for one in link.operations if not _is_way_back_only(one)])}"
-        for link, snapshot in zip(links, snapshots, strict=True)
-    ]
-    return hashlib.sha256("\n".join(passed).encode()).hexdigest()[:16]
+    lines: list[str] = []
+    for migration, snapshot in zip(migrations, snapshots, strict=True):
+        operations = [operation for operation in migration.operations if not _is_way_back_only(operation)]
+        lines.append(f"{migration.id} {snapshot.fingerprint} {_spelled(operations)}")
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:16]
 
 
 def _is_way_back_only(operation: Operation) -> bool:
@@ -90,10 +90,10 @@ _CONVERTERS: Final = {
 _LONGEST: Final = 1_000_000  # characters; this library does not write more
 
 
-def said_of(links: Iterable[LoadedMigration]) -> str:
+def said_of(migrations: Iterable[LoadedMigration]) -> str:
     """Return the text of migrations for the journal; "" if they cannot be stored without code."""
     try:
-        text = json.dumps([_link_said(link) for link in links])
+        text = json.dumps([_migration_to_json(migration) for migration in migrations])
     except (TypeError, ValueError):
         return ""
     return text if len(text) <= _LONGEST else ""
@@ -111,18 +111,20 @@ def as_begun(chain: Chain, said: str, fingerprint: str, reach: int) -> Chain | N
     if not said or len(said) > _LONGEST:
         return None
     try:
-        told = [_link_of(one, chain) for one in cast("list[dict[str, object]]", json.loads(said))]
-        known = {link.id for link in told}
-        begun = replace(chain, migrations=(*(link for link in chain.migrations if link.id not in known), *told))
+        told = [_migration_from_json(one, chain) for one in cast("list[dict[str, object]]", json.loads(said))]
+        known = {migration.id for migration in told}
+        begun = replace(
+            chain, migrations=(*(migration for migration in chain.migrations if migration.id not in known), *told)
+        )
         same = digest_of(begun.migrations[:reach], begun.snapshots[1 : reach + 1])
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError, SchemaError, MigrationFileError):
         return None
     return begun if same == fingerprint else None
 
 
-def _link_said(link: LoadedMigration) -> dict[str, object]:
-    head = {name: getattr(link, name) for name in ("number", "name", "path", "id", "previous", "checksum")}
-    return {**head, "versions": dict(link.versions), "operations": [_said(one) for one in link.operations]}
+def _migration_to_json(migration: LoadedMigration) -> dict[str, object]:
+    head = {name: getattr(migration, name) for name in ("number", "name", "path", "id", "previous", "checksum")}
+    return {**head, "versions": dict(migration.versions), "operations": [_said(one) for one in migration.operations]}
 
 
 def _said(value: object) -> object:
@@ -142,14 +144,14 @@ def _said(value: object) -> object:
     raise TypeError(f"{value!r} cannot be stored")
 
 
-def _link_of(told: Mapping[str, object], chain: Chain) -> LoadedMigration:
+def _migration_from_json(told: Mapping[str, object], chain: Chain) -> LoadedMigration:
     id = str(told["id"])
-    file = next((link for link in chain.migrations if link.id == id), None)
+    file = next((migration for migration in chain.migrations if migration.id == id), None)
     functions = _Functions(() if file is None else file.operations)
     made = tuple(cast(Operation, functions.value_of(one, None)) for one in cast("list[object]", told["operations"]))
     versions = {str(name): int(str(one)) for name, one in cast("Mapping[str, object]", told["versions"]).items()}
     previous = told["previous"]
-    link = LoadedMigration(
+    migration = LoadedMigration(
         int(str(told["number"])),
         str(told["name"]),
         str(told["path"]),
@@ -159,7 +161,7 @@ def _link_of(told: Mapping[str, object], chain: Chain) -> LoadedMigration:
         made,
         str(told["checksum"]),
     )
-    return link if file is None else replace(link, replaces=file.replaces, allow=file.allow)
+    return migration if file is None else replace(migration, replaces=file.replaces, allow=file.allow)
 
 
 class _Functions:

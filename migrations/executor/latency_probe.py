@@ -15,7 +15,7 @@ from typing import Final, Self, cast
 
 from redis_models.client.client import SyncClient
 from redis_models.client.commands import Command, Reply, RoundTrips, check
-from redis_models.client.drivers import Changing, Driver, run
+from redis_models.client.drivers import ChangingDriver, Driver, run
 from redis_models.errors import DriftError, ServerError
 
 from ..state.control import Control, read_control
@@ -95,7 +95,7 @@ class Probe:
     def watch(self, driver: Driver) -> Driver:
         """Give the driver for the run: it times batches while there is a limit of latency."""
         timed = Timed(driver, self._taken_ms)
-        return Changing(lambda: driver if self._limits.is_unthrottled else timed)
+        return ChangingDriver(lambda: driver if self._limits.is_unthrottled else timed)
 
     def note(self, batches_ms: Sequence[float]) -> None:
         """Note how long batches took that workers sent for the run."""

@@ -14,7 +14,7 @@ from redis_models.client.drivers import run
 from redis_models.errors import DriftError, MigrationError, UnsafeError
 
 from ..chain.chain import Chain
-from ..chain.link import LoadedMigration
+from ..chain.loaded_migration import LoadedMigration
 from ..planner.plan import SQUASHED, Plan, as_squashed, is_automatic
 from ..state.entries import AppliedMigration, State
 from ..state.history import Event, EventKind

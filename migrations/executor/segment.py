@@ -17,7 +17,7 @@ from redis_models.client.commands import RoundTrips
 from redis_models.client.drivers import run
 from redis_models.errors import IncompleteError, LockedError
 
-from ..chain.link import LoadedMigration
+from ..chain.loaded_migration import LoadedMigration
 from ..operations.run import Function, Run, RunContext, function_name
 from ..planner.plan import Plan
 from ..state.entries import Journal, State

@@ -17,7 +17,7 @@ from redis_models.errors import MigrationFileError
 from redis_models.project.imports import shown_path
 
 from ..chain.chain import Chain
-from ..chain.link import LoadedMigration
+from ..chain.loaded_migration import LoadedMigration
 from ..chain.migration import Migration
 from ..chain.replaces import Replaced, read_replaced
 from ..operations import Operation
@@ -27,9 +27,9 @@ from .source_edit import nodes_of_way_back, outline, star_imports
 __all__ = [
     "HEAD",
     "exchange_migrations",
-    "link_of",
     "load_chain",
-    "load_links",
+    "load_migrations",
+    "migration_from_text",
     "replace_file",
     "write_migration",
 ]
@@ -49,22 +49,24 @@ def load_chain(label: str, directory: Path) -> Chain:
     Raises:
         MigrationFileError: A file cannot be read or does not fit.
     """
-    chain = Chain(label, tuple(load_links(label, directory)))
+    chain = Chain(label, tuple(load_migrations(label, directory)))
     if directory.exists():
         _check_head(directory, chain)
     return chain
 
 
-def load_links(label: str, directory: Path) -> list[LoadedMigration]:
+def load_migrations(label: str, directory: Path) -> list[LoadedMigration]:
     """Read all migrations of an app, even if they do not form one line.
 
     Raises:
         MigrationFileError: A file cannot be read.
     """
-    return [link_of(label, path, _read(path)) for path in _files_in(directory)] if directory.exists() else []
+    return (
+        [migration_from_text(label, path, _read(path)) for path in _files_in(directory)] if directory.exists() else []
+    )
 
 
-def link_of(label: str, path: Path, source: bytes) -> LoadedMigration:
+def migration_from_text(label: str, path: Path, source: bytes) -> LoadedMigration:
     """Load the text of a file as a migration; the file need not exist yet.
 
     Raises:
@@ -364,8 +366,8 @@ def _complaint(head: str, last: str, chain: Chain) -> str:
             f" 'redis-models rebase {chain.app}',"
             f" then write {last!r} here, the id of the last"
         )
-    for link in chain.migrations:
-        if link.id == head:
-            return f"names {head!r} ({link.name}), but the last migration is {last!r}; write that here"
+    for migration in chain.migrations:
+        if migration.id == head:
+            return f"names {head!r} ({migration.name}), but the last migration is {last!r}; write that here"
     cure = f"or write {last!r} here, the id of the last" if last else "or empty HEAD"
     return f"names {head!r}, but no file here has this id; restore the file, {cure}"

@@ -157,10 +157,10 @@ def make_all(
         code = None if is_empty else task.found.target
         if is_update and chain.migrations:
             new = amend(chain, app.migrations_path, task.found, task.found.target)
-            chains[app.label] = Chain(app.label, (*chain.migrations[:-1], new.link))
+            chains[app.label] = Chain(app.label, (*chain.migrations[:-1], new.migration))
         else:
             new = next_migration(chain, app.migrations_path, task.found, code=code, name=task.name or name)
-            chains[app.label] = Chain(app.label, (*chain.migrations, new.link))
+            chains[app.label] = Chain(app.label, (*chain.migrations, new.migration))
         made.append(replace(new, refused=_refused(chains[app.label], app)))
     return made
 

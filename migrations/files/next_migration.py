@@ -9,13 +9,13 @@ from redis_models.errors import MigrationError
 from ..autodetector.diff import Diff
 from ..chain.chain import Chain
 from ..chain.lineage import lineages_of
-from ..chain.link import LoadedMigration
+from ..chain.loaded_migration import LoadedMigration
 from ..chain.optimizer import optimize
 from ..edits.converters import Converter
 from ..operations.function_stubs import FunctionStub
 from ..planner.safety_check import Finding
 from ..schema.snapshot import Snapshot
-from .loader import link_of
+from .loader import migration_from_text
 from .renderer import render, render_operations, render_reasons, suggest_name
 from .source_edit import appended, with_reasons
 
@@ -29,14 +29,14 @@ class NewMigration:
     Attributes:
         path: Its file.
         text: Content of the file.
-        link: The loaded migration.
+        migration: The loaded migration.
         before: The schemas before it.
         refused: Findings of safety rules that would refuse it if there are records.
     """
 
     path: Path
     text: str
-    link: LoadedMigration
+    migration: LoadedMigration
     before: Snapshot
     refused: tuple[Finding, ...] = ()
 
@@ -62,14 +62,14 @@ def next_migration(
     id = stable_id(chain, render("", previous, found.versions, found.operations), "" if found.is_written else stem)
     text = render(id, previous, found.versions, found.operations)
     path = directory / f"{last.number + 1 if last else 1:04d}_{stem}.py"
-    link = link_of(chain.app, path, text.encode())
-    longer = Chain(chain.app, (*chain.migrations, link))
+    migration = migration_from_text(chain.app, path, text.encode())
+    longer = Chain(chain.app, (*chain.migrations, migration))
     lineages_of(longer)  # problems with keys are refused before the file is written
     if code is not None and longer.snapshots[-1].fingerprint != _expected(code, found).fingerprint:
         raise MigrationError(
             f"{path.name} would not lead to the models of the code; please report this as a bug: {text}"
         )
-    return NewMigration(path, text, link, chain.snapshots[-1])
+    return NewMigration(path, text, migration, chain.snapshots[-1])
 
 
 def with_reason(new: NewMigration, reason: str) -> NewMigration:
@@ -84,10 +84,13 @@ def with_reason(new: NewMigration, reason: str) -> NewMigration:
     """
     if not new.refused:
         return new
-    allow = {**new.link.allow, **{one.rule.code: reason for one in new.refused}}
-    text = with_reasons(new.link.path, new.text, render_reasons(allow))
+    allow = {**new.migration.allow, **{one.rule.code: reason for one in new.refused}}
+    text = with_reasons(new.migration.path, new.text, render_reasons(allow))
     return replace(
-        new, text=text, link=link_of(new.refused[0].place.partition(".")[0], new.path, text.encode()), refused=()
+        new,
+        text=text,
+        migration=migration_from_text(new.refused[0].place.partition(".")[0], new.path, text.encode()),
+        refused=(),
     )
 
 
@@ -102,7 +105,7 @@ def stable_id(chain: Chain, text: str, name: str = "") -> str:
         text: The file without an id.
         name: Name of the file, if the text alone is not distinctive.
     """
-    taken, tries = {link.id for link in chain.migrations}, 0
+    taken, tries = {migration.id for migration in chain.migrations}, 0
     while True:
         whole = "\0".join((chain.app, name, str(tries), text))
         id = hashlib.sha256(whole.encode("utf-8", "surrogatepass")).hexdigest()[:8]
@@ -147,8 +150,8 @@ def amend(chain: Chain, directory: Path, found: Diff, code: Snapshot) -> NewMigr
         operations = optimize([*last.operations, *found.operations])
         id = stable_id(before, render("", last.previous, versions, operations))
         text = render(id, last.previous, versions, operations)
-    link = link_of(chain.app, path, text.encode())
-    amended = Chain(chain.app, (*before.migrations, link))
+    migration = migration_from_text(chain.app, path, text.encode())
+    amended = Chain(chain.app, (*before.migrations, migration))
     lineages_of(amended)
     reached = amended.snapshots[-1]
     expected = code
@@ -158,7 +161,7 @@ def amend(chain: Chain, directory: Path, found: Diff, code: Snapshot) -> NewMigr
         raise MigrationError(
             f"{path.name} would not lead to the models of the code; please report this as a bug: {text}"
         )
-    return NewMigration(path, text, link, before.snapshots[-1])
+    return NewMigration(path, text, migration, before.snapshots[-1])
 
 
 def _is_function(value: object) -> bool:

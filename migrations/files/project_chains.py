@@ -95,6 +95,6 @@ def hidden_fields_of(apps: "Iterable[App]") -> dict[str, HiddenFields]:
     by_app: dict[str, dict[str, Hidden]] = {}
     by_start: dict[str, Hidden] = {}
     for app in apps:
-        by_app[app.label] = {model.__name__: hidden_by(model.__shape__) for model in app.models}
-        by_start |= {model.__shape__.keys.start: by_app[app.label][model.__name__] for model in app.models}
+        by_app[app.label] = {model.__name__: hidden_by(model.__mapper__) for model in app.models}
+        by_start |= {model.__mapper__.keys.start: by_app[app.label][model.__name__] for model in app.models}
     return {label: HiddenFields(by_name, by_start) for label, by_name in by_app.items()}

@@ -13,8 +13,8 @@ from redis_models.errors import MigrationError, MigrationFileError
 
 from ..chain.chain import Chain, canonical_ids
 from ..chain.lineage import lineages_of
-from ..chain.link import LoadedMigration
-from .loader import link_of
+from ..chain.loaded_migration import LoadedMigration
+from .loader import migration_from_text
 from .source_edit import with_attribute
 
 __all__ = ["Branch", "Fork", "Moved", "fork_of", "rebase"]
@@ -37,10 +37,10 @@ class Branch:
 
     def has(self, id: str) -> bool:
         """Whether a migration belongs to it."""
-        return any(id in link.ids for link in self.migrations)
+        return any(id in migration.ids for migration in self.migrations)
 
     def __str__(self) -> str:
-        return ", ".join(f"{link.name} ({link.id})" for link in self.migrations)
+        return ", ".join(f"{migration.name} ({migration.id})" for migration in self.migrations)
 
 
 @dataclass(frozen=True)
@@ -65,44 +65,44 @@ class Moved:
     Attributes:
         old, new: Its path before and afterwards.
         text: Its content afterwards.
-        link: The migration afterwards.
+        migration: The migration afterwards.
         raised: Changed versions, before and afterwards, by model.
     """
 
     old: Path
     new: Path
     text: str
-    link: LoadedMigration
+    migration: LoadedMigration
     raised: Mapping[str, tuple[int, int]]
 
 
-def fork_of(app: str, links: Sequence[LoadedMigration]) -> Fork | None:
+def fork_of(app: str, migrations: Sequence[LoadedMigration]) -> Fork | None:
     """Find the two branches of migrations; None if they form one line.
 
     Raises:
         MigrationError: There are more than two branches, or a migration follows an unknown one.
     """
     following: dict[str | None, list[LoadedMigration]] = {}
-    known = canonical_ids(links)
-    for link in links:
-        following.setdefault(known.get(link.previous or "", link.previous), []).append(link)
+    known = canonical_ids(migrations)
+    for migration in migrations:
+        following.setdefault(known.get(migration.previous or "", migration.previous), []).append(migration)
     trunk: list[LoadedMigration] = []
     here: str | None = None
     while len(following.get(here, ())) == 1:
-        [link] = following[here]
-        trunk.append(link)
-        here = link.id
+        [migration] = following[here]
+        trunk.append(migration)
+        here = migration.id
     starts = following.get(here, [])
-    if not starts and len(trunk) == len(links):
+    if not starts and len(trunk) == len(migrations):
         return None
     if len(starts) != 2:
         raise MigrationError(
-            f"{app}: the migrations do not form two branches; {_story(links)}; correct previous = by hand"
+            f"{app}: the migrations do not form two branches; {_story(migrations)}; correct previous = by hand"
         )
     one, other = (Branch(tuple(_line(start, following))) for start in starts)
-    if len(trunk) + len(one.migrations) + len(other.migrations) != len(links):
+    if len(trunk) + len(one.migrations) + len(other.migrations) != len(migrations):
         raise MigrationError(
-            f"{app}: the migrations form more than two branches; {_story(links)}; rebase two at a time"
+            f"{app}: the migrations form more than two branches; {_story(migrations)}; rebase two at a time"
         )
     return Fork(app, tuple(trunk), (one, other))
 
@@ -114,8 +114,8 @@ def _line(start: LoadedMigration, following: Mapping[str | None, Sequence[Loaded
     return line
 
 
-def _story(links: Sequence[LoadedMigration]) -> str:
-    return ", ".join(f"{link.name} follows {link.previous}" for link in links)
+def _story(migrations: Sequence[LoadedMigration]) -> str:
+    return ", ".join(f"{migration.name} follows {migration.previous}" for migration in migrations)
 
 
 def rebase(fork: Fork, stays: Branch, directory: Path) -> tuple[list[Moved], Chain]:
@@ -135,31 +135,33 @@ def rebase(fork: Fork, stays: Branch, directory: Path) -> tuple[list[Moved], Cha
     [moves] = [one for one in fork.branches if one is not stays]
     base = Chain(fork.app, (*fork.trunk, *stays.migrations))
     moved: list[Moved] = []
-    for link in moves.migrations:
+    for migration in moves.migrations:
         try:
-            one = _moved(fork.app, base, link, directory)
-            base = Chain(fork.app, (*base.migrations, one.link))
+            one = _moved(fork.app, base, migration, directory)
+            base = Chain(fork.app, (*base.migrations, one.migration))
             lineages_of(base)
         except MigrationFileError as exc:
             raise MigrationError(
-                f"{fork.app}: {link.name} does not fit after {stays.tip.name}: {exc}. Edit it, or create it again"
+                f"{fork.app}: {migration.name} does not fit after {stays.tip.name}: {exc}. Edit it, or create it again"
                 " with 'makemigrations'; nothing was changed"
             ) from exc
         moved.append(one)
     return moved, base
 
 
-def _moved(app: str, base: Chain, link: LoadedMigration, directory: Path) -> Moved:
-    last, old = base.migrations[-1], directory / f"{link.name}.py"
+def _moved(app: str, base: Chain, migration: LoadedMigration, directory: Path) -> Moved:
+    last, old = base.migrations[-1], directory / f"{migration.name}.py"
     text = old.read_text("utf-8")
     reached = {model.name: model.version for model in base.snapshots[-1].models}
-    versions = {name: max(version, reached.get(name, 0) + 1) for name, version in link.versions.items()}
+    versions = {name: max(version, reached.get(name, 0) + 1) for name, version in migration.versions.items()}
     raised = {
-        name: (link.versions[name], version) for name, version in versions.items() if version != link.versions[name]
+        name: (migration.versions[name], version)
+        for name, version in versions.items()
+        if version != migration.versions[name]
     }
-    text = with_attribute(link.path, text, "previous", f'"{last.id}"')
+    text = with_attribute(migration.path, text, "previous", f'"{last.id}"')
     if raised:
-        text = with_attribute(link.path, text, "versions", repr(dict(sorted(versions.items()))).replace("'", '"'))
-    stem = re.sub(r"^\d+_", "", link.name)
+        text = with_attribute(migration.path, text, "versions", repr(dict(sorted(versions.items()))).replace("'", '"'))
+    stem = re.sub(r"^\d+_", "", migration.name)
     new = directory / f"{last.number + 1:04d}_{stem}.py"
-    return Moved(old, new, text, link_of(app, new, text.encode()), raised)
+    return Moved(old, new, text, migration_from_text(app, new, text.encode()), raised)

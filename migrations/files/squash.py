@@ -14,14 +14,14 @@ from redis_models.errors import MigrationError, MigrationFileError, RecordError
 
 from ..chain.chain import Chain
 from ..chain.lineage import lineages_of
-from ..chain.link import LoadedMigration
+from ..chain.loaded_migration import LoadedMigration
 from ..chain.optimizer import optimize
 from ..chain.replaces import Replaced
 from ..chain.upgrade_path import UpgradePath, VersionStep, make_version_step
 from ..operations import Operation, Run
 from ..schema.examples import example_records
 from ..schema.snapshot import Snapshot
-from .loader import link_of
+from .loader import migration_from_text
 from .next_migration import NewMigration, stable_id
 from .renderer import render, suggest_name
 
@@ -59,21 +59,21 @@ def squash(chain: Chain, directory: Path, start: int, end: int, name: str | None
         MigrationError: They cannot be squashed; the message says why.
         MigrationFileError: Two functions have the same name.
     """
-    links = chain.migrations[start:end]
-    if len(links) < 2:
+    migrations = chain.migrations[start:end]
+    if len(migrations) < 2:
         raise MigrationError(f"{chain.app}: there are fewer than two migrations to squash")
-    _refuse_steps(chain, links)
-    sources = {link.id: (directory / f"{link.name}.py").read_text("utf-8") for link in links}
-    preamble, names = _preamble(links, sources)
-    whole = [operation for link in links for operation in link.operations]
+    _refuse_steps(chain, migrations)
+    sources = {migration.id: (directory / f"{migration.name}.py").read_text("utf-8") for migration in migrations}
+    preamble, names = _preamble(migrations, sources)
+    whole = [operation for migration in migrations for operation in migration.operations]
     versions = _versions(chain, start, end)
-    replaces = [Replaced(link.id, link.replaces) for link in links]
+    replaces = [Replaced(migration.id, migration.replaces) for migration in migrations]
     before = Chain(chain.app, chain.migrations[:start])
-    allow = {code: reason for link in links for code, reason in link.allow.items()}
+    allow = {code: reason for migration in migrations for code, reason in migration.allow.items()}
     for operations in (optimize(whole), whole):
         write = partial(
             render,
-            previous=links[0].previous,
+            previous=migrations[0].previous,
             versions=versions,
             operations=operations,
             replaces=replaces,
@@ -84,43 +84,47 @@ def squash(chain: Chain, directory: Path, start: int, end: int, name: str | None
         id = stable_id(before, write(""))
         text = write(id)
         stem = name or f"squashed_{suggest_name(operations, versions, is_first=start == 0)}"[:52]
-        path = directory / f"{links[0].number:04d}_{stem}.py"
-        link = link_of(chain.app, path, text.encode())
-        longer = Chain(chain.app, (*before.migrations, link, *chain.migrations[end:]))
-        _refuse_mixed_up(longer, links)
+        path = directory / f"{migrations[0].number:04d}_{stem}.py"
+        migration = migration_from_text(chain.app, path, text.encode())
+        longer = Chain(chain.app, (*before.migrations, migration, *chain.migrations[end:]))
+        _refuse_mixed_up(longer, migrations)
         if _is_same(chain, start, end, longer, len(before.migrations) + 1):
-            new = NewMigration(path, text, link, chain.snapshots[start])
-            return Squashed(new, links, longer, (len(operations), len(whole)))
+            new = NewMigration(path, text, migration, chain.snapshots[start])
+            return Squashed(new, migrations, longer, (len(operations), len(whole)))
     raise MigrationError(
-        f"{chain.app}: the squashed migration would not have the same result as {links[0].name} to {links[-1].name};"
+        f"{chain.app}: the squashed migration would not have the same result as {_range_of(migrations)};"
         " please report this as a bug"
     )
 
 
-def _refuse_mixed_up(longer: Chain, links: Sequence[LoadedMigration]) -> None:
+def _range_of(migrations: Sequence[LoadedMigration]) -> str:
+    return f"{migrations[0].name} to {migrations[-1].name}"
+
+
+def _refuse_mixed_up(longer: Chain, migrations: Sequence[LoadedMigration]) -> None:
     """Refuse a migration that could not be loaded: one that takes over records of a model and changes it."""
     try:
         lineages_of(longer)
     except MigrationFileError as exc:
         why, _, _ = exc.reason.partition(";")
         raise MigrationError(
-            f"{longer.app}: {links[0].name} to {links[-1].name} cannot be one migration: that {why}. Squash the"
-            " migrations before the creation, and those after it"
+            f"{longer.app}: {_range_of(migrations)} cannot be one migration: that {why}. Squash the migrations before"
+            " the creation, and those after it"
         ) from exc
 
 
-def _refuse_steps(chain: Chain, links: Sequence[LoadedMigration]) -> None:
-    for link in links:
-        if any(isinstance(one, Run) for one in link.operations):
+def _refuse_steps(chain: Chain, migrations: Sequence[LoadedMigration]) -> None:
+    for migration in migrations:
+        if any(isinstance(operation, Run) for operation in migration.operations):
             raise MigrationError(
-                f"{chain.app}: {link.name} calls a function with Run(), so it must stay alone; squash the migrations"
-                " before it, and those after it"
+                f"{chain.app}: {migration.name} calls a function with Run(), so it must stay alone; squash the"
+                " migrations before it, and those after it"
             )
 
 
 def _versions(chain: Chain, start: int, end: int) -> dict[str, int]:
     before, after = chain.snapshots[start], chain.snapshots[end]
-    touched = {name for link in chain.migrations[start:end] for name in link.versions}
+    touched = {name for migration in chain.migrations[start:end] for name in migration.versions}
     known = {model.name: model.version for model in before.models}
     return {
         model.name: model.version
@@ -129,22 +133,22 @@ def _versions(chain: Chain, start: int, end: int) -> dict[str, int]:
     }
 
 
-def _preamble(links: Sequence[LoadedMigration], sources: dict[str, str]) -> tuple[str, set[str]]:
+def _preamble(migrations: Sequence[LoadedMigration], sources: dict[str, str]) -> tuple[str, set[str]]:
     """Return the code before the classes of the files, without duplicates, and the names that it defines."""
     pieces: dict[str, str] = {}
     names: dict[str, tuple[str, LoadedMigration]] = {}
-    for link in links:
-        for node in ast.parse(sources[link.id]).body:
-            text = ast.get_source_segment(sources[link.id], node) or ""
+    for migration in migrations:
+        for node in ast.parse(sources[migration.id]).body:
+            text = ast.get_source_segment(sources[migration.id], node) or ""
             if isinstance(node, ast.ClassDef) and node.name == "Migration":
                 continue
             if text == "from redis_models import migrations" or _is_docstring(node):
                 continue
             if isinstance(node, (ast.FunctionDef, ast.ClassDef)):
-                other, owner = names.setdefault(node.name, (text, link))
+                other, owner = names.setdefault(node.name, (text, migration))
                 if other != text:
                     raise MigrationFileError(
-                        link.path,
+                        migration.path,
                         f"and {owner.path} have different functions {node.name}(); rename one of them, and"
                         " squash again",
                     )
@@ -171,11 +175,11 @@ def _is_same_for(
     routes: list[UpgradePath] = []
     stages, known = list[VersionStep](), name
     for position in range(start, end):
-        link, state = chain.migrations[position], chain.snapshots[position]
+        migration, state = chain.migrations[position], chain.snapshots[position]
         if known not in state.by_name:
             return True  # it is deleted in between: its records do not change
-        stages.append(make_version_step(known, state, link.operations, state.model(known).version + 1))
-        for operation in link.operations:
+        stages.append(make_version_step(known, state, migration.operations, state.model(known).version + 1))
+        for operation in migration.operations:
             known = operation.name_after(known)
     versions = range(1, len(stages) + 1)
     routes.append(UpgradePath(name, tuple(_numbered(one, n) for one, n in zip(stages, versions, strict=True)), 1))

@@ -23,7 +23,7 @@ from redis_models.encoding.raw_text import bytes_of, text_of
 from redis_models.errors import ConflictError, IncompleteError
 from redis_models.mapping.keys import KeySpace
 from redis_models.mapping.mapper import Mapper
-from redis_models.records.read import no_index
+from redis_models.records.read import index_error
 
 from ..chain.lineage import routes_of
 from ..executor.progress import Progress
@@ -136,10 +136,10 @@ def survey(client: SyncClient, shape: Mapper[Any], report: Report) -> Takeover:
 
 def way_up_missing(app: "App", model: "type[Model]") -> bool:
     """Whether a model is past version 1, the version of adopted records, and no migration leads from there to it."""
-    version = model.__shape__.version
+    version = model.__mapper__.version
     if version == 1:
         return False
-    route = routes_of(load_chain(app.label, app.migrations_path)).get(model.__shape__.keys.start)
+    route = routes_of(load_chain(app.label, app.migrations_path)).get(model.__mapper__.keys.start)
     return route is None or not {1, version} <= set(route.versions)
 
 
@@ -347,7 +347,7 @@ class _Adopter:
     def _fenced(self, script: Script, keys: Sequence[str | bytes], arguments: Sequence[Argument]) -> Reply:
         [reply] = check(run(self.client, call(script, [script.command(keys, arguments)])))
         if unfenced(reply) == b"INDEX":
-            raise no_index(self.shape)
+            raise index_error(self.shape)
         return reply
 
 

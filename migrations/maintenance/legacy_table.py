@@ -18,7 +18,7 @@ from redis_models.encoding.raw_text import text_of
 from redis_models.errors import ConflictError, DecodeError, InvalidPrimaryKeyError
 from redis_models.mapping.mapper import Mapper
 from redis_models.mapping.stored_field import STAMP
-from redis_models.records.read import no_index
+from redis_models.records.read import index_error
 
 __all__ = ["COUNT", "KeyFinding", "Verdict", "judge", "look", "pages", "size_of_index", "state_of_index"]
 
@@ -168,7 +168,7 @@ def look(shape: Mapper[Any], kind: str, keys: Sequence[bytes]) -> RoundTrips[lis
         ("SMISMEMBER", shape.keys.beside("left"), *keys),
     ]
     if isinstance(indexed, Exception) and str(indexed).startswith("WRONGTYPE"):
-        raise no_index(shape)
+        raise index_error(shape)
     indexed, left = cast("list[list[bytes | int | None]]", check([indexed, left]))
     # A key without either field may still hold a hash.
     empty = [place for place, reply in enumerate(records) if reply == [None, None]]
@@ -208,7 +208,7 @@ def state_of_index(shape: Mapper[Any]) -> RoundTrips[tuple[str, int]]:
             f" 'RENAME {key} {shape.key_of('__index')}', and run 'adopt' again",
         )
     if text not in ("none", "set", "zset"):
-        raise no_index(shape)
+        raise index_error(shape)
     return text, cast(int, ttl_ms)
 
 

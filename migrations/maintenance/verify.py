@@ -24,7 +24,7 @@ from redis_models.errors import (
 from redis_models.mapping.keys import KeySpace
 from redis_models.mapping.mapper import Mapper
 from redis_models.model import Model
-from redis_models.records.read import no_index
+from redis_models.records.read import index_error
 
 from ..chain.chain import Chain
 from ..chain.lineage import lineages_of
@@ -384,7 +384,7 @@ def _complaint(shape: Mapper[Any]) -> RoundTrips[Verdict | None]:
     [reply] = check((yield [("TYPE", shape.keys.index)]))
     if reply in (b"zset", b"none"):
         return None
-    return Verdict(Kind.INDEX, shape.keys.index, str(no_index(shape)).removeprefix(f"{shape.keys.index}: "))
+    return Verdict(Kind.INDEX, shape.keys.index, str(index_error(shape)).removeprefix(f"{shape.keys.index}: "))
 
 
 def _chunks(keys: Sequence[bytes], size: int) -> Iterator[Sequence[bytes]]:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from redis_models.errors import SchemaError
-from redis_models.mapping.keys import complaint_about
+from redis_models.mapping.keys import key_complaint
 
 from ..edits.steps import Step
 from ..schema.snapshot import ModelSchema, Snapshot
@@ -47,7 +47,7 @@ class AlterKeys(Operation):
             primary_key=before.primary_key if self.primary_key is None else self.primary_key,
         )
         after.field(after.primary_key)
-        complaint = complaint_about(after.separator, after.table)
+        complaint = key_complaint(after.separator, after.table)
         if complaint is not None:
             raise SchemaError(f"{self.describe()}: {complaint}")
         if after == before:

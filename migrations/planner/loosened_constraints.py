@@ -7,7 +7,7 @@ from redis_models.mapping.keys import KeySpace
 
 from ..chain.chain import Chain
 from ..chain.lineage import Lineage, demanded, lineages_of
-from ..chain.link import LoadedMigration
+from ..chain.loaded_migration import LoadedMigration
 from ..chain.upgrade_path import UpgradePath
 from ..constraints.earlier_code import Earlier, Rule, loosened
 from ..constraints.history import STORED_AS, Demands
@@ -46,7 +46,7 @@ def earlier_of(chain: Chain, lineage: Lineage, position: int) -> Earlier:
     is_there = place == position or position in lineage.schemas
     position = position if is_there else place
     schema = lineage.schemas[place]
-    link = chain.migrations[position - 1]
+    migration = chain.migrations[position - 1]
     following = [place for place in sorted(lineage.schemas) if place > position]
     rewriting = [place for place in following if lineage.schemas[place].version != schema.version]
     first = chain.migrations[rewriting[0] - 1].name if rewriting else ""
@@ -56,7 +56,7 @@ def earlier_of(chain: Chain, lineage: Lineage, position: int) -> Earlier:
         for operation in chain.migrations[number - 1].operations
         if isinstance(operation, RemoveField)
     }
-    before = Earlier(schema, position, link.name, first, removals, _later_types(chain, schema, position))
+    before = Earlier(schema, position, migration.name, first, removals, _later_types(chain, schema, position))
     demands = demanded(chain, position, schema.name)
     if demands is None:
         return before
@@ -105,10 +105,10 @@ def _later_types(chain: Chain, schema: ModelSchema, position: int) -> dict[str, 
     return {name: tuple(types) for name, types in found.items()}
 
 
-def _renamed(link: LoadedMigration, model: str, fields: Mapping[str, str]) -> tuple[str, dict[str, str]]:
+def _renamed(migration: LoadedMigration, model: str, fields: Mapping[str, str]) -> tuple[str, dict[str, str]]:
     """Give the names of a model and its fields after a migration."""
     found = dict(fields)
-    for operation in link.operations:
+    for operation in migration.operations:
         match operation:
             case RenameModel() if operation.model == model:
                 model = operation.new

@@ -13,7 +13,7 @@ from redis_models.errors import DriftError, UnsafeError
 
 from ..chain.chain import Chain
 from ..chain.lineage import Lineage, lineages_of
-from ..chain.link import LoadedMigration
+from ..chain.loaded_migration import LoadedMigration
 from ..chain.replaces import Replaced
 from ..chain.unfinished_run import as_begun, digest_of, said_of
 from ..schema.snapshot import Snapshot
@@ -80,7 +80,7 @@ class Plan:
     @property
     def identity(self) -> tuple[object, ...]:
         """What makes two plans the same: start, target, and the migrations between them."""
-        applied = tuple(link.id for link in self.applied)
+        applied = tuple(migration.id for migration in self.applied)
         return (self.app, self.start, self.target, self.reach, applied, self.fingerprint)
 
     @property
@@ -92,9 +92,9 @@ class Plan:
     def destructive(self) -> tuple[str, ...]:
         """What the application can no longer see afterwards, one line each."""
         return tuple(
-            f"{link.name}: {operation.describe()}"
-            for link in self.applied
-            for operation in link.operations
+            f"{migration.name}: {operation.describe()}"
+            for migration in self.applied
+            for operation in migration.operations
             if operation.is_destructive
         )
 
@@ -160,23 +160,23 @@ def _refuse_back_through_squashed(chain: Chain, state: State, start: int, target
 
     Their undo fields are their own: only these migrations can restore them.
     """
-    for link in chain.migrations[target:start]:
-        recorded = [id for id in link.ids[:-1] if id in state.ledger]
+    for migration in chain.migrations[target:start]:
+        recorded = [id for id in migration.ids[:-1] if id in state.ledger]
         if recorded:
             raise DriftError(
-                f"{chain.app}: {link.name} was applied here as the migrations that it stands for"
+                f"{chain.app}: {migration.name} was applied here as the migrations that it stands for"
                 f" ({', '.join(recorded)}), and only these can take it back: take back what is behind it with 'migrate"
-                f" {chain.app} {link.number}', then put their files in its place, from version control, and go on"
+                f" {chain.app} {migration.number}', then put their files in its place, from version control, and go on"
             )
 
 
 def _refuse_back_through_purged(chain: Chain, state: State, start: int, target: int) -> None:
     """Refuse the way back through what is purged; of a squashed migration a part of it may be left, for its files."""
-    for link in chain.migrations[target:start]:
-        entries = [state.ledger[id] for id in link.ids if id in state.ledger]
+    for migration in chain.migrations[target:start]:
+        entries = [state.ledger[id] for id in migration.ids if id in state.ledger]
         if entries and all(entry.is_purged for entry in entries):
             raise UnsafeError(
-                f"{chain.app}: {link.name} cannot be taken back, because its undo fields were purged. Make a new"
+                f"{chain.app}: {migration.name} cannot be taken back, because its undo fields were purged. Make a new"
                 " migration to the schema that you want"
             )
 
@@ -272,7 +272,7 @@ def _vacant_below(lineage: Lineage, source: int, target: int, known: int) -> int
 
 def _position(chain: Chain, state: State) -> int:
     """Give the position of the ledger: how many of the chain's first migrations are applied."""
-    known = {link.id: link for link in chain.migrations}
+    known = {migration.id: migration for migration in chain.migrations}
     ledger = as_squashed(chain, state.ledger)
     for id, entry in ledger.items():
         if id not in known:
@@ -283,10 +283,10 @@ def _position(chain: Chain, state: State) -> int:
         if entry.checksum != SQUASHED and not known[id].is_unchanged_since(entry.checksum):
             raise DriftError(_edited(chain, known[id], entry, ledger))
     position = len(ledger)
-    for link in chain.migrations[:position]:
-        if link.id not in ledger:
+    for migration in chain.migrations[:position]:
+        if migration.id not in ledger:
             raise DriftError(
-                f"{chain.app}: {link.name} ({link.id}) is not applied, but a later migration is; restore the"
+                f"{chain.app}: {migration.name} ({migration.id}) is not applied, but a later migration is; restore the"
                 " order of the files"
             )
     _check_snapshot(chain, state, position)
@@ -294,28 +294,30 @@ def _position(chain: Chain, state: State) -> int:
 
 
 def _edited(
-    chain: Chain, link: LoadedMigration, entry: AppliedMigration, ledger: Mapping[str, AppliedMigration]
+    chain: Chain, migration: LoadedMigration, entry: AppliedMigration, ledger: Mapping[str, AppliedMigration]
 ) -> str:
-    position = chain.position_of(link.id)
-    said = (
-        f"{link.path}: {entry.name} ({link.id}) was edited after it was applied at {entry.applied_at}; restore the file"
+    position = chain.position_of(migration.id)
+    problem = (
+        f"{migration.path}: {entry.name} ({migration.id}) was edited after it was applied at {entry.applied_at};"
+        " restore the file"
     )
-    if link.star_imports:
-        said += (
-            f" (its 'from {link.star_imports[0]} import *' is part of it, because what that brings may be used by"
-            " anything; import by name what only back= needs)"
+    if migration.star_imports:
+        problem += (
+            f" (its 'from {migration.star_imports[0]} import *' counts as part of it, because any code of the file may"
+            " use the imported names; import by name what only back= needs)"
         )
-    before = next((link for link in chain.migrations[:position] if link.id not in ledger), None)
-    if before is None:
-        # To where the database is: to the edited one would take back what is noted of all behind it.
-        applied = list(takewhile(lambda link: link.id in ledger, chain.migrations))
-        return f"{said}, or accept it as it is with 'migrate {chain.app} {applied[-1].number} --fake'"
-    # To accept it would record what is before it, whose records would not be rewritten then.
-    reached = next(place for place, link in enumerate(chain.migrations) if link is before)
+    unapplied = next((earlier for earlier in chain.migrations[:position] if earlier.id not in ledger), None)
+    if unapplied is None:
+        # Not to the edited migration: that would remove all later ones from the ledger.
+        applied = list(takewhile(lambda migration: migration.id in ledger, chain.migrations))
+        return f"{problem}, or accept it as it is with 'migrate {chain.app} {applied[-1].number} --fake'"
+    # Accepting it would also record the unapplied one, whose records would then not be rewritten.
+    reached = chain.position_of(unapplied.id) - 1
     back = chain.migrations[reached - 1].number if reached else "zero"
     return (
-        f"{said}. A rebase put it behind {before.name}, which is not applied here: with the files as they were before"
-        f" that, take it back with 'migrate {chain.app} {back}'; then 'migrate' applies both"
+        f"{problem}. A rebase put it after {unapplied.name}, which is not applied here: restore the files from before"
+        f" the rebase, take it back with 'migrate {chain.app} {back}', and put the rebased files back; then 'migrate'"
+        " applies both"
     )
 
 
@@ -333,21 +335,23 @@ def as_squashed(chain: Chain, ledger: Mapping[str, AppliedMigration]) -> Mapping
         DriftError: Some of these are applied, and some are not.
     """
     found = dict(ledger)
-    for link in chain.migrations:
-        replaced = [id for id in link.ids[:-1] if id in found]
+    for migration in chain.migrations:
+        replaced = [id for id in migration.ids[:-1] if id in found]
         if not replaced:
             continue
-        missing = Replaced(link.id, link.replaces).missing(found)
+        missing = Replaced(migration.id, migration.replaces).missing(found)
         if missing:
             raise DriftError(
-                f"{chain.app}: {link.name} stands for migrations of which some are applied here and some are not"
+                f"{chain.app}: {migration.name} stands for migrations of which some are applied here and some are not"
                 f" ({', '.join(missing)}); restore their files from version control, run 'migrate', and come back"
             )
         last = found[replaced[-1]]
         for id in replaced:
             del found[id]
-        if link.id not in found:
-            found[link.id] = replace(last, id=link.id, name=link.name, number=link.number, checksum=SQUASHED)
+        if migration.id not in found:
+            found[migration.id] = replace(
+                last, id=migration.id, name=migration.name, number=migration.number, checksum=SQUASHED
+            )
     return found
 
 

@@ -14,7 +14,7 @@ from redis_models.mapping.stored_model import StoredModel
 from ..chain.chain import Chain
 from ..chain.hidden_fields import NOTHING_HIDDEN, Hidden
 from ..chain.lineage import lineages_of, noted_types
-from ..chain.link import LoadedMigration
+from ..chain.loaded_migration import LoadedMigration
 from ..chain.upgrade_path import UpgradePath, make_version_step
 from ..edits.conversion import keeps_bytes
 from ..edits.converters import Converter, MapValues
@@ -96,7 +96,7 @@ class Finding:
 
 def hooks_of(models: Iterable[type[StoredModel]]) -> dict[str, str]:
     """Give the method that decides how its values are stored, by the name of each model that overrides one."""
-    return {model.__name__: model.__shape__.hooks[0] for model in models if model.__shape__.hooks}
+    return {model.__name__: model.__mapper__.hooks[0] for model in models if model.__mapper__.hooks}
 
 
 def findings_of(
@@ -121,13 +121,22 @@ def findings_of(
     hooked = _hooked(chain, hooks) if hooks else {}
     hidden = _hidden(chain) if samples else {}
     for position in positions:
-        link, before = chain.migrations[position - 1], chain.snapshots[position - 1]
-        place = f"{chain.app}.{link.name}"
-        said = [*_static(link, before), *_sampled(chain, position, samples or {}, _at(hidden, position - 1))]
-        said += _against_hooks(link, before, _at(hooked, position - 1))
-        said += [(code, f"line {line} {what}", _models_of(link)) for code, line, what in link.complaints]
+        migration, before = chain.migrations[position - 1], chain.snapshots[position - 1]
+        place = f"{chain.app}.{migration.name}"
+        said = [*_static(migration, before), *_sampled(chain, position, samples or {}, _at(hidden, position - 1))]
+        said += _against_hooks(migration, before, _at(hooked, position - 1))
+        said += [(code, f"line {line} {what}", _models_of(migration)) for code, line, what in migration.complaints]
         found += [
-            Finding(RULES[code], place, what, link.allow.get(code, ""), position, link.path, link.allow, models)
+            Finding(
+                RULES[code],
+                place,
+                what,
+                migration.allow.get(code, ""),
+                position,
+                migration.path,
+                migration.allow,
+                models,
+            )
             for code, what, models in dict.fromkeys(said)
         ]
     return found
@@ -160,11 +169,11 @@ def _hooked(chain: Chain, hooks: Mapping[str, str]) -> dict[tuple[int, str], str
 
 
 def _against_hooks(
-    link: LoadedMigration, before: Snapshot, hooked: Mapping[str, str]
+    migration: LoadedMigration, before: Snapshot, hooked: Mapping[str, str]
 ) -> Iterator[tuple[str, str, tuple[str, ...]]]:
     """Find operations that read or write values which a method of the model makes."""
     state, names = before, dict(hooked)
-    for operation in link.operations:
+    for operation in migration.operations:
         hook = names.get(operation.model)
         if hook is not None and _looks_into_values(operation):
             yield "RM118", f"{operation.describe()}: its values go through {hook}", (operation.model,)
@@ -185,17 +194,17 @@ def _looks_into_values(operation: Operation) -> bool:
     return isinstance(operation, (Transform, SplitField, MergeFields, FlattenField, NestFields))
 
 
-def _models_of(link: LoadedMigration) -> tuple[str, ...]:
+def _models_of(migration: LoadedMigration) -> tuple[str, ...]:
     """Give the models whose records a file changes; none if it calls a function for no record."""
-    if any(isinstance(operation, Run) for operation in link.operations):
+    if any(isinstance(operation, Run) for operation in migration.operations):
         return ()
-    return tuple(dict.fromkeys(operation.model for operation in link.operations))
+    return tuple(dict.fromkeys(operation.model for operation in migration.operations))
 
 
-def _static(link: LoadedMigration, before: Snapshot) -> Iterator[tuple[str, str, tuple[str, ...]]]:
+def _static(migration: LoadedMigration, before: Snapshot) -> Iterator[tuple[str, str, tuple[str, ...]]]:
     """Judge operations by what they are."""
     state = before
-    for operation in link.operations:
+    for operation in migration.operations:
         models = () if isinstance(operation, Run) else (operation.model,)
         for judge in _JUDGES:
             yield from ((code, what, models) for code, what in judge(operation, state))
@@ -285,13 +294,13 @@ def _sampled(
     chain: Chain, position: int, samples: Mapping[str, Sample], hidden: Mapping[str, Hidden]
 ) -> Iterator[tuple[str, str, tuple[str, ...]]]:
     """Try a migration on records, in memory."""
-    link, before = chain.migrations[position - 1], chain.snapshots[position - 1]
+    migration, before = chain.migrations[position - 1], chain.snapshots[position - 1]
     for name, sample in samples.items():
-        if name not in before.by_name or not any(operation.model == name for operation in link.operations):
+        if name not in before.by_name or not any(operation.model == name for operation in migration.operations):
             continue
         try:
             noted = noted_types(chain, position - 1, name)
-            stage = make_version_step(name, before, link.operations, before.model(name).version + 1, noted)
+            stage = make_version_step(name, before, migration.operations, before.model(name).version + 1, noted)
         except SchemaError:
             continue
         route = UpgradePath(name, (stage,), stage.older, hidden=hidden.get(name, NOTHING_HIDDEN))
@@ -299,7 +308,7 @@ def _sampled(
             key: record for key, record in sample.records.items() if record.get("_v", b"1") == b"%d" % stage.older
         }
         yield from ((code, what, (name,)) for code, what in _tried(name, route, records))
-        yield from (("RM103", what, ()) for what in hidden_extras(name, before, link.operations, records))
+        yield from (("RM103", what, ()) for what in hidden_extras(name, before, migration.operations, records))
 
 
 def _tried(name: str, route: UpgradePath, records: Mapping[str, Mapping[str, bytes]]) -> Iterator[tuple[str, str]]:

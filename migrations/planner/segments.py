@@ -12,7 +12,7 @@ from itertools import pairwise
 from redis_models.errors import IncompleteError, MigrationError, UnsafeError
 
 from ..chain.chain import Chain
-from ..chain.link import LoadedMigration
+from ..chain.loaded_migration import LoadedMigration
 from ..chain.upgrade_path import UpgradePath
 from ..operations.run import Run, function_name
 from ..state.entries import Journal, State
@@ -71,12 +71,12 @@ class RunPlan:
     @cached_property
     def applied(self) -> tuple[LoadedMigration, ...]:
         """Migrations that it applies, in order."""
-        return tuple(link for segment in self.segments for link in segment.applied)
+        return tuple(migration for segment in self.segments for migration in segment.applied)
 
     @cached_property
     def unapplied(self) -> tuple[LoadedMigration, ...]:
         """Migrations that it takes back, last first."""
-        return tuple(link for segment in self.segments for link in segment.unapplied)
+        return tuple(migration for segment in self.segments for migration in segment.unapplied)
 
     @cached_property
     def works(self) -> tuple[RewritePass, ...]:
@@ -119,8 +119,8 @@ class RunPlan:
 
 def step_of(segment: Plan) -> Run | None:
     """Give the free step that a segment consists of; None if it rewrites records."""
-    links = (*segment.applied, *segment.unapplied)
-    return _step_in(links[0]) if len(links) == 1 else None
+    migrations = (*segment.applied, *segment.unapplied)
+    return _step_in(migrations[0]) if len(migrations) == 1 else None
 
 
 def make_run_plan(chain: Chain, state: State, target: int, *, meets_all: bool = False) -> RunPlan:
@@ -138,7 +138,9 @@ def make_run_plan(chain: Chain, state: State, target: int, *, meets_all: bool = 
     chain = chain_to_give_up(chain, state, target)
     whole = make_plan(chain, state, target, meets_all=meets_all)
     journal = state.journal
-    begun = next((link for link in chain.migrations if journal is not None and link.id == journal.step), None)
+    begun = next(
+        (migration for migration in chain.migrations if journal is not None and migration.id == journal.step), None
+    )
     stops = _stops(chain, whole, journal)
     if len(stops) < 3:
         return RunPlan(chain, (whole,), begun, journal)
@@ -202,34 +204,34 @@ def _with_routes(segment: Plan, change: Callable[[UpgradePath], UpgradePath]) ->
     return replace(segment, works=works, moves=moves)
 
 
-def _step_in(link: LoadedMigration) -> Run | None:
-    first = link.operations[0] if len(link.operations) == 1 else None
+def _step_in(migration: LoadedMigration) -> Run | None:
+    first = migration.operations[0] if len(migration.operations) == 1 else None
     return first if isinstance(first, Run) else None
 
 
-def _unfinished(chain: Chain, link: LoadedMigration, journal: Journal) -> str:
+def _unfinished(chain: Chain, migration: LoadedMigration, journal: Journal) -> str:
     return (
-        f"{chain.app}: the function of {link.name} was called at {journal.began_at} and did not end; finish that first"
-        f" with 'migrate {_at(chain, journal.target)}', or look at what it did and record where the database is with"
-        f" 'migrate --fake {chain.app} TARGET'"
+        f"{chain.app}: the function of {migration.name} was called at {journal.began_at} and did not end; finish that"
+        f" first with 'migrate {_at(chain, journal.target)}', or find out what it did and record the position of the"
+        f" database with 'migrate --fake {chain.app} TARGET'"
     )
 
 
-def _open_outcome(chain: Chain, link: LoadedMigration, journal: Journal, start: int) -> str:
+def _open_outcome(chain: Chain, migration: LoadedMigration, journal: Journal, start: int) -> str:
     return (
-        f"{chain.app}: the function of {link.name} was called at {journal.began_at} and did not end: it may have run"
-        " partly, and it may not run twice. Look at what it did. If it did all, record that with"
-        f" 'migrate --fake {_at(chain, journal.target)}'; if nothing, with 'migrate --fake {_at(chain, start)}', or"
-        " call it again with 'migrate --run-again'"
+        f"{chain.app}: the function of {migration.name} was called at {journal.began_at} and did not end: it may have"
+        " run partly, and it may not run twice. Find out what it did. If it did everything, record that with"
+        f" 'migrate --fake {_at(chain, journal.target)}'. If it did nothing, record that with 'migrate --fake"
+        f" {_at(chain, start)}', or call it again with 'migrate --run-again'"
     )
 
 
 def _one_way(chain: Chain, segment: Plan, step: Run) -> str:
-    [link] = segment.unapplied
+    [migration] = segment.unapplied
     return (
-        f"{chain.app}: {link.name} cannot be taken back, because {function_name(step.function)} has no back=; nothing"
-        f" was changed. Go back as far as 'migrate {_at(chain, segment.start)}' leads; if you undo by hand what the"
-        f" function did, record that with 'stamp {_at(chain, segment.target)}'"
+        f"{chain.app}: {migration.name} cannot be taken back, because {function_name(step.function)} has no back=;"
+        f" nothing was changed. Go back only to it with 'migrate {_at(chain, segment.start)}', or undo by hand what the"
+        f" function did and record that with 'stamp {_at(chain, segment.target)}'"
     )
 
 

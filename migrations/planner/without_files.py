@@ -10,7 +10,7 @@ from redis_models.errors import DriftError, MigrationError
 
 from ..autodetector.diff import Diff
 from ..chain.chain import Chain
-from ..chain.link import LoadedMigration
+from ..chain.loaded_migration import LoadedMigration
 from ..chain.optimizer import creation_of
 from ..operations import Operation
 from ..schema.snapshot import Snapshot

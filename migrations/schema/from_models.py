@@ -18,7 +18,7 @@ from pydantic_core import PydanticUndefined
 
 from redis_models.encoding.annotations import stored_annotation
 from redis_models.encoding.codec import FieldCodec, codec_for
-from redis_models.encoding.json_documents import mended
+from redis_models.encoding.json_documents import correct
 from redis_models.errors import ModelDeclarationError
 from redis_models.mapping.fields import storage_of
 from redis_models.mapping.stored_model import StoredModel
@@ -50,7 +50,7 @@ def snapshot_of(models: Iterable[type[StoredModel]]) -> Snapshot:
 
 
 def _schema_of(model: type[StoredModel]) -> ModelSchema:
-    shape, keys = model.__shape__, model.__shape__.keys
+    shape, keys = model.__mapper__, model.__mapper__.keys
     if keys.index_key is not None:
         raise ModelDeclarationError(
             model.__name__,
@@ -98,7 +98,7 @@ def _literal(codec: FieldCodec, value: object) -> "Literal | _Required":
         literal = codec.jsonable(value)
         is_same = codec.validate_jsonable(literal) == value
         if is_same:  # so that there is no secret in it
-            literal = mended(value, literal)  # sets in order, whatever the hash seed is
+            literal = correct(value, literal)  # sets in order, whatever the hash seed is
     except (ValueError, TypeError):  # a default that does not have the type of the field, which pydantic does not check
         return REQUIRED
     return cast("Literal", literal) if is_same and _is_finite(literal) else REQUIRED

@@ -18,9 +18,9 @@ from ..errors import ServerBusyError
 from .commands import Command, Reply
 from .errors import translate
 
-__all__ = ["ASKING", "Abandoned", "AsyncEnding", "Session", "SyncEnding", "ending"]
+__all__ = ["SESSION_COMMANDS", "Abandoned", "AsyncEnding", "Session", "SyncEnding", "kill_commands"]
 
-ASKING: Final[Sequence[Command]] = (("CLIENT", "ID"), ("INFO", "server"))
+SESSION_COMMANDS: Final[Sequence[Command]] = (("CLIENT", "ID"), ("INFO", "server"))
 _MOST: Final = 1000  # connections of one run of a server
 _MOST_RUNS: Final = 16
 _RUN: Final = re.compile(rb"run_id:(\w+)")
@@ -54,7 +54,7 @@ class Abandoned:
         self.is_barred = False
 
     def session_of(self, replies: Sequence[Reply]) -> tuple[bool, Session | None]:
-        """Read a server's replies to ``ASKING``.
+        """Read a server's replies to ``SESSION_COMMANDS``.
 
         Returns:
             Whether asking again would give the same, and the session; None if the replies do not tell it.
@@ -107,7 +107,7 @@ class Abandoned:
                 self.open.pop(session.run, None)
 
 
-def ending(ids: Iterable[int]) -> list[Command]:
+def kill_commands(ids: Iterable[int]) -> list[Command]:
     """Give the commands that end connections."""
     return [("CLIENT", "KILL", "ID", number) for number in ids]
 

@@ -24,7 +24,7 @@ __all__ = ["Connector"]
 
 # RESP2: RESP3 has no advantage here, and redis-py mixes its push messages into the stream.
 _DEFAULTS: Final = {"protocol": 2}
-Given = redis.asyncio.Redis | None
+GivenClient = redis.asyncio.Redis | None
 
 
 _STALE: Final = object()  # marks clients that lead to another server by now
@@ -46,14 +46,14 @@ class Connector:
     """
 
     def __init__(self, url: str, timeout_s: float, encoding: str | None, *, resends: bool = False) -> None:
-        self.given: Given = None
+        self.given: GivenClient = None
         self._declared, self._timeout_s, self._encoding = url, timeout_s, encoding
         # A write that one client of the store abandoned must not begin after a write of another one.
         self._shared: dict[str, Any] = {"abandoned": Abandoned(), "resends": resends}
         self._embedded: EmbeddedServer | None = None
-        self._sync: tuple[Given, SyncClient] | None = None
-        self._loops: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, _OfLoop] = weakref.WeakKeyDictionary()
-        self._loopless: Given = None  # asked for outside of any loop, and of the first that asks then
+        self._sync: tuple[GivenClient, SyncClient] | None = None
+        self._loops: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, _LoopClients] = weakref.WeakKeyDictionary()
+        self._loopless: GivenClient = None  # asked for outside of any loop, and of the first that asks then
         self._lock = threading.Lock()
         watch(self)
 
@@ -67,7 +67,7 @@ class Connector:
         return address_of(cast(Any, self.given).connection_pool)
 
     @property
-    def _source(self) -> Given:
+    def _source(self) -> GivenClient:
         """The given client, unless something stands in for the server that it leads to."""
         is_itself = self.given is None or redirected(self._address_given) == self._address_given
         return self.given if is_itself else None
@@ -149,13 +149,13 @@ class Connector:
         if embedded is not None:
             embedded.release()
 
-    def _of(self, loop: asyncio.AbstractEventLoop) -> "_OfLoop":
+    def _of(self, loop: asyncio.AbstractEventLoop) -> "_LoopClients":
         with self._lock:
             for ended in [loop for loop in self._loops if loop.is_closed()]:
                 del self._loops[ended]  # its connections refer to it, so that it would stay for ever
             mine = self._loops.get(loop)
             if mine is None:
-                mine = self._loops[loop] = _OfLoop(self._closing(loop))
+                mine = self._loops[loop] = _LoopClients(self._closing(loop))
                 mine.arm()
         return mine
 
@@ -205,7 +205,7 @@ class Connector:
         return EmbeddedConnection, {"embedded": self._embedded, "path": self._embedded.socket_path}
 
 
-class _OfLoop:
+class _LoopClients:
     """What a link has in one event loop.
 
     Attributes:
@@ -217,7 +217,7 @@ class _OfLoop:
     def __init__(self, closing: AsyncGenerator[None]) -> None:
         self.given: object = None
         self.batches: AsyncClient | None = None
-        self.plain: Given = None
+        self.plain: GivenClient = None
         self.closing = closing
 
     def arm(self) -> None:

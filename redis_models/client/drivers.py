@@ -7,7 +7,7 @@ from .client import AsyncClient, SyncClient
 from .commands import Command, Pipelined, Reply, RoundTrips
 from .pipeline import AsyncPipeline, SyncPipeline
 
-__all__ = ["AsyncDriver", "Changing", "Driver", "run", "run_async"]
+__all__ = ["AsyncDriver", "ChangingDriver", "Driver", "run", "run_async"]
 
 
 Result = TypeVar("Result")
@@ -19,7 +19,7 @@ class Driver(Protocol):
     def exchange(self, commands: Sequence[Command]) -> list[Reply]: ...
 
 
-class Changing:
+class ChangingDriver:
     """A driver that may change from batch to batch.
 
     Args:
@@ -48,7 +48,7 @@ def run(driver: Driver, batches: RoundTrips[Result]) -> Result:
         commands = next(batches)
         while True:
             try:
-                now = driver.current() if isinstance(driver, Changing) else driver
+                now = driver.current() if isinstance(driver, ChangingDriver) else driver
                 if isinstance(commands, Pipelined) and isinstance(now, SyncClient):
                     pipeline = pipeline or SyncPipeline(now)
                     replies = pipeline.send(commands)

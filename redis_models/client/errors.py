@@ -72,14 +72,14 @@ def _no_disk(error: ResponseError) -> ServerError:
     is_snapshot = "RDB" in str(error)
     cure = "make room there, or see its log; then call BGSAVE" if is_snapshot else "make room there, or see its log"
     return ServerDiskError(
-        f"{_who(error)} cannot write to its disk, and takes no writes until it can: {cure}. Nothing of the refused"
-        f" write was applied ({error})"
+        f"{_server_name(error)} cannot write to its disk, and takes no writes until it can: {cure}. Nothing of the"
+        f" refused write was applied ({error})"
     )
 
 
 def _read_only(error: ResponseError) -> ServerError:
     return ServerReadOnlyError(
-        f"{_who(error)} is a read-only replica ({error}); name the primary in REDIS_URL, nothing was written"
+        f"{_server_name(error)} is a read-only replica ({error}); name the primary in REDIS_URL, nothing was written"
     )
 
 
@@ -97,10 +97,12 @@ def _no_permission(error: ResponseError) -> ServerError:
 
 
 def _busy(error: ResponseError) -> ServerError:
-    return ServerBusyError(f"{_who(error)} can do nothing now: {error}; nothing of it was executed, try again later")
+    return ServerBusyError(
+        f"{_server_name(error)} can do nothing now: {error}; nothing of it was executed, try again later"
+    )
 
 
-def _who(error: ResponseError) -> str:
+def _server_name(error: ResponseError) -> str:
     """Name the server that answered, where there are several."""
     return getattr(error, "answered_by", "") or "the server"
 

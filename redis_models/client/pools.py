@@ -25,7 +25,7 @@ from redis.retry import Retry
 
 from ..embedded.server import EmbeddedServer
 from . import wire
-from .abandoned import ASKING, Abandoned, AsyncEnding, SyncEnding, ending
+from .abandoned import SESSION_COMMANDS, Abandoned, AsyncEnding, SyncEnding, kill_commands
 from .connection import Line
 
 __all__ = ["AsyncPool", "SyncPool"]
@@ -131,12 +131,14 @@ class SyncPool:
         if self._abandoned.is_barred:
             line.is_asked = True
             return
-        wire.send(line, ASKING)
-        line.is_asked, line.session = self._abandoned.session_of(wire.receive(line, len(ASKING), self._until()))
+        wire.send(line, SESSION_COMMANDS)
+        line.is_asked, line.session = self._abandoned.session_of(
+            wire.receive(line, len(SESSION_COMMANDS), self._until())
+        )
 
     def _end_abandoned(self, line: Line) -> None:
         if line.session is not None and (ids := self._abandoned.ids_of(line.session)):
-            wire.send(line, ending(ids))
+            wire.send(line, kill_commands(ids))
             self._abandoned.ended(line.session, ids, wire.receive(line, len(ids), self._until()))
 
     def _until(self) -> float | None:
@@ -269,12 +271,12 @@ class AsyncPool:
         if self._abandoned.is_barred:
             line.is_asked = True
             return
-        await wire.send_async(line, ASKING)
-        line.is_asked, line.session = self._abandoned.session_of(await wire.receive_async(line, len(ASKING)))
+        await wire.send_async(line, SESSION_COMMANDS)
+        line.is_asked, line.session = self._abandoned.session_of(await wire.receive_async(line, len(SESSION_COMMANDS)))
 
     async def _end_abandoned(self, line: Line) -> None:
         if line.session is not None and (ids := self._abandoned.ids_of(line.session)):
-            await wire.send_async(line, ending(ids))
+            await wire.send_async(line, kill_commands(ids))
             self._abandoned.ended(line.session, ids, await wire.receive_async(line, len(ids)))
 
     async def give(self, line: Line) -> None:

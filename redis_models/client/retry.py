@@ -47,7 +47,7 @@ class RetryState:
 
     def pause_after(self, exc: Exception) -> float:
         """Give the seconds to wait before the next try, or raise our own error if there is none."""
-        cause = _unwrapped(exc)
+        cause = _real_cause(exc)
         is_refused = isinstance(cause, BusyLoadingError) and len(self._commands) == 1
         self._is_left_open |= self.is_sent and not is_refused
         pause = next(self._pauses, None)
@@ -75,7 +75,7 @@ def is_turned_away(commands: Sequence[Command], replies: Sequence[Reply]) -> boo
     )
 
 
-def _unwrapped(exc: Exception) -> BaseException:
+def _real_cause(exc: Exception) -> BaseException:
     """redis-py's asyncio connections hide what went wrong in the greeting, as a wrong password, in another error."""
     return exc.__cause__ if isinstance(exc.__cause__, RedisError) else exc
 

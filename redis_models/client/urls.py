@@ -36,7 +36,7 @@ _ASYNC: Final = {blocking: asynchronous for asynchronous, blocking in _BLOCKING.
 _LEADS: Final = frozenset(["_connect", "_connection_arguments", "connect", "connect_check_health"])
 
 
-def _with_place(options: dict[str, Any]) -> dict[str, Any]:
+def _check_place(options: dict[str, Any]) -> dict[str, Any]:
     """Give options back; ``ValueError`` for a host that can have no address, and a path that no file can have."""
     str(options.get("host", "")).encode("idna")
     if "\0" in str(options.get("path", "")):
@@ -55,7 +55,7 @@ def options_of_url(url: str) -> tuple[type[AbstractConnection], dict[str, Any]]:
     options: dict[str, Any] | None = None
     if not is_cut_short(url):
         with suppress(ValueError):
-            options = _with_place(parse(f"{_SCHEMES.get(scheme, scheme)}:{rest}"))
+            options = _check_place(parse(f"{_SCHEMES.get(scheme, scheme)}:{rest}"))
     if options is None:
         # Without what redis-py says: it may hold half a password that was not percent-encoded.
         raise SettingsError(
@@ -69,13 +69,13 @@ def options_of_url(url: str) -> tuple[type[AbstractConnection], dict[str, Any]]:
         # The repr of redis-py 7's pools shows a password, but not what such an object holds.
         options["credential_provider"] = redis.UsernamePasswordCredentialProvider(user, password)
     most = options.pop("max_connections", None)
-    complaint = _complaint(kind, options)
+    complaint = _wrong_option(kind, options)
     if complaint is not None:
-        raise SettingsError(None, f"{masked(url)!r} has an option that there is not{_meant(kind, complaint)}")
+        raise SettingsError(None, f"{masked(url)!r} has an option that there is not{_suggestion(kind, complaint)}")
     return kind, options if most is None else {**options, "max_connections": most}
 
 
-def _meant(kind: type[object], name: str) -> str:
+def _suggestion(kind: type[object], name: str) -> str:
     """Say which option may be meant. Not what was written: it may be the rest of a password with a ? or & in it."""
     known = (
         {parameter for base in kind.__mro__ for parameter in inspect.signature(base).parameters} if name else set[str]()
@@ -86,7 +86,7 @@ def _meant(kind: type[object], name: str) -> str:
     return f"{meant}; its name is not shown, because it may be part of a password: percent-encode / ? # @ & in one"
 
 
-def _complaint(kind: Callable[..., object], options: Mapping[str, Any]) -> str | None:
+def _wrong_option(kind: Callable[..., object], options: Mapping[str, Any]) -> str | None:
     """Give the name of an option that connections of a kind do not take, "" if it is not known; None if they do."""
     try:
         kind(**options)

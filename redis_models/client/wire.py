@@ -23,7 +23,7 @@ _PACK: Final[Callable[[Command], bytes]] = cast(Any, hiredis).pack_command  # wh
 
 def send(line: Line, commands: Sequence[Command]) -> None:
     """Send a batch on a line."""
-    pieces = (_packed(commands[0]),) if len(commands) == 1 else _pieces(commands)
+    pieces = (_pack_command(commands[0]),) if len(commands) == 1 else _pieces(commands)
     for piece in pieces:
         # Not by redis-py where that does the same: what fails there is closed first, and goes on sending.
         if line.socket is not None:
@@ -55,13 +55,13 @@ def receive(line: Line, count: int, until: float | None) -> list[Reply]:
         try:
             replies.append(line.connection.read_response(disable_decoding=True))
         except (ResponseError, ConnectionError) as exc:
-            replies.append(_told(_error_in(exc, count - len(replies)), line))
+            replies.append(_note_error(_error_in(exc, count - len(replies)), line))
     return replies
 
 
 async def send_async(line: Line, commands: Sequence[Command]) -> None:
     """Do what ``send`` does, in the running loop."""
-    pieces = (_packed(commands[0]),) if len(commands) == 1 else _pieces(commands)
+    pieces = (_pack_command(commands[0]),) if len(commands) == 1 else _pieces(commands)
     for piece in pieces:
         if line.writer is not None:
             line.writer.write(piece)
@@ -84,7 +84,7 @@ async def receive_async(line: Line, count: int) -> list[Reply]:
         try:
             replies.append(await line.connection.read_response(disable_decoding=True))
         except (ResponseError, ConnectionError) as exc:
-            replies.append(_told(_error_in(exc, count - len(replies)), line))
+            replies.append(_note_error(_error_in(exc, count - len(replies)), line))
     return replies
 
 
@@ -98,7 +98,7 @@ def _take_ready(line: Line, reader: Any, replies: list[Reply], count: int) -> No
         if isinstance(reply, Exception):
             if not isinstance(reply, ResponseError):
                 raise reply
-            reply = _told(reply, line)
+            reply = _note_error(reply, line)
         replies.append(reply)
 
 
@@ -119,7 +119,7 @@ def _pieces(commands: Sequence[Command]) -> Iterator[bytes]:
     """Pack commands, and give them in pieces: the server begins with the first while the next is packed."""
     piece, size = list[bytes](), 0
     for command in commands:
-        packed = _packed(command)
+        packed = _pack_command(command)
         piece.append(packed)
         size += len(packed)
         if size >= _PIECE:
@@ -129,18 +129,18 @@ def _pieces(commands: Sequence[Command]) -> Iterator[bytes]:
         yield b"".join(piece)
 
 
-def _packed(command: Command) -> bytes:
+def _pack_command(command: Command) -> bytes:
     try:
         return _PACK(command)
     except UnicodeEncodeError:  # names that are not UTF-8 were read from the server, and go back unchanged
-        return _PACK(tuple(map(_as_read, command)))
+        return _PACK(tuple(map(_as_bytes, command)))
 
 
-def _as_read(argument: Argument) -> Argument:
+def _as_bytes(argument: Argument) -> Argument:
     return argument.encode("utf-8", "surrogateescape") if isinstance(argument, str) else argument
 
 
-def _told(error: ResponseError, line: Line) -> ResponseError:
+def _note_error(error: ResponseError, line: Line) -> ResponseError:
     """Take note of what an error says of its server; and say the cure where fakeredis cannot run scripts.
 
     Raises:

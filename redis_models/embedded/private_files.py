@@ -134,7 +134,7 @@ def _check_parent(path: Path, parent: Path, status: os.stat_result) -> None:
     others = status.st_mode & _OTHERS
     if not others or status.st_mode & stat.S_ISVTX:
         return  # with the sticky bit, only the owner of what is in it
-    if others == stat.S_IWGRP and _is_nobody_elses(status.st_gid, status.st_uid):
+    if others == stat.S_IWGRP and _is_private_group(status.st_gid, status.st_uid):
         return
     raise EmbeddedServerError(
         f"{path}: others could put another directory in its place, as they may write in {parent}"
@@ -142,7 +142,7 @@ def _check_parent(path: Path, parent: Path, status: os.stat_result) -> None:
     )
 
 
-def _is_nobody_elses(gid: int, owner: int) -> bool:
+def _is_private_group(gid: int, owner: int) -> bool:
     """Whether a group is root's, or the one that many systems give each user alone, whose umask is 002 then.
 
     Another user's has that user's number; inside a container there is often no name for either.

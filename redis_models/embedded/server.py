@@ -31,7 +31,18 @@ from ..errors import EmbeddedServerError
 from .executable import VARIABLE, ServerProgram, choose_program, server_binary
 from .private_files import check_private, check_tree, make_private, open_private
 from .registration import EmbeddedUse
-from .unix_socket import LONGEST_SOCKET, PATIENCE, PING, POLL, SHUTDOWN, ask, await_end, claim, is_ready, runtime_folder
+from .unix_socket import (
+    LONGEST_SOCKET,
+    PATIENCE,
+    PING,
+    POLL,
+    SHUTDOWN,
+    ask,
+    await_end,
+    claim_folder,
+    is_ready,
+    runtime_folder,
+)
 
 if sys.platform != "win32":
     import fcntl
@@ -293,7 +304,7 @@ class EmbeddedServer:
         with contextlib.suppress(FileNotFoundError):
             os.unlink(direct)
         if (target := self.socket_path) != direct:
-            claim(Path(target).parent)
+            claim_folder(Path(target).parent)
             await_end(target)
             os.symlink(target, direct)
 

@@ -18,7 +18,7 @@ __all__ = [
     "SHUTDOWN",
     "ask",
     "await_end",
-    "claim",
+    "claim_folder",
     "is_ready",
     "runtime_folder",
 ]
@@ -63,7 +63,7 @@ def runtime_folder() -> Path:
     return Path(f"/tmp/redis_models-{os.geteuid()}")
 
 
-def claim(folder: Path) -> None:
+def claim_folder(folder: Path) -> None:
     """Make that folder, for this user alone.
 
     Raises:

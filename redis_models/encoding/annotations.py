@@ -12,11 +12,11 @@ from pydantic.fields import FieldInfo
 __all__ = [
     "AnnotationKey",
     "Storage",
-    "annotated",
-    "is_made_of_something_else",
+    "has_input_form",
     "is_validated",
-    "repeatable",
+    "iterables_as_lists",
     "stored_annotation",
+    "with_metadata",
     "without_none",
 ]
 
@@ -32,7 +32,7 @@ def stored_annotation(info: FieldInfo) -> object:
     try:
         TypeAdapter(cast(type[object], info.annotation))
     except PydanticSchemaGenerationError:
-        return annotated(info)
+        return with_metadata(info)
     bare = _without_validators(info.annotation)
     try:
         TypeAdapter(cast(type[object], bare))
@@ -53,26 +53,28 @@ def _without_validators(annotation: object) -> object:
     if origin is None or origin is Literal or origin is Callable or not arguments:
         return annotation
     inside = tuple(_without_validators(argument) for argument in arguments)
-    return _made_of(annotation, origin, arguments, inside)
+    return _with_arguments(annotation, origin, arguments, inside)
 
 
-def repeatable(annotation: object) -> object:
+def iterables_as_lists(annotation: object) -> object:
     """Put ``list[X]`` in the place of ``Iterable[X]`` and ``Generator[X, ...]``, whose values can be read only once."""
     origin, arguments = get_origin(annotation), get_args(annotation)
     if origin in _READ_ONCE:
-        return cast(Any, list)[repeatable(arguments[0])] if arguments else list[Any]
+        return cast(Any, list)[iterables_as_lists(arguments[0])] if arguments else list[Any]
     if _is_one_of(_READ_ONCE, annotation):
         return list[Any]
     if origin is Annotated:
-        inner = repeatable(arguments[0])
+        inner = iterables_as_lists(arguments[0])
         return annotation if inner is arguments[0] else Annotated[inner, *arguments[1:]]
     if origin is None or origin is Literal or origin is Callable or not arguments:
         return annotation
-    inside = tuple(map(repeatable, arguments))
-    return _made_of(annotation, origin, arguments, inside)
+    inside = tuple(map(iterables_as_lists, arguments))
+    return _with_arguments(annotation, origin, arguments, inside)
 
 
-def _made_of(annotation: object, origin: Any, arguments: tuple[object, ...], inside: tuple[object, ...]) -> object:
+def _with_arguments(
+    annotation: object, origin: Any, arguments: tuple[object, ...], inside: tuple[object, ...]
+) -> object:
     """Give an annotation with other arguments."""
     if all(member is other for member, other in zip(inside, arguments, strict=True)):
         return annotation  # the very same, which a codec is found by
@@ -85,27 +87,29 @@ def _is_one_of(annotations: tuple[object, ...], annotation: object) -> bool:
     return any(annotation is candidate for candidate in annotations)
 
 
-def annotated(info: FieldInfo) -> object:
+def with_metadata(info: FieldInfo) -> object:
     metadata = tuple(item for item in info.metadata if not isinstance(item, Storage))
     return Annotated[info.annotation, *metadata] if metadata else info.annotation
 
 
-def _is_shaped_inside(annotation: object) -> bool:
+def _has_other_form_inside(annotation: object) -> bool:
     """Whether a part of an annotation has metadata that give it another form, as in ``list[Base64Bytes]``."""
-    if annotation is Json or (get_origin(annotation) is Annotated and any(map(_shapes, get_args(annotation)[1:]))):
+    if annotation is Json or (
+        get_origin(annotation) is Annotated and any(map(_changes_form, get_args(annotation)[1:]))
+    ):
         return True
-    return any(map(_is_shaped_inside, get_args(annotation)))
+    return any(map(_has_other_form_inside, get_args(annotation)))
 
 
-def _shapes(item: object) -> bool:
+def _changes_form(item: object) -> bool:
     """Whether metadata give a type another form, as ``Json`` and ``Base64Bytes`` do; the rest only checks values."""
     module = (item if isinstance(item, type) else type(item)).__module__
     return hasattr(item, "__get_pydantic_core_schema__") and module not in _CHECKING
 
 
-def is_made_of_something_else(info: FieldInfo) -> bool:
+def has_input_form(info: FieldInfo) -> bool:
     """Whether the values of a field are made of another form, as those of ``Json`` and ``Base64Bytes`` are."""
-    return any(map(_shapes, info.metadata)) or _is_shaped_inside(info.annotation)
+    return any(map(_changes_form, info.metadata)) or _has_other_form_inside(info.annotation)
 
 
 def is_validated(annotation: object) -> bool:

@@ -19,11 +19,11 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic_core import to_jsonable_python
 
 from . import tagged_json
-from .annotations import AnnotationKey, repeatable, without_none
-from .equality import is_same, plain
-from .json_documents import adapter_of, mended, opened, text_of, write
+from .annotations import AnnotationKey, iterables_as_lists, without_none
+from .equality import is_same, to_plain
+from .json_documents import adapter_of, aioredis_text, correct, unwrap, write
 from .limits import DIGITS, UNREADABLE, Limits
-from .round_trip import Care, care_for, is_plain, is_regular, needs_mending
+from .round_trip import RoundTripCheck, check_for, is_decided_by_equality, is_plain, needs_correction
 from .scalars import HALF, WRITERS
 from .secrets import MASK, first_complaint, holds_secret
 
@@ -93,11 +93,11 @@ class FieldCodec:
             is_json: Whether ``str``, ``int`` and ``float`` are JSON too.
             keeps_enum_values: Whether the model holds the values of enums instead (``use_enum_values``).
         """
-        declared, annotation = annotation, repeatable(annotation)
+        declared, annotation = annotation, iterables_as_lists(annotation)
         self._takes_iterables = annotation is not declared
-        plain, self.is_optional = without_none(annotation)
+        bare_type, self.is_optional = without_none(annotation)
         self.annotation = annotation
-        self._plain = plain if isinstance(plain, type) else None
+        self._plain = bare_type if isinstance(bare_type, type) else None
         self.kind: _Kind = "json" if is_json or self._plain is None else _KINDS.get(self._plain, "json")
         self._adapter = adapter_of(annotation, {**_CONFIG, "use_enum_values": True} if keeps_enum_values else _CONFIG)
         self._hooks = hooks
@@ -106,9 +106,9 @@ class FieldCodec:
             self._write = WRITERS.get(_CLASSES[self.kind])
         elif self._plain in _KINDS:
             self._write = None
-        self._care: Care = "check" if hooks.object_hook else care_for(annotation)
+        self._care: RoundTripCheck = "check" if hooks.object_hook else check_for(annotation)
         self._limits = Limits(annotation)
-        self._needs_mending, self._is_regular = needs_mending(annotation), is_regular(annotation)
+        self._needs_mending, self._is_regular = needs_correction(annotation), is_decided_by_equality(annotation)
 
     @property
     def holds_secret(self) -> bool:
@@ -216,7 +216,7 @@ class FieldCodec:
         is_as_json = self._care == "look" and is_plain(value)
         try:
             document: object = self._adapter.serializer.to_python(value, mode="json", by_alias=False, warnings="error")
-            raw = write(mended(value, document) if self._needs_mending and not is_as_json else document)
+            raw = write(correct(value, document) if self._needs_mending and not is_as_json else document)
         except (ValueError, TypeError) as exc:
             return self._encode_otherwise(value, exc)
         if ((is_as_json or self._care == "none") and not HALF.search(raw)) or self._comes_back(value, raw):
@@ -232,9 +232,9 @@ class FieldCodec:
         tried: list[bytes] = []
         # The document that it takes as input, which differs where there is a Json; what it is made of; and both.
         texts: tuple[Callable[[], bytes], ...] = (
-            lambda: write(mended(value, self._input(value, "json"))),
-            lambda: tagged_json.dump(value, opened),
-            lambda: tagged_json.dump(self._input(value, "python"), opened),
+            lambda: write(correct(value, self._input(value, "json"))),
+            lambda: tagged_json.dump(value, unwrap),
+            lambda: tagged_json.dump(self._input(value, "python"), unwrap),
         )
         for text in texts:
             try:
@@ -245,7 +245,7 @@ class FieldCodec:
             if self._comes_back(value, tried[-1]):
                 return tried[-1]
         for raw in tried:
-            if self._comes_back(plain(value), raw):
+            if self._comes_back(to_plain(value), raw):
                 return raw  # equal, if less than it was: a StrEnum in an Any
         raise error or ValueError(self._lost(value, tried[-1]))
 
@@ -258,12 +258,12 @@ class FieldCodec:
         def replaced(member: object) -> object:
             nonlocal is_heeded
             if isinstance(member, BaseModel):
-                return opened(member)
+                return unwrap(member)
             try:
                 replacement = default(member)
             except TypeError:
                 return to_jsonable_python(member, by_alias=False)
-            is_heeded = is_heeded or not _is_usual(member, replacement)
+            is_heeded = is_heeded or not _is_default_text(member, replacement)
             return replacement
 
         try:
@@ -373,10 +373,10 @@ class FieldCodec:
         return raw.decode("utf-8", "surrogatepass")
 
 
-def _is_usual(value: object, replacement: object) -> bool:
+def _is_default_text(value: object, replacement: object) -> bool:
     """Whether an override says of a value what would be said without it."""
     try:
-        return text_of(value) == replacement
+        return aioredis_text(value) == replacement
     except TypeError:
         return False
 

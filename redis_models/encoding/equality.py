@@ -19,7 +19,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, Secret, SecretBytes, SecretStr
 
-__all__ = ["is_same", "plain"]
+__all__ = ["is_same", "to_plain"]
 
 
 def is_same(one: object, other: object) -> bool:
@@ -30,14 +30,14 @@ def is_same(one: object, other: object) -> bool:
     return one == other if kind in _PLAIN else _comparer(cast(Hashable, kind))(one, other)
 
 
-def plain(value: object) -> object:
+def to_plain(value: object) -> object:
     """Give a value with every text, number and container in it of the plain type below its own.
 
     A StrEnum becomes its text, a named tuple a tuple: all that is left of them where a field says ``Any``.
     """
     if type(value) in _PLAIN:
         return value
-    for base, made in _BELOW:
+    for base, made in _PLAIN_BASES:
         if isinstance(value, base):
             return made(value)
     return value
@@ -59,8 +59,8 @@ def _is_equal(one: object, other: object) -> bool:
 
 
 def _same_object(one: object, other: object) -> bool:
-    names = _attributes(one)
-    return one is other or (bool(names) and names == _attributes(other) and _has_same(one, other, names))
+    names = _attribute_names(one)
+    return one is other or (bool(names) and names == _attribute_names(other) and _has_same(one, other, names))
 
 
 def _same_float(one: float, other: float) -> bool:
@@ -104,19 +104,19 @@ def _same_members(one: Collection[object], other: Collection[object]) -> bool:
         return False
     left: dict[object, list[object]] = {}
     for member in other:
-        left.setdefault(_rough(member), []).append(member)
-    return all(_take(left.get(_rough(member), []), member) for member in one)
+        left.setdefault(_bucket_of(member), []).append(member)
+    return all(_remove_same(left.get(_bucket_of(member), []), member) for member in one)
 
 
-def _rough(member: object) -> object:
+def _bucket_of(member: object) -> object:
     """Give what same members have in common, and few others, so that few need comparing."""
     kind = type(member)
     if isinstance(member, tuple):
-        return (kind, *map(_rough, cast("tuple[object, ...]", member)))
-    return (kind, member) if kind in _PLAIN else (kind, _ROUGH[kind](member)) if kind in _ROUGH else kind
+        return (kind, *map(_bucket_of, cast("tuple[object, ...]", member)))
+    return (kind, member) if kind in _PLAIN else (kind, _BUCKETS[kind](member)) if kind in _BUCKETS else kind
 
 
-def _take(members: list[object], wanted: object) -> bool:
+def _remove_same(members: list[object], wanted: object) -> bool:
     place = next((place for place, member in enumerate(members) if is_same(member, wanted)), None)
     if place is not None:
         del members[place]
@@ -135,7 +135,7 @@ def _has_same(one: object, other: object, names: Collection[str]) -> bool:
     return all(is_same(getattr(one, name, None), getattr(other, name, None)) for name in names)
 
 
-def _attributes(one: object) -> set[str]:
+def _attribute_names(one: object) -> set[str]:
     """Give the names of all that an object holds."""
     names: set[str] = set(getattr(one, "__dict__", ()))
     for cls in type(one).__mro__:
@@ -150,13 +150,13 @@ def _same_secret(one: "Secret[object]", other: "Secret[object]") -> bool:
     return is_same(one.get_secret_value(), other.get_secret_value())
 
 
-def _is_it(one: object, other: object) -> bool:
+def _is_identical(one: object, other: object) -> bool:
     return one is other
 
 
 _PLAIN: Final = frozenset({str, int, bool, bytes, type(None)})
 # What same values of a type have in common; without it a set of ten thousand moments would be compared pair by pair.
-_ROUGH: Final[dict[type, Callable[[Any], Hashable]]] = {
+_BUCKETS: Final[dict[type, Callable[[Any], Hashable]]] = {
     **dict.fromkeys((float, complex), repr),
     **dict.fromkeys((date, timedelta, UUID, Fraction), lambda value: value),
     **dict.fromkeys((IPv4Address, IPv4Network, IPv6Address, IPv6Network, PurePosixPath, PosixPath), str),
@@ -166,7 +166,7 @@ _ROUGH: Final[dict[type, Callable[[Any], Hashable]]] = {
 }
 _COMPARERS: Final[tuple[tuple[type, Callable[[Any, Any], bool]], ...]] = (
     (enum.Flag, lambda one, other: one.value == other.value),
-    (enum.Enum, _is_it),
+    (enum.Enum, _is_identical),
     (float, _same_float),
     (Decimal, lambda one, other: one.as_tuple() == other.as_tuple()),
     (complex, _same_complex),
@@ -183,13 +183,13 @@ _COMPARERS: Final[tuple[tuple[type, Callable[[Any, Any], bool]], ...]] = (
     (SecretBytes, _same_secret),
     (SecretStr, _same_secret),
 )
-_BELOW: Final[tuple[tuple[type, Callable[[Any], object]], ...]] = (
+_PLAIN_BASES: Final[tuple[tuple[type, Callable[[Any], object]], ...]] = (
     (str, str.__str__),
     (int, int.__int__),
     (float, float.__float__),
-    (list, lambda value: [plain(member) for member in value]),
-    (tuple, lambda value: tuple(plain(member) for member in value)),
-    (set, lambda value: {plain(member) for member in value}),
-    (frozenset, lambda value: frozenset(plain(member) for member in value)),
-    (dict, lambda value: {plain(key): plain(member) for key, member in value.items()}),
+    (list, lambda value: [to_plain(member) for member in value]),
+    (tuple, lambda value: tuple(to_plain(member) for member in value)),
+    (set, lambda value: {to_plain(member) for member in value}),
+    (frozenset, lambda value: frozenset(to_plain(member) for member in value)),
+    (dict, lambda value: {to_plain(key): to_plain(member) for key, member in value.items()}),
 )

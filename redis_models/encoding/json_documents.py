@@ -19,9 +19,9 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict, PydanticUserError, RootModel, Secret, SecretStr, TypeAdapter
 
 from .secrets import MASK
-from .tagged_json import in_order
+from .tagged_json import sort_members
 
-__all__ = ["adapter_of", "has_odd_offset", "mended", "opened", "text_of", "write"]
+__all__ = ["adapter_of", "aioredis_text", "correct", "has_odd_offset", "unwrap", "write"]
 
 _TEXTS: Final = (IPv4Address, IPv4Network, IPv6Address, IPv6Network, UUID)
 _MINUTE: Final = timedelta(minutes=1)
@@ -37,7 +37,7 @@ def adapter_of(annotation: object, config: ConfigDict) -> TypeAdapter[object]:
         return TypeAdapter(cast(type[object], annotation))
 
 
-def text_of(value: object) -> str:
+def aioredis_text(value: object) -> str:
     """Give the text that pydantic-aioredis wrote for a value that JSON does not know.
 
     Raises:
@@ -56,7 +56,7 @@ def has_odd_offset(value: datetime) -> bool:
     return offset is not None and bool(offset % _MINUTE)
 
 
-def mended(value: object, document: object) -> object:
+def correct(value: object, document: object) -> object:
     """Give the JSON document of ``value`` as it is to be stored.
 
     Args:
@@ -67,29 +67,29 @@ def mended(value: object, document: object) -> object:
         ValueError: No document can be made of it that reads back.
     """
     if isinstance(document, str):
-        return _mended_text(value, document)
+        return _correct_text(value, document)
     if isinstance(document, dict):
-        return _mended_object(value, cast("dict[str, object]", document))
+        return _correct_object(value, cast("dict[str, object]", document))
     if not isinstance(document, list):
         return document
     if isinstance(value, RootModel):
-        return mended(cast("RootModel[object]", value).root, cast(object, document))
+        return correct(cast("RootModel[object]", value).root, cast(object, document))
     items = cast("list[object]", document)
     if isinstance(value, (list, tuple, deque)):
-        return _mended_items(cast("Iterable[object]", value), items)
+        return _correct_items(cast("Iterable[object]", value), items)
     if isinstance(value, (set, frozenset)):
-        return in_order(_mended_items(cast("Iterable[object]", value), items))
+        return sort_members(_correct_items(cast("Iterable[object]", value), items))
     return items
 
 
-def opened(value: object) -> object:
+def unwrap(value: object) -> object:
     """Give what a value of a class is made of, as its class takes it.
 
     Raises:
         TypeError: It is nothing that can be opened.
     """
     if isinstance(value, BaseModel):
-        return _opened_model(value)
+        return _unwrap_model(value)
     if isinstance(value, enum.Enum):
         return cast(object, value.value)
     if isinstance(value, Secret):
@@ -102,7 +102,7 @@ def opened(value: object) -> object:
     raise TypeError(f"Type {type(value)} not serializable")
 
 
-def _mended_text(value: object, document: str) -> object:
+def _correct_text(value: object, document: str) -> object:
     if isinstance(value, SecretStr):
         return value.get_secret_value() if document == MASK else document
     if isinstance(value, datetime):
@@ -111,37 +111,37 @@ def _mended_text(value: object, document: str) -> object:
         text = value.isoformat()
         return text if text == f"{document[:-1]}+00:00" else document
     if isinstance(value, RootModel):
-        return mended(cast("RootModel[object]", value).root, document)
+        return correct(cast("RootModel[object]", value).root, document)
     return document
 
 
-def _mended_items(value: Iterable[object], document: list[object]) -> list[object]:
+def _correct_items(value: Iterable[object], document: list[object]) -> list[object]:
     items = [*value]
-    return [*map(mended, items, document)] if len(items) == len(document) else document
+    return [*map(correct, items, document)] if len(items) == len(document) else document
 
 
-def _mended_object(value: object, document: dict[str, object]) -> object:
+def _correct_object(value: object, document: dict[str, object]) -> object:
     if isinstance(value, RootModel):
-        return mended(cast("RootModel[object]", value).root, document)
+        return correct(cast("RootModel[object]", value).root, document)
     if isinstance(value, BaseModel):
-        return _mended_model(value, document)
+        return _correct_model(value, document)
     if isinstance(value, Mapping):
-        return _mended_mapping(cast("Mapping[object, object]", value), document)
+        return _correct_mapping(cast("Mapping[object, object]", value), document)
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         names = [field.name for field in dataclasses.fields(value)]
-        return _mended_fields(type(value), {name: getattr(value, name) for name in names}, document)
+        return _correct_fields(type(value), {name: getattr(value, name) for name in names}, document)
     return document
 
 
-def _mended_mapping(value: Mapping[object, object], document: dict[str, object]) -> dict[str, object]:
+def _correct_mapping(value: Mapping[object, object], document: dict[str, object]) -> dict[str, object]:
     if all(type(key) is str for key in value):
-        return {key: mended(value[key], part) if key in value else part for key, part in document.items()}
+        return {key: correct(value[key], part) if key in value else part for key, part in document.items()}
     if len(value) != len(document):
         return document
-    return {key: mended(member, part) for member, (key, part) in zip(value.values(), document.items(), strict=True)}
+    return {key: correct(member, part) for member, (key, part) in zip(value.values(), document.items(), strict=True)}
 
 
-def _mended_model(value: BaseModel, document: dict[str, object]) -> dict[str, object]:
+def _correct_model(value: BaseModel, document: dict[str, object]) -> dict[str, object]:
     cls = type(value)
     values = {
         **{name: vars(value)[name] for name in cls.model_fields if name in vars(value)},
@@ -150,16 +150,16 @@ def _mended_model(value: BaseModel, document: dict[str, object]) -> dict[str, ob
     stored_names = _stored_names(cls)
     if stored_names is not None:
         renamed = {stored_names.get(name, name): value for name, value in values.items()}
-        return {key: mended(renamed[key], part) if key in renamed else part for key, part in document.items()}
-    return document if _has_serializer(cls) else _mended_fields(cls, values, document)
+        return {key: correct(renamed[key], part) if key in renamed else part for key, part in document.items()}
+    return document if _has_serializer(cls) else _correct_fields(cls, values, document)
 
 
-def _mended_fields(cls: type[object], values: Mapping[str, object], document: dict[str, object]) -> dict[str, object]:
-    whole = {key: mended(values[key], part) if key in values else part for key, part in document.items()}
+def _correct_fields(cls: type[object], values: Mapping[str, object], document: dict[str, object]) -> dict[str, object]:
+    whole = {key: correct(values[key], part) if key in values else part for key, part in document.items()}
     for name in values:
         adapter = None if name in document else _adapter_of_field(cast(Any, cls), name)
         if adapter is not None:  # it has exclude
-            whole[name] = mended(values[name], adapter.dump_python(values[name], mode="json", by_alias=False))
+            whole[name] = correct(values[name], adapter.dump_python(values[name], mode="json", by_alias=False))
     return whole
 
 
@@ -174,7 +174,7 @@ def _adapter_of_field(cls: type[object], name: str) -> TypeAdapter[object] | Non
     return adapter_of(Annotated[annotation, *metadata] if metadata else annotation, config)
 
 
-def _opened_model(value: BaseModel) -> object:
+def _unwrap_model(value: BaseModel) -> object:
     cls = type(value)
     if isinstance(value, RootModel):
         return cast("RootModel[object]", value).root

@@ -145,17 +145,19 @@ def refuse_endless(value: object) -> None:
     Raises:
         ValueError: There is such a number in it.
     """
-    for part in _parts(value):
+    for part in _all_parts(value):
         if isinstance(part, Decimal):
             bounded(part)
 
 
 def holds_network(value: object) -> bool:
     """Whether there is a network in a value that pydantic could take for the list of all its addresses."""
-    return any(isinstance(part, (IPv4Network, IPv6Network)) and part.num_addresses > PATTERN for part in _parts(value))
+    return any(
+        isinstance(part, (IPv4Network, IPv6Network)) and part.num_addresses > PATTERN for part in _all_parts(value)
+    )
 
 
-def _parts(value: object) -> Iterator[object]:
+def _all_parts(value: object) -> Iterator[object]:
     """Give a value and all that is in it, however deep."""
     left = [value]
     while left:
@@ -288,7 +290,7 @@ def _place_of(annotation: object) -> _Place:
     origin, arguments = get_origin(annotation), get_args(annotation)
     if origin is Annotated:
         place = _place_of(arguments[0])
-        return place._replace(tags=None) if any(map(_has_say, arguments[1:])) else place
+        return place._replace(tags=None) if any(map(_has_core_schema, arguments[1:])) else place
     if origin in (Union, types.UnionType):
         return _merged(tuple(arguments))
     if origin is Literal:
@@ -317,7 +319,9 @@ def _place_of_class(cls: type[object]) -> _Place:
     if issubclass(cls, enum.Enum):
         return _scalars([member.value for member in cls])
     if issubclass(cls, RootModel):
-        return _place_of(_whole(cast("type[RootModel[object]]", cls).model_fields["root"]))._replace(tags=None)
+        return _place_of(_full_annotation(cast("type[RootModel[object]]", cls).model_fields["root"]))._replace(
+            tags=None
+        )
     fields = _fields_of(cls)
     if fields is None:
         return _ANYTHING
@@ -333,7 +337,7 @@ def _fields_of(cls: type[object]) -> Mapping[str, object] | None:
     """Give the types of an object's fields, by the names that they are stored under; None where it is not an object."""
     if issubclass(cls, BaseModel):
         stored: Mapping[str, str] = getattr(cls, "__stored_names__", {})
-        return {stored.get(name, name): _whole(field) for name, field in cls.model_fields.items()}
+        return {stored.get(name, name): _full_annotation(field) for name, field in cls.model_fields.items()}
     if not (dataclasses.is_dataclass(cls) or is_typeddict(cls)):
         return None
     try:
@@ -342,7 +346,7 @@ def _fields_of(cls: type[object]) -> Mapping[str, object] | None:
         return None
 
 
-def _whole(info: Any) -> object:
+def _full_annotation(info: Any) -> object:
     return Annotated[info.annotation, *info.metadata] if info.metadata else info.annotation
 
 
@@ -358,7 +362,7 @@ def _has_validators(cls: type[BaseModel]) -> bool:
     return bool(made.field_validators or made.model_validators or made.validators or made.root_validators)
 
 
-def _has_say(metadata: object) -> bool:
+def _has_core_schema(metadata: object) -> bool:
     return hasattr(metadata, "__get_pydantic_core_schema__")
 
 

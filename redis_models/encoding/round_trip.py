@@ -12,7 +12,7 @@ from typing import Any, Final, Literal, Union, cast, get_args, get_origin
 
 from pydantic import BaseModel, RootModel
 
-__all__ = ["Care", "care_for", "is_exact", "is_plain", "is_regular", "needs_mending"]
+__all__ = ["RoundTripCheck", "check_for", "is_decided_by_equality", "is_exact", "is_plain", "needs_correction"]
 
 _KEYS: Final[tuple[object, ...]] = (str, int, bool, date, uuid.UUID)
 # Tuples, because an annotation may have no hash: Annotated[int, Some([1])].
@@ -38,7 +38,7 @@ _REGULAR: Final[tuple[object, ...]] = (Decimal, bytes, time)
 _UNIONS: Final[tuple[object, ...]] = (Union, types.UnionType)
 _PLAIN: Final = frozenset([bool, float, int, str, types.NoneType])
 # What it takes to know that a value comes back from plain JSON: nothing, a look at its types, or reading it back.
-Care = Literal["none", "look", "check"]
+RoundTripCheck = Literal["none", "look", "check"]
 _DEPTH: Final = 100  # pydantic's JSON reader goes down 200 levels
 
 
@@ -87,7 +87,7 @@ def is_plain(value: object, depth: int = _DEPTH) -> bool:
     return kind in _PLAIN
 
 
-def is_regular(annotation: object, inside: tuple[object, ...] = ()) -> bool:
+def is_decided_by_equality(annotation: object, inside: tuple[object, ...] = ()) -> bool:
     """Whether a value of ``annotation`` that equals the one written is the same: no type is left open.
 
     Args:
@@ -97,19 +97,19 @@ def is_regular(annotation: object, inside: tuple[object, ...] = ()) -> bool:
     origin, arguments = get_origin(annotation), get_args(annotation)
     if origin in _UNIONS:
         members = [argument for argument in arguments if argument is not types.NoneType]
-        return len(members) == 1 and is_regular(members[0], inside)
+        return len(members) == 1 and is_decided_by_equality(members[0], inside)
     if origin is dict:
-        return arguments[0] in _KEYS and is_regular(arguments[1], inside)
+        return arguments[0] in _KEYS and is_decided_by_equality(arguments[1], inside)
     if origin in _COLLECTIONS:
-        return all(argument is ... or is_regular(argument, inside) for argument in arguments)
+        return all(argument is ... or is_decided_by_equality(argument, inside) for argument in arguments)
     if (model := _model_of(annotation)) is not None:
         if model.__eq__ is not BaseModel.__eq__ or model.model_config.get("extra") == "allow":
             return False
-        return model in inside or _is_true_of_fields(is_regular, model, inside)
+        return model in inside or _is_true_of_fields(is_decided_by_equality, model, inside)
     return is_exact(annotation) or _is_one_of(_REGULAR, annotation)
 
 
-def needs_mending(annotation: object, inside: tuple[object, ...] = ()) -> bool:
+def needs_correction(annotation: object, inside: tuple[object, ...] = ()) -> bool:
     """Whether pydantic's documents of ``annotation`` may not be what is stored: sets have no order, UTC is a Z.
 
     Args:
@@ -118,12 +118,12 @@ def needs_mending(annotation: object, inside: tuple[object, ...] = ()) -> bool:
     """
     origin, arguments = get_origin(annotation), get_args(annotation)
     if origin in (*_UNIONS, list, dict, tuple):
-        return any(argument is not ... and needs_mending(argument, inside) for argument in arguments)
+        return any(argument is not ... and needs_correction(argument, inside) for argument in arguments)
     if (model := _model_of(annotation)) is not None:
         hides = any(info.exclude or getattr(info, "exclude_if", None) for info in model.model_fields.values())
         if hides or model.model_config.get("extra") == "allow" or issubclass(model, RootModel):
             return True
-        return model not in inside and not _is_true_of_fields(_needs_none, model, inside)
+        return model not in inside and not _is_true_of_fields(_needs_no_correction, model, inside)
     return annotation is datetime or not (is_exact(annotation) or _is_one_of(_REGULAR, annotation)) or origin in _SETS
 
 
@@ -131,8 +131,8 @@ def _model_of(annotation: object) -> type[BaseModel] | None:
     return annotation if isinstance(annotation, type) and issubclass(annotation, BaseModel) else None
 
 
-def _needs_none(annotation: object, inside: tuple[object, ...]) -> bool:
-    return not needs_mending(annotation, inside)
+def _needs_no_correction(annotation: object, inside: tuple[object, ...]) -> bool:
+    return not needs_correction(annotation, inside)
 
 
 def _is_true_of_fields(
@@ -145,7 +145,7 @@ def _is_one_of(annotations: tuple[object, ...], annotation: object) -> bool:
     return annotation in annotations
 
 
-def care_for(annotation: object) -> Care:
+def check_for(annotation: object) -> RoundTripCheck:
     """Give what it takes to know that values of ``annotation`` come back from plain JSON."""
     if is_exact(annotation):
         return "none"

@@ -19,9 +19,9 @@ __all__ = [
     "first_complaint",
     "holds_secret",
     "is_tagged_secret",
+    "mask_if_secret",
     "reason_of",
     "schema_nodes",
-    "spoken",
 ]
 
 
@@ -91,7 +91,7 @@ def is_tagged_secret(raw: bytes) -> bool:
     return raw.startswith(b"~") and _TAGGED in raw
 
 
-def spoken(value: object, is_secret: bool) -> object:
+def mask_if_secret(value: object, is_secret: bool) -> object:
     """Give a value for an error: itself, or asterisks."""
     if not is_secret or value is None:
         return value

@@ -24,15 +24,15 @@ from pydantic import SecretBytes, SecretStr, networks
 
 from .limits import UNREADABLE, Limits, bounded_decimal, bounded_fraction
 
-__all__ = ["MARK", "dump", "in_order", "load"]
+__all__ = ["MARK", "dump", "load", "sort_members"]
 
 MARK: Final = b"~"
 # Two halves of a surrogate pair side by side; JSON would take them for the character that they are halves of.
 _HALVES: Final = re.compile("(?<=[\ud800-\udbff])(?=[\udc00-\udfff])")
-_Open = Callable[[object], object]
+_Unwrap = Callable[[object], object]
 
 
-def dump(value: object, open: _Open) -> bytes:
+def dump(value: object, open: _Unwrap) -> bytes:
     """Write a value.
 
     Args:
@@ -64,19 +64,19 @@ def load(raw: bytes, limits: Limits | None = None) -> object:
     try:
         if limits is not None and not limits.is_open:
             limits.check(json.loads(raw[1:]), _NAMES)  # before a tag in it is made a value
-        return cast(object, json.loads(raw[1:], object_hook=_untagged))
+        return cast(object, json.loads(raw[1:], object_hook=_read_tag))
     except UNREADABLE as exc:
         raise ValueError(f"it is not tagged JSON: {exc}") from exc
 
 
-def in_order(members: Iterable[object]) -> list[object]:
+def sort_members(members: Iterable[object]) -> list[object]:
     """Give the JSON of a set's members in an order of their own, so that equal sets have equal bytes."""
     listed = list(members)
     kinds = {type(item) for item in listed}
     return sorted(cast("list[Any]", listed), key=None if kinds <= {int} or kinds <= {str} else json.dumps)
 
 
-def _tree(value: object, open: _Open) -> object:
+def _tree(value: object, open: _Unwrap) -> object:
     kind = type(value)
     if value is None or kind is bool or kind is int:
         return value
@@ -100,25 +100,25 @@ def _text(text: str) -> object:
     return text if text.isascii() or not _HALVES.search(text) else {"str": _HALVES.split(text)}
 
 
-def _mapping(value: Mapping[object, object], open: _Open) -> object:
+def _mapping(value: Mapping[object, object], open: _Unwrap) -> object:
     if len(value) != 1 and all(type(key) is str and type(_text(key)) is str for key in value):
         return {key: _tree(member, open) for key, member in value.items()}
     return {"dict": _pairs(value, open)}
 
 
-def _pairs(value: Mapping[object, object], open: _Open) -> object:
+def _pairs(value: Mapping[object, object], open: _Unwrap) -> object:
     return [[_tree(key, open), _tree(member, open)] for key, member in value.items()]
 
 
-def _items(value: Iterable[object], open: _Open) -> list[object]:
+def _items(value: Iterable[object], open: _Unwrap) -> list[object]:
     return [_tree(item, open) for item in value]
 
 
-def _members(value: Iterable[object], open: _Open) -> object:
-    return in_order(_items(value, open))
+def _members(value: Iterable[object], open: _Unwrap) -> object:
+    return sort_members(_items(value, open))
 
 
-def _untagged(tree: dict[str, object]) -> object:
+def _read_tag(tree: dict[str, object]) -> object:
     if len(tree) != 1:
         return tree
     [(name, inner)] = tree.items()
@@ -153,7 +153,7 @@ def _read_pairs(inner: object) -> dict[Any, Any]:
     return dict(map(_list_of, _list_of(inner)))
 
 
-def _gathered(kind: Callable[[list[object]], object], members: list[object]) -> object:
+def _make_set(kind: Callable[[list[object]], object], members: list[object]) -> object:
     try:
         return kind(members)
     except TypeError:  # what stands for an object may have no hash; the set's own type makes a set of a list, too
@@ -164,11 +164,11 @@ def _write_bytes(value: bytes) -> str:
     return base64.b64encode(value).decode()
 
 
-def _named(kind: Any) -> tuple[str, Callable[[Any], object]]:
+def _by_name(kind: Any) -> tuple[str, Callable[[Any], object]]:
     return kind.__name__, str
 
 
-_COLLECTIONS: Final[Mapping[type, Callable[[Any, _Open], object]]] = {
+_COLLECTIONS: Final[Mapping[type, Callable[[Any, _Unwrap], object]]] = {
     Counter: _pairs,
     OrderedDict: _pairs,
     deque: lambda value, open: [_items(value, open), value.maxlen],
@@ -193,7 +193,7 @@ _BY_TEXT: Final[tuple[Any, ...]] = (
     *(getattr(networks, name) for name in networks.__all__ if name.endswith(("Dsn", "Url"))),
 )
 _SCALARS: Final[Mapping[type, tuple[str, Callable[[Any], object]]]] = {
-    **{kind: _named(kind) for kind in _BY_TEXT},
+    **{kind: _by_name(kind) for kind in _BY_TEXT},
     PosixPath: ("Path", str),
     SecretBytes: ("SecretBytes", lambda value: _write_bytes(value.get_secret_value())),
     SecretStr: ("SecretStr", lambda value: _text(value.get_secret_value())),
@@ -223,8 +223,8 @@ _READERS: Final[Mapping[str, Callable[[Any], object]]] = {
     "deque": lambda inner: deque(_list_of(inner[0]), inner[1]),
     "dict": _read_pairs,
     "float": float,
-    "frozenset": lambda inner: _gathered(frozenset, _list_of(inner)),
-    "set": lambda inner: _gathered(set, _list_of(inner)),
+    "frozenset": lambda inner: _make_set(frozenset, _list_of(inner)),
+    "set": lambda inner: _make_set(set, _list_of(inner)),
     "str": lambda inner: "".join(_list_of(inner)),
     "time": _read_time,
     "timedelta": lambda inner: timedelta(*_list_of(inner)),

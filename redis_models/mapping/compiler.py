@@ -7,11 +7,11 @@ from typing import Annotated, Any, TypeVar, get_args, get_origin, get_type_hints
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from ..encoding.annotations import annotated, is_made_of_something_else, stored_annotation
+from ..encoding.annotations import has_input_form, stored_annotation, with_metadata
 from ..encoding.codec import FieldCodec, Hooks, codec_for
 from ..errors import ModelDeclarationError
 from .core_schema import reads_once
-from .keys import KeySpace, complaint_about
+from .keys import KeySpace, key_complaint
 from .mapper import Mapper
 from .options import Options
 from .stored_field import RESERVED, StoredField
@@ -30,7 +30,7 @@ def compile_mapper(model: type[M], options: Options) -> Mapper[M]:
     """
     if options.primary_key is None or options.primary_key not in model.model_fields:
         raise ModelDeclarationError(model.__name__, _no_primary_key(options.primary_key, tuple(model.model_fields)))
-    complaint = complaint_about(options.separator, options.table, options.prefix)
+    complaint = key_complaint(options.separator, options.table, options.prefix)
     if complaint is not None:
         raise ModelDeclarationError(model.__name__, complaint)
     hooks = _hooks_of(model)
@@ -53,7 +53,7 @@ def _stored(model: type[BaseModel], name: str, info: FieldInfo, hooks: Hooks) ->
     try:
         stored = stored_annotation(info)
         plain = codec_for(stored)
-        source = codec_for(annotated(info)) if is_made_of_something_else(info) else None
+        source = codec_for(with_metadata(info)) if has_input_form(info) else None
         codec, keeps_enum_values = plain, model.model_config.get("use_enum_values", False)
         if hooks != Hooks() or keeps_enum_values:
             codec = FieldCodec(stored, hooks, keeps_enum_values=keeps_enum_values)

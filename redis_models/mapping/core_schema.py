@@ -15,11 +15,11 @@ from pydantic import BaseModel
 from pydantic_core import CoreSchema
 
 __all__ = [
+    "assign_plain",
     "is_in_validator",
     "let_post_init_assign",
     "let_validators_assign",
     "make_repeatable",
-    "put",
     "reads_once",
     "within_validator",
 ]
@@ -52,7 +52,7 @@ def within_validator(*instances: object) -> Generator[None]:
                 del _open[mark]
 
 
-def put(instance: BaseModel, name: str, value: object) -> None:
+def assign_plain(instance: BaseModel, name: str, value: object) -> None:
     """Assign to a field as a plain ``BaseModel`` does."""
     if name in type(instance).model_fields:
         values: dict[str, object] = vars(instance)
@@ -67,9 +67,9 @@ def let_validators_assign(schema: CoreSchema) -> None:
     node = cast(_Node, schema)
     while node.get("type") != "model" and isinstance(node.get("schema"), dict):
         if node["type"] == "function-after":
-            node["function"]["function"] = _marking(node["function"]["function"])
+            node["function"]["function"] = _mark_calls(node["function"]["function"])
         elif node["type"] == "function-wrap":
-            node["function"]["function"] = _marking_results(node["function"]["function"])
+            node["function"]["function"] = _mark_results(node["function"]["function"])
         node = node["schema"]
 
 
@@ -77,7 +77,7 @@ def let_post_init_assign(model: type[BaseModel]) -> None:
     """Let a model's ``model_post_init``, its own or that of a mixin, run ``within_validator``."""
     method = model.model_post_init
     if method is not BaseModel.model_post_init and method.__name__ != "init_private_attributes":  # pydantic's own
-        type.__setattr__(model, "model_post_init", _marking(method))
+        type.__setattr__(model, "model_post_init", _mark_calls(method))
 
 
 def make_repeatable(schema: CoreSchema) -> None:
@@ -112,7 +112,7 @@ def _nodes(node: object, ends: tuple[str, ...]) -> Iterator[_Node]:
             yield from _nodes(inner, ends)
 
 
-def _marking(function: Callable[..., object]) -> Callable[..., object]:
+def _mark_calls(function: Callable[..., object]) -> Callable[..., object]:
     if hasattr(function, _MARKED):
         return function
 
@@ -125,7 +125,7 @@ def _marking(function: Callable[..., object]) -> Callable[..., object]:
     return marked
 
 
-def _marking_results(function: Callable[..., object]) -> Callable[..., object]:
+def _mark_results(function: Callable[..., object]) -> Callable[..., object]:
     """Wrap a wrap validator: it gets its instance from what it wraps."""
     if hasattr(function, _MARKED):
         return function

@@ -15,7 +15,7 @@ from urllib.parse import unquote
 
 from ..encoding.raw_text import text_of
 
-__all__ = ["INDEX", "KeySpace", "bookkeeping_key", "complaint_about"]
+__all__ = ["INDEX", "KeySpace", "bookkeeping_key", "key_complaint"]
 
 INDEX: Final = "__index"
 _ESCAPE: Final = "%"
@@ -99,7 +99,7 @@ class KeySpace:
             or (self._may_meet_bookkeeping and key.startswith(_BOOKKEEPING))
         ):
             return False
-        return not _reaches_out(key[len(self.start) :], self._lowered)
+        return not _ends_separator(key[len(self.start) :], self._lowered)
 
     def owned(self, keys: Iterable[bytes]) -> list[bytes]:
         """Give those of some keys that ``owns`` accepts, each once.
@@ -159,7 +159,7 @@ class KeySpace:
         outer, inner = sorted((self, other), key=lambda space: len(space.start))
         if not inner.start.startswith(outer.start):
             return None
-        return None if _reaches_out(inner.start[len(outer.start) :], outer.separator.lower()) else inner.start
+        return None if _ends_separator(inner.start[len(outer.start) :], outer.separator.lower()) else inner.start
 
     def is_as(self, other: "KeySpace") -> bool:
         """Whether every primary key has one and the same key in both, whatever its parts are called."""
@@ -185,7 +185,7 @@ class KeySpace:
     def _may_meet_bookkeeping(self) -> bool:
         """Whether keys of the migrations could look like records, because the table has their name."""
         return self.start.startswith(_BOOKKEEPING) or (
-            _BOOKKEEPING.startswith(self.start) and not _reaches_out(_BOOKKEEPING[len(self.start) :], self._lowered)
+            _BOOKKEEPING.startswith(self.start) and not _ends_separator(_BOOKKEEPING[len(self.start) :], self._lowered)
         )
 
     @cached_property
@@ -196,19 +196,19 @@ class KeySpace:
 
     def _escape(self, pk: str) -> str:
         separator = self._lowered
-        if _ESCAPE not in pk and not _reaches_out(pk, separator):
+        if _ESCAPE not in pk and not _ends_separator(pk, separator):
             return pk if pk not in self._taken else _quote(pk[0]) + pk[1:]
         # One character of the separator is enough to break it up; it must not be one that the escapes themselves use.
         char = next(char for char in separator if char not in _OF_ESCAPES)
         return pk.replace(_ESCAPE, _quote(_ESCAPE)).replace(char, _quote(char))
 
 
-def complaint_about(separator: str, table: str, prefix: str = "") -> str | None:
+def key_complaint(separator: str, table: str, prefix: str = "") -> str | None:
     """Say why keys of ``table`` cannot be kept apart from all others by ``separator``; None where they can."""
     separator = separator.lower()
     if all(char in _OF_ESCAPES for char in separator):
         return f"separator {separator!r} is empty, or made of digits and % only; use ':' or another sign"
-    if separator.strip("_") and _reaches_out(INDEX, separator):
+    if separator.strip("_") and _ends_separator(INDEX, separator):
         return f"separator {separator!r} is part of {INDEX!r}, the name of the index; use ':' or another sign"
     if not separator.strip("_") and table.endswith("_"):
         return f"table {table!r} ends as its separator {separator!r} begins; rename one of them"
@@ -225,7 +225,7 @@ def _has(members: list[bytes], key: bytes) -> bool:
     return place < len(members) and members[place] == key
 
 
-def _reaches_out(rest: str, separator: str) -> bool:
+def _ends_separator(rest: str, separator: str) -> bool:
     """Whether a separator ends in ``rest``, if only with the help of the one before it: ``:`` after ``::``."""
     return separator in separator[1:] + rest
 

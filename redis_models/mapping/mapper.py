@@ -9,15 +9,15 @@ from typing import Any, Generic, TypeVar, cast
 
 from pydantic import BaseModel, ValidationError
 
-from ..encoding.annotations import annotated, is_validated
+from ..encoding.annotations import is_validated, with_metadata
 from ..encoding.codec import FieldCodec
 from ..encoding.equality import is_same
 from ..encoding.fast_paths import reader_of, writer_of
 from ..encoding.limits import UNREADABLE
-from ..encoding.secrets import first_complaint, is_tagged_secret, reason_of, spoken
+from ..encoding.secrets import first_complaint, is_tagged_secret, mask_if_secret, reason_of
 from ..errors import DecodeError, EncodeError, InvalidPrimaryKeyError, ModelDeclarationError
 from .keys import KeySpace
-from .stored_field import RESERVED, StoredField, complaint_about_extra, decode_extra, holds_secret, is_plain, is_text
+from .stored_field import RESERVED, StoredField, decode_extra, extra_name_complaint, holds_secret, is_plain, is_text
 
 __all__ = ["Mapper"]
 
@@ -135,7 +135,7 @@ class Mapper(Generic[M]):
 
     def _no_key(self, pk: object, reason: str) -> InvalidPrimaryKeyError:
         is_hidden = bool(self.model.model_config.get("hide_input_in_errors"))
-        return InvalidPrimaryKeyError(self.model.__name__, spoken(pk, is_hidden), reason)
+        return InvalidPrimaryKeyError(self.model.__name__, mask_if_secret(pk, is_hidden), reason)
 
     @cached_property
     def stamp(self) -> bytes:
@@ -290,7 +290,8 @@ class Mapper(Generic[M]):
     def encode_error(self, name: str, value: object, exc: Exception) -> EncodeError:
         """Make the error of a value that cannot be written; neither it nor its cause has a secret."""
         is_secret = self.conceals(name)
-        error = EncodeError(self.model.__name__, name, spoken(value, is_secret), reason_of(exc, is_secret=is_secret))
+        reason = reason_of(exc, is_secret=is_secret)
+        error = EncodeError(self.model.__name__, name, mask_if_secret(value, is_secret), reason)
         error.__cause__ = None if is_secret else exc
         return error
 
@@ -299,7 +300,7 @@ class Mapper(Generic[M]):
         raw = stored.get(name)
         is_secret = self.conceals(name, raw)
         reason = reason_of(exc, is_secret=is_secret)
-        error = DecodeError(key, name, cast("bytes | None", spoken(raw, is_secret)), reason)
+        error = DecodeError(key, name, cast("bytes | None", mask_if_secret(raw, is_secret)), reason)
         # A validator's error quotes all its input.
         error.__cause__ = None if is_secret or self.conceals("") else exc
         return error
@@ -334,7 +335,7 @@ class Mapper(Generic[M]):
     def _has_validators(self) -> bool:
         found = self.model.__pydantic_decorators__
         return bool(found.field_validators or found.validators or found.model_validators) or any(
-            is_validated(annotated(info)) for info in self.model.model_fields.values()
+            is_validated(with_metadata(info)) for info in self.model.model_fields.values()
         )
 
     @cached_property
@@ -368,7 +369,7 @@ class Mapper(Generic[M]):
     def _encode_extras(self, codec: FieldCodec, values: Mapping[str, object]) -> dict[str, bytes]:
         stored: dict[str, bytes] = {}
         for name, value in values.items():
-            complaint = complaint_about_extra(name, self.names)
+            complaint = extra_name_complaint(name, self.names)
             if complaint is not None:
                 raise EncodeError(self.model.__name__, name, value, complaint)
             stored[name] = self.encode_field(StoredField(name, codec), value)

@@ -170,9 +170,9 @@ class HookedMapper(Mapper[M], Generic[M]):
             raise EncodeError(self.model.__name__, name, None, f"names that begin with one of {RESERVED} are reserved")
         if name in values:
             if name not in self.names:
-                if self.extras is not None and _is_as(written, _as_dict(values[name])):
+                if self.extras is not None and _is_unchanged(written, _as_dict(values[name])):
                     return self._encode_extras(self.extras, {name: values[name]})[name]
-            elif _is_as(written, usual[name]):
+            elif _is_unchanged(written, usual[name]):
                 return self.encode_field(self.field(name), values[name])
         if isinstance(written, bytes):
             return written
@@ -186,18 +186,18 @@ class HookedMapper(Mapper[M], Generic[M]):
     def _usual(self, values: Mapping[str, object]) -> dict[str, object]:
         """Give what the library's own hook makes of values; for one that it refuses, what nothing equals."""
         shown = {name: _as_dict(value) for name, value in values.items()}
-        return _each(shown, lambda group: partial.serialize(self, group, _default_of(self.model)))
+        return _make_each(shown, lambda group: partial.serialize(self, group, _default_of(self.model)))
 
     def _usual_back(self, shown: Mapping[str, object]) -> dict[str, object]:
         """Give what the library's own hook makes of stored text, likewise."""
-        return _each(shown, lambda group: partial.deserialize(self, group, _object_hook_of(self.model)))
+        return _make_each(shown, lambda group: partial.deserialize(self, group, _object_hook_of(self.model)))
 
     def _shown(self, stored: Mapping[str, bytes]) -> dict[str, Any]:
         return {name: _text(raw) for name, raw in stored.items()}
 
     def _value(self, key: str, field: StoredField, read_value: object, usual: object, raw: bytes | None) -> object:
         """Give the value that the hook means for a field."""
-        if raw is not None and _is_as(read_value, usual):
+        if raw is not None and _is_unchanged(read_value, usual):
             return self.decode_field(key, field, raw)
         codec = field.codec
         for read in (codec.validate_jsonable, codec.validate) if codec.kind == "json" else (codec.validate,):
@@ -215,17 +215,19 @@ class _HookError(EncodeError):
         return f"{self.model}: the record cannot be stored: {self.reason}"
 
 
-def _each(values: Mapping[str, object], make: Callable[[Mapping[str, object]], dict[str, object]]) -> dict[str, object]:
+def _make_each(
+    values: Mapping[str, object], make: Callable[[Mapping[str, object]], dict[str, object]]
+) -> dict[str, object]:
     """Make something of all at once, or, where one of them is refused, of each that is not."""
     try:
         return make(values)
     except (TypeError, ValueError):
         if len(values) == 1:
             return dict.fromkeys(values, _NOTHING)
-        return {name: _each({name: value}, make)[name] for name, value in values.items()}
+        return {name: _make_each({name: value}, make)[name] for name, value in values.items()}
 
 
-def _is_as(value: object, usual: object) -> bool:
+def _is_unchanged(value: object, usual: object) -> bool:
     if value is usual:
         return True
     kind = cast(object, type(value))

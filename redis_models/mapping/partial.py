@@ -25,7 +25,7 @@ from .mapper import Mapper
 
 __all__ = ["deserialize", "serialize"]
 
-_Way = Literal["text", "document", "container", "value"]
+_Form = Literal["text", "document", "container", "value"]
 _NONE: Final = "None"
 
 
@@ -51,7 +51,7 @@ def serialize(
     values: dict[str, object] = {}
     for name, value in data.items():
         try:
-            values[name] = _serialized(codecs[name], value, default) if name in codecs else value
+            values[name] = _serialize_value(codecs[name], value, default) if name in codecs else value
             continue
         except (ValueError, TypeError) as exc:
             error = mapper.encode_error(name, value, exc)
@@ -87,7 +87,7 @@ def deserialize(
             values[name] = raw
             continue
         try:
-            values[name] = _deserialized(codecs[name], raw, object_hook)
+            values[name] = _deserialize_value(codecs[name], raw, object_hook)
             continue
         except ValueError as exc:
             stored = raw if isinstance(raw, bytes) else raw.encode("utf-8", "surrogatepass")
@@ -96,7 +96,7 @@ def deserialize(
     return values
 
 
-def _serialized(codec: FieldCodec, value: object, default: Callable[[Any], object] | None) -> object:
+def _serialize_value(codec: FieldCodec, value: object, default: Callable[[Any], object] | None) -> object:
     if codec.kind == "str" and isinstance(value, str):
         return codec.encode(value).decode("utf-8", "surrogatepass")  # the text "None" differs from None
     if codec.kind != "json":
@@ -113,11 +113,11 @@ def _serialized(codec: FieldCodec, value: object, default: Callable[[Any], objec
             return codec.encode(codec.validate(cast(object, value))).decode()
 
 
-def _deserialized(
+def _deserialize_value(
     codec: FieldCodec, raw: str | bytes, object_hook: Callable[[dict[str, Any]], object] | None
 ) -> object:
     stored = raw if isinstance(raw, bytes) else raw.encode("utf-8", "surrogatepass")
-    way = _way(codec)
+    way = _form_of(codec)
     if way == "value" or stored.startswith(MARK) or codec.kind == "str":
         return codec.decode(stored)
     if codec.is_optional and stored in (b"None", b"null"):
@@ -132,10 +132,10 @@ def _deserialized(
 
 
 @functools.lru_cache(maxsize=4096)
-def _way(codec: FieldCodec) -> _Way:
+def _form_of(codec: FieldCodec) -> _Form:
     if codec.kind != "json":
         return "text"
-    if codec.annotation in _TRUTHS or not _is_known_to_aioredis(codec.annotation, ()):
+    if codec.annotation in _BOOLS or not _is_known_to_aioredis(codec.annotation, ()):
         return "value"
     return "container" if _is_container(codec.annotation) else "document"
 
@@ -151,10 +151,10 @@ def _is_known_to_aioredis(annotation: object, inside: tuple[object, ...]) -> boo
         return True
     if origin in (Union, types.UnionType) or origin in _CONTAINERS:
         return all(argument is ... or _is_known_to_aioredis(argument, inside) for argument in arguments)
-    return isinstance(annotation, type) and _is_class_of_the_seed(annotation, inside)
+    return isinstance(annotation, type) and _is_class_known_to_aioredis(annotation, inside)
 
 
-def _is_class_of_the_seed(cls: type[object], inside: tuple[object, ...]) -> bool:
+def _is_class_known_to_aioredis(cls: type[object], inside: tuple[object, ...]) -> bool:
     if issubclass(cls, BaseModel):
         return all(_is_known_to_aioredis(info.annotation, (*inside, cls)) for info in cls.model_fields.values())
     if issubclass(cls, enum.Enum):
@@ -177,7 +177,7 @@ def _is_container(annotation: object) -> bool:
     )
 
 
-_TRUTHS: Final = (bool, bool | None)  # which 1 and 0 are read as, too
+_BOOLS: Final = (bool, bool | None)  # which 1 and 0 are read as, too
 _ANYTHING: Final[tuple[object, ...]] = (Any, object, None, typing.Hashable)
 _CONTAINERS: Final = (dict, list, tuple, abc.Mapping, abc.Sequence)
 _SCALARS: Final = (

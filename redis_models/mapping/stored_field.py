@@ -16,8 +16,8 @@ __all__ = [
     "RESERVED",
     "STAMP",
     "StoredField",
-    "complaint_about_extra",
     "decode_extra",
+    "extra_name_complaint",
     "holds_secret",
     "is_plain",
     "is_text",
@@ -122,7 +122,7 @@ def is_text(name: str) -> bool:
     return True
 
 
-def complaint_about_extra(name: str, declared: Sequence[str]) -> str | None:
+def extra_name_complaint(name: str, declared: Sequence[str]) -> str | None:
     """Say why an extra field cannot have this name; None if it can."""
     if name.startswith(RESERVED):
         return f"the name of an extra field begins with one of {RESERVED}: these are reserved"

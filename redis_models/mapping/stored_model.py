@@ -18,7 +18,7 @@ class StoredModel(BaseModel):
     """
 
     if TYPE_CHECKING:
-        __shape__: ClassVar[Mapper[Any]]
+        __mapper__: ClassVar[Mapper[Any]]
         __options__: ClassVar[Options]
         __overrides__: ClassVar[frozenset[str]]  # verbs that it has of its own
         _store: ClassVar[Any]  # a Store, which lies above

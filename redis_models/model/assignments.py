@@ -10,17 +10,17 @@ from typing import Any, Final, cast
 from ..mapping.stored_model import StoredModel
 
 __all__ = [
-    "NOTHING",
+    "NO_CONTEXT",
     "UNSET",
     "UpdateBlocks",
     "batched_assignments",
-    "put_back",
+    "restore_state",
     "restored_on_failure",
     "save_lock",
     "state_of",
 ]
 
-NOTHING: Final = nullcontext()  # may be entered again and again
+NO_CONTEXT: Final = nullcontext()  # may be entered again and again
 UNSET: Final = (None, None)  # auto_save and auto_sync of an instance without its own: the class decides
 State = dict[str, Any]
 _CONTAINERS: Final = (list, dict, set, deque, bytearray)
@@ -52,13 +52,13 @@ def batched_assignments(instance: StoredModel) -> Generator[UpdateBlocks]:
     blocks: UpdateBlocks = getattr(instance, "__blocks__", None) or UpdateBlocks(getattr(instance, "__auto__", UNSET))
     object.__setattr__(instance, "__blocks__", blocks)
     blocks.open += 1
-    before, saved = _with_own_containers(state_of(instance)), blocks.saved
+    before, saved = _copy_containers(state_of(instance)), blocks.saved
     object.__setattr__(instance, "__auto__", (blocks.settings[0], False))
     try:
         yield blocks
     except BaseException:
         state = blocks.saved  # the record has the state that another block has written meanwhile
-        put_back(instance, before if state is None or state is saved else _copied(state))
+        restore_state(instance, before if state is None or state is saved else _copy_state(state))
         raise
     finally:
         blocks.open -= 1
@@ -74,7 +74,7 @@ def restored_on_failure(instance: StoredModel) -> Generator[None]:
     try:
         yield
     except BaseException:
-        put_back(instance, before)
+        restore_state(instance, before)
         raise
 
 
@@ -97,13 +97,13 @@ def state_of(instance: StoredModel) -> State:
     }
 
 
-def put_back(instance: StoredModel, state: State) -> None:
+def restore_state(instance: StoredModel, state: State) -> None:
     """Restore the fields of an instance to what ``state_of`` gave."""
     for name, value in state.items():
         object.__setattr__(instance, name, value)
 
 
-def _with_own_containers(state: State) -> State:
+def _copy_containers(state: State) -> State:
     """Give a state with copies of the instance's lists, dicts and sets."""
     values: dict[str, Any] = state["__dict__"]
     for name, value in values.items():
@@ -113,5 +113,5 @@ def _with_own_containers(state: State) -> State:
     return state
 
 
-def _copied(state: State) -> State:
+def _copy_state(state: State) -> State:
     return {name: part if part is None else part.copy() for name, part in state.items()}

@@ -7,11 +7,11 @@ from pydantic import ConfigDict, GetCoreSchemaHandler
 from pydantic.fields import FieldInfo
 from pydantic_core import CoreSchema
 
-from ..encoding.json_documents import text_of
+from ..encoding.json_documents import aioredis_text
 from ..errors import ModelDeclarationError
 from ..mapping import partial
 from ..mapping.core_schema import let_validators_assign, make_repeatable
-from ..mapping.keys import INDEX, KeySpace, complaint_about
+from ..mapping.keys import INDEX, KeySpace, key_complaint
 from ..mapping.overrides import ModelHooks
 from ..mapping.stored_model import StoredModel
 from .assignments import UNSET
@@ -37,11 +37,11 @@ def _takes_none(info: FieldInfo) -> bool:
     return type(None) in get_args(info.annotation)
 
 
-def _is_ours(method: Hook, ours: Hook) -> bool:
+def _is_library_method(method: Hook, ours: Hook) -> bool:
     return getattr(method, "__func__", method) is getattr(ours, "__func__", None)
 
 
-def _told(model: "type[_AbstractModel]", name: str) -> str:
+def _key_part(model: "type[_AbstractModel]", name: str) -> str:
     """Ask a method that a model may override for a part of its keys."""
     value: object = getattr(model, name)()
     if not isinstance(value, str) or not (value or name == "_get_prefix"):
@@ -124,21 +124,21 @@ class _AbstractModel(Pydantic1Model, StoredModel, metaclass=ModelMeta):
     def __hooks__(cls) -> ModelHooks:
         """The methods that a subclass overrides and that decide how and where its records are stored."""
         ours, names = _AbstractModel, ("get_table_index_key", "_get_prefix", "_get_separator", "_get_tablename")
-        has_keys = not all(_is_ours(getattr(cls, name), getattr(ours, name)) for name in names)
+        has_keys = not all(_is_library_method(getattr(cls, name), getattr(ours, name)) for name in names)
         serialize, deserialize = cls.serialize_partially, cls.deserialize_partially
         return ModelHooks(
-            None if _is_ours(serialize, ours.serialize_partially) else serialize,
-            None if _is_ours(deserialize, ours.deserialize_partially) else deserialize,
+            None if _is_library_method(serialize, ours.serialize_partially) else serialize,
+            None if _is_library_method(deserialize, ours.deserialize_partially) else deserialize,
             cls.__key_space__ if has_keys else None,
         )
 
     @classmethod
     def __key_space__(cls) -> KeySpace:
         """The key space of the model, as its overridden methods return it now."""
-        first, table = _told(cls, "_get_prefix"), _told(cls, "_get_tablename")
-        separator, index = _told(cls, "_get_separator"), _told(cls, "get_table_index_key")
+        first, table = _key_part(cls, "_get_prefix"), _key_part(cls, "_get_tablename")
+        separator, index = _key_part(cls, "_get_separator"), _key_part(cls, "get_table_index_key")
         prefix = first.removesuffix(separator)
-        if complaint := complaint_about(separator, table, prefix):
+        if complaint := key_complaint(separator, table, prefix):
             raise ModelDeclarationError(cls.__name__, complaint)
         keys = KeySpace(prefix, separator, table)
         if keys.first != first:  # it does not end with the separator; keys begin with it all the same
@@ -157,7 +157,7 @@ class _AbstractModel(Pydantic1Model, StoredModel, metaclass=ModelMeta):
         Raises:
             TypeError: It is not a date, a datetime, a UUID or of an IP type.
         """
-        return text_of(obj)
+        return aioredis_text(obj)
 
     @classmethod
     def json_object_hook(cls, obj: Any) -> Any:
@@ -169,8 +169,8 @@ class _AbstractModel(Pydantic1Model, StoredModel, metaclass=ModelMeta):
         """``json_default`` and ``json_object_hook`` where a subclass has its own, else None."""
         default, hook = cls.json_default, cls.json_object_hook
         return (
-            None if _is_ours(default, _AbstractModel.json_default) else default,
-            None if _is_ours(hook, _AbstractModel.json_object_hook) else hook,
+            None if _is_library_method(default, _AbstractModel.json_default) else default,
+            None if _is_library_method(hook, _AbstractModel.json_object_hook) else hook,
         )
 
     @classmethod
@@ -183,7 +183,7 @@ class _AbstractModel(Pydantic1Model, StoredModel, metaclass=ModelMeta):
         Raises:
             TypeError: A value cannot be stored.
         """
-        return partial.serialize(cls.__shape__, data, cls.json_default)
+        return partial.serialize(cls.__mapper__, data, cls.json_default)
 
     @classmethod
     def deserialize_partially(cls, data: Mapping[Any, Any]) -> Fields:
@@ -194,7 +194,7 @@ class _AbstractModel(Pydantic1Model, StoredModel, metaclass=ModelMeta):
         Raises:
             DecodeError: A field does not read back.
         """
-        return partial.deserialize(cls.__shape__, data, cls.json_object_hook)
+        return partial.deserialize(cls.__mapper__, data, cls.json_object_hook)
 
     @classmethod
     def __get_pydantic_core_schema__(cls, source: type, handler: GetCoreSchemaHandler, /) -> CoreSchema:

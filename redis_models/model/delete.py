@@ -6,7 +6,7 @@ pydantic-aioredis' was a class method whose ids could be left out: ``book.delete
 from typing import TYPE_CHECKING, Generic, TypeVar, overload
 
 from ..mapping.stored_model import StoredModel
-from ..records.repository import own_ids_async, repository_of, store_of
+from ..records.repository import repository_of, resolve_ids_async, store_of
 
 __all__ = ["DeleteAccess", "DeleteRecord", "DeleteRecords"]
 
@@ -56,7 +56,7 @@ class DeleteRecords(Generic[M]):
             if ids is None:
                 verb = f"{self._model.__name__}.delete"
                 raise TypeError(f"{verb} needs primary keys: {verb}(ids); {verb}_all() deletes all")
-            ids = await own_ids_async(self._model, ids)
+            ids = await resolve_ids_async(self._model, ids)
             return await store_of(self._model).run_async(repository_of(self._model).delete(ids))
 
 

@@ -81,17 +81,17 @@ class ModelMeta(ModelMetaclass):
         for attribute, value in own.items():
             type.__setattr__(cls, attribute, value)
         let_post_init_assign(cast(type[StoredModel], cls))
-        _heed_overrides(cls)
+        _note_overrides(cls)
         if "_primary_key_field" not in own:
-            _name_primary_key(cast(type[StoredModel], cls))
+            _find_primary_key(cast(type[StoredModel], cls))
         return cls
 
     def __setattr__(cls, name: str, value: object) -> None:
         super().__setattr__(name, value)
         if name in ATTRIBUTES or name in _HOOKS:
-            _forget_shape(cls)
+            _forget_mapper(cls)
         elif name in _VERBS:
-            _heed_overrides(cls)
+            _note_overrides(cls)
 
     @property
     def __options__(cls) -> Options:
@@ -99,15 +99,15 @@ class ModelMeta(ModelMetaclass):
         return read_options(cls)
 
     @property
-    def __shape__(cls) -> "Mapper[Any]":
+    def __mapper__(cls) -> "Mapper[Any]":
         """The model's mapper, compiled at first use and again after an option changed."""
         compiled = cls.__dict__.get("_compiled")
         if compiled is None:
             model = cast(type[StoredModel], cls)
-            _complete(model)
+            _resolve_annotations(model)
             hooks: ModelHooks = cast(Any, model).__hooks__()
             if hooks.keys is not None:  # which may answer otherwise the next time
-                return _shape_at(model, hooks)
+                return _mapper_at(model, hooks)
             compiled = with_hooks(compile_mapper(model, read_options(cls)), hooks)
             type.__setattr__(cls, "_compiled", compiled)
         return cast("Mapper[Any]", compiled)
@@ -135,22 +135,22 @@ def is_live(instance: StoredModel) -> bool:
     return getattr(instance, "__auto__", None) is not None or getattr(instance, "__record__", None) is not None
 
 
-def _shape_at(model: type[StoredModel], hooks: ModelHooks) -> "Mapper[Any]":
+def _mapper_at(model: type[StoredModel], hooks: ModelHooks) -> "Mapper[Any]":
     """Give the mapper of a model whose methods return its key space: one for each key space."""
     assert hooks.keys is not None
-    shapes: dict[KeySpace, Mapper[Any]] | None = model.__dict__.get("_shapes")
-    if shapes is None:
-        shapes = {}
-        type.__setattr__(model, "_shapes", shapes)
+    mappers: dict[KeySpace, Mapper[Any]] | None = model.__dict__.get("_mappers")
+    if mappers is None:
+        mappers = {}
+        type.__setattr__(model, "_mappers", mappers)
     keys = hooks.keys()
-    if keys not in shapes:
-        if len(shapes) >= _MOST_PLACES:
-            shapes.clear()
-        shapes[keys] = with_hooks(compile_mapper(model, read_options(model)), hooks._replace(keys=lambda: keys))
-    return shapes[keys]
+    if keys not in mappers:
+        if len(mappers) >= _MOST_PLACES:
+            mappers.clear()
+        mappers[keys] = with_hooks(compile_mapper(model, read_options(model)), hooks._replace(keys=lambda: keys))
+    return mappers[keys]
 
 
-def _heed_overrides(cls: "ModelMeta") -> None:
+def _note_overrides(cls: "ModelMeta") -> None:
     """Note which verbs a model, one of its bases or a mixin overrides."""
     own: set[str] = set()
     for name in _VERBS:
@@ -163,7 +163,7 @@ def _heed_overrides(cls: "ModelMeta") -> None:
         _mark_saves(cls)
     children: list[ModelMeta] = cast(Any, type).__subclasses__(cls)
     for child in children:
-        _heed_overrides(child)
+        _note_overrides(child)
 
 
 def _mark_saves(cls: "ModelMeta") -> None:
@@ -187,12 +187,12 @@ def _mark_saves(cls: "ModelMeta") -> None:
     type.__setattr__(cls, "save", made)
 
 
-def _forget_shape(cls: "ModelMeta") -> None:
+def _forget_mapper(cls: "ModelMeta") -> None:
     type.__setattr__(cls, "_compiled", None)
-    type.__setattr__(cls, "_shapes", None)
+    type.__setattr__(cls, "_mappers", None)
     children: list[ModelMeta] = cast(Any, type).__subclasses__(cls)
     for child in children:
-        _forget_shape(child)
+        _forget_mapper(child)
 
 
 def _take_config(name: str, bases: tuple[type, ...], namespace: dict[str, Any]) -> type:
@@ -205,7 +205,7 @@ def _take_config(name: str, bases: tuple[type, ...], namespace: dict[str, Any]) 
     return config
 
 
-def _complete(model: type[StoredModel]) -> None:
+def _resolve_annotations(model: type[StoredModel]) -> None:
     """Look up names in annotations that were not there yet when the class was made."""
     if not model.__pydantic_complete__:
         try:
@@ -217,7 +217,7 @@ def _complete(model: type[StoredModel]) -> None:
             ) from exc
 
 
-def _name_primary_key(model: type[StoredModel]) -> None:
+def _find_primary_key(model: type[StoredModel]) -> None:
     """Find the field that says it is the primary key."""
     named = [name for name, info in model.__pydantic_fields__.items() if storage_of(info).primary_key]
     if len(named) > 1:

@@ -6,15 +6,15 @@ from typing import TYPE_CHECKING, ClassVar, Self, overload
 
 from ..coroutines import is_being_saved
 from ..errors import DataError
-from ..mapping.core_schema import is_in_validator, put
+from ..mapping.core_schema import assign_plain, is_in_validator
 from ..mapping.ttl import KEEP, LifeSpan
-from ..records.repository import is_bound, own_ids_async, repository_of, store_of
-from ..records.tracking import remembered
+from ..records.repository import is_bound, repository_of, resolve_ids_async, store_of
+from ..records.tracking import tracked_state
 from ..records.write import Only
 from .assignments import (
-    NOTHING,  # pyright: ignore[reportUnusedImport]  # used where checkers do not look
+    NO_CONTEXT,  # pyright: ignore[reportUnusedImport]  # used where checkers do not look
     batched_assignments,
-    put_back,
+    restore_state,
     restored_on_failure,
     save_lock,
     state_of,
@@ -159,7 +159,7 @@ class Model(_AbstractModel):
         """
         verbs, store = repository_of(cls), store_of(cls)
         if cls.__overrides__:
-            ids = await own_ids_async(cls, ids)
+            ids = await resolve_ids_async(cls, ids)
         if columns is None:
             return await store.run_async(verbs.select(ids, skip, limit, bad_records))
         return await store.run_async(verbs.select_columns(columns, ids, skip, limit, bad_records))
@@ -335,22 +335,22 @@ class Model(_AbstractModel):
             if not is_stored and _is_unknown(model, name):
                 raise ValueError(f'"{model.__name__}" object has no field "{name}"')  # the words of pydantic 1
             if is_stored and is_in_validator(self) and not _is_frozen(model, name):
-                put(self, name, value)
+                assign_plain(self, name, value)
                 return
             syncs = is_stored and self.auto_sync and is_bound(model) and is_live(self)
             if not syncs or (model.__overrides__ and is_being_saved(self)):
                 # A validator of the whole model sees the new value in its place, and pydantic leaves it there.
-                with restored_on_failure(self) if model.__pydantic_decorators__.model_validators else NOTHING:
+                with restored_on_failure(self) if model.__pydantic_decorators__.model_validators else NO_CONTEXT:
                     super().__setattr__(name, value)
                 return
-            known = remembered(self)
-            with NOTHING if known is None else known.lock:
+            known = tracked_state(self)
+            with NO_CONTEXT if known is None else known.lock:
                 before = state_of(self)
                 try:
                     super().__setattr__(name, value)
                     record_of(self)._write_assigned(name)
                 except BaseException:
-                    put_back(self, before)
+                    restore_state(self, before)
                     raise
 
 

@@ -10,8 +10,8 @@ from ..coroutines import being_saved, is_within, run_to_end, within
 from ..errors import DataError
 from ..mapping.stored_model import StoredModel
 from ..mapping.ttl import KEEP, LifeSpan
-from ..records.repository import NAMING, is_bound, keys_told, repository_of, store_of
-from ..records.tracking import lock_of, remembered
+from ..records.repository import IDS_METHOD, is_bound, repository_of, returned_keys, store_of
+from ..records.tracking import lock_of, tracked_state
 from ..records.write import Only, save_at_once
 from .assignments import batched_assignments, restored_on_failure
 
@@ -98,7 +98,7 @@ class SyncTable(Generic[M]):
         bad_records: list[DataError] | None = None,
     ) -> list[M] | list[dict[str, object]] | None:
         """Read many records; see ``Model.select``."""
-        ids = own_ids(self._model, ids)
+        ids = resolve_ids(self._model, ids)
         verbs, store = repository_of(self._model), store_of(self._model)
         if columns is None:
             return store.run(verbs.select(ids, skip, limit, bad_records))
@@ -124,7 +124,7 @@ class SyncTable(Generic[M]):
 
     def delete(self, ids: object = None) -> list[int] | None:
         """Delete records; see ``Model.delete``."""
-        return store_of(self._model).run(repository_of(self._model).delete(own_ids(self._model, ids)))
+        return store_of(self._model).run(repository_of(self._model).delete(resolve_ids(self._model, ids)))
 
     def delete_all(self) -> int:
         """Delete every record; see ``Model.delete_all``."""
@@ -169,16 +169,16 @@ class SyncRecord(Generic[M]):
 
     def _write_new(self) -> bool:
         """Write a new instance in one exchange; tell whether it is written, as it nearly always is."""
-        if remembered(self._instance) is not None:
+        if tracked_state(self._instance) is not None:
             return False
         model = type(self._instance)
         return repository_of(model).insert_at_once(self._instance, store_of(model).sync_client)
 
     def _write_assigned(self, name: str) -> None:
         """Write a field that was assigned, as an AutoModel does, and other changed fields."""
-        model, known = type(self._instance), remembered(self._instance)
+        model, known = type(self._instance), tracked_state(self._instance)
         store = store_of(model)
-        if known is None or not save_at_once(model.__shape__, store.sync_client, self._instance, known, name):
+        if known is None or not save_at_once(model.__mapper__, store.sync_client, self._instance, known, name):
             store.run(repository_of(model).sync(self._instance, name))
 
     def delete(self) -> list[int] | None:
@@ -210,15 +210,15 @@ class OverriddenTable(SyncTable[M]):
         model: type[StoredModel] = object.__getattribute__(self, "_model")
         if name not in model.__overrides__ or is_within((model, name)):
             return object.__getattribute__(self, name)
-        return partial(_iterated if name == "iterate" else _run_table, model, name)
+        return partial(_run_iterate if name == "iterate" else _run_table, model, name)
 
 
-def own_ids(model: type[StoredModel], ids: object) -> object:
+def resolve_ids(model: type[StoredModel], ids: object) -> object:
     """Give the keys that an overridden ``_ids_to_primary_keys`` gives for some ids; else these."""
-    if NAMING not in model.__overrides__ or is_within((model, NAMING)):
+    if IDS_METHOD not in model.__overrides__ or is_within((model, IDS_METHOD)):
         return ids
-    with within((model, NAMING)):
-        return keys_told(run_to_end(getattr(model, NAMING), ids))
+    with within((model, IDS_METHOD)):
+        return returned_keys(run_to_end(getattr(model, IDS_METHOD), ids))
 
 
 def _run_table(model: type[StoredModel], name: str, *arguments: object, **options: object) -> object:
@@ -226,7 +226,7 @@ def _run_table(model: type[StoredModel], name: str, *arguments: object, **option
         return run_to_end(getattr(model, name), *arguments, **options)
 
 
-def _iterated(model: type[StoredModel], name: str, *arguments: object, **options: object) -> Iterator[object]:
+def _run_iterate(model: type[StoredModel], name: str, *arguments: object, **options: object) -> Iterator[object]:
     """Go through what an overridden ``iterate`` gives; it is run to its end first."""
 
     async def everything() -> list[object]:
@@ -259,7 +259,7 @@ class OverriddenRecord(SyncRecord[M]):
         if self._is_ours():
             super()._write_assigned(name)
             return
-        if (known := remembered(self._instance)) is not None:
+        if (known := tracked_state(self._instance)) is not None:
             known.mark_assigned(name)
         self._run_save({})
 

@@ -147,7 +147,8 @@ def _load(settings: Settings) -> tuple[App, ...]:
     apps = _merge(found, settings)
     declared = {app.label: _collect(app, apps) for app in apps}
     filled = [
-        replace(app, models=_models_of(app, declared), left_out=tuple(_left_out(app, apps, declared))) for app in apps
+        replace(app, models=_models_of(app, declared), left_out=tuple(_left_out_lines(app, apps, declared)))
+        for app in apps
     ]
     _refuse_one_key_space(model for app in filled for model in app.models)
     return tuple(filled)
@@ -241,7 +242,7 @@ def _owner_of(model: type[Model], apps: Iterable[App]) -> App | None:
     return max(around, key=lambda app: len(app.package), default=None)
 
 
-def _left_out(app: App, apps: Sequence[App], declared: Mapping[str, Iterable[type[Model]]]) -> Iterator[str]:
+def _left_out_lines(app: App, apps: Sequence[App], declared: Mapping[str, Iterable[type[Model]]]) -> Iterator[str]:
     known = {model for models in declared.values() for model in models}
     for name in app.modules:
         for alias, model in _models_named_in(sys.modules[name]).items():
@@ -284,9 +285,9 @@ def _label(model: type[Model], declared: Iterable[str]) -> str | None:
 def _refuse_one_key_space(models: Iterable[type[Model]]) -> None:
     known: list[type[Model]] = []
     for model in models:
-        keys = model.__shape__.keys  # also of a lone model: what cannot be stored is refused here
+        keys = model.__mapper__.keys  # also of a lone model: what cannot be stored is refused here
         for other in known:
-            shared = other.__shape__.keys.shared_with(keys)
+            shared = other.__mapper__.keys.shared_with(keys)
             if shared is not None:
                 raise ModelDeclarationError(
                     model.__name__,

@@ -135,9 +135,9 @@ def find_settings(
     named = {named_by: option, ENVIRONMENT_VARIABLE: os.environ.get(ENVIRONMENT_VARIABLE)}
     for source, module in named.items():
         if module:
-            return _named_outright(module, source, start)
+            return _source_of(module, source, start)
     for path in _upwards(start, "pyproject.toml"):
-        if (module := _named_in(path)) is not None:
+        if (module := _module_named_in(path)) is not None:
             return SettingsSource(module, shown_path(path), path.parent, is_project=True)
     raise SettingsError(
         None,
@@ -170,7 +170,7 @@ def load_settings(option: str | None = None, start: Path | None = None, *, named
     return settings
 
 
-def _named_outright(module: str, source: str, start: Path) -> SettingsSource:
+def _source_of(module: str, source: str, start: Path) -> SettingsSource:
     marker = next(_upwards(start, "manage.py", "pyproject.toml"), None)
     return SettingsSource(module, source, marker.parent if marker else start, is_project=marker is not None)
 
@@ -182,7 +182,7 @@ def _upwards(start: Path, *names: str) -> Iterator[Path]:
                 yield directory / name
 
 
-def _named_in(path: Path) -> str | None:
+def _module_named_in(path: Path) -> str | None:
     """Module that a pyproject.toml names; None where it has no table for us, as in a monorepo's inner packages."""
     try:
         table: object = tomllib.loads(path.read_text("utf-8")).get("tool", {}).get("redis_models")
@@ -219,14 +219,14 @@ def _check(module: ModuleType, found: SettingsSource) -> Settings:
         module=found.module,
         source=found.source,
         root=root or found.root,
-        redis_url=_place(_read(found, values, "REDIS_URL", _url, "embedded:./data"), root, found.module),
+        redis_url=_absolute_url(_read(found, values, "REDIS_URL", _url, "embedded:./data"), root, found.module),
         apps=_read(found, values, "APPS", _apps, ()),
         namespace=_read(found, values, "NAMESPACE", _namespace, "default"),
         batch_size=_read(found, values, "BATCH_SIZE", _between(1, _LARGEST_BATCH, "records"), _USUAL_BATCH),
         lease_seconds=_read(found, values, "LEASE_SECONDS", _between(1, _LONGEST_LEASE, "seconds"), 15),
         write_back=_read(found, values, "WRITE_BACK", _flag, False),
         resend_writes=_read(found, values, "RESEND_WRITES", _flag, False),
-        executor=_read(found, values, "EXECUTOR", _maker, None),
+        executor=_read(found, values, "EXECUTOR", _executor_factory, None),
     )
 
 
@@ -329,7 +329,7 @@ def _flag(value: object) -> bool:
     return value
 
 
-def _maker(value: object) -> "Callable[[int], Executor]":
+def _executor_factory(value: object) -> "Callable[[int], Executor]":
     if not callable(value):
         raise _WrongError(
             f"is {_shown(value)}; it must be a function that is given a number of workers, and gives an executor of"
@@ -367,7 +367,7 @@ def _root(module: ModuleType, found: SettingsSource) -> Path | None:
     return found.root if found.is_project else None
 
 
-def _place(url: str, root: Path | None, module: str) -> str:
+def _absolute_url(url: str, root: Path | None, module: str) -> str:
     """Make the directory of an embedded server absolute: it must not move with the working directory."""
     if not url.startswith(_EMBEDDED):
         return url

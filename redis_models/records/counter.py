@@ -9,13 +9,13 @@ from annotated_types import BaseMetadata, Ge, GroupedMetadata, Gt, Le, Lt
 from pydantic import AllowInfNan, Strict
 from pydantic.fields import FieldInfo
 
-from ..encoding.secrets import MASK, spoken
+from ..encoding.secrets import MASK, mask_if_secret
 from ..errors import DecodeError, EncodeError, InvalidPrimaryKeyError
 from ..mapping.mapper import Mapper
 
-__all__ = ["NO_SUM", "OUT_OF_RANGE", "Counter", "Increment", "counter_of"]
+__all__ = ["NO_START", "OUT_OF_RANGE", "Counter", "Increment", "counter_of"]
 
-NO_SUM: Final = ""  # what a sum is called where there is nothing to begin with, and where it would be out of range
+NO_START: Final = ""  # what a sum is called where there is nothing to begin with, and where it would be out of range
 OUT_OF_RANGE: Final = "!"
 _INT_MIN: Final = -(2**63)  # the server counts in 64 bits
 _INT_MAX: Final = 2**63 - 1
@@ -30,7 +30,7 @@ class Increment:
 
     Attributes:
         by: What to add.
-        start: The sum, as text, where the field is not stored; or ``NO_SUM``, or ``OUT_OF_RANGE``.
+        start: The sum, as text, where the field is not stored; or ``NO_START``, or ``OUT_OF_RANGE``.
         low: Least number that may be added to, for an int; least sum, for a float.
         high: Greatest, likewise.
     """
@@ -90,11 +90,11 @@ class Counter:
         """Say that there is nothing to add to."""
         if raw == b"":
             return DecodeError(key, self.name, None, "and the model has no number as its default to begin with")
-        shown = cast(bytes, spoken(raw, self.is_hidden))
+        shown = cast(bytes, mask_if_secret(raw, self.is_hidden))
         return DecodeError(key, self.name, shown, f"increment needs a {self._numbers} there")
 
     def _error(self, by: object, reason: str) -> EncodeError:
-        return EncodeError(self.model, self.name, spoken(by, self.is_hidden), reason)
+        return EncodeError(self.model, self.name, mask_if_secret(by, self.is_hidden), reason)
 
     @property
     def _numbers(self) -> str:
@@ -102,7 +102,7 @@ class Counter:
 
     def _start(self, by: int | float) -> str:
         if self.default is None:
-            return NO_SUM
+            return NO_START
         total = self.default + by
         return repr(total) if self.low <= total <= self.high else OUT_OF_RANGE
 
@@ -126,7 +126,7 @@ def counter_of(mapper: Mapper[Any], name: str, by: object) -> Counter:
         raise InvalidPrimaryKeyError(model.__name__, by, f"cannot be added to {name!r}; insert a new record")
     if kind not in ("int", "float"):
         reason = "increment adds to fields of type int and float only"
-        raise EncodeError(model.__name__, name, spoken(by, mapper.conceals(name)), reason)
+        raise EncodeError(model.__name__, name, mask_if_secret(by, mapper.conceals(name)), reason)
     info = model.__pydantic_fields__[name]
     if info.frozen or model.model_config.get("frozen"):
         raise EncodeError(model.__name__, name, by, "the field is frozen")

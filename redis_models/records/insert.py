@@ -25,8 +25,8 @@ from ..mapping.stored_model import StoredModel
 from ..mapping.ttl import TtlArgument
 from ..store import Upgrader
 from .change import Change
-from .tracking import remembered, saved, values_of
-from .write import WRITE_CHUNK, Only, Try, flat, settled
+from .tracking import track_written, tracked_state, values_of
+from .write import WRITE_CHUNK, Only, ScriptCall, flatten, resolve_reply
 
 __all__ = ["MOST_NAMES", "Put", "insert"]
 
@@ -70,8 +70,8 @@ def insert(
         # A record that is given twice must be written in that order, so nothing is pipelined then.
         is_ahead = not once and len(set(keys)) == len(keys)
     figures: list[int] = []
-    sent = deque[tuple[_Parcel[M], PendingReplies]]()
-    parcels, refused = _parcels(mapper, instances, ttl, only), None
+    sent = deque[tuple[_InsertBatch[M], PendingReplies]]()
+    parcels, refused = _make_batches(mapper, instances, ttl, only), None
     try:
         while True:
             try:
@@ -88,18 +88,18 @@ def insert(
             else:
                 sent[-1] = parcel, PendingReplies((yield AtMostOnce(commands) if once else commands))
             if len(sent) > is_ahead:
-                figures += yield from _delivered(mapper, upgrader, *sent[0], once)
+                figures += yield from _finish_batch(mapper, upgrader, *sent[0], once)
                 sent.popleft()
         if sent:
             yield from sent[0][1].wait()
-            figures += yield from _delivered(mapper, upgrader, *sent[0], once)
+            figures += yield from _finish_batch(mapper, upgrader, *sent[0], once)
             sent.popleft()
         if refused is not None:
             raise refused
     except BaseException as exc:
         for parcel, _ in sent:
             for instance, fields in zip(parcel.instances, parcel.fields, strict=True):
-                if (known := remembered(instance)) is not None:
+                if (known := tracked_state(instance)) is not None:
                     # Some scripts of the batch may have been applied before another one was refused.
                     known.mark_unknown(
                         Change(fields, {}, [], {}), exc if len(instances) <= WRITE_CHUNK else BaseException()
@@ -114,16 +114,16 @@ def _insert_one(
     put = Put(mapper, instance, ttl, only)
     key, fields = put.key, put.fields
     if len(fields) > MOST_NAMES:
-        attempt = _whole(mapper, [key], [fields], ttl, only)
+        attempt = _write_call(mapper, [key], [fields], ttl, only)
     else:
-        attempt = Try(_PUT, (key,), put.command, once=only == "new", writes_whole=True)
+        attempt = ScriptCall(_PUT, (key,), put.command, once=only == "new", writes_whole=True)
     commands = (attempt.command,)
     try:
         replies = yield AtMostOnce(commands) if attempt.once else commands
         yield from call_again(attempt.script, commands, replies, once=attempt.once)
-        figures = yield from settled(mapper, upgrader, attempt, check(replies)[0])
+        figures = yield from resolve_reply(mapper, upgrader, attempt, check(replies)[0])
     except BaseException as exc:
-        if (known := remembered(instance)) is not None:
+        if (known := tracked_state(instance)) is not None:
             known.mark_unknown(Change(fields, {}, [], {}), exc)
         raise
     put.is_settled_by(figures)
@@ -145,26 +145,26 @@ class Put(Generic[M]):
         command: The call; the server may not have the script.
     """
 
-    __slots__ = ("_instance", "_shape", "_values", "command", "fields", "key")
+    __slots__ = ("_instance", "_mapper", "_values", "command", "fields", "key")
 
     def __init__(self, mapper: Mapper[M], instance: M, ttl: TtlArgument, only: Only = None) -> None:
-        self._shape, self._instance = mapper, instance
+        self._mapper, self._instance = mapper, instance
         self._values = values_of(instance)  # first, so that later assignments count as changes
         self.key = mapper.key_of(self._values[mapper.primary_key])
         self.fields = mapper.encode(instance)
-        arguments = (only or "any", mapper.version, ttl, *flat(self.fields))
+        arguments = (only or "any", mapper.version, ttl, *flatten(self.fields))
         self.command = _PUT.command((mapper.keys.index, self.key), arguments)
 
     def is_settled_by(self, reply: Reply) -> bool:
         """Tell whether a reply says that the record is written; if so, the instance remembers it."""
         if not isinstance(reply, list) or type(cast("list[object]", reply)[0]) is not int:
             return False
-        saved(self._shape, self._instance, self.key, self.fields, self._values)
+        track_written(self._mapper, self._instance, self.key, self.fields, self._values)
         return True
 
 
 @dataclass(frozen=True)
-class _Parcel(Generic[M]):
+class _InsertBatch(Generic[M]):
     """Whole records that are sent together.
 
     Attributes:
@@ -177,10 +177,10 @@ class _Parcel(Generic[M]):
     instances: Sequence[M]
     fields: Sequence[dict[str, bytes]]
     values: Sequence[dict[str, object]]
-    tries: Sequence[Try]
+    tries: Sequence[ScriptCall]
 
 
-def _parcels(mapper: Mapper[M], instances: Sequence[M], ttl: TtlArgument, only: Only) -> Iterator[_Parcel[M]]:
+def _make_batches(mapper: Mapper[M], instances: Sequence[M], ttl: TtlArgument, only: Only) -> Iterator[_InsertBatch[M]]:
     """Encode records, up to 1,000 at a time."""
     for start in range(0, len(instances), _ENCODED_AT_ONCE):
         chunk = instances[start : start + _ENCODED_AT_ONCE]
@@ -188,7 +188,7 @@ def _parcels(mapper: Mapper[M], instances: Sequence[M], ttl: TtlArgument, only: 
         values = [values_of(instance) for instance in chunk]  # first, so that later assignments count as changes
         fields = [mapper.encode(instance) for instance in chunk]
         tries = [
-            _whole(
+            _write_call(
                 mapper,
                 keys[first : first + WRITE_CHUNK],
                 fields[first : first + WRITE_CHUNK],
@@ -198,14 +198,14 @@ def _parcels(mapper: Mapper[M], instances: Sequence[M], ttl: TtlArgument, only: 
             for first in range(0, len(chunk), WRITE_CHUNK)
         ]
         first = 0
-        for batch in _in_batches(tries):
+        for batch in _group_calls(tries):
             end = first + WRITE_CHUNK * len(batch)
-            yield _Parcel(chunk[first:end], fields[first:end], values[first:end], batch)
+            yield _InsertBatch(chunk[first:end], fields[first:end], values[first:end], batch)
             first = end
 
 
-def _in_batches(tries: Iterable[Try]) -> Iterator[list[Try]]:
-    batch: list[Try] = []
+def _group_calls(tries: Iterable[ScriptCall]) -> Iterator[list[ScriptCall]]:
+    batch: list[ScriptCall] = []
     size = 0
     for attempt in tries:
         if batch and size + attempt.weight > _BYTES_A_BATCH:
@@ -217,23 +217,23 @@ def _in_batches(tries: Iterable[Try]) -> Iterator[list[Try]]:
         yield batch
 
 
-def _delivered(
-    mapper: Mapper[M], upgrader: Upgrader | None, parcel: _Parcel[M], replies: list[Reply], once: bool
+def _finish_batch(
+    mapper: Mapper[M], upgrader: Upgrader | None, parcel: _InsertBatch[M], replies: list[Reply], once: bool
 ) -> RoundTrips[list[int]]:
     """Handle the replies to a parcel, and have its instances remember their records; give the figures."""
     yield from call_again(_WRITE, [attempt.command for attempt in parcel.tries], replies, once=once)
     figures: list[int] = []
     for attempt, reply in zip(parcel.tries, check(replies), strict=True):
-        figures.extend(cast("list[int]", (yield from settled(mapper, upgrader, attempt, reply))))
+        figures.extend(cast("list[int]", (yield from resolve_reply(mapper, upgrader, attempt, reply))))
     keys = (key for attempt in parcel.tries for key in attempt.keys)
     for instance, key, fields, written in zip(parcel.instances, keys, parcel.fields, parcel.values, strict=True):
-        saved(mapper, instance, key, fields, written)
+        track_written(mapper, instance, key, fields, written)
     return figures
 
 
-def _whole(
+def _write_call(
     mapper: Mapper[M], keys: Sequence[str], records: Sequence[dict[str, bytes]], ttl: TtlArgument, only: Only
-) -> Try:
+) -> ScriptCall:
     """Make the call that writes whole records."""
     arguments: list[Argument] = [only or "any", mapper.version, ttl]
     raws: list[bytes] = []
@@ -242,11 +242,11 @@ def _whole(
     if mapper.reads_whole or len(mapper.names) > MOST_NAMES:
         arguments.append("")
         for fields in records:
-            arguments += [2 * len(fields), *flat(fields)]
+            arguments += [2 * len(fields), *flatten(fields)]
     else:
         arguments += [len(mapper.names), *mapper.names, *raws]
     command = _WRITE.command([mapper.keys.index, *keys], arguments)
-    return Try(_WRITE, keys, command, once=only == "new", weight=sum(map(len, raws)), writes_whole=True)
+    return ScriptCall(_WRITE, keys, command, once=only == "new", weight=sum(map(len, raws)), writes_whole=True)
 
 
 def _check_unique(mapper: Mapper[M], keys: Sequence[str]) -> None:

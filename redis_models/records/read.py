@@ -21,40 +21,40 @@ from ..mapping.mapper import Mapper
 from ..mapping.stored_field import RESERVED, STAMP, stored_version
 from ..mapping.stored_model import StoredModel
 from ..store import Upgrader
-from .tracking import remember
+from .tracking import track_read
 
 __all__ = [
-    "ASKED",
-    "NO_INDEX",
+    "INDEX_COMMAND_COUNT",
+    "NOT_A_SORTED_SET",
     "READ_CHUNK",
-    "SWEPT",
-    "Found",
-    "asking",
-    "asking_index",
+    "SWEEP_CHUNK",
+    "FetchedRecord",
     "count",
     "exists",
     "fetch",
     "index_after",
-    "keys_from",
-    "loaded",
-    "members",
-    "no_index",
-    "own_keys",
+    "index_commands",
+    "index_error",
+    "index_members",
+    "keys_at",
+    "make_instance",
+    "parse_keys",
+    "parse_records",
     "read",
-    "settled",
+    "read_commands",
     "sweep",
     "ttl",
 ]
 
 M = TypeVar("M", bound=StoredModel)
 READ_CHUNK: Final = 500  # records read in one batch: large enough to hide the round trip, a few MB at most
-NO_INDEX: Final = "is not a sorted set"
-ASKED: Final = 3  # commands of ``asking_index``
-SWEPT: Final = 1000  # members of the index that one script checks
+NOT_A_SORTED_SET: Final = "is not a sorted set"
+INDEX_COMMAND_COUNT: Final = 3  # commands of ``asking_index``
+SWEEP_CHUNK: Final = 1000  # members of the index that one script checks
 _SWEEP: Final = load_script("redis_models", "permissions", "sweep", is_repeatable=True)
 
 # One record: its stored fields at the model's version, the error why it cannot be read, or None if it does not exist.
-Found = dict[str, bytes] | DataError | None
+FetchedRecord = dict[str, bytes] | DataError | None
 
 
 def read(mapper: Mapper[M], upgrader: Upgrader | None, key: str) -> RoundTrips[M]:
@@ -73,12 +73,12 @@ def read(mapper: Mapper[M], upgrader: Upgrader | None, key: str) -> RoundTrips[M
     [record] = yield from fetch(mapper, upgrader, [key])
     if record is None:
         raise NotFoundError(mapper.model.__name__, key)
-    return loaded(mapper, key, record)
+    return make_instance(mapper, key, record)
 
 
 def fetch(
     mapper: Mapper[M], upgrader: Upgrader | None, keys: Sequence[str], names: Sequence[str] | None = None
-) -> RoundTrips[list[Found]]:
+) -> RoundTrips[list[FetchedRecord]]:
     """Read the stored fields of records, at the model's version.
 
     Args:
@@ -93,14 +93,14 @@ def fetch(
     Cost:
         One round trip for every 500; one more for older or missing records; two more if older ones are written back.
     """
-    found: list[Found] = []
+    found: list[FetchedRecord] = []
     for start in range(0, len(keys), READ_CHUNK):
         chunk = keys[start : start + READ_CHUNK]
-        found += yield from settled(mapper, upgrader, names, chunk, (yield asking(mapper, names, chunk)))
+        found += yield from parse_records(mapper, upgrader, names, chunk, (yield read_commands(mapper, names, chunk)))
     return found
 
 
-def asking(mapper: Mapper[M], names: Sequence[str] | None, keys: Sequence[str]) -> list[Command]:
+def read_commands(mapper: Mapper[M], names: Sequence[str] | None, keys: Sequence[str]) -> list[Command]:
     """Give the commands that read the fields of records."""
     if names is None and mapper.reads_whole:
         return [("HGETALL", key) for key in keys]
@@ -108,22 +108,22 @@ def asking(mapper: Mapper[M], names: Sequence[str] | None, keys: Sequence[str]) 
     return [("HMGET", key, *asked) for key in keys]
 
 
-def settled(
+def parse_records(
     mapper: Mapper[M],
     upgrader: Upgrader | None,
     names: Sequence[str] | None,
     keys: Sequence[str],
     replies: Sequence[Reply],
-) -> RoundTrips[list[Found]]:
-    """Give the records of the replies to ``asking``; read older ones and apparently missing ones again, whole."""
+) -> RoundTrips[list[FetchedRecord]]:
+    """Parse the replies to ``read_commands``; read older and apparently missing records again, whole."""
     if names is None and mapper.reads_whole:
-        whole = [_opened_whole(mapper, upgrader, None, key, reply) for key, reply in zip(keys, replies, strict=True)]
+        whole = [_parse_whole(mapper, upgrader, None, key, reply) for key, reply in zip(keys, replies, strict=True)]
         yield from _write_back(mapper, upgrader, keys, replies)
         return whole
     names = mapper.names if names is None else names
     # One cast for all: a call of ``cast`` for each record is measured in a select.
     rows = cast("Sequence[list[bytes | None] | ResponseError]", replies)
-    records = [_opened(mapper, names, key, row) for key, row in zip(keys, rows, strict=True)]
+    records = [_parse_fields(mapper, names, key, row) for key, row in zip(keys, rows, strict=True)]
     unsettled = [
         place for place, record in enumerate(records) if record is None or isinstance(record, RecordTooOldError)
     ]
@@ -131,7 +131,7 @@ def settled(
         # Whole: an upgrade needs the old fields, and a record may have none of the fields that were read.
         second = yield [("HGETALL", keys[place]) for place in unsettled]
         for place, reply in zip(unsettled, second, strict=True):
-            records[place] = _opened_whole(mapper, upgrader, names, keys[place], reply)
+            records[place] = _parse_whole(mapper, upgrader, names, keys[place], reply)
         yield from _write_back(mapper, upgrader, [keys[place] for place in unsettled], second)
     return records
 
@@ -144,7 +144,7 @@ def exists(key: str) -> RoundTrips[bool]:
     """
     [fields] = yield [("HLEN", key)]
     if isinstance(fields, ResponseError):
-        raise _refused(key, fields)
+        raise _error_of(key, fields)
     return fields != 0
 
 
@@ -157,7 +157,7 @@ def ttl(mapper: Mapper[M], key: str) -> RoundTrips[float | None]:
     """
     fields, left_ms = yield [("HLEN", key), ("PTTL", key)]
     if isinstance(fields, ResponseError):
-        raise _refused(key, fields)
+        raise _error_of(key, fields)
     check([left_ms])
     if left_ms == -2:
         raise NotFoundError(mapper.model.__name__, key)
@@ -175,7 +175,7 @@ def count(mapper: Mapper[M]) -> RoundTrips[int]:
     """
     total, after = 0, None
     while True:
-        page = yield from index_after(mapper, after, SWEPT)
+        page = yield from index_after(mapper, after, SWEEP_CHUNK)
         if not page:
             return total
         total += yield from sweep(mapper, page)
@@ -187,10 +187,10 @@ def index_after(mapper: Mapper[M], after: str | None, limit: int) -> RoundTrips[
 
     Gives only keys that the model owns, whatever else is in its index, and fewer than ``limit`` only at the end.
     """
-    return (yield from own_keys(mapper, (yield asking_index(mapper, after, limit)), after, limit))
+    return (yield from parse_keys(mapper, (yield index_commands(mapper, after, limit)), after, limit))
 
 
-def asking_index(mapper: Mapper[M], after: str | None, limit: int) -> list[Command]:
+def index_commands(mapper: Mapper[M], after: str | None, limit: int) -> list[Command]:
     """Give the commands that read the next keys of the index, and the scores of its first and last member."""
     index = mapper.keys.index
     return [
@@ -200,41 +200,41 @@ def asking_index(mapper: Mapper[M], after: str | None, limit: int) -> list[Comma
     ]
 
 
-def own_keys(mapper: Mapper[M], replies: Sequence[Reply], after: str | None, limit: int) -> RoundTrips[list[str]]:
-    """Give the keys of ``index_after`` out of the replies to ``asking_index``.
+def parse_keys(mapper: Mapper[M], replies: Sequence[Reply], after: str | None, limit: int) -> RoundTrips[list[str]]:
+    """Give the keys of ``index_after`` out of the replies to ``index_commands``.
 
     Cost:
         No further round trip if all members are the model's, with score 0; else two, and one for 1,000 foreign ones.
     """
     reply, *ends = replies
-    found = members(mapper, reply)
+    found = index_members(mapper, reply)
     last = None if after is None else bytes_of(after)
     # Members with other scores than 0 make a range by name end too early, or repeat for ever.
-    if mapper.keys.are_next(found, last) and not any(map(_is_scored, ends)):
+    if mapper.keys.are_next(found, last) and not any(map(_has_score, ends)):
         return [text_of(raw) for raw in found]
     if last is None:
-        return (yield from keys_from(mapper, 0, limit))
+        return (yield from keys_at(mapper, 0, limit))
     [place] = check((yield [("ZRANK", mapper.keys.index, last)]))
     if place is not None:
-        return (yield from keys_from(mapper, cast(int, place) + 1, limit))
-    return (yield from keys_from(mapper, 0, limit, last))
+        return (yield from keys_at(mapper, cast(int, place) + 1, limit))
+    return (yield from keys_at(mapper, 0, limit, last))
 
 
-def keys_from(mapper: Mapper[M], place: int, limit: int, after: bytes | None = None) -> RoundTrips[list[str]]:
+def keys_at(mapper: Mapper[M], place: int, limit: int, after: bytes | None = None) -> RoundTrips[list[str]]:
     """Give the next ``limit`` record keys of the index from a position on, and only those after ``after``."""
     own: list[bytes] = []
     count = limit
     while len(own) < limit:
         [reply] = yield [("ZRANGE", mapper.keys.index, place, place + count - 1)]
-        found = members(mapper, reply)
+        found = index_members(mapper, reply)
         own += [key for key in mapper.keys.owned_members(found) if after is None or key > after]
         if len(found) < count:
             break
-        place, count = place + count, SWEPT
+        place, count = place + count, SWEEP_CHUNK
     return [text_of(raw) for raw in own[:limit]]
 
 
-def loaded(mapper: Mapper[M], key: str, record: Found) -> M:
+def make_instance(mapper: Mapper[M], key: str, record: FetchedRecord) -> M:
     """Make an instance of stored fields; it remembers them, so that a save writes only changes.
 
     Raises:
@@ -244,26 +244,28 @@ def loaded(mapper: Mapper[M], key: str, record: Found) -> M:
         raise record
     stored = record or {}
     instance = mapper.decode(key, stored)
-    pk = remember(mapper, instance, key, stored)
+    pk = track_read(mapper, instance, key, stored)
     if type(pk) is not str or mapper.start + pk != key:  # they are nearly always equal
         mapper.check_key(key, pk)
     return instance
 
 
-def no_index(mapper: Mapper[M]) -> DataError:
+def index_error(mapper: Mapper[M]) -> DataError:
     """Give the error of a key that should be the index and is not."""
     key = mapper.keys.index
     return ConflictError(
         key,
-        f"{NO_INDEX}, hence no index; if pydantic-aioredis wrote this table, run 'redis-models adopt', else look"
-        f" with 'TYPE {key}', and rename that key",
+        f"{NOT_A_SORTED_SET}, hence no index; if pydantic-aioredis wrote this table, run 'redis-models adopt', else"
+        f" look with 'TYPE {key}', and rename that key",
     )
 
 
-def _opened(mapper: Mapper[M], names: Sequence[str], key: str, raws: list[bytes | None] | ResponseError) -> Found:
+def _parse_fields(
+    mapper: Mapper[M], names: Sequence[str], key: str, raws: list[bytes | None] | ResponseError
+) -> FetchedRecord:
     """Give the record of a reply of HMGET; RecordTooOldError or None means that it must be read whole."""
     if isinstance(raws, ResponseError):
-        return _refused(key, raws)
+        return _error_of(key, raws)
     stamp = raws[-1]
     if stamp == mapper.stamp and None not in raws:
         return dict(zip(names, cast("list[bytes]", raws), strict=False))  # the stamp comes last
@@ -275,12 +277,12 @@ def _opened(mapper: Mapper[M], names: Sequence[str], key: str, raws: list[bytes 
     return _version_error(mapper, key, stamp) or record
 
 
-def _opened_whole(
+def _parse_whole(
     mapper: Mapper[M], upgrader: Upgrader | None, names: Sequence[str] | None, key: str, reply: Reply
-) -> Found:
+) -> FetchedRecord:
     """Give the record of a reply of HGETALL, upgraded in memory if it is of an older version."""
     if isinstance(reply, ResponseError):
-        return _refused(key, reply)
+        return _error_of(key, reply)
     record = hash_of(reply)
     if not record:
         return None
@@ -328,7 +330,7 @@ def _version_error(mapper: Mapper[M], key: str, stamp: bytes | None) -> DataErro
     return kind(key, version, mapper.version)
 
 
-def _refused(key: str, error: ResponseError) -> DataError:
+def _error_of(key: str, error: ResponseError) -> DataError:
     ours: RedisModelsError = WrongKeyTypeError(key) if str(error).startswith("WRONGTYPE") else translate(error)
     if isinstance(ours, DataError):
         return ours
@@ -344,7 +346,7 @@ def sweep(mapper: Mapper[M], keys: Sequence[str]) -> RoundTrips[int]:
     return cast(int, check(replies)[0])
 
 
-def _is_scored(reply: Reply) -> bool:
+def _has_score(reply: Reply) -> bool:
     """Whether a member of an index, given with its score, has another score than 0."""
     if not isinstance(reply, list) or not reply:
         return False
@@ -352,8 +354,8 @@ def _is_scored(reply: Reply) -> bool:
     return float(cast(bytes, cast("list[object]", last)[-1] if isinstance(last, list) else last)) != 0
 
 
-def members(mapper: Mapper[M], reply: Reply) -> list[bytes]:
+def index_members(mapper: Mapper[M], reply: Reply) -> list[bytes]:
     """Give what an index answers, or raise what it refuses."""
     if isinstance(reply, ResponseError):
-        raise no_index(mapper) if str(reply).startswith("WRONGTYPE") else translate(reply)
+        raise index_error(mapper) if str(reply).startswith("WRONGTYPE") else translate(reply)
     return cast("list[bytes]", reply)

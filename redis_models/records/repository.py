@@ -12,7 +12,7 @@ from pydantic import BaseModel, ValidationError
 from ..client.commands import RoundTrips
 from ..client.drivers import Driver
 from ..coroutines import is_within, within
-from ..encoding.secrets import spoken
+from ..encoding.secrets import mask_if_secret
 from ..errors import DataError, EncodeError, UnboundModelError
 from ..mapping.mapper import Mapper
 from ..mapping.stored_model import StoredModel
@@ -21,32 +21,41 @@ from ..store import Store, Upgrader
 from . import insert as inserting
 from . import read, write
 from . import select as selecting
-from .tracking import remembered
+from .tracking import tracked_state
 from .write import Only
 
-__all__ = ["NAMING", "Keys", "Repository", "is_bound", "keys_told", "own_ids_async", "repository_of", "store_of"]
+__all__ = [
+    "IDS_METHOD",
+    "Keys",
+    "Repository",
+    "is_bound",
+    "repository_of",
+    "resolve_ids_async",
+    "returned_keys",
+    "store_of",
+]
 
 M = TypeVar("M", bound=StoredModel)
 _MOST_SKIPPED = 2**62  # more than any index has, and room for a page behind it in a server's 64 bits
-NAMING: Final = "_ids_to_primary_keys"
+IDS_METHOD: Final = "_ids_to_primary_keys"
 
 
 class Keys(list[str]):
     """Record keys in place of primary keys: the model's own ``_ids_to_primary_keys`` gave them."""
 
 
-def keys_told(answer: object) -> Keys:
+def returned_keys(answer: object) -> Keys:
     """Give the record keys of what ``_ids_to_primary_keys`` returned: these, and the key of the index."""
     keys, _ = cast("tuple[Iterable[str], str]", answer)
     return Keys(keys)
 
 
-async def own_ids_async(model: type[StoredModel], ids: object) -> object:
+async def resolve_ids_async(model: type[StoredModel], ids: object) -> object:
     """Give the keys that an overridden ``_ids_to_primary_keys`` returns for ``ids``; otherwise ``ids``."""
-    if NAMING not in model.__overrides__ or is_within((model, NAMING)):
+    if IDS_METHOD not in model.__overrides__ or is_within((model, IDS_METHOD)):
         return ids
-    with within((model, NAMING)):
-        return keys_told(await cast(Any, model)._ids_to_primary_keys(ids))
+    with within((model, IDS_METHOD)):
+        return returned_keys(await cast(Any, model)._ids_to_primary_keys(ids))
 
 
 def is_bound(model: type) -> bool:
@@ -69,7 +78,7 @@ def store_of(model: type[StoredModel]) -> Store:
 def repository_of(model: type[M]) -> "Repository[M]":
     """Give the repository of a model that is bound to a store."""
     store = store_of(model)
-    return Repository(model.__shape__, store.upgrader, store.life_span_in_seconds)
+    return Repository(model.__mapper__, store.upgrader, store.life_span_in_seconds)
 
 
 @dataclass(slots=True)
@@ -96,12 +105,12 @@ class Repository(Generic[M]):
         found = yield from read.fetch(self.mapper, self.upgrader, keys)
         return [self._readable(key, record, bad) for key, record in zip(keys, found, strict=True)]
 
-    def _readable(self, key: str, record: read.Found, bad: list[DataError] | None) -> M | None:
+    def _readable(self, key: str, record: read.FetchedRecord, bad: list[DataError] | None) -> M | None:
         """Make an instance; None where there is no record, or ``bad`` takes the error."""
         if record is None:
             return None
         try:
-            return read.loaded(self.mapper, key, record)
+            return read.make_instance(self.mapper, key, record)
         except DataError as exc:
             if bad is None:
                 raise
@@ -173,14 +182,14 @@ class Repository(Generic[M]):
         instances = [cast(M, data)] if is_one else list(cast("Iterable[M]", data))
         for instance in instances:
             if not isinstance(instance, self.mapper.model):
-                shown = spoken(instance, self.mapper.conceals(""))
+                shown = mask_if_secret(instance, self.mapper.conceals(""))
                 raise EncodeError(name, "insert", shown, f"it is not a {name}; give one, or a list of them")
             if type(instance) is not self.mapper.model and set(type(instance).__pydantic_fields__) - set(
                 self.mapper.names
             ):
                 kind = type(instance).__name__
                 reason = f"it is a {kind}, which has fields that this table does not store; use {kind}.insert"
-                raise EncodeError(name, "insert", spoken(instance, self.mapper.conceals("")), reason)
+                raise EncodeError(name, "insert", mask_if_secret(instance, self.mapper.conceals("")), reason)
         ttl = self._ttl(life_span)
         return (yield from inserting.insert(self.mapper, self.upgrader, instances, ttl, _checked(name, only)))
 
@@ -188,7 +197,7 @@ class Repository(Generic[M]):
         self, instance: M, life_span: LifeSpan | None = KEEP, *, only: Only = None, if_unchanged: bool = False
     ) -> RoundTrips[list[int]]:
         """Save an instance, and give the figures of ``insert``."""
-        known = remembered(instance)
+        known = tracked_state(instance)
         if known is not None and only is None:
             ttl = "" if life_span is KEEP else self._ttl(life_span)
             yield from write.save(self.mapper, self.upgrader, instance, known, ttl, if_unchanged)
@@ -220,7 +229,7 @@ class Repository(Generic[M]):
 
     def sync(self, instance: M, assigned: str) -> RoundTrips[None]:
         """Write a field that was assigned, and what else changed."""
-        known = remembered(instance)
+        known = tracked_state(instance)
         if known is None:
             yield from self.save(instance)
             return
@@ -242,7 +251,7 @@ class Repository(Generic[M]):
         return list((yield from write.delete(self.mapper, keys)))
 
     def delete_instance(self, instance: M) -> RoundTrips[list[int] | None]:
-        known = remembered(instance)
+        known = tracked_state(instance)
         is_elsewhere = known is not None and self.mapper.is_movable
         key = (
             known.key_for(self.mapper, instance)
@@ -305,7 +314,9 @@ class Repository(Generic[M]):
                 "a validator of the model needs the other fields; get the record, assign and save(if_unchanged=True)"
             )
             for name, value in changes.items():
-                raise EncodeError(self.mapper.model.__name__, name, spoken(value, self.mapper.conceals(name)), reason)
+                raise EncodeError(
+                    self.mapper.model.__name__, name, mask_if_secret(value, self.mapper.conceals(name)), reason
+                )
         blank = self.mapper.model.model_construct()
         vars(blank).clear()  # a validator that looks at another field must not take its default for what is stored
         validator = cast(Any, self.mapper.model).__pydantic_validator__
@@ -323,7 +334,9 @@ class Repository(Generic[M]):
                 error = self.mapper.encode_error(name, value, exc)
             except (AttributeError, KeyError) as exc:
                 reason = f"a validator of the model needs the other fields ({exc}); get the record, assign and save it"
-                error = EncodeError(self.mapper.model.__name__, name, spoken(value, self.mapper.conceals(name)), reason)
+                error = EncodeError(
+                    self.mapper.model.__name__, name, mask_if_secret(value, self.mapper.conceals(name)), reason
+                )
                 error.__cause__ = exc
             if error is not None:
                 raise error

@@ -15,25 +15,25 @@ from ..mapping.stored_field import RESERVED
 from ..mapping.stored_model import StoredModel
 from ..store import Upgrader
 from .read import (
-    ASKED,
+    INDEX_COMMAND_COUNT,
     READ_CHUNK,
-    SWEPT,
-    Found,
-    asking,
-    asking_index,
+    SWEEP_CHUNK,
+    FetchedRecord,
     index_after,
-    keys_from,
-    loaded,
-    members,
-    own_keys,
-    settled,
+    index_commands,
+    index_members,
+    keys_at,
+    make_instance,
+    parse_keys,
+    parse_records,
+    read_commands,
     sweep,
 )
 
 __all__ = ["Selection", "select", "select_columns"]
 
 M = TypeVar("M", bound=StoredModel)
-Made = TypeVar("Made")
+Item = TypeVar("Item")
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,7 @@ def select(
         selection: Which.
         bad: Takes the error of every record that cannot be read, which is then left out; else the first is raised.
     """
-    return (yield from _gather(mapper, upgrader, selection, None, functools.partial(loaded, mapper), bad))
+    return (yield from _select_pages(mapper, upgrader, selection, None, functools.partial(make_instance, mapper), bad))
 
 
 def select_columns(
@@ -86,24 +86,26 @@ def select_columns(
     for name in columns:
         if not mapper.takes_extras or name.startswith(RESERVED):
             mapper.field(name)
-    return (yield from _gather(mapper, upgrader, selection, columns, functools.partial(_values, mapper, columns), bad))
+    return (
+        yield from _select_pages(mapper, upgrader, selection, columns, functools.partial(_values, mapper, columns), bad)
+    )
 
 
-def _gather(
+def _select_pages(
     mapper: Mapper[M],
     upgrader: Upgrader | None,
     selection: Selection,
     names: Sequence[str] | None,
-    make: Callable[[str, Found], Made],
+    make: Callable[[str, FetchedRecord], Item],
     bad: list[DataError] | None,
-) -> RoundTrips[list[Made]]:
+) -> RoundTrips[list[Item]]:
     """Read page after page until enough records are met; those that are gone do not count, and leave the index.
 
     While the server reads one page, the records of the page before are made.
     """
-    made: list[Made] = []
+    made: list[Item] = []
 
-    def make_all(page: Sequence[str], found: Sequence[Found]) -> None:
+    def make_all(page: Sequence[str], found: Sequence[FetchedRecord]) -> None:
         for key, record in zip(page, found, strict=True):
             if record is not None:
                 try:
@@ -115,21 +117,21 @@ def _gather(
 
     met, passed = 0, selection.skip
     if selection.keys is not None:
-        passed = yield from _place_after(selection.keys, selection.skip)
+        passed = yield from _position_after(selection.keys, selection.skip)
     size = selection.size_after(met)
     page = yield from _page(mapper, selection, passed, selection.after, size)
-    former: tuple[Sequence[str], list[Found]] = (), []
+    former: tuple[Sequence[str], list[FetchedRecord]] = (), []
     while page:
         passed += len(page)
         # How many more will be wanted if none of these is gone; the index is asked for them with these.
         more = selection.size_after(met + len(page)) if len(page) == size else 0
-        commands = asking(mapper, names, page)
+        commands = read_commands(mapper, names, page)
         if more and selection.keys is None:
-            commands += asking_index(mapper, page[-1], more)
+            commands += index_commands(mapper, page[-1], more)
         replies = yield from pipelined(commands)
         make_all(*former)
         yield from replies.wait()
-        found = yield from settled(mapper, upgrader, names, page, replies[: len(page)])
+        found = yield from parse_records(mapper, upgrader, names, page, replies[: len(page)])
         former = page, found
         gone = [key for key, record in zip(page, found, strict=True) if record is None]
         following: Sequence[str] = ()
@@ -138,9 +140,9 @@ def _gather(
             size = selection.size_after(met)
             if gone and selection.keys is None and 0 < size < READ_CHUNK:
                 # Where some are gone more are; a page of one must not meet thousands of them one by one.
-                yield from sweep(mapper, (yield from index_after(mapper, page[-1], SWEPT)))
+                yield from sweep(mapper, (yield from index_after(mapper, page[-1], SWEEP_CHUNK)))
             if more and more == size and selection.keys is None:
-                following = yield from own_keys(mapper, replies[-ASKED:], page[-1], more)
+                following = yield from parse_keys(mapper, replies[-INDEX_COMMAND_COUNT:], page[-1], more)
             else:
                 following = yield from _page(mapper, selection, passed, page[-1], size)
         if gone and selection.keys is None:
@@ -150,7 +152,7 @@ def _gather(
     return made
 
 
-def _place_after(keys: Sequence[str], skip: int) -> RoundTrips[int]:
+def _position_after(keys: Sequence[str], skip: int) -> RoundTrips[int]:
     """Give the place in ``keys`` after the first ``skip`` of them that exist: those that do not are on no page."""
     place = 0
     while skip and place < len(keys):
@@ -178,13 +180,13 @@ def _page(
     # By position, and only once: a range by name takes as many steps as it leaves out.
     index, before = mapper.keys.index, mapper.keys.before
     foreign, reply = yield [("ZLEXCOUNT", index, "-", before), ("ZRANGE", index, passed, passed + size - 1)]
-    found = members(mapper, reply)
+    found = index_members(mapper, reply)
     if not foreign and mapper.keys.are_next(found, None):
         return [text_of(raw) for raw in found]
-    return (yield from keys_from(mapper, passed + cast(int, check([foreign])[0]), size))
+    return (yield from keys_at(mapper, passed + cast(int, check([foreign])[0]), size))
 
 
-def _values(mapper: Mapper[M], columns: Sequence[str], key: str, record: Found) -> dict[str, object]:
+def _values(mapper: Mapper[M], columns: Sequence[str], key: str, record: FetchedRecord) -> dict[str, object]:
     if isinstance(record, DataError):
         raise record
     stored = record or {}

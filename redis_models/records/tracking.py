@@ -16,16 +16,16 @@ from ..mapping.stored_field import StoredField, is_text
 from ..mapping.stored_model import StoredModel
 from .change import Change, PlainChange
 
-__all__ = ["TrackedState", "lock_of", "remember", "remembered", "saved", "values_of"]
+__all__ = ["TrackedState", "lock_of", "track_read", "track_written", "tracked_state", "values_of"]
 
 M = TypeVar("M", bound=StoredModel)
-_MAKING: Final = Lock()  # of locks
+_CREATING: Final = Lock()  # of locks
 _NOTHING: Final[dict[str, bytes]] = {}
 _GET: Final = object.__getattribute__
 _SET: Final = object.__setattr__
 # Arguments of ``TrackedState``. Thousands of instances are read for one that is changed, so they first keep this tuple:
 # the garbage collector tracks objects, but not a tuple of plain values.
-_Made = tuple[str, object, dict[str, bytes], dict[str, object], dict[str, bytes], bool]
+_StateArguments = tuple[str, object, dict[str, bytes], dict[str, object], dict[str, bytes], bool]
 # Types whose values cannot change inside: the same object has the same stored bytes.
 _ATOMS: Final = frozenset({NoneType, bool, int, float, str, bytes, date, datetime, time, timedelta, Decimal, UUID})
 
@@ -60,7 +60,7 @@ class TrackedState:
     def lock(self) -> RLock:
         """Held by a thread that assigns, so that the state is that of the write that was sent last."""
         if self._lock is None:
-            with _MAKING:
+            with _CREATING:
                 self._lock = self._lock or RLock()
         return self._lock
 
@@ -104,12 +104,12 @@ class TrackedState:
                 continue  # an extra field, or something cached beside them
             value = values[name]
             is_same = value is before[name]
-            if is_same and is_checked and name in insides and _is_inside(value, insides[name]):
+            if is_same and is_checked and name in insides and _has_same_items(value, insides[name]):
                 continue
             field = mapper.fields[mapper.names.index(name)]
             raw, known = mapper.encode_field(field, value), stored.get(name)
             if raw == known:
-                if (inside := _inside(value)) is not None:
+                if (inside := _immutable_items(value)) is not None:
                     insides[name] = inside
             elif known is None:
                 is_default = is_same and (type(value) in _ATOMS or raw == self._unstored.get(name))
@@ -119,7 +119,7 @@ class TrackedState:
         if mapper.takes_extras:
             self._compare_extras(mapper, instance, change)
         if asked := self._unknown | ({assigned} if assigned in mapper.names else frozenset[str]()):
-            _write_anyway(mapper, instance, change, asked)
+            _add_forced(mapper, instance, change, asked)
         return change
 
     def mark_unknown(self, change: Change, exc: BaseException) -> None:
@@ -195,11 +195,11 @@ class HookedState(TrackedState):
         values = values_of(instance) if values is None else values
         self.pk = values[mapper.primary_key]
         super().__init__(key, self.pk, stored, values, _NOTHING, True)
-        self._plain = _plain(mapper, values)
+        self._plain = _plain_values(mapper, values)
 
     def change(self, mapper: Mapper[Any], instance: StoredModel, assigned: str | None = None) -> Change:
         values = values_of(instance)
-        plain = _plain(mapper, values)
+        plain = _plain_values(mapper, values)
         asked = self._unknown | ({assigned} if assigned is not None else frozenset[str]())
         changed = {name for name, raw in plain.items() if name in asked or raw != self._plain.get(name, plain)}
         left = [name for name in self._plain if name not in plain and name in self.stored]
@@ -243,7 +243,7 @@ class HookedState(TrackedState):
     def _told_before(self, mapper: Mapper[Any]) -> Mapping[str, bytes]:
         """Give what the hook made of the former values; the stored fields, if a value was changed in place."""
         values = {name: self._values[name] for name in self._plain if name in self._values}
-        if _plain(mapper, values) != self._plain:
+        if _plain_values(mapper, values) != self._plain:
             return self.stored
         try:
             return mapper.encode_some(values)
@@ -251,7 +251,7 @@ class HookedState(TrackedState):
             return self.stored
 
 
-def _plain(mapper: Mapper[Any], values: Mapping[str, object]) -> dict[str, object]:
+def _plain_values(mapper: Mapper[Any], values: Mapping[str, object]) -> dict[str, object]:
     """Give values as they would be stored without hooks, to compare them; unchanged if they could not be."""
     plain: dict[str, object] = {}
     for name, value in values.items():
@@ -265,22 +265,22 @@ def _plain(mapper: Mapper[Any], values: Mapping[str, object]) -> dict[str, objec
     return plain
 
 
-def remembered(instance: StoredModel) -> TrackedState | None:
+def tracked_state(instance: StoredModel) -> TrackedState | None:
     """Give the tracked state of ``instance``; None if it was neither read nor written."""
     try:
         # Not by getattr: pydantic's lookup of a missing attribute takes several times longer.
         found = _GET(instance, "__record__")
     except AttributeError:
         return None
-    return _unfolded(instance) if type(found) is tuple else cast("TrackedState | None", found)
+    return _unpack_state(instance) if type(found) is tuple else cast("TrackedState | None", found)
 
 
 def lock_of(instance: StoredModel) -> RLock:
     """Give the lock of a thread that saves ``instance``; after the first save it is another one."""
-    known = remembered(instance)
+    known = tracked_state(instance)
     if known is not None:
         return known.lock
-    with _MAKING:
+    with _CREATING:
         try:
             return cast(RLock, _GET(instance, "__first__"))
         except AttributeError:
@@ -289,7 +289,7 @@ def lock_of(instance: StoredModel) -> RLock:
             return lock
 
 
-def remember(mapper: Mapper[M], instance: M, key: str, stored: dict[str, bytes]) -> object:
+def track_read(mapper: Mapper[M], instance: M, key: str, stored: dict[str, bytes]) -> object:
     """Let ``instance`` remember the record that it was read from; give its primary key."""
     if mapper.hooks:
         known = HookedState(mapper, instance, key, stored)
@@ -307,24 +307,26 @@ def remember(mapper: Mapper[M], instance: M, key: str, stored: dict[str, bytes])
                     continue  # the next save reports a default that cannot be stored
     values = values_of(instance)
     pk = values[mapper.primary_key]
-    folded: _Made = (key, pk, stored, values, unstored, False)
+    folded: _StateArguments = (key, pk, stored, values, unstored, False)
     _SET(instance, "__record__", folded)
     return pk
 
 
-def saved(mapper: Mapper[M], instance: M, key: str, stored: dict[str, bytes], values: dict[str, object]) -> None:
+def track_written(
+    mapper: Mapper[M], instance: M, key: str, stored: dict[str, bytes], values: dict[str, object]
+) -> None:
     """Let ``instance`` remember the whole record as it was written, and the ``values`` of that time."""
     if mapper.hooks:
         _SET(instance, "__record__", HookedState(mapper, instance, key, stored, values))
         return
-    folded: _Made = (key, values[mapper.primary_key], stored, values, _NOTHING, True)
-    with _MAKING:  # another thread may be about to store the former state there
+    folded: _StateArguments = (key, values[mapper.primary_key], stored, values, _NOTHING, True)
+    with _CREATING:  # another thread may be about to store the former state there
         _SET(instance, "__record__", folded)
 
 
-def _unfolded(instance: StoredModel) -> TrackedState:
-    with _MAKING:
-        found: TrackedState | _Made = cast(Any, instance).__record__
+def _unpack_state(instance: StoredModel) -> TrackedState:
+    with _CREATING:
+        found: TrackedState | _StateArguments = cast(Any, instance).__record__
         if isinstance(found, TrackedState):  # another thread was faster
             return found
         known = TrackedState(*found)
@@ -335,7 +337,7 @@ def _unfolded(instance: StoredModel) -> TrackedState:
         return known
 
 
-def _write_anyway(mapper: Mapper[Any], instance: StoredModel, change: Change, names: Iterable[str]) -> None:
+def _add_forced(mapper: Mapper[Any], instance: StoredModel, change: Change, names: Iterable[str]) -> None:
     """Let ``change`` write these fields too, or remove those that the instance no longer has."""
     stored: dict[str, bytes] | None = None
     for name in names:
@@ -358,7 +360,7 @@ def values_of(instance: StoredModel) -> dict[str, object]:
     return {**instance.__dict__, **extras} if extras else instance.__dict__.copy()
 
 
-def _inside(value: object) -> tuple[object, ...] | None:
+def _immutable_items(value: object) -> tuple[object, ...] | None:
     """Give the items of a plain container if they are immutable: comparing them costs a tenth of encoding."""
     members: tuple[object, ...]
     if isinstance(value, (list, set, frozenset)):
@@ -371,7 +373,7 @@ def _inside(value: object) -> tuple[object, ...] | None:
     return members if _ATOMS.issuperset(map(type, members)) else None
 
 
-def _is_inside(value: object, members: tuple[object, ...]) -> bool:
+def _has_same_items(value: object, members: tuple[object, ...]) -> bool:
     """Whether a container holds the very objects of ``held`` still; equal ones will not do: 1 is not True."""
     container = cast("dict[object, object]", value)
     now = (*container, *container.values()) if isinstance(value, dict) else container

@@ -30,7 +30,7 @@ from ..mapping.ttl import TtlArgument
 from ..store import Upgrader
 from .change import Change
 from .counter import counter_of
-from .read import index_after, no_index
+from .read import index_after, index_error
 from .tracking import TrackedState
 
 __all__ = [
@@ -47,7 +47,9 @@ __all__ = [
 
 M = TypeVar("M", bound=StoredModel)
 Only = Literal["new", "existing"] | None  # which records may be written; None means both
-Meanings = Mapping[bytes, Callable[[bytes], DataError]]  # errors that reasons of a script stand for, by what is stored
+ErrorsByReason = Mapping[
+    bytes, Callable[[bytes], DataError]
+]  # errors that reasons of a script stand for, by what is stored
 WRITE_CHUNK: Final = 100  # records a script: its longest stop of the server stays under a millisecond or two
 _SCRIPTS_A_BATCH: Final = 20
 _MOST_ARGUMENTS: Final = 7000  # that a script can pass to one command
@@ -98,7 +100,9 @@ def save(
         if type(reply) is not int:  # nearly never
             if isinstance(reply, NoScriptError):
                 [reply] = yield from call(_SAVE, [command], once=if_unchanged)
-            yield from settled(mapper, upgrader, Try(_SAVE, [key], command, if_unchanged), check([reply])[0])
+            yield from resolve_reply(
+                mapper, upgrader, ScriptCall(_SAVE, [key], command, if_unchanged), check([reply])[0]
+            )
     except BaseException as exc:
         known.mark_unknown(change, exc)
         raise
@@ -138,7 +142,7 @@ def patch(mapper: Mapper[M], upgrader: Upgrader | None, key: str, changes: Mappi
     encoded = mapper.encode_some(changes)
     command = save_command(mapper, key, Change(encoded, {}, [], {}))
     [reply] = check((yield from call(_SAVE, [command])))
-    yield from settled(mapper, upgrader, Try(_SAVE, [key], command), reply)
+    yield from resolve_reply(mapper, upgrader, ScriptCall(_SAVE, [key], command), reply)
 
 
 def increment(mapper: Mapper[M], upgrader: Upgrader | None, key: str, name: str, by: object) -> RoundTrips[int | float]:
@@ -157,12 +161,12 @@ def increment(mapper: Mapper[M], upgrader: Upgrader | None, key: str, name: str,
     command = _INCREMENT.command(
         [mapper.keys.index, key], [mapper.version, name, number, adding.start, kind, low, high]
     )
-    meanings: Meanings = {
+    meanings: ErrorsByReason = {
         b"VALUE": partial(counter.no_number, key),
         b"RANGE": partial(counter.out_of_range, by),
     }
     [reply] = check((yield from call(_INCREMENT, [command], once=True)))
-    total = yield from settled(mapper, upgrader, Try(_INCREMENT, [key], command, True, meanings), reply)
+    total = yield from resolve_reply(mapper, upgrader, ScriptCall(_INCREMENT, [key], command, True, meanings), reply)
     return int(cast(bytes, total)) if counter.is_int else float(cast(bytes, total))
 
 
@@ -233,7 +237,7 @@ def expire(mapper: Mapper[M], key: str, ttl: TtlArgument) -> RoundTrips[None]:
 
 
 @dataclass(frozen=True)
-class Try:
+class ScriptCall:
     """A script call that may be refused, and repeated after older records are upgraded.
 
     Attributes:
@@ -250,7 +254,7 @@ class Try:
     keys: Sequence[str]
     command: Command
     once: bool = False
-    meanings: Meanings = field(default_factory=dict[bytes, Callable[[bytes], DataError]])
+    meanings: ErrorsByReason = field(default_factory=dict[bytes, Callable[[bytes], DataError]])
     weight: int = 0
     writes_whole: bool = False
 
@@ -271,9 +275,9 @@ def save_command(
     expected: Mapping[str, bytes] | None = None,
 ) -> Command:
     """Make the call that writes what changed, if the record still has what is ``expected``; its reply is a number."""
-    arguments: list[Argument] = [mapper.version, ttl, 2 * len(change.written), *flat(change.written)]
+    arguments: list[Argument] = [mapper.version, ttl, 2 * len(change.written), *flatten(change.written)]
     if change.filled or change.removed or expected is not None:
-        for part in (flat(change.filled), change.removed, flat(expected or {})):
+        for part in (flatten(change.filled), change.removed, flatten(expected or {})):
             arguments += [len(part), *part]
     if expected is not None and mapper.takes_extras:
         arguments.append(STAMP)
@@ -282,11 +286,11 @@ def save_command(
     return _SAVE.command((mapper.keys.index, key), arguments)
 
 
-def flat(fields: Mapping[str, bytes]) -> list[Argument]:
+def flatten(fields: Mapping[str, bytes]) -> list[Argument]:
     return [part for pair in fields.items() for part in pair]
 
 
-def settled(mapper: Mapper[M], upgrader: Upgrader | None, attempt: Try, reply: Reply) -> RoundTrips[Reply]:
+def resolve_reply(mapper: Mapper[M], upgrader: Upgrader | None, attempt: ScriptCall, reply: Reply) -> RoundTrips[Reply]:
     """Give the reply of an applied script. Upgrade older records and call it again; raise the error of a refusal.
 
     Whole records replace older ones that no migration can upgrade, in the same script as all other writes, so that it
@@ -301,7 +305,7 @@ def settled(mapper: Mapper[M], upgrader: Upgrader | None, attempt: Try, reply: R
             raise error
         older = cast("list[Any]", reply)[2:]
         for place, stamp in zip(older[::2], older[1::2], strict=True):
-            if not (yield from _is_brought_up(mapper, upgrader, attempt, place)):
+            if not (yield from _is_upgraded(mapper, upgrader, attempt, place)):
                 replaced[place] = stamp
         command = attempt.replacing(replaced) if replaced else attempt.command
         [reply] = check((yield from call(attempt.script, [command], once=attempt.once)))
@@ -312,7 +316,7 @@ def settled(mapper: Mapper[M], upgrader: Upgrader | None, attempt: Try, reply: R
     )
 
 
-def _is_brought_up(mapper: Mapper[M], upgrader: Upgrader, attempt: Try, place: int) -> RoundTrips[bool]:
+def _is_upgraded(mapper: Mapper[M], upgrader: Upgrader, attempt: ScriptCall, place: int) -> RoundTrips[bool]:
     try:
         yield from upgrader.rewrite(mapper.model, attempt.keys[place - 1])
     except RecordTooOldError:
@@ -325,14 +329,14 @@ def _is_brought_up(mapper: Mapper[M], upgrader: Upgrader, attempt: Try, place: i
 
 
 def _refusal(
-    mapper: Mapper[Any], keys: Sequence[str], reply: Reply, meanings: Meanings | None = None
+    mapper: Mapper[Any], keys: Sequence[str], reply: Reply, meanings: ErrorsByReason | None = None
 ) -> DataError | None:
     """Give the error that a script's refusal of the first record in it means; None if it was applied."""
     if not isinstance(reply, list) or not reply or reply[0] != b"REFUSED":
         return None
     _, reason, place, stored, *fields = cast("tuple[Any, ...]", reply)
     if reason == b"INDEX":
-        return no_index(mapper)
+        return index_error(mapper)
     key = keys[cast(int, place) - 1]
     if meanings and reason in meanings:
         return meanings[reason](stored)
@@ -346,11 +350,11 @@ def _refusal(
     return kind(key, version, mapper.version)
 
 
-def _type(mapper: Mapper[Any], key: str, fields: Sequence[str]) -> DataError:
+def _wrong_type(mapper: Mapper[Any], key: str, fields: Sequence[str]) -> DataError:
     return WrongKeyTypeError(key)
 
 
-def _gone(mapper: Mapper[Any], key: str, fields: Sequence[str]) -> DataError:
+def _not_found(mapper: Mapper[Any], key: str, fields: Sequence[str]) -> DataError:
     return NotFoundError(mapper.model.__name__, key)
 
 
@@ -367,4 +371,4 @@ def _changed(mapper: Mapper[Any], key: str, fields: Sequence[str]) -> DataError:
     )
 
 
-_REFUSALS: Final = {b"TYPE": _type, b"GONE": _gone, b"EXISTS": _exists, b"CHANGED": _changed}
+_REFUSALS: Final = {b"TYPE": _wrong_type, b"GONE": _not_found, b"EXISTS": _exists, b"CHANGED": _changed}

@@ -39,8 +39,8 @@ _COLUMNS = (
     "carrier", "flight", "tailnum", "origin", "dest", "air_time", "distance", "hour", "minute", "time_hour",
 )  # fmt: skip
 _CARRIERS = ("9E", "AA", "AS", "B6", "DL", "EV", "F9", "FL", "HA", "MQ", "OO", "UA", "US", "VX", "WN", "YV")
-_ENUM = "Enum({})".format(", ".join(f"C{one}='{one}'" for one in _CARRIERS))
-_FEWER = "Enum({})".format(", ".join(f"C{one}='{one}'" for one in _CARRIERS if one not in ("FL", "US")))
+_ENUM = "Enum({})".format(", ".join(f"C{carrier}='{carrier}'" for carrier in _CARRIERS))
+_FEWER = "Enum({})".format(", ".join(f"C{carrier}='{carrier}'" for carrier in _CARRIERS if carrier not in ("FL", "US")))
 
 
 def _number(text: str) -> int | None:

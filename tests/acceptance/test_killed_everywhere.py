@@ -100,8 +100,8 @@ def _name_of(command: tuple[Any, ...]) -> str:
 def _script_names() -> dict[str, str]:
     """Digests of the scripts that the engine has loaded, and the comments that they begin with."""
     if not _NAMES:
-        found = [one for one in gc.get_objects() if type(one) is Script]
-        _NAMES.update((one.sha, _purpose_of(one.source)) for one in found)
+        found = [instance for instance in gc.get_objects() if type(instance) is Script]
+        _NAMES.update((script.sha, _purpose_of(script.source)) for script in found)
     return _NAMES
 
 

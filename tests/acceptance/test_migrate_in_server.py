@@ -65,9 +65,9 @@ def test_an_enum_is_mapped_and_records_get_an_end_and_all_of_it_goes_back(projec
     assert "in the server" in plan.out and "3600 s (all records, from now)" in plan.out
     assert there.code == 0
     found = project.records()
-    assert [one["status"] for one in found.values()] == [b'"new"', b'"done"', b'"done"']
+    assert [record["status"] for record in found.values()] == [b'"new"', b'"done"', b'"done"']
     # The last one was spelled as the library never does: Python brought it up.
-    assert [one.get("_b2.0.status") for one in found.values()] == [None, None, b'"\\u006fld"']
+    assert [record.get("_b2.0.status") for record in found.values()] == [None, None, b'"\\u006fld"']
     with project.server.client() as client:
         assert all(3500 < client.ttl(key) <= 3600 for key in found)
         back = project.migrate("1")

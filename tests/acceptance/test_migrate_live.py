@@ -67,9 +67,9 @@ def test_no_increment_of_a_live_client_is_lost_and_no_deleted_record_comes_back(
         again = shop.migrate("shop", str(version))
         counted_after = int(client.info("commandstats")["cmdstat_hincrby"]["calls"])
         client.set("stop", 1)
-    acknowledged = [json.loads(shop.end(one).out) for one in clients]
+    acknowledged = [json.loads(shop.end(client).out) for client in clients]
 
-    assert [one.code for one in (*there, back, again)] == [0, 0, 0, 0]
+    assert [process.code for process in (*there, back, again)] == [0, 0, 0, 0]
     assert counted_after > counted_before
     found = shop.records()
     deleted = {at for _, some in acknowledged for at in some}

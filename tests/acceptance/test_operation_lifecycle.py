@@ -302,14 +302,14 @@ class _Life:
             ends = bool(number % 2) if self.case.ends is None else self.case.ends
             assert (found[key][1] > 0) == ends
             assert found[key][0].get(b"_v", b"1") == (b"2" if self.case.is_counted else b"1")
-        assert [one.decode() for one in found[f"{self.case.start}__index"]] == keys
+        assert [member.decode() for member in found[f"{self.case.start}__index"]] == keys
         assert len([key for key in found if key != "touched"]) == len(keys) + 1
 
     def check_before(self) -> None:
         """Everything is byte for byte what it was; only the instants of records written anew may differ."""
         now = self.database.dump()
-        assert {key: _content(one) for key, one in now.items()} == {
-            key: _content(one) for key, one in self.before.items()
+        assert {key: _content(stored) for key, stored in now.items()} == {
+            key: _content(stored) for key, stored in self.before.items()
         }
 
 
@@ -364,6 +364,6 @@ def test_a_run_that_dies_at_any_exchange_is_finished_by_the_next(
 
 
 def test_every_operation_has_a_case() -> None:
-    kinds = {one for one in vars(migrations).values() if isinstance(one, type) and issubclass(one, Operation)}
+    kinds = {var for var in vars(migrations).values() if isinstance(var, type) and issubclass(var, Operation)}
 
     assert kinds == {type(operation) for case in CASES.values() for operation in case.operations}

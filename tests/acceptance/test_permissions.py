@@ -51,7 +51,7 @@ class Servant:
     def become(self, project: Project, keys: list[str], commands: list[str]) -> None:
         """Have a project's settings name a user that may do this, and nothing else."""
         keys += [key.replace("customer", "client") for key in keys]  # where a migration moves them to
-        known = [one for one in commands if one[1:].partition("|")[0] in self._known]
+        known = [command for command in commands if command[1:].partition("|")[0] in self._known]
         with self._server.client() as client:
             client.execute_command("ACL", "SETUSER", "servant", "reset", "on", ">pw", *keys, *known)
             client.execute_command("ACL", "LOG", "RESET")
@@ -63,7 +63,7 @@ class Servant:
         """Give what the server refused this user."""
         with self._server.client() as client:
             found: list[dict[str, Any]] = client.acl_log()
-        return sorted({str(one["object"]) for one in found})
+        return sorted({str(entry["object"]) for entry in found})
 
 
 @pytest.fixture
@@ -82,7 +82,7 @@ def test_the_documented_rights_suffice(servant: Servant, who: str, what: str) ->
 
     ran = deed.act(project)
 
-    refused = [one for one in servant.refused() if f"+{one}" not in optional]
+    refused = [refusal for refusal in servant.refused() if f"+{refusal}" not in optional]
     assert (ran.code, refused) == (deed.code, []), f"{ran.out[-2000:]}{ran.err[-2000:]}"
 
 
@@ -124,6 +124,6 @@ def test_each_documented_right_is_used(server: Any, servant: Servant, tmp_path: 
         with server.client() as client:
             called |= {name.removeprefix("cmdstat_") for name in client.info("commandstats")}
 
-    unused = [one for one in needed if one[1:] not in called]
+    unused = [command for command in needed if command[1:] not in called]
     assert unused == []
     assert who in _rights() and optional

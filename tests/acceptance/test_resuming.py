@@ -51,11 +51,11 @@ class Runs:
         inner, self.scanned = exchange.exchange, []
 
         def noting(commands: Any, *arguments: Any, **options: Any) -> Any:
-            for one in commands:
-                if one[0] == "SCAN":
-                    self.scanned.append((str(one[1]), str(one[3])))
-                elif one[:3] == ("EVALSHA", _REST.sha, 0):  # which leaves out what is there already
-                    self.scanned.append((str(one[3]), str(one[4])))
+            for command in commands:
+                if command[0] == "SCAN":
+                    self.scanned.append((str(command[1]), str(command[3])))
+                elif command[:3] == ("EVALSHA", _REST.sha, 0):  # which leaves out what is there already
+                    self.scanned.append((str(command[3]), str(command[4])))
             return inner(commands, *arguments, **options)
 
         exchange.exchange = noting
@@ -223,4 +223,4 @@ def test_what_newer_code_wrote_and_what_is_there_already_is_not_written_by_pytho
 
     assert [runs.client.dump(key) for key in ("a:newer", "a:there")] == before
     assert runs.versions("a") == [2]
-    assert not any(key in one for one in sent for key in (b"a:newer", b"a:there") if one[0] == "EVALSHA")
+    assert not any(key in command for command in sent for key in (b"a:newer", b"a:there") if command[0] == "EVALSHA")

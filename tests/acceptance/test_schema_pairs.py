@@ -55,8 +55,8 @@ _RETYPED: Final[dict[tuple[str, str], Callable[[Any], Any]]] = {
     ("UUID", "str"): str,
     ("Decimal", "str"): str,
     ("list[int]", "tuple[int, ...]"): tuple,
-    ("list[int]", "list[float]"): lambda value: [float(one) for one in value],
-    ("dict[str, int]", "dict[str, float]"): lambda value: {name: float(one) for name, one in value.items()},
+    ("list[int]", "list[float]"): lambda value: [float(number) for number in value],
+    ("dict[str, int]", "dict[str, float]"): lambda value: {name: float(number) for name, number in value.items()},
 }
 
 
@@ -189,14 +189,14 @@ class Pair:
     @property
     def old(self) -> str:
         """Source of the old version."""
-        return _declare("A", [(one.name, one.type, "") for one in self.fields], "version = 1")
+        return _declare("A", [(field.name, field.type, "") for field in self.fields], "version = 1")
 
     @property
     def new(self) -> str:
         """Source of the new version."""
         name, fields = (
             "B" if self.is_renamed else "A",
-            [(one.new_name, one.new_type, one.default) for one in self.fields],
+            [(field.new_name, field.new_type, field.default) for field in self.fields],
         )
         return _declare(name, fields, "version = 2" + (f"\n        {self.keys}" if self.keys else ""))
 
@@ -204,12 +204,12 @@ class Pair:
     def flags(self) -> list[str]:
         """All answers."""
         name = "B" if self.is_renamed else "A"
-        flags = [flag.replace(" A.", f" {name}.") for one in self.fields for flag in one.flags]
+        flags = [flag.replace(" A.", f" {name}.") for field in self.fields for flag in field.flags]
         return (["--rename A=B"] if self.is_renamed and self.keys != "table = 'a'" else []) + flags
 
 
 def _declare(name: str, fields: Sequence[tuple[str | None, str, str]], meta: str) -> str:
-    lines = [f"    {one}: {kind}" + (f" = {default}" if default else "") for one, kind, default in fields if one]
+    lines = [f"    {field}: {kind}" + (f" = {default}" if default else "") for field, kind, default in fields if field]
     return (
         "class Color(Enum):\n    RED = 'r'\n    BLUE = 'b'\n"
         "class Inner(BaseModel):\n    zip: str\n    n: int\n"
@@ -239,7 +239,7 @@ def _loaded(source: str) -> tuple[Any, dict[str, Any]]:
     finally:
         del sys.modules[module.__name__]
     found = [
-        one for one in vars(module).values() if isinstance(one, type) and issubclass(one, Model) and one is not Model
+        var for var in vars(module).values() if isinstance(var, type) and issubclass(var, Model) and var is not Model
     ]
     return found[0], vars(module)
 
@@ -247,14 +247,14 @@ def _loaded(source: str) -> tuple[Any, dict[str, Any]]:
 def _chain(old: type[Model], new: type[Model], flags: Sequence[str], folder: Any) -> Chain:
     """Make both migrations as makemigrations does, through the text of their files."""
     first = next_migration(Chain("shop"), folder, diff(Chain("shop").snapshots[0], snapshot_of([old])))
-    chain = Chain("shop", (first.link,))
+    chain = Chain("shop", (first.migration,))
     before, after = chain.snapshots[-1], snapshot_of([new])
     models = {"shop": sorted({*before.by_name, *after.by_name})}
     given_answers: list[Answer] = [_answer(flag, models) for flag in flags]
     found = diff(before, after, Answers(tuple(given_answers)))
-    assert not found.questions, [one.line() for one in found.questions]
+    assert not found.questions, [question.line() for question in found.questions]
     second = next_migration(chain, folder, found, code=found.target)
-    return Chain("shop", (first.link, second.link))
+    return Chain("shop", (first.migration, second.migration))
 
 
 def _answer(flag: str, models: dict[str, list[str]]) -> Answer:
@@ -272,7 +272,11 @@ def test_records_read_back_as_the_answers_imply_and_come_back_byte_for_byte(
     new, _ = _loaded(pair.new)
     chain = _chain(old, new, pair.flags, tmp_path)
     records = [
-        {one.name: eval(one.values[(number + seed) % len(one.values)], names) for one in pair.fields if one.name}
+        {
+            field.name: eval(field.values[(number + seed) % len(field.values)], names)
+            for field in pair.fields
+            if field.name
+        }
         for number in range(4)
     ]
     with Store.from_url(server.url) as store:
@@ -284,17 +288,17 @@ def test_records_read_back_as_the_answers_imply_and_come_back_byte_for_byte(
     with Store.from_url(server.url) as store:
         store.register_model(new)
         selected: list[Any] = new.sync.select() or []
-        found = {str(one.id): one for one in selected}
+        found = {str(record.id): record for record in selected}
 
     assert sorted(found) == [str(number) for number in range(len(records))]
     for number, record in enumerate(records):
-        for one in pair.fields:
-            if one.new_name:
-                value = one.convert(record.get(one.name or ""))
-                assert _same(getattr(found[str(number)], one.new_name), value), (one, record)
+        for change in pair.fields:
+            if change.new_name:
+                value = change.convert(record.get(change.name or ""))
+                assert _same(getattr(found[str(number)], change.new_name), value), (change, record)
     database.migrate(chain, 1)
-    assert {key: _fields(one) for key, one in database.dump().items()} == {
-        key: _fields(one) for key, one in before.items()
+    assert {key: _fields(stored) for key, stored in database.dump().items()} == {
+        key: _fields(stored) for key, stored in before.items()
     }
 
 
@@ -311,9 +315,9 @@ def _stored(value: Any) -> Any:
     if isinstance(value, (list, tuple)):
         return [type(value).__name__, *map(_stored, cast("list[Any]", value))]  # pyright: ignore[reportUnknownArgumentType]
     if isinstance(value, dict):
-        return {name: _stored(one) for name, one in cast("dict[str, Any]", value).items()}
+        return {name: _stored(part) for name, part in cast("dict[str, Any]", value).items()}
     if hasattr(value, "model_dump"):
-        return {name: _stored(one) for name, one in value}
+        return {name: _stored(part) for name, part in value}
     if hasattr(value, "isoformat"):
         return value.isoformat()
     return value.value if type(value).__name__ == "Color" else value

@@ -20,7 +20,7 @@ def document_of(machine: Machine, scale: Scale, groups: Sequence[Group]) -> dict
                 "case": group.case,
                 "title": group.title,
                 "notes": list(group.notes),
-                "series": [_series(one, by_name(group)) for one in group.series],
+                "series": [_series(line, by_name(group)) for line in group.series],
                 "lines": group.lines,
             }
             for group in groups

@@ -82,9 +82,9 @@ def spread_of(values: Sequence[float]) -> Spread:
 
 def ratio_of(ours: Series, yardstick: Series) -> Spread:
     """Compare round with round: what slows the machine down for a while slows both, and so goes out of the ratio."""
-    return spread_of([one / other for one, other in zip(ours.values, yardstick.values, strict=True)])
+    return spread_of([value / other for value, other in zip(ours.values, yardstick.values, strict=True)])
 
 
 def by_name(group: Group) -> dict[str, Series]:
     """Give the series of a group that have values."""
-    return {one.name: one for one in group.series if one.values}
+    return {line.name: line for line in group.series if line.values}

@@ -90,8 +90,8 @@ def plot(title: str, across: Axis, up: Axis, lines: Lines) -> str:
         frame={"left": _LEFT, "right": _WIDTH - _RIGHT, "top": _TOP, "bottom": bottom},
         across=across.title,
         up=up.title,
-        ticks_x=[(ruler_x.at(one), _shown(one)) for one in ruler_x.ticks],
-        ticks_y=[(ruler_y.at(one), _shown(one)) for one in ruler_y.ticks],
+        ticks_x=[(ruler_x.at(tick), _shown(tick)) for tick in ruler_x.ticks],
+        ticks_y=[(ruler_y.at(tick), _shown(tick)) for tick in ruler_y.ticks],
         lines=[
             {
                 "name": name,

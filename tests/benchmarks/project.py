@@ -171,7 +171,7 @@ class Project:
         return Done(json.loads(out), int(err.rpartition("peak ")[2]))
 
     def _migration(self, name: str, id: str, previous: str | None, version: int, operations: Sequence[str]) -> None:
-        lines = "".join(f"        migrations.{one},\n" for one in operations)
+        lines = "".join(f"        migrations.{operation},\n" for operation in operations)
         self._write(
             f"shop/redis_migrations/{name}.py",
             f"from redis_models import migrations\n{_FUNCTIONS}\n\nclass Migration(migrations.Migration):\n"

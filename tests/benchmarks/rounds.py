@@ -42,19 +42,19 @@ def in_turn(
         warms_up: Whether one more comes before these.
         clock: Gives seconds.
     """
-    rates: dict[str, list[float]] = {one.name: [] for one in contenders}
+    rates: dict[str, list[float]] = {contender.name: [] for contender in contenders}
     for number in range(rounds + warms_up):
         # Who comes first meets a server that was just emptied by the last; so it is not always the same.
-        for one in contenders if number % 2 == 0 else reversed(contenders):
-            one.prepare()
+        for contender in contenders if number % 2 == 0 else reversed(contenders):
+            contender.prepare()
             gc.collect()
             gc.freeze()  # what all the contenders keep is nothing that this one's garbage collector must walk
             began = clock()
-            done = one.work()
+            done = contender.work()
             took = clock() - began
             gc.unfreeze()
             if number == 0:
-                one.check()
+                contender.check()
             if number >= warms_up:
-                rates[one.name].append(done / took)
+                rates[contender.name].append(done / took)
     return rates

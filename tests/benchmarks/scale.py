@@ -38,8 +38,8 @@ class Scale:
 
 
 SCALES: Final = {
-    one.name: one
-    for one in (
+    scale.name: scale
+    for scale in (
         Scale(
             "full",
             5,

@@ -50,7 +50,7 @@ class Line:
 def lines_of(group: Group) -> list[Line]:
     """Give the lines of a group."""
     present = by_name(group)
-    return [_line(one, present) for one in group.series]
+    return [_line(line, present) for line in group.series]
 
 
 def _line(one: Series, present: dict[str, Series]) -> Line:

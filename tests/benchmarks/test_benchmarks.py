@@ -33,7 +33,7 @@ def _no_rival_is_imported(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_every_case_runs_every_yardstick_that_is_installed(case: str) -> None:
     _, groups = measure([case], _TINY, Console(quiet=True))
 
-    missing = {one.name: one.why_not for group in groups for one in group.series if not one.values}
+    missing = {line.name: line.why_not for group in groups for line in group.series if not line.values}
     assert groups
     assert all(missing.values())
     assert not [name for name in missing if name.startswith(("redis_models", "redis-py"))]
@@ -92,7 +92,7 @@ def test_a_plot_is_an_svg_with_all_its_lines(is_log: bool) -> None:
     svg = plot("Title", Axis("records", is_log), Axis("a second", is_log), lines)
 
     root = ElementTree.fromstring(svg)
-    texts = [one.text for one in root.iter("{http://www.w3.org/2000/svg}text")]
+    texts = [element.text for element in root.iter("{http://www.w3.org/2000/svg}text")]
     assert len(list(root.iter("{http://www.w3.org/2000/svg}polyline"))) == 2
     assert {"Title", "records", "a second", "a <b>", "c"} <= set(texts)
 
@@ -121,7 +121,7 @@ def test_a_run_writes_its_tables_between_the_marks_and_every_value_as_json(tmp_p
     main(["save", "growth", "--scale", "tiny", f"--json={values}", f"--page={page}", f"--headlines={headlines}"])
 
     document = json.loads(values.read_text())
-    redis_py = next(one for one in document["groups"][0]["series"] if one["name"] == "redis-py")
+    redis_py = next(line for line in document["groups"][0]["series"] if line["name"] == "redis-py")
     assert len(redis_py["values"]) == _TINY.rounds and redis_py["promise"]["bound"] == 0.8
     assert redis_py["ratio"]["of"] == "redis_models"
     for written in (page, headlines):

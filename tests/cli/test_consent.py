@@ -88,7 +88,9 @@ def test_no_consent_is_needed_where_there_is_no_record(shop: Shop) -> None:
 
     assert "refuse" in plan.out
     assert "(no record is concerned)" in plan.out
-    assert [one["concerns_records"] for one in json.loads(check.out)["findings"] if one["level"] == "refuse"] == [False]
+    assert [
+        finding["concerns_records"] for finding in json.loads(check.out)["findings"] if finding["level"] == "refuse"
+    ] == [False]
     assert done.code == 0, done.err
     assert "consents" not in shop.run("history").out
 
@@ -215,7 +217,7 @@ def test_a_reason_may_be_added_to_a_file_that_is_applied(shop: Shop, client: Any
         shop.path.read_text().replace("    versions", f"    {told.partition(' in ')[0]}\n    versions")
     )
 
-    assert "RM1" not in "".join(one for one in shop.run("check").out.splitlines() if " refuse " in one)
+    assert "RM1" not in "".join(line for line in shop.run("check").out.splitlines() if " refuse " in line)
     assert shop.run("migrate", "--plan").code == 0
     assert "edited" not in shop.run("showmigrations").out
     shop.path.write_text(shop.path.read_text().replace("why", "nobody wants it"))

@@ -199,7 +199,7 @@ def test_a_function_that_nobody_wrote_is_told_with_the_record(shop_project: Any)
     shop_project.models(shop_project.required.replace("version = 1", "version = 2"))
     shop_project.run("--compute", "Customer.currency")
     chain = load_chain("shop", shop_project.root / "shop" / "redis_migrations")
-    before, after = (one.model("Customer") for one in chain.snapshots[1:])
+    before, after = (snapshot.model("Customer") for snapshot in chain.snapshots[1:])
     (step,) = chain.migrations[1].operations[0].steps(before, after)
 
     with pytest.raises(RecordError, match=r"NotImplementedError: write customer_currency\(\) first"):
@@ -336,9 +336,9 @@ def test_json_is_one_object_whatever_happens(shop_project: Any) -> None:
     assert shop_project.run("--default", "Customer.currency=''", options=("--json",)) == 0
     written = json.loads(shop_project.out)
     assert (written["ok"], written["written"]) == (True, True)
-    assert [(one["name"], one["versions"], one["destructive"]) for one in written["migrations"]] == [
-        ("0002_currency", {"Customer": 2}, False)
-    ]
+    assert [
+        (migration["name"], migration["versions"], migration["destructive"]) for migration in written["migrations"]
+    ] == [("0002_currency", {"Customer": 2}, False)]
 
 
 _DROPPED = "name: str\n    note: str | None = None"

@@ -126,7 +126,9 @@ def test_a_file_that_was_edited_after_it_was_applied_is_8_until_it_is_accepted(s
 
     _assert_refused(refused, 8, "0002_rename.py: 0002_rename (bbbb0002) was edited after it was applied", "--fake")
     assert "edited after it was applied!" in shown.out
-    assert {one["currency"] for one in before.values()} == {one["currency"] for one in shop.records().values()}
+    assert {record["currency"] for record in before.values()} == {
+        record["currency"] for record in shop.records().values()
+    }
     assert (harmless.code, accepted.code, done.code) == (0, 0, 0)
 
 

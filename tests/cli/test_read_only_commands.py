@@ -211,7 +211,7 @@ def test_a_rule_finds_the_bad_one_and_leaves_the_good_one_alone(shop_project: An
 
     _write(shop_project, *bad)
     shop_project.command("check", options=("--json",))
-    found = {one["rule"]: one["level"] for one in json.loads(shop_project.out)["findings"]}
+    found = {finding["rule"]: finding["level"] for finding in json.loads(shop_project.out)["findings"]}
     folder = shop_project.root / "shop" / "redis_migrations"
     (folder / "HEAD").write_text((folder / "0001_initial.py").read_text().partition('id = "')[2][:8])
     (folder / "0002_it.py").unlink()
@@ -219,7 +219,7 @@ def test_a_rule_finds_the_bad_one_and_leaves_the_good_one_alone(shop_project: An
     shop_project.command("check", options=("--json",))
 
     assert found[code] == RULES[code].level
-    assert code not in {one["rule"] for one in json.loads(shop_project.out)["findings"]}
+    assert code not in {finding["rule"] for finding in json.loads(shop_project.out)["findings"]}
 
 
 def test_what_needs_a_consent_is_refused_until_the_file_or_the_command_line_gives_it(

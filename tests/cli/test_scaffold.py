@@ -57,7 +57,7 @@ def test_a_new_project_stores_and_reads_its_example_model(empty_directory: Path)
         "print(redis_models.setup().shown_url)\n"
         "from shop.models import Customer\n"
         "Customer.sync.insert(Customer(id='c-1', name='Ann'))\n"
-        "print(repr(Customer.sync.get('c-1')), Customer.__shape__.key_of('c-1'))\n",
+        "print(repr(Customer.sync.get('c-1')), Customer.__mapper__.key_of('c-1'))\n",
         cwd=empty_directory / "shop",
     )
 
@@ -207,7 +207,7 @@ def test_a_new_app_works_beside_the_project_s_own(empty_directory: Path) -> None
         "from redis_models.project.apps import load_apps\n"
         "from redis_models.project.settings import load_settings\n"
         "for app in load_apps(load_settings()):\n"
-        "    print(app.label, [model.__shape__.keys.start for model in app.models])\n",
+        "    print(app.label, [model.__mapper__.keys.start for model in app.models])\n",
         cwd=empty_directory / "shop",
     )
 

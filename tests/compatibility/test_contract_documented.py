@@ -66,7 +66,7 @@ def test_what_is_said_to_be_here_is_here_with_these_arguments(here: str) -> None
     if call is not None and not (inspect.isclass(found) and issubclass(found, Model)):
         parameters = inspect.signature(found).parameters
         named = [word.arg for word in call.keywords]
-        named += [one.id for one in call.args if isinstance(one, ast.Name) and one.id != "Book"]
+        named += [arg.id for arg in call.args if isinstance(arg, ast.Name) and arg.id != "Book"]
         assert [name for name in named if name not in parameters] == []
         for word in call.keywords:
             assert parameters[str(word.arg)].default == ast.literal_eval(word.value), word.arg

@@ -78,8 +78,8 @@ def test_a_router_registers_its_model_and_takes_the_name_of_the_class(store: Sto
 
 
 async def test_get_gives_a_list_or_a_page(items: Any) -> None:
-    assert [one["name"] for one in (await items.get("/item")).json()] == ["a", "b", "c"]
-    assert [one["name"] for one in (await items.get("/item?skip=1&limit=1")).json()] == ["b"]
+    assert [item["name"] for item in (await items.get("/item")).json()] == ["a", "b", "c"]
+    assert [item["name"] for item in (await items.get("/item?skip=1&limit=1")).json()] == ["b"]
     await Item.delete_all()
     empty = await items.get("/item")
     assert (empty.status_code, empty.json()) == (200, [])

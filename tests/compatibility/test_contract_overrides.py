@@ -64,11 +64,11 @@ class After(Model):
     @classmethod
     def serialize_partially(cls, data: Any) -> Any:
         data = super().serialize_partially(data)
-        return {name: enc(str(one)) if name in ("n", "day", "tags", "sub") else one for name, one in data.items()}
+        return {name: enc(str(value)) if name in ("n", "day", "tags", "sub") else value for name, value in data.items()}
 
     @classmethod
     def deserialize_partially(cls, data: Any) -> Any:
-        told = {name: dec(one) if name in ("n", "day", "tags", "sub") else one for name, one in data.items()}
+        told = {name: dec(value) if name in ("n", "day", "tags", "sub") else value for name, value in data.items()}
         return super().deserialize_partially(told)
 
 
@@ -148,7 +148,7 @@ class Picky(Model):
     @classmethod
     async def _ids_to_primary_keys(cls, ids: Any = None) -> Any:
         some = cast("list[str]", ids if type(cast(object, ids)) is list else [ids])
-        return await super()._ids_to_primary_keys(None if ids is None else [one.lower() for one in some])
+        return await super()._ids_to_primary_keys(None if ids is None else [pk.lower() for pk in some])
 
 
 class Saves(AutoModel):
@@ -170,8 +170,8 @@ class Inserts(AutoModel):
 
     @classmethod
     async def insert(cls, data: Any, life_span_seconds: Any = None) -> Any:  # type: ignore[override]  # as there
-        for one in cast("list[Inserts]", data if type(cast(object, data)) is list else [data]):
-            one.stamp = f"inserted {one.v}"
+        for instance in cast("list[Inserts]", data if type(cast(object, data)) is list else [data]):
+            instance.stamp = f"inserted {instance.v}"
         return await super().insert(data, life_span_seconds)
 
 
@@ -266,7 +266,8 @@ async def test_every_reader_goes_by_an_overridden_deserialize_partially(
 
     found = [
         await model.get("1"), *(await model.select()), *(await model.select(ids=["1"])), *(await model.get_many(["1"])),
-        *(await model.page(1)), *[one async for one in model.iterate()], model.sync.get("1"), *model.sync.select(),
+        *(await model.page(1)), *[record async for record in model.iterate()],
+        model.sync.get("1"), *model.sync.select(),
     ]  # fmt: skip
 
     assert found == [meant] * 8
@@ -306,7 +307,7 @@ async def test_keys_are_those_of_the_overridden_methods(client: Any) -> None:
         "my:index": ["index:a", "index:b"],
     }
     for model in (Tenant, Index):
-        assert [one.id for one in await model.select() or []] == ["a", "b"]
+        assert [record.id for record in await model.select() or []] == ["a", "b"]
         assert await model.select(ids=["b"]) == [model(id="b", v=2)]
         assert await model.delete(["a", "b"]) == [2, 2]
     assert stored(client) == {}
@@ -367,6 +368,6 @@ async def test_an_overridden_insert_is_called_by_every_save(client: Any) -> None
     await found.save()
     Inserts.sync.insert(Inserts(id="2", v=7, auto_save=False, auto_sync=False))
 
-    assert [one["stamp"] for one in (made, assigned, updated)] == ["inserted 0", "inserted 2", "inserted 3"]
+    assert [record["stamp"] for record in (made, assigned, updated)] == ["inserted 0", "inserted 2", "inserted 3"]
     assert stored(client)["inserts:1"] == {"id": "1", "stamp": "inserted 3", "v": "3"}
     assert stored(client)["inserts:2"]["stamp"] == "inserted 7"

@@ -20,7 +20,7 @@ def _bound(store: Store) -> None:
 
 def calls(client: Any) -> dict[str, int]:
     """How often the server has executed each command, in scripts too."""
-    return {name.removeprefix("cmdstat_"): one["calls"] for name, one in client.info("commandstats").items()}
+    return {name.removeprefix("cmdstat_"): stats["calls"] for name, stats in client.info("commandstats").items()}
 
 
 async def test_insert_leaves_a_hash_and_its_member_of_the_index(client: Any) -> None:

@@ -46,7 +46,7 @@ def members(client: Any, index: str) -> set[bytes]:
 
 def calls(client: Any) -> dict[str, int]:
     """How often the server has executed each command, in scripts too."""
-    return {name.removeprefix("cmdstat_"): one["calls"] for name, one in client.info("commandstats").items()}
+    return {name.removeprefix("cmdstat_"): stats["calls"] for name, stats in client.info("commandstats").items()}
 
 
 def new_calls(client: Any, before: dict[str, int]) -> dict[str, int]:
@@ -60,7 +60,7 @@ async def items(*keys: str) -> list[Item]:
 
 
 def keys_of(found: list[Item] | None) -> list[str]:
-    return [] if found is None else [one.k for one in found]
+    return [] if found is None else [record.k for record in found]
 
 
 async def test_fault_12_expired_records_leave_the_index_when_it_is_read(client: Any) -> None:

@@ -218,12 +218,12 @@ async def test_fault_30_a_changed_prefix_counts_at_once(store: Store, client: An
 async def test_fault_31_a_record_called_as_the_index_is_a_record(first: bool) -> None:
     odd, plain = Maybe(k="__index", text="odd"), Maybe(k="1")
 
-    for one in (odd, plain) if first else (plain, odd):
-        await Maybe.insert(one)
+    for record in (odd, plain) if first else (plain, odd):
+        await Maybe.insert(record)
 
     found = await Maybe.select()
     assert found is not None
-    assert sorted(one.k for one in found) == ["1", "__index"]
+    assert sorted(record.k for record in found) == ["1", "__index"]
     assert await Maybe.select(ids=["__index"]) == [odd]
 
 

@@ -114,9 +114,9 @@ def test_fault_39_a_removed_field_leaves_the_records_with_its_migration(project:
 
     assert project.migrate().code == 0
 
-    records = [one for key, one in project.records().items() if key.startswith("customer:")]
+    records = [record for key, record in project.records().items() if key.startswith("customer:")]
     assert len(records) == 20
-    assert all("legacy_ref" not in one for one in records)
+    assert all("legacy_ref" not in record for record in records)
 
 
 async def test_fault_39_an_extra_value_that_was_removed_leaves_the_record(store: Store, client: Any) -> None:
@@ -160,7 +160,7 @@ async def test_fault_41_a_set_of_ids_is_several_ids() -> None:
     found = await Item.select(ids={"A", "B"})
 
     assert found is not None
-    assert sorted(one.k for one in found) == ["A", "B"]
+    assert sorted(record.k for record in found) == ["A", "B"]
 
 
 @pytest.mark.parametrize("password", ["p@ss/w#1", "a:b?c=%d", "pässwort 1"])

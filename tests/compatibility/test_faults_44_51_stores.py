@@ -64,7 +64,7 @@ def new_item(module: str, table: str) -> Any:
 
 def calls(client: Any) -> dict[str, int]:
     """How often the server has executed each command, in scripts too."""
-    return {name.removeprefix("cmdstat_"): one["calls"] for name, one in client.info("commandstats").items()}
+    return {name.removeprefix("cmdstat_"): stats["calls"] for name, stats in client.info("commandstats").items()}
 
 
 @pytest.mark.parametrize("closing", ["await store.aclose()", "store.close()", "pass"])

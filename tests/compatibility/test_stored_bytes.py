@@ -227,10 +227,10 @@ def test_a_field_with_an_alias_is_stored_under_its_own_name_and_comes_back() -> 
 
     made = Aliased(id="a", ex=5)
 
-    stored = Aliased.__shape__.encode(made)
+    stored = Aliased.__mapper__.encode(made)
 
     assert stored == {"id": b"a", "x": b"5"}
-    assert Aliased.__shape__.decode("a", stored) == made
+    assert Aliased.__mapper__.decode("a", stored) == made
 
 
 def test_a_field_that_is_not_stored_takes_its_default_and_a_stored_one_that_is_not_declared_is_ignored() -> None:
@@ -238,4 +238,4 @@ def test_a_field_that_is_not_stored_takes_its_default_and_a_stored_one_that_is_n
         id: str = redis_models.Field(primary_key=True)
         pages: int = 3
 
-    assert Book.__shape__.decode("a", {"id": b"a", "colour": b"red"}) == Book(id="a", pages=3)
+    assert Book.__mapper__.decode("a", {"id": b"a", "colour": b"red"}) == Book(id="a", pages=3)

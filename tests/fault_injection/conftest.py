@@ -52,8 +52,8 @@ def new_shop(new_project: Callable[..., Any], tmp_path: Path) -> Iterator[Callab
         return made[-1]
 
     yield make
-    for one in made:
-        one.close()
+    for instance in made:
+        instance.close()
 
 
 @pytest.fixture

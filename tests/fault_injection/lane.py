@@ -27,7 +27,7 @@ def rows_of(report: Path) -> list[str]:
     """Give a line for each test that pytest reports as JUnit does, in its order."""
     rows: list[str] = []
     for case in ElementTree.parse(report).iter("testcase"):
-        told = [one.get("value", "") for one in case.iter("property") if one.get("name") == "row"]
+        told = [element.get("value", "") for element in case.iter("property") if element.get("name") == "row"]
         skipped = case.find("skipped")
         ended = "FAILED" if skipped is None else f"not tried: {skipped.get('message')}"
         cells = json.loads(told[0]) if told else [f"`{case.get('name')}`", "", "", "", "", ended]
@@ -69,7 +69,11 @@ def main(arguments: Sequence[str]) -> int:
 
 def engine_of(report: Path) -> str:
     """Say what server the tests ran on."""
-    found = [one.get("value", "") for one in ElementTree.parse(report).iter("property") if one.get("name") == "engine"]
+    found = [
+        element.get("value", "")
+        for element in ElementTree.parse(report).iter("property")
+        if element.get("name") == "engine"
+    ]
     return found[0] if found else "no server"
 
 

@@ -65,8 +65,8 @@ class Wire:
         """Cut every connection."""
         with self._lock:
             some, self._open = self._open, set()
-        for one in some:
-            _end(one)
+        for writer in some:
+            _end(writer)
 
     def _accept(self) -> None:
         while not self._is_closed:

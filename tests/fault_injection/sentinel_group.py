@@ -89,15 +89,15 @@ class Group:
     ) -> None:
         self._is_closed = True
         self._thread.join()
-        for one in (*self._sentinels, *self.nodes):
-            one.send(signal.SIGCONT)
-            one.send(signal.SIGKILL)
-            one.process.wait()
+        for node in (*self._sentinels, *self.nodes):
+            node.send(signal.SIGCONT)
+            node.send(signal.SIGKILL)
+            node.process.wait()
 
     @property
     def primary(self) -> Member:
         """The server that the Sentinels call the primary."""
-        return next(one for one in self.nodes if one.port == self.primary_port)
+        return next(node for node in self.nodes if node.port == self.primary_port)
 
     def client(self) -> Any:
         """Give a plain client of the primary that answers bytes."""
@@ -137,8 +137,8 @@ class Group:
 
     def _is_watched(self) -> bool:
         """Whether every Sentinel knows the replica and the other Sentinels."""
-        for one in self._sentinels:
-            with one.client() as client:
+        for sentinel in self._sentinels:
+            with sentinel.client() as client:
                 told: Any = client.sentinel_master(_NAME)
             if (told["num-slaves"], told["num-other-sentinels"]) != (1, _SENTINELS - 1):
                 return False
@@ -168,7 +168,7 @@ def wait(is_true: Callable[[], bool]) -> None:
 
 def _free_ports(count: int) -> list[int]:
     some = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports = [int(one.getsockname()[1]) for one in some]
-    for one in some:
-        one.close()
+    ports = [int(listener.getsockname()[1]) for listener in some]
+    for listener in some:
+        listener.close()
     return ports

@@ -157,7 +157,9 @@ class Shop:
         """Wait until each writer was acknowledged so many more writes."""
         before, until = [self._beat(number) for number in range(_WRITERS)], time.monotonic() + _LONGEST_S
         while any(self._beat(number) < before[number] + more for number in range(_WRITERS)):
-            assert all(one.poll() is None for one in self._writers), [self.project.end(one) for one in self._writers]
+            assert all(writer.poll() is None for writer in self._writers), [
+                self.project.end(writer) for writer in self._writers
+            ]
             assert time.monotonic() < until, "the writers do not get through"
             time.sleep(0.01)
 
@@ -193,8 +195,8 @@ class Shop:
     def stop_writers(self) -> Count:
         """End the writers; give what they were told, not compared with anything yet."""
         self._stop.touch()
-        count, ended = Count(), [self.project.end(one) for one in self._writers]
-        assert all(one.code == 0 for one in ended), ended
+        count, ended = Count(), [self.project.end(writer) for writer in self._writers]
+        assert all(process.code == 0 for process in ended), ended
         for told in ended:
             counted, opened, names, errors, missing = json.loads(told.out)
             count.acknowledged += counted.pop("all", 0)
@@ -227,7 +229,7 @@ class Shop:
             count.doubled += max(0, visits - self._counted[at] - self._opened[at])
             name = record.get("full_name" if version > 1 else "name", b"").decode()
             # What was acknowledged last, or nothing, and then what was left open.
-            count.lost += name not in [f"n{at}" if one is None else one for one in self._names.get(at, [None])]
+            count.lost += name not in [f"n{at}" if known is None else known for known in self._names.get(at, [None])]
             if not _is_whole(record, at, version):
                 count.wrong.append(f"customer:{at}: {record}")
         count.wrong += [f"{key} came from nowhere" for key in found]
@@ -257,7 +259,7 @@ def _is_whole(record: Mapping[str, bytes], at: int, version: int) -> bool:
     name = record.get("full_name" if stamp > 1 else "name", b"").decode()
     if not re.fullmatch(rf"n{at}|w{at}\.\d+", name):
         return False
-    fields = {one for one in record if not one.startswith("_b")}
+    fields = {field for field in record if not field.startswith("_b")}
     if stamp == 1:
         age = b"NA" if at % 10 == 0 else b"0%d" % at if at % 10 == 1 else b"%d" % at
         return fields == {"_v", "id", "name", "legacy_ref", "age", "visits"} and record["age"] == age

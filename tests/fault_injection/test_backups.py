@@ -15,7 +15,7 @@ _COUNT = 6_000
 # receipt that is in the backup is of the records in it.
 _MOMENTS = {
     "before the run": ({b"1"}, "is not applied", 1, 1),
-    "during the run": ({b"1", b"3"}, "a run stopped half-way", 1, 6),
+    "during the run": ({b"1", b"3"}, "a run was stopped before it was complete", 1, 6),
     "after all": ({b"3"}, "", 0, 0),
 }
 

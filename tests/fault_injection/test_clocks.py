@@ -19,7 +19,7 @@ _VARIABLE = "LIBFAKETIME"  # where it is, if not where Debian puts it
 def _library() -> str:
     found = [Path(os.environ[_VARIABLE])] if _VARIABLE in os.environ else []
     found += sorted(Path("/usr/lib").glob("*/faketime/libfaketime.so.1"))
-    return next((str(one) for one in found if one.is_file()), "")
+    return next((str(path) for path in found if path.is_file()), "")
 
 
 @pytest.fixture

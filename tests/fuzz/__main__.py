@@ -61,7 +61,7 @@ def main() -> int:
     wanted = {name: max(1, given.inputs * share // sum(shares.values())) for name, share in shares.items()}
     wanted = {given.only: given.inputs} if given.only else wanted
     done = list(_run(given.seed, wanted, given.start, until))
-    failures = [failure for one in done for failure in one.failures]
+    failures = [failure for report in done for failure in report.failures]
     table = _table(given.seed, done, wanted)
     print(table)
     for failure in failures[:20]:
@@ -160,13 +160,12 @@ def _target(name: str, stack: ExitStack) -> Callable[[random.Random], object]:
 def _table(seed: str, done: list[Done], wanted: dict[str, int]) -> str:
     lines = ["| what | inputs | a second | failed |", "|---|--:|--:|--:|"]
     for name in wanted:
-        some = [one for one in done if one.target == name]
-        count, seconds = sum(one.inputs for one in some), sum(one.seconds for one in some)
+        some = [report for report in done if report.target == name]
+        count, seconds = sum(report.inputs for report in some), sum(report.seconds for report in some)
         rate = f"{count / seconds:,.0f}" if seconds else ""
-        lines.append(f"| {name} | {count:,} | {rate} | {sum(len(one.failures) for one in some)} |")
-    lines.append(
-        f"| together, seed {seed} | {sum(one.inputs for one in done):,} | | {sum(len(one.failures) for one in done)} |"
-    )
+        lines.append(f"| {name} | {count:,} | {rate} | {sum(len(report.failures) for report in some)} |")
+    failed = sum(len(report.failures) for report in done)
+    lines.append(f"| together, seed {seed} | {sum(report.inputs for report in done):,} | | {failed} |")
     return "\n".join(lines)
 
 

@@ -140,7 +140,7 @@ def type_texts(rng: random.Random) -> None:
 
 def snapshots(rng: random.Random) -> None:
     """Read a spoiled snapshot; what reads is written and read as the same."""
-    document = next(one for name, _, one in HONEST if name == "snapshot:shop")
+    document = next(value for name, _, value in HONEST if name == "snapshot:shop")
     raw = spoiled(rng, document)
     try:
         snapshot = Snapshot.from_json(raw)
@@ -152,7 +152,7 @@ def snapshots(rng: random.Random) -> None:
 
 def entries(rng: random.Random) -> None:
     """Read entries of ledger, history, quarantine, receipts and checkpoints, spoiled."""
-    name, _, document = rng.choice([one for one in HONEST if one[0] in _KINDS])
+    name, _, document = rng.choice([value for value in HONEST if value[0] in _KINDS])
     with contextlib.suppress(ValueError):
         read_as(_KINDS[name], spoiled(rng, document))
 

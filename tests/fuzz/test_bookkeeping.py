@@ -214,4 +214,4 @@ def test_a_lease_that_is_none_stops_a_run_and_changes_nothing(bench: Bench, fiel
 
     assert ran.code == 8, ran
     assert KEY + "lease" in ran.err
-    assert bench.client.hgetall(KEY + "lease") == {name.encode(): one.encode() for name, one in lease.items()}
+    assert bench.client.hgetall(KEY + "lease") == {name.encode(): value.encode() for name, value in lease.items()}

@@ -203,14 +203,14 @@ async def test_a_hostile_record_is_named_and_blocks_no_other(client: Any, field:
 
     found = await Order.select(bad_records=bad)
 
-    assert [one.id for one in found or []] == ["good"]
+    assert [record.id for record in found or []] == ["good"]
     [error] = bad
     assert isinstance(error, DecodeError)
     assert (error.key, error.field) == ("order:hostile", field)
     with pytest.raises(DecodeError):
         await Order.get("hostile")
     with pytest.raises(DecodeError):
-        [one async for one in Order.iterate()]
+        [order async for order in Order.iterate()]
 
 
 class Ratio(Model):
@@ -231,8 +231,8 @@ async def test_a_validator_that_had_not_thought_of_a_value_blocks_no_other_recor
 
     found = await Ratio.select(bad_records=bad)
 
-    assert [one.id for one in found or []] == ["a"]
-    assert [str(one) for one in bad] == ["ratio:b: ZeroDivisionError: division by zero"]
+    assert [record.id for record in found or []] == ["a"]
+    assert [str(error) for error in bad] == ["ratio:b: ZeroDivisionError: division by zero"]
 
 
 def _schema(old: str) -> ModelSchema:

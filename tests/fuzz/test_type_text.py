@@ -33,12 +33,12 @@ def _told(node: Node, text: str) -> Any:
         case ConstantNode(value=value):
             return ("constant", repr(value), place)
         case SubscriptNode(name=name, items=items):
-            return ("subscript", name, [_told(one, text) for one in items], place)
+            return ("subscript", name, [_told(item, text) for item in items], place)
         case CallNode(name=name, items=items, keywords=keywords):
-            pairs = [(key, _told(one, text)) for key, one in keywords]
-            return ("call", name, [_told(one, text) for one in items], pairs, place)
+            pairs = [(key, _told(keyword, text)) for key, keyword in keywords]
+            return ("call", name, [_told(item, text) for item in items], pairs, place)
         case UnionNode(members=members):
-            return ("union", [_told(one, text) for one in members], place)
+            return ("union", [_told(member, text) for member in members], place)
         case _:
             raise AssertionError(node)
 
@@ -49,27 +49,27 @@ def _told_by_python(node: ast.expr, text: str) -> Any:
         case ast.Name(id=name):
             return ("name", name, place)
         case ast.Subscript(value=ast.Name(id=name), slice=ast.Tuple(elts=elements)):
-            return ("subscript", name, [_told_by_python(one, text) for one in elements], place)
+            return ("subscript", name, [_told_by_python(element, text) for element in elements], place)
         case ast.Subscript(value=ast.Name(id=name), slice=inner):
             return ("subscript", name, [_told_by_python(inner, text)], place)
         case ast.Call(func=ast.Name(id=name), args=items, keywords=keywords):
             pairs: list[Any] = []
-            for one in keywords:
-                if isinstance(one.value, ast.Dict) and one.arg is None:
-                    keys = [ast.literal_eval(key) for key in one.value.keys if key is not None]
+            for keyword in keywords:
+                if isinstance(keyword.value, ast.Dict) and keyword.arg is None:
+                    keys = [ast.literal_eval(key) for key in keyword.value.keys if key is not None]
                     pairs += [
-                        (key, _told_by_python(each, text)) for key, each in zip(keys, one.value.values, strict=True)
+                        (key, _told_by_python(each, text)) for key, each in zip(keys, keyword.value.values, strict=True)
                     ]
                 else:
-                    pairs.append((one.arg, _told_by_python(one.value, text)))
-            return ("call", name, [_told_by_python(one, text) for one in items], pairs, place)
+                    pairs.append((keyword.arg, _told_by_python(keyword.value, text)))
+            return ("call", name, [_told_by_python(item, text) for item in items], pairs, place)
         case ast.BinOp():
             members = list[ast.expr]()
             left: ast.expr = node
             while isinstance(left, ast.BinOp):
                 members.append(left.right)
                 left = left.left
-            return ("union", [_told_by_python(one, text) for one in [left, *reversed(members)]], place)
+            return ("union", [_told_by_python(member, text) for member in [left, *reversed(members)]], place)
         case _:
             return ("constant", repr(ast.literal_eval(node)), place)
 

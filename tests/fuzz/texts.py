@@ -40,7 +40,7 @@ def type_text(rng: random.Random, depth: int = 4, labels: tuple[str, ...] = ()) 
             inside = (*labels, label) if label else labels
             names = rng.sample(_NAMES, rng.randint(0, 4))
             pairs = [(name, _wrapped(rng, type_text(rng, depth - 1, inside))) for name in sorted(names)]
-            return f"Object({', '.join(one for one in (repr(label) if label else '', keywords(pairs)) if one)})"
+            return f"Object({', '.join(part for part in (repr(label) if label else '', keywords(pairs)) if part)})"
 
 
 def mutated(rng: random.Random, text: str) -> str:

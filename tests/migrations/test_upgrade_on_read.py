@@ -172,7 +172,7 @@ def test_a_record_that_cannot_be_brought_up_is_named_and_hides_no_other(project:
 
     found = customer.sync.select(bad_records=bad)
 
-    assert [one.id for one in found] == ["0", "2"]
+    assert [record.id for record in found] == ["0", "2"]
     assert "customer:1: cannot be upgraded to version 3" in str(bad[0])
     assert "'age' holds b'old'" in str(bad[0])
     with pytest.raises(ConflictError, match="customer:1"):

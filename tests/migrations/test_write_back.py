@@ -42,7 +42,7 @@ def test_what_is_read_is_brought_up_and_no_other(project: Any, customer: type[Cu
     before = project.records()
 
     assert customer.sync.get("11") == customer(id="11", full_name="n11", age=11, initial="N")
-    assert [one and one.age for one in customer.sync.get_many(["10", "none", "2"])] == [None, None, 2]
+    assert [record and record.age for record in customer.sync.get_many(["10", "none", "2"])] == [None, None, 2]
 
     found = _versions(project)
     assert {pk for pk, version in found.items() if version == b"3"} == {"10", "11", "2"}
@@ -75,7 +75,7 @@ def test_a_server_that_takes_no_writes_is_read_all_the_same(
 
         client.replicaof("no", "one")
         client.config_set("maxmemory", 0)
-    assert [one and one.full_name for one in found] == [f"n{number}" for number in range(50)]
+    assert [record and record.full_name for record in found] == [f"n{number}" for number in range(50)]
     assert set(_versions(project).values()) == {b"1"}
 
 
@@ -87,7 +87,7 @@ def test_a_record_that_cannot_be_brought_up_is_refused_alone(project: Any, custo
     found = customer.sync.select(bad_records=bad)
 
     assert len(found or []) == 249
-    assert [one.key for one in bad] == ["customer:3"]
+    assert [error.key for error in bad] == ["customer:3"]
     assert {pk for pk, version in _versions(project).items() if version != b"3"} == {"3"}
 
 

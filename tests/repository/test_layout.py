@@ -28,7 +28,7 @@ _SHORT = {
     "cli/console/formatting.py": "what commands print of a record",
     "cli/console/parameters.py": "types of click options",
     "cli/migrate/fake.py": "the option --fake",
-    "migrations/chain/link.py": "what chain, files and state share; it imports nothing of them",
+    "migrations/chain/loaded_migration.py": "what chain, files and state share; it imports nothing of them",
     "migrations/chain/migration.py": "the class that every migration file derives from",
     "migrations/edits/extra_fields.py": "extra fields, a noun of its own",
     "migrations/executor/progress.py": "what a run reports; commands import it without the run",

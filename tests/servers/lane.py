@@ -82,7 +82,7 @@ def programs_in(place: str) -> list[str]:
     if not os.path.isdir(place):
         return [place]
     names = ("redis-server", "valkey-server")
-    found = [str(one) for name in names for pattern in (name, f"*/{name}") for one in Path(place).glob(pattern)]
+    found = [str(path) for name in names for pattern in (name, f"*/{name}") for path in Path(place).glob(pattern)]
     return sorted(found) or [place]  # which cannot be run, and is said so
 
 
@@ -165,7 +165,7 @@ def result_of(engine: Engine, report: Path) -> Result:
 def table_of(results: Iterable[Result]) -> str:
     """The table, and what it was made with."""
     packages = ", ".join(f"{name} {importlib.metadata.version(name)}" for name in ("redis", "hiredis", "pydantic"))
-    return f"With Python {platform.python_version()}, {packages}:\n\n{_HEAD}{''.join(one.row for one in results)}"
+    return f"With Python {platform.python_version()}, {packages}:\n\n{_HEAD}{''.join(result.row for result in results)}"
 
 
 def write_table(page: Path, table: str) -> None:

@@ -14,7 +14,7 @@ from redis_models.errors import (
     ServerUnreachableError,
 )
 from redis_models.records.repository import Repository
-from redis_models.records.tracking import remembered
+from redis_models.records.tracking import tracked_state
 
 from . import oracle_effects
 from .initial_state import KNOWN
@@ -132,7 +132,7 @@ class Application(Actor):
             number = pool - 1 - number % _NEW
         elif near and which % 8 in (3, 5, 7):
             table, _, id = near[self._count % len(near)].partition(":")
-            kind, number = next(one for one in KINDS if one.table == table), int(id)
+            kind, number = next(kind for kind in KINDS if kind.table == table), int(id)
         self.operation = Operation(thing, f"{kind.table}:{number}", step, writes_back=self._writes_back)
         doing: Callable[[Kind, Operation, str], RoundTrips[Any]] = getattr(self, f"_{thing}")
         self._doing = doing(kind, self.operation, str(number))
@@ -188,13 +188,13 @@ class Application(Actor):
     def _save(self, kind: Kind, operation: Operation, id: str, if_unchanged: bool = False) -> RoundTrips[Any]:
         verbs = self._verbs[kind.name]
         instance = yield from verbs.get(id)
-        known = remembered(instance)
+        known = tracked_state(instance)
         assert known is not None
         stored = known.stored
         name = self._field(kind)
         value = self._value(name)
         setattr(instance, name, value)
-        filled = {one: b"" for one in kind.optional & kind.fields[self._version(kind)] if one not in stored}
+        filled = {name: b"" for name in kind.optional & kind.fields[self._version(kind)] if name not in stored}
         filled.pop(name, None)
         operation.effect = oracle_effects.patched(self._version(kind), {name: str(value).encode()}, filled)
         if if_unchanged:
@@ -231,7 +231,7 @@ class Application(Actor):
 
     def _select(self, kind: Kind, operation: Operation, id: str) -> RoundTrips[Any]:
         found = yield from self._verbs[kind.name].select(None, None, None, None)
-        by_key = {f"{kind.table}:{one.id}": one for one in found or []}
+        by_key = {f"{kind.table}:{record.id}": record for record in found or []}
         for key in sorted(self.truth.history):
             if key.startswith(f"{kind.table}:"):
                 self._check_read(kind, operation, key, by_key.get(key))
@@ -242,7 +242,9 @@ class Application(Actor):
         read = None if found is None else oracle_effects.bytes_of(kind, found, version)
         known = self.truth.states_since(key, operation.began)
         # Old code must not read newer records, as if they were of its own version.
-        readable = [one for one in known if one is None or (one.version <= version and not is_stuck(one, version))]
+        readable = [
+            state for state in known if state is None or (state.version <= version and not is_stuck(state, version))
+        ]
         if read not in [oracle_effects.as_read(kind, state, version) for state in readable]:
             raise Violation(f"{operation.label} read {read}, but {key} was {known}")
 

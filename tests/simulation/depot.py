@@ -50,7 +50,7 @@ class Depot(Scheduler):
             "new": Clerk("new", self, 3),
             "mid": Clerk("mid", self, 2),
             "old": Clerk("old", self, 1),
-            **{one.name: one for one in self.movers},
+            **{mover.name: mover for mover in self.movers},
             "retrier": DepotRetrier("retrier", self, self.wish),
         }
         run(self.wire.exchange, Mover("first", self, Wish((1,))).migrates())
@@ -98,10 +98,10 @@ class Depot(Scheduler):
 
     def _writes_plainly(self, deed: str, which: int) -> None:
         """Let a plain client write a record that is not at the newest keys yet; best one that is about to be moved."""
-        some = [one for [one] in self.parcels.values() if not one.key.startswith("pack:c")]
+        some = [parcel for [parcel] in self.parcels.values() if not parcel.key.startswith("pack:c")]
         close = set(self._close())
-        some = [one for one in some if one.key in close] or some
-        some = [one for one in some if ("code" in one.fields) is (deed != "mend")]
+        some = [parcel for parcel in some if parcel.key in close] or some
+        some = [parcel for parcel in some if ("code" in parcel.fields) is (deed != "mend")]
         if not some:
             return
         one = sorted(some, key=lambda each: each.key)[which * 5 % len(some)]
@@ -127,10 +127,14 @@ class Depot(Scheduler):
 
     def _close(self) -> list[str]:
         """Give the records that a runner is about to write, or to move."""
-        arguments = {one for mover in self.movers for command in mover.pending or () for one in command}
-        found = {one.key for [one] in self.parcels.values() if one.key.encode() in arguments}
+        arguments = {argument for mover in self.movers for command in mover.pending or () for argument in command}
+        found = {parcel.key for [parcel] in self.parcels.values() if parcel.key.encode() in arguments}
         # And the keys that they are to have.
-        found |= {str(one, "utf-8") for one in arguments if isinstance(one, bytes) and one.startswith(b"pack:c")}
+        found |= {
+            str(argument, "utf-8")
+            for argument in arguments
+            if isinstance(argument, bytes) and argument.startswith(b"pack:c")
+        }
         return sorted(found)
 
     def _begins(self, actor: Actor, which: int) -> bool:
@@ -194,7 +198,7 @@ class Depot(Scheduler):
         return parcels
 
     def _at(self, key: str) -> Parcel | None:
-        return next((one for [one] in self.parcels.values() if one.key == key), None)
+        return next((parcel for [parcel] in self.parcels.values() if parcel.key == key), None)
 
     def _check_change(self, actor: Actor, mark: str, was: list[Parcel] | None, now: list[Parcel] | None) -> None:
         before, after = was[0] if was else None, now[0] if now else None
@@ -247,11 +251,11 @@ class Depot(Scheduler):
         What older code wrote behind an earlier run, under keys that the plan has no more to do with, is not met.
         """
         return [
-            one.key
-            for mark, [one] in sorted(self.parcels.items())
-            if self._must_be_met(mark, one.key.partition(":")[0], mover)
-            if one.key not in self.wire.seen.quarantine and not (mover.leaves_newer and one.version > goal)
-            if one != one.at_version(goal).moved()
+            parcel.key
+            for mark, [parcel] in sorted(self.parcels.items())
+            if self._must_be_met(mark, parcel.key.partition(":")[0], mover)
+            if parcel.key not in self.wire.seen.quarantine and not (mover.leaves_newer and parcel.version > goal)
+            if parcel != parcel.at_version(goal).moved()
         ]
 
     def _must_be_met(self, mark: str, table: str, mover: Mover) -> bool:
@@ -285,12 +289,15 @@ class Depot(Scheduler):
     def _makes_way(self) -> None:
         """Delete all but one of the records that are to have the same key."""
         wanted: dict[str, Parcel] = {}
-        for _, [one] in sorted(self.parcels.items()):
-            for target in {one.key, *(key for goal in (1, 2, 3) if (key := key_at(goal, one.fields)) is not None)}:
-                if wanted.setdefault(target, one) is not one:
-                    self._tell("somebody", f"deletes {one.key}")
-                    self.wire.client.delete(one.key)
-                    self.wire.client.zrem(f"{one.key.partition(':')[0]}:__index", one.key)
+        for _, [parcel] in sorted(self.parcels.items()):
+            for target in {
+                parcel.key,
+                *(key for goal in (1, 2, 3) if (key := key_at(goal, parcel.fields)) is not None),
+            }:
+                if wanted.setdefault(target, parcel) is not parcel:
+                    self._tell("somebody", f"deletes {parcel.key}")
+                    self.wire.client.delete(parcel.key)
+                    self.wire.client.zrem(f"{parcel.key.partition(':')[0]}:__index", parcel.key)
                     self.wire.look()
                     self.parcels = self._read()
                     return self._makes_way()

@@ -72,8 +72,8 @@ def recoded(owner: Any, name: str, old: str, new: str) -> Breaks:
 
 def _all_of(*parts: Breaks) -> Breaks:
     def break_it(patch: pytest.MonkeyPatch) -> None:
-        for one in parts:
-            one(patch)
+        for part in parts:
+            part(patch)
 
     return break_it
 
@@ -190,7 +190,7 @@ def _refusals_acknowledged(patch: pytest.MonkeyPatch) -> None:
     def careless(script: Script, commands: Sequence[Command], *, once: bool = False) -> RoundTrips[list[Reply]]:
         replies = yield from call(script, commands, once=once)
         is_save = script is write._SAVE
-        return [0 if is_save and isinstance(one, OutOfMemoryError) else one for one in replies]
+        return [0 if is_save and isinstance(reply, OutOfMemoryError) else reply for reply in replies]
 
     patch.setattr(write, "call", careless)
 

@@ -143,17 +143,16 @@ class Truth:
             lives = {name: ends for name, ends in before.lives.items() if not name.startswith("aside ")}
             allowed.append(replace(before, aside={}, lives=lives))
         if operation is not None and is_its_own:
-            effects = [one for start in (before, *allowed) for one in operation.may_do(start)]
-            if any(_is(one, raw, began_ms) for one in effects):
+            effects = [effect for start in (before, *allowed) for effect in operation.may_do(start)]
+            if any(_is(effect, raw, began_ms) for effect in effects):
                 operation.is_applied = operation.is_spent = True
             allowed += effects
         for after in allowed:
             if _is(after, raw, began_ms):
                 self._accept(step, key, before, _settled(after, raw), is_runner)
                 return
-        raise Violation(
-            f"{key} is {_shown(raw)}\n  it was {before}\n  and may become {[one for one in allowed if one != before]}"
-        )
+        others = [state for state in allowed if state != before]
+        raise Violation(f"{key} is {_shown(raw)}\n  it was {before}\n  and may become {others}")
 
     def _accept(self, step: int, key: str, before: State | None, after: State | None, is_runner: bool) -> None:
         if after is None:
@@ -180,8 +179,8 @@ class Truth:
 
     def has_met_stuck(self, kind: Kind, version: int, step: int, key: str | None = None) -> bool:
         """Whether a record, or any of a model, could not be brought to a version at some moment from a step on."""
-        keys = [one for one in self.history if one.startswith(f"{kind.table}:")] if key is None else [key]
-        return any(is_stuck(state, version) for one in keys for state in self.states_since(one, step))
+        keys = [event for event in self.history if event.startswith(f"{kind.table}:")] if key is None else [key]
+        return any(is_stuck(state, version) for key in keys for state in self.states_since(key, step))
 
     def behind(self, kind: Kind, version: int, walk_began: int, *, leaves_newer: bool) -> list[str]:
         """Give the records at another version for which there is no reason: neither quarantine nor a later deed.

@@ -140,9 +140,9 @@ def key_at(version: int, fields: Mapping[str, bytes]) -> str | None:
 def parcels_of(records: Mapping[str, list[Any]]) -> dict[str, list[Parcel]]:
     """Give what a dump has, by the mark that each record was made with and never loses."""
     found: dict[str, list[Parcel]] = {}
-    for key, one in records.items():
-        held = {name.decode(): value for name, value in zip(one[2][::2], one[2][1::2], strict=True)}
+    for key, record in records.items():
+        held = {name.decode(): value for name, value in zip(record[2][::2], record[2][1::2], strict=True)}
         version = int(held.pop("_v", b"1"))
         fields = {name: value for name, value in held.items() if not name.startswith("_b")}
-        found.setdefault(fields.get("uid", b"").decode(), []).append(Parcel(key, version, fields, one[1]))
+        found.setdefault(fields.get("uid", b"").decode(), []).append(Parcel(key, version, fields, record[1]))
     return found

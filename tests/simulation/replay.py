@@ -26,7 +26,7 @@ Drawn = tuple[Sequence[int], Sequence[Choice]]  # positions in the chain that ar
 
 def printed(goals: Sequence[int], schedule: Sequence[Choice]) -> str:
     """Give the lines that say how to follow a schedule again, without what does nothing in it."""
-    deeds = ", ".join(str(tuple(one)) for one in schedule if one.deed != "rest")
+    deeds = ", ".join(str(tuple(step)) for step in schedule if step.deed != "rest")
     return f"{_BEFORE}({tuple(goals)}, [{deeds}]),"
 
 
@@ -34,4 +34,4 @@ def read_back(text: str) -> Drawn:
     """Give the schedule that a violation's text tells."""
     line = text.partition(_BEFORE)[2].partition("\n")[0]
     goals, deeds = ast.literal_eval(line.removesuffix(","))
-    return goals, [Choice(*one) for one in deeds]
+    return goals, [Choice(*event) for event in deeds]

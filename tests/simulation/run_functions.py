@@ -249,7 +249,7 @@ class Steps(Scheduler):
         return replies
 
     def _check(self, actor: Actor, epoch: int | None, before: Seen) -> None:
-        seen, [called, ended] = self.wire.seen, [int(self.wire.client.get(one) or 0) for one in (CALLED, ENDED)]
+        seen, [called, ended] = self.wire.seen, [int(self.wire.client.get(key) or 0) for key in (CALLED, ENDED)]
         if called > 1 + self.consents:
             raise Violation(f"{actor.name}: the function was called {called} times, with {self.consents} consents")
         is_in_charge = str(epoch) == before.lease.get("epoch")
@@ -265,7 +265,7 @@ class Steps(Scheduler):
         while any(actor.is_busy for actor in self.actors.values()) or len(self.wire.seen.ledger) < _GOAL:
             if self._step > _MOST_STEPS:
                 raise Violation("it does not come to its end")
-            for actor in [one for one in self.actors.values() if one.is_busy] or [first]:
+            for actor in [actor for actor in self.actors.values() if actor.is_busy] or [first]:
                 self._goes(actor, 3)
-        if any(one[2] for one in self.wire.seen.records.values() if b"unit" not in one[2]):
+        if any(record[2] for record in self.wire.seen.records.values() if b"unit" not in record[2]):
             raise Violation(f"all is recorded, but the records are {self.wire.seen.records}")

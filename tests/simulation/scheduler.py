@@ -94,7 +94,7 @@ class Scheduler:
     def _goes_up_to(self, runner: Actor, point: str, which: int) -> None:
         """Let a runner go until it is about to send some command."""
         for _ in range(self.longest_run):
-            if runner.pending and any(self.wire.told(one).startswith(point) for one in runner.pending):
+            if runner.pending and any(self.wire.told(command).startswith(point) for command in runner.pending):
                 return
             if not self._goes(runner, which):
                 return

@@ -136,7 +136,9 @@ class Wire:
 
     def send(self, commands: Sequence[Command]) -> list[Reply]:
         """Execute a batch, and look at everything right behind it, in the same round trip."""
-        sent: list[Command] = [one if (scan := scan_of(one)) is None else ("KEYS", scan[3]) for one in commands]
+        sent: list[Command] = [
+            command if (scan := scan_of(command)) is None else ("KEYS", scan[3]) for command in commands
+        ]
         ages: list[Command] = [("HINCRBY", LEASE, "until", -self._passed_ms)] if "until" in self.seen.lease else []
         full, room = (_limited(1), _limited(0)) if self.is_full else ([], [])
         before = len(ages) + len(full)
@@ -164,7 +166,7 @@ class Wire:
 
     def _scanned(self, cursor: int, found: Any) -> list[Any]:
         placed = sorted((self.place_of(key), key) for key in found)
-        ahead = [one for one in placed if one[0] >= cursor]
+        ahead = [entry for entry in placed if entry[0] >= cursor]
         following = b"%d" % ahead[_A_SCAN][0] if len(ahead) > _A_SCAN else b"0"
         keys = [key for _, key in ahead[:_A_SCAN]]
         behind = [key for place, key in placed if place < cursor]
@@ -189,7 +191,7 @@ class Wire:
             return f"SCAN {_plain(command[3])} {_plain(command[4])} for the rest"
         if command[0] == "EVALSHA":
             count = int(command[2])
-            keys = [_plain(one) for one in command[3 : 3 + count]]
+            keys = [_plain(argument) for argument in command[3 : 3 + count]]
             keys = [key for key in keys if "__index" not in key]
             called = self.scripts.get(str(command[1]), "rewrite")  # each migration has one of its own
             verb = [_plain(command[3 + count])] if called == "lease" else []
@@ -221,7 +223,7 @@ def _seen(reply: Any, tables: Sequence[str]) -> Seen:
         raise reply
     records, indexes, held, (ledger, snapshot), journal, quarantined = reply
     return Seen(
-        {one[0].decode(): one for one in sorted(records)},
+        {record[0].decode(): record for record in sorted(records)},
         {table: frozenset(key.decode() for key in keys) for table, keys in zip(tables, indexes, strict=True)},
         _text(held),
         frozenset(id.decode() for id in ledger),
@@ -237,7 +239,7 @@ _NAMES: Final = {lease: "lease", purge: "purge", quarantine: "quarantine", prefl
 def known_scripts() -> list[tuple[str, Script]]:
     """Give the scripts of the library, and what the trace calls them."""
     return [
-        (_NAMES.get(module, name.strip("_").lower()), one)
+        (_NAMES.get(module, name.strip("_").lower()), var)
         for module in (
             insert,
             read,
@@ -251,8 +253,8 @@ def known_scripts() -> list[tuple[str, Script]]:
             server_side,
             preflight,
         )
-        for name, one in vars(module).items()
-        if isinstance(one, Script)
+        for name, var in vars(module).items()
+        if isinstance(var, Script)
     ]
 
 
@@ -262,5 +264,5 @@ def _plain(one: object) -> str:
 
 
 def _text(flat: Sequence[bytes]) -> dict[str, str]:
-    found = [one.decode() for one in flat]
+    found = [key.decode() for key in flat]
     return dict(zip(found[::2], found[1::2], strict=True))

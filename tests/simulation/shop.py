@@ -218,7 +218,7 @@ def _customer_2_1(state: State) -> State:
 
 
 def _back(lives: Mapping[str, int], name: str) -> dict[str, int]:
-    return {name if one == f"aside {name}" else one: ends for one, ends in lives.items()}
+    return {name if live == f"aside {name}" else live: ends for live, ends in lives.items()}
 
 
 def _customer_2_3(state: State) -> State:

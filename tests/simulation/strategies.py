@@ -166,7 +166,7 @@ def schedules(bias: str) -> st.SearchStrategy[Drawn]:
     goals = st.sampled_from(_GOALS)
     if bias in _SCENES:
         scenes = st.lists(st.tuples(*map(_choices, _SCENES[bias])), min_size=_SHORTEST // 4, max_size=_LONGEST // 4)
-        return st.tuples(goals, scenes.map(lambda some: [one for each in some for one in each]))
+        return st.tuples(goals, scenes.map(lambda some: [step for each in some for step in each]))
     weights = {**_PLAIN, **_BIASES[bias]}
     choice = st.sampled_from([deed for deed, weight in weights.items() for _ in range(weight)]).flatmap(_any_choice)
     return st.tuples(goals, st.lists(choice, min_size=_SHORTEST, max_size=_LONGEST))

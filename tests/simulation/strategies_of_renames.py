@@ -74,7 +74,7 @@ def moving_schedules(bias: str) -> st.SearchStrategy[Drawn]:
     if bias in _SCENES:
         parts = st.tuples(*map(_choices, _SCENES[bias]))
         scenes = st.lists(parts, min_size=3, max_size=10)
-        return st.tuples(goals, scenes.map(lambda some: [one for each in some for one in each]))
+        return st.tuples(goals, scenes.map(lambda some: [step for each in some for step in each]))
     deeds = st.sampled_from([deed for deed, weight in _WEIGHTS.items() for _ in range(weight)])
     return st.tuples(
         goals, st.lists(deeds.flatmap(lambda deed: _choices((deed, _TIMES, _ANY))), min_size=15, max_size=50)

@@ -73,7 +73,7 @@ def crew_schedules(bias: str) -> st.SearchStrategy[Drawn]:
     goals = st.sampled_from(_GOALS)
     if bias in _SCENES:
         scenes = st.lists(st.tuples(*map(_choices, _SCENES[bias])), min_size=3, max_size=8)
-        return st.tuples(goals, scenes.map(lambda some: [one for each in some for one in each]))
+        return st.tuples(goals, scenes.map(lambda some: [step for each in some for step in each]))
     deeds = st.sampled_from([deed for deed, weight in _WEIGHTS.items() for _ in range(weight)])
     choices = deeds.flatmap(lambda deed: _choices((deed, _TIMES, _ANY)))
     return st.tuples(goals, st.lists(choices, min_size=15, max_size=50))

@@ -27,7 +27,7 @@ FOUND: Final[Mapping[str, Any]] = {
 def test_what_was_mended_stays_so(follow: Any, name: str) -> None:
     goals, deeds = FOUND[name]
 
-    follow(goals, [Choice(*one) for one in deeds])
+    follow(goals, [Choice(*event) for event in deeds])
 
 
 def test_a_schedule_that_fails_is_told_so_that_it_fails_again(follow: Any, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -19,7 +19,7 @@ from .strategies import explore
 from .strategies_of_renames import BIASES, moving_schedules
 
 _A_BIAS: Final = math.ceil(int(os.environ.get("SCHEDULES", "32")) / len(BIASES))
-_SEEDS: Final = [int(one) for one in os.environ.get("SEEDS", "1").split()]
+_SEEDS: Final = [int(word) for word in os.environ.get("SEEDS", "1").split()]
 _MOST: Final = 100
 
 

@@ -20,7 +20,7 @@ from .run_functions import Steps, write_step_migrations
 from .strategies import explore
 
 _A_SEED: Final = math.ceil(int(os.environ.get("SCHEDULES", "24")) / 3)
-_SEEDS: Final = [int(one) for one in os.environ.get("SEEDS", "1").split()]
+_SEEDS: Final = [int(word) for word in os.environ.get("SEEDS", "1").split()]
 _MOST: Final = 60
 _DEEDS: Final = ["rest", *["runner A"] * 2, "runner B", "runner C", *["up to"] * 2, "kill", "lapse", "break", "mend"]
 

@@ -12,7 +12,7 @@ import pytest
 from .strategies import BIASES, explore
 
 _A_BIAS: Final = math.ceil(int(os.environ.get("SCHEDULES", "45")) / len(BIASES))
-_SEEDS: Final = [int(one) for one in os.environ.get("SEEDS", "1").split()]
+_SEEDS: Final = [int(word) for word in os.environ.get("SEEDS", "1").split()]
 
 
 @pytest.mark.parametrize("bias", BIASES)

@@ -20,7 +20,7 @@ from .strategies_of_workers import BIASES, crew_schedules
 from .workshop import Workshop
 
 _A_BIAS: Final = math.ceil(int(os.environ.get("SCHEDULES", "15")) / len(BIASES))
-_SEEDS: Final = [int(one) for one in os.environ.get("SEEDS", "1").split()]
+_SEEDS: Final = [int(word) for word in os.environ.get("SEEDS", "1").split()]
 _MOST: Final = 60
 
 

@@ -24,7 +24,7 @@ class Workshop(World):
         self.chief = CrewRunner("runner C", *given)
         self.members = [Member(name, *given) for name in MEMBERS]
         self.runners.append(self.chief)
-        self.actors |= {one.name: one for one in (self.chief, *self.members, Retrier("retrier", *given))}
+        self.actors |= {actor.name: actor for actor in (self.chief, *self.members, Retrier("retrier", *given))}
 
     def _do(self, choice: Choice) -> None:
         if choice.deed == "end work":

@@ -77,7 +77,7 @@ class World(Scheduler):
             "reader": Application("reader", self.truth, code.new, True, _READS),
             "lazy": Application("lazy", self.truth, code.lazy, True, _READS, writes_back=True),
             "watcher": Watcher("watcher", self.truth, code.chain),
-            **{one.name: one for one in self.runners},
+            **{runner.name: runner for runner in self.runners},
             **{name: Purger(name, self.truth, self.wire, code.chain, self.wish) for name in ("purger", "purger 2")},
         }
         run(self.wire.exchange, self._runner("first", Wish((1,))).migrates())
@@ -171,13 +171,15 @@ class World(Scheduler):
 
     def _close(self) -> list[str]:
         """Give the records that a runner is about to write: the best ones to interfere with."""
-        arguments = {one for runner in self.runners for command in runner.pending or () for one in command}
+        arguments = {argument for runner in self.runners for command in runner.pending or () for argument in command}
         return sorted(key for key in self.truth.states if key.encode() in arguments)
 
     def _of_others(self, actor: Actor) -> list[str]:
         """Give the records that other actors of the application have to do with."""
-        others = [one.operation for one in self.actors.values() if one is not actor and one.operation is not None]
-        return sorted({one.key for one in others})
+        others = [
+            other.operation for other in self.actors.values() if other is not actor and other.operation is not None
+        ]
+        return sorted({other.key for other in others})
 
     def _does_part(self, actor: Actor, which: int) -> None:
         """Let the server execute only the first commands of a batch, so that others come between them and the rest."""
@@ -222,7 +224,7 @@ class World(Scheduler):
         if deed == "cut":
             self._execute(actor)
         elif deed == "late" and not changes_nothing(actor.pending):
-            session = Session(self.wire.run_id.encode(), 1 + max((one.session.id for one in self._late), default=0))
+            session = Session(self.wire.run_id.encode(), 1 + max((name.session.id for name in self._late), default=0))
             rest = actor.pending[len(actor.answered) :]
             self._late.append(Late(actor, session, rest, actor.operation, dict(actor.versions), actor.epoch))
             self._abandoned.setdefault(actor.name, Abandoned()).note(session)
@@ -234,7 +236,7 @@ class World(Scheduler):
         known, here = self._abandoned.get(actor.name), Session(self.wire.run_id.encode(), 0)
         if known is not None and known.waits_for(here):
             ids = known.ids_of(here)
-            self._late = [one for one in self._late if one.session.id not in ids]
+            self._late = [name for name in self._late if name.session.id not in ids]
             known.ended(here, ids, [1] * len(ids))
         for late in self._late:
             late.is_over |= late.actor is actor and not late.is_orphan
@@ -274,7 +276,7 @@ class World(Scheduler):
         before, began_ms = self.truth.seen, now_ms()
         is_in_charge = is_runner and str(actor.epoch) == before.lease.get("epoch")
         is_taken = is_runner and actor.epoch is None and self.wire.is_lease_held()
-        scan = next((one for one in batch if scan_of(one)), None) if is_in_charge else None
+        scan = next((key for key in batch if scan_of(key)), None) if is_in_charge else None
         actor.met_full |= self.wire.is_full
         replies = self.wire.send(batch)
         self.truth.compare(

@@ -10,7 +10,7 @@ import redis
 from redis_models.client.client import SyncClient
 from redis_models.client.drivers import run
 from redis_models.migrations.chain.chain import Chain
-from redis_models.migrations.chain.link import LoadedMigration
+from redis_models.migrations.chain.loaded_migration import LoadedMigration
 from redis_models.migrations.executor.progress import Policy
 from redis_models.migrations.executor.run import execute_run
 from redis_models.migrations.executor.throttle import fixed_throttle

@@ -170,7 +170,7 @@ class _Link:
 
 def hang_up(*some: Any) -> None:
     """End sockets."""
-    for one in some:
+    for writer in some:
         with contextlib.suppress(OSError):
-            one.shutdown(socket.SHUT_RDWR)
-        one.close()
+            writer.shutdown(socket.SHUT_RDWR)
+        writer.close()

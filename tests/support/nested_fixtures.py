@@ -17,14 +17,14 @@ class OneModel:
     def __init__(self, fields: Mapping[str, str], *operations: Operation) -> None:
         self.before = CreateModel("Order", {"id": "str", **fields}, "id", "order").apply(Snapshot())
         self.after = self.before
-        for one in operations:
-            self.after = one.apply(self.after)
+        for operation in operations:
+            self.after = operation.apply(self.after)
         self.route = UpgradePath("Order", (make_version_step("Order", self.before, operations, 2),), 1)
 
     @property
     def types(self) -> dict[str, str]:
         """The types of the fields afterwards."""
-        return {one.name: one.type for one in self.after.model("Order").fields if one.name != "id"}
+        return {field.name: field.type for field in self.after.model("Order").fields if field.name != "id"}
 
     def up(self, **fields: bytes) -> dict[str, bytes]:
         """Upgrade a record of these fields; its undo fields are part of it."""
@@ -38,9 +38,9 @@ class OneModel:
         """Bring a record up, and give what the application sees; it must come back as it was, byte for byte."""
         up = self.up(**fields)
         assert self.down(up) == fields
-        for one in self.after.model("Order").fields:
-            if one.name in up:
-                one.codec.decode(up[one.name])  # the application could read it
+        for field in self.after.model("Order").fields:
+            if field.name in up:
+                field.codec.decode(up[field.name])  # the application could read it
         return seen(up)
 
 

@@ -160,8 +160,8 @@ class Project:
                 pipeline.hgetall(key)
             found: list[dict[bytes, bytes]] = pipeline.execute()
         return {
-            key.decode(): {name.decode(): raw for name, raw in one.items()}
-            for key, one in zip(keys, found, strict=True)
+            key.decode(): {name.decode(): raw for name, raw in stored.items()}
+            for key, stored in zip(keys, found, strict=True)
         }
 
     def bookkeeping(self) -> set[str]:
@@ -200,7 +200,7 @@ class Project:
         out, err = (io.TextIOWrapper(io.BytesIO(), "utf-8", write_through=True) for _ in range(2))
         with _fresh_process(self.root, self.keyboard), contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
             code = main(arguments, "python -m redis_models")
-        return Ran(code, *(one.buffer.getvalue().decode() for one in (out, err)))
+        return Ran(code, *(stream.buffer.getvalue().decode() for stream in (out, err)))
 
     def run_apart(self, *arguments: str) -> Ran:
         """Run a command, or a file of Python, to its end, in a process of its own."""

@@ -67,8 +67,8 @@ async def in_the_loop(book: Book) -> None:
     await Book.expire("a", 1.5)
     await Book.persist("a")
     await book.save()
-    async for one in Book.iterate():
-        assert_type(one, Book)
+    async for found in Book.iterate():
+        assert_type(found, Book)
     async with book.update() as same:
         assert_type(same, Book)
 

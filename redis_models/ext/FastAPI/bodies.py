@@ -18,13 +18,20 @@ from pydantic_core import CoreSchema, PydanticKnownError, core_schema
 from ...encoding.annotations import Storage
 from ...encoding.limits import UNREADABLE
 from ...model.model import Model
-from ...records.tracking import remembered
+from ...records.tracking import tracked_state
 from .body_parts import alias_words, check_masks, is_named
 from .hidden_fields import HiddenFields
 from .http_errors import invalid, unprocessable
-from .merge import MISSING, merged_fields
+from .merge import MISSING, merge_fields
 
-__all__ = ["creation_annotation", "key_annotation", "new_record", "put_anew", "replaced", "replacement_annotation"]
+__all__ = [
+    "apply_put",
+    "creation_annotation",
+    "key_annotation",
+    "new_record",
+    "put_unreadable",
+    "replacement_annotation",
+]
 
 M = TypeVar("M", bound=Model)
 
@@ -59,10 +66,10 @@ def new_record(schema: type[M], body: BaseModel) -> M:
     """
     if isinstance(body, schema):
         return body
-    return _validated(schema, _given(schema, body, set(type(body).model_fields)), body)
+    return _validate(schema, _body_values(schema, body, set(type(body).model_fields)), body)
 
 
-def replaced(record: M, body: BaseModel | dict[str, Any], shown: object, hidden: HiddenFields) -> M:
+def apply_put(record: M, body: BaseModel | dict[str, Any], shown: object, hidden: HiddenFields) -> M:
     """Make the record that a PUT leaves; a save of it writes what it changes in the stored one.
 
     What the body cannot say is kept: fields that its class has not, or that the request leaves out of a class of the
@@ -79,32 +86,32 @@ def replaced(record: M, body: BaseModel | dict[str, Any], shown: object, hidden:
     """
     schema, pk = type(record), record.get_primary_key_field()
     if isinstance(body, BaseModel):
-        given = _given(schema, body, body.model_fields_set)
+        given = _body_values(schema, body, body.model_fields_set)
         kept = [name for name in schema.model_fields if name not in given]
     else:
         given = body
         unseen = {name for name, info in schema.model_fields.items() if info.exclude} | {pk}
         kept = [name for name in unseen if not is_named(name, schema.model_fields[name], given)]
-    stored = _stored(record, kept)
-    alone = _made_of({**stored, **given}, schema) if hidden.hides else MISSING
-    made = _validated(schema, {**stored, **merged_fields(given, shown, record, alone)}, body)
+    stored = _stored_values(record, kept)
+    alone = _try_validate({**stored, **given}, schema) if hidden.hides else MISSING
+    made = _validate(schema, {**stored, **merge_fields(given, shown, record, alone)}, body)
     if not isinstance(body, BaseModel):
         hidden.check(body, made)
     _check_same_key(made, getattr(record, pk))
     check_masks(made, record)
-    object.__setattr__(made, "__record__", remembered(record))
+    object.__setattr__(made, "__record__", tracked_state(record))
     return made
 
 
-def put_anew(schema: type[M], pk: object, body: dict[str, Any], hidden: HiddenFields) -> M:
+def put_unreadable(schema: type[M], pk: object, body: dict[str, Any], hidden: HiddenFields) -> M:
     """Make the record that a PUT leaves of one that cannot be read, of which nothing is to be kept.
 
     Raises:
-        RequestValidationError: As in ``replaced``.
+        RequestValidationError: As in ``apply_put``.
     """
     name = schema.get_primary_key_field()
     is_there = is_named(name, schema.model_fields[name], body)
-    made = _validated(schema, body if is_there else {name: pk, **body}, body)
+    made = _validate(schema, body if is_there else {name: pk, **body}, body)
     hidden.check(body, made)
     check_masks(made)
     _check_same_key(made, pk)
@@ -112,7 +119,7 @@ def put_anew(schema: type[M], pk: object, body: dict[str, Any], hidden: HiddenFi
 
 
 def _check_same_key(made: Model, pk: object) -> None:
-    name, key_of = made.get_primary_key_field(), type(made).__shape__.key_of
+    name, key_of = made.get_primary_key_field(), type(made).__mapper__.key_of
     if key_of(getattr(made, name)) != key_of(pk):
         raise unprocessable(("body", name), "must be the primary key in the path, or be left out")
 
@@ -130,7 +137,7 @@ class _Creation:
         shown = handler(schema)
         if not self.hidden.names:
             return shown
-        return _without(dict(handler.resolve_ref_schema(shown)), self.hidden)
+        return _without_hidden(dict(handler.resolve_ref_schema(shown)), self.hidden)
 
     def _checked(self, given: object, handler: ValidatorFunctionWrapHandler) -> object:
         made = handler(given)
@@ -146,10 +153,10 @@ class _Replacement:
     hidden: HiddenFields
 
     def __get_pydantic_core_schema__(self, source: object, handler: GetCoreSchemaHandler) -> CoreSchema:
-        return core_schema.no_info_wrap_validator_function(_object, handler.generate_schema(self.schema))
+        return core_schema.no_info_wrap_validator_function(_check_dict, handler.generate_schema(self.schema))
 
     def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
-        shown = _without(dict(handler.resolve_ref_schema(handler(schema))), self.hidden)
+        shown = _without_hidden(dict(handler.resolve_ref_schema(handler(schema))), self.hidden)
         fields = self.schema.model_fields
         free = {name for name, info in fields.items() if info.exclude} | {self.schema.get_primary_key_field()}
         free |= {alias for name in free for alias in alias_words(name, fields[name])}
@@ -157,7 +164,7 @@ class _Replacement:
         return {**shown, "required": required} if required else shown
 
 
-def _without(shown: dict[str, Any], hidden: HiddenFields) -> dict[str, Any]:
+def _without_hidden(shown: dict[str, Any], hidden: HiddenFields) -> dict[str, Any]:
     """Leave the fields that are not for requests out of what the documentation says."""
     fields = hidden.schema.model_fields
     words = {word for name in hidden.names for word in alias_words(name, fields[name])}
@@ -167,13 +174,13 @@ def _without(shown: dict[str, Any], hidden: HiddenFields) -> dict[str, Any]:
     return shown
 
 
-def _object(value: object, _: object) -> dict[str, Any]:
+def _check_dict(value: object, _: object) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise PydanticKnownError("dict_type")
     return cast("dict[str, Any]", value)
 
 
-def _given(schema: type[Model], body: BaseModel, names: set[str]) -> dict[str, Any]:
+def _body_values(schema: type[Model], body: BaseModel, names: set[str]) -> dict[str, Any]:
     """Give the values of a body of another class, as the schema takes them."""
     values = {name: getattr(body, name) for name in names}
     if schema.model_config.get("extra") == "allow":
@@ -181,20 +188,20 @@ def _given(schema: type[Model], body: BaseModel, names: set[str]) -> dict[str, A
     return {name: value for name, value in values.items() if name in schema.model_fields}
 
 
-def _stored(record: Model, names: list[str]) -> dict[str, Any]:
-    mapper = type(record).__shape__
+def _stored_values(record: Model, names: list[str]) -> dict[str, Any]:
+    mapper = type(record).__mapper__
     fields = [mapper.field(name) for name in names if name in mapper.names]
     return {field.name: field.as_input(record.__dict__[field.name]) for field in fields}
 
 
-def _made_of(values: Mapping[str, Any], schema: type[M]) -> object:
+def _try_validate(values: Mapping[str, Any], schema: type[M]) -> object:
     try:
         return schema.model_validate(values, from_attributes=True, by_alias=True, by_name=True)
     except (ValueError, *UNREADABLE):
         return MISSING
 
 
-def _validated(schema: type[M], values: Mapping[str, Any], body: object) -> M:
+def _validate(schema: type[M], values: Mapping[str, Any], body: object) -> M:
     try:
         return schema.model_validate(values, from_attributes=True, by_alias=True, by_name=True)
     except ValidationError as exc:

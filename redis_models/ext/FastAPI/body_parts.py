@@ -65,7 +65,7 @@ def shown_name(name: str, info: FieldInfo | None) -> str:
 
 def words_of(name: str, info: FieldInfo | None) -> list[str]:
     """Give the words that name a field in a body, the first that counts first; none where a path of words may do so."""
-    choices: Sequence[str | AliasPath | None] = () if info is None else _choices(info)
+    choices: Sequence[str | AliasPath | None] = () if info is None else _alias_choices(info)
     if any(isinstance(choice, AliasPath) for choice in choices):
         return []
     return [choice for choice in choices if isinstance(choice, str) and choice != name] + [name]
@@ -75,25 +75,25 @@ def is_named(name: str, info: FieldInfo, given: Mapping[str, Any]) -> bool:
     """Whether a body says something of a field, by its name or by any alias."""
     given = given if isinstance(given, dict) else dict(given)
     missing = object()
-    paths = [choice for choice in _choices(info) if isinstance(choice, AliasPath)]
-    words = {name, *(choice for choice in _choices(info) if isinstance(choice, str))}
+    paths = [choice for choice in _alias_choices(info) if isinstance(choice, AliasPath)]
+    words = {name, *(choice for choice in _alias_choices(info) if isinstance(choice, str))}
     return any(word in given for word in words) or any(
-        _at(given, alias.path, missing) is not missing for alias in paths
+        _value_at(given, alias.path, missing) is not missing for alias in paths
     )
 
 
 def alias_words(name: str, info: FieldInfo) -> set[str]:
     """Give the words at the top of a body that may speak of a field."""
-    firsts = [choice.path[0] if isinstance(choice, AliasPath) else choice for choice in _choices(info)]
+    firsts = [choice.path[0] if isinstance(choice, AliasPath) else choice for choice in _alias_choices(info)]
     return {name, *(choice for choice in firsts if isinstance(choice, str))}
 
 
-def _choices(info: FieldInfo) -> Sequence[str | AliasPath | None]:
+def _alias_choices(info: FieldInfo) -> Sequence[str | AliasPath | None]:
     alias = info.validation_alias
     return alias.choices if isinstance(alias, AliasChoices) else [alias]
 
 
-def _at(given: Any, path: Sequence[int | str], missing: object) -> object:
+def _value_at(given: Any, path: Sequence[int | str], missing: object) -> object:
     for part in path:
         try:
             given = given[part]
@@ -133,7 +133,7 @@ def is_mask(secret: Any) -> bool:
 
 def is_masked(made: BaseModel) -> bool:
     """Whether there is such a secret in what a body made."""
-    return next(_masked(made, ()), None) is not None
+    return next(_masked_places(made, ()), None) is not None
 
 
 def check_masks(made: BaseModel, stored: BaseModel | None = None) -> None:
@@ -148,15 +148,15 @@ def check_masks(made: BaseModel, stored: BaseModel | None = None) -> None:
     """
     for name, value in made.__dict__.items():
         if stored is None or not is_same(value, stored.__dict__.get(name)):
-            places = list(_masked(value, ("body", name)))
+            places = list(_masked_places(value, ("body", name)))
             if places:
                 raise invalid_places(places, "is what answers show in the place of a secret; give the secret itself")
 
 
-def _masked(made: object, place: Place) -> Iterator[Place]:
+def _masked_places(made: object, place: Place) -> Iterator[Place]:
     if isinstance(made, SECRETS):
         if is_mask(made):
             yield place
         return
     for name, value, _ in inner_parts(made):
-        yield from _masked(value, (*place, name))
+        yield from _masked_places(value, (*place, name))

@@ -28,7 +28,7 @@ from ...errors import (
     ServerUnreachableError,
 )
 from ...model.model import Model
-from ...records.read import NO_INDEX
+from ...records.read import NOT_A_SORTED_SET
 
 __all__ = [
     "MAPPED",
@@ -81,7 +81,7 @@ def error_answer(exc: RedisModelsError, *, model: str = "", key_place: Place = (
         return ErrorAnswer(422, [_mistake(("body", exc.field), exc.reason)])
     if isinstance(exc, InvalidPrimaryKeyError):
         return ErrorAnswer(422, [_mistake(key_place, f"the primary key {exc.reason}")])
-    if isinstance(exc, ConflictError) and NO_INDEX not in exc.reason:
+    if isinstance(exc, ConflictError) and NOT_A_SORTED_SET not in exc.reason:
         return ErrorAnswer(
             409, f"{name} exists already, or was changed by another client meanwhile; read it and try again"
         )
@@ -161,11 +161,11 @@ def invalid(error: ValidationError, body: object) -> RequestValidationError:
 
     Values that it repeats are taken from the body: what was validated may hold stored values that no client may see.
     """
-    found = [_of_body(dict(mistake), body) for mistake in error.errors(include_url=False)]
+    found = [_with_body_value(dict(mistake), body) for mistake in error.errors(include_url=False)]
     return RequestValidationError(found, body=body)
 
 
-def _of_body(mistake: dict[str, Any], body: object) -> dict[str, Any]:
+def _with_body_value(mistake: dict[str, Any], body: object) -> dict[str, Any]:
     mistake.pop("input", None)
     place: Place = mistake["loc"]
     value: Any = body

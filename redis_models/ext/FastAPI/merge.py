@@ -16,7 +16,7 @@ from pydantic import BaseModel, RootModel, TypeAdapter
 from pydantic.fields import FieldInfo
 from pydantic_core import to_jsonable_python
 
-from ...encoding.annotations import annotated, is_made_of_something_else
+from ...encoding.annotations import has_input_form, with_metadata
 from ...encoding.codec import codec_for
 from ...encoding.equality import is_same
 from ...encoding.limits import UNREADABLE
@@ -24,7 +24,7 @@ from ...encoding.secrets import SECRETS
 from .body_parts import ITEMS, fields_of, inner_parts, is_mask, is_named, parts_of, shown_name, words_of
 from .http_errors import Place, unprocessable
 
-__all__ = ["MISSING", "merged_fields"]
+__all__ = ["MISSING", "merge_fields"]
 
 MISSING: Final = object()  # in place of a value that no client was shown, or that could not be made
 _AMBIGUOUS: Final = (
@@ -33,8 +33,8 @@ _AMBIGUOUS: Final = (
 )
 
 
-def merged_fields(given: Mapping[str, object], shown: object, record: BaseModel, made: object) -> dict[str, object]:
-    """Give the values to validate in place of a body for a whole record; see ``_merged`` for one value.
+def merge_fields(given: Mapping[str, object], shown: object, record: BaseModel, made: object) -> dict[str, object]:
+    """Give the values to validate in place of a body for a whole record; see ``_merge_value`` for one value.
 
     Args:
         given: The body.
@@ -45,11 +45,11 @@ def merged_fields(given: Mapping[str, object], shown: object, record: BaseModel,
     Raises:
         RequestValidationError: 422: what no answer shows of the record belongs to nothing that the body says.
     """
-    result, kept = _merged_parts(given, shown, record, made, ("body",))
+    result, kept = _merge_parts(given, shown, record, made, ("body",))
     return result | kept
 
 
-def _merged(given: Any, shown: object, stored: object, made: object, place: Place) -> object:
+def _merge_value(given: Any, shown: object, stored: object, made: object, place: Place) -> object:
     """Give the value to validate in place of that of a body, so that nothing is lost that answers hide.
 
     Args:
@@ -65,16 +65,16 @@ def _merged(given: Any, shown: object, stored: object, made: object, place: Plac
     if _is_shown_alike(given, shown):
         return given if isinstance(stored, (bytes, bytearray)) else stored  # Base64Bytes are made of their text
     if _is_root(stored):
-        return _merged(given, shown, stored.root, made.root if _is_root(made) else MISSING, place)
+        return _merge_value(given, shown, stored.root, made.root if _is_root(made) else MISSING, place)
     if given is None:  # removed, with all its fields
         return given
     sent = _as_mapping(given, stored)
     if sent is not None and fields_of(stored) is not None:
-        return _merged_object(given, sent, shown, stored, made, place)
+        return _merge_object(given, sent, shown, stored, made, place)
     if sent is not None and _is_mapping(stored):
-        return _merged_mapping(sent, shown, stored, made, place)
+        return _merge_mapping(sent, shown, stored, made, place)
     if _is_items(stored) and _is_items(given):
-        return _merged_items(list[object](given), shown, list(stored), made, place)
+        return _merge_items(list[object](given), shown, list(stored), made, place)
     if _holds_hidden(stored):
         raise unprocessable(place, _AMBIGUOUS)
     return given
@@ -94,7 +94,7 @@ def _is_items(value: object) -> TypeGuard[Iterable[object]]:
 
 def _is_shown_alike(given: object, shown: object) -> bool:
     """Whether a value of a body equals what an answer shows, in any order of the members of objects."""
-    return _looks(given) == _looks(shown)
+    return _comparable(given) == _comparable(shown)
 
 
 def _is_hidden(name: str, info: FieldInfo, shown: object) -> bool:
@@ -104,24 +104,24 @@ def _is_hidden(name: str, info: FieldInfo, shown: object) -> bool:
 
 def _stored_input(value: object, info: FieldInfo | None) -> object:
     """Give what a field is made of, so that it is ``value``."""
-    if info is None or not is_made_of_something_else(info):
+    if info is None or not has_input_form(info):
         return value
-    return codec_for(annotated(info)).as_input(value)
+    return codec_for(with_metadata(info)).as_input(value)
 
 
-def _merged_object(
+def _merge_object(
     given: object, sent: Mapping[str, object], shown: object, stored: object, made: object, place: Place
 ) -> object:
-    result, kept = _merged_parts(sent, shown, stored, made, place)
+    result, kept = _merge_parts(sent, shown, stored, made, place)
     if isinstance(given, BaseModel) and not isinstance(given, type(stored)):  # its class does not have these fields
         kept |= {name: _stored_input(value, info) for name, value, info in parts_of(stored) if name not in sent}
     if kept:
-        return _of_the_stored_kind(given, sent, result | kept, stored, made, place)
+        return _object_of_stored_class(given, sent, result | kept, stored, made, place)
     is_as_it_came = result.keys() == sent.keys() and all(result[key] is sent[key] for key in result)
     return given if is_as_it_came else result
 
 
-def _merged_parts(
+def _merge_parts(
     sent: Mapping[str, object], shown: object, stored: object, made: object, place: Place
 ) -> tuple[dict[str, object], dict[str, object]]:
     """Give the fields that a body says of an object, and those that are kept."""
@@ -132,7 +132,7 @@ def _merged_parts(
         answer = answers.get(alike, MISSING)
         if word is not None:
             made_value = getattr(made, name, MISSING)
-            result[word] = _merged_field(sent[word], answer, value, made_value, info, (*place, word))
+            result[word] = _merge_field(sent[word], answer, value, made_value, info, (*place, word))
         elif info is None or is_named(name, info, sent):
             continue
         elif alike in sent and _is_shown_alike(sent[alike], answer):  # a name that it has in answers only
@@ -144,13 +144,13 @@ def _merged_parts(
     return result, kept
 
 
-def _merged_field(
+def _merge_field(
     given: object, shown: object, stored: object, made: object, info: FieldInfo | None, place: Place
 ) -> object:
-    """Give what to validate in the place of what a body says of one field; see ``_merged``."""
+    """Give what to validate in the place of what a body says of one field; see ``_merge_value``."""
     if _is_shown_alike(given, shown):
         return _stored_input(stored, info)
-    return _merged(given, shown, stored, made, place)
+    return _merge_value(given, shown, stored, made, place)
 
 
 def _word_of(name: str, info: FieldInfo | None, sent: Mapping[str, object]) -> str | None:
@@ -158,7 +158,7 @@ def _word_of(name: str, info: FieldInfo | None, sent: Mapping[str, object]) -> s
     return next((word for word in words_of(name, info) if word in sent), None)
 
 
-def _of_the_stored_kind(
+def _object_of_stored_class(
     given: Any, sent: Mapping[str, object], result: dict[str, object], stored: object, made: object, place: Place
 ) -> object:
     """Give the object with what is kept of the stored one, if it is one of the same class still."""
@@ -173,7 +173,7 @@ def _of_the_stored_kind(
     return given  # another member of a union in its place
 
 
-def _merged_mapping(
+def _merge_mapping(
     sent: Mapping[str, object], shown: object, stored: Mapping[object, object], made: object, place: Place
 ) -> object:
     answers = cast("Mapping[str, object]", shown) if isinstance(shown, Mapping) else dict[str, object]()
@@ -186,20 +186,20 @@ def _merged_mapping(
     for key in sent:
         if key in values:
             answer = answers.get(key, MISSING)
-            result[key] = _merged(sent[key], answer, values[key], remade.get(key, MISSING), (*place, str(key)))
+            result[key] = _merge_value(sent[key], answer, values[key], remade.get(key, MISSING), (*place, str(key)))
     if isinstance(shown, Mapping) and values.keys() > answers.keys():
         result |= {key: value for key, value in values.items() if key not in answers and key not in sent}
     return result
 
 
-def _merged_items(given: list[object], shown: object, stored: list[object], made: object, place: Place) -> object:
+def _merge_items(given: list[object], shown: object, stored: list[object], made: object, place: Place) -> object:
     answers: list[object] = list(repeat(MISSING, len(stored)))
     if isinstance(shown, list) and len(cast("list[object]", shown)) == len(stored):
         answers = cast("list[object]", shown)
     remade = list(cast("Sequence[object]", made)) if isinstance(made, (list, tuple, deque)) else []
     if len(remade) != len(given):
         remade = list(repeat(MISSING, len(given)))
-    pairs = _pairs(given, answers, stored, place)
+    pairs = _match_items(given, answers, stored, place)
     left = set(range(len(stored))).difference(pairs.values())
     is_anything_lost = len(pairs) < len(given) and any(_holds_hidden(stored[number]) for number in left)
     result = list(given)
@@ -207,15 +207,15 @@ def _merged_items(given: list[object], shown: object, stored: list[object], made
         item_place = (*place, number)
         if number in pairs:
             found = pairs[number]
-            result[number] = _merged(item, answers[found], stored[found], remade[number], item_place)
+            result[number] = _merge_value(item, answers[found], stored[found], remade[number], item_place)
         elif is_anything_lost:
             raise unprocessable(item_place, _AMBIGUOUS)
     return result
 
 
-def _pairs(given: list[object], answers: list[object], stored: list[object], place: Place) -> dict[int, int]:
+def _match_items(given: list[object], answers: list[object], stored: list[object], place: Place) -> dict[int, int]:
     """Find which stored item each given one is, by the numbers of both."""
-    sent, shown = list(map(_looks, given)), list(map(_looks, answers))
+    sent, shown = list(map(_comparable, given)), list(map(_comparable, answers))
     is_as_long, pairs = len(sent) == len(shown), dict[int, int]()
     if is_as_long:
         pairs = {number: number for number, look in enumerate(sent) if look == shown[number]}
@@ -224,7 +224,7 @@ def _pairs(given: list[object], answers: list[object], stored: list[object], pla
     for number in reversed(free):
         alike.setdefault(shown[number], []).append(number)
     if not is_as_long:
-        _refuse_confusion(sent, alike, stored, place)
+        _refuse_ambiguous(sent, alike, stored, place)
     for number, look in enumerate(sent):
         if number not in pairs and alike.get(look):
             pairs[number] = alike[look].pop()
@@ -232,7 +232,7 @@ def _pairs(given: list[object], answers: list[object], stored: list[object], pla
     return pairs | {number: number for number in free if is_as_long and number not in pairs}
 
 
-def _refuse_confusion(
+def _refuse_ambiguous(
     sent: list[object], alike: Mapping[object, list[int]], stored: list[object], place: Place
 ) -> None:
     """Refuse a list with more or fewer of the items that are shown alike, and are not: which of them are left?"""
@@ -242,22 +242,22 @@ def _refuse_confusion(
             raise unprocessable((*place, sent.index(look)), _AMBIGUOUS)
 
 
-def _looks(value: object) -> object:
+def _comparable(value: object) -> object:
     """Give what tells values in bodies and answers apart, and can be looked up."""
     if value is MISSING:
         return object()
     if isinstance(value, Mapping):
         members = cast("Mapping[object, object]", value)
-        return dict, frozenset((key, _looks(member)) for key, member in members.items())
+        return dict, frozenset((key, _comparable(member)) for key, member in members.items())
     if isinstance(value, list):
-        return list, tuple(map(_looks, cast("list[object]", value)))
+        return list, tuple(map(_comparable, cast("list[object]", value)))
     if value is None or isinstance(value, (bool, str, int, float)):
         return isinstance(value, bool), value
     # What a class of the application's own made of the body; not all that it says may stand in an answer.
     if _holds_hidden(value) or _holds_secret(value):
         return object()
     try:
-        return _looks(to_jsonable_python(value, by_alias=True))
+        return _comparable(to_jsonable_python(value, by_alias=True))
     except (ValueError, TypeError):
         return object()
 

@@ -12,7 +12,7 @@ from ...errors import ConfigurationError
 from ...model.model import Model
 from .http_errors import one_line
 
-__all__ = ["PageSizes", "link_after", "reported"]
+__all__ = ["PageSizes", "link_after", "report_bad_records"]
 
 _DEFAULT: Final = 1000  # records; a page of them is answered in some tens of milliseconds
 _HEADER_SIZE: Final = 2000  # characters; servers and proxies take 4 to 8 KB for all headers
@@ -75,12 +75,12 @@ def _page_error(name: str, complaint: str) -> HTTPException:
     return HTTPException(422, {"detail": [mistake]})
 
 
-def reported(schema: type[Model], bad: Sequence[tuple[str, str]]) -> str:
+def report_bad_records(schema: type[Model], bad: Sequence[tuple[str, str]]) -> str:
     """Log why records are not shown, and give their primary keys for a header: escaped, with commas between."""
     for key, reason in bad:
         message = reason if reason.startswith(key) else f"{key}: {reason}"
         _LOG.error("%s: left out of a list: %s", schema.__name__, one_line(message))
-    owned = [schema.__shape__.keys.primary_key(key) for key, _ in bad if schema.__shape__.keys.owns(key)]
+    owned = [schema.__mapper__.keys.primary_key(key) for key, _ in bad if schema.__mapper__.keys.owns(key)]
     header = ",".join(quote(_bytes_of(pk), safe="") for pk in owned)
     return header if len(header) <= _HEADER_SIZE else header[: header.rfind(",", 0, _HEADER_SIZE - 4) + 1] + "..."
 

@@ -23,7 +23,7 @@ from ...model.model import Model
 from .http_errors import Place, unprocessable
 from .merge import MISSING
 
-__all__ = ["AnswerCheck", "carried", "check_key", "shows_all_of"]
+__all__ = ["AnswerCheck", "answerable", "check_key", "shows_all_of"]
 
 _MOST_KEY: Final = 4096  # bytes of a primary key; servers and proxies refuse paths of more than 8 KB, escapes included
 # Newer releases of FastAPI let pydantic write the JSON, unless the application chose a class of answers.
@@ -39,7 +39,7 @@ class AnswerCheck:
 
     def complaint(self, request: Request, record: Model) -> str | None:
         """Say why an answer to ``request`` cannot carry a record; None where it can."""
-        writes = _writing(request, self._allows_nan)
+        writes = _writer_for(request, self._allows_nan)
         return _complaint(lambda: writes(self._content(record)))
 
     def shown(self, record: Model) -> object:
@@ -58,7 +58,7 @@ class AnswerCheck:
         reason = self.complaint(request, made)
         if reason is None:
             return
-        writes = _writing(request, self._allows_nan)
+        writes = _writer_for(request, self._allows_nan)
         for name, info in type(made).model_fields.items():
             complaint = _complaint(lambda name=name: writes(made.model_dump(mode="json", include={name})))  # type: ignore[misc]
             if complaint is not None:
@@ -77,26 +77,26 @@ def check_key(schema: type[Model], pk: object, place: Place) -> None:
         InvalidPrimaryKeyError: It cannot be one.
         RequestValidationError: It is too long for a path.
     """
-    size = len(schema.__shape__.key_of(pk).encode("utf-8", "surrogatepass"))
+    size = len(schema.__mapper__.key_of(pk).encode("utf-8", "surrogatepass"))
     if size > _MOST_KEY:
         raise unprocessable(place, f"the primary key is too long; its Redis key may have {_MOST_KEY} bytes")
 
 
-def carried(error: RequestValidationError) -> RequestValidationError:
+def answerable(error: RequestValidationError) -> RequestValidationError:
     """Give an error whose mistakes an answer can carry: FastAPI repeats what was wrong, which may be no JSON."""
     mistakes = cast("Sequence[dict[str, Any]]", error.errors())
-    made = RequestValidationError([_carried(mistake) for mistake in mistakes], body=error.body)
+    made = RequestValidationError([_answerable_mistake(mistake) for mistake in mistakes], body=error.body)
     return error if made.errors() == mistakes else made
 
 
-def _carried(mistake: Mapping[str, Any]) -> dict[str, Any]:
+def _answerable_mistake(mistake: Mapping[str, Any]) -> dict[str, Any]:
     if _complaint(lambda: _write(jsonable_encoder(mistake))) is None:
         return dict(mistake)
     plain = {name: value for name, value in mistake.items() if name not in ("input", "ctx", "loc", "msg")}
-    return {**plain, "loc": tuple(map(_text, mistake["loc"])), "msg": _text(mistake["msg"])}
+    return {**plain, "loc": tuple(map(_escape_text, mistake["loc"])), "msg": _escape_text(mistake["msg"])}
 
 
-def _text(part: Any) -> Any:
+def _escape_text(part: Any) -> Any:
     return part.encode("utf-8", "backslashreplace").decode() if isinstance(part, str) else part
 
 
@@ -112,7 +112,7 @@ def _complaint(writes: Callable[[], object]) -> str | None:
     return None
 
 
-def _writing(request: Request, allows_nan: bool) -> Callable[[object], object]:
+def _writer_for(request: Request, allows_nan: bool) -> Callable[[object], object]:
     """Give what writes content as the route of a request would."""
     chosen: object = getattr(request.scope.get("route"), "response_class", None)
     if isinstance(chosen, type) and issubclass(chosen, Response):

@@ -16,27 +16,27 @@ from starlette.routing import BaseRoute
 from ...errors import ConflictError, DataError, DecodeError, NotFoundError, RecordTooNewError, RecordTooOldError
 from ...mapping.ttl import KEEP
 from ...model.model import Model
-from ...records.tracking import remembered
+from ...records.tracking import tracked_state
 from ...store import Store
 from .bodies import (
+    apply_put,
     creation_annotation,
     key_annotation,
     new_record,
-    put_anew,
-    replaced,
+    put_unreadable,
     replacement_annotation,
 )
 from .body_parts import check_masks, is_masked
 from .hidden_fields import HiddenFields
 from .http_errors import Place, conflict, not_found, one_line, translate_errors
-from .pages import PageSizes, link_after, reported
+from .pages import PageSizes, link_after, report_bad_records
 from .responses import AnswerCheck, check_key, shows_all_of
-from .routes import CarryingRoute, EmptyKeyRoute, KeyRoute, has_path
+from .routes import AnswerableRoute, EmptyKeyRoute, KeyRoute, has_path
 
 __all__ = ["CRUDRouter", "PydanticAioredisCRUDRouter"]
 
 Endpoint = Callable[..., Any]
-Offer = bool | Sequence[Depends]  # whether there is a route, or what it depends on
+RouteOption = bool | Sequence[Depends]  # whether there is a route, or what it depends on
 _KEY: Final = "item_id"
 _KEY_PLACE: Final[Place] = ("path", _KEY)
 _UNREADABLE: Final = "X-Unreadable-Records"
@@ -92,12 +92,12 @@ class CRUDRouter(APIRouter):
         prefix: str | None = None,
         tags: list[Any] | None = None,  # as APIRouter, whose list is invariant
         paginate: int | None = None,
-        get_all_route: Offer = True,
-        get_one_route: Offer = True,
-        create_route: Offer = True,
-        update_route: Offer = True,
-        delete_one_route: Offer = True,
-        delete_all_route: Offer | None = None,
+        get_all_route: RouteOption = True,
+        get_one_route: RouteOption = True,
+        create_route: RouteOption = True,
+        update_route: RouteOption = True,
+        delete_one_route: RouteOption = True,
+        delete_all_route: RouteOption | None = None,
         *,
         overwrite: bool = True,
         max_limit: int | None = None,
@@ -138,12 +138,12 @@ class CRUDRouter(APIRouter):
 
     def _generate(
         self,
-        offer: Offer,
+        offer: RouteOption,
         method: str,
         path: str,
         endpoint: Endpoint,
         answer: Any,
-        kind: type[APIRoute] = CarryingRoute,
+        kind: type[APIRoute] = AnswerableRoute,
     ) -> None:
         """Add one of our routes, on top of the class of routes that the application chose."""
         if offer is False:
@@ -177,7 +177,7 @@ class CRUDRouter(APIRouter):
                 (_key_of(record), why) for record, why in zip(found, complaints, strict=True) if why is not None
             ]
             if left_out:
-                response.headers[_UNREADABLE] = reported(schema, left_out)
+                response.headers[_UNREADABLE] = report_bad_records(schema, left_out)
             if len(found) + len(bad) == limit:
                 response.headers["Link"] = link_after(skip, limit)
             return [record for record, why in zip(found, complaints, strict=True) if why is None]
@@ -234,14 +234,14 @@ class CRUDRouter(APIRouter):
                 return await self._replace(request, await schema.get(pk), await request.json(), options)
             except NotFoundError:  # or deleted meanwhile
                 check_masks(made)
-        raise _contended(schema)
+        raise _contention_error(schema)
 
     def _update(self, body: type[BaseModel] | None) -> Endpoint:
         schema, hidden, answers = self.schema, self._hidden, self._answers
         whole = body is None or body is schema
         # A save of its own is called wherever something is saved; those of pydantic-aioredis take no conditions.
         inserts = whole and "save" not in schema.__overrides__ and _takes(schema.insert, "only")
-        is_mending = inserts and not hidden.hides and not schema.__shape__.takes_extras
+        is_mending = inserts and not hidden.hides and not schema.__mapper__.takes_extras
         shows_all = inserts and shows_all_of(schema)
 
         async def replace(request: Request, item_id: object, item: Any) -> Model:
@@ -249,11 +249,11 @@ class CRUDRouter(APIRouter):
                 found = await schema.get(item_id)
                 if not shows_all:
                     return await self._replace(request, found, item, {})
-                made = replaced(found, item, answers.shown(found), hidden)
+                made = apply_put(found, item, answers.shown(found), hidden)
             except DecodeError:
                 if not is_mending:
                     raise
-                made = put_anew(schema, item_id, item, hidden)
+                made = put_unreadable(schema, item_id, item, hidden)
             answers.check(request, made)
             # The last wins, whole; there is nothing that another's write could change.
             await schema.insert(made, KEEP, only="existing")
@@ -280,7 +280,7 @@ class CRUDRouter(APIRouter):
         if _takes(schema.save, "if_unchanged"):
             options = {**options, "if_unchanged": True}
         for _ in range(_TRIES):
-            made = replaced(found, item, self._answers.shown(found), self._hidden)
+            made = apply_put(found, item, self._answers.shown(found), self._hidden)
             self._answers.check(request, made)
             try:
                 await made.save(**options)
@@ -290,7 +290,7 @@ class CRUDRouter(APIRouter):
                 found = await schema.get(pk)
             else:
                 return made
-        raise _contended(schema)
+        raise _contention_error(schema)
 
     def _delete_one(self) -> Endpoint:
         schema, answers = self.schema, self._answers
@@ -345,7 +345,7 @@ def _check_versions(bad: Sequence[DataError]) -> None:
 
 def _key_of(record: Model) -> str:
     """Give the key of a record that was read; its primary key, as it is stored, may be that of another, or none."""
-    known = remembered(record)
+    known = tracked_state(record)
     return "" if known is None else known.key
 
 
@@ -371,7 +371,7 @@ async def _is_inserted(schema: type[Model], made: Model) -> bool:
     return True
 
 
-def _contended(schema: type[Model]) -> HTTPException:
+def _contention_error(schema: type[Model]) -> HTTPException:
     return conflict(schema, "is being changed by others all the time; try again")
 
 

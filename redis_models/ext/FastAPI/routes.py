@@ -11,15 +11,15 @@ from fastapi.routing import APIRoute
 from starlette.routing import BaseRoute, Match
 from starlette.types import Scope
 
-from .responses import carried
+from .responses import answerable
 
-__all__ = ["CarryingRoute", "EmptyKeyRoute", "KeyRoute", "has_path"]
+__all__ = ["AnswerableRoute", "EmptyKeyRoute", "KeyRoute", "has_path"]
 
 _PARAMETER: Final = re.compile(r"\{[^}]*\}")
 _SLASH: Final = "%2f"
 
 
-class CarryingRoute(APIRoute):
+class AnswerableRoute(APIRoute):
     """A route that answers 422 to any mistake, also to one that its answer cannot repeat."""
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
@@ -29,12 +29,12 @@ class CarryingRoute(APIRoute):
             try:
                 return await handler(request)
             except RequestValidationError as exc:
-                raise carried(exc) from exc
+                raise answerable(exc) from exc
 
         return carrying
 
 
-class KeyRoute(CarryingRoute):
+class KeyRoute(AnswerableRoute):
     """A route with a primary key in its path, in which ``%2F`` is a part of the key.
 
     Servers pass on paths that are decoded already, where ``a%2Fb`` and ``a/b`` are the same, and bytes that are not
@@ -42,14 +42,14 @@ class KeyRoute(CarryingRoute):
     """
 
     def matches(self, scope: Scope) -> tuple[Match, Scope]:
-        veiled, veil = _veiled(scope)
+        veiled, veil = _veil_slashes(scope)
         match, child = super().matches(veiled)
         if veil and "path_params" in child:
-            child["path_params"] = {name: _unveiled(value, veil) for name, value in child["path_params"].items()}
+            child["path_params"] = {name: _unveil(value, veil) for name, value in child["path_params"].items()}
         return match, child
 
 
-class EmptyKeyRoute(CarryingRoute):
+class EmptyKeyRoute(AnswerableRoute):
     """A route for paths of a record without a key, made of slashes only; says nothing of other methods than its own.
 
     Without it a client's ``DELETE /item/`` with a key that happens to be empty is redirected to ``DELETE /item``.
@@ -63,7 +63,7 @@ class EmptyKeyRoute(CarryingRoute):
         return (match, child) if is_empty else (Match.NONE, {})
 
 
-def _veiled(scope: Scope) -> tuple[Scope, str]:
+def _veil_slashes(scope: Scope) -> tuple[Scope, str]:
     """Give the scope with each escaped slash behind a character that the path does not have; and that, or "".
 
     Bytes that are not UTF-8 become unpaired surrogates, so that no two keys are taken for the same.
@@ -79,7 +79,7 @@ def _veiled(scope: Scope) -> tuple[Scope, str]:
     return {**scope, "path": unquote(escaped, errors="surrogateescape")}, veil
 
 
-def _unveiled(value: object, veil: str) -> object:
+def _unveil(value: object, veil: str) -> object:
     return value.replace(veil, "/") if isinstance(value, str) else value
 
 

@@ -53,7 +53,7 @@ def test_a_value_that_an_older_constraint_refuses_stops_the_way_back(shop: Any, 
     assert shop.migrate("shop", "1") == 0, shop.err
     assert shop.records()["old"] == there
     shop.declare(old, before)
-    assert {one.id for one in shop.code().Item.sync.select()} == {"old", "new"}
+    assert {record.id for record in shop.code().Item.sync.select()} == {"old", "new"}
 
 
 def test_values_that_meet_the_older_constraint_go_back_without_a_word(shop: Any) -> None:
@@ -211,9 +211,9 @@ def test_a_member_that_came_without_a_migration_goes_through_the_next_one(shop: 
 
     assert shop.migrate() == 0, shop.err
     assert "cannot be converted" not in shop.out
-    assert {key: one["k"] for key, one in shop.records().items()} == {"a": b'"b"', "c": b'"c"'}
+    assert {key: record["k"] for key, record in shop.records().items()} == {"a": b'"b"', "c": b'"c"'}
     assert shop.migrate("shop", "1") == 0, shop.err
-    assert {key: one["k"] for key, one in shop.records().items()} == {"a": b'"a"', "c": b'"c"'}
+    assert {key: record["k"] for key, record in shop.records().items()} == {"a": b'"a"', "c": b'"c"'}
 
 
 def test_a_required_field_that_records_made_since_lack_stops_the_way_back(shop: Any) -> None:

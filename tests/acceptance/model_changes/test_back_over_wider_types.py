@@ -200,7 +200,7 @@ def _in_json(text: str) -> str:
 @st.composite
 def _members(draw: st.DrawFn, least: int) -> list[str]:
     names = draw(st.lists(st.sampled_from(sorted(_LEAVES)), min_size=least, max_size=4, unique=True))
-    return [one for one in names if one != "None"] + [one for one in names if one == "None"]
+    return [name for name in names if name != "None"] + [name for name in names if name == "None"]
 
 
 @st.composite
@@ -208,8 +208,8 @@ def wider_types(draw: st.DrawFn) -> _Drawn:
     """Draw a type, one that has a member more, and values of that; perhaps in a container."""
     new = draw(_members(2))
     gone = draw(st.sampled_from(new))
-    old = [one for one in new if one != gone]
-    values = st.one_of([_LEAVES[one] for one in new])
+    old = [member for member in new if member != gone]
+    values = st.one_of([_LEAVES[member] for member in new])
     frame, some = draw(
         st.sampled_from(
             [
@@ -221,7 +221,7 @@ def wider_types(draw: st.DrawFn) -> _Drawn:
             ]
         )
     )
-    before, after = (" | ".join(one if frame == "{}" else _in_json(one) for one in part) for part in (old, new))
+    before, after = (" | ".join(name if frame == "{}" else _in_json(name) for name in part) for part in (old, new))
     return _Drawn(frame.format(before), frame.format(after), draw(some))
 
 

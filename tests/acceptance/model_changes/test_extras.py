@@ -197,7 +197,7 @@ def test_answers_about_extras_that_fit_nothing_are_refused(shop: Any) -> None:
         ("Item.city=take", "Item.name=take"): "'name' is not a new field of Item",
         ("Item.city",): "write it like --extra Order.city=take",
     }.items():
-        flags = [part for one in answers for part in ("--extra", one)]
+        flags = [part for answer in answers for part in ("--extra", answer)]
         assert shop.run("makemigrations", *flags) in (1, 2), answers
         assert reason in shop.err
 

@@ -56,4 +56,4 @@ def test_transform_and_fill_may_give_objects_that_they_read(shop: Any) -> None:
     assert shop.migrate() == 0, shop.err
 
     [item] = shop.code().Item.sync.select()
-    assert [one.zip for one in [*item.places, *item.others]] == ["10115"] * 3
+    assert [place.zip for place in [*item.places, *item.others]] == ["10115"] * 3

@@ -100,8 +100,8 @@ class Bench:
 
 def assert_rows(table: Table, objects: Sequence[Any], rows: Sequence[Row]) -> None:
     """Raise AssertionError unless these objects are those rows, in whatever order."""
-    found = sorted((_opened(table.plain(one)) for one in objects), key=lambda row: row.get("id", ""))
-    wrong = [(one, row) for one, row in zip(found, rows, strict=False) if one != row][:1]
+    found = sorted((_opened(table.plain(instance)) for instance in objects), key=lambda row: row.get("id", ""))
+    wrong = [(record, row) for record, row in zip(found, rows, strict=False) if record != row][:1]
     assert len(found) == len(rows) and not wrong, f"{table.name}: {len(found)} of {len(rows)}: {wrong}"
 
 

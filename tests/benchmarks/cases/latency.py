@@ -35,7 +35,7 @@ def latency(bench: Bench) -> list[Group]:
     for name, some in found.items():
         for title, share in (("p50", 0.5), ("p99", 0.99), ("max", 1.0)):
             is_promised = name == _DEFAULT and title == "p99"
-            values = [one.quantile_ms(share) for one in some]
+            values = [latency.quantile_ms(share) for latency in some]
             promise = Promise(_PROMISED_MS, is_at_most=True) if is_promised else None
             series.append(Series(f"{name}, {title}", values, "ms", promise=promise))
     notes = (

@@ -171,8 +171,8 @@ def _by_themselves(bench: Bench, records: int, runs: Sequence[Done]) -> dict[str
     """Give the rates of the rewriting, and of that with its proof, in the rounds that are counted."""
     counted = runs[-bench.scale.rounds :]
     return {
-        REWRITING: [records / one.rewriting_s for one in counted],
-        PROVED: [records / one.seconds for one in counted],
+        REWRITING: [records / count.rewriting_s for count in counted],
+        PROVED: [records / count.seconds for count in counted],
     }
 
 

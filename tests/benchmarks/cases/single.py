@@ -16,7 +16,7 @@ from .bulk import fill
 __all__ = ["assign", "get", "patch", "save"]
 
 _PROMISED: Final[dict[type[Table], Promise]] = {RedisPy: Promise(0.8)}
-_BLOCKING: Final = tuple(one for one in ALL if one not in (OursAsyncio, RedisPyAsyncio))
+_BLOCKING: Final = tuple(value for value in ALL if value not in (OursAsyncio, RedisPyAsyncio))
 
 
 def save(bench: Bench) -> list[Group]:

@@ -49,10 +49,10 @@ def rewrite_all(
 
 def as_in_server(server: Server, changes: Sequence[Change]) -> int:
     """Do what the server could do by itself."""
-    added = [name for one in changes for name in one.added]
+    added = [name for change in changes for name in change.added]
     renamed = [name for name in added if name in _RENAMED]
     filled = {name: _FILLED[name] for name in added if name in _FILLED}
-    removed = [name for one in changes for name in one.removed]
+    removed = [name for change in changes for name in change.removed]
 
     def change(values: Sequence[Any]) -> Row:
         return {"_v": 2, **filled, **dict(zip(renamed, values, strict=False))}
@@ -62,7 +62,7 @@ def as_in_server(server: Server, changes: Sequence[Change]) -> int:
 
 def by_python(server: Server, changes: Sequence[Change]) -> int:
     """Do what takes a function: the age as a number or ``None``, and initials of the name."""
-    added = [name for one in changes for name in one.added]
+    added = [name for change in changes for name in change.added]
     initials = [name for name in added if name.startswith("initial")]
 
     def change(values: Sequence[Any]) -> Row:

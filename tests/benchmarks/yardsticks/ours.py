@@ -49,8 +49,8 @@ class Ours(Table):
         return found
 
     def save(self, objects: Sequence[Any]) -> None:
-        for one in objects:
-            one.sync.save()
+        for instance in objects:
+            instance.sync.save()
 
     def get(self, ids: Sequence[str]) -> list[Any]:
         get = self.model.sync.get
@@ -62,8 +62,8 @@ class Ours(Table):
             patch(id, visits=value)
 
     def assign(self, objects: Sequence[Any], visits: Sequence[int]) -> None:
-        for one, value in zip(objects, visits, strict=True):
-            one.visits = value
+        for instance, value in zip(objects, visits, strict=True):
+            instance.visits = value
 
     def automatic(self, rows: Sequence[Row]) -> list[Any]:
         """Give stored objects of an AutoModel, in the place of the model; not timed."""
@@ -102,8 +102,8 @@ class OursAsyncio(Ours):
 
     def save(self, objects: Sequence[Any]) -> None:
         async def work() -> None:
-            for one in objects:
-                await one.save()
+            for instance in objects:
+                await instance.save()
 
         self._loop.run(work())
 
@@ -128,8 +128,8 @@ class OursAsyncio(Ours):
 
         async def some() -> list[Any]:
             found: list[Any] = []
-            async for one in steps:
-                found.append(one)
+            async for step in steps:
+                found.append(step)
                 if len(found) == _PAGE:
                     break
             return found

@@ -44,8 +44,8 @@ class Popoto(Table):
         return list(self._model.query.all())
 
     def save(self, objects: Sequence[Any]) -> None:
-        for one in objects:
-            one.save()
+        for instance in objects:
+            instance.save()
 
     def get(self, ids: Sequence[str]) -> list[Any]:
         return [self._model.query.get(id=id) for id in ids]
@@ -54,6 +54,6 @@ class Popoto(Table):
         self.assign(self.get(ids), visits)
 
     def assign(self, objects: Sequence[Any], visits: Sequence[int]) -> None:
-        for one, value in zip(objects, visits, strict=True):
-            one.visits = value
-            one.save(update_fields=["visits"])
+        for instance, value in zip(objects, visits, strict=True):
+            instance.visits = value
+            instance.save(update_fields=["visits"])

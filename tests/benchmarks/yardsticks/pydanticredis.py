@@ -43,8 +43,8 @@ class PydanticRedis(Table):
         return found
 
     def save(self, objects: Sequence[Any]) -> None:
-        for one in objects:
-            self._model.insert(one)
+        for instance in objects:
+            self._model.insert(instance)
 
     def get(self, ids: Sequence[str]) -> list[Any]:
         return [self._model.select(ids=[id])[0] for id in ids]
@@ -54,9 +54,9 @@ class PydanticRedis(Table):
             self._model.update(_id=id, data={"visits": value})
 
     def assign(self, objects: Sequence[Any], visits: Sequence[int]) -> None:
-        for one, value in zip(objects, visits, strict=True):
-            one.visits = value
-            self._model.insert(one)
+        for instance, value in zip(objects, visits, strict=True):
+            instance.visits = value
+            self._model.insert(instance)
 
     def page(self, skip: int, limit: int) -> list[Any]:
         found: list[Any] = self._model.select(skip=skip, limit=limit)

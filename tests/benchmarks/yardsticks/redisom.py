@@ -47,8 +47,8 @@ class RedisOm(Table):
         return [self._model.get(id) for id in self._model.all_pks()]
 
     def save(self, objects: Sequence[Any]) -> None:
-        for one in objects:
-            one.save()
+        for instance in objects:
+            instance.save()
 
     def get(self, ids: Sequence[str]) -> list[Any]:
         return [self._model.get(id) for id in ids]
@@ -58,9 +58,9 @@ class RedisOm(Table):
             self._model.get(id).update(visits=value)
 
     def assign(self, objects: Sequence[Any], visits: Sequence[int]) -> None:
-        for one, value in zip(objects, visits, strict=True):
-            one.visits = value
-            one.save()
+        for instance, value in zip(objects, visits, strict=True):
+            instance.visits = value
+            instance.save()
 
     def iterate(self) -> Iterator[Any]:
         for id in self._model.all_pks():

@@ -23,7 +23,7 @@ def key_of(id: str) -> str:
 
 def keys_of(objects: Sequence[Row]) -> dict[str, int]:
     """What ZADD takes."""
-    return {key_of(one["id"]): 0 for one in objects}
+    return {key_of(instance["id"]): 0 for instance in objects}
 
 
 def nested_of(kind: Kind) -> tuple[str, ...]:
@@ -75,8 +75,8 @@ class RedisPy(Table):
         for start in range(0, len(objects), BATCH):
             some = objects[start : start + BATCH]
             pipeline = self._client.pipeline(transaction=False)
-            for one in some:
-                pipeline.hset(key_of(one["id"]), mapping=self._written(one))
+            for instance in some:
+                pipeline.hset(key_of(instance["id"]), mapping=self._written(instance))
             pipeline.zadd(INDEX, keys_of(some))
             pipeline.execute()
 
@@ -84,8 +84,8 @@ class RedisPy(Table):
         return self._read(self._client.zrange(INDEX, 0, -1))
 
     def save(self, objects: Sequence[Any]) -> None:
-        for one in objects:
-            self._client.hset(key_of(one["id"]), mapping=self._written(one))
+        for instance in objects:
+            self._client.hset(key_of(instance["id"]), mapping=self._written(instance))
 
     def get(self, ids: Sequence[str]) -> list[Any]:
         return self._finished([self._client.hgetall(key_of(id)) for id in ids])
@@ -95,8 +95,8 @@ class RedisPy(Table):
             self._client.hset(key_of(id), "visits", value)
 
     def assign(self, objects: Sequence[Any], visits: Sequence[int]) -> None:
-        for one, value in zip(objects, visits, strict=True):
-            self._client.hset(key_of(one["id"]), "visits", value)
+        for instance, value in zip(objects, visits, strict=True):
+            self._client.hset(key_of(instance["id"]), "visits", value)
 
     def page(self, skip: int, limit: int) -> list[Any]:
         return self._read(self._client.zrange(INDEX, skip, skip + limit - 1))
@@ -122,8 +122,8 @@ class RedisPy(Table):
     def _finished(self, replies: list[Any]) -> list[Any]:
         """Make objects of replies, in place."""
         for name in self._nested:
-            for one in replies:
-                one[name] = json.loads(one[name])
+            for reply in replies:
+                reply[name] = json.loads(reply[name])
         return replies
 
     def _written(self, one: Row) -> Row:

@@ -37,8 +37,8 @@ class RedisPyAsyncio(Table):
             for start in range(0, len(objects), BATCH):
                 some = objects[start : start + BATCH]
                 pipeline = self._client.pipeline(transaction=False)
-                for one in some:
-                    pipeline.hset(key_of(one["id"]), mapping=self._written(one))
+                for instance in some:
+                    pipeline.hset(key_of(instance["id"]), mapping=self._written(instance))
                 pipeline.zadd(INDEX, keys_of(some))
                 await pipeline.execute()
 
@@ -49,8 +49,8 @@ class RedisPyAsyncio(Table):
 
     def save(self, objects: Sequence[Any]) -> None:
         async def work() -> None:
-            for one in objects:
-                await self._client.hset(key_of(one["id"]), mapping=self._written(one))
+            for instance in objects:
+                await self._client.hset(key_of(instance["id"]), mapping=self._written(instance))
 
         self._loop.run(work())
 
@@ -101,8 +101,8 @@ class RedisPyAsyncio(Table):
 
     def _finished(self, replies: list[Any]) -> list[Any]:
         for name in self._nested:
-            for one in replies:
-                one[name] = json.loads(one[name])
+            for reply in replies:
+                reply[name] = json.loads(reply[name])
         return replies
 
     def _written(self, one: Row) -> Row:

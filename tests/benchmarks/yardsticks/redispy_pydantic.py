@@ -30,16 +30,16 @@ class RedisPyPydantic(RedisPy):
         return row
 
     def insert(self, objects: Sequence[Any]) -> None:
-        super().insert([self._dumped(one) for one in objects])
+        super().insert([self._dumped(instance) for instance in objects])
 
     def save(self, objects: Sequence[Any]) -> None:
-        for one in objects:
-            super().save([self._dumped(one)])
+        for instance in objects:
+            super().save([self._dumped(instance)])
 
     def assign(self, objects: Sequence[Any], visits: Sequence[int]) -> None:
-        for one, value in zip(objects, visits, strict=True):
-            one.visits = value
-            self._client.hset(key_of(one.id), "visits", value)
+        for instance, value in zip(objects, visits, strict=True):
+            instance.visits = value
+            self._client.hset(key_of(instance.id), "visits", value)
 
     def _dumped(self, one: BaseModel) -> Row:
         dumped = one.model_dump(mode="json")
@@ -47,4 +47,4 @@ class RedisPyPydantic(RedisPy):
 
     def _finished(self, replies: list[Any]) -> list[Any]:
         validate = self._model.model_validate
-        return [validate(one) for one in super()._finished(replies)]
+        return [validate(values) for values in super()._finished(replies)]

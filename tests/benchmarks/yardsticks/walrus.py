@@ -45,8 +45,8 @@ class Walrus(Table):
         return list(self._model.all())
 
     def save(self, objects: Sequence[Any]) -> None:
-        for one in objects:
-            one.save()
+        for instance in objects:
+            instance.save()
 
     def get(self, ids: Sequence[str]) -> list[Any]:
         return [self._model.load(id) for id in ids]
@@ -55,9 +55,9 @@ class Walrus(Table):
         self.assign(self.get(ids), visits)
 
     def assign(self, objects: Sequence[Any], visits: Sequence[int]) -> None:
-        for one, value in zip(objects, visits, strict=True):
-            one.visits = value
-            one.save()
+        for instance, value in zip(objects, visits, strict=True):
+            instance.visits = value
+            instance.save()
 
     def iterate(self) -> Iterator[Any]:
         return iter(self._model.all())

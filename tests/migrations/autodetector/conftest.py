@@ -13,7 +13,7 @@ from redis_models import Model
 from redis_models.migrations.autodetector.answers import Answers, parse_answer
 from redis_models.migrations.autodetector.diff import Diff, diff
 from redis_models.migrations.chain.chain import Chain
-from redis_models.migrations.chain.link import LoadedMigration
+from redis_models.migrations.chain.loaded_migration import LoadedMigration
 from redis_models.migrations.operations import Operation
 from redis_models.migrations.schema.from_models import snapshot_of
 from redis_models.migrations.schema.snapshot import Snapshot
@@ -44,16 +44,16 @@ def declared(source: str, version: int) -> Snapshot:
     try:
         exec(compile(_HEAD + text, module.__name__, "exec"), module.__dict__)
         models = [
-            one
-            for one in vars(module).values()
-            if isinstance(one, type) and issubclass(one, Model) and one.__module__ == module.__name__
+            var
+            for var in vars(module).values()
+            if isinstance(var, type) and issubclass(var, Model) and var.__module__ == module.__name__
         ]
         snapshot = snapshot_of(models)
     finally:
         del sys.modules[module.__name__]
-    for one in snapshot.models:
+    for model in snapshot.models:
         # The cases are about shapes; a version that is said is meant.
-        snapshot = snapshot.with_model(one if one.version > 1 else replace(one, version=version))
+        snapshot = snapshot.with_model(model if model.version > 1 else replace(model, version=version))
     return snapshot
 
 
@@ -73,12 +73,12 @@ class Case:
     @property
     def operations(self) -> list[str]:
         """The operations, a line each."""
-        return [one.describe() for one in self.found.operations]
+        return [operation.describe() for operation in self.found.operations]
 
     @property
     def questions(self) -> list[str]:
         """What is asked, and the flags that answer it."""
-        return [one.line() for one in self.found.questions]
+        return [question.line() for question in self.found.questions]
 
 
 def compare(old: str, new: str, *flags: str) -> Case:
@@ -99,13 +99,13 @@ def _check(before: Snapshot, after: Snapshot, answers: Answers, found: Diff) -> 
     """Replay the operations as a file would; afterwards nothing is left to be found."""
     versions = {name: version for name, version in found.versions.items() if version > 1 or name not in before.by_name}
     first = LoadedMigration(
-        1, "0001_a", "a", "a", None, {one.name: one.version for one in before.models}, (_creations(before)), ""
+        1, "0001_a", "a", "a", None, {model.name: model.version for model in before.models}, (_creations(before)), ""
     )
     second = LoadedMigration(2, "0002_b", "b", "b", "a", versions, found.operations, "")
     reached = Chain("shop", (first, second)).snapshots[-1]
     again = diff(reached, after)
-    assert not again.operations, [one.describe() for one in again.operations]
-    assert not again.questions, [one.line() for one in again.questions]
+    assert not again.operations, [operation.describe() for operation in again.operations]
+    assert not again.questions, [question.line() for question in again.questions]
 
 
 def _creations(snapshot: Snapshot) -> tuple[Operation, ...]:

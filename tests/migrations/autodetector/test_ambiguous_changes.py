@@ -99,4 +99,4 @@ def test_what_cannot_be_known_is_asked(compare: Callable[..., Any], case: str) -
     asked = compare(old, new).questions
 
     assert len(asked) == len(questions)
-    assert all(one.startswith(start) for one, start in zip(asked, questions, strict=True))
+    assert all(question.startswith(start) for question, start in zip(asked, questions, strict=True))

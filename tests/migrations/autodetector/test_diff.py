@@ -39,7 +39,7 @@ Field = str | tuple[str, object] | FieldSchema
 def model(name: str = "A", version: int = 1, key: str = "id", table: str = "", **fields: Field) -> ModelSchema:
     """Make a schema; a field is its type, or its type and default; the key is text unless it is given."""
     given_fields = {key: "str", **fields}
-    made = tuple(sorted((schema_of(each, one) for each, one in given_fields.items()), key=lambda one: one.name))
+    made = tuple(sorted((schema_of(each, field) for each, field in given_fields.items()), key=lambda one: one.name))
     return ModelSchema(name, version, key, "shop", ":", table or name.lower(), made)
 
 
@@ -279,7 +279,7 @@ def test_the_operations_of_several_models_come_by_model() -> None:
 
     found = diff(old, new, Answers((DropAnswer("D"),)))
 
-    assert [one.describe() for one in found.operations] == [
+    assert [operation.describe() for operation in found.operations] == [
         "Delete model D (its records stay)",
         "Create model C",
         "Remove field x from A",
@@ -296,11 +296,11 @@ SHAPES = st.dictionaries(st.sampled_from(NAMES), st.sampled_from(sorted(FILLS)),
 def answer_for(question: Question, choose: Any) -> Answer:
     match question:
         case RenameQuestion(name, field, _, candidates):
-            renames = [RenameAnswer(name, field, one.name) for one in candidates]
+            renames = [RenameAnswer(name, field, candidate.name) for candidate in candidates]
             chosen: Answer = choose(st.sampled_from([*renames, DropAnswer(name, field)]))
             return chosen
         case SwapQuestion(name, field, _, others):
-            moved: Answer = choose(st.sampled_from([RenameAnswer(name, field, one) for one in (*others, field)]))
+            moved: Answer = choose(st.sampled_from([RenameAnswer(name, field, other) for other in (*others, field)]))
             return moved
         case FillQuestion(name, field, type):
             return FillAnswer(name, field, FILLS[type])

@@ -11,7 +11,7 @@ import pytest
 from redis_models import Model
 from redis_models.errors import MigrationFileError, ModelDeclarationError
 from redis_models.migrations.chain.chain import Chain
-from redis_models.migrations.chain.link import LoadedMigration
+from redis_models.migrations.chain.loaded_migration import LoadedMigration
 from redis_models.migrations.files.renderer import suggest_name
 from redis_models.migrations.operations import AddField, CreateModel, Operation, RemoveField
 

@@ -34,7 +34,11 @@ def _asked(before: str, after: str) -> dict[str, list[str]]:
         for names in (before, after)
     )
     questions = match_fields(old, new, AnswerTracker(Answers(), "A")).questions
-    return {one.field: [each.name for each in one.candidates] for one in questions if isinstance(one, RenameQuestion)}
+    return {
+        question.field: [each.name for each in question.candidates]
+        for question in questions
+        if isinstance(question, RenameQuestion)
+    }
 
 
 @pytest.mark.parametrize(
@@ -59,4 +63,4 @@ def test_a_creation_names_fields_as_the_class_does() -> None:
     grown = AddField("A", "a", "str", fill="").apply(created).model("A")
 
     assert list(creation_of(grown).fields) == ["id", "z", "b", "a"]
-    assert [one.name for one in grown.fields] == ["a", "b", "id", "z"]
+    assert [field.name for field in grown.fields] == ["a", "b", "id", "z"]

@@ -262,7 +262,7 @@ def test_what_changed_is_found(compare: Callable[..., Any], case: str) -> None:
 
     assert not found.questions
     assert len(found.operations) == len(operations)
-    assert all(one.startswith(start) for one, start in zip(found.operations, operations, strict=True))
+    assert all(operation.startswith(start) for operation, start in zip(found.operations, operations, strict=True))
 
 
 # Case: declarations before and after that store the same bytes.
@@ -345,7 +345,7 @@ def test_a_flattened_object_waits_until_every_key_has_a_place(compare: Callable[
     half = compare(old, new, "--rename A.address.zip=address_zip")
     whole = compare(old, new, "--rename A.address.zip=address_zip", "--drop A.address.city")
 
-    assert [one.partition("  use")[0] for one in half.questions] == [
+    assert [question.partition("  use")[0] for question in half.questions] == [
         "A.address.city → ?  candidates: none: its object is split up"
     ]
     assert whole.operations == ["Flatten field address of A into address_zip"]
@@ -358,8 +358,8 @@ def test_what_no_path_can_say_wants_a_function_and_takes_it(compare: Callable[..
     asked = compare(old, new, "--default A.pay.coins=True")
     computed = compare(old, new, "--default A.pay.coins=True", "--compute A.pay")
 
-    assert [one.partition("  use ")[2] for one in asked.questions] == ["--compute A.pay"]
-    assert [one.partition(" from")[0] for one in computed.operations] == ["Alter field pay on A"]
+    assert [question.partition("  use ")[2] for question in asked.questions] == ["--compute A.pay"]
+    assert [operation.partition(" from")[0] for operation in computed.operations] == ["Alter field pay on A"]
     assert not computed.questions
 
 

@@ -22,7 +22,7 @@ Field = str | tuple[str, object] | FieldSchema
 def model(name: str = "A", version: int = 1, key: str = "id", table: str = "", **fields: Field) -> ModelSchema:
     """Make a schema; a field is its type, or its type and default; the key is text unless it is given."""
     given_fields = {key: "str", **fields}
-    made = tuple(sorted((schema_of(each, one) for each, one in given_fields.items()), key=lambda one: one.name))
+    made = tuple(sorted((schema_of(each, field) for each, field in given_fields.items()), key=lambda one: one.name))
     return ModelSchema(name, version, key, "shop", ":", table or name.lower(), made)
 
 
@@ -138,6 +138,6 @@ def test_hints_that_swapped_in_the_last_migration_are_not_asked_about_again() ->
 def test_a_fill_is_asked_only_when_it_is_known_which_fields_are_new() -> None:
     old, new = model(x="int"), model(y="int")
 
-    assert [type(one) for one in compare(old, new).questions] == [RenameQuestion]
-    assert [type(one) for one in compare(old, new, DropAnswer("A", "x")).questions] == [FillQuestion]
+    assert [type(question) for question in compare(old, new).questions] == [RenameQuestion]
+    assert [type(question) for question in compare(old, new, DropAnswer("A", "x")).questions] == [FillQuestion]
     assert not compare(old, new, RenameAnswer("A", "x", "y")).questions

@@ -5,7 +5,7 @@ import pytest
 from redis_models.errors import MigrationError
 from redis_models.migrations import CreateModel
 from redis_models.migrations.chain.chain import Chain
-from redis_models.migrations.chain.link import LoadedMigration
+from redis_models.migrations.chain.loaded_migration import LoadedMigration
 from redis_models.migrations.operations import Operation
 
 CREATED = CreateModel("A", {"id": "str", "x": "int"}, "id", "a")
@@ -67,7 +67,7 @@ def test_a_target_that_is_none_or_several_names_the_candidates(text: str, messag
 
 
 def test_a_position_is_found_by_id() -> None:
-    assert [CHAIN.position_of(one.id) for one in CHAIN.migrations] == [1, 2, 3]
+    assert [CHAIN.position_of(migration.id) for migration in CHAIN.migrations] == [1, 2, 3]
     with pytest.raises(MigrationError, match="has no migration with the id 'nope'"):
         CHAIN.position_of("nope")
 
@@ -75,4 +75,4 @@ def test_a_position_is_found_by_id() -> None:
 def test_a_created_model_may_start_at_any_version_and_a_version_may_rise_alone() -> None:
     chain = Chain("shop", (link(1, "a", None, CREATED, A=7), link(2, "b", "a", A=9)))
 
-    assert [one.model("A").version for one in chain.snapshots[1:]] == [7, 9]
+    assert [snapshot.model("A").version for snapshot in chain.snapshots[1:]] == [7, 9]

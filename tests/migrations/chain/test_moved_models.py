@@ -9,7 +9,7 @@ import pytest
 from redis_models.migrations import CreateModel
 from redis_models.migrations.chain.chain import Chain
 from redis_models.migrations.chain.lineage import lineages_of
-from redis_models.migrations.chain.link import LoadedMigration
+from redis_models.migrations.chain.loaded_migration import LoadedMigration
 from redis_models.migrations.files.project_chains import with_histories
 from redis_models.migrations.operations import AddField, MoveModel, Operation
 from redis_models.migrations.upgrade_on_read import install
@@ -153,5 +153,5 @@ def test_a_history_goes_along_over_several_apps() -> None:
 
     found = {chain.app: chain for chain in with_histories([c, a, b])}
 
-    assert [one.route.versions for one in lineages_of(found["c"])] == [(1, 2, 4)]
+    assert [lineage.route.versions for lineage in lineages_of(found["c"])] == [(1, 2, 4)]
     assert found["a"] is a

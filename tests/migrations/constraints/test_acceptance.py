@@ -163,7 +163,8 @@ def declare(tmp_path: Path) -> Callable[[str], Any]:
 
 def _told(old: Any, new: Any) -> list[str]:
     return [
-        f"{one.path or 'Order'}: {one.what}" for one in tightened_since("Order", acceptance_of(old), acceptance_of(new))
+        f"{change.path or 'Order'}: {change.what}"
+        for change in tightened_since("Order", acceptance_of(old), acceptance_of(new))
     ]
 
 

@@ -75,7 +75,7 @@ def test_an_hour_that_comes_twice_is_the_first_and_one_that_never_came_counts_fr
     attach = AttachTimezone("Europe/Berlin")
     twice, never = dt.datetime(2024, 10, 27, 2, 30), dt.datetime(2024, 3, 31, 2, 30)  # naive is the case
 
-    offsets = [one.utcoffset() for one in map(attach, (twice, never)) if isinstance(one, dt.datetime)]
+    offsets = [moment.utcoffset() for moment in map(attach, (twice, never)) if isinstance(moment, dt.datetime)]
     assert offsets == [dt.timedelta(hours=2), dt.timedelta(hours=1)]
 
 

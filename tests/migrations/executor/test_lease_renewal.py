@@ -160,6 +160,6 @@ def test_while_records_are_let_out_of_quarantine(slow: Slow, chain: Callable[...
         if what == "retry":
             assert all(slow.run(retry_records(lease, "default", links, entries)).values())
         else:
-            assert all(slow.run(drop_record(lease, "default", links, one, lambda _: None)) for one in entries)
+            assert all(slow.run(drop_record(lease, "default", links, entry, lambda _: None)) for entry in entries)
 
     slow.assert_renewed_in_time()

@@ -42,8 +42,8 @@ class Shop:
         if isinstance(commands, Sleep):
             self.now += commands.seconds
             return []
-        refused = [self.refuses(one) for one in commands]
-        rest = iter(self._exchange.exchange([one for one, no in zip(commands, refused, strict=True) if not no]))
+        refused = [self.refuses(command) for command in commands]
+        rest = iter(self._exchange.exchange([command for command, no in zip(commands, refused, strict=True) if not no]))
         return [OutOfMemoryError("command not allowed") if no else next(rest) for no in refused]
 
     def migrate(self, policy: Policy) -> int:

@@ -113,7 +113,7 @@ def test_what_newer_code_wrote_under_the_new_keys_is_its_record(database: Any, c
 
     database.migrate(links)
 
-    assert [database.client.hget(f"client:{one}", "_v") for one in (1, 2)] == [b"3", b"3"]
+    assert [database.client.hget(f"client:{number}", "_v") for number in (1, 2)] == [b"3", b"3"]
 
 
 def test_where_a_run_has_led_records_before_they_are_no_strangers(

@@ -46,7 +46,7 @@ def without(database: Any, server: Any) -> Iterator[Callable[[str], SyncClient]]
     """Give what makes a client of a user who may call everything but some commands."""
 
     def make(denied: str) -> SyncClient:
-        rights = [f"-{one}" for one in denied.split()]
+        rights = [f"-{word}" for word in denied.split()]
         database.client.execute_command("ACL", "SETUSER", "bob", "reset", "on", ">pw", "~*", "+@all", *rights)
         return SyncClient(server.client(username="bob", password="pw"), "test")
 

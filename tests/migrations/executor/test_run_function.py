@@ -12,7 +12,7 @@ from redis_models.client.drivers import run
 from redis_models.errors import IncompleteError, LockedError, MigrationFileError, UnsafeError
 from redis_models.migrations import AddField, CreateModel, Run, RunContext
 from redis_models.migrations.chain.chain import Chain
-from redis_models.migrations.chain.link import LoadedMigration
+from redis_models.migrations.chain.loaded_migration import LoadedMigration
 from redis_models.migrations.executor.progress import Policy, Progress
 from redis_models.migrations.executor.recorder import fake, stamp
 from redis_models.migrations.executor.run import execute_run

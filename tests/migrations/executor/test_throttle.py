@@ -46,8 +46,8 @@ def _pace_after(
     *seen: ServerMeasurement, start: ThrottleState | None = None, limits: ThrottleLimits = _LIMITS
 ) -> ThrottleState:
     pace = start or ThrottleState(limits.batch_size)
-    for one in seen:
-        pace = next_throttle(pace, one, limits)
+    for event in seen:
+        pace = next_throttle(pace, event, limits)
     return pace
 
 
@@ -56,8 +56,8 @@ def test_whatever_is_seen_it_never_outgrows_what_was_set_nor_stands_still_for_go
     limits: ThrottleLimits, seen: list[ServerMeasurement]
 ) -> None:
     pace = ThrottleState(limits.batch_size)
-    for one in seen:
-        pace = next_throttle(pace, one, limits)
+    for event in seen:
+        pace = next_throttle(pace, event, limits)
 
         assert 1 <= pace.batch_size <= limits.batch_size
         assert 0.0 <= pace.rest <= 9.0

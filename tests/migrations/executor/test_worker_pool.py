@@ -72,16 +72,16 @@ class Shop:
 
     def workers(self) -> set[int]:
         """Give the processes that called functions of the migration."""
-        return {int(one.name) for one in self._pids.iterdir()}
+        return {int(path.name) for path in self._pids.iterdir()}
 
     def forget_workers(self) -> None:
-        for one in self._pids.iterdir():
-            one.unlink()
+        for path in self._pids.iterdir():
+            path.unlink()
 
     def start(self, until: Until) -> tuple[Any, set[int]]:
         """Start a slow run; give it and its two members, when these are at work and some records are done."""
         process = self.project.start("migrate", *_CREW, "--max-latency-ms", "0", "--yes", "--allow-destructive")
-        until(lambda: len(self.workers()) == 3 and b"3" in {one["_v"] for one in self.project.records().values()})
+        until(lambda: len(self.workers()) == 3 and b"3" in {record["_v"] for record in self.project.records().values()})
         return process, self.workers() - {process.pid}
 
     def migrate(self, *arguments: str) -> Any:
@@ -100,8 +100,8 @@ class Shop:
         self.migrate()
         found = self.project.records()
         assert found.keys() == self.before.keys()
-        assert {one["_v"] for one in found.values()} == {b"3"}
-        assert {one["visits"] for one in found.values()} == {b"1000"}
+        assert {record["_v"] for record in found.values()} == {b"3"}
+        assert {record["visits"] for record in found.values()} == {b"1000"}
         self.migrate("shop", "1")
         assert self.project.records() == self.before
 
@@ -149,7 +149,7 @@ def test_a_member_that_is_killed_ends_the_run_and_another_run_finishes(shop: Sho
     assert ran.code == 6, ran.err
     assert "a worker process ended" in ran.err
     assert "--workers 1" in ran.err
-    assert {one["_v"] for one in shop.project.records().values()} == {b"1", b"3"}
+    assert {record["_v"] for record in shop.project.records().values()} == {b"1", b"3"}
     shop.assert_finished()
 
 
@@ -203,7 +203,7 @@ def test_what_members_cannot_rewrite_goes_to_quarantine_with_its_reason(shop: Sh
     listed = shop.run("quarantine", "list")
     assert "customer:7" in listed.out
     assert "in debt" in listed.out
-    assert {key for key, one in shop.project.records().items() if one["_v"] != b"3"} == {"customer:7"}
+    assert {key for key, record in shop.project.records().items() if record["_v"] != b"3"} == {"customer:7"}
 
 
 def test_before_a_walk_begins_anew_nothing_of_the_one_before_is_under_way() -> None:
@@ -226,7 +226,7 @@ def test_before_a_walk_begins_anew_nothing_of_the_one_before_is_under_way() -> N
 
         assert waits == [True, True, True]
         assert kept == 2
-        assert all(isinstance(one, Sleep) for one in recalled)  # until the one that was begun has ended
+        assert all(isinstance(command, Sleep) for command in recalled)  # until the one that was begun has ended
         assert not pending
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from redis_models.errors import MigrationFileError
 from redis_models.migrations import CreateModel, Transform
-from redis_models.migrations.files.loader import link_of, load_chain, write_migration
+from redis_models.migrations.files.loader import load_chain, migration_from_text, write_migration
 from redis_models.migrations.files.renderer import render
 
 CREATE = "migrations.CreateModel('A', {'id': 'str', 'x': 'int'}, 'id', 'a')"
@@ -63,9 +63,13 @@ def test_a_chain_is_read_in_the_order_of_its_numbers(first: Path, write: Write) 
 
     chain = load_chain("shop", first)
 
-    assert [one.id for one in chain.migrations] == ["aaaa", "bbbb", "cccc"]
-    assert [list(one.model("A").by_name) for one in chain.snapshots[1:]] == [["id", "x"], ["id", "y"], ["id", "z"]]
-    assert [one.model("A").version for one in chain.snapshots[1:]] == [1, 2, 3]
+    assert [migration.id for migration in chain.migrations] == ["aaaa", "bbbb", "cccc"]
+    assert [list(snapshot.model("A").by_name) for snapshot in chain.snapshots[1:]] == [
+        ["id", "x"],
+        ["id", "y"],
+        ["id", "z"],
+    ]
+    assert [snapshot.model("A").version for snapshot in chain.snapshots[1:]] == [1, 2, 3]
 
 
 BROKEN: Mapping[str, tuple[str, str]] = {
@@ -201,7 +205,7 @@ def test_a_file_changed_twice_in_a_moment_is_read_anew(first: Path, write: Write
 
 def test_a_checksum_is_of_what_a_file_does() -> None:
     def checksum(text: str) -> str:
-        return link_of("shop", Path("0001_a.py"), text.encode()).checksum
+        return migration_from_text("shop", Path("0001_a.py"), text.encode()).checksum
 
     def text(id: str, function: str) -> str:
         return text_of(id, None, "migrations.Transform('A', f)", before=function)
@@ -235,7 +239,7 @@ def test_a_written_file_reads_back_and_is_the_head(tmp_path: Path) -> None:
     chain = load_chain("shop", directory)
     assert chain.migrations[0].operations == (CREATED,)
     assert path.read_text("utf-8") == text
-    assert sorted(one.name for one in directory.iterdir()) == ["0001_initial.py", "HEAD", "__init__.py"]
+    assert sorted(path.name for path in directory.iterdir()) == ["0001_initial.py", "HEAD", "__init__.py"]
     assert (directory / "HEAD").read_text("utf-8") == "aaaa\n"
 
 
@@ -246,7 +250,7 @@ def test_no_file_is_ever_overwritten(first: Path) -> None:
         write_migration(first, "0001_initial", "x", "bbbb")
 
     assert (first / "0001_initial.py").read_text("utf-8") == before
-    assert [one.name for one in first.iterdir()] == ["0001_initial.py"]
+    assert [path.name for path in first.iterdir()] == ["0001_initial.py"]
 
 
 def test_a_file_whose_head_cannot_be_written_is_taken_back(first: Path) -> None:
@@ -256,4 +260,4 @@ def test_a_file_whose_head_cannot_be_written_is_taken_back(first: Path) -> None:
     with pytest.raises(MigrationFileError, match="nothing was written"):
         write_migration(first, "0002_x", "x", "bbbb")
 
-    assert sorted(one.name for one in first.iterdir()) == ["0001_initial.py", "HEAD"]
+    assert sorted(path.name for path in first.iterdir()) == ["0001_initial.py", "HEAD"]

@@ -87,7 +87,7 @@ def test_a_model_without_hooks_is_not_refused(shop: Any) -> None:
     shop.command("makemigrations")
     shop.command("check", options=("--json",))
 
-    assert "RM118" not in {one["rule"] for one in json.loads(shop.out)["findings"]}
+    assert "RM118" not in {finding["rule"] for finding in json.loads(shop.out)["findings"]}
 
 
 def test_verify_reads_through_the_hooks(shop: Any, client: Any) -> None:

@@ -24,7 +24,7 @@ from redis_models.migrations import (
     Transform,
 )
 from redis_models.migrations.edits.converters import Converter
-from redis_models.migrations.files.loader import link_of
+from redis_models.migrations.files.loader import migration_from_text
 from redis_models.migrations.files.renderer import render, suggest_name
 from redis_models.migrations.operations import Operation
 from redis_models.migrations.operations.function_stubs import FunctionStub
@@ -69,16 +69,16 @@ def _without_functions(operations: Sequence[Operation]) -> list[Operation]:
         values = [getattr(one, name, None) for name in FUNCTIONS]
         return any(callable(value) and not isinstance(value, Converter) for value in values)
 
-    return [one for one in operations if not has_one(one)]
+    return [operation for operation in operations if not has_one(operation)]
 
 
 def test_what_is_rendered_reads_back_as_the_same_operations() -> None:
     text = render("51d09a3c", "1c0be772", {"A": 2, "Customer": 1}, MANY)
 
-    read = link_of("shop", Path("0004_x.py"), text.encode())
+    read = migration_from_text("shop", Path("0004_x.py"), text.encode())
 
     assert _without_functions(read.operations) == _without_functions(MANY)
-    assert [type(one) for one in read.operations] == [type(one) for one in MANY]
+    assert [type(operation) for operation in read.operations] == [type(value) for value in MANY]
     assert (read.id, read.previous, read.versions) == ("51d09a3c", "1c0be772", {"A": 2, "Customer": 1})
     assert text == render("51d09a3c", "1c0be772", {"Customer": 1, "A": 2}, MANY)
 

@@ -29,7 +29,7 @@ def _migration(
     path.write_text(
         "from redis_models import migrations\n\n\nclass Migration(migrations.Migration):\n"
         f"    id = {id or f'id{number}'!r}\n    previous = {before}\n    versions = {{'A': {version or number}}}\n"
-        f"    operations = [{', '.join(f'migrations.{one}' for one in operations)}]\n"
+        f"    operations = [{', '.join(f'migrations.{operation}' for operation in operations)}]\n"
     )
     (_folder(shop_project) / "HEAD").unlink(missing_ok=True)
     return path
@@ -131,7 +131,7 @@ def test_a_squash_of_a_squash_serves_databases_of_either_kind(long_life: Any, se
     once = _saved(long_life)
     _ok(long_life, "squashmigrations", "shop", "2", "4")
     twice = _saved(long_life)
-    [text] = [one for path, one in twice.items() if path.name.startswith("0002")]
+    [text] = [source for path, source in twice.items() if path.name.startswith("0002")]
     assert '": ["id2", "id3"]}, "id4"]' in text
 
     for files in (originals, once, twice):
@@ -221,6 +221,6 @@ def test_a_rebased_migration_that_is_applied_already_is_not_to_be_accepted_over_
     _ok(shop_project, "rebase", "shop", "--onto", "theirs")
 
     assert shop_project.command("migrate") == 8
-    assert "A rebase put it behind 0002_m, which is not applied here" in shop_project.err
+    assert "A rebase put it after 0002_m, which is not applied here" in shop_project.err
     assert "take it back with 'migrate shop 1'" in shop_project.err
     assert "--fake" not in shop_project.err

@@ -80,8 +80,8 @@ def test_the_draft_reads_what_it_was_drafted_from(shop_project: Any, server: Any
     with Store.from_url(server.url) as store:
         store.register_model(order)
         found: list[Any] = order.sync.select() or []
-    assert sorted(one.number for one in found) == list(range(30))
-    assert {one.maybe for one in found} == {None, 7}
+    assert sorted(record.number for record in found) == list(range(30))
+    assert {record.maybe for record in found} == {None, 7}
 
 
 def _loaded(text: str) -> Any:
@@ -102,7 +102,7 @@ def test_a_pattern_a_sample_and_declared_tables(shop_project: Any, server: Any) 
 
     assert shop_project.command("inspectdb", "--sample", "3", "shop:*", options=("--json",)) == 0
     found = json.loads(shop_project.out)
-    assert [one["name"] for one in found["models"]] == ["Order"]
+    assert [model["name"] for model in found["models"]] == ["Order"]
     assert "3 of them were read" in found["text"]
     assert shop_project.command("inspectdb", "--all", "customer:*") == 0
     assert "class Customer(Model):" in shop_project.out

@@ -86,7 +86,7 @@ class Lab:
         return self.project.run("quarantine", *arguments)
 
     def held(self) -> list[str]:
-        return [one["key"] for one in json.loads(self.project.run("--json", "quarantine", "list").out)["records"]]
+        return [record["key"] for record in json.loads(self.project.run("--json", "quarantine", "list").out)["records"]]
 
 
 @pytest.fixture

@@ -159,7 +159,7 @@ def test_a_key_without_a_record_is_a_problem_only_where_no_record_ends_by_itself
 
 
 def test_a_record_that_ends_while_it_is_read_is_not_endless(verified: Any, server: Any) -> None:
-    [shape] = [model.__shape__ for model in load_apps(load_settings("conf"))[0].models]
+    [shape] = [model.__mapper__ for model in load_apps(load_settings("conf"))[0].models]
 
     assert list(judge(shape, "customer:c7", {"id": b"c7", "age": b"7", "note": b"None", "_v": b"2"}, -2)) == []
 
@@ -254,7 +254,7 @@ def test_a_verification_that_stopped_at_any_page_goes_on_to_the_same_result(veri
         [app] = load_apps(load_settings("conf"))
         chain, desk = load_chain("shop", app.migrations_path), ReceiptStore("default", "shop")
         scope = run(exchange, scope_of(StateStore("default", "shop"), chain, app.models))
-        subjects = subjects_of(chain, [model.__shape__ for model in app.models])
+        subjects = subjects_of(chain, [model.__mapper__ for model in app.models])
         stops = 0
         for page in range(1, 9):
             left, now = page, 0.0
@@ -383,7 +383,7 @@ def test_what_others_put_into_an_index_is_named_and_taken_out_on_repair_and_lies
 
         found = found_of(verified)
         assert found["problems"] == {"foreign": len(foreign), "type": 1}
-        named = {one["key"]: one["reason"] for one in found["shown"] if one["kind"] == "foreign"}
+        named = {finding["key"]: finding["reason"] for finding in found["shown"] if finding["kind"] == "foreign"}
         assert all("'verify --repair-index' removes it" in reason for reason in named.values())
         found_of(verified, "--repair-index")  # the text is still under a record's key
 

@@ -44,7 +44,7 @@ def _route(*operations: AlterTTL) -> UpgradePath:
 def _by_python(route: UpgradePath) -> UpgradePath:
     """The same way, with a step that needs Python."""
     marked = Compute("mark", lambda draft: None, None, lambda name, one, other: False, may_do_nothing=True)
-    stages = (VersionStep(one.older, one.newer, (*one.steps, marked)) for one in route.version_steps)
+    stages = (VersionStep(step.older, step.newer, (*step.steps, marked)) for step in route.version_steps)
     return UpgradePath("M", tuple(stages), 1)
 
 
@@ -141,7 +141,7 @@ def test_jitter_spreads_the_ends_over_the_later_half_and_goes_by_the_key(table: 
     table.up(_route(AlterTTL("M", None, 86400, "jitter")), *keys)
 
     left = [table.ends(key) - _now_ms() for key in keys]
-    assert all(_DAY_MS // 2 - _SLACK_MS < one <= _DAY_MS for one in left)
+    assert all(_DAY_MS // 2 - _SLACK_MS < ms <= _DAY_MS for ms in left)
     assert max(left) - min(left) > _DAY_MS // 4
     first = left[0]
     table.add("m:0", _NEVER)

@@ -22,7 +22,7 @@ def halves(value: object) -> dict[str, object]:
 
 
 def whole(values: Mapping[str, object]) -> object:
-    return " ".join(str(one) for one in (values["first"], values.get("last")) if one is not None)
+    return " ".join(str(name) for name in (values["first"], values.get("last")) if name is not None)
 
 
 SPLIT = SplitField("Order", "name", {"first": "str", "last": "str | None"}, halves, whole)
@@ -159,7 +159,7 @@ def test_the_primary_key_is_not_taken_apart(order: Make) -> None:
 
 
 def test_descriptions_and_ways_back() -> None:
-    assert [one.describe() for one in (SPLIT, MERGE)] == [
+    assert [operation.describe() for operation in (SPLIT, MERGE)] == [
         "Split field name of Order into first, last",
         "Merge fields first, last of Order into name",
     ]

@@ -187,7 +187,7 @@ def test_a_lease_that_is_lost_between_flights_stops_all_that_follows(driver: Any
         run(driver, _disturbed(rewrite_here(_FENCE, _BY_PYTHON, 2, _KEYS, 10, is_unthrottled=True), lose))
 
     # What was sent before may have been executed after the look; what is sent later is not.
-    changed = [one for one, other in zip(_records(client), frozen, strict=True) if one != other]
+    changed = [record for record, other in zip(_records(client), frozen, strict=True) if record != other]
     assert len(changed) <= 10
     assert all(
         record.keys() in ({b"a", b"_v"}, {b"a", b"b", b"_v"}) or record[b"_v"] == b"2" for record in _records(client)
@@ -205,4 +205,4 @@ def test_a_write_between_any_two_batches_is_in_what_is_computed(driver: Any, cli
 
     assert outcome == Outcome(changed=_COUNT)
     values = [written.get(place, b"before") for place in range(_COUNT)]
-    assert [(one[b"a"], one[b"b"]) for one in _records(client)] == [(raw, raw * 2) for raw in values]
+    assert [(record[b"a"], record[b"b"]) for record in _records(client)] == [(raw, raw * 2) for raw in values]

@@ -108,7 +108,7 @@ class World:
             names = sorted(fields)
             for name, raw in fields.items():
                 if _KEPT_END.match(raw):
-                    fields[name] = b" ".join(b"%d" % of(int(one)) for one in raw.split())
+                    fields[name] = b" ".join(b"%d" % of(int(word)) for word in raw.split())
             ends: Any = (
                 self.client.execute_command("HPEXPIRETIME", key, "FIELDS", len(names), *names) if self.has_lives else []
             )
@@ -125,7 +125,7 @@ def _is_known(steps: Sequence[Step], record: dict[bytes, bytes]) -> bool:
     where = {b"a": b"a", b"b": b"b"}
     for step in steps:
         if isinstance(step, Move) and step.old.encode() in where:
-            where = {name: one for name, one in where.items() if name != step.new.encode()}
+            where = {name: place for name, place in where.items() if name != step.new.encode()}
             where[step.new.encode()] = where.pop(step.old.encode())
         if isinstance(step, (Put, Drop)):
             where.pop(step.name.encode(), None)

@@ -61,11 +61,13 @@ def test_every_record_moves_once_with_its_life_span_and_comes_back_byte_for_byte
     database.migrate(links, 0)
 
     assert (moved, again) == (30, 0)
-    records = {key: one for key, one in after.items() if not key.endswith("__index")}
+    records = {key: record for key, record in after.items() if not key.endswith("__index")}
     assert set(records) == {f"{start}c{number}" for number in range(30)}
     assert all(record[b"full_name"] == b"n" + record[b"n"] for record, _ in records.values())
-    assert {one[1] for one in records.values()} == {before[key][1] for key in before if not key.endswith("__index")}
-    assert [one.decode() for one in after[f"{start}__index"]] == sorted(records)
+    assert {record[1] for record in records.values()} == {
+        before[key][1] for key in before if not key.endswith("__index")
+    }
+    assert [member.decode() for member in after[f"{start}__index"]] == sorted(records)
     assert database.dump() == before
 
 
@@ -192,7 +194,9 @@ def test_a_run_that_dies_between_any_two_exchanges_is_finished_by_the_next(
         database.migrate(links)
         now = database.dump()
         assert set(now) == set(expected), died
-        assert {key: one[0] for key, one in now.items()} == {key: one[0] for key, one in expected.items()}, died
+        assert {key: stored[0] for key, stored in now.items()} == {
+            key: stored[0] for key, stored in expected.items()
+        }, died
 
     assert died > 8
 

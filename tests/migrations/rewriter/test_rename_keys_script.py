@@ -27,7 +27,7 @@ class TestMove:
         scripts.client.set("m:text", "text")
         scripts.client.zadd(INDEX, {"m:gone": 0, "m:text": 0})
         names = ("a", "old", "other", "taken", "text", "gone")
-        pairs = [one for name in names for one in (f"m:{name}", f"n:{name}")]
+        pairs = [key for name in names for key in (f"m:{name}", f"n:{name}")]
         left = {key: scripts.client.dump(key) for key in ("m:old", "m:other", "m:taken", "m:text", "n:taken")}
 
         assert _move(scripts, *pairs, field="code", held=("x",) * 6) == b"AVCXTG"

@@ -110,7 +110,7 @@ def test_composed_tables_know_what_one_alone_would_leave_to_python(leased: tuple
 
     outcome = run(exchange, rewrite_in_server(FENCE, _without_python(program), 3, [b"m:1", b"m:2", b"m:3", b"m:4"], 9))
 
-    assert (outcome.changed, [one.key for one in outcome.failures]) == (2, ["m:3", "m:4"])
+    assert (outcome.changed, [failure.key for failure in outcome.failures]) == (2, ["m:3", "m:4"])
     assert client.hgetall("m:1") == {b"b": b"1", b"_v": b"3", b"_b2.0.a": b"None"}
     assert client.hgetall("m:2") == {b"b": b"0", b"_v": b"3"}
     assert client.hgetall("m:3") == {b"a": b"2", b"_v": b"1"}
@@ -129,7 +129,7 @@ def test_each_record_fares_as_its_stamp_says(leased: tuple[redis.Redis, SyncClie
     outcome = run(exchange, rewrite_in_server(FENCE, program, 2, keys, 100))
 
     assert (outcome.changed, outcome.skipped, outcome.gone) == (2, 1, 1)
-    assert sorted(one.key for one in outcome.failures) == ["m:newer", "m:strange", "m:text"]
+    assert sorted(failure.key for failure in outcome.failures) == ["m:newer", "m:strange", "m:text"]
     assert client.hgetall("m:older") == {b"b": b"x", b"_v": b"2"}
     assert client.hgetall("m:there") == {b"a": b"x", b"_v": b"2"}
 
@@ -230,7 +230,11 @@ def test_keys_that_hold_no_hash_and_unknown_stamps_are_reported_and_left_alone(
     by_server = run(exchange, rewrite_in_server(FENCE, compile_program(route, 2), 2, keys, 100))
     by_python = run(exchange, rewrite_here(FENCE, route, 2, keys, 100))
 
-    assert [one.key for one in by_server.failures] == ["m:text", "m:future"] == [one.key for one in by_python.failures]
+    assert (
+        [failure.key for failure in by_server.failures]
+        == ["m:text", "m:future"]
+        == [failure.key for failure in by_python.failures]
+    )
     assert (by_server.changed, by_python.skipped) == (1, 1)
     assert (client.get("m:text"), client.hgetall("m:future")) == (b"x", {b"a": b"1", b"_v": b"9"})
 

@@ -86,7 +86,7 @@ def test_spread_ends_lie_in_the_later_half_by_the_key(functions: Functions) -> N
 
     found = functions(lua, *keys)
 
-    assert all(_NOW + 500 <= one <= _NOW + 1000 for one in found)
+    assert all(_NOW + 500 <= end_ms <= _NOW + 1000 for end_ms in found)
     assert len(set(found)) > 40
     assert functions(lua, *keys) == found
 

@@ -92,7 +92,7 @@ def test_the_server_converts_as_python_does_and_the_way_back_restores_every_spel
     outcome = run(leased, rewrite_in_server(fence, compile_program(route, 2), 2, keys, 100))
 
     assert [client.hgetall(key) for key in keys] == expected
-    assert outcome.changed == len([one for one in expected if one[b"_v"] == b"2"])
+    assert outcome.changed == len([record for record in expected if record[b"_v"] == b"2"])
     run(leased, rewrite_here(fence, route, 1, keys, 100))
     assert [client.hgetall(key) for key in keys] == [{b"f": raw, b"_v": b"1"} for raw in raws]
 

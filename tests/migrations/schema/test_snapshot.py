@@ -40,5 +40,5 @@ def test_a_snapshot_remembers_which_models_take_extra_fields() -> None:
     plain = CreateModel("A", {"id": "str"}, "id", "a").apply(Snapshot())
     open_ = CreateModel("A", {"id": "str"}, "id", "a", extras=True).apply(Snapshot())
 
-    assert [Snapshot.from_json(one.to_json()).model("A").extras for one in (plain, open_)] == [False, True]
+    assert [Snapshot.from_json(snapshot.to_json()).model("A").extras for snapshot in (plain, open_)] == [False, True]
     assert plain.fingerprint == open_.fingerprint

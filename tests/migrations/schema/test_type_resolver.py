@@ -25,7 +25,7 @@ class Airline(enum.StrEnum):
 def test_an_enum_of_the_past_equals_its_stored_values() -> None:
     stored, texts = t.cast(Any, resolve(describe(Colour))), t.cast(Any, resolve(describe(Airline)))
 
-    assert [(one.name, one.value) for one in stored] == [("RED", "red"), ("GREEN", 2)]
+    assert [(record.name, record.value) for record in stored] == [("RED", "red"), ("GREEN", 2)]
     assert stored("red") == "red"
     assert {stored(2)} == {2}
     assert texts("American") == "American" and isinstance(texts("American"), str)

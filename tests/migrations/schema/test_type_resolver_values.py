@@ -152,7 +152,7 @@ def _listed(drawn: Drawn) -> Drawn:
 
 
 def _tupled(drawn: list[Drawn]) -> Drawn:
-    return types.GenericAlias(tuple, tuple(one[0] for one in drawn)), st.tuples(*(one[1] for one in drawn))
+    return types.GenericAlias(tuple, tuple(value[0] for value in drawn)), st.tuples(*(value[1] for value in drawn))
 
 
 def _mapped(drawn: Drawn) -> Drawn:
@@ -160,8 +160,8 @@ def _mapped(drawn: Drawn) -> Drawn:
 
 
 def _united(drawn: list[Drawn]) -> Drawn:
-    union = t.cast(Mapping[object, object], Union)[tuple(one[0] for one in drawn)]
-    return union, st.one_of(*(one[1] for one in drawn))
+    union = t.cast(Mapping[object, object], Union)[tuple(value[0] for value in drawn)]
+    return union, st.one_of(*(value[1] for value in drawn))
 
 
 def _optional(drawn: Drawn) -> Drawn:
@@ -169,9 +169,9 @@ def _optional(drawn: Drawn) -> Drawn:
 
 
 def _modelled(drawn: dict[str, Drawn]) -> Drawn:
-    fields: dict[str, Any] = {name: (one[0], ...) for name, one in drawn.items()}
+    fields: dict[str, Any] = {name: (value[0], ...) for name, value in drawn.items()}
     model = create_model("Drawn", __config__=ConfigDict(ser_json_bytes="base64", val_json_bytes="base64"), **fields)
-    values = st.fixed_dictionaries({name: one[1] for name, one in drawn.items()})
+    values = st.fixed_dictionaries({name: value[1] for name, value in drawn.items()})
     return model, values.map(lambda value: model.model_construct(None, **value))
 
 

@@ -105,8 +105,8 @@ PETS = "list[Object(kind=Literal['cat'], lives=int) | Object(kind=Literal['dog']
 
 def test_a_key_is_found_through_containers_and_unions() -> None:
     assert key_at(f"{ADDRESS} | None", ["zip"]) == [Key("zip", parse("int | None"), is_required=False)]
-    assert [str(one.tree) for one in key_at(PETS, ["lives"])] == ["int", "str"]
-    assert [one.text for one in key_at(f"dict[str, tuple[{ADDRESS}, ...]]", ["zip"])] == ["NotRequired[int | None]"]
+    assert [str(place.tree) for place in key_at(PETS, ["lives"])] == ["int", "str"]
+    assert [place.text for place in key_at(f"dict[str, tuple[{ADDRESS}, ...]]", ["zip"])] == ["NotRequired[int | None]"]
     assert key_at(f"Object(home={ADDRESS}, work={ADDRESS} | None)", ["work", "city"]) == [Key("city", Atom("str"))]
     assert key_at(ADDRESS, ["street"]) == key_at("str", ["x"]) == key_at(ADDRESS, ["city", "x"]) == []
 

@@ -8,7 +8,7 @@ import pytest
 
 def _events(shop_project: Any) -> list[tuple[str, str]]:
     assert shop_project.command("history", options=("--json",)) == 0
-    return [(one["what"], one["name"]) for one in json.loads(shop_project.out)["events"]]
+    return [(event["what"], event["name"]) for event in json.loads(shop_project.out)["events"]]
 
 
 @pytest.fixture

@@ -47,7 +47,7 @@ class Shop:
 
     def held(self) -> set[str]:
         """Keys of the records in quarantine."""
-        return {one["key"] for one in self.told("list")}
+        return {message["key"] for message in self.told("list")}
 
     def dump(self) -> dict[bytes, Any]:
         """Everything but the bookkeeping, as it is stored."""
@@ -101,7 +101,7 @@ def test_a_run_goes_on_past_records_that_it_cannot_rewrite_and_leaves_them_as_th
 
 def test_what_programs_are_told_has_every_byte(shop: Shop) -> None:
     done = json.loads(shop.say("--json", "migrate", *_ASIDE, *_CONSENT).out)
-    listed = {one["key"]: one for one in shop.told("list")}
+    listed = {message["key"]: message for message in shop.told("list")}
     [odd], [alike] = shop.told("show", "customer:\udcff"), shop.told("show", "customer:\\xff")
     [no_hash] = shop.told("show", "customer:list")
 
@@ -156,7 +156,7 @@ def test_the_way_back_takes_records_in_quarantine_with_it_byte_for_byte(shop: Sh
     assert shop.held() == {"customer:7", "customer:8", "customer:\udcff", "customer:list"}
     assert shop.migrate("shop", "2").code == 0
     assert shop.held() == {"customer:list"}
-    assert {one[b"_v"] for one in shop.dump().values() if isinstance(one, dict)} == {b"2"}
+    assert {record[b"_v"] for record in shop.dump().values() if isinstance(record, dict)} == {b"2"}
     assert shop.migrate("shop", "1").code == 0
     assert shop.dump() == shop.before
 

@@ -199,7 +199,7 @@ def test_what_is_written_between_the_print_and_the_end_is_printed_too(aside: tup
 
     _drop(database, links, tell, _held(database)["a:7"])
 
-    assert [(one["x"], one.get("new")) for one in printed] == [(b"seven", None), (b"1", None), (b"1", b"1")]
+    assert [(line["x"], line.get("new")) for line in printed] == [(b"seven", None), (b"1", None), (b"1", b"1")]
     assert "a:7" not in database.dump()
     assert b"a:7" not in database.dump()["a:__index"]
     assert _held(database) == {}

@@ -80,10 +80,10 @@ class Proxy:
         """End every connection."""
         with contextlib.suppress(OSError):
             self._listening.shutdown(socket.SHUT_RDWR)
-        for one in [self._listening, *self._open]:
+        for opened in [self._listening, *self._open]:
             with contextlib.suppress(OSError):
-                one.shutdown(socket.SHUT_RDWR)
-            one.close()
+                opened.shutdown(socket.SHUT_RDWR)
+            opened.close()
 
     def _accept(self) -> None:
         while True:
@@ -127,9 +127,9 @@ def _answer(server: socket.socket, client: socket.socket, muted: threading.Event
 
 
 def _hang_up(*some: socket.socket) -> None:
-    for one in some:
+    for writer in some:
         with contextlib.suppress(OSError):
-            one.shutdown(socket.SHUT_RDWR)
+            writer.shutdown(socket.SHUT_RDWR)
 
 
 @pytest.fixture

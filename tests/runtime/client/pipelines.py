@@ -60,10 +60,12 @@ def assert_stored(client: Any, items: Sequence[Item], size: int = 0) -> None:
     found: Any = client.keys("item:[0-9]*")
     assert len(found) == len(items)
     with client.pipeline(transaction=False) as pipeline:
-        for one in items:
-            pipeline.hgetall(f"item:{one.id}")
+        for item in items:
+            pipeline.hgetall(f"item:{item.id}")
         records: Any = pipeline.execute()
-    wanted = [{b"id": one.id.encode(), b"text": one.text.encode(), b"size": b"%d" % size, b"_v": b"1"} for one in items]
+    wanted = [
+        {b"id": item.id.encode(), b"text": item.text.encode(), b"size": b"%d" % size, b"_v": b"1"} for item in items
+    ]
     assert records == wanted
     assert client.zcard("item:__index") == len(items)
 

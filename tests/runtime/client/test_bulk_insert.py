@@ -44,8 +44,8 @@ async def test_a_bulk_insert_that_is_disturbed_before_each_flight_is_all_there(
 
         assert_stored(client, items)
         assert len(made) == 2 * MANY
-        for one in items:
-            one.size = 1
+        for item in items:
+            item.size = 1
         await run_it(repository_of(Item).insert(items))
         assert_stored(client, items, size=1)
     await store.aclose()
@@ -87,7 +87,7 @@ async def test_a_bulk_insert_that_is_cut_anywhere_is_not_sent_again_unasked(
 
             assert caught.value.is_left_open
             there = assert_all_whole(client)
-            assert {one.id for one in items[: len(there)]} == there
+            assert {item.id for item in items[: len(there)]} == there
             await run_it(repository_of(Item).insert(items))
             assert_stored(client, items)
 
@@ -117,10 +117,10 @@ async def test_a_bulk_insert_that_fails_leaves_whole_records_and_nothing_to_come
         assert assert_all_whole(client) == there, "something was executed after the call had returned"
         assert await narrow.run_async(echo("a")) == b"a"
         assert narrow.run(echo("b")) == b"b"
-        for one in items[::250]:  # whatever became of it, a save writes what the instance has
-            one.size = 7
-            one.sync.save()
-            assert client.hget(f"item:{one.id}", "size") == b"7"
+        for item in items[::250]:  # whatever became of it, a save writes what the instance has
+            item.size = 7
+            item.sync.save()
+            assert client.hget(f"item:{item.id}", "size") == b"7"
 
 
 async def test_known_instances_whose_insert_failed_are_written_again(cut_off: Store, client: Any, proxy: Any) -> None:
@@ -129,8 +129,8 @@ async def test_known_instances_whose_insert_failed_are_written_again(cut_off: St
         client.flushall()
         items = items_of(2500)
         await run_it(repository_of(Item).insert(items))
-        for one in items:
-            one.size = 5
+        for item in items:
+            item.size = 5
 
         def fail(number: int) -> None:
             if number == 2:
@@ -139,12 +139,12 @@ async def test_known_instances_whose_insert_failed_are_written_again(cut_off: St
         with pytest.raises(OurError):
             await run_it(disturbed(repository_of(Item).insert(items), fail))
         # What is as it was before it may have been written as it was meanwhile.
-        for one in items:
-            one.size = 0
-        for one in items[::50]:
-            await run_it(repository_of(Item).save(one))
+        for item in items:
+            item.size = 0
+        for item in items[::50]:
+            await run_it(repository_of(Item).save(item))
 
-        assert {client.hget(f"item:{one.id}", "size") for one in items[::50]} == {b"0"}
+        assert {client.hget(f"item:{item.id}", "size") for item in items[::50]} == {b"0"}
 
 
 async def test_a_value_that_cannot_be_stored_leaves_the_thousands_before_it(narrow: Store, client: Any) -> None:
@@ -158,7 +158,7 @@ async def test_a_value_that_cannot_be_stored_leaves_the_thousands_before_it(narr
         with pytest.raises(EncodeError):
             await run_it(repository_of(Item).insert(items))
 
-        assert assert_all_whole(client) == {one.id for one in items[:2000]}
+        assert assert_all_whole(client) == {item.id for item in items[:2000]}
 
 
 async def test_a_refused_record_leaves_its_hundred_alone_and_all_others_whole(narrow: Store, client: Any) -> None:
@@ -197,16 +197,16 @@ def test_threads_that_insert_and_select_beside_each_other_get_their_own(narrow: 
         try:
             items = [Item(id=f"{thread}{number:05}", text=f"{thread}") for number in range(1300)]
             Item.sync.insert(items)
-            found = Item.sync.select(ids=[one.id for one in items])
+            found = Item.sync.select(ids=[item.id for item in items])
             assert found == items
         except BaseException as exc:
             failures.append(exc)
 
     threads = [threading.Thread(target=work, args=(number,)) for number in range(4)]
-    for one in threads:
-        one.start()
-    for one in threads:
-        one.join()
+    for writer in threads:
+        writer.start()
+    for writer in threads:
+        writer.join()
 
     assert failures == []
     assert len(assert_all_whole(client)) == 5200

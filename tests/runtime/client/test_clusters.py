@@ -30,12 +30,12 @@ def nodes(new_server: Callable[..., Any], unused_tcp_port_factory: Callable[[], 
     """A cluster of two nodes, as clients: the slot of {shop} is one of the second's."""
     ports = [next(port for port in iter(unused_tcp_port_factory, 0) if port < 55_000) for _ in range(2)]
     servers = [new_server("--cluster-enabled", "yes", "--port", str(port)) for port in ports]
-    clients: list[Any] = [one.client() for one in servers]
+    clients: list[Any] = [server.client() for server in servers]
     for place, client in enumerate(clients):
         client.execute_command("CLUSTER", "SET-CONFIG-EPOCH", place + 1)
         client.execute_command("CLUSTER", "ADDSLOTS", *range(8192 - 8192 * place, 16_384 - 8192 * place))
     clients[0].execute_command("CLUSTER", "MEET", "127.0.0.1", ports[1])
-    while any(one.execute_command("CLUSTER INFO")["cluster_state"] != "ok" for one in clients):
+    while any(client.execute_command("CLUSTER INFO")["cluster_state"] != "ok" for client in clients):
         pass
     assert clients[0].execute_command("CLUSTER", "KEYSLOT", "{shop}") < 8192
     yield servers
@@ -63,6 +63,6 @@ async def test_what_is_not_the_nodes_own_is_refused_whole_and_says_whose_it_is(n
         await Stock.insert(Stock(id="a", amount=3))
 
         assert await Stock.get("a") == Stock(id="a", amount=3)
-    for one in nodes:
-        with one.client() as client:
+    for node in nodes:
+        with node.client() as client:
             assert {key.partition(b":")[0] for key in client.keys("*")} <= {b"{shop}"}

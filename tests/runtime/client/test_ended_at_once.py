@@ -278,7 +278,7 @@ async def test_without_the_right_the_error_is_the_same_and_nothing_is_asked_for_
         await write("a", note="newer")
 
     refused: Any = client.acl_log()
-    assert 0 < sum(int(one["count"]) for one in refused) <= 2
+    assert 0 < sum(int(refusal["count"]) for refusal in refused) <= 2
     assert client.hget("crate:a", "note") == b"newer"
     await store.aclose()
     client.execute_command("ACL", "DELUSER", "app")

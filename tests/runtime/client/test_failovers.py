@@ -41,8 +41,8 @@ class Pair:
         live = await asyncio.to_thread(LivePost, id="l")
         for number in range(3):
             await asyncio.gather(
-                *(Post.insert(Post(id=f"{number}{one}")) for one in range(3)),
-                *(asyncio.to_thread(Post.sync.insert, Post(id=f"{number}{one}")) for one in range(3, 6)),
+                *(Post.insert(Post(id=f"{number}{digit}")) for digit in range(3)),
+                *(asyncio.to_thread(Post.sync.insert, Post(id=f"{number}{digit}")) for digit in range(3, 6)),
             )
         return live
 

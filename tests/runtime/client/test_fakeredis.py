@@ -91,7 +91,7 @@ def test_one_fake_serves_many_loops(models_of: ModelsOf) -> None:
     async def work(name: str) -> list[str]:
         live(id=name)
         await item.insert(item(id=name))
-        return [one.id for one in await item.select()]
+        return [record.id for record in await item.select()]
 
     assert [asyncio.run(work(name)) for name in "ab"] == [["a"], ["a", "b"]]
     assert live.sync.count() == 2

@@ -68,7 +68,7 @@ def test_a_script_that_is_forgotten_as_soon_as_it_is_loaded_runs_all_the_same(fl
 
     run(flushing, start(repository_of(Item)))
 
-    assert {one.id: one.size for one in Item.sync.select() or []} == records
+    assert {item.id: item.size for item in Item.sync.select() or []} == records
 
 
 def test_of_many_calls_each_that_finds_no_script_runs_once(flushing: Flushing) -> None:

@@ -110,7 +110,7 @@ async def test_each_verb_is_refused_whole_and_goes_through_when_there_is_room(fu
             with pytest.raises(ServerDiskError):
                 Note.sync.insert(Note(id="c"))
 
-            assert [one.id for one in await Note.select() or []] == ["a", "b"]
+            assert [note.id for note in await Note.select() or []] == ["a", "b"]
             assert await Note.count() == 2
             assert {key: client.dump(key) for key in before} == before
             make_room()

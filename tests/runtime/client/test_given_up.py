@@ -180,10 +180,10 @@ async def test_threads_that_write_at_once_all_write_behind_the_end_of_what_was_a
             failures.append(exc)
 
     threads = [threading.Thread(target=write, args=(number,)) for number in range(8)]
-    for one in threads:
-        one.start()
-    for one in threads:
-        await asyncio.to_thread(one.join)
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        await asyncio.to_thread(thread.join)
 
     assert failures == []
     assert box.deliver() == b""
@@ -257,7 +257,7 @@ async def test_a_user_who_may_not_end_connections_loses_nothing_else(server: Any
         assert (await Parcel.get("a")).note == (await asyncio.to_thread(Parcel.sync.get, "a")).note == "y"
 
     asked: Any = client.acl_log()
-    counts = [int(one["count"]) for one in asked if one["object"] in (b"info", "info")]
+    counts = [int(entry["count"]) for entry in asked if entry["object"] in (b"info", "info")]
     assert 0 < sum(counts) <= 3, "what is refused once is not asked for again"
     await store.aclose()
     client.execute_command("ACL", "DELUSER", "app")

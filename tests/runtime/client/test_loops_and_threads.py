@@ -36,7 +36,7 @@ def test_one_store_serves_event_loops_in_threads_and_blocking_callers(store: Sto
 
     async def work(name: int) -> int:
         await asyncio.gather(*(item.insert(item(id=f"{name}-{number}")) for number in range(20)))
-        found = [one.id async for one in item.iterate() if one.id.startswith(f"{name}-")]
+        found = [record.id async for record in item.iterate() if record.id.startswith(f"{name}-")]
         await store.aclose()
         return len(found)
 
@@ -58,7 +58,7 @@ def test_four_threads_with_loops_of_their_own_make_models_that_save_themselves(
 
     _in_threads(4, lambda name: asyncio.run(work(name)))
 
-    assert [one.text for one in live.sync.select()] == ["x"] * 100
+    assert [record.text for record in live.sync.select()] == ["x"] * 100
 
 
 def test_a_plain_script_makes_models_that_save_themselves_between_two_loops(store: Store, models_of: ModelsOf) -> None:

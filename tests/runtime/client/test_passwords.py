@@ -125,7 +125,7 @@ def test_no_command_prints_a_password_that_stands_in_a_wrong_place(project: Any,
         project.run("relocate", "--from", url),
     ]
 
-    assert "secret" not in "".join(one.out + one.err for one in told).lower()
+    assert "secret" not in "".join(message.out + message.err for message in told).lower()
 
 
 async def test_a_password_in_use_is_shown_by_no_error(new_server: Callable[..., Any], echo: Echo) -> None:
@@ -137,7 +137,7 @@ async def test_a_password_in_use_is_shown_by_no_error(new_server: Callable[..., 
     with pytest.raises(ServerRefusedError) as blocking:
         store.run(echo("x"))
 
-    assert not [text for one in (asynchronous, blocking) for text in _held(one.value) if "s3cret" in text]
+    assert not [text for caught in (asynchronous, blocking) for text in _held(caught.value) if "s3cret" in text]
     await store.aclose()
 
 

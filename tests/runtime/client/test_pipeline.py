@@ -59,7 +59,7 @@ async def test_replies_are_there_after_the_next_batch_of_whatever_kind(narrow: S
     def ask(following: Sequence[Command]) -> RoundTrips[tuple[list[Reply], list[Reply]]]:
         replies = yield Pipelined([("ECHO", "a"), ("NO-SUCH-COMMAND",), ("ECHO", "c")])
         others = yield following
-        first: list[object] = [one if isinstance(one, bytes) else type(one) for one in replies]
+        first: list[object] = [reply if isinstance(reply, bytes) else type(reply) for reply in replies]
         yield ()
         return first, others
 
@@ -77,8 +77,8 @@ async def test_flights_are_executed_in_their_order(narrow: Store, client: Any) -
 
         lists = await run_it(_numbered(50))
 
-        assert [one[0] for one in lists] == [f"mark {number}.".encode() for number in range(50)]
-        assert [one[1] for one in lists] == list(range(1, 51))
+        assert [entries[0] for entries in lists] == [f"mark {number}.".encode() for number in range(50)]
+        assert [entries[1] for entries in lists] == list(range(1, 51))
         assert client.lrange("log", 0, -1) == [b"%d" % number for number in range(50)]
 
 
@@ -92,7 +92,7 @@ async def test_a_flight_whose_replies_are_large_does_not_stand_in_the_way_of_the
         return lists
 
     for run_it in ways_of(narrow):
-        assert [len(one) for one, _ in await run_it(ask())] == [4_000_000] * 3
+        assert [len(reply) for reply, _ in await run_it(ask())] == [4_000_000] * 3
 
 
 @pytest.mark.parametrize("passed", [None, 0, 13, 60, 75, 10_000])
@@ -106,8 +106,8 @@ async def test_a_connection_that_breaks_has_its_flights_executed_again_in_order(
 
         lists = await run_it(_numbered(6))
 
-        assert [one[0] for one in lists] == [f"mark {number}.".encode() for number in range(6)]
-        log = [int(one) for one in client.lrange("log", 0, -1)]
+        assert [entries[0] for entries in lists] == [f"mark {number}.".encode() for number in range(6)]
+        log = [int(entry) for entry in client.lrange("log", 0, -1)]
         assert list(dict.fromkeys(log)) == list(range(6)), "a later one was executed before an earlier one"
         assert list(dict.fromkeys(reversed(log))) == list(range(5, -1, -1)), "the last word is an earlier one's"
         assert client.get("last") == b"5"
@@ -125,7 +125,7 @@ async def test_flights_that_must_not_run_twice_do_not(
         with pytest.raises(ServerUnreachableError, match="may have been executed"):
             await run_it(_numbered(6))
 
-        log = [int(one) for one in client.lrange("log", 0, -1)]
+        log = [int(entry) for entry in client.lrange("log", 0, -1)]
         assert log == list(range(len(log)))
         assert broken <= len(log) + (passed is not None)
 
@@ -254,7 +254,7 @@ async def test_a_flight_that_takes_too_long_is_an_error_and_its_answer_nobodys(s
 
 async def test_flights_give_their_connection_back(narrow: Store, client: Any) -> None:
     def clients() -> int:
-        return len([one for one in client.client_list() if one["cmd"] != "client|list"])
+        return len([connection for connection in client.client_list() if connection["cmd"] != "client|list"])
 
     for run_it in ways_of(narrow):
         await run_it(_numbered(3))
@@ -290,10 +290,10 @@ def test_code_that_runs_between_flights_may_ask_the_server_itself(server: Any, m
     # As many at a time as there are connections: each keeps one, and wants another.
     found: list[int] = []
     threads = [threading.Thread(target=lambda: found.append(len(Asking.sync.select() or []))) for _ in range(3)]
-    for one in threads:
-        one.start()
-    for one in threads:
-        one.join()
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
 
     assert found == [1200] * 3
     store.close()

@@ -134,7 +134,7 @@ def test_a_client_of_another_event_loop_is_used_all_the_same(server: Any, models
 
     async def second() -> None:
         live(id="b").text = "x"
-        assert [one.id for one in await item.select()] == ["a"]
+        assert [record.id for record in await item.select()] == ["a"]
 
     with asyncio.Runner() as runner:
         runner.run(first())
@@ -220,9 +220,9 @@ async def test_an_error_of_a_client_of_ones_own_names_its_server(tmp_path: Path,
         lambda: store.run_async(echo("x")),
         lambda: asyncio.to_thread(store.run, echo("x")),
     ]
-    for one in runs:
+    for run in runs:
         with pytest.raises(ServerUnreachableError, match=f"unix://{tmp_path}/nothing cannot be reached") as caught:
-            await one()
+            await run()
         assert "secret" not in str(caught.value)
     await own.aclose()
 

@@ -90,7 +90,7 @@ async def test_a_replica_reads_and_refuses_writes(new_server: NewServer, models_
         for error in await _refusals(models_of, Store.from_url(replica.url)):
             assert isinstance(error, ServerRefusedError)
             assert "read-only replica" in str(error)
-        assert [one.id for one in await item.select()] == ["a"]
+        assert [record.id for record in await item.select()] == ["a"]
         assert await item.count() == 1
         assert admin.dump("item:a") == before
     await store.aclose()
@@ -143,7 +143,7 @@ async def test_a_server_that_can_do_nothing_now_is_reported_and_nothing_is_appli
                 admin.config_set("min-replicas-to-write", 0)
     item, _ = models_of(store)
 
-    assert [one.id for one in await item.select()] == ["kept"]
+    assert [record.id for record in await item.select()] == ["kept"]
     await store.aclose()
 
 

@@ -48,7 +48,7 @@ async def test_a_server_that_was_killed_and_started_again_is_found(new_server: N
     server.start()
     note.text = "found"
 
-    assert [one.id for one in await item.select()] == ["a"]
+    assert [record.id for record in await item.select()] == ["a"]
     assert (await live.get("n")).text == note.text == "found"
     await store.aclose()
 

@@ -28,7 +28,7 @@ def test_verbs_and_models_that_save_themselves(store: Store, models_of: ModelsOf
     uvloop.run(work())
 
     assert live.sync.get("a").text == "z"
-    assert {one.text for one in item.sync.select()} == {"y"}
+    assert {record.text for record in item.sync.select()} == {"y"}
     while len(client.client_list()) > others + 1:  # the blocking one; the server learns of the others' end later
         pass
 

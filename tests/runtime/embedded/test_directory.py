@@ -193,7 +193,7 @@ async def test_who_goes_on_in_a_removed_directory_is_refused_and_others_begin_an
         store.register_model(Note)
         await Note.insert(Note(id="a"))
         Note.sync.insert(Note(id="b"))
-        [socket] = [one.socket_path for one in [EmbeddedServer(directory)]]
+        [socket] = [server.socket_path for server in [EmbeddedServer(directory)]]
         orphan = watch(socket)
 
         shutil.rmtree(directory)

@@ -24,7 +24,7 @@ from typing_extensions import TypedDict
 
 import redis_models
 from redis_models import Model, Store
-from redis_models.encoding.equality import plain
+from redis_models.encoding.equality import to_plain
 from redis_models.errors import EncodeError
 
 X = TypeVar("X")
@@ -145,9 +145,9 @@ def texts(draw: st.DrawFn) -> str:
 
 @st.composite
 def scalars(draw: st.DrawFn) -> Any:
-    plain = st.none() | st.booleans() | st.integers() | st.floats() | texts() | st.decimals(allow_nan=False)
+    simple = st.none() | st.booleans() | st.integers() | st.floats() | texts() | st.decimals(allow_nan=False)
     moments = st.dates() | st.datetimes(timezones=OFFSETS) | st.timedeltas()
-    return draw(plain | moments | st.binary(max_size=3) | st.uuids())
+    return draw(simple | moments | st.binary(max_size=3) | st.uuids())
 
 
 @st.composite
@@ -246,15 +246,15 @@ def _generic(origin: type, *arguments: object) -> object:
 
 def _united(drawn: list[Drawn]) -> Drawn:
     # pydantic asks IPv4Network about what the other members take, and that raises and warns of what it likes.
-    drawn = [one for one in drawn if "IPv" not in repr(one[0])] or drawn[:1]
-    union = t.cast(Mapping[object, object], Union)[tuple(one[0] for one in drawn)]
-    return union, st.one_of(*(one[1] for one in drawn))
+    drawn = [value for value in drawn if "IPv" not in repr(value[0])] or drawn[:1]
+    union = t.cast(Mapping[object, object], Union)[tuple(value[0] for value in drawn)]
+    return union, st.one_of(*(value[1] for value in drawn))
 
 
 def _modelled(drawn: dict[str, Drawn]) -> Drawn:
-    fields: dict[str, Any] = {name: (one[0], ...) for name, one in drawn.items()}
+    fields: dict[str, Any] = {name: (value[0], ...) for name, value in drawn.items()}
     model = create_model("Drawn", **fields)
-    values = st.fixed_dictionaries({name: one[1] for name, one in drawn.items()})
+    values = st.fixed_dictionaries({name: value[1] for name, value in drawn.items()})
     return model, values
 
 
@@ -272,7 +272,7 @@ def _deeper(inner: st.SearchStrategy[Drawn]) -> st.SearchStrategy[Drawn]:
             lambda two: (_generic(dict, two[0][0], two[1][0]), st.dictionaries(two[0][1], two[1][1], max_size=3))
         ),
         st.lists(inner, min_size=1, max_size=3).map(
-            lambda many: (_generic(tuple, *(one[0] for one in many)), st.tuples(*(one[1] for one in many)))
+            lambda many: (_generic(tuple, *(pair[0] for pair in many)), st.tuples(*(pair[1] for pair in many)))
         ),
         st.lists(inner, min_size=2, max_size=3).map(_united),
         st.dictionaries(st.sampled_from(["b", "a", "zip"]), inner, min_size=1, max_size=2).map(_modelled),
@@ -313,11 +313,11 @@ def _shown(value: object) -> object:
             return kind, _shown(value.get_secret_value())
         case dict():
             pairs = t.cast("dict[object, object]", value).items()
-            return kind, sorted((repr(_shown(key)), repr(_shown(one))) for key, one in pairs)
+            return kind, sorted((repr(_shown(key)), repr(_shown(pair))) for key, pair in pairs)
         case set() | frozenset():
-            return kind, sorted(repr(_shown(one)) for one in t.cast("set[object]", value))
+            return kind, sorted(repr(_shown(member)) for member in t.cast("set[object]", value))
         case list() | tuple() | deque():
-            return kind, [_shown(one) for one in t.cast("list[object]", value)]
+            return kind, [_shown(member) for member in t.cast("list[object]", value)]
         case dt.datetime() | dt.time():
             return kind, value.isoformat()
         case Point():
@@ -328,7 +328,7 @@ def _shown(value: object) -> object:
 
 def _has_come_back(back: t.Any, made: t.Any, annotation: object) -> bool:
     # Where a union leaves it open, a StrEnum may come back as its text, which it equals.
-    return _shown(back) == _shown(made) or (_is_hard(annotation) and _shown(back.value) == _shown(plain(made.value)))
+    return _shown(back) == _shown(made) or (_is_hard(annotation) and _shown(back.value) == _shown(to_plain(made.value)))
 
 
 @settings(deadline=None, max_examples=600, suppress_health_check=QUIET)
@@ -341,15 +341,15 @@ def test_a_value_of_any_type_comes_back_from_its_stored_fields(drawn: Drawn, dra
     except NOT_TAKEN:
         return
     try:
-        stored = model.__shape__.encode(made)
+        stored = model.__mapper__.encode(made)
     except EncodeError:
         assert _is_hard(annotation) or _HIDES_ALIASES
         return
 
-    back = model.__shape__.decode("a", stored)
+    back = model.__mapper__.decode("a", stored)
 
     assert _has_come_back(back, made, annotation)
-    assert model.__shape__.encode(back) == stored
+    assert model.__mapper__.encode(back) == stored
 
 
 @pytest.fixture(scope="module")

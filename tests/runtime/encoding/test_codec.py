@@ -372,7 +372,7 @@ SHORTENED: list[tuple[object, list[object]]] = [
 ]
 
 
-@pytest.mark.parametrize(("annotation", "values"), SHORTENED, ids=[str(one) for one, _ in SHORTENED])
+@pytest.mark.parametrize(("annotation", "values"), SHORTENED, ids=[str(annotation) for annotation, _ in SHORTENED])
 def test_a_shortcut_gives_what_the_codec_gives_or_leaves_it_to_it(annotation: object, values: list[object]) -> None:
     codec = codec_for(annotation)
     read, write = reader_of(codec), writer_of(codec)

@@ -83,8 +83,8 @@ def test_values_of_classes_that_pydantic_does_not_know_come_back_through_the_hoo
         id="a", price=Money(5), prices={"x": [Money(6)]}, since=dt.date(2020, 1, 1), coins=(Slotted(1),), figure=3
     )
 
-    stored = Priced.__shape__.encode(made)
-    back = Priced.__shape__.decode("priced:a", stored)
+    stored = Priced.__mapper__.encode(made)
+    back = Priced.__mapper__.decode("priced:a", stored)
 
     assert (stored["price"], stored["since"], stored["figure"]) == (b'{"Money": 5}', b'{"day": 737425}', b"3")
     assert (back.price, back.prices, back.since) == (made.price, made.prices, made.since)
@@ -94,7 +94,7 @@ def test_values_of_classes_that_pydantic_does_not_know_come_back_through_the_hoo
 def test_what_the_hooks_do_not_know_comes_back_all_the_same() -> None:
     made = Priced(id="a", price=Money(1), blob=b"\xff\x00", both=[b"\xff", 2], others=frozenset({2, 1}))
 
-    back = Priced.__shape__.decode("priced:a", Priced.__shape__.encode(made))
+    back = Priced.__mapper__.decode("priced:a", Priced.__mapper__.encode(made))
 
     assert (back.blob, back.both, back.others) == (made.blob, made.both, made.others)
 
@@ -136,7 +136,7 @@ def test_a_class_without_hooks_is_refused_with_what_pydantic_says() -> None:
         price: Money
 
     with pytest.raises(EncodeError, match=r"Bare\.price.*Unable to serialize unknown type") as caught:
-        Bare.__shape__.encode(Bare(id="a", price=Money(1)))
+        Bare.__mapper__.encode(Bare(id="a", price=Money(1)))
     assert isinstance(caught.value, TypeError)
 
 

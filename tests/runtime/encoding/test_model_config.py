@@ -120,7 +120,7 @@ async def test_values_of_enums_stay_values_where_the_model_says_so(client: Any) 
 
     again = await Painted.get("a")
     assert again.model_dump() == {**made.model_dump(), "colour": "blue", "many": ["blue"]}
-    assert [type(one).__name__ for one in (again.colour, *again.many)] == ["str", "str"]
+    assert [type(colour).__name__ for colour in (again.colour, *again.many)] == ["str", "str"]
     assert client.hmget("painted:a", "colour", "many") == [b'"blue"', b'["blue"]']
 
 

@@ -146,7 +146,7 @@ def test_the_documentation_of_a_post_has_every_field_as_it_is_declared(store: St
     assert set(shown["required"]) == {"size", "name"}
     assert (fields["id"]["format"], fields["size"]["maximum"], fields["name"]["maxLength"]) == ("uuid", 10, 5)
     assert fields["matrix"]["items"] == {"type": "array", "items": {"type": "number"}}
-    assert [one.get("type") for one in fields["due"]["anyOf"]] == ["string", "null"]
+    assert [variant.get("type") for variant in fields["due"]["anyOf"]] == ["string", "null"]
 
 
 def test_the_documentation_of_a_put_requires_no_primary_key_and_nothing_unseen(store: Store) -> None:

@@ -28,7 +28,7 @@ async def test_all_of_many_puts_at_once_succeed_and_one_of_them_stays_whole(
 
     answers = await asyncio.gather(*[http.put("/article/a", json=body) for body in bodies])
 
-    assert [one.status_code for one in answers] == [200] * _AT_ONCE
-    assert [one.json() for one in answers] == bodies
+    assert [answer.status_code for answer in answers] == [200] * _AT_ONCE
+    assert [answer.json() for answer in answers] == bodies
     assert (await Article.get("a")).model_dump() in bodies
     assert client.zcard("article:__index") == 1

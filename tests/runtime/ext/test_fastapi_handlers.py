@@ -94,7 +94,7 @@ async def test_each_refusal_has_its_status(store: Store, client: Any, serve: Ser
     assert found["missing"].json() == {"detail": "Note not found"}
     assert found["type"].json()["detail"][0]["loc"] == ["body", "size"]
     assert found["newer"].headers["Retry-After"] == "5"
-    assert not any("note:" in one.text or "hidden-value" in one.text for one in found.values())
+    assert not any("note:" in answer.text or "hidden-value" in answer.text for answer in found.values())
 
 
 @pytest.mark.usefixtures("impatient")

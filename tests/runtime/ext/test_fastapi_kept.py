@@ -111,7 +111,12 @@ _EDITS: list[tuple[str, Any, Callable[[Door], object], object]] = [
         lambda door: [badge.token.get_secret_value() for badge in door.badges],
         ["tx", "new"],
     ),
-    ("secrets", ["**********", "s3"], lambda door: [one.get_secret_value() for one in door.secrets], ["s1", "s3"]),
+    (
+        "secrets",
+        ["**********", "s3"],
+        lambda door: [secret.get_secret_value() for secret in door.secrets],
+        ["s1", "s3"],
+    ),
 ]
 
 

@@ -75,9 +75,11 @@ async def test_what_no_answer_could_carry_is_refused_and_not_stored(
     posted = await http.post("/reading", content=body, headers=_JSON_ONLY)
     put = await http.put("/reading/b", content=body.replace(b'"id": "a"', b'"id": "b"'), headers=_JSON_ONLY)
 
-    assert [(one.status_code, one.json()["detail"][0]["loc"]) for one in (posted, put)] == [(422, ["body", field])] * 2
+    assert [(answer.status_code, answer.json()["detail"][0]["loc"]) for answer in (posted, put)] == [
+        (422, ["body", field])
+    ] * 2
     assert client.zrange("reading:__index", 0, -1) == [b"reading:b"]
-    assert [one["id"] for one in (await http.get("/reading")).json()] == ["b"]
+    assert [item["id"] for item in (await http.get("/reading")).json()] == ["b"]
 
 
 @pytest.mark.parametrize(
@@ -192,7 +194,7 @@ async def test_the_answer_to_a_wrong_put_tells_nothing_of_what_is_stored(store: 
 
     assert answer.status_code == 422
     assert "0.125" not in answer.text
-    assert [(one["loc"], one["input"]) for one in answer.json()["detail"]] == [
+    assert [(error["loc"], error["input"]) for error in answer.json()["detail"]] == [
         (["body", "value"], "much"),
         (["body", "owners", 0, "name"], {}),
     ]
@@ -223,7 +225,7 @@ async def test_a_list_is_a_page_and_says_where_the_next_one_is(store: Store, ser
     first = await http.get("/reading")
     second = await http.get("/reading" + first.links["next"]["url"])
 
-    assert [len(one.json()) for one in (first, second)] == [1000, 5]
+    assert [len(answer.json()) for answer in (first, second)] == [1000, 5]
     assert "next" not in second.links
     assert (await http.get("/reading?limit=1001")).status_code == 422
 
@@ -281,8 +283,8 @@ async def test_where_newer_code_wrote_a_list_is_refused_rather_than_shortened(
     ]
     lenient = await http.get("/lenient")
 
-    assert [(one.status_code, one.headers["Retry-After"]) for one in answers] == [(503, "5")] * 4
-    assert (lenient.status_code, [one["id"] for one in lenient.json()]) == (200, ["a"])
+    assert [(answer.status_code, answer.headers["Retry-After"]) for answer in answers] == [(503, "5")] * 4
+    assert (lenient.status_code, [item["id"] for item in lenient.json()]) == (200, ["a"])
     assert lenient.headers["X-Unreadable-Records"] == "b"
     assert client.exists("reading:b") == 1
 
@@ -299,8 +301,8 @@ async def test_a_key_of_another_type_is_told_by_every_route_and_left_alone(
     answers = [await http.request(method, "/reading/b", json={}) for method in ("GET", "PUT", "DELETE")]
     posted = await http.post("/reading", json={"id": "b"})
 
-    assert (listed.status_code, [one["id"] for one in listed.json()]) == (200, ["a"])
-    assert [one.status_code for one in [*answers, posted]] == [409] * 4
+    assert (listed.status_code, [item["id"] for item in listed.json()]) == (200, ["a"])
+    assert [answer.status_code for answer in [*answers, posted]] == [409] * 4
     assert client.get("reading:b") == b"text"
 
 
@@ -313,7 +315,7 @@ async def test_the_whole_table_is_deleted_only_by_routers_that_were_told_so(stor
 
     untold = [await http.delete(path, follow_redirects=True) for path in ("/reading", "/reading/")]
 
-    assert ([one.status_code for one in untold], await Reading.count()) == ([405, 404], 1)
+    assert ([answer.status_code for answer in untold], await Reading.count()) == ([405, 404], 1)
     assert "delete" not in app.openapi()["paths"]["/reading"]
     assert [(await http.delete(path)).status_code for path in ("/told/reading", "/seed/scale")] == [200, 200]
     assert await Reading.count() == 0

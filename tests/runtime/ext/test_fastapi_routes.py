@@ -221,7 +221,7 @@ async def test_pages_are_cut_by_skip_and_limit(store: Store, serve: Serve) -> No
     await Item.insert([Item(id=name, price=1) for name in "abcde"])
 
     async def page(**query: int) -> list[str]:
-        return [one["id"] for one in (await http.get("/item", params=query)).json()]
+        return [item["id"] for item in (await http.get("/item", params=query)).json()]
 
     assert await page() == ["a", "b"]
     assert await page(skip=3) == ["d", "e"]
@@ -330,7 +330,7 @@ async def test_a_bad_record_is_left_out_of_the_list_and_named(
     answer = await http.get("/item")
 
     assert answer.status_code == 200
-    assert [one["id"] for one in answer.json()] == ["a", "c"]
+    assert [item["id"] for item in answer.json()] == ["a", "c"]
     assert answer.headers["X-Unreadable-Records"] == "b%2C%C3%A9"
     assert "holds b'much'" in caplog.text
 

@@ -64,7 +64,7 @@ class Whole(Model):
     secret: SecretStr = SecretStr("")
 
 
-SHAPE = Whole.__shape__
+SHAPE = Whole.__mapper__
 # field, what is stored, what a column holds
 COLUMNS: list[tuple[str, bytes, object]] = [
     ("title", b"A", "A"),

@@ -38,8 +38,8 @@ VALUES: dict[str, Any] = {
 def test_each_extra_value_is_a_stored_field_of_its_own_and_comes_back_as_it_was() -> None:
     made = Loose(id="a", n=2, **VALUES)
 
-    stored = Loose.__shape__.encode(made)
-    back = Loose.__shape__.decode("loose:a", stored)
+    stored = Loose.__mapper__.encode(made)
+    back = Loose.__mapper__.decode("loose:a", stored)
 
     assert stored["known"] == b"2"
     assert (stored["text"], stored["number"], stored["nothing"]) == (b'"5"', b"5", b"null")
@@ -59,7 +59,7 @@ def test_extra_fields_of_the_seed_are_text_where_they_are_no_json() -> None:
         "_b2": b"old",
     }
 
-    back = Loose.__shape__.decode("loose:a", stored)
+    back = Loose.__mapper__.decode("loose:a", stored)
 
     assert back.model_extra == {"word": "hello", "number": 5, "tilde": "~x", "broken": "\udcff"}
 
@@ -67,12 +67,12 @@ def test_extra_fields_of_the_seed_are_text_where_they_are_no_json() -> None:
 def test_extra_values_have_the_type_that_the_model_gives_them() -> None:
     made = Typed.model_validate({"id": "a", "day": "2020-01-01"})
 
-    stored = Typed.__shape__.encode(made)
+    stored = Typed.__mapper__.encode(made)
 
     assert stored["day"] == b'"2020-01-01"'
-    assert Typed.__shape__.decode("typed:a", stored) == made
+    assert Typed.__mapper__.decode("typed:a", stored) == made
     with pytest.raises(DecodeError, match="day"):
-        Typed.__shape__.decode("typed:a", {"id": b"a", "day": b"soon"})
+        Typed.__mapper__.decode("typed:a", {"id": b"a", "day": b"soon"})
 
 
 @pytest.mark.parametrize("name", ["_v", "_v2", "_b1", "known", "half\ud800"])
@@ -81,7 +81,7 @@ def test_an_extra_field_of_a_name_that_is_taken_or_no_text_is_refused(name: str)
     made.__pydantic_extra__ = {name: 1}
 
     with pytest.raises(EncodeError, match="name of"):
-        Loose.__shape__.encode(made)
+        Loose.__mapper__.encode(made)
 
 
 def test_the_name_of_a_field_with_an_alias_given_as_an_extra_one_does_not_replace_the_field() -> None:
@@ -89,21 +89,21 @@ def test_the_name_of_a_field_with_an_alias_given_as_an_extra_one_does_not_replac
 
     assert made.model_extra == {"known": 2}
     with pytest.raises(EncodeError, match="declared"):
-        Loose.__shape__.encode(made)
+        Loose.__mapper__.encode(made)
 
 
 def test_an_extra_value_that_cannot_be_stored_is_named() -> None:
     with pytest.raises(EncodeError, match=r"Loose\.odd"):
-        Loose.__shape__.encode(Loose.model_validate({"id": "a", "odd": range(3)}))
+        Loose.__mapper__.encode(Loose.model_validate({"id": "a", "odd": range(3)}))
 
 
 def test_only_a_model_with_extra_fields_needs_whole_records() -> None:
     class Plain(Model):
         id: str = redis_models.Field(primary_key=True)
 
-    assert Loose.__shape__.takes_extras
-    assert not Plain.__shape__.takes_extras
-    assert Plain.__shape__.decode("plain:a", {"id": b"a", "more": b"1"}) == Plain(id="a")
+    assert Loose.__mapper__.takes_extras
+    assert not Plain.__mapper__.takes_extras
+    assert Plain.__mapper__.decode("plain:a", {"id": b"a", "more": b"1"}) == Plain(id="a")
 
 
 def test_exclude_speaks_to_other_readers_than_redis() -> None:
@@ -113,10 +113,10 @@ def test_exclude_speaks_to_other_readers_than_redis() -> None:
 
     made = Account(id="a", password=SecretStr("s3cret"))
 
-    stored = Account.__shape__.encode(made)
+    stored = Account.__mapper__.encode(made)
 
     assert stored["password"] == b'"s3cret"'
-    assert Account.__shape__.decode("account:a", stored) == made
+    assert Account.__mapper__.decode("account:a", stored) == made
     assert made.model_dump() == {"id": "a"}
 
 
@@ -144,7 +144,7 @@ def test_what_exclude_hides_from_a_type_that_must_be_made_again_is_not_lost_in_s
         id: str = redis_models.Field(primary_key=True)
         value: Json[Hiding]
 
-    shape = Holder.__shape__
+    shape = Holder.__mapper__
 
     bare, full = ({"id": "a", "value": text} for text in ('{"shown": 1}', '{"shown": 1, "hidden": 2}'))
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from redis_models.mapping.keys import INDEX, KeySpace, bookkeeping_key, complaint_about
+from redis_models.mapping.keys import INDEX, KeySpace, bookkeeping_key, key_complaint
 
 # Few signs, so that hypothesis meets separators within keys, and across their joints, all the time.
 _SIGNS = st.text("a:_%5Fdix&", min_size=1, max_size=6)
@@ -15,7 +15,7 @@ _PRIMARY_KEYS = st.one_of(_SIGNS, st.text(min_size=1).filter(lambda text: text.i
 @st.composite
 def _keyspaces(draw: st.DrawFn, separator: str) -> KeySpace:
     space = KeySpace(draw(st.one_of(st.just(""), _SIGNS)), separator, draw(_SIGNS))
-    assume(complaint_about(separator, space.table) is None)
+    assume(key_complaint(separator, space.table) is None)
     return space
 
 
@@ -72,14 +72,14 @@ def test_the_glob_of_a_model_takes_its_signs_literally() -> None:
 
 @pytest.mark.parametrize("separator", ["", "%", "5", "%2", "i", "index", "_i", "X"])
 def test_a_separator_that_cannot_keep_keys_apart_is_named(separator: str) -> None:
-    complaint = complaint_about(separator, "t")
+    complaint = key_complaint(separator, "t")
 
     assert complaint is not None
     assert repr(separator.lower()) in complaint
 
 
 def test_a_table_that_ends_in_the_underscore_that_separates_is_named() -> None:
-    complaint = complaint_about("_", "t__")
+    complaint = key_complaint("_", "t__")
 
     assert complaint is not None
     assert "'t__'" in complaint
@@ -144,13 +144,13 @@ def test_a_page_is_taken_whole_only_where_each_member_alone_would_be(
     space: KeySpace, members: list[bytes], after: bytes | None, own: list[str]
 ) -> None:
     mine = sorted(space.record(pk).encode() for pk in own)
-    page = sorted({*mine, *(space.start.encode() + one for one in members[::2]), *members[1::2]})
+    page = sorted({*mine, *(space.start.encode() + member for member in members[::2]), *members[1::2]})
     behind = space.start.encode() + after if after is not None else None
 
     def is_own(one: bytes) -> bool:
         return space.owns(one.decode("utf-8", "surrogateescape"))
 
-    assert space.owned_members(page) == [one for one in page if is_own(one)]
-    assert space.are_next(page, behind) == all(is_own(one) and (behind is None or one > behind) for one in page)
+    assert space.owned_members(page) == [item for item in page if is_own(item)]
+    assert space.are_next(page, behind) == all(is_own(item) and (behind is None or item > behind) for item in page)
     assert space.are_next(mine, None)
     assert len(mine) < 2 or not space.are_next(mine[::-1], None)

@@ -35,7 +35,7 @@ class New(Model):
 
 def test_both_spellings_mean_the_same() -> None:
     assert Old.__options__ == New.__options__
-    assert Old.__shape__.key_of("a") == New.__shape__.key_of("a") == "shop/things/a"
+    assert Old.__mapper__.key_of("a") == New.__mapper__.key_of("a") == "shop/things/a"
 
 
 def test_a_class_attribute_can_be_set_later_and_moves_the_keys() -> None:
@@ -45,11 +45,11 @@ def test_a_class_attribute_can_be_set_later_and_moves_the_keys() -> None:
     class Child(Late):
         pass
 
-    before = Late.__shape__.key_of("a"), Child.__shape__.key_of("a")
+    before = Late.__mapper__.key_of("a"), Child.__mapper__.key_of("a")
     Late._redis_prefix = "p"
 
     assert before == ("late:a", "child:a")
-    assert (Late.__shape__.key_of("a"), Child.__shape__.key_of("a")) == ("p:late:a", "p:child:a")
+    assert (Late.__mapper__.key_of("a"), Child.__mapper__.key_of("a")) == ("p:late:a", "p:child:a")
 
 
 def test_options_are_no_fields_and_no_private_attributes() -> None:
@@ -95,7 +95,7 @@ def test_a_meta_made_elsewhere_can_be_shared() -> None:
         Meta = Shared
         id: str = Field(primary_key=True)
 
-    assert One.__shape__.key_of("a") == "p:one:a"
+    assert One.__mapper__.key_of("a") == "p:one:a"
 
 
 def test_the_primary_key_is_the_field_that_says_so() -> None:
@@ -161,7 +161,7 @@ def test_an_option_with_a_value_that_it_cannot_have_is_refused(attribute: str, v
     setattr(Wrong, attribute, value)
 
     with pytest.raises(ModelDeclarationError, match=rf"Wrong: \w+ must be .*, not {value!r}"):
-        _ = Wrong.__shape__
+        _ = Wrong.__mapper__
 
 
 def _declared(**body: Any) -> type[Model]:
@@ -180,6 +180,6 @@ def _declared(**body: Any) -> type[Model]:
 )
 def test_a_model_that_cannot_be_stored_is_refused(body: dict[str, Any], complaint: str) -> None:
     with pytest.raises(Exception, match=complaint) as caught:
-        _ = _declared(**body).__shape__
+        _ = _declared(**body).__mapper__
 
     assert isinstance(caught.value, ModelDeclarationError)

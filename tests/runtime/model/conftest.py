@@ -23,7 +23,7 @@ def _bound(store: Store) -> Iterator[None]:
 
 async def _result(value: object) -> Any:
     if inspect.isasyncgen(value):
-        return [one async for one in cast("AsyncIterator[object]", value)]
+        return [record async for record in cast("AsyncIterator[object]", value)]
     if inspect.isawaitable(value):
         return await value
     return list(cast("Iterator[object]", value)) if isinstance(value, Iterator) else value

@@ -39,7 +39,7 @@ async def test_loading_writes_nothing(client: Any) -> None:
     await Note.get("a")
     await Note.select()
     await Note.get_many(["a"])
-    assert [one.id async for one in Note.iterate()] == ["a"]
+    assert [note.id async for note in Note.iterate()] == ["a"]
     seen = (await Stamped.get("a")).seen
     Note.model_validate({"id": "b"})
     Note.model_validate_json('{"id": "b"}')

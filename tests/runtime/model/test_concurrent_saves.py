@@ -115,7 +115,7 @@ async def test_a_failing_block_undoes_nothing_that_an_overlapping_one_saved(clie
 
     ends = await asyncio.gather(failing(), saving(), return_exceptions=True)
 
-    assert [type(one) for one in ends] == [ZeroDivisionError, type(None)]
+    assert [type(end) for end in ends] == [ZeroDivisionError, type(None)]
     assert (note.text, note.size, note.auto_sync) == ("old", 5, True)
     assert client.hmget("note:a", "text", "size") == [b"old", b"5"]
     assert await Note.get("a") == note

@@ -67,7 +67,7 @@ def test_such_a_field_gives_no_warning_and_others_still_do() -> None:
             id: str = Field(primary_key=True)
             model_copy: int  # type: ignore[assignment]  # pyright: ignore[reportIncompatibleMethodOverride]
 
-    assert ['"model_copy"' in str(one.message) for one in met] == [True]
+    assert ['"model_copy"' in str(warning.message) for warning in met] == [True]
 
 
 @pytest.mark.parametrize("name", ["auto_save", "auto_sync"])

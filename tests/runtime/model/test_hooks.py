@@ -58,7 +58,8 @@ class Patient(Model):
     def deserialize_partially(cls, data: Any) -> Any:
         told = super().deserialize_partially(data)
         return {
-            name: unlock(one) if name in ("illness", "note") and one is not None else one for name, one in told.items()
+            name: unlock(message) if name in ("illness", "note") and message is not None else message
+            for name, message in told.items()
         }
 
 
@@ -251,8 +252,8 @@ async def test_a_record_that_a_hook_cannot_read_is_one_bad_record(client: Any) -
 
     # A model that holds a secret somewhere tells no text, which may quote it.
     assert (raised.value.__cause__, raised.value.__context__) == (None, None)
-    assert [one.id for one in found or []] == ["a", "c"]
-    assert [getattr(one, "key", "") for one in bad] == ["patient:b"]
+    assert [record.id for record in found or []] == ["a", "c"]
+    assert [getattr(error, "key", "") for error in bad] == ["patient:b"]
 
 
 async def test_what_a_hook_raises_is_the_cause_of_the_error(client: Any) -> None:
@@ -370,9 +371,9 @@ def test_verify_reads_through_the_hooks(client: Any) -> None:
     record = held(client, "patient:a")
     spoilt = {**record, "illness": b"no base64!"}
 
-    assert list(judge(Patient.__shape__, "patient:a", record, -1)) == []
-    assert list(judge(Sluggish.__shape__, "sluggish:a", held(client, "sluggish:a"), -1)) == []
-    [found] = judge(Patient.__shape__, "patient:a", spoilt, -1)
+    assert list(judge(Patient.__mapper__, "patient:a", record, -1)) == []
+    assert list(judge(Sluggish.__mapper__, "sluggish:a", held(client, "sluggish:a"), -1)) == []
+    [found] = judge(Patient.__mapper__, "patient:a", spoilt, -1)
     assert (found.kind.value, "deserialize_partially" in found.reason) == ("unreadable", True)
 
 
@@ -385,6 +386,6 @@ def test_models_without_overrides_have_the_plain_shape() -> None:
         def json_default(cls, obj: Any) -> Any:
             return str(obj)
 
-    assert [model.__shape__.hooks for model in (Plain, Worded)] == [(), ()]
+    assert [model.__mapper__.hooks for model in (Plain, Worded)] == [(), ()]
     assert [model.__overrides__ for model in (Plain, Worded)] == [frozenset(), frozenset()]
-    assert Patient.__shape__.hooks == ("serialize_partially", "deserialize_partially")
+    assert Patient.__mapper__.hooks == ("serialize_partially", "deserialize_partially")

@@ -64,10 +64,11 @@ async def test_every_reader_takes_it_from_the_key(kind: Any, pk: Any, store: Sto
 
     found = [
         await model.get(pk), *(await model.select()), *(await model.select(ids=[pk])), *(await model.get_many([pk])),
-        *(await model.page(1)), *[one async for one in model.iterate()], model.sync.get(pk), *model.sync.iterate(),
+        *(await model.page(1)), *[record async for record in model.iterate()],
+        model.sync.get(pk), *model.sync.iterate(),
     ]  # fmt: skip
 
-    assert [(one.pk, type(one.pk), one.note) for one in found] == [(pk, type(pk), "n")] * 8
+    assert [(record.pk, type(record.pk), record.note) for record in found] == [(pk, type(pk), "n")] * 8
 
 
 @pytest.mark.parametrize(("kind", "pk"), KEYS)
@@ -124,10 +125,12 @@ async def test_a_key_that_is_no_value_of_the_type_is_an_error(store: Store, clie
 
 
 async def test_verify_notes_that_the_field_is_absent_and_names_another_key_as_a_problem(store: Store) -> None:
-    shape = declared(int, store).__shape__
+    shape = declared(int, store).__mapper__
 
-    absent = [(one.kind.value, one.reason) for one in judge(shape, "item:7", {"_v": b"1", "note": b"n"}, -1)]
-    other = [one.kind.value for one in judge(shape, "item:7", {"_v": b"1", "note": b"n", "pk": b"8"}, -1)]
+    absent = [
+        (finding.kind.value, finding.reason) for finding in judge(shape, "item:7", {"_v": b"1", "note": b"n"}, -1)
+    ]
+    other = [finding.kind.value for finding in judge(shape, "item:7", {"_v": b"1", "note": b"n", "pk": b"8"}, -1)]
 
     assert absent == [("absent", "field 'pk' is not stored; its value comes from the key")]
     assert other == ["key"]

@@ -68,8 +68,8 @@ class Audited(Model):
     @classmethod
     async def iterate(cls, batch_size: int = 500, **options: Any) -> AsyncIterator[Any]:
         calls.append("iterate")
-        async for one in super().iterate(batch_size, **options):
-            yield one
+        async for record in super().iterate(batch_size, **options):
+            yield record
 
 
 class Failing(AutoModel):
@@ -256,7 +256,7 @@ async def test_blocking_table_verbs_are_the_overridden_ones(client: Any) -> None
     deleted = Audited.sync.delete(["a"])
 
     assert calls == ["insert", "patch", "get", "select", "iterate", "delete ['a']"]
-    assert [one.text for one in found] == ["t"] * 3
+    assert [record.text for record in found] == ["t"] * 3
     assert deleted == [1, 1]
     one = Audited(id="b")
     one.sync.save()

@@ -225,4 +225,4 @@ async def test_parsing_is_the_constructor_and_validating_is_not(store: Store) ->
     Saved.construct(id="e")
     Saved(id="f").copy(update={"id": "g"})
 
-    assert [one.id for one in await Saved.select() or []] == ["a", "b", "c", "f"]
+    assert [saved.id for saved in await Saved.select() or []] == ["a", "b", "c", "f"]

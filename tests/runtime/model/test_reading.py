@@ -25,7 +25,7 @@ async def test_get_many_keeps_the_order_of_the_ids(table: Any) -> None:
 
     found = await table("get_many", ["B", "x", "A", "B"])
 
-    assert [one and one.title for one in found] == ["B", None, "A", "B"]
+    assert [record and record.title for record in found] == ["B", None, "A", "B"]
 
 
 async def test_exists_tells_and_creates_nothing(table: Any, client: Any) -> None:
@@ -57,7 +57,10 @@ async def test_select_of_columns_gives_typed_values_in_their_order(table: Any, c
 
     found = await table("select", columns=["tags", "pages"])
 
-    assert [list(one.items()) for one in found] == [[("tags", ["x"]), ("pages", "3")], [("tags", []), ("pages", None)]]
+    assert [list(record.items()) for record in found] == [
+        [("tags", ["x"]), ("pages", "3")],
+        [("tags", []), ("pages", None)],
+    ]
     with pytest.raises(ModelDeclarationError, match="has no stored field 'author'; it has title, pages"):
         await table("select", columns=["author"])
     with pytest.raises(TypeError, match=r"columns must be a list of fields: \['title'\]"):
@@ -74,7 +77,7 @@ async def test_records_that_are_gone_do_not_shorten_a_page_and_leave_the_index(
 
     page = await table("select", columns=columns, limit=300)
 
-    titles = [one.title if isinstance(one, Book) else one["title"] for one in page]
+    titles = [item.title if isinstance(item, Book) else item["title"] for item in page]
     assert titles == [f"{number:04}" for number in range(0, 900, 3)]
     assert len(await table("select", columns=columns)) == 467
     assert client.zcard("book:__index") == 467
@@ -111,8 +114,8 @@ async def test_one_bad_record_is_named_or_left_out_and_reported(table: Any, clie
     found = await table("select", bad_records=bad)
 
     assert [book.title for book in found] == ["A", "D"]
-    assert [str(one).partition(":")[0] for one in bad] == ["book", "book"]
-    assert [getattr(one, "field", "") for one in bad] == ["pages", "note"]
+    assert [str(error).partition(":")[0] for error in bad] == ["book", "book"]
+    assert [getattr(error, "field", "") for error in bad] == ["pages", "note"]
     # What is reported stays in its page, or the next page would show the same record again.
     assert [book.title for book in await table("select", limit=2, bad_records=bad)] == ["A"]
     assert client.zcard("book:__index") == 4

@@ -82,11 +82,11 @@ async def test_secrets_frozensets_and_iterators_are_no_primary_keys_where_they_a
         id: Iterable[int] = Field(primary_key=True)
 
     ones: list[Model] = [Secretive(id=SecretStr("a")), Several(id=frozenset({1})), Running(id=[1])]
-    for one in ones:
-        store.register_model(type(one))
+    for one_ in ones:
+        store.register_model(type(one_))
 
         with pytest.raises(InvalidPrimaryKeyError, match="cannot be used as a primary key"):
-            await one.save()
+            await one_.save()
 
     assert client.dbsize() == 0
 

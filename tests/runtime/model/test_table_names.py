@@ -35,7 +35,7 @@ async def test_a_table_that_depends_on_the_moment_is_asked_for_at_each_call(stor
     assert empty is None
     assert (Room.get_table_index_key(), (await Room.get("1")).beds) == ("b-room:__index", 5)
     tenant.set("a")
-    assert [one.beds for one in await Room.select() or []] == [2]
+    assert [room.beds for room in await Room.select() or []] == [2]
     assert sorted(client.keys("*")) == [b"a-room:1", b"a-room:__index", b"b-room:1", b"b-room:__index"]
 
 
@@ -71,7 +71,7 @@ async def test_an_index_of_another_name_is_never_a_record_s_key(store: Store, cl
     await Shelf.insert([Shelf(id="all"), Shelf(id="__index")])
 
     assert client.type("shelf:all") == b"zset"
-    assert {one.id for one in await Shelf.select() or []} == {"all", "__index"}
+    assert {shelf.id for shelf in await Shelf.select() or []} == {"all", "__index"}
     assert await Shelf.count() == 2
     assert [(await Shelf.get(pk)).id for pk in ("all", "__index")] == ["all", "__index"]
 

@@ -189,11 +189,11 @@ async def test_an_assignment_that_the_whole_refuses_leaves_the_object_as_it_was(
     span, auto = Span(id="a"), AutoSpan(id="a")
     await span.save()
 
-    for one in (span, auto):
+    for instance in (span, auto):
         with pytest.raises(ValidationError, match="low must not be above high"):
-            one.low = 50
+            instance.low = 50
 
-    assert [(one.low, one.model_fields_set) for one in (span, auto)] == [(0, {"id"}), (0, {"id"})]
+    assert [(instance.low, instance.model_fields_set) for instance in (span, auto)] == [(0, {"id"}), (0, {"id"})]
     await span.save()
     assert [client.hget(key, "low") for key in ("span:a", "autospan:a")] == [b"0", b"0"]
 

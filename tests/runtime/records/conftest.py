@@ -17,7 +17,7 @@ Call = Callable[..., Awaitable[Any]]
 
 async def _result(value: object) -> Any:
     if inspect.isasyncgen(value):
-        return [one async for one in cast("AsyncIterator[object]", value)]
+        return [record async for record in cast("AsyncIterator[object]", value)]
     if inspect.isawaitable(value):
         return await value
     return list(cast("Iterator[object]", value)) if isinstance(value, Iterator) else value
@@ -55,10 +55,10 @@ class Wire:
         self._word = word
 
     def close(self) -> None:
-        for one in (self._listener, *self._open):
+        for opened in (self._listener, *self._open):
             with contextlib.suppress(OSError):  # hung up already
-                one.shutdown(socket.SHUT_RDWR)
-            one.close()
+                opened.shutdown(socket.SHUT_RDWR)
+            opened.close()
         for thread in self._threads:
             thread.join()
 

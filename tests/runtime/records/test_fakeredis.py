@@ -42,7 +42,7 @@ async def test_new_verbs_do_there_what_they_do_on_a_server(call: Call, fake: Any
 
     assert await fake.hgetall("item:a") == {"_v": "1", "id": "a", "name": "new", "stock": "3", "price": "1.5"}
     assert await call(Item, "ttl", "a") is None
-    assert [one.id for one in await call(Item, "page", 2, "a")] == ["b", "c"]
+    assert [item.id for item in await call(Item, "page", 2, "a")] == ["b", "c"]
 
 
 async def test_what_a_server_refuses_is_refused_there(call: Call, fake: Any) -> None:

@@ -83,12 +83,12 @@ _MEMBERS = st.dictionaries(
 
 def _contents(client: Any) -> dict[bytes, object]:
     """Everything that is there but the indexes, byte for byte, and whether it ends."""
-    indexes = {model.__shape__.keys.index.encode() for model in MODELS}
+    indexes = {model.__mapper__.keys.index.encode() for model in MODELS}
     return {key: (client.dump(key), client.pttl(key) > 0) for key in client.keys("*") if key not in indexes}
 
 
 def _ids(records: Any) -> list[str]:
-    return [one.id for one in records or ()]
+    return [record.id for record in records or ()]
 
 
 @given(members=_MEMBERS, place=st.sampled_from(MODELS), count=st.sampled_from([0, 1, 3, 600]), size=st.integers(1, 4))
@@ -102,10 +102,12 @@ def test_no_verb_touches_what_a_foreign_member_names(
     canaries = _contents(client)
     for model in cast("tuple[Any, ...]", MODELS):
         model.sync.insert([model(id=f"{number:03}") for number in range(count)])
-    keys = place.__shape__.keys
+    keys = place.__mapper__.keys
     own = [f"{number:03}" for number in range(count)]
-    foreign = {one: score for one, score in members.items() if not keys.owns(one.decode("utf-8", "surrogateescape"))}
-    strange = [one for one in members if one in STRANGE and one not in foreign]
+    foreign = {
+        member: score for member, score in members.items() if not keys.owns(member.decode("utf-8", "surrogateescape"))
+    }
+    strange = [member for member in members if member in STRANGE and member not in foreign]
     if foreign:
         client.zadd(keys.index, foreign)
     if strange:
@@ -115,22 +117,22 @@ def test_no_verb_touches_what_a_foreign_member_names(
 
     read: list[Any] = place.sync.select(bad_records=bad) or []
     assert _ids(read) == own
-    assert [one.key.encode() for one in bad] == strange
+    assert [error.key.encode() for error in bad] == strange
     assert place.sync.count() == count
     if not strange:
         assert _ids(place.sync.iterate(batch_size=max(size, count // 3))) == own
-        assert [one["id"] for one in cast("list[Any]", place.sync.select(columns=["id"]) or [])] == own
+        assert [record["id"] for record in cast("list[Any]", place.sync.select(columns=["id"]) or [])] == own
         assert _ids(place.sync.page(size)) == own[:size]
         assert _ids(place.sync.select(limit=size)) == own[:size]
         if own:
             assert _ids(place.sync.page(size, after=own[0])) == own[1 : 1 + size]
-        if all(score == 0 and not one.startswith(keys.start.encode()) for one, score in foreign.items()):
+        if all(score == 0 and not member.startswith(keys.start.encode()) for member, score in foreign.items()):
             assert _ids(place.sync.select(skip=1, limit=size)) == own[1 : 1 + size]
     assert _contents(client) == before
     assert client.zrange(keys.index, 0, -1, withscores=True) == index
-    for one in read[:1]:
-        one.size = 5
-        one.sync.save()
+    for argument in read[:1]:
+        argument.size = 5
+        argument.sync.save()
 
     assert place.sync.delete_all() == count
 
@@ -138,7 +140,7 @@ def test_no_verb_touches_what_a_foreign_member_names(
     after = _contents(client)
     assert {key: after.pop(key) for key in others} == {key: before[key] for key in others}
     assert after == canaries
-    left = {one for one, _ in index if one in foreign or one in strange}
+    left = {member for member, _ in index if member in foreign or member in strange}
     assert set(client.zrange(keys.index, 0, -1)) == left
     assert place.sync.count() == 0
 
@@ -147,18 +149,18 @@ async def test_pages_go_on_behind_many_members_that_are_not_the_models(call: Cal
     await Item.insert([Item(id=f"{number:02}") for number in range(10)])
     client.zadd("item:__index", {f"item:04:{number}": 0 for number in range(2500)})
 
-    assert [one.id for one in await call(Item, "page", 4, after="03")] == ["04", "05", "06", "07"]
+    assert [item.id for item in await call(Item, "page", 4, after="03")] == ["04", "05", "06", "07"]
     assert len(await call(Item, "select")) == 10
-    assert [one.id for one in await call(Item, "iterate", batch_size=3)] == [f"{number:02}" for number in range(10)]
+    assert [item.id for item in await call(Item, "iterate", batch_size=3)] == [f"{number:02}" for number in range(10)]
     assert await call(Item, "delete_all") == 10
     assert client.zcard("item:__index") == 2500
 
 
 async def test_members_whose_scores_put_them_out_of_order_keep_no_reader_busy_for_ever(call: Call, client: Any) -> None:
-    await Item.insert([Item(id=one) for one in "abcdef"])
+    await Item.insert([Item(id=letter) for letter in "abcdef"])
     client.zadd("item:__index", {"item:b": 1, "item:a": 2, "item:e": -1})
 
-    read = [one.id for one in await call(Item, "iterate", batch_size=2)]
+    read = [item.id for item in await call(Item, "iterate", batch_size=2)]
     assert len(read) == len(set(read))
     assert await call(Item, "count") <= 6
     assert await call(Item, "delete_all") <= 6
@@ -171,7 +173,7 @@ async def test_a_clean_index_costs_no_further_command(call: Call, client: Any) -
     assert len(await call(Item, "select")) == 1500
     assert await call(Item, "page", 3)
 
-    calls = {name: one["calls"] for name, one in client.info("commandstats").items()}
+    calls = {name: stats["calls"] for name, stats in client.info("commandstats").items()}
     assert calls["cmdstat_zrangebylex"] == 5  # three pages of 500, and the end; and the one page
     assert "cmdstat_zlexcount" not in calls
 
@@ -186,7 +188,7 @@ def test_a_table_among_the_keys_of_the_migrations_is_refused(prefix: str, table:
             _redis_prefix, _table_name, _redis_separator = prefix, table, separator
             id: str = Field(primary_key=True)
 
-        Ledger.__shape__  # noqa: B018 (some classes are compiled when they are first used)
+        Ledger.__mapper__  # noqa: B018 (some classes are compiled when they are first used)
 
 
 @pytest.mark.parametrize("score", [7, -7])
@@ -199,20 +201,20 @@ def test_members_with_other_scores_neither_stop_a_walk_nor_make_it_endless(
         store.register_model(model)
     place: Any = MODELS[0]
     place.sync.insert([place(id=f"{number:03}") for number in range(6)])
-    start = place.__shape__.keys.start
+    start = place.__mapper__.keys.start
     strange = ["", "zz", start, *(f"{start}{name}" for name in ("!", "%31", "000x", "003x", "zzz"))]
-    client.zadd(place.__shape__.keys.index, {**dict.fromkeys(strange, score), f"{start}004": score})
+    client.zadd(place.__mapper__.keys.index, {**dict.fromkeys(strange, score), f"{start}004": score})
     wanted = [f"{number:03}" for number in range(6)]
 
-    walked = [one.id for one in itertools.islice(place.sync.iterate(batch_size=size), 20)]
+    walked = [record.id for record in itertools.islice(place.sync.iterate(batch_size=size), 20)]
     paged, after = list[str](), None
     while len(paged) < 20 and (page := place.sync.page(size, after=after)):
-        paged += [one.id for one in page]
+        paged += [item.id for item in page]
         after = paged[-1]
 
     assert sorted(walked) == wanted
     assert sorted(paged) == wanted
     selected: list[Any] = place.sync.select() or []
-    assert sorted(one.id for one in selected) == wanted
+    assert sorted(record.id for record in selected) == wanted
     assert place.sync.count() == 6
     assert place.sync.delete_all() == 6

@@ -24,7 +24,9 @@ class Weighing:
         self.sizes: list[int] = []
 
     def exchange(self, commands: Sequence[Command]) -> list[Reply]:
-        self.sizes.append(sum(len(one) for command in commands for one in command if isinstance(one, (str, bytes))))
+        self.sizes.append(
+            sum(len(argument) for command in commands for argument in command if isinstance(argument, (str, bytes)))
+        )
         return self._inner.exchange(commands)
 
 
@@ -42,7 +44,7 @@ def test_large_records_go_in_several_exchanges_and_come_back(weighing: Weighing)
     run(weighing, repository_of(Item).insert(items))
 
     assert len([size for size in weighing.sizes if size]) == 3  # of 6 MB each: two would be more than 8
-    assert Item.sync.get_many([one.id for one in items]) == items
+    assert Item.sync.get_many([item.id for item in items]) == items
 
 
 def test_small_records_go_a_thousand_at_a_time(weighing: Weighing) -> None:
@@ -56,4 +58,4 @@ def test_forty_records_of_a_megabyte_come_back(weighing: Weighing) -> None:
 
     run(weighing, repository_of(Item).insert(items))
 
-    assert Item.sync.get_many([one.id for one in items]) == items
+    assert Item.sync.get_many([item.id for item in items]) == items

@@ -37,7 +37,7 @@ def _bound(store: Store) -> Iterator[None]:
 @pytest.fixture(params=["dead", "alive"])
 async def strange(request: pytest.FixtureRequest, client: Any) -> list[str]:
     """Three records and a member of the index that is not UTF-8; gives the primary keys that are to be found."""
-    await Item.insert([Item(id=one) for one in "abc"])
+    await Item.insert([Item(id=letter) for letter in "abc"])
     client.zadd("item:__index", {_KEY: 0})
     if request.param == "dead":
         return ["a", "b", "c"]
@@ -48,10 +48,10 @@ async def strange(request: pytest.FixtureRequest, client: Any) -> list[str]:
 async def test_a_member_that_is_no_utf_8_stops_neither_counting_nor_reading(call: Call, strange: list[str]) -> None:
     paged = [*await call(Item, "page", 2), *await call(Item, "page", 2, "b")]
 
-    assert [one.id for one in paged] == strange
-    assert [one.id for one in await call(Item, "select")] == strange
-    assert [one["id"] for one in await call(Item, "select", columns=["id"])] == strange
-    assert [one.id for one in await call(Item, "iterate", 1)] == strange
+    assert [record.id for record in paged] == strange
+    assert [item.id for item in await call(Item, "select")] == strange
+    assert [item["id"] for item in await call(Item, "select", columns=["id"])] == strange
+    assert [item.id for item in await call(Item, "iterate", 1)] == strange
     assert await call(Item, "count") == len(strange)
 
 

@@ -31,7 +31,7 @@ def _bound(store: Store) -> Iterator[None]:
 
 def _ids(found: Any) -> str:
     some: list[Any] = found or []
-    return "".join([getattr(one, "id", None) or one["id"] for one in some])
+    return "".join([getattr(record, "id", None) or record["id"] for record in some])
 
 
 def _kill(client: Any, ids: str) -> None:
@@ -57,8 +57,8 @@ async def test_pages_follow_each_other_by_primary_key_until_an_empty_one(call: C
 async def test_a_page_begins_after_a_key_as_keys_are_ordered_not_as_numbers(call: Call) -> None:
     await Numbered.insert([Numbered(id=number) for number in (1, 2, 10, 11)])
 
-    assert [one.id for one in await call(Numbered, "page", 2, 1)] == [10, 11]
-    assert [one.id for one in await call(Numbered, "page", 9, 11)] == [2]
+    assert [numbered.id for numbered in await call(Numbered, "page", 2, 1)] == [10, 11]
+    assert [numbered.id for numbered in await call(Numbered, "page", 9, 11)] == [2]
 
 
 async def test_a_primary_key_that_is_escaped_is_found_again_by_its_page(call: Call) -> None:
@@ -102,7 +102,7 @@ async def test_a_short_page_does_not_meet_thousands_of_dead_one_by_one(call: Cal
     client.delete(*keys)
     client.config_resetstat()
 
-    assert [one.id for one in await call(Item, "page", 2)] == ["0000", "2499"]
+    assert [item.id for item in await call(Item, "page", 2)] == ["0000", "2499"]
 
     stats = client.info("commandstats")
     assert stats["cmdstat_zrangebylex"]["calls"] < 10
@@ -142,7 +142,7 @@ async def test_many_ids_are_skipped_and_read_in_pieces(call: Call) -> None:
 
     found = await call(Item, "select", ids=ids, skip=550, limit=120)
 
-    assert [one.id for one in found] == ids[1::2][550:670]
+    assert [record.id for record in found] == ids[1::2][550:670]
 
 
 async def test_records_that_are_gone_are_in_no_answer(call: Call, client: Any) -> None:
@@ -161,9 +161,9 @@ async def test_iterating_meets_every_record_once_while_others_write(store: Store
     await Item.insert([Item(id=f"{number:04}") for number in range(900)])
     seen: list[str] = []
 
-    async for one in Item.iterate(100):
-        seen.append(one.id)
-        if one.id == "0250":
+    async for item in Item.iterate(100):
+        seen.append(item.id)
+        if item.id == "0250":
             await Item.delete([f"{number:04}" for number in range(240)])
             await Item.insert([Item(id=f"0260{letter}") for letter in "abc"])
 

@@ -21,9 +21,9 @@ async def reader(request: pytest.FixtureRequest, server: Any, client: Any) -> An
     """Three records, two dead members of the index before them, and a store of a user who may only read."""
     rights = ["~*", "+@connection", *request.param.split()]
     client.execute_command("ACL", "SETUSER", "reader", "reset", "on", ">pw", *rights)
-    for one in "abc":
-        client.hset(f"item:{one}", mapping={"_v": 1, "id": one})
-    client.zadd("item:__index", {f"item:{one}": 0 for one in ("0", "00", "a", "b", "c")})
+    for letter in "abc":
+        client.hset(f"item:{letter}", mapping={"_v": 1, "id": letter})
+    client.zadd("item:__index", {f"item:{pk}": 0 for pk in ("0", "00", "a", "b", "c")})
     store = Store.from_url(f"unix://reader:pw@{server.socket_path}")
     store.register_model(Item)
     yield store
@@ -41,11 +41,11 @@ def _nothing_is_written(reader: Store, client: Any) -> Iterator[None]:
 
 async def test_who_may_only_read_counts_and_reads_past_dead_members(call: Call) -> None:
     assert await call(Item, "count") == 3
-    assert [one.id for one in await call(Item, "select")] == ["a", "b", "c"]
-    assert [one.id for one in await call(Item, "select", limit=1)] == ["a"]
+    assert [item.id for item in await call(Item, "select")] == ["a", "b", "c"]
+    assert [item.id for item in await call(Item, "select", limit=1)] == ["a"]
     assert await call(Item, "select", columns=["id"], limit=2) == [{"id": "a"}, {"id": "b"}]
-    assert [one.id for one in await call(Item, "page", 2)] == ["a", "b"]
-    assert [one.id for one in await call(Item, "iterate", 2)] == ["a", "b", "c"]
+    assert [item.id for item in await call(Item, "page", 2)] == ["a", "b"]
+    assert [item.id for item in await call(Item, "iterate", 2)] == ["a", "b", "c"]
 
 
 async def test_who_may_only_read_is_told_so_by_every_write(call: Call) -> None:

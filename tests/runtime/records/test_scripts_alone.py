@@ -122,7 +122,7 @@ def test_nothing_of_what_must_exist_is_made_where_it_does_not(table: Any, client
     before = _state(client)
 
     with pytest.raises(NotFoundError, match="crate:x"):
-        table.insert([Crate(id=one) for one in ids], only="existing")
+        table.insert([Crate(id=id_) for id_ in ids], only="existing")
 
     assert _state(client) == before
 

@@ -68,7 +68,7 @@ class Naive:
 def _small_pages(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     for module in (read, select):
         monkeypatch.setattr(module, "READ_CHUNK", 5)
-        monkeypatch.setattr(module, "SWEPT", 8)
+        monkeypatch.setattr(module, "SWEEP_CHUNK", 8)
     yield
     Plain._store = Extra._store = None
 
@@ -155,14 +155,14 @@ def test_select_gives_what_is_there_in_order(
     else:
         assert error is None
         readable = [pk for pk in chosen if kinds[pk] in (GOOD, OLDER)]
-        assert [(one.id, one.size) for one in given] == [(pk, 7) for pk in readable]
-        assert [getattr(one, "key", None) for one in bad] == unreadable
+        assert [(record.id, record.size) for record in given] == [(pk, 7) for pk in readable]
+        assert [getattr(error, "key", None) for error in bad] == unreadable
         older = {pk for pk in readable if kinds[pk] == OLDER}
         assert all(client.hget(f"item:{pk}", "_v") == b"10" for pk in older)
-        for one in given[:2]:  # each remembers its own record
-            one.size = 9
-            one.sync.save()
-            assert client.hmget(f"item:{one.id}", "id", "size") == [one.id.encode(), b"9"]
+        for record in given[:2]:  # each remembers its own record
+            record.size = 9
+            record.sync.save()
+            assert client.hmget(f"item:{record.id}", "id", "size") == [record.id.encode(), b"9"]
     members = {raw.decode().partition(":")[2] for raw in client.zrange(INDEX, 0, -1)}
     assert members >= {pk for pk, kind in kinds.items() if kind != GONE}, "a living record left the index"
     store._forget(model)
@@ -182,7 +182,7 @@ def test_pages_and_columns_meet_each_record_once(
     rows = Plain.sync.select(columns, limit=limit) or []
     paged: list[str] = []
     while page := Plain.sync.page(limit, paged[-1] if paged else None):
-        paged += [one.id for one in page]
+        paged += [item.id for item in page]
 
     assert [tuple(row) for row in rows] == [tuple(columns)] * len(there[:limit])
     assert [row["id"] for row in rows] == there[:limit]
@@ -215,7 +215,7 @@ def test_what_comes_and_goes_between_pages_neither_doubles_nor_hides_others(
         operation = disturbed(repository_of(Plain).select(None, None, None, None))
         found = store.run(operation) if way == "sync" else asyncio.run(store.run_async(operation))
 
-        given = [one.id for one in found]
+        given = [record.id for record in found]
         assert given == sorted(set(given))
         assert set(given) >= set(IDS) - {IDS[deleted], IDS[inserted]}
 

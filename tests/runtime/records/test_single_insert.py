@@ -169,7 +169,7 @@ def _expected(stored: Stored, life_s: int | None) -> tuple[object, ...]:
     is_older = bool(before) and before.get("_v", b"1") != b"10"
     record = {**before, **({"brought": b"up"} if is_older else {}), **WRITTEN, "_v": b"10"}
     ends = stored.ends_in_s if before else None
-    members = {one.encode() for one in stored.index} | {ONE.encode()} if isinstance(stored.index, dict) else None
+    members = {member.encode() for member in stored.index} | {ONE.encode()} if isinstance(stored.index, dict) else None
     return {name.encode(): raw for name, raw in record.items()}, ends if life_s == -1 else life_s, members
 
 

@@ -83,7 +83,7 @@ class Box:
     def contents(self) -> dict[str, int]:
         """Count the keys of each database of the server of the settings."""
         with self.server.client() as client:
-            return {name: one["keys"] for name, one in client.info("keyspace").items()}
+            return {name: stats["keys"] for name, stats in client.info("keyspace").items()}
 
 
 @pytest.fixture

@@ -70,7 +70,7 @@ def take_over(bound: Store) -> Callable[..., Takeover]:
     def call(model: type[Model], report: Callable[[Progress], None] = _nowhere, *, batch_size: int = 100) -> Takeover:
         bound.register_model(model)
         with hold_lease(bound.sync_client, "default", life_s=15) as lease:
-            return adopt(bound.sync_client, lease, model.__shape__, batch_size=batch_size, report=report)
+            return adopt(bound.sync_client, lease, model.__mapper__, batch_size=batch_size, report=report)
 
     return call
 
@@ -81,7 +81,7 @@ def look_over(bound: Store) -> Callable[..., Takeover]:
 
     def call(model: type[Model]) -> Takeover:
         bound.register_model(model)
-        return survey(bound.sync_client, model.__shape__, _nowhere)
+        return survey(bound.sync_client, model.__mapper__, _nowhere)
 
     return call
 

@@ -118,7 +118,7 @@ def test_for_programs_there_is_one_object(shop: Any, client: Any) -> None:
     result = json.loads(done.out)
     assert (done.code, result["ok"], result["dry_run"]) == (6, False, False)
     assert result["models"]["shop.Customer"]["renamed"] == 1
-    assert [one["key"] for one in result["models"]["shop.Order"]["problems"]] == ["shop:order:eight"]
+    assert [problem["key"] for problem in result["models"]["shop.Order"]["problems"]] == ["shop:order:eight"]
 
 
 def test_while_another_runner_is_at_work_it_is_refused_or_waits(shop: Any, bound: Store) -> None:

@@ -117,7 +117,7 @@ def test_a_record_that_became_another_tables_after_it_was_read_is_not_renamed(
     exchange = bound.sync_client.exchange
 
     def replace_first(commands: Sequence[Command]) -> list[Reply]:
-        if any("take" in one and b"customer:a:b" in one for one in commands):
+        if any("take" in command and b"customer:a:b" in command for command in commands):
             client.hset("customer:a:b", mapping={"id": "b", "name": "of customer:a"})
         return exchange(commands)
 
@@ -189,18 +189,18 @@ def test_no_acknowledged_record_of_a_live_old_writer_is_lost(project: Any, old: 
                     return
 
     writers = [threading.Thread(target=write, args=(name,)) for name in "ab"]
-    for one in writers:
-        one.start()
+    for writer in writers:
+        writer.start()
     is_warm.wait()
     first = project.run_apart("adopt")
     is_refused.wait()
     is_over.set()
-    for one in writers:
-        one.join()
+    for writer in writers:
+        writer.join()
 
     # What was acknowledged is there at once; the second run is for the index's life span, which the writers gave it.
     bound.register_model(Customer)
-    found = {one.id for one in Customer.sync.select() or []}
+    found = {customer.id for customer in Customer.sync.select() or []}
     assert first.code == 0, first.err
     assert written <= found
     assert {str(number) for number in range(_SOME)} <= found

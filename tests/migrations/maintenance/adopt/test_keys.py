@@ -70,7 +70,7 @@ def test_a_record_is_found_by_its_primary_key(
 
     assert done.problems == ()
     assert model.sync.get(value) == model(id=value, name="Ann")
-    assert [one.id for one in model.sync.select()] == [value]
+    assert [record.id for record in model.sync.select()] == [value]
     assert client.zcard("thing:__index") == 1
     assert take_over(model).is_nothing
 
@@ -168,7 +168,7 @@ def test_names_are_cased_and_separated_as_that_library_did(
     done = take_over(model)
 
     assert (done.records, done.problems) == (3, ())
-    assert {one.id for one in model.sync.select()} == {"1", f"a{separator.lower()}b", "c:d"}
+    assert {record.id for record in model.sync.select()} == {"1", f"a{separator.lower()}b", "c:d"}
 
 
 @pytest.mark.parametrize(
@@ -188,7 +188,7 @@ def test_names_are_cased_and_separated_as_that_library_did(
 def test_only_a_key_that_spells_the_primary_key_is_renamed(
     key: str, raw: bytes | None, is_listed: bool, target: str | None
 ) -> None:
-    verdict = judge(_model(str).__shape__, key, raw, is_listed=is_listed)
+    verdict = judge(_model(str).__mapper__, key, raw, is_listed=is_listed)
 
     assert verdict is not None
     assert verdict.target == target
@@ -197,4 +197,4 @@ def test_only_a_key_that_spells_the_primary_key_is_renamed(
 
 @pytest.mark.parametrize(("key", "raw"), [("thing:a:b", b"b"), ("thing:a:b", None), ("thing:a:__index", None)])
 def test_what_no_index_has_and_no_primary_key_spells_is_somebody_elses(key: str, raw: bytes | None) -> None:
-    assert judge(_model(str).__shape__, key, raw, is_listed=False) is None
+    assert judge(_model(str).__mapper__, key, raw, is_listed=False) is None

@@ -27,8 +27,8 @@ class Table:
 
     def adopt(self, *deeds: tuple[str, str, str, str], epoch: int = 7) -> Any:
         """Give the answer to deeds: key, key that it is to have, what to do, and its primary key."""
-        keys = [one for source, target, *_ in deeds for one in (source, target)]
-        told = [one for _, _, *what in deeds for one in what]
+        keys = [key for source, target, *_ in deeds for key in (source, target)]
+        told = [argument for _, _, *what in deeds for argument in what]
         return self.call("_ADOPT", [_LEASE, _INDEX, _LEFT, *keys], [epoch, "id", *told])
 
     def fill(self, *members: str, anew: str = "", epoch: int = 7) -> Any:

@@ -72,7 +72,7 @@ def test_the_life_span_of_a_record_stays_to_the_millisecond(
 
     take_over(Customer)
 
-    assert client.pexpiretime(Customer.__shape__.key_of(pk)) == 4_000_000_000_123
+    assert client.pexpiretime(Customer.__mapper__.key_of(pk)) == 4_000_000_000_123
 
 
 @pytest.mark.needs_command("HPEXPIRETIME")
@@ -83,7 +83,7 @@ def test_the_life_span_of_a_field_stays_to_the_millisecond(old: Any, client: Any
 
     take_over(Customer)
 
-    assert client.hpexpiretime(Customer.__shape__.key_of(pk), "name") == [4_000_000_000_123]
+    assert client.hpexpiretime(Customer.__mapper__.key_of(pk), "name") == [4_000_000_000_123]
 
 
 def test_the_index_does_not_expire_any_more(old: Any, client: Any, take_over: TakeOver) -> None:
@@ -128,7 +128,7 @@ def test_records_that_only_an_earlier_index_had_are_found(old: Any, client: Any,
     done = take_over(Customer)
 
     assert (done.records, done.found) == (3, 2)
-    assert [one.id for one in Customer.sync.select() or []] == ["1", "2", "a:b"]
+    assert [customer.id for customer in Customer.sync.select() or []] == ["1", "2", "a:b"]
 
 
 def test_members_whose_record_is_gone_are_dropped(old: Any, client: Any, take_over: TakeOver) -> None:
@@ -262,7 +262,7 @@ def test_the_old_library_cannot_write_afterwards_and_what_it_spoils_is_mended(
 
     assert (again.is_freed, again.found) == (True, 1)
     assert client.pttl(INDEX) == -1
-    assert [one.id for one in Customer.sync.select() or []] == ["1", "2"]
+    assert [customer.id for customer in Customer.sync.select() or []] == ["1", "2"]
 
 
 def test_a_record_that_cannot_be_read_is_reported_and_stays_in_sight(
@@ -293,7 +293,7 @@ def test_a_hash_that_does_not_hold_its_primary_key_is_taken_in_where_its_key_say
 
     assert [problem.key for problem in done.problems] == [f"{START}a:b"]
     assert "no field 'id'" in done.problems[0].reason
-    assert [(one.id, one.name) for one in Customer.sync.select(ids=["1", "alone"]) or []] == [
+    assert [(customer.id, customer.name) for customer in Customer.sync.select(ids=["1", "alone"]) or []] == [
         ("1", "Ann"),
         ("alone", "Cy"),
     ]

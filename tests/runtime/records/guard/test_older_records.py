@@ -23,7 +23,7 @@ def test_an_older_record_is_read_and_written_as_new_where_the_way_up_is_known(st
     assert client.hgetall("item:005") == {b"id": b"005", b"name": b"t5", b"_v": b"3", b"price": b"9"}
     assert upgrade.rewritten == ["item:005"]
 
-    assert [one.name for one in Item.sync.select() or []] == [f"t{number}" for number in range(120)]
+    assert [item.name for item in Item.sync.select() or []] == [f"t{number}" for number in range(120)]
     assert (Item.sync.select(columns=["name"], ids="006")) == [{"name": "t6"}]
     assert upgrade.rewritten == ["item:005"]
 
@@ -99,7 +99,7 @@ def test_a_record_that_cannot_be_brought_up_does_not_block_a_table(store: Store)
     found = Item.sync.select(bad_records=bad)
 
     assert [item.id for item in found or []] == ["b"]
-    assert [str(one) for one in bad] == ["item:a: field 'title' holds b'unfit': no way up"]
+    assert [str(error) for error in bad] == ["item:a: field 'title' holds b'unfit': no way up"]
 
 
 def test_a_record_that_becomes_newer_while_it_is_brought_up_is_refused(store: Store, client: Any) -> None:

@@ -37,7 +37,7 @@ def _upgrader(store: Store) -> None:
 
 
 def ids(found: Any) -> list[str | None]:
-    return [one and one.id for one in found]
+    return [record and record.id for record in found]
 
 
 async def test_every_reader_goes_on_and_says_which_records_it_left_out() -> None:
@@ -45,12 +45,12 @@ async def test_every_reader_goes_on_and_says_which_records_it_left_out() -> None
 
     assert ids(await Item.select(bad_records=bad["select"])) == ["a", "c", "f"]
     assert ids(await Item.get_many(["b", "f", "x"], bad_records=bad["get_many"])) == [None, "f", None]
-    assert ids([one async for one in Item.iterate(2, bad_records=bad["iterate"])]) == ["a", "c", "f"]
+    assert ids([item async for item in Item.iterate(2, bad_records=bad["iterate"])]) == ["a", "c", "f"]
     assert ids(await Item.page(2, bad_records=bad["page"])) == ["a", "c"]
     columns = await Item.select(columns=["name"], bad_records=bad["columns"])
 
     assert columns == [{"name": "ta"}, {"name": "tc"}, {"name": "tf"}]
-    keys = {name: [getattr(one, "key", "") for one in found] for name, found in bad.items()}
+    keys = {name: [getattr(error, "key", "") for error in found] for name, found in bad.items()}
     assert keys == {
         "select": ["item:b", "item:d", "item:e"], "iterate": ["item:b", "item:d", "item:e"], "get_many": ["item:b"],
         "page": ["item:b"], "columns": ["item:b", "item:d", "item:e"],
@@ -73,7 +73,7 @@ def test_pages_are_full_until_the_end_and_meet_every_good_record_once(limit: int
     met: list[str] = []
     last: str | None = None
     while page := Item.sync.page(limit, after=last, bad_records=[]):
-        met += [one.id for one in page]
+        met += [item.id for item in page]
         last = page[-1].id
 
     assert met == ["a", "c", "f"]

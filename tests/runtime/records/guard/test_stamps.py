@@ -122,8 +122,8 @@ def test_a_bad_stamp_keeps_no_other_record_from_being_read(table: Any, client: A
 
     found = table.select(bad_records=bad)
 
-    assert [one.id for one in found] == ["good"]
-    assert [type(one) for one in bad] == [DecodeError]
+    assert [record.id for record in found] == ["good"]
+    assert [type(error) for error in bad] == [DecodeError]
 
 
 @bad_stamps

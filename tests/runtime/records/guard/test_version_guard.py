@@ -101,7 +101,7 @@ def test_a_hundred_records_are_written_all_or_none(client: Any) -> None:
     assert names[:100] == [b"new"] * 100
     assert names[100:200] == [b"" if number % 2 == 0 else None for number in range(100, 200)]
     members: list[bytes] = client.zrange("item:__index", 100, 149)
-    assert not [one for one in members if 100 <= int(one[5:]) < 200 and int(one[5:]) % 2]
+    assert not [member for member in members if 100 <= int(member[5:]) < 200 and int(member[5:]) % 2]
 
 
 def test_records_without_a_stamp_are_of_version_one(store: Store, client: Any) -> None:
@@ -169,7 +169,7 @@ def test_records_of_other_versions_and_kinds_do_not_block_a_table(client: Any) -
     found = Item.sync.select(bad_records=bad)
 
     assert [item.id for item in found or []] == ["d"]
-    assert [type(one) for one in bad] == [RecordTooNewError, RecordTooOldError, WrongKeyTypeError]
+    assert [type(error) for error in bad] == [RecordTooNewError, RecordTooOldError, WrongKeyTypeError]
     assert client.zcard("item:__index") == 4
 
 
