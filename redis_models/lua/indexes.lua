@@ -187,6 +187,28 @@ do
     end
   end
 
+  -- Add the members of a record to indexes that are being built, by their places. Gives a refusal, or nil, and the pairs of
+  -- records that have one value in a unique index: place of the index, this record's key, the other one's, ...
+  function indexes.enter(key, building)
+    local values = indexes.values_of(key)
+    local entries, odd, is_other = entries_of(values)
+    local name, pairs_found = string.sub(key, #start + 1), {}
+    for i in pairs(building) do
+      local holder = unique[i] and entries[i] and odd[i] ~= 'NONE' and holder_of(i, entries[i], key)
+      if unique[i] and (odd[i] == 'CUT' or odd[i] == 'OTHER') then holder = '' end
+      if holder then
+        pairs_found[#pairs_found + 1], pairs_found[#pairs_found + 2] = i, key
+        pairs_found[#pairs_found + 1] = holder
+      elseif entries[i] then
+        added[3 + i] = {entries[i] .. name}
+      end
+    end
+    if is_other then added[3] = {name} end
+    local refused = indexes.add()
+    added = {}
+    return refused, pairs_found
+  end
+
   -- Remove the old members, after the record is written.
   function indexes.remove()
     for i, members in pairs(removed) do

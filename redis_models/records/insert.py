@@ -25,6 +25,7 @@ from ..mapping.stored_model import StoredModel
 from ..mapping.ttl import TtlArgument
 from ..store import Upgrader
 from .change import Change
+from .indexed_scripts import TableIndexes, known_indexes
 from .tracking import track_written, tracked_state, values_of
 from .write import WRITE_CHUNK, Only, ScriptCall, flatten, resolve_reply
 
@@ -34,8 +35,8 @@ M = TypeVar("M", bound=StoredModel)
 _ENCODED_AT_ONCE: Final = 1000  # records; a value that cannot be encoded is found before any of these is sent
 _BYTES_A_BATCH: Final = 8 * 2**20  # of values; one exchange must end within the deadline of a store
 MOST_NAMES: Final = 3000  # fields that a script takes at once
-_WRITE: Final = load_script("redis_models", "permissions", "stamp", "whole", "write")
-_PUT: Final = load_script("redis_models", "permissions", "stamp", "whole", "put")
+_WRITE: Final = load_script("redis_models", "permissions", "stamp", "whole", "fence", "write")
+_PUT: Final = load_script("redis_models", "permissions", "stamp", "whole", "fence", "put")
 
 
 def insert(
@@ -114,10 +115,10 @@ def _insert_one(
     put = Put(mapper, instance, ttl, only)
     key, fields = put.key, put.fields
     if len(fields) > MOST_NAMES:
-        attempt = _write_call(mapper, [key], [fields], ttl, only)
+        attempt = _write_call(mapper, put.indexes, [key], [fields], ttl, only)
     else:
-        attempt = ScriptCall(_PUT, (key,), put.command, once=only == "new", writes_whole=True)
-    commands = (attempt.command,)
+        attempt = ScriptCall(_PUT, put.indexes, (key,), put.arguments, once=only == "new", writes_whole=True)
+    commands = (put.command if attempt.plain is _PUT else attempt.command,)
     try:
         replies = yield AtMostOnce(commands) if attempt.once else commands
         yield from call_again(attempt.script, commands, replies, once=attempt.once)
@@ -142,18 +143,21 @@ class Put(Generic[M]):
     Attributes:
         key: Key of the record.
         fields: Its stored fields.
+        indexes: Those of the table, as this process knows them.
+        arguments: What the script takes.
         command: The call; the server may not have the script.
     """
 
-    __slots__ = ("_instance", "_mapper", "_values", "command", "fields", "key")
+    __slots__ = ("_instance", "_mapper", "_values", "arguments", "command", "fields", "indexes", "key")
 
     def __init__(self, mapper: Mapper[M], instance: M, ttl: TtlArgument, only: Only = None) -> None:
         self._mapper, self._instance = mapper, instance
         self._values = values_of(instance)  # first, so that later assignments count as changes
         self.key = mapper.key_of(self._values[mapper.primary_key])
         self.fields = mapper.encode(instance)
-        arguments = (only or "any", mapper.version, ttl, *flatten(self.fields))
-        self.command = _PUT.command((mapper.keys.index, self.key), arguments)
+        self.arguments: tuple[Argument, ...] = (only or "any", mapper.version, ttl, *flatten(self.fields))
+        self.indexes = known_indexes(mapper)
+        self.command = self.indexes.command(_PUT, (self.key,), self.arguments)
 
     def is_settled_by(self, reply: Reply) -> bool:
         """Tell whether a reply says that the record is written; if so, the instance remembers it."""
@@ -187,9 +191,11 @@ def _make_batches(mapper: Mapper[M], instances: Sequence[M], ttl: TtlArgument, o
         keys = [mapper.key_of(getattr(instance, mapper.primary_key)) for instance in chunk]
         values = [values_of(instance) for instance in chunk]  # first, so that later assignments count as changes
         fields = [mapper.encode(instance) for instance in chunk]
+        indexes = known_indexes(mapper)
         tries = [
             _write_call(
                 mapper,
+                indexes,
                 keys[first : first + WRITE_CHUNK],
                 fields[first : first + WRITE_CHUNK],
                 ttl,
@@ -221,7 +227,7 @@ def _finish_batch(
     mapper: Mapper[M], upgrader: Upgrader | None, parcel: _InsertBatch[M], replies: list[Reply], once: bool
 ) -> RoundTrips[list[int]]:
     """Handle the replies to a parcel, and have its instances remember their records; give the figures."""
-    yield from call_again(_WRITE, [attempt.command for attempt in parcel.tries], replies, once=once)
+    yield from call_again(parcel.tries[0].script, [attempt.command for attempt in parcel.tries], replies, once=once)
     figures: list[int] = []
     for attempt, reply in zip(parcel.tries, check(replies), strict=True):
         figures.extend(cast("list[int]", (yield from resolve_reply(mapper, upgrader, attempt, reply))))
@@ -232,7 +238,12 @@ def _finish_batch(
 
 
 def _write_call(
-    mapper: Mapper[M], keys: Sequence[str], records: Sequence[dict[str, bytes]], ttl: TtlArgument, only: Only
+    mapper: Mapper[M],
+    indexes: TableIndexes,
+    keys: Sequence[str],
+    records: Sequence[dict[str, bytes]],
+    ttl: TtlArgument,
+    only: Only,
 ) -> ScriptCall:
     """Make the call that writes whole records."""
     arguments: list[Argument] = [only or "any", mapper.version, ttl]
@@ -245,8 +256,8 @@ def _write_call(
             arguments += [2 * len(fields), *flatten(fields)]
     else:
         arguments += [len(mapper.names), *mapper.names, *raws]
-    command = _WRITE.command([mapper.keys.index, *keys], arguments)
-    return ScriptCall(_WRITE, keys, command, once=only == "new", weight=sum(map(len, raws)), writes_whole=True)
+    weight = sum(map(len, raws))
+    return ScriptCall(_WRITE, indexes, keys, arguments, once=only == "new", weight=weight, writes_whole=True)
 
 
 def _check_unique(mapper: Mapper[M], keys: Sequence[str]) -> None:

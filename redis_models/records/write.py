@@ -6,8 +6,8 @@ knowledge of its fields, and is done whatever its version.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from functools import partial
+from dataclasses import dataclass, field, replace
+from functools import cached_property, partial
 from typing import Any, Final, Literal, TypeVar, cast
 
 from redis.exceptions import NoScriptError
@@ -21,8 +21,10 @@ from ..errors import (
     NotFoundError,
     RecordTooNewError,
     RecordTooOldError,
+    UniqueError,
     WrongKeyTypeError,
 )
+from ..indexes.entries import MOST_BYTES
 from ..mapping.mapper import Mapper
 from ..mapping.stored_field import STAMP, stored_version
 from ..mapping.stored_model import StoredModel
@@ -30,6 +32,7 @@ from ..mapping.ttl import TtlArgument
 from ..store import Upgrader
 from .change import Change
 from .counter import counter_of
+from .indexed_scripts import TableIndexes, damaged_index_error, is_of_other_indexes, known_indexes, learn_indexes
 from .read import index_after, index_error
 from .tracking import TrackedState
 
@@ -53,11 +56,12 @@ ErrorsByReason = Mapping[
 WRITE_CHUNK: Final = 100  # records a script: its longest stop of the server stays under a millisecond or two
 _SCRIPTS_A_BATCH: Final = 20
 _MOST_ARGUMENTS: Final = 7000  # that a script can pass to one command
+_OF_UNIQUE: Final = (b"TAKEN", b"CUT", b"OTHER")
 _TRIES: Final = 8  # of writing records that another client puts back to an older version each time
-_DELETE: Final = load_script("redis_models", "permissions", "delete")
+_DELETE: Final = load_script("redis_models", "permissions", "fence", "delete")
 _EXPIRE: Final = load_script("redis_models", "permissions", "expire")
-_SAVE: Final = load_script("redis_models", "permissions", "stamp", "guard", "save")
-_INCREMENT: Final = load_script("redis_models", "permissions", "stamp", "guard", "increment")
+_SAVE: Final = load_script("redis_models", "permissions", "stamp", "fence", "guard", "save")
+_INCREMENT: Final = load_script("redis_models", "permissions", "stamp", "fence", "guard", "increment")
 
 
 def save(
@@ -98,11 +102,13 @@ def save(
         # Its own success would look like another client's change to a second try.
         [reply] = yield AtMostOnce([command]) if if_unchanged else [command]
         if type(reply) is not int:  # nearly never
-            if isinstance(reply, NoScriptError):
-                [reply] = yield from call(_SAVE, [command], once=if_unchanged)
-            yield from resolve_reply(
-                mapper, upgrader, ScriptCall(_SAVE, [key], command, if_unchanged), check([reply])[0]
+            expected = known.stored if if_unchanged else None
+            attempt = ScriptCall(
+                _SAVE, known_indexes(mapper), [key], _save_arguments(mapper, change, ttl, expected), if_unchanged
             )
+            if isinstance(reply, NoScriptError):
+                [reply] = yield from call(attempt.script, [attempt.command], once=if_unchanged)
+            yield from resolve_reply(mapper, upgrader, attempt, check([reply])[0])
     except BaseException as exc:
         known.mark_unknown(change, exc)
         raise
@@ -140,9 +146,8 @@ def patch(mapper: Mapper[M], upgrader: Upgrader | None, key: str, changes: Mappi
         NotFoundError: There is no such record.
     """
     encoded = mapper.encode_some(changes)
-    command = save_command(mapper, key, Change(encoded, {}, [], {}))
-    [reply] = check((yield from call(_SAVE, [command])))
-    yield from resolve_reply(mapper, upgrader, ScriptCall(_SAVE, [key], command), reply)
+    arguments = _save_arguments(mapper, Change(encoded, {}, [], {}), "", None)
+    yield from run_script(mapper, upgrader, ScriptCall(_SAVE, known_indexes(mapper), [key], arguments))
 
 
 def increment(mapper: Mapper[M], upgrader: Upgrader | None, key: str, name: str, by: object) -> RoundTrips[int | float]:
@@ -158,15 +163,13 @@ def increment(mapper: Mapper[M], upgrader: Upgrader | None, key: str, name: str,
     kind = "int" if counter.is_int else "float"
     # As text that reads back the same, whichever client packs it.
     number, low, high = repr(adding.by), repr(adding.low), repr(adding.high)
-    command = _INCREMENT.command(
-        [mapper.keys.index, key], [mapper.version, name, number, adding.start, kind, low, high]
-    )
+    arguments = (mapper.version, name, number, adding.start, kind, low, high)
     meanings: ErrorsByReason = {
         b"VALUE": partial(counter.no_number, key),
         b"RANGE": partial(counter.out_of_range, by),
     }
-    [reply] = check((yield from call(_INCREMENT, [command], once=True)))
-    total = yield from resolve_reply(mapper, upgrader, ScriptCall(_INCREMENT, [key], command, True, meanings), reply)
+    attempt = ScriptCall(_INCREMENT, known_indexes(mapper), [key], arguments, True, meanings)
+    total = yield from run_script(mapper, upgrader, attempt)
     return int(cast(bytes, total)) if counter.is_int else float(cast(bytes, total))
 
 
@@ -191,12 +194,13 @@ def delete(mapper: Mapper[M], keys: Sequence[str], *, only_hashes: bool = False)
     records = members = 0
     for start in range(0, len(chunks), _SCRIPTS_A_BATCH):
         group = chunks[start : start + _SCRIPTS_A_BATCH]
-        commands = [_DELETE.command([mapper.keys.index, *chunk], ("1" if only_hashes else "",)) for chunk in group]
+        indexes, options = known_indexes(mapper), ("1" if only_hashes else "",)
+        attempts = [ScriptCall(_DELETE, indexes, chunk, options, once=True) for chunk in group]
+        commands = [attempt.command for attempt in attempts]
         # A second execution would not count the records that the first one deleted.
-        replies = check((yield from call(_DELETE, commands, once=True)))
-        for chunk, reply in zip(group, replies, strict=True):
-            if error := _refusal(mapper, chunk, reply):
-                raise error
+        replies = check((yield from call(indexes.script(_DELETE), commands, once=True)))
+        for attempt, first in zip(attempts, replies, strict=True):
+            reply = yield from resolve_reply(mapper, None, attempt, first)
             gone, removed = cast("list[int]", reply)
             records, members = records + gone, members + removed
     return records, members
@@ -238,33 +242,43 @@ def expire(mapper: Mapper[M], key: str, ttl: TtlArgument) -> RoundTrips[None]:
 
 @dataclass(frozen=True)
 class ScriptCall:
-    """A script call that may be refused, and repeated after older records are upgraded.
+    """A script call that may be refused, and repeated after the process learned of indexes or older records are upgraded.
 
     Attributes:
-        script: The script.
+        plain: The script, for a table without indexes.
+        indexes: Those of the table, as this process knows them.
         keys: Keys of the records.
-        command: The call.
+        arguments: What the script takes.
         once: Whether it must not be executed twice.
         meanings: Errors for the script's own reasons, made of the stored value.
         weight: Bytes of the values that it writes, where there may be many.
         writes_whole: Whether it writes whole records, which may replace older ones that cannot be upgraded.
     """
 
-    script: Script
+    plain: Script
+    indexes: TableIndexes
     keys: Sequence[str]
-    command: Command
+    arguments: Sequence[Argument]
     once: bool = False
     meanings: ErrorsByReason = field(default_factory=dict[bytes, Callable[[bytes], DataError]])
     weight: int = 0
     writes_whole: bool = False
 
-    def replacing(self, stamps: Mapping[int, bytes]) -> Command:
+    @cached_property
+    def script(self) -> Script:
+        """The script that is called."""
+        return self.indexes.script(self.plain)
+
+    @cached_property
+    def command(self) -> Command:
+        """The call."""
+        return self.indexes.command(self.plain, self.keys, self.arguments)
+
+    def replacing(self, stamps: Mapping[int, bytes]) -> "ScriptCall":
         """Give the call that replaces older records as they are, by their places and the stamps that they have."""
-        place = 3 + 1 + len(self.keys)  # EVALSHA, digest, count, index, records; then the mode
-        mode = b"".join(
-            [str(self.command[place]).encode(), *(b" %d:%b" % place_and_stamp for place_and_stamp in stamps.items())]
-        )
-        return (*self.command[:place], mode, *self.command[place + 1 :])
+        mode, *arguments = self.arguments
+        places = (b" %d:%b" % place_and_stamp for place_and_stamp in stamps.items())
+        return replace(self, arguments=(b"".join([str(mode).encode(), *places]), *arguments))
 
 
 def save_command(
@@ -275,6 +289,12 @@ def save_command(
     expected: Mapping[str, bytes] | None = None,
 ) -> Command:
     """Make the call that writes what changed, if the record still has what is ``expected``; its reply is a number."""
+    return known_indexes(mapper).command(_SAVE, (key,), _save_arguments(mapper, change, ttl, expected))
+
+
+def _save_arguments(
+    mapper: Mapper[M], change: Change, ttl: TtlArgument, expected: Mapping[str, bytes] | None
+) -> list[Argument]:
     arguments: list[Argument] = [mapper.version, ttl, 2 * len(change.written), *flatten(change.written)]
     if change.filled or change.removed or expected is not None:
         for part in (flatten(change.filled), change.removed, flatten(expected or {})):
@@ -283,32 +303,48 @@ def save_command(
         arguments.append(STAMP)
     elif expected is not None:
         arguments += [name for name in mapper.names if name not in expected]
-    return _SAVE.command((mapper.keys.index, key), arguments)
+    return arguments
 
 
 def flatten(fields: Mapping[str, bytes]) -> list[Argument]:
     return [part for pair in fields.items() for part in pair]
 
 
-def resolve_reply(mapper: Mapper[M], upgrader: Upgrader | None, attempt: ScriptCall, reply: Reply) -> RoundTrips[Reply]:
-    """Give the reply of an applied script. Upgrade older records and call it again; raise the error of a refusal.
+def run_script(mapper: Mapper[M], upgrader: Upgrader | None, attempt: ScriptCall) -> RoundTrips[Reply]:
+    """Call a script, and give its reply as ``resolve_reply`` does."""
+    [reply] = check((yield from call(attempt.script, [attempt.command], once=attempt.once)))
+    return (yield from resolve_reply(mapper, upgrader, attempt, reply))
 
-    Whole records replace older ones that no migration can upgrade, in the same script as all other writes, so that it
-    writes once, or not at all.
+
+def resolve_reply(mapper: Mapper[M], upgrader: Upgrader | None, attempt: ScriptCall, reply: Reply) -> RoundTrips[Reply]:
+    """Give the reply of an applied script, or raise the error of a refusal.
+
+    A script that does not know the table's indexes is written anew for them, and one that meets older records is called
+    again after they are upgraded. Whole records replace older ones that no migration can upgrade, in the same script as
+    all other writes, so that it writes once, or not at all.
     """
     replaced: dict[int, bytes] = {}
     for _ in range(_TRIES):
-        error = _refusal(mapper, attempt.keys, reply, attempt.meanings)
-        if error is None:
-            return reply
-        if not isinstance(error, RecordTooOldError) or upgrader is None:
-            raise error
-        older = cast("list[Any]", reply)[2:]
-        for place, stamp in zip(older[::2], older[1::2], strict=True):
-            if not (yield from _is_upgraded(mapper, upgrader, attempt, place)):
-                replaced[place] = stamp
-        command = attempt.replacing(replaced) if replaced else attempt.command
+        if is_of_other_indexes(reply):
+            attempt = replace(attempt, indexes=(yield from learn_indexes(mapper)))
+        else:
+            error = _refusal(mapper, attempt, reply)
+            if error is None:
+                return reply
+            if not isinstance(error, RecordTooOldError) or upgrader is None:
+                raise error
+            older = cast("list[Any]", reply)[2:]
+            for place, stamp in zip(older[::2], older[1::2], strict=True):
+                if not (yield from _is_upgraded(mapper, upgrader, attempt, place)):
+                    replaced[place] = stamp
+        command = attempt.replacing(replaced).command if replaced else attempt.command
         [reply] = check((yield from call(attempt.script, [command], once=attempt.once)))
+    if is_of_other_indexes(reply):
+        raise ConflictError(
+            mapper.keys.definitions,
+            "nothing was written: the definitions of this table's indexes keep changing, or are damaged; try again, and"
+            " if it stays so, build the indexes again",
+        )
     raise ConflictError(
         attempt.keys[0],
         f"not written: older code keeps writing this record, or one of the {len(attempt.keys)} of its batch, at"
@@ -328,26 +364,44 @@ def _is_upgraded(mapper: Mapper[M], upgrader: Upgrader, attempt: ScriptCall, pla
     return True
 
 
-def _refusal(
-    mapper: Mapper[Any], keys: Sequence[str], reply: Reply, meanings: ErrorsByReason | None = None
-) -> DataError | None:
+def _refusal(mapper: Mapper[Any], attempt: ScriptCall, reply: Reply) -> DataError | None:
     """Give the error that a script's refusal of the first record in it means; None if it was applied."""
     if not isinstance(reply, list) or not reply or reply[0] != b"REFUSED":
         return None
-    _, reason, place, stored, *fields = cast("tuple[Any, ...]", reply)
+    _, reason, place, stored, *details = cast("tuple[Any, ...]", reply)
     if reason == b"INDEX":
         return index_error(mapper)
-    key = keys[cast(int, place) - 1]
-    if meanings and reason in meanings:
-        return meanings[reason](stored)
+    if reason == b"FIELD INDEX":
+        return damaged_index_error(text_of(details[0]))
+    key = attempt.keys[cast(int, place) - 1]
+    if reason in _OF_UNIQUE:
+        return _unique_error(mapper, attempt, reason, key, details)
+    if reason in attempt.meanings:
+        return attempt.meanings[reason](stored)
     if reason in _REFUSALS:
-        return _REFUSALS[reason](mapper, key, [text_of(name) for name in fields])
+        return _REFUSALS[reason](mapper, key, [text_of(name) for name in details])
     try:
         version = stored_version(key, stored)
     except DataError as exc:
         return exc
     kind = RecordTooOldError if reason == b"OLDER" else RecordTooNewError
     return kind(key, version, mapper.version)
+
+
+def _unique_error(
+    mapper: Mapper[Any], attempt: ScriptCall, reason: bytes, key: str, details: Sequence[Any]
+) -> DataError:
+    place, *holder = details
+    index = attempt.indexes.definitions.indexes[place - 1]
+    fields = tuple(part.field for part in index.parts_at(mapper.version) or ())
+    if holder:
+        return UniqueError(mapper.model.__name__, index.name, fields, key, text_of(holder[0]))
+    cause = (
+        f"is longer than {MOST_BYTES} bytes, of which the index {index.name!r} is unique; shorten it"
+        if reason == b"CUT"
+        else f"has no entry in the unique index {index.name!r}; store it as the model does"
+    )
+    return ConflictError(key, f"nothing was written: the value of {' or '.join(fields)} {cause}")
 
 
 def _wrong_type(mapper: Mapper[Any], key: str, fields: Sequence[str]) -> DataError:

@@ -1,0 +1,202 @@
+"""Build the indexes that a model declares, while others read and write its records.
+
+First the definitions: from then on every write maintains the index, by whatever process. Then one whole scan enters
+the records that lie there. Then the index is ready for queries. Each step may be repeated, by any process.
+"""
+
+import json
+import secrets
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, cast
+
+from redis.exceptions import ResponseError
+
+from ..client.commands import RoundTrips, call, check, load_script
+from ..encoding.raw_text import text_of
+from ..errors import ConfigurationError, ConflictError, DuplicateValuesError
+from ..indexes.declarations import definitions_of
+from ..indexes.definitions import Definitions, Index
+from ..mapping.mapper import Mapper
+from .indexed_scripts import TableIndexes, damaged_index_error, is_of_other_indexes, learn_indexes
+
+__all__ = ["READY", "build_indexes", "read_states"]
+
+READY: Final = "ready"
+_BUILDING: Final = "building"
+_CHUNK: Final = 100  # records a script
+_SCANNED: Final = 1000  # keys that SCAN looks at in one step
+_TRIES: Final = 100  # of defining while other processes define, too
+_MOST_PAIRS: Final = 1000  # duplicates that one build collects
+_BUILD: Final = load_script("redis_models", "permissions", "fence", "build_indexes", is_repeatable=True)
+_DEFINE: Final = load_script("redis_models", "permissions", "define_indexes")
+
+
+@dataclass(frozen=True)
+class _Defined:
+    """The definitions of a table's indexes as they lie in Redis.
+
+    Attributes:
+        definitions: The indexes.
+        states: The state of each: ready, or building and a token of that build.
+        raw: The states as they are stored, which the next change must find.
+    """
+
+    definitions: Definitions
+    states: Mapping[str, str]
+    raw: bytes
+
+
+def build_indexes(mapper: Mapper[Any], drop: Collection[str] = ()) -> RoundTrips[list[str]]:
+    """Build the indexes that a model declares and its table does not have, or has otherwise.
+
+    Args:
+        mapper: The model.
+        drop: Names of indexes to remove first. Others that the model does not declare stay: other code may.
+
+    Returns:
+        The names of the indexes that were built.
+
+    Raises:
+        ConfigurationError: ``drop`` names an index that the model declares, or that the table does not have.
+        DuplicateValuesError: Records have the same value in a unique index. It stays in building, so that no more are
+            written; correct the records, and call this again.
+        ConflictError: A key that an index needs holds something else.
+
+    Cost:
+        A scan of the database, and one script for every 100 records of the model; memory stays constant.
+    """
+    wanted = definitions_of(mapper)
+    for name in drop:
+        if wanted.index(name) is not None:
+            raise ConfigurationError(f"{mapper.model.__name__} declares the index {name!r}; take it out of the model first")
+    token = secrets.token_hex(8)
+    yield from _define(mapper, wanted, drop, token)
+    built: list[str] = []
+    while True:
+        table = yield from learn_indexes(mapper)
+        states = (yield from read_states(mapper))[0]
+        unready = [name for name in _names(table.definitions) if states.get(name) != READY and wanted.index(name)]
+        if not unready:
+            return sorted(built)
+        duplicates = yield from _fill(mapper, table, unready)
+        if duplicates is None:
+            continue  # other definitions, or another run of the server: from the beginning
+        if duplicates:
+            name, pairs = next(iter(duplicates.items()))
+            index = cast(Index, table.definitions.index(name))
+            fields = tuple(part.field for part in index.parts_at(mapper.version) or ())
+            raise DuplicateValuesError(mapper.model.__name__, name, fields, pairs)
+        if (yield from _make_ready(mapper, table.definitions, states, unready)):
+            built += unready
+
+
+def read_states(mapper: Mapper[Any]) -> RoundTrips[tuple[dict[str, str], bytes]]:
+    """Read the states of a table's indexes by their names, and as they are stored."""
+    [raw] = check((yield [("HGET", mapper.keys.definitions, "states")]))
+    try:
+        found: object = json.loads(cast("bytes | None", raw) or b"{}")
+    except (ValueError, RecursionError):
+        found = None
+    if not isinstance(found, dict):
+        raise ConfigurationError(f"the states of indexes at {mapper.keys.definitions!r} are not readable: {raw!r:.80}")
+    return {name: str(state) for name, state in cast("dict[str, object]", found).items()}, cast(bytes, raw or b"")
+
+
+def _names(definitions: Definitions) -> list[str]:
+    return [index.name for index in definitions.indexes]
+
+
+def _define(mapper: Mapper[Any], wanted: Definitions, drop: Collection[str], token: str) -> RoundTrips[None]:
+    """Set the definitions that the table is to have; indexes that it did not have are building from then on."""
+    for _ in range(_TRIES):
+        table = yield from learn_indexes(mapper)
+        known = table.definitions
+        states, raw = yield from read_states(mapper)
+        for name in drop:
+            if known.index(name) is None:
+                raise ConfigurationError(f"{mapper.model.__name__} has no index {name!r}; it has {_names(known)}")
+        changed = [index for index in wanted.indexes if known.index(index.name) != index]
+        if not changed and not drop:
+            return
+        definitions = known
+        for name in drop:
+            definitions = definitions.without(name)
+        for index in changed:
+            definitions = definitions.with_index(index)
+        kept = {name: state for name, state in states.items() if definitions.index(name) is not None}
+        new = kept | {index.name: f"{_BUILDING} {token}" for index in changed}
+        emptied = [*drop, *(index.name for index in changed)]
+        if (yield from _set(mapper, known, raw, definitions, new, emptied)):
+            return
+    raise ConflictError(mapper.keys.definitions, "other processes keep changing the indexes of this table; try again")
+
+
+def _make_ready(
+    mapper: Mapper[Any], definitions: Definitions, began: Mapping[str, str], names: Sequence[str]
+) -> RoundTrips[bool]:
+    """Mark indexes as ready, unless they are not those any more whose build began; give whether they are marked."""
+    for _ in range(_TRIES):
+        states, raw = yield from read_states(mapper)
+        if any(states.get(name) not in (began.get(name), READY) for name in names):
+            return False
+        if (yield from _set(mapper, definitions, raw, definitions, states | dict.fromkeys(names, READY), ())):
+            return True
+        if (yield from learn_indexes(mapper)).definitions != definitions:
+            return False
+    return False
+
+
+def _set(
+    mapper: Mapper[Any],
+    known: Definitions,
+    raw: bytes,
+    definitions: Definitions,
+    states: Mapping[str, str],
+    emptied: Sequence[str],
+) -> RoundTrips[bool]:
+    """Set definitions and states if those before are still there; give whether they were."""
+    text = json.dumps(dict(sorted(states.items())), separators=(",", ":"))
+    keys = [mapper.keys.definitions, *map(mapper.keys.field_index, emptied)]
+    if not definitions:
+        keys.append(mapper.keys.others)
+    arguments = (known.digest, raw, definitions.digest, definitions.document, text)
+    [reply] = check((yield from call(_DEFINE, [_DEFINE.command(keys, arguments)])))
+    return reply == b"OK"
+
+
+def _fill(
+    mapper: Mapper[Any], table: TableIndexes, names: Sequence[str]
+) -> RoundTrips[dict[str, list[tuple[str, str]]] | None]:
+    """Enter all records that lie there; give pairs that collide, by index, or None where it must begin again."""
+    places = [place for place, name in enumerate(_names(table.definitions), 1) if name in names]
+    run, cursor = (yield from _run_id()), b"0"
+    pairs: dict[str, list[tuple[str, str]]] = {}
+    while True:
+        [reply] = check((yield [("SCAN", cursor, "MATCH", mapper.keys.pattern, "COUNT", _SCANNED)]))
+        cursor, found = cast("tuple[bytes, list[bytes]]", reply)
+        keys = [text_of(key) for key in mapper.keys.owned(found)]
+        chunks = [keys[start : start + _CHUNK] for start in range(0, len(keys), _CHUNK)]
+        commands = [table.command(_BUILD, chunk, places) for chunk in chunks]
+        for entered in check((yield from call(table.script(_BUILD), commands))) if commands else ():
+            if is_of_other_indexes(entered):
+                return None
+            collisions = cast("list[Any]", entered)
+            if collisions and collisions[0] == b"REFUSED":
+                raise damaged_index_error(text_of(collisions[4]))
+            for place, key, holder in zip(*[iter(collisions)] * 3, strict=True):
+                of_index = pairs.setdefault(_names(table.definitions)[place - 1], [])
+                if len(of_index) < _MOST_PAIRS:
+                    of_index.append((text_of(key), text_of(holder)))
+        if cursor == b"0":
+            # After a restart SCAN may have passed over records that were there all the time.
+            return pairs if run == (yield from _run_id()) else None
+
+
+def _run_id() -> RoundTrips[str]:
+    """Give what names one run of the server; "" where the user may not ask."""
+    [reply] = yield [("INFO", "server")]
+    if isinstance(reply, ResponseError):
+        return ""
+    lines = text_of(cast(bytes, reply)).splitlines() if isinstance(reply, bytes) else []
+    return next((line.partition(":")[2] for line in lines if line.startswith("run_id:")), "")

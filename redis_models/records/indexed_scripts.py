@@ -1,0 +1,183 @@
+"""The scripts that write records, as the indexes of their table want them.
+
+Every script that writes begins with a fence: it compares the definitions of indexes in Redis with those that it was
+made for, and writes nothing where they differ. The process then reads the definitions, and sends the right script. So
+the definitions belong to the database, and a process maintains indexes that its own code has never heard of.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from importlib.resources import files
+from typing import Any, Final, cast
+
+from ..client.commands import Argument, Command, RoundTrips, Script, check
+from ..errors import ConfigurationError, ConflictError, DataError
+from ..indexes.definitions import Definitions, Index, Part, read_definitions
+from ..indexes.entries import lua_of
+from ..mapping.keys import KeySpace
+from ..mapping.mapper import Mapper
+
+__all__ = [
+    "NO_INDEXES",
+    "TableIndexes",
+    "damaged_index_error",
+    "is_of_other_indexes",
+    "known_indexes",
+    "learn_indexes",
+    "read_indexes",
+]
+
+_KNOWN: Final = "_known_indexes"
+_END: Final = "--[[ end of the fence ]]\n"
+_FENCE: Final = (files("redis_models") / "lua" / "fence.lua").read_text("utf-8")
+_INDEXES: Final = (files("redis_models") / "lua" / "indexes.lua").read_text("utf-8")
+_MOST_SCRIPTS: Final = 1024  # of all tables and their former definitions; what is forgotten is written again
+
+
+@dataclass(frozen=True)
+class TableIndexes:
+    """The indexes of fields of one table, as far as this process knows.
+
+    Attributes:
+        space: Where the table's records and indexes are.
+        definitions: Its indexes.
+    """
+
+    space: KeySpace
+    definitions: Definitions
+
+    @cached_property
+    def keys(self) -> tuple[str, ...]:
+        """The first keys of every script that writes records."""
+        index, definitions = self.space.index, self.space.definitions
+        if not self.definitions:
+            return index, definitions
+        fields = (self.space.field_index(one.name) for one in self.definitions.indexes)
+        return index, definitions, self.space.others, *fields
+
+    def script(self, plain: Script) -> Script:
+        """Give the script that does what ``plain`` does for a table without indexes, and maintains these."""
+        return _indexed(plain, self.definitions, self.space.start) if self.definitions else plain
+
+    def command(self, plain: Script, records: Sequence[str], arguments: Sequence[Argument]) -> Command:
+        """Give the call of ``script`` for records."""
+        return self.script(plain).command((*self.keys, *records), arguments)
+
+
+NO_INDEXES: Final = Definitions()
+
+
+def known_indexes(mapper: Mapper[Any]) -> TableIndexes:
+    """Give the indexes that a table had when this process last learned of them; at first none.
+
+    Wrong knowledge costs a round trip and no more: the fence refuses what is written by it.
+    """
+    found: TableIndexes | None = vars(mapper).get(_KNOWN)  # beside its cached properties
+    return _remember(mapper, NO_INDEXES) if found is None else found
+
+
+def learn_indexes(mapper: Mapper[Any]) -> RoundTrips[TableIndexes]:
+    """Read the definitions of a table's indexes, and remember them for its scripts.
+
+    Raises:
+        ConfigurationError: They are not readable, or a newer version of the library wrote them.
+
+    Cost:
+        One round trip.
+    """
+    return _remember(mapper, (yield from read_indexes(mapper.keys)))
+
+
+def read_indexes(space: KeySpace) -> RoundTrips[Definitions]:
+    """Read the definitions of a table's indexes.
+
+    Raises:
+        ConfigurationError: As ``learn_indexes``.
+    """
+    [reply] = check((yield [("HMGET", space.definitions, "digest", "document")]))
+    digest, document = cast("list[bytes | None]", reply)
+    if digest is None and document is None:
+        return NO_INDEXES
+    try:
+        definitions = read_definitions(document or b"")
+    except ValueError as exc:
+        raise _unreadable(space, str(exc)) from None
+    if (digest or b"").decode("utf-8", "replace") != definitions.digest:
+        raise _unreadable(space, "its digest is not that of its document")
+    return definitions
+
+
+def is_of_other_indexes(reply: object) -> bool:
+    """Whether a script wrote nothing because the table has other indexes than it was made for."""
+    return isinstance(reply, list) and cast("list[object]", reply)[:2] == [b"REFUSED", b"INDEXES"]
+
+
+def damaged_index_error(key: str) -> DataError:
+    """Give the error of a key that should hold an index of fields and holds something else."""
+    reason = "is not a sorted set, hence no index of fields; nothing was written. Look with 'TYPE {0}', and rename that key"
+    return ConflictError(key, reason.format(key))
+
+
+def _remember(mapper: Mapper[Any], definitions: Definitions) -> TableIndexes:
+    known = TableIndexes(mapper.keys, definitions)
+    vars(mapper)[_KNOWN] = known
+    return known
+
+
+def _unreadable(space: KeySpace, reason: str) -> ConfigurationError:
+    return ConfigurationError(
+        f"the definitions of indexes at {space.definitions!r} are not readable, so nothing can be written to this table:"
+        f" {reason}; use the release of redis_models that wrote them, or build the indexes again"
+    )
+
+
+@lru_cache(_MOST_SCRIPTS)
+def _indexed(plain: Script, definitions: Definitions, start: str) -> Script:
+    head, end, body = plain.source.partition(_FENCE)
+    if not end:
+        raise ValueError("the script has no fence")
+    parts = [part for index in definitions.indexes for shape in index.shapes.values() for part in shape or ()]
+    source = f"{head}{lua_of(parts)}{_tables(definitions, start)}{_INDEXES}{body}"
+    return Script(source, plain.is_repeatable)
+
+
+def _tables(definitions: Definitions, start: str) -> str:
+    """Write what indexes.lua needs to know."""
+    indexes = definitions.indexes
+    shapes = [shape for index in indexes for shape in index.shapes.values() if shape]
+    sources = list(dict.fromkeys(part.field for shape in shapes for part in shape))
+    places = {name: place for place, name in enumerate(sources, 1)}
+    versions = sorted({since for index in indexes for since in index.shapes}, reverse=True)
+    rows = [f"{{{', '.join([str(since), *(_shape(index, since, places) for index in indexes)])}}}" for since in versions]
+    return (
+        f"local digest, start = {_quoted(definitions.digest)}, {_quoted(start)}\n"
+        f"local sources = {{{', '.join(map(_quoted, sources))}}}\n"
+        f"local unique = {{{', '.join(_boolean(index.is_unique) for index in indexes)}}}\n"
+        f"local shapes = {{{', '.join(rows)}}}\n"
+    )
+
+
+def _shape(index: Index, version: int, places: dict[str, int]) -> str:
+    parts = index.parts_at(version)
+    return "false" if parts is None else f"{{{', '.join(_part(part, places) for part in parts)}}}"
+
+
+def _part(part: Part, places: dict[str, int]) -> str:
+    flags = f"{_boolean(part.is_optional)}, {_boolean(part.folds_case)}"
+    return f"{{{places[part.field]}, encoders.{part.kind}, {flags}}}"
+
+
+def _boolean(value: bool) -> str:
+    return "true" if value else "false"
+
+
+def _quoted(text: str) -> str:
+    """Write text as Lua does; its bytes as numbers, so that none of them means something else."""
+    return "'" + "".join(_letters(text.encode("utf-8", "surrogateescape"))) + "'"
+
+
+def _letters(raw: bytes) -> Iterable[str]:
+    for byte in raw:
+        is_plain = 32 <= byte < 127 and byte not in b"'\\"
+        yield chr(byte) if is_plain else f"\\{byte:03d}"
