@@ -11,9 +11,17 @@
         DecodeError                 (ValueError)
         WrongKeyTypeError           the key holds no hash
         NotFoundError               (LookupError)
+        ManyRecordsError            one record was wanted, and several match
         ConflictError               another client wrote in between
+          UniqueError               another record holds the value of a unique index
         RecordTooNewError           written by a newer version of the code
         RecordTooOldError           written by an older version, and no way up is known
+      QueryError                    a query cannot be answered as it is written
+        NoIndexError                no index serves its conditions
+        IndexNotReadyError          the index is not built yet
+        CursorError                 a cursor is unreadable, or of other indexes
+        IndexDamagedError           the index lacks what it must have
+        TooManyOthersError          too many records have values without an entry
       ServerError                   the server cannot do it now
         ServerUnreachableError
         ServerRefusedError          authentication, permission, unsupported command
@@ -47,18 +55,24 @@ from .redaction import printable
 __all__ = [
     "ConfigurationError",
     "ConflictError",
+    "CursorError",
     "DataError",
     "DecodeError",
     "DriftError",
     "EmbeddedServerError",
     "EncodeError",
     "IncompleteError",
+    "IndexDamagedError",
+    "IndexNotReadyError",
     "InvalidPrimaryKeyError",
     "LockedError",
+    "ManyRecordsError",
     "MigrationError",
     "MigrationFileError",
     "ModelDeclarationError",
+    "NoIndexError",
     "NotFoundError",
+    "QueryError",
     "RecordError",
     "RecordTooNewError",
     "RecordTooOldError",
@@ -72,8 +86,10 @@ __all__ = [
     "ServerRefusedError",
     "ServerUnreachableError",
     "SettingsError",
+    "TooManyOthersError",
     "UnansweredError",
     "UnboundModelError",
+    "UniqueError",
     "UnsafeError",
     "WrongKeyTypeError",
 ]
@@ -242,6 +258,25 @@ class NotFoundError(DataError, LookupError):
         return f"{self.model}: no record at {self.key!r}"
 
 
+class ManyRecordsError(DataError):
+    """One record was wanted, and more than one matches.
+
+    Attributes:
+        model: Name of the model.
+        conditions: The conditions of the query, as text.
+    """
+
+    def __init__(self, model: str, conditions: str) -> None:
+        super().__init__(model, conditions)
+        self.model, self.conditions = model, conditions
+
+    def _text(self) -> str:
+        which = (
+            f"more than one record matches {self.conditions}" if self.conditions else "there is more than one record"
+        )
+        return f"{self.model}: {which}; add a condition, or take one of them with first()"
+
+
 class ConflictError(DataError):
     """Another client wrote the record in between, or it exists already.
 
@@ -257,6 +292,29 @@ class ConflictError(DataError):
 
     def _text(self) -> str:
         return f"{self.key}: {self.reason}"
+
+
+class UniqueError(ConflictError):
+    """Another record holds the value of a unique index; nothing was written.
+
+    Attributes:
+        model: Name of the model.
+        index: Name of the index.
+        fields: The fields that it is made of.
+        key: Redis key of the record that was to be written.
+        holder: Redis key of the record that holds the value.
+    """
+
+    def __init__(self, model: str, index: str, fields: Sequence[str], key: str, holder: str) -> None:
+        names = " and ".join(fields)
+        noun = "value of" if len(fields) == 1 else "values of"
+        reason = (
+            f"{model} is unique by {names}, and {holder!r} has the same {noun} {names}; write another, or change or"
+            " delete that record first"
+        )
+        super().__init__(key, reason, fields)
+        self.args = (model, index, tuple(fields), key, holder)  # so that it pickles
+        self.model, self.index, self.holder = model, index, holder
 
 
 class _VersionError(DataError):
@@ -291,6 +349,112 @@ class RecordTooOldError(_VersionError):
             f"{self.key}: stored at version {self.stored}, but its model is at version {self.supported} and no"
             " migration between them is known here. Run 'redis-models migrate', or call redis_models.setup()"
         )
+
+
+class QueryError(RedisModelsError):
+    """A query cannot be answered as it is written.
+
+    Attributes:
+        reason: Why, and what to do.
+    """
+
+    _is_one_line = True
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+    def _text(self) -> str:
+        return self.reason
+
+
+class NoIndexError(QueryError):
+    """No index serves a query, and it does not allow to read every record.
+
+    Attributes:
+        model: Name of the model.
+        conditions: The conditions and the order of the query, as text.
+        declare: The line of the model that declares an index which serves it.
+    """
+
+    def __init__(self, model: str, conditions: str, declare: str) -> None:
+        super().__init__(
+            f"{model}: no index serves {conditions or 'this query'}; declare {declare}, or read every record with"
+            " allow_scan=True"
+        )
+        self.args = (model, conditions, declare)  # so that it pickles
+        self.model, self.conditions, self.declare = model, conditions, declare
+
+
+class IndexNotReadyError(QueryError):
+    """The index that would serve a query is declared, but not built yet.
+
+    Attributes:
+        model: Name of the model.
+        index: Name of the index.
+        state: Its state in Redis: "building", or "missing" where it was not begun.
+    """
+
+    def __init__(self, model: str, index: str, state: str) -> None:
+        super().__init__(
+            f"{model}: the index {index!r} is {state}; run 'redis-models migrate', or store.build_indexes() without"
+            " migrations, or read every record with allow_scan=True"
+        )
+        self.args = (model, index, state)
+        self.model, self.index, self.state = model, index, state
+
+
+class CursorError(QueryError):
+    """A cursor of a page is not readable, or its indexes have changed.
+
+    Attributes:
+        cursor: The cursor.
+        reason: Why it cannot be used.
+    """
+
+    def __init__(self, cursor: str, reason: str) -> None:
+        super().__init__(reason)
+        self.args = (cursor, reason)
+        self.cursor = cursor
+
+    def _text(self) -> str:
+        return f"the cursor {self.cursor!r:.{_SHOWN}} {self.reason}; begin with the first page: page(..., after=None)"
+
+
+class IndexDamagedError(QueryError):
+    """An index is marked ready, but lacks what it must have.
+
+    Attributes:
+        model: Name of the model.
+        index: Name of the index.
+        key: Its Redis key.
+    """
+
+    def __init__(self, model: str, index: str, key: str) -> None:
+        super().__init__(
+            f"{model}: the index {index!r} is empty at {key!r}, but there are records; run"
+            " 'redis-models verify --repair', or read every record with allow_scan=True"
+        )
+        self.args = (model, index, key)
+        self.model, self.index, self.key = model, index, key
+
+
+class TooManyOthersError(QueryError):
+    """Too many records have a value without an entry; a query would have to read them all.
+
+    Attributes:
+        model: Name of the model.
+        count: How many such records there are.
+        limit: How many a query reads at most.
+    """
+
+    def __init__(self, model: str, count: int, limit: int) -> None:
+        super().__init__(
+            f"{model}: {count:,} records have a value that no index holds, and a query reads at most {limit:,} of them;"
+            f" run 'redis-models migrate', or {model}.reindex(rewrite=True)"
+        )
+        self.args = (model, count, limit)
+        self.model, self.count, self.limit = model, count, limit
 
 
 class ServerError(RedisModelsError):

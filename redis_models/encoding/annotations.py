@@ -127,10 +127,16 @@ class Storage:
     Attributes:
         primary_key: It names the record.
         renamed_from: Its name before, a hint for the diff.
+        index: It has an index of its own.
+        unique: It has one, and no two records may have the same value.
+        nocase: Its letters A to Z equal a to z, in conditions and in indexes.
     """
 
     primary_key: bool = False
     renamed_from: str | None = None
+    index: bool = False
+    unique: bool = False
+    nocase: bool = False
 
 
 class AnnotationKey:
