@@ -14,6 +14,7 @@
         ManyRecordsError            one record was wanted, and several match
         ConflictError               another client wrote in between
           UniqueError               another record holds the value of a unique index
+          DuplicateValuesError      records have one value in a unique index that is being built
         RecordTooNewError           written by a newer version of the code
         RecordTooOldError           written by an older version, and no way up is known
       QueryError                    a query cannot be answered as it is written
@@ -59,6 +60,7 @@ __all__ = [
     "DataError",
     "DecodeError",
     "DriftError",
+    "DuplicateValuesError",
     "EmbeddedServerError",
     "EncodeError",
     "IncompleteError",
@@ -315,6 +317,35 @@ class UniqueError(ConflictError):
         super().__init__(key, reason, fields)
         self.args = (model, index, tuple(fields), key, holder)  # so that it pickles
         self.model, self.index, self.holder = model, index, holder
+
+
+class DuplicateValuesError(ConflictError):
+    """Records have the same value in a unique index that is being built; the index is not ready.
+
+    Attributes:
+        model: Name of the model.
+        index: Name of the index.
+        fields: The fields that it is made of.
+        pairs: Redis keys of records, two and two; the second is empty where the first one's value is too long for the
+            index, or is not stored as the model stores it.
+    """
+
+    _FIRST = 5  # pairs in the text
+
+    def __init__(self, model: str, index: str, fields: Sequence[str], pairs: Sequence[tuple[str, str]]) -> None:
+        names = " and ".join(fields)
+        shown = "; ".join(
+            f"{key!r} has the {names} of {holder!r}" if holder else f"{key!r} has a value that cannot be unique"
+            for key, holder in pairs[: self._FIRST]
+        )
+        more = f"; and {len(pairs) - self._FIRST} more pairs" if len(pairs) > self._FIRST else ""
+        reason = (
+            f"{model} cannot be unique by {names}: {shown}{more}; change or delete these records, and build the index"
+            f" {index!r} again"
+        )
+        super().__init__(pairs[0][0] if pairs else index, reason, fields)
+        self.args = (model, index, tuple(fields), tuple(pairs))
+        self.model, self.index, self.pairs = model, index, tuple(pairs)
 
 
 class _VersionError(DataError):

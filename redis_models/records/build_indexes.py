@@ -69,7 +69,9 @@ def build_indexes(mapper: Mapper[Any], drop: Collection[str] = ()) -> RoundTrips
     wanted = definitions_of(mapper)
     for name in drop:
         if wanted.index(name) is not None:
-            raise ConfigurationError(f"{mapper.model.__name__} declares the index {name!r}; take it out of the model first")
+            raise ConfigurationError(
+                f"{mapper.model.__name__} declares the index {name!r}; take it out of the model first"
+            )
     token = secrets.token_hex(8)
     yield from _define(mapper, wanted, drop, token)
     built: list[str] = []

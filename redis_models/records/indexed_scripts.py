@@ -115,7 +115,9 @@ def is_of_other_indexes(reply: object) -> bool:
 
 def damaged_index_error(key: str) -> DataError:
     """Give the error of a key that should hold an index of fields and holds something else."""
-    reason = "is not a sorted set, hence no index of fields; nothing was written. Look with 'TYPE {0}', and rename that key"
+    reason = (
+        "is not a sorted set, hence no index of fields; nothing was written. Look with 'TYPE {0}', and rename that key"
+    )
     return ConflictError(key, reason.format(key))
 
 
@@ -149,7 +151,9 @@ def _tables(definitions: Definitions, start: str) -> str:
     sources = list(dict.fromkeys(part.field for shape in shapes for part in shape))
     places = {name: place for place, name in enumerate(sources, 1)}
     versions = sorted({since for index in indexes for since in index.shapes}, reverse=True)
-    rows = [f"{{{', '.join([str(since), *(_shape(index, since, places) for index in indexes)])}}}" for since in versions]
+    rows = [
+        f"{{{', '.join([str(since), *(_shape(index, since, places) for index in indexes)])}}}" for since in versions
+    ]
     return (
         f"local digest, start = {_quoted(definitions.digest)}, {_quoted(start)}\n"
         f"local sources = {{{', '.join(map(_quoted, sources))}}}\n"

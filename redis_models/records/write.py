@@ -328,7 +328,7 @@ def resolve_reply(mapper: Mapper[M], upgrader: Upgrader | None, attempt: ScriptC
         if is_of_other_indexes(reply):
             attempt = replace(attempt, indexes=(yield from learn_indexes(mapper)))
         else:
-            error = _refusal(mapper, attempt, reply)
+            error = _refusal(mapper, attempt.keys, reply, attempt)
             if error is None:
                 return reply
             if not isinstance(error, RecordTooOldError) or upgrader is None:
@@ -364,7 +364,9 @@ def _is_upgraded(mapper: Mapper[M], upgrader: Upgrader, attempt: ScriptCall, pla
     return True
 
 
-def _refusal(mapper: Mapper[Any], attempt: ScriptCall, reply: Reply) -> DataError | None:
+def _refusal(
+    mapper: Mapper[Any], keys: Sequence[str], reply: Reply, attempt: ScriptCall | None = None
+) -> DataError | None:
     """Give the error that a script's refusal of the first record in it means; None if it was applied."""
     if not isinstance(reply, list) or not reply or reply[0] != b"REFUSED":
         return None
@@ -373,10 +375,10 @@ def _refusal(mapper: Mapper[Any], attempt: ScriptCall, reply: Reply) -> DataErro
         return index_error(mapper)
     if reason == b"FIELD INDEX":
         return damaged_index_error(text_of(details[0]))
-    key = attempt.keys[cast(int, place) - 1]
-    if reason in _OF_UNIQUE:
+    key = keys[cast(int, place) - 1]
+    if attempt is not None and reason in _OF_UNIQUE:
         return _unique_error(mapper, attempt, reason, key, details)
-    if reason in attempt.meanings:
+    if attempt is not None and reason in attempt.meanings:
         return attempt.meanings[reason](stored)
     if reason in _REFUSALS:
         return _REFUSALS[reason](mapper, key, [text_of(name) for name in details])

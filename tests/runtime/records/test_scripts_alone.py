@@ -13,6 +13,9 @@ from redis_models.records import insert, read
 from redis_models.records import write as writing
 
 
+_TABLE: Final = ("crate:__index", "crate:__index:_definitions")  # the first keys of a script that writes
+
+
 class Crate(Model):
     id: str = Field(primary_key=True)
     pieces: int = 1
@@ -142,7 +145,7 @@ def test_the_right_to_end_records_is_needed_where_one_is_to_end(
 ) -> None:
     def write(bob: Any, *keys: str) -> Any:
         arguments = ["any", 2, life, 1, "pieces", *(7 for _ in keys)]
-        return bob.eval(insert._WRITE.source, 1 + len(keys), "crate:__index", *keys, *arguments)
+        return bob.eval(insert._WRITE.source, 2 + len(keys), *_TABLE, *keys, *arguments)
 
     with _without("pexpire", client, server) as bob:
         before = _state(client)
@@ -161,11 +164,11 @@ def test_a_stamp_that_is_no_version_is_not_taken_for_an_older_one(table: Any, cl
     client.hset("crate:a", "_v", stamp)
     before = _state(client)
     refused = [b"REFUSED", b"NEWER", 1, stamp.encode()]
-    keys = ["crate:__index", "crate:a"]
+    keys = [*_TABLE, "crate:a"]
 
-    assert client.eval(insert._WRITE.source, 2, *keys, "any", 2, "", 1, "pieces", 7) == refused
-    assert client.eval(writing._SAVE.source, 2, *keys, 2, "", 2, "pieces", 7) == refused
-    assert client.eval(writing._INCREMENT.source, 2, *keys, 2, "pieces", 1, 0, "int", -9, 9) == refused
+    assert client.eval(insert._WRITE.source, 3, *keys, "any", 2, "", 1, "pieces", 7) == refused
+    assert client.eval(writing._SAVE.source, 3, *keys, 2, "", 2, "pieces", 7) == refused
+    assert client.eval(writing._INCREMENT.source, 3, *keys, 2, "pieces", 1, 0, "int", -9, 9) == refused
     assert _state(client) == before
 
 
@@ -183,7 +186,7 @@ class TestReplacing:
     def put(self, request: pytest.FixtureRequest, table: Any, client: Any) -> Callable[..., Any]:
         def put(mode: str, *fields: Any, by: Any = client, life: str = "") -> Any:
             script, arguments = _WAYS[request.param](fields)
-            return by.eval(script.source, 2, "crate:__index", "crate:a", mode, 2, life, *arguments)
+            return by.eval(script.source, 3, *_TABLE, "crate:a", mode, 2, life, *arguments)
 
         return put
 
@@ -259,9 +262,7 @@ class TestReplacing:
 def test_of_several_records_those_that_are_named_are_replaced(table: Any, client: Any) -> None:
     client.hset("crate:b", mapping={"_v": 1, "old": "y"})
 
-    told = client.eval(
-        insert._WRITE.source, 3, "crate:__index", "crate:a", "crate:b", "any 2:1", 2, "", 1, "pieces", 7, 8
-    )
+    told = client.eval(insert._WRITE.source, 4, *_TABLE, "crate:a", "crate:b", "any 2:1", 2, "", 1, "pieces", 7, 8)
 
     assert told == [0, 0, 0, 0]
     assert client.hgetall("crate:a") == {b"_v": b"2", b"id": b"a", b"pieces": b"7", b"weight": b"1.5"}
