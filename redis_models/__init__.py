@@ -6,17 +6,33 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from .config import RedisConfig
     from .errors import RedisModelsError
+    from .indexes.conditions import Condition, asc, desc, on
     from .mapping.fields import Field
     from .mapping.ttl import FOREVER, KEEP
     from .model.model import AutoModel, Model
     from .project.apps import setup
     from .store import Store
 
-__all__ = ["FOREVER", "KEEP", "AutoModel", "Field", "Model", "RedisConfig", "RedisModelsError", "Store", "setup"]
+__all__ = [
+    "FOREVER",
+    "KEEP",
+    "AutoModel",
+    "Condition",
+    "Field",
+    "Model",
+    "RedisConfig",
+    "RedisModelsError",
+    "Store",
+    "asc",
+    "desc",
+    "on",
+    "setup",
+]
 
 # Where each name lives. Imported at first use: commands that need no models start in a quarter of the time.
 _HOMES: Final = {
     "AutoModel": "model",
+    "Condition": "indexes.conditions",
     "FOREVER": "mapping.ttl",
     "Field": "mapping.fields",
     "KEEP": "mapping.ttl",
@@ -24,6 +40,9 @@ _HOMES: Final = {
     "RedisConfig": "config",
     "RedisModelsError": "errors",
     "Store": "store",
+    "asc": "indexes.conditions",
+    "desc": "indexes.conditions",
+    "on": "indexes.conditions",
     "setup": "project.apps",
 }
 # Modules under the names that documents give them, which plain attribute access finds, too.

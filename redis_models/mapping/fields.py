@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from types import EllipsisType
-from typing import Any, TypedDict, TypeVar, Unpack, cast, overload
+from typing import Any, Final, TypedDict, TypeVar, Unpack, cast, overload
 
 import pydantic
 from pydantic.fields import FieldInfo
@@ -12,6 +12,7 @@ from ..encoding.annotations import Storage
 __all__ = ["Field", "storage_of"]
 
 T = TypeVar("T")
+_NOTHING: Final = Storage()
 
 
 class _PydanticOptions(TypedDict, total=False):
@@ -55,11 +56,21 @@ def Field(
     *,
     primary_key: bool = ...,
     renamed_from: str | None = ...,
+    index: bool = ...,
+    unique: bool = ...,
+    nocase: bool = ...,
     **options: Unpack[_PydanticOptions],
 ) -> Any: ...
 @overload
 def Field(
-    default: T, *, primary_key: bool = ..., renamed_from: str | None = ..., **options: Unpack[_PydanticOptions]
+    default: T,
+    *,
+    primary_key: bool = ...,
+    renamed_from: str | None = ...,
+    index: bool = ...,
+    unique: bool = ...,
+    nocase: bool = ...,
+    **options: Unpack[_PydanticOptions],
 ) -> T: ...
 @overload
 def Field(
@@ -67,36 +78,63 @@ def Field(
     default_factory: Callable[[], T] | Callable[[dict[str, Any]], T],
     primary_key: bool = ...,
     renamed_from: str | None = ...,
+    index: bool = ...,
+    unique: bool = ...,
+    nocase: bool = ...,
     **options: Unpack[_PydanticOptions],
 ) -> T: ...
 @overload
-def Field(*, primary_key: bool = ..., renamed_from: str | None = ..., **options: Unpack[_PydanticOptions]) -> Any: ...
+def Field(
+    *,
+    primary_key: bool = ...,
+    renamed_from: str | None = ...,
+    index: bool = ...,
+    unique: bool = ...,
+    nocase: bool = ...,
+    **options: Unpack[_PydanticOptions],
+) -> Any: ...
 def Field(  # pydantic's own spelling
     default: Any = ...,
     *,
     default_factory: Any = None,
     primary_key: bool = False,
     renamed_from: str | None = None,
+    index: bool = False,
+    unique: bool = False,
+    nocase: bool = False,
     **options: Unpack[_PydanticOptions],
 ) -> Any:
-    """Describe a field: all that ``pydantic.Field`` takes, and two words more.
+    """Describe a field: all that ``pydantic.Field`` takes, and what storage needs to know.
 
     Args:
         default: Value of instances that are made without one; none means required.
         default_factory: Makes that value, instead of ``default``.
         primary_key: Whether the field names the record; exactly one field of a model does.
         renamed_from: The field's stored name before; ``makemigrations`` then renames without asking.
+        index: Whether queries can find records by the field; ``Meta.indexes`` has those of several fields.
+        unique: Whether no two records may have the same value, None aside; it is an index, too.
+        nocase: Whether letters A to Z equal a to z in conditions and indexes; for text only.
         options: See ``pydantic.Field``.
     """
     if default_factory is not None:
         made = pydantic.Field(default_factory=default_factory, **cast(Any, options))
     else:
         made = pydantic.Field(default, **cast(Any, options))
-    if primary_key or renamed_from is not None:
-        cast(FieldInfo, made).metadata.append(Storage(primary_key, renamed_from))
+    storage = Storage(primary_key, renamed_from, index, unique, nocase)
+    if storage != Storage():
+        cast(FieldInfo, made).metadata.append(storage)
     return made
 
 
 def storage_of(info: FieldInfo) -> Storage:
-    """Give what a field says about its storage."""
-    return next((item for item in info.metadata if isinstance(item, Storage)), Storage())
+    """Give what a field says about its storage, in its annotation and beside it."""
+    found = [item for item in info.metadata if isinstance(item, Storage)]
+    if len(found) < 2:
+        return found[0] if found else _NOTHING
+    return Storage(
+        primary_key=any(item.primary_key for item in found),
+        renamed_from=next((item.renamed_from for item in reversed(found) if item.renamed_from is not None), None),
+        index=any(item.index for item in found),
+        unique=any(item.unique for item in found),
+        nocase=any(item.nocase for item in found),
+    )

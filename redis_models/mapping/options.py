@@ -7,11 +7,11 @@ and set on the class later, and mean the same.
 import difflib
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final, cast
+from typing import Final, NamedTuple, cast
 
 from ..errors import ModelDeclarationError
 
-__all__ = ["ATTRIBUTES", "Options", "read_options", "take_options"]
+__all__ = ["ATTRIBUTES", "NamedFields", "Options", "read_options", "take_options"]
 
 # Meta name -> class attribute.
 _SPELLINGS: Final = {
@@ -26,10 +26,20 @@ _SPELLINGS: Final = {
     "app": "_app",
     "abstract": "_abstract",
     "managed": "_managed",
+    "indexes": "_table_indexes",
+    "unique": "_table_unique",
 }
 ATTRIBUTES: Final = frozenset(_SPELLINGS.values())
+_FIELDS: Final = 'a list of tuples of fields, as in [("status", "created")], or a dict of them by their names'
 # Options that a subclass does not inherit: two classes over one table, or a version of another shape, would be wrong.
 _OWN: Final[dict[str, object]] = {"_table_name": None, "_version": 1, "_abstract": False}
+
+
+class NamedFields(NamedTuple):
+    """The fields of an index, and the name that ``Meta`` gives it, if any."""
+
+    name: str | None
+    fields: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -47,6 +57,8 @@ class Options:
         app: Label of the app it belongs to, or None for the app of its module.
         abstract: It only serves as a base class and is never stored.
         managed: Migrations rewrite its records.
+        indexes: Indexes beside those of single fields: the fields of each, and its name or None.
+        unique: Likewise, those whose values no two records may share.
     """
 
     primary_key: str | None
@@ -60,6 +72,8 @@ class Options:
     app: str | None
     abstract: bool
     managed: bool
+    indexes: tuple["NamedFields", ...] = ()
+    unique: tuple["NamedFields", ...] = ()
 
 
 def take_options(model: str, namespace: dict[str, object]) -> dict[str, object]:
@@ -107,6 +121,8 @@ def read_options(model: type) -> Options:
         app=_text(value["app"]),
         abstract=bool(value["abstract"]),
         managed=value["managed"] is not False,
+        indexes=_named_fields(value["indexes"]),
+        unique=_named_fields(value["unique"]),
     )
 
 
@@ -143,6 +159,21 @@ def _is_switch(value: object) -> bool:
     return isinstance(value, bool)
 
 
+def _is_named_fields(value: object) -> bool:
+    if value is None:
+        return True
+    if isinstance(value, dict):
+        named = cast("dict[object, object]", value)
+        return all(isinstance(name, str) for name in named) and all(map(_is_fields, named.values()))
+    return isinstance(value, (list, tuple)) and all(map(_is_fields, cast("list[object]", value)))
+
+
+def _is_fields(value: object) -> bool:
+    if not isinstance(value, (list, tuple)):
+        return False
+    return bool(value) and all(isinstance(name, str) for name in cast("list[object]", value))
+
+
 # Option -> what it may be, as a test and in words.
 _WANTED: Final[dict[str, tuple[Callable[[object], bool], str]]] = {
     "primary_key": (_is_name, "the name of a field"),
@@ -156,7 +187,15 @@ _WANTED: Final[dict[str, tuple[Callable[[object], bool], str]]] = {
     "auto_sync": (_is_switch, "True or False"),
     "abstract": (_is_switch, "True or False"),
     "managed": (_is_switch, "True or False"),
+    "indexes": (_is_named_fields, _FIELDS),
+    "unique": (_is_named_fields, _FIELDS),
 }
+
+
+def _named_fields(value: object) -> tuple[NamedFields, ...]:
+    if isinstance(value, dict):
+        return tuple(NamedFields(name, tuple(one)) for name, one in cast("dict[str, list[str]]", value).items())
+    return tuple(NamedFields(None, tuple(one)) for one in cast("list[list[str]]", value or ()))
 
 
 def _text(value: object) -> str | None:

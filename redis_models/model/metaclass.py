@@ -3,6 +3,7 @@
 import copy
 import functools
 import inspect
+import threading
 import warnings
 from collections.abc import Generator
 from contextlib import contextmanager
@@ -15,6 +16,7 @@ from pydantic.errors import PydanticUndefinedAnnotation
 
 from ..coroutines import being_saved
 from ..errors import ModelDeclarationError
+from ..indexes.conditions import Reference
 from ..mapping.compiler import compile_mapper
 from ..mapping.core_schema import let_post_init_assign
 from ..mapping.fields import Field, storage_of
@@ -67,6 +69,8 @@ class ModelMeta(ModelMetaclass):
         _app: str | None
         _abstract: bool
         _managed: bool
+        _table_indexes: Any  # a list of tuples, or a dict of them
+        _table_unique: Any
         __assigned__: frozenset[str]
         __overrides__: frozenset[str]  # verbs that it has of its own
         Config: type[Any]
@@ -75,11 +79,12 @@ class ModelMeta(ModelMetaclass):
         own = take_options(name, namespace)
         own["Config"] = _take_config(name, bases, namespace)
         namespace["__assigned__"] = frozenset(namespace)  # names that say themselves what their default is
-        with _fields_named_like_verbs(name, bases, namespace):
+        with _fields_named_like_verbs(name, bases, namespace), _making.begun():
             cls = cast("ModelMeta", super().__new__(mcs, name, bases, namespace, **kwargs))
         type.__setattr__(cls, "_store", None)  # a parent's is another table's
         for attribute, value in own.items():
             type.__setattr__(cls, attribute, value)
+        _refuse_references(cast(type[StoredModel], cls))
         let_post_init_assign(cast(type[StoredModel], cls))
         _note_overrides(cls)
         if "_primary_key_field" not in own:
@@ -112,7 +117,14 @@ class ModelMeta(ModelMetaclass):
             type.__setattr__(cls, "_compiled", compiled)
         return cast("Mapper[Any]", compiled)
 
-    if not TYPE_CHECKING:  # checkers take the constructor's signature from the fields
+    if not TYPE_CHECKING:  # checkers take the constructor's signature from the fields, and know these as attributes
+
+        def __getattr__(cls, name):
+            """Give a field of the class as what a condition is made of; called for what is not an attribute."""
+            fields = cls.__dict__.get("__pydantic_fields__")
+            if fields is not None and name in fields and not _making.depth:
+                return Reference(cls, name)
+            return super().__getattr__(name)
 
         def __call__(cls, /, *args, **values):
             auto = UNSET
@@ -124,6 +136,24 @@ class ModelMeta(ModelMetaclass):
             if instance.auto_save and is_bound(cls):
                 record_of(instance).save()
             return instance
+
+
+class _Making(threading.local):
+    """Whether this thread is making a model class: pydantic would take a reference for the default of a field."""
+
+    depth = 0
+
+    @contextmanager
+    def begun(self) -> Generator[None]:
+        """Hide the fields of all model classes from this thread."""
+        self.depth += 1
+        try:
+            yield
+        finally:
+            self.depth -= 1
+
+
+_making: Final = _Making()
 
 
 def is_live(instance: StoredModel) -> bool:
@@ -215,6 +245,14 @@ def _resolve_annotations(model: type[StoredModel]) -> None:
                 model.__name__,
                 f"an annotation names {exc.name!r}, which is not defined; import it in {model.__module__}",
             ) from exc
+
+
+def _refuse_references(model: type[StoredModel]) -> None:
+    for name, info in model.__pydantic_fields__.items():
+        if isinstance(info.default, Reference):
+            raise ModelDeclarationError(
+                model.__name__, f"field {name!r} has the field {info.default!r} as its default; write a value"
+            )
 
 
 def _find_primary_key(model: type[StoredModel]) -> None:

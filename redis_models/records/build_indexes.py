@@ -76,7 +76,7 @@ def build_indexes(mapper: Mapper[Any], drop: Collection[str] = ()) -> RoundTrips
     yield from _define(mapper, wanted, drop, token)
     built: list[str] = []
     while True:
-        table = yield from learn_indexes(mapper)
+        table = yield from learn_indexes(mapper.keys)
         states = (yield from read_states(mapper))[0]
         unready = [name for name in _names(table.definitions) if states.get(name) != READY and wanted.index(name)]
         if not unready:
@@ -112,7 +112,7 @@ def _names(definitions: Definitions) -> list[str]:
 def _define(mapper: Mapper[Any], wanted: Definitions, drop: Collection[str], token: str) -> RoundTrips[None]:
     """Set the definitions that the table is to have; indexes that it did not have are building from then on."""
     for _ in range(_TRIES):
-        table = yield from learn_indexes(mapper)
+        table = yield from learn_indexes(mapper.keys)
         known = table.definitions
         states, raw = yield from read_states(mapper)
         for name in drop:
@@ -144,7 +144,7 @@ def _make_ready(
             return False
         if (yield from _set(mapper, definitions, raw, definitions, states | dict.fromkeys(names, READY), ())):
             return True
-        if (yield from learn_indexes(mapper)).definitions != definitions:
+        if (yield from learn_indexes(mapper.keys)).definitions != definitions:
             return False
     return False
 

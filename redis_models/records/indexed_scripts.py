@@ -9,14 +9,13 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from importlib.resources import files
-from typing import Any, Final, cast
+from typing import Final, cast
 
 from ..client.commands import Argument, Command, RoundTrips, Script, check
 from ..errors import ConfigurationError, ConflictError, DataError
 from ..indexes.definitions import Definitions, Index, Part, read_definitions
 from ..indexes.entries import lua_of
 from ..mapping.keys import KeySpace
-from ..mapping.mapper import Mapper
 
 __all__ = [
     "NO_INDEXES",
@@ -68,16 +67,16 @@ class TableIndexes:
 NO_INDEXES: Final = Definitions()
 
 
-def known_indexes(mapper: Mapper[Any]) -> TableIndexes:
+def known_indexes(space: KeySpace) -> TableIndexes:
     """Give the indexes that a table had when this process last learned of them; at first none.
 
     Wrong knowledge costs a round trip and no more: the fence refuses what is written by it.
     """
-    found: TableIndexes | None = vars(mapper).get(_KNOWN)  # beside its cached properties
-    return _remember(mapper, NO_INDEXES) if found is None else found
+    found: TableIndexes | None = vars(space).get(_KNOWN)  # beside its cached properties
+    return _remember(space, NO_INDEXES) if found is None else found
 
 
-def learn_indexes(mapper: Mapper[Any]) -> RoundTrips[TableIndexes]:
+def learn_indexes(space: KeySpace) -> RoundTrips[TableIndexes]:
     """Read the definitions of a table's indexes, and remember them for its scripts.
 
     Raises:
@@ -86,7 +85,7 @@ def learn_indexes(mapper: Mapper[Any]) -> RoundTrips[TableIndexes]:
     Cost:
         One round trip.
     """
-    return _remember(mapper, (yield from read_indexes(mapper.keys)))
+    return _remember(space, (yield from read_indexes(space)))
 
 
 def read_indexes(space: KeySpace) -> RoundTrips[Definitions]:
@@ -121,9 +120,9 @@ def damaged_index_error(key: str) -> DataError:
     return ConflictError(key, reason.format(key))
 
 
-def _remember(mapper: Mapper[Any], definitions: Definitions) -> TableIndexes:
-    known = TableIndexes(mapper.keys, definitions)
-    vars(mapper)[_KNOWN] = known
+def _remember(space: KeySpace, definitions: Definitions) -> TableIndexes:
+    known = TableIndexes(space, definitions)
+    vars(space)[_KNOWN] = known
     return known
 
 

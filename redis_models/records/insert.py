@@ -156,7 +156,7 @@ class Put(Generic[M]):
         self.key = mapper.key_of(self._values[mapper.primary_key])
         self.fields = mapper.encode(instance)
         self.arguments: tuple[Argument, ...] = (only or "any", mapper.version, ttl, *flatten(self.fields))
-        self.indexes = known_indexes(mapper)
+        self.indexes = known_indexes(mapper.keys)
         self.command = self.indexes.command(_PUT, (self.key,), self.arguments)
 
     def is_settled_by(self, reply: Reply) -> bool:
@@ -191,7 +191,7 @@ def _make_batches(mapper: Mapper[M], instances: Sequence[M], ttl: TtlArgument, o
         keys = [mapper.key_of(getattr(instance, mapper.primary_key)) for instance in chunk]
         values = [values_of(instance) for instance in chunk]  # first, so that later assignments count as changes
         fields = [mapper.encode(instance) for instance in chunk]
-        indexes = known_indexes(mapper)
+        indexes = known_indexes(mapper.keys)
         tries = [
             _write_call(
                 mapper,

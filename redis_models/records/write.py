@@ -104,7 +104,7 @@ def save(
         if type(reply) is not int:  # nearly never
             expected = known.stored if if_unchanged else None
             attempt = ScriptCall(
-                _SAVE, known_indexes(mapper), [key], _save_arguments(mapper, change, ttl, expected), if_unchanged
+                _SAVE, known_indexes(mapper.keys), [key], _save_arguments(mapper, change, ttl, expected), if_unchanged
             )
             if isinstance(reply, NoScriptError):
                 [reply] = yield from call(attempt.script, [attempt.command], once=if_unchanged)
@@ -147,7 +147,7 @@ def patch(mapper: Mapper[M], upgrader: Upgrader | None, key: str, changes: Mappi
     """
     encoded = mapper.encode_some(changes)
     arguments = _save_arguments(mapper, Change(encoded, {}, [], {}), "", None)
-    yield from run_script(mapper, upgrader, ScriptCall(_SAVE, known_indexes(mapper), [key], arguments))
+    yield from run_script(mapper, upgrader, ScriptCall(_SAVE, known_indexes(mapper.keys), [key], arguments))
 
 
 def increment(mapper: Mapper[M], upgrader: Upgrader | None, key: str, name: str, by: object) -> RoundTrips[int | float]:
@@ -168,7 +168,7 @@ def increment(mapper: Mapper[M], upgrader: Upgrader | None, key: str, name: str,
         b"VALUE": partial(counter.no_number, key),
         b"RANGE": partial(counter.out_of_range, by),
     }
-    attempt = ScriptCall(_INCREMENT, known_indexes(mapper), [key], arguments, True, meanings)
+    attempt = ScriptCall(_INCREMENT, known_indexes(mapper.keys), [key], arguments, True, meanings)
     total = yield from run_script(mapper, upgrader, attempt)
     return int(cast(bytes, total)) if counter.is_int else float(cast(bytes, total))
 
@@ -194,7 +194,7 @@ def delete(mapper: Mapper[M], keys: Sequence[str], *, only_hashes: bool = False)
     records = members = 0
     for start in range(0, len(chunks), _SCRIPTS_A_BATCH):
         group = chunks[start : start + _SCRIPTS_A_BATCH]
-        indexes, options = known_indexes(mapper), ("1" if only_hashes else "",)
+        indexes, options = known_indexes(mapper.keys), ("1" if only_hashes else "",)
         attempts = [ScriptCall(_DELETE, indexes, chunk, options, once=True) for chunk in group]
         commands = [attempt.command for attempt in attempts]
         # A second execution would not count the records that the first one deleted.
@@ -289,7 +289,7 @@ def save_command(
     expected: Mapping[str, bytes] | None = None,
 ) -> Command:
     """Make the call that writes what changed, if the record still has what is ``expected``; its reply is a number."""
-    return known_indexes(mapper).command(_SAVE, (key,), _save_arguments(mapper, change, ttl, expected))
+    return known_indexes(mapper.keys).command(_SAVE, (key,), _save_arguments(mapper, change, ttl, expected))
 
 
 def _save_arguments(
@@ -326,7 +326,7 @@ def resolve_reply(mapper: Mapper[M], upgrader: Upgrader | None, attempt: ScriptC
     replaced: dict[int, bytes] = {}
     for _ in range(_TRIES):
         if is_of_other_indexes(reply):
-            attempt = replace(attempt, indexes=(yield from learn_indexes(mapper)))
+            attempt = replace(attempt, indexes=(yield from learn_indexes(mapper.keys)))
         else:
             error = _refusal(mapper, attempt.keys, reply, attempt)
             if error is None:
