@@ -5,7 +5,7 @@ is asked, not how it is found: ``planner`` makes ranges of it, ``matching`` judg
 """
 
 import dataclasses
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, Final, Generic, Literal, NoReturn, TypeVar, cast, overload
 
@@ -38,6 +38,7 @@ E = TypeVar("E")
 
 Operator = Literal["==", "!=", "<", "<=", ">", ">=", "in", "startswith", "contains"]
 _ORDERING: Final = ("<", "<=", ">", ">=")
+_SHOWN: Final = 20  # values of one_of that a text quotes
 _NO_TRUTH: Final = (
     "a condition has no truth value of its own; write 'a & b' for 'a and b', 'a | b' for 'a or b', '~a' for 'not a',"
     " (1 < X.f) & (X.f < 9) for '1 < X.f < 9', and on(X.f).one_of([...]) for 'X.f in [...]'"
@@ -87,24 +88,17 @@ class Comparison(Condition):
     folds_case: bool = dataclasses.field(default=False, compare=False)
 
     def __str__(self) -> str:
-        return self.text()
-
-    def text(self, *, shows_value: bool = True) -> str:
-        """Give it as people write it.
-
-        Args:
-            shows_value: Whether the value may be told; else an ellipsis stands there.
-        """
         name = self.field if self.model is None else f"{self.model.__name__}.{self.field}"
-        value = f"{self.value!r:.200}" if shows_value else "..."
-        if self.operator == "in":
-            values = ", ".join(f"{one!r:.60}" for one in cast("tuple[object, ...]", self.value)[:20])
-            return f"on({name}).one_of([{values if shows_value else '...'}])"
-        if self.operator in ("startswith", "contains"):
-            return f"on({name}).{self.operator}({value})"
+        if self.operator == "in" and isinstance(self.value, tuple):
+            values = cast("tuple[object, ...]", self.value)
+            shown = ", ".join(f"{value!r:.60}" for value in values[:_SHOWN])
+            return f"on({name}).one_of([{shown}{', ...' if len(values) > _SHOWN else ''}])"
+        if self.operator in ("in", "startswith", "contains"):
+            verb = "one_of" if self.operator == "in" else self.operator
+            return f"on({name}).{verb}({self.value!r:.200})"
         if self.value is None and self.operator == "==":
             return f"on({name}).is_none()"
-        return f"{name} {self.operator} {value}"
+        return f"{name} {self.operator} {self.value!r:.200}"
 
 
 @dataclass(frozen=True)
@@ -198,7 +192,17 @@ class Reference(Generic[T]):
             raise TypeError(f"{self!r}: startswith() takes text, not {prefix!r:.60}")
         return self._compared("startswith", prefix)
 
-    def contains(self: "Reference[Collection[E]]", value: E) -> Condition:
+    @overload
+    def contains(self: "Reference[str]", value: str) -> Condition: ...
+    @overload
+    def contains(self: "Reference[list[E]]", value: E) -> Condition: ...
+    @overload
+    def contains(self: "Reference[set[E]]", value: E) -> Condition: ...
+    @overload
+    def contains(self: "Reference[frozenset[E]]", value: E) -> Condition: ...
+    @overload
+    def contains(self: "Reference[tuple[E, ...]]", value: E) -> Condition: ...
+    def contains(self: "Reference[Any]", value: object) -> Condition:
         """Find records whose list or set has ``value`` in it, or whose text has it as a part."""
         return self._compared("contains", value)
 
@@ -378,5 +382,6 @@ def _members(condition: Condition, kind: type[AllOf] | type[AnyOf]) -> tuple[Con
 
 
 def _bracketed(condition: Condition) -> str:
-    is_call = isinstance(condition, Comparison) and str(condition).startswith("on(")
-    return str(condition) if is_call or isinstance(condition, Not) else f"({condition})"
+    text = str(condition)
+    is_call = isinstance(condition, Comparison) and text.endswith(")") and text.startswith("on(")
+    return text if is_call or isinstance(condition, Not) else f"({text})"
