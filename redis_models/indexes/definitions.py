@@ -6,7 +6,7 @@ process of older code, which has never heard of an index, maintains it all the s
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from hashlib import sha1
 from typing import Any, Final, Literal, cast, get_args
@@ -47,16 +47,26 @@ class Index:
         is_unique: Whether no two records may have the same entry; None never collides.
         shapes: What it is made of, by the stored version of a record: each counts up to the next. None where the
             server cannot compute the entry of such a record.
+        through: The highest version that the shapes tell of. What a field of a newer record means is not known yet.
     """
 
     name: str
     is_unique: bool
     shapes: Mapping[int, tuple[Part, ...] | None]
+    through: int
 
     def parts_at(self, version: int) -> tuple[Part, ...] | None:
         """Give what the index is made of in a record of a version; None if the server cannot compute it."""
-        known = [since for since in self.shapes if since <= version]
+        known = [since for since in self.shapes if since <= version <= self.through]
         return self.shapes[max(known)] if known else None
+
+    def told_of(self, version: int, parts: tuple[Part, ...]) -> "Index":
+        """Give the index that also knows what it is made of in records of ``version``, the newest so far."""
+        shapes = {since: shape for since, shape in self.shapes.items() if since < version}
+        if self.through < version - 1:
+            shapes[self.through + 1] = None  # of these versions nothing is known
+        last = shapes[max(shapes)] if shapes else None
+        return replace(self, shapes=shapes if last == parts else {**shapes, version: parts}, through=version)
 
 
 @dataclass(frozen=True)
@@ -89,6 +99,7 @@ class Definitions:
         indexes = {
             index.name: {
                 "unique": index.is_unique,
+                "through": index.through,
                 "from": {
                     str(since): None if parts is None else [_spelled(part) for part in parts]
                     for since, parts in sorted(index.shapes.items())
@@ -135,7 +146,7 @@ def _index(name: str, content: Any) -> Index:
             int(since): None if parts is None else tuple(_part(part) for part in parts)
             for since, parts in content["from"].items()
         }
-        return Index(name, bool(content["unique"]), shapes)
+        return Index(name, bool(content["unique"]), shapes, int(content["through"]))
     except (KeyError, TypeError, AttributeError, ValueError) as exc:
         raise ValueError(f"the index {name!r:.80} is not readable: {exc!s:.200}") from None
 

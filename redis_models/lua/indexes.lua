@@ -205,6 +205,7 @@ do
     end
     if is_other then added[3] = {name} end
     local refused = indexes.add()
+    if not refused and not is_other then redis.pcall('ZREM', KEYS[3], name) end
     added = {}
     return refused, pairs_found
   end

@@ -291,6 +291,28 @@ class Model(_AbstractModel):
         return await store_of(cls).run_async(repository_of(cls).delete_all())
 
     @classmethod
+    async def build_indexes(cls, *, drop: Iterable[str] = ()) -> list[str]:
+        """Build the indexes that the model declares and its table does not have yet, while others read and write.
+
+        Every process maintains an index from the moment at which its build begins, also one whose code does not declare
+        it. A build that was stopped is continued by the next call.
+
+        Args:
+            drop: Names of indexes to remove from the table; other ones that the model does not declare stay.
+
+        Returns:
+            The names of the indexes that were built.
+
+        Raises:
+            DuplicateValuesError: Records have the same value in a unique index, which is not ready before that is mended.
+            ConfigurationError: ``drop`` names an index that the model declares, or that the table does not have.
+
+        Keys: writes the definitions beside the index, and the indexes.
+        Cost: a scan of the database, and a script for every 100 records; memory stays constant.
+        """
+        return await store_of(cls).run_async(repository_of(cls).build_indexes(drop))
+
+    @classmethod
     async def expire(cls, id: object, seconds: LifeSpan) -> None:
         """Set the TTL of a record, from now; ``NotFoundError`` if there is no record."""
         await store_of(cls).run_async(repository_of(cls).expire(id, seconds))

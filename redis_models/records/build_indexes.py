@@ -7,7 +7,6 @@ the records that lie there. Then the index is ready for queries. Each step may b
 import json
 import secrets
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, Final, cast
 
 from redis.exceptions import ResponseError
@@ -20,31 +19,17 @@ from ..indexes.definitions import Definitions, Index
 from ..mapping.mapper import Mapper
 from .indexed_scripts import TableIndexes, damaged_index_error, is_of_other_indexes, learn_indexes
 
-__all__ = ["READY", "build_indexes", "read_states"]
+__all__ = ["READY", "build_indexes", "is_usable", "read_states"]
 
 READY: Final = "ready"
 _BUILDING: Final = "building"
+_FILLING: Final = "filling"  # queries may use it: records that it lacks are among those without an entry
 _CHUNK: Final = 100  # records a script
 _SCANNED: Final = 1000  # keys that SCAN looks at in one step
 _TRIES: Final = 100  # of defining while other processes define, too
 _MOST_PAIRS: Final = 1000  # duplicates that one build collects
 _BUILD: Final = load_script("redis_models", "permissions", "fence", "build_indexes", is_repeatable=True)
 _DEFINE: Final = load_script("redis_models", "permissions", "define_indexes")
-
-
-@dataclass(frozen=True)
-class _Defined:
-    """The definitions of a table's indexes as they lie in Redis.
-
-    Attributes:
-        definitions: The indexes.
-        states: The state of each: ready, or building and a token of that build.
-        raw: The states as they are stored, which the next change must find.
-    """
-
-    definitions: Definitions
-    states: Mapping[str, str]
-    raw: bytes
 
 
 def build_indexes(mapper: Mapper[Any], drop: Collection[str] = ()) -> RoundTrips[list[str]]:
@@ -84,13 +69,19 @@ def build_indexes(mapper: Mapper[Any], drop: Collection[str] = ()) -> RoundTrips
         duplicates = yield from _fill(mapper, table, unready)
         if duplicates is None:
             continue  # other definitions, or another run of the server: from the beginning
+        whole = [name for name in unready if name not in duplicates]
+        if whole and (yield from _make_ready(mapper, table.definitions, states, whole)):
+            built += whole
         if duplicates:
             name, pairs = next(iter(duplicates.items()))
             index = cast(Index, table.definitions.index(name))
             fields = tuple(part.field for part in index.parts_at(mapper.version) or ())
             raise DuplicateValuesError(mapper.model.__name__, name, fields, pairs)
-        if (yield from _make_ready(mapper, table.definitions, states, unready)):
-            built += unready
+
+
+def is_usable(state: str | None) -> bool:
+    """Whether queries may use an index in this state."""
+    return state == READY or (state or "").startswith(_FILLING)
 
 
 def read_states(mapper: Mapper[Any]) -> RoundTrips[tuple[dict[str, str], bytes]]:
@@ -118,18 +109,26 @@ def _define(mapper: Mapper[Any], wanted: Definitions, drop: Collection[str], tok
         for name in drop:
             if known.index(name) is None:
                 raise ConfigurationError(f"{mapper.model.__name__} has no index {name!r}; it has {_names(known)}")
-        changed = [index for index in wanted.indexes if known.index(index.name) != index]
-        if not changed and not drop:
-            return
-        definitions = known
+        definitions, new, emptied = known, dict(states), list(drop)
         for name in drop:
             definitions = definitions.without(name)
-        for index in changed:
+            new.pop(name, None)
+        for index in wanted.indexes:
+            former = known.index(index.name)
+            parts = index.parts_at(mapper.version)
+            if former is None or former.is_unique != index.is_unique:
+                is_anew = True
+            elif former.through >= mapper.version:
+                is_anew = former.parts_at(mapper.version) != parts
+                if not is_anew:
+                    continue
+            else:
+                index, is_anew = former.told_of(mapper.version, parts or ()), new.get(index.name) != READY
             definitions = definitions.with_index(index)
-        kept = {name: state for name, state in states.items() if definitions.index(name) is not None}
-        new = kept | {index.name: f"{_BUILDING} {token}" for index in changed}
-        emptied = [*drop, *(index.name for index in changed)]
-        if (yield from _set(mapper, known, raw, definitions, new, emptied)):
+            new[index.name] = f"{_BUILDING if is_anew else _FILLING} {token}"
+            if is_anew:
+                emptied.append(index.name)
+        if definitions == known or (yield from _set(mapper, known, raw, definitions, new, emptied)):
             return
     raise ConflictError(mapper.keys.definitions, "other processes keep changing the indexes of this table; try again")
 
@@ -200,5 +199,5 @@ def _run_id() -> RoundTrips[str]:
     [reply] = yield [("INFO", "server")]
     if isinstance(reply, ResponseError):
         return ""
-    lines = text_of(cast(bytes, reply)).splitlines() if isinstance(reply, bytes) else []
+    lines = text_of(reply).splitlines() if isinstance(reply, bytes) else []
     return next((line.partition(":")[2] for line in lines if line.startswith("run_id:")), "")

@@ -149,7 +149,8 @@ def _tables(definitions: Definitions, start: str) -> str:
     shapes = [shape for index in indexes for shape in index.shapes.values() if shape]
     sources = list(dict.fromkeys(part.field for shape in shapes for part in shape))
     places = {name: place for place, name in enumerate(sources, 1)}
-    versions = sorted({since for index in indexes for since in index.shapes}, reverse=True)
+    boundaries = {since for index in indexes for since in (*index.shapes, index.through + 1)}
+    versions = sorted(boundaries, reverse=True)
     rows = [
         f"{{{', '.join([str(since), *(_shape(index, since, places) for index in indexes)])}}}" for since in versions
     ]

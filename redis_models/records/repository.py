@@ -21,6 +21,7 @@ from ..store import Store, Upgrader
 from . import insert as inserting
 from . import read, write
 from . import select as selecting
+from .build_indexes import build_indexes
 from .tracking import tracked_state
 from .write import Only
 
@@ -265,6 +266,11 @@ class Repository(Generic[M]):
 
     def delete_all(self) -> RoundTrips[int]:
         return (yield from write.delete_all(self.mapper))
+
+    def build_indexes(self, drop: Iterable[str]) -> RoundTrips[list[str]]:
+        if isinstance(drop, str):
+            raise TypeError(f"{self.mapper.model.__name__}.build_indexes: drop must be a list of names: [{drop!r}]")
+        return (yield from build_indexes(self.mapper, list(drop)))
 
     def expire(self, id: object, seconds: LifeSpan) -> RoundTrips[None]:
         yield from write.expire(self.mapper, self.mapper.key_of(id), ttl_argument(self.mapper.model, seconds))

@@ -24,7 +24,7 @@ from ..errors import (
     UniqueError,
     WrongKeyTypeError,
 )
-from ..indexes.entries import MOST_BYTES
+from ..indexes.entries import LONGEST_TEXT
 from ..mapping.mapper import Mapper
 from ..mapping.stored_field import STAMP, stored_version
 from ..mapping.stored_model import StoredModel
@@ -399,7 +399,7 @@ def _unique_error(
     if holder:
         return UniqueError(mapper.model.__name__, index.name, fields, key, text_of(holder[0]))
     cause = (
-        f"is longer than {MOST_BYTES} bytes, of which the index {index.name!r} is unique; shorten it"
+        f"is longer than {LONGEST_TEXT} bytes, of which the index {index.name!r} is unique; shorten it"
         if reason == b"CUT"
         else f"has no entry in the unique index {index.name!r}; store it as the model does"
     )
