@@ -7,7 +7,7 @@ the definitions belong to the database, and a process maintains indexes that its
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import cached_property
 from importlib.resources import files
 from typing import Final, cast
 
@@ -31,7 +31,6 @@ _KNOWN: Final = "_known_indexes"
 _END: Final = "--[[ end of the fence ]]\n"
 _FENCE: Final = (files("redis_models") / "lua" / "fence.lua").read_text("utf-8")
 _INDEXES: Final = (files("redis_models") / "lua" / "indexes.lua").read_text("utf-8")
-_MOST_SCRIPTS: Final = 1024  # of all tables and their former definitions; what is forgotten is written again
 
 
 @dataclass(frozen=True)
@@ -57,7 +56,17 @@ class TableIndexes:
 
     def script(self, plain: Script) -> Script:
         """Give the script that does what ``plain`` does for a table without indexes, and maintains these."""
-        return _indexed(plain, self.definitions, self.space.start) if self.definitions else plain
+        if not self.definitions:
+            return plain
+        script = self._scripts.get(plain.sha)
+        if script is None:
+            script = self._scripts[plain.sha] = _indexed(plain, self.definitions, self.space.start)
+        return script
+
+    @cached_property
+    def _scripts(self) -> dict[str, Script]:
+        """Scripts that were written already, by the digest of the plain one."""
+        return {}
 
     def command(self, plain: Script, records: Sequence[str], arguments: Sequence[Argument]) -> Command:
         """Give the call of ``script`` for records."""
@@ -133,7 +142,6 @@ def _unreadable(space: KeySpace, reason: str) -> ConfigurationError:
     )
 
 
-@lru_cache(_MOST_SCRIPTS)
 def _indexed(plain: Script, definitions: Definitions, start: str) -> Script:
     head, end, body = plain.source.partition(_FENCE)
     if not end:
