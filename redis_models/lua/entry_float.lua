@@ -1,0 +1,30 @@
+-- Numbers of double precision. After entry_digits.lua.
+local special = {inf = 'q', Infinity = 'q', ['-inf'] = 'a', ['-Infinity'] = 'a', nan = 'z', NaN = 'z'}
+local function encode_float(sign, power, digits)
+  if sign == '' then return format('p%03d', power + 400) .. digits end
+  return format('m%03d', 400 - power) .. complement(digits) .. '~'
+end
+-- Encode one by its value. The shortest text that reads back is not what C gives, so 15 digits, or 17.
+local function encode_double(raw)
+  local value = tonumber(raw)
+  if value == 0 then return 'o' end
+  if value == math.huge or value == -math.huge then return end
+  local text = format('%.14e', value)
+  if tonumber(text) ~= value then text = format('%.16e', value) end
+  local sign, first, rest, power = match(text, '^(%-?)(%d)%.(%d-)0*e([-+]%d+)$')
+  return encode_float(sign, tonumber(power), first .. rest)
+end
+function encoders.float(raw, is_optional)
+  local sign, whole, point, fraction, exponent = match(raw, '^(%-?)(%d+)(%.?)(%d*)(.*)$')
+  if not whole then return special[raw] or is_optional and is_null[raw] and '!' or nil end
+  if byte(whole) == 48 and #whole > 1 or (point == '') ~= (fraction == '') or #raw > 4300 then return end
+  if exponent ~= '' then
+    return find(exponent, '^[eE][-+]?%d%d?%d?%d?$') and encode_double(raw) or nil
+  end
+  if #whole + #fraction > 15 then return encode_double(raw) end
+  -- As many digits as every double keeps.
+  local digits = fraction == '0' and whole or whole .. fraction
+  local from = find(digits, '[1-9]')
+  if not from then return 'o' end
+  return encode_float(sign, #whole - from, match(digits, '^(.-)0*$', from))
+end
