@@ -91,7 +91,7 @@ def _start(project: Any, *arguments: str) -> "subprocess.Popen[str]":
 
 def _await_changes(process: "subprocess.Popen[str]", least: int) -> None:
     """Read the progress of a run until so many records are changed."""
-    _await_told(process, lambda told: told.get("changed", 0) >= least)
+    _await_told(process, lambda progress: progress.get("changed", 0) >= least)
 
 
 def _await_told(process: "subprocess.Popen[str]", is_it: Callable[[dict[str, Any]], bool]) -> None:

@@ -72,7 +72,7 @@ def test_no_increment_of_a_live_client_is_lost_and_no_deleted_record_comes_back(
     assert [process.code for process in (*there, back, again)] == [0, 0, 0, 0]
     assert counted_after > counted_before
     found = shop.records()
-    deleted = {at for _, some in acknowledged for at in some}
+    deleted = {at for _, names in acknowledged for at in names}
     assert {f"customer:{at}" for at in range(count) if at not in deleted} == found.keys()
     bonus = 1000 if version == 3 else 0
     for at in (at for at in range(count) if at not in deleted):

@@ -55,9 +55,9 @@ class Shop:
 
     def say(self, *arguments: str) -> int:
         """Run a command; give its exit code."""
-        told = self.project.run(*arguments)
-        self.said += told.out + told.err
-        return int(told.code)
+        output = self.project.run(*arguments)
+        self.said += output.out + output.err
+        return int(output.code)
 
     def begin(self, field: str, name: str, type: str, **records: str) -> None:
         """Migrate to version 1, and store records."""
@@ -204,10 +204,10 @@ def test_a_record_that_old_code_reads_through_a_migration_tells_no_secret(
         "import redis_models\nredis_models.setup()\nfrom shop.models import Customer\nCustomer.sync.get('good')\n",
     )
 
-    told = shop.project.run_apart("read.py")
+    output = shop.project.run_apart("read.py")
 
-    assert "cannot be upgraded to version 2" in told.err
-    assert _WORD not in told.out + told.err
+    assert "cannot be upgraded to version 2" in output.err
+    assert _WORD not in output.out + output.err
 
 
 def test_a_value_that_is_no_secret_is_still_told(shop: Shop) -> None:
@@ -236,8 +236,8 @@ def test_no_command_shows_a_value_that_the_code_hides(
 ) -> None:
     shop.begin(before, "it", old, good=raw, other=raw.replace(_WORD, _OTHER))
     extra = ", convert=change" if is_told else ""
-    told = _TELLING.replace('getattr(value, "get_secret_value", lambda: value)()', "value")
-    shop.change(after, f'migrations.AlterField("Customer", "it", old={old!r}, new={new!r}{extra})', told)
+    output = _TELLING.replace('getattr(value, "get_secret_value", lambda: value)()', "value")
+    shop.change(after, f'migrations.AlterField("Customer", "it", old={old!r}, new={new!r}{extra})', output)
 
     shop.say_everything("good", "other")
     shop.say("check", "--database")

@@ -211,10 +211,10 @@ def test_a_reason_may_be_added_to_a_file_that_is_applied(shop: Shop, client: Any
     assert shop.run("migrate", "--yes", "--allow-destructive").code == 0
     red = shop.run("check")
     line = next(line for line in red.out.splitlines() if "allow = {" in line)
-    _, _, told = line.partition("write ")
+    _, _, output = line.partition("write ")
 
     shop.path.write_text(
-        shop.path.read_text().replace("    versions", f"    {told.partition(' in ')[0]}\n    versions")
+        shop.path.read_text().replace("    versions", f"    {output.partition(' in ')[0]}\n    versions")
     )
 
     assert "RM1" not in "".join(line for line in shop.run("check").out.splitlines() if " refuse " in line)
@@ -276,8 +276,8 @@ def test_the_line_of_a_file_consents_to_all_that_is_refused_of_it_and_keeps_what
     shop.path.write_text(text.replace("    versions", '    allow = {"RM112": "at \'night\'"}\n    versions'))
     _put(client)
 
-    told = shop.run("check").out
-    [line] = set(re.findall(r"write (allow = \{.*?\}) in ", told))
+    output = shop.run("check").out
+    [line] = set(re.findall(r"write (allow = \{.*?\}) in ", output))
     [same] = set(re.findall(r"write in the class Migration (allow = \{.*?\}) in ", shop.run("migrate", "--yes").err))
     shop.path.write_text(text.replace("    versions", f"    {line}\n    versions"))
 

@@ -183,11 +183,11 @@ def test_each_app_has_its_own_chain(project: Any) -> None:
         client.hset("counter:a", mapping={"id": "a", "n": 3})
     project.fill(3)
 
-    one = project.migrate("stats", "1")
+    ran = project.migrate("stats", "1")
     all_apps = project.migrate()
     back = project.migrate("stats", "zero")
 
-    assert (one.code, all_apps.code, back.code) == (0, 0, 0)
+    assert (ran.code, all_apps.code, back.code) == (0, 0, 0)
     assert "Applied shop.0001_initial" in all_apps.out
     assert "Applied stats.0002_rename" in all_apps.out
     assert "Took back stats.0001_initial" in back.out

@@ -43,12 +43,12 @@ def test_a_key_of_another_type_stops_the_run_and_is_left_alone(either: Any) -> N
 
         refused = either.migrate()
         check = either.run("migrate", "--check")
-        held = client.lrange("customer:list", 0, -1)
+        stored = client.lrange("customer:list", 0, -1)
         client.delete("customer:list")
         resumed = either.migrate()
 
     _assert_refused(refused, 6, "customer:list: the key holds no hash", "move it out", "Run 'migrate' again")
-    assert (held, check.code, resumed.code) == ([b"a", b"b"], 1, 0)
+    assert (stored, check.code, resumed.code) == ([b"a", b"b"], 1, 0)
     assert set(_versions(either)) == {b"%d" % either.version}
 
 

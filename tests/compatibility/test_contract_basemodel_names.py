@@ -35,11 +35,11 @@ def test_construct_neither_validates_nor_saves(client: Any) -> None:
 
 
 def test_copy_does_not_validate_what_it_updates(client: Any) -> None:
-    one = Auto.construct(k="1", v=2)
+    record = Auto.construct(k="1", v=2)
 
-    assert one.copy(update={"v": "text"}).__dict__["v"] == "text"
-    assert one.copy(include={"k"}).__dict__ == {"k": "1"}
-    assert one.copy(exclude={"k"}, deep=True).__dict__ == {"v": 2}
+    assert record.copy(update={"v": "text"}).__dict__["v"] == "text"
+    assert record.copy(include={"k"}).__dict__ == {"k": "1"}
+    assert record.copy(exclude={"k"}, deep=True).__dict__ == {"v": 2}
     assert client.keys("*") == []
 
 
@@ -76,16 +76,16 @@ def test_parsing_is_the_constructor_hence_saves_an_auto_model(way: str, tmp_path
         way, {"k": "1", "v": 2}
     )
 
-    one = getattr(Auto, way)(given)
+    record = getattr(Auto, way)(given)
 
-    assert one == Auto.construct(k="1", v=2)
+    assert record == Auto.construct(k="1", v=2)
     assert client.hget("auto:1", "v") == b"2"
 
 
 def test_validating_an_instance_copies_it_and_saves_nothing(client: Any) -> None:
-    one = Auto.construct(k="1", v=2)
+    record = Auto.construct(k="1", v=2)
 
-    assert Auto.validate(one) == one and Auto.validate(one) is not one
+    assert Auto.validate(record) == record and Auto.validate(record) is not record
     assert client.keys("*") == []
 
 

@@ -366,8 +366,13 @@ async def test_both_hooks_can_be_overridden_for_classes_of_ones_own(store: Store
 
 
 async def test_a_model_that_is_not_registered_says_so(client: Any) -> None:
-    one = Unregistered(k="1")
-    for call in (one.save, lambda: Unregistered.insert(one), Unregistered.select, lambda: Unregistered.delete("1")):
+    record = Unregistered(k="1")
+    for call in (
+        record.save,
+        lambda: Unregistered.insert(record),
+        Unregistered.select,
+        lambda: Unregistered.delete("1"),
+    ):
         with pytest.raises(AttributeError, match="Unregistered"):
             await call()
 
@@ -375,12 +380,12 @@ async def test_a_model_that_is_not_registered_says_so(client: Any) -> None:
 
 
 async def test_a_model_that_is_not_registered_can_be_made_assigned_and_updated() -> None:
-    one = Unregistered(k="1", auto_save=True, auto_sync=True)
-    one.v = 1
-    async with one.update() as same:
+    record = Unregistered(k="1", auto_save=True, auto_sync=True)
+    record.v = 1
+    async with record.update() as same:
         same.v = 2
 
-    assert one.v == 2
+    assert record.v == 2
 
 
 async def test_a_bad_record_raises_what_names_its_key_and_field(client: Any) -> None:

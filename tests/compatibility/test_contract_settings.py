@@ -106,10 +106,10 @@ def test_values_that_are_no_fields_are_ignored() -> None:
 
 def test_assigned_values_are_validated() -> None:
     # Fault 37: the seed took anything.
-    one: Any = Plain(k="1")
+    record: Any = Plain(k="1")
 
     with pytest.raises(ValidationError):
-        one.k = None
+        record.k = None
 
 
 async def test_a_child_has_the_prefix_of_its_parent_but_a_table_of_its_own(store: Store) -> None:

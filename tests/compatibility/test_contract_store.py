@@ -101,10 +101,10 @@ def test_two_classes_of_one_name_in_two_modules_are_both_kept(store: Store) -> N
     # Fault 45.
     made: list[Any] = []
     for module, table in (("shop.models", "here"), ("stock.models", "there")):
-        one: Any = pydantic.create_model("Item", __base__=Model, __module__=module, k=(str, ...))
-        one._primary_key_field, one._table_name = "k", table
-        store.register_model(one)
-        made.append(one)
+        record: Any = pydantic.create_model("Item", __base__=Model, __module__=module, k=(str, ...))
+        record._primary_key_field, record._table_name = "k", table
+        store.register_model(record)
+        made.append(record)
 
     assert [store.model("shop.models.Item"), store.model("stock.models.Item")] == made
 

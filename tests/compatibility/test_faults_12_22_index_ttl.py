@@ -114,11 +114,11 @@ async def test_fault_16_a_life_span_of_nothing_is_refused_and_nothing_is_lost(cl
 
 async def test_fault_17_a_save_leaves_the_life_span_as_it_is(client: Any, store: Store) -> None:
     store.life_span_in_seconds = 50
-    one = Item(k="a")
-    await Item.insert(one, life_span_seconds=1000)
+    record = Item(k="a")
+    await Item.insert(record, life_span_seconds=1000)
 
-    one.v = 1
-    await one.save()
+    record.v = 1
+    await record.save()
 
     assert 900 < client.ttl("item:a") <= 1000
 
@@ -218,9 +218,9 @@ async def test_fault_22_delete_without_ids_deletes_nothing(client: Any) -> None:
 
 
 async def test_fault_22_an_instance_deletes_its_own_record(client: Any) -> None:
-    one, _ = await items("a", "b")
+    record, _ = await items("a", "b")
 
-    await one.delete()
+    await record.delete()
 
     assert (client.exists("item:a"), client.exists("item:b")) == (0, 1)
 

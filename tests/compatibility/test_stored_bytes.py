@@ -169,9 +169,9 @@ def _nested(depth: int) -> object:
     return value
 
 
-def _named(one: object) -> str:
+def _named(record: object) -> str:
     """Name a parameter, the same in every process: sets have no order, objects an address."""
-    return getattr(one, "__name__", None) or type(one).__name__
+    return getattr(record, "__name__", None) or type(record).__name__
 
 
 @pytest.mark.parametrize(("annotation", "value", "raw"), KEPT, ids=_named)

@@ -318,12 +318,12 @@ _URLS: Final = (
 
 def settings(rng: random.Random, directory: Path = _SCRATCH) -> None:
     """Load a settings module whose values nobody means."""
-    held: dict[str, Any] = {"REDIS_URL": rng.choice(_URLS), "APPS": ["shop"]}
+    settings: dict[str, Any] = {"REDIS_URL": rng.choice(_URLS), "APPS": ["shop"]}
     for name in rng.sample(_SETTINGS, rng.randint(0, 3)):
-        held[name] = rng.choice((*ODD, rng.choice(_URLS), [rng.choice(_URLS)], ["a.b", "a.b"]))
+        settings[name] = rng.choice((*ODD, rng.choice(_URLS), [rng.choice(_URLS)], ["a.b", "a.b"]))
     module = f"redis_models_fuzz_{id(rng)}"
     file = directory / f"{module}.py"
-    file.write_text("".join(f"{name} = {value!r}\n" for name, value in held.items()))
+    file.write_text("".join(f"{name} = {value!r}\n" for name, value in settings.items()))
     with _importable(directory, module), contextlib.suppress(*_OUR_ERRORS):
         load_settings(module)
     file.unlink()

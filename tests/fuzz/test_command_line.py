@@ -104,8 +104,8 @@ SETTINGS: list[tuple[str, Any]] = [
 def test_a_setting_that_nobody_means_is_told_in_a_line(project: Any, server: Any, name: str, value: Any) -> None:
     settings = {"REDIS_URL": server.url, "APPS": ["shop"], name: value}
     text = "".join(
-        f"{setting} = {'float(' + repr(repr(held)) + ')' if held != held else repr(held)}\n"
-        for setting, held in settings.items()
+        f"{setting} = {'float(' + repr(repr(given)) + ')' if given != given else repr(given)}\n"
+        for setting, given in settings.items()
     )
     project.write("shop/settings.py", text)
 

@@ -70,12 +70,12 @@ def test_records_of_older_versions_are_read_as_if_they_were_new_and_stay_as_they
     before = project.records()
     customer = bind(_new_code)
 
-    one = customer.sync.get("11")
+    customer_read = customer.sync.get("11")
     many = customer.sync.get_many(["10", "none", "2"])
     everyone = customer.sync.select()
     columns = customer.sync.select(columns=["full_name", "age"], ids=["11"])
 
-    assert one == customer(id="11", full_name="n11", age=11, initial="N")
+    assert customer_read == customer(id="11", full_name="n11", age=11, initial="N")
     assert [found and found.age for found in many] == [None, None, 2]
     assert sorted(found.full_name for found in everyone) == sorted(f"n{at}" for at in range(12))
     assert columns == [{"full_name": "n11", "age": "11"}]
@@ -236,9 +236,9 @@ def test_new_code_may_write_while_the_migration_runs_and_nothing_is_lost(project
             if at % 2:
                 customer.sync.patch(str(at), visits=value)
             else:
-                one = customer.sync.get(str(at))
-                one.visits = value
-                one.sync.save()
+                customer_read = customer.sync.get(str(at))
+                customer_read.visits = value
+                customer_read.sync.save()
             last[at] = value
             busy.set()
 

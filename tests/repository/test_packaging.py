@@ -135,5 +135,5 @@ def test_a_wheel_holds_every_file_and_nothing_else(tmp_path: Path) -> None:
     subprocess.run([*command, "--wheel-dir", str(tmp_path), str(source)], check=True, capture_output=True, text=True)
 
     with zipfile.ZipFile(next(tmp_path.glob("*.whl"))) as wheel:
-        held = sorted(name for name in wheel.namelist() if ".dist-info/" not in name)
-    assert held == shown_files()
+        names = sorted(name for name in wheel.namelist() if ".dist-info/" not in name)
+    assert names == shown_files()

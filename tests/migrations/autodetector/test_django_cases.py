@@ -367,10 +367,10 @@ def test_A_parse_number_and_arrange_for_graph_the_chain_goes_by_numbers() -> Non
 
 
 def test_A_arrange_for_graph_with_multiple_initial_is_refused_because_there_is_one_line() -> None:
-    one, other = (LoadedMigration(1, f"0001_{id}", "", id, None, {"A": 1}, (_CREATE,), "") for id in "ab")
+    first, other = (LoadedMigration(1, f"0001_{id}", "", id, None, {"A": 1}, (_CREATE,), "") for id in "ab")
 
     with pytest.raises(MigrationFileError, match="both the first"):
-        Chain("shop", (one, other))
+        Chain("shop", (first, other))
 
 
 @pytest.mark.parametrize("option", ["indexes", "unique_together", "constraints", "index_together"])

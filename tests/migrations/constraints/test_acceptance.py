@@ -225,10 +225,12 @@ _MADE = {
 }
 
 
-@pytest.mark.parametrize(("head", "one", "other"), _MADE.values(), ids=list(_MADE))
-def test_what_a_validator_was_made_with_counts(declare: Callable[[str], Any], head: str, one: str, other: str) -> None:
+@pytest.mark.parametrize(("head", "first", "other"), _MADE.values(), ids=list(_MADE))
+def test_what_a_validator_was_made_with_counts(
+    declare: Callable[[str], Any], head: str, first: str, other: str
+) -> None:
     text = head + _BASE.replace("price: Decimal = ", "price: Annotated[Decimal, AfterValidator(MADE)] = ")
-    [old, same, new] = [declare(text.replace("MADE", made)) for made in (one, one, other)]
+    [old, same, new] = [declare(text.replace("MADE", made)) for made in (first, first, other)]
 
     assert digest_of_acceptance([old]) == digest_of_acceptance([same])
     assert digest_of_acceptance([old]) != digest_of_acceptance([new])

@@ -33,8 +33,8 @@ def _walked(driver: SyncClient, most: int, client: Any) -> tuple[list[bytes], in
     while first or cursor != "0":
         first = False
         client.script_flush()
-        cursor, some, others = run(driver, scan_rest(cursor, _SPACE, 7, most))
-        found += some
+        cursor, members, others = run(driver, scan_rest(cursor, _SPACE, 7, most))
+        found += members
         passed += others
     return found, passed
 
@@ -104,11 +104,12 @@ def test_where_there_are_no_records_the_run_looks_up_between_the_keys_of_others(
         return "1", []
 
     monkeypatch.setattr(key_pages, "scan", endless)
-    work = RewritePass(UpgradePath("M", (VersionStep(1, 2, ()),), 1), _SPACE, 2, 1)
-    strategy = local_strategy(work, Fence("", "", False), expects_outdated=True)
+    rewrite_pass = RewritePass(UpgradePath("M", (VersionStep(1, 2, ()),), 1), _SPACE, 2, 1)
+    strategy = local_strategy(rewrite_pass, Fence("", "", False), expects_outdated=True)
 
     page = run(
-        SyncClient(client, "test"), key_pages.Pages(work, strategy, "0").next(ThrottleState(100, is_unthrottled=True))
+        SyncClient(client, "test"),
+        key_pages.Pages(rewrite_pass, strategy, "0").next(ThrottleState(100, is_unthrottled=True)),
     )
 
     assert page == ([], 0, "1")

@@ -57,19 +57,19 @@ class Slow:
             yield lease
         self.renewed.append(self.now)
 
-    def migrate(self, chain: Chain, pace: Callable[[], ThrottleState]) -> None:
+    def migrate(self, chain: Chain, throttle: Callable[[], ThrottleState]) -> None:
         with self.lease() as lease:
-            journey = make_run_plan(chain, run(self._exchange, _SHELF.read()), chain.head_position)
-            legs = execute_run(
+            run_plan = make_run_plan(chain, run(self._exchange, _SHELF.read()), chain.head_position)
+            segments = execute_run(
                 cast(SyncClient, self),
                 lease,
                 _SHELF,
-                journey,
+                run_plan,
                 lambda state: make_run_plan(chain, state, chain.head_position),
-                policy=Policy(pace, most_errors=_COUNT),
+                policy=Policy(throttle, most_errors=_COUNT),
                 report=lambda _: None,
             )
-            assert list(legs)
+            assert list(segments)
 
     def run(self, batches: Any) -> Any:
         return run(cast(SyncClient, self), batches)

@@ -48,20 +48,20 @@ class Shop:
 
     def migrate(self, policy: Policy) -> int:
         """Bring the database to the end of the chain; give how many records were changed."""
-        shelf, target = StateStore("default", self.links.app), self.links.head_position
+        state_store, target = StateStore("default", self.links.app), self.links.head_position
         with hold_lease(self._exchange, "default", life_s=15) as lease:
             lease.clock, lease._renewed_at = lambda: self.now, self.now
-            journey = make_run_plan(self.links, run(self._exchange, shelf.read()), target)
-            legs = execute_run(
+            run_plan = make_run_plan(self.links, run(self._exchange, state_store.read()), target)
+            segments = execute_run(
                 cast(SyncClient, self),
                 lease,
-                shelf,
-                journey,
+                state_store,
+                run_plan,
                 lambda state: make_run_plan(self.links, state, target),
                 policy=policy,
                 report=self.told.append,
             )
-            return sum(sum(result.changed.values()) for _, result in legs)
+            return sum(sum(result.changed.values()) for _, result in segments)
 
 
 @pytest.fixture
@@ -117,8 +117,8 @@ def test_who_resumes_a_run_that_stopped_at_records_goes_on_counting(shop: Shop) 
 def test_each_walk_begins_to_count_what_it_has_seen_anew(shop: Shop) -> None:
     shop.migrate(Policy(lambda: ThrottleState(10)))
 
-    assert max(told.seen for told in shop.told) == _COUNT
-    assert [told.seen for told in shop.told].count(_COUNT) == 2  # the last walk proves that nothing is left
+    assert max(event.seen for event in shop.told) == _COUNT
+    assert [event.seen for event in shop.told].count(_COUNT) == 2  # the last walk proves that nothing is left
 
 
 def test_a_run_that_stops_at_a_record_says_so_also_where_its_count_cannot_be_stored(shop: Shop) -> None:

@@ -26,17 +26,17 @@ from .slow import CONSENT, SlowShop
 _COUNT = 100  # records, 20 ms each
 
 
-@pytest.mark.parametrize("crew", [(), ("--workers", "3")], ids=["alone", "with a crew"])
-@pytest.mark.parametrize("pace", [(), ("--max-latency-ms", "0")], ids=["default pace", "flat out"])
+@pytest.mark.parametrize("workers", [(), ("--workers", "3")], ids=["alone", "with a crew"])
+@pytest.mark.parametrize("throttle", [(), ("--max-latency-ms", "0")], ids=["default pace", "flat out"])
 def test_a_script_may_have_more_records_than_a_lease_has_time_for(
-    project: Any, until: Callable[..., None], pace: tuple[str, ...], crew: tuple[str, ...]
+    project: Any, until: Callable[..., None], throttle: tuple[str, ...], workers: tuple[str, ...]
 ) -> None:
     """A lease that was over is lost to whoever waits for it."""
     shop = SlowShop(project, _COUNT)
     project.settings(REDIS_URL=shop.server.url, APPS=["shop"], LEASE_SECONDS=1)
     left_s: list[float] = []
 
-    running = project.start("migrate", *pace, *crew, *CONSENT)
+    running = project.start("migrate", *throttle, *workers, *CONSENT)
     with shop.server.client() as client:
 
         def has_ended() -> bool:

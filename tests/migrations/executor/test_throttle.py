@@ -45,64 +45,64 @@ _sightings = st.builds(
 def _pace_after(
     *seen: ServerMeasurement, start: ThrottleState | None = None, limits: ThrottleLimits = _LIMITS
 ) -> ThrottleState:
-    pace = start or ThrottleState(limits.batch_size)
+    throttle = start or ThrottleState(limits.batch_size)
     for event in seen:
-        pace = next_throttle(pace, event, limits)
-    return pace
+        throttle = next_throttle(throttle, event, limits)
+    return throttle
 
 
 @given(_limits, st.lists(_sightings, max_size=12))
 def test_whatever_is_seen_it_never_outgrows_what_was_set_nor_stands_still_for_good(
     limits: ThrottleLimits, seen: list[ServerMeasurement]
 ) -> None:
-    pace = ThrottleState(limits.batch_size)
+    throttle = ThrottleState(limits.batch_size)
     for event in seen:
-        pace = next_throttle(pace, event, limits)
+        throttle = next_throttle(throttle, event, limits)
 
-        assert 1 <= pace.batch_size <= limits.batch_size
-        assert 0.0 <= pace.rest <= 9.0
-        assert bool(pace.hold) or not pace.is_paused
+        assert 1 <= throttle.batch_size <= limits.batch_size
+        assert 0.0 <= throttle.rest <= 9.0
+        assert bool(throttle.hold) or not throttle.is_paused
 
 
 @given(_limits, _limits, st.lists(_sightings, max_size=6))
 def test_a_smaller_batch_that_was_set_counts_from_the_next_step_on(
     before: ThrottleLimits, after: ThrottleLimits, seen: list[ServerMeasurement]
 ) -> None:
-    pace = _pace_after(*seen, limits=before)
+    throttle = _pace_after(*seen, limits=before)
 
-    pace = next_throttle(pace, _CALM, after)
+    throttle = next_throttle(throttle, _CALM, after)
 
-    assert pace.batch_size <= after.batch_size
+    assert throttle.batch_size <= after.batch_size
 
 
 @given(_limits, st.lists(_sightings, max_size=12))
 def test_after_whatever_it_recovers_to_full_speed_and_has_nothing_to_say(
     limits: ThrottleLimits, seen: list[ServerMeasurement]
 ) -> None:
-    pace = _pace_after(*seen, limits=limits)
+    throttle = _pace_after(*seen, limits=limits)
 
-    pace = _pace_after(*[_CALM] * 40, start=pace, limits=limits)
+    throttle = _pace_after(*[_CALM] * 40, start=throttle, limits=limits)
 
-    assert pace == ThrottleState(limits.batch_size, is_unthrottled=limits.is_unthrottled)
+    assert throttle == ThrottleState(limits.batch_size, is_unthrottled=limits.is_unthrottled)
 
 
 @given(_limits, st.lists(_sightings, max_size=6), _sightings)
 def test_what_is_not_full_speed_says_why(
     limits: ThrottleLimits, seen: list[ServerMeasurement], last: ServerMeasurement
 ) -> None:
-    pace = _pace_after(*seen, last, limits=limits)
+    throttle = _pace_after(*seen, last, limits=limits)
 
-    is_full = pace == ThrottleState(limits.batch_size, reason=pace.reason, is_unthrottled=limits.is_unthrottled)
-    assert is_full or pace.hold or pace.reason
+    is_full = throttle == ThrottleState(limits.batch_size, reason=throttle.reason, is_unthrottled=limits.is_unthrottled)
+    assert is_full or throttle.hold or throttle.reason
 
 
 @given(st.floats(5.01, 1000), st.integers(5, 100), st.floats(0, 9))
 def test_others_that_wait_too_long_make_it_smaller_and_let_it_rest(added: float, size: int, rest: float) -> None:
-    pace = next_throttle(ThrottleState(size, rest), ServerMeasurement(added_ms=added), _LIMITS)
+    throttle = next_throttle(ThrottleState(size, rest), ServerMeasurement(added_ms=added), _LIMITS)
 
-    assert pace.batch_size == max(5, size // 2)
-    assert pace.rest == min(9.0, max(0.25, 2 * rest))
-    assert pace.reason == f"others wait {added:.1f} ms longer, and 5 ms are allowed"
+    assert throttle.batch_size == max(5, size // 2)
+    assert throttle.rest == min(9.0, max(0.25, 2 * rest))
+    assert throttle.reason == f"others wait {added:.1f} ms longer, and 5 ms are allowed"
 
 
 def test_a_limit_of_zero_is_no_limit() -> None:
@@ -131,12 +131,12 @@ def test_a_limit_that_is_raised_under_way_lets_it_grow() -> None:
     ],
 )
 def test_what_is_no_condition_to_work_in_holds_it_at_once(seen: ServerMeasurement, says: str) -> None:
-    pace = next_throttle(ThrottleState(40), seen, _LIMITS)
+    throttle = next_throttle(ThrottleState(40), seen, _LIMITS)
 
-    assert says in pace.hold
-    assert pace.is_paused == bool(seen.paused)
-    assert pace.batch_size == 40
-    assert str(pace).startswith("waits: ")
+    assert says in throttle.hold
+    assert throttle.is_paused == bool(seen.paused)
+    assert throttle.batch_size == 40
+    assert str(throttle).startswith("waits: ")
 
 
 @pytest.mark.parametrize(
@@ -153,10 +153,10 @@ def test_what_is_just_within_the_limits_holds_nothing(seen: ServerMeasurement) -
 
 
 def test_a_server_that_saves_gets_half_of_the_time() -> None:
-    pace = next_throttle(ThrottleState(100), replace(_CALM, is_saving=True), _LIMITS)
+    throttle = next_throttle(ThrottleState(100), replace(_CALM, is_saving=True), _LIMITS)
 
-    assert (pace.batch_size, pace.rest) == (100, 1.0)
-    assert str(pace) == "100 records a script, rests 50% of the time: the server is writing its data to disk"
+    assert (throttle.batch_size, throttle.rest) == (100, 1.0)
+    assert str(throttle) == "100 records a script, rests 50% of the time: the server is writing its data to disk"
 
 
 @pytest.mark.parametrize(
@@ -182,9 +182,9 @@ def test_of_a_window_of_probes_one_may_be_late() -> None:
 
 @pytest.mark.parametrize(("own_ms", "is_slowed"), [(None, True), (0.51, True), (0.5, False), (0.0, False)])
 def test_a_run_whose_scripts_are_short_is_not_why_others_wait(own_ms: float | None, is_slowed: bool) -> None:
-    pace = next_throttle(ThrottleState(100), replace(_SLOW, own_ms=own_ms), _LIMITS)
+    throttle = next_throttle(ThrottleState(100), replace(_SLOW, own_ms=own_ms), _LIMITS)
 
-    assert (pace.batch_size < 100) == is_slowed
+    assert (throttle.batch_size < 100) == is_slowed
 
 
 def test_what_a_batch_takes_is_told_from_what_it_waits_for_others() -> None:
@@ -211,7 +211,7 @@ _INFO = {
 
 
 @pytest.mark.parametrize(
-    ("told", "seen"),
+    ("info", "seen"),
     [
         ({}, {"memory": 0.97, "behind": 3500, "is_saving": False}),
         ({"maxmemory": "0"}, {"memory": None}),
@@ -221,8 +221,8 @@ _INFO = {
         ({"slave1": "ip=b,port=1,state=online,offset=5000,lag=0"}, {"behind": 1000}),
     ],
 )
-def test_what_the_server_says_of_itself_is_read(told: dict[str, str], seen: dict[str, Any]) -> None:
-    found = measurement_of({**_INFO, **told})
+def test_what_the_server_says_of_itself_is_read(info: dict[str, str], seen: dict[str, Any]) -> None:
+    found = measurement_of({**_INFO, **info})
 
     assert {name: getattr(found, name) for name in seen} == seen
 
@@ -232,7 +232,7 @@ def test_a_server_that_says_nothing_of_itself_is_judged_by_the_probes_alone() ->
 
 
 def test_a_run_that_nobody_watches_keeps_one_pace() -> None:
-    pace = fixed_throttle(10)
+    throttle = fixed_throttle(10)
 
-    assert pace() == pace() == ThrottleState(10)
+    assert throttle() == throttle() == ThrottleState(10)
     assert Sleep(1.0) == ()  # a rest is no batch of commands

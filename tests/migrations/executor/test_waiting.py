@@ -122,8 +122,8 @@ def _save(server: Any) -> None:
 def _await_saved(client: Any, status: str) -> None:
     until = time.monotonic() + 30
     while True:
-        told = client.info("persistence")
-        if not told["rdb_bgsave_in_progress"] and told["rdb_last_bgsave_status"] == status:
+        info = client.info("persistence")
+        if not info["rdb_bgsave_in_progress"] and info["rdb_last_bgsave_status"] == status:
             return
         assert time.monotonic() < until
         time.sleep(0.01)
@@ -149,7 +149,7 @@ def test_a_run_waits_says_for_what_and_goes_on_by_itself(
 ) -> None:
     running = shop.start("--patience", "300")
     begin(shop.server)
-    waiting = await_told(running, lambda told: told["pace"].startswith("waits: ") and says in told["pace"])
+    waiting = await_told(running, lambda info: info["pace"].startswith("waits: ") and says in info["pace"])
 
     end(shop.server)
     shop.hurry()
@@ -170,11 +170,11 @@ def test_a_run_goes_on_at_the_new_primary_behind_a_failover_that_keeps_connectio
     shop = SlowShop(new_project(old, box.url), _COUNT)
     running = shop.start("--patience", "300")
     _make_replica(old)
-    waiting = await_told(running, lambda told: told["pace"].startswith("waits: "))
+    waiting = await_told(running, lambda info: info["pace"].startswith("waits: "))
 
-    with old.client() as one, new.client() as other:
-        for key in one.keys("*"):
-            other.restore(key, max(0, one.pttl(key)), one.dump(key))
+    with old.client() as client, new.client() as other:
+        for key in client.keys("*"):
+            other.restore(key, max(0, client.pttl(key)), client.dump(key))
     box.upstream = new.socket_path
     shop.project.server = shop.server = new
     shop.hurry()
@@ -238,20 +238,20 @@ class Flaky:
 
     def migrate(self, links: Chain, policy: Policy, life_s: float = 15) -> int:
         """Bring the database to the end of a chain; give how many records were changed."""
-        shelf, target = StateStore("default", links.app), links.head_position
+        state_store, target = StateStore("default", links.app), links.head_position
         with hold_lease(self._exchange, "default", life_s=life_s) as lease:
             lease.clock, lease._renewed_at = lambda: self.now, self.now
-            journey = make_run_plan(links, run(self._exchange, shelf.read()), target)
-            legs = execute_run(
+            run_plan = make_run_plan(links, run(self._exchange, state_store.read()), target)
+            segments = execute_run(
                 cast(SyncClient, self),
                 lease,
-                shelf,
-                journey,
+                state_store,
+                run_plan,
                 lambda state: make_run_plan(links, state, target),
                 policy=policy,
                 report=self.told.append,
             )
-            return sum(sum(result.changed.values()) for _, result in legs)
+            return sum(sum(result.changed.values()) for _, result in segments)
 
 
 @pytest.fixture

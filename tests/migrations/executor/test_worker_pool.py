@@ -216,10 +216,10 @@ def test_before_a_walk_begins_anew_nothing_of_the_one_before_is_under_way() -> N
         yield from ()
 
     with ThreadPoolExecutor(1) as executor:
-        crew, over = WorkerPool(1, "shop.settings", {}, 0, lambda _: executor, lambda _: None), threading.Event()
-        pending: Any = crew._pending
+        workers, over = WorkerPool(1, "shop.settings", {}, 0, lambda _: executor, lambda _: None), threading.Event()
+        pending: Any = workers._pending
         pending |= {executor.submit(over.wait), executor.submit(over.wait)}
-        recalled = crew.cancel_pending(keep)
+        recalled = workers.cancel_pending(keep)
 
         waits = [isinstance(next(recalled), Sleep) for _ in range(3)]
         over.set()
@@ -238,11 +238,11 @@ def test_a_share_that_no_member_can_be_given_any_more_ends_the_run_as_one_that_i
             raise BrokenExecutor("a child process ended")
 
     pool = WorkerPool(1, "shop.settings", {"shop": chain()}, 0, Broken, lambda _: None)
-    work = RewritePass(UpgradePath("Customer", (), 1), KeySpace("", ":", "customer"), 2, 1)
+    rewrite_pass = RewritePass(UpgradePath("Customer", (), 1), KeySpace("", ":", "customer"), 2, 1)
     fence = Fence("lease", 1, has_field_lives=None)
 
     with pytest.raises(IncompleteError, match=r"ended \(a child process ended\)\. .* run 'migrate' again"):
-        pool.submit("shop", work, fence, [b"customer:1"], ThrottleState(5))
+        pool.submit("shop", rewrite_pass, fence, [b"customer:1"], ThrottleState(5))
 
 
 def test_members_do_not_run_the_script_that_is_run(shop: Shop) -> None:
@@ -317,7 +317,7 @@ def test_a_task_has_the_version_of_the_library(chain: Callable[..., Chain]) -> N
             return Future[Any]()
 
     pool = WorkerPool(1, "shop.settings", {"shop": chain()}, 0, Recording, lambda _: None)
-    work = RewritePass(UpgradePath("Customer", (), 1), KeySpace("", ":", "customer"), 2, 1)
-    pool.submit("shop", work, Fence("lease", 1, None), [b"customer:1"], ThrottleState(5))
+    rewrite_pass = RewritePass(UpgradePath("Customer", (), 1), KeySpace("", ":", "customer"), 2, 1)
+    pool.submit("shop", rewrite_pass, Fence("lease", 1, None), [b"customer:1"], ThrottleState(5))
 
     assert [task.library_version for task in submitted] == [version("redis-models-orm")]

@@ -32,8 +32,8 @@ def shop(shop_project: Any, server: Any) -> Any:
         assert shop_project.run(options=("--no-input",)) == 0, shop_project.err
     with server.client() as client:
         for number in range(50):
-            held = {"id": f"c{number}", "name": f"n{number}", "age": f"0{number}", "_v": "1"}
-            client.hset(f"customer:c{number}", mapping=held)
+            stored = {"id": f"c{number}", "name": f"n{number}", "age": f"0{number}", "_v": "1"}
+            client.hset(f"customer:c{number}", mapping=stored)
             client.pexpire(f"customer:c{number}", 100_000_000)
             client.zadd("customer:__index", {f"customer:c{number}": 0})
     assert shop_project.command("migrate", "--allow-destructive") == 0, shop_project.err

@@ -101,9 +101,9 @@ def test_every_gate_tells_of_records_in_quarantine_until_they_are_mended(lab: La
     assert "2 records are in quarantine" in lab.run.err
     assert run("migrate", *_CONSENT).code == 0  # nothing is left to apply; an application may start
     for gate in (("migrate", "--check"), ("check", "--database"), ("verify",), ("verify", "--sample", "3")):
-        told = run(*gate)
-        assert told.code == 1, gate
-        assert "quarantine" in told.out, gate
+        output = run(*gate)
+        assert output.code == 1, gate
+        assert "quarantine" in output.out, gate
     assert "2 records are in quarantine; see 'quarantine list'" in run("showmigrations").out
     assert json.loads(run("--json", "showmigrations").out)["quarantined"] == {"shop": 2}
     assert "quarantine set KEY FIELD=VALUE" in lab.say("list").err
@@ -244,11 +244,11 @@ _MEANWHILE: dict[str, tuple[Callable[[Any], object], int, str]] = {
 def test_what_happens_in_between_is_seen_by_the_script(
     lab: Lab, monkeypatch: pytest.MonkeyPatch, happens: Callable[[Any], object], code: int, said: str
 ) -> None:
-    held: list[Any] = []
+    stored: list[Any] = []
 
     def overtaken(*arguments: Any) -> Any:
         happens(lab.client)
-        held.append(lab.client.dump("probe:4"))
+        stored.append(lab.client.dump("probe:4"))
         return write_repair(*arguments)
 
     with monkeypatch.context() as patch:
@@ -257,7 +257,7 @@ def test_what_happens_in_between_is_seen_by_the_script(
 
     assert ran.code == code, ran.err
     assert said in ran.err
-    assert lab.client.dump("probe:4") == held[0]
+    assert lab.client.dump("probe:4") == stored[0]
 
 
 def test_a_record_that_is_gone_or_out_or_no_hash_is_not_made(lab: Lab) -> None:

@@ -38,7 +38,7 @@ def _double(draft: RecordEdit) -> None:
 
 
 _BY_PYTHON: Final = UpgradePath(
-    "M", (VersionStep(1, 2, (Compute("b", _double, None, lambda name, one, other: False),)),), 1
+    "M", (VersionStep(1, 2, (Compute("b", _double, None, lambda name, raw, other: False),)),), 1
 )
 _BY_SERVER: Final = UpgradePath("M", (VersionStep(1, 2, (Move("a", "b"), Put("c", b"new"))),), 1)
 

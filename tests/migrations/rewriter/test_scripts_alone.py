@@ -13,9 +13,17 @@ from .scripts import INDEX, LEASE, Scripts
 _BOOKS = [LEASE, "ledger", "snapshot", "journal", "history"]
 
 
-def _finish(scripts: Scripts, *, epoch: int = 7, held: Any = 1, witness: str = "w", events: tuple[str, ...] = ("new",),
-            applied: tuple[str, ...] = ("b", "2"), unapplied: tuple[str, ...] = ("a",)) -> Any:  # fmt: skip
-    arguments = [epoch, "after", held, 1, "witness", witness, len(applied) // 2, *applied, len(events), *events]
+def _finish(
+    scripts: Scripts,
+    *,
+    epoch: int = 7,
+    stored: Any = 1,
+    marker: str = "w",
+    events: tuple[str, ...] = ("new",),
+    applied: tuple[str, ...] = ("b", "2"),
+    unapplied: tuple[str, ...] = ("a",),
+) -> Any:
+    arguments = [epoch, "after", stored, 1, "witness", marker, len(applied) // 2, *applied, len(events), *events]
     return scripts.call(store, "_FINISH", _BOOKS, [*arguments, *unapplied])
 
 
@@ -48,17 +56,17 @@ class TestFinish:
         assert self._books(books) == ({b"b": b"2"}, b"after", 0, [b"first", b"new"])
 
     def test_without_events_and_changes_only_the_snapshot_and_the_journal_do(self, books: Scripts) -> None:
-        assert _finish(books, events=(), applied=(), unapplied=(), held="") == b"OK"
+        assert _finish(books, events=(), applied=(), unapplied=(), stored="") == b"OK"
         assert self._books(books) == ({b"a": b"1"}, b"after", 0, [b"first"])
 
     def test_without_an_event_no_call_is_taken_for_one_that_was_sent_again(self, books: Scripts) -> None:
         books.client.delete("history")
 
-        assert _finish(books, events=(), witness="another") == b"FORGOTTEN"
+        assert _finish(books, events=(), marker="another") == b"FORGOTTEN"
 
     @pytest.mark.parametrize(
         ("what", "says"),
-        [({"epoch": 6}, b"FENCED"), ({"held": 2}, b"FORGOTTEN"), ({"witness": "x"}, b"FORGOTTEN")],
+        [({"epoch": 6}, b"FENCED"), ({"stored": 2}, b"FORGOTTEN"), ({"marker": "x"}, b"FORGOTTEN")],
     )
     def test_what_is_not_as_it_was_changes_nothing(self, books: Scripts, what: Any, says: bytes) -> None:
         before = self._books(books)
@@ -120,9 +128,9 @@ class TestNotes:
     def test_some_are_noted_and_others_forgotten(self, scripts: Scripts) -> None:
         scripts.client.hset("quarantine", mapping={"m:a": "old", "m:b": "old"})
 
-        told = scripts.call(quarantine, "_SCRIPT", [LEASE, "quarantine"], [7, 2, "m:a", "new", "m:c", "new", "m:b"])
+        reply = scripts.call(quarantine, "_SCRIPT", [LEASE, "quarantine"], [7, 2, "m:a", "new", "m:c", "new", "m:b"])
 
-        assert told == 2
+        assert reply == 2
         assert scripts.client.hgetall("quarantine") == {b"m:a": b"new", b"m:c": b"new"}
 
     @pytest.mark.parametrize(("arguments", "left"), [([7, 1, "m:c", "x"], 2), ([7, 0, "m:a"], 0), ([7, 0], 1)])
@@ -283,7 +291,7 @@ class TestLease:
         assert scripts.state() == before
 
     @pytest.mark.parametrize(
-        "held",
+        "stored",
         [
             {"epoch": "soon"}, {"epoch": "-1"}, {"epoch": "1e3"}, {"epoch": ""}, {"epoch": 2**53},
             {"epoch": 5, "holder": "me"}, {"epoch": 5, "holder": "me", "until": "soon"},
@@ -291,9 +299,9 @@ class TestLease:
         ],
         ids=str,
     )  # fmt: skip
-    def test_what_is_no_lease_is_called_strange_and_left_alone(self, scripts: Scripts, held: dict[str, Any]) -> None:
+    def test_what_is_no_lease_is_called_strange_and_left_alone(self, scripts: Scripts, stored: dict[str, Any]) -> None:
         scripts.client.delete(LEASE)
-        scripts.client.hset(LEASE, mapping=held)
+        scripts.client.hset(LEASE, mapping=stored)
         before = scripts.state()
 
         assert self._call(scripts, "take", "you", 60_000, "") == [b"STRANGE"]
@@ -329,9 +337,9 @@ class TestReplace:
         names = ("a", "unstamped", "changed", "appeared", "vanished", "there", "text", "gone")
         before = scripts.state()
 
-        told = _replace(scripts, *((f"m:{name}", ("Ann", "Ann A.")) for name in names))
+        reply = _replace(scripts, *((f"m:{name}", ("Ann", "Ann A.")) for name in names))
 
-        assert told == b"AACCCSTG"
+        assert reply == b"AACCCSTG"
         for name in ("a", "unstamped"):
             assert scripts.client.hgetall(f"m:{name}") == {b"_v": b"2", b"full": b"Ann A."}
             del before[f"m:{name}".encode()]

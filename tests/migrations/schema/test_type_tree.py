@@ -26,16 +26,16 @@ ATOMS = st.sampled_from(["str", "int", "None", "datetime[aware]", "JSON[str]", "
 CONSTANTS = st.one_of(st.text(max_size=4), st.integers(-9, 9), st.booleans())
 
 
-def _list(one: type_tree.Tree) -> type_tree.Tree:
-    return Container("list", (one,))
+def _list(tree: type_tree.Tree) -> type_tree.Tree:
+    return Container("list", (tree,))
 
 
-def _dict(one: type_tree.Tree) -> type_tree.Tree:
-    return Container("dict", (Atom("str"), one))
+def _dict(tree: type_tree.Tree) -> type_tree.Tree:
+    return Container("dict", (Atom("str"), tree))
 
 
-def _long_tuple(one: type_tree.Tree) -> type_tree.Tree:
-    return Container("tuple", (one,), is_variadic=True)
+def _long_tuple(tree: type_tree.Tree) -> type_tree.Tree:
+    return Container("tuple", (tree,), is_variadic=True)
 
 
 def _larger(inner: st.SearchStrategy[type_tree.Tree]) -> st.SearchStrategy[type_tree.Tree]:
@@ -53,7 +53,7 @@ def _larger(inner: st.SearchStrategy[type_tree.Tree]) -> st.SearchStrategy[type_
 LEAVES: st.SearchStrategy[type_tree.Tree] = st.one_of(
     ATOMS.map(Atom),
     st.lists(CONSTANTS, min_size=1, max_size=3).map(lambda values: LiteralTree(tuple(values))),
-    st.dictionaries(NAMES, CONSTANTS, min_size=1, max_size=3).map(lambda one: EnumTree(tuple(one.items()))),
+    st.dictionaries(NAMES, CONSTANTS, min_size=1, max_size=3).map(lambda tree: EnumTree(tuple(tree.items()))),
 )
 TREES = st.recursive(LEAVES, _larger, max_leaves=6)
 

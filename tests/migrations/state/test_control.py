@@ -63,12 +63,12 @@ def test_a_run_is_shown_paused_and_let_go_on_from_another_process(shop: Shop, un
     await_told(running, lambda now: now["pace"].startswith("waits: paused by"))
     until(lambda: shop.pace().startswith("waits: paused by"))
     shown_paused, told_paused = shop.say("--status"), shop.status()
-    held, asked = shop.project.records(), shop.pings()
+    stored, asked = shop.project.records(), shop.pings()
     until(lambda: shop.pings() > asked + 60)  # more than two decisions
     shop.hurry()
 
-    assert shop.project.records() == held
-    assert 0 < sum(record["_v"] == b"3" for record in held.values()) < _COUNT
+    assert shop.project.records() == stored
+    assert 0 < sum(record["_v"] == b"3" for record in stored.values()) < _COUNT
     resumed = shop.say("--resume")
     done = shop.project.end(running)
 

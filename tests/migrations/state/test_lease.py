@@ -172,8 +172,8 @@ def test_two_that_find_the_same_dead_holder_do_not_both_get_the_lease(
     refused: list[LockedError] = []
 
     def take() -> None:
-        with server.client() as one:
-            mine = SyncClient(one, "test")
+        with server.client() as client:
+            mine = SyncClient(client, "test")
             start.wait()
             try:
                 taken.append(run(mine, take_lease(mine, _KEY, 30.0)).epoch)
@@ -193,7 +193,7 @@ def test_waiting_ends_when_the_holder_gives_back(exchange: SyncClient, server: A
     got = threading.Event()
 
     def wait() -> None:
-        with server.client() as one, _hold(SyncClient(one, "test"), wait_s=30.0):
+        with server.client() as client, _hold(SyncClient(client, "test"), wait_s=30.0):
             got.set()
 
     with _hold(exchange) as first:

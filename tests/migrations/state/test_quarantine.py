@@ -120,12 +120,12 @@ def test_records_that_were_mended_by_hand_are_through_and_the_others_stay(shop: 
     shop.migrate(*_ASIDE)
     shop.mend()
 
-    [one] = shop.told("retry", "customer:8")
+    [entry] = shop.told("retry", "customer:8")
     left = shop.quarantine("retry")
     again = shop.quarantine("retry", "customer:7")
     unknown = shop.quarantine("retry", "customer:8")
 
-    assert (one["key"], one["reason"]) == ("customer:8", "")
+    assert (entry["key"], entry["reason"]) == ("customer:8", "")
     assert (left.code, again.code, unknown.code) == (1, 1, 1)
     assert "shop: customer:\\xff: rewritten" in left.out
     assert "shop: customer:list: no longer exists" in left.out
@@ -200,9 +200,9 @@ def test_dropped_records_are_printed_whole_before_they_are_gone(shop: Shop) -> N
     assert "use --yes to confirm" in unasked.err
     assert len(kept) == 4
     for line in dropped.out.splitlines():
-        told = json.loads(line)
-        key = told["key"].encode(errors="surrogateescape")
-        restored = {name.encode(errors="surrogateescape"): raw for name, raw in told["fields"].items()}
+        result = json.loads(line)
+        key = result["key"].encode(errors="surrogateescape")
+        restored = {name.encode(errors="surrogateescape"): raw for name, raw in result["fields"].items()}
         assert restored.items() >= {n: r.decode(errors="surrogateescape") for n, r in _BAD[key].items()}.items()
     assert "customer:list: holds no hash" in no_hash.err
     assert last["fields"]["age"].encode(errors="surrogateescape") == b"\xfe\xff"
@@ -301,8 +301,8 @@ def test_who_reads_or_writes_a_record_in_quarantine_is_told_why_it_cannot_be_had
 
     assert read.code == 0, read.err
     get, good, patch, select = read.out.splitlines()
-    for told in (get, patch):
-        assert told.startswith("ConflictError: customer:7: cannot be upgraded to version 3: field 'age' holds b'old'")
+    for result in (get, patch):
+        assert result.startswith("ConflictError: customer:7: cannot be upgraded to version 3: field 'age' holds b'old'")
     assert good == "9"
     assert "customer:" in select
     assert "holds" in select
@@ -353,12 +353,12 @@ def test_killed_between_a_retry_and_its_note_nothing_is_done_twice(shop: Shop) -
     shop.project.write("killed.py", _KILLED)
     killed = shop.project.run_apart("killed.py", "before", "1", "quarantine", "retry", "customer:8")
     assert killed.code == -signal.SIGKILL
-    held = shop.dump()[b"customer:8"]
+    stored = shop.dump()[b"customer:8"]
 
     [retried] = shop.told("retry", "customer:8")
 
     assert retried["reason"] == ""
-    assert shop.dump()[b"customer:8"] == held
+    assert shop.dump()[b"customer:8"] == stored
     assert "customer:8" not in shop.held()
 
 
@@ -377,8 +377,8 @@ def test_an_entry_that_names_what_no_model_owns_leads_to_nothing_but_its_own_end
             shown = shop.quarantine("show", key)
             assert "No model has this key" in shown.out
             assert "xyzzy" not in shown.out + shown.err
-        told = shop.quarantine("retry")
-        assert told.out.count("no model of the migration files has this key") == len(foreign)
+        result = shop.quarantine("retry")
+        assert result.out.count("no model of the migration files has this key") == len(foreign)
         dropped = shop.quarantine("drop", *foreign, "--yes")
 
         assert dropped.code == 0

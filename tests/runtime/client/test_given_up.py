@@ -217,8 +217,8 @@ async def test_nobody_elses_connection_is_ended_on_another_server(
     new_server: Callable[..., Any], new_box: NewBox
 ) -> None:
     """Numbers of connections are small, and those of another server, or of a later run of it, are strangers'."""
-    one, other = new_server(), new_server()
-    box = new_box(one.socket_path)
+    first, other = new_server(), new_server()
+    box = new_box(first.socket_path)
     store = Store("s", url=box.url, timeout_s=PATIENCE_S)
     store.register_model(Parcel)
     await Parcel.insert(Parcel(id="a"))
@@ -236,7 +236,7 @@ async def test_nobody_elses_connection_is_ended_on_another_server(
     await store.aclose()
 
     assert [stranger.client_id() for stranger in strangers] == ids
-    box.upstream = one.socket_path
+    box.upstream = first.socket_path
     await Parcel.delete("a")
     assert box.deliver() == b""
     await store.aclose()

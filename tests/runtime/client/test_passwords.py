@@ -118,14 +118,14 @@ def test_no_command_prints_a_password_that_stands_in_a_wrong_place(project: Any,
     project.deploy(1)
     project.settings(REDIS_URL=url, APPS=["shop"])
 
-    told = [
+    outputs = [
         project.run("--json", "--traceback", "migrate", "--plan"),
         project.run("--traceback", "makemigrations", "--check"),
         project.run("--json", "showmigrations"),
         project.run("relocate", "--from", url),
     ]
 
-    assert "secret" not in "".join(message.out + message.err for message in told).lower()
+    assert "secret" not in "".join(message.out + message.err for message in outputs).lower()
 
 
 async def test_a_password_in_use_is_shown_by_no_error(new_server: Callable[..., Any], echo: Echo) -> None:
@@ -224,9 +224,9 @@ async def test_options_of_a_url_are_obeyed(server: Any, echo: Echo) -> None:
 
 
 def _who_am_i() -> RoundTrips[tuple[str, str]]:
-    [told] = yield [("CLIENT", "INFO")]
-    assert isinstance(told, bytes)
-    told_parts = dict(part.split("=", 1) for part in told.decode().split() if "=" in part)
+    [outputs] = yield [("CLIENT", "INFO")]
+    assert isinstance(outputs, bytes)
+    told_parts = dict(part.split("=", 1) for part in outputs.decode().split() if "=" in part)
     return told_parts["name"], told_parts["db"]
 
 

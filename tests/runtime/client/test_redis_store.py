@@ -27,9 +27,9 @@ Own: Any = redis.asyncio.Redis  # redis-py leaves much of it untyped
 
 
 def _free_port() -> int:
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        port: int = one.getsockname()[1]
+    with socket.socket() as record:
+        record.bind(("127.0.0.1", 0))
+        port: int = record.getsockname()[1]
     return port
 
 

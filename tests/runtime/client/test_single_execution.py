@@ -103,8 +103,8 @@ def test_every_command_that_is_sent_is_known_as_what_the_server_calls_it(client:
     text = "".join(path.read_text("utf-8") for folder in folders for path in folder.rglob("*.py"))
     words = {*re.findall(r"[(\[]\"([A-Z]{3,})\"", text), *_READS}
     known: Any = client.execute_command("COMMAND")
-    flags = {name.upper(): {flag.decode() if isinstance(flag, bytes) else flag for flag in told["flags"]}
-             for name, told in known.items()}  # fmt: skip
+    flags = {name.upper(): {flag.decode() if isinstance(flag, bytes) else flag for flag in replies["flags"]}
+             for name, replies in known.items()}  # fmt: skip
 
     reads = {word for word in words & flags.keys() if "readonly" in flags[word]}
     writes = {word for word in words & flags.keys() if "write" in flags[word]}

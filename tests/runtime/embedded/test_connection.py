@@ -42,11 +42,11 @@ with redis.Redis.from_pool(pool) as client:
 def test_data_survive_the_server(
     server: EmbeddedServer, watch: Callable[[str], Any], connect: Callable[..., redis.Redis]
 ) -> None:
-    witness = watch(server.ensure())
+    watcher = watch(server.ensure())
     with connect(server) as client:
         client.hset("customer:1", mapping={"name": "Ada"})
     server.release()
-    witness.await_end()
+    watcher.await_end()
 
     with connect(server) as client:
         assert client.hgetall("customer:1") == {"name": "Ada"}

@@ -49,7 +49,7 @@ def test_the_server_of_a_directory_that_was_moved_away_takes_nothing_of_the_next
     watch: Callable[..., Any],
 ) -> None:
     first = pid_of(server)
-    witness = watch(server.socket_path)
+    watcher = watch(server.socket_path)
     Path(server.directory).rename(tmp_path / "elsewhere")
     os.kill(first, signal.SIGSTOP)
     server.release()
@@ -57,7 +57,7 @@ def test_the_server_of_a_directory_that_was_moved_away_takes_nothing_of_the_next
         client.set("key", "value")
 
     os.kill(first, signal.SIGCONT)
-    witness.await_end()
+    watcher.await_end()
 
     with connect(server) as client:
         assert client.get("key") == "value"

@@ -70,12 +70,18 @@ def shown(error: BaseException) -> Iterator[str]:
     left: list[BaseException | None] = [error]
     seen: list[BaseException] = []
     while left:
-        one = left.pop()
-        if one is None or one in seen:
+        value = left.pop()
+        if value is None or value in seen:
             continue
-        seen.append(one)
-        yield from (str(one), repr(one), repr(one.args), repr(vars(one)), "".join(traceback.format_exception(one)))
-        left += [one.__cause__, one.__context__]
+        seen.append(value)
+        yield from (
+            str(value),
+            repr(value),
+            repr(value.args),
+            repr(vars(value)),
+            "".join(traceback.format_exception(value)),
+        )
+        left += [value.__cause__, value.__context__]
     yield repr(pickle.dumps(error))
 
 

@@ -48,9 +48,9 @@ def _refuse(value: object) -> object:
     raise TypeError(f"no {type(value).__name__}")
 
 
-def _named(one: object) -> str:
+def _named(value: object) -> str:
     """Name a parameter, the same in every process: sets have no order, objects an address."""
-    return getattr(one, "__name__", None) or type(one).__name__
+    return getattr(value, "__name__", None) or type(value).__name__
 
 
 @pytest.mark.parametrize(("value", "text"), TEXTS, ids=_named)
@@ -64,7 +64,7 @@ def test_a_value_has_its_text_and_the_text_its_value(value: object, text: str) -
 
 
 def test_a_value_without_a_tag_is_opened_or_refused() -> None:
-    assert dump([range(2)], lambda one: "a range") == b'~["a range"]'
+    assert dump([range(2)], lambda value: "a range") == b'~["a range"]'
     with pytest.raises(TypeError, match="no range"):
         dump([range(2)], _refuse)
 

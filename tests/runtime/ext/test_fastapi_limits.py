@@ -115,12 +115,12 @@ async def test_records_that_no_answer_could_carry_are_left_out_and_named(
     client.hset("reading:c", "level", "0")
     client.hset("reading:e\n", "label", b"\xed\xa0\x80")
 
-    listed, one = await http.get("/reading"), await http.get("/reading/b")
+    listed, shown = await http.get("/reading"), await http.get("/reading/b")
     gone = await http.delete("/reading/b")
 
     assert (listed.status_code, [each["id"] for each in listed.json()]) == (200, ["d"])
     assert listed.headers["X-Unreadable-Records"] == "a,b,c,e%0A"
-    assert one.status_code == 409
+    assert shown.status_code == 409
     assert (gone.status_code, client.exists("reading:b")) == (204, 0)
     assert all("\n" not in record.getMessage() for record in caplog.records)
 

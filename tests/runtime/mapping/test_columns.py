@@ -135,9 +135,9 @@ def _default(value: object) -> str:
     raise TypeError(f"Type {type(value)} not serializable")
 
 
-def _named(one: object) -> str:
+def _named(value: object) -> str:
     """Name a parameter, the same in every process: sets have no order, objects an address."""
-    return getattr(one, "__name__", None) or type(one).__name__
+    return getattr(value, "__name__", None) or type(value).__name__
 
 
 @pytest.mark.parametrize(("name", "raw", "value"), COLUMNS, ids=_named)
@@ -188,8 +188,8 @@ def test_a_column_that_does_not_read_back_is_named_with_its_key() -> None:
 
 
 def test_objects_in_columns_go_through_the_hook_at_every_depth() -> None:
-    def with_count(one: Mapping[str, object]) -> object:
-        return {**one, "count": len(one)}
+    def with_count(value: Mapping[str, object]) -> object:
+        return {**value, "count": len(value)}
 
     read = deserialize(SHAPE, {"anything": '{"a": {"b": 1}}', "days": '"[{}]"'}, with_count)
 

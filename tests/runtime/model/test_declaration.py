@@ -54,7 +54,7 @@ def test_such_a_field_is_required_constrained_and_inherited_as_any_other() -> No
 
 
 def test_such_a_field_gives_no_warning_and_others_still_do() -> None:
-    with warnings.catch_warnings(record=True) as met:
+    with warnings.catch_warnings(record=True) as warned:
         warnings.simplefilter("always")
 
         class Quiet(Model):  # pyright: ignore[reportUnusedClass]
@@ -67,7 +67,7 @@ def test_such_a_field_gives_no_warning_and_others_still_do() -> None:
             id: str = Field(primary_key=True)
             model_copy: int  # type: ignore[assignment]  # pyright: ignore[reportIncompatibleMethodOverride]
 
-    assert ['"model_copy"' in str(warning.message) for warning in met] == [True]
+    assert ['"model_copy"' in str(warning.message) for warning in warned] == [True]
 
 
 @pytest.mark.parametrize("name", ["auto_save", "auto_sync"])

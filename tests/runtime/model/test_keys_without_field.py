@@ -79,9 +79,9 @@ async def test_a_save_puts_the_field_there(kind: Any, pk: Any, store: Store, cli
     whole = client.hgetall(key)
     client.hdel(key, "pk")
 
-    one = await model.get(pk)
-    one.note = "m"
-    await one.save()
+    record = await model.get(pk)
+    record.note = "m"
+    await record.save()
 
     assert client.hgetall(key) == {**whole, b"note": b"m"}
     assert client.zrange("item:__index", 0, -1) == [key]

@@ -179,11 +179,11 @@ def test_config_is_inherited_and_joined_with_model_config() -> None:
         class Config(Loud.Config):
             anystr_upper = True
 
-    one = Louder(name=" a ")
+    record = Louder(name=" a ")
 
-    assert one.name == "A" and Louder.model_config.get("title") == "Louder"
+    assert record.name == "A" and Louder.model_config.get("title") == "Louder"
     with pytest.raises(ValidationError):
-        one.name = "b"
+        record.name = "b"
 
 
 def test_a_config_that_means_nothing_is_refused() -> None:

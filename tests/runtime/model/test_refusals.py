@@ -58,12 +58,12 @@ def _parents(store: Store) -> Any:
     ids=lambda key: type(key).__name__,
 )
 async def test_what_is_no_plain_value_is_no_primary_key(client: Any, key: object) -> None:
-    one = Keyed(id=key)
+    record = Keyed(id=key)
 
     with pytest.raises(InvalidPrimaryKeyError, match="cannot be used as a primary key"):
-        await Keyed.insert(one)
+        await Keyed.insert(record)
     with pytest.raises(InvalidPrimaryKeyError, match="cannot be used as a primary key"):
-        one.sync.save()
+        record.sync.save()
     with pytest.raises(InvalidPrimaryKeyError, match="cannot be used as a primary key"):
         await Keyed.get(key)
     assert client.dbsize() == 0

@@ -30,8 +30,8 @@ def _bound(store: Store) -> Iterator[None]:
 
 
 def _ids(found: Any) -> str:
-    some: list[Any] = found or []
-    return "".join([getattr(record, "id", None) or record["id"] for record in some])
+    records: list[Any] = found or []
+    return "".join([getattr(record, "id", None) or record["id"] for record in records])
 
 
 def _kill(client: Any, ids: str) -> None:

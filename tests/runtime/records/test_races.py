@@ -166,13 +166,13 @@ async def test_a_model_bound_to_no_store_says_so_at_every_verb(call: Call, verb:
         id: str = Field(primary_key=True)
         size: int = 0
 
-    one = Loose(id="a")
+    record = Loose(id="a")
 
     with pytest.raises(UnboundModelError, match=r"Loose: is bound to no store; call redis_models\.setup\(\)") as caught:
         if verb == "insert":
-            await call(Loose, "insert", one)
+            await call(Loose, "insert", record)
         elif verb in ("save", "delete its own"):
-            await call(one, verb.partition(" ")[0])
+            await call(record, verb.partition(" ")[0])
         else:
             await call(Loose, verb, *VERBS[verb])
 

@@ -103,8 +103,8 @@ def test_so_it_is_when_a_loaded_record_is_saved(
     with pytest.raises(error):
         _save(table, client, spoil)
 
-    held = client.hgetall("crate:b")
-    assert held[b"pieces"] == b"3"
+    stored = client.hgetall("crate:b")
+    assert stored[b"pieces"] == b"3"
     assert client.type("crate:a") != b"hash" or client.hget("crate:a", "pieces") == b"3"
 
 
@@ -259,11 +259,11 @@ class TestReplacing:
 def test_of_several_records_those_that_are_named_are_replaced(table: Any, client: Any) -> None:
     client.hset("crate:b", mapping={"_v": 1, "old": "y"})
 
-    told = client.eval(
+    reply = client.eval(
         insert._WRITE.source, 3, "crate:__index", "crate:a", "crate:b", "any 2:1", 2, "", 1, "pieces", 7, 8
     )
 
-    assert told == [0, 0, 0, 0]
+    assert reply == [0, 0, 0, 0]
     assert client.hgetall("crate:a") == {b"_v": b"2", b"id": b"a", b"pieces": b"7", b"weight": b"1.5"}
     assert client.hgetall("crate:b") == {b"_v": b"2", b"pieces": b"8"}
 
@@ -282,10 +282,10 @@ def test_who_may_not_look_whether_records_are_there_counts_none(table: Any, clie
 
 
 @pytest.mark.parametrize(
-    ("held", "by", "sum"), [("0.1", 0.25, b"0.35"), ("0.1", 0.2, b"0.30000000000000004"), ("1.5", 0.5, b"2")]
+    ("stored", "by", "sum"), [("0.1", 0.25, b"0.35"), ("0.1", 0.2, b"0.30000000000000004"), ("1.5", 0.5, b"2")]
 )
-def test_a_float_is_stored_as_the_shortest_text(table: Any, client: Any, held: str, by: float, sum: bytes) -> None:
-    client.hset("crate:a", "weight", held)
+def test_a_float_is_stored_as_the_shortest_text(table: Any, client: Any, stored: str, by: float, sum: bytes) -> None:
+    client.hset("crate:a", "weight", stored)
 
     assert table.increment("a", "weight", by) == float(sum)
     assert client.hget("crate:a", "weight") == sum

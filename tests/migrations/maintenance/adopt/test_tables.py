@@ -191,12 +191,12 @@ def test_a_dry_run_writes_nothing_and_foretells_every_figure(
 
 def test_a_large_table_is_copied_in_steps_and_whole(old: Any, client: Any, take_over: TakeOver) -> None:
     old.fill(START, 5000)
-    told: list[object] = []
+    messages: list[object] = []
 
-    done = take_over(Customer, told.append, batch_size=7)
+    done = take_over(Customer, messages.append, batch_size=7)
 
     assert (done.records, done.stamped, client.zcard(INDEX)) == (5000, 5000, 5000)
-    assert len(told) >= 15
+    assert len(messages) >= 15
 
 
 def test_a_table_is_there_for_readers_as_soon_as_its_index_is(old: Any, client: Any, take_over: TakeOver) -> None:

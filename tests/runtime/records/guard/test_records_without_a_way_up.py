@@ -70,13 +70,13 @@ def test_blocking_readers_take_the_list_too() -> None:
 
 @pytest.mark.parametrize("limit", [1, 2, 3])
 def test_pages_are_full_until_the_end_and_meet_every_good_record_once(limit: int) -> None:
-    met: list[str] = []
+    read: list[str] = []
     last: str | None = None
     while page := Item.sync.page(limit, after=last, bad_records=[]):
-        met += [item.id for item in page]
+        read += [item.id for item in page]
         last = page[-1].id
 
-    assert met == ["a", "c", "f"]
+    assert read == ["a", "c", "f"]
 
 
 def test_without_the_list_the_first_is_raised() -> None:

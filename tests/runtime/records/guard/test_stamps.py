@@ -64,15 +64,15 @@ def table(store: Store, client: Any) -> Any:
 @example(stamp=b"7" * 5000)
 def test_scripts_and_python_agree_on_what_a_stamp_is(client: Any, stamp: bytes) -> None:
     lua = (Path(redis_models.__file__).parent / "lua/stamp.lua").read_text()
-    told = client.eval(
+    reply = client.eval(
         lua + "local found = version_of(ARGV[1]) return found and string.format('%.0f', found)", 0, stamp
     )
     try:
         version = stored_version("k", stamp)
     except DecodeError:
-        assert told is None
+        assert reply is None
     else:
-        assert told == b"%d" % version == stamp
+        assert reply == b"%d" % version == stamp
 
 
 def _load_and_save(table: Any, client: redis.Redis, stamp: bytes) -> None:
