@@ -24,6 +24,7 @@ _SHORT = {
     "cli/commands/history.py": "a command",
     "cli/commands/startapp.py": "a command",
     "cli/commands/startproject.py": "a command",
+    "cli/console/consent.py": "the question for consent; the engine says what needs one",
     "cli/console/exit_codes.py": "the table of exit codes, which the reference documents",
     "cli/console/formatting.py": "what commands print of a record",
     "cli/console/parameters.py": "types of click options",
