@@ -199,7 +199,7 @@ def test_keys_that_the_new_type_does_not_have_want_a_consent(
 
     assert life.change(f"shape: {new}", _SHAPES) == 0, life.project.err
     assert life.project.command("migrate", "--yes") == 5
-    assert f": {hidden} will be out of sight" in life.project.err + life.project.out
+    assert f": {hidden} will be hidden" in life.project.err + life.project.out
 
 
 @pytest.mark.parametrize(

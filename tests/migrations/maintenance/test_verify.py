@@ -312,7 +312,7 @@ def test_an_app_without_files_is_verified_against_what_its_last_run_left(shop_pr
     assert shop_project.command("verify") == 1
     assert "the models have changes that are not migrated; run 'migrate --auto' first" in shop_project.err
     assert shop_project.command("purge", "--dry-run") == 8
-    assert "there are no migration files, and 'migrate --auto' brought the database where it is" in shop_project.err
+    assert "there are no migration files, because 'migrate --auto' made the last changes" in shop_project.err
 
 
 @pytest.mark.parametrize("trouble", ["replica", "full", "denied"])
