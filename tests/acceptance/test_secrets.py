@@ -160,7 +160,7 @@ _FUNCTIONS: dict[str, tuple[str, str]] = {
 
 
 @pytest.mark.parametrize("kind", _FUNCTIONS)
-def test_what_a_function_says_of_a_secret_is_cut_whatever_field_it_speaks_of(shop: Shop, kind: str) -> None:
+def test_what_a_function_says_of_a_secret_is_hidden_for_any_field(shop: Shop, kind: str) -> None:
     operations, function = _FUNCTIONS[kind]
     shop.begin("it: SecretStr", "it", "SecretStr", good=f'"{_WORD}"')
     shop.change("it: SecretStr; n: int = 0" if kind != "transform" else "it: SecretStr", operations, function)
@@ -210,7 +210,7 @@ def test_a_record_that_old_code_reads_through_a_migration_tells_no_secret(
     assert _WORD not in output.out + output.err
 
 
-def test_a_value_that_is_no_secret_is_still_told(shop: Shop) -> None:
+def test_a_value_that_is_not_secret_is_still_shown(shop: Shop) -> None:
     shop.begin("it: str", "it", "str", good=_WORD)
     shop.change("it: int", 'migrations.AlterField("Customer", "it", old="str", new="int")')
 
@@ -262,7 +262,7 @@ _MOVED = {
 
 
 @pytest.mark.parametrize("kind", _MOVED)
-def test_what_the_code_hides_was_so_by_its_former_names_and_is_so_aside(shop: Shop, kind: str) -> None:
+def test_hidden_fields_stay_hidden_under_former_names_and_as_undo_fields(shop: Shop, kind: str) -> None:
     field, operations = _MOVED[kind]
     shop.begin("it: str", "it", "str", good=_WORD)
     shop.change(field, operations, "def change(old):\n    return getattr(old, 'it', None) or old.word\n")
@@ -315,7 +315,7 @@ def test_that_a_model_hides_its_values_changes_no_file_and_no_snapshot(shop: Sho
         assert {key: client.dump(key) for key in client.keys("*")} == before
 
 
-def test_what_a_model_hid_that_the_code_has_no_more_is_told(shop: Shop) -> None:
+def test_a_hidden_field_of_a_deleted_model_is_reported(shop: Shop) -> None:
     shop.begin(f"{_SAYS}; it: str", "it", "str", good=_WORD)
     shop.project.write("shop/models.py", "")
     shop.change("it: int", 'migrations.AlterField("Customer", "it", old="str", new="int")')

@@ -43,7 +43,7 @@ def test_without_files_nothing_goes_to_quarantine_where_nothing_could_bring_it_o
 
 
 @pytest.mark.parametrize("command", ["stamp shop zero", "adopt", "relocate --from redis://127.0.0.1:1", "purge"])
-def test_nobody_waits_for_what_is_no_time(project: Any, command: str) -> None:
+def test_an_invalid_timeout_does_not_wait(project: Any, command: str) -> None:
     project.deploy(1)
 
     refused = project.run(*command.split(), "--wait", "nan")

@@ -81,7 +81,7 @@ def _put(client: Any, key: str = "parcel:7", version: str = "1") -> None:
     client.zadd(f"{key.partition(':')[0]}:__index", {key: 0})
 
 
-def test_no_consent_is_needed_where_there_is_no_record(shop: Shop) -> None:
+def test_an_empty_database_needs_no_consent(shop: Shop) -> None:
     plan = shop.run("migrate", "--plan")
     check = shop.run("--json", "check", "--database")
     done = shop.run("migrate", "--yes")
@@ -106,7 +106,7 @@ def test_other_models_records_and_those_of_newer_code_are_none(shop: Shop, clien
 @pytest.mark.parametrize(
     "lies", ["indexed", "without an index", "in the set of pydantic-aioredis", "later in the index"]
 )
-def test_one_record_is_enough_wherever_it_lies(shop: Shop, client: Any, lies: str) -> None:
+def test_one_record_is_enough_at_any_place(shop: Shop, client: Any, lies: str) -> None:
     _put(client)
     if lies != "indexed":
         client.delete("parcel:__index")
@@ -198,7 +198,7 @@ def test_a_person_is_asked(shop: Shop, client: Any, type_in: Callable[..., None]
     assert "consents to RM1" in shop.run("history").out
 
 
-def test_yes_is_no_consent(project: Any, client: Any, type_in: Callable[..., None]) -> None:
+def test_yes_is_not_a_consent(project: Any, client: Any, type_in: Callable[..., None]) -> None:
     shop = Shop(project, _STEPS["a field"])
     _put(client)
     type_in("y", "y")

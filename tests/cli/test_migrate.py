@@ -130,7 +130,7 @@ def test_a_target_that_is_none_is_refused_with_what_there_is(
     assert len(refused.err.splitlines()) == 1
 
 
-def test_the_server_does_what_it_can_by_itself_whatever_came_before_or_comes_after(project: Any) -> None:
+def test_the_server_rewrites_what_it_can_before_and_after_python_steps(project: Any) -> None:
     project.deploy(3)
     project.fill(20)
     project.migration(
@@ -234,7 +234,7 @@ def test_fake_leaves_what_was_applied_in_the_ledger_as_it_was(project: Any) -> N
     assert _marks(project) == "XF"
 
 
-def test_fake_says_that_it_forgets_a_run_that_stopped_half_way(project: Any) -> None:
+def test_fake_says_that_it_forgets_a_stopped_run(project: Any) -> None:
     project.deploy(3)
     project.fill(5)
     with project.server.client() as client:

@@ -124,7 +124,7 @@ def test_a_file_in_the_way_stops_everything(
     assert capsys.readouterr().err == f"error: {name} already exists; nothing was written\n"
 
 
-def test_a_dangling_link_is_in_the_way(empty_directory: Path) -> None:
+def test_a_dangling_symlink_counts_as_an_existing_file(empty_directory: Path) -> None:
     (empty_directory / "manage.py").symlink_to("elsewhere")
 
     assert main(["startproject", "shop", "."]) == 1
@@ -175,7 +175,7 @@ def test_a_name_that_cannot_be_a_package_is_refused(
     assert files_below(empty_directory) == []
 
 
-def test_an_unwritable_directory_is_told(empty_directory: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_unwritable_directory_is_reported(empty_directory: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (empty_directory / "file").write_text("")
 
     assert main(["startproject", "shop", "file/below"]) == 1

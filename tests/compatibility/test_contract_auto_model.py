@@ -70,7 +70,7 @@ async def test_the_constructors_word_keeps_one_instance_of_an_auto_model_unsaved
 
 
 @pytest.mark.parametrize("told_by", ["constructor", "setter"])
-async def test_a_plain_model_can_be_told_to_sync(client: Any, told_by: str) -> None:
+async def test_a_plain_model_can_save_its_assignments(client: Any, told_by: str) -> None:
     # Fault 2.
     record = Item(k="1", auto_sync=told_by == "constructor")
     if told_by == "setter":
@@ -84,7 +84,7 @@ async def test_a_plain_model_can_be_told_to_sync(client: Any, told_by: str) -> N
 
 
 @pytest.mark.parametrize("told_by", ["constructor", "setter"])
-async def test_an_auto_model_can_be_told_not_to_sync(client: Any, told_by: str) -> None:
+async def test_an_auto_model_can_stop_saving_its_assignments(client: Any, told_by: str) -> None:
     # Fault 2.
     record = Auto(k="1", auto_sync=told_by != "constructor")
     if told_by == "setter":

@@ -29,7 +29,7 @@ def _bound(store: Store) -> None:
     store.register_model(Auto)
 
 
-def test_construct_neither_validates_nor_saves(client: Any) -> None:
+def test_construct_does_not_validate_or_save(client: Any) -> None:
     assert Auto.construct(k="1", v="text").__dict__ == {"k": "1", "v": "text"}
     assert client.keys("*") == []
 
@@ -159,7 +159,7 @@ def test_a_bare_optional_is_none_by_default() -> None:
 
 
 @pytest.mark.parametrize("name", ["bogus", "_bogus", "_auto_sync", "_store"])
-def test_assigning_to_what_is_no_field_is_refused(name: str) -> None:
+def test_assigning_to_an_undeclared_name_is_refused(name: str) -> None:
     with pytest.raises(ValueError, match=f'^"Book" object has no field "{name}"$'):
         setattr(Book(k="1"), name, 1)
 

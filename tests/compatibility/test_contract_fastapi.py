@@ -85,7 +85,7 @@ async def test_get_gives_a_list_or_a_page(items: Any) -> None:
     assert (empty.status_code, empty.json()) == (200, [])
 
 
-async def test_a_wrong_page_is_answered_in_the_words_of_the_seed(items: Any) -> None:
+async def test_a_wrong_page_is_answered_in_the_words_of_pydantic_aioredis(items: Any) -> None:
     answer = await items.get("/item?skip=-1")
 
     wanted = {

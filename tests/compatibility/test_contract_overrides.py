@@ -255,7 +255,7 @@ async def test_what_an_overridden_serialize_partially_gives_is_stored_by_every_w
 
 
 @pytest.mark.parametrize(("model", "values", "raw", "changes", "changed"), ROWS, ids=_IDS)
-async def test_every_reader_goes_by_an_overridden_deserialize_partially(
+async def test_every_reader_uses_an_overridden_deserialize_partially(
     model: Any, values: Any, raw: Any, changes: Any, changed: Any, client: Any
 ) -> None:
     client.hset(f"{model.__name__.lower()}:1", mapping=raw)

@@ -117,7 +117,7 @@ def test_a_model_without_a_primary_key_is_an_attribute_error(store: Store) -> No
         store.register_model(Nameless)
 
 
-def test_a_primary_key_that_is_no_name_is_not_implemented(store: Store) -> None:
+def test_a_primary_key_that_is_not_a_name_is_not_implemented(store: Store) -> None:
     class Nameless(Model):
         title: str
 
@@ -128,7 +128,7 @@ def test_a_primary_key_that_is_no_name_is_not_implemented(store: Store) -> None:
         store.register_model(Nameless)
 
 
-def test_a_primary_key_that_is_no_field_is_refused_at_once(store: Store) -> None:
+def test_a_primary_key_that_is_not_a_field_is_refused_at_once(store: Store) -> None:
     # The seed noticed it at the first insert.
     class Wrong(Model):
         _primary_key_field = "nope"
@@ -169,5 +169,5 @@ def test_a_store_without_a_server_is_a_type_error() -> None:
         make(redis_config=RedisConfig())
 
 
-def test_it_stands_in_the_module_of_the_seed() -> None:
+def test_it_is_in_the_module_of_pydantic_aioredis() -> None:
     assert redis_models.store.Store is Store

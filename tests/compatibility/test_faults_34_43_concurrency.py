@@ -135,7 +135,7 @@ async def test_fault_39_an_extra_value_that_was_removed_leaves_the_record(store:
     assert client.hmget("open:a", "note", "rest") == [None, b"1"]
 
 
-async def test_fault_40_insert_answers_the_same_with_and_without_a_life_span() -> None:
+async def test_fault_40_insert_answers_the_same_with_and_without_a_ttl() -> None:
     records = [Item(k="a"), Item(k="b")]
 
     assert await Item.insert([]) == []

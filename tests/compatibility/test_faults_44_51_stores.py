@@ -111,7 +111,7 @@ async def test_fault_45_a_class_registered_again_belongs_to_the_last_store_only(
     await other.aclose()
 
 
-def test_fault_45_two_classes_of_one_name_are_told_apart(store: Store) -> None:
+def test_fault_45_two_classes_of_one_name_are_distinguished(store: Store) -> None:
     here, there = new_item("shop.models", "here"), new_item("stock.models", "there")
 
     store.register_model(here)

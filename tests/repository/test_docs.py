@@ -141,7 +141,7 @@ def test_nothing_is_named_that_does_not_exist(page: Path) -> None:
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(DOCS)))
-def test_every_link_leads_somewhere(page: Path) -> None:
+def test_every_link_has_a_target(page: Path) -> None:
     broken = [link for link in LINK.findall(BLOCK.sub("", page.read_text("utf-8"))) if not leads_somewhere(page, link)]
 
     assert broken == []

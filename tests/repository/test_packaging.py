@@ -82,7 +82,7 @@ def test_every_data_file_matches_a_pattern() -> None:
 
 
 @pytest.mark.parametrize("name", ["migrations", "cli"])
-def test_the_links_lead_to_the_folders(name: str) -> None:
+def test_the_symlinks_lead_to_the_folders(name: str) -> None:
     link = ROOT / "redis_models" / name
     if not link.is_symlink():
         pytest.skip("this checkout has no links")
@@ -92,7 +92,7 @@ def test_the_links_lead_to_the_folders(name: str) -> None:
 
 
 @pytest.mark.parametrize("folder", [*FOLDERS, "tests", "docs"])
-def test_nobody_imports_the_folders_by_their_bare_names(folder: str) -> None:
+def test_no_module_imports_the_folders_by_their_bare_names(folder: str) -> None:
     strangers = [
         f"{path.relative_to(ROOT)}:{line} imports {name}"
         for path in modules_of(folder)

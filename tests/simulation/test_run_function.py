@@ -69,7 +69,7 @@ def _schedules(_: str) -> st.SearchStrategy[Drawn]:
 
 
 @pytest.mark.parametrize("number", _SEEDS)
-def test_whoever_dies_a_function_runs_once(step: Callable[..., Steps], number: int) -> None:
+def test_a_function_runs_once_when_any_process_dies(step: Callable[..., Steps], number: int) -> None:
     explore(step, _A_SEED, number=number, bias="", draw=_schedules)
 
 

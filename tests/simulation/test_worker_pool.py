@@ -44,7 +44,7 @@ def work(shared_server: Any, chain_folder: Path) -> Iterator[Callable[..., Works
 
 @pytest.mark.parametrize("bias", BIASES)
 @pytest.mark.parametrize("number", _SEEDS)
-def test_whoever_works_nothing_is_lost(workshop: Callable[..., Workshop], number: int, bias: str) -> None:
+def test_workers_lose_nothing_in_any_schedule(workshop: Callable[..., Workshop], number: int, bias: str) -> None:
     explore(workshop, _A_BIAS, number=number, bias=bias, draw=crew_schedules)
 
 

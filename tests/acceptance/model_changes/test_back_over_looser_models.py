@@ -190,7 +190,7 @@ def test_a_member_that_came_without_a_migration_stops_the_way_back(
     assert shop.migrate("shop", "1") == 0, shop.err
 
 
-def test_a_member_that_the_code_had_at_the_older_migration_is_no_reason_to_stop(shop: Any) -> None:
+def test_a_member_that_the_code_had_at_the_older_migration_does_not_stop_the_run(shop: Any) -> None:
     shop.release("k: Literal['a', 'b'] = 'a'")
     shop.declare("k: Literal['a', 'b', 'c'] = 'a'")
     assert shop.run("makemigrations") == 0, shop.err

@@ -156,7 +156,7 @@ def test_a_value_written_by_new_code_before_a_run_that_is_given_up_is_looked_at(
     assert "give back= a function" in shop.err
 
 
-def test_the_way_back_is_told_of_before(shop: Any) -> None:
+def test_the_way_back_is_described_before_the_run(shop: Any) -> None:
     shop.release("rank: int = 0")
     shop.release("rank: int | None = None", version=2)
 

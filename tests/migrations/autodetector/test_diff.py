@@ -310,7 +310,7 @@ def answer_for(question: Question, choose: Any) -> Answer:
 
 @given(old=SHAPES, new=SHAPES, chosen=st.data())
 @settings(deadline=None)  # the first example compiles types, on a busy machine for half a second
-def test_whatever_is_answered_the_operations_lead_to_the_code(
+def test_any_answers_give_operations_that_lead_to_the_code(
     old: dict[str, str], new: dict[str, str], chosen: st.DataObject
 ) -> None:
     before, after = Snapshot((model("A", 1, "id", "", **old),)), Snapshot((model("A", 2, "id", "", **new),))

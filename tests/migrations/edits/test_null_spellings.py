@@ -23,7 +23,7 @@ def test_null_representation_an_absent_field_stays_absent(order: Callable[..., A
     assert schema.there() == {}
 
 
-def test_null_representation_the_text_none_is_no_none(order: Callable[..., Any]) -> None:
+def test_null_representation_the_text_none_is_not_none(order: Callable[..., Any]) -> None:
     schema = order({"n": "str | None"}, AlterField("Order", "n", "str | None", "str", convert=FillNone("")))
 
     assert schema.there(n=b"\\None") == {"n": b"None"}

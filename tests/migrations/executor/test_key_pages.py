@@ -90,7 +90,7 @@ def test_keys_as_the_server_has_them_are_owned_as_texts_are(table: str, separato
     assert space.owned(keys) == owned
 
 
-def test_where_there_are_no_records_the_run_looks_up_between_the_keys_of_others(
+def test_a_run_without_records_renews_its_lease_between_foreign_keys(
     client: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The lease is kept between two pages; what reads ahead must not read through a thousand million other keys."""
@@ -115,7 +115,7 @@ def test_where_there_are_no_records_the_run_looks_up_between_the_keys_of_others(
     assert page == ([], 0, "1")
 
 
-def test_one_step_of_the_walk_is_as_large_as_that_of_scan(client: Any) -> None:
+def test_one_step_reads_as_much_as_a_step_of_scan(client: Any) -> None:
     with client.pipeline(transaction=False) as pipeline:
         for number in range(3000):
             pipeline.hset(f"it*m[:{number}", "_v", 6)

@@ -122,7 +122,7 @@ def test_a_run_whose_scripts_are_short_is_not_slowed_by_what_others_do(
     assert max(throttle.rest for _, throttle in seen[_DECISIONS // 2 :]) <= 0.25
 
 
-def test_a_run_that_is_limited_under_way_is_told_from_others_from_then_on(
+def test_a_run_that_is_limited_while_it_runs_is_measured_apart_from_then_on(
     client: redis.Redis, script: Script, seen: list[tuple[ServerMeasurement, ThrottleState]], until: Until
 ) -> None:
     """Free, its batches follow each other without a wait, and nobody asks how long they take."""

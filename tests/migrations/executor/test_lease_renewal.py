@@ -119,7 +119,7 @@ def test_while_keys_that_would_collide_are_looked_for(
     slow.assert_renewed_in_time()
 
 
-def test_while_somebody_has_paused_the_run(slow: Slow, chain: Callable[..., Chain]) -> None:
+def test_while_the_run_is_paused(slow: Slow, chain: Callable[..., Chain]) -> None:
     def pace() -> ThrottleState:
         return ThrottleState(100, hold="somebody paused it", is_paused=True) if slow.now < 100 else ThrottleState(100)
 
@@ -129,7 +129,7 @@ def test_while_somebody_has_paused_the_run(slow: Slow, chain: Callable[..., Chai
 
 
 @pytest.mark.parametrize("paused_s", [0, 200])
-def test_while_what_records_keep_aside_is_purged_or_that_is_paused(
+def test_while_undo_fields_are_purged_or_the_purge_is_paused(
     slow: Slow, chain: Callable[..., Chain], paused_s: int
 ) -> None:
     links = chain(_CREATED, _REMOVED)

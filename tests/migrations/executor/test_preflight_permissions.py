@@ -153,7 +153,7 @@ def test_a_record_is_not_tried_again_by_who_lacks_a_right(
 
 
 @pytest.mark.parametrize("is_in_server", [True, False])
-def test_a_denied_read_is_no_fact_about_the_record(
+def test_a_denied_read_says_nothing_about_the_record(
     database: Any, links: Callable[..., Chain], without: Callable[[str], SyncClient], is_in_server: bool
 ) -> None:
     _fill(database)

@@ -171,7 +171,7 @@ def test_what_is_before_a_step_is_recorded_when_it_is_called(shop: Shop) -> None
     assert positions == [2, 4, 5, 3]
 
 
-def test_a_run_that_dies_between_two_legs_goes_on_behind_what_is_done(shop: Shop) -> None:
+def test_a_run_that_dies_between_two_segments_resumes_after_the_first(shop: Shop) -> None:
     first = shop.migrate(5, segments=2)
     rest = shop.migrate(5)
 
@@ -345,7 +345,7 @@ def test_a_function_that_does_nothing_when_it_is_called_is_refused(function: Any
         Chain("shop", (_link(1, Run(function, may_run_twice=True)),))
 
 
-def test_a_function_that_gives_something_to_await_is_no_success(shop: Shop) -> None:
+def test_a_function_that_returns_an_awaitable_fails(shop: Shop) -> None:
     step = Run(lambda context: _later(context), may_run_twice=True)
     chain = Chain("shop", (*shop.chain.migrations[:2], _link(3, step)))
     with (

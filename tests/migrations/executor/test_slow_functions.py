@@ -88,7 +88,7 @@ def test_what_holds_the_lease_keeps_it_while_a_member_works() -> None:
     most=st.integers(1, 4000),
     shares=st.integers(1, 40),
 )
-def test_shares_are_as_large_as_they_may_be_and_none_takes_long(per_record_s: float, most: int, shares: int) -> None:
+def test_batches_are_as_large_as_the_time_limit_allows(per_record_s: float, most: int, shares: int) -> None:
     stride = AdaptiveBatchSize()
     sizes = list[int]()
     for _ in range(shares):
@@ -101,7 +101,7 @@ def test_shares_are_as_large_as_they_may_be_and_none_takes_long(per_record_s: fl
         assert sizes[-1] in (1, most) or sizes[-1] * per_record_s >= 0.025
 
 
-def test_a_share_that_took_long_is_followed_by_a_small_one() -> None:
+def test_a_slow_batch_is_followed_by_a_small_one() -> None:
     """As where somebody who is asked for each record answers slowly by now."""
     stride = AdaptiveBatchSize()
     for _ in range(12):

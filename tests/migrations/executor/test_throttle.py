@@ -52,7 +52,7 @@ def _pace_after(
 
 
 @given(_limits, st.lists(_sightings, max_size=12))
-def test_whatever_is_seen_it_never_outgrows_what_was_set_nor_stands_still_for_good(
+def test_after_any_measurements_the_batch_stays_within_its_limits(
     limits: ThrottleLimits, seen: list[ServerMeasurement]
 ) -> None:
     throttle = ThrottleState(limits.batch_size)
@@ -76,7 +76,7 @@ def test_a_smaller_batch_that_was_set_counts_from_the_next_step_on(
 
 
 @given(_limits, st.lists(_sightings, max_size=12))
-def test_after_whatever_it_recovers_to_full_speed_and_has_nothing_to_say(
+def test_after_any_measurements_it_recovers_to_full_speed(
     limits: ThrottleLimits, seen: list[ServerMeasurement]
 ) -> None:
     throttle = _pace_after(*seen, limits=limits)
@@ -105,7 +105,7 @@ def test_others_that_wait_too_long_make_it_smaller_and_let_it_rest(added: float,
     assert throttle.reason == f"others wait {added:.1f} ms longer, and 5 ms are allowed"
 
 
-def test_a_limit_of_zero_is_no_limit() -> None:
+def test_a_limit_of_zero_means_unlimited() -> None:
     assert next_throttle(ThrottleState(100), _SLOW, replace(_LIMITS, max_latency_ms=0.0)) == ThrottleState(
         100, is_unthrottled=True
     )
@@ -130,7 +130,7 @@ def test_a_limit_that_is_raised_under_way_lets_it_grow() -> None:
         (ServerMeasurement(paused="paused by me", trouble="BUSY", memory=1.0), "paused by me"),
     ],
 )
-def test_what_is_no_condition_to_work_in_holds_it_at_once(seen: ServerMeasurement, says: str) -> None:
+def test_bad_conditions_stop_it_at_once(seen: ServerMeasurement, says: str) -> None:
     throttle = next_throttle(ThrottleState(40), seen, _LIMITS)
 
     assert says in throttle.hold
@@ -163,7 +163,7 @@ def test_a_server_that_saves_gets_half_of_the_time() -> None:
     "held",
     [ServerMeasurement(paused="paused by me"), ServerMeasurement(trouble="BUSY"), ServerMeasurement(memory=0.99)],
 )
-def test_what_held_it_is_no_reason_any_more_once_it_is_over(held: ServerMeasurement) -> None:
+def test_a_reason_to_wait_ends_with_its_cause(held: ServerMeasurement) -> None:
     slowed = _pace_after(_SLOW, _SLOW, _SLOW)
 
     after = _pace_after(held, _CALM, start=slowed)
@@ -187,7 +187,7 @@ def test_a_run_whose_scripts_are_short_is_not_why_others_wait(own_ms: float | No
     assert (throttle.batch_size < 100) == is_slowed
 
 
-def test_what_a_batch_takes_is_told_from_what_it_waits_for_others() -> None:
+def test_the_time_of_a_batch_is_measured_apart_from_waiting_for_others() -> None:
     alone, behind_others = [2.0] * 8, [2.0, 30.0, 32.0, 90.0] * 2
 
     assert own_latency(alone, [0.1] * 8) == pytest.approx(1.9)
@@ -231,7 +231,7 @@ def test_a_server_that_says_nothing_of_itself_is_judged_by_the_probes_alone() ->
     assert measurement_of({}) == ServerMeasurement()
 
 
-def test_a_run_that_nobody_watches_keeps_one_pace() -> None:
+def test_a_run_without_a_probe_keeps_one_throttle() -> None:
     throttle = fixed_throttle(10)
 
     assert throttle() == throttle() == ThrottleState(10)

@@ -286,7 +286,7 @@ def test_a_long_rest_is_taken_in_pieces_so_that_the_lease_lasts(flaky: Flaky, li
     assert max(later - earlier for earlier, later in pairwise(flaky.renewed)) < 1.6
 
 
-def test_a_rest_ends_when_there_is_no_reason_for_it_any_more(flaky: Flaky, links: Chain) -> None:
+def test_a_pause_of_the_throttle_ends_with_its_reason(flaky: Flaky, links: Chain) -> None:
     flaky.works_s = 10.0
     policy = Policy(lambda: ThrottleState(10) if flaky.rests else ThrottleState(10, rest=9.0, reason="others wait"))
 
@@ -295,9 +295,7 @@ def test_a_rest_ends_when_there_is_no_reason_for_it_any_more(flaky: Flaky, links
     assert len(flaky.rests) == 1
 
 
-def test_what_was_done_before_the_server_failed_is_no_progress_that_patience_begins_anew_with(
-    flaky: Flaky, links: Chain, database: Any
-) -> None:
+def test_progress_before_a_failure_does_not_restart_the_patience(flaky: Flaky, links: Chain, database: Any) -> None:
     bad = database.client.scan(0, match="a:*")[1][-1]
     flaky.fails = lambda commands: any(command[0] == "EVALSHA" and bad in command for command in commands)
 
@@ -315,7 +313,7 @@ _MASTERDOWN = MasterDownError("MASTERDOWN Link with MASTER is down")
     [(word, None) for word in ("HPEXPIRETIME", "server", "history", "a:__index", "SCAN", "renew")]
     + [(word, _MASTERDOWN) for word in ("history", "a:__index", "SCAN")],  # the others are answered by such a replica
 )
-def test_whatever_is_asked_for_when_the_server_fails_is_asked_for_again(
+def test_any_command_that_meets_a_failing_server_is_sent_again(
     flaky: Flaky, links: Chain, database: Any, word: str, refusal: Exception | None
 ) -> None:
     failures, flaky.refusal = 0, refusal

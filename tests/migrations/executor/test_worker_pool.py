@@ -134,7 +134,7 @@ def test_members_do_the_work_there_and_back(shop: Shop) -> None:
 
 
 @pytest.mark.parametrize("said", [("--workers", "1"), ()], ids=["one is the run itself", "few are not worth it"])
-def test_without_a_crew_the_run_does_it_itself(shop: Shop, said: tuple[str, ...]) -> None:
+def test_without_workers_the_run_rewrites_by_itself(shop: Shop, said: tuple[str, ...]) -> None:
     shop.migrate(*said)
 
     assert shop.workers() == {os.getpid()}
@@ -206,7 +206,7 @@ def test_what_members_cannot_rewrite_goes_to_quarantine_with_its_reason(shop: Sh
     assert {key for key, record in shop.project.records().items() if record["_v"] != b"3"} == {"customer:7"}
 
 
-def test_before_a_walk_begins_anew_nothing_of_the_one_before_is_under_way() -> None:
+def test_before_a_scan_starts_again_nothing_of_the_previous_one_is_in_flight() -> None:
     """Meanwhile the lease is kept: a member may be at a function that takes its time."""
     kept = 0
 
@@ -230,7 +230,7 @@ def test_before_a_walk_begins_anew_nothing_of_the_one_before_is_under_way() -> N
         assert not pending
 
 
-def test_a_share_that_no_member_can_be_given_any_more_ends_the_run_as_one_that_is_under_way_does(
+def test_a_batch_that_no_worker_takes_any_more_ends_the_run_like_one_in_flight(
     chain: Callable[..., Chain],
 ) -> None:
     class Broken(ThreadPoolExecutor):

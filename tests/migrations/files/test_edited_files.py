@@ -110,7 +110,7 @@ def test_a_run_of_which_a_file_is_gone_is_given_up_as_far_as_no_function_of_it_i
 
 
 @pytest.mark.parametrize("said", ["", "[]", "{", "[1]", '[{"id": "bbbb0002"}]', "[" * 100_000, '{"a": 1}'])
-def test_what_somebody_else_wrote_into_the_journal_is_not_believed(stopped: Stopped, said: str) -> None:
+def test_foreign_values_in_the_journal_are_not_trusted(stopped: Stopped, said: str) -> None:
     stopped.edit(*_EDITS["another name"])
     with stopped.project.server.client() as client:
         client.hset("redis_models:{default}:journal:shop", "said", said)

@@ -118,7 +118,7 @@ def test_a_stamp_over_a_part_of_the_originals_does_not_open_the_way_back(long_li
     assert "because the migrations that it replaces were applied here (id2)" in long_life.err
 
 
-def test_a_stamp_counts_steps_in_links_and_not_in_what_they_stand_for(long_life: Any) -> None:
+def test_a_stamp_counts_squashed_migrations_and_not_their_originals(long_life: Any) -> None:
     _ok(long_life, "migrate", "--allow-destructive")
     _ok(long_life, "squashmigrations", "shop", "2", "3")
 
@@ -146,7 +146,7 @@ def test_a_squash_of_a_squash_serves_databases_of_either_kind(long_life: Any, se
         assert _record(server) == {b"id": b"1", b"ref": b"precious", b"_v": b"1"}
 
 
-def test_a_database_that_applied_the_first_squash_only_is_told_what_it_lacks(long_life: Any) -> None:
+def test_a_database_that_applied_only_the_first_squash_learns_what_is_missing(long_life: Any) -> None:
     _ok(long_life, "squashmigrations", "shop", "2", "3")
     _ok(long_life, "migrate", "2", "--allow-destructive")
     _ok(long_life, "squashmigrations", "shop", "2", "4")
@@ -170,7 +170,7 @@ def test_a_branch_that_follows_the_last_of_the_originals_is_rebased_behind_the_s
     _ok(long_life, "migrate", "--allow-destructive")
 
 
-def test_a_branch_that_follows_one_in_the_midst_of_the_originals_is_told_so(long_life: Any) -> None:
+def test_a_branch_that_starts_inside_the_squashed_files_is_reported(long_life: Any) -> None:
     (_folder(long_life) / "0004_m.py").unlink()
     _ok(long_life, "squashmigrations", "shop", "2", "3")
     _migration(long_life, 5, 'AddField("A", "d", "str", fill="0")', previous="id2", version=4)

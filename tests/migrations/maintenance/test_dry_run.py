@@ -48,7 +48,7 @@ def _rehearsed(shop_project: Any, *options: str, code: int) -> dict[str, Any]:
     return dict(json.loads(shop_project.out.splitlines()[-1])["apps"]["shop"])
 
 
-def test_what_fails_is_told_beforehand_and_nothing_is_written(shop: Any, server: Any) -> None:
+def test_failures_are_reported_by_a_dry_run_and_nothing_is_written(shop: Any, server: Any) -> None:
     before = _all(server)
 
     [passed] = _rehearsed(shop, code=1)["passes"]
@@ -95,7 +95,7 @@ def _mend(server: Any) -> None:
         client.hset("customer:4", "age", "4")
 
 
-def test_records_whose_keys_collide_are_told_beforehand(shop: Any, server: Any) -> None:
+def test_records_whose_keys_collide_are_reported_before_the_run(shop: Any, server: Any) -> None:
     _mend(server)
     with server.client() as client:
         client.hset("customer:5", "name", "n6")
@@ -113,7 +113,7 @@ def test_records_whose_keys_collide_are_told_beforehand(shop: Any, server: Any) 
     assert _all(server) == before
 
 
-def test_the_way_back_is_rehearsed_too(shop: Any, server: Any) -> None:
+def test_a_dry_run_also_tries_the_way_back(shop: Any, server: Any) -> None:
     _mend(server)
     assert shop.command("migrate") == 0, shop.err
 

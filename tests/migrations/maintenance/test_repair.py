@@ -94,7 +94,7 @@ def lab(project: Any, client: Any) -> Lab:
     return Lab(project, client)
 
 
-def test_every_gate_tells_of_records_in_quarantine_until_they_are_mended(lab: Lab) -> None:
+def test_every_gate_reports_quarantined_records_until_they_are_repaired(lab: Lab) -> None:
     run = lab.project.run
 
     assert lab.run.code == 1
@@ -216,7 +216,7 @@ def test_a_dry_run_writes_nothing_and_says_what_would_come(lab: Lab) -> None:
     assert "probe:4" in lab.held()
 
 
-def test_what_somebody_changed_meanwhile_is_not_overwritten(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_value_that_another_client_changed_is_not_overwritten(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
     def overtaken(*arguments: Any) -> Any:
         lab.client.hset("probe:4", "depth", "99")
         return write_repair(*arguments)
@@ -300,7 +300,7 @@ def test_under_a_run_that_stopped_the_field_is_set_and_the_next_run_rewrites_it(
     assert lab.client.hmget("probe:4", "depth", "_v") == [b"8", b"1"]
 
 
-def test_life_spans_of_the_record_and_its_fields_stay(lab: Lab) -> None:
+def test_ttls_of_the_record_and_its_fields_stay(lab: Lab) -> None:
     lab.client.expire("probe:4", 5000)
     if has_fields := lab.client.execute_command("COMMAND", "INFO", "HPEXPIREAT"):
         lab.client.execute_command("HEXPIRE", "probe:4", 4000, "FIELDS", 1, "label")

@@ -21,7 +21,7 @@ from redis_models.project.settings import load_settings
 from .verifiable import MODEL, found_of, put
 
 
-def test_records_in_order_are_told_so(verified: Any) -> None:
+def test_intact_records_are_reported_as_intact(verified: Any) -> None:
     assert verified.command("verify") == 0
     assert verified.out == "shop.Customer: 100 records read, no problems\n"
 
@@ -86,7 +86,7 @@ def test_a_record_in_quarantine_counts_once(
     assert found_of(verified, *options)["problems"] == {"quarantine": 1}
 
 
-def test_what_quarantine_is_no_reason_of_counts_beside_it(verified: Any, server: Any) -> None:
+def test_failures_outside_the_quarantine_are_counted_apart(verified: Any, server: Any) -> None:
     with server.client() as client:
         client.hset("customer:c7", "_v", "1")
         client.zrem("customer:__index", "customer:c7")
@@ -106,7 +106,7 @@ TALLY: dict[str, Any] = {"records": 1, "ending": 1, "repaired": 0, "problems": {
         {**TALLY, "shown": [{"kind": "red", "key": "k", "reason": "r"}]},
     ],
 )  # fmt: skip
-def test_a_checkpoint_with_a_tally_that_is_none_is_no_checkpoint(tally: Any) -> None:
+def test_a_checkpoint_with_a_broken_tally_is_ignored(tally: Any) -> None:
     with pytest.raises(ValueError, match=r"tally|count|Kind"):
         Checkpoint(Scope(1, "f", "n", "r"), "now", "Customer", 0, "0", {"Customer": tally})
 
@@ -114,7 +114,7 @@ def test_a_checkpoint_with_a_tally_that_is_none_is_no_checkpoint(tally: Any) -> 
 @pytest.mark.parametrize(
     "changes", [{"cursor": "99999999999999999999"}, {"cursor": "-1"}, {"walk": -5}, {"walk": 10**9}]
 )
-def test_a_checkpoint_at_a_place_where_no_walk_is_is_none(changes: dict[str, Any]) -> None:
+def test_a_checkpoint_with_an_impossible_cursor_is_ignored(changes: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match=r"is not (a cursor|the number of a scan)"):
         Checkpoint(Scope(1, "f", "n", "r"), "now", "Customer", **changes)
 
@@ -181,7 +181,7 @@ def test_the_index_is_put_right_on_request_and_only_then(verified: Any, server: 
     assert found_of(verified, code=0)["repaired"] == 0
 
 
-def test_what_is_no_index_is_named_and_hides_nothing_else(verified: Any, server: Any) -> None:
+def test_an_invalid_index_is_named_and_hides_nothing_else(verified: Any, server: Any) -> None:
     with server.client() as client:
         client.delete("customer:__index")
         client.sadd("customer:__index", "customer:c1")
@@ -316,7 +316,7 @@ def test_an_app_without_files_is_verified_against_what_its_last_run_left(shop_pr
 
 
 @pytest.mark.parametrize("trouble", ["replica", "full", "denied"])
-def test_who_may_not_write_is_told_what_is_wrong_all_the_same(
+def test_a_read_only_user_still_learns_what_is_wrong(
     verified: Any, server: Any, trouble: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert verified.command("verify") == 0, verified.out

@@ -105,7 +105,7 @@ def _is_about(ends: int, ms: int) -> bool:
     return abs(ends - _now_ms() - ms) < _SLACK_MS
 
 
-def test_all_gives_every_record_the_life_span_from_now_and_back_restores_it_to_the_millisecond(table: Table) -> None:
+def test_all_gives_every_record_the_ttl_and_back_restores_it_to_the_millisecond(table: Table) -> None:
     old = {"m:1": _now_ms() + 5 * _DAY_MS + 123, "m:2": _now_ms() + _HOUR_MS // 2 + 7, "m:3": _NEVER}
     upgrade_path = _route(AlterTTL("M", None, 3600, "all"))
     for key, ends in old.items():
@@ -135,7 +135,7 @@ def test_shorten_never_lengthens(table: Table) -> None:
     assert [table.ends(key) for key in ("m:soon", "m:late", "m:never")] == [soon, late, _NEVER]
 
 
-def test_jitter_spreads_the_ends_over_the_later_half_and_goes_by_the_key(table: Table) -> None:
+def test_jitter_spreads_expiry_over_the_later_half_and_depends_on_the_key(table: Table) -> None:
     keys = [f"m:{number}" for number in range(40)]
     for key in keys:
         table.add(key, _NEVER)
@@ -151,7 +151,7 @@ def test_jitter_spreads_the_ends_over_the_later_half_and_goes_by_the_key(table: 
     assert abs(table.ends("m:0") - _now_ms() - first) < _SLACK_MS
 
 
-def test_all_without_a_life_span_lets_every_record_live_for_ever(table: Table) -> None:
+def test_all_without_a_ttl_persists_every_record(table: Table) -> None:
     ends = _now_ms() + _DAY_MS
     upgrade_path = _route(AlterTTL("M", 3600, None, "all"))
     table.add("m:1", ends)
@@ -163,7 +163,7 @@ def test_all_without_a_life_span_lets_every_record_live_for_ever(table: Table) -
     assert table.ends("m:1") == ends
 
 
-def test_a_life_span_that_was_set_since_is_left_alone_on_the_way_back(table: Table) -> None:
+def test_going_back_leaves_a_ttl_alone_that_was_set_later(table: Table) -> None:
     mine = _now_ms() + 2 * _DAY_MS
     upgrade_path = _route(AlterTTL("M", None, 3600, "all"))
     for key in ("m:1", "m:2"):
@@ -177,7 +177,7 @@ def test_a_life_span_that_was_set_since_is_left_alone_on_the_way_back(table: Tab
     assert (table.ends("m:1"), table.ends("m:2")) == (mine, _NEVER)
 
 
-def test_going_back_deletes_no_record_whose_old_life_span_is_over(table: Table) -> None:
+def test_going_back_deletes_no_record_whose_old_ttl_is_over(table: Table) -> None:
     upgrade_path = _route(AlterTTL("M", 1, 3600, "all"))
     table.add("m:1", _now_ms() + _HOUR_MS)
     table.up(upgrade_path, "m:1")
@@ -189,7 +189,7 @@ def test_going_back_deletes_no_record_whose_old_life_span_is_over(table: Table) 
     assert table.ends("m:1") == set_ms
 
 
-def test_going_back_over_a_life_span_that_is_over_comes_to_the_one_before_it(table: Table) -> None:
+def test_going_back_over_an_expired_ttl_restores_the_one_before_it(table: Table) -> None:
     upgrade_path = _route(AlterTTL("M", None, 60, "all"), AlterTTL("M", 60, 3600, "all"))
     table.add("m:1", _NEVER)
     table.up(upgrade_path, "m:1")
@@ -215,7 +215,7 @@ def test_several_changes_are_made_in_one_step_and_taken_back_in_one(table: Table
     assert table.ends("m:1") == old
 
 
-def test_running_again_changes_no_life_span(table: Table) -> None:
+def test_running_again_changes_no_ttl(table: Table) -> None:
     upgrade_path = _route(AlterTTL("M", None, 3600, "all"))
     table.add("m:1", _NEVER)
     table.up(upgrade_path, "m:1")
@@ -227,7 +227,7 @@ def test_running_again_changes_no_life_span(table: Table) -> None:
     assert (again.skipped, table.ends("m:1")) == (1, ends)
 
 
-def test_a_life_span_set_between_read_and_write_is_what_comes_back(client: redis.Redis) -> None:
+def test_a_ttl_set_between_read_and_write_is_restored(client: redis.Redis) -> None:
     table, mine = Table(client, is_in_server=False), _now_ms() + 3 * _DAY_MS
 
     def expire(draft: RecordEdit) -> None:
@@ -263,7 +263,7 @@ def test_new_only_changes_the_schema_alone() -> None:
     assert list(operation.steps(before.model("M"), after.model("M"))) == []
 
 
-def test_life_spans_of_records_are_a_risk_that_the_plan_names() -> None:
+def test_changed_ttls_of_records_are_a_risk_that_the_plan_names() -> None:
     operation = AlterTTL("M", 60, 3600, "jitter")
 
     assert (operation.is_state_only, operation.risk, operation.is_destructive) == (False, Risk.EXPIRES, False)
@@ -282,7 +282,7 @@ def test_life_spans_of_records_are_a_risk_that_the_plan_names() -> None:
         (AlterTTL("M", None, 60, "later"), "policy is 'later'; it is one of new-only, all, shorten, jitter"),
     ],
 )
-def test_a_life_span_that_cannot_be_is_refused(operation: Operation, complaint: str) -> None:
+def test_an_impossible_ttl_is_refused(operation: Operation, complaint: str) -> None:
     with pytest.raises(SchemaError, match=complaint):
         operation.apply(_snapshot(None))
 

@@ -62,7 +62,7 @@ def driver(client: redis.Redis) -> SyncClient:
 
 
 @pytest.mark.needs_command("HPEXPIRETIME")
-def test_a_server_that_does_not_tell_life_spans_of_fields_leaves_the_record_whole(
+def test_a_server_without_field_ttl_commands_leaves_the_record_whole(
     server: Any, client: Any, driver: SyncClient
 ) -> None:
     client.execute_command("ACL", "SETUSER", "bob", "on", ">pw", "~*", "+@all", "-hpexpiretime")
@@ -87,7 +87,7 @@ _MANY: Final[dict[str, Callable[[int], Step]]] = {
 
 @pytest.mark.parametrize("count", [300, 2100, 3900])
 @pytest.mark.parametrize("step", _MANY)
-def test_many_fields_are_changed_whoever_does_it(
+def test_many_fields_are_changed_by_lua_and_by_python(
     client: redis.Redis, driver: SyncClient, step: str, count: int
 ) -> None:
     upgrade_path = _route(*(_MANY[step](number) for number in range(count)))

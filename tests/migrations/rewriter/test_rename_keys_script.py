@@ -82,7 +82,7 @@ class TestMove:
         assert scripts.state() == before
 
     @pytest.mark.parametrize(("index", "says"), [(INDEX, b"INDEX 2"), (NEW_INDEX, b"INDEX 3")])
-    def test_what_is_no_index_is_named(self, scripts: Scripts, index: str, says: bytes) -> None:
+    def test_an_invalid_index_is_named(self, scripts: Scripts, index: str, says: bytes) -> None:
         scripts.put("m:a", _v=2)
         scripts.client.delete(index)
         scripts.client.sadd(index, "m:a")
@@ -91,7 +91,7 @@ class TestMove:
         assert _move(scripts, "m:a", "n:a") == says
         assert scripts.state() == before
 
-    def test_a_record_moves_with_its_life_span(self, scripts: Scripts) -> None:
+    def test_a_record_moves_with_its_ttl(self, scripts: Scripts) -> None:
         scripts.put("m:a", _v=2)
         scripts.client.pexpireat("m:a", 4_000_000_000_000)
 

@@ -80,7 +80,7 @@ _conversions = st.builds(
 
 @given(stages=st.lists(st.lists(_conversions, min_size=1, max_size=2), min_size=1, max_size=3))
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-def test_conversions_in_the_server_keep_aside_what_python_would(
+def test_conversions_in_the_server_store_the_undo_fields_that_python_would(
     leased: tuple[redis.Redis, SyncClient], stages: list[list[Step]]
 ) -> None:
     client, exchange = leased
@@ -239,7 +239,7 @@ def test_keys_that_hold_no_hash_and_unknown_stamps_are_reported_and_left_alone(
     assert (client.get("m:text"), client.hgetall("m:future")) == (b"x", {b"a": b"1", b"_v": b"9"})
 
 
-def test_a_record_written_between_read_and_write_is_computed_anew(leased: tuple[redis.Redis, SyncClient]) -> None:
+def test_a_record_written_between_read_and_write_is_computed_again(leased: tuple[redis.Redis, SyncClient]) -> None:
     client, exchange = leased
     writes = itertools.count()
 
@@ -255,7 +255,7 @@ def test_a_record_written_between_read_and_write_is_computed_anew(leased: tuple[
     assert client.hget("m:1", "n") == b"14"
 
 
-def test_a_write_to_a_field_that_a_function_does_not_look_at_is_no_conflict(
+def test_a_write_to_a_field_that_a_function_does_not_read_is_not_a_conflict(
     leased: tuple[redis.Redis, SyncClient],
 ) -> None:
     client, exchange = leased
@@ -272,7 +272,7 @@ def test_a_write_to_a_field_that_a_function_does_not_look_at_is_no_conflict(
 
 
 @pytest.mark.needs_command("HPEXPIRETIME")
-def test_life_spans_of_keys_and_fields_go_along(leased: tuple[redis.Redis, SyncClient]) -> None:
+def test_ttls_of_keys_and_fields_are_copied(leased: tuple[redis.Redis, SyncClient]) -> None:
     client, exchange = leased
     fence = Fence(LEASE, 7, True)
     by_server = route_of([Move("a", "b"), Put("c", b"new")])

@@ -19,7 +19,7 @@ from .rewriting import KEY, LEASE, conversion, drawn_records, drawn_steps, on_pa
 
 
 @pytest.mark.needs_command("HPEXPIRETIME")
-def test_a_converted_field_keeps_its_life_span_and_a_renamed_one_takes_over_none(
+def test_a_converted_field_keeps_its_ttl_and_a_renamed_field_does_not_inherit_one(
     leased: tuple[redis.Redis, SyncClient],
 ) -> None:
     client, exchange = leased
@@ -39,7 +39,7 @@ def test_a_converted_field_keeps_its_life_span_and_a_renamed_one_takes_over_none
 
 @pytest.mark.needs_command("HPEXPIRETIME")
 @pytest.mark.parametrize("is_in_server", [True, False])
-def test_what_is_put_aside_keeps_its_life_span_and_comes_back_with_it(
+def test_an_undo_field_keeps_its_ttl_and_comes_back_with_it(
     leased: tuple[redis.Redis, SyncClient], is_in_server: bool
 ) -> None:
     client, exchange = leased
@@ -69,7 +69,7 @@ def test_what_is_put_aside_keeps_its_life_span_and_comes_back_with_it(
 @pytest.mark.needs_command("HPEXPIRETIME")
 @given(stages=st.lists(st.lists(drawn_steps, max_size=4), min_size=1, max_size=3), record=drawn_records)
 @settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-def test_life_spans_of_fields_are_the_same_by_either_way_and_come_back(
+def test_ttls_of_fields_are_the_same_by_lua_and_python_and_come_back(
     leased: tuple[redis.Redis, SyncClient], stages: list[list[Step]], record: dict[str, bytes]
 ) -> None:
     client, exchange = leased

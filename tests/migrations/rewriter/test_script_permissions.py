@@ -315,7 +315,7 @@ def test_a_right_that_is_not_needed_is_not_asked_for(world: World, what: str, de
     ],
 )  # fmt: skip
 @pytest.mark.parametrize("is_in_server", [True, False], ids=["in the server", "by Python"])
-def test_nor_by_a_script_that_rewrites_records(
+def test_an_undo_is_not_overwritten_by_a_script_that_rewrites_records(
     world: World, what: str, kind: str, denied: str, is_in_server: bool
 ) -> None:
     act = _rewrite(_route(*_STEPS[what]), 2, is_in_server=is_in_server)

@@ -97,13 +97,13 @@ class TestDrop:
         assert [_drop(noted, "_v", 1, "id", "a") for _ in range(2)] == [b"OK", b"OK"]
 
     @pytest.mark.parametrize("seen", [(), ("_v", 1), ("_v", 1, "id", "b"), ("_v", 2, "id", "a")])
-    def test_what_nobody_saw_is_not_dropped(self, noted: Scripts, seen: tuple[Any, ...]) -> None:
+    def test_an_entry_that_was_not_listed_is_not_dropped(self, noted: Scripts, seen: tuple[Any, ...]) -> None:
         before = noted.state()
 
         assert _drop(noted, *seen) == b"CHANGED"
         assert noted.state() == before
 
-    def test_what_was_made_anew_since_it_left_the_quarantine_stays(self, noted: Scripts) -> None:
+    def test_a_record_that_was_created_again_after_the_quarantine_stays(self, noted: Scripts) -> None:
         noted.client.hdel("quarantine", "m:a")
         before = noted.state()
 
@@ -185,7 +185,7 @@ class TestMend:
         assert noted.client.get("m:a") == b"text"
 
     @pytest.mark.needs_command("HPEXPIREAT")
-    def test_life_spans_of_fields_stay_and_none_is_made(self, noted: Scripts) -> None:
+    def test_ttls_of_fields_stay_and_none_is_added(self, noted: Scripts) -> None:
         noted.client.execute_command("HPEXPIREAT", "m:a", 4_000_000_000_000, "FIELDS", 1, "age")
 
         assert _mend(noted, (), "age", "7", "id", "b") == b"OK"
@@ -212,7 +212,7 @@ class TestPurge:
         assert sorted(kept.client.hkeys("m:b")) == [b"_b", b"_b2x.0.a", b"_v", b"x_b2.0.a"]
         assert self._purge(kept) == [0, 0, 0]
 
-    def test_who_only_looks_is_told_the_same_and_another_epoch_nothing(self, kept: Scripts) -> None:
+    def test_a_preview_returns_the_same_and_another_epoch_nothing(self, kept: Scripts) -> None:
         before = kept.state()
 
         assert self._purge(kept, "")[:2] == [2, 3]
@@ -250,7 +250,7 @@ class TestIndex:
         assert self._look(spoilt, "0") == [0, 1, 3, 2, 4, 0, 0, 2]
         assert spoilt.state() == before
 
-    def test_it_puts_right_what_it_told(self, spoilt: Scripts) -> None:
+    def test_it_repairs_what_it_reported(self, spoilt: Scripts) -> None:
         assert self._look(spoilt, "1") == [0, 1, 3, 2, 4, 0, 0, 2]
         assert spoilt.client.zrange(INDEX, 0, -1, withscores=True) == [
             (b"m:lacking", 0.0), (b"m:misplaced", 0.0), (b"m:right", 0.0),
@@ -273,7 +273,7 @@ class TestLease:
         assert self._call(scripts, "release", epoch) == [b"OK"]
         assert self._call(scripts, "take", "you", 60_000, "")[0] == b"TAKEN"
 
-    def test_the_same_call_sent_again_and_a_dead_holder_are_let_in_and_nobody_else(self, scripts: Scripts) -> None:
+    def test_only_a_repeated_call_or_the_successor_of_a_dead_holder_gets_the_lease(self, scripts: Scripts) -> None:
         [_, epoch] = self._call(scripts, "take", "me", 60_000, "")
 
         assert self._call(scripts, "take", "you", 60_000, epoch - 1)[0] == b"HELD"
@@ -282,7 +282,7 @@ class TestLease:
         taken = self._call(scripts, "take", "you", 60_000, again[1])
         assert taken[0] == b"TAKEN" and taken[1] > again[1]
 
-    def test_who_lost_it_neither_renews_it_nor_gives_it_back(self, scripts: Scripts) -> None:
+    def test_a_former_holder_cannot_renew_or_release_it(self, scripts: Scripts) -> None:
         [_, epoch] = self._call(scripts, "take", "me", 60_000, "")
         before = scripts.state()
 
@@ -299,7 +299,7 @@ class TestLease:
         ],
         ids=str,
     )  # fmt: skip
-    def test_what_is_no_lease_is_called_strange_and_left_alone(self, scripts: Scripts, stored: dict[str, Any]) -> None:
+    def test_a_broken_lease_is_reported_and_left_alone(self, scripts: Scripts, stored: dict[str, Any]) -> None:
         scripts.client.delete(LEASE)
         scripts.client.hset(LEASE, mapping=stored)
         before = scripts.state()

@@ -87,14 +87,14 @@ def test_canonical_text_comes_out_as_it_went_in(text: str) -> None:
     assert describe(resolve(text)) == text
 
 
-def test_trees_tell_apart_what_python_takes_for_equal() -> None:
+def test_trees_distinguish_what_python_takes_for_equal() -> None:
     assert parse("Literal[1]") != parse("Literal[True]")
     assert parse("Enum(A=[1])") == EnumTree((("A", [1]),))
     assert len({parse("Enum(A=[1])"), parse("Enum(A=[True])"), Choice((Atom("int"), Atom("str")))}) == 3
 
 
 @pytest.mark.parametrize("text", ["Objct(a=int)", "list[", "Object(a=)", "Ref('T1')", "NotRequired[int]", ""])
-def test_what_is_no_type_is_refused(text: str) -> None:
+def test_text_that_is_not_a_type_is_refused(text: str) -> None:
     with pytest.raises(SchemaError, match="type "):
         parse(text)
 

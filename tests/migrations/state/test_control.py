@@ -177,7 +177,7 @@ def _dump(project: Any) -> dict[bytes, bytes]:
 
 
 @pytest.mark.parametrize("said", [["--pause"], ["--resume"], ["--abort"], ["--set", "batch=5"]])
-def test_where_nobody_runs_there_is_nobody_to_be_told(shop: Shop, said: list[str]) -> None:
+def test_control_without_a_run_says_that_none_is_running(shop: Shop, said: list[str]) -> None:
     refused = shop.say(*said)
 
     assert refused.code == 1
@@ -210,7 +210,7 @@ def test_what_makes_no_sense_is_refused_by_its_name(shop: Shop, said: list[str],
     assert shop.project.bookkeeping() == set()
 
 
-def test_what_others_wrote_in_the_place_of_what_is_said_is_told_and_holds_the_run(shop: Shop) -> None:
+def test_a_foreign_value_at_the_key_of_the_settings_is_reported_and_stops_the_run(shop: Shop) -> None:
     running = shop.start("--patience", "0")
     with shop.project.server.client() as client:
         client.hset("redis_models:{default}:control", "batch", "0")

@@ -113,9 +113,7 @@ def test_a_lost_lease_is_noticed_on_renewal_and_the_successors_is_left_alone(
     assert client.hgetall(_KEY) == before
 
 
-def test_a_lease_is_renewed_once_a_third_of_its_life_has_passed_and_not_before(
-    exchange: SyncClient, client: Any
-) -> None:
+def test_a_lease_is_renewed_after_a_third_of_its_ttl_and_not_before(exchange: SyncClient, client: Any) -> None:
     with _hold(exchange) as lease:
         client.hset(_KEY, "until", 0)
         lease.keep()

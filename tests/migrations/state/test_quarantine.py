@@ -99,7 +99,7 @@ def test_a_run_goes_on_past_records_that_it_cannot_rewrite_and_leaves_them_as_th
     assert "4 records are in quarantine; see 'quarantine list'" in again.err
 
 
-def test_what_programs_are_told_has_every_byte(shop: Shop) -> None:
+def test_json_output_has_every_byte(shop: Shop) -> None:
     done = json.loads(shop.say("--json", "migrate", *_ASIDE, *_CONSENT).out)
     listed = {message["key"]: message for message in shop.told("list")}
     [odd], [alike] = shop.told("show", "customer:\udcff"), shop.told("show", "customer:\\xff")
@@ -116,7 +116,7 @@ def test_what_programs_are_told_has_every_byte(shop: Shop) -> None:
     assert "The key does not hold a hash." in shop.quarantine("show", "customer:list").out
 
 
-def test_records_that_were_mended_by_hand_are_through_and_the_others_stay(shop: Shop) -> None:
+def test_records_that_were_repaired_by_hand_leave_the_quarantine(shop: Shop) -> None:
     shop.migrate(*_ASIDE)
     shop.mend()
 
@@ -256,7 +256,7 @@ def test_a_free_step_at_the_end_hides_no_record_in_quarantine(shop: Shop) -> Non
     assert done["apps"]["shop"]["quarantined"] == 4
 
 
-def test_a_function_that_is_mended_for_the_quarantine_is_accepted_without_a_step_back(shop: Shop) -> None:
+def test_a_function_that_is_fixed_for_the_quarantine_is_accepted_without_going_back(shop: Shop) -> None:
     shop.project.migration("0004_step", _STEP)
     shop.migrate(*_ASIDE)
     path = shop.project.root / "shop/redis_migrations/0003_retype.py"
@@ -293,7 +293,7 @@ print(said(lambda: len(Customer.sync.select())))
 """
 
 
-def test_who_reads_or_writes_a_record_in_quarantine_is_told_why_it_cannot_be_had(shop: Shop) -> None:
+def test_reading_or_writing_a_quarantined_record_says_why_it_fails(shop: Shop) -> None:
     shop.migrate(*_ASIDE)
     shop.project.write("reader.py", _READER)
 

@@ -151,7 +151,7 @@ def test_a_configuration_hides_its_password_and_quotes_it_in_the_url() -> None:
     assert RedisConfig(username="bob").redis_url == "redis://bob@localhost:6379/0"
 
 
-def test_a_configuration_is_that_of_the_seed() -> None:
+def test_a_configuration_is_that_of_pydantic_aioredis() -> None:
     assert RedisConfig is ItsHome is ItsOldHome
     assert RedisConfig().redis_url == "redis://localhost:6379/0"
     assert RedisConfig(ssl=True).redis_url == "rediss://localhost:6379/0"
@@ -184,7 +184,7 @@ async def test_an_option_that_there_is_not_may_be_a_password_and_is_not_named(ec
 
 
 @pytest.mark.parametrize(("written", "meant"), [("socket_timeouts=1", "socket_timeout"), ("protocl=3", "protocol")])
-def test_the_option_that_may_be_meant_is_told(echo: Echo, written: str, meant: str) -> None:
+def test_a_similar_option_is_suggested(echo: Echo, written: str, meant: str) -> None:
     with pytest.raises(SettingsError, match=f"that there is not, perhaps {meant} is meant;"):
         Store.from_url(f"redis://h?{written}").run(echo("x"))
 
@@ -197,7 +197,7 @@ SERVERS_IN_FOLDERS = [
 
 
 @pytest.mark.parametrize("url", SERVERS_IN_FOLDERS)
-def test_the_url_of_a_server_is_no_folder_of_an_embedded_one(project: Any, url: str) -> None:
+def test_the_url_of_a_server_is_not_taken_for_an_embedded_folder(project: Any, url: str) -> None:
     project.deploy(1)
     project.settings(REDIS_URL=url, APPS=["shop"])
     before = {path.name for path in project.root.iterdir()}

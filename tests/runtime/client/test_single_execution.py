@@ -204,7 +204,7 @@ async def test_a_script_whose_second_sending_broke_off_is_not_sent_a_third_time(
         assert _count(client) == number
 
 
-async def test_a_server_that_started_again_while_nobody_asked_is_found(new_server: Callable[..., Any]) -> None:
+async def test_a_server_that_restarted_between_two_calls_is_found(new_server: Callable[..., Any]) -> None:
     server = new_server("--appendonly", "yes", "--appendfsync", "always")
     store = Store.from_url(server.url)
     ways = _ways_of(store)

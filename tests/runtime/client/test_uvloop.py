@@ -33,7 +33,7 @@ def test_verbs_and_models_that_save_themselves(store: Store, models_of: ModelsOf
         pass
 
 
-def test_a_server_that_started_again_while_nobody_asked_is_found(new_server: Callable[..., Any]) -> None:
+def test_a_server_that_restarted_between_two_calls_is_found(new_server: Callable[..., Any]) -> None:
     server = new_server()
     store = Store.from_url(server.url)
 

@@ -139,7 +139,7 @@ async def test_a_server_killed_under_a_live_asyncio_client_comes_back_with_every
         assert await client.smembers("numbers") == acknowledged
 
 
-def test_nobody_meets_a_server_that_is_loading_still(
+def test_no_client_meets_a_server_that_is_still_loading(
     server: EmbeddedServer, connect: Callable[..., redis.Redis], pid_of: Callable[[EmbeddedServer], int]
 ) -> None:
     with connect(server) as client:

@@ -104,7 +104,7 @@ def test_each_use_in_one_process_counts(directory: str, watch: Callable[[str], A
     watcher.await_end()
 
 
-def test_a_use_that_nobody_refers_to_any_more_is_given_up(directory: str, watch: Callable[[str], Any]) -> None:
+def test_a_use_without_references_is_ended(directory: str, watch: Callable[[str], Any]) -> None:
     watcher = watch(EmbeddedServer(directory).ensure())
 
     watcher.await_end()

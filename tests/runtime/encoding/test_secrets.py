@@ -191,7 +191,7 @@ def test_what_a_validator_quotes_of_a_secret_is_cut(store: Store, client: Any, w
     assert [type(error) for error in errors] == [DecodeError, EncodeError, DecodeError]
 
 
-def test_what_is_wrong_elsewhere_in_a_model_with_a_secret_is_told(store: Store, client: Any) -> None:
+def test_errors_beside_a_secret_are_shown(store: Store, client: Any) -> None:
     store.register_model(User)
     _stored(client, "user:1", pw='"long enough xyzzy"', age="old")
 

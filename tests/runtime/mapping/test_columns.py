@@ -141,7 +141,7 @@ def _named(value: object) -> str:
 
 
 @pytest.mark.parametrize(("name", "raw", "value"), COLUMNS, ids=_named)
-def test_a_column_holds_what_the_seed_gives_or_a_value_of_its_type(name: str, raw: bytes, value: object) -> None:
+def test_a_column_has_the_value_of_pydantic_aioredis_or_one_of_its_type(name: str, raw: bytes, value: object) -> None:
     from_bytes, from_text = deserialize(SHAPE, {name: raw}), deserialize(SHAPE, {name: raw.decode()})
 
     assert from_bytes == from_text == {name: value}
@@ -156,7 +156,7 @@ def test_a_partial_write_takes_raw_values(name: str, value: object, text: object
     assert given == {name: value}
 
 
-def test_columns_keep_the_order_asked_for_and_what_is_no_text_passes_through() -> None:
+def test_columns_keep_the_order_asked_for_and_names_that_are_not_text() -> None:
     read = deserialize(SHAPE, {"pages": "3", "other": b"x", "title": None, "tags": ["a"]})
 
     assert list(read.items()) == [("pages", "3"), ("other", b"x"), ("title", None), ("tags", ["a"])]

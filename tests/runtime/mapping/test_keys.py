@@ -47,7 +47,7 @@ def test_an_ordinary_primary_key_stands_in_the_key_as_it_is(pk: str) -> None:
     assert KeySpace("", ":", "customer").record(pk) == f"customer:{pk}"
 
 
-def test_keys_are_spelled_as_the_seed_spells_them() -> None:
+def test_keys_are_spelled_as_in_pydantic_aioredis() -> None:
     space = KeySpace("PreFix", "!SEP!", "TabName")
 
     assert space.record("1") == "prefix!sep!TabName!sep!1"
@@ -115,12 +115,12 @@ def test_spaces_that_share_no_keys_do_not_own_each_others(
         (KeySpace("", ":", "order"), KeySpace("", ":", "order"), "order:"),
     ],
 )
-def test_spaces_whose_keys_could_be_of_either_are_told(first: KeySpace, other: KeySpace, shared: str | None) -> None:
+def test_key_spaces_that_overlap_are_reported(first: KeySpace, other: KeySpace, shared: str | None) -> None:
     assert first.shared_with(other) == shared
 
 
 @pytest.mark.parametrize("index", [None, "shop:index", "other"])
-def test_neither_the_index_nor_the_key_that_it_usually_has_is_a_record(index: str | None) -> None:
+def test_the_key_of_the_index_is_never_a_record(index: str | None) -> None:
     space = KeySpace("", ":", "shop", index)
     found = sorted({b"shop:a", space.index.encode(), b"shop:__index", b"shop:z"})
 

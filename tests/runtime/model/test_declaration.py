@@ -95,7 +95,7 @@ def test_a_model_without_a_primary_key_is_not_registered(store: Store) -> None:
         store.register_model(Bare)
 
 
-def test_two_models_cannot_share_keys_nor_can_an_abstract_one_have_any(store: Store) -> None:
+def test_two_models_cannot_share_keys_and_an_abstract_model_has_none(store: Store) -> None:
     class Other(Model):
         _table_name = "book"
         id: str = Field(primary_key=True)
@@ -110,7 +110,7 @@ def test_two_models_cannot_share_keys_nor_can_an_abstract_one_have_any(store: St
         store.register_model(Base)
 
 
-async def test_an_index_that_the_seed_wrote_is_named_and_nothing_is_written(table: Any, client: Any) -> None:
+async def test_an_index_of_pydantic_aioredis_is_named_and_nothing_is_written(table: Any, client: Any) -> None:
     client.sadd("book:__index", "book:A")
     client.hset("book:A", mapping={"title": "A"})
     before = client.hgetall("book:A")

@@ -116,7 +116,7 @@ async def test_a_key_that_may_mean_two_values_is_an_error_that_names_both(store:
     assert len(bad) == 1
 
 
-async def test_a_key_that_is_no_value_of_the_type_is_an_error(store: Store, client: Any) -> None:
+async def test_a_key_that_does_not_fit_the_type_is_an_error(store: Store, client: Any) -> None:
     model = declared(int, store)
     client.hset("item:seven", "note", "n")
 

@@ -221,7 +221,7 @@ def test_what_it_raises_comes_out_and_the_instance_is_as_it_was(in_a_loop: bool,
     assert not client.exists("failing:a", "failing:b")
 
 
-def test_a_mixin_s_save_and_one_that_is_no_coroutine_function_count_too(client: Any) -> None:
+def test_a_save_of_a_mixin_or_one_that_is_not_a_coroutine_function_counts(client: Any) -> None:
     Mixed(id="a")
     Plain(id="a").text = "t"
 

@@ -103,7 +103,7 @@ def test_a_file_is_parsed(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("text", ["{", "[]", '{"title": []}'])
-def test_what_is_no_such_json_is_a_validation_error(text: str) -> None:
+def test_other_json_is_a_validation_error(text: str) -> None:
     with pytest.raises(ValidationError):
         Book.parse_raw(text)
 

@@ -161,7 +161,7 @@ def test_apps_that_cannot_be_loaded_say_why(write: Write, files: dict[str, str],
     assert message in refused(lambda: apps_of(write, files, settings))
 
 
-def test_errors_of_declarations_and_of_settings_are_told_apart(write: Write) -> None:
+def test_errors_of_declarations_and_of_settings_are_different_classes(write: Write) -> None:
     with pytest.raises(SettingsError):
         load_settings("d0")
     with pytest.raises(ModelDeclarationError):

@@ -93,7 +93,7 @@ def test_a_module_below_a_module_is_missing_not_broken(write: Write) -> None:
     assert "'s8' is a module, not a package" in refused(lambda: load_settings("s8.settings"))
 
 
-def test_a_path_instead_of_a_module_name_is_told(write: Write) -> None:
+def test_a_path_instead_of_a_module_name_is_reported(write: Write) -> None:
     write({"s9/settings.py": ""})
 
     assert "write it like 'shop.settings'" in refused(lambda: load_settings("s9/settings.py"))

@@ -249,7 +249,7 @@ async def test_thousands_of_ids_are_deleted_in_bounded_steps(call: Call, client:
     assert client.keys("item:[0-9]*") == [b"item:0000"]
 
 
-async def test_figures_of_insert_are_the_same_with_a_life_span(call: Call) -> None:
+async def test_counts_of_insert_are_the_same_with_a_ttl(call: Call) -> None:
     items = [Item(id="a"), Item(id="b")]
 
     assert await call(Item, "insert", items, 60) == [3, 1, 3, 1]

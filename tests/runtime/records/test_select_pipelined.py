@@ -190,7 +190,7 @@ def test_pages_and_columns_meet_each_record_once(
 
 
 @pytest.mark.parametrize("way", ["sync", "async"])
-def test_what_comes_and_goes_between_pages_neither_doubles_nor_hides_others(
+def test_records_that_come_and_go_between_pages_do_not_double_or_hide_others(
     store: Store, client: Any, way: str
 ) -> None:
     store.register_model(Plain)

@@ -120,7 +120,7 @@ class TestAdopt:
         assert table.adopt(("m:a", "m:a", "take", "")) == [5]
 
     @pytest.mark.parametrize("action", ["take", "index", "drop"])
-    def test_what_is_no_hash_is_left_alone(self, table: Table, action: str) -> None:
+    def test_keys_that_are_not_hashes_are_left_alone(self, table: Table, action: str) -> None:
         table.client.set("m:a", "text")
         table.client.sadd(_LEFT, "m:a")
         before = table.state()
@@ -141,7 +141,7 @@ class TestAdopt:
             assert table.adopt(("m:a", "m:a", action, "a"), ("m:gone", "m:gone", action, "")) == b"INDEX"
         assert table.state() == before
 
-    def test_a_record_keeps_its_life_span(self, table: Table) -> None:
+    def test_a_record_keeps_its_ttl(self, table: Table) -> None:
         table.put("m:a", id="a")
         table.client.pexpireat("m:a", 4_000_000_000_000)
 
@@ -153,7 +153,7 @@ class TestAdopt:
 class TestFilling:
     """``adopt_fill.lua`` and ``adopt_swap.lua``."""
 
-    def test_members_are_added_and_from_anew_on_without_those_of_before(self, table: Table) -> None:
+    def test_members_are_added_and_a_new_scan_starts_without_earlier_ones(self, table: Table) -> None:
         table.client.zadd("filling", {"m:old": 0})
 
         assert table.fill("m:a", "m:b") == b"OK"
@@ -192,13 +192,13 @@ class TestFilling:
         assert (table.client.smembers("aside"), table.client.pttl("aside")) == ({b"m:a"}, -1)
         assert not table.client.exists("filling")
 
-    def test_a_set_of_which_nothing_is_left_to_fill_goes_aside_alone(self, table: Table) -> None:
+    def test_an_old_index_without_records_is_moved_alone(self, table: Table) -> None:
         table.client.sadd(_INDEX, "m:a")
 
         assert table.swap() == b"SWAPPED"
         assert not table.client.exists(_INDEX) and table.client.exists("aside")
 
-    def test_where_a_set_lies_aside_already_nothing_moves(self, table: Table) -> None:
+    def test_nothing_moves_if_an_old_index_was_moved_before(self, table: Table) -> None:
         table.client.sadd(_INDEX, "m:a")
         table.client.sadd("aside", "m:b")
         table.client.zadd("filling", {"m:a": 0})
@@ -217,7 +217,7 @@ class TestFilling:
         assert table.client.exists("filling", "aside") == 1
 
     @pytest.mark.parametrize("is_filled", [True, False])
-    def test_where_there_is_no_index_the_filled_one_becomes_it(self, table: Table, is_filled: bool) -> None:
+    def test_without_an_index_the_filled_one_becomes_it(self, table: Table, is_filled: bool) -> None:
         if is_filled:
             table.client.zadd("filling", {"m:b": 0})
 

@@ -127,7 +127,7 @@ def test_a_bad_stamp_keeps_no_other_record_from_being_read(table: Any, client: A
 
 
 @bad_stamps
-def test_what_needs_no_version_works_whatever_the_stamp(table: Any, client: Any, stamp: bytes) -> None:
+def test_operations_without_a_version_check_work_with_any_stamp(table: Any, client: Any, stamp: bytes) -> None:
     client.hset("barrel:bad", "_v", stamp)
 
     table.expire("bad", 60)
