@@ -31,7 +31,7 @@ from redis_models.migrations.state.entries import AppliedMigration
 from redis_models.migrations.state.history import Event
 from redis_models.migrations.state.integrity import read_as
 from redis_models.migrations.state.quarantine import QuarantinedRecord
-from redis_models.migrations.state.receipts import Checkpoint, VerificationReceipt
+from redis_models.migrations.state.receipts import UnfinishedVerification, VerificationReceipt
 from redis_models.migrations.state.store import _journal_of
 from redis_models.project.settings import load_settings
 
@@ -85,7 +85,7 @@ _KINDS: Final[Mapping[str, type[Any]]] = {
     "history:shop": Event,
     "quarantine:shop": QuarantinedRecord,
     "receipt:shop": VerificationReceipt,
-    "verification:shop": Checkpoint,
+    "verification:shop": UnfinishedVerification,
 }
 _CODECS: Final[dict[str, FieldCodec]] = {}
 

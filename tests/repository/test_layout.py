@@ -36,6 +36,7 @@ _SHORT = {
     "migrations/keyspace/scan.py": "SCAN, a boundary to the server",
     "migrations/keyspace/server_facts.py": "what a server can do, a boundary to it",
     "migrations/rewriter/program.py": "chooses between generated Lua and Python",
+    "migrations/state/checkpoint.py": "a place in a scan, which journals and verifications share",
     "redis_models/abstract.py": "documented name of pydantic-aioredis",
     "redis_models/config.py": "documented name of pydantic-aioredis",
     "redis_models/encoding/fast_paths.py": "what may be stored without pydantic; measured",

@@ -93,7 +93,7 @@ def _checkpoint_before_data(patch: pytest.MonkeyPatch) -> None:
 
         def too_early(*arguments: Any) -> RoundTrips[Any]:
             ahead = replace(self.journal, model=rewrite_pass.label, cursor=latest[0], run_id=run_id)
-            yield from self.store.checkpoint(self.lease.key, self.lease.epoch, ahead)
+            yield from self.store.save_journal(self.lease.key, self.lease.epoch, ahead)
             return (yield from start(*arguments))
 
         strategy.start = too_early

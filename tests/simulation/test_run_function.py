@@ -26,7 +26,7 @@ _DEEDS: Final = ["rest", *["runner A"] * 2, "runner B", "runner C", *["up to"] *
 
 MUTANTS: Final[Mapping[str, Mutant]] = {
     "no note before the call": Mutant(
-        recoded(run, "call_step", "run(client, store.checkpoint(lease.key, lease.epoch, note))", "pass"),
+        recoded(run, "call_step", "run(client, store.save_journal(lease.key, lease.epoch, note))", "pass"),
         "",
         "was called 2 times",
     ),
