@@ -15,7 +15,7 @@ from ..chain.chain import Chain
 from ..chain.lineage import Lineage, lineages_of
 from ..chain.loaded_migration import LoadedMigration
 from ..chain.replaces import Replaced
-from ..chain.unfinished_run import as_begun, digest_of, said_of
+from ..chain.unfinished_run import as_begun, digest_of, migrations_as_text
 from ..schema.snapshot import Snapshot
 from ..state.entries import AppliedMigration, Journal, State
 from .loosened_constraints import looking_back
@@ -207,7 +207,7 @@ def plan_between(chain: Chain, start: int, target: int, journal: Journal | None,
         snapshot=chain.snapshots[target],
         fingerprint=_digest(chain, reach),
         is_resumed=journal is not None,
-        said=said_of(chain.migrations[depth:reach]),
+        said=migrations_as_text(chain.migrations[depth:reach]),
     )
 
 
@@ -234,17 +234,17 @@ def _passes(
             continue
         spaces = {model.keys.start: model.keys for model in models}
         spaces.pop(after.keys.start, None)
-        places = [after.keys, *(spaces[start] for start in sorted(spaces))]
-        route = looking_back(chain, lineage, target) if target < reach else lineage.route
+        key_spaces = [after.keys, *(spaces[start] for start in sorted(spaces))]
+        path = looking_back(chain, lineage, target) if target < reach else lineage.route
         # A later segment or newer code may have brought records to later versions already. If a segment took them back,
         # they would lose values that the older schema cannot hold.
         if target > max(lineage.schemas) or (source <= target and known <= target < len(chain.migrations)):
-            route = replace(route, leaves_newer=True)
+            path = replace(path, leaves_newer=True)
         is_remade = any(place in lineage.remade for place in positions[1:])
-        works += [RewritePass(route, keys, after.version, before.version) for keys in places]
+        works += [RewritePass(path, keys, after.version, before.version) for keys in key_spaces]
         vacant, later = _vacant_below(lineage, source, target, known), _names_after(lineage, target)
-        leaving = [keys for keys in places if is_remade or keys is not after.keys]
-        moves += [RenameKeysPass(route, keys, after, is_remade, vacant, later) for keys in leaving]
+        leaving = [keys for keys in key_spaces if is_remade or keys is not after.keys]
+        moves += [RenameKeysPass(path, keys, after, is_remade, vacant, later) for keys in leaving]
     return tuple(works), tuple(moves)
 
 

@@ -300,27 +300,29 @@ def _sampled(
             continue
         try:
             noted = noted_types(chain, position - 1, name)
-            stage = make_version_step(name, before, migration.operations, before.model(name).version + 1, noted)
+            version_step = make_version_step(name, before, migration.operations, before.model(name).version + 1, noted)
         except SchemaError:
             continue
-        route = UpgradePath(name, (stage,), stage.older, hidden=hidden.get(name, NOTHING_HIDDEN))
+        path = UpgradePath(name, (version_step,), version_step.older, hidden=hidden.get(name, NOTHING_HIDDEN))
         records = {
-            key: record for key, record in sample.records.items() if record.get("_v", b"1") == b"%d" % stage.older
+            key: record
+            for key, record in sample.records.items()
+            if record.get("_v", b"1") == b"%d" % version_step.older
         }
-        yield from ((code, what, (name,)) for code, what in _tried(name, route, records))
+        yield from ((code, what, (name,)) for code, what in _tried(name, path, records))
         yield from (("RM103", what, ()) for what in hidden_extras(name, before, migration.operations, records))
 
 
-def _tried(name: str, route: UpgradePath, records: Mapping[str, Mapping[str, bytes]]) -> Iterator[tuple[str, str]]:
+def _tried(name: str, path: UpgradePath, records: Mapping[str, Mapping[str, bytes]]) -> Iterator[tuple[str, str]]:
     failed, large, respelled = list[str](), list[str](), list[str]()
-    target = route.versions[-1]
+    target = path.versions[-1]
     for key, record in records.items():
         if len(record) > _MANY or sum(map(len, record.values())) > _LARGE:
             large.append(key)
         try:
-            rewritten = route.rewrite(record, target).fields
-            route.check_widened(record, rewritten, target)
-            if any(field.startswith(f"_b{target}.") and not _is_dropped(field, route) for field in rewritten):
+            rewritten = path.rewrite(record, target).fields
+            path.check_widened(record, rewritten, target)
+            if any(field.startswith(f"_b{target}.") and not _is_dropped(field, path) for field in rewritten):
                 respelled.append(key)
         except RecordError as exc:
             failed.append(f"{key}: {exc}")
@@ -336,8 +338,12 @@ def _tried(name: str, route: UpgradePath, records: Mapping[str, Mapping[str, byt
         )
 
 
-def _is_dropped(stored_as: str, route: UpgradePath) -> bool:
+def _is_dropped(stored_as: str, path: UpgradePath) -> bool:
     """Whether an undo field belongs to a removed field, which always has one."""
-    [stage] = route.version_steps
+    [version_step] = path.version_steps
     step = stored_as.partition(".")[2].partition(".")[0]
-    return not step.isdecimal() or int(step) >= len(stage.steps) or type(stage.steps[int(step)]).__name__ == "Drop"
+    return (
+        not step.isdecimal()
+        or int(step) >= len(version_step.steps)
+        or type(version_step.steps[int(step)]).__name__ == "Drop"
+    )
